@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The whole build. Targets for people: all, check, demo, bench, fuzz-smoke,
+# soak, install, setup, clean; `make help` lists them.
+#
+# Every folder of section "archives" is one archive made of its *.c files;
+# x_test.c and x_fuzz.c beside them are programs of their own; files named in
+# PROG_SRCS are programs' own files. Adding a source file needs no edit here.
+
+MODE ?= release
+ifeq ($(MODE),release)
+BUILD ?= build
+else
+BUILD ?= build/$(MODE)
+endif
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+VERSION := 0.1.0
+
+# --- modes -------------------------------------------------------------------
+CC_release  ?= gcc
+CC_debug    ?= gcc
+CC_asan     ?= clang
+CC_ubsan    ?= clang
+CC_fuzz     ?= clang
+CC_coverage ?= gcc
+ifeq ($(origin CC),default)
+CC := $(CC_$(MODE))
+endif
+OPT_release  := -O2 -g
+OPT_debug    := -O0 -g3 -DPOL_COUNT_COST
+OPT_asan     := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+OPT_ubsan    := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
+OPT_fuzz     := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+		-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_coverage := -O0 -g --coverage
+LD_asan      := -fsanitize=address
+LD_ubsan     := -fsanitize=undefined
+LD_fuzz      := -fsanitize=address,undefined
+LD_coverage  := --coverage
+
+WARN := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wcast-qual \
+	-Wvla -Werror
+# Assertions stay on in every mode.
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)/gen -DMETERGATE_VERSION='"$(VERSION)"'
+CFLAGS   += -std=c17 $(OPT_$(MODE)) $(WARN) -fstack-protector-strong
+LDFLAGS  += $(LD_$(MODE)) -Wl,--as-needed
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
+
+# --- archives: folder, and what each may link against (style: layers) --------
+ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture
+DIR_core     := core
+DIR_crypto   := crypto
+DIR_dissect  := dissectors dissectors/c1222
+DIR_image    := policy-lang/image
+DIR_eval     := policy-lang/eval
+DIR_analysis := policy-lang/analysis
+DIR_front    := policy-lang/front
+DIR_pipeline := enforcer/pipeline
+DIR_audit    := audit
+DIR_capture  :=
+# Files of enforcer/ and audit/ that are in an archive or in a program.
+SRC_capture  := enforcer/capture.c
+
+NEED_core     := core
+NEED_crypto   := crypto core
+NEED_dissect  := dissect crypto core
+NEED_image    := image crypto core
+NEED_eval     := eval image crypto core
+NEED_analysis := analysis eval image crypto core
+NEED_front    := front image crypto core
+NEED_pipeline := pipeline eval image dissect crypto core
+NEED_audit    := audit crypto core
+NEED_capture  := capture pipeline eval image dissect crypto core
+NEED_enforcer := capture pipeline audit front analysis eval image dissect crypto core
+NEED_policy-lang := capture pipeline audit front analysis eval image dissect crypto core
+
+# Third-party libraries, linked as needed.
+LIBS_core     :=
+LIBS_crypto   := -lcrypto
+LIBS_front    := -lyaml
+LIBS_audit    := -lsqlite3 -lz
+LIBS_pipeline :=
+LIBS_capture  := -lpcap
+libs_of = $(sort $(foreach a,$(1),$(LIBS_$(a)))) -lm -lpthread
+
+# --- programs: their own files ------------------------------------------------
+PROGS := polc metergate-replay metergate-audit
+PROG_SRCS_polc             := $(wildcard policy-lang/*.c)
+PROG_SRCS_metergate-replay := enforcer/replay.c $(wildcard enforcer/replay_*.c)
+PROG_SRCS_metergate-audit  := audit/verify_main.c $(wildcard audit/cmd_*.c)
+NEED_polc             := $(NEED_policy-lang)
+NEED_metergate-replay := $(NEED_enforcer)
+NEED_metergate-audit  := audit crypto core
+ALL_PROG_SRCS := $(foreach p,$(PROGS),$(PROG_SRCS_$(p)))
+
+tests_and_fuzz := %_test.c %_fuzz.c
+$(foreach a,$(ARCHIVES),$(eval SRCS_$(a) := $(filter-out $(tests_and_fuzz) \
+	$(ALL_PROG_SRCS),$(SRC_$(a)) $(foreach d,$(DIR_$(a)),$(wildcard $(d)/*.c)))))
+$(foreach p,$(PROGS),$(eval PROG_SRCS_$(p) := $(filter-out $(tests_and_fuzz),$(PROG_SRCS_$(p)))))
+
+lib_of = $(BUILD)/lib/lib$(1).a
+libs_for = $(foreach a,$(1),$(call lib_of,$(a)))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+.PHONY: all
+all: $(addprefix $(BUILD)/bin/,$(PROGS))
+
+include tests/rules.mk
+
+# --- generated sources ---------------------------------------------------------
+# C12.19: the table list as data becomes a C table.
+$(BUILD)/gen/c1219_tables.inc: dissectors/c1222/c1219_tables.csv dissectors/c1222/tables.awk
+	$(call say,GEN)
+	$(Q)mkdir -p $(@D) && awk -f dissectors/c1222/tables.awk $< > $@.tmp && mv $@.tmp $@
+$(BUILD)/obj/dissectors/c1222/tables.o: $(BUILD)/gen/c1219_tables.inc
+
+# --- compiling -----------------------------------------------------------------
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define archive_rule
+$(call lib_of,$(1)): $(call obj,$(SRCS_$(1)))
+	$$(call say,AR)
+	$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach a,$(ARCHIVES),$(eval $(call archive_rule,$(a))))
+
+define prog_rule
+$(BUILD)/bin/$(1): $(call obj,$(PROG_SRCS_$(1))) $(call libs_for,$(NEED_$(1)))
+	$$(call say,LD)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(call libs_of,$(NEED_$(1)))
+endef
+$(foreach p,$(PROGS),$(eval $(call prog_rule,$(p))))
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

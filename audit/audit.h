@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit's whole writing API: open, append, close.
+ *
+ * An audit database is append-only: records are leaves of a Merkle tree
+ * (RFC 9162 hashing), stored in bundles that are chained, in sqlite with
+ * synchronous commits. Formats in record.h, tree.h and store.h; how to check
+ * one in verify.h. The writer numbers, hashes and stores; it never changes
+ * what is stored, and refuses to go on after any error.
+ */
+#ifndef AUDIT_AUDIT_H
+#define AUDIT_AUDIT_H
+
+#include "core/err.h"
+#include "core/event.h"
+
+struct audit;
+
+struct audit_conf {
+	const char *path;
+	const char *origin;	  /* "meter-1.meter.example/audit" */
+	uint8_t boot_key[32];	  /* random per boot; fixed in replay */
+	uint32_t batch;		  /* records per commit; 0 = 1000 */
+	uint64_t policy_seq;	  /* policy sequence in force */
+};
+
+/* Creates the file or continues it (its state is checked first). */
+int audit_open(struct audit **out, const struct audit_conf *conf,
+	       struct err *e) __attribute__((warn_unused_result));
+/* Encode the event (see audit_wants) and append it as one record. Durable
+ * after audit_commit returns 0; *seq, if asked for, is its leaf index. */
+int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
+		 struct err *e) __attribute__((warn_unused_result));
+/* Is this event one that is kept (decisions, violations, anomalies, flow
+ * starts and ends, policy, maintenance, attestation)? */
+bool audit_wants(const struct event *ev);
+int audit_commit(struct audit *a, struct err *e)
+	__attribute__((warn_unused_result));
+int audit_close(struct audit *a, struct err *e) /* commits; frees always */
+	__attribute__((warn_unused_result));
+
+#endif

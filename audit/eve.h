@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events as JSON, one line each, in the shape of Suricata's EVE: timestamp,
+ * event_type, flow_id, src_ip, src_port, dest_ip, dest_port, proto,
+ * app_proto, the protocol's own object, and a metergate object with verdict,
+ * rule, reason, guest, party, measurement, granularity_s, readings, span_s,
+ * op, object. Keys always in the same order.
+ */
+#ifndef AUDIT_EVE_H
+#define AUDIT_EVE_H
+
+#include "core/event.h"
+#include "core/json.h"
+
+#define EVE_LINE_MAX (256 * 1024)
+
+struct eve_opts {
+	bool values;	/* show values and table data */
+	bool has_seq;	/* rendered from an audit record: its number */
+	uint64_t seq;
+};
+
+/* One line with its newline; false when it did not fit (j is then useless).
+ * An EV_PROTOCOL event of C12.22 gives one object per APDU with a list of
+ * services; others one object per event. */
+bool eve_event(struct json *j, const struct event *ev,
+	       const struct eve_opts *o);
+
+/* The same for people: one line of text, no colours. */
+bool eve_text(struct wbuf *w, const struct event *ev,
+	      const struct eve_opts *o);
+
+#endif

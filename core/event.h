@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An event: one thing that happened, as the pipeline tells it to its shell,
+ * as the audit keeps it and as EVE shows it. A plain value; every pointer in
+ * it is borrowed for the call it is passed to.
+ */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include "core/clock.h"
+#include "core/obs.h"
+
+enum event_type {
+	EV_FLOW,	/* a flow began or ended */
+	EV_PROTOCOL,	/* a message was read: c1222, http, obix, dns, tls */
+	EV_DECISION,	/* policy allowed an observation */
+	EV_VIOLATION,	/* policy refused an observation */
+	EV_ANOMALY,	/* a packet or unit was refused below policy, or odd */
+	EV_POLICY,	/* a policy set was activated or refused */
+	EV_MAINTENANCE, /* somebody changed something */
+	EV_ATTESTATION,
+	EV_STATS, /* last line of a replay; periodic when live */
+	EV_TYPES
+};
+
+enum verdict {
+	VERDICT_NONE, /* nothing was judged: facts only */
+	VERDICT_ALLOW,
+	VERDICT_DENY,
+};
+
+/* IPv4 addresses are kept in the IPv4-mapped IPv6 form. */
+struct net_addr {
+	uint8_t b[16];
+};
+
+static inline bool net_addr_is4(const struct net_addr *a)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+}
+
+struct net_tuple {
+	struct net_addr src, dst;
+	uint16_t sport, dport;
+	uint8_t proto; /* IP protocol */
+};
+
+#define NET_ADDR_TEXT 46
+/* As inet_ntop writes it; mapped addresses as IPv4. Returns buf. */
+char *net_addr_text(char buf[NET_ADDR_TEXT], const struct net_addr *a);
+
+/* The rule that decided, in one layer. Texts are borrowed from the image. */
+struct event_rule {
+	struct span layer;  /* "baseline", "vendor", "customer" */
+	struct span policy; /* id of the file */
+	struct span rule;   /* name of the rule; empty: no rule */
+	struct span file;   /* source, where known */
+	uint32_t line;	    /* 0 = not known */
+	uint64_t serial;
+};
+#define EVENT_RULES 4
+
+/* A budget after the event. */
+struct event_budget {
+	struct span name; /* "allow/send-registers: 1 reading per day" */
+	uint64_t used, limit;
+};
+#define EVENT_BUDGETS 8
+
+struct event {
+	enum event_type type;
+	struct now now;
+	uint64_t pcap_cnt;    /* packet that completed the unit; 0 live */
+	uint64_t flow_id;     /* 0 = no flow */
+	struct net_tuple tup; /* of the packet; proto 0 = not known */
+	bool has_tuple;
+	const char *app_proto; /* "c1222"; NULL = not known */
+	struct span guest;     /* name of the machine; empty = none */
+	struct span party;
+	enum dir dir;
+	enum verdict verdict;
+	bool monitored; /* would have been refused: a rule in monitor mode */
+	struct reasons reasons;
+	enum reason reason;   /* primary */
+	const char *detail;   /* one clause for a human, ours; or NULL */
+	uint32_t octets;      /* of the unit or packet */
+	const struct obs *message;  /* the CARRIER, or NULL */
+	const struct obs *leaves;   /* of the message */
+	uint32_t n_leaves;
+	uint32_t leaf; /* EV_DECISION and EV_VIOLATION: index in leaves */
+	struct event_rule rules[EVENT_RULES];
+	uint32_t n_rules;
+	struct event_budget budgets[EVENT_BUDGETS];
+	uint32_t n_budgets;
+	struct span would_pass; /* nearest request that would have passed */
+	/* EV_FLOW */
+	bool flow_end;
+	uint64_t pkts_out, pkts_in, octets_out, octets_in;
+	struct mono flow_start;
+};
+
+const char *event_type_name(const struct event *e); /* EV_PROTOCOL: app */
+
+#endif

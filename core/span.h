@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Borrowed octets, and the bounds-checked cursor that reads them.
+ *
+ * This file is the only one that does arithmetic on pointers to octets from
+ * outside. A cursor that once ran past its end stays failed and gives zeros:
+ * read straight through, ask once (cur_ok or cur_done), only then believe.
+ */
+#ifndef CORE_SPAN_H
+#define CORE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Borrowed octets: p is valid for n octets; p may be NULL when n is 0. */
+struct span {
+	const uint8_t *p;
+	size_t n;
+};
+
+/* A reader of them. off <= in.n always. */
+struct cur {
+	struct span in;
+	size_t off;
+	bool failed;
+};
+
+static inline struct span span_of(const void *p, size_t n)
+{
+	return (struct span){p, n};
+}
+
+/* A C string without its terminator. */
+static inline struct span span_str(const char *s)
+{
+	return (struct span){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static inline bool span_eq(struct span a, struct span b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool span_is(struct span a, const char *s)
+{
+	return span_eq(a, span_str(s));
+}
+
+/* The part [off, off + n) of s; cut to what there is. */
+static inline struct span span_sub(struct span s, size_t off, size_t n)
+{
+	if (off > s.n)
+		off = s.n;
+	if (n > s.n - off)
+		n = s.n - off;
+	return (struct span){n || off ? s.p + off : s.p, n};
+}
+
+static inline struct span span_from(struct span s, size_t off)
+{
+	return span_sub(s, off, s.n);
+}
+
+static inline struct cur cur_of(struct span in)
+{
+	return (struct cur){in, 0, false};
+}
+
+static inline size_t cur_left(const struct cur *c)
+{
+	return c->failed ? 0 : c->in.n - c->off;
+}
+
+/* Nothing went wrong so far. */
+static inline bool cur_ok(const struct cur *c)
+{
+	return !c->failed;
+}
+
+/* Nothing went wrong and nothing is left over. */
+static inline bool cur_done(const struct cur *c)
+{
+	return !c->failed && c->off == c->in.n;
+}
+
+/* The only check there is: n octets, or a failed cursor and an empty span. */
+static inline struct span cur_take(struct cur *c, size_t n)
+{
+	struct span s = {0};
+
+	if (c->failed || n > c->in.n - c->off) {
+		c->failed = true;
+	} else if (n > 0) {
+		s = (struct span){c->in.p + c->off, n};
+		c->off += n;
+	}
+	return s;
+}
+
+/* All that is left, possibly nothing. */
+static inline struct span cur_rest(struct cur *c)
+{
+	return cur_take(c, cur_left(c));
+}
+
+/* What the next cur_take(n) would give, without moving and without failing:
+ * shorter than n when there is less. */
+static inline struct span cur_peek(const struct cur *c, size_t n)
+{
+	return c->failed ? (struct span){0} : span_sub(c->in, c->off, n);
+}
+
+/* An unsigned number of n octets (1 to 8), most significant first. */
+static inline uint64_t cur_be(struct cur *c, size_t n)
+{
+	struct span s = cur_take(c, n);
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.n; i++)
+		v = v << 8 | s.p[i];
+	return v;
+}
+
+/* The same, least significant first. */
+static inline uint64_t cur_le(struct cur *c, size_t n)
+{
+	struct span s = cur_take(c, n);
+	uint64_t v = 0;
+
+	for (size_t i = s.n; i > 0; i--)
+		v = v << 8 | s.p[i - 1];
+	return v;
+}
+
+static inline uint8_t cur_u8(struct cur *c)
+{
+	return (uint8_t)cur_be(c, 1);
+}
+
+static inline uint16_t cur_u16(struct cur *c)
+{
+	return (uint16_t)cur_be(c, 2);
+}
+
+static inline uint32_t cur_u32(struct cur *c)
+{
+	return (uint32_t)cur_be(c, 4);
+}
+
+static inline uint64_t cur_u64(struct cur *c)
+{
+	return cur_be(c, 8);
+}
+
+/* A cursor of its own over the next n octets: a nested length cannot see past
+ * its own end. When there are fewer, both are failed. */
+static inline struct cur cur_sub(struct cur *c, size_t n)
+{
+	struct cur sub = cur_of(cur_take(c, n));
+
+	sub.failed = c->failed;
+	return sub;
+}
+
+#endif

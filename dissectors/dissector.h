@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a protocol is read: the one interface between octets and facts.
+ *
+ * A dissector cuts a stream into units, the smallest pieces that can be
+ * judged alone, and turns a whole unit into observations. It knows nothing of
+ * rules, queues, files or clocks, allocates nothing and does no I/O. All its
+ * state is in two blocks that the caller owns and zeroes: one per machine
+ * (what outlives a connection: sessions, outstanding requests, replay
+ * windows, table shapes) and one per flow.
+ *
+ * A unit that cannot be read as exactly one thing is refused with a reason of
+ * the closed list. Unknown means refused.
+ */
+#ifndef DISSECTORS_DISSECTOR_H
+#define DISSECTORS_DISSECTOR_H
+
+#include "core/arena.h"
+#include "core/clock.h"
+#include "core/err.h"
+#include "core/event.h"
+#include "core/obs.h"
+
+/* What frame() says of the octets at the start of a stream. */
+enum frame {
+	FRAME_UNIT, /* a unit is complete: *len octets */
+	FRAME_MORE, /* cannot say yet; *len: octets the unit will have, or 0 */
+	FRAME_BAD,  /* never will be; e says why. The stream is lost. */
+};
+
+/* How sure recognise() is. */
+enum recognise {
+	RECOGNISE_NO,
+	RECOGNISE_MAYBE, /* needs more octets, or the port decides */
+	RECOGNISE_YES,
+};
+
+struct dis_ctx {
+	void *machine; /* dissector.machine_size octets */
+	void *flow;    /* dissector.flow_size octets; NULL for a datagram */
+	const void *conf; /* protocol's own, e.g. struct c1222_conf; constant */
+	struct arena *arena; /* per message; octets of facts may lie in it */
+	struct now now;
+	struct net_tuple tup; /* of the packet that completed the unit */
+	enum dir dir;
+	/* Facts only, no policy: streams may start in the middle and old IVs
+	 * are read, each with an F_NOTE; otherwise both are refused. */
+	bool lenient;
+	/* The stream began before the capture did (only when lenient). */
+	bool midstream;
+};
+
+struct dissector {
+	const char *name;    /* "c1222": app_proto, prefix of its kinds */
+	size_t max_stream;   /* octets of a unit over TCP, <= hold limit */
+	size_t max_datagram; /* octets of a unit over UDP */
+	size_t machine_size;
+	size_t flow_size;
+
+	/* Do these octets, the first of a direction, look like us? */
+	enum recognise (*recognise)(struct span first, uint16_t sport,
+				    uint16_t dport, uint8_t ip_proto);
+	/* Prepare a zeroed machine block; idempotent, never fails. */
+	void (*machine_init)(void *machine, const void *conf);
+	/* Find the end of the unit at the start of in: headers only, no
+	 * state changed. Same answer for the same octets, however split. */
+	enum frame (*frame)(const struct dis_ctx *c, struct span in,
+			    size_t *len, struct err *e);
+	/* Append what one whole unit says to out: first the CARRIER, then the
+	 * leaves. Returns 0, or a negative errcode with e->off and e->reason
+	 * (REASON_MALFORMED when nothing finer applies) and out as it was.
+	 * E_MORE with REASON_NONE: taken as one segment of a larger message
+	 * that is not complete yet (out has the segment's own CARRIER); the
+	 * caller keeps the packet until a later unit says COMPLETE through
+	 * its carrier, or refuses it. The last segment returns 0 with the
+	 * observations of the whole message. */
+	int (*dissect)(const struct dis_ctx *c, struct span unit,
+		       struct obs_list *out, struct err *e);
+	/* The verdict of the unit dissected last, always given, before the
+	 * next dissect: what it changed is kept (passed) or undone. */
+	void (*settle)(const struct dis_ctx *c, bool passed);
+	/* The stream of that direction ended with these octets unread. The
+	 * reason is INCOMPLETE or what fits better; 0 when nothing is left. */
+	enum reason (*leftover)(const struct dis_ctx *c, struct span rest);
+};
+
+/* The one table to edit when adding a protocol; NULL-terminated. */
+extern const struct dissector *const dissectors[];
+#define DISSECTORS_MAX 8
+
+const struct dissector *dissector_find(const char *name);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissectors/dissector.h"
+
+#include "dissectors/c1222/c1222.h"
+
+const struct dissector *const dissectors[] = {
+	&dissector_c1222,
+	NULL,
+};
+
+const struct dissector *dissector_find(const char *name)
+{
+	for (size_t i = 0; dissectors[i]; i++) {
+		if (strcmp(dissectors[i]->name, name) == 0)
+			return dissectors[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Start reading here: how a packet becomes a verdict.
+ *
+ *   packet -> guest identity -> flow -> stream -> dissector -> observations
+ *                                    -> policy -> decision -> verdict + audit
+ *
+ * (state, now, packet) -> actions. The library has no I/O, no clock and no
+ * threads, and allocates nothing after pipeline_new: the daemon, the replay
+ * tool, the tests and the fuzzers all run it. A capture run through it twice
+ * gives the same actions.
+ *
+ *   packet.c   link, IP and transport headers; fragments
+ *   flow.c     the table of flows
+ *   stream.c   TCP: order, windows, retransmissions
+ *   hold.c     which packets wait for which unit, and until when
+ *   classify.c which protocol a flow speaks, by its octets
+ *   pipeline.c puts them together
+ */
+#ifndef ENFORCER_PIPELINE_PIPELINE_H
+#define ENFORCER_PIPELINE_PIPELINE_H
+
+#include "core/err.h"
+#include "core/event.h"
+#include "core/siphash.h"
+#include "dissectors/dissector.h"
+#include "policy-lang/eval/eval.h"
+
+struct pipeline;
+
+enum link_type {
+	LINK_ETHERNET, /* with or without VLAN tags */
+	LINK_SLL,      /* Linux cooked, version 1 */
+	LINK_SLL2,
+	LINK_RAW, /* an IP packet, version from its first nibble */
+	LINK_NULL, /* BSD loopback: 4-octet family in either order */
+};
+
+#define PIPELINE_HOLD_OCTETS (8 * 1024) /* per direction, not yet judged */
+
+struct pipeline_conf {
+	/* NULL: facts only, everything is read leniently, nothing refused */
+	const struct pol_set *policy;
+	struct pol_state *state; /* borrowed, used only by this pipeline */
+	/* Per dissector in the order of the registry; entries may be NULL. */
+	const void *dissector_conf[DISSECTORS_MAX];
+	struct sipkey key;	/* of all tables; fixed in replay */
+	uint32_t max_flows;	/* 0 = 65536 */
+	uint32_t max_held;	/* packets held at once; 0 = 4096 */
+	uint32_t max_fragments; /* datagrams in reassembly; 0 = 64 */
+	bool checksums;	 /* verify L4 checksums (replay: yes) */
+	bool midstream;	 /* accept connections whose start was not seen; only
+			  * without a policy */
+	uint8_t min_ttl; /* 0 = 1 */
+	/* -g GUEST=IFACE|MAC|CIDR[:PORT]: who is a machine. With a policy
+	 * and none of these, the binding decides. */
+	const struct pipeline_guest *guests;
+	size_t n_guests;
+};
+
+struct pipeline_guest {
+	char name[48];
+	char iface[16];	   /* empty = any */
+	bool has_mac;
+	uint8_t mac[6];
+	bool has_addr;
+	struct net_addr addr;
+	uint8_t prefix;	   /* of the mapped form: 96 + n for IPv4 */
+	uint16_t port;	   /* 0 = any */
+};
+
+struct packet_in {
+	uint64_t id;	   /* the caller's name for it; returned in verdicts */
+	uint64_t pcap_cnt; /* 1-based, 0 live */
+	struct now now;
+	enum link_type link;
+	struct span octets;  /* borrowed for the call only */
+	uint32_t wire_len;   /* > octets.n: captured short */
+	struct span iface;   /* name of the interface it came from, or empty */
+	bool gso;	     /* larger than the MTU, checksum unfinished */
+	bool csum_ok;	     /* the kernel vouches for, or will finish, it */
+};
+
+/* A segment to be crafted by whoever owns a raw socket: fields only. */
+struct segment_out {
+	struct net_tuple tup;
+	uint32_t seq, ack;
+	uint8_t flags; /* RST, ACK.. */
+	uint16_t window;
+	struct span payload; /* empty for resets and acknowledgements */
+};
+
+enum packet_verdict {
+	PACKET_PASS,
+	PACKET_DROP,
+	PACKET_HOLD, /* only from pipeline_packet: the verdict comes later */
+};
+
+/* Where actions go. Called from inside pipeline_packet and pipeline_tick, in
+ * an order that is the same for the same input. */
+struct pipeline_sink {
+	void *arg;
+	/* Exactly once for each packet, at once or later. why is NONE for a
+	 * pass, never for a drop. The audit event comes first. */
+	void (*verdict)(void *arg, uint64_t id, enum packet_verdict v,
+			enum reason why);
+	void (*event)(void *arg, const struct event *ev);
+	void (*inject)(void *arg, const struct segment_out *seg); /* or NULL */
+};
+
+int pipeline_new(struct pipeline **out, const struct pipeline_conf *conf,
+		 struct err *e) __attribute__((warn_unused_result));
+void pipeline_free(struct pipeline *p);
+size_t pipeline_size(const struct pipeline *p); /* octets allocated */
+
+void pipeline_packet(struct pipeline *p, const struct packet_in *in,
+		     const struct pipeline_sink *sink);
+/* Expire what is due by now (holds, fragments, flows). */
+void pipeline_tick(struct pipeline *p, struct now now,
+		   const struct pipeline_sink *sink);
+/* The input ended: what is still held is refused, open flows are closed. */
+void pipeline_end(struct pipeline *p, struct now now,
+		  const struct pipeline_sink *sink);
+
+struct pipeline_stats {
+	uint64_t packets, octets, passed, dropped, held_now, held_peak;
+	uint64_t flows, flows_now, flows_peak, units, observations;
+	uint64_t allowed, denied; /* decisions on observations */
+	uint64_t drops[REASON_COUNT];	  /* packets */
+	uint64_t anomalies[REASON_COUNT]; /* events */
+};
+const struct pipeline_stats *pipeline_stats(const struct pipeline *p);
+
+#endif

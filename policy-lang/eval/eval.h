@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The evaluator: image + counters + observation -> decision.
+ *
+ * No YAML, no files, no clock, no allocation after pol_state_new. Default
+ * deny. Evaluation follows policy-language section 15 step by step; cost does
+ * not grow with the number of rules that cannot match (section 20.2).
+ *
+ * Judging is a transaction: several units of one packet are judged in order
+ * with their charges applied tentatively; then all of them are committed, or
+ * all undone.
+ */
+#ifndef POLICY_LANG_EVAL_EVAL_H
+#define POLICY_LANG_EVAL_EVAL_H
+
+#include "core/event.h"
+#include "policy-lang/image/image.h"
+
+/* A composed set: at most one baseline, one customer file, one binding, and
+ * one vendor policy per machine. Borrows the images; immutable. */
+struct pol_set;
+
+#define POL_MAX_MACHINES 16
+
+/* Compose. images are verified ones (pol_image_load). A vendor policy whose
+ * vm is bound to another policy id, two of one kind, an unknown reference:
+ * E_STATE with a text. Without a baseline the vendor layer stands alone
+ * (polc and replay of a single file); without a binding every vendor policy
+ * is a machine named after its vm. */
+int pol_set_new(struct pol_set **out, const struct pol_image *const *images,
+		size_t n, struct err *e) __attribute__((warn_unused_result));
+void pol_set_free(struct pol_set *s);
+
+/* Machines of the set, in the order of their names. */
+size_t pol_set_machines(const struct pol_set *s);
+struct pol_machine {
+	struct span name;      /* "mdma" */
+	struct span interface; /* empty without a binding */
+	bool has_mac;
+	uint8_t mac[6];
+	const struct pol_prefix *addr; /* bound addresses */
+	size_t n_addr;
+	struct span policy; /* id; empty: no policy, nothing is granted */
+};
+void pol_set_machine(const struct pol_set *s, size_t i,
+		     struct pol_machine *out);
+int pol_set_find_machine(const struct pol_set *s, struct span name); /* -1 */
+/* Time zone of the meter, IANA name; empty = UTC. Billing day 1..28. */
+struct span pol_set_timezone(const struct pol_set *s);
+/* The meter profile of the binding, if any: for the c1222 dissector. */
+struct pol_profile;
+const struct pol_profile *pol_set_profile(const struct pol_set *s);
+/* SHA-256 over the payload digests, in the order of composition. */
+void pol_set_digest(const struct pol_set *s, uint8_t out[32]);
+
+/* Counters, states, outstanding requests and the ledger of all machines. */
+struct pol_state;
+int pol_state_new(struct pol_state **out, const struct pol_set *s,
+		  struct err *e) __attribute__((warn_unused_result));
+void pol_state_free(struct pol_state *st);
+size_t pol_state_size(const struct pol_state *st); /* octets, all of it */
+
+/* Set or clear by hand: tests, attestation, customer's answers. name is a
+ * state of the machine's policy or a built-in (attested, clock-trusted). */
+int pol_state_set(struct pol_state *st, size_t machine, struct span name,
+		  struct span party, bool on, struct now now)
+	__attribute__((warn_unused_result));
+/* Consent by "policy-id/rule" or by rule name within the machine's policy. */
+int pol_state_consent(struct pol_state *st, size_t machine, struct span rule,
+		      bool granted) __attribute__((warn_unused_result));
+
+/* The remote end as far as the lower layers know it. */
+struct pol_peer {
+	struct net_addr addr;
+	uint16_t port;	/* the server's port of the flow: the declared end */
+	uint8_t proto;	/* IP protocol */
+	int machine;	/* index when the peer is another machine, else -1 */
+	struct span aptitle; /* claimed, absolute OID contents; empty = none */
+	bool authenticated;  /* by a MAC under a key the gateway holds */
+};
+
+/* One unit of traffic. leaves carry the attributes; message the carrier. */
+struct pol_msg {
+	size_t machine;
+	enum dir dir;
+	struct pol_peer peer;
+	uint64_t flow; /* identifies the connection, for answers and states */
+	const struct obs *message; /* may be NULL */
+	const struct obs *leaves;
+	uint32_t n_leaves;
+	uint32_t octets;    /* of the unit */
+	struct now now;
+	enum reason refused; /* the dissector's: malformed, opaque.. 0 = none */
+	bool forged_source;  /* spoofed: step 1 fails */
+	bool retry;	     /* permitted before, same octets: charge nothing */
+	uint64_t answer_to;  /* tests: id of a permitted request; 0 = pair by
+			      * flow and invocation id */
+};
+
+struct pol_decision {
+	bool permit;
+	bool monitored;	 /* permitted only by a rule in monitor mode */
+	enum pol_action { /* what a refusal does */
+		POL_REFUSE,
+		POL_DROP,
+		POL_RESET,
+		POL_DEFER,
+		POL_QUARANTINE,
+	} action;
+	int64_t action_ns; /* of defer and quarantine */
+	struct reasons reasons;
+	enum reason reason; /* primary */
+	struct span party;  /* name; empty = unknown */
+	uint32_t leaf;	    /* index of the first leaf refused */
+	struct event_rule rules[EVENT_RULES]; /* per layer, for that leaf (or
+					       * the first leaf) */
+	uint32_t n_rules;
+	struct event_budget budgets[EVENT_BUDGETS];
+	uint32_t n_budgets;
+	uint64_t request_id; /* of a permitted request, for answer_to */
+	bool summary;	     /* audit: summary */
+	/* The nearest request that would have passed, or empty; text in the
+	 * state, valid until the next judgement. */
+	struct span would_pass;
+	char text[256]; /* one clause: what failed, with the numbers */
+};
+
+/* Judge one message; charges are applied tentatively when it is permitted. */
+void pol_judge(struct pol_state *st, const struct pol_msg *m,
+	       struct pol_decision *d);
+/* All messages judged since the last commit or abort leave / do not leave. */
+void pol_commit(struct pol_state *st);
+void pol_abort(struct pol_state *st);
+
+/* Could any leaf be granted to that peer at all? For opening connections;
+ * charges connection limits (tentatively, as pol_judge). */
+void pol_open(struct pol_state *st, size_t machine, enum dir dir,
+	      const struct pol_peer *peer, uint64_t flow, struct now now,
+	      struct pol_decision *d);
+void pol_close(struct pol_state *st, size_t machine, uint64_t flow,
+	       struct now now);
+/* Bytes and packets of a packet that is about to pass (IP header and
+ * retransmissions included); also tentative. False: a limit has no room. */
+bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
+		const struct pol_peer *peer, uint32_t octets, struct now now,
+		struct pol_decision *d);
+
+/* Party of a peer in the machine's policy: its index, or -1. */
+int pol_party(const struct pol_set *s, size_t machine,
+	      const struct pol_peer *peer);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From YAML to a checked policy file, with diagnostics for its author.
+ *
+ * libyaml's events become a tree with positions (yaml.h), the tree is read by
+ * tables of keys (schema), phrases become numbers, names are resolved, and
+ * the static checks of policy-language section 19.3 that need one file run.
+ */
+#ifndef POLICY_LANG_FRONT_FRONT_H
+#define POLICY_LANG_FRONT_FRONT_H
+
+#include "core/err.h"
+#include "policy-lang/image/model.h"
+
+enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_INFO };
+
+struct diag {
+	enum diag_level level;
+	uint16_t code; /* 4001 of P4001 */
+	const char *path;
+	uint32_t line, col, len; /* 1-based, characters; line 0 = whole file */
+	char text[200], hint[200];
+	uint32_t line2, col2; /* second place, or 0 */
+	char text2[100];
+};
+
+/* Diagnostics of a run: the first 20 errors are kept, all are counted. */
+#define DIAGS_MAX 256
+struct diags {
+	struct diag d[DIAGS_MAX];
+	size_t n;
+	size_t errors, warnings, infos; /* counted, kept or not */
+};
+
+/* Resolves `use:`: gives the source of a library by id, or NULL. The result
+ * lives as long as the caller's context. */
+struct pol_lib {
+	struct pol_file *const *lib;
+	size_t n;
+};
+
+/* Read one file. 0 and *out when there was no error; E_SYNTAX when there were
+ * (all of them in d; *out NULL); E_IO when it cannot be read. path is for
+ * messages. */
+int pol_read(struct pol_file **out, const char *path, struct span source,
+	     const struct pol_lib *libs, struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
+int pol_read_file(struct pol_file **out, const char *path,
+		  const struct pol_lib *libs, struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
+void pol_file_free(struct pol_file *f);
+
+/* A set: every *.yaml of a directory (not sub-directories), or one file, with
+ * its libraries resolved among them. The tests kind is left out unless asked
+ * for. Files are in the order of their names. */
+struct pol_files {
+	struct pol_file **f;
+	size_t n;
+};
+int pol_read_set(struct pol_files *out, const char *path, bool with_tests,
+		 struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
+void pol_files_free(struct pol_files *s);
+
+/* The canonical layout of a source, comments kept (19.1, fmt): a heap block
+ * the caller frees. E_SYNTAX with diagnostics when it does not parse. */
+int pol_format(char **out, size_t *n, const char *path, struct span source,
+	       struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Print one diagnostic as section 19.2 shows, source line and caret
+ * included; source may be empty. */
+void diag_print(void *file, const struct diag *d, struct span source);
+
+#endif

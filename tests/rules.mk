@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Unit tests (x_test.c) and fuzz targets (x_fuzz.c), found beside their
+# modules; each is linked with its folder's archive and what that may use.
+
+TEST_DIRS := core crypto dissectors dissectors/c1222 policy-lang/image \
+	policy-lang/eval policy-lang/analysis policy-lang/front \
+	enforcer/pipeline audit enforcer policy-lang
+ARCH_core := core
+ARCH_crypto := crypto
+ARCH_dissectors := dissect
+ARCH_dissectors/c1222 := dissect
+ARCH_policy-lang/image := image
+ARCH_policy-lang/eval := eval
+ARCH_policy-lang/analysis := analysis
+ARCH_policy-lang/front := front
+ARCH_enforcer/pipeline := pipeline
+ARCH_audit := audit
+ARCH_enforcer := enforcer
+ARCH_policy-lang := policy-lang
+
+TESTS := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/*_test.c))
+FUZZERS := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/*_fuzz.c))
+TEST_BINS := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
+FUZZ_BINS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))
+
+dir_of = $(patsubst %/,%,$(dir $(1)))
+need_of = $(NEED_$(ARCH_$(call dir_of,$(1))))
+
+define test_rule
+$(BUILD)/test/$(basename $(1)): $(call obj,$(1)) $(call libs_for,$(call need_of,$(1)))
+	$$(call say,LD)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $(call libs_of,$(call need_of,$(1)))
+endef
+$(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
+
+# In the fuzz mode libFuzzer drives; in all others a main of ours runs the
+# target over the files it is given.
+ifeq ($(MODE),fuzz)
+FUZZ_MAIN :=
+FUZZ_LD := -fsanitize=fuzzer
+else
+FUZZ_MAIN := $(call obj,tests/fuzz_main.c)
+FUZZ_LD :=
+endif
+define fuzz_rule
+$(BUILD)/fuzz/$(basename $(1)): $(call obj,$(1)) $(FUZZ_MAIN) $(call libs_for,$(call need_of,$(1)))
+	$$(call say,LD)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$(CC) $$(LDFLAGS) $(FUZZ_LD) -o $$@ $$^ $(call libs_of,$(call need_of,$(1)))
+endef
+$(foreach t,$(FUZZERS),$(eval $(call fuzz_rule,$(t))))
+
+.PHONY: unit-bins fuzz-bins
+unit-bins: $(TEST_BINS)
+fuzz-bins: $(FUZZ_BINS)
