@@ -21,9 +21,9 @@ enum field {
 #define X(id, name, type, unit, range, source) F_##id,
 #include "core/fields.def"
 #undef X
-	F_COUNT
+	FIELD_COUNT
 };
-_Static_assert(F_COUNT <= 128, "struct obs.have is too small");
+_Static_assert(FIELD_COUNT <= 128, "struct obs.have is too small");
 
 enum field_type {
 	FIELD_U64,

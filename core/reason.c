@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/reason.h"
+
+static const struct {
+	const char *text, *why;
+	enum reason_group group;
+} rows[REASON_COUNT] = {
+	{"none", "", REASON_GROUP_NONE},
+#define X(id, text, group, why) {text, why, REASON_GROUP_##group},
+#include "core/reason.def"
+#undef X
+};
+
+enum reason reasons_first(const struct reasons *s)
+{
+	for (int w = 0; w < 2; w++) {
+		if (s->w[w])
+			return (enum reason)(w * 64 +
+					     __builtin_ctzll(s->w[w]));
+	}
+	return REASON_NONE;
+}
+
+static bool known(enum reason r)
+{
+	return (unsigned)r < REASON_COUNT;
+}
+
+const char *reason_text(enum reason r)
+{
+	return known(r) ? rows[r].text : "none";
+}
+
+const char *reason_why(enum reason r)
+{
+	return known(r) ? rows[r].why : "";
+}
+
+enum reason_group reason_group(enum reason r)
+{
+	return known(r) ? rows[r].group : REASON_GROUP_NONE;
+}
+
+enum reason reason_find(struct span text)
+{
+	for (unsigned i = 1; i < REASON_COUNT; i++) {
+		if (span_is(text, rows[i].text))
+			return (enum reason)i;
+	}
+	return REASON_NONE;
+}
