@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "crypto/aes.h"
+#include "crypto/digest.h"
+
+/* FIPS 180-2 appendix B.1, and the digest of nothing. */
+static const uint8_t abc[] = {
+	0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+	0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+	0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+
+static void digest_in_parts_and_at_once(void **s)
+{
+	struct sha256 *h = sha256_new();
+	uint8_t out[SHA256_LEN];
+
+	(void)s;
+	assert_non_null(h);
+	for (int round = 0; round < 2; round++) {
+		sha256_begin(h);
+		sha256_add(h, span_str("a"));
+		sha256_add(h, (struct span){0});
+		sha256_add(h, span_str("bc"));
+		sha256_end(h, out);
+		assert_memory_equal(out, abc, sizeof(abc));
+	}
+	sha256_free(h);
+	sha256_of(span_str("abc"), out);
+	assert_memory_equal(out, abc, sizeof(abc));
+}
+
+/* RFC 4231, test case 2. */
+static void hmac_vector(void **s)
+{
+	static const uint8_t want[] = {
+		0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e,
+		0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7,
+		0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83,
+		0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
+	uint8_t out[SHA256_LEN];
+
+	(void)s;
+	hmac_sha256(span_str("Jefe"), span_str("what do ya want for nothing?"),
+		    out);
+	assert_memory_equal(out, want, sizeof(want));
+	assert_true(crypto_equal(out, want, sizeof(want)));
+	out[31] ^= 1;
+	assert_false(crypto_equal(out, want, sizeof(want)));
+}
+
+/* FIPS 197 appendix C.1, and the same block twice. */
+static void aes_vector(void **s)
+{
+	static const uint8_t want[] = {0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b,
+				       0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80,
+				       0x70, 0xb4, 0xc5, 0x5a};
+	struct aes128 *a = aes128_new();
+	uint8_t key[16], io[32];
+
+	(void)s;
+	assert_non_null(a);
+	for (uint8_t i = 0; i < 16; i++) {
+		key[i] = i;
+		io[i] = io[16 + i] = (uint8_t)(i * 0x11);
+	}
+	aes128_key(a, key);
+	aes128_encrypt(a, io, io, 2);
+	assert_memory_equal(io, want, 16);
+	assert_memory_equal(io + 16, want, 16);
+	aes128_free(a);
+}
+
+static void random_is_not_constant(void **s)
+{
+	uint8_t a[16] = {0}, b[16] = {0};
+
+	(void)s;
+	assert_int_equal(crypto_random(a, 16), 0);
+	assert_int_equal(crypto_random(b, 16), 0);
+	assert_memory_not_equal(a, b, 16);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(digest_in_parts_and_at_once),
+		cmocka_unit_test(hmac_vector),
+		cmocka_unit_test(aes_vector),
+		cmocka_unit_test(random_is_not_constant),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
