@@ -111,6 +111,70 @@ all: $(addprefix $(BUILD)/bin/,$(PROGS))
 
 include tests/rules.mk
 
+# --- for people -----------------------------------------------------------------
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+MANS := policy-lang/polc.1 policy-lang/metergate-policy.5 \
+	enforcer/metergate-replay.1 audit/metergate-audit.1
+
+.PHONY: help setup check check-fast demo bench fuzz-smoke soak install clean docs
+help:
+	@echo 'make             build everything into build/bin (MODE=$(MODE))'
+	@echo 'make check       every test: unit, golden, layers, bad input, sanitizers, fuzz'
+	@echo 'make check-fast  the same without sanitizers and fuzzing'
+	@echo 'make demo        captures in, decisions out, with a walk through them'
+	@echo 'make bench       ratios against a bare libpcap loop and tshark'
+	@echo 'make fuzz-smoke  each fuzz target for FUZZ_SECONDS (20)'
+	@echo 'make soak        the long forms: fuzzing for 30 CPU-minutes a target, 1 GB replays'
+	@echo 'make docs        write the generated documents again'
+	@echo 'make install     into DESTDIR and PREFIX ($(PREFIX))'
+	@echo 'make MODE=...    release debug asan ubsan fuzz coverage'
+
+setup:
+	@tests/setup.sh check
+
+# Setup may install the compiler, so what needs it is made by a second make.
+check: setup
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-bins fuzz-bins
+	@$(MAKE) --no-print-directory MODE=asan -j$(JOBS) unit-bins
+	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-bins
+	@BUILD=$(BUILD) tests/check.sh $(TEST_BINS) $(SCRIPT_TESTS) \
+		$(patsubst $(BUILD)/%,build/asan/%,$(TEST_BINS)) tests/fuzz_smoke.sh
+
+check-fast: setup
+	@$(MAKE) --no-print-directory -j$(JOBS) all unit-bins fuzz-bins
+	@BUILD=$(BUILD) tests/check.sh $(TEST_BINS) $(SCRIPT_TESTS)
+
+demo:
+	@tests/setup.sh build
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(BUILD) demo/replay.sh
+
+bench: setup
+	@$(MAKE) --no-print-directory -j$(JOBS) all bench-bins
+	@BUILD=$(BUILD) tests/bench.sh
+
+fuzz-smoke: setup
+	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-bins
+	@BUILD=$(BUILD) tests/fuzz_smoke.sh
+
+soak: setup
+	@$(MAKE) --no-print-directory -j$(JOBS) all bench-bins
+	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-bins
+	@BUILD=$(BUILD) FUZZ_SECONDS=1800 tests/fuzz_smoke.sh
+	@BUILD=$(BUILD) tests/memory_test.sh 100 1000
+
+docs:
+	@tests/docs.sh write
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	install -m 755 $(addprefix $(BUILD)/bin/,$(PROGS)) $(DESTDIR)$(BINDIR)
+	install -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(MANDIR)/man5
+
+clean:
+	rm -rf build
+
 # --- generated sources ---------------------------------------------------------
 # C12.19: the table list as data becomes a C table.
 $(BUILD)/gen/c1219_tables.inc: dissectors/c1222/c1219_tables.csv dissectors/c1222/tables.awk

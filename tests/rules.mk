@@ -55,3 +55,21 @@ $(foreach t,$(FUZZERS),$(eval $(call fuzz_rule,$(t))))
 .PHONY: unit-bins fuzz-bins
 unit-bins: $(TEST_BINS)
 fuzz-bins: $(FUZZ_BINS)
+
+# Scripts that are tests: each prints "ok NAME", "not ok NAME" or "SKIP: why".
+SCRIPT_TESTS := tests/layers.sh tests/docs.sh tests/corpus_test.sh \
+	$(wildcard tests/*_test.sh tests/*_test.py)
+SCRIPT_TESTS := $(sort $(SCRIPT_TESTS))
+
+# Programs of the benchmarks.
+BENCH_SRCS := $(wildcard tests/bench_*.c)
+BENCH_BINS := $(patsubst tests/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
+define bench_rule
+$(BUILD)/bench/$(patsubst tests/%.c,%,$(1)): $(call obj,$(1)) $(call libs_for,$(NEED_enforcer))
+	$$(call say,LD)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(call libs_of,$(NEED_enforcer))
+endef
+$(foreach t,$(BENCH_SRCS),$(eval $(call bench_rule,$(t))))
+.PHONY: bench-bins
+bench-bins: $(BENCH_BINS)
