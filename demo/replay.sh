@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The demo, first form: captures of C12.22 traffic go in; what was allowed,
+# what was refused and why, a verified audit and the packets that would have
+# left come out. Everything it writes is under build/demo.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+BUILD=${BUILD:-build}
+out=$BUILD/demo
+policy=tests/policies/metering
+replay=$BUILD/bin/metergate-replay
+audit=$BUILD/bin/metergate-audit
+shared=${METERGATE_SHARED:-../shared}
+rm -rf "$out" && mkdir -p "$out"
+
+title() { printf '\n== %s\n' "$*"; }
+
+title "The policy, checked and tested ($policy)"
+"$BUILD/bin/polc" check $policy/*.yaml || exit 1
+"$BUILD/bin/polc" test $policy/*.yaml | tail -n 1
+
+run() { # capture, keys
+	local cap=$1 keys=$2 name rc
+	name=$(basename "${cap%.*}")
+	title "$name"
+	# shellcheck disable=SC2086
+	"$replay" -p $policy ${keys:+-k "$keys"} --format text \
+		--allowed "$out/$name.allowed.pcap" --denied "$out/$name.denied.pcap" \
+		--audit "$out/$name.audit.db" "$cap" >"$out/$name.txt" 2>"$out/$name.err"
+	rc=$?
+	if [ $rc -gt 1 ]; then
+		cat "$out/$name.err"
+		return 1
+	fi
+	echo "allowed: $(grep -c ' allow ' "$out/$name.txt")   refused: $(grep -c ' deny ' "$out/$name.txt")"
+	grep ' allow ' "$out/$name.txt" | head -n 2 | sed 's/^/  /'
+	grep ' deny ' "$out/$name.txt" | head -n 4 | sed 's/^/  /'
+	printf 'audit:   '
+	"$audit" verify "$out/$name.audit.db" | tail -n 1
+	echo "would have left: $out/$name.allowed.pcap"
+}
+
+failed=0
+for cap in tests/pcaps/*.pcap; do
+	run "$cap" tests/pcaps/keys.yaml || failed=1
+done
+if [ -d "$shared/pcaps/c1222" ]; then
+	for cap in "$shared"/pcaps/c1222/c1222*.*cap; do
+		run "$cap" "" || failed=1
+	done
+else
+	title "The public captures are not here ($shared/pcaps/c1222); skipped"
+fi
+title "All of it lies in $out; look further with"
+echo "  $audit show $out/gen_polling.audit.db --verdict deny"
+echo "  $replay -p $policy tests/pcaps/gen_polling.pcap | jq -c 'select(.event_type==\"violation\")'"
+exit $failed

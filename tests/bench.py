@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the benchmark's commands in turn and prints the ratios (see bench.sh).
+
+Each figure is the median of the paired runs, with the smallest and largest
+beside it. Nothing is judged: the targets stand in the table's last column.
+"""
+import argparse
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def run(cmd):
+    """Wall seconds, CPU seconds and peak KiB of one command."""
+    with tempfile.TemporaryFile() as out:
+        before = time.monotonic()
+        child = subprocess.Popen(cmd, stdout=out, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.monotonic() - before
+        code = os.waitstatus_to_exitcode(status)
+        if code not in (0, 1):
+            sys.exit(f"bench: {' '.join(cmd)}: exit {code}")
+        out.seek(0)
+        head = out.read(200)
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, head
+
+
+def spread(values):
+    return (statistics.median(values), min(values), max(values))
+
+
+def main():
+    ap = argparse.ArgumentParser()
+    ap.add_argument("--build", required=True)
+    ap.add_argument("--runs", type=int, default=5)
+    ap.add_argument("--big", required=True)
+    ap.add_argument("--small", required=True)
+    ap.add_argument("--json", required=True)
+    a = ap.parse_args()
+
+    tmp = tempfile.mkdtemp(prefix="bench-", dir=os.path.dirname(a.json))
+    try:
+        results = measure(a, tmp)
+    finally:
+        shutil.rmtree(tmp)
+    with open(a.json, "w", encoding="utf-8") as f:
+        json.dump(results, f, indent=1)
+        f.write("\n")
+    print(f"{'what':<44} {'median':>9} {'min':>9} {'max':>9}  target")
+    for r in results:
+        m, lo, hi = r["median"], r["min"], r["max"]
+        print(f"{r['what']:<44} {m:>9.3f} {lo:>9.3f} {hi:>9.3f}  {r['target']}")
+
+
+def measure(a, tmp):
+    replay = os.path.join(a.build, "bin", "metergate-replay")
+    bare = os.path.join(a.build, "bench", "bench_pcap")
+    policy = "tests/policies/polling"
+    results = []
+
+    def add(what, values, target=""):
+        m, lo, hi = spread(values)
+        results.append({"what": what, "median": m, "min": lo, "max": hi,
+                        "target": target})
+
+    packets = int(run([bare, a.big])[3].split()[0])
+    small_packets = int(run([bare, a.small])[3].split()[0])
+    facts, judged, bares, shark = [], [], [], []
+    audit = os.path.join(tmp, "audit.db")
+    for i in range(a.runs):
+        print(f"bench: round {i + 1} of {a.runs}", file=sys.stderr)
+        bares.append(run([bare, a.big])[0])
+        facts.append(run([replay, a.big])[0])
+        if os.path.exists(audit):
+            os.unlink(audit)
+        judged.append(run([replay, "-p", policy, "--audit", audit, a.big])[0])
+        if shutil.which("tshark") and i < 3:
+            t = run(["tshark", "-r", a.small, "-T", "fields",
+                     "-e", "c1222.cmd"])[0]
+            shark.append(t / small_packets)
+    add("bare pcap_next_ex loop, packets/s (million)",
+        [packets / t / 1e6 for t in bares])
+    add("facts only, packets/s (million)",
+        [packets / t / 1e6 for t in facts])
+    add("facts only / bare loop",
+        [b / f for b, f in zip(bares, facts)], ">= 0.5")
+    add("policy and audit / bare loop",
+        [b / j for b, j in zip(bares, judged)], ">= 0.35")
+    if shark:
+        add("facts only / tshark",
+            [s / (f / packets) for s, f in zip(shark, facts)], ">= 30")
+    peaks = [run([replay, a.small])[2], run([replay, a.big])[2]]
+    add("peak memory, large capture / small", [peaks[1] / peaks[0]],
+        "0.9 to 1.1")
+    add("peak memory, MiB", [peaks[1] / 1024])
+    evaluator = os.path.join(a.build, "bench", "bench_eval")
+    if os.path.exists(evaluator):
+        rounds = []
+        for _ in range(a.runs):
+            out = subprocess.run([evaluator], capture_output=True, check=True)
+            rounds.append(json.loads(out.stdout))
+        add("yardstick: SipHash-2-4 of 64 octets, ns",
+            [r["siphash_ns"] for r in rounds])
+        add("evaluation with 10 rules, ns", [r["rules_10_ns"] for r in rounds],
+            "<= 250")
+        add("evaluation, 250 rules / 10 rules",
+            [r["rules_250_ns"] / r["rules_10_ns"] for r in rounds], "<= 1.5")
+    return results
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    main()

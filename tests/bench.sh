@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Ratios, both sides measured in this run on this machine: metergate-replay
+# against a bare pcap_next_ex loop and against tshark, policy evaluation with
+# 10 and 250 rules, memory of a small and a large replay. A table on stdout,
+# JSON in build/bench/bench.json. Medians of RUNS (5) runs, spread beside.
+#   SIZE_MB (200): size of the generated capture; TSHARK_MB (10): of the part
+#   that tshark reads, since it is slow.
+set -eu
+cd "$(dirname "$0")/.."
+BUILD=${BUILD:-build}
+runs=${RUNS:-5} size=${SIZE_MB:-200} small=${TSHARK_MB:-10}
+work=$BUILD/bench
+mkdir -p "$work"
+
+echo "bench: making captures of $size MB and $small MB" >&2
+for n in $size $small; do
+	[ -s "$work/polling-$n.pcap" ] ||
+		python3 tests/gen_polling.py --size "${n}M" --out "$work/polling-$n.pcap" >&2
+done
+python3 tests/bench.py --build "$BUILD" --runs "$runs" \
+	--big "$work/polling-$size.pcap" --small "$work/polling-$small.pcap" \
+	--json "$work/bench.json"
