@@ -134,6 +134,18 @@ enum obs_family obs_family(enum obs_kind k)
 	return kind_rows[k].family;
 }
 
+const char *obs_family_name(enum obs_family f)
+{
+	static const char *const names[OBS_FAMILY_COUNT] = {
+		[OBS_FAMILY_FLOW] = "flow", [OBS_FAMILY_OPAQUE] = "opaque",
+		[OBS_FAMILY_C1222] = "c1222", [OBS_FAMILY_DNS] = "dns",
+		[OBS_FAMILY_TLS] = "tls", [OBS_FAMILY_HTTP] = "http",
+		[OBS_FAMILY_OBIX] = "obix", [OBS_FAMILY_ATTEST] = "attest",
+	};
+
+	return (unsigned)f < OBS_FAMILY_COUNT ? names[f] : "";
+}
+
 int obs_find(struct span name)
 {
 	for (int i = 0; i < OBS_COUNT; i++) {
