@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How one APDU is read:
+ *
+ *   octets  -> acse.c     elements, titles in absolute form
+ *           -> segment.c  if it is a segment: wait for the others
+ *           -> session.c  key, MAC, plaintext, replay window
+ *           -> epsem.c    services
+ *           -> request.c  an answer: which request is it to?
+ *           -> service.c  one leaf for each service
+ *           -> tables.c   what its table data give away
+ *
+ * Each step refuses what it cannot read as exactly one thing. Nothing that is
+ * remembered changes before settle() says that the message passed (state.h).
+ */
+#include "dissectors/c1222/c1222.h"
+
+#include "dissectors/c1222/state.h"
+
+#define PROTO_TCP    6
+#define PROTO_UDP    17
+#define MAX_STREAM   8192 /* the hold limit of a direction */
+#define MAX_DATAGRAM 65535
+
+static const struct c1219_shape no_shape;
+
+static bool is_datagram(const struct dis_ctx *c)
+{
+	return c->tup.proto == PROTO_UDP;
+}
+
+void message_note(struct message *x, enum reason why)
+{
+	if (x->n_notes < sizeof(x->notes) / sizeof(x->notes[0]))
+		x->notes[x->n_notes++] = why;
+}
+
+/* --- recognising and framing ----------------------------------------------- */
+
+static bool looks_right(struct span in)
+{
+	static const uint8_t inner[] = {0xa1, 0xa2, 0xa3, 0xa4, 0xa6, 0xa7,
+					0xa8};
+	struct cur c = cur_of(in);
+	size_t len;
+	bool minimal;
+	uint8_t tag;
+
+	if (cur_u8(&c) != ACSE_TAG ||
+	    ber_len(&c, 0, &len, &minimal, NULL) != 0 || len < 8)
+		return false;
+	tag = cur_u8(&c);
+	return cur_ok(&c) && memchr(inner, tag, sizeof(inner)) != NULL;
+}
+
+static enum recognise recognise(struct span first, uint16_t sport,
+				uint16_t dport, uint8_t ip_proto)
+{
+	bool port = sport == C1222_PORT || dport == C1222_PORT;
+
+	if (ip_proto != PROTO_TCP && ip_proto != PROTO_UDP)
+		return RECOGNISE_NO;
+	if (looks_right(first))
+		return RECOGNISE_YES;
+	/* What comes over the registered port is ours to refuse. */
+	if (port)
+		return RECOGNISE_MAYBE;
+	return first.n < 5 && (first.n == 0 || first.p[0] == ACSE_TAG) ?
+		       RECOGNISE_MAYBE :
+		       RECOGNISE_NO;
+}
+
+static enum frame frame_bad(struct err *e, int reason, const char *what)
+{
+	err_reason(e, E_SYNTAX, reason, 0, "%s", what);
+	return FRAME_BAD;
+}
+
+/* Messages that RFC 6142 says to ignore without an answer. */
+static bool to_be_ignored(const struct dis_ctx *c)
+{
+	const struct net_addr *s = &c->tup.src;
+
+	if (!is_datagram(c))
+		return false;
+	return c->tup.sport == 0 || s->b[0] == 0xff ||
+	       (net_addr_is4(s) && s->b[12] >= 224) ||
+	       memcmp(s, &c->tup.dst, sizeof(*s)) == 0;
+}
+
+static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
+			struct err *e)
+{
+	size_t max = is_datagram(c) ? MAX_DATAGRAM : MAX_STREAM;
+	int rc;
+
+	*len = 0;
+	if (is_datagram(c) && to_be_ignored(c))
+		return frame_bad(e, REASON_DROPPED, "source port or address");
+	rc = acse_length(in, len, e);
+	if (rc == E_SYNTAX)
+		return FRAME_BAD;
+	if (*len > max) {
+		*len = 0;
+		return frame_bad(e, REASON_TOO_LONG, "APDU too long");
+	}
+	if (!is_datagram(c))
+		return rc ? FRAME_MORE : FRAME_UNIT;
+	if (rc) {
+		*len = 0;
+		return frame_bad(e, REASON_MALFORMED, "APDU cut short");
+	}
+	/* A datagram is one APDU; dissect says what is wrong with the rest. */
+	*len = in.n;
+	return FRAME_UNIT;
+}
+
+static enum reason leftover(const struct dis_ctx *c, struct span rest)
+{
+	(void)c;
+	/* The length says that more was meant to come: an APDU cut off. */
+	return rest.n ? REASON_MALFORMED : REASON_NONE;
+}
+
+/* --- shapes of meters ------------------------------------------------------ */
+
+/* Whose tables does this message speak of? */
+static struct span owner_of(const struct message *x)
+{
+	bool calling = x->answer ||
+		       x->acse.ae_qualifier & ACSE_AE_NOTIFICATION;
+
+	return calling ? x->acse.calling : x->acse.called;
+}
+
+static const struct c1219_shape *shape_of(const struct message *x,
+					  struct span owner)
+{
+	const struct c1222_machine *m = x->m;
+
+	for (uint32_t i = 0; owner.n && i <= SHAPE_MAX; i++) {
+		if (m->shape[i].live && title_is(&m->shape[i].owner, owner))
+			return &m->shape[i].shape;
+	}
+	return &no_shape;
+}
+
+static uint32_t shape_victim(const struct c1222_machine *m, struct span owner)
+{
+	uint32_t old = SHAPE_MAX + 1;
+
+	for (uint32_t i = 0; i <= SHAPE_MAX; i++) {
+		const struct shape_row *r = &m->shape[i];
+
+		if (i == m->shape_spare)
+			continue;
+		if (r->live && title_is(&r->owner, owner))
+			return i;
+		if (old > SHAPE_MAX || (m->shape[old].live &&
+					(!r->live ||
+					 r->used < m->shape[old].used)))
+			old = i;
+	}
+	return old;
+}
+
+/* The tables that say what others look like (tables.h). */
+static bool teaches(const struct service_ctx *s)
+{
+	static const uint8_t tables[] = {0, 12, 16, 21, 22, 27, 61, 62};
+
+	return s->has_data && s->part.whole && s->part.table < 64 &&
+	       memchr(tables, s->part.table, sizeof(tables)) != NULL;
+}
+
+/* Learn from an answer or a notification, at once for the services behind it
+ * in the message, for good when the message passes. */
+static void learn(struct message *x, struct service_ctx *s, struct obs *leaf)
+{
+	struct c1222_machine *m = x->m;
+	struct shape_row *r = &m->shape[m->shape_spare];
+	struct span owner = owner_of(x);
+	bool mismatch = s->shape->profile_mismatch;
+	int rc;
+
+	if (!teaches(s) || owner.n == 0 || (!x->answer && !s->notification))
+		return;
+	if (!(m->stage.flags & STAGE_SHAPE)) {
+		r->shape = *s->shape;
+		title_set(&r->owner, owner);
+		m->stage.shape = shape_victim(m, owner);
+		m->stage.flags |= STAGE_SHAPE;
+	}
+	rc = c1219_learn(&r->shape, &s->part, s->data, s->profile, NULL);
+	if (rc)
+		obs_u64(leaf, F_NOTE, REASON_UNREAD_TABLE);
+	if (!mismatch && r->shape.profile_mismatch)
+		obs_u64(leaf, F_NOTE, REASON_PROFILE_MISMATCH);
+	s->shape = &r->shape;
+}
+
+static void shape_settle(struct c1222_machine *m)
+{
+	const struct stage *st = &m->stage;
+
+	if (!(st->flags & STAGE_SHAPE))
+		return;
+	m->shape[m->shape_spare].live = true;
+	m->shape[m->shape_spare].used = m->tick;
+	m->shape[st->shape].live = false;
+	m->shape_spare = st->shape;
+}
+
+/* --- observations ---------------------------------------------------------- */
+
+static void state_acse(struct obs *o, const struct acse *a)
+{
+	if (acse_has(a, ACSE_CALLED))
+		obs_span(o, F_CALLED, a->called);
+	if (acse_has(a, ACSE_CALLING))
+		obs_span(o, F_CALLING, a->calling);
+	if (acse_has(a, ACSE_CALLED_INV))
+		obs_u64(o, F_CALLED_INV, a->called_inv);
+	obs_u64(o, F_CALLING_INV, a->calling_inv);
+	if (acse_has(a, ACSE_CALLING_AE))
+		obs_u64(o, F_AE_QUALIFIER, a->ae_qualifier);
+	if (acse_has(a, ACSE_CONTEXT))
+		obs_span(o, F_CONTEXT, a->context);
+	if (acse_has(a, ACSE_MECHANISM))
+		obs_span(o, F_MECHANISM, a->mechanism);
+	if (a->auth != ACSE_AUTH_NONE)
+		obs_u64(o, F_AUTH_KIND, a->auth);
+	if (a->auth == ACSE_AUTH_C1221 || a->auth == ACSE_AUTH_OCTETS)
+		obs_span(o, F_AUTH_VALUE, a->auth_value);
+}
+
+static void state_segment(struct obs *o, const struct acse *a)
+{
+	obs_u64(o, F_SEG_TOTAL, a->total);
+	obs_u64(o, F_SEG_OFFSET, a->offset);
+	obs_u64(o, F_SEG_LENGTH, a->octets.n);
+}
+
+static int state_message(struct message *x, struct obs_list *out,
+			 const struct acse *segment, struct span unit)
+{
+	struct obs *o = obs_add(out, OBS_C1222_MESSAGE);
+	bool secured = x->head.mode != 0;
+
+	if (!o)
+		return err_reason(x->e, E_LIMIT, REASON_TOO_MANY_UNITS, 0,
+				  "no place for the message");
+	obs_u64(o, F_OCTETS, unit.n);
+	state_acse(o, &x->acse);
+	obs_u64(o, F_EPSEM_CONTROL, x->head.control);
+	obs_u64(o, F_SECURITY_MODE, x->head.mode);
+	obs_u64(o, F_RESPONSE_CONTROL, x->head.respond);
+	if (x->epsem.ed_class.n)
+		obs_span(o, F_ED_CLASS, x->epsem.ed_class);
+	/* What was opened with a key we hold is authenticated. */
+	obs_u64(o, F_SECURITY, secured ? 1 : 0);
+	obs_u64(o, F_MAC, secured ? 1 : 0);
+	if (secured) {
+		obs_u64(o, F_KEY_ID, x->key_id);
+		obs_u64(o, F_IV, x->iv);
+	}
+	if (segment)
+		state_segment(o, segment);
+	if (x->retry)
+		obs_flag(o, F_RETRY);
+	for (unsigned i = 0; i < x->n_notes; i++)
+		obs_u64(o, F_NOTE, x->notes[i]);
+	return 0;
+}
+
+/* --- services -------------------------------------------------------------- */
+
+static struct service_ctx service_ctx(struct message *x, struct obs_list *out)
+{
+	return (struct service_ctx){
+		.shape = shape_of(x, owner_of(x)),
+		.profile = x->conf && x->conf->profile.present ?
+				   &x->conf->profile :
+				   NULL,
+		.arena = x->c->arena,
+		.out = out,
+		.notification = x->acse.ae_qualifier & ACSE_AE_NOTIFICATION,
+		.e = x->e,
+	};
+}
+
+static int read_requests(struct message *x, struct service_ctx *s)
+{
+	for (uint32_t i = 0; i < x->epsem.n; i++) {
+		struct service_req *req = request_slot(x, i);
+		struct obs *leaf;
+		int rc = service_request(s, x->epsem.pdu[i].octets,
+					 x->epsem.pdu[i].at, req);
+
+		if (rc)
+			return rc;
+		leaf = &s->out->v[s->out->n - 1];
+		learn(x, s, leaf);
+		session_service(x, NULL, req, leaf);
+	}
+	request_stage(x);
+	return 0;
+}
+
+/* Is this fit to be the answer to that request? */
+static int check_answer(struct message *x, const struct req *asked)
+{
+	uint32_t n = x->epsem.n;
+
+	if (x->head.mode < asked->mode)
+		return err_reason(x->e, E_AUTH, REASON_DOWNGRADE, 0,
+				  "less protected than its request");
+	if (asked->mode != 0 && x->key_id != asked->key_id)
+		return err_reason(x->e, E_AUTH, REASON_SUSPICIOUS, 0,
+				  "another key than its request");
+	/* One answer for each request, in order; fewer only when the last
+	 * one says why. */
+	if (n > asked->n || (n < asked->n &&
+			     (n == 0 || x->epsem.pdu[n - 1].octets.p[0] == 0)))
+		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "%u answers to %u requests", n, asked->n);
+	return 0;
+}
+
+static int read_answers(struct message *x, struct service_ctx *s,
+			const struct req *asked)
+{
+	int rc = check_answer(x, asked);
+
+	for (uint32_t i = 0; rc == 0 && i < x->epsem.n; i++) {
+		struct obs *leaf;
+
+		rc = service_response(s, x->epsem.pdu[i].octets,
+				      x->epsem.pdu[i].at, &asked->svc[i]);
+		if (rc)
+			break;
+		leaf = &s->out->v[s->out->n - 1];
+		learn(x, s, leaf);
+		session_service(x, asked, &asked->svc[i], leaf);
+	}
+	if (rc == 0)
+		request_stage_answer(x);
+	return rc;
+}
+
+/* Only when reading leniently: what can be said without the request. */
+static int read_unpaired(struct message *x, struct service_ctx *s,
+			 enum reason note)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < x->epsem.n; i++)
+		rc = service_unpaired(s, x->epsem.pdu[i].octets,
+				      x->epsem.pdu[i].at, note);
+	return rc;
+}
+
+static int check_kind(struct message *x)
+{
+	if (x->epsem.n == 0)
+		return 0;
+	if (x->epsem.responses && !x->answer)
+		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "responses without the id of a request");
+	if (!x->epsem.responses && x->answer)
+		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "requests with the id of a request");
+	return 0;
+}
+
+/* A longer length than needed is a sign of evasion: two parsers may differ.
+ * Reading facts only, it is pointed out. */
+static int check_minimal(struct message *x, bool not_minimal)
+{
+	if (!not_minimal)
+		return 0;
+	if (!x->c->lenient)
+		return err_reason(x->e, E_SYNTAX, REASON_NOT_CANONICAL, 0,
+				  "a longer length than needed");
+	message_note(x, REASON_NOT_CANONICAL);
+	return 0;
+}
+
+static int read_services(struct message *x, struct obs_list *out,
+			 const struct acse *segment, struct span unit)
+{
+	struct service_ctx s = service_ctx(x, out);
+	enum reason note = x->c->midstream ? REASON_MIDSTREAM :
+					     REASON_UNPAIRED;
+	const struct req *asked = NULL;
+	int rc = x->answer ? request_find(x, &asked) : 0;
+
+	if (rc)
+		return rc;
+	if (x->answer && !asked) {
+		if (!x->c->lenient)
+			return err_reason(x->e, E_STATE, REASON_UNPAIRED, 0,
+					  "answers no request that was seen");
+		message_note(x, note);
+	}
+	rc = state_message(x, out, segment, unit);
+	if (rc)
+		return rc;
+	if (!x->answer)
+		rc = read_requests(x, &s);
+	else if (asked)
+		rc = read_answers(x, &s, asked);
+	else
+		rc = read_unpaired(x, &s, note);
+	return rc ? rc : check_minimal(x, s.not_minimal);
+}
+
+/* --- the message ----------------------------------------------------------- */
+
+static int read_message(struct message *x, struct obs_list *out,
+			const struct acse *segment, struct span unit)
+{
+	const struct acse *a = &x->acse;
+	size_t body_at = a->octets_at + 1;
+	int rc = check_minimal(x, a->not_minimal);
+
+	if (rc)
+		return rc;
+	rc = epsem_read_head(&x->head, a->octets, a->octets_at, x->e);
+	if (rc)
+		return rc;
+	x->answer = acse_has(a, ACSE_CALLED_INV);
+	if (!x->answer) {
+		rc = request_retry(x);
+		if (rc)
+			return rc;
+	}
+	rc = session_open(x);
+	if (rc)
+		return rc;
+	rc = epsem_read(&x->epsem, &x->head, x->body, body_at, x->e);
+	if (rc == 0)
+		rc = check_minimal(x, x->epsem.not_minimal);
+	if (rc == 0)
+		rc = check_kind(x);
+	return rc ? rc : read_services(x, out, segment, unit);
+}
+
+/* A segment: E_MORE with a carrier of its own, or the whole message. */
+static int read_segment(struct message *x, struct obs_list *out)
+{
+	struct span unit = x->unit, whole;
+	struct acse outer = x->acse;
+	int rc = check_minimal(x, outer.not_minimal);
+
+	if (rc)
+		return rc;
+	rc = segment_take(x, &whole);
+	if (rc == E_MORE) {
+		struct obs *o = obs_add(out, OBS_C1222_SEGMENT);
+
+		if (!o)
+			return err_reason(x->e, E_LIMIT,
+					  REASON_TOO_MANY_UNITS, 0,
+					  "no place for the segment");
+		obs_u64(o, F_OCTETS, unit.n);
+		state_acse(o, &outer);
+		state_segment(o, &outer);
+		return err_reason(x->e, E_MORE, REASON_NONE, 0,
+				  "a segment: others are to come");
+	}
+	if (rc)
+		return rc;
+	x->unit = whole;
+	rc = acse_read(&x->acse, whole, x->c->arena, x->e);
+	if (rc)
+		return err_wrap(x->e, "reassembled");
+	rc = segment_check(x, &outer);
+	return rc ? rc : read_message(x, out, &outer, unit);
+}
+
+static void settle(const struct dis_ctx *c, bool passed)
+{
+	struct c1222_machine *m = c->machine;
+
+	if (m->stage.flags == 0)
+		return;
+	segment_settle(m, passed);
+	if (passed) {
+		m->tick++;
+		request_settle(m);
+		session_settle(m);
+		shape_settle(m);
+	}
+	m->stage.flags = 0;
+}
+
+static int dissect(const struct dis_ctx *c, struct span unit,
+		   struct obs_list *out, struct err *e)
+{
+	struct c1222_machine *m = c->machine;
+	uint32_t mark = out->n;
+	struct message x;
+	int rc;
+
+	settle(c, false); /* a verdict that never came is a refusal */
+	x.c = c;
+	x.m = m;
+	x.conf = c->conf;
+	x.unit = unit;
+	x.answer = x.retry = x.in_session = false;
+	x.key_id = 0;
+	x.iv = 0;
+	x.n_notes = 0;
+	x.e = e;
+	if (to_be_ignored(c))
+		return err_reason(e, E_STATE, REASON_DROPPED, 0,
+				  "source port or address");
+	rc = acse_read(&x.acse, unit, c->arena, e);
+	if (rc == 0)
+		rc = acse_is_segment(&x.acse) ?
+			     read_segment(&x, out) :
+			     read_message(&x, out, NULL, unit);
+	if (rc == 0) {
+		for (uint32_t i = mark; i < out->n; i++) {
+			if (out->v[i].dropped)
+				rc = err_reason(e, E_LIMIT,
+						REASON_TOO_MANY_UNITS, 0,
+						"more facts than fit");
+		}
+	}
+	if (rc && rc != E_MORE) {
+		settle(c, false);
+		out->n = mark;
+	}
+	return rc;
+}
+
+static void machine_init(void *machine, const void *conf)
+{
+	/* All zeros is a machine that has seen nothing. */
+	(void)machine;
+	(void)conf;
+}
+
+const struct dissector dissector_c1222 = {
+	.name = "c1222",
+	.max_stream = MAX_STREAM,
+	.max_datagram = MAX_DATAGRAM,
+	.machine_size = sizeof(struct c1222_machine),
+	.flow_size = 0,
+	.recognise = recognise,
+	.machine_init = machine_init,
+	.frame = frame,
+	.dissect = dissect,
+	.settle = settle,
+	.leftover = leftover,
+};
