@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUFFER (1024 * 1024)
+#define MAGIC  4
+/* The end of the year 9999: later times have no place in any output. */
+#define TIME_MAX_S INT64_C(253402300799)
+
+struct capture {
+	pcap_t *pcap; /* owns file */
+	FILE *file;
+	char *buffer;
+	const char *name; /* the caller's path, or "standard input" */
+	int fd;
+	enum link_type link;
+	struct capture_format format;
+	uint64_t packets, at, size;
+	int error; /* errno of the read that failed */
+	size_t n_magic;
+	uint8_t magic[MAGIC];
+	bool pipe;
+	void (*wait)(void *arg);
+	void *arg;
+	char path[PATH_MAX];
+};
+
+/* Link types that the pipeline reads. A type in no row is refused. */
+static const struct {
+	int dlt;
+	enum link_type link;
+} links[] = {
+	{DLT_NULL,	 LINK_NULL    },
+	{DLT_EN10MB,	 LINK_ETHERNET},
+	{DLT_RAW,	 LINK_RAW     },
+	{DLT_LOOP,	 LINK_NULL    },
+	{DLT_LINUX_SLL,	 LINK_SLL     },
+	{DLT_IPV4,	 LINK_RAW     },
+	{DLT_IPV6,	 LINK_RAW     },
+	{DLT_LINUX_SLL2, LINK_SLL2    },
+};
+
+static int find_link(int dlt, enum link_type *out, struct err *e)
+{
+	const char *name = pcap_datalink_val_to_name(dlt);
+
+	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		if (links[i].dlt == dlt) {
+			*out = links[i].link;
+			return 0;
+		}
+	}
+	if (name)
+		return err_set(e, E_UNSUPPORTED, 0,
+			       "its link type %s is not one that is read",
+			       name);
+	return err_set(e, E_UNSUPPORTED, 0,
+		       "its link type, number %d, is not one that is read",
+		       dlt);
+}
+
+/* libpcap reads through this: it counts, keeps the magic number (which says
+ * how fine the time stamps are, and libpcap does not) and errno. */
+static ssize_t read_some(void *cookie, char *buf, size_t n)
+{
+	struct capture *c = cookie;
+	ssize_t got;
+
+	if (c->pipe && c->wait)
+		c->wait(c->arg);
+	got = read(c->fd, buf, n);
+	if (got < 0) {
+		c->error = errno;
+		return -1;
+	}
+	for (ssize_t i = 0; i < got && c->n_magic < MAGIC; i++)
+		c->magic[c->n_magic++] = (uint8_t)buf[i];
+	c->at += (uint64_t)got;
+	return got;
+}
+
+static int close_fd(void *cookie)
+{
+	struct capture *c = cookie;
+
+	return c->fd == STDIN_FILENO ? 0 : close(c->fd);
+}
+
+static int open_fd(struct capture *c, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (strcmp(path, "-") == 0) {
+		c->name = "standard input";
+		c->fd = STDIN_FILENO;
+	} else {
+		if (strlen(path) >= sizeof(c->path))
+			return err_set(e, E_LIMIT, 0, "the name is too long");
+		strcpy(c->path, path);
+		c->name = c->path;
+		c->fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (c->fd < 0)
+			return err_set(e, E_IO, 0, "%s: %s", path,
+				       strerror(errno));
+	}
+	if (fstat(c->fd, &st) < 0)
+		return err_set(e, E_IO, 0, "%s: %s", c->name, strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return err_set(e, E_IO, 0, "%s: is a directory, not a capture",
+			       c->name);
+	c->pipe = !S_ISREG(st.st_mode);
+	if (!c->pipe)
+		c->size = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* Of a pcap file, by its magic number; a pcapng file may have any precision,
+ * which libpcap brings to nanoseconds. */
+static bool is_nano(const uint8_t m[MAGIC])
+{
+	static const uint8_t micro[2][MAGIC] = {{0xd4, 0xc3, 0xb2, 0xa1},
+						{0xa1, 0xb2, 0xc3, 0xd4}};
+
+	return memcmp(m, micro[0], MAGIC) != 0 &&
+	       memcmp(m, micro[1], MAGIC) != 0;
+}
+
+static int start_pcap(struct capture *c, struct err *e)
+{
+	char text[PCAP_ERRBUF_SIZE];
+
+	c->pcap = pcap_fopen_offline_with_tstamp_precision(
+		c->file, PCAP_TSTAMP_PRECISION_NANO, text);
+	if (!c->pcap) {
+		if (c->error)
+			return err_set(e, E_IO, 0, "%s",
+				       strerror(c->error));
+		if (c->at == 0)
+			return err_set(e, E_SYNTAX, 0, "the file is empty");
+		return err_set(e, E_SYNTAX, 0, "not a capture: %s", text);
+	}
+	c->format.linktype = pcap_datalink(c->pcap);
+	c->format.snaplen = (uint32_t)pcap_snapshot(c->pcap);
+	c->format.nano = is_nano(c->magic);
+	return find_link(c->format.linktype, &c->link, e);
+}
+
+int capture_open(struct capture **out, const char *path, struct err *e)
+{
+	const cookie_io_functions_t io = {.read = read_some,
+					  .close = close_fd};
+	struct capture *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	c->fd = -1;
+	rc = open_fd(c, path, e);
+	if (rc < 0)
+		goto fail;
+	c->buffer = malloc(BUFFER);
+	c->file = c->buffer ? fopencookie(c, "r", io) : NULL;
+	if (!c->file) {
+		rc = err_set(e, E_NOMEM, 0, "%s: out of memory", c->name);
+		goto fail;
+	}
+	setvbuf(c->file, c->buffer, _IOFBF, BUFFER);
+	/* One thread reads it. */
+	__fsetlocking(c->file, FSETLOCKING_BYCALLER);
+	rc = start_pcap(c, e);
+	if (rc < 0) {
+		err_wrap(e, "%s", c->name);
+		goto fail;
+	}
+	*out = c;
+	return 0;
+fail:
+	capture_close(c);
+	return rc;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c)
+		return;
+	if (c->pcap)
+		pcap_close(c->pcap); /* and file, and fd */
+	else if (c->file)
+		fclose(c->file);
+	else if (c->fd > STDIN_FILENO)
+		close(c->fd);
+	free(c->buffer);
+	free(c);
+}
+
+int capture_next(struct capture *c, struct capture_packet *out, struct err *e)
+{
+	struct pcap_pkthdr *h;
+	const u_char *octets;
+	int64_t ns;
+	int rc;
+
+	rc = pcap_next_ex(c->pcap, &h, &octets);
+	if (rc == PCAP_ERROR_BREAK)
+		return 0;
+	if (rc != 1) {
+		if (c->error)
+			return err_set(e, E_IO, 0, "%s: packet %llu: %s",
+				       c->name,
+				       (unsigned long long)c->packets + 1,
+				       strerror(c->error));
+		return err_set(e, E_SYNTAX, 0, "%s: packet %llu: %s", c->name,
+			       (unsigned long long)c->packets + 1,
+			       pcap_geterr(c->pcap));
+	}
+	c->packets++;
+	if (h->ts.tv_sec > TIME_MAX_S || h->ts.tv_sec < -TIME_MAX_S)
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: packet %llu: its time is out of range",
+			       c->name, (unsigned long long)c->packets);
+	ns = h->ts.tv_usec; /* nanoseconds, as asked for; may be nonsense */
+	out->sub_ns = (uint16_t)((ns % 1000 + 1000) % 1000);
+	out->us = h->ts.tv_sec * US_PER_S + (ns - out->sub_ns) / 1000;
+	out->octets = span_of(octets, h->caplen);
+	out->wire_len = h->len;
+	out->link = c->link;
+	return 1;
+}
+
+void capture_progress(const struct capture *c, uint64_t *at, uint64_t *size)
+{
+	*at = c->at;
+	*size = c->size;
+}
+
+void capture_on_wait(struct capture *c, void (*wait)(void *arg), void *arg)
+{
+	c->wait = wait;
+	c->arg = arg;
+}
+
+void capture_format(const struct capture *c, struct capture_format *out)
+{
+	*out = c->format;
+}
+
+int capture_format_join(struct capture_format *f,
+			const struct capture_format *g, struct err *e)
+{
+	const char *a = pcap_datalink_val_to_name(f->linktype);
+	const char *b = pcap_datalink_val_to_name(g->linktype);
+
+	if (f->linktype != g->linktype)
+		return err_set(e, E_UNSUPPORTED, 0,
+			       "packets of link types %s and %s do not go into "
+			       "one file",
+			       a ? a : "?", b ? b : "?");
+	if (g->snaplen > f->snaplen)
+		f->snaplen = g->snaplen;
+	f->nano = f->nano || g->nano;
+	return 0;
+}
+
+/* --- writing --------------------------------------------------------------- */
+
+struct capture_out {
+	pcap_t *dead;
+	pcap_dumper_t *dump; /* owns file */
+	FILE *file;
+	char *buffer;
+	bool nano, finished;
+	char path[PATH_MAX], temp[PATH_MAX + 16];
+};
+
+/* A temporary file beside path, with the permissions a new file would have. */
+static int create_temp(struct capture_out *o, const char *path, struct err *e)
+{
+	struct stat st;
+	mode_t mask;
+	int fd;
+
+	if (strlen(path) >= sizeof(o->path))
+		return err_set(e, E_LIMIT, 0, "the name is too long");
+	strcpy(o->path, path);
+	/* The rename at the end would replace a device by a file. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(e, E_EXISTS, 0,
+			       "exists and is not a regular file");
+	snprintf(o->temp, sizeof(o->temp), "%s.XXXXXX.tmp", path);
+	fd = mkostemps(o->temp, 4, O_CLOEXEC);
+	if (fd < 0) {
+		o->temp[0] = 0;
+		return err_set(e, E_IO, 0, "%s", strerror(errno));
+	}
+	mask = umask(0);
+	umask(mask);
+	o->file = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "w") : NULL;
+	if (!o->file) {
+		close(fd);
+		return err_set(e, E_IO, 0, "%s", strerror(errno));
+	}
+	return 0;
+}
+
+int capture_create(struct capture_out **out, const char *path,
+		   const struct capture_format *f, struct err *e)
+{
+	struct capture_out *o = calloc(1, sizeof(*o));
+	int rc;
+
+	if (!o)
+		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	o->nano = f->nano;
+	rc = create_temp(o, path, e);
+	if (rc < 0)
+		goto fail;
+	rc = E_NOMEM;
+	err_set(e, rc, 0, "out of memory");
+	o->buffer = malloc(BUFFER);
+	o->dead = pcap_open_dead_with_tstamp_precision(
+		f->linktype, (int)f->snaplen,
+		f->nano ? PCAP_TSTAMP_PRECISION_NANO
+			: PCAP_TSTAMP_PRECISION_MICRO);
+	if (!o->buffer || !o->dead)
+		goto fail;
+	setvbuf(o->file, o->buffer, _IOFBF, BUFFER);
+	__fsetlocking(o->file, FSETLOCKING_BYCALLER);
+	o->dump = pcap_dump_fopen(o->dead, o->file);
+	if (!o->dump) {
+		rc = err_set(e, E_IO, 0, "%s", pcap_geterr(o->dead));
+		goto fail;
+	}
+	*out = o;
+	return 0;
+fail:
+	err_wrap(e, "%s", path);
+	capture_abort(o);
+	return rc;
+}
+
+int capture_write(struct capture_out *o, const struct capture_packet *p,
+		  struct err *e)
+{
+	int64_t s = p->us / US_PER_S, us = p->us % US_PER_S;
+	struct pcap_pkthdr h = {.caplen = (bpf_u_int32)p->octets.n,
+				.len = p->wire_len};
+
+	if (us < 0) {
+		us += US_PER_S;
+		s--;
+	}
+	h.ts.tv_sec = s;
+	h.ts.tv_usec = o->nano ? us * 1000 + p->sub_ns : us;
+	pcap_dump((u_char *)o->dump, &h, p->octets.p);
+	if (ferror_unlocked(o->file))
+		return err_set(e, E_IO, 0, "%s: %s", o->path, strerror(errno));
+	return 0;
+}
+
+static int close_file(struct capture_out *o)
+{
+	int rc;
+
+	if (o->dump) {
+		/* Says nothing about errors; there is nothing unwritten. */
+		pcap_dump_close(o->dump);
+		o->dump = NULL;
+		o->file = NULL;
+		return 0;
+	}
+	rc = o->file ? fclose(o->file) : 0;
+	o->file = NULL;
+	return rc;
+}
+
+int capture_finish(struct capture_out *o, struct err *e)
+{
+	if (o->finished)
+		return 0;
+	if (fflush(o->file) != 0 || fsync(fileno(o->file)) != 0 ||
+	    close_file(o) != 0)
+		return err_set(e, E_IO, 0, "%s: %s", o->path, strerror(errno));
+	o->finished = true;
+	return 0;
+}
+
+static int sync_directory(const char *path)
+{
+	char copy[PATH_MAX];
+	int fd, rc;
+
+	strcpy(copy, path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	rc = fsync(fd);
+	if (rc != 0 && errno == EINVAL) /* a file system without it */
+		rc = 0;
+	close(fd);
+	return rc;
+}
+
+int capture_commit(struct capture_out *o, struct err *e)
+{
+	int rc = capture_finish(o, e);
+
+	if (rc == 0) {
+		if (rename(o->temp, o->path) == 0)
+			o->temp[0] = 0;
+		if (o->temp[0] || sync_directory(o->path) != 0)
+			rc = err_set(e, E_IO, 0, "%s: %s", o->path,
+				     strerror(errno));
+	}
+	capture_abort(o);
+	return rc;
+}
+
+void capture_abort(struct capture_out *o)
+{
+	if (!o)
+		return;
+	(void)close_file(o); /* it is thrown away, or closed already */
+	if (o->temp[0])
+		unlink(o->temp);
+	if (o->dead)
+		pcap_close(o->dead);
+	free(o->buffer);
+	free(o);
+}
