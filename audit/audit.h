@@ -21,7 +21,12 @@ struct audit_conf {
 	const char *origin;	  /* "meter-1.meter.example/audit" */
 	uint8_t boot_key[32];	  /* random per boot; fixed in replay */
 	uint32_t batch;		  /* records per commit; 0 = 1000 */
-	uint64_t policy_seq;	  /* policy sequence in force */
+	uint64_t policy_seq;	  /* policy sequence in force, < 2^32 */
+	/* Boot number; 0 = one more than the file's last. The same as the last
+	 * continues that boot: key and monotonic clock must continue too. */
+	uint32_t boot;
+	/* Names of C12.22 services for the records; NULL = none. */
+	const char *(*service_name)(uint8_t code);
 };
 
 /* Creates the file or continues it (its state is checked first). */

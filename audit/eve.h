@@ -18,6 +18,10 @@ struct eve_opts {
 	bool values;	/* show values and table data */
 	bool has_seq;	/* rendered from an audit record: its number */
 	uint64_t seq;
+	/* Name of a C12.22 service code, or NULL: c1222_service_name. */
+	const char *(*service_name)(uint8_t code);
+	/* From an audit record: the name it carries, which then counts. */
+	struct span service;
 };
 
 /* One line with its newline; false when it did not fit (j is then useless).

@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/eve.h"
+
+#include <arpa/inet.h>
+
+#include "audit/record.h"
+
+/* Prefix of relative ApTitles, 2.16.124.113620.1.22.0 (C12.22 annex on OIDs);
+ * titles below it are written as the suffix ".71.1001". */
+static const uint8_t aptitle_base[] = {0x60, 0x7c, 0x86, 0xf7,
+				       0x54, 0x01, 0x16, 0x00};
+
+static const char *const mac_names[] = {"none", "ok", "bad", "unknown-key"};
+static const char *const auth_names[] = {"none", "c1222", "c1221", "octet"};
+static const char *const security_names[] = {"clear", "authenticated",
+					     "encrypted"};
+#define NAME_OF(list, v)                                                       \
+	((v) < sizeof(list) / sizeof((list)[0]) ? (list)[v] : "unknown")
+
+/* Facts that say what is disclosed: shown by eve_disclosure, in this order. */
+static const enum field disclosure[] = {
+	F_MEASUREMENT, F_GRANULARITY, F_READINGS, F_VALUES,
+	F_OLDEST,      F_NEWEST,      F_SPAN_S,	  F_RES_STEP,
+	F_RES_UNIT,    F_CHANNELS,    F_VALUE_MIN, F_VALUE_MAX,
+};
+#define N_DISCLOSURE (sizeof(disclosure) / sizeof(disclosure[0]))
+
+static bool is_disclosure(enum field f)
+{
+	for (size_t i = 0; i < N_DISCLOSURE; i++) {
+		if (disclosure[i] == f)
+			return true;
+	}
+	return false;
+}
+
+/* What was said, as against what about: only on request. */
+static bool is_value(enum field f)
+{
+	return f == F_DATA || f == F_VALUE_MIN || f == F_VALUE_MAX ||
+	       f == F_AUTH_VALUE;
+}
+
+/* The key of a fact: its name with '_', and the unit where it has two. */
+static const char *key_of(char buf[40], enum field f, bool many)
+{
+	const char *name = field_name(f);
+	size_t n = 0;
+
+	if (f == F_GRANULARITY)
+		return "granularity_s";
+	if (f == F_SPAN_S)
+		return "span_s";
+	for (; name[n] && n < 38; n++)
+		buf[n] = name[n] == '-' ? '_' : name[n];
+	if (many)
+		buf[n++] = 's';
+	buf[n] = 0;
+	return buf;
+}
+
+static void put_oid(struct json *j, const char *key, struct span oid)
+{
+	static const char base[] = "2.16.124.113620.1.22.0";
+	char text[OID_TEXT];
+	size_t skip = 0;
+
+	oid_text(text, sizeof(text), oid);
+	if (oid.n > sizeof(aptitle_base) &&
+	    memcmp(oid.p, aptitle_base, sizeof(aptitle_base)) == 0 &&
+	    strncmp(text, base, strlen(base)) == 0)
+		skip = strlen(base);
+	json_str(j, key, text + skip);
+}
+
+static void put_index(struct json *j, const char *key, struct span s)
+{
+	struct cur c = cur_of(s);
+
+	json_arr(j, key);
+	while (cur_left(&c) >= 2)
+		json_u64(j, NULL, cur_u16(&c));
+	json_arr_end(j);
+}
+
+/* Numbers that stand for words. */
+static bool put_word(struct json *j, const char *key, const struct fact *f)
+{
+	switch ((enum field)f->field) {
+	case F_NOTE:
+		json_str(j, key, reason_text((enum reason)f->u));
+		return true;
+	case F_MAC:
+		json_str(j, key, NAME_OF(mac_names, f->u));
+		return true;
+	case F_AUTH_KIND:
+		json_str(j, key, NAME_OF(auth_names, f->u));
+		return true;
+	case F_SECURITY:
+		json_str(j, key, NAME_OF(security_names, f->u));
+		return true;
+	case F_RES_UNIT:
+		json_str(j, key, unit_name((enum unit)f->u));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void put_fact(struct json *j, const char *key, const struct fact *f)
+{
+	char text[MEAS_TEXT];
+	struct span s = {f->p, f->n};
+
+	if (put_word(j, key, f))
+		return;
+	switch (field_type((enum field)f->field)) {
+	case FIELD_U64:
+		json_u64(j, key, f->u);
+		break;
+	case FIELD_I64:
+		json_i64(j, key, f->i);
+		break;
+	case FIELD_FLAG:
+		json_bool(j, key, f->u != 0);
+		break;
+	case FIELD_TEXT:
+		json_text(j, key, s);
+		break;
+	case FIELD_OID:
+		put_oid(j, key, s);
+		break;
+	case FIELD_MEAS:
+		json_str(j, key, meas_text(text, sizeof(text), f->u));
+		break;
+	case FIELD_SPAN:
+		if (f->field == F_INDEX)
+			put_index(j, key, s);
+		else
+			json_hex(j, key, s);
+		break;
+	}
+}
+
+static bool repeats(const struct obs *o, enum field f)
+{
+	unsigned n = 0;
+
+	if (f == F_NOTE || (f == F_AP_TITLE &&
+			    (o->kind == OBS_C1222_TRACE_REQUEST ||
+			     o->kind == OBS_C1222_TRACE_RESPONSE)))
+		return true;
+	for (unsigned i = 0; i < o->n; i++)
+		n += o->f[i].field == f;
+	return n > 1;
+}
+
+/* All facts of o but those in skip and those of the disclosure; one that
+ * occurs several times becomes a list at its first place. */
+static void put_facts(struct json *j, const struct obs *o,
+		      const struct eve_opts *opt, const uint64_t skip[2])
+{
+	uint64_t seen[2] = {skip[0], skip[1]};
+	char buf[40];
+
+	for (unsigned i = 0; i < o->n; i++) {
+		enum field f = (enum field)o->f[i].field;
+		bool many;
+
+		if (seen[f / 64] >> (f % 64) & 1 || is_disclosure(f) ||
+		    (is_value(f) && !opt->values))
+			continue;
+		seen[f / 64] |= UINT64_C(1) << (f % 64);
+		many = repeats(o, f);
+		if (!many) {
+			put_fact(j, key_of(buf, f, false), &o->f[i]);
+			continue;
+		}
+		json_arr(j, key_of(buf, f, true));
+		for (unsigned k = i; k < o->n; k++) {
+			if (o->f[k].field == f)
+				put_fact(j, NULL, &o->f[k]);
+		}
+		json_arr_end(j);
+	}
+}
+
+static const struct fact *fact_of(const struct obs *o, enum field f)
+{
+	for (unsigned i = 0; obs_has(o, f) && i < o->n; i++) {
+		if (o->f[i].field == f)
+			return &o->f[i];
+	}
+	return NULL;
+}
+
+static void put_disclosure(struct json *j, const struct obs *o,
+			   const struct eve_opts *opt)
+{
+	char buf[40];
+
+	for (size_t i = 0; i < N_DISCLOSURE; i++) {
+		const struct fact *f = fact_of(o, disclosure[i]);
+
+		if (f && (opt->values || !is_value(disclosure[i])))
+			put_fact(j, key_of(buf, disclosure[i], false), f);
+	}
+}
+
+/* --- C12.22 ----------------------------------------------------------------- */
+
+/* Always present, null when the message does not say. */
+static const enum field c1222_keys[] = {
+	F_CALLED,	 F_CALLING, F_CALLED_INV, F_CALLING_INV,
+	F_SECURITY_MODE, F_MAC,	    F_RESPONSE_CONTROL,
+};
+#define N_C1222_KEYS (sizeof(c1222_keys) / sizeof(c1222_keys[0]))
+
+static void put_service(struct json *j, const struct obs *o,
+			const struct eve_opts *opt, bool with_disclosure)
+{
+	const struct fact *code = fact_of(o, F_CODE);
+	uint64_t skip[2] = {0};
+	const char *name = NULL;
+
+	skip[F_CODE / 64] |= UINT64_C(1) << (F_CODE % 64);
+	json_obj(j, NULL);
+	if (code) {
+		json_u64(j, "code", code->u);
+		if (opt->service_name)
+			name = opt->service_name((uint8_t)code->u);
+		if (opt->service.n)
+			json_text(j, "name", opt->service);
+		else if (name)
+			json_str(j, "name", name);
+		else
+			json_null(j, "name");
+	}
+	put_facts(j, o, opt, skip);
+	if (with_disclosure)
+		put_disclosure(j, o, opt);
+	json_obj_end(j);
+}
+
+static void put_c1222(struct json *j, const struct event *ev,
+		      const struct eve_opts *opt)
+{
+	const struct obs *m = ev->message;
+	bool judged = ev->type == EV_DECISION || ev->type == EV_VIOLATION;
+	uint64_t skip[2] = {0};
+	char buf[40];
+
+	json_obj(j, "c1222");
+	for (size_t i = 0; i < N_C1222_KEYS; i++) {
+		enum field f = c1222_keys[i];
+		const struct fact *a = fact_of(m, f);
+
+		skip[f / 64] |= UINT64_C(1) << (f % 64);
+		if (a)
+			put_fact(j, key_of(buf, f, false), a);
+		else
+			json_null(j, key_of(buf, f, false));
+	}
+	put_facts(j, m, opt, skip);
+	json_arr(j, "services");
+	for (uint32_t i = 0; i < ev->n_leaves; i++) {
+		/* A judgement is about one of them; anomalies about none. */
+		if (ev->type == EV_PROTOCOL || (judged && i == ev->leaf))
+			put_service(j, &ev->leaves[i], opt, !judged);
+	}
+	json_arr_end(j);
+	json_obj_end(j);
+}
+
+/* --- the common part ---------------------------------------------------------- */
+
+/* IPv4 by hand: there are two in every line. */
+static struct span addr_text(char buf[NET_ADDR_TEXT], const struct net_addr *a)
+{
+	struct wbuf w = wbuf_of(buf, NET_ADDR_TEXT);
+
+	if (!net_addr_is4(a))
+		return span_str(net_addr_text(buf, a));
+	for (size_t i = 12; i < 16; i++) {
+		uint8_t v = a->b[i];
+
+		if (i > 12)
+			wbuf_u8(&w, '.');
+		if (v >= 100)
+			wbuf_u8(&w, (uint8_t)('0' + v / 100));
+		if (v >= 10)
+			wbuf_u8(&w, (uint8_t)('0' + v / 10 % 10));
+		wbuf_u8(&w, (uint8_t)('0' + v % 10));
+	}
+	return wbuf_span(&w);
+}
+
+static const char *proto_name(uint8_t proto)
+{
+	switch (proto) {
+	case 1:
+		return "ICMP";
+	case 2:
+		return "IGMP";
+	case 6:
+		return "TCP";
+	case 17:
+		return "UDP";
+	case 58:
+		return "IPv6-ICMP";
+	default:
+		return NULL;
+	}
+}
+
+static void put_tuple(struct json *j, const struct event *ev)
+{
+	const struct net_tuple *t = &ev->tup;
+	bool ports = t->proto == 6 || t->proto == 17 || t->sport || t->dport;
+	char buf[NET_ADDR_TEXT];
+
+	if (!ev->has_tuple)
+		return;
+	json_text(j, "src_ip", addr_text(buf, &t->src));
+	if (ports)
+		json_u64(j, "src_port", t->sport);
+	json_text(j, "dest_ip", addr_text(buf, &t->dst));
+	if (ports)
+		json_u64(j, "dest_port", t->dport);
+	if (proto_name(t->proto))
+		json_str(j, "proto", proto_name(t->proto));
+	else if (t->proto)
+		json_u64(j, "proto", t->proto);
+}
+
+static void put_head(struct json *j, const struct event *ev)
+{
+	char when[CLOCK_TEXT];
+
+	json_str(j, "timestamp", clock_eve(when, ev->now.wall));
+	if (ev->flow_id)
+		json_u64(j, "flow_id", ev->flow_id);
+	if (ev->pcap_cnt)
+		json_u64(j, "pcap_cnt", ev->pcap_cnt);
+	json_str(j, "event_type", event_type_name(ev));
+	put_tuple(j, ev);
+	if (ev->app_proto)
+		json_str(j, "app_proto", ev->app_proto);
+}
+
+static void put_flow(struct json *j, const struct event *ev)
+{
+	int64_t age = mono_sub(ev->now.mono, ev->flow_start);
+
+	json_obj(j, "flow");
+	json_str(j, "state", ev->flow_end ? "closed" : "new");
+	json_u64(j, "pkts_out", ev->pkts_out);
+	json_u64(j, "pkts_in", ev->pkts_in);
+	json_u64(j, "bytes_out", ev->octets_out);
+	json_u64(j, "bytes_in", ev->octets_in);
+	if (ev->flow_end && ev->flow_start.ns > 0 && age >= 0)
+		json_i64(j, "age", age / NS_PER_S);
+	json_obj_end(j);
+}
+
+static void put_anomaly(struct json *j, const struct event *ev)
+{
+	static const char *const groups[] = {"none", "policy", "unit",
+					     "packet", "note"};
+
+	json_obj(j, "anomaly");
+	json_str(j, "type", NAME_OF(groups, (size_t)reason_group(ev->reason)));
+	json_str(j, "event", reason_text(ev->reason));
+	json_str(j, "reason", reason_text(ev->reason));
+	json_obj_end(j);
+}
+
+/* --- the metergate object ------------------------------------------------------ */
+
+static void put_u(struct wbuf *w, uint64_t v)
+{
+	uint8_t d[20];
+	size_t i = sizeof(d);
+
+	do {
+		d[--i] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	wbuf_put(w, span_from(span_of(d, sizeof(d)), i));
+}
+
+static void put_s(struct wbuf *w, const char *s)
+{
+	wbuf_put(w, span_str(s));
+}
+
+/* "table 64", "procedure 10"; empty when it names no object. */
+static struct span object_text(char buf[40], const struct obs *o)
+{
+	struct wbuf w = wbuf_of(buf, 40);
+
+	if (obs_has(o, F_PROCEDURE)) {
+		put_s(&w, "procedure ");
+		put_u(&w, obs_get(o, F_PROCEDURE, 0));
+	} else if (obs_has(o, F_TABLE)) {
+		put_s(&w, "table ");
+		put_u(&w, obs_get(o, F_TABLE, 0));
+	}
+	return wbuf_span(&w);
+}
+
+static const char *verdict_name(enum verdict v)
+{
+	return v == VERDICT_ALLOW ? "allow" : v == VERDICT_DENY ? "deny" : NULL;
+}
+
+/* "read-request" of "c1222.read-request" */
+static const char *op_name(const struct obs *o)
+{
+	const char *name = obs_name((enum obs_kind)o->kind);
+	const char *dot = strchr(name, '.');
+
+	return dot ? dot + 1 : name;
+}
+
+static void put_span(struct json *j, const char *key, struct span s)
+{
+	if (s.n)
+		json_text(j, key, s);
+}
+
+static void put_rules(struct json *j, const struct event *ev)
+{
+	if (ev->n_rules == 0)
+		return;
+	json_arr(j, "rules");
+	for (uint32_t i = 0; i < ev->n_rules && i < EVENT_RULES; i++) {
+		const struct event_rule *r = &ev->rules[i];
+
+		json_obj(j, NULL);
+		put_span(j, "layer", r->layer);
+		put_span(j, "policy", r->policy);
+		put_span(j, "rule", r->rule);
+		put_span(j, "file", r->file);
+		if (r->line)
+			json_u64(j, "line", r->line);
+		if (r->serial)
+			json_u64(j, "serial", r->serial);
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+}
+
+static void put_budgets(struct json *j, const struct event *ev)
+{
+	if (ev->n_budgets == 0)
+		return;
+	json_arr(j, "budgets");
+	for (uint32_t i = 0; i < ev->n_budgets && i < EVENT_BUDGETS; i++) {
+		const struct event_budget *b = &ev->budgets[i];
+
+		json_obj(j, NULL);
+		json_text(j, "name", b->name);
+		json_u64(j, "used", b->used);
+		json_u64(j, "limit", b->limit);
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+}
+
+static void put_reasons(struct json *j, const struct event *ev)
+{
+	if (ev->reason)
+		json_str(j, "reason", reason_text(ev->reason));
+	if (!reasons_any(&ev->reasons))
+		return;
+	json_arr(j, "reasons");
+	for (unsigned r = 1; r < REASON_COUNT; r++) {
+		if (reasons_has(&ev->reasons, (enum reason)r))
+			json_str(j, NULL, reason_text((enum reason)r));
+	}
+	json_arr_end(j);
+}
+
+static const struct obs *judged_leaf(const struct event *ev)
+{
+	if (ev->type != EV_DECISION && ev->type != EV_VIOLATION)
+		return NULL;
+	return ev->leaf < ev->n_leaves ? &ev->leaves[ev->leaf] : NULL;
+}
+
+static void put_leaf(struct json *j, const struct event *ev,
+		     const struct eve_opts *opt)
+{
+	const struct obs *o = judged_leaf(ev);
+	char buf[40];
+
+	if (!o)
+		return;
+	put_disclosure(j, o, opt);
+	json_str(j, "op", op_name(o));
+	put_span(j, "object", object_text(buf, o));
+	if (ev->n_leaves < 2 || ev->n_leaves > RECORD_LEAVES)
+		return;
+	json_arr(j, "leaves");
+	for (uint32_t i = 0; i < ev->n_leaves; i++)
+		json_str(j, NULL, obs_name((enum obs_kind)ev->leaves[i].kind));
+	json_arr_end(j);
+}
+
+static void put_metergate(struct json *j, const struct event *ev,
+			  const struct eve_opts *opt)
+{
+	const struct event_rule *r = record_rule(ev);
+
+	json_obj(j, "metergate");
+	if (opt->has_seq)
+		json_u64(j, "seq", opt->seq);
+	if (verdict_name(ev->verdict))
+		json_str(j, "verdict", verdict_name(ev->verdict));
+	if (ev->monitored)
+		json_bool(j, "would_refuse", true);
+	if (r)
+		json_text(j, "rule", r->rule);
+	put_reasons(j, ev);
+	if (ev->detail)
+		json_str(j, "detail", ev->detail);
+	put_span(j, "guest", ev->guest);
+	put_span(j, "party", ev->party);
+	if (ev->has_tuple)
+		json_str(j, "direction", ev->dir == DIR_OUT ? "out" : "in");
+	put_leaf(j, ev, opt);
+	if (ev->octets)
+		json_u64(j, "octets", ev->octets);
+	put_rules(j, ev);
+	put_budgets(j, ev);
+	put_span(j, "would_pass", ev->would_pass);
+	json_obj_end(j);
+}
+
+bool eve_event(struct json *j, const struct event *ev,
+	       const struct eve_opts *o)
+{
+	json_obj(j, NULL);
+	put_head(j, ev);
+	if (ev->message && obs_family((enum obs_kind)ev->message->kind) ==
+				   OBS_FAMILY_C1222)
+		put_c1222(j, ev, o);
+	if (ev->type == EV_FLOW)
+		put_flow(j, ev);
+	if (ev->type == EV_ANOMALY)
+		put_anomaly(j, ev);
+	put_metergate(j, ev, o);
+	json_obj_end(j);
+	return json_line(j);
+}
+
+/* --- for people ------------------------------------------------------------------ */
+
+/* Printable ASCII; what would move a terminal's cursor is shown as \xNN. */
+static void put_safe(struct wbuf *w, struct span s)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < s.n && !w->failed; i++) {
+		uint8_t c = s.p[i];
+
+		if (c >= 0x20 && c < 0x7f && c != '\\') {
+			wbuf_u8(w, c);
+			continue;
+		}
+		put_s(w, "\\x");
+		wbuf_u8(w, (uint8_t)hex[c >> 4]);
+		wbuf_u8(w, (uint8_t)hex[c & 15]);
+	}
+}
+
+static void text_peer(struct wbuf *w, const struct event *ev)
+{
+	const struct net_tuple *t = &ev->tup;
+	bool out = ev->dir == DIR_OUT;
+	char buf[NET_ADDR_TEXT];
+
+	put_safe(w, ev->guest.n ? ev->guest : span_str("-"));
+	put_s(w, out ? " -> " : " <- ");
+	if (ev->party.n || !ev->has_tuple) {
+		put_safe(w, ev->party.n ? ev->party : span_str("-"));
+		return;
+	}
+	wbuf_put(w, addr_text(buf, out ? &t->dst : &t->src));
+	wbuf_u8(w, ':');
+	put_u(w, out ? t->dport : t->sport);
+}
+
+static void text_obs(struct wbuf *w, const struct obs *o)
+{
+	char buf[MEAS_TEXT];
+	struct span object;
+
+	wbuf_u8(w, ' ');
+	put_s(w, obs_name((enum obs_kind)o->kind));
+	object = object_text(buf, o);
+	if (object.n) {
+		wbuf_u8(w, ' ');
+		wbuf_put(w, object);
+	}
+	if (obs_has(o, F_MEASUREMENT)) {
+		wbuf_u8(w, ' ');
+		put_s(w, meas_text(buf, sizeof(buf),
+				   obs_get(o, F_MEASUREMENT, 0)));
+	}
+	if (obs_has(o, F_READINGS)) {
+		put_s(w, ", ");
+		put_u(w, obs_get(o, F_READINGS, 0));
+		put_s(w, " readings");
+	}
+	if (obs_has(o, F_GRANULARITY)) {
+		put_s(w, " every ");
+		put_u(w, obs_get(o, F_GRANULARITY, 0));
+		put_s(w, " s");
+	}
+}
+
+static void text_rule(struct wbuf *w, const struct event *ev)
+{
+	const struct event_rule *r = record_rule(ev);
+
+	if (!r)
+		return;
+	put_s(w, "; rule ");
+	put_safe(w, r->policy);
+	wbuf_u8(w, '/');
+	put_safe(w, r->rule);
+	if (r->file.n && r->line) {
+		put_s(w, " (");
+		put_safe(w, r->file);
+		wbuf_u8(w, ':');
+		put_u(w, r->line);
+		wbuf_u8(w, ')');
+	}
+}
+
+static void text_observations(struct wbuf *w, const struct event *ev)
+{
+	const struct obs *leaf = judged_leaf(ev);
+
+	if (leaf) {
+		text_obs(w, leaf);
+		return;
+	}
+	if (ev->message)
+		text_obs(w, ev->message);
+	if (ev->type != EV_PROTOCOL)
+		return;
+	for (uint32_t i = 0; i < ev->n_leaves; i++)
+		text_obs(w, &ev->leaves[i]);
+}
+
+bool eve_text(struct wbuf *w, const struct event *ev,
+	      const struct eve_opts *o)
+{
+	const char *what = verdict_name(ev->verdict);
+	char when[CLOCK_TEXT];
+
+	if (o->has_seq) {
+		put_u(w, o->seq);
+		wbuf_u8(w, ' ');
+	}
+	clock_eve(when, ev->now.wall);
+	wbuf_put(w, span_of(when, strlen("2026-11-25T15:42:26.000000")));
+	put_s(w, "Z ");
+	if (what) {
+		put_s(w, what);
+		wbuf_u8(w, ' ');
+	}
+	put_s(w, ev->type == EV_FLOW ? ev->flow_end ? "flow-end" : "flow-start"
+				     : event_type_name(ev));
+	wbuf_u8(w, ' ');
+	if (ev->has_tuple || ev->guest.n)
+		text_peer(w, ev);
+	text_observations(w, ev);
+	if (ev->reason) {
+		put_s(w, ": ");
+		put_s(w, reason_text(ev->reason));
+	}
+	if (ev->detail) {
+		put_s(w, ev->reason ? ", " : ": ");
+		put_safe(w, span_str(ev->detail));
+	}
+	text_rule(w, ev);
+	if (ev->would_pass.n) {
+		put_s(w, "; would pass: ");
+		put_safe(w, ev->would_pass);
+	}
+	wbuf_u8(w, '\n');
+	return !w->failed;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One audit record: its canonical octets, and what they say.
+ *
+ * A record is 56 fixed octets and a body of elements: type u8, length u16,
+ * value; types ascending, each at most once, never empty. All numbers are
+ * most significant octet first. There is exactly one way to write a record:
+ * record_decode accepts octets only if record_encode would give the same ones
+ * back. At most RECORD_MAX octets; a text that is longer than its place is
+ * cut and the record says so (RECORD_CUT).
+ *
+ * A record holds what a transmission was about, never what it said: values
+ * and table data of facts are left out.
+ *
+ * The two tables below are the format; docs/audit-record.md is made from them
+ * by record_doc.sh. Numbers are for ever: rows are added, never changed.
+ */
+#ifndef AUDIT_RECORD_H
+#define AUDIT_RECORD_H
+
+#include "core/err.h"
+#include "core/event.h"
+#include "core/wbuf.h"
+#include "crypto/digest.h"
+
+#define RECORD_VERSION 1
+#define RECORD_FIXED   56
+#define RECORD_MAX     4096
+#define RECORD_SALT    8
+#define RECORD_LEAVES  64 /* kinds listed; of more only the judged one */
+
+/* X(id, number, event type or -, name, written by this version) */
+#define RECORD_KINDS(X)                                                        \
+	X(ALLOW, 1, EV_DECISION, "allow", true)                                \
+	X(DENY, 2, EV_VIOLATION, "deny", true)                                 \
+	X(AGGREGATE, 3, EV_TYPES, "aggregate", false)                          \
+	X(POLICY, 4, EV_POLICY, "policy activated or refused", true)           \
+	X(MAINTENANCE, 5, EV_MAINTENANCE, "maintenance", true)                 \
+	X(ATTESTATION, 6, EV_ATTESTATION, "attestation", true)                 \
+	X(BOOT, 7, EV_TYPES, "boot", false)                                    \
+	X(CLOCK, 8, EV_MAINTENANCE, "clock step", true)                        \
+	X(LOSS, 9, EV_TYPES, "loss marker", false)                             \
+	X(EXPORT, 10, EV_TYPES, "export or deletion", false)                   \
+	X(BILL, 11, EV_TYPES, "bill", false)                                   \
+	X(CHECKPOINT, 12, EV_TYPES, "checkpoint context", false)               \
+	X(FLOW, 13, EV_FLOW, "flow start or end", true)                        \
+	X(ANOMALY, 14, EV_ANOMALY, "anomaly", true)
+
+enum record_kind {
+#define X(id, number, type, name, written) RECORD_##id = number,
+	RECORD_KINDS(X)
+#undef X
+};
+
+/* X(name, id, number, longest value in octets, meaning)
+ * "number": 1 to 8 octets, as few as possible, absent = 0. "text": octets.
+ * Inside lists a text or number is preceded by its length in one octet. */
+#define RECORD_ELEMENTS(X) \
+	X(tuple, TUPLE, 1, 37, "IP protocol u8, source, destination (4 octets each, or 16 each when one is not IPv4), source port u16, destination port u16") \
+	X(flow_id, FLOW_ID, 2, 8, "number: the flow") \
+	X(packet, PACKET, 3, 8, "number: 1-based packet of the capture; absent when live") \
+	X(app, APP, 4, 32, "text: application protocol") \
+	X(guest, GUEST, 5, 64, "text: the machine") \
+	X(party, PARTY, 6, 64, "text: the other end, as the policy names it") \
+	X(direction, DIRECTION, 7, 1, "number: 1 towards the machine; absent = from it") \
+	X(verdict, VERDICT, 8, 1, "number: 1 allow, 2 deny; absent = nothing was judged") \
+	X(marks, MARKS, 9, 1, "number, bits: 1 would have been refused (monitor mode), 2 end of the flow") \
+	X(reason, REASON, 10, 32, "text: the primary reason, of the closed list") \
+	X(reasons, REASONS, 11, 256, "text: all reasons, in the order of the list, with commas") \
+	X(detail, DETAIL, 12, 192, "text: one clause for a person") \
+	X(octets, OCTETS, 13, 4, "number: of the unit or packet") \
+	X(leaves, LEAVES, 14, 128, "u16 each: kinds of all observations of the message, when there are several") \
+	X(leaf, LEAF, 15, 1, "number: which of them this record is about") \
+	X(carrier, CARRIER, 16, 512, "the message's own facts: kind u16, facts lost u8, then field u8 and value each") \
+	X(observation, OBSERVATION, 17, 640, "facts of the observation that was judged; as carrier") \
+	X(service, SERVICE, 18, 32, "text: name of the observation's service code") \
+	X(rules, RULES, 19, 832, "list: layer, policy, rule, file (texts), line, serial (numbers) per layer that decided") \
+	X(budgets, BUDGETS, 20, 536, "list: name (text), used, limit (numbers) after the event") \
+	X(would_pass, WOULD_PASS, 21, 128, "text: the nearest request that would have passed") \
+	X(counters, COUNTERS, 22, 36, "four numbers: packets out, packets in, octets out, octets in") \
+	X(flow_start, FLOW_START, 23, 8, "number: monotonic ns of the flow's start")
+
+enum record_element {
+#define X(name, id, number, max, meaning) ELEMENT_##id = number,
+	RECORD_ELEMENTS(X)
+#undef X
+};
+
+/* Every element at its longest fits. */
+#define X(name, id, number, max, meaning) +3 + (max)
+_Static_assert(RECORD_FIXED RECORD_ELEMENTS(X) <= RECORD_MAX,
+	       "the elements do not fit into a record");
+#undef X
+
+/* Class and flags, fixed octets 2 and 3; other bits are zero. */
+#define RECORD_PROTECTED 0x8000 /* never pruned */
+#define RECORD_SYNC	 0x4000 /* acted upon only after it is durable */
+#define RECORD_CUT	 0x2000 /* a text or fact did not fit */
+
+struct record {
+	enum record_kind kind;
+	uint16_t flags;
+	uint64_t seq; /* leaf index in the tree */
+	uint32_t boot;
+	uint32_t policy_seq;
+	uint8_t salt[RECORD_SALT];
+	const struct event *ev; /* borrowed; both clocks are in it */
+	struct span service;	/* borrowed; may be empty */
+	struct span tail;	/* elements of types not known here; kept */
+};
+
+/* A decoded record and the memory its event needs; texts are borrowed from
+ * the octets it was decoded from. */
+struct record_view {
+	struct record r; /* r.ev == &ev */
+	struct event ev;
+	struct obs carrier, leaves[RECORD_LEAVES];
+	char app[33], detail[193];
+};
+
+/* The kind an event is recorded as; 0 when it is not kept. */
+enum record_kind record_kind_of(const struct event *ev);
+/* Class of a new record; never RECORD_CUT. */
+uint16_t record_class(enum record_kind kind, const struct event *ev);
+const char *record_kind_name(unsigned kind); /* "unknown" for no row */
+
+/* Append r to w (room for RECORD_MAX octets is enough). Flags other than
+ * RECORD_CUT are taken from r; E_LIMIT: the clock is before its origin. */
+int record_encode(struct wbuf *w, const struct record *r, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Read one whole record. E_SYNTAX: not canonical; E_UNSUPPORTED: a version,
+ * kind or word that this program does not know. */
+int record_decode(struct record_view *v, struct span octets, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* First octets of HMAC-SHA-256(boot key, sequence number as u64). */
+void record_salt(struct sha256 *h, const uint8_t key[32], uint64_t seq,
+		 uint8_t out[RECORD_SALT]);
+
+/* The rule a record names: of the vendor's layer, else the first with a
+ * name; NULL when none has. */
+const struct event_rule *record_rule(const struct event *ev);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records in sqlite (tables in schema.h): bundles of up to 256, chained; the
+ * tiles of the tree; the state. One writer at a time.
+ *
+ * Chain: head = H(02 || head before || first u64 || count u32 || H(bundle)),
+ * the head before the first bundle is 32 zero octets. The head of a bundle
+ * that is not full is that of what it holds so far.
+ *
+ * Nothing is durable before store_commit returns 0; one transaction each.
+ * After any failure the store refuses everything but store_close.
+ */
+#ifndef AUDIT_STORE_H
+#define AUDIT_STORE_H
+
+#include "audit/record.h"
+#include "audit/tree.h"
+
+#define STORE_BUNDLE	   256
+#define STORE_BUNDLE_MAX   (STORE_BUNDLE * (2 + RECORD_MAX))
+
+struct store;
+
+/* Create the file, or continue it after checking that its state is what its
+ * last bundles and tiles say; E_INTEGRITY when it is not, E_STATE when it is
+ * no audit database or another's. key: of boot `boot`; 0: one more than the
+ * last; the last one again: its key must be the same. */
+int store_open(struct store **out, const char *path, const char *origin,
+	       uint32_t boot, const uint8_t key[32], struct err *e)
+	__attribute__((warn_unused_result));
+
+uint64_t store_size(const struct store *s); /* next sequence number */
+uint32_t store_boot(const struct store *s);
+const uint8_t *store_key(const struct store *s);
+struct sha256 *store_digest(struct store *s); /* for the caller between calls */
+/* The last record of the file at open; empty when there is none. Valid until
+ * the first store_add. */
+struct span store_last(const struct store *s);
+
+int store_add(struct store *s, struct span record, uint16_t flags,
+	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
+int store_commit(struct store *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* What was not committed is dropped. Frees always. */
+int store_close(struct store *s, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Next head of the chain, from the head before and the bundle. */
+void store_chain(struct sha256 *h, const uint8_t before[SHA256_LEN],
+		 uint64_t first, uint32_t count, struct span bundle,
+		 uint8_t out[SHA256_LEN]);
+/* The next record of a bundle; false at its end or when it is damaged (then
+ * c is failed). */
+bool store_next(struct cur *c, struct span *record);
+
+#endif

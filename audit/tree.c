@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/tree.h"
+
+#include <assert.h>
+
+void tree_init(struct tree *t, struct sha256 *h)
+{
+	memset(t, 0, sizeof(*t));
+	t->h = h;
+}
+
+void tree_leaf(struct sha256 *h, struct span record, uint8_t out[SHA256_LEN])
+{
+	static const uint8_t zero = 0;
+
+	sha256_begin(h);
+	sha256_add(h, span_of(&zero, 1));
+	sha256_add(h, record);
+	sha256_end(h, out);
+}
+
+void tree_node(struct sha256 *h, const uint8_t left[SHA256_LEN],
+	       const uint8_t right[SHA256_LEN], uint8_t out[SHA256_LEN])
+{
+	uint8_t in[1 + 2 * SHA256_LEN] = {1};
+
+	memcpy(in + 1, left, SHA256_LEN);
+	memcpy(in + 1 + SHA256_LEN, right, SHA256_LEN);
+	sha256_begin(h);
+	sha256_add(h, span_of(in, sizeof(in)));
+	sha256_end(h, out);
+}
+
+/* A subtree of 256^level leaves is complete: it is a hash of that level. */
+static int into_tile(struct tree *t, unsigned level, uint64_t idx,
+		     const uint8_t hash[SHA256_LEN], struct err *e)
+{
+	memcpy(t->tile[level][idx % TREE_TILE], hash, SHA256_LEN);
+	if (idx % TREE_TILE != TREE_TILE - 1 || !t->full)
+		return 0;
+	return t->full(t->arg, level, idx / TREE_TILE,
+		       span_of(t->tile[level], TREE_TILE_OCTETS), e);
+}
+
+int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
+{
+	uint8_t hash[SHA256_LEN];
+	unsigned b = 0;
+	int rc;
+
+	assert(t->size < INT64_MAX);
+	memcpy(hash, leaf, sizeof(hash));
+	rc = into_tile(t, 0, t->size, hash, e);
+	/* As in a binary counter: each set low bit is a subtree to join. */
+	for (; rc == 0 && t->size >> b & 1; b++) {
+		tree_node(t->h, t->frontier[b], hash, hash);
+		if ((b + 1) % 8 == 0)
+			rc = into_tile(t, (b + 1) / 8, t->size >> (b + 1),
+				       hash, e);
+	}
+	memcpy(t->frontier[b], hash, sizeof(hash));
+	t->size++;
+	return rc;
+}
+
+void tree_root(const struct tree *t, uint8_t out[SHA256_LEN])
+{
+	bool any = false;
+
+	for (unsigned b = 0; b < 64; b++) {
+		if (!(t->size >> b & 1))
+			continue;
+		if (any)
+			tree_node(t->h, t->frontier[b], out, out);
+		else
+			memcpy(out, t->frontier[b], SHA256_LEN);
+		any = true;
+	}
+	if (!any)
+		sha256_of((struct span){0}, out);
+}
+
+size_t tree_frontier(const struct tree *t, uint8_t out[TREE_FRONTIER_MAX])
+{
+	size_t n = 0;
+
+	for (unsigned b = 64; b-- > 0;) {
+		if (t->size >> b & 1) {
+			memcpy(out + n, t->frontier[b], SHA256_LEN);
+			n += SHA256_LEN;
+		}
+	}
+	return n;
+}
+
+/* Root of 2^b neighbouring hashes; they are overwritten. */
+static void fold(struct sha256 *h, uint8_t v[][SHA256_LEN], unsigned b,
+		 uint8_t out[SHA256_LEN])
+{
+	for (size_t n = (size_t)1 << b; n > 1; n /= 2) {
+		for (size_t i = 0; i < n / 2; i++)
+			tree_node(h, v[2 * i], v[2 * i + 1], v[i]);
+	}
+	memcpy(out, v[0], SHA256_LEN);
+}
+
+void tree_tile_root(struct sha256 *h, struct span hashes,
+		    uint8_t out[SHA256_LEN])
+{
+	uint8_t v[TREE_TILE][SHA256_LEN];
+
+	assert(hashes.n == sizeof(v));
+	memcpy(v, hashes.p, sizeof(v));
+	fold(h, v, 8, out);
+}
+
+void tree_restore(struct tree *t, uint64_t size)
+{
+	uint8_t v[TREE_TILE][SHA256_LEN];
+
+	t->size = size;
+	for (unsigned b = 0; b < 64; b++) {
+		unsigned level = b / 8, bit = b % 8;
+		size_t count = size >> (8 * level) & 255;
+		size_t first = count >> (bit + 1) << (bit + 1);
+
+		if (!(count >> bit & 1))
+			continue;
+		memcpy(v, t->tile[level][first],
+		       ((size_t)1 << bit) * SHA256_LEN);
+		fold(t->h, v, bit, t->frontier[b]);
+	}
+}
