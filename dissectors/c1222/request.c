@@ -219,32 +219,33 @@ static bool same_path(const struct message *x, const struct req *r)
 }
 
 /* The answer comes back on the way of the request, or, where each side opens
- * connections of its own (the old one-way use), on another one. */
+ * connections of its own (the old one-way use), on another one; and it is
+ * rather to a request to one node than to one to a group. */
 int request_find(struct message *x, const struct req **row)
 {
 	struct req_table *t = &x->m->req;
-	uint32_t on_path = 0, off_path = 0, at = 0, at_off = 0;
+	uint32_t best = 0, n = 0;
 
 	*row = NULL;
 	for (uint32_t i = 0; i < t->high; i++) {
+		uint32_t rank = 1;
+
 		if (t->inv[i] != x->acse.called_inv ||
 		    t->state[i] != REQ_OPEN || i == t->spare || !answers(x, i))
 			continue;
-		if (same_path(x, &t->row[i])) {
-			on_path++;
-			at = i;
-		} else {
-			off_path++;
-			at_off = i;
-		}
+		rank += same_path(x, &t->row[i]) ? 2 : 0;
+		rank += t->row[i].group ? 0 : 1;
+		if (rank < best)
+			continue;
+		n = rank > best ? 1 : n + 1;
+		best = rank;
+		x->m->stage.req = i;
 	}
-	if (on_path == 0 && off_path == 0)
-		return 0;
-	if (on_path > 1 || (on_path == 0 && off_path > 1))
+	if (n > 1)
 		return err_reason(x->e, E_STATE, REASON_SUSPICIOUS, 0,
 				  "answers either of two requests");
-	x->m->stage.req = on_path ? at : at_off;
-	*row = &t->row[x->m->stage.req];
+	if (n == 1)
+		*row = &t->row[x->m->stage.req];
 	return 0;
 }
 
