@@ -65,11 +65,30 @@ size_t pol_state_size(const struct pol_state *st); /* octets, all of it */
 int pol_state_set(struct pol_state *st, size_t machine, struct span name,
 		  struct span party, bool on, struct now now)
 	__attribute__((warn_unused_result));
+/* Slots of `when: spread` are cut from the window by meter id and rule. Tests
+ * must not depend on the meter, so they switch it off: the whole window is
+ * then open. On after pol_state_new. */
+void pol_state_spread(struct pol_state *st, bool on);
+/* The key of the hashes of `distinct` limits; fixed until set. */
+struct sipkey;
+void pol_state_key(struct pol_state *st, const struct sipkey *key);
 /* Consent by "policy-id/rule" or by rule name within the machine's policy. */
 int pol_state_consent(struct pol_state *st, size_t machine, struct span rule,
 		      bool granted) __attribute__((warn_unused_result));
 
-/* The remote end as far as the lower layers know it. */
+/*
+ * The remote end as far as the lower layers know it.
+ *
+ * A party of the policy matches when its address prefixes contain addr, its
+ * ports contain port (the remote end's) or local_port (the machine's own,
+ * when it is the server), and its ApTitle, if it declares one, equals
+ * aptitle. Another machine (machine >= 0, or an address bound to one) matches
+ * only parties that name it with `vm`. TLS names and pins are not looked at
+ * here: with `tls.mode: gateway` the machine speaks in clear on its own side
+ * and whoever seals the message verifies the far end; in a replay of that
+ * side address, port and ApTitle decide. A party known only by `dns` matches
+ * nothing until answers are bound to names.
+ */
 struct pol_peer {
 	struct net_addr addr;
 	uint16_t port;	/* the server's port of the flow: the declared end */
@@ -77,6 +96,8 @@ struct pol_peer {
 	int machine;	/* index when the peer is another machine, else -1 */
 	struct span aptitle; /* claimed, absolute OID contents; empty = none */
 	bool authenticated;  /* by a MAC under a key the gateway holds */
+	uint16_t local_port; /* the machine's own port of the flow; 0 = unknown.
+			      * The machine may itself be the server */
 };
 
 /* One unit of traffic. leaves carry the attributes; message the carrier. */
@@ -95,6 +116,10 @@ struct pol_msg {
 	bool retry;	     /* permitted before, same octets: charge nothing */
 	uint64_t answer_to;  /* tests: id of a permitted request; 0 = pair by
 			      * flow and invocation id */
+	bool one_sided;	     /* the peer is a machine that judges for itself:
+			      * leave its policy out. Otherwise a message
+			      * between two machines is judged once, for both
+			      * ends, and both are charged */
 };
 
 struct pol_decision {
@@ -123,9 +148,16 @@ struct pol_decision {
 	 * state, valid until the next judgement. */
 	struct span would_pass;
 	char text[256]; /* one clause: what failed, with the numbers */
+	uint8_t refused_rules; /* bit i: the layer of rules[i] refused */
+	int64_t wait_ns; /* refused for time or budget only: when it would
+			  * pass; 0 = not known. For defer and Retry-After */
 };
 
-/* Judge one message; charges are applied tentatively when it is permitted. */
+/* Judge one message; charges are applied tentatively when it is permitted.
+ * Budgets in bytes or packets that select observations are charged here, with
+ * octets; those that select only machine, direction and party are looked at
+ * here (is there room for octets?) and charged by pol_packet. What a refusal
+ * costs (refusals, quarantine, states it clears) is charged for good. */
 void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	       struct pol_decision *d);
 /* All messages judged since the last commit or abort leave / do not leave. */
