@@ -20,7 +20,8 @@ static const struct {
 	enum event_type type;
 	const char *name;
 } kinds[] = {
-#define X(id, number, type, name, written) {number, written, type, name},
+#define X(id, number, type, name, written, meaning)                            \
+	{number, written, type, name},
 	RECORD_KINDS(X)
 #undef X
 };

@@ -29,25 +29,25 @@
 #define RECORD_SALT    8
 #define RECORD_LEAVES  64 /* kinds listed; of more only the judged one */
 
-/* X(id, number, event type or -, name, written by this version) */
-#define RECORD_KINDS(X)                                                        \
-	X(ALLOW, 1, EV_DECISION, "allow", true)                                \
-	X(DENY, 2, EV_VIOLATION, "deny", true)                                 \
-	X(AGGREGATE, 3, EV_TYPES, "aggregate", false)                          \
-	X(POLICY, 4, EV_POLICY, "policy activated or refused", true)           \
-	X(MAINTENANCE, 5, EV_MAINTENANCE, "maintenance", true)                 \
-	X(ATTESTATION, 6, EV_ATTESTATION, "attestation", true)                 \
-	X(BOOT, 7, EV_TYPES, "boot", false)                                    \
-	X(CLOCK, 8, EV_MAINTENANCE, "clock step", true)                        \
-	X(LOSS, 9, EV_TYPES, "loss marker", false)                             \
-	X(EXPORT, 10, EV_TYPES, "export or deletion", false)                   \
-	X(BILL, 11, EV_TYPES, "bill", false)                                   \
-	X(CHECKPOINT, 12, EV_TYPES, "checkpoint context", false)               \
-	X(FLOW, 13, EV_FLOW, "flow start or end", true)                        \
-	X(ANOMALY, 14, EV_ANOMALY, "anomaly", true)
+/* X(id, number, event type, name, written by this version, meaning) */
+#define RECORD_KINDS(X) \
+	X(ALLOW, 1, EV_DECISION, "allow", true, "a transmission that was allowed") \
+	X(DENY, 2, EV_VIOLATION, "deny", true, "a transmission that was refused, or would have been") \
+	X(AGGREGATE, 3, EV_TYPES, "aggregate", false, "several alike, counted") \
+	X(POLICY, 4, EV_POLICY, "policy", true, "a policy set was activated or refused") \
+	X(MAINTENANCE, 5, EV_MAINTENANCE, "maintenance", true, "somebody changed something") \
+	X(ATTESTATION, 6, EV_ATTESTATION, "attestation", true, "the platform or a guest was attested") \
+	X(BOOT, 7, EV_TYPES, "boot", false, "the writer started") \
+	X(CLOCK, 8, EV_MAINTENANCE, "clock-step", true, "the wall clock stepped by more than a second; precedes the first record under the new time") \
+	X(LOSS, 9, EV_TYPES, "loss", false, "records that could not be kept, counted") \
+	X(EXPORT, 10, EV_TYPES, "export", false, "the log was exported or pruned") \
+	X(BILL, 11, EV_TYPES, "bill", false, "a bill was signed") \
+	X(CHECKPOINT, 12, EV_TYPES, "checkpoint", false, "what the next checkpoint is bound to") \
+	X(FLOW, 13, EV_FLOW, "flow", true, "a flow began or ended") \
+	X(ANOMALY, 14, EV_ANOMALY, "anomaly", true, "a packet or unit was refused below policy, or odd")
 
 enum record_kind {
-#define X(id, number, type, name, written) RECORD_##id = number,
+#define X(id, number, type, name, written, meaning) RECORD_##id = number,
 	RECORD_KINDS(X)
 #undef X
 };

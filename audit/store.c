@@ -269,20 +269,23 @@ static int create(struct store *s, const char *origin, struct err *e)
 	return rc ? rc : db_exec(s->db, "COMMIT", e);
 }
 
-/* Is this file ours? *fresh: it is empty and must be made first. */
-static int identify(struct store *s, bool *fresh, struct err *e)
+int store_identify(struct db *d, bool *fresh, struct err *e)
 {
 	uint64_t app = 0, version = 0, tables = 0;
-	int rc = db_number(s->db, "PRAGMA application_id", &app, e);
+	int rc = db_number(d, "PRAGMA application_id", &app, e);
 
 	if (rc == 0)
-		rc = db_number(s->db, "PRAGMA user_version", &version, e);
+		rc = db_number(d, "PRAGMA user_version", &version, e);
 	if (rc == 0)
-		rc = db_number(s->db, "SELECT count(*) FROM sqlite_schema",
+		rc = db_number(d, "SELECT count(*) FROM sqlite_schema",
 			       &tables, e);
-	*fresh = tables == 0 && app == 0;
-	if (rc || *fresh)
+	if (rc)
 		return rc;
+	if (fresh) {
+		*fresh = tables == 0 && app == 0;
+		if (*fresh)
+			return 0;
+	}
 	if (app != STORE_APPLICATION)
 		return err_set(e, E_STATE, 0, "not an audit database");
 	if (version != STORE_SCHEMA)
@@ -539,7 +542,7 @@ static int open_file(struct store *s, const char *path, const char *origin,
 				    "PRAGMA wal_autocheckpoint = 256;"
 				    "PRAGMA journal_size_limit = 4194304", e);
 	if (rc == 0)
-		rc = identify(s, &fresh, e);
+		rc = store_identify(s->db, &fresh, e);
 	if (rc == 0 && fresh)
 		rc = create(s, origin, e);
 	if (rc == 0)

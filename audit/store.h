@@ -45,6 +45,12 @@ int store_commit(struct store *s, struct err *e)
 int store_close(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* Is this an audit database, of the format known here? E_STATE when not.
+ * fresh: if asked for, an empty file passes and says so. */
+struct db;
+int store_identify(struct db *d, bool *fresh, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* Next head of the chain, from the head before and the bundle. */
 void store_chain(struct sha256 *h, const uint8_t before[SHA256_LEN],
 		 uint64_t first, uint32_t count, struct span bundle,

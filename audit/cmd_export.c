@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/eve.h"
+#include "audit/reader.h"
+#include "audit/record.h"
+#include "audit/tool.h"
+
+struct export {
+	bool csv;
+	FILE *to;
+	struct record_view view;
+	uint8_t line[EVE_LINE_MAX];
+};
+
+static void help(void)
+{
+	puts("Usage: " TOOL " export [--format ndjson|csv] [-o OUT] DB\n"
+	     "Write all records. OUT appears only when it is complete.\n\n"
+	     "  -F, --format FORMAT  ndjson (EVE lines; the default) or csv\n"
+	     "  -o, --output OUT     a file; without it standard output\n"
+	     "  -h, --help           this text");
+}
+
+/* --- CSV (RFC 4180) ------------------------------------------------------------- */
+
+static const char csv_head[] =
+	"seq,timestamp,kind,verdict,reason,guest,direction,party,src_ip,"
+	"src_port,dest_ip,dest_port,proto,app_proto,op,object,measurement,"
+	"granularity_s,readings,span_s,octets,policy,rule,file,line,detail\n";
+
+static void csv_text(FILE *f, struct span s)
+{
+	bool quote = false;
+
+	putc(',', f);
+	for (size_t i = 0; i < s.n; i++)
+		quote |= s.p[i] < 0x20 || strchr(",\"\x7f", s.p[i]);
+	if (!quote) {
+		fwrite(s.p, 1, s.n, f);
+		return;
+	}
+	putc('"', f);
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"')
+			putc('"', f);
+		if (s.p[i] < 0x20 || s.p[i] == 0x7f)
+			putc(' ', f); /* one record, one line */
+		else
+			putc(s.p[i], f);
+	}
+	putc('"', f);
+}
+
+static void csv_number(FILE *f, bool have, uint64_t v)
+{
+	if (have)
+		fprintf(f, ",%llu", (unsigned long long)v);
+	else
+		putc(',', f);
+}
+
+static void csv_fact(FILE *f, const struct obs *o, enum field field)
+{
+	csv_number(f, o && obs_has(o, field), o ? obs_get(o, field, 0) : 0);
+}
+
+static void csv_obs(FILE *f, const struct obs *o)
+{
+	char text[MEAS_TEXT] = "";
+
+	csv_text(f, span_str(o ? obs_name((enum obs_kind)o->kind) : ""));
+	if (o && obs_has(o, F_PROCEDURE))
+		snprintf(text, sizeof(text), "procedure %llu",
+			 (unsigned long long)obs_get(o, F_PROCEDURE, 0));
+	else if (o && obs_has(o, F_TABLE))
+		snprintf(text, sizeof(text), "table %llu",
+			 (unsigned long long)obs_get(o, F_TABLE, 0));
+	csv_text(f, span_str(text));
+	text[0] = 0;
+	if (o && obs_has(o, F_MEASUREMENT))
+		meas_text(text, sizeof(text), obs_get(o, F_MEASUREMENT, 0));
+	csv_text(f, span_str(text));
+	csv_fact(f, o, F_GRANULARITY);
+	csv_fact(f, o, F_READINGS);
+	csv_fact(f, o, F_SPAN_S);
+}
+
+static void csv_tuple(FILE *f, const struct event *ev)
+{
+	const struct net_tuple *t = &ev->tup;
+	char a[NET_ADDR_TEXT] = "", b[NET_ADDR_TEXT] = "";
+
+	if (ev->has_tuple) {
+		net_addr_text(a, &t->src);
+		net_addr_text(b, &t->dst);
+	}
+	csv_text(f, span_str(a));
+	csv_number(f, ev->has_tuple, t->sport);
+	csv_text(f, span_str(b));
+	csv_number(f, ev->has_tuple, t->dport);
+	csv_number(f, ev->has_tuple, t->proto);
+}
+
+static void csv_line(FILE *f, const struct record_view *v, uint64_t seq)
+{
+	static const char *const verdicts[] = {"", "allow", "deny"};
+	const struct event *ev = &v->ev;
+	const struct event_rule *r = record_rule(ev);
+	bool judged = v->r.kind == RECORD_ALLOW || v->r.kind == RECORD_DENY;
+	char when[CLOCK_TEXT];
+
+	fprintf(f, "%llu,%s,%s,%s", (unsigned long long)seq,
+		clock_eve(when, ev->now.wall), record_kind_name(v->r.kind),
+		verdicts[ev->verdict]);
+	csv_text(f, span_str(ev->reason ? reason_text(ev->reason) : ""));
+	csv_text(f, ev->guest);
+	csv_text(f, span_str(!ev->has_tuple ? "" : ev->dir ? "in" : "out"));
+	csv_text(f, ev->party);
+	csv_tuple(f, ev);
+	csv_text(f, span_str(ev->app_proto ? ev->app_proto : ""));
+	csv_obs(f, judged && ev->leaf < ev->n_leaves ? &ev->leaves[ev->leaf]
+						      : NULL);
+	csv_number(f, ev->octets > 0, ev->octets);
+	csv_text(f, r ? r->policy : (struct span){0});
+	csv_text(f, r ? r->rule : (struct span){0});
+	csv_text(f, r ? r->file : (struct span){0});
+	csv_number(f, r && r->line, r ? r->line : 0);
+	csv_text(f, span_str(ev->detail ? ev->detail : ""));
+	putc('\n', f);
+}
+
+/* --- both ------------------------------------------------------------------------ */
+
+static int one(struct export *x, uint64_t seq, struct span record,
+	       struct err *e)
+{
+	struct json j = json_of(x->line, sizeof(x->line));
+	struct eve_opts o = {.has_seq = true, .seq = seq};
+
+	if (record_decode(&x->view, record, e)) {
+		err_wrap(e, "record %llu", (unsigned long long)seq);
+		return e->code = E_INTEGRITY;
+	}
+	o.service = x->view.r.service;
+	if (x->csv) {
+		csv_line(x->to, &x->view, seq);
+		return 0;
+	}
+	if (!eve_event(&j, &x->view.ev, &o))
+		return err_set(e, E_LIMIT, 0, "record %llu: its line is too "
+			       "long", (unsigned long long)seq);
+	fwrite(j.w.p, 1, j.w.n, x->to);
+	return 0;
+}
+
+static int all(struct export *x, struct reader *r, struct err *e)
+{
+	struct span record;
+	uint64_t seq;
+	int rc;
+
+	if (x->csv)
+		fputs(csv_head, x->to);
+	while ((rc = reader_next(r, &seq, &record, e)) == 1) {
+		rc = one(x, seq, record, e);
+		if (rc)
+			return rc;
+		if (ferror(x->to))
+			break; /* said by who flushes it */
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* Durable under its own name, or not there at all. */
+static int finish(FILE *f, const char *tmp, const char *out)
+{
+	char dir[4096];
+	int fd;
+
+	if (fflush(f) || ferror(f) || fsync(fileno(f)) || fclose(f))
+		return -1;
+	if (rename(tmp, out))
+		return -1;
+	snprintf(dir, sizeof(dir), "%s", out);
+	fd = open(dirname(dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return 0; /* a directory that may not be read: renamed anyway */
+	fsync(fd);
+	close(fd);
+	return 0;
+}
+
+static int to_file(struct export *x, struct reader *r, const char *path,
+		   const char *out)
+{
+	char tmp[4096];
+	struct err e = {0};
+	mode_t mask = umask(0);
+	int fd, rc;
+
+	umask(mask);
+	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", out) >=
+	    sizeof(tmp)) {
+		tool_say(out, "the name is too long");
+		return EXIT_TROUBLE;
+	}
+	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd >= 0) /* as any new file, not as a secret */
+		fchmod(fd, 0666 & ~mask);
+	x->to = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!x->to) {
+		tool_say(out, strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	rc = all(x, r, &e);
+	if (rc == 0 && finish(x->to, tmp, out) == 0)
+		return EXIT_DONE;
+	if (rc)
+		rc = tool_failed(path, &e);
+	else
+		tool_say(out, strerror(errno));
+	unlink(tmp);
+	return rc ? rc : EXIT_TROUBLE;
+}
+
+static int run(struct export *x, const char *path, const char *out)
+{
+	struct reader *r;
+	struct err e = {0};
+	int rc = reader_open(&r, path, &e);
+
+	if (rc)
+		return tool_failed(path, &e);
+	if (out) {
+		rc = to_file(x, r, path, out);
+	} else {
+		x->to = stdout;
+		rc = all(x, r, &e);
+		rc = rc ? tool_failed(path, &e) : tool_flush(EXIT_DONE);
+	}
+	reader_close(r);
+	return rc;
+}
+
+int cmd_export(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"format", required_argument, NULL, 'F'},
+		{"output", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *out = NULL, *format = "ndjson";
+	struct export *x;
+	int c, rc;
+
+	while ((c = getopt_long(argc, argv, "F:o:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'F':
+			format = optarg;
+			break;
+		case 'o':
+			out = optarg;
+			break;
+		case 'h':
+			help();
+			return tool_flush(EXIT_DONE);
+		default:
+			return tool_usage("export");
+		}
+	}
+	if (strcmp(format, "ndjson") != 0 && strcmp(format, "csv") != 0) {
+		tool_say("export --format", "only ndjson and csv are known");
+		return EXIT_TROUBLE;
+	}
+	if (optind + 1 != argc) {
+		tool_say("export", "exactly one database is needed");
+		return tool_usage("export");
+	}
+	x = calloc(1, sizeof(*x));
+	if (!x) {
+		tool_say("export", "out of memory");
+		return EXIT_TROUBLE;
+	}
+	x->csv = strcmp(format, "csv") == 0;
+	rc = run(x, argv[optind], out);
+	free(x);
+	return rc;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metergate-audit's own files: what its commands share.
+ *
+ * Exit codes: 0 done, 1 the answer is no (the log is not whole), 2 usage or
+ * environment. Messages: "metergate-audit: what: why" on standard error.
+ */
+#ifndef AUDIT_TOOL_H
+#define AUDIT_TOOL_H
+
+#include "core/err.h"
+
+#define TOOL "metergate-audit"
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_NO = 1,
+	EXIT_TROUBLE = 2,
+};
+
+/* A command gets its own name as argv[0]. */
+int cmd_show(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+
+/* "metergate-audit: what: why" */
+void tool_say(const char *what, const char *why);
+/* For an unknown or incomplete option: where help is. EXIT_TROUBLE. */
+int tool_usage(const char *command);
+/* The exit code for an error of the library, after saying it. */
+int tool_failed(const char *what, const struct err *e);
+/* Ends in success only if all that was printed could be written. */
+int tool_flush(int code);
+
+#endif

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/db.h"
+#include "audit/page.h"
+#include "audit/schema.h"
+#include "audit/store.h"
+
+#define STEP_US US_PER_S
+
+struct verify {
+	struct db *db;
+	struct db_stmt *tile, *keep, *boot_row;
+	struct sha256 *h;
+	struct verify_result *out;
+	struct tree tree;
+	struct record_view view;
+	uint8_t head[SHA256_LEN];
+	/* Of the record before, for the rules of order. */
+	uint32_t boot;
+	int64_t mono, wall;
+	uint8_t key[32];
+	uint64_t tiles, kept;
+};
+
+static int wrong(struct verify *v, uint64_t seq, struct err *e,
+		 const char *what)
+{
+	v->out->has_bad = true;
+	v->out->bad = seq;
+	return err_set(e, E_INTEGRITY, 0, "record %llu: %s",
+		       (unsigned long long)seq, what);
+}
+
+static int wrong_file(struct err *e, const char *what)
+{
+	return err_set(e, E_INTEGRITY, 0, "%s", what);
+}
+
+/* --- the octets of the file ------------------------------------------------------ */
+
+#define READ_PAGES 64
+
+/* A writer's checkpoint may be under way: read such a page again. */
+static bool page_holds(int fd, const uint8_t *page, uint64_t no)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	uint8_t again[PAGE_SIZE_OCTETS];
+
+	if (page_ok(page, no))
+		return true;
+	for (int i = 0; i < 3; i++) {
+		nanosleep(&pause, NULL);
+		if (pread(fd, again, sizeof(again),
+			  (off_t)(no - 1) * PAGE_SIZE_OCTETS) !=
+		    (ssize_t)sizeof(again))
+			return false;
+		if (page_ok(again, no))
+			return true;
+	}
+	return false;
+}
+
+/* First page whose seal is wrong, or 0. */
+static int walk_pages(int fd, uint64_t size, uint64_t *bad, struct err *e)
+{
+	static const size_t cap = READ_PAGES * PAGE_SIZE_OCTETS;
+	uint8_t *buf = malloc(cap);
+	uint64_t off = 0;
+	int rc = 0;
+
+	if (!buf)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	*bad = 0;
+	while (rc == 0 && *bad == 0 && off + PAGE_SIZE_OCTETS <= size) {
+		ssize_t n = pread(fd, buf, cap, (off_t)off);
+
+		if (n < PAGE_SIZE_OCTETS) {
+			rc = n < 0 ? err_sys(e, "reading")
+				   : err_set(e, E_IO, 0, "it got shorter");
+			break;
+		}
+		for (ssize_t i = 0; i + PAGE_SIZE_OCTETS <= n && !*bad;
+		     i += PAGE_SIZE_OCTETS, off += PAGE_SIZE_OCTETS) {
+			uint64_t no = off / PAGE_SIZE_OCTETS + 1;
+
+			if (!page_holds(fd, buf + i, no))
+				*bad = no;
+		}
+	}
+	free(buf);
+	return rc;
+}
+
+static bool has_wal(const char *path)
+{
+	char wal[4096];
+	struct stat st;
+	int n = snprintf(wal, sizeof(wal), "%s-wal", path);
+
+	return n > 0 && (size_t)n < sizeof(wal) && stat(wal, &st) == 0 &&
+	       st.st_size > 0;
+}
+
+/* A file so unlike ours that it never was one is no tampered audit. */
+static bool looks_like_one(struct span head)
+{
+	static const uint8_t magic[16] = "SQLite format 3";
+	static const uint8_t app[4] = {0x6d, 0x67, 0x41, 0x75};
+	struct span at = span_sub(head, 68, 4);
+	unsigned same = 0;
+
+	for (size_t i = 0; i < sizeof(magic) && i < head.n; i++)
+		same += head.p[i] == magic[i];
+	for (size_t i = 0; i < sizeof(app) && i < at.n; i++)
+		same += at.p[i] == app[i];
+	return same >= 18; /* of 20 */
+}
+
+static int check_pages(const char *path, struct verify_result *out,
+		       struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t head[100];
+	struct cur count = {0};
+	uint64_t bad = 0, size;
+	struct stat st;
+	ssize_t n = -1;
+	int rc = 0;
+
+	if (fd < 0)
+		return err_sys(e, "opening");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = pread(fd, head, sizeof(head), 0);
+	else
+		errno = EINVAL;
+	if (n < 0)
+		rc = err_sys(e, "reading");
+	else if (!looks_like_one(span_of(head, (size_t)n)))
+		rc = err_set(e, E_STATE, 0, "not an audit database");
+	if (rc == 0) {
+		size = (uint64_t)st.st_size;
+		out->pages = size / PAGE_SIZE_OCTETS;
+		count = cur_of(span_sub(span_of(head, (size_t)n), 28, 4));
+		rc = walk_pages(fd, size, &bad, e);
+		if (rc == 0 && bad)
+			rc = err_set(e, E_INTEGRITY, 0,
+				     "page %llu of the file was altered",
+				     (unsigned long long)bad);
+		/* With a WAL the file may be behind; then sqlite knows. */
+		else if (rc == 0 && !has_wal(path) &&
+			 cur_be(&count, 4) * PAGE_SIZE_OCTETS != size)
+			rc = wrong_file(e, "the file was cut or lengthened");
+	}
+	close(fd);
+	return rc;
+}
+
+/* --- what the log says ------------------------------------------------------------- */
+
+static bool same_text(struct db_stmt *a, struct db_stmt *b, int i)
+{
+	struct span x, y;
+
+	if (db_null(a, i) && db_null(b, i))
+		return true;
+	return db_text(a, i, &x) && db_text(b, i, &y) && span_eq(x, y);
+}
+
+/* The schema is exactly ours: no view in a table's place, no guard gone. */
+static int check_schema(struct verify *v, struct err *e)
+{
+	static const char sql[] = "SELECT type, name, tbl_name, sql"
+				  " FROM sqlite_schema ORDER BY rowid";
+	struct db_stmt *have = NULL, *want = NULL;
+	struct err ignored;
+	struct db *ours;
+	int rc = db_open(&ours, NULL, DB_MEMORY, e);
+
+	for (size_t i = 0; rc == 0 && i < N_STORE_SCHEMA; i++)
+		rc = db_exec(ours, store_schema[i], e);
+	if (rc == 0)
+		rc = db_prepare(&want, ours, sql, e);
+	if (rc == 0)
+		rc = db_prepare(&have, v->db, sql, e);
+	while (rc == 0) {
+		int w = db_step(want, e), h = db_step(have, e);
+
+		if (h < 0)
+			rc = h;
+		else if (w != h)
+			rc = wrong_file(e, "the schema was altered");
+		if (rc || w <= 0)
+			break;
+		for (int i = 0; i < 4; i++) {
+			if (!same_text(have, want, i))
+				rc = wrong_file(e, "the schema was altered");
+		}
+	}
+	db_finish(want);
+	db_finish(have);
+	if (db_close(ours, &ignored) && rc == 0)
+		rc = err_set(e, E_IO, 0, "%s", ignored.text);
+	return rc;
+}
+
+static int check_structure(struct verify *v, struct err *e)
+{
+	struct db_stmt *st;
+	struct span text;
+	int rc = db_prepare(&st, v->db, "PRAGMA integrity_check(1)", e);
+
+	if (rc)
+		return rc;
+	rc = db_step(st, e);
+	if (rc == 1)
+		rc = db_text(st, 0, &text) && span_is(text, "ok")
+			     ? 0
+			     : err_set(e, E_INTEGRITY, 0, "sqlite: %.*s",
+				       (int)(text.n < 160 ? text.n : 160),
+				       (const char *)text.p);
+	db_finish(st);
+	return rc;
+}
+
+/* The tree completed a tile: it must be the stored one. */
+static int check_tile(void *arg, unsigned level, uint64_t idx,
+		      struct span hashes, struct err *e)
+{
+	struct verify *v = arg;
+	uint64_t covers = UINT64_C(1) << (8 * level), i = 0;
+	struct span data = {0};
+	int rc;
+
+	v->tiles++;
+	db_put_u64(v->tile, 1, level);
+	db_put_u64(v->tile, 2, idx);
+	rc = db_step(v->tile, e);
+	if (rc == 1) {
+		rc = 0;
+		if (!db_span(v->tile, 0, &data) || data.n != hashes.n) {
+			rc = wrong_file(e, "a tile is damaged");
+		} else if (!span_eq(data, hashes)) {
+			while (span_eq(span_sub(data, i * SHA256_LEN,
+						SHA256_LEN),
+				       span_sub(hashes, i * SHA256_LEN,
+						SHA256_LEN)))
+				i++;
+			rc = wrong(v, (idx * TREE_TILE + i) * covers, e,
+				   level ? "it or one behind it is not what "
+					   "the tree's tile says"
+					 : "it is not what the tree's tile "
+					   "says");
+		}
+	} else if (rc == 0) {
+		rc = wrong(v, idx * TREE_TILE * covers, e, "its tile is "
+			   "missing");
+	}
+	db_reset(v->tile);
+	return rc;
+}
+
+/* A record of another boot than the one before: it must be the next boot, and
+ * this record its first. */
+static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
+{
+	uint32_t boot = v->view.r.boot;
+	struct span key;
+	uint64_t first;
+	int rc;
+
+	if (boot <= v->boot)
+		return wrong(v, seq, e, "its boot is before the last");
+	db_put_u64(v->boot_row, 1, boot);
+	rc = db_step(v->boot_row, e);
+	if (rc == 0)
+		rc = wrong(v, seq, e, "its boot is not known");
+	else if (rc == 1)
+		rc = !db_u64(v->boot_row, 0, &first) || first != seq ||
+				     !db_span(v->boot_row, 1, &key) ||
+				     key.n != sizeof(v->key)
+			     ? wrong(v, seq, e, "its boot began elsewhere")
+			     : 0;
+	if (rc == 0)
+		memcpy(v->key, key.p, sizeof(v->key));
+	db_reset(v->boot_row);
+	v->boot = boot;
+	v->mono = 0;
+	v->wall = 0;
+	v->out->boots++;
+	return rc;
+}
+
+static int check_clocks(struct verify *v, uint64_t seq, struct err *e)
+{
+	const struct now *now = &v->view.ev.now;
+	int64_t passed = (now->mono.ns - v->mono) / 1000;
+	int64_t moved = now->wall.us - v->wall;
+
+	if (passed < 0)
+		return wrong(v, seq, e, "its monotonic clock went back");
+	if (v->wall > 0 && now->wall.us > 0 &&
+	    v->view.r.kind != RECORD_CLOCK &&
+	    (moved - passed > STEP_US || passed - moved > STEP_US))
+		return wrong(v, seq, e, "its wall clock stepped and no record "
+			     "says so");
+	v->mono = now->mono.ns;
+	v->wall = now->wall.us;
+	return 0;
+}
+
+static int check_kept(struct verify *v, uint64_t seq, struct span record,
+		      struct err *e)
+{
+	struct span copy;
+	uint64_t kind;
+	int rc;
+
+	v->kept++;
+	db_put_u64(v->keep, 1, seq);
+	rc = db_step(v->keep, e);
+	if (rc == 0)
+		rc = wrong(v, seq, e, "its protected copy is missing");
+	else if (rc == 1)
+		rc = db_u64(v->keep, 0, &kind) && db_span(v->keep, 1, &copy) &&
+				     kind == v->view.r.kind &&
+				     span_eq(copy, record)
+			     ? 0
+			     : wrong(v, seq, e, "its protected copy differs");
+	db_reset(v->keep);
+	return rc;
+}
+
+static int check_record(struct verify *v, uint64_t seq, struct span record,
+			struct err *e)
+{
+	const struct record *r = &v->view.r;
+	uint8_t salt[RECORD_SALT], leaf[SHA256_LEN];
+	int rc = record_decode(&v->view, record, e);
+
+	if (rc) {
+		v->out->has_bad = true;
+		v->out->bad = seq;
+		err_wrap(e, "record %llu", (unsigned long long)seq);
+		return e->code = E_INTEGRITY;
+	}
+	if (r->seq != seq)
+		return wrong(v, seq, e, "its number is another's");
+	if ((r->flags & ~RECORD_CUT) != record_class(r->kind, r->ev))
+		return wrong(v, seq, e, "its class is not that of its kind");
+	if (r->boot != v->boot)
+		rc = enter_boot(v, seq, e);
+	if (rc == 0)
+		rc = check_clocks(v, seq, e);
+	if (rc)
+		return rc;
+	record_salt(v->h, v->key, seq, salt);
+	if (memcmp(salt, r->salt, sizeof(salt)) != 0)
+		return wrong(v, seq, e, "its salt is not of its boot's key");
+	if (r->flags & RECORD_PROTECTED)
+		rc = check_kept(v, seq, record, e);
+	if (rc)
+		return rc;
+	tree_leaf(v->h, record, leaf);
+	return tree_add(&v->tree, leaf, e);
+}
+
+/* The frontier says which subtree of the last records is wrong. */
+static uint64_t first_doubtful(const struct verify *v, struct span frontier)
+{
+	uint8_t ours[TREE_FRONTIER_MAX];
+	size_t n = tree_frontier(&v->tree, ours), i = 0;
+	uint64_t seq = 0;
+
+	if (n != frontier.n)
+		return v->tree.size ? v->tree.size - 1 : 0;
+	for (unsigned b = 64; b-- > 0;) {
+		if (!(v->tree.size >> b & 1))
+			continue;
+		if (!span_eq(span_sub(frontier, i, SHA256_LEN),
+			     span_sub(span_of(ours, n), i, SHA256_LEN)))
+			return seq;
+		seq += UINT64_C(1) << b;
+		i += SHA256_LEN;
+	}
+	return v->tree.size - 1;
+}
+
+static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
+{
+	uint64_t first, n, seg, seq = v->tree.size;
+	uint8_t head[SHA256_LEN];
+	struct span data, chain, record;
+	struct cur c;
+	int rc = 0;
+
+	if (!db_u64(st, 0, &first) || !db_u64(st, 1, &n) ||
+	    !db_span(st, 2, &data) || !db_span(st, 3, &chain) ||
+	    !db_u64(st, 4, &seg) || n < 1 || n > STORE_BUNDLE || seg != 0)
+		return wrong(v, seq, e, "its bundle is damaged");
+	if (first != seq || first % STORE_BUNDLE)
+		return wrong(v, seq, e, "its bundle is missing");
+	c = cur_of(data);
+	while (rc == 0 && v->tree.size < first + n &&
+	       store_next(&c, &record))
+		rc = check_record(v, v->tree.size, record, e);
+	if (rc)
+		return rc;
+	if (v->tree.size != first + n || !cur_done(&c))
+		return wrong(v, v->tree.size, e, "its bundle is damaged");
+	store_chain(v->h, v->head, first, (uint32_t)n, data, head);
+	memcpy(v->head, head, sizeof(head));
+	v->out->records = v->tree.size;
+	return span_eq(chain, span_of(head, sizeof(head)))
+		       ? 0
+		       : err_set(e, E_INTEGRITY, 0,
+				 "records %llu to %llu: the chain of bundles "
+				 "does not fit", (unsigned long long)first,
+				 (unsigned long long)(first + n - 1));
+}
+
+struct state {
+	uint64_t size, boot, checkpoint, anchored;
+	struct span frontier, chain;
+	struct db_stmt *st; /* owns the spans */
+};
+
+static int read_state(struct verify *v, struct state *s, struct err *e)
+{
+	struct span origin;
+	uint64_t rows, id;
+	int rc = db_number(v->db, "SELECT count(*) FROM state", &rows, e);
+
+	if (rc == 0 && rows != 1)
+		rc = wrong_file(e, "the state is missing");
+	if (rc == 0)
+		rc = db_prepare(&s->st, v->db, "SELECT id, origin, size,"
+				" frontier, chain, boot, checkpoint, anchored"
+				" FROM state", e);
+	if (rc)
+		return rc;
+	rc = db_step(s->st, e);
+	if (rc == 1)
+		rc = db_u64(s->st, 0, &id) && id == 0 &&
+				     db_text(s->st, 1, &origin) &&
+				     db_u64(s->st, 2, &s->size) &&
+				     db_span(s->st, 3, &s->frontier) &&
+				     db_span(s->st, 4, &s->chain) &&
+				     db_u64(s->st, 5, &s->boot) &&
+				     db_u64(s->st, 6, &s->checkpoint) &&
+				     db_u64(s->st, 7, &s->anchored)
+			     ? 0
+			     : wrong_file(e, "the state is damaged");
+	else if (rc == 0)
+		rc = wrong_file(e, "the state is missing");
+	return rc;
+}
+
+static int check_state(struct verify *v, const struct state *s, struct err *e)
+{
+	uint8_t frontier[TREE_FRONTIER_MAX];
+	size_t n = tree_frontier(&v->tree, frontier);
+
+	if (s->size > v->tree.size)
+		return wrong(v, v->tree.size, e, "it is missing: the log was "
+			     "cut");
+	if (s->size < v->tree.size)
+		return wrong(v, s->size, e, "it is behind the end that the "
+			     "state says");
+	if (!span_eq(s->frontier, span_of(frontier, n)))
+		return wrong(v, first_doubtful(v, s->frontier), e,
+			     "it or one behind it is not in the state's tree");
+	if (!span_eq(s->chain, span_of(v->head, sizeof(v->head))))
+		return wrong_file(e, "the state's chain head does not fit");
+	if (s->boot != v->boot)
+		return wrong_file(e, "the state's boot is not the last");
+	if (s->checkpoint || s->anchored)
+		return wrong_file(e, "the state names a checkpoint, and there "
+				  "is none");
+	return 0;
+}
+
+/* No table holds more than the log accounts for. */
+static int check_counts(struct verify *v, struct err *e)
+{
+	const struct {
+		const char *sql, *what;
+		uint64_t want;
+	} rows[] = {
+		{"SELECT count(*) FROM tile", "tiles", v->tiles},
+		{"SELECT count(*) FROM protected", "protected records",
+		 v->kept},
+		{"SELECT count(*) FROM boot", "boots", v->out->boots},
+		{"SELECT count(*) FROM checkpoint", "checkpoints", 0},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t n;
+
+		rc = db_number(v->db, rows[i].sql, &n, e);
+		if (rc == 0 && n != rows[i].want)
+			rc = err_set(e, E_INTEGRITY, 0,
+				     "%s: %llu are there, %llu belong there",
+				     rows[i].what, (unsigned long long)n,
+				     (unsigned long long)rows[i].want);
+	}
+	return rc;
+}
+
+static int walk(struct verify *v, const struct state *s,
+		void (*progress)(void *arg, uint64_t done, uint64_t total),
+		void *arg, struct err *e)
+{
+	struct db_stmt *st;
+	int rc = db_prepare(&st, v->db, "SELECT first, n, data, chain, seg"
+			    " FROM bundle ORDER BY first", e);
+
+	if (rc)
+		return rc;
+	while ((rc = db_step(st, e)) == 1) {
+		uint64_t first = v->tree.size;
+
+		rc = check_bundle(v, st, e);
+		if (rc) {
+			/* The chain names a range; the frontier less of it. */
+			if (!v->out->has_bad && v->tree.size == s->size &&
+			    first_doubtful(v, s->frontier) >= first)
+				first = first_doubtful(v, s->frontier);
+			if (!v->out->has_bad)
+				v->out->bad = first;
+			v->out->has_bad = true;
+			break;
+		}
+		if (progress)
+			progress(arg, v->tree.size, s->size);
+	}
+	db_finish(st);
+	return rc;
+}
+
+static int prepare(struct verify *v, struct err *e)
+{
+	int rc = db_exec(v->db, "PRAGMA cell_size_check = ON; BEGIN", e);
+
+	if (rc == 0)
+		rc = db_prepare(&v->tile, v->db, "SELECT data FROM tile"
+				" WHERE level = ?1 AND idx = ?2", e);
+	if (rc == 0)
+		rc = db_prepare(&v->keep, v->db, "SELECT kind, record FROM"
+				" protected WHERE seq = ?1", e);
+	if (rc == 0)
+		rc = db_prepare(&v->boot_row, v->db, "SELECT first, key FROM"
+				" boot WHERE number = ?1", e);
+	return rc;
+}
+
+static int check_content(struct verify *v, const char *path,
+			 void (*progress)(void *arg, uint64_t done,
+					  uint64_t total),
+			 void *arg, struct err *e)
+{
+	struct state s = {0};
+	struct err ignored;
+	int rc = db_open(&v->db, path, DB_READ, e);
+
+	if (rc == 0)
+		rc = store_identify(v->db, NULL, e);
+	if (rc == 0)
+		rc = check_schema(v, e);
+	if (rc == 0)
+		rc = prepare(v, e);
+	if (rc == 0)
+		rc = read_state(v, &s, e);
+	if (rc == 0)
+		rc = walk(v, &s, progress, arg, e);
+	if (rc == 0)
+		rc = check_state(v, &s, e);
+	if (rc == 0)
+		rc = check_counts(v, e);
+	if (rc == 0)
+		rc = check_structure(v, e);
+	db_finish(s.st);
+	db_finish(v->tile);
+	db_finish(v->keep);
+	db_finish(v->boot_row);
+	if (db_close(v->db, &ignored) && rc == 0)
+		rc = err_set(e, E_IO, 0, "%s", ignored.text);
+	return rc;
+}
+
+int verify_file(const char *path, struct verify_result *out,
+		void (*progress)(void *arg, uint64_t done, uint64_t total),
+		void *arg, struct err *e)
+{
+	struct verify *v = calloc(1, sizeof(*v));
+	struct err pages = {0};
+	int rc, file;
+
+	memset(out, 0, sizeof(*out));
+	if (!v || !(v->h = sha256_new())) {
+		free(v);
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	v->out = out;
+	tree_init(&v->tree, v->h);
+	v->tree.full = check_tile;
+	v->tree.arg = v;
+	file = check_pages(path, out, &pages);
+	if (file && file != E_INTEGRITY) {
+		*e = pages;
+		rc = file;
+		goto out;
+	}
+	rc = check_content(v, path, progress, arg, e);
+	tree_root(&v->tree, out->root);
+	if (file == 0)
+		goto out;
+	/* The file was altered: whatever else went wrong comes from that. */
+	rc = rc ? err_wrap(e, "%s", pages.text) : 0;
+	if (rc == 0)
+		*e = pages;
+	rc = e->code = E_INTEGRITY;
+out:
+	sha256_free(v->h);
+	free(v);
+	return rc;
+}
