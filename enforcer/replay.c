@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "enforcer/replay.h"
+
+#define MAX_HELD 4096
+/* How often what is due is looked for, in the capture's own time. */
+#define TICK_NS (5 * 1000 * 1000)
+
+/* The one thing here that is not in a context: a handler has none. */
+static volatile sig_atomic_t got_signal;
+
+static void on_signal(int sig)
+{
+	got_signal = sig;
+}
+
+struct replay {
+	struct replay_opts opts;
+	struct log log;
+	struct replay_policy policy;
+	struct replay_keys keys;
+	struct replay_clock clock;
+	struct replay_output output;
+	struct replay_progress progress;
+	struct replay_split *split; /* NULL: not wanted */
+	struct replay_audit *audit; /* NULL: not wanted */
+	struct pipeline *pipeline;
+	struct pipeline_sink sink;
+	struct mono last_tick;
+	uint64_t packets; /* of all captures so far: pcap_cnt, and the id */
+	uint64_t total;	  /* octets of the captures that are files */
+	bool has_format;
+	struct capture_format format;
+	struct err output_error;
+};
+
+/* --- what the pipeline says ----------------------------------------------------- */
+
+static void on_verdict(void *arg, uint64_t id, enum packet_verdict v,
+		       enum reason why)
+{
+	struct replay *r = arg;
+
+	(void)why; /* its event came before */
+	if (r->split && v != PACKET_HOLD)
+		replay_split_verdict(r->split, id, v == PACKET_PASS);
+}
+
+static void on_event(void *arg, const struct event *ev)
+{
+	struct replay *r = arg;
+
+	replay_output_event(&r->output, ev);
+	if (r->audit)
+		replay_audit_event(r->audit, ev);
+}
+
+static void on_wait(void *arg)
+{
+	struct replay *r = arg;
+
+	replay_output_flush(&r->output);
+}
+
+/* --- start ---------------------------------------------------------------------- */
+
+static void catch_signals(void)
+{
+	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
+	/* Without SA_RESTART: a read from a pipe ends, too. */
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	for (size_t i = 0; i < sizeof(caught) / sizeof(*caught); i++) {
+		struct sigaction old;
+
+		/* nohup stays nohup */
+		if (sigaction(caught[i], NULL, &old) == 0 &&
+		    old.sa_handler == SIG_DFL)
+			sigaction(caught[i], &sa, NULL);
+	}
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL); /* EPIPE says it better */
+}
+
+/* A closed standard descriptor would be given to the next file opened. */
+static int check_descriptors(struct err *e)
+{
+	if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+		return err_set(e, E_IO, 0, "standard output: %s",
+			       strerror(errno));
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return err_sys(e, "/dev/null");
+	}
+	return 0;
+}
+
+/* Is one of the outputs this very file? */
+static int check_outputs(const struct replay *r, const struct stat *in,
+			 const char *path, struct err *e)
+{
+	const char *outs[] = {r->opts.allowed, r->opts.denied};
+	struct stat st;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (outs[i] && stat(outs[i], &st) == 0 &&
+		    st.st_dev == in->st_dev && st.st_ino == in->st_ino)
+			return err_set(e, E_EXISTS, 0,
+				       "%s: is an input and an output", path);
+	}
+	return 0;
+}
+
+static int join_format(struct replay *r, const struct capture *c,
+		       struct err *e)
+{
+	struct capture_format f;
+
+	capture_format(c, &f);
+	if (r->has_format)
+		return capture_format_join(&r->format, &f, e);
+	r->format = f;
+	r->has_format = true;
+	return 0;
+}
+
+/* Look at every file once before anything is written: a bad name among many
+ * is found at once, and the outputs can hold packets of all of them. Pipes
+ * cannot be looked at twice; the first is opened for good in run(). */
+static int survey(struct replay *r, struct err *e)
+{
+	bool joins = r->opts.allowed || r->opts.denied;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < r->opts.n_captures; i++) {
+		const char *path = r->opts.captures[i];
+		struct capture *c;
+		struct stat st = {0};
+
+		if (strcmp(path, "-") == 0)
+			continue;
+		if (stat(path, &st) == 0) {
+			rc = check_outputs(r, &st, path, e);
+			if (rc < 0 || (!S_ISREG(st.st_mode) &&
+				       !S_ISDIR(st.st_mode)))
+				continue;
+		}
+		rc = capture_open(&c, path, e);
+		if (rc < 0)
+			return rc;
+		r->total += (uint64_t)st.st_size;
+		if (joins) {
+			rc = join_format(r, c, e);
+			if (rc < 0)
+				err_wrap(e, "%s", path);
+		}
+		capture_close(c);
+	}
+	return rc;
+}
+
+static int check_guests(const struct replay *r, struct err *e)
+{
+	for (size_t i = 0; r->policy.set && i < r->opts.n_guests; i++) {
+		const char *name = r->opts.guests[i].name;
+
+		if (pol_set_find_machine(r->policy.set, span_str(name)) < 0)
+			return err_set(e, E_NOTFOUND, 0,
+				       "-g %s: the policy knows no such "
+				       "machine",
+				       name);
+	}
+	return 0;
+}
+
+static int start_pipeline(struct replay *r, struct err *e)
+{
+	struct pipeline_conf conf = {
+		.policy = r->policy.set,
+		.state = r->policy.state,
+		/* Fixed: a replay gives the same octets every time. */
+		.key = {0x6d65746572676174, 0x652d7265706c6179},
+		.max_held = MAX_HELD,
+		.checksums = true,
+		.midstream = !r->policy.set,
+		.guests = r->opts.guests,
+		.n_guests = r->opts.n_guests,
+	};
+
+	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
+		if (dissectors[i] == &dissector_c1222)
+			conf.dissector_conf[i] = &r->keys.conf;
+	}
+	r->sink = (struct pipeline_sink){r, on_verdict, on_event, NULL};
+	return pipeline_new(&r->pipeline, &conf, e);
+}
+
+static void say_loaded(const struct replay *r)
+{
+	const struct pol_set *set = r->policy.set;
+
+	if (!r->opts.verbose)
+		return;
+	if (set) {
+		struct span zone = pol_set_timezone(set);
+
+		log_info(&r->log, "%zu policies, %zu machines, time zone %.*s",
+			 r->policy.n, pol_set_machines(set),
+			 zone.n ? (int)zone.n : 3,
+			 zone.n ? (const char *)zone.p : "UTC");
+		log_info(&r->log, "policy state: %zu octets",
+			 pol_state_size(r->policy.state));
+	}
+	log_info(&r->log, "%zu keys", r->keys.conf.n_keys);
+	log_info(&r->log, "pipeline: %zu octets",
+		 pipeline_size(r->pipeline));
+}
+
+static int start(struct replay *r, struct err *e)
+{
+	struct span zone = {0};
+	int rc = 0;
+
+	if (r->opts.policy)
+		rc = replay_policy_load(&r->policy, r->opts.policy, e);
+	if (rc == 0)
+		rc = check_guests(r, e);
+	if (rc == 0)
+		rc = replay_keys_load(&r->keys, r->opts.keys, r->policy.set,
+				      e);
+	if (rc == 0 && r->policy.set)
+		zone = pol_set_timezone(r->policy.set);
+	if (rc == 0)
+		rc = replay_clock_init(&r->clock, zone, e);
+	if (rc == 0)
+		rc = survey(r, e);
+	if (rc == 0)
+		rc = start_pipeline(r, e);
+	if (rc == 0)
+		rc = replay_output_init(&r->output, &r->opts,
+					&r->output_error);
+	if (rc == 0 && r->opts.audit)
+		rc = replay_audit_new(&r->audit, r->opts.audit,
+				      r->policy.set != NULL, e);
+	replay_progress_init(&r->progress, r->total, !r->opts.quiet);
+	if (rc == 0)
+		say_loaded(r);
+	return rc;
+}
+
+/* --- run ------------------------------------------------------------------------ */
+
+/* What went wrong in a callback, which cannot return it. */
+static int check_failures(const struct replay *r, struct err *e)
+{
+	if (r->output.failed) {
+		*e = r->output_error;
+		return e->code;
+	}
+	return r->audit ? replay_audit_check(r->audit, e) : 0;
+}
+
+static int one_packet(struct replay *r, const struct capture_packet *p,
+		      struct err *e)
+{
+	struct packet_in in = {
+		.id = ++r->packets,
+		.pcap_cnt = r->packets,
+		.now = replay_clock_at(&r->clock, p->us),
+		.link = p->link,
+		.octets = p->octets,
+		.wire_len = p->wire_len,
+	};
+
+	if (r->packets == 1)
+		replay_policy_events(&r->policy, in.now, &r->sink);
+	if (r->split)
+		replay_split_before(r->split, in.id, p);
+	if (mono_sub(in.now.mono, r->last_tick) >= TICK_NS) {
+		r->last_tick = in.now.mono;
+		pipeline_tick(r->pipeline, in.now, &r->sink);
+	}
+	pipeline_packet(r->pipeline, &in, &r->sink);
+	if (r->split) {
+		int rc = replay_split_after(r->split, e);
+
+		if (rc < 0)
+			return rc;
+	}
+	return check_failures(r, e);
+}
+
+static int one_capture(struct replay *r, const char *path, struct err *e)
+{
+	struct capture_packet p;
+	struct capture *c;
+	uint64_t at, size;
+	int rc = capture_open(&c, path, e);
+
+	if (rc < 0)
+		return rc;
+	capture_on_wait(c, on_wait, r);
+	if (!r->split && (r->opts.allowed || r->opts.denied)) {
+		rc = join_format(r, c, e);
+		if (rc == 0)
+			rc = replay_split_new(&r->split, r->opts.allowed,
+					      r->opts.denied, &r->format,
+					      MAX_HELD, e);
+	} else if (r->split) {
+		/* A pipe after files: it has to fit what was created. */
+		struct capture_format was = r->format;
+
+		rc = join_format(r, c, e);
+		if (rc == 0 && r->format.nano && !was.nano)
+			rc = err_set(e, E_UNSUPPORTED, 0,
+				     "its time stamps are finer than those of "
+				     "the captures before it");
+		if (rc < 0)
+			err_wrap(e, "%s", path);
+	}
+	while (rc == 0 && !got_signal) {
+		rc = capture_next(c, &p, e);
+		if (rc <= 0)
+			break;
+		rc = one_packet(r, &p, e);
+		replay_progress_show(&r->progress, c, r->packets);
+	}
+	capture_progress(c, &at, &size);
+	r->progress.done_before += size;
+	capture_close(c);
+	return rc;
+}
+
+static int finish(struct replay *r, struct err *e)
+{
+	int rc;
+
+	if (r->packets == 0)
+		replay_policy_events(&r->policy, r->clock.now, &r->sink);
+	pipeline_end(r->pipeline, r->clock.now, &r->sink);
+	replay_output_stats(&r->output, r->clock.now,
+			    pipeline_stats(r->pipeline));
+	replay_output_flush(&r->output);
+	rc = check_failures(r, e);
+	/* First all of it on the disk, then the names. */
+	if (rc == 0 && r->split)
+		rc = replay_split_finish(r->split, e);
+	if (rc == 0 && r->audit)
+		rc = replay_audit_finish(r->audit, e);
+	if (rc == 0 && r->split)
+		rc = replay_split_commit(r->split, e);
+	if (rc == 0 && r->audit)
+		rc = replay_audit_commit(r->audit, e);
+	return rc;
+}
+
+static int run(struct replay *r, struct err *e)
+{
+	int rc = start(r, e);
+
+	for (size_t i = 0; rc == 0 && !got_signal && i < r->opts.n_captures;
+	     i++)
+		rc = one_capture(r, r->opts.captures[i], e);
+	if (rc == 0 && !got_signal)
+		rc = finish(r, e);
+	replay_progress_clear(&r->progress);
+	return rc;
+}
+
+static bool denied(const struct replay *r)
+{
+	const struct pipeline_stats *s = pipeline_stats(r->pipeline);
+
+	return r->policy.set && (s->dropped || s->denied);
+}
+
+static void stop(struct replay *r)
+{
+	replay_split_free(r->split);
+	replay_audit_free(r->audit);
+	pipeline_free(r->pipeline);
+	replay_output_fini(&r->output);
+	replay_keys_free(&r->keys);
+	replay_policy_free(&r->policy);
+}
+
+int main(int argc, char **argv)
+{
+	struct replay r = {.log = log_init(REPLAY_PROGRAM, LOG_LEVEL_INFO,
+					   false)};
+	struct err e = {0};
+	int rc, status;
+
+	rc = check_descriptors(&e);
+	if (rc == 0)
+		rc = replay_opts(&r.opts, argc, argv, &e);
+	if (rc == 1)
+		return 0;
+	if (rc == 0) {
+		catch_signals();
+		rc = run(&r, &e);
+	}
+	status = rc < 0 ? 2 : 0;
+	if (rc == 0 && !got_signal)
+		status = denied(&r);
+	stop(&r);
+	if (got_signal) {
+		/* Nothing is left behind; now die of it, as is expected. */
+		signal(got_signal, SIG_DFL);
+		raise(got_signal);
+	}
+	if (rc < 0)
+		log_err(&r.log, "%s", e.text);
+	return status;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "enforcer/replay.h"
+
+#define ZONES "/usr/share/zoneinfo"
+/* Offsets change on a quarter of an hour at the finest. */
+#define QUARTER_S 900
+/* Far from the end, so that nobody who adds a timeout overflows. */
+#define MONO_MAX_NS (INT64_MAX / 2)
+
+int replay_clock_init(struct replay_clock *c, struct span zone, struct err *e)
+{
+	const char *dir = getenv("TZDIR");
+	char path[256], tz[80];
+
+	/* A stepless clock that stands at 0 looks like one never set. */
+	*c = (struct replay_clock){.now.mono.ns = NS_PER_S};
+	c->now.wall.trusted = true;
+	if (zone.n == 0)
+		zone = span_str("UTC");
+	if (zone.n > 64 || zone.p[0] == '/' || memmem(zone.p, zone.n, "..", 2))
+		return err_set(e, E_NOTFOUND, 0, "not a time zone");
+	snprintf(path, sizeof(path), "%s/%.*s", dir ? dir : ZONES,
+		 (int)zone.n, (const char *)zone.p);
+	/* The C library takes an unknown zone for UTC, silently. */
+	if (!span_is(zone, "UTC") && access(path, R_OK) != 0)
+		return err_set(e, E_NOTFOUND, 0,
+			       "time zone %.*s is not in the tz database "
+			       "(package tzdata)",
+			       (int)zone.n, (const char *)zone.p);
+	snprintf(tz, sizeof(tz), ":%.*s", (int)zone.n, (const char *)zone.p);
+	if (setenv("TZ", tz, 1) != 0)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	tzset();
+	return 0;
+}
+
+static long offset_at(int64_t s, int *year)
+{
+	time_t t = s;
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm))
+		return 0;
+	if (year)
+		*year = tm.tm_year + 1900;
+	return tm.tm_gmtoff;
+}
+
+/* Standard time is the smaller offset of the year: zones that count their
+ * winter time as the exception (Dublin) mean the same by it. */
+static int32_t standard_offset(int year)
+{
+	long a = offset_at(civil_days(year, 1, 1) * 86400, NULL);
+	long b = offset_at(civil_days(year, 7, 1) * 86400, NULL);
+
+	return (int32_t)(a < b ? a : b);
+}
+
+static void fill_offsets(struct replay_clock *c, int64_t s)
+{
+	int year = 0;
+
+	if (c->started && s >= c->fresh_from_s && s < c->fresh_until_s)
+		return;
+	c->now.wall.civil_off_s = (int32_t)offset_at(s, &year);
+	if (!c->started || year != c->year)
+		c->now.wall.std_off_s = standard_offset(year);
+	c->year = year;
+	c->fresh_from_s = s - (s % QUARTER_S + QUARTER_S) % QUARTER_S;
+	c->fresh_until_s = c->fresh_from_s + QUARTER_S;
+}
+
+struct now replay_clock_at(struct replay_clock *c, int64_t us)
+{
+	int64_t step_us = c->started ? us - c->now.wall.us : 0;
+
+	if (step_us > (MONO_MAX_NS - c->now.mono.ns) / 1000)
+		c->now.mono.ns = MONO_MAX_NS;
+	else if (step_us > 0)
+		c->now.mono.ns += step_us * 1000;
+	c->now.wall.us = us;
+	fill_offsets(c, us / US_PER_S - (us % US_PER_S < 0));
+	c->started = true;
+	return c->now;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "enforcer/replay.h"
+#include "policy-lang/front/keys.h"
+
+_Static_assert(POL_KEY_TITLE == C1222_OID_MAX && POL_KEYS_MAX == C1222_KEYS_MAX,
+	       "the key file and the dissector have different bounds");
+
+static void take_profile(struct c1222_profile *to, const struct pol_profile *from)
+{
+	to->present = from->present != 0;
+	to->register_res_milli_wh = from->register_res_milli_wh;
+	for (uint32_t i = 0; i < from->n_lp && i < 4; i++) {
+		to->load_profile[i].table = (uint16_t)from->lp[i].table;
+		to->load_profile[i].interval_s = from->lp[i].interval_s;
+	}
+	for (uint32_t i = 0; i < from->n_mfg && i < C1222_PROFILE_TABLES; i++) {
+		to->mfg[i].table = (uint16_t)from->mfg[i].table;
+		to->mfg[i].meas = from->mfg[i].meas;
+		to->n_mfg++;
+	}
+}
+
+static int take_keys(struct replay_keys *k, const char *path, struct err *e)
+{
+	struct pol_keys read;
+	int rc = pol_read_keys(&read, path, e);
+
+	if (rc < 0)
+		return rc;
+	k->keys = calloc(read.n + 1, sizeof(*k->keys));
+	k->conf.aes = aes128_new();
+	if (!k->keys || !k->conf.aes)
+		rc = err_set(e, E_NOMEM, 0, "out of memory");
+	for (size_t i = 0; rc == 0 && i < read.n; i++) {
+		struct c1222_key *to = &k->keys[i];
+		const struct pol_key *from = &read.v[i];
+
+		memcpy(to->title, from->title, from->title_n);
+		to->title_n = from->title_n;
+		to->key_id = from->key_id;
+		memcpy(to->key, from->key, sizeof(to->key));
+	}
+	k->conf.keys = k->keys;
+	k->conf.n_keys = rc == 0 ? read.n : 0;
+	pol_keys_free(&read);
+	return rc;
+}
+
+int replay_keys_load(struct replay_keys *k, const char *path,
+		     const struct pol_set *set, struct err *e)
+{
+	const struct pol_profile *profile = set ? pol_set_profile(set) : NULL;
+	int rc = 0;
+
+	*k = (struct replay_keys){0};
+	if (profile)
+		take_profile(&k->conf.profile, profile);
+	if (path)
+		rc = take_keys(k, path, e);
+	if (rc < 0)
+		replay_keys_free(k);
+	return rc;
+}
+
+void replay_keys_free(struct replay_keys *k)
+{
+	if (k->keys)
+		explicit_bzero(k->keys, k->conf.n_keys * sizeof(*k->keys));
+	free(k->keys);
+	aes128_free(k->conf.aes);
+	*k = (struct replay_keys){0};
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <string.h>
+
+#include "enforcer/replay.h"
+
+static const char usage[] =
+	"usage: metergate-replay [-qv] [-p SET] [-g GUEST=IFACE|MAC|CIDR[:PORT]]...\n"
+	"                        [-k KEYS] [--format json|text] [--values]\n"
+	"                        [--allowed OUT.pcap] [--denied OUT.pcap]\n"
+	"                        [--audit DB] CAPTURE...\n"
+	"\n"
+	"Runs captures (pcap, pcapng, - for standard input) through the gateway.\n"
+	"Without a policy it says what the packets mean; with one also what would\n"
+	"have left, what not, and why. One record a line, the last one \"stats\".\n"
+	"\n"
+	"  -p SET           directory of policy files or images, or one file\n"
+	"  -g GUEST=...     who is a machine, where no binding says it; repeatable\n"
+	"  -k KEYS          YAML: \"*\" or an ApTitle -> key id -> 32 hex digits\n"
+	"  --format FORMAT  json (default) or text\n"
+	"  --values         show values and table data too\n"
+	"  --allowed FILE   write the packets that would have left\n"
+	"  --denied FILE    write the others\n"
+	"  --audit DB       write the audit database; it must not exist\n"
+	"  -q               only the last line\n"
+	"  -v               say on standard error what is loaded\n"
+	"  --help, --version\n"
+	"\n"
+	"exit: 0 done, 1 something was denied, 2 an error\n";
+
+enum { OPT_FORMAT = 256, OPT_ALLOWED, OPT_DENIED, OPT_AUDIT, OPT_VALUES,
+       OPT_HELP, OPT_VERSION };
+
+static const struct option longs[] = {
+	{"policy",  required_argument, NULL, 'p'	},
+	{"guest",   required_argument, NULL, 'g'	},
+	{"keys",    required_argument, NULL, 'k'	},
+	{"format",  required_argument, NULL, OPT_FORMAT },
+	{"allowed", required_argument, NULL, OPT_ALLOWED},
+	{"denied",  required_argument, NULL, OPT_DENIED },
+	{"audit",   required_argument, NULL, OPT_AUDIT	},
+	{"values",  no_argument,       NULL, OPT_VALUES },
+	{"quiet",   no_argument,       NULL, 'q'	},
+	{"verbose", no_argument,       NULL, 'v'	},
+	{"help",    no_argument,       NULL, OPT_HELP	},
+	{"version", no_argument,       NULL, OPT_VERSION},
+	{NULL,	    0,		       NULL, 0		},
+};
+
+static int once(const char **to, const char *name, struct err *e)
+{
+	if (*to)
+		return err_set(e, E_SYNTAX, 0, "%s was given twice", name);
+	if (!*optarg)
+		return err_set(e, E_SYNTAX, 0, "%s is empty", name);
+	*to = optarg;
+	return 0;
+}
+
+static int add_guest(struct replay_opts *o, struct err *e)
+{
+	if (o->n_guests == REPLAY_GUESTS)
+		return err_set(e, E_LIMIT, 0, "-g: more than %d of them",
+			       REPLAY_GUESTS);
+	return replay_guest(&o->guests[o->n_guests++], optarg, e);
+}
+
+static int take_format(struct replay_opts *o, struct err *e)
+{
+	if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
+		return err_set(e, E_SYNTAX, 0,
+			       "--format %s: write json or text", optarg);
+	o->format = optarg[0] == 'j' ? REPLAY_JSON : REPLAY_TEXT;
+	return 0;
+}
+
+static int say(const char *text, struct err *e)
+{
+	if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
+		return err_sys(e, "standard output");
+	return 1;
+}
+
+static int take(struct replay_opts *o, int c, char **argv, struct err *e)
+{
+	switch (c) {
+	case 'p':
+		return once(&o->policy, "-p", e);
+	case 'k':
+		return once(&o->keys, "-k", e);
+	case 'g':
+		return add_guest(o, e);
+	case OPT_ALLOWED:
+		return once(&o->allowed, "--allowed", e);
+	case OPT_DENIED:
+		return once(&o->denied, "--denied", e);
+	case OPT_AUDIT:
+		return once(&o->audit, "--audit", e);
+	case OPT_FORMAT:
+		return take_format(o, e);
+	case OPT_VALUES:
+		o->values = true;
+		return 0;
+	case 'q':
+		o->quiet = true;
+		return 0;
+	case 'v':
+		o->verbose++;
+		return 0;
+	case OPT_HELP:
+		return say(usage, e);
+	case OPT_VERSION:
+		return say(REPLAY_PROGRAM " " METERGATE_VERSION "\n", e);
+	case ':':
+		return err_set(e, E_SYNTAX, 0, "%s needs a value",
+			       argv[optind - 1]);
+	default:
+		return err_set(e, E_SYNTAX, 0, "unknown option %s; see --help",
+			       argv[optind - 1]);
+	}
+}
+
+/* What cannot all be had, found before anything is opened. */
+static int check(const struct replay_opts *o, struct err *e)
+{
+	const char *outs[] = {o->allowed, o->denied, o->audit};
+	size_t inputs = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (outs[i] && outs[k] &&
+			    strcmp(outs[i], outs[k]) == 0)
+				return err_set(e, E_SYNTAX, 0,
+					       "%s: two outputs in one file",
+					       outs[i]);
+		}
+		if (outs[i] && strcmp(outs[i], "-") == 0)
+			return err_set(e, E_SYNTAX, 0,
+				       "standard output is for the records");
+	}
+	for (size_t i = 0; i < o->n_captures; i++)
+		inputs += strcmp(o->captures[i], "-") == 0;
+	if (inputs > 1)
+		return err_set(e, E_SYNTAX, 0,
+			       "standard input can be read only once");
+	return 0;
+}
+
+int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
+{
+	int c, rc;
+
+	*o = (struct replay_opts){0};
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, ":p:g:k:qv", longs, NULL)) != -1) {
+		rc = take(o, c, argv, e);
+		if (rc != 0)
+			return rc;
+	}
+	o->captures = argv + optind;
+	o->n_captures = (size_t)(argc - optind);
+	if (o->n_captures == 0)
+		return err_set(e, E_SYNTAX, 0,
+			       "no capture was named; see --help");
+	return check(o, e);
+}
