@@ -368,6 +368,12 @@ struct pol_assert_src {
 	struct pol_pos pos;
 };
 
+/* A profile that a library names. */
+struct pol_named_profile {
+	const char *id;
+	struct pol_profile profile;
+};
+
 struct pol_file {
 	enum pol_kind kind;
 	const char *path; /* as given by the user */
@@ -408,6 +414,9 @@ struct pol_file {
 	size_t n_test;
 	const char *const *test_policy; /* kind tests: files to load */
 	size_t n_test_policy;
+	/* library */
+	const struct pol_named_profile *named_profile;
+	size_t n_named_profile;
 };
 
 #endif

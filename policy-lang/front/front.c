@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy-lang/front/front.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy-lang/front/read.h"
+
+/* What pol_file_free gets back. */
+struct owner {
+	struct pol_file f; /* first */
+	struct pool pool;
+};
+
+void pol_file_free(struct pol_file *f)
+{
+	struct owner *o = (struct owner *)f;
+	struct pool pool;
+
+	if (!f)
+		return;
+	pool = o->pool;
+	pool_free(&pool);
+	free(o);
+}
+
+static int place_order(const void *a, const void *b)
+{
+	const struct diag *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	if (x->col != y->col)
+		return x->col < y->col ? -1 : 1;
+	return (int)x->code - (int)y->code;
+}
+
+/* Everything that may leave through the pool's end. */
+static int read_into(struct owner *o, const char *path, struct span source,
+		     const struct pol_lib *libs, struct diags *d,
+		     struct err *e)
+{
+	struct ynode *root;
+	struct rd *r;
+	jmp_buf oom;
+	int rc;
+
+	if (setjmp(oom))
+		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	o->pool.oom = &oom;
+	rc = yaml_tree(&root, &o->pool, path, source, d, e);
+	if (rc)
+		return rc;
+	r = pool_alloc(&o->pool, sizeof(*r));
+	r->s = (struct src){&o->pool, d, path};
+	r->libs = libs;
+	r->f = &o->f;
+	r->root = root;
+	o->f.path = pool_text(&o->pool, span_str(path));
+	read_file(r);
+	return 0;
+}
+
+int pol_read(struct pol_file **out, const char *path, struct span source,
+	     const struct pol_lib *libs, struct diags *d, struct err *e)
+{
+	struct owner *o = calloc(1, sizeof(*o));
+	size_t errors = d->errors, kept = d->n;
+	int rc;
+
+	*out = NULL;
+	if (!o)
+		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	rc = read_into(o, path, source, libs, d, e);
+	o->pool.oom = NULL;
+	/* The author reads from top to bottom. */
+	qsort(d->d + kept, d->n - kept, sizeof(d->d[0]), place_order);
+	if (rc == 0 && d->errors != errors)
+		rc = err_set(e, E_SYNTAX, 0, "%s: %zu error%s", path,
+			     d->errors - errors,
+			     d->errors - errors == 1 ? "" : "s");
+	if (rc) {
+		pol_file_free(&o->f);
+		return rc;
+	}
+	*out = &o->f;
+	return 0;
+}
+
+int read_source(uint8_t **out, size_t *n, const char *path, struct err *e)
+{
+	FILE *f = fopen(path, "rb");
+	uint8_t *p;
+
+	*out = NULL;
+	*n = 0;
+	if (!f)
+		return err_sys(e, "%s", path);
+	/* One octet more than allowed: the reader says it is too long. */
+	p = malloc(YAML_MAX_SOURCE + 1);
+	if (!p) {
+		fclose(f);
+		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	}
+	*n = fread(p, 1, YAML_MAX_SOURCE + 1, f);
+	if (ferror(f)) {
+		err_sys(e, "%s", path);
+		fclose(f);
+		free(p);
+		return E_IO;
+	}
+	fclose(f);
+	*out = p;
+	return 0;
+}
+
+int pol_read_file(struct pol_file **out, const char *path,
+		  const struct pol_lib *libs, struct diags *d, struct err *e)
+{
+	uint8_t *p;
+	size_t n;
+	int rc = read_source(&p, &n, path, e);
+
+	*out = NULL;
+	if (rc)
+		return rc;
+	rc = pol_read(out, path, span_of(p, n), libs, d, e);
+	free(p);
+	return rc;
+}
