@@ -51,16 +51,26 @@ int pol_read_file(struct pol_file **out, const char *path,
 void pol_file_free(struct pol_file *f);
 
 /* A set: every *.yaml of a directory (not sub-directories), or one file, with
- * its libraries resolved among them. The tests kind is left out unless asked
- * for. Files are in the order of their names. */
+ * its libraries resolved among them, else in the directory of the file that
+ * uses them. The tests kind is left out unless asked for. Files are in the
+ * order of their names. Also after a failure pol_files_free is due, and the
+ * paths in diagnostics live until then. */
 struct pol_files {
 	struct pol_file **f;
 	size_t n;
+	struct pol_sources *sources; /* what was read, for pol_source */
 };
 int pol_read_set(struct pol_files *out, const char *path, bool with_tests,
 		 struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
+/* The same for files given one by one; each of them is read, tests too. */
+int pol_read_paths(struct pol_files *out, const char *const *path, size_t n,
+		   struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
 void pol_files_free(struct pol_files *s);
+/* The text of a file by the path of a diagnostic, for diag_print; empty when
+ * it is not known. Borrowed from s. */
+struct span pol_source(const struct pol_files *s, const char *path);
 
 /* The canonical layout of a source, comments kept (19.1, fmt): a heap block
  * the caller frees. E_SYNTAX with diagnostics when it does not parse. */
