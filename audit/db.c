@@ -195,8 +195,14 @@ static int failed(struct db *d, int rc, struct err *e)
 	if (code == E_IO && sys && rc != SQLITE_FULL)
 		return err_set(e, code, 0, "%s: %s", sqlite3_errstr(rc),
 			       strerror(sys));
-	return err_set(e, code, 0, "%s",
-		       d->sq ? sqlite3_errmsg(d->sq) : sqlite3_errstr(rc));
+	err_set(e, code, 0, "%s",
+		d->sq ? sqlite3_errmsg(d->sq) : sqlite3_errstr(rc));
+	/* sqlite quotes octets of the file. */
+	for (char *p = e ? e->text : NULL; p && *p; p++) {
+		if (*p < 0x20 || *p > 0x7e)
+			*p = '?';
+	}
+	return code;
 }
 
 /* A file on a medium that cannot be written has no WAL to respect, and sqlite
