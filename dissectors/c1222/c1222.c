@@ -307,10 +307,35 @@ static int read_requests(struct message *x, struct service_ctx *s)
 	return 0;
 }
 
-/* Is this fit to be the answer to that request? */
-static int check_answer(struct message *x, const struct req *asked)
+/*
+ * Which services do the answers belong to? One answer for each request, in
+ * order; but example 8 of the standard answers a password and a read with the
+ * read alone, and a meter may stop at the request it refuses. Returns false
+ * when neither fits.
+ */
+static bool match_answers(const struct message *x, const struct req *asked,
+			  const struct service_req *to[SERVICE_MAX])
 {
-	uint32_t n = x->epsem.n;
+	uint32_t n = x->epsem.n, passwords = 0, at = 0;
+	bool skip;
+
+	for (uint32_t i = 0; i < asked->n; i++)
+		passwords += asked->svc[i].code == SERVICE_SECURITY;
+	skip = n < asked->n && n + passwords == asked->n;
+	for (uint32_t i = 0; i < asked->n; i++) {
+		if (!skip || asked->svc[i].code != SERVICE_SECURITY)
+			to[at++] = &asked->svc[i];
+	}
+	if (n == at)
+		return true;
+	return n > 0 && n < at && x->epsem.pdu[n - 1].octets.p[0] != 0;
+}
+
+static int read_answers(struct message *x, struct service_ctx *s,
+			const struct req *asked)
+{
+	const struct service_req *to[SERVICE_MAX];
+	int rc = 0;
 
 	if (x->head.mode < asked->mode)
 		return err_reason(x->e, E_AUTH, REASON_DOWNGRADE, 0,
@@ -318,30 +343,20 @@ static int check_answer(struct message *x, const struct req *asked)
 	if (asked->mode != 0 && x->key_id != asked->key_id)
 		return err_reason(x->e, E_AUTH, REASON_SUSPICIOUS, 0,
 				  "another key than its request");
-	/* One answer for each request, in order; fewer only when the last
-	 * one says why. */
-	if (n > asked->n || (n < asked->n &&
-			     (n == 0 || x->epsem.pdu[n - 1].octets.p[0] == 0)))
+	if (!match_answers(x, asked, to))
 		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
-				  "%u answers to %u requests", n, asked->n);
-	return 0;
-}
-
-static int read_answers(struct message *x, struct service_ctx *s,
-			const struct req *asked)
-{
-	int rc = check_answer(x, asked);
-
+				  "%u answers to %u requests", x->epsem.n,
+				  asked->n);
 	for (uint32_t i = 0; rc == 0 && i < x->epsem.n; i++) {
 		struct obs *leaf;
 
 		rc = service_response(s, x->epsem.pdu[i].octets,
-				      x->epsem.pdu[i].at, &asked->svc[i]);
+				      x->epsem.pdu[i].at, to[i]);
 		if (rc)
 			break;
 		leaf = &s->out->v[s->out->n - 1];
 		learn(x, s, leaf);
-		session_service(x, asked, &asked->svc[i], leaf);
+		session_service(x, asked, to[i], leaf);
 	}
 	if (rc == 0)
 		request_stage_answer(x);

@@ -18,6 +18,7 @@
 #define SERVICE_TITLES_MAX  8	 /* in one trace */
 
 #define SERVICE_LOGON	  0x50
+#define SERVICE_SECURITY  0x51
 #define SERVICE_LOGOFF	  0x52
 #define SERVICE_TERMINATE 0x21
 #define SERVICE_WAIT	  0x70

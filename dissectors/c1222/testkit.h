@@ -164,4 +164,200 @@ static inline enum reason kit_run(struct kit *k, struct span in)
 	return REASON_NONE;
 }
 
+/* --- making messages ------------------------------------------------------- */
+
+struct kit_msg {
+	const char *called, *calling; /* contents of A2 and A6 in hex; or NULL */
+	int64_t called_inv;	      /* -1: none */
+	uint32_t inv;
+	uint8_t control; /* of the EPSEM: mode and response control */
+	bool ac;	 /* with key id and IV */
+	uint8_t key_id;
+	uint32_t iv;
+	const char *key;      /* hex, to seal with */
+	const char *services; /* hex, lengths included */
+	int64_t total, offset; /* total > 0: a segment; services: the slice */
+	uint8_t qualifier;     /* A7; 0: none */
+};
+
+#define KIT_CALLED  "8003478769" /* .71.1001 */
+#define KIT_CALLING "80024701"	 /* .71.1 */
+
+static inline void kit_len(struct wbuf *w, size_t n)
+{
+	if (n >= 0x100) {
+		wbuf_u8(w, 0x82);
+		wbuf_be(w, n, 2);
+	} else {
+		if (n >= 0x80)
+			wbuf_u8(w, 0x81);
+		wbuf_be(w, n, 1);
+	}
+}
+
+static inline void kit_tlv(struct wbuf *w, uint8_t tag, struct span body)
+{
+	wbuf_u8(w, tag);
+	kit_len(w, body.n);
+	wbuf_put(w, body);
+}
+
+static inline void kit_int(struct wbuf *w, uint8_t tag, uint64_t v)
+{
+	uint8_t b[8];
+	struct wbuf in = wbuf_of(b, sizeof(b));
+	size_t n = 1;
+
+	while (n < 4 && v >> (8 * n))
+		n++;
+	wbuf_u8(&in, BER_INTEGER);
+	wbuf_u8(&in, (uint8_t)n);
+	wbuf_be(&in, v, n);
+	kit_tlv(w, tag, wbuf_span(&in));
+}
+
+static inline void kit_hex_tlv(struct wbuf *w, uint8_t tag, const char *hex)
+{
+	uint8_t b[128];
+
+	if (hex)
+		kit_tlv(w, tag, kit_hex(hex, b, sizeof(b)));
+}
+
+#define KIT_APDU 4096
+
+static inline void kit_seal(const struct kit_msg *m, struct span unit)
+{
+	static uint8_t memory[1024], out[KIT_APDU];
+	struct arena arena = arena_of(memory, sizeof(memory));
+	struct aes128 *aes = aes128_new();
+	uint8_t key[16], nb[EAXP_N_MAX], mac[EAXP_MAC];
+	struct wbuf n = wbuf_of(nb, sizeof(nb)), w;
+	struct epsem_head h;
+	struct eaxp_key k;
+	struct acse a;
+	struct err e;
+
+	kit_hex(m->key, key, sizeof(key));
+	if (!aes || acse_read(&a, unit, &arena, &e) != 0 ||
+	    epsem_read_head(&h, a.octets, 0, &e) != 0)
+		abort();
+	aes128_key(aes, key);
+	eaxp_prepare(&k, aes);
+	eaxp_canonical(&a, m->key_id, m->iv, &n);
+	memcpy(out, h.body.p, h.body.n);
+	if (eaxp_seal(&k, aes, (enum eaxp_mode)h.mode, wbuf_span(&n), h.body,
+		      out, mac) != 0)
+		abort();
+	aes128_free(aes);
+	/* The unit is ours, const only on its way here. */
+	memcpy((void *)(uintptr_t)h.body.p, out, h.body.n);
+	w = wbuf_of((void *)(uintptr_t)h.mac.p, EAXP_MAC);
+	wbuf_put(&w, span_of(mac, EAXP_MAC));
+}
+
+/* The APDU of m in buf, which holds KIT_APDU octets. */
+static inline struct span kit_make(const struct kit_msg *m, uint8_t *buf)
+{
+	static uint8_t b[KIT_APDU], ext[KIT_APDU], ep[KIT_APDU];
+	struct wbuf w = wbuf_of(b, sizeof(b)), x = wbuf_of(ext, sizeof(ext));
+	struct wbuf p = wbuf_of(ep, sizeof(ep)), out = wbuf_of(buf, KIT_APDU);
+	struct wbuf user;
+	static uint8_t ub[KIT_APDU], sv[KIT_APDU];
+
+	kit_hex_tlv(&w, 0xa2, m->called);
+	if (m->total > 0)
+		kit_int(&w, 0xa3, (uint64_t)m->total);
+	if (m->called_inv >= 0)
+		kit_int(&w, 0xa4, (uint64_t)m->called_inv);
+	kit_hex_tlv(&w, 0xa6, m->calling);
+	if (m->qualifier)
+		kit_int(&w, 0xa7, m->qualifier);
+	kit_int(&w, 0xa8, m->inv);
+	if (m->ac) {
+		kit_hex_tlv(&w, 0xac, "a20da00ba109800100810400000000");
+		w.p[w.n - 7] = m->key_id;
+		w.n -= 4;
+		wbuf_be(&w, m->iv, 4);
+	}
+	if (m->total <= 0)
+		wbuf_u8(&p, m->control);
+	wbuf_put(&p, kit_hex(m->services, sv, sizeof(sv)));
+	if (m->total <= 0 && m->control & 0x0c)
+		wbuf_be(&p, 0, EAXP_MAC);
+	if (m->total > 0) {
+		uint8_t nb[8];
+		struct wbuf n = wbuf_of(nb, sizeof(nb));
+
+		kit_int(&n, 0x02, (uint64_t)m->offset);
+		/* the inner element only: 02 len n */
+		wbuf_put(&x, span_from(wbuf_span(&n), 2));
+	}
+	kit_tlv(&x, 0x81, wbuf_span(&p));
+	user = wbuf_of(ub, sizeof(ub));
+	kit_tlv(&user, 0x28, wbuf_span(&x));
+	kit_tlv(&w, 0xbe, wbuf_span(&user));
+	kit_tlv(&out, ACSE_TAG, wbuf_span(&w));
+	if (out.failed || w.failed || x.failed || p.failed)
+		abort();
+	if (m->key)
+		kit_seal(m, wbuf_span(&out));
+	return wbuf_span(&out);
+}
+
+/* --- comparing what is remembered ------------------------------------------ */
+
+/* Take away what means nothing: the spare rows, rows out of use, the count of
+ * failed MACs and the cache of key constants. */
+static inline void kit_normal(struct c1222_machine *m, struct mono now)
+{
+	m->stage = (struct stage){0};
+	memset(m->limiter, 0, sizeof(m->limiter));
+	memset(m->key, 0, sizeof(m->key));
+	for (uint32_t i = 0; i <= REQ_MAX; i++) {
+		if (m->req.state[i] != REQ_FREE)
+			continue;
+		memset(&m->req.row[i], 0, sizeof(m->req.row[i]));
+		m->req.inv[i] = 0;
+		m->req.born_ns[i] = 0;
+	}
+	for (uint32_t i = 0; i <= SHAPE_MAX; i++) {
+		if (!m->shape[i].live)
+			memset(&m->shape[i], 0, sizeof(m->shape[i]));
+	}
+	for (uint32_t i = 0; i < SEG_BUFFERS; i++) {
+		struct seg *s = &m->seg[i];
+		uint8_t *o = m->seg_octets[i];
+
+		if (now.ns - s->born_ns > SEG_TIMEOUT_S * NS_PER_S)
+			s->live = false;
+		if (!s->live) {
+			memset(s, 0, sizeof(*s));
+			memset(o, 0, sizeof(m->seg_octets[i]));
+			continue;
+		}
+		for (uint32_t j = s->n_slices; j < SEG_SLICES; j++)
+			s->slice[j] = (struct seg_slice){0, 0};
+		for (uint32_t at = 0; at <= SEG_OCTETS; at++) {
+			bool held = false;
+
+			for (uint32_t j = 0; j < s->n_slices; j++)
+				held |= at >= s->slice[j].off &&
+					at < (uint32_t)s->slice[j].off +
+						     s->slice[j].n;
+			if (!held)
+				o[at] = 0;
+		}
+	}
+}
+
+/* Both are changed. */
+static inline bool kit_same(struct c1222_machine *a, struct c1222_machine *b,
+			    struct mono now)
+{
+	kit_normal(a, now);
+	kit_normal(b, now);
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
 #endif
