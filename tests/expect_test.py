@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What metergate-replay reads in a generated capture is what its generator
+meant (NAME.expect.json), message by message; what was meant to be refused is
+refused with the right reason. The public captures, where they are present,
+are compared with tshark's decode beside them."""
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPLAY = os.path.join(os.environ.get("BUILD", os.path.join(ROOT, "build")),
+                      "bin", "metergate-replay")
+SHARED = os.environ.get("METERGATE_SHARED",
+                        os.path.join(os.path.dirname(ROOT), "shared"))
+BASE = "2.16.124.113620.1.22.0"
+
+# Reasons that answer each verdict of a generator.
+REASONS = {
+    "malformed": {"malformed", "not-canonical", "incomplete", "too-long",
+                  "changed-protocol", "legacy", "suspicious"},
+    "bad-mac": {"bad-mac"},
+    "forgery": {"forgery"},
+    "replay": {"replay"},
+    "stale-iv": {"stale-iv"},
+    "unknown-key": {"unknown-key"},
+    "bad-checksum": {"bad-checksum"},
+    "unknown-service": {"unknown-service"},
+    "legacy": {"legacy"},
+    "incomplete": {"incomplete"},
+    "drop": {"dropped-silently"},
+}
+# Notes go beside a message that was read; they do not refuse it.
+NOTES = {"midstream", "old-iv", "unread-table", "reported"}
+
+MESSAGE = ["called", "calling", "called_inv", "calling_inv", "security_mode",
+           "response_control", "ed_class", "ae_qualifier", "epsem_control"]
+# names of a service's parameters, here and in the records
+SERVICE = {"code": "code", "name": "name", "table": "table",
+           "offset": "offset", "index": "index", "count": "count",
+           "data": "data", "selector": "selector", "seq": "sequence",
+           "user_id": "user_id", "user": "user", "timeout": "timeout",
+           "seconds": "wait", "ap_title": "ap_title",
+           "ap_titles": "ap_titles", "serial": "serial", "native": "native",
+           "node_type": "node_type", "connection_type": "connection_type",
+           "period": "period", "delay": "delay", "info": "info",
+           "std": "std", "ver": "version", "rev": "revision"}
+
+failures = 0
+
+
+def ok(what):
+    print("ok", what)
+
+
+def bad(what, why):
+    global failures
+    failures += 1
+    print("not ok %s: %s" % (what, why))
+
+
+def replay(capture, keys):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+        args = [REPLAY, "--format", "json", "--values"]
+        if keys:
+            f.write('"*":\n')
+            for key_id, key in keys.items():
+                f.write('  %s: "%s"\n' % (key_id, key))
+            f.flush()
+            args += ["-k", f.name]
+        done = subprocess.run(args + [capture], capture_output=True,
+                              check=False)
+    if done.returncode != 0 or done.stderr:
+        raise RuntimeError("exit %d, %s" % (done.returncode,
+                                            done.stderr.decode()))
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    if not records or records[-1]["event_type"] != "stats":
+        raise RuntimeError("the last record is not stats")
+    if any(r["event_type"] == "stats" for r in records[:-1]):
+        raise RuntimeError("stats in the middle")
+    return records
+
+
+def dotted(title):
+    """A title in one form, whichever was written."""
+    return BASE + title if title and title.startswith(".") else title
+
+
+def same(name, meant, got):
+    if name in ("called", "calling", "ap_title", "serial"):
+        return dotted(meant) == dotted(got) or (not meant and not got)
+    if name == "ap_titles":
+        return [dotted(t) for t in meant] == [dotted(t) for t in got or []]
+    if name in ("native", "domain"):
+        return meant == (got or "")
+    return meant == got
+
+
+def compare_service(meant, got):
+    wrong = []
+    for theirs, ours in SERVICE.items():
+        if theirs in meant and not same(theirs, meant[theirs], got.get(ours)):
+            wrong.append("%s: %r, got %r" % (theirs, meant[theirs],
+                                             got.get(ours)))
+    if "proc" in meant:
+        number = meant["proc"] + 2048 * bool(meant["mfg"])
+        if got.get("procedure") != number:
+            wrong.append("procedure: %r, got %r" % (number,
+                                                    got.get("procedure")))
+    if "result" in meant and got.get("procedure_result") != meant["result"]:
+        wrong.append("result: %r, got %r" % (meant["result"],
+                                             got.get("procedure_result")))
+    if "password" in meant and got.get("password") is not True:
+        wrong.append("password not seen")
+    if "password" in meant and meant["password"] and \
+            meant["password"] in json.dumps(got):
+        wrong.append("the password is shown")
+    if "device_class" in meant and "std" not in meant and \
+            got.get("device_class") != meant["device_class"]:
+        wrong.append("device_class: got %r" % got.get("device_class"))
+    return wrong
+
+
+def compare(meant, record):
+    """What of a message differs."""
+    got = record["c1222"]
+    meant = meant.get("reassembled", meant) if "services" in \
+        meant.get("reassembled", {}) else meant
+    wrong = []
+    for name in MESSAGE:
+        if name in meant and not same(name, meant[name], got.get(name)):
+            wrong.append("%s: %r, got %r" % (name, meant[name],
+                                             got.get(name)))
+    if meant.get("mac_ok") and got["mac"] != "ok":
+        wrong.append("mac: got %r" % got["mac"])
+    if meant.get("security_mode") == 0 and got["mac"] != "none":
+        wrong.append("mac: got %r without security" % got["mac"])
+    services = meant.get("services", [])
+    if len(services) != len(got["services"]):
+        wrong.append("%d services, got %d" % (len(services),
+                                              len(got["services"])))
+    for i, (a, b) in enumerate(zip(services, got["services"])):
+        wrong += ["service %d, %s" % (i + 1, w)
+                  for w in compare_service(a, b)]
+    return wrong
+
+
+def refusals(records, frames):
+    return [r for r in records if r["event_type"] == "anomaly" and
+            r.get("pcap_cnt") in frames and
+            r["anomaly"]["reason"] not in NOTES]
+
+
+def check_refused(what, m, records, messages):
+    frames = set(m.get("frames") or [m["frame"]])
+    # The end of a stream is told by the packet that ends it.
+    late = {"APDU cut by FIN": 4}.get(m["note"], 0)
+    found = refusals(records, frames | {m["frame"] + i
+                                        for i in range(late + 1)})
+    reasons = {r["anomaly"]["reason"] for r in found}
+    if not reasons & REASONS[m["verdict"]]:
+        bad(what, "no anomaly says so (%s)" % (sorted(reasons) or "none"))
+        return
+    # A message before the broken one in the same stream may be read.
+    if len(frames) == 1 and any(r["pcap_cnt"] in frames for r in messages):
+        bad(what, "facts were read from it")
+        return
+    ok(what)
+
+
+def check_segment(what, m, records, messages):
+    if refusals(records, {m["frame"]}):
+        bad(what, "a segment was refused")
+    elif any(r["pcap_cnt"] == m["frame"] and r["c1222"]["services"]
+             for r in messages):
+        bad(what, "services before the last segment")
+    else:
+        ok(what)
+
+
+def check_capture(path):
+    name = os.path.basename(path)[:-len(".expect.json")]
+    with open(path, encoding="utf-8") as f:
+        meant = json.load(f)
+    capture = path[:-len(".expect.json")] + ".pcap"
+    records = replay(capture, meant["keys"])
+    messages = [r for r in records if r["event_type"] == "c1222"]
+    waiting = {}
+    for r in messages:
+        waiting.setdefault(r["pcap_cnt"], []).append(r)
+    for i, m in enumerate(meant["messages"]):
+        what = "%s message %d (frame %d, %s%s)" % (
+            name, i + 1, m["frame"], m["verdict"],
+            ": " + m["note"] if m["note"] else "")
+        if m["verdict"] == "suspicious":
+            read = bool(waiting.get(m["frame"]))
+            refused = bool(refusals(records, {m["frame"]}))
+            if read != refused:
+                ok(what + (": read" if read else ": refused"))
+            else:
+                bad(what, "neither read nor refused" if not read else
+                    "read and refused")
+        elif m["verdict"] != "ok":
+            check_refused(what, m, records, messages)
+        elif "segment" in m and "services" not in m.get("reassembled", m):
+            check_segment(what, m, records, messages)
+        elif not waiting.get(m["frame"]):
+            bad(what, "no record (%s)" % [r["anomaly"]["reason"] for r in
+                                          refusals(records, {m["frame"]})])
+        elif "services" in m.get("reassembled", m):
+            record = waiting[m["frame"]].pop(0)
+            wrong = compare(m, record)
+            if refusals(records, {m["frame"]}):
+                wrong.append("read and refused")
+            if wrong:
+                bad(what, "; ".join(wrong))
+            else:
+                ok(what)
+        else:
+            ok(what)  # a control message: that it is read is all that is meant
+
+
+def leaves(tree, name):
+    """All values of a field in tshark's tree, in order of appearance."""
+    found = []
+    for key, value in tree.items() if isinstance(tree, dict) else []:
+        if isinstance(value, (dict, list)) and not key == name:
+            for part in value if isinstance(value, list) else [value]:
+                found += leaves(part, name)
+        elif key == name:
+            found += value if isinstance(value, list) else [value]
+    return found
+
+
+def check_public(path, keys):
+    """Titles, invocation ids, security and service codes against tshark."""
+    name = os.path.basename(path)
+    base = os.path.splitext(path)[0]
+    with open(base + ".tshark.json", encoding="utf-8") as f:
+        meant = json.load(f)
+    records = replay(path, keys.get(name, {}))
+    messages = {r["pcap_cnt"]: r for r in records
+                if r["event_type"] == "c1222"}
+    for frame in meant["frames"]:
+        tree, number = frame["c1222"], frame["frame"]
+        what = "%s frame %d is what tshark reads" % (name, number)
+        if name == "c1222_rw_service_tcp.pcap" and number == 5:
+            # tshark does not verify the checksum of read responses
+            what = "%s frame %d: its checksum is wrong" % (name, number)
+            reasons = {r["anomaly"]["reason"]
+                       for r in refusals(records, {number})}
+            if "bad-checksum" in reasons and number not in messages:
+                ok(what)
+            else:
+                bad(what, "anomalies: %s" % sorted(reasons))
+            continue
+        if number not in messages:
+            bad(what, "no record")
+            continue
+        got, wrong = messages[number]["c1222"], []
+        for way in ("called", "calling"):
+            title = leaves(tree, "c1222.%s_ap_title_abs" % way) + \
+                leaves(tree, "c1222.%s_ap_title_rel" % way)
+            if title and dotted(got[way]) != dotted(title[0]):
+                wrong.append("%s: %s, got %s" % (way, title, got[way]))
+            inv = leaves(tree, "c1222.%s_AP_invocation_id" % way)
+            if inv and got[way + "_inv"] != int(inv[0], 0):
+                wrong.append("%s_inv: got %s" % (way, got[way + "_inv"]))
+        codes = [int(v, 0) for v in leaves(tree, "c1222.cmd") +
+                 leaves(tree, "c1222.err")]
+        if sorted(codes) != sorted(s["code"] for s in got["services"]):
+            wrong.append("codes: %s, got %s" % (
+                codes, [s["code"] for s in got["services"]]))
+        if leaves(tree, "c1222.crypto_good") and got["mac"] != "ok":
+            wrong.append("mac: got %s" % got["mac"])
+        if wrong:
+            bad(what, "; ".join(wrong))
+        else:
+            ok(what)
+    return records
+
+
+def check_midstream(name, records, reason):
+    what = "%s: an anomaly beside the facts says %s" % (name, reason)
+    if any(r["event_type"] == "anomaly" and r["anomaly"]["reason"] == reason
+           for r in records):
+        ok(what)
+    else:
+        bad(what, "none does")
+
+
+def main():
+    paths = sorted(glob.glob(os.path.join(ROOT, "tests/pcaps/*.expect.json")))
+    if not paths:
+        bad("generated captures", "there are none")
+    for path in paths:
+        try:
+            check_capture(path)
+        except (RuntimeError, KeyError, ValueError) as e:
+            bad(os.path.basename(path), repr(e))
+    public = os.path.join(SHARED, "pcaps", "c1222")
+    if not os.path.isdir(public):
+        print("SKIP: the public captures are not in %s" % public)
+        return 1 if failures else 0
+    with open(os.path.join(public, "keys.json"), encoding="utf-8") as f:
+        keys = json.load(f)
+    for path in sorted(glob.glob(os.path.join(public, "c1222*.*cap"))):
+        name = os.path.basename(path)
+        try:
+            records = check_public(path, keys)
+        except (RuntimeError, KeyError, ValueError) as e:
+            bad(name, repr(e))
+            continue
+        if name in ("c1222_std_example8.pcap", "c1222overIPv4.cap"):
+            check_midstream(name, records, "midstream")
+        if name == "c1222_std_example8.pcap":
+            check_midstream(name, records, "old-iv")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

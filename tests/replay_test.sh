@@ -1,0 +1,270 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# metergate-replay and what goes wrong: each row gives one clear line, exit 2
+# and leaves no file behind. Then what goes right: exit codes, outputs that
+# replace nothing half-way, the same octets twice.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+root=$PWD
+BUILD=$(realpath "${BUILD:-build}")
+replay=$BUILD/bin/metergate-replay
+pcaps=$root/tests/pcaps
+policy=$root/tests/policies/metering
+work=$(mktemp -d)
+mounted=
+cleanup() {
+	[ -z "$mounted" ] || umount "$mounted"
+	rm -rf "$work"
+}
+trap cleanup EXIT
+rc=0
+ok() { echo "ok $*"; }
+bad() {
+	echo "not ok $*"
+	rc=1
+}
+
+# --- the inputs of the table ---------------------------------------------------
+in=$work/in
+mkdir -p "$in/dir" "$in/no-policy" "$in/broken" "$work/run"
+good=$pcaps/gen_polling.pcap
+head -c 10 "$good" >"$in/header-cut.pcap"
+head -c 3000 "$good" >"$in/packet-cut.pcap"
+head -c 30 "$good" >"$in/packet-header-cut.pcap"
+: >"$in/empty.pcap"
+head -c 4096 "$replay" >"$in/garbage.pcap"
+printf '\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a' >"$in/cut.pcapng"
+{ head -c 20 "$good" && printf '\x7f\0\0\0' && tail -c +25 "$good"; } >"$in/radio.pcap"
+{ head -c 20 "$good" && printf '\x65\0\0\0' && tail -c +25 "$good"; } >"$in/raw.pcap"
+cp "$good" "$in/unreadable.pcap" && chmod 0 "$in/unreadable.pcap"
+cp "$policy"/*.yaml "$in/broken/"
+sed -i 's/20 h apart/20 hours apart/' "$in/broken/metering.yaml"
+{ printf '\x8dPOL\r\n\x1a\n' && head -c 500 /dev/zero; } >"$in/image.polc"
+echo 'not a database' >"$in/exists.db"
+echo '"*": {1: 00112233}' >"$in/short-key.yaml"
+echo '"*": {300: 00112233445566778899aabbccddeeff}' >"$in/key-id.yaml"
+printf 'a: 1\na: 2\n' >"$in/twice.yaml"
+
+# name, text that the line must hold, arguments
+refuse() {
+	local name=$1 text=$2 got lines
+	shift 2
+	rm -rf "$work/run" && mkdir "$work/run"
+	(cd "$work/run" && "$replay" "$@" >"$work/out" 2>"$work/err")
+	got=$?
+	lines=$(wc -l <"$work/err")
+	if [ $got -ne 2 ]; then
+		bad "$name: exit $got"
+	elif [ "$lines" -ne 1 ] || ! grep -q '^metergate-replay: ' "$work/err"; then
+		bad "$name: not one clear line: $(cat "$work/err")"
+	elif ! grep -qF -- "$text" "$work/err"; then
+		bad "$name: '$text' is not in: $(cat "$work/err")"
+	elif [ -n "$(ls -A "$work/run")" ]; then
+		bad "$name: left behind: $(ls -A "$work/run")"
+	else
+		ok "$name"
+	fi
+}
+outs=(--allowed a.pcap --denied d.pcap --audit a.db)
+
+refuse "header cut short" "not a capture" "${outs[@]}" "$in/header-cut.pcap"
+refuse "packet cut short" "packet " "${outs[@]}" "$in/packet-cut.pcap"
+refuse "packet header cut short" "packet 1" "${outs[@]}" "$in/packet-header-cut.pcap"
+refuse "empty file" "empty" "${outs[@]}" "$in/empty.pcap"
+refuse "garbage" "not a capture" "${outs[@]}" "$in/garbage.pcap"
+refuse "pcapng cut short" "not a capture" "${outs[@]}" "$in/cut.pcapng"
+refuse "link type" "IEEE802_11_RADIO" "${outs[@]}" "$in/radio.pcap"
+refuse "two link types for one output" "RAW" "${outs[@]}" "$good" "$in/raw.pcap"
+refuse "no such capture" "No such file" "${outs[@]}" "$in/absent.pcap"
+refuse "no such capture among others" "No such file" "${outs[@]}" "$good" "$in/absent.pcap"
+refuse "a directory as capture" "directory" "${outs[@]}" "$in/dir"
+refuse "garbage on standard input" "standard input" "${outs[@]}" - <"$in/garbage.pcap"
+refuse "nothing on standard input" "standard input" "${outs[@]}" - </dev/null
+refuse "standard input twice" "only once" - -
+if [ "$(id -u)" = 0 ]; then
+	if command -v setpriv >/dev/null; then
+		chmod 711 "$work" "$in"
+		real=$replay
+		replay=$work/as-nobody
+		printf '#!/bin/sh\nexec setpriv --reuid 65534 --clear-groups %s "$@"\n' \
+			"$work/replay" >"$replay"
+		cp "$real" "$work/replay"
+		chmod 755 "$replay" "$work/replay"
+		refuse "unreadable capture" "Permission denied" "$in/unreadable.pcap"
+		refuse "directory without write permission" "Permission denied" \
+			--allowed a.pcap - <"$good"
+		refuse "audit in such a directory" "a.db" --audit a.db - <"$good"
+		replay=$real
+	else
+		echo "SKIP: unreadable files: no setpriv"
+	fi
+else
+	refuse "unreadable capture" "Permission denied" "$in/unreadable.pcap"
+fi
+refuse "no such policy" "No such file" -p "$in/absent" "${outs[@]}" "$good"
+refuse "directory without a policy" "no policy" -p "$in/no-policy" "${outs[@]}" "$good"
+refuse "broken policy" "metering.yaml:" -p "$in/broken" "${outs[@]}" "$good"
+refuse "broken image" "image.polc" -p "$in/image.polc" "${outs[@]}" "$good"
+refuse "capture as policy" "gen_polling.pcap" -p "$good" "${outs[@]}" "$good"
+refuse "guest that the policy does not know" "no such machine" \
+	-p "$policy" -g nobody=10.0.0.1 "${outs[@]}" "$good"
+refuse "no such key file" "No such file" -k "$in/absent" "$good"
+refuse "short key" "32 hex digits" -k "$in/short-key.yaml" "$good"
+refuse "key id too large" "0 to 255" -k "$in/key-id.yaml" "$good"
+refuse "key file with a key twice" "twice.yaml:2" -k "$in/twice.yaml" "$good"
+refuse "audit database exists" "exists" --audit "$in/exists.db" "$good"
+refuse "output in no directory" "No such file" --allowed no/such/a.pcap "$good"
+refuse "audit in no directory" "no/such/a.db" --audit no/such/a.db "$good"
+refuse "output is a device" "not a regular file" --allowed /dev/null "$good"
+refuse "output is an input" "an input and an output" --denied "$in/raw.pcap" "$in/raw.pcap"
+refuse "two outputs in one" "two outputs" --allowed x --denied x "$good"
+refuse "no capture" "no capture" -q
+refuse "unknown option" "unknown option --frobnicate" --frobnicate "$good"
+refuse "option without a value" "needs a value" "$good" --allowed
+refuse "format" "json or text" --format xml "$good"
+for g in mdma "=10.0.0.1" "Mdma=10.0.0.1" "mdma=10.0.0" "mdma=10.0.0.1/33" \
+	"mdma=10.0.0.1:0" "mdma=10.0.0.1:65536" "mdma=fd00::1/129" \
+	"mdma=[fd00::1" "mdma=02:00:0a:14:00" "mdma=interface-name-too-long" "mdma="; do
+	refuse "guest $g" "-g $g" -g "$g" "$good"
+done
+for g in mdma=vif1.0 mdma=02:00:0A:14:00:0a mdma=10.20.0.10 mdma=10.20.0.0/24:1153 \
+	mdma=10.20.0.10:1153 mdma=fd00::1 "mdma=[fd00::1]:1153" mdma=fd00::/64:1153 \
+	mdma=::ffff:10.20.0.10; do
+	if "$replay" -q -g "$g" "$good" >"$work/out" 2>&1; then
+		ok "guest $g is read"
+	else
+		bad "guest $g is read: $(cat "$work/out")"
+	fi
+done
+
+# --- standard output --------------------------------------------------------------
+expect_line() { # name, exit code, text
+	if [ "$2" -ne 2 ] || [ "$(wc -l <"$work/err")" -ne 1 ] ||
+		! grep -qF "$3" "$work/err"; then
+		bad "$1: exit $2, $(cat "$work/err")"
+	elif [ -n "$(ls -A "$work/run")" ]; then
+		bad "$1: left behind: $(ls -A "$work/run")"
+	else
+		ok "$1"
+	fi
+}
+many=()
+for i in 1 2 3 4 5 6 7 8 9 10; do many+=("$pcaps/gen_eax_cipher.pcap"); done
+rm -rf "$work/run" && mkdir "$work/run" && cd "$work/run" || exit 2
+"$replay" "${outs[@]}" "$good" >&- 2>"$work/err"
+expect_line "closed standard output" $? "standard output"
+"$replay" "${outs[@]}" "$good" >/dev/full 2>"$work/err"
+expect_line "standard output on a full device" $? "No space left"
+("$replay" "${outs[@]}" "${many[@]}" 2>"$work/err"; echo $? >"$work/code") | :
+expect_line "nobody reads standard output" "$(cat "$work/code")" "Broken pipe"
+"$replay" --help >/dev/full 2>"$work/err"
+expect_line "help on a full device" $? "No space left"
+
+# --- full disk ----------------------------------------------------------------------
+mkdir "$work/full"
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=256k tmpfs "$work/full" 2>/dev/null; then
+	mounted=$work/full
+	for o in --allowed --audit; do
+		"$replay" -q $o "$work/full/out" "${many[@]}" "${many[@]}" >"$work/out" 2>"$work/err"
+		expect_line "full disk, $o" $? "$work/full/out"
+		if [ -n "$(ls -A "$work/full")" ]; then
+			bad "full disk, $o: left behind $(ls -A "$work/full")"
+			rm -f "$work/full"/*
+		fi
+	done
+	"$replay" --values --allowed a.pcap "${many[@]}" >"$work/full/out" 2>"$work/err"
+	expect_line "full disk, standard output" $? "No space left"
+	rm -f "$work/full/out"
+else
+	echo "SKIP: full disk: cannot mount a tmpfs here"
+fi
+
+# --- signals ------------------------------------------------------------------------
+for sig in INT TERM; do
+	mkfifo "$work/fifo"
+	# A background job of a shell ignores SIGINT; env brings it back.
+	env --default-signal=INT "$replay" -q "${outs[@]}" - <"$work/fifo" \
+		>"$work/out" 2>"$work/err" &
+	pid=$!
+	exec 9>"$work/fifo"
+	cat "$good" >&9
+	for i in $(seq 100); do
+		[ -n "$(ls -A "$work/run")" ] && break
+		sleep 0.05
+	done
+	before=$(ls -A "$work/run" | wc -l)
+	kill -$sig $pid
+	wait $pid
+	got=$?
+	exec 9>&-
+	rm -f "$work/fifo"
+	if [ "$before" -lt 3 ]; then
+		bad "SIG$sig: the outputs were not open yet"
+	elif [ $got -le 128 ] || [ -n "$(ls -A "$work/run")" ]; then
+		bad "SIG$sig: exit $got, left behind: $(ls -A "$work/run")"
+	else
+		ok "SIG$sig leaves nothing behind"
+	fi
+done
+
+# --- and what goes right --------------------------------------------------------------
+status() { # name, wanted, arguments
+	local name=$1 want=$2 got
+	shift 2
+	"$replay" "$@" >"$work/out" 2>"$work/err"
+	got=$?
+	if [ $got -eq "$want" ] && [ ! -s "$work/err" ]; then
+		ok "$name"
+	else
+		bad "$name: exit $got, $(head -n 3 "$work/err")"
+	fi
+}
+status "facts only: nothing is denied" 0 "$good"
+status "malformed messages, facts only" 0 "$pcaps/gen_malformed_udp.pcap"
+status "with a policy, something denied" 1 -p "$policy" "$pcaps/gen_notifications.pcap"
+status "help" 0 --help
+status "version" 0 --version
+status "quiet" 0 -q "$good"
+if [ "$(wc -l <"$work/out")" -eq 1 ] && grep -q '"event_type":"stats"' "$work/out"; then
+	ok "quiet writes only the last line"
+else
+	bad "quiet writes $(wc -l <"$work/out") lines"
+fi
+
+run_twice() {
+	local d=$1
+	shift
+	mkdir "$work/$d"
+	"$replay" -p "$policy" -k "$pcaps/keys.yaml" --values --allowed "$work/$d/a.pcap" \
+		--denied "$work/$d/d.pcap" "$@" >"$work/$d/out" 2>"$work/$d/err"
+	"$replay" -p "$policy" -q -k "$pcaps/keys.yaml" --audit "$work/$d/a.db" \
+		"$@" >/dev/null 2>>"$work/$d/err"
+	sqlite3 "$work/$d/a.db" 'select hex(data), hex(chain) from bundle' >"$work/$d/audit"
+	rm -f "$work/$d/a.db"
+}
+run_twice one "$pcaps"/gen_*.pcap
+run_twice two "$pcaps"/gen_*.pcap
+if [ -s "$work/one/audit" ] && [ -s "$work/one/a.pcap" ] && [ ! -s "$work/one/err" ] &&
+	diff -r "$work/one" "$work/two" >/dev/null; then
+	ok "twice the same octets"
+else
+	bad "twice the same octets: $(diff -rq "$work/one" "$work/two") $(cat "$work/one/err")"
+fi
+cat "$good" | "$replay" - >"$work/piped" 2>&1
+"$replay" "$good" >"$work/out" 2>&1
+if cmp -s "$work/piped" "$work/out"; then
+	ok "standard input gives what the file gives"
+else
+	bad "standard input gives something else"
+fi
+mkdir "$work/names"
+cp "$good" "$work/names/old.pcap"
+"$replay" -q --allowed "$work/names/old.pcap" "$pcaps/gen_errors.pcap" >/dev/null 2>&1
+if cmp -s "$work/names/old.pcap" "$pcaps/gen_errors.pcap" &&
+	[ "$(ls -A "$work/names")" = old.pcap ]; then
+	ok "an output replaces the old file at once"
+else
+	bad "an output replaces the old file: $(ls -A "$work/names")"
+fi
+exit $rc
