@@ -63,7 +63,7 @@ DIR_pipeline := enforcer/pipeline
 DIR_audit    := audit
 DIR_capture  :=
 # Files of enforcer/ and audit/ that are in an archive or in a program.
-SRC_capture  := enforcer/capture.c
+SRC_capture  := $(wildcard enforcer/capture*.c)
 
 NEED_core     := core
 NEED_crypto   := crypto core

@@ -40,14 +40,14 @@ static const struct {
 	int dlt;
 	enum link_type link;
 } links[] = {
-	{DLT_NULL,	 LINK_NULL    },
-	{DLT_EN10MB,	 LINK_ETHERNET},
-	{DLT_RAW,	 LINK_RAW     },
-	{DLT_LOOP,	 LINK_NULL    },
-	{DLT_LINUX_SLL,	 LINK_SLL     },
-	{DLT_IPV4,	 LINK_RAW     },
-	{DLT_IPV6,	 LINK_RAW     },
-	{DLT_LINUX_SLL2, LINK_SLL2    },
+	{DLT_NULL,       LINK_NULL    },
+        {DLT_EN10MB,     LINK_ETHERNET},
+	{DLT_RAW,        LINK_RAW     },
+        {DLT_LOOP,       LINK_NULL    },
+	{DLT_LINUX_SLL,  LINK_SLL     },
+        {DLT_IPV4,       LINK_RAW     },
+	{DLT_IPV6,       LINK_RAW     },
+        {DLT_LINUX_SLL2, LINK_SLL2    },
 };
 
 static int find_link(int dlt, enum link_type *out, struct err *e)
@@ -128,8 +128,10 @@ static int open_fd(struct capture *c, const char *path, struct err *e)
  * which libpcap brings to nanoseconds. */
 static bool is_nano(const uint8_t m[MAGIC])
 {
-	static const uint8_t micro[2][MAGIC] = {{0xd4, 0xc3, 0xb2, 0xa1},
-						{0xa1, 0xb2, 0xc3, 0xd4}};
+	static const uint8_t micro[2][MAGIC] = {
+		{0xd4, 0xc3, 0xb2, 0xa1},
+                {0xa1, 0xb2, 0xc3, 0xd4}
+        };
 
 	return memcmp(m, micro[0], MAGIC) != 0 &&
 	       memcmp(m, micro[1], MAGIC) != 0;
@@ -143,8 +145,7 @@ static int start_pcap(struct capture *c, struct err *e)
 		c->file, PCAP_TSTAMP_PRECISION_NANO, text);
 	if (!c->pcap) {
 		if (c->error)
-			return err_set(e, E_IO, 0, "%s",
-				       strerror(c->error));
+			return err_set(e, E_IO, 0, "%s", strerror(c->error));
 		if (c->at == 0)
 			return err_set(e, E_SYNTAX, 0, "the file is empty");
 		return err_set(e, E_SYNTAX, 0, "not a capture: %s", text);
@@ -157,8 +158,7 @@ static int start_pcap(struct capture *c, struct err *e)
 
 int capture_open(struct capture **out, const char *path, struct err *e)
 {
-	const cookie_io_functions_t io = {.read = read_some,
-					  .close = close_fd};
+	const cookie_io_functions_t io = {.read = read_some, .close = close_fd};
 	struct capture *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -271,7 +271,8 @@ int capture_format_join(struct capture_format *f,
 	return 0;
 }
 
-/* --- writing --------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------
+ */
 
 struct capture_out {
 	pcap_t *dead;

@@ -80,49 +80,74 @@ static const char *write_hex(const char *name, const char *hex)
 }
 
 /* Header fields:  magic    ver      zone     sigfigs  snaplen  link */
-#define LE_MICRO  "d4c3b2a1 02000400 00000000 00000000 ffff0000 "
-#define LE_NANO	  "4d3cb2a1 02000400 00000000 00000000 ffff0000 "
-#define BE_MICRO  "a1b2c3d4 00020004 00000000 00000000 0000ffff "
-#define ETHERNET  "01000000 "
-#define RAW	  "65000000 "
+#define LE_MICRO "d4c3b2a1 02000400 00000000 00000000 ffff0000 "
+#define LE_NANO  "4d3cb2a1 02000400 00000000 00000000 ffff0000 "
+#define BE_MICRO "a1b2c3d4 00020004 00000000 00000000 0000ffff "
+#define ETHERNET "01000000 "
+#define RAW      "65000000 "
 /* time 2 s + 3 micro (or nano), 2 of 60 octets captured */
-#define PACKET	  "02000000 03000000 02000000 3c000000 abcd "
+#define PACKET "02000000 03000000 02000000 3c000000 abcd "
 /* pcapng: section header, interface (link, no options), enhanced packet */
-#define NG_HEAD	  "0a0d0d0a 1c000000 4d3c2b1a 01000000 ffffffffffffffff 1c000000 "
-#define NG_ETHER  "01000000 14000000 01000000 00000400 14000000 "
-#define NG_RAW	  "01000000 14000000 65000000 00000400 14000000 "
-#define NG_PACKET "06000000 24000000 00000000 00000000 83841e00 02000000 3c000000 abcd0000 24000000 "
+#define NG_HEAD  "0a0d0d0a 1c000000 4d3c2b1a 01000000 ffffffffffffffff 1c000000 "
+#define NG_ETHER "01000000 14000000 01000000 00000400 14000000 "
+#define NG_RAW   "01000000 14000000 65000000 00000400 14000000 "
+#define NG_PACKET                                                              \
+	"06000000 24000000 00000000 00000000 83841e00 02000000 3c000000 abcd0000 24000000 "
 
 static const struct {
 	const char *why, *hex;
-	int open, next; /* what the first capture_next gives */
+	int open, next;   /* what the first capture_next gives */
 	const char *text; /* part of the message */
 	enum link_type link;
 	int64_t us;
 	uint16_t sub_ns;
 } cases[] = {
-	{"microseconds, least significant first", LE_MICRO ETHERNET PACKET, 0, 1, "", LINK_ETHERNET, 2000003, 0},
-	{"nanoseconds", LE_NANO ETHERNET PACKET, 0, 1, "", LINK_ETHERNET, 2000000, 3},
-	{"most significant first", BE_MICRO "00000065 00000002 00000003 00000002 0000003c abcd", 0, 1, "", LINK_RAW, 2000003, 0},
-	{"raw IP", LE_MICRO RAW PACKET, 0, 1, "", LINK_RAW, 2000003, 0},
-	{"IPv4 without a link header", LE_MICRO "e4000000 " PACKET, 0, 1, "", LINK_RAW, 2000003, 0},
-	{"IPv6 without a link header", LE_MICRO "e5000000 " PACKET, 0, 1, "", LINK_RAW, 2000003, 0},
-	{"Linux cooked", LE_MICRO "71000000 " PACKET, 0, 1, "", LINK_SLL, 2000003, 0},
-	{"Linux cooked, second form", LE_MICRO "14010000 " PACKET, 0, 1, "", LINK_SLL2, 2000003, 0},
-	{"BSD loopback", LE_MICRO "00000000 " PACKET, 0, 1, "", LINK_NULL, 2000003, 0},
-	{"OpenBSD loopback", LE_MICRO "6c000000 " PACKET, 0, 1, "", LINK_NULL, 2000003, 0},
-	{"pcapng", NG_HEAD NG_ETHER NG_PACKET, 0, 1, "", LINK_ETHERNET, 2000003, 0},
-	{"no packets", LE_MICRO ETHERNET, 0, 0, "", LINK_ETHERNET, 0, 0},
-	{"a radio capture", LE_MICRO "7f000000 " PACKET, E_UNSUPPORTED, 0, "IEEE802_11_RADIO", 0, 0, 0},
-	{"a private link type", LE_MICRO "93000000 " PACKET, E_UNSUPPORTED, 0, "link type", 0, 0, 0},
-	{"empty", "", E_SYNTAX, 0, "empty", 0, 0, 0},
-	{"header cut short", "d4c3b2a1 0200", E_SYNTAX, 0, "not a capture", 0, 0, 0},
-	{"garbage", "00112233445566778899aabbccddeeff0011223344556677", E_SYNTAX, 0, "not a capture", 0, 0, 0},
-	{"packet header cut short", LE_MICRO ETHERNET "02000000", 0, E_SYNTAX, "packet 1", 0, 0, 0},
-	{"packet cut short", LE_MICRO ETHERNET "02000000 03000000 02000000 3c000000 ab", 0, E_SYNTAX, "packet 1", 0, 0, 0},
-	{"a packet of 4 GiB", LE_MICRO ETHERNET "02000000 03000000 ffffffff ffffffff abcd", 0, E_SYNTAX, "packet 1", 0, 0, 0},
-	{"pcapng block cut short", NG_HEAD NG_ETHER "06000000 24000000 00", 0, E_SYNTAX, "packet 1", 0, 0, 0},
-	{"two link types in one file", NG_HEAD NG_ETHER NG_RAW "06000000 24000000 01000000 00000000 83841e00 02000000 3c000000 abcd0000 24000000", 0, E_SYNTAX, "packet 1", 0, 0, 0},
+	{"microseconds, least significant first", LE_MICRO ETHERNET PACKET,                           0,
+	 1,														    "",              LINK_ETHERNET, 2000003, 0},
+	{"nanoseconds",			   LE_NANO ETHERNET PACKET,                            0,             1,        "",              LINK_ETHERNET,
+	 2000000,																		       3},
+	{"most significant first",
+	 BE_MICRO "00000065 00000002 00000003 00000002 0000003c abcd",                                0,             1,        "",
+	 LINK_RAW,																	     2000003, 0},
+	{"raw IP",				LE_MICRO RAW PACKET,                                0,             1,        "",              LINK_RAW,      2000003, 0},
+	{"IPv4 without a link header",            LE_MICRO "e4000000 " PACKET,                        0,             1,        "",
+	 LINK_RAW,																	     2000003, 0},
+	{"IPv6 without a link header",            LE_MICRO "e5000000 " PACKET,                        0,             1,        "",
+	 LINK_RAW,																	     2000003, 0},
+	{"Linux cooked",			  LE_MICRO "71000000 " PACKET,                        0,             1,        "",              LINK_SLL,
+	 2000003,																		       0},
+	{"Linux cooked, second form",             LE_MICRO "14010000 " PACKET,                        0,             1,        "",
+	 LINK_SLL2,																	    2000003, 0},
+	{"BSD loopback",			  LE_MICRO "00000000 " PACKET,                        0,             1,        "",              LINK_NULL,
+	 2000003,																		       0},
+	{"OpenBSD loopback",                      LE_MICRO "6c000000 " PACKET,                        0,             1,        "",              LINK_NULL,
+	 2000003,																		       0},
+	{"pcapng",				NG_HEAD NG_ETHER NG_PACKET,                         0,             1,        "",              LINK_ETHERNET, 2000003,
+	 0																			       },
+	{"no packets",			    LE_MICRO ETHERNET,                                  0,             0,        "",              LINK_ETHERNET, 0,       0},
+	{"a radio capture",                       LE_MICRO "7f000000 " PACKET,                        E_UNSUPPORTED, 0,
+	 "IEEE802_11_RADIO",														    0,             0,       0},
+	{"a private link type",                   LE_MICRO "93000000 " PACKET,                        E_UNSUPPORTED, 0,
+	 "link type",															   0,             0,       0},
+	{"empty",				 "",						 E_SYNTAX,      0,        "empty",         0,             0,       0},
+	{"header cut short",                      "d4c3b2a1 0200",                                    E_SYNTAX,      0,        "not a capture", 0,
+	 0,																			     0},
+	{"garbage",			       "00112233445566778899aabbccddeeff0011223344556677",
+	 E_SYNTAX,												   0,        "not a capture", 0,             0,       0},
+	{"packet header cut short",               LE_MICRO ETHERNET "02000000",                       0,             E_SYNTAX,
+	 "packet 1",															    0,             0,       0},
+	{"packet cut short",
+	 LE_MICRO ETHERNET "02000000 03000000 02000000 3c000000 ab",                                  0,
+	 E_SYNTAX,													     "packet 1",      0,             0,       0},
+	{"a packet of 4 GiB",
+	 LE_MICRO ETHERNET "02000000 03000000 ffffffff ffffffff abcd",                                0,
+	 E_SYNTAX,													     "packet 1",      0,             0,       0},
+	{"pcapng block cut short",                NG_HEAD NG_ETHER "06000000 24000000 00",            0,
+	 E_SYNTAX,													     "packet 1",      0,             0,       0},
+	{"two link types in one file",
+	 NG_HEAD NG_ETHER NG_RAW
+	 "06000000 24000000 01000000 00000000 83841e00 02000000 3c000000 abcd0000 24000000",
+	 0,													  E_SYNTAX, "packet 1",      0,             0,       0},
 };
 
 static void test_read(void **state)
@@ -164,7 +189,7 @@ static void test_not_files(void **state)
 		const char *why, *name, *text;
 	} rows[] = {
 		{"no such file", "absent", "No such file"},
-		{"a directory", ".", "directory"},
+		{"a directory",  ".",      "directory"   },
 	};
 	struct capture *c = NULL;
 	struct err e;

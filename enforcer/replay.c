@@ -25,22 +25,23 @@ struct replay {
 	struct log log;
 	struct replay_policy policy;
 	struct replay_keys keys;
-	struct replay_clock clock;
+	struct capture_clock clock;
 	struct replay_output output;
 	struct replay_progress progress;
-	struct replay_split *split; /* NULL: not wanted */
-	struct replay_audit *audit; /* NULL: not wanted */
+	struct capture_split *split; /* NULL: not wanted */
+	struct replay_audit *audit;  /* NULL: not wanted */
 	struct pipeline *pipeline;
 	struct pipeline_sink sink;
 	struct mono last_tick;
 	uint64_t packets; /* of all captures so far: pcap_cnt, and the id */
-	uint64_t total;	  /* octets of the captures that are files */
+	uint64_t total;   /* octets of the captures that are files */
 	bool has_format;
 	struct capture_format format;
 	struct err output_error;
 };
 
-/* --- what the pipeline says ----------------------------------------------------- */
+/* --- what the pipeline says
+ * ----------------------------------------------------- */
 
 static void on_verdict(void *arg, uint64_t id, enum packet_verdict v,
 		       enum reason why)
@@ -49,7 +50,7 @@ static void on_verdict(void *arg, uint64_t id, enum packet_verdict v,
 
 	(void)why; /* its event came before */
 	if (r->split && v != PACKET_HOLD)
-		replay_split_verdict(r->split, id, v == PACKET_PASS);
+		capture_split_verdict(r->split, id, v == PACKET_PASS);
 }
 
 static void on_event(void *arg, const struct event *ev)
@@ -68,7 +69,8 @@ static void on_wait(void *arg)
 	replay_output_flush(&r->output);
 }
 
-/* --- start ---------------------------------------------------------------------- */
+/* --- start
+ * ---------------------------------------------------------------------- */
 
 static void catch_signals(void)
 {
@@ -117,8 +119,7 @@ static int check_outputs(const struct replay *r, const struct stat *in,
 	return 0;
 }
 
-static int join_format(struct replay *r, const struct capture *c,
-		       struct err *e)
+static int join_format(struct replay *r, const struct capture *c, struct err *e)
 {
 	struct capture_format f;
 
@@ -147,8 +148,8 @@ static int survey(struct replay *r, struct err *e)
 			continue;
 		if (stat(path, &st) == 0) {
 			rc = check_outputs(r, &st, path, e);
-			if (rc < 0 || (!S_ISREG(st.st_mode) &&
-				       !S_ISDIR(st.st_mode)))
+			if (rc < 0 ||
+			    (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 				continue;
 		}
 		rc = capture_open(&c, path, e);
@@ -184,7 +185,7 @@ static int start_pipeline(struct replay *r, struct err *e)
 	struct pipeline_conf conf = {
 		.policy = r->policy.set,
 		.state = r->policy.state,
-		/* Fixed: a replay gives the same octets every time. */
+ /* Fixed: a replay gives the same octets every time. */
 		.key = {0x6d65746572676174, 0x652d7265706c6179},
 		.max_held = MAX_HELD,
 		.checksums = true,
@@ -218,8 +219,7 @@ static void say_loaded(const struct replay *r)
 			 pol_state_size(r->policy.state));
 	}
 	log_info(&r->log, "%zu keys", r->keys.conf.n_keys);
-	log_info(&r->log, "pipeline: %zu octets",
-		 pipeline_size(r->pipeline));
+	log_info(&r->log, "pipeline: %zu octets", pipeline_size(r->pipeline));
 }
 
 static int start(struct replay *r, struct err *e)
@@ -232,19 +232,17 @@ static int start(struct replay *r, struct err *e)
 	if (rc == 0)
 		rc = check_guests(r, e);
 	if (rc == 0)
-		rc = replay_keys_load(&r->keys, r->opts.keys, r->policy.set,
-				      e);
+		rc = replay_keys_load(&r->keys, r->opts.keys, r->policy.set, e);
 	if (rc == 0 && r->policy.set)
 		zone = pol_set_timezone(r->policy.set);
 	if (rc == 0)
-		rc = replay_clock_init(&r->clock, zone, e);
+		rc = capture_clock_init(&r->clock, zone, e);
 	if (rc == 0)
 		rc = survey(r, e);
 	if (rc == 0)
 		rc = start_pipeline(r, e);
 	if (rc == 0)
-		rc = replay_output_init(&r->output, &r->opts,
-					&r->output_error);
+		rc = replay_output_init(&r->output, &r->opts, &r->output_error);
 	if (rc == 0 && r->opts.audit)
 		rc = replay_audit_new(&r->audit, r->opts.audit,
 				      r->policy.set != NULL, e);
@@ -254,7 +252,8 @@ static int start(struct replay *r, struct err *e)
 	return rc;
 }
 
-/* --- run ------------------------------------------------------------------------ */
+/* --- run
+ * ------------------------------------------------------------------------ */
 
 /* What went wrong in a callback, which cannot return it. */
 static int check_failures(const struct replay *r, struct err *e)
@@ -272,7 +271,7 @@ static int one_packet(struct replay *r, const struct capture_packet *p,
 	struct packet_in in = {
 		.id = ++r->packets,
 		.pcap_cnt = r->packets,
-		.now = replay_clock_at(&r->clock, p->us),
+		.now = capture_clock_at(&r->clock, p->us),
 		.link = p->link,
 		.octets = p->octets,
 		.wire_len = p->wire_len,
@@ -281,14 +280,14 @@ static int one_packet(struct replay *r, const struct capture_packet *p,
 	if (r->packets == 1)
 		replay_policy_events(&r->policy, in.now, &r->sink);
 	if (r->split)
-		replay_split_before(r->split, in.id, p);
+		capture_split_before(r->split, in.id, p);
 	if (mono_sub(in.now.mono, r->last_tick) >= TICK_NS) {
 		r->last_tick = in.now.mono;
 		pipeline_tick(r->pipeline, in.now, &r->sink);
 	}
 	pipeline_packet(r->pipeline, &in, &r->sink);
 	if (r->split) {
-		int rc = replay_split_after(r->split, e);
+		int rc = capture_split_after(r->split, e);
 
 		if (rc < 0)
 			return rc;
@@ -309,9 +308,9 @@ static int one_capture(struct replay *r, const char *path, struct err *e)
 	if (!r->split && (r->opts.allowed || r->opts.denied)) {
 		rc = join_format(r, c, e);
 		if (rc == 0)
-			rc = replay_split_new(&r->split, r->opts.allowed,
-					      r->opts.denied, &r->format,
-					      MAX_HELD, e);
+			rc = capture_split_new(&r->split, r->opts.allowed,
+					       r->opts.denied, &r->format,
+					       MAX_HELD, e);
 	} else if (r->split) {
 		/* A pipe after files: it has to fit what was created. */
 		struct capture_format was = r->format;
@@ -350,11 +349,11 @@ static int finish(struct replay *r, struct err *e)
 	rc = check_failures(r, e);
 	/* First all of it on the disk, then the names. */
 	if (rc == 0 && r->split)
-		rc = replay_split_finish(r->split, e);
+		rc = capture_split_finish(r->split, e);
 	if (rc == 0 && r->audit)
 		rc = replay_audit_finish(r->audit, e);
 	if (rc == 0 && r->split)
-		rc = replay_split_commit(r->split, e);
+		rc = capture_split_commit(r->split, e);
 	if (rc == 0 && r->audit)
 		rc = replay_audit_commit(r->audit, e);
 	return rc;
@@ -382,7 +381,7 @@ static bool denied(const struct replay *r)
 
 static void stop(struct replay *r)
 {
-	replay_split_free(r->split);
+	capture_split_free(r->split);
 	replay_audit_free(r->audit);
 	pipeline_free(r->pipeline);
 	replay_output_fini(&r->output);
@@ -392,8 +391,8 @@ static void stop(struct replay *r)
 
 int main(int argc, char **argv)
 {
-	struct replay r = {.log = log_init(REPLAY_PROGRAM, LOG_LEVEL_INFO,
-					   false)};
+	struct replay r = {
+		.log = log_init(REPLAY_PROGRAM, LOG_LEVEL_INFO, false)};
 	struct err e = {0};
 	int rc, status;
 

@@ -4,12 +4,9 @@
  * would have left out. The program's own parts, all driven by replay.c:
  *
  *   replay_opts.c    the command line
- *   replay_guest.c   -g
  *   replay_policy.c  -p: sources or images -> a composed set
  *   replay_keys.c    -k, and what the C12.22 dissector is told
- *   replay_clock.c   time of a packet -> both clocks
  *   replay_output.c  lines on standard output
- *   replay_split.c   --allowed and --denied
  *   replay_audit.c   --audit
  *   replay_progress.c
  *
@@ -26,13 +23,20 @@
 #include "core/log.h"
 #include "dissectors/c1222/c1222.h"
 #include "enforcer/capture.h"
+#include "enforcer/capture_clock.h"
+#include "enforcer/capture_guest.h"
+#include "enforcer/capture_split.h"
 #include "policy-lang/eval/eval.h"
 
 #define REPLAY_PROGRAM "metergate-replay"
 
-/* --- options ----------------------------------------------------------------- */
+/* --- options -----------------------------------------------------------------
+ */
 
-enum replay_format { REPLAY_JSON, REPLAY_TEXT };
+enum replay_format {
+	REPLAY_JSON,
+	REPLAY_TEXT
+};
 
 #define REPLAY_GUESTS 64
 
@@ -51,11 +55,8 @@ struct replay_opts {
 int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* GUEST=IFACE|MAC|CIDR[:PORT] */
-int replay_guest(struct pipeline_guest *out, const char *text, struct err *e)
-	__attribute__((warn_unused_result));
-
-/* --- policy and keys --------------------------------------------------------- */
+/* --- policy and keys ---------------------------------------------------------
+ */
 
 #define REPLAY_IMAGES 64
 
@@ -67,8 +68,8 @@ struct replay_policy {
 	size_t n;
 };
 
-int replay_policy_load(struct replay_policy *p, const char *path,
-		       struct err *e) __attribute__((warn_unused_result));
+int replay_policy_load(struct replay_policy *p, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
 void replay_policy_free(struct replay_policy *p);
 /* One event for each policy in force; they are the first records. */
 void replay_policy_events(const struct replay_policy *p, struct now now,
@@ -85,23 +86,8 @@ int replay_keys_load(struct replay_keys *k, const char *path,
 	__attribute__((warn_unused_result));
 void replay_keys_free(struct replay_keys *k);
 
-/* --- time -------------------------------------------------------------------- */
-
-struct replay_clock {
-	struct now now;
-	bool started;
-	int64_t fresh_until_s, fresh_from_s; /* the offsets hold between */
-	int year;
-};
-
-/* zone: IANA name, empty for UTC. E_NOTFOUND when the tz database has no such
- * zone. Sets TZ: one clock per process. */
-int replay_clock_init(struct replay_clock *c, struct span zone, struct err *e)
-	__attribute__((warn_unused_result));
-/* The packet's time; the stepless clock only counts forwards. */
-struct now replay_clock_at(struct replay_clock *c, int64_t us);
-
-/* --- output ------------------------------------------------------------------ */
+/* --- output ------------------------------------------------------------------
+ */
 
 struct replay_output {
 	uint8_t *buf;
@@ -121,34 +107,8 @@ void replay_output_stats(struct replay_output *o, struct now now,
 			 const struct pipeline_stats *s);
 void replay_output_flush(struct replay_output *o);
 
-/* --- packets that would have left, and those that would not -------------------- */
-
-struct replay_split;
-
-/* NULL paths: none wanted. Makes the outputs; *out is NULL when neither is
- * wanted. max_held is the pipeline's bound. */
-int replay_split_new(struct replay_split **out, const char *allowed,
-		     const char *denied, const struct capture_format *f,
-		     uint32_t max_held, struct err *e)
-	__attribute__((warn_unused_result));
-/* Before the pipeline sees packet id (1, 2, 3, ...); p stays valid until
- * replay_split_after. */
-void replay_split_before(struct replay_split *s, uint64_t id,
-			 const struct capture_packet *p);
-/* The verdict of any packet, the current one included. */
-void replay_split_verdict(struct replay_split *s, uint64_t id, bool pass);
-/* The current packet is written, or copied when it has to wait. */
-int replay_split_after(struct replay_split *s, struct err *e)
-	__attribute__((warn_unused_result));
-/* No packet waits any more: everything on the disk, not yet named. */
-int replay_split_finish(struct replay_split *s, struct err *e)
-	__attribute__((warn_unused_result));
-int replay_split_commit(struct replay_split *s, struct err *e)
-	__attribute__((warn_unused_result));
-/* Takes NULL; what was not committed disappears. */
-void replay_split_free(struct replay_split *s);
-
-/* --- audit ------------------------------------------------------------------- */
+/* --- audit -------------------------------------------------------------------
+ */
 
 struct replay_audit;
 
@@ -163,9 +123,10 @@ int replay_audit_finish(struct replay_audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 int replay_audit_commit(struct replay_audit *a, struct err *e)
 	__attribute__((warn_unused_result));
-void replay_audit_free(struct replay_audit *a); /* as replay_split_free */
+void replay_audit_free(struct replay_audit *a); /* as capture_split_free */
 
-/* --- progress ---------------------------------------------------------------- */
+/* --- progress ----------------------------------------------------------------
+ */
 
 struct replay_progress {
 	bool on, shown;

@@ -37,13 +37,13 @@ int replay_audit_new(struct replay_audit **out, const char *path,
 
 	*out = NULL;
 	if (strlen(path) >= sizeof(a->path))
-		return err_set(e, E_LIMIT, 0, "%s: the name is too long",
-			       path);
+		return err_set(e, E_LIMIT, 0, "%s: the name is too long", path);
 	if (access(path, F_OK) == 0 || errno != ENOENT)
-		return err_set(e, E_EXISTS, 0, "%s: %s", path,
-			       access(path, F_OK) == 0 ?
-				       "exists; an audit is never written over" :
-				       strerror(errno));
+		return err_set(
+			e, E_EXISTS, 0, "%s: %s", path,
+			access(path, F_OK) == 0
+				? "exists; an audit is never written over"
+				: strerror(errno));
 	a = calloc(1, sizeof(*a));
 	if (!a)
 		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);

@@ -8,7 +8,8 @@
 _Static_assert(POL_KEY_TITLE == C1222_OID_MAX && POL_KEYS_MAX == C1222_KEYS_MAX,
 	       "the key file and the dissector have different bounds");
 
-static void take_profile(struct c1222_profile *to, const struct pol_profile *from)
+static void take_profile(struct c1222_profile *to,
+			 const struct pol_profile *from)
 {
 	to->present = from->present != 0;
 	to->register_res_milli_wh = from->register_res_milli_wh;

@@ -28,23 +28,30 @@ static const char usage[] =
 	"\n"
 	"exit: 0 done, 1 something was denied, 2 an error\n";
 
-enum { OPT_FORMAT = 256, OPT_ALLOWED, OPT_DENIED, OPT_AUDIT, OPT_VALUES,
-       OPT_HELP, OPT_VERSION };
+enum {
+	OPT_FORMAT = 256,
+	OPT_ALLOWED,
+	OPT_DENIED,
+	OPT_AUDIT,
+	OPT_VALUES,
+	OPT_HELP,
+	OPT_VERSION
+};
 
 static const struct option longs[] = {
-	{"policy",  required_argument, NULL, 'p'	},
-	{"guest",   required_argument, NULL, 'g'	},
-	{"keys",    required_argument, NULL, 'k'	},
+	{"policy",  required_argument, NULL, 'p'        },
+	{"guest",   required_argument, NULL, 'g'        },
+	{"keys",    required_argument, NULL, 'k'        },
 	{"format",  required_argument, NULL, OPT_FORMAT },
 	{"allowed", required_argument, NULL, OPT_ALLOWED},
 	{"denied",  required_argument, NULL, OPT_DENIED },
-	{"audit",   required_argument, NULL, OPT_AUDIT	},
+	{"audit",   required_argument, NULL, OPT_AUDIT  },
 	{"values",  no_argument,       NULL, OPT_VALUES },
-	{"quiet",   no_argument,       NULL, 'q'	},
-	{"verbose", no_argument,       NULL, 'v'	},
-	{"help",    no_argument,       NULL, OPT_HELP	},
+	{"quiet",   no_argument,       NULL, 'q'        },
+	{"verbose", no_argument,       NULL, 'v'        },
+	{"help",    no_argument,       NULL, OPT_HELP   },
 	{"version", no_argument,       NULL, OPT_VERSION},
-	{NULL,	    0,		       NULL, 0		},
+	{NULL,      0,                 NULL, 0          },
 };
 
 static int once(const char **to, const char *name, struct err *e)
@@ -62,7 +69,7 @@ static int add_guest(struct replay_opts *o, struct err *e)
 	if (o->n_guests == REPLAY_GUESTS)
 		return err_set(e, E_LIMIT, 0, "-g: more than %d of them",
 			       REPLAY_GUESTS);
-	return replay_guest(&o->guests[o->n_guests++], optarg, e);
+	return capture_guest(&o->guests[o->n_guests++], optarg, e);
 }
 
 static int take_format(struct replay_opts *o, struct err *e)
@@ -128,8 +135,7 @@ static int check(const struct replay_opts *o, struct err *e)
 
 	for (size_t i = 0; i < 3; i++) {
 		for (size_t k = 0; k < i; k++) {
-			if (outs[i] && outs[k] &&
-			    strcmp(outs[i], outs[k]) == 0)
+			if (outs[i] && outs[k] && strcmp(outs[i], outs[k]) == 0)
 				return err_set(e, E_SYNTAX, 0,
 					       "%s: two outputs in one file",
 					       outs[i]);

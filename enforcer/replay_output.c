@@ -85,10 +85,13 @@ static const struct {
 	const char *name;
 	size_t off;
 } numbers[] = {
-#define N(f) {#f, offsetof(struct pipeline_stats, f)}
-	N(packets),	 N(octets), N(passed),	   N(dropped), N(held_peak),
-	N(flows),	 N(flows_peak), N(units),  N(observations),
-	N(allowed),	 N(denied),
+#define N(f)                                                                   \
+	{                                                                      \
+#f, offsetof(struct pipeline_stats, f)                         \
+	}
+	N(packets),      N(octets),  N(passed),     N(dropped),
+	N(held_peak),    N(flows),   N(flows_peak), N(units),
+	N(observations), N(allowed), N(denied),
 #undef N
 };
 #define N_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))

@@ -21,8 +21,8 @@ static int add_image(struct replay_policy *p, uint8_t *octets, size_t n,
 
 	if (p->n == REPLAY_IMAGES) {
 		free(octets);
-		return err_set(e, E_LIMIT, 0, "%s: more than %d policies",
-			       path, REPLAY_IMAGES);
+		return err_set(e, E_LIMIT, 0, "%s: more than %d policies", path,
+			       REPLAY_IMAGES);
 	}
 	rc = pol_image_load(&p->image[p->n], span_of(octets, n), e);
 	if (rc < 0) {
@@ -33,8 +33,7 @@ static int add_image(struct replay_policy *p, uint8_t *octets, size_t n,
 	return 0;
 }
 
-static int read_file(uint8_t **out, size_t *n, const char *path,
-		     struct err *e)
+static int read_file(uint8_t **out, size_t *n, const char *path, struct err *e)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -68,8 +67,7 @@ sys:
 	return E_IO;
 }
 
-static int load_image(struct replay_policy *p, const char *path,
-		      struct err *e)
+static int load_image(struct replay_policy *p, const char *path, struct err *e)
 {
 	uint8_t *octets;
 	size_t n;
@@ -185,8 +183,7 @@ static int load(struct replay_policy *p, const char *path, struct err *e)
 	return load_sources(p, path, e);
 }
 
-int replay_policy_load(struct replay_policy *p, const char *path,
-		       struct err *e)
+int replay_policy_load(struct replay_policy *p, const char *path, struct err *e)
 {
 	int rc;
 
@@ -223,9 +220,9 @@ void replay_policy_events(const struct replay_policy *p, struct now now,
 			  const struct pipeline_sink *sink)
 {
 	static const char *const layers[] = {
-		[POL_BINDING] = "binding",   [POL_BASELINE] = "baseline",
-		[POL_VENDOR] = "vendor",     [POL_CUSTOMER] = "customer",
-		[POL_LIBRARY] = "library",   [POL_TESTS] = "tests",
+		[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
+		[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
+		[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
 	};
 
 	for (size_t i = 0; i < p->n; i++) {

@@ -5,7 +5,7 @@
 #include "enforcer/replay.h"
 
 #define LONG_INPUT   (4u << 20) /* octets; below it there is nothing to see */
-#define LOOK_EVERY   4096	/* packets */
+#define LOOK_EVERY   4096       /* packets */
 #define SHOW_EVERY_S 0.2
 
 void replay_progress_init(struct replay_progress *p, uint64_t total_octets,

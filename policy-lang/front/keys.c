@@ -33,9 +33,9 @@ static int read_title(struct pol_key *k, const char *path,
 	len = snprintf(text, sizeof(text), "%s%.*s",
 		       n->s.n && n->s.p[0] == '.' ? branch : "", (int)n->s.n,
 		       (const char *)n->s.p);
-	len = len < (int)sizeof(text) ?
-		      oid_parse(span_str(text), k->title, sizeof(k->title)) :
-		      E_LIMIT;
+	len = len < (int)sizeof(text)
+		      ? oid_parse(span_str(text), k->title, sizeof(k->title))
+		      : E_LIMIT;
 	if (len <= 0)
 		return at(e, path, n, "neither an ApTitle nor \"*\"");
 	k->title_n = (uint8_t)len;
@@ -69,8 +69,8 @@ static int hex(uint8_t c)
 	return -1;
 }
 
-static int read_key(struct pol_key *k, const char *path,
-		    const struct ynode *n, struct err *e)
+static int read_key(struct pol_key *k, const char *path, const struct ynode *n,
+		    struct err *e)
 {
 	static const char what[] = "not a key: 32 hex digits";
 
@@ -110,8 +110,8 @@ static int read_all(struct pol_keys *out, const char *path,
 
 			if (out->n == POL_KEYS_MAX)
 				return err_set(e, E_LIMIT, 0,
-					       "%s:%u: more than %d keys",
-					       path, n->line, POL_KEYS_MAX);
+					       "%s:%u: more than %d keys", path,
+					       n->line, POL_KEYS_MAX);
 			rc = read_title(k, path, t->key, e);
 			if (rc == 0)
 				rc = read_id(k, path, n->key, e);

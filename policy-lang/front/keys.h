@@ -20,7 +20,7 @@
 
 struct pol_key {
 	uint8_t title[POL_KEY_TITLE]; /* contents octets, absolute */
-	uint8_t title_n;	      /* 0 = any */
+	uint8_t title_n;              /* 0 = any */
 	uint8_t key_id;
 	uint8_t key[16];
 };

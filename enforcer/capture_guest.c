@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/capture_guest.h"
+
 #include <arpa/inet.h>
 #include <string.h>
-
-#include "enforcer/replay.h"
 
 /* As a number of at most max; false for anything else. */
 static bool number(const char *s, size_t n, unsigned max, unsigned *out)
@@ -128,7 +128,7 @@ static bool read_iface(struct pipeline_guest *g, const char *s)
 	return true;
 }
 
-int replay_guest(struct pipeline_guest *out, const char *text, struct err *e)
+int capture_guest(struct pipeline_guest *out, const char *text, struct err *e)
 {
 	const char *eq = strchr(text, '=');
 	size_t n = eq ? (size_t)(eq - text) : 0;

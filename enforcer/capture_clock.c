@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/capture_clock.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "enforcer/replay.h"
 
 #define ZONES "/usr/share/zoneinfo"
 /* Offsets change on a quarter of an hour at the finest. */
@@ -12,20 +13,20 @@
 /* Far from the end, so that nobody who adds a timeout overflows. */
 #define MONO_MAX_NS (INT64_MAX / 2)
 
-int replay_clock_init(struct replay_clock *c, struct span zone, struct err *e)
+int capture_clock_init(struct capture_clock *c, struct span zone, struct err *e)
 {
 	const char *dir = getenv("TZDIR");
 	char path[256], tz[80];
 
 	/* A stepless clock that stands at 0 looks like one never set. */
-	*c = (struct replay_clock){.now.mono.ns = NS_PER_S};
+	*c = (struct capture_clock){.now.mono.ns = NS_PER_S};
 	c->now.wall.trusted = true;
 	if (zone.n == 0)
 		zone = span_str("UTC");
 	if (zone.n > 64 || zone.p[0] == '/' || memmem(zone.p, zone.n, "..", 2))
 		return err_set(e, E_NOTFOUND, 0, "not a time zone");
-	snprintf(path, sizeof(path), "%s/%.*s", dir ? dir : ZONES,
-		 (int)zone.n, (const char *)zone.p);
+	snprintf(path, sizeof(path), "%s/%.*s", dir ? dir : ZONES, (int)zone.n,
+		 (const char *)zone.p);
 	/* The C library takes an unknown zone for UTC, silently. */
 	if (!span_is(zone, "UTC") && access(path, R_OK) != 0)
 		return err_set(e, E_NOTFOUND, 0,
@@ -61,7 +62,7 @@ static int32_t standard_offset(int year)
 	return (int32_t)(a < b ? a : b);
 }
 
-static void fill_offsets(struct replay_clock *c, int64_t s)
+static void fill_offsets(struct capture_clock *c, int64_t s)
 {
 	int year = 0;
 
@@ -75,7 +76,7 @@ static void fill_offsets(struct replay_clock *c, int64_t s)
 	c->fresh_until_s = c->fresh_from_s + QUARTER_S;
 }
 
-struct now replay_clock_at(struct replay_clock *c, int64_t us)
+struct now capture_clock_at(struct capture_clock *c, int64_t us)
 {
 	int64_t step_us = c->started ? us - c->now.wall.us : 0;
 

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/capture_split.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "enforcer/replay.h"
-
-/*
- * Verdicts may come late and out of order; packets are written in the order
- * of the input. So whatever comes while a packet waits is queued behind it,
- * in memory of fixed size. When that is full, the packet at the head steps
- * aside and is written when its verdict comes, after packets that followed
- * it: never more of them than the pipeline holds.
- */
-#define QUEUE_PACKETS 16384
-#define QUEUE_OCTETS  (8u << 20)
-
-enum state { WAITS, PASSES, DROPS };
+enum state {
+	WAITS,
+	PASSES,
+	DROPS
+};
 
 struct entry {
 	enum state state;
@@ -30,7 +24,7 @@ struct aside {
 	uint8_t *octets;
 };
 
-struct replay_split {
+struct capture_split {
 	struct capture_out *allowed, *denied; /* NULL: not wanted */
 	/* the packet the pipeline is looking at */
 	uint64_t id;
@@ -54,36 +48,34 @@ static int create(struct capture_out **out, const char *path,
 	return path ? capture_create(out, path, f, e) : 0;
 }
 
-int replay_split_new(struct replay_split **out, const char *allowed,
-		     const char *denied, const struct capture_format *f,
-		     uint32_t max_held, struct err *e)
+int capture_split_new(struct capture_split **out, const char *allowed,
+		      const char *denied, const struct capture_format *f,
+		      uint32_t max_held, struct err *e)
 {
-	struct replay_split *s;
+	struct capture_split *s;
 	int rc;
 
 	*out = NULL;
-	if (!allowed && !denied)
-		return 0;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(e, E_NOMEM, 0, "out of memory");
-	s->entry = calloc(QUEUE_PACKETS, sizeof(*s->entry));
-	s->octets = malloc(QUEUE_OCTETS);
+	s->entry = calloc(CAPTURE_SPLIT_PACKETS, sizeof(*s->entry));
+	s->octets = malloc(CAPTURE_SPLIT_OCTETS);
 	s->aside = calloc(max_held, sizeof(*s->aside));
 	s->max_aside = max_held;
-	rc = s->entry && s->octets && s->aside ?
-		     create(&s->allowed, allowed, f, e) :
-		     err_set(e, E_NOMEM, 0, "out of memory");
+	rc = s->entry && s->octets && s->aside
+		     ? create(&s->allowed, allowed, f, e)
+		     : err_set(e, E_NOMEM, 0, "out of memory");
 	if (rc == 0)
 		rc = create(&s->denied, denied, f, e);
 	if (rc < 0)
-		replay_split_free(s);
+		capture_split_free(s);
 	else
 		*out = s;
 	return rc;
 }
 
-static int put(struct replay_split *s, enum state state,
+static int put(struct capture_split *s, enum state state,
 	       const struct capture_packet *p, struct err *e)
 {
 	struct capture_out *o = state == PASSES ? s->allowed : s->denied;
@@ -91,15 +83,15 @@ static int put(struct replay_split *s, enum state state,
 	return o ? capture_write(o, p, e) : 0;
 }
 
-void replay_split_before(struct replay_split *s, uint64_t id,
-			 const struct capture_packet *p)
+void capture_split_before(struct capture_split *s, uint64_t id,
+			  const struct capture_packet *p)
 {
 	s->id = id;
 	s->p = p;
 	s->state = WAITS;
 }
 
-void replay_split_verdict(struct replay_split *s, uint64_t id, bool pass)
+void capture_split_verdict(struct capture_split *s, uint64_t id, bool pass)
 {
 	enum state state = pass ? PASSES : DROPS;
 
@@ -108,7 +100,8 @@ void replay_split_verdict(struct replay_split *s, uint64_t id, bool pass)
 		return;
 	}
 	if (s->n && id >= s->head_id && id - s->head_id < s->n) {
-		size_t i = (s->head + (id - s->head_id)) % QUEUE_PACKETS;
+		size_t i =
+			(s->head + (id - s->head_id)) % CAPTURE_SPLIT_PACKETS;
 
 		s->entry[i].state = state;
 		return;
@@ -124,9 +117,9 @@ void replay_split_verdict(struct replay_split *s, uint64_t id, bool pass)
 }
 
 /* The head leaves the queue. */
-static void advance(struct replay_split *s)
+static void advance(struct capture_split *s)
 {
-	s->head = (s->head + 1) % QUEUE_PACKETS;
+	s->head = (s->head + 1) % CAPTURE_SPLIT_PACKETS;
 	s->head_id++;
 	s->n--;
 	if (s->n == 0)
@@ -134,7 +127,7 @@ static void advance(struct replay_split *s)
 }
 
 /* Write from the head on what has its verdict. */
-static int drain(struct replay_split *s, struct err *e)
+static int drain(struct capture_split *s, struct err *e)
 {
 	while (s->n && s->entry[s->head].state != WAITS) {
 		struct entry *h = &s->entry[s->head];
@@ -147,7 +140,7 @@ static int drain(struct replay_split *s, struct err *e)
 	return 0;
 }
 
-static int drain_aside(struct replay_split *s, struct err *e)
+static int drain_aside(struct capture_split *s, struct err *e)
 {
 	size_t kept = 0;
 	int rc = 0;
@@ -168,7 +161,7 @@ static int drain_aside(struct replay_split *s, struct err *e)
 }
 
 /* Make room: the head, which waits, steps aside. */
-static int step_aside(struct replay_split *s, struct err *e)
+static int step_aside(struct capture_split *s, struct err *e)
 {
 	struct entry *h = &s->entry[s->head];
 	struct aside *a = &s->aside[s->n_aside];
@@ -189,30 +182,30 @@ static int step_aside(struct replay_split *s, struct err *e)
 }
 
 /* Place for n octets after those of the last entry; -1 when there is none. */
-static ptrdiff_t place(const struct replay_split *s, size_t n)
+static ptrdiff_t place(const struct capture_split *s, size_t n)
 {
 	size_t head_off = s->entry[s->head].off;
 
-	if (s->n == QUEUE_PACKETS)
+	if (s->n == CAPTURE_SPLIT_PACKETS)
 		return -1;
 	if (s->n == 0)
 		return 0;
 	if (s->tail_off >= head_off) {
-		if (n <= QUEUE_OCTETS - s->tail_off)
+		if (n <= CAPTURE_SPLIT_OCTETS - s->tail_off)
 			return (ptrdiff_t)s->tail_off;
 		return n < head_off ? 0 : -1;
 	}
 	return n < head_off - s->tail_off ? (ptrdiff_t)s->tail_off : -1;
 }
 
-static int enqueue(struct replay_split *s, struct err *e)
+static int enqueue(struct capture_split *s, struct err *e)
 {
 	const struct span in = s->p->octets;
 	struct entry *t;
 	ptrdiff_t off;
 	int rc = 0;
 
-	if (in.n > QUEUE_OCTETS)
+	if (in.n > CAPTURE_SPLIT_OCTETS)
 		return err_set(e, E_LIMIT, 0, "a packet of %zu octets", in.n);
 	while ((off = place(s, in.n)) < 0) {
 		rc = step_aside(s, e);
@@ -221,7 +214,7 @@ static int enqueue(struct replay_split *s, struct err *e)
 	}
 	if (s->n == 0)
 		s->head_id = s->id;
-	t = &s->entry[(s->head + s->n) % QUEUE_PACKETS];
+	t = &s->entry[(s->head + s->n) % CAPTURE_SPLIT_PACKETS];
 	*t = (struct entry){s->state, (size_t)off, *s->p};
 	t->p.octets.p = s->octets + off;
 	if (in.n)
@@ -231,7 +224,7 @@ static int enqueue(struct replay_split *s, struct err *e)
 	return rc;
 }
 
-int replay_split_after(struct replay_split *s, struct err *e)
+int capture_split_after(struct capture_split *s, struct err *e)
 {
 	int rc = s->aside_ready ? drain_aside(s, e) : 0;
 
@@ -247,7 +240,7 @@ int replay_split_after(struct replay_split *s, struct err *e)
 	return rc;
 }
 
-int replay_split_finish(struct replay_split *s, struct err *e)
+int capture_split_finish(struct capture_split *s, struct err *e)
 {
 	int rc;
 
@@ -257,7 +250,8 @@ int replay_split_finish(struct replay_split *s, struct err *e)
 			s->aside[i].state = DROPS;
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		struct entry *t = &s->entry[(s->head + i) % QUEUE_PACKETS];
+		struct entry *t =
+			&s->entry[(s->head + i) % CAPTURE_SPLIT_PACKETS];
 
 		if (t->state == WAITS)
 			t->state = DROPS;
@@ -272,7 +266,7 @@ int replay_split_finish(struct replay_split *s, struct err *e)
 	return rc;
 }
 
-int replay_split_commit(struct replay_split *s, struct err *e)
+int capture_split_commit(struct capture_split *s, struct err *e)
 {
 	int rc = 0;
 
@@ -286,7 +280,7 @@ int replay_split_commit(struct replay_split *s, struct err *e)
 	return rc;
 }
 
-void replay_split_free(struct replay_split *s)
+void capture_split_free(struct capture_split *s)
 {
 	if (!s)
 		return;

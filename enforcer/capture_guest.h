@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* -g: which packets of a capture are whose. */
+#ifndef ENFORCER_CAPTURE_GUEST_H
+#define ENFORCER_CAPTURE_GUEST_H
+
+#include "enforcer/pipeline/pipeline.h"
+
+/* GUEST=IFACE|MAC|CIDR[:PORT]; E_SYNTAX. */
+int capture_guest(struct pipeline_guest *out, const char *text, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif
