@@ -362,9 +362,11 @@ static int check_bundle(struct store *s, struct record_view *v, struct err *e)
 		if (rc == 0 && s->n < STORE_BUNDLE)
 			tree_leaf(s->h, record, s->tree.tile[0][i]);
 	}
-	if (rc)
-		return err_wrap(e, "record %llu",
-				(unsigned long long)(s->first + i - 1));
+	if (rc) {
+		err_wrap(e, "record %llu",
+			 (unsigned long long)(s->first + i - 1));
+		return e ? e->code = E_INTEGRITY : E_INTEGRITY;
+	}
 	if (!cur_done(&c) || i != s->n)
 		return bad_state(e, "a bundle is damaged");
 	s->last_n = record.n;
@@ -417,9 +419,10 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 	size_t n = tree_frontier(&s->tree, frontier);
 	struct span name, front, chain;
 	struct db_stmt *st;
-	uint64_t size, last;
+	uint64_t size, last, boots;
 	int rc = db_prepare(&st, s->db, "SELECT origin, size, frontier, chain,"
-			    " boot FROM state", e);
+			    " boot, (SELECT coalesce(max(number), 0) FROM boot)"
+			    " FROM state", e);
 
 	if (rc)
 		return rc;
@@ -430,8 +433,11 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 		rc = bad_state(e, "there is none");
 	if (rc == 0 && (!db_text(st, 0, &name) || !db_u64(st, 1, &size) ||
 			!db_span(st, 2, &front) || !db_span(st, 3, &chain) ||
-			!db_u64(st, 4, &last) || last > UINT32_MAX))
+			!db_u64(st, 4, &last) || !db_u64(st, 5, &boots) ||
+			last > UINT32_MAX))
 		rc = bad_state(e, "types");
+	if (rc == 0 && last != boots)
+		rc = bad_state(e, "boot");
 	if (rc == 0 && size != s->tree.size)
 		rc = bad_state(e, "size");
 	if (rc == 0 && !span_eq(front, span_of(frontier, n)))

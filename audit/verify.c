@@ -374,25 +374,34 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 	return tree_add(&v->tree, leaf, e);
 }
 
-/* The frontier says which subtree of the last records is wrong. */
-static uint64_t first_doubtful(const struct verify *v, struct span frontier)
+struct state {
+	uint64_t size, boot, checkpoint, anchored;
+	struct span frontier, chain;
+	struct db_stmt *st; /* owns the spans */
+};
+
+/* First record of the first subtree that is another in the state's frontier
+ * than in ours. */
+static uint64_t first_doubtful(const struct verify *v, const struct state *s)
 {
 	uint8_t ours[TREE_FRONTIER_MAX];
 	size_t n = tree_frontier(&v->tree, ours), i = 0;
 	uint64_t seq = 0;
 
-	if (n != frontier.n)
-		return v->tree.size ? v->tree.size - 1 : 0;
 	for (unsigned b = 64; b-- > 0;) {
-		if (!(v->tree.size >> b & 1))
+		uint64_t bit = UINT64_C(1) << b;
+
+		if ((s->size ^ v->tree.size) & bit)
+			break;
+		if (!(s->size & bit))
 			continue;
-		if (!span_eq(span_sub(frontier, i, SHA256_LEN),
+		if (!span_eq(span_sub(s->frontier, i, SHA256_LEN),
 			     span_sub(span_of(ours, n), i, SHA256_LEN)))
-			return seq;
-		seq += UINT64_C(1) << b;
+			break;
+		seq += bit;
 		i += SHA256_LEN;
 	}
-	return v->tree.size - 1;
+	return seq;
 }
 
 static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
@@ -427,12 +436,6 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 				 "does not fit", (unsigned long long)first,
 				 (unsigned long long)(first + n - 1));
 }
-
-struct state {
-	uint64_t size, boot, checkpoint, anchored;
-	struct span frontier, chain;
-	struct db_stmt *st; /* owns the spans */
-};
 
 static int read_state(struct verify *v, struct state *s, struct err *e)
 {
@@ -477,7 +480,7 @@ static int check_state(struct verify *v, const struct state *s, struct err *e)
 		return wrong(v, s->size, e, "it is behind the end that the "
 			     "state says");
 	if (!span_eq(s->frontier, span_of(frontier, n)))
-		return wrong(v, first_doubtful(v, s->frontier), e,
+		return wrong(v, first_doubtful(v, s), e,
 			     "it or one behind it is not in the state's tree");
 	if (!span_eq(s->chain, span_of(v->head, sizeof(v->head))))
 		return wrong_file(e, "the state's chain head does not fit");
@@ -533,9 +536,9 @@ static int walk(struct verify *v, const struct state *s,
 		rc = check_bundle(v, st, e);
 		if (rc) {
 			/* The chain names a range; the frontier less of it. */
-			if (!v->out->has_bad && v->tree.size == s->size &&
-			    first_doubtful(v, s->frontier) >= first)
-				first = first_doubtful(v, s->frontier);
+			if (!v->out->has_bad && first_doubtful(v, s) > first &&
+			    first_doubtful(v, s) < v->tree.size)
+				first = first_doubtful(v, s);
 			if (!v->out->has_bad)
 				v->out->bad = first;
 			v->out->has_bad = true;
