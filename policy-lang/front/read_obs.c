@@ -3,7 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy-lang/front/overlap.h"
 #include "policy-lang/front/schema.h"
+
+#define MAX_VALUES	 64 /* of one attribute */
+#define MAX_OBSERVATIONS 32 /* of one match */
 
 /* Families as bits, for the table of attributes. */
 #define FAM(f)	 (1u << OBS_FAMILY_##f)
@@ -97,6 +101,15 @@ static bool has_attr(const struct attr_row *a, enum obs_kind k)
 			return k == only[i].kind[0] || k == only[i].kind[1];
 	}
 	return true;
+}
+
+bool obs_has_attr(enum obs_kind k, enum field f)
+{
+	for (size_t i = 0; i < N_ATTRS; i++) {
+		if (attrs[i].field == f && has_attr(&attrs[i], k))
+			return true;
+	}
+	return false;
 }
 
 /* Does any of the kinds have it? */
@@ -287,6 +300,10 @@ static void read_attr(struct rd *r, const struct ynode *v, const char *obs,
 		return;
 	}
 	e = elements(r, v, true, &n);
+	if (n > MAX_VALUES) {
+		bad(&r->s, v, 3301, NULL, "more than %d values", MAX_VALUES);
+		n = MAX_VALUES;
+	}
 	if (row->kind == ATTR_OID)
 		oid_values(r, e, n, a);
 	else if (row->kind == ATTR_PATH || row->kind == ATTR_TEXT ||
@@ -344,6 +361,11 @@ void read_match(struct rd *r, const struct ynode *v, struct match_out *out)
 	if (v->type == Y_SEQ && v->n_kids == 0) {
 		bad(&r->s, v, 2208, "everything is written {any: {}}",
 		    "an empty match selects nothing");
+		return;
+	}
+	if (v->type == Y_SEQ && v->n_kids > MAX_OBSERVATIONS) {
+		bad(&r->s, v, 3301, NULL, "more than %d observations",
+		    MAX_OBSERVATIONS);
 		return;
 	}
 	m = pool_array(r->s.pool, v->n_kids + 1, sizeof(*m));

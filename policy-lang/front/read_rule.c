@@ -465,6 +465,24 @@ static void check_restriction(struct rd *r, const struct ynode *v,
 							DIRSEL_OUT;
 }
 
+/* '*' is for denials and assertions; of the household's own screens it is
+ * granted, and means every measurement but what is none. */
+static void check_star(struct rd *r, const struct ynode *v,
+		       struct pol_rule_src *rule)
+{
+	if (rule->data.meas != MEAS_ALL)
+		return;
+	for (size_t i = 0; i < rule->party.n_party; i++) {
+		if (r->f->party[rule->party.party[i]].role == ROLE_HOUSEHOLD)
+			continue;
+		bad(&r->s, yaml_get(yaml_get(v, "data"), "measurement"), 4106,
+		    "name the types, or a family such as energy.*",
+		    "'*' is for the household's own screens");
+		return;
+	}
+	rule->data.meas &= ~MEAS_ABOUT;
+}
+
 static void read_rule(struct rd *r, const struct ynode *v,
 		      enum pol_rule_kind kind, const struct keys *keys,
 		      struct pol_rule_src *rule)
@@ -477,6 +495,8 @@ static void read_rule(struct rd *r, const struct ynode *v,
 	read_map(r, v, keys, rule);
 	if (v->type != Y_MAP)
 		return;
+	if (kind == RULE_GRANT)
+		check_star(r, v, rule);
 	if (kind == RULE_DENY)
 		check_denial(r, v);
 	if (kind == RULE_RESTRICT)

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a policy permits although its author may not have meant it: privacy
+ * (P5xxx) and load (P6xxx). For vendors' files. */
+#include <stdio.h>
+
+#include "policy-lang/front/check.h"
+
+#define DAY_NS (86400 * NS_PER_S)
+
+/* Does a limit at top level count everything the rule lets pass? */
+static bool limit_covers(const struct pol_limit_src *l,
+			 const struct pol_rule_src *rule)
+{
+	return dir_covers(l->dir, rule->dir) &&
+	       party_covers(&l->party, &rule->party) &&
+	       match_covers(l->match, l->n_match, rule->match,
+			    rule->n_match) &&
+	       (l->meas == 0 ||
+		(rule->data.meas && !(rule->data.meas & ~l->meas)));
+}
+
+static bool counts_readings(const struct pol_limit_phrase *l)
+{
+	return l->kind == LIMIT_SPACING ||
+	       (l->kind <= LIMIT_BUCKET &&
+		(l->thing == THING_READINGS || l->thing == THING_MESSAGES ||
+		 l->thing == THING_VALUES));
+}
+
+static bool counts_bytes(const struct pol_limit_phrase *l)
+{
+	return l->thing == THING_BYTES;
+}
+
+static bool bounded(const struct pol_file *f, const struct pol_rule_src *rule,
+		    bool (*by)(const struct pol_limit_phrase *))
+{
+	for (size_t i = 0; i < rule->n_limit; i++) {
+		if (by(&rule->limit[i]))
+			return true;
+	}
+	for (size_t i = 0; i < f->n_limit; i++) {
+		if (by(&f->limit[i].phrase) && limit_covers(&f->limit[i], rule))
+			return true;
+	}
+	return false;
+}
+
+static meas_set of_class(meas_set m, enum meas_class cls)
+{
+	meas_set s = 0;
+
+	for (unsigned i = 0; i < MEAS_COUNT; i++) {
+		if (m & MEAS_BIT(i) && meas_class((enum meas)i) == cls)
+			s |= MEAS_BIT(i);
+	}
+	return s;
+}
+
+static void lint_spacing(struct rd *r, const struct pol_rule_src *rule)
+{
+	bool spaced = false;
+
+	for (size_t i = 0; i < rule->n_limit; i++)
+		spaced = spaced || rule->limit[i].kind == LIMIT_SPACING;
+	for (size_t i = 0; i < rule->n_limit && !spaced; i++) {
+		const struct pol_limit_phrase *l = &rule->limit[i];
+
+		if (l->kind == LIMIT_CALENDAR && l->thing == THING_READINGS)
+			find(r, DIAG_WARNING, 5203, l->pos, strlen(l->text),
+			     "add 'at least ... apart'",
+			     "%llu could be taken within one minute, where "
+			     "two windows meet",
+			     (unsigned long long)(2 * l->n));
+	}
+}
+
+static void lint_series(struct rd *r, const struct pol_rule_src *rule)
+{
+	const struct pol_data_src *d = &rule->data;
+	int64_t every = sustained_ns(rule);
+
+	if (!of_class(d->meas, MEAS_CLASS_SERIES))
+		return;
+	if (!d->has_delay && d->has_gran && d->gran_lo_ns < DAY_NS)
+		find(r, DIAG_WARNING, 5104, d->pos, 4, "add delay: 6 h",
+		     "'%s' shows whether somebody is at home now", rule->id);
+	if (d->has_history && every &&
+	    d->history_ns / 4 > every + (d->has_gran ? d->gran_lo_ns : 0))
+		find(r, DIAG_INFO, 5105, d->pos_history, 1,
+		     "enough for what was missed since the last reading",
+		     "a longer history than readings that often need");
+}
+
+static void lint_party(struct rd *r, const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->party.n_party; i++) {
+		const struct pol_party_src *p =
+			&r->f->party[rule->party.party[i]];
+
+		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM ||
+		    p->tls || p->aptitle.n)
+			continue;
+		find(r, DIAG_WARNING, 5106, AT_RULE(rule),
+		     "give the party tls names or pins",
+		     "'%s' sends measurements to '%s', known by its address "
+		     "only",
+		     rule->id, p->id);
+	}
+}
+
+static void lint_disclosure(struct rd *r, const struct pol_rule_src *rule)
+{
+	char buf[MEAS_TEXT];
+
+	if (!bounded(r->f, rule, counts_readings))
+		find(r, DIAG_ERROR, 5101, AT_RULE(rule),
+		     "add limits: [1 reading per day, at least 20 h apart]",
+		     "'%s' sends %s as often as it likes", rule->id,
+		     meas_text(buf, sizeof(buf), rule->data.meas));
+	lint_spacing(r, rule);
+	lint_series(r, rule);
+	lint_party(r, rule);
+}
+
+static unsigned count_kinds(const struct pol_kinds *k)
+{
+	return (unsigned)(__builtin_popcountll(k->w[0]) +
+			  __builtin_popcountll(k->w[1]));
+}
+
+/* Grants wider than any author can oversee. */
+static void lint_match(struct rd *r, const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->n_match; i++) {
+		const struct pol_obs_match *m = &rule->match[i];
+		bool mfg = false;
+
+		for (size_t k = 0; k < m->n_attr; k++) {
+			const struct pol_attr *a = &m->attr[k];
+
+			for (size_t j = 0; j < a->n_num; j++)
+				mfg = mfg || (a->field == F_TABLE &&
+					      a->num[j].hi >= 2048);
+		}
+		if (count_kinds(&m->kinds) > 1)
+			find(r, DIAG_WARNING, 5109, m->pos, 1,
+			     "name the observations",
+			     "'%s' grants whatever the protocol can say",
+			     rule->id);
+		else if (mfg)
+			find(r, DIAG_WARNING, 5109, m->pos, 1, NULL,
+			     "'%s' grants a manufacturer's table, whose "
+			     "meaning only the maker knows",
+			     rule->id);
+	}
+}
+
+static void lint_opaque(struct rd *r, const struct pol_rule_src *rule)
+{
+	if (!match_has(rule->match, rule->n_match, OBS_OPAQUE))
+		return;
+	if (bounded(r->f, rule, counts_bytes))
+		find(r, DIAG_WARNING, 5107, AT_RULE(rule), NULL,
+		     "'%s' is a sealed channel; the label says so", rule->id);
+	else
+		find(r, DIAG_ERROR, 5107, AT_RULE(rule),
+		     "add a limit such as 48 KiB per day",
+		     "'%s' is a sealed channel without a limit in bytes",
+		     rule->id);
+}
+
+static bool is_free(const struct pol_obs_match *m)
+{
+	bool named = false, glob = false, empty = false;
+
+	for (size_t i = 0; i < m->n_attr; i++) {
+		const struct pol_attr *a = &m->attr[i];
+
+		named = named || a->field == F_PATH;
+		for (size_t k = 0; k < a->n_text && a->field == F_PATH; k++)
+			glob = glob || strchr(a->text[k], '*');
+		empty = empty || (a->field == F_BODY && a->n_num == 1 &&
+				  a->num[0].hi == 0);
+	}
+	return !named || glob || !empty;
+}
+
+/* Text that nobody reads can carry values past every data constraint. */
+static void lint_free_text(struct rd *r, const struct pol_rule_src *rule)
+{
+	int64_t every = sustained_ns(rule);
+
+	for (size_t i = 0; i < rule->n_match; i++) {
+		const struct pol_obs_match *m = &rule->match[i];
+
+		if (!match_has(m, 1, OBS_HTTP_REQUEST) || !is_free(m))
+			continue;
+		if (every)
+			find(r, DIAG_INFO, 5108, m->pos, 12,
+			     "fix the path, and body: 0 B",
+			     "free text in path or body could carry a value "
+			     "%lld times a day",
+			     (long long)(every < DAY_NS ? DAY_NS / every : 1));
+		else
+			find(r, DIAG_INFO, 5108, m->pos, 12,
+			     "fix the path, and body: 0 B; add a limit",
+			     "free text in path or body could carry any "
+			     "number of values a day");
+	}
+}
+
+static void lint_time(struct rd *r, const struct pol_rule_src *rule)
+{
+	/* Seconds after which the asking side gives up. */
+	bool c1222 = false;
+	int64_t timeout;
+
+	for (size_t i = 0; i < rule->n_match; i++) {
+		for (unsigned k = 0; k < OBS_COUNT; k++)
+			c1222 = c1222 ||
+				(match_has(&rule->match[i], 1,
+					   (enum obs_kind)k) &&
+				 obs_family((enum obs_kind)k) ==
+					 OBS_FAMILY_C1222);
+	}
+	timeout = (c1222 ? 300 : 120) * NS_PER_S;
+	if (rule->exceed.kind == ACTION_DEFER && rule->exceed.ns > timeout)
+		find(r, DIAG_WARNING, 4009, AT_RULE(rule),
+		     c1222 ? "at most 5 min" : "at most 2 min",
+		     "'%s' holds messages back for longer than its protocol "
+		     "waits",
+		     rule->id);
+	if (rule->when.present && !rule->when.spread_ns &&
+	    goes_outside(r->f, rule))
+		find(r, DIAG_WARNING, 6101, AT_RULE(rule),
+		     "add spread: 30 min to when",
+		     "'%s' lets every meter call at the same moment",
+		     rule->id);
+}
+
+/* --- between rules ------------------------------------------------------------------- */
+
+static bool same_recipient(const struct pol_file *f,
+			   const struct pol_rule_src *a,
+			   const struct pol_rule_src *b)
+{
+	for (size_t i = 0; i < a->party.n_party; i++) {
+		const char *op = f->party[a->party.party[i]].operator_;
+
+		for (size_t k = 0; k < b->party.n_party; k++) {
+			const char *o2 = f->party[b->party.party[k]].operator_;
+
+			if (a->party.party[i] == b->party.party[k] ||
+			    (op && o2 && strcmp(op, o2) == 0))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Registers read more often than the series may be fine are that series. */
+static void lint_difference(struct rd *r, const struct pol_rule_src *a,
+			    const struct pol_rule_src *b)
+{
+	static const char *const family[] = {"energy.*", "power.*"};
+	meas_set m = meas_parse(span_str(family[0])) |
+		     meas_parse(span_str(family[1]));
+	meas_set snap = of_class(a->data.meas & m, MEAS_CLASS_SNAPSHOT);
+	meas_set ser = of_class(b->data.meas & m, MEAS_CLASS_SERIES);
+	int64_t every = sustained_ns(a);
+	struct diag *g;
+
+	if (!snap || !ser || !b->data.has_gran || !every ||
+	    every >= b->data.gran_lo_ns || !same_recipient(r->f, a, b))
+		return;
+	g = find(r, DIAG_ERROR, 5102, AT_RULE(a),
+		 "space the readings at least as far apart",
+		 "'%s' reads more often than the intervals of '%s' are long",
+		 a->id, b->id);
+	diag_second(g, b->pos.line, b->pos.col, "'%s' is here", b->id);
+}
+
+static void lint_operators(struct rd *r)
+{
+	const struct pol_file *f = r->f;
+
+	for (size_t i = 1; i < f->n_party; i++) {
+		for (size_t k = 0; k < i; k++) {
+			const char *a = f->party[i].operator_;
+			const char *b = f->party[k].operator_;
+
+			if (!a || !b || strcmp(a, b) != 0)
+				continue;
+			find(r, DIAG_INFO, 5204, AT_RULE(&f->party[i]), NULL,
+			     "'%s' and '%s' are the same operator: the label "
+			     "shows their sum",
+			     f->party[k].id, f->party[i].id);
+			break;
+		}
+	}
+}
+
+void lint_file(struct rd *r)
+{
+	const struct pol_file *f = r->f;
+
+	for (size_t i = 0; i < f->n_rule; i++) {
+		const struct pol_rule_src *rule = &f->rule[i];
+
+		if (rule->kind != RULE_GRANT)
+			continue;
+		lint_match(r, rule);
+		lint_time(r, rule);
+		if (goes_outside(f, rule)) {
+			lint_opaque(r, rule);
+			if (!rule->data.present)
+				lint_free_text(r, rule);
+		}
+		if (!discloses(f, rule))
+			continue;
+		lint_disclosure(r, rule);
+		for (size_t k = 0; k < f->n_rule; k++) {
+			if (k != i && discloses(f, &f->rule[k]))
+				lint_difference(r, rule, &f->rule[k]);
+		}
+	}
+	lint_operators(r);
+}

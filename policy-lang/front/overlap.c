@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy-lang/front/overlap.h"
+
+#include <stdio.h>
+
+#define GLOB_MAX 160 /* octets of a pattern; longer ones never meet */
+
+/* --- globs ------------------------------------------------------------------------ */
+
+struct elem {
+	char c; /* 0: a star */
+	bool slash; /* the star takes '/' too */
+};
+
+struct meeting {
+	struct elem a[GLOB_MAX], b[GLOB_MAX];
+	size_t na, nb;
+	uint8_t seen[(GLOB_MAX + 1) * (GLOB_MAX + 1)];
+	char text[2 * GLOB_MAX];
+	size_t n;
+};
+
+static bool elements_of(const char *g, struct elem *e, size_t *n)
+{
+	*n = 0;
+	for (size_t i = 0; g[i]; i++) {
+		if (*n == GLOB_MAX)
+			return false;
+		e[*n] = (struct elem){g[i], false};
+		if (g[i] == '*') {
+			e[*n].c = 0;
+			e[*n].slash = g[i + 1] == '*';
+			i += e[*n].slash;
+		}
+		(*n)++;
+	}
+	return true;
+}
+
+static bool walk(struct meeting *m, size_t i, size_t k);
+
+static bool step(struct meeting *m, char c, size_t i, size_t k)
+{
+	m->text[m->n++] = c;
+	if (walk(m, i, k))
+		return true;
+	m->n--;
+	return false;
+}
+
+/* From elements i and k on. Every call moves on in one of the patterns, so
+ * the depth is at most the sum of their lengths; seen keeps the work at their
+ * product. */
+static bool walk(struct meeting *m, size_t i, size_t k)
+{
+	uint8_t *seen = &m->seen[i * (GLOB_MAX + 1) + k];
+	const struct elem *a = &m->a[i], *b = &m->b[k];
+	bool ea = i == m->na, eb = k == m->nb;
+
+	if (ea && eb)
+		return true;
+	if (*seen)
+		return false;
+	*seen = 1;
+	if (!ea && !eb && !a->c && !b->c &&
+	    (step(m, 'x', i + 1, k + 1) || walk(m, i + 1, k + 1)))
+		return true;
+	if (!ea && !eb && a->c && a->c == b->c)
+		return step(m, a->c, i + 1, k + 1);
+	/* A star ends here, or takes what the other says next. */
+	if (!ea && !a->c &&
+	    (walk(m, i + 1, k) ||
+	     (!eb && b->c && (a->slash || b->c != '/') &&
+	      step(m, b->c, i, k + 1))))
+		return true;
+	return !eb && !b->c &&
+	       (walk(m, i, k + 1) ||
+		(!ea && a->c && (b->slash || a->c != '/') &&
+		 step(m, a->c, i + 1, k)));
+}
+
+bool glob_meet(const char *a, const char *b, struct wbuf *out)
+{
+	struct meeting m;
+	size_t lit = 0;
+
+	/* Most pairs differ early. */
+	while (a[lit] && a[lit] == b[lit] && a[lit] != '*')
+		lit++;
+	if (a[lit] != '*' && b[lit] != '*' && a[lit] != b[lit])
+		return false;
+	m.n = 0;
+	memset(m.seen, 0, sizeof(m.seen));
+	if (!elements_of(a, m.a, &m.na) || !elements_of(b, m.b, &m.nb) ||
+	    !walk(&m, 0, 0))
+		return false;
+	if (out)
+		wbuf_put(out, span_of(m.text, m.n));
+	return true;
+}
+
+bool glob_covers(const char *a, const char *b)
+{
+	size_t n = strlen(a), lit = strcspn(a, "*");
+
+	if (strcmp(a, b) == 0)
+		return true;
+	if (!strchr(b, '*'))
+		return glob_meet(a, b, NULL);
+	/* "/x/" and "**": whatever begins with the prefix. */
+	return lit + 2 == n && a[lit + 1] == '*' && strlen(b) >= lit &&
+	       memcmp(a, b, lit) == 0;
+}
+
+/* --- who -------------------------------------------------------------------------- */
+
+bool dir_meet(enum pol_dirsel a, enum pol_dirsel b)
+{
+	return a == b || a == DIRSEL_ANY || b == DIRSEL_ANY;
+}
+
+bool dir_covers(enum pol_dirsel a, enum pol_dirsel b)
+{
+	return a == b || a == DIRSEL_ANY;
+}
+
+static bool has_text(const char *const *v, size_t n, const char *t)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(v[i], t) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* An empty list is no condition. */
+static bool texts_meet(const char *const *a, size_t na, const char *const *b,
+		       size_t nb)
+{
+	if (na == 0 || nb == 0)
+		return true;
+	for (size_t i = 0; i < na; i++) {
+		if (has_text(b, nb, a[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool texts_cover(const char *const *a, size_t na,
+			const char *const *b, size_t nb)
+{
+	if (na == 0)
+		return true;
+	for (size_t i = 0; i < nb; i++) {
+		if (!has_text(a, na, b[i]))
+			return false;
+	}
+	return nb > 0;
+}
+
+bool vm_meet(const struct pol_vm_sel *a, const struct pol_vm_sel *b)
+{
+	return a->any || b->any || texts_meet(a->vm, a->n_vm, b->vm, b->n_vm);
+}
+
+bool vm_covers(const struct pol_vm_sel *a, const struct pol_vm_sel *b)
+{
+	return a->any ||
+	       (!b->any && texts_cover(a->vm, a->n_vm, b->vm, b->n_vm));
+}
+
+static bool has_party(const struct pol_party_sel *s, uint16_t p)
+{
+	for (size_t i = 0; i < s->n_party; i++) {
+		if (s->party[i] == p)
+			return true;
+	}
+	return false;
+}
+
+bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b)
+{
+	bool hit = a->n_party == 0 || b->n_party == 0;
+
+	if (a->any || b->any)
+		return true;
+	for (size_t i = 0; i < a->n_party; i++)
+		hit = hit || has_party(b, a->party[i]);
+	return hit &&
+	       (a->roles == 0 || b->roles == 0 || (a->roles & b->roles)) &&
+	       texts_meet(a->country, a->n_country, b->country,
+			  b->n_country) &&
+	       texts_meet(a->operator_, a->n_operator, b->operator_,
+			  b->n_operator);
+}
+
+bool party_covers(const struct pol_party_sel *a,
+		  const struct pol_party_sel *b)
+{
+	if (a->any)
+		return true;
+	if (b->any)
+		return false;
+	for (size_t i = 0; a->n_party && i < b->n_party; i++) {
+		if (!has_party(a, b->party[i]))
+			return false;
+	}
+	return (a->n_party == 0 || b->n_party > 0) &&
+	       (a->roles == 0 || (b->roles && !(b->roles & ~a->roles))) &&
+	       texts_cover(a->country, a->n_country, b->country,
+			   b->n_country) &&
+	       texts_cover(a->operator_, a->n_operator, b->operator_,
+			   b->n_operator);
+}
+
+/* --- what --------------------------------------------------------------------------- */
+
+static bool has_kind(const struct pol_kinds *k, unsigned i)
+{
+	return k->w[i / 64] >> (i % 64) & 1;
+}
+
+bool match_has(const struct pol_obs_match *m, size_t n, enum obs_kind k)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (has_kind(&m[i].kinds, k))
+			return true;
+	}
+	return false;
+}
+
+static const struct pol_attr *attr_of(const struct pol_obs_match *m,
+				      unsigned field)
+{
+	for (size_t i = 0; i < m->n_attr; i++) {
+		if (m->attr[i].field == field)
+			return &m->attr[i];
+	}
+	return NULL;
+}
+
+static void put_text(struct wbuf *out, const char *t)
+{
+	if (out)
+		wbuf_put(out, span_str(t));
+}
+
+static void put_number(struct wbuf *out, uint32_t v)
+{
+	char buf[16];
+
+	snprintf(buf, sizeof(buf), "%u", v);
+	put_text(out, buf);
+}
+
+/* A value that both rows admit. */
+static bool attr_meet(const struct pol_attr *a, const struct pol_attr *b,
+		      struct wbuf *out)
+{
+	char buf[OID_TEXT];
+
+	for (size_t i = 0; i < a->n_num; i++) {
+		for (size_t k = 0; k < b->n_num; k++) {
+			uint32_t lo = a->num[i].lo > b->num[k].lo ?
+					      a->num[i].lo :
+					      b->num[k].lo;
+
+			if (lo > a->num[i].hi || lo > b->num[k].hi)
+				continue;
+			put_number(out, lo);
+			return true;
+		}
+	}
+	for (size_t i = 0; i < a->n_text; i++) {
+		for (size_t k = 0; k < b->n_text; k++) {
+			if (glob_meet(a->text[i], b->text[k], out))
+				return true;
+		}
+	}
+	for (size_t i = 0; i < a->n_oid; i++) {
+		for (size_t k = 0; k < b->n_oid; k++) {
+			if (!span_eq(a->oid[i], b->oid[k]))
+				continue;
+			put_text(out, oid_text(buf, sizeof(buf), a->oid[i]));
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool attr_covers(const struct pol_attr *a, const struct pol_attr *b)
+{
+	for (size_t i = 0; i < b->n_num; i++) {
+		bool in = false;
+
+		for (size_t k = 0; k < a->n_num; k++)
+			in = in || (a->num[k].lo <= b->num[i].lo &&
+				    a->num[k].hi >= b->num[i].hi);
+		if (!in)
+			return false;
+	}
+	for (size_t i = 0; i < b->n_text; i++) {
+		bool in = false;
+
+		for (size_t k = 0; k < a->n_text; k++)
+			in = in || glob_covers(a->text[k], b->text[i]);
+		if (!in)
+			return false;
+	}
+	for (size_t i = 0; i < b->n_oid; i++) {
+		bool in = false;
+
+		for (size_t k = 0; k < a->n_oid; k++)
+			in = in || span_eq(a->oid[k], b->oid[i]);
+		if (!in)
+			return false;
+	}
+	return true;
+}
+
+/* An attribute that the kind does not have is unknown and never matches. */
+static bool kind_possible(const struct pol_obs_match *m, unsigned kind)
+{
+	for (size_t i = 0; i < m->n_attr; i++) {
+		if (!obs_has_attr((enum obs_kind)kind,
+				  (enum field)m->attr[i].field))
+			return false;
+	}
+	return has_kind(&m->kinds, kind);
+}
+
+static void put_attr(struct wbuf *out, const struct pol_attr *a,
+		     const struct pol_attr *b)
+{
+	size_t at = out->n;
+
+	put_text(out, " ");
+	put_text(out, field_name((enum field)a->field));
+	put_text(out, "=");
+	if (!attr_meet(a, b ? b : a, out))
+		out->n = at;
+}
+
+/* One observation of kind k that both match. */
+static void describe(const struct pol_obs_match *a,
+		     const struct pol_obs_match *b, unsigned kind,
+		     struct wbuf *out)
+{
+	if (!out)
+		return;
+	put_text(out, obs_name((enum obs_kind)kind));
+	for (size_t i = 0; i < a->n_attr; i++)
+		put_attr(out, &a->attr[i], attr_of(b, a->attr[i].field));
+	for (size_t i = 0; i < b->n_attr; i++) {
+		if (!attr_of(a, b->attr[i].field))
+			put_attr(out, &b->attr[i], NULL);
+	}
+}
+
+static bool one_meet(const struct pol_obs_match *a,
+		     const struct pol_obs_match *b, struct wbuf *out)
+{
+	for (size_t i = 0; i < a->n_attr; i++) {
+		const struct pol_attr *other = attr_of(b, a->attr[i].field);
+
+		if (other && !attr_meet(&a->attr[i], other, NULL))
+			return false;
+	}
+	for (unsigned k = 0; k < OBS_COUNT; k++) {
+		if (kind_possible(a, k) && kind_possible(b, k)) {
+			describe(a, b, k, out);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool match_meet(const struct pol_obs_match *a, size_t na,
+		const struct pol_obs_match *b, size_t nb, struct wbuf *out)
+{
+	if (na == 0 || nb == 0) {
+		put_text(out, "any");
+		return true;
+	}
+	for (size_t i = 0; i < na; i++) {
+		for (size_t k = 0; k < nb; k++) {
+			if (one_meet(&a[i], &b[k], out))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool one_covers(const struct pol_obs_match *a,
+		       const struct pol_obs_match *b)
+{
+	for (unsigned k = 0; k < OBS_COUNT; k++) {
+		if (kind_possible(b, k) && !kind_possible(a, k))
+			return false;
+	}
+	for (size_t i = 0; i < a->n_attr; i++) {
+		const struct pol_attr *other = attr_of(b, a->attr[i].field);
+
+		if (!other || !attr_covers(&a->attr[i], other))
+			return false;
+	}
+	return true;
+}
+
+bool match_covers(const struct pol_obs_match *a, size_t na,
+		  const struct pol_obs_match *b, size_t nb)
+{
+	if (na == 0)
+		return true;
+	for (size_t i = 0; i < nb; i++) {
+		bool in = false;
+
+		for (size_t k = 0; k < na; k++)
+			in = in || one_covers(&a[k], &b[i]);
+		if (!in)
+			return false;
+	}
+	return nb > 0;
+}
+
+bool data_meet(const struct pol_data_src *a, const struct pol_data_src *b)
+{
+	if (!(a->meas & b->meas))
+		return false;
+	if (a->has_gran && b->has_gran &&
+	    ((a->gran_hi_ns && a->gran_hi_ns <= b->gran_lo_ns) ||
+	     (b->gran_hi_ns && b->gran_hi_ns <= a->gran_lo_ns)))
+		return false;
+	return !a->has_value || !b->has_value ||
+	       a->value_unit != b->value_unit ||
+	       (a->value_lo <= b->value_hi && b->value_lo <= a->value_hi);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Do two selections meet, and does one contain the other? Every attribute is
+ * a finite set, a range, a prefix or a simple glob, so both are decided by
+ * looking, without a solver.
+ */
+#ifndef POLICY_LANG_FRONT_OVERLAP_H
+#define POLICY_LANG_FRONT_OVERLAP_H
+
+#include "core/wbuf.h"
+#include "policy-lang/image/model.h"
+
+/* A text that both globs match goes to out, which may be NULL. '*' stands
+ * for octets other than '/', "**" for any. */
+bool glob_meet(const char *a, const char *b, struct wbuf *out);
+/* Does every text of b match a? May say no where it would take more than
+ * comparing prefixes to see it. */
+bool glob_covers(const char *a, const char *b);
+
+bool dir_meet(enum pol_dirsel a, enum pol_dirsel b);
+bool dir_covers(enum pol_dirsel a, enum pol_dirsel b);
+bool vm_meet(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
+bool vm_covers(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
+bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b);
+bool party_covers(const struct pol_party_sel *a,
+		  const struct pol_party_sel *b);
+
+/* No match at all (n 0) selects everything. A common observation is written
+ * to out: "c1222.read-request table=64". */
+bool match_meet(const struct pol_obs_match *a, size_t na,
+		const struct pol_obs_match *b, size_t nb, struct wbuf *out);
+bool match_covers(const struct pol_obs_match *a, size_t na,
+		  const struct pol_obs_match *b, size_t nb);
+bool match_has(const struct pol_obs_match *m, size_t n, enum obs_kind k);
+
+/* Both select messages with a measurement of common interval and value. */
+bool data_meet(const struct pol_data_src *a, const struct pol_data_src *b);
+
+/* Does an observation of that kind state that attribute? (read_obs.c) */
+bool obs_has_attr(enum obs_kind k, enum field f);
+
+#endif
