@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "audit/eve.h"
+#include "audit/sample.h"
+
+static uint8_t line[EVE_LINE_MAX];
+
+static const char *render(const struct event *ev, struct eve_opts o)
+{
+	struct json j = json_of(line, sizeof(line) - 1);
+
+	o.service_name = sample_service;
+	assert_true(eve_event(&j, ev, &o));
+	line[j.w.n] = 0;
+	return (const char *)line;
+}
+
+static const char *text(const struct event *ev)
+{
+	struct wbuf w = wbuf_of(line, sizeof(line) - 1);
+	struct eve_opts o = {0};
+
+	assert_true(eve_text(&w, ev, &o));
+	line[w.n] = 0;
+	return (const char *)line;
+}
+
+#define HEAD                                                                   \
+	"{\"timestamp\":\"2023-11-14T22:13:20.000000+0000\","                  \
+	"\"flow_id\":81985529216486895,\"pcap_cnt\":1,"
+#define TUPLE                                                                  \
+	"\"src_ip\":\"10.20.0.10\",\"src_port\":1153,"                         \
+	"\"dest_ip\":\"10.20.0.1\",\"dest_port\":40000,\"proto\":\"UDP\","     \
+	"\"app_proto\":\"c1222\","
+#define CARRIER                                                                \
+	"\"c1222\":{\"called\":\".71.1001\",\"calling\":null,"                 \
+	"\"called_inv\":null,\"calling_inv\":7,\"security_mode\":1,"           \
+	"\"mac\":\"ok\",\"response_control\":null,\"notes\":[\"old-iv\"],"
+#define RULES                                                                  \
+	"\"rules\":[{\"layer\":\"baseline\",\"policy\":\"platform-daily\","    \
+	"\"rule\":\"metering\",\"file\":\"baseline.yaml\",\"line\":40,"        \
+	"\"serial\":7},{\"layer\":\"vendor\",\"policy\":\"reference-mdma\","   \
+	"\"rule\":\"send-profile\",\"file\":\"metering.yaml\",\"line\":42,"    \
+	"\"serial\":3}],"                                                      \
+	"\"budgets\":[{\"name\":\"48 readings per day\",\"used\":48,"          \
+	"\"limit\":48}]"
+
+static void a_decision(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	assert_string_equal(
+		render(sample_decision(&s, 0), (struct eve_opts){0}),
+		HEAD "\"event_type\":\"decision\"," TUPLE CARRIER
+		"\"services\":[{\"code\":0,\"name\":\"ok\",\"table\":64,"
+		"\"index\":[1,2]}]},"
+		"\"metergate\":{\"verdict\":\"allow\","
+		"\"rule\":\"send-profile\",\"guest\":\"mdma\","
+		"\"party\":\"headend\",\"direction\":\"out\","
+		"\"measurement\":\"energy.interval\",\"granularity_s\":1800,"
+		"\"readings\":48,\"oldest\":-3,"
+		"\"op\":\"read-response\",\"object\":\"table 64\","
+		"\"leaves\":[\"c1222.read-response\",\"c1222.wait-request\"],"
+		"\"octets\":96," RULES "}}\n");
+}
+
+static void a_violation(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	assert_string_equal(
+		render(sample_violation(&s, 0),
+		       (struct eve_opts){.has_seq = true, .seq = 12}),
+		HEAD "\"event_type\":\"violation\"," TUPLE CARRIER
+		"\"services\":[{\"code\":112,\"name\":null,\"wait\":112}]},"
+		"\"metergate\":{\"seq\":12,\"verdict\":\"deny\","
+		"\"rule\":\"send-profile\",\"reason\":\"too-soon\","
+		"\"reasons\":[\"too-soon\",\"bad-mac\"],"
+		"\"detail\":\"3 h after the previous one, at least 20 h are "
+		"needed\",\"guest\":\"mdma\",\"party\":\"headend\","
+		"\"direction\":\"out\",\"op\":\"wait-request\","
+		"\"leaves\":[\"c1222.read-response\",\"c1222.wait-request\"],"
+		"\"octets\":96," RULES
+		",\"would_pass\":\"the same in 17 h\"}}\n");
+}
+
+/* A message: all of its services, with what each discloses. */
+static void a_message(void **state)
+{
+	struct sample s;
+	struct event *ev = sample_decision(&s, 0);
+
+	(void)state;
+	ev->type = EV_PROTOCOL;
+	ev->verdict = VERDICT_NONE;
+	ev->n_rules = ev->n_budgets = 0;
+	assert_string_equal(
+		render(ev, (struct eve_opts){0}),
+		HEAD "\"event_type\":\"c1222\"," TUPLE CARRIER
+		"\"services\":[{\"code\":0,\"name\":\"ok\",\"table\":64,"
+		"\"index\":[1,2],\"measurement\":\"energy.interval\","
+		"\"granularity_s\":1800,\"readings\":48,\"oldest\":-3},"
+		"{\"code\":112,\"name\":null,\"wait\":112}]},"
+		"\"metergate\":{\"guest\":\"mdma\",\"party\":\"headend\","
+		"\"direction\":\"out\",\"octets\":96}}\n");
+	assert_non_null(strstr(render(ev, (struct eve_opts){.values = true}),
+			       "\"data\":\"77686174207761732073616964\""));
+	assert_non_null(strstr((char *)line, "\"value_max\":123456"));
+}
+
+static void an_anomaly_and_a_flow(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	assert_string_equal(
+		render(sample_anomaly(&s, 0), (struct eve_opts){0}),
+		HEAD "\"event_type\":\"anomaly\"," TUPLE
+		"\"anomaly\":{\"type\":\"policy\",\"event\":\"malformed\","
+		"\"reason\":\"malformed\"},"
+		"\"metergate\":{\"verdict\":\"deny\",\"reason\":\"malformed\","
+		"\"guest\":\"mdma\",\"direction\":\"out\",\"octets\":96}}\n");
+	assert_string_equal(
+		render(sample_flow(&s, 0), (struct eve_opts){0}),
+		HEAD "\"event_type\":\"flow\"," TUPLE
+		"\"flow\":{\"state\":\"closed\",\"pkts_out\":5,\"pkts_in\":0,"
+		"\"bytes_out\":0,\"bytes_in\":1048576,\"age\":2},"
+		"\"metergate\":{\"guest\":\"mdma\",\"direction\":\"out\","
+		"\"octets\":96}}\n");
+}
+
+static void addresses_and_protocols(void **state)
+{
+	struct sample s;
+	struct event *ev = sample_anomaly(&s, 0);
+
+	(void)state;
+	memset(&ev->tup, 0, sizeof(ev->tup));
+	ev->tup.src.b[0] = 0xfe;
+	ev->tup.src.b[1] = 0x80;
+	ev->tup.src.b[15] = 1;
+	ev->tup.dst = sample_addr(255);
+	ev->tup.proto = 58;
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"src_ip\":\"fe80::1\","
+			       "\"dest_ip\":\"10.20.0.255\","
+			       "\"proto\":\"IPv6-ICMP\""));
+	ev->tup.proto = 132;
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"proto\":132"));
+	ev->has_tuple = false;
+	assert_null(strstr(render(ev, (struct eve_opts){0}), "src_ip"));
+}
+
+/* What occurs more than once becomes a list; a trace's titles always are. */
+static void repeated_facts_are_lists(void **state)
+{
+	struct sample s;
+	struct event *ev = sample_decision(&s, 0);
+	struct obs_list l = {s.leaves, 0, 3};
+	struct obs *o = obs_add(&l, OBS_C1222_TRACE_RESPONSE);
+	struct span title = span_of(sample_title, sizeof(sample_title));
+
+	(void)state;
+	obs_u64(o, F_CODE, 0);
+	obs_span(o, F_AP_TITLE, title);
+	ev->type = EV_PROTOCOL;
+	ev->n_leaves = 1;
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"ap_titles\":[\".71.1001\"]"));
+	obs_span(o, F_AP_TITLE, span_of("\x2b\x06", 2));
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"ap_titles\":[\".71.1001\",\"1.3.6\"]"));
+	/* A title that is none, right behind the base. */
+	o->n = 1;
+	obs_span(o, F_AP_TITLE, span_of("\x60\x7c\x86\xf7\x54\x01\x16\x00\x80",
+					9));
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"ap_titles\":[\"?\"]"));
+}
+
+/* Octets of peers: valid JSON, and nothing that moves a terminal's cursor. */
+static void hostile_octets_are_escaped(void **state)
+{
+	static const char octets[] = "\"}\\\n\x1b[2J\x7f\xff\xc3\xa9\0x";
+	struct span bad = span_of(octets, sizeof(octets) - 1);
+	struct sample s;
+	struct event *ev = sample_violation(&s, 0);
+	const char *t;
+
+	(void)state;
+	ev->guest = ev->party = ev->would_pass = bad;
+	ev->rules[1].rule = ev->rules[1].policy = ev->rules[1].file = bad;
+	ev->budgets[0].name = bad;
+	assert_non_null(strstr(
+		render(ev, (struct eve_opts){0}),
+		"\"guest\":\"\\\"}\\\\\\n\\u001b[2J\\u007f\\u00ff\xc3\xa9"
+		"\\u0000x\""));
+	for (const char *p = (char *)line; *p; p++)
+		assert_true((uint8_t)*p >= 0x20 || (*p == '\n' && !p[1]));
+	t = text(ev);
+	assert_non_null(strstr(t, "\"}\\x5c\\x0a\\x1b[2J\\x7f\\xff\\xc3\\xa9"
+				  "\\x00x -> "));
+	for (const char *p = t; *p; p++)
+		assert_true((*p >= 0x20 && *p < 0x7f) || (*p == '\n' && !p[1]));
+}
+
+static void what_does_not_fit_is_no_line(void **state)
+{
+	struct eve_opts o = {0};
+	struct sample s;
+	const struct event *ev = sample_violation(&s, 0);
+	size_t n = strlen(render(ev, o));
+
+	(void)state;
+	for (size_t cap = 0; cap < n; cap += 7) {
+		struct json j = json_of(line, cap);
+		struct wbuf w = wbuf_of(line, cap / 8);
+
+		assert_false(eve_event(&j, ev, &o));
+		assert_false(cap < 400 && eve_text(&w, ev, &o));
+	}
+}
+
+static void lines_for_people(void **state)
+{
+	struct sample s;
+	struct event *ev;
+
+	(void)state;
+	assert_string_equal(
+		text(sample_decision(&s, 0)),
+		"2023-11-14T22:13:20.000000Z allow decision mdma -> headend "
+		"c1222.read-response table 64 energy.interval, 48 readings "
+		"every 1800 s; rule reference-mdma/send-profile "
+		"(metering.yaml:42)\n");
+	assert_string_equal(
+		text(sample_violation(&s, 0)),
+		"2023-11-14T22:13:20.000000Z deny violation mdma -> headend "
+		"c1222.wait-request: too-soon, 3 h after the previous one, at "
+		"least 20 h are needed; rule reference-mdma/send-profile "
+		"(metering.yaml:42); would pass: the same in 17 h\n");
+	ev = sample_anomaly(&s, 0);
+	ev->dir = DIR_IN;
+	ev->guest = (struct span){0};
+	assert_string_equal(
+		text(ev), "2023-11-14T22:13:20.000000Z deny anomaly - <- "
+			  "10.20.0.10:1153: malformed\n");
+	assert_string_equal(text(sample_policy(&s, 0)),
+			    "2023-11-14T22:13:20.000000Z allow policy mdma -> "
+			    "-: activated\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_decision),
+		cmocka_unit_test(a_violation),
+		cmocka_unit_test(a_message),
+		cmocka_unit_test(an_anomaly_and_a_flow),
+		cmocka_unit_test(addresses_and_protocols),
+		cmocka_unit_test(repeated_facts_are_lists),
+		cmocka_unit_test(hostile_octets_are_escaped),
+		cmocka_unit_test(what_does_not_fit_is_no_line),
+		cmocka_unit_test(lines_for_people),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
