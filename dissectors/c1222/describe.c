@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What table data give away: measurement types, how fine, how many, how old.
+ *
+ * Only what is proved is stated. Times are those of the meter's own clock,
+ * taken as UTC: a table does not say which it is. Of a load profile's last
+ * block nobody knows here how many intervals are valid (that is in another
+ * table), so every slot counts: the span is never understated.
+ */
+#include "dissectors/c1222/layout.h"
+#include "dissectors/c1222/tables.h"
+
+#define TBL_CURRENT_REG 23
+#define TBL_PRESENT_REG 28
+#define TBL_LP_FIRST	64
+#define TBL_LP_LAST	67
+
+/* The octets [from, to) of the table that the message carries; false when
+ * that cannot be told (by index, or a part whose offset is not known). */
+struct extent {
+	size_t from, to;
+};
+
+static bool extent_of(const struct c1219_part *part, struct span data,
+		      struct extent *x)
+{
+	if (!part->whole && !part->by_offset)
+		return false;
+	x->from = part->whole ? 0 : part->offset;
+	x->to = x->from + data.n;
+	return true;
+}
+
+static bool touches(const struct extent *x, size_t from, size_t len)
+{
+	return len > 0 && x->from < from + len && x->to > from;
+}
+
+/* Values seen so far: how many, their range and common step. */
+struct seen {
+	uint64_t n, step;
+	int64_t min, max;
+};
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+static void see(struct seen *s, int64_t v)
+{
+	uint64_t mag = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+
+	if (s->n == 0 || v < s->min)
+		s->min = v;
+	if (s->n == 0 || v > s->max)
+		s->max = v;
+	s->step = gcd(mag, s->step);
+	s->n++;
+}
+
+/* --- registers: ST-23 ------------------------------------------------------ */
+
+/* Types of the parts that the octets touch. */
+static meas_set register_meas(const struct reg_layout *l,
+			      const struct extent *x)
+{
+	meas_set m = 0;
+
+	if (touches(x, 0, l->ctr))
+		m |= MEAS_BIT(MEAS_ENERGY_REGISTER);
+	for (size_t i = 0; i < l->n_blocks; i++) {
+		size_t at = l->ctr + i * l->block;
+		meas_set tou = i ? MEAS_BIT(MEAS_ENERGY_TOU) : 0;
+
+		if (touches(x, at, l->sums))
+			m |= i ? tou : MEAS_BIT(MEAS_ENERGY_REGISTER);
+		if (touches(x, at + l->sums, l->demands + l->coin))
+			m |= MEAS_BIT(MEAS_POWER_PEAK) | tou;
+	}
+	return m;
+}
+
+/* The sums that lie whole in the data: range and step. */
+static void register_sums(const struct c1219_shape *s,
+			  const struct reg_layout *l, const struct extent *x,
+			  struct span data, struct seen *seen)
+{
+	size_t n1 = layout_ni_size(s->ni1);
+
+	for (size_t i = 0; i < l->n_blocks; i++) {
+		for (size_t k = 0; k < s->nbr_summations; k++) {
+			size_t at = l->ctr + i * l->block + k * n1;
+			struct cur c;
+			int64_t v;
+
+			if (at < x->from || at + n1 > x->to)
+				continue;
+			c = cur_of(span_from(data, at - x->from));
+			if (layout_number(s, s->ni1, &c, &v))
+				see(seen, v);
+		}
+	}
+}
+
+static void describe_registers(const struct c1219_shape *s,
+			       const struct c1219_part *part, struct span data,
+			       const struct c1222_profile *p, struct obs *o)
+{
+	struct seen seen = {0};
+	struct reg_layout l;
+	struct extent x;
+	meas_set m;
+
+	if (!layout_registers(s, &l) || !extent_of(part, data, &x) ||
+	    x.to > l.size || (part->whole && data.n != l.size)) {
+		obs_u64(o, F_MEASUREMENT, c1219_meas(part->table, p));
+		if (shape_has(s, HAS_ST0 | HAS_ST21) && !part->by_index)
+			obs_u64(o, F_NOTE, REASON_UNREAD_TABLE);
+		return;
+	}
+	m = register_meas(&l, &x);
+	obs_u64(o, F_MEASUREMENT, m ? m : c1219_meas(part->table, p));
+	obs_u64(o, F_READINGS, 1);
+	register_sums(s, &l, &x, data, &seen);
+	/* Range and step speak for the message only when the sums are all
+	 * that is in it. */
+	if (seen.n == 0 || m & MEAS_BIT(MEAS_POWER_PEAK))
+		return;
+	obs_u64(o, F_VALUES, seen.n);
+	obs_u64(o, F_CHANNELS, seen.n);
+	if (p && p->present && p->register_res_milli_wh && seen.step) {
+		obs_u64(o, F_RES_UNIT, UNIT_WH);
+		obs_u64(o, F_RES_STEP,
+			seen.step * p->register_res_milli_wh);
+	}
+}
+
+/* --- present registers: ST-28 ---------------------------------------------- */
+
+/* ST-12 of the source, or false when that is not known: the n-th source with
+ * bit 0 set owns the n-th entry. */
+static bool uom_of(const struct c1219_shape *s, uint8_t source, uint32_t *uom)
+{
+	unsigned n = 0;
+
+	if (source >= s->nbr_sources || !(s->sources[source] & 1))
+		return false;
+	for (unsigned i = 0; i < source; i++)
+		n += s->sources[i] & 1;
+	if (n >= s->nbr_uom)
+		return false;
+	*uom = s->uom[n];
+	return true;
+}
+
+/* ID_CODE 0 W, 1 var, 2 VA; TIME_BASE 0 bulk, 1 instantaneous. Other codes
+ * are not sure enough to narrow by. */
+static meas_set uom_meas(uint32_t uom)
+{
+	unsigned id = uom & 0xff, base = uom >> 8 & 7;
+
+	if (uom >> 31 || id > 2)
+		return 0;
+	if (base == 0)
+		return id == 0 ? MEAS_BIT(MEAS_ENERGY_REGISTER) :
+				 MEAS_BIT(MEAS_POWER_REACTIVE);
+	return id == 0 ? MEAS_BIT(MEAS_POWER_INSTANT) :
+			 MEAS_BIT(MEAS_POWER_REACTIVE);
+}
+
+static meas_set present_meas(const struct c1219_shape *s,
+			     const struct c1222_profile *p)
+{
+	meas_set all = c1219_meas(TBL_PRESENT_REG, p), m = 0;
+
+	if (!shape_has(s, HAS_ST12 | HAS_ST16 | HAS_ST27))
+		return all;
+	for (unsigned i = 0; i < s->n_present_select; i++) {
+		meas_set one;
+		uint32_t uom;
+
+		if (!uom_of(s, s->present_select[i], &uom))
+			return all;
+		one = uom_meas(uom);
+		if (!one)
+			return all;
+		m |= one;
+	}
+	return m ? m : all;
+}
+
+static void describe_present(const struct c1219_shape *s,
+			     const struct c1219_part *part, struct span data,
+			     const struct c1222_profile *p, struct obs *o)
+{
+	size_t n1 = layout_ni_size(s->ni1), n2 = layout_ni_size(s->ni2);
+	size_t each = n2 + (s->reg_func1 & REG_TIME_REMAIN ? 3u : 0u);
+	size_t want = s->nbr_present_demands * each +
+		      s->nbr_present_values * n1;
+	bool fits = shape_has(s, HAS_ST0 | HAS_ST21) && part->whole &&
+		    data.n == want;
+
+	obs_u64(o, F_MEASUREMENT, present_meas(s, p));
+	if (fits) {
+		uint64_t n = (uint64_t)s->nbr_present_demands +
+			     s->nbr_present_values;
+
+		obs_u64(o, F_READINGS, 1);
+		obs_u64(o, F_VALUES, n);
+		obs_u64(o, F_CHANNELS, n);
+	} else if (shape_has(s, HAS_ST0 | HAS_ST21) && part->whole) {
+		obs_u64(o, F_NOTE, REASON_UNREAD_TABLE);
+	}
+}
+
+/* --- load profiles: ST-64..67 ----------------------------------------------- */
+
+/* Interval length: from ST-61 as seen, else from the profile; 0 = unknown. */
+static uint32_t interval_of(const struct c1219_shape *s, uint16_t table,
+			    const struct c1222_profile *p)
+{
+	unsigned set = table - TBL_LP_FIRST;
+
+	if (s->profile_mismatch)
+		return 0;
+	if (shape_has(s, HAS_ST61))
+		return s->lp[set].present ? s->lp[set].interval_min * 60u : 0;
+	for (unsigned i = 0; p && p->present && i < 4; i++) {
+		if (p->load_profile[i].table == table)
+			return p->load_profile[i].interval_s;
+	}
+	return 0;
+}
+
+struct profile_seen {
+	uint64_t intervals;
+	bool timed; /* every interval has its time */
+	int64_t oldest, newest;
+	struct seen v;
+};
+
+/* The values of interval j of a block that lie whole in the data. */
+static void see_interval(const struct c1219_shape *s,
+			 const struct lp_layout *l, const struct extent *x,
+			 struct span data, size_t at, struct seen *v)
+{
+	size_t skip = l->interval - l->chans * l->format;
+
+	for (size_t k = 0; k < l->chans; k++) {
+		size_t from = at + skip + k * l->format;
+		uint64_t u;
+		struct cur c;
+
+		if (from < x->from || from + l->format > x->to ||
+		    l->format > 8)
+			continue;
+		c = cur_of(span_from(data, from - x->from));
+		u = layout_uint(s, &c, l->format);
+		if (cur_ok(&c) && u <= INT64_MAX)
+			see(v, (int64_t)u);
+	}
+}
+
+/* One block: which of its intervals are touched, and when they were. */
+static void see_block(const struct c1219_shape *s, const struct lp_layout *l,
+		      const struct extent *x, struct span data, size_t block,
+		      uint32_t len_s, struct profile_seen *p)
+{
+	size_t at = block * l->block, first = l->ints, last = 0;
+	int64_t end, from, to;
+	struct cur c;
+
+	for (size_t j = 0; j < l->ints; j++) {
+		size_t here = at + l->head + j * l->interval;
+
+		if (!touches(x, here, l->interval))
+			continue;
+		if (first == l->ints)
+			first = j;
+		last = j;
+		p->intervals++;
+		see_interval(s, l, x, data, here, &p->v);
+	}
+	if (first == l->ints)
+		return;
+	/* Without its end time a block's intervals have no age. */
+	if (x->from > at || x->to < at + l->time) {
+		p->timed = false;
+		return;
+	}
+	c = cur_of(span_from(data, at - x->from));
+	if (!layout_stime(s, &c, &end)) {
+		p->timed = false;
+		return;
+	}
+	from = end - (int64_t)(l->ints - first) * len_s;
+	to = end - (int64_t)(l->ints - 1 - last) * len_s;
+	if (p->intervals == last - first + 1 || from < p->oldest)
+		p->oldest = from;
+	if (p->intervals == last - first + 1 || to > p->newest)
+		p->newest = to;
+}
+
+static void describe_profile(const struct c1219_shape *s,
+			     const struct c1219_part *part, struct span data,
+			     const struct c1222_profile *p, struct obs *o)
+{
+	uint32_t len_s = interval_of(s, part->table, p);
+	struct profile_seen seen = {.timed = true};
+	struct lp_layout l;
+	struct extent x;
+
+	obs_u64(o, F_MEASUREMENT, c1219_meas(part->table, p));
+	if (s->profile_mismatch) {
+		obs_u64(o, F_NOTE, REASON_PROFILE_MISMATCH);
+		return;
+	}
+	if (len_s == 0)
+		return;
+	obs_u64(o, F_GRANULARITY, len_s);
+	if (!layout_profile(s, part->table - TBL_LP_FIRST, &l) ||
+	    !extent_of(part, data, &x))
+		return;
+	if (x.to > l.blocks * l.block) {
+		obs_u64(o, F_NOTE, REASON_UNREAD_TABLE);
+		return;
+	}
+	for (size_t b = x.from / l.block; b < l.blocks; b++) {
+		if (b * l.block >= x.to)
+			break;
+		see_block(s, &l, &x, data, b, len_s, &seen);
+	}
+	if (seen.intervals == 0)
+		return;
+	obs_u64(o, F_READINGS, seen.intervals);
+	obs_u64(o, F_CHANNELS, l.chans);
+	obs_u64(o, F_SPAN_S, seen.intervals * len_s);
+	if (seen.v.n)
+		obs_u64(o, F_VALUES, seen.v.n);
+	if (seen.timed) {
+		obs_i64(o, F_OLDEST, seen.oldest);
+		obs_i64(o, F_NEWEST, seen.newest);
+	}
+}
+
+/* ----------------------------------------------------------------------------- */
+
+void c1219_describe(const struct c1219_shape *s, const struct c1219_part *part,
+		    struct span data, const struct c1222_profile *p,
+		    struct obs *o)
+{
+	uint16_t t = part->table;
+
+	if (t == TBL_CURRENT_REG) {
+		describe_registers(s, part, data, p, o);
+	} else if (t == TBL_PRESENT_REG) {
+		describe_present(s, part, data, p, o);
+	} else if (t >= TBL_LP_FIRST && t <= TBL_LP_LAST) {
+		describe_profile(s, part, data, p, o);
+	} else {
+		meas_set m = c1219_meas(t, p);
+
+		obs_u64(o, F_MEASUREMENT, m);
+		if (m & ~MEAS_ABOUT)
+			obs_u64(o, F_READINGS, 1);
+	}
+}
+
+void c1219_describe_request(const struct c1219_shape *s,
+			    const struct c1219_part *part,
+			    const struct c1222_profile *p, struct obs *o)
+{
+	uint16_t t = part->table;
+
+	obs_u64(o, F_MEASUREMENT,
+		t == TBL_PRESENT_REG ? present_meas(s, p) : c1219_meas(t, p));
+	if (t >= TBL_LP_FIRST && t <= TBL_LP_LAST) {
+		uint32_t len_s = interval_of(s, t, p);
+
+		if (len_s)
+			obs_u64(o, F_GRANULARITY, len_s);
+	}
+}
