@@ -37,6 +37,17 @@ static size_t utf8_len(struct span s)
 	return n;
 }
 
+/* Octets at the start of s that stand for themselves. */
+static size_t plain_len(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' &&
+	       s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 static void escape_u(struct json *j, uint8_t c)
 {
 	char e[7] = {'\\', 'u', '0', '0', hex_digit[c >> 4],
@@ -51,9 +62,16 @@ static void quoted(struct json *j, struct span s)
 
 	raw(j, "\"");
 	while (i < s.n && !j->w.failed) {
-		size_t n = utf8_len(span_from(s, i));
+		size_t n = plain_len(span_from(s, i));
 		uint8_t c = s.p[i];
 
+		/* Nearly all text is plain: copied in runs. */
+		if (n > 0) {
+			wbuf_put(&j->w, span_sub(s, i, n));
+			i += n;
+			continue;
+		}
+		n = utf8_len(span_from(s, i));
 		if (n == 0) {
 			escape_u(j, c);
 			n = 1;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/obs.h"
 
-#include <stdio.h>
-
 #include "core/err.h"
 #include "core/wbuf.h"
 
@@ -202,11 +200,16 @@ static bool sub_id(struct cur *c, uint64_t *v)
 
 static void put_number(struct wbuf *w, uint64_t v)
 {
-	char t[24];
-	int n = snprintf(t, sizeof(t), w->n ? ".%llu" : "%llu",
-			 (unsigned long long)v);
+	uint8_t t[21];
+	size_t i = sizeof(t);
 
-	wbuf_put(w, span_of(t, (size_t)n));
+	do {
+		t[--i] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	if (w->n)
+		t[--i] = '.';
+	wbuf_put(w, span_from(span_of(t, sizeof(t)), i));
 }
 
 char *oid_text(char *buf, size_t cap, struct span oid)
