@@ -297,9 +297,14 @@ static const struct {
 	{0xbe, read_user       },
 };
 
-static int element_of(uint8_t tag)
+/* They come in order: the search begins behind the last one. */
+static int element_of(uint8_t tag, int last)
 {
-	for (int i = 0; i < ACSE_ELEMENTS; i++) {
+	for (int i = last + 1; i < ACSE_ELEMENTS; i++) {
+		if (elements[i].tag == tag)
+			return i;
+	}
+	for (int i = last; i >= 0; i--) {
 		if (elements[i].tag == tag)
 			return i;
 	}
@@ -339,7 +344,7 @@ static int read_elements(struct reader *r, struct ber *b)
 			break;
 		if (last == ACSE_USER)
 			return bad(r, t.at, "octets after user information");
-		i = element_of(t.tag);
+		i = element_of(t.tag, last);
 		if (i < 0) {
 			rc = unknown_element(r, &t);
 			continue;
@@ -397,6 +402,25 @@ int acse_length(struct span in, size_t *len, struct err *e)
 	return in.n < *len ? E_MORE : 0;
 }
 
+/* Field by field: it is done for every message, and `el` needs none of it. */
+static void clear(struct acse *a)
+{
+	a->have = 0;
+	a->not_minimal = false;
+	a->context = a->mechanism = (struct span){0};
+	a->called = a->calling = (struct span){0};
+	a->total = a->called_inv = a->calling_inv = 0;
+	a->ae_qualifier = 0;
+	a->auth = ACSE_AUTH_NONE;
+	a->auth_tag = 0;
+	a->auth_value = (struct span){0};
+	a->has_key_id = a->has_iv = false;
+	a->key_id = 0;
+	a->iv = a->offset = 0;
+	a->octets = (struct span){0};
+	a->octets_at = 0;
+}
+
 int acse_read(struct acse *a, struct span unit, struct arena *arena,
 	      struct err *e)
 {
@@ -406,7 +430,7 @@ int acse_read(struct acse *a, struct span unit, struct arena *arena,
 	struct ber b;
 	int rc;
 
-	memset(a, 0, sizeof(*a));
+	clear(a);
 	rc = ber_next(&outer, &apdu, "APDU", e);
 	if (rc)
 		return rc;

@@ -43,8 +43,6 @@ enum acse_auth {
 struct acse {
 	uint16_t have; /* bit per enum acse_element */
 	bool not_minimal;
-	/* As received, for the canonical cleartext. */
-	struct span el[ACSE_ELEMENTS];
 	struct span context, mechanism;
 	struct span called, calling; /* absolute; empty = absent */
 	uint32_t total;		     /* A3 */
@@ -59,6 +57,9 @@ struct acse {
 	uint32_t offset;   /* the integer before 81; 0 when absent */
 	struct span octets; /* of 81: the EPSEM, or the slice of a segment */
 	size_t octets_at;
+	/* As received, for the canonical cleartext; only where `have` has it.
+	 * Last, so that it need not be cleared. */
+	struct span el[ACSE_ELEMENTS];
 };
 
 static inline bool acse_has(const struct acse *a, enum acse_element el)

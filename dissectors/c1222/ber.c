@@ -31,8 +31,8 @@ int ber_len(struct cur *c, size_t base, size_t *len, bool *minimal,
 	return 0;
 }
 
-int ber_next(struct ber *b, struct ber_tlv *t, const char *what,
-	     struct err *e)
+int ber_next_any(struct ber *b, struct ber_tlv *t, const char *what,
+		 struct err *e)
 {
 	struct cur start = b->c;
 	size_t len, head;

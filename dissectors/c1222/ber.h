@@ -60,10 +60,28 @@ static inline size_t ber_at(const struct ber *b)
 int ber_len(struct cur *c, size_t base, size_t *len, bool *minimal,
 	    struct err *e) __attribute__((warn_unused_result));
 
+/* ber_next for everything but the usual case. */
+int ber_next_any(struct ber *b, struct ber_tlv *t, const char *what,
+		 struct err *e) __attribute__((warn_unused_result));
+
 /* The next element; what says which one is expected, for the error. Returns
  * 0 or E_SYNTAX (MALFORMED). */
-int ber_next(struct ber *b, struct ber_tlv *t, const char *what,
-	     struct err *e) __attribute__((warn_unused_result));
+static inline int __attribute__((warn_unused_result))
+ber_next(struct ber *b, struct ber_tlv *t, const char *what, struct err *e)
+{
+	struct span head = cur_peek(&b->c, 2);
+
+	/* A short length, and all of it there: nearly always. */
+	if (head.n < 2 || head.p[1] >= 0x80 || (head.p[0] & 0x1f) == 0x1f ||
+	    cur_left(&b->c) < 2u + head.p[1])
+		return ber_next_any(b, t, what, e);
+	t->tag = head.p[0];
+	t->at = ber_at(b);
+	t->body_at = t->at + 2;
+	t->whole = cur_take(&b->c, 2u + head.p[1]);
+	t->body = span_from(t->whole, 2);
+	return 0;
+}
 
 /* The contents of t as a reader of its own; b learns of longer lengths in it
  * when the caller gives them back with ber_leave. */

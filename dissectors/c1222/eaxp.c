@@ -173,18 +173,25 @@ static void put_title(struct wbuf *w, uint8_t tag, struct span title)
 	wbuf_put(w, title);
 }
 
+static void put_element(struct wbuf *w, const struct acse *a,
+			enum acse_element el)
+{
+	if (acse_has(a, el))
+		wbuf_put(w, a->el[el]);
+}
+
 void eaxp_canonical(const struct acse *a, uint8_t key_id, uint32_t iv,
 		    struct wbuf *w)
 {
-	struct span user = a->el[ACSE_USER];
+	struct span user = a->el[ACSE_USER]; /* always there */
 
-	wbuf_put(w, a->el[ACSE_CONTEXT]);
+	put_element(w, a, ACSE_CONTEXT);
 	put_title(w, 0xa2, a->called);
-	wbuf_put(w, a->el[ACSE_CALLED_INV]);
-	wbuf_put(w, a->el[ACSE_CALLING_AE]);
-	wbuf_put(w, a->el[ACSE_CALLING_INV]);
-	wbuf_put(w, a->el[ACSE_MECHANISM]);
-	wbuf_put(w, a->el[ACSE_AUTH]);
+	put_element(w, a, ACSE_CALLED_INV);
+	put_element(w, a, ACSE_CALLING_AE);
+	put_element(w, a, ACSE_CALLING_INV);
+	put_element(w, a, ACSE_MECHANISM);
+	put_element(w, a, ACSE_AUTH);
 	/* BE up to and including the EPSEM control octet, lengths as
 	 * received: nothing follows the octet string. */
 	wbuf_put(w, span_sub(user, 0, user.n - a->octets.n + 1));

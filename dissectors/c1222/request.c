@@ -7,6 +7,46 @@
 
 #define PROTO_UDP 17
 
+static uint32_t bucket(uint32_t inv)
+{
+	return inv * UINT32_C(0x9e3779b1) >> 25; /* REQ_BUCKETS */
+}
+
+/* Rows in use with that id: for (i = first(..); i; i = t->next[i - 1]). */
+static uint32_t first(const struct req_table *t, uint32_t inv)
+{
+	return t->head[bucket(inv)];
+}
+
+static void link_row(struct req_table *t, uint32_t i)
+{
+	uint8_t *head = &t->head[bucket(t->inv[i])];
+
+	t->next[i] = *head;
+	*head = (uint8_t)(i + 1);
+}
+
+static void unlink_row(struct req_table *t, uint32_t i)
+{
+	uint8_t *at = &t->head[bucket(t->inv[i])];
+
+	while (*at != i + 1) /* it is there: at most REQ_MAX steps */
+		at = &t->next[*at - 1];
+	*at = t->next[i];
+	t->next[i] = 0;
+}
+
+static void set_state(struct req_table *t, uint32_t i, enum req_state state)
+{
+	if (t->state[i] == REQ_OPEN)
+		t->open--;
+	if (state == REQ_OPEN)
+		t->open++;
+	if (t->state[i] != REQ_FREE && state == REQ_FREE)
+		unlink_row(t, i);
+	t->state[i] = (uint8_t)state;
+}
+
 static bool expired(const struct message *x, uint32_t i)
 {
 	int64_t age = x->c->now.mono.ns - x->m->req.born_ns[i];
@@ -66,12 +106,13 @@ int request_retry(struct message *x)
 
 	if (x->c->tup.proto != PROTO_UDP || x->unit.n > REQ_OCTETS)
 		return 0;
-	for (uint32_t i = 0; i < t->high; i++) {
+	for (uint32_t k = first(t, x->acse.calling_inv); k;
+	     k = t->next[k - 1]) {
+		uint32_t i = k - 1;
 		const struct req *r = &t->row[i];
 
-		if (t->state[i] == REQ_FREE ||
-		    t->inv[i] != x->acse.calling_inv || i == t->spare ||
-		    !same_request(x, i) || expired(x, i) ||
+		if (t->inv[i] != x->acse.calling_inv || !same_request(x, i) ||
+		    expired(x, i) ||
 		    !span_eq(span_of(r->octets, r->n_octets), x->unit))
 			continue;
 		if (r->answered)
@@ -119,8 +160,8 @@ static uint32_t choose_victim(struct message *x)
 		if (t->state[i] != REQ_OPEN || expired(x, i)) {
 			if (idle > REQ_MAX)
 				idle = i;
-			/* Nothing was ever open beyond. */
-			if (t->state[i] == REQ_FREE && mine < REQ_PER_PEER)
+			/* No peer can be over its share. */
+			if (t->open < REQ_PER_PEER)
 				break;
 			continue;
 		}
@@ -175,8 +216,11 @@ void request_stage(struct message *x)
 	if (x->retry || x->head.respond == 2)
 		return; /* known already, or never answered */
 	fill(x, r);
-	for (uint32_t i = 0; i < t->high; i++) {
-		if (t->state[i] != REQ_OPEN || i == t->spare ||
+	for (uint32_t k = first(t, x->acse.calling_inv); k;
+	     k = t->next[k - 1]) {
+		uint32_t i = k - 1;
+
+		if (t->state[i] != REQ_OPEN ||
 		    t->inv[i] != x->acse.calling_inv || expired(x, i) ||
 		    !same_request(x, i) || t->row[i].mode != r->mode ||
 		    t->row[i].key_id != r->key_id ||
@@ -227,11 +271,13 @@ int request_find(struct message *x, const struct req **row)
 	uint32_t best = 0, n = 0;
 
 	*row = NULL;
-	for (uint32_t i = 0; i < t->high; i++) {
+	for (uint32_t k = first(t, x->acse.called_inv); k;
+	     k = t->next[k - 1]) {
+		uint32_t i = k - 1;
 		uint32_t rank = 1;
 
 		if (t->inv[i] != x->acse.called_inv ||
-		    t->state[i] != REQ_OPEN || i == t->spare || !answers(x, i))
+		    t->state[i] != REQ_OPEN || !answers(x, i))
 			continue;
 		rank += same_path(x, &t->row[i]) ? 2 : 0;
 		rank += t->row[i].group ? 0 : 1;
@@ -264,9 +310,9 @@ static void answered(struct req_table *t, uint32_t i)
 	if (--r->answers > 0)
 		return;
 	if (r->n_octets > 0) {
-		t->state[i] = REQ_ANSWERED;
+		set_state(t, i, REQ_ANSWERED);
 	} else {
-		t->state[i] = REQ_FREE;
+		set_state(t, i, REQ_FREE);
 		t->cursor = i; /* the row is in the cache */
 	}
 }
@@ -286,15 +332,12 @@ void request_settle(struct c1222_machine *m)
 	if (st->flags & STAGE_REQ_ADD) {
 		uint32_t i = t->spare;
 
-		t->state[i] = REQ_OPEN;
+		set_state(t, st->req_victim, REQ_FREE);
 		t->inv[i] = st->inv;
 		t->born_ns[i] = st->born_ns;
+		set_state(t, i, REQ_OPEN);
+		link_row(t, i);
 		t->spare = st->req_victim;
-		t->state[t->spare] = REQ_FREE;
 		t->cursor = (t->spare + 1) % (REQ_MAX + 1);
-		if (i >= t->high)
-			t->high = i + 1;
-		if (t->spare >= t->high)
-			t->high = t->spare + 1;
 	}
 }

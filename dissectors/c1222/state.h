@@ -70,16 +70,22 @@ struct req {
 	uint8_t octets[REQ_OCTETS];
 };
 
+#define REQ_BUCKETS 128
+
 struct req_table {
 	/* What is searched lies apart from what is compared. One row more
-	 * than is ever in use: the next request is written there. */
-	uint32_t inv[REQ_MAX + 1];
+	 * than is ever in use: the next request is written there. Rows in use
+	 * hang in the bucket of their id, as numbers from 1; however a peer
+	 * chooses ids, a chain has at most REQ_MAX rows. */
+	uint8_t head[REQ_BUCKETS];
+	uint8_t next[REQ_MAX + 1];
 	uint8_t state[REQ_MAX + 1];
+	uint32_t inv[REQ_MAX + 1];
 	int64_t born_ns[REQ_MAX + 1];
-	uint32_t spare, cursor;
-	uint32_t high; /* rows from here on were never used */
+	uint32_t spare, cursor, open;
 	struct req row[REQ_MAX + 1];
 };
+_Static_assert(REQ_MAX + 1 < 256, "row numbers are octets");
 
 /* --- secured messages (session.c) ------------------------------------------ */
 
