@@ -75,7 +75,7 @@ int replay_audit_check(const struct replay_audit *a, struct err *e)
 	if (!a->failed)
 		return 0;
 	*e = a->e;
-	return e->code;
+	return err_wrap(e, "%s", a->path);
 }
 
 int replay_audit_finish(struct replay_audit *a, struct err *e)
@@ -84,6 +84,8 @@ int replay_audit_finish(struct replay_audit *a, struct err *e)
 
 	if (rc == 0) {
 		rc = audit_close(a->audit, e);
+		if (rc < 0)
+			err_wrap(e, "%s", a->path);
 		a->audit = NULL;
 		a->finished = rc == 0;
 	}

@@ -90,7 +90,8 @@ def run(policy, capture, work):
 
 
 def tshark(path, fields):
-    args = ["tshark", "-r", path, "-o", "c1222.decrypt:TRUE", "-o",
+    args = ["tshark", "-r", path, "-o", "c1222.decrypt:TRUE",
+            "-o", "c1222.baseoid:2.16.124.113620.1.22.0", "-o",
             'uat:c1222_decryption_table:"1",%s' % KEY, "-T", "fields",
             "-E", "occurrence=a", "-E", "aggregator=,"]
     for f in fields:

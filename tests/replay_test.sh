@@ -190,7 +190,7 @@ for sig in INT TERM; do
 	exec 9>"$work/fifo"
 	cat "$good" >&9
 	for i in $(seq 100); do
-		[ -n "$(ls -A "$work/run")" ] && break
+		[ "$(ls -A "$work/run" | wc -l)" -ge 3 ] && break
 		sleep 0.05
 	done
 	before=$(ls -A "$work/run" | wc -l)
