@@ -375,16 +375,22 @@ static int read_unpaired(struct message *x, struct service_ctx *s,
 	return rc;
 }
 
+/* Requests have no A4, answers have one. Reading facts only, an answer
+ * without it is pointed out and taken to repeat the id of its request in A8,
+ * as some stacks do. */
 static int check_kind(struct message *x)
 {
-	if (x->epsem.n == 0)
+	if (x->epsem.n == 0 || x->epsem.responses == x->answer)
 		return 0;
-	if (x->epsem.responses && !x->answer)
-		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
-				  "responses without the id of a request");
-	if (!x->epsem.responses && x->answer)
+	if (x->answer)
 		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "requests with the id of a request");
+	if (!x->c->lenient)
+		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "responses without the id of a request");
+	message_note(x, REASON_SUSPICIOUS);
+	x->answer = true;
+	x->acse.called_inv = x->acse.calling_inv;
 	return 0;
 }
 

@@ -348,8 +348,7 @@ static void verdicts(void **state)
 		 REASON_UNKNOWN_SERVICE},
 		{"checksum", clear_request, REASON_BAD_CHECKSUM,
 		 REASON_BAD_CHECKSUM},
-		{"an answer without id", clear_answer, REASON_SUSPICIOUS,
-		 REASON_SUSPICIOUS},
+		{"an answer without id", clear_answer, REASON_SUSPICIOUS, 0},
 		{"a request with A4", clear_request, REASON_SUSPICIOUS,
 		 REASON_SUSPICIOUS},
 		{"an answer to nothing", clear_answer, REASON_UNPAIRED, 0},
@@ -551,6 +550,25 @@ static void unpaired_lenient(void **state)
 	k->c.midstream = true;
 	assert_int_equal(from_meter(k, &clear_answer), 0);
 	assert_true(noted(leaf(k), REASON_MIDSTREAM));
+	kit_free(k);
+}
+
+/* An answer that repeats the id of its request in A8 and has no A4. */
+static void answer_without_id(void **state)
+{
+	struct kit_msg a = clear_answer;
+	struct kit *k = kit_new();
+
+	(void)state;
+	k->c.lenient = true;
+	a.called_inv = -1;
+	a.inv = clear_request.inv;
+	assert_int_equal(to_meter(k, &clear_request), 0);
+	assert_int_equal(from_meter(k, &a), 0);
+	assert_true(noted(&k->obs[0], REASON_SUSPICIOUS));
+	assert_false(obs_has(&k->obs[0], F_CALLED_INV));
+	assert_int_equal(leaf(k)->kind, OBS_C1222_READ_RESPONSE);
+	assert_int_equal(obs_get(leaf(k), F_TABLE, 0), 23);
 	kit_free(k);
 }
 
@@ -1009,6 +1027,7 @@ int main(void)
 		cmocka_unit_test(retries),
 		cmocka_unit_test(pairing),
 		cmocka_unit_test(unpaired_lenient),
+		cmocka_unit_test(answer_without_id),
 		cmocka_unit_test(two_connections),
 		cmocka_unit_test(downgrade),
 		cmocka_unit_test(limited),

@@ -245,7 +245,13 @@ static bool answers(const struct message *x, uint32_t i)
 	const struct req *r = &x->m->req.row[i];
 	const struct acse *a = &x->acse;
 
-	if (r->dir == x->c->dir || expired(x, i))
+	if (expired(x, i))
+		return false;
+	/* Captures put together by hand show both ends on one side. */
+	if (x->c->lenient && r->has_called && r->has_calling)
+		return title_is(&r->calling, a->called) &&
+		       title_is(&r->called, a->calling);
+	if (r->dir == x->c->dir)
 		return false;
 	/* A request to a group is answered from addresses of their own. */
 	if (!same_peer(x, r) && !is_multicast(&r->peer))
