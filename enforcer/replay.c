@@ -30,6 +30,7 @@ struct replay {
 	struct replay_progress progress;
 	struct capture_split *split; /* NULL: not wanted */
 	struct replay_audit *audit;  /* NULL: not wanted */
+	struct replay_jobs *jobs;    /* NULL: all on this thread */
 	struct pipeline *pipeline;
 	struct pipeline_sink sink;
 	struct mono last_tick;
@@ -57,6 +58,10 @@ static void on_event(void *arg, const struct event *ev)
 {
 	struct replay *r = arg;
 
+	if (r->jobs) {
+		replay_jobs_event(r->jobs, ev);
+		return;
+	}
 	replay_output_event(&r->output, ev);
 	if (r->audit)
 		replay_audit_event(r->audit, ev);
@@ -66,7 +71,10 @@ static void on_wait(void *arg)
 {
 	struct replay *r = arg;
 
-	replay_output_flush(&r->output);
+	if (r->jobs)
+		replay_jobs_flush(r->jobs);
+	else
+		replay_output_flush(&r->output);
 }
 
 /* --- start
@@ -246,6 +254,9 @@ static int start(struct replay *r, struct err *e)
 	if (rc == 0 && r->opts.audit)
 		rc = replay_audit_new(&r->audit, r->opts.audit,
 				      r->policy.set != NULL, e);
+	if (rc == 0)
+		rc = replay_jobs_start(&r->jobs, r->opts.jobs, &r->output,
+				       r->audit, e);
 	replay_progress_init(&r->progress, r->total, !r->opts.quiet);
 	if (rc == 0)
 		say_loaded(r);
@@ -255,9 +266,14 @@ static int start(struct replay *r, struct err *e)
 /* --- run
  * ------------------------------------------------------------------------ */
 
-/* What went wrong in a callback, which cannot return it. */
+/* What went wrong in a callback, which cannot return it. With jobs only that
+ * something did: stop_jobs says what. */
 static int check_failures(const struct replay *r, struct err *e)
 {
+	if (r->jobs)
+		return replay_jobs_failed(r->jobs)
+			       ? err_set(e, E_IO, 0, "a job failed")
+			       : 0;
 	if (r->output.failed) {
 		*e = r->output_error;
 		return e->code;
@@ -336,6 +352,25 @@ static int one_capture(struct replay *r, const char *path, struct err *e)
 	return rc;
 }
 
+/* After it there is one thread again, and what went wrong elsewhere is told
+ * rather than what followed from it here. */
+static int stop_jobs(struct replay *r, int rc, struct err *e)
+{
+	struct err own;
+	int failed;
+
+	if (!r->jobs)
+		return rc;
+	failed = replay_jobs_stop(r->jobs, &own);
+	r->jobs = NULL;
+	if (failed == 0)
+		failed = check_failures(r, &own);
+	if (failed == 0)
+		return rc;
+	*e = own;
+	return failed;
+}
+
 static int finish(struct replay *r, struct err *e)
 {
 	int rc;
@@ -343,6 +378,9 @@ static int finish(struct replay *r, struct err *e)
 	if (r->packets == 0)
 		replay_policy_events(&r->policy, r->clock.now, &r->sink);
 	pipeline_end(r->pipeline, r->clock.now, &r->sink);
+	rc = stop_jobs(r, 0, e);
+	if (rc < 0)
+		return rc;
 	replay_output_stats(&r->output, r->clock.now,
 			    pipeline_stats(r->pipeline));
 	replay_output_flush(&r->output);
@@ -368,6 +406,7 @@ static int run(struct replay *r, struct err *e)
 		rc = one_capture(r, r->opts.captures[i], e);
 	if (rc == 0 && !got_signal)
 		rc = finish(r, e);
+	rc = stop_jobs(r, rc, e);
 	replay_progress_clear(&r->progress);
 	return rc;
 }

@@ -8,6 +8,7 @@
  *   replay_keys.c    -k, and what the C12.22 dissector is told
  *   replay_output.c  lines on standard output
  *   replay_audit.c   --audit
+ *   replay_jobs.c    --jobs
  *   replay_progress.c
  *
  * Nothing that is written gets its name before all of it is on the disk.
@@ -44,7 +45,7 @@ struct replay_opts {
 	const char *policy, *keys, *allowed, *denied, *audit; /* or NULL */
 	enum replay_format format;
 	bool values, quiet;
-	unsigned verbose;
+	unsigned verbose, jobs;
 	struct pipeline_guest guests[REPLAY_GUESTS];
 	size_t n_guests;
 	char *const *captures;
@@ -124,6 +125,26 @@ int replay_audit_finish(struct replay_audit *a, struct err *e)
 int replay_audit_commit(struct replay_audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 void replay_audit_free(struct replay_audit *a); /* as capture_split_free */
+
+/* --- jobs
+ * ---------------------------------------------------------------------
+ */
+
+/* Lines and records made on other threads, in the same order. */
+struct replay_jobs;
+
+/* jobs: threads in all. *out is NULL when one is all that is of use. */
+int replay_jobs_start(struct replay_jobs **out, unsigned jobs,
+		      struct replay_output *output, struct replay_audit *audit,
+		      struct err *e) __attribute__((warn_unused_result));
+void replay_jobs_event(struct replay_jobs *j, const struct event *ev);
+/* Somebody waits: show what was made so far, soon. */
+void replay_jobs_flush(struct replay_jobs *j);
+/* The output or the audit failed, and says why itself after the stop. */
+bool replay_jobs_failed(struct replay_jobs *j);
+/* All that was given is made; then frees. Fails for what no thread did. */
+int replay_jobs_stop(struct replay_jobs *j, struct err *e)
+	__attribute__((warn_unused_result));
 
 /* --- progress ----------------------------------------------------------------
  */

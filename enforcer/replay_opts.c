@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "enforcer/replay.h"
@@ -8,7 +9,7 @@ static const char usage[] =
 	"usage: metergate-replay [-qv] [-p SET] [-g GUEST=IFACE|MAC|CIDR[:PORT]]...\n"
 	"                        [-k KEYS] [--format json|text] [--values]\n"
 	"                        [--allowed OUT.pcap] [--denied OUT.pcap]\n"
-	"                        [--audit DB] CAPTURE...\n"
+	"                        [--audit DB] [--jobs N] CAPTURE...\n"
 	"\n"
 	"Runs captures (pcap, pcapng, - for standard input) through the gateway.\n"
 	"Without a policy it says what the packets mean; with one also what would\n"
@@ -22,6 +23,7 @@ static const char usage[] =
 	"  --allowed FILE   write the packets that would have left\n"
 	"  --denied FILE    write the others\n"
 	"  --audit DB       write the audit database; it must not exist\n"
+	"  --jobs N         threads, 1 to 64 (1); up to 3 are of use\n"
 	"  -q               only the last line\n"
 	"  -v               say on standard error what is loaded\n"
 	"  --help, --version\n"
@@ -34,6 +36,7 @@ enum {
 	OPT_DENIED,
 	OPT_AUDIT,
 	OPT_VALUES,
+	OPT_JOBS,
 	OPT_HELP,
 	OPT_VERSION
 };
@@ -49,6 +52,7 @@ static const struct option longs[] = {
 	{"values",  no_argument,       NULL, OPT_VALUES },
 	{"quiet",   no_argument,       NULL, 'q'        },
 	{"verbose", no_argument,       NULL, 'v'        },
+	{"jobs",    required_argument, NULL, OPT_JOBS   },
 	{"help",    no_argument,       NULL, OPT_HELP   },
 	{"version", no_argument,       NULL, OPT_VERSION},
 	{NULL,      0,                 NULL, 0          },
@@ -81,6 +85,18 @@ static int take_format(struct replay_opts *o, struct err *e)
 	return 0;
 }
 
+static int take_jobs(struct replay_opts *o, struct err *e)
+{
+	char *end;
+	unsigned long n = strtoul(optarg, &end, 10);
+
+	if (*optarg < '0' || *optarg > '9' || *end || n < 1 || n > 64)
+		return err_set(e, E_SYNTAX, 0, "--jobs %s: write 1 to 64",
+			       optarg);
+	o->jobs = (unsigned)n;
+	return 0;
+}
+
 static int say(const char *text, struct err *e)
 {
 	if (fputs(text, stdout) < 0 || fflush(stdout) != 0)
@@ -108,6 +124,8 @@ static int take(struct replay_opts *o, int c, char **argv, struct err *e)
 	case OPT_VALUES:
 		o->values = true;
 		return 0;
+	case OPT_JOBS:
+		return take_jobs(o, e);
 	case 'q':
 		o->quiet = true;
 		return 0;
@@ -156,7 +174,7 @@ int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 {
 	int c, rc;
 
-	*o = (struct replay_opts){0};
+	*o = (struct replay_opts){.jobs = 1};
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":p:g:k:qv", longs, NULL)) != -1) {
 		rc = take(o, c, argv, e);
