@@ -63,7 +63,7 @@ struct pol_files {
 int pol_read_set(struct pol_files *out, const char *path, bool with_tests,
 		 struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
-/* The same for files given one by one; each of them is read, tests too. */
+/* The same for files and directories given one by one; tests too. */
 int pol_read_paths(struct pol_files *out, const char *const *path, size_t n,
 		   struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
@@ -71,6 +71,11 @@ void pol_files_free(struct pol_files *s);
 /* The text of a file by the path of a diagnostic, for diag_print; empty when
  * it is not known. Borrowed from s. */
 struct span pol_source(const struct pol_files *s, const char *path);
+
+/* The checks that need several files: grants that no ceiling admits, consent
+ * weaker than the baseline's minimum. E_SYNTAX when there were errors. */
+int pol_check_set(const struct pol_files *s, struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
 
 /* The canonical layout of a source, comments kept (19.1, fmt): a heap block
  * the caller frees. E_SYNTAX with diagnostics when it does not parse. */

@@ -348,8 +348,11 @@ int pol_read_paths(struct pol_files *out, const char *const *path, size_t n,
 		return no_memory(e);
 	memcpy(sorted, path, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), name_order);
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = add(&s, sorted[i], true);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = add_dir(&s, sorted[i], true);
+		if (rc == E_NOTFOUND)
+			rc = add(&s, sorted[i], true);
+	}
 	free(sorted);
 	return rc ? rc : finish(&s, out, true);
 }

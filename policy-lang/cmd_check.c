@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy-lang/polc.h"
+
+int cmd_check(int argc, char **argv)
+{
+	bool strict = false, json = false;
+	struct pol_files files;
+	struct err e = {0};
+	struct diags *d;
+	int i = 1, rc;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--strict") == 0)
+			strict = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			json = true;
+		else
+			return polc_usage("check: unknown option %s", argv[i]);
+	}
+	if (i == argc)
+		return polc_usage("check: which files?");
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		polc_say("out of memory");
+		return POLC_IO;
+	}
+	rc = pol_read_paths(&files, (const char *const *)argv + i,
+			    (size_t)(argc - i), d, &e);
+	if (rc == 0)
+		rc = pol_check_set(&files, d, &e);
+	polc_diags(stdout, d, &files, json);
+	if (rc && rc != E_SYNTAX)
+		polc_say("%s", e.text);
+	else if (rc == 0 && strict && d->warnings)
+		rc = E_SYNTAX;
+	pol_files_free(&files);
+	free(d);
+	return polc_exit(rc);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "policy-lang/polc.h"
+#include "policy-lang/replace.h"
+
+#define MAX_SOURCE (1u << 20)
+
+/* A whole file; longer ones are refused by the reader. */
+static int slurp(uint8_t **p, size_t *n, const char *path, struct err *e)
+{
+	FILE *f = fopen(path, "rb");
+	int rc = 0;
+
+	if (!f)
+		return err_sys(e, "%s", path);
+	*p = malloc(MAX_SOURCE);
+	*n = *p ? fread(*p, 1, MAX_SOURCE, f) : 0;
+	if (!*p)
+		rc = err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	else if (ferror(f))
+		rc = err_sys(e, "%s", path);
+	fclose(f);
+	return rc;
+}
+
+static void report(struct diags *d, struct span source)
+{
+	for (size_t i = 0; i < d->n; i++)
+		diag_print(stderr, &d->d[i], source);
+}
+
+/* 0 or 1 (the layout differs), or a negative errcode. */
+static int one(const char *path, bool check, struct err *e)
+{
+	uint8_t *p = NULL;
+	size_t n = 0, n_out = 0;
+	char *out = NULL;
+	struct diags *d = calloc(1, sizeof(*d));
+	bool same;
+	int rc = d ? slurp(&p, &n, path, e) :
+		     err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0) {
+		rc = pol_format(&out, &n_out, path, span_of(p, n), d, e);
+		report(d, span_of(p, n));
+	}
+	if (rc == 0) {
+		same = span_eq(span_of(p, n), span_of(out, n_out));
+		if (check && !same)
+			printf("%s\n", path);
+		if (!check && !same)
+			rc = replace_file(path, out, n_out, e);
+		if (rc == 0 && !same)
+			rc = 1;
+	}
+	free(out);
+	free(p);
+	free(d);
+	return rc;
+}
+
+int cmd_fmt(int argc, char **argv)
+{
+	bool check = false;
+	int i = 1, worst = POLC_OK;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--check") == 0)
+			check = true;
+		else
+			return polc_usage("fmt: unknown option %s", argv[i]);
+	}
+	if (i == argc)
+		return polc_usage("fmt: which files?");
+	for (; i < argc; i++) {
+		struct err e = {0};
+		int rc = one(argv[i], check, &e);
+		int code = rc == 1 ? (check ? POLC_ERRORS : POLC_OK) :
+				     polc_exit(rc);
+
+		if (rc < 0 && rc != E_SYNTAX)
+			polc_say("%s", e.text);
+		if (code > worst)
+			worst = code;
+	}
+	return worst;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy-lang/polc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *args, *help;
+} commands[] = {
+	{"check", cmd_check, "[--strict] [--json] FILE...",
+	 "read, type and check policies"},
+	{"compile", cmd_compile, "[-n] FILE -o OUT",
+	 "check one policy and write its image"},
+	{"test", cmd_test, "[--json] FILE...", "run the tests of policies"},
+	{"explain", cmd_explain,
+	 "--vm VM --in|--out --party P --observe O ... SET",
+	 "say why a message passes or not"},
+	{"fmt", cmd_fmt, "[--check] FILE...",
+	 "rewrite policies in the canonical layout"},
+	{"help", cmd_help, "[CODE]", "explain a diagnostic"},
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+void polc_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("polc: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+int polc_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("polc: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs("; see polc --help\n", stderr);
+	return POLC_USAGE;
+}
+
+int polc_exit(int errcode)
+{
+	return errcode == 0	      ? POLC_OK :
+	       errcode == E_SYNTAX    ? POLC_ERRORS :
+	       errcode == E_INTEGRITY ? POLC_INTEGRITY : POLC_IO;
+}
+
+static int diag_order(const void *a, const void *b)
+{
+	const struct diag *x = a, *y = b;
+	int c = strcmp(x->path, y->path);
+
+	if (c)
+		return c;
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	if (x->col != y->col)
+		return x->col < y->col ? -1 : 1;
+	return (int)x->code - (int)y->code;
+}
+
+static void print_json(FILE *out, const struct diag *g)
+{
+	static const char *const level[] = {"error", "warning", "info"};
+	char buf[8192], code[8];
+	struct json j = json_of(buf, sizeof(buf));
+
+	snprintf(code, sizeof(code), "P%04u", g->code);
+	json_obj(&j, NULL);
+	json_str(&j, "level", level[g->level]);
+	json_str(&j, "code", code);
+	json_str(&j, "file", g->path);
+	json_u64(&j, "line", g->line);
+	json_u64(&j, "column", g->col);
+	json_u64(&j, "length", g->len);
+	json_str(&j, "message", g->text);
+	json_str(&j, "hint", g->hint);
+	if (g->line2) {
+		json_u64(&j, "line2", g->line2);
+		json_u64(&j, "column2", g->col2);
+		json_str(&j, "message2", g->text2);
+	}
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, out);
+}
+
+static void print_count(FILE *out, size_t n, const char *what)
+{
+	fprintf(out, "%zu %s%s", n, what, n == 1 ? "" : "s");
+}
+
+void polc_diags(void *file, struct diags *d, const struct pol_files *from,
+		bool json)
+{
+	FILE *out = file;
+	size_t kept = 0;
+
+	qsort(d->d, d->n, sizeof(d->d[0]), diag_order);
+	for (size_t i = 0; i < d->n; i++) {
+		kept += d->d[i].level == DIAG_ERROR;
+		if (json)
+			print_json(out, &d->d[i]);
+		else
+			diag_print(out, &d->d[i],
+				   pol_source(from, d->d[i].path));
+	}
+	if (json || !(d->errors || d->warnings))
+		return;
+	print_count(out, d->errors, "error");
+	if (d->errors > kept)
+		fprintf(out, " (%zu shown)", kept);
+	fputs(", ", out);
+	print_count(out, d->warnings, "warning");
+	fputc('\n', out);
+}
+
+static void usage(FILE *out)
+{
+	fputs("usage: polc COMMAND [ARGUMENT...]\n\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  polc %s %s\n        %s\n", commands[i].name,
+			commands[i].args, commands[i].help);
+	fputs("\npolc --help and polc --version do what they say; polc(1) "
+	      "tells more.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+	int rc;
+
+	if (argc < 2) {
+		usage(stderr);
+		return POLC_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("polc " METERGATE_VERSION);
+		return POLC_OK;
+	}
+	if (strcmp(argv[1], "--help") == 0) {
+		usage(stdout);
+		return POLC_OK;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+			printf("usage: polc %s %s\n%s\n", commands[i].name,
+			       commands[i].args, commands[i].help);
+			return POLC_OK;
+		}
+		rc = commands[i].run(argc - 1, argv + 1);
+		if (fflush(stdout) || ferror(stdout)) {
+			polc_say("standard output: cannot be written");
+			return POLC_IO;
+		}
+		return rc;
+	}
+	return polc_usage("'%s' is not a command", argv[1]);
+}

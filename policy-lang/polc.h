@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy author's tool: what its commands share. */
+#ifndef POLICY_LANG_POLC_H
+#define POLICY_LANG_POLC_H
+
+#include "policy-lang/eval/eval.h"
+#include "policy-lang/front/front.h"
+
+enum polc_exit {
+	POLC_OK = 0,
+	POLC_ERRORS = 1, /* in the policy; warnings with --strict */
+	POLC_USAGE = 2,
+	POLC_WIDER = 3,
+	POLC_TESTS = 4,
+	POLC_INTEGRITY = 5,
+	POLC_IO = 6, /* input, output, internal */
+};
+
+/* Exit code of a failure that is no diagnostic. */
+int polc_exit(int errcode);
+/* "polc: TEXT" on stderr. */
+void polc_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int polc_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Print all diagnostics in the order of file and place; file is a FILE *. */
+void polc_diags(void *file, struct diags *d, const struct pol_files *from,
+		bool json);
+
+/* Each command: argv[0] is its name. Returns an exit code. */
+int cmd_check(int argc, char **argv);
+int cmd_compile(int argc, char **argv);
+int cmd_test(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_fmt(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+/*
+ * scene.c: files composed as the gateway would, and messages made from the
+ * steps of tests.
+ */
+struct scene {
+	const struct pol_file *file[64]; /* what is composed; borrowed */
+	size_t n_file;
+	struct pol_image *image[64];
+	uint8_t *octets[64];
+	struct pol_set *set;
+	struct pol_state *state;
+	struct now now;
+	const char *zone; /* of the binding, or NULL */
+};
+
+#define SCENE_LEAVES 2
+
+/* The octets one message borrows from. */
+struct scene_msg {
+	struct pol_msg msg;
+	struct obs carrier, leaf;
+};
+
+/* Composes files; states and time are as at a first start. */
+int scene_new(struct scene *s, const struct pol_file *const *f, size_t n,
+	      struct err *e) __attribute__((warn_unused_result));
+void scene_free(struct scene *s);
+/* Fresh counters and states. */
+int scene_reset(struct scene *s, struct wall at, struct err *e)
+	__attribute__((warn_unused_result));
+void scene_advance(struct scene *s, int64_t ns);
+/* The policy of a machine, or NULL. */
+const struct pol_file *scene_policy(const struct scene *s, const char *vm);
+/* given: and the states and answers of a test; vm: whose, where none is
+ * named. */
+int scene_given(struct scene *s, const struct pol_test_src *t,
+		const char *vm, struct err *e)
+	__attribute__((warn_unused_result));
+/* E_NOTFOUND when the machine or party is unknown. */
+int scene_message(const struct scene *s, const struct pol_step_src *step,
+		  const char *vm, uint64_t answer_to, struct scene_msg *out,
+		  struct err *e) __attribute__((warn_unused_result));
+/* Judge, charge, commit or abort. */
+void scene_judge(struct scene *s, const struct pol_msg *m,
+		 struct pol_decision *d);
+/* "2026-04-07T00:40" in the zone, or an RFC 3339 time stamp. */
+bool scene_time(const struct scene *s, const char *text, struct wall *out);
+
+#endif
