@@ -58,7 +58,7 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->policy_seq = (uint32_t)conf->policy_seq;
 	a->service_name = conf->service_name;
 	rc = store_open(&a->store, conf->path, conf->origin ? conf->origin : "",
-			conf->boot, conf->boot_key, e);
+			conf->boot, conf->boot_key, conf->bulk, e);
 	if (rc == 0)
 		rc = take_last(a, e);
 	if (rc) {

@@ -27,6 +27,9 @@ struct audit_conf {
 	uint32_t boot;
 	/* Names of C12.22 services for the records; NULL = none. */
 	const char *(*service_name)(uint8_t code);
+	/* A new file that nobody acts upon before audit_close returned 0: no
+	 * journal, one sync at the end. A crash leaves rubbish behind. */
+	bool bulk;
 };
 
 /* Creates the file or continues it (its state is checked first). */

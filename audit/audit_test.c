@@ -105,6 +105,39 @@ static void the_same_events_give_the_same_log(void **state)
 	assert_memory_equal(one.root, two.root, sizeof(one.root));
 }
 
+/* Written in bulk: the same log, of the same form, and only as a new file. */
+static void bulk_gives_the_same_log(void **state)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.service_name = sample_service,
+		.bulk = true,
+	};
+	struct verify_result one, two;
+	struct err e = {0};
+	struct audit *a;
+
+	(void)state;
+	test_clean();
+	a = test_open(0);
+	test_append(a, 0, 3000);
+	test_close(a);
+	assert_int_equal(verify_file(test_path, &one, NULL, NULL, &e), 0);
+	test_clean();
+	assert_int_equal(audit_open(&a, &conf, &e), 0);
+	test_append(a, 0, 3000);
+	test_close(a);
+	assert_int_equal(verify_file(test_path, &two, NULL, NULL, &e), 0);
+	assert_memory_equal(one.root, two.root, sizeof(one.root));
+	assert_int_equal(audit_open(&a, &conf, &e), E_EXISTS);
+	a = test_open(0);
+	test_append(a, 3000, 3100);
+	test_close(a);
+	test_whole(3100);
+}
+
 static void a_step_of_the_wall_clock_is_a_record(void **state)
 {
 	static const struct {
@@ -285,6 +318,7 @@ int main(void)
 		cmocka_unit_test(what_was_told_is_what_is_read),
 		cmocka_unit_test(a_reader_may_follow),
 		cmocka_unit_test(the_same_events_give_the_same_log),
+		cmocka_unit_test(bulk_gives_the_same_log),
 		cmocka_unit_test(a_step_of_the_wall_clock_is_a_record),
 		cmocka_unit_test(what_does_not_belong_is_refused),
 		cmocka_unit_test(a_limit_on_the_file_stops_it_cleanly),

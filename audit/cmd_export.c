@@ -16,6 +16,7 @@
 struct export {
 	bool csv;
 	FILE *to;
+	int out_errno; /* of a write that failed */
 	struct record_view view;
 	uint8_t line[EVE_LINE_MAX];
 };
@@ -173,8 +174,10 @@ static int all(struct export *x, struct reader *r, struct err *e)
 		rc = one(x, seq, record, e);
 		if (rc)
 			return rc;
-		if (ferror(x->to))
-			break; /* said by who flushes it */
+		if (ferror(x->to)) {
+			x->out_errno = errno;
+			return 0; /* said by who flushes it */
+		}
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -226,7 +229,7 @@ static int to_file(struct export *x, struct reader *r, const char *path,
 	if (rc)
 		rc = tool_failed(path, &e);
 	else
-		tool_say(out, strerror(errno));
+		tool_say(out, strerror(x->out_errno ? x->out_errno : errno));
 	unlink(tmp);
 	return rc ? rc : EXIT_TROUBLE;
 }
@@ -244,7 +247,8 @@ static int run(struct export *x, const char *path, const char *out)
 	} else {
 		x->to = stdout;
 		rc = all(x, r, &e);
-		rc = rc ? tool_failed(path, &e) : tool_flush(EXIT_DONE);
+		rc = rc ? tool_failed(path, &e)
+			: tool_flush(EXIT_DONE, x->out_errno);
 	}
 	reader_close(r);
 	return rc;
@@ -272,7 +276,7 @@ int cmd_export(int argc, char **argv)
 			break;
 		case 'h':
 			help();
-			return tool_flush(EXIT_DONE);
+			return tool_flush(EXIT_DONE, 0);
 		default:
 			return tool_usage("export");
 		}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct show {
 	enum reason reason;
 	struct wall since, until; /* us 0: no bound */
 	bool json, follow, color;
+	int out_errno; /* of a write that failed */
 	struct record_view view;
 	uint8_t line[EVE_LINE_MAX];
 };
@@ -111,12 +113,12 @@ static int all(struct show *s, struct reader *r, struct err *e)
 	uint64_t seq;
 	int rc;
 
-	while (!ferror(stdout)) {
+	while (!s->out_errno) {
 		rc = reader_next(r, &seq, &record, e);
 		if (rc < 0 || (rc == 0 && !s->follow))
 			return rc;
 		if (rc == 0) {
-			fflush(stdout);
+			s->out_errno = fflush(stdout) ? errno : 0;
 			poll(NULL, 0, FOLLOW_MS);
 			continue;
 		}
@@ -127,6 +129,8 @@ static int all(struct show *s, struct reader *r, struct err *e)
 		rc = wanted(s) ? print(s, seq, e) : 0;
 		if (rc)
 			return rc;
+		if (ferror(stdout))
+			s->out_errno = errno;
 	}
 	return 0;
 }
@@ -143,7 +147,7 @@ static int run(struct show *s, const char *path)
 	reader_close(r);
 	if (rc)
 		return tool_failed(path, &e);
-	return tool_flush(EXIT_DONE);
+	return tool_flush(EXIT_DONE, s->out_errno);
 }
 
 static int bad(const char *option, const char *value)
@@ -210,7 +214,7 @@ static int option(struct show *s, int c)
 			       : bad("color", optarg);
 	case 'h':
 		help();
-		return tool_flush(EXIT_DONE);
+		return tool_flush(EXIT_DONE, 0);
 	default:
 		return tool_usage("show");
 	}

@@ -63,7 +63,7 @@ static int run(const char *path, int quiet)
 	if (rc == 0) {
 		print_root(&r);
 		printf("ok %llu records\n", (unsigned long long)r.records);
-		return tool_flush(EXIT_DONE);
+		return tool_flush(EXIT_DONE, 0);
 	}
 	if (rc != E_INTEGRITY)
 		return tool_failed(path, &e);
@@ -74,7 +74,7 @@ static int run(const char *path, int quiet)
 		       (unsigned long long)r.bad, e.text);
 	else
 		printf("not whole: %s\n", e.text);
-	return tool_flush(EXIT_NO);
+	return tool_flush(EXIT_NO, 0);
 }
 
 int cmd_verify(int argc, char **argv)
@@ -102,7 +102,7 @@ int cmd_verify(int argc, char **argv)
 			break;
 		case 'h':
 			help();
-			return tool_flush(EXIT_DONE);
+			return tool_flush(EXIT_DONE, 0);
 		default:
 			return tool_usage("verify");
 		}

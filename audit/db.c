@@ -2,10 +2,10 @@
 #include "audit/db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/page.h"
@@ -205,15 +205,17 @@ static int failed(struct db *d, int rc, struct err *e)
 	return code;
 }
 
-/* A file on a medium that cannot be written has no WAL to respect, and sqlite
- * would fail for want of a place to keep its shared memory. */
+/* Nothing is in a WAL: no writer is in the middle of something, or it would
+ * have left its shared memory too, and opening would not have failed. */
 static bool lies_still(const char *path)
 {
 	char wal[4096];
+	struct stat st;
 	int n = snprintf(wal, sizeof(wal), "%s-wal", path);
 
-	return n > 0 && (size_t)n < sizeof(wal) && access(wal, F_OK) != 0 &&
-	       errno == ENOENT && access(path, R_OK) == 0;
+	if (n <= 0 || (size_t)n >= sizeof(wal) || access(path, R_OK) != 0)
+		return false;
+	return stat(wal, &st) == 0 ? st.st_size == 0 : errno == ENOENT;
 }
 
 static char *immutable_uri(const char *path)
@@ -258,13 +260,23 @@ static int try_open(struct db *d, const char *path, int flags,
 	return rc;
 }
 
+/* sqlite needs a place beside the file for shared memory. On a medium that
+ * cannot be written, or is full, there is none, and nobody else who would
+ * change the file either. */
 static int open_read(struct db *d, const char *path)
 {
 	int rc = try_open(d, path, SQLITE_OPEN_READONLY, NULL);
 	char *uri;
 
-	if ((rc & 0xff) != SQLITE_CANTOPEN && (rc & 0xff) != SQLITE_READONLY)
+	switch (rc & 0xff) {
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_IOERR:
+	case SQLITE_FULL:
+		break;
+	default:
 		return rc;
+	}
 	if (!lies_still(path) || !(uri = immutable_uri(path)))
 		return rc;
 	sqlite3_close(d->sq);

@@ -18,7 +18,7 @@ struct store {
 	uint32_t boot;
 	uint8_t key[32];
 	bool boot_known; /* its row is in the file */
-	bool in_txn, failed;
+	bool in_txn, failed, bulk;
 	/* The last bundle: what it holds, and how much of it is in the file. */
 	uint64_t first;
 	uint32_t n, n_stored;
@@ -214,7 +214,7 @@ int store_commit(struct store *s, struct err *e)
 int store_close(struct store *s, struct err *e)
 {
 	struct err ignored;
-	int rc;
+	int rc, closed;
 
 	if (!s)
 		return 0;
@@ -228,7 +228,13 @@ int store_close(struct store *s, struct err *e)
 	db_finish(s->state);
 	db_finish(s->keep);
 	db_finish(s->boot_row);
-	rc = db_close(s->db, s->failed ? &ignored : e);
+	/* Into the mode of all others; it syncs what was written so far. */
+	rc = !s->failed && s->bulk
+		     ? db_exec(s->db, "PRAGMA synchronous = FULL;"
+				      "PRAGMA journal_mode = WAL", e)
+		     : 0;
+	closed = db_close(s->db, s->failed || rc ? &ignored : e);
+	rc = rc ? rc : closed;
 	sha256_free(s->h);
 	/* A failure has been told already. */
 	rc = s->failed ? 0 : rc;
@@ -253,7 +259,11 @@ static int create(struct store *s, const char *origin, struct err *e)
 
 	_Static_assert(STORE_APPLICATION == 1835483509, "as written below");
 	_Static_assert(STORE_SCHEMA == 1, "as written below");
-	rc = db_exec(s->db, "PRAGMA journal_mode = WAL; BEGIN EXCLUSIVE", e);
+	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = OFF;"
+				      "PRAGMA synchronous = OFF;"
+				      "BEGIN EXCLUSIVE"
+				    : "PRAGMA journal_mode = WAL;"
+				      "BEGIN EXCLUSIVE", e);
 	for (size_t i = 0; rc == 0 && i < N_STORE_SCHEMA; i++)
 		rc = db_exec(s->db, store_schema[i], e);
 	if (rc == 0)
@@ -549,6 +559,8 @@ static int open_file(struct store *s, const char *path, const char *origin,
 				    "PRAGMA journal_size_limit = 4194304", e);
 	if (rc == 0)
 		rc = store_identify(s->db, &fresh, e);
+	if (rc == 0 && !fresh && s->bulk)
+		rc = err_set(e, E_EXISTS, 0, "the file exists");
 	if (rc == 0 && fresh)
 		rc = create(s, origin, e);
 	if (rc == 0)
@@ -557,7 +569,7 @@ static int open_file(struct store *s, const char *path, const char *origin,
 }
 
 int store_open(struct store **out, const char *path, const char *origin,
-	       uint32_t boot, const uint8_t key[32], struct err *e)
+	       uint32_t boot, const uint8_t key[32], bool bulk, struct err *e)
 {
 	struct store *s = calloc(1, sizeof(*s));
 	int rc;
@@ -571,6 +583,7 @@ int store_open(struct store **out, const char *path, const char *origin,
 	s->tree.full = put_tile;
 	s->tree.arg = s;
 	memcpy(s->key, key, sizeof(s->key));
+	s->bulk = bulk;
 	rc = open_file(s, path, origin, boot, e);
 	if (rc) {
 		s->failed = true;

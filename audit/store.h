@@ -24,9 +24,10 @@ struct store;
 /* Create the file, or continue it after checking that its state is what its
  * last bundles and tiles say; E_INTEGRITY when it is not, E_STATE when it is
  * no audit database or another's. key: of boot `boot`; 0: one more than the
- * last; the last one again: its key must be the same. */
+ * last; the last one again: its key must be the same. bulk: a new file, written
+ * without a journal, synced once when it is closed (audit.h). */
 int store_open(struct store **out, const char *path, const char *origin,
-	       uint32_t boot, const uint8_t key[32], struct err *e)
+	       uint32_t boot, const uint8_t key[32], bool bulk, struct err *e)
 	__attribute__((warn_unused_result));
 
 uint64_t store_size(const struct store *s); /* next sequence number */

@@ -18,7 +18,7 @@ static struct store *open_store(void)
 	struct store *s;
 
 	if (store_open(&s, test_path, "meter-1.meter.example/audit", 0, key,
-		       &e))
+		       false, &e))
 		fail_msg("%s", e.text);
 	return s;
 }
@@ -236,7 +236,7 @@ static void a_changed_file_is_not_continued(void **state)
 		test_guards(d, true);
 		test_db_close(d);
 		rc = store_open(&s, test_path, "meter-1.meter.example/audit",
-				2, key, &e);
+				2, key, false, &e);
 		if (rc != E_INTEGRITY)
 			fail_msg("%s: %d %s", changes[i].why, rc, e.text);
 	}
@@ -257,7 +257,7 @@ static void a_damaged_page_is_not_continued(void **state)
 	fclose(f);
 	assert_int_equal(store_open(&s, test_path,
 				    "meter-1.meter.example/audit", 0, key,
-				    &e), E_INTEGRITY);
+				    false, &e), E_INTEGRITY);
 	assert_non_null(strstr(e.text, "page"));
 }
 
@@ -285,7 +285,7 @@ static void boots_and_origins_are_checked(void **state)
 		struct err e = {0};
 		struct store *s;
 		int rc = store_open(&s, test_path, openings[i].origin,
-				    openings[i].boot, k, &e);
+				    openings[i].boot, k, false, &e);
 
 		if (rc != openings[i].want)
 			fail_msg("%s: %d %s", openings[i].why, rc, e.text);
@@ -310,13 +310,13 @@ static void other_files_are_left_alone(void **state)
 	for (int i = 0; i < 100; i++)
 		fputs("0123456789abcdef", f);
 	fclose(f);
-	assert_true(store_open(&s, test_path, "o", 0, key, &e) < 0);
+	assert_true(store_open(&s, test_path, "o", 0, key, false, &e) < 0);
 	test_clean();
 	d = test_db();
 	test_exec(d, "CREATE TABLE t(a)");
 	test_db_close(d);
-	assert_int_equal(store_open(&s, test_path, "o", 0, key, &e), E_STATE);
-	assert_true(store_open(&s, "/nowhere/a.db", "o", 0, key, &e) == E_IO);
+	assert_int_equal(store_open(&s, test_path, "o", 0, key, false, &e), E_STATE);
+	assert_true(store_open(&s, "/nowhere/a.db", "o", 0, key, false, &e) == E_IO);
 	assert_non_null(strstr(e.text, "No such file"));
 }
 

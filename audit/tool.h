@@ -29,7 +29,8 @@ void tool_say(const char *what, const char *why);
 int tool_usage(const char *command);
 /* The exit code for an error of the library, after saying it. */
 int tool_failed(const char *what, const struct err *e);
-/* Ends in success only if all that was printed could be written. */
-int tool_flush(int code);
+/* Ends in success only if all that was printed could be written. no: errno
+ * of the write that failed, where the caller saw one; else 0. */
+int tool_flush(int code, int no);
 
 #endif

@@ -36,15 +36,15 @@ int tool_failed(const char *what, const struct err *e)
 	return e->code == E_INTEGRITY ? EXIT_NO : EXIT_TROUBLE;
 }
 
-int tool_flush(int code)
+int tool_flush(int code, int no)
 {
-	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
+	if (no == 0)
+		no = errno;
 	/* Nobody reads on: not worth a message (show | head). */
-	if (errno != EPIPE)
-		tool_say("standard output", errno ? strerror(errno)
-						  : "cannot be written");
+	if (no != EPIPE)
+		tool_say("standard output", strerror(no));
 	return EXIT_TROUBLE;
 }
 
@@ -77,10 +77,10 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'h':
 			help();
-			return tool_flush(EXIT_DONE);
+			return tool_flush(EXIT_DONE, 0);
 		case 'V':
 			puts(TOOL " " METERGATE_VERSION);
-			return tool_flush(EXIT_DONE);
+			return tool_flush(EXIT_DONE, 0);
 		default:
 			return tool_usage(NULL);
 		}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metergate-audit as its users run it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/wait.h>
+
+#include "audit/testdb.h"
+#include "core/wbuf.h"
+
+static char tool[256], out[1 << 20];
+
+/* Run it; %D in args is the database, %O another file. Standard output and
+ * error together are in out. Returns the exit code. */
+static int run(const char *args)
+{
+	char cmd[1024];
+	struct wbuf w = wbuf_of(cmd, sizeof(cmd) - 1);
+	size_t n;
+	FILE *p;
+	int rc;
+
+	wbuf_put(&w, span_str("{ "));
+	wbuf_put(&w, span_str(tool));
+	wbuf_u8(&w, ' ');
+	for (; *args; args++) {
+		if (args[0] == '%' && args[1] == 'D') {
+			wbuf_put(&w, span_str(test_path));
+			args++;
+		} else if (args[0] == '%' && args[1] == 'O') {
+			wbuf_put(&w, span_str(test_other));
+			args++;
+		} else {
+			wbuf_u8(&w, (uint8_t)*args);
+		}
+	}
+	wbuf_put(&w, span_str("; } 2>&1"));
+	assert_false(w.failed);
+	cmd[w.n] = 0;
+	p = popen(cmd, "r");
+	assert_non_null(p);
+	n = fread(out, 1, sizeof(out) - 1, p);
+	out[n] = 0;
+	rc = pclose(p);
+	assert_true(WIFEXITED(rc));
+	return WEXITSTATUS(rc);
+}
+
+static size_t lines(void)
+{
+	size_t n = 0;
+
+	for (const char *p = out; (p = strchr(p, '\n')); p++)
+		n++;
+	return n;
+}
+
+static const struct {
+	const char *args;
+	int want;
+	const char *text; /* what it says, somewhere */
+} runs[] = {
+	{"", 2, "metergate-audit: usage: no command is given"},
+	{"--help", 0, "Commands:"},
+	{"--version", 0, "metergate-audit "},
+	{"--nonsense", 2, "Try"},
+	{"frobnicate", 2, "metergate-audit: frobnicate: no such command"},
+	{"show --help", 0, "--follow"},
+	{"verify --help", 0, "--checkpoint"},
+	{"export --help", 0, "--format"},
+	{"show", 2, "exactly one database"},
+	{"show %D %D", 2, "exactly one database"},
+	{"show /nowhere/a.db", 2, "metergate-audit: /nowhere/a.db: "},
+	{"show --kind nonsense %D", 2, "--kind"},
+	{"show --kind unknown %D", 2, "--kind"},
+	{"show --verdict maybe %D", 2, "--verdict"},
+	{"show --reason whim %D", 2, "--reason"},
+	{"show --since yesterday %D", 2, "--since"},
+	{"show --until tomorrow %D", 2, "--until"},
+	{"show --color sometimes %D", 2, "--color"},
+	{"verify", 2, "exactly one database"},
+	{"verify --key k %D", 2, "no checkpoints yet"},
+	{"verify --checkpoint c %D", 2, "no checkpoints yet"},
+	{"verify /nowhere/a.db", 2, "No such file"},
+	{"verify /dev/null", 2, "metergate-audit: /dev/null: "},
+	{"verify " __FILE__, 2, "not an audit database"},
+	{"show " __FILE__, 1, "not a database"},
+	{"verify %D", 0, "\nok 600 records\n"},
+	{"export --format xml %D", 2, "--format"},
+	{"export -o /nowhere/x %D", 2, "metergate-audit: /nowhere/x: No such"},
+	{"export -o %O /nowhere/a.db", 2, "metergate-audit: /nowhere/a.db"},
+	{"show %D > /dev/full", 2, "standard output: No space left"},
+	{"export %D > /dev/full", 2, "standard output: No space left"},
+	{"verify %D > /dev/full", 2, "standard output: No space left"},
+};
+
+static void each_use_has_its_answer(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		int rc = run(runs[i].args);
+
+		if (rc != runs[i].want || !strstr(out, runs[i].text))
+			fail_msg("%s: %d: %s", runs[i].args, rc, out);
+	}
+	assert_true(access(test_other, F_OK) != 0);
+}
+
+/* Of 600: per ten 7 decisions, 1 violation, 1 anomaly and a flow; each
+ * hundredth is a policy instead of a flow; all events one second apart. */
+static const struct {
+	const char *args;
+	size_t want;
+} filters[] = {
+	{"", 600},
+	{"--verdict allow", 420 + 6},
+	{"--verdict deny", 120},
+	{"--kind deny", 60},
+	{"--kind anomaly", 60},
+	{"--kind flow", 54},
+	{"--kind policy", 6},
+	{"--kind clock-step", 0},
+	{"--reason too-soon", 60},
+	{"--reason bad-mac", 60}, /* not the primary one */
+	{"--guest mdma", 600},
+	{"--guest nobody", 0},
+	{"--since 2023-11-14T22:13:20Z", 600},
+	{"--since 2023-11-14T22:14:20Z", 540},
+	{"--until 2023-11-14T22:14:20Z", 60},
+	{"--since 2023-11-14T23:13:21+01:00 --until 2023-11-14T22:13:24Z", 3},
+	{"--kind deny --until 2023-11-14T22:13:40Z", 2},
+	{"-j", 600},
+	{"-j -v deny -g mdma", 120},
+};
+
+static void filters_select(void **state)
+{
+	char args[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		snprintf(args, sizeof(args), "show %s %%D", filters[i].args);
+		assert_int_equal(run(args), 0);
+		if (lines() != filters[i].want)
+			fail_msg("%s: %zu lines", args, lines());
+	}
+}
+
+static void colors_are_for_terminals(void **state)
+{
+	(void)state;
+	assert_int_equal(run("show %D"), 0);
+	assert_null(strchr(out, '\033'));
+	assert_int_equal(run("show --color never %D"), 0);
+	assert_null(strchr(out, '\033'));
+	assert_int_equal(run("show --color always -k deny %D"), 0);
+	assert_memory_equal(out, "\033[31m7 2023", 11);
+}
+
+static void exports_are_complete(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(run("export %D"), 0);
+	assert_int_equal(lines(), 600);
+	assert_memory_equal(out, "{\"timestamp\":\"2023", 18);
+	assert_int_equal(run("export --format csv -o %O %D"), 0);
+	assert_string_equal(out, "");
+	assert_int_equal(stat(test_other, &st), 0);
+	assert_int_equal(run("--version; cat %O"), 0);
+	assert_int_equal(lines(), 602);
+	assert_non_null(strstr(
+		out, "\n7,2023-11-14T22:13:27.000000+0000,deny,deny,too-soon,"
+		     "mdma,out,headend,10.20.0.10,1153,10.20.0.1,40000,17,"
+		     "c1222,c1222.wait-request,,,,,,96,reference-mdma,"
+		     "send-profile,metering.yaml,42,\"3 h after the previous "
+		     "one, at least 20 h are needed\"\n"));
+	assert_int_equal(unlink(test_other), 0);
+	/* No room: one line, and no file. */
+	assert_int_equal(run("--version; ulimit -f 8; trap '' XFSZ; "
+			     "$TOOL export -o %O %D"), 2);
+	if (!strstr(out, "b.db: File too large"))
+		fail_msg("%s", out);
+	assert_int_equal(run("--version; ls $DIR | grep -c b.db"), 1);
+}
+
+static void tampering_is_exit_1(void **state)
+{
+	FILE *f;
+
+	(void)state;
+	test_make(600);
+	f = fopen(test_path, "r+b");
+	assert_non_null(f);
+	fseek(f, 20 * 4096 + 100, SEEK_SET);
+	fputc(fgetc(f) ^ 1, f);
+	fclose(f);
+	assert_int_equal(run("verify %D"), 1);
+	assert_non_null(strstr(out, "page "));
+	assert_non_null(strstr(out, "not whole: "));
+	assert_int_equal(truncate(test_path, 30 * 4096), 0);
+	assert_int_equal(run("verify %D"), 1);
+	test_make(600);
+}
+
+static void it_follows(void **state)
+{
+	struct audit *a;
+	char cmd[512];
+	FILE *p;
+
+	(void)state;
+	test_make(600);
+	snprintf(cmd, sizeof(cmd), "timeout 2 %s show -f %s", tool,
+		 test_path);
+	p = popen(cmd, "r");
+	assert_non_null(p);
+	for (int i = 0; i < 600; i++)
+		assert_non_null(fgets(out, sizeof(out), p));
+	a = test_open(0);
+	test_append(a, 600, 603);
+	assert_int_equal(audit_commit(a, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		assert_non_null(fgets(out, sizeof(out), p));
+	assert_memory_equal(out, "602 ", 4);
+	test_close(a);
+	/* It never ends by itself. */
+	assert_int_equal(WEXITSTATUS(pclose(p)), 124);
+}
+
+static int setup(void **state)
+{
+	const char *build = getenv("BUILD");
+
+	snprintf(tool, sizeof(tool), "%s/bin/metergate-audit",
+		 build ? build : "build");
+	if (test_setup(state))
+		return -1;
+	setenv("TOOL", tool, 1);
+	setenv("DIR", test_dir, 1);
+	test_make(600);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_use_has_its_answer),
+		cmocka_unit_test(filters_select),
+		cmocka_unit_test(colors_are_for_terminals),
+		cmocka_unit_test(exports_are_complete),
+		cmocka_unit_test(tampering_is_exit_1),
+		cmocka_unit_test(it_follows),
+	};
+	const char *build = getenv("BUILD");
+
+	snprintf(tool, sizeof(tool), "%s/bin/metergate-audit",
+		 build ? build : "build");
+	if (access(tool, X_OK) != 0) {
+		printf("SKIP: %s is not built\n", tool);
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, setup, test_teardown);
+}
