@@ -3,7 +3,23 @@
  * ANSI C12.22 / IEEE 1703 over UDP and TCP (RFC 6142), with C12.19 tables.
  *
  * One unit is one ACSE APDU. See dissector.h for the contract; here is what
- * the shell has to give.
+ * is special.
+ *
+ * - A datagram is framed whole: dissect() refuses what stands behind its APDU.
+ * - The carrier is c1222.message; one leaf per service follows it. What was
+ *   opened with a held key has SECURITY 1. A sealed message whose key is not
+ *   held is refused with UNKNOWN_KEY: to policy it is opaque.
+ * - A response is read with its request and takes over table, offset, index
+ *   and count; ANSWERS holds the request's code. Result ok: the response kind
+ *   of the request; else c1222.error.
+ * - Segments: dissect() returns E_MORE with a c1222.segment carrier; settle
+ *   with passed means that the caller keeps the packet, else the slice is
+ *   forgotten. The message that the last segment completes has SEG_TOTAL on
+ *   its carrier: held segments with its CALLED, CALLING and CALLING_INV belong
+ *   to it. Slices older than 10 s complete nothing.
+ * - RETRY on the carrier: a request sent again over UDP before its answer.
+ * - Secured messages need a wall clock: without one every IV is stale.
+ * - Not undone by settle(false): the count of wrong MACs per peer and key.
  */
 #ifndef DISSECTORS_C1222_C1222_H
 #define DISSECTORS_C1222_C1222_H

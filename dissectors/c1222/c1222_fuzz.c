@@ -47,7 +47,8 @@ static void seal(struct span unit)
 	struct acse a;
 	struct err e;
 
-	if (acse_read(&a, unit, &arena, &e) != 0 || acse_is_segment(&a) ||
+	if (unit.n > KIT_APDU || acse_read(&a, unit, &arena, &e) != 0 ||
+	    acse_is_segment(&a) ||
 	    epsem_read_head(&h, a.octets, 0, &e) != 0 || h.mode == 0 ||
 	    a.auth > ACSE_AUTH_C1222 || a.called.n == 0 || a.calling.n == 0)
 		return;

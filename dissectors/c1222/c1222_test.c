@@ -19,6 +19,15 @@ static void later(struct kit *k, int64_t s)
 	kit_at(k, (T0 + s) * US_PER_S);
 }
 
+/* Table 0 of a meter, as the service that answers a full read. */
+/* clang-format off */
+#define ST0_ANSWER \
+	"30 00 002c " \
+	"021c884d4554520200202002000a0102010100eb19e11a00" \
+	"0090e0810401f00600a000000000000000000000" \
+	"44"
+/* clang-format on */
+
 static uint8_t buf[KIT_APDU];
 
 /* A request to the meter and its answer; rows change what they need. */
@@ -682,6 +691,64 @@ static void not_canonical(void **state)
 	}
 }
 
+/* Nothing of a sealed message can be changed. */
+static void any_bit(void **state)
+{
+	static const uint8_t controls[] = {0x84, 0x88};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(controls); i++) {
+		struct kit_msg m = sealed_request;
+		struct kit *k = kit_keyed();
+		size_t n;
+
+		m.control = controls[i];
+		n = kit_make(&m, buf).n;
+		for (size_t bit = 0; bit < 8 * n; bit++) {
+			memset(k->m, 0, sizeof(*k->m));
+			buf[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+			if (kit_run(k, span_of(buf, n)) == REASON_NONE)
+				fail_msg("bit %zu of octet %zu", bit % 8,
+					 bit / 8);
+			buf[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		}
+		memset(k->m, 0, sizeof(*k->m));
+		assert_int_equal(kit_run(k, span_of(buf, n)), REASON_NONE);
+		kit_free(k);
+	}
+}
+
+/* The shape of a meter comes from tables that passed, of that meter. */
+static void learning(void **state)
+{
+	struct kit_msg m = clear_request, a = clear_answer;
+	struct kit *k = kit_new();
+	uint32_t live = 0;
+
+	(void)state;
+	m.services = "03 300000";
+	a.services = ST0_ANSWER;
+	assert_int_equal(to_meter(k, &m), 0);
+	kit_way(k, DIR_OUT, 17);
+	assert_int_equal(kit_dissect(k, kit_make(&a, buf)), 0);
+	dissector_c1222.settle(&k->c, false);
+	for (uint32_t i = 0; i <= SHAPE_MAX; i++)
+		assert_false(k->m->shape[i].live);
+	assert_int_equal(from_meter(k, &a), 0);
+	for (uint32_t i = 0; i <= SHAPE_MAX; i++) {
+		const struct shape_row *r = &k->m->shape[i];
+
+		if (!r->live)
+			continue;
+		live++;
+		assert_true(title_is(&r->owner,
+				     obs_get_span(&k->obs[0], F_CALLING)));
+		assert_true(r->shape.have != 0);
+	}
+	assert_int_equal(live, 1);
+	kit_free(k);
+}
+
 /* --- segments -------------------------------------------------------------- */
 
 static const char *slice_hex(struct span s, size_t off, size_t n)
@@ -819,7 +886,7 @@ static void segment_share(void **state)
 /* What did not pass leaves no trace. */
 static void undone(void **state)
 {
-	struct kit_msg st0 = clear_request, seg = clear_request;
+	struct kit_msg st0 = clear_request, seg = clear_request, seg2;
 	struct kit_msg logon = sealed_request, granted = sealed_answer;
 	const struct {
 		const char *why;
@@ -835,6 +902,7 @@ static void undone(void **state)
 		{"sealed answer", DIR_OUT, &sealed_answer, true},
 		{"first segment", DIR_IN, &seg, true},
 		{"the same again", DIR_IN, &seg, false},
+		{"another segment", DIR_IN, &seg2, true},
 		{"logon", DIR_IN, &logon, true},
 		{"session", DIR_OUT, &granted, true},
 	};
@@ -849,6 +917,8 @@ static void undone(void **state)
 	seg.inv = 11;
 	seg.total = 100;
 	seg.offset = 10;
+	seg2 = seg;
+	seg2.offset = 50;
 	logon.inv = 12;
 	logon.services = "0f 50 0002 'HEADEND   ' 003c";
 	granted.called_inv = 12;
@@ -1033,6 +1103,8 @@ int main(void)
 		cmocka_unit_test(limited),
 		cmocka_unit_test(ignored),
 		cmocka_unit_test(not_canonical),
+		cmocka_unit_test(any_bit),
+		cmocka_unit_test(learning),
 		cmocka_unit_test(segments),
 		cmocka_unit_test(segments_refused),
 		cmocka_unit_test(segment_share),
