@@ -12,23 +12,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER (1024 * 1024)
-#define MAGIC  4
+#define BUFFER       (1024 * 1024)
+#define FILE_HEAD    24     /* octets of a pcap file's header */
+#define PACKET_HEAD  16     /* and of a packet's */
+#define PACKET_LIMIT 262144 /* octets of a packet; libpcap's too */
 /* The end of the year 9999: later times have no place in any output. */
 #define TIME_MAX_S INT64_C(253402300799)
 
 struct capture {
 	pcap_t *pcap; /* owns file */
 	FILE *file;
-	char *buffer;
+	char *buffer, *file_buffer;
+	struct span rest; /* octets in buffer that nobody has taken yet */
+	bool plain;       /* packets are read here, see next_plain */
+	bool swapped;     /* most significant octet first */
 	const char *name; /* the caller's path, or "standard input" */
 	int fd;
 	enum link_type link;
 	struct capture_format format;
 	uint64_t packets, at, size;
 	int error; /* errno of the read that failed */
-	size_t n_magic;
-	uint8_t magic[MAGIC];
 	bool pipe;
 	void (*wait)(void *arg);
 	void *arg;
@@ -41,13 +44,13 @@ static const struct {
 	enum link_type link;
 } links[] = {
 	{DLT_NULL,       LINK_NULL    },
-        {DLT_EN10MB,     LINK_ETHERNET},
+	{DLT_EN10MB,     LINK_ETHERNET},
 	{DLT_RAW,        LINK_RAW     },
-        {DLT_LOOP,       LINK_NULL    },
+	{DLT_LOOP,       LINK_NULL    },
 	{DLT_LINUX_SLL,  LINK_SLL     },
-        {DLT_IPV4,       LINK_RAW     },
+	{DLT_IPV4,       LINK_RAW     },
 	{DLT_IPV6,       LINK_RAW     },
-        {DLT_LINUX_SLL2, LINK_SLL2    },
+	{DLT_LINUX_SLL2, LINK_SLL2    },
 };
 
 static int find_link(int dlt, enum link_type *out, struct err *e)
@@ -69,24 +72,49 @@ static int find_link(int dlt, enum link_type *out, struct err *e)
 		       dlt);
 }
 
-/* libpcap reads through this: it counts, keeps the magic number (which says
- * how fine the time stamps are, and libpcap does not) and errno. */
-static ssize_t read_some(void *cookie, char *buf, size_t n)
+static ssize_t read_some(struct capture *c, char *buf, size_t n)
 {
-	struct capture *c = cookie;
 	ssize_t got;
 
 	if (c->pipe && c->wait)
 		c->wait(c->arg);
 	got = read(c->fd, buf, n);
-	if (got < 0) {
+	if (got < 0)
 		c->error = errno;
-		return -1;
-	}
-	for (ssize_t i = 0; i < got && c->n_magic < MAGIC; i++)
-		c->magic[c->n_magic++] = (uint8_t)buf[i];
-	c->at += (uint64_t)got;
+	else
+		c->at += (uint64_t)got;
 	return got;
+}
+
+/* Have n octets in rest: 1, or fewer before the end of the file: 0, or -1. */
+static int fill(struct capture *c, size_t n)
+{
+	while (c->rest.n < n) {
+		ssize_t got;
+
+		if (c->rest.n)
+			memmove(c->buffer, c->rest.p, c->rest.n);
+		got = read_some(c, c->buffer + c->rest.n, BUFFER - c->rest.n);
+		if (got < 0)
+			return -1;
+		c->rest = span_of(c->buffer, c->rest.n + (size_t)got);
+		if (got == 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* libpcap reads through this. */
+static ssize_t serve(void *cookie, char *buf, size_t n)
+{
+	struct capture *c = cookie;
+	struct span s = span_sub(c->rest, 0, n);
+
+	if (s.n == 0)
+		return read_some(c, buf, n);
+	memcpy(buf, s.p, s.n);
+	c->rest = span_from(c->rest, s.n);
+	return (ssize_t)s.n;
 }
 
 static int close_fd(void *cookie)
@@ -124,17 +152,37 @@ static int open_fd(struct capture *c, const char *path, struct err *e)
 	return 0;
 }
 
-/* Of a pcap file, by its magic number; a pcapng file may have any precision,
- * which libpcap brings to nanoseconds. */
-static bool is_nano(const uint8_t m[MAGIC])
-{
-	static const uint8_t micro[2][MAGIC] = {
-		{0xd4, 0xc3, 0xb2, 0xa1},
-                {0xa1, 0xb2, 0xc3, 0xd4}
-        };
+/* The plain pcap formats. Others (pcapng, old and odd ones) are libpcap's; a
+ * pcapng file may have any precision, which comes as nanoseconds. */
+static const struct {
+	uint8_t magic[4];
+	bool swapped, nano;
+} plain[] = {
+	{{0xd4, 0xc3, 0xb2, 0xa1}, false, false},
+	{{0xa1, 0xb2, 0xc3, 0xd4}, true,  false},
+	{{0x4d, 0x3c, 0xb2, 0xa1}, false, true },
+	{{0xa1, 0xb2, 0x3c, 0x4d}, true,  true },
+};
 
-	return memcmp(m, micro[0], MAGIC) != 0 &&
-	       memcmp(m, micro[1], MAGIC) != 0;
+static void look_at_head(struct capture *c)
+{
+	struct cur h = cur_of(c->rest);
+	struct span magic = cur_take(&h, 4);
+
+	c->format.nano = true;
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+		bool swapped = plain[i].swapped;
+		uint64_t major, minor;
+
+		if (!span_eq(magic, span_of(plain[i].magic, 4)))
+			continue;
+		major = swapped ? cur_be(&h, 2) : cur_le(&h, 2);
+		minor = swapped ? cur_be(&h, 2) : cur_le(&h, 2);
+		c->plain = major == 2 && minor == 4;
+		c->swapped = swapped;
+		c->format.nano = plain[i].nano;
+		return;
+	}
 }
 
 static int start_pcap(struct capture *c, struct err *e)
@@ -152,13 +200,35 @@ static int start_pcap(struct capture *c, struct err *e)
 	}
 	c->format.linktype = pcap_datalink(c->pcap);
 	c->format.snaplen = (uint32_t)pcap_snapshot(c->pcap);
-	c->format.nano = is_nano(c->magic);
+	/* It took the header and nothing else, or it goes on reading. */
+	c->plain = c->plain && c->at - c->rest.n == FILE_HEAD;
 	return find_link(c->format.linktype, &c->link, e);
+}
+
+static int open_file(struct capture *c, struct err *e)
+{
+	const cookie_io_functions_t io = {.read = serve, .close = close_fd};
+
+	c->buffer = malloc(BUFFER);
+	c->file_buffer = malloc(BUFFER);
+	if (!c->buffer || !c->file_buffer)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	if (fill(c, FILE_HEAD) < 0)
+		return err_set(e, E_IO, 0, "%s", strerror(c->error));
+	look_at_head(c);
+	c->file = fopencookie(c, "r", io);
+	if (!c->file)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	/* Without a buffer libpcap takes no more than it needs. */
+	setvbuf(c->file, c->plain ? NULL : c->file_buffer,
+		c->plain ? _IONBF : _IOFBF, c->plain ? 0 : BUFFER);
+	/* One thread reads it. */
+	__fsetlocking(c->file, FSETLOCKING_BYCALLER);
+	return start_pcap(c, e);
 }
 
 int capture_open(struct capture **out, const char *path, struct err *e)
 {
-	const cookie_io_functions_t io = {.read = read_some, .close = close_fd};
 	struct capture *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -166,26 +236,15 @@ int capture_open(struct capture **out, const char *path, struct err *e)
 		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
 	c->fd = -1;
 	rc = open_fd(c, path, e);
+	if (rc == 0) {
+		rc = open_file(c, e);
+		if (rc < 0)
+			err_wrap(e, "%s", c->name);
+	}
 	if (rc < 0)
-		goto fail;
-	c->buffer = malloc(BUFFER);
-	c->file = c->buffer ? fopencookie(c, "r", io) : NULL;
-	if (!c->file) {
-		rc = err_set(e, E_NOMEM, 0, "%s: out of memory", c->name);
-		goto fail;
-	}
-	setvbuf(c->file, c->buffer, _IOFBF, BUFFER);
-	/* One thread reads it. */
-	__fsetlocking(c->file, FSETLOCKING_BYCALLER);
-	rc = start_pcap(c, e);
-	if (rc < 0) {
-		err_wrap(e, "%s", c->name);
-		goto fail;
-	}
-	*out = c;
-	return 0;
-fail:
-	capture_close(c);
+		capture_close(c);
+	else
+		*out = c;
 	return rc;
 }
 
@@ -200,7 +259,57 @@ void capture_close(struct capture *c)
 	else if (c->fd > STDIN_FILENO)
 		close(c->fd);
 	free(c->buffer);
+	free(c->file_buffer);
 	free(c);
+}
+
+static int failed(const struct capture *c, struct err *e, const char *what)
+{
+	return err_set(e, c->error ? E_IO : E_SYNTAX, 0, "%s: packet %llu: %s",
+		       c->name, (unsigned long long)c->packets + 1,
+		       c->error ? strerror(c->error) : what);
+}
+
+static uint32_t word(const struct capture *c, struct cur *h)
+{
+	return (uint32_t)(c->swapped ? cur_be(h, 4) : cur_le(h, 4));
+}
+
+/*
+ * The next packet of a plain pcap file. libpcap calls fread twice for each,
+ * which costs more than all that this program needs to find out what the
+ * packet is; so here packets are taken from a large buffer. As there, one that
+ * is longer than the file's own limit is cut to it.
+ */
+static int next_plain(struct capture *c, struct capture_packet *out,
+		      struct err *e)
+{
+	uint32_t sub, caplen;
+	struct cur h;
+
+	if (fill(c, PACKET_HEAD) != 1) {
+		if (c->rest.n == 0 && !c->error)
+			return 0;
+		return failed(c, e, "its header is cut short");
+	}
+	h = cur_of(span_sub(c->rest, 0, PACKET_HEAD));
+	out->us = word(c, &h) * US_PER_S;
+	sub = word(c, &h);
+	caplen = word(c, &h);
+	out->wire_len = word(c, &h);
+	if (caplen > PACKET_LIMIT)
+		return failed(c, e, "it has an impossible length");
+	if (fill(c, PACKET_HEAD + caplen) != 1)
+		return failed(c, e, "it is cut short");
+	out->us += c->format.nano ? sub / 1000 : sub;
+	out->sub_ns = c->format.nano ? (uint16_t)(sub % 1000) : 0;
+	out->octets = span_sub(c->rest, PACKET_HEAD, caplen);
+	c->rest = span_from(c->rest, PACKET_HEAD + caplen);
+	if (caplen > c->format.snaplen)
+		out->octets = span_sub(out->octets, 0, c->format.snaplen);
+	out->link = c->link;
+	c->packets++;
+	return 1;
 }
 
 int capture_next(struct capture *c, struct capture_packet *out, struct err *e)
@@ -210,24 +319,16 @@ int capture_next(struct capture *c, struct capture_packet *out, struct err *e)
 	int64_t ns;
 	int rc;
 
+	if (c->plain)
+		return next_plain(c, out, e);
 	rc = pcap_next_ex(c->pcap, &h, &octets);
 	if (rc == PCAP_ERROR_BREAK)
 		return 0;
-	if (rc != 1) {
-		if (c->error)
-			return err_set(e, E_IO, 0, "%s: packet %llu: %s",
-				       c->name,
-				       (unsigned long long)c->packets + 1,
-				       strerror(c->error));
-		return err_set(e, E_SYNTAX, 0, "%s: packet %llu: %s", c->name,
-			       (unsigned long long)c->packets + 1,
-			       pcap_geterr(c->pcap));
-	}
-	c->packets++;
+	if (rc != 1)
+		return failed(c, e, pcap_geterr(c->pcap));
 	if (h->ts.tv_sec > TIME_MAX_S || h->ts.tv_sec < -TIME_MAX_S)
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: packet %llu: its time is out of range",
-			       c->name, (unsigned long long)c->packets);
+		return failed(c, e, "its time is out of range");
+	c->packets++;
 	ns = h->ts.tv_usec; /* nanoseconds, as asked for; may be nonsense */
 	out->sub_ns = (uint16_t)((ns % 1000 + 1000) % 1000);
 	out->us = h->ts.tv_sec * US_PER_S + (ns - out->sub_ns) / 1000;

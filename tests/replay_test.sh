@@ -122,6 +122,8 @@ refuse "two outputs in one" "two outputs" --allowed x --denied x "$good"
 refuse "no capture" "no capture" -q
 refuse "unknown option" "unknown option --frobnicate" --frobnicate "$good"
 refuse "option without a value" "needs a value" "$good" --allowed
+refuse "no jobs" "1 to 64" --jobs 0 "$good"
+refuse "many jobs" "1 to 64" --jobs 65 "$good"
 refuse "format" "json or text" --format xml "$good"
 for g in mdma "=10.0.0.1" "Mdma=10.0.0.1" "mdma=10.0.0" "mdma=10.0.0.1/33" \
 	"mdma=10.0.0.1:0" "mdma=10.0.0.1:65536" "mdma=fd00::1/129" \
@@ -158,6 +160,15 @@ expect_line "closed standard output" $? "standard output"
 expect_line "standard output on a full device" $? "No space left"
 ("$replay" "${outs[@]}" "${many[@]}" 2>"$work/err"; echo $? >"$work/code") | :
 expect_line "nobody reads standard output" "$(cat "$work/code")" "Broken pipe"
+for j in 2 3; do
+	"$replay" --jobs $j "${outs[@]}" "$good" >/dev/full 2>"$work/err"
+	expect_line "standard output on a full device, $j jobs" $? "No space left"
+	("$replay" --jobs $j "${outs[@]}" "${many[@]}" "${many[@]}" 2>"$work/err"
+	echo $? >"$work/code") | :
+	expect_line "nobody reads standard output, $j jobs" "$(cat "$work/code")" "Broken pipe"
+	refuse "packet cut short, $j jobs" "packet " --jobs $j "${outs[@]}" "$in/packet-cut.pcap"
+	cd "$work/run" || exit 2
+done
 "$replay" --help >/dev/full 2>"$work/err"
 expect_line "help on a full device" $? "No space left"
 
@@ -165,7 +176,8 @@ expect_line "help on a full device" $? "No space left"
 mkdir "$work/full"
 if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=256k tmpfs "$work/full" 2>/dev/null; then
 	mounted=$work/full
-	for o in --allowed --audit; do
+	for o in --allowed --audit "--jobs 2 --audit"; do
+		# shellcheck disable=SC2086
 		"$replay" -q $o "$work/full/out" "${many[@]}" "${many[@]}" >"$work/out" 2>"$work/err"
 		expect_line "full disk, $o" $? "$work/full/out"
 		if [ -n "$(ls -A "$work/full")" ]; then
@@ -245,6 +257,14 @@ run_twice() {
 }
 run_twice one "$pcaps"/gen_*.pcap
 run_twice two "$pcaps"/gen_*.pcap
+for j in 2 3; do
+	run_twice jobs$j --jobs $j "$pcaps"/gen_*.pcap
+	if diff -r "$work/one" "$work/jobs$j" >/dev/null; then
+		ok "the same octets with $j jobs"
+	else
+		bad "other octets with $j jobs: $(diff -rq "$work/one" "$work/jobs$j")"
+	fi
+done
 if [ -s "$work/one/audit" ] && [ -s "$work/one/a.pcap" ] && [ ! -s "$work/one/err" ] &&
 	diff -r "$work/one" "$work/two" >/dev/null; then
 	ok "twice the same octets"
