@@ -2,6 +2,13 @@
 #include "audit/page.h"
 
 #include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #define WORDS ((PAGE_SIZE_OCTETS - PAGE_SEAL) / 4)
 
@@ -44,4 +51,122 @@ bool page_ok(const uint8_t page[PAGE_SIZE_OCTETS], uint64_t no)
 	sums(page, no, s);
 	return memcmp(page + PAGE_SIZE_OCTETS - PAGE_SEAL, s, PAGE_SEAL) == 0 ||
 	       memcmp(page, zero, sizeof(zero)) == 0;
+}
+
+#define READ_PAGES 64
+
+/* live: a writer's checkpoint may be under way; read such a page again. */
+static bool page_holds(int fd, const uint8_t *page, uint64_t no, bool live)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	uint8_t again[PAGE_SIZE_OCTETS];
+
+	if (page_ok(page, no))
+		return true;
+	for (int i = 0; live && i < 3; i++) {
+		nanosleep(&pause, NULL);
+		if (pread(fd, again, sizeof(again),
+			  (off_t)(no - 1) * PAGE_SIZE_OCTETS) !=
+		    (ssize_t)sizeof(again))
+			return false;
+		if (page_ok(again, no))
+			return true;
+	}
+	return false;
+}
+
+/* First page whose seal is wrong, or 0. */
+static int walk_pages(int fd, uint64_t size, bool live, uint64_t *bad,
+		      struct err *e)
+{
+	static const size_t cap = READ_PAGES * PAGE_SIZE_OCTETS;
+	uint8_t *buf = malloc(cap);
+	uint64_t off = 0;
+	int rc = 0;
+
+	if (!buf)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	*bad = 0;
+	while (rc == 0 && *bad == 0 && off + PAGE_SIZE_OCTETS <= size) {
+		ssize_t n = pread(fd, buf, cap, (off_t)off);
+
+		if (n < PAGE_SIZE_OCTETS) {
+			rc = n < 0 ? err_sys(e, "reading")
+				   : err_set(e, E_IO, 0, "it got shorter");
+			break;
+		}
+		for (ssize_t i = 0; i + PAGE_SIZE_OCTETS <= n && !*bad;
+		     i += PAGE_SIZE_OCTETS, off += PAGE_SIZE_OCTETS) {
+			uint64_t no = off / PAGE_SIZE_OCTETS + 1;
+
+			if (!page_holds(fd, buf + i, no, live))
+				*bad = no;
+		}
+	}
+	free(buf);
+	return rc;
+}
+
+static bool has_wal(const char *path)
+{
+	char wal[4096];
+	struct stat st;
+	int n = snprintf(wal, sizeof(wal), "%s-wal", path);
+
+	return n > 0 && (size_t)n < sizeof(wal) && stat(wal, &st) == 0 &&
+	       st.st_size > 0;
+}
+
+/* A file so unlike ours that it never was one is no tampered audit. */
+static bool looks_like_one(struct span head)
+{
+	static const uint8_t magic[16] = "SQLite format 3";
+	static const uint8_t app[4] = {0x6d, 0x67, 0x41, 0x75};
+	struct span at = span_sub(head, 68, 4);
+	unsigned same = 0;
+
+	for (size_t i = 0; i < sizeof(magic) && i < head.n; i++)
+		same += head.p[i] == magic[i];
+	for (size_t i = 0; i < sizeof(app) && i < at.n; i++)
+		same += at.p[i] == app[i];
+	return same >= 18; /* of 20 */
+}
+
+int page_check_file(const char *path, uint64_t *pages, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t head[100];
+	struct cur count = {0};
+	uint64_t bad = 0, size;
+	struct stat st;
+	ssize_t n = -1;
+	int rc = 0;
+
+	if (fd < 0)
+		return err_sys(e, "opening");
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		n = pread(fd, head, sizeof(head), 0);
+	else
+		errno = EINVAL;
+	if (n < 0)
+		rc = err_sys(e, "reading");
+	else if (!looks_like_one(span_of(head, (size_t)n)))
+		rc = err_set(e, E_STATE, 0, "not an audit database");
+	if (rc == 0) {
+		size = (uint64_t)st.st_size;
+		*pages = size / PAGE_SIZE_OCTETS;
+		count = cur_of(span_sub(span_of(head, (size_t)n), 28, 4));
+		rc = walk_pages(fd, size, has_wal(path), &bad, e);
+		if (rc == 0 && bad)
+			rc = err_set(e, E_INTEGRITY, 0,
+				     "page %llu of the file was altered",
+				     (unsigned long long)bad);
+		/* With a WAL the file may be behind; then sqlite knows. */
+		else if (rc == 0 && !has_wal(path) &&
+			 cur_be(&count, 4) * PAGE_SIZE_OCTETS != size)
+			rc = err_set(e, E_INTEGRITY, 0,
+				     "the file was cut or lengthened");
+	}
+	close(fd);
+	return rc;
 }

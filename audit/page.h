@@ -16,6 +16,7 @@
 #ifndef AUDIT_PAGE_H
 #define AUDIT_PAGE_H
 
+#include "core/err.h"
 #include "core/span.h"
 
 #define PAGE_SIZE_OCTETS 4096
@@ -24,5 +25,11 @@
 /* Write the seal of page no (1-based) into its last octets. */
 void page_seal(uint8_t page[PAGE_SIZE_OCTETS], uint64_t no);
 bool page_ok(const uint8_t page[PAGE_SIZE_OCTETS], uint64_t no);
+
+/* Every page of the file; *pages: how many. E_INTEGRITY: one was altered, or
+ * the file is not as long as it says; E_STATE: it is nothing like an audit
+ * database; E_IO. */
+int page_check_file(const char *path, uint64_t *pages, struct err *e)
+	__attribute__((warn_unused_result));
 
 #endif

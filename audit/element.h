@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The elements of a record's body, one by one; record.c puts the whole
+ * together. The table of them is RECORD_ELEMENTS.
+ */
+#ifndef AUDIT_ELEMENT_H
+#define AUDIT_ELEMENT_H
+
+#include "audit/record.h"
+
+/* Append all elements that r has; *cut is set when something did not fit. */
+void element_put_all(struct wbuf *w, const struct record *r, bool *cut);
+/* Read elements to the end of c; liberal where writing them again, and
+ * comparing, is strict. Returns 0 or E_SYNTAX. */
+int element_get_all(struct cur *c, struct record_view *v, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Is r about one observation, the one that was judged? */
+bool element_has_leaf(const struct record *r);
+/* s, or as much of it as fits without cutting a UTF-8 sequence in two. */
+struct span element_fit(struct span s, size_t max, bool *cut);
+
+#endif
