@@ -94,26 +94,22 @@ void capture_split_before(struct capture_split *s, uint64_t id,
 void capture_split_verdict(struct capture_split *s, uint64_t id, bool pass)
 {
 	enum state state = pass ? PASSES : DROPS;
+	size_t i;
 
 	if (id == s->id) {
 		s->state = state;
 		return;
 	}
 	if (s->n && id >= s->head_id && id - s->head_id < s->n) {
-		size_t i =
-			(s->head + (id - s->head_id)) % CAPTURE_SPLIT_PACKETS;
-
+		i = (s->head + (id - s->head_id)) % CAPTURE_SPLIT_PACKETS;
 		s->entry[i].state = state;
 		return;
 	}
-	for (size_t i = 0; i < s->n_aside; i++) {
-		if (s->aside[i].id == id) {
-			s->aside[i].state = state;
-			s->aside_ready = true;
-			return;
-		}
-	}
-	assert(!"a verdict for a packet that does not wait");
+	for (i = 0; i < s->n_aside && s->aside[i].id != id; i++)
+		;
+	assert(i < s->n_aside); /* else it has its verdict already */
+	s->aside[i].state = state;
+	s->aside_ready = true;
 }
 
 /* The head leaves the queue. */
