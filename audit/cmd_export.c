@@ -30,7 +30,7 @@ static void help(void)
 	     "  -h, --help           this text");
 }
 
-/* --- CSV (RFC 4180) ------------------------------------------------------------- */
+/* --- CSV (RFC 4180) --- */
 
 static const char csv_head[] =
 	"seq,timestamp,kind,verdict,reason,guest,direction,party,src_ip,"
@@ -138,7 +138,7 @@ static void csv_line(FILE *f, const struct record_view *v, uint64_t seq)
 	putc('\n', f);
 }
 
-/* --- both ------------------------------------------------------------------------ */
+/* --- both --- */
 
 static int one(struct export *x, uint64_t seq, struct span record,
 	       struct err *e)

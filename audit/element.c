@@ -16,7 +16,7 @@ bool element_has_leaf(const struct record *r)
 	       r->ev->leaves && r->ev->leaf < r->ev->n_leaves;
 }
 
-/* --- values ----------------------------------------------------------------- */
+/* --- values --- */
 
 static size_t number_len(uint64_t v)
 {
@@ -79,7 +79,7 @@ static struct span get_text8(struct cur *c)
 	return cur_take(c, cur_u8(c));
 }
 
-/* --- observations ----------------------------------------------------------- */
+/* --- observations --- */
 
 static uint64_t zigzag(int64_t v)
 {
@@ -450,8 +450,8 @@ static void put_rules(struct put *p)
 		const struct event_rule *r = &p->ev->rules[i];
 
 		put_text8(p->w, r->layer, 16, &p->cut);
-		put_text8(p->w, r->policy, 48, &p->cut);
-		put_text8(p->w, r->rule, 64, &p->cut);
+		put_text8(p->w, r->policy, ELEMENT_POLICY_MAX, &p->cut);
+		put_text8(p->w, r->rule, ELEMENT_RULE_MAX, &p->cut);
 		put_text8(p->w, r->file, 61, &p->cut);
 		put_num8(p->w, r->line);
 		put_num8(p->w, r->serial);

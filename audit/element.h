@@ -8,6 +8,12 @@
 
 #include "audit/record.h"
 
+/* Longest texts of a rule, and of a guest: what the rule and subject numbers
+ * of the fixed part are made from. */
+#define ELEMENT_POLICY_MAX 48
+#define ELEMENT_RULE_MAX   64
+#define ELEMENT_GUEST_MAX  64
+
 /* Append all elements that r has; *cut is set when something did not fit. */
 void element_put_all(struct wbuf *w, const struct record *r, bool *cut);
 /* Read elements to the end of c; liberal where writing them again, and

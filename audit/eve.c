@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/eve.h"
 
-#include <arpa/inet.h>
-
+#include "audit/eve_word.h"
 #include "audit/record.h"
 
 /* Prefix of relative ApTitles, 2.16.124.113620.1.22.0 (C12.22 annex on OIDs);
@@ -207,7 +206,7 @@ static void put_disclosure(struct json *j, const struct obs *o,
 	}
 }
 
-/* --- C12.22 ----------------------------------------------------------------- */
+/* --- C12.22 --- */
 
 /* Always present, null when the message does not say. */
 static const enum field c1222_keys[] = {
@@ -272,28 +271,7 @@ static void put_c1222(struct json *j, const struct event *ev,
 	json_obj_end(j);
 }
 
-/* --- the common part ---------------------------------------------------------- */
-
-/* IPv4 by hand: there are two in every line. */
-static struct span addr_text(char buf[NET_ADDR_TEXT], const struct net_addr *a)
-{
-	struct wbuf w = wbuf_of(buf, NET_ADDR_TEXT);
-
-	if (!net_addr_is4(a))
-		return span_str(net_addr_text(buf, a));
-	for (size_t i = 12; i < 16; i++) {
-		uint8_t v = a->b[i];
-
-		if (i > 12)
-			wbuf_u8(&w, '.');
-		if (v >= 100)
-			wbuf_u8(&w, (uint8_t)('0' + v / 100));
-		if (v >= 10)
-			wbuf_u8(&w, (uint8_t)('0' + v / 10 % 10));
-		wbuf_u8(&w, (uint8_t)('0' + v % 10));
-	}
-	return wbuf_span(&w);
-}
+/* --- the common part --- */
 
 static const char *proto_name(uint8_t proto)
 {
@@ -321,10 +299,10 @@ static void put_tuple(struct json *j, const struct event *ev)
 
 	if (!ev->has_tuple)
 		return;
-	json_text(j, "src_ip", addr_text(buf, &t->src));
+	json_text(j, "src_ip", eve_addr(buf, &t->src));
 	if (ports)
 		json_u64(j, "src_port", t->sport);
-	json_text(j, "dest_ip", addr_text(buf, &t->dst));
+	json_text(j, "dest_ip", eve_addr(buf, &t->dst));
 	if (ports)
 		json_u64(j, "dest_port", t->dport);
 	if (proto_name(t->proto))
@@ -375,44 +353,7 @@ static void put_anomaly(struct json *j, const struct event *ev)
 	json_obj_end(j);
 }
 
-/* --- the metergate object ------------------------------------------------------ */
-
-static void put_u(struct wbuf *w, uint64_t v)
-{
-	uint8_t d[20];
-	size_t i = sizeof(d);
-
-	do {
-		d[--i] = (uint8_t)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	wbuf_put(w, span_from(span_of(d, sizeof(d)), i));
-}
-
-static void put_s(struct wbuf *w, const char *s)
-{
-	wbuf_put(w, span_str(s));
-}
-
-/* "table 64", "procedure 10"; empty when it names no object. */
-static struct span object_text(char buf[40], const struct obs *o)
-{
-	struct wbuf w = wbuf_of(buf, 40);
-
-	if (obs_has(o, F_PROCEDURE)) {
-		put_s(&w, "procedure ");
-		put_u(&w, obs_get(o, F_PROCEDURE, 0));
-	} else if (obs_has(o, F_TABLE)) {
-		put_s(&w, "table ");
-		put_u(&w, obs_get(o, F_TABLE, 0));
-	}
-	return wbuf_span(&w);
-}
-
-static const char *verdict_name(enum verdict v)
-{
-	return v == VERDICT_ALLOW ? "allow" : v == VERDICT_DENY ? "deny" : NULL;
-}
+/* --- the metergate object --- */
 
 /* "read-request" of "c1222.read-request" */
 static const char *op_name(const struct obs *o)
@@ -482,24 +423,17 @@ static void put_reasons(struct json *j, const struct event *ev)
 	json_arr_end(j);
 }
 
-static const struct obs *judged_leaf(const struct event *ev)
-{
-	if (ev->type != EV_DECISION && ev->type != EV_VIOLATION)
-		return NULL;
-	return ev->leaf < ev->n_leaves ? &ev->leaves[ev->leaf] : NULL;
-}
-
 static void put_leaf(struct json *j, const struct event *ev,
 		     const struct eve_opts *opt)
 {
-	const struct obs *o = judged_leaf(ev);
+	const struct obs *o = eve_judged(ev);
 	char buf[40];
 
 	if (!o)
 		return;
 	put_disclosure(j, o, opt);
 	json_str(j, "op", op_name(o));
-	put_span(j, "object", object_text(buf, o));
+	put_span(j, "object", eve_object(buf, o));
 	if (ev->n_leaves < 2 || ev->n_leaves > RECORD_LEAVES)
 		return;
 	json_arr(j, "leaves");
@@ -516,8 +450,8 @@ static void put_metergate(struct json *j, const struct event *ev,
 	json_obj(j, "metergate");
 	if (opt->has_seq)
 		json_u64(j, "seq", opt->seq);
-	if (verdict_name(ev->verdict))
-		json_str(j, "verdict", verdict_name(ev->verdict));
+	if (eve_verdict(ev->verdict))
+		json_str(j, "verdict", eve_verdict(ev->verdict));
 	if (ev->monitored)
 		json_bool(j, "would_refuse", true);
 	if (r)
@@ -553,145 +487,4 @@ bool eve_event(struct json *j, const struct event *ev,
 	put_metergate(j, ev, o);
 	json_obj_end(j);
 	return json_line(j);
-}
-
-/* --- for people ------------------------------------------------------------------ */
-
-/* Printable ASCII; what would move a terminal's cursor is shown as \xNN. */
-static void put_safe(struct wbuf *w, struct span s)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < s.n && !w->failed; i++) {
-		uint8_t c = s.p[i];
-
-		if (c >= 0x20 && c < 0x7f && c != '\\') {
-			wbuf_u8(w, c);
-			continue;
-		}
-		put_s(w, "\\x");
-		wbuf_u8(w, (uint8_t)hex[c >> 4]);
-		wbuf_u8(w, (uint8_t)hex[c & 15]);
-	}
-}
-
-static void text_peer(struct wbuf *w, const struct event *ev)
-{
-	const struct net_tuple *t = &ev->tup;
-	bool out = ev->dir == DIR_OUT;
-	char buf[NET_ADDR_TEXT];
-
-	put_safe(w, ev->guest.n ? ev->guest : span_str("-"));
-	put_s(w, out ? " -> " : " <- ");
-	if (ev->party.n || !ev->has_tuple) {
-		put_safe(w, ev->party.n ? ev->party : span_str("-"));
-		return;
-	}
-	wbuf_put(w, addr_text(buf, out ? &t->dst : &t->src));
-	wbuf_u8(w, ':');
-	put_u(w, out ? t->dport : t->sport);
-}
-
-static void text_obs(struct wbuf *w, const struct obs *o)
-{
-	char buf[MEAS_TEXT];
-	struct span object;
-
-	wbuf_u8(w, ' ');
-	put_s(w, obs_name((enum obs_kind)o->kind));
-	object = object_text(buf, o);
-	if (object.n) {
-		wbuf_u8(w, ' ');
-		wbuf_put(w, object);
-	}
-	if (obs_has(o, F_MEASUREMENT)) {
-		wbuf_u8(w, ' ');
-		put_s(w, meas_text(buf, sizeof(buf),
-				   obs_get(o, F_MEASUREMENT, 0)));
-	}
-	if (obs_has(o, F_READINGS)) {
-		put_s(w, ", ");
-		put_u(w, obs_get(o, F_READINGS, 0));
-		put_s(w, " readings");
-	}
-	if (obs_has(o, F_GRANULARITY)) {
-		put_s(w, " every ");
-		put_u(w, obs_get(o, F_GRANULARITY, 0));
-		put_s(w, " s");
-	}
-}
-
-static void text_rule(struct wbuf *w, const struct event *ev)
-{
-	const struct event_rule *r = record_rule(ev);
-
-	if (!r)
-		return;
-	put_s(w, "; rule ");
-	put_safe(w, r->policy);
-	wbuf_u8(w, '/');
-	put_safe(w, r->rule);
-	if (r->file.n && r->line) {
-		put_s(w, " (");
-		put_safe(w, r->file);
-		wbuf_u8(w, ':');
-		put_u(w, r->line);
-		wbuf_u8(w, ')');
-	}
-}
-
-static void text_observations(struct wbuf *w, const struct event *ev)
-{
-	const struct obs *leaf = judged_leaf(ev);
-
-	if (leaf) {
-		text_obs(w, leaf);
-		return;
-	}
-	if (ev->message)
-		text_obs(w, ev->message);
-	if (ev->type != EV_PROTOCOL)
-		return;
-	for (uint32_t i = 0; i < ev->n_leaves; i++)
-		text_obs(w, &ev->leaves[i]);
-}
-
-bool eve_text(struct wbuf *w, const struct event *ev,
-	      const struct eve_opts *o)
-{
-	const char *what = verdict_name(ev->verdict);
-	char when[CLOCK_TEXT];
-
-	if (o->has_seq) {
-		put_u(w, o->seq);
-		wbuf_u8(w, ' ');
-	}
-	clock_eve(when, ev->now.wall);
-	wbuf_put(w, span_of(when, strlen("2026-11-25T15:42:26.000000")));
-	put_s(w, "Z ");
-	if (what) {
-		put_s(w, what);
-		wbuf_u8(w, ' ');
-	}
-	put_s(w, ev->type == EV_FLOW ? ev->flow_end ? "flow-end" : "flow-start"
-				     : event_type_name(ev));
-	wbuf_u8(w, ' ');
-	if (ev->has_tuple || ev->guest.n)
-		text_peer(w, ev);
-	text_observations(w, ev);
-	if (ev->reason) {
-		put_s(w, ": ");
-		put_s(w, reason_text(ev->reason));
-	}
-	if (ev->detail) {
-		put_s(w, ev->reason ? ", " : ": ");
-		put_safe(w, span_str(ev->detail));
-	}
-	text_rule(w, ev);
-	if (ev->would_pass.n) {
-		put_s(w, "; would pass: ");
-		put_safe(w, ev->would_pass);
-	}
-	wbuf_u8(w, '\n');
-	return !w->failed;
 }

@@ -66,21 +66,30 @@ const struct event_rule *record_rule(const struct event *ev)
 	return first;
 }
 
-/* Numbers for filters and indexes, made from the names in the body. */
+/* Numbers for filters and indexes, made from the names in the body, so from
+ * as much of them as the body keeps. */
+static uint32_t crc_of(uint32_t crc, struct span s, size_t max)
+{
+	bool cut;
+
+	return crc32c(crc, element_fit(s, max, &cut));
+}
+
 static uint32_t rule_id(const struct event *ev)
 {
 	const struct event_rule *r = record_rule(ev);
+	uint32_t crc;
 
 	if (!r)
 		return 0;
-	return crc32c(crc32c(crc32c(0, element_fit(r->policy, 48, &(bool){false})),
-			     span_str("/")),
-		      element_fit(r->rule, 64, &(bool){false}));
+	crc = crc_of(0, r->policy, ELEMENT_POLICY_MAX);
+	crc = crc32c(crc, span_str("/"));
+	return crc_of(crc, r->rule, ELEMENT_RULE_MAX);
 }
 
 static uint32_t subject_id(const struct event *ev)
 {
-	return ev->guest.n ? crc32c(0, element_fit(ev->guest, 64, &(bool){false})) : 0;
+	return ev->guest.n ? crc_of(0, ev->guest, ELEMENT_GUEST_MAX) : 0;
 }
 
 /* What was done: 1 + kind of the observation; flows: 1 start, 2 end. */

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* --- a reader of JSON, small and strict: accepts or not -------------------------- */
+/* --- a reader of JSON, small and strict: accepts or not --- */
 
 #define DEPTH_MAX 20
 

@@ -23,7 +23,8 @@ static const char *const store_schema[] = {
 	" chain BLOB NOT NULL CHECK(length(chain) = 32),"
 	" seg INTEGER NOT NULL) STRICT",
 	/* 256 hashes: of leaves (level 0), of full tiles of the level below */
-	"CREATE TABLE tile(level INTEGER NOT NULL CHECK(level BETWEEN 0 AND 7),"
+	"CREATE TABLE tile("
+	"level INTEGER NOT NULL CHECK(level BETWEEN 0 AND 7),"
 	" idx INTEGER NOT NULL,"
 	" data BLOB NOT NULL CHECK(length(data) = 8192),"
 	" PRIMARY KEY(level, idx)) STRICT, WITHOUT ROWID",

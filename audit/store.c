@@ -57,7 +57,7 @@ bool store_next(struct cur *c, struct span *record)
 	return cur_ok(c);
 }
 
-/* --- writing ------------------------------------------------------------------ */
+/* --- writing --- */
 
 /* The first failure is told; what follows only says that there was one. */
 static int usable(struct store *s, struct err *e)
@@ -242,7 +242,7 @@ int store_close(struct store *s, struct err *e)
 	return rc;
 }
 
-/* --- opening ------------------------------------------------------------------ */
+/* --- opening --- */
 
 static int bad_state(struct err *e, const char *what)
 {

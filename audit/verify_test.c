@@ -12,7 +12,7 @@
 
 #define ANY UINT64_MAX /* which record it is cannot be said */
 
-/* --- changes of the tables, with good seals --------------------------------- */
+/* --- changes of the tables, with good seals --- */
 
 static const struct {
 	const char *why, *sql, *text;
@@ -120,7 +120,7 @@ static void every_table_is_compared(void **state)
 	}
 }
 
-/* --- changes of records -------------------------------------------------------- */
+/* --- changes of records --- */
 
 static uint8_t bundle[STORE_BUNDLE_MAX], made[STORE_BUNDLE_MAX];
 
@@ -312,7 +312,7 @@ static void every_bit_of_a_bundle_is_compared(void **state)
 	}
 }
 
-/* --- changes of the file ---------------------------------------------------------- */
+/* --- changes of the file --- */
 
 static uint8_t *slurp(size_t *n)
 {

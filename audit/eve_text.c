@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/eve.h"
+#include "audit/eve_word.h"
+#include "audit/record.h"
+
+/* Printable ASCII; what would move a terminal's cursor is shown as \xNN. */
+static void put_safe(struct wbuf *w, struct span s)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < s.n && !w->failed; i++) {
+		uint8_t c = s.p[i];
+
+		if (c >= 0x20 && c < 0x7f && c != '\\') {
+			wbuf_u8(w, c);
+			continue;
+		}
+		eve_str(w, "\\x");
+		wbuf_u8(w, (uint8_t)hex[c >> 4]);
+		wbuf_u8(w, (uint8_t)hex[c & 15]);
+	}
+}
+
+static void text_peer(struct wbuf *w, const struct event *ev)
+{
+	const struct net_tuple *t = &ev->tup;
+	bool out = ev->dir == DIR_OUT;
+	char buf[NET_ADDR_TEXT];
+
+	put_safe(w, ev->guest.n ? ev->guest : span_str("-"));
+	eve_str(w, out ? " -> " : " <- ");
+	if (ev->party.n || !ev->has_tuple) {
+		put_safe(w, ev->party.n ? ev->party : span_str("-"));
+		return;
+	}
+	wbuf_put(w, eve_addr(buf, out ? &t->dst : &t->src));
+	wbuf_u8(w, ':');
+	eve_number(w, out ? t->dport : t->sport);
+}
+
+static void text_obs(struct wbuf *w, const struct obs *o)
+{
+	char buf[MEAS_TEXT];
+	struct span object;
+
+	wbuf_u8(w, ' ');
+	eve_str(w, obs_name((enum obs_kind)o->kind));
+	object = eve_object(buf, o);
+	if (object.n) {
+		wbuf_u8(w, ' ');
+		wbuf_put(w, object);
+	}
+	if (obs_has(o, F_MEASUREMENT)) {
+		wbuf_u8(w, ' ');
+		eve_str(w, meas_text(buf, sizeof(buf),
+				   obs_get(o, F_MEASUREMENT, 0)));
+	}
+	if (obs_has(o, F_READINGS)) {
+		eve_str(w, ", ");
+		eve_number(w, obs_get(o, F_READINGS, 0));
+		eve_str(w, " readings");
+	}
+	if (obs_has(o, F_GRANULARITY)) {
+		eve_str(w, " every ");
+		eve_number(w, obs_get(o, F_GRANULARITY, 0));
+		eve_str(w, " s");
+	}
+}
+
+static void text_rule(struct wbuf *w, const struct event *ev)
+{
+	const struct event_rule *r = record_rule(ev);
+
+	if (!r)
+		return;
+	eve_str(w, "; rule ");
+	put_safe(w, r->policy);
+	wbuf_u8(w, '/');
+	put_safe(w, r->rule);
+	if (r->file.n && r->line) {
+		eve_str(w, " (");
+		put_safe(w, r->file);
+		wbuf_u8(w, ':');
+		eve_number(w, r->line);
+		wbuf_u8(w, ')');
+	}
+}
+
+static void text_observations(struct wbuf *w, const struct event *ev)
+{
+	const struct obs *leaf = eve_judged(ev);
+
+	if (leaf) {
+		text_obs(w, leaf);
+		return;
+	}
+	if (ev->message)
+		text_obs(w, ev->message);
+	if (ev->type != EV_PROTOCOL)
+		return;
+	for (uint32_t i = 0; i < ev->n_leaves; i++)
+		text_obs(w, &ev->leaves[i]);
+}
+
+bool eve_text(struct wbuf *w, const struct event *ev,
+	      const struct eve_opts *o)
+{
+	const char *what = eve_verdict(ev->verdict);
+	char when[CLOCK_TEXT];
+
+	if (o->has_seq) {
+		eve_number(w, o->seq);
+		wbuf_u8(w, ' ');
+	}
+	clock_eve(when, ev->now.wall);
+	wbuf_put(w, span_of(when, strlen("2026-11-25T15:42:26.000000")));
+	eve_str(w, "Z ");
+	if (what) {
+		eve_str(w, what);
+		wbuf_u8(w, ' ');
+	}
+	eve_str(w, ev->type == EV_FLOW ? ev->flow_end ? "flow-end" : "flow-start"
+				     : event_type_name(ev));
+	wbuf_u8(w, ' ');
+	if (ev->has_tuple || ev->guest.n)
+		text_peer(w, ev);
+	text_observations(w, ev);
+	if (ev->reason) {
+		eve_str(w, ": ");
+		eve_str(w, reason_text(ev->reason));
+	}
+	if (ev->detail) {
+		eve_str(w, ev->reason ? ", " : ": ");
+		put_safe(w, span_str(ev->detail));
+	}
+	text_rule(w, ev);
+	if (ev->would_pass.n) {
+		eve_str(w, "; would pass: ");
+		put_safe(w, ev->would_pass);
+	}
+	wbuf_u8(w, '\n');
+	return !w->failed;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Words that the JSON form (eve.c) and the text form (eve_text.c) share. */
+#ifndef AUDIT_EVE_WORD_H
+#define AUDIT_EVE_WORD_H
+
+#include "core/event.h"
+#include "core/wbuf.h"
+
+struct span eve_addr(char buf[NET_ADDR_TEXT], const struct net_addr *a);
+void eve_number(struct wbuf *w, uint64_t v);
+void eve_str(struct wbuf *w, const char *s);
+/* "table 64", "procedure 10"; empty when it names no object. */
+struct span eve_object(char buf[40], const struct obs *o);
+const char *eve_verdict(enum verdict v); /* NULL when nothing was judged */
+/* The observation a decision or violation is about; NULL for others. */
+const struct obs *eve_judged(const struct event *ev);
+
+#endif
