@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy-lang/front/diag.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#include "policy-lang/front/text.h"
 
 static bool count(struct diags *d, enum diag_level level)
 {
@@ -165,6 +166,29 @@ static size_t chars(struct span s)
 	return n;
 }
 
+/* The source may hold what we are complaining about: each character that is
+ * malformed or cannot be seen becomes one '?'. */
+static void print_text(FILE *out, struct span text)
+{
+	struct cur c = cur_of(text);
+
+	while (cur_left(&c) > 0) {
+		struct cur next = c;
+		uint32_t code;
+
+		if (!text_char(&next, &code)) {
+			cur_take(&c, 1);
+			fputc('?', out);
+			continue;
+		}
+		if (text_invisible(code))
+			fputc('?', out);
+		else
+			fwrite(text.p + c.off, 1, next.off - c.off, out);
+		c = next;
+	}
+}
+
 static void print_line(FILE *out, struct span source, uint32_t line,
 		       uint32_t col, uint32_t len)
 {
@@ -174,12 +198,7 @@ static void print_line(FILE *out, struct span source, uint32_t line,
 	if (line == 0 || source.n == 0)
 		return;
 	fprintf(out, "%5u | ", line);
-	for (size_t i = 0; i < text.n; i++) {
-		/* The source may hold what we are complaining about. */
-		bool ctl = text.p[i] < 0x20 || text.p[i] == 0x7f;
-
-		fputc(ctl ? '?' : text.p[i], out);
-	}
+	print_text(out, text);
 	fprintf(out, "\n      | %*s", (int)(col > 1 ? col - 1 : 0), "");
 	if (len == 0)
 		len = 1;

@@ -653,6 +653,21 @@ bool ph_between(const struct src *s, const struct ynode *n, uint16_t *from,
 	return false;
 }
 
+static bool no_reason(struct words *w)
+{
+	const char *names[REASON_COUNT];
+	const char *near;
+	char hint[64];
+
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		names[i] = reason_text((enum reason)i);
+	near = nearest(w->w[w->at], names, REASON_COUNT);
+	if (near)
+		snprintf(hint, sizeof(hint), "did you mean '%s'?", near);
+	w->code = 3210;
+	return no_word(w, w->at, near ? hint : NULL, "a reason");
+}
+
 bool ph_expect(const struct src *s, const struct ynode *n,
 	       struct pol_step_src *step)
 {
@@ -682,10 +697,8 @@ bool ph_expect(const struct src *s, const struct ynode *n,
 			   w.at + 1 < w.count && next_is(&w, "because")) {
 			because = true;
 			step->because = reason_find(w.w[w.at]);
-			if (step->because == REASON_NONE) {
-				w.code = 3210;
-				return no_word(&w, w.at, NULL, "a reason");
-			}
+			if (step->because == REASON_NONE)
+				return no_reason(&w);
 			w.at++;
 		} else {
 			return no_phrase(&w);

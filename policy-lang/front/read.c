@@ -274,8 +274,8 @@ static void party_tls(struct rd *r, const struct ynode *v, void *at)
 
 	p->tls = true;
 	read_map(r, v, &tls_keys, at);
-	if (v->type == Y_MAP && !p->n_tls_name && !p->n_tls_pin &&
-	    !p->tls_end_to_end)
+	if (v->type == Y_MAP && !yaml_get(v, "names") &&
+	    !yaml_get(v, "spki-sha256") && !p->tls_end_to_end)
 		bad(&r->s, v->key, 2209, "who may answer?",
 		    "tls needs names or spki-sha256");
 }

@@ -245,6 +245,25 @@ static const struct word builtin_words[] = {
 	{NULL, 0},
 };
 
+/* A state of the platform, misspelled? */
+static bool is_near_builtin(struct rd *r, const struct ynode *v)
+{
+	const char *names[BUILTIN_COUNT];
+	char buf[SHOW], hint[64];
+	const char *near;
+
+	for (size_t i = 0; i < BUILTIN_COUNT; i++)
+		names[i] = builtin_words[i].name;
+	near = nearest(v->s, names, BUILTIN_COUNT);
+	if (!near || name_find(&r->states, (const char *)v->s.p) >= 0 ||
+	    nearest(v->s, r->states.v, r->states.n))
+		return false;
+	snprintf(hint, sizeof(hint), "did you mean '%s'?", near);
+	bad(&r->s, v, 3203, hint, "no state is called '%s'",
+	    show(buf, v->s));
+	return true;
+}
+
 static int state_of(struct rd *r, const struct ynode *v)
 {
 	for (const struct word *w = builtin_words; w->name; w++) {
@@ -259,6 +278,8 @@ static int state_of(struct rd *r, const struct ynode *v)
 		    "'%s' is not for rules", (const char *)v->s.p);
 		return -1;
 	}
+	if (v->type == Y_SCALAR && is_near_builtin(r, v))
+		return -1;
 	return resolve(r, v, &r->states, 3203, "state");
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/wbuf.h"
 #include "policy-lang/front/diag.h"
+#include "policy-lang/front/text.h"
 
 struct tree {
 	struct pool *pool;
@@ -25,51 +26,6 @@ struct tree {
 };
 
 /* --- the text as such ------------------------------------------------------ */
-
-struct code_range {
-	uint32_t lo, hi;
-};
-
-/* Controls, bidirectional controls, and what nobody can see. */
-static const struct code_range invisible[] = {
-	{0x00, 0x09},	    {0x0b, 0x1f},	{0x7f, 0x9f},
-	{0xad, 0xad},	    {0x34f, 0x34f},	{0x61c, 0x61c},
-	{0x115f, 0x1160},   {0x17b4, 0x17b5},	{0x180b, 0x180e},
-	{0x200b, 0x200f},   {0x2028, 0x202e},	{0x2060, 0x206f},
-	{0x3164, 0x3164},   {0xfe00, 0xfe0f},	{0xfeff, 0xfeff},
-	{0xffa0, 0xffa0},   {0xfff0, 0xfffb},	{0xfffe, 0xffff},
-	{0xe0000, 0xe0fff},
-};
-
-static bool is_invisible(uint32_t c)
-{
-	for (size_t i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++) {
-		if (c >= invisible[i].lo && c <= invisible[i].hi)
-			return true;
-	}
-	return false;
-}
-
-/* One UTF-8 character: its code, shortest form only; false when malformed. */
-static bool utf8(struct cur *c, uint32_t *code)
-{
-	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-	uint8_t b = cur_u8(c);
-	int more = b < 0x80 ? 0 : b < 0xc2 ? -1 : b < 0xe0 ? 1 :
-		   b < 0xf0 ? 2 : b < 0xf5 ? 3 : -1;
-
-	if (more < 0)
-		return false;
-	*code = more ? b & (0x3fu >> more) : b;
-	for (int i = 0; i < more; i++) {
-		b = cur_u8(c);
-		if ((b & 0xc0) != 0x80)
-			return false;
-		*code = *code << 6 | (b & 0x3f);
-	}
-	return cur_ok(c) && *code >= least[more] && *code <= 0x10ffff &&
-	       (*code < 0xd800 || *code > 0xdfff);
-}
 
 static void complain(struct tree *t, struct diag_at at, uint16_t code,
 		     const char *hint, const char *text)
@@ -109,7 +65,7 @@ static bool check_text(struct tree *t)
 		return false;
 	}
 	while (cur_left(&c) > 0) {
-		if (!utf8(&c, &code)) {
+		if (!text_char(&c, &code)) {
 			complain(t, at, 1101, "save the file as UTF-8",
 				 "not UTF-8");
 			return false;
@@ -119,7 +75,7 @@ static bool check_text(struct tree *t)
 			at.col = 1;
 			continue;
 		}
-		if (is_invisible(code) && bad_line != at.line) {
+		if (text_invisible(code) && bad_line != at.line) {
 			bad_line = at.line;
 			bad_char(t, at, code);
 		}
@@ -312,8 +268,8 @@ static void check_value(struct tree *t, const struct ynode *n)
 	struct cur c = cur_of(n->s);
 	uint32_t code = 0;
 
-	while (cur_left(&c) > 0 && utf8(&c, &code)) {
-		if (code == '\n' || is_invisible(code)) {
+	while (cur_left(&c) > 0 && text_char(&c, &code)) {
+		if (code == '\n' || text_invisible(code)) {
 			bad_char(t, at_node(n), code);
 			return;
 		}
@@ -352,7 +308,9 @@ static void scalar(struct tree *t, const yaml_event_t *ev)
 	if (v.n > YAML_MAX_SCALAR)
 		complain(t, at_node(n), 1111, NULL,
 			 "a scalar longer than 4 KiB");
-	if (n->style == Y_PLAIN) {
+	if (ev->data.scalar.anchor || ev->data.scalar.tag) {
+		n->end = n->start; /* the marks begin before the value */
+	} else if (n->style == Y_PLAIN) {
 		/* The mark of its end may lie on a later line. */
 		n->end = n->start + v.n;
 		n->len = (uint32_t)count_chars(v);
