@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/capture.h"
 
+#include "enforcer/capture_names.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -26,6 +28,7 @@ struct capture {
 	struct span rest; /* octets in buffer that nobody has taken yet */
 	bool plain;       /* packets are read here, see next_plain */
 	bool swapped;     /* most significant octet first */
+	struct capture_names *names; /* NULL: the format has none */
 	const char *name; /* the caller's path, or "standard input" */
 	int fd;
 	enum link_type link;
@@ -109,12 +112,17 @@ static ssize_t serve(void *cookie, char *buf, size_t n)
 {
 	struct capture *c = cookie;
 	struct span s = span_sub(c->rest, 0, n);
+	ssize_t got = (ssize_t)s.n;
 
-	if (s.n == 0)
-		return read_some(c, buf, n);
-	memcpy(buf, s.p, s.n);
-	c->rest = span_from(c->rest, s.n);
-	return (ssize_t)s.n;
+	if (s.n) {
+		memcpy(buf, s.p, s.n);
+		c->rest = span_from(c->rest, s.n);
+	} else {
+		got = read_some(c, buf, n);
+	}
+	if (c->names && got > 0)
+		capture_names_read(c->names, span_of(buf, (size_t)got));
+	return got;
 }
 
 static int close_fd(void *cookie)
@@ -185,6 +193,11 @@ static void look_at_head(struct capture *c)
 	}
 }
 
+static bool is_pcapng(const struct capture *c)
+{
+	return span_eq(span_sub(c->rest, 0, 4), span_of("\x0a\x0d\x0d\x0a", 4));
+}
+
 static int start_pcap(struct capture *c, struct err *e)
 {
 	char text[PCAP_ERRBUF_SIZE];
@@ -216,6 +229,11 @@ static int open_file(struct capture *c, struct err *e)
 	if (fill(c, FILE_HEAD) < 0)
 		return err_set(e, E_IO, 0, "%s", strerror(c->error));
 	look_at_head(c);
+	if (is_pcapng(c)) {
+		c->names = calloc(1, sizeof(*c->names));
+		if (!c->names)
+			return err_set(e, E_NOMEM, 0, "out of memory");
+	}
 	c->file = fopencookie(c, "r", io);
 	if (!c->file)
 		return err_set(e, E_NOMEM, 0, "out of memory");
@@ -260,6 +278,7 @@ void capture_close(struct capture *c)
 		close(c->fd);
 	free(c->buffer);
 	free(c->file_buffer);
+	free(c->names);
 	free(c);
 }
 
@@ -308,6 +327,7 @@ static int next_plain(struct capture *c, struct capture_packet *out,
 	if (caplen > c->format.snaplen)
 		out->octets = span_sub(out->octets, 0, c->format.snaplen);
 	out->link = c->link;
+	out->iface = (struct span){0};
 	c->packets++;
 	return 1;
 }
@@ -335,6 +355,7 @@ int capture_next(struct capture *c, struct capture_packet *out, struct err *e)
 	out->octets = span_of(octets, h->caplen);
 	out->wire_len = h->len;
 	out->link = c->link;
+	out->iface = c->names ? capture_names_next(c->names) : (struct span){0};
 	return 1;
 }
 

@@ -19,7 +19,9 @@ struct capture_packet {
 	uint32_t wire_len;
 	int64_t us; /* since 1970 */
 	enum link_type link;
-	uint16_t sub_ns; /* nanoseconds beyond us, 0..999 */
+	uint16_t sub_ns;   /* nanoseconds beyond us, 0..999 */
+	struct span iface; /* name of its interface, where a pcapng file says
+			    * one; valid until the capture is closed */
 };
 /* 1: a packet; 0: the end; negative: e says what and at which packet. */
 int capture_next(struct capture *c, struct capture_packet *out, struct err *e)

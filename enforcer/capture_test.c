@@ -212,6 +212,61 @@ static void test_not_files(void **state)
 	}
 }
 
+/* Interfaces with names: eth0, one without a name, vif1.0; each option ends
+ * the block with "end of options". */
+#define NG_ETH0                                                                \
+	"01000000 20000000 01000000 00000400 0200 0400 65746830 00000000 "     \
+	"20000000 "
+#define NG_VIF10                                                               \
+	"01000000 24000000 01000000 00000400 0200 0600 76696631 2e300000 "     \
+	"00000000 24000000 "
+#define NG_PACKET_OF(i)                                                        \
+	"06000000 24000000 " i                                                 \
+	" 00000000 83841e00 02000000 3c000000 abcd0000 24000000 "
+#define NG_SIMPLE "03000000 14000000 02000000 abcd0000 14000000 "
+static void test_names(void **state)
+{
+	static const struct {
+		const char *why, *hex;
+		const char *want[4]; /* of each packet; NULL ends */
+	} rows[] = {
+		{"no names",                        NG_HEAD NG_ETHER NG_PACKET, {""}    },
+		{"one",			     NG_HEAD NG_ETH0 NG_PACKET,  {"eth0"}},
+		{"three, one without a name",
+		 NG_HEAD NG_ETH0 NG_ETHER NG_VIF10 NG_PACKET_OF("02000000")
+			 NG_PACKET_OF("00000000") NG_PACKET_OF("01000000"),
+		 {"vif1.0", "eth0", ""}						 },
+		{"an interface in the middle",
+		 NG_HEAD NG_ETH0 NG_PACKET_OF("00000000")
+			 NG_VIF10 NG_PACKET_OF("01000000"),
+		 {"eth0", "vif1.0"}						     },
+		{"a simple packet is of the first",
+		 NG_HEAD NG_VIF10 NG_ETH0 NG_SIMPLE,
+		 {"vif1.0"}							     },
+		{"a new section counts again",
+		 NG_HEAD NG_ETH0 NG_PACKET NG_HEAD NG_VIF10 NG_PACKET,
+		 {"eth0", "vif1.0"}						     },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *path = write_hex("in.pcap", rows[i].hex);
+		struct capture_packet p;
+		struct capture *c;
+		struct err e = {0};
+
+		print_message("# %s\n", rows[i].why);
+		assert_int_equal(capture_open(&c, path, &e), 0);
+		for (size_t k = 0; k < 4 && rows[i].want[k]; k++) {
+			assert_int_equal(capture_next(c, &p, &e), 1);
+			assert_true(span_is(p.iface, rows[i].want[k]));
+		}
+		assert_int_equal(capture_next(c, &p, &e), 0);
+		capture_close(c);
+	}
+	unlink(in_dir("in.pcap"));
+}
+
 static void slurp(const char *path, char *buf, size_t cap, size_t *n)
 {
 	FILE *f = fopen(path, "r");
@@ -303,11 +358,9 @@ static void test_join(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_not_files),
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_abort),
-		cmocka_unit_test(test_join),
+		cmocka_unit_test(test_read),  cmocka_unit_test(test_not_files),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_abort), cmocka_unit_test(test_join),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -291,6 +291,7 @@ static int one_packet(struct replay *r, const struct capture_packet *p,
 		.link = p->link,
 		.octets = p->octets,
 		.wire_len = p->wire_len,
+		.iface = p->iface,
 	};
 
 	if (r->packets == 1)
