@@ -240,8 +240,10 @@ static int run(struct export *x, const char *path, const char *out)
 	struct err e = {0};
 	int rc = reader_open(&r, path, &e);
 
-	if (rc)
-		return tool_failed(path, &e);
+	if (rc) {
+		tool_say(path, e.text);
+		return EXIT_TROUBLE;
+	}
 	if (out) {
 		rc = to_file(x, r, path, out);
 	} else {

@@ -141,8 +141,10 @@ static int run(struct show *s, const char *path)
 	struct err e = {0};
 	int rc = reader_open(&r, path, &e);
 
-	if (rc)
-		return tool_failed(path, &e);
+	if (rc) {
+		tool_say(path, e.text);
+		return EXIT_TROUBLE;
+	}
 	rc = all(s, r, &e);
 	reader_close(r);
 	if (rc)

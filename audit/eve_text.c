@@ -119,8 +119,10 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 		eve_str(w, what);
 		wbuf_u8(w, ' ');
 	}
-	eve_str(w, ev->type == EV_FLOW ? ev->flow_end ? "flow-end" : "flow-start"
-				     : event_type_name(ev));
+	if (ev->type == EV_FLOW)
+		eve_str(w, ev->flow_end ? "flow-end" : "flow-start");
+	else
+		eve_str(w, event_type_name(ev));
 	wbuf_u8(w, ' ');
 	if (ev->has_tuple || ev->guest.n)
 		text_peer(w, ev);

@@ -87,7 +87,7 @@ static const struct {
 	{"verify /nowhere/a.db", 2, "No such file"},
 	{"verify /dev/null", 2, "metergate-audit: /dev/null: "},
 	{"verify " __FILE__, 2, "not an audit database"},
-	{"show " __FILE__, 1, "not a database"},
+	{"show " __FILE__, 2, "not a database"},
 	{"verify %D", 0, "\nok 600 records\n"},
 	{"export --format xml %D", 2, "--format"},
 	{"export -o /nowhere/x %D", 2, "metergate-audit: /nowhere/x: No such"},
