@@ -56,6 +56,8 @@ struct pipeline_conf {
 	 * and none of these, the binding decides. */
 	const struct pipeline_guest *guests;
 	size_t n_guests;
+	/* NULL: the registry's; NULL-terminated */
+	const struct dissector *const *dissectors;
 };
 
 struct pipeline_guest {
