@@ -64,7 +64,7 @@ static void one(struct kit *k, struct span unit, bool pass)
 	int rc;
 
 	check_frame(k, unit);
-	memcpy(&before, k->m, sizeof(before));
+	kit_copy(&before, k->m);
 	arena_reset(&k->arena);
 	memset(&k->e, 0, sizeof(k->e));
 	/* Something is in the list already. */
@@ -87,7 +87,7 @@ static void one(struct kit *k, struct span unit, bool pass)
 	}
 	dissector_c1222.settle(&k->c, pass);
 	if (!pass || (rc && rc != E_MORE)) {
-		memcpy(&after, k->m, sizeof(after));
+		kit_copy(&after, k->m);
 		assert(kit_same(&before, &after, k->c.now.mono));
 	}
 }
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		k = kit_new();
 		kit_key(k, 1, KEY);
 	}
-	memset(k->m, 0, dissector_c1222.machine_size);
+	memset(k->m, 0, KIT_MACHINE);
 	k->c.lenient = cur_u8(&c) & 1;
 	for (int i = 0; i < UNITS_MAX && cur_left(&c) > 0; i++) {
 		uint8_t flags = cur_u8(&c);

@@ -928,12 +928,12 @@ static void undone(void **state)
 		int rc;
 
 		kit_way(k, rows[i].dir, 17);
-		memcpy(before, k->m, sizeof(*before));
+		kit_copy(before, k->m);
 		rc = kit_dissect(k, kit_make(rows[i].m, buf));
 		if (rc && rc != E_MORE)
 			fail_msg("%s: %s", rows[i].why, k->e.text);
 		dissector_c1222.settle(&k->c, false);
-		memcpy(after, k->m, sizeof(*after));
+		kit_copy(after, k->m);
 		if (!kit_same(before, after, k->c.now.mono))
 			fail_msg("%s left a trace", rows[i].why);
 		if (rows[i].pass)

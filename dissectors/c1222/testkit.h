@@ -245,13 +245,15 @@ static inline void kit_seal(const struct kit_msg *m, struct span unit)
 	aes128_key(aes, key);
 	eaxp_prepare(&k, aes);
 	eaxp_canonical(&a, m->key_id, m->iv, &n);
-	memcpy(out, h.body.p, h.body.n);
+	if (h.body.n)
+		memcpy(out, h.body.p, h.body.n);
 	if (eaxp_seal(&k, aes, (enum eaxp_mode)h.mode, wbuf_span(&n), h.body,
 		      out, mac) != 0)
 		abort();
 	aes128_free(aes);
 	/* The unit is ours, const only on its way here. */
-	memcpy((void *)(uintptr_t)h.body.p, out, h.body.n);
+	if (h.body.n)
+		memcpy((void *)(uintptr_t)h.body.p, out, h.body.n);
 	w = wbuf_of((void *)(uintptr_t)h.mac.p, EAXP_MAC);
 	wbuf_put(&w, span_of(mac, EAXP_MAC));
 }
@@ -327,27 +329,27 @@ static inline void kit_normal(struct c1222_machine *m, struct mono now)
 	}
 	for (uint32_t i = 0; i < SEG_BUFFERS; i++) {
 		struct seg *s = &m->seg[i];
-		uint8_t *o = m->seg_octets[i];
 
 		if (now.ns - s->born_ns > SEG_TIMEOUT_S * NS_PER_S)
 			s->live = false;
-		if (!s->live) {
+		if (!s->live)
 			memset(s, 0, sizeof(*s));
-			memset(o, 0, sizeof(m->seg_octets[i]));
-			continue;
-		}
 		for (uint32_t j = s->n_slices; j < SEG_SLICES; j++)
 			s->slice[j] = (struct seg_slice){0, 0};
-		for (uint32_t at = 0; at <= SEG_OCTETS; at++) {
-			bool held = false;
+	}
+}
 
-			for (uint32_t j = 0; j < s->n_slices; j++)
-				held |= at >= s->slice[j].off &&
-					at < (uint32_t)s->slice[j].off +
-						     s->slice[j].n;
-			if (!held)
-				o[at] = 0;
-		}
+/* All but the buffers of segments: they count only where a slice lies. */
+#define KIT_MACHINE offsetof(struct c1222_machine, seg_octets)
+
+static inline void kit_copy(struct c1222_machine *to,
+			    const struct c1222_machine *from)
+{
+	memcpy(to, from, KIT_MACHINE);
+	for (uint32_t i = 0; i < SEG_BUFFERS; i++) {
+		if (from->seg[i].live)
+			memcpy(to->seg_octets[i], from->seg_octets[i],
+			       from->seg[i].total);
 	}
 }
 
@@ -357,7 +359,18 @@ static inline bool kit_same(struct c1222_machine *a, struct c1222_machine *b,
 {
 	kit_normal(a, now);
 	kit_normal(b, now);
-	return memcmp(a, b, sizeof(*a)) == 0;
+	if (memcmp(a, b, KIT_MACHINE) != 0)
+		return false;
+	for (uint32_t i = 0; i < SEG_BUFFERS; i++) {
+		for (uint32_t j = 0; j < a->seg[i].n_slices; j++) {
+			const struct seg_slice *l = &a->seg[i].slice[j];
+
+			if (memcmp(a->seg_octets[i] + l->off,
+				   b->seg_octets[i] + l->off, l->n) != 0)
+				return false;
+		}
+	}
+	return true;
 }
 
 #endif
