@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From octets to decisions: which protocol, what it says, what policy says to
+ * that, and the events that tell it.
+ */
+#include "enforcer/pipeline/state.h"
+
+#define DIS_UNKNOWN (-1)
+#define DIS_NONE    (-2)
+#define DECIDE_OCTETS 16 /* by then a stream has shown what it speaks */
+
+static const struct dissector *dissector_of(const struct work *w)
+{
+	return w->f->dis >= 0 ? w->p->dis[w->f->dis] : NULL;
+}
+
+static struct dis_ctx context(struct work *w)
+{
+	struct pipeline *p = w->p;
+	const struct flow *f = w->f;
+	struct dis_ctx c = {.now = w->now,
+			    .tup = w->pkt->tup,
+			    .dir = side_dir(f, w->s),
+			    .lenient = !strict(p),
+			    .midstream = f->midstream,
+			    .arena = &p->arena};
+
+	if (f->dis >= 0) {
+		c.machine = p->guest[f->guest].block[f->dis];
+		c.conf = p->conf.dissector_conf[f->dis];
+		if (p->dis[f->dis]->flow_size)
+			c.flow = p->flow_mem + w->f_idx * p->flow_stride +
+				 p->flow_off[f->dis];
+	}
+	return c;
+}
+
+bool classify(struct work *w, struct span octets)
+{
+	struct pipeline *p = w->p;
+	const struct net_tuple *t = &w->f->tup;
+	int maybe = DIS_NONE;
+
+	if (w->f->dis != DIS_UNKNOWN)
+		return true;
+	for (size_t i = 0; i < p->n_dis; i++) {
+		enum recognise r = p->dis[i]->recognise(octets, t->sport,
+							t->dport, t->proto);
+
+		if (r == RECOGNISE_YES) {
+			w->f->dis = (int16_t)i;
+			return true;
+		}
+		if (r == RECOGNISE_MAYBE && maybe == DIS_NONE)
+			maybe = (int)i;
+	}
+	if (maybe != DIS_NONE && t->proto == PROTO_TCP &&
+	    octets.n < DECIDE_OCTETS)
+		return false;
+	/* The port decides: whose it is refuses what it cannot read. */
+	w->f->dis = (int16_t)maybe;
+	return true;
+}
+
+int64_t frame_units(struct work *w, struct span octets, struct err *e)
+{
+	const struct dissector *d = dissector_of(w);
+	struct dis_ctx c = context(w);
+	size_t at = 0;
+
+	if (!d)
+		return (int64_t)octets.n; /* opaque: any piece is a unit */
+	while (at < octets.n) {
+		size_t len = 0;
+		enum frame fr = d->frame(&c, span_from(octets, at), &len, e);
+
+		if (fr == FRAME_BAD)
+			return -1;
+		if (fr == FRAME_MORE)
+			break;
+		at += len;
+	}
+	return (int64_t)at;
+}
+
+enum reason stream_leftover(struct work *w, struct span rest)
+{
+	const struct dissector *d = dissector_of(w);
+	struct dis_ctx c = context(w);
+
+	if (!d)
+		return w->f->dis == DIS_UNKNOWN ? REASON_INCOMPLETE :
+						  REASON_NONE;
+	return d->leftover(&c, rest);
+}
+
+/* --- events ------------------------------------------------------------------- */
+
+static const struct obs *carrier(const struct work *w,
+				 const struct judged_unit *u)
+{
+	return u->n ? &w->p->obs[u->first] : NULL;
+}
+
+static void unit_event(struct work *w, const struct judged_unit *u,
+		       struct event *ev, enum event_type type)
+{
+	event_base(w, ev, type);
+	ev->pcap_cnt = u->pcap_cnt;
+	ev->octets = u->octets;
+	ev->message = carrier(w, u);
+	if (u->n > 1) {
+		ev->leaves = &w->p->obs[u->first + 1];
+		ev->n_leaves = u->n - 1;
+	}
+}
+
+static void tell_protocol(struct work *w, const struct judged_unit *u)
+{
+	struct event ev;
+
+	unit_event(w, u, &ev, EV_PROTOCOL);
+	w->sink->event(w->sink->arg, &ev);
+}
+
+/* Oddities that were let pass: one anomaly each. */
+static void tell_notes(struct work *w, const struct judged_unit *u)
+{
+	for (uint32_t i = 0; i < u->n; i++) {
+		const struct obs *o = &w->p->obs[u->first + i];
+
+		for (unsigned k = 0; k < o->n && obs_has(o, F_NOTE); k++) {
+			uint64_t cnt = w->pcap_cnt;
+
+			if (o->f[k].field != F_NOTE)
+				continue;
+			w->pcap_cnt = u->pcap_cnt;
+			anomaly(w, (enum reason)o->f[k].u, NULL,
+				strict(w->p) ? VERDICT_ALLOW : VERDICT_NONE);
+			w->pcap_cnt = cnt;
+		}
+	}
+}
+
+static void fill_decision(struct event *ev, const struct pol_decision *d)
+{
+	ev->verdict = d->permit ? VERDICT_ALLOW : VERDICT_DENY;
+	ev->monitored = d->monitored;
+	ev->reasons = d->reasons;
+	ev->reason = d->reason;
+	ev->party = d->party;
+	ev->detail = d->text[0] ? d->text : NULL;
+	ev->would_pass = d->would_pass;
+	ev->n_rules = d->n_rules;
+	memcpy(ev->rules, d->rules, sizeof(ev->rules));
+	ev->n_budgets = d->n_budgets;
+	memcpy(ev->budgets, d->budgets, sizeof(ev->budgets));
+}
+
+static void tell_violation(struct work *w, const struct judged_unit *u)
+{
+	struct event ev;
+
+	unit_event(w, u, &ev, EV_VIOLATION);
+	fill_decision(&ev, &u->d);
+	ev.verdict = VERDICT_DENY;
+	ev.leaf = u->d.leaf < ev.n_leaves ? u->d.leaf : 0;
+	w->p->stats.denied++;
+	w->sink->event(w->sink->arg, &ev);
+}
+
+/* What a dissector refused: an anomaly, with what policy had to say. */
+static void tell_refused(struct work *w, const struct judged_unit *u,
+			 const struct err *e)
+{
+	struct event ev;
+
+	unit_event(w, u, &ev, EV_ANOMALY);
+	if (strict(w->p)) {
+		fill_decision(&ev, &u->d);
+		ev.verdict = VERDICT_DENY;
+		w->p->stats.denied++;
+	}
+	reasons_add(&ev.reasons, u->refused);
+	ev.reason = u->refused;
+	ev.detail = e->text[0] ? e->text : NULL;
+	ev.message = NULL;
+	ev.leaves = NULL;
+	ev.n_leaves = 0;
+	w->p->stats.anomalies[u->refused]++;
+	w->sink->event(w->sink->arg, &ev);
+}
+
+/* --- policy --------------------------------------------------------------------- */
+
+static struct pol_peer peer_of(const struct work *w, const struct obs *message)
+{
+	const struct flow *f = w->f;
+	bool guest_first = f->first_dir == DIR_OUT;
+	bool out = side_dir(f, w->s) == DIR_OUT;
+	struct pol_peer peer = {
+		.addr = guest_first ? f->tup.dst : f->tup.src,
+		.port = guest_first ? f->tup.dport : f->tup.sport,
+		.proto = f->tup.proto,
+		.machine = f->peer,
+		.local_port = guest_first ? 0 : f->tup.dport,
+	};
+
+	if (message) {
+		peer.aptitle = obs_get_span(message, out ? F_CALLED :
+							   F_CALLING);
+		peer.authenticated = !out && obs_get(message, F_MAC, 0) == 1;
+	}
+	return peer;
+}
+
+static void ask_policy(struct work *w, struct judged_unit *u)
+{
+	struct pipeline *p = w->p;
+	struct pol_msg m = {
+		.machine = (size_t)p->guest[w->f->guest].machine,
+		.dir = side_dir(w->f, w->s),
+		.peer = peer_of(w, carrier(w, u)),
+		.flow = w->f->id,
+		.message = carrier(w, u),
+		.leaves = u->n > 1 ? &p->obs[u->first + 1] : NULL,
+		.n_leaves = u->n > 1 ? u->n - 1 : 0,
+		.octets = u->octets,
+		.now = w->now,
+		.refused = u->refused,
+		.retry = u->n && obs_has(&p->obs[u->first], F_RETRY),
+	};
+
+	pol_judge(p->conf.state, &m, &u->d);
+}
+
+bool judge_packet(struct work *w, uint32_t octets)
+{
+	struct pipeline *p = w->p;
+	struct pol_peer peer = peer_of(w, NULL);
+	struct pol_decision d = {0};
+	struct event ev;
+
+	if (pol_packet(p->conf.state, (size_t)p->guest[w->f->guest].machine,
+		       side_dir(w->f, w->s), &peer, octets, w->now, &d))
+		return true;
+	event_base(w, &ev, EV_VIOLATION);
+	fill_decision(&ev, &d);
+	ev.verdict = VERDICT_DENY;
+	if (ev.reason == REASON_NONE)
+		ev.reason = REASON_LIMIT_EXCEEDED;
+	ev.octets = octets;
+	p->stats.denied++;
+	w->sink->event(w->sink->arg, &ev);
+	return false;
+}
+
+bool judge_open(struct work *w)
+{
+	struct pipeline *p = w->p;
+	struct pol_peer peer = peer_of(w, NULL);
+	struct pol_decision d = {0};
+	struct event ev;
+
+	pol_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
+		 side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
+	if (d.permit) {
+		w->f->opened = true;
+		return true;
+	}
+	event_base(w, &ev, EV_VIOLATION);
+	fill_decision(&ev, &d);
+	p->stats.denied++;
+	w->sink->event(w->sink->arg, &ev);
+	return false;
+}
+
+/* --- units ------------------------------------------------------------------------ */
+
+/* The packet that completed the unit: the first one that reaches its end. */
+static uint64_t completed_by(const struct work *w, const struct judge *j,
+			     size_t end)
+{
+	const struct pipeline *p = w->p;
+	uint32_t seq = j->seq + (uint32_t)end;
+
+	if (j->datagram || !strict(p))
+		return w->pcap_cnt;
+	for (uint32_t h = w->f->side[w->s].held; h != NONE;
+	     h = p->held[h].next) {
+		if ((int32_t)(p->held[h].end_seq - seq) >= 0)
+			return p->held[h].pcap_cnt;
+	}
+	return w->pcap_cnt;
+}
+
+/* Which message a segment belongs to: calling title and invocation id. */
+static uint64_t message_key(const struct work *w, const struct obs *o)
+{
+	uint8_t b[128];
+	struct wbuf k = wbuf_of(b, sizeof(b));
+
+	wbuf_be(&k, obs_get(o, F_CALLING_INV, 0), 8);
+	wbuf_put(&k, span_sub(obs_get_span(o, F_CALLING), 0, 64));
+	return siphash24(&w->p->conf.key, wbuf_span(&k));
+}
+
+/* Facts and decision of one unit that was read. */
+static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
+{
+	const struct obs *o = carrier(w, u);
+	struct dis_ctx c = context(w);
+
+	w->p->stats.units++;
+	w->p->stats.observations += u->n ? u->n - 1 : 0;
+	if (o && obs_has(o, F_SEG_TOTAL)) {
+		j->whole = true;
+		j->key = message_key(w, o);
+	}
+	tell_protocol(w, u);
+	tell_notes(w, u);
+	if (strict(w->p)) {
+		ask_policy(w, u);
+		if (!u->d.permit) {
+			j->bad = true;
+			j->why = u->d.reason;
+			j->action = u->d.action;
+			tell_violation(w, u);
+		}
+	}
+	if (dissector_of(w))
+		dissector_of(w)->settle(&c, !j->bad);
+}
+
+/* A unit that was refused by its dissector. Only what is sealed may pass, as
+ * opaque, where a rule grants that. */
+static void judge_refused(struct work *w, struct judge *j,
+			  struct judged_unit *u, const struct err *e)
+{
+	struct dis_ctx c = context(w);
+	struct obs_list out = {w->p->obs, u->first, OBS_MAX};
+	struct obs *o;
+
+	u->refused = e->reason > REASON_NONE && e->reason < REASON_COUNT ?
+			     (enum reason)e->reason :
+			     REASON_MALFORMED;
+	if (strict(w->p)) {
+		o = obs_add(&out, OBS_C1222_MESSAGE);
+		if (o)
+			o = obs_add(&out, OBS_OPAQUE);
+		if (o) {
+			obs_u64(o, F_OCTETS, u->octets);
+			u->n = 2;
+		}
+		ask_policy(w, u);
+	}
+	if (u->d.permit && u->refused == REASON_UNKNOWN_KEY) {
+		u->refused = REASON_NONE;
+		dissector_of(w)->settle(&c, true);
+		return;
+	}
+	j->bad = true;
+	j->why = u->refused;
+	j->action = u->d.action;
+	tell_refused(w, u, e);
+	u->n = 0;
+	dissector_of(w)->settle(&c, false);
+}
+
+/* One part of a message in several datagrams. */
+static void judge_part(struct work *w, struct judge *j, struct judged_unit *u)
+{
+	const struct obs *o = carrier(w, u);
+	struct dis_ctx c = context(w);
+
+	j->part = true;
+	if (o)
+		j->key = message_key(w, o);
+	tell_protocol(w, u);
+	dissector_of(w)->settle(&c, true);
+	w->p->n_units--;
+}
+
+static struct judged_unit *unit_next(struct work *w, const struct judge *j,
+				     size_t at, size_t len)
+{
+	struct pipeline *p = w->p;
+	struct judged_unit *u, *prev = NULL;
+
+	if (p->n_units == UNITS_MAX)
+		return NULL;
+	if (p->n_units)
+		prev = &p->unit[p->n_units - 1];
+	u = &p->unit[p->n_units++];
+	u->first = prev ? prev->first + prev->n : 0;
+	u->n = 0;
+	u->refused = REASON_NONE;
+	u->octets = (uint32_t)len;
+	u->pcap_cnt = completed_by(w, j, at + len);
+	memset(&u->d, 0, offsetof(struct pol_decision, rules));
+	u->d.n_rules = u->d.n_budgets = 0;
+	u->d.would_pass = (struct span){0};
+	u->d.text[0] = 0;
+	return u;
+}
+
+static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
+{
+	struct pipeline *p = w->p;
+	struct span unit = span_sub(j->octets, at, len);
+	struct judged_unit *u = unit_next(w, j, at, len);
+	struct err e = {0};
+	struct obs_list out;
+	struct dis_ctx c = context(w);
+	int rc;
+
+	if (!u) {
+		j->bad = true;
+		j->why = REASON_TOO_MANY_UNITS;
+		anomaly(w, j->why, NULL,
+			strict(p) ? VERDICT_DENY : VERDICT_NONE);
+		return;
+	}
+	out = (struct obs_list){p->obs, u->first, OBS_MAX};
+	rc = dissector_of(w)->dissect(&c, unit, &out, &e);
+	u->n = out.n - u->first;
+	if (rc == 0)
+		judge_read(w, j, u);
+	else if (rc == E_MORE && e.reason == REASON_NONE)
+		judge_part(w, j, u);
+	else
+		judge_refused(w, j, u, &e);
+}
+
+/* No dissector: what there is, is opaque. */
+static void judge_opaque(struct work *w, struct judge *j)
+{
+	struct judged_unit *u = unit_next(w, j, 0, j->octets.n);
+	struct obs_list out = {w->p->obs, 0, OBS_MAX};
+	struct obs *o;
+
+	if (!u)
+		return;
+	out.n = u->first;
+	if (!obs_add(&out, OBS_FLOW_OPEN))
+		return;
+	o = obs_add(&out, OBS_OPAQUE);
+	if (o)
+		obs_u64(o, F_OCTETS, j->octets.n);
+	u->n = out.n - u->first;
+	j->used = j->octets.n;
+	if (!strict(w->p))
+		return; /* nothing was read, nothing is told */
+	ask_policy(w, u);
+	if (!u->d.permit) {
+		j->bad = true;
+		j->why = u->d.reason;
+		j->action = u->d.action;
+		tell_violation(w, u);
+	}
+}
+
+/* Facts only: each unit is told as soon as it is read. */
+static void flush_facts(struct work *w)
+{
+	if (strict(w->p))
+		return;
+	w->p->n_units = 0;
+	arena_reset(&w->p->arena);
+}
+
+void judge_units(struct work *w, struct judge *j)
+{
+	const struct dissector *d = dissector_of(w);
+
+	j->used = 0;
+	if (!d) {
+		judge_opaque(w, j);
+		return;
+	}
+	while (j->used < j->octets.n && j->used < j->limit && !j->bad) {
+		struct dis_ctx c = context(w);
+		struct span rest = span_from(j->octets, j->used);
+		struct err e = {0};
+		size_t len = 0;
+		enum frame fr = d->frame(&c, rest, &len, &e);
+
+		if (fr == FRAME_MORE)
+			break;
+		if (fr == FRAME_BAD) {
+			struct judged_unit *u =
+				unit_next(w, j, j->used, rest.n);
+
+			if (u) {
+				judge_refused(w, j, u, &e);
+			} else {
+				j->bad = true;
+				j->why = REASON_TOO_MANY_UNITS;
+			}
+			break;
+		}
+		judge_one(w, j, j->used, len);
+		j->used += len;
+		flush_facts(w);
+	}
+	if (j->datagram && !j->bad && j->used < j->octets.n) {
+		anomaly(w, REASON_MALFORMED, "octets behind the message",
+			strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
+		j->bad = true;
+		j->why = REASON_MALFORMED;
+	}
+}
+
+static void forget_units(struct work *w)
+{
+	w->p->n_units = 0;
+	arena_reset(&w->p->arena);
+}
+
+void units_allowed(struct work *w)
+{
+	struct pipeline *p = w->p;
+
+	if (!strict(p)) {
+		forget_units(w);
+		return;
+	}
+	pol_commit(p->conf.state);
+	for (uint32_t i = 0; i < p->n_units; i++) {
+		const struct judged_unit *u = &p->unit[i];
+		struct event ev;
+
+		unit_event(w, u, &ev, EV_DECISION);
+		fill_decision(&ev, &u->d);
+		ev.would_pass = (struct span){0};
+		for (uint32_t k = 0; k < ev.n_leaves; k++) {
+			ev.leaf = k;
+			p->stats.allowed++;
+			w->sink->event(w->sink->arg, &ev);
+		}
+	}
+	forget_units(w);
+}
+
+void units_undone(struct work *w)
+{
+	struct pipeline *p = w->p;
+
+	if (!strict(p)) {
+		forget_units(w);
+		return;
+	}
+	pol_abort(p->conf.state);
+	for (uint32_t i = 0; i < p->n_units; i++) {
+		const struct judged_unit *u = &p->unit[i];
+		struct event ev;
+
+		if (!u->d.permit || u->n == 0)
+			continue; /* told already */
+		unit_event(w, u, &ev, EV_VIOLATION);
+		fill_decision(&ev, &u->d);
+		ev.verdict = VERDICT_DENY;
+		ev.would_pass = (struct span){0};
+		ev.reasons = (struct reasons){{0}};
+		reasons_add(&ev.reasons, REASON_SIBLING_DENIED);
+		ev.reason = REASON_SIBLING_DENIED;
+		ev.detail = "allowed, but shares its packet with something "
+			    "refused: not sent, not charged";
+		p->stats.denied++;
+		w->sink->event(w->sink->arg, &ev);
+	}
+	forget_units(w);
+}

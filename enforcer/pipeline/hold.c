@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets whose verdict is due, and how it is given: once, after its event. */
+#include <assert.h>
+
+#include "enforcer/pipeline/state.h"
+
+uint32_t held_new(struct work *w, const struct packet_in *in)
+{
+	struct pipeline *p = w->p;
+	uint32_t h = p->free_held;
+	struct held *e;
+
+	if (h == NONE)
+		return NONE;
+	e = &p->held[h];
+	p->free_held = e->next;
+	*e = (struct held){.id = in->id,
+			   .pcap_cnt = in->pcap_cnt,
+			   .since = in->now.mono,
+			   .next = NONE,
+			   .sib = NONE,
+			   .octets = (uint32_t)in->octets.n,
+			   .flow = NONE};
+	p->stats.held_now++;
+	if (p->stats.held_now > p->stats.held_peak)
+		p->stats.held_peak = p->stats.held_now;
+	return h;
+}
+
+void held_append(struct pipeline *p, uint32_t *head, uint32_t *last, uint32_t h)
+{
+	p->held[h].next = NONE;
+	if (*head == NONE)
+		*head = h;
+	else
+		p->held[*last].next = h;
+	*last = h;
+}
+
+static void one_verdict(struct work *w, struct held *e, enum packet_verdict v,
+			enum reason why)
+{
+	struct pipeline_stats *st = &w->p->stats;
+
+	if (e->passed)
+		return;
+	if (v == PACKET_PASS) {
+		st->passed++;
+	} else {
+		st->dropped++;
+		st->drops[why]++;
+	}
+	w->sink->verdict(w->sink->arg, e->id, v, why);
+}
+
+void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
+		  enum reason why)
+{
+	struct pipeline *p = w->p;
+
+	assert(v == PACKET_PASS || why != REASON_NONE);
+	while (h != NONE) {
+		struct held *e = &p->held[h];
+		uint32_t sib = e->sib;
+
+		one_verdict(w, e, v, why);
+		e->next = p->free_held;
+		p->free_held = h;
+		p->stats.held_now--;
+		h = sib;
+	}
+}
+
+void drop_held(struct work *w, uint32_t h, enum reason why)
+{
+	struct held *e = &w->p->held[h];
+	uint64_t cnt = w->pcap_cnt;
+
+	if (!strict(w->p)) {
+		/* Nothing is refused when only facts are asked for. */
+		held_verdict(w, h, PACKET_PASS, REASON_NONE);
+		return;
+	}
+	w->pcap_cnt = e->pcap_cnt;
+	anomaly(w, why, NULL, VERDICT_DENY);
+	w->pcap_cnt = cnt;
+	held_verdict(w, h, PACKET_DROP, why);
+}
+
+void drop_list(struct work *w, uint32_t *head, enum reason why)
+{
+	while (*head != NONE) {
+		uint32_t h = *head;
+
+		*head = w->p->held[h].next;
+		drop_held(w, h, why);
+	}
+}

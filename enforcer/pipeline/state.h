@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the pipeline remembers. Everything is in arrays of fixed size, made by
+ * pipeline_new; indices instead of pointers, NONE for nothing.
+ */
+#ifndef ENFORCER_PIPELINE_STATE_H
+#define ENFORCER_PIPELINE_STATE_H
+
+#include "core/wbuf.h"
+#include "enforcer/pipeline/packet.h"
+#include "enforcer/pipeline/pipeline.h"
+
+#define NONE UINT32_MAX
+
+#define BUF_HOLD (PIPELINE_HOLD_OCTETS + 64 * 1024) /* and a GSO packet */
+#define BUF_RING (32 * 1024) /* judged octets kept for comparing; 2^n */
+#define BUFS	 1024
+#define RECLAIM_LOOK 64 /* oldest flows looked at for a spare buffer */
+#define OOO_OCTETS 2048 /* a segment that came too early */
+#define OOO_MAX	   512
+#define OOO_SIDE   32 /* of one direction */
+#define FRAG_OCTETS (64 * 1024)
+#define FRAG_PARTS  64
+#define OBS_MAX	    1024 /* of all units of one packet */
+#define UNITS_MAX   128
+#define ARENA_OCTETS (256 * 1024)
+#define GUESTS_MAX  POL_MAX_MACHINES
+
+#define FRAG_TIMEOUT	(30 * NS_PER_S)
+#define SEGMENT_TIMEOUT (30 * NS_PER_S) /* of ACSE segments */
+#define TCP_IDLE	(7200 * NS_PER_S)
+#define UDP_IDLE	(180 * NS_PER_S)
+#define CLOSED_IDLE	(60 * NS_PER_S)
+
+/* A packet whose verdict is due. */
+struct held {
+	uint64_t id, pcap_cnt;
+	struct mono since;
+	uint32_t next; /* in its list */
+	uint32_t sib;  /* other fragments of the same datagram */
+	uint32_t octets;
+	uint32_t end_seq; /* TCP: the octet behind its data */
+	uint64_t key;	  /* ACSE segments: which message */
+	uint32_t flow;
+	uint8_t side;
+	bool passed; /* facts only: the verdict was given at once */
+};
+
+/* What one end of a flow sends. */
+struct side {
+	bool known;    /* a sequence number was seen */
+	bool syn;      /* its SYN passed */
+	bool fin;      /* its FIN passed */
+	bool has_edge; /* the receiver's window was seen */
+	bool has_ts, has_wscale;
+	bool lost;     /* facts only: framing lost, nothing more is read */
+	uint8_t wscale;
+	uint32_t isn;
+	uint32_t nxt;	 /* the octet after those taken in order */
+	uint32_t judged; /* the octet after those judged */
+	uint32_t acked;	 /* the receiver has everything before it */
+	uint32_t edge;	 /* the receiver takes nothing from it on */
+	uint32_t tsval;
+	uint32_t buf;	     /* of struct buffer, or NONE */
+	uint32_t held, last; /* list of packets, oldest first */
+	uint32_t ooo;	     /* list of early segments, in order */
+	uint32_t n_ooo;
+	uint32_t segs; /* list of packets with ACSE segments */
+};
+
+enum tcp_state { TCP_NEW, TCP_SYN_SENT, TCP_SYN_ACKED, TCP_OPEN, TCP_CLOSED };
+
+struct flow {
+	struct net_tuple tup; /* from the initiator */
+	uint64_t id;
+	uint32_t next;		   /* in its bucket, or in the free list */
+	uint32_t older, newer;	   /* LRU */
+	uint16_t guest;
+	bool used, denied, opened; /* opened: policy was asked */
+	bool midstream;
+	uint8_t tcp; /* enum tcp_state */
+	uint8_t first_dir; /* enum dir of the initiator's packets */
+	int16_t dis;	   /* index in dissectors; -1 not known, -2 none */
+	int peer;	   /* the other end is this machine, or -1 */
+	struct mono start, last;
+	uint64_t pkts[2], octets[2]; /* by enum dir */
+	struct side side[2];	     /* 0: the initiator's */
+};
+
+struct buffer {
+	uint32_t next; /* free list */
+	uint32_t from; /* sequence number of hold[0] */
+	uint32_t n;    /* octets in hold, not judged */
+	uint32_t ring_n; /* judged octets in ring, the newest ones */
+	uint8_t hold[BUF_HOLD];
+	uint8_t ring[BUF_RING]; /* octet of seq s at s % BUF_RING */
+};
+
+struct early {
+	uint32_t next, seq, n, held;
+	bool fin;
+	uint8_t octets[OOO_OCTETS];
+};
+
+struct frag {
+	bool used;
+	struct net_tuple tup; /* ports 0 */
+	uint32_t id, total;   /* total 0: the last part was not seen */
+	struct mono since;
+	uint32_t held, n_parts;
+	bool bad; /* refused: later parts too */
+	struct {
+		uint32_t from, to;
+	} part[FRAG_PARTS];
+	uint8_t octets[FRAG_OCTETS];
+};
+
+struct guest {
+	char name[48];
+	int machine; /* index in the policy set, or -1 */
+	uint32_t flows;
+	void *block[DISSECTORS_MAX]; /* machine blocks */
+};
+
+/* One unit of the packet at hand. */
+struct judged_unit {
+	uint32_t first, n; /* observations; the first is the carrier */
+	uint32_t octets;
+	uint64_t pcap_cnt;
+	enum reason refused;
+	struct pol_decision d;
+};
+
+struct pipeline {
+	struct pipeline_conf conf;
+	struct pipeline_guest *rule; /* who is a machine */
+	uint16_t *rule_guest;	     /* of each rule: index in guest */
+	size_t n_rules;
+	struct guest guest[GUESTS_MAX];
+	size_t n_guests;
+	bool anonymous; /* facts only, no guests named */
+	const struct dissector *const *dis;
+	size_t n_dis;
+	uint64_t flow_seq;
+	uint8_t *flow_mem; /* flow blocks of the dissectors */
+	size_t flow_stride, flow_off[DISSECTORS_MAX];
+	size_t size;
+
+	struct flow *flow;
+	uint32_t *bucket, n_buckets, free_flow;
+	uint32_t oldest[2], newest[2]; /* LRU: other, TCP */
+	uint32_t share;		       /* flows of one guest */
+	struct held *held;
+	uint32_t free_held;
+	struct buffer *buf;
+	uint32_t free_buf;
+	struct early *early;
+	uint32_t free_early;
+	struct frag *frag;
+	uint32_t n_frags;
+
+	struct obs *obs;
+	struct arena arena;
+	struct judged_unit unit[UNITS_MAX];
+	uint32_t n_units;
+	struct pipeline_stats stats;
+};
+
+/* The packet at hand, with where its actions go. */
+struct work {
+	struct pipeline *p;
+	const struct pipeline_sink *sink;
+	struct now now;
+	uint64_t pcap_cnt;
+	const struct packet *pkt;
+	uint32_t held; /* its entry */
+	struct flow *f;
+	uint32_t f_idx;
+	uint8_t s; /* side that sent it */
+};
+
+static inline bool strict(const struct pipeline *p)
+{
+	return p->conf.policy != NULL;
+}
+
+static inline enum dir side_dir(const struct flow *f, uint8_t s)
+{
+	return (enum dir)(s ? !f->first_dir : f->first_dir);
+}
+
+/* hold.c: packets and their verdicts */
+uint32_t held_new(struct work *w, const struct packet_in *in);
+/* Give the verdict of h and its siblings and forget them. A drop needs an
+ * event before it: drop_held makes one. */
+void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
+		  enum reason why);
+void held_append(struct pipeline *p, uint32_t *head, uint32_t *last,
+		 uint32_t h);
+/* An anomaly that names the packet, then the drop. Facts only: the anomaly,
+ * then a pass. */
+void drop_held(struct work *w, uint32_t h, enum reason why);
+void drop_list(struct work *w, uint32_t *head, enum reason why);
+
+/* flow.c */
+uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s);
+uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
+		  enum dir first_dir, int peer, enum reason *why);
+void flow_touch(struct pipeline *p, uint32_t i, struct now now);
+void flow_end(struct work *w, uint32_t i, enum reason why);
+void flow_expire(struct work *w, uint32_t most);
+void flow_event(struct work *w, uint32_t i, bool end);
+
+/* stream.c: one TCP segment, checked and put in order */
+void stream_packet(struct work *w);
+/* Everything of the flow that waits is refused; both ends are reset. */
+void stream_refuse(struct work *w, enum reason why);
+void buffer_free(struct pipeline *p, struct side *s);
+void early_free(struct work *w, struct side *s, enum reason why);
+
+/* frag.c: true when pkt is whole now (its payload in the pool) */
+bool frag_add(struct work *w, struct packet *pkt);
+void frag_expire(struct work *w, bool all);
+
+/* decide.c */
+struct judge {
+	struct span octets; /* not judged, in order */
+	bool datagram;
+	uint32_t seq;	/* TCP: of the first of them */
+	size_t limit;	/* units that begin at or behind it can wait */
+	size_t used;	/* out: octets of the units judged */
+	bool bad;	/* out: refused, and told */
+	bool part;	/* out: a datagram that is one part of a message */
+	bool whole;	/* out: it completed such a message */
+	uint64_t key;	/* out: which */
+	enum reason why;
+	enum pol_action action;
+};
+/* Which protocol do these octets speak? False: more are needed to say. */
+bool classify(struct work *w, struct span octets);
+/* Read and judge units; policy's charges are left tentative. What is refused
+ * has been told when it returns with bad. */
+void judge_units(struct work *w, struct judge *j);
+/* The units judged leave: tell and charge. */
+void units_allowed(struct work *w);
+/* They do not, for a reason that was told: tell that, and undo. */
+void units_undone(struct work *w);
+/* How far framing gets: octets of complete units. -1: never further. */
+int64_t frame_units(struct work *w, struct span octets, struct err *e);
+/* The stream ended here: is what is left over in order? */
+enum reason stream_leftover(struct work *w, struct span rest);
+/* May this flow be opened? Tells when not. */
+bool judge_open(struct work *w);
+/* Octets and packets that are about to leave. Tells when there is no room. */
+bool judge_packet(struct work *w, uint32_t octets);
+
+/* pipeline.c */
+void event_base(struct work *w, struct event *ev, enum event_type type);
+void anomaly(struct work *w, enum reason why, const char *detail,
+	     enum verdict v);
+struct span guest_name(const struct pipeline *p, uint32_t guest);
+
+#endif

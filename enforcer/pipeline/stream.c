@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP: only what the receiver would take, in order, and the same octets for
+ * the same place (inline-inspection section 1). Segments wait until the units
+ * they carry are judged; then they leave, or both ends are reset.
+ *
+ * When only facts are asked for nothing is refused: the same order is made,
+ * what is odd is told, and a stream may begin in its middle.
+ */
+#include "enforcer/pipeline/state.h"
+
+static int32_t diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+/* --- buffers ------------------------------------------------------------------ */
+
+/* A buffer that is only kept for comparing, of one of the oldest flows. */
+static bool reclaim(struct pipeline *p)
+{
+	uint32_t i = p->oldest[1];
+
+	for (int n = 0; n < RECLAIM_LOOK && i != NONE; n++) {
+		struct flow *f = &p->flow[i];
+
+		for (int k = 0; k < 2; k++) {
+			struct side *s = &f->side[k];
+
+			if (s->buf != NONE && p->buf[s->buf].n == 0 &&
+			    diff(s->acked, s->judged) >= 0) {
+				buffer_free(p, s);
+				return true;
+			}
+		}
+		i = f->newer;
+	}
+	return false;
+}
+
+static struct buffer *buffer_of(struct pipeline *p, struct side *s, bool make)
+{
+	struct buffer *b;
+
+	if (s->buf != NONE)
+		return &p->buf[s->buf];
+	if (!make || (p->free_buf == NONE && !reclaim(p)))
+		return NULL;
+	s->buf = p->free_buf;
+	b = &p->buf[s->buf];
+	p->free_buf = b->next;
+	b->n = b->ring_n = 0;
+	return b;
+}
+
+void buffer_free(struct pipeline *p, struct side *s)
+{
+	if (s->buf == NONE)
+		return;
+	p->buf[s->buf].next = p->free_buf;
+	p->free_buf = s->buf;
+	s->buf = NONE;
+}
+
+/* Keep judged octets until they are acknowledged, for comparing. */
+static void ring_add(struct buffer *b, uint32_t seq, struct span s)
+{
+	if (s.n > BUF_RING) {
+		seq += (uint32_t)(s.n - BUF_RING);
+		s = span_from(s, s.n - BUF_RING);
+	}
+	for (size_t done = 0; done < s.n;) {
+		size_t at = (seq + done) % BUF_RING;
+		size_t n = BUF_RING - at;
+
+		if (n > s.n - done)
+			n = s.n - done;
+		memcpy(b->ring + at, span_from(s, done).p, n);
+		done += n;
+	}
+	b->ring_n += (uint32_t)s.n;
+	if (b->ring_n > BUF_RING)
+		b->ring_n = BUF_RING;
+}
+
+/* Are these the octets that were taken before? Everything of s lies below
+ * nxt. *known: all of it could be compared. */
+static bool same_octets(struct pipeline *p, struct side *me, uint32_t seq,
+			struct span s, bool *known)
+{
+	struct buffer *b = buffer_of(p, me, false);
+	uint32_t low = me->judged - (b ? b->ring_n : 0);
+	struct cur c = cur_of(s);
+
+	*known = b && diff(seq, low) >= 0;
+	if (b && diff(seq, low) < 0)
+		cur_take(&c, (size_t)diff(low, seq) < s.n ?
+				     (size_t)diff(low, seq) :
+				     s.n);
+	if (!b)
+		return true;
+	while (cur_left(&c) > 0) {
+		uint32_t at = seq + (uint32_t)c.off;
+		uint8_t was;
+
+		if (diff(at, me->judged) < 0)
+			was = b->ring[at % BUF_RING];
+		else if ((uint32_t)diff(at, me->judged) < b->n)
+			was = b->hold[at - me->judged];
+		else
+			return true; /* taken without a buffer */
+		if (cur_u8(&c) != was)
+			return false;
+	}
+	return true;
+}
+
+/* --- refusing ------------------------------------------------------------------ */
+
+void early_free(struct work *w, struct side *s, enum reason why)
+{
+	struct pipeline *p = w->p;
+
+	while (s->ooo != NONE) {
+		uint32_t i = s->ooo;
+
+		s->ooo = p->early[i].next;
+		if (p->early[i].held != NONE)
+			drop_held(w, p->early[i].held, why);
+		p->early[i].next = p->free_early;
+		p->free_early = i;
+	}
+	s->n_ooo = 0;
+}
+
+static void reset_end(struct work *w, const struct side *from, uint8_t s)
+{
+	const struct flow *f = w->f;
+	struct segment_out out = {.tup = f->tup,
+				  .seq = from->judged,
+				  .ack = f->side[!s].judged,
+				  .flags = TCP_RST | TCP_ACK};
+
+	if (!w->sink->inject || !from->known)
+		return;
+	if (s) {
+		out.tup.src = f->tup.dst;
+		out.tup.dst = f->tup.src;
+		out.tup.sport = f->tup.dport;
+		out.tup.dport = f->tup.sport;
+	}
+	w->sink->inject(w->sink->arg, &out);
+}
+
+void stream_refuse(struct work *w, enum reason why)
+{
+	struct flow *f = w->f;
+
+	(void)why;
+	for (uint8_t s = 0; s < 2; s++) {
+		drop_list(w, &f->side[s].held, REASON_SIBLING_DENIED);
+		drop_list(w, &f->side[s].segs, REASON_SIBLING_DENIED);
+		early_free(w, &f->side[s], REASON_SIBLING_DENIED);
+		buffer_free(w->p, &f->side[s]);
+	}
+	if (!strict(w->p) || f->denied)
+		return;
+	f->denied = true;
+	for (uint8_t s = 0; s < 2; s++)
+		reset_end(w, &f->side[s], s);
+}
+
+/* Refuse this packet, and with it the stream it belongs to. */
+static void refuse(struct work *w, uint32_t h, enum reason why)
+{
+	drop_held(w, h, why);
+	stream_refuse(w, why);
+}
+
+/* --- units ---------------------------------------------------------------------- */
+
+static void release(struct work *w, struct side *me, uint32_t end)
+{
+	while (me->held != NONE &&
+	       diff(w->p->held[me->held].end_seq, end) <= 0) {
+		uint32_t h = me->held;
+
+		me->held = w->p->held[h].next;
+		held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	}
+}
+
+/* May all packets up to end leave, as packets? */
+static bool packets_fit(struct work *w, struct side *me, uint32_t end)
+{
+	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
+		if (diff(w->p->held[h].end_seq, end) > 0)
+			break;
+		if (!judge_packet(w, w->p->held[h].octets))
+			return false;
+	}
+	return true;
+}
+
+/* n octets at the start of the unjudged ones are judged. */
+static void judged(struct work *w, struct side *me, struct span octets,
+		   size_t n)
+{
+	struct buffer *b = buffer_of(w->p, me, strict(w->p) || n < octets.n);
+
+	if (b) {
+		ring_add(b, me->judged, span_sub(octets, 0, n));
+		if (n < octets.n)
+			memmove(b->hold, span_from(octets, n).p, octets.n - n);
+		b->n = (uint32_t)(octets.n - n);
+	}
+	me->judged += (uint32_t)n;
+}
+
+/* Keep what cannot be judged yet. False: it never will be. */
+static bool keep(struct work *w, struct side *me, struct span octets)
+{
+	struct buffer *b;
+
+	if (octets.n > PIPELINE_HOLD_OCTETS)
+		return false;
+	b = buffer_of(w->p, me, octets.n > 0);
+	if (!b)
+		return octets.n == 0;
+	if (octets.n && octets.p != b->hold)
+		memmove(b->hold, octets.p, octets.n);
+	b->n = (uint32_t)octets.n;
+	return true;
+}
+
+static void read_facts(struct work *w, struct side *me, struct span octets)
+{
+	struct judge j = {.octets = octets,
+			  .seq = me->judged,
+			  .limit = octets.n};
+
+	if (me->lost || !classify(w, octets)) {
+		if (me->lost || !keep(w, me, octets))
+			me->judged = me->nxt;
+		return;
+	}
+	judge_units(w, &j);
+	units_allowed(w);
+	if (j.bad)
+		me->lost = true;
+	if (me->lost) {
+		me->judged = me->nxt;
+		buffer_free(w->p, me);
+		return;
+	}
+	judged(w, me, octets, j.used);
+	if (octets.n - j.used > PIPELINE_HOLD_OCTETS) {
+		anomaly(w, REASON_HOLD_LIMIT, NULL, VERDICT_NONE);
+		me->lost = true;
+		me->judged = me->nxt;
+	}
+}
+
+/* The end of the last waiting packet that complete units cover. */
+static bool covered(struct work *w, const struct side *me, uint32_t upto,
+		    uint32_t *end)
+{
+	bool any = false;
+
+	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
+		if (diff(w->p->held[h].end_seq, upto) > 0)
+			break;
+		*end = w->p->held[h].end_seq;
+		any = true;
+	}
+	return any;
+}
+
+static void judge_stream(struct work *w, struct side *me, struct span octets)
+{
+	struct judge j = {.octets = octets, .seq = me->judged};
+	int64_t complete;
+	uint32_t end;
+	struct err e = {0};
+
+	if (!classify(w, octets)) {
+		if (!keep(w, me, octets))
+			stream_refuse(w, REASON_RESOURCE);
+		return;
+	}
+	complete = frame_units(w, octets, &e);
+	if (complete < 0) {
+		/* Judged all the same: what is refused is told and counted. */
+		j.limit = octets.n;
+		judge_units(w, &j);
+		units_undone(w);
+		stream_refuse(w, j.why);
+		return;
+	}
+	if (!covered(w, me, me->judged + (uint32_t)complete, &end)) {
+		if (!keep(w, me, octets)) {
+			anomaly(w, REASON_HOLD_LIMIT, NULL, VERDICT_DENY);
+			stream_refuse(w, REASON_HOLD_LIMIT);
+		}
+		return;
+	}
+	j.limit = diff(end, me->judged) > 0 ? (size_t)diff(end, me->judged) : 0;
+	judge_units(w, &j);
+	if (j.bad || !packets_fit(w, me, end)) {
+		units_undone(w);
+		stream_refuse(w, j.why);
+		return;
+	}
+	units_allowed(w);
+	judged(w, me, octets, j.used);
+	release(w, me, end);
+}
+
+/* Octets in order: n of them, at nxt. */
+static void take(struct work *w, struct side *me, struct span s)
+{
+	struct buffer *b = buffer_of(w->p, me, false);
+
+	me->nxt += (uint32_t)s.n;
+	if (b && b->n) {
+		if (s.n > BUF_HOLD - b->n) {
+			anomaly(w, REASON_HOLD_LIMIT, NULL,
+				strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
+			me->lost = true;
+			stream_refuse(w, REASON_HOLD_LIMIT);
+			return;
+		}
+		memcpy(b->hold + b->n, s.p, s.n);
+		b->n += (uint32_t)s.n;
+		s = span_of(b->hold, b->n);
+	}
+	if (strict(w->p))
+		judge_stream(w, me, s);
+	else
+		read_facts(w, me, s);
+}
+
+/* --- order ---------------------------------------------------------------------- */
+
+static void close_side(struct work *w, struct side *me)
+{
+	struct buffer *b = buffer_of(w->p, me, false);
+	struct span rest = b ? span_of(b->hold, b->n) : (struct span){0};
+	enum reason why = REASON_NONE;
+
+	if (rest.n && !me->lost)
+		why = stream_leftover(w, rest);
+	me->fin = true;
+	me->nxt++;
+	if (why) {
+		anomaly(w, why, "the stream ended inside a unit",
+			strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
+		stream_refuse(w, why);
+		return;
+	}
+	me->judged = me->nxt;
+	if (w->f->side[0].fin && w->f->side[1].fin)
+		w->f->tcp = TCP_CLOSED;
+}
+
+/* One segment whose first new octet is the next one. */
+static void in_order(struct work *w, struct side *me, uint32_t seq,
+		     struct span s, bool fin, uint32_t h)
+{
+	size_t old = diff(me->nxt, seq) > 0 ? (size_t)diff(me->nxt, seq) : 0;
+	struct held *e = &w->p->held[h];
+
+	e->end_seq = seq + (uint32_t)s.n + fin;
+	e->flow = w->f_idx;
+	if (strict(w->p)) {
+		held_append(w->p, &me->held, &me->last, h);
+	} else {
+		/* Read first, so that what it says precedes its verdict. */
+		e->next = NONE;
+	}
+	if (old < s.n && !me->fin)
+		take(w, me, span_from(s, old));
+	if (fin && !me->fin && !w->f->denied)
+		close_side(w, me);
+	if (!strict(w->p))
+		held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	else if (!w->f->denied)
+		release(w, me, me->judged);
+}
+
+static bool keep_early(struct work *w, struct side *me, uint32_t seq,
+		       struct span s, bool fin)
+{
+	struct pipeline *p = w->p;
+	uint32_t i = p->free_early, *at = &me->ooo;
+	struct early *e;
+
+	if (i == NONE || s.n > OOO_OCTETS || me->n_ooo == OOO_SIDE)
+		return false;
+	e = &p->early[i];
+	p->free_early = e->next;
+	e->seq = seq;
+	e->n = (uint32_t)s.n;
+	e->fin = fin;
+	e->held = w->held;
+	if (s.n)
+		memcpy(e->octets, s.p, s.n);
+	while (*at != NONE && diff(p->early[*at].seq, seq) <= 0)
+		at = &p->early[*at].next;
+	e->next = *at;
+	*at = i;
+	me->n_ooo++;
+	return true;
+}
+
+static void segment(struct work *w, struct side *me, uint32_t seq,
+		    struct span s, bool fin, uint32_t h);
+
+/* Early segments whose turn has come. */
+static void catch_up(struct work *w, struct side *me)
+{
+	struct pipeline *p = w->p;
+
+	while (me->ooo != NONE &&
+	       diff(p->early[me->ooo].seq, me->nxt) <= 0 && !w->f->denied) {
+		uint32_t i = me->ooo;
+		struct early *e = &p->early[i];
+		uint64_t cnt = w->pcap_cnt;
+
+		me->ooo = e->next;
+		me->n_ooo--;
+		w->pcap_cnt = p->held[e->held].pcap_cnt;
+		segment(w, me, e->seq, span_of(e->octets, e->n), e->fin,
+			e->held);
+		w->pcap_cnt = cnt;
+		e->next = p->free_early;
+		p->free_early = i;
+	}
+}
+
+/* A segment that begins at or before nxt. */
+static void segment(struct work *w, struct side *me, uint32_t seq,
+		    struct span s, bool fin, uint32_t h)
+{
+	size_t old = diff(me->nxt, seq) > 0 ? (size_t)diff(me->nxt, seq) : 0;
+	bool known = true;
+
+	if (old > s.n)
+		old = s.n; /* the rest is the place of a FIN */
+	if (old && !same_octets(w->p, me, seq, span_sub(s, 0, old), &known)) {
+		if (!strict(w->p)) {
+			anomaly(w, REASON_EVASION, NULL, VERDICT_NONE);
+			held_verdict(w, h, PACKET_PASS, REASON_NONE);
+		} else {
+			refuse(w, h, REASON_EVASION);
+		}
+		return;
+	}
+	/* Too old to compare: the receiver has it, so nothing is lost. */
+	if (old && !known && strict(w->p)) {
+		drop_held(w, h, REASON_TCP_WINDOW);
+		return;
+	}
+	in_order(w, me, seq, s, fin, h);
+}
+
+/* --- the checks ------------------------------------------------------------------- */
+
+static enum reason check_syn(struct work *w, struct side *me, struct side *you)
+{
+	const struct tcp_head *t = &w->pkt->tcp;
+	struct flow *f = w->f;
+	bool ack = t->flags & TCP_ACK;
+
+	if (t->flags & (TCP_FIN | TCP_RST))
+		return REASON_TCP_FLAGS;
+	if (w->pkt->payload.n)
+		return REASON_TCP_SYN_DATA;
+	if (me->syn)
+		/* Again, the same: answered by the same. */
+		return t->seq == me->isn && f->tcp != TCP_OPEN ?
+			       REASON_NONE :
+			       REASON_TCP_HANDSHAKE;
+	if (ack != (w->s == 1) || (ack && t->ack != you->nxt) ||
+	    (ack && f->tcp != TCP_SYN_SENT) || (!ack && f->tcp != TCP_NEW))
+		return REASON_TCP_HANDSHAKE;
+	me->syn = me->known = true;
+	me->isn = t->seq;
+	me->nxt = me->judged = me->acked = t->seq + 1;
+	me->has_wscale = t->has_wscale;
+	me->wscale = t->wscale;
+	me->has_ts = t->has_ts;
+	me->tsval = t->tsval;
+	if (ack) {
+		you->edge = t->ack + t->window;
+		you->has_edge = true;
+	}
+	f->tcp = ack ? TCP_SYN_ACKED : TCP_SYN_SENT;
+	return REASON_NONE;
+}
+
+static enum reason check_reset(struct work *w, struct side *me,
+			       struct side *you)
+{
+	const struct tcp_head *t = &w->pkt->tcp;
+	bool exact = me->known ? t->seq == me->nxt || t->seq == me->judged :
+				 t->flags & TCP_ACK && t->ack == you->nxt;
+
+	if (!exact)
+		return REASON_TCP_RESET;
+	w->f->tcp = TCP_CLOSED;
+	return REASON_NONE;
+}
+
+/* What a receiver would not take as part of an open connection. */
+static enum reason check_open(struct work *w, struct side *me,
+			      struct side *you)
+{
+	const struct tcp_head *t = &w->pkt->tcp;
+	uint32_t len = (uint32_t)w->pkt->payload.n;
+	bool both = me->has_wscale && you->has_wscale;
+
+	if (!(t->flags & TCP_ACK))
+		return REASON_TCP_FLAGS;
+	if (t->flags & TCP_URG)
+		return REASON_TCP_URGENT;
+	if (w->f->tcp == TCP_SYN_ACKED && w->s == 0 && t->ack == you->nxt)
+		w->f->tcp = TCP_OPEN;
+	if (w->f->tcp == TCP_CLOSED && len &&
+	    diff(t->seq + len, me->nxt) > 0)
+		return REASON_TCP_CLOSED;
+	if (w->f->tcp != TCP_OPEN && w->f->tcp != TCP_CLOSED)
+		return REASON_TCP_HANDSHAKE;
+	if (diff(t->ack, you->judged) > 0)
+		return REASON_TCP_ACK;
+	if (me->has_ts && t->has_ts && diff(t->tsval, me->tsval) < 0)
+		return REASON_TCP_TIMESTAMP;
+	if (me->has_edge && diff(t->seq + len, me->edge) > 0)
+		return REASON_TCP_WINDOW;
+	if (diff(t->seq, me->nxt) < -BUF_RING)
+		return REASON_TCP_WINDOW;
+	if (me->fin && diff(t->seq + len, me->nxt) > 0)
+		return REASON_TCP_CLOSED;
+	if (t->has_ts && diff(t->tsval, me->tsval) > 0)
+		me->tsval = t->tsval;
+	if (diff(t->ack, you->acked) > 0)
+		you->acked = t->ack;
+	if (!you->has_edge ||
+	    diff(t->ack + ((uint32_t)t->window << (both ? me->wscale : 0)),
+		 you->edge) > 0)
+		you->edge = t->ack +
+			    ((uint32_t)t->window << (both ? me->wscale : 0));
+	you->has_edge = true;
+	return REASON_NONE;
+}
+
+static enum reason check(struct work *w, struct side *me, struct side *you)
+{
+	uint8_t flags = w->pkt->tcp.flags;
+
+	if (w->f->denied)
+		return REASON_TCP_FLOW_DENIED;
+	if (flags & TCP_RST)
+		return check_reset(w, me, you);
+	if (flags & TCP_SYN)
+		return check_syn(w, me, you);
+	return check_open(w, me, you);
+}
+
+/* Facts only: learn where the stream is, and say what is odd. */
+static void look(struct work *w, struct side *me)
+{
+	const struct tcp_head *t = &w->pkt->tcp;
+	struct flow *f = w->f;
+
+	if (t->flags & TCP_SYN) {
+		me->syn = me->known = true;
+		me->isn = t->seq;
+		me->nxt = me->judged = t->seq + 1;
+		f->tcp = TCP_OPEN;
+		return;
+	}
+	if (t->flags & TCP_RST)
+		f->tcp = TCP_CLOSED;
+	if (me->known)
+		return;
+	me->known = true;
+	me->nxt = me->judged = t->seq;
+	if (!f->midstream && !f->side[!w->s].syn) {
+		f->midstream = true;
+		anomaly(w, REASON_MIDSTREAM, NULL, VERDICT_NONE);
+	}
+}
+
+/* A packet without data: it leaves at once. */
+static void bare(struct work *w, struct side *me)
+{
+	uint32_t h = w->held;
+
+	w->held = NONE;
+	if (strict(w->p)) {
+		if (!judge_packet(w, w->p->held[h].octets)) {
+			pol_abort(w->p->conf.state);
+			held_verdict(w, h, PACKET_DROP, REASON_LIMIT_EXCEEDED);
+			return;
+		}
+		pol_commit(w->p->conf.state);
+	}
+	held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	if (w->f->tcp == TCP_CLOSED && w->pkt->tcp.flags & TCP_RST) {
+		early_free(w, me, REASON_TCP_CLOSED);
+		drop_list(w, &me->held, REASON_INCOMPLETE);
+		drop_list(w, &w->f->side[!w->s].held, REASON_INCOMPLETE);
+	}
+}
+
+void stream_packet(struct work *w)
+{
+	struct side *me = &w->f->side[w->s], *you = &w->f->side[!w->s];
+	const struct tcp_head *t = &w->pkt->tcp;
+	struct span s = w->pkt->payload;
+	bool fin = t->flags & TCP_FIN;
+	uint32_t h = w->held;
+
+	if (strict(w->p)) {
+		enum reason why = check(w, me, you);
+
+		if (why) {
+			w->held = NONE;
+			drop_held(w, h, why);
+			return;
+		}
+	} else {
+		look(w, me);
+	}
+	if (t->flags & (TCP_SYN | TCP_RST) || (s.n == 0 && !fin)) {
+		bare(w, me);
+		return;
+	}
+	w->held = NONE;
+	if (diff(t->seq, me->nxt) > 0) {
+		w->held = h;
+		if (keep_early(w, me, t->seq, s, fin)) {
+			w->held = NONE;
+			return;
+		}
+		w->held = NONE;
+		if (!strict(w->p)) {
+			anomaly(w, REASON_TCP_GAP, NULL, VERDICT_NONE);
+			me->lost = true;
+		}
+		drop_held(w, h, REASON_TCP_GAP);
+		return;
+	}
+	segment(w, me, t->seq, s, fin, h);
+	catch_up(w, me);
+	/* Facts only: nothing is compared, so what does not wait can go. */
+	if (!strict(w->p) && me->buf != NONE && w->p->buf[me->buf].n == 0)
+		buffer_free(w->p, me);
+}
