@@ -374,7 +374,11 @@ static void put_rule(struct build *b, size_t i)
 		.action = (uint8_t)r->exceed.kind,
 		.flags = r->block ? LAY_RULE_BLOCK : 0,
 	};
+	uint8_t flags = r->kind == RULE_RESTRICT && !r->data.present ?
+				LAY_LIMIT_RULE :
+				LAY_LIMIT_RULE | LAY_LIMIT_MATCH;
 
+	/* A restriction without data counts whatever leaves. */
 	for (size_t k = 0; k < r->n_limit; k++)
 		put_limit(b, &r->limit[k], &r->exceed,
 			  (struct lay_limit){.meas = r->data.meas,
@@ -382,8 +386,7 @@ static void put_rule(struct build *b, size_t i)
 					     .rule = (uint32_t)i,
 					     .each = LAY_EACH_VM |
 						     LAY_EACH_PARTY,
-					     .flags = LAY_LIMIT_RULE |
-						      LAY_LIMIT_MATCH});
+					     .flags = flags});
 	vec_put(&b->s[LAY_RULE], &o, sizeof(o));
 }
 

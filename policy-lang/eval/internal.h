@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the evaluator is put together; private to eval/ and analysis/.
+ *
+ *   set.c     images composed into machines, parties and limits
+ *   party.c   addresses -> parties
+ *   match.c   observation -> columns that match
+ *   state.c   all that changes: one block of words and its undo log
+ *   guards.c  what else a grant asks for
+ *   limits.c  counters
+ *   answers.c requests that wait for their answers
+ *   judge.c   section 15, step by step (start reading here)
+ *   text.c    refusals in words
+ */
+#ifndef POLICY_LANG_EVAL_INTERNAL_H
+#define POLICY_LANG_EVAL_INTERNAL_H
+
+#include "core/siphash.h"
+#include "policy-lang/eval/eval.h"
+#include "policy-lang/image/view.h"
+
+#define NO_RULE LAY_NONE
+
+/* --- composed set ------------------------------------------------------------ */
+
+/* Addresses cut into intervals, each with the owners that cover it. */
+struct key128 {
+	uint64_t hi, lo;
+};
+struct ipmap {
+	struct key128 *start; /* ascending; the first is 0 */
+	uint64_t *owners;     /* bit per owner */
+	size_t n;
+};
+
+enum layer { LAYER_BASE, LAYER_VENDOR, LAYER_CUSTOMER, LAYERS };
+
+/* One limit of one image, with the place of its counters. */
+struct set_limit {
+	const struct lay_limit *l;
+	const struct pol_image *im;
+	uint8_t layer;
+	bool by_vm, by_party, by_meas;
+	bool by_group; /* parties of one operator count together */
+	uint32_t words;	   /* of one counter */
+	uint32_t parties;  /* counters beside each other */
+	uint32_t base;	   /* first word in the state */
+	uint32_t owner_vm; /* vendor: index of its machine */
+	struct span name;  /* "allow/send: 1 reading per day"; of set.names */
+};
+
+struct machine {
+	struct pol_machine pub;
+	struct pol_prefix addr[LAY_MAX_PREFIXES / LAY_MAX_VMS];
+	const struct pol_image *vendor; /* or NULL */
+	struct ipmap parties; /* prefixes of the vendor's parties */
+	uint64_t vm_of[POL_MAX_MACHINES]; /* parties that name machine k */
+	uint64_t anywhere; /* parties by ApTitle alone */
+	uint32_t n_party;
+	uint16_t group[LAY_MAX_PARTIES + 1];
+	/* Rows of the party dimension: n_party + 1 per layer, the last for an
+	 * unknown one. */
+	uint64_t *rows[LAYERS];
+	uint64_t floor_rules[LAY_MAX_RULES / 64]; /* what floors need */
+	uint64_t asked[LAY_MAX_RULES / 64];	  /* that others answer */
+	int64_t attestation_max;
+	bool refusal_limits;
+};
+
+struct pol_set {
+	const struct pol_image *base, *customer, *binding;
+	struct machine m[POL_MAX_MACHINES];
+	size_t n_m;
+	struct ipmap hosts; /* bound addresses: bit per machine */
+	struct set_limit *limit;
+	uint32_t n_limit;
+	char *names; /* of limits */
+	uint32_t base_limit, customer_limit; /* first of the layer */
+	uint32_t vendor_limit[POL_MAX_MACHINES];
+	uint32_t max_party; /* + 1 */
+	uint32_t n_group;
+	uint32_t counter_words;
+	bool has_flow_states;
+	struct pol_profile profile;
+	uint8_t digest[32];
+};
+
+static inline const struct pol_image *
+set_image(const struct pol_set *s, size_t m, enum layer l)
+{
+	return l == LAYER_BASE	   ? s->base :
+	       l == LAYER_VENDOR   ? s->m[m].vendor :
+				     s->customer;
+}
+
+static inline uint32_t set_first_limit(const struct pol_set *s, size_t m,
+				       enum layer l)
+{
+	return l == LAYER_BASE	   ? s->base_limit :
+	       l == LAYER_VENDOR   ? s->vendor_limit[m] :
+				     s->customer_limit;
+}
+
+/* party.c */
+int ipmap_build(struct ipmap *map, const struct pol_image *im, unsigned kind);
+void ipmap_free(struct ipmap *map);
+uint64_t ipmap_find(const struct ipmap *map, const struct net_addr *a);
+/* The party of a peer, or -1 with NONE, UNKNOWN_PARTY or PARTY_IDENTITY in
+ * *why. titles: its ApTitle must hold too. */
+int party_find(const struct pol_set *s, size_t m, const struct pol_peer *peer,
+	       bool titles, enum reason *why);
+int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
+
+/* --- state ------------------------------------------------------------------------ */
+
+#define ANSWERS	    64 /* outstanding requests per machine */
+#define ANSWER_NS   (120 * NS_PER_S)
+#define FLOW_STATES 256 /* states of connections per machine */
+#define UNDO_MAX    32768
+#define UNDO_SPARE  8192 /* what one message may need */
+#define ATTESTED_NS (24 * 3600 * NS_PER_S)
+
+struct undo {
+	uint32_t at;
+	uint64_t was;
+};
+
+enum { AN_ID, AN_FLOW, AN_INV, AN_TIME, AN_RULE, AN_FLAGS, AN_WORDS };
+enum { FS_FLOW, FS_STATE, FS_UNTIL, FS_WORDS };
+
+enum consent_answer { CONSENT_UNASKED, CONSENT_GRANTED, CONSENT_REFUSED };
+
+#define FAILS	64
+#define PENDING 64
+
+/* One thing that failed, for reasons, texts and explanations. */
+struct fail {
+	enum reason reason;
+	uint8_t side, layer;
+	bool monitored;
+	uint8_t action;
+	int64_t action_ns;
+	uint32_t rule;	/* or NO_RULE */
+	uint32_t limit; /* of the set, or LAY_NONE */
+	uint32_t leaf;
+	int64_t have, need; /* of the guard; -1 unknown */
+	int64_t wait;	    /* until it would hold; -1 never by waiting */
+};
+
+/* A limit that a message charges. */
+struct pending {
+	uint32_t limit, at; /* of the set; word of its counter */
+	uint64_t amount;
+	uint64_t hash; /* distinct */
+	bool unknown;  /* the amount is */
+	bool check_only;
+	bool monitored;
+	uint8_t side;
+};
+
+struct side {
+	size_t m;
+	enum dir dir;
+	int party;
+	const struct pol_image *im[LAYERS];
+	const uint64_t *row[LAYERS];
+	bool floors_only;  /* quarantined or expired */
+	enum reason floor_reason;
+	bool monitor;	   /* the whole policy */
+	uint64_t set, clear; /* states that the message sets and clears */
+	uint32_t rule[LAYERS]; /* of the leaf reported */
+	uint8_t refused;       /* bit per layer, for that leaf */
+};
+
+struct pol_state {
+	const struct pol_set *s;
+	struct sipkey key;
+	bool spread;
+	uint64_t *w; /* counters, then what the fields below say */
+	uint32_t n_w;
+	uint32_t states[POL_MAX_MACHINES]; /* [state][party]: until, ns */
+	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_COUNT]: until */
+	uint32_t answers[POL_MAX_MACHINES]; /* [ANSWERS][AN_WORDS] */
+	uint32_t flows[POL_MAX_MACHINES]; /* [FLOW_STATES][FS_WORDS] */
+	uint8_t consent[POL_MAX_MACHINES][LAY_MAX_RULES];
+	int8_t clock_forced; /* -1 follow the wall clock, else its value */
+	int64_t wall_max_s;  /* latest trusted time seen */
+	uint64_t next_id;
+	struct undo *undo;
+	uint32_t n_undo;
+	/* Scratch of one judgement. */
+	struct now now;
+	bool trusted;
+	struct side side[2];
+	unsigned n_side;
+	struct fail fail[FAILS];
+	uint32_t n_fail;
+	bool fails_cut;
+	struct pending pend[PENDING];
+	uint32_t n_pend;
+	uint32_t reported; /* leaf whose rules are in the sides */
+	char would[512];
+	size_t size;
+};
+
+/* Write a word so that pol_abort takes it back, or for good. */
+void st_put(struct pol_state *st, uint32_t at, uint64_t v);
+void st_put_final(struct pol_state *st, uint32_t at, uint64_t v);
+void st_undo(struct pol_state *st, uint32_t mark);
+bool st_has(const struct pol_state *st, size_t m, int party, uint64_t flow,
+	    unsigned state);
+void st_set(struct pol_state *st, size_t m, int party, uint64_t flow,
+	    unsigned state);
+void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
+	      unsigned state);
+bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b);
+void st_quarantine(struct pol_state *st, size_t m, int64_t ns);
+
+/* --- match.c ------------------------------------------------------------------------ */
+
+/* Columns of the image that an observation matches. carrier gives attributes
+ * that the observation itself has not; may be NULL. carries: it is what a
+ * grant is about, not only on the way. */
+void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
+	       const struct obs *o, const struct obs *carrier, meas_set meas,
+	       uint64_t hit[LAY_WORDS]);
+/* Columns by direction and party alone. */
+void match_bare(const struct pol_image *im, const uint64_t *row, enum dir dir,
+		uint64_t hit[LAY_WORDS]);
+/* What the observation reveals: empty for an echo. */
+meas_set obs_meas(const struct obs *o);
+
+/* --- guards.c ---------------------------------------------------------------------- */
+
+/* Append what fails; returns how many. */
+unsigned guard_data(struct pol_state *st, const struct lay_data *d,
+		    const struct obs *leaf, meas_set meas,
+		    const struct fail *proto);
+unsigned guard_rule(struct pol_state *st, const struct side *sd,
+		    const struct lay_rule *r, const struct lay_guard *g,
+		    const struct pol_msg *m, const struct fail *proto);
+unsigned guard_when(struct pol_state *st, const struct side *sd,
+		    const struct lay_rule *r, const struct lay_guard *g,
+		    const struct fail *proto);
+void fail_add(struct pol_state *st, const struct fail *f);
+int64_t std_s(const struct pol_state *st); /* meter's standard time */
+
+/* --- answers.c ------------------------------------------------------------------------ */
+
+/* The outstanding request that this leaf answers: its index, or -1. rules:
+ * one of these must have granted it; NULL any. */
+int answer_find(const struct pol_state *st, const struct side *sd,
+		const struct pol_msg *m, const uint64_t *rules);
+void answer_take(struct pol_state *st, size_t m, int index);
+void answer_ask(struct pol_state *st, const struct side *sd,
+		const struct pol_msg *m, uint32_t rule, uint64_t id);
+
+/* --- limits.c ----------------------------------------------------------------------- */
+
+uint32_t limit_words(const struct lay_limit *l);
+/* Room for amount? Charges it (st_put) when there is. *wait: until there
+ * would be, -1 never. hash: of the value, for distinct and concurrent. */
+bool limit_charge(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		  uint64_t amount, uint64_t hash, int64_t *wait);
+/* How much of it is used now. */
+uint64_t limit_used(const struct pol_state *st, const struct lay_limit *l,
+		    uint32_t at);
+void limit_release(struct pol_state *st, const struct lay_limit *l,
+		   uint32_t at, uint64_t hash);
+/* The word where the counter of that machine, party and type begins. */
+uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
+		  unsigned meas);
+
+/* --- text.c -------------------------------------------------------------------------- */
+
+void text_refusal(struct pol_state *st, struct pol_decision *d);
+/* One clause about one failure; returns its length. */
+int text_fail(const struct pol_state *st, const struct fail *f, char *buf,
+	      size_t cap);
+int text_duration(char *buf, size_t cap, int64_t ns);
+const char *text_layer(enum layer l);
+
+#endif

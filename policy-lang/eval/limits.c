@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counters (policy-language section 11). Each function is given the words of
+ * one counter; what it changes goes through st_put, so that it can be undone.
+ *
+ *   spacing     last | set
+ *   bucket      theoretical arrival time | set
+ *   calendar    window + BIAS | used | when it was entered (stepless clock)
+ *   sliding     newest sub-window + 1 | sum | - | 61 counts of 32 bits
+ *   distinct    as calendar, then n of: hash | last seen
+ *   concurrent  n connections
+ */
+#include "policy-lang/eval/internal.h"
+
+#define SUBS	  60 /* a window is cut into so many */
+#define RING	  (SUBS + 1) /* and touches so many */
+#define RING_AT	  3
+#define SLOTS_AT  3
+#define BIAS	  (INT64_C(1) << 40) /* window numbers: never 0 */
+#define DAY_S	  86400
+
+uint32_t limit_words(const struct lay_limit *l)
+{
+	switch (l->kind) {
+	case LIMIT_CALENDAR:
+		return 3;
+	case LIMIT_SLIDING:
+		return RING_AT + (RING + 1) / 2;
+	case LIMIT_DISTINCT:
+		return SLOTS_AT + 2 * (uint32_t)l->n;
+	case LIMIT_CONCURRENT:
+		return (uint32_t)l->n + 1;
+	default:
+		return 2;
+	}
+}
+
+uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
+		  unsigned meas)
+{
+	const struct set_limit *l = &s->limit[limit];
+	const struct machine *mc = &s->m[m];
+	uint32_t p = party < 0 ? mc->n_party : (uint32_t)party;
+	uint32_t i = l->by_vm ? (uint32_t)m : 0;
+
+	i = i * l->parties +
+	    (l->by_group ? mc->group[p] : l->by_party ? p : 0);
+	if (l->by_meas)
+		i = i * MEAS_COUNT + meas;
+	return l->base + i * l->words;
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
+/* --- calendar windows: local standard time, all year ----------------------------- */
+
+static int64_t month_no(int64_t s, int first_day)
+{
+	struct civil c = civil_of(s);
+	int64_t n = (int64_t)c.year * 12 + c.month - 1;
+
+	return c.day < first_day ? n - 1 : n;
+}
+
+static int first_day(const struct pol_state *st, enum pol_window w)
+{
+	const struct pol_image *b = st->s->binding;
+
+	return w == WINDOW_BILLING && b && b->META->billing_day ?
+		       (int)b->META->billing_day : 1;
+}
+
+static int64_t window_no(const struct pol_state *st, enum pol_window w,
+			 int64_t s)
+{
+	switch (w) {
+	case WINDOW_HOUR:
+		return floor_div(s, 3600);
+	case WINDOW_DAY:
+		return floor_div(s, DAY_S);
+	case WINDOW_WEEK: /* 1970-01-01 was a Thursday; weeks begin Monday */
+		return floor_div(floor_div(s, DAY_S) + 3, 7);
+	case WINDOW_MONTH:
+	case WINDOW_BILLING:
+		return month_no(s, first_day(st, w));
+	default:
+		return civil_of(s).year;
+	}
+}
+
+static int64_t window_start(const struct pol_state *st, enum pol_window w,
+			    int64_t no)
+{
+	switch (w) {
+	case WINDOW_HOUR:
+		return no * 3600;
+	case WINDOW_DAY:
+		return no * DAY_S;
+	case WINDOW_WEEK:
+		return (no * 7 - 3) * DAY_S;
+	case WINDOW_MONTH:
+	case WINDOW_BILLING:
+		return civil_days((int)floor_div(no, 12),
+				  (int)(no - floor_div(no, 12) * 12) + 1,
+				  first_day(st, w)) * DAY_S;
+	default:
+		return civil_days((int)no, 1, 1) * DAY_S;
+	}
+}
+
+/* Enter the window of now if it is a later one (section 13): with a trusted
+ * clock at once; without, only when the stepless clock bears the step out;
+ * and when the wall clock stands still, at nominal length. Returns true when
+ * the count starts again. */
+static bool calendar_roll(struct pol_state *st, const struct lay_limit *l,
+			  uint32_t at)
+{
+	enum pol_window w = (enum pol_window)l->window;
+	int64_t no = window_no(st, w, std_s(st)) + BIAS;
+	int64_t was = (int64_t)st->w[at];
+	int64_t entered = (int64_t)st->w[at + 2];
+	int64_t now = st->now.mono.ns, length;
+
+	if (was != 0) {
+		length = (window_start(st, w, was - BIAS + 1) -
+			  window_start(st, w, was - BIAS)) * NS_PER_S;
+		if (!st->trusted && now - entered < length &&
+		    (no <= was || now - entered < length / 2))
+			return false;
+		if (no <= was) {
+			if (st->trusted)
+				return false;
+			no = was + 1;
+		}
+	}
+	st_put(st, at, (uint64_t)no);
+	st_put(st, at + 2, (uint64_t)now);
+	return true;
+}
+
+static int64_t calendar_wait(const struct pol_state *st,
+			     const struct lay_limit *l, uint32_t at)
+{
+	int64_t next = window_start(st, (enum pol_window)l->window,
+				    (int64_t)st->w[at] - BIAS + 1);
+
+	return next > std_s(st) ? (next - std_s(st)) * NS_PER_S : -1;
+}
+
+static bool calendar(struct pol_state *st, const struct lay_limit *l,
+		     uint32_t at, uint64_t amount, int64_t *wait)
+{
+	if (calendar_roll(st, l, at))
+		st_put(st, at + 1, 0);
+	if (amount > l->n || st->w[at + 1] > l->n - amount) {
+		*wait = amount > l->n ? -1 : calendar_wait(st, l, at);
+		return false;
+	}
+	st_put(st, at + 1, st->w[at + 1] + amount);
+	return true;
+}
+
+/* --- sliding windows --------------------------------------------------------------- */
+
+static uint32_t ring_get(const struct pol_state *st, uint32_t at, int64_t sub)
+{
+	uint32_t i = (uint32_t)(sub % RING);
+
+	return (uint32_t)(st->w[at + RING_AT + i / 2] >> (i % 2 * 32));
+}
+
+static void ring_put(struct pol_state *st, uint32_t at, int64_t sub,
+		     uint32_t v)
+{
+	uint32_t i = (uint32_t)(sub % RING);
+	uint64_t w = st->w[at + RING_AT + i / 2];
+
+	w &= ~(UINT64_C(0xffffffff) << (i % 2 * 32));
+	st_put(st, at + RING_AT + i / 2, w | (uint64_t)v << (i % 2 * 32));
+}
+
+static int64_t sub_ns(const struct lay_limit *l)
+{
+	return (l->window_ns + SUBS - 1) / SUBS;
+}
+
+static void ring_drop(struct pol_state *st, uint32_t at, int64_t sub)
+{
+	uint32_t v = ring_get(st, at, sub);
+
+	if (v) {
+		ring_put(st, at, sub, 0);
+		st_put(st, at + 1, st->w[at + 1] - v);
+	}
+}
+
+/* Bring the ring to now: whole sub-windows stay until they are completely
+ * outside, that is until their end is no later than now - window. */
+static int64_t sliding_roll(struct pol_state *st, const struct lay_limit *l,
+			    uint32_t at, int64_t *oldest)
+{
+	int64_t s = sub_ns(l), now = st->now.mono.ns;
+	int64_t sub = floor_div(now, s), newest = (int64_t)st->w[at] - 1;
+	int64_t from;
+
+	*oldest = floor_div(now - l->window_ns, s);
+	if (*oldest < sub - SUBS)
+		*oldest = sub - SUBS;
+	if (*oldest < 0)
+		*oldest = 0;
+	if (newest < 0 || newest > sub)
+		newest = newest < 0 ? sub : newest;
+	for (from = newest + 1; from <= sub && from <= newest + RING; from++)
+		ring_drop(st, at, from);
+	for (from = sub > SUBS ? sub - SUBS : 0; from < *oldest; from++)
+		ring_drop(st, at, from);
+	if (sub > newest)
+		newest = sub;
+	st_put(st, at, (uint64_t)newest + 1);
+	return newest;
+}
+
+static bool sliding(struct pol_state *st, const struct lay_limit *l,
+		    uint32_t at, uint64_t amount, int64_t *wait)
+{
+	int64_t oldest, sub = sliding_roll(st, l, at, &oldest);
+	uint64_t sum = st->w[at + 1];
+
+	if (amount <= l->n && sum <= l->n - amount) {
+		ring_put(st, at, sub, ring_get(st, at, sub) + (uint32_t)amount);
+		st_put(st, at + 1, sum + amount);
+		return true;
+	}
+	*wait = -1;
+	for (int64_t i = oldest; amount <= l->n && i <= sub; i++) {
+		sum -= ring_get(st, at, i);
+		if (sum <= l->n - amount) {
+			*wait = (i + 1) * sub_ns(l) + l->window_ns -
+				st->now.mono.ns;
+			break;
+		}
+	}
+	return false;
+}
+
+/* --- spacing and buckets -------------------------------------------------------------- */
+
+static bool spacing(struct pol_state *st, const struct lay_limit *l,
+		    uint32_t at, int64_t *wait)
+{
+	int64_t since = st->now.mono.ns - (int64_t)st->w[at];
+
+	if (st->w[at + 1] && since < l->window_ns) {
+		*wait = l->window_ns - since;
+		return false;
+	}
+	st_put(st, at, (uint64_t)st->now.mono.ns);
+	st_put(st, at + 1, 1);
+	return true;
+}
+
+typedef unsigned __int128 u128;
+
+/* k units in time: up, so that the long-run rate is never exceeded. */
+static u128 units_ns(const struct lay_limit *l, uint64_t k)
+{
+	return ((u128)k * (uint64_t)l->window_ns + l->n - 1) / l->n;
+}
+
+static bool bucket(struct pol_state *st, const struct lay_limit *l,
+		   uint32_t at, uint64_t amount, int64_t *wait)
+{
+	int64_t now = st->now.mono.ns;
+	int64_t tat = st->w[at + 1] ? (int64_t)st->w[at] : now;
+	u128 room = (u128)l->burst * (uint64_t)l->window_ns / l->n;
+	u128 ahead = tat > now ? (u128)(tat - now) : 0;
+	u128 need = units_ns(l, amount);
+
+	if (amount > l->burst || ahead + need > room) {
+		u128 over = ahead + need - room;
+
+		*wait = amount > l->burst || over > INT64_MAX ? -1 :
+								(int64_t)over;
+		return false;
+	}
+	if (ahead + need > (u128)(INT64_MAX - now)) {
+		*wait = -1;
+		return false;
+	}
+	st_put(st, at, (uint64_t)(now + (int64_t)(ahead + need)));
+	st_put(st, at + 1, 1);
+	return true;
+}
+
+/* --- sets -------------------------------------------------------------------------------- */
+
+static bool distinct(struct pol_state *st, const struct lay_limit *l,
+		     uint32_t at, uint64_t hash, int64_t *wait)
+{
+	bool slides = l->window == WINDOW_SLIDING;
+	bool again = !slides && calendar_roll(st, l, at);
+	int64_t now = st->now.mono.ns, first = INT64_MAX;
+	uint32_t free_at = 0;
+
+	hash |= 1; /* 0 is an empty place */
+	for (uint32_t i = 0; i < l->n; i++) {
+		uint32_t w = at + SLOTS_AT + 2 * i;
+		int64_t seen = (int64_t)st->w[w + 1];
+
+		if (again || (slides && now - seen >= l->window_ns))
+			st_put(st, w, 0);
+		if (st->w[w] == hash) {
+			st_put(st, w + 1, (uint64_t)now);
+			free_at = w;
+			break;
+		}
+		if (st->w[w] == 0 && !free_at)
+			free_at = w;
+		if (seen < first)
+			first = seen;
+	}
+	if (!free_at) {
+		*wait = l->n == 0 ? -1 :
+			slides	  ? first + l->window_ns - now :
+				    calendar_wait(st, l, at);
+		return false;
+	}
+	st_put(st, free_at, hash);
+	st_put(st, free_at + 1, (uint64_t)now);
+	return true;
+}
+
+static bool concurrent(struct pol_state *st, const struct lay_limit *l,
+		       uint32_t at, uint64_t flow, int64_t *wait)
+{
+	*wait = -1;
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (st->w[at + i] == 0 || st->w[at + i] == flow + 1) {
+			st_put(st, at + i, flow + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+void limit_release(struct pol_state *st, const struct lay_limit *l,
+		   uint32_t at, uint64_t flow)
+{
+	for (uint32_t i = 0; l->kind == LIMIT_CONCURRENT && i < l->n; i++) {
+		if (st->w[at + i] == flow + 1)
+			st_put_final(st, at + i, 0);
+	}
+}
+
+bool limit_charge(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		  uint64_t amount, uint64_t hash, int64_t *wait)
+{
+	*wait = -1;
+	switch (l->kind) {
+	case LIMIT_CALENDAR:
+		return calendar(st, l, at, amount, wait);
+	case LIMIT_SLIDING:
+		return sliding(st, l, at, amount, wait);
+	case LIMIT_BUCKET:
+		return bucket(st, l, at, amount, wait);
+	case LIMIT_SPACING:
+		return spacing(st, l, at, wait);
+	case LIMIT_DISTINCT:
+		return distinct(st, l, at, hash, wait);
+	case LIMIT_CONCURRENT:
+		return concurrent(st, l, at, hash, wait);
+	default:
+		return false;
+	}
+}
+
+uint64_t limit_used(const struct pol_state *st, const struct lay_limit *l,
+		    uint32_t at)
+{
+	uint64_t n = 0;
+	int64_t ahead;
+
+	switch (l->kind) {
+	case LIMIT_CALENDAR:
+	case LIMIT_SLIDING:
+		return st->w[at + 1];
+	case LIMIT_BUCKET:
+		ahead = (int64_t)st->w[at] - st->now.mono.ns;
+		if (!st->w[at + 1] || ahead <= 0)
+			return 0;
+		return (uint64_t)(((u128)(uint64_t)ahead * l->n +
+				   (uint64_t)l->window_ns - 1) /
+				  (uint64_t)l->window_ns);
+	case LIMIT_DISTINCT:
+		for (uint32_t i = 0; i < l->n; i++)
+			n += st->w[at + SLOTS_AT + 2 * i] != 0;
+		return n;
+	case LIMIT_CONCURRENT:
+		for (uint32_t i = 0; i < l->n; i++)
+			n += st->w[at + i] != 0;
+		return n;
+	default:
+		return st->w[at + 1];
+	}
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which columns does an observation match? One row per dimension, ANDed:
+ * the cost depends on how many attributes are selected by, not on how many
+ * rules there are.
+ *
+ * Where an attribute has several values (measurements, repeated facts) a
+ * grant must allow all of them, while anything else is hit by one of them.
+ */
+#include <assert.h>
+
+#include "policy-lang/eval/internal.h"
+
+meas_set obs_meas(const struct obs *o)
+{
+	if (!obs_has(o, F_MEASUREMENT) || obs_has(o, F_ECHO))
+		return 0;
+	return obs_get(o, F_MEASUREMENT, 0) & MEAS_ALL;
+}
+
+static void and_row(const struct pol_image *im, uint64_t *hit,
+		    const uint64_t *row)
+{
+	for (uint32_t w = 0; w < im->words; w++)
+		hit[w] &= row[w];
+}
+
+static void and_both(const struct pol_image *im, uint64_t *hit,
+		     const uint64_t *all, const uint64_t *any)
+{
+	const uint64_t *grants = im->mask[COL_GRANT];
+
+	for (uint32_t w = 0; w < im->words; w++)
+		hit[w] &= (all[w] & grants[w]) | (any[w] & ~grants[w]);
+}
+
+static void meas_rows(const struct pol_image *im, meas_set meas, uint64_t *hit)
+{
+	const struct lay_dim *d = &im->OBSV[LAY_DIM_MEAS];
+	const uint64_t *none = img_row(im, d, MEAS_COUNT);
+	uint64_t all[LAY_WORDS], any[LAY_WORDS];
+	meas_set granted = meas & ~MEAS_ABOUT;
+
+	if (meas == 0) {
+		and_row(im, hit, none);
+		return;
+	}
+	if (granted == meas && (meas & (meas - 1)) == 0) {
+		and_row(im, hit,
+			img_row(im, d, (uint32_t)__builtin_ctzll(meas)));
+		return;
+	}
+	for (uint32_t w = 0; w < im->words; w++) {
+		all[w] = granted ? ~UINT64_C(0) : none[w];
+		any[w] = 0;
+	}
+	for (meas_set s = meas; s; s &= s - 1) {
+		uint32_t m = (uint32_t)__builtin_ctzll(s);
+		const uint64_t *row = img_row(im, d, m);
+
+		for (uint32_t w = 0; w < im->words; w++) {
+			any[w] |= row[w];
+			if (granted >> m & 1)
+				all[w] &= row[w];
+		}
+	}
+	and_both(im, hit, all, any);
+}
+
+static uint32_t number_row(const struct pol_image *im, const struct lay_dim *d,
+			   uint64_t value)
+{
+	const uint32_t *v = im->LIST + d->v_first;
+	uint32_t x = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+	uint32_t lo = 0, hi = d->v_n;
+
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (x < v[mid])
+			hi = mid;
+		else
+			lo = mid;
+	}
+	return lo + 1;
+}
+
+static uint32_t oid_row(const struct pol_image *im, const struct lay_dim *d,
+			struct span oid)
+{
+	for (uint32_t i = 0; i < d->v_n; i += 2) {
+		const uint32_t *v = im->LIST + d->v_first + i;
+
+		if (v[1] == oid.n && span_eq(span_of(im->BLOB + v[0], v[1]),
+					     oid))
+			return i / 2 + 2;
+	}
+	return 1;
+}
+
+static uint32_t auto_next(const struct pol_image *im, const struct lay_auto *a,
+			  uint8_t c)
+{
+	const uint32_t *edge = im->LIST + a->edge_first;
+	uint32_t lo = 0, hi = a->edge_n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (edge[mid] >> 24 == c)
+			return edge[mid] & 0xffffff;
+		if (edge[mid] >> 24 < c)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return c == '/' ? a->slash : a->other;
+}
+
+static uint32_t text_row(const struct pol_image *im, const struct lay_dim *d,
+			 struct span text)
+{
+	const struct lay_auto *states = im->AUTO + d->v_first;
+	struct cur c = cur_of(text);
+	uint32_t at = 0;
+
+	while (cur_left(&c) > 0)
+		at = auto_next(im, &states[at], cur_u8(&c));
+	return states[at].cls + 1u;
+}
+
+/* The row of one value, or NULL: too long for any pattern to be tried. */
+static const uint64_t *value_row(const struct pol_image *im,
+				 const struct lay_dim *d, const struct fact *f)
+{
+	switch (d->form) {
+	case DIM_RANGES:
+		return img_row(im, d, number_row(im, d, f->u));
+	case DIM_OIDS:
+		return img_row(im, d, oid_row(im, d, span_of(f->p, f->n)));
+	default:
+		if (f->n > LAY_MAX_MATCH)
+			return NULL;
+		return img_row(im, d, text_row(im, d, span_of(f->p, f->n)));
+	}
+}
+
+/* A fact that is not there is unknown, and fits no column that asks for it;
+ * but a flag that is not there is not set. */
+static const uint64_t *absent_row(const struct pol_image *im,
+				  const struct lay_dim *d)
+{
+	if (field_type((enum field)d->field) == FIELD_FLAG)
+		return img_row(im, d, number_row(im, d, 0));
+	return img_row(im, d, 0);
+}
+
+static void field_rows(const struct pol_image *im, const struct lay_dim *d,
+		       const struct obs *o, uint64_t *hit)
+{
+	static const uint64_t ones[LAY_WORDS] = {
+		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0),
+		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0),
+		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0),
+		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+	const uint64_t *first = NULL, *row;
+	uint64_t all[LAY_WORDS], any[LAY_WORDS];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		if (o->f[i].field != d->field)
+			continue;
+		row = value_row(im, d, &o->f[i]);
+		if (!row) { /* no grant fits it, every denial does */
+			and_both(im, hit, img_row(im, d, 0), ones);
+			continue;
+		}
+		if (n++ == 0) {
+			first = row;
+			continue;
+		}
+		if (n == 2) {
+			memcpy(all, first, 8 * (size_t)im->words);
+			memcpy(any, first, 8 * (size_t)im->words);
+		}
+		for (uint32_t w = 0; w < im->words; w++) {
+			all[w] &= row[w];
+			any[w] |= row[w];
+		}
+	}
+	if (n == 1)
+		and_row(im, hit, first);
+	else if (n > 1)
+		and_both(im, hit, all, any);
+}
+
+void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
+	       const struct obs *o, const struct obs *carrier, meas_set meas,
+	       uint64_t hit[LAY_WORDS])
+{
+	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], dir);
+	const uint64_t *k = img_row(im, &im->OBSV[LAY_DIM_KIND], o->kind);
+
+	assert(o->kind < OBS_COUNT);
+	for (uint32_t w = 0; w < im->words; w++)
+		hit[w] = row[w] & d[w] & k[w];
+	meas_rows(im, meas, hit);
+	for (uint32_t i = LAY_DIM_FIELDS; i < im->n_OBSV; i++) {
+		const struct lay_dim *dim = &im->OBSV[i];
+		enum field f = (enum field)dim->field;
+
+		if (obs_has(o, f))
+			field_rows(im, dim, o, hit);
+		else if (carrier && obs_has(carrier, f))
+			field_rows(im, dim, carrier, hit);
+		else
+			and_row(im, hit, absent_row(im, dim));
+	}
+}
+
+void match_bare(const struct pol_image *im, const uint64_t *row, enum dir dir,
+		uint64_t hit[LAY_WORDS])
+{
+	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], dir);
+
+	for (uint32_t w = 0; w < im->words; w++)
+		hit[w] = row[w] & d[w] & im->bare[w];
+}

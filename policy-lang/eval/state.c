@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that changes while policies are in force, allocated at activation: one
+ * array of words, so that a transaction is undone by putting words back.
+ */
+#include <stdlib.h>
+
+#include "policy-lang/eval/internal.h"
+
+static uint32_t lay_out(struct pol_state *st)
+{
+	const struct pol_set *s = st->s;
+	uint32_t at = s->counter_words;
+
+	for (size_t i = 0; i < s->n_m; i++) {
+		const struct pol_image *v = s->m[i].vendor;
+
+		st->states[i] = at;
+		at += v ? v->n_STAT * (s->m[i].n_party + 1) : 0;
+		st->builtin[i] = at;
+		at += BUILTIN_COUNT;
+		st->answers[i] = at;
+		at += ANSWERS * AN_WORDS;
+		st->flows[i] = at;
+		at += s->has_flow_states ? FLOW_STATES * FS_WORDS : 0;
+	}
+	return at;
+}
+
+static int consent_of(struct pol_state *st, size_t m, struct span rule,
+		      bool granted)
+{
+	const struct pol_image *v = st->s->m[m].vendor;
+
+	for (uint32_t i = 0; v && i < v->n_RULE; i++) {
+		if (v->RULE[i].kind == RULE_GRANT &&
+		    span_eq(img_str(v, v->RULE[i].id), rule)) {
+			st->consent[m][i] = granted ? CONSENT_GRANTED :
+						      CONSENT_REFUSED;
+			return 0;
+		}
+	}
+	return E_NOTFOUND;
+}
+
+static void customer_answers(struct pol_state *st)
+{
+	const struct pol_image *c = st->s->customer;
+
+	for (uint32_t i = 0; c && i < c->n_ANSW; i++) {
+		for (size_t m = 0; m < st->s->n_m; m++) {
+			const struct lay_answer *a = &c->ANSW[i];
+
+			/* An answer about a policy or rule that is not there
+			 * (any more) answers nothing. */
+			if (span_eq(st->s->m[m].pub.policy,
+				    img_str(c, a->policy)))
+				(void)!consent_of(st, m, img_str(c, a->rule),
+						  a->granted);
+		}
+	}
+}
+
+int pol_state_new(struct pol_state **out, const struct pol_set *s,
+		  struct err *e)
+{
+	struct pol_state *st = calloc(1, sizeof(*st));
+
+	*out = NULL;
+	if (!st)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	st->s = s;
+	st->spread = true;
+	st->clock_forced = -1;
+	st->next_id = 1;
+	memcpy(&st->key, s->digest, sizeof(st->key));
+	st->n_w = lay_out(st);
+	st->w = calloc(st->n_w + 1, sizeof(*st->w));
+	st->undo = calloc(UNDO_MAX, sizeof(*st->undo));
+	st->size = sizeof(*st) + (st->n_w + 1) * sizeof(*st->w) +
+		   UNDO_MAX * sizeof(*st->undo);
+	if (!st->w || !st->undo) {
+		pol_state_free(st);
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	customer_answers(st);
+	*out = st;
+	return 0;
+}
+
+void pol_state_free(struct pol_state *st)
+{
+	if (!st)
+		return;
+	free(st->w);
+	free(st->undo);
+	free(st);
+}
+
+size_t pol_state_size(const struct pol_state *st)
+{
+	return st->size;
+}
+
+void pol_state_spread(struct pol_state *st, bool on)
+{
+	st->spread = on;
+}
+
+void pol_state_key(struct pol_state *st, const struct sipkey *key)
+{
+	st->key = *key;
+}
+
+/* --- the transaction ------------------------------------------------------------ */
+
+void st_put(struct pol_state *st, uint32_t at, uint64_t v)
+{
+	if (st->w[at] == v)
+		return;
+	/* pol_judge refuses before the log could overflow. */
+	if (st->n_undo < UNDO_MAX)
+		st->undo[st->n_undo++] = (struct undo){at, st->w[at]};
+	st->w[at] = v;
+}
+
+/* Also what an abort would put back becomes v: a refusal is a fact that the
+ * fate of other messages does not change. */
+void st_put_final(struct pol_state *st, uint32_t at, uint64_t v)
+{
+	for (uint32_t i = 0; i < st->n_undo; i++) {
+		if (st->undo[i].at == at)
+			st->undo[i].was = v;
+	}
+	st->w[at] = v;
+}
+
+void st_undo(struct pol_state *st, uint32_t mark)
+{
+	while (st->n_undo > mark) {
+		st->n_undo--;
+		st->w[st->undo[st->n_undo].at] = st->undo[st->n_undo].was;
+	}
+}
+
+void pol_commit(struct pol_state *st)
+{
+	st->n_undo = 0;
+}
+
+void pol_abort(struct pol_state *st)
+{
+	st_undo(st, 0);
+}
+
+/* --- states -------------------------------------------------------------------------- */
+
+static uint32_t state_word(const struct pol_state *st, size_t m, int party,
+			   unsigned state)
+{
+	const struct machine *mc = &st->s->m[m];
+	uint32_t p = party < 0 ? mc->n_party : (uint32_t)party;
+
+	if (mc->vendor->STAT[state].scope == SCOPE_VM)
+		p = 0;
+	return st->states[m] + state * (mc->n_party + 1) + p;
+}
+
+static uint32_t flow_word(const struct pol_state *st, size_t m, uint32_t i)
+{
+	return st->flows[m] + i * FS_WORDS;
+}
+
+/* The row of a connection's state, or the one to use for it. */
+static uint32_t flow_row(const struct pol_state *st, size_t m, uint64_t flow,
+			 unsigned state, bool *found)
+{
+	uint32_t oldest = flow_word(st, m, 0);
+
+	for (uint32_t i = 0; i < FLOW_STATES; i++) {
+		uint32_t at = flow_word(st, m, i);
+
+		if (st->w[at + FS_FLOW] == flow &&
+		    st->w[at + FS_STATE] == state + 1) {
+			*found = true;
+			return at;
+		}
+		if (st->w[at + FS_UNTIL] < st->w[oldest + FS_UNTIL])
+			oldest = at;
+	}
+	*found = false;
+	return oldest;
+}
+
+bool st_has(const struct pol_state *st, size_t m, int party, uint64_t flow,
+	    unsigned state)
+{
+	const struct lay_state *s = &st->s->m[m].vendor->STAT[state];
+	uint64_t now = (uint64_t)st->now.mono.ns;
+	bool found;
+	uint32_t at;
+
+	if (s->scope != SCOPE_FLOW)
+		return st->w[state_word(st, m, party, state)] > now;
+	at = flow_row(st, m, flow, state, &found);
+	return found && st->w[at + FS_UNTIL] > now;
+}
+
+void st_set(struct pol_state *st, size_t m, int party, uint64_t flow,
+	    unsigned state)
+{
+	const struct lay_state *s = &st->s->m[m].vendor->STAT[state];
+	uint64_t until = (uint64_t)(st->now.mono.ns + s->expires);
+	bool found;
+	uint32_t at;
+
+	if (s->scope != SCOPE_FLOW) {
+		st_put(st, state_word(st, m, party, state), until);
+		return;
+	}
+	/* When all are in use the one that ends first is forgotten, which
+	 * takes a permission away and never gives one. */
+	at = flow_row(st, m, flow, state, &found);
+	st_put(st, at + FS_FLOW, flow);
+	st_put(st, at + FS_STATE, state + 1);
+	st_put(st, at + FS_UNTIL, until);
+}
+
+void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
+	      unsigned state)
+{
+	const struct lay_state *s = &st->s->m[m].vendor->STAT[state];
+	bool found;
+	uint32_t at;
+
+	if (s->scope != SCOPE_FLOW) {
+		st_put_final(st, state_word(st, m, party, state), 0);
+		return;
+	}
+	at = flow_row(st, m, flow, state, &found);
+	if (found)
+		st_put_final(st, at + FS_UNTIL, 0);
+}
+
+bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b)
+{
+	if (b == BUILTIN_CLOCK_TRUSTED)
+		return st->trusted;
+	return st->w[st->builtin[m] + b] > (uint64_t)st->now.mono.ns;
+}
+
+void st_quarantine(struct pol_state *st, size_t m, int64_t ns)
+{
+	uint32_t at = st->builtin[m] + BUILTIN_QUARANTINED;
+	uint64_t until = (uint64_t)(st->now.mono.ns + ns);
+
+	if (until > st->w[at])
+		st_put_final(st, at, until);
+}
+
+/* --- by hand ----------------------------------------------------------------------------- */
+
+static const char *const builtin_names[BUILTIN_COUNT] = {
+	[BUILTIN_ATTESTED] = "attested",
+	[BUILTIN_CLOCK_TRUSTED] = "clock-trusted",
+	[BUILTIN_QUARANTINED] = "quarantined",
+};
+
+static int set_builtin(struct pol_state *st, size_t m, struct span name,
+		       bool on, struct now now)
+{
+	for (int b = 0; b < BUILTIN_COUNT; b++) {
+		int64_t ns = b == BUILTIN_ATTESTED ?
+				     st->s->m[m].attestation_max :
+				     INT64_C(1) << 61;
+
+		if (!span_is(name, builtin_names[b]))
+			continue;
+		if (b == BUILTIN_CLOCK_TRUSTED)
+			st->clock_forced = on;
+		else
+			st->w[st->builtin[m] + (uint32_t)b] =
+				on ? (uint64_t)(now.mono.ns + ns) : 0;
+		return 0;
+	}
+	return E_NOTFOUND;
+}
+
+static int party_named(const struct machine *m, struct span name)
+{
+	for (uint32_t i = 0; i < m->n_party; i++) {
+		if (span_eq(img_str(m->vendor, m->vendor->PRTY[i].id), name))
+			return (int)i;
+	}
+	return -1;
+}
+
+int pol_state_set(struct pol_state *st, size_t machine, struct span name,
+		  struct span party, bool on, struct now now)
+{
+	const struct machine *m;
+	int p = -1;
+
+	if (machine >= st->s->n_m)
+		return E_NOTFOUND;
+	m = &st->s->m[machine];
+	if (set_builtin(st, machine, name, on, now) == 0)
+		return 0;
+	if (party.n && m->vendor) {
+		p = party_named(m, party);
+		if (p < 0)
+			return E_NOTFOUND;
+	}
+	for (uint32_t i = 0; m->vendor && i < m->vendor->n_STAT; i++) {
+		const struct lay_state *s = &m->vendor->STAT[i];
+
+		if (!span_eq(img_str(m->vendor, s->id), name))
+			continue;
+		if (s->scope == SCOPE_FLOW || (s->scope == SCOPE_PARTY && p < 0))
+			return E_UNSUPPORTED; /* of which connection, party? */
+		st->w[state_word(st, machine, p, i)] =
+			on ? (uint64_t)(now.mono.ns + s->expires) : 0;
+		return 0;
+	}
+	return E_NOTFOUND;
+}
+
+int pol_state_consent(struct pol_state *st, size_t machine, struct span rule,
+		      bool granted)
+{
+	const uint8_t *slash = rule.n ? memchr(rule.p, '/', rule.n) : NULL;
+
+	if (machine >= st->s->n_m)
+		return E_NOTFOUND;
+	if (slash) {
+		size_t n = (size_t)(slash - rule.p);
+
+		if (!span_eq(span_sub(rule, 0, n),
+			     st->s->m[machine].pub.policy))
+			return E_NOTFOUND;
+		rule = span_from(rule, n + 1);
+	}
+	return consent_of(st, machine, rule, granted);
+}
