@@ -415,13 +415,13 @@ static bool window(struct words *w, struct pol_limit_phrase *l)
 		l->kind = LIMIT_CALENDAR;
 		return true;
 	}
-	if (!duration(w, &l->window_ns) || l->window_ns == 0)
+	if (!duration(w, &l->window_ns))
 		return no_word(w, w->at,
 			       "hour, day, week, month, billing-period, year "
 			       "or a duration such as '24 h'", "a window");
 	l->window = WINDOW_SLIDING;
 	l->kind = LIMIT_SLIDING;
-	return true;
+	return l->window_ns > 0 || no_phrase(w);
 }
 
 /* [burst N] behind a window; sized limits take a size there. */
@@ -484,9 +484,9 @@ static bool spacing(struct words *w, struct pol_limit_phrase *l)
 {
 	l->kind = LIMIT_SPACING;
 	l->n = 1;
-	if (!duration(w, &l->window_ns) || l->window_ns == 0)
+	if (!duration(w, &l->window_ns))
 		return no_duration(w);
-	if (!next_is(w, "apart") || !at_end(w)) {
+	if (l->window_ns == 0 || !next_is(w, "apart") || !at_end(w)) {
 		w->hint = "write 'at least 20 h apart'";
 		return no_phrase(w);
 	}
@@ -611,9 +611,11 @@ bool ph_action(const struct src *s, const struct ynode *n,
 			continue;
 		a->kind = rows[i].kind;
 		a->ns = 0;
-		if (rows[i].timed && (!duration(&w, &a->ns) || a->ns == 0))
+		if (!rows[i].timed)
+			return at_end(&w) || no_phrase(&w);
+		if (!duration(&w, &a->ns))
 			return no_duration(&w);
-		return at_end(&w) || no_phrase(&w);
+		return (a->ns > 0 && at_end(&w)) || no_phrase(&w);
 	}
 	return no_phrase(&w);
 }

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Do two selections meet? Globs against an exhaustive oracle. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "policy-lang/front/overlap.h"
+
+static void globs_meet(void **s)
+{
+	static const struct {
+		const char *why, *a, *b, *witness;
+	} rows[] = {
+		{"equal", "/a/b", "/a/b", "/a/b"},
+		{"different", "/a/b", "/a/c", NULL},
+		{"star and text", "/tips/*", "/tips/today", "/tips/today"},
+		{"a star stays in its segment", "/tips/*", "/tips/a/b", NULL},
+		{"wide star crosses", "/meter/**", "/meter/a/b",
+		 "/meter/a/b"},
+		{"two globs", "/meter/**", "/*/power", "/meter/power"},
+		{"from both ends", "/a*z", "/ab*", "/abz"},
+		{"nothing in common", "/a*", "/b*", NULL},
+		{"prefix alone", "/ab", "/a", NULL},
+		{"stars twice", "/*", "/*", "/x"},
+		{"empty star", "/a*b", "/ab", "/ab"},
+		{"wide in the middle", "/**/end", "/a/b/*", "/a/b/end"},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char buf[64] = {0};
+		struct wbuf w = wbuf_of(buf, sizeof(buf) - 1);
+		bool hit = glob_meet(rows[i].a, rows[i].b, &w);
+		bool back = glob_meet(rows[i].b, rows[i].a, NULL);
+
+		if (hit != (rows[i].witness != NULL) || back != hit)
+			fail_msg("%s", rows[i].why);
+		if (hit && strcmp(buf, rows[i].witness) != 0)
+			fail_msg("%s: %s", rows[i].why, buf);
+	}
+}
+
+/* The definition, by brute force. */
+static bool matches(const char *g, const char *t)
+{
+	if (*g == 0)
+		return *t == 0;
+	if (*g != '*')
+		return *t == *g && matches(g + 1, t + 1);
+	if (g[1] == '*')
+		return matches(g + 2, t) || (*t && matches(g, t + 1));
+	return matches(g + 1, t) || (*t && *t != '/' && matches(g, t + 1));
+}
+
+static size_t nth(unsigned n, const char *alphabet, char out[8])
+{
+	size_t base = strlen(alphabet), len = 0;
+
+	for (; n; n = (n - 1) / (unsigned)base)
+		out[len++] = alphabet[(n - 1) % base];
+	out[len] = 0;
+	return len;
+}
+
+/* Every pair of globs of up to 4 letters: if some text of up to 4 matches
+ * both they meet, and what is said to match both does. */
+static void globs_agree_with_the_definition(void **s)
+{
+	(void)s;
+	for (unsigned i = 0; i < 85; i++) {
+		for (unsigned k = 0; k < 85; k++) {
+			char a[8], b[8], t[8], w[64] = {0};
+			struct wbuf out = wbuf_of(w, sizeof(w) - 1);
+			bool some = false, hit;
+
+			nth(i, "a/*", a);
+			nth(k, "a/*", b);
+			if (strstr(a, "***") || strstr(b, "***"))
+				continue;
+			for (unsigned m = 0; m < 127; m++) {
+				nth(m, "a/x", t);
+				some = some || (matches(a, t) && matches(b, t));
+			}
+			hit = glob_meet(a, b, &out);
+			if (some && !hit)
+				fail_msg("%s and %s meet", a, b);
+			if (hit && (!matches(a, w) || !matches(b, w)))
+				fail_msg("%s and %s: not %s", a, b, w);
+			if (glob_covers(a, b)) {
+				for (unsigned m = 0; m < 127; m++) {
+					nth(m, "a/x", t);
+					if (matches(b, t) && !matches(a, t))
+						fail_msg("%s covers %s", a, b);
+				}
+			}
+		}
+	}
+}
+
+static void sets_meet(void **s)
+{
+	static const struct pol_range low[] = {{20, 30}}, one[] = {{23, 23}},
+				      high[] = {{60, 64}};
+	const struct pol_attr a = {.field = F_TABLE, .num = low, .n_num = 1};
+	const struct pol_attr b = {.field = F_TABLE, .num = one, .n_num = 1};
+	const struct pol_attr c = {.field = F_TABLE, .num = high, .n_num = 1};
+	struct pol_obs_match m[3] = {{.attr = &a, .n_attr = 1},
+				     {.attr = &b, .n_attr = 1},
+				     {.attr = &c, .n_attr = 1}};
+	struct pol_obs_match any = {{{0, 0}}, NULL, 0, {0, 0}};
+
+	(void)s;
+	for (size_t i = 0; i < 3; i++)
+		m[i].kinds.w[OBS_C1222_READ_REQUEST / 64] |=
+			UINT64_C(1) << (OBS_C1222_READ_REQUEST % 64);
+	any.kinds = m[0].kinds;
+	assert_true(match_meet(&m[0], 1, &m[1], 1, NULL));
+	assert_false(match_meet(&m[1], 1, &m[2], 1, NULL));
+	assert_true(match_meet(&any, 1, &m[2], 1, NULL));
+	assert_true(match_covers(&m[0], 1, &m[1], 1));
+	assert_false(match_covers(&m[1], 1, &m[0], 1));
+	assert_true(match_covers(&any, 1, &m[0], 1));
+	assert_false(match_covers(&m[0], 1, &any, 1));
+	/* Nothing selects everything. */
+	assert_true(match_covers(NULL, 0, &any, 1));
+	assert_false(match_covers(&any, 1, NULL, 0));
+	/* An attribute that the kind lacks never matches. */
+	m[0].kinds.w[OBS_HTTP_REQUEST / 64] |= UINT64_C(1)
+					       << (OBS_HTTP_REQUEST % 64);
+	any.kinds = (struct pol_kinds){{0, 0}};
+	any.kinds.w[OBS_HTTP_REQUEST / 64] |= UINT64_C(1)
+					      << (OBS_HTTP_REQUEST % 64);
+	assert_false(match_meet(&m[0], 1, &any, 1, NULL));
+}
+
+static void data_ranges_meet(void **s)
+{
+	struct pol_data_src a = {.meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
+				 .has_gran = true,
+				 .gran_lo_ns = 900 * NS_PER_S,
+				 .gran_hi_ns = 1800 * NS_PER_S};
+	struct pol_data_src b = a;
+
+	(void)s;
+	assert_true(data_meet(&a, &b));
+	b.gran_lo_ns = 1800 * NS_PER_S; /* half-open: they only touch */
+	b.gran_hi_ns = 0;
+	assert_false(data_meet(&a, &b));
+	b.gran_lo_ns--;
+	assert_true(data_meet(&a, &b));
+	b.meas = MEAS_BIT(MEAS_POWER_PEAK);
+	assert_false(data_meet(&a, &b));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(globs_meet),
+		cmocka_unit_test(globs_agree_with_the_definition),
+		cmocka_unit_test(sets_meet),
+		cmocka_unit_test(data_ranges_meet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
