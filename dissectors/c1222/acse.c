@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissectors/c1222/acse.h"
 
-#define EXTERNAL	 0x28
-#define OCTET_ALIGNED	 0x81
-#define SINGLE_ASN1	 0xa0
+#define EXTERNAL         0x28
+#define OCTET_ALIGNED    0x81
+#define SINGLE_ASN1      0xa0
 #define MECHANISM_LEGACY 0xab
 
 struct reader {
@@ -113,8 +113,7 @@ static int read_called_inv(struct reader *r, struct ber *b, struct ber_tlv *t)
 			   "called AP invocation id");
 }
 
-static int read_calling_inv(struct reader *r, struct ber *b,
-			    struct ber_tlv *t)
+static int read_calling_inv(struct reader *r, struct ber *b, struct ber_tlv *t)
 {
 	return read_number(r, b, t, &r->a->calling_inv,
 			   "calling AP invocation id");
@@ -144,8 +143,8 @@ static int read_mechanism(struct reader *r, struct ber *b, struct ber_tlv *t)
 		return bad(r, t->at, "mechanism name: not an OID");
 	if (!span_eq(t->body,
 		     span_of(C1222_MECHANISM_OID, C1222_MECHANISM_OID_N)))
-		return err_reason(r->e, E_UNSUPPORTED, REASON_SUSPICIOUS,
-				  t->at, "mechanism name: not C12.22 security");
+		return err_reason(r->e, E_UNSUPPORTED, REASON_SUSPICIOUS, t->at,
+				  "mechanism name: not C12.22 security");
 	r->a->mechanism = t->body;
 	return 0;
 }
@@ -173,8 +172,9 @@ static int read_auth_c1222(struct reader *r, struct ber *b, struct ber_tlv *t)
 			a->iv = cur_u32(&c);
 			a->has_iv = true;
 		} else if (m.tag == 0x82 || m.tag == 0x83) {
-			return legacy(r, m.at, "authentication value: "
-					       "members of January 2008");
+			return legacy(r, m.at,
+				      "authentication value: "
+				      "members of January 2008");
 		} else {
 			return bad(r, m.at, "authentication value: member");
 		}
@@ -192,8 +192,8 @@ static int read_auth_c1221(struct reader *r, struct ber *b, struct ber_tlv *t)
 
 	if (rc)
 		return rc;
-	if (!(m.tag == 0x80 && (m.body.n == 3 ||
-				(m.body.n >= 5 && m.body.n <= 259))) &&
+	if (!(m.tag == 0x80 &&
+	      (m.body.n == 3 || (m.body.n >= 5 && m.body.n <= 259))) &&
 	    !(m.tag == 0x81 && m.body.n >= 1 && m.body.n <= 255) &&
 	    !(m.tag == 0x82 && m.body.n <= 255))
 		return bad(r, m.at, "C12.21 authentication: form");
@@ -280,35 +280,33 @@ static int read_user(struct reader *r, struct ber *b, struct ber_tlv *t)
 	return ber_leave(b, &sub, "EXTERNAL", r->e);
 }
 
-/* c1222.md section 4, in the order of the message. */
-static const struct {
-	uint8_t tag;
+struct element {
 	int (*read)(struct reader *r, struct ber *b, struct ber_tlv *t);
-} elements[ACSE_ELEMENTS] = {
-	{0xa1, read_context    },
-	{0xa2, read_called     },
-	{0xa3, read_total      },
-	{0xa4, read_called_inv },
-	{0xa6, read_calling    },
-	{0xa7, read_qualifier  },
-	{0xa8, read_calling_inv},
-	{0x8b, read_mechanism  },
-	{0xac, read_auth       },
-	{0xbe, read_user       },
+	enum acse_element place; /* the order of the message */
 };
 
-/* They come in order: the search begins behind the last one. */
-static int element_of(uint8_t tag, int last)
+/* c1222.md section 4. By tag, so that finding one takes no search. */
+#define TAG(t) ((t)-0x80)
+/* clang-format off */
+static const struct element elements[0x40] = {
+	[TAG(0xa1)] = {read_context,     ACSE_CONTEXT},
+	[TAG(0xa2)] = {read_called,      ACSE_CALLED},
+	[TAG(0xa3)] = {read_total,       ACSE_CALLED_AE},
+	[TAG(0xa4)] = {read_called_inv,  ACSE_CALLED_INV},
+	[TAG(0xa6)] = {read_calling,     ACSE_CALLING},
+	[TAG(0xa7)] = {read_qualifier,   ACSE_CALLING_AE},
+	[TAG(0xa8)] = {read_calling_inv, ACSE_CALLING_INV},
+	[TAG(0x8b)] = {read_mechanism,   ACSE_MECHANISM},
+	[TAG(0xac)] = {read_auth,        ACSE_AUTH},
+	[TAG(0xbe)] = {read_user,        ACSE_USER},
+};
+/* clang-format on */
+
+static const struct element *element_of(uint8_t tag)
 {
-	for (int i = last + 1; i < ACSE_ELEMENTS; i++) {
-		if (elements[i].tag == tag)
-			return i;
-	}
-	for (int i = last; i >= 0; i--) {
-		if (elements[i].tag == tag)
-			return i;
-	}
-	return -1;
+	if (tag < 0x80 || tag >= 0xc0 || !elements[TAG(tag)].read)
+		return NULL;
+	return &elements[TAG(tag)];
 }
 
 static int unknown_element(struct reader *r, const struct ber_tlv *t)
@@ -336,27 +334,29 @@ static int read_elements(struct reader *r, struct ber *b)
 	/* Bounded: each element occurs once, and an unknown one that is let
 	 * pass here takes two octets of a unit of bounded size. */
 	while (rc == 0 && cur_left(&b->c) > 0) {
+		const struct element *el;
 		struct ber_tlv t;
-		int i;
+		int place;
 
 		rc = ber_next(b, &t, "element", r->e);
 		if (rc)
 			break;
 		if (last == ACSE_USER)
 			return bad(r, t.at, "octets after user information");
-		i = element_of(t.tag, last);
-		if (i < 0) {
+		el = element_of(t.tag);
+		if (!el) {
 			rc = unknown_element(r, &t);
 			continue;
 		}
-		if (a->have >> i & 1)
+		place = (int)el->place;
+		if (acse_has(a, el->place))
 			return bad(r, t.at, "an element twice");
-		if (i < last)
+		if (place < last)
 			odd(r, t.at, "elements out of order");
-		last = i;
-		a->have |= (uint16_t)(1u << i);
-		a->el[i] = t.whole;
-		rc = elements[i].read(r, b, &t);
+		last = place;
+		a->have |= (uint16_t)(1u << place);
+		a->el[place] = t.whole;
+		rc = el->read(r, b, &t);
 	}
 	return rc;
 }
@@ -439,8 +439,7 @@ int acse_read(struct acse *a, struct span unit, struct arena *arena,
 	if (cur_left(&outer.c) > 0) {
 		/* RFC 6142 defines no packing: some read the first, some
 		 * both. */
-		bool again = span_eq(cur_peek(&outer.c, 1),
-				     span_of("\x60", 1));
+		bool again = span_eq(cur_peek(&outer.c, 1), span_of("\x60", 1));
 
 		return err_reason(e, E_SYNTAX,
 				  again ? REASON_SUSPICIOUS : REASON_MALFORMED,

@@ -15,16 +15,16 @@
 #define ACSE_TAG 0x60
 
 enum acse_element {
-	ACSE_CONTEXT,	  /* A1 */
-	ACSE_CALLED,	  /* A2 */
-	ACSE_CALLED_AE,	  /* A3: total size, in segments only */
+	ACSE_CONTEXT,     /* A1 */
+	ACSE_CALLED,      /* A2 */
+	ACSE_CALLED_AE,   /* A3: total size, in segments only */
 	ACSE_CALLED_INV,  /* A4 */
-	ACSE_CALLING,	  /* A6 */
+	ACSE_CALLING,     /* A6 */
 	ACSE_CALLING_AE,  /* A7 */
 	ACSE_CALLING_INV, /* A8 */
-	ACSE_MECHANISM,	  /* 8B */
-	ACSE_AUTH,	  /* AC */
-	ACSE_USER,	  /* BE */
+	ACSE_MECHANISM,   /* 8B */
+	ACSE_AUTH,        /* AC */
+	ACSE_USER,        /* BE */
 	ACSE_ELEMENTS
 };
 
@@ -36,8 +36,8 @@ enum acse_auth {
 };
 
 /* A7, bits */
-#define ACSE_AE_TEST	     1
-#define ACSE_AE_URGENT	     2
+#define ACSE_AE_TEST         1
+#define ACSE_AE_URGENT       2
 #define ACSE_AE_NOTIFICATION 4
 
 struct acse {
@@ -45,16 +45,16 @@ struct acse {
 	bool not_minimal;
 	struct span context, mechanism;
 	struct span called, calling; /* absolute; empty = absent */
-	uint32_t total;		     /* A3 */
+	uint32_t total;              /* A3 */
 	uint32_t called_inv, calling_inv;
 	uint8_t ae_qualifier;
 	enum acse_auth auth;
-	uint8_t auth_tag; /* C12.21: 80, 81 or 82 */
+	uint8_t auth_tag;       /* C12.21: 80, 81 or 82 */
 	struct span auth_value; /* C12.21: the element; else the octets */
 	bool has_key_id, has_iv;
 	uint8_t key_id;
 	uint32_t iv;
-	uint32_t offset;   /* the integer before 81; 0 when absent */
+	uint32_t offset;    /* the integer before 81; 0 when absent */
 	struct span octets; /* of 81: the EPSEM, or the slice of a segment */
 	size_t octets_at;
 	/* As received, for the canonical cleartext; only where `have` has it.

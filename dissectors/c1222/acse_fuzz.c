@@ -12,9 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool inside(struct span part, struct span unit)
 {
-	return part.n == 0 ||
-	       (part.p >= unit.p && part.n <= unit.n &&
-		(size_t)(part.p - unit.p) <= unit.n - part.n);
+	return part.n == 0 || (part.p >= unit.p && part.n <= unit.n &&
+			       (size_t)(part.p - unit.p) <= unit.n - part.n);
 }
 
 static void check_length(struct span in)

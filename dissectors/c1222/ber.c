@@ -3,8 +3,8 @@
 
 #include "core/wbuf.h"
 
-#define LEN_INDEFINITE	 0x80
-#define LEN_MAX_OCTETS	 3
+#define LEN_INDEFINITE   0x80
+#define LEN_MAX_OCTETS   3
 #define SUBID_MAX_OCTETS 10 /* of 7 bits, for 64 bits */
 
 int ber_len(struct cur *c, size_t base, size_t *len, bool *minimal,

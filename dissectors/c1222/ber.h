@@ -15,31 +15,31 @@
 #include "core/reason.h"
 #include "core/span.h"
 
-#define BER_INTEGER	0x02
-#define BER_OID		0x06
-#define BER_RELATIVE	0x0d
-#define BER_CONTEXT_0	0x80 /* relative OID, where C12.22 says so */
-#define BER_OID_MAX	64
+#define BER_INTEGER   0x02
+#define BER_OID       0x06
+#define BER_RELATIVE  0x0d
+#define BER_CONTEXT_0 0x80 /* relative OID, where C12.22 says so */
+#define BER_OID_MAX   64
 
 /* The C12.22 application context, 2.16.124.113620.1.22, and with ".0" the
  * branch that relative ApTitles start from. */
-#define C1222_CONTEXT_OID	"\x60\x7c\x86\xf7\x54\x01\x16"
-#define C1222_CONTEXT_OID_N	7
-#define C1222_BASE_OID		"\x60\x7c\x86\xf7\x54\x01\x16\x00"
-#define C1222_BASE_OID_N	8
-#define C1222_MECHANISM_OID	"\x60\x7c\x86\xf7\x54\x01\x16\x02\x01"
-#define C1222_MECHANISM_OID_N	9
+#define C1222_CONTEXT_OID     "\x60\x7c\x86\xf7\x54\x01\x16"
+#define C1222_CONTEXT_OID_N   7
+#define C1222_BASE_OID        "\x60\x7c\x86\xf7\x54\x01\x16\x00"
+#define C1222_BASE_OID_N      8
+#define C1222_MECHANISM_OID   "\x60\x7c\x86\xf7\x54\x01\x16\x02\x01"
+#define C1222_MECHANISM_OID_N 9
 
 /* A cursor that knows where in the unit it reads. */
 struct ber {
 	struct cur c;
-	size_t base;	  /* offset of c.in in the unit */
+	size_t base;      /* offset of c.in in the unit */
 	bool not_minimal; /* some length was longer than needed */
 };
 
 struct ber_tlv {
 	uint8_t tag;
-	size_t at;	   /* offsets in the unit */
+	size_t at; /* offsets in the unit */
 	size_t body_at;
 	struct span whole; /* tag, length and contents, as received */
 	struct span body;

@@ -35,12 +35,12 @@ void message_note(struct message *x, enum reason why)
 		x->notes[x->n_notes++] = why;
 }
 
-/* --- recognising and framing ----------------------------------------------- */
+/* --- recognising and framing ---------------------------------------------- */
 
 static bool looks_right(struct span in)
 {
-	static const uint8_t inner[] = {0xa1, 0xa2, 0xa3, 0xa4, 0xa6, 0xa7,
-					0xa8};
+	static const uint8_t inner[] = {0xa1, 0xa2, 0xa3, 0xa4,
+					0xa6, 0xa7, 0xa8};
 	struct cur c = cur_of(in);
 	size_t len;
 	bool minimal;
@@ -65,9 +65,9 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	/* What comes over the registered port is ours to refuse. */
 	if (port)
 		return RECOGNISE_MAYBE;
-	return first.n < 5 && (first.n == 0 || first.p[0] == ACSE_TAG) ?
-		       RECOGNISE_MAYBE :
-		       RECOGNISE_NO;
+	return first.n < 5 && (first.n == 0 || first.p[0] == ACSE_TAG)
+		       ? RECOGNISE_MAYBE
+		       : RECOGNISE_NO;
 }
 
 static enum frame frame_bad(struct err *e, int reason, const char *what)
@@ -122,13 +122,12 @@ static enum reason leftover(const struct dis_ctx *c, struct span rest)
 	return rest.n ? REASON_MALFORMED : REASON_NONE;
 }
 
-/* --- shapes of meters ------------------------------------------------------ */
+/* --- shapes of meters ----------------------------------------------------- */
 
 /* Whose tables does this message speak of? */
 static struct span owner_of(const struct message *x)
 {
-	bool calling = x->answer ||
-		       x->acse.ae_qualifier & ACSE_AE_NOTIFICATION;
+	bool calling = x->answer || x->acse.ae_qualifier & ACSE_AE_NOTIFICATION;
 
 	return calling ? x->acse.calling : x->acse.called;
 }
@@ -156,9 +155,9 @@ static uint32_t shape_victim(const struct c1222_machine *m, struct span owner)
 			continue;
 		if (r->live && title_is(&r->owner, owner))
 			return i;
-		if (old > SHAPE_MAX || (m->shape[old].live &&
-					(!r->live ||
-					 r->used < m->shape[old].used)))
+		if (old > SHAPE_MAX ||
+		    (m->shape[old].live &&
+		     (!r->live || r->used < m->shape[old].used)))
 			old = i;
 	}
 	return old;
@@ -211,7 +210,7 @@ static void shape_settle(struct c1222_machine *m)
 	m->shape_spare = st->shape;
 }
 
-/* --- observations ---------------------------------------------------------- */
+/* --- observations --------------------------------------------------------- */
 
 static void state_acse(struct obs *o, const struct acse *a)
 {
@@ -273,15 +272,15 @@ static int state_message(struct message *x, struct obs_list *out,
 	return 0;
 }
 
-/* --- services -------------------------------------------------------------- */
+/* --- services ------------------------------------------------------------- */
 
 static struct service_ctx service_ctx(struct message *x, struct obs_list *out)
 {
 	return (struct service_ctx){
 		.shape = shape_of(x, owner_of(x)),
-		.profile = x->conf && x->conf->profile.present ?
-				   &x->conf->profile :
-				   NULL,
+		.profile = x->conf && x->conf->profile.present
+				   ? &x->conf->profile
+				   : NULL,
 		.arena = x->c->arena,
 		.out = out,
 		.notification = x->acse.ae_qualifier & ACSE_AE_NOTIFICATION,
@@ -411,8 +410,7 @@ static int read_services(struct message *x, struct obs_list *out,
 			 const struct acse *segment, struct span unit)
 {
 	struct service_ctx s = service_ctx(x, out);
-	enum reason note = x->c->midstream ? REASON_MIDSTREAM :
-					     REASON_UNPAIRED;
+	enum reason note = x->c->midstream ? REASON_MIDSTREAM : REASON_UNPAIRED;
 	const struct req *asked = NULL;
 	int rc = x->answer ? request_find(x, &asked) : 0;
 
@@ -436,7 +434,7 @@ static int read_services(struct message *x, struct obs_list *out,
 	return rc ? rc : check_minimal(x, s.not_minimal);
 }
 
-/* --- the message ----------------------------------------------------------- */
+/* --- the message ---------------------------------------------------------- */
 
 static int read_message(struct message *x, struct obs_list *out,
 			const struct acse *segment, struct span unit)
@@ -481,9 +479,8 @@ static int read_segment(struct message *x, struct obs_list *out)
 		struct obs *o = obs_add(out, OBS_C1222_SEGMENT);
 
 		if (!o)
-			return err_reason(x->e, E_LIMIT,
-					  REASON_TOO_MANY_UNITS, 0,
-					  "no place for the segment");
+			return err_reason(x->e, E_LIMIT, REASON_TOO_MANY_UNITS,
+					  0, "no place for the segment");
 		obs_u64(o, F_OCTETS, unit.n);
 		state_acse(o, &outer);
 		state_segment(o, &outer);
@@ -539,9 +536,9 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 				  "source port or address");
 	rc = acse_read(&x.acse, unit, c->arena, e);
 	if (rc == 0)
-		rc = acse_is_segment(&x.acse) ?
-			     read_segment(&x, out) :
-			     read_message(&x, out, NULL, unit);
+		rc = acse_is_segment(&x.acse)
+			     ? read_segment(&x, out)
+			     : read_message(&x, out, NULL, unit);
 	if (rc == 0) {
 		for (uint32_t i = mark; i < out->n; i++) {
 			if (out->v[i].dropped)

@@ -12,7 +12,7 @@
 #include "dissectors/c1222/testkit.h"
 
 #define UNITS_MAX 12
-#define KEY	  "2b7e151628aed2a6abf7158809cf4f3c"
+#define KEY       "2b7e151628aed2a6abf7158809cf4f3c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,8 +25,8 @@ static void check_frame(struct kit *k, struct span in)
 	if (k->c.tup.proto == 17)
 		return; /* a datagram has no prefixes */
 	for (size_t n = 0; n < in.n; n = n < 8 ? n + 1 : 2 * n) {
-		enum frame g = dissector_c1222.frame(
-			&k->c, span_sub(in, 0, n), &len2, &e2);
+		enum frame g = dissector_c1222.frame(&k->c, span_sub(in, 0, n),
+						     &len2, &e2);
 
 		if (g == FRAME_UNIT)
 			assert(f == FRAME_UNIT && len == len2);
@@ -48,9 +48,9 @@ static void seal(struct span unit)
 	struct err e;
 
 	if (unit.n > KIT_APDU || acse_read(&a, unit, &arena, &e) != 0 ||
-	    acse_is_segment(&a) ||
-	    epsem_read_head(&h, a.octets, 0, &e) != 0 || h.mode == 0 ||
-	    a.auth > ACSE_AUTH_C1222 || a.called.n == 0 || a.calling.n == 0)
+	    acse_is_segment(&a) || epsem_read_head(&h, a.octets, 0, &e) != 0 ||
+	    h.mode == 0 || a.auth > ACSE_AUTH_C1222 || a.called.n == 0 ||
+	    a.calling.n == 0)
 		return;
 	m.key_id = a.has_key_id ? a.key_id : 1;
 	m.iv = a.has_iv ? a.iv : 1700000000;

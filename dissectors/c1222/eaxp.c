@@ -121,9 +121,9 @@ static void cipher_mac(const struct eaxp_key *k, struct aes128 *aes,
 	}
 }
 
-int eaxp_open(const struct eaxp_key *k, struct aes128 *aes,
-	      enum eaxp_mode mode, struct span n, struct span in,
-	      const uint8_t mac[EAXP_MAC], uint8_t *out)
+int eaxp_open(const struct eaxp_key *k, struct aes128 *aes, enum eaxp_mode mode,
+	      struct span n, struct span in, const uint8_t mac[EAXP_MAC],
+	      uint8_t *out)
 {
 	uint8_t t[AES_BLOCK], tag[AES_BLOCK];
 
@@ -142,9 +142,9 @@ int eaxp_open(const struct eaxp_key *k, struct aes128 *aes,
 	return 0;
 }
 
-int eaxp_seal(const struct eaxp_key *k, struct aes128 *aes,
-	      enum eaxp_mode mode, struct span n, struct span in,
-	      uint8_t *out, uint8_t mac[EAXP_MAC])
+int eaxp_seal(const struct eaxp_key *k, struct aes128 *aes, enum eaxp_mode mode,
+	      struct span n, struct span in, uint8_t *out,
+	      uint8_t mac[EAXP_MAC])
 {
 	uint8_t t[AES_BLOCK], tag[AES_BLOCK];
 

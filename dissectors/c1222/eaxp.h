@@ -14,12 +14,12 @@
 #include "crypto/aes.h"
 #include "dissectors/c1222/acse.h"
 
-#define EAXP_MAC	4
-#define EAXP_N_MIN	17 /* more than one block */
-#define EAXP_N_MAX	512
+#define EAXP_MAC   4
+#define EAXP_N_MIN 17 /* more than one block */
+#define EAXP_N_MAX 512
 
 enum eaxp_mode {
-	EAXP_AUTH = 1,	 /* clear text with authentication */
+	EAXP_AUTH = 1,   /* clear text with authentication */
 	EAXP_CIPHER = 2, /* ciphertext with authentication */
 };
 
@@ -44,17 +44,15 @@ void eaxp_cmac(const struct eaxp_key *k, struct aes128 *aes,
  * unused in EAXP_AUTH. Returns 0; E_LIMIT when n is too short to mean
  * anything; E_AUTH when the MAC is wrong.
  */
-int eaxp_open(const struct eaxp_key *k, struct aes128 *aes,
-	      enum eaxp_mode mode, struct span n, struct span in,
-	      const uint8_t mac[EAXP_MAC], uint8_t *out)
-	__attribute__((warn_unused_result));
+int eaxp_open(const struct eaxp_key *k, struct aes128 *aes, enum eaxp_mode mode,
+	      struct span n, struct span in, const uint8_t mac[EAXP_MAC],
+	      uint8_t *out) __attribute__((warn_unused_result));
 
 /* The reverse, for tests and tools: in to out (EAXP_CIPHER) and the MAC.
  * Returns 0 or E_LIMIT. */
-int eaxp_seal(const struct eaxp_key *k, struct aes128 *aes,
-	      enum eaxp_mode mode, struct span n, struct span in,
-	      uint8_t *out, uint8_t mac[EAXP_MAC])
-	__attribute__((warn_unused_result));
+int eaxp_seal(const struct eaxp_key *k, struct aes128 *aes, enum eaxp_mode mode,
+	      struct span n, struct span in, uint8_t *out,
+	      uint8_t mac[EAXP_MAC]) __attribute__((warn_unused_result));
 
 /* The canonical cleartext of a message; key id and IV are the message's or
  * its session's. A failed w was too small: EAXP_N_MAX is always enough. */

@@ -46,8 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		aes128_free(aes);
 		return 0;
 	}
-	assert(eaxp_open(&k, aes, mode, n, span_of(sealed, p.n), mac,
-			 opened) == 0);
+	assert(eaxp_open(&k, aes, mode, n, span_of(sealed, p.n), mac, opened) ==
+	       0);
 	if (mode == EAXP_CIPHER && p.n)
 		assert(memcmp(opened, p.p, p.n) == 0);
 	/* ciphertext, MAC, cleartext: one bit of them */

@@ -187,8 +187,8 @@ static void one_vector(struct aes128 *aes, size_t i)
 {
 	uint8_t nb[BUF], pb[BUF], out[BUF], back[BUF], t[16], u[16], mac[4];
 	struct span n = kit_hex(vectors[i].n, nb, sizeof(nb));
-	struct span p = kit_hex(vectors[i].p ? vectors[i].p : "", pb,
-				sizeof(pb));
+	struct span p =
+		kit_hex(vectors[i].p ? vectors[i].p : "", pb, sizeof(pb));
 	enum eaxp_mode mode = (enum eaxp_mode)vectors[i].mode;
 	const char *why = vectors[i].why;
 	struct eaxp_key k;
@@ -198,15 +198,16 @@ static void one_vector(struct aes128 *aes, size_t i)
 	same(why, "L", k.l, 16, vectors[i].l);
 	same(why, "D", k.d, 16, vectors[i].d);
 	same(why, "Q", k.q, 16, vectors[i].q);
-	eaxp_cmac(&k, aes, k.d, n, mode == EAXP_AUTH ? p : (struct span){0},
-		  t);
+	eaxp_cmac(&k, aes, k.d, n, mode == EAXP_AUTH ? p : (struct span){0}, t);
 	same(why, "T", t, 16, vectors[i].t);
 	assert_int_equal(eaxp_seal(&k, aes, mode, n, p, out, mac), 0);
 	same(why, "MAC", mac, 4, vectors[i].mac);
 	if (mode == EAXP_CIPHER) {
 		in = span_of(out, p.n);
 		same(why, "ciphertext", out, p.n,
-		     vectors[i].c ? vectors[i].c : p.n ? NULL : "");
+		     vectors[i].c ? vectors[i].c
+		     : p.n        ? NULL
+				  : "");
 		if (p.n)
 			eaxp_cmac(&k, aes, k.q, in, (struct span){0}, u);
 		same(why, "U", u, 16, vectors[i].u);
@@ -250,11 +251,11 @@ static void canonical(void **state)
 
 		if (!vectors[i].apdu)
 			continue;
-		assert_int_equal(acse_read(&a,
-					   kit_hex(vectors[i].apdu, buf,
-						   sizeof(buf)),
-					   &arena, &e),
-				 0);
+		assert_int_equal(
+			acse_read(&a,
+				  kit_hex(vectors[i].apdu, buf, sizeof(buf)),
+				  &arena, &e),
+			0);
 		eaxp_canonical(&a, a.key_id, a.iv, &n);
 		assert_false(n.failed);
 		same(vectors[i].why, "N", nb, n.n, vectors[i].n);
@@ -298,8 +299,8 @@ static void short_cleartext(void **state)
 	struct aes128 *aes = aes128_new();
 	uint8_t nb[BUF], cb[BUF], out[BUF], t[16], u[16];
 	struct span n = kit_hex("a803020103be192817811588", nb, sizeof(nb));
-	struct span c = kit_hex("a803020103be19281781158880000000", cb,
-				sizeof(cb));
+	struct span c =
+		kit_hex("a803020103be19281781158880000000", cb, sizeof(cb));
 
 	(void)state;
 	assert_non_null(aes);
@@ -312,11 +313,10 @@ static void short_cleartext(void **state)
 		eaxp_cmac(&k, aes, k.q, c, (struct span){0}, u);
 		assert_memory_equal(t + 12, u + 12, 4);
 		/* .. and is not reached */
-		assert_int_equal(eaxp_open(&k, aes, EAXP_CIPHER, n, c, zero,
-					   out),
-				 E_LIMIT);
-		assert_int_equal(eaxp_open(&k, aes, EAXP_AUTH, n, c, zero,
-					   out),
+		assert_int_equal(
+			eaxp_open(&k, aes, EAXP_CIPHER, n, c, zero, out),
+			E_LIMIT);
+		assert_int_equal(eaxp_open(&k, aes, EAXP_AUTH, n, c, zero, out),
 				 E_LIMIT);
 	}
 	for (size_t len = 0; len <= 17; len++) {
@@ -324,8 +324,7 @@ static void short_cleartext(void **state)
 		uint8_t mac[4];
 
 		prepare(aes, &k, keys[0]);
-		assert_int_equal(eaxp_seal(&k, aes, EAXP_AUTH,
-					   span_of(cb, len),
+		assert_int_equal(eaxp_seal(&k, aes, EAXP_AUTH, span_of(cb, len),
 					   (struct span){0}, out, mac),
 				 len <= 16 ? E_LIMIT : 0);
 	}

@@ -10,8 +10,7 @@
 
 static int bad(struct err *e, size_t at, const char *what)
 {
-	return err_reason(e, E_SYNTAX, REASON_MALFORMED, at, "EPSEM: %s",
-			  what);
+	return err_reason(e, E_SYNTAX, REASON_MALFORMED, at, "EPSEM: %s", what);
 }
 
 int epsem_read_head(struct epsem_head *h, struct span octets, size_t at,

@@ -21,15 +21,15 @@
 /* The parts that are visible without a key. */
 struct epsem_head {
 	uint8_t control;
-	uint8_t mode;	 /* 0 clear, 1 authenticated, 2 ciphertext */
-	uint8_t respond; /* 0 always, 1 on exception, 2 never */
+	uint8_t mode;     /* 0 clear, 1 authenticated, 2 ciphertext */
+	uint8_t respond;  /* 0 always, 1 on exception, 2 never */
 	struct span body; /* between control and MAC, maybe ciphertext */
 	struct span mac;  /* empty in mode 0 */
 };
 
 struct epsem {
 	struct span ed_class; /* empty = absent */
-	bool responses;	      /* all of pdu are; of no meaning when n is 0 */
+	bool responses;       /* all of pdu are; of no meaning when n is 0 */
 	bool not_minimal;
 	uint32_t n;
 	struct {

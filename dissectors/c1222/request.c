@@ -85,8 +85,7 @@ static bool is_group(struct span title)
 
 static bool is_multicast(const struct net_addr *a)
 {
-	return a->b[0] == 0xff ||
-	       (net_addr_is4(a) && (a->b[12] >= 224));
+	return a->b[0] == 0xff || (net_addr_is4(a) && (a->b[12] >= 224));
 }
 
 /* Is row i the request of these titles and id, from this end? */
@@ -258,8 +257,7 @@ static bool answers(const struct message *x, uint32_t i)
 		return false;
 	if (r->has_calling && !title_is(&r->calling, a->called))
 		return false;
-	return r->group || !r->has_called ||
-	       title_is(&r->called, a->calling);
+	return r->group || !r->has_called || title_is(&r->called, a->calling);
 }
 
 static bool same_path(const struct message *x, const struct req *r)
@@ -277,8 +275,7 @@ int request_find(struct message *x, const struct req **row)
 	uint32_t best = 0, n = 0;
 
 	*row = NULL;
-	for (uint32_t k = first(t, x->acse.called_inv); k;
-	     k = t->next[k - 1]) {
+	for (uint32_t k = first(t, x->acse.called_inv); k; k = t->next[k - 1]) {
 		uint32_t i = k - 1;
 		uint32_t rank = 1;
 

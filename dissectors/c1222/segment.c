@@ -9,8 +9,8 @@
 
 static int bad(struct message *x, const char *what)
 {
-	return err_reason(x->e, E_SYNTAX, REASON_BAD_SEGMENT,
-			  x->acse.octets_at, "segment: %s", what);
+	return err_reason(x->e, E_SYNTAX, REASON_BAD_SEGMENT, x->acse.octets_at,
+			  "segment: %s", what);
 }
 
 static bool expired(const struct message *x, const struct seg *s)
@@ -80,8 +80,7 @@ static int put(struct message *x, struct seg *s, uint8_t *buf)
 
 	while (cur_left(&c) > 0) { /* each round passes a slice or adds one */
 		uint32_t next;
-		const struct seg_slice *l =
-			covering(s, s->n_slices, at, &next);
+		const struct seg_slice *l = covering(s, s->n_slices, at, &next);
 		uint32_t end = l ? (uint32_t)l->off + l->n : next;
 		size_t left = cur_left(&c);
 		size_t n = end - at < left ? end - at : left;

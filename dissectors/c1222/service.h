@@ -12,22 +12,22 @@
 #include "core/obs.h"
 #include "dissectors/c1222/tables.h"
 
-#define SERVICE_MAX	    32	 /* in one EPSEM */
+#define SERVICE_MAX         32   /* in one EPSEM */
 #define SERVICE_REQUEST_MIN 0x20 /* below: responses */
-#define SERVICE_INDEX_MAX   18	 /* octets: nine indices */
-#define SERVICE_TITLES_MAX  8	 /* in one trace */
+#define SERVICE_INDEX_MAX   18   /* octets: nine indices */
+#define SERVICE_TITLES_MAX  8    /* in one trace */
 
-#define SERVICE_LOGON	  0x50
+#define SERVICE_LOGON     0x50
 #define SERVICE_SECURITY  0x51
-#define SERVICE_LOGOFF	  0x52
+#define SERVICE_LOGOFF    0x52
 #define SERVICE_TERMINATE 0x21
-#define SERVICE_WAIT	  0x70
+#define SERVICE_WAIT      0x70
 
 /* What must be remembered of a request to read its answer. */
 struct service_req {
 	uint8_t code;
 	uint8_t index_n; /* octets in use */
-	uint16_t word;	 /* table id word, as sent */
+	uint16_t word;   /* table id word, as sent */
 	uint16_t count;
 	uint16_t param; /* wait: seconds; logon: timeout */
 	uint32_t offset;
@@ -67,7 +67,6 @@ int service_unpaired(struct service_ctx *x, struct span pdu, size_t at,
 		     enum reason note) __attribute__((warn_unused_result));
 
 /* Do two requests ask the same? Then their answers read the same. */
-bool service_req_same(const struct service_req *a,
-		      const struct service_req *b);
+bool service_req_same(const struct service_req *a, const struct service_req *b);
 
 #endif

@@ -14,11 +14,10 @@
 static int refuse(struct message *x, int code, enum reason why,
 		  const char *what)
 {
-	return err_reason(x->e, code, (int)why, x->acse.octets_at, "%s",
-			  what);
+	return err_reason(x->e, code, (int)why, x->acse.octets_at, "%s", what);
 }
 
-/* --- sessions -------------------------------------------------------------- */
+/* --- sessions ------------------------------------------------------------- */
 
 static bool between(const struct session *s, struct span a, struct span b)
 {
@@ -33,8 +32,8 @@ static struct session *find_session(struct message *x)
 	for (uint32_t i = 0; i < SESSION_MAX; i++) {
 		struct session *s = &m->session[i];
 
-		if (!s->live || (s->timeout_s != 0 &&
-				 s->until_ns < x->c->now.mono.ns))
+		if (!s->live ||
+		    (s->timeout_s != 0 && s->until_ns < x->c->now.mono.ns))
 			continue;
 		if (between(s, x->acse.calling, x->acse.called))
 			return s;
@@ -70,15 +69,15 @@ static struct session *stage_session(struct message *x)
 
 static void extend(struct message *x, struct session *s, uint32_t more_s)
 {
-	s->until_ns = x->c->now.mono.ns +
-		      ((int64_t)s->timeout_s + more_s) * NS_PER_S;
+	s->until_ns =
+		x->c->now.mono.ns + ((int64_t)s->timeout_s + more_s) * NS_PER_S;
 }
 
 void session_service(struct message *x, const struct req *asked,
 		     const struct service_req *req, const struct obs *leaf)
 {
-	bool ok = asked ? obs_get(leaf, F_RESULT, 1) == 0 :
-			  x->head.respond == 2;
+	bool ok =
+		asked ? obs_get(leaf, F_RESULT, 1) == 0 : x->head.respond == 2;
 	struct session *s;
 
 	if (!ok)
@@ -93,8 +92,7 @@ void session_service(struct message *x, const struct req *asked,
 			.live = true,
 			.key_id = asked->key_id,
 			.iv = asked->iv,
-			.timeout_s =
-				(uint16_t)obs_get(leaf, F_IDLE_TIMEOUT, 0),
+			.timeout_s = (uint16_t)obs_get(leaf, F_IDLE_TIMEOUT, 0),
 		};
 		title_set(&s->caller, title_span(&asked->calling));
 		title_set(&s->callee, title_span(&asked->called));
@@ -139,7 +137,7 @@ static int check_session(struct message *x)
 	return 0;
 }
 
-/* --- replay window --------------------------------------------------------- */
+/* --- replay window -------------------------------------------------------- */
 
 static int seen_cmp(const struct seen *a, const struct seen *b)
 {
@@ -201,8 +199,8 @@ static bool fresh(const struct message *x, const struct pair *p,
 static int check_replay(struct message *x)
 {
 	struct stage *st = &x->m->stage;
-	struct pair *p = find_pair(x->m, x->key_id, x->acse.calling,
-				   x->acse.called);
+	struct pair *p =
+		find_pair(x->m, x->key_id, x->acse.calling, x->acse.called);
 	struct seen s = {
 		.iv = x->iv,
 		.id = x->acse.calling_inv,
@@ -280,8 +278,7 @@ static void remember_seen(struct c1222_machine *m)
 		p->n--;
 		i--;
 	}
-	memmove(&p->seen[i + 1], &p->seen[i],
-		(p->n - i) * sizeof(p->seen[0]));
+	memmove(&p->seen[i + 1], &p->seen[i], (p->n - i) * sizeof(p->seen[0]));
 	p->seen[i] = st->seen;
 	p->n++;
 }
@@ -298,7 +295,7 @@ void session_settle(struct c1222_machine *m)
 		remember_seen(m);
 }
 
-/* --- keys ------------------------------------------------------------------ */
+/* --- keys ----------------------------------------------------------------- */
 
 /* The EAX' constants of a key. They follow from the key alone, so what is
  * kept here is no state of the traffic. */
@@ -355,7 +352,7 @@ static uint32_t find_keys(const struct message *x,
 	return n;
 }
 
-/* --- failed MACs ----------------------------------------------------------- */
+/* --- failed MACs ---------------------------------------------------------- */
 
 /* The MAC has 32 bits: guessing must be slow (12.5, guard 3). */
 static struct limiter_row *limiter(struct message *x)
@@ -405,7 +402,7 @@ static bool paused(struct message *x)
 	return false;
 }
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------- */
 
 /* Key id and IV: the message's own, else its session's. */
 static int choose_iv(struct message *x)

@@ -39,13 +39,13 @@ static inline bool title_is(const struct title *t, struct span s)
 	return span_eq(title_span(t), s);
 }
 
-/* --- outstanding requests (request.c) -------------------------------------- */
+/* --- outstanding requests (request.c) ------------------------------------- */
 
-#define REQ_MAX		 96
-#define REQ_PER_PEER	 32
-#define REQ_OCTETS	 576 /* of a datagram, to recognise a retry */
-#define REQ_TIMEOUT_S	 300 /* default response timeout */
-#define REQ_ANSWERS_MAX	 8   /* to one request that was retried */
+#define REQ_MAX         96
+#define REQ_PER_PEER    32
+#define REQ_OCTETS      576 /* of a datagram, to recognise a retry */
+#define REQ_TIMEOUT_S   300 /* default response timeout */
+#define REQ_ANSWERS_MAX 8   /* to one request that was retried */
 
 enum req_state {
 	REQ_FREE,
@@ -55,8 +55,8 @@ enum req_state {
 
 struct req {
 	bool has_called, has_calling;
-	bool group;    /* several may answer */
-	bool answered; /* once at least */
+	bool group;      /* several may answer */
+	bool answered;   /* once at least */
 	uint8_t answers; /* still expected */
 	uint8_t dir, proto;
 	uint8_t mode, key_id;
@@ -87,12 +87,12 @@ struct req_table {
 };
 _Static_assert(REQ_MAX + 1 < 256, "row numbers are octets");
 
-/* --- secured messages (session.c) ------------------------------------------ */
+/* --- secured messages (session.c) ----------------------------------------- */
 
-#define SESSION_MAX	16
-#define PAIR_MAX	32  /* (key id, calling, called) in the replay window */
-#define PAIR_SEEN	128 /* messages remembered of each */
-#define LIMITER_MAX	16
+#define SESSION_MAX      16
+#define PAIR_MAX         32 /* (key id, calling, called) in the replay window */
+#define PAIR_SEEN        128 /* messages remembered of each */
+#define LIMITER_MAX      16
 #define LIMITER_FAILURES 10
 #define LIMITER_WINDOW_S 60
 
@@ -116,7 +116,7 @@ struct pair {
 	bool live;
 	uint8_t key_id;
 	uint16_t n;
-	uint64_t used; /* tick */
+	uint64_t used;     /* tick */
 	struct seen floor; /* at or below it: refused, unless iv is 0 */
 	struct title calling, called;
 	struct seen seen[PAIR_SEEN]; /* sorted */
@@ -130,7 +130,7 @@ struct limiter_row {
 	int64_t since_ns, until_ns; /* until: paused */
 };
 
-/* --- segments (segment.c) -------------------------------------------------- */
+/* --- segments (segment.c) ------------------------------------------------- */
 
 #define SEG_BUFFERS   4
 #define SEG_PER_PEER  2
@@ -153,7 +153,7 @@ struct seg {
 	struct seg_slice slice[SEG_SLICES];
 };
 
-/* --- table shapes ---------------------------------------------------------- */
+/* --- table shapes --------------------------------------------------------- */
 
 #define SHAPE_MAX 12
 
@@ -164,7 +164,7 @@ struct shape_row {
 	struct c1219_shape shape;
 };
 
-/* --- keys ------------------------------------------------------------------ */
+/* --- keys ----------------------------------------------------------------- */
 
 #define KEY_CACHE 8
 
@@ -175,7 +175,7 @@ struct key_cache {
 	struct eaxp_key k;
 };
 
-/* --- staging --------------------------------------------------------------- */
+/* --- staging -------------------------------------------------------------- */
 
 enum stage_flag {
 	STAGE_REQ_ADD = 1,    /* the spare row becomes a request */
@@ -219,7 +219,7 @@ struct c1222_machine {
 _Static_assert(sizeof(struct c1222_machine) <= 640 * 1024,
 	       "the block of one machine grew");
 
-/* --- one message, while it is read ----------------------------------------- */
+/* --- one message, while it is read ---------------------------------------- */
 
 #include "dissectors/c1222/epsem.h"
 #include "dissectors/dissector.h"
@@ -233,7 +233,7 @@ struct message {
 	struct epsem_head head;
 	struct epsem epsem;
 	struct span body; /* of the EPSEM, in clear */
-	bool answer;	  /* A4 is present */
+	bool answer;      /* A4 is present */
 	bool retry;
 	bool in_session; /* IV from the session's memory */
 	uint8_t key_id;

@@ -68,7 +68,8 @@ struct kit {
 static inline struct net_addr kit_addr(uint8_t last)
 {
 	return (struct net_addr){
-		{[10] = 0xff, [11] = 0xff, [12] = 10, 20, 0, last}};
+		{[10] = 0xff, [11] = 0xff, [12] = 10, 20, 0, last}
+        };
 }
 
 static inline void kit_at(struct kit *k, int64_t us)
@@ -164,24 +165,25 @@ static inline enum reason kit_run(struct kit *k, struct span in)
 	return REASON_NONE;
 }
 
-/* --- making messages ------------------------------------------------------- */
+/* --- making messages ------------------------------------------------------ */
 
 struct kit_msg {
-	const char *called, *calling; /* contents of A2 and A6 in hex; or NULL */
-	int64_t called_inv;	      /* -1: none */
+	const char *called,
+		*calling;   /* contents of A2 and A6 in hex; or NULL */
+	int64_t called_inv; /* -1: none */
 	uint32_t inv;
 	uint8_t control; /* of the EPSEM: mode and response control */
-	bool ac;	 /* with key id and IV */
+	bool ac;         /* with key id and IV */
 	uint8_t key_id;
 	uint32_t iv;
-	const char *key;      /* hex, to seal with */
-	const char *services; /* hex, lengths included */
+	const char *key;       /* hex, to seal with */
+	const char *services;  /* hex, lengths included */
 	int64_t total, offset; /* total > 0: a segment; services: the slice */
 	uint8_t qualifier;     /* A7; 0: none */
 };
 
 #define KIT_CALLED  "8003478769" /* .71.1001 */
-#define KIT_CALLING "80024701"	 /* .71.1 */
+#define KIT_CALLING "80024701"   /* .71.1 */
 
 static inline void kit_len(struct wbuf *w, size_t n)
 {
@@ -307,7 +309,7 @@ static inline struct span kit_make(const struct kit_msg *m, uint8_t *buf)
 	return wbuf_span(&out);
 }
 
-/* --- comparing what is remembered ------------------------------------------ */
+/* --- comparing what is remembered ----------------------------------------- */
 
 /* Take away what means nothing: the spare rows, rows out of use, the count of
  * failed MACs and the cache of key constants. */

@@ -11,16 +11,15 @@
 
 #include "dissectors/c1222/testkit.h"
 
-#define FOLDER	 "tests/pcaps/c1222-vectors/"
+#define FOLDER   "tests/pcaps/c1222-vectors/"
 #define LINE_MAX (32 * 1024)
 
 static const char *const names[] = {
-	"gen_auth_variants",   "gen_eax_auth",	    "gen_eax_cipher",
-	"gen_errors",	       "gen_malformed_tcp", "gen_malformed_udp",
-	"gen_network",	       "gen_notifications", "gen_polling",
-	"gen_procedures",      "gen_read_write",    "gen_segmented",
-	"gen_tcp_framing",     "gen_tcp_session_clear",
-	"gen_udp_sessionless",
+	"gen_auth_variants", "gen_eax_auth",          "gen_eax_cipher",
+	"gen_errors",        "gen_malformed_tcp",     "gen_malformed_udp",
+	"gen_network",       "gen_notifications",     "gen_polling",
+	"gen_procedures",    "gen_read_write",        "gen_segmented",
+	"gen_tcp_framing",   "gen_tcp_session_clear", "gen_udp_sessionless",
 };
 
 /* Verdicts of the vectors, and the reasons that fit them. */
@@ -28,20 +27,20 @@ static const struct {
 	const char *verdict;
 	enum reason reason[4];
 } verdicts[] = {
-	{"ok",	      {REASON_NONE}					     },
-	{"segment",   {REASON_NONE}					     },
-	{"malformed", {REASON_MALFORMED}				     },
-	/* Refused one and all, on purpose; leniently, a response without the
-	 * id of its request is pointed out (noted_suspicious). */
-	{"suspicious", {REASON_SUSPICIOUS, REASON_TOO_MANY_UNITS}	     },
-	{"bad-mac",   {REASON_BAD_MAC}					     },
-	{"forgery",   {REASON_FORGERY}					     },
+	{"ok",         {REASON_NONE}			     },
+	{"segment",    {REASON_NONE}                             },
+	{"malformed",  {REASON_MALFORMED}                        },
+ /* Refused one and all, on purpose; leniently, a response without the
+  * id of its request is pointed out (noted_suspicious). */
+	{"suspicious", {REASON_SUSPICIOUS, REASON_TOO_MANY_UNITS}},
+	{"bad-mac",    {REASON_BAD_MAC}                          },
+	{"forgery",    {REASON_FORGERY}                          },
 };
 
 struct run {
 	struct kit *k;
 	const char *file;
-	char *frame;	/* of the message being read, for messages */
+	char *frame; /* of the message being read, for messages */
 	unsigned line, checked;
 };
 
@@ -79,8 +78,14 @@ static struct net_addr addr_of(const char *text)
 	unsigned a, b, c, d;
 
 	assert_int_equal(sscanf(text, "%u.%u.%u.%u", &a, &b, &c, &d), 4);
-	return (struct net_addr){{[10] = 0xff, [11] = 0xff, [12] = (uint8_t)a,
-				  (uint8_t)b, (uint8_t)c, (uint8_t)d}};
+	return (struct net_addr){
+		{[10] = 0xff,
+		 [11] = 0xff,
+		 [12] = (uint8_t)a,
+		 (uint8_t)b,
+		 (uint8_t)c,
+		 (uint8_t)d}
+        };
 }
 
 static bool contains(struct span in, struct span part)
@@ -202,9 +207,8 @@ static void run_message(struct run *r, char **save)
 	bool ok;
 
 	r->frame = strtok_r(NULL, " ", save);
-	assert_int_equal(sscanf(strtok_r(NULL, " ", save), "%lld.%lld", &s,
-				&us),
-			 2);
+	assert_int_equal(
+		sscanf(strtok_r(NULL, " ", save), "%lld.%lld", &s, &us), 2);
 	kit_at(r->k, s * US_PER_S + us);
 	c->tup.proto = strcmp(strtok_r(NULL, " ", save), "tcp") ? 17 : 6;
 	src = strtok_r(NULL, " ", save);
@@ -238,8 +242,7 @@ static void run_file(const char *name, bool lenient)
 	snprintf(path, sizeof(path), FOLDER "%s.vec", name);
 	f = fopen(path, "r");
 	if (!f)
-		fail_msg("%s: not there (run from the root of the tree)",
-			 path);
+		fail_msg("%s: not there (run from the root of the tree)", path);
 	while (fgets(line, sizeof(line), f)) {
 		char *save, *word = strtok_r(line, " \n", &save);
 
