@@ -101,6 +101,8 @@ tests_and_fuzz := %_test.c %_fuzz.c
 $(foreach a,$(ARCHIVES),$(eval SRCS_$(a) := $(filter-out $(tests_and_fuzz) \
 	$(ALL_PROG_SRCS),$(SRC_$(a)) $(foreach d,$(DIR_$(a)),$(wildcard $(d)/*.c)))))
 $(foreach p,$(PROGS),$(eval PROG_SRCS_$(p) := $(filter-out $(tests_and_fuzz),$(PROG_SRCS_$(p)))))
+# `polc test` is a command, not a test of one.
+PROG_SRCS_polc += policy-lang/cmd_test.c
 
 lib_of = $(BUILD)/lib/lib$(1).a
 libs_for = $(foreach a,$(1),$(call lib_of,$(a)))

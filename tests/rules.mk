@@ -19,7 +19,8 @@ ARCH_audit := audit
 ARCH_enforcer := enforcer
 ARCH_policy-lang := policy-lang
 
-TESTS := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/*_test.c))
+TESTS := $(filter-out policy-lang/cmd_test.c,$(foreach d,$(TEST_DIRS),\
+	$(wildcard $(d)/*_test.c)))
 FUZZERS := $(foreach d,$(TEST_DIRS),$(wildcard $(d)/*_fuzz.c))
 TEST_BINS := $(patsubst %.c,$(BUILD)/test/%,$(TESTS))
 FUZZ_BINS := $(patsubst %.c,$(BUILD)/fuzz/%,$(FUZZERS))

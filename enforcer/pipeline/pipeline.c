@@ -514,8 +514,14 @@ static void datagram(struct work *w)
 	pass(w);
 }
 
+static bool is_multicast(const struct net_addr *a)
+{
+	return net_addr_is4(a) ? a->b[12] >= 224 : a->b[0] == 0xff;
+}
+
 /* Who is the guest, and which way does the packet go? The initiator of an
- * anonymous flow is the far end, unless it is the one with the lower port. */
+ * anonymous flow is the far end, unless it is the one with the lower port or
+ * asks a whole group. */
 static int identify(struct work *w, const struct packet_in *in,
 		    enum dir *dir, int *peer)
 {
@@ -526,7 +532,10 @@ static int identify(struct work *w, const struct packet_in *in,
 
 	*peer = -1;
 	if (p->anonymous) {
-		*dir = pkt->tup.sport < pkt->tup.dport ? DIR_OUT : DIR_IN;
+		*dir = pkt->tup.sport < pkt->tup.dport ||
+				       is_multicast(&pkt->tup.dst) ?
+			       DIR_OUT :
+			       DIR_IN;
 		return 0;
 	}
 	from = sender(p, in, pkt, &spoofed);
