@@ -154,7 +154,7 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 	return st->n_fail - before;
 }
 
-/* --- time of day ---------------------------------------------------------------- */
+/* --- time of day --------------------------------------------------------- */
 
 static uint64_t slot_hash(const struct pol_state *st, const struct side *sd,
 			  const struct lay_rule *r, enum layer layer)
@@ -238,7 +238,7 @@ unsigned guard_when(struct pol_state *st, const struct side *sd,
 	return 1;
 }
 
-/* --- consent, states, answers ------------------------------------------------------ */
+/* --- consent, states, answers -------------------------------------------- */
 
 static bool consented(const struct pol_state *st, const struct side *sd,
 		      const struct lay_rule *r)

@@ -10,6 +10,9 @@
  *   limits.c  counters
  *   answers.c requests that wait for their answers
  *   judge.c   section 15, step by step (start reading here)
+ *   look.c    one observation in one layer
+ *   tell.c    what a decision says and what a refusal costs
+ *   flow.c    connections and packets
  *   text.c    refusals in words
  */
 #ifndef POLICY_LANG_EVAL_INTERNAL_H
@@ -21,7 +24,7 @@
 
 #define NO_RULE LAY_NONE
 
-/* --- composed set ------------------------------------------------------------ */
+/* --- composed set -------------------------------------------------------- */
 
 /* Addresses cut into intervals, each with the owners that cover it. */
 struct key128 {
@@ -111,7 +114,7 @@ int party_find(const struct pol_set *s, size_t m, const struct pol_peer *peer,
 	       bool titles, enum reason *why);
 int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
 
-/* --- state ------------------------------------------------------------------------ */
+/* --- state --------------------------------------------------------------- */
 
 #define ANSWERS	    64 /* outstanding requests per machine */
 #define ANSWER_NS   (120 * NS_PER_S)
@@ -216,7 +219,7 @@ void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
 bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b);
 void st_quarantine(struct pol_state *st, size_t m, int64_t ns);
 
-/* --- match.c ------------------------------------------------------------------------ */
+/* --- match.c ------------------------------------------------------------- */
 
 /* Columns of the image that an observation matches. carrier gives attributes
  * that the observation itself has not; may be NULL. carries: it is what a
@@ -230,7 +233,7 @@ void match_bare(const struct pol_image *im, const uint64_t *row, enum dir dir,
 /* What the observation reveals: empty for an echo. */
 meas_set obs_meas(const struct obs *o);
 
-/* --- guards.c ---------------------------------------------------------------------- */
+/* --- guards.c ------------------------------------------------------------ */
 
 /* Append what fails; returns how many. */
 unsigned guard_data(struct pol_state *st, const struct lay_data *d,
@@ -245,7 +248,7 @@ unsigned guard_when(struct pol_state *st, const struct side *sd,
 void fail_add(struct pol_state *st, const struct fail *f);
 int64_t std_s(const struct pol_state *st); /* meter's standard time */
 
-/* --- answers.c ------------------------------------------------------------------------ */
+/* --- answers.c ----------------------------------------------------------- */
 
 /* The outstanding request that this leaf answers: its index, or -1. rules:
  * one of these must have granted it; NULL any. */
@@ -255,7 +258,7 @@ void answer_take(struct pol_state *st, size_t m, int index);
 void answer_ask(struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, uint32_t rule, uint64_t id);
 
-/* --- limits.c ----------------------------------------------------------------------- */
+/* --- limits.c ------------------------------------------------------------ */
 
 uint32_t limit_words(const struct lay_limit *l);
 /* Room for amount? Charges it (st_put) when there is. *wait: until there
@@ -271,7 +274,56 @@ void limit_release(struct pol_state *st, const struct lay_limit *l,
 uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
 		  unsigned meas);
 
-/* --- text.c -------------------------------------------------------------------------- */
+/* --- judge.c, look.c, tell.c: the steps ---------------------------------- */
+
+struct look { /* what is being judged */
+	const struct pol_msg *m;
+	const struct obs *o;
+	meas_set meas;
+	uint32_t leaf;
+	bool is_leaf;
+	bool implicit; /* an error that answers a request: needs no rule */
+	uint64_t hit[LAY_WORDS];
+};
+
+static inline bool bit_get(const uint64_t *w, uint32_t i)
+{
+	return w[i / 64] >> (i % 64) & 1;
+}
+
+void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d);
+struct fail judge_fail(enum reason r, unsigned side, enum layer l,
+		       uint32_t leaf);
+void judge_fail_now(struct pol_state *st, enum reason r);
+bool judge_monitors(const struct pol_state *st, int64_t until);
+bool judge_blocked(const struct pol_state *st);
+void judge_add_side(struct pol_state *st, size_t m, enum dir dir, int party);
+void judge_add_peer(struct pol_state *st, size_t m, enum dir dir,
+		    const struct pol_peer *peer);
+bool judge_identify(struct pol_state *st, size_t m, enum dir dir,
+		    const struct pol_peer *peer, bool titles, bool one_sided,
+		    struct pol_decision *d);
+
+/* One observation in all layers of a side. id: of the message. */
+void look_side(struct pol_state *st, unsigned side, struct look *k,
+	       uint64_t id);
+void look_denials(struct pol_state *st, unsigned side, enum layer l,
+		  const struct look *k);
+void look_restrictions(struct pol_state *st, unsigned side,
+		       const struct look *k);
+void look_limit(struct pol_state *st, unsigned side, enum layer l,
+		uint32_t index, const struct pol_msg *m, const struct obs *o,
+		meas_set meas, bool monitored);
+/* Charge all that is pending; what has no room fails. */
+void look_charge(struct pol_state *st);
+
+void tell_rules(struct pol_state *st, struct pol_decision *d);
+void tell_budgets(struct pol_state *st, struct pol_decision *d);
+/* m: the message refused; NULL: a packet, which is none. */
+void tell_refusal(struct pol_state *st, const struct pol_msg *m,
+		  struct pol_decision *d);
+
+/* --- text.c -------------------------------------------------------------- */
 
 void text_refusal(struct pol_state *st, struct pol_decision *d);
 /* One clause about one failure; returns its length. */

@@ -55,7 +55,7 @@ static int64_t floor_div(int64_t a, int64_t b)
 	return a / b - (a % b < 0);
 }
 
-/* --- calendar windows: local standard time, all year ----------------------------- */
+/* --- calendar windows: local standard time, all year --------------------- */
 
 static int64_t month_no(int64_t s, int first_day)
 {
@@ -163,7 +163,7 @@ static bool calendar(struct pol_state *st, const struct lay_limit *l,
 	return true;
 }
 
-/* --- sliding windows --------------------------------------------------------------- */
+/* --- sliding windows ----------------------------------------------------- */
 
 static uint32_t ring_get(const struct pol_state *st, uint32_t at, int64_t sub)
 {
@@ -246,7 +246,7 @@ static bool sliding(struct pol_state *st, const struct lay_limit *l,
 	return false;
 }
 
-/* --- spacing and buckets -------------------------------------------------------------- */
+/* --- spacing and buckets ------------------------------------------------- */
 
 static bool spacing(struct pol_state *st, const struct lay_limit *l,
 		    uint32_t at, int64_t *wait)
@@ -295,7 +295,7 @@ static bool bucket(struct pol_state *st, const struct lay_limit *l,
 	return true;
 }
 
-/* --- sets -------------------------------------------------------------------------------- */
+/* --- sets ---------------------------------------------------------------- */
 
 static bool distinct(struct pol_state *st, const struct lay_limit *l,
 		     uint32_t at, uint64_t hash, int64_t *wait)

@@ -15,7 +15,7 @@ static int out_of_memory(struct err *e)
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
-/* --- which image is what -------------------------------------------------------- */
+/* --- which image is what ------------------------------------------------- */
 
 static int one_of_kind(const struct pol_image **slot,
 		       const struct pol_image *im, struct err *e)
@@ -181,7 +181,7 @@ static int sort_images(struct pol_set *s, const struct pol_image *const *im,
 	return rc;
 }
 
-/* --- parties ----------------------------------------------------------------------- */
+/* --- parties ------------------------------------------------------------- */
 
 static bool listed(const struct pol_image *im, uint32_t first, uint32_t n,
 		   struct span name)
@@ -294,7 +294,7 @@ static void groups(struct pol_set *s)
 		s->m[i].group[s->m[i].n_party] = (uint16_t)(s->n_group - 1);
 }
 
-/* --- limits -------------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------- */
 
 static int add_limits(struct pol_set *s, const struct pol_image *im,
 		      enum layer layer, size_t vm, uint32_t *first,
@@ -395,7 +395,7 @@ static int limits(struct pol_set *s, struct err *e)
 	return rc ? rc : limit_names(s, e);
 }
 
-/* --- floors ----------------------------------------------------------------------------- */
+/* --- floors -------------------------------------------------------------- */
 
 static void set_bit(uint64_t *w, uint32_t i)
 {
@@ -592,7 +592,7 @@ static int check_answers(const struct pol_set *s, struct err *e)
 	return 0;
 }
 
-/* --- all together ------------------------------------------------------------------------ */
+/* --- all together -------------------------------------------------------- */
 
 static void asked_rules(struct machine *m)
 {

@@ -112,7 +112,7 @@ void pol_state_key(struct pol_state *st, const struct sipkey *key)
 	st->key = *key;
 }
 
-/* --- the transaction ------------------------------------------------------------ */
+/* --- the transaction ----------------------------------------------------- */
 
 void st_put(struct pol_state *st, uint32_t at, uint64_t v)
 {
@@ -153,7 +153,7 @@ void pol_abort(struct pol_state *st)
 	st_undo(st, 0);
 }
 
-/* --- states -------------------------------------------------------------------------- */
+/* --- states -------------------------------------------------------------- */
 
 static uint32_t state_word(const struct pol_state *st, size_t m, int party,
 			   unsigned state)
@@ -258,7 +258,7 @@ void st_quarantine(struct pol_state *st, size_t m, int64_t ns)
 		st_put_final(st, at, until);
 }
 
-/* --- by hand ----------------------------------------------------------------------------- */
+/* --- by hand ------------------------------------------------------------- */
 
 static const char *const builtin_names[BUILTIN_COUNT] = {
 	[BUILTIN_ATTESTED] = "attested",

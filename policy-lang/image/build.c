@@ -16,7 +16,7 @@
 
 enum { STRINGS_STRS, STRINGS_TEXT };
 
-/* --- growing blocks ----------------------------------------------------------- */
+/* --- growing blocks ------------------------------------------------------ */
 
 void *vec_room(struct vec *v, size_t n)
 {
@@ -59,7 +59,7 @@ void vec_free(struct vec *v)
 	*v = (struct vec){0};
 }
 
-/* --- names and texts ------------------------------------------------------------ */
+/* --- names and texts ----------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {
@@ -129,7 +129,7 @@ static uint32_t blob(struct build *b, const void *p, size_t n)
 	return at;
 }
 
-/* --- sections, one function each --------------------------------------------------- */
+/* --- sections, one function each ----------------------------------------- */
 
 static void put_meta(struct build *b)
 {
@@ -478,7 +478,7 @@ static void put_locs(struct build *b)
 	vec_put(&b->s[LAY_LOCS], path, strlen(path) + 1);
 }
 
-/* --- all together ------------------------------------------------------------------- */
+/* --- all together -------------------------------------------------------- */
 
 static int assemble(struct build *b)
 {

@@ -4,7 +4,7 @@
 
 #include "policy-lang/image/build.h"
 
-/* --- who: selectors of machines and parties --------------------------------- */
+/* --- who: selectors of machines and parties ------------------------------ */
 
 static void names_list(struct build *b, const char *const *name, size_t n,
 		       uint32_t *first, uint32_t *count)
@@ -47,7 +47,7 @@ static bool has_except(const struct pol_party_sel *p)
 	       p->n_operator;
 }
 
-/* --- columns --------------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------- */
 
 static int add_cols(struct build *b, const struct col_src *proto,
 		    const struct pol_obs_match *match, size_t n_match)
@@ -172,7 +172,7 @@ int build_columns(struct build *b)
 	return rc;
 }
 
-/* --- dimensions -------------------------------------------------------------------- */
+/* --- dimensions ---------------------------------------------------------- */
 
 static const struct pol_attr *attr_of(const struct col_src *c, uint16_t field)
 {

@@ -29,7 +29,7 @@ static const struct {
 #undef X
 };
 
-/* --- the frame: header, table, checksums ------------------------------------- */
+/* --- the frame: header, table, checksums --------------------------------- */
 
 static int check_header(struct span file, struct lay_header *h, struct err *e)
 {
@@ -157,7 +157,7 @@ static int check_frame(struct pol_image *im, struct sha256 *sha, struct err *e)
 	return 0;
 }
 
-/* --- small checks ---------------------------------------------------------------- */
+/* --- small checks -------------------------------------------------------- */
 
 static bool in(uint32_t first, uint32_t n, uint32_t count)
 {
@@ -248,7 +248,7 @@ static bool texts(const char *p, uint32_t n)
 	       utf8(span_of(p, n));
 }
 
-/* --- sections, in their order ------------------------------------------------------ */
+/* --- sections, in their order -------------------------------------------- */
 
 static bool ok_meta(struct pol_image *im)
 {

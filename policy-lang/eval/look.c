@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One observation, judged in one layer: steps 5 to 7. */
+#include "policy-lang/eval/internal.h"
+
+/* --- limits a message charges -------------------------------------------- */
+
+static uint64_t amount_of(const struct pol_msg *m, const struct lay_limit *l,
+			  const struct obs *o, bool *unknown)
+{
+	if (l->kind == LIMIT_SPACING || l->kind == LIMIT_DISTINCT)
+		return 1;
+	switch (l->thing) {
+	case THING_BYTES:
+		return m->octets;
+	case THING_VALUES:
+		*unknown = !obs_has(o, F_VALUES);
+		return obs_get(o, F_VALUES, 0);
+	default:
+		return 1;
+	}
+}
+
+static uint64_t hash_of(const struct pol_state *st, const struct lay_limit *l,
+			const struct obs *o, const struct obs *carrier,
+			int party)
+{
+	const struct obs *from = o;
+	struct {
+		uint64_t field, value;
+	} key = {l->distinct, 0};
+
+	if (l->distinct == 0xffff) {
+		key.value = (uint64_t)(party + 1);
+		return siphash24(&st->key, span_of(&key, sizeof(key)));
+	}
+	if (!obs_has(o, (enum field)l->distinct) && carrier)
+		from = carrier;
+	switch (field_type((enum field)l->distinct)) {
+	case FIELD_SPAN:
+	case FIELD_TEXT:
+	case FIELD_OID:
+		return siphash24(&st->key,
+				 obs_get_span(from, (enum field)l->distinct));
+	default:
+		key.value = obs_get(from, (enum field)l->distinct, 0);
+		return siphash24(&st->key, span_of(&key, sizeof(key)));
+	}
+}
+
+static void pend(struct pol_state *st, struct pending p)
+{
+	for (uint32_t i = 0; i < st->n_pend; i++) {
+		struct pending *q = &st->pend[i];
+
+		if (q->limit != p.limit || q->at != p.at || q->hash != p.hash)
+			continue;
+		/* Numbers add up over the leaves; a message is one message,
+		 * a reading one reading, octets those of the message. */
+		if (st->s->limit[p.limit].l->thing == THING_VALUES)
+			q->amount += p.amount;
+		q->unknown |= p.unknown;
+		return;
+	}
+	if (st->n_pend < PENDING)
+		st->pend[st->n_pend++] = p;
+	else
+		st->fails_cut = true;
+}
+
+/* A limit of layer l that observation o falls under. */
+void look_limit(struct pol_state *st, unsigned side, enum layer l,
+		uint32_t index, const struct pol_msg *m, const struct obs *o,
+		meas_set meas, bool monitored)
+{
+	const struct side *sd = &st->side[side];
+	uint32_t at = set_first_limit(st->s, sd->m, l) + index;
+	const struct set_limit *sl = &st->s->limit[at];
+	const struct lay_limit *lim = sl->l;
+	struct pending p = {
+		.limit = at, .monitored = monitored, .side = (uint8_t)side};
+	bool carried = (meas & ~MEAS_ABOUT) != 0;
+
+	if (m->retry || lim->thing == THING_CONNECTIONS ||
+	    lim->thing == THING_REFUSALS || lim->kind == LIMIT_CONCURRENT)
+		return;
+	if (lim->kind != LIMIT_SPACING && lim->kind != LIMIT_DISTINCT) {
+		if ((lim->thing == THING_READINGS ||
+		     lim->thing == THING_VALUES) &&
+		    !carried)
+			return;
+		p.check_only = (lim->thing == THING_BYTES ||
+				lim->thing == THING_PACKETS) &&
+			       !(lim->flags & LAY_LIMIT_MATCH);
+	}
+	/* The other end counts what is common once. */
+	if (side == 1 && l != LAYER_VENDOR && !sl->by_vm)
+		return;
+	p.amount = amount_of(m, lim, o, &p.unknown);
+	if (lim->kind == LIMIT_DISTINCT)
+		p.hash = hash_of(st, lim, o, m->message, sd->party);
+	if (!sl->by_meas) {
+		p.at = limit_at(st->s, at, sd->m, sd->party, 0);
+		pend(st, p);
+		return;
+	}
+	for (meas_set s = meas & (lim->meas ? lim->meas : MEAS_ALL); s;
+	     s &= s - 1) {
+		p.at = limit_at(st->s, at, sd->m, sd->party,
+				(unsigned)__builtin_ctzll(s));
+		pend(st, p);
+	}
+}
+
+static void pend_rule(struct pol_state *st, unsigned side, enum layer l,
+		      const struct lay_rule *r, const struct pol_msg *m,
+		      const struct obs *o, meas_set meas, bool monitored)
+{
+	for (uint32_t i = 0; i < r->limit_n; i++)
+		look_limit(st, side, l, r->limit_first + i, m, o, meas,
+			   monitored);
+}
+
+/* Step 7 and 8: everything pending has room, or nothing is charged. */
+void look_charge(struct pol_state *st)
+{
+	for (uint32_t i = 0; i < st->n_pend; i++) {
+		struct pending *p = &st->pend[i];
+		const struct set_limit *sl = &st->s->limit[p->limit];
+		uint32_t mark = st->n_undo;
+		struct fail f;
+		int64_t wait = -1;
+		bool room;
+
+		room = !p->unknown && limit_charge(st, sl->l, p->at, p->amount,
+						   p->hash, &wait);
+		if (room && !p->check_only)
+			continue;
+		st_undo(st, mark);
+		if (room)
+			continue;
+		f = judge_fail(sl->l->kind == LIMIT_SPACING
+				       ? REASON_TOO_SOON
+				       : REASON_LIMIT_EXCEEDED,
+			       p->side, (enum layer)sl->layer, LAY_NONE);
+		f.rule = sl->l->rule;
+		f.limit = p->limit;
+		f.wait = wait;
+		f.have =
+			p->unknown ? -1 : (int64_t)limit_used(st, sl->l, p->at);
+		f.need = (int64_t)p->amount;
+		f.monitored = p->monitored;
+		f.action = sl->l->action;
+		f.action_ns = sl->l->action_ns;
+		if (sl->l->flags & LAY_LIMIT_FLOOR)
+			f.reason = st->side[p->side].floor_reason;
+		fail_add(st, &f);
+	}
+}
+
+/* --- one observation in one layer ---------------------------------------- */
+
+void look_denials(struct pol_state *st, unsigned side, enum layer l,
+		  const struct look *k)
+{
+	const struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[l];
+
+	for (uint32_t w = 0; w < im->words; w++) {
+		for (uint64_t b = k->hit[w] & im->mask[COL_DENY][w]; b;
+		     b &= b - 1) {
+			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
+			const struct lay_rule *r = &im->RULE[im->COLS[c].owner];
+			struct fail f =
+				judge_fail(REASON_DENIED, side, l, k->leaf);
+
+			f.rule = im->COLS[c].owner;
+			f.action = r->action;
+			f.action_ns = r->action_ns;
+			f.monitored = l == LAYER_VENDOR &&
+				      (sd->monitor ||
+				       judge_monitors(st, r->monitor_until));
+			fail_add(st, &f);
+		}
+	}
+}
+
+void look_restrictions(struct pol_state *st, unsigned side,
+		       const struct look *k)
+{
+	const struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[LAYER_CUSTOMER];
+
+	for (uint32_t w = 0; w < im->words; w++) {
+		for (uint64_t b = k->hit[w] & im->mask[COL_RESTRICT][w]; b;
+		     b &= b - 1) {
+			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
+			const struct lay_rule *r = &im->RULE[im->COLS[c].owner];
+			struct fail f =
+				judge_fail(REASON_CUSTOMER_RESTRICTION, side,
+					   LAYER_CUSTOMER, k->leaf);
+
+			f.rule = im->COLS[c].owner;
+			if (r->flags & LAY_RULE_BLOCK)
+				fail_add(st, &f);
+			if (r->guard != LAY_NONE &&
+			    guard_when(st, sd, r, &im->GARD[r->guard], &f))
+				fail_add(st, &f);
+			if (sd->dir != DIR_OUT)
+				continue;
+			if (r->data != LAY_NONE && k->is_leaf)
+				guard_data(st, &im->DATA[r->data], k->o,
+					   k->meas & im->DATA[r->data].meas,
+					   &f);
+			pend_rule(st, side, LAYER_CUSTOMER, r, k->m, k->o,
+				  k->meas, false);
+		}
+	}
+}
+
+static void limits_and_triggers(struct pol_state *st, unsigned side,
+				enum layer l, const struct look *k)
+{
+	struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[l];
+	uint32_t from = im->col_at[COL_LIMIT];
+
+	for (uint32_t w = from / 64; w < im->words; w++) {
+		uint64_t b = k->hit[w] &
+			     (im->mask[COL_LIMIT][w] | im->mask[COL_SET][w] |
+			      im->mask[COL_CLEAR][w]);
+
+		for (; b; b &= b - 1) {
+			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
+			const struct lay_col *col = &im->COLS[c];
+
+			if (col->type == COL_SET)
+				sd->set |= UINT64_C(1) << col->owner;
+			else if (col->type == COL_CLEAR)
+				sd->clear |= UINT64_C(1) << col->owner;
+			else
+				look_limit(st, side, l, col->owner, k->m, k->o,
+					   k->meas,
+					   l == LAYER_VENDOR && sd->monitor);
+		}
+	}
+}
+
+/* The one grant that selects it: by the bitmaps, then, when ranges tell rules
+ * apart, by its data: the one whose data fails least. *bad: how much fails;
+ * *many: more than one fits, and which to charge would be a guess. */
+static uint32_t select_grant(struct pol_state *st, unsigned side, enum layer l,
+			     const struct look *k, unsigned *bad, bool *many)
+{
+	const struct pol_image *im = st->side[side].im[l];
+	struct fail f = judge_fail(REASON_NONE, side, l, k->leaf);
+	uint32_t found = NO_RULE, last = NO_RULE, mark = st->n_fail;
+	bool cut = st->fails_cut;
+
+	*bad = UINT32_MAX;
+	*many = false;
+	for (uint32_t w = 0; w < im->words; w++) {
+		for (uint64_t b = k->hit[w] & im->mask[COL_GRANT][w]; b;
+		     b &= b - 1) {
+			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
+			uint32_t r = im->COLS[c].owner;
+			uint32_t data = im->RULE[r].data;
+			unsigned n = 0;
+
+			if (r == last) /* another of its observations */
+				continue;
+			last = r;
+			if (data != LAY_NONE && k->meas & ~MEAS_ABOUT)
+				n = guard_data(st, &im->DATA[data], k->o,
+					       k->meas & ~MEAS_ABOUT, &f);
+			st->n_fail = mark;
+			*many |= n == 0 && *bad == 0;
+			if (n < *bad) {
+				*bad = n;
+				found = r;
+			}
+		}
+	}
+	st->fails_cut = cut;
+	return found;
+}
+
+static bool floor_covers(const struct pol_state *st, const struct side *sd,
+			 uint32_t rule, meas_set meas, uint32_t *limit)
+{
+	const struct machine *mc = &st->s->m[sd->m];
+	const struct pol_image *b = st->s->base;
+
+	*limit = LAY_NONE;
+	if (!bit_get(mc->floor_rules, rule))
+		return false;
+	if (!meas)
+		return true;
+	for (uint32_t i = 0; b && i < b->n_FLOR; i++) {
+		if (span_eq(img_str(b, b->FLOR[i].vm), mc->pub.name) &&
+		    !(meas & ~b->FLOR[i].meas)) {
+			*limit = b->FLOR[i].limit;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void vendor_guards(struct pol_state *st, unsigned side,
+			  const struct look *k, uint32_t rule, struct fail *f)
+{
+	const struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[LAYER_VENDOR];
+	const struct lay_rule *r = &im->RULE[rule];
+	const struct lay_guard *g =
+		r->guard == LAY_NONE ? NULL : &im->GARD[r->guard];
+	uint32_t floor;
+
+	guard_rule(st, sd, r, g, k->m, f);
+	if (!sd->floors_only)
+		return;
+	if (!floor_covers(st, sd, rule, k->meas & ~MEAS_ABOUT, &floor)) {
+		struct fail no = *f;
+
+		no.reason = sd->floor_reason;
+		no.monitored = false;
+		fail_add(st, &no);
+	} else if (floor != LAY_NONE) {
+		look_limit(st, side, LAYER_BASE, floor, k->m, k->o, k->meas,
+			   false);
+	}
+}
+
+static void grants(struct pol_state *st, unsigned side, enum layer l,
+		   const struct look *k, uint64_t id)
+{
+	struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[l];
+	struct fail f = judge_fail(REASON_NO_GRANT, side, l, k->leaf);
+	const struct lay_rule *r;
+	unsigned bad;
+	bool many;
+	uint32_t rule = select_grant(st, side, l, k, &bad, &many);
+
+	f.monitored = l == LAYER_VENDOR && sd->monitor;
+	if (rule == NO_RULE && k->implicit)
+		return;
+	if (rule == NO_RULE) {
+		if (k->o->kind == OBS_OPAQUE)
+			f.reason = REASON_OPAQUE;
+		fail_add(st, &f);
+		return;
+	}
+	r = &im->RULE[rule];
+	sd->rule[l] = rule;
+	f.rule = rule;
+	f.monitored = l == LAYER_VENDOR &&
+		      (sd->monitor || judge_monitors(st, r->monitor_until));
+	if (bad)
+		guard_data(st, &im->DATA[r->data], k->o, k->meas & ~MEAS_ABOUT,
+			   &f);
+	if (many)
+		fail_add(st, &f);
+	if (r->guard != LAY_NONE)
+		guard_when(st, sd, r, &im->GARD[r->guard], &f);
+	if (l == LAYER_VENDOR)
+		vendor_guards(st, side, k, rule, &f);
+	pend_rule(st, side, l, r, k->m, k->o, k->meas, f.monitored);
+	if (l == LAYER_VENDOR && !k->m->retry &&
+	    (obs_level((enum obs_kind)k->o->kind) == OBS_LEVEL_REQUEST ||
+	     bit_get(st->s->m[sd->m].asked, rule)))
+		answer_ask(st, sd, k->m, rule, id);
+}
+
+static bool is_error(const struct obs *o)
+{
+	return o->kind == OBS_C1222_ERROR ||
+	       (o->kind == OBS_HTTP_RESPONSE && obs_get(o, F_STATUS, 0) >= 400);
+}
+
+void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
+{
+	struct side *sd = &st->side[side];
+
+	k->implicit = false;
+	if (k->is_leaf && is_error(k->o) && !k->meas) {
+		int a = answer_find(st, sd, k->m, NULL);
+
+		k->implicit = a >= 0;
+		if (a >= 0)
+			answer_take(st, sd->m, a);
+	}
+	for (int l = 0; l < LAYERS; l++) {
+		sd->rule[l] = NO_RULE;
+		if (!sd->im[l]) {
+			struct fail f = judge_fail(REASON_NO_GRANT, side,
+						   LAYER_VENDOR, k->leaf);
+
+			if (l == LAYER_VENDOR && k->is_leaf)
+				fail_add(st, &f);
+			continue;
+		}
+		match_obs(sd->im[l], sd->row[l], sd->dir, k->o, k->m->message,
+			  k->meas, k->hit);
+		look_denials(st, side, (enum layer)l, k);
+		if (l == LAYER_CUSTOMER)
+			look_restrictions(st, side, k);
+		else if (k->is_leaf)
+			grants(st, side, (enum layer)l, k, id);
+		limits_and_triggers(st, side, (enum layer)l, k);
+	}
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a decision says, and what a refusal costs. */
+#include "policy-lang/eval/internal.h"
+
+/* --- telling
+ * ------------------------------------------------------------------------------------
+ */
+
+static const char *const layer_names[LAYERS] = {"baseline", "vendor",
+						"customer"};
+
+const char *text_layer(enum layer l)
+{
+	return layer_names[l];
+}
+
+static void put_rule(struct pol_decision *d, const struct side *sd,
+		     enum layer l, uint32_t rule, bool refused)
+{
+	const struct pol_image *im = sd->im[l];
+	struct event_rule *r;
+
+	if (d->n_rules >= EVENT_RULES)
+		return;
+	if (refused)
+		d->refused_rules =
+			(uint8_t)(d->refused_rules | 1u << d->n_rules);
+	r = &d->rules[d->n_rules++];
+	*r = (struct event_rule){.layer = span_str(layer_names[l])};
+	if (!im)
+		return;
+	r->policy = pol_image_id(im);
+	r->serial = im->head->serial;
+	r->file = span_str(im->path);
+	if (rule != NO_RULE) {
+		r->rule = img_str(im, im->RULE[rule].id);
+		r->line = im->n_LOCS ? im->LOCS[rule].line : 0;
+	}
+}
+
+/* The first thing that failed in a layer of a side. */
+static const struct fail *fail_in(const struct pol_state *st, unsigned side,
+				  unsigned l)
+{
+	for (uint32_t i = 0; i < st->n_fail; i++) {
+		if (st->fail[i].side == side && st->fail[i].layer == l)
+			return &st->fail[i];
+	}
+	return NULL;
+}
+
+void tell_rules(struct pol_state *st, struct pol_decision *d)
+{
+	for (unsigned side = 0; side < st->n_side; side++) {
+		const struct side *sd = &st->side[side];
+
+		for (unsigned l = 0; l < LAYERS; l++) {
+			const struct fail *f = fail_in(st, side, l);
+			uint32_t rule =
+				f && f->rule != NO_RULE ? f->rule : sd->rule[l];
+
+			if (!f && (!sd->im[l] || l == LAYER_CUSTOMER ||
+				   (side == 1 && l != LAYER_VENDOR)))
+				continue;
+			put_rule(d, sd, (enum layer)l, rule, f != NULL);
+			if (f && f->limit != LAY_NONE && rule == NO_RULE) {
+				const struct set_limit *sl =
+					&st->s->limit[f->limit];
+
+				d->rules[d->n_rules - 1].rule =
+					img_str(sl->im, sl->l->id);
+			}
+		}
+	}
+}
+
+void tell_budgets(struct pol_state *st, struct pol_decision *d)
+{
+	for (uint32_t i = 0; i < st->n_pend && d->n_budgets < EVENT_BUDGETS;
+	     i++) {
+		const struct set_limit *sl = &st->s->limit[st->pend[i].limit];
+		struct event_budget *b;
+
+		if (sl->l->kind == LIMIT_SPACING)
+			continue;
+		b = &d->budgets[d->n_budgets++];
+		b->name = sl->name;
+		b->used = limit_used(st, sl->l, st->pend[i].at);
+		b->limit =
+			sl->l->kind == LIMIT_BUCKET ? sl->l->burst : sl->l->n;
+	}
+}
+
+/* What a refusal does: the harshest of what the failed rules say. To defer
+ * helps only when nothing but time is in the way, and not for long. */
+static void choose_action(struct pol_state *st, struct pol_decision *d)
+{
+	static const enum pol_action of[] = {
+		[ACTION_UNSET] = POL_REFUSE,
+		[ACTION_REFUSE] = POL_REFUSE,
+		[ACTION_DROP] = POL_DROP,
+		[ACTION_RESET] = POL_RESET,
+		[ACTION_DEFER] = POL_DEFER,
+		[ACTION_QUARANTINE] = POL_QUARANTINE};
+	bool defer = true;
+	int64_t wait = 0;
+
+	for (uint32_t i = 0; i < st->n_fail; i++) {
+		const struct fail *f = &st->fail[i];
+		enum pol_action a = of[f->action];
+
+		if (f->monitored)
+			continue;
+		if (f->wait < 0)
+			wait = -1;
+		else if (wait >= 0 && f->wait > wait)
+			wait = f->wait;
+		if (a != POL_DEFER || f->wait < 0 || f->wait > f->action_ns)
+			defer = false;
+		if (a == POL_DEFER || a == POL_REFUSE || a <= d->action)
+			continue;
+		d->action = a;
+		d->action_ns = f->action_ns;
+	}
+	d->wait_ns = wait > 0 ? wait : 0;
+	if (st->n_fail && defer && d->action == POL_REFUSE && wait >= 0) {
+		d->action = POL_DEFER;
+		d->action_ns = wait;
+	}
+}
+
+/* --- refusals: what they cost -------------------------------------------- */
+
+static void charge_refusal(struct pol_state *st, unsigned side, enum layer l,
+			   uint32_t limit)
+{
+	const struct side *sd = &st->side[side];
+	uint32_t at = set_first_limit(st->s, sd->m, l) + limit;
+	const struct lay_limit *lim = st->s->limit[at].l;
+	uint32_t mark = st->n_undo, w;
+	int64_t wait;
+
+	if (lim->thing != THING_REFUSALS || lim->kind == LIMIT_SPACING ||
+	    lim->kind >= LIMIT_DISTINCT)
+		return;
+	w = limit_at(st->s, at, sd->m, sd->party, 0);
+	if (!limit_charge(st, lim, w, 1, 0, &wait) &&
+	    lim->action == ACTION_QUARANTINE)
+		st_quarantine(st, sd->m, lim->action_ns);
+	/* For good: nothing else writes these words, so they are only taken
+	 * out of the log. */
+	st->n_undo = mark;
+}
+
+static void refusal_limits(struct pol_state *st, const struct pol_msg *m)
+{
+	struct look k = {.m = m};
+
+	for (int l = 0; l < LAYERS; l++) {
+		const struct side *sd = &st->side[0];
+		const struct pol_image *im = sd->im[l];
+		uint64_t any[LAY_WORDS];
+
+		if (!im || im->col_at[COL_LIMIT] == im->col_at[COL_LIMIT + 1])
+			continue;
+		match_bare(im, sd->row[l], sd->dir, any);
+		for (uint32_t i = 0; i < m->n_leaves && i < 64; i++) {
+			match_obs(im, sd->row[l], sd->dir, &m->leaves[i],
+				  m->message, obs_meas(&m->leaves[i]), k.hit);
+			for (uint32_t w = 0; w < im->words; w++)
+				any[w] |= k.hit[w];
+		}
+		for (uint32_t c = im->col_at[COL_LIMIT];
+		     c < im->col_at[COL_LIMIT + 1]; c++) {
+			/* Columns of one limit stand side by side. */
+			bool again =
+				c > im->col_at[COL_LIMIT] &&
+				im->COLS[c - 1].owner == im->COLS[c].owner &&
+				bit_get(any, c - 1);
+
+			if (bit_get(any, c) && !again)
+				charge_refusal(st, 0, (enum layer)l,
+					       im->COLS[c].owner);
+		}
+	}
+}
+
+/* m: the message refused; NULL: a packet, which is none. */
+void tell_refusal(struct pol_state *st, const struct pol_msg *m,
+		  struct pol_decision *d)
+{
+	for (uint32_t i = st->n_fail; i > 0; i--) {
+		reasons_add(&d->reasons, st->fail[i - 1].reason);
+		if (st->fail[i - 1].leaf != LAY_NONE)
+			d->leaf = st->fail[i - 1].leaf;
+	}
+	d->reason = reasons_first(&d->reasons);
+	choose_action(st, d);
+	tell_rules(st, d);
+	if (d->action == POL_QUARANTINE)
+		st_quarantine(st, st->side[0].m, d->action_ns);
+	if (m && st->s->m[st->side[0].m].refusal_limits)
+		refusal_limits(st, m);
+	text_refusal(st, d);
+}
