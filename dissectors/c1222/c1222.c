@@ -420,7 +420,8 @@ static int read_services(struct message *x, struct obs_list *out,
 		if (!x->c->lenient)
 			return err_reason(x->e, E_STATE, REASON_UNPAIRED, 0,
 					  "answers no request that was seen");
-		message_note(x, note);
+		if (x->epsem.n == 0) /* else each leaf says so */
+			message_note(x, note);
 	}
 	rc = state_message(x, out, segment, unit);
 	if (rc)
