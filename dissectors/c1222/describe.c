@@ -3,17 +3,30 @@
  * What table data give away: measurement types, how fine, how many, how old.
  *
  * Only what is proved is stated. Times are those of the meter's own clock,
- * taken as UTC: a table does not say which it is. Of a load profile's last
- * block nobody knows here how many intervals are valid (that is in another
- * table), so every slot counts: the span is never understated.
+ * taken as UTC: a table does not say which it is.
+ *
+ * How many intervals of a load profile's last block are valid, and whether
+ * they run forwards, is in another table (63) that changes all the time. So
+ * every slot counts as a reading; OLDEST is the earliest time that one of the
+ * intervals can have in either order; NEWEST is the end time of the block,
+ * because in a block not yet full any interval may be that new. Neither age
+ * is ever wrong in the favour of who reads.
  */
 #include "dissectors/c1222/layout.h"
 #include "dissectors/c1222/tables.h"
 
 #define TBL_CURRENT_REG 23
+#define TBL_SELF_READ	26
 #define TBL_PRESENT_REG 28
+#define TBL_HISTORY	74
 #define TBL_LP_FIRST	64
 #define TBL_LP_LAST	67
+
+/* Types of which one message may carry any number of readings. */
+#define MANY                                                                   \
+	(MEAS_BIT(MEAS_ENERGY_INTERVAL) | MEAS_BIT(MEAS_VOLTAGE_INTERVAL) |    \
+	 MEAS_BIT(MEAS_UNKNOWN_TABLE) | MEAS_BIT(MEAS_EVENT_POWER) |           \
+	 MEAS_BIT(MEAS_EVENT_METER) | MEAS_BIT(MEAS_EVENT_TAMPER))
 
 /* The octets [from, to) of the table that the message carries; false when
  * that cannot be told (by index, or a part whose offset is not known). */
@@ -40,6 +53,7 @@ static bool touches(const struct extent *x, size_t from, size_t len)
 struct seen {
 	uint64_t n, step;
 	int64_t min, max;
+	bool mixed; /* some could not be read: no range, no step */
 };
 
 static uint64_t gcd(uint64_t a, uint64_t b)
@@ -65,6 +79,29 @@ static void see(struct seen *s, int64_t v)
 	s->n++;
 }
 
+/* Range and step, one count being scale milli-units: the step is the greatest
+ * common divisor of all values, so every value is a multiple of it. Values
+ * that are all zero are multiples of any step: none is stated. */
+static void state_seen(struct obs *o, const struct seen *s, enum unit unit,
+		       uint64_t scale)
+{
+	int64_t min, max, k;
+	uint64_t step;
+
+	if (s->n == 0 || s->mixed || scale == 0 || scale > INT64_MAX)
+		return;
+	k = (int64_t)scale;
+	if (__builtin_mul_overflow(s->min, k, &min) ||
+	    __builtin_mul_overflow(s->max, k, &max) ||
+	    __builtin_mul_overflow(s->step, scale, &step))
+		return;
+	obs_u64(o, F_RES_UNIT, unit);
+	obs_i64(o, F_VALUE_MIN, min);
+	obs_i64(o, F_VALUE_MAX, max);
+	if (step)
+		obs_u64(o, F_RES_STEP, step);
+}
+
 /* --- registers: ST-23 ------------------------------------------------------ */
 
 /* Types of the parts that the octets touch. */
@@ -87,7 +124,29 @@ static meas_set register_meas(const struct reg_layout *l,
 	return m;
 }
 
-/* The sums that lie whole in the data: range and step. */
+/* The number at an offset of the table, if any of it is in the data. */
+static void see_number(const struct c1219_shape *s, const struct extent *x,
+		       struct span data, size_t at, uint8_t code,
+		       struct seen *seen)
+{
+	size_t n = layout_ni_size(code);
+	struct cur c;
+	int64_t v;
+
+	if (!touches(x, at, n))
+		return;
+	if (at >= x->from && at + n <= x->to) {
+		c = cur_of(span_from(data, at - x->from));
+		if (layout_number(s, code, &c, &v)) {
+			see(seen, v);
+			return;
+		}
+	}
+	seen->n++;
+	seen->mixed = true;
+}
+
+/* The sums in the data. */
 static void register_sums(const struct c1219_shape *s,
 			  const struct reg_layout *l, const struct extent *x,
 			  struct span data, struct seen *seen)
@@ -95,17 +154,12 @@ static void register_sums(const struct c1219_shape *s,
 	size_t n1 = layout_ni_size(s->ni1);
 
 	for (size_t i = 0; i < l->n_blocks; i++) {
-		for (size_t k = 0; k < s->nbr_summations; k++) {
-			size_t at = l->ctr + i * l->block + k * n1;
-			struct cur c;
-			int64_t v;
+		size_t sums = l->ctr + i * l->block;
 
-			if (at < x->from || at + n1 > x->to)
-				continue;
-			c = cur_of(span_from(data, at - x->from));
-			if (layout_number(s, s->ni1, &c, &v))
-				see(seen, v);
-		}
+		if (!touches(x, sums, l->sums))
+			continue;
+		for (size_t k = 0; k < s->nbr_summations; k++)
+			see_number(s, x, data, sums + k * n1, s->ni1, seen);
 	}
 }
 
@@ -135,11 +189,8 @@ static void describe_registers(const struct c1219_shape *s,
 		return;
 	obs_u64(o, F_VALUES, seen.n);
 	obs_u64(o, F_CHANNELS, seen.n);
-	if (p && p->present && p->register_res_milli_wh && seen.step) {
-		obs_u64(o, F_RES_UNIT, UNIT_WH);
-		obs_u64(o, F_RES_STEP,
-			seen.step * p->register_res_milli_wh);
-	}
+	if (p && p->present)
+		state_seen(o, &seen, UNIT_WH, p->register_res_milli_wh);
 }
 
 /* --- present registers: ST-28 ---------------------------------------------- */
@@ -201,21 +252,21 @@ static void describe_present(const struct c1219_shape *s,
 			     const struct c1222_profile *p, struct obs *o)
 {
 	size_t n1 = layout_ni_size(s->ni1), n2 = layout_ni_size(s->ni2);
-	size_t each = n2 + (s->reg_func1 & REG_TIME_REMAIN ? 3u : 0u);
-	size_t want = s->nbr_present_demands * each +
+	size_t want = s->nbr_present_demands * n2 +
 		      s->nbr_present_values * n1;
-	bool fits = shape_has(s, HAS_ST0 | HAS_ST21) && part->whole &&
-		    data.n == want;
+	/* The width of the remaining time is not sure: then not read. */
+	bool known = shape_has(s, HAS_ST0 | HAS_ST21) && part->whole &&
+		     !(s->reg_func1 & REG_TIME_REMAIN);
 
 	obs_u64(o, F_MEASUREMENT, present_meas(s, p));
-	if (fits) {
+	obs_u64(o, F_READINGS, 1);
+	if (known && data.n == want && want > 0) {
 		uint64_t n = (uint64_t)s->nbr_present_demands +
 			     s->nbr_present_values;
 
-		obs_u64(o, F_READINGS, 1);
 		obs_u64(o, F_VALUES, n);
 		obs_u64(o, F_CHANNELS, n);
-	} else if (shape_has(s, HAS_ST0 | HAS_ST21) && part->whole) {
+	} else if (known && data.n != want) {
 		obs_u64(o, F_NOTE, REASON_UNREAD_TABLE);
 	}
 }
@@ -242,11 +293,13 @@ static uint32_t interval_of(const struct c1219_shape *s, uint16_t table,
 struct profile_seen {
 	uint64_t intervals;
 	bool timed; /* every interval has its time */
+	bool dated; /* oldest and newest are set */
+	bool ends;  /* an end reading is in the data, too */
 	int64_t oldest, newest;
 	struct seen v;
 };
 
-/* The values of interval j of a block that lie whole in the data. */
+/* The values of one interval, if any of it is in the data. */
 static void see_interval(const struct c1219_shape *s,
 			 const struct lp_layout *l, const struct extent *x,
 			 struct span data, size_t at, struct seen *v)
@@ -255,17 +308,49 @@ static void see_interval(const struct c1219_shape *s,
 
 	for (size_t k = 0; k < l->chans; k++) {
 		size_t from = at + skip + k * l->format;
-		uint64_t u;
 		struct cur c;
+		int64_t i;
 
-		if (from < x->from || from + l->format > x->to ||
-		    l->format > 8)
+		if (!touches(x, from, l->format))
 			continue;
-		c = cur_of(span_from(data, from - x->from));
-		u = layout_uint(s, &c, l->format);
-		if (cur_ok(&c) && u <= INT64_MAX)
-			see(v, (int64_t)u);
+		if (from >= x->from && from + l->format <= x->to) {
+			c = cur_of(span_from(data, from - x->from));
+			if (layout_lp_value(s, l, &c, &i)) {
+				see(v, i);
+				continue;
+			}
+		}
+		v->n++;
+		v->mixed = true;
 	}
+}
+
+/* When the intervals first to last of a block were, in seconds: see above. */
+static void date_block(const struct c1219_shape *s, const struct lp_layout *l,
+		       const struct extent *x, struct span data, size_t at,
+		       size_t first, size_t last, uint32_t len_s,
+		       struct profile_seen *p)
+{
+	size_t back = l->ints - first > last + 1 ? l->ints - first : last + 1;
+	int64_t end, from;
+	struct cur c;
+
+	/* Without its end time a block's intervals have no age. */
+	if (x->from > at || x->to < at + l->time) {
+		p->timed = false;
+		return;
+	}
+	c = cur_of(span_from(data, at - x->from));
+	if (!layout_stime(s, &c, &end)) {
+		p->timed = false;
+		return;
+	}
+	from = end - (int64_t)back * len_s;
+	if (!p->dated || from < p->oldest)
+		p->oldest = from;
+	if (!p->dated || end > p->newest)
+		p->newest = end;
+	p->dated = true;
 }
 
 /* One block: which of its intervals are touched, and when they were. */
@@ -274,9 +359,9 @@ static void see_block(const struct c1219_shape *s, const struct lp_layout *l,
 		      uint32_t len_s, struct profile_seen *p)
 {
 	size_t at = block * l->block, first = l->ints, last = 0;
-	int64_t end, from, to;
-	struct cur c;
 
+	if (touches(x, at + l->time, l->ends))
+		p->ends = true;
 	for (size_t j = 0; j < l->ints; j++) {
 		size_t here = at + l->head + j * l->interval;
 
@@ -288,24 +373,36 @@ static void see_block(const struct c1219_shape *s, const struct lp_layout *l,
 		p->intervals++;
 		see_interval(s, l, x, data, here, &p->v);
 	}
-	if (first == l->ints)
-		return;
-	/* Without its end time a block's intervals have no age. */
-	if (x->from > at || x->to < at + l->time) {
-		p->timed = false;
-		return;
+	if (first < l->ints)
+		date_block(s, l, x, data, at, first, last, len_s, p);
+}
+
+/* Milli-units of one count of a load profile: only when every channel is of a
+ * source known to be plain energy, and nothing scales the values. */
+static uint64_t profile_scale(const struct c1219_shape *s, unsigned set,
+			      const struct lp_layout *l)
+{
+	static const uint64_t milli[8] = {1000, 100000, 1000000, 1000000000,
+					  0,	10,	1,	 0};
+	uint64_t scale = 0;
+
+	if (s->lp_flags & LP_SCALAR_SET1 << set ||
+	    !shape_has(s, HAS_ST12 | HAS_ST16) ||
+	    l->chans > sizeof(s->lp_source[set]))
+		return 0;
+	for (size_t k = 0; k < l->chans; k++) {
+		uint64_t one;
+		uint32_t uom;
+
+		if (!uom_of(s, s->lp_source[set][k], &uom) ||
+		    uom_meas(uom) != MEAS_BIT(MEAS_ENERGY_REGISTER))
+			return 0;
+		one = milli[uom >> 11 & 7];
+		if (k && one != scale)
+			return 0;
+		scale = one;
 	}
-	c = cur_of(span_from(data, at - x->from));
-	if (!layout_stime(s, &c, &end)) {
-		p->timed = false;
-		return;
-	}
-	from = end - (int64_t)(l->ints - first) * len_s;
-	to = end - (int64_t)(l->ints - 1 - last) * len_s;
-	if (p->intervals == last - first + 1 || from < p->oldest)
-		p->oldest = from;
-	if (p->intervals == last - first + 1 || to > p->newest)
-		p->newest = to;
+	return scale;
 }
 
 static void describe_profile(const struct c1219_shape *s,
@@ -344,13 +441,108 @@ static void describe_profile(const struct c1219_shape *s,
 	obs_u64(o, F_SPAN_S, seen.intervals * len_s);
 	if (seen.v.n)
 		obs_u64(o, F_VALUES, seen.v.n);
-	if (seen.timed) {
+	/* End readings are totals: range and step would not speak for them. */
+	if (!seen.ends)
+		state_seen(o, &seen.v, UNIT_WH,
+			   profile_scale(s, part->table - TBL_LP_FIRST, &l));
+	if (seen.timed && seen.dated) {
 		obs_i64(o, F_OLDEST, seen.oldest);
 		obs_i64(o, F_NEWEST, seen.newest);
 	}
 }
 
-/* ----------------------------------------------------------------------------- */
+/* --- logs: ST-74 ------------------------------------------------------------- */
+
+/* The type of an event code (TABLE_IDB). What a manufacturer's own code means
+ * is not known: it may be any. */
+static meas_set event_meas(uint16_t word)
+{
+	static const struct {
+		uint8_t code;
+		enum meas meas;
+	} codes[] = {
+		{1,	MEAS_EVENT_POWER }, {2,  MEAS_EVENT_POWER },
+		{47, MEAS_EVENT_TAMPER}, {48, MEAS_EVENT_TAMPER},
+		{56, MEAS_EVENT_TAMPER}, {57, MEAS_EVENT_TAMPER},
+	};
+
+	if (word & 0x0800)
+		return 0;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		if ((word & 0x07ff) == codes[i].code)
+			return MEAS_BIT(codes[i].meas);
+	}
+	return MEAS_BIT(MEAS_EVENT_METER);
+}
+
+/* Every slot counts as an entry: which are valid, and whether what is beyond
+ * them was ever wiped, is not relied on. 0: not all could be read. */
+static meas_set history_meas(const struct c1219_shape *s,
+			     const struct log_layout *l,
+			     const struct extent *x, struct span data,
+			     uint64_t *n)
+{
+	size_t i = x->from > l->head ? (x->from - l->head) / l->entry : 0;
+	meas_set m = 0;
+
+	for (; i < l->n && l->head + i * l->entry < x->to; i++) {
+		size_t at = l->head + i * l->entry + l->code;
+		struct cur c;
+		meas_set one;
+
+		if (at < x->from || at + 2 > x->to)
+			return 0;
+		c = cur_of(span_from(data, at - x->from));
+		one = event_meas((uint16_t)layout_uint(s, &c, 2));
+		if (!one)
+			return 0;
+		m |= one;
+		++*n;
+	}
+	return m;
+}
+
+static void describe_history(const struct c1219_shape *s,
+			     const struct c1219_part *part, struct span data,
+			     const struct c1222_profile *p, struct obs *o)
+{
+	struct log_layout l;
+	struct extent x;
+	meas_set m = 0;
+	uint64_t n = 0;
+	bool fits = true;
+
+	if (layout_history(s, &l) && extent_of(part, data, &x)) {
+		size_t size = l.head + l.n * l.entry;
+
+		fits = x.to <= size && (!part->whole || x.to == size);
+		if (fits)
+			m = history_meas(s, &l, &x, data, &n);
+	}
+	obs_u64(o, F_MEASUREMENT, m ? m : c1219_meas(part->table, p));
+	if (m)
+		obs_u64(o, F_READINGS, n);
+	if (!fits)
+		obs_u64(o, F_NOTE, REASON_UNREAD_TABLE);
+}
+
+/* --- all others -------------------------------------------------------------- */
+
+static void describe_other(const struct c1219_shape *s,
+			   const struct c1219_part *part,
+			   const struct c1222_profile *p, struct obs *o)
+{
+	meas_set m = c1219_meas(part->table, p);
+
+	obs_u64(o, F_MEASUREMENT, m);
+	/* Stored snapshots: at least not one of this moment. */
+	if (part->table == TBL_SELF_READ)
+		obs_u64(o, F_READINGS, shape_has(s, HAS_ST21) &&
+					       s->nbr_self_reads > 2 ?
+					       s->nbr_self_reads : 2u);
+	else if (m & ~MEAS_ABOUT && !(m & MANY))
+		obs_u64(o, F_READINGS, 1);
+}
 
 void c1219_describe(const struct c1219_shape *s, const struct c1219_part *part,
 		    struct span data, const struct c1222_profile *p,
@@ -364,12 +556,10 @@ void c1219_describe(const struct c1219_shape *s, const struct c1219_part *part,
 		describe_present(s, part, data, p, o);
 	} else if (t >= TBL_LP_FIRST && t <= TBL_LP_LAST) {
 		describe_profile(s, part, data, p, o);
+	} else if (t == TBL_HISTORY) {
+		describe_history(s, part, data, p, o);
 	} else {
-		meas_set m = c1219_meas(t, p);
-
-		obs_u64(o, F_MEASUREMENT, m);
-		if (m & ~MEAS_ABOUT)
-			obs_u64(o, F_READINGS, 1);
+		describe_other(s, part, p, o);
 	}
 }
 

@@ -150,6 +150,36 @@ bool layout_registers(const struct c1219_shape *s, struct reg_layout *l)
 	return true;
 }
 
+bool layout_lp_value(const struct c1219_shape *s, const struct lp_layout *l,
+		     struct cur *c, int64_t *out)
+{
+	uint64_t v;
+
+	if (l->code != LP_PLAIN)
+		return layout_number(s, l->code, c, out);
+	v = layout_uint(s, c, l->format);
+	*out = l->sign ? signed_of(s->int_format, v, l->format) : (int64_t)v;
+	return cur_ok(c);
+}
+
+/* Flags, valid entries, last entry, last sequence, unread entries; then the
+ * entries: [time] [event number] [sequence] user, code, data. */
+bool layout_history(const struct c1219_shape *s, struct log_layout *l)
+{
+	size_t lt = layout_ltime_size(s);
+
+	if (!shape_has(s, HAS_ST0 | HAS_ST71) ||
+	    (s->log_flags & LOG_DATE_TIME && lt == 0))
+		return false;
+	l->head = 1 + 2 + 2 + 4 + 2;
+	l->code = (s->log_flags & LOG_DATE_TIME ? lt : 0) +
+		  (s->log_flags & LOG_EVENT_NUMBER ? 2u : 0u) +
+		  (s->log_flags & LOG_SEQUENCE ? 2u : 0u) + 2;
+	l->entry = l->code + 2 + s->hist_data_len;
+	l->n = s->nbr_history;
+	return true;
+}
+
 /* The format codes of ST-62: octets and sign; 64 and 128 are NI_FMAT1, 2. */
 static size_t lp_format(const struct c1219_shape *s, uint8_t code, bool *sign)
 {
@@ -183,6 +213,8 @@ bool layout_profile(const struct c1219_shape *s, unsigned set,
 	    !s->lp[set].present || !s->lp[set].ctrl)
 		return false;
 	l->format = lp_format(s, s->lp[set].format, &l->sign);
+	l->code = s->lp[set].format == 64  ? s->ni1 :
+		  s->lp[set].format == 128 ? s->ni2 : LP_PLAIN;
 	l->time = layout_stime_size(s);
 	l->blocks = s->lp[set].nbr_blks;
 	l->ints = s->lp[set].nbr_blk_ints;

@@ -18,6 +18,7 @@ enum shape_has {
 	HAS_ST27 = 1 << 5,
 	HAS_ST61 = 1 << 6,
 	HAS_ST62 = 1 << 7,
+	HAS_ST71 = 1 << 8,
 };
 
 /* REG_FUNC1 of ST-21 */
@@ -37,6 +38,13 @@ enum lp_flags {
 	LP_SCALAR_SET1 = 1 << 6,
 	LP_EXT_STATUS = 1 << 10,
 	LP_SIMPLE_STATUS = 1 << 11,
+};
+
+/* LOG_FLAGS of ST-71 */
+enum log_flags {
+	LOG_EVENT_NUMBER = 1 << 0,
+	LOG_DATE_TIME = 1 << 1,
+	LOG_SEQUENCE = 1 << 2,
 };
 
 static inline bool shape_has(const struct c1219_shape *s, unsigned bits)
@@ -68,10 +76,25 @@ struct lp_layout {
 	size_t head;		   /* time + ends + status */
 	size_t block;
 	bool sign;
+	uint8_t code; /* NI_FORMAT of the values, or LP_PLAIN */
 };
+#define LP_PLAIN 0xff
 /* false when ST-0, 61 or 62 is not known for the set. */
 bool layout_profile(const struct c1219_shape *s, unsigned set,
 		    struct lp_layout *l);
+
+/* One interval value; false when its format is not an integer one. */
+bool layout_lp_value(const struct c1219_shape *s, const struct lp_layout *l,
+		     struct cur *c, int64_t *out);
+
+/* An entry of ST-74 and what stands before the first one. */
+struct log_layout {
+	size_t head, entry;
+	size_t code; /* offset of the event code in an entry */
+	uint32_t n;
+};
+/* false when ST-0 or ST-71 is not known. */
+bool layout_history(const struct c1219_shape *s, struct log_layout *l);
 
 /* A time of the meter's clock as seconds since 1970, taken as UTC. Two-digit
  * years 90..99 are of the last century. false: no clock, or no date. */

@@ -211,7 +211,14 @@ static bool learn_62(struct c1219_shape *s, struct cur *c)
 		s->lp[i].ctrl = false;
 		if (!s->lp[i].present)
 			continue;
-		cur_take(c, 3 * n);
+		for (size_t k = 0; k < n; k++) {
+			cur_u8(c); /* flags */
+			if (k < sizeof(s->lp_source[i]))
+				s->lp_source[i][k] = cur_u8(c);
+			else
+				cur_u8(c);
+			cur_u8(c); /* source of the end reading */
+		}
 		s->lp[i].format = cur_u8(c);
 		for (unsigned half = 0; half < 2 &&
 					s->lp_flags & LP_SCALAR_SET1 << i;
@@ -228,6 +235,25 @@ static bool learn_62(struct c1219_shape *s, struct cur *c)
 		s->lp[i].ctrl = true;
 	}
 	return cur_done(c);
+}
+
+/* 9 octets, or 12 with version 2. In one that has further flags nobody here
+ * knows what they do to the entries: the log stays unread. */
+static bool learn_71(struct c1219_shape *s, struct cur *c)
+{
+	size_t n = cur_left(c);
+
+	s->log_flags = cur_u8(c);
+	cur_take(c, 2); /* events */
+	s->hist_data_len = cur_u8(c);
+	cur_u8(c);
+	s->nbr_history = (uint16_t)layout_uint(s, c, 2);
+	layout_uint(s, c, 2);
+	if (n == 12 && cur_u8(c) != 0)
+		return false;
+	if (n == 12)
+		cur_take(c, 2);
+	return shape_has(s, HAS_ST0) && cur_done(c);
 }
 
 static void compare_profile(struct c1219_shape *s,
@@ -260,7 +286,17 @@ static const struct lesson {
 	{27, HAS_ST27, learn_27},
 	{61, HAS_ST61, learn_61},
 	{62, HAS_ST62, learn_62},
+	{71, HAS_ST71, learn_71},
 };
+
+bool c1219_teaches(uint16_t table)
+{
+	for (size_t i = 0; i < sizeof(lessons) / sizeof(lessons[0]); i++) {
+		if (lessons[i].table == table)
+			return true;
+	}
+	return false;
+}
 
 int c1219_learn(struct c1219_shape *s, const struct c1219_part *part,
 		struct span data, const struct c1222_profile *p, struct err *e)

@@ -57,6 +57,10 @@ struct c1219_shape {
 		uint16_t scalar[16], divisor[16];
 	} lp[4];
 	bool profile_mismatch; /* ST-61 contradicts the profile */
+	uint8_t lp_source[4][16]; /* ST-62: source of each channel */
+	/* ST-71 */
+	uint8_t log_flags, hist_data_len;
+	uint16_t nbr_history;
 };
 
 /* The part of a table that a message carries. */
@@ -71,8 +75,9 @@ struct c1219_part {
 };
 
 /* Learn from the data of a table that passed in clear (0, 12, 16, 21, 22,
- * 27, 61, 62; others are ignored). Only whole tables teach. Returns 0, or
+ * 27, 61, 62, 71; others are ignored). Only whole tables teach. Returns 0, or
  * E_SYNTAX when the data cannot be that table (the shape is unchanged). */
+bool c1219_teaches(uint16_t table); /* one of these */
 int c1219_learn(struct c1219_shape *s, const struct c1219_part *part,
 		struct span data, const struct c1222_profile *p, struct err *e)
 	__attribute__((warn_unused_result));

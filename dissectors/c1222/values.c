@@ -21,22 +21,39 @@ static void give(struct out *o, const char *name, int i, int j, int64_t v,
 		o->cb(o->arg, &x);
 }
 
-static uint64_t give_uint(struct out *o, const char *name, int i, size_t n)
+static uint64_t give_uint2(struct out *o, const char *name, int i, int j,
+			   size_t n)
 {
 	uint64_t v = layout_uint(o->s, &o->c, n);
 
-	give(o, name, i, -1, (int64_t)v, false, (struct span){0});
+	give(o, name, i, j, (int64_t)v, false, (struct span){0});
 	return v;
+}
+
+static uint64_t give_uint(struct out *o, const char *name, int i, size_t n)
+{
+	return give_uint2(o, name, i, -1, n);
 }
 
 static void give_text(struct out *o, const char *name, size_t n)
 {
 	struct span t = cur_take(&o->c, n);
 
-	/* Text fields are padded with spaces or zeros. */
+	/* Text fields are padded with spaces, on either side, or zeros. */
+	while (t.n && t.p[0] == ' ')
+		t = span_from(t, 1);
 	while (t.n && (t.p[t.n - 1] == ' ' || t.p[t.n - 1] == 0))
 		t = span_sub(t, 0, t.n - 1);
 	give(o, name, -1, -1, 0, false, t);
+}
+
+/* An identification: text, or half as many octets of BCD (ID_FORM). */
+static void give_id(struct out *o, const char *name, size_t n)
+{
+	if (o->s->id_form)
+		give(o, name, -1, -1, 0, false, cur_take(&o->c, n / 2));
+	else
+		give_text(o, name, n);
 }
 
 static void give_number(struct out *o, const char *name, int i, int j,
@@ -124,7 +141,7 @@ static void values_1(struct out *o)
 	give_uint(o, "hw", 1, 1);
 	give_uint(o, "fw", 0, 1);
 	give_uint(o, "fw", 1, 1);
-	give_text(o, "mfg_serial_number", o->s->id_form ? 8 : 16);
+	give_id(o, "mfg_serial_number", 16);
 }
 
 static void values_3(struct out *o)
@@ -138,7 +155,7 @@ static void values_3(struct out *o)
 
 static void values_5(struct out *o)
 {
-	give_text(o, "identification", o->s->id_form ? 10 : 20);
+	give_id(o, "identification", 20);
 }
 
 static void values_21(struct out *o)
@@ -250,17 +267,17 @@ static void values_62(struct out *o)
 		if (!o->s->lp[i].present)
 			continue;
 		for (int k = 0; k < n; k++) {
-			give_uint(o, "lp_sel_flags", k, 1);
-			give_uint(o, "lp_sel_source", k, 1);
-			give_uint(o, "lp_sel_end_source", k, 1);
+			give_uint2(o, "lp_sel_flags", i, k, 1);
+			give_uint2(o, "lp_sel_source", i, k, 1);
+			give_uint2(o, "lp_sel_end_source", i, k, 1);
 		}
 		give_uint(o, "int_fmt_cde", i, 1);
 		if (!(o->s->lp_flags & LP_SCALAR_SET1 << i))
 			continue;
 		for (int k = 0; k < n; k++)
-			give_uint(o, "scalars_set", k, 2);
+			give_uint2(o, "scalars_set", i, k, 2);
 		for (int k = 0; k < n; k++)
-			give_uint(o, "divisor_set", k, 2);
+			give_uint2(o, "divisor_set", i, k, 2);
 	}
 }
 
@@ -287,16 +304,18 @@ static void profile_block(struct out *o, const struct lp_layout *l, int block)
 		if (s->lp_flags & LP_END_READ)
 			give_number(o, "end_readings", block, k, s->ni1);
 		if (s->lp_flags & LP_END_PULSE)
-			give_uint(o, "end_pulses", k, 4);
+			give_uint2(o, "end_pulses", block, k, 4);
 	}
 	cur_take(&o->c, l->status);
 	for (int j = 0; j < (int)l->ints; j++) {
 		cur_take(&o->c, l->interval - l->chans * l->format);
 		for (int k = 0; k < (int)l->chans; k++) {
-			uint64_t v = layout_uint(s, &o->c, l->format);
+			int64_t v;
 
-			give(o, "intervals", block, j * (int)l->chans + k,
-			     (int64_t)v, false, (struct span){0});
+			if (layout_lp_value(s, l, &o->c, &v))
+				give(o, "intervals", block,
+				     j * (int)l->chans + k, v, false,
+				     (struct span){0});
 		}
 	}
 }
@@ -308,7 +327,7 @@ static int values_profile(struct out *o, const struct c1219_part *part,
 	size_t at = part->whole ? 0 : part->offset;
 	struct lp_layout l;
 
-	if (!layout_profile(o->s, part->table - 64u, &l) || l.format > 8)
+	if (!layout_profile(o->s, part->table - 64u, &l))
 		return E_UNSUPPORTED;
 	if ((!part->whole && !part->by_offset) || octets == 0 ||
 	    at % l.block || octets % l.block ||
@@ -344,6 +363,7 @@ int c1219_values(const struct c1219_shape *s, const struct c1219_part *part,
 		 void (*cb)(void *arg, const struct c1219_value *v), void *arg)
 {
 	struct out o = {s, cur_of(data), cb, arg, false};
+	struct reg_layout l;
 
 	if (part->table >= 64 && part->table <= 67)
 		return values_profile(&o, part, data.n);
@@ -352,6 +372,10 @@ int c1219_values(const struct c1219_shape *s, const struct c1219_part *part,
 			continue;
 		if (!part->whole || !shape_has(s, readers[i].needs))
 			return E_UNSUPPORTED;
+		/* Its loops go by the shape, not by the data. */
+		if (part->table == 23 &&
+		    (!layout_registers(s, &l) || l.size != data.n))
+			return E_SYNTAX;
 		readers[i].read(&o);
 		return cur_done(&o.c) && !o.bad ? 0 : E_SYNTAX;
 	}
