@@ -58,8 +58,20 @@ static void escape_u(struct json *j, uint8_t c)
 
 static void quoted(struct json *j, struct span s)
 {
-	size_t i = 0;
+	size_t i = plain_len(s);
 
+	if (i == s.n) {
+		uint8_t *at = wbuf_room(&j->w, s.n + 2);
+
+		if (!at)
+			return;
+		*at++ = '"';
+		if (s.n)
+			memcpy(at, s.p, s.n);
+		at[s.n] = '"';
+		return;
+	}
+	i = 0;
 	raw(j, "\"");
 	while (i < s.n && !j->w.failed) {
 		size_t n = plain_len(span_from(s, i));
@@ -90,16 +102,21 @@ static void quoted(struct json *j, struct span s)
 	raw(j, "\"");
 }
 
+/* Comma, key and colon in one piece: every value begins with them. */
 static void begin(struct json *j, const char *key)
 {
-	if (j->comma)
-		wbuf_u8(&j->w, ',');
+	size_t n = key ? strlen(key) : 0;
+	uint8_t *at = wbuf_room(&j->w, j->comma + (key ? n + 3 : 0));
+
+	if (at && j->comma)
+		*at++ = ',';
 	j->comma = true;
-	if (key) {
-		wbuf_u8(&j->w, '"');
-		raw(j, key);
-		raw(j, "\":");
-	}
+	if (!at || !key)
+		return;
+	*at++ = '"';
+	memcpy(at, key, n);
+	at[n] = '"';
+	at[n + 1] = ':';
 }
 
 static void open_level(struct json *j, const char *key, uint8_t c)
@@ -152,16 +169,20 @@ void json_str(struct json *j, const char *key, const char *s)
 
 static void number(struct json *j, uint64_t v, bool minus)
 {
-	uint8_t d[21];
-	size_t i = sizeof(d);
+	size_t n = 1;
+	uint8_t *at;
 
-	do {
-		d[--i] = (uint8_t)('0' + v % 10);
-		v /= 10;
-	} while (v);
+	for (uint64_t t = v; t >= 10; t /= 10)
+		n++;
+	at = wbuf_room(&j->w, n + minus);
+	if (!at)
+		return;
 	if (minus)
-		d[--i] = '-';
-	wbuf_put(&j->w, span_from(span_of(d, sizeof(d)), i));
+		*at++ = '-';
+	while (n > 0) {
+		at[--n] = (uint8_t)('0' + v % 10);
+		v /= 10;
+	}
 }
 
 void json_u64(struct json *j, const char *key, uint64_t v)

@@ -154,6 +154,34 @@ static inline uint64_t cur_u64(struct cur *c)
 	return cur_be(c, 8);
 }
 
+/* The Internet checksum's sum of s as 16-bit numbers, most significant octet
+ * first, an odd octet padded with zero; folded to 16 bits. */
+static inline uint16_t span_sum16(struct span s)
+{
+	uint64_t sum = 0;
+	size_t i = 0;
+
+	/* In words of the machine, whose sum differs only in octet order. */
+	for (; i + 4 <= s.n; i += 4) {
+		uint32_t v;
+
+		memcpy(&v, s.p + i, 4);
+		sum += v;
+	}
+	if (i < s.n) {
+		uint32_t v = 0;
+
+		memcpy(&v, s.p + i, s.n - i);
+		sum += v;
+	}
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	sum = (sum >> 8 | sum << 8) & 0xffff;
+#endif
+	return (uint16_t)sum;
+}
+
 /* A cursor of its own over the next n octets: a nested length cannot see past
  * its own end. When there are fewer, both are failed. */
 static inline struct cur cur_sub(struct cur *c, size_t n)

@@ -80,6 +80,27 @@ static void nothing_is_read_from_nothing(void **s)
 	assert_false(cur_ok(&c));
 }
 
+static void sums_are_those_of_the_internet(void **s)
+{
+	/* RFC 1071 section 3: 0001 f203 f4f5 f6f7 sum to ddf2. */
+	static const uint8_t rfc[] = {0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7};
+	uint8_t b[41];
+
+	(void)s;
+	assert_int_equal(span_sum16(span_of(rfc, 8)), 0xddf2);
+	for (size_t i = 0; i < sizeof(b); i++)
+		b[i] = (uint8_t)(i * 71 + 200);
+	for (size_t n = 0; n <= sizeof(b); n++) {
+		uint32_t want = 0;
+
+		for (size_t i = 0; i < n; i++)
+			want += i % 2 ? b[i] : (uint32_t)b[i] << 8;
+		want = (want & 0xffff) + (want >> 16);
+		want = (want & 0xffff) + (want >> 16);
+		assert_int_equal(span_sum16(span_of(b, n)), want);
+	}
+}
+
 static void writers_stop_at_their_end(void **s)
 {
 	uint8_t b[4];
@@ -129,6 +150,7 @@ int main(void)
 		cmocka_unit_test(huge_lengths_do_not_wrap),
 		cmocka_unit_test(a_child_cannot_leave_its_own_end),
 		cmocka_unit_test(nothing_is_read_from_nothing),
+		cmocka_unit_test(sums_are_those_of_the_internet),
 		cmocka_unit_test(writers_stop_at_their_end),
 		cmocka_unit_test(an_arena_gives_zeros_until_it_is_full),
 	};
