@@ -3,11 +3,13 @@
  * The message of the command line is written as the one step of a suite, so
  * that it is read by the same tables of keys and phrases as any other.
  */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "policy-lang/analysis/explain.h"
+#include "policy-lang/front/overlap.h"
 #include "policy-lang/polc.h"
 
 #define MAX_STATES   16
@@ -62,6 +64,22 @@ static void put_key(struct text *t, const char *key, const char *value)
 	put(t, "\n");
 }
 
+/* "31h" as phrases want it: "31 h"; anything else as it is */
+static void put_amount(struct text *t, const char *s, size_t n)
+{
+	size_t digits = strspn(s, "0123456789"), i = digits;
+
+	while (i < n && isalpha((unsigned char)s[i]))
+		i++;
+	if (digits == 0 || digits >= n || i < n) {
+		put_value(t, s, n);
+		put(t, "\n");
+		return;
+	}
+	put(t, "'%.*s %.*s'\n", (int)digits, s, (int)(n - digits),
+	    s + digits);
+}
+
 /* "c1222.read-response table=64 notification=true" */
 static void put_observe(struct text *t, const char *s)
 {
@@ -81,22 +99,8 @@ static void put_observe(struct text *t, const char *s)
 		put(t, "              ");
 		put_value(t, s, k);
 		put(t, ": ");
-		put_value(t, s + k + (k < n), n - k - (k < n));
-		put(t, "\n");
+		put_amount(t, s + k + (k < n), n - k - (k < n));
 	}
-}
-
-/* "31h" as phrases want it: "31 h" */
-static void put_amount(struct text *t, const char *s, size_t n)
-{
-	size_t digits = strspn(s, "0123456789");
-
-	put(t, "'%.*s", (int)(digits < n ? digits : n), s);
-	if (digits && digits < n)
-		put(t, " ");
-	if (digits < n)
-		put(t, "%.*s", (int)(n - digits), s + digits);
-	put(t, "'\n");
 }
 
 /* "energy.interval 15 min oldest=31h newest=2h" */
@@ -198,13 +202,23 @@ static struct pol_file *read_step(const struct args *a)
 
 /* --- what went before -------------------------------------------------------------------- */
 
-static bool has_kind(const struct pol_rule_src *r, unsigned k)
+/* The step's message as a selection of just that. */
+static struct pol_obs_match just(const struct pol_step_src *step)
 {
-	for (size_t i = 0; i < r->n_match; i++) {
-		if (r->match[i].kinds.w[k / 64] >> (k % 64) & 1)
-			return true;
-	}
-	return false;
+	struct pol_obs_match m = {.attr = step->attr, .n_attr = step->n_attr};
+
+	m.kinds.w[step->kind / 64] |= UINT64_C(1) << (step->kind % 64);
+	return m;
+}
+
+static bool selects(const struct pol_rule_src *r,
+		    const struct pol_step_src *step)
+{
+	struct pol_obs_match m = just(step);
+
+	return r->data.present == step->has_data &&
+	       (!step->has_data || (r->data.meas & step->meas)) &&
+	       match_meet(r->match, r->n_match, &m, 1, NULL);
 }
 
 static bool names_party(const struct pol_file *f,
@@ -246,6 +260,24 @@ static void seen_of(struct pol_attr *out, const struct pol_attr *in,
 	}
 }
 
+static bool own_value(struct pol_attr *out, const struct pol_attr *in,
+		      const struct pol_step_src *step)
+{
+	for (size_t i = 0; i < step->n_attr; i++) {
+		const struct pol_attr *a = &step->attr[i];
+
+		for (size_t k = 0; a->field == in->field && k < in->n_num;
+		     k++) {
+			if (a->n_num && a->num[0].lo >= in->num[k].lo &&
+			    a->num[0].lo <= in->num[k].hi) {
+				*out = *a;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 /* The request that the answered rule permits, judged and let pass: its id,
  * or 0. */
 static uint64_t ask(struct scene *s, const struct pol_step_src *step,
@@ -271,9 +303,15 @@ static uint64_t ask(struct scene *s, const struct pol_step_src *step,
 		}
 	}
 	req.n_attr = 0;
-	for (size_t i = 0; i < asked->match[0].n_attr && i < 8; i++)
-		seen_of(&attr[req.n_attr++], &asked->match[0].attr[i],
-			&num[i], &text[i], buf[i], sizeof(buf[i]));
+	for (size_t i = 0; i < asked->match[0].n_attr && i < 8; i++) {
+		const struct pol_attr *in = &asked->match[0].attr[i];
+
+		/* Asked for what the answer is about, if it may be. */
+		if (!own_value(&attr[req.n_attr], in, step))
+			seen_of(&attr[req.n_attr], in, &num[i], &text[i],
+				buf[i], sizeof(buf[i]));
+		req.n_attr++;
+	}
 	req.attr = attr;
 	if (scene_message(s, &req, step->vm, 0, &m, &e))
 		return 0;
@@ -293,9 +331,7 @@ static uint64_t ask_for(struct scene *s, const struct pol_step_src *step)
 
 		if (r->kind != RULE_GRANT || !r->has_answers ||
 		    (r->dir != DIRSEL_ANY && r->dir != dir) ||
-		    r->data.present != step->has_data ||
-		    !has_kind(r, step->kind) ||
-		    !names_party(f, r, step->party))
+		    !selects(r, step) || !names_party(f, r, step->party))
 			continue;
 		for (size_t k = 0; k < r->n_answers; k++) {
 			uint64_t id = ask(s, step, &f->rule[r->answers[k]]);

@@ -376,15 +376,14 @@ static bool is_own(const struct pol_machine *m, const char *text)
 
 /* One connection per remote end; an answer that names no request comes on a
  * connection of its own, so that it answers nothing by accident. */
-static uint64_t flow_of(const struct pol_step_src *step,
-			const struct pol_msg *m)
+static uint64_t flow_of(enum obs_kind kind, const struct pol_msg *m)
 {
 	uint64_t h = 14695981039346656037u;
 
 	for (size_t i = 0; i < sizeof(m->peer.addr.b); i++)
 		h = (h ^ m->peer.addr.b[i]) * 1099511628211u;
 	h = (h ^ m->peer.port ^ (uint64_t)m->machine << 32) * 1099511628211u;
-	if (obs_level(step->kind) == OBS_LEVEL_RESPONSE && !step->answers)
+	if (obs_level(kind) == OBS_LEVEL_RESPONSE && !m->answer_to)
 		h ^= 0x5bd1e995;
 	return h | 1;
 }
@@ -424,7 +423,7 @@ int scene_message(const struct scene *s, const struct pol_step_src *step,
 	m->n_leaves = 1;
 	m->now = s->now;
 	m->answer_to = answer_to;
-	m->flow = flow_of(step, m);
+	m->flow = flow_of(step->kind, m);
 	pol_set_machine(s->set, m->machine, &info);
 	m->forged_source = step->source && !is_own(&info, step->source);
 	return 0;
