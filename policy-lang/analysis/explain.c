@@ -141,7 +141,7 @@ static void say_layer(struct page *pg, const struct pol_state *st,
 	if (side)
 		line(pg, " of %.*s", TEXT(name));
 	if (im && rule != NO_RULE && im->n_LOCS)
-		line(pg, "  %s:%u", im->path, im->LOCS[rule].line);
+		line(pg, "  %.*s:%u", TEXT(im->path), im->LOCS[rule].line);
 	line(pg, "\n");
 	say_fails(pg, st, side, l);
 }

@@ -282,7 +282,8 @@ struct look { /* what is being judged */
 	meas_set meas;
 	uint32_t leaf;
 	bool is_leaf;
-	bool implicit; /* an error that answers a request: needs no rule */
+	int error_of; /* the request an error answers, which then needs no
+		       * rule; else -1 */
 	uint64_t hit[LAY_WORDS];
 };
 

@@ -174,14 +174,16 @@ void judge_fail_now(struct pol_state *st, enum reason r)
 static void judge_all(struct pol_state *st, const struct pol_msg *m,
 		      const struct obs *leaves, uint32_t n, uint64_t id)
 {
-	struct side keep[2];
-	bool locked = false;
+	uint32_t keep[2][LAYERS];
+	bool locked = false, any = false;
+	struct look k;
 
+	k.m = m;
 	for (uint32_t i = 0; i <= n; i++) {
-		struct look k = {
-			.m = m, .leaf = i ? i - 1 : 0, .is_leaf = i > 0};
 		uint32_t before = st->n_fail;
 
+		k.leaf = i ? i - 1 : 0;
+		k.is_leaf = i > 0;
 		k.o = i ? &leaves[i - 1] : m->message;
 		if (!k.o || (!i && leaves == m->message))
 			continue;
@@ -192,22 +194,21 @@ static void judge_all(struct pol_state *st, const struct pol_msg *m,
 			look_side(st, s, &k, id);
 		/* The rules told are those of the first leaf refused, else of
 		 * the first. */
-		if (!locked && (i <= 1 || st->n_fail > before)) {
-			keep[0] = st->side[0];
-			keep[1] = st->side[1];
-			locked = st->n_fail > before;
-		}
+		if (locked || (i > 1 && st->n_fail == before))
+			continue;
+		for (unsigned s = 0; s < st->n_side; s++)
+			memcpy(keep[s], st->side[s].rule, sizeof(keep[s]));
+		locked = st->n_fail > before;
+		any = true;
 	}
-	for (unsigned s = 0; n + (m->message != NULL) > 0 && s < st->n_side;
-	     s++)
-		memcpy(st->side[s].rule, keep[s].rule, sizeof(keep[s].rule));
+	for (unsigned s = 0; any && s < st->n_side; s++)
+		memcpy(st->side[s].rule, keep[s], sizeof(keep[s]));
 }
 
 /* Nothing is said in it: as an open connection, it needs somebody to talk to
  * at all. */
-static void judge_empty(struct pol_state *st, const struct pol_msg *m)
+static void judge_empty(struct pol_state *st)
 {
-	(void)m;
 	for (unsigned s = 0; s < st->n_side; s++) {
 		for (int l = 0; l < LAYER_CUSTOMER; l++) {
 			const struct side *sd = &st->side[s];
@@ -301,7 +302,7 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		return;
 	}
 	if (n == 0)
-		judge_empty(st, m);
+		judge_empty(st);
 	judge_all(st, m, leaves, n, id);
 	look_charge(st);
 	if (st->fails_cut)

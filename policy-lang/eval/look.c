@@ -342,8 +342,11 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 	uint32_t rule = select_grant(st, side, l, k, &bad, &many);
 
 	f.monitored = l == LAYER_VENDOR && sd->monitor;
-	if (rule == NO_RULE && k->implicit)
+	if (rule == NO_RULE && k->error_of >= 0) {
+		if (l == LAYER_VENDOR)
+			answer_take(st, sd->m, k->error_of);
 		return;
+	}
 	if (rule == NO_RULE) {
 		if (k->o->kind == OBS_OPAQUE)
 			f.reason = REASON_OPAQUE;
@@ -377,18 +380,29 @@ static bool is_error(const struct obs *o)
 	       (o->kind == OBS_HTTP_RESPONSE && obs_get(o, F_STATUS, 0) >= 400);
 }
 
+/* Can anything but a grant select such a carrier? */
+static bool carrier_matters(const struct side *sd, enum layer l,
+			    const struct obs *o)
+{
+	const struct pol_image *im = sd->im[l];
+	const uint64_t *k = img_row(im, &im->OBSV[LAY_DIM_KIND], o->kind);
+	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], sd->dir);
+	const uint64_t *none = img_row(im, &im->OBSV[LAY_DIM_MEAS], MEAS_COUNT);
+	uint64_t any = 0;
+
+	for (uint32_t w = 0; w < im->words; w++)
+		any |= k[w] & d[w] & none[w] & sd->row[l][w] &
+		       ~im->mask[COL_GRANT][w];
+	return any != 0;
+}
+
 void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
 {
 	struct side *sd = &st->side[side];
 
-	k->implicit = false;
-	if (k->is_leaf && is_error(k->o) && !k->meas) {
-		int a = answer_find(st, sd, k->m, NULL);
-
-		k->implicit = a >= 0;
-		if (a >= 0)
-			answer_take(st, sd->m, a);
-	}
+	k->error_of = -1;
+	if (k->is_leaf && is_error(k->o) && !k->meas)
+		k->error_of = answer_find(st, sd, k->m, NULL);
 	for (int l = 0; l < LAYERS; l++) {
 		sd->rule[l] = NO_RULE;
 		if (!sd->im[l]) {
@@ -399,6 +413,8 @@ void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
 				fail_add(st, &f);
 			continue;
 		}
+		if (!k->is_leaf && !carrier_matters(sd, (enum layer)l, k->o))
+			continue;
 		match_obs(sd->im[l], sd->row[l], sd->dir, k->o, k->m->message,
 			  k->meas, k->hit);
 		look_denials(st, side, (enum layer)l, k);

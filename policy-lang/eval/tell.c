@@ -29,9 +29,9 @@ static void put_rule(struct pol_decision *d, const struct side *sd,
 	*r = (struct event_rule){.layer = span_str(layer_names[l])};
 	if (!im)
 		return;
-	r->policy = pol_image_id(im);
+	r->policy = im->id;
 	r->serial = im->head->serial;
-	r->file = span_str(im->path);
+	r->file = im->path;
 	if (rule != NO_RULE) {
 		r->rule = img_str(im, im->RULE[rule].id);
 		r->line = im->n_LOCS ? im->LOCS[rule].line : 0;

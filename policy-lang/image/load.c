@@ -654,7 +654,6 @@ static bool ok_locs(struct pol_image *im)
 	const char *path;
 	struct span all, s;
 
-	im->path = "";
 	if (!im->LOCS) {
 		im->n_LOCS = 0;
 		return true;
@@ -670,7 +669,7 @@ static bool ok_locs(struct pol_image *im)
 	path = (const char *)s.p;
 	if (!memchr(path, 0, s.n) || !utf8(span_str(path)))
 		return false;
-	im->path = path;
+	im->path = span_str(path);
 	im->n_LOCS = (uint32_t)rows;
 	return true;
 }
@@ -716,6 +715,7 @@ out:
 		free(im);
 		return rc;
 	}
+	im->id = img_str(im, im->META->id);
 	*out = im;
 	return 0;
 }
@@ -732,7 +732,7 @@ enum pol_kind pol_image_kind(const struct pol_image *i)
 
 struct span pol_image_id(const struct pol_image *i)
 {
-	return img_str(i, i->META->id);
+	return i->id;
 }
 
 struct span pol_image_vm(const struct pol_image *i)

@@ -18,7 +18,8 @@ struct pol_image {
 	uint32_t n_##id;
 	LAY_SECTIONS(X)
 #undef X
-	const char *path;  /* of the source, or "" */
+	struct span id;	   /* of the file */
+	struct span path;  /* of the source, or empty */
 	uint32_t words;	   /* of a row */
 	uint32_t col_at[COL_TYPES + 1]; /* first column of a type */
 	uint64_t mask[COL_TYPES][LAY_WORDS]; /* columns of a type */
