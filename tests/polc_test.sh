@@ -1,0 +1,143 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# polc as its users meet it: exit codes, what goes where, files that are
+# never half written, and the examples of its manuals.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+BUILD=${BUILD:-build}
+polc=$(realpath -m "$BUILD/bin/polc")
+root=$PWD
+[ -x "$polc" ] || { echo "not ok polc is not built"; exit 1; }
+home=tests/policies/household
+tmp=$(mktemp -d)
+trap 'chmod -R u+w "$tmp" 2>/dev/null; rm -rf "$tmp"' EXIT
+rc=0
+
+# name, wanted exit code, text wanted in the output (or -), command...
+try() {
+	local name=$1 want=$2 text=$3 got
+	shift 3
+	"$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	if [ $got -ne "$want" ]; then
+		echo "not ok $name: exit $got, wanted $want"
+	elif [ "$text" != - ] && ! cat "$tmp/out" "$tmp/err" | grep -qF -e "$text"; then
+		echo "not ok $name: does not say '$text'"
+	else
+		echo "ok $name"
+		return
+	fi
+	head -n 5 "$tmp/out" "$tmp/err" | sed 's/^/# /'
+	rc=1
+}
+is() { # name, condition...
+	local name=$1
+	shift
+	if "$@"; then echo "ok $name"; else echo "not ok $name"; rc=1; fi
+}
+
+try "version" 0 "polc 0" "$polc" --version
+try "help of the program" 0 "polc check" "$polc" --help
+try "no command" 2 "usage" "$polc"
+try "unknown command" 2 "'frob' is not a command" "$polc" frob
+try "unknown option" 2 "unknown option" "$polc" check --frob x
+for c in check compile test explain fmt; do
+	try "$c without files" 2 "polc: $c" "$polc" $c
+done
+
+try "check of a directory" 0 "0 errors" "$polc" check $home
+try "warnings count when strict" 1 "P5203" "$polc" check --strict $home
+try "an error" 1 "error[P4001]" "$polc" check tests/policies/bad/p4001-overlap.yaml
+try "no such file" 6 "No such file" "$polc" check "$tmp/none.yaml"
+try "json" 1 '"code":"P4001"' "$polc" check --json tests/policies/bad/p4001-overlap.yaml
+is "json is json" python3 -c 'import json,sys
+for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
+
+# The order of files, the locale and the time zone change nothing.
+"$polc" check $home/tips.yaml $home/mdma.yaml $home/baseline.yaml >"$tmp/a" 2>&1
+LC_ALL=de_DE.UTF-8 TZ=Asia/Tokyo "$polc" check $home/baseline.yaml $home/mdma.yaml $home/tips.yaml >"$tmp/b" 2>&1
+is "order and locale change nothing" cmp -s "$tmp/a" "$tmp/b"
+(cd "$tmp" && TZ=UTC "$polc" test "$root/$home" >a 2>&1)
+(cd "$tmp" && TZ=Asia/Tokyo "$polc" test "$root/$home" >b 2>&1)
+is "the zone changes no test" cmp -s "$tmp/a" "$tmp/b"
+
+# compile
+try "compile" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
+cp "$tmp/x.pol" "$tmp/y.pol"
+try "compile again" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
+is "the same octets again" cmp -s "$tmp/x.pol" "$tmp/y.pol"
+try "compile -n writes nothing" 0 - "$polc" compile -n $home/mdma.yaml -o "$tmp/n.pol"
+is "nothing was written" test ! -e "$tmp/n.pol"
+try "a broken policy is not compiled" 1 "P4001" "$polc" compile tests/policies/bad/p4001-overlap.yaml -o "$tmp/x.pol"
+is "the old image stays" cmp -s "$tmp/x.pol" "$tmp/y.pol"
+try "no such directory" 6 "No such file" "$polc" compile $home/mdma.yaml -o "$tmp/no/x.pol"
+try "a device is not replaced" 6 "not a regular file" "$polc" compile $home/mdma.yaml -o /dev/full
+is "no temporary file is left" test "$(find "$tmp" -name '*.pol.*' | wc -l)" -eq 0
+# Keys in another order, and the layout, change neither image nor digest.
+{ grep -v '^#' $home/tips.yaml | sed 's/: \[/:   [/'; } >"$tmp/tips.yaml"
+try "compile of another layout" 0 - "$polc" compile "$tmp/tips.yaml" -o "$tmp/t1.pol"
+try "fmt" 0 - "$polc" fmt "$tmp/tips.yaml"
+try "fmt --check agrees" 0 - "$polc" fmt --check "$tmp/tips.yaml"
+try "compile after fmt" 0 - "$polc" compile "$tmp/tips.yaml" -o "$tmp/t2.pol"
+# Octets 32 to 95 of an image: the digests of its payload and of its source.
+digests() { tail -c +33 "$1" | head -c 64; }
+is "fmt keeps the image but for source positions" cmp -s <(digests "$tmp/t1.pol") <(digests "$tmp/t2.pol")
+is "another policy has others" test "$(digests "$tmp/t1.pol" | sha256sum)" != "$(digests "$tmp/x.pol" | sha256sum)"
+try "the examples are laid out" 0 - "$polc" fmt --check $home/*.yaml
+printf 'a:   1\n' >"$tmp/f.yaml"
+try "fmt --check names what differs" 1 "f.yaml" "$polc" fmt --check "$tmp/f.yaml"
+is "and leaves it alone" grep -q 'a:   1' "$tmp/f.yaml"
+try "fmt refuses what does not parse" 1 "P1114" "$polc" fmt tests/policies/bad/p1114-syntax.yaml
+
+# tests
+try "the household's tests" 0 "16 passed, 0 failed" "$polc" test $home
+is "that line is the last" test "$(tail -n 1 "$tmp/out")" = "16 passed, 0 failed"
+try "one file finds its baseline" 0 "7 passed, 0 failed" "$polc" test $home/mdma.yaml
+mkdir "$tmp/set" && cp $home/*.yaml "$tmp/set"
+sed -i 's/expect: deny because not-an-answer/expect: permit/' "$tmp/set/mdma.yaml"
+try "a test that fails" 4 "15 passed, 1 failed" "$polc" test "$tmp/set"
+is "says what happened" grep -qF 'step 1: expected permit, but got deny because not-an-answer' "$tmp/out"
+sed -i 's/granularity: 30 min or coarser/granularity: 15 min or coarser/; s/delay: 6 h/delay: 1 min/' "$tmp/set/mdma.yaml"
+try "a loosened policy is noticed" 4 "too-fresh" "$polc" test "$tmp/set"
+try "a file without tests" 0 "0 passed, 0 failed" "$polc" test $home/binding.yaml
+for s in metering rogue; do
+	[ ! -d tests/policies/$s ] ||
+		try "the tests of $s" 0 "0 failed" "$polc" test tests/policies/$s
+done
+
+# explain: section 19.5 of the language's reference
+why() {
+	"$polc" explain --vm mdma --out --party headend --at 2026-04-07T00:40 \
+		--observe 'c1222.read-response table=64' "$@" $home
+}
+try "explain a refusal" 0 "REFUSED  too-fine, too-fresh" \
+	why --data 'energy.interval 15 min oldest=31h newest=2h'
+for t in 'granularity 15 min, needs 30 min or coarser' 'send-profile' 'day-late-for-everyone' \
+	'would pass' 'mdma.yaml:' 'customer   refused'; do
+	is "it says: $t" grep -qF "$t" "$tmp/out"
+done
+# What is said to pass does pass.
+try "explain what would pass" 0 "PERMITTED" why --data 'energy.interval 30 min oldest=31h newest=24h'
+try "nobody asked" 0 "not-an-answer" why --unasked --data 'energy.interval 30 min oldest=31h newest=24h'
+try "no states" 0 "state-missing" why --no-states --data 'energy.interval 30 min oldest=31h newest=24h'
+try "a misspelled observation" 2 "did you mean 'c1222.read-request'" \
+	"$polc" explain --vm mdma --in --party headend --observe c1222.read-reqest $home
+try "a misspelled party" 2 "no party 'headened'" \
+	"$polc" explain --vm mdma --in --party headened --observe c1222.read-request $home
+try "a quote in an argument" 2 - \
+	"$polc" explain --vm "m'x" --in --party headend --observe c1222.read-request $home
+
+# help: every diagnostic that a bad policy shows is explained
+try "help lists" 0 "P4001" "$polc" help
+try "help explains" 0 "Wrong:" "$polc" help P4001
+try "help without the P" 0 "overlap" "$polc" help 4001
+try "no such diagnostic" 2 "no diagnostic" "$polc" help P9999
+missing=$(cat tests/policies/bad/*.expect | grep -oE '\[P[0-9]{4}\]' | sort -u | tr -d '[]' |
+	while read -r p; do "$polc" help "$p" >/dev/null 2>&1 || echo "$p"; done)
+is "every diagnostic is explained $missing" test -z "$missing"
+
+# the manual's example
+sed -n '/^polc: 1$/,/^\.Ed$/p' policy-lang/metergate-policy.5 | grep -v '^\.Ed' >"$tmp/hello.yaml"
+try "the manual's policy" 0 - "$polc" check --strict "$tmp/hello.yaml"
+exit $rc
