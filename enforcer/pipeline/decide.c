@@ -324,6 +324,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 		if (!u->d.permit) {
 			j->bad = true;
 			j->why = u->d.reason;
+			j->cnt = u->pcap_cnt;
 			j->action = u->d.action;
 			tell_violation(w, u);
 		}
@@ -361,6 +362,7 @@ static void judge_refused(struct work *w, struct judge *j,
 	}
 	j->bad = true;
 	j->why = u->refused;
+	j->cnt = u->pcap_cnt;
 	j->action = u->d.action;
 	tell_refused(w, u, e);
 	u->n = 0;
@@ -379,6 +381,16 @@ static void judge_part(struct work *w, struct judge *j, struct judged_unit *u)
 	tell_protocol(w, u);
 	dissector_of(w)->settle(&c, true);
 	w->p->n_units--;
+}
+
+/* A stream needs no segments: what they hide is refused. */
+static void judge_segmented_stream(struct work *w, struct judge *j,
+				   struct judged_unit *u)
+{
+	struct err e = {.code = E_UNSUPPORTED, .reason = REASON_BAD_SEGMENT};
+
+	u->n = 0;
+	judge_refused(w, j, u, &e);
 }
 
 static struct judged_unit *unit_next(struct work *w, const struct judge *j,
@@ -417,6 +429,7 @@ static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
 	if (!u) {
 		j->bad = true;
 		j->why = REASON_TOO_MANY_UNITS;
+		j->cnt = w->pcap_cnt;
 		anomaly(w, j->why, NULL,
 			strict(p) ? VERDICT_DENY : VERDICT_NONE);
 		return;
@@ -426,8 +439,10 @@ static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
 	u->n = out.n - u->first;
 	if (rc == 0)
 		judge_read(w, j, u);
-	else if (rc == E_MORE && e.reason == REASON_NONE)
+	else if (rc == E_MORE && e.reason == REASON_NONE && j->datagram)
 		judge_part(w, j, u);
+	else if (rc == E_MORE && e.reason == REASON_NONE)
+		judge_segmented_stream(w, j, u);
 	else
 		judge_refused(w, j, u, &e);
 }
@@ -455,6 +470,7 @@ static void judge_opaque(struct work *w, struct judge *j)
 	if (!u->d.permit) {
 		j->bad = true;
 		j->why = u->d.reason;
+		j->cnt = u->pcap_cnt;
 		j->action = u->d.action;
 		tell_violation(w, u);
 	}
@@ -494,13 +510,20 @@ void judge_units(struct work *w, struct judge *j)
 			if (u) {
 				judge_refused(w, j, u, &e);
 			} else {
+				anomaly(w, REASON_TOO_MANY_UNITS, NULL,
+					strict(w->p) ? VERDICT_DENY :
+						       VERDICT_NONE);
 				j->bad = true;
 				j->why = REASON_TOO_MANY_UNITS;
+				j->cnt = w->pcap_cnt;
 			}
 			break;
 		}
 		judge_one(w, j, j->used, len);
 		j->used += len;
+		/* Facts only: the next unit stands for itself. */
+		if (!strict(w->p) && !j->datagram)
+			j->bad = false;
 		flush_facts(w);
 	}
 	if (j->datagram && !j->bad && j->used < j->octets.n) {
@@ -508,6 +531,7 @@ void judge_units(struct work *w, struct judge *j)
 			strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
 		j->bad = true;
 		j->why = REASON_MALFORMED;
+		j->cnt = w->pcap_cnt;
 	}
 }
 

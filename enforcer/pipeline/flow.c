@@ -136,7 +136,7 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 		drop_list(w, &f->side[s].held, why);
 		drop_list(w, &f->side[s].segs, REASON_INCOMPLETE);
 		early_free(w, &f->side[s], why);
-		buffer_free(p, &f->side[s]);
+		buffer_free(p, f, &f->side[s]);
 	}
 	flow_event(w, i, true);
 	if (f->opened && p->guest[f->guest].machine >= 0)

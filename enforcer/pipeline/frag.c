@@ -12,10 +12,13 @@ static struct frag *find(struct work *w, const struct packet *pkt)
 {
 	struct pipeline *p = w->p;
 	struct frag *spare = NULL;
+	uint32_t of_source = 0;
 
 	for (uint32_t i = 0; i < p->n_frags; i++) {
 		struct frag *g = &p->frag[i];
 
+		if (g->used && memcmp(&g->tup.src, &pkt->tup.src, 16) == 0)
+			of_source++;
 		if (!g->used)
 			spare = spare ? spare : g;
 		else if (g->id == pkt->frag_id &&
@@ -24,6 +27,9 @@ static struct frag *find(struct work *w, const struct packet *pkt)
 			 memcmp(&g->tup.dst, &pkt->tup.dst, 16) == 0)
 			return g;
 	}
+	/* One source cannot take all places. */
+	if (of_source > p->n_frags / 4)
+		return NULL;
 	if (spare) {
 		spare->used = true;
 		spare->tup = pkt->tup;
@@ -37,17 +43,27 @@ static struct frag *find(struct work *w, const struct packet *pkt)
 	return spare;
 }
 
+/* The first part holds the whole transport header, options included. */
+static bool header_whole(const struct packet *pkt)
+{
+	struct span off = span_sub(pkt->transport, 12, 1);
+
+	if (pkt->tup.proto != PROTO_TCP)
+		return pkt->transport.n >= 8;
+	return off.n == 1 && pkt->transport.n >= (off.p[0] >> 4) * 4u &&
+	       pkt->transport.n >= FIRST_MIN;
+}
+
 static enum reason place(struct frag *g, const struct packet *pkt)
 {
 	uint32_t from = pkt->frag_off;
 	uint32_t to = from + (uint32_t)pkt->transport.n;
-	uint32_t first = pkt->tup.proto == PROTO_TCP ? FIRST_MIN : 8;
 
 	if (to > FRAG_OCTETS - 64 || g->n_parts == FRAG_PARTS)
 		return REASON_FRAGMENT_LIMIT;
 	if (to == from || (pkt->more && pkt->transport.n % 8))
 		return REASON_BAD_HEADER;
-	if (from == 0 && pkt->transport.n < first)
+	if (from == 0 && !header_whole(pkt))
 		return REASON_FRAGMENT_HEADER;
 	for (uint32_t i = 0; i < g->n_parts; i++) {
 		if (from < g->part[i].to && to > g->part[i].from)

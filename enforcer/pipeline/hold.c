@@ -20,7 +20,8 @@ uint32_t held_new(struct work *w, const struct packet_in *in)
 			   .next = NONE,
 			   .sib = NONE,
 			   .octets = (uint32_t)in->octets.n,
-			   .flow = NONE};
+			   .flow = NONE,
+			   .used = true};
 	p->stats.held_now++;
 	if (p->stats.held_now > p->stats.held_peak)
 		p->stats.held_peak = p->stats.held_now;
@@ -64,6 +65,7 @@ void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		uint32_t sib = e->sib;
 
 		one_verdict(w, e, v, why);
+		e->used = false;
 		e->next = p->free_held;
 		p->free_held = h;
 		p->stats.held_now--;

@@ -298,12 +298,30 @@ static bool in_prefix(const struct net_addr *a, const struct pipeline_guest *r)
 	       ((a->b[whole] ^ r->addr.b[whole]) >> (8 - bits)) == 0;
 }
 
+/* The IPv6 link-local address of a MAC is bound with it (RFC 4291, modified
+ * EUI-64). */
+static bool is_link_local_of(const struct net_addr *a, const uint8_t mac[6])
+{
+	const uint8_t want[16] = {0xfe,   0x80,	  0,	  0,	0,    0,
+				  0,	  0,	  (uint8_t)(mac[0] ^ 2),
+				  mac[1], mac[2], 0xff,	  0xfe, mac[3],
+				  mac[4], mac[5]};
+
+	return memcmp(a->b, want, sizeof(want)) == 0;
+}
+
+static bool guest_addr(const struct pipeline_guest *r,
+		       const struct net_addr *a)
+{
+	return !r->has_addr || in_prefix(a, r) ||
+	       (r->has_mac && is_link_local_of(a, r->mac));
+}
+
 /* Does the rule's address say that this end is the guest? */
 static bool addr_is(const struct pipeline_guest *r, const struct net_addr *a,
 		    uint16_t port)
 {
-	return (!r->has_addr || in_prefix(a, r)) &&
-	       (r->port == 0 || r->port == port);
+	return guest_addr(r, a) && (r->port == 0 || r->port == port);
 }
 
 /* The guest that sent the packet, or -1; *spoofed: by its interface or MAC it
@@ -348,6 +366,41 @@ static int receiver(const struct pipeline *p, const struct packet *pkt)
 			return p->rule_guest[i];
 	}
 	return -1;
+}
+
+#define ICMP6_RA   134
+#define ICMP6_NA   136
+#define DHCP4_PORT 67
+#define DHCP6_PORT 547
+
+/* What a machine never says: it is no router, no DHCP server, and answers for
+ * its own addresses only (policy-language section 6, items 3 and 4). */
+static bool claims_too_much(const struct pipeline *p, const struct packet *pkt,
+			    int guest)
+{
+	struct cur c = cur_of(pkt->transport);
+	struct net_addr target = {{0}};
+	struct span t;
+	uint8_t type;
+
+	if (pkt->tup.proto == PROTO_UDP)
+		return pkt->tup.sport == DHCP4_PORT ||
+		       pkt->tup.sport == DHCP6_PORT;
+	if (pkt->tup.proto != PROTO_ICMP6)
+		return false;
+	type = cur_u8(&c);
+	cur_take(&c, 7);
+	t = cur_take(&c, 16);
+	if (type != ICMP6_NA)
+		return type == ICMP6_RA;
+	if (t.n == 16)
+		memcpy(target.b, t.p, 16);
+	for (size_t i = 0; i < p->n_rules; i++) {
+		if (p->rule_guest[i] == guest &&
+		    guest_addr(&p->rule[i], &target))
+			return false;
+	}
+	return true;
 }
 
 /* ARP from a guest claims only what is bound to it; to a guest it may come. */
@@ -442,35 +495,62 @@ static void settle_parts(struct work *w, uint64_t key, bool passed,
 	}
 }
 
-/* Parts whose message was never completed. */
-static void expire_parts(struct work *w, uint32_t i, bool all)
+/* May the parts leave, as packets? */
+static bool parts_fit(struct work *w, uint64_t key)
+{
+	const struct pipeline *p = w->p;
+
+	for (uint32_t h = w->f->side[w->s].segs; h != NONE;
+	     h = p->held[h].next) {
+		if (p->held[h].key == key &&
+		    !judge_packet(w, p->held[h].octets))
+			return false;
+	}
+	return true;
+}
+
+/* A part whose message was never completed. */
+static void part_overdue(struct work *w, uint32_t h)
+{
+	struct pipeline *p = w->p;
+	struct held *e = &p->held[h];
+	uint32_t *at = &w->f->side[e->side].segs;
+	uint64_t cnt = w->pcap_cnt;
+
+	w->s = e->side;
+	while (*at != NONE && *at != h)
+		at = &p->held[*at].next;
+	if (*at == NONE)
+		return; /* it waits for something else */
+	*at = e->next;
+	if (!strict(p)) {
+		w->pcap_cnt = e->pcap_cnt;
+		anomaly(w, REASON_INCOMPLETE, NULL, VERDICT_NONE);
+		w->pcap_cnt = cnt;
+	}
+	drop_held(w, h, REASON_INCOMPLETE);
+}
+
+/* What has waited too long; bounded by the packets that may wait at all. */
+static void hold_expire(struct work *w, bool all)
 {
 	struct pipeline *p = w->p;
 
-	w->f = &p->flow[i];
-	w->f_idx = i;
-	for (uint8_t s = 0; s < 2; s++) {
-		uint32_t *head = &w->f->side[s].segs;
+	for (uint32_t h = 0; h < p->conf.max_held && p->stats.held_now; h++) {
+		struct held *e = &p->held[h];
 
-		w->s = s;
-		while (*head != NONE) {
-			uint32_t h = *head;
-			uint64_t cnt = w->pcap_cnt;
-
-			if (!all && mono_sub(w->now.mono, p->held[h].since) <=
-					    SEGMENT_TIMEOUT)
-				break;
-			*head = p->held[h].next;
-			if (!strict(p)) {
-				w->pcap_cnt = p->held[h].pcap_cnt;
-				anomaly(w, REASON_INCOMPLETE, NULL,
-					VERDICT_NONE);
-				w->pcap_cnt = cnt;
-			}
-			drop_held(w, h, REASON_INCOMPLETE);
-		}
+		if (!e->used || e->flow == NONE ||
+		    (!all && mono_sub(w->now.mono, e->since) <= HOLD_TIMEOUT))
+			continue;
+		w->f_idx = e->flow;
+		w->f = &p->flow[e->flow];
+		if (w->f->tup.proto == PROTO_TCP && !all)
+			stream_overdue(w, h);
+		else if (w->f->tup.proto != PROTO_TCP)
+			part_overdue(w, h);
 	}
 	w->f = NULL;
+	w->f_idx = NONE;
 }
 
 static void datagram(struct work *w)
@@ -480,14 +560,6 @@ static void datagram(struct work *w)
 			  .limit = w->pkt->payload.n};
 	uint32_t h = w->held;
 
-	if (w->f->side[0].segs != NONE || w->f->side[1].segs != NONE) {
-		struct flow *f = w->f;
-		uint8_t s = w->s;
-
-		expire_parts(w, w->f_idx, false);
-		w->f = f;
-		w->s = s;
-	}
 	classify(w, j.octets);
 	judge_units(w, &j);
 	if (j.part && !j.bad) {
@@ -496,7 +568,8 @@ static void datagram(struct work *w)
 		return;
 	}
 	if (j.bad || (strict(w->p) &&
-		      !judge_packet(w, w->p->held[h].octets))) {
+		      (!judge_packet(w, w->p->held[h].octets) ||
+		       (j.whole && !parts_fit(w, j.key))))) {
 		units_undone(w);
 		w->held = NONE;
 		if (j.whole)
@@ -540,7 +613,8 @@ static int identify(struct work *w, const struct packet_in *in,
 	}
 	from = sender(p, in, pkt, &spoofed);
 	to = receiver(p, pkt);
-	if (spoofed && strict(p)) {
+	if (strict(p) &&
+	    (spoofed || (from >= 0 && claims_too_much(p, pkt, from)))) {
 		drop(w, REASON_SPOOFED_SOURCE);
 		return -1;
 	}
@@ -641,6 +715,10 @@ static void one_packet(struct work *w, const struct packet_in *in,
 
 	if (why == REASON_NONE && pkt->vlan && strict(p))
 		why = REASON_VLAN_TAGGED;
+	if (why == REASON_NONE && strict(p) && pkt->has_tuple &&
+	    pkt->tup.proto != PROTO_TCP && pkt->tup.proto != PROTO_UDP &&
+	    pkt->tup.proto != PROTO_ICMP && pkt->tup.proto != PROTO_ICMP6)
+		why = REASON_UNKNOWN_PROTOCOL;
 	if (why == REASON_NONE && pkt->arp.n) {
 		why = strict(p) ? check_arp(p, in, pkt) : REASON_NONE;
 		if (!why) {
@@ -706,10 +784,9 @@ void pipeline_tick(struct pipeline *p, struct now now,
 {
 	struct work w = {.p = p, .sink = sink, .now = now, .f_idx = NONE};
 
-	flow_expire(&w, UINT32_MAX);
+	hold_expire(&w, false);
 	frag_expire(&w, false);
-	for (uint32_t i = p->oldest[0]; i != NONE; i = p->flow[i].newer)
-		expire_parts(&w, i, false);
+	flow_expire(&w, UINT32_MAX);
 }
 
 void pipeline_end(struct pipeline *p, struct now now,
@@ -718,10 +795,9 @@ void pipeline_end(struct pipeline *p, struct now now,
 	struct work w = {.p = p, .sink = sink, .now = now, .f_idx = NONE};
 
 	frag_expire(&w, true);
+	hold_expire(&w, true);
 	for (int l = 0; l < 2; l++) {
-		while (p->oldest[l] != NONE) {
-			expire_parts(&w, p->oldest[l], true);
+		while (p->oldest[l] != NONE)
 			flow_end(&w, p->oldest[l], REASON_HELD_AT_END);
-		}
 	}
 }

@@ -27,7 +27,7 @@
 #define GUESTS_MAX  POL_MAX_MACHINES
 
 #define FRAG_TIMEOUT	(30 * NS_PER_S)
-#define SEGMENT_TIMEOUT (30 * NS_PER_S) /* of ACSE segments */
+#define HOLD_TIMEOUT	(30 * NS_PER_S) /* for the rest of a unit */
 #define TCP_IDLE	(7200 * NS_PER_S)
 #define UDP_IDLE	(180 * NS_PER_S)
 #define CLOSED_IDLE	(60 * NS_PER_S)
@@ -44,6 +44,8 @@ struct held {
 	uint32_t flow;
 	uint8_t side;
 	bool passed; /* facts only: the verdict was given at once */
+	bool used;
+	bool early; /* waits for the segments before it */
 };
 
 /* What one end of a flow sends. */
@@ -118,7 +120,7 @@ struct frag {
 struct guest {
 	char name[48];
 	int machine; /* index in the policy set, or -1 */
-	uint32_t flows;
+	uint32_t flows, bufs;
 	void *block[DISSECTORS_MAX]; /* machine blocks */
 };
 
@@ -213,9 +215,13 @@ void flow_event(struct work *w, uint32_t i, bool end);
 
 /* stream.c: one TCP segment, checked and put in order */
 void stream_packet(struct work *w);
-/* Everything of the flow that waits is refused; both ends are reset. */
-void stream_refuse(struct work *w, enum reason why);
-void buffer_free(struct pipeline *p, struct side *s);
+/* Everything of the flow that waits is refused; both ends are reset. told:
+ * the packet (pcap_cnt) whose event was given already, its drop's reason is
+ * why; 0: none was. */
+void stream_refuse(struct work *w, enum reason why, uint64_t told);
+/* A packet of it has waited too long for the rest of its unit. */
+void stream_overdue(struct work *w, uint32_t h);
+void buffer_free(struct pipeline *p, struct flow *f, struct side *s);
 void early_free(struct work *w, struct side *s, enum reason why);
 
 /* frag.c: true when pkt is whole now (its payload in the pool) */
@@ -234,6 +240,7 @@ struct judge {
 	bool whole;	/* out: it completed such a message */
 	uint64_t key;	/* out: which */
 	enum reason why;
+	uint64_t cnt; /* out: packet that completed the refused unit */
 	enum pol_action action;
 };
 /* Which protocol do these octets speak? False: more are needed to say. */

@@ -17,19 +17,19 @@ static int32_t diff(uint32_t a, uint32_t b)
 /* --- buffers ------------------------------------------------------------------ */
 
 /* A buffer that is only kept for comparing, of one of the oldest flows. */
-static bool reclaim(struct pipeline *p)
+static bool reclaim(struct pipeline *p, uint16_t guest)
 {
 	uint32_t i = p->oldest[1];
 
 	for (int n = 0; n < RECLAIM_LOOK && i != NONE; n++) {
 		struct flow *f = &p->flow[i];
 
-		for (int k = 0; k < 2; k++) {
+		for (int k = 0; k < 2 && f->guest == guest; k++) {
 			struct side *s = &f->side[k];
 
 			if (s->buf != NONE && p->buf[s->buf].n == 0 &&
 			    diff(s->acked, s->judged) >= 0) {
-				buffer_free(p, s);
+				buffer_free(p, f, s);
 				return true;
 			}
 		}
@@ -38,27 +38,35 @@ static bool reclaim(struct pipeline *p)
 	return false;
 }
 
-static struct buffer *buffer_of(struct pipeline *p, struct side *s, bool make)
+/* The side's buffer; made when asked for and the guest's share has room. */
+static struct buffer *buffer_of(struct work *w, struct side *s, bool make)
 {
+	struct pipeline *p = w->p;
+	struct guest *g = &p->guest[w->f->guest];
 	struct buffer *b;
 
 	if (s->buf != NONE)
 		return &p->buf[s->buf];
-	if (!make || (p->free_buf == NONE && !reclaim(p)))
+	if (!make)
+		return NULL;
+	if ((p->free_buf == NONE || g->bufs >= BUFS / p->n_guests) &&
+	    !reclaim(p, w->f->guest))
 		return NULL;
 	s->buf = p->free_buf;
 	b = &p->buf[s->buf];
 	p->free_buf = b->next;
+	g->bufs++;
 	b->n = b->ring_n = 0;
 	return b;
 }
 
-void buffer_free(struct pipeline *p, struct side *s)
+void buffer_free(struct pipeline *p, struct flow *f, struct side *s)
 {
 	if (s->buf == NONE)
 		return;
 	p->buf[s->buf].next = p->free_buf;
 	p->free_buf = s->buf;
+	p->guest[f->guest].bufs--;
 	s->buf = NONE;
 }
 
@@ -85,10 +93,10 @@ static void ring_add(struct buffer *b, uint32_t seq, struct span s)
 
 /* Are these the octets that were taken before? Everything of s lies below
  * nxt. *known: all of it could be compared. */
-static bool same_octets(struct pipeline *p, struct side *me, uint32_t seq,
+static bool same_octets(struct work *w, struct side *me, uint32_t seq,
 			struct span s, bool *known)
 {
-	struct buffer *b = buffer_of(p, me, false);
+	struct buffer *b = buffer_of(w, me, false);
 	uint32_t low = me->judged - (b ? b->ring_n : 0);
 	struct cur c = cur_of(s);
 
@@ -152,16 +160,30 @@ static void reset_end(struct work *w, const struct side *from, uint8_t s)
 	w->sink->inject(w->sink->arg, &out);
 }
 
-void stream_refuse(struct work *w, enum reason why)
+/* The packet whose event was given needs no other. */
+static void drop_told(struct work *w, uint32_t *head, enum reason why,
+		      uint64_t told)
+{
+	while (*head != NONE) {
+		uint32_t h = *head;
+
+		*head = w->p->held[h].next;
+		if (told && w->p->held[h].pcap_cnt == told && strict(w->p))
+			held_verdict(w, h, PACKET_DROP, why);
+		else
+			drop_held(w, h, REASON_SIBLING_DENIED);
+	}
+}
+
+void stream_refuse(struct work *w, enum reason why, uint64_t told)
 {
 	struct flow *f = w->f;
 
-	(void)why;
 	for (uint8_t s = 0; s < 2; s++) {
-		drop_list(w, &f->side[s].held, REASON_SIBLING_DENIED);
-		drop_list(w, &f->side[s].segs, REASON_SIBLING_DENIED);
+		drop_told(w, &f->side[s].held, why, told);
+		drop_told(w, &f->side[s].segs, why, told);
 		early_free(w, &f->side[s], REASON_SIBLING_DENIED);
-		buffer_free(w->p, &f->side[s]);
+		buffer_free(w->p, f, &f->side[s]);
 	}
 	if (!strict(w->p) || f->denied)
 		return;
@@ -174,11 +196,22 @@ void stream_refuse(struct work *w, enum reason why)
 static void refuse(struct work *w, uint32_t h, enum reason why)
 {
 	drop_held(w, h, why);
-	stream_refuse(w, why);
+	stream_refuse(w, why, 0);
+}
+
+/* Tell, then refuse what waits. */
+static void give_up(struct work *w, struct side *me, enum reason why,
+		    const char *detail)
+{
+	anomaly(w, why, detail,
+		strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
+	me->lost = true;
+	stream_refuse(w, why, w->pcap_cnt);
 }
 
 /* --- units ---------------------------------------------------------------------- */
 
+/* The packets up to end leave: their octets were charged with their units. */
 static void release(struct work *w, struct side *me, uint32_t end)
 {
 	while (me->held != NONE &&
@@ -187,6 +220,35 @@ static void release(struct work *w, struct side *me, uint32_t end)
 
 		me->held = w->p->held[h].next;
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	}
+}
+
+/* A packet that brings nothing new to judge: charged as octets, then it
+ * leaves, or not. */
+static void pass_charged(struct work *w, uint32_t h)
+{
+	uint64_t cnt = w->pcap_cnt;
+
+	w->pcap_cnt = w->p->held[h].pcap_cnt;
+	if (judge_packet(w, w->p->held[h].octets)) {
+		pol_commit(w->p->conf.state);
+		held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	} else {
+		pol_abort(w->p->conf.state);
+		held_verdict(w, h, PACKET_DROP, REASON_LIMIT_EXCEEDED);
+	}
+	w->pcap_cnt = cnt;
+}
+
+/* What waits although everything in it was judged: repeated octets, a FIN. */
+static void release_judged(struct work *w, struct side *me)
+{
+	while (me->held != NONE &&
+	       diff(w->p->held[me->held].end_seq, me->judged) <= 0) {
+		uint32_t h = me->held;
+
+		me->held = w->p->held[h].next;
+		pass_charged(w, h);
 	}
 }
 
@@ -206,7 +268,7 @@ static bool packets_fit(struct work *w, struct side *me, uint32_t end)
 static void judged(struct work *w, struct side *me, struct span octets,
 		   size_t n)
 {
-	struct buffer *b = buffer_of(w->p, me, strict(w->p) || n < octets.n);
+	struct buffer *b = buffer_of(w, me, strict(w->p) || n < octets.n);
 
 	if (b) {
 		ring_add(b, me->judged, span_sub(octets, 0, n));
@@ -217,20 +279,20 @@ static void judged(struct work *w, struct side *me, struct span octets,
 	me->judged += (uint32_t)n;
 }
 
-/* Keep what cannot be judged yet. False: it never will be. */
-static bool keep(struct work *w, struct side *me, struct span octets)
+/* Keep what cannot be judged yet; or why that cannot be. */
+static enum reason keep(struct work *w, struct side *me, struct span octets)
 {
 	struct buffer *b;
 
 	if (octets.n > PIPELINE_HOLD_OCTETS)
-		return false;
-	b = buffer_of(w->p, me, octets.n > 0);
+		return REASON_HOLD_LIMIT;
+	b = buffer_of(w, me, octets.n > 0);
 	if (!b)
-		return octets.n == 0;
+		return octets.n ? REASON_RESOURCE : REASON_NONE;
 	if (octets.n && octets.p != b->hold)
 		memmove(b->hold, octets.p, octets.n);
 	b->n = (uint32_t)octets.n;
-	return true;
+	return REASON_NONE;
 }
 
 static void read_facts(struct work *w, struct side *me, struct span octets)
@@ -240,7 +302,7 @@ static void read_facts(struct work *w, struct side *me, struct span octets)
 			  .limit = octets.n};
 
 	if (me->lost || !classify(w, octets)) {
-		if (me->lost || !keep(w, me, octets))
+		if (me->lost || keep(w, me, octets))
 			me->judged = me->nxt;
 		return;
 	}
@@ -250,7 +312,7 @@ static void read_facts(struct work *w, struct side *me, struct span octets)
 		me->lost = true;
 	if (me->lost) {
 		me->judged = me->nxt;
-		buffer_free(w->p, me);
+		buffer_free(w->p, w->f, me);
 		return;
 	}
 	judged(w, me, octets, j.used);
@@ -279,36 +341,37 @@ static bool covered(struct work *w, const struct side *me, uint32_t upto,
 static void judge_stream(struct work *w, struct side *me, struct span octets)
 {
 	struct judge j = {.octets = octets, .seq = me->judged};
-	int64_t complete;
+	int64_t complete = 0;
+	enum reason why;
 	uint32_t end;
 	struct err e = {0};
 
-	if (!classify(w, octets)) {
-		if (!keep(w, me, octets))
-			stream_refuse(w, REASON_RESOURCE);
-		return;
-	}
-	complete = frame_units(w, octets, &e);
+	if (classify(w, octets))
+		complete = frame_units(w, octets, &e);
 	if (complete < 0) {
 		/* Judged all the same: what is refused is told and counted. */
 		j.limit = octets.n;
 		judge_units(w, &j);
 		units_undone(w);
-		stream_refuse(w, j.why);
+		stream_refuse(w, j.why, j.cnt);
 		return;
 	}
 	if (!covered(w, me, me->judged + (uint32_t)complete, &end)) {
-		if (!keep(w, me, octets)) {
-			anomaly(w, REASON_HOLD_LIMIT, NULL, VERDICT_DENY);
-			stream_refuse(w, REASON_HOLD_LIMIT);
-		}
+		why = keep(w, me, octets);
+		if (why)
+			give_up(w, me, why, NULL);
 		return;
 	}
 	j.limit = diff(end, me->judged) > 0 ? (size_t)diff(end, me->judged) : 0;
 	judge_units(w, &j);
-	if (j.bad || !packets_fit(w, me, end)) {
+	if (j.bad) {
 		units_undone(w);
-		stream_refuse(w, j.why);
+		stream_refuse(w, j.why, j.cnt);
+		return;
+	}
+	if (!packets_fit(w, me, end)) {
+		units_undone(w);
+		stream_refuse(w, REASON_LIMIT_EXCEEDED, w->pcap_cnt);
 		return;
 	}
 	units_allowed(w);
@@ -319,15 +382,12 @@ static void judge_stream(struct work *w, struct side *me, struct span octets)
 /* Octets in order: n of them, at nxt. */
 static void take(struct work *w, struct side *me, struct span s)
 {
-	struct buffer *b = buffer_of(w->p, me, false);
+	struct buffer *b = buffer_of(w, me, false);
 
 	me->nxt += (uint32_t)s.n;
 	if (b && b->n) {
 		if (s.n > BUF_HOLD - b->n) {
-			anomaly(w, REASON_HOLD_LIMIT, NULL,
-				strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
-			me->lost = true;
-			stream_refuse(w, REASON_HOLD_LIMIT);
+			give_up(w, me, REASON_HOLD_LIMIT, NULL);
 			return;
 		}
 		memcpy(b->hold + b->n, s.p, s.n);
@@ -344,7 +404,7 @@ static void take(struct work *w, struct side *me, struct span s)
 
 static void close_side(struct work *w, struct side *me)
 {
-	struct buffer *b = buffer_of(w->p, me, false);
+	struct buffer *b = buffer_of(w, me, false);
 	struct span rest = b ? span_of(b->hold, b->n) : (struct span){0};
 	enum reason why = REASON_NONE;
 
@@ -353,9 +413,7 @@ static void close_side(struct work *w, struct side *me)
 	me->fin = true;
 	me->nxt++;
 	if (why) {
-		anomaly(w, why, "the stream ended inside a unit",
-			strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
-		stream_refuse(w, why);
+		give_up(w, me, why, "the stream ended inside a unit");
 		return;
 	}
 	me->judged = me->nxt;
@@ -370,22 +428,39 @@ static void in_order(struct work *w, struct side *me, uint32_t seq,
 	size_t old = diff(me->nxt, seq) > 0 ? (size_t)diff(me->nxt, seq) : 0;
 	struct held *e = &w->p->held[h];
 
-	e->end_seq = seq + (uint32_t)s.n + fin;
+	/* A FIN has its place in the sequence, but nothing to judge. */
+	e->end_seq = seq + (uint32_t)s.n;
 	e->flow = w->f_idx;
-	if (strict(w->p)) {
+	e->side = w->s;
+	e->early = false;
+	if (strict(w->p))
 		held_append(w->p, &me->held, &me->last, h);
-	} else {
-		/* Read first, so that what it says precedes its verdict. */
-		e->next = NONE;
-	}
 	if (old < s.n && !me->fin)
 		take(w, me, span_from(s, old));
 	if (fin && !me->fin && !w->f->denied)
 		close_side(w, me);
+	/* Facts only: read first, so that what it says precedes its verdict. */
 	if (!strict(w->p))
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	else if (!w->f->denied)
-		release(w, me, me->judged);
+		release_judged(w, me);
+}
+
+void stream_overdue(struct work *w, uint32_t h)
+{
+	struct held *e = &w->p->held[h];
+	struct side *me = &w->f->side[e->side];
+	uint64_t cnt = w->pcap_cnt;
+
+	w->s = e->side;
+	if (e->early) {
+		/* The gap was not filled; the sender will repeat both. */
+		early_free(w, me, REASON_TCP_GAP);
+		return;
+	}
+	w->pcap_cnt = e->pcap_cnt;
+	give_up(w, me, REASON_INCOMPLETE, "the rest of the unit never came");
+	w->pcap_cnt = cnt;
 }
 
 static bool keep_early(struct work *w, struct side *me, uint32_t seq,
@@ -403,6 +478,9 @@ static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 	e->n = (uint32_t)s.n;
 	e->fin = fin;
 	e->held = w->held;
+	p->held[w->held].flow = w->f_idx;
+	p->held[w->held].side = w->s;
+	p->held[w->held].early = true;
 	if (s.n)
 		memcpy(e->octets, s.p, s.n);
 	while (*at != NONE && diff(p->early[*at].seq, seq) <= 0)
@@ -447,7 +525,7 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 
 	if (old > s.n)
 		old = s.n; /* the rest is the place of a FIN */
-	if (old && !same_octets(w->p, me, seq, span_sub(s, 0, old), &known)) {
+	if (old && !same_octets(w, me, seq, span_sub(s, 0, old), &known)) {
 		if (!strict(w->p)) {
 			anomaly(w, REASON_EVASION, NULL, VERDICT_NONE);
 			held_verdict(w, h, PACKET_PASS, REASON_NONE);
@@ -506,6 +584,9 @@ static enum reason check_reset(struct work *w, struct side *me,
 	bool exact = me->known ? t->seq == me->nxt || t->seq == me->judged :
 				 t->flags & TCP_ACK && t->ack == you->nxt;
 
+	/* Nobody reads what a reset carries, so nobody may send it. */
+	if (w->pkt->payload.n)
+		return REASON_TCP_FLAGS;
 	if (!exact)
 		return REASON_TCP_RESET;
 	w->f->tcp = TCP_CLOSED;
@@ -541,7 +622,9 @@ static enum reason check_open(struct work *w, struct side *me,
 		return REASON_TCP_WINDOW;
 	if (me->fin && diff(t->seq + len, me->nxt) > 0)
 		return REASON_TCP_CLOSED;
-	if (t->has_ts && diff(t->tsval, me->tsval) > 0)
+	/* RFC 7323 4.3: only what the receiver has acknowledged up to. */
+	if (t->has_ts && diff(t->tsval, me->tsval) > 0 &&
+	    diff(t->seq, me->acked) <= 0)
 		me->tsval = t->tsval;
 	if (diff(t->ack, you->acked) > 0)
 		you->acked = t->ack;
@@ -574,7 +657,12 @@ static void look(struct work *w, struct side *me)
 	struct flow *f = w->f;
 
 	if (t->flags & TCP_SYN) {
+		if (me->syn && t->seq == me->isn)
+			return; /* again */
+		early_free(w, me, REASON_TCP_GAP);
+		buffer_free(w->p, f, me);
 		me->syn = me->known = true;
+		me->fin = me->lost = false;
 		me->isn = t->seq;
 		me->nxt = me->judged = t->seq + 1;
 		f->tcp = TCP_OPEN;
@@ -598,15 +686,10 @@ static void bare(struct work *w, struct side *me)
 	uint32_t h = w->held;
 
 	w->held = NONE;
-	if (strict(w->p)) {
-		if (!judge_packet(w, w->p->held[h].octets)) {
-			pol_abort(w->p->conf.state);
-			held_verdict(w, h, PACKET_DROP, REASON_LIMIT_EXCEEDED);
-			return;
-		}
-		pol_commit(w->p->conf.state);
-	}
-	held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	if (strict(w->p))
+		pass_charged(w, h);
+	else
+		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	if (w->f->tcp == TCP_CLOSED && w->pkt->tcp.flags & TCP_RST) {
 		early_free(w, me, REASON_TCP_CLOSED);
 		drop_list(w, &me->held, REASON_INCOMPLETE);
@@ -634,6 +717,7 @@ void stream_packet(struct work *w)
 		look(w, me);
 	}
 	if (t->flags & (TCP_SYN | TCP_RST) || (s.n == 0 && !fin)) {
+		/* Only facts: what a SYN or RST carries is not read. */
 		bare(w, me);
 		return;
 	}
@@ -656,5 +740,5 @@ void stream_packet(struct work *w)
 	catch_up(w, me);
 	/* Facts only: nothing is compared, so what does not wait can go. */
 	if (!strict(w->p) && me->buf != NONE && w->p->buf[me->buf].n == 0)
-		buffer_free(w->p, me);
+		buffer_free(w->p, w->f, me);
 }
