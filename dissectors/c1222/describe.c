@@ -46,7 +46,8 @@ static bool extent_of(const struct c1219_part *part, struct span data,
 
 static bool touches(const struct extent *x, size_t from, size_t len)
 {
-	return len > 0 && x->from < from + len && x->to > from;
+	return len > 0 && x->from < x->to && x->from < from + len &&
+	       x->to > from;
 }
 
 /* Values seen so far: how many, their range and common step. */
@@ -256,6 +257,7 @@ static void describe_present(const struct c1219_shape *s,
 		      s->nbr_present_values * n1;
 	/* The width of the remaining time is not sure: then not read. */
 	bool known = shape_has(s, HAS_ST0 | HAS_ST21) && part->whole &&
+		     n1 > 0 && n2 > 0 &&
 		     !(s->reg_func1 & REG_TIME_REMAIN);
 
 	obs_u64(o, F_MEASUREMENT, present_meas(s, p));

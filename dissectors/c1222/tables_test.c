@@ -669,6 +669,8 @@ static const struct told told[] = {
 	 "energy.register readings=1 values=2 channels=2"},
 	{"nothing at all proves nothing", ALL, NULL, 23, 9, 0,
 	 REGS " readings=1"},
+	{"nothing at all, in the middle of a sum", ALL, NULL, 23, 3, 0,
+	 REGS " readings=1"},
 	/* ST-28 */
 	{"present values, selections known", ALL, NULL, 28, 0, END,
 	 "energy.register+power.instant readings=1 values=3 channels=3"},
@@ -701,6 +703,8 @@ static const struct told told[] = {
 	    "resolution=6000"},
 	{"one octet of a value shows no step", ALL, NULL, 64, 24, 3,
 	 LP " granularity=900 readings=1 channels=2 span=900 values=2"},
+	{"nothing at all, in the middle of an interval", ALL, NULL, 64, 25, 0,
+	 LP " granularity=900"},
 	{"only the head of a block", ALL, NULL, 64, 0, 24,
 	 LP " granularity=900"},
 	{"end of one block, start of the next", ALL, NULL, 64, 404, 36,
@@ -942,6 +946,23 @@ static void test_events(void **state)
 	}
 }
 
+/* Numbers of a format that does not exist take no octets: nothing is counted
+ * in them. */
+static void test_no_format(void **state)
+{
+	struct c1219_part part = whole(28);
+	struct c1219_shape s = meter_a();
+	uint8_t buf[4] = {0};
+	char text[128];
+	struct obs o = {0};
+
+	(void)state;
+	s.ni1 = 14;
+	c1219_describe(&s, &part, span_of(buf, 4), NULL, &o);
+	assert_string_equal(facts(&o, text, sizeof(text)),
+			    "energy.register+power.instant readings=1");
+}
+
 /* Stored snapshots are never of this moment: more than one reading. */
 static void test_self_reads(void **state)
 {
@@ -1047,6 +1068,7 @@ int main(void)
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_profile_variants),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_no_format),
 		cmocka_unit_test(test_self_reads),
 		cmocka_unit_test(test_procedures),
 	};
