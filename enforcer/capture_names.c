@@ -139,7 +139,9 @@ void capture_names_read(struct capture_names *c, struct span octets)
 			c->left -= s.n;
 		else if (c->n == head_size(c))
 			start_block(c);
-		if (!in_head && c->left == 0) {
+		else
+			continue;
+		if (c->left == 0 && !c->lost) {
 			take_block(c);
 			c->n = 0;
 		}

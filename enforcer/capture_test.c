@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/capture.h"
 
+#include "enforcer/capture_names.h"
+
 /* cmocka wants these first */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -267,6 +269,57 @@ static void test_names(void **state)
 	unlink(in_dir("in.pcap"));
 }
 
+static size_t from_hex(uint8_t *out, const char *hex)
+{
+	size_t n = 0;
+	unsigned v;
+
+	for (; *hex; hex++) {
+		if (*hex == ' ')
+			continue;
+		assert_int_equal(sscanf(hex, "%2x", &v), 1);
+		out[n++] = (uint8_t)v;
+		hex++;
+	}
+	return n;
+}
+
+/* Names do not depend on how the file comes, and what is no pcapng gives
+ * none and ends. */
+static void test_names_pieces(void **state)
+{
+	static const char file[] =
+		NG_HEAD NG_ETH0 NG_VIF10 NG_PACKET_OF("01000000")
+			NG_SIMPLE NG_PACKET_OF("05000000")
+				NG_PACKET_OF("00000000");
+	static const char *const want[] = {"vif1.0", "eth0", "", "eth0", ""};
+	struct capture_names *c = malloc(sizeof(*c));
+	uint8_t octets[512];
+	size_t n = from_hex(octets, file);
+
+	(void)state;
+	assert_non_null(c);
+	for (size_t piece = 1; piece <= n; piece++) {
+		memset(c, 0, sizeof(*c));
+		for (size_t at = 0; at < n; at += piece)
+			capture_names_read(
+				c, span_sub(span_of(octets, n), at, piece));
+		for (size_t i = 0; i < 5; i++)
+			assert_true(span_is(capture_names_next(c), want[i]));
+	}
+	/* Each octet changed in each bit: anything but a crash. */
+	for (size_t bit = 0; bit < 8 * n; bit++) {
+		memset(c, 0, sizeof(*c));
+		octets[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		capture_names_read(c, span_of(octets, n));
+		for (size_t i = 0; i < 8; i++)
+			assert_true(capture_names_next(c).n <=
+				    CAPTURE_NAME_MAX);
+		octets[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	free(c);
+}
+
 static void slurp(const char *path, char *buf, size_t cap, size_t *n)
 {
 	FILE *f = fopen(path, "r");
@@ -359,7 +412,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),  cmocka_unit_test(test_not_files),
-		cmocka_unit_test(test_names), cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_pieces), cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_abort), cmocka_unit_test(test_join),
 	};
 

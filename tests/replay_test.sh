@@ -278,6 +278,24 @@ if cmp -s "$work/piped" "$work/out"; then
 else
 	bad "standard input gives something else"
 fi
+if command -v editcap >/dev/null; then
+	editcap -F pcapng "$good" "$work/good.pcapng"
+	"$replay" "$work/good.pcapng" >"$work/piped" 2>&1
+	if cmp -s "$work/piped" "$work/out"; then
+		ok "pcapng gives what pcap gives"
+	else
+		bad "pcapng gives something else: $(head -n 1 "$work/piped")"
+	fi
+	editcap -F nsecpcap "$good" "$work/nano.pcap"
+	"$replay" -q --allowed "$work/nano-out.pcap" "$work/nano.pcap" >/dev/null 2>&1
+	if cmp -s "$work/nano.pcap" "$work/nano-out.pcap"; then
+		ok "nanoseconds stay nanoseconds"
+	else
+		bad "nanoseconds stay nanoseconds"
+	fi
+else
+	echo "SKIP: pcapng: editcap is not installed"
+fi
 mkdir "$work/names"
 cp "$good" "$work/names/old.pcap"
 "$replay" -q --allowed "$work/names/old.pcap" "$pcaps/gen_errors.pcap" >/dev/null 2>&1
