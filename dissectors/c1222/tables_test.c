@@ -416,10 +416,9 @@ static void check_value(void *arg, const struct c1219_value *v)
 		return;
 	}
 	if (!not_in_vectors(v->name))
-		fail_msg("table %u: %s[%d][%d] = %lld, expected %s %lld",
+		fail_msg("table %u: %s[%d][%d] = %lld is not vector %zu",
 			 k->table, v->name, v->index[0], v->index[1],
-			 (long long)v->v, vectors[k->at].name,
-			 (long long)vectors[k->at].v);
+			 (long long)v->v, k->at);
 	k->other++;
 }
 
@@ -441,7 +440,8 @@ static void test_vectors(void **state)
 		assert_int_equal(c1219_values(&s, &part, data, check_value,
 					      &k), 0);
 		/* Not in the table, but made from it. */
-		if (strcmp(vectors[k.at].name, "block_size") == 0) {
+		if (k.at < COUNT(vectors) &&
+		    strcmp(vectors[k.at].name, "block_size") == 0) {
 			assert_true(layout_profile(&s, 0, &l));
 			assert_true(l.block == (size_t)vectors[k.at].v);
 			k.at++;
@@ -531,7 +531,7 @@ static void test_other_order(void **state)
 	for (size_t i = 1; i < data.n; i += 4)
 		reverse(buf + i, 4);
 	assert_int_equal(c1219_values(&s, &part, data, check_value, &k), 0);
-	assert_int_not_equal(vectors[k.at].table, 23);
+	assert_true(k.at < COUNT(vectors) && vectors[k.at].table != 23);
 
 	k.table = part.table = 64;
 	while (vectors[k.at].table != 64)
