@@ -38,8 +38,8 @@ static void put(struct text *t, const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (t->n < sizeof(t->buf))
-		t->n += (size_t)vsnprintf(t->buf + t->n,
-					  sizeof(t->buf) - t->n, fmt, ap);
+		t->n += (size_t)vsnprintf(t->buf + t->n, sizeof(t->buf) - t->n,
+					  fmt, ap);
 	va_end(ap);
 }
 
@@ -76,8 +76,7 @@ static void put_amount(struct text *t, const char *s, size_t n)
 		put(t, "\n");
 		return;
 	}
-	put(t, "'%.*s %.*s'\n", (int)digits, s, (int)(n - digits),
-	    s + digits);
+	put(t, "'%.*s %.*s'\n", (int)digits, s, (int)(n - digits), s + digits);
 }
 
 /* "c1222.read-response table=64 notification=true" */
@@ -186,8 +185,9 @@ static struct pol_file *read_step(const struct args *a)
 		compose(t, a);
 		if (t->n >= sizeof(t->buf))
 			polc_say("explain: too much text");
-		else if (pol_read(&f, "command line", span_str(t->buf), NULL,
-				  d, &e) && !d->n)
+		else if (pol_read(&f, "command line", span_str(t->buf), NULL, d,
+				  &e) &&
+			 !d->n)
 			polc_say("explain: %s", e.text);
 	}
 	for (size_t i = 0; d && i < d->n; i++) {
@@ -200,7 +200,8 @@ static struct pol_file *read_step(const struct args *a)
 	return f;
 }
 
-/* --- what went before -------------------------------------------------------------------- */
+/* --- what went before
+ * -------------------------------------------------------------------- */
 
 /* The step's message as a selection of just that. */
 static struct pol_obs_match just(const struct pol_step_src *step)
@@ -221,8 +222,8 @@ static bool selects(const struct pol_rule_src *r,
 	       match_meet(r->match, r->n_match, &m, 1, NULL);
 }
 
-static bool names_party(const struct pol_file *f,
-			const struct pol_rule_src *r, const char *party)
+static bool names_party(const struct pol_file *f, const struct pol_rule_src *r,
+			const char *party)
 {
 	for (size_t i = 0; party && i < r->party.n_party; i++) {
 		if (strcmp(f->party[r->party.party[i]].id, party) == 0)
@@ -239,8 +240,8 @@ static void seen_of(struct pol_attr *out, const struct pol_attr *in,
 	*out = *in;
 	if (in->n_num) {
 		/* Of sizes up to a bound the bound itself. */
-		num->lo = num->hi = in->field == F_BODY ? in->num[0].hi :
-							  in->num[0].lo;
+		num->lo = num->hi =
+			in->field == F_BODY ? in->num[0].hi : in->num[0].lo;
 		out->num = num;
 		out->n_num = 1;
 	}
@@ -357,23 +358,24 @@ static void assume_states(struct scene *s, const struct pol_step_src *step)
 			  (struct span){0}, true, s->now))
 		return;
 	for (size_t i = 0; f && i < f->n_state; i++) {
-		struct span to = f->state[i].scope == SCOPE_PARTY ?
-					 party :
-					 (struct span){0};
+		struct span to = f->state[i].scope == SCOPE_PARTY
+					 ? party
+					 : (struct span){0};
 
-		if (pol_state_set(s->state, (size_t)m,
-				  span_str(f->state[i].id), to, true, s->now))
+		if (pol_state_set(s->state, (size_t)m, span_str(f->state[i].id),
+				  to, true, s->now))
 			continue;
 	}
 }
 
-/* --- the command ----------------------------------------------------------------------------- */
+/* --- the command
+ * -----------------------------------------------------------------------------
+ */
 
 static int run(struct scene *s, const struct args *a, const struct pol_file *q)
 {
 	const struct pol_test_src *t = &q->test[0];
-	struct wall at = {.us = (civil_days(2026, 1, 1) + 1) * 86400 *
-				US_PER_S,
+	struct wall at = {.us = (civil_days(2026, 1, 1) + 1) * 86400 * US_PER_S,
 			  .trusted = true};
 	struct scene_msg m;
 	struct err e = {0};
@@ -386,7 +388,8 @@ static int run(struct scene *s, const struct args *a, const struct pol_file *q)
 	}
 	if (a->at && !scene_time(s, a->at, &at))
 		return polc_usage("explain: '%s' is not a time; write "
-				  "2026-04-07T00:40", a->at);
+				  "2026-04-07T00:40",
+				  a->at);
 	if (scene_reset(s, at, &e) || scene_given(s, t, a->vm, &e)) {
 		polc_say("explain: %s", e.text);
 		return e.code == E_NOTFOUND ? POLC_USAGE : POLC_IO;
@@ -460,11 +463,15 @@ static int parse(struct args *a, int argc, char **argv)
 		const char *name;
 		const char **to;
 	} opts[] = {
-		{"--vm", &a->vm},	    {"--party", &a->party},
-		{"--address", &a->address}, {"--port", &a->port},
-		{"--observe", &a->observe}, {"--data", &a->data},
-		{"--size", &a->size},	    {"--at", &a->at},
-		{"--source", &a->source},
+		{"--vm",      &a->vm     },
+                {"--party",   &a->party  },
+		{"--address", &a->address},
+                {"--port",    &a->port   },
+		{"--observe", &a->observe},
+                {"--data",    &a->data   },
+		{"--size",    &a->size   },
+                {"--at",      &a->at     },
+		{"--source",  &a->source },
 	};
 
 	for (int i = 1; i < argc; i++) {

@@ -42,8 +42,8 @@ static int one(const char *path, bool check, struct err *e)
 	char *out = NULL;
 	struct diags *d = calloc(1, sizeof(*d));
 	bool same;
-	int rc = d ? slurp(&p, &n, path, e) :
-		     err_set(e, E_NOMEM, 0, "out of memory");
+	int rc = d ? slurp(&p, &n, path, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
 
 	if (rc == 0) {
 		rc = pol_format(&out, &n_out, path, span_of(p, n), d, e);
@@ -80,8 +80,8 @@ int cmd_fmt(int argc, char **argv)
 	for (; i < argc; i++) {
 		struct err e = {0};
 		int rc = one(argv[i], check, &e);
-		int code = rc == 1 ? (check ? POLC_ERRORS : POLC_OK) :
-				     polc_exit(rc);
+		int code = rc == 1 ? (check ? POLC_ERRORS : POLC_OK)
+				   : polc_exit(rc);
 
 		if (rc < 0 && rc != E_SYNTAX)
 			polc_say("%s", e.text);

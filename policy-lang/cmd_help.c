@@ -77,8 +77,7 @@ int cmd_help(int argc, char **argv)
 		if (topics[i].code != code || *end)
 			continue;
 		printf("P%04u: %s (%s)\n\n%s\n", topics[i].code,
-		       topics[i].title, group(topics[i].code),
-		       topics[i].text);
+		       topics[i].title, group(topics[i].code), topics[i].text);
 		print_example("Wrong", topics[i].wrong);
 		print_example("Right", topics[i].right);
 		return POLC_OK;

@@ -13,10 +13,11 @@ struct tally {
 	bool json;
 };
 
-/* --- saying what happened --------------------------------------------------------------- */
+/* --- saying what happened
+ * --------------------------------------------------------------- */
 
-static void fail(struct tally *t, const struct pol_file *f,
-		 struct pol_pos pos, const char *test, const char *text)
+static void fail(struct tally *t, const struct pol_file *f, struct pol_pos pos,
+		 const char *test, const char *text)
 {
 	char buf[4096];
 	struct json j = json_of(buf, sizeof(buf));
@@ -40,17 +41,16 @@ static void fail(struct tally *t, const struct pol_file *f,
 		fwrite(j.w.p, 1, j.w.n, stdout);
 }
 
-static void expected_text(char *buf, size_t cap,
-			  const struct pol_step_src *s)
+static void expected_text(char *buf, size_t cap, const struct pol_step_src *s)
 {
-	static const char *const what[] = {
-		[EXPECT_PERMIT] = "permit", [EXPECT_DENY] = "deny",
-		[EXPECT_DEFER] = "defer"};
+	static const char *const what[] = {[EXPECT_PERMIT] = "permit",
+					   [EXPECT_DENY] = "deny",
+					   [EXPECT_DEFER] = "defer"};
 
 	snprintf(buf, cap, "%s%s%s%s%s", what[s->expect],
 		 s->because ? " because " : "",
-		 s->because ? reason_text(s->because) : "",
-		 s->by ? " by " : "", s->by ? s->by : "");
+		 s->because ? reason_text(s->because) : "", s->by ? " by " : "",
+		 s->by ? s->by : "");
 }
 
 static void got_text(char *buf, size_t cap, const struct pol_decision *d)
@@ -61,8 +61,7 @@ static void got_text(char *buf, size_t cap, const struct pol_decision *d)
 		snprintf(buf, cap, "permit");
 	} else {
 		n = (size_t)snprintf(buf, cap, "%s because",
-				     d->action == POL_DEFER ? "defer" :
-							      "deny");
+				     d->action == POL_DEFER ? "defer" : "deny");
 		for (unsigned r = 1; r < REASON_COUNT && n < cap; r++) {
 			if (reasons_has(&d->reasons, (enum reason)r))
 				n += (size_t)snprintf(
@@ -74,8 +73,7 @@ static void got_text(char *buf, size_t cap, const struct pol_decision *d)
 		n = strlen(buf);
 		if (d->rules[i].rule.n)
 			snprintf(buf + n, cap - n, "%s%.*s/%.*s",
-				 i ? ", " : " by ",
-				 (int)d->rules[i].layer.n,
+				 i ? ", " : " by ", (int)d->rules[i].layer.n,
 				 (const char *)d->rules[i].layer.p,
 				 (int)d->rules[i].rule.n,
 				 (const char *)d->rules[i].rule.p);
@@ -85,7 +83,9 @@ static void got_text(char *buf, size_t cap, const struct pol_decision *d)
 		snprintf(buf + n, cap - n, " (%s)", d->text);
 }
 
-/* --- one step ------------------------------------------------------------------------------ */
+/* --- one step
+ * ------------------------------------------------------------------------------
+ */
 
 /* Is who the name of a rule, layer, policy or machine that decided? */
 static bool decided(const struct scene *s, const struct pol_decision *d,
@@ -155,15 +155,16 @@ static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
 		expected_text(want, sizeof(want), st);
 		got_text(got, sizeof(got), &d);
 		snprintf(text, sizeof(text),
-			 "step %zu: expected %s, but got %s", i + 1, want,
-			 got);
+			 "step %zu: expected %s, but got %s", i + 1, want, got);
 		fail(t, f, st->pos, test->id, text);
 		return 1;
 	}
 	return 0;
 }
 
-/* --- one test -------------------------------------------------------------------------------- */
+/* --- one test
+ * --------------------------------------------------------------------------------
+ */
 
 /* Without a time of its own a test runs at noon of the first valid day. */
 static struct wall start_of(const struct scene *s, const struct pol_file *f,
@@ -179,12 +180,11 @@ static struct wall start_of(const struct scene *s, const struct pol_file *f,
 		if (s->file[i]->valid_from_s > from)
 			from = s->file[i]->valid_from_s;
 	}
-	return (struct wall){.us = (from + 43200) * US_PER_S,
-			     .trusted = true};
+	return (struct wall){.us = (from + 43200) * US_PER_S, .trusted = true};
 }
 
-static void run_test(struct tally *t, struct scene *s,
-		     const struct pol_file *f, const struct pol_test_src *test)
+static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
+		     const struct pol_test_src *test)
 {
 	uint64_t *ids;
 	struct err e = {0};
@@ -198,8 +198,7 @@ static void run_test(struct tally *t, struct scene *s,
 	ids = calloc(test->n_step + 1, sizeof(*ids));
 	if (!ids || scene_reset(s, start_of(s, f, test), &e) ||
 	    scene_given(s, test, f->vm, &e)) {
-		fail(t, f, test->pos, test->id,
-		     ids ? e.text : "out of memory");
+		fail(t, f, test->pos, test->id, ids ? e.text : "out of memory");
 		free(ids);
 		return;
 	}
@@ -209,7 +208,8 @@ static void run_test(struct tally *t, struct scene *s,
 	t->passed += !bad;
 }
 
-/* --- which files play together ---------------------------------------------------------------- */
+/* --- which files play together
+ * ---------------------------------------------------------------- */
 
 static bool plays(const struct pol_file *f, const struct pol_file *with)
 {
@@ -259,8 +259,7 @@ static int run_file(struct tally *t, const struct pol_file *f,
 	return 0;
 }
 
-static void in_dir_of(char *buf, size_t cap, const char *file,
-		      const char *name)
+static void in_dir_of(char *buf, size_t cap, const char *file, const char *name)
 {
 	const char *slash = strrchr(file, '/');
 
@@ -283,7 +282,7 @@ static int report(struct diags *d, const struct pol_files *files, int rc,
 /* A suite loads the policies it lists. */
 static int run_suite(struct tally *t, const struct pol_file *f, struct err *e)
 {
-	char (*path)[1024] = calloc(f->n_test_policy + 1, sizeof(*path));
+	char(*path)[1024] = calloc(f->n_test_policy + 1, sizeof(*path));
 	const char **p = calloc(f->n_test_policy + 1, sizeof(*p));
 	struct diags *d = calloc(1, sizeof(*d));
 	struct pol_files files = {0};
@@ -294,8 +293,7 @@ static int run_suite(struct tally *t, const struct pol_file *f, struct err *e)
 		goto out;
 	}
 	for (size_t i = 0; i < f->n_test_policy; i++) {
-		in_dir_of(path[i], sizeof(path[i]), f->path,
-			  f->test_policy[i]);
+		in_dir_of(path[i], sizeof(path[i]), f->path, f->test_policy[i]);
 		p[i] = path[i];
 	}
 	rc = pol_read_paths(&files, p, f->n_test_policy, d, e);

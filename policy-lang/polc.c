@@ -12,17 +12,16 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *args, *help;
 } commands[] = {
-	{"check", cmd_check, "[--strict] [--json] FILE...",
-	 "read, type and check policies"},
+	{"check",   cmd_check,   "[--strict] [--json] FILE...",
+	 "read, type and check policies"							 },
 	{"compile", cmd_compile, "[-n] FILE -o OUT",
-	 "check one policy and write its image"},
-	{"test", cmd_test, "[--json] FILE...", "run the tests of policies"},
+	 "check one policy and write its image"						  },
+	{"test",    cmd_test,    "[--json] FILE...",            "run the tests of policies"      },
 	{"explain", cmd_explain,
-	 "--vm VM --in|--out --party P --observe O ... SET",
-	 "say why a message passes or not"},
-	{"fmt", cmd_fmt, "[--check] FILE...",
-	 "rewrite policies in the canonical layout"},
-	{"help", cmd_help, "[CODE]", "explain a diagnostic"},
+	 "--vm VM --in|--out --party P --observe O ... SET",    "say why a message passes or not"},
+	{"fmt",     cmd_fmt,     "[--check] FILE...",
+	 "rewrite policies in the canonical layout"                                              },
+	{"help",    cmd_help,    "[CODE]",                      "explain a diagnostic"           },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -51,9 +50,10 @@ int polc_usage(const char *fmt, ...)
 
 int polc_exit(int errcode)
 {
-	return errcode == 0	      ? POLC_OK :
-	       errcode == E_SYNTAX    ? POLC_ERRORS :
-	       errcode == E_INTEGRITY ? POLC_INTEGRITY : POLC_IO;
+	return errcode == 0             ? POLC_OK
+	       : errcode == E_SYNTAX    ? POLC_ERRORS
+	       : errcode == E_INTEGRITY ? POLC_INTEGRITY
+					: POLC_IO;
 }
 
 static int diag_order(const void *a, const void *b)
@@ -133,7 +133,8 @@ static void usage(FILE *out)
 		fprintf(out, "  polc %s %s\n        %s\n", commands[i].name,
 			commands[i].args, commands[i].help);
 	fputs("\npolc --help and polc --version do what they say; polc(1) "
-	      "tells more.\n", out);
+	      "tells more.\n",
+	      out);
 }
 
 int main(int argc, char **argv)

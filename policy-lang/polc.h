@@ -69,9 +69,8 @@ void scene_advance(struct scene *s, int64_t ns);
 const struct pol_file *scene_policy(const struct scene *s, const char *vm);
 /* given: and the states and answers of a test; vm: whose, where none is
  * named. */
-int scene_given(struct scene *s, const struct pol_test_src *t,
-		const char *vm, struct err *e)
-	__attribute__((warn_unused_result));
+int scene_given(struct scene *s, const struct pol_test_src *t, const char *vm,
+		struct err *e) __attribute__((warn_unused_result));
 /* E_NOTFOUND when the machine or party is unknown. */
 int scene_message(const struct scene *s, const struct pol_step_src *step,
 		  const char *vm, uint64_t answer_to, struct scene_msg *out,

@@ -9,7 +9,8 @@
 /* Any moment will do; it must be the same one always. */
 #define START_MONO_NS (1000 * NS_PER_S)
 
-/* --- composing ---------------------------------------------------------------------- */
+/* --- composing
+ * ---------------------------------------------------------------------- */
 
 static int add_image(struct scene *s, const struct pol_file *f, struct err *e)
 {
@@ -74,7 +75,9 @@ const struct pol_file *scene_policy(const struct scene *s, const char *vm)
 	return NULL;
 }
 
-/* --- time --------------------------------------------------------------------------- */
+/* --- time
+ * ---------------------------------------------------------------------------
+ */
 
 /* The C library knows zones only through its environment. */
 static void use_zone(const char *zone)
@@ -159,14 +162,16 @@ int scene_reset(struct scene *s, struct wall at, struct err *e)
 	return 0;
 }
 
-/* --- given -------------------------------------------------------------------------- */
+/* --- given
+ * -------------------------------------------------------------------------- */
 
 static int machine_of(const struct scene *s, const char *vm, struct err *e)
 {
 	int m = vm ? pol_set_find_machine(s->set, span_str(vm)) : -1;
 
-	return m >= 0 ? m : err_set(e, E_NOTFOUND, 0,
-				    "no machine is called '%s'", vm ? vm : "");
+	return m >= 0 ? m
+		      : err_set(e, E_NOTFOUND, 0, "no machine is called '%s'",
+				vm ? vm : "");
 }
 
 static int give_state(struct scene *s, const struct pol_state_ref *r,
@@ -214,8 +219,8 @@ static int give_consent(struct scene *s, const struct pol_answer_src *a,
 	return 0;
 }
 
-int scene_given(struct scene *s, const struct pol_test_src *t,
-		const char *vm, struct err *e)
+int scene_given(struct scene *s, const struct pol_test_src *t, const char *vm,
+		struct err *e)
 {
 	int rc = 0;
 
@@ -226,7 +231,8 @@ int scene_given(struct scene *s, const struct pol_test_src *t,
 	return rc;
 }
 
-/* --- messages ------------------------------------------------------------------------- */
+/* --- messages
+ * ------------------------------------------------------------------------- */
 
 static const struct pol_party_src *party_of(const struct pol_file *f,
 					    const char *name)
@@ -336,8 +342,7 @@ static void set_data(struct obs *o, const struct pol_step_src *step,
 	obs_u64(o, F_READINGS, values_of(step));
 	obs_u64(o, F_VALUES, values_of(step));
 	if (step->has_gran)
-		obs_u64(o, F_GRANULARITY,
-			(uint64_t)(step->gran_ns / NS_PER_S));
+		obs_u64(o, F_GRANULARITY, (uint64_t)(step->gran_ns / NS_PER_S));
 	if (step->has_oldest)
 		obs_i64(o, F_OLDEST, at - step->oldest_ns / NS_PER_S);
 	if (step->has_newest)
@@ -345,8 +350,8 @@ static void set_data(struct obs *o, const struct pol_step_src *step,
 	if (step->has_res)
 		obs_u64(o, F_RES_STEP, (uint64_t)step->res_milli);
 	if (step->has_res || step->has_value)
-		obs_u64(o, F_RES_UNIT, step->has_value ? step->value_unit :
-							 step->res_unit);
+		obs_u64(o, F_RES_UNIT,
+			step->has_value ? step->value_unit : step->res_unit);
 	if (step->has_value) {
 		obs_i64(o, F_VALUE_MIN, step->value_milli);
 		obs_i64(o, F_VALUE_MAX, step->value_milli);
@@ -410,9 +415,9 @@ int scene_message(const struct scene *s, const struct pol_step_src *step,
 	for (size_t i = 0; i < step->n_attr; i++)
 		set_attr(&out->leaf, &step->attr[i]);
 	set_data(&out->leaf, step, s->now);
-	m->octets = step->size == 0	       ? 100 :
-		    step->size > UINT32_MAX ? UINT32_MAX :
-					      (uint32_t)step->size;
+	m->octets = step->size == 0           ? 100
+		    : step->size > UINT32_MAX ? UINT32_MAX
+					      : (uint32_t)step->size;
 	obs_u64(&out->leaf, F_OCTETS, m->octets);
 	if (obs_family(step->kind) == OBS_FAMILY_C1222) {
 		init_obs(&out->carrier, OBS_C1222_MESSAGE);

@@ -17,7 +17,7 @@
 
 #include "policy-lang/front/front.h"
 
-#define DIR_BAD	  "tests/policies/bad"
+#define DIR_BAD   "tests/policies/bad"
 #define MAX_FILES 512
 
 static int name_order(const void *a, const void *b)

@@ -43,15 +43,15 @@ bool discloses(const struct pol_file *f, const struct pol_rule_src *rule)
 int64_t window_ns(const struct pol_limit_phrase *l)
 {
 	static const int days[] = {
-		[WINDOW_DAY] = 1,      [WINDOW_WEEK] = 7,
-		[WINDOW_MONTH] = 28,   [WINDOW_BILLING] = 28,
-		[WINDOW_YEAR] = 365,   [WINDOW_SLIDING] = 0,
+		[WINDOW_DAY] = 1,    [WINDOW_WEEK] = 7,
+		[WINDOW_MONTH] = 28, [WINDOW_BILLING] = 28,
+		[WINDOW_YEAR] = 365, [WINDOW_SLIDING] = 0,
 	};
 
 	if (l->window == WINDOW_HOUR)
 		return 3600 * NS_PER_S;
-	return l->window == WINDOW_SLIDING ? l->window_ns :
-					     days[l->window] * 86400 * NS_PER_S;
+	return l->window == WINDOW_SLIDING ? l->window_ns
+					   : days[l->window] * 86400 * NS_PER_S;
 }
 
 int64_t sustained_ns(const struct pol_rule_src *rule)
@@ -75,7 +75,8 @@ int64_t sustained_ns(const struct pol_rule_src *rule)
 	return best;
 }
 
-/* --- overlap ------------------------------------------------------------------------ */
+/* --- overlap
+ * ------------------------------------------------------------------------ */
 
 static bool selections_meet(const struct pol_rule_src *a,
 			    const struct pol_rule_src *b)
@@ -104,8 +105,7 @@ static void put_who(struct rd *r, const struct pol_rule_src *a,
 		if (!party_meet(&one, &b->party))
 			continue;
 		wbuf_put(w, span_str(", "));
-		wbuf_put(w,
-			 span_str(r->f->party[a->party.party[i]].id));
+		wbuf_put(w, span_str(r->f->party[a->party.party[i]].id));
 		break;
 	}
 	wbuf_put(w, span_str(", "));
@@ -128,8 +128,8 @@ static void overlap(struct rd *r, const struct pol_rule_src *a,
 		meas_set both = a->data.meas & b->data.meas;
 
 		wbuf_put(&w, span_str(", "));
-		wbuf_put(&w, span_str(meas_text(meas, sizeof(meas),
-						both & -both)));
+		wbuf_put(&w,
+			 span_str(meas_text(meas, sizeof(meas), both & -both)));
 	}
 	text[w.n] = 0;
 	g = find(r, DIAG_ERROR, 4001, AT_RULE(b),
@@ -138,7 +138,8 @@ static void overlap(struct rd *r, const struct pol_rule_src *a,
 	diag_second(g, a->pos.line, a->pos.col, "'%s' is here", a->id);
 }
 
-/* --- rules that can never permit ------------------------------------------------------ */
+/* --- rules that can never permit
+ * ------------------------------------------------------ */
 
 static bool denial_covers(const struct pol_rule_src *deny,
 			  const struct pol_rule_src *rule)
@@ -149,9 +150,8 @@ static bool denial_covers(const struct pol_rule_src *deny,
 	    !match_covers(deny->match, deny->n_match, rule->match,
 			  rule->n_match))
 		return false;
-	return !deny->data.present ||
-	       (rule->data.present && rule->data.meas &&
-		!(rule->data.meas & ~deny->data.meas));
+	return !deny->data.present || (rule->data.present && rule->data.meas &&
+				       !(rule->data.meas & ~deny->data.meas));
 }
 
 /* Why a rule can never permit anything, or NULL. */
@@ -229,7 +229,8 @@ static void check_answer(struct rd *r, const struct pol_rule_src *rule,
 		     "'%s' answers '%s', %s", rule->id, asked->id, why);
 }
 
-/* --- limits that say nothing ------------------------------------------------------------- */
+/* --- limits that say nothing
+ * ------------------------------------------------------------- */
 
 static bool counts_same(const struct pol_limit_phrase *a,
 			const struct pol_limit_phrase *b)
@@ -248,7 +249,8 @@ static bool never_binds(const struct pol_limit_phrase *a,
 		return false;
 	if (b->kind == LIMIT_SPACING)
 		return (a->thing == THING_READINGS ||
-			a->thing == THING_MESSAGES) && b->window_ns > 0 &&
+			a->thing == THING_MESSAGES) &&
+		       b->window_ns > 0 &&
 		       (uint64_t)((wa + b->window_ns - 1) / b->window_ns) <=
 			       a->n;
 	/* Days lie in weeks, months and years; hours in all of them. */
@@ -275,7 +277,8 @@ static void check_limits(struct rd *r, const struct pol_rule_src *rule)
 	}
 }
 
-/* --- what a disclosing rule must say --------------------------------------------------------- */
+/* --- what a disclosing rule must say
+ * --------------------------------------------------------- */
 
 static meas_set series(meas_set m)
 {
@@ -297,7 +300,8 @@ static void check_disclosure(struct rd *r, const struct pol_rule_src *rule)
 	if (!d->present)
 		return;
 	if (d->has_gran && !series(d->meas))
-		find(r, DIAG_WARNING, 4108, d->pos_gran, 1, "limit the spacing "
+		find(r, DIAG_WARNING, 4108, d->pos_gran, 1,
+		     "limit the spacing "
 		     "of readings instead",
 		     "granularity means nothing for %s",
 		     meas_text(buf, sizeof(buf), d->meas));
@@ -336,10 +340,8 @@ static void check_grant(struct rd *r, const struct pol_rule_src *rule)
 		return;
 	if (rule->data.meas & MEAS_ABOUT)
 		find(r, DIAG_ERROR, 4105, rule->data.pos, 4,
-		     "rules without data cover them",
-		     "%s is no measurement",
-		     meas_text(buf, sizeof(buf),
-			       rule->data.meas & MEAS_ABOUT));
+		     "rules without data cover them", "%s is no measurement",
+		     meas_text(buf, sizeof(buf), rule->data.meas & MEAS_ABOUT));
 	check_disclosure(r, rule);
 	for (size_t i = 0; i < rule->n_answers; i++)
 		check_answer(r, rule, &f->rule[rule->answers[i]]);
@@ -362,8 +364,8 @@ static void check_denial(struct rd *r, const struct pol_rule_src *rule,
 		g = find(r, DIAG_WARNING, 4004, AT_RULE(rule), "remove it",
 			 "'%s' denies nothing that '%s' does not", rule->id,
 			 other->id);
-		diag_second(g, other->pos.line, other->pos.col,
-			    "'%s' is here", other->id);
+		diag_second(g, other->pos.line, other->pos.col, "'%s' is here",
+			    other->id);
 		return;
 	}
 }

@@ -23,8 +23,8 @@ int64_t sustained_ns(const struct pol_rule_src *rule);
 /* Nominal length of a calendar window; 0 for none. */
 int64_t window_ns(const struct pol_limit_phrase *l);
 
-void check_rules(struct rd *r);	 /* check.c: P4xxx */
+void check_rules(struct rd *r);  /* check.c: P4xxx */
 void check_states(struct rd *r); /* check_state.c */
-void lint_file(struct rd *r);	 /* lint.c: P5xxx, P6xxx */
+void lint_file(struct rd *r);    /* lint.c: P5xxx, P6xxx */
 
 #endif

@@ -52,8 +52,8 @@ static void check_state(struct rd *r, uint16_t k)
 		find(r, DIAG_WARNING, 4008, AT_RULE(s), "remove it",
 		     "no rule requires or forbids the state '%s'", s->id);
 	else if (!settable)
-		find(r, required ? DIAG_ERROR : DIAG_WARNING, 4008,
-		     AT_RULE(s), "grant what set-by selects",
+		find(r, required ? DIAG_ERROR : DIAG_WARNING, 4008, AT_RULE(s),
+		     "grant what set-by selects",
 		     "no rule permits what would set the state '%s'", s->id);
 	else if (!free_)
 		find(r, DIAG_ERROR, 4008, AT_RULE(s),

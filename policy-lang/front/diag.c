@@ -66,8 +66,8 @@ struct diag_at at_part(const struct ynode *n, size_t off, size_t len)
 {
 	/* Escapes of a quoted scalar move columns: then the whole of it. */
 	uint32_t quote = n->style == Y_PLAIN ? 0 : 1;
-	bool exact = n->type == Y_SCALAR && n->end - n->start == n->s.n +
-								 2 * quote;
+	bool exact =
+		n->type == Y_SCALAR && n->end - n->start == n->s.n + 2 * quote;
 
 	if (!exact)
 		return at_node(n);
@@ -144,10 +144,9 @@ static struct span line_of(struct span source, uint32_t line)
 	size_t at = 0, end;
 
 	for (uint32_t l = 1; l < line; l++) {
-		const uint8_t *nl = at < source.n ?
-					    memchr(source.p + at, '\n',
-						   source.n - at) :
-					    NULL;
+		const uint8_t *nl = at < source.n ? memchr(source.p + at, '\n',
+							   source.n - at)
+						  : NULL;
 		if (!nl)
 			return (struct span){0};
 		at = (size_t)(nl - source.p) + 1;

@@ -43,7 +43,8 @@ struct about {
 	unsigned flags;
 };
 
-/* --- comments ------------------------------------------------------------------------ */
+/* --- comments
+ * ------------------------------------------------------------------------ */
 
 static size_t scalar_count(const struct ynode *n)
 {
@@ -136,7 +137,8 @@ static bool is_block(const struct fmt *f, const struct ynode *n)
 	return n->type != Y_SCALAR && n->n_kids > 0 && !is_flow(f, n);
 }
 
-/* --- entries -------------------------------------------------------------------------- */
+/* --- entries
+ * -------------------------------------------------------------------------- */
 
 static size_t node_count(const struct ynode *n)
 {
@@ -156,9 +158,9 @@ static void find_entries(struct fmt *f, const struct ynode *n)
 
 		e->n = c;
 		e->start = c->key ? c->key->start : c->start;
-		e->blank = alone(f->src, e->start) || c->key == NULL ?
-				   blank_before(f->src, e->start) :
-				   false;
+		e->blank = alone(f->src, e->start) || c->key == NULL
+				   ? blank_before(f->src, e->start)
+				   : false;
 		find_entries(f, c);
 	}
 }
@@ -199,8 +201,8 @@ static void attach(struct fmt *f)
 		while (next < f->n_e && f->e[next].start < c->off)
 			next++;
 		if (!c->own_line && next > 0)
-			chain(f->e[next - 1].behind ? &f->e[next - 1].before :
-						      &f->e[next - 1].behind,
+			chain(f->e[next - 1].behind ? &f->e[next - 1].before
+						    : &f->e[next - 1].behind,
 			      c);
 		else if (next == 0)
 			chain(&f->head, c);
@@ -211,7 +213,9 @@ static void attach(struct fmt *f)
 	}
 }
 
-/* --- writing ----------------------------------------------------------------------------- */
+/* --- writing
+ * -----------------------------------------------------------------------------
+ */
 
 static void put(struct fmt *f, const void *p, size_t n)
 {
@@ -302,12 +306,9 @@ static void put_scalar(struct fmt *f, const struct ynode *n)
 static const struct ynode **ordered(struct fmt *f, const struct ynode *n,
 				    struct about a)
 {
-	const struct ynode **v = pool_array(f->pool, n->n_kids + 1,
-					    sizeof(*v));
-	const struct keys *k = n->type == Y_MAP &&
-					       !(a.flags & KEY_NAMED) ?
-				       a.keys :
-				       NULL;
+	const struct ynode **v = pool_array(f->pool, n->n_kids + 1, sizeof(*v));
+	const struct keys *k =
+		n->type == Y_MAP && !(a.flags & KEY_NAMED) ? a.keys : NULL;
 	size_t at = 0;
 
 	for (size_t i = 0; k && i < k->n; i++) {
@@ -338,9 +339,8 @@ static struct about about_kid(struct about a, const struct ynode *n,
 		const struct key *k = &a.keys->key[i];
 
 		if (yaml_is(c->key, k->name))
-			return (struct about){k->sub,
-					      k->flags & (KEY_NAMED |
-							  KEY_LIST)};
+			return (struct about){
+				k->sub, k->flags & (KEY_NAMED | KEY_LIST)};
 	}
 	return (struct about){0};
 }
@@ -431,7 +431,9 @@ static void put_block(struct fmt *f, const struct ynode *n, unsigned indent,
 	}
 }
 
-/* --- the whole ------------------------------------------------------------------------------ */
+/* --- the whole
+ * ------------------------------------------------------------------------------
+ */
 
 static struct about about_file(const struct ynode *root)
 {
@@ -465,9 +467,8 @@ static struct span layout(struct pool *pool, struct span source,
 	return span_of(f.out, f.n);
 }
 
-static int format_in(struct pool *pool, char **out, size_t *n,
-		     const char *path, struct span source, struct diags *d,
-		     struct err *e)
+static int format_in(struct pool *pool, char **out, size_t *n, const char *path,
+		     struct span source, struct diags *d, struct err *e)
 {
 	struct ynode *root, *again;
 	struct diags *ours;

@@ -80,7 +80,7 @@ static void layouts(void **s)
 	}
 }
 
-/* --- over the example policies ------------------------------------------------------ */
+/* --- over the example policies ------------------------------------------- */
 
 static char *slurp(const char *path, size_t *n)
 {
@@ -140,7 +140,7 @@ static void same_image(const struct pol_file *a, const struct pol_file *b)
 static void check_policy(const char *path, const struct pol_lib *libs)
 {
 	struct diags *d = calloc(1, sizeof(*d));
-	struct pol_file *a, *b;
+	struct pol_file *a = NULL, *b = NULL;
 	struct err e = {0};
 	size_t n, n_fmt;
 	char *src = slurp(path, &n), *wide = spread_out(src);

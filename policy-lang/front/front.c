@@ -37,8 +37,7 @@ static int place_order(const void *a, const void *b)
 
 /* Everything that may leave through the pool's end. */
 static int read_into(struct owner *o, const char *path, struct span source,
-		     const struct pol_lib *libs, struct diags *d,
-		     struct err *e)
+		     const struct pol_lib *libs, struct diags *d, struct err *e)
 {
 	struct ynode *root;
 	struct rd *r;

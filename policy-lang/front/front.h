@@ -12,7 +12,11 @@
 #include "core/err.h"
 #include "policy-lang/image/model.h"
 
-enum diag_level { DIAG_ERROR, DIAG_WARNING, DIAG_INFO };
+enum diag_level {
+	DIAG_ERROR,
+	DIAG_WARNING,
+	DIAG_INFO
+};
 
 struct diag {
 	enum diag_level level;

@@ -27,8 +27,8 @@ static bool vm_is(const struct pol_vm_sel *s, const char *vm)
 	return s->any || has_text(s->vm, s->n_vm, vm);
 }
 
-static bool admits(const struct pol_rule_src *ceiling,
-		   const struct pol_file *v, const struct pol_rule_src *grant)
+static bool admits(const struct pol_rule_src *ceiling, const struct pol_file *v,
+		   const struct pol_rule_src *grant)
 {
 	const struct pol_data_src *c = &ceiling->data, *g = &grant->data;
 	bool party = false;
@@ -124,7 +124,9 @@ int pol_check_set(const struct pol_files *s, struct diags *d, struct err *e)
 {
 	const struct pol_file *base = NULL;
 	size_t errors = d->errors;
-	struct rd r = {.s = {NULL, d, NULL}};
+	struct rd r = {
+		.s = {NULL, d, NULL}
+        };
 
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->f[i]->kind == POL_BASELINE)

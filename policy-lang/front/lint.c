@@ -13,8 +13,7 @@ static bool limit_covers(const struct pol_limit_src *l,
 {
 	return dir_covers(l->dir, rule->dir) &&
 	       party_covers(&l->party, &rule->party) &&
-	       match_covers(l->match, l->n_match, rule->match,
-			    rule->n_match) &&
+	       match_covers(l->match, l->n_match, rule->match, rule->n_match) &&
 	       (l->meas == 0 ||
 		(rule->data.meas && !(rule->data.meas & ~l->meas)));
 }
@@ -98,8 +97,8 @@ static void lint_party(struct rd *r, const struct pol_rule_src *rule)
 		const struct pol_party_src *p =
 			&r->f->party[rule->party.party[i]];
 
-		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM ||
-		    p->tls || p->aptitle.n)
+		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM || p->tls ||
+		    p->aptitle.n)
 			continue;
 		find(r, DIAG_WARNING, 5106, AT_RULE(rule),
 		     "give the party tls names or pins",
@@ -218,11 +217,10 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 
 	for (size_t i = 0; i < rule->n_match; i++) {
 		for (unsigned k = 0; k < OBS_COUNT; k++)
-			c1222 = c1222 ||
-				(match_has(&rule->match[i], 1,
-					   (enum obs_kind)k) &&
-				 obs_family((enum obs_kind)k) ==
-					 OBS_FAMILY_C1222);
+			c1222 = c1222 || (match_has(&rule->match[i], 1,
+						    (enum obs_kind)k) &&
+					  obs_family((enum obs_kind)k) ==
+						  OBS_FAMILY_C1222);
 	}
 	timeout = (c1222 ? 300 : 120) * NS_PER_S;
 	if (rule->exceed.kind == ACTION_DEFER && rule->exceed.ns > timeout)
@@ -235,11 +233,11 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 	    goes_outside(r->f, rule))
 		find(r, DIAG_WARNING, 6101, AT_RULE(rule),
 		     "add spread: 30 min to when",
-		     "'%s' lets every meter call at the same moment",
-		     rule->id);
+		     "'%s' lets every meter call at the same moment", rule->id);
 }
 
-/* --- between rules ------------------------------------------------------------------- */
+/* --- between rules
+ * ------------------------------------------------------------------- */
 
 static bool same_recipient(const struct pol_file *f,
 			   const struct pol_rule_src *a,

@@ -5,10 +5,11 @@
 
 #define GLOB_MAX 160 /* octets of a pattern; longer ones never meet */
 
-/* --- globs ------------------------------------------------------------------------ */
+/* --- globs
+ * ------------------------------------------------------------------------ */
 
 struct elem {
-	char c; /* 0: a star */
+	char c;     /* 0: a star */
 	bool slash; /* the star takes '/' too */
 };
 
@@ -69,9 +70,8 @@ static bool walk(struct meeting *m, size_t i, size_t k)
 		return step(m, a->c, i + 1, k + 1);
 	/* A star ends here, or takes what the other says next. */
 	if (!ea && !a->c &&
-	    (walk(m, i + 1, k) ||
-	     (!eb && b->c && (a->slash || b->c != '/') &&
-	      step(m, b->c, i, k + 1))))
+	    (walk(m, i + 1, k) || (!eb && b->c && (a->slash || b->c != '/') &&
+				   step(m, b->c, i, k + 1))))
 		return true;
 	return !eb && !b->c &&
 	       (walk(m, i, k + 1) ||
@@ -112,7 +112,8 @@ bool glob_covers(const char *a, const char *b)
 	       memcmp(a, b, lit) == 0;
 }
 
-/* --- who -------------------------------------------------------------------------- */
+/* --- who
+ * -------------------------------------------------------------------------- */
 
 bool dir_meet(enum pol_dirsel a, enum pol_dirsel b)
 {
@@ -146,8 +147,8 @@ static bool texts_meet(const char *const *a, size_t na, const char *const *b,
 	return false;
 }
 
-static bool texts_cover(const char *const *a, size_t na,
-			const char *const *b, size_t nb)
+static bool texts_cover(const char *const *a, size_t na, const char *const *b,
+			size_t nb)
 {
 	if (na == 0)
 		return true;
@@ -188,14 +189,12 @@ bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b)
 		hit = hit || has_party(b, a->party[i]);
 	return hit &&
 	       (a->roles == 0 || b->roles == 0 || (a->roles & b->roles)) &&
-	       texts_meet(a->country, a->n_country, b->country,
-			  b->n_country) &&
+	       texts_meet(a->country, a->n_country, b->country, b->n_country) &&
 	       texts_meet(a->operator_, a->n_operator, b->operator_,
 			  b->n_operator);
 }
 
-bool party_covers(const struct pol_party_sel *a,
-		  const struct pol_party_sel *b)
+bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b)
 {
 	if (a->any)
 		return true;
@@ -213,7 +212,9 @@ bool party_covers(const struct pol_party_sel *a,
 			   b->n_operator);
 }
 
-/* --- what --------------------------------------------------------------------------- */
+/* --- what
+ * ---------------------------------------------------------------------------
+ */
 
 static bool has_kind(const struct pol_kinds *k, unsigned i)
 {
@@ -261,9 +262,9 @@ static bool attr_meet(const struct pol_attr *a, const struct pol_attr *b,
 
 	for (size_t i = 0; i < a->n_num; i++) {
 		for (size_t k = 0; k < b->n_num; k++) {
-			uint32_t lo = a->num[i].lo > b->num[k].lo ?
-					      a->num[i].lo :
-					      b->num[k].lo;
+			uint32_t lo = a->num[i].lo > b->num[k].lo
+					      ? a->num[i].lo
+					      : b->num[k].lo;
 
 			if (lo > a->num[i].hi || lo > b->num[k].hi)
 				continue;

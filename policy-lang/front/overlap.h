@@ -22,8 +22,7 @@ bool dir_covers(enum pol_dirsel a, enum pol_dirsel b);
 bool vm_meet(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
 bool vm_covers(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
 bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b);
-bool party_covers(const struct pol_party_sel *a,
-		  const struct pol_party_sel *b);
+bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b);
 
 /* No match at all (n 0) selects everything. A common observation is written
  * to out: "c1222.read-request table=64". */

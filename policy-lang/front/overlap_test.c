@@ -16,19 +16,18 @@ static void globs_meet(void **s)
 	static const struct {
 		const char *why, *a, *b, *witness;
 	} rows[] = {
-		{"equal", "/a/b", "/a/b", "/a/b"},
-		{"different", "/a/b", "/a/c", NULL},
-		{"star and text", "/tips/*", "/tips/today", "/tips/today"},
-		{"a star stays in its segment", "/tips/*", "/tips/a/b", NULL},
-		{"wide star crosses", "/meter/**", "/meter/a/b",
-		 "/meter/a/b"},
-		{"two globs", "/meter/**", "/*/power", "/meter/power"},
-		{"from both ends", "/a*z", "/ab*", "/abz"},
-		{"nothing in common", "/a*", "/b*", NULL},
-		{"prefix alone", "/ab", "/a", NULL},
-		{"stars twice", "/*", "/*", "/x"},
-		{"empty star", "/a*b", "/ab", "/ab"},
-		{"wide in the middle", "/**/end", "/a/b/*", "/a/b/end"},
+		{"equal",                       "/a/b",      "/a/b",        "/a/b"        },
+		{"different",                   "/a/b",      "/a/c",        NULL          },
+		{"star and text",               "/tips/*",   "/tips/today", "/tips/today" },
+		{"a star stays in its segment", "/tips/*",   "/tips/a/b",   NULL          },
+		{"wide star crosses",           "/meter/**", "/meter/a/b",  "/meter/a/b"  },
+		{"two globs",                   "/meter/**", "/*/power",    "/meter/power"},
+		{"from both ends",              "/a*z",      "/ab*",        "/abz"        },
+		{"nothing in common",           "/a*",       "/b*",         NULL          },
+		{"prefix alone",                "/ab",       "/a",          NULL          },
+		{"stars twice",                 "/*",        "/*",          "/x"          },
+		{"empty star",                  "/a*b",      "/ab",         "/ab"         },
+		{"wide in the middle",          "/**/end",   "/a/b/*",      "/a/b/end"    },
 	};
 
 	(void)s;
@@ -104,15 +103,23 @@ static void globs_agree_with_the_definition(void **s)
 
 static void sets_meet(void **s)
 {
-	static const struct pol_range low[] = {{20, 30}}, one[] = {{23, 23}},
-				      high[] = {{60, 64}};
+	static const struct pol_range low[] =
+		{
+			{20, 30}
+        },
+				      one[] = {{23, 23}}, high[] = {{60, 64}};
 	const struct pol_attr a = {.field = F_TABLE, .num = low, .n_num = 1};
 	const struct pol_attr b = {.field = F_TABLE, .num = one, .n_num = 1};
 	const struct pol_attr c = {.field = F_TABLE, .num = high, .n_num = 1};
-	struct pol_obs_match m[3] = {{.attr = &a, .n_attr = 1},
-				     {.attr = &b, .n_attr = 1},
-				     {.attr = &c, .n_attr = 1}};
-	struct pol_obs_match any = {{{0, 0}}, NULL, 0, {0, 0}};
+	struct pol_obs_match m[3] = {
+		{.attr = &a, .n_attr = 1},
+		{.attr = &b, .n_attr = 1},
+		{.attr = &c, .n_attr = 1}
+        };
+	struct pol_obs_match any = {
+		{{0, 0}},
+                NULL, 0, { 0,     0}
+        };
 
 	(void)s;
 	for (size_t i = 0; i < 3; i++)
@@ -132,7 +139,9 @@ static void sets_meet(void **s)
 	/* An attribute that the kind lacks never matches. */
 	m[0].kinds.w[OBS_HTTP_REQUEST / 64] |= UINT64_C(1)
 					       << (OBS_HTTP_REQUEST % 64);
-	any.kinds = (struct pol_kinds){{0, 0}};
+	any.kinds = (struct pol_kinds){
+		{0, 0}
+        };
 	any.kinds.w[OBS_HTTP_REQUEST / 64] |= UINT64_C(1)
 					      << (OBS_HTTP_REQUEST % 64);
 	assert_false(match_meet(&m[0], 1, &any, 1, NULL));

@@ -61,7 +61,7 @@ bool ph_grade(const struct src *s, const struct ynode *n, char *grade);
 bool ph_state_ref(const struct src *s, const struct ynode *n,
 		  struct pol_state_ref *r);
 
-/* --- values.c: addresses and the like ------------------------------------- */
+/* --- values.c: addresses and the like ------------------------------------ */
 bool ph_cidr(const struct src *s, const struct ynode *n, struct pol_prefix *p);
 bool ph_addr(const struct src *s, const struct ynode *n, struct net_addr *a);
 bool ph_port(const struct src *s, const struct ynode *n, struct pol_port *p);

@@ -87,9 +87,9 @@ char *pool_printf(struct pool *p, const char *fmt, ...)
 	n = vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
 	assert(n >= 0);
-	return pool_text(p, span_of(buf, (size_t)n < sizeof(buf) ?
-						 (size_t)n :
-						 sizeof(buf) - 1));
+	return pool_text(p, span_of(buf, (size_t)n < sizeof(buf)
+						 ? (size_t)n
+						 : sizeof(buf) - 1));
 }
 
 void pool_free(struct pool *p)

@@ -6,11 +6,11 @@
 #include "policy-lang/front/overlap.h"
 #include "policy-lang/front/schema.h"
 
-#define MAX_VALUES	 64 /* of one attribute */
+#define MAX_VALUES       64 /* of one attribute */
 #define MAX_OBSERVATIONS 32 /* of one match */
 
 /* Families as bits, for the table of attributes. */
-#define FAM(f)	 (1u << OBS_FAMILY_##f)
+#define FAM(f) (1u << OBS_FAMILY_##f)
 
 enum attr_kind {
 	ATTR_SET,  /* numbers and ranges */
@@ -25,24 +25,57 @@ enum attr_kind {
 };
 
 static const struct word security_words[] = {
-	{"clear", 0}, {"authenticated", 1}, {"encrypted", 2}, {NULL, 0}};
+	{"clear",         0},
+        {"authenticated", 1},
+        {"encrypted",     2},
+        {NULL,            0}
+};
 
 /* Response codes of C12.22. */
 static const struct word result_words[] = {
-	{"ok", 0},    {"err", 1},   {"sns", 2},	  {"isc", 3},
-	{"onp", 4},   {"iar", 5},   {"bsy", 6},	  {"dnr", 7},
-	{"dlk", 8},   {"rno", 9},   {"isss", 10}, {"sme", 11},
-	{"uat", 12},  {"nett", 13}, {"netr", 14}, {"rqtl", 15},
-	{"rstl", 16}, {"sgnp", 17}, {"sgerr", 18}, {NULL, 0}};
+	{"ok",    0 },
+        {"err",   1 },
+        {"sns",   2 },
+        {"isc",   3 },
+        {"onp",   4 },
+	{"iar",   5 },
+        {"bsy",   6 },
+        {"dnr",   7 },
+        {"dlk",   8 },
+        {"rno",   9 },
+	{"isss",  10},
+        {"sme",   11},
+        {"uat",   12},
+        {"nett",  13},
+        {"netr",  14},
+	{"rqtl",  15},
+        {"rstl",  16},
+        {"sgnp",  17},
+        {"sgerr", 18},
+        {NULL,    0 }
+};
 
-static const struct word attest_words[] = {{"ok", 0}, {"failed", 1},
-					   {NULL, 0}};
+static const struct word attest_words[] = {
+	{"ok",     0},
+        {"failed", 1},
+        {NULL,     0}
+};
 
 /* RFC 1035, 3596, 2782, 9460. */
 static const struct word dns_words[] = {
-	{"A", 1},      {"NS", 2},    {"CNAME", 5}, {"SOA", 6},
-	{"PTR", 12},   {"MX", 15},   {"TXT", 16},  {"AAAA", 28},
-	{"SRV", 33},   {"SVCB", 64}, {"HTTPS", 65}, {NULL, 0}};
+	{"A",     1 },
+        {"NS",    2 },
+        {"CNAME", 5 },
+        {"SOA",   6 },
+	{"PTR",   12},
+        {"MX",    15},
+        {"TXT",   16},
+        {"AAAA",  28},
+	{"SRV",   33},
+        {"SVCB",  64},
+        {"HTTPS", 65},
+        {NULL,    0 }
+};
 
 struct attr_row {
 	const char *name;
@@ -54,28 +87,28 @@ struct attr_row {
 };
 
 static const struct attr_row attrs[] = {
-	{"port", FAM(FLOW), F_PORT, ATTR_SET, 1, 65535, NULL},
-	{"table", FAM(C1222), F_TABLE, ATTR_SET, 0, 12287, NULL},
-	{"notification", FAM(C1222), F_NOTIFICATION, ATTR_FLAG, 0, 1, NULL},
-	{"security", FAM(C1222), F_SECURITY, ATTR_WORD, 0, 2, security_words},
-	{"calling", FAM(C1222), F_CALLING, ATTR_OID, 0, 0, NULL},
-	{"called", FAM(C1222), F_CALLED, ATTR_OID, 0, 0, NULL},
-	{"user-id", FAM(C1222), F_USER_ID, ATTR_SET, 0, 65535, NULL},
-	{"result", FAM(C1222), F_RESULT, ATTR_WORD, 0, 31, result_words},
-	{"procedure", FAM(C1222), F_PROCEDURE, ATTR_SET, 0, 4095, NULL},
-	{"result", FAM(ATTEST), F_RESULT, ATTR_WORD, 0, 1, attest_words},
-	{"name", FAM(DNS) | FAM(TLS), F_DNS_NAME, ATTR_LOWER, 0, 0, NULL},
-	{"type", FAM(DNS), F_DNS_TYPE, ATTR_WORD, 0, 65535, dns_words},
-	{"alpn", FAM(TLS), F_ALPN, ATTR_TEXT, 0, 0, NULL},
-	{"method", FAM(HTTP), F_METHOD, ATTR_UPPER, 0, 0, NULL},
-	{"host", FAM(HTTP), F_HOST, ATTR_LOWER, 0, 0, NULL},
-	{"path", FAM(HTTP), F_PATH, ATTR_PATH, 0, 0, NULL},
-	{"content-type", FAM(HTTP), F_CONTENT_TYPE, ATTR_LOWER, 0, 0, NULL},
-	{"body", FAM(HTTP), F_BODY, ATTR_SIZE, 0, 0, NULL},
-	{"status", FAM(HTTP), F_STATUS, ATTR_SET, 100, 599, NULL},
-	{"href", FAM(OBIX), F_HREF, ATTR_PATH, 0, 0, NULL},
-	{"is", FAM(OBIX), F_IS, ATTR_TEXT, 0, 0, NULL},
-	{"unit", FAM(OBIX), F_OBIX_UNIT, ATTR_TEXT, 0, 0, NULL},
+	{"port",         FAM(FLOW),           F_PORT,         ATTR_SET,   1,   65535, NULL          },
+	{"table",        FAM(C1222),          F_TABLE,        ATTR_SET,   0,   12287, NULL          },
+	{"notification", FAM(C1222),          F_NOTIFICATION, ATTR_FLAG,  0,   1,     NULL          },
+	{"security",     FAM(C1222),          F_SECURITY,     ATTR_WORD,  0,   2,     security_words},
+	{"calling",      FAM(C1222),          F_CALLING,      ATTR_OID,   0,   0,     NULL          },
+	{"called",       FAM(C1222),          F_CALLED,       ATTR_OID,   0,   0,     NULL          },
+	{"user-id",      FAM(C1222),          F_USER_ID,      ATTR_SET,   0,   65535, NULL          },
+	{"result",       FAM(C1222),          F_RESULT,       ATTR_WORD,  0,   31,    result_words  },
+	{"procedure",    FAM(C1222),          F_PROCEDURE,    ATTR_SET,   0,   4095,  NULL          },
+	{"result",       FAM(ATTEST),         F_RESULT,       ATTR_WORD,  0,   1,     attest_words  },
+	{"name",         FAM(DNS) | FAM(TLS), F_DNS_NAME,     ATTR_LOWER, 0,   0,     NULL          },
+	{"type",         FAM(DNS),            F_DNS_TYPE,     ATTR_WORD,  0,   65535, dns_words     },
+	{"alpn",         FAM(TLS),            F_ALPN,         ATTR_TEXT,  0,   0,     NULL          },
+	{"method",       FAM(HTTP),           F_METHOD,       ATTR_UPPER, 0,   0,     NULL          },
+	{"host",         FAM(HTTP),           F_HOST,         ATTR_LOWER, 0,   0,     NULL          },
+	{"path",         FAM(HTTP),           F_PATH,         ATTR_PATH,  0,   0,     NULL          },
+	{"content-type", FAM(HTTP),           F_CONTENT_TYPE, ATTR_LOWER, 0,   0,     NULL          },
+	{"body",         FAM(HTTP),           F_BODY,         ATTR_SIZE,  0,   0,     NULL          },
+	{"status",       FAM(HTTP),           F_STATUS,       ATTR_SET,   100, 599,   NULL          },
+	{"href",         FAM(OBIX),           F_HREF,         ATTR_PATH,  0,   0,     NULL          },
+	{"is",           FAM(OBIX),           F_IS,           ATTR_TEXT,  0,   0,     NULL          },
+	{"unit",         FAM(OBIX),           F_OBIX_UNIT,    ATTR_TEXT,  0,   0,     NULL          },
 };
 #define N_ATTRS (sizeof(attrs) / sizeof(attrs[0]))
 
@@ -86,12 +119,12 @@ static bool has_attr(const struct attr_row *a, enum obs_kind k)
 		enum field field;
 		enum obs_kind kind[2];
 	} only[] = {
-		{F_PROCEDURE, {OBS_C1222_PROCEDURE_REQUEST,
-			       OBS_C1222_PROCEDURE_RESPONSE}},
-		{F_METHOD, {OBS_HTTP_REQUEST, OBS_HTTP_REQUEST}},
-		{F_HOST, {OBS_HTTP_REQUEST, OBS_HTTP_REQUEST}},
-		{F_PATH, {OBS_HTTP_REQUEST, OBS_HTTP_REQUEST}},
-		{F_STATUS, {OBS_HTTP_RESPONSE, OBS_HTTP_RESPONSE}},
+		{F_PROCEDURE,
+		 {OBS_C1222_PROCEDURE_REQUEST, OBS_C1222_PROCEDURE_RESPONSE}},
+		{F_METHOD,    {OBS_HTTP_REQUEST, OBS_HTTP_REQUEST}          },
+		{F_HOST,      {OBS_HTTP_REQUEST, OBS_HTTP_REQUEST}          },
+		{F_PATH,      {OBS_HTTP_REQUEST, OBS_HTTP_REQUEST}          },
+		{F_STATUS,    {OBS_HTTP_RESPONSE, OBS_HTTP_RESPONSE}        },
 	};
 
 	if (!(a->families >> obs_family(k) & 1))
@@ -210,8 +243,8 @@ static void number_values(struct rd *r, const struct attr_row *row,
 			at->lo = at->hi = flag;
 		} else if (row->kind == ATTR_SIZE) {
 			ok = ph_size(&r->s, e[i], &size);
-			at->hi = size > UINT32_MAX ? UINT32_MAX :
-						     (uint32_t)size;
+			at->hi =
+				size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
 			at->lo = seen ? at->hi : 0;
 		} else if (row->kind == ATTR_WORD && !digits) {
 			ok = ph_word(&r->s, e[i], 3120, row->name, row->words,
@@ -238,11 +271,11 @@ static bool cased(const struct src *s, const struct ynode *n, bool upper)
 	for (size_t i = 0; i < n->s.n; i++) {
 		uint8_t c = n->s.p[i];
 
-		if (upper ? c < 'A' || c > 'Z' :
-			    (c >= 'A' && c <= 'Z') || c <= ' ') {
+		if (upper ? c < 'A' || c > 'Z'
+			  : (c >= 'A' && c <= 'Z') || c <= ' ') {
 			bad(s, n, 3131,
-			    upper ? "methods are capitals: GET" :
-				    "names are written in small letters",
+			    upper ? "methods are capitals: GET"
+				  : "names are written in small letters",
 			    "'%s' can never match", show(buf, n->s));
 			return false;
 		}
@@ -331,8 +364,7 @@ static bool read_obs(struct rd *r, const struct ynode *v, bool seen,
 	if (v->n_kids != 1) {
 		bad(&r->s, v, 2210,
 		    "a sequence of observations means OR: [{a: {}}, {b: {}}]",
-		    "%u observations where exactly one is expected",
-		    v->n_kids);
+		    "%u observations where exactly one is expected", v->n_kids);
 		return false;
 	}
 	body = v->kids;

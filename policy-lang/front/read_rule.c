@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants, ceilings, denials, restrictions, limits and states. */
+/* Grants, ceilings, denials and restrictions. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "policy-lang/front/schema.h"
 
-#define MAX_RULES	256
-#define MAX_LIMITS	256
-#define MAX_STATES	64
+#define MAX_RULES       256
 #define MAX_RULE_LIMITS 16
 
 #define RULE(m) offsetof(struct pol_rule_src, m)
 
-/* --- data -------------------------------------------------------------------------- */
+/* --- data
+ * -------------------------------------------------------------------------- */
 
 static struct pol_pos pos_of(const struct ynode *v)
 {
@@ -90,13 +89,13 @@ static void data_channels(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key data_rows[] = {
-	{"measurement", KEY_REQUIRED, 0, data_meas,	NULL},
-	{"granularity", 0,	      0, data_gran,	NULL},
-	{"history",	0,	      0, data_history,	NULL},
-	{"delay",	0,	      0, data_delay,	NULL},
-	{"resolution",	0,	      0, data_res,	NULL},
-	{"value",	0,	      0, data_value,	NULL},
-	{"channels",	0,	      0, data_channels, NULL},
+	{"measurement", KEY_REQUIRED, 0, data_meas,     NULL},
+	{"granularity", 0,            0, data_gran,     NULL},
+	{"history",     0,            0, data_history,  NULL},
+	{"delay",       0,            0, data_delay,    NULL},
+	{"resolution",  0,            0, data_res,      NULL},
+	{"value",       0,            0, data_value,    NULL},
+	{"channels",    0,            0, data_channels, NULL},
 };
 static const struct keys data_keys = KEYS("data", data_rows);
 /* A denial selects by what is carried; it does not constrain it. */
@@ -159,7 +158,9 @@ static void rule_deny_data(struct rd *r, const struct ynode *v, void *at)
 	read_data(r, v, &((struct pol_rule_src *)at)->data, &deny_data_keys);
 }
 
-/* --- when ------------------------------------------------------------------------------ */
+/* --- when
+ * ------------------------------------------------------------------------------
+ */
 
 static void when_between(struct rd *r, const struct ynode *v, void *at)
 {
@@ -170,9 +171,16 @@ static void when_between(struct rd *r, const struct ynode *v, void *at)
 
 static void when_days(struct rd *r, const struct ynode *v, void *at)
 {
-	static const struct word words[] = {{"mon", 0}, {"tue", 1}, {"wed", 2},
-					    {"thu", 3}, {"fri", 4}, {"sat", 5},
-					    {"sun", 6}, {NULL, 0}};
+	static const struct word words[] = {
+		{"mon", 0},
+                {"tue", 1},
+                {"wed", 2},
+                {"thu", 3},
+		{"fri", 4},
+                {"sat", 5},
+                {"sun", 6},
+                {NULL,  0}
+        };
 	struct pol_when *w = at;
 	size_t n;
 	const struct ynode *const *e = elements(r, v, false, &n);
@@ -185,10 +193,9 @@ static void when_days(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key when_rows[] = {
-	{"between", KEY_REQUIRED, 0, when_between, NULL},
-	{"days", 0, 0, when_days, NULL},
-	{"spread", 0, offsetof(struct pol_when, spread_ns), get_duration,
-	 NULL},
+	{"between",                 KEY_REQUIRED, 0,            when_between, NULL},
+	{        "days",			0,            0,    when_days,         NULL    },
+	{ "spread", 0,   offsetof(struct pol_when, spread_ns),         get_duration,     NULL},
 };
 static const struct keys when_keys = KEYS("when", when_rows);
 
@@ -213,7 +220,8 @@ static void rule_when(struct rd *r, const struct ynode *v, void *at)
 		    "the slot is longer than the window");
 }
 
-/* --- lists of names ------------------------------------------------------------------------ */
+/* --- lists of names
+ * ------------------------------------------------------------------------ */
 
 static int u16_order(const void *a, const void *b)
 {
@@ -238,11 +246,11 @@ static void rule_answers(struct rd *r, const struct ynode *v, void *at)
 	rule->answers = list;
 }
 
-static const struct word builtin_words[] = {
-	{"attested", BUILTIN_ATTESTED},
+const struct word builtin_words[] = {
+	{"attested",      BUILTIN_ATTESTED     },
 	{"clock-trusted", BUILTIN_CLOCK_TRUSTED},
-	{"quarantined", BUILTIN_QUARANTINED},
-	{NULL, 0},
+	{"quarantined",   BUILTIN_QUARANTINED  },
+	{NULL,            0		    },
 };
 
 /* A state of the platform, misspelled? */
@@ -259,8 +267,7 @@ static bool is_near_builtin(struct rd *r, const struct ynode *v)
 	    nearest(v->s, r->states.v, r->states.n))
 		return false;
 	snprintf(hint, sizeof(hint), "did you mean '%s'?", near);
-	bad(&r->s, v, 3203, hint, "no state is called '%s'",
-	    show(buf, v->s));
+	bad(&r->s, v, 3203, hint, "no state is called '%s'", show(buf, v->s));
 	return true;
 }
 
@@ -272,9 +279,9 @@ static int state_of(struct rd *r, const struct ynode *v)
 	}
 	if (yaml_is(v, "answering") || yaml_is(v, "policy-expired")) {
 		bad(&r->s, v, 3203,
-		    yaml_is(v, "answering") ?
-			    "write answers: [RULE]" :
-			    "an expired policy grants nothing anyway",
+		    yaml_is(v, "answering")
+			    ? "write answers: [RULE]"
+			    : "an expired policy grants nothing anyway",
 		    "'%s' is not for rules", (const char *)v->s.p);
 		return -1;
 	}
@@ -315,7 +322,8 @@ static void rule_forbids(struct rd *r, const struct ynode *v, void *at)
 	rule->forbids = state_list(r, v, &rule->n_forbids);
 }
 
-/* --- the other members ------------------------------------------------------------------------ */
+/* --- the other members
+ * ------------------------------------------------------------------------ */
 
 static void rule_match(struct rd *r, const struct ynode *v, void *at)
 {
@@ -356,9 +364,11 @@ static void rule_limit(struct rd *r, const struct ynode *v, void *at)
 
 static void rule_audit(struct rd *r, const struct ynode *v, void *at)
 {
-	static const struct word words[] = {{"each", AUDIT_EACH},
-					    {"summary", AUDIT_SUMMARY},
-					    {NULL, 0}};
+	static const struct word words[] = {
+		{"each",    AUDIT_EACH   },
+                {"summary", AUDIT_SUMMARY},
+                {NULL,      0            }
+        };
 	int k;
 
 	if (ph_word(&r->s, v, 3120, "a way to audit", words, &k))
@@ -368,7 +378,11 @@ static void rule_audit(struct rd *r, const struct ynode *v, void *at)
 static void rule_notify(struct rd *r, const struct ynode *v, void *at)
 {
 	static const struct word words[] = {
-		{"portal", 0}, {"vendor", 1}, {"operator", 2}, {NULL, 0}};
+		{"portal",   0},
+                {"vendor",   1},
+                {"operator", 2},
+                {NULL,       0}
+        };
 	struct pol_rule_src *rule = at;
 	size_t n;
 	const struct ynode *const *e = elements(r, v, false, &n);
@@ -393,61 +407,63 @@ static void rule_block(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key grant_rows[] = {
-	{"purpose",   0,	    RULE(purpose),	   get_text,	  NULL},
-	{"direction", KEY_REQUIRED, RULE(dir),		   get_dirsel,	  NULL},
-	{"party",     KEY_REQUIRED, RULE(party),	   get_party_sel, NULL},
-	{"match",     KEY_REQUIRED, 0,			   rule_match,	  NULL},
-	{"answers",   0,	    0,			   rule_answers,  NULL},
-	{"requires",  0,	    0,			   rule_requires, NULL},
-	{"forbids",   0,	    0,			   rule_forbids,  NULL},
-	{"consent",   0,	    RULE(consent),	   get_consent,	  NULL},
-	{"data",      0,	    0,			   rule_data,	  &data_keys},
-	{"when",      0,	    0,			   rule_when,	  &when_keys},
-	{"limits",    0,	    0,			   rule_limits,	  NULL},
-	{"exceed",    0,	    RULE(exceed),	   get_action,	  NULL},
-	{"audit",     0,	    0,			   rule_audit,	  NULL},
-	{"notify",    0,	    0,			   rule_notify,	  NULL},
-	{"severity",  0,	    RULE(severity),	   get_severity,  NULL},
-	{"mode",      0,	    RULE(monitor_until_s), get_mode,	  NULL},
+	{"purpose",   0,            RULE(purpose),         get_text,      NULL      },
+	{"direction", KEY_REQUIRED, RULE(dir),             get_dirsel,    NULL      },
+	{"party",     KEY_REQUIRED, RULE(party),           get_party_sel, NULL      },
+	{"match",     KEY_REQUIRED, 0,                     rule_match,    NULL      },
+	{"answers",   0,            0,                     rule_answers,  NULL      },
+	{"requires",  0,            0,                     rule_requires, NULL      },
+	{"forbids",   0,            0,                     rule_forbids,  NULL      },
+	{"consent",   0,            RULE(consent),         get_consent,   NULL      },
+	{"data",      0,            0,                     rule_data,     &data_keys},
+	{"when",      0,            0,                     rule_when,     &when_keys},
+	{"limits",    0,            0,                     rule_limits,   NULL      },
+	{"exceed",    0,            RULE(exceed),          get_action,    NULL      },
+	{"audit",     0,            0,                     rule_audit,    NULL      },
+	{"notify",    0,            0,                     rule_notify,   NULL      },
+	{"severity",  0,            RULE(severity),        get_severity,  NULL      },
+	{"mode",      0,            RULE(monitor_until_s), get_mode,      NULL      },
 };
 const struct keys grant_keys = KEYS("a grant", grant_rows);
 
 static const struct key ceiling_rows[] = {
-	{"vm",	      0,	    RULE(vm),	  get_vm_sel,	 NULL},
-	{"direction", KEY_REQUIRED, RULE(dir),	  get_dirsel,	 NULL},
-	{"party",     KEY_REQUIRED, RULE(party),  get_party_sel, NULL},
-	{"match",     KEY_REQUIRED, 0,		  rule_match,	 NULL},
-	{"data",      0,	    0,		  rule_data,	 &data_keys},
-	{"when",      0,	    0,		  rule_when,	 &when_keys},
-	{"limits",    0,	    0,		  rule_limits,	 NULL},
-	{"exceed",    0,	    RULE(exceed), get_action,	 NULL},
+	{"vm",        0,            RULE(vm),     get_vm_sel,    NULL      },
+	{"direction", KEY_REQUIRED, RULE(dir),    get_dirsel,    NULL      },
+	{"party",     KEY_REQUIRED, RULE(party),  get_party_sel, NULL      },
+	{"match",     KEY_REQUIRED, 0,            rule_match,    NULL      },
+	{"data",      0,            0,            rule_data,     &data_keys},
+	{"when",      0,            0,            rule_when,     &when_keys},
+	{"limits",    0,            0,            rule_limits,   NULL      },
+	{"exceed",    0,            RULE(exceed), get_action,    NULL      },
 };
 const struct keys ceiling_keys = KEYS("a ceiling", ceiling_rows);
 
 static const struct key denial_rows[] = {
-	{"vm",	      0, RULE(vm),	 get_vm_sel,	 NULL},
-	{"direction", 0, RULE(dir),	 get_dirsel,	 NULL},
-	{"party",     0, RULE(party),	 get_party_sel,	 NULL},
-	{"match",     0, 0,		 rule_match,	 NULL},
-	{"data",      0, 0,		 rule_deny_data, &deny_data_keys},
-	{"severity",  0, RULE(severity), get_severity,	 NULL},
-	{"message",   0, RULE(message),	 get_text,	 NULL},
-	{"exceed",    0, RULE(exceed),	 get_action,	 NULL},
+	{"vm",        0, RULE(vm),       get_vm_sel,     NULL           },
+	{"direction", 0, RULE(dir),      get_dirsel,     NULL           },
+	{"party",     0, RULE(party),    get_party_sel,  NULL           },
+	{"match",     0, 0,              rule_match,     NULL           },
+	{"data",      0, 0,              rule_deny_data, &deny_data_keys},
+	{"severity",  0, RULE(severity), get_severity,   NULL           },
+	{"message",   0, RULE(message),  get_text,       NULL           },
+	{"exceed",    0, RULE(exceed),   get_action,     NULL           },
 };
 const struct keys denial_keys = KEYS("a denial", denial_rows);
 
 static const struct key restriction_rows[] = {
-	{"vm",	   KEY_REQUIRED, RULE(vm),     get_vm_sel,    NULL},
-	{"party",  0,		 RULE(party),  get_party_sel, NULL},
-	{"block",  0,		 0,	       rule_block,    NULL},
-	{"data",   0,		 0,	       rule_data,     &data_keys},
-	{"except", 0,		 RULE(except), get_party_sel, NULL},
-	{"when",   0,		 0,	       rule_when,     &when_keys},
-	{"limit",  0,		 0,	       rule_limit,    NULL},
+	{"vm",     KEY_REQUIRED, RULE(vm),     get_vm_sel,    NULL      },
+	{"party",  0,            RULE(party),  get_party_sel, NULL      },
+	{"block",  0,            0,            rule_block,    NULL      },
+	{"data",   0,            0,            rule_data,     &data_keys},
+	{"except", 0,            RULE(except), get_party_sel, NULL      },
+	{"when",   0,            0,            rule_when,     &when_keys},
+	{"limit",  0,            0,            rule_limit,    NULL      },
 };
 const struct keys restriction_keys = KEYS("a restriction", restriction_rows);
 
-/* --- rules as a whole --------------------------------------------------------------------------- */
+/* --- rules as a whole
+ * ---------------------------------------------------------------------------
+ */
 
 static void check_denial(struct rd *r, const struct ynode *v)
 {
@@ -482,8 +498,7 @@ static void check_restriction(struct rd *r, const struct ynode *v,
 			    "a restriction has no '%s'", not_here[i]);
 	}
 	/* Content is what leaves; hours and blocks are for both ways. */
-	rule->dir = rule->block || rule->when.present ? DIRSEL_ANY :
-							DIRSEL_OUT;
+	rule->dir = rule->block || rule->when.present ? DIRSEL_ANY : DIRSEL_OUT;
 }
 
 /* '*' is for denials and assertions; of the household's own screens it is
@@ -522,8 +537,7 @@ static void read_rule(struct rd *r, const struct ynode *v,
 		check_denial(r, v);
 	if (kind == RULE_RESTRICT)
 		check_restriction(r, v, rule);
-	if (r->f->kind == POL_VENDOR && kind == RULE_DENY &&
-	    yaml_get(v, "vm"))
+	if (r->f->kind == POL_VENDOR && kind == RULE_DENY && yaml_get(v, "vm"))
 		bad(&r->s, yaml_get(v, "vm")->key, 2103,
 		    "the policy is for one machine anyway",
 		    "a vendor's denial has no 'vm'");
@@ -534,21 +548,21 @@ static const struct {
 	enum pol_rule_kind kind;
 	const struct keys *keys;
 } sections[] = {
-	{"allow",    RULE_GRANT,    &grant_keys	     },
+	{"allow",    RULE_GRANT,    &grant_keys      },
 	{"ceiling",  RULE_CEILING,  &ceiling_keys    },
-	{"deny",     RULE_DENY,	    &denial_keys     },
+	{"deny",     RULE_DENY,     &denial_keys     },
 	{"restrict", RULE_RESTRICT, &restriction_keys},
 };
 
 static const struct ynode *section(struct rd *r, size_t i)
 {
-	static const unsigned in[] = {
-		1u << POL_VENDOR, 1u << POL_BASELINE,
-		1u << POL_VENDOR | 1u << POL_BASELINE, 1u << POL_CUSTOMER};
+	static const unsigned in[] = {1u << POL_VENDOR, 1u << POL_BASELINE,
+				      1u << POL_VENDOR | 1u << POL_BASELINE,
+				      1u << POL_CUSTOMER};
 
 	/* Elsewhere the key itself was refused. */
-	return in[i] >> r->f->kind & 1 ? yaml_get(r->root, sections[i].key) :
-					 NULL;
+	return in[i] >> r->f->kind & 1 ? yaml_get(r->root, sections[i].key)
+				       : NULL;
 }
 
 void read_rules(struct rd *r)
@@ -600,223 +614,4 @@ void name_rules(struct rd *r)
 	/* Grants come first in f->rule: a name's place is its index. */
 	r->grants = names_of(r, yaml_get(r->root, "allow"));
 	r->states = names_of(r, yaml_get(r->root, "states"));
-}
-
-/* --- states ---------------------------------------------------------------------------------------- */
-
-static void trigger_party(struct rd *r, const struct ynode *v, void *at)
-{
-	int k = resolve(r, v, &r->parties, 3202, "party");
-
-	if (k >= 0)
-		((struct pol_trigger *)at)->party = (uint16_t)k;
-}
-
-static void trigger_match(struct rd *r, const struct ynode *v, void *at)
-{
-	struct pol_trigger *t = at;
-	struct match_out m;
-
-	read_match(r, v, &m);
-	t->match = m.match;
-	t->n_match = m.n;
-}
-
-static const struct key trigger_rows[] = {
-	{"direction", KEY_REQUIRED, offsetof(struct pol_trigger, dir),
-	 get_dirsel, NULL},
-	{"party", KEY_REQUIRED, 0, trigger_party, NULL},
-	{"match", KEY_REQUIRED, 0, trigger_match, NULL},
-};
-static const struct keys trigger_keys = KEYS("a trigger", trigger_rows);
-
-static void state_scope(struct rd *r, const struct ynode *v, void *at)
-{
-	static const struct word words[] = {{"vm", SCOPE_VM},
-					    {"party", SCOPE_PARTY},
-					    {"flow", SCOPE_FLOW},
-					    {NULL, 0}};
-	struct pol_state_src *s = at;
-	int k;
-
-	if (!ph_word(&r->s, v, 3120, "a scope", words, &k))
-		return;
-	s->scope = k == SCOPE_VM    ? SCOPE_VM :
-		   k == SCOPE_PARTY ? SCOPE_PARTY : SCOPE_FLOW;
-}
-
-static void state_set(struct rd *r, const struct ynode *v, void *at)
-{
-	read_map(r, v, &trigger_keys, &((struct pol_state_src *)at)->set);
-}
-
-static void state_clear(struct rd *r, const struct ynode *v, void *at)
-{
-	struct pol_state_src *s = at;
-
-	s->has_clear = true;
-	read_map(r, v, &trigger_keys, &s->clear);
-}
-
-static const struct key state_rows[] = {
-	{"scope", KEY_REQUIRED, 0, state_scope, NULL},
-	{"set-by", KEY_REQUIRED, 0, state_set, &trigger_keys},
-	{"cleared-by", 0, 0, state_clear, &trigger_keys},
-	{"expires", KEY_REQUIRED, offsetof(struct pol_state_src, expires_ns),
-	 get_duration, NULL},
-};
-const struct keys state_keys = KEYS("a state", state_rows);
-
-void read_states(struct rd *r)
-{
-	const struct ynode *v = yaml_get(r->root, "states");
-	const struct ynode **list;
-	struct pol_state_src *s;
-	size_t n;
-
-	if (!v || r->f->kind != POL_VENDOR)
-		return;
-	list = named(r, v, MAX_STATES, "states", &n);
-	s = pool_array(r->s.pool, n + 1, sizeof(*s));
-	for (size_t i = 0; list && i < n; i++) {
-		s[i].id = (const char *)list[i]->key->s.p;
-		s[i].pos = pos_of(list[i]->key);
-		for (const struct word *w = builtin_words; w->name; w++) {
-			if (yaml_is(list[i]->key, w->name))
-				bad(&r->s, list[i]->key, 3121,
-				    "choose another name",
-				    "'%s' is a state of the platform",
-				    w->name);
-		}
-		read_map(r, list[i], &state_keys, &s[i]);
-	}
-	r->f->state = s;
-	r->f->n_state = n;
-}
-
-/* --- limits at top level ------------------------------------------------------------------------------ */
-
-#define LIMIT(m) offsetof(struct pol_limit_src, m)
-
-static void on_match(struct rd *r, const struct ynode *v, void *at)
-{
-	struct pol_limit_src *l = at;
-	struct match_out m;
-
-	read_match(r, v, &m);
-	l->match = m.match;
-	l->n_match = m.n;
-}
-
-static const struct key on_rows[] = {
-	{"direction",	0, LIMIT(dir),	 get_dirsel,	NULL},
-	{"party",	0, LIMIT(party), get_party_sel, NULL},
-	{"vm",		0, LIMIT(vm),	 get_vm_sel,	NULL},
-	{"match",	0, 0,		 on_match,	NULL},
-	{"measurement", 0, LIMIT(meas),	 get_meas,	NULL},
-};
-static const struct keys on_keys = KEYS("a selector", on_rows);
-
-static void limit_on(struct rd *r, const struct ynode *v, void *at)
-{
-	read_map(r, v, &on_keys, at);
-	if (v->type == Y_MAP && v->n_kids == 0)
-		bad(&r->s, v->key, 2208, "everything is written by leaving "
-		    "'on' out", "an empty selector");
-	if (r->f->kind == POL_VENDOR && yaml_get(v, "vm"))
-		bad(&r->s, yaml_get(v, "vm")->key, 2103,
-		    "the policy is for one machine anyway",
-		    "a vendor's limit has no 'vm'");
-}
-
-static void limit_each(struct rd *r, const struct ynode *v, void *at)
-{
-	static const struct word words[] = {
-		{"vm", 0}, {"party", 1}, {"measurement", 2}, {NULL, 0}};
-	struct pol_limit_src *l = at;
-	unsigned set = 0;
-	int k;
-
-	if (!is_seq(r, v))
-		return;
-	/* [] is the one empty sequence that means something. */
-	for (const struct ynode *c = v->kids; c; c = c->next) {
-		if (ph_word(&r->s, c, 3120, "something to count by", words,
-			    &k))
-			set |= 1u << k;
-	}
-	l->each_vm = set & 1;
-	l->each_party = set >> 1 & 1;
-	l->each_meas = set >> 2 & 1;
-}
-
-static const struct key limit_rows[] = {
-	{"on", 0, 0, limit_on, &on_keys},
-	{"each", 0, 0, limit_each, NULL},
-	{"limit", KEY_REQUIRED, LIMIT(phrase), get_limit, NULL},
-	{"exceed", 0, LIMIT(exceed), get_action, NULL},
-};
-const struct keys limit_keys = KEYS("a limit", limit_rows);
-
-void read_limits(struct rd *r)
-{
-	const struct ynode *v = yaml_get(r->root, "limits");
-	const struct ynode **list;
-	struct pol_limit_src *l;
-	size_t n;
-
-	if (!v || (r->f->kind != POL_VENDOR && r->f->kind != POL_BASELINE))
-		return;
-	list = named(r, v, MAX_LIMITS, "limits", &n);
-	l = pool_array(r->s.pool, n + 1, sizeof(*l));
-	for (size_t i = 0; list && i < n; i++) {
-		l[i].id = (const char *)list[i]->key->s.p;
-		l[i].pos = pos_of(list[i]->key);
-		l[i].dir = DIRSEL_ANY;
-		l[i].party.any = l[i].vm.any = true;
-		l[i].each_vm = true;
-		read_map(r, list[i], &limit_keys, &l[i]);
-	}
-	r->f->limit = l;
-	r->f->n_limit = n;
-}
-
-/* --- answers to questions of consent --------------------------------------------------------------------- */
-
-void read_answers(struct rd *r, const struct ynode *v,
-		  struct pol_answer_src **out, size_t *n)
-{
-	static const struct word words[] = {{"granted", 1}, {"refused", 0},
-					    {NULL, 0}};
-	const struct ynode **list;
-	struct pol_answer_src *a;
-	int k;
-
-	*out = NULL;
-	*n = 0;
-	if (!is_map(r, v))
-		return;
-	list = yaml_sorted(r->s.pool, v);
-	a = pool_array(r->s.pool, v->n_kids + 1, sizeof(*a));
-	for (size_t i = 0; i < v->n_kids; i++) {
-		struct span key = list[i]->key->s;
-		const uint8_t *slash = key.n ? memchr(key.p, '/', key.n) :
-					       NULL;
-		size_t cut = slash ? (size_t)(slash - key.p) : 0;
-
-		if (r->f->kind == POL_CUSTOMER && !slash) {
-			bad(&r->s, list[i]->key, 3206,
-			    "write 'com.example.product/rule'",
-			    "not the name of a policy's rule");
-			continue;
-		}
-		if (slash)
-			a[*n].policy = pool_text(r->s.pool,
-						 span_sub(key, 0, cut));
-		a[*n].rule = (const char *)key.p + (slash ? cut + 1 : 0);
-		a[*n].pos = pos_of(list[i]->key);
-		if (ph_word(&r->s, list[i], 3120, "an answer", words, &k))
-			a[(*n)++].granted = k;
-	}
-	*out = a;
 }

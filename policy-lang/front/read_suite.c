@@ -13,7 +13,8 @@ static struct pol_pos pos_of(const struct ynode *v)
 	return (struct pol_pos){v->line, v->col};
 }
 
-/* --- what a step's message carried ------------------------------------------------- */
+/* --- what a step's message carried
+ * ------------------------------------------------- */
 
 static void seen_gran(struct rd *r, const struct ynode *v, void *at)
 {
@@ -72,13 +73,13 @@ static void seen_channels(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key seen_rows[] = {
-	{"measurement", KEY_REQUIRED, STEP(meas), get_meas,	 NULL},
-	{"granularity", 0,	      0,	  seen_gran,	 NULL},
-	{"oldest",	0,	      0,	  seen_oldest,	 NULL},
-	{"newest",	0,	      0,	  seen_newest,	 NULL},
-	{"resolution",	0,	      0,	  seen_res,	 NULL},
-	{"value",	0,	      0,	  seen_value,	 NULL},
-	{"channels",	0,	      0,	  seen_channels, NULL},
+	{"measurement", KEY_REQUIRED, STEP(meas), get_meas,      NULL},
+	{"granularity", 0,            0,          seen_gran,     NULL},
+	{"oldest",      0,            0,          seen_oldest,   NULL},
+	{"newest",      0,            0,          seen_newest,   NULL},
+	{"resolution",  0,            0,          seen_res,      NULL},
+	{"value",       0,            0,          seen_value,    NULL},
+	{"channels",    0,            0,          seen_channels, NULL},
 };
 static const struct keys seen_keys = KEYS("the data of a step", seen_rows);
 
@@ -94,17 +95,21 @@ static void step_data(struct rd *r, const struct ynode *v, void *at)
 		    "the oldest value is younger than the newest");
 }
 
-/* --- the step itself ----------------------------------------------------------------- */
+/* --- the step itself
+ * ----------------------------------------------------------------- */
 
 static void step_dir(struct rd *r, const struct ynode *v, void *at)
 {
-	static const struct word words[] = {{"out", DIR_OUT}, {"in", DIR_IN},
-					    {NULL, 0}};
+	static const struct word words[] = {
+		{"out", DIR_OUT},
+                {"in",  DIR_IN },
+                {NULL,  0      }
+        };
 	int k;
 
 	if (ph_word(&r->s, v, 3120, "a direction", words, &k))
-		((struct pol_step_src *)at)->dir = k == DIR_IN ? DIR_IN :
-								 DIR_OUT;
+		((struct pol_step_src *)at)->dir =
+			k == DIR_IN ? DIR_IN : DIR_OUT;
 }
 
 static void step_party(struct rd *r, const struct ynode *v, void *at)
@@ -175,24 +180,25 @@ static void step_expect(struct rd *r, const struct ynode *v, void *at)
 
 /* Required keys are checked by hand: a fixture may leave any out. */
 static const struct key step_rows[] = {
-	{"fixture",   0, 0,		 get_nothing,  NULL},
-	{"vm",	      0, STEP(vm),	 get_name,     NULL},
-	{"after",     0, STEP(after_ns), get_duration, NULL},
-	{"direction", 0, 0,		 step_dir,     NULL},
-	{"party",     0, 0,		 step_party,   NULL},
-	{"address",   0, 0,		 step_address, NULL},
-	{"port",      0, 0,		 step_port,    NULL},
-	{"source",    0, 0,		 step_source,  NULL},
-	{"answers",   0, 0,		 step_answers, NULL},
-	{"repeat",    0, 0,		 step_repeat,  NULL},
-	{"observe",   0, 0,		 step_observe, NULL},
-	{"data",      0, 0,		 step_data,    &seen_keys},
-	{"size",      0, 0,		 step_size,    NULL},
-	{"expect",    0, 0,		 step_expect,  NULL},
+	{"fixture",   0, 0,              get_nothing,  NULL      },
+	{"vm",        0, STEP(vm),       get_name,     NULL      },
+	{"after",     0, STEP(after_ns), get_duration, NULL      },
+	{"direction", 0, 0,              step_dir,     NULL      },
+	{"party",     0, 0,              step_party,   NULL      },
+	{"address",   0, 0,              step_address, NULL      },
+	{"port",      0, 0,              step_port,    NULL      },
+	{"source",    0, 0,              step_source,  NULL      },
+	{"answers",   0, 0,              step_answers, NULL      },
+	{"repeat",    0, 0,              step_repeat,  NULL      },
+	{"observe",   0, 0,              step_observe, NULL      },
+	{"data",      0, 0,              step_data,    &seen_keys},
+	{"size",      0, 0,              step_size,    NULL      },
+	{"expect",    0, 0,              step_expect,  NULL      },
 };
 const struct keys step_keys = KEYS("a step", step_rows);
 
-/* --- fixtures ------------------------------------------------------------------------- */
+/* --- fixtures
+ * ------------------------------------------------------------------------- */
 
 static void append(struct ynode *map, struct ynode ***tail, struct ynode *v)
 {
@@ -227,8 +233,8 @@ static struct ynode *merge(struct rd *r, const struct ynode *over,
 		bool both = deep && u && yaml_is(v->key, "data") &&
 			    u->type == Y_MAP && v->type == Y_MAP;
 
-		append(m, &tail, both ? merge(r, v, u, false) :
-					copy_node(r, v));
+		append(m, &tail,
+		       both ? merge(r, v, u, false) : copy_node(r, v));
 	}
 	for (const struct ynode *u = under->kids; u; u = u->next) {
 		if (!yaml_get(over, (const char *)u->key->s.p))
@@ -264,8 +270,8 @@ static const struct ynode *expand(struct rd *r, const struct ynode *v)
 	near = nearest(name->s, names, n);
 	if (near)
 		snprintf(hint, sizeof(hint), "did you mean '%s'?", near);
-	bad(&r->s, name, 3209, near ? hint : NULL,
-	    "no fixture is called '%s'", show(buf, name->s));
+	bad(&r->s, name, 3209, near ? hint : NULL, "no fixture is called '%s'",
+	    show(buf, name->s));
 	return NULL;
 }
 
@@ -281,8 +287,9 @@ static void read_step(struct rd *r, const struct ynode *v,
 {
 	const struct ynode *full;
 
-	s->pos = pos_of(v->type == Y_MAP && v->style == Y_BLOCK && v->kids ?
-				v->kids->key : v);
+	s->pos = pos_of(v->type == Y_MAP && v->style == Y_BLOCK && v->kids
+				? v->kids->key
+				: v);
 	if (!is_map(r, v))
 		return;
 	full = expand(r, v);
@@ -324,7 +331,9 @@ static void check_fixtures(struct rd *r)
 	}
 }
 
-/* --- tests -------------------------------------------------------------------------------- */
+/* --- tests
+ * --------------------------------------------------------------------------------
+ */
 
 #define TEST(m) offsetof(struct pol_test_src, m)
 
@@ -357,8 +366,8 @@ static void given_consent(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key given_rows[] = {
-	{"time",    0, 0, given_time,	 NULL},
-	{"states",  0, 0, given_states,	 NULL},
+	{"time",    0, 0, given_time,    NULL},
+	{"states",  0, 0, given_states,  NULL},
 	{"consent", 0, 0, given_consent, NULL},
 };
 static const struct keys given_keys = KEYS("given", given_rows);
@@ -390,10 +399,10 @@ static void test_guests(struct rd *r, const struct ynode *v, void *at)
 
 	for (size_t i = 0; list && i < n; i++) {
 		if (is_scalar(&r->s, list[i]))
-			g[t->n_guest++] = pool_printf(
-				r->s.pool, "%s=%s",
-				(const char *)list[i]->key->s.p,
-				(const char *)list[i]->s.p);
+			g[t->n_guest++] =
+				pool_printf(r->s.pool, "%s=%s",
+					    (const char *)list[i]->key->s.p,
+					    (const char *)list[i]->s.p);
 	}
 	t->guest = g;
 }
@@ -432,7 +441,7 @@ static void expect_deny(struct rd *r, const struct ynode *v, void *at)
 
 static const struct key expect_rows[] = {
 	{"permit", 0, 0, expect_permit, NULL},
-	{"deny",   0, 0, expect_deny,	NULL},
+	{"deny",   0, 0, expect_deny,   NULL},
 };
 static const struct keys expect_keys = KEYS("expect", expect_rows);
 
@@ -442,12 +451,12 @@ static void test_expect(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key test_rows[] = {
-	{"given",  0, 0,	  test_given,  &given_keys},
-	{"steps",  KEY_LIST, 0,	  test_steps,  &step_keys},
-	{"pcap",   0, TEST(pcap), get_plain,   NULL},
-	{"guests", 0, 0,	  test_guests, NULL},
-	{"keys",   0, TEST(keys), get_plain,   NULL},
-	{"expect", 0, 0,	  test_expect, &expect_keys},
+	{"given",  0,        0,          test_given,  &given_keys },
+	{"steps",  KEY_LIST, 0,          test_steps,  &step_keys  },
+	{"pcap",   0,        TEST(pcap), get_plain,   NULL        },
+	{"guests", 0,        0,          test_guests, NULL        },
+	{"keys",   0,        TEST(keys), get_plain,   NULL        },
+	{"expect", 0,        0,          test_expect, &expect_keys},
 };
 const struct keys test_keys = KEYS("a test", test_rows);
 
@@ -463,8 +472,8 @@ static void check_test(struct rd *r, const struct ynode *v)
 		const struct ynode *c = yaml_get(v, pcap_only[i]);
 
 		if (c)
-			bad(&r->s, c->key, 2103, NULL,
-			    "'%s' goes with a pcap", pcap_only[i]);
+			bad(&r->s, c->key, 2103, NULL, "'%s' goes with a pcap",
+			    pcap_only[i]);
 	}
 	if (pcap && !yaml_get(v, "expect"))
 		bad(&r->s, v->key, 2102, NULL,
@@ -498,7 +507,9 @@ void read_tests(struct rd *r)
 	r->f->n_test = n;
 }
 
-/* --- assertions ------------------------------------------------------------------------------ */
+/* --- assertions
+ * ------------------------------------------------------------------------------
+ */
 
 #define ASSERT_OFF(m) offsetof(struct pol_assert_src, m)
 
@@ -517,8 +528,8 @@ static void assert_to(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key never_rows[] = {
-	{"measurement", KEY_REQUIRED, ASSERT_OFF(meas), get_meas, NULL},
-	{"to", 0, 0, assert_to, NULL},
+	{"measurement", KEY_REQUIRED, ASSERT_OFF(meas), get_meas,  NULL},
+	{"to",          0,            0,                assert_to, NULL},
 };
 static const struct keys never_keys = KEYS("never", never_rows);
 
@@ -563,14 +574,14 @@ static void assert_grade(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key assert_rows[] = {
-	{"never",	0, 0,		     assert_never,    &never_keys},
-	{"at-most",	0, 0,		     assert_at_most,  NULL},
-	{"finest",	0, 0,		     assert_finest,   NULL},
-	{"freshest",	0, 0,		     assert_freshest, NULL},
-	{"grade",	0, 0,		     assert_grade,    NULL},
-	{"measurement", 0, ASSERT_OFF(meas), get_meas,	      NULL},
-	{"to",		0, 0,		     assert_to,	      NULL},
-	{"vm",		0, ASSERT_OFF(vm),   get_name,	      NULL},
+	{"never",       0, 0,                assert_never,    &never_keys},
+	{"at-most",     0, 0,                assert_at_most,  NULL       },
+	{"finest",      0, 0,                assert_finest,   NULL       },
+	{"freshest",    0, 0,                assert_freshest, NULL       },
+	{"grade",       0, 0,                assert_grade,    NULL       },
+	{"measurement", 0, ASSERT_OFF(meas), get_meas,        NULL       },
+	{"to",          0, 0,                assert_to,       NULL       },
+	{"vm",          0, ASSERT_OFF(vm),   get_name,        NULL       },
 };
 const struct keys assert_keys = KEYS("an assertion", assert_rows);
 
@@ -581,11 +592,11 @@ static void check_assert(struct rd *r, const struct ynode *v)
 		const char *claim, *with; /* with: needed */
 		const char *not_with[3];
 	} rows[] = {
-		{"never", NULL, {"measurement", "to", "vm"}},
-		{"at-most", NULL, {NULL}},
-		{"finest", "measurement", {"to", "vm", NULL}},
-		{"freshest", "measurement", {"to", "vm", NULL}},
-		{"grade", NULL, {"measurement", "to", "vm"}},
+		{"never",    NULL,          {"measurement", "to", "vm"}},
+		{"at-most",  NULL,          {NULL}                     },
+		{"finest",   "measurement", {"to", "vm", NULL}         },
+		{"freshest", "measurement", {"to", "vm", NULL}         },
+		{"grade",    NULL,          {"measurement", "to", "vm"}},
 	};
 	unsigned claims = 0;
 
@@ -594,9 +605,8 @@ static void check_assert(struct rd *r, const struct ynode *v)
 			continue;
 		claims++;
 		if (rows[i].with && !yaml_get(v, rows[i].with))
-			bad(&r->s, v->key, 2102, NULL,
-			    "%s needs the key '%s'", rows[i].claim,
-			    rows[i].with);
+			bad(&r->s, v->key, 2102, NULL, "%s needs the key '%s'",
+			    rows[i].claim, rows[i].with);
 		for (size_t k = 0; k < 3 && rows[i].not_with[k]; k++) {
 			const struct ynode *c =
 				yaml_get(v, rows[i].not_with[k]);

@@ -228,7 +228,7 @@ static void order_never_matters(void **state)
 	pol_file_free(y);
 }
 
-/* --- sets ------------------------------------------------------------------------- */
+/* --- sets ---------------------------------------------------------------- */
 
 struct text_file {
 	const char *name, *text;

@@ -22,8 +22,11 @@ bool is_map(struct rd *r, const struct ynode *v)
 		    "dash or the brackets",
 		    "a sequence where a mapping is expected");
 	else
-		bad(&r->s, v->s.n ? v : v->key ? v->key : v, 2206, NULL,
-		    "a single value where a mapping is expected");
+		bad(&r->s,
+		    v->s.n   ? v
+		    : v->key ? v->key
+			     : v,
+		    2206, NULL, "a single value where a mapping is expected");
 	return false;
 }
 
@@ -36,8 +39,11 @@ bool is_seq(struct rd *r, const struct ynode *v)
 		    "a mapping means AND, a sequence means OR: write [ ... ]",
 		    "a mapping where a sequence is expected");
 	else
-		bad(&r->s, v->s.n ? v : v->key ? v->key : v, 2207,
-		    "write it in brackets: [ ... ]",
+		bad(&r->s,
+		    v->s.n   ? v
+		    : v->key ? v->key
+			     : v,
+		    2207, "write it in brackets: [ ... ]",
 		    "a single value where a sequence is expected");
 	return false;
 }
@@ -104,7 +110,7 @@ static void skeleton(char out[64], struct span t)
 /* n is bounded by YAML_MAX_KIDS. */
 static void look_alikes(struct rd *r, const struct ynode **v, size_t n)
 {
-	char (*sk)[64] = pool_array(r->s.pool, n + 1, sizeof(*sk));
+	char(*sk)[64] = pool_array(r->s.pool, n + 1, sizeof(*sk));
 
 	for (size_t i = 0; i < n; i++)
 		skeleton(sk[i], v[i]->key->s);
@@ -141,8 +147,8 @@ const struct ynode **named(struct rd *r, const struct ynode *v, size_t max,
 		if (!ph_name(&r->s, c->key, &name))
 			continue;
 	if (v->n_kids > max)
-		bad(&r->s, v->key ? v->key : v, 3301, NULL,
-		    "more than %zu %s", max, what);
+		bad(&r->s, v->key ? v->key : v, 3301, NULL, "more than %zu %s",
+		    max, what);
 	sorted = yaml_sorted(r->s.pool, v);
 	if (r->s.d->errors == before)
 		look_alikes(r, sorted, v->n_kids);
@@ -238,7 +244,8 @@ const char *const *text_list(struct rd *r, const struct ynode *v, bool one_ok,
 	return list;
 }
 
-/* --- single members ------------------------------------------------------------ */
+/* --- single members
+ * ------------------------------------------------------------ */
 
 #define TEXT_MAX_CHARS 160
 
@@ -278,10 +285,12 @@ void get_duration(struct rd *r, const struct ynode *v, void *at)
 	ph_duration(&r->s, v, at);
 }
 
-static const struct word dir_words[] = {{"in", DIRSEL_IN},
-					{"out", DIRSEL_OUT},
-					{"any", DIRSEL_ANY},
-					{NULL, 0}};
+static const struct word dir_words[] = {
+	{"in",  DIRSEL_IN },
+        {"out", DIRSEL_OUT},
+        {"any", DIRSEL_ANY},
+        {NULL,  0         }
+};
 
 void get_dirsel(struct rd *r, const struct ynode *v, void *at)
 {
@@ -299,8 +308,13 @@ void get_action(struct rd *r, const struct ynode *v, void *at)
 void get_severity(struct rd *r, const struct ynode *v, void *at)
 {
 	static const struct word words[] = {
-		{"info", SEV_INFO}, {"low", SEV_LOW}, {"medium", SEV_MEDIUM},
-		{"high", SEV_HIGH}, {"critical", SEV_CRITICAL}, {NULL, 0}};
+		{"info",     SEV_INFO    },
+                {"low",      SEV_LOW     },
+		{"medium",   SEV_MEDIUM  },
+                {"high",     SEV_HIGH    },
+		{"critical", SEV_CRITICAL},
+                {NULL,       0           }
+        };
 	int k;
 
 	if (ph_word(&r->s, v, 3120, "a severity", words, &k))
@@ -309,10 +323,12 @@ void get_severity(struct rd *r, const struct ynode *v, void *at)
 
 void get_consent(struct rd *r, const struct ynode *v, void *at)
 {
-	static const struct word words[] = {{"none", CONSENT_NONE},
-					    {"opt-out", CONSENT_OPT_OUT},
-					    {"opt-in", CONSENT_OPT_IN},
-					    {NULL, 0}};
+	static const struct word words[] = {
+		{"none",    CONSENT_NONE   },
+		{"opt-out", CONSENT_OPT_OUT},
+		{"opt-in",  CONSENT_OPT_IN },
+		{NULL,      0              }
+        };
 	int k;
 
 	if (ph_word(&r->s, v, 3120, "a kind of consent", words, &k))
@@ -358,7 +374,10 @@ void get_mode(struct rd *r, const struct ynode *v, void *at)
 		{"monitor-until", KEY_REQUIRED, 0, get_seconds, NULL},
 	};
 	static const struct keys keys = KEYS("a mode", rows);
-	static const struct word words[] = {{"enforce", 0}, {NULL, 0}};
+	static const struct word words[] = {
+		{"enforce", 0},
+                {NULL,      0}
+        };
 	int k;
 
 	if (v->type == Y_SCALAR)
@@ -381,15 +400,15 @@ void get_vm_sel(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct word role_words[] = {
-	{"metering", ROLE_METERING},
-	{"grid", ROLE_GRID},
-	{"flexibility", ROLE_FLEXIBILITY},
-	{"service", ROLE_SERVICE},
+	{"metering",        ROLE_METERING       },
+	{"grid",            ROLE_GRID           },
+	{"flexibility",     ROLE_FLEXIBILITY    },
+	{"service",         ROLE_SERVICE        },
 	{"software-update", ROLE_SOFTWARE_UPDATE},
-	{"household", ROLE_HOUSEHOLD},
-	{"infrastructure", ROLE_INFRASTRUCTURE},
-	{"vm", ROLE_VM},
-	{NULL, 0},
+	{"household",       ROLE_HOUSEHOLD      },
+	{"infrastructure",  ROLE_INFRASTRUCTURE },
+	{"vm",              ROLE_VM             },
+	{NULL,              0		   },
 };
 
 uint32_t read_roles(struct rd *r, const struct ynode *v)
@@ -406,7 +425,8 @@ uint32_t read_roles(struct rd *r, const struct ynode *v)
 	return set;
 }
 
-/* --- party selectors ------------------------------------------------------------ */
+/* --- party selectors
+ * ------------------------------------------------------------ */
 
 static void sel_role(struct rd *r, const struct ynode *v, void *at)
 {
@@ -428,7 +448,7 @@ static void sel_operator(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key party_sel_rows[] = {
-	{"role",     0, 0, sel_role,	 NULL},
+	{"role",     0, 0, sel_role,     NULL},
 	{"country",  0, 0, sel_country,  NULL},
 	{"operator", 0, 0, sel_operator, NULL},
 };

@@ -55,7 +55,10 @@ struct keys {
 	size_t n;
 };
 
-#define KEYS(what, rows) {what, rows, sizeof(rows) / sizeof((rows)[0])}
+#define KEYS(what, rows)                                                       \
+	{                                                                      \
+		what, rows, sizeof(rows) / sizeof((rows)[0])                   \
+	}
 
 /* Read a mapping into obj: unknown keys and missing ones are reported at its
  * place, then each row reads its value, in the order of the table. */
@@ -103,6 +106,24 @@ const char *const *text_list(struct rd *r, const struct ynode *v, bool one_ok,
 			     size_t *n);
 bool ph_plain(const struct src *s, const struct ynode *v, const char **t);
 
+/* read.c: the library that "alias/name" refers to and the name in it, or
+ * NULL. */
+const struct pol_file *use_find(const struct rd *r, struct span ref,
+				const char **name);
+
+/* read_party.c */
+extern const struct keys party_keys;
+void read_parties(struct rd *r);
+const struct pol_prefix *read_prefixes(struct rd *r, const struct ynode *v,
+				       size_t *n);
+
+/* read_binding.c */
+extern const struct keys profile_keys, meter_keys, vm_keys;
+void get_profiles(struct rd *r, const struct ynode *v, void *at);
+void get_meter(struct rd *r, const struct ynode *v, void *at);
+void get_keys(struct rd *r, const struct ynode *v, void *at);
+void get_vms(struct rd *r, const struct ynode *v, void *at);
+
 /* read_obs.c */
 struct match_out {
 	const struct pol_obs_match *match;
@@ -113,7 +134,8 @@ void read_match(struct rd *r, const struct ynode *v, struct match_out *out);
 void read_observe(struct rd *r, const struct ynode *v,
 		  struct pol_step_src *step);
 
-/* read_rule.c */
+/* read_rule.c, read_limit.c */
+extern const struct word builtin_words[]; /* states of the platform */
 extern const struct keys grant_keys, ceiling_keys, denial_keys, limit_keys,
 	restriction_keys, state_keys;
 void read_rules(struct rd *r);

@@ -22,7 +22,11 @@ struct item {
 	char *id;
 	char *use[USE_MAX]; /* ids of libraries */
 	size_t n_use;
-	enum { FRESH, BUSY, DONE } state;
+	enum {
+		FRESH,
+		BUSY,
+		DONE
+	} state;
 	struct pol_file *f;
 };
 
@@ -66,14 +70,14 @@ static int peek_tree(struct item *it, struct pool *pool)
 	}
 	use = yaml_get(root, "use");
 	for (const struct ynode *u = use ? use->kids : NULL; u; u = u->next) {
-		const uint8_t *at = u->type == Y_SCALAR && u->s.n ?
-					    memchr(u->s.p, '@', u->s.n) :
-					    NULL;
+		const uint8_t *at = u->type == Y_SCALAR && u->s.n
+					    ? memchr(u->s.p, '@', u->s.n)
+					    : NULL;
 
 		if (!at || it->n_use == USE_MAX)
 			continue;
-		it->use[it->n_use] = strndup((const char *)u->s.p,
-					     (size_t)(at - u->s.p));
+		it->use[it->n_use] =
+			strndup((const char *)u->s.p, (size_t)(at - u->s.p));
 		if (!it->use[it->n_use++])
 			return E_NOMEM;
 	}
@@ -159,14 +163,13 @@ static int add_dir(struct set *s, const char *dir, bool given)
 	int rc = 0;
 
 	if (!h)
-		return errno == ENOTDIR ? E_NOTFOUND :
-					  err_sys(s->e, "%s", dir);
+		return errno == ENOTDIR ? E_NOTFOUND : err_sys(s->e, "%s", dir);
 	while (rc == 0 && (de = readdir(h))) {
 		if (!is_yaml(de->d_name))
 			continue;
 		if (n == MAX_FILES)
-			rc = err_set(s->e, E_LIMIT, 0,
-				     "%s: more than %d files", dir, MAX_FILES);
+			rc = err_set(s->e, E_LIMIT, 0, "%s: more than %d files",
+				     dir, MAX_FILES);
 		else if (asprintf(&name[n], "%s/%s", dir, de->d_name) < 0)
 			rc = no_memory(s->e);
 		else
@@ -211,10 +214,10 @@ static int add_missing(struct set *s)
 		if (!missing)
 			continue;
 		slash = strrchr(it->path, '/');
-		dir = slash ? strndup(it->path, (size_t)(slash - it->path)) :
-			      strdup(".");
-		rc = dir ? add_dir(s, *dir ? dir : "/", false) :
-			   no_memory(s->e);
+		dir = slash ? strndup(it->path, (size_t)(slash - it->path))
+			    : strdup(".");
+		rc = dir ? add_dir(s, *dir ? dir : "/", false)
+			 : no_memory(s->e);
 		free(dir);
 	}
 	return rc;
@@ -236,8 +239,8 @@ static int load(struct set *s, struct item *it, unsigned depth)
 		return 0;
 	if (it->state == BUSY || depth > MAX_USE_DEPTH) {
 		whole_file(s, it->path, 3212,
-			   it->state == BUSY ? "the file uses itself" :
-					       "libraries use each other more "
+			   it->state == BUSY ? "the file uses itself"
+					     : "libraries use each other more "
 					       "than 4 deep");
 		return 0;
 	}
@@ -268,8 +271,7 @@ static void check_ids(struct set *s)
 			const struct item *b = &s->src->v[k];
 
 			if (b->given && b->id && a->kind == b->kind &&
-			    a->kind == POL_LIBRARY &&
-			    strcmp(a->id, b->id) == 0)
+			    a->kind == POL_LIBRARY && strcmp(a->id, b->id) == 0)
 				whole_file(s, a->path, 3215,
 					   "another file has the same id");
 		}
@@ -378,8 +380,7 @@ void pol_files_free(struct pol_files *s)
 
 struct span pol_source(const struct pol_files *s, const char *path)
 {
-	const struct item *it = s->sources ? find_path(s->sources, path) :
-					     NULL;
+	const struct item *it = s->sources ? find_path(s->sources, path) : NULL;
 
 	return it ? span_of(it->p, it->n) : (struct span){0};
 }

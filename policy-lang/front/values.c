@@ -108,9 +108,9 @@ bool ph_rdn(const struct src *s, const struct ynode *n, const char **id)
 			continue;
 		/* Labels, unlike names, may begin with a digit. */
 		for (size_t k = from; k < i; k++)
-			ok = ok && (is_lower(n->s.p[k]) ||
-				    is_digit(n->s.p[k]) ||
-				    (n->s.p[k] == '-' && k > from));
+			ok = ok &&
+			     (is_lower(n->s.p[k]) || is_digit(n->s.p[k]) ||
+			      (n->s.p[k] == '-' && k > from));
 		ok = ok && i > from;
 		from = i + 1;
 	}
@@ -146,12 +146,15 @@ bool ph_meas(const struct src *s, const struct ynode *n, meas_set *m)
 	for (unsigned i = 0; i < MEAS_COUNT; i++)
 		names[i] = meas_name((enum meas)i);
 	near = nearest(n->s, names, MEAS_COUNT);
-	snprintf(hint, sizeof(hint), near ? "did you mean '%s'?" :
-		 "metergate-policy(5) lists them%s", near ? near : "");
+	snprintf(hint, sizeof(hint),
+		 near ? "did you mean '%s'?"
+		      : "metergate-policy(5) lists them%s",
+		 near ? near : "");
 	return refuse(s, n, 3201, "a measurement", hint);
 }
 
-/* --- addresses ----------------------------------------------------------------- */
+/* --- addresses
+ * ----------------------------------------------------------------- */
 
 static bool parse_addr(struct span t, struct net_addr *a, bool *v4)
 {
@@ -210,13 +213,13 @@ bool ph_cidr(const struct src *s, const struct ynode *n, struct pol_prefix *p)
 			      "write '203.0.113.0/28' or 'fd00::1/128'");
 	if (!slash)
 		return refuse(s, n, 3109, "an address with a length",
-			      v4 ? "add the length: /32 is one address" :
-				   "add the length: /128 is one address");
+			      v4 ? "add the length: /32 is one address"
+				 : "add the length: /128 is one address");
 	len = span_from(n->s, (size_t)(slash - n->s.p) + 1);
 	if (!small(len, v4 ? 32 : 128, &bits))
 		return refuse(s, n, 3109, "an address with a length",
-			      v4 ? "a length from 0 to 32" :
-				   "a length from 0 to 128");
+			      v4 ? "a length from 0 to 32"
+				 : "a length from 0 to 128");
 	if (!v4 && net_addr_is4(&p->addr))
 		return refuse(s, n, 3109, "an address with a length",
 			      "write IPv4 addresses as 192.0.2.1/32");
@@ -246,15 +249,16 @@ bool ph_port(const struct src *s, const struct ynode *n, struct pol_port *p)
 
 	if (!is_scalar(s, n))
 		return false;
-	p->proto = span_is(span_sub(n->s, 0, 4), "tcp/") ? 6 :
-		   span_is(span_sub(n->s, 0, 4), "udp/") ? 17 : 0;
+	p->proto = span_is(span_sub(n->s, 0, 4), "tcp/")   ? 6
+		   : span_is(span_sub(n->s, 0, 4), "udp/") ? 17
+							   : 0;
 	t = span_from(n->s, 4);
 	dash = t.n ? memchr(t.p, '-', t.n) : NULL;
 	if (!p->proto ||
 	    !small(span_sub(t, 0, dash ? (size_t)(dash - t.p) : t.n), 65535,
 		   &lo) ||
-	    (dash && !small(span_from(t, (size_t)(dash - t.p) + 1), 65535,
-			    &hi)))
+	    (dash &&
+	     !small(span_from(t, (size_t)(dash - t.p) + 1), 65535, &hi)))
 		return refuse(s, n, 3111, "a port",
 			      "write 'tcp/443' or 'udp/49152-65535'");
 	if (!dash)
@@ -280,9 +284,9 @@ bool ph_oid(const struct src *s, const struct ynode *n, struct span *oid)
 	len = snprintf(text, sizeof(text), "%s%.*s",
 		       n->s.p[0] == '.' ? branch : "", (int)n->s.n,
 		       (const char *)n->s.p);
-	len = len < (int)sizeof(text) ?
-		      oid_parse(span_str(text), out, sizeof(out)) :
-		      E_LIMIT;
+	len = len < (int)sizeof(text)
+		      ? oid_parse(span_str(text), out, sizeof(out))
+		      : E_LIMIT;
 	if (len <= 0)
 		return refuse(s, n, 3117, "an ApTitle",
 			      "digits and dots: '2.16.840.1.114223.7', or "
@@ -294,9 +298,10 @@ bool ph_oid(const struct src *s, const struct ynode *n, struct span *oid)
 
 static int hex(uint8_t c)
 {
-	return is_digit(c)	       ? c - '0' :
-	       c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return is_digit(c)            ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 bool ph_hex32(const struct src *s, const struct ynode *n, const char *prefix,
@@ -311,16 +316,17 @@ bool ph_hex32(const struct src *s, const struct ynode *n, const char *prefix,
 	if (t.n == 64 && span_is(span_sub(n->s, 0, skip), prefix)) {
 		size_t i = 0;
 
-		for (; i < 32 && hex(t.p[2 * i]) >= 0 &&
-		       hex(t.p[2 * i + 1]) >= 0; i++)
+		for (;
+		     i < 32 && hex(t.p[2 * i]) >= 0 && hex(t.p[2 * i + 1]) >= 0;
+		     i++)
 			out[i] = (uint8_t)(hex(t.p[2 * i]) << 4 |
 					   hex(t.p[2 * i + 1]));
 		if (i == 32)
 			return true;
 	}
 	return refuse(s, n, 3118, *prefix ? "a key" : "a digest",
-		      *prefix ? "write 'ed25519:' and 64 hex digits" :
-				"64 hex digits");
+		      *prefix ? "write 'ed25519:' and 64 hex digits"
+			      : "64 hex digits");
 }
 
 bool ph_mac(const struct src *s, const struct ynode *n, uint8_t mac[6])
@@ -347,7 +353,8 @@ bool ph_mac(const struct src *s, const struct ynode *n, uint8_t mac[6])
 	return true;
 }
 
-/* --- dates and numbers -------------------------------------------------------------- */
+/* --- dates and numbers
+ * -------------------------------------------------------------- */
 
 bool ph_date(const struct src *s, const struct ynode *n, int64_t *sec)
 {

@@ -25,7 +25,8 @@ struct tree {
 	bool fatal, oom;
 };
 
-/* --- the text as such ------------------------------------------------------ */
+/* --- the text as such ------------------------------------------------------
+ */
 
 static void complain(struct tree *t, struct diag_at at, uint16_t code,
 		     const char *hint, const char *text)
@@ -124,7 +125,8 @@ static struct diag_at at_mark(yaml_mark_t m)
 				1};
 }
 
-/* --- events to nodes --------------------------------------------------------- */
+/* --- events to nodes ---------------------------------------------------------
+ */
 
 static void fatal_at(struct tree *t, yaml_mark_t m, uint16_t code,
 		     const char *hint, const char *text)
@@ -180,8 +182,7 @@ static void check_key(struct tree *t, const struct ynode *map,
 		g = diag_add(t->d, DIAG_ERROR, 1105, t->path, at_node(key),
 			     "remove or rename one of them",
 			     "'%s' stands here twice", show(a, key->s));
-		diag_second(g, v->key->line, v->key->col,
-			    "the first is here");
+		diag_second(g, v->key->line, v->key->col, "the first is here");
 		break;
 	}
 }
@@ -322,8 +323,8 @@ static void scalar(struct tree *t, const yaml_event_t *ev)
 			complain(t, at_node(n), 1107, "remove the tag",
 				 "tags are not part of the language");
 	} else if (ev->end_mark.line == ev->start_mark.line) {
-		n->len = (uint32_t)(ev->end_mark.column -
-				    ev->start_mark.column);
+		n->len =
+			(uint32_t)(ev->end_mark.column - ev->start_mark.column);
 	}
 	check_value(t, n);
 	place(t, n);
@@ -371,14 +372,16 @@ static void event(struct tree *t, const yaml_event_t *ev)
 	case YAML_SEQUENCE_START_EVENT:
 		no_anchor(t, ev, ev->data.sequence_start.anchor,
 			  ev->data.sequence_start.tag);
-		open_node(t, ev, Y_SEQ, ev->data.sequence_start.style ==
-						YAML_FLOW_SEQUENCE_STYLE);
+		open_node(t, ev, Y_SEQ,
+			  ev->data.sequence_start.style ==
+				  YAML_FLOW_SEQUENCE_STYLE);
 		break;
 	case YAML_MAPPING_START_EVENT:
 		no_anchor(t, ev, ev->data.mapping_start.anchor,
 			  ev->data.mapping_start.tag);
-		open_node(t, ev, Y_MAP, ev->data.mapping_start.style ==
-						YAML_FLOW_MAPPING_STYLE);
+		open_node(t, ev, Y_MAP,
+			  ev->data.mapping_start.style ==
+				  YAML_FLOW_MAPPING_STYLE);
 		break;
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
@@ -398,8 +401,8 @@ static void syntax(struct tree *t)
 		t->fatal = t->oom = true;
 		return;
 	}
-	g = diag_add(t->d, DIAG_ERROR, 1114, t->path,
-		     at_mark(p->problem_mark), NULL, "not YAML: %s",
+	g = diag_add(t->d, DIAG_ERROR, 1114, t->path, at_mark(p->problem_mark),
+		     NULL, "not YAML: %s",
 		     p->problem ? p->problem : "unreadable");
 	if (p->context && p->context_mark.line + 1 > 0)
 		diag_second(g, (uint32_t)p->context_mark.line + 1,
@@ -428,8 +431,7 @@ static void parse(struct tree *t)
 int yaml_tree(struct ynode **root, struct pool *p, const char *path,
 	      struct span source, struct diags *d, struct err *e)
 {
-	struct tree t = {.pool = p, .d = d, .path = path,
-			 .src = source};
+	struct tree t = {.pool = p, .d = d, .path = path, .src = source};
 	size_t before = d->errors;
 
 	*root = NULL;
@@ -439,8 +441,9 @@ int yaml_tree(struct ynode **root, struct pool *p, const char *path,
 	if (!yaml_parser_initialize(&t.parser))
 		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
 	yaml_parser_set_encoding(&t.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&t.parser, source.n ? source.p :
-				     (const unsigned char *)"", source.n);
+	yaml_parser_set_input_string(
+		&t.parser, source.n ? source.p : (const unsigned char *)"",
+		source.n);
 	parse(&t);
 	yaml_parser_delete(&t.parser);
 	if (t.oom)
@@ -455,7 +458,8 @@ int yaml_tree(struct ynode **root, struct pool *p, const char *path,
 	return 0;
 }
 
-/* --- looking at a tree ---------------------------------------------------------- */
+/* --- looking at a tree
+ * ---------------------------------------------------------- */
 
 bool yaml_is(const struct ynode *n, const char *text)
 {
@@ -480,8 +484,8 @@ static int by_key(const void *a, const void *b)
 	size_t n = x->key->s.n < y->key->s.n ? x->key->s.n : y->key->s.n;
 	int c = n ? memcmp(x->key->s.p, y->key->s.p, n) : 0;
 
-	return c ? c : (x->key->s.n > y->key->s.n) -
-			       (x->key->s.n < y->key->s.n);
+	return c ? c
+		 : (x->key->s.n > y->key->s.n) - (x->key->s.n < y->key->s.n);
 }
 
 const struct ynode **yaml_sorted(struct pool *p, const struct ynode *map)

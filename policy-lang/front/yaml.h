@@ -14,20 +14,30 @@
 #include "policy-lang/front/pool.h"
 
 #define YAML_MAX_SOURCE (256u << 10) /* octets */
-#define YAML_MAX_DEPTH	16
+#define YAML_MAX_DEPTH  16
 #define YAML_MAX_SCALAR 4096 /* octets */
-#define YAML_MAX_KIDS	2048 /* entries of one mapping or sequence */
+#define YAML_MAX_KIDS   2048 /* entries of one mapping or sequence */
 
-enum ynode_type { Y_SCALAR, Y_MAP, Y_SEQ };
-enum ynode_style { Y_PLAIN, Y_SINGLE, Y_DOUBLE, Y_BLOCK, Y_FLOW };
+enum ynode_type {
+	Y_SCALAR,
+	Y_MAP,
+	Y_SEQ
+};
+enum ynode_style {
+	Y_PLAIN,
+	Y_SINGLE,
+	Y_DOUBLE,
+	Y_BLOCK,
+	Y_FLOW
+};
 
 struct ynode {
 	enum ynode_type type;
 	enum ynode_style style;
 	uint32_t line, col, len; /* 1-based, characters; of the first line */
-	size_t start, end;	 /* octets in the source; [start, end) */
-	struct span s;		 /* scalar: its value, terminated */
-	struct ynode *key;	 /* when it is a value in a mapping */
+	size_t start, end;       /* octets in the source; [start, end) */
+	struct span s;           /* scalar: its value, terminated */
+	struct ynode *key;       /* when it is a value in a mapping */
 	struct ynode *kids, *next;
 	uint32_t n_kids;
 };

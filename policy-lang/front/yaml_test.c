@@ -27,43 +27,45 @@ static void refuses(void **s)
 		const char *why, *text;
 		unsigned code, line, col;
 	} rows[] = {
-		{"not a mapping", "[a, b]\n", 1117, 1, 1},
-		{"empty", "", 1117, 1, 1},
-		{"a scalar", "a\n", 1117, 1, 1},
-		{"duplicate, flow", "a: {b: 1, b: 2}\n", 1105, 1, 11},
-		{"duplicate, quoted", "a: 1\n'a': 2\n", 1105, 2, 1},
-		{"duplicate, escaped", "a: 1\n\"\\x61\": 2\n", 1105, 2, 1},
-		{"alias", "a: &x 1\nb: *x\n", 1106, 1, 4},
-		{"anchor on a mapping", "a: &x {b: 1}\n", 1106, 1, 4},
-		{"tag", "a: !t 1\n", 1107, 1, 4},
-		{"bare tag", "a: ! 1\n", 1107, 1, 4},
-		{"tag on a sequence", "a: !t [1]\n", 1107, 1, 4},
-		{"directive", "%YAML 1.1\n---\na: 1\n", 1108, 1, 1},
-		{"documents", "a: 1\n---\nb: 2\n", 1109, 2, 1},
-		{"explicit key", "? a\n: 1\n", 1113, 1, 3},
-		{"explicit key, flow", "a: {? b : 1}\n", 1113, 1, 7},
-		{"key is a sequence", "a: {[b]: 1}\n", 1113, 1, 5},
-		{"empty key", "a: {\"\": 1}\n", 1113, 1, 5},
-		{"merge", "a:\n  <<: {b: 1}\n", 1118, 2, 3},
-		{"plain over lines", "a: b\n  c\n", 1112, 1, 4},
-		{"literal", "a: |\n  b\n", 1112, 1, 4},
-		{"folded", "a: >\n  b\n", 1112, 1, 4},
-		{"newline by escape", "a: \"b\\nc\"\n", 1104, 1, 4},
-		{"NUL by escape", "a: \"b\\0c\"\n", 1104, 1, 4},
-		{"tab", "a:\t1\n", 1103, 1, 3},
-		{"tab in a comment", "a: 1 #\tx\n", 1103, 1, 7},
-		{"carriage return", "a: 1\r\n", 1104, 1, 5},
-		{"NUL", "a: 1\x01", 1104, 1, 5},
-		{"bidi in a comment", "a: 1 # \xe2\x80\xae\n", 1104, 1, 8},
-		{"zero width joiner", "a: b\xe2\x80\x8d\n", 1104, 1, 5},
-		{"soft hyphen", "a: b\xc2\xad\n", 1104, 1, 5},
-		{"byte order mark inside", "a: \xef\xbb\xbf\n", 1104, 1, 4},
-		{"byte order mark", "\xef\xbb\xbf""a: 1\n", 1102, 1, 1},
-		{"overlong", "a: \xc0\xaf\n", 1101, 1, 4},
-		{"surrogate", "a: \xed\xa0\x80\n", 1101, 1, 4},
-		{"cut short", "a: \xe2\x82", 1101, 1, 4},
-		{"unbalanced", "a: [1\n", 1114, 2, 1},
-		{"bad indent", "a:\n  b: 1\n c: 2\n", 1114, 3, 2},
+		{"not a mapping",          "[a, b]\n",               1117, 1, 1 },
+		{"empty",                  "",                       1117, 1, 1 },
+		{"a scalar",               "a\n",                    1117, 1, 1 },
+		{"duplicate, flow",        "a: {b: 1, b: 2}\n",      1105, 1, 11},
+		{"duplicate, quoted",      "a: 1\n'a': 2\n",         1105, 2, 1 },
+		{"duplicate, escaped",     "a: 1\n\"\\x61\": 2\n",   1105, 2, 1 },
+		{"alias",                  "a: &x 1\nb: *x\n",       1106, 1, 4 },
+		{"anchor on a mapping",    "a: &x {b: 1}\n",         1106, 1, 4 },
+		{"tag",                    "a: !t 1\n",              1107, 1, 4 },
+		{"bare tag",               "a: ! 1\n",               1107, 1, 4 },
+		{"tag on a sequence",      "a: !t [1]\n",            1107, 1, 4 },
+		{"directive",              "%YAML 1.1\n---\na: 1\n", 1108, 1, 1 },
+		{"documents",              "a: 1\n---\nb: 2\n",      1109, 2, 1 },
+		{"explicit key",           "? a\n: 1\n",             1113, 1, 3 },
+		{"explicit key, flow",     "a: {? b : 1}\n",         1113, 1, 7 },
+		{"key is a sequence",      "a: {[b]: 1}\n",          1113, 1, 5 },
+		{"empty key",              "a: {\"\": 1}\n",         1113, 1, 5 },
+		{"merge",                  "a:\n  <<: {b: 1}\n",     1118, 2, 3 },
+		{"plain over lines",       "a: b\n  c\n",            1112, 1, 4 },
+		{"literal",                "a: |\n  b\n",            1112, 1, 4 },
+		{"folded",                 "a: >\n  b\n",            1112, 1, 4 },
+		{"newline by escape",      "a: \"b\\nc\"\n",         1104, 1, 4 },
+		{"NUL by escape",          "a: \"b\\0c\"\n",         1104, 1, 4 },
+		{"tab",                    "a:\t1\n",                1103, 1, 3 },
+		{"tab in a comment",       "a: 1 #\tx\n",            1103, 1, 7 },
+		{"carriage return",        "a: 1\r\n",               1104, 1, 5 },
+		{"NUL",                    "a: 1\x01",               1104, 1, 5 },
+		{"bidi in a comment",      "a: 1 # \xe2\x80\xae\n",  1104, 1, 8 },
+		{"zero width joiner",      "a: b\xe2\x80\x8d\n",     1104, 1, 5 },
+		{"soft hyphen",            "a: b\xc2\xad\n",         1104, 1, 5 },
+		{"byte order mark inside", "a: \xef\xbb\xbf\n",      1104, 1, 4 },
+		{"byte order mark",
+		 "\xef\xbb\xbf"
+		 "a: 1\n",					   1102, 1, 1 },
+		{"overlong",               "a: \xc0\xaf\n",          1101, 1, 4 },
+		{"surrogate",              "a: \xed\xa0\x80\n",      1101, 1, 4 },
+		{"cut short",              "a: \xe2\x82",            1101, 1, 4 },
+		{"unbalanced",             "a: [1\n",                1114, 2, 1 },
+		{"bad indent",             "a:\n  b: 1\n c: 2\n",    1114, 3, 2 },
 	};
 	struct diags *d = calloc(1, sizeof(*d));
 
@@ -145,10 +147,10 @@ static void bounds(void **s)
 	/* a scalar of 4 KiB, and one octet more */
 	memcpy(buf, "a: ", 3);
 	memset(buf + 3, 'b', YAML_MAX_SCALAR + 1);
-	assert_int_equal(parse(&root, &p, span_of(buf, 3 + YAML_MAX_SCALAR),
-			       d), 0);
-	assert_int_equal(parse(&root, &p, span_of(buf, 4 + YAML_MAX_SCALAR),
-			       d), E_SYNTAX);
+	assert_int_equal(parse(&root, &p, span_of(buf, 3 + YAML_MAX_SCALAR), d),
+			 0);
+	assert_int_equal(parse(&root, &p, span_of(buf, 4 + YAML_MAX_SCALAR), d),
+			 E_SYNTAX);
 	assert_int_equal(d->d[0].code, 1111);
 	/* entries of one sequence */
 	n = (size_t)sprintf(buf, "a: [");
@@ -163,10 +165,9 @@ static void bounds(void **s)
 	/* a file of 256 KiB */
 	memset(buf, '#', YAML_MAX_SOURCE + 1);
 	memcpy(buf, "a: 1\n", 5);
-	assert_int_equal(parse(&root, &p, span_of(buf, YAML_MAX_SOURCE), d),
-			 0);
-	assert_int_equal(parse(&root, &p, span_of(buf, YAML_MAX_SOURCE + 1),
-			       d), E_SYNTAX);
+	assert_int_equal(parse(&root, &p, span_of(buf, YAML_MAX_SOURCE), d), 0);
+	assert_int_equal(parse(&root, &p, span_of(buf, YAML_MAX_SOURCE + 1), d),
+			 E_SYNTAX);
 	assert_int_equal(d->d[0].code, 1111);
 	pool_free(&p);
 	free(d);
@@ -179,15 +180,15 @@ static void canonical_form(void **s)
 		const char *why, *a, *b;
 		bool same;
 	} rows[] = {
-		{"order of keys", "a: 1\nb: {c: 2, d: 3}\n",
-		 "b:\n  d: 3\n  c: 2\na: 1\n", true},
-		{"styles", "a: '1'\n", "a: \"1\"\n", true},
-		{"comments", "a: 1 # x\n", "# y\na: 1\n", true},
-		{"order of a sequence", "a: [1, 2]\n", "a: [2, 1]\n", false},
-		{"a scalar and a sequence", "a: 1\n", "a: [1]\n", false},
-		{"boundaries", "a: [bc, d]\n", "a: [b, cd]\n", false},
-		{"empty ones", "a: {}\n", "a: []\n", false},
-		{"nesting", "a: [[1], 2]\n", "a: [[1, 2]]\n", false},
+		{"order of keys",           "a: 1\nb: {c: 2, d: 3}\n",
+		 "b:\n  d: 3\n  c: 2\na: 1\n",                                          true },
+		{"styles",                  "a: '1'\n",                "a: \"1\"\n",    true },
+		{"comments",                "a: 1 # x\n",              "# y\na: 1\n",   true },
+		{"order of a sequence",     "a: [1, 2]\n",             "a: [2, 1]\n",   false},
+		{"a scalar and a sequence", "a: 1\n",                  "a: [1]\n",      false},
+		{"boundaries",              "a: [bc, d]\n",            "a: [b, cd]\n",  false},
+		{"empty ones",              "a: {}\n",                 "a: []\n",       false},
+		{"nesting",                 "a: [[1], 2]\n",           "a: [[1, 2]]\n", false},
 	};
 	struct diags *d = calloc(1, sizeof(*d));
 
