@@ -18,7 +18,7 @@ static const char *const security_names[] = {"clear", "authenticated",
 
 /* Facts that say what is disclosed: shown by eve_disclosure, in this order. */
 static const enum field disclosure[] = {
-	F_MEASUREMENT, F_GRANULARITY, F_READINGS, F_VALUES,
+	F_MEASUREMENT, F_ASKS_FOR, F_GRANULARITY, F_READINGS, F_VALUES,
 	F_OLDEST,      F_NEWEST,      F_SPAN_S,	  F_RES_STEP,
 	F_RES_UNIT,    F_CHANNELS,    F_VALUE_MIN, F_VALUE_MAX,
 };

@@ -50,10 +50,12 @@ static void text_obs(struct wbuf *w, const struct obs *o)
 		wbuf_u8(w, ' ');
 		wbuf_put(w, object);
 	}
-	if (obs_has(o, F_MEASUREMENT)) {
+	if (obs_has(o, F_MEASUREMENT) || obs_has(o, F_ASKS_FOR)) {
+		uint64_t asked = obs_get(o, F_ASKS_FOR, 0);
+
 		wbuf_u8(w, ' ');
 		eve_str(w, meas_text(buf, sizeof(buf),
-				   obs_get(o, F_MEASUREMENT, 0)));
+				   obs_get(o, F_MEASUREMENT, asked)));
 	}
 	if (obs_has(o, F_READINGS)) {
 		eve_str(w, ", ");

@@ -571,7 +571,7 @@ void c1219_describe_request(const struct c1219_shape *s,
 {
 	uint16_t t = part->table;
 
-	obs_u64(o, F_MEASUREMENT,
+	obs_u64(o, F_ASKS_FOR,
 		t == TBL_PRESENT_REG ? present_meas(s, p) : c1219_meas(t, p));
 	if (t >= TBL_LP_FIRST && t <= TBL_LP_LAST) {
 		uint32_t len_s = interval_of(s, t, p);

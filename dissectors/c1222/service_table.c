@@ -72,15 +72,10 @@ static void keep_data(struct rd *r, const struct c1219_part *p,
 	r->x->data = data;
 }
 
-static void state_default(struct rd *r)
-{
-	/* No number: it may be any table. */
-	obs_u64(r->o, F_MEASUREMENT, MEAS_BIT(MEAS_UNKNOWN_TABLE));
-}
-
 int table_read_default(struct rd *r)
 {
-	state_default(r);
+	/* No number: it may be any table. */
+	obs_u64(r->o, F_ASKS_FOR, MEAS_BIT(MEAS_UNKNOWN_TABLE));
 	return rd_done(r, "default read: parameters");
 }
 
@@ -264,7 +259,7 @@ int table_ok_read(struct rd *r)
 		return rc;
 	if (!table_is_named(r->req)) {
 		obs_span(r->o, F_DATA, data);
-		state_default(r);
+		obs_u64(r->o, F_MEASUREMENT, MEAS_BIT(MEAS_UNKNOWN_TABLE));
 		return 0;
 	}
 	rc = table_requested(r, &p);

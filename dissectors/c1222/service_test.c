@@ -398,7 +398,7 @@ static void facts(void **state)
 	assert_true(obs_has(&v[0], F_PENDING));
 
 	assert_int_equal(run(&x, &out, &a, "3e", NULL, &req, &e), 0);
-	assert_int_equal(obs_get(&v[0], F_MEASUREMENT, 0),
+	assert_int_equal(obs_get(&v[0], F_ASKS_FOR, 0),
 			 MEAS_BIT(MEAS_UNKNOWN_TABLE));
 }
 

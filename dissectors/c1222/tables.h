@@ -91,8 +91,8 @@ void c1219_describe(const struct c1219_shape *s, const struct c1219_part *part,
 		    struct span data, const struct c1222_profile *p,
 		    struct obs *o);
 
-/* For requests, where there is no data yet: MEASUREMENT (and GRANULARITY of
- * interval tables whose shape is known). */
+/* For requests, which carry no data themselves: ASKS_FOR, and GRANULARITY of
+ * interval tables whose shape is known. */
 void c1219_describe_request(const struct c1219_shape *s,
 			    const struct c1219_part *part,
 			    const struct c1222_profile *p, struct obs *o);

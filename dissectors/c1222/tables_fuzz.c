@@ -127,7 +127,7 @@ static void one(struct c1219_shape *s, uint8_t flags,
 	/* The request promises no less than the answer gives, except where
 	 * nothing in the answer could be told apart. */
 	assert((obs_get(&a, F_MEASUREMENT, 0) &
-		~obs_get(&r, F_MEASUREMENT, 0)) == 0);
+		~obs_get(&r, F_ASKS_FOR, 0)) == 0);
 	check_values(s, part, data);
 	if (c1219_proc_request(s, data, &proc, NULL) == 0)
 		assert(proc.id < 4096 && proc.selector <= 3);

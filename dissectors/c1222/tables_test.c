@@ -593,7 +593,7 @@ static const char *facts(const struct obs *o, char *buf, size_t cap)
 		const struct fact *f = &o->f[i];
 		char types[MEAS_TEXT];
 
-		if (f->field == F_MEASUREMENT)
+		if (f->field == F_MEASUREMENT || f->field == F_ASKS_FOR)
 			n += (size_t)snprintf(buf + n, cap - n, "%s",
 					      meas_text(types, sizeof(types),
 							f->u));

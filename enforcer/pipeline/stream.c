@@ -612,7 +612,9 @@ static enum reason check_open(struct work *w, struct side *me,
 		return REASON_TCP_CLOSED;
 	if (w->f->tcp != TCP_OPEN && w->f->tcp != TCP_CLOSED)
 		return REASON_TCP_HANDSHAKE;
-	if (diff(t->ack, you->judged) > 0)
+	/* Held octets count as sent: a capture has their acknowledgements,
+	 * and they let nothing out. */
+	if (diff(t->ack, you->nxt) > 0)
 		return REASON_TCP_ACK;
 	if (me->has_ts && t->has_ts && diff(t->tsval, me->tsval) < 0)
 		return REASON_TCP_TIMESTAMP;
