@@ -200,8 +200,7 @@ static struct pol_file *read_step(const struct args *a)
 	return f;
 }
 
-/* --- what went before
- * -------------------------------------------------------------------- */
+/* --- what went before ---------------------------------------------------- */
 
 /* The step's message as a selection of just that. */
 static struct pol_obs_match just(const struct pol_step_src *step)
@@ -368,9 +367,7 @@ static void assume_states(struct scene *s, const struct pol_step_src *step)
 	}
 }
 
-/* --- the command
- * -----------------------------------------------------------------------------
- */
+/* --- the command --------------------------------------------------------- */
 
 static int run(struct scene *s, const struct args *a, const struct pol_file *q)
 {

@@ -13,8 +13,7 @@ struct tally {
 	bool json;
 };
 
-/* --- saying what happened
- * --------------------------------------------------------------- */
+/* --- saying what happened ------------------------------------------------ */
 
 static void fail(struct tally *t, const struct pol_file *f, struct pol_pos pos,
 		 const char *test, const char *text)
@@ -83,9 +82,7 @@ static void got_text(char *buf, size_t cap, const struct pol_decision *d)
 		snprintf(buf + n, cap - n, " (%s)", d->text);
 }
 
-/* --- one step
- * ------------------------------------------------------------------------------
- */
+/* --- one step ------------------------------------------------------------ */
 
 /* Is who the name of a rule, layer, policy or machine that decided? */
 static bool decided(const struct scene *s, const struct pol_decision *d,
@@ -162,9 +159,7 @@ static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
 	return 0;
 }
 
-/* --- one test
- * --------------------------------------------------------------------------------
- */
+/* --- one test ------------------------------------------------------------ */
 
 /* Without a time of its own a test runs at noon of the first valid day. */
 static struct wall start_of(const struct scene *s, const struct pol_file *f,
@@ -183,16 +178,80 @@ static struct wall start_of(const struct scene *s, const struct pol_file *f,
 	return (struct wall){.us = (from + 43200) * US_PER_S, .trusted = true};
 }
 
-static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
-		     const struct pol_test_src *test)
+static void in_dir_of(char *buf, size_t cap, const char *file,
+		      const char *name)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (!slash || name[0] == '/')
+		snprintf(buf, cap, "%s", name);
+	else
+		snprintf(buf, cap, "%.*s/%s", (int)(slash - file), file, name);
+}
+
+/* How many of a reason the test expects: none, where it says nothing. */
+static uint64_t expected_of(const struct pol_test_src *test, enum reason r)
+{
+	for (size_t i = 0; i < test->n_expect_deny; i++) {
+		if (test->expect_deny[i].reason == r)
+			return test->expect_deny[i].n;
+	}
+	return 0;
+}
+
+static void run_pcap(struct tally *t, struct scene *s,
+		     const struct pol_file *f, const struct pol_test_src *test)
+{
+	struct pcap_counts *c = calloc(1, sizeof(*c));
+	char pcap[1024], keys[1024] = "", text[700];
+	struct err e = {0};
+	size_t n = 0;
+
+	in_dir_of(pcap, sizeof(pcap), f->path, test->pcap);
+	if (test->keys)
+		in_dir_of(keys, sizeof(keys), f->path, test->keys);
+	if (!c || scene_reset(s, start_of(s, f, test), &e) ||
+	    scene_given(s, test, f->vm, &e) ||
+	    pcap_play(s, test, pcap, test->keys ? keys : NULL, c, &e)) {
+		fail(t, f, test->pos, test->id, c ? e.text : "out of memory");
+		free(c);
+		return;
+	}
+	if (test->expect_permit >= 0 &&
+	    c->permit != (uint64_t)test->expect_permit)
+		n = (size_t)snprintf(text, sizeof(text),
+				     "expected %lld permitted, got %llu; ",
+				     (long long)test->expect_permit,
+				     (unsigned long long)c->permit);
+	for (unsigned r = 1; r < REASON_COUNT && n + 80 < sizeof(text); r++) {
+		uint64_t want = expected_of(test, (enum reason)r);
+
+		if (c->deny[r] != want)
+			n += (size_t)snprintf(
+				text + n, sizeof(text) - n,
+				"expected %llu %s, got %llu; ",
+				(unsigned long long)want,
+				reason_text((enum reason)r),
+				(unsigned long long)c->deny[r]);
+	}
+	free(c);
+	if (n < 2) {
+		t->passed++;
+		return;
+	}
+	text[n - 2] = 0;
+	fail(t, f, test->pos, test->id, text);
+}
+
+static void run_test(struct tally *t, struct scene *s,
+		     const struct pol_file *f, const struct pol_test_src *test)
 {
 	uint64_t *ids;
 	struct err e = {0};
 	int bad = 0;
 
 	if (test->pcap) {
-		fail(t, f, test->pos, test->id,
-		     "tests of captures are not supported by this polc");
+		run_pcap(t, s, f, test);
 		return;
 	}
 	ids = calloc(test->n_step + 1, sizeof(*ids));
@@ -208,8 +267,7 @@ static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
 	t->passed += !bad;
 }
 
-/* --- which files play together
- * ---------------------------------------------------------------- */
+/* --- which files play together ------------------------------------------- */
 
 static bool plays(const struct pol_file *f, const struct pol_file *with)
 {
@@ -257,16 +315,6 @@ static int run_file(struct tally *t, const struct pol_file *f,
 		run_test(t, &s, f, &f->test[i]);
 	scene_free(&s);
 	return 0;
-}
-
-static void in_dir_of(char *buf, size_t cap, const char *file, const char *name)
-{
-	const char *slash = strrchr(file, '/');
-
-	if (!slash || name[0] == '/')
-		snprintf(buf, cap, "%s", name);
-	else
-		snprintf(buf, cap, "%.*s/%s", (int)(slash - file), file, name);
 }
 
 static int report(struct diags *d, const struct pol_files *files, int rc,

@@ -78,6 +78,15 @@ int scene_message(const struct scene *s, const struct pol_step_src *step,
 /* Judge, charge, commit or abort. */
 void scene_judge(struct scene *s, const struct pol_msg *m,
 		 struct pol_decision *d);
+/* pcap.c: a capture through the gateway's pipeline. */
+struct pcap_counts {
+	uint64_t permit, deny[REASON_COUNT]; /* observations */
+};
+/* Plays it in a scene that was reset; keys may be NULL. */
+int pcap_play(struct scene *s, const struct pol_test_src *t, const char *pcap,
+	      const char *keys, struct pcap_counts *counts, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* "2026-04-07T00:40" in the zone, or an RFC 3339 time stamp. */
 bool scene_time(const struct scene *s, const char *text, struct wall *out);
 

@@ -9,8 +9,7 @@
 /* Any moment will do; it must be the same one always. */
 #define START_MONO_NS (1000 * NS_PER_S)
 
-/* --- composing
- * ---------------------------------------------------------------------- */
+/* --- composing ----------------------------------------------------------- */
 
 static int add_image(struct scene *s, const struct pol_file *f, struct err *e)
 {
@@ -75,9 +74,7 @@ const struct pol_file *scene_policy(const struct scene *s, const char *vm)
 	return NULL;
 }
 
-/* --- time
- * ---------------------------------------------------------------------------
- */
+/* --- time ---------------------------------------------------------------- */
 
 /* The C library knows zones only through its environment. */
 static void use_zone(const char *zone)
@@ -162,8 +159,7 @@ int scene_reset(struct scene *s, struct wall at, struct err *e)
 	return 0;
 }
 
-/* --- given
- * -------------------------------------------------------------------------- */
+/* --- given --------------------------------------------------------------- */
 
 static int machine_of(const struct scene *s, const char *vm, struct err *e)
 {
@@ -231,8 +227,7 @@ int scene_given(struct scene *s, const struct pol_test_src *t, const char *vm,
 	return rc;
 }
 
-/* --- messages
- * ------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------ */
 
 static const struct pol_party_src *party_of(const struct pol_file *f,
 					    const char *name)

@@ -75,8 +75,7 @@ int64_t sustained_ns(const struct pol_rule_src *rule)
 	return best;
 }
 
-/* --- overlap
- * ------------------------------------------------------------------------ */
+/* --- overlap ------------------------------------------------------------- */
 
 static bool selections_meet(const struct pol_rule_src *a,
 			    const struct pol_rule_src *b)
@@ -138,8 +137,7 @@ static void overlap(struct rd *r, const struct pol_rule_src *a,
 	diag_second(g, a->pos.line, a->pos.col, "'%s' is here", a->id);
 }
 
-/* --- rules that can never permit
- * ------------------------------------------------------ */
+/* --- rules that can never permit ----------------------------------------- */
 
 static bool denial_covers(const struct pol_rule_src *deny,
 			  const struct pol_rule_src *rule)
@@ -229,8 +227,7 @@ static void check_answer(struct rd *r, const struct pol_rule_src *rule,
 		     "'%s' answers '%s', %s", rule->id, asked->id, why);
 }
 
-/* --- limits that say nothing
- * ------------------------------------------------------------- */
+/* --- limits that say nothing --------------------------------------------- */
 
 static bool counts_same(const struct pol_limit_phrase *a,
 			const struct pol_limit_phrase *b)
@@ -277,8 +274,7 @@ static void check_limits(struct rd *r, const struct pol_rule_src *rule)
 	}
 }
 
-/* --- what a disclosing rule must say
- * --------------------------------------------------------- */
+/* --- what a disclosing rule must say ------------------------------------- */
 
 static meas_set series(meas_set m)
 {

@@ -43,8 +43,7 @@ struct about {
 	unsigned flags;
 };
 
-/* --- comments
- * ------------------------------------------------------------------------ */
+/* --- comments ------------------------------------------------------------ */
 
 static size_t scalar_count(const struct ynode *n)
 {
@@ -137,8 +136,7 @@ static bool is_block(const struct fmt *f, const struct ynode *n)
 	return n->type != Y_SCALAR && n->n_kids > 0 && !is_flow(f, n);
 }
 
-/* --- entries
- * -------------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------- */
 
 static size_t node_count(const struct ynode *n)
 {
@@ -213,9 +211,7 @@ static void attach(struct fmt *f)
 	}
 }
 
-/* --- writing
- * -----------------------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------- */
 
 static void put(struct fmt *f, const void *p, size_t n)
 {
@@ -431,9 +427,7 @@ static void put_block(struct fmt *f, const struct ynode *n, unsigned indent,
 	}
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------
- */
+/* --- the whole ----------------------------------------------------------- */
 
 static struct about about_file(const struct ynode *root)
 {

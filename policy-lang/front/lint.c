@@ -236,8 +236,7 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 		     "'%s' lets every meter call at the same moment", rule->id);
 }
 
-/* --- between rules
- * ------------------------------------------------------------------- */
+/* --- between rules ------------------------------------------------------- */
 
 static bool same_recipient(const struct pol_file *f,
 			   const struct pol_rule_src *a,

@@ -5,8 +5,7 @@
 
 #define GLOB_MAX 160 /* octets of a pattern; longer ones never meet */
 
-/* --- globs
- * ------------------------------------------------------------------------ */
+/* --- globs --------------------------------------------------------------- */
 
 struct elem {
 	char c;     /* 0: a star */
@@ -112,8 +111,7 @@ bool glob_covers(const char *a, const char *b)
 	       memcmp(a, b, lit) == 0;
 }
 
-/* --- who
- * -------------------------------------------------------------------------- */
+/* --- who ----------------------------------------------------------------- */
 
 bool dir_meet(enum pol_dirsel a, enum pol_dirsel b)
 {
@@ -212,9 +210,7 @@ bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b)
 			   b->n_operator);
 }
 
-/* --- what
- * ---------------------------------------------------------------------------
- */
+/* --- what ---------------------------------------------------------------- */
 
 static bool has_kind(const struct pol_kinds *k, unsigned i)
 {

@@ -183,8 +183,7 @@ bool ph_granularity(const struct src *s, const struct ynode *n, int64_t *lo,
 	return true;
 }
 
-/* --- actions, hours, expectations
- * ------------------------------------------------ */
+/* --- actions, hours, expectations ---------------------------------------- */
 
 bool ph_action(const struct src *s, const struct ynode *n,
 	       struct pol_action_src *a)

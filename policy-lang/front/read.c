@@ -25,8 +25,7 @@ const struct word kind_words[] = {
 	{NULL,       0           },
 };
 
-/* --- header
- * ---------------------------------------------------------------------- */
+/* --- header -------------------------------------------------------------- */
 
 static void get_version(struct rd *r, const struct ynode *v, void *at)
 {
@@ -63,8 +62,7 @@ static void get_valid(struct rd *r, const struct ynode *v, void *at)
 		    "the day after the last day", "ends before it begins");
 }
 
-/* --- use
- * -------------------------------------------------------------------------- */
+/* --- use ----------------------------------------------------------------- */
 
 static const struct pol_file *find_lib(const struct pol_lib *libs,
 				       struct span id)
@@ -146,8 +144,7 @@ const struct pol_file *use_find(const struct rd *r, struct span ref,
 	return NULL;
 }
 
-/* --- baseline's own
- * ----------------------------------------------------------------------- */
+/* --- baseline's own ------------------------------------------------------ */
 
 static const struct key consent_rule_rows[] = {
 	{"measurement", KEY_REQUIRED,
@@ -223,9 +220,7 @@ static void get_widening(struct rd *r, const struct ynode *v, void *at)
 	read_map(r, v, &widening_keys, at);
 }
 
-/* --- customer
- * -------------------------------------------------------------------------------
- */
+/* --- customer ------------------------------------------------------------ */
 
 static void get_answers(struct rd *r, const struct ynode *v, void *at)
 {
@@ -243,9 +238,7 @@ static void get_policies(struct rd *r, const struct ynode *v, void *at)
 	f->test_policy = text_list(r, v, false, ph_plain, &f->n_test_policy);
 }
 
-/* --- the files
- * --------------------------------------------------------------------------------
- */
+/* --- the files ----------------------------------------------------------- */
 
 #define HEADER                                                                 \
 	{"polc", KEY_REQUIRED, 0, get_version, NULL},                          \

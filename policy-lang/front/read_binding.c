@@ -5,8 +5,7 @@
 #define MAX_MACHINES 16
 #define MAX_KEYS     64
 
-/* --- meter profiles
- * ------------------------------------------------------------------ */
+/* --- meter profiles ------------------------------------------------------ */
 
 /* A mapping from table numbers: calls one for each. */
 static void by_table(struct rd *r, const struct ynode *v, uint32_t lo,
@@ -107,9 +106,7 @@ void get_profiles(struct rd *r, const struct ynode *v, void *at)
 	f->n_named_profile = n;
 }
 
-/* --- binding
- * ----------------------------------------------------------------------------
- */
+/* --- binding ------------------------------------------------------------- */
 
 static void meter_zone(struct rd *r, const struct ynode *v, void *at)
 {

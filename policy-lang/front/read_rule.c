@@ -10,8 +10,7 @@
 
 #define RULE(m) offsetof(struct pol_rule_src, m)
 
-/* --- data
- * -------------------------------------------------------------------------- */
+/* --- data ---------------------------------------------------------------- */
 
 static struct pol_pos pos_of(const struct ynode *v)
 {
@@ -158,9 +157,7 @@ static void rule_deny_data(struct rd *r, const struct ynode *v, void *at)
 	read_data(r, v, &((struct pol_rule_src *)at)->data, &deny_data_keys);
 }
 
-/* --- when
- * ------------------------------------------------------------------------------
- */
+/* --- when ---------------------------------------------------------------- */
 
 static void when_between(struct rd *r, const struct ynode *v, void *at)
 {
@@ -220,8 +217,7 @@ static void rule_when(struct rd *r, const struct ynode *v, void *at)
 		    "the slot is longer than the window");
 }
 
-/* --- lists of names
- * ------------------------------------------------------------------------ */
+/* --- lists of names ------------------------------------------------------ */
 
 static int u16_order(const void *a, const void *b)
 {
@@ -322,8 +318,7 @@ static void rule_forbids(struct rd *r, const struct ynode *v, void *at)
 	rule->forbids = state_list(r, v, &rule->n_forbids);
 }
 
-/* --- the other members
- * ------------------------------------------------------------------------ */
+/* --- the other members --------------------------------------------------- */
 
 static void rule_match(struct rd *r, const struct ynode *v, void *at)
 {
@@ -461,9 +456,7 @@ static const struct key restriction_rows[] = {
 };
 const struct keys restriction_keys = KEYS("a restriction", restriction_rows);
 
-/* --- rules as a whole
- * ---------------------------------------------------------------------------
- */
+/* --- rules as a whole ---------------------------------------------------- */
 
 static void check_denial(struct rd *r, const struct ynode *v)
 {

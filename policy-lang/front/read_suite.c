@@ -13,8 +13,7 @@ static struct pol_pos pos_of(const struct ynode *v)
 	return (struct pol_pos){v->line, v->col};
 }
 
-/* --- what a step's message carried
- * ------------------------------------------------- */
+/* --- what a step's message carried --------------------------------------- */
 
 static void seen_gran(struct rd *r, const struct ynode *v, void *at)
 {
@@ -95,8 +94,7 @@ static void step_data(struct rd *r, const struct ynode *v, void *at)
 		    "the oldest value is younger than the newest");
 }
 
-/* --- the step itself
- * ----------------------------------------------------------------- */
+/* --- the step itself ----------------------------------------------------- */
 
 static void step_dir(struct rd *r, const struct ynode *v, void *at)
 {
@@ -197,8 +195,7 @@ static const struct key step_rows[] = {
 };
 const struct keys step_keys = KEYS("a step", step_rows);
 
-/* --- fixtures
- * ------------------------------------------------------------------------- */
+/* --- fixtures ------------------------------------------------------------ */
 
 static void append(struct ynode *map, struct ynode ***tail, struct ynode *v)
 {
@@ -331,9 +328,7 @@ static void check_fixtures(struct rd *r)
 	}
 }
 
-/* --- tests
- * --------------------------------------------------------------------------------
- */
+/* --- tests --------------------------------------------------------------- */
 
 #define TEST(m) offsetof(struct pol_test_src, m)
 
@@ -507,9 +502,7 @@ void read_tests(struct rd *r)
 	r->f->n_test = n;
 }
 
-/* --- assertions
- * ------------------------------------------------------------------------------
- */
+/* --- assertions ---------------------------------------------------------- */
 
 #define ASSERT_OFF(m) offsetof(struct pol_assert_src, m)
 

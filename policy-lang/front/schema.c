@@ -244,8 +244,7 @@ const char *const *text_list(struct rd *r, const struct ynode *v, bool one_ok,
 	return list;
 }
 
-/* --- single members
- * ------------------------------------------------------------ */
+/* --- single members ------------------------------------------------------ */
 
 #define TEXT_MAX_CHARS 160
 
@@ -425,8 +424,7 @@ uint32_t read_roles(struct rd *r, const struct ynode *v)
 	return set;
 }
 
-/* --- party selectors
- * ------------------------------------------------------------ */
+/* --- party selectors ----------------------------------------------------- */
 
 static void sel_role(struct rd *r, const struct ynode *v, void *at)
 {

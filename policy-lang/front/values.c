@@ -153,8 +153,7 @@ bool ph_meas(const struct src *s, const struct ynode *n, meas_set *m)
 	return refuse(s, n, 3201, "a measurement", hint);
 }
 
-/* --- addresses
- * ----------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------- */
 
 static bool parse_addr(struct span t, struct net_addr *a, bool *v4)
 {
@@ -353,8 +352,7 @@ bool ph_mac(const struct src *s, const struct ynode *n, uint8_t mac[6])
 	return true;
 }
 
-/* --- dates and numbers
- * -------------------------------------------------------------- */
+/* --- dates and numbers --------------------------------------------------- */
 
 bool ph_date(const struct src *s, const struct ynode *n, int64_t *sec)
 {

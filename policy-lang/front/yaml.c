@@ -458,8 +458,7 @@ int yaml_tree(struct ynode **root, struct pool *p, const char *path,
 	return 0;
 }
 
-/* --- looking at a tree
- * ---------------------------------------------------------- */
+/* --- looking at a tree --------------------------------------------------- */
 
 bool yaml_is(const struct ynode *n, const char *text)
 {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of captures: the pipeline of the gateway, and how it decided. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "crypto/aes.h"
+#include "dissectors/c1222/c1222.h"
+#include "enforcer/capture.h"
+#include "enforcer/capture_clock.h"
+#include "enforcer/capture_guest.h"
+#include "policy-lang/front/keys.h"
+#include "policy-lang/polc.h"
+
+#define MAX_GUESTS 16
+
+_Static_assert(POL_KEY_TITLE == C1222_OID_MAX, "titles differ in size");
+
+struct player {
+	struct c1222_conf c1222;
+	struct c1222_key *keys;
+	struct pipeline_guest guest[MAX_GUESTS];
+	struct pipeline *pipeline;
+	struct capture_clock clock;
+	struct pcap_counts *counts;
+};
+
+static void on_verdict(void *arg, uint64_t id, enum packet_verdict v,
+		       enum reason why)
+{
+	(void)arg, (void)id, (void)v, (void)why;
+}
+
+/* Observations are counted, not packets; what was refused below policy too. */
+static void on_event(void *arg, const struct event *ev)
+{
+	struct player *p = arg;
+
+	if (ev->type == EV_DECISION && ev->verdict == VERDICT_ALLOW)
+		p->counts->permit++;
+	else if ((ev->type == EV_VIOLATION || ev->type == EV_ANOMALY) &&
+		 ev->verdict == VERDICT_DENY && ev->reason < REASON_COUNT)
+		p->counts->deny[ev->reason]++;
+}
+
+static int take_keys(struct player *p, const char *path, struct err *e)
+{
+	struct pol_keys read;
+	int rc = pol_read_keys(&read, path, e);
+
+	if (rc)
+		return rc;
+	p->keys = calloc(read.n + 1, sizeof(*p->keys));
+	p->c1222.aes = aes128_new();
+	if (!p->keys || !p->c1222.aes)
+		rc = err_set(e, E_NOMEM, 0, "out of memory");
+	for (size_t i = 0; i < read.n && rc == 0; i++) {
+		memcpy(p->keys[i].title, read.v[i].title, read.v[i].title_n);
+		p->keys[i].title_n = read.v[i].title_n;
+		p->keys[i].key_id = read.v[i].key_id;
+		memcpy(p->keys[i].key, read.v[i].key, 16);
+	}
+	p->c1222.keys = p->keys;
+	p->c1222.n_keys = rc ? 0 : read.n;
+	pol_keys_free(&read);
+	return rc;
+}
+
+static void take_profile(struct c1222_profile *to,
+			 const struct pol_profile *from)
+{
+	to->present = from->present != 0;
+	to->register_res_milli_wh = from->register_res_milli_wh;
+	for (uint32_t i = 0; i < from->n_lp && i < 4; i++) {
+		to->load_profile[i].table = (uint16_t)from->lp[i].table;
+		to->load_profile[i].interval_s = from->lp[i].interval_s;
+	}
+	for (uint32_t i = 0; i < from->n_mfg && i < C1222_PROFILE_TABLES; i++) {
+		to->mfg[i].table = (uint16_t)from->mfg[i].table;
+		to->mfg[i].meas = from->mfg[i].meas;
+		to->n_mfg++;
+	}
+}
+
+static int start(struct player *p, struct scene *s,
+		 const struct pol_test_src *t, const char *keys, struct err *e)
+{
+	const struct pol_profile *profile = pol_set_profile(s->set);
+	struct pipeline_conf conf = {
+		.policy = s->set,
+		.state = s->state,
+		/* Fixed, so that the test always runs in the same way. */
+		.key = {0x6d65746572676174, 0x652d706f6c637465},
+		.checksums = true,
+		.guests = p->guest,
+		.n_guests = t->n_guest,
+	};
+	int rc = 0;
+
+	if (profile)
+		take_profile(&p->c1222.profile, profile);
+	if (keys)
+		rc = take_keys(p, keys, e);
+	for (size_t i = 0; i < t->n_guest && i < MAX_GUESTS && rc == 0; i++)
+		rc = capture_guest(&p->guest[i], t->guest[i], e);
+	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
+		if (dissectors[i] == &dissector_c1222)
+			conf.dissector_conf[i] = &p->c1222;
+	}
+	if (rc == 0)
+		rc = capture_clock_init(&p->clock, span_str(s->zone), e);
+	return rc ? rc : pipeline_new(&p->pipeline, &conf, e);
+}
+
+static int play(struct player *p, const char *path, struct err *e)
+{
+	const struct pipeline_sink sink = {p, on_verdict, on_event, NULL};
+	struct capture_packet cp;
+	struct capture *c;
+	uint64_t n = 0;
+	int rc = capture_open(&c, path, e);
+
+	if (rc)
+		return rc;
+	while ((rc = capture_next(c, &cp, e)) > 0) {
+		struct packet_in in = {.id = ++n, .pcap_cnt = n,
+				       .now = capture_clock_at(&p->clock,
+							       cp.us),
+				       .link = cp.link,
+				       .octets = cp.octets,
+				       .wire_len = cp.wire_len,
+				       .iface = cp.iface};
+
+		pipeline_tick(p->pipeline, in.now, &sink);
+		pipeline_packet(p->pipeline, &in, &sink);
+	}
+	pipeline_end(p->pipeline, p->clock.now, &sink);
+	capture_close(c);
+	return rc;
+}
+
+int pcap_play(struct scene *s, const struct pol_test_src *t, const char *pcap,
+	      const char *keys, struct pcap_counts *counts, struct err *e)
+{
+	struct player *p = calloc(1, sizeof(*p));
+	int rc;
+
+	memset(counts, 0, sizeof(*counts));
+	if (!p)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	p->counts = counts;
+	rc = start(p, s, t, keys, e);
+	if (rc == 0)
+		rc = play(p, pcap, e);
+	if (p->pipeline)
+		pipeline_free(p->pipeline);
+	if (p->keys)
+		explicit_bzero(p->keys, p->c1222.n_keys * sizeof(*p->keys));
+	free(p->keys);
+	aes128_free(p->c1222.aes);
+	free(p);
+	return rc;
+}
