@@ -164,7 +164,11 @@ def check_refused(what, m, records, judged):
     late = 1 if m["verdict"] == "incomplete" else late
     told = frames | {m["frame"] + i for i in range(late + 1)}
     reasons = {r["anomaly"]["reason"] for r in refusals(judged, told)}
-    if not reasons & REASONS[m["verdict"]]:
+    wanted = set(REASONS[m["verdict"]])
+    if m["transport"] == "tcp":
+        # An earlier message ended the connection: nothing more is read.
+        wanted.add("tcp-flow-denied")
+    if not reasons & wanted:
         bad(what, "with a policy no anomaly says so (%s)" % sorted(reasons))
         return
     if m["verdict"] == "stale-iv":
@@ -218,11 +222,18 @@ def check_capture(path):
         if m["verdict"] == "suspicious":
             read = bool(waiting.get(m["frame"]))
             refused = bool(refusals(records, {m["frame"]}))
-            if read != refused:
-                ok(what + (": read" if read else ": refused"))
+            denied = any(r.get("pcap_cnt") == m["frame"] and
+                         r["metergate"].get("verdict") in ("allow", "deny")
+                         for r in judged if "metergate" in r and
+                         r["event_type"] in ("decision", "violation",
+                                             "anomaly"))
+            if (read or refused) and denied:
+                ok(what + (": read" if read else ": refused") +
+                   (", with an anomaly beside it" if read and refused
+                    else ""))
             else:
-                bad(what, "neither read nor refused" if not read else
-                    "read and refused")
+                bad(what, "neither read nor refused" if denied else
+                    "a policy does not decide about it")
         elif m["verdict"] != "ok":
             check_refused(what, m, records, judged)
         elif "segment" in m and "services" not in m.get("reassembled", m):

@@ -144,11 +144,13 @@ def table_data(data):
 
 
 def apdu(called, calling, inv, epsem, answers=None, auth=None, control=0x80,
-         key=KEY):
-    """auth: (key id, IV) for mode 1."""
+         key=KEY, bare_inv=None):
+    """auth: (key id, IV) for mode 1; bare_inv: A8 as in March 2006."""
     parts = {0xA2: tlv(0xA2, tlv(0x80, called)),
              0xA6: tlv(0xA6, tlv(0x80, calling)),
              0xA8: tlv(0xA8, number(inv))}
+    if bare_inv is not None:
+        parts[0xA8] = tlv(0xA8, bare_inv)
     if answers is not None:
         parts[0xA4] = tlv(0xA4, number(answers))
     code = b""
@@ -283,8 +285,7 @@ def refused(folder):
           "bad-checksum", "the checksum of the table data is wrong")
     c.add("headend", apdu(METER, HEADEND, 7, services(b"\x28")),
           "unknown-service", "request code 28")
-    old = apdu(METER, HEADEND, 8, ask).replace(
-        tlv(0xA8, number(8)), tlv(0xA8, b"\x00\x08"))
+    old = apdu(METER, HEADEND, 8, ask, bare_inv=b"\x00\x08")
     c.add("headend", old, "legacy", "March 2006: a bare invocation id")
     c.add("headend", apdu(METER, HEADEND, 9, ask), "drop",
           "source port 0", sport=0)
