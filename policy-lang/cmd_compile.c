@@ -17,6 +17,32 @@ static int verify(uint8_t *p, size_t n, struct err *e)
 	return 0;
 }
 
+/* Memory of the counters and states, of this policy alone; 0 when it cannot
+ * stand alone. */
+static size_t state_size(uint8_t *p, size_t n)
+{
+	struct pol_image *i = NULL;
+	struct pol_set *set = NULL;
+	struct pol_state *st = NULL;
+	struct err e;
+	size_t size = 0;
+
+	if (pol_image_load(&i, span_of(p, n), &e) == 0) {
+		const struct pol_image *one = i;
+
+		if (pol_set_new(&set, &one, 1, &e) == 0 &&
+		    pol_state_new(&st, set, &e) == 0)
+			size = pol_state_size(st);
+	}
+	if (st)
+		pol_state_free(st);
+	if (set)
+		pol_set_free(set);
+	if (i)
+		pol_image_free(i);
+	return size;
+}
+
 static int build(const struct pol_file *f, const char *out, struct err *e)
 {
 	uint8_t *p = NULL;
@@ -30,9 +56,9 @@ static int build(const struct pol_file *f, const char *out, struct err *e)
 		rc = replace_file(out, p, n, e);
 	if (rc == 0)
 		printf("%s serial %llu: %zu octets, %zu rules, %zu limits, "
-		       "%zu states\n",
+		       "%zu states; %zu octets of state alone\n",
 		       f->id, (unsigned long long)f->serial, n, f->n_rule,
-		       f->n_limit, f->n_state);
+		       f->n_limit, f->n_state, state_size(p, n));
 	free(p);
 	return rc;
 }

@@ -122,7 +122,7 @@ static int play(struct player *p, const char *path, struct err *e)
 	if (rc)
 		return rc;
 	while ((rc = capture_next(c, &cp, e)) > 0) {
-		struct packet_in in = {.id = ++n, .pcap_cnt = n,
+		struct packet_in in = {.id = n + 1, .pcap_cnt = n + 1,
 				       .now = capture_clock_at(&p->clock,
 							       cp.us),
 				       .link = cp.link,
@@ -130,6 +130,7 @@ static int play(struct player *p, const char *path, struct err *e)
 				       .wire_len = cp.wire_len,
 				       .iface = cp.iface};
 
+		n++;
 		pipeline_tick(p->pipeline, in.now, &sink);
 		pipeline_packet(p->pipeline, &in, &sink);
 	}

@@ -236,6 +236,43 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 		     "'%s' lets every meter call at the same moment", rule->id);
 }
 
+/* How often per day, in thousandths; 0 when it does not say. */
+static uint64_t per_day(const struct pol_limit_phrase *l)
+{
+	int64_t ns = l->kind <= LIMIT_BUCKET ? window_ns(l) : 0;
+	unsigned __int128 n = (unsigned __int128)l->n * 1000;
+
+	/* n is below 2^53 and a day below 2^47 ns: no overflow. */
+	return ns > 0 ? (uint64_t)(n * (uint64_t)DAY_NS / (uint64_t)ns) : 0;
+}
+
+/* An allowance that the total of the policy cannot give will starve. */
+static void lint_starving(struct rd *r, const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->n_limit; i++) {
+		const struct pol_limit_phrase *own = &rule->limit[i];
+
+		for (size_t k = 0; k < r->f->n_limit; k++) {
+			const struct pol_limit_src *l = &r->f->limit[k];
+			struct diag *g;
+
+			if (l->phrase.thing != own->thing ||
+			    !per_day(&l->phrase) ||
+			    per_day(&l->phrase) >= per_day(own) ||
+			    !limit_covers(l, rule))
+				continue;
+			g = find(r, DIAG_WARNING, 4006, own->pos,
+				 strlen(own->text), "lower the one, or raise "
+				 "the other",
+				 "'%s' is more than '%s' lets all together "
+				 "have",
+				 own->text, l->id);
+			diag_second(g, l->pos.line, l->pos.col,
+				    "'%s' is here", l->id);
+		}
+	}
+}
+
 /* --- between rules ------------------------------------------------------- */
 
 static bool same_recipient(const struct pol_file *f,
@@ -309,6 +346,7 @@ void lint_file(struct rd *r)
 			continue;
 		lint_match(r, rule);
 		lint_time(r, rule);
+		lint_starving(r, rule);
 		if (goes_outside(f, rule)) {
 			lint_opaque(r, rule);
 			if (!rule->data.present)
