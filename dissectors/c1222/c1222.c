@@ -163,13 +163,12 @@ static uint32_t shape_victim(const struct c1222_machine *m, struct span owner)
 	return old;
 }
 
-/* The tables that say what others look like (tables.h). */
-static bool teaches(const struct service_ctx *s)
+/* The tables that say what others look like (tables.h). A pending copy is
+ * not in force. */
+static bool teaches(const struct service_ctx *s, const struct obs *leaf)
 {
-	static const uint8_t tables[] = {0, 12, 16, 21, 22, 27, 61, 62};
-
-	return s->has_data && s->part.whole && s->part.table < 64 &&
-	       memchr(tables, s->part.table, sizeof(tables)) != NULL;
+	return s->has_data && s->part.whole && !obs_has(leaf, F_PENDING) &&
+	       c1219_teaches(s->part.table);
 }
 
 /* Learn from an answer or a notification, at once for the services behind it
@@ -182,7 +181,7 @@ static void learn(struct message *x, struct service_ctx *s, struct obs *leaf)
 	bool mismatch = s->shape->profile_mismatch;
 	int rc;
 
-	if (!teaches(s) || owner.n == 0 || (!x->answer && !s->notification))
+	if (!teaches(s, leaf) || owner.n == 0 || (!x->answer && !s->notification))
 		return;
 	if (!(m->stage.flags & STAGE_SHAPE)) {
 		r->shape = *s->shape;
