@@ -17,6 +17,8 @@ struct tree {
 	yaml_parser_t parser;
 	const size_t *line_off; /* octet where line i (0-based) begins */
 	size_t n_lines;
+	yaml_mark_t last; /* the mark asked for last, and its octet */
+	size_t last_off;
 	struct ynode *stack[YAML_MAX_DEPTH];
 	struct ynode **tail[YAML_MAX_DEPTH]; /* where the next kid goes */
 	struct ynode *key[YAML_MAX_DEPTH];   /* waiting for its value */
@@ -102,19 +104,29 @@ static void find_lines(struct tree *t)
 	t->n_lines = n;
 }
 
-/* libyaml's marks count characters; we want octets. */
-static size_t offset_of(const struct tree *t, yaml_mark_t m)
+/* libyaml's marks count characters; we want octets. Most marks lie behind the
+ * last one: walking on from there keeps long lines linear. */
+static size_t offset_of(struct tree *t, yaml_mark_t m)
 {
 	size_t at, col = 0;
 
 	if (m.line >= t->n_lines)
 		return t->src.n;
 	at = t->line_off[m.line];
+	if (m.line == t->last.line && m.column >= t->last.column &&
+	    t->last_off >= at) {
+		at = t->last_off;
+		col = t->last.column;
+	}
 	while (col < m.column && at < t->src.n) {
 		at++;
 		while (at < t->src.n && (t->src.p[at] & 0xc0) == 0x80)
 			at++;
 		col++;
+	}
+	if (col == m.column) {
+		t->last = m;
+		t->last_off = at;
 	}
 	return at;
 }
