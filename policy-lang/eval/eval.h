@@ -6,6 +6,22 @@
  * deny. Evaluation follows policy-language section 15 step by step; cost does
  * not grow with the number of rules that cannot match (section 20.2).
  *
+ * How the open points of the language are settled here:
+ * - A measurement's interval matters for series, its age for all but prices,
+ *   commands and attributes. Unknown fails, except that one snapshot without
+ *   a date (not energy.snapshot, not several in a message) is of now.
+ * - An attribute that an observation has not is taken from its carrier; one
+ *   that neither has is unknown: no grant that asks for it fits, and no
+ *   denial. A flag that is not there is false.
+ * - Two grants that fit one observation refuse it: the compiler lets no such
+ *   policy through, and which budget to charge would be a guess.
+ * - valid dates bind vendor policies (the end is the first second without);
+ *   after them, as in quarantine, what baseline floors need still passes. An
+ *   expired baseline stays in force: dropping it could only loosen.
+ * - Monitoring and hours need a trusted clock.
+ * - An error (c1222.error, HTTP status from 400) that answers a permitted
+ *   request and carries nothing needs no rule.
+ *
  * Judging is a transaction: several units of one packet are judged in order
  * with their charges applied tentatively; then all of them are committed, or
  * all undone.

@@ -7,7 +7,7 @@
 
 #include "policy-lang/eval/testkit.h"
 
-/* --- the household of these tests ----------------------------------------- */
+/* --- the household of these tests ---------------------------------------- */
 
 static const uint16_t headend[] = {0}, by_ask[] = {0};
 static const uint16_t needs[] = {0, POL_STATE_BUILTIN + BUILTIN_ATTESTED};
@@ -185,7 +185,7 @@ static void start(struct kit *k, struct house *h)
 		fail_msg("%s", k->e.text);
 }
 
-/* --- each reason -------------------------------------------------------------- */
+/* --- each reason --------------------------------------------------------- */
 
 struct given { /* what a case changes of a permitted reading of table 23 */
 	enum dir dir;
@@ -272,156 +272,157 @@ static void give(struct kit *k, const struct given *g)
 				 0);
 }
 
+static const struct {
+	const char *why;
+	struct given g;
+	enum reason want; /* NONE: permitted */
+} reasons[] = {
+	{"a register in whole kWh", {READ, .table = 23, REG, KWH}, 0},
+	{"in 2 kWh", {READ, .table = 23, REG, .step = 2000000}, 0},
+	{"forged", {READ, .table = 23, REG, KWH, .forged = true},
+	 REASON_SPOOFED_SOURCE},
+	{"quarantine", {READ, .table = 23, REG, KWH,
+			.state = "quarantined"},
+	 REASON_QUARANTINED},
+	{"another address", {READ, .table = 23, REG, KWH,
+			     .elsewhere = true},
+	 REASON_UNKNOWN_PARTY},
+	{"another port", {READ, .table = 23, REG, KWH,
+			  .other_port = true},
+	 REASON_UNKNOWN_PARTY},
+	{"another title", {READ, .table = 23, REG, KWH,
+			   .wrong_title = true},
+	 REASON_PARTY_IDENTITY},
+	{"the right title, but no rule for it",
+	 {READ, .table = 23, REG, KWH, .titled = true},
+	 REASON_NO_GRANT},
+	{"refused by the dissector", {READ, .table = 23, REG, KWH,
+				      .refused = REASON_MALFORMED},
+	 REASON_MALFORMED},
+	{"sealed", {.kind = OBS_OPAQUE}, REASON_OPAQUE},
+	{"denied", {READ, .table = 23, KWH,
+		    .meas = MEAS_BIT(MEAS_SIGNAL_WAVEFORM)},
+	 REASON_DENIED},
+	{"no rule for the table", {READ, .table = 99, REG, KWH},
+	 REASON_NO_GRANT},
+	{"table unknown", {READ, REG, KWH}, REASON_NO_GRANT},
+	{"the other direction", {READ, .dir = DIR_IN, .table = 23,
+				 REG, KWH}, REASON_NO_GRANT},
+	{"one type more than granted",
+	 {READ, .table = 23, KWH,
+	  .meas = MEAS_BIT(MEAS_ENERGY_REGISTER) |
+		  MEAS_BIT(MEAS_POWER_PEAK)}, REASON_NO_GRANT},
+	{"what it is about is no measurement",
+	 {READ, .table = 23, KWH,
+	  .meas = MEAS_BIT(MEAS_ENERGY_REGISTER) |
+		  MEAS_BIT(MEAS_STATUS_DEVICE)}, 0},
+	{"no measurement, rule with data", {READ, .table = 23},
+	 REASON_NO_GRANT},
+	{"a measurement, rule without data",
+	 {READ, .table = 90, REG, KWH}, REASON_NO_GRANT},
+	{"neither", {READ, .table = 90}, 0},
+	{"baseline silent", {READ, .table = 90,
+			     .meas = MEAS_BIT(MEAS_SIGNAL_SPECTRUM)},
+	 REASON_NO_GRANT},
+	{"unknown data need a rule that names them",
+	 {READ, .table = 90, .meas = MEAS_BIT(MEAS_UNKNOWN_TABLE)},
+	 REASON_NO_GRANT},
+	{"10 Wh", {READ, .table = 23, REG, .step = 10000},
+	 REASON_TOO_PRECISE},
+	{"1.5 kWh", {READ, .table = 23, REG, .step = 1500000},
+	 REASON_TOO_PRECISE},
+	{"resolution unknown", {READ, .table = 23, REG},
+	 REASON_TOO_PRECISE},
+	{"not asked", {READ, .table = 25, REG}, REASON_NOT_AN_ANSWER},
+	{"not registered", {READ, .table = 24, REG, .attested = true},
+	 REASON_STATE_MISSING},
+	{"not attested", {READ, .table = 24, REG, .registered = true},
+	 REASON_STATE_MISSING},
+	{"both", {READ, .table = 24, REG, .registered = true,
+		  .attested = true}, 0},
+	{"noon is not night", {READ, .table = 26, REG},
+	 REASON_NOT_NOW},
+	{"23:30", {READ, .table = 26, REG, .wait_ns = MIN(11 * 60 + 30)},
+	 0},
+	{"00:59", {READ, .table = 26, REG, .wait_ns = MIN(12 * 60 + 59)},
+	 0},
+	{"01:00", {READ, .table = 26, REG, .wait_ns = H(13)},
+	 REASON_NOT_NOW},
+	{"clock not trusted", {READ, .table = 26, REG,
+			       .wait_ns = MIN(11 * 60 + 30),
+			       .untrusted = true},
+	 REASON_CLOCK_UNTRUSTED},
+	{"half hours", {PROF, .gran = 1800, .oldest_h = 24,
+			.newest_h = 7}, 0},
+	{"not consented", {READ, .table = 64, .gran = 1800,
+			   .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
+			   .oldest_h = 24, .newest_h = 7},
+	 REASON_NO_CONSENT},
+	{"quarter hours", {PROF, .gran = 900, .oldest_h = 24,
+			   .newest_h = 7}, REASON_TOO_FINE},
+	{"interval unknown", {PROF, .oldest_h = 24, .newest_h = 7},
+	 REASON_TOO_FINE},
+	{"36 days", {PROF, .gran = 1800, .oldest_h = 36 * 24,
+		     .newest_h = 7}, REASON_TOO_FAR_BACK},
+	{"35 days", {PROF, .gran = 1800, .oldest_h = 35 * 24,
+		     .newest_h = 7}, 0},
+	{"age unknown", {PROF, .gran = 1800, .newest_h = 7},
+	 REASON_TOO_FAR_BACK},
+	{"5 h", {PROF, .gran = 1800, .oldest_h = 24, .newest_h = 5},
+	 REASON_TOO_FRESH},
+	{"6 h", {PROF, .gran = 1800, .oldest_h = 24, .newest_h = 6},
+	 0},
+	{"newest unknown", {PROF, .gran = 1800, .oldest_h = 24},
+	 REASON_TOO_FRESH},
+	{"2 h off", {.dir = DIR_IN, .kind = OBS_C1222_WRITE_REQUEST,
+		     .table = 112, .value_s = 7200,
+		     .meas = MEAS_BIT(MEAS_CONTROL_LOAD)}, 0},
+	{"3 h off", {.dir = DIR_IN, .kind = OBS_C1222_WRITE_REQUEST,
+		     .table = 112, .value_s = 10800,
+		     .meas = MEAS_BIT(MEAS_CONTROL_LOAD)},
+	 REASON_OUT_OF_RANGE},
+	{"off for an unknown time",
+	 {.dir = DIR_IN, .kind = OBS_C1222_WRITE_REQUEST,
+	  .table = 112, .meas = MEAS_BIT(MEAS_CONTROL_LOAD)},
+	 REASON_OUT_OF_RANGE},
+	{"2 channels", {READ, .table = 28, .channels = 2,
+			.meas = MEAS_BIT(MEAS_POWER_INSTANT)}, 0},
+	{"3 channels", {READ, .table = 28, .channels = 3,
+			.meas = MEAS_BIT(MEAS_POWER_INSTANT)},
+	 REASON_TOO_MANY},
+	{"channels unknown", {READ, .table = 28,
+			      .meas = MEAS_BIT(MEAS_POWER_INSTANT)},
+	 REASON_TOO_MANY},
+};
+
 static void test_reasons(void **ctx)
 {
-	static const struct {
-		const char *why;
-		struct given g;
-		enum reason want; /* NONE: permitted */
-	} cases[] = {
-		{"a register in whole kWh", {READ, .table = 23, REG, KWH}, 0},
-		{"in 2 kWh", {READ, .table = 23, REG, .step = 2000000}, 0},
-		{"forged", {READ, .table = 23, REG, KWH, .forged = true},
-		 REASON_SPOOFED_SOURCE},
-		{"quarantine", {READ, .table = 23, REG, KWH,
-				.state = "quarantined"},
-		 REASON_QUARANTINED},
-		{"another address", {READ, .table = 23, REG, KWH,
-				     .elsewhere = true},
-		 REASON_UNKNOWN_PARTY},
-		{"another port", {READ, .table = 23, REG, KWH,
-				  .other_port = true},
-		 REASON_UNKNOWN_PARTY},
-		{"another title", {READ, .table = 23, REG, KWH,
-				   .wrong_title = true},
-		 REASON_PARTY_IDENTITY},
-		{"the right title, but no rule for it",
-		 {READ, .table = 23, REG, KWH, .titled = true},
-		 REASON_NO_GRANT},
-		{"refused by the dissector", {READ, .table = 23, REG, KWH,
-					      .refused = REASON_MALFORMED},
-		 REASON_MALFORMED},
-		{"sealed", {.kind = OBS_OPAQUE}, REASON_OPAQUE},
-		{"denied", {READ, .table = 23, KWH,
-			    .meas = MEAS_BIT(MEAS_SIGNAL_WAVEFORM)},
-		 REASON_DENIED},
-		{"no rule for the table", {READ, .table = 99, REG, KWH},
-		 REASON_NO_GRANT},
-		{"table unknown", {READ, REG, KWH}, REASON_NO_GRANT},
-		{"the other direction", {READ, .dir = DIR_IN, .table = 23,
-					 REG, KWH}, REASON_NO_GRANT},
-		{"one type more than granted",
-		 {READ, .table = 23, KWH,
-		  .meas = MEAS_BIT(MEAS_ENERGY_REGISTER) |
-			  MEAS_BIT(MEAS_POWER_PEAK)}, REASON_NO_GRANT},
-		{"what it is about is no measurement",
-		 {READ, .table = 23, KWH,
-		  .meas = MEAS_BIT(MEAS_ENERGY_REGISTER) |
-			  MEAS_BIT(MEAS_STATUS_DEVICE)}, 0},
-		{"no measurement, rule with data", {READ, .table = 23},
-		 REASON_NO_GRANT},
-		{"a measurement, rule without data",
-		 {READ, .table = 90, REG, KWH}, REASON_NO_GRANT},
-		{"neither", {READ, .table = 90}, 0},
-		{"baseline silent", {READ, .table = 90,
-				     .meas = MEAS_BIT(MEAS_SIGNAL_SPECTRUM)},
-		 REASON_NO_GRANT},
-		{"unknown data need a rule that names them",
-		 {READ, .table = 90, .meas = MEAS_BIT(MEAS_UNKNOWN_TABLE)},
-		 REASON_NO_GRANT},
-		{"10 Wh", {READ, .table = 23, REG, .step = 10000},
-		 REASON_TOO_PRECISE},
-		{"1.5 kWh", {READ, .table = 23, REG, .step = 1500000},
-		 REASON_TOO_PRECISE},
-		{"resolution unknown", {READ, .table = 23, REG},
-		 REASON_TOO_PRECISE},
-		{"not asked", {READ, .table = 25, REG}, REASON_NOT_AN_ANSWER},
-		{"not registered", {READ, .table = 24, REG, .attested = true},
-		 REASON_STATE_MISSING},
-		{"not attested", {READ, .table = 24, REG, .registered = true},
-		 REASON_STATE_MISSING},
-		{"both", {READ, .table = 24, REG, .registered = true,
-			  .attested = true}, 0},
-		{"noon is not night", {READ, .table = 26, REG},
-		 REASON_NOT_NOW},
-		{"23:30", {READ, .table = 26, REG, .wait_ns = MIN(11 * 60 + 30)},
-		 0},
-		{"00:59", {READ, .table = 26, REG, .wait_ns = MIN(12 * 60 + 59)},
-		 0},
-		{"01:00", {READ, .table = 26, REG, .wait_ns = H(13)},
-		 REASON_NOT_NOW},
-		{"clock not trusted", {READ, .table = 26, REG,
-				       .wait_ns = MIN(11 * 60 + 30),
-				       .untrusted = true},
-		 REASON_CLOCK_UNTRUSTED},
-		{"half hours", {PROF, .gran = 1800, .oldest_h = 24,
-				.newest_h = 7}, 0},
-		{"not consented", {READ, .table = 64, .gran = 1800,
-				   .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
-				   .oldest_h = 24, .newest_h = 7},
-		 REASON_NO_CONSENT},
-		{"quarter hours", {PROF, .gran = 900, .oldest_h = 24,
-				   .newest_h = 7}, REASON_TOO_FINE},
-		{"interval unknown", {PROF, .oldest_h = 24, .newest_h = 7},
-		 REASON_TOO_FINE},
-		{"36 days", {PROF, .gran = 1800, .oldest_h = 36 * 24,
-			     .newest_h = 7}, REASON_TOO_FAR_BACK},
-		{"35 days", {PROF, .gran = 1800, .oldest_h = 35 * 24,
-			     .newest_h = 7}, 0},
-		{"age unknown", {PROF, .gran = 1800, .newest_h = 7},
-		 REASON_TOO_FAR_BACK},
-		{"5 h", {PROF, .gran = 1800, .oldest_h = 24, .newest_h = 5},
-		 REASON_TOO_FRESH},
-		{"6 h", {PROF, .gran = 1800, .oldest_h = 24, .newest_h = 6},
-		 0},
-		{"newest unknown", {PROF, .gran = 1800, .oldest_h = 24},
-		 REASON_TOO_FRESH},
-		{"2 h off", {.dir = DIR_IN, .kind = OBS_C1222_WRITE_REQUEST,
-			     .table = 112, .value_s = 7200,
-			     .meas = MEAS_BIT(MEAS_CONTROL_LOAD)}, 0},
-		{"3 h off", {.dir = DIR_IN, .kind = OBS_C1222_WRITE_REQUEST,
-			     .table = 112, .value_s = 10800,
-			     .meas = MEAS_BIT(MEAS_CONTROL_LOAD)},
-		 REASON_OUT_OF_RANGE},
-		{"off for an unknown time",
-		 {.dir = DIR_IN, .kind = OBS_C1222_WRITE_REQUEST,
-		  .table = 112, .meas = MEAS_BIT(MEAS_CONTROL_LOAD)},
-		 REASON_OUT_OF_RANGE},
-		{"2 channels", {READ, .table = 28, .channels = 2,
-				.meas = MEAS_BIT(MEAS_POWER_INSTANT)}, 0},
-		{"3 channels", {READ, .table = 28, .channels = 3,
-				.meas = MEAS_BIT(MEAS_POWER_INSTANT)},
-		 REASON_TOO_MANY},
-		{"channels unknown", {READ, .table = 28,
-				      .meas = MEAS_BIT(MEAS_POWER_INSTANT)},
-		 REASON_TOO_MANY},
-	};
 	static struct house h;
 	static struct kit k;
 	struct pol_decision d;
 
 	(void)ctx;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		struct pol_msg m;
 
 		fill(&h);
 		start(&k, &h);
-		give(&k, &cases[i].g);
-		kit_wait(&k, cases[i].g.wait_ns);
-		m = message_of(&k, &cases[i].g);
+		give(&k, &reasons[i].g);
+		kit_wait(&k, reasons[i].g.wait_ns);
+		m = message_of(&k, &reasons[i].g);
 		kit_judge(&k, &m, &d);
-		if (d.permit != (cases[i].want == REASON_NONE) ||
-		    (!d.permit && !reasons_has(&d.reasons, cases[i].want)))
-			fail_msg("%s: %s because %s (%s)", cases[i].why,
+		if (d.permit != (reasons[i].want == REASON_NONE) ||
+		    (!d.permit && !reasons_has(&d.reasons, reasons[i].want)))
+			fail_msg("%s: %s because %s (%s)", reasons[i].why,
 				 d.permit ? "permitted" : "refused",
 				 reason_text(d.reason), d.text);
 		if (!d.permit && d.text[0] == 0)
-			fail_msg("%s: no text", cases[i].why);
+			fail_msg("%s: no text", reasons[i].why);
 		kit_free(&k);
 	}
 }
 
-/* --- time and budgets ------------------------------------------------------------ */
+/* --- time and budgets ---------------------------------------------------- */
 
 static const struct given reg = {READ, .table = 23, REG, KWH};
 
@@ -622,7 +623,7 @@ static void test_distinct(void **ctx)
 	kit_free(&k);
 }
 
-/* --- states, answers, transactions ------------------------------------------------- */
+/* --- states, answers, transactions --------------------------------------- */
 
 static void test_answers(void **ctx)
 {
@@ -750,7 +751,7 @@ static void test_transaction(void **ctx)
 	kit_free(&k);
 }
 
-/* --- layers ------------------------------------------------------------------------------ */
+/* --- layers -------------------------------------------------------------- */
 
 static void test_customer(void **ctx)
 {
@@ -891,7 +892,7 @@ static void test_monitor(void **ctx)
 	kit_free(&k);
 }
 
-/* --- connections and packets --------------------------------------------------------------- */
+/* --- connections and packets --------------------------------------------- */
 
 static void test_connections(void **ctx)
 {
@@ -985,7 +986,7 @@ static void test_bytes(void **ctx)
 	kit_free(&k);
 }
 
-/* --- sets ---------------------------------------------------------------------------------------- */
+/* --- sets ---------------------------------------------------------------- */
 
 static void test_sets(void **ctx)
 {
@@ -1026,7 +1027,144 @@ static void test_sets(void **ctx)
 	kit_free(&k);
 }
 
-/* --- laws of section 23, on generated policies ---------------------------------------------------- */
+/* --- two machines -------------------------------------------------------- */
+
+struct pair {
+	struct pol_obs_match req, resp;
+	struct pol_rule_src a[2], b[2];
+	struct pol_party_src pa, pb;
+	struct pol_file fa, fb;
+};
+
+/* "a" asks "b"; b counts how often it is asked. */
+static void fill_pair(struct pair *p)
+{
+	static const struct pol_limit_phrase twice = {
+		.kind = LIMIT_CALENDAR, .thing = THING_MESSAGES, .n = 2,
+		.window = WINDOW_DAY, .text = "2 messages per day"};
+
+	memset(p, 0, sizeof(*p));
+	p->req = match_of(OBS_OBIX_READ_REQUEST, NULL);
+	p->resp = match_of(OBS_OBIX_READ_RESPONSE, NULL);
+	p->a[0] = grant("ask", DIRSEL_OUT, &p->req, 0);
+	p->a[1] = grant("hear", DIRSEL_IN, &p->resp,
+			MEAS_BIT(MEAS_POWER_INSTANT));
+	p->a[1].has_answers = true;
+	p->a[1].answers = by_ask;
+	p->a[1].n_answers = 1;
+	p->b[0] = grant("asked", DIRSEL_IN, &p->req, 0);
+	p->b[0].limit = &twice;
+	p->b[0].n_limit = 1;
+	p->b[1] = grant("tell", DIRSEL_OUT, &p->resp,
+			MEAS_BIT(MEAS_POWER_INSTANT));
+	p->b[1].has_answers = true;
+	p->b[1].answers = by_ask;
+	p->b[1].n_answers = 1;
+	p->pa = (struct pol_party_src){.id = "b-side", .name = "B",
+				       .role = ROLE_VM, .vm = "b"};
+	p->pb = (struct pol_party_src){.id = "a-side", .name = "A",
+				       .role = ROLE_VM, .vm = "a"};
+	p->fa = (struct pol_file){.kind = POL_VENDOR, .id = "pa", .vm = "a",
+				  .party = &p->pa, .n_party = 1,
+				  .rule = p->a, .n_rule = 2};
+	p->fb = (struct pol_file){.kind = POL_VENDOR, .id = "pb", .vm = "b",
+				  .party = &p->pb, .n_party = 1,
+				  .rule = p->b, .n_rule = 2};
+}
+
+static struct pol_msg pair_msg(struct kit *k, size_t from, enum obs_kind kind)
+{
+	struct pol_msg m = kit_msg(k, DIR_OUT, kind);
+
+	m.machine = from;
+	m.peer = (struct pol_peer){.machine = 1 - (int)from, .proto = 6,
+				   .port = 80};
+	if (kind == OBS_OBIX_READ_RESPONSE)
+		obs_u64(&k->leaf[0], F_MEASUREMENT,
+			MEAS_BIT(MEAS_POWER_INSTANT));
+	return m;
+}
+
+static void test_two_machines(void **ctx)
+{
+	static struct pair p;
+	static struct kit k;
+	struct pol_decision d;
+	struct pol_msg m;
+
+	(void)ctx;
+	fill_pair(&p);
+	memset(&k, 0, sizeof(k));
+	assert_int_equal(kit_add(&k, &p.fa), 0);
+	assert_int_equal(kit_add(&k, &p.fb), 0);
+	assert_int_equal(kit_go(&k), 0);
+	m = pair_msg(&k, 1, OBS_OBIX_READ_RESPONSE);
+	assert_false(kit_judge(&k, &m, &d)); /* nobody asked */
+	assert_true(reasons_has(&d.reasons, REASON_NOT_AN_ANSWER));
+	for (int i = 0; i < 2; i++) {
+		m = pair_msg(&k, 0, OBS_OBIX_READ_REQUEST);
+		assert_true(kit_judge(&k, &m, &d));
+		assert_int_equal(d.n_rules, 2);
+		assert_true(span_is(d.rules[0].rule, "ask"));
+		assert_true(span_is(d.rules[1].rule, "asked"));
+		m = pair_msg(&k, 1, OBS_OBIX_READ_RESPONSE);
+		assert_true(kit_judge(&k, &m, &d));
+	}
+	m = pair_msg(&k, 0, OBS_OBIX_READ_REQUEST);
+	assert_false(kit_judge(&k, &m, &d)); /* b's limit */
+	assert_int_equal(d.reason, REASON_LIMIT_EXCEEDED);
+	m.one_sided = true;
+	assert_true(kit_judge(&k, &m, &d)); /* b judges for itself */
+	kit_free(&k);
+
+	p.fb.n_rule = 0; /* b is silent */
+	assert_int_equal(kit_add(&k, &p.fa), 0);
+	assert_int_equal(kit_add(&k, &p.fb), 0);
+	assert_int_equal(kit_go(&k), 0);
+	m = pair_msg(&k, 0, OBS_OBIX_READ_REQUEST);
+	assert_false(kit_judge(&k, &m, &d));
+	assert_int_equal(d.reason, REASON_NO_GRANT);
+	kit_free(&k);
+}
+
+/* Law 9: what would pass does. */
+static void test_would_pass(void **ctx)
+{
+	static struct house h;
+	static struct kit k;
+	struct given g = {PROF, .gran = 900, .oldest_h = 36 * 24,
+			  .newest_h = 1};
+	struct given better = {PROF, .gran = 1800, .oldest_h = 35 * 24,
+			       .newest_h = 6};
+	struct pol_decision d;
+	struct pol_msg m;
+
+	(void)ctx;
+	fill(&h);
+	start(&k, &h);
+	give(&k, &g);
+	m = message_of(&k, &g);
+	assert_false(kit_judge(&k, &m, &d));
+	assert_true(span_is(d.would_pass, "granularity 30 min, oldest 35 d, "
+					  "newest 6 h"));
+	expect(&k, &better, 0, "as told");
+	expect(&k, &reg, 0, "first");
+	m = message_of(&k, &reg);
+	assert_false(kit_judge(&k, &m, &d));
+	assert_true(span_is(d.would_pass, "in 20 h"));
+	assert_int_equal(d.wait_ns, H(20));
+	kit_wait(&k, d.wait_ns);
+	expect(&k, &reg, 0, "as told");
+	/* What cannot be cured by asking otherwise has no better form. */
+	g.granted = false;
+	g.table = 99;
+	m = message_of(&k, &g);
+	assert_false(kit_judge(&k, &m, &d));
+	assert_int_equal(d.would_pass.n, 0);
+	kit_free(&k);
+}
+
+/* --- laws of section 23, on generated policies --------------------------- */
 
 static struct given some_message(uint64_t *seed)
 {
@@ -1233,6 +1371,8 @@ int main(void)
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_two_machines),
+		cmocka_unit_test(test_would_pass),
 		cmocka_unit_test(test_monotone),
 		cmocka_unit_test(test_refused_is_free),
 	};

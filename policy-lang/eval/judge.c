@@ -305,8 +305,8 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		judge_empty(st);
 	judge_all(st, m, leaves, n, id);
 	look_charge(st);
-	if (st->fails_cut)
-		judge_fail_now(st, REASON_LIMIT_EXCEEDED);
+	if (st->fails_cut) /* more limits or failures than there is room for */
+		judge_fail_now(st, REASON_RESOURCE);
 	if (judge_blocked(st)) {
 		st_undo(st, mark);
 		states_after(st, m, false);

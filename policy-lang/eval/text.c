@@ -45,7 +45,8 @@ int text_duration(char *buf, size_t cap, int64_t ns)
 
 	buf[0] = 0;
 	s = (s + grain - 1) / grain * grain;
-	for (int i = 0; i < 4; i++) {
+	/* "24 h" rather than "1 d": as people write such times. */
+	for (int i = s < 2 * 86400; i < 4; i++) {
 		if (s < units[i].s)
 			continue;
 		say(&l, "%s%lld %s", l.n ? " " : "",

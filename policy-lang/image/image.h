@@ -31,6 +31,11 @@ void pol_image_digest(const struct pol_image *i, uint8_t out[32]);
 int pol_image_build(uint8_t **out, size_t *n, const struct pol_file *f,
 		    struct err *e) __attribute__((warn_unused_result));
 
+/* All of it for people, from the octets alone; false when w is too small
+ * (256 KiB hold every image). */
+struct wbuf;
+bool pol_image_print(const struct pol_image *i, struct wbuf *w);
+
 /* SHA-256 for source digests: the front end has no crypto of its own. */
 void pol_digest(struct span s, uint8_t out[32]);
 

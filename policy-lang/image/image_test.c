@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "core/crc32c.h"
+#include "core/wbuf.h"
 #include "policy-lang/image/view.h"
 
 static const uint16_t p0[] = {0}, p1[] = {1};
@@ -149,6 +150,27 @@ static uint8_t *build(const struct pol_file *f, size_t *n)
 	return p;
 }
 
+static void test_print(const struct pol_image *im)
+{
+	static const char *const want[] = {
+		"vendor com.example serial 9", "party headend: metering",
+		" 203.0.0.0/28", "aptitle 2.16.124.1.2",
+		"allow send: out consent opt-in", "obix.read-response",
+		"data energy.register resolution 1000000mWh",
+		"limit at least 20 h apart", "limit bytes: 4 KiB per 1 h",
+		"state registered: party, expires 3600s"};
+	static char text[8192];
+	struct wbuf w = wbuf_of(text, sizeof(text) - 1);
+
+	assert_true(pol_image_print(im, &w));
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		if (!strstr(text, want[i]))
+			fail_msg("'%s' is missing in:\n%s", want[i], text);
+	}
+	w = wbuf_of(text, 100);
+	assert_false(pol_image_print(im, &w));
+}
+
 static void test_round_trip(void **ctx)
 {
 	static struct sample s;
@@ -180,6 +202,7 @@ static void test_round_trip(void **ctx)
 	assert_int_equal(im->DATA[im->RULE[1].data].res_milli, 1000000);
 	assert_int_equal(im->LOCS[1].line, 7);
 	assert_true(span_is(im->path, "a.yaml"));
+	test_print(im);
 	pol_image_free(im);
 	free(p);
 }
@@ -387,68 +410,69 @@ static void fix(uint8_t *p, size_t n)
 	free(all);
 }
 
+static const struct {
+	const char *why;
+	enum lay_sect sect;
+	size_t off, n; /* in the section's first row */
+	uint64_t value;
+} bounds[] = {
+	{"unchanged", LAY_META, 0, 0, 0},
+	{"text not a text's start", LAY_RULE,
+	 offsetof(struct lay_rule, id), 4, 2},
+	{"text beyond its section", LAY_RULE,
+	 offsetof(struct lay_rule, id), 4, 100000},
+	{"guard out of range", LAY_RULE,
+	 offsetof(struct lay_rule, guard), 4, 77},
+	{"unknown kind of rule", LAY_RULE,
+	 offsetof(struct lay_rule, kind), 1, 4},
+	{"limits out of range", LAY_RULE,
+	 offsetof(struct lay_rule, limit_n), 4, 9},
+	{"answers a rule that is none", LAY_GARD,
+	 offsetof(struct lay_guard, answers), 8, 8},
+	{"requires a state that is none", LAY_GARD,
+	 offsetof(struct lay_guard, requires_), 8, 2},
+	{"unknown measurement", LAY_DATA,
+	 offsetof(struct lay_data, meas), 8, UINT64_C(1) << 62},
+	{"a step of nothing", LAY_DATA,
+	 offsetof(struct lay_data, res_milli), 8, 0},
+	{"prefix too long", LAY_PFX4, offsetof(struct lay_pfx4, len),
+	 1, 33},
+	{"prefix of nobody", LAY_PFX4,
+	 offsetof(struct lay_pfx4, owner), 2, 2},
+	{"title beyond its section", LAY_PRTY,
+	 offsetof(struct lay_party, oid_n), 4, 500},
+	{"bit beyond the columns", LAY_DIMS, 0, 8, UINT64_C(1) << 6},
+	{"column of no rule", LAY_COLS,
+	 offsetof(struct lay_col, owner), 2, 5},
+	{"column of another kind of rule", LAY_COLS,
+	 offsetof(struct lay_col, owner), 2, 2},
+	{"selector out of range", LAY_COLS,
+	 offsetof(struct lay_col, sel), 4, 50},
+	{"selects a party that is none", LAY_SELS,
+	 offsetof(struct lay_sel, parties), 8, 4},
+	{"too few rows", LAY_OBSV, offsetof(struct lay_dim, n_rows),
+	 4, 1},
+	{"transition out of the automaton", LAY_AUTO,
+	 offsetof(struct lay_auto, other), 4, 4000},
+	{"edges out of range", LAY_AUTO,
+	 offsetof(struct lay_auto, edge_first), 4, 40000},
+	{"class without a row", LAY_AUTO,
+	 offsetof(struct lay_auto, cls), 2, 900},
+	{"window of no length", LAY_LIMT,
+	 offsetof(struct lay_limit, window), 1, WINDOW_NONE},
+	{"limit over 2^53", LAY_LIMT, offsetof(struct lay_limit, n),
+	 8, UINT64_C(1) << 54},
+	{"limit of another rule", LAY_LIMT,
+	 offsetof(struct lay_limit, rule), 4, 1},
+	{"unknown scope", LAY_STAT, offsetof(struct lay_state, scope),
+	 1, 3},
+	{"serial unlike the header", LAY_META, 0, 8, 10},
+	{"text that is not UTF-8", LAY_TEXT, 1, 1, 0xff},
+	{"text section does not begin empty", LAY_STRS, 0, 1, 'x'},
+};
+
 static void test_bounds(void **ctx)
 {
-	static const struct {
-		const char *why;
-		enum lay_sect sect;
-		size_t off, n; /* in the section's first row */
-		uint64_t value;
-	} cases[] = {
-		{"unchanged", LAY_META, 0, 0, 0},
-		{"text not a text's start", LAY_RULE,
-		 offsetof(struct lay_rule, id), 4, 2},
-		{"text beyond its section", LAY_RULE,
-		 offsetof(struct lay_rule, id), 4, 100000},
-		{"guard out of range", LAY_RULE,
-		 offsetof(struct lay_rule, guard), 4, 77},
-		{"unknown kind of rule", LAY_RULE,
-		 offsetof(struct lay_rule, kind), 1, 4},
-		{"limits out of range", LAY_RULE,
-		 offsetof(struct lay_rule, limit_n), 4, 9},
-		{"answers a rule that is none", LAY_GARD,
-		 offsetof(struct lay_guard, answers), 8, 8},
-		{"requires a state that is none", LAY_GARD,
-		 offsetof(struct lay_guard, requires_), 8, 2},
-		{"unknown measurement", LAY_DATA,
-		 offsetof(struct lay_data, meas), 8, UINT64_C(1) << 62},
-		{"a step of nothing", LAY_DATA,
-		 offsetof(struct lay_data, res_milli), 8, 0},
-		{"prefix too long", LAY_PFX4, offsetof(struct lay_pfx4, len),
-		 1, 33},
-		{"prefix of nobody", LAY_PFX4,
-		 offsetof(struct lay_pfx4, owner), 2, 2},
-		{"title beyond its section", LAY_PRTY,
-		 offsetof(struct lay_party, oid_n), 4, 500},
-		{"bit beyond the columns", LAY_DIMS, 0, 8, UINT64_C(1) << 6},
-		{"column of no rule", LAY_COLS,
-		 offsetof(struct lay_col, owner), 2, 5},
-		{"column of another kind of rule", LAY_COLS,
-		 offsetof(struct lay_col, owner), 2, 2},
-		{"selector out of range", LAY_COLS,
-		 offsetof(struct lay_col, sel), 4, 50},
-		{"selects a party that is none", LAY_SELS,
-		 offsetof(struct lay_sel, parties), 8, 4},
-		{"too few rows", LAY_OBSV, offsetof(struct lay_dim, n_rows),
-		 4, 1},
-		{"transition out of the automaton", LAY_AUTO,
-		 offsetof(struct lay_auto, other), 4, 4000},
-		{"edges out of range", LAY_AUTO,
-		 offsetof(struct lay_auto, edge_first), 4, 40000},
-		{"class without a row", LAY_AUTO,
-		 offsetof(struct lay_auto, cls), 2, 900},
-		{"window of no length", LAY_LIMT,
-		 offsetof(struct lay_limit, window), 1, WINDOW_NONE},
-		{"limit over 2^53", LAY_LIMT, offsetof(struct lay_limit, n),
-		 8, UINT64_C(1) << 54},
-		{"limit of another rule", LAY_LIMT,
-		 offsetof(struct lay_limit, rule), 4, 1},
-		{"unknown scope", LAY_STAT, offsetof(struct lay_state, scope),
-		 1, 3},
-		{"serial unlike the header", LAY_META, 0, 8, 10},
-		{"text that is not UTF-8", LAY_TEXT, 1, 1, 0xff},
-		{"text section does not begin empty", LAY_STRS, 0, 1, 'x'},
-	};
 	static struct sample s;
 	uint8_t *p, *q;
 	size_t n;
@@ -456,7 +480,7 @@ static void test_bounds(void **ctx)
 	(void)ctx;
 	fill(&s);
 	p = build(&s.f, &n);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
 		struct lay_section *t;
 		struct pol_image *im;
 		struct err e = {0};
@@ -465,12 +489,12 @@ static void test_bounds(void **ctx)
 		q = malloc(n);
 		memcpy(q, p, n);
 		t = (struct lay_section *)(q + sizeof(struct lay_header));
-		memcpy(q + t[cases[i].sect].off + cases[i].off,
-		       &cases[i].value, cases[i].n);
+		memcpy(q + t[bounds[i].sect].off + bounds[i].off,
+		       &bounds[i].value, bounds[i].n);
 		fix(q, n);
 		rc = pol_image_load(&im, span_of(q, n), &e);
 		if (rc != (i ? E_SYNTAX : 0))
-			fail_msg("%s: %d %s", cases[i].why, rc, e.text);
+			fail_msg("%s: %d %s", bounds[i].why, rc, e.text);
 		pol_image_free(im);
 		free(q);
 	}
