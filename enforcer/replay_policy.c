@@ -227,8 +227,9 @@ void replay_policy_events(const struct replay_policy *p, struct now now,
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct pol_image *image = p->image[i];
-		char detail[96] = "in force, digest ";
-		size_t at = strlen(detail);
+		char detail[192]; /* what a record keeps of it */
+		struct span id = pol_image_id(image);
+		size_t at;
 		struct event ev = {
 			.type = EV_POLICY,
 			.now = now,
@@ -238,11 +239,17 @@ void replay_policy_events(const struct replay_policy *p, struct now now,
 		};
 		uint8_t digest[32];
 
+		/* An id is cut so that the digest always has its place. */
+		at = (size_t)snprintf(
+			detail, sizeof(detail),
+			"%.*s serial %llu in force, digest ",
+			id.n < 64 ? (int)id.n : 64, (const char *)id.p,
+			(unsigned long long)pol_image_serial(image));
 		pol_image_digest(image, digest);
 		for (size_t k = 0; k < sizeof(digest); k++)
 			snprintf(detail + at + 2 * k, 3, "%02x", digest[k]);
 		ev.rules[0].layer = span_str(layers[pol_image_kind(image)]);
-		ev.rules[0].policy = pol_image_id(image);
+		ev.rules[0].policy = id;
 		ev.rules[0].serial = pol_image_serial(image);
 		sink->event(sink->arg, &ev);
 	}
