@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "policy-lang/front/front.h"
+#include "policy-lang/image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,6 +41,33 @@ static struct pol_file *read_one(struct span src, struct diags *d)
 	return f;
 }
 
+/* What the checks let through compiles, loads, and means the same. */
+static void check_images(const struct pol_file *f, const struct pol_file *g)
+{
+	struct pol_image *i = NULL, *k = NULL;
+	uint8_t *p = NULL, *q = NULL, di[32], dk[32];
+	size_t n = 0, m = 0;
+	struct err e = {0};
+	int rc = pol_image_build(&p, &n, f, &e);
+
+	assert(rc == 0 || rc == E_LIMIT || rc == E_NOMEM);
+	if (rc == 0) {
+		rc = pol_image_build(&q, &m, g, &e);
+		assert(rc == 0);
+		rc = pol_image_load(&i, span_of(p, n), &e);
+		assert(rc == 0);
+		rc = pol_image_load(&k, span_of(q, m), &e);
+		assert(rc == 0);
+		pol_image_digest(i, di);
+		pol_image_digest(k, dk);
+		assert(memcmp(di, dk, sizeof(di)) == 0);
+		pol_image_free(i);
+		pol_image_free(k);
+	}
+	free(p);
+	free(q);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct diags *d = calloc(1, sizeof(*d));
@@ -66,6 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		g = read_one(span_of(text, n), d);
 		assert(g);
 		assert(memcmp(f->source_digest, g->source_digest, 32) == 0);
+		if (f->kind != POL_LIBRARY && f->kind != POL_TESTS)
+			check_images(f, g);
 		pol_file_free(g);
 	}
 	pol_file_free(f);

@@ -88,10 +88,11 @@ bool glob_meet(const char *a, const char *b, struct wbuf *out)
 		lit++;
 	if (a[lit] != '*' && b[lit] != '*' && a[lit] != b[lit])
 		return false;
+	if (!elements_of(a, m.a, &m.na) || !elements_of(b, m.b, &m.nb))
+		return false;
 	m.n = 0;
-	memset(m.seen, 0, sizeof(m.seen));
-	if (!elements_of(a, m.a, &m.na) || !elements_of(b, m.b, &m.nb) ||
-	    !walk(&m, 0, 0))
+	memset(m.seen, 0, (m.na + 1) * (GLOB_MAX + 1));
+	if (!walk(&m, 0, 0))
 		return false;
 	if (out)
 		wbuf_put(out, span_of(m.text, m.n));

@@ -162,6 +162,16 @@ static void bounds(void **s)
 	n += (size_t)sprintf(buf + n, "1]");
 	assert_int_equal(parse(&root, &p, span_of(buf, n), d), E_SYNTAX);
 	assert_int_equal(d->d[0].code, 1111);
+	/* one long line: the time to find places in it is linear */
+	n = (size_t)sprintf(buf, "a: [");
+	for (int i = 0; i < 60; i++) {
+		n += (size_t)sprintf(buf + n, i ? ",[1" : "[1");
+		for (int k = 0; k < 2000; k++)
+			n += (size_t)sprintf(buf + n, ",1");
+		buf[n++] = ']';
+	}
+	buf[n++] = ']';
+	assert_int_equal(parse(&root, &p, span_of(buf, n), d), 0);
 	/* a file of 256 KiB */
 	memset(buf, '#', YAML_MAX_SOURCE + 1);
 	memcpy(buf, "a: 1\n", 5);

@@ -72,7 +72,7 @@ static uint32_t string(struct build *b, int which, enum lay_sect sect,
 {
 	struct vec *names = &b->names[which];
 	const struct vec *out = &b->s[sect];
-	const char *p = (const char *)out->p, *end = p + out->n;
+	const char *p, *end;
 
 	if (!s || !*s)
 		return 0;
@@ -80,6 +80,8 @@ static uint32_t string(struct build *b, int which, enum lay_sect sect,
 		vec_put(names, &s, sizeof(s));
 		return 0;
 	}
+	p = (const char *)out->p;
+	end = p + out->n;
 	/* Sorted: but of unequal lengths, so looked for from the front. */
 	for (; p < end; p += strlen(p) + 1) {
 		if (strcmp(p, s) == 0)
