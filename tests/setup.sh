@@ -9,7 +9,7 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config gawk libpcap-dev libyaml-dev libsqlite3-dev
-	libssl-dev zlib1g-dev"
+	libssl-dev zlib1g-dev tzdata"
 check="$build clang libclang-rt-14-dev libcmocka-dev python3 jq sqlite3 tshark
 	mandoc"
 

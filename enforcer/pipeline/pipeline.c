@@ -250,8 +250,8 @@ void event_base(struct work *w, struct event *ev, enum event_type type)
 	/* The arrays behind n_rules and n_budgets need no clearing. */
 	memset(ev, 0, offsetof(struct event, rules));
 	ev->n_rules = ev->n_budgets = 0;
-	ev->would_pass = (struct span){0};
-	ev->flow_end = false;
+	memset(&ev->would_pass, 0,
+	       sizeof(*ev) - offsetof(struct event, would_pass));
 	ev->type = type;
 	ev->now = w->now;
 	ev->pcap_cnt = w->pcap_cnt;
