@@ -25,8 +25,8 @@ static void line(struct page *pg, const char *fmt, ...)
 	n = vsnprintf(pg->p + pg->n, pg->cap - pg->n, fmt, ap);
 	va_end(ap);
 	if (n > 0)
-		pg->n += (size_t)n < pg->cap - pg->n ? (size_t)n :
-						       pg->cap - pg->n - 1;
+		pg->n += (size_t)n < pg->cap - pg->n ? (size_t)n
+						     : pg->cap - pg->n - 1;
 }
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -60,8 +60,10 @@ static void say_source(struct page *pg, const struct pol_state *st,
 	struct span name = st->s->m[m->machine].pub.name;
 
 	if (m->forged_source)
-		line(pg, "  source     refused   its address is not bound to "
-			 "%.*s\n", TEXT(name));
+		line(pg,
+		     "  source     refused   its address is not bound to "
+		     "%.*s\n",
+		     TEXT(name));
 	else
 		line(pg, "  source     ok        is %.*s\n", TEXT(name));
 	if (has_fail(st, REASON_QUARANTINED))
@@ -76,12 +78,14 @@ static void say_party(struct page *pg, const struct pol_state *st,
 	if (d->party.n)
 		line(pg, "  party      ok        %.*s\n", TEXT(d->party));
 	else if (has_fail(st, REASON_PARTY_IDENTITY))
-		line(pg, "  party      refused   %s port %u is a party's, its "
-			 "ApTitle is not\n",
+		line(pg,
+		     "  party      refused   %s port %u is a party's, its "
+		     "ApTitle is not\n",
 		     net_addr_text(a, &m->peer.addr), m->peer.port);
 	else if (has_fail(st, REASON_UNKNOWN_PARTY))
-		line(pg, "  party      refused   %s port %u is nobody the "
-			 "policy names\n",
+		line(pg,
+		     "  party      refused   %s port %u is nobody the "
+		     "policy names\n",
 		     net_addr_text(a, &m->peer.addr), m->peer.port);
 }
 
@@ -183,8 +187,9 @@ int pol_explain(const struct pol_set *s, struct pol_state *st,
 		buf[0] = 0;
 	pol_abort(st);
 	pol_judge(st, m, &d);
-	line(&pg, "%s", d.permit ? d.monitored ? "PERMITTED (monitored)" :
-						 "PERMITTED" : "REFUSED");
+	line(&pg, "%s",
+	     d.permit ? d.monitored ? "PERMITTED (monitored)" : "PERMITTED"
+		      : "REFUSED");
 	if (reasons_any(&d.reasons))
 		say_reasons(&pg, &d.reasons);
 	else

@@ -6,10 +6,10 @@
  */
 #include "policy-lang/eval/internal.h"
 
-#define FL_USED	  1u
-#define FL_OUT	  2u
-#define FL_INV	  4u
-#define FL_PARTY  8 /* shift */
+#define FL_USED  1u
+#define FL_OUT   2u
+#define FL_INV   4u
+#define FL_PARTY 8 /* shift */
 
 static uint32_t word(const struct pol_state *st, size_t m, uint32_t i)
 {
@@ -54,9 +54,9 @@ int answer_find(const struct pol_state *st, const struct side *sd,
 		    (w[AN_FLAGS] & FL_USED && !m->retry) ||
 		    st->now.mono.ns - (int64_t)w[AN_TIME] > ANSWER_NS)
 			continue;
-		if (rules && (w[AN_RULE] >= LAY_MAX_RULES ||
-			      !(rules[w[AN_RULE] / 64] >> (w[AN_RULE] % 64) &
-				1)))
+		if (rules &&
+		    (w[AN_RULE] >= LAY_MAX_RULES ||
+		     !(rules[w[AN_RULE] / 64] >> (w[AN_RULE] % 64) & 1)))
 			continue;
 		if (!pairs(w, sd, m, has_inv, inv))
 			continue;

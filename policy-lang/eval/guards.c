@@ -15,8 +15,9 @@
 
 #define X(id, name, cls, plain)                                                \
 	| (MEAS_CLASS_##cls == MEAS_CLASS_INBOUND ||                           \
-			   MEAS_CLASS_##cls == MEAS_CLASS_ATTRIBUTE ?          \
-		   MEAS_BIT(MEAS_##id) : 0)
+			   MEAS_CLASS_##cls == MEAS_CLASS_ATTRIBUTE            \
+		   ? MEAS_BIT(MEAS_##id)                                       \
+		   : 0)
 static const meas_set ageless = 0
 #include "core/meas.def"
 	;
@@ -82,21 +83,23 @@ static void check_ages(struct pol_state *st, const struct lay_data *d,
 		return;
 	if (d->flags & LAY_DATA_HISTORY) {
 		if (!obs_has(leaf, F_OLDEST) && !now)
-			fail_as(st, proto, REASON_TOO_FAR_BACK, -1,
-				d->history);
-		s = obs_has(leaf, F_OLDEST) ?
-			    age(st, obs_get_i64(leaf, F_OLDEST, 0), true) : 0;
+			fail_as(st, proto, REASON_TOO_FAR_BACK, -1, d->history);
+		s = obs_has(leaf, F_OLDEST)
+			    ? age(st, obs_get_i64(leaf, F_OLDEST, 0), true)
+			    : 0;
 		if (s > d->history / NS_PER_S)
 			fail_as(st, proto, REASON_TOO_FAR_BACK, s * NS_PER_S,
 				d->history);
 	}
 	if (d->flags & LAY_DATA_DELAY && d->delay > 0) {
-		s = obs_has(leaf, F_NEWEST) ?
-			    age(st, obs_get_i64(leaf, F_NEWEST, 0), false) : -1;
+		s = obs_has(leaf, F_NEWEST)
+			    ? age(st, obs_get_i64(leaf, F_NEWEST, 0), false)
+			    : -1;
 		if (s < (d->delay + NS_PER_S - 1) / NS_PER_S)
 			fail_as(st, proto, REASON_TOO_FRESH,
-				obs_has(leaf, F_NEWEST) && s >= 0 ?
-					s * NS_PER_S : -1, d->delay);
+				obs_has(leaf, F_NEWEST) && s >= 0 ? s * NS_PER_S
+								  : -1,
+				d->delay);
 	}
 }
 
@@ -104,8 +107,8 @@ static void check_granularity(struct pol_state *st, const struct lay_data *d,
 			      const struct obs *leaf, const struct fail *proto)
 {
 	uint64_t g = obs_get(leaf, F_GRANULARITY, 0);
-	int64_t ns = g <= INT32_MAX ? (int64_t)g * NS_PER_S :
-				      INT32_MAX * NS_PER_S;
+	int64_t ns =
+		g <= INT32_MAX ? (int64_t)g * NS_PER_S : INT32_MAX * NS_PER_S;
 
 	if (g == 0)
 		fail_as(st, proto, REASON_TOO_FINE, -1, d->gran_lo);
@@ -131,8 +134,10 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 	    (step == 0 || step > INT64_MAX || unit != d->res_unit ||
 	     step % (uint64_t)d->res_milli))
 		fail_as(st, proto, REASON_TOO_PRECISE,
-			step && step <= INT64_MAX && unit == d->res_unit ?
-				(int64_t)step : -1, d->res_milli);
+			step && step <= INT64_MAX && unit == d->res_unit
+				? (int64_t)step
+				: -1,
+			d->res_milli);
 	if (d->flags & LAY_DATA_VALUE) {
 		int64_t lo = obs_get_i64(leaf, F_VALUE_MIN, 0);
 		int64_t hi = obs_get_i64(leaf, F_VALUE_MAX, 0);
@@ -142,7 +147,9 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 
 		if (!known || lo < d->value_lo || hi > d->value_hi)
 			fail_as(st, proto, REASON_OUT_OF_RANGE,
-				!known ? -1 : hi > d->value_hi ? hi : lo,
+				!known             ? -1
+				: hi > d->value_hi ? hi
+						   : lo,
 				d->value_hi);
 	}
 	if (d->flags & LAY_DATA_CHANNELS &&
@@ -150,7 +157,8 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 	     obs_get(leaf, F_CHANNELS, 0) > d->channels))
 		fail_as(st, proto, REASON_TOO_MANY,
 			(int64_t)(obs_get(leaf, F_CHANNELS, UINT64_MAX) &
-				  INT64_MAX), d->channels);
+				  INT64_MAX),
+			d->channels);
 	return st->n_fail - before;
 }
 
@@ -159,12 +167,13 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 static uint64_t slot_hash(const struct pol_state *st, const struct side *sd,
 			  const struct lay_rule *r, enum layer layer)
 {
-	static const struct sipkey key = {0x6d65746572676174, 0x7370726561642d31};
+	static const struct sipkey key = {0x6d65746572676174,
+					  0x7370726561642d31};
 	const struct pol_image *im = sd->im[layer];
 	uint8_t buf[512];
-	struct span part[] = {img_str(st->s->binding,
-				      st->s->binding->META->meter_id),
-			      pol_image_id(im), img_str(im, r->id)};
+	struct span part[] = {
+		img_str(st->s->binding, st->s->binding->META->meter_id),
+		pol_image_id(im), img_str(im, r->id)};
 	size_t n = 0;
 
 	for (int i = 0; i < 3; i++) {
@@ -231,8 +240,7 @@ unsigned guard_when(struct pol_state *st, const struct side *sd,
 		f.reason = REASON_NOT_NOW;
 		f.have = from;
 		f.need = len;
-		f.wait = g->days ? -1 :
-				   (DAY_MIN * 60 - since) * NS_PER_S;
+		f.wait = g->days ? -1 : (DAY_MIN * 60 - since) * NS_PER_S;
 		fail_add(st, &f);
 	}
 	return 1;
@@ -246,8 +254,9 @@ static bool consented(const struct pol_state *st, const struct side *sd,
 	const struct pol_image *im = sd->im[LAYER_VENDOR];
 	uint8_t a = st->consent[sd->m][r - im->RULE];
 
-	return r->consent == CONSENT_OPT_IN  ? a == CONSENT_GRANTED :
-	       r->consent == CONSENT_OPT_OUT ? a != CONSENT_REFUSED : true;
+	return r->consent == CONSENT_OPT_IN    ? a == CONSENT_GRANTED
+	       : r->consent == CONSENT_OPT_OUT ? a != CONSENT_REFUSED
+					       : true;
 }
 
 static void check_states(struct pol_state *st, const struct side *sd,

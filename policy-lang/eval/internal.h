@@ -3,6 +3,7 @@
  * How the evaluator is put together; private to eval/ and analysis/.
  *
  *   set.c     images composed into machines, parties and limits
+ *   floor.c   what may not be cut, and what passes when all else does not
  *   party.c   addresses -> parties
  *   match.c   observation -> columns that match
  *   state.c   all that changes: one block of words and its undo log
@@ -48,7 +49,6 @@ struct set_limit {
 	uint32_t words;	   /* of one counter */
 	uint32_t parties;  /* counters beside each other */
 	uint32_t base;	   /* first word in the state */
-	uint32_t owner_vm; /* vendor: index of its machine */
 	struct span name;  /* "allow/send: 1 reading per day"; of set.names */
 };
 
@@ -103,6 +103,13 @@ static inline uint32_t set_first_limit(const struct pol_set *s, size_t m,
 	       l == LAYER_VENDOR   ? s->vendor_limit[m] :
 				     s->customer_limit;
 }
+
+/* floor.c */
+void set_floor_rules(struct pol_set *s, size_t m);
+int set_check_customer(const struct pol_set *s, struct err *e)
+	__attribute__((warn_unused_result));
+int set_check_answers(const struct pol_set *s, struct err *e)
+	__attribute__((warn_unused_result));
 
 /* party.c */
 int ipmap_build(struct ipmap *map, const struct pol_image *im, unsigned kind);
@@ -172,7 +179,6 @@ struct side {
 	bool monitor;	   /* the whole policy */
 	uint64_t set, clear; /* states that the message sets and clears */
 	uint32_t rule[LAYERS]; /* of the leaf reported */
-	uint8_t refused;       /* bit per layer, for that leaf */
 };
 
 struct pol_state {
@@ -201,7 +207,6 @@ struct pol_state {
 	bool fails_cut;
 	struct pending pend[PENDING];
 	uint32_t n_pend;
-	uint32_t reported; /* leaf whose rules are in the sides */
 	char would[512];
 	size_t size;
 };

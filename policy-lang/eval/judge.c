@@ -24,7 +24,6 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	st->n_fail = st->n_pend = 0;
 	st->fails_cut = false;
 	st->n_side = 0;
-	st->reported = LAY_NONE;
 	d->permit = d->monitored = d->summary = false;
 	d->action = POL_REFUSE;
 	d->action_ns = d->wait_ns = 0;
@@ -68,7 +67,6 @@ void judge_add_side(struct pol_state *st, size_t m, enum dir dir, int party)
 	sd->floors_only = sd->monitor = false;
 	sd->floor_reason = REASON_NONE;
 	sd->set = sd->clear = 0;
-	sd->refused = 0;
 	for (int l = 0; l < LAYERS; l++) {
 		sd->im[l] = set_image(st->s, m, (enum layer)l);
 		sd->row[l] =

@@ -12,12 +12,12 @@
  */
 #include "policy-lang/eval/internal.h"
 
-#define SUBS	  60 /* a window is cut into so many */
-#define RING	  (SUBS + 1) /* and touches so many */
-#define RING_AT	  3
-#define SLOTS_AT  3
-#define BIAS	  (INT64_C(1) << 40) /* window numbers: never 0 */
-#define DAY_S	  86400
+#define SUBS     60         /* a window is cut into so many */
+#define RING     (SUBS + 1) /* and touches so many */
+#define RING_AT  3
+#define SLOTS_AT 3
+#define BIAS     (INT64_C(1) << 40) /* window numbers: never 0 */
+#define DAY_S    86400
 
 uint32_t limit_words(const struct lay_limit *l)
 {
@@ -43,8 +43,7 @@ uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
 	uint32_t p = party < 0 ? mc->n_party : (uint32_t)party;
 	uint32_t i = l->by_vm ? (uint32_t)m : 0;
 
-	i = i * l->parties +
-	    (l->by_group ? mc->group[p] : l->by_party ? p : 0);
+	i = i * l->parties + (l->by_group ? mc->group[p] : l->by_party ? p : 0);
 	if (l->by_meas)
 		i = i * MEAS_COUNT + meas;
 	return l->base + i * l->words;
@@ -69,8 +68,9 @@ static int first_day(const struct pol_state *st, enum pol_window w)
 {
 	const struct pol_image *b = st->s->binding;
 
-	return w == WINDOW_BILLING && b && b->META->billing_day ?
-		       (int)b->META->billing_day : 1;
+	return w == WINDOW_BILLING && b && b->META->billing_day
+		       ? (int)b->META->billing_day
+		       : 1;
 }
 
 static int64_t window_no(const struct pol_state *st, enum pol_window w,
@@ -105,7 +105,8 @@ static int64_t window_start(const struct pol_state *st, enum pol_window w,
 	case WINDOW_BILLING:
 		return civil_days((int)floor_div(no, 12),
 				  (int)(no - floor_div(no, 12) * 12) + 1,
-				  first_day(st, w)) * DAY_S;
+				  first_day(st, w)) *
+		       DAY_S;
 	default:
 		return civil_days((int)no, 1, 1) * DAY_S;
 	}
@@ -126,7 +127,8 @@ static bool calendar_roll(struct pol_state *st, const struct lay_limit *l,
 
 	if (was != 0) {
 		length = (window_start(st, w, was - BIAS + 1) -
-			  window_start(st, w, was - BIAS)) * NS_PER_S;
+			  window_start(st, w, was - BIAS)) *
+			 NS_PER_S;
 		if (!st->trusted && now - entered < length &&
 		    (no <= was || now - entered < length / 2))
 			return false;
@@ -172,8 +174,7 @@ static uint32_t ring_get(const struct pol_state *st, uint32_t at, int64_t sub)
 	return (uint32_t)(st->w[at + RING_AT + i / 2] >> (i % 2 * 32));
 }
 
-static void ring_put(struct pol_state *st, uint32_t at, int64_t sub,
-		     uint32_t v)
+static void ring_put(struct pol_state *st, uint32_t at, int64_t sub, uint32_t v)
 {
 	uint32_t i = (uint32_t)(sub % RING);
 	uint64_t w = st->w[at + RING_AT + i / 2];
@@ -270,8 +271,8 @@ static u128 units_ns(const struct lay_limit *l, uint64_t k)
 	return ((u128)k * (uint64_t)l->window_ns + l->n - 1) / l->n;
 }
 
-static bool bucket(struct pol_state *st, const struct lay_limit *l,
-		   uint32_t at, uint64_t amount, int64_t *wait)
+static bool bucket(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		   uint64_t amount, int64_t *wait)
 {
 	int64_t now = st->now.mono.ns;
 	int64_t tat = st->w[at + 1] ? (int64_t)st->w[at] : now;
@@ -282,8 +283,8 @@ static bool bucket(struct pol_state *st, const struct lay_limit *l,
 	if (amount > l->burst || ahead + need > room) {
 		u128 over = ahead + need - room;
 
-		*wait = amount > l->burst || over > INT64_MAX ? -1 :
-								(int64_t)over;
+		*wait = amount > l->burst || over > INT64_MAX ? -1
+							      : (int64_t)over;
 		return false;
 	}
 	if (ahead + need > (u128)(INT64_MAX - now)) {
@@ -323,9 +324,9 @@ static bool distinct(struct pol_state *st, const struct lay_limit *l,
 			first = seen;
 	}
 	if (!free_at) {
-		*wait = l->n == 0 ? -1 :
-			slides	  ? first + l->window_ns - now :
-				    calendar_wait(st, l, at);
+		*wait = l->n == 0 ? -1
+			: slides  ? first + l->window_ns - now
+				  : calendar_wait(st, l, at);
 		return false;
 	}
 	st_put(st, free_at, hash);
@@ -346,8 +347,8 @@ static bool concurrent(struct pol_state *st, const struct lay_limit *l,
 	return false;
 }
 
-void limit_release(struct pol_state *st, const struct lay_limit *l,
-		   uint32_t at, uint64_t flow)
+void limit_release(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		   uint64_t flow)
 {
 	for (uint32_t i = 0; l->kind == LIMIT_CONCURRENT && i < l->n; i++) {
 		if (st->w[at + i] == flow + 1)

@@ -91,8 +91,8 @@ static uint32_t oid_row(const struct pol_image *im, const struct lay_dim *d,
 	for (uint32_t i = 0; i < d->v_n; i += 2) {
 		const uint32_t *v = im->LIST + d->v_first + i;
 
-		if (v[1] == oid.n && span_eq(span_of(im->BLOB + v[0], v[1]),
-					     oid))
+		if (v[1] == oid.n &&
+		    span_eq(span_of(im->BLOB + v[0], v[1]), oid))
 			return i / 2 + 2;
 	}
 	return 1;

@@ -35,7 +35,8 @@ static void bounds(const uint8_t addr[16], unsigned len, struct key128 *lo,
 		   struct key128 *hi)
 {
 	uint64_t mh = len >= 64 ? 0 : ~UINT64_C(0) >> len;
-	uint64_t ml = len >= 128 ? 0 : ~UINT64_C(0) >> (len <= 64 ? 0 : len - 64);
+	uint64_t ml =
+		len >= 128 ? 0 : ~UINT64_C(0) >> (len <= 64 ? 0 : len - 64);
 	struct key128 k = key_of(addr);
 
 	*lo = (struct key128){k.hi & ~mh, k.lo & ~ml};
@@ -167,8 +168,7 @@ static bool title_fits(const struct pol_image *im, const struct lay_party *p,
 		       const struct pol_peer *peer)
 {
 	return p->oid_n == 0 ||
-	       span_eq(span_of(im->BLOB + p->oid_off, p->oid_n),
-		       peer->aptitle);
+	       span_eq(span_of(im->BLOB + p->oid_off, p->oid_n), peer->aptitle);
 }
 
 /* Of several that fit, the one that says most: an ApTitle, then the narrower
@@ -226,8 +226,8 @@ int party_find(const struct pol_set *s, size_t mi, const struct pol_peer *peer,
 	}
 	if (fits) {
 		*why = REASON_NONE;
-		return fits & (fits - 1) ? narrowest(m, fits, &peer->addr) :
-					   __builtin_ctzll(fits);
+		return fits & (fits - 1) ? narrowest(m, fits, &peer->addr)
+					 : __builtin_ctzll(fits);
 	}
 	if (near & ~m->anywhere)
 		*why = REASON_PARTY_IDENTITY;

@@ -5,7 +5,7 @@
 #include "policy-lang/eval/internal.h"
 
 static const char *const kind_names[] = {
-	"", "binding", "baseline", "vendor policy", "customer file",
+	"",        "binding", "baseline", "vendor policy", "customer file",
 	"library", "tests"};
 
 static int out_of_memory(struct err *e)
@@ -210,9 +210,8 @@ static bool picks(const struct pol_image *im, const struct lay_sel *s,
 		return s->parties >> p & 1;
 	party = &m->vendor->PRTY[p];
 	return (!s->roles || s->roles >> party->role & 1) &&
-	       (!s->country_n ||
-		listed(im, s->country_first, s->country_n,
-		       img_str(m->vendor, party->country))) &&
+	       (!s->country_n || listed(im, s->country_first, s->country_n,
+					img_str(m->vendor, party->country))) &&
 	       (!s->op_n || listed(im, s->op_first, s->op_n,
 				   img_str(m->vendor, party->operator_)));
 }
@@ -224,8 +223,8 @@ static int party_rows(struct pol_set *s, size_t mi, enum layer l)
 
 	if (!im)
 		return 0;
-	m->rows[l] = calloc((size_t)(m->n_party + 1) * im->words,
-			    sizeof(uint64_t));
+	m->rows[l] =
+		calloc((size_t)(m->n_party + 1) * im->words, sizeof(uint64_t));
 	if (!m->rows[l])
 		return E_NOMEM;
 	for (uint32_t p = 0; p <= m->n_party; p++) {
@@ -281,9 +280,10 @@ static void groups(struct pol_set *s)
 				uint32_t n = j == i ? p : k->n_party;
 
 				for (uint32_t q = 0; q < n; q++) {
-					if (span_eq(op, img_str(k->vendor,
-						    k->vendor->PRTY[q]
-							    .operator_)))
+					if (span_eq(op,
+						    img_str(k->vendor,
+							    k->vendor->PRTY[q]
+								    .operator_)))
 						m->group[p] = k->group[q];
 				}
 			}
@@ -297,32 +297,31 @@ static void groups(struct pol_set *s)
 /* --- limits -------------------------------------------------------------- */
 
 static int add_limits(struct pol_set *s, const struct pol_image *im,
-		      enum layer layer, size_t vm, uint32_t *first,
-		      struct err *e)
+		      enum layer layer, uint32_t *first, struct err *e)
 {
 	*first = s->n_limit;
 	for (uint32_t i = 0; im && i < im->n_LIMT; i++) {
 		struct set_limit *l = &s->limit[s->n_limit++];
 		uint64_t n = 1, total;
 
-		*l = (struct set_limit){.l = &im->LIMT[i], .im = im,
+		*l = (struct set_limit){.l = &im->LIMT[i],
+					.im = im,
 					.layer = (uint8_t)layer,
-					.words = limit_words(&im->LIMT[i]),
-					.owner_vm = (uint32_t)vm};
+					.words = limit_words(&im->LIMT[i])};
 		l->by_vm = layer != LAYER_VENDOR && l->l->each & LAY_EACH_VM;
 		l->by_meas = l->l->each & LAY_EACH_MEAS;
 		/* A restriction's budget is the household's for a machine. */
-		l->by_party = l->l->each & LAY_EACH_PARTY &&
-			      layer != LAYER_CUSTOMER;
+		l->by_party =
+			l->l->each & LAY_EACH_PARTY && layer != LAYER_CUSTOMER;
 		l->by_group = l->by_party && layer == LAYER_BASE && !l->by_vm;
-		l->parties = !l->by_party ? 1 :
-			     l->by_group  ? s->n_group : s->max_party;
+		l->parties = !l->by_party  ? 1
+			     : l->by_group ? s->n_group
+					   : s->max_party;
 		n = l->by_vm ? s->n_m : 1;
 		n *= l->parties * (l->by_meas ? MEAS_COUNT : 1);
 		total = s->counter_words + n * l->words;
 		if (total > (64u << 20) / sizeof(uint64_t))
-			return err_set(e, E_LIMIT, 0,
-				       "counters over 64 MiB");
+			return err_set(e, E_LIMIT, 0, "counters over 64 MiB");
 		l->base = s->counter_words;
 		s->counter_words = (uint32_t)total;
 	}
@@ -334,10 +333,10 @@ static size_t limit_name(const struct set_limit *l, char *buf, size_t cap)
 {
 	static const char *const rules[] = {"allow/", "ceiling/", "deny/",
 					    "restrict/"};
-	const char *kind = l->l->rule != LAY_NONE ?
-				   rules[l->im->RULE[l->l->rule].kind] :
-			   l->l->flags & LAY_LIMIT_FLOOR ? "floors/" :
-							   "limits/";
+	const char *kind = l->l->rule != LAY_NONE
+				   ? rules[l->im->RULE[l->l->rule].kind]
+			   : l->l->flags & LAY_LIMIT_FLOOR ? "floors/"
+							   : "limits/";
 	struct span part[] = {span_str(kind), img_str(l->im, l->l->id),
 			      span_str(": "), img_text(l->im, l->l->text)};
 	size_t n = 0;
@@ -360,8 +359,7 @@ static int limit_names(struct pol_set *s, struct err *e)
 	if (!s->names)
 		return out_of_memory(e);
 	for (uint32_t i = 0; i < s->n_limit; i++) {
-		size_t n = limit_name(&s->limit[i], s->names + at,
-				      total - at);
+		size_t n = limit_name(&s->limit[i], s->names + at, total - at);
 
 		s->limit[i].name = span_of(s->names + at, n);
 		at += n;
@@ -385,211 +383,14 @@ static int limits(struct pol_set *s, struct err *e)
 	if (!s->limit)
 		return out_of_memory(e);
 	groups(s);
-	rc = add_limits(s, s->base, LAYER_BASE, 0, &s->base_limit, e);
+	rc = add_limits(s, s->base, LAYER_BASE, &s->base_limit, e);
 	for (size_t i = 0; !rc && i < s->n_m; i++)
-		rc = add_limits(s, s->m[i].vendor, LAYER_VENDOR, i,
+		rc = add_limits(s, s->m[i].vendor, LAYER_VENDOR,
 				&s->vendor_limit[i], e);
 	if (!rc)
-		rc = add_limits(s, s->customer, LAYER_CUSTOMER, 0,
+		rc = add_limits(s, s->customer, LAYER_CUSTOMER,
 				&s->customer_limit, e);
 	return rc ? rc : limit_names(s, e);
-}
-
-/* --- floors -------------------------------------------------------------- */
-
-static void set_bit(uint64_t *w, uint32_t i)
-{
-	w[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-static bool get_bit(const uint64_t *w, uint32_t i)
-{
-	return w[i / 64] >> (i % 64) & 1;
-}
-
-/* Do two columns share a kind of observation? */
-static bool share_kind(const struct pol_image *im, uint32_t a, uint32_t b)
-{
-	const struct lay_dim *d = &im->OBSV[LAY_DIM_KIND];
-
-	for (uint32_t k = 0; k < d->n_rows; k++) {
-		const uint64_t *row = img_row(im, d, k);
-
-		if (get_bit(row, a) && get_bit(row, b))
-			return true;
-	}
-	return false;
-}
-
-/* Rules that give what sets a state of the mask. */
-static void state_givers(const struct pol_image *im, uint64_t states,
-			 uint64_t *rules)
-{
-	for (uint32_t t = im->col_at[COL_SET]; t < im->col_at[COL_SET + 1];
-	     t++) {
-		if (!(states >> im->COLS[t].owner & 1))
-			continue;
-		for (uint32_t g = im->col_at[COL_GRANT];
-		     g < im->col_at[COL_GRANT + 1]; g++) {
-			if (im->RULE[im->COLS[g].owner].data == LAY_NONE &&
-			    share_kind(im, t, g))
-				set_bit(rules, im->COLS[g].owner);
-		}
-	}
-}
-
-/* What a floor needs: the rules that give its measurement, the requests they
- * answer, and what sets the states these require. */
-static void floor_rules(struct pol_set *s, size_t mi)
-{
-	struct machine *m = &s->m[mi];
-	const struct pol_image *im = m->vendor;
-	meas_set meas = 0;
-
-	for (uint32_t i = 0; s->base && i < s->base->n_FLOR; i++) {
-		const struct lay_floor *f = &s->base->FLOR[i];
-
-		if (span_eq(img_str(s->base, f->vm), m->pub.name))
-			meas |= f->meas;
-	}
-	for (uint32_t i = 0; im && i < im->n_RULE; i++) {
-		const struct lay_rule *r = &im->RULE[i];
-
-		if (r->kind == RULE_GRANT && r->data != LAY_NONE &&
-		    im->DATA[r->data].meas & meas)
-			set_bit(m->floor_rules, i);
-	}
-	/* Each round adds at least one rule or is the last. */
-	for (uint32_t round = 0; im && round < im->n_RULE; round++) {
-		for (uint32_t i = 0; i < im->n_RULE; i++) {
-			uint32_t g = im->RULE[i].guard;
-
-			if (!get_bit(m->floor_rules, i) || g == LAY_NONE)
-				continue;
-			for (int w = 0; w < 4; w++)
-				m->floor_rules[w] |= im->GARD[g].answers[w];
-			state_givers(im, im->GARD[g].requires_,
-				     m->floor_rules);
-		}
-	}
-	/* And the data-less answers to those requests. */
-	for (uint32_t i = 0; im && i < im->n_RULE; i++) {
-		uint32_t g = im->RULE[i].guard;
-
-		if (g == LAY_NONE || im->RULE[i].data != LAY_NONE)
-			continue;
-		for (int w = 0; w < 4; w++) {
-			if (im->GARD[g].answers[w] & m->floor_rules[w])
-				set_bit(m->floor_rules, i);
-		}
-	}
-}
-
-static int64_t window_s(const struct lay_limit *l)
-{
-	static const int64_t s[] = {0, 3600, 86400, 7 * 86400, 30 * 86400,
-				    30 * 86400, 365 * 86400, 0};
-
-	return l->kind == LIMIT_CALENDAR ? s[l->window] :
-					   l->window_ns / NS_PER_S;
-}
-
-/* Fewer in the long run than the floor keeps? */
-static bool tighter(const struct lay_limit *l, const struct lay_limit *keep)
-{
-	int64_t a = window_s(l), b = window_s(keep);
-
-	if (l->thing == THING_BYTES || l->kind == LIMIT_DISTINCT ||
-	    l->kind == LIMIT_CONCURRENT || a <= 0 || b <= 0)
-		return false;
-	if (l->kind == LIMIT_SPACING)
-		return (unsigned __int128)(uint64_t)a * keep->n >
-		       (unsigned __int128)(uint64_t)b;
-	return (unsigned __int128)l->n * (uint64_t)b <
-	       (unsigned __int128)keep->n * (uint64_t)a;
-}
-
-/* A customer's file may not cut a floor of the baseline. */
-static int check_floor(const struct pol_set *s, const struct lay_floor *f,
-		       struct err *e)
-{
-	const struct pol_image *c = s->customer;
-	int mi = pol_set_find_machine(s, img_str(s->base, f->vm));
-
-	for (uint32_t i = c->col_at[COL_RESTRICT];
-	     mi >= 0 && i < c->col_at[COL_RESTRICT + 1]; i++) {
-		const struct lay_rule *r = &c->RULE[c->COLS[i].owner];
-		const struct machine *m = &s->m[mi];
-		bool cut = r->flags & LAY_RULE_BLOCK, hit = false;
-
-		if (r->data != LAY_NONE && !(c->DATA[r->data].meas & f->meas))
-			continue;
-		for (uint32_t k = 0; k < r->limit_n; k++)
-			cut |= tighter(&c->LIMT[r->limit_first + k],
-				       &s->base->LIMT[f->limit]);
-		for (uint32_t p = 0; p < m->n_party; p++)
-			hit |= get_bit(m->rows[LAYER_CUSTOMER] +
-					       (size_t)p * c->words, i);
-		if (cut && hit)
-			return err_set(e, E_STATE, 0,
-				       "restriction %s cuts the floor %s",
-				       c->STRS + r->id, s->base->STRS + f->id);
-	}
-	return 0;
-}
-
-static int check_customer(const struct pol_set *s, struct err *e)
-{
-	const struct pol_image *c = s->customer;
-	int rc = 0;
-
-	for (uint32_t i = 0; i < c->n_SELS; i++) {
-		const struct lay_sel *sel = &c->SELS[i];
-
-		/* A restriction of a machine that is none restricts nothing,
-		 * which is not what its author meant. */
-		for (uint32_t k = 0; s->binding && k < sel->vm_n; k++) {
-			struct span vm = img_str(c, c->LIST[sel->vm_first + k]);
-
-			if (pol_set_find_machine(s, vm) < 0)
-				return err_set(e, E_STATE, 0,
-					       "a restriction names the "
-					       "unknown machine %.*s",
-					       TEXT(vm));
-		}
-	}
-	for (uint32_t i = 0; !rc && s->base && i < s->base->n_FLOR; i++)
-		rc = check_floor(s, &s->base->FLOR[i], e);
-	return rc;
-}
-
-/* A rule of the supply contract asks no consent, so none can be refused. */
-static int check_answers(const struct pol_set *s, struct err *e)
-{
-	const struct pol_image *c = s->customer;
-
-	for (uint32_t a = 0; a < c->n_ANSW; a++) {
-		for (size_t i = 0; i < s->n_m; i++) {
-			const struct pol_image *v = s->m[i].vendor;
-
-			if (!v || c->ANSW[a].granted ||
-			    !span_eq(pol_image_id(v),
-				     img_str(c, c->ANSW[a].policy)))
-				continue;
-			for (uint32_t r = 0; r < v->n_RULE; r++) {
-				if (v->RULE[r].consent == CONSENT_NONE &&
-				    span_eq(img_str(v, v->RULE[r].id),
-					    img_str(c, c->ANSW[a].rule)))
-					return err_set(e, E_STATE, 0,
-						       "%s is part of the "
-						       "supply contract and "
-						       "cannot be refused",
-						       v->STRS +
-							       v->RULE[r].id);
-			}
-		}
-	}
-	return 0;
 }
 
 /* --- all together -------------------------------------------------------- */
@@ -663,16 +464,16 @@ static int compose(struct pol_set *s, struct err *e)
 			m->pub.addr = m->addr;
 		party_kinds(s, i);
 		asked_rules(m);
-		floor_rules(s, i);
+		set_floor_rules(s, i);
 		for (int l = 0; l < LAYERS; l++) {
 			if (party_rows(s, i, (enum layer)l))
 				return out_of_memory(e);
-			m->refusal_limits |= counts_refusals(
-				set_image(s, i, (enum layer)l));
+			m->refusal_limits |=
+				counts_refusals(set_image(s, i, (enum layer)l));
 		}
 		for (uint32_t k = 0; m->vendor && k < m->vendor->n_STAT; k++)
-			s->has_flow_states |= m->vendor->STAT[k].scope ==
-					      SCOPE_FLOW;
+			s->has_flow_states |=
+				m->vendor->STAT[k].scope == SCOPE_FLOW;
 	}
 	profile(s);
 	digest(s);
@@ -692,9 +493,9 @@ int pol_set_new(struct pol_set **out, const struct pol_image *const *images,
 	if (!rc)
 		rc = compose(s, e);
 	if (!rc && s->customer)
-		rc = check_customer(s, e);
+		rc = set_check_customer(s, e);
 	if (!rc && s->customer)
-		rc = check_answers(s, e);
+		rc = set_check_answers(s, e);
 	if (rc) {
 		pol_set_free(s);
 		return rc;
@@ -723,8 +524,7 @@ size_t pol_set_machines(const struct pol_set *s)
 	return s->n_m;
 }
 
-void pol_set_machine(const struct pol_set *s, size_t i,
-		     struct pol_machine *out)
+void pol_set_machine(const struct pol_set *s, size_t i, struct pol_machine *out)
 {
 	*out = s->m[i].pub;
 }
@@ -740,8 +540,8 @@ int pol_set_find_machine(const struct pol_set *s, struct span name)
 
 struct span pol_set_timezone(const struct pol_set *s)
 {
-	return s->binding ? img_str(s->binding, s->binding->META->timezone) :
-			    (struct span){0};
+	return s->binding ? img_str(s->binding, s->binding->META->timezone)
+			  : (struct span){0};
 }
 
 const struct pol_profile *pol_set_profile(const struct pol_set *s)

@@ -35,8 +35,8 @@ static int consent_of(struct pol_state *st, size_t m, struct span rule,
 	for (uint32_t i = 0; v && i < v->n_RULE; i++) {
 		if (v->RULE[i].kind == RULE_GRANT &&
 		    span_eq(img_str(v, v->RULE[i].id), rule)) {
-			st->consent[m][i] = granted ? CONSENT_GRANTED :
-						      CONSENT_REFUSED;
+			st->consent[m][i] =
+				granted ? CONSENT_GRANTED : CONSENT_REFUSED;
 			return 0;
 		}
 	}
@@ -270,9 +270,8 @@ static int set_builtin(struct pol_state *st, size_t m, struct span name,
 		       bool on, struct now now)
 {
 	for (int b = 0; b < BUILTIN_COUNT; b++) {
-		int64_t ns = b == BUILTIN_ATTESTED ?
-				     st->s->m[m].attestation_max :
-				     INT64_C(1) << 61;
+		int64_t ns = b == BUILTIN_ATTESTED ? st->s->m[m].attestation_max
+						   : INT64_C(1) << 61;
 
 		if (!span_is(name, builtin_names[b]))
 			continue;
@@ -316,7 +315,8 @@ int pol_state_set(struct pol_state *st, size_t machine, struct span name,
 
 		if (!span_eq(img_str(m->vendor, s->id), name))
 			continue;
-		if (s->scope == SCOPE_FLOW || (s->scope == SCOPE_PARTY && p < 0))
+		if (s->scope == SCOPE_FLOW ||
+		    (s->scope == SCOPE_PARTY && p < 0))
 			return E_UNSUPPORTED; /* of which connection, party? */
 		st->w[state_word(st, machine, p, i)] =
 			on ? (uint64_t)(now.mono.ns + s->expires) : 0;

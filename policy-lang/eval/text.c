@@ -27,8 +27,8 @@ static void say(struct line *l, const char *fmt, ...)
 	n = vsnprintf(l->p + l->n, l->cap - l->n, fmt, ap);
 	va_end(ap);
 	if (n > 0)
-		l->n += (size_t)n < l->cap - l->n ? (size_t)n :
-						    l->cap - l->n - 1;
+		l->n += (size_t)n < l->cap - l->n ? (size_t)n
+						  : l->cap - l->n - 1;
 }
 
 /* "30 min", "1 h 5 min", "3 d 2 h": rounded up, so that a time told is never
@@ -38,7 +38,12 @@ int text_duration(char *buf, size_t cap, int64_t ns)
 	static const struct {
 		int64_t s;
 		const char *unit;
-	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+	} units[] = {
+		{86400, "d"  },
+                {3600,  "h"  },
+                {60,    "min"},
+                {1,     "s"  }
+        };
 	int64_t s = ns / NS_PER_S + (ns % NS_PER_S > 0);
 	int64_t grain = s >= 2 * 86400 ? 3600 : s >= 2 * 3600 ? 60 : 1;
 	struct line l = {buf, cap, 0};
@@ -123,8 +128,8 @@ static void say_state(const struct pol_state *st, struct line *l,
 	static const char *const builtin[BUILTIN_COUNT] = {
 		"attested", "clock-trusted", "quarantined"};
 	const struct pol_image *im = image_of(st, f);
-	const char *name = f->have < 0 ? builtin[-2 - f->have] :
-					 im->STRS + im->STAT[f->have].id;
+	const char *name = f->have < 0 ? builtin[-2 - f->have]
+				       : im->STRS + im->STAT[f->have].id;
 
 	say(l, "state %s is %s", name,
 	    f->reason == REASON_STATE_MISSING ? "not set" : "set");
@@ -207,8 +212,8 @@ static void say_guard(const struct pol_state *st, struct line *l,
 		say_state(st, l, f);
 		break;
 	case REASON_NO_CONSENT:
-		say(l, f->have ? "the customer has not agreed to it" :
-				 "the customer has switched it off");
+		say(l, f->have ? "the customer has not agreed to it"
+			       : "the customer has switched it off");
 		break;
 	case REASON_NOT_NOW:
 		say(l, "only from %02lld:%02lld for ",
@@ -267,7 +272,7 @@ static int64_t strictest(const struct pol_state *st, enum reason r,
 static bool curable(const struct pol_state *st)
 {
 	static const enum reason by_asking[] = {
-		REASON_TOO_FINE, REASON_TOO_FAR_BACK, REASON_TOO_FRESH,
+		REASON_TOO_FINE,    REASON_TOO_FAR_BACK, REASON_TOO_FRESH,
 		REASON_TOO_PRECISE, REASON_OUT_OF_RANGE, REASON_TOO_MANY};
 
 	for (uint32_t i = 0; i < st->n_fail; i++) {
@@ -298,7 +303,7 @@ static void would_pass(struct pol_state *st, struct pol_decision *d)
 	} rows[] = {
 		{REASON_TOO_FINE,     true,  "granularity "},
 		{REASON_TOO_FAR_BACK, false, "oldest "     },
-		{REASON_TOO_FRESH,    true,  "newest "	   },
+		{REASON_TOO_FRESH,    true,  "newest "     },
 	};
 	struct line l = {st->would, sizeof(st->would), 0};
 	const struct fail *f;

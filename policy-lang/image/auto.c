@@ -13,8 +13,8 @@
 
 #define PLACE(g, at) ((uint32_t)(g) << 8 | (uint32_t)(at))
 #define GLOB(pl)     ((pl) >> 8)
-#define AT(pl)	     ((pl) & 0xff)
-#define SLOTS	     65536 /* of the hash of states: over the most states */
+#define AT(pl)       ((pl)&0xff)
+#define SLOTS        65536 /* of the hash of states: over the most states */
 #define PLACES_MAX   (16u << 20) /* octets, of all states together */
 
 struct set {
@@ -25,9 +25,9 @@ struct maker {
 	struct build *b;
 	const char *const *glob;
 	size_t n_glob, glob_words;
-	struct vec places; /* uint32_t */
-	struct vec sets;   /* struct set, one per state */
-	uint32_t *slot;	   /* state + 1 by hash */
+	struct vec places;    /* uint32_t */
+	struct vec sets;      /* struct set, one per state */
+	uint32_t *slot;       /* state + 1 by hash */
 	uint32_t *tmp, *next; /* places of the set being made, sorted */
 	size_t tmp_cap;
 	bool full; /* more places than tmp holds: absurd patterns */
@@ -161,9 +161,8 @@ static int make_state(struct maker *m, uint32_t k)
 {
 	struct vec *out = &m->b->s[LAY_AUTO];
 	struct set s = ((struct set *)m->sets.p)[k];
-	struct lay_auto a = {
-		.edge_first =
-			(uint32_t)(m->b->s[LAY_LIST].n / sizeof(uint32_t))};
+	struct lay_auto a = {.edge_first = (uint32_t)(m->b->s[LAY_LIST].n /
+						      sizeof(uint32_t))};
 	bool literal[256] = {0};
 	int rc;
 
@@ -243,7 +242,8 @@ int build_auto(struct build *b, const char *const *glob, size_t n_glob,
 	if (rc)
 		err_set(b->e, rc, 0, "patterns of paths: %s",
 			rc == E_LIMIT ? "their combinations need too many "
-					"states" : "out of memory");
+					"states"
+				      : "out of memory");
 	free(m.tmp);
 	free(m.next);
 	free(m.slot);

@@ -14,7 +14,10 @@
 #include "core/crc32c.h"
 #include "crypto/digest.h"
 
-enum { STRINGS_STRS, STRINGS_TEXT };
+enum {
+	STRINGS_STRS,
+	STRINGS_TEXT
+};
 
 /* --- growing blocks ------------------------------------------------------ */
 
@@ -239,15 +242,15 @@ static void put_party(struct build *b, size_t i)
 		.dns = build_str(b, p->dns),
 		.vm = build_str(b, p->vm),
 		.name = build_text(b, p->name),
-		.port_first = (uint32_t)(b->s[LAY_PORT].n /
-					 sizeof(struct lay_port)),
+		.port_first =
+			(uint32_t)(b->s[LAY_PORT].n / sizeof(struct lay_port)),
 		.port_n = (uint32_t)p->n_port,
 		.oid_off = blob(b, p->aptitle.p, p->aptitle.n),
 		.oid_n = (uint32_t)p->aptitle.n,
 		.role = (uint8_t)p->role,
 		.flags = (uint8_t)((p->tls ? LAY_PARTY_TLS : 0) |
-				   (p->tls_end_to_end ? LAY_PARTY_END_TO_END :
-							0)),
+				   (p->tls_end_to_end ? LAY_PARTY_END_TO_END
+						      : 0)),
 	};
 
 	for (size_t k = 0; k < p->n_port; k++) {
@@ -337,8 +340,8 @@ static uint32_t put_guard(struct build *b, const struct pol_rule_src *r)
 		.days = r->when.days,
 		.flags = (uint8_t)((r->has_answers ? LAY_GUARD_ANSWERS : 0) |
 				   (r->when.present ? LAY_GUARD_WHEN : 0) |
-				   (r->when.has_between ? LAY_GUARD_BETWEEN :
-							  0)),
+				   (r->when.has_between ? LAY_GUARD_BETWEEN
+							: 0)),
 	};
 
 	for (size_t i = 0; i < r->n_answers; i++)
@@ -364,8 +367,8 @@ static void put_rule(struct build *b, size_t i)
 		.message = build_text(b, r->message),
 		.guard = put_guard(b, r),
 		.data = put_data(b, &r->data),
-		.limit_first = (uint32_t)(b->s[LAY_LIMT].n /
-					  sizeof(struct lay_limit)),
+		.limit_first =
+			(uint32_t)(b->s[LAY_LIMT].n / sizeof(struct lay_limit)),
 		.limit_n = (uint32_t)r->n_limit,
 		.kind = (uint8_t)r->kind,
 		.dir = (uint8_t)r->dir,
@@ -376,19 +379,19 @@ static void put_rule(struct build *b, size_t i)
 		.action = (uint8_t)r->exceed.kind,
 		.flags = r->block ? LAY_RULE_BLOCK : 0,
 	};
-	uint8_t flags = r->kind == RULE_RESTRICT && !r->data.present ?
-				LAY_LIMIT_RULE :
-				LAY_LIMIT_RULE | LAY_LIMIT_MATCH;
+	uint8_t flags = r->kind == RULE_RESTRICT && !r->data.present
+				? LAY_LIMIT_RULE
+				: LAY_LIMIT_RULE | LAY_LIMIT_MATCH;
 
 	/* A restriction without data counts whatever leaves. */
 	for (size_t k = 0; k < r->n_limit; k++)
-		put_limit(b, &r->limit[k], &r->exceed,
-			  (struct lay_limit){.meas = r->data.meas,
-					     .id = o.id,
-					     .rule = (uint32_t)i,
-					     .each = LAY_EACH_VM |
-						     LAY_EACH_PARTY,
-					     .flags = flags});
+		put_limit(
+			b, &r->limit[k], &r->exceed,
+			(struct lay_limit){.meas = r->data.meas,
+					   .id = o.id,
+					   .rule = (uint32_t)i,
+					   .each = LAY_EACH_VM | LAY_EACH_PARTY,
+					   .flags = flags});
 	vec_put(&b->s[LAY_RULE], &o, sizeof(o));
 }
 
@@ -442,8 +445,8 @@ static void put_rest(struct build *b)
 				      .id = build_str(b, f->floor[i].id),
 				      .vm = build_str(b, f->floor[i].vm)};
 
-		o.limit = (uint32_t)(b->s[LAY_LIMT].n /
-				     sizeof(struct lay_limit));
+		o.limit =
+			(uint32_t)(b->s[LAY_LIMT].n / sizeof(struct lay_limit));
 		put_limit(b, &f->floor[i].keep, NULL,
 			  (struct lay_limit){.meas = f->floor[i].meas,
 					     .id = o.id,
@@ -526,12 +529,14 @@ static const struct {
 
 static void put_file(struct build *b, uint8_t *p, size_t n)
 {
-	struct lay_header h = {
-		.major = LAY_MAJOR, .minor = LAY_MINOR,
-		.kind = (uint16_t)b->f->kind, .length = n,
-		.n_sections = LAY_SECT_COUNT, .serial = b->f->serial,
-		.not_before = b->f->valid_from_s,
-		.not_after = b->f->valid_until_s};
+	struct lay_header h = {.major = LAY_MAJOR,
+			       .minor = LAY_MINOR,
+			       .kind = (uint16_t)b->f->kind,
+			       .length = n,
+			       .n_sections = LAY_SECT_COUNT,
+			       .serial = b->f->serial,
+			       .not_before = b->f->valid_from_s,
+			       .not_after = b->f->valid_until_s};
 	struct lay_section t[LAY_SECT_COUNT];
 	size_t at = sizeof(h) + sizeof(t);
 	struct sha256 *sha = sha256_new();
@@ -547,7 +552,8 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 		t[i] = (struct lay_section){
 			.type = sects[i].type,
 			.flags = i == LAY_LOCS ? LAY_OPTIONAL : 0,
-			.off = at, .len = s.n,
+			.off = at,
+			.len = s.n,
 			.count = (uint32_t)(s.n / sects[i].size),
 			.crc = crc32c(0, s)};
 		if (i != LAY_LOCS) {
@@ -582,12 +588,12 @@ static int check(const struct build *b)
 		const char *what;
 		size_t n, max;
 	} rows[] = {
-		{"rules",    f->n_rule,	   LAY_MAX_RULES   },
-		{"limits",   limits,	   LAY_MAX_LIMITS  },
+		{"rules",    f->n_rule,    LAY_MAX_RULES   },
+		{"limits",   limits,       LAY_MAX_LIMITS  },
 		{"states",   f->n_state,   LAY_MAX_STATES  },
 		{"parties",  f->n_party,   LAY_MAX_PARTIES },
-		{"prefixes", prefixes,	   LAY_MAX_PREFIXES},
-		{"machines", f->n_machine, LAY_MAX_VMS	   },
+		{"prefixes", prefixes,     LAY_MAX_PREFIXES},
+		{"machines", f->n_machine, LAY_MAX_VMS     },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -605,10 +611,11 @@ static int check_counters(const struct build *b)
 	size_t n = b->s[LAY_LIMT].n / sizeof(*l);
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t max = l[i].kind == LIMIT_SLIDING    ? UINT32_MAX :
-			       l[i].kind == LIMIT_DISTINCT   ? 64 :
-			       l[i].kind == LIMIT_CONCURRENT ? 4096 :
-							       UINT64_C(1) << 53;
+		uint64_t max = l[i].kind == LIMIT_SLIDING    ? UINT32_MAX
+			       : l[i].kind == LIMIT_DISTINCT ? 64
+			       : l[i].kind == LIMIT_CONCURRENT
+				       ? 4096
+				       : UINT64_C(1) << 53;
 
 		if (l[i].n > max)
 			return err_set(b->e, E_LIMIT, 0,

@@ -29,8 +29,7 @@ static uint32_t put_sel(struct build *b, const struct pol_party_sel *p,
 	for (size_t i = 0; i < p->n_party; i++)
 		s.parties |= UINT64_C(1) << (p->party[i] % 64);
 	s.roles = p->roles;
-	names_list(b, p->country, p->n_country, &s.country_first,
-		   &s.country_n);
+	names_list(b, p->country, p->n_country, &s.country_first, &s.country_n);
 	names_list(b, p->operator_, p->n_operator, &s.op_first, &s.op_n);
 	if (!vm || vm->any)
 		s.flags |= LAY_SEL_ANY_VM;
@@ -60,7 +59,8 @@ static int add_cols(struct build *b, const struct col_src *proto,
 		if (b->n_col >= LAY_MAX_COLS)
 			return err_set(b->e, E_LIMIT, 0,
 				       "more than %d observations in the "
-				       "selectors of one file", LAY_MAX_COLS);
+				       "selectors of one file",
+				       LAY_MAX_COLS);
 		c = &b->col[b->n_col++];
 		*c = *proto;
 		c->match = n_match ? &match[i] : NULL;
@@ -73,17 +73,19 @@ static int add_cols(struct build *b, const struct col_src *proto,
 static int rule_cols(struct build *b, size_t i)
 {
 	const struct pol_rule_src *r = &b->f->rule[i];
-	static const enum lay_col_type type[] = {
-		[RULE_GRANT] = COL_GRANT, [RULE_CEILING] = COL_GRANT,
-		[RULE_DENY] = COL_DENY, [RULE_RESTRICT] = COL_RESTRICT};
+	static const enum lay_col_type type[] = {[RULE_GRANT] = COL_GRANT,
+						 [RULE_CEILING] = COL_GRANT,
+						 [RULE_DENY] = COL_DENY,
+						 [RULE_RESTRICT] =
+							 COL_RESTRICT};
 	struct col_src c = {.dir = r->dir, .meas = r->data.meas};
 	const struct pol_vm_sel *vm = b->f->kind == POL_VENDOR ? NULL : &r->vm;
 
 	c.col.type = (uint8_t)type[r->kind];
 	c.col.owner = (uint16_t)i;
 	c.col.sel = put_sel(b, &r->party, vm);
-	c.col.except = has_except(&r->except) ? put_sel(b, &r->except, NULL) :
-						LAY_NONE;
+	c.col.except = has_except(&r->except) ? put_sel(b, &r->except, NULL)
+					      : LAY_NONE;
 	/* A grant without data passes no measurement, one with data nothing
 	 * else; a ceiling's data is an upper bound; elsewhere data selects. */
 	c.has_meas = r->kind == RULE_GRANT || r->kind == RULE_CEILING ||
@@ -101,8 +103,8 @@ static int limit_cols(struct build *b, size_t i, uint32_t row)
 
 	c.col.type = COL_LIMIT;
 	c.col.owner = (uint16_t)row;
-	c.col.sel = put_sel(b, &l->party,
-			    b->f->kind == POL_VENDOR ? NULL : &l->vm);
+	c.col.sel =
+		put_sel(b, &l->party, b->f->kind == POL_VENDOR ? NULL : &l->vm);
 	c.col.except = LAY_NONE;
 	c.has_meas = l->meas != 0;
 	return add_cols(b, &c, l->match, l->n_match);
@@ -160,12 +162,10 @@ int build_columns(struct build *b)
 		rc = trigger_cols(b, i, COL_SET, &f->state[i].set);
 	for (size_t i = 0; !rc && i < f->n_state; i++) {
 		if (f->state[i].has_clear)
-			rc = trigger_cols(b, i, COL_CLEAR,
-					  &f->state[i].clear);
+			rc = trigger_cols(b, i, COL_CLEAR, &f->state[i].clear);
 	}
 	for (size_t i = 0; i < b->n_col; i++)
-		vec_put(&b->s[LAY_COLS], &b->col[i].col,
-			sizeof(b->col[i].col));
+		vec_put(&b->s[LAY_COLS], &b->col[i].col, sizeof(b->col[i].col));
 	b->words = (uint32_t)((b->n_col + 63) / 64);
 	if (b->words == 0)
 		b->words = 1;
@@ -236,8 +236,8 @@ static void direct_dims(struct build *b)
 					    .n_rows = rows[dim],
 					    .first = rows_now(b)});
 		for (unsigned v = 0; v < rows[dim]; v++) {
-			uint64_t *row = vec_room(&b->s[LAY_DIMS],
-						 8 * (size_t)b->words);
+			uint64_t *row =
+				vec_room(&b->s[LAY_DIMS], 8 * (size_t)b->words);
 
 			for (size_t i = 0; row && i < b->n_col; i++) {
 				if (fits_direct(b, &b->col[i], dim, v))
@@ -298,8 +298,8 @@ static bool fit_number(const void *arg, const struct pol_attr *a)
 
 static int number_dim(struct build *b, uint16_t field)
 {
-	struct lay_dim d = {.field = field, .form = DIM_RANGES,
-			    .first = rows_now(b)};
+	struct lay_dim d = {
+		.field = field, .form = DIM_RANGES, .first = rows_now(b)};
 	size_t n = 1, k = 1;
 	uint32_t *at;
 
@@ -352,8 +352,8 @@ static bool fit_oid(const void *arg, const struct pol_attr *a)
 
 static int oid_dim(struct build *b, uint16_t field)
 {
-	struct lay_dim d = {.field = field, .form = DIM_OIDS,
-			    .first = rows_now(b)};
+	struct lay_dim d = {
+		.field = field, .form = DIM_OIDS, .first = rows_now(b)};
 	size_t n = 0, k = 0;
 	struct span *oid;
 
@@ -423,8 +423,8 @@ static bool fit_text(const void *arg, const struct pol_attr *a)
 
 static int text_dim(struct build *b, uint16_t field)
 {
-	struct lay_dim d = {.field = field, .form = DIM_AUTO,
-			    .first = rows_now(b)};
+	struct lay_dim d = {
+		.field = field, .form = DIM_AUTO, .first = rows_now(b)};
 	size_t n = 0, k = 0;
 	struct auto_out out;
 	struct fit_text fit;
@@ -503,7 +503,8 @@ int build_dims(struct build *b)
 		if (n++ >= LAY_MAX_DIMS)
 			return err_set(b->e, E_LIMIT, 0,
 				       "rules select by more than %d "
-				       "attributes", LAY_MAX_DIMS);
+				       "attributes",
+				       LAY_MAX_DIMS);
 		rc = field_dim(b, field);
 	}
 	return rc;

@@ -14,9 +14,9 @@
 #include "crypto/digest.h"
 #include "policy-lang/image/view.h"
 
-#define TIME_MAX INT64_C(3200000000000000000) /* ns: over 100 years */
+#define TIME_MAX       INT64_C(3200000000000000000) /* ns: over 100 years */
 #define SIZE_MAX_LIMIT (UINT64_C(1) << 53)
-#define DATE_MAX (INT64_C(1) << 40)
+#define DATE_MAX       (INT64_C(1) << 40)
 
 #define bad(e, off, ...) err_set(e, E_SYNTAX, off, __VA_ARGS__)
 
@@ -48,8 +48,7 @@ static int check_header(struct span file, struct lay_header *h, struct err *e)
 		return bad(e, 16, "length %llu, the file has %zu octets",
 			   (unsigned long long)h->length, file.n);
 	if (h->n_sections < LAY_SECT_COUNT - 1 || h->n_sections > 64 ||
-	    h->n_sections * sizeof(struct lay_section) >
-		    file.n - sizeof(*h))
+	    h->n_sections * sizeof(struct lay_section) > file.n - sizeof(*h))
 		return bad(e, 24, "bad number of sections");
 	return 0;
 }
@@ -63,8 +62,7 @@ static int check_crc(struct span file, const struct lay_header *h,
 	zero.crc = 0;
 	crc = crc32c(0, span_of(&zero, sizeof(zero)));
 	crc = crc32c(crc, span_sub(file, sizeof(zero),
-				   h->n_sections *
-					   sizeof(struct lay_section)));
+				   h->n_sections * sizeof(struct lay_section)));
 	if (crc != h->crc)
 		return err_set(e, E_INTEGRITY, 28, "header checksum is wrong");
 	if (h->kind < POL_BINDING || h->kind > POL_TESTS || h->flags)
@@ -288,8 +286,8 @@ static bool ok_vms(struct pol_image *im)
 		    !txt(im, v->title) || !dur(v->attestation_max) ||
 		    v->attestation > ATT_NONE || v->has_mac > 1 || v->pad)
 			return false;
-		if (i && strcmp(im->STRS + im->VMS[i - 1].id,
-				im->STRS + v->id) >= 0)
+		if (i &&
+		    strcmp(im->STRS + im->VMS[i - 1].id, im->STRS + v->id) >= 0)
 			return false;
 	}
 	return true;
@@ -326,8 +324,9 @@ static bool ok_parties(struct pol_image *im)
 
 static bool ok_owner(const struct pol_image *im, uint8_t kind, uint16_t owner)
 {
-	return kind == LAY_OWNER_PARTY ? owner < im->n_PRTY :
-	       kind == LAY_OWNER_VM    ? owner < im->n_VMS : false;
+	return kind == LAY_OWNER_PARTY ? owner < im->n_PRTY
+	       : kind == LAY_OWNER_VM  ? owner < im->n_VMS
+				       : false;
 }
 
 static bool ok_prefixes(struct pol_image *im)
@@ -374,9 +373,9 @@ static bool ok_cols(struct pol_image *im)
 		return false;
 	for (uint32_t i = 0; i < im->n_COLS; i++) {
 		const struct lay_col *c = &im->COLS[i];
-		uint32_t owners = c->type < COL_LIMIT	? im->n_RULE :
-				  c->type == COL_LIMIT	? im->n_LIMT :
-							  im->n_STAT;
+		uint32_t owners = c->type < COL_LIMIT    ? im->n_RULE
+				  : c->type == COL_LIMIT ? im->n_LIMT
+							 : im->n_STAT;
 
 		if (c->type >= COL_TYPES || c->type < type ||
 		    c->owner >= owners || c->sel >= im->n_SELS ||
@@ -435,8 +434,7 @@ static bool ok_oids(const struct pol_image *im, const struct lay_dim *d)
 
 static bool ok_auto(const struct pol_image *im, const struct lay_dim *d)
 {
-	if (!in(d->v_first, d->v_n, im->n_AUTO) || d->v_n == 0 ||
-	    d->n_rows < 2)
+	if (!in(d->v_first, d->v_n, im->n_AUTO) || d->v_n == 0 || d->n_rows < 2)
 		return false;
 	for (uint32_t i = 0; i < d->v_n; i++) {
 		const struct lay_auto *a = &im->AUTO[d->v_first + i];
@@ -450,7 +448,8 @@ static bool ok_auto(const struct pol_image *im, const struct lay_dim *d)
 
 			if ((edge & 0xffffff) >= d->v_n ||
 			    (k && edge >> 24 <=
-				    im->LIST[a->edge_first + k - 1] >> 24))
+					  im->LIST[a->edge_first + k - 1] >>
+					  24))
 				return false;
 		}
 	}
@@ -577,8 +576,7 @@ static bool ok_data(struct pol_image *im)
 static bool ok_limit(const struct pol_image *im, const struct lay_limit *l)
 {
 	bool windowed = l->kind == LIMIT_SLIDING || l->kind == LIMIT_BUCKET ||
-			l->kind == LIMIT_SPACING ||
-			l->window == WINDOW_SLIDING;
+			l->kind == LIMIT_SPACING || l->window == WINDOW_SLIDING;
 
 	if (l->n > SIZE_MAX_LIMIT || l->burst > SIZE_MAX_LIMIT ||
 	    l->meas & ~MEAS_ALL || !dur(l->window_ns) || !dur(l->action_ns) ||
@@ -641,8 +639,8 @@ static bool ok_rest(struct pol_image *im)
 	for (uint32_t i = 0; i < im->n_FLOR; i++) {
 		const struct lay_floor *f = &im->FLOR[i];
 
-		if (!str(im, f->id) || !str(im, f->vm) ||
-		    f->meas & ~MEAS_ALL || f->limit >= im->n_LIMT || f->pad)
+		if (!str(im, f->id) || !str(im, f->vm) || f->meas & ~MEAS_ALL ||
+		    f->limit >= im->n_LIMT || f->pad)
 			return false;
 	}
 	return true;
@@ -660,8 +658,8 @@ static bool ok_locs(struct pol_image *im)
 	}
 	if (im->n_LOCS < rows)
 		return false;
-	all = span_from(im->file, (size_t)((const uint8_t *)im->LOCS -
-					   im->file.p));
+	all = span_from(im->file,
+			(size_t)((const uint8_t *)im->LOCS - im->file.p));
 	/* The section's own length, as its entry says: it is the last. */
 	s = span_from(all, rows * sizeof(struct lay_loc));
 	if (s.n == 0)
@@ -678,18 +676,18 @@ static const struct {
 	const char *what;
 	bool (*ok)(struct pol_image *im);
 } checks[] = {
-	{"header and texts", ok_meta},
-	{"machines", ok_vms},
-	{"parties", ok_parties},
-	{"prefixes", ok_prefixes},
-	{"selectors", ok_sels},
-	{"rules", ok_rules},
-	{"columns", ok_cols},
-	{"dimensions", ok_dims},
-	{"guards", ok_guards},
-	{"data", ok_data},
-	{"limits and states", ok_rest},
-	{"positions", ok_locs},
+	{"header and texts",  ok_meta    },
+        {"machines",          ok_vms     },
+	{"parties",           ok_parties },
+        {"prefixes",          ok_prefixes},
+	{"selectors",         ok_sels    },
+        {"rules",             ok_rules   },
+	{"columns",           ok_cols    },
+        {"dimensions",        ok_dims    },
+	{"guards",            ok_guards  },
+        {"data",              ok_data    },
+	{"limits and states", ok_rest    },
+        {"positions",         ok_locs    },
 };
 
 int pol_image_load(struct pol_image **out, struct span octets, struct err *e)

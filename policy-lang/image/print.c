@@ -20,8 +20,8 @@ static void out(struct wbuf *w, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	wbuf_put(w, span_of(line, (size_t)n < sizeof(line) ? (size_t)n :
-						sizeof(line) - 1));
+	wbuf_put(w, span_of(line, (size_t)n < sizeof(line) ? (size_t)n
+							   : sizeof(line) - 1));
 }
 
 static void hex(struct wbuf *w, const uint8_t *p, size_t n)
@@ -30,26 +30,25 @@ static void hex(struct wbuf *w, const uint8_t *p, size_t n)
 		out(w, "%02x", p[i]);
 }
 
-static const char *const kinds[] = {"?", "binding", "baseline", "vendor",
+static const char *const kinds[] = {"?",        "binding", "baseline", "vendor",
 				    "customer", "library", "tests"};
 static const char *const rule_kinds[] = {"allow", "ceiling", "deny",
 					 "restrict"};
 static const char *const dirs[] = {"out", "in", "any"};
-static const char *const consents[] = {"", " consent none",
-				       " consent opt-out", " consent opt-in"};
+static const char *const consents[] = {"", " consent none", " consent opt-out",
+				       " consent opt-in"};
 static const char *const roles[ROLE_COUNT] = {
-	"metering", "grid", "flexibility", "service", "software-update",
-	"household", "infrastructure", "vm"};
+	"metering",        "grid",      "flexibility",    "service",
+	"software-update", "household", "infrastructure", "vm"};
 static const char *const scopes[] = {"vm", "party", "flow"};
 
 static void print_head(struct wbuf *w, const struct pol_image *im)
 {
 	const struct lay_header *h = im->head;
 
-	out(w, "%s %s serial %llu, format %u.%u, %llu octets\n",
-	    kinds[h->kind], im->STRS + im->META->id,
-	    (unsigned long long)h->serial, h->major, h->minor,
-	    (unsigned long long)h->length);
+	out(w, "%s %s serial %llu, format %u.%u, %llu octets\n", kinds[h->kind],
+	    im->STRS + im->META->id, (unsigned long long)h->serial, h->major,
+	    h->minor, (unsigned long long)h->length);
 	if (im->TEXT[im->META->title])
 		out(w, "title    %s\n", im->TEXT + im->META->title);
 	if (im->STRS[im->META->vm])
@@ -61,8 +60,9 @@ static void print_head(struct wbuf *w, const struct pol_image *im)
 	hex(w, h->payload, 32);
 	out(w, "\nsource   ");
 	hex(w, h->source, 32);
-	out(w, "\nsize     %u columns in %u words, %u dimensions, %u states of "
-	       "automata\n",
+	out(w,
+	    "\nsize     %u columns in %u words, %u dimensions, %u states of "
+	    "automata\n",
 	    im->n_COLS, im->words, im->n_OBSV, im->n_AUTO);
 }
 
@@ -115,8 +115,7 @@ static void print_who(struct wbuf *w, const struct pol_image *im)
 		if (p->oid_n)
 			out(w, " aptitle %s",
 			    oid_text(oid, sizeof(oid),
-				     span_of(im->BLOB + p->oid_off,
-					     p->oid_n)));
+				     span_of(im->BLOB + p->oid_off, p->oid_n)));
 		out(w, "\n");
 	}
 }
@@ -165,8 +164,8 @@ static void print_rules(struct wbuf *w, const struct pol_image *im)
 	for (uint32_t i = 0; i < im->n_RULE; i++) {
 		const struct lay_rule *r = &im->RULE[i];
 
-		out(w, "%s %s: %s%s%s\n", rule_kinds[r->kind],
-		    im->STRS + r->id, dirs[r->dir], consents[r->consent],
+		out(w, "%s %s: %s%s%s\n", rule_kinds[r->kind], im->STRS + r->id,
+		    dirs[r->dir], consents[r->consent],
 		    r->flags & LAY_RULE_BLOCK ? " block" : "");
 		for (uint32_t c = 0; c < im->col_at[COL_LIMIT]; c++) {
 			if (im->COLS[c].owner == i)

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Floors: what a customer may not cut, and what still passes when a policy
+ * has expired or its machine is in quarantine.
+ */
+#include "policy-lang/eval/internal.h"
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+
+static void set_bit(uint64_t *w, uint32_t i)
+{
+	w[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+/* Do two columns share a kind of observation? */
+static bool share_kind(const struct pol_image *im, uint32_t a, uint32_t b)
+{
+	const struct lay_dim *d = &im->OBSV[LAY_DIM_KIND];
+
+	for (uint32_t k = 0; k < d->n_rows; k++) {
+		const uint64_t *row = img_row(im, d, k);
+
+		if (bit_get(row, a) && bit_get(row, b))
+			return true;
+	}
+	return false;
+}
+
+/* Rules that give what sets a state of the mask. */
+static void state_givers(const struct pol_image *im, uint64_t states,
+			 uint64_t *rules)
+{
+	for (uint32_t t = im->col_at[COL_SET]; t < im->col_at[COL_SET + 1];
+	     t++) {
+		if (!(states >> im->COLS[t].owner & 1))
+			continue;
+		for (uint32_t g = im->col_at[COL_GRANT];
+		     g < im->col_at[COL_GRANT + 1]; g++) {
+			if (im->RULE[im->COLS[g].owner].data == LAY_NONE &&
+			    share_kind(im, t, g))
+				set_bit(rules, im->COLS[g].owner);
+		}
+	}
+}
+
+/* What a floor needs: the rules that give its measurement, the requests they
+ * answer, and what sets the states these require. */
+void set_floor_rules(struct pol_set *s, size_t mi)
+{
+	struct machine *m = &s->m[mi];
+	const struct pol_image *im = m->vendor;
+	meas_set meas = 0;
+
+	for (uint32_t i = 0; s->base && i < s->base->n_FLOR; i++) {
+		const struct lay_floor *f = &s->base->FLOR[i];
+
+		if (span_eq(img_str(s->base, f->vm), m->pub.name))
+			meas |= f->meas;
+	}
+	for (uint32_t i = 0; im && i < im->n_RULE; i++) {
+		const struct lay_rule *r = &im->RULE[i];
+
+		if (r->kind == RULE_GRANT && r->data != LAY_NONE &&
+		    im->DATA[r->data].meas & meas)
+			set_bit(m->floor_rules, i);
+	}
+	/* Each round adds at least one rule or is the last. */
+	for (uint32_t round = 0; im && round < im->n_RULE; round++) {
+		for (uint32_t i = 0; i < im->n_RULE; i++) {
+			uint32_t g = im->RULE[i].guard;
+
+			if (!bit_get(m->floor_rules, i) || g == LAY_NONE)
+				continue;
+			for (int w = 0; w < 4; w++)
+				m->floor_rules[w] |= im->GARD[g].answers[w];
+			state_givers(im, im->GARD[g].requires_, m->floor_rules);
+		}
+	}
+	/* And the data-less answers to those requests. */
+	for (uint32_t i = 0; im && i < im->n_RULE; i++) {
+		uint32_t g = im->RULE[i].guard;
+
+		if (g == LAY_NONE || im->RULE[i].data != LAY_NONE)
+			continue;
+		for (int w = 0; w < 4; w++) {
+			if (im->GARD[g].answers[w] & m->floor_rules[w])
+				set_bit(m->floor_rules, i);
+		}
+	}
+}
+
+static int64_t window_s(const struct lay_limit *l)
+{
+	static const int64_t s[] = {0,           3600,       86400,
+				    7 * 86400,   30 * 86400, 30 * 86400,
+				    365 * 86400, 0};
+
+	return l->kind == LIMIT_CALENDAR ? s[l->window]
+					 : l->window_ns / NS_PER_S;
+}
+
+/* Fewer in the long run than the floor keeps? */
+static bool tighter(const struct lay_limit *l, const struct lay_limit *keep)
+{
+	int64_t a = window_s(l), b = window_s(keep);
+
+	if (l->thing == THING_BYTES || l->kind == LIMIT_DISTINCT ||
+	    l->kind == LIMIT_CONCURRENT || a <= 0 || b <= 0)
+		return false;
+	if (l->kind == LIMIT_SPACING)
+		return (unsigned __int128)(uint64_t)a * keep->n >
+		       (unsigned __int128)(uint64_t)b;
+	return (unsigned __int128)l->n * (uint64_t)b <
+	       (unsigned __int128)keep->n * (uint64_t)a;
+}
+
+/* A customer's file may not cut a floor of the baseline. */
+static int check_floor(const struct pol_set *s, const struct lay_floor *f,
+		       struct err *e)
+{
+	const struct pol_image *c = s->customer;
+	int mi = pol_set_find_machine(s, img_str(s->base, f->vm));
+
+	for (uint32_t i = c->col_at[COL_RESTRICT];
+	     mi >= 0 && i < c->col_at[COL_RESTRICT + 1]; i++) {
+		const struct lay_rule *r = &c->RULE[c->COLS[i].owner];
+		const struct machine *m = &s->m[mi];
+		bool cut = r->flags & LAY_RULE_BLOCK, hit = false;
+
+		if (r->data != LAY_NONE && !(c->DATA[r->data].meas & f->meas))
+			continue;
+		for (uint32_t k = 0; k < r->limit_n; k++)
+			cut |= tighter(&c->LIMT[r->limit_first + k],
+				       &s->base->LIMT[f->limit]);
+		for (uint32_t p = 0; p < m->n_party; p++)
+			hit |= bit_get(m->rows[LAYER_CUSTOMER] +
+					       (size_t)p * c->words,
+				       i);
+		if (cut && hit)
+			return err_set(e, E_STATE, 0,
+				       "restriction %s cuts the floor %s",
+				       c->STRS + r->id, s->base->STRS + f->id);
+	}
+	return 0;
+}
+
+int set_check_customer(const struct pol_set *s, struct err *e)
+{
+	const struct pol_image *c = s->customer;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < c->n_SELS; i++) {
+		const struct lay_sel *sel = &c->SELS[i];
+
+		/* A restriction of a machine that is none restricts nothing,
+		 * which is not what its author meant. */
+		for (uint32_t k = 0; s->binding && k < sel->vm_n; k++) {
+			struct span vm = img_str(c, c->LIST[sel->vm_first + k]);
+
+			if (pol_set_find_machine(s, vm) < 0)
+				return err_set(e, E_STATE, 0,
+					       "a restriction names the "
+					       "unknown machine %.*s",
+					       TEXT(vm));
+		}
+	}
+	for (uint32_t i = 0; !rc && s->base && i < s->base->n_FLOR; i++)
+		rc = check_floor(s, &s->base->FLOR[i], e);
+	return rc;
+}
+
+/* A rule of the supply contract asks no consent, so none can be refused. */
+int set_check_answers(const struct pol_set *s, struct err *e)
+{
+	const struct pol_image *c = s->customer;
+
+	for (uint32_t a = 0; a < c->n_ANSW; a++) {
+		for (size_t i = 0; i < s->n_m; i++) {
+			const struct pol_image *v = s->m[i].vendor;
+
+			if (!v || c->ANSW[a].granted ||
+			    !span_eq(pol_image_id(v),
+				     img_str(c, c->ANSW[a].policy)))
+				continue;
+			for (uint32_t r = 0; r < v->n_RULE; r++) {
+				if (v->RULE[r].consent == CONSENT_NONE &&
+				    span_eq(img_str(v, v->RULE[r].id),
+					    img_str(c, c->ANSW[a].rule)))
+					return err_set(e, E_STATE, 0,
+						       "%s is part of the "
+						       "supply contract and "
+						       "cannot be refused",
+						       v->STRS + v->RULE[r].id);
+			}
+		}
+	}
+	return 0;
+}
