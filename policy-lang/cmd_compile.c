@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/json.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
@@ -43,7 +44,34 @@ static size_t state_size(uint8_t *p, size_t n)
 	return size;
 }
 
-static int build(const struct pol_file *f, const char *out, struct err *e)
+static void summary(const struct pol_file *f, size_t octets, size_t state,
+		    bool json)
+{
+	char buf[1024];
+	struct json j = json_of(buf, sizeof(buf));
+
+	if (!json) {
+		printf("%s serial %llu: %zu octets, %zu rules, %zu limits, "
+		       "%zu states; %zu octets of state alone\n",
+		       f->id, (unsigned long long)f->serial, octets, f->n_rule,
+		       f->n_limit, f->n_state, state);
+		return;
+	}
+	json_obj(&j, NULL);
+	json_str(&j, "id", f->id);
+	json_u64(&j, "serial", f->serial);
+	json_u64(&j, "octets", octets);
+	json_u64(&j, "rules", f->n_rule);
+	json_u64(&j, "limits", f->n_limit);
+	json_u64(&j, "states", f->n_state);
+	json_u64(&j, "state_octets", state);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
+static int build(const struct pol_file *f, const char *out, bool json,
+		 struct err *e)
 {
 	uint8_t *p = NULL;
 	size_t n = 0;
@@ -55,10 +83,7 @@ static int build(const struct pol_file *f, const char *out, struct err *e)
 	if (rc == 0 && out)
 		rc = replace_file(out, p, n, e);
 	if (rc == 0)
-		printf("%s serial %llu: %zu octets, %zu rules, %zu limits, "
-		       "%zu states; %zu octets of state alone\n",
-		       f->id, (unsigned long long)f->serial, n, f->n_rule,
-		       f->n_limit, f->n_state, state_size(p, n));
+		summary(f, n, state_size(p, n), json);
 	free(p);
 	return rc;
 }
@@ -66,7 +91,7 @@ static int build(const struct pol_file *f, const char *out, struct err *e)
 int cmd_compile(int argc, char **argv)
 {
 	const char *in = NULL, *out = NULL;
-	bool dry = false;
+	bool dry = false, json = false;
 	struct pol_files files;
 	struct err e = {0};
 	struct diags *d;
@@ -75,6 +100,8 @@ int cmd_compile(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "-n") == 0)
 			dry = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			json = true;
 		else if (strcmp(argv[i], "--deterministic") == 0)
 			continue; /* there is no other mode */
 		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
@@ -92,13 +119,13 @@ int cmd_compile(int argc, char **argv)
 		return POLC_IO;
 	}
 	rc = pol_read_paths(&files, &in, 1, d, &e);
-	polc_diags(stderr, d, &files, false);
+	polc_diags(json ? stdout : stderr, d, &files, json);
 	if (rc == 0 && files.n != 1)
 		rc = err_set(&e, E_IO, 0, "%s: one file at a time", in);
 	else if (rc == 0 && files.f[0]->kind == POL_TESTS)
 		rc = err_set(&e, E_IO, 0, "%s: tests are not compiled", in);
 	else if (rc == 0)
-		rc = build(files.f[0], dry ? NULL : out, &e);
+		rc = build(files.f[0], dry ? NULL : out, json, &e);
 	if (rc && (rc != E_SYNTAX || d->errors == 0))
 		polc_say("%s", e.text);
 	pol_files_free(&files);

@@ -28,14 +28,18 @@ static int slurp(uint8_t **p, size_t *n, const char *path, struct err *e)
 	return rc;
 }
 
-static void report(struct diags *d, struct span source)
+static void report(struct diags *d, struct span source, bool json)
 {
+	if (json) {
+		polc_diags(stdout, d, NULL, true);
+		return;
+	}
 	for (size_t i = 0; i < d->n; i++)
 		diag_print(stderr, &d->d[i], source);
 }
 
 /* 0 or 1 (the layout differs), or a negative errcode. */
-static int one(const char *path, bool check, struct err *e)
+static int one(const char *path, bool check, bool json, struct err *e)
 {
 	uint8_t *p = NULL;
 	size_t n = 0, n_out = 0;
@@ -47,7 +51,7 @@ static int one(const char *path, bool check, struct err *e)
 
 	if (rc == 0) {
 		rc = pol_format(&out, &n_out, path, span_of(p, n), d, e);
-		report(d, span_of(p, n));
+		report(d, span_of(p, n), json);
 	}
 	if (rc == 0) {
 		same = span_eq(span_of(p, n), span_of(out, n_out));
@@ -66,12 +70,14 @@ static int one(const char *path, bool check, struct err *e)
 
 int cmd_fmt(int argc, char **argv)
 {
-	bool check = false;
+	bool check = false, json = false;
 	int i = 1, worst = POLC_OK;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--check") == 0)
 			check = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			json = true;
 		else
 			return polc_usage("fmt: unknown option %s", argv[i]);
 	}
@@ -79,7 +85,7 @@ int cmd_fmt(int argc, char **argv)
 		return polc_usage("fmt: which files?");
 	for (; i < argc; i++) {
 		struct err e = {0};
-		int rc = one(argv[i], check, &e);
+		int rc = one(argv[i], check, json, &e);
 		int code = rc == 1 ? (check ? POLC_ERRORS : POLC_OK)
 				   : polc_exit(rc);
 

@@ -14,12 +14,12 @@ static const struct {
 } commands[] = {
 	{"check",   cmd_check,   "[--strict] [--json] FILE...",
 	 "read, type and check policies"							 },
-	{"compile", cmd_compile, "[-n] FILE -o OUT",
+	{"compile", cmd_compile, "[-n] [--json] FILE -o OUT",
 	 "check one policy and write its image"						  },
 	{"test",    cmd_test,    "[--json] FILE...",            "run the tests of policies"      },
 	{"explain", cmd_explain,
 	 "--vm VM --in|--out --party P --observe O ... SET",    "say why a message passes or not"},
-	{"fmt",     cmd_fmt,     "[--check] FILE...",
+	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",
 	 "rewrite policies in the canonical layout"                                              },
 	{"help",    cmd_help,    "[CODE]",                      "explain a diagnostic"           },
 };

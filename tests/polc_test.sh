@@ -54,6 +54,11 @@ try "json" 1 '"code":"P4001"' "$polc" check --json tests/policies/bad/p4001-over
 is "json is json" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
 
+mkdir "$tmp/empty"
+try "a directory without policies" 6 "holds no *.yaml" "$polc" check "$tmp/empty"
+try "json of compile" 0 '"octets":' "$polc" compile --json -n $home/tips.yaml
+try "json of fmt" 1 '"code":"P1114"' "$polc" fmt --json --check tests/policies/bad/p1114-syntax.yaml
+
 # The order of files, the locale and the time zone change nothing.
 "$polc" check $home/tips.yaml $home/mdma.yaml $home/baseline.yaml >"$tmp/a" 2>&1
 LC_ALL=de_DE.UTF-8 TZ=Asia/Tokyo "$polc" check $home/baseline.yaml $home/mdma.yaml $home/tips.yaml >"$tmp/b" 2>&1

@@ -186,6 +186,19 @@ static int add_dir(struct set *s, const char *dir, bool given)
 	return rc;
 }
 
+/* A file, or a directory that must hold some. */
+static int add_given(struct set *s, const char *path)
+{
+	size_t before = s->src->n;
+	int rc = add_dir(s, path, true);
+
+	if (rc == E_NOTFOUND)
+		return add(s, path, true);
+	if (rc == 0 && s->src->n == before)
+		return err_set(s->e, E_IO, 0, "%s: holds no *.yaml", path);
+	return rc;
+}
+
 static struct item *find_lib(struct set *s, const char *id)
 {
 	for (size_t i = 0; i < s->src->n; i++) {
@@ -328,11 +341,7 @@ int pol_read_set(struct pol_files *out, const char *path, bool with_tests,
 
 	if (rc)
 		return rc;
-	rc = add_dir(&s, path, true);
-	if (rc == E_NOTFOUND)
-		rc = add(&s, path, true);
-	else if (rc == 0 && s.src->n == 0)
-		rc = err_set(e, E_IO, 0, "%s: holds no *.yaml", path);
+	rc = add_given(&s, path);
 	return rc ? rc : finish(&s, out, with_tests);
 }
 
@@ -350,11 +359,8 @@ int pol_read_paths(struct pol_files *out, const char *const *path, size_t n,
 		return no_memory(e);
 	memcpy(sorted, path, n * sizeof(*sorted));
 	qsort(sorted, n, sizeof(*sorted), name_order);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = add_dir(&s, sorted[i], true);
-		if (rc == E_NOTFOUND)
-			rc = add(&s, sorted[i], true);
-	}
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_given(&s, sorted[i]);
 	free(sorted);
 	return rc ? rc : finish(&s, out, true);
 }
