@@ -125,6 +125,8 @@ static bool calendar_roll(struct pol_state *st, const struct lay_limit *l,
 	int64_t entered = (int64_t)st->w[at + 2];
 	int64_t now = st->now.mono.ns, length;
 
+	if (no <= was && st->trusted)
+		return false; /* the common case: still in it */
 	if (was != 0) {
 		length = (window_start(st, w, was - BIAS + 1) -
 			  window_start(st, w, was - BIAS)) *
@@ -132,11 +134,8 @@ static bool calendar_roll(struct pol_state *st, const struct lay_limit *l,
 		if (!st->trusted && now - entered < length &&
 		    (no <= was || now - entered < length / 2))
 			return false;
-		if (no <= was) {
-			if (st->trusted)
-				return false;
+		if (no <= was)
 			no = was + 1;
-		}
 	}
 	st_put(st, at, (uint64_t)no);
 	st_put(st, at + 2, (uint64_t)now);
