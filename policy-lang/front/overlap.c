@@ -81,9 +81,13 @@ static bool walk(struct meeting *m, size_t i, size_t k)
 bool glob_meet(const char *a, const char *b, struct wbuf *out)
 {
 	struct meeting m;
-	size_t lit = 0;
+	size_t lit = 0, na = strlen(a), nb = strlen(b);
 
-	/* Most pairs differ early. */
+	/* Most pairs differ at an end that both fix. */
+	while (na && nb && a[na - 1] != '*' && b[nb - 1] != '*') {
+		if (a[--na] != b[--nb])
+			return false;
+	}
 	while (a[lit] && a[lit] == b[lit] && a[lit] != '*')
 		lit++;
 	if (a[lit] != '*' && b[lit] != '*' && a[lit] != b[lit])
