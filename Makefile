@@ -192,6 +192,11 @@ $(BUILD)/gen/c1219_tables.inc: dissectors/c1222/c1219_tables.csv dissectors/c122
 	$(call say,GEN)
 	$(Q)mkdir -p $(@D) && awk -f dissectors/c1222/tables.awk $< > $@.tmp && mv $@.tmp $@
 $(BUILD)/obj/dissectors/c1222/tables.o: $(BUILD)/gen/c1219_tables.inc
+# Facts: their names become the keys of JSON.
+$(BUILD)/gen/field_keys.inc: core/fields.def core/keys.awk
+	$(call say,GEN)
+	$(Q)mkdir -p $(@D) && awk -f core/keys.awk $< > $@.tmp && mv $@.tmp $@
+$(BUILD)/obj/core/obs.o: $(BUILD)/gen/field_keys.inc
 
 # --- compiling -----------------------------------------------------------------
 $(BUILD)/obj/%.o: %.c Makefile

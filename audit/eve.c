@@ -40,103 +40,85 @@ static bool is_value(enum field f)
 	       f == F_AUTH_VALUE;
 }
 
-/* The key of a fact: its name with '_', and the unit where it has two. */
-static const char *key_of(char buf[40], enum field f, bool many)
+/* Titles below the ApTitle branch are written relative to it: ".71.1". */
+static void put_oid(struct json *j, struct span oid)
 {
-	const char *name = field_name(f);
-	size_t n = 0;
-
-	if (f == F_GRANULARITY)
-		return "granularity_s";
-	if (f == F_SPAN_S)
-		return "span_s";
-	for (; name[n] && n < 38; n++)
-		buf[n] = name[n] == '-' ? '_' : name[n];
-	if (many)
-		buf[n++] = 's';
-	buf[n] = 0;
-	return buf;
-}
-
-static void put_oid(struct json *j, const char *key, struct span oid)
-{
-	static const char base[] = "2.16.124.113620.1.22.0";
 	char text[OID_TEXT];
-	size_t skip = 0;
+	size_t n = sizeof(aptitle_base);
 
-	oid_text(text, sizeof(text), oid);
-	if (oid.n > sizeof(aptitle_base) &&
-	    memcmp(oid.p, aptitle_base, sizeof(aptitle_base)) == 0 &&
-	    strncmp(text, base, strlen(base)) == 0)
-		skip = strlen(base);
-	json_str(j, key, text + skip);
+	if (oid.n > n && memcmp(oid.p, aptitle_base, n) == 0)
+		oid_text_rest(text, sizeof(text), span_from(oid, n));
+	else
+		oid_text(text, sizeof(text), oid);
+	json_str(j, NULL, text);
 }
 
-static void put_index(struct json *j, const char *key, struct span s)
+static void put_index(struct json *j, struct span s)
 {
 	struct cur c = cur_of(s);
 
-	json_arr(j, key);
+	json_arr(j, NULL);
 	while (cur_left(&c) >= 2)
 		json_u64(j, NULL, cur_u16(&c));
 	json_arr_end(j);
 }
 
 /* Numbers that stand for words. */
-static bool put_word(struct json *j, const char *key, const struct fact *f)
+static bool put_word(struct json *j, const struct fact *f)
 {
 	switch ((enum field)f->field) {
 	case F_NOTE:
-		json_str(j, key, reason_text((enum reason)f->u));
+		json_str(j, NULL, reason_text((enum reason)f->u));
 		return true;
 	case F_MAC:
-		json_str(j, key, NAME_OF(mac_names, f->u));
+		json_str(j, NULL, NAME_OF(mac_names, f->u));
 		return true;
 	case F_AUTH_KIND:
-		json_str(j, key, NAME_OF(auth_names, f->u));
+		json_str(j, NULL, NAME_OF(auth_names, f->u));
 		return true;
 	case F_SECURITY:
-		json_str(j, key, NAME_OF(security_names, f->u));
+		json_str(j, NULL, NAME_OF(security_names, f->u));
 		return true;
 	case F_RES_UNIT:
-		json_str(j, key, unit_name((enum unit)f->u));
+		json_str(j, NULL, unit_name((enum unit)f->u));
 		return true;
 	default:
 		return false;
 	}
 }
 
-static void put_fact(struct json *j, const char *key, const struct fact *f)
+/* The value of a fact; its key was written, or it is one of a list. */
+static void put_fact(struct json *j, const struct fact *f)
 {
 	char text[MEAS_TEXT];
 	struct span s = {f->p, f->n};
 
-	if (put_word(j, key, f))
+	if (put_word(j, f))
 		return;
 	switch (field_type((enum field)f->field)) {
 	case FIELD_U64:
-		json_u64(j, key, f->u);
+		json_u64(j, NULL, f->u);
 		break;
 	case FIELD_I64:
-		json_i64(j, key, f->i);
+		json_i64(j, NULL, f->i);
 		break;
 	case FIELD_FLAG:
-		json_bool(j, key, f->u != 0);
+		json_bool(j, NULL, f->u != 0);
 		break;
 	case FIELD_TEXT:
-		json_text(j, key, s);
+		json_text(j, NULL, s);
 		break;
 	case FIELD_OID:
-		put_oid(j, key, s);
+		put_oid(j, s);
 		break;
 	case FIELD_MEAS:
-		json_str(j, key, meas_text(text, sizeof(text), f->u));
+		json_str(j, NULL, meas_text(text, sizeof(text), f->u));
 		break;
 	case FIELD_SPAN:
 		if (f->field == F_INDEX)
-			put_index(j, key, s);
+			put_index(j, s);
 		else
-			json_hex(j, key, s);
+			json_hex(j, NULL, s);
 		break;
 	}
 }
@@ -154,33 +136,43 @@ static bool repeats(const struct obs *o, enum field f)
 	return n > 1;
 }
 
+static void put_list(struct json *j, const struct obs *o, unsigned from)
+{
+	uint16_t field = o->f[from].field;
+	struct span key = field_key((enum field)field);
+	char many[48];
+
+	memcpy(many, key.p, key.n < 46 ? key.n : 46);
+	many[key.n < 46 ? key.n : 46] = 's';
+	json_key(j, span_of(many, (key.n < 46 ? key.n : 46) + 1));
+	json_arr(j, NULL);
+	for (unsigned k = from; k < o->n; k++) {
+		if (o->f[k].field == field)
+			put_fact(j, &o->f[k]);
+	}
+	json_arr_end(j);
+}
+
 /* All facts of o but those in skip and those of the disclosure; one that
  * occurs several times becomes a list at its first place. */
 static void put_facts(struct json *j, const struct obs *o,
 		      const struct eve_opts *opt, const uint64_t skip[2])
 {
 	uint64_t seen[2] = {skip[0], skip[1]};
-	char buf[40];
 
 	for (unsigned i = 0; i < o->n; i++) {
 		enum field f = (enum field)o->f[i].field;
-		bool many;
 
 		if (seen[f / 64] >> (f % 64) & 1 || is_disclosure(f) ||
 		    (is_value(f) && !opt->values))
 			continue;
 		seen[f / 64] |= UINT64_C(1) << (f % 64);
-		many = repeats(o, f);
-		if (!many) {
-			put_fact(j, key_of(buf, f, false), &o->f[i]);
-			continue;
+		if (repeats(o, f)) {
+			put_list(j, o, i);
+		} else {
+			json_key(j, field_key(f));
+			put_fact(j, &o->f[i]);
 		}
-		json_arr(j, key_of(buf, f, true));
-		for (unsigned k = i; k < o->n; k++) {
-			if (o->f[k].field == f)
-				put_fact(j, NULL, &o->f[k]);
-		}
-		json_arr_end(j);
 	}
 }
 
@@ -196,13 +188,13 @@ static const struct fact *fact_of(const struct obs *o, enum field f)
 static void put_disclosure(struct json *j, const struct obs *o,
 			   const struct eve_opts *opt)
 {
-	char buf[40];
-
 	for (size_t i = 0; i < N_DISCLOSURE; i++) {
 		const struct fact *f = fact_of(o, disclosure[i]);
 
-		if (f && (opt->values || !is_value(disclosure[i])))
-			put_fact(j, key_of(buf, disclosure[i], false), f);
+		if (!f || (is_value(disclosure[i]) && !opt->values))
+			continue;
+		json_key(j, field_key(disclosure[i]));
+		put_fact(j, f);
 	}
 }
 
@@ -247,7 +239,6 @@ static void put_c1222(struct json *j, const struct event *ev,
 	const struct obs *m = ev->message;
 	bool judged = ev->type == EV_DECISION || ev->type == EV_VIOLATION;
 	uint64_t skip[2] = {0};
-	char buf[40];
 
 	json_obj(j, "c1222");
 	for (size_t i = 0; i < N_C1222_KEYS; i++) {
@@ -255,10 +246,11 @@ static void put_c1222(struct json *j, const struct event *ev,
 		const struct fact *a = fact_of(m, f);
 
 		skip[f / 64] |= UINT64_C(1) << (f % 64);
+		json_key(j, field_key(f));
 		if (a)
-			put_fact(j, key_of(buf, f, false), a);
+			put_fact(j, a);
 		else
-			json_null(j, key_of(buf, f, false));
+			json_null(j, NULL);
 	}
 	put_facts(j, m, opt, skip);
 	json_arr(j, "services");

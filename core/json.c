@@ -102,6 +102,21 @@ static void quoted(struct json *j, struct span s)
 	raw(j, "\"");
 }
 
+void json_key(struct json *j, struct span key)
+{
+	uint8_t *at = wbuf_room(&j->w, j->comma + key.n + 3);
+
+	if (at && j->comma)
+		*at++ = ',';
+	j->comma = false; /* none between key and value */
+	if (!at)
+		return;
+	*at++ = '"';
+	memcpy(at, key.p, key.n);
+	at[key.n] = '"';
+	at[key.n + 1] = ':';
+}
+
 /* Comma, key and colon in one piece: every value begins with them. */
 static void begin(struct json *j, const char *key)
 {

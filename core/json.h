@@ -23,6 +23,8 @@ void json_obj(struct json *j, const char *key);
 void json_obj_end(struct json *j);
 void json_arr(struct json *j, const char *key);
 void json_arr_end(struct json *j);
+/* The key alone; the next value, given with key NULL, is its value. */
+void json_key(struct json *j, struct span key);
 void json_text(struct json *j, const char *key, struct span s);
 void json_str(struct json *j, const char *key, const char *s);
 void json_u64(struct json *j, const char *key, uint64_t v);

@@ -158,6 +158,15 @@ const char *field_name(enum field f)
 	return field_rows[f].name;
 }
 
+struct span field_key(enum field f)
+{
+	static const struct span keys[FIELD_COUNT] = {
+#include "field_keys.inc"
+	};
+
+	return keys[f];
+}
+
 enum field_type field_type(enum field f)
 {
 	return field_rows[f].type;
@@ -198,7 +207,7 @@ static bool sub_id(struct cur *c, uint64_t *v)
 	return cur_ok(c);
 }
 
-static void put_number(struct wbuf *w, uint64_t v)
+static void put_number(struct wbuf *w, uint64_t v, bool dot)
 {
 	uint8_t t[21];
 	size_t i = sizeof(t);
@@ -207,12 +216,13 @@ static void put_number(struct wbuf *w, uint64_t v)
 		t[--i] = (uint8_t)('0' + v % 10);
 		v /= 10;
 	} while (v);
-	if (w->n)
+	if (dot)
 		t[--i] = '.';
 	wbuf_put(w, span_from(span_of(t, sizeof(t)), i));
 }
 
-char *oid_text(char *buf, size_t cap, struct span oid)
+/* Sub-identifiers as dotted decimal; the first may hold two numbers. */
+static char *dotted(char *buf, size_t cap, struct span oid, bool first)
 {
 	struct cur c = cur_of(oid);
 	struct wbuf w = wbuf_of(buf, cap ? cap - 1 : 0);
@@ -221,23 +231,33 @@ char *oid_text(char *buf, size_t cap, struct span oid)
 	if (cap == 0)
 		return buf;
 	while (cur_left(&c) > 0 && !w.failed) {
-		bool first = c.off == 0;
+		bool two = first && c.off == 0;
 
 		if (!sub_id(&c, &v)) {
 			w.n = 0;
 			wbuf_u8(&w, '?');
 			break;
 		}
-		if (first) {
+		if (two) {
 			uint64_t a = v < 40 ? 0 : v < 80 ? 1 : 2;
 
-			put_number(&w, a);
+			put_number(&w, a, false);
 			v -= a * 40;
 		}
-		put_number(&w, v);
+		put_number(&w, v, w.n || !first);
 	}
 	buf[w.n] = 0;
 	return buf;
+}
+
+char *oid_text(char *buf, size_t cap, struct span oid)
+{
+	return dotted(buf, cap, oid, true);
+}
+
+char *oid_text_rest(char *buf, size_t cap, struct span rest)
+{
+	return dotted(buf, cap, rest, false);
 }
 
 static void put_sub_id(struct wbuf *w, uint64_t v)

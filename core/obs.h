@@ -133,6 +133,8 @@ const char *obs_family_name(enum obs_family f); /* "c1222" */
 int obs_find(struct span name);
 
 const char *field_name(enum field f); /* "read-request"-style, with '-' */
+/* Its key in JSON: '_' for '-', "granularity_s", "span_s". */
+struct span field_key(enum field f);
 enum field_type field_type(enum field f);
 int field_find(struct span name); /* or -1 */
 
@@ -142,6 +144,8 @@ const char *unit_name(enum unit u); /* "Wh" */
  * malformed one gives "?". Returns buf, terminated, cut when too long. */
 #define OID_TEXT 256
 char *oid_text(char *buf, size_t cap, struct span oid);
+/* The same for contents octets that continue a prefix: ".71.1001". */
+char *oid_text_rest(char *buf, size_t cap, struct span rest);
 /* The reverse; returns the number of octets in out, or E_SYNTAX/E_LIMIT. */
 int oid_parse(struct span text, uint8_t *out, size_t cap);
 
