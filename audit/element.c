@@ -455,6 +455,7 @@ static void put_rules(struct put *p)
 		put_text8(p->w, r->file, 61, &p->cut);
 		put_num8(p->w, r->line);
 		put_num8(p->w, r->serial);
+		put_num8(p->w, r->refused);
 	}
 }
 
@@ -462,7 +463,7 @@ static bool get_rules(struct cur *c, struct record_view *v)
 {
 	while (cur_left(c) > 0) {
 		struct event_rule *r = &v->ev.rules[v->ev.n_rules];
-		uint64_t line;
+		uint64_t line, refused;
 
 		if (v->ev.n_rules++ >= EVENT_RULES)
 			return false;
@@ -473,7 +474,9 @@ static bool get_rules(struct cur *c, struct record_view *v)
 		line = get_num8(c);
 		r->line = (uint32_t)line;
 		r->serial = get_num8(c);
-		if (line > UINT32_MAX)
+		refused = get_num8(c);
+		r->refused = refused == 1;
+		if (line > UINT32_MAX || refused > 1)
 			return false;
 	}
 	return true;

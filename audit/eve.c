@@ -379,6 +379,8 @@ static void put_rules(struct json *j, const struct event *ev)
 			json_u64(j, "line", r->line);
 		if (r->serial)
 			json_u64(j, "serial", r->serial);
+		if (r->refused)
+			json_bool(j, "refused", true);
 		json_obj_end(j);
 	}
 	json_arr_end(j);

@@ -60,7 +60,8 @@ static void text_obs(struct wbuf *w, const struct obs *o)
 	if (obs_has(o, F_READINGS)) {
 		eve_str(w, ", ");
 		eve_number(w, obs_get(o, F_READINGS, 0));
-		eve_str(w, " readings");
+		eve_str(w, obs_get(o, F_READINGS, 0) == 1 ? " reading" :
+							    " readings");
 	}
 	if (obs_has(o, F_GRANULARITY)) {
 		eve_str(w, " every ");
@@ -69,12 +70,29 @@ static void text_obs(struct wbuf *w, const struct obs *o)
 	}
 }
 
+/* No rule refused: policies did, by having none that grants it. */
+static void text_refusers(struct wbuf *w, const struct event *ev)
+{
+	for (uint32_t i = 0; i < ev->n_rules && i < EVENT_RULES; i++) {
+		const struct event_rule *r = &ev->rules[i];
+
+		if (!r->refused)
+			continue;
+		eve_str(w, "; by ");
+		put_safe(w, r->layer);
+		wbuf_u8(w, ' ');
+		put_safe(w, r->policy);
+	}
+}
+
 static void text_rule(struct wbuf *w, const struct event *ev)
 {
 	const struct event_rule *r = record_rule(ev);
 
-	if (!r)
+	if (!r) {
+		text_refusers(w, ev);
 		return;
+	}
 	eve_str(w, "; rule ");
 	put_safe(w, r->policy);
 	wbuf_u8(w, '/');

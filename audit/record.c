@@ -51,19 +51,26 @@ uint16_t record_class(enum record_kind kind, const struct event *ev)
 
 const struct event_rule *record_rule(const struct event *ev)
 {
-	const struct event_rule *first = NULL;
+	const struct event_rule *first = NULL, *vendor = NULL;
+	bool refused = false;
 
 	for (uint32_t i = 0; i < ev->n_rules && i < EVENT_RULES; i++) {
 		const struct event_rule *r = &ev->rules[i];
 
+		refused |= r->refused;
 		if (r->rule.n == 0)
 			continue;
-		if (span_is(r->layer, "vendor"))
+		if (r->refused)
 			return r;
+		if (span_is(r->layer, "vendor") && !vendor)
+			vendor = r;
 		if (!first)
 			first = r;
 	}
-	return first;
+	/* A layer without a rule refused: no other layer's rule did. */
+	if (refused)
+		return NULL;
+	return vendor ? vendor : first;
 }
 
 /* Numbers for filters and indexes, made from the names in the body, so from

@@ -74,7 +74,7 @@ enum record_kind {
 	X(carrier, CARRIER, 16, 512, "the message's own facts: kind u16, facts lost u8, then field u8 and value each") \
 	X(observation, OBSERVATION, 17, 640, "facts of the observation that was judged; as carrier") \
 	X(service, SERVICE, 18, 32, "text: name of the observation's service code") \
-	X(rules, RULES, 19, 832, "list: layer, policy, rule, file (texts), line, serial (numbers) per layer that decided") \
+	X(rules, RULES, 19, 836, "list: layer, policy, rule, file (texts), line, serial (numbers), refused (0 or 1) per layer that decided") \
 	X(budgets, BUDGETS, 20, 536, "list: name (text), used, limit (numbers) after the event") \
 	X(would_pass, WOULD_PASS, 21, 128, "text: the nearest request that would have passed") \
 	X(counters, COUNTERS, 22, 36, "four numbers: packets out, packets in, octets out, octets in") \
@@ -138,7 +138,8 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 void record_salt(struct sha256 *h, const uint8_t key[32], uint64_t seq,
 		 uint8_t out[RECORD_SALT]);
 
-/* The rule a record names: of the vendor's layer, else the first with a
+/* The rule a record names: of what was refused the rule of a layer that
+ * refused, if a rule did; else of the vendor's layer, else the first with a
  * name; NULL when none has. */
 const struct event_rule *record_rule(const struct event *ev);
 

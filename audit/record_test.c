@@ -128,7 +128,8 @@ static void longer_texts_are_cut_and_it_says_so(void **state)
 	ev->n_rules = EVENT_RULES;
 	for (int i = 0; i < EVENT_RULES; i++)
 		ev->rules[i] = (struct event_rule){big, big, big, big,
-						   UINT32_MAX, UINT64_MAX};
+						   UINT32_MAX, UINT64_MAX,
+						   true};
 	ev->n_budgets = EVENT_BUDGETS;
 	for (int i = 0; i < EVENT_BUDGETS; i++)
 		ev->budgets[i] = (struct event_budget){big, UINT64_MAX,

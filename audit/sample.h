@@ -71,10 +71,10 @@ static inline struct event *sample_decision(struct sample *s, uint64_t i)
 	ev->n_rules = 2;
 	ev->rules[0] = (struct event_rule){
 		span_str("baseline"), span_str("platform-daily"),
-		span_str("metering"), span_str("baseline.yaml"), 40, 7};
+		span_str("metering"), span_str("baseline.yaml"), 40, 7, false};
 	ev->rules[1] = (struct event_rule){
 		span_str("vendor"), span_str("reference-mdma"),
-		span_str("send-profile"), span_str("metering.yaml"), 42, 3};
+		span_str("send-profile"), span_str("metering.yaml"), 42, 3, false};
 	ev->n_budgets = 1;
 	ev->budgets[0] = (struct event_budget){
 		span_str("48 readings per day"), 48, 48};

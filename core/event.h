@@ -59,6 +59,7 @@ struct event_rule {
 	struct span file;   /* source, where known */
 	uint32_t line;	    /* 0 = not known */
 	uint64_t serial;
+	bool refused; /* this layer refused */
 };
 #define EVENT_RULES 4
 
