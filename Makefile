@@ -83,7 +83,7 @@ NEED_analysis := analysis eval image crypto core
 NEED_front    := front image crypto core
 NEED_pipeline := pipeline eval image dissect crypto core
 NEED_audit    := audit crypto core
-NEED_capture  := capture pipeline eval image dissect crypto core
+NEED_capture  := capture front pipeline eval image dissect crypto core
 NEED_enforcer := capture pipeline audit front analysis eval image dissect crypto core
 NEED_policy-lang := capture pipeline audit front analysis eval image dissect crypto core
 

@@ -24,7 +24,7 @@ struct replay {
 	struct replay_opts opts;
 	struct log log;
 	struct replay_policy policy;
-	struct replay_keys keys;
+	struct capture_keys keys;
 	struct capture_clock clock;
 	struct replay_output output;
 	struct replay_progress progress;
@@ -240,7 +240,7 @@ static int start(struct replay *r, struct err *e)
 	if (rc == 0)
 		rc = check_guests(r, e);
 	if (rc == 0)
-		rc = replay_keys_load(&r->keys, r->opts.keys, r->policy.set, e);
+		rc = capture_keys_load(&r->keys, r->opts.keys, r->policy.set, e);
 	if (rc == 0 && r->policy.set)
 		zone = pol_set_timezone(r->policy.set);
 	if (rc == 0)
@@ -425,7 +425,7 @@ static void stop(struct replay *r)
 	replay_audit_free(r->audit);
 	pipeline_free(r->pipeline);
 	replay_output_fini(&r->output);
-	replay_keys_free(&r->keys);
+	capture_keys_free(&r->keys);
 	replay_policy_free(&r->policy);
 }
 

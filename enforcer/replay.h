@@ -5,7 +5,6 @@
  *
  *   replay_opts.c    the command line
  *   replay_policy.c  -p: sources or images -> a composed set
- *   replay_keys.c    -k, and what the C12.22 dissector is told
  *   replay_output.c  lines on standard output
  *   replay_audit.c   --audit
  *   replay_jobs.c    --jobs
@@ -26,6 +25,7 @@
 #include "enforcer/capture.h"
 #include "enforcer/capture_clock.h"
 #include "enforcer/capture_guest.h"
+#include "enforcer/capture_keys.h"
 #include "enforcer/capture_split.h"
 #include "policy-lang/eval/eval.h"
 
@@ -56,8 +56,7 @@ struct replay_opts {
 int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* --- policy and keys ---------------------------------------------------------
- */
+/* --- policy ------------------------------------------------------------------ */
 
 #define REPLAY_IMAGES 64
 
@@ -75,17 +74,6 @@ void replay_policy_free(struct replay_policy *p);
 /* One event for each policy in force; they are the first records. */
 void replay_policy_events(const struct replay_policy *p, struct now now,
 			  const struct pipeline_sink *sink);
-
-struct replay_keys {
-	struct c1222_conf conf;
-	struct c1222_key *keys;
-};
-
-/* path and set may be NULL. */
-int replay_keys_load(struct replay_keys *k, const char *path,
-		     const struct pol_set *set, struct err *e)
-	__attribute__((warn_unused_result));
-void replay_keys_free(struct replay_keys *k);
 
 /* --- output ------------------------------------------------------------------
  */

@@ -3,21 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crypto/aes.h"
-#include "dissectors/c1222/c1222.h"
 #include "enforcer/capture.h"
 #include "enforcer/capture_clock.h"
 #include "enforcer/capture_guest.h"
-#include "policy-lang/front/keys.h"
+#include "enforcer/capture_keys.h"
 #include "policy-lang/polc.h"
 
 #define MAX_GUESTS 16
 
-_Static_assert(POL_KEY_TITLE == C1222_OID_MAX, "titles differ in size");
-
 struct player {
-	struct c1222_conf c1222;
-	struct c1222_key *keys;
+	struct capture_keys keys;
 	struct pipeline_guest guest[MAX_GUESTS];
 	struct pipeline *pipeline;
 	struct capture_clock clock;
@@ -42,49 +37,9 @@ static void on_event(void *arg, const struct event *ev)
 		p->counts->deny[ev->reason]++;
 }
 
-static int take_keys(struct player *p, const char *path, struct err *e)
-{
-	struct pol_keys read;
-	int rc = pol_read_keys(&read, path, e);
-
-	if (rc)
-		return rc;
-	p->keys = calloc(read.n + 1, sizeof(*p->keys));
-	p->c1222.aes = aes128_new();
-	if (!p->keys || !p->c1222.aes)
-		rc = err_set(e, E_NOMEM, 0, "out of memory");
-	for (size_t i = 0; i < read.n && rc == 0; i++) {
-		memcpy(p->keys[i].title, read.v[i].title, read.v[i].title_n);
-		p->keys[i].title_n = read.v[i].title_n;
-		p->keys[i].key_id = read.v[i].key_id;
-		memcpy(p->keys[i].key, read.v[i].key, 16);
-	}
-	p->c1222.keys = p->keys;
-	p->c1222.n_keys = rc ? 0 : read.n;
-	pol_keys_free(&read);
-	return rc;
-}
-
-static void take_profile(struct c1222_profile *to,
-			 const struct pol_profile *from)
-{
-	to->present = from->present != 0;
-	to->register_res_milli_wh = from->register_res_milli_wh;
-	for (uint32_t i = 0; i < from->n_lp && i < 4; i++) {
-		to->load_profile[i].table = (uint16_t)from->lp[i].table;
-		to->load_profile[i].interval_s = from->lp[i].interval_s;
-	}
-	for (uint32_t i = 0; i < from->n_mfg && i < C1222_PROFILE_TABLES; i++) {
-		to->mfg[i].table = (uint16_t)from->mfg[i].table;
-		to->mfg[i].meas = from->mfg[i].meas;
-		to->n_mfg++;
-	}
-}
-
 static int start(struct player *p, struct scene *s,
 		 const struct pol_test_src *t, const char *keys, struct err *e)
 {
-	const struct pol_profile *profile = pol_set_profile(s->set);
 	struct pipeline_conf conf = {
 		.policy = s->set,
 		.state = s->state,
@@ -94,17 +49,13 @@ static int start(struct player *p, struct scene *s,
 		.guests = p->guest,
 		.n_guests = t->n_guest,
 	};
-	int rc = 0;
+	int rc = capture_keys_load(&p->keys, keys, s->set, e);
 
-	if (profile)
-		take_profile(&p->c1222.profile, profile);
-	if (keys)
-		rc = take_keys(p, keys, e);
 	for (size_t i = 0; i < t->n_guest && i < MAX_GUESTS && rc == 0; i++)
 		rc = capture_guest(&p->guest[i], t->guest[i], e);
 	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
 		if (dissectors[i] == &dissector_c1222)
-			conf.dissector_conf[i] = &p->c1222;
+			conf.dissector_conf[i] = &p->keys.conf;
 	}
 	if (rc == 0)
 		rc = capture_clock_init(&p->clock, span_str(s->zone), e);
@@ -154,10 +105,7 @@ int pcap_play(struct scene *s, const struct pol_test_src *t, const char *pcap,
 		rc = play(p, pcap, e);
 	if (p->pipeline)
 		pipeline_free(p->pipeline);
-	if (p->keys)
-		explicit_bzero(p->keys, p->c1222.n_keys * sizeof(*p->keys));
-	free(p->keys);
-	aes128_free(p->c1222.aes);
+	capture_keys_free(&p->keys);
 	free(p);
 	return rc;
 }

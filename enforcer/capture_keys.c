@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "enforcer/replay.h"
+#include "enforcer/capture_keys.h"
 #include "policy-lang/front/keys.h"
 
 _Static_assert(POL_KEY_TITLE == C1222_OID_MAX && POL_KEYS_MAX == C1222_KEYS_MAX,
@@ -24,7 +24,7 @@ static void take_profile(struct c1222_profile *to,
 	}
 }
 
-static int take_keys(struct replay_keys *k, const char *path, struct err *e)
+static int take_keys(struct capture_keys *k, const char *path, struct err *e)
 {
 	struct pol_keys read;
 	int rc = pol_read_keys(&read, path, e);
@@ -50,27 +50,27 @@ static int take_keys(struct replay_keys *k, const char *path, struct err *e)
 	return rc;
 }
 
-int replay_keys_load(struct replay_keys *k, const char *path,
+int capture_keys_load(struct capture_keys *k, const char *path,
 		     const struct pol_set *set, struct err *e)
 {
 	const struct pol_profile *profile = set ? pol_set_profile(set) : NULL;
 	int rc = 0;
 
-	*k = (struct replay_keys){0};
+	*k = (struct capture_keys){0};
 	if (profile)
 		take_profile(&k->conf.profile, profile);
 	if (path)
 		rc = take_keys(k, path, e);
 	if (rc < 0)
-		replay_keys_free(k);
+		capture_keys_free(k);
 	return rc;
 }
 
-void replay_keys_free(struct replay_keys *k)
+void capture_keys_free(struct capture_keys *k)
 {
 	if (k->keys)
 		explicit_bzero(k->keys, k->conf.n_keys * sizeof(*k->keys));
 	free(k->keys);
 	aes128_free(k->conf.aes);
-	*k = (struct replay_keys){0};
+	*k = (struct capture_keys){0};
 }
