@@ -213,6 +213,12 @@ static inline void kit_free(struct kit *k)
 	free(k);
 }
 
+static inline void kit_start_clock(struct kit *k)
+{
+	k->now = (struct now){{1000 * NS_PER_S},
+			      {KIT_T0 * US_PER_S, 0, 0, true}};
+}
+
 /* Without a policy: facts only, and every octet is read. */
 static inline struct kit *kit_new(bool with_policy, bool midstream)
 {
@@ -243,8 +249,7 @@ static inline struct kit *kit_new(bool with_policy, bool midstream)
 	}
 	k->sink = (struct pipeline_sink){k, kit_on_verdict, kit_on_event,
 					 kit_on_inject};
-	k->now = (struct now){{1000 * NS_PER_S},
-			      {KIT_T0 * US_PER_S, 0, 0, true}};
+	kit_start_clock(k);
 	return k;
 }
 
@@ -321,6 +326,7 @@ static inline void kit_again(struct kit *k)
 	memset(k->verdict, 0, sizeof(k->verdict[0]) * (k->id + 1));
 	k->id = k->n_events = k->n_resets = 0;
 	k->bad[0] = 0;
+	kit_start_clock(k);
 }
 
 /* --- packets ------------------------------------------------------------------------ */
