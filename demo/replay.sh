@@ -20,6 +20,15 @@ title "The policy, checked and tested ($policy)"
 "$BUILD/bin/polc" check $policy/*.yaml || exit 1
 "$BUILD/bin/polc" test $policy/*.yaml | tail -n 1
 
+# The first lines of a kind, without the time, each reason once.
+show() { # verdict, file, how many
+	sed -E "s/^[^ ]+ $1 (decision|violation|anomaly) //" "$2" |
+		awk -v most="$3" '{
+			why = $0; sub(/^[^:]*: /, "", why); sub(/[,;].*/, "", why)
+			if (!(why in seen) && n < most) { seen[why]; n++; print }
+		}' | sed "s/^/  $1  /" | cut -c 1-200
+}
+
 run() { # capture, keys
 	local cap=$1 keys=$2 name rc
 	name=$(basename "${cap%.*}")
@@ -33,9 +42,15 @@ run() { # capture, keys
 		cat "$out/$name.err"
 		return 1
 	fi
-	echo "allowed: $(grep -c ' allow ' "$out/$name.txt")   refused: $(grep -c ' deny ' "$out/$name.txt")"
-	grep ' allow ' "$out/$name.txt" | head -n 2 | sed 's/^/  /'
-	grep ' deny ' "$out/$name.txt" | head -n 4 | sed 's/^/  /'
+	# Decisions about observations; packets of a connection that was
+	# refused earlier are counted, not shown.
+	grep -E 'Z allow decision ' "$out/$name.txt" >"$out/allowed.tmp"
+	grep -E 'Z deny (violation|anomaly) ' "$out/$name.txt" |
+		grep -vE ': (tcp-flow-denied|sibling-denied)' >"$out/denied.tmp"
+	echo "allowed: $(wc -l <"$out/allowed.tmp")   refused: $(wc -l <"$out/denied.tmp")   packets of refused connections: $(grep -cE ': (tcp-flow-denied|sibling-denied)' "$out/$name.txt")"
+	show allow "$out/allowed.tmp" 2
+	show deny "$out/denied.tmp" 3
+	rm -f "$out/allowed.tmp" "$out/denied.tmp"
 	printf 'audit:   '
 	"$audit" verify "$out/$name.audit.db" | tail -n 1
 	echo "would have left: $out/$name.allowed.pcap"

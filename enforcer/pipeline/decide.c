@@ -181,6 +181,9 @@ static void tell_refused(struct work *w, const struct judged_unit *u,
 	if (strict(w->p)) {
 		fill_decision(&ev, &u->d);
 		ev.verdict = VERDICT_DENY;
+		/* No rule was asked: what cannot be read never gets there. */
+		if (u->refused != REASON_UNKNOWN_KEY)
+			ev.n_rules = 0;
 		w->p->stats.denied++;
 	}
 	reasons_add(&ev.reasons, u->refused);
@@ -234,6 +237,14 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 	};
 
 	pol_judge(p->conf.state, &m, &u->d);
+	/* Each leaf has its own rule: kept for when it is told. */
+	for (uint32_t i = 1; u->d.permit && m.n_leaves > 1 && i <= m.n_leaves;
+	     i++) {
+		struct leaf_rules *r = &p->rules[u->first + i];
+
+		r->n = pol_leaf_rules(p->conf.state, i - 1, &u->d);
+		memcpy(r->v, u->d.rules, sizeof(r->v));
+	}
 }
 
 bool judge_packet(struct work *w, uint32_t octets)
@@ -560,7 +571,14 @@ void units_allowed(struct work *w)
 		fill_decision(&ev, &u->d);
 		ev.would_pass = (struct span){0};
 		for (uint32_t k = 0; k < ev.n_leaves; k++) {
+			const struct leaf_rules *r =
+				&p->rules[u->first + 1 + k];
+
 			ev.leaf = k;
+			if (ev.n_leaves > 1) {
+				ev.n_rules = r->n;
+				memcpy(ev.rules, r->v, sizeof(ev.rules));
+			}
 			p->stats.allowed++;
 			w->sink->event(w->sink->arg, &ev);
 		}

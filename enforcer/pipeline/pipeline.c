@@ -32,6 +32,7 @@ static bool allocate(struct pipeline *p)
 	p->early = take(p, OOO_MAX, sizeof(*p->early));
 	p->frag = take(p, p->n_frags, sizeof(*p->frag));
 	p->obs = take(p, OBS_MAX, sizeof(*p->obs));
+	p->rules = take(p, OBS_MAX, sizeof(*p->rules));
 	p->arena = arena_of(take(p, 1, ARENA_OCTETS), ARENA_OCTETS);
 	for (size_t i = 0; i < p->n_dis; i++) {
 		p->flow_off[i] = p->flow_stride;
@@ -39,7 +40,7 @@ static bool allocate(struct pipeline *p)
 	}
 	p->flow_mem = take(p, flows, p->flow_stride ? p->flow_stride : 1);
 	return p->flow && p->bucket && p->held && p->buf && p->early &&
-	       p->frag && p->obs && p->arena.p && p->flow_mem;
+	       p->frag && p->obs && p->rules && p->arena.p && p->flow_mem;
 }
 
 static void thread_lists(struct pipeline *p)
@@ -221,6 +222,7 @@ void pipeline_free(struct pipeline *p)
 	free(p->early);
 	free(p->frag);
 	free(p->obs);
+	free(p->rules);
 	free(p->arena.p);
 	free(p->flow_mem);
 	free(p->rule);

@@ -162,6 +162,10 @@ struct pipeline {
 	uint32_t n_frags;
 
 	struct obs *obs;
+	struct leaf_rules {
+		struct event_rule v[EVENT_RULES];
+		uint32_t n;
+	} *rules; /* beside obs: what decided about each leaf */
 	struct arena arena;
 	struct judged_unit unit[UNITS_MAX];
 	uint32_t n_units;

@@ -176,6 +176,10 @@ struct pol_decision {
  * costs (refusals, quarantine, states it clears) is charged for good. */
 void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	       struct pol_decision *d);
+/* d->rules of another leaf of the message that was judged last and permitted;
+ * returns their number. */
+uint32_t pol_leaf_rules(struct pol_state *st, uint32_t leaf,
+			struct pol_decision *d);
 /* All messages judged since the last commit or abort leave / do not leave. */
 void pol_commit(struct pol_state *st);
 void pol_abort(struct pol_state *st);

@@ -168,6 +168,8 @@ struct pending {
 	uint8_t side;
 };
 
+#define LIMIT_LEAVES 1024 /* of one message; more are refused */
+
 struct side {
 	size_t m;
 	enum dir dir;
@@ -182,6 +184,8 @@ struct side {
 };
 
 struct pol_state {
+	/* The rules of each leaf of the message judged last. */
+	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
 	const struct pol_set *s;
 	struct sipkey key;
 	bool spread;

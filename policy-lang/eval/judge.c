@@ -10,8 +10,6 @@
  */
 #include "policy-lang/eval/internal.h"
 
-#define LIMIT_LEAVES 1024 /* of one message; more are refused */
-
 /* --- small helpers ------------------------------------------------------- */
 
 void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
@@ -190,6 +188,9 @@ static void judge_all(struct pol_state *st, const struct pol_msg *m,
 			judge_fail_now(st, REASON_MALFORMED);
 		for (unsigned s = 0; s < st->n_side; s++)
 			look_side(st, s, &k, id);
+		for (unsigned s = 0; k.is_leaf && s < st->n_side; s++)
+			memcpy(st->leaf_rule[k.leaf][s], st->side[s].rule,
+			       sizeof(st->side[s].rule));
 		/* The rules told are those of the first leaf refused, else of
 		 * the first. */
 		if (locked || (i > 1 && st->n_fail == before))

@@ -74,6 +74,19 @@ void tell_rules(struct pol_state *st, struct pol_decision *d)
 	}
 }
 
+uint32_t pol_leaf_rules(struct pol_state *st, uint32_t leaf,
+			struct pol_decision *d)
+{
+	if (leaf >= LIMIT_LEAVES)
+		return 0;
+	for (unsigned s = 0; s < st->n_side; s++)
+		memcpy(st->side[s].rule, st->leaf_rule[leaf][s],
+		       sizeof(st->side[s].rule));
+	d->n_rules = 0;
+	tell_rules(st, d);
+	return d->n_rules;
+}
+
 void tell_budgets(struct pol_state *st, struct pol_decision *d)
 {
 	for (uint32_t i = 0; i < st->n_pend && d->n_budgets < EVENT_BUDGETS;
