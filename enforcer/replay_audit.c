@@ -29,6 +29,7 @@ int replay_audit_new(struct replay_audit **out, const char *path,
 		/* Not a secret here: the same input gives the same octets. */
 		.boot_key = "metergate-replay: fixed boot key",
 		.batch = BATCH,
+		.bulk = true, /* a temporary file until it is whole */
 		.policy_seq = with_policy,
 		.service_name = c1222_service_name,
 	};

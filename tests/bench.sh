@@ -6,19 +6,22 @@
 # 10 and 250 rules, memory of a small and a large replay. A table on stdout,
 # JSON in build/bench/bench.json. Medians of RUNS (5) runs, spread beside.
 #   SIZE_MB (200): size of the generated capture; TSHARK_MB (10): of the part
-#   that tshark reads, since it is slow.
+#   that tshark reads, since it is slow; MEMORY_MB ("100 1000"): the two sizes
+#   whose peaks of memory are compared.
 set -eu
 cd "$(dirname "$0")/.."
 BUILD=${BUILD:-build}
 runs=${RUNS:-5} size=${SIZE_MB:-200} small=${TSHARK_MB:-10}
+read -r less more <<<"${MEMORY_MB:-100 1000}"
 work=$BUILD/bench
 mkdir -p "$work"
 
-echo "bench: making captures of $size MB and $small MB" >&2
-for n in $size $small; do
+echo "bench: making captures of $small, $less, $size and $more MB" >&2
+for n in $small $less $size $more; do
 	[ -s "$work/polling-$n.pcap" ] ||
 		python3 tests/gen_polling.py --size "${n}M" --out "$work/polling-$n.pcap" >&2
 done
 python3 tests/bench.py --build "$BUILD" --runs "$runs" \
 	--big "$work/polling-$size.pcap" --small "$work/polling-$small.pcap" \
+	--less "$work/polling-$less.pcap" --more "$work/polling-$more.pcap" \
 	--json "$work/bench.json"

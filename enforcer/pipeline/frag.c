@@ -32,6 +32,7 @@ static struct frag *find(struct work *w, const struct packet *pkt)
 		return NULL;
 	if (spare) {
 		spare->used = true;
+		p->frags_used++;
 		spare->tup = pkt->tup;
 		spare->id = pkt->frag_id;
 		spare->total = 0;
@@ -138,6 +139,7 @@ bool frag_add(struct work *w, struct packet *pkt)
 	w->held = g->held;
 	g->held = NONE;
 	g->used = false;
+	p->frags_used--;
 	pkt->fragment = false;
 	pkt->ip_len = g->total;
 	pkt->transport = span_of(g->octets, g->total);
@@ -146,7 +148,7 @@ bool frag_add(struct work *w, struct packet *pkt)
 
 void frag_expire(struct work *w, bool all)
 {
-	for (uint32_t i = 0; i < w->p->n_frags; i++) {
+	for (uint32_t i = 0; i < w->p->n_frags && w->p->frags_used; i++) {
 		struct frag *g = &w->p->frag[i];
 
 		if (!g->used || (!all && mono_sub(w->now.mono, g->since) <=
@@ -154,5 +156,6 @@ void frag_expire(struct work *w, bool all)
 			continue;
 		give_up(w, g, REASON_FRAGMENT_TIMEOUT);
 		g->used = false;
+		w->p->frags_used--;
 	}
 }

@@ -159,7 +159,7 @@ struct pipeline {
 	struct early *early;
 	uint32_t free_early;
 	struct frag *frag;
-	uint32_t n_frags;
+	uint32_t n_frags, frags_used;
 
 	struct obs *obs;
 	struct leaf_rules {
