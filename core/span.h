@@ -134,6 +134,20 @@ static inline uint64_t cur_le(struct cur *c, size_t n)
 	return v;
 }
 
+/* The same as cur_le(c, 8), in one piece. */
+static inline uint64_t cur_le64(struct cur *c)
+{
+	struct span s = cur_take(c, 8);
+	uint64_t v = 0;
+
+	if (s.n == 8)
+		memcpy(&v, s.p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
+}
+
 static inline uint8_t cur_u8(struct cur *c)
 {
 	return (uint8_t)cur_be(c, 1);

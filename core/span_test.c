@@ -25,6 +25,10 @@ static void takes_to_the_last_octet(void **s)
 	assert_int_equal(cur_left(&c), 1);
 	assert_int_equal(cur_u8(&c), 9);
 	assert_true(cur_done(&c));
+	c = cur_of(span_of(octets, sizeof(octets)));
+	assert_int_equal(cur_le64(&c), UINT64_C(0x0807060504030201));
+	assert_int_equal(cur_le64(&c), 0);
+	assert_false(cur_ok(&c));
 }
 
 static void one_past_the_end_fails_for_good(void **s)

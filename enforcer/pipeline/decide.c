@@ -14,24 +14,30 @@ static const struct dissector *dissector_of(const struct work *w)
 	return w->f->dis >= 0 ? w->p->dis[w->f->dis] : NULL;
 }
 
-static struct dis_ctx context(struct work *w)
+static const struct dis_ctx *context(struct work *w)
 {
 	struct pipeline *p = w->p;
 	const struct flow *f = w->f;
-	struct dis_ctx c = {.now = w->now,
-			    .tup = w->pkt->tup,
-			    .dir = side_dir(f, w->s),
-			    .lenient = !strict(p),
-			    .midstream = f->midstream,
-			    .arena = &p->arena};
+	struct dis_ctx *c = &w->ctx;
 
-	if (f->dis >= 0) {
-		c.machine = p->guest[f->guest].block[f->dis];
-		c.conf = p->conf.dissector_conf[f->dis];
-		if (p->dis[f->dis]->flow_size)
-			c.flow = p->flow_mem + w->f_idx * p->flow_stride +
-				 p->flow_off[f->dis];
-	}
+	if (w->ctx_f == f && w->ctx_s == w->s && w->ctx_dis == f->dis)
+		return c;
+	w->ctx_f = f;
+	w->ctx_s = w->s;
+	w->ctx_dis = f->dis;
+	*c = (struct dis_ctx){.now = w->now,
+			      .tup = w->pkt->tup,
+			      .dir = side_dir(f, w->s),
+			      .lenient = !strict(p),
+			      .midstream = f->midstream,
+			      .arena = &p->arena};
+	if (f->dis < 0)
+		return c;
+	c->machine = p->guest[f->guest].block[f->dis];
+	c->conf = p->conf.dissector_conf[f->dis];
+	if (p->dis[f->dis]->flow_size)
+		c->flow = p->flow_mem + w->f_idx * p->flow_stride +
+			  p->flow_off[f->dis];
 	return c;
 }
 
@@ -65,14 +71,14 @@ bool classify(struct work *w, struct span octets)
 int64_t frame_units(struct work *w, struct span octets, struct err *e)
 {
 	const struct dissector *d = dissector_of(w);
-	struct dis_ctx c = context(w);
+	const struct dis_ctx *c = context(w);
 	size_t at = 0;
 
 	if (!d)
 		return (int64_t)octets.n; /* opaque: any piece is a unit */
 	while (at < octets.n) {
 		size_t len = 0;
-		enum frame fr = d->frame(&c, span_from(octets, at), &len, e);
+		enum frame fr = d->frame(c, span_from(octets, at), &len, e);
 
 		if (fr == FRAME_BAD)
 			return -1;
@@ -86,12 +92,12 @@ int64_t frame_units(struct work *w, struct span octets, struct err *e)
 enum reason stream_leftover(struct work *w, struct span rest)
 {
 	const struct dissector *d = dissector_of(w);
-	struct dis_ctx c = context(w);
+	const struct dis_ctx *c = context(w);
 
 	if (!d)
 		return w->f->dis == DIS_UNKNOWN ? REASON_INCOMPLETE :
 						  REASON_NONE;
-	return d->leftover(&c, rest);
+	return d->leftover(c, rest);
 }
 
 /* --- events ------------------------------------------------------------------- */
@@ -322,7 +328,7 @@ static uint64_t message_key(const struct work *w, const struct obs *o)
 static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 {
 	const struct obs *o = carrier(w, u);
-	struct dis_ctx c = context(w);
+	const struct dis_ctx *c = context(w);
 
 	w->p->stats.units++;
 	w->p->stats.observations += u->n ? u->n - 1 : 0;
@@ -343,7 +349,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 		}
 	}
 	if (dissector_of(w))
-		dissector_of(w)->settle(&c, !j->bad);
+		dissector_of(w)->settle(c, !j->bad);
 }
 
 /* A unit that was refused by its dissector. Only what is sealed may pass, as
@@ -351,7 +357,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 static void judge_refused(struct work *w, struct judge *j,
 			  struct judged_unit *u, const struct err *e)
 {
-	struct dis_ctx c = context(w);
+	const struct dis_ctx *c = context(w);
 	struct obs_list out = {w->p->obs, u->first, OBS_MAX};
 	struct obs *o;
 
@@ -370,7 +376,7 @@ static void judge_refused(struct work *w, struct judge *j,
 	}
 	if (u->d.permit && u->refused == REASON_UNKNOWN_KEY) {
 		u->refused = REASON_NONE;
-		dissector_of(w)->settle(&c, true);
+		dissector_of(w)->settle(c, true);
 		return;
 	}
 	j->bad = true;
@@ -379,20 +385,20 @@ static void judge_refused(struct work *w, struct judge *j,
 	j->action = u->d.action;
 	tell_refused(w, u, e);
 	u->n = 0;
-	dissector_of(w)->settle(&c, false);
+	dissector_of(w)->settle(c, false);
 }
 
 /* One part of a message in several datagrams. */
 static void judge_part(struct work *w, struct judge *j, struct judged_unit *u)
 {
 	const struct obs *o = carrier(w, u);
-	struct dis_ctx c = context(w);
+	const struct dis_ctx *c = context(w);
 
 	j->part = true;
 	if (o)
 		j->key = message_key(w, o);
 	tell_protocol(w, u);
-	dissector_of(w)->settle(&c, true);
+	dissector_of(w)->settle(c, true);
 	w->p->n_units--;
 }
 
@@ -436,7 +442,7 @@ static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
 	struct judged_unit *u = unit_next(w, j, at, len);
 	struct err e = {0};
 	struct obs_list out;
-	struct dis_ctx c = context(w);
+	const struct dis_ctx *c = context(w);
 	int rc;
 
 	if (!u) {
@@ -448,7 +454,7 @@ static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
 		return;
 	}
 	out = (struct obs_list){p->obs, u->first, OBS_MAX};
-	rc = dissector_of(w)->dissect(&c, unit, &out, &e);
+	rc = dissector_of(w)->dissect(c, unit, &out, &e);
 	u->n = out.n - u->first;
 	if (rc == 0)
 		judge_read(w, j, u);
@@ -508,11 +514,11 @@ void judge_units(struct work *w, struct judge *j)
 		return;
 	}
 	while (j->used < j->octets.n && j->used < j->limit && !j->bad) {
-		struct dis_ctx c = context(w);
+		const struct dis_ctx *c = context(w);
 		struct span rest = span_from(j->octets, j->used);
 		struct err e = {0};
 		size_t len = 0;
-		enum frame fr = d->frame(&c, rest, &len, &e);
+		enum frame fr = d->frame(c, rest, &len, &e);
 
 		if (fr == FRAME_MORE)
 			break;

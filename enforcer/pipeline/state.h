@@ -183,6 +183,11 @@ struct work {
 	struct flow *f;
 	uint32_t f_idx;
 	uint8_t s; /* side that sent it */
+	/* What the dissector is told; made once for a flow and side. */
+	struct dis_ctx ctx;
+	const struct flow *ctx_f;
+	int16_t ctx_dis;
+	uint8_t ctx_s;
 };
 
 static inline bool strict(const struct pipeline *p)
