@@ -306,6 +306,19 @@ static inline void kit_end(struct kit *k)
 		kit_breach(k, "places for flows were lost", k->id);
 }
 
+/* Free places in the order in which they began: who waits longest is found by
+ * place, so the order of what is told when time is up depends on it. */
+static inline void kit_thread(uint32_t *next, size_t stride, uint32_t n,
+			      uint32_t *head)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t to = i + 1 < n ? i + 1 : NONE;
+
+		memcpy((char *)next + i * stride, &to, sizeof(to));
+	}
+	*head = 0;
+}
+
 /* As new, without the cost of new arrays; after kit_end. */
 static inline void kit_again(struct kit *k)
 {
@@ -318,6 +331,13 @@ static inline void kit_again(struct kit *k)
 	}
 	memset(&p->stats, 0, sizeof(p->stats));
 	p->flow_seq = 0;
+	kit_thread(&p->held[0].next, sizeof(p->held[0]), p->conf.max_held,
+		   &p->free_held);
+	kit_thread(&p->buf[0].next, sizeof(p->buf[0]), BUFS, &p->free_buf);
+	kit_thread(&p->early[0].next, sizeof(p->early[0]), OOO_MAX,
+		   &p->free_early);
+	kit_thread(&p->flow[0].next, sizeof(p->flow[0]), p->conf.max_flows,
+		   &p->free_flow);
 	pol_state_free(k->state);
 	k->state = NULL;
 	if (k->strict && pol_state_new(&k->state, k->set, &e))
@@ -348,6 +368,25 @@ static inline void kit_put16(uint8_t *p, uint16_t v)
 {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
+}
+
+/* Put the checksum of the IPv4 header right, if there is one: it is looked at
+ * whatever the configuration says, and would hide all that is behind it. */
+static inline void kit_right(enum link_type link, uint8_t *b, size_t n)
+{
+	static const uint8_t octets[] = {[LINK_ETHERNET] = 14, [LINK_SLL] = 16,
+					 [LINK_SLL2] = 20, [LINK_RAW] = 0,
+					 [LINK_NULL] = 4};
+	size_t at = octets[link];
+	struct span ip = span_from(span_of(b, n), at), head;
+
+	if (ip.n < 20 || ip.p[0] >> 4 != 4)
+		return;
+	head = span_sub(ip, 0, (ip.p[0] & 15u) * 4);
+	if (head.n < 12)
+		return;
+	kit_put16(b + at + 10, 0);
+	kit_put16(b + at + 10, (uint16_t)~span_sum16(head));
 }
 
 /* One IPv4 packet or fragment; out: from the machine. off in octets. */
