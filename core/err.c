@@ -51,9 +51,12 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(e->text))
-		snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s",
-			 inner);
+	if (n >= 0 && (size_t)n < sizeof(e->text)) {
+		/* What does not fit is cut at the end: the outer parts say
+		 * where, and stay whole. */
+		strncat(e->text, ": ", sizeof(e->text) - strlen(e->text) - 1);
+		strncat(e->text, inner, sizeof(e->text) - strlen(e->text) - 1);
+	}
 	return e->code;
 }
 
