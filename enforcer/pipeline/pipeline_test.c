@@ -33,7 +33,7 @@
 #define WATCH_HEAP 1
 #endif
 
-/* --- the heap ----------------------------------------------------------------- */
+/* --- the heap ------------------------------------------------------------- */
 
 static unsigned long heap_calls;
 
@@ -61,7 +61,7 @@ void *realloc(void *p, size_t n)
 }
 #endif
 
-/* --- numbers that look random, and can be repeated ------------------------------ */
+/* --- numbers that look random, and can be repeated ------------------------ */
 
 struct dice {
 	struct sipkey key;
@@ -89,7 +89,7 @@ static uint64_t seed(void)
 	return s;
 }
 
-/* --- what was read, as text ------------------------------------------------------- */
+/* --- what was read, as text ----------------------------------------------- */
 
 struct report {
 	char text[TEXT];
@@ -169,7 +169,7 @@ static struct report *report_new(struct kit *k, bool decisions)
 	return r;
 }
 
-/* --- a conversation ------------------------------------------------------------------ */
+/* --- a conversation ------------------------------------------------------- */
 
 /* Requests, then their answers; and again. */
 #define PHASES 3
@@ -387,7 +387,7 @@ static void refused_any_way(void **state)
 	assert_true(refused > ROUNDS / 10);
 }
 
-/* --- captures -------------------------------------------------------------------------- */
+/* --- captures ------------------------------------------------------------- */
 
 struct capture {
 	uint8_t *octets;

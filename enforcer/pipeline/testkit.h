@@ -22,7 +22,7 @@
 #define KIT_ISN	   1000 /* of the machine */
 #define KIT_ISN2   5000 /* of the other end */
 #define KIT_UNIT   31	/* octets of a request */
-#define KIT_T0	   INT64_C(1795608000) /* a Wednesday in 2026, 12:00 UTC */
+#define KIT_T0	   INT64_C(1795608000) /* Wednesday 2026-11-25, noon */
 
 struct kit_event {
 	enum event_type type;
@@ -76,7 +76,7 @@ static inline void kit_breach(struct kit *k, const char *what, uint64_t id)
 			 (unsigned long long)id, what);
 }
 
-/* --- the sink ---------------------------------------------------------------- */
+/* --- the sink ------------------------------------------------------------- */
 
 static inline void kit_on_verdict(void *arg, uint64_t id,
 				  enum packet_verdict v, enum reason why)
@@ -138,7 +138,7 @@ static inline void kit_on_inject(void *arg, const struct segment_out *s)
 			s->seq, s->ack, s->tup.sport, s->tup.dport, s->flags};
 }
 
-/* --- the policy --------------------------------------------------------------- */
+/* --- the policy ----------------------------------------------------------- */
 
 static inline struct pol_prefix kit_net(uint8_t c, uint8_t d, uint8_t len)
 {
@@ -199,7 +199,7 @@ static inline int kit_build(struct kit *k, struct err *e)
 	return rc;
 }
 
-/* --- start and end -------------------------------------------------------------- */
+/* --- start and end -------------------------------------------------------- */
 
 static inline void kit_free(struct kit *k)
 {
@@ -349,7 +349,7 @@ static inline void kit_again(struct kit *k)
 	kit_start_clock(k);
 }
 
-/* --- packets ------------------------------------------------------------------------ */
+/* --- packets -------------------------------------------------------------- */
 
 static inline uint64_t kit_send(struct kit *k, enum link_type link,
 				struct span s)
@@ -501,7 +501,7 @@ static inline void kit_handshake(struct kit *k, uint16_t port, uint32_t isn,
 	kit_tcp(k, &s, (struct span){0});
 }
 
-/* --- units --------------------------------------------------------------------------- */
+/* --- units ---------------------------------------------------------------- */
 
 /* A full read of a table: KIT_UNIT octets. */
 static inline void kit_request(struct wbuf *w, uint8_t inv, uint8_t table)
@@ -548,6 +548,7 @@ static inline void kit_segment(struct wbuf *w, uint8_t inv)
 /* Units by letters, their invocation ids counted from 1:
  *   a, c  allowed: reads of tables 64 and 23; d  denied: of table 42
  *   b     breaks the grammar; f  is no unit at all, nor any beginning of one
+ *   z     the same as f, and begins with a zero
  *   s     a segment of a larger message; r  an answer */
 static inline struct span kit_units(struct wbuf *w, const char *letters)
 {
@@ -572,8 +573,8 @@ static inline struct span kit_units(struct wbuf *w, const char *letters)
 			abort();
 		if (letters[i] == 'b')
 			w->p[at + 2] = 0xff;
-		if (letters[i] == 'f')
-			w->p[at] = 0x61;
+		if (letters[i] == 'f' || letters[i] == 'z')
+			w->p[at] = letters[i] == 'f' ? 0x61 : 0;
 	}
 	return wbuf_span(w);
 }

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A capture from bytes: octet 0 says which link type, and whether the checksums
+ * of IPv4 headers are put right; then records of
+ *   length (2, most significant first), step of time, packet.
+ * It is read once for its facts and once under a policy.
+ *
+ * Properties (kept by the sink of testkit.h): one verdict for each packet
+ * once the input has ended, an event that names it before each drop, no drop
+ * without a policy; all that was borrowed is back at the end. The same input
+ * twice does the same.
+ */
+#include <assert.h>
+
+#include "core/siphash.h"
+#include "enforcer/pipeline/testkit.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PACKETS 256
+
+/* The sum of all that was done. */
+static uint64_t actions(const struct kit *k)
+{
+	static const struct sipkey key = {1, 2};
+	uint64_t h = k->id;
+
+	for (uint32_t i = 0; i < k->n_events; i++) {
+		const struct kit_event *e = &k->event[i];
+		uint64_t v[8] = {h, (uint64_t)e->type, (uint64_t)e->reason,
+				 e->cnt, e->octets, e->n_leaves, e->used,
+				 (uint64_t)e->verdict};
+
+		h = siphash24(&key, span_of(v, sizeof(v)));
+	}
+	for (uint64_t i = 1; i <= k->id; i++) {
+		uint64_t v[3] = {h, k->verdict[i].v,
+				 (uint64_t)k->verdict[i].why};
+
+		h = siphash24(&key, span_of(v, sizeof(v)));
+	}
+	return h;
+}
+
+static uint64_t replay(struct kit *k, struct span in)
+{
+	static uint8_t packet[64 * 1024];
+	struct cur c = cur_of(in);
+	uint8_t how = cur_u8(&c);
+	enum link_type link = (enum link_type)(how % 8 % (LINK_NULL + 1));
+
+	while (cur_left(&c) >= 3 && k->id < PACKETS) {
+		size_t n = cur_u16(&c);
+		uint8_t step = cur_u8(&c);
+		struct span s;
+
+		if (n > cur_left(&c))
+			n = cur_left(&c);
+		s = cur_take(&c, n);
+		if (how & 0x80 && s.n) {
+			memcpy(packet, s.p, s.n);
+			kit_right(link, packet, s.n);
+			s.p = packet;
+		}
+		/* Half of the steps are short ones. */
+		kit_wait(k, step & 1 ? step * NS_PER_S : step * 1000);
+		if (step % 8 == 7)
+			pipeline_tick(k->p, k->now, &k->sink);
+		kit_send(k, link, s);
+	}
+	kit_end(k);
+	if (k->bad[0])
+		fprintf(stderr, "%s: %s\n",
+			k->strict ? "policy" : "facts only", k->bad);
+	assert(!k->bad[0]);
+	return actions(k);
+}
+
+static struct kit *fresh(struct kit *k, bool with_policy)
+{
+	if (!k) {
+		k = kit_new(with_policy, true);
+		k->p->conf.checksums = false;
+		return k;
+	}
+	kit_again(k);
+	return k;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct kit *facts, *policy; /* large: made once */
+	struct span in = span_of(data, size);
+	uint64_t sum;
+
+	if (size < 4 || size > 64 * 1024)
+		return 0;
+	facts = fresh(facts, false);
+	sum = replay(facts, in);
+	facts = fresh(facts, false);
+	assert(replay(facts, in) == sum);
+	policy = fresh(policy, true);
+	sum = replay(policy, in);
+	policy = fresh(policy, true);
+	assert(replay(policy, in) == sum);
+	return 0;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segments of one connection under a policy, from bytes: where, how long,
+ * which flags, and from which of two streams with the same framing and other
+ * content.
+ *
+ * Octets 0..7 say what the units of the two streams are; then records of 6:
+ *   op, place (2), length, stream and window, time stamp.
+ *
+ * Properties, of the segments that passed alone: no octet of the stream has
+ * two values, whatever a receiver does with overlaps; every octet lies before
+ * the end of what policy allowed; and what a receiver has assembled is made
+ * of units that policy allows.
+ */
+#include <assert.h>
+
+#include "enforcer/pipeline/testkit.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define UNITS  16
+#define STREAM (UNITS * KIT_UNIT)
+#define RECORDS 96
+
+/* What passed, by its place in the stream of one end. */
+struct seen {
+	uint8_t octet[STREAM + 256];
+	bool have[STREAM + 256];
+};
+
+struct try {
+	struct kit *k;
+	uint8_t stream[2][2][STREAM]; /* by end, by which */
+	struct seen seen[2];
+	uint32_t isn[2];
+	struct {
+		bool out;
+		uint32_t at;
+		size_t n;
+		uint8_t octets[256];
+	} sent[RECORDS];
+	uint64_t first;
+	uint32_t n;
+};
+
+static void make_streams(struct try *t, struct span head)
+{
+	static const char kinds[] = "acdbaccf";
+
+	for (int s = 0; s < 2; s++) {
+		for (int i = 0; i < 2; i++) {
+			struct wbuf w = wbuf_of(t->stream[s][i], STREAM);
+			char letters[UNITS + 1] = "";
+
+			for (unsigned u = 0; u < UNITS; u++) {
+				unsigned bit = (u * 2 + (unsigned)(s + i)) % 8;
+
+				letters[u] = kinds[head.p[u % 8] >> bit & 7];
+			}
+			kit_units(&w, letters);
+		}
+	}
+}
+
+static void one_segment(struct try *t, struct span r)
+{
+	static const uint8_t flags[8] = {
+		TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK, TCP_ACK | TCP_FIN,
+		TCP_ACK | TCP_RST, TCP_SYN, TCP_ACK | TCP_URG,
+		TCP_SYN | TCP_ACK};
+	uint8_t op = r.p[0], how = r.p[4];
+	int s = op >> 7;
+	uint32_t at = (uint32_t)(r.p[1] << 8 | r.p[2]) % (STREAM + 64);
+	struct span all = span_of(t->stream[s][how & 1], STREAM);
+	struct span data = span_sub(all, at, r.p[3]);
+	struct kit_seg g = {.out = s == 0, .port = KIT_PORT,
+			    .seq = t->isn[s] + 1 + at,
+			    .ack = t->isn[!s] + 1,
+			    .window = how & 2 ? 256 : 0,
+			    .has_ts = how & 4, .ts = 100 + r.p[5],
+			    .flags = flags[op & 7]};
+
+	/* Also what acknowledges, and what lies right before the start. */
+	if (op & 0x20)
+		g.ack += r.p[5];
+	if (op & 0x10)
+		g.seq -= 2;
+	if (g.flags & TCP_SYN)
+		data = span_sub(data, 0, op & 0x08 ? 255 : 0);
+	t->sent[t->n].out = s == 0;
+	t->sent[t->n].at = g.seq - t->isn[s] - 1;
+	t->sent[t->n].n = data.n;
+	if (data.n)
+		memcpy(t->sent[t->n].octets, data.p, data.n);
+	t->n++;
+	kit_tcp(t->k, &g, data);
+}
+
+/* The octets of what passed: one value each. */
+static void collect(struct try *t)
+{
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct kit_verdict *v = &t->k->verdict[t->first + i];
+		struct seen *e = &t->seen[t->sent[i].out ? 0 : 1];
+
+		if (v->v != PACKET_PASS)
+			continue;
+		for (size_t n = 0; n < t->sent[i].n; n++) {
+			uint32_t at = t->sent[i].at + (uint32_t)n;
+
+			/* Before the start no receiver takes anything. */
+			if ((int32_t)at < 0)
+				continue;
+			assert(at < sizeof(e->octet));
+			assert(!e->have[at] ||
+			       e->octet[at] == t->sent[i].octets[n]);
+			e->have[at] = true;
+			e->octet[at] = t->sent[i].octets[n];
+		}
+	}
+}
+
+static void check_end(struct try *t, int s)
+{
+	const struct seen *e = &t->seen[s];
+	uint32_t allowed = 0, got = 0;
+
+	for (uint32_t i = 0; i < t->k->n_events; i++) {
+		const struct kit_event *v = &t->k->event[i];
+
+		if (v->type == EV_DECISION && v->leaf == 0 &&
+		    v->dir == (s ? DIR_IN : DIR_OUT))
+			allowed += v->octets;
+	}
+	for (uint32_t i = 0; i < sizeof(e->have); i++)
+		assert(!e->have[i] || i < allowed);
+	while (got < sizeof(e->have) && e->have[got])
+		got++;
+	for (uint32_t i = 0; i + KIT_UNIT <= got; i += KIT_UNIT) {
+		assert(e->octet[i] == 0x60);
+		assert(e->octet[i + 2] == 0xa2);
+		assert(e->octet[i + KIT_UNIT - 1] != 42);
+	}
+}
+
+static void run(struct try *t, struct span in)
+{
+	struct span head = span_sub(in, 0, 8);
+
+	make_streams(t, head);
+	kit_handshake(t->k, KIT_PORT, t->isn[0], head.p[7] & 1);
+	t->first = t->k->id + 1;
+	for (size_t at = 8; at + 6 <= in.n && t->n < RECORDS; at += 6) {
+		struct span r = span_sub(in, at, 6);
+
+		kit_wait(t->k, NS_PER_S / 100);
+		if ((r.p[0] & 0x47) == 0x47)
+			kit_tick(t->k, 1 + r.p[5] % 31);
+		else
+			one_segment(t, r);
+	}
+	kit_end(t->k);
+	if (t->k->bad[0])
+		fprintf(stderr, "%s\n", t->k->bad);
+	assert(!t->k->bad[0]);
+	collect(t);
+	check_end(t, 0);
+	check_end(t, 1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct kit *k; /* the arrays are large: made once */
+	struct try *t;
+
+	if (size < 8 || size > 8 + 6 * RECORDS)
+		return 0;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return 0;
+	if (!k)
+		k = kit_new(true, false);
+	else
+		kit_again(k);
+	t->k = k;
+	/* Some streams wrap around. */
+	t->isn[0] = data[7] & 2 ? UINT32_MAX - 100 : KIT_ISN;
+	t->isn[1] = KIT_ISN2;
+	run(t, span_of(data, size));
+	free(t);
+	return 0;
+}
