@@ -98,3 +98,21 @@ void drop_list(struct work *w, uint32_t *head, enum reason why)
 		drop_held(w, h, why);
 	}
 }
+
+void packet_pass(struct work *w)
+{
+	uint32_t h = w->held;
+
+	w->held = NONE;
+	held_verdict(w, h, PACKET_PASS, REASON_NONE);
+}
+
+void packet_drop(struct work *w, enum reason why)
+{
+	uint32_t h = w->held;
+
+	w->held = NONE;
+	if (!strict(w->p))
+		anomaly(w, why, NULL, VERDICT_NONE);
+	drop_held(w, h, why);
+}

@@ -10,11 +10,14 @@
  * tool, the tests and the fuzzers all run it. A capture run through it twice
  * gives the same actions.
  *
- *   packet.c   link, IP and transport headers; fragments
+ *   packet.c   link, IP and transport headers; frag.c: parts of datagrams
+ *   guest.c    whose packet it is, and what no machine may send
  *   flow.c     the table of flows
- *   stream.c   TCP: order, windows, retransmissions
- *   hold.c     which packets wait for which unit, and until when
- *   classify.c which protocol a flow speaks, by its octets
+ *   datagram.c UDP and the rest: one datagram, one unit
+ *   stream.c   TCP: order; check.c: what a receiver would not take;
+ *              buffer.c: octets that wait, octets to compare with
+ *   hold.c     packets whose verdict is due
+ *   decide.c   which protocol, what it says, what policy says to that
  *   pipeline.c puts them together
  */
 #ifndef ENFORCER_PIPELINE_PIPELINE_H

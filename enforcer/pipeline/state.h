@@ -200,6 +200,12 @@ static inline enum dir side_dir(const struct flow *f, uint8_t s)
 	return (enum dir)(s ? !f->first_dir : f->first_dir);
 }
 
+/* Sequence numbers wrap: a - b, as the nearer of the two ways round. */
+static inline int32_t seq_diff(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
 /* hold.c: packets and their verdicts */
 uint32_t held_new(struct work *w, const struct packet_in *in);
 /* Give the verdict of h and its siblings and forget them. A drop needs an
@@ -212,6 +218,27 @@ void held_append(struct pipeline *p, uint32_t *head, uint32_t *last,
  * then a pass. */
 void drop_held(struct work *w, uint32_t h, enum reason why);
 void drop_list(struct work *w, uint32_t *head, enum reason why);
+/* The verdict of the packet at hand. */
+void packet_pass(struct work *w);
+void packet_drop(struct work *w, enum reason why);
+
+/* guest.c */
+bool guests_new(struct pipeline *p);
+/* The guest that sent the packet, or -1; *spoofed: by its interface or MAC it
+ * is, but not by its address, or the reverse (policy-language section 6). */
+int guest_sender(const struct pipeline *p, const struct packet_in *in,
+		 const struct packet *pkt, bool *spoofed);
+/* Who is the guest of a new flow, which way does the packet go, and is the
+ * other end a machine too? -1: nobody's, its verdict is given. */
+int guest_of(struct work *w, const struct packet_in *in, enum dir *dir,
+	     int *peer);
+enum reason guest_arp(const struct pipeline *p, const struct packet_in *in,
+		      struct packet *pkt);
+
+/* datagram.c */
+void datagram_packet(struct work *w);
+/* What has waited too long; bounded by the packets that may wait at all. */
+void hold_expire(struct work *w, bool all);
 
 /* flow.c */
 uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s);
@@ -230,8 +257,21 @@ void stream_packet(struct work *w);
 void stream_refuse(struct work *w, enum reason why, uint64_t told);
 /* A packet of it has waited too long for the rest of its unit. */
 void stream_overdue(struct work *w, uint32_t h);
-void buffer_free(struct pipeline *p, struct flow *f, struct side *s);
 void early_free(struct work *w, struct side *s, enum reason why);
+
+/* check.c: what the receiver of a segment would not take, and why */
+enum reason tcp_check(struct work *w, struct side *me, struct side *you);
+
+/* buffer.c: the side's buffer; made when asked for and the guest's share has
+ * room, else NULL */
+struct buffer *buffer_of(struct work *w, struct side *s, bool make);
+void buffer_free(struct pipeline *p, struct flow *f, struct side *s);
+/* Keep judged octets until they are acknowledged, for comparing. */
+void buffer_judged(struct buffer *b, uint32_t seq, struct span s);
+/* Are these the octets that were taken before? Everything of s lies below
+ * nxt. *known: all of it could be compared. */
+bool buffer_same(struct work *w, struct side *me, uint32_t seq, struct span s,
+		 bool *known);
 
 /* frag.c: true when pkt is whole now (its payload in the pool) */
 bool frag_add(struct work *w, struct packet *pkt);
@@ -271,6 +311,7 @@ bool judge_open(struct work *w);
 bool judge_packet(struct work *w, uint32_t octets);
 
 /* pipeline.c */
+void *pipeline_take(struct pipeline *p, size_t n, size_t size);
 void event_base(struct work *w, struct event *ev, enum event_type type);
 void anomaly(struct work *w, enum reason why, const char *detail,
 	     enum verdict v);

@@ -9,120 +9,6 @@
  */
 #include "enforcer/pipeline/state.h"
 
-static int32_t diff(uint32_t a, uint32_t b)
-{
-	return (int32_t)(a - b);
-}
-
-/* --- buffers ------------------------------------------------------------------ */
-
-/* A buffer that is only kept for comparing, of one of the oldest flows. */
-static bool reclaim(struct pipeline *p, uint16_t guest)
-{
-	uint32_t i = p->oldest[1];
-
-	for (int n = 0; n < RECLAIM_LOOK && i != NONE; n++) {
-		struct flow *f = &p->flow[i];
-
-		for (int k = 0; k < 2 && f->guest == guest; k++) {
-			struct side *s = &f->side[k];
-
-			if (s->buf != NONE && p->buf[s->buf].n == 0 &&
-			    diff(s->acked, s->judged) >= 0) {
-				buffer_free(p, f, s);
-				return true;
-			}
-		}
-		i = f->newer;
-	}
-	return false;
-}
-
-/* The side's buffer; made when asked for and the guest's share has room. */
-static struct buffer *buffer_of(struct work *w, struct side *s, bool make)
-{
-	struct pipeline *p = w->p;
-	struct guest *g = &p->guest[w->f->guest];
-	struct buffer *b;
-
-	if (s->buf != NONE)
-		return &p->buf[s->buf];
-	if (!make)
-		return NULL;
-	if ((p->free_buf == NONE || g->bufs >= BUFS / p->n_guests) &&
-	    !reclaim(p, w->f->guest))
-		return NULL;
-	s->buf = p->free_buf;
-	b = &p->buf[s->buf];
-	p->free_buf = b->next;
-	g->bufs++;
-	b->n = b->ring_n = 0;
-	return b;
-}
-
-void buffer_free(struct pipeline *p, struct flow *f, struct side *s)
-{
-	if (s->buf == NONE)
-		return;
-	p->buf[s->buf].next = p->free_buf;
-	p->free_buf = s->buf;
-	p->guest[f->guest].bufs--;
-	s->buf = NONE;
-}
-
-/* Keep judged octets until they are acknowledged, for comparing. */
-static void ring_add(struct buffer *b, uint32_t seq, struct span s)
-{
-	if (s.n > BUF_RING) {
-		seq += (uint32_t)(s.n - BUF_RING);
-		s = span_from(s, s.n - BUF_RING);
-	}
-	for (size_t done = 0; done < s.n;) {
-		size_t at = (seq + done) % BUF_RING;
-		size_t n = BUF_RING - at;
-
-		if (n > s.n - done)
-			n = s.n - done;
-		memcpy(b->ring + at, span_from(s, done).p, n);
-		done += n;
-	}
-	b->ring_n += (uint32_t)s.n;
-	if (b->ring_n > BUF_RING)
-		b->ring_n = BUF_RING;
-}
-
-/* Are these the octets that were taken before? Everything of s lies below
- * nxt. *known: all of it could be compared. */
-static bool same_octets(struct work *w, struct side *me, uint32_t seq,
-			struct span s, bool *known)
-{
-	struct buffer *b = buffer_of(w, me, false);
-	uint32_t low = me->judged - (b ? b->ring_n : 0);
-	struct cur c = cur_of(s);
-
-	*known = b && diff(seq, low) >= 0;
-	if (b && diff(seq, low) < 0)
-		cur_take(&c, (size_t)diff(low, seq) < s.n ?
-				     (size_t)diff(low, seq) :
-				     s.n);
-	if (!b)
-		return true;
-	while (cur_left(&c) > 0) {
-		uint32_t at = seq + (uint32_t)c.off;
-		uint8_t was;
-
-		if (diff(at, me->judged) < 0)
-			was = b->ring[at % BUF_RING];
-		else if ((uint32_t)diff(at, me->judged) < b->n)
-			was = b->hold[at - me->judged];
-		else
-			return true; /* taken without a buffer */
-		if (cur_u8(&c) != was)
-			return false;
-	}
-	return true;
-}
-
 /* --- refusing ------------------------------------------------------------------ */
 
 void early_free(struct work *w, struct side *s, enum reason why)
@@ -215,7 +101,7 @@ static void give_up(struct work *w, struct side *me, enum reason why,
 static void release(struct work *w, struct side *me, uint32_t end)
 {
 	while (me->held != NONE &&
-	       diff(w->p->held[me->held].end_seq, end) <= 0) {
+	       seq_diff(w->p->held[me->held].end_seq, end) <= 0) {
 		uint32_t h = me->held;
 
 		me->held = w->p->held[h].next;
@@ -244,7 +130,7 @@ static void pass_charged(struct work *w, uint32_t h)
 static void release_judged(struct work *w, struct side *me)
 {
 	while (me->held != NONE &&
-	       diff(w->p->held[me->held].end_seq, me->judged) <= 0) {
+	       seq_diff(w->p->held[me->held].end_seq, me->judged) <= 0) {
 		uint32_t h = me->held;
 
 		me->held = w->p->held[h].next;
@@ -256,7 +142,7 @@ static void release_judged(struct work *w, struct side *me)
 static bool packets_fit(struct work *w, struct side *me, uint32_t end)
 {
 	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
-		if (diff(w->p->held[h].end_seq, end) > 0)
+		if (seq_diff(w->p->held[h].end_seq, end) > 0)
 			break;
 		if (!judge_packet(w, w->p->held[h].octets))
 			return false;
@@ -271,7 +157,7 @@ static void judged(struct work *w, struct side *me, struct span octets,
 	struct buffer *b = buffer_of(w, me, strict(w->p) || n < octets.n);
 
 	if (b) {
-		ring_add(b, me->judged, span_sub(octets, 0, n));
+		buffer_judged(b, me->judged, span_sub(octets, 0, n));
 		if (n < octets.n)
 			memmove(b->hold, span_from(octets, n).p, octets.n - n);
 		b->n = (uint32_t)(octets.n - n);
@@ -330,7 +216,7 @@ static bool covered(struct work *w, const struct side *me, uint32_t upto,
 	bool any = false;
 
 	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
-		if (diff(w->p->held[h].end_seq, upto) > 0)
+		if (seq_diff(w->p->held[h].end_seq, upto) > 0)
 			break;
 		*end = w->p->held[h].end_seq;
 		any = true;
@@ -362,7 +248,7 @@ static void judge_stream(struct work *w, struct side *me, struct span octets)
 			give_up(w, me, why, NULL);
 		return;
 	}
-	j.limit = diff(end, me->judged) > 0 ? (size_t)diff(end, me->judged) : 0;
+	j.limit = seq_diff(end, me->judged) > 0 ? (size_t)seq_diff(end, me->judged) : 0;
 	judge_units(w, &j);
 	if (j.bad) {
 		units_undone(w);
@@ -425,7 +311,7 @@ static void close_side(struct work *w, struct side *me)
 static void in_order(struct work *w, struct side *me, uint32_t seq,
 		     struct span s, bool fin, uint32_t h)
 {
-	size_t old = diff(me->nxt, seq) > 0 ? (size_t)diff(me->nxt, seq) : 0;
+	size_t old = seq_diff(me->nxt, seq) > 0 ? (size_t)seq_diff(me->nxt, seq) : 0;
 	struct held *e = &w->p->held[h];
 
 	/* A FIN has its place in the sequence, but nothing to judge. */
@@ -483,7 +369,7 @@ static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 	p->held[w->held].early = true;
 	if (s.n)
 		memcpy(e->octets, s.p, s.n);
-	while (*at != NONE && diff(p->early[*at].seq, seq) <= 0)
+	while (*at != NONE && seq_diff(p->early[*at].seq, seq) <= 0)
 		at = &p->early[*at].next;
 	e->next = *at;
 	*at = i;
@@ -500,7 +386,7 @@ static void catch_up(struct work *w, struct side *me)
 	struct pipeline *p = w->p;
 
 	while (me->ooo != NONE &&
-	       diff(p->early[me->ooo].seq, me->nxt) <= 0 && !w->f->denied) {
+	       seq_diff(p->early[me->ooo].seq, me->nxt) <= 0 && !w->f->denied) {
 		uint32_t i = me->ooo;
 		struct early *e = &p->early[i];
 		uint64_t cnt = w->pcap_cnt;
@@ -520,12 +406,12 @@ static void catch_up(struct work *w, struct side *me)
 static void segment(struct work *w, struct side *me, uint32_t seq,
 		    struct span s, bool fin, uint32_t h)
 {
-	size_t old = diff(me->nxt, seq) > 0 ? (size_t)diff(me->nxt, seq) : 0;
+	size_t old = seq_diff(me->nxt, seq) > 0 ? (size_t)seq_diff(me->nxt, seq) : 0;
 	bool known = true;
 
 	if (old > s.n)
 		old = s.n; /* the rest is the place of a FIN */
-	if (old && !same_octets(w, me, seq, span_sub(s, 0, old), &known)) {
+	if (old && !buffer_same(w, me, seq, span_sub(s, 0, old), &known)) {
 		if (!strict(w->p)) {
 			anomaly(w, REASON_EVASION, NULL, VERDICT_NONE);
 			held_verdict(w, h, PACKET_PASS, REASON_NONE);
@@ -540,116 +426,6 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 		return;
 	}
 	in_order(w, me, seq, s, fin, h);
-}
-
-/* --- the checks ------------------------------------------------------------------- */
-
-static enum reason check_syn(struct work *w, struct side *me, struct side *you)
-{
-	const struct tcp_head *t = &w->pkt->tcp;
-	struct flow *f = w->f;
-	bool ack = t->flags & TCP_ACK;
-
-	if (t->flags & (TCP_FIN | TCP_RST))
-		return REASON_TCP_FLAGS;
-	if (w->pkt->payload.n)
-		return REASON_TCP_SYN_DATA;
-	if (me->syn)
-		/* Again, the same: answered by the same. */
-		return t->seq == me->isn && f->tcp != TCP_OPEN ?
-			       REASON_NONE :
-			       REASON_TCP_HANDSHAKE;
-	if (ack != (w->s == 1) || (ack && t->ack != you->nxt) ||
-	    (ack && f->tcp != TCP_SYN_SENT) || (!ack && f->tcp != TCP_NEW))
-		return REASON_TCP_HANDSHAKE;
-	me->syn = me->known = true;
-	me->isn = t->seq;
-	me->nxt = me->judged = me->acked = t->seq + 1;
-	me->has_wscale = t->has_wscale;
-	me->wscale = t->wscale;
-	me->has_ts = t->has_ts;
-	me->tsval = t->tsval;
-	if (ack) {
-		you->edge = t->ack + t->window;
-		you->has_edge = true;
-	}
-	f->tcp = ack ? TCP_SYN_ACKED : TCP_SYN_SENT;
-	return REASON_NONE;
-}
-
-static enum reason check_reset(struct work *w, struct side *me,
-			       struct side *you)
-{
-	const struct tcp_head *t = &w->pkt->tcp;
-	bool exact = me->known ? t->seq == me->nxt || t->seq == me->judged :
-				 t->flags & TCP_ACK && t->ack == you->nxt;
-
-	/* Nobody reads what a reset carries, so nobody may send it. */
-	if (w->pkt->payload.n)
-		return REASON_TCP_FLAGS;
-	if (!exact)
-		return REASON_TCP_RESET;
-	w->f->tcp = TCP_CLOSED;
-	return REASON_NONE;
-}
-
-/* What a receiver would not take as part of an open connection. */
-static enum reason check_open(struct work *w, struct side *me,
-			      struct side *you)
-{
-	const struct tcp_head *t = &w->pkt->tcp;
-	uint32_t len = (uint32_t)w->pkt->payload.n;
-	bool both = me->has_wscale && you->has_wscale;
-
-	if (!(t->flags & TCP_ACK))
-		return REASON_TCP_FLAGS;
-	if (t->flags & TCP_URG)
-		return REASON_TCP_URGENT;
-	if (w->f->tcp == TCP_SYN_ACKED && w->s == 0 && t->ack == you->nxt)
-		w->f->tcp = TCP_OPEN;
-	if (w->f->tcp == TCP_CLOSED && len &&
-	    diff(t->seq + len, me->nxt) > 0)
-		return REASON_TCP_CLOSED;
-	if (w->f->tcp != TCP_OPEN && w->f->tcp != TCP_CLOSED)
-		return REASON_TCP_HANDSHAKE;
-	/* Held octets count as sent: a capture has their acknowledgements,
-	 * and they let nothing out. */
-	if (diff(t->ack, you->nxt) > 0)
-		return REASON_TCP_ACK;
-	if (me->has_ts && t->has_ts && diff(t->tsval, me->tsval) < 0)
-		return REASON_TCP_TIMESTAMP;
-	if (me->has_edge && diff(t->seq + len, me->edge) > 0)
-		return REASON_TCP_WINDOW;
-	if (diff(t->seq, me->nxt) < -BUF_RING)
-		return REASON_TCP_WINDOW;
-	if (me->fin && diff(t->seq + len, me->nxt) > 0)
-		return REASON_TCP_CLOSED;
-	/* RFC 7323 4.3: only what the receiver has acknowledged up to. */
-	if (t->has_ts && diff(t->tsval, me->tsval) > 0 &&
-	    diff(t->seq, me->acked) <= 0)
-		me->tsval = t->tsval;
-	if (diff(t->ack, you->acked) > 0)
-		you->acked = t->ack;
-	if (!you->has_edge ||
-	    diff(t->ack + ((uint32_t)t->window << (both ? me->wscale : 0)),
-		 you->edge) > 0)
-		you->edge = t->ack +
-			    ((uint32_t)t->window << (both ? me->wscale : 0));
-	you->has_edge = true;
-	return REASON_NONE;
-}
-
-static enum reason check(struct work *w, struct side *me, struct side *you)
-{
-	uint8_t flags = w->pkt->tcp.flags;
-
-	if (w->f->denied)
-		return REASON_TCP_FLOW_DENIED;
-	if (flags & TCP_RST)
-		return check_reset(w, me, you);
-	if (flags & TCP_SYN)
-		return check_syn(w, me, you);
-	return check_open(w, me, you);
 }
 
 /* Facts only: learn where the stream is, and say what is odd. */
@@ -708,7 +484,7 @@ void stream_packet(struct work *w)
 	uint32_t h = w->held;
 
 	if (strict(w->p)) {
-		enum reason why = check(w, me, you);
+		enum reason why = tcp_check(w, me, you);
 
 		if (why) {
 			w->held = NONE;
@@ -724,7 +500,7 @@ void stream_packet(struct work *w)
 		return;
 	}
 	w->held = NONE;
-	if (diff(t->seq, me->nxt) > 0) {
+	if (seq_diff(t->seq, me->nxt) > 0) {
 		w->held = h;
 		if (keep_early(w, me, t->seq, s, fin)) {
 			w->held = NONE;

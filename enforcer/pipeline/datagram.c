@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Datagrams: each is one unit, or one part of an ACSE message whose parts
+ * wait for the last one and share its verdict.
+ */
+#include "enforcer/pipeline/state.h"
+
+/* Parts of an ACSE message wait for the last one and share its verdict. */
+static void keep_part(struct work *w, uint64_t key)
+{
+	struct side *me = &w->f->side[w->s];
+	struct held *e = &w->p->held[w->held];
+	uint32_t last = me->segs;
+
+	e->key = key;
+	e->flow = w->f_idx;
+	e->side = w->s;
+	if (!strict(w->p)) {
+		w->sink->verdict(w->sink->arg, e->id, PACKET_PASS,
+				 REASON_NONE);
+		w->p->stats.passed++;
+		e->passed = true;
+	}
+	while (last != NONE && w->p->held[last].next != NONE)
+		last = w->p->held[last].next;
+	held_append(w->p, &me->segs, &last, w->held);
+	w->held = NONE;
+}
+
+static void settle_parts(struct work *w, uint64_t key, bool passed,
+			 enum reason why)
+{
+	struct pipeline *p = w->p;
+	uint32_t *at = &w->f->side[w->s].segs;
+
+	while (*at != NONE) {
+		uint32_t h = *at;
+
+		if (p->held[h].key != key) {
+			at = &p->held[h].next;
+			continue;
+		}
+		*at = p->held[h].next;
+		if (passed)
+			held_verdict(w, h, PACKET_PASS, REASON_NONE);
+		else
+			drop_held(w, h, why);
+	}
+}
+
+/* May the parts leave, as packets? */
+static bool parts_fit(struct work *w, uint64_t key)
+{
+	const struct pipeline *p = w->p;
+
+	for (uint32_t h = w->f->side[w->s].segs; h != NONE;
+	     h = p->held[h].next) {
+		if (p->held[h].key == key &&
+		    !judge_packet(w, p->held[h].octets))
+			return false;
+	}
+	return true;
+}
+
+/* A part whose message was never completed. */
+static void part_overdue(struct work *w, uint32_t h)
+{
+	struct pipeline *p = w->p;
+	struct held *e = &p->held[h];
+	uint32_t *at = &w->f->side[e->side].segs;
+	uint64_t cnt = w->pcap_cnt;
+
+	w->s = e->side;
+	while (*at != NONE && *at != h)
+		at = &p->held[*at].next;
+	if (*at == NONE)
+		return; /* it waits for something else */
+	*at = e->next;
+	if (!strict(p)) {
+		w->pcap_cnt = e->pcap_cnt;
+		anomaly(w, REASON_INCOMPLETE, NULL, VERDICT_NONE);
+		w->pcap_cnt = cnt;
+	}
+	drop_held(w, h, REASON_INCOMPLETE);
+}
+
+/* What has waited too long; bounded by the packets that may wait at all. */
+void hold_expire(struct work *w, bool all)
+{
+	struct pipeline *p = w->p;
+
+	for (uint32_t h = 0; h < p->conf.max_held && p->stats.held_now; h++) {
+		struct held *e = &p->held[h];
+
+		if (!e->used || e->flow == NONE ||
+		    (!all && mono_sub(w->now.mono, e->since) <= HOLD_TIMEOUT))
+			continue;
+		w->f_idx = e->flow;
+		w->f = &p->flow[e->flow];
+		if (w->f->tup.proto == PROTO_TCP && !all)
+			stream_overdue(w, h);
+		else if (w->f->tup.proto != PROTO_TCP)
+			part_overdue(w, h);
+	}
+	w->f = NULL;
+	w->f_idx = NONE;
+}
+
+void datagram_packet(struct work *w)
+{
+	struct judge j = {.octets = w->pkt->payload,
+			  .datagram = true,
+			  .limit = w->pkt->payload.n};
+	uint32_t h = w->held;
+
+	classify(w, j.octets);
+	judge_units(w, &j);
+	if (j.part && !j.bad) {
+		units_allowed(w);
+		keep_part(w, j.key);
+		return;
+	}
+	if (j.bad || (strict(w->p) &&
+		      (!judge_packet(w, w->p->held[h].octets) ||
+		       (j.whole && !parts_fit(w, j.key))))) {
+		units_undone(w);
+		w->held = NONE;
+		if (j.whole)
+			settle_parts(w, j.key, false, j.why);
+		if (strict(w->p))
+			held_verdict(w, h, PACKET_DROP,
+				     j.why ? j.why : REASON_LIMIT_EXCEEDED);
+		else
+			held_verdict(w, h, PACKET_PASS, REASON_NONE);
+		return;
+	}
+	units_allowed(w);
+	if (j.whole)
+		settle_parts(w, j.key, true, REASON_NONE);
+	packet_pass(w);
+}
