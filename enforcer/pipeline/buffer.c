@@ -86,7 +86,8 @@ bool buffer_same(struct work *w, struct side *me, uint32_t seq,
 			struct span s, bool *known)
 {
 	struct buffer *b = buffer_of(w, me, false);
-	uint32_t low = me->judged - (b ? b->ring_n : 0);
+	/* The place of a FIN is not in the ring. */
+	uint32_t low = me->judged - me->fin - (b ? b->ring_n : 0);
 	struct cur c = cur_of(s);
 
 	*known = b && seq_diff(seq, low) >= 0;

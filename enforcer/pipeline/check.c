@@ -13,8 +13,9 @@ static enum reason check_syn(struct work *w, struct side *me, struct side *you)
 	if (w->pkt->payload.n)
 		return REASON_TCP_SYN_DATA;
 	if (me->syn)
-		/* Again, the same: answered by the same. */
-		return t->seq == me->isn && f->tcp != TCP_OPEN ?
+		/* Again, the same: its answer was lost on the way. */
+		return t->seq == me->isn && ack == (w->s == 1) &&
+				       (!ack || t->ack == you->isn + 1) ?
 			       REASON_NONE :
 			       REASON_TCP_HANDSHAKE;
 	if (ack != (w->s == 1) || (ack && t->ack != you->nxt) ||

@@ -58,12 +58,22 @@ void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		  enum reason why)
 {
 	struct pipeline *p = w->p;
+	bool first = true;
 
 	assert(v == PACKET_PASS || why != REASON_NONE);
 	while (h != NONE) {
 		struct held *e = &p->held[h];
 		uint32_t sib = e->sib;
 
+		/* The event named one part; the others have their own. */
+		if (v == PACKET_DROP && !first && strict(p)) {
+			uint64_t cnt = w->pcap_cnt;
+
+			w->pcap_cnt = e->pcap_cnt;
+			anomaly(w, why, "fragment", VERDICT_DENY);
+			w->pcap_cnt = cnt;
+		}
+		first = false;
 		one_verdict(w, e, v, why);
 		e->used = false;
 		e->next = p->free_held;

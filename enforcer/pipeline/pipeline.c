@@ -338,11 +338,15 @@ void pipeline_packet(struct pipeline *p, const struct packet_in *in,
 		w.pkt = NULL;
 		anomaly(&w, REASON_RESOURCE, NULL,
 			strict(p) ? VERDICT_DENY : VERDICT_NONE);
-		p->stats.dropped++;
-		p->stats.drops[REASON_RESOURCE]++;
+		if (strict(p)) {
+			p->stats.dropped++;
+			p->stats.drops[REASON_RESOURCE]++;
+		} else {
+			p->stats.passed++;
+		}
 		sink->verdict(sink->arg, in->id,
 			      strict(p) ? PACKET_DROP : PACKET_PASS,
-			      REASON_RESOURCE);
+			      strict(p) ? REASON_RESOURCE : REASON_NONE);
 		return;
 	}
 	one_packet(&w, in, &pkt);

@@ -516,6 +516,29 @@ static void heap_is_watched(void **state)
 		assert_int_equal(heap_calls, before + 1);
 }
 
+/* More packets than may wait: refused under a policy, and told; let pass
+ * without one. */
+static void no_room(void **state)
+{
+	(void)state;
+	for (int strict_ = 0; strict_ < 2; strict_++) {
+		struct kit *k = kit_new(strict_, false);
+		uint8_t b[64];
+		struct kit_ip h = {true, PROTO_UDP, 1, 8, true};
+
+		/* First parts of datagrams, none ever whole. */
+		k->p->free_held = NONE;
+		h.id = 9;
+		kit_send(k, LINK_RAW,
+			 kit_ip4(k, &h, span_of(memset(b, 0, 64), 64)));
+		assert_int_equal(k->verdict[1].n, 1);
+		assert_int_equal(k->verdict[1].v,
+				 strict_ ? PACKET_DROP : PACKET_PASS);
+		assert_string_equal(k->bad, "");
+		kit_free(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +550,7 @@ int main(void)
 		cmocka_unit_test(refused_any_way),
 		cmocka_unit_test(heap_is_watched),
 		cmocka_unit_test(whole_captures),
+		cmocka_unit_test(no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,7 +311,9 @@ static void close_side(struct work *w, struct side *me)
 static void in_order(struct work *w, struct side *me, uint32_t seq,
 		     struct span s, bool fin, uint32_t h)
 {
-	size_t old = seq_diff(me->nxt, seq) > 0 ? (size_t)seq_diff(me->nxt, seq) : 0;
+	size_t old = seq_diff(me->nxt, seq) > 0 ?
+			     (size_t)seq_diff(me->nxt, seq) :
+			     0;
 	struct held *e = &w->p->held[h];
 
 	/* A FIN has its place in the sequence, but nothing to judge. */
@@ -406,9 +408,18 @@ static void catch_up(struct work *w, struct side *me)
 static void segment(struct work *w, struct side *me, uint32_t seq,
 		    struct span s, bool fin, uint32_t h)
 {
-	size_t old = seq_diff(me->nxt, seq) > 0 ? (size_t)seq_diff(me->nxt, seq) : 0;
+	size_t old = seq_diff(me->nxt, seq) > 0 ?
+			     (size_t)seq_diff(me->nxt, seq) :
+			     0;
 	bool known = true;
 
+	/* The place of a FIN is nobody's octet: whoever missed the FIN would
+	 * take one there. */
+	if (me->fin && strict(w->p) &&
+	    seq_diff(seq + (uint32_t)s.n, me->nxt - 1) > 0) {
+		drop_held(w, h, REASON_TCP_CLOSED);
+		return;
+	}
 	if (old > s.n)
 		old = s.n; /* the rest is the place of a FIN */
 	if (old && !buffer_same(w, me, seq, span_sub(s, 0, old), &known)) {
