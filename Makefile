@@ -8,6 +8,10 @@
 # PROG_SRCS are programs' own files. Adding a source file needs no edit here.
 
 MODE ?= release
+MODES := release debug asan ubsan fuzz coverage
+ifeq ($(filter $(MODE),$(MODES)),)
+$(error MODE=$(MODE): no such mode; one of $(MODES))
+endif
 ifeq ($(MODE),release)
 BUILD ?= build
 else

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -201,21 +202,69 @@ static int finish(FILE *f, const char *tmp, const char *out)
 	return 0;
 }
 
+/* Only a regular file is written over, and never the log that is read or
+ * what lies beside it: or why not. */
+static const char *may_replace(const char *out, const char *path)
+{
+	static const char *const beside[] = {"", "-wal", "-shm"};
+	struct stat st, db;
+	char name[4096];
+
+	if (stat(out, &st))
+		return errno == ENOENT ? NULL : strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "exists and is not a regular file";
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, beside[i]);
+		if (stat(name, &db) == 0 && db.st_dev == st.st_dev &&
+		    db.st_ino == st.st_ino)
+			return "is the log that is exported";
+	}
+	return NULL;
+}
+
+/* What a signal must not leave behind. */
+static char unfinished[4096];
+
+static void on_signal(int sig)
+{
+	unlink(unfinished);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void catch_signals(void)
+{
+	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
+		if (signal(caught[i], on_signal) == SIG_IGN)
+			signal(caught[i], SIG_IGN); /* nohup stays nohup */
+	}
+}
+
 static int to_file(struct export *x, struct reader *r, const char *path,
 		   const char *out)
 {
-	char tmp[4096];
+	char *tmp = unfinished;
 	struct err e = {0};
+	const char *why = may_replace(out, path);
 	mode_t mask = umask(0);
 	int fd, rc;
 
 	umask(mask);
-	if ((size_t)snprintf(tmp, sizeof(tmp), "%s.XXXXXX", out) >=
-	    sizeof(tmp)) {
+	if (why) {
+		tool_say(out, why);
+		return EXIT_TROUBLE;
+	}
+	if ((size_t)snprintf(tmp, sizeof(unfinished), "%s.XXXXXX", out) >=
+	    sizeof(unfinished)) {
 		tool_say(out, "the name is too long");
 		return EXIT_TROUBLE;
 	}
 	fd = mkostemp(tmp, O_CLOEXEC);
+	if (fd >= 0)
+		catch_signals();
 	if (fd >= 0) /* as any new file, not as a secret */
 		fchmod(fd, 0666 & ~mask);
 	x->to = fd < 0 ? NULL : fdopen(fd, "w");

@@ -82,7 +82,7 @@ static void on_wait(void *arg)
 
 static void catch_signals(void)
 {
-	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	/* Without SA_RESTART: a read from a pipe ends, too. */
 	struct sigaction sa = {.sa_handler = on_signal};
 
@@ -96,6 +96,7 @@ static void catch_signals(void)
 	}
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL); /* EPIPE says it better */
+	sigaction(SIGXFSZ, &sa, NULL); /* and so does EFBIG */
 }
 
 /* A closed standard descriptor would be given to the next file opened. */

@@ -2,6 +2,7 @@
 #include "policy-lang/polc.h"
 
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -141,6 +142,8 @@ int main(int argc, char **argv)
 {
 	int rc;
 
+	/* A file size limit is an error of write, not a death. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {
 		usage(stderr);
 		return POLC_USAGE;

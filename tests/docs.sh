@@ -79,6 +79,17 @@ generated() { # name, command
 generated docs/vocabulary.md vocabulary
 [ ! -x audit/record_doc.sh ] || generated docs/audit-record.md audit/record_doc.sh
 
+# The manual of the language names every measurement type.
+missing=$(rows core/meas.def | awk -F'"' '{print $2}' | while read -r m; do
+	grep -qx ".It Ic $m" policy-lang/metergate-policy.5 || echo "$m"
+done)
+if [ -z "$missing" ]; then
+	echo "ok metergate-policy(5) names every measurement type"
+else
+	echo "not ok metergate-policy(5) does not name:" $missing
+	rc=1
+fi
+
 if command -v mandoc >/dev/null; then
 	for m in $(git ls-files '*.[158]'); do
 		if mandoc -Tlint -Wwarning "$m" >"$tmp/lint" 2>&1; then

@@ -50,7 +50,7 @@ if [ -d "$shared/pcaps/c1222" ]; then
 		base=tests/pcaps/public/$name
 		compare "facts of $name" "$base.facts.expect" -k tests/pcaps/keys.yaml "$cap"
 		compare "verdicts of $name" "$base.verdicts.expect" \
-			-p tests/policies/metering -k tests/pcaps/keys.yaml "$cap"
+			-p tests/policies/metering -k tests/pcaps/keys.yaml -g mdma=0.0.0.0/0:1153 "$cap"
 	done
 else
 	echo "SKIP: the public captures are not in $shared/pcaps/c1222"

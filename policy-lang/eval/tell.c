@@ -99,6 +99,9 @@ void tell_budgets(struct pol_state *st, struct pol_decision *d)
 		b = &d->budgets[d->n_budgets++];
 		b->name = sl->name;
 		b->used = limit_used(st, sl->l, st->pend[i].at);
+		/* Charged by pol_packet, when it leaves: told as if it had. */
+		if (st->pend[i].check_only)
+			b->used += st->pend[i].amount;
 		b->limit =
 			sl->l->kind == LIMIT_BUCKET ? sl->l->burst : sl->l->n;
 	}

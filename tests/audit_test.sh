@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Outputs of metergate-audit and what a limit or a signal leaves behind.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+BUILD=${BUILD:-build}
+replay=$(realpath "$BUILD")/bin/metergate-replay
+audit=$(realpath "$BUILD")/bin/metergate-audit
+polc=$(realpath "$BUILD")/bin/polc
+root=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+bad=0
+check() { # name, condition as a command
+	local name=$1
+	shift
+	if "$@"; then echo "ok $name"; else
+		echo "not ok $name"
+		bad=1
+	fi
+}
+
+"$replay" -q -p "$root/tests/policies/metering" --audit a.db \
+	"$root/tests/pcaps/gen_polling.pcap" >/dev/null 2>&1
+sum=$(sha256sum <a.db)
+unchanged() { [ "$sum" = "$(sha256sum <a.db)" ]; }
+refused() { # words of the message, command...
+	local words=$1 rc
+	shift
+	"$@" >out 2>err
+	rc=$?
+	[ $rc -eq 2 ] && [ "$(wc -l <err)" -eq 1 ] && grep -q "$words" err
+}
+
+check "an export does not write over its log" refused "is the log" "$audit" export -o a.db a.db
+check "nor by another name" refused "is the log" "$audit" export -o ./a.db a.db
+ln a.db linked.db
+check "nor through a link" refused "is the log" "$audit" export -o linked.db a.db
+check "the log is as it was" unchanged
+rm linked.db
+mkfifo fifo
+check "an export replaces no device" refused "regular file" "$audit" export -o fifo a.db
+check "the device is still there" test -p fifo
+"$audit" export -o out.ndjson a.db
+check "an export has a line for each record" \
+	test "$(wc -l <out.ndjson)" -eq "$("$audit" verify a.db | tail -n 1 | tr -dc 0-9)"
+
+limited() { # command: under a file size limit of 4 blocks of 1024
+	(ulimit -f 4 && exec "$@") >out 2>err
+}
+before=$(ls)
+limited "$replay" -q --allowed big.pcap "$root/tests/pcaps/gen_eax_cipher.pcap"
+check "a file size limit is one error of replay" \
+	test $? -eq 2 -a "$(wc -l <err)" -eq 1
+limited "$audit" export -o big.ndjson a.db
+check "and of an export" test $? -eq 2 -a "$(wc -l <err)" -eq 1
+(ulimit -f 0 && exec "$polc" compile "$root/tests/policies/polling/polling.yaml" -o big.polc) >out 2>err
+check "and of polc" test $? -eq 6
+check "which leave nothing" test "$before" = "$(ls)"
+exit $bad
