@@ -255,8 +255,7 @@ static void lines_for_people(void **state)
 		text(ev), "2023-11-14T22:13:20.000000Z deny anomaly - <- "
 			  "10.20.0.10:1153: malformed\n");
 	assert_string_equal(text(sample_policy(&s, 0)),
-			    "2023-11-14T22:13:20.000000Z allow policy mdma -> "
-			    "-: activated\n");
+			    "2023-11-14T22:13:20.000000Z allow policy mdma: activated\n");
 }
 
 int main(void)

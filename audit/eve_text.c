@@ -143,9 +143,13 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 		eve_str(w, ev->flow_end ? "flow-end" : "flow-start");
 	else
 		eve_str(w, event_type_name(ev));
-	wbuf_u8(w, ' ');
-	if (ev->has_tuple || ev->guest.n)
+	if (ev->has_tuple) {
+		wbuf_u8(w, ' ');
 		text_peer(w, ev);
+	} else if (ev->guest.n) {
+		wbuf_u8(w, ' ');
+		put_safe(w, ev->guest);
+	}
 	text_observations(w, ev);
 	if (ev->reason) {
 		eve_str(w, ": ");
