@@ -88,6 +88,11 @@ static void one(struct kit *k, struct span unit, bool pass)
 	dissector_c1222.settle(&k->c, pass);
 	if (!pass || (rc && rc != E_MORE)) {
 		kit_copy(&after, k->m);
+		/* The buffer of a message that became whole goes with it. */
+		for (uint32_t i = 0; i < SEG_BUFFERS; i++) {
+			if (before.seg[i].live && !after.seg[i].live)
+				before.seg[i] = after.seg[i];
+		}
 		assert(kit_same(&before, &after, k->c.now.mono));
 	}
 }

@@ -175,6 +175,8 @@ void segment_settle(struct c1222_machine *m, bool passed)
 	}
 	s->n_slices = st->seg_slices;
 	s->have = st->seg_have;
-	if (st->seg_new)
+	/* A whole message that was refused: its parts are refused with it, so
+	 * nothing is left to wait for. */
+	if (st->seg_new || st->flags & STAGE_SEG_DONE)
 		s->live = false;
 }

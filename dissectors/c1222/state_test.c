@@ -375,6 +375,18 @@ static enum reason segment(struct kit *k, struct span of, size_t off, size_t n,
 	return to_meter(k, &m);
 }
 
+static enum reason segment_inv(struct kit *k, struct span of, size_t off,
+			       size_t n, uint32_t inv)
+{
+	struct kit_msg m = clear_request;
+
+	m.inv = inv;
+	m.total = (int64_t)of.n;
+	m.offset = (int64_t)off;
+	m.services = slice_hex(of, off, n);
+	return to_meter(k, &m);
+}
+
 static void segments(void **state)
 {
 	static uint8_t whole_buf[KIT_APDU], other_buf[KIT_APDU];
@@ -446,6 +458,15 @@ static void segments_refused(void **state)
 	whole = kit_make(&m, whole_buf);
 	assert_int_equal(segment(k, whole, 0, whole.n, whole.n),
 			 REASON_MALFORMED);
+	/* refused in two parts, again and again: no buffer is kept for it */
+	for (uint32_t i = 0; i < 2 * SEG_BUFFERS; i++) {
+		m.inv = 100 + i;
+		whole = kit_make(&m, whole_buf);
+		assert_int_equal(segment_inv(k, whole, 0, 9, m.inv), 0);
+		assert_int_equal(segment_inv(k, whole, 9, whole.n - 9, m.inv),
+				 REASON_MALFORMED);
+	}
+	m.inv = clear_request.inv;
 	/* parts that come too late complete nothing */
 	whole = kit_make(&clear_request, whole_buf);
 	assert_int_equal(segment(k, whole, 0, 10, whole.n), 0);
