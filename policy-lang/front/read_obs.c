@@ -228,9 +228,10 @@ static void number_values(struct rd *r, const struct attr_row *row,
 			  struct pol_attr *a)
 {
 	struct pol_range *num = pool_array(r->s.pool, n + 1, sizeof(*num));
-	uint64_t size;
-	bool flag;
-	int k;
+	/* Used after an error, too: what was wrong is never matched. */
+	uint64_t size = 0;
+	bool flag = false;
+	int k = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct pol_range *at = &num[a->n_num];
