@@ -418,11 +418,6 @@ void db_put_text(struct db_stmt *s, int i, struct span v)
 			    SQLITE_STATIC, SQLITE_UTF8);
 }
 
-void db_put_null(struct db_stmt *s, int i)
-{
-	sqlite3_bind_null(s->st, i);
-}
-
 int db_step(struct db_stmt *s, struct err *e)
 {
 	int rc = sqlite3_step(s->st);

@@ -43,7 +43,6 @@ void db_finish(struct db_stmt *s); /* NULL is fine */
 void db_put_u64(struct db_stmt *s, int i, uint64_t v); /* < 2^63 */
 void db_put_span(struct db_stmt *s, int i, struct span v);
 void db_put_text(struct db_stmt *s, int i, struct span v);
-void db_put_null(struct db_stmt *s, int i);
 /* 1: a row; 0: no more; negative: failed. */
 int db_step(struct db_stmt *s, struct err *e)
 	__attribute__((warn_unused_result));

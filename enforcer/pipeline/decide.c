@@ -344,7 +344,6 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 			j->bad = true;
 			j->why = u->d.reason;
 			j->cnt = u->pcap_cnt;
-			j->action = u->d.action;
 			tell_violation(w, u);
 		}
 	}
@@ -382,7 +381,6 @@ static void judge_refused(struct work *w, struct judge *j,
 	j->bad = true;
 	j->why = u->refused;
 	j->cnt = u->pcap_cnt;
-	j->action = u->d.action;
 	tell_refused(w, u, e);
 	u->n = 0;
 	dissector_of(w)->settle(c, false);
@@ -490,7 +488,6 @@ static void judge_opaque(struct work *w, struct judge *j)
 		j->bad = true;
 		j->why = u->d.reason;
 		j->cnt = u->pcap_cnt;
-		j->action = u->d.action;
 		tell_violation(w, u);
 	}
 }

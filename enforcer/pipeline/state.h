@@ -290,7 +290,6 @@ struct judge {
 	uint64_t key;	/* out: which */
 	enum reason why;
 	uint64_t cnt; /* out: packet that completed the refused unit */
-	enum pol_action action;
 };
 /* Which protocol do these octets speak? False: more are needed to say. */
 bool classify(struct work *w, struct span octets);
