@@ -64,7 +64,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
 
 # --- archives: folder, and what each may link against (style: layers) --------
-ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture
+ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture \
+	daemon
 DIR_core     := core
 DIR_crypto   := crypto
 DIR_dissect  := dissectors dissectors/c1222
@@ -75,6 +76,7 @@ DIR_front    := policy-lang/front
 DIR_pipeline := enforcer/pipeline
 DIR_audit    := audit
 DIR_capture  :=
+DIR_daemon   := enforcer/daemon
 # Files of enforcer/ and audit/ that are in an archive or in a program.
 SRC_capture  := $(wildcard enforcer/capture*.c)
 
@@ -88,6 +90,8 @@ NEED_front    := front image crypto core
 NEED_pipeline := pipeline eval image dissect crypto core
 NEED_audit    := audit crypto core
 NEED_capture  := capture front pipeline eval image dissect crypto core
+NEED_daemon   := daemon capture pipeline audit front analysis eval image dissect \
+	crypto core
 NEED_enforcer := capture pipeline audit front analysis eval image dissect crypto core
 NEED_policy-lang := capture pipeline audit front analysis eval image dissect crypto core
 
@@ -98,16 +102,23 @@ LIBS_front    := -lyaml
 LIBS_audit    := -lsqlite3 -lz
 LIBS_pipeline :=
 LIBS_capture  := -lpcap
+LIBS_daemon   := -lnetfilter_queue -lmnl -lnfnetlink -lseccomp -lmicrohttpd
 libs_of = $(sort $(foreach a,$(1),$(LIBS_$(a)))) -lm -lpthread
 
 # --- programs: their own files ------------------------------------------------
 PROGS := polc metergate-replay metergate-audit
+PROGS += $(if $(wildcard enforcer/daemon/main.c),metergated)
+PROGS += $(if $(wildcard enforcer/ctl/*.c),metergatectl)
 PROG_SRCS_polc             := $(wildcard policy-lang/*.c)
 PROG_SRCS_metergate-replay := enforcer/replay.c $(wildcard enforcer/replay_*.c)
 PROG_SRCS_metergate-audit  := audit/verify_main.c $(wildcard audit/cmd_*.c)
+PROG_SRCS_metergated       := enforcer/daemon/main.c
+PROG_SRCS_metergatectl     := $(wildcard enforcer/ctl/*.c)
 NEED_polc             := $(NEED_policy-lang)
 NEED_metergate-replay := $(NEED_enforcer)
 NEED_metergate-audit  := audit crypto core
+NEED_metergated       := $(NEED_daemon)
+NEED_metergatectl     := core
 ALL_PROG_SRCS := $(foreach p,$(PROGS),$(PROG_SRCS_$(p)))
 
 tests_and_fuzz := %_test.c %_fuzz.c

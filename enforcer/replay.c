@@ -207,7 +207,9 @@ static int start_pipeline(struct replay *r, struct err *e)
 		if (dissectors[i] == &dissector_c1222)
 			conf.dissector_conf[i] = &r->keys.conf;
 	}
-	r->sink = (struct pipeline_sink){r, on_verdict, on_event, NULL};
+	r->sink = (struct pipeline_sink){.arg = r,
+					 .verdict = on_verdict,
+					 .event = on_event};
 	return pipeline_new(&r->pipeline, &conf, e);
 }
 

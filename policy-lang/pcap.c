@@ -64,7 +64,9 @@ static int start(struct player *p, struct scene *s,
 
 static int play(struct player *p, const char *path, struct err *e)
 {
-	const struct pipeline_sink sink = {p, on_verdict, on_event, NULL};
+	const struct pipeline_sink sink = {.arg = p,
+					   .verdict = on_verdict,
+					   .event = on_event};
 	struct capture_packet cp;
 	struct capture *c;
 	uint64_t n = 0;

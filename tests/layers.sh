@@ -23,6 +23,7 @@ policy-lang/analysis|core policy-lang/image policy-lang/eval|
 policy-lang/front|core policy-lang/image|yaml.h
 audit|core crypto|sqlite3.h zlib.h
 enforcer/pipeline|core dissectors policy-lang/image policy-lang/eval|ndpi
+enforcer/ctl|core|
 '
 third='openssl/|expat.h|zlib.h|yaml.h|sqlite3.h|pcap|ndpi|libmnl/|libnetfilter_queue/|libnfnetlink/|seccomp.h|microhttpd.h|tss2/'
 

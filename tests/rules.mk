@@ -5,7 +5,7 @@
 
 TEST_DIRS := core crypto dissectors dissectors/c1222 policy-lang/image \
 	policy-lang/eval policy-lang/analysis policy-lang/front \
-	enforcer/pipeline audit enforcer policy-lang
+	enforcer/pipeline audit enforcer enforcer/daemon policy-lang
 ARCH_core := core
 ARCH_crypto := crypto
 ARCH_dissectors := dissect
@@ -17,6 +17,7 @@ ARCH_policy-lang/front := front
 ARCH_enforcer/pipeline := pipeline
 ARCH_audit := audit
 ARCH_enforcer := enforcer
+ARCH_enforcer/daemon := daemon
 ARCH_policy-lang := policy-lang
 
 TESTS := $(filter-out policy-lang/cmd_test.c,$(foreach d,$(TEST_DIRS),\

@@ -9,9 +9,10 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config gawk libpcap-dev libyaml-dev libsqlite3-dev
-	libssl-dev zlib1g-dev tzdata"
+	libssl-dev zlib1g-dev tzdata libmnl-dev libnetfilter-queue-dev
+	libnfnetlink-dev libseccomp-dev libmicrohttpd-dev"
 check="$build clang libclang-rt-14-dev libcmocka-dev python3 jq sqlite3 tshark
-	mandoc"
+	mandoc iproute2 iptables nftables procps"
 
 case "${1:-check}" in
 build) want=$build ;;

@@ -61,6 +61,16 @@ struct pipeline_conf {
 	size_t n_guests;
 	/* NULL: the registry's; NULL-terminated */
 	const struct dissector *const *dissectors;
+	/* Live: this pipeline is one machine's, and judges for that end only;
+	 * whatever belongs to another machine is refused. Empty: for all. */
+	char self[48];
+	/* Octets (both directions, as conntrack counts) up to which a class of
+	 * connections may be carried without us; class k at [k], 0 = unused.
+	 * NULL: nothing is ever carried. */
+	const uint64_t *offload;
+	/* A unit that is not complete after this time is acknowledged in the
+	 * receiver's name; 0: never (replay). */
+	int64_t ack_after_ns;
 };
 
 struct pipeline_guest {
@@ -84,6 +94,8 @@ struct packet_in {
 	struct span iface;   /* name of the interface it came from, or empty */
 	bool gso;	     /* larger than the MTU, checksum unfinished */
 	bool csum_ok;	     /* the kernel vouches for, or will finish, it */
+	bool has_mac;	     /* LINK_RAW: the sender's MAC, known otherwise */
+	uint8_t mac[6];
 };
 
 /* A segment to be crafted by whoever owns a raw socket: fields only. */
@@ -91,8 +103,11 @@ struct segment_out {
 	struct net_tuple tup;
 	uint32_t seq, ack;
 	uint8_t flags; /* RST, ACK.. */
-	uint16_t window;
+	uint16_t window;     /* as it stands in the header: not scaled */
 	struct span payload; /* empty for resets and acknowledgements */
+	bool has_ts;	     /* the connection uses time stamps */
+	uint32_t tsval, tsecr;
+	enum dir dir;	     /* DIR_IN: towards the guest */
 };
 
 enum packet_verdict {
@@ -111,7 +126,16 @@ struct pipeline_sink {
 			enum reason why);
 	void (*event)(void *arg, const struct event *ev);
 	void (*inject)(void *arg, const struct segment_out *seg); /* or NULL */
+	/* Instead of verdict: the packet passes, but as this segment (a reset
+	 * towards its receiver). NULL: it is dropped. The same "exactly once". */
+	void (*replace)(void *arg, uint64_t id, const struct segment_out *seg,
+			enum reason why);
+	/* Just before the verdict of id: its connection needs no more looking
+	 * at up to conf.offload[class] octets (already charged), or, class
+	 * OFFLOAD_REFUSED, at all. NULL: no such thing. */
+	void (*offload)(void *arg, uint64_t id, unsigned class);
 };
+#define OFFLOAD_REFUSED 15
 
 int pipeline_new(struct pipeline **out, const struct pipeline_conf *conf,
 		 struct err *e) __attribute__((warn_unused_result));
@@ -127,10 +151,37 @@ void pipeline_tick(struct pipeline *p, struct now now,
 void pipeline_end(struct pipeline *p, struct now now,
 		  const struct pipeline_sink *sink);
 
+/* When pipeline_tick has something to do next; INT64_MAX ns: nothing waits. */
+struct mono pipeline_due(const struct pipeline *p);
+/* Between packets: another policy set and state. Machines keep their flows
+ * and dissectors' blocks by name; E_STATE when one is missing, nothing is
+ * changed then. Flows that the new set would not open are refused. */
+int pipeline_policy(struct pipeline *p, const struct pol_set *set,
+		    struct pol_state *state, struct now now,
+		    const struct pipeline_sink *sink, struct err *e)
+	__attribute__((warn_unused_result));
+/* Everything drops (FROZEN) until thawed. */
+void pipeline_freeze(struct pipeline *p, bool on);
+
+struct flow_view {
+	struct net_tuple tup; /* from the initiator */
+	uint64_t id, pkts[2], octets[2]; /* by enum dir */
+	struct mono start, last;
+	const char *app, *state; /* state: "syn-sent", "open", "udp".. */
+	bool denied;
+	uint8_t offload; /* class */
+	uint32_t held;	 /* packets */
+};
+/* The most recent flows first; stops when f returns false. */
+void pipeline_flows(const struct pipeline *p,
+		    bool (*f)(void *arg, const struct flow_view *v), void *arg);
+
 struct pipeline_stats {
 	uint64_t packets, octets, passed, dropped, held_now, held_peak;
 	uint64_t flows, flows_now, flows_peak, units, observations;
 	uint64_t allowed, denied; /* decisions on observations */
+	uint64_t acks_made, delivered; /* in the receiver's name; again */
+	uint64_t offloaded, offload_refused; /* connections */
 	uint64_t drops[REASON_COUNT];	  /* packets */
 	uint64_t anomalies[REASON_COUNT]; /* events */
 };

@@ -247,8 +247,10 @@ static inline struct kit *kit_new(bool with_policy, bool midstream)
 		fprintf(stderr, "%s\n", e.text);
 		abort();
 	}
-	k->sink = (struct pipeline_sink){k, kit_on_verdict, kit_on_event,
-					 kit_on_inject};
+	k->sink = (struct pipeline_sink){.arg = k,
+					 .verdict = kit_on_verdict,
+					 .event = kit_on_event,
+					 .inject = kit_on_inject};
 	kit_start_clock(k);
 	return k;
 }

@@ -74,6 +74,47 @@ struct pol_state;
 int pol_state_new(struct pol_state **out, const struct pol_set *s,
 		  struct err *e) __attribute__((warn_unused_result));
 void pol_state_free(struct pol_state *st);
+
+/*
+ * Live, the counters lie in memory of the caller's (a file mapped by several
+ * processes), so that they outlive a process that is killed at any moment.
+ * The memory is pointer-free and knows its layout and the time it was last
+ * written; zeroed memory is a new state.
+ *
+ * What a killed process had charged tentatively stays charged: a crash may
+ * cost budget, it never gives any back.
+ */
+/* Octets needed for a state of s. */
+size_t pol_state_octets(const struct pol_set *s);
+enum pol_state_was {
+	POL_STATE_NEW,	     /* zeroed: nothing was used yet */
+	POL_STATE_CONTINUED, /* as its predecessor left it */
+	POL_STATE_DAMAGED,   /* every budget of the current windows is used up */
+};
+/* now: to continue after a restart of the machine the times kept are moved
+ * (the stepless clock began anew); time that passed meanwhile counts only if
+ * the wall clock is trusted. boot identifies the boot. */
+int pol_state_in(struct pol_state **out, const struct pol_set *s, void *mem,
+		 size_t octets, const uint8_t boot[16], struct now now,
+		 enum pol_state_was *was, struct err *e)
+	__attribute__((warn_unused_result));
+/* Take over what was is still counted: limits, states and outstanding
+ * requests whose rule (policy, rule, its limit) is the same in the new set.
+ * A limit that is new starts as used up as the narrowest old one over the
+ * same machine and party, never emptier than it was. */
+void pol_state_carry(struct pol_state *to, const struct pol_state *from,
+		     struct now now);
+
+/* One limit as it stands now. */
+struct pol_budget {
+	char name[96];
+	struct span party; /* empty: all */
+	uint64_t used, limit;
+	int64_t frees_ns; /* until some of it is free again; 0 now, -1 unknown */
+};
+/* Every limit of a machine; stops when f returns false. */
+void pol_budgets(const struct pol_state *st, size_t machine, struct now now,
+		 bool (*f)(void *arg, const struct pol_budget *b), void *arg);
 size_t pol_state_size(const struct pol_state *st); /* octets, all of it */
 
 /* Set or clear by hand: tests, attestation, customer's answers. name is a

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metergated.conf: YAML through the same strict reader as policies; every key
+ * is a row of one table (conf.c) with type, range, default and what it is
+ * for, from which metergated.conf(5) is checked.
+ */
+#ifndef ENFORCER_DAEMON_CONF_H
+#define ENFORCER_DAEMON_CONF_H
+
+#include "core/err.h"
+#include "enforcer/daemon/rules.h"
+
+#define CONF_PATH 256
+
+struct conf {
+	char policies[CONF_PATH]; /* directory of files or images */
+	char keys[CONF_PATH];	  /* C12.22 keys; empty = none */
+	char audit[CONF_PATH];	  /* database; its directory is the scribe's */
+	char state[CONF_PATH];	  /* directory of the policy states */
+	char runtime[CONF_PATH];  /* directory of the control socket */
+	char origin[128];	  /* of the audit: "meter-1.meter.example/audit" */
+	char uplink[4][16];
+	size_t n_uplinks;
+	char resolver[NET_ADDR_TEXT]; /* the one that may be asked; or empty */
+	bool bridged;
+	enum rules_backend backend;
+	bool offload;
+	uint16_t queue_base; /* guest i has queue_base + i */
+	int cpu;	     /* gate and engine are pinned to it; -1 = not */
+	uint32_t uid_base;   /* gate, scribe, courier, then engines */
+	uint32_t max_flows;  /* of one guest */
+	uint32_t max_held;   /* packets of one guest */
+	uint32_t queue_len, socket_buffer;
+	uint8_t min_ttl;
+	uint32_t audit_batch_ms; /* group commit */
+	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
+	uint16_t listen_port;
+	uint32_t control_gid; /* who may use the control socket besides root */
+};
+
+/* Messages name file, line, column, value and remedy, like polc's. */
+int conf_load(struct conf *out, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An event as one message of a ring: a copy without pointers. Writing it is
+ * in the packet path, so it costs a few copies; reading it is in the scribe,
+ * which takes nothing for granted: every length, enumeration and index is
+ * checked, and what does not fit is E_SYNTAX.
+ */
+#ifndef ENFORCER_DAEMON_FLAT_H
+#define ENFORCER_DAEMON_FLAT_H
+
+#include "core/err.h"
+#include "core/event.h"
+#include "core/wbuf.h"
+
+#define FLAT_MAX (64 * 1024)
+
+/* Append ev to w, which has FLAT_MAX octets; more leaves than fit are left
+ * out but for the judged one. Never fails for an event of our own. */
+void flat_write(struct wbuf *w, const struct event *ev);
+
+/* What a message said; pointers in ev point into this and into msg. */
+struct flat_event {
+	struct event ev;
+	struct obs message;
+	struct obs *leaves; /* room for FLAT_LEAVES, the caller's */
+};
+#define FLAT_LEAVES 1024
+int flat_read(struct flat_event *out, struct span msg, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The processes of metergated. Each is a function that the parent calls in a
+ * forked child; it enters its sandbox, loops, and returns its exit status.
+ * What it owns, it was given: no process opens anything by name after it
+ * entered (the scribe and the courier within one directory).
+ */
+#ifndef ENFORCER_DAEMON_PROCESSES_H
+#define ENFORCER_DAEMON_PROCESSES_H
+
+#include "core/log.h"
+#include "enforcer/daemon/conf.h"
+#include "enforcer/daemon/sandbox.h"
+#include "enforcer/daemon/share.h"
+
+struct guest_share { /* one guest, as the processes see it */
+	char name[48];
+	size_t machine; /* index in the policy set */
+	uint16_t queue;
+	struct lane *lane;
+	void *verdicts, *events; /* memory of the rings */
+	void *state;		 /* of the policy; survives the engine */
+	size_t state_octets;
+	/* the guest's own addresses: what the gate may craft for */
+	struct pol_prefix addr[16];
+	size_t n_addr;
+};
+
+struct engine_arg {
+	struct log *log;
+	const struct conf *conf;
+	struct guest_share *guest;
+	struct control *control;
+	const struct policy_half *half[2];
+	uint32_t use; /* which half to start with */
+	int queue_fd, wake_fd; /* netlink socket; eventfd of queries */
+	struct sandbox_conf sandbox;
+};
+int engine_main(const struct engine_arg *a);
+
+struct gate_arg {
+	struct log *log;
+	const struct conf *conf;
+	struct guest_share *guest;
+	struct control *control;
+	int queue_fd;
+	int raw4_fd, raw6_fd; /* IPPROTO_RAW, header included, MARK_CRAFTED */
+	int packet_fd;	      /* AF_PACKET; bridged only, else -1 */
+	struct sandbox_conf sandbox;
+};
+int gate_main(const struct gate_arg *a);
+
+struct scribe_arg {
+	struct log *log;
+	const struct conf *conf;
+	struct guest_share *guest;
+	size_t n_guests;
+	void *parent_events; /* the parent's own event ring */
+	struct control *control;
+	struct view *view;
+	uint8_t boot_key[32];
+	struct sandbox_conf sandbox;
+};
+int scribe_main(const struct scribe_arg *a);
+
+struct courier_arg {
+	struct log *log;
+	const struct conf *conf;
+	const struct guest_share *guest;
+	size_t n_guests;
+	const struct control *control;
+	const struct view *view;
+	int operator_fd; /* listening Unix socket */
+	int portal_fd;	 /* listening TCP socket, or -1 */
+	struct sandbox_conf sandbox;
+};
+int courier_main(const struct courier_arg *a);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The netfilter rules, as text for one atomic load per family. Everything a
+ * guest sends or is sent goes through its queue or is dropped; nothing
+ * bypasses. rules.c makes the text (a pure function, golden tests),
+ * rules_apply.c loads it.
+ *
+ *   raw PREROUTING   anti-spoofing: interface, MAC, addresses of the binding
+ *   mangle FORWARD   the sender's queue      mangle INPUT   to this domain
+ *   filter FORWARD   the receiver's queue    filter OUTPUT  from this domain
+ *
+ * so a packet between two guests passes both queues, the sender's first.
+ */
+#ifndef ENFORCER_DAEMON_RULES_H
+#define ENFORCER_DAEMON_RULES_H
+
+#include "core/err.h"
+#include "core/wbuf.h"
+#include "enforcer/daemon/share.h"
+
+struct rules_guest {
+	char name[48], iface[16];
+	bool has_mac;
+	uint8_t mac[6];
+	const struct pol_prefix *addr; /* IPv4 as mapped */
+	size_t n_addr;
+	uint16_t queue;
+};
+
+struct rules_conf {
+	const struct rules_guest *guest;
+	size_t n_guests;
+	char uplink[4][16];
+	size_t n_uplinks;
+	bool bridged; /* physdev matches instead of interfaces */
+	bool offload; /* connmark rules before the queues */
+	uint32_t mark_generation; /* shifted, see share.h */
+	/* class k (1..14) carries a connection up to bound[k] octets in both
+	 * directions together, as conntrack counts them */
+	uint64_t bound[15];
+};
+
+enum rules_backend { RULES_AUTO, RULES_IPTABLES, RULES_NFT };
+enum rules_family { RULES_IP4, RULES_IP6, RULES_ARP };
+
+/* The text of one family for iptables-restore / ip6tables-restore /
+ * arptables-restore, or of all families for nft -f. E_LIMIT: w is too small. */
+int rules_text(struct wbuf *w, enum rules_backend b, enum rules_family f,
+	       const struct rules_conf *c, struct err *e)
+	__attribute__((warn_unused_result));
+/* The same, but nothing passes: put in force before anything else, and left
+ * behind at the end. */
+int rules_closed_text(struct wbuf *w, enum rules_backend b,
+		      enum rules_family f, const struct rules_conf *c,
+		      struct err *e) __attribute__((warn_unused_result));
+
+/* Which backend works here: tried in a network namespace of its own. */
+int rules_choose(enum rules_backend *b, struct err *e)
+	__attribute__((warn_unused_result));
+/* Load all families, one after another, closed in between. After a failure
+ * the closed rules are in force, or the error says that not even they are. */
+int rules_apply(enum rules_backend b, const struct rules_conf *c,
+		struct err *e) __attribute__((warn_unused_result));
+int rules_close(enum rules_backend b, const struct rules_conf *c,
+		struct err *e) __attribute__((warn_unused_result));
+/* Take our rules away altogether: a command of its own. */
+int rules_remove(enum rules_backend b, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Counters of the rules that drop what no queue sees, for the audit. */
+struct rules_drop {
+	char why[32];	/* "spoofed-source", "arp", "not-ip" */
+	char guest[48]; /* or empty */
+	uint64_t packets, octets;
+};
+int rules_drops(enum rules_backend b, struct rules_drop *out, size_t cap,
+		size_t *n, struct err *e) __attribute__((warn_unused_result));
+
+/* What the kernel must be told besides: bridge-nf-call-*, conntrack's
+ * accounting when offload is on, forwarding. E_STATE names what is missing
+ * and the command that sets it. */
+int rules_check_host(const struct rules_conf *c, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

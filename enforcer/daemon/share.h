@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory that the processes of metergated share. The parent maps all of
+ * it before it forks; a restarted child finds it as its predecessor left it.
+ * Nothing here is a pointer. Whoever reads a word that another process writes
+ * checks it: an engine is hostile until proven otherwise.
+ *
+ *   lane      one per guest: verdicts to the gate, events to the scribe, what
+ *             the engine says about itself, what the parent asks of it
+ *   control   one: events of the parent to the scribe, children's heartbeats,
+ *             the interfaces there are, the policy set's two halves
+ *   view      one: written by the scribe only: the last refusals, counters of
+ *             the audit; read by parent and courier
+ */
+#ifndef ENFORCER_DAEMON_SHARE_H
+#define ENFORCER_DAEMON_SHARE_H
+
+#include "core/event.h"
+#include "enforcer/daemon/ring.h"
+#include "policy-lang/eval/eval.h"
+
+#define SHARE_GUESTS POL_MAX_MACHINES
+#define SHARE_IFACES 64
+
+#define VERDICT_RING (1u << 20)
+#define EVENT_RING   (4u << 20)
+#define POLICY_HALF  (4u << 20) /* images and keys of one generation */
+#define QUERY_OCTETS (256u << 10)
+
+/* --- marks of packets and connections -----------------------------------------
+ * The engine gives a connection that needs no more looking at a class; the
+ * rules carry it in the kernel up to the class's bound (offload.h). The
+ * generation changes with every start of the parent, so that no connection
+ * is carried on the word of a daemon that is gone. */
+#define MARK_MASK	0x0fff0000u
+#define MARK_GENERATION 0x0ff00000u
+#define MARK_CLASS	0x000f0000u /* 0 none, 1..14 bounds, 15 refused */
+#define MARK_CLASS_SHIFT 16
+#define MARK_REFUSED	15
+#define MARK_CRAFTED	0x10000000u /* segments that the gate made */
+
+/* --- engine -> gate ------------------------------------------------------------ */
+enum verdict_kind {
+	VK_PASS = 1,
+	VK_DROP,
+	VK_RESET, /* passes as a reset with the fields of seg: the packet that
+		   * was held is turned into one */
+	VK_CRAFT, /* no packet: a segment of its own; id 0 */
+};
+
+/* One message of the verdict ring. A crafted segment's payload follows. The
+ * gate copies it, checks every field and builds the octets itself. */
+struct lane_verdict {
+	uint32_t id; /* the kernel's, of this queue */
+	uint8_t kind;
+	uint8_t has_mark; /* set mark on the packet */
+	uint16_t payload; /* octets that follow; VK_CRAFT only */
+	uint32_t mark;
+	struct { /* VK_RESET, VK_CRAFT */
+		struct net_tuple tup;
+		uint32_t seq, ack;
+		uint16_t window; /* as it stands in the header */
+		uint8_t flags;
+		uint8_t has_ts;
+		uint32_t tsval, tsecr;
+		uint8_t to_guest; /* which way it goes */
+		uint8_t has_mac;  /* the next hop's, as last seen: bridged */
+		uint8_t mac[6];
+	} seg;
+};
+
+/* --- engine's own account ------------------------------------------------------
+ * Written by the engine, a copy at each wake-up; seq is odd while it writes. */
+struct lane_status {
+	_Atomic uint32_t seq;
+	uint32_t generation; /* of the policy set it runs */
+	uint64_t packets, octets, passed, dropped;
+	uint64_t flows, flows_now, flows_peak, held_now, held_peak;
+	uint64_t units, observations, allowed, denied;
+	uint64_t drops[REASON_COUNT], anomalies[REASON_COUNT];
+	uint64_t offloaded, offload_refused; /* connections */
+	uint64_t netlink_errors, socket_overruns;
+	uint64_t audit_waits; /* times it waited for the scribe */
+	uint64_t latency_ns[8]; /* verdicts within 10us 30us .1 .3 1 3 10ms, more */
+};
+
+/* What the parent asks of an engine. The parent fills kind and arg, then
+ * counts asked up and writes the engine's eventfd; the engine answers in
+ * reply and sets answered = asked. One at a time. */
+enum query_kind {
+	QUERY_FLOWS = 1, /* struct flow_line each, to the end of n */
+	QUERY_BUDGETS,	 /* struct budget_line each */
+	QUERY_POLICY,	 /* swap to the half in arg; reply: error text if rc < 0 */
+	QUERY_FREEZE,	 /* arg 1: everything drops; 0: thaw */
+	QUERY_CANARY,	 /* reply: nothing; proves that the loop turns */
+};
+struct lane_query {
+	_Atomic uint32_t asked, answered;
+	uint32_t kind, arg;
+	int32_t rc; /* 0 or a negative errcode */
+	uint32_t n; /* octets of reply */
+	uint8_t reply[QUERY_OCTETS];
+};
+struct flow_line {
+	struct net_tuple tup; /* from the initiator */
+	uint64_t id, pkts_out, pkts_in, octets_out, octets_in;
+	int64_t age_ns, idle_ns;
+	char app[12], state[12];
+	uint8_t denied, offload;
+	uint16_t held; /* packets */
+};
+struct budget_line {
+	char name[96]; /* "policy/rule: 1 reading per day" */
+	char party[48];
+	uint64_t used, limit;
+	int64_t frees_ns; /* until something is free again; 0 = now, -1 unknown */
+};
+
+struct lane {
+	/* kernel ids up to here were dropped by the gate: an engine that
+	 * starts ignores them */
+	_Atomic uint32_t dead_id;
+	_Atomic uint32_t drop_asked, drop_done; /* parent -> gate: drop up to dead_id */
+	_Atomic uint32_t frozen;
+	_Atomic int64_t engine_beat, gate_beat; /* mono ns of the last turn */
+	_Atomic uint64_t gate_bad;   /* malformed verdicts: the engine is killed */
+	_Atomic uint64_t gate_sent, gate_errors, gate_crafted;
+	struct lane_status status;
+	struct lane_query query;
+};
+/* One mapping per guest: struct lane, then the verdict ring, then the event
+ * ring, then the policy state (pol_state_octets). */
+
+struct share_iface {
+	uint32_t index;
+	char name[16];
+	int8_t guest; /* index, or -1: uplink or other */
+	uint8_t mac[6];
+};
+
+struct control {
+	_Atomic uint32_t ifaces_seq; /* odd while the parent writes */
+	uint32_t n_ifaces;
+	struct share_iface iface[SHARE_IFACES];
+	_Atomic uint32_t scribe_sleeps; /* the word the scribe sleeps on */
+	_Atomic int64_t scribe_beat, courier_beat;
+	_Atomic uint32_t clock_trusted;
+	uint32_t mark_generation; /* already shifted */
+	/* what the scribe is about to commit: leaves there will be, and the
+	 * event rings' positions they cover, so that a scribe that died
+	 * neither loses nor doubles a record */
+	uint64_t commit_leaves;
+	uint64_t commit_tail[SHARE_GUESTS + 1];
+};
+
+/* Images and keys of one generation. The parent fills the half that is not in
+ * use; engines map it read-only and verify all of it before they swap. */
+struct policy_half {
+	uint32_t generation;
+	uint32_t n_images;
+	struct {
+		uint32_t at, n; /* in octets */
+	} image[SHARE_GUESTS + 3], keys;
+	uint8_t octets[];
+};
+
+#endif
