@@ -73,5 +73,12 @@ $(BUILD)/bench/$(patsubst tests/%.c,%,$(1)): $(call obj,$(1)) $(call libs_for,$(
 	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(call libs_of,$(NEED_enforcer))
 endef
 $(foreach t,$(BENCH_SRCS),$(eval $(call bench_rule,$(t))))
+# Of the live ones: on libmnl alone, sharing no code with the gateway.
+LOAD_SRCS := $(wildcard tests/bench/*.c)
+LOAD_BINS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(LOAD_SRCS))
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl
 .PHONY: bench-bins
-bench-bins: $(BENCH_BINS)
+bench-bins: $(BENCH_BINS) $(LOAD_BINS)
