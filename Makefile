@@ -186,7 +186,8 @@ fuzz-smoke: setup
 soak: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) all bench-bins
 	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-bins
-	@BUILD=$(BUILD) FUZZ_SEED=0 FUZZ_SECONDS=1800 tests/fuzz_smoke.sh
+	@BUILD=$(BUILD) FUZZ_SEED=0 FUZZ_SECONDS=120 FUZZ_CPU_SECONDS=1800 \
+		tests/fuzz_smoke.sh
 	@BUILD=$(BUILD) tests/memory_test.sh 100 1000
 
 docs:
