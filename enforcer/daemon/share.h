@@ -142,7 +142,6 @@ struct control {
 	_Atomic uint32_t ifaces_seq; /* odd while the parent writes */
 	uint32_t n_ifaces;
 	struct share_iface iface[SHARE_IFACES];
-	_Atomic uint32_t scribe_sleeps; /* the word the scribe sleeps on */
 	_Atomic int64_t scribe_beat, courier_beat;
 	_Atomic uint32_t clock_trusted;
 	uint32_t mark_generation; /* already shifted */
@@ -151,9 +150,14 @@ struct control {
 	 * neither loses nor doubles a record */
 	uint64_t commit_leaves;
 	uint64_t commit_tail[SHARE_GUESTS + 1];
+	/* Engines may write from here on only: the rest of the mapping is
+	 * read-only for them. */
+	_Alignas(4096) _Atomic uint32_t scribe_sleeps; /* it sleeps on it */
 };
 
-/* Images and keys of one generation. The parent fills the half that is not in
+/* Images and keys of one generation: each image begins at a multiple of 8
+ * behind octets, keys are the text of the key file (pol_parse_keys), not
+ * there when n is 0. The parent fills the half that is not in
  * use; engines map it read-only and verify all of it before they swap. */
 struct policy_half {
 	uint32_t generation;
