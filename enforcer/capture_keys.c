@@ -24,20 +24,16 @@ static void take_profile(struct c1222_profile *to,
 	}
 }
 
-static int take_keys(struct capture_keys *k, const char *path, struct err *e)
+static int take_keys(struct capture_keys *k, const struct pol_keys *read,
+		     struct err *e)
 {
-	struct pol_keys read;
-	int rc = pol_read_keys(&read, path, e);
-
-	if (rc < 0)
-		return rc;
-	k->keys = calloc(read.n + 1, sizeof(*k->keys));
+	k->keys = calloc(read->n + 1, sizeof(*k->keys));
 	k->conf.aes = aes128_new();
 	if (!k->keys || !k->conf.aes)
-		rc = err_set(e, E_NOMEM, 0, "out of memory");
-	for (size_t i = 0; rc == 0 && i < read.n; i++) {
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	for (size_t i = 0; i < read->n; i++) {
 		struct c1222_key *to = &k->keys[i];
-		const struct pol_key *from = &read.v[i];
+		const struct pol_key *from = &read->v[i];
 
 		memcpy(to->title, from->title, from->title_n);
 		to->title_n = from->title_n;
@@ -45,25 +41,44 @@ static int take_keys(struct capture_keys *k, const char *path, struct err *e)
 		memcpy(to->key, from->key, sizeof(to->key));
 	}
 	k->conf.keys = k->keys;
-	k->conf.n_keys = rc == 0 ? read.n : 0;
-	pol_keys_free(&read);
-	return rc;
+	k->conf.n_keys = read->n;
+	return 0;
 }
 
-int capture_keys_load(struct capture_keys *k, const char *path,
-		     const struct pol_set *set, struct err *e)
+static int load(struct capture_keys *k, int read_rc, struct pol_keys *read,
+		const struct pol_set *set, struct err *e)
 {
 	const struct pol_profile *profile = set ? pol_set_profile(set) : NULL;
-	int rc = 0;
+	int rc = read_rc;
 
 	*k = (struct capture_keys){0};
 	if (profile)
 		take_profile(&k->conf.profile, profile);
-	if (path)
-		rc = take_keys(k, path, e);
+	if (rc == 0 && read->n)
+		rc = take_keys(k, read, e);
+	pol_keys_free(read);
 	if (rc < 0)
 		capture_keys_free(k);
 	return rc;
+}
+
+int capture_keys_load(struct capture_keys *k, const char *path,
+		      const struct pol_set *set, struct err *e)
+{
+	struct pol_keys read = {0};
+	int rc = path ? pol_read_keys(&read, path, e) : 0;
+
+	return load(k, rc, &read, set, e);
+}
+
+int capture_keys_parse(struct capture_keys *k, const char *path,
+		       struct span text, const struct pol_set *set,
+		       struct err *e)
+{
+	struct pol_keys read = {0};
+	int rc = text.n ? pol_parse_keys(&read, path, text, e) : 0;
+
+	return load(k, rc, &read, set, e);
 }
 
 void capture_keys_free(struct capture_keys *k)

@@ -18,6 +18,11 @@ struct capture_keys {
 int capture_keys_load(struct capture_keys *k, const char *path,
 		      const struct pol_set *set, struct err *e)
 	__attribute__((warn_unused_result));
+/* The same from the text of a key file; empty: no keys. path is for
+ * messages. */
+int capture_keys_parse(struct capture_keys *k, const char *path,
+		       struct span text, const struct pol_set *set,
+		       struct err *e) __attribute__((warn_unused_result));
 void capture_keys_free(struct capture_keys *k); /* wipes the keys */
 
 #endif

@@ -223,7 +223,7 @@ static void say_loaded(const struct replay *r)
 		struct span zone = pol_set_timezone(set);
 
 		log_info(&r->log, "%zu policies, %zu machines, time zone %.*s",
-			 r->policy.n, pol_set_machines(set),
+			 r->policy.files.n, pol_set_machines(set),
 			 zone.n ? (int)zone.n : 3,
 			 zone.n ? (const char *)zone.p : "UTC");
 		log_info(&r->log, "policy state: %zu octets",

@@ -26,6 +26,7 @@
 #include "enforcer/capture_clock.h"
 #include "enforcer/capture_guest.h"
 #include "enforcer/capture_keys.h"
+#include "enforcer/capture_policy.h"
 #include "enforcer/capture_split.h"
 #include "policy-lang/eval/eval.h"
 
@@ -58,14 +59,10 @@ int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 
 /* --- policy ------------------------------------------------------------------ */
 
-#define REPLAY_IMAGES 64
-
 struct replay_policy {
-	struct pol_set *set;
+	struct capture_policy files;
+	const struct pol_set *set; /* of files */
 	struct pol_state *state;
-	struct pol_image *image[REPLAY_IMAGES];
-	uint8_t *octets[REPLAY_IMAGES];
-	size_t n;
 };
 
 int replay_policy_load(struct replay_policy *p, const char *path, struct err *e)

@@ -1,256 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "enforcer/replay.h"
-#include "policy-lang/front/front.h"
-
-#define IMAGE_MAX   (16u << 20) /* octets of one image */
-#define IMAGE_MAGIC "\x8dPOL\r\n\x1a\n"
-
-/* Take over a heap block that holds an image. */
-static int add_image(struct replay_policy *p, uint8_t *octets, size_t n,
-		     const char *path, struct err *e)
-{
-	int rc;
-
-	if (p->n == REPLAY_IMAGES) {
-		free(octets);
-		return err_set(e, E_LIMIT, 0, "%s: more than %d policies", path,
-			       REPLAY_IMAGES);
-	}
-	rc = pol_image_load(&p->image[p->n], span_of(octets, n), e);
-	if (rc < 0) {
-		free(octets);
-		return err_wrap(e, "%s", path);
-	}
-	p->octets[p->n++] = octets;
-	return 0;
-}
-
-static int read_file(uint8_t **out, size_t *n, const char *path, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t got;
-
-	*out = NULL;
-	*n = 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		goto sys;
-	if (st.st_size > IMAGE_MAX) {
-		close(fd);
-		return err_set(e, E_LIMIT, 0, "%s: too large", path);
-	}
-	*out = malloc((size_t)st.st_size + 1);
-	if (!*out)
-		goto sys;
-	do {
-		got = read(fd, *out + *n, (size_t)st.st_size - *n);
-		*n += got > 0 ? (size_t)got : 0;
-	} while (got > 0);
-	if (got < 0)
-		goto sys;
-	close(fd);
-	return 0;
-sys:
-	err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
-	free(*out);
-	*out = NULL;
-	if (fd >= 0)
-		close(fd);
-	return E_IO;
-}
-
-static int load_image(struct replay_policy *p, const char *path, struct err *e)
-{
-	uint8_t *octets;
-	size_t n;
-	int rc = read_file(&octets, &n, path, e);
-
-	return rc < 0 ? rc : add_image(p, octets, n, path, e);
-}
-
-/* The first diagnostic as one line; polc check has all of them. */
-static int say_first(const struct diags *d, const char *path, struct err *e)
-{
-	for (size_t i = 0; i < d->n; i++) {
-		const struct diag *x = &d->d[i];
-		char more[64] = "";
-
-		if (x->level != DIAG_ERROR)
-			continue;
-		if (d->errors > 1)
-			snprintf(more, sizeof(more),
-				 " (and %zu more: see polc check)",
-				 d->errors - 1);
-		return err_set(e, E_SYNTAX, 0, "%s:%u:%u: error[P%04u]: %s%s",
-			       x->path ? x->path : path, x->line, x->col,
-			       x->code, x->text, more);
-	}
-	return e->code;
-}
-
-static int load_sources(struct replay_policy *p, const char *path,
-			struct err *e)
-{
-	struct diags *d = calloc(1, sizeof(*d));
-	struct pol_files files = {0};
-	int rc;
-
-	if (!d)
-		return err_set(e, E_NOMEM, 0, "out of memory");
-	rc = pol_read_set(&files, path, false, d, e);
-	if (rc == E_SYNTAX)
-		rc = say_first(d, path, e);
-	for (size_t i = 0; rc == 0 && i < files.n; i++) {
-		const struct pol_file *f = files.f[i];
-		uint8_t *octets;
-		size_t n;
-
-		if (f->kind == POL_LIBRARY || f->kind == POL_TESTS)
-			continue;
-		rc = pol_image_build(&octets, &n, f, e);
-		if (rc < 0)
-			err_wrap(e, "%s", f->path);
-		else
-			rc = add_image(p, octets, n, f->path, e);
-	}
-	pol_files_free(&files);
-	free(d);
-	return rc;
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
-
-	return n > k && strcmp(s + n - k, end) == 0;
-}
-
-static bool is_image(const char *path)
-{
-	char magic[8] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, magic, sizeof(magic));
-
-	if (fd >= 0)
-		close(fd);
-	return n == sizeof(magic) && memcmp(magic, IMAGE_MAGIC, 8) == 0;
-}
-
-static int load_directory(struct replay_policy *p, const char *path,
-			  struct err *e)
-{
-	struct dirent **list;
-	bool sources = false;
-	char name[4096];
-	int n = scandir(path, &list, NULL, alphasort), rc = 0;
-
-	if (n < 0)
-		return err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
-	for (int i = 0; i < n; i++) {
-		if (ends_with(list[i]->d_name, ".yaml"))
-			sources = true;
-		if (rc == 0 && ends_with(list[i]->d_name, ".polc")) {
-			snprintf(name, sizeof(name), "%s/%s", path,
-				 list[i]->d_name);
-			rc = load_image(p, name, e);
-		}
-		free(list[i]);
-	}
-	free(list);
-	if (rc == 0 && sources)
-		rc = load_sources(p, path, e);
-	return rc;
-}
-
-static int load(struct replay_policy *p, const char *path, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
-	if (S_ISDIR(st.st_mode))
-		return load_directory(p, path, e);
-	if (is_image(path))
-		return load_image(p, path, e);
-	return load_sources(p, path, e);
-}
 
 int replay_policy_load(struct replay_policy *p, const char *path, struct err *e)
 {
 	int rc;
 
 	*p = (struct replay_policy){0};
-	rc = load(p, path, e);
-	if (rc == 0 && p->n == 0)
-		rc = err_set(e, E_NOTFOUND, 0, "%s: no policy in it", path);
-	if (rc == 0) {
-		rc = pol_set_new(&p->set,
-				 (const struct pol_image *const *)p->image,
-				 p->n, e);
-		if (rc == 0)
-			rc = pol_state_new(&p->state, p->set, e);
-		if (rc < 0)
-			err_wrap(e, "%s", path);
-	}
+	rc = capture_policy_load(&p->files, path, e);
 	if (rc < 0)
+		return rc;
+	p->set = p->files.set;
+	rc = pol_state_new(&p->state, p->set, e);
+	if (rc < 0) {
+		err_wrap(e, "%s", path);
 		replay_policy_free(p);
+	}
 	return rc;
 }
 
 void replay_policy_free(struct replay_policy *p)
 {
 	pol_state_free(p->state);
-	pol_set_free(p->set);
-	for (size_t i = 0; i < p->n; i++) {
-		pol_image_free(p->image[i]);
-		free(p->octets[i]);
-	}
+	capture_policy_free(&p->files);
 	*p = (struct replay_policy){0};
 }
 
 void replay_policy_events(const struct replay_policy *p, struct now now,
 			  const struct pipeline_sink *sink)
 {
-	static const char *const layers[] = {
-		[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
-		[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
-		[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
-	};
-
-	for (size_t i = 0; i < p->n; i++) {
-		const struct pol_image *image = p->image[i];
-		char detail[192]; /* what a record keeps of it */
-		struct span id = pol_image_id(image);
-		size_t at;
-		struct event ev = {
-			.type = EV_POLICY,
-			.now = now,
-			.guest = pol_image_vm(image),
-			.detail = detail,
-			.n_rules = 1,
-		};
-		uint8_t digest[32];
-
-		/* An id is cut so that the digest always has its place. */
-		at = (size_t)snprintf(
-			detail, sizeof(detail),
-			"%.*s serial %llu in force, digest ",
-			id.n < 64 ? (int)id.n : 64, (const char *)id.p,
-			(unsigned long long)pol_image_serial(image));
-		pol_image_digest(image, digest);
-		for (size_t k = 0; k < sizeof(digest); k++)
-			snprintf(detail + at + 2 * k, 3, "%02x", digest[k]);
-		ev.rules[0].layer = span_str(layers[pol_image_kind(image)]);
-		ev.rules[0].policy = id;
-		ev.rules[0].serial = pol_image_serial(image);
-		sink->event(sink->arg, &ev);
-	}
+	capture_policy_events(&p->files, now, "in force", sink->event,
+			      sink->arg);
 }

@@ -36,10 +36,15 @@ struct conf {
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
 	uint32_t control_gid; /* who may use the control socket besides root */
+	bool clock_trusted; /* whatever the kernel says of its own clock */
 };
 
 /* Messages name file, line, column, value and remedy, like polc's. */
 int conf_load(struct conf *out, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* The rows of the file, for its manual. */
+struct config_key;
+const struct config_key *conf_keys(size_t *n);
 
 #endif

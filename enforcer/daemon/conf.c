@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/conf.h"
+
+#include "policy-lang/front/config.h"
+
+static const struct config_word backends[] = {
+	{"auto",     RULES_AUTO	   },
+	{"iptables", RULES_IPTABLES},
+	{"nft",	     RULES_NFT	   },
+	{NULL,	     0		   },
+};
+static const struct config_word clocks[] = {
+	{"synchronised", false},
+	{"trusted",	 true },
+	{NULL,		 0    },
+};
+static const struct config_word no_cpu[] = {
+	{"any", -1},
+	{NULL,	0 },
+};
+
+#define AT(member) offsetof(struct conf, member), sizeof(((struct conf *)0)->member)
+#define EACH(member)                                                           \
+	offsetof(struct conf, member), sizeof(((struct conf *)0)->member[0])
+#define SYSTEM_UIDS 100 /* below are users of the system's own */
+
+/* clang-format off */
+static const struct config_key keys[] = {
+	/* name, type, member, min, max, default, words, list */
+	{"policies",	  CONFIG_PATH,	 AT(policies),	0, 0, NULL, NULL, 0, 0},
+	{"uplink",	  CONFIG_IFACE,	 EACH(uplink),	0, 0, NULL, NULL, 4,
+	 offsetof(struct conf, n_uplinks)},
+	{"origin",	  CONFIG_TEXT,	 AT(origin),	0, 0, NULL, NULL, 0, 0},
+	{"keys",	  CONFIG_PATH,	 AT(keys),	0, 0, "", NULL, 0, 0},
+	{"audit",	  CONFIG_PATH,	 AT(audit),	0, 0,
+	 "/var/lib/metergate/audit/audit.db", NULL, 0, 0},
+	{"state",	  CONFIG_PATH,	 AT(state),	0, 0,
+	 "/var/lib/metergate/state", NULL, 0, 0},
+	{"runtime",	  CONFIG_PATH,	 AT(runtime),	0, 0,
+	 "/run/metergate", NULL, 0, 0},
+	{"resolver",	  CONFIG_ADDR,	 AT(resolver),	0, 0, "", NULL, 0, 0},
+	{"bridged",	  CONFIG_BOOL,	 AT(bridged),	0, 0, "false", NULL, 0, 0},
+	{"backend",	  CONFIG_WORD,	 AT(backend),	0, 0, "auto", backends, 0, 0},
+	{"offload",	  CONFIG_BOOL,	 AT(offload),	0, 0, "false", NULL, 0, 0},
+	{"clock",	  CONFIG_WORD,	 AT(clock_trusted), 0, 0, "synchronised",
+	 clocks, 0, 0},
+	{"queue-base",	  CONFIG_NUMBER, AT(queue_base), 0, 65535 - SHARE_GUESTS,
+	 "100", NULL, 0, 0},
+	{"queue-length",  CONFIG_NUMBER, AT(queue_len),	64, 1 << 20, "16384",
+	 NULL, 0, 0},
+	{"socket-buffer", CONFIG_SIZE,	 AT(socket_buffer), 256 << 10,
+	 256 << 20, "8 MiB", NULL, 0, 0},
+	{"cpu",		  CONFIG_NUMBER, AT(cpu),	0, 1023, "any", no_cpu, 0, 0},
+	{"uid-base",	  CONFIG_NUMBER, AT(uid_base),	SYSTEM_UIDS, 2000000000,
+	 "59200", NULL, 0, 0},
+	{"max-flows",	  CONFIG_NUMBER, AT(max_flows),	16, 1 << 20, "4096",
+	 NULL, 0, 0},
+	{"max-held",	  CONFIG_NUMBER, AT(max_held),	16, 65536, "1024",
+	 NULL, 0, 0},
+	{"min-ttl",	  CONFIG_NUMBER, AT(min_ttl),	1, 255, "1", NULL, 0, 0},
+	{"audit-batch-ms", CONFIG_NUMBER, AT(audit_batch_ms), 1, 1000, "20",
+	 NULL, 0, 0},
+	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
+	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",
+	 NULL, 0, 0},
+	{"control-gid",	  CONFIG_NUMBER, AT(control_gid), 0, 4294967294, "0",
+	 NULL, 0, 0},
+};
+/* clang-format on */
+
+const struct config_key *conf_keys(size_t *n)
+{
+	*n = sizeof(keys) / sizeof(keys[0]);
+	return keys;
+}
+
+static bool same_directory(const char *file, const char *dir)
+{
+	const char *slash = strrchr(file, '/');
+	size_t n = (size_t)(slash - file);
+
+	return strlen(dir) == n && strncmp(file, dir, n) == 0;
+}
+
+/* What one key alone cannot show. */
+static int check(const struct conf *c, const char *path, struct err *e)
+{
+	for (size_t i = 0; i < c->n_uplinks; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(c->uplink[i], c->uplink[k]) == 0)
+				return err_set(e, E_SYNTAX, 0,
+					       "%s: uplink: %s stands there "
+					       "twice; remove one",
+					       path, c->uplink[i]);
+		}
+	}
+	/* The scribe may write all of the audit's directory. */
+	if (strrchr(c->audit, '/') == c->audit ||
+	    same_directory(c->audit, c->state) ||
+	    same_directory(c->audit, c->runtime) ||
+	    same_directory(c->audit, c->policies))
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: audit: %s does not lie in a directory of "
+			       "its own; give it one",
+			       path, c->audit);
+	return 0;
+}
+
+int conf_load(struct conf *out, const char *path, struct err *e)
+{
+	int rc = config_read_file(out, sizeof(*out), keys,
+				  sizeof(keys) / sizeof(keys[0]), path, e);
+
+	return rc < 0 ? rc : check(out, path, e);
+}
