@@ -49,6 +49,7 @@ static enum reason check_reset(struct work *w, struct side *me,
 	if (!exact)
 		return REASON_TCP_RESET;
 	w->f->tcp = TCP_CLOSED;
+	flow_closed(w, w->f_idx);
 	return REASON_NONE;
 }
 

@@ -89,21 +89,34 @@ void hold_expire(struct work *w, bool all)
 {
 	struct pipeline *p = w->p;
 
-	for (uint32_t h = 0; h < p->conf.max_held && p->stats.held_now; h++) {
+	for (uint32_t h = p->first_held; h != NONE;) {
 		struct held *e = &p->held[h];
+		uint32_t after = e->after;
 
-		if (!e->used || e->flow == NONE ||
-		    (!all && mono_sub(w->now.mono, e->since) <= HOLD_TIMEOUT))
-			continue;
+		if (!all && mono_sub(w->now.mono, e->since) <= HOLD_TIMEOUT)
+			break;
 		w->f_idx = e->flow;
 		w->f = &p->flow[e->flow];
 		if (w->f->tup.proto == PROTO_TCP && !all)
 			stream_overdue(w, h);
 		else if (w->f->tup.proto != PROTO_TCP)
 			part_overdue(w, h);
+		/* What came with it may be gone as well. */
+		h = after == NONE || p->held[after].queued ? after :
+							     p->first_held;
 	}
 	w->f = NULL;
 	w->f_idx = NONE;
+}
+
+int64_t hold_due(const struct pipeline *p)
+{
+	if (p->first_held == NONE)
+		return INT64_MAX;
+	/* What is frozen is dropped at once. */
+	if (p->frozen)
+		return 0;
+	return p->held[p->first_held].since.ns + HOLD_TIMEOUT + 1;
 }
 
 void datagram_packet(struct work *w)

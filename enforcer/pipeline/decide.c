@@ -240,6 +240,7 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 		.now = w->now,
 		.refused = u->refused,
 		.retry = u->n && obs_has(&p->obs[u->first], F_RETRY),
+		.one_sided = p->self >= 0,
 	};
 
 	pol_judge(p->conf.state, &m, &u->d);
@@ -292,6 +293,31 @@ bool judge_open(struct work *w)
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 	return false;
+}
+
+bool judge_again(struct work *w, enum reason *why)
+{
+	struct pipeline *p = w->p;
+	struct pol_peer peer = peer_of(w, NULL);
+	struct pol_decision d = {0};
+
+	pol_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
+		 side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
+	*why = d.reason;
+	return d.permit;
+}
+
+void tell_closed(struct work *w)
+{
+	struct event ev;
+
+	event_base(w, &ev, EV_VIOLATION);
+	ev.verdict = VERDICT_DENY;
+	ev.reason = REASON_NO_GRANT;
+	reasons_add(&ev.reasons, REASON_NO_GRANT);
+	ev.detail = "the new policy would not open this connection";
+	w->p->stats.denied++;
+	w->sink->event(w->sink->arg, &ev);
 }
 
 /* --- units ------------------------------------------------------------------------ */

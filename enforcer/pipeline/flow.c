@@ -58,15 +58,10 @@ uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s)
 	return NONE;
 }
 
-static int lru_of(const struct flow *f)
-{
-	return f->tup.proto == PROTO_TCP;
-}
-
 static void lru_out(struct pipeline *p, uint32_t i)
 {
 	struct flow *f = &p->flow[i];
-	int l = lru_of(f);
+	int l = f->list;
 
 	if (f->older == NONE)
 		p->oldest[l] = f->newer;
@@ -81,7 +76,7 @@ static void lru_out(struct pipeline *p, uint32_t i)
 static void lru_in(struct pipeline *p, uint32_t i)
 {
 	struct flow *f = &p->flow[i];
-	int l = lru_of(f);
+	int l = f->list;
 
 	f->newer = NONE;
 	f->older = p->newest[l];
@@ -155,21 +150,50 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 	w->f_idx = was == f ? NONE : was_idx;
 }
 
+void flow_closed(struct work *w, uint32_t i)
+{
+	struct pipeline *p = w->p;
+
+	if (p->flow[i].list == LIST_CLOSED)
+		return;
+	lru_out(p, i);
+	p->flow[i].list = LIST_CLOSED;
+	p->flow[i].last = w->now.mono;
+	lru_in(p, i);
+}
+
+static const int64_t silence[LISTS] = {
+	[LIST_OTHER] = UDP_IDLE,
+	[LIST_TCP] = TCP_IDLE,
+	[LIST_CLOSED] = CLOSED_IDLE,
+};
+
 static bool idle(const struct flow *f, struct now now)
 {
-	int64_t age = mono_sub(now.mono, f->last);
+	return mono_sub(now.mono, f->last) > silence[f->list];
+}
 
-	if (f->tup.proto != PROTO_TCP)
-		return age > UDP_IDLE;
-	return age > (f->tcp == TCP_CLOSED || f->denied ? CLOSED_IDLE
-							 : TCP_IDLE);
+int64_t flow_due(const struct pipeline *p)
+{
+	int64_t due = INT64_MAX;
+
+	for (int l = 0; l < LISTS; l++) {
+		uint32_t i = p->oldest[l];
+		int64_t at;
+
+		if (i == NONE)
+			continue;
+		at = p->flow[i].last.ns + silence[l] + 1;
+		due = at < due ? at : due;
+	}
+	return due;
 }
 
 void flow_expire(struct work *w, uint32_t most)
 {
 	struct pipeline *p = w->p;
 
-	for (int l = 0; l < 2; l++) {
+	for (int l = 0; l < LISTS; l++) {
 		for (uint32_t n = 0; n < most && p->oldest[l] != NONE; n++) {
 			uint32_t i = p->oldest[l];
 
@@ -184,7 +208,7 @@ static bool make_room(struct work *w)
 {
 	struct pipeline *p = w->p;
 
-	for (int l = 0; l < 2; l++) {
+	for (int l = 0; l < LISTS; l++) {
 		uint32_t i = p->oldest[l];
 
 		for (int n = 0; n < EVICT_LOOK && i != NONE; n++) {
@@ -197,7 +221,7 @@ static bool make_room(struct work *w)
 			i = f->newer;
 		}
 	}
-	for (int l = 0; l < 2 && !strict(p); l++) {
+	for (int l = 0; l < LISTS && !strict(p); l++) {
 		if (p->oldest[l] != NONE) {
 			flow_end(w, p->oldest[l], REASON_HELD_AT_END);
 			return true;
@@ -230,6 +254,7 @@ uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 	f->first_dir = (uint8_t)first_dir;
 	f->peer = peer;
 	f->dis = -1;
+	f->list = f->tup.proto == PROTO_TCP ? LIST_TCP : LIST_OTHER;
 	f->start = f->last = w->now.mono;
 	for (int s = 0; s < 2; s++)
 		f->side[s].buf = f->side[s].held = f->side[s].last =

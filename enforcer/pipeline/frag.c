@@ -123,6 +123,7 @@ bool frag_add(struct work *w, struct packet *pkt)
 		w->held = NONE;
 		return false;
 	}
+	held_unqueue(p, w->held);
 	p->held[w->held].sib = g->held;
 	g->held = w->held;
 	w->held = NONE;
@@ -137,6 +138,7 @@ bool frag_add(struct work *w, struct packet *pkt)
 	if (!whole(g))
 		return false;
 	w->held = g->held;
+	held_queue(p, w->held);
 	g->held = NONE;
 	g->used = false;
 	p->frags_used--;
@@ -158,4 +160,17 @@ void frag_expire(struct work *w, bool all)
 		g->used = false;
 		w->p->frags_used--;
 	}
+}
+
+int64_t frag_due(const struct pipeline *p)
+{
+	int64_t due = INT64_MAX;
+
+	for (uint32_t i = 0; i < p->n_frags && p->frags_used; i++) {
+		int64_t at = p->frag[i].since.ns + FRAG_TIMEOUT + 1;
+
+		if (p->frag[i].used && at < due)
+			due = at;
+	}
+	return due;
 }

@@ -179,9 +179,17 @@ int guest_of(struct work *w, const struct packet_in *in,
 		packet_drop(w, REASON_SPOOFED_SOURCE);
 		return -1;
 	}
+	if (p->self >= 0 && from != p->self && to != p->self)
+		from = to = -1; /* another machine's, or nobody's */
 	if (from < 0 && to < 0) {
 		packet_drop(w, REASON_UNKNOWN_GUEST);
 		return -1;
+	}
+	/* The sender is another machine, which judges its own end. */
+	if (p->self >= 0 && from != p->self) {
+		*dir = DIR_IN;
+		*peer = from >= 0 ? p->guest[from].machine : -1;
+		return to;
 	}
 	*dir = from >= 0 ? DIR_OUT : DIR_IN;
 	if (from >= 0 && to >= 0 && from != to)
@@ -219,7 +227,7 @@ static bool add_rule(struct pipeline *p, const struct pipeline_guest *r)
 {
 	int g = guest_index(p, span_str(r->name));
 
-	if (g < 0)
+	if (g < 0 || p->n_rules == p->max_rules)
 		return false;
 	p->rule[p->n_rules] = *r;
 	p->rule_guest[p->n_rules++] = (uint16_t)g;
@@ -252,34 +260,100 @@ static bool add_machine(struct pipeline *p, size_t i)
 	return true;
 }
 
+static size_t addresses(const struct pol_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pol_set_machines(set); i++) {
+		struct pol_machine m;
+
+		pol_set_machine(set, i, &m);
+		n += m.n_addr;
+	}
+	return n;
+}
+
+static bool add_machines(struct pipeline *p)
+{
+	for (size_t i = 0; i < pol_set_machines(p->conf.policy); i++) {
+		if (!add_machine(p, i))
+			return false;
+	}
+	return true;
+}
+
 bool guests_new(struct pipeline *p)
 {
-	size_t n = p->conf.n_guests, machines = 0;
+	size_t n = p->conf.n_guests;
 
-	if (!n && strict(p)) {
-		machines = pol_set_machines(p->conf.policy);
-		for (size_t i = 0; i < machines; i++) {
-			struct pol_machine m;
-
-			pol_set_machine(p->conf.policy, i, &m);
-			n += m.n_addr;
-		}
-	}
-	p->rule = pipeline_take(p, n, sizeof(*p->rule));
-	p->rule_guest = pipeline_take(p, n, sizeof(*p->rule_guest));
+	p->self = -1;
+	p->bound = !n && strict(p);
+	if (p->bound)
+		n = addresses(p->conf.policy);
+	p->max_rules = n > RULES_MIN || !p->bound ? n : RULES_MIN;
+	p->rule = pipeline_take(p, p->max_rules, sizeof(*p->rule));
+	p->rule_guest = pipeline_take(p, p->max_rules, sizeof(*p->rule_guest));
 	if (!p->rule || !p->rule_guest)
+		return false;
+	/* First of all, so that it is there even without an address. */
+	if (p->conf.self[0])
+		p->self = guest_index(p, span_str(p->conf.self));
+	if (p->conf.self[0] && p->self < 0)
 		return false;
 	for (size_t i = 0; i < p->conf.n_guests; i++) {
 		if (!add_rule(p, &p->conf.guests[i]))
 			return false;
 	}
-	for (size_t i = 0; i < machines; i++) {
-		if (!add_machine(p, i))
-			return false;
-	}
-	if (!p->n_rules && !strict(p)) {
+	if (p->bound && !add_machines(p))
+		return false;
+	if (!p->n_rules && !strict(p) && p->self < 0) {
 		p->anonymous = true;
 		guest_index(p, (struct span){0});
 	}
 	return true;
+}
+
+/* May the machines of set stand in the place of those there are? */
+static bool fits(const struct pipeline *p, const struct pol_set *set)
+{
+	size_t n = p->n_guests;
+
+	for (size_t g = 0; g < p->n_guests; g++) {
+		struct span name = span_str(p->guest[g].name);
+
+		if (pol_set_find_machine(set, name) < 0)
+			return false;
+	}
+	if (!p->bound)
+		return true;
+	for (size_t i = 0; i < pol_set_machines(set); i++) {
+		struct pol_machine m;
+		bool known = false;
+
+		pol_set_machine(set, i, &m);
+		if (m.name.n >= sizeof(p->guest[0].name) ||
+		    m.interface.n >= sizeof(p->rule[0].iface))
+			return false;
+		for (size_t g = 0; g < p->n_guests; g++)
+			known |= span_is(m.name, p->guest[g].name);
+		/* Only as the other end: it gets no blocks of its own. */
+		if (!known && m.n_addr && p->self < 0)
+			return false;
+		n += !known && m.n_addr;
+	}
+	return n <= GUESTS_MAX && addresses(set) <= p->max_rules;
+}
+
+bool guests_change(struct pipeline *p, const struct pol_set *set)
+{
+	if (!fits(p, set))
+		return false;
+	p->conf.policy = set;
+	for (size_t g = 0; g < p->n_guests; g++)
+		p->guest[g].machine = pol_set_find_machine(
+			set, span_str(p->guest[g].name));
+	if (!p->bound)
+		return true;
+	p->n_rules = 0;
+	return add_machines(p);
 }

@@ -4,6 +4,37 @@
 
 #include "enforcer/pipeline/state.h"
 
+void held_queue(struct pipeline *p, uint32_t h)
+{
+	struct held *e = &p->held[h];
+
+	e->queued = true;
+	e->after = NONE;
+	e->before = p->last_held;
+	if (e->before == NONE)
+		p->first_held = h;
+	else
+		p->held[e->before].after = h;
+	p->last_held = h;
+}
+
+void held_unqueue(struct pipeline *p, uint32_t h)
+{
+	struct held *e = &p->held[h];
+
+	if (!e->queued)
+		return;
+	e->queued = false;
+	if (e->before == NONE)
+		p->first_held = e->after;
+	else
+		p->held[e->before].after = e->after;
+	if (e->after == NONE)
+		p->last_held = e->before;
+	else
+		p->held[e->after].before = e->before;
+}
+
 uint32_t held_new(struct work *w, const struct packet_in *in)
 {
 	struct pipeline *p = w->p;
@@ -22,6 +53,7 @@ uint32_t held_new(struct work *w, const struct packet_in *in)
 			   .octets = (uint32_t)in->octets.n,
 			   .flow = NONE,
 			   .used = true};
+	held_queue(p, h);
 	p->stats.held_now++;
 	if (p->stats.held_now > p->stats.held_peak)
 		p->stats.held_peak = p->stats.held_now;
@@ -75,6 +107,7 @@ void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		}
 		first = false;
 		one_verdict(w, e, v, why);
+		held_unqueue(p, h);
 		e->used = false;
 		e->next = p->free_held;
 		p->free_held = h;

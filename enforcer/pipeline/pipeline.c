@@ -55,8 +55,9 @@ static void thread_lists(struct pipeline *p)
 		p->buf[i].next = i + 1 < BUFS ? i + 1 : NONE;
 	for (uint32_t i = 0; i < OOO_MAX; i++)
 		p->early[i].next = i + 1 < OOO_MAX ? i + 1 : NONE;
+	p->first_held = p->last_held = NONE;
 	p->free_flow = p->free_held = p->free_buf = p->free_early = 0;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < LISTS; i++)
 		p->oldest[i] = p->newest[i] = NONE;
 }
 
@@ -64,8 +65,12 @@ static bool blocks(struct pipeline *p)
 {
 	for (size_t g = 0; g < p->n_guests; g++) {
 		for (size_t i = 0; i < p->n_dis; i++) {
-			void *b = pipeline_take(p, 1, p->dis[i]->machine_size);
+			void *b;
 
+			/* Other machines judge for themselves. */
+			if (p->self >= 0 && (size_t)p->self != g)
+				continue;
+			b = pipeline_take(p, 1, p->dis[i]->machine_size);
 			if (!b)
 				return false;
 			p->guest[g].block[i] = b;
@@ -105,7 +110,7 @@ int pipeline_new(struct pipeline **out, const struct pipeline_conf *conf,
 			       "too many guests, or one that the policy does "
 			       "not know");
 	}
-	p->share = p->n_guests ?
+	p->share = p->n_guests && p->self < 0 ?
 			   p->conf.max_flows / (uint32_t)p->n_guests :
 			   p->conf.max_flows;
 	/* The caller's array may go. */
@@ -253,6 +258,7 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 
 		pol_abort(p->conf.state);
 		w->f->denied = true;
+		flow_closed(w, w->f_idx);
 		w->held = NONE;
 		held_verdict(w, h, PACKET_DROP, REASON_UNKNOWN_PARTY);
 		/* A datagram is asked about each time; TCP repeats itself. */
@@ -318,6 +324,36 @@ static void one_packet(struct work *w, const struct packet_in *in,
 		datagram_packet(w);
 }
 
+/* The headers are read only to say whose packet it was. */
+static void freeze_packet(struct work *w, const struct packet_in *in,
+			  struct packet *pkt)
+{
+	if (packet_read(in, pkt, false, 0) && !pkt->has_tuple)
+		w->pkt = NULL;
+	packet_drop(w, REASON_FROZEN);
+}
+
+/* What waits goes as well; its flow forgets it, and the sender repeats it. */
+static void freeze_held(struct work *w)
+{
+	struct pipeline *p = w->p;
+
+	while (p->first_held != NONE) {
+		uint32_t i = p->held[p->first_held].flow;
+		struct flow *f = &p->flow[i];
+
+		w->f = f;
+		w->f_idx = i;
+		for (int s = 0; s < 2; s++) {
+			drop_list(w, &f->side[s].held, REASON_FROZEN);
+			drop_list(w, &f->side[s].segs, REASON_FROZEN);
+			early_free(w, &f->side[s], REASON_FROZEN);
+		}
+	}
+	w->f = NULL;
+	w->f_idx = NONE;
+}
+
 void pipeline_packet(struct pipeline *p, const struct packet_in *in,
 		     const struct pipeline_sink *sink)
 {
@@ -349,7 +385,10 @@ void pipeline_packet(struct pipeline *p, const struct packet_in *in,
 			      strict(p) ? REASON_RESOURCE : REASON_NONE);
 		return;
 	}
-	one_packet(&w, in, &pkt);
+	if (p->frozen && strict(p))
+		freeze_packet(&w, in, &pkt);
+	else
+		one_packet(&w, in, &pkt);
 }
 
 void pipeline_tick(struct pipeline *p, struct now now,
@@ -357,9 +396,20 @@ void pipeline_tick(struct pipeline *p, struct now now,
 {
 	struct work w = {.p = p, .sink = sink, .now = now, .f_idx = NONE};
 
+	if (p->frozen && strict(p))
+		freeze_held(&w);
 	hold_expire(&w, false);
 	frag_expire(&w, false);
 	flow_expire(&w, UINT32_MAX);
+}
+
+struct mono pipeline_due(const struct pipeline *p)
+{
+	int64_t due = flow_due(p), at = hold_due(p);
+
+	due = at < due ? at : due;
+	at = frag_due(p);
+	return (struct mono){at < due ? at : due};
 }
 
 void pipeline_end(struct pipeline *p, struct now now,
@@ -369,7 +419,7 @@ void pipeline_end(struct pipeline *p, struct now now,
 
 	frag_expire(&w, true);
 	hold_expire(&w, true);
-	for (int l = 0; l < 2; l++) {
+	for (int l = 0; l < LISTS; l++) {
 		while (p->oldest[l] != NONE)
 			flow_end(&w, p->oldest[l], REASON_HELD_AT_END);
 	}

@@ -25,6 +25,7 @@
 #define UNITS_MAX   128
 #define ARENA_OCTETS (256 * 1024)
 #define GUESTS_MAX  POL_MAX_MACHINES
+#define RULES_MIN   256 /* addresses of machines: room for another binding */
 
 #define FRAG_TIMEOUT	(30 * NS_PER_S)
 #define HOLD_TIMEOUT	(30 * NS_PER_S) /* for the rest of a unit */
@@ -37,6 +38,7 @@ struct held {
 	uint64_t id, pcap_cnt;
 	struct mono since;
 	uint32_t next; /* in its list */
+	uint32_t after, before; /* in the order of arrival */
 	uint32_t sib;  /* other fragments of the same datagram */
 	uint32_t octets;
 	uint32_t end_seq; /* TCP: the octet behind its data */
@@ -45,6 +47,7 @@ struct held {
 	uint8_t side;
 	bool passed; /* facts only: the verdict was given at once */
 	bool used;
+	bool queued;
 	bool early; /* waits for the segments before it */
 };
 
@@ -70,6 +73,9 @@ struct side {
 	uint32_t segs; /* list of packets with ACSE segments */
 };
 
+/* Flows that end after the same time of silence, the longest silent first. */
+enum list { LIST_OTHER, LIST_TCP, LIST_CLOSED, LISTS };
+
 enum tcp_state { TCP_NEW, TCP_SYN_SENT, TCP_SYN_ACKED, TCP_OPEN, TCP_CLOSED };
 
 struct flow {
@@ -82,6 +88,8 @@ struct flow {
 	bool midstream;
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
+	uint8_t offload;   /* class that the kernel carries it in; 0: none */
+	uint8_t list;	   /* which LRU */
 	int16_t dis;	   /* index in dissectors; -1 not known, -2 none */
 	int peer;	   /* the other end is this machine, or -1 */
 	struct mono start, last;
@@ -137,10 +145,13 @@ struct pipeline {
 	struct pipeline_conf conf;
 	struct pipeline_guest *rule; /* who is a machine */
 	uint16_t *rule_guest;	     /* of each rule: index in guest */
-	size_t n_rules;
+	size_t n_rules, max_rules;
+	bool bound; /* the binding of the policy says who is a machine */
 	struct guest guest[GUESTS_MAX];
 	size_t n_guests;
 	bool anonymous; /* facts only, no guests named */
+	bool frozen;	/* nothing passes */
+	int self;	/* the guest this pipeline is for, or -1: all */
 	const struct dissector *const *dis;
 	size_t n_dis;
 	uint64_t flow_seq;
@@ -150,10 +161,11 @@ struct pipeline {
 
 	struct flow *flow;
 	uint32_t *bucket, n_buckets, free_flow;
-	uint32_t oldest[2], newest[2]; /* LRU: other, TCP */
+	uint32_t oldest[LISTS], newest[LISTS]; /* LRU */
 	uint32_t share;		       /* flows of one guest */
 	struct held *held;
 	uint32_t free_held;
+	uint32_t first_held, last_held; /* in the order of arrival */
 	struct buffer *buf;
 	uint32_t free_buf;
 	struct early *early;
@@ -212,6 +224,9 @@ uint32_t held_new(struct work *w, const struct packet_in *in);
  * event before it: drop_held makes one. */
 void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		  enum reason why);
+/* Parts of a datagram have a time limit of their own. */
+void held_unqueue(struct pipeline *p, uint32_t h);
+void held_queue(struct pipeline *p, uint32_t h);
 void held_append(struct pipeline *p, uint32_t *head, uint32_t *last,
 		 uint32_t h);
 /* An anomaly that names the packet, then the drop. Facts only: the anomaly,
@@ -224,6 +239,9 @@ void packet_drop(struct work *w, enum reason why);
 
 /* guest.c */
 bool guests_new(struct pipeline *p);
+/* The machines of another set, as its binding knows them; false: one that has
+ * flows is missing, or there are too many, and nothing was changed. */
+bool guests_change(struct pipeline *p, const struct pol_set *set);
 /* The guest that sent the packet, or -1; *spoofed: by its interface or MAC it
  * is, but not by its address, or the reverse (policy-language section 6). */
 int guest_sender(const struct pipeline *p, const struct packet_in *in,
@@ -239,14 +257,18 @@ enum reason guest_arp(const struct pipeline *p, const struct packet_in *in,
 void datagram_packet(struct work *w);
 /* What has waited too long; bounded by the packets that may wait at all. */
 void hold_expire(struct work *w, bool all);
+int64_t hold_due(const struct pipeline *p);
 
 /* flow.c */
 uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s);
 uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 		  enum dir first_dir, int peer, enum reason *why);
+/* It is closed or refused: kept for a while, then forgotten. */
+void flow_closed(struct work *w, uint32_t i);
 void flow_touch(struct pipeline *p, uint32_t i, struct now now);
 void flow_end(struct work *w, uint32_t i, enum reason why);
 void flow_expire(struct work *w, uint32_t most);
+int64_t flow_due(const struct pipeline *p);
 void flow_event(struct work *w, uint32_t i, bool end);
 
 /* stream.c: one TCP segment, checked and put in order */
@@ -276,6 +298,7 @@ bool buffer_same(struct work *w, struct side *me, uint32_t seq, struct span s,
 /* frag.c: true when pkt is whole now (its payload in the pool) */
 bool frag_add(struct work *w, struct packet *pkt);
 void frag_expire(struct work *w, bool all);
+int64_t frag_due(const struct pipeline *p);
 
 /* decide.c */
 struct judge {
@@ -306,6 +329,10 @@ int64_t frame_units(struct work *w, struct span octets, struct err *e);
 enum reason stream_leftover(struct work *w, struct span rest);
 /* May this flow be opened? Tells when not. */
 bool judge_open(struct work *w);
+/* Would the policy of now open it? Tells nothing; charges are tentative. */
+bool judge_again(struct work *w, enum reason *why);
+/* That it would not. */
+void tell_closed(struct work *w);
 /* Octets and packets that are about to leave. Tells when there is no room. */
 bool judge_packet(struct work *w, uint32_t octets);
 

@@ -74,6 +74,7 @@ void stream_refuse(struct work *w, enum reason why, uint64_t told)
 	if (!strict(w->p) || f->denied)
 		return;
 	f->denied = true;
+	flow_closed(w, w->f_idx);
 	for (uint8_t s = 0; s < 2; s++)
 		reset_end(w, &f->side[s], s);
 }
@@ -303,8 +304,10 @@ static void close_side(struct work *w, struct side *me)
 		return;
 	}
 	me->judged = me->nxt;
-	if (w->f->side[0].fin && w->f->side[1].fin)
+	if (w->f->side[0].fin && w->f->side[1].fin) {
 		w->f->tcp = TCP_CLOSED;
+		flow_closed(w, w->f_idx);
+	}
 }
 
 /* One segment whose first new octet is the next one. */
@@ -457,8 +460,10 @@ static void look(struct work *w, struct side *me)
 		f->tcp = TCP_OPEN;
 		return;
 	}
-	if (t->flags & TCP_RST)
+	if (t->flags & TCP_RST) {
 		f->tcp = TCP_CLOSED;
+		flow_closed(w, w->f_idx);
+	}
 	if (me->known)
 		return;
 	me->known = true;
