@@ -3,13 +3,6 @@
 
 #define FACT_MAX 255 /* octets of one fact's value */
 
-/* Facts that would be what was said, or a secret; audit-record.md. */
-static bool left_out(enum field f)
-{
-	return f == F_DATA || f == F_VALUE_MIN || f == F_VALUE_MAX ||
-	       f == F_AUTH_VALUE;
-}
-
 bool element_has_leaf(const struct record *r)
 {
 	return (r->kind == RECORD_ALLOW || r->kind == RECORD_DENY) &&
@@ -147,7 +140,7 @@ static void put_obs(struct wbuf *w, const struct obs *o, size_t max, bool *cut)
 		const struct fact *f = &o->f[i];
 		size_t n = fact_len(f);
 
-		if (left_out((enum field)f->field))
+		if (record_leaves_out(f->field))
 			continue;
 		if (n > left) {
 			*cut = true;
@@ -163,7 +156,7 @@ static bool get_fact(struct cur *c, struct obs *o)
 	uint8_t field = cur_u8(c);
 	enum field f = (enum field)field;
 
-	if (field >= FIELD_COUNT || left_out(f) || o->n >= OBS_MAX_FACTS)
+	if (field >= FIELD_COUNT || record_leaves_out(f) || o->n >= OBS_MAX_FACTS)
 		return false;
 	if (f == F_NOTE) {
 		enum reason r = reason_find(get_text8(c));

@@ -33,13 +33,6 @@ static bool is_disclosure(enum field f)
 	return false;
 }
 
-/* What was said, as against what about: only on request. */
-static bool is_value(enum field f)
-{
-	return f == F_DATA || f == F_VALUE_MIN || f == F_VALUE_MAX ||
-	       f == F_AUTH_VALUE;
-}
-
 /* Titles below the ApTitle branch are written relative to it: ".71.1". */
 static void put_oid(struct json *j, struct span oid)
 {
@@ -164,7 +157,7 @@ static void put_facts(struct json *j, const struct obs *o,
 		enum field f = (enum field)o->f[i].field;
 
 		if (seen[f / 64] >> (f % 64) & 1 || is_disclosure(f) ||
-		    (is_value(f) && !opt->values))
+		    (record_leaves_out(f) && !opt->values))
 			continue;
 		seen[f / 64] |= UINT64_C(1) << (f % 64);
 		if (repeats(o, f)) {
@@ -191,7 +184,7 @@ static void put_disclosure(struct json *j, const struct obs *o,
 	for (size_t i = 0; i < N_DISCLOSURE; i++) {
 		const struct fact *f = fact_of(o, disclosure[i]);
 
-		if (!f || (is_value(disclosure[i]) && !opt->values))
+		if (!f || (record_leaves_out(disclosure[i]) && !opt->values))
 			continue;
 		json_key(j, field_key(disclosure[i]));
 		put_fact(j, f);

@@ -80,6 +80,13 @@ enum record_kind {
 	X(counters, COUNTERS, 22, 36, "four numbers: packets out, packets in, octets out, octets in") \
 	X(flow_start, FLOW_START, 23, 8, "number: monotonic ns of the flow's start")
 
+/* Facts that would be what was said, or a secret. */
+static inline bool record_leaves_out(unsigned field)
+{
+	return field == F_DATA || field == F_VALUE_MIN ||
+	       field == F_VALUE_MAX || field == F_AUTH_VALUE;
+}
+
 enum record_element {
 #define X(name, id, number, max, meaning) ELEMENT_##id = number,
 	RECORD_ELEMENTS(X)

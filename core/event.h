@@ -20,6 +20,8 @@ enum event_type {
 	EV_MAINTENANCE, /* somebody changed something */
 	EV_ATTESTATION,
 	EV_STATS, /* last line of a replay; periodic when live */
+	EV_LOSS,  /* refusals that could not be kept, counted */
+	EV_BOOT,  /* the writer of the audit started */
 	EV_TYPES
 };
 
@@ -100,6 +102,10 @@ struct event {
 	bool flow_end;
 	uint64_t pkts_out, pkts_in, octets_out, octets_in;
 	struct mono flow_start;
+	/* Several alike, told once: how many, their octets in all, when the
+	 * first and the last of them were. count 0: a single one. */
+	uint64_t count, count_octets;
+	struct mono first, last;
 };
 
 const char *event_type_name(const struct event *e); /* EV_PROTOCOL: app */

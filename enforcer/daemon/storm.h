@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What keeps a storm of refusals from drowning the audit: in the engine,
+ * between the pipeline and the event ring.
+ *
+ * Refusals and oddities that are alike (type, reason, verdict, rule, machine,
+ * party, direction, protocol, the other end's prefix and class of port)
+ * within a second: the first passes in full, the rest are counted and told as
+ * one event with its count, its addresses those of the first counted. A bucket bounds
+ * what passes in full over time, starts and ends of flows included; above it
+ * everything is counted. What finds no place in the table is counted under
+ * its type and reason alone. So every event that came in is in what went out:
+ * as itself or in a count.
+ *
+ * A permitted transmission (EV_DECISION) is never merged, nor is what changes
+ * the gateway: they pass as they are and cost nothing of the bucket.
+ *
+ * No allocation, no clock: events carry their time, storm_tick is told it.
+ */
+#ifndef ENFORCER_DAEMON_STORM_H
+#define ENFORCER_DAEMON_STORM_H
+
+#include "core/event.h"
+#include "core/siphash.h"
+
+#define STORM_KEYS   1024 /* 2^n */
+#define STORM_USED   768  /* of them at most */
+#define STORM_PERIOD NS_PER_S
+#define STORM_TYPES  3 /* that are merged: flow, violation, anomaly */
+
+struct storm_conf {
+	struct sipkey key;
+	uint32_t rate;	/* events in full per second; 0 = 200 */
+	uint32_t burst; /* 0 = 10000 */
+};
+
+struct storm_sum {
+	uint64_t n, octets;
+	struct mono first, last;
+};
+
+struct storm_text {
+	uint8_t n, s[63];
+};
+
+struct storm_key {
+	uint64_t hash; /* 0 = free */
+	struct storm_sum sum;
+	struct now now; /* of the first counted; so are the next four */
+	uint64_t flow_id;
+	struct net_tuple tup;
+	bool has_tuple;
+	const char *app; /* a constant's */
+	uint8_t type, dir, verdict, reason;
+	bool monitored, flow_end;
+	/* The rule that record_rule names; texts are copies. */
+	bool has_rule, rule_refused;
+	uint32_t line;
+	uint64_t serial;
+	struct storm_text guest, party, layer, policy, rule, file;
+};
+
+struct storm {
+	struct storm_conf conf;
+	struct mono since;	/* when the first key came */
+	struct mono filled;	/* when the bucket was, last */
+	int64_t tokens_ns;	/* one event costs NS_PER_S / rate */
+	uint64_t passed, merged; /* events in full; events in counts */
+	bool any_other;
+	uint32_t n_used;
+	uint16_t used[STORM_USED];
+	struct storm_sum other[STORM_TYPES][REASON_COUNT];
+	struct storm_key table[STORM_KEYS];
+};
+
+typedef void storm_out(void *arg, const struct event *ev);
+
+void storm_init(struct storm *s, const struct storm_conf *c);
+/* An event comes in; what is due goes out. */
+void storm_event(struct storm *s, const struct event *ev, storm_out *out,
+		 void *arg);
+/* Tell the counts when their second is over. */
+void storm_tick(struct storm *s, struct now now, storm_out *out, void *arg);
+/* Tell all counts now: before the engine ends. */
+void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg);
+/* When storm_tick has something to do; INT64_MAX ns: never. */
+struct mono storm_due(const struct storm *s);
+
+#endif
