@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/policies.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/processes.h"
+#include "policy-lang/front/keys.h"
+#include "policy-lang/image/view.h"
+
+#define KEYS_MAX (256u << 10) /* octets of a key file */
+#define SHARED_MACHINES 2     /* a limit of so many would need a ledger */
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+
+/* --- what is not enforced here is not activated --------------------------------- */
+
+static int check_parties(const struct pol_image *im, struct err *e)
+{
+	for (uint32_t i = 0; i < im->n_PRTY; i++) {
+		const struct lay_party *p = &im->PRTY[i];
+
+		if ((p->flags & LAY_PARTY_TLS) &&
+		    !(p->flags & LAY_PARTY_END_TO_END))
+			return err_set(e, E_UNSUPPORTED, 0,
+				       "%.*s: party %s: tls.mode gateway is "
+				       "not enforced by this gateway; use "
+				       "end-to-end or leave the party out",
+				       TEXT(im->id), im->STRS + p->id);
+	}
+	return 0;
+}
+
+/* How many of the set's machines the columns of a limit select. */
+static size_t machines_of(const struct pol_image *im, uint32_t limit,
+			  size_t machines)
+{
+	size_t most = 0;
+
+	for (uint32_t c = im->col_at[COL_LIMIT]; c < im->col_at[COL_LIMIT + 1];
+	     c++) {
+		const struct lay_sel *sel = &im->SELS[im->COLS[c].sel];
+		size_t n = sel->vm_n;
+
+		if (im->COLS[c].owner != limit)
+			continue;
+		if (sel->flags & LAY_SEL_ANY_VM || n == 0)
+			n = machines;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/* Each machine is judged by an engine of its own, and nothing grants slices of
+ * a common budget yet: counting it in each would grant it several times. */
+static int check_limits(const struct pol_image *im, size_t machines,
+			struct err *e)
+{
+	if (pol_image_kind(im) == POL_VENDOR)
+		return 0;
+	for (uint32_t i = 0; i < im->n_LIMT; i++) {
+		const struct lay_limit *l = &im->LIMT[i];
+		const struct lay_loc *at = &im->LOCS[im->n_RULE + i];
+
+		if (l->each & LAY_EACH_VM ||
+		    machines_of(im, i, machines) < SHARED_MACHINES)
+			continue;
+		return err_set(e, E_UNSUPPORTED, 0,
+			       "%.*s:%u:%u: limit %s is shared by several "
+			       "machines, which this gateway does not count "
+			       "yet; add `each: [vm]`",
+			       TEXT(im->path.n ? im->path : im->id), at->line,
+			       at->col, im->STRS + l->id);
+	}
+	return 0;
+}
+
+static int check_images(const struct policies *p, struct err *e)
+{
+	size_t machines = pol_set_machines(p->files.set);
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->files.n; i++) {
+		rc = check_parties(p->files.image[i], e);
+		if (rc == 0)
+			rc = check_limits(p->files.image[i], machines, e);
+	}
+	return rc;
+}
+
+/* --- guests ----------------------------------------------------------------------- */
+
+/* The names become words of rules, of files and of the protocol of the control
+ * socket; an image may come from another compiler. */
+static bool is_word(struct span s, size_t cap)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c >= '0' && c <= '9') || c == '_' || c == '@' ||
+		      (i > 0 && (c == '-' || c == '.'))))
+			return false;
+	}
+	return s.n > 0 && s.n < cap;
+}
+
+static int check_guest(const struct policies *p, const struct rules_guest *g,
+		       const struct conf *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_uplinks; i++) {
+		if (strcmp(c->uplink[i], g->iface) == 0)
+			return err_set(e, E_STATE, 0,
+				       "machine %s: interface %s is the uplink",
+				       g->name, g->iface);
+	}
+	for (size_t i = 0; i < p->n_guests; i++) {
+		const struct rules_guest *o = &p->guest[i];
+
+		if (strcmp(o->iface, g->iface) == 0)
+			return err_set(e, E_STATE, 0,
+				       "machines %s and %s: both on interface "
+				       "%s; give each one of its own",
+				       o->name, g->name, g->iface);
+	}
+	if (g->n_addr == 0)
+		return err_set(e, E_STATE, 0,
+			       "machine %s: the binding gives it no addresses",
+			       g->name);
+	if (g->n_addr > sizeof(((struct guest_share *)0)->addr) /
+				sizeof(g->addr[0]))
+		return err_set(e, E_LIMIT, 0,
+			       "machine %s: more than %zu addresses", g->name,
+			       sizeof(((struct guest_share *)0)->addr) /
+				       sizeof(g->addr[0]));
+	return 0;
+}
+
+static void copy_word(char *to, struct span s)
+{
+	memcpy(to, s.p, s.n);
+	to[s.n] = 0;
+}
+
+static int take_guests(struct policies *p, const struct conf *c, struct err *e)
+{
+	const struct pol_set *set = p->files.set;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < pol_set_machines(set); i++) {
+		struct rules_guest *g = &p->guest[i];
+		struct pol_machine m;
+
+		pol_set_machine(set, i, &m);
+		if (!is_word(m.name, sizeof(g->name)) ||
+		    !is_word(m.interface, sizeof(g->iface)))
+			return err_set(e, E_STATE, 0,
+				       "machine %.*s has no interface: the set "
+				       "needs a binding that names it",
+				       TEXT(m.name));
+		copy_word(g->name, m.name);
+		copy_word(g->iface, m.interface);
+		g->has_mac = m.has_mac;
+		memcpy(g->mac, m.mac, sizeof(g->mac));
+		g->addr = m.addr;
+		g->n_addr = m.n_addr;
+		g->queue = (uint16_t)(c->queue_base + i);
+		rc = check_guest(p, g, c, e);
+		p->n_guests = i + 1;
+	}
+	if (rc == 0 && p->n_guests == 0)
+		rc = err_set(e, E_STATE, 0, "the set has no machine");
+	return rc;
+}
+
+/* --- keys ------------------------------------------------------------------------- */
+
+static int read_keys(struct policies *p, const char *path, struct err *e)
+{
+	struct pol_keys parsed;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return err_sys(e, "%s", path);
+	p->keys = malloc(KEYS_MAX + 1);
+	do {
+		got = p->keys ? read(fd, p->keys + p->n_keys,
+				     KEYS_MAX + 1 - p->n_keys)
+			      : -1;
+		p->n_keys += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && p->n_keys <= KEYS_MAX);
+	if (got < 0)
+		rc = err_sys(e, "%s", path);
+	else if (p->n_keys > KEYS_MAX)
+		rc = err_set(e, E_LIMIT, 0, "%s: too large", path);
+	close(fd);
+	if (rc == 0)
+		rc = pol_parse_keys(&parsed, path, span_of(p->keys, p->n_keys),
+				    e);
+	if (rc == 0)
+		pol_keys_free(&parsed);
+	return rc;
+}
+
+/* --- all of it ---------------------------------------------------------------------- */
+
+int policies_load(struct policies *out, const struct conf *c, struct err *e)
+{
+	int rc;
+
+	*out = (struct policies){0};
+	rc = capture_policy_load(&out->files, c->policies, e);
+	if (rc < 0)
+		return rc;
+	rc = check_images(out, e);
+	if (rc == 0)
+		rc = take_guests(out, c, e);
+	if (rc < 0)
+		err_wrap(e, "%s", c->policies);
+	if (rc == 0 && c->keys[0])
+		rc = read_keys(out, c->keys, e);
+	if (rc < 0)
+		policies_free(out);
+	return rc;
+}
+
+void policies_free(struct policies *p)
+{
+	if (p->keys)
+		explicit_bzero(p->keys, KEYS_MAX + 1);
+	free(p->keys);
+	capture_policy_free(&p->files);
+	*p = (struct policies){0};
+}
+
+/* Images are read in place: each begins where its words may lie. */
+#define HALF_ALIGN 8
+
+static int put(struct policy_half *half, size_t cap, size_t *at,
+	       struct span octets, uint32_t *where, uint32_t *n, struct err *e)
+{
+	size_t room = cap - sizeof(*half);
+	size_t begin = (*at + HALF_ALIGN - 1) / HALF_ALIGN * HALF_ALIGN;
+
+	if (begin > room || octets.n > room - begin)
+		return err_set(e, E_LIMIT, 0,
+			       "policies and keys are larger than %zu octets "
+			       "together",
+			       room);
+	if (octets.n)
+		memcpy(half->octets + begin, octets.p, octets.n);
+	*where = (uint32_t)begin;
+	*n = (uint32_t)octets.n;
+	*at = begin + octets.n;
+	return 0;
+}
+
+int policies_half(const struct policies *p, struct policy_half *half,
+		  size_t cap, uint32_t generation, struct err *e)
+{
+	size_t at = 0, max = sizeof(half->image) / sizeof(half->image[0]);
+	int rc = 0;
+
+	if (p->files.n > max)
+		return err_set(e, E_LIMIT, 0, "more than %zu policies", max);
+	memset(half, 0, cap);
+	for (size_t i = 0; rc == 0 && i < p->files.n; i++)
+		rc = put(half, cap, &at,
+			 span_of(p->files.octets[i], p->files.n_octets[i]),
+			 &half->image[i].at, &half->image[i].n, e);
+	if (rc == 0)
+		rc = put(half, cap, &at, span_of(p->keys, p->n_keys),
+			 &half->keys.at, &half->keys.n, e);
+	if (rc < 0)
+		return rc;
+	half->n_images = (uint32_t)p->files.n;
+	half->generation = generation;
+	return 0;
+}
+
+static bool same_guest(const struct rules_guest *a, const struct rules_guest *b)
+{
+	return strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->iface, b->iface) == 0 && a->has_mac == b->has_mac &&
+	       (!a->has_mac || memcmp(a->mac, b->mac, sizeof(a->mac)) == 0);
+}
+
+static bool same_addresses(const struct rules_guest *a,
+			   const struct rules_guest *b)
+{
+	if (a->n_addr != b->n_addr)
+		return false;
+	for (size_t i = 0; i < a->n_addr; i++) {
+		if (a->addr[i].len != b->addr[i].len ||
+		    memcmp(&a->addr[i].addr, &b->addr[i].addr,
+			   sizeof(a->addr[i].addr)) != 0)
+			return false;
+	}
+	return true;
+}
+
+int policies_compare(const struct policies *old, const struct policies *new_,
+		     bool *addresses, struct err *e)
+{
+	*addresses = false;
+	if (old->n_guests != new_->n_guests)
+		return err_set(e, E_STATE, 0,
+			       "the binding has %zu machines instead of %zu: "
+			       "restart metergated to change them",
+			       new_->n_guests, old->n_guests);
+	for (size_t i = 0; i < old->n_guests; i++) {
+		const struct rules_guest *a = &old->guest[i];
+		const struct rules_guest *b = &new_->guest[i];
+
+		if (!same_guest(a, b))
+			return err_set(e, E_STATE, 0,
+				       "machine %s changed its name, interface "
+				       "or MAC: restart metergated for that",
+				       b->name);
+		if (!same_addresses(a, b))
+			*addresses = true;
+	}
+	return 0;
+}
