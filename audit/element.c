@@ -313,6 +313,16 @@ TEXT(service, element_has_leaf(p->r) ? p->r->service : (struct span){0},
 TEXT(would_pass, p->ev->would_pass, v->ev.would_pass = s; return true)
 NUMBER(flow_start, p->ev->flow_start.ns > 0 ? p->ev->flow_start.ns : 0,
        v->ev.flow_start.ns = (int64_t)u; return u <= INT64_MAX)
+NUMBER(count, p->ev->count, v->ev.count = u; return true)
+NUMBER(count_octets, p->ev->count_octets, v->ev.count_octets = u; return true)
+NUMBER(first, p->ev->first.ns > 0 ? p->ev->first.ns : 0,
+       v->ev.first.ns = (int64_t)u; return u <= INT64_MAX)
+NUMBER(last, p->ev->last.ns > 0 ? p->ev->last.ns : 0,
+       v->ev.last.ns = (int64_t)u; return u <= INT64_MAX)
+NUMBER(about, p->r->kind == RECORD_AGGREGATE
+		      ? record_kind_of_type(p->ev->type) : 0,
+       v->ev.type = record_type_of((unsigned)u);
+       return v->r.kind == RECORD_AGGREGATE && u <= UINT8_MAX)
 /* clang-format on */
 
 static void put_reasons(struct put *p)
@@ -534,7 +544,7 @@ static const struct {
 };
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 #define X(name, id, number, max, meaning) +1
-_Static_assert(ELEMENT_FLOW_START == 0 RECORD_ELEMENTS(X),
+_Static_assert(ELEMENT_LAST == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 

@@ -332,6 +332,12 @@ static void put_anomaly(struct json *j, const struct event *ev)
 					     "packet", "note"};
 
 	json_obj(j, "anomaly");
+	if (ev->type == EV_LOSS) {
+		json_str(j, "type", "audit");
+		json_str(j, "event", "loss");
+		json_obj_end(j);
+		return;
+	}
 	json_str(j, "type", NAME_OF(groups, (size_t)reason_group(ev->reason)));
 	json_str(j, "event", reason_text(ev->reason));
 	json_str(j, "reason", reason_text(ev->reason));
@@ -429,6 +435,20 @@ static void put_leaf(struct json *j, const struct event *ev,
 	json_arr_end(j);
 }
 
+/* Of several alike: times are before the event's, which is when it was
+ * told. */
+static void put_count(struct json *j, const struct event *ev)
+{
+	if (ev->count == 0)
+		return;
+	json_u64(j, "count", ev->count);
+	json_u64(j, "count_octets", ev->count_octets);
+	json_i64(j, "first_ms_ago",
+		 mono_sub(ev->now.mono, ev->first) / 1000000);
+	json_i64(j, "last_ms_ago",
+		 mono_sub(ev->now.mono, ev->last) / 1000000);
+}
+
 static void put_metergate(struct json *j, const struct event *ev,
 			  const struct eve_opts *opt)
 {
@@ -453,6 +473,7 @@ static void put_metergate(struct json *j, const struct event *ev,
 	put_leaf(j, ev, opt);
 	if (ev->octets)
 		json_u64(j, "octets", ev->octets);
+	put_count(j, ev);
 	put_rules(j, ev);
 	put_budgets(j, ev);
 	put_span(j, "would_pass", ev->would_pass);
@@ -469,7 +490,7 @@ bool eve_event(struct json *j, const struct event *ev,
 		put_c1222(j, ev, o);
 	if (ev->type == EV_FLOW)
 		put_flow(j, ev);
-	if (ev->type == EV_ANOMALY)
+	if (ev->type == EV_ANOMALY || ev->type == EV_LOSS)
 		put_anomaly(j, ev);
 	put_metergate(j, ev, o);
 	json_obj_end(j);

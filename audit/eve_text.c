@@ -159,6 +159,11 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 		eve_str(w, ev->reason ? ", " : ": ");
 		put_safe(w, span_str(ev->detail));
 	}
+	if (ev->count) {
+		eve_str(w, ", ");
+		eve_number(w, ev->count);
+		eve_str(w, " of them");
+	}
 	text_rule(w, ev);
 	if (ev->would_pass.n) {
 		eve_str(w, "; would pass: ");

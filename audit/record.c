@@ -17,13 +17,27 @@ static const struct {
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-enum record_kind record_kind_of(const struct event *ev)
+enum record_kind record_kind_of_type(enum event_type type)
 {
 	for (size_t i = 0; i < N_KINDS; i++) {
-		if (kinds[i].type == ev->type && kinds[i].type != EV_TYPES)
+		if (kinds[i].type == type && kinds[i].type != EV_TYPES)
 			return (enum record_kind)kinds[i].number;
 	}
 	return 0;
+}
+
+enum event_type record_type_of(unsigned kind)
+{
+	return kind >= 1 && kind <= N_KINDS ? kinds[kind - 1].type : EV_TYPES;
+}
+
+enum record_kind record_kind_of(const struct event *ev)
+{
+	enum record_kind kind = record_kind_of_type(ev->type);
+
+	/* A loss is a count by itself. */
+	return kind && kind != RECORD_LOSS && ev->count ? RECORD_AGGREGATE
+							: kind;
 }
 
 const char *record_kind_name(unsigned kind)
@@ -182,6 +196,13 @@ static int get_fixed(struct cur *c, struct record_view *v, struct err *e)
 	return 0;
 }
 
+/* Its kind is what its event would be recorded as. */
+static bool kind_fits(const struct record_view *v)
+{
+	return v->r.kind == record_kind_of(&v->ev) ||
+	       (v->r.kind == RECORD_CLOCK && v->ev.count == 0);
+}
+
 int record_decode(struct record_view *v, struct span octets, struct err *e)
 {
 	struct cur c = cur_of(octets);
@@ -197,6 +218,8 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 	rc = get_fixed(&c, v, e);
 	if (rc == 0)
 		rc = element_get_all(&c, v, e);
+	if (rc == 0 && !kind_fits(v))
+		rc = not_canonical(e, 1, "not of its kind");
 	if (rc == 0)
 		rc = record_encode(&w, &v->r, e);
 	if (rc)

@@ -33,13 +33,13 @@
 #define RECORD_KINDS(X) \
 	X(ALLOW, 1, EV_DECISION, "allow", true, "a transmission that was allowed") \
 	X(DENY, 2, EV_VIOLATION, "deny", true, "a transmission that was refused, or would have been") \
-	X(AGGREGATE, 3, EV_TYPES, "aggregate", false, "several alike, counted") \
+	X(AGGREGATE, 3, EV_TYPES, "aggregate", true, "several alike, counted") \
 	X(POLICY, 4, EV_POLICY, "policy", true, "a policy set was activated or refused") \
 	X(MAINTENANCE, 5, EV_MAINTENANCE, "maintenance", true, "somebody changed something") \
 	X(ATTESTATION, 6, EV_ATTESTATION, "attestation", true, "the platform or a guest was attested") \
-	X(BOOT, 7, EV_TYPES, "boot", false, "the writer started") \
+	X(BOOT, 7, EV_BOOT, "boot", true, "the writer started") \
 	X(CLOCK, 8, EV_MAINTENANCE, "clock-step", true, "the wall clock stepped by more than a second; precedes the first record under the new time") \
-	X(LOSS, 9, EV_TYPES, "loss", false, "records that could not be kept, counted") \
+	X(LOSS, 9, EV_LOSS, "loss", true, "refusals that could not be kept, counted") \
 	X(EXPORT, 10, EV_TYPES, "export", false, "the log was exported or pruned") \
 	X(BILL, 11, EV_TYPES, "bill", false, "a bill was signed") \
 	X(CHECKPOINT, 12, EV_TYPES, "checkpoint", false, "what the next checkpoint is bound to") \
@@ -78,7 +78,12 @@ enum record_kind {
 	X(budgets, BUDGETS, 20, 536, "list: name (text), used, limit (numbers) after the event") \
 	X(would_pass, WOULD_PASS, 21, 128, "text: the nearest request that would have passed") \
 	X(counters, COUNTERS, 22, 36, "four numbers: packets out, packets in, octets out, octets in") \
-	X(flow_start, FLOW_START, 23, 8, "number: monotonic ns of the flow's start")
+	X(flow_start, FLOW_START, 23, 8, "number: monotonic ns of the flow's start") \
+	X(about, ABOUT, 24, 1, "number: the kind that each of an aggregate's would have had") \
+	X(count, COUNT, 25, 8, "number: how many alike") \
+	X(count_octets, COUNT_OCTETS, 26, 8, "number: their octets in all") \
+	X(first, FIRST, 27, 8, "number: monotonic ns of the first of them") \
+	X(last, LAST, 28, 8, "number: monotonic ns of the last of them")
 
 /* Facts that would be what was said, or a secret. */
 static inline bool record_leaves_out(unsigned field)
@@ -130,6 +135,10 @@ enum record_kind record_kind_of(const struct event *ev);
 /* Class of a new record; never RECORD_CUT. */
 uint16_t record_class(enum record_kind kind, const struct event *ev);
 const char *record_kind_name(unsigned kind); /* "unknown" for no row */
+/* The kind that one event of a type is; 0 when it is not kept. */
+enum record_kind record_kind_of_type(enum event_type type);
+/* The event type of a kind; EV_TYPES when there is no single one. */
+enum event_type record_type_of(unsigned kind);
 
 /* Append r to w (room for RECORD_MAX octets is enough). Flags other than
  * RECORD_CUT are taken from r; E_LIMIT: the clock is before its origin. */

@@ -60,7 +60,8 @@ static void eve_of_a_record_is_eve_of_its_event(void **state)
 {
 	static struct event *(*const make[])(struct sample *, uint64_t) = {
 		sample_decision, sample_violation, sample_anomaly,
-		sample_flow,	 sample_policy,
+		sample_flow,	 sample_policy,	   sample_aggregate,
+		sample_loss,	 sample_boot,
 	};
 	static uint8_t live[EVE_LINE_MAX], kept[EVE_LINE_MAX];
 	struct record_view *v = malloc(sizeof(*v));
@@ -244,6 +245,8 @@ static const struct {
 	{"five rules",
 	 "\23\0\36\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
 	 33, E_SYNTAX},
+	{"what an aggregate is about, on a flow", "\30\0\1\15", 4, E_SYNTAX},
+	{"a count on a single flow", "\31\0\1\5", 4, E_SYNTAX},
 	{"a start before the origin", "\27\0\10\200\0\0\0\0\0\0\0", 11,
 	 E_SYNTAX},
 };
@@ -269,6 +272,44 @@ static void bodies_are_read_strictly(void **state)
 	free(v);
 }
 
+/* The same of an aggregate: what it counts, and how many. */
+static const struct {
+	const char *why, *body;
+	size_t n;
+	int want;
+} aggregates[] = {
+	{"five anomalies", "\30\0\1\16\31\0\1\5", 8, 0},
+	{"nothing says of what", "\31\0\1\5", 4, E_SYNTAX},
+	{"of a kind of no event", "\30\0\1\3\31\0\1\5", 8, E_SYNTAX},
+	{"of a kind of no row", "\30\0\1\77\31\0\1\5", 8, E_SYNTAX},
+	{"none", "\30\0\1\16", 4, E_SYNTAX},
+	{"of losses, which are counts themselves", "\30\0\1\11\31\0\1\5", 8,
+	 E_SYNTAX},
+};
+
+static void aggregates_are_read_strictly(void **state)
+{
+	struct record_view *v = malloc(sizeof(*v));
+
+	(void)state;
+	assert_non_null(v);
+	for (size_t i = 0; i < sizeof(aggregates) / sizeof(aggregates[0]);
+	     i++) {
+		uint8_t in[RECORD_MAX] = {RECORD_VERSION, RECORD_AGGREGATE};
+		size_t n = RECORD_FIXED + aggregates[i].n;
+		struct err e = {0};
+		int rc;
+
+		memcpy(in + RECORD_FIXED, aggregates[i].body, aggregates[i].n);
+		rc = record_decode(v, span_of(in, n), &e);
+		if (rc != aggregates[i].want)
+			fail_msg("%s: %d (%s)", aggregates[i].why, rc, e.text);
+		if (rc == 0)
+			assert_int_equal(v->ev.type, EV_ANOMALY);
+	}
+	free(v);
+}
+
 static const struct {
 	const char *why;
 	size_t off;
@@ -278,7 +319,7 @@ static const struct {
 	{"as it is", 0, RECORD_VERSION, 0},
 	{"another version", 0, 2, E_UNSUPPORTED},
 	{"kind 0", 1, 0, E_UNSUPPORTED},
-	{"a kind that nothing writes yet", 1, RECORD_BOOT, E_UNSUPPORTED},
+	{"a kind that nothing writes yet", 1, RECORD_BILL, E_UNSUPPORTED},
 	{"a kind behind the last", 1, 15, E_UNSUPPORTED},
 	{"a flag there is not", 3, 1, E_UNSUPPORTED},
 	{"cut, and nothing says what", 2, 0x20, 0},
@@ -352,6 +393,7 @@ int main(void)
 		cmocka_unit_test(every_bit_counts),
 		cmocka_unit_test(cut_anywhere_is_refused_or_shorter),
 		cmocka_unit_test(bodies_are_read_strictly),
+		cmocka_unit_test(aggregates_are_read_strictly),
 		cmocka_unit_test(heads_are_read_strictly),
 		cmocka_unit_test(salts_are_hmacs),
 		cmocka_unit_test(classes_follow_kinds),

@@ -136,4 +136,42 @@ static inline struct event *sample_policy(struct sample *s, uint64_t i)
 	return ev;
 }
 
+/* What a storm leaves: five alike, counted. */
+static inline struct event *sample_aggregate(struct sample *s, uint64_t i)
+{
+	struct event *ev = sample_violation(s, i);
+
+	ev->message = NULL;
+	ev->leaves = NULL;
+	ev->n_leaves = ev->leaf = ev->octets = 0;
+	ev->would_pass = (struct span){0};
+	ev->count = 5;
+	ev->count_octets = 480;
+	ev->first.ns = ev->now.mono.ns - 900000000;
+	ev->last.ns = ev->now.mono.ns - 1000000;
+	return ev;
+}
+
+static inline struct event *sample_loss(struct sample *s, uint64_t i)
+{
+	struct event *ev = sample_policy(s, i);
+
+	ev->type = EV_LOSS;
+	ev->verdict = VERDICT_DENY;
+	ev->detail = "no room";
+	ev->count = 3;
+	ev->first = ev->last = ev->now.mono;
+	return ev;
+}
+
+static inline struct event *sample_boot(struct sample *s, uint64_t i)
+{
+	struct event *ev = sample_policy(s, i);
+
+	ev->type = EV_BOOT;
+	ev->verdict = VERDICT_NONE;
+	ev->detail = "after an unclean end";
+	return ev;
+}
+
 #endif

@@ -392,7 +392,8 @@ static bool head_fits(const struct head *h)
 	       h->n_rules <= EVENT_RULES && h->n_budgets <= EVENT_BUDGETS &&
 	       h->n_leaves <=
 		       (h->type == EV_PROTOCOL ? FLAT_LEAVES : FLAT_LISTED) &&
-	       (h->leaf < h->n_leaves || h->leaf == 0) && h->mono_ns >= 0;
+	       (h->leaf < h->n_leaves || h->leaf == 0) && h->mono_ns >= 0 &&
+	       h->first_ns >= 0 && h->last_ns >= 0 && h->flow_start_ns >= 0;
 }
 
 static void take_head(struct event *ev, const struct head *h)

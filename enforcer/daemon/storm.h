@@ -6,9 +6,9 @@
  * Refusals and oddities that are alike (type, reason, verdict, rule, machine,
  * party, direction, protocol, the other end's prefix and class of port)
  * within a second: the first passes in full, the rest are counted and told as
- * one event with its count, its addresses those of the first counted. A bucket bounds
- * what passes in full over time, starts and ends of flows included; above it
- * everything is counted. What finds no place in the table is counted under
+ * one event with its count, its addresses those of the first counted. A
+ * bucket bounds what passes in full over time, starts and ends of flows
+ * included; above it everything is counted. What finds no place in the table is counted under
  * its type and reason alone. So every event that came in is in what went out:
  * as itself or in a count.
  *
@@ -32,6 +32,7 @@ struct storm_conf {
 	struct sipkey key;
 	uint32_t rate;	/* events in full per second; 0 = 200 */
 	uint32_t burst; /* 0 = 10000 */
+	char guest[48]; /* named in counts that have lost their event's */
 };
 
 struct storm_sum {
@@ -69,7 +70,7 @@ struct storm {
 	bool any_other;
 	uint32_t n_used;
 	uint16_t used[STORM_USED];
-	struct storm_sum other[STORM_TYPES][REASON_COUNT];
+	struct storm_sum other[STORM_TYPES][2][REASON_COUNT]; /* [1]: denied */
 	struct storm_key table[STORM_KEYS];
 };
 

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/storm.h"
+
+#include "audit/record.h"
+
+#define RATE  200
+#define BURST 10000
+
+/* What is merged, and its row in storm.other; -1: never. */
+static int merged_as(const struct event *ev)
+{
+	switch (ev->type) {
+	case EV_FLOW:
+		return 0;
+	case EV_VIOLATION:
+		return 1;
+	case EV_ANOMALY:
+		return 2;
+	default:
+		return -1;
+	}
+}
+
+static const enum event_type other_type[STORM_TYPES] = {
+	EV_FLOW, EV_VIOLATION, EV_ANOMALY};
+
+void storm_init(struct storm *s, const struct storm_conf *c)
+{
+	memset(s, 0, sizeof(*s));
+	s->conf = *c;
+	if (s->conf.rate == 0)
+		s->conf.rate = RATE;
+	if (s->conf.burst == 0)
+		s->conf.burst = BURST;
+	s->tokens_ns = s->conf.burst * (NS_PER_S / s->conf.rate);
+}
+
+/* --- the bucket ----------------------------------------------------------------- */
+
+static bool take_token(struct storm *s, struct mono now)
+{
+	int64_t one = NS_PER_S / s->conf.rate;
+	int64_t full = s->conf.burst * one;
+	int64_t passed = mono_sub(now, s->filled);
+
+	if (passed > 0) {
+		s->filled = now;
+		s->tokens_ns = passed > full - s->tokens_ns
+				       ? full
+				       : s->tokens_ns + passed;
+	}
+	if (s->tokens_ns < one)
+		return false;
+	s->tokens_ns -= one;
+	return true;
+}
+
+/* --- keys ----------------------------------------------------------------------- */
+
+/* The other end's network and what kind of service its port is: what one
+ * sender can vary at will must not make keys. */
+static void put_peer(struct wbuf *w, const struct event *ev)
+{
+	bool out = ev->dir == DIR_OUT;
+	const struct net_addr *a = out ? &ev->tup.dst : &ev->tup.src;
+	uint16_t port = out ? ev->tup.dport : ev->tup.sport;
+
+	wbuf_u8(w, ev->tup.proto);
+	/* /24, or /48 of the longer form */
+	wbuf_put(w, span_of(a->b, net_addr_is4(a) ? 15 : 6));
+	wbuf_u8(w, port < 1024 ? 0 : port < 49152 ? 1 : 2);
+}
+
+static void put_name(struct wbuf *w, struct span s)
+{
+	s = span_sub(s, 0, sizeof(((struct storm_text *)0)->s));
+	wbuf_u8(w, (uint8_t)s.n);
+	wbuf_put(w, s);
+}
+
+static uint64_t hash_of(const struct storm *s, const struct event *ev)
+{
+	const struct event_rule *r = record_rule(ev);
+	uint8_t octets[512];
+	struct wbuf w = wbuf_of(octets, sizeof(octets));
+	uint64_t h;
+
+	wbuf_u8(&w, (uint8_t)ev->type);
+	wbuf_u8(&w, (uint8_t)ev->reason);
+	wbuf_u8(&w, (uint8_t)ev->verdict);
+	wbuf_u8(&w, (uint8_t)ev->dir);
+	wbuf_u8(&w, (uint8_t)(ev->monitored | ev->flow_end << 1 |
+			      ev->has_tuple << 2));
+	put_name(&w, ev->guest);
+	put_name(&w, ev->party);
+	put_name(&w, span_str(ev->app_proto));
+	if (r) {
+		put_name(&w, r->policy);
+		put_name(&w, r->rule);
+		wbuf_be(&w, r->line, 4);
+	}
+	if (ev->has_tuple)
+		put_peer(&w, ev);
+	h = siphash24(&s->conf.key, wbuf_span(&w));
+	return h ? h : 1;
+}
+
+static struct storm_text copy(struct span s)
+{
+	struct storm_text t = {0};
+
+	s = span_sub(s, 0, sizeof(t.s));
+	t.n = (uint8_t)s.n;
+	if (s.n)
+		memcpy(t.s, s.p, s.n);
+	return t;
+}
+
+static struct span text(const struct storm_text *t)
+{
+	return span_of(t->s, t->n);
+}
+
+static void describe(struct storm_key *k, const struct event *ev)
+{
+	const struct event_rule *r = record_rule(ev);
+
+	k->type = (uint8_t)ev->type;
+	k->dir = (uint8_t)ev->dir;
+	k->verdict = (uint8_t)ev->verdict;
+	k->reason = (uint8_t)ev->reason;
+	k->monitored = ev->monitored;
+	k->flow_end = ev->flow_end;
+	k->app = ev->app_proto;
+	k->guest = copy(ev->guest);
+	k->party = copy(ev->party);
+	k->has_rule = r != NULL;
+	if (!r)
+		return;
+	k->rule_refused = r->refused;
+	k->line = r->line;
+	k->serial = r->serial;
+	k->layer = copy(r->layer);
+	k->policy = copy(r->policy);
+	k->rule = copy(r->rule);
+	k->file = copy(r->file);
+}
+
+/* The key of that hash, made when it is not there; NULL: no place. */
+static struct storm_key *key_of(struct storm *s, const struct event *ev,
+				bool *fresh)
+{
+	uint64_t hash = hash_of(s, ev);
+	size_t i = hash & (STORM_KEYS - 1);
+
+	*fresh = false;
+	/* A quarter is always free: the walk ends. */
+	for (; s->table[i].hash; i = (i + 1) & (STORM_KEYS - 1)) {
+		if (s->table[i].hash == hash)
+			return &s->table[i];
+	}
+	if (s->n_used == STORM_USED)
+		return NULL;
+	*fresh = true;
+	s->used[s->n_used++] = (uint16_t)i;
+	memset(&s->table[i], 0, sizeof(s->table[i]));
+	s->table[i].hash = hash;
+	describe(&s->table[i], ev);
+	return &s->table[i];
+}
+
+/* --- counting ------------------------------------------------------------------- */
+
+static void count(struct storm_sum *sum, const struct event *ev)
+{
+	if (sum->n == 0)
+		sum->first = ev->now.mono;
+	sum->last = ev->now.mono;
+	sum->n++;
+	sum->octets += ev->octets;
+}
+
+static void count_key(struct storm_key *k, const struct event *ev)
+{
+	if (k->sum.n == 0) {
+		k->now = ev->now;
+		k->flow_id = ev->flow_id;
+		k->tup = ev->tup;
+		k->has_tuple = ev->has_tuple;
+	}
+	count(&k->sum, ev);
+}
+
+static void count_event(struct storm *s, struct storm_key *k,
+			const struct event *ev)
+{
+	unsigned reason = ev->reason < REASON_COUNT ? ev->reason : REASON_NONE;
+
+	s->merged++;
+	if (k) {
+		count_key(k, ev);
+		return;
+	}
+	s->any_other = true;
+	count(&s->other[merged_as(ev)][ev->verdict == VERDICT_DENY][reason],
+	      ev);
+}
+
+void storm_event(struct storm *s, const struct event *ev, storm_out *out,
+		 void *arg)
+{
+	struct storm_key *k;
+	bool fresh, in_full;
+
+	storm_tick(s, ev->now, out, arg);
+	if (merged_as(ev) < 0 || ev->count) {
+		s->passed++;
+		out(arg, ev);
+		return;
+	}
+	/* A flow's record is kept for each while the bucket lasts. */
+	if (ev->type == EV_FLOW && take_token(s, ev->now.mono)) {
+		s->passed++;
+		out(arg, ev);
+		return;
+	}
+	if (s->n_used == 0 && !s->any_other)
+		s->since = ev->now.mono;
+	k = key_of(s, ev, &fresh);
+	in_full = ev->type != EV_FLOW && k && fresh &&
+		  take_token(s, ev->now.mono);
+	if (in_full) {
+		s->passed++;
+		out(arg, ev);
+	} else {
+		count_event(s, k, ev);
+	}
+}
+
+/* --- telling -------------------------------------------------------------------- */
+
+static void tell(const struct storm_sum *sum, struct event *ev,
+		 struct now now, storm_out *out, void *arg)
+{
+	ev->now = now;
+	reasons_add(&ev->reasons, ev->reason);
+	ev->detail = "several alike";
+	ev->count = sum->n;
+	ev->count_octets = sum->octets;
+	ev->first = sum->first;
+	ev->last = sum->last;
+	out(arg, ev);
+}
+
+static void tell_key(const struct storm_key *k, struct now now,
+		     storm_out *out, void *arg)
+{
+	struct event ev = {
+		.type = (enum event_type)k->type,
+		.flow_id = k->flow_id,
+		.tup = k->tup,
+		.has_tuple = k->has_tuple,
+		.app_proto = k->app,
+		.guest = text(&k->guest),
+		.party = text(&k->party),
+		.dir = (enum dir)k->dir,
+		.verdict = (enum verdict)k->verdict,
+		.monitored = k->monitored,
+		.reason = (enum reason)k->reason,
+		.flow_end = k->flow_end,
+		.n_rules = k->has_rule,
+	};
+
+	if (k->has_rule)
+		ev.rules[0] = (struct event_rule){
+			text(&k->layer), text(&k->policy), text(&k->rule),
+			text(&k->file),	 k->line,	   k->serial,
+			k->rule_refused};
+	tell(&k->sum, &ev, now, out, arg);
+}
+
+static void tell_others(struct storm *s, struct now now, storm_out *out,
+			void *arg)
+{
+	for (size_t i = 0; i < STORM_TYPES * 2 * REASON_COUNT; i++) {
+		size_t type = i / REASON_COUNT / 2;
+		bool denied = i / REASON_COUNT % 2;
+		size_t reason = i % REASON_COUNT;
+		const struct storm_sum *sum = &s->other[type][denied][reason];
+		struct event ev = {
+			.type = other_type[type],
+			.reason = (enum reason)reason,
+			.guest = span_str(s->conf.guest),
+			.verdict = denied ? VERDICT_DENY : VERDICT_NONE,
+		};
+
+		if (sum->n)
+			tell(sum, &ev, now, out, arg);
+	}
+	memset(s->other, 0, sizeof(s->other));
+	s->any_other = false;
+}
+
+void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg)
+{
+	for (uint32_t i = 0; i < s->n_used; i++) {
+		struct storm_key *k = &s->table[s->used[i]];
+
+		if (k->sum.n)
+			tell_key(k, now, out, arg);
+		k->hash = 0;
+	}
+	s->n_used = 0;
+	if (s->any_other)
+		tell_others(s, now, out, arg);
+}
+
+void storm_tick(struct storm *s, struct now now, storm_out *out, void *arg)
+{
+	if (now.mono.ns >= storm_due(s).ns)
+		storm_flush(s, now, out, arg);
+}
+
+struct mono storm_due(const struct storm *s)
+{
+	if (s->n_used == 0 && !s->any_other)
+		return (struct mono){INT64_MAX};
+	return mono_add(s->since, STORM_PERIOD);
+}
