@@ -125,6 +125,9 @@ struct lane {
 	_Atomic int64_t engine_beat, gate_beat; /* mono ns of the last turn */
 	_Atomic uint64_t gate_bad;   /* malformed verdicts: the engine is killed */
 	_Atomic uint64_t gate_sent, gate_errors, gate_crafted;
+	/* The kernel's own account of the queue, by the parent, each second. */
+	_Atomic uint64_t kernel_dropped, kernel_unsent;
+	_Atomic uint32_t kernel_queued;
 	struct lane_status status;
 	struct lane_query query;
 };
