@@ -13,14 +13,12 @@
 /* Far from the end, so that nobody who adds a timeout overflows. */
 #define MONO_MAX_NS (INT64_MAX / 2)
 
-int capture_clock_init(struct capture_clock *c, struct span zone, struct err *e)
+int clock_zone_init(struct clock_zone *z, struct span zone, struct err *e)
 {
 	const char *dir = getenv("TZDIR");
 	char path[256], tz[80];
 
-	/* A stepless clock that stands at 0 looks like one never set. */
-	*c = (struct capture_clock){.now.mono.ns = NS_PER_S};
-	c->now.wall.trusted = true;
+	*z = (struct clock_zone){0};
 	if (zone.n == 0)
 		zone = span_str("UTC");
 	if (zone.n > 64 || zone.p[0] == '/' || memmem(zone.p, zone.n, "..", 2))
@@ -62,18 +60,30 @@ static int32_t standard_offset(int year)
 	return (int32_t)(a < b ? a : b);
 }
 
-static void fill_offsets(struct capture_clock *c, int64_t s)
+void clock_zone_fill(struct clock_zone *z, struct wall *w)
 {
+	int64_t s = w->us / US_PER_S - (w->us % US_PER_S < 0);
 	int year = 0;
 
-	if (c->started && s >= c->fresh_from_s && s < c->fresh_until_s)
-		return;
-	c->now.wall.civil_off_s = (int32_t)offset_at(s, &year);
-	if (!c->started || year != c->year)
-		c->now.wall.std_off_s = standard_offset(year);
-	c->year = year;
-	c->fresh_from_s = s - (s % QUARTER_S + QUARTER_S) % QUARTER_S;
-	c->fresh_until_s = c->fresh_from_s + QUARTER_S;
+	if (!z->started || s < z->fresh_from_s || s >= z->fresh_until_s) {
+		z->civil_off_s = (int32_t)offset_at(s, &year);
+		if (!z->started || year != z->year)
+			z->std_off_s = standard_offset(year);
+		z->year = year;
+		z->fresh_from_s = s - (s % QUARTER_S + QUARTER_S) % QUARTER_S;
+		z->fresh_until_s = z->fresh_from_s + QUARTER_S;
+		z->started = true;
+	}
+	w->std_off_s = z->std_off_s;
+	w->civil_off_s = z->civil_off_s;
+}
+
+int capture_clock_init(struct capture_clock *c, struct span zone, struct err *e)
+{
+	/* A stepless clock that stands at 0 looks like one never set. */
+	*c = (struct capture_clock){.now.mono.ns = NS_PER_S};
+	c->now.wall.trusted = true;
+	return clock_zone_init(&c->zone, zone, e);
 }
 
 struct now capture_clock_at(struct capture_clock *c, int64_t us)
@@ -85,7 +95,7 @@ struct now capture_clock_at(struct capture_clock *c, int64_t us)
 	else if (step_us > 0)
 		c->now.mono.ns += step_us * 1000;
 	c->now.wall.us = us;
-	fill_offsets(c, us / US_PER_S - (us % US_PER_S < 0));
+	clock_zone_fill(&c->zone, &c->now.wall);
 	c->started = true;
 	return c->now;
 }

@@ -37,6 +37,8 @@ struct ring { /* one side's private view */
 	uint32_t size; /* of data; 2^n, fixed at start */
 	uint64_t at;   /* own position */
 	uint64_t other; /* the other side's, as last believed */
+	uint64_t edge; /* own position as published: the writer's messages and
+			* the reader's releases end here */
 };
 
 /* Octets of shared memory for a ring of size (2^n) octets of data. Zeroed
@@ -64,6 +66,13 @@ void ring_release(struct ring *r);
 void ring_rewind(struct ring *r);
 bool ring_wait(struct ring *r, int timeout_ms); /* true: something is there */
 /* One reader of several rings sleeps on one word: all writers wake that word
- * when it is set (their rings' reader_sleeps then are not used). */
+ * when it is set (their rings' reader_sleeps then are not used).
+ *
+ * The reader: ring_drowse, look at every ring once more, ring_sleep if all are
+ * empty, else ring_awake. The writer: ring_publish, then ring_wake. */
+void ring_drowse(_Atomic uint32_t *word);
+void ring_sleep(_Atomic uint32_t *word, int timeout_ms); /* -1: for ever */
+void ring_awake(_Atomic uint32_t *word);
+void ring_wake(_Atomic uint32_t *word);
 
 #endif

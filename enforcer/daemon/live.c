@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/live.h"
+
+#include <time.h>
+
+static struct timespec read_clock(clockid_t id)
+{
+	struct timespec t = {0};
+
+	clock_gettime(id, &t); /* cannot fail for the clocks there are */
+	return t;
+}
+
+struct mono live_mono(void)
+{
+	struct timespec t = read_clock(CLOCK_BOOTTIME);
+
+	return (struct mono){t.tv_sec * NS_PER_S + t.tv_nsec};
+}
+
+struct now live_now(struct clock_zone *z, bool trusted)
+{
+	struct timespec t = read_clock(CLOCK_REALTIME);
+	struct now now = {
+		.mono = live_mono(),
+		.wall = {.us = t.tv_sec * US_PER_S + t.tv_nsec / 1000,
+			 .trusted = trusted},
+	};
+
+	clock_zone_fill(z, &now.wall);
+	return now;
+}

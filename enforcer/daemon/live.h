@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clocks as they are now: read once per wake-up and handed down. */
+#ifndef ENFORCER_DAEMON_LIVE_H
+#define ENFORCER_DAEMON_LIVE_H
+
+#include "enforcer/capture_clock.h"
+
+/* CLOCK_BOOTTIME: counts on during suspend; the same in every process. */
+struct mono live_mono(void);
+struct now live_now(struct clock_zone *z, bool trusted);
+
+#endif
