@@ -99,3 +99,30 @@ void answer_ask(struct pol_state *st, const struct side *sd,
 	       (sd->dir == DIR_OUT ? FL_OUT : 0) | (has_inv ? FL_INV : 0) |
 		       (uint64_t)sd->party << FL_PARTY);
 }
+
+/* Of a process that is gone: was it asked without a connection, and can its
+ * answer still come? */
+bool answer_outlives(const uint64_t *w, uint32_t n_party, int64_t now,
+		     uint64_t next_id)
+{
+	return w[AN_ID] != 0 && w[AN_ID] < next_id &&
+	       w[AN_FLAGS] & FL_INV && w[AN_FLAGS] >> FL_PARTY < n_party &&
+	       w[AN_RULE] < LAY_MAX_RULES && w[AN_TIME] <= (uint64_t)now;
+}
+
+/* The same request as another set numbers its party and rule. */
+void answer_move(uint64_t *to, const uint64_t *from, uint32_t party,
+		 uint32_t rule)
+{
+	memcpy(to, from, AN_WORDS * sizeof(*to));
+	to[AN_RULE] = rule;
+	to[AN_FLAGS] = (from[AN_FLAGS] & ((1u << FL_PARTY) - 1)) |
+		       (uint64_t)party << FL_PARTY;
+}
+
+uint32_t answer_party(const uint64_t *w)
+{
+	uint64_t p = w[AN_FLAGS] >> FL_PARTY;
+
+	return p < LAY_NONE ? (uint32_t)p : LAY_NONE;
+}

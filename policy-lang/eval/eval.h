@@ -93,21 +93,50 @@ enum pol_state_was {
 };
 /* now: to continue after a restart of the machine the times kept are moved
  * (the stepless clock began anew); time that passed meanwhile counts only if
- * the wall clock is trusted. boot identifies the boot. */
+ * the wall clock is trusted. boot identifies the boot.
+ *
+ * mem is 8-aligned. Its writer may have been killed at any store, may have
+ * judged for another set (what is the same there is carried, as
+ * pol_state_carry does but for connections) or may have been taken over. What
+ * hung on connections ends. After another boot only memory that was sealed is
+ * continued, because a loss of power keeps pages in no order; the caller then
+ * brings mem to its disk (msync) before it judges anything, so that the seal
+ * is not found again. E_LIMIT: octets are too few; mem is as it was. */
 int pol_state_in(struct pol_state **out, const struct pol_set *s, void *mem,
 		 size_t octets, const uint8_t boot[16], struct now now,
 		 enum pol_state_was *was, struct err *e)
 	__attribute__((warn_unused_result));
-/* Take over what was is still counted: limits, states and outstanding
- * requests whose rule (policy, rule, its limit) is the same in the new set.
- * A limit that is new starts as used up as the narrowest old one over the
- * same machine and party, never emptier than it was. */
+/* The last thing that is done to a state before its memory is brought to disk
+ * and the machine ends; judging anything breaks the seal. */
+void pol_state_seal(struct pol_state *st);
+/* Take over what from has counted, for a set that replaces its own: limits,
+ * states and outstanding requests whose rule (policy, rule, its limit) is the
+ * same in the new set; of a limit whose number alone changed, what was used.
+ * A limit that is new starts as used up as the fullest old one of its kind
+ * over the same machine and party. The key, the clock and the connections are
+ * carried too. Nothing is ever given back; doing it twice changes nothing.
+ *
+ * A reload in place; a kill at any moment gives nothing back:
+ *	pol_state_new(&tmp, set); pol_state_carry(tmp, old, now);
+ *	pol_state_in(&st, set, mem, ...); pol_state_carry(st, tmp, now);
+ *	pol_state_free(old); pol_state_free(tmp);
+ */
 void pol_state_carry(struct pol_state *to, const struct pol_state *from,
 		     struct now now);
 
+/* This state judges for one end only: every machine has an engine of its own,
+ * and both ends' engines must permit. As one_sided of every message, and for
+ * connections and packets too. Off after opening. */
+void pol_state_one_sided(struct pol_state *st, bool on);
+/* What engines that share no counters cannot enforce: a limit that several
+ * machines use up together. False: there is none. */
+bool pol_set_shared_limits(const struct pol_set *s, struct span *name);
+/* A party whose TLS the gateway itself is to speak (tls.mode gateway). */
+bool pol_set_gateway_tls(const struct pol_set *s, struct span *party);
+
 /* One limit as it stands now. */
 struct pol_budget {
-	char name[96];
+	char name[96]; /* "policy/rule: 1 reading per day", cut if longer */
 	struct span party; /* empty: all */
 	uint64_t used, limit;
 	int64_t frees_ns; /* until some of it is free again; 0 now, -1 unknown */

@@ -1345,7 +1345,7 @@ static void test_refused_is_free(void **ctx)
 		}
 		refused++;
 		assert_memory_equal(before, k.st->w, 8 * (size_t)n);
-		assert_int_equal(k.st->n_undo, 0);
+		assert_int_equal(k.st->live->n_undo, 0);
 	}
 	assert_true(refused > 500 && refused < 2900);
 	free(before);

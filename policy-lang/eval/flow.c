@@ -19,7 +19,7 @@ static bool rule_connections(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t at =
 			set_first_limit(st->s, sd->m, l) + r->limit_first + i;
 		const struct lay_limit *lim = st->s->limit[at].l;
-		uint32_t mark = st->n_undo;
+		uint32_t mark = st->live->n_undo;
 		int64_t wait;
 
 		if (lim->thing != THING_CONNECTIONS &&
@@ -75,7 +75,7 @@ static void open_limits(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t at =
 			set_first_limit(st->s, sd->m, l) + im->COLS[c].owner;
 		struct fail f = judge_fail(REASON_LIMIT_EXCEEDED, side, l, 0);
-		uint32_t mark = st->n_undo;
+		uint32_t mark = st->live->n_undo;
 
 		if (!bit_get(hit, c) || im->COLS[c].owner == last ||
 		    (lim->thing != THING_CONNECTIONS &&
@@ -147,11 +147,11 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 			    .flow = flow,
 			    .message = &o,
 			    .now = now};
-	uint32_t mark = st->n_undo;
+	uint32_t mark = st->live->n_undo;
 
 	obs_u64(&o, F_PORT, peer->port);
 	judge_begin(st, now, d);
-	if (st->n_undo > UNDO_MAX - UNDO_SPARE) {
+	if (st->live->n_undo > UNDO_MAX - UNDO_SPARE) {
 		judge_add_side(st, machine, dir, -1);
 		judge_fail_now(st, REASON_RESOURCE);
 		tell_refusal(st, &m, d);
@@ -194,7 +194,7 @@ void pol_close(struct pol_state *st, size_t machine, uint64_t flow,
 {
 	const struct pol_set *s = st->s;
 
-	st->now = now;
+	st_time(st, now);
 	for (uint32_t i = 0; i < s->n_limit; i++) {
 		const struct set_limit *l = &s->limit[i];
 		uint32_t n = l->parties * (l->by_meas ? MEAS_COUNT : 1);
@@ -225,10 +225,10 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 			    .octets = octets,
 			    .now = now};
 	struct obs none = {0};
-	uint32_t mark = st->n_undo;
+	uint32_t mark = st->live->n_undo;
 
 	judge_begin(st, now, d);
-	if (st->n_undo > UNDO_MAX - UNDO_SPARE) {
+	if (st->live->n_undo > UNDO_MAX - UNDO_SPARE) {
 		judge_add_side(st, machine, dir, -1);
 		judge_fail_now(st, REASON_RESOURCE);
 		tell_refusal(st, NULL, d);

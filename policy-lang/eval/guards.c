@@ -66,7 +66,7 @@ static bool is_now(const struct obs *leaf, meas_set meas)
  * clock so far, nothing is old. */
 static int64_t age(const struct pol_state *st, int64_t at_s, bool older)
 {
-	int64_t now = wall_s(st->now.wall), top = st->wall_max_s;
+	int64_t now = wall_s(st->now.wall), top = st->live->wall_max_s;
 
 	return (older == (top > now) ? top : now) - at_s;
 }

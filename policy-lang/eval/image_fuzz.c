@@ -131,7 +131,7 @@ static void judge_some(const struct pol_image *im, struct pol_state *st)
 			pol_commit(st);
 		} else {
 			assert(d.reason != REASON_NONE);
-			assert(st->n_undo == 0);
+			assert(st->live->n_undo == 0);
 		}
 		pol_open(st, 0, m.dir, &m.peer, i, now, &d);
 		pol_commit(st);

@@ -7,6 +7,10 @@
  *   party.c   addresses -> parties
  *   match.c   observation -> columns that match
  *   state.c   all that changes: one block of words and its undo log
+ *   memory.c  that block where others may have written it: opened, checked
+ *   carry.c   counters of one set handed to another
+ *   budgets.c limits as they stand
+ *   engines.c what one engine per machine cannot do
  *   guards.c  what else a grant asks for
  *   limits.c  counters
  *   answers.c requests that wait for their answers
@@ -131,8 +135,58 @@ int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
 #define ATTESTED_NS (24 * 3600 * NS_PER_S)
 
 struct undo {
-	uint32_t at;
+	uint32_t at, pad;
 	uint64_t was;
+};
+
+/*
+ * The block of memory of a state, pointer-free:
+ *
+ *   head | live | words | undo log | limits | machines | names
+ *
+ * The last three say what the words are, by hashes of names, so that a set
+ * that comes later finds what is its own. Times in words are those of a clock
+ * that goes on over restarts of the machine: the stepless one + offset.
+ */
+struct mem_head { /* changes when the block is opened, under crc */
+	uint64_t magic, octets;
+	uint8_t digest[32], boot[16];
+	struct sipkey key; /* of the hashes of distinct limits */
+	int64_t offset;
+	uint32_t n_w, n_limit, n_m, n_names, n_group, max_party;
+	uint32_t n_counter_words, crc;
+};
+struct mem_live { /* changes with every judgement */
+	int64_t time;	     /* of the last one, offset added */
+	int64_t wall_us;     /* at that time */
+	int64_t wall_max_s;  /* latest trusted time seen */
+	uint64_t next_id;
+	uint32_t n_undo, trusted;
+	uint32_t sealed, seal_crc; /* nothing is under way; of all else */
+};
+struct mem_limit {
+	uint64_t id, like; /* the same limit; the same but for its numbers */
+	struct lay_limit l; /* what is counted; places in the image are 0 */
+	uint32_t base, words, parties;
+	uint32_t machine; /* of a vendor's limit, else LAY_NONE */
+	uint8_t by_vm, by_party, by_meas, by_group, layer, pad[3];
+};
+struct mem_machine {
+	uint64_t name;
+	uint32_t n_party, n_rule, n_state;
+	uint32_t party, rule, state, group; /* first rows of names */
+	uint32_t states, builtin, answers, flows; /* first words */
+	uint32_t pad;
+};
+/* Pointers into such a block whose places were checked. */
+struct mem {
+	struct mem_head *head;
+	struct mem_live *live;
+	uint64_t *w;
+	struct undo *undo;
+	struct mem_limit *limit;
+	struct mem_machine *m;
+	uint64_t *names;
 };
 
 enum { AN_ID, AN_FLOW, AN_INV, AN_TIME, AN_RULE, AN_FLAGS, AN_WORDS };
@@ -187,9 +241,11 @@ struct pol_state {
 	/* The rules of each leaf of the message judged last. */
 	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
 	const struct pol_set *s;
-	struct sipkey key;
-	bool spread;
-	uint64_t *w; /* counters, then what the fields below say */
+	struct mem mem;
+	void *own; /* the block, when it is ours to free */
+	bool spread, one_sided;
+	bool fresh; /* nothing was in its memory when it was opened */
+	uint64_t *w; /* mem.w: counters, then what the fields below say */
 	uint32_t n_w;
 	uint32_t states[POL_MAX_MACHINES]; /* [state][party]: until, ns */
 	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_COUNT]: until */
@@ -197,10 +253,8 @@ struct pol_state {
 	uint32_t flows[POL_MAX_MACHINES]; /* [FLOW_STATES][FS_WORDS] */
 	uint8_t consent[POL_MAX_MACHINES][LAY_MAX_RULES];
 	int8_t clock_forced; /* -1 follow the wall clock, else its value */
-	int64_t wall_max_s;  /* latest trusted time seen */
-	uint64_t next_id;
-	struct undo *undo;
-	uint32_t n_undo;
+	struct mem_live *live; /* mem.live */
+	struct undo *undo;     /* mem.undo */
 	/* Scratch of one judgement. */
 	struct now now;
 	bool trusted;
@@ -215,6 +269,10 @@ struct pol_state {
 	size_t size;
 };
 
+/* From here on it is now. */
+void st_time(struct pol_state *st, struct now now);
+/* The end of a time that begins now and lasts ns. */
+uint64_t st_until(const struct pol_state *st, struct now now, int64_t ns);
 /* Write a word so that pol_abort takes it back, or for good. */
 void st_put(struct pol_state *st, uint32_t at, uint64_t v);
 void st_put_final(struct pol_state *st, uint32_t at, uint64_t v);
@@ -227,6 +285,28 @@ void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
 	      unsigned state);
 bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b);
 void st_quarantine(struct pol_state *st, size_t m, int64_t ns);
+
+/* --- memory.c, carry.c --------------------------------------------------- */
+
+/* A fresh state of s over zeroed memory of pol_state_octets. */
+void mem_make(struct pol_state *st, void *block, const uint8_t boot[16],
+	      int64_t offset);
+/* A handle without memory; free(3) undoes it. */
+struct pol_state *st_handle(const struct pol_set *s);
+void mem_use(struct pol_state *st, void *block);
+/* While more than one word changes the block says that it is not whole. */
+void mem_open_head(struct mem_head *h);
+void mem_close_head(struct mem_head *h);
+/* Who is who and what is where; sizes as mem_counts says. */
+void mem_counts(const struct pol_set *s, struct mem_head *h);
+void mem_tables(const struct pol_set *s, struct mem *m);
+size_t mem_octets(const struct mem_head *h);
+void mem_place(struct mem *m, void *block, const struct mem_head *counts);
+uint64_t mem_name(uint64_t seed, struct span s); /* hash of a name */
+/* Counters of a limit. */
+uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l);
+/* connections: what hangs on them is carried too. */
+void carry_all(struct pol_state *to, const struct mem *from, bool connections);
 
 /* --- match.c ------------------------------------------------------------- */
 
@@ -267,6 +347,12 @@ void answer_take(struct pol_state *st, size_t m, int index);
 void answer_ask(struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, uint32_t rule, uint64_t id);
 
+bool answer_outlives(const uint64_t *w, uint32_t n_party, int64_t now,
+		     uint64_t next_id);
+void answer_move(uint64_t *to, const uint64_t *from, uint32_t party,
+		 uint32_t rule);
+uint32_t answer_party(const uint64_t *w);
+
 /* --- limits.c ------------------------------------------------------------ */
 
 uint32_t limit_words(const struct lay_limit *l);
@@ -279,6 +365,18 @@ uint64_t limit_used(const struct pol_state *st, const struct lay_limit *l,
 		    uint32_t at);
 void limit_release(struct pol_state *st, const struct lay_limit *l,
 		   uint32_t at, uint64_t hash);
+bool limit_sane(const struct lay_limit *l);
+bool limit_possible(const struct lay_limit *l, const uint64_t *w, int64_t ns);
+void limit_mend(const struct lay_limit *l, uint64_t *w);
+void limit_fill(const struct pol_state *st, const struct lay_limit *l,
+		uint64_t *w, uint64_t amount);
+uint64_t limit_now(const struct pol_state *st, const struct lay_limit *l,
+		   uint32_t at, uint64_t *of, int64_t *wait);
+void limit_join(const struct lay_limit *to, uint64_t *w,
+		const struct lay_limit *from, const uint64_t *old);
+/* The same counting, of other numbers. */
+void limit_move(const struct pol_state *st, const struct lay_limit *to,
+		uint64_t *w, const struct lay_limit *from, const uint64_t *old);
 /* The word where the counter of that machine, party and type begins. */
 uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
 		  unsigned meas);

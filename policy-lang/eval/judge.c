@@ -14,11 +14,7 @@
 
 void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 {
-	st->now = now;
-	st->trusted =
-		st->clock_forced < 0 ? now.wall.trusted : st->clock_forced > 0;
-	if (st->trusted && wall_s(now.wall) > st->wall_max_s)
-		st->wall_max_s = wall_s(now.wall);
+	st_time(st, now);
 	st->n_fail = st->n_pend = 0;
 	st->fails_cut = false;
 	st->n_side = 0;
@@ -107,7 +103,7 @@ void judge_add_peer(struct pol_state *st, size_t m, enum dir dir,
 	enum reason why;
 	int p;
 
-	if (other < 0 || (size_t)other == m)
+	if (other < 0 || (size_t)other == m || st->one_sided)
 		return;
 	p = party_find(st->s, (size_t)other, &self, false, &why);
 	judge_add_side(st, (size_t)other, dir == DIR_OUT ? DIR_IN : DIR_OUT, p);
@@ -267,7 +263,7 @@ static bool stages_1_to_4(struct pol_state *st, const struct pol_msg *m,
 		judge_fail_now(st, REASON_SPOOFED_SOURCE);
 		return false;
 	}
-	if (st->n_undo > UNDO_MAX - UNDO_SPARE || m->n_leaves > LIMIT_LEAVES) {
+	if (st->live->n_undo > UNDO_MAX - UNDO_SPARE || m->n_leaves > LIMIT_LEAVES) {
 		judge_add_side(st, m->machine, m->dir, -1);
 		judge_fail_now(st, REASON_RESOURCE);
 		return false;
@@ -286,8 +282,8 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	       struct pol_decision *d)
 {
 	const struct obs *leaves = m->leaves;
-	uint32_t n = m->n_leaves, mark = st->n_undo;
-	uint64_t id = st->next_id++;
+	uint32_t n = m->n_leaves, mark = st->live->n_undo;
+	uint64_t id = st->live->next_id++;
 
 	judge_begin(st, m->now, d);
 	/* A message that is its own only observation. */

@@ -31,7 +31,7 @@ static uint64_t hash_of(const struct pol_state *st, const struct lay_limit *l,
 
 	if (l->distinct == 0xffff) {
 		key.value = (uint64_t)(party + 1);
-		return siphash24(&st->key, span_of(&key, sizeof(key)));
+		return siphash24(&st->mem.head->key, span_of(&key, sizeof(key)));
 	}
 	if (!obs_has(o, (enum field)l->distinct) && carrier)
 		from = carrier;
@@ -39,11 +39,11 @@ static uint64_t hash_of(const struct pol_state *st, const struct lay_limit *l,
 	case FIELD_SPAN:
 	case FIELD_TEXT:
 	case FIELD_OID:
-		return siphash24(&st->key,
+		return siphash24(&st->mem.head->key,
 				 obs_get_span(from, (enum field)l->distinct));
 	default:
 		key.value = obs_get(from, (enum field)l->distinct, 0);
-		return siphash24(&st->key, span_of(&key, sizeof(key)));
+		return siphash24(&st->mem.head->key, span_of(&key, sizeof(key)));
 	}
 }
 
@@ -126,7 +126,7 @@ void look_charge(struct pol_state *st)
 	for (uint32_t i = 0; i < st->n_pend; i++) {
 		struct pending *p = &st->pend[i];
 		const struct set_limit *sl = &st->s->limit[p->limit];
-		uint32_t mark = st->n_undo;
+		uint32_t mark = st->live->n_undo;
 		struct fail f;
 		int64_t wait = -1;
 		bool room;

@@ -2,30 +2,19 @@
 /*
  * All that changes while policies are in force, allocated at activation: one
  * array of words, so that a transaction is undone by putting words back.
+ *
+ * The words may outlive the process that writes them, which may be killed
+ * between any two stores. So the order of stores is kept: whoever comes after
+ * finds either the old value, or the new one with its old one in the log.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "policy-lang/eval/internal.h"
 
-static uint32_t lay_out(struct pol_state *st)
-{
-	const struct pol_set *s = st->s;
-	uint32_t at = s->counter_words;
-
-	for (size_t i = 0; i < s->n_m; i++) {
-		const struct pol_image *v = s->m[i].vendor;
-
-		st->states[i] = at;
-		at += v ? v->n_STAT * (s->m[i].n_party + 1) : 0;
-		st->builtin[i] = at;
-		at += BUILTIN_COUNT;
-		st->answers[i] = at;
-		at += ANSWERS * AN_WORDS;
-		st->flows[i] = at;
-		at += s->has_flow_states ? FLOW_STATES * FS_WORDS : 0;
-	}
-	return at;
-}
+/* The compiler keeps stores in order; what a processor has begun, a process
+ * that is killed has done. */
+#define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
 
 static int consent_of(struct pol_state *st, size_t m, struct span rule,
 		      bool granted)
@@ -61,29 +50,37 @@ static void customer_answers(struct pol_state *st)
 	}
 }
 
-int pol_state_new(struct pol_state **out, const struct pol_set *s,
-		  struct err *e)
+struct pol_state *st_handle(const struct pol_set *s)
 {
 	struct pol_state *st = calloc(1, sizeof(*st));
 
-	*out = NULL;
 	if (!st)
-		return err_set(e, E_NOMEM, 0, "out of memory");
+		return NULL;
 	st->s = s;
 	st->spread = true;
 	st->clock_forced = -1;
-	st->next_id = 1;
-	memcpy(&st->key, s->digest, sizeof(st->key));
-	st->n_w = lay_out(st);
-	st->w = calloc(st->n_w + 1, sizeof(*st->w));
-	st->undo = calloc(UNDO_MAX, sizeof(*st->undo));
-	st->size = sizeof(*st) + (st->n_w + 1) * sizeof(*st->w) +
-		   UNDO_MAX * sizeof(*st->undo);
-	if (!st->w || !st->undo) {
-		pol_state_free(st);
+	st->size = sizeof(*st) + pol_state_octets(s);
+	customer_answers(st);
+	return st;
+}
+
+int pol_state_new(struct pol_state **out, const struct pol_set *s,
+		  struct err *e)
+{
+	static const uint8_t boot[16];
+	struct pol_state *st = st_handle(s);
+	void *block = calloc(1, pol_state_octets(s));
+
+	*out = NULL;
+	if (!st || !block) {
+		free(st);
+		free(block);
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
-	customer_answers(st);
+	mem_make(st, block, boot, 0);
+	mem_close_head(st->mem.head);
+	st->own = block;
+	st->fresh = true;
 	*out = st;
 	return 0;
 }
@@ -92,8 +89,7 @@ void pol_state_free(struct pol_state *st)
 {
 	if (!st)
 		return;
-	free(st->w);
-	free(st->undo);
+	free(st->own);
 	free(st);
 }
 
@@ -109,43 +105,92 @@ void pol_state_spread(struct pol_state *st, bool on)
 
 void pol_state_key(struct pol_state *st, const struct sipkey *key)
 {
-	st->key = *key;
+	st->mem.head->key = *key;
+	mem_close_head(st->mem.head);
+}
+
+void pol_state_one_sided(struct pol_state *st, bool on)
+{
+	st->one_sided = on;
+}
+
+/* --- time ---------------------------------------------------------------- */
+
+void st_time(struct pol_state *st, struct now now)
+{
+	struct mem_live *live = st->live;
+
+	st->now = now;
+	st->now.mono.ns += st->mem.head->offset;
+	st->trusted =
+		st->clock_forced < 0 ? now.wall.trusted : st->clock_forced > 0;
+	if (live->sealed)
+		live->sealed = 0;
+	if (st->trusted && wall_s(now.wall) > live->wall_max_s)
+		live->wall_max_s = wall_s(now.wall);
+	/* The times of words are never later than this one. */
+	if (st->now.mono.ns > live->time)
+		live->time = st->now.mono.ns;
+	live->wall_us = now.wall.us;
+	live->trusted = st->trusted;
+	IN_ORDER();
+}
+
+uint64_t st_until(const struct pol_state *st, struct now now, int64_t ns)
+{
+	return (uint64_t)(now.mono.ns + st->mem.head->offset + ns);
 }
 
 /* --- the transaction ----------------------------------------------------- */
 
 void st_put(struct pol_state *st, uint32_t at, uint64_t v)
 {
+	struct mem_live *live = st->live;
+
 	if (st->w[at] == v)
 		return;
 	/* pol_judge refuses before the log could overflow. */
-	if (st->n_undo < UNDO_MAX)
-		st->undo[st->n_undo++] = (struct undo){at, st->w[at]};
+	if (live->n_undo < UNDO_MAX) {
+		st->undo[live->n_undo] = (struct undo){at, 0, st->w[at]};
+		IN_ORDER();
+		live->n_undo++;
+		IN_ORDER();
+	}
 	st->w[at] = v;
+	IN_ORDER();
 }
 
 /* Also what an abort would put back becomes v: a refusal is a fact that the
  * fate of other messages does not change. */
 void st_put_final(struct pol_state *st, uint32_t at, uint64_t v)
 {
-	for (uint32_t i = 0; i < st->n_undo; i++) {
+	for (uint32_t i = 0; i < st->live->n_undo; i++) {
 		if (st->undo[i].at == at)
 			st->undo[i].was = v;
 	}
 	st->w[at] = v;
+	IN_ORDER();
 }
 
 void st_undo(struct pol_state *st, uint32_t mark)
 {
-	while (st->n_undo > mark) {
-		st->n_undo--;
-		st->w[st->undo[st->n_undo].at] = st->undo[st->n_undo].was;
+	struct mem_live *live = st->live;
+
+	while (live->n_undo > mark) {
+		const struct undo *u = &st->undo[live->n_undo - 1];
+
+		st->w[u->at] = u->was;
+		IN_ORDER();
+		live->n_undo--;
+		IN_ORDER();
 	}
 }
 
 void pol_commit(struct pol_state *st)
 {
-	st->n_undo = 0;
+	IN_ORDER();
+	st->live->n_undo = 0;
+	IN_ORDER();
 }
 
 void pol_abort(struct pol_state *st)
@@ -279,7 +324,7 @@ static int set_builtin(struct pol_state *st, size_t m, struct span name,
 			st->clock_forced = on;
 		else
 			st->w[st->builtin[m] + (uint32_t)b] =
-				on ? (uint64_t)(now.mono.ns + ns) : 0;
+				on ? st_until(st, now, ns) : 0;
 		return 0;
 	}
 	return E_NOTFOUND;
@@ -319,7 +364,7 @@ int pol_state_set(struct pol_state *st, size_t machine, struct span name,
 		    (s->scope == SCOPE_PARTY && p < 0))
 			return E_UNSUPPORTED; /* of which connection, party? */
 		st->w[state_word(st, machine, p, i)] =
-			on ? (uint64_t)(now.mono.ns + s->expires) : 0;
+			on ? st_until(st, now, s->expires) : 0;
 		return 0;
 	}
 	return E_NOTFOUND;

@@ -153,7 +153,7 @@ static void charge_refusal(struct pol_state *st, unsigned side, enum layer l,
 	const struct side *sd = &st->side[side];
 	uint32_t at = set_first_limit(st->s, sd->m, l) + limit;
 	const struct lay_limit *lim = st->s->limit[at].l;
-	uint32_t mark = st->n_undo, w;
+	uint32_t mark = st->live->n_undo, w;
 	int64_t wait;
 
 	if (lim->thing != THING_REFUSALS || lim->kind == LIMIT_SPACING ||
@@ -165,7 +165,7 @@ static void charge_refusal(struct pol_state *st, unsigned side, enum layer l,
 		st_quarantine(st, sd->m, lim->action_ns);
 	/* For good: nothing else writes these words, so they are only taken
 	 * out of the log. */
-	st->n_undo = mark;
+	st->live->n_undo = mark;
 }
 
 static void refusal_limits(struct pol_state *st, const struct pol_msg *m)

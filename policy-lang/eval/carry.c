@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one set has counted, handed to the next. Limits, parties, rules and
+ * states are found again by the hashes of their names that the block keeps,
+ * so the old set itself need not be there any more.
+ */
+#include <stdlib.h>
+
+#include "policy-lang/eval/internal.h"
+
+/* Counters compared for limits that are new; then they start used up. */
+#define STEPS_MAX (UINT32_C(1) << 24)
+
+struct carry {
+	struct pol_state *to;
+	struct pol_state *view; /* the old words, read with the clock of now */
+	const struct mem *from;
+	uint32_t machine[POL_MAX_MACHINES]; /* of the old set, or LAY_NONE */
+	uint32_t steps;
+	bool connections;
+};
+
+static uint32_t find_name(const struct mem *m, uint32_t first, uint32_t n,
+			  uint64_t name)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (m->names[first + i] == name)
+			return i;
+	}
+	return LAY_NONE;
+}
+
+/* Party p of machine m of the new set, in the old one. */
+static uint32_t old_party(const struct carry *c, uint32_t m, uint32_t p)
+{
+	const struct mem_machine *new = &c->to->mem.m[m], *old;
+
+	if (c->machine[m] == LAY_NONE || p > new->n_party)
+		return LAY_NONE;
+	old = &c->from->m[c->machine[m]];
+	return find_name(c->from, old->party, old->n_party + 1,
+			 c->to->mem.names[new->party + p]);
+}
+
+/* --- the same counter ------------------------------------------------------ */
+
+/* Indices of one counter of a limit: machine, party or group, measurement. */
+struct place {
+	uint32_t vm, party, meas;
+};
+
+static uint64_t *counter(const struct mem *m, const struct mem_limit *l,
+			 struct place p)
+{
+	uint64_t i = p.vm;
+
+	i = i * l->parties + p.party;
+	i = i * (l->by_meas ? MEAS_COUNT : 1) + p.meas;
+	return m->w + l->base + i * l->words;
+}
+
+/* False: the old set had no such counter. */
+static bool same_place(const struct carry *c, const struct mem_limit *new,
+		       const struct mem_limit *old, struct place p,
+		       struct place *out)
+{
+	uint32_t m = new->by_vm ? p.vm : new->machine;
+
+	*out = p;
+	if (new->by_vm) {
+		out->vm = c->machine[p.vm];
+		if (out->vm == LAY_NONE)
+			return false;
+	}
+	if (new->by_group) {
+		out->party = find_name(c->from, 0, c->from->head->n_group,
+				       c->to->mem.names[p.party]);
+	} else if (new->by_party) {
+		if (m == LAY_NONE)
+			return false;
+		out->party = old_party(c, m, p.party);
+	}
+	return out->party < old->parties;
+}
+
+static const struct mem_limit *find_limit(const struct mem *m,
+					  const struct mem_limit *l)
+{
+	const struct mem_limit *like = NULL;
+
+	for (uint32_t i = 0; i < m->head->n_limit; i++) {
+		if (m->limit[i].id == l->id)
+			return &m->limit[i];
+		if (m->limit[i].like == l->like)
+			like = &m->limit[i];
+	}
+	return like;
+}
+
+/* Hashes may collide and blocks may lie: what is moved has one form. */
+static bool same_form(const struct mem_limit *a, const struct mem_limit *b)
+{
+	return a->l.kind == b->l.kind && a->l.window == b->l.window &&
+	       a->l.thing == b->l.thing &&
+	       a->l.window_ns == b->l.window_ns && a->by_vm == b->by_vm &&
+	       a->by_party == b->by_party && a->by_meas == b->by_meas &&
+	       a->by_group == b->by_group;
+}
+
+/* --- a counter that is new ------------------------------------------------- */
+
+static bool of_a_kind(const struct lay_limit *a, const struct lay_limit *b)
+{
+	if (a->kind == LIMIT_DISTINCT || b->kind == LIMIT_DISTINCT)
+		return a->kind == b->kind && a->distinct == b->distinct;
+	if (a->kind == LIMIT_CONCURRENT || b->kind == LIMIT_CONCURRENT)
+		return a->kind == b->kind;
+	return a->thing == b->thing || a->kind == LIMIT_SPACING ||
+	       b->kind == LIMIT_SPACING;
+}
+
+static uint64_t window_ns(const struct lay_limit *l)
+{
+	static const uint64_t day[] = {
+		[WINDOW_DAY] = 1,      [WINDOW_WEEK] = 7, [WINDOW_MONTH] = 31,
+		[WINDOW_BILLING] = 31, [WINDOW_YEAR] = 366};
+
+	if (l->window == WINDOW_HOUR)
+		return 3600 * (uint64_t)NS_PER_S;
+	if (l->window == WINDOW_NONE || l->window == WINDOW_SLIDING)
+		return l->window_ns > 0 ? (uint64_t)l->window_ns : 1;
+	return day[l->window] * 86400 * (uint64_t)NS_PER_S;
+}
+
+static bool touched(const uint64_t *w, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (w[i])
+			return true;
+	}
+	return false;
+}
+
+/* At most so much of it can have been used in the window of the new limit. */
+static uint64_t used_at_most(const struct carry *c, const struct lay_limit *new,
+			     const struct mem_limit *old, const uint64_t *w)
+{
+	uint64_t of, used, times;
+	int64_t wait;
+
+	if (!touched(w, old->words))
+		return 0;
+	used = limit_now(c->view, &old->l, (uint32_t)(w - c->from->w), &of,
+			 &wait);
+	if (old->l.kind == LIMIT_SPACING)
+		of = 1;
+	if (window_ns(new) <= window_ns(&old->l))
+		return used;
+	times = window_ns(new) / window_ns(&old->l) + 1;
+	return of > (UINT64_MAX - used) / times ? UINT64_MAX
+						: used + of * times;
+}
+
+/* Does it count anything that place p of the new limit counts? */
+static bool overlaps(const struct carry *c, const struct mem_limit *new,
+		     struct place p, const struct mem_limit *old,
+		     struct place q)
+{
+	uint32_t m = new->by_vm ? p.vm : new->machine;
+	uint32_t om = old->by_vm ? q.vm : old->machine;
+
+	if (m != LAY_NONE && om != LAY_NONE && c->machine[m] != om)
+		return false;
+	if (new->by_meas && old->by_meas && p.meas != q.meas)
+		return false;
+	if (!new->by_party || !old->by_party)
+		return true;
+	if (new->by_group != old->by_group)
+		return true; /* who is in a group is not kept */
+	if (new->by_group)
+		return c->to->mem.names[p.party] ==
+		       c->from->names[q.party];
+	return m == LAY_NONE || old_party(c, m, p.party) == q.party;
+}
+
+/* How full the new counter w at place p has to start. */
+static uint64_t fullest(struct carry *c, const struct mem_limit *new,
+			struct place p, uint64_t *w)
+{
+	const struct mem_head *h = c->from->head;
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; i < h->n_limit; i++) {
+		const struct mem_limit *old = &c->from->limit[i];
+		uint32_t meas = old->by_meas ? MEAS_COUNT : 1;
+		uint64_t n = mem_limit_count(h, old);
+
+		if (!of_a_kind(&new->l, &old->l))
+			continue;
+		for (uint64_t k = 0; k < n; k++) {
+			struct place q = {
+				.vm = (uint32_t)(k / meas / old->parties),
+				.party = (uint32_t)(k / meas % old->parties),
+				.meas = (uint32_t)(k % meas)};
+			uint64_t used;
+
+			if (++c->steps > STEPS_MAX)
+				return UINT64_MAX;
+			if (!overlaps(c, new, p, old, q))
+				continue;
+			if (new->l.kind == LIMIT_CONCURRENT) {
+				if (c->connections)
+					limit_join(&new->l, w, &old->l,
+						   counter(c->from, old, q));
+				continue;
+			}
+			used = used_at_most(c, &new->l, old,
+					    counter(c->from, old, q));
+			most = used > most ? used : most;
+		}
+	}
+	return most;
+}
+
+/* --- limits ---------------------------------------------------------------- */
+
+static void carry_counter(struct carry *c, const struct mem_limit *new,
+			  const struct mem_limit *old, struct place p)
+{
+	uint64_t *w = counter(&c->to->mem, new, p), used;
+	struct place q;
+
+	if (old && same_place(c, new, old, p, &q)) {
+		limit_move(c->view, &new->l, w, &old->l,
+			   counter(c->from, old, q));
+		if (!c->connections)
+			limit_mend(&new->l, w);
+		return;
+	}
+	used = fullest(c, new, p, w);
+	if (used)
+		limit_fill(c->view, &new->l, w, used);
+}
+
+static void carry_limit(struct carry *c, const struct mem_limit *new)
+{
+	const struct mem_limit *old = find_limit(c->from, new);
+	uint32_t meas = new->by_meas ? MEAS_COUNT : 1;
+	uint64_t n = mem_limit_count(c->to->mem.head, new);
+
+	if (old && !same_form(new, old))
+		old = NULL;
+	for (uint64_t k = 0; k < n; k++)
+		carry_counter(c, new, old,
+			      (struct place){
+				      (uint32_t)(k / meas / new->parties),
+				      (uint32_t)(k / meas % new->parties),
+				      (uint32_t)(k % meas)});
+}
+
+/* --- states and requests --------------------------------------------------- */
+
+static void carry_states(struct carry *c, const struct mem_machine *new,
+			 const struct mem_machine *old, uint32_t m)
+{
+	uint64_t *w = c->to->w + new->states;
+
+	for (uint32_t k = 0; k < new->n_state; k++) {
+		uint32_t was = find_name(c->from, old->state, old->n_state,
+					 c->to->mem.names[new->state + k]);
+
+		for (uint32_t p = 0; p <= new->n_party; p++, w++) {
+			uint32_t q = old_party(c, m, p);
+			bool vm = c->to->s->m[m].vendor->STAT[k].scope ==
+				  SCOPE_VM;
+
+			if (vm && p == 0) /* the machine's: in the first place */
+				q = 0;
+			if (was == LAY_NONE || q > old->n_party)
+				continue;
+			*w = c->from->w[old->states +
+					was * (old->n_party + 1) + q];
+		}
+	}
+}
+
+static void carry_answers(struct carry *c, const struct mem_machine *new,
+			  const struct mem_machine *old)
+{
+	uint64_t *to = c->to->w + new->answers;
+	const uint64_t *from = c->from->w + old->answers;
+
+	for (uint32_t i = 0; i < ANSWERS;
+	     i++, to += AN_WORDS, from += AN_WORDS) {
+		uint32_t p = answer_party(from), rule = LAY_NONE;
+
+		to[AN_ID] = 0;
+		if (from[AN_ID] == 0 || p >= old->n_party ||
+		    from[AN_RULE] >= old->n_rule)
+			continue;
+		p = find_name(&c->to->mem, new->party, new->n_party,
+			      c->from->names[old->party + p]);
+		rule = find_name(&c->to->mem, new->rule, new->n_rule,
+				 c->from->names[old->rule + from[AN_RULE]]);
+		if (p != LAY_NONE && rule != LAY_NONE)
+			answer_move(to, from, p, rule);
+	}
+}
+
+static void carry_flows(struct carry *c, const struct mem_machine *new,
+			const struct mem_machine *old)
+{
+	uint64_t *to = c->to->w + new->flows;
+	const uint64_t *from = c->from->w + old->flows;
+
+	for (uint32_t i = 0; i < FLOW_STATES;
+	     i++, to += FS_WORDS, from += FS_WORDS) {
+		uint32_t k = LAY_NONE;
+
+		if (from[FS_STATE] >= 1 && from[FS_STATE] <= old->n_state)
+			k = find_name(&c->to->mem, new->state, new->n_state,
+				      c->from->names[old->state +
+						     from[FS_STATE] - 1]);
+		if (k == LAY_NONE)
+			continue;
+		memcpy(to, from, FS_WORDS * sizeof(*to));
+		to[FS_STATE] = k + 1;
+	}
+}
+
+static void carry_machine(struct carry *c, uint32_t m)
+{
+	const struct mem_machine *new = &c->to->mem.m[m], *old;
+
+	if (c->machine[m] == LAY_NONE)
+		return;
+	old = &c->from->m[c->machine[m]];
+	memcpy(c->to->w + new->builtin, c->from->w + old->builtin,
+	       BUILTIN_COUNT * sizeof(uint64_t));
+	carry_states(c, new, old, m);
+	carry_answers(c, new, old);
+	if (c->connections && c->to->s->has_flow_states &&
+	    c->from->head->n_w - old->flows >= FLOW_STATES * FS_WORDS)
+		carry_flows(c, new, old);
+}
+
+void carry_all(struct pol_state *to, const struct mem *from, bool connections)
+{
+	struct carry c = {.to = to, .from = from, .connections = connections};
+	struct pol_state *view = st_handle(to->s);
+	const struct mem *m = &to->mem;
+
+	for (uint32_t i = 0; i < m->head->n_m; i++) {
+		c.machine[i] = LAY_NONE;
+		for (uint32_t k = 0; k < from->head->n_m; k++) {
+			if (from->m[k].name == m->m[i].name)
+				c.machine[i] = k;
+		}
+	}
+	to->live->wall_max_s = from->live->wall_max_s;
+	to->live->next_id = from->live->next_id;
+	m->head->key = from->head->key;
+	if (view) {
+		view->w = from->w;
+		view->now = to->now;
+		view->trusted = to->trusted;
+	}
+	c.view = view;
+	for (uint32_t i = 0; i < m->head->n_limit; i++) {
+		uint64_t n = mem_limit_count(m->head, &m->limit[i]);
+
+		if (view)
+			carry_limit(&c, &m->limit[i]);
+		for (uint64_t k = 0; !view && k < n; k++)
+			limit_fill(to, &m->limit[i].l,
+				   m->w + m->limit[i].base +
+					   k * m->limit[i].words,
+				   UINT64_MAX);
+	}
+	for (uint32_t i = 0; i < m->head->n_m; i++)
+		carry_machine(&c, i);
+	free(view);
+}
+
+void pol_state_carry(struct pol_state *to, const struct pol_state *from,
+		     struct now now)
+{
+	to->clock_forced = from->clock_forced;
+	to->spread = from->spread;
+	to->one_sided = from->one_sided;
+	/* Until all is there, a block that was empty does not say it is whole. */
+	if (to->fresh)
+		mem_open_head(to->mem.head);
+	to->mem.head->offset = from->mem.head->offset;
+	st_time(to, now);
+	carry_all(to, &from->mem, true);
+	mem_close_head(to->mem.head);
+	to->fresh = false;
+}

@@ -1,0 +1,719 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The block of memory of a state: what is where, and opening one that others
+ * have written. Whoever wrote it may have been killed at any store, may have
+ * served another set, or may have been taken over; so nothing in it is used
+ * before it was compared with what could have been written.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/crc32c.h"
+#include "policy-lang/eval/internal.h"
+
+#define MADE   UINT64_C(0x31305453474d4c50) /* version 1 */
+#define BORN   UINT64_C(0x30305453474d4c50) /* zeroed and being made */
+#define BUSY   UINT64_C(0x58585453474d4c50) /* being made over */
+#define SEALED 0x5ea1ed00u
+
+#define IN_ORDER() atomic_signal_fence(memory_order_seq_cst)
+
+#define TIME_TOP (INT64_C(1) << 61) /* of the clock of words, ns */
+#define WALL_TOP (INT64_C(1) << 58) /* us */
+
+/* --- names ---------------------------------------------------------------- */
+
+uint64_t mem_name(uint64_t seed, struct span s)
+{
+	struct sipkey key = {0x6d65746572676174 ^ seed, 0x6e616d65732d3031};
+	uint64_t h = siphash24(&key, s);
+
+	return h ? h : 1; /* 0 is nobody */
+}
+
+static uint64_t mem_number(uint64_t seed, uint64_t v)
+{
+	return mem_name(seed, span_of(&v, sizeof(v)));
+}
+
+/* --- sizes and places ------------------------------------------------------ */
+
+static uint32_t lay_machine(const struct pol_set *s, size_t i,
+			    struct mem_machine *m, uint32_t at)
+{
+	const struct machine *mc = &s->m[i];
+
+	*m = (struct mem_machine){
+		.n_party = mc->n_party,
+		.n_rule = mc->vendor ? mc->vendor->n_RULE : 0,
+		.n_state = mc->vendor ? mc->vendor->n_STAT : 0};
+	m->states = at;
+	at += m->n_state * (m->n_party + 1);
+	m->builtin = at;
+	at += BUILTIN_COUNT;
+	m->answers = at;
+	at += ANSWERS * AN_WORDS;
+	m->flows = at;
+	at += s->has_flow_states ? FLOW_STATES * FS_WORDS : 0;
+	return at;
+}
+
+void mem_counts(const struct pol_set *s, struct mem_head *h)
+{
+	uint32_t at = s->counter_words, names = s->n_group;
+	struct mem_machine m;
+
+	for (size_t i = 0; i < s->n_m; i++) {
+		at = lay_machine(s, i, &m, at);
+		names += 2 * (m.n_party + 1) + m.n_rule + m.n_state;
+	}
+	h->n_w = at;
+	h->n_counter_words = s->counter_words;
+	h->n_limit = s->n_limit;
+	h->n_m = (uint32_t)s->n_m;
+	h->n_names = names;
+	h->n_group = s->n_group;
+	h->max_party = s->max_party;
+}
+
+size_t mem_octets(const struct mem_head *h)
+{
+	return sizeof(struct mem_head) + sizeof(struct mem_live) +
+	       (h->n_w + (size_t)1) * sizeof(uint64_t) +
+	       UNDO_MAX * sizeof(struct undo) +
+	       h->n_limit * sizeof(struct mem_limit) +
+	       h->n_m * sizeof(struct mem_machine) +
+	       h->n_names * sizeof(uint64_t);
+}
+
+size_t pol_state_octets(const struct pol_set *s)
+{
+	struct mem_head h;
+
+	mem_counts(s, &h);
+	return mem_octets(&h);
+}
+
+void mem_place(struct mem *m, void *block, const struct mem_head *counts)
+{
+	m->head = block;
+	m->live = (struct mem_live *)(m->head + 1);
+	m->w = (uint64_t *)(m->live + 1);
+	m->undo = (struct undo *)(m->w + counts->n_w + 1);
+	m->limit = (struct mem_limit *)(m->undo + UNDO_MAX);
+	m->m = (struct mem_machine *)(m->limit + counts->n_limit);
+	m->names = (uint64_t *)(m->m + counts->n_m);
+}
+
+/* --- tables ---------------------------------------------------------------- */
+
+static void table_limit(const struct pol_set *s, uint32_t i, struct mem_limit *o)
+{
+	const struct set_limit *l = &s->limit[i];
+	uint64_t h = mem_number(1, l->layer);
+
+	*o = (struct mem_limit){.l = *l->l,
+				.base = l->base,
+				.words = l->words,
+				.parties = l->parties,
+				.machine = LAY_NONE,
+				.by_vm = l->by_vm,
+				.by_party = l->by_party,
+				.by_meas = l->by_meas,
+				.by_group = l->by_group,
+				.layer = l->layer};
+	o->l.text = o->l.id = o->l.rule = 0;
+	for (size_t m = 0; l->layer == LAYER_VENDOR && m < s->n_m; m++) {
+		if (s->m[m].vendor == l->im)
+			o->machine = (uint32_t)m;
+	}
+	if (o->machine != LAY_NONE)
+		h = mem_name(h, s->m[o->machine].pub.name);
+	h = mem_name(h, pol_image_id(l->im));
+	h = mem_number(h, l->l->rule == LAY_NONE ? 0xff
+				: l->im->RULE[l->l->rule].kind);
+	h = mem_name(h, img_str(l->im, l->l->id));
+	h = mem_number(h, (uint64_t)l->by_vm << 3 | (uint64_t)l->by_party << 2 |
+				  (uint64_t)l->by_meas << 1 | l->by_group);
+	h = mem_number(h, (uint64_t)l->l->kind << 32 |
+				  (uint64_t)l->l->thing << 24 |
+				  (uint64_t)l->l->window << 16 |
+				  l->l->distinct);
+	h = mem_number(h, (uint64_t)l->l->window_ns);
+	o->like = h;
+	h = mem_number(h, l->l->n);
+	o->id = mem_number(h, l->l->burst);
+}
+
+/* Whom a counter of one operator's parties counts. */
+static uint64_t group_name(const struct pol_set *s, uint32_t group)
+{
+	for (size_t i = 0; i < s->n_m; i++) {
+		const struct machine *m = &s->m[i];
+
+		for (uint32_t p = 0; p < m->n_party; p++) {
+			const struct lay_party *q = &m->vendor->PRTY[p];
+			struct span op = img_str(m->vendor, q->operator_);
+
+			if (m->group[p] != group)
+				continue;
+			if (op.n)
+				return mem_name(2, op);
+			return mem_name(mem_name(3, m->pub.name),
+					img_str(m->vendor, q->id));
+		}
+	}
+	return 1; /* the unknown */
+}
+
+static uint32_t table_machine(const struct pol_set *s, size_t i,
+			      struct mem_machine *m, uint64_t *names,
+			      uint32_t at)
+{
+	const struct machine *mc = &s->m[i];
+	const struct pol_image *v = mc->vendor;
+	uint64_t policy = mem_name(4, mc->pub.policy);
+
+	m->name = mem_name(5, mc->pub.name);
+	m->party = at;
+	for (uint32_t p = 0; p < m->n_party; p++)
+		names[at++] = mem_name(6, img_str(v, v->PRTY[p].id));
+	names[at++] = 1; /* the unknown */
+	m->group = at;
+	for (uint32_t p = 0; p <= m->n_party; p++)
+		names[at++] = mc->group[p];
+	m->rule = at;
+	for (uint32_t r = 0; r < m->n_rule; r++)
+		names[at++] = mem_name(policy ^ v->RULE[r].kind,
+				       img_str(v, v->RULE[r].id));
+	m->state = at;
+	for (uint32_t k = 0; k < m->n_state; k++) {
+		uint64_t h = mem_name(policy, img_str(v, v->STAT[k].id));
+
+		h = mem_number(h, v->STAT[k].scope);
+		names[at++] = mem_number(h, (uint64_t)v->STAT[k].expires);
+	}
+	return at;
+}
+
+void mem_tables(const struct pol_set *s, struct mem *m)
+{
+	uint32_t at = s->counter_words, name = s->n_group;
+
+	for (uint32_t i = 0; i < s->n_limit; i++)
+		table_limit(s, i, &m->limit[i]);
+	for (uint32_t g = 0; g < s->n_group; g++)
+		m->names[g] = group_name(s, g);
+	for (size_t i = 0; i < s->n_m; i++) {
+		at = lay_machine(s, i, &m->m[i], at);
+		name = table_machine(s, i, &m->m[i], m->names, name);
+	}
+}
+
+/* --- making ---------------------------------------------------------------- */
+
+static uint32_t head_crc(const struct mem_head *h)
+{
+	struct mem_head c = *h;
+
+	c.crc = 0;
+	c.magic = MADE;
+	return crc32c(0, span_of(&c, sizeof(c)));
+}
+
+void mem_open_head(struct mem_head *h)
+{
+	h->magic = BUSY;
+	IN_ORDER();
+}
+
+/* From here on the block says that it is whole. */
+void mem_close_head(struct mem_head *h)
+{
+	IN_ORDER();
+	h->crc = head_crc(h);
+	IN_ORDER();
+	h->magic = MADE;
+	IN_ORDER();
+}
+
+void mem_use(struct pol_state *st, void *block)
+{
+	const struct mem_machine *m;
+	struct mem_head h;
+
+	mem_counts(st->s, &h);
+	mem_place(&st->mem, block, &h);
+	st->w = st->mem.w;
+	st->n_w = h.n_w;
+	st->live = st->mem.live;
+	st->undo = st->mem.undo;
+	for (uint32_t i = 0; i < h.n_m; i++) {
+		struct mem_machine places;
+
+		m = &places;
+		lay_machine(st->s, i, &places,
+			    i ? st->flows[i - 1] +
+					(st->s->has_flow_states
+						 ? FLOW_STATES * FS_WORDS
+						 : 0)
+			      : st->s->counter_words);
+		st->states[i] = m->states;
+		st->builtin[i] = m->builtin;
+		st->answers[i] = m->answers;
+		st->flows[i] = m->flows;
+	}
+}
+
+/* All but the words, which are zero, and what mem_close_head writes. */
+void mem_make(struct pol_state *st, void *block, const uint8_t boot[16],
+	      int64_t offset)
+{
+	struct mem_head *h;
+
+	mem_use(st, block);
+	h = st->mem.head;
+	mem_counts(st->s, h);
+	h->octets = mem_octets(h);
+	memcpy(h->digest, st->s->digest, sizeof(h->digest));
+	memcpy(h->boot, boot, sizeof(h->boot));
+	memcpy(&h->key, st->s->digest, sizeof(h->key));
+	h->offset = offset;
+	mem_tables(st->s, &st->mem);
+	st->live->next_id = 1;
+}
+
+/* --- checking -------------------------------------------------------------- */
+
+static bool all_zero(const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	return n == 0 || (b[0] == 0 && memcmp(b, b + 1, n - 1) == 0);
+}
+
+/* Nothing was counted here yet: zeroed, or its first opener was killed before
+ * it was done, when there are only tables. */
+static bool unused(const struct mem *m, const struct mem_head *counts)
+{
+	const struct mem_head *h = m->head;
+
+	return ((h->magic == 0 && all_zero(h, sizeof(*h))) ||
+		h->magic == BORN) &&
+	       m->live->time == 0 && m->live->n_undo == 0 &&
+	       m->live->next_id <= 1 &&
+	       all_zero(m->w, counts->n_w * sizeof(*m->w));
+}
+
+static bool head_sane(const struct mem_head *h, size_t octets)
+{
+	return h->magic == MADE && h->crc == head_crc(h) &&
+	       h->octets <= octets && h->octets == mem_octets(h) &&
+	       h->n_m <= POL_MAX_MACHINES &&
+	       h->n_counter_words <= h->n_w &&
+	       h->offset > -TIME_TOP && h->offset < TIME_TOP;
+}
+
+static bool live_sane(const struct mem_live *l)
+{
+	return l->time >= 0 && l->time < TIME_TOP && l->wall_us > -WALL_TOP &&
+	       l->wall_us < WALL_TOP && l->wall_max_s >= 0 &&
+	       l->wall_max_s < WALL_TOP / US_PER_S && l->next_id > 0 &&
+	       l->next_id < UINT64_MAX / 2 && l->n_undo <= UNDO_MAX;
+}
+
+static bool rows(uint64_t first, uint64_t n, uint64_t all)
+{
+	return first <= all && n <= all - first;
+}
+
+static bool limit_row_sane(const struct mem_head *h, const struct mem_limit *l)
+{
+	if (!limit_sane(&l->l) || l->words != limit_words(&l->l) ||
+	    l->by_vm > 1 || l->by_party > 1 || l->by_meas > 1 ||
+	    l->by_group > 1 || l->layer >= LAYERS)
+		return false;
+	if (l->machine != LAY_NONE && l->machine >= h->n_m)
+		return false;
+	if (l->parties != (!l->by_party ? 1
+			   : l->by_group ? h->n_group
+					 : h->max_party))
+		return false;
+	return rows(l->base, mem_limit_count(h, l) * l->words,
+		    h->n_counter_words);
+}
+
+static bool machine_row_sane(const struct mem_head *h,
+			     const struct mem_machine *m)
+{
+	return m->n_party < h->max_party && m->n_party <= LAY_MAX_PARTIES &&
+	       m->n_rule <= LAY_MAX_RULES && m->n_state <= LAY_MAX_STATES &&
+	       rows(m->party, m->n_party + 1, h->n_names) &&
+	       rows(m->group, m->n_party + 1, h->n_names) &&
+	       rows(m->rule, m->n_rule, h->n_names) &&
+	       rows(m->state, m->n_state, h->n_names) &&
+	       rows(m->states, (uint64_t)m->n_state * (m->n_party + 1),
+		    h->n_w) &&
+	       rows(m->builtin, BUILTIN_COUNT, h->n_w) &&
+	       rows(m->answers, ANSWERS * AN_WORDS, h->n_w) &&
+	       m->flows <= h->n_w;
+}
+
+/* Tables of a set that is not known any more: every place they name lies in
+ * the block. */
+static bool tables_sane(const struct mem *m)
+{
+	const struct mem_head *h = m->head;
+
+	if (h->max_party > LAY_MAX_PARTIES + 1 || h->n_group > h->n_names ||
+	    h->n_limit > (POL_MAX_MACHINES + 2) * LAY_MAX_LIMITS)
+		return false;
+	for (uint32_t i = 0; i < h->n_limit; i++) {
+		if (!limit_row_sane(h, &m->limit[i]))
+			return false;
+	}
+	for (uint32_t i = 0; i < h->n_m; i++) {
+		if (!machine_row_sane(h, &m->m[i]))
+			return false;
+	}
+	return true;
+}
+
+uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l)
+{
+	return (uint64_t)(l->by_vm ? h->n_m : 1) * l->parties *
+	       (l->by_meas ? MEAS_COUNT : 1);
+}
+
+/* Counters hold what can have been counted until now; mended on the way. */
+static bool counters_possible(struct mem *m, int64_t now)
+{
+	for (uint32_t i = 0; i < m->head->n_limit; i++) {
+		const struct mem_limit *l = &m->limit[i];
+		uint64_t n = mem_limit_count(m->head, l);
+
+		for (uint64_t k = 0; k < n; k++) {
+			uint64_t *w = m->w + l->base + k * l->words;
+
+			if (!limit_possible(&l->l, w, now))
+				return false;
+			limit_mend(&l->l, w);
+		}
+	}
+	return true;
+}
+
+/* --- what a killed writer leaves ------------------------------------------- */
+
+/* Counters stay charged. What else a message not released would have given,
+ * a state or an answer to come, is taken back. */
+static bool roll_back(struct mem *m)
+{
+	const struct mem_head *h = m->head;
+
+	for (; m->live->n_undo > 0; m->live->n_undo--) {
+		const struct undo *u = &m->undo[m->live->n_undo - 1];
+
+		if (u->at >= h->n_w)
+			return false;
+		for (uint32_t i = 0; i < h->n_m; i++) {
+			const struct mem_machine *mc = &m->m[i];
+			uint32_t n = mc->n_state * (mc->n_party + 1);
+
+			if (u->at - mc->states < n)
+				m->w[u->at] = u->was;
+			if (u->at - mc->answers < ANSWERS * AN_WORDS)
+				m->w[u->at - (u->at - mc->answers) % AN_WORDS +
+				     AN_ID] = 0;
+		}
+		IN_ORDER();
+	}
+	return true;
+}
+
+static uint32_t flow_words(const struct mem *m, uint32_t i)
+{
+	uint32_t end = i + 1 < m->head->n_m ? m->m[i + 1].states
+					    : m->head->n_w;
+
+	return end > m->m[i].flows ? end - m->m[i].flows : 0;
+}
+
+/* Connections ended with the process that judged them; what was asked without
+ * one may still be answered. States last at most as long as they may. */
+static void drop_connections(struct mem *m, int64_t now)
+{
+	for (uint32_t i = 0; i < m->head->n_m; i++) {
+		const struct mem_machine *mc = &m->m[i];
+		uint64_t *w = m->w + mc->answers;
+
+		for (uint32_t k = 0; k < ANSWERS; k++, w += AN_WORDS) {
+			if (!answer_outlives(w, mc->n_party, now,
+					     m->live->next_id))
+				w[AN_ID] = 0;
+			w[AN_FLOW] = UINT64_MAX; /* nobody's */
+		}
+		memset(m->w + mc->flows, 0,
+		       flow_words(m, i) * sizeof(uint64_t));
+	}
+}
+
+/* Set for longer than they can be: somebody else wrote them. */
+static bool states_possible(const struct mem *m, const struct pol_set *s,
+			    int64_t now)
+{
+	for (uint32_t i = 0; i < m->head->n_m; i++) {
+		const struct mem_machine *mc = &m->m[i];
+		const struct pol_image *v = s->m[i].vendor;
+		const uint64_t *b = m->w + mc->builtin;
+
+		for (uint32_t k = 0; k < mc->n_state * (mc->n_party + 1); k++) {
+			uint32_t state = k / (mc->n_party + 1);
+
+			if (m->w[mc->states + k] >
+			    (uint64_t)(now + v->STAT[state].expires))
+				return false;
+		}
+		if (b[BUILTIN_ATTESTED] >
+			    (uint64_t)(now + s->m[i].attestation_max) ||
+		    b[BUILTIN_QUARANTINED] > (uint64_t)TIME_TOP * 2)
+			return false;
+	}
+	return true;
+}
+
+/* Permissions that last for a time, when how long has passed is not known. */
+static void drop_permissions(struct mem *m, bool states)
+{
+	for (uint32_t i = 0; i < m->head->n_m; i++) {
+		const struct mem_machine *mc = &m->m[i];
+		uint64_t *answer = m->w + mc->answers;
+
+		m->w[mc->builtin + BUILTIN_ATTESTED] = 0;
+		for (uint32_t k = 0; k < ANSWERS; k++)
+			answer[k * AN_WORDS + AN_ID] = 0;
+		if (states)
+			memset(m->w + mc->states, 0,
+			       mc->n_state * (mc->n_party + 1) *
+				       sizeof(uint64_t));
+	}
+}
+
+/* --- time ------------------------------------------------------------------ */
+
+static uint32_t seal_crc(const struct mem *m)
+{
+	struct mem_live l = *m->live;
+	uint32_t crc;
+
+	l.seal_crc = 0;
+	crc = crc32c(m->head->crc, span_of(&l, sizeof(l)));
+	return crc32c(crc, span_of(m->w, m->head->n_w * sizeof(*m->w)));
+}
+
+/* The time of words now; negative: there can be none. */
+static int64_t time_now(struct mem *m, const uint8_t boot[16], struct now now)
+{
+	const struct mem_live *l = m->live;
+	struct mem_head *h = m->head;
+	int64_t t = l->time, passed = 0;
+	bool known = now.wall.trusted && l->trusted;
+
+	if (now.mono.ns < 0 || now.mono.ns >= TIME_TOP)
+		return -1;
+	if (memcmp(h->boot, boot, sizeof(h->boot)) == 0) {
+		t = now.mono.ns + h->offset;
+		return t >= l->time ? t : -1;
+	}
+	/* Pages reach a disk in any order, so after a loss of power only what
+	 * was closed with care is known to be whole. */
+	if (l->sealed != SEALED || l->seal_crc != seal_crc(m))
+		return -1;
+	if (known && now.wall.us > l->wall_us &&
+	    now.wall.us - l->wall_us < TIME_TOP / 1000)
+		passed = (now.wall.us - l->wall_us) * 1000;
+	drop_permissions(m, !known);
+	h->offset = t + passed - now.mono.ns;
+	memcpy(h->boot, boot, sizeof(h->boot));
+	mem_close_head(h);
+	return t + passed;
+}
+
+void pol_state_seal(struct pol_state *st)
+{
+	st->live->sealed = SEALED;
+	st->live->seal_crc = seal_crc(&st->mem);
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+/* A quarantine may have been in force: then for as long as one can be. */
+static void exhaust_machine(struct pol_state *st, size_t m)
+{
+	int64_t ns = 0;
+
+	for (int l = 0; l < LAYERS; l++) {
+		const struct pol_image *im =
+			set_image(st->s, m, (enum layer)l);
+
+		for (uint32_t i = 0; im && i < im->n_LIMT; i++) {
+			if (im->LIMT[i].action == ACTION_QUARANTINE &&
+			    im->LIMT[i].action_ns > ns)
+				ns = im->LIMT[i].action_ns;
+		}
+		for (uint32_t i = 0; im && i < im->n_RULE; i++) {
+			if (im->RULE[i].action == ACTION_QUARANTINE &&
+			    im->RULE[i].action_ns > ns)
+				ns = im->RULE[i].action_ns;
+		}
+	}
+	if (ns)
+		st->w[st->builtin[m] + BUILTIN_QUARANTINED] =
+			(uint64_t)(st->now.mono.ns + ns);
+}
+
+static void exhaust(struct pol_state *st)
+{
+	const struct mem *m = &st->mem;
+
+	for (uint32_t i = 0; i < m->head->n_limit; i++) {
+		const struct mem_limit *l = &m->limit[i];
+		uint64_t n = mem_limit_count(m->head, l);
+
+		for (uint64_t k = 0; k < n; k++)
+			limit_fill(st, &l->l, m->w + l->base + k * l->words,
+				   UINT64_MAX);
+	}
+	for (size_t i = 0; i < st->s->n_m; i++)
+		exhaust_machine(st, i);
+}
+
+/* As the same set left it? */
+static bool same_set(struct pol_state *st, struct mem *m,
+		     const uint8_t boot[16], struct now now)
+{
+	size_t n = mem_octets(m->head);
+	uint8_t *own = malloc(n); /* the tables as they must be */
+	struct mem want;
+	size_t at;
+	int64_t t;
+	bool ok;
+
+	if (!own)
+		return false;
+	mem_place(&want, own, m->head);
+	mem_tables(st->s, &want);
+	at = (size_t)((uint8_t *)want.limit - own);
+	ok = memcmp(want.limit, m->limit, n - at) == 0;
+	free(own);
+	if (!ok || !live_sane(m->live) || !roll_back(m))
+		return false;
+	t = time_now(m, boot, now);
+	if (t < 0 || !counters_possible(m, t) ||
+	    !states_possible(m, st->s, t))
+		return false;
+	drop_connections(m, t);
+	return true;
+}
+
+/* Of another set: copied away, then what is the same comes back. */
+static int other_set(struct pol_state *st, void *block,
+		     const uint8_t boot[16], struct now now, bool *whole)
+{
+	const struct mem_head *was = block;
+	size_t n = was->octets;
+	void *own = malloc(n);
+	struct mem old;
+	int64_t t = -1;
+
+	*whole = false;
+	if (!own)
+		return E_NOMEM;
+	memcpy(own, block, n);
+	mem_place(&old, own, own);
+	if (head_sane(old.head, n) && tables_sane(&old) &&
+	    live_sane(old.live) && roll_back(&old))
+		t = time_now(&old, boot, now);
+	if (t >= 0 && counters_possible(&old, t)) {
+		drop_connections(&old, t);
+		mem_open_head(block);
+		memset((uint8_t *)block + sizeof(uint64_t), 0,
+		       pol_state_octets(st->s) - sizeof(uint64_t));
+		mem_make(st, block, boot, old.head->offset);
+		st_time(st, now);
+		carry_all(st, &old, false);
+		mem_close_head(st->mem.head);
+		*whole = true;
+	}
+	free(own);
+	return 0;
+}
+
+static void start_over(struct pol_state *st, void *block,
+		       const uint8_t boot[16], struct now now, bool damaged)
+{
+	struct mem_head *h = block;
+
+	h->magic = damaged ? BUSY : BORN;
+	IN_ORDER();
+	if (damaged)
+		memset(h + 1, 0, pol_state_octets(st->s) - sizeof(*h));
+	mem_make(st, block, boot, 0);
+	if (damaged) {
+		st_time(st, now);
+		exhaust(st);
+	}
+	mem_close_head(h);
+}
+
+int pol_state_in(struct pol_state **out, const struct pol_set *s, void *mem,
+		 size_t octets, const uint8_t boot[16], struct now now,
+		 enum pol_state_was *was, struct err *e)
+{
+	size_t need = pol_state_octets(s);
+	struct mem_head counts = {0}, head;
+	struct pol_state *st;
+	bool whole = false;
+	struct mem m;
+	int rc = 0;
+
+	*out = NULL;
+	*was = POL_STATE_DAMAGED;
+	if (octets < need || (uintptr_t)mem % sizeof(uint64_t))
+		return err_set(e, E_LIMIT, 0,
+			       "counters need %zu octets, there are %zu", need,
+			       octets);
+	st = st_handle(s);
+	if (!st)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	mem_counts(s, &counts);
+	mem_place(&m, mem, &counts);
+	memcpy(&head, mem, sizeof(head));
+	if (unused(&m, &counts)) {
+		*was = POL_STATE_NEW;
+		start_over(st, mem, boot, now, false);
+		st->fresh = true;
+		st_time(st, now);
+		*out = st;
+		return 0;
+	}
+	if (!head_sane(&head, octets)) {
+		whole = false;
+	} else if (memcmp(head.digest, s->digest, sizeof(head.digest)) == 0 &&
+		   head.octets == need) {
+		mem_use(st, mem);
+		whole = same_set(st, &st->mem, boot, now);
+	} else {
+		rc = other_set(st, mem, boot, now, &whole);
+	}
+	if (rc) {
+		free(st);
+		return err_set(e, rc, 0, "out of memory");
+	}
+	*was = whole ? POL_STATE_CONTINUED : POL_STATE_DAMAGED;
+	if (!whole)
+		start_over(st, mem, boot, now, true);
+	st_time(st, now);
+	*out = st;
+	return 0;
+}
