@@ -7,6 +7,7 @@
 #ifndef ENFORCER_DAEMON_SANDBOX_H
 #define ENFORCER_DAEMON_SANDBOX_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "core/err.h"
@@ -28,17 +29,31 @@ struct sandbox_conf {
 	/* Descriptors that stay open besides 2; everything else is closed. */
 	const int *fds;
 	size_t n_fds;
+	pid_t parent; /* whose death is ours; gone already: an error. 0: who
+		       * that is is not checked */
 };
 
-/* Enter; no way back. Dies with the parent from here on (PR_SET_PDEATHSIG).
- * Fails rather than runs with more than its row. */
+/* Enter; no way back. Descriptors 0 and 1 become /dev/null, 2 stays, c->fds
+ * stay, all others are closed. Dies with the parent from here on. Fails
+ * rather than runs with more than its row; after a failure the process is to
+ * end. */
 int sandbox_enter(enum sandbox_process p, const struct sandbox_conf *c,
 		  struct err *e) __attribute__((warn_unused_result));
-/* Try what must fail: open, socket, exec, ptrace, kill, and for an engine
- * sending on the queue's socket. E_STATE names the first that worked. What
- * seccomp would kill for is tried in a child. */
+
+/* Before entering: try what must fail, each in a child that enters the same
+ * sandbox first. E_STATE names the first that worked. Takes some tens of
+ * milliseconds; needs the rights to enter. */
 int sandbox_check(enum sandbox_process p, const struct sandbox_conf *c,
 		  struct err *e) __attribute__((warn_unused_result));
+
+/* The single tries, for tests. applies: it must fail for that process. */
+size_t sandbox_tries(void);
+const char *sandbox_try_name(size_t i);
+bool sandbox_try_applies(size_t i, enum sandbox_process p);
+/* 1: it worked; 0: it was refused; negative: the sandbox could not be entered.
+ * p == SANDBOX_PROCESSES: without one. */
+int sandbox_try(size_t i, enum sandbox_process p, const struct sandbox_conf *c,
+		struct err *e) __attribute__((warn_unused_result));
 const char *sandbox_name(enum sandbox_process p);
 
 #endif

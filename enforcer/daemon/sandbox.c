@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/futex.h>
+#include <linux/landlock.h>
+#include <linux/securebits.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FDS_MAX 64 /* descriptors that may stay open */
+
+/* --- the table -------------------------------------------------------------------
+ * A system call that is in no row ends the process. */
+
+enum args {
+	ANY,
+	ON_FD_2,   /* first argument */
+	ON_OURS,   /* first argument is one of the conf's descriptors */
+	NO_EXEC,   /* third argument has no PROT_EXEC */
+	ANONYMOUS, /* that, and fourth argument has MAP_ANONYMOUS */
+	FUTEX_OPS, /* wait and wake, of either kind */
+	FCNTL_OPS, /* locks and flags of descriptors */
+	READ_ONLY, /* third argument (openat) has neither O_WRONLY nor O_RDWR,
+		    * nor O_CREAT */
+};
+
+struct call {
+	int nr;
+	enum args args;
+};
+
+#define CALL(name, args) {SCMP_SYS(name), args}
+
+/* What each process needs: its memory, its end, its clock. */
+static const struct call basic[] = {
+	CALL(brk, ANY),
+	CALL(mmap, ANONYMOUS),
+	CALL(munmap, ANY),
+	CALL(mremap, ANY),
+	CALL(madvise, ANY),
+	CALL(futex, FUTEX_OPS),
+	CALL(sched_yield, ANY),
+	CALL(clock_gettime, ANY),
+	CALL(getrandom, ANY),
+	CALL(getpid, ANY),
+	CALL(gettid, ANY),
+	CALL(write, ON_FD_2),
+	CALL(writev, ON_FD_2),
+	CALL(rt_sigreturn, ANY),
+	CALL(rt_sigprocmask, ANY),
+	/* A wait that a stop and continue interrupted. */
+	CALL(restart_syscall, ANY),
+	CALL(exit, ANY),
+	CALL(exit_group, ANY),
+};
+
+static const struct call gate[] = {
+	CALL(sendto, ON_OURS),
+	CALL(sendmsg, ON_OURS),
+	CALL(sendmmsg, ON_OURS),
+};
+
+static const struct call engine[] = {
+	CALL(recvfrom, ON_OURS),
+	CALL(recvmsg, ON_OURS),
+	CALL(recvmmsg, ON_OURS),
+	CALL(read, ON_OURS),
+	CALL(poll, ANY),
+	CALL(ppoll, ANY),
+};
+
+/* sqlite: files, their locks and syncs, the shared memory of its WAL. */
+static const struct call scribe[] = {
+	CALL(openat, ANY), /* Landlock says where */
+	CALL(close, ANY),
+	CALL(read, ANY),
+	CALL(pread64, ANY),
+	CALL(write, ANY),
+	CALL(pwrite64, ANY),
+	CALL(lseek, ANY),
+	CALL(fstat, ANY),
+	CALL(newfstatat, ANY),
+	CALL(statx, ANY),
+	CALL(stat, ANY),
+	CALL(lstat, ANY),
+	CALL(access, ANY),
+	CALL(faccessat, ANY),
+	CALL(faccessat2, ANY),
+	CALL(readlink, ANY),
+	CALL(readlinkat, ANY),
+	CALL(getcwd, ANY),
+	CALL(getdents64, ANY),
+	CALL(fcntl, FCNTL_OPS),
+	CALL(fsync, ANY),
+	CALL(fdatasync, ANY),
+	CALL(ftruncate, ANY),
+	CALL(unlink, ANY),
+	CALL(unlinkat, ANY),
+	CALL(mmap, NO_EXEC),
+	CALL(geteuid, ANY),
+	CALL(getuid, ANY),
+	CALL(statfs, ANY),
+	CALL(fstatfs, ANY),
+	CALL(clock_nanosleep, ANY), /* while a reader has the file */
+};
+
+/* libmicrohttpd on sockets that are there; files are read only. */
+static const struct call courier[] = {
+	CALL(accept4, ON_OURS),
+	CALL(accept, ON_OURS),
+	CALL(recvfrom, ANY),
+	CALL(recvmsg, ANY),
+	CALL(sendto, ANY),
+	CALL(sendmsg, ANY),
+	CALL(read, ANY),
+	CALL(pread64, ANY),
+	CALL(shutdown, ANY),
+	CALL(close, ANY),
+	CALL(setsockopt, ANY),
+	CALL(getsockopt, ANY),
+	CALL(getsockname, ANY),
+	CALL(getpeername, ANY),
+	CALL(poll, ANY),
+	CALL(ppoll, ANY),
+	CALL(select, ANY),
+	CALL(pselect6, ANY),
+	CALL(fcntl, FCNTL_OPS),
+	CALL(openat, READ_ONLY),
+	CALL(fstat, ANY),
+	CALL(newfstatat, ANY),
+	CALL(lseek, ANY),
+};
+
+#define FS(right)  LANDLOCK_ACCESS_FS_##right
+#define FS_TRUNCATE (UINT64_C(1) << 14) /* since ABI 3 */
+
+/* clang-format off */
+static const struct row {
+	const char *name;
+	uint64_t caps;	  /* that stay */
+	uint64_t fs;	  /* Landlock's rights below conf.dir */
+	bool opens;	  /* without Landlock it may not run */
+	rlim_t files;	  /* descriptors at most */
+	const struct call *calls;
+	size_t n_calls;
+} rows[SANDBOX_PROCESSES] = {
+#define CALLS(list) list, sizeof(list) / sizeof(list[0])
+	[SANDBOX_GATE] = {"gate", UINT64_C(1) << CAP_NET_ADMIN, 0, false,
+		FDS_MAX, CALLS(gate)},
+	[SANDBOX_ENGINE] = {"engine", 0, 0, false,
+		FDS_MAX, CALLS(engine)},
+	[SANDBOX_SCRIBE] = {"scribe", 0,
+		FS(READ_FILE) | FS(READ_DIR) | FS(WRITE_FILE) |
+		FS(MAKE_REG) | FS(REMOVE_FILE) | FS_TRUNCATE, true,
+		FDS_MAX, CALLS(scribe)},
+	[SANDBOX_COURIER] = {"courier", 0, FS(READ_FILE) | FS(READ_DIR), true,
+		256, CALLS(courier)},
+#undef CALLS
+};
+/* clang-format on */
+
+const char *sandbox_name(enum sandbox_process p)
+{
+	return (unsigned)p < SANDBOX_PROCESSES ? rows[p].name : "none";
+}
+
+/* --- seccomp --------------------------------------------------------------------- */
+
+static int add(scmp_filter_ctx f, int nr, unsigned n,
+	       const struct scmp_arg_cmp *cmp)
+{
+	return seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, n, cmp);
+}
+
+#define EQ(arg, value)                                                         \
+	((struct scmp_arg_cmp){arg, SCMP_CMP_EQ, (scmp_datum_t)(value), 0})
+#define NONE_OF(arg, bits)                                                     \
+	((struct scmp_arg_cmp){arg, SCMP_CMP_MASKED_EQ, bits, 0})
+#define HAS(arg, bit)                                                          \
+	((struct scmp_arg_cmp){arg, SCMP_CMP_MASKED_EQ, bit, bit})
+
+static int add_values(scmp_filter_ctx f, int nr, unsigned arg, const int *v,
+		      size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		/* The kernel sees a register of 64 bits of which an int fills
+		 * half: the other half is of no meaning to it. */
+		struct scmp_arg_cmp cmp = {arg, SCMP_CMP_MASKED_EQ, UINT32_MAX,
+					   (uint32_t)v[i]};
+
+		rc = add(f, nr, 1, &cmp);
+	}
+	return rc;
+}
+
+static int add_call(scmp_filter_ctx f, const struct call *c,
+		    const struct sandbox_conf *conf)
+{
+	static const int futex_ops[] = {
+		FUTEX_WAIT,
+		FUTEX_WAKE,
+		FUTEX_WAIT_PRIVATE,
+		FUTEX_WAKE_PRIVATE,
+		FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+		FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME,
+	};
+	static const int fcntl_ops[] = {F_GETFD, F_SETFD,  F_GETFL,
+					F_SETFL, F_GETLK,  F_SETLK,
+					F_SETLKW};
+	struct scmp_arg_cmp cmp[2];
+	int two = STDERR_FILENO;
+
+	switch (c->args) {
+	case ANY:
+		return add(f, c->nr, 0, NULL);
+	case ON_FD_2:
+		return add_values(f, c->nr, 0, &two, 1);
+	case ON_OURS:
+		return add_values(f, c->nr, 0, conf->fds, conf->n_fds);
+	case NO_EXEC:
+		cmp[0] = NONE_OF(2, PROT_EXEC);
+		return add(f, c->nr, 1, cmp);
+	case ANONYMOUS:
+		cmp[0] = NONE_OF(2, PROT_EXEC);
+		cmp[1] = HAS(3, MAP_ANONYMOUS);
+		return add(f, c->nr, 2, cmp);
+	case FUTEX_OPS:
+		return add_values(f, c->nr, 1, futex_ops,
+				  sizeof(futex_ops) / sizeof(futex_ops[0]));
+	case FCNTL_OPS:
+		return add_values(f, c->nr, 1, fcntl_ops,
+				  sizeof(fcntl_ops) / sizeof(fcntl_ops[0]));
+	case READ_ONLY:
+		cmp[0] = NONE_OF(2, O_ACCMODE | O_CREAT | O_TRUNC);
+		return add(f, c->nr, 1, cmp);
+	}
+	return -EINVAL;
+}
+
+static int add_calls(scmp_filter_ctx f, const struct call *c, size_t n,
+		     const struct sandbox_conf *conf)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = add_call(f, &c[i], conf);
+	return rc;
+}
+
+static int close_calls(const struct row *row, const struct sandbox_conf *c,
+		       struct err *e)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int rc;
+
+	if (!f)
+		return err_set(e, E_NOMEM, 0, "seccomp: no memory");
+	/* Other architectures' calls end the process: the default. A search
+	 * tree instead of a list: the receiving call is made per packet. */
+	rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (rc == 0)
+		rc = add_calls(f, basic, sizeof(basic) / sizeof(basic[0]), c);
+	if (rc == 0)
+		rc = add_calls(f, row->calls, row->n_calls, c);
+	if (rc == 0)
+		rc = seccomp_load(f);
+	seccomp_release(f);
+	errno = -rc;
+	return rc ? err_sys(e, "seccomp") : 0;
+}
+
+/* --- Landlock ---------------------------------------------------------------------
+ * By the plain calls; its library is young and rarely there. The structure as
+ * of ABI 6; an older kernel is told the part it knows. */
+
+struct ruleset {
+	uint64_t fs, net, scoped;
+};
+
+static const struct abi {
+	long since;
+	size_t size;
+	uint64_t fs, net, scoped;
+} abis[] = {
+	/* All rights there are are handled, so that what is not granted is
+	 * refused. net: bind and connect of TCP; scoped: abstract sockets and
+	 * signals outwards. */
+	{6, 24, 0xffff, 3, 3},
+	{5, 16, 0xffff, 3, 0},
+	{4, 16, 0x7fff, 3, 0},
+	{3,  8, 0x7fff, 0, 0},
+	{2,  8, 0x3fff, 0, 0},
+	{1,  8, 0x1fff, 0, 0},
+};
+
+static int grant_dir(int rules, const char *dir, uint64_t rights,
+		     struct err *e)
+{
+	struct landlock_path_beneath_attr below = {.allowed_access = rights};
+	int rc = 0;
+
+	below.parent_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (below.parent_fd < 0)
+		return err_sys(e, "%s", dir);
+	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH,
+		    &below, 0))
+		rc = err_sys(e, "landlock: %s", dir);
+	close(below.parent_fd);
+	return rc;
+}
+
+static const struct abi *abi_here(void)
+{
+	long v = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			 LANDLOCK_CREATE_RULESET_VERSION);
+
+	for (size_t i = 0; i < sizeof(abis) / sizeof(abis[0]); i++) {
+		if (v >= abis[i].since)
+			return &abis[i];
+	}
+	return NULL;
+}
+
+static int close_files(const struct row *row, const struct sandbox_conf *c,
+		       struct err *e)
+{
+	const struct abi *abi = abi_here();
+	struct ruleset all;
+	int rules, rc = 0;
+
+	if (!abi) {
+		/* Who can open nothing needs no rule about what. */
+		if (!row->opens)
+			return 0;
+		return err_set(e, E_UNSUPPORTED, 0, "the kernel has no "
+			       "Landlock (CONFIG_SECURITY_LANDLOCK, lsm=): "
+			       "the %s may not run without", row->name);
+	}
+	all = (struct ruleset){abi->fs, abi->net, abi->scoped};
+	rules = (int)syscall(SYS_landlock_create_ruleset, &all, abi->size, 0);
+	if (rules < 0)
+		return err_sys(e, "landlock");
+	if (row->fs && c->dir)
+		rc = grant_dir(rules, c->dir, row->fs & abi->fs, e);
+	if (rc == 0 && syscall(SYS_landlock_restrict_self, rules, 0))
+		rc = err_sys(e, "landlock");
+	close(rules);
+	return rc;
+}
+
+/* --- descriptors -------------------------------------------------------------------- */
+
+/* 0 and 1 lead nowhere rather than being closed: what is opened later must
+ * not take their numbers. */
+static int close_fds(const struct sandbox_conf *c, struct err *e)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int from = STDERR_FILENO + 1;
+
+	if (null < 0)
+		return err_sys(e, "/dev/null");
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		return err_sys(e, "/dev/null");
+	/* Close between those that stay, in the order of their numbers. */
+	for (size_t k = 0; k <= c->n_fds; k++) {
+		int next = -1;
+
+		for (size_t i = 0; i < c->n_fds; i++) {
+			if (c->fds[i] >= from &&
+			    (next < 0 || c->fds[i] < next))
+				next = c->fds[i];
+		}
+		if (next != from &&
+		    close_range((unsigned)from,
+				next < 0 ? ~0u : (unsigned)next - 1, 0))
+			return err_sys(e, "closing descriptors");
+		if (next < 0)
+			return 0;
+		from = next + 1;
+	}
+	return 0;
+}
+
+/* --- rights -------------------------------------------------------------------------- */
+
+static int limit(int what, rlim_t n)
+{
+	struct rlimit l = {n, n};
+
+	return setrlimit((__rlimit_resource_t)what, &l);
+}
+
+static int drop_bounding(struct err *e)
+{
+	/* Up to the last capability this kernel knows. */
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+			return err_sys(e, "bounding set");
+	}
+	return 0;
+}
+
+static int set_caps(uint64_t caps, struct err *e)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {
+		{(uint32_t)caps, (uint32_t)caps, 0},
+		{(uint32_t)(caps >> 32), (uint32_t)(caps >> 32), 0}};
+
+	return syscall(SYS_capset, &head, data)
+		       ? err_sys(e, "capabilities")
+		       : 0;
+}
+
+static int drop_rights(const struct row *row, const struct sandbox_conf *c,
+		       struct err *e)
+{
+	const unsigned long bits =
+		SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
+		SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+	int rc = drop_bounding(e);
+
+	if (rc)
+		return rc;
+	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
+	    prctl(PR_SET_KEEPCAPS, row->caps != 0, 0, 0, 0))
+		return err_sys(e, "capabilities");
+	if (setgroups(0, NULL) || setresgid(c->gid, c->gid, c->gid) ||
+	    setresuid(c->uid, c->uid, c->uid))
+		return err_sys(e, "user %u", (unsigned)c->uid);
+	return set_caps(row->caps, e);
+}
+
+/* Set last: a change of user undoes both. */
+static int bind_to_parent(const struct sandbox_conf *c, struct err *e)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return err_sys(e, "parent");
+	if (c->parent && getppid() != c->parent)
+		return err_set(e, E_STATE, 0, "the parent is gone");
+	return 0;
+}
+
+static int checked(const struct sandbox_conf *c, struct err *e)
+{
+	if (c->uid == 0 || c->gid == 0)
+		return err_set(e, E_STATE, 0, "may not run as root");
+	if (c->n_fds > FDS_MAX)
+		return err_set(e, E_LIMIT, 0, "too many descriptors");
+	for (size_t i = 0; i < c->n_fds; i++) {
+		if (c->fds[i] <= STDERR_FILENO)
+			return err_set(e, E_STATE, 0, "descriptor %d",
+				       c->fds[i]);
+	}
+	return 0;
+}
+
+int sandbox_enter(enum sandbox_process p, const struct sandbox_conf *c,
+		  struct err *e)
+{
+	const struct row *row = &rows[p];
+	int rc = checked(c, e);
+
+	if (rc == 0 && (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NPROC, 0)))
+		rc = err_sys(e, "limits");
+	if (rc == 0)
+		rc = close_fds(c, e);
+	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		rc = err_sys(e, "no new privileges");
+	if (rc == 0)
+		rc = close_files(row, c, e);
+	if (rc == 0)
+		rc = drop_rights(row, c, e);
+	if (rc == 0 && limit(RLIMIT_NOFILE, row->files))
+		rc = err_sys(e, "limits");
+	if (rc == 0)
+		rc = bind_to_parent(c, e);
+	if (rc == 0)
+		rc = close_calls(row, c, e);
+	return rc ? err_wrap(e, "sandbox of the %s", row->name) : 0;
+}
