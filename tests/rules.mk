@@ -54,13 +54,27 @@ $(BUILD)/fuzz/$(basename $(1)): $(call obj,$(1)) $(FUZZ_MAIN) $(call libs_for,$(
 endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_rule,$(t))))
 
+# Tools of the live tests; they need libc only.
+E2E_BINS := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
+$(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/%.o
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+# The one that loads rules stands on the gateway's own code.
+$(BUILD)/e2e/rules_load: $(BUILD)/obj/tests/e2e/rules_load.o $(call libs_for,$(NEED_daemon))
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call libs_of,$(NEED_daemon))
+
 .PHONY: unit-bins fuzz-bins
-unit-bins: $(TEST_BINS)
+unit-bins: $(TEST_BINS) $(E2E_BINS)
 fuzz-bins: $(FUZZ_BINS)
 
 # Scripts that are tests: each prints "ok NAME", "not ok NAME" or "SKIP: why".
 SCRIPT_TESTS := tests/layers.sh tests/docs.sh tests/corpus_test.sh \
-	$(wildcard tests/*_test.sh tests/*_test.py)
+	$(wildcard tests/*_test.sh tests/*_test.py) \
+	$(wildcard tests/e2e/*_test.sh tests/e2e/*_test.py)
 SCRIPT_TESTS := $(sort $(SCRIPT_TESTS))
 
 # Programs of the benchmarks.

@@ -2,14 +2,21 @@
 /*
  * The netfilter rules, as text for one atomic load per family. Everything a
  * guest sends or is sent goes through its queue or is dropped; nothing
- * bypasses. rules.c makes the text (a pure function, golden tests),
- * rules_apply.c loads it.
+ * bypasses. rules.c and rules_nft.c make the text (pure functions, golden
+ * tests), rules_apply.c loads it, rules_host.c looks at the host.
  *
  *   raw PREROUTING   anti-spoofing: interface, MAC, addresses of the binding
  *   mangle FORWARD   the sender's queue      mangle INPUT   to this domain
  *   filter FORWARD   the receiver's queue    filter OUTPUT  from this domain
  *
  * so a packet between two guests passes both queues, the sender's first.
+ * Guests speak with uplinks, each other and the driver domain, nothing else.
+ *
+ * What no queue can judge is held to the binding here and counted: ARP and
+ * neighbour discovery pass when they claim bound addresses only; everything
+ * else that is not IP, router advertisements and MLD of guests are dropped.
+ *
+ * Forwarded traffic with no guest on either side is not touched.
  */
 #ifndef ENFORCER_DAEMON_RULES_H
 #define ENFORCER_DAEMON_RULES_H
@@ -41,10 +48,18 @@ struct rules_conf {
 };
 
 enum rules_backend { RULES_AUTO, RULES_IPTABLES, RULES_NFT };
-enum rules_family { RULES_IP4, RULES_IP6, RULES_ARP };
+/* ARP guards routed interfaces, BRIDGE the ports of a bridge: of the two, the
+ * one that the configuration does not need has an empty text. */
+enum rules_family { RULES_IP4, RULES_IP6, RULES_ARP, RULES_BRIDGE };
+#define RULES_FAMILIES 4
+/* Room for the text of any family. */
+#define RULES_TEXT_MAX (1u << 20)
 
-/* The text of one family for iptables-restore / ip6tables-restore /
- * arptables-restore, or of all families for nft -f. E_LIMIT: w is too small. */
+/* The text of one family: IP4 and IP6 for iptables-restore and
+ * ip6tables-restore, or with the nft backend, both in IP4's, for nft -f; ARP
+ * and BRIDGE always for nft -f, since arptables-restore cannot leave other
+ * rules alone. E_SYNTAX, E_EXISTS: the configuration cannot be written as
+ * rules, e.g. a name with odd characters; E_LIMIT: w is too small. */
 int rules_text(struct wbuf *w, enum rules_backend b, enum rules_family f,
 	       const struct rules_conf *c, struct err *e)
 	__attribute__((warn_unused_result));
@@ -61,15 +76,24 @@ int rules_choose(enum rules_backend *b, struct err *e)
  * the closed rules are in force, or the error says that not even they are. */
 int rules_apply(enum rules_backend b, const struct rules_conf *c,
 		struct err *e) __attribute__((warn_unused_result));
+/* The same without closing: every family is replaced at once, but one after
+ * another. For a change that touches only marks, bounds and the like. After a
+ * failure the closed rules are in force, as above. */
+int rules_update(enum rules_backend b, const struct rules_conf *c,
+		 struct err *e) __attribute__((warn_unused_result));
 int rules_close(enum rules_backend b, const struct rules_conf *c,
 		struct err *e) __attribute__((warn_unused_result));
 /* Take our rules away altogether: a command of its own. */
 int rules_remove(enum rules_backend b, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* Counters of the rules that drop what no queue sees, for the audit. */
+/* Counters of the rules that drop what no queue sees, for the audit; since
+ * the rules were loaded, all families together, one row for each pair. */
 struct rules_drop {
-	char why[32];	/* "spoofed-source", "arp", "not-ip" */
+	char why[32];	/* "spoofed-mac", "spoofed-source", "spoofed-uplink"
+			 * (a guest's address from elsewhere), "arp", "nd",
+			 * "router", "not-ip", "not-for-guest", "no-uplink",
+			 * "refused-flow", "closed" */
 	char guest[48]; /* or empty */
 	uint64_t packets, octets;
 };

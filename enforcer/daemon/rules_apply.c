@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Loads the rules: one program per family, each load atomic by the program's
+ * own means (iptables-restore commits a table at once, nft a transaction).
+ *
+ * iptables has no tables of our own. Chains left over from another
+ * configuration and hooks that are already there are found in what
+ * iptables-save says, and taken away by the same text that brings the new
+ * ones: so loading twice is loading once, and others' rules stay.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/rules_text.h"
+
+/* --- programs ------------------------------------------------------------------- */
+
+/* Milliseconds that a program may take; -w makes iptables wait at most 5 s for
+ * its lock. */
+#define TOOL_MS 20000
+
+const struct rules_tool *rules_tool(enum rules_tool_id id)
+{
+	static const char *const restore4[] = {"/usr/sbin/iptables-restore",
+					       "/sbin/iptables-restore", NULL};
+	static const char *const restore6[] = {"/usr/sbin/ip6tables-restore",
+					       "/sbin/ip6tables-restore", NULL};
+	static const char *const save4[] = {"/usr/sbin/iptables-save",
+					    "/sbin/iptables-save", NULL};
+	static const char *const save6[] = {"/usr/sbin/ip6tables-save",
+					    "/sbin/ip6tables-save", NULL};
+	static const char *const nft[] = {"/usr/sbin/nft", "/sbin/nft", NULL};
+	static const struct rules_tool tools[TOOL_COUNT] = {
+		[TOOL_IP4_RESTORE] = {restore4, {"--noflush", "-w", "5"}},
+		[TOOL_IP6_RESTORE] = {restore6, {"--noflush", "-w", "5"}},
+		[TOOL_IP4_SAVE] = {save4, {"-c"}},
+		[TOOL_IP6_SAVE] = {save6, {"-c"}},
+		[TOOL_NFT_LOAD] = {nft, {"-f", "-"}},
+		[TOOL_NFT_LIST] = {nft, {"-nn", "list", "tables"}},
+	};
+
+	return &tools[id];
+}
+
+static const char *tool_path(const struct rules_tool *tool)
+{
+	for (size_t i = 0; tool->path[i]; i++) {
+		if (access(tool->path[i], X_OK) == 0)
+			return tool->path[i];
+	}
+	return NULL;
+}
+
+static int text_fd(struct span text)
+{
+	int fd = memfd_create("rules", MFD_CLOEXEC);
+
+	while (fd >= 0 && text.n > 0) {
+		ssize_t n = write(fd, text.p, text.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			close(fd);
+			return -1;
+		}
+		text = span_from(text, (size_t)n);
+	}
+	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* All that was written to fd, as far as it fits; false: more, or none read. */
+static bool read_all(int fd, struct wbuf *out)
+{
+	struct stat st;
+	uint8_t *at;
+
+	if (fstat(fd, &st) < 0 || st.st_size < 0)
+		return false;
+	at = wbuf_room(out, (size_t)st.st_size);
+	return at && pread(fd, at, (size_t)st.st_size, 0) == st.st_size;
+}
+
+/* The first line of what a program complained, cut to fit. */
+static void complaint(int fd, char *buf, size_t cap)
+{
+	ssize_t n = pread(fd, buf, cap - 1, 0);
+	size_t len;
+
+	buf[n > 0 ? n : 0] = '\0';
+	len = strcspn(buf, "\n");
+	buf[len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)buf[i] < ' ')
+			buf[i] = ' ';
+	}
+}
+
+/* Its end, or a signal when it takes too long. Returns the wait status. */
+static int wait_for(pid_t pid, bool *late)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int status = 0, rc;
+
+	*late = false;
+	if (fd >= 0) {
+		do {
+			rc = poll(&p, 1, TOOL_MS);
+		} while (rc < 0 && errno == EINTR);
+		*late = rc == 0;
+		close(fd);
+	}
+	if (*late)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+static int spawn(pid_t *pid, const char *path, const struct rules_tool *tool,
+		 const int fd[3])
+{
+	static const char *const env[] = {
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
+	char *argv[8] = {0};
+	posix_spawn_file_actions_t act;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int rc;
+
+	/* posix_spawn takes char *const *, and changes nothing. */
+	argv[0] = (char *)(uintptr_t)path;
+	for (size_t i = 0; i < 6 && tool->arg[i]; i++)
+		argv[i + 1] = (char *)(uintptr_t)tool->arg[i];
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&act);
+	posix_spawnattr_init(&attr);
+	for (int i = 0; i < 3; i++)
+		posix_spawn_file_actions_adddup2(&act, fd[i], i);
+	posix_spawn_file_actions_addclosefrom_np(&act, 3);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSIGDEF);
+	rc = posix_spawn(pid, path, &act, &attr, argv,
+			 (char *const *)(uintptr_t)env);
+	posix_spawn_file_actions_destroy(&act);
+	posix_spawnattr_destroy(&attr);
+	return rc;
+}
+
+static int run_with(const char *path, const struct rules_tool *tool,
+		    const int fd[3], struct wbuf *out, struct err *e)
+{
+	char said[160];
+	bool late;
+	pid_t pid;
+	int rc = spawn(&pid, path, tool, fd), status;
+
+	if (rc != 0)
+		return err_set(e, E_IO, 0, "%s: %s", path, strerror(rc));
+	status = wait_for(pid, &late);
+	if (late)
+		return err_set(e, E_IO, 0, "%s: no end after %d s", path,
+			       TOOL_MS / 1000);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		complaint(fd[2], said, sizeof(said));
+		return err_set(e, E_IO, 0, "%s: %s", path,
+			       said[0] ? said : "failed without a word");
+	}
+	if (out && !read_all(fd[1], out))
+		return err_set(e, E_LIMIT, 0, "%s: says more than %zu octets",
+			       path, out->cap);
+	return 0;
+}
+
+int rules_run(const struct rules_tool *tool, struct span in, struct wbuf *out,
+	      struct err *e)
+{
+	const char *path = tool_path(tool);
+	int fd[3], rc;
+
+	if (!path)
+		return err_set(e, E_NOTFOUND, 0, "%s is not installed",
+			       tool->path[0]);
+	fd[0] = text_fd(in);
+	fd[1] = text_fd((struct span){0});
+	fd[2] = text_fd((struct span){0});
+	if (fd[0] < 0 || fd[1] < 0 || fd[2] < 0)
+		rc = err_sys(e, "%s: a file in memory", path);
+	else
+		rc = run_with(path, tool, fd, out, e);
+	for (int i = 0; i < 3; i++) {
+		if (fd[i] >= 0)
+			close(fd[i]);
+	}
+	return rc;
+}
+
+/* --- what of ours is there already? ------------------------------------------------- */
+
+static const char *const tables[] = {"raw", "mangle", "filter"};
+#define N_TABLES (sizeof(tables) / sizeof(tables[0]))
+
+static struct span next_line(struct cur *c)
+{
+	struct span rest = cur_peek(c, cur_left(c));
+	const uint8_t *nl = rest.n ? memchr(rest.p, '\n', rest.n) : NULL;
+	size_t n = nl ? (size_t)(nl - rest.p) : rest.n;
+	struct span line = cur_take(c, n);
+
+	if (nl)
+		cur_take(c, 1);
+	return line;
+}
+
+static bool begins(struct span s, const char *with)
+{
+	size_t n = strlen(with);
+
+	return s.n >= n && memcmp(s.p, with, n) == 0;
+}
+
+static struct span until(struct span s, char c)
+{
+	const uint8_t *at = s.n ? memchr(s.p, c, s.n) : NULL;
+
+	return at ? span_sub(s, 0, (size_t)(at - s.p)) : s;
+}
+
+/* The lines of one table in the form of iptables-save. */
+static struct span table_of(struct span all, const char *name)
+{
+	struct cur c = cur_of(all);
+	char head[16];
+	size_t start = 0;
+	bool in = false;
+
+	snprintf(head, sizeof(head), "*%s", name);
+	while (cur_left(&c) > 0) { /* bounded: takes a line each time */
+		size_t at = c.off;
+		struct span line = next_line(&c);
+
+		if (in && span_is(line, "COMMIT"))
+			return span_sub(all, start, at - start);
+		if (!in && span_is(line, head)) {
+			in = true;
+			start = c.off;
+		}
+	}
+	return (struct span){0};
+}
+
+/* "[0:0] -A X ..." of iptables-save -c, or "-A X ..." */
+static struct span rule_of(struct span line)
+{
+	if (begins(line, "["))
+		line = span_from(line, until(line, ' ').n + 1);
+	return line;
+}
+
+/* A chain ":NAME ..." of ours; empty: it is another line. */
+static struct span our_chain(struct span line)
+{
+	return begins(line, ":" RULES_CHAIN) ?
+		       until(span_from(line, 1), ' ') :
+		       (struct span){0};
+}
+
+/* Does rule r, which stands in a chain that is not ours, jump to ours? */
+static bool is_hook(struct span r)
+{
+	static const char jump[] = " -j " RULES_CHAIN;
+
+	if (!begins(r, "-A ") || begins(r, "-A " RULES_CHAIN))
+		return false;
+	return memmem(r.p, r.n, jump, sizeof(jump) - 1) != NULL;
+}
+
+static bool declares(struct span table, struct span chain)
+{
+	struct cur c = cur_of(table);
+
+	while (cur_left(&c) > 0) {
+		if (span_eq(our_chain(next_line(&c)), chain))
+			return true;
+	}
+	return false;
+}
+
+static bool has_ours(struct span table)
+{
+	struct cur c = cur_of(table);
+
+	while (cur_left(&c) > 0) {
+		if (our_chain(next_line(&c)).n)
+			return true;
+	}
+	return false;
+}
+
+static void put_span(struct wbuf *w, const char *before, struct span s,
+		     const char *after)
+{
+	wbuf_put(w, span_str(before));
+	wbuf_put(w, s);
+	wbuf_put(w, span_str(after));
+}
+
+/* One table: what is there of ours goes, what is wanted comes. */
+static void replace_table(struct wbuf *w, const char *name, struct span saved,
+			  struct span want)
+{
+	struct cur c;
+
+	if (want.n == 0 && !has_ours(saved))
+		return; /* do not make a table only to leave it empty */
+	put_span(w, "*", span_str(name), "\n");
+	for (c = cur_of(saved); cur_left(&c) > 0;) {
+		struct span ch = our_chain(next_line(&c));
+
+		if (ch.n && !declares(want, ch)) /* emptied: they may refer
+						    * to each other */
+			put_span(w, ":", ch, " - [0:0]\n");
+	}
+	for (c = cur_of(saved); cur_left(&c) > 0;) {
+		struct span r = rule_of(next_line(&c));
+
+		if (is_hook(r))
+			put_span(w, "-D ", span_from(r, 3), "\n");
+	}
+	wbuf_put(w, want);
+	for (c = cur_of(saved); cur_left(&c) > 0;) {
+		struct span ch = our_chain(next_line(&c));
+
+		if (ch.n && !declares(want, ch))
+			put_span(w, "-X ", ch, "\n");
+	}
+	wbuf_put(w, span_str("COMMIT\n"));
+}
+
+/* --- loading one family ------------------------------------------------------------- */
+
+static const struct {
+	enum rules_tool_id restore, save;
+	const char *nft;  /* family of our table there */
+	const char *name; /* for people */
+} families[RULES_FAMILIES] = {
+	[RULES_IP4] = {TOOL_IP4_RESTORE, TOOL_IP4_SAVE, "inet", "IPv4"},
+	[RULES_IP6] = {TOOL_IP6_RESTORE, TOOL_IP6_SAVE, NULL, "IPv6"},
+	[RULES_ARP] = {TOOL_NFT_LOAD, TOOL_NFT_LOAD, "arp", "ARP"},
+	[RULES_BRIDGE] = {TOOL_NFT_LOAD, TOOL_NFT_LOAD, "bridge", "bridge"},
+};
+
+/* Memory of one load; the parent's, never in the packet path. */
+struct load {
+	struct wbuf want, saved, text;
+};
+#define LOAD_TEXT (RULES_TEXT_MAX + RULES_SAVED_MAX)
+
+static void load_fini(struct load *l)
+{
+	free(l->want.p);
+	free(l->saved.p);
+	free(l->text.p);
+}
+
+static int load_init(struct load *l, struct err *e)
+{
+	*l = (struct load){wbuf_of(malloc(RULES_TEXT_MAX), RULES_TEXT_MAX),
+			   wbuf_of(malloc(RULES_SAVED_MAX), RULES_SAVED_MAX),
+			   wbuf_of(malloc(LOAD_TEXT), LOAD_TEXT)};
+	if (l->want.p && l->saved.p && l->text.p)
+		return 0;
+	load_fini(l);
+	return err_set(e, E_NOMEM, 0, "memory for the rules");
+}
+
+static int load_iptables(struct load *l, enum rules_family f, struct err *e)
+{
+	int rc = rules_run(rules_tool(families[f].save), (struct span){0},
+			   &l->saved, e);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < N_TABLES; i++)
+		replace_table(&l->text, tables[i],
+			      table_of(wbuf_span(&l->saved), tables[i]),
+			      table_of(wbuf_span(&l->want), tables[i]));
+	if (l->text.n == 0)
+		return 0;
+	if (l->text.failed)
+		return err_set(e, E_LIMIT, 0, "the host has too many rules");
+	return rules_run(rules_tool(families[f].restore), wbuf_span(&l->text),
+			 NULL, e);
+}
+
+/* An empty text: the table goes. */
+static int load_nft(struct load *l, const char *family, struct err *e)
+{
+	char gone[96];
+	struct span text = wbuf_span(&l->want);
+
+	snprintf(gone, sizeof(gone), "table %s " RULES_TABLE
+		 "\ndelete table %s " RULES_TABLE "\n", family, family);
+	if (text.n == 0)
+		text = span_str(gone);
+	return rules_run(rules_tool(TOOL_NFT_LOAD), text, NULL, e);
+}
+
+/* Where the kernel has no IPv6 there are no packets of it either. */
+static bool no_ipv6(void)
+{
+	return access("/proc/net/if_inet6", F_OK) != 0;
+}
+
+enum what { OPEN, CLOSED, REMOVED };
+
+static int load_family(enum rules_backend b, enum rules_family f,
+		       const struct rules_conf *c, enum what what,
+		       struct err *e)
+{
+	bool xt = b == RULES_IPTABLES && (f == RULES_IP4 || f == RULES_IP6);
+	struct load l;
+	int rc;
+
+	if ((!xt && !families[f].nft) || (xt && f == RULES_IP6 && no_ipv6()))
+		return 0;
+	rc = load_init(&l, e);
+	if (rc < 0)
+		return rc;
+	if (what == OPEN)
+		rc = rules_text(&l.want, b, f, c, e);
+	else if (what == CLOSED)
+		rc = rules_closed_text(&l.want, b, f, c, e);
+	if (rc == 0)
+		rc = xt ? load_iptables(&l, f, e) :
+			  load_nft(&l, families[f].nft, e);
+	load_fini(&l);
+	return rc < 0 ? err_wrap(e, "rules of %s", families[f].name) : 0;
+}
+
+/* All families, whatever fails on the way; the first failure is told. */
+static int load_all(enum rules_backend b, const struct rules_conf *c,
+		    enum what what, struct err *e)
+{
+	int rc = 0;
+
+	for (int f = 0; f < RULES_FAMILIES; f++) {
+		struct err other;
+		int one = load_family(b, (enum rules_family)f, c, what,
+				      rc < 0 ? &other : e);
+
+		if (one < 0 && rc == 0)
+			rc = one;
+	}
+	return rc;
+}
+
+/* --- the calls --------------------------------------------------------------------- */
+
+int rules_close(enum rules_backend b, const struct rules_conf *c,
+		struct err *e)
+{
+	return load_all(b, c, CLOSED, e);
+}
+
+int rules_update(enum rules_backend b, const struct rules_conf *c,
+		 struct err *e)
+{
+	struct err worse;
+	int rc = 0;
+
+	for (int f = 0; rc == 0 && f < RULES_FAMILIES; f++)
+		rc = load_family(b, (enum rules_family)f, c, OPEN, e);
+	if (rc < 0 && rules_close(b, c, &worse) < 0)
+		err_wrap(e, "NOT CLOSED (%s) after", worse.text);
+	return rc;
+}
+
+int rules_apply(enum rules_backend b, const struct rules_conf *c,
+		struct err *e)
+{
+	enum rules_backend other =
+		b == RULES_IPTABLES ? RULES_NFT : RULES_IPTABLES;
+	int rc = rules_close(b, c, e);
+
+	if (rc < 0)
+		return err_wrap(e, "NOT CLOSED");
+	/* What the other backend left would ask the queues a second time.
+	 * Where its programs are missing, it left nothing: no error. */
+	for (int f = RULES_IP4; rc == 0 && f <= RULES_IP6; f++)
+		rc = load_family(other, (enum rules_family)f, c, REMOVED, NULL);
+	return rules_update(b, c, e);
+}
+
+int rules_remove(enum rules_backend b, struct err *e)
+{
+	return load_all(b, NULL, REMOVED, e);
+}

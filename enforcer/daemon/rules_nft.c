@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules as text for `nft -f`, in tables of our own: ARP and bridge ports
+ * for both backends, IPv4 and IPv6 in one table for the nft backend.
+ *
+ * A table is made, deleted and made again in one transaction, so a load
+ * replaces what there was, whatever it was.
+ */
+#include <stdio.h>
+
+#include "enforcer/daemon/rules_text.h"
+
+static void drop(struct text *t, const char *why, const struct rules_guest *g)
+{
+	text_put(t, " counter drop comment \"" RULES_NOTE "%s:%s\"\n", why,
+		 g->name);
+}
+
+static void table_begin(struct text *t, const char *family)
+{
+	text_put(t, "table %s " RULES_TABLE "\ndelete table %s " RULES_TABLE
+		 "\ntable %s " RULES_TABLE " {\n", family, family, family);
+}
+
+static void chain_begin(struct text *t, const char *name, const char *hook,
+			const char *priority)
+{
+	text_put(t, "\tchain %s {\n", name);
+	if (hook)
+		text_put(t, "\t\ttype filter hook %s priority %s; policy "
+			 "accept;\n", hook, priority);
+}
+
+static void end(struct text *t, const char *indent)
+{
+	text_put(t, "%s}\n", indent);
+}
+
+/* "{ a, b }" of a guest's addresses of a family; false: it has none. */
+static bool addr_set(struct text *t, const char *before,
+		     const struct rules_guest *g, bool v6)
+{
+	struct text_addrs own;
+	char p[TEXT_PREFIX];
+
+	text_addrs_of(&own, g, v6);
+	if (own.n == 0)
+		return false;
+	text_put(t, "%s{ ", before);
+	for (size_t k = 0; k < own.n; k++) {
+		text_prefix(p, &own.a[k]);
+		text_put(t, "%s%s", k ? ", " : "", p);
+	}
+	text_put(t, " }");
+	return true;
+}
+
+/* { "vif1.0", "vif2.0" }, uplinks first when they are wanted. */
+static void iface_set(struct text *t, bool uplinks)
+{
+	const struct rules_conf *c = t->c;
+	bool first = true;
+
+	text_put(t, "{ ");
+	for (size_t u = 0; uplinks && u < c->n_uplinks; u++, first = false)
+		text_put(t, "%s\"%s\"", first ? "" : ", ", c->uplink[u]);
+	for (size_t i = 0; i < c->n_guests; i++, first = false)
+		text_put(t, "%s\"%s\"", first ? "" : ", ", c->guest[i].iface);
+	text_put(t, " }");
+}
+
+/* --- ARP --------------------------------------------------------------------------
+ * A guest says its own MAC and its own addresses; asked whether an address is
+ * free (RFC 5227), it has none yet. It hears what concerns its addresses. */
+
+#define ARP_FORM "arp htype 1 arp ptype ip arp hlen 6 arp plen 4 " \
+		 "arp operation { request, reply }"
+
+static void arp_from(struct text *t, const struct rules_guest *g, size_t i,
+		     const char *limit)
+{
+	text_put(t, "\tchain arp_from_%zu {\n", i);
+	for (int probe = 0; probe < 2; probe++) {
+		text_put(t, "\t\t" ARP_FORM);
+		if (g->has_mac)
+			text_put(t, " arp saddr ether " MAC_FMT,
+				 MAC_ARG(g->mac));
+		if (probe)
+			text_put(t, " arp saddr ip 0.0.0.0");
+		/* Without an IPv4 address there is nothing to claim. */
+		if (!addr_set(t, probe ? " arp daddr ip " : " arp saddr ip ", g,
+			      false))
+			text_put(t, " arp saddr ip 255.255.255.255");
+		text_put(t, "%s accept\n", limit);
+	}
+	text_put(t, "\t\t");
+	drop(t, "arp", g);
+	end(t, "\t");
+}
+
+static void arp_to(struct text *t, const struct rules_guest *g, size_t i)
+{
+	text_put(t, "\tchain arp_to_%zu {\n\t\t" ARP_FORM, i);
+	if (!addr_set(t, " arp daddr ip ", g, false))
+		text_put(t, " arp daddr ip 255.255.255.255");
+	text_put(t, " accept\n");
+	/* The answer to "is it free?" goes to nobody's address. */
+	if (g->has_mac)
+		text_put(t, "\t\t" ARP_FORM " arp operation reply arp daddr "
+			 "ether " MAC_FMT " arp daddr ip 0.0.0.0 accept\n",
+			 MAC_ARG(g->mac));
+	text_put(t, "\t\t");
+	drop(t, "not-for-guest", g);
+	end(t, "\t");
+}
+
+/* From elsewhere nobody claims a guest's address. */
+static void arp_elsewhere(struct text *t, const struct rules_guest *g)
+{
+	text_put(t, "\t\tiifname != \"%s\"", g->iface);
+	if (!addr_set(t, " arp saddr ip ", g, false)) {
+		text_put(t, " arp saddr ip 255.255.255.255");
+	}
+	drop(t, "arp", g);
+}
+
+static void arp_table(struct text *t)
+{
+	const struct rules_conf *c = t->c;
+
+	table_begin(t, "arp");
+	for (size_t i = 0; i < c->n_guests; i++) {
+		arp_from(t, &c->guest[i], i, "");
+		arp_to(t, &c->guest[i], i);
+	}
+	chain_begin(t, "in", "input", "filter");
+	for (size_t i = 0; i < c->n_guests; i++)
+		text_put(t, "\t\tiifname \"%s\" goto arp_from_%zu\n",
+			 c->guest[i].iface, i);
+	for (size_t i = 0; i < c->n_guests; i++)
+		arp_elsewhere(t, &c->guest[i]);
+	end(t, "\t");
+	chain_begin(t, "out", "output", "filter");
+	for (size_t i = 0; i < c->n_guests; i++)
+		text_put(t, "\t\toifname \"%s\" goto arp_to_%zu\n",
+			 c->guest[i].iface, i);
+	end(t, "\t");
+	end(t, "");
+}
+
+/* --- bridge ports -------------------------------------------------------------------
+ * IP goes on to the queues (br_netfilter, or this table's own with the nft
+ * backend); ARP is judged here, and everything else ends here. */
+
+static void bridge_from(struct text *t, const struct rules_guest *g, size_t i)
+{
+	/* On a bridge everybody hears an ARP request: four octets a second
+	 * are a channel, so they are few. */
+	arp_from(t, g, i, " limit rate 10/second burst 40 packets");
+	text_put(t, "\tchain from_%zu {\n", i);
+	if (g->has_mac) {
+		text_put(t, "\t\tether saddr != " MAC_FMT, MAC_ARG(g->mac));
+		drop(t, "spoofed-mac", g);
+	}
+	text_put(t, "\t\tether type arp goto arp_from_%zu\n", i);
+	text_put(t, "\t\tether type { ip, ip6 } accept\n\t\t");
+	drop(t, "not-ip", g);
+	end(t, "\t");
+}
+
+static void bridge_to(struct text *t, const struct rules_guest *g, size_t i)
+{
+	arp_to(t, g, i);
+	text_put(t, "\tchain to_%zu {\n", i);
+	text_put(t, "\t\tether type arp goto arp_to_%zu\n", i);
+	/* What a bridge floods since it does not know the receiver yet. */
+	if (g->has_mac) {
+		text_put(t, "\t\tether daddr != " MAC_FMT " ether daddr & "
+			 "01:00:00:00:00:00 == 00:00:00:00:00:00",
+			 MAC_ARG(g->mac));
+		drop(t, "not-for-guest", g);
+	}
+	text_put(t, "\t\tether type { ip, ip6 } accept\n\t\t");
+	drop(t, "not-ip", g);
+	end(t, "\t");
+}
+
+/* From the driver domain: its IP packets were queued by their addresses, so
+ * what has no address of the guest was not. */
+static void bridge_local(struct text *t, const struct rules_guest *g, size_t i)
+{
+	text_put(t, "\tchain local_%zu {\n", i);
+	text_put(t, "\t\tether type arp goto arp_to_%zu\n", i);
+	if (addr_set(t, "\t\tip daddr ", g, false))
+		text_put(t, " accept\n");
+	if (addr_set(t, "\t\tip6 daddr ", g, true))
+		text_put(t, " accept\n\t\tip6 daddr ff02::1:ff00:0/104 icmpv6 "
+			 "type nd-neighbor-solicit accept\n");
+	text_put(t, "\t\t");
+	drop(t, "not-for-guest", g);
+	end(t, "\t");
+}
+
+static void bridge_elsewhere(struct text *t, const struct rules_guest *g)
+{
+	/* A MAC seen on two ports would move the guest's traffic. */
+	if (g->has_mac) {
+		text_put(t, "\t\tiifname != \"%s\" ether saddr " MAC_FMT,
+			 g->iface, MAC_ARG(g->mac));
+		drop(t, "spoofed-uplink", g);
+	}
+	arp_elsewhere(t, g);
+}
+
+static void bridge_queues(struct text *t);
+
+static void bridge_table(struct text *t, enum rules_backend b)
+{
+	const struct rules_conf *c = t->c;
+
+	table_begin(t, "bridge");
+	for (size_t i = 0; i < c->n_guests; i++) {
+		bridge_from(t, &c->guest[i], i);
+		bridge_to(t, &c->guest[i], i);
+		bridge_local(t, &c->guest[i], i);
+	}
+	/* Before the bridge learns, and before br_netfilter. */
+	chain_begin(t, "ports", "prerouting", "-300");
+	for (size_t i = 0; i < c->n_guests; i++)
+		text_put(t, "\t\tiifname \"%s\" goto from_%zu\n",
+			 c->guest[i].iface, i);
+	for (size_t i = 0; i < c->n_guests; i++)
+		bridge_elsewhere(t, &c->guest[i]);
+	end(t, "\t");
+	chain_begin(t, "through", "forward", "-300");
+	for (size_t i = 0; i < c->n_guests; i++)
+		text_put(t, "\t\toifname \"%s\" goto to_%zu\n",
+			 c->guest[i].iface, i);
+	end(t, "\t");
+	chain_begin(t, "local", "output", "-300");
+	for (size_t i = 0; i < c->n_guests; i++)
+		text_put(t, "\t\toifname \"%s\" goto local_%zu\n",
+			 c->guest[i].iface, i);
+	end(t, "\t");
+	if (b == RULES_NFT)
+		bridge_queues(t);
+	end(t, "");
+}
+
+/* --- marks of connections ------------------------------------------------------------ */
+
+static uint32_t mark_of(const struct rules_conf *c, uint32_t class)
+{
+	return c->mark_generation | class << MARK_CLASS_SHIFT;
+}
+
+/* ct bytes is the sum with the packet at hand; from 1: see rules.c. */
+static void carry_chain(struct text *t)
+{
+	text_put(t, "\tchain carry {\n");
+	for (uint32_t k = 1; k < MARK_REFUSED; k++) {
+		if (t->c->bound[k])
+			text_put(t, "\t\tct mark & 0x%08x == 0x%08x ct bytes "
+				 "1-%llu accept\n", MARK_MASK, mark_of(t->c, k),
+				 (unsigned long long)t->c->bound[k]);
+	}
+	end(t, "\t");
+}
+
+static void refused(struct text *t, const char *dir,
+		    const struct rules_guest *g)
+{
+	if (!t->c->offload)
+		return;
+	text_put(t, "\t\t%s \"%s\" ct mark & 0x%08x == 0x%08x", dir, g->iface,
+		 MARK_MASK, mark_of(t->c, MARK_REFUSED));
+	drop(t, "refused-flow", g);
+}
+
+static void carried(struct text *t)
+{
+	text_put(t, " ct mark & 0x%08x == 0x%08x jump carry\n",
+		 MARK_GENERATION, t->c->mark_generation);
+}
+
+/* The packet's mark goes into the connection's; bits outside stay. */
+static void save_chain(struct text *t, const char *name, const char *hook)
+{
+	chain_begin(t, name, hook, "filter");
+	text_put(t, "\t\tmeta mark & 0x%08x == 0x%08x meta mark & 0x%08x != 0 "
+		 "ct mark set meta mark & 0x%08x\n", MARK_GENERATION,
+		 t->c->mark_generation, MARK_CLASS, MARK_MASK);
+	end(t, "\t");
+}
+
+static void guest_to_uplinks(struct text *t, const struct rules_guest *g,
+			     bool out)
+{
+	const struct rules_conf *c = t->c;
+
+	for (size_t u = 0; c->offload && u < c->n_uplinks; u++) {
+		text_put(t, "\t\tiifname \"%s\" oifname \"%s\"",
+			 out ? g->iface : c->uplink[u],
+			 out ? c->uplink[u] : g->iface);
+		carried(t);
+	}
+}
+
+/* --- neighbour discovery: see rules.c ------------------------------------------------ */
+
+#define ND_RATE "limit rate 20/second burst 40 packets"
+
+static void nd_accept(struct text *t, const char *dir,
+		      const struct rules_guest *g)
+{
+	text_put(t, "\t\t%s \"%s\" icmpv6 type { nd-neighbor-solicit, "
+		 "nd-neighbor-advert } ip6 hoplimit 255 " ND_RATE " accept\n",
+		 dir, g->iface);
+	text_put(t, "\t\t%s \"%s\" icmpv6 type { nd-neighbor-solicit, "
+		 "nd-neighbor-advert }", dir, g->iface);
+	drop(t, "nd", g);
+}
+
+/* "@th,64,128 ...": the target, under the mask of the prefix. */
+static void nd_target(struct text *t, const struct pol_prefix *p)
+{
+	uint8_t mask[16], value[16];
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned left = p->len > i * 8 ? p->len - i * 8u : 0;
+
+		mask[i] = left >= 8 ? 0xff : (uint8_t)(0xff00u >> left);
+		value[i] = p->addr.b[i] & mask[i];
+	}
+	text_put(t, " @th,64,128");
+	if (p->len < 128) {
+		text_put(t, " & 0x");
+		for (unsigned i = 0; i < 16; i++)
+			text_put(t, "%02x", mask[i]);
+		text_put(t, " ==");
+	}
+	text_put(t, " 0x");
+	for (unsigned i = 0; i < 16; i++)
+		text_put(t, "%02x", value[i]);
+}
+
+static void nd_option(struct text *t, const struct rules_guest *g,
+		      unsigned type)
+{
+	const uint8_t *m = g->mac;
+
+	if (g->has_mac)
+		text_put(t, " @th,192,64 0x%02x01%02x%02x%02x%02x%02x%02x",
+			 type, m[0], m[1], m[2], m[3], m[4], m[5]);
+	else
+		text_put(t, " @th,192,16 0x%02x01", type);
+}
+
+#define ND_ASK	"icmpv6 type nd-neighbor-solicit"
+#define ND_TELL "icmpv6 type nd-neighbor-advert @th,32,1 0"
+
+static void nd_chain(struct text *t, size_t i)
+{
+	const struct rules_guest *g = &t->c->guest[i];
+	struct text_addrs own;
+
+	text_addrs_of(&own, g, true);
+	text_put(t, "\tchain nd_%zu {\n", i);
+	text_put(t, "\t\tip6 nexthdr != icmpv6");
+	drop(t, "nd", g);
+	text_put(t, "\t\tip6 hoplimit != 255");
+	drop(t, "nd", g);
+	text_put(t, "\t\ticmpv6 code != 0");
+	drop(t, "nd", g);
+	text_put(t, "\t\t" ND_ASK " ip6 saddr != :: ip6 length 24 goto "
+		 "source_%zu\n", i);
+	text_put(t, "\t\t" ND_ASK " ip6 saddr != :: ip6 length 32");
+	nd_option(t, g, 1);
+	text_put(t, " goto source_%zu\n", i);
+	for (size_t k = 0; k < own.n; k++) {
+		text_put(t, "\t\t" ND_TELL " ip6 length 24");
+		nd_target(t, &own.a[k]);
+		text_put(t, " goto source_%zu\n\t\t" ND_TELL " ip6 length 32",
+			 i);
+		nd_target(t, &own.a[k]);
+		nd_option(t, g, 2);
+		text_put(t, " goto source_%zu\n", i);
+		text_put(t, "\t\t" ND_ASK " ip6 saddr :: ip6 length 24");
+		nd_target(t, &own.a[k]);
+		text_put(t, " accept\n\t\t" ND_ASK " ip6 saddr :: ip6 length "
+			 "32");
+		nd_target(t, &own.a[k]);
+		text_put(t, " @th,192,16 0x0e01 accept\n");
+	}
+	text_put(t, "\t\t");
+	drop(t, "nd", g);
+	end(t, "\t");
+}
+
+/* --- whose packet is it? -------------------------------------------------------------- */
+
+static void guest_chain(struct text *t, size_t i)
+{
+	const struct rules_guest *g = &t->c->guest[i];
+
+	text_put(t, "\tchain source_%zu {\n", i);
+	if (addr_set(t, "\t\tip saddr ", g, false))
+		text_put(t, " accept\n");
+	if (addr_set(t, "\t\tip6 saddr ", g, true))
+		text_put(t, " accept\n");
+	text_put(t, "\t\t");
+	drop(t, "spoofed-source", g);
+	end(t, "\t");
+	nd_chain(t, i);
+	text_put(t, "\tchain guest_%zu {\n", i);
+	if (!t->c->offload)
+		text_put(t, "\t\tnotrack\n");
+	if (g->has_mac) {
+		text_put(t, "\t\tether saddr != " MAC_FMT, MAC_ARG(g->mac));
+		drop(t, "spoofed-mac", g);
+	}
+	text_put(t, "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert "
+		 "} goto nd_%zu\n", i);
+	text_put(t, "\t\ticmpv6 type { nd-router-advert, nd-redirect }");
+	drop(t, "router", g);
+	text_put(t, "\t\ticmpv6 type { nd-router-solicit, mld-listener-query, "
+		 "mld-listener-report, mld-listener-done, "
+		 "mld2-listener-report }");
+	drop(t, "nd", g);
+	text_put(t, "\t\tgoto source_%zu\n", i);
+	end(t, "\t");
+}
+
+static void elsewhere(struct text *t, const struct rules_guest *g)
+{
+	static const char *const to[] = {"\t\tip daddr ", "\t\tip6 daddr "};
+	static const char *const by[] = {" ip saddr ", " ip6 saddr "};
+	struct text_addrs own;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		text_addrs_of(&own, g, v6);
+		if (own.n == 0)
+			continue;
+		text_put(t, "\t\tiifname != \"%s\"", g->iface);
+		addr_set(t, by[v6], g, v6);
+		drop(t, "spoofed-uplink", g);
+		if (!t->c->offload && addr_set(t, to[v6], g, v6))
+			text_put(t, " notrack\n");
+	}
+	if (t->c->bridged) {
+		text_addrs_of(&own, g, true);
+		for (size_t k = 0; k < own.n; k++) {
+			text_put(t, "\t\tiifname != \"%s\" icmpv6 type "
+				 "nd-neighbor-advert", g->iface);
+			nd_target(t, &own.a[k]);
+			drop(t, "spoofed-uplink", g);
+		}
+	}
+}
+
+static void sources(struct text *t, const char *priority)
+{
+	const struct rules_conf *c = t->c;
+
+	for (size_t i = 0; i < c->n_guests; i++)
+		guest_chain(t, i);
+	chain_begin(t, "sources", "prerouting", priority);
+	text_put(t, "\t\tiifname \"lo\" accept\n");
+	for (size_t i = 0; i < c->n_guests; i++)
+		text_put(t, "\t\tiifname \"%s\" goto guest_%zu\n",
+			 c->guest[i].iface, i);
+	for (size_t i = 0; i < c->n_guests; i++)
+		elsewhere(t, &c->guest[i]);
+	end(t, "\t");
+}
+
+/* --- queues ---------------------------------------------------------------------------- */
+
+static void queue(struct text *t, const char *dir, const struct rules_guest *g)
+{
+	/* Never "bypass": without a reader the packet is dropped. */
+	text_put(t, "\t\t%s \"%s\" counter queue num %u\n", dir, g->iface,
+		 g->queue);
+}
+
+static void send_chain(struct text *t, const char *priority)
+{
+	const struct rules_conf *c = t->c;
+
+	chain_begin(t, "send", "forward", priority);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		text_put(t, "\t\tiifname \"%s\" oifname != ",
+			 c->guest[i].iface);
+		iface_set(t, true);
+		drop(t, "no-uplink", &c->guest[i]);
+	}
+	for (size_t i = 0; i < c->n_guests; i++) {
+		const struct rules_guest *g = &c->guest[i];
+
+		refused(t, "iifname", g);
+		guest_to_uplinks(t, g, true);
+		if (c->bridged)
+			nd_accept(t, "iifname", g);
+		queue(t, "iifname", g);
+	}
+	end(t, "\t");
+}
+
+static void receive_chain(struct text *t, const char *priority)
+{
+	const struct rules_conf *c = t->c;
+
+	chain_begin(t, "receive", "forward", priority);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		text_put(t, "\t\toifname \"%s\" iifname != ",
+			 c->guest[i].iface);
+		iface_set(t, true);
+		drop(t, "no-uplink", &c->guest[i]);
+	}
+	for (size_t i = 0; i < c->n_guests; i++) {
+		const struct rules_guest *g = &c->guest[i];
+
+		refused(t, "oifname", g);
+		guest_to_uplinks(t, g, false);
+		if (c->bridged)
+			nd_accept(t, "oifname", g);
+		queue(t, "oifname", g);
+	}
+	end(t, "\t");
+}
+
+static void input_chain(struct text *t, const char *priority)
+{
+	const struct rules_conf *c = t->c;
+
+	chain_begin(t, "to_domain", "input", priority);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		const struct rules_guest *g = &c->guest[i];
+
+		refused(t, "iifname", g);
+		if (c->offload) {
+			text_put(t, "\t\tiifname \"%s\"", g->iface);
+			carried(t);
+		}
+		nd_accept(t, "iifname", g);
+		queue(t, "iifname", g);
+	}
+	end(t, "\t");
+}
+
+static void output_chain(struct text *t, const char *priority)
+{
+	const struct rules_conf *c = t->c;
+
+	chain_begin(t, "from_domain", "output", priority);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		const struct rules_guest *g = &c->guest[i];
+
+		text_put(t, "\t\toifname \"%s\" meta mark & 0x%08x == 0x%08x "
+			 "accept\n", g->iface, MARK_CRAFTED, MARK_CRAFTED);
+		refused(t, "oifname", g);
+		if (c->offload) {
+			text_put(t, "\t\toifname \"%s\"", g->iface);
+			carried(t);
+		}
+		nd_accept(t, "oifname", g);
+		text_put(t, "\t\toifname \"%s\" icmpv6 type { "
+			 "nd-router-advert, nd-redirect, nd-router-solicit, "
+			 "mld-listener-query, mld-listener-report, "
+			 "mld-listener-done, mld2-listener-report }",
+			 g->iface);
+		drop(t, "nd", g);
+		queue(t, "oifname", g);
+	}
+	end(t, "\t");
+}
+
+static void queues(struct text *t, const char *send, const char *receive)
+{
+	if (t->c->offload)
+		carry_chain(t);
+	send_chain(t, send);
+	receive_chain(t, receive);
+	input_chain(t, send);
+	output_chain(t, receive);
+	if (t->c->offload) {
+		save_chain(t, "keep", "postrouting");
+		save_chain(t, "keep_local", "input");
+	}
+}
+
+static void untrack_chain(struct text *t)
+{
+	chain_begin(t, "untrack", "output", "raw");
+	text_put(t, "\t\tmeta mark & 0x%08x == 0x%08x notrack\n", MARK_CRAFTED,
+		 MARK_CRAFTED);
+	if (!t->c->offload) {
+		text_put(t, "\t\toifname ");
+		iface_set(t, false);
+		text_put(t, " notrack\n");
+	}
+	end(t, "\t");
+}
+
+static void inet_table(struct text *t)
+{
+	table_begin(t, "inet");
+	sources(t, "raw");
+	queues(t, "mangle", "filter");
+	untrack_chain(t);
+	end(t, "");
+}
+
+/* With the nft backend ports are seen in the bridge family only, and its
+ * queue works there; chains of the inet table would be the second to ask. */
+static void bridge_queues(struct text *t)
+{
+	sources(t, "-250");
+	queues(t, "-150", "filter");
+}
+
+/* --- closed ------------------------------------------------------------------------------ */
+
+static void closed_chain(struct text *t, const char *name, const char *hook,
+			 const char *priority, bool in, bool out)
+{
+	const struct rules_conf *c = t->c;
+
+	chain_begin(t, name, hook, priority);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		if (in) {
+			text_put(t, "\t\tiifname \"%s\"", c->guest[i].iface);
+			drop(t, "closed", &c->guest[i]);
+		}
+		if (out) {
+			text_put(t, "\t\toifname \"%s\"", c->guest[i].iface);
+			drop(t, "closed", &c->guest[i]);
+		}
+	}
+	end(t, "\t");
+}
+
+static void closed_table(struct text *t, const char *family,
+			 const char *priority, bool forwards)
+{
+	table_begin(t, family);
+	closed_chain(t, "to_domain", "input", priority, true, false);
+	closed_chain(t, "from_domain", "output", priority, false, true);
+	if (forwards)
+		closed_chain(t, "through", "forward", priority, true, true);
+	end(t, "");
+}
+
+void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
+		    bool closed)
+{
+	/* Interfaces of a bridge are ports: nothing of them is an interface
+	 * of the IP stack, and nothing of others a port. */
+	if (f == RULES_ARP && !t->c->bridged) {
+		if (closed)
+			closed_table(t, "arp", "filter", false);
+		else
+			arp_table(t);
+	} else if (f == RULES_BRIDGE && t->c->bridged) {
+		if (closed)
+			closed_table(t, "bridge", "-300", true);
+		else
+			bridge_table(t, b);
+	} else if (f == RULES_IP4 && b == RULES_NFT && !t->c->bridged) {
+		if (closed)
+			closed_table(t, "inet", "raw", true);
+		else
+			inet_table(t);
+	}
+}
