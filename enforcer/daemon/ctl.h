@@ -7,15 +7,43 @@
  * why. Peer credentials decide who may: root and control-group everything,
  * everybody else nothing.
  *
- * Verbs are rows of one table (ctl.c): status, guests, flows GUEST, budgets
- * GUEST, why [GUEST], freeze GUEST, thaw GUEST, reload, policies, metrics.
- * freeze, thaw and reload are recorded (EV_MAINTENANCE, with the peer's uid)
- * before they are done.
+ * Verbs are rows of one table (ctl_request.c): status, guests, flows GUEST,
+ * budgets GUEST, why [GUEST], freeze GUEST, thaw GUEST, reload, policies,
+ * metrics. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
+ * peer's uid) before they are done.
  */
 #ifndef ENFORCER_DAEMON_CTL_H
 #define ENFORCER_DAEMON_CTL_H
 
+#include "core/err.h"
+#include "core/span.h"
+
 #define CTL_SOCKET  "control"
+#define CTL_METRICS "metrics" /* socket of the courier beside it */
 #define CTL_REQUEST 256 /* octets of a request at most */
+
+enum ctl_verb {
+	CTL_STATUS,
+	CTL_GUESTS,
+	CTL_FLOWS,
+	CTL_BUDGETS,
+	CTL_WHY,
+	CTL_FREEZE,
+	CTL_THAW,
+	CTL_RELOAD,
+	CTL_POLICIES,
+	CTL_METRICS_TEXT,
+	CTL_VERBS
+};
+
+struct ctl_request {
+	enum ctl_verb verb;
+	char guest[48]; /* empty: none was named */
+};
+
+/* One request without its newline. E_SYNTAX with what would have been right. */
+int ctl_request(struct ctl_request *out, struct span line, struct err *e)
+	__attribute__((warn_unused_result));
+const char *ctl_verb_name(enum ctl_verb v);
 
 #endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Drops that no engine sees: by rules before the queue, and by the kernel when
+ * a queue is full. Read once a second, audited as sums: one event for each
+ * reason and guest that grew.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "enforcer/daemon/nfq.h"
+#include "enforcer/daemon/parent.h"
+
+#define DROPS_MAX 128
+
+struct drops {
+	struct rules_drop seen[DROPS_MAX];
+	size_t n;
+	int64_t next_ns;
+	struct log_limit said;
+};
+
+int counts_new(struct drops **out, struct err *e)
+{
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
+}
+
+void counts_free(struct drops *d)
+{
+	free(d);
+}
+
+void counts_restart(struct parent *p)
+{
+	p->drops->n = 0;
+}
+
+static struct rules_drop *find(struct drops *d, const struct rules_drop *x)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (strcmp(d->seen[i].why, x->why) == 0 &&
+		    strcmp(d->seen[i].guest, x->guest) == 0)
+			return &d->seen[i];
+	}
+	if (d->n == DROPS_MAX)
+		return NULL;
+	d->seen[d->n] = *x;
+	d->seen[d->n].packets = d->seen[d->n].octets = 0;
+	return &d->seen[d->n++];
+}
+
+/* Names of rules that are no reasons of the list. */
+static enum reason reason_of(const char *why)
+{
+	static const struct {
+		const char *why;
+		enum reason reason;
+	} rows[] = {
+		{"arp",	    REASON_SPOOFED_SOURCE},
+		{"nd",	    REASON_SPOOFED_SOURCE},
+		{"invalid", REASON_BAD_HEADER	 },
+	};
+	enum reason r = reason_find(span_str(why));
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(rows[i].why, why) == 0)
+			r = rows[i].reason;
+	}
+	return r == REASON_NONE ? REASON_NOT_IP : r;
+}
+
+static void tell(struct parent *p, const char *guest, enum reason why,
+		 uint64_t packets, uint64_t octets, const char *detail)
+{
+	struct event ev = {
+		.type = EV_ANOMALY,
+		.now = p->now,
+		.guest = span_str(guest),
+		.verdict = VERDICT_DENY,
+		.reason = why,
+		.detail = detail,
+		.count = packets,
+		.count_octets = octets,
+	};
+
+	reasons_add(&ev.reasons, why);
+	parent_record(p, &ev);
+}
+
+static void rules(struct parent *p)
+{
+	struct drops *d = p->drops;
+	struct rules_drop now[DROPS_MAX];
+	char detail[96];
+	struct err e;
+	uint32_t missed;
+	size_t n;
+
+	if (rules_drops(p->backend, now, DROPS_MAX, &n, &e) < 0) {
+		if (log_allow(&d->said, p->now.mono, 1, 60 * NS_PER_S, &missed))
+			log_warn(p->log, "counters of the rules: %s", e.text);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct rules_drop *was = find(d, &now[i]);
+
+		if (!was || now[i].packets == was->packets)
+			continue;
+		/* Somebody loaded the rules again: they began at zero. */
+		if (now[i].packets < was->packets)
+			was->packets = was->octets = 0;
+		snprintf(detail, sizeof(detail),
+			 "dropped by the rules before the queue (%.30s)",
+			 now[i].why);
+		if (now[i].packets > was->packets)
+			tell(p, now[i].guest, reason_of(now[i].why),
+			     now[i].packets - was->packets,
+			     now[i].octets - was->octets, detail);
+		*was = now[i];
+	}
+}
+
+static void queue(struct parent *p, size_t i)
+{
+	struct guest *g = &p->guest[i];
+	struct lane *l = p->share[i].lane;
+	struct nfq_counts n;
+	struct err e;
+
+	if (nfq_counts(&n, p->share[i].queue, &e) < 0)
+		return;
+	atomic_store(&l->kernel_dropped, n.queue_dropped);
+	atomic_store(&l->kernel_unsent, n.user_dropped);
+	atomic_store(&l->kernel_queued, n.queued);
+	if (n.queue_dropped > g->kernel_dropped)
+		tell(p, p->share[i].name, REASON_QUEUE_FULL,
+		     n.queue_dropped - g->kernel_dropped, 0,
+		     "dropped by the kernel: the queue was full");
+	if (n.user_dropped > g->kernel_unsent)
+		tell(p, p->share[i].name, REASON_QUEUE_FULL,
+		     n.user_dropped - g->kernel_unsent, 0,
+		     "dropped by the kernel: the engine's socket was full");
+	g->kernel_dropped = n.queue_dropped;
+	g->kernel_unsent = n.user_dropped;
+}
+
+void counts_turn(struct parent *p)
+{
+	struct drops *d = p->drops;
+
+	if (p->now.mono.ns < d->next_ns || !p->ready)
+		return;
+	d->next_ns = p->now.mono.ns + NS_PER_S;
+	rules(p);
+	for (size_t i = 0; i < p->n_guests; i++)
+		queue(p, i);
+}

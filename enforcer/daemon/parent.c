@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/parent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/timex.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/flat.h"
+
+#define POLLS	   (2 * SHARE_GUESTS + 32)
+#define RULES_RETRY_NS (5 * NS_PER_S)
+
+/* --- time and events ---------------------------------------------------------------------- */
+
+void parent_clock(struct parent *p)
+{
+	struct timex t = {0};
+	bool trusted = p->conf->clock_trusted ||
+		       (adjtimex(&t) >= 0 && !(t.status & STA_UNSYNC));
+
+	p->now = live_now(&p->zone, trusted);
+	if (p->control)
+		atomic_store(&p->control->clock_trusted, trusted);
+}
+
+bool parent_record(struct parent *p, const struct event *ev)
+{
+	uint8_t buf[FLAT_MAX];
+	struct wbuf w = wbuf_of(buf, sizeof(buf));
+
+	flat_write(&w, ev);
+	if (ring_put(&p->events, wbuf_span(&w)) < 0) {
+		p->unrecorded++;
+		return false;
+	}
+	ring_publish(&p->events);
+	ring_wake(&p->control->scribe_sleeps);
+	return true;
+}
+
+bool parent_note(struct parent *p, enum event_type type, enum reason why,
+		 const char *guest, const char *fmt, ...)
+{
+	char detail[192]; /* what a record keeps of it */
+	struct event ev = {
+		.type = type,
+		.now = p->now,
+		.guest = span_str(guest),
+		.reason = why,
+		.detail = detail,
+	};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof(detail), fmt, ap);
+	va_end(ap);
+	reasons_add(&ev.reasons, why);
+	return parent_record(p, &ev);
+}
+
+/* --- rules --------------------------------------------------------------------------------- */
+
+int parent_rules(struct parent *p, const struct policies *from, struct err *e)
+{
+	int rc;
+
+	setup_rules(&p->rules, p->conf, from, p->rules.mark_generation);
+	rc = rules_apply(p->backend, &p->rules, e);
+	counts_restart(p);
+	if (rc == 0)
+		parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+			    "rules applied: %zu guests, generation %u",
+			    p->n_guests, p->generation);
+	else
+		parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+			    "rules not applied: %.150s", e->text);
+	return rc;
+}
+
+/* Traffic begins only when there is somebody to judge it, and to record. */
+static void begin(struct parent *p)
+{
+	struct err e;
+
+	if (p->ready || p->now.mono.ns < p->rules_due_ns ||
+	    !watch_all_ready(p))
+		return;
+	if (parent_rules(p, &p->policies, &e) < 0) {
+		log_err(p->log, "rules: %s; everything stays closed", e.text);
+		notify_send(&p->notify, "STATUS=closed: %.200s", e.text);
+		p->rules_due_ns = p->now.mono.ns + RULES_RETRY_NS;
+		return;
+	}
+	p->ready = true;
+	log_info(p->log, "ready: %zu guests, policies of generation %u",
+		 p->n_guests, p->generation);
+	notify_send(&p->notify, "READY=1\nSTATUS=%zu guests, policies of "
+		    "generation %u", p->n_guests, p->generation);
+}
+
+/* --- the loop ------------------------------------------------------------------------------- */
+
+static void signalled(struct parent *p)
+{
+	struct signalfd_siginfo si;
+
+	/* The kernel merges signals that wait: a few turns at most. */
+	while (read(p->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGHUP) {
+			log_info(p->log, "SIGHUP: reload");
+			if (parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+					"reload asked for by signal, uid %u",
+					si.ssi_uid))
+				reload_start(p, false, 0, 0);
+			else
+				log_err(p->log,
+					"reload: cannot be recorded now");
+		} else {
+			p->stopping = true;
+		}
+	}
+}
+
+static size_t pidfd(struct pollfd *fds, size_t n, const struct child *c)
+{
+	if (c->pidfd >= 0)
+		fds[n++] = (struct pollfd){c->pidfd, POLLIN, 0};
+	return n;
+}
+
+static size_t gather(const struct parent *p, struct pollfd *fds)
+{
+	size_t n = 0;
+
+	fds[n++] = (struct pollfd){p->signal_fd, POLLIN, 0};
+	n = pidfd(fds, n, &p->scribe);
+	n = pidfd(fds, n, &p->courier);
+	for (size_t i = 0; i < p->n_guests; i++) {
+		n = pidfd(fds, n, &p->guest[i].gate);
+		n = pidfd(fds, n, &p->guest[i].engine);
+	}
+	if (ifaces_fd(p->ifaces) >= 0)
+		fds[n++] = (struct pollfd){ifaces_fd(p->ifaces), POLLIN, 0};
+	return n + ctl_polls(p->ctl, fds + n, POLLS - n);
+}
+
+static void turn(struct parent *p)
+{
+	struct pollfd fds[POLLS];
+	int64_t ns = watch_busy(p) || ctl_busy(p->ctl) ? TURN_BUSY_NS : TURN_NS;
+	size_t n = gather(p, fds);
+
+	if (poll(fds, (nfds_t)n, (int)(ns / MS)) < 0 && errno != EINTR)
+		log_err(p->log, "poll: errno %d", errno);
+	parent_clock(p);
+	signalled(p);
+	watch_deaths(p);
+	if (ifaces_update(p->ifaces, p->control, p->policies.guest,
+			  p->n_guests))
+		log_debug(p->log, "interfaces changed");
+	query_turn(p);
+	reload_turn(p);
+	watch_turn(p);
+	begin(p);
+	counts_turn(p);
+	ctl_turn(p->ctl, p);
+	notify_tick(&p->notify, p->now.mono.ns);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+struct ending {
+	enum child_kind kind;
+	int sig;
+	bool left;
+};
+
+/* The children of one kind get a signal, and a time to end in. */
+static void end_kind(struct parent *p, enum child_kind kind, int64_t wait_ns)
+{
+	int64_t until = live_mono().ns + wait_ns;
+	struct child *all[2 * SHARE_GUESTS + 2];
+	bool left = true;
+	siginfo_t si;
+	size_t n = 0;
+
+	all[n++] = &p->scribe;
+	all[n++] = &p->courier;
+	for (size_t i = 0; i < p->n_guests; i++) {
+		all[n++] = &p->guest[i].gate;
+		all[n++] = &p->guest[i].engine;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (all[i]->kind == kind)
+			child_kill(all[i], SIGTERM);
+	}
+	while (left) {
+		bool late = live_mono().ns > until;
+
+		left = false;
+		for (size_t i = 0; i < n; i++) {
+			if (all[i]->kind != kind || all[i]->pid <= 0 ||
+			    child_reap(all[i], &si))
+				continue;
+			left = true;
+			if (late)
+				child_kill(all[i], SIGKILL);
+		}
+		if (left)
+			poll(NULL, 0, 2);
+	}
+}
+
+static void stop(struct parent *p)
+{
+	struct err e;
+
+	log_info(p->log, "stopping; the closed rules stay in force");
+	notify_send(&p->notify, "STOPPING=1\nSTATUS=closed");
+	if (rules_close(p->backend, &p->rules, &e) < 0)
+		log_err(p->log, "rules: %s", e.text);
+	parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+		    "stopped by signal; the closed rules stay");
+	end_kind(p, CHILD_ENGINE, 2 * NS_PER_S);
+	end_kind(p, CHILD_GATE, 1 * NS_PER_S);
+	end_kind(p, CHILD_COURIER, 1 * NS_PER_S);
+	/* What was recorded until now is committed. */
+	end_kind(p, CHILD_SCRIBE, 20 * NS_PER_S);
+}
+
+static void started(struct parent *p)
+{
+	parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+		    "started: metergated %s, %zu guests, %zu policies",
+		    METERGATE_VERSION, p->n_guests, p->policies.files.n);
+	log_info(p->log, "%s: %zu guests, %s rules are closed until all "
+		 "processes are ready",
+		 p->conf_path, p->n_guests,
+		 p->backend == RULES_NFT ? "nft" : "iptables");
+}
+
+static void to_event(void *arg, const struct event *ev)
+{
+	parent_record(arg, ev);
+}
+
+int parent_run(const struct conf *c, const char *conf_path, struct log *log,
+	       struct err *e)
+{
+	struct parent *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	p->log = log;
+	p->conf = c;
+	p->conf_path = conf_path;
+	notify_open(&p->notify);
+	rc = policies_load(&p->policies, c, e);
+	if (rc < 0)
+		goto out;
+	rc = clock_zone_init(&p->zone, pol_set_timezone(p->policies.files.set),
+			     e);
+	if (rc == 0)
+		rc = setup_all(p, e);
+	if (rc == 0) {
+		parent_clock(p);
+		p->started = p->now.mono;
+		started(p);
+		capture_policy_events(&p->policies.files, p->now, "in force",
+				      to_event, p);
+		while (!p->stopping)
+			turn(p);
+		stop(p);
+	}
+	if (rc < 0 && p->closed_rules)
+		log_warn(log, "the closed rules stay in force");
+	setup_undo(p);
+out:
+	policies_free(&p->reload.next);
+	policies_free(&p->policies);
+	notify_close(&p->notify);
+	free(p);
+	return rc;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The supervising process: configuration, rules, interfaces, children, the
+ * control socket. It parses no octet of a guest.
+ *
+ *   parent.c   start, loop, stop
+ *   setup.c    what is opened and mapped before anything is forked
+ *   spawn.c    one function per kind of child: what it gets, what it loses
+ *   watch.c    deaths, silence, restarts
+ *   query.c    what is asked of engines, one question at a time each
+ *   reload.c   another policy set: verify, ask all engines, swap or go back
+ *   counts.c   drops that no engine sees: rules, full queues
+ *   ctl.c      the control socket; ctl_answer.c what it answers
+ *   print.c    metergated -n
+ *
+ * Nothing in the loop waits for a child: what takes time is a state that the
+ * next turn looks at again.
+ */
+#ifndef ENFORCER_DAEMON_PARENT_H
+#define ENFORCER_DAEMON_PARENT_H
+
+#include "core/log.h"
+#include "enforcer/daemon/area.h"
+#include "enforcer/daemon/children.h"
+#include "enforcer/daemon/conf.h"
+#include "enforcer/daemon/ctl.h"
+#include "enforcer/daemon/ifaces.h"
+#include "enforcer/daemon/live.h"
+#include "enforcer/daemon/notify.h"
+#include "enforcer/daemon/policies.h"
+#include "enforcer/daemon/processes.h"
+#include "enforcer/daemon/rules.h"
+#include "enforcer/daemon/view.h"
+
+struct log;
+
+/* Run until told to end. 0; or 2 after an error that is in e. */
+int parent_run(const struct conf *c, const char *conf_path, struct log *log,
+	       struct err *e) __attribute__((warn_unused_result));
+/* -n: check and print what would be put in place; changes nothing. */
+int parent_print(const struct conf *c, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* --- from here on only for the files above ----------------------------------------- */
+
+#define TURN_NS	    (250 * MS) /* the loop looks around at least so often */
+#define TURN_BUSY_NS (2 * MS) /* while a child is asked or awaited */
+#define DRAIN_NS    (1 * NS_PER_S)
+#define CANARY_NS   (1 * NS_PER_S)
+#define QUERY_NS    (3 * NS_PER_S) /* an engine that takes longer hangs */
+
+enum query_owner { QUERY_OWNER_NONE, QUERY_OWNER_CANARY, QUERY_OWNER_CTL,
+	QUERY_OWNER_RELOAD, QUERY_OWNER_FREEZE };
+
+struct query {
+	enum query_owner owner; /* NONE: the engine is asked nothing */
+	uint32_t kind, number;
+	int64_t deadline_ns, next_canary_ns;
+	size_t conn; /* of OWNER_CTL */
+};
+
+/* A guest, beside what its processes share of it. */
+struct guest {
+	struct area lane, state;
+	int queue_fd, wake_fd;
+	struct child gate, engine;
+	struct query query;
+	bool draining; /* the gate was asked to drop what an engine left */
+	int64_t drain_ns;
+	uint64_t bad_seen; /* gate_bad when it last mattered */
+	uint64_t kernel_dropped, kernel_unsent; /* as last audited */
+};
+
+enum reload_step { RELOAD_IDLE, RELOAD_SWAP, RELOAD_BACK };
+enum reload_guest { RELOAD_TO_ASK, RELOAD_ASKED, RELOAD_SWAPPED,
+	RELOAD_ASKED_BACK, RELOAD_UNCHANGED };
+struct reload {
+	enum reload_step step;
+	struct policies next;
+	bool addresses;
+	uint32_t half, generation;
+	enum reload_guest guest[SHARE_GUESTS];
+	char error[ERR_TEXT]; /* of the refusal */
+	int64_t deadline_ns;
+	bool asked_by_ctl;
+	size_t conn;
+	uint64_t conn_id;
+};
+
+struct drops; /* counts.c */
+
+struct parent {
+	struct log *log;
+	const struct conf *conf;
+	const char *conf_path;
+	struct now now;
+	struct clock_zone zone;
+	struct policies policies; /* in force */
+	enum rules_backend backend;
+	struct rules_conf rules;
+
+	struct guest_share share[SHARE_GUESTS];
+	struct guest guest[SHARE_GUESTS];
+	size_t n_guests;
+	struct child scribe, courier;
+	uint8_t boot_key[32];
+
+	struct area control_area, view_area, events_area, half_area[2];
+	struct control *control;
+	struct view *view;
+	struct policy_half *half[2];
+	uint32_t use, generation;
+	struct ring events;
+	uint64_t unrecorded;
+
+	int lock_fd, raw4_fd, raw6_fd, packet_fd;
+	int signal_fd, ctl_fd, operator_fd, portal_fd;
+	struct ifaces *ifaces;
+	struct ctl *ctl;
+	struct drops *drops;
+	struct reload reload;
+	struct notify notify;
+	struct mono started;
+	int64_t rules_due_ns; /* when to try again what failed */
+	bool ready, closed_rules, stopping;
+};
+
+/* parent.c */
+void parent_clock(struct parent *p); /* sets p->now */
+/* Record an event of ours; false: there is no room, the scribe is behind. */
+bool parent_record(struct parent *p, const struct event *ev);
+bool parent_note(struct parent *p, enum event_type type, enum reason why,
+		 const char *guest, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+int parent_rules(struct parent *p, const struct policies *from, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* setup.c */
+int setup_all(struct parent *p, struct err *e)
+	__attribute__((warn_unused_result));
+void setup_undo(struct parent *p);
+void setup_rules(struct rules_conf *out, const struct conf *c,
+		 const struct policies *from, uint32_t mark_generation);
+/* The addresses that gates craft for, after a reload. */
+void setup_addresses(struct parent *p);
+
+/* spawn.c */
+int spawn(struct parent *p, struct child *c, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* watch.c */
+typedef bool child_f(struct parent *p, struct child *c);
+/* Each child, scribe first, courier last; stops when f says false. */
+bool watch_each(struct parent *p, child_f *f);
+void watch_deaths(struct parent *p);
+void watch_turn(struct parent *p); /* starts, restarts, silence, drains */
+bool watch_all_ready(struct parent *p);
+/* Something is awaited soon. */
+bool watch_busy(struct parent *p);
+char *watch_name(const struct parent *p, const struct child *c, char *buf,
+		 size_t cap); /* "engine of mdma" */
+
+/* query.c */
+bool query_start(struct parent *p, size_t guest, uint32_t kind, uint32_t arg,
+		 enum query_owner owner, size_t conn);
+void query_turn(struct parent *p);
+void query_failed(struct parent *p, size_t guest, const char *why);
+
+/* reload.c */
+void reload_start(struct parent *p, bool by_ctl, size_t conn,
+		  uint64_t conn_id);
+void reload_turn(struct parent *p);
+void reload_answer(struct parent *p, size_t guest, int rc, const char *text);
+
+/* counts.c */
+int counts_new(struct drops **out, struct err *e)
+	__attribute__((warn_unused_result));
+void counts_turn(struct parent *p);
+void counts_restart(struct parent *p); /* the rules begin at zero again */
+void counts_free(struct drops *d);
+
+/* ctl.c */
+struct pollfd;
+int ctl_open(struct ctl **out, struct parent *p, struct err *e)
+	__attribute__((warn_unused_result));
+void ctl_free(struct ctl *c);
+size_t ctl_polls(const struct ctl *c, struct pollfd *fds, size_t cap);
+void ctl_turn(struct ctl *c, struct parent *p);
+bool ctl_busy(const struct ctl *c);
+/* rc 0: the engine's reply in share[guest].lane->query; else why. */
+void ctl_query_done(struct ctl *c, struct parent *p, size_t conn, size_t guest,
+		    int rc, const char *why);
+void ctl_reload_done(struct ctl *c, struct parent *p, size_t conn,
+		     uint64_t conn_id, const char *error);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Another policy set, all or nothing: everything is read and verified first;
+ * then each engine is asked to swap between two packets. If one refuses, dies
+ * or is silent, those that swapped go back, and the last good set stays.
+ */
+#include <stdio.h>
+
+#include "enforcer/daemon/parent.h"
+
+#define RELOAD_NS (10 * NS_PER_S)
+
+static void told(struct parent *p, const char *error)
+{
+	struct reload *r = &p->reload;
+
+	if (error) {
+		log_err(p->log, "reload: %s; the old policies stay in force",
+			error);
+		parent_note(p, EV_POLICY, REASON_NONE, NULL, "refused: %.160s",
+			    error);
+	} else {
+		log_info(p->log, "reload: generation %u is in force",
+			 p->generation);
+	}
+	notify_send(&p->notify, "READY=1\nSTATUS=policies of generation %u%s",
+		    p->generation, error ? ", a reload was refused" : "");
+	if (r->asked_by_ctl)
+		ctl_reload_done(p->ctl, p, r->conn, r->conn_id, error);
+	policies_free(&r->next);
+	*r = (struct reload){.step = RELOAD_IDLE};
+}
+
+static void to_event(void *arg, const struct event *ev)
+{
+	parent_record(arg, ev);
+}
+
+/* Every engine runs the new set. */
+static void in_force(struct parent *p)
+{
+	struct reload *r = &p->reload;
+	struct policies old = p->policies;
+	char error[ERR_TEXT + 32];
+	struct err e;
+
+	p->policies = r->next;
+	r->next = (struct policies){0};
+	p->use = r->half;
+	p->generation = r->generation;
+	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
+			      p);
+	if (!r->addresses) {
+		setup_rules(&p->rules, p->conf, &p->policies,
+			    p->rules.mark_generation);
+		policies_free(&old);
+		told(p, NULL);
+		return;
+	}
+	setup_addresses(p);
+	if (parent_rules(p, &p->policies, &e) < 0) {
+		/* The closed rules are in force: nothing passes, and that is
+		 * better than rules of other addresses. */
+		snprintf(error, sizeof(error), "rules: %s; everything is closed",
+			 e.text);
+		policies_free(&old);
+		p->ready = false; /* rules are tried again */
+		told(p, error);
+		return;
+	}
+	policies_free(&old);
+	/* Gates craft for the addresses they started with. */
+	for (size_t i = 0; i < p->n_guests; i++) {
+		p->guest[i].gate.told = true;
+		child_kill(&p->guest[i].gate, SIGKILL);
+	}
+	told(p, NULL);
+}
+
+static void go_back(struct parent *p, const char *why)
+{
+	struct reload *r = &p->reload;
+
+	if (!r->error[0])
+		snprintf(r->error, sizeof(r->error), "%s", why);
+	r->step = RELOAD_BACK;
+	r->deadline_ns = p->now.mono.ns + RELOAD_NS;
+}
+
+/* It runs a set that is not in force. */
+static void stop_engine(struct parent *p, size_t guest, const char *why)
+{
+	log_err(p->log, "%s; it is killed", why);
+	p->guest[guest].engine.hung = true;
+	child_kill(&p->guest[guest].engine, SIGKILL);
+}
+
+void reload_answer(struct parent *p, size_t guest, int rc, const char *text)
+{
+	struct reload *r = &p->reload;
+	char why[ERR_TEXT];
+
+	snprintf(why, sizeof(why), "engine of %.48s: %.180s",
+		 p->share[guest].name, text[0] ? text : err_name(rc));
+	if (r->guest[guest] == RELOAD_ASKED) {
+		/* Also when the others already go back: then it follows. */
+		r->guest[guest] = rc == 0 ? RELOAD_SWAPPED : RELOAD_UNCHANGED;
+		if (rc < 0)
+			go_back(p, why);
+	} else if (r->guest[guest] == RELOAD_ASKED_BACK) {
+		r->guest[guest] = RELOAD_UNCHANGED;
+		if (rc < 0)
+			stop_engine(p, guest, why);
+	}
+}
+
+void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
+{
+	struct reload *r = &p->reload;
+	struct err e;
+	int rc;
+
+	if (r->step != RELOAD_IDLE) {
+		if (by_ctl)
+			ctl_reload_done(p->ctl, p, conn, conn_id,
+					"another reload is under way");
+		return;
+	}
+	notify_send(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		    (long long)(p->now.mono.ns / 1000));
+	*r = (struct reload){
+		.asked_by_ctl = by_ctl,
+		.conn = conn,
+		.conn_id = conn_id,
+		.half = 1 - p->use,
+		.generation = p->generation + 1,
+		.deadline_ns = p->now.mono.ns + RELOAD_NS,
+	};
+	rc = policies_load(&r->next, p->conf, &e);
+	if (rc == 0)
+		rc = policies_compare(&p->policies, &r->next, &r->addresses,
+				      &e);
+	if (rc == 0)
+		rc = policies_half(&r->next, p->half[r->half], POLICY_HALF,
+				   r->generation, &e);
+	if (rc < 0)
+		told(p, e.text);
+	else
+		r->step = RELOAD_SWAP;
+}
+
+/* An engine that is not there starts with the set that is then in force. */
+static bool absent(const struct parent *p, size_t i)
+{
+	return p->guest[i].engine.pid <= 0;
+}
+
+/* Ask whoever is to be asked and is free. True: somebody is waited for. */
+static bool ask(struct parent *p)
+{
+	struct reload *r = &p->reload;
+	bool swap = r->step == RELOAD_SWAP, waiting = false;
+	enum reload_guest due = swap ? RELOAD_TO_ASK : RELOAD_SWAPPED;
+
+	for (size_t i = 0; i < p->n_guests; i++) {
+		enum reload_guest *g = &r->guest[i];
+
+		if (*g == due && absent(p, i))
+			*g = swap ? RELOAD_SWAPPED : RELOAD_UNCHANGED;
+		else if (*g == due &&
+			 query_start(p, i, QUERY_POLICY,
+				     swap ? r->half : p->use,
+				     QUERY_OWNER_RELOAD, 0))
+			*g = swap ? RELOAD_ASKED : RELOAD_ASKED_BACK;
+		waiting = waiting || *g == due || *g == RELOAD_ASKED ||
+			  *g == RELOAD_ASKED_BACK;
+	}
+	return waiting;
+}
+
+void reload_turn(struct parent *p)
+{
+	struct reload *r = &p->reload;
+	char error[ERR_TEXT];
+	bool waiting;
+
+	if (r->step == RELOAD_IDLE)
+		return;
+	waiting = ask(p);
+	if (waiting && p->now.mono.ns < r->deadline_ns)
+		return;
+	if (r->step == RELOAD_SWAP && waiting) {
+		go_back(p, "an engine was busy for too long");
+		return;
+	}
+	if (r->step == RELOAD_SWAP) {
+		in_force(p);
+		return;
+	}
+	for (size_t i = 0; waiting && i < p->n_guests; i++) {
+		if (r->guest[i] != RELOAD_UNCHANGED &&
+		    r->guest[i] != RELOAD_TO_ASK)
+			stop_engine(p, i, "an engine did not go back");
+	}
+	memcpy(error, r->error, sizeof(error));
+	told(p, error);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each kind of child is given, and what is taken from it before its own
+ * code runs: memory of other guests, and the right to write what it should
+ * only read. Its sandbox does the rest.
+ */
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/parent.h"
+
+/* uid_base + these */
+enum { UID_GATE, UID_SCRIBE, UID_COURIER, UID_ENGINE };
+
+struct start {
+	struct parent *p;
+	struct child *c;
+};
+
+static struct sandbox_conf sandbox(const struct conf *c, uint32_t who,
+				   const int *fds, size_t n, const char *dir)
+{
+	return (struct sandbox_conf){
+		.uid = (uid_t)(c->uid_base + who),
+		.gid = (gid_t)(c->uid_base + who),
+		.dir = dir,
+		.fds = fds,
+		.n_fds = n,
+	};
+}
+
+static struct log named(const struct log *l, char *name, size_t cap,
+			const char *kind, const char *guest)
+{
+	struct log log = *l;
+
+	snprintf(name, cap, "metergated-%s%s%s%s", kind, guest ? "[" : "",
+		 guest ? guest : "", guest ? "]" : "");
+	log.name = name;
+	return log;
+}
+
+/* Gate and engine of a guest run on one CPU: their hand-over is then a switch
+ * and no interrupt to another one. */
+static void pin(const struct conf *c)
+{
+	cpu_set_t set;
+
+	if (c->cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)c->cpu, &set);
+	/* A CPU that is not there was refused at the start. */
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void drop_other_guests(struct parent *p, size_t but)
+{
+	for (size_t i = 0; i < p->n_guests; i++) {
+		if (i == but)
+			continue;
+		area_drop(&p->guest[i].lane);
+		area_drop(&p->guest[i].state);
+	}
+}
+
+static int run_engine(void *arg)
+{
+	const struct start *s = arg;
+	struct parent *p = s->p;
+	size_t i = s->c->guest;
+	struct guest *g = &p->guest[i];
+	const int fds[] = {g->queue_fd, g->wake_fd};
+	char name[80];
+	struct log log = named(p->log, name, sizeof(name), "engine",
+			       p->share[i].name);
+	struct engine_arg a = {
+		.log = &log,
+		.conf = p->conf,
+		.guest = &p->share[i],
+		.control = p->control,
+		.half = {p->half[0], p->half[1]},
+		.use = p->use,
+		.queue_fd = g->queue_fd,
+		.wake_fd = g->wake_fd,
+		.sandbox = sandbox(p->conf, UID_ENGINE + (uint32_t)i, fds, 2,
+				   NULL),
+	};
+
+	pin(p->conf);
+	drop_other_guests(p, i);
+	area_drop(&p->view_area);
+	area_drop(&p->events_area);
+	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
+	    !area_readonly(&p->half_area[1], p->half_area[1].n) ||
+	    !area_readonly(&p->control_area,
+			   offsetof(struct control, scribe_sleeps)))
+		return 1;
+	return engine_main(&a);
+}
+
+static int run_gate(void *arg)
+{
+	const struct start *s = arg;
+	struct parent *p = s->p;
+	size_t i = s->c->guest;
+	struct guest *g = &p->guest[i];
+	int fds[] = {g->queue_fd, p->raw4_fd, p->raw6_fd, p->packet_fd};
+	char name[80];
+	struct log log = named(p->log, name, sizeof(name), "gate",
+			       p->share[i].name);
+	struct gate_arg a = {
+		.log = &log,
+		.conf = p->conf,
+		.guest = &p->share[i],
+		.control = p->control,
+		.queue_fd = g->queue_fd,
+		.raw4_fd = p->raw4_fd,
+		.raw6_fd = p->raw6_fd,
+		.packet_fd = p->packet_fd,
+		.sandbox = sandbox(p->conf, UID_GATE, fds,
+				   p->packet_fd >= 0 ? 4 : 3, NULL),
+	};
+
+	pin(p->conf);
+	drop_other_guests(p, i);
+	area_drop(&g->state);
+	area_drop(&p->view_area);
+	area_drop(&p->events_area);
+	area_drop(&p->half_area[0]);
+	area_drop(&p->half_area[1]);
+	if (!area_readonly(&p->control_area, p->control_area.n))
+		return 1;
+	return gate_main(&a);
+}
+
+static void audit_directory(char *dir, size_t cap, const struct conf *c)
+{
+	snprintf(dir, cap, "%.*s", (int)(strrchr(c->audit, '/') - c->audit),
+		 c->audit);
+}
+
+static int run_scribe(void *arg)
+{
+	const struct start *s = arg;
+	struct parent *p = s->p;
+	char name[80], dir[CONF_PATH];
+	struct log log = named(p->log, name, sizeof(name), "scribe", NULL);
+	struct scribe_arg a = {
+		.log = &log,
+		.conf = p->conf,
+		.guest = p->share,
+		.n_guests = p->n_guests,
+		.parent_events = p->events_area.p,
+		.control = p->control,
+		.view = p->view,
+		.sandbox = sandbox(p->conf, UID_SCRIBE, NULL, 0, dir),
+	};
+
+	audit_directory(dir, sizeof(dir), p->conf);
+	memcpy(a.boot_key, p->boot_key, sizeof(a.boot_key));
+	for (size_t i = 0; i < p->n_guests; i++)
+		area_drop(&p->guest[i].state);
+	area_drop(&p->half_area[0]);
+	area_drop(&p->half_area[1]);
+	return scribe_main(&a);
+}
+
+static int run_courier(void *arg)
+{
+	const struct start *s = arg;
+	struct parent *p = s->p;
+	const int fds[] = {p->operator_fd, p->portal_fd};
+	char name[80], dir[CONF_PATH];
+	struct log log = named(p->log, name, sizeof(name), "courier", NULL);
+	struct courier_arg a = {
+		.log = &log,
+		.conf = p->conf,
+		.guest = p->share,
+		.n_guests = p->n_guests,
+		.control = p->control,
+		.view = p->view,
+		.operator_fd = p->operator_fd,
+		.portal_fd = p->portal_fd,
+		.sandbox = sandbox(p->conf, UID_COURIER, fds,
+				   p->portal_fd >= 0 ? 2 : 1, dir),
+	};
+	bool ok = area_readonly(&p->control_area, p->control_area.n) &&
+		  area_readonly(&p->view_area, p->view_area.n);
+
+	audit_directory(dir, sizeof(dir), p->conf);
+	for (size_t i = 0; i < p->n_guests; i++) {
+		area_drop(&p->guest[i].state);
+		ok = ok && area_readonly(&p->guest[i].lane,
+					 p->guest[i].lane.n);
+	}
+	area_drop(&p->events_area);
+	area_drop(&p->half_area[0]);
+	area_drop(&p->half_area[1]);
+	return ok ? courier_main(&a) : 1;
+}
+
+int spawn(struct parent *p, struct child *c, struct err *e)
+{
+	static int (*const run[])(void *arg) = {
+		[CHILD_SCRIBE] = run_scribe,
+		[CHILD_GATE] = run_gate,
+		[CHILD_ENGINE] = run_engine,
+		[CHILD_COURIER] = run_courier,
+	};
+	struct start s = {p, c};
+
+	return child_fork(c, run[c->kind], &s, p->now.mono.ns, e);
+}
