@@ -118,7 +118,7 @@ def main():
                 failed[name].append("tshark sees a " + what)
             else:
                 chance.append((name, "tshark sees a " + what))
-        if not wanted and seen < 100:
+        if not wanted and seen < 60:
             failed["whole message in one segment, outwards"].append(
                 "tshark saw %d messages only" % seen)
     for c in cases:

@@ -8,7 +8,7 @@ import evasions_ip  # noqa: F401
 import evasions_tcp  # noqa: F401
 from packets import ACK, FIN, PSH, RST, URG
 from script import (  # noqa: F401
-    FORBIDDEN, GUEST, GW, MAC, PARTIES, TABLE, WAN, Case, Tcp)
+    FORBIDDEN, GUEST, GW, MAC, PARTIES, TABLE, WAN, Case, Tcp, v6)
 
 
 def cases():
