@@ -5,8 +5,6 @@
  */
 #include "enforcer/pipeline/state.h"
 
-#define DIS_UNKNOWN (-1)
-#define DIS_NONE    (-2)
 #define DECIDE_OCTETS 16 /* by then a stream has shown what it speaks */
 
 static const struct dissector *dissector_of(const struct work *w)
@@ -68,12 +66,14 @@ bool classify(struct work *w, struct span octets)
 	return true;
 }
 
-int64_t frame_units(struct work *w, struct span octets, struct err *e)
+int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
+		    struct err *e)
 {
 	const struct dissector *d = dissector_of(w);
 	const struct dis_ctx *c = context(w);
 	size_t at = 0;
 
+	*need = 0;
 	if (!d)
 		return (int64_t)octets.n; /* opaque: any piece is a unit */
 	while (at < octets.n) {
@@ -82,8 +82,10 @@ int64_t frame_units(struct work *w, struct span octets, struct err *e)
 
 		if (fr == FRAME_BAD)
 			return -1;
-		if (fr == FRAME_MORE)
+		if (fr == FRAME_MORE) {
+			*need = len ? (uint32_t)(at + len) : 0;
 			break;
+		}
 		at += len;
 	}
 	return (int64_t)at;
@@ -293,6 +295,20 @@ bool judge_open(struct work *w)
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 	return false;
+}
+
+bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer)
+{
+	const struct net_tuple *t = &w->pkt->tup;
+	struct pol_peer who = {.addr = dir == DIR_OUT ? t->dst : t->src,
+			       .port = dir == DIR_OUT ? t->dport : t->sport,
+			       .proto = t->proto,
+			       .machine = peer,
+			       .local_port = dir == DIR_OUT ? t->sport :
+							      t->dport};
+
+	return pol_party(w->p->conf.policy,
+			 (size_t)w->p->guest[guest].machine, &who) >= 0;
 }
 
 bool judge_again(struct work *w, enum reason *why)

@@ -131,7 +131,7 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 		drop_list(w, &f->side[s].held, why);
 		drop_list(w, &f->side[s].segs, REASON_INCOMPLETE);
 		early_free(w, &f->side[s], why);
-		buffer_free(p, f, &f->side[s]);
+		side_forget(w, (uint8_t)s);
 	}
 	flow_event(w, i, true);
 	if (f->opened && p->guest[f->guest].machine >= 0)
@@ -150,21 +150,32 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 	w->f_idx = was == f ? NONE : was_idx;
 }
 
-void flow_closed(struct work *w, uint32_t i)
+static void move(struct work *w, uint32_t i, enum list list)
 {
 	struct pipeline *p = w->p;
 
-	if (p->flow[i].list == LIST_CLOSED)
+	if (p->flow[i].list == list)
 		return;
 	lru_out(p, i);
-	p->flow[i].list = LIST_CLOSED;
+	p->flow[i].list = (uint8_t)list;
 	p->flow[i].last = w->now.mono;
 	lru_in(p, i);
+}
+
+void flow_opened(struct work *w, uint32_t i)
+{
+	move(w, i, LIST_TCP);
+}
+
+void flow_closed(struct work *w, uint32_t i)
+{
+	move(w, i, LIST_CLOSED);
 }
 
 static const int64_t silence[LISTS] = {
 	[LIST_OTHER] = UDP_IDLE,
 	[LIST_TCP] = TCP_IDLE,
+	[LIST_OPENING] = OPENING_IDLE,
 	[LIST_CLOSED] = CLOSED_IDLE,
 };
 
@@ -214,7 +225,9 @@ static bool make_room(struct work *w)
 		for (int n = 0; n < EVICT_LOOK && i != NONE; n++) {
 			struct flow *f = &p->flow[i];
 
-			if (idle(f, w->now) || f->tcp == TCP_CLOSED) {
+			if (idle(f, w->now) || f->tcp == TCP_CLOSED ||
+			    (l == LIST_OPENING &&
+			     mono_sub(w->now.mono, f->last) > OPENING_LEAST)) {
 				flow_end(w, i, REASON_HELD_AT_END);
 				return true;
 			}
@@ -254,11 +267,15 @@ uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 	f->first_dir = (uint8_t)first_dir;
 	f->peer = peer;
 	f->dis = -1;
-	f->list = f->tup.proto == PROTO_TCP ? LIST_TCP : LIST_OTHER;
+	f->answered.ns = w->now.mono.ns - ANSWER_EVERY;
+	f->list = f->tup.proto != PROTO_TCP ? LIST_OTHER :
+		  strict(p)		    ? LIST_OPENING :
+					      LIST_TCP;
 	f->start = f->last = w->now.mono;
 	for (int s = 0; s < 2; s++)
-		f->side[s].buf = f->side[s].held = f->side[s].last =
-			f->side[s].ooo = f->side[s].segs = NONE;
+		f->side[s].kept.head = f->side[s].kept.tail =
+			f->side[s].held = f->side[s].last = f->side[s].ooo =
+				f->side[s].segs = NONE;
 	wbuf_be(&sw, ++p->flow_seq, 8);
 	f->id = ((hash(p, &f->tup) ^ siphash24(&p->conf.key, wbuf_span(&sw))) &
 		 ((UINT64_C(1) << 53) - 1)) | 1;

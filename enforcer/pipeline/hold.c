@@ -86,6 +86,15 @@ static void one_verdict(struct work *w, struct held *e, enum packet_verdict v,
 	w->sink->verdict(w->sink->arg, e->id, v, why);
 }
 
+static void held_free(struct pipeline *p, uint32_t h)
+{
+	held_unqueue(p, h);
+	p->held[h].used = false;
+	p->held[h].next = p->free_held;
+	p->free_held = h;
+	p->stats.held_now--;
+}
+
 void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		  enum reason why)
 {
@@ -107,13 +116,22 @@ void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		}
 		first = false;
 		one_verdict(w, e, v, why);
-		held_unqueue(p, h);
-		e->used = false;
-		e->next = p->free_held;
-		p->free_held = h;
-		p->stats.held_now--;
+		held_free(p, h);
 		h = sib;
 	}
+}
+
+void held_replace(struct work *w, uint32_t h, const struct segment_out *seg,
+		  enum reason why)
+{
+	struct pipeline *p = w->p;
+	struct held *e = &p->held[h];
+
+	assert(e->sib == NONE && !e->passed);
+	p->stats.dropped++;
+	p->stats.drops[why]++;
+	w->sink->replace(w->sink->arg, e->id, seg, why);
+	held_free(p, h);
 }
 
 void drop_held(struct work *w, uint32_t h, enum reason why)

@@ -43,19 +43,73 @@ static bool l4_sum_ok(const struct packet *p, struct span l4)
 
 /* --- transport ------------------------------------------------------------------ */
 
-/* Options that were not agreed or hide something are refused: MD5 (19), AO
- * (29), Fast Open (34, 254). */
+enum {
+	OPT_END,
+	OPT_NOP,
+	OPT_MSS,
+	OPT_WSCALE,
+	OPT_SACK_OK,
+	OPT_SACK,
+	OPT_TS = 8,
+	OPT_MD5 = 19,
+	OPT_AO = 29,
+	OPT_FAST_OPEN = 34,
+	OPT_EXPERIMENT = 254,
+};
+
+/* Lengths of options that are read; one of another length is refused. */
+static const uint8_t opt_len[] = {
+	[OPT_MSS] = 4, [OPT_WSCALE] = 3, [OPT_SACK_OK] = 2, [OPT_TS] = 10};
+
+static enum reason tcp_option(struct tcp_head *t, uint8_t kind, struct cur *o)
+{
+	switch (kind) {
+	case OPT_MSS:
+		t->mss = cur_u16(o);
+		t->syn_options = true;
+		break;
+	case OPT_WSCALE:
+		t->has_wscale = t->syn_options = true;
+		t->wscale = cur_u8(o);
+		if (t->wscale <= 14)
+			break;
+		/* RFC 7323 2.3: receivers differ on what more means. */
+		t->wscale = 14;
+		return REASON_TCP_OPTION;
+	case OPT_SACK_OK:
+		t->syn_options = true;
+		break;
+	case OPT_TS:
+		t->has_ts = true;
+		t->tsval = cur_u32(o);
+		t->tsecr = cur_u32(o);
+		break;
+	case OPT_MD5:
+	case OPT_AO:
+	case OPT_FAST_OPEN:
+	case OPT_EXPERIMENT:
+		return REASON_TCP_OPTION;
+	default:
+		break;
+	}
+	return REASON_NONE;
+}
+
+/* Options that were not agreed, hide something or are there twice are
+ * refused. */
 static enum reason tcp_options(struct tcp_head *t, struct span opts)
 {
 	struct cur c = cur_of(opts);
+	uint32_t seen = 0;
 
 	while (cur_left(&c) > 0) {
 		uint8_t kind = cur_u8(&c), len;
+		enum reason why;
 		struct cur o;
 
-		if (kind == 0)
+		if (kind == OPT_END)
 			return REASON_NONE;
-		if (kind == 1)
+		if (kind == OPT_NOP)
 			continue;
 		len = cur_u8(&c);
 		if (len < 2)
@@ -63,18 +117,14 @@ static enum reason tcp_options(struct tcp_head *t, struct span opts)
 		o = cur_sub(&c, len - 2u);
 		if (!cur_ok(&o))
 			return REASON_BAD_HEADER;
-		if (kind == 19 || kind == 29 || kind == 34 || kind == 254)
+		if (kind < sizeof(opt_len) && opt_len[kind] &&
+		    (opt_len[kind] != len || seen >> kind & 1))
 			return REASON_TCP_OPTION;
-		if (kind == 3 && len == 3) {
-			t->has_wscale = true;
-			t->wscale = cur_u8(&o);
-			if (t->wscale > 14)
-				t->wscale = 14;
-		} else if (kind == 8 && len == 10) {
-			t->has_ts = true;
-			t->tsval = cur_u32(&o);
-			t->tsecr = cur_u32(&o);
-		}
+		if (kind < 32)
+			seen |= UINT32_C(1) << kind;
+		why = tcp_option(t, kind, &o);
+		if (why)
+			return why;
 	}
 	return REASON_NONE;
 }
@@ -84,13 +134,16 @@ static enum reason read_tcp(struct packet *p, struct span l4)
 	struct cur c = cur_of(l4);
 	struct tcp_head *t = &p->tcp;
 	struct span opts;
-	uint8_t off;
+	uint8_t off, reserved;
+	enum reason why;
 
 	p->tup.sport = cur_u16(&c);
 	p->tup.dport = cur_u16(&c);
 	t->seq = cur_u32(&c);
 	t->ack = cur_u32(&c);
-	off = cur_u8(&c) >> 4;
+	off = cur_u8(&c);
+	reserved = off & 0x0e; /* but for accurate ECN's bit (RFC 9768) */
+	off >>= 4;
 	t->flags = cur_u8(&c) & 0x3f;
 	t->window = cur_u16(&c);
 	cur_take(&c, 4); /* checksum, urgent pointer */
@@ -100,7 +153,8 @@ static enum reason read_tcp(struct packet *p, struct span l4)
 	if (!cur_ok(&c))
 		return REASON_TRUNCATED;
 	p->payload = cur_rest(&c);
-	return tcp_options(t, opts);
+	why = tcp_options(t, opts);
+	return !why && reserved ? REASON_TCP_FLAGS : why;
 }
 
 static enum reason read_udp(struct packet *p, struct span l4)
@@ -145,6 +199,10 @@ enum reason packet_transport(struct packet *p, struct span octets,
 			return REASON_BAD_L4_CHECKSUM;
 		return REASON_NONE;
 	}
+	/* Nobody has port 0; UDP may use it for "no answer". */
+	if (why == REASON_NONE && (proto == PROTO_TCP || proto == PROTO_UDP) &&
+	    (p->tup.dport == 0 || (proto == PROTO_TCP && p->tup.sport == 0)))
+		why = REASON_BAD_ADDRESS;
 	if (why == REASON_NONE && checksums && !none && !l4_sum_ok(p, octets))
 		why = REASON_BAD_L4_CHECKSUM;
 	return why;

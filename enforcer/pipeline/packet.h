@@ -33,8 +33,10 @@ struct tcp_head {
 	uint16_t window;
 	uint8_t flags;
 	bool has_wscale, has_ts;
+	bool syn_options; /* such as only a SYN may have */
 	uint8_t wscale; /* 0..14 */
 	uint32_t tsval, tsecr;
+	uint16_t mss; /* 0: not said */
 };
 
 struct packet {

@@ -28,7 +28,10 @@ static bool allocate(struct pipeline *p)
 	p->flow = pipeline_take(p, flows, sizeof(*p->flow));
 	p->bucket = pipeline_take(p, p->n_buckets, sizeof(*p->bucket));
 	p->held = pipeline_take(p, held, sizeof(*p->held));
-	p->buf = pipeline_take(p, BUFS, sizeof(*p->buf));
+	p->n_chunks = flows > CHUNKS_MIN ? flows : CHUNKS_MIN;
+	p->chunk = pipeline_take(p, p->n_chunks, sizeof(*p->chunk));
+	p->line = pipeline_take(p, 1, HOLD_MOST);
+	p->early_line = pipeline_take(p, 1, PACKET_MOST);
 	p->early = pipeline_take(p, OOO_MAX, sizeof(*p->early));
 	p->frag = pipeline_take(p, p->n_frags, sizeof(*p->frag));
 	p->obs = pipeline_take(p, OBS_MAX, sizeof(*p->obs));
@@ -39,8 +42,8 @@ static bool allocate(struct pipeline *p)
 		p->flow_stride += (p->dis[i]->flow_size + 15) & ~(size_t)15;
 	}
 	p->flow_mem = pipeline_take(p, flows, p->flow_stride ? p->flow_stride : 1);
-	return p->flow && p->bucket && p->held && p->buf && p->early &&
-	       p->frag && p->obs && p->rules && p->arena.p && p->flow_mem;
+	return p->flow && p->bucket && p->held && p->chunk && p->line &&
+	       p->early_line && p->early && p->frag && p->obs && p->rules && p->arena.p && p->flow_mem;
 }
 
 static void thread_lists(struct pipeline *p)
@@ -51,12 +54,14 @@ static void thread_lists(struct pipeline *p)
 		p->flow[i].next = i + 1 < p->conf.max_flows ? i + 1 : NONE;
 	for (uint32_t i = 0; i < p->conf.max_held; i++)
 		p->held[i].next = i + 1 < p->conf.max_held ? i + 1 : NONE;
-	for (uint32_t i = 0; i < BUFS; i++)
-		p->buf[i].next = i + 1 < BUFS ? i + 1 : NONE;
+	for (uint32_t i = 0; i < p->n_chunks; i++)
+		p->chunk[i].next = i + 1 < p->n_chunks ? i + 1 : NONE;
 	for (uint32_t i = 0; i < OOO_MAX; i++)
 		p->early[i].next = i + 1 < OOO_MAX ? i + 1 : NONE;
 	p->first_held = p->last_held = NONE;
-	p->free_flow = p->free_held = p->free_buf = p->free_early = 0;
+	p->free_flow = p->free_held = p->free_chunk = p->free_early = 0;
+	p->free_chunks = p->n_chunks;
+	timers_new(p);
 	for (int i = 0; i < LISTS; i++)
 		p->oldest[i] = p->newest[i] = NONE;
 }
@@ -130,7 +135,9 @@ void pipeline_free(struct pipeline *p)
 	free(p->flow);
 	free(p->bucket);
 	free(p->held);
-	free(p->buf);
+	free(p->chunk);
+	free(p->line);
+	free(p->early_line);
 	free(p->early);
 	free(p->frag);
 	free(p->obs);
@@ -239,6 +246,8 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 		return false;
 	if (tcp && strict(p) &&
 	    (pkt->tcp.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN) {
+		if (known_party(w, (uint16_t)guest, dir, peer))
+			reset_stray(w, dir);
 		packet_drop(w, REASON_TCP_MIDSTREAM);
 		return false;
 	}
@@ -398,6 +407,7 @@ void pipeline_tick(struct pipeline *p, struct now now,
 
 	if (p->frozen && strict(p))
 		freeze_held(&w);
+	timers_run(&w);
 	hold_expire(&w, false);
 	frag_expire(&w, false);
 	flow_expire(&w, UINT32_MAX);
@@ -407,6 +417,8 @@ struct mono pipeline_due(const struct pipeline *p)
 {
 	int64_t due = flow_due(p), at = hold_due(p);
 
+	due = at < due ? at : due;
+	at = timers_due(p);
 	due = at < due ? at : due;
 	at = frag_due(p);
 	return (struct mono){at < due ? at : due};

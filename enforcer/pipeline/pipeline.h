@@ -15,10 +15,13 @@
  *   flow.c     the table of flows
  *   datagram.c UDP and the rest: one datagram, one unit
  *   stream.c   TCP: order; check.c: what a receiver would not take;
- *              buffer.c: octets that wait, octets to compare with
+ *              octets.c: octets that wait, octets to compare with;
+ *              deliver.c: what is acknowledged in the receiver's name;
+ *              refuse.c: resets; timer.c: what is due later
  *   hold.c     packets whose verdict is due
  *   decide.c   which protocol, what it says, what policy says to that
- *   pipeline.c puts them together
+ *   pipeline.c puts them together; reload.c: another policy, freezing;
+ *              view.c: the flows there are
  */
 #ifndef ENFORCER_PIPELINE_PIPELINE_H
 #define ENFORCER_PIPELINE_PIPELINE_H

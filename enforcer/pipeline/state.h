@@ -11,13 +11,22 @@
 #include "enforcer/pipeline/pipeline.h"
 
 #define NONE UINT32_MAX
+#define DIS_UNKNOWN (-1)
+#define DIS_NONE    (-2)
 
-#define BUF_HOLD (PIPELINE_HOLD_OCTETS + 64 * 1024) /* and a GSO packet */
-#define BUF_RING (32 * 1024) /* judged octets kept for comparing; 2^n */
-#define BUFS	 1024
-#define RECLAIM_LOOK 64 /* oldest flows looked at for a spare buffer */
-#define OOO_OCTETS 2048 /* a segment that came too early */
-#define OOO_MAX	   512
+#define CHUNK_OCTETS 508
+#define CHUNKS_MIN   2048 /* 1 MiB; else one for each flow */
+#define RECLAIM_LOOK 64	  /* oldest flows looked at for spare octets */
+#define RECLAIM_MOST 64	  /* of them given up for one segment */
+#define PACKET_MOST  (64 * 1024)
+/* What waits: a packet with whole units and the beginning of one, the rest of
+ * that unit but for its last octet, and the packet that brings it. */
+#define HOLD_MOST    (PIPELINE_HOLD_OCTETS + 2 * PACKET_MOST)
+#define KEEP_FACTS   (32 * 1024) /* facts only: octets kept for comparing */
+#define OLD_OCTETS   (32 * 1024) /* so far back a bare segment may lie */
+#define HELD_SIDE    256 /* packets of one direction; more are taken over */
+#define DELIVER_MAX  512 /* segments made at once */
+#define OOO_MAX	     512 /* segments that came too early */
 #define OOO_SIDE   32 /* of one direction */
 #define FRAG_OCTETS (64 * 1024)
 #define FRAG_PARTS  64
@@ -29,9 +38,14 @@
 
 #define FRAG_TIMEOUT	(30 * NS_PER_S)
 #define HOLD_TIMEOUT	(30 * NS_PER_S) /* for the rest of a unit */
+#define RTO_FIRST	(200 * (NS_PER_S / 1000))
+#define RTO_STEPS	6 /* each twice as long */
+#define ANSWER_EVERY	(NS_PER_S / 10)
 #define TCP_IDLE	(7200 * NS_PER_S)
 #define UDP_IDLE	(180 * NS_PER_S)
 #define CLOSED_IDLE	(60 * NS_PER_S)
+#define OPENING_IDLE	(75 * NS_PER_S)
+#define OPENING_LEAST	(5 * NS_PER_S) /* even when the table is full */
 
 /* A packet whose verdict is due. */
 struct held {
@@ -51,30 +65,55 @@ struct held {
 	bool early; /* waits for the segments before it */
 };
 
+/* Octets in chunks: the first at skip in head. */
+struct octets {
+	uint32_t head, tail, skip, n;
+};
+
+enum timer_kind { TIMER_ACK, TIMER_RTO };
+/* Lists of timers that run equally long. */
+enum { TIMERS_ACK, TIMERS_RTO, TIMERS = TIMERS_RTO + RTO_STEPS };
+
+struct timer {
+	struct mono since;
+	uint32_t before, after; /* in its list */
+	bool on;
+	uint8_t list;
+};
+
 /* What one end of a flow sends. */
 struct side {
-	bool known;    /* a sequence number was seen */
-	bool syn;      /* its SYN passed */
-	bool fin;      /* its FIN passed */
-	bool has_edge; /* the receiver's window was seen */
-	bool has_ts, has_wscale;
-	bool lost;     /* facts only: framing lost, nothing more is read */
+	bool known : 1;	   /* a sequence number was seen */
+	bool syn : 1;	   /* its SYN passed */
+	bool fin : 1;	   /* its FIN passed */
+	bool has_edge : 1; /* the receiver's window was seen */
+	bool has_ts : 1, has_wscale : 1;
+	bool lost : 1;	   /* facts only: framing lost, nothing more is read */
+	bool absorbed : 1; /* of what is held, not every packet is there */
 	uint8_t wscale;
+	uint8_t dups, tries; /* of the receiver; ours to send again */
+	uint16_t mss;	     /* it takes; 0: not said */
+	uint16_t window;     /* it said last, not scaled */
+	uint16_t n_ooo, n_held;
 	uint32_t isn;
 	uint32_t nxt;	 /* the octet after those taken in order */
 	uint32_t judged; /* the octet after those judged */
 	uint32_t acked;	 /* the receiver has everything before it */
+	uint32_t ours;	 /* the sender was told that of everything before it */
 	uint32_t edge;	 /* the receiver takes nothing from it on */
-	uint32_t tsval;
-	uint32_t buf;	     /* of struct buffer, or NONE */
+	uint32_t tsval, ts_last; /* newest of what was acknowledged; of all */
+	uint32_t whole;	 /* end of the last unit that can be judged */
+	uint32_t need;	 /* a unit has so many octets from judged on; 0: ? */
+	uint32_t base;	 /* sequence number of the first octet kept */
+	struct octets kept;  /* base to nxt; empty: nothing is */
 	uint32_t held, last; /* list of packets, oldest first */
 	uint32_t ooo;	     /* list of early segments, in order */
-	uint32_t n_ooo;
-	uint32_t segs; /* list of packets with ACSE segments */
+	uint32_t segs;	     /* list of packets with ACSE segments */
+	struct timer timer[2];
 };
 
 /* Flows that end after the same time of silence, the longest silent first. */
-enum list { LIST_OTHER, LIST_TCP, LIST_CLOSED, LISTS };
+enum list { LIST_OTHER, LIST_TCP, LIST_OPENING, LIST_CLOSED, LISTS };
 
 enum tcp_state { TCP_NEW, TCP_SYN_SENT, TCP_SYN_ACKED, TCP_OPEN, TCP_CLOSED };
 
@@ -93,23 +132,21 @@ struct flow {
 	int16_t dis;	   /* index in dissectors; -1 not known, -2 none */
 	int peer;	   /* the other end is this machine, or -1 */
 	struct mono start, last;
+	struct mono answered;	 /* when a stray segment last was */
+	uint32_t refusals;	 /* packets dropped since it was refused */
 	uint64_t pkts[2], octets[2]; /* by enum dir */
 	struct side side[2];	     /* 0: the initiator's */
 };
 
-struct buffer {
-	uint32_t next; /* free list */
-	uint32_t from; /* sequence number of hold[0] */
-	uint32_t n;    /* octets in hold, not judged */
-	uint32_t ring_n; /* judged octets in ring, the newest ones */
-	uint8_t hold[BUF_HOLD];
-	uint8_t ring[BUF_RING]; /* octet of seq s at s % BUF_RING */
+struct chunk {
+	uint32_t next;
+	uint8_t octets[CHUNK_OCTETS];
 };
 
 struct early {
-	uint32_t next, seq, n, held;
+	uint32_t next, seq, held;
 	bool fin;
-	uint8_t octets[OOO_OCTETS];
+	struct octets o;
 };
 
 struct frag {
@@ -128,7 +165,8 @@ struct frag {
 struct guest {
 	char name[48];
 	int machine; /* index in the policy set, or -1 */
-	uint32_t flows, bufs;
+	uint32_t flows;
+	size_t chunks;
 	void *block[DISSECTORS_MAX]; /* machine blocks */
 };
 
@@ -166,8 +204,13 @@ struct pipeline {
 	struct held *held;
 	uint32_t free_held;
 	uint32_t first_held, last_held; /* in the order of arrival */
-	struct buffer *buf;
-	uint32_t free_buf;
+	struct chunk *chunk;
+	uint32_t n_chunks, free_chunk, free_chunks;
+	struct timer_list {
+		uint32_t first, last;
+	} timers[TIMERS];
+	/* Octets that lie in chunks, in one piece: of a stream, of a segment */
+	uint8_t *line, *early_line;
 	struct early *early;
 	uint32_t free_early;
 	struct frag *frag;
@@ -227,6 +270,9 @@ void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 /* Parts of a datagram have a time limit of their own. */
 void held_unqueue(struct pipeline *p, uint32_t h);
 void held_queue(struct pipeline *p, uint32_t h);
+/* Instead of it this segment goes on. */
+void held_replace(struct work *w, uint32_t h, const struct segment_out *seg,
+		  enum reason why);
 void held_append(struct pipeline *p, uint32_t *head, uint32_t *last,
 		 uint32_t h);
 /* An anomaly that names the packet, then the drop. Facts only: the anomaly,
@@ -263,6 +309,7 @@ int64_t hold_due(const struct pipeline *p);
 uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s);
 uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 		  enum dir first_dir, int peer, enum reason *why);
+void flow_opened(struct work *w, uint32_t i);
 /* It is closed or refused: kept for a while, then forgotten. */
 void flow_closed(struct work *w, uint32_t i);
 void flow_touch(struct pipeline *p, uint32_t i, struct now now);
@@ -273,27 +320,69 @@ void flow_event(struct work *w, uint32_t i, bool end);
 
 /* stream.c: one TCP segment, checked and put in order */
 void stream_packet(struct work *w);
-/* Everything of the flow that waits is refused; both ends are reset. told:
- * the packet (pcap_cnt) whose event was given already, its drop's reason is
- * why; 0: none was. */
-void stream_refuse(struct work *w, enum reason why, uint64_t told);
 /* A packet of it has waited too long for the rest of its unit. */
 void stream_overdue(struct work *w, uint32_t h);
 void early_free(struct work *w, struct side *s, enum reason why);
 
+/* refuse.c */
+/* Everything of the flow that waits is refused; both ends are reset. told:
+ * the packet (its number) whose event was given already, its drop's reason is
+ * why; 0: none was. */
+void stream_refuse(struct work *w, enum reason why, uint64_t told);
+/* This packet is, and with it the stream it belongs to. */
+void refuse_packet(struct work *w, uint32_t h, enum reason why);
+/* A packet of a connection that was refused before. */
+void refuse_again(struct work *w);
+/* A reset to the end that side s's segments go to, where it is. */
+void reset_receiver(struct work *w, uint8_t s);
+/* To the sender of the packet at hand, for which there is no connection. */
+void reset_stray(struct work *w, enum dir dir);
+
 /* check.c: what the receiver of a segment would not take, and why */
 enum reason tcp_check(struct work *w, struct side *me, struct side *you);
 
-/* buffer.c: the side's buffer; made when asked for and the guest's share has
- * room, else NULL */
-struct buffer *buffer_of(struct work *w, struct side *s, bool make);
-void buffer_free(struct pipeline *p, struct flow *f, struct side *s);
-/* Keep judged octets until they are acknowledged, for comparing. */
-void buffer_judged(struct buffer *b, uint32_t seq, struct span s);
-/* Are these the octets that were taken before? Everything of s lies below
- * nxt. *known: all of it could be compared. */
-bool buffer_same(struct work *w, struct side *me, uint32_t seq, struct span s,
-		 bool *known);
+/* octets.c */
+/* Is there room for n more? Within the guest's share. */
+bool octets_room(struct work *w, const struct octets *o, size_t n);
+void octets_add(struct pipeline *p, uint16_t guest, struct octets *o,
+		struct span s);
+void octets_cut(struct pipeline *p, uint16_t guest, struct octets *o,
+		size_t n); /* from the front */
+void octets_free(struct pipeline *p, uint16_t guest, struct octets *o);
+/* A copy of n octets from the given one on, as far as there are any. */
+struct span octets_read(const struct pipeline *p, const struct octets *o,
+			size_t from, size_t n, uint8_t *to, size_t cap);
+/* Are these the octets there, all of them? */
+bool octets_same(const struct pipeline *p, const struct octets *o, size_t from,
+		 struct span s);
+
+/* timer.c */
+void timers_new(struct pipeline *p);
+void timer_start(struct work *w, uint8_t s, enum timer_kind k, unsigned list);
+void timer_stop(struct pipeline *p, uint32_t flow, uint8_t s,
+		enum timer_kind k);
+void timers_run(struct work *w);
+int64_t timers_due(const struct pipeline *p);
+
+/* deliver.c: in the receiver's name */
+bool side_owns(const struct side *s); /* octets that are ours to deliver */
+struct segment_out segment_from(const struct flow *f, uint8_t s);
+/* Acknowledge to side s what its receiver or we acknowledged already. */
+void acknowledge(struct work *w, uint8_t s);
+bool can_own(const struct work *w);
+/* Acknowledge what is held as well: it is ours from now on. */
+bool take_over(struct work *w, uint8_t s);
+void ack_later(struct work *w, uint8_t s); /* if it still waits then */
+void ack_due(struct work *w);
+void repeat_due(struct work *w);
+void ask_receiver(struct work *w, uint8_t s);
+/* Octets from that place on were judged, their packets were let through. */
+void deliver_judged(struct work *w, uint8_t s, uint32_t from);
+/* The receiver of side s acknowledged; bare: with nothing else; wider: its
+ * window grew. */
+void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
+		bool wider);
+void side_forget(struct work *w, uint8_t s);
 
 /* frag.c: true when pkt is whole now (its payload in the pool) */
 bool frag_add(struct work *w, struct packet *pkt);
@@ -323,12 +412,16 @@ void judge_units(struct work *w, struct judge *j);
 void units_allowed(struct work *w);
 /* They do not, for a reason that was told: tell that, and undo. */
 void units_undone(struct work *w);
-/* How far framing gets: octets of complete units. -1: never further. */
-int64_t frame_units(struct work *w, struct span octets, struct err *e);
+/* How far framing gets: octets of complete units. -1: never further. *need:
+ * octets without which it gets no further; 0: not known. */
+int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
+		    struct err *e);
 /* The stream ended here: is what is left over in order? */
 enum reason stream_leftover(struct work *w, struct span rest);
 /* May this flow be opened? Tells when not. */
 bool judge_open(struct work *w);
+/* Does the policy know the other end of a packet that has no flow? */
+bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer);
 /* Would the policy of now open it? Tells nothing; charges are tentative. */
 bool judge_again(struct work *w, enum reason *why);
 /* That it would not. */

@@ -7,9 +7,9 @@
  * When only facts are asked for nothing is refused: the same order is made,
  * what is odd is told, and a stream may begin in its middle.
  */
-#include "enforcer/pipeline/state.h"
+#include <assert.h>
 
-/* --- refusing ------------------------------------------------------------------ */
+#include "enforcer/pipeline/state.h"
 
 void early_free(struct work *w, struct side *s, enum reason why)
 {
@@ -21,69 +21,11 @@ void early_free(struct work *w, struct side *s, enum reason why)
 		s->ooo = p->early[i].next;
 		if (p->early[i].held != NONE)
 			drop_held(w, p->early[i].held, why);
+		octets_free(p, w->f->guest, &p->early[i].o);
 		p->early[i].next = p->free_early;
 		p->free_early = i;
 	}
 	s->n_ooo = 0;
-}
-
-static void reset_end(struct work *w, const struct side *from, uint8_t s)
-{
-	const struct flow *f = w->f;
-	struct segment_out out = {.tup = f->tup,
-				  .seq = from->judged,
-				  .ack = f->side[!s].judged,
-				  .flags = TCP_RST | TCP_ACK};
-
-	if (!w->sink->inject || !from->known)
-		return;
-	if (s) {
-		out.tup.src = f->tup.dst;
-		out.tup.dst = f->tup.src;
-		out.tup.sport = f->tup.dport;
-		out.tup.dport = f->tup.sport;
-	}
-	w->sink->inject(w->sink->arg, &out);
-}
-
-/* The packet whose event was given needs no other. */
-static void drop_told(struct work *w, uint32_t *head, enum reason why,
-		      uint64_t told)
-{
-	while (*head != NONE) {
-		uint32_t h = *head;
-
-		*head = w->p->held[h].next;
-		if (told && w->p->held[h].pcap_cnt == told && strict(w->p))
-			held_verdict(w, h, PACKET_DROP, why);
-		else
-			drop_held(w, h, REASON_SIBLING_DENIED);
-	}
-}
-
-void stream_refuse(struct work *w, enum reason why, uint64_t told)
-{
-	struct flow *f = w->f;
-
-	for (uint8_t s = 0; s < 2; s++) {
-		drop_told(w, &f->side[s].held, why, told);
-		drop_told(w, &f->side[s].segs, why, told);
-		early_free(w, &f->side[s], REASON_SIBLING_DENIED);
-		buffer_free(w->p, f, &f->side[s]);
-	}
-	if (!strict(w->p) || f->denied)
-		return;
-	f->denied = true;
-	flow_closed(w, w->f_idx);
-	for (uint8_t s = 0; s < 2; s++)
-		reset_end(w, &f->side[s], s);
-}
-
-/* Refuse this packet, and with it the stream it belongs to. */
-static void refuse(struct work *w, uint32_t h, enum reason why)
-{
-	drop_held(w, h, why);
-	stream_refuse(w, why, 0);
 }
 
 /* Tell, then refuse what waits. */
@@ -96,18 +38,23 @@ static void give_up(struct work *w, struct side *me, enum reason why,
 	stream_refuse(w, why, w->pcap_cnt);
 }
 
-/* --- units ---------------------------------------------------------------------- */
+/* --- packets that wait ------------------------------------------------------- */
+
+static uint32_t held_first(struct work *w, struct side *me)
+{
+	uint32_t h = me->held;
+
+	me->held = w->p->held[h].next;
+	me->n_held--;
+	return h;
+}
 
 /* The packets up to end leave: their octets were charged with their units. */
 static void release(struct work *w, struct side *me, uint32_t end)
 {
 	while (me->held != NONE &&
-	       seq_diff(w->p->held[me->held].end_seq, end) <= 0) {
-		uint32_t h = me->held;
-
-		me->held = w->p->held[h].next;
-		held_verdict(w, h, PACKET_PASS, REASON_NONE);
-	}
+	       seq_diff(w->p->held[me->held].end_seq, end) <= 0)
+		held_verdict(w, held_first(w, me), PACKET_PASS, REASON_NONE);
 }
 
 /* A packet that brings nothing new to judge: charged as octets, then it
@@ -131,12 +78,8 @@ static void pass_charged(struct work *w, uint32_t h)
 static void release_judged(struct work *w, struct side *me)
 {
 	while (me->held != NONE &&
-	       seq_diff(w->p->held[me->held].end_seq, me->judged) <= 0) {
-		uint32_t h = me->held;
-
-		me->held = w->p->held[h].next;
-		pass_charged(w, h);
-	}
+	       seq_diff(w->p->held[me->held].end_seq, me->judged) <= 0)
+		pass_charged(w, held_first(w, me));
 }
 
 /* May all packets up to end leave, as packets? */
@@ -151,109 +94,124 @@ static bool packets_fit(struct work *w, struct side *me, uint32_t end)
 	return true;
 }
 
-/* n octets at the start of the unjudged ones are judged. */
-static void judged(struct work *w, struct side *me, struct span octets,
-		   size_t n)
-{
-	struct buffer *b = buffer_of(w, me, strict(w->p) || n < octets.n);
-
-	if (b) {
-		buffer_judged(b, me->judged, span_sub(octets, 0, n));
-		if (n < octets.n)
-			memmove(b->hold, span_from(octets, n).p, octets.n - n);
-		b->n = (uint32_t)(octets.n - n);
-	}
-	me->judged += (uint32_t)n;
-}
-
-/* Keep what cannot be judged yet; or why that cannot be. */
-static enum reason keep(struct work *w, struct side *me, struct span octets)
-{
-	struct buffer *b;
-
-	if (octets.n > PIPELINE_HOLD_OCTETS)
-		return REASON_HOLD_LIMIT;
-	b = buffer_of(w, me, octets.n > 0);
-	if (!b)
-		return octets.n ? REASON_RESOURCE : REASON_NONE;
-	if (octets.n && octets.p != b->hold)
-		memmove(b->hold, octets.p, octets.n);
-	b->n = (uint32_t)octets.n;
-	return REASON_NONE;
-}
-
-static void read_facts(struct work *w, struct side *me, struct span octets)
-{
-	struct judge j = {.octets = octets,
-			  .seq = me->judged,
-			  .limit = octets.n};
-
-	if (me->lost || !classify(w, octets)) {
-		if (me->lost || keep(w, me, octets))
-			me->judged = me->nxt;
-		return;
-	}
-	judge_units(w, &j);
-	units_allowed(w);
-	if (j.bad)
-		me->lost = true;
-	if (me->lost) {
-		me->judged = me->nxt;
-		buffer_free(w->p, w->f, me);
-		return;
-	}
-	judged(w, me, octets, j.used);
-	if (octets.n - j.used > PIPELINE_HOLD_OCTETS) {
-		anomaly(w, REASON_HOLD_LIMIT, NULL, VERDICT_NONE);
-		me->lost = true;
-		me->judged = me->nxt;
-	}
-}
-
-/* The end of the last waiting packet that complete units cover. */
+/* The end of the last waiting packet that complete units cover. What was
+ * taken over needs no packet. */
 static bool covered(struct work *w, const struct side *me, uint32_t upto,
 		    uint32_t *end)
 {
-	bool any = false;
+	bool any = me->absorbed && seq_diff(upto, me->judged) > 0;
 
+	*end = me->absorbed ? upto : me->judged;
 	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
 		if (seq_diff(w->p->held[h].end_seq, upto) > 0)
 			break;
-		*end = w->p->held[h].end_seq;
+		if (!me->absorbed)
+			*end = w->p->held[h].end_seq;
 		any = true;
 	}
 	return any;
 }
 
-static void judge_stream(struct work *w, struct side *me, struct span octets)
-{
-	struct judge j = {.octets = octets, .seq = me->judged};
-	int64_t complete = 0;
-	enum reason why;
-	uint32_t end;
-	struct err e = {0};
+/* --- units ---------------------------------------------------------------------- */
 
-	if (classify(w, octets))
-		complete = frame_units(w, octets, &e);
-	if (complete < 0) {
-		/* Judged all the same: what is refused is told and counted. */
-		j.limit = octets.n;
+/* Octets not judged, in one piece; fresh ones at their end are s. */
+static struct span in_line(struct work *w, const struct side *me, uint32_t n,
+			   struct span s)
+{
+	if (n <= s.n)
+		return span_from(s, s.n - n);
+	return octets_read(w->p, &me->kept, me->judged - me->base, n,
+			   w->p->line, HOLD_MOST);
+}
+
+static void keep(struct work *w, struct side *me, uint32_t seq, struct span s)
+{
+	if (me->kept.n == 0)
+		me->base = seq;
+	assert(me->base + me->kept.n == seq);
+	octets_add(w->p, w->f->guest, &me->kept, s);
+}
+
+/* Judged octets are kept until they are acknowledged; facts only: while some
+ * wait, and not more than so many. */
+static void forget_judged(struct work *w, struct side *me)
+{
+	uint32_t from = me->acked;
+
+	if (me->kept.n == 0)
+		return;
+	if (!strict(w->p)) {
+		if (me->judged == me->nxt) {
+			octets_free(w->p, w->f->guest, &me->kept);
+			return;
+		}
+		from = me->judged - KEEP_FACTS;
+	}
+	if (seq_diff(from, me->judged) > 0)
+		from = me->judged;
+	if (seq_diff(from, me->base) <= 0)
+		return;
+	octets_cut(w->p, w->f->guest, &me->kept, from - me->base);
+	me->base = from;
+}
+
+static void lose(struct work *w, struct side *me)
+{
+	me->lost = true;
+	me->judged = me->nxt;
+	octets_free(w->p, w->f->guest, &me->kept);
+}
+
+static void read_facts(struct work *w, struct side *me, struct span s)
+{
+	bool waited = me->judged != me->nxt;
+	uint32_t from = me->nxt;
+	struct span octets;
+	struct judge j;
+
+	me->nxt += (uint32_t)s.n;
+	if (me->lost || (waited && !octets_room(w, &me->kept, s.n))) {
+		lose(w, me);
+		return;
+	}
+	if (waited)
+		keep(w, me, from, s);
+	octets = in_line(w, me, me->nxt - me->judged, s);
+	j = (struct judge){.octets = octets,
+			   .seq = me->judged,
+			   .limit = octets.n};
+	if (classify(w, octets)) {
 		judge_units(w, &j);
-		units_undone(w);
-		stream_refuse(w, j.why, j.cnt);
-		return;
+		units_allowed(w);
 	}
-	if (!covered(w, me, me->judged + (uint32_t)complete, &end)) {
-		why = keep(w, me, octets);
-		if (why)
-			give_up(w, me, why, NULL);
-		return;
-	}
-	j.limit = seq_diff(end, me->judged) > 0 ? (size_t)seq_diff(end, me->judged) : 0;
-	judge_units(w, &j);
 	if (j.bad) {
+		lose(w, me);
+		return;
+	}
+	me->judged += (uint32_t)j.used;
+	if (me->nxt - me->judged > PIPELINE_HOLD_OCTETS) {
+		anomaly(w, REASON_HOLD_LIMIT, NULL, VERDICT_NONE);
+		lose(w, me);
+	} else if (!waited && me->judged != me->nxt) {
+		if (octets_room(w, &me->kept, s.n))
+			keep(w, me, from, s);
+		else
+			lose(w, me);
+	}
+	forget_judged(w, me);
+}
+
+/* Everything up to end is allowed, or the stream is refused. */
+static void judge_upto(struct work *w, struct side *me, struct judge *j,
+		       uint32_t end)
+{
+	uint32_t from = me->judged;
+
+	j->limit = seq_diff(end, from) > 0 ? (size_t)seq_diff(end, from) : 0;
+	judge_units(w, j);
+	if (j->bad) {
 		units_undone(w);
-		stream_refuse(w, j.why, j.cnt);
+		stream_refuse(w, j->why, j->cnt);
 		return;
 	}
 	if (!packets_fit(w, me, end)) {
@@ -262,40 +220,79 @@ static void judge_stream(struct work *w, struct side *me, struct span octets)
 		return;
 	}
 	units_allowed(w);
-	judged(w, me, octets, j.used);
+	me->judged += (uint32_t)j->used;
+	me->need = 0;
 	release(w, me, end);
+	deliver_judged(w, w->s, from);
+	forget_judged(w, me);
+	timer_stop(w->p, w->f_idx, w->s, TIMER_ACK);
+}
+
+static void judge_stream(struct work *w, struct side *me, struct span s)
+{
+	uint32_t n = me->nxt - me->judged, start = me->judged, end;
+	struct judge j = {.seq = start};
+	int64_t complete = me->need > n ? me->whole - start : 0;
+	struct err e = {0};
+
+	if (me->need <= n) {
+		j.octets = in_line(w, me, n, s);
+		if (classify(w, j.octets))
+			complete = frame_units(w, j.octets, &me->need, &e);
+		me->whole = start + (uint32_t)complete;
+	}
+	if (complete < 0) {
+		/* Judged all the same: what is refused is told and counted. */
+		j.limit = j.octets.n;
+		judge_units(w, &j);
+		units_undone(w);
+		stream_refuse(w, j.why, j.cnt);
+		return;
+	}
+	if (covered(w, me, start + (uint32_t)complete, &end))
+		judge_upto(w, me, &j, end);
+	if (w->f->denied)
+		return;
+	/* Whole units of a packet can be judged, but do not go before the
+	 * beginning of one at its end can: only that counts. */
+	if (me->nxt - (start + (uint32_t)complete) > PIPELINE_HOLD_OCTETS)
+		give_up(w, me, REASON_HOLD_LIMIT, NULL);
+	else if (me->nxt != me->judged)
+		ack_later(w, w->s);
+}
+
+/* What nobody reads may be sent again with any octets. */
+static bool keeps(const struct work *w)
+{
+	return w->f->dis != DIS_NONE;
 }
 
 /* Octets in order: n of them, at nxt. */
 static void take(struct work *w, struct side *me, struct span s)
 {
-	struct buffer *b = buffer_of(w, me, false);
-
-	me->nxt += (uint32_t)s.n;
-	if (b && b->n) {
-		if (s.n > BUF_HOLD - b->n) {
-			give_up(w, me, REASON_HOLD_LIMIT, NULL);
-			return;
-		}
-		memcpy(b->hold + b->n, s.p, s.n);
-		b->n += (uint32_t)s.n;
-		s = span_of(b->hold, b->n);
-	}
-	if (strict(w->p))
-		judge_stream(w, me, s);
-	else
+	if (!strict(w->p)) {
 		read_facts(w, me, s);
+		return;
+	}
+	if (keeps(w))
+		keep(w, me, me->nxt, s);
+	me->nxt += (uint32_t)s.n;
+	judge_stream(w, me, s);
 }
 
 /* --- order ---------------------------------------------------------------------- */
 
+static void segment(struct work *w, struct side *me, uint32_t seq,
+		    struct span s, bool fin, uint32_t h);
+
 static void close_side(struct work *w, struct side *me)
 {
-	struct buffer *b = buffer_of(w, me, false);
-	struct span rest = b ? span_of(b->hold, b->n) : (struct span){0};
+	struct span rest = {0};
 	enum reason why = REASON_NONE;
 
-	if (rest.n && !me->lost)
+	if (me->nxt != me->judged && !me->lost)
+		rest = in_line(w, me, me->nxt - me->judged, rest);
+	if (rest.n)
 		why = stream_leftover(w, rest);
 	me->fin = true;
 	me->nxt++;
@@ -308,6 +305,19 @@ static void close_side(struct work *w, struct side *me)
 		w->f->tcp = TCP_CLOSED;
 		flow_closed(w, w->f_idx);
 	}
+}
+
+/* Too many packets wait already: this one's octets become ours. */
+static void absorb(struct work *w, struct side *me, struct span s, uint32_t h)
+{
+	me->absorbed = true;
+	take(w, me, s);
+	if (w->f->denied) {
+		drop_held(w, h, REASON_SIBLING_DENIED);
+		return;
+	}
+	take_over(w, w->s);
+	drop_held(w, h, REASON_TCP_TAKEN_OVER);
 }
 
 /* One segment whose first new octet is the next one. */
@@ -324,8 +334,14 @@ static void in_order(struct work *w, struct side *me, uint32_t seq,
 	e->flow = w->f_idx;
 	e->side = w->s;
 	e->early = false;
-	if (strict(w->p))
+	if (me->n_held >= HELD_SIDE && old < s.n && !fin && can_own(w)) {
+		absorb(w, me, span_from(s, old), h);
+		return;
+	}
+	if (strict(w->p)) {
 		held_append(w->p, &me->held, &me->last, h);
+		me->n_held++;
+	}
 	if (old < s.n && !me->fin)
 		take(w, me, span_from(s, old));
 	if (fin && !me->fin && !w->f->denied)
@@ -357,23 +373,23 @@ void stream_overdue(struct work *w, uint32_t h)
 static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 		       struct span s, bool fin)
 {
+	static const struct octets none = {NONE, NONE, 0, 0};
 	struct pipeline *p = w->p;
 	uint32_t i = p->free_early, *at = &me->ooo;
 	struct early *e;
 
-	if (i == NONE || s.n > OOO_OCTETS || me->n_ooo == OOO_SIDE)
+	if (i == NONE || me->n_ooo == OOO_SIDE || !octets_room(w, &none, s.n))
 		return false;
 	e = &p->early[i];
 	p->free_early = e->next;
 	e->seq = seq;
-	e->n = (uint32_t)s.n;
 	e->fin = fin;
 	e->held = w->held;
+	e->o = none;
+	octets_add(p, w->f->guest, &e->o, s);
 	p->held[w->held].flow = w->f_idx;
 	p->held[w->held].side = w->s;
 	p->held[w->held].early = true;
-	if (s.n)
-		memcpy(e->octets, s.p, s.n);
 	while (*at != NONE && seq_diff(p->early[*at].seq, seq) <= 0)
 		at = &p->early[*at].next;
 	e->next = *at;
@@ -381,9 +397,6 @@ static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 	me->n_ooo++;
 	return true;
 }
-
-static void segment(struct work *w, struct side *me, uint32_t seq,
-		    struct span s, bool fin, uint32_t h);
 
 /* Early segments whose turn has come. */
 static void catch_up(struct work *w, struct side *me)
@@ -395,16 +408,50 @@ static void catch_up(struct work *w, struct side *me)
 		uint32_t i = me->ooo;
 		struct early *e = &p->early[i];
 		uint64_t cnt = w->pcap_cnt;
+		struct span s = octets_read(p, &e->o, 0, e->o.n,
+					    p->early_line, PACKET_MOST);
 
 		me->ooo = e->next;
 		me->n_ooo--;
-		w->pcap_cnt = p->held[e->held].pcap_cnt;
-		segment(w, me, e->seq, span_of(e->octets, e->n), e->fin,
-			e->held);
-		w->pcap_cnt = cnt;
+		octets_free(p, w->f->guest, &e->o);
 		e->next = p->free_early;
 		p->free_early = i;
+		w->pcap_cnt = p->held[e->held].pcap_cnt;
+		segment(w, me, e->seq, s, e->fin, e->held);
+		w->pcap_cnt = cnt;
 	}
+}
+
+/* --- octets sent again -------------------------------------------------------- */
+
+enum again { AGAIN_SAME, AGAIN_OTHER, AGAIN_UNKNOWN };
+
+/* Are these octets, all below nxt, the ones that were taken? Not known: too
+ * old, the receiver acknowledged some of them. */
+static enum again compare(const struct work *w, const struct side *me,
+			  uint32_t seq, struct span s)
+{
+	int32_t from = seq_diff(seq, me->base);
+	size_t skip = from < 0 ? (size_t)-from : 0;
+
+	if (strict(w->p) && !keeps(w))
+		return AGAIN_SAME;
+	if (me->kept.n == 0 || skip >= s.n)
+		return AGAIN_UNKNOWN;
+	if (!octets_same(w->p, &me->kept, from < 0 ? 0 : (size_t)from,
+			 span_from(s, skip)))
+		return AGAIN_OTHER;
+	return skip ? AGAIN_UNKNOWN : AGAIN_SAME;
+}
+
+/* Nothing new, and it is the gateway's already, or now: the sender is told. */
+static bool taken_over(struct work *w, struct side *me, uint32_t end)
+{
+	if (side_owns(me) && seq_diff(end, me->ours) <= 0) {
+		acknowledge(w, w->s);
+		return true;
+	}
+	return seq_diff(end, me->judged) > 0 && take_over(w, w->s);
 }
 
 /* A segment that begins at or before nxt. */
@@ -414,7 +461,7 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 	size_t old = seq_diff(me->nxt, seq) > 0 ?
 			     (size_t)seq_diff(me->nxt, seq) :
 			     0;
-	bool known = true;
+	enum again again = AGAIN_SAME;
 
 	/* The place of a FIN is nobody's octet: whoever missed the FIN would
 	 * take one there. */
@@ -425,18 +472,29 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 	}
 	if (old > s.n)
 		old = s.n; /* the rest is the place of a FIN */
-	if (old && !buffer_same(w, me, seq, span_sub(s, 0, old), &known)) {
-		if (!strict(w->p)) {
+	if (old)
+		again = compare(w, me, seq, span_sub(s, 0, old));
+	if (!strict(w->p)) {
+		if (again == AGAIN_OTHER) {
 			anomaly(w, REASON_EVASION, NULL, VERDICT_NONE);
 			held_verdict(w, h, PACKET_PASS, REASON_NONE);
-		} else {
-			refuse(w, h, REASON_EVASION);
+			return;
 		}
+	} else if (again == AGAIN_OTHER) {
+		refuse_packet(w, h, REASON_EVASION);
 		return;
-	}
-	/* Too old to compare: the receiver has it, so nothing is lost. */
-	if (old && !known && strict(w->p)) {
-		drop_held(w, h, REASON_TCP_WINDOW);
+	} else if (again == AGAIN_UNKNOWN) {
+		/* The receiver has it; the sender has not heard of that. */
+		acknowledge(w, w->s);
+		drop_held(w, h, REASON_TCP_REPEATED);
+		return;
+	} else if (old && old == s.n && !fin &&
+		   taken_over(w, me, seq + (uint32_t)s.n)) {
+		drop_held(w, h, REASON_TCP_REPEATED);
+		return;
+	} else if (old < s.n && keeps(w) &&
+		   !octets_room(w, &me->kept, s.n - old)) {
+		drop_held(w, h, REASON_RESOURCE);
 		return;
 	}
 	in_order(w, me, seq, s, fin, h);
@@ -452,7 +510,7 @@ static void look(struct work *w, struct side *me)
 		if (me->syn && t->seq == me->isn)
 			return; /* again */
 		early_free(w, me, REASON_TCP_GAP);
-		buffer_free(w->p, f, me);
+		octets_free(w->p, f->guest, &me->kept);
 		me->syn = me->known = true;
 		me->fin = me->lost = false;
 		me->isn = t->seq;
@@ -474,21 +532,44 @@ static void look(struct work *w, struct side *me)
 	}
 }
 
+/* Nothing waits for a connection that is gone. The reset may be at the place
+ * behind what waited, where its receiver does not expect it. */
+static void reset_seen(struct work *w)
+{
+	bool waited = w->f->side[w->s].nxt != w->f->side[w->s].judged;
+
+	for (uint8_t s = 0; s < 2; s++) {
+		struct side *d = &w->f->side[s];
+
+		early_free(w, d, REASON_TCP_CLOSED);
+		drop_list(w, &d->held, REASON_INCOMPLETE);
+		d->n_held = 0;
+		side_forget(w, s);
+	}
+	if (waited && strict(w->p) && w->p->conf.ack_after_ns)
+		reset_receiver(w, w->s);
+}
+
 /* A packet without data: it leaves at once. */
 static void bare(struct work *w, struct side *me)
 {
+	const struct tcp_head *t = &w->pkt->tcp;
 	uint32_t h = w->held;
 
 	w->held = NONE;
+	/* It asks whether we are there. The receiver would not answer at a
+	 * place that it knows nothing of. */
+	if (strict(w->p) && side_owns(me) && !(t->flags & TCP_RST) &&
+	    seq_diff(t->seq, me->ours) < 0) {
+		acknowledge(w, w->s);
+		ask_receiver(w, w->s);
+	}
 	if (strict(w->p))
 		pass_charged(w, h);
 	else
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
-	if (w->f->tcp == TCP_CLOSED && w->pkt->tcp.flags & TCP_RST) {
-		early_free(w, me, REASON_TCP_CLOSED);
-		drop_list(w, &me->held, REASON_INCOMPLETE);
-		drop_list(w, &w->f->side[!w->s].held, REASON_INCOMPLETE);
-	}
+	if (w->f->tcp == TCP_CLOSED && t->flags & TCP_RST)
+		reset_seen(w);
 }
 
 void stream_packet(struct work *w)
@@ -503,6 +584,8 @@ void stream_packet(struct work *w)
 		enum reason why = tcp_check(w, me, you);
 
 		if (why) {
+			if (why == REASON_TCP_FLOW_DENIED)
+				refuse_again(w);
 			w->held = NONE;
 			drop_held(w, h, why);
 			return;
@@ -532,7 +615,4 @@ void stream_packet(struct work *w)
 	}
 	segment(w, me, t->seq, s, fin, h);
 	catch_up(w, me);
-	/* Facts only: nothing is compared, so what does not wait can go. */
-	if (!strict(w->p) && me->buf != NONE && w->p->buf[me->buf].n == 0)
-		buffer_free(w->p, w->f, me);
 }

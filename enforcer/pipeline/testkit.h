@@ -61,10 +61,11 @@ struct kit {
 	struct kit_event event[KIT_EVENTS];
 	uint32_t n_events;
 	struct kit_reset reset[KIT_RESETS];
-	uint32_t n_resets;
+	uint32_t n_resets, n_acks, n_delivered;
 	char bad[160]; /* the first breach of the contract; empty: none */
 	/* Called with each event as well; NULL: nobody. */
 	void (*more)(void *arg, const struct event *ev);
+	void (*on_inject)(void *arg, const struct segment_out *s);
 	void *arg;
 	uint8_t packet[80 * 1024];
 };
@@ -133,6 +134,15 @@ static inline void kit_on_inject(void *arg, const struct segment_out *s)
 {
 	struct kit *k = arg;
 
+	if (k->on_inject)
+		k->on_inject(k->arg, s);
+	if (!(s->flags & TCP_RST)) {
+		if (s->payload.n)
+			k->n_delivered++;
+		else
+			k->n_acks++;
+		return;
+	}
 	if (k->n_resets < KIT_RESETS)
 		k->reset[k->n_resets++] = (struct kit_reset){
 			s->seq, s->ack, s->tup.sport, s->tup.dport, s->flags};
@@ -297,9 +307,14 @@ static inline void kit_end(struct kit *k)
 	    kit_chain(&p->held[0].next, sizeof(p->held[0]), p->free_held,
 		      p->conf.max_held) != p->conf.max_held)
 		kit_breach(k, "packets are still held at the end", k->id);
-	if (kit_chain(&p->buf[0].next, sizeof(p->buf[0]), p->free_buf,
-		      BUFS) != BUFS)
-		kit_breach(k, "buffers were lost", k->id);
+	if (p->free_chunks != p->n_chunks ||
+	    kit_chain(&p->chunk[0].next, sizeof(p->chunk[0]), p->free_chunk,
+		      p->n_chunks) != p->n_chunks)
+		kit_breach(k, "chunks of octets were lost", k->id);
+	for (int i = 0; i < TIMERS; i++) {
+		if (p->timers[i].first != NONE)
+			kit_breach(k, "a timer runs on", k->id);
+	}
 	if (kit_chain(&p->early[0].next, sizeof(p->early[0]), p->free_early,
 		      OOO_MAX) != OOO_MAX)
 		kit_breach(k, "places for early segments were lost", k->id);
@@ -335,7 +350,8 @@ static inline void kit_again(struct kit *k)
 	p->flow_seq = 0;
 	kit_thread(&p->held[0].next, sizeof(p->held[0]), p->conf.max_held,
 		   &p->free_held);
-	kit_thread(&p->buf[0].next, sizeof(p->buf[0]), BUFS, &p->free_buf);
+	kit_thread(&p->chunk[0].next, sizeof(p->chunk[0]), p->n_chunks,
+		   &p->free_chunk);
 	kit_thread(&p->early[0].next, sizeof(p->early[0]), OOO_MAX,
 		   &p->free_early);
 	kit_thread(&p->flow[0].next, sizeof(p->flow[0]), p->conf.max_flows,
@@ -346,7 +362,8 @@ static inline void kit_again(struct kit *k)
 		abort();
 	p->conf.state = k->state;
 	memset(k->verdict, 0, sizeof(k->verdict[0]) * (k->id + 1));
-	k->id = k->n_events = k->n_resets = 0;
+	k->id = k->n_events = k->n_resets = k->n_acks = k->n_delivered = 0;
+	p->frozen = false;
 	k->bad[0] = 0;
 	kit_start_clock(k);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The end of a connection that is refused: what waits is dropped, the first
+ * packet of it going on as a reset, and both ends are reset where they are,
+ * so that neither hangs. Later packets are dropped by look-up.
+ */
+#include "enforcer/pipeline/state.h"
+
+#define REFUSALS_LOOKED_AT 8 /* then the kernel may drop the rest */
+
+static struct segment_out reset_of(const struct flow *f, uint8_t s)
+{
+	struct segment_out out = segment_from(f, s);
+
+	out.seq = f->side[s].judged;
+	out.ack = f->side[!s].judged;
+	out.flags = TCP_RST | TCP_ACK;
+	out.window = 0;
+	out.has_ts = false;
+	return out;
+}
+
+void reset_receiver(struct work *w, uint8_t s)
+{
+	struct segment_out out = reset_of(w->f, s);
+
+	if (w->sink->inject && w->f->side[s].known)
+		w->sink->inject(w->sink->arg, &out);
+}
+
+/* The packet whose event was given needs no other. The first one becomes the
+ * reset of its receiver, when it can. */
+static bool drop_told(struct work *w, uint32_t *head, enum reason why,
+		      uint64_t told, const struct segment_out *reset)
+{
+	bool replaced = false;
+
+	while (*head != NONE) {
+		uint32_t h = *head;
+		struct held *e = &w->p->held[h];
+		bool known = told && e->pcap_cnt == told;
+		uint64_t cnt = w->pcap_cnt;
+
+		*head = e->next;
+		if (!strict(w->p)) {
+			drop_held(w, h, why);
+			continue;
+		}
+		if (!known) {
+			w->pcap_cnt = e->pcap_cnt;
+			anomaly(w, REASON_SIBLING_DENIED, NULL, VERDICT_DENY);
+			w->pcap_cnt = cnt;
+		}
+		if (reset && !replaced && e->sib == NONE) {
+			held_replace(w, h, reset,
+				     known ? why : REASON_SIBLING_DENIED);
+			replaced = true;
+		} else {
+			held_verdict(w, h, PACKET_DROP,
+				     known ? why : REASON_SIBLING_DENIED);
+		}
+	}
+	return replaced;
+}
+
+void stream_refuse(struct work *w, enum reason why, uint64_t told)
+{
+	struct flow *f = w->f;
+	bool reset = strict(w->p) && !f->denied;
+	bool done[2] = {false, false};
+
+	for (uint8_t s = 0; s < 2; s++) {
+		struct segment_out out = reset_of(f, s);
+		bool turn = reset && w->sink->replace && f->side[s].known &&
+			    f->tup.proto == PROTO_TCP;
+
+		done[s] = drop_told(w, &f->side[s].held, why, told,
+				    turn ? &out : NULL);
+		f->side[s].n_held = 0;
+		drop_told(w, &f->side[s].segs, why, told, NULL);
+		early_free(w, &f->side[s], REASON_SIBLING_DENIED);
+	}
+	if (reset) {
+		f->denied = true;
+		f->answered = w->now.mono;
+		flow_closed(w, w->f_idx);
+	}
+	for (uint8_t s = 0; s < 2; s++) {
+		if (reset && !done[s])
+			reset_receiver(w, s);
+		side_forget(w, s);
+	}
+}
+
+void refuse_packet(struct work *w, uint32_t h, enum reason why)
+{
+	struct side *me = &w->f->side[w->s];
+	struct held *e = &w->p->held[h];
+	uint64_t cnt = w->pcap_cnt;
+
+	w->pcap_cnt = e->pcap_cnt;
+	anomaly(w, why, NULL, VERDICT_DENY);
+	w->pcap_cnt = cnt;
+	held_append(w->p, &me->held, &me->last, h);
+	stream_refuse(w, why, e->pcap_cnt);
+}
+
+/* RFC 9293 3.10.7.1: a reset where the segment says that its sender is. */
+static void answer(struct work *w, enum dir towards)
+{
+	const struct tcp_head *t = &w->pkt->tcp;
+	struct segment_out out = {.tup = w->pkt->tup,
+				  .flags = TCP_RST,
+				  .dir = towards};
+
+	if (!w->sink->inject || t->flags & TCP_RST)
+		return;
+	out.tup.src = w->pkt->tup.dst;
+	out.tup.dst = w->pkt->tup.src;
+	out.tup.sport = w->pkt->tup.dport;
+	out.tup.dport = w->pkt->tup.sport;
+	if (t->flags & TCP_ACK) {
+		out.seq = t->ack;
+	} else {
+		out.flags |= TCP_ACK;
+		out.ack = t->seq + (uint32_t)w->pkt->payload.n +
+			  !!(t->flags & TCP_SYN) + !!(t->flags & TCP_FIN);
+	}
+	w->sink->inject(w->sink->arg, &out);
+}
+
+void refuse_again(struct work *w)
+{
+	struct flow *f = w->f;
+	uint64_t id = w->p->held[w->held].id;
+
+	f->refusals++;
+	/* The resets may have been lost, or were in the wrong place. */
+	if (mono_sub(w->now.mono, f->answered) >= ANSWER_EVERY) {
+		f->answered = w->now.mono;
+		answer(w, side_dir(f, !w->s));
+	} else if (f->refusals > REFUSALS_LOOKED_AT && w->p->conf.offload &&
+		   w->sink->offload) {
+		if (f->offload != OFFLOAD_REFUSED)
+			w->p->stats.offload_refused++;
+		f->offload = OFFLOAD_REFUSED;
+		w->sink->offload(w->sink->arg, id, OFFLOAD_REFUSED);
+	}
+}
+
+void reset_stray(struct work *w, enum dir dir)
+{
+	answer(w, dir == DIR_OUT ? DIR_IN : DIR_OUT);
+}
