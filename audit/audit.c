@@ -18,9 +18,12 @@ struct audit {
 	bool has_last;
 	struct mono last_mono;
 	int64_t last_wall;
+	bool new_boot;
+	char last_detail[sizeof(((struct record_view *)0)->detail)];
 };
 
-/* Clocks of the last record, when it is of the boot that is continued. */
+/* What the last record said; its clocks, when it is of the boot that is
+ * continued. */
 static int take_last(struct audit *a, struct err *e)
 {
 	struct span last = store_last(a->store);
@@ -33,6 +36,8 @@ static int take_last(struct audit *a, struct err *e)
 	if (!v)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	rc = record_decode(v, last, e);
+	if (rc == 0 && v->ev.detail)
+		memcpy(a->last_detail, v->detail, sizeof(a->last_detail));
 	if (rc == 0 && v->r.boot == store_boot(a->store)) {
 		a->has_last = true;
 		a->last_mono = v->ev.now.mono;
@@ -58,9 +63,12 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->policy_seq = (uint32_t)conf->policy_seq;
 	a->service_name = conf->service_name;
 	rc = store_open(&a->store, conf->path, conf->origin ? conf->origin : "",
-			conf->boot, conf->boot_key, conf->bulk, e);
+			conf->resume && conf->boot == 0 ? STORE_BOOT_RESUME
+							: conf->boot,
+			conf->boot_key, conf->bulk, e);
 	if (rc == 0)
 		rc = take_last(a, e);
+	a->new_boot = !a->has_last;
 	if (rc) {
 		struct err ignored;
 
@@ -169,6 +177,26 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 	a->last_mono = ev->now.mono;
 	a->last_wall = ev->now.wall.us > 0 ? ev->now.wall.us : 0;
 	return a->pending >= a->batch ? audit_commit(a, e) : 0;
+}
+
+uint64_t audit_size(const struct audit *a)
+{
+	return store_size(a->store);
+}
+
+struct mono audit_last(const struct audit *a)
+{
+	return a->has_last ? a->last_mono : (struct mono){0};
+}
+
+bool audit_boot_is_new(const struct audit *a)
+{
+	return a->new_boot;
+}
+
+const char *audit_last_detail(const struct audit *a)
+{
+	return a->last_detail;
 }
 
 int audit_commit(struct audit *a, struct err *e)

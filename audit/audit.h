@@ -25,6 +25,8 @@ struct audit_conf {
 	/* Boot number; 0 = one more than the file's last. The same as the last
 	 * continues that boot: key and monotonic clock must continue too. */
 	uint32_t boot;
+	/* With boot 0: if the last boot had this key, continue it. */
+	bool resume;
 	/* Names of C12.22 services for the records; NULL = none. */
 	const char *(*service_name)(uint8_t code);
 	/* A new file that nobody acts upon before audit_close returned 0: no
@@ -32,7 +34,8 @@ struct audit_conf {
 	bool bulk;
 };
 
-/* Creates the file or continues it (its state is checked first). */
+/* Creates the file or continues it (its state is checked first). With a batch
+ * of UINT32_MAX nothing is committed before audit_commit. */
 int audit_open(struct audit **out, const struct audit_conf *conf,
 	       struct err *e) __attribute__((warn_unused_result));
 /* Encode the event (see audit_wants) and append it as one record. Durable
@@ -42,6 +45,14 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 /* Is this event one that is kept (decisions, violations, anomalies, flow
  * starts and ends, policy, maintenance, attestation)? */
 bool audit_wants(const struct event *ev);
+/* Records appended so far, those not yet committed included. */
+uint64_t audit_size(const struct audit *a);
+/* The monotonic clock of the last record of this boot; 0: there is none. */
+struct mono audit_last(const struct audit *a);
+/* Nothing was written in this boot when the file was opened. */
+bool audit_boot_is_new(const struct audit *a);
+/* The clause for a person of the last record there was then; "" if none. */
+const char *audit_last_detail(const struct audit *a);
 int audit_commit(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 int audit_close(struct audit *a, struct err *e) /* commits; frees always */

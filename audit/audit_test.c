@@ -222,6 +222,52 @@ static void what_does_not_belong_is_refused(void **state)
 	test_whole(2);
 }
 
+/* A writer that died goes on where it was, one of another start begins anew;
+ * both know what there was. */
+static void a_boot_is_resumed_by_its_key(void **state)
+{
+	static const struct {
+		const char *why;
+		uint8_t key;
+		bool fresh;
+		uint64_t size;
+		int64_t last_s;
+	} rows[] = {
+		{"an empty file", 1, true, 0, 0},
+		{"the same start", 1, false, 1, 5},
+		{"once more", 1, false, 2, 6},
+		{"another start", 2, true, 3, 0},
+		{"that one again", 2, false, 4, 8},
+	};
+
+	(void)state;
+	test_clean();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct audit_conf conf = {.path = test_path,
+					  .origin = "meter-1.meter.example/"
+						    "audit",
+					  .boot_key = {rows[i].key},
+					  .batch = UINT32_MAX,
+					  .resume = true};
+		struct err e = {0};
+		struct audit *a;
+		struct sample s;
+
+		if (audit_open(&a, &conf, &e))
+			fail_msg("%s: %s", rows[i].why, e.text);
+		assert_int_equal(audit_boot_is_new(a), rows[i].fresh);
+		assert_int_equal(audit_size(a), rows[i].size);
+		assert_int_equal(audit_last(a).ns, rows[i].last_s * NS_PER_S);
+		assert_string_equal(audit_last_detail(a),
+				    i ? "activated" : "");
+		assert_int_equal(audit_append(a, sample_policy(&s, i), NULL,
+					      &e), 0);
+		assert_int_equal(audit_size(a), rows[i].size + 1);
+		test_close(a);
+	}
+	test_whole(5);
+}
+
 /* Append until it fails; one clear line, and nothing after it passes. */
 static int until_full(struct audit *a)
 {
@@ -321,6 +367,7 @@ int main(void)
 		cmocka_unit_test(bulk_gives_the_same_log),
 		cmocka_unit_test(a_step_of_the_wall_clock_is_a_record),
 		cmocka_unit_test(what_does_not_belong_is_refused),
+		cmocka_unit_test(a_boot_is_resumed_by_its_key),
 		cmocka_unit_test(a_limit_on_the_file_stops_it_cleanly),
 		cmocka_unit_test(a_full_disk_stops_it_cleanly),
 	};

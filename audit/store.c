@@ -462,35 +462,48 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 	return rc;
 }
 
-static int choose_boot(struct store *s, uint32_t last, uint32_t boot,
-		       struct err *e)
+/* 1: that boot had this key; 0: it had another. */
+static int same_key(struct store *s, uint32_t boot, struct err *e)
 {
 	struct db_stmt *st;
 	struct span key;
-	int rc;
+	int rc = db_prepare(&st, s->db, "SELECT key FROM boot WHERE number = ?1",
+			    e);
 
-	s->boot = boot ? boot : last + 1;
-	if (s->boot < last || s->boot == 0)
-		return err_set(e, E_STATE, 0, "boot %u is before boot %u",
-			       s->boot, last);
-	if (s->boot > last)
-		return 0;
-	rc = db_prepare(&st, s->db, "SELECT key FROM boot WHERE number = ?1",
-			e);
 	if (rc)
 		return rc;
-	db_put_u64(st, 1, s->boot);
+	db_put_u64(st, 1, boot);
 	rc = db_step(st, e);
 	if (rc == 0 || (rc == 1 && (!db_span(st, 0, &key) || key.n != 32)))
 		rc = bad_state(e, "the boot's key");
 	else if (rc == 1)
-		rc = span_eq(key, span_of(s->key, sizeof(s->key)))
-			     ? 0
-			     : err_set(e, E_STATE, 0,
-				       "boot %u had another key", s->boot);
-	s->boot_known = rc == 0;
+		rc = span_eq(key, span_of(s->key, sizeof(s->key)));
 	db_finish(st);
 	return rc;
+}
+
+static int choose_boot(struct store *s, uint32_t last, uint32_t boot,
+		       struct err *e)
+{
+	bool resume = boot == STORE_BOOT_RESUME;
+	int rc;
+
+	s->boot = boot && !resume ? boot : last + 1;
+	if (s->boot < last || s->boot == 0)
+		return err_set(e, E_STATE, 0, "boot %u is before boot %u",
+			       s->boot, last);
+	if (last == 0 || (s->boot > last && !resume))
+		return 0;
+	rc = same_key(s, last, e);
+	if (rc < 0)
+		return rc;
+	s->boot_known = rc == 1;
+	if (rc == 1)
+		s->boot = last;
+	else if (!resume)
+		return err_set(e, E_STATE, 0, "boot %u had another key",
+			       s->boot);
+	return 0;
 }
 
 static int continue_file(struct store *s, const char *origin, uint32_t boot,

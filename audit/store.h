@@ -21,10 +21,13 @@
 
 struct store;
 
+#define STORE_BOOT_RESUME UINT32_MAX
+
 /* Create the file, or continue it after checking that its state is what its
  * last bundles and tiles say; E_INTEGRITY when it is not, E_STATE when it is
  * no audit database or another's. key: of boot `boot`; 0: one more than the
- * last; the last one again: its key must be the same. bulk: a new file, written
+ * last; the last one again: its key must be the same; STORE_BOOT_RESUME: the
+ * last one if its key is this, else one more. bulk: a new file, written
  * without a journal, synced once when it is closed (audit.h). */
 int store_open(struct store **out, const char *path, const char *origin,
 	       uint32_t boot, const uint8_t key[32], bool bulk, struct err *e)
