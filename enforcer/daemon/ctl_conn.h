@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection of the control socket; between ctl.c and ctl_answer.c. */
+#ifndef ENFORCER_DAEMON_CTL_CONN_H
+#define ENFORCER_DAEMON_CTL_CONN_H
+
+#include "core/wbuf.h"
+#include "enforcer/daemon/parent.h"
+
+#define CTL_CONNS 8
+
+enum conn_state {
+	CONN_READ,  /* the request is not complete */
+	CONN_ASK,   /* it is; to be answered as soon as it can be */
+	CONN_WAIT,  /* an engine, or all of them, were asked */
+	CONN_WRITE, /* the answer is on its way */
+};
+
+struct conn {
+	int fd; /* -1: free */
+	uint64_t id;
+	uid_t uid;
+	enum conn_state state;
+	int64_t deadline_ns;
+	uint8_t in[CTL_REQUEST + 1];
+	size_t n_in;
+	struct ctl_request req;
+	size_t guest;
+	bool recorded;
+	struct wbuf out; /* heap; NULL before there is an answer */
+	size_t sent;
+};
+
+void conn_answer(struct conn *c, size_t number, struct parent *p);
+void conn_refuse(struct conn *c, const char *why);
+void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why);
+void conn_reloaded(struct conn *c, struct parent *p);
+
+#endif
