@@ -49,6 +49,8 @@ struct gate_arg {
 	struct sandbox_conf sandbox;
 };
 int gate_main(const struct gate_arg *a);
+/* Wake it: something was asked of it in the lane. */
+void gate_poke(const struct guest_share *g);
 
 struct scribe_arg {
 	struct log *log;

@@ -226,6 +226,18 @@ void ring_rewind(struct ring *r)
 	/* What was believed of the writer stays true. */
 }
 
+void ring_discard(struct ring *r)
+{
+	uint64_t head = atomic_load_explicit(&r->s->head, memory_order_acquire);
+
+	/* A head that makes no sense is put back by the successor, to our
+	 * position. */
+	if (head % ALIGN != 0 || head - r->edge > r->size)
+		head = r->edge;
+	r->at = r->other = head;
+	ring_release(r);
+}
+
 bool ring_wait(struct ring *r, int timeout_ms)
 {
 	/* A broken ring is something, too: ring_get says so. */

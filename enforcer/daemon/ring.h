@@ -65,6 +65,9 @@ void ring_release(struct ring *r);
 /* Forget what was got but not released: it will be got again. */
 void ring_rewind(struct ring *r);
 bool ring_wait(struct ring *r, int timeout_ms); /* true: something is there */
+/* The writer is gone: give up what it published and was not released, so that
+ * a successor's messages are found even behind broken ones. */
+void ring_discard(struct ring *r);
 /* One reader of several rings sleeps on one word: all writers wake that word
  * when it is set (their rings' reader_sleeps then are not used).
  *

@@ -48,8 +48,9 @@ enum verdict_kind {
 	VK_CRAFT, /* no packet: a segment of its own; id 0 */
 };
 
-/* One message of the verdict ring. A crafted segment's payload follows. The
- * gate copies it, checks every field and builds the octets itself. */
+/* One message of the verdict ring. A pass or a drop ends before seg; a crafted
+ * segment's payload follows. The gate copies it, checks every field and builds
+ * the octets itself. */
 struct lane_verdict {
 	uint32_t id; /* the kernel's, of this queue */
 	uint8_t kind;
@@ -66,6 +67,7 @@ struct lane_verdict {
 		uint8_t to_guest; /* which way it goes */
 		uint8_t has_mac;  /* the next hop's, as last seen: bridged */
 		uint8_t mac[6];
+		uint32_t ifindex; /* and the interface it was seen on */
 	} seg;
 };
 

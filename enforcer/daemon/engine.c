@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine of one guest. It reads hostile octets, so it holds nothing: it
+ * receives on its queue's socket, and all it says goes into shared memory.
+ *
+ *   queue socket -> packets -> pipeline -> events, verdicts -> rings
+ */
+#include "enforcer/daemon/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BEAT_MS	     250 /* the longest sleep */
+#define STATUS_NS    (20 * 1000 * 1000)
+#define BATCHES_TURN 16 /* then timers and questions get their turn */
+#define FDS_MAX	     8
+
+/* --- signs of life ----------------------------------------------------------------- */
+
+static void beat(struct engine *e)
+{
+	atomic_store_explicit(&e->lane->engine_beat, e->now.mono.ns,
+			      memory_order_relaxed);
+}
+
+static void read_clock(struct engine *e)
+{
+	const struct control *c = e->a->control;
+
+	e->now = live_now(&e->zone, atomic_load_explicit(
+					    &c->clock_trusted,
+					    memory_order_relaxed));
+	beat(e);
+}
+
+static void look_for_signal(struct engine *e)
+{
+	struct signalfd_siginfo si;
+
+	if (read(e->signal_fd, &si, sizeof(si)) == sizeof(si))
+		e->stop = true;
+}
+
+void engine_turn(struct engine *e)
+{
+	atomic_store_explicit(&e->lane->engine_beat, live_mono().ns,
+			      memory_order_relaxed);
+	look_for_signal(e);
+}
+
+/* --- interfaces ------------------------------------------------------------------------ */
+
+/* The parent's table, when it changed; one that is being written is taken the
+ * next time. */
+static void take_ifaces(struct engine *e)
+{
+	const struct control *c = e->a->control;
+	uint32_t seq = atomic_load_explicit(&c->ifaces_seq,
+					    memory_order_acquire);
+	struct share_iface copy[SHARE_IFACES];
+	uint32_t n;
+
+	if (seq == e->ifaces_seq || seq % 2)
+		return;
+	n = c->n_ifaces;
+	memcpy(copy, c->iface, sizeof(copy));
+	atomic_thread_fence(memory_order_acquire);
+	if (atomic_load_explicit(&c->ifaces_seq, memory_order_relaxed) != seq)
+		return;
+	memcpy(e->iface, copy, sizeof(copy));
+	e->n_ifaces = n < SHARE_IFACES ? n : SHARE_IFACES;
+	e->ifaces_seq = seq;
+}
+
+/* A packet that came by no interface is this domain's own, and no guest's
+ * interface is called so; neither is one that is not known. */
+static struct span iface_name(const struct engine *e, uint32_t index)
+{
+	if (index == 0)
+		return span_str("lo");
+	for (uint32_t i = 0; i < e->n_ifaces; i++) {
+		const struct share_iface *f = &e->iface[i];
+
+		if (f->index == index)
+			return span_of(f->name,
+				       strnlen(f->name, sizeof(f->name)));
+	}
+	return span_str("?");
+}
+
+/* --- packets ------------------------------------------------------------------------------ */
+
+/* Was the packet dropped before we began? Numbers only grow, so the question
+ * ends with the first that is ours. */
+static bool before_us(struct engine *e, uint32_t id)
+{
+	if (e->first_id == 0)
+		return false;
+	if ((int32_t)(id - e->first_id) <= 0)
+		return true;
+	e->first_id = 0;
+	return false;
+}
+
+/* Numbers are given in order to packets that were sent to us; one that is
+ * missing found no room in the socket. */
+static void count_gap(struct engine *e, uint32_t id)
+{
+	uint32_t missing = id - e->last_id - 1;
+
+	if (e->last_id != 0 && missing < UINT32_MAX / 2)
+		e->overruns += missing;
+	e->last_id = id;
+}
+
+static void one_packet(struct engine *e, const struct nfq_packet *p)
+{
+	uint32_t index = p->physindev ? p->physindev : p->indev;
+	struct packet_in in = {
+		.id = p->id | (p->gso ? ID_GSO : 0) | e->batch_time,
+		.now = e->now,
+		.link = LINK_RAW,
+		.octets = p->octets,
+		.wire_len = p->wire_len,
+		.iface = iface_name(e, index),
+		.gso = p->gso,
+		/* Only what is still to be computed is sure to be right: of
+		 * the other packets a guest may have said so itself. */
+		.csum_ok = p->csum_unfinished,
+		.has_mac = p->has_mac,
+	};
+
+	if (before_us(e, p->id))
+		return;
+	count_gap(e, p->id);
+	memcpy(in.mac, p->src_mac, sizeof(in.mac));
+	if (e->a->conf->bridged && p->has_mac && index)
+		hops_note(&e->hops, p->octets, p->src_mac, index);
+	pipeline_packet(e->pipeline, &in, &e->sink);
+}
+
+static void one_datagram(struct engine *e, struct span octets)
+{
+	struct nfq_walk w = {.left = octets};
+	struct nfq_packet p;
+
+	/* Bounded by the datagram: each message takes some of it. */
+	while (nfq_next(&w, &p))
+		one_packet(e, &p);
+	e->errors += w.errors;
+}
+
+/* One batch. False: there is no more, or not now. */
+static bool receive(struct engine *e)
+{
+	struct mmsghdr msg[ENGINE_BATCH];
+	struct iovec iov[ENGINE_BATCH];
+	int n;
+
+	for (unsigned i = 0; i < ENGINE_BATCH; i++) {
+		iov[i] = (struct iovec){e->slots + (size_t)i * ENGINE_SLOT,
+					ENGINE_SLOT};
+		msg[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i],
+						 .msg_iovlen = 1};
+	}
+	n = recvmmsg(e->a->queue_fd, msg, ENGINE_BATCH, MSG_DONTWAIT, NULL);
+	if (n <= 0)
+		return false;
+	read_clock(e);
+	e->batch_ns = e->now.mono.ns;
+	e->batch_time = (uint64_t)(e->batch_ns / 1000) << ID_TIME;
+	for (int i = 0; i < n; i++)
+		one_datagram(e, span_of(iov[i].iov_base, msg[i].msg_len));
+	out_publish(e);
+	out_latency(e);
+	e->told = false;
+	return n == ENGINE_BATCH;
+}
+
+/* --- the loop ------------------------------------------------------------------------------- */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Milliseconds until something is to be done, rounded up. */
+static int sleep_ms(const struct engine *e)
+{
+	int64_t due = e->now.mono.ns + BEAT_MS * INT64_C(1000000);
+
+	due = earlier(due, pipeline_due(e->pipeline).ns);
+	due = earlier(due, storm_due(e->storm).ns);
+	if (!e->told)
+		due = earlier(due, e->told_at.ns + STATUS_NS);
+	due -= e->now.mono.ns;
+	return due <= 0 ? 0 : (int)((due + 999999) / 1000000);
+}
+
+static void timers(struct engine *e)
+{
+	bool frozen = atomic_load_explicit(&e->lane->frozen,
+					   memory_order_relaxed) != 0;
+
+	if (frozen != e->frozen)
+		pipeline_freeze(e->pipeline, frozen);
+	e->frozen = frozen;
+	if (pipeline_due(e->pipeline).ns <= e->now.mono.ns) {
+		pipeline_tick(e->pipeline, e->now, &e->sink);
+		e->told = false;
+	}
+	if (storm_due(e->storm).ns <= e->now.mono.ns)
+		out_tick(e);
+	out_publish(e);
+	if (!e->told && mono_sub(e->now.mono, e->told_at) >= STATUS_NS)
+		status_write(e);
+}
+
+static void drain(int fd)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n)); /* nonblocking; what counts is in the
+					 * lane */
+}
+
+static int loop(struct engine *e)
+{
+	struct pollfd fds[] = {
+		{e->a->queue_fd, POLLIN, 0},
+		{e->a->wake_fd, POLLIN, 0},
+		{e->signal_fd, POLLIN, 0},
+	};
+
+	while (!e->stop) {
+		int n = poll(fds, 3, sleep_ms(e));
+
+		if (n < 0 && errno != EINTR)
+			return 1;
+		read_clock(e);
+		take_ifaces(e);
+		if (n > 0 && (fds[1].revents & POLLIN))
+			drain(e->a->wake_fd);
+		query_answer(e);
+		if (n > 0 && fds[2].revents)
+			look_for_signal(e);
+		/* POLLERR: a receive that finds nothing clears it. */
+		if (n > 0 && fds[0].revents) {
+			for (int i = 0; i < BATCHES_TURN && receive(e); i++)
+				;
+		}
+		timers(e);
+	}
+	return 0;
+}
+
+/* --- start and end ---------------------------------------------------------------------------- */
+
+static int boot_id(uint8_t out[16], struct err *err)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char text[40] = "";
+	size_t n = 0;
+
+	if (!f || !fgets(text, sizeof(text), f))
+		err_sys(err, "boot_id");
+	if (f)
+		fclose(f);
+	for (const char *c = text; *c && n < 32; c++) {
+		int v = *c >= '0' && *c <= '9'	 ? *c - '0'
+			: *c >= 'a' && *c <= 'f' ? *c - 'a' + 10
+						 : -1;
+
+		if (v < 0)
+			continue;
+		out[n / 2] = (uint8_t)(out[n / 2] << 4 | v);
+		n++;
+	}
+	return n == 32 ? 0 : err_set(err, E_IO, 0, "no boot_id");
+}
+
+static int open_signals(struct engine *e, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	e->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return e->signal_fd < 0 ? err_sys(err, "signalfd") : 0;
+}
+
+static int allocate(struct engine *e, struct err *err)
+{
+	/* Pages are there when a packet needs them: most are small. */
+	e->slots = mmap(NULL, (size_t)ENGINE_BATCH * ENGINE_SLOT,
+			PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	e->storm = calloc(1, sizeof(*e->storm));
+	e->flat = calloc(1, FLAT_MAX);
+	if (e->slots == MAP_FAILED || !e->storm || !e->flat)
+		return err_set(err, E_NOMEM, 0, "out of memory");
+	return 0;
+}
+
+/* A library that reads its configuration at first use does so now. */
+static int touch_crypto(struct err *err)
+{
+	struct aes128 *a = aes128_new();
+
+	if (!a)
+		return err_set(err, E_NOMEM, 0, "AES");
+	aes128_free(a);
+	return 0;
+}
+
+static int enter(struct engine *e, struct err *err)
+{
+	struct sandbox_conf c = e->a->sandbox;
+	int fds[FDS_MAX];
+
+	if (c.n_fds >= FDS_MAX)
+		return err_set(err, E_LIMIT, 0, "too many descriptors");
+	for (size_t i = 0; i < c.n_fds; i++)
+		fds[i] = c.fds[i];
+	fds[c.n_fds++] = e->signal_fd;
+	c.fds = fds;
+	if (sandbox_check(SANDBOX_ENGINE, &c, err) < 0)
+		return err->code;
+	return sandbox_enter(SANDBOX_ENGINE, &c, err);
+}
+
+/* Whatever opens files comes before the sandbox, whatever reads packets
+ * behind it. */
+static int start(struct engine *e, struct err *err)
+{
+	struct sipkey key;
+	int rc = open_signals(e, err);
+
+	if (rc == 0)
+		rc = allocate(e, err);
+	if (rc == 0)
+		rc = boot_id(e->boot, err);
+	if (rc == 0)
+		rc = touch_crypto(err);
+	if (rc == 0)
+		rc = policy_start(e, err);
+	if (rc == 0) {
+		e->now = live_now(&e->zone,
+				  atomic_load(&e->a->control->clock_trusted));
+		rc = policy_counters(e, err);
+	}
+	if (rc == 0)
+		rc = engine_random(&key, sizeof(key), err);
+	if (rc == 0)
+		rc = engine_random(&e->hops.key, sizeof(e->hops.key), err);
+	if (rc == 0)
+		rc = enter(e, err);
+	if (rc < 0)
+		return rc;
+	out_init(e, &key);
+	return policy_pipeline(e, err);
+}
+
+/* Told to end: what is held is refused and told, and the counters are closed
+ * so that the next start believes them. */
+static void finish(struct engine *e)
+{
+	read_clock(e);
+	pipeline_end(e->pipeline, e->now, &e->sink);
+	out_end(e);
+	status_write(e);
+}
+
+int engine_main(const struct engine_arg *a)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	struct err err;
+	int rc;
+
+	if (!e) {
+		log_err(a->log, "out of memory");
+		return 1;
+	}
+	e->a = a;
+	e->lane = a->guest->lane;
+	e->first_id = atomic_load(&e->lane->dead_id);
+	if (start(e, &err) < 0) {
+		log_err(a->log, "engine of %s: %s", a->guest->name, err.text);
+		return 1; /* the process ends: nothing is left to free */
+	}
+	read_clock(e);
+	rc = loop(e);
+	if (rc == 0)
+		finish(e);
+	policy_end(e);
+	free(e->storm);
+	free(e->flat);
+	munmap(e->slots, (size_t)ENGINE_BATCH * ENGINE_SLOT);
+	free(e);
+	return rc;
+}

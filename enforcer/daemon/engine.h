@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine of one guest, between its own files:
+ *
+ *   engine.c         start, loop, end: begin reading here
+ *   engine_out.c     where the pipeline's actions go: both rings
+ *   engine_policy.c  a half of the shared area -> set, keys, state; reload
+ *   engine_query.c   what the parent asks; what the engine says of itself
+ *
+ * Nothing outside these includes it.
+ */
+#ifndef ENFORCER_DAEMON_ENGINE_H
+#define ENFORCER_DAEMON_ENGINE_H
+
+#include "enforcer/capture_keys.h"
+#include "enforcer/daemon/craft.h"
+#include "enforcer/daemon/flat.h"
+#include "enforcer/daemon/hops.h"
+#include "enforcer/daemon/live.h"
+#include "enforcer/daemon/nfq.h"
+#include "enforcer/daemon/processes.h"
+#include "enforcer/daemon/storm.h"
+#include "enforcer/pipeline/pipeline.h"
+
+#define ENGINE_BATCH 64	/* datagrams of one receive */
+/* The largest packet, its attributes and headers; whole pages. */
+#define ENGINE_SLOT  (68 * 1024)
+#define ENGINE_BUCKETS 8 /* of lane_status.latency_ns */
+#define ENGINE_WAIT_MS 50
+
+/* A name of a packet that the pipeline gives back with its verdict: the
+ * kernel's number, whether it is a super-packet, and when it came. */
+#define ID_GSO	(UINT64_C(1) << 32)
+#define ID_TIME 33 /* shift of microseconds, 31 bits of them */
+
+/* One policy set with what hangs on it. Images are read where they lie. */
+struct engine_set {
+	uint32_t generation;
+	struct pol_image *image[SHARE_GUESTS + 3];
+	size_t n_images;
+	struct pol_set *set;
+	struct capture_keys keys;
+};
+
+struct engine {
+	const struct engine_arg *a;
+	struct lane *lane;
+	struct now now;
+	struct clock_zone zone;
+	char zone_name[68]; /* it cannot be changed without opening files */
+	uint8_t boot[16];
+	struct engine_set set;
+	struct pol_state *state;
+	struct c1222_conf c1222; /* what the pipeline was told; keys change */
+	struct pipeline *pipeline;
+	struct pipeline_sink sink;
+
+	/* out */
+	struct ring verdicts, events;
+	struct storm *storm;
+	bool mute; /* no event can be recorded any more: everything drops */
+	uint64_t mark_id; /* the next verdict of that packet carries mark */
+	uint32_t mark;
+	uint64_t waits;	       /* for the scribe */
+	uint32_t at_once;      /* verdicts of this batch's own packets */
+	uint64_t batch_time;   /* of their ids, already shifted */
+	int64_t batch_ns;      /* when it came, mono */
+	uint64_t latency[ENGINE_BUCKETS];
+	uint8_t *flat; /* FLAT_MAX octets */
+	struct hops hops; /* empty unless bridged */
+
+	/* in */
+	int signal_fd;
+	bool stop; /* told to end */
+	uint8_t *slots;
+	uint32_t first_id; /* ids up to it were dropped already; 0: all known */
+	uint32_t last_id;
+	uint64_t errors, overruns;
+	uint32_t ifaces_seq;
+	uint32_t n_ifaces;
+	struct share_iface iface[SHARE_IFACES];
+
+	/* status */
+	bool frozen, told; /* told: the status is as of now */
+	struct mono told_at;
+};
+
+/* engine_out.c */
+void out_init(struct engine *e, const struct sipkey *key);
+/* Everything decided so far becomes visible, events first. */
+void out_publish(struct engine *e);
+/* Verdicts were published: how long did they take? */
+void out_latency(struct engine *e);
+void out_tick(struct engine *e); /* counts of storms */
+void out_end(struct engine *e);
+/* A drop of a packet that the pipeline never saw. */
+void out_drop(struct engine *e, uint32_t id);
+
+/* engine_policy.c */
+int policy_start(struct engine *e, struct err *err)
+	__attribute__((warn_unused_result));
+/* Then, with e->now set, the counters; then what judges by them. */
+int policy_counters(struct engine *e, struct err *err)
+	__attribute__((warn_unused_result));
+int policy_pipeline(struct engine *e, struct err *err)
+	__attribute__((warn_unused_result));
+/* Swap to a half. After a failure everything is as it was. */
+int policy_reload(struct engine *e, uint32_t half, struct err *err)
+	__attribute__((warn_unused_result));
+void policy_end(struct engine *e);
+int engine_random(void *to, size_t n, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* engine_query.c */
+void query_answer(struct engine *e);
+/* In the middle of a packet nothing but a sign of life is given. */
+void query_waiting(struct engine *e);
+void status_write(struct engine *e);
+
+/* engine.c: while something else is awaited: show that we live, notice that
+ * we are to end. */
+void engine_turn(struct engine *e);
+
+#endif

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Policy sets out of the shared area, and the counters that outlive them. */
+#include "enforcer/daemon/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "enforcer/daemon/offload.h"
+
+#define ACK_AFTER_NS (20 * 1000 * 1000)
+
+/* --- a half of the area ------------------------------------------------------------ */
+
+static int part(struct span *out, const struct policy_half *h, uint32_t at,
+		uint32_t n, struct err *e)
+{
+	size_t room = POLICY_HALF - offsetof(struct policy_half, octets);
+
+	if (at % 8 != 0 || at > room || n > room - at)
+		return err_set(e, E_INTEGRITY, 0,
+			       "the shared area points outside itself");
+	*out = span_sub(span_of(h->octets, room), at, n);
+	return 0;
+}
+
+static void set_free(struct engine_set *s)
+{
+	capture_keys_free(&s->keys);
+	pol_set_free(s->set);
+	for (size_t i = 0; i < s->n_images; i++)
+		pol_image_free(s->image[i]);
+	*s = (struct engine_set){0};
+}
+
+static int set_fill(struct engine_set *s, const struct policy_half *h,
+		    struct err *e)
+{
+	struct span octets = {0};
+	int rc = 0;
+
+	if (h->n_images > sizeof(s->image) / sizeof(s->image[0]))
+		return err_set(e, E_LIMIT, 0, "%u policies", h->n_images);
+	for (uint32_t i = 0; rc == 0 && i < h->n_images; i++) {
+		rc = part(&octets, h, h->image[i].at, h->image[i].n, e);
+		if (rc == 0)
+			rc = pol_image_load(&s->image[i], octets, e);
+		if (rc == 0)
+			s->n_images++;
+	}
+	if (rc == 0)
+		rc = pol_set_new(&s->set,
+				 (const struct pol_image *const *)s->image,
+				 s->n_images, e);
+	octets = (struct span){0};
+	if (rc == 0 && h->keys.n)
+		rc = part(&octets, h, h->keys.at, h->keys.n, e);
+	if (rc == 0)
+		rc = capture_keys_parse(&s->keys, "keys", octets, s->set, e);
+	return rc;
+}
+
+static int set_load(struct engine_set *s, const struct engine_arg *a,
+		    uint32_t half, struct err *e)
+{
+	struct span name = span_str(a->guest->name);
+	int rc;
+
+	*s = (struct engine_set){0};
+	if (half > 1)
+		return err_set(e, E_LIMIT, 0, "half %u of two", half);
+	s->generation = a->half[half]->generation;
+	rc = set_fill(s, a->half[half], e);
+	if (rc == 0 && pol_set_find_machine(s->set, name) < 0)
+		rc = err_set(e, E_NOTFOUND, 0, "no machine %s in the policies",
+			     a->guest->name);
+	if (rc < 0)
+		set_free(s);
+	return rc;
+}
+
+/* --- the counters ------------------------------------------------------------------- */
+
+static int state_open(struct engine *e, const struct pol_set *set,
+		      enum pol_state_was *was, struct pol_state **out,
+		      struct err *err)
+{
+	const struct guest_share *g = e->a->guest;
+	int rc = pol_state_in(out, set, g->state, g->state_octets, e->boot,
+			      e->now, was, err);
+
+	if (rc < 0)
+		return err_wrap(err, "counters");
+	/* Every machine has an engine of its own. */
+	pol_state_one_sided(*out, true);
+	return 0;
+}
+
+/* --- the pipeline ---------------------------------------------------------------------- */
+
+int engine_random(void *to, size_t n, struct err *e)
+{
+	if (getrandom(to, n, 0) != (ssize_t)n)
+		return err_sys(e, "random key");
+	return 0;
+}
+
+int policy_pipeline(struct engine *e, struct err *err)
+{
+	const struct conf *c = e->a->conf;
+	struct pipeline_conf conf = {
+		.policy = e->set.set,
+		.state = e->state,
+		.max_flows = c->max_flows,
+		.max_held = c->max_held,
+		.checksums = true,
+		.min_ttl = c->min_ttl,
+		.offload = c->offload ? offload_bound : NULL,
+		.ack_after_ns = ACK_AFTER_NS,
+	};
+	int rc = engine_random(&conf.key, sizeof(conf.key), err);
+
+	if (rc < 0)
+		return rc;
+	snprintf(conf.self, sizeof(conf.self), "%s", e->a->guest->name);
+	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
+		if (dissectors[i] == &dissector_c1222)
+			conf.dissector_conf[i] = &e->c1222;
+	}
+	rc = pipeline_new(&e->pipeline, &conf, err);
+	explicit_bzero(&conf.key, sizeof(conf.key));
+	return rc;
+}
+
+/* --- start, reload, end ------------------------------------------------------------------- */
+
+static void zone_text(char *to, size_t cap, const struct pol_set *set)
+{
+	struct span z = pol_set_timezone(set);
+
+	snprintf(to, cap, "%.*s", (int)(z.n < 64 ? z.n : 64),
+		 z.n ? (const char *)z.p : "");
+}
+
+int policy_start(struct engine *e, struct err *err)
+{
+	int rc = set_load(&e->set, e->a, e->a->use, err);
+
+	if (rc < 0)
+		return err_wrap(err, "policies");
+	zone_text(e->zone_name, sizeof(e->zone_name), e->set.set);
+	e->c1222 = e->set.keys.conf;
+	return clock_zone_init(&e->zone, span_str(e->zone_name), err);
+}
+
+int policy_counters(struct engine *e, struct err *err)
+{
+	const struct guest_share *g = e->a->guest;
+	struct sipkey key;
+	enum pol_state_was was;
+	int rc = state_open(e, e->set.set, &was, &e->state, err);
+
+	if (rc == 0 && was != POL_STATE_CONTINUED) {
+		rc = engine_random(&key, sizeof(key), err);
+		if (rc == 0)
+			pol_state_key(e->state, &key);
+		explicit_bzero(&key, sizeof(key));
+	}
+	if (rc == 0 && was == POL_STATE_DAMAGED)
+		log_warn(e->a->log,
+			 "guest %s: its counters were damaged; every budget "
+			 "counts as used up",
+			 g->name);
+	/* The disk forgets a seal before anything is judged. */
+	if (rc == 0 && msync(g->state, g->state_octets, MS_SYNC) < 0)
+		rc = err_sys(err, "counters");
+	return rc;
+}
+
+/* The pipeline goes back to what it had. It fitted before, so it fits again;
+ * if not, there is nothing left to judge with. */
+static void go_back(struct engine *e)
+{
+	struct err ignored;
+
+	if (pipeline_policy(e->pipeline, e->set.set, e->state, e->now, &e->sink,
+			    &ignored) < 0)
+		abort();
+}
+
+/* First on a copy of the counters, which can fail without harm; then on the
+ * counters themselves. At each step the memory holds counters that are used
+ * at least as far as they were. */
+static int swap(struct engine *e, const struct pol_set *set,
+		struct pol_state *copy, struct err *err)
+{
+	struct pol_state *fresh;
+	enum pol_state_was was;
+	int rc = pipeline_policy(e->pipeline, set, copy, e->now, &e->sink, err);
+
+	if (rc < 0)
+		return rc;
+	rc = state_open(e, set, &was, &fresh, err);
+	if (rc < 0) {
+		go_back(e);
+		return rc;
+	}
+	pol_state_carry(fresh, copy, e->now);
+	pol_state_free(e->state);
+	e->state = fresh;
+	if (pipeline_policy(e->pipeline, set, fresh, e->now, &e->sink, err) < 0)
+		abort(); /* it took the same set a moment ago */
+	return 0;
+}
+
+static int reload(struct engine *e, const struct engine_set *next,
+		  struct err *err)
+{
+	char zone[sizeof(e->zone_name)];
+	struct pol_state *copy;
+	int rc;
+
+	zone_text(zone, sizeof(zone), next->set);
+	if (strcmp(zone, e->zone_name) != 0)
+		return err_set(err, E_UNSUPPORTED, 0,
+			       "the time zone changes: that takes a restart");
+	if (pol_state_octets(next->set) > e->a->guest->state_octets)
+		return err_set(err, E_LIMIT, 0,
+			       "its counters need more memory than there was "
+			       "at the start: that takes a restart");
+	rc = pol_state_new(&copy, next->set, err);
+	if (rc < 0)
+		return rc;
+	pol_state_one_sided(copy, true);
+	pol_state_carry(copy, e->state, e->now);
+	rc = swap(e, next->set, copy, err);
+	pol_state_free(copy);
+	return rc;
+}
+
+int policy_reload(struct engine *e, uint32_t half, struct err *err)
+{
+	struct engine_set next;
+	int rc = set_load(&next, e->a, half, err);
+
+	if (rc < 0)
+		return rc;
+	/* Nothing is judged in between, but keys go with their set. */
+	e->c1222 = next.keys.conf;
+	rc = reload(e, &next, err);
+	if (rc < 0) {
+		e->c1222 = e->set.keys.conf;
+		set_free(&next);
+		return rc;
+	}
+	set_free(&e->set);
+	e->set = next;
+	return 0;
+}
+
+void policy_end(struct engine *e)
+{
+	/* Nothing is judged after this; the parent brings it to the disk. */
+	if (e->state)
+		pol_state_seal(e->state);
+	pipeline_free(e->pipeline);
+	pol_state_free(e->state);
+	set_free(&e->set);
+}

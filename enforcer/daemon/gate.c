@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate of one queue: copies verdicts out of the ring, checks their form,
+ * and sends them, many in one call. It reads no packet.
+ *
+ * A message leaves the ring only after the kernel took it; so a gate that is
+ * killed leaves to its successor what it had not sent, and at worst something
+ * is sent twice: the kernel refuses the second verdict of a packet.
+ */
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/craft.h"
+#include "enforcer/daemon/live.h"
+#include "enforcer/daemon/nfq.h"
+#include "enforcer/daemon/processes.h"
+
+#define SEND_OCTETS (64 * 1024)
+#define SEND_SPARE  256 /* the longest verdict message, a reset with mark */
+#define IDLE_MS	    250
+#define RETRY_MS    2
+#define RETRY_MAX   1000 /* of one send; then something is really wrong */
+#define BAD_LOG	    10	 /* lines a minute about malformed messages */
+
+struct gate {
+	const struct gate_arg *a;
+	struct lane *lane;
+	struct ring ring;
+	struct wbuf out;
+	struct mono now;
+	bool broken;	/* the ring; until its writer is replaced */
+	uint64_t sent;	/* messages in out */
+	_Atomic uint32_t pause; /* futex word that nobody wakes */
+	struct log_limit limit;
+	union {
+		struct lane_verdict v;
+		uint8_t octets[VERDICT_MAX];
+	} msg;
+	uint8_t seg[ETH_HLEN + CRAFT_MAX];
+	uint8_t buf[SEND_OCTETS];
+};
+
+void gate_poke(const struct guest_share *g)
+{
+	struct ring_shared *s = g->verdicts;
+
+	ring_wake(&s->reader_sleeps);
+}
+
+static void beat(struct gate *g)
+{
+	g->now = live_mono();
+	atomic_store_explicit(&g->lane->gate_beat, g->now.ns,
+			      memory_order_relaxed);
+}
+
+static void count(_Atomic uint64_t *n, uint64_t by)
+{
+	/* Its only writer. */
+	atomic_store_explicit(
+		n, atomic_load_explicit(n, memory_order_relaxed) + by,
+		memory_order_relaxed);
+}
+
+static void bad(struct gate *g, const char *what)
+{
+	uint32_t missed;
+
+	/* The parent sets it back. */
+	atomic_fetch_add(&g->lane->gate_bad, 1);
+	if (log_allow(&g->limit, g->now, BAD_LOG, 60 * NS_PER_S, &missed))
+		log_warn(g->a->log, "guest %s: a verdict that no engine sends: "
+			 "%s (%u more not shown)",
+			 g->a->guest->name, what, missed);
+}
+
+/* --- segments of our own ---------------------------------------------------------- */
+
+/* The interface a frame goes out by: one that the parent knows. */
+static const struct share_iface *find_iface(const struct control *c,
+					    uint32_t index)
+{
+	uint32_t n = c->n_ifaces;
+
+	for (uint32_t i = 0; i < n && i < SHARE_IFACES; i++) {
+		if (c->iface[i].index == index)
+			return &c->iface[i];
+	}
+	return NULL;
+}
+
+/* Bridged, this domain may have no route: straight to the next hop. */
+static ssize_t send_frame(struct gate *g, const struct share_iface *out,
+			  struct span packet, bool v4)
+{
+	const struct lane_verdict *v = &g->msg.v;
+	struct wbuf w = wbuf_of(g->seg, sizeof(g->seg));
+	struct sockaddr_ll to = {.sll_family = AF_PACKET,
+				 .sll_ifindex = (int)out->index,
+				 .sll_halen = ETH_ALEN};
+
+	to.sll_protocol = htons(v4 ? ETH_P_IP : ETH_P_IPV6);
+	memcpy(to.sll_addr, v->seg.mac, ETH_ALEN);
+	wbuf_put(&w, span_of(v->seg.mac, ETH_ALEN));
+	wbuf_put(&w, span_of(out->mac, ETH_ALEN));
+	wbuf_be(&w, v4 ? ETH_P_IP : ETH_P_IPV6, 2);
+	/* The packet was built behind this header's place. */
+	return sendto(g->a->packet_fd, g->seg, ETH_HLEN + packet.n,
+		      MSG_DONTWAIT, (const struct sockaddr *)&to, sizeof(to));
+}
+
+static ssize_t send_packet(struct gate *g, struct span packet, bool v4)
+{
+	const struct net_tuple *t = &g->msg.v.seg.tup;
+	struct sockaddr_in to4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6};
+
+	memcpy(&to4.sin_addr, t->dst.b + 12, 4);
+	memcpy(&to6.sin6_addr, t->dst.b, 16);
+	return v4 ? sendto(g->a->raw4_fd, packet.p, packet.n, MSG_DONTWAIT,
+			   (const struct sockaddr *)&to4, sizeof(to4))
+		  : sendto(g->a->raw6_fd, packet.p, packet.n, MSG_DONTWAIT,
+			   (const struct sockaddr *)&to6, sizeof(to6));
+}
+
+/* One that is lost is like one lost on its way: it will be made again. */
+static void craft(struct gate *g, struct span payload)
+{
+	const struct lane_verdict *v = &g->msg.v;
+	struct wbuf w = wbuf_of(g->seg + ETH_HLEN, CRAFT_MAX);
+	bool v4 = net_addr_is4(&v->seg.tup.src);
+	const struct share_iface *out = NULL;
+	ssize_t n;
+
+	craft_segment(&w, v, payload);
+	if (g->a->packet_fd >= 0 && v->seg.has_mac)
+		out = find_iface(g->a->control, v->seg.ifindex);
+	n = out ? send_frame(g, out, wbuf_span(&w), v4)
+		: send_packet(g, wbuf_span(&w), v4);
+	count(n < 0 ? &g->lane->gate_errors : &g->lane->gate_crafted, 1);
+}
+
+/* --- verdicts ------------------------------------------------------------------------ */
+
+/* The kernel carries verdicts out within the call, so there is no waiting for
+ * it but when memory is short. False: it takes none at all. */
+static bool flush(struct gate *g)
+{
+	int tries = 0;
+
+	while (g->out.n > 0) {
+		if (send(g->a->queue_fd, g->buf, g->out.n, 0) >= 0) {
+			count(&g->lane->gate_sent, g->sent);
+			break;
+		}
+		if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR &&
+		    errno != ENOMEM)
+			count(&g->lane->gate_errors, 1);
+		if (++tries == RETRY_MAX) {
+			log_err(g->a->log, "guest %s: sending verdicts: %s",
+				g->a->guest->name, strerror(errno));
+			return false;
+		}
+		beat(g);
+		ring_drowse(&g->pause);
+		ring_sleep(&g->pause, RETRY_MS);
+	}
+	g->out = wbuf_of(g->buf, sizeof(g->buf));
+	g->sent = 0;
+	ring_release(&g->ring);
+	return true;
+}
+
+static void reset(struct gate *g)
+{
+	const struct lane_verdict *v = &g->msg.v;
+	struct wbuf w = wbuf_of(g->seg, sizeof(g->seg));
+
+	craft_segment(&w, v, (struct span){0});
+	nfq_put_verdict(&g->out, g->a->guest->queue, v->id, NFQ_ACCEPT,
+			v->has_mark ? &v->mark : NULL, wbuf_span(&w));
+	count(&g->lane->gate_crafted, 1);
+}
+
+static void carry_out(struct gate *g, size_t n)
+{
+	const struct lane_verdict *v = &g->msg.v;
+	struct craft_for own = {g->a->guest->addr, g->a->guest->n_addr,
+				g->a->control->mark_generation};
+	const char *wrong = verdict_check(v, n, &own);
+	uint16_t queue = g->a->guest->queue;
+
+	g->sent++;
+	if (wrong) {
+		bad(g, wrong);
+		if (n >= sizeof(v->id) && v->id != 0)
+			nfq_put_verdict(&g->out, queue, v->id, NFQ_DROP, NULL,
+					(struct span){0});
+		return;
+	}
+	switch (v->kind) {
+	case VK_PASS:
+	case VK_DROP:
+		nfq_put_verdict(&g->out, queue, v->id,
+				v->kind == VK_PASS ? NFQ_ACCEPT : NFQ_DROP,
+				v->has_mark ? &v->mark : NULL,
+				(struct span){0});
+		break;
+	case VK_RESET:
+		reset(g);
+		break;
+	case VK_CRAFT:
+		craft(g, span_of(g->msg.octets + sizeof(*v), v->payload));
+		break;
+	}
+}
+
+/* What is in the ring, as much as one send takes. False: the kernel takes no
+ * verdicts. */
+static bool take(struct gate *g)
+{
+	while (!g->broken && g->out.cap - g->out.n >= SEND_SPARE) {
+		int64_t n = ring_get(&g->ring, g->msg.octets,
+				     sizeof(g->msg.octets));
+
+		if (n == 0)
+			break;
+		if (n > 0) {
+			carry_out(g, (size_t)n);
+			continue;
+		}
+		g->broken = true;
+		bad(g, "the ring is broken");
+	}
+	return flush(g);
+}
+
+/* The parent saw an engine die: what that one published counts, everything
+ * else it was given is dropped. */
+static bool drop_dead(struct gate *g)
+{
+	uint32_t asked = atomic_load(&g->lane->drop_asked);
+	uint32_t id = atomic_load(&g->lane->dead_id);
+
+	if (asked == atomic_load(&g->lane->drop_done))
+		return true;
+	do {
+		if (!take(g))
+			return false;
+	} while (!g->broken && ring_wait(&g->ring, 0));
+	if (id != 0)
+		nfq_put_drop_upto(&g->out, g->a->guest->queue, id);
+	if (!flush(g))
+		return false;
+	if (g->broken)
+		ring_discard(&g->ring);
+	g->broken = false;
+	atomic_store(&g->lane->drop_done, asked);
+	return true;
+}
+
+static void rest(struct gate *g)
+{
+	struct ring_shared *s = g->ring.s;
+
+	if (!g->broken) {
+		ring_wait(&g->ring, IDLE_MS);
+		return;
+	}
+	/* Nothing more is read; the parent pokes the same word. */
+	ring_drowse(&s->reader_sleeps);
+	ring_sleep(&s->reader_sleeps, IDLE_MS);
+}
+
+static int loop(struct gate *g)
+{
+	for (;;) {
+		beat(g);
+		if (!drop_dead(g) || !take(g))
+			return 1;
+		rest(g);
+	}
+}
+
+/* --- start -------------------------------------------------------------------------- */
+
+int gate_main(const struct gate_arg *a)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+	struct err e;
+	int rc;
+
+	if (!g) {
+		log_err(a->log, "out of memory");
+		return 1;
+	}
+	g->a = a;
+	g->lane = a->guest->lane;
+	g->out = wbuf_of(g->buf, sizeof(g->buf));
+	ring_reader(&g->ring, a->guest->verdicts, VERDICT_RING);
+	if (sandbox_check(SANDBOX_GATE, &a->sandbox, &e) < 0 ||
+	    sandbox_enter(SANDBOX_GATE, &a->sandbox, &e) < 0) {
+		log_err(a->log, "gate of %s: %s", a->guest->name, e.text);
+		rc = 1;
+	} else {
+		rc = loop(g);
+	}
+	free(g);
+	return rc;
+}
