@@ -17,6 +17,7 @@ struct carry {
 	const struct mem *from;
 	uint32_t machine[POL_MAX_MACHINES]; /* of the old set, or LAY_NONE */
 	uint32_t steps;
+	uint64_t now; /* of the words */
 	bool connections;
 };
 
@@ -263,6 +264,7 @@ static void carry_limit(struct carry *c, const struct mem_limit *new)
 static void carry_states(struct carry *c, const struct mem_machine *new,
 			 const struct mem_machine *old, uint32_t m)
 {
+	const struct pol_image *v = c->to->s->m[m].vendor;
 	uint64_t *w = c->to->w + new->states;
 
 	for (uint32_t k = 0; k < new->n_state; k++) {
@@ -271,15 +273,15 @@ static void carry_states(struct carry *c, const struct mem_machine *new,
 
 		for (uint32_t p = 0; p <= new->n_party; p++, w++) {
 			uint32_t q = old_party(c, m, p);
-			bool vm = c->to->s->m[m].vendor->STAT[k].scope ==
-				  SCOPE_VM;
 
-			if (vm && p == 0) /* the machine's: in the first place */
+			if (v->STAT[k].scope == SCOPE_VM && p == 0) /* the machine's: in the first place */
 				q = 0;
 			if (was == LAY_NONE || q > old->n_party)
 				continue;
 			*w = c->from->w[old->states +
 					was * (old->n_party + 1) + q];
+			if (*w > c->now + (uint64_t)v->STAT[k].expires)
+				*w = 0; /* nobody can have set it so */
 		}
 	}
 }
@@ -328,6 +330,20 @@ static void carry_flows(struct carry *c, const struct mem_machine *new,
 	}
 }
 
+/* attested ends when the new set says; a quarantine never earlier. */
+static void carry_builtin(const struct carry *c, uint64_t *to,
+			  const uint64_t *from, int64_t attested_ns)
+{
+	uint64_t most = c->now + (uint64_t)attested_ns;
+
+	to[BUILTIN_ATTESTED] = from[BUILTIN_ATTESTED];
+	if (to[BUILTIN_ATTESTED] > most)
+		to[BUILTIN_ATTESTED] = most;
+	to[BUILTIN_QUARANTINED] = from[BUILTIN_QUARANTINED];
+	if (to[BUILTIN_QUARANTINED] > FOREVER)
+		to[BUILTIN_QUARANTINED] = FOREVER;
+}
+
 static void carry_machine(struct carry *c, uint32_t m)
 {
 	const struct mem_machine *new = &c->to->mem.m[m], *old;
@@ -335,18 +351,18 @@ static void carry_machine(struct carry *c, uint32_t m)
 	if (c->machine[m] == LAY_NONE)
 		return;
 	old = &c->from->m[c->machine[m]];
-	memcpy(c->to->w + new->builtin, c->from->w + old->builtin,
-	       BUILTIN_COUNT * sizeof(uint64_t));
+	carry_builtin(c, c->to->w + new->builtin, c->from->w + old->builtin,
+		      c->to->s->m[m].attestation_max);
 	carry_states(c, new, old, m);
 	carry_answers(c, new, old);
-	if (c->connections && c->to->s->has_flow_states &&
-	    c->from->head->n_w - old->flows >= FLOW_STATES * FS_WORDS)
+	if (c->connections && flows_kept(&c->to->mem) && flows_kept(c->from))
 		carry_flows(c, new, old);
 }
 
 void carry_all(struct pol_state *to, const struct mem *from, bool connections)
 {
-	struct carry c = {.to = to, .from = from, .connections = connections};
+	struct carry c = {.to = to, .from = from, .connections = connections,
+			  .now = (uint64_t)to->now.mono.ns};
 	struct pol_state *view = st_handle(to->s);
 	const struct mem *m = &to->mem;
 

@@ -132,6 +132,7 @@ int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
 #define FLOW_STATES 256 /* states of connections per machine */
 #define UNDO_MAX    32768
 #define UNDO_SPARE  8192 /* what one message may need */
+#define FOREVER	    (UINT64_C(1) << 62) /* a time that never comes */
 #define ATTESTED_NS (24 * 3600 * NS_PER_S)
 
 struct undo {
@@ -305,6 +306,7 @@ void mem_place(struct mem *m, void *block, const struct mem_head *counts);
 uint64_t mem_name(uint64_t seed, struct span s); /* hash of a name */
 /* Counters of a limit. */
 uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l);
+bool flows_kept(const struct mem *m);
 /* connections: what hangs on them is carried too. */
 void carry_all(struct pol_state *to, const struct mem *from, bool connections);
 

@@ -322,13 +322,19 @@ static bool live_sane(const struct mem_live *l)
 	       l->next_id < UINT64_MAX / 2 && l->n_undo <= UNDO_MAX;
 }
 
-static bool rows(uint64_t first, uint64_t n, uint64_t all)
+/* Has the set states of connections at all? */
+bool flows_kept(const struct mem *m)
 {
-	return first <= all && n <= all - first;
+	return m->head->n_m && m->head->n_w != m->m[m->head->n_m - 1].flows;
 }
 
-static bool limit_row_sane(const struct mem_head *h, const struct mem_limit *l)
+/* Rows of tables follow each other without a gap, as mem_tables lays them: so
+ * no word belongs to two. */
+static bool limit_row_sane(const struct mem_head *h, const struct mem_limit *l,
+			   uint64_t *at)
 {
+	uint64_t base = *at;
+
 	if (!limit_sane(&l->l) || l->words != limit_words(&l->l) ||
 	    l->by_vm > 1 || l->by_party > 1 || l->by_meas > 1 ||
 	    l->by_group > 1 || l->layer >= LAYERS)
@@ -339,44 +345,53 @@ static bool limit_row_sane(const struct mem_head *h, const struct mem_limit *l)
 			   : l->by_group ? h->n_group
 					 : h->max_party))
 		return false;
-	return rows(l->base, mem_limit_count(h, l) * l->words,
-		    h->n_counter_words);
+	*at += mem_limit_count(h, l) * l->words;
+	return l->base == base && *at <= h->n_counter_words;
 }
 
 static bool machine_row_sane(const struct mem_head *h,
-			     const struct mem_machine *m)
+			     const struct mem_machine *m, bool flows,
+			     uint64_t *at, uint64_t *name)
 {
-	return m->n_party < h->max_party && m->n_party <= LAY_MAX_PARTIES &&
-	       m->n_rule <= LAY_MAX_RULES && m->n_state <= LAY_MAX_STATES &&
-	       rows(m->party, m->n_party + 1, h->n_names) &&
-	       rows(m->group, m->n_party + 1, h->n_names) &&
-	       rows(m->rule, m->n_rule, h->n_names) &&
-	       rows(m->state, m->n_state, h->n_names) &&
-	       rows(m->states, (uint64_t)m->n_state * (m->n_party + 1),
-		    h->n_w) &&
-	       rows(m->builtin, BUILTIN_COUNT, h->n_w) &&
-	       rows(m->answers, ANSWERS * AN_WORDS, h->n_w) &&
-	       m->flows <= h->n_w;
+	uint64_t n = m->n_party + UINT64_C(1);
+	uint64_t w = *at, r = *name;
+
+	if (n > h->max_party || m->n_rule > LAY_MAX_RULES ||
+	    m->n_state > LAY_MAX_STATES)
+		return false;
+	*name += 2 * n + m->n_rule + m->n_state;
+	*at += m->n_state * n + BUILTIN_COUNT + ANSWERS * AN_WORDS +
+	       (flows ? FLOW_STATES * FS_WORDS : 0);
+	return m->party == r && m->group == r + n && m->rule == r + 2 * n &&
+	       m->state == r + 2 * n + m->n_rule && m->states == w &&
+	       m->builtin == w + m->n_state * n &&
+	       m->answers == m->builtin + BUILTIN_COUNT &&
+	       m->flows == m->answers + ANSWERS * AN_WORDS &&
+	       *name <= h->n_names && *at <= h->n_w;
 }
 
-/* Tables of a set that is not known any more: every place they name lies in
- * the block. */
+/* Tables of a set that is not known any more. */
 static bool tables_sane(const struct mem *m)
 {
 	const struct mem_head *h = m->head;
+	uint64_t at = 0, name = h->n_group;
+	bool flows;
 
 	if (h->max_party > LAY_MAX_PARTIES + 1 || h->n_group > h->n_names ||
 	    h->n_limit > (POL_MAX_MACHINES + 2) * LAY_MAX_LIMITS)
 		return false;
 	for (uint32_t i = 0; i < h->n_limit; i++) {
-		if (!limit_row_sane(h, &m->limit[i]))
+		if (!limit_row_sane(h, &m->limit[i], &at))
 			return false;
 	}
+	if (at != h->n_counter_words)
+		return false;
+	flows = flows_kept(m);
 	for (uint32_t i = 0; i < h->n_m; i++) {
-		if (!machine_row_sane(h, &m->m[i]))
+		if (!machine_row_sane(h, &m->m[i], flows, &at, &name))
 			return false;
 	}
-	return true;
+	return at == h->n_w && name == h->n_names;
 }
 
 uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l)
@@ -431,14 +446,6 @@ static bool roll_back(struct mem *m)
 	return true;
 }
 
-static uint32_t flow_words(const struct mem *m, uint32_t i)
-{
-	uint32_t end = i + 1 < m->head->n_m ? m->m[i + 1].states
-					    : m->head->n_w;
-
-	return end > m->m[i].flows ? end - m->m[i].flows : 0;
-}
-
 /* Connections ended with the process that judged them; what was asked without
  * one may still be answered. States last at most as long as they may. */
 static void drop_connections(struct mem *m, int64_t now)
@@ -453,8 +460,9 @@ static void drop_connections(struct mem *m, int64_t now)
 				w[AN_ID] = 0;
 			w[AN_FLOW] = UINT64_MAX; /* nobody's */
 		}
-		memset(m->w + mc->flows, 0,
-		       flow_words(m, i) * sizeof(uint64_t));
+		if (flows_kept(m))
+			memset(m->w + mc->flows, 0,
+			       FLOW_STATES * FS_WORDS * sizeof(uint64_t));
 	}
 }
 
@@ -476,7 +484,7 @@ static bool states_possible(const struct mem *m, const struct pol_set *s,
 		}
 		if (b[BUILTIN_ATTESTED] >
 			    (uint64_t)(now + s->m[i].attestation_max) ||
-		    b[BUILTIN_QUARANTINED] > (uint64_t)TIME_TOP * 2)
+		    b[BUILTIN_QUARANTINED] > FOREVER)
 			return false;
 	}
 	return true;
@@ -523,7 +531,7 @@ static int64_t time_now(struct mem *m, const uint8_t boot[16], struct now now)
 		return -1;
 	if (memcmp(h->boot, boot, sizeof(h->boot)) == 0) {
 		t = now.mono.ns + h->offset;
-		return t >= l->time ? t : -1;
+		return t >= l->time && t < TIME_TOP / 2 ? t : -1;
 	}
 	/* Pages reach a disk in any order, so after a loss of power only what
 	 * was closed with care is known to be whole. */
@@ -532,6 +540,8 @@ static int64_t time_now(struct mem *m, const uint8_t boot[16], struct now now)
 	if (known && now.wall.us > l->wall_us &&
 	    now.wall.us - l->wall_us < TIME_TOP / 1000)
 		passed = (now.wall.us - l->wall_us) * 1000;
+	if (t + passed >= TIME_TOP / 2)
+		return -1;
 	drop_permissions(m, !known);
 	h->offset = t + passed - now.mono.ns;
 	memcpy(h->boot, boot, sizeof(h->boot));
@@ -656,8 +666,9 @@ static void start_over(struct pol_state *st, void *block,
 
 	h->magic = damaged ? BUSY : BORN;
 	IN_ORDER();
-	if (damaged)
-		memset(h + 1, 0, pol_state_octets(st->s) - sizeof(*h));
+	/* Of memory not used the words are zero already. */
+	memset(h + 1, 0, damaged ? pol_state_octets(st->s) - sizeof(*h)
+				 : sizeof(struct mem_live));
 	mem_make(st, block, boot, 0);
 	if (damaged) {
 		st_time(st, now);

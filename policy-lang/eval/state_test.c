@@ -14,136 +14,9 @@
 
 #include <cmocka.h>
 
-#include "policy-lang/eval/testkit.h"
+#include "policy-lang/eval/housekit.h"
 
 static const uint8_t boot_a[16] = {1}, boot_b[16] = {2};
-static const uint16_t party_0[] = {0}, state_0[] = {0}, rule_ask[] = {0};
-
-/* One vendor policy in which a reading charges every kind of limit. */
-enum { CALENDAR, SLIDING, BUCKET, SPACING, DISTINCT, N_KINDS };
-
-struct house {
-	struct pol_limit_phrase lim[N_KINDS];
-	struct pol_limit_src top[4];
-	struct pol_obs_match ask, send, plain;
-	struct pol_attr table;
-	struct pol_range tables;
-	struct pol_rule_src rule[3];
-	struct pol_party_src party[2];
-	struct pol_prefix net, net2;
-	struct pol_state_src state;
-	struct pol_file vendor;
-};
-
-static struct pol_obs_match kind_of(enum obs_kind k)
-{
-	return (struct pol_obs_match){.kinds = kit_kind(k)};
-}
-
-static void fill_limits(struct house *h)
-{
-	h->lim[CALENDAR] = (struct pol_limit_phrase){
-		.kind = LIMIT_CALENDAR, .thing = THING_READINGS, .n = 5,
-		.window = WINDOW_DAY, .text = "5 readings per day"};
-	h->lim[SLIDING] = (struct pol_limit_phrase){
-		.kind = LIMIT_SLIDING, .thing = THING_READINGS, .n = 6,
-		.window = WINDOW_SLIDING, .window_ns = H(24),
-		.text = "6 readings per 24 h"};
-	h->lim[BUCKET] = (struct pol_limit_phrase){
-		.kind = LIMIT_BUCKET, .thing = THING_READINGS, .n = 6,
-		.burst = 4, .window = WINDOW_SLIDING, .window_ns = H(12),
-		.text = "6 readings per 12 h burst 4"};
-	h->lim[SPACING] = (struct pol_limit_phrase){
-		.kind = LIMIT_SPACING, .thing = THING_READINGS,
-		.window_ns = MIN(10), .text = "at least 10 min apart"};
-	h->lim[DISTINCT] = (struct pol_limit_phrase){
-		.kind = LIMIT_DISTINCT, .thing = THING_READINGS, .n = 3,
-		.window = WINDOW_DAY, .distinct = F_TABLE,
-		.text = "at most 3 distinct table per day"};
-	h->top[0] = (struct pol_limit_src){
-		.id = "bytes", .dir = DIRSEL_OUT, .party.any = true,
-		.vm.any = true, .each_vm = true, .each_party = true,
-		.phrase = {.kind = LIMIT_CALENDAR, .thing = THING_BYTES,
-			   .n = 4000, .window = WINDOW_DAY,
-			   .text = "4 kB per day"}};
-	h->top[1] = (struct pol_limit_src){
-		.id = "connections", .dir = DIRSEL_ANY, .party.any = true,
-		.vm.any = true, .each_vm = true,
-		.phrase = {.kind = LIMIT_CONCURRENT,
-			   .thing = THING_CONNECTIONS, .n = 2,
-			   .text = "at most 2 connections at once"}};
-	h->top[2] = (struct pol_limit_src){
-		.id = "opened", .dir = DIRSEL_ANY, .party.any = true,
-		.vm.any = true, .each_vm = true,
-		.phrase = {.kind = LIMIT_SLIDING, .thing = THING_CONNECTIONS,
-			   .n = 20, .window = WINDOW_SLIDING,
-			   .window_ns = H(1),
-			   .text = "20 connections per 1 h"}};
-	h->top[3] = (struct pol_limit_src){
-		.id = "refusals", .dir = DIRSEL_ANY, .party.any = true,
-		.vm.any = true, .each_vm = true,
-		.exceed = {ACTION_QUARANTINE, H(2)},
-		.phrase = {.kind = LIMIT_SLIDING, .thing = THING_REFUSALS,
-			   .n = 40, .window = WINDOW_SLIDING,
-			   .window_ns = H(1), .text = "40 refusals per 1 h"}};
-}
-
-static void fill_rules(struct house *h)
-{
-	h->tables = (struct pol_range){20, 30};
-	h->table = (struct pol_attr){
-		.field = F_TABLE, .num = &h->tables, .n_num = 1};
-	h->ask = kind_of(OBS_C1222_READ_REQUEST);
-	h->send = kind_of(OBS_C1222_READ_RESPONSE);
-	h->send.attr = &h->table;
-	h->send.n_attr = 1;
-	h->plain = kind_of(OBS_C1222_LOGON_REQUEST);
-	h->rule[0] = (struct pol_rule_src){
-		.kind = RULE_GRANT, .id = "ask", .dir = DIRSEL_IN,
-		.party = {.party = party_0, .n_party = 1}, .match = &h->ask,
-		.n_match = 1};
-	h->rule[1] = (struct pol_rule_src){
-		.kind = RULE_GRANT, .id = "plain", .dir = DIRSEL_OUT,
-		.party = {.party = party_0, .n_party = 1}, .match = &h->plain,
-		.n_match = 1, .requires_ = state_0, .n_requires = 1};
-	h->rule[2] = (struct pol_rule_src){
-		.kind = RULE_GRANT, .id = "send", .dir = DIRSEL_OUT,
-		.party = {.party = party_0, .n_party = 1}, .match = &h->send,
-		.n_match = 1, .limit = h->lim, .n_limit = N_KINDS,
-		.has_answers = true, .answers = rule_ask, .n_answers = 1,
-		.data = {.present = true,
-			 .meas = MEAS_BIT(MEAS_ENERGY_REGISTER)}};
-}
-
-static void fill(struct house *h)
-{
-	memset(h, 0, sizeof(*h));
-	fill_limits(h);
-	fill_rules(h);
-	h->net = kit_net(203, 0, 113, 0, 28);
-	h->net2 = kit_net(198, 51, 100, 0, 24);
-	h->party[0] = (struct pol_party_src){
-		.id = "headend", .name = "H", .addr = &h->net, .n_addr = 1};
-	h->party[1] = (struct pol_party_src){
-		.id = "other", .name = "O", .addr = &h->net2, .n_addr = 1};
-	h->state = (struct pol_state_src){
-		.id = "registered", .scope = SCOPE_PARTY,
-		.set = {DIRSEL_IN, 0, &h->ask, 1}, .expires_ns = H(30)};
-	h->vendor = (struct pol_file){
-		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
-		.party = h->party, .n_party = 2, .rule = h->rule, .n_rule = 3,
-		.state = &h->state, .n_state = 1, .limit = h->top,
-		.n_limit = 4};
-}
-
-static void start(struct kit *k, struct house *h)
-{
-	memset(k, 0, sizeof(*k));
-	if (kit_add(k, &h->vendor) || kit_go(k))
-		fail_msg("%s", k->e.text);
-	pol_state_free(k->st);
-	k->st = NULL;
-}
 
 /* --- memory --------------------------------------------------------------- */
 
@@ -156,39 +29,6 @@ static enum pol_state_was open_in(struct kit *k, void *mem, size_t n,
 	if (pol_state_in(&k->st, k->set, mem, n, boot, k->now, &was, &k->e))
 		fail_msg("%s", k->e.text);
 	return was;
-}
-
-static bool ask(struct kit *k, uint64_t inv)
-{
-	struct pol_msg m = kit_msg(k, DIR_IN, OBS_C1222_READ_REQUEST);
-	struct pol_decision d;
-
-	obs_u64(&k->leaf[0], F_TABLE, 23);
-	obs_u64(&k->carrier, F_CALLING_INV, inv);
-	return kit_judge(k, &m, &d);
-}
-
-static struct pol_msg answer(struct kit *k, uint64_t inv, uint64_t table)
-{
-	struct pol_msg m = kit_msg(k, DIR_OUT, OBS_C1222_READ_RESPONSE);
-
-	obs_u64(&k->leaf[0], F_TABLE, table);
-	obs_u64(&k->leaf[0], F_MEASUREMENT, MEAS_BIT(MEAS_ENERGY_REGISTER));
-	obs_u64(&k->leaf[0], F_VALUES, 1);
-	obs_u64(&k->carrier, F_CALLED_INV, inv);
-	return m;
-}
-
-/* A reading that was asked for, judged and released if permitted. */
-static bool reading(struct kit *k, uint64_t inv, uint64_t table)
-{
-	struct pol_decision d;
-	struct pol_msg m;
-
-	if (!ask(k, inv))
-		return false;
-	m = answer(k, inv, table);
-	return kit_judge(k, &m, &d);
 }
 
 struct used {
@@ -243,14 +83,14 @@ static void test_open(void **ctx)
 	void *mem;
 
 	(void)ctx;
-	fill(&h);
-	start(&k, &h);
+	house_fill(&h);
+	house_start(&k, &h);
 	n = pol_state_octets(k.set);
 	mem = calloc(1, n);
 	assert_int_equal(open_in(&k, mem, n, boot_a), POL_STATE_NEW);
-	assert_true(reading(&k, 1, 23));
+	assert_true(house_reading(&k, 1, 23));
 	kit_wait(&k, MIN(11));
-	assert_true(reading(&k, 2, 24));
+	assert_true(house_reading(&k, 2, 24));
 	a = used_now(&k);
 	assert_int_equal(used_of(&a, CALENDAR_T), 2);
 	assert_int_equal(used_of(&a, SLIDING_T), 2);
@@ -261,11 +101,11 @@ static void test_open(void **ctx)
 	assert_int_equal(open_in(&k, mem, n, boot_a), POL_STATE_CONTINUED);
 	b = used_now(&k);
 	assert_memory_equal(a.used, b.used, sizeof(a.used));
-	assert_false(reading(&k, 3, 23)); /* too soon, still */
+	assert_false(house_reading(&k, 3, 23)); /* too soon, still */
 	kit_wait(&k, MIN(11));
-	assert_true(reading(&k, 4, 25));
+	assert_true(house_reading(&k, 4, 25));
 	kit_wait(&k, MIN(11));
-	assert_false(reading(&k, 5, 26)); /* a fourth table */
+	assert_false(house_reading(&k, 5, 26)); /* a fourth table */
 	kit_free(&k);
 	free(mem);
 }
@@ -301,12 +141,12 @@ static void test_boot(void **ctx)
 		size_t n;
 		void *mem;
 
-		fill(&h);
-		start(&k, &h);
+		house_fill(&h);
+		house_start(&k, &h);
 		n = pol_state_octets(k.set);
 		mem = calloc(1, n);
 		open_in(&k, mem, n, boot_a);
-		assert_true(reading(&k, 1, 23));
+		assert_true(house_reading(&k, 1, 23));
 		if (rows[i].seal)
 			pol_state_seal(k.st);
 		k.now.mono.ns = S(3);
@@ -327,11 +167,304 @@ static void test_boot(void **ctx)
 	}
 }
 
+/* --- killed at every instruction ------------------------------------------- */
+
+/* What an engine does, one thing after the other. */
+enum act { ASK, ASK_BACK, READ, READ_BACK, TWICE_BACK, REFUSED, PACKET,
+	PACKET_BACK, OPEN, OPEN_BACK, CLOSE };
+
+static const struct step {
+	enum act act;
+	int64_t wait;
+	uint64_t table;
+	bool untrusted;
+} steps[] = {
+	{ASK_BACK, 0, 23, false},
+	{ASK, 0, 23, false},
+	{ASK_BACK, 0, 23, false},
+	{READ_BACK, MIN(1), 23, false},
+	{READ, 0, 23, false},
+	{ASK, MIN(20), 24, false},
+	{TWICE_BACK, 0, 24, false},
+	{READ, 0, 24, false},
+	{REFUSED, 0, 99, false},
+	{PACKET, 0, 0, false},
+	{PACKET_BACK, 0, 0, false},
+	{OPEN, 0, 0, false},
+	{OPEN_BACK, 0, 0, false},
+	{CLOSE, 0, 0, false},
+	{ASK, MIN(30), 25, false},
+	{READ, 0, 25, true},
+	{ASK, H(25), 26, false},
+	{READ_BACK, 0, 26, false},
+	{READ, 0, 26, false},
+	{PACKET, H(49), 0, true},
+	{ASK, 0, 27, true},
+	{READ, 0, 27, true},
+};
+#define STEPS (sizeof(steps) / sizeof(*steps))
+
+static void packet(struct kit *k, struct pol_decision *d)
+{
+	struct pol_msg m = kit_msg(k, DIR_OUT, OBS_C1222_READ_RESPONSE);
+
+	assert_true(pol_packet(k->st, 0, DIR_OUT, &m.peer, 340, k->now, d));
+}
+
+static void connection(struct kit *k, uint64_t flow, struct pol_decision *d)
+{
+	struct pol_msg m = kit_msg(k, DIR_OUT, OBS_C1222_READ_RESPONSE);
+
+	pol_open(k->st, 0, DIR_OUT, &m.peer, flow, k->now, d);
+	assert_true(d->permit);
+}
+
+/* Requests that are taken back have numbers of their own. */
+static uint64_t inv_of(size_t i)
+{
+	return steps[i].act == ASK_BACK ? 100 + i : steps[i].table;
+}
+
+static void asked(struct kit *k, size_t i, struct pol_decision *d)
+{
+	struct pol_msg m = kit_msg(k, DIR_IN, OBS_C1222_READ_REQUEST);
+
+	obs_u64(&k->leaf[0], F_TABLE, steps[i].table);
+	obs_u64(&k->carrier, F_CALLING_INV, inv_of(i));
+	pol_judge(k->st, &m, d);
+}
+
+static void sent(struct kit *k, size_t i, struct pol_decision *d)
+{
+	struct pol_msg m = house_answer(k, inv_of(i), steps[i].table);
+
+	pol_judge(k->st, &m, d);
+}
+
+static void act(struct kit *k, size_t i)
+{
+	static struct pol_decision d;
+	const struct step *s = &steps[i];
+	bool back = s->act == ASK_BACK || s->act == READ_BACK ||
+		    s->act == TWICE_BACK || s->act == PACKET_BACK ||
+		    s->act == OPEN_BACK;
+
+	switch (s->act) {
+	case ASK:
+	case ASK_BACK:
+		asked(k, i, &d);
+		break;
+	case READ:
+	case READ_BACK:
+	case REFUSED:
+		sent(k, i, &d);
+		break;
+	case TWICE_BACK:
+		sent(k, i, &d);
+		assert_true(d.permit);
+		sent(k, i, &d);
+		assert_false(d.permit);
+		break;
+	case PACKET:
+	case PACKET_BACK:
+		packet(k, &d);
+		break;
+	case OPEN:
+	case OPEN_BACK:
+		connection(k, i, &d);
+		break;
+	case CLOSE:
+		pol_close(k->st, 0, i - 2, k->now);
+		break;
+	}
+	if (s->act != CLOSE && s->act != TWICE_BACK)
+		assert_int_equal(d.permit, s->act != REFUSED);
+	if (back)
+		pol_abort(k->st);
+	else
+		pol_commit(k->st);
+}
+
+static void to_step(struct kit *k, size_t i)
+{
+	kit_wait(k, steps[i].wait);
+	k->now.wall.trusted = !steps[i].untrusted;
+}
+
+struct watched {
+	volatile uint32_t done; /* steps, written by the engine */
+};
+
+static _Noreturn void engine(struct kit *k, struct watched *w)
+{
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	for (size_t i = 0; i < STEPS; i++) {
+		to_step(k, i);
+		act(k, i);
+		w->done = (uint32_t)i + 1;
+	}
+	_exit(0);
+}
+
+/* Sums of sliding windows are those of their parts, or budget that is free
+ * again would never be seen to be. */
+static void sums_right(const struct pol_state *st, size_t i)
+{
+	for (uint32_t l = 0; l < st->mem.head->n_limit; l++) {
+		const struct mem_limit *lim = &st->mem.limit[l];
+		uint64_t n = mem_limit_count(st->mem.head, lim);
+
+		for (uint64_t k = 0; lim->l.kind == LIMIT_SLIDING && k < n;
+		     k++) {
+			const uint64_t *w = st->w + lim->base + k * lim->words;
+			uint64_t sum = 0;
+
+			for (uint32_t p = 3; p < lim->words; p++)
+				sum += (w[p] & UINT32_MAX) + (w[p] >> 32);
+			if (sum != w[1])
+				fail_msg("step %zu: sum", i);
+		}
+	}
+}
+
+/* An engine that was killed in step i and left mem: what its successor finds.
+ * least: what was released before. */
+static void succeed(struct kit *k, const void *mem, void *copy, size_t n,
+		    size_t i, const struct used *least, bool registered)
+{
+	struct pol_state *was = k->st;
+	struct pol_decision d;
+	struct mem m;
+	struct mem_head h;
+	struct used u;
+	bool open;
+
+	mem_counts(k->set, &h);
+	memcpy(copy, mem, n);
+	mem_place(&m, copy, &h);
+	open = m.live->n_undo > 0;
+	k->st = NULL;
+	if (open_in(k, copy, n, boot_a) != POL_STATE_CONTINUED)
+		fail_msg("step %zu: damaged", i);
+	sums_right(k->st, i);
+	u = used_now(k);
+	for (size_t l = 0; l < u.n; l++) {
+		bool gone = strstr(u.name[l], "at once") != NULL;
+
+		if (u.used[l] > u.limit[l] ||
+		    (!gone && u.used[l] < least->used[l]))
+			fail_msg("step %zu: %s: %d of %d, was %d", i, u.name[l],
+				 (int)u.used[l], (int)u.limit[l],
+				 (int)least->used[l]);
+	}
+	/* What a request gives it gives when it was released. */
+	if ((open && steps[i].act == ASK) || steps[i].act == ASK_BACK) {
+		if (st_has(k->st, 0, 0, 1, 0) != registered)
+			fail_msg("step %zu: state", i);
+		sent(k, i, &d);
+		assert_false(d.permit);
+		assert_true(reasons_has(&d.reasons, REASON_NOT_AN_ANSWER));
+	}
+	pol_state_free(k->st);
+	k->st = was;
+}
+
+/* What a step starts from. */
+static void before(struct kit *k, const void *mem, void *copy, size_t n,
+		   struct used *least, bool *registered)
+{
+	struct pol_state *was = k->st;
+
+	memcpy(copy, mem, n);
+	k->st = NULL;
+	open_in(k, copy, n, boot_a);
+	*least = used_now(k);
+	*registered = st_has(k->st, 0, 0, 1, 0);
+	pol_state_free(k->st);
+	k->st = was;
+}
+
+static bool step_on(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) ||
+	    waitpid(pid, &status, 0) != pid)
+		return false;
+	if (WIFEXITED(status))
+		assert_int_equal(WEXITSTATUS(status), 0);
+	return WIFSTOPPED(status);
+}
+
+static void test_killed(void **ctx)
+{
+	struct house h;
+	struct kit k;
+	struct watched *w;
+	struct used least;
+	struct mem m;
+	struct mem_head counts;
+	size_t n, head, at = 0;
+	unsigned long stores = 0, instructions = 0;
+	uint8_t *mem, *copy, *seen;
+	bool registered;
+	pid_t pid;
+	int status;
+
+	(void)ctx;
+	house_fill(&h);
+	house_start(&k, &h);
+	n = pol_state_octets(k.set);
+	mem = mmap(NULL, n + sizeof(*w), PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(mem != MAP_FAILED);
+	copy = malloc(n);
+	seen = malloc(n);
+	w = (struct watched *)(void *)(mem + n);
+	open_in(&k, mem, n, boot_a);
+	mem_counts(k.set, &counts);
+	mem_place(&m, mem, &counts);
+	head = (size_t)((uint8_t *)m.undo - mem);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		engine(&k, w);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFSTOPPED(status)) {
+		printf("SKIP: no ptrace here\n");
+		skip();
+	}
+	to_step(&k, 0);
+	before(&k, mem, copy, n, &least, &registered);
+	memcpy(seen, mem, head);
+	while (step_on(pid)) {
+		instructions++;
+		if (memcmp(seen, mem, head)) {
+			succeed(&k, mem, copy, n, at, &least, registered);
+			memcpy(seen, mem, head);
+			stores++;
+		}
+		if (w->done > at && ++at < STEPS) {
+			to_step(&k, at);
+			before(&k, mem, copy, n, &least, &registered);
+		}
+	}
+	printf("%lu stores in %lu instructions\n", stores, instructions);
+	assert_int_equal(at, STEPS);
+	assert_true(stores > 400);
+	munmap(mem, n + sizeof(*w));
+	free(copy);
+	free(seen);
+	kit_free(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
