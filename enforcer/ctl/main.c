@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metergatectl: options, and one row per command. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "enforcer/ctl/tool.h"
+
+#define SOCKET_DEFAULT "/run/metergate/control"
+#define GUEST_MAX      47 /* as in the daemon */
+
+static const char help[] =
+	"usage: metergatectl [--socket PATH] [--json] COMMAND [GUEST]\n"
+	"\n"
+	"  status           processes, audit, policies in force\n"
+	"  guests           what each guest sent and was refused\n"
+	"  flows GUEST      its connections\n"
+	"  budgets GUEST    its limits, and how much of each is used\n"
+	"  why [GUEST]      the last refusals: rule, position, what would pass\n"
+	"  top              guests, live\n"
+	"  freeze GUEST     drop everything of the guest\n"
+	"  thaw GUEST       judge it again\n"
+	"  reload           put the policies of the directory in force\n"
+	"  policies         what is in force (also: policy list)\n"
+	"  metrics          counters, in the text form of Prometheus\n"
+	"\n"
+	"Exit status: 0 done, 1 the daemon refused, 2 usage or no daemon.\n";
+
+enum arg { NONE, MAY, MUST };
+
+static const struct command {
+	const char *name, *second; /* second: a word that must follow */
+	enum arg guest;
+	const char *request;
+	void (*show)(const struct tool *t, struct answer *a); /* NULL: top */
+} commands[] = {
+	{"status",   NULL,   NONE, "status",   show_status  },
+	{"guests",   NULL,   NONE, "guests",   show_guests  },
+	{"flows",    NULL,   MUST, "flows",    show_flows   },
+	{"budgets",  NULL,   MUST, "budgets",  show_budgets },
+	{"why",	     NULL,   MAY,  "why",      show_why	    },
+	{"top",	     NULL,   NONE, NULL,       NULL	    },
+	{"freeze",   NULL,   MUST, "freeze",   show_frozen  },
+	{"thaw",     NULL,   MUST, "thaw",     show_frozen  },
+	{"reload",   NULL,   NONE, "reload",   show_reload  },
+	{"policies", NULL,   NONE, "policies", show_policies},
+	{"policy",   "list", NONE, "policies", show_policies},
+	{"metrics",  NULL,   NONE, "metrics",  show_metrics },
+};
+
+static int usage(const char *what, const char *why)
+{
+	fprintf(stderr, PROGRAM ": %s%s%s; see --help\n", what ? what : "",
+		what ? ": " : "", why);
+	return 2;
+}
+
+enum { OPT_HELP = 256, OPT_VERSION };
+
+/* 0: go on; 1: all that was asked for is printed; 2: usage. */
+static int options(struct tool *t, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"socket",  required_argument, NULL, 's'	},
+		{"json",    no_argument,       NULL, 'j'	},
+		{"help",    no_argument,       NULL, OPT_HELP	},
+		{"version", no_argument,       NULL, OPT_VERSION},
+		{NULL,	    0,		       NULL, 0		},
+	};
+	int k;
+
+	opterr = 0;
+	while ((k = getopt_long(argc, argv, ":s:j", longs, NULL)) != -1) {
+		switch (k) {
+		case 's':
+			t->socket = optarg;
+			break;
+		case 'j':
+			t->json = true;
+			break;
+		case OPT_HELP:
+			fputs(help, stdout);
+			return 1;
+		case OPT_VERSION:
+			puts(PROGRAM " " METERGATE_VERSION);
+			return 1;
+		default:
+			return usage(argv[optind - 1],
+				     k == ':' ? "needs a value"
+					      : "no such option");
+		}
+	}
+	return 0;
+}
+
+/* NULL after a complaint. */
+static const struct command *find(struct tool *t, int n, char **arg)
+{
+	const struct command *c = NULL;
+	int used = 1;
+
+	if (n == 0) {
+		usage(NULL, "name a command");
+		return NULL;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(commands[i].name, arg[0]) == 0)
+			c = &commands[i];
+	}
+	if (!c) {
+		usage(arg[0], "no such command");
+		return NULL;
+	}
+	if (c->second) {
+		if (n < 2 || strcmp(arg[1], c->second) != 0) {
+			usage(arg[0], "say 'policy list'");
+			return NULL;
+		}
+		used = 2;
+	}
+	if (n > used && c->guest != NONE)
+		t->guest = arg[used++];
+	if (n > used)
+		usage(arg[used], "one argument too many");
+	else if (c->guest == MUST && !t->guest)
+		usage(arg[0], "name a guest");
+	else if (t->guest && (strlen(t->guest) > GUEST_MAX || !t->guest[0]))
+		usage(t->guest, "not the name of a guest");
+	else
+		return c;
+	return NULL;
+}
+
+static void print_json(const struct answer *a)
+{
+	fwrite(a->text, 1, a->n, stdout);
+}
+
+static int run(const struct tool *t, const struct command *c, struct err *e)
+{
+	char request[128];
+	struct answer a;
+	int rc;
+
+	if (!c->request)
+		return top(t, e);
+	snprintf(request, sizeof(request), "%s%s%s", c->request,
+		 t->guest ? " " : "", t->guest ? t->guest : "");
+	rc = client_ask(&a, t->socket, request, e);
+	if (t->json && (rc == 0 || (rc == E_STATE && a.n)))
+		print_json(&a);
+	else if (rc == 0)
+		c->show(t, &a);
+	answer_free(&a);
+	if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		rc = err_sys(e, "writing");
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct tool t = {.socket = SOCKET_DEFAULT};
+	const struct command *c;
+	struct err e = {0};
+	int rc = options(&t, argc, argv);
+
+	if (rc)
+		return rc == 1 ? 0 : 2;
+	c = find(&t, argc - optind, argv + optind);
+	if (!c)
+		return 2;
+	if (t.json && !c->request)
+		return usage(c->name, "has no JSON form; use guests --json");
+	t.style.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	rc = run(&t, c, &e);
+	if (rc < 0)
+		fprintf(stderr, PROGRAM ": %s\n", e.text);
+	return rc == 0 ? 0 : rc == E_STATE ? 1 : 2;
+}

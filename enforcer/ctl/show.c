@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/ctl/tool.h"
+
+static const char *state_colour(const char *state)
+{
+	return strcmp(state, "up") == 0 || strcmp(state, "ready") == 0
+		       ? GREEN
+	       : strcmp(state, "starting") == 0 ? YELLOW
+						: RED;
+}
+
+/* --- status ------------------------------------------------------------------------------ */
+
+static void status_head(const struct tool *t, struct span line)
+{
+	char a[FIELD_TEXT], b[FIELD_TEXT], up[SHORT_TEXT];
+	struct span audit = json_get(line, "audit");
+
+	field(a, line, "state");
+	printf("metergated %s  %s%s%s, up %s\n", field(b, line, "version"),
+	       paint(&t->style, state_colour(a)), a, paint(&t->style, RESET),
+	       short_time(up, field_int(line, "up_s") * 1000));
+	printf("policies   %lld of generation %lld, %lld guests\n",
+	       (long long)field_int(line, "policies"),
+	       (long long)field_int(line, "generation"),
+	       (long long)field_int(line, "guests"));
+	printf("rules      %s, %s, offload %s\n", field(a, line, "backend"),
+	       field_true(line, "bridged") ? "bridged" : "routed",
+	       field_true(line, "offload") ? "on" : "off");
+	printf("clock      %s\n",
+	       field_true(line, "clock_trusted") ? "trusted" : "not trusted");
+	printf("audit      %lld records, %lld commits, last %lld us, "
+	       "%lld merged, %lld only counted\n",
+	       (long long)field_int(audit, "records"),
+	       (long long)field_int(audit, "commits"),
+	       (long long)field_int(audit, "last_commit_us"),
+	       (long long)field_int(audit, "aggregated"),
+	       (long long)field_int(audit, "lost"));
+	if (field(a, audit, "error")[0])
+		printf("           %s%s%s\n", paint(&t->style, RED), a,
+		       paint(&t->style, RESET));
+}
+
+void show_status(const struct tool *t, struct answer *a)
+{
+	struct table *table =
+		table_new("PROCESS|GUEST|STATE|>PID|>STARTS|>AGE|>SILENT");
+	char x[FIELD_TEXT], age[SHORT_TEXT];
+	struct span line;
+
+	if (answer_line(a, &line))
+		status_head(t, line);
+	while (answer_line(a, &line)) {
+		bool up = field_int(line, "pid") > 0;
+
+		table_cell(table, NULL, "%s", field(x, line, "process"));
+		table_cell(table, NULL, "%s", field(x, line, "guest"));
+		field(x, line, "state");
+		table_cell(table, state_colour(x), "%s", x);
+		table_cell(table, NULL, up ? "%lld" : "-",
+			   (long long)field_int(line, "pid"));
+		table_cell(table, NULL, "%lld",
+			   (long long)field_int(line, "starts"));
+		table_cell(table, NULL, "%s",
+			   up ? short_time(age, field_int(line, "age_ms"))
+			      : "-");
+		table_cell(table, NULL, "%s",
+			   json_get(line, "silent_ms").n
+				   ? short_time(age,
+						field_int(line, "silent_ms"))
+				   : "-");
+	}
+	printf("\n");
+	table_print(table, &t->style, stdout);
+	table_free(table);
+}
+
+/* --- guests --------------------------------------------------------------------------------- */
+
+static void guest_drops(const struct tool *t, struct span line)
+{
+	struct span drops = json_get(line, "drops"), key, value;
+	char guest[FIELD_TEXT];
+	size_t at = 0, n = 0;
+	int64_t v;
+
+	while (json_next(drops, &at, &key, &value)) {
+		if (!json_int(value, &v))
+			continue;
+		if (n++ == 0)
+			printf("%sdrops of %s:%s", paint(&t->style, DIM),
+			       field(guest, line, "guest"),
+			       paint(&t->style, RESET));
+		printf(" %.*s %lld", (int)key.n, (const char *)key.p,
+		       (long long)v);
+	}
+	if (n)
+		printf("\n");
+}
+
+void show_guests(const struct tool *t, struct answer *a)
+{
+	struct table *table = table_new(
+		"GUEST|IFACE|>QUEUE|STATE|>PACKETS|>PASSED|>DROPPED|>FLOWS|"
+		">HELD|>ALLOWED|>DENIED|ADDRESSES");
+	char x[FIELD_TEXT], n[SHORT_TEXT];
+	static const char *const counts[] = {"packets",	  "passed", "dropped",
+					     "flows_now", "held_now",
+					     "allowed",	  "denied"};
+	struct span line, addr;
+
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line)) {
+		bool up = field_true(line, "engine");
+		bool frozen = field_true(line, "frozen");
+		size_t at = 0;
+
+		table_cell(table, NULL, "%s", field(x, line, "guest"));
+		table_cell(table, NULL, "%s", field(x, line, "interface"));
+		table_cell(table, NULL, "%lld",
+			   (long long)field_int(line, "queue"));
+		table_cell(table, frozen ? YELLOW : up ? GREEN : RED, "%s",
+			   frozen ? "frozen"
+			   : up	  ? "up"
+				  : "down");
+		for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+			table_cell(table, NULL, "%s",
+				   short_count(n, field_int(line, counts[i])));
+		x[0] = 0;
+		if (json_next(json_get(line, "addresses"), &at, NULL, &addr))
+			json_string(x, sizeof(x), addr);
+		table_cell(table, NULL, "%s%s", x,
+			   json_next(json_get(line, "addresses"), &at, NULL,
+				     &addr)
+				   ? " .."
+				   : "");
+	}
+	table_print(table, &t->style, stdout);
+	table_free(table);
+	a->at = 0;
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line))
+		guest_drops(t, line);
+}
+
+/* --- flows, budgets ------------------------------------------------------------------------------ */
+
+static const char *proto(int64_t p, char buf[SHORT_TEXT])
+{
+	static const struct {
+		int64_t p;
+		const char *name;
+	} rows[] = {
+		{1, "icmp"}, {6, "tcp"}, {17, "udp"}, {58, "icmp6"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].p == p)
+			return rows[i].name;
+	}
+	snprintf(buf, SHORT_TEXT, "%lld", (long long)p);
+	return buf;
+}
+
+static void end_point(struct table *table, struct span line, const char *ip,
+		      const char *port)
+{
+	char x[FIELD_TEXT];
+	bool six = strchr(field(x, line, ip), ':') != NULL;
+
+	table_cell(table, NULL, six ? "[%s]:%lld" : "%s:%lld", x,
+		   (long long)field_int(line, port));
+}
+
+void show_flows(const struct tool *t, struct answer *a)
+{
+	struct table *table =
+		table_new("PROTO|FROM|TO|APP|STATE|>OUT|>IN|>HELD|>AGE|>IDLE");
+	char x[FIELD_TEXT], n[SHORT_TEXT];
+	struct span line;
+
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line)) {
+		bool denied = field_true(line, "denied");
+		int64_t class = field_int(line, "offload");
+
+		table_cell(table, NULL, "%s",
+			   proto(field_int(line, "proto"), n));
+		end_point(table, line, "src_ip", "src_port");
+		end_point(table, line, "dest_ip", "dest_port");
+		table_cell(table, NULL, "%s", field(x, line, "app"));
+		table_cell(table, denied ? RED : class ? DIM : NULL, "%s%s",
+			   field(x, line, "state"),
+			   denied  ? " denied"
+			   : class ? " kernel"
+				   : "");
+		table_cell(table, NULL, "%s",
+			   short_octets(n, field_int(line, "octets_out")));
+		table_cell(table, NULL, "%s",
+			   short_octets(n, field_int(line, "octets_in")));
+		table_cell(table, NULL, "%lld",
+			   (long long)field_int(line, "held"));
+		table_cell(table, NULL, "%s",
+			   short_time(n, field_int(line, "age_ms")));
+		table_cell(table, NULL, "%s",
+			   short_time(n, field_int(line, "idle_ms")));
+	}
+	table_print(table, &t->style, stdout);
+	table_free(table);
+}
+
+void show_budgets(const struct tool *t, struct answer *a)
+{
+	struct table *table = table_new("BUDGET|PARTY|>USED|>LIMIT|FREE AGAIN");
+	char x[FIELD_TEXT], n[SHORT_TEXT];
+	struct span line;
+
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line)) {
+		int64_t used = field_int(line, "used");
+		int64_t limit = field_int(line, "limit");
+		int64_t frees = field_int(line, "frees_s");
+
+		table_cell(table, NULL, "%s", field(x, line, "budget"));
+		field(x, line, "party");
+		table_cell(table, NULL, "%s", x[0] ? x : "all");
+		table_cell(table,
+			   used >= limit	   ? RED
+			   : used >= limit / 5 * 4 ? YELLOW
+						   : NULL,
+			   "%lld", (long long)used);
+		table_cell(table, NULL, "%lld", (long long)limit);
+		table_cell(table, NULL, "%s%s",
+			   frees > 0 ? "in " : "",
+			   frees < 0	? "-"
+			   : frees == 0 ? "now"
+					: short_time(n, frees * 1000));
+	}
+	table_print(table, &t->style, stdout);
+	table_free(table);
+}
+
+/* --- the others ------------------------------------------------------------------------------------- */
+
+void show_policies(const struct tool *t, struct answer *a)
+{
+	struct table *table = table_new("KIND|POLICY|>SERIAL|GUEST|DIGEST");
+	char x[FIELD_TEXT];
+	struct span line;
+
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line)) {
+		table_cell(table, NULL, "%s", field(x, line, "kind"));
+		table_cell(table, NULL, "%s", field(x, line, "policy"));
+		table_cell(table, NULL, "%lld",
+			   (long long)field_int(line, "serial"));
+		table_cell(table, NULL, "%s", field(x, line, "guest"));
+		table_cell(table, DIM, "%.16s", field(x, line, "digest"));
+	}
+	table_print(table, &t->style, stdout);
+	table_free(table);
+}
+
+void show_metrics(const struct tool *t, struct answer *a)
+{
+	struct span line;
+	char *text;
+
+	(void)t;
+	if (!answer_line(a, &line))
+		return;
+	/* The text is shorter than its escaped form: there is room for it in
+	 * place of the answer. */
+	text = a->text;
+	if (json_string(text, a->n, json_get(line, "metrics")))
+		fputs(text, stdout);
+}
+
+void show_frozen(const struct tool *t, struct answer *a)
+{
+	char x[FIELD_TEXT];
+	struct span line;
+
+	(void)t;
+	if (answer_line(a, &line))
+		printf("%s: %s\n", field(x, line, "guest"),
+		       field_true(line, "frozen") ? "frozen" : "thawed");
+}
+
+void show_reload(const struct tool *t, struct answer *a)
+{
+	struct span line;
+
+	(void)t;
+	if (answer_line(a, &line))
+		printf("%lld policies of generation %lld are in force\n",
+		       (long long)field_int(line, "policies"),
+		       (long long)field_int(line, "generation"));
+}
