@@ -565,8 +565,11 @@ static int open_file(struct store *s, const char *path, const char *origin,
 	bool fresh;
 	int rc = db_open(&s->db, path, DB_WRITE, e);
 
+	/* What a statement may have to undo stays in memory: the writer need
+	 * not be able to make files anywhere else. */
 	if (rc == 0)
 		rc = db_exec(s->db, "PRAGMA page_size = 4096;"
+				    "PRAGMA temp_store = MEMORY;"
 				    "PRAGMA synchronous = FULL;"
 				    "PRAGMA wal_autocheckpoint = 256;"
 				    "PRAGMA journal_size_limit = 4194304", e);

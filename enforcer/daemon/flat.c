@@ -486,3 +486,11 @@ int flat_read(struct flat_event *out, struct span msg, struct err *e)
 	out->ev.leaves = h.n_leaves ? out->leaves : NULL;
 	return 0;
 }
+
+struct mono flat_time(struct span msg)
+{
+	struct cur c = cur_of(msg);
+	struct head h;
+
+	return (struct mono){get(&c, &h, sizeof(h)) ? h.mono_ns : 0};
+}

@@ -37,5 +37,8 @@ struct flat_event {
 /* E_SYNTAX: it is not what flat_write writes. */
 int flat_read(struct flat_event *out, struct span msg, struct err *e)
 	__attribute__((warn_unused_result));
+/* When a message's event was, unchecked otherwise: for putting several in
+ * order before they are read. 0 when it is cut short. */
+struct mono flat_time(struct span msg);
 
 #endif

@@ -115,7 +115,8 @@ static const struct call scribe[] = {
 	CALL(getuid, ANY),
 	CALL(statfs, ANY),
 	CALL(fstatfs, ANY),
-	CALL(clock_nanosleep, ANY), /* while a reader has the file */
+	CALL(clock_nanosleep, ANY),
+	CALL(rt_sigpending, ANY),
 };
 
 /* libmicrohttpd on sockets that are there; files are read only. */

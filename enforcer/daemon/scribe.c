@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writer of the audit: all event rings in, records out, many to a commit.
+ *
+ * A message leaves its ring only when its record is durable. Just before a
+ * commit the scribe notes in struct control how many leaves there will be and
+ * how far in each ring they reach. A successor that finds so many leaves
+ * knows that the commit was done, and goes on behind it; one that finds fewer
+ * takes up the rings where they were last released. So a scribe may die at
+ * any moment and no record is lost or doubled.
+ *
+ * When nothing can be written, nothing is released: the rings fill, the
+ * engines wait, the gateway is closed. It is tried again each second.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "audit/audit.h"
+#include "crypto/digest.h"
+#include "dissectors/c1222/c1222.h"
+#include "enforcer/daemon/flat.h"
+#include "enforcer/daemon/live.h"
+#include "enforcer/daemon/processes.h"
+#include "enforcer/daemon/scribe_view.h"
+
+#define BATCH	   1000 /* records of a commit */
+#define TURN	   8192 /* messages looked at between two beats */
+#define BATCH_MS   50
+#define IDLE_MS	   200
+#define RETRY_NS   NS_PER_S
+#define SLICE_NS   (5 * INT64_C(1000000)) /* rings are emptied so often */
+#define FUTURE_NS  NS_PER_S /* clocks are the same; more is a lie */
+#define IN_ORDER   "the audit's writer ended in order"
+#define NO_COMMIT  UINT64_MAX /* commit_leaves: nothing is about to be */
+
+struct source {
+	struct ring r;
+	int guest; /* index, or -1: the parent */
+	uint8_t *buf;
+	size_t n;	  /* octets of the message in hand; 0: none */
+	uint64_t before;  /* position in front of it */
+	struct mono when; /* of its event */
+	uint64_t bad_head; /* a position that made no sense */
+	struct mono told;  /* when its nonsense was recorded last */
+};
+
+struct scribe {
+	const struct scribe_arg *a;
+	struct audit *audit; /* NULL: it cannot be written */
+	struct source src[SHARE_GUESTS + 1];
+	size_t n_src;
+	struct flat_event in;
+	struct mono mono, last; /* now; of the last record */
+	int64_t wall_us;
+	uint32_t pending; /* records not yet committed */
+	bool urgent;	  /* somebody waits for one of them */
+	bool stopping;
+	struct mono since, retry; /* first pending record; next try to open */
+	struct scribe_view view;
+	struct log_limit limit;
+};
+
+static void read_clocks(struct scribe *s)
+{
+	struct timespec t = {0};
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	s->wall_us = t.tv_sec * US_PER_S + t.tv_nsec / 1000;
+	s->mono = live_mono();
+}
+
+/* --- failing ---------------------------------------------------------------------- */
+
+static void failed(struct scribe *s, const struct err *e)
+{
+	uint32_t missed;
+	struct err ignored;
+
+	scribe_view_error(&s->view, e->text);
+	scribe_view_drop(&s->view);
+	if (log_allow(&s->limit, s->mono, 3, 10 * NS_PER_S, &missed))
+		log_err(s->a->log, "nothing can be recorded, so nothing "
+			"passes: %s", e->text);
+	/* What it told is told; frees always. */
+	if (audit_close(s->audit, &ignored))
+		log_debug(s->a->log, "%s", ignored.text);
+	s->audit = NULL;
+	for (size_t i = 0; i < s->n_src; i++) {
+		ring_rewind(&s->src[i].r);
+		s->src[i].n = 0;
+	}
+	s->pending = 0;
+	s->urgent = false;
+	s->retry = mono_add(s->mono, RETRY_NS);
+}
+
+/* --- one record --------------------------------------------------------------------- */
+
+/* The scribe's clocks are the ones that count: an engine's time is taken only
+ * for the order and the age of its events. Records of one boot never go back:
+ * an event that comes late gets the time of the last record. */
+static void set_time(struct scribe *s, struct event *ev)
+{
+	struct mono when = ev->now.mono;
+
+	if (mono_sub(when, s->mono) > 0)
+		when = s->mono;
+	if (mono_sub(when, s->last) < 0)
+		when = s->last;
+	ev->now.mono = when;
+	ev->now.wall.us = s->wall_us - mono_sub(s->mono, when) / 1000;
+}
+
+/* Somebody waits until these are durable. */
+static bool is_urgent(const struct event *ev)
+{
+	return ev->type == EV_POLICY || ev->type == EV_MAINTENANCE ||
+	       ev->type == EV_ATTESTATION || ev->type == EV_BOOT;
+}
+
+static int append(struct scribe *s, int guest, struct event *ev,
+		  struct err *e)
+{
+	uint64_t seq;
+	int rc;
+
+	set_time(s, ev);
+	rc = audit_append(s->audit, ev, &seq, e);
+	if (rc)
+		return rc;
+	s->last = ev->now.mono;
+	if (s->pending++ == 0)
+		s->since = s->mono;
+	s->urgent |= is_urgent(ev);
+	scribe_view_add(&s->view, guest, ev, seq);
+	return 0;
+}
+
+/* An engine that writes what cannot be read is not one of ours any more: the
+ * parent kills it for its count. That it happened is recorded, at most once a
+ * second. */
+static int nonsense(struct scribe *s, struct source *from, const char *what,
+		    struct err *e)
+{
+	struct event ev = {
+		.type = EV_ANOMALY,
+		.now.mono = s->mono,
+		.verdict = VERDICT_DENY,
+		.reason = REASON_MALFORMED,
+		.detail = what,
+	};
+
+	if (from->guest < 0) {
+		log_err(s->a->log, "the parent's events: %s", what);
+		return 0;
+	}
+	atomic_fetch_add(&s->a->guest[from->guest].lane->gate_bad, 1);
+	if (from->told.ns && mono_sub(s->mono, from->told) < NS_PER_S)
+		return 0;
+	from->told = s->mono;
+	reasons_add(&ev.reasons, ev.reason);
+	ev.guest = span_str(s->a->guest[from->guest].name);
+	log_err(s->a->log, "engine of %s: %s", s->a->guest[from->guest].name,
+		what);
+	return append(s, from->guest, &ev, e);
+}
+
+/* What an engine may say: what happened to its own guest's packets. */
+static bool may_say(const struct scribe *s, const struct source *from,
+		    const struct event *ev)
+{
+	if (from->guest < 0)
+		return true;
+	if (ev->guest.n &&
+	    !span_is(ev->guest, s->a->guest[from->guest].name))
+		return false;
+	return ev->type == EV_FLOW || ev->type == EV_DECISION ||
+	       ev->type == EV_VIOLATION || ev->type == EV_ANOMALY ||
+	       ev->type == EV_PROTOCOL || ev->type == EV_LOSS;
+}
+
+static int record(struct scribe *s, struct source *from, struct err *e)
+{
+	struct event *ev = &s->in.ev;
+	struct span msg = span_of(from->buf, from->n);
+	struct err why = {0};
+	int rc;
+
+	from->n = 0;
+	if (flat_read(&s->in, msg, &why))
+		return nonsense(s, from, "its events cannot be read", e);
+	if (mono_sub(ev->now.mono, s->mono) > 0)
+		read_clocks(s);
+	if (mono_sub(ev->now.mono, s->mono) > FUTURE_NS)
+		return nonsense(s, from, "its events are of the future", e);
+	if (!may_say(s, from, ev))
+		return nonsense(s, from, "its events are not its own", e);
+	if (!audit_wants(ev))
+		return 0;
+	rc = append(s, from->guest, ev, e);
+	/* Well formed, and still nothing that a record can say. */
+	return rc == E_LIMIT
+		       ? nonsense(s, from, "its events cannot be recorded", e)
+		       : rc;
+}
+
+/* --- the rings ------------------------------------------------------------------------ */
+
+/* A ring whose content makes no sense: all that was published is passed over,
+ * if it can be known how much that is. */
+static int pass_over(struct scribe *s, struct source *from, struct err *e)
+{
+	uint64_t head = atomic_load(&from->r.s->head);
+
+	if (head % 8 == 0 && head - from->r.edge <= from->r.size) {
+		from->r.at = from->r.other = head;
+	} else {
+		from->bad_head = head;
+		ring_rewind(&from->r);
+	}
+	return nonsense(s, from, "its ring of events is broken", e);
+}
+
+static bool waits(const struct source *from)
+{
+	uint64_t head = atomic_load(&from->r.s->head);
+
+	return from->n || (head != from->r.at && head != from->bad_head);
+}
+
+static bool anything(const struct scribe *s)
+{
+	for (size_t i = 0; i < s->n_src; i++) {
+		if (waits(&s->src[i]))
+			return true;
+	}
+	return false;
+}
+
+static int fetch(struct scribe *s, struct source *from, struct err *e)
+{
+	int64_t n;
+
+	if (from->n || !waits(from))
+		return 0;
+	from->before = from->r.at;
+	n = ring_get(&from->r, from->buf, FLAT_MAX);
+	if (n < 0)
+		return pass_over(s, from, e);
+	from->n = (size_t)n;
+	from->when = flat_time(span_of(from->buf, from->n));
+	return 0;
+}
+
+/* The oldest of what the rings have next; NULL: they are empty. */
+static int next_source(struct scribe *s, struct source **out, struct err *e)
+{
+	int rc = 0;
+
+	*out = NULL;
+	for (size_t i = 0; rc == 0 && i < s->n_src; i++) {
+		struct source *from = &s->src[i];
+
+		rc = fetch(s, from, e);
+		if (from->n && (!*out ||
+				mono_sub(from->when, (*out)->when) < 0))
+			*out = from;
+	}
+	return rc;
+}
+
+static int take(struct scribe *s, struct err *e)
+{
+	struct source *from;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH; i++) {
+		rc = next_source(s, &from, e);
+		if (rc || !from)
+			break;
+		rc = record(s, from, e);
+	}
+	return rc;
+}
+
+/* Messages in hand are not covered by the commit. */
+static void put_back(struct scribe *s)
+{
+	for (size_t i = 0; i < s->n_src; i++) {
+		if (s->src[i].n)
+			s->src[i].r.at = s->src[i].before;
+		s->src[i].n = 0;
+	}
+}
+
+/* --- committing ------------------------------------------------------------------------- */
+
+static void note_intent(struct scribe *s)
+{
+	struct control *c = s->a->control;
+
+	/* A half-written note must not look like one. */
+	c->commit_leaves = NO_COMMIT;
+	atomic_thread_fence(memory_order_seq_cst);
+	for (size_t i = 0; i < s->n_src; i++)
+		c->commit_tail[i] = s->src[i].r.at;
+	atomic_thread_fence(memory_order_seq_cst);
+	c->commit_leaves = audit_size(s->audit);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void release(struct scribe *s)
+{
+	for (size_t i = 0; i < s->n_src; i++)
+		ring_release(&s->src[i].r);
+}
+
+static int commit(struct scribe *s, struct err *e)
+{
+	struct mono start = live_mono();
+	int rc;
+
+	put_back(s);
+	note_intent(s);
+	rc = audit_commit(s->audit, e);
+	if (rc)
+		return rc;
+	release(s);
+	scribe_view_commit(&s->view,
+			   (uint64_t)mono_sub(live_mono(), start) / 1000);
+	s->pending = 0;
+	s->urgent = false;
+	return 0;
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+/* The last commit of a predecessor, or our own that failed, may have been
+ * done: then what it covers is released now. */
+static void take_up(struct scribe *s)
+{
+	const struct control *c = s->a->control;
+
+	if (audit_size(s->audit) != c->commit_leaves)
+		return;
+	for (size_t i = 0; i < s->n_src; i++) {
+		struct ring *r = &s->src[i].r;
+
+		if (c->commit_tail[i] - r->edge > r->size)
+			continue; /* the ring is another since */
+		r->at = c->commit_tail[i];
+		ring_release(r);
+		r->other = r->at;
+	}
+}
+
+static int boot_record(struct scribe *s, struct err *e)
+{
+	char text[160];
+	const char *last = audit_last_detail(s->audit);
+	unsigned long long size = audit_size(s->audit);
+	struct event ev = {.type = EV_BOOT, .now.mono = s->mono,
+			   .detail = text};
+
+	if (size == 0)
+		snprintf(text, sizeof(text), "the log begins");
+	else if (strcmp(last, IN_ORDER) == 0)
+		snprintf(text, sizeof(text), "after an end in order");
+	else
+		snprintf(text, sizeof(text),
+			 "after an unclean end; the last record that is "
+			 "durable is %llu", size - 1);
+	return append(s, -1, &ev, e);
+}
+
+static void open_audit(struct scribe *s)
+{
+	const struct conf *conf = s->a->conf;
+	struct audit_conf ac = {
+		.path = conf->audit,
+		.origin = conf->origin,
+		.batch = UINT32_MAX,
+		.resume = true,
+		.service_name = c1222_service_name,
+	};
+	struct err e = {0};
+	int rc;
+
+	memcpy(ac.boot_key, s->a->boot_key, sizeof(ac.boot_key));
+	rc = audit_open(&s->audit, &ac, &e);
+	if (rc == 0) {
+		take_up(s);
+		s->last = audit_last(s->audit);
+		if (audit_boot_is_new(s->audit))
+			rc = boot_record(s, &e);
+	}
+	if (rc)
+		failed(s, &e);
+	else
+		scribe_view_error(&s->view, NULL);
+}
+
+/* --- the loop -------------------------------------------------------------------------------- */
+
+static void beat(struct scribe *s)
+{
+	atomic_store(&s->a->control->scribe_beat, s->mono.ns);
+}
+
+static bool told_to_end(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 && sigismember(&set, SIGTERM) == 1;
+}
+
+static void nap(int64_t ns)
+{
+	struct timespec t = {0, ns};
+
+	nanosleep(&t, NULL);
+}
+
+static int64_t batch_ns(const struct scribe *s)
+{
+	uint32_t ms = s->a->conf->audit_batch_ms;
+
+	return (ms ? ms : BATCH_MS) * INT64_C(1000000);
+}
+
+/* Sleeping until somebody writes; or, with records waiting for their commit,
+ * a little. A writer is not made to wake us for each event. */
+static void sleep_a_while(struct scribe *s)
+{
+	int64_t left = batch_ns(s) - mono_sub(s->mono, s->since);
+
+	if (!s->audit) {
+		nap(20 * INT64_C(1000000));
+	} else if (s->pending) {
+		if (left > 0)
+			nap(left < SLICE_NS ? left : SLICE_NS);
+	} else {
+		ring_drowse(&s->a->control->scribe_sleeps);
+		if (anything(s))
+			ring_awake(&s->a->control->scribe_sleeps);
+		else
+			ring_sleep(&s->a->control->scribe_sleeps, IDLE_MS);
+	}
+}
+
+static void turn(struct scribe *s)
+{
+	struct err e = {0};
+	int rc;
+
+	if (!s->audit && mono_sub(s->mono, s->retry) >= 0)
+		open_audit(s);
+	if (!s->audit)
+		return;
+	rc = take(s, &e);
+	if (rc == 0 && s->pending &&
+	    (s->urgent || s->pending >= BATCH || s->stopping ||
+	     mono_sub(s->mono, s->since) >= batch_ns(s)))
+		rc = commit(s, &e);
+	if (rc)
+		failed(s, &e);
+	if (rc || s->pending)
+		return;
+	/* What was read since is nothing to keep. */
+	put_back(s);
+	release(s);
+}
+
+/* Told to end: everything that is in the rings, the last record, the file. */
+static int finish(struct scribe *s)
+{
+	struct event ev = {.type = EV_MAINTENANCE, .detail = IN_ORDER};
+	struct err e = {0};
+	int rc = s->audit ? 0 : err_set(&e, E_STATE, 0, "nothing can be "
+					"recorded");
+
+	ev.now.mono = s->mono;
+	if (rc == 0)
+		rc = append(s, -1, &ev, &e);
+	if (rc == 0)
+		rc = commit(s, &e);
+	if (rc == 0) {
+		rc = audit_close(s->audit, &e);
+		s->audit = NULL;
+	}
+	if (rc)
+		log_err(s->a->log, "at the end: %s", e.text);
+	return rc ? 1 : 0;
+}
+
+static int loop(struct scribe *s)
+{
+	for (;;) {
+		read_clocks(s);
+		beat(s);
+		s->stopping = s->stopping || told_to_end();
+		turn(s);
+		if (s->stopping && !(s->audit && (anything(s) || s->pending)))
+			return finish(s);
+		if (!s->stopping && s->pending < BATCH)
+			sleep_a_while(s);
+	}
+}
+
+static int add_source(struct scribe *s, void *mem, int guest, struct err *e)
+{
+	struct source *from = &s->src[s->n_src];
+
+	*from = (struct source){.guest = guest, .bad_head = UINT64_MAX};
+	from->buf = malloc(FLAT_MAX);
+	if (!from->buf)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	ring_reader(&from->r, mem, EVENT_RING);
+	s->n_src++;
+	return 0;
+}
+
+/* Everything that needs memory or files elsewhere, before the sandbox. */
+static int prepare(struct scribe *s, struct err *e)
+{
+	struct sha256 *warm = sha256_new(); /* libcrypto reads its settings */
+	int rc = scribe_view_init(&s->view, s->a->view, e);
+
+	sha256_free(warm);
+	s->in.leaves = malloc(FLAT_LEAVES * sizeof(*s->in.leaves));
+	if (rc == 0 && (!warm || !s->in.leaves))
+		rc = err_set(e, E_NOMEM, 0, "out of memory");
+	for (size_t i = 0; rc == 0 && i < s->a->n_guests; i++)
+		rc = add_source(s, s->a->guest[i].events, (int)i, e);
+	if (rc == 0)
+		rc = add_source(s, s->a->parent_events, -1, e);
+	return rc;
+}
+
+int scribe_main(const struct scribe_arg *a)
+{
+	struct scribe *s = calloc(1, sizeof(*s));
+	struct err e = {0};
+	sigset_t term;
+	int rc;
+
+	if (!s || a->n_guests > SHARE_GUESTS)
+		return 1;
+	s->a = a;
+	/* It is looked for between two turns, never in the middle of one. */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
+	rc = prepare(s, &e);
+	if (rc == 0)
+		rc = sandbox_enter(SANDBOX_SCRIBE, &a->sandbox, &e);
+	if (rc) {
+		log_err(a->log, "%s", e.text);
+		return 1;
+	}
+	return loop(s);
+}

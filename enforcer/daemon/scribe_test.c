@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scribe as a process in its sandbox: killed, lied to, and without room. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "audit/reader.h"
+#include "audit/record.h"
+#include "audit/sample.h"
+#include "audit/verify.h"
+#include "enforcer/daemon/flat.h"
+#include "enforcer/daemon/live.h"
+#include "enforcer/daemon/processes.h"
+#include "enforcer/daemon/view.h"
+
+#define TEST_UID 64124
+#define GUESTS	 2
+
+static char dir[] = "/tmp/scribe_testXXXXXX";
+
+struct bench {
+	struct conf conf;
+	struct log log;
+	struct guest_share guest[GUESTS];
+	struct scribe_arg arg;
+	struct ring ring[GUESTS + 1]; /* the last: the parent's */
+	pid_t pid;
+};
+
+static void *shared(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		fail_msg("no memory");
+	return p;
+}
+
+static void clean(void)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'/*", dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void bench_init(struct bench *b, uint8_t key)
+{
+	memset(b, 0, sizeof(*b));
+	snprintf(b->conf.audit, sizeof(b->conf.audit), "%s/a.db", dir);
+	snprintf(b->conf.origin, sizeof(b->conf.origin), "test/audit");
+	b->conf.audit_batch_ms = 5;
+	b->log = log_init("scribe", LOG_LEVEL_ERR, false);
+	b->arg = (struct scribe_arg){
+		.log = &b->log,
+		.conf = &b->conf,
+		.guest = b->guest,
+		.n_guests = GUESTS,
+		.parent_events = shared(ring_octets(EVENT_RING)),
+		.control = shared(sizeof(struct control)),
+		.view = shared(sizeof(struct view)),
+		.boot_key = {key},
+		.sandbox = {.uid = TEST_UID, .gid = TEST_UID, .dir = dir},
+	};
+	for (size_t i = 0; i < GUESTS; i++) {
+		struct guest_share *g = &b->guest[i];
+
+		snprintf(g->name, sizeof(g->name), "guest%zu", i);
+		g->lane = shared(sizeof(*g->lane));
+		g->events = shared(ring_octets(EVENT_RING));
+		ring_writer(&b->ring[i], g->events, EVENT_RING);
+	}
+	ring_writer(&b->ring[GUESTS], b->arg.parent_events, EVENT_RING);
+}
+
+static void bench_free(struct bench *b)
+{
+	for (size_t i = 0; i < GUESTS; i++) {
+		munmap(b->guest[i].lane, sizeof(struct lane));
+		munmap(b->guest[i].events, ring_octets(EVENT_RING));
+	}
+	munmap(b->arg.parent_events, ring_octets(EVENT_RING));
+	munmap(b->arg.control, sizeof(struct control));
+	munmap(b->arg.view, sizeof(struct view));
+}
+
+static void start(struct bench *b)
+{
+	b->arg.control->scribe_beat = 0;
+	b->pid = fork();
+	assert_true(b->pid >= 0);
+	if (b->pid == 0)
+		_exit(scribe_main(&b->arg));
+}
+
+static void end(struct bench *b, int sig)
+{
+	int status;
+
+	kill(b->pid, sig);
+	assert_int_equal(waitpid(b->pid, &status, 0), b->pid);
+	if (sig == SIGTERM)
+		assert_int_equal(status, 0);
+	else
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == sig);
+}
+
+/* Until every ring is empty: all is durable. False: it takes too long. */
+static bool drained(struct bench *b)
+{
+	for (int i = 0; i < 5000; i++) {
+		bool empty = true;
+
+		for (size_t k = 0; k <= GUESTS; k++)
+			empty &= atomic_load(&b->ring[k].s->tail) ==
+				 b->ring[k].at;
+		if (empty)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static bool put_octets(struct bench *b, size_t k, struct span octets)
+{
+	if (ring_put(&b->ring[k], octets))
+		return false;
+	ring_publish(&b->ring[k]);
+	ring_wake(&b->arg.control->scribe_sleeps);
+	return true;
+}
+
+static bool put(struct bench *b, size_t k, const struct event *ev)
+{
+	static uint8_t buf[FLAT_MAX];
+	struct wbuf w = wbuf_of(buf, sizeof(buf));
+
+	flat_write(&w, ev);
+	return put_octets(b, k, wbuf_span(&w));
+}
+
+/* The i-th of guest k: its number is that of the flow. */
+static const struct event *numbered(struct sample *s, size_t k, uint64_t i)
+{
+	static const char *const names[] = {"guest0", "guest1", ""};
+	struct event *ev = i % 3 == 0	? sample_decision(s, i)
+			   : i % 3 == 1 ? sample_violation(s, i)
+					: sample_flow(s, i);
+
+	ev->now.mono = live_mono();
+	ev->guest = span_str(names[k]);
+	ev->flow_id = i + 1;
+	return ev;
+}
+
+/* What the log says of guest k: its numbers, one after another. */
+struct seen {
+	uint64_t next[GUESTS];
+	uint64_t records, malformed, boots, ends, others;
+	char boot_text[200];
+};
+
+static void look_at(struct seen *seen, const struct record_view *v)
+{
+	seen->records++;
+	if (v->r.kind == RECORD_BOOT) {
+		seen->boots++;
+		snprintf(seen->boot_text, sizeof(seen->boot_text), "%s",
+			 v->ev.detail);
+		return;
+	}
+	if (v->r.kind == RECORD_ANOMALY && v->ev.reason == REASON_MALFORMED) {
+		seen->malformed++;
+		return;
+	}
+	for (size_t k = 0; k < GUESTS; k++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "guest%zu", k);
+		if (v->ev.flow_id && span_is(v->ev.guest, name)) {
+			if (v->ev.flow_id != seen->next[k] + 1)
+				fail_msg("%s: %llu after %llu", name,
+					 (unsigned long long)v->ev.flow_id,
+					 (unsigned long long)seen->next[k]);
+			seen->next[k]++;
+			return;
+		}
+	}
+	seen->others++;
+}
+
+static struct seen read_log(const struct bench *b)
+{
+	struct record_view *v = malloc(sizeof(*v));
+	struct seen seen = {0};
+	struct verify_result r;
+	struct reader *reader;
+	struct span octets;
+	struct err e = {0};
+	int64_t last = 0;
+	uint32_t boot = 0;
+	uint64_t seq;
+
+	assert_non_null(v);
+	if (verify_file(b->conf.audit, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(reader_open(&reader, b->conf.audit, &e), 0);
+	while (reader_next(reader, &seq, &octets, &e) == 1) {
+		assert_int_equal(record_decode(v, octets, &e), 0);
+		if (v->r.boot == boot)
+			assert_true(v->ev.now.mono.ns >= last);
+		boot = v->r.boot;
+		last = v->ev.now.mono.ns;
+		look_at(&seen, v);
+	}
+	reader_close(reader);
+	free(v);
+	assert_int_equal(seen.records, r.records);
+	return seen;
+}
+
+static bool may_run(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+	return false;
+#endif
+#endif
+	return geteuid() == 0;
+}
+
+#define NEEDS_ROOT()                                                           \
+	do {                                                                   \
+		if (!may_run()) {                                              \
+			print_message("SKIP: needs root and no sanitizer\n");  \
+			skip();                                                \
+		}                                                              \
+		clean();                                                       \
+	} while (0)
+
+/* --- the tests ------------------------------------------------------------------------ */
+
+static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
+{
+	const char *kills_text = getenv("SCRIBE_KILLS");
+	int kills = kills_text ? atoi(kills_text) : 60;
+	uint64_t sent[GUESTS] = {0};
+	unsigned seed = 1;
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	for (int i = 0; i < kills; i++) {
+		int64_t until;
+
+		start(&b);
+		until = live_mono().ns + (int64_t)(rand_r(&seed) % 60) *
+						 1000000;
+		/* Some die while they start, some in the middle of it. */
+		while (live_mono().ns < until) {
+			for (size_t k = 0; k < GUESTS; k++)
+				sent[k] += put(&b, k,
+					       numbered(&s, k, sent[k]));
+			if (rand_r(&seed) % 4 == 0)
+				usleep(300);
+		}
+		end(&b, SIGKILL);
+	}
+	start(&b);
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	for (size_t k = 0; k < GUESTS; k++) {
+		assert_true(sent[k] > 0);
+		assert_int_equal(seen.next[k], sent[k]);
+	}
+	assert_int_equal(seen.boots, 1); /* one start of the gateway */
+	assert_int_equal(seen.others, 1); /* its end */
+	print_message("%d kills, %llu records\n", kills,
+		      (unsigned long long)seen.records);
+	bench_free(&b);
+}
+
+static void other_name(struct event *ev)
+{
+	ev->guest = span_str("guest1");
+}
+
+static void policy(struct event *ev)
+{
+	ev->type = EV_POLICY;
+}
+
+static void boot(struct event *ev)
+{
+	ev->type = EV_BOOT;
+}
+
+static void future(struct event *ev)
+{
+	ev->now.mono.ns += 3600 * NS_PER_S;
+}
+
+static void verdict(struct event *ev)
+{
+	ev->verdict = (enum verdict)7;
+}
+
+static void reason(struct event *ev)
+{
+	ev->reason = REASON_COUNT;
+}
+
+static const struct {
+	const char *why;
+	void (*spoil)(struct event *ev);
+} forged[] = {
+	{"in another guest's name", other_name},
+	{"a policy that was activated", policy},
+	{"a start of the writer", boot},
+	{"of the future", future},
+	{"a verdict there is not", verdict},
+	{"a reason there is not", reason},
+};
+
+static void an_engine_that_lies_is_counted_and_recorded(void **state)
+{
+	size_t n = sizeof(forged) / sizeof(forged[0]);
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	start(&b);
+	for (size_t i = 0; i < n; i++) {
+		struct event ev = *numbered(&s, 0, 0);
+
+		forged[i].spoil(&ev);
+		assert_true(put(&b, 0, &ev));
+		assert_true(put(&b, 1, numbered(&s, 1, i)));
+		assert_true(drained(&b));
+		if (atomic_load(&b.guest[0].lane->gate_bad) != i + 1)
+			fail_msg("%s", forged[i].why);
+	}
+	assert_true(put_octets(&b, 0, span_str("nothing like an event")));
+	assert_true(drained(&b));
+	assert_int_equal(atomic_load(&b.guest[0].lane->gate_bad), n + 1);
+	/* Positions that cannot be, then, after a new engine, a good event. */
+	atomic_store(&b.ring[0].s->head, b.ring[0].at + 12345678);
+	ring_wake(&b.arg.control->scribe_sleeps);
+	usleep(50000);
+	assert_true(atomic_load(&b.guest[0].lane->gate_bad) > n + 1);
+	atomic_store(&b.ring[0].s->head, atomic_load(&b.ring[0].s->tail));
+	ring_writer(&b.ring[0], b.guest[0].events, EVENT_RING);
+	assert_true(put(&b, 0, numbered(&s, 0, 0)));
+	assert_true(drained(&b));
+	assert_int_equal(atomic_load(&b.guest[1].lane->gate_bad), 0);
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.next[0], 1);
+	assert_int_equal(seen.next[1], n);
+	assert_in_range(seen.malformed, 1, n + 2);
+	assert_int_equal(seen.others, 1);
+	bench_free(&b);
+}
+
+static void starts_are_records(void **state)
+{
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, 0)));
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.boots, 1);
+	assert_string_equal(seen.boot_text, "the log begins");
+	bench_free(&b);
+
+	bench_init(&b, 2); /* another start of the gateway */
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, 1)));
+	assert_true(drained(&b));
+	end(&b, SIGKILL);
+	seen = read_log(&b);
+	assert_int_equal(seen.boots, 2);
+	assert_string_equal(seen.boot_text, "after an end in order");
+	bench_free(&b);
+
+	bench_init(&b, 3);
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, 2)));
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.boots, 3);
+	assert_string_equal(seen.boot_text,
+			    "after an unclean end; the last record that is "
+			    "durable is 4");
+	assert_int_equal(seen.next[0], 3);
+	bench_free(&b);
+}
+
+/* Waits until the view says so, or some seconds. */
+static bool view_error(const struct bench *b, bool want)
+{
+	for (int i = 0; i < 5000; i++) {
+		if ((b->arg.view->error[0] != 0) == want)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void a_full_disk_stops_all_until_there_is_room(void **state)
+{
+	uint64_t sent = 0, tail;
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	if (mount("scribe-test", dir, "tmpfs", 0,
+		  "size=1m,mode=0700,uid=64124,gid=64124")) {
+		print_message("SKIP: a full disk: tmpfs cannot be mounted\n");
+		skip();
+	}
+	bench_init(&b, 1);
+	start(&b);
+	while (!b.arg.view->error[0] && sent < 100000)
+		if (put(&b, 0, numbered(&s, 0, sent)))
+			sent++;
+		else
+			usleep(1000);
+	assert_true(view_error(&b, true));
+	/* Nothing is let go, and it is said why. */
+	tail = atomic_load(&b.ring[0].s->tail);
+	while (put(&b, 0, numbered(&s, 0, sent)))
+		sent++;
+	usleep(1500000);
+	assert_int_equal(tail, atomic_load(&b.ring[0].s->tail));
+	assert_non_null(strstr(b.arg.view->error, "full"));
+	assert_true(b.arg.view->failures >= 1);
+	/* Room again: it goes on by itself, and nothing is missing. */
+	assert_int_equal(mount(NULL, dir, NULL, MS_REMOUNT, "size=64m"), 0);
+	assert_true(view_error(&b, false));
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.next[0], sent);
+	assert_int_equal(seen.boots, 1);
+	bench_free(&b);
+	assert_int_equal(umount(dir), 0);
+}
+
+static void the_view_shows_what_is_durable(void **state)
+{
+	const struct view *v;
+	struct bench b;
+	struct sample s;
+	struct event *ev;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	v = b.arg.view;
+	start(&b);
+	for (uint64_t i = 0; i < 3 * (VIEW_REFUSALS + 6); i++)
+		assert_true(put(&b, 0, numbered(&s, 0, i)));
+	ev = sample_aggregate(&s, 0);
+	ev->guest = span_str("guest1");
+	ev->now.mono = live_mono();
+	assert_true(put(&b, 1, ev));
+	ev = sample_loss(&s, 0);
+	ev->guest = (struct span){0};
+	ev->now.mono = live_mono();
+	assert_true(put(&b, 1, ev));
+	assert_true(drained(&b));
+	usleep(20000);
+	assert_int_equal(v->records, 3 * (VIEW_REFUSALS + 6) + 3);
+	assert_int_equal(v->aggregated, 5);
+	assert_int_equal(v->lost, 3);
+	assert_true(v->commits > 0);
+	assert_int_equal(v->guest[0].n, VIEW_REFUSALS + 6);
+	for (uint64_t i = 6; i < v->guest[0].n; i++) {
+		const struct view_refusal *r =
+			&v->guest[0].refusal[i % VIEW_REFUSALS];
+		char want[64];
+
+		snprintf(want, sizeof(want), "\"flow_id\":%llu,",
+			 (unsigned long long)(3 * i + 2));
+		assert_non_null(memmem(r->text, r->n, want, strlen(want)));
+		assert_int_equal(r->text[0], '{');
+		assert_int_equal(r->text[r->n - 1], '}');
+	}
+	assert_int_equal(v->guest[1].n, 2);
+	end(&b, SIGTERM);
+	bench_free(&b);
+}
+
+/* Ten thousand in one go: more than a batch, in the order of their times. */
+static void rings_are_merged_by_time(void **state)
+{
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+	struct mono from;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	for (uint64_t i = 0; i < 3000; i++)
+		for (size_t k = 0; k < GUESTS; k++)
+			assert_true(put(&b, k, numbered(&s, k, i)));
+	from = live_mono();
+	start(&b);
+	assert_true(drained(&b));
+	print_message("6000 records in %lld ms\n",
+		      (long long)(mono_sub(live_mono(), from) / 1000000));
+	end(&b, SIGTERM);
+	seen = read_log(&b); /* checks that times never go back */
+	assert_int_equal(seen.next[0], 3000);
+	assert_int_equal(seen.next[1], 3000);
+	bench_free(&b);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	return geteuid() == 0 && chown(dir, TEST_UID, TEST_UID) ? -1 : 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	umount(dir); /* a test that failed may have left it */
+	clean();
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(starts_are_records),
+		cmocka_unit_test(
+			killed_at_any_point_it_loses_and_doubles_nothing),
+		cmocka_unit_test(an_engine_that_lies_is_counted_and_recorded),
+		cmocka_unit_test(a_full_disk_stops_all_until_there_is_room),
+		cmocka_unit_test(the_view_shows_what_is_durable),
+		cmocka_unit_test(rings_are_merged_by_time),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
