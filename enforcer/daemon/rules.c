@@ -45,34 +45,6 @@ static bool is_v4(const struct pol_prefix *p)
 	return net_addr_is4(&p->addr) && p->len >= 96;
 }
 
-void text_addrs_of(struct text_addrs *out, const struct rules_guest *g, bool v6)
-{
-	const uint8_t *m = g->mac;
-
-	out->n = 0;
-	for (size_t i = 0; i < g->n_addr && out->n < TEXT_ADDRS - 1; i++) {
-		if (is_v4(&g->addr[i]) != v6)
-			out->a[out->n++] = g->addr[i];
-	}
-	/* Only a guest that speaks IPv6 has one; RFC 4291, modified EUI-64. */
-	if (v6 && g->has_mac && out->n > 0) {
-		const struct pol_prefix ll = {
-			{{0xfe, 0x80, 0, 0, 0, 0, 0, 0, (uint8_t)(m[0] ^ 2),
-			  m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}},
-			128};
-
-		out->a[out->n++] = ll;
-	}
-}
-
-void text_prefix(char buf[TEXT_PREFIX], const struct pol_prefix *p)
-{
-	char addr[NET_ADDR_TEXT];
-
-	snprintf(buf, TEXT_PREFIX, "%s/%u", net_addr_text(addr, &p->addr),
-		 is_v4(p) ? p->len - 96u : p->len);
-}
-
 static bool prefix_overlap(const struct pol_prefix *a,
 			   const struct pol_prefix *b)
 {
@@ -83,6 +55,52 @@ static bool prefix_overlap(const struct pol_prefix *a,
 		return false;
 	return bits == 0 ||
 	       ((a->addr.b[whole] ^ b->addr.b[whole]) >> (8 - bits)) == 0;
+}
+
+/* Sets of nft may not overlap, and of two prefixes that do, one contains the
+ * other: the wider says all. */
+static void add_addr(struct text_addrs *out, const struct pol_prefix *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < out->n; i++) {
+		if (prefix_overlap(&out->a[i], p) && out->a[i].len <= p->len)
+			return;
+	}
+	for (size_t i = 0; i < out->n; i++) {
+		if (!prefix_overlap(&out->a[i], p))
+			out->a[kept++] = out->a[i];
+	}
+	out->a[kept++] = *p;
+	out->n = kept;
+}
+
+void text_addrs_of(struct text_addrs *out, const struct rules_guest *g, bool v6)
+{
+	const uint8_t *m = g->mac;
+
+	out->n = 0;
+	for (size_t i = 0; i < g->n_addr && out->n < TEXT_ADDRS - 1; i++) {
+		if (is_v4(&g->addr[i]) != v6)
+			add_addr(out, &g->addr[i]);
+	}
+	/* Only a guest that speaks IPv6 has one; RFC 4291, modified EUI-64. */
+	if (v6 && g->has_mac && out->n > 0) {
+		const struct pol_prefix ll = {
+			{{0xfe, 0x80, 0, 0, 0, 0, 0, 0, (uint8_t)(m[0] ^ 2),
+			  m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}},
+			128};
+
+		add_addr(out, &ll);
+	}
+}
+
+void text_prefix(char buf[TEXT_PREFIX], const struct pol_prefix *p)
+{
+	char addr[NET_ADDR_TEXT];
+
+	snprintf(buf, TEXT_PREFIX, "%s/%u", net_addr_text(addr, &p->addr),
+		 is_v4(p) ? p->len - 96u : p->len);
 }
 
 /* --- is it fit to be written? ----------------------------------------------------

@@ -10,9 +10,18 @@
 
 #include "enforcer/daemon/rules_text.h"
 
+/* What ends a rule: a drop that the audit hears of. */
 static void drop(struct text *t, const char *why, const struct rules_guest *g)
 {
 	text_put(t, " counter drop comment \"" RULES_NOTE "%s:%s\"\n", why,
+		 g->name);
+}
+
+/* The last rule of a chain. */
+static void drop_rest(struct text *t, const char *why,
+		      const struct rules_guest *g)
+{
+	text_put(t, "\t\tcounter drop comment \"" RULES_NOTE "%s:%s\"\n", why,
 		 g->name);
 }
 
@@ -93,8 +102,7 @@ static void arp_from(struct text *t, const struct rules_guest *g, size_t i,
 			text_put(t, " arp saddr ip 255.255.255.255");
 		text_put(t, "%s accept\n", limit);
 	}
-	text_put(t, "\t\t");
-	drop(t, "arp", g);
+	drop_rest(t, "arp", g);
 	end(t, "\t");
 }
 
@@ -109,8 +117,7 @@ static void arp_to(struct text *t, const struct rules_guest *g, size_t i)
 		text_put(t, "\t\t" ARP_FORM " arp operation reply arp daddr "
 			 "ether " MAC_FMT " arp daddr ip 0.0.0.0 accept\n",
 			 MAC_ARG(g->mac));
-	text_put(t, "\t\t");
-	drop(t, "not-for-guest", g);
+	drop_rest(t, "not-for-guest", g);
 	end(t, "\t");
 }
 
@@ -118,9 +125,8 @@ static void arp_to(struct text *t, const struct rules_guest *g, size_t i)
 static void arp_elsewhere(struct text *t, const struct rules_guest *g)
 {
 	text_put(t, "\t\tiifname != \"%s\"", g->iface);
-	if (!addr_set(t, " arp saddr ip ", g, false)) {
+	if (!addr_set(t, " arp saddr ip ", g, false))
 		text_put(t, " arp saddr ip 255.255.255.255");
-	}
 	drop(t, "arp", g);
 }
 
@@ -163,8 +169,8 @@ static void bridge_from(struct text *t, const struct rules_guest *g, size_t i)
 		drop(t, "spoofed-mac", g);
 	}
 	text_put(t, "\t\tether type arp goto arp_from_%zu\n", i);
-	text_put(t, "\t\tether type { ip, ip6 } accept\n\t\t");
-	drop(t, "not-ip", g);
+	text_put(t, "\t\tether type { ip, ip6 } accept\n");
+	drop_rest(t, "not-ip", g);
 	end(t, "\t");
 }
 
@@ -180,8 +186,8 @@ static void bridge_to(struct text *t, const struct rules_guest *g, size_t i)
 			 MAC_ARG(g->mac));
 		drop(t, "not-for-guest", g);
 	}
-	text_put(t, "\t\tether type { ip, ip6 } accept\n\t\t");
-	drop(t, "not-ip", g);
+	text_put(t, "\t\tether type { ip, ip6 } accept\n");
+	drop_rest(t, "not-ip", g);
 	end(t, "\t");
 }
 
@@ -196,8 +202,7 @@ static void bridge_local(struct text *t, const struct rules_guest *g, size_t i)
 	if (addr_set(t, "\t\tip6 daddr ", g, true))
 		text_put(t, " accept\n\t\tip6 daddr ff02::1:ff00:0/104 icmpv6 "
 			 "type nd-neighbor-solicit accept\n");
-	text_put(t, "\t\t");
-	drop(t, "not-for-guest", g);
+	drop_rest(t, "not-for-guest", g);
 	end(t, "\t");
 }
 
@@ -392,8 +397,7 @@ static void nd_chain(struct text *t, size_t i)
 		nd_target(t, &own.a[k]);
 		text_put(t, " @th,192,16 0x0e01 accept\n");
 	}
-	text_put(t, "\t\t");
-	drop(t, "nd", g);
+	drop_rest(t, "nd", g);
 	end(t, "\t");
 }
 
@@ -408,8 +412,7 @@ static void guest_chain(struct text *t, size_t i)
 		text_put(t, " accept\n");
 	if (addr_set(t, "\t\tip6 saddr ", g, true))
 		text_put(t, " accept\n");
-	text_put(t, "\t\t");
-	drop(t, "spoofed-source", g);
+	drop_rest(t, "spoofed-source", g);
 	end(t, "\t");
 	nd_chain(t, i);
 	text_put(t, "\tchain guest_%zu {\n", i);
