@@ -80,11 +80,37 @@ static const uint8_t is_octets[FIELD_COUNT] = {
 
 /* --- writing ------------------------------------------------------------------ */
 
-static void put_text(struct wbuf *w, const void *p, size_t n)
+/* Names are short, and there are a dozen in an event: for up to 16 octets two
+ * copies of a fixed size that overlap cost less than a call. */
+static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+	if (n > 16) {
+		memcpy(to, from, n);
+	} else if (n >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + n - 8, from + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + n - 4, from + n - 4, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
+}
+
+static inline void put_text(struct wbuf *w, const void *p, size_t n)
 {
 	uint8_t *at = wbuf_room(w, n);
 
 	if (at && n)
+		copy(at, p, n);
+}
+
+static inline void put_head(struct wbuf *w, const void *p, size_t n)
+{
+	uint8_t *at = wbuf_room(w, n);
+
+	if (at)
 		memcpy(at, p, n);
 }
 
@@ -119,7 +145,7 @@ static void put_obs(struct wbuf *w, const struct obs *o)
 		if (record_leaves_out(f->field))
 			continue;
 		h.n++;
-		put_text(w, &t, sizeof(t));
+		put_head(w, &t, sizeof(t));
 		put_text(w, f->p, t.n);
 	}
 	if (w->failed)
@@ -140,7 +166,7 @@ static void put_rule(struct wbuf *w, const struct event_rule *r)
 		.refused = r->refused,
 	};
 
-	put_text(w, &h, sizeof(h));
+	put_head(w, &h, sizeof(h));
 	put_text(w, r->layer.p, h.layer);
 	put_text(w, r->policy.p, h.policy);
 	put_text(w, r->rule.p, h.rule);
@@ -151,7 +177,7 @@ static void put_budget(struct wbuf *w, const struct event_budget *b)
 {
 	struct budget_head h = {b->used, b->limit, cut(b->name.n)};
 
-	put_text(w, &h, sizeof(h));
+	put_head(w, &h, sizeof(h));
 	put_text(w, b->name.p, h.name);
 }
 

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "audit/sample.h"
+#include "enforcer/daemon/storm.h"
+
+#define MS INT64_C(1000000)
+
+/* What came out, added up. */
+struct tally {
+	uint64_t calls, full, counted, octets, decisions;
+	uint64_t by_type[EV_TYPES];
+	struct event last;
+	char rule[64], party[64];
+	int64_t now_ns; /* no event may be older than its first, or later */
+};
+
+static void out(void *arg, const struct event *ev)
+{
+	struct tally *t = arg;
+	uint64_t n = ev->count ? ev->count : 1;
+
+	t->calls++;
+	if (ev->count) {
+		t->counted += ev->count;
+		t->octets += ev->count_octets;
+		assert_true(ev->first.ns <= ev->last.ns);
+		assert_true(ev->last.ns <= ev->now.mono.ns);
+		assert_null(ev->message);
+		assert_int_equal(ev->n_leaves, 0);
+	} else {
+		t->full++;
+		t->octets += ev->octets;
+	}
+	t->decisions += ev->type == EV_DECISION;
+	t->by_type[ev->type] += n;
+	assert_true(ev->now.mono.ns >= t->now_ns);
+	t->now_ns = ev->now.mono.ns;
+	t->last = *ev;
+	/* Texts are borrowed for the call only. */
+	snprintf(t->rule, sizeof(t->rule), "%.*s",
+		 ev->n_rules ? (int)ev->rules[0].rule.n : 0,
+		 ev->n_rules ? (const char *)ev->rules[0].rule.p : "");
+	snprintf(t->party, sizeof(t->party), "%.*s", (int)ev->party.n,
+		 (const char *)ev->party.p);
+}
+
+static struct storm *storm_with(uint32_t rate, uint32_t burst)
+{
+	struct storm_conf c = {.key = {1, 2}, .rate = rate, .burst = burst,
+			       .guest = "mdma"};
+	struct storm *s = malloc(sizeof(*s));
+
+	assert_non_null(s);
+	storm_init(s, &c);
+	return s;
+}
+
+static struct now at(int64_t ms)
+{
+	struct now n = {.mono.ns = 5 * NS_PER_S + ms * MS};
+
+	n.wall.us = INT64_C(1700000000000000) + ms * 1000;
+	return n;
+}
+
+static void give(struct storm *s, struct event *ev, int64_t ms,
+		 struct tally *t)
+{
+	ev->now = at(ms);
+	storm_event(s, ev, out, t);
+}
+
+static void a_refusal_is_told_once_and_the_rest_counted(void **state)
+{
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+	struct event *ev = sample_violation(&m, 0);
+
+	(void)state;
+	ev->n_rules = 2;
+	ev->rules[1].refused = true;
+	for (int i = 0; i < 1000; i++)
+		give(s, ev, i / 2, &t);
+	assert_int_equal(t.calls, 1);
+	assert_ptr_equal(t.last.message, ev->message); /* in full */
+	assert_int_equal(storm_due(s).ns, at(1000).mono.ns);
+	storm_tick(s, at(999), out, &t);
+	assert_int_equal(t.calls, 1);
+	storm_tick(s, at(1000), out, &t);
+	assert_int_equal(t.calls, 2);
+	assert_int_equal(t.last.type, EV_VIOLATION);
+	assert_int_equal(t.last.verdict, VERDICT_DENY);
+	assert_int_equal(t.last.reason, REASON_TOO_SOON);
+	assert_int_equal(t.last.count, 999);
+	assert_int_equal(t.last.count_octets, 999 * 96);
+	assert_int_equal(t.last.first.ns, at(0).mono.ns);
+	assert_int_equal(t.last.last.ns, at(499).mono.ns);
+	assert_string_equal(t.rule, "send-profile");
+	assert_string_equal(t.party, "headend");
+	assert_int_equal(t.last.tup.dport, 40000);
+	assert_int_equal(storm_due(s).ns, INT64_MAX);
+	/* The next second begins anew. */
+	give(s, ev, 1001, &t);
+	assert_int_equal(t.calls, 3);
+	assert_int_equal(t.last.count, 0);
+	free(s);
+}
+
+static void a_single_one_leaves_no_count(void **state)
+{
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	give(s, sample_anomaly(&m, 0), 0, &t);
+	storm_tick(s, at(5000), out, &t);
+	assert_int_equal(t.calls, 1);
+	assert_int_equal(storm_due(s).ns, INT64_MAX);
+	free(s);
+}
+
+static void as_is(struct event *ev)
+{
+	(void)ev;
+}
+
+static void other_reason(struct event *ev)
+{
+	ev->reason = REASON_REPLAY;
+}
+
+static void other_rule(struct event *ev)
+{
+	ev->rules[1].rule = span_str("send-registers");
+}
+
+static void other_party(struct event *ev)
+{
+	ev->party = span_str("portal");
+}
+
+static void other_guest(struct event *ev)
+{
+	ev->guest = span_str("drd");
+}
+
+static void other_way(struct event *ev)
+{
+	ev->dir = DIR_IN;
+}
+
+static void other_protocol(struct event *ev)
+{
+	ev->tup.proto = 6;
+}
+
+static void other_net(struct event *ev)
+{
+	ev->tup.dst.b[14] ^= 1;
+}
+
+static void other_host(struct event *ev)
+{
+	ev->tup.dst.b[15] ^= 1;
+}
+
+static void other_class(struct event *ev)
+{
+	ev->tup.dport = 80;
+}
+
+static void other_port(struct event *ev)
+{
+	ev->tup.dport++;
+}
+
+static void own_port(struct event *ev)
+{
+	ev->tup.sport++;
+}
+
+static void other_flow(struct event *ev)
+{
+	ev->flow_id++;
+}
+
+static void other_octets(struct event *ev)
+{
+	ev->octets++;
+}
+
+static void other_type(struct event *ev)
+{
+	ev->type = EV_ANOMALY;
+}
+
+static void monitored(struct event *ev)
+{
+	ev->monitored = true;
+}
+
+static void allowed(struct event *ev)
+{
+	ev->verdict = VERDICT_ALLOW;
+}
+
+/* What makes two refusals different ones; what one sender can vary at will
+ * does not. */
+static const struct {
+	const char *why;
+	void (*change)(struct event *ev);
+	bool alike;
+} keys[] = {
+	{"the same",			  as_is,	  true },
+	{"another reason",		  other_reason,	  false},
+	{"another rule",		  other_rule,	  false},
+	{"another party",		  other_party,	  false},
+	{"another machine",		  other_guest,	  false},
+	{"the other direction",		  other_way,	  false},
+	{"another protocol",		  other_protocol, false},
+	{"another network",		  other_net,	  false},
+	{"another host of the network",	  other_host,	  true },
+	{"a port of another class",	  other_class,	  false},
+	{"another port of the same",	  other_port,	  true },
+	{"another port of its own",	  own_port,	  true },
+	{"another flow",		  other_flow,	  true },
+	{"another length",		  other_octets,	  true },
+	{"another kind of event",	  other_type,	  false},
+	{"would only have been refused",  monitored,	  false},
+	{"another verdict",		  allowed,	  false},
+};
+
+static void likeness_is_what_the_sender_cannot_vary(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct storm *s = storm_with(0, 0);
+		struct tally t = {0};
+		struct sample a, b;
+		struct event *ev = sample_violation(&b, 0);
+
+		give(s, sample_violation(&a, 0), 0, &t);
+		keys[i].change(ev);
+		give(s, ev, 1, &t);
+		if (t.full != (keys[i].alike ? 1 : 2))
+			fail_msg("%s", keys[i].why);
+		storm_flush(s, at(2), out, &t);
+		assert_int_equal(t.full + t.counted, 2);
+		free(s);
+	}
+}
+
+/* A permitted transmission is never merged; what changes the gateway neither;
+ * nor do they take room from others. */
+static void what_must_be_told_is_told(void **state)
+{
+	static struct event *(*const make[])(struct sample *, uint64_t) = {
+		sample_decision, sample_policy, sample_loss, sample_boot,
+	};
+	struct storm *s = storm_with(1, 1);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 4000; i++)
+		give(s, make[i % 4](&m, 0), 0, &t);
+	assert_int_equal(t.calls, 4000);
+	assert_int_equal(t.decisions, 1000);
+	give(s, sample_violation(&m, 0), 0, &t);
+	assert_int_equal(t.calls, 4001);
+	assert_int_equal(t.last.count, 0);
+	free(s);
+}
+
+/* Starts and ends of flows: each, as long as the bucket lasts. */
+static void flows_are_told_one_by_one_until_it_is_a_storm(void **state)
+{
+	struct storm *s = storm_with(100, 50);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		give(s, sample_flow(&m, 0), 0, &t);
+	assert_int_equal(t.full, 50);
+	assert_int_equal(t.calls, 50);
+	/* A tenth of a second later there is room for ten. */
+	for (int i = 0; i < 20; i++)
+		give(s, sample_flow(&m, 0), 100, &t);
+	assert_int_equal(t.full, 60);
+	storm_tick(s, at(1000), out, &t);
+	assert_int_equal(t.calls, 61);
+	assert_int_equal(t.full + t.counted, 1020);
+	/* A long time fills the bucket, no more. */
+	for (int i = 0; i < 1000; i++)
+		give(s, sample_flow(&m, 0), 1000000, &t);
+	assert_int_equal(t.full, 110);
+	free(s);
+}
+
+/* Above the bucket the first of a kind is counted, too. */
+static void without_a_token_even_the_first_is_counted(void **state)
+{
+	struct storm *s = storm_with(1, 2);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		struct event *ev = sample_violation(&m, 0);
+
+		ev->tup.dst.b[14] = (uint8_t)i;
+		give(s, ev, 0, &t);
+	}
+	assert_int_equal(t.full, 2);
+	storm_flush(s, at(1), out, &t);
+	assert_int_equal(t.calls, 10);
+	assert_int_equal(t.full + t.counted, 10);
+	free(s);
+}
+
+/* More kinds than there are places: counted under type and reason. */
+static void a_full_table_counts_all_the_same(void **state)
+{
+	struct storm *s = storm_with(1000000, 100000);
+	uint64_t octets = 0;
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 20000; i++) {
+		struct event *ev = i % 2 ? sample_violation(&m, 0)
+					 : sample_anomaly(&m, 0);
+
+		ev->tup.dst.b[13] = (uint8_t)(i >> 8);
+		ev->tup.dst.b[14] = (uint8_t)i;
+		ev->octets = (uint32_t)i;
+		octets += ev->octets;
+		give(s, ev, i / 100, &t);
+	}
+	assert_int_equal(t.full, STORM_USED);
+	storm_flush(s, at(300), out, &t);
+	assert_int_equal(t.full + t.counted, 20000);
+	assert_int_equal(t.by_type[EV_VIOLATION], 10000);
+	assert_int_equal(t.by_type[EV_ANOMALY], 10000);
+	assert_int_equal(t.octets, octets);
+	/* 768 in full, two of them again with the rest they share. */
+	assert_in_range(t.calls, STORM_USED, 2 * STORM_USED + 2);
+	assert_int_equal(t.last.guest.n, 4);
+	assert_int_equal(s->passed + s->merged, 20000);
+	free(s);
+}
+
+/* Whatever comes in whatever order: what came in is what went out. */
+static void sums_are_exact(void **state)
+{
+	static struct event *(*const make[])(struct sample *, uint64_t) = {
+		sample_decision, sample_violation, sample_anomaly,
+		sample_flow,	 sample_policy,
+	};
+	unsigned seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		struct storm *s = storm_with(1 + (uint32_t)rand_r(&seed) % 500,
+					     1 + (uint32_t)rand_r(&seed) % 900);
+		uint64_t want[EV_TYPES] = {0}, octets = 0;
+		struct tally t = {0};
+		int64_t ms = 0;
+		struct sample m;
+
+		for (int i = 0; i < 5000; i++) {
+			struct event *ev = make[rand_r(&seed) % 5](&m, 0);
+
+			ms += rand_r(&seed) % 4 ? 0 : rand_r(&seed) % 50;
+			ev->tup.dst.b[14] = (uint8_t)(rand_r(&seed) % 100);
+			ev->reason = (enum reason)(rand_r(&seed) %
+						   REASON_COUNT);
+			ev->octets = (uint32_t)rand_r(&seed) % 1500;
+			octets += ev->octets;
+			want[ev->type]++;
+			give(s, ev, ms, &t);
+			if (rand_r(&seed) % 10 == 0)
+				storm_tick(s, at(ms), out, &t);
+		}
+		storm_flush(s, at(ms), out, &t);
+		assert_int_equal(t.full + t.counted, 5000);
+		assert_memory_equal(t.by_type, want, sizeof(want));
+		assert_int_equal(t.octets, octets);
+		free(s);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_refusal_is_told_once_and_the_rest_counted),
+		cmocka_unit_test(a_single_one_leaves_no_count),
+		cmocka_unit_test(likeness_is_what_the_sender_cannot_vary),
+		cmocka_unit_test(what_must_be_told_is_told),
+		cmocka_unit_test(flows_are_told_one_by_one_until_it_is_a_storm),
+		cmocka_unit_test(without_a_token_even_the_first_is_counted),
+		cmocka_unit_test(a_full_table_counts_all_the_same),
+		cmocka_unit_test(sums_are_exact),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
