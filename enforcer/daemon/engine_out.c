@@ -54,9 +54,14 @@ static void put_event(void *arg, const struct event *ev)
 static void on_event(void *arg, const struct event *ev)
 {
 	struct engine *e = arg;
+	struct event live;
 
-	if (audit_wants(ev))
-		storm_event(e->storm, ev, put_event, e);
+	if (!audit_wants(ev))
+		return;
+	/* The number of a packet says something in a capture only. */
+	live = *ev;
+	live.pcap_cnt = 0;
+	storm_event(e->storm, &live, put_event, e);
 }
 
 void out_tick(struct engine *e)

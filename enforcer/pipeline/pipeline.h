@@ -89,7 +89,8 @@ struct pipeline_guest {
 
 struct packet_in {
 	uint64_t id;	   /* the caller's name for it; returned in verdicts */
-	uint64_t pcap_cnt; /* 1-based, 0 live */
+	uint64_t pcap_cnt; /* 1-based; tells packets of a flow apart: live, any
+			    * number of its own; it stands in events */
 	struct now now;
 	enum link_type link;
 	struct span octets;  /* borrowed for the call only */
