@@ -19,9 +19,9 @@ from packets import write_pcap
 
 POLICY = os.path.join(ROOT, "tests", "policies", "metering")
 KEYS = os.path.join(PCAPS, "keys.yaml")
-# Of one run only: times, numbers that depend on them, where a file lies.
+# Of one run only: times and numbers that depend on them.
 TIMES = {"timestamp", "flow_id", "pcap_cnt", "seq", "age", "detail", "reset",
-         "window", "next"}
+         "window", "next", "first_ms_ago", "last_ms_ago"}
 KINDS = {"decision", "violation", "anomaly", "flow"}
 
 
@@ -34,17 +34,39 @@ def timeless(value):
     return value
 
 
+def likeness(r):
+    """What refusals have in common that are counted together."""
+    m = r.get("metergate", {})
+    return str((r["event_type"], m.get("reason"), m.get("verdict"),
+                m.get("guest"), m.get("party"), m.get("direction"),
+                r.get("proto")))
+
+
 def told(records):
-    """Records that can be compared; flows that end are sorted, as they all
-    end when the program does."""
-    rows = [timeless(r) for r in records if r["event_type"] in KINDS]
-    ends = [r for r in rows if r["event_type"] == "flow" and
-            r["flow"]["state"] != "new"]
-    return [r for r in rows if r not in ends], sorted(ends, key=str)
+    """(events in order, counts of refusals that are alike, ends of flows).
+    Live, only the first of a second is told in full; flows end when the
+    program does, in any order."""
+    events, counts, ends = [], {}, []
+    for r in records:
+        if r["event_type"] not in KINDS:
+            continue
+        row = timeless(r)
+        if r["event_type"] == "flow" and r["flow"]["state"] != "new":
+            ends.append(row)
+        elif r["event_type"] in ("anomaly", "violation"):
+            k = likeness(r)
+            n = r["metergate"].get("count", 1)
+            full = counts.setdefault(k, [0, []])
+            full[0] += n
+            if "count" not in r["metergate"]:
+                full[1].append(row)
+        else:
+            events.append(row)
+    return events, counts, sorted(ends, key=str)
 
 
 def captured(taps):
-    frames = [(when // 1000, frame) for tap in taps
+    frames = [(when // 1000, frame[14:]) for tap in taps
               for when, _, frame in tap.stop() if frame[12:14] in
               (b"\x08\x00", b"\x86\xdd")]
     return sorted(frames, key=lambda f: f[0])
@@ -52,13 +74,23 @@ def captured(taps):
 
 def different(live, offline):
     """The first difference, or nothing."""
-    for what, a, b in zip(("events", "ends of flows"), live, offline):
+    for what, a, b in (("events", live[0], offline[0]),
+                       ("ends of flows", live[2], offline[2])):
         for i in range(max(len(a), len(b))):
             x = a[i] if i < len(a) else None
             y = b[i] if i < len(b) else None
             if x != y:
                 return "%s, number %d: live %s, replay %s" % (
                     what, i, short(x, y), short(y, x))
+    for k in sorted(set(live[1]) | set(offline[1])):
+        n, full = live[1].get(k, (0, []))
+        m, each = offline[1].get(k, (0, []))
+        if n != m:
+            return "%s: live %d times, replay %d" % (k, n, m)
+        for r in full:
+            if r not in each:
+                return "%s: live %s, replay %s" % (
+                    k, short(r, each[0]), short(each[0], r))
     return ""
 
 
@@ -83,7 +115,7 @@ def one(net, capture, report):
         live = told(gate.records())
         with tempfile.TemporaryDirectory() as work:
             path = os.path.join(work, "in.pcap")
-            write_pcap(path, frames)
+            write_pcap(path, frames, 101)  # as the gateway counts
             audit = os.path.join(work, "audit.db")
             replay(path, gate.policies, audit, KEYS)
             offline = told(export(audit))

@@ -406,9 +406,10 @@ class Gate:
 
     def ready(self):
         if self.p.poll() is not None:
-            return True and self.died()
-        got = self.ask("guests", quiet=True)
-        return bool(got) and got[0].get("ok")
+            self.died()
+        got = self.ask("status", quiet=True)
+        return bool(got) and got[0].get("state") == "ready" and \
+            all(r["state"] == "up" or r["process"]=="courier" for r in got[1:])
 
     def died(self):
         raise RuntimeError("metergated ended: " + self.text()[-1500:])
@@ -434,27 +435,37 @@ class Gate:
             s.close()
         return [json.loads(x) for x in data.splitlines() if x.strip()]
 
-    def pids(self):
-        """{command: pid} of all processes of the daemon."""
-        found = {}
-        children = {}
-        for pid in os.listdir("/proc"):
-            if not pid.isdigit():
-                continue
-            try:
-                with open("/proc/%s/stat" % pid, encoding="utf-8") as f:
-                    text = f.read()
-            except OSError:
-                continue
-            ppid = int(text[text.rindex(")") + 2:].split()[1])
-            comm = text[text.index("(") + 1:text.rindex(")")]
-            children.setdefault(ppid, []).append((int(pid), comm))
-        todo = [self.p.pid]
-        for pid in todo:
-            for kid, comm in children.get(pid, []):
-                todo.append(kid)
-                found[kid] = comm
+    def processes(self):
+        """{name: pid} of all that are up: "scribe", "engine[mdma]", ...,
+        and "parent"."""
+        found = {"parent": self.p.pid}
+        for r in self.ask("status", quiet=True)[1:]:
+            if r.get("pid", 0) > 0:
+                guest = r.get("guest")
+                name = r["process"] + ("[%s]" % guest if guest else "")
+                found[name] = r["pid"]
         return found
+
+    def memory(self):
+        """KiB of all processes together, shared pages once."""
+        total = 0
+        for pid in self.processes().values():
+            try:
+                with open("/proc/%d/smaps_rollup" % pid,
+                          encoding="utf-8") as f:
+                    for line in f:
+                        if line.startswith("Pss:"):
+                            total += int(line.split()[1])
+            except OSError:
+                pass
+        return total
+
+    def guest(self, name):
+        """The line of a guest in the answer to "guests"."""
+        for r in self.ask("guests")[1:]:
+            if r["guest"] == name:
+                return r
+        return {}
 
     def stop(self):
         if self.p and self.p.poll() is None:
@@ -468,7 +479,7 @@ class Gate:
 
     def kill_all(self):
         """kill -9 of the whole daemon, the parent first."""
-        pids = list(self.pids())
+        pids = list(self.processes().values())
         self.p.kill()
         for pid in pids:
             try:
@@ -476,11 +487,20 @@ class Gate:
             except ProcessLookupError:
                 pass
         self.p.wait()
-        until(lambda: not any(os.path.exists("/proc/%d" % p) for p in pids))
+        until(lambda: not any(alive(p) for p in pids))
 
     def records(self):
         """The audit as EVE records."""
         return export(self.audit)
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+            text = f.read()
+    except OSError:
+        return False
+    return text[text.rindex(")") + 2] != "Z"
 
 
 def export(audit):

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judges a long capture of the outside link: marked octets in any packet or
+in any stream as receivers put it together, and tshark's decoding of all of
+it in three ways."""
+import struct
+
+import judge
+import receivers
+from packets import TCP, read_pcap
+
+BATCH = 4000  # frames of a connection that are put together at once
+
+
+def by_connection(frames):
+    """Frames of each TCP connection, by its ports and addresses."""
+    out = {}
+    for f in frames:
+        ip = receivers.network(f)
+        if ip is None:
+            continue
+        if ip[0] == 4:
+            body, proto = ip[1][(ip[1][0] & 15) * 4:], ip[1][9]
+            ends = ip[1][12:20]
+            part = struct.unpack_from(">H", ip[1], 6)[0] & 0x3FFF
+        else:
+            body, proto, ends = ip[1][40:], ip[1][6], ip[1][8:40]
+            part = proto == 44
+        if part:
+            out.setdefault((ends, None), []).append(f)
+        elif proto == TCP and len(body) >= 4:
+            out.setdefault((ends, body[:4]), []).append(f)
+        else:
+            out.setdefault((ends, "other"), []).append(f)
+    return out
+
+
+def forbidden(path, allowed):
+    """What forbidden things are in the capture; nothing if none are.
+    allowed: {"read": tables}."""
+    frames = [judge.trimmed(f) for _, f in read_pcap(path)]
+    if not frames:
+        return "the capture is empty"
+    for i, f in enumerate(frames):
+        if judge.marked(f):
+            return "packet %d: %s" % (i + 1, f.hex())
+    for (_, kind), some in by_connection(frames).items():
+        if kind == "other":
+            continue
+        for at in range(0, len(some), BATCH // 2):
+            streams, others = receivers.plain(some[at:at + BATCH])
+            for octets in streams | others:
+                if judge.marked(octets):
+                    return "a receiver reads " + octets.hex()[:400]
+            if at + BATCH >= len(some):
+                break
+    if not judge.Oracle.there():
+        return ""
+    oracle, wrong = judge.Oracle(), []
+    for options in ([], ["tcp.reassemble_out_of_order:TRUE"],
+                    ["tcp.check_checksum:TRUE"]):
+        for row in oracle.decode(path, options):
+            wrong += ["packet %s: %s" % (row[0], w)
+                      for w in judge.bad(row, allowed["read"])]
+        if wrong:
+            return "; ".join(wrong[:5])
+    return ""
