@@ -43,7 +43,7 @@ static uint32_t old_party(const struct carry *c, uint32_t m, uint32_t p)
 			 c->to->mem.names[new->party + p]);
 }
 
-/* --- the same counter ------------------------------------------------------ */
+/* --- the same counter ---------------------------------------------------- */
 
 /* Indices of one counter of a limit: machine, party or group, measurement. */
 struct place {
@@ -108,7 +108,7 @@ static bool same_form(const struct mem_limit *a, const struct mem_limit *b)
 	       a->by_group == b->by_group;
 }
 
-/* --- a counter that is new ------------------------------------------------- */
+/* --- a counter that is new ----------------------------------------------- */
 
 static bool of_a_kind(const struct lay_limit *a, const struct lay_limit *b)
 {
@@ -162,6 +162,55 @@ static uint64_t used_at_most(const struct carry *c, const struct lay_limit *new,
 						: used + of * times;
 }
 
+/* Who is new may be someone who was called otherwise: anyone who is gone. */
+static bool machine_gone(const struct carry *c, uint32_t old)
+{
+	for (uint32_t i = 0; i < c->to->mem.head->n_m; i++) {
+		if (c->machine[i] == old)
+			return false;
+	}
+	return true;
+}
+
+static bool same_machine(const struct carry *c, uint32_t new, uint32_t old)
+{
+	if (new == LAY_NONE || old == LAY_NONE) /* all of them */
+		return true;
+	return c->machine[new] == old ||
+	       (c->machine[new] == LAY_NONE && machine_gone(c, old));
+}
+
+static bool party_gone(const struct carry *c, uint32_t m, uint32_t old)
+{
+	for (uint32_t p = 0; p < c->to->mem.m[m].n_party; p++) {
+		if (old_party(c, m, p) == old)
+			return false;
+	}
+	return true;
+}
+
+static bool same_party(const struct carry *c, uint32_t m, uint32_t new,
+		       uint32_t old)
+{
+	uint32_t was;
+
+	if (m == LAY_NONE || c->machine[m] == LAY_NONE)
+		return true;
+	was = old_party(c, m, new);
+	return was == old || (was == LAY_NONE && party_gone(c, m, old));
+}
+
+static bool same_group(const struct carry *c, uint32_t new, uint32_t old)
+{
+	const struct mem *to = &c->to->mem;
+
+	return to->names[new] == c->from->names[old] ||
+	       (find_name(c->from, 0, c->from->head->n_group,
+			  to->names[new]) == LAY_NONE &&
+		find_name(to, 0, to->head->n_group, c->from->names[old]) ==
+			LAY_NONE);
+}
+
 /* Does it count anything that place p of the new limit counts? */
 static bool overlaps(const struct carry *c, const struct mem_limit *new,
 		     struct place p, const struct mem_limit *old,
@@ -170,18 +219,14 @@ static bool overlaps(const struct carry *c, const struct mem_limit *new,
 	uint32_t m = new->by_vm ? p.vm : new->machine;
 	uint32_t om = old->by_vm ? q.vm : old->machine;
 
-	if (m != LAY_NONE && om != LAY_NONE && c->machine[m] != om)
+	if (!same_machine(c, m, om) ||
+	    (new->by_meas && old->by_meas && p.meas != q.meas))
 		return false;
-	if (new->by_meas && old->by_meas && p.meas != q.meas)
-		return false;
-	if (!new->by_party || !old->by_party)
-		return true;
-	if (new->by_group != old->by_group)
+	if (!new->by_party || !old->by_party ||
+	    new->by_group != old->by_group)
 		return true; /* who is in a group is not kept */
-	if (new->by_group)
-		return c->to->mem.names[p.party] ==
-		       c->from->names[q.party];
-	return m == LAY_NONE || old_party(c, m, p.party) == q.party;
+	return new->by_group ? same_group(c, p.party, q.party)
+			     : same_party(c, m, p.party, q.party);
 }
 
 /* How full the new counter w at place p has to start. */
@@ -223,7 +268,7 @@ static uint64_t fullest(struct carry *c, const struct mem_limit *new,
 	return most;
 }
 
-/* --- limits ---------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------- */
 
 static void carry_counter(struct carry *c, const struct mem_limit *new,
 			  const struct mem_limit *old, struct place p)
@@ -259,7 +304,7 @@ static void carry_limit(struct carry *c, const struct mem_limit *new)
 				      (uint32_t)(k % meas)});
 }
 
-/* --- states and requests --------------------------------------------------- */
+/* --- states and requests ------------------------------------------------- */
 
 static void carry_states(struct carry *c, const struct mem_machine *new,
 			 const struct mem_machine *old, uint32_t m)
@@ -274,7 +319,8 @@ static void carry_states(struct carry *c, const struct mem_machine *new,
 		for (uint32_t p = 0; p <= new->n_party; p++, w++) {
 			uint32_t q = old_party(c, m, p);
 
-			if (v->STAT[k].scope == SCOPE_VM && p == 0) /* the machine's: in the first place */
+			/* The machine's is in the first place. */
+			if (v->STAT[k].scope == SCOPE_VM && p == 0)
 				q = 0;
 			if (was == LAY_NONE || q > old->n_party)
 				continue;

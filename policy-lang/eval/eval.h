@@ -113,7 +113,8 @@ void pol_state_seal(struct pol_state *st);
  * states and outstanding requests whose rule (policy, rule, its limit) is the
  * same in the new set; of a limit whose number alone changed, what was used.
  * A limit that is new starts as used up as the fullest old one of its kind
- * over the same machine and party. The key, the clock and the connections are
+ * over the same machine and party (a party that is new may be one that was
+ * called otherwise). The key, the clock and the connections are
  * carried too. Nothing is ever given back; doing it twice changes nothing.
  *
  * A reload in place; a kill at any moment gives nothing back:

@@ -8,11 +8,13 @@
  *   match.c   observation -> columns that match
  *   state.c   all that changes: one block of words and its undo log
  *   memory.c  that block where others may have written it: opened, checked
+ *   tables.c  what is where in it
  *   carry.c   counters of one set handed to another
  *   budgets.c limits as they stand
  *   engines.c what one engine per machine cannot do
  *   guards.c  what else a grant asks for
- *   limits.c  counters
+ *   limits.c  counters; windows.c: their calendar
+ *   kept.c    counters that come from elsewhere
  *   answers.c requests that wait for their answers
  *   judge.c   section 15, step by step (start reading here)
  *   look.c    one observation in one layer
@@ -241,33 +243,32 @@ struct side {
 struct pol_state {
 	/* The rules of each leaf of the message judged last. */
 	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
-	const struct pol_set *s;
 	struct mem mem;
 	void *own; /* the block, when it is ours to free */
-	bool spread, one_sided;
 	bool fresh; /* nothing was in its memory when it was opened */
-	uint64_t *w; /* mem.w: counters, then what the fields below say */
+	size_t size;
 	uint32_t n_w;
 	uint32_t states[POL_MAX_MACHINES]; /* [state][party]: until, ns */
 	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_COUNT]: until */
 	uint32_t answers[POL_MAX_MACHINES]; /* [ANSWERS][AN_WORDS] */
 	uint32_t flows[POL_MAX_MACHINES]; /* [FLOW_STATES][FS_WORDS] */
 	uint8_t consent[POL_MAX_MACHINES][LAY_MAX_RULES];
-	int8_t clock_forced; /* -1 follow the wall clock, else its value */
+	/* What every judgement looks at, side by side. */
+	const struct pol_set *s;
+	uint64_t *w; /* mem.w: counters, then what the fields above say */
 	struct mem_live *live; /* mem.live */
 	struct undo *undo;     /* mem.undo */
+	bool spread, one_sided;
+	bool trusted, fails_cut;
+	int8_t clock_forced; /* -1 follow the wall clock, else its value */
+	unsigned n_side;
+	uint32_t n_fail, n_pend;
 	/* Scratch of one judgement. */
 	struct now now;
-	bool trusted;
 	struct side side[2];
-	unsigned n_side;
 	struct fail fail[FAILS];
-	uint32_t n_fail;
-	bool fails_cut;
 	struct pending pend[PENDING];
-	uint32_t n_pend;
 	char would[512];
-	size_t size;
 };
 
 /* From here on it is now. */
@@ -299,6 +300,8 @@ void mem_use(struct pol_state *st, void *block);
 void mem_open_head(struct mem_head *h);
 void mem_close_head(struct mem_head *h);
 /* Who is who and what is where; sizes as mem_counts says. */
+uint32_t mem_machine(const struct pol_set *s, size_t i, struct mem_machine *m,
+		     uint32_t at);
 void mem_counts(const struct pol_set *s, struct mem_head *h);
 void mem_tables(const struct pol_set *s, struct mem *m);
 size_t mem_octets(const struct mem_head *h);

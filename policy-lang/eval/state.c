@@ -119,20 +119,22 @@ void pol_state_one_sided(struct pol_state *st, bool on)
 void st_time(struct pol_state *st, struct now now)
 {
 	struct mem_live *live = st->live;
+	int64_t ns = now.mono.ns + st->mem.head->offset;
+	int64_t s = wall_s(now.wall);
+	bool trusted =
+		st->clock_forced < 0 ? now.wall.trusted : st->clock_forced > 0;
 
 	st->now = now;
-	st->now.mono.ns += st->mem.head->offset;
-	st->trusted =
-		st->clock_forced < 0 ? now.wall.trusted : st->clock_forced > 0;
-	if (live->sealed)
-		live->sealed = 0;
-	if (st->trusted && wall_s(now.wall) > live->wall_max_s)
-		live->wall_max_s = wall_s(now.wall);
+	st->now.mono.ns = ns;
+	st->trusted = trusted;
+	live->sealed = 0;
+	if (trusted && s > live->wall_max_s)
+		live->wall_max_s = s;
 	/* The times of words are never later than this one. */
-	if (st->now.mono.ns > live->time)
-		live->time = st->now.mono.ns;
+	if (ns > live->time)
+		live->time = ns;
 	live->wall_us = now.wall.us;
-	live->trusted = st->trusted;
+	live->trusted = trusted;
 	IN_ORDER();
 }
 
@@ -145,18 +147,20 @@ uint64_t st_until(const struct pol_state *st, struct now now, int64_t ns)
 
 void st_put(struct pol_state *st, uint32_t at, uint64_t v)
 {
-	struct mem_live *live = st->live;
+	uint64_t *w = &st->w[at], was = *w;
+	uint32_t n = st->live->n_undo;
 
-	if (st->w[at] == v)
+	if (was == v)
 		return;
 	/* pol_judge refuses before the log could overflow. */
-	if (live->n_undo < UNDO_MAX) {
-		st->undo[live->n_undo] = (struct undo){at, 0, st->w[at]};
+	if (n < UNDO_MAX) {
+		st->undo[n].at = at;
+		st->undo[n].was = was;
 		IN_ORDER();
-		live->n_undo++;
+		st->live->n_undo = n + 1;
 		IN_ORDER();
 	}
-	st->w[at] = v;
+	*w = v;
 	IN_ORDER();
 }
 

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -18,7 +19,7 @@
 
 static const uint8_t boot_a[16] = {1}, boot_b[16] = {2};
 
-/* --- memory --------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------- */
 
 static enum pol_state_was open_in(struct kit *k, void *mem, size_t n,
 				  const uint8_t boot[16])
@@ -72,7 +73,7 @@ static uint64_t used_of(const struct used *u, const char *what)
 #define SPACING_T  "10 min apart"
 #define DISTINCT_T "distinct"
 
-/* --- tests ----------------------------------------------------------------- */
+/* --- tests --------------------------------------------------------------- */
 
 static void test_open(void **ctx)
 {
@@ -167,7 +168,100 @@ static void test_boot(void **ctx)
 	}
 }
 
-/* --- killed at every instruction ------------------------------------------- */
+/* Somebody else wrote here. */
+static void test_damaged(void **ctx)
+{
+	enum { HEAD, LIVE, WORD, MINUTES_BACK };
+	static const struct {
+		const char *why;
+		uint8_t part;
+		size_t at; /* octet of the part; of words: a counter's word */
+		uint64_t v;
+		const char *limit;
+	} rows[] = {
+		{"magic", HEAD, offsetof(struct mem_head, magic), 7, NULL},
+		{"octets", HEAD, offsetof(struct mem_head, octets), 64, NULL},
+		{"key", HEAD, offsetof(struct mem_head, key), 7, NULL},
+		{"counts", HEAD, offsetof(struct mem_head, n_w), 7, NULL},
+		{"offset", HEAD, offsetof(struct mem_head, offset),
+		 UINT64_C(1) << 62, NULL},
+		{"written later than now", LIVE,
+		 offsetof(struct mem_live, time), (uint64_t)D(2000), NULL},
+		{"undo log too long", LIVE, offsetof(struct mem_live, n_undo),
+		 UNDO_MAX + 1, NULL},
+		{"no next id", LIVE, offsetof(struct mem_live, next_id), 0,
+		 NULL},
+		{"the clock's highest", LIVE,
+		 offsetof(struct mem_live, wall_max_s), UINT64_C(1) << 60,
+		 NULL},
+		{"more used than there is", WORD, 1, 6, CALENDAR_T},
+		{"no such day", WORD, 0, 5, CALENDAR_T},
+		{"entered in the future", WORD, 2, (uint64_t)D(2000),
+		 CALENDAR_T},
+		{"a window of the future", WORD, 0, UINT64_C(1) << 50,
+		 SLIDING_T},
+		{"parts above the limit", WORD, 5, 7, SLIDING_T},
+		{"further ahead than the burst", WORD, 0, (uint64_t)D(2000),
+		 BUCKET_T},
+		{"the last was tomorrow", WORD, 0, (uint64_t)D(2000),
+		 SPACING_T},
+		{"seen tomorrow", WORD, 4, (uint64_t)D(2000), DISTINCT_T},
+		{"the clock went back", MINUTES_BACK, 0, 5, NULL},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct house h;
+		struct kit k;
+		struct mem_head counts;
+		struct used u;
+		struct mem m;
+		uint8_t *mem, *at;
+		size_t n;
+
+		house_fill(&h);
+		house_start(&k, &h);
+		n = pol_state_octets(k.set);
+		mem = calloc(1, n);
+		open_in(&k, mem, n, boot_a);
+		assert_true(house_reading(&k, 1, 23));
+		mem_counts(k.set, &counts);
+		mem_place(&m, mem, &counts);
+		at = rows[i].part == LIVE ? (uint8_t *)m.live : mem;
+		for (uint32_t l = 0; rows[i].limit && l < counts.n_limit; l++) {
+			struct span name = k.set->limit[l].name;
+
+			if (memmem(name.p, name.n, rows[i].limit,
+				   strlen(rows[i].limit)))
+				at = (uint8_t *)(m.w + m.limit[l].base +
+						 rows[i].at);
+		}
+		if (rows[i].part != WORD)
+			at += rows[i].at;
+		if (rows[i].part == MINUTES_BACK)
+			kit_wait(&k, -MIN((int64_t)rows[i].v));
+		else
+			memcpy(at, &rows[i].v, sizeof(rows[i].v));
+		if (open_in(&k, mem, n, boot_a) != POL_STATE_DAMAGED)
+			fail_msg("%s", rows[i].why);
+		u = used_now(&k);
+		for (size_t l = 0; l < u.n; l++) {
+			if (u.used[l] < u.limit[l] &&
+			    !strstr(u.name[l], "at once"))
+				fail_msg("%s: %s: %d of %d", rows[i].why,
+					 u.name[l], (int)u.used[l],
+					 (int)u.limit[l]);
+		}
+		assert_false(house_reading(&k, 2, 23));
+		/* And all of it ends with the windows. */
+		kit_wait(&k, H(49));
+		assert_true(house_reading(&k, 3, 23));
+		kit_free(&k);
+		free(mem);
+	}
+}
+
+/* --- killed at every instruction ----------------------------------------- */
 
 /* What an engine does, one thing after the other. */
 enum act { ASK, ASK_BACK, READ, READ_BACK, TWICE_BACK, REFUSED, PACKET,
@@ -464,6 +558,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_killed),
 	};
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How counters lie in their words: shared by limits.c, which counts, and
+ * kept.c, which takes over what was counted elsewhere.
+ *
+ *   spacing     last | set
+ *   bucket      theoretical arrival time | set
+ *   calendar    window + BIAS | used | when it was entered (stepless clock)
+ *   sliding     newest sub-window + 1 | sum | - | 61 counts of 32 bits
+ *   distinct    as calendar, then n of: hash | last seen
+ *   concurrent  n connections
+ */
+#ifndef POLICY_LANG_EVAL_COUNTERS_H
+#define POLICY_LANG_EVAL_COUNTERS_H
+
+#include "policy-lang/eval/internal.h"
+
+#define SUBS     60         /* a window is cut into so many */
+#define RING     (SUBS + 1) /* and touches so many */
+#define RING_AT  3
+#define SLOTS_AT 3
+#define BIAS     (INT64_C(1) << 40) /* window numbers: never 0 */
+#define DAY_S    86400
+
+typedef unsigned __int128 u128;
+
+static inline int64_t floor_div(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
+static inline uint32_t ring_get(const struct pol_state *st, uint32_t at,
+				int64_t sub)
+{
+	uint32_t i = (uint32_t)(sub % RING);
+
+	return (uint32_t)(st->w[at + RING_AT + i / 2] >> (i % 2 * 32));
+}
+
+static inline int64_t sub_ns(const struct lay_limit *l)
+{
+	return (l->window_ns + SUBS - 1) / SUBS;
+}
+
+/* k units in time: up, so that the long-run rate is never exceeded. */
+static inline u128 units_ns(const struct lay_limit *l, uint64_t k)
+{
+	return ((u128)k * (uint64_t)l->window_ns + l->n - 1) / l->n;
+}
+
+/* windows.c: calendar windows, in local standard time all year. Numbers are
+ * stored with BIAS. */
+int64_t calendar_now(const struct pol_state *st, const struct lay_limit *l);
+/* The window to enter now if it is a later one; 0: still in it. */
+int64_t calendar_due(const struct pol_state *st, const struct lay_limit *l,
+		     uint32_t at);
+int64_t calendar_wait(const struct pol_state *st, const struct lay_limit *l,
+		      uint32_t at);
+
+#endif
