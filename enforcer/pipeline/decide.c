@@ -67,13 +67,13 @@ bool classify(struct work *w, struct span octets)
 }
 
 int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
-		    struct err *e)
+		    uint32_t *count, struct err *e)
 {
 	const struct dissector *d = dissector_of(w);
 	const struct dis_ctx *c = context(w);
 	size_t at = 0;
 
-	*need = 0;
+	*need = *count = 0;
 	if (!d)
 		return (int64_t)octets.n; /* opaque: any piece is a unit */
 	while (at < octets.n) {
@@ -87,6 +87,7 @@ int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
 			break;
 		}
 		at += len;
+		++*count;
 	}
 	return (int64_t)at;
 }

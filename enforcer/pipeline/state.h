@@ -30,8 +30,8 @@
 #define OOO_SIDE   32 /* of one direction */
 #define FRAG_OCTETS (64 * 1024)
 #define FRAG_PARTS  64
-#define OBS_MAX	    1024 /* of all units of one packet */
-#define UNITS_MAX   128
+#define OBS_MAX	    4096 /* of all units of one packet */
+#define UNITS_MAX   1024
 #define ARENA_OCTETS (256 * 1024)
 #define GUESTS_MAX  POL_MAX_MACHINES
 #define RULES_MIN   256 /* addresses of machines: room for another binding */
@@ -413,9 +413,9 @@ void units_allowed(struct work *w);
 /* They do not, for a reason that was told: tell that, and undo. */
 void units_undone(struct work *w);
 /* How far framing gets: octets of complete units. -1: never further. *need:
- * octets without which it gets no further; 0: not known. */
+ * octets without which it gets no further; 0: not known. *count: of units. */
 int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
-		    struct err *e);
+		    uint32_t *count, struct err *e);
 /* The stream ended here: is what is left over in order? */
 enum reason stream_leftover(struct work *w, struct span rest);
 /* May this flow be opened? Tells when not. */

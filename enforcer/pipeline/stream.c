@@ -94,10 +94,10 @@ static bool packets_fit(struct work *w, struct side *me, uint32_t end)
 	return true;
 }
 
-/* The end of the last waiting packet that complete units cover. What was
- * taken over needs no packet. */
+/* The end of the last waiting packet that complete units cover, or of the
+ * first one. What was taken over needs no packet. */
 static bool covered(struct work *w, const struct side *me, uint32_t upto,
-		    uint32_t *end)
+		    bool first, uint32_t *end)
 {
 	bool any = me->absorbed && seq_diff(upto, me->judged) > 0;
 
@@ -105,7 +105,12 @@ static bool covered(struct work *w, const struct side *me, uint32_t upto,
 	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
 		if (seq_diff(w->p->held[h].end_seq, upto) > 0)
 			break;
-		if (!me->absorbed)
+		if (first && any &&
+		    seq_diff(w->p->held[h].end_seq, *end) > 0)
+			break;
+		/* What is repeated waits behind what it repeats. */
+		if (!me->absorbed && (!any || seq_diff(w->p->held[h].end_seq,
+						       *end) > 0))
 			*end = w->p->held[h].end_seq;
 		any = true;
 	}
@@ -228,9 +233,24 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 	timer_stop(w->p, w->f_idx, w->s, TIMER_ACK);
 }
 
+/* Packets that complete units cover leave together, unless that are more
+ * units than can be judged at once: then one by one. */
+static void judge_covered(struct work *w, struct side *me, struct span s,
+			  uint32_t upto, bool many)
+{
+	uint32_t end;
+
+	while (!w->f->denied && covered(w, me, upto, many, &end)) {
+		struct judge j = {.seq = me->judged};
+
+		j.octets = in_line(w, me, me->nxt - me->judged, s);
+		judge_upto(w, me, &j, end);
+	}
+}
+
 static void judge_stream(struct work *w, struct side *me, struct span s)
 {
-	uint32_t n = me->nxt - me->judged, start = me->judged, end;
+	uint32_t n = me->nxt - me->judged, start = me->judged, units = 0;
 	struct judge j = {.seq = start};
 	int64_t complete = me->need > n ? me->whole - start : 0;
 	struct err e = {0};
@@ -238,7 +258,8 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 	if (me->need <= n) {
 		j.octets = in_line(w, me, n, s);
 		if (classify(w, j.octets))
-			complete = frame_units(w, j.octets, &me->need, &e);
+			complete = frame_units(w, j.octets, &me->need, &units,
+					       &e);
 		me->whole = start + (uint32_t)complete;
 	}
 	if (complete < 0) {
@@ -249,13 +270,13 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 		stream_refuse(w, j.why, j.cnt);
 		return;
 	}
-	if (covered(w, me, start + (uint32_t)complete, &end))
-		judge_upto(w, me, &j, end);
+	judge_covered(w, me, s, start + (uint32_t)complete, units > UNITS_MAX);
 	if (w->f->denied)
 		return;
 	/* Whole units of a packet can be judged, but do not go before the
 	 * beginning of one at its end can: only that counts. */
-	if (me->nxt - (start + (uint32_t)complete) > PIPELINE_HOLD_OCTETS)
+	if (seq_diff(me->nxt, start + (uint32_t)complete) >
+	    PIPELINE_HOLD_OCTETS)
 		give_up(w, me, REASON_HOLD_LIMIT, NULL);
 	else if (me->nxt != me->judged)
 		ack_later(w, w->s);
