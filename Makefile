@@ -140,7 +140,8 @@ include tests/rules.mk
 # --- for people -----------------------------------------------------------------
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 MANS := policy-lang/polc.1 policy-lang/metergate-policy.5 \
-	enforcer/metergate-replay.1 audit/metergate-audit.1
+	enforcer/metergate-replay.1 audit/metergate-audit.1 \
+	enforcer/metergated.8 enforcer/metergated.conf.5 enforcer/metergatectl.8
 
 .PHONY: help setup check check-fast demo bench fuzz-smoke soak install clean docs
 help:
@@ -194,10 +195,11 @@ docs:
 	@tests/docs.sh write
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	install -d $(DESTDIR)$(BINDIR) $(addprefix $(DESTDIR)$(MANDIR)/,man1 man5 man8)
 	install -m 755 $(addprefix $(BUILD)/bin/,$(PROGS)) $(DESTDIR)$(BINDIR)
 	install -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(filter %.8,$(MANS)) $(DESTDIR)$(MANDIR)/man8
 
 clean:
 	rm -rf build

@@ -24,7 +24,7 @@
 
 #define PATH_TEXT (CONF_PATH + 80)
 #define STATE_MIN ((size_t)256 << 10)
-#define STATE_MORE 4 /* times the need: two states at once, of bigger sets */
+#define STATE_MORE 2 /* times the need: a reload may bring a bigger set */
 
 /* --- directories --------------------------------------------------------------------- */
 

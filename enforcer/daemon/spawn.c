@@ -16,17 +16,21 @@ enum { UID_GATE, UID_SCRIBE, UID_COURIER, UID_ENGINE };
 struct start {
 	struct parent *p;
 	struct child *c;
+	pid_t pid; /* of the parent */
 };
 
-static struct sandbox_conf sandbox(const struct conf *c, uint32_t who,
+static struct sandbox_conf sandbox(const struct start *s, uint32_t who,
 				   const int *fds, size_t n, const char *dir)
 {
+	uint32_t id = s->p->conf->uid_base + who;
+
 	return (struct sandbox_conf){
-		.uid = (uid_t)(c->uid_base + who),
-		.gid = (gid_t)(c->uid_base + who),
+		.uid = (uid_t)id,
+		.gid = (gid_t)id,
 		.dir = dir,
 		.fds = fds,
 		.n_fds = n,
+		.parent = s->pid,
 	};
 }
 
@@ -84,7 +88,7 @@ static int run_engine(void *arg)
 		.use = p->use,
 		.queue_fd = g->queue_fd,
 		.wake_fd = g->wake_fd,
-		.sandbox = sandbox(p->conf, UID_ENGINE + (uint32_t)i, fds, 2,
+		.sandbox = sandbox(s, UID_ENGINE + (uint32_t)i, fds, 2,
 				   NULL),
 	};
 
@@ -119,7 +123,7 @@ static int run_gate(void *arg)
 		.raw4_fd = p->raw4_fd,
 		.raw6_fd = p->raw6_fd,
 		.packet_fd = p->packet_fd,
-		.sandbox = sandbox(p->conf, UID_GATE, fds,
+		.sandbox = sandbox(s, UID_GATE, fds,
 				   p->packet_fd >= 0 ? 4 : 3, NULL),
 	};
 
@@ -155,7 +159,7 @@ static int run_scribe(void *arg)
 		.parent_events = p->events_area.p,
 		.control = p->control,
 		.view = p->view,
-		.sandbox = sandbox(p->conf, UID_SCRIBE, NULL, 0, dir),
+		.sandbox = sandbox(s, UID_SCRIBE, NULL, 0, dir),
 	};
 
 	audit_directory(dir, sizeof(dir), p->conf);
@@ -183,7 +187,7 @@ static int run_courier(void *arg)
 		.view = p->view,
 		.operator_fd = p->operator_fd,
 		.portal_fd = p->portal_fd,
-		.sandbox = sandbox(p->conf, UID_COURIER, fds,
+		.sandbox = sandbox(s, UID_COURIER, fds,
 				   p->portal_fd >= 0 ? 2 : 1, dir),
 	};
 	bool ok = area_readonly(&p->control_area, p->control_area.n) &&
@@ -209,7 +213,7 @@ int spawn(struct parent *p, struct child *c, struct err *e)
 		[CHILD_ENGINE] = run_engine,
 		[CHILD_COURIER] = run_courier,
 	};
-	struct start s = {p, c};
+	struct start s = {p, c, getpid()};
 
 	return child_fork(c, run[c->kind], &s, p->now.mono.ns, e);
 }

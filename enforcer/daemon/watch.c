@@ -57,6 +57,7 @@ static void engine_ended(struct parent *p, size_t i)
 	mend(p->share[i].events, EVENT_RING);
 	atomic_store(&l->gate_bad, 0);
 	atomic_fetch_add(&l->drop_asked, 1);
+	gate_poke(&p->share[i]);
 	p->guest[i].draining = true;
 	p->guest[i].drain_ns = p->now.mono.ns + DRAIN_NS;
 }

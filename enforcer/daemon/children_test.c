@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a child is started again, when its silence is a hang, how it ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/children.h"
+
+static void backoff(void **s)
+{
+	static const struct {
+		const char *why;
+		int64_t lived_ns;
+		bool at_once, killed;
+		int64_t wait_ms;
+	} rows[] = {
+		{"the first end",		0,		    false, false, 50  },
+		{"doubles",			MS,		    false, false, 100 },
+		{"doubles",			MS,		    false, false, 200 },
+		{"doubles",			MS,		    false, false, 400 },
+		{"doubles",			MS,		    false, false, 800 },
+		{"doubles",			MS,		    false, false, 1600},
+		{"killed: not its fault",	MS,		    false, true,  1000},
+		{"up to a bound",		MS,		    false, false, 5000},
+		{"and stays there",		29 * NS_PER_S,	    false, false, 5000},
+		{"a long life starts anew",	30 * NS_PER_S,	    false, false, 50  },
+		{"and doubles again",		MS,		    false, false, 100 },
+		{"at once, after a long life",	BACKOFF_RESET,	    true,  false, 0   },
+		{"but only the first time",	MS,		    true,  false, 50  },
+	};
+	struct backoff b = {0};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t wait = backoff_after(&b, rows[i].lived_ns,
+					     rows[i].at_once, rows[i].killed);
+
+		if (wait != rows[i].wait_ms * MS)
+			fail_msg("%zu %s: %lld ms", i, rows[i].why,
+				 (long long)(wait / MS));
+	}
+}
+
+static void silence(void **s)
+{
+	static const struct {
+		const char *why;
+		enum child_kind kind;
+		int64_t started_s, beat_ms, now_ms;
+		bool silent;
+	} rows[] = {
+		{"just beat",		   CHILD_ENGINE, 1,   5000,  5100,   false},
+		{"at the bound",	   CHILD_ENGINE, 1,   5000,  8000,   false},
+		{"behind it",		   CHILD_ENGINE, 1,   5000,  8001,   true },
+		{"starting",		   CHILD_ENGINE, 1,   0,     15000,  false},
+		{"never started",	   CHILD_ENGINE, 1,   0,     16001,  true },
+		{"a scribe checks first",  CHILD_SCRIBE, 1,   0,     100000, false},
+		{"but not for ever",	   CHILD_SCRIBE, 1,   0,     121001, true },
+		{"a beat of the future",   CHILD_GATE,	 1,   99000, 5000,   true },
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		_Atomic int64_t beat = rows[i].beat_ms * MS;
+		struct child c = {
+			.kind = rows[i].kind,
+			.pid = 1,
+			.started_ns = rows[i].started_s * NS_PER_S,
+			.beat = &beat,
+		};
+
+		if (child_silent(&c, rows[i].now_ms * MS) != rows[i].silent)
+			fail_msg("%s", rows[i].why);
+		c.pid = 0;
+		assert_false(child_silent(&c, INT64_MAX / 2));
+	}
+}
+
+static int beats(void *arg)
+{
+	atomic_store((_Atomic int64_t *)arg, 7);
+	return 3;
+}
+
+static int waits(void *arg)
+{
+	(void)arg;
+	pause();
+	return 0;
+}
+
+static void reap(struct child *c, siginfo_t *si)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (child_reap(c, si))
+			return;
+		poll(NULL, 0, 1);
+	}
+	fail_msg("did not end");
+}
+
+static void ends(void **s)
+{
+	_Atomic int64_t *beat = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct child c = {.kind = CHILD_ENGINE, .pidfd = -1, .beat = beat};
+	char text[CHILD_END_TEXT];
+	struct err e;
+	siginfo_t si;
+	void *arg = (void *)(uintptr_t)beat;
+
+	(void)s;
+	assert_ptr_not_equal(arg, MAP_FAILED);
+	atomic_store(beat, 99); /* a predecessor's */
+	assert_int_equal(child_fork(&c, beats, arg, 5 * NS_PER_S, &e), 0);
+	assert_true(c.pidfd >= 0);
+	reap(&c, &si);
+	assert_int_equal(atomic_load(beat), 7);
+	assert_string_equal(child_end_text(text, &si), "exit status 3");
+	assert_int_equal(child_ended(&c, &si, 6 * NS_PER_S), 50 * MS);
+	assert_int_equal(c.due_ns, 6 * NS_PER_S + 50 * MS);
+	assert_false(child_ready(&c));
+
+	assert_int_equal(child_fork(&c, waits, NULL, 7 * NS_PER_S, &e), 0);
+	assert_false(child_ready(&c)); /* it never beats */
+	assert_false(child_reap(&c, &si));
+	child_kill(&c, SIGKILL);
+	reap(&c, &si);
+	assert_string_equal(child_end_text(text, &si), "signal 9 (Killed)");
+	assert_int_equal(c.starts, 2);
+	munmap(arg, 4096);
+}
+
+/* Killed from outside it waits a second at most; killed by us it is at fault. */
+static void whose_fault(void **s)
+{
+	siginfo_t si = {.si_code = CLD_KILLED, .si_status = SIGKILL};
+	struct child c = {.kind = CHILD_GATE};
+
+	(void)s;
+	c.backoff.next_ns = 4 * NS_PER_S;
+	assert_int_equal(child_ended(&c, &si, MS), BACKOFF_KILLED);
+	c.hung = true;
+	c.backoff.next_ns = 4 * NS_PER_S;
+	assert_int_equal(child_ended(&c, &si, MS), 4 * NS_PER_S);
+	assert_false(c.hung);
+	si.si_status = SIGSEGV;
+	c.backoff.next_ns = 4 * NS_PER_S;
+	assert_int_equal(child_ended(&c, &si, MS), 4 * NS_PER_S);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(backoff), cmocka_unit_test(silence),
+		cmocka_unit_test(ends),	   cmocka_unit_test(whose_fault),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

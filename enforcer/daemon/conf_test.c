@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metergated.conf: every key, good and bad, with its place; and its manual. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "enforcer/daemon/conf.h"
+#include "policy-lang/front/config.h"
+
+static const char needed[] = "policies: /etc/metergate/policies\n"
+			     "uplink: eth0\n"
+			     "origin: meter-1.meter.example/audit\n";
+
+static int load(struct conf *c, const char *more, struct err *e)
+{
+	char path[] = "/tmp/conf_test_XXXXXX";
+	int fd = mkstemp(path), rc;
+	FILE *f = fdopen(fd, "w");
+
+	assert_non_null(f);
+	fputs(needed, f);
+	fputs(more, f);
+	fclose(f);
+	rc = conf_load(c, path, e);
+	unlink(path);
+	return rc;
+}
+
+static void defaults(void **s)
+{
+	struct conf c;
+	struct err e;
+
+	(void)s;
+	assert_int_equal(load(&c, "", &e), 0);
+	assert_string_equal(c.policies, "/etc/metergate/policies");
+	assert_int_equal(c.n_uplinks, 1);
+	assert_string_equal(c.uplink[0], "eth0");
+	assert_string_equal(c.origin, "meter-1.meter.example/audit");
+	assert_string_equal(c.keys, "");
+	assert_string_equal(c.audit, "/var/lib/metergate/audit/audit.db");
+	assert_string_equal(c.state, "/var/lib/metergate/state");
+	assert_string_equal(c.runtime, "/run/metergate");
+	assert_string_equal(c.resolver, "");
+	assert_string_equal(c.listen, "");
+	assert_false(c.bridged);
+	assert_false(c.offload);
+	assert_false(c.clock_trusted);
+	assert_int_equal(c.backend, RULES_AUTO);
+	assert_int_equal(c.queue_base, 100);
+	assert_int_equal(c.queue_len, 16384);
+	assert_int_equal(c.socket_buffer, 8 << 20);
+	assert_int_equal(c.cpu, -1);
+	assert_int_equal(c.uid_base, 59200);
+	assert_int_equal(c.max_flows, 4096);
+	assert_int_equal(c.max_held, 1024);
+	assert_int_equal(c.min_ttl, 1);
+	assert_int_equal(c.audit_batch_ms, 20);
+	assert_int_equal(c.listen_port, 8480);
+	assert_int_equal(c.control_gid, 0);
+}
+
+static void every_key(void **s)
+{
+	struct conf c;
+	struct err e;
+
+	(void)s;
+	assert_int_equal(
+		load(&c,
+		     "keys: /etc/metergate/keys.yaml\n"
+		     "audit: /srv/audit/a.db\nstate: /srv/state\n"
+		     "runtime: /run/mg\nresolver: 192.0.2.53\n"
+		     "bridged: true\nbackend: nft\noffload: true\n"
+		     "clock: trusted\nqueue-base: 2000\nqueue-length: 64\n"
+		     "socket-buffer: 256 KiB\ncpu: 1\nuid-base: 70000\n"
+		     "max-flows: 64\nmax-held: 16\nmin-ttl: 5\n"
+		     "audit-batch-ms: 1000\nlisten: \"fd00::1\"\n"
+		     "listen-port: 443\ncontrol-gid: 27\n",
+		     &e),
+		0);
+	assert_string_equal(c.keys, "/etc/metergate/keys.yaml");
+	assert_string_equal(c.audit, "/srv/audit/a.db");
+	assert_string_equal(c.state, "/srv/state");
+	assert_string_equal(c.runtime, "/run/mg");
+	assert_string_equal(c.resolver, "192.0.2.53");
+	assert_string_equal(c.listen, "fd00::1");
+	assert_true(c.bridged && c.offload && c.clock_trusted);
+	assert_int_equal(c.backend, RULES_NFT);
+	assert_int_equal(c.queue_base, 2000);
+	assert_int_equal(c.queue_len, 64);
+	assert_int_equal(c.socket_buffer, 256 << 10);
+	assert_int_equal(c.cpu, 1);
+	assert_int_equal(c.uid_base, 70000);
+	assert_int_equal(c.max_flows, 64);
+	assert_int_equal(c.max_held, 16);
+	assert_int_equal(c.min_ttl, 5);
+	assert_int_equal(c.audit_batch_ms, 1000);
+	assert_int_equal(c.listen_port, 443);
+	assert_int_equal(c.control_gid, 27);
+}
+
+static void lists(void **s)
+{
+	struct conf c;
+	struct err e;
+	char path[] = "/tmp/conf_test_XXXXXX";
+	int fd = mkstemp(path);
+	FILE *f = fdopen(fd, "w");
+
+	(void)s;
+	fputs("policies: /p\norigin: o\nuplink: [eth0, eth1.5]\n", f);
+	fclose(f);
+	assert_int_equal(conf_load(&c, path, &e), 0);
+	unlink(path);
+	assert_int_equal(c.n_uplinks, 2);
+	assert_string_equal(c.uplink[1], "eth1.5");
+}
+
+/* Line 4 is the first behind what is needed. */
+static void refused(void **s)
+{
+	static const struct {
+		const char *why, *text, *place, *says;
+	} rows[] = {
+		{"unknown key",	     "queue: 5\n",	      ":4:1:",	"no key 'queue'"	 },
+		{"near an own key",  "min-tll: 5\n",	      ":4:1:",	"did you mean 'min-ttl'?"},
+		{"twice",	     "uplink: eth1\n",	      ":4:1:",	"stands here twice"	 },
+		{"no number",	     "min-ttl: five\n",	      ":4:10:", "a number from 1 to 255" },
+		{"too small",	     "min-ttl: 0\n",	      ":4:10:", "a number from 1 to 255" },
+		{"too large",	     "min-ttl: 256\n",	      ":4:10:", "a number from 1 to 255" },
+		{"negative",	     "cpu: -1\n",	      ":4:6:",	"a number from 0"	 },
+		{"leading zero",     "min-ttl: 07\n",	      ":4:10:", "'07'"			 },
+		{"queues overflow",  "queue-base: 65535\n",   ":4:13:", "to 65519"		 },
+		{"queue length",     "queue-length: 1\n",     ":4:15:", "a number from 64"	 },
+		{"held",	     "max-held: 70000\n",     ":4:11:", "to 65536"		 },
+		{"flows",	     "max-flows: 1\n",	      ":4:12:", "a number from 16"	 },
+		{"uids of the system", "uid-base: 0\n",	      ":4:11:", "a number from 100"	 },
+		{"batch",	     "audit-batch-ms: 5000\n", ":4:17:", "to 1000"		 },
+		{"port",	     "listen-port: 70000\n",  ":4:14:", "to 65535"		 },
+		{"group",	     "control-gid: wheel\n",  ":4:14:", "a number from 0"	 },
+		{"size without unit", "socket-buffer: 9\n",   ":4:16:", "a unit"		 },
+		{"size too large",   "socket-buffer: 1 GiB\n", ":4:16:", "not in range"		 },
+		{"not a boolean",    "bridged: yes\n",	      ":4:10:", "'yes'"			 },
+		{"offload",	     "offload: 1\n",	      ":4:10:", "'1'"			 },
+		{"a word",	     "backend: ipfw\n",	      ":4:10:", "auto iptables nft"	 },
+		{"clock",	     "clock: true\n",	      ":4:8:",	"synchronised trusted"	 },
+		{"an address",	     "resolver: dns\n",	      ":4:11:", "203.0.113.9"		 },
+		{"with length",	     "listen: 10.0.0.1/8\n",  ":4:9:",	"an address"		 },
+		{"relative path",    "state: var/lib\n",      ":4:8:",	"not an absolute path"	 },
+		{"path upwards",     "state: /var/../etc\n",  ":4:8:",	"not an absolute path"	 },
+		{"double slash",     "keys: //keys\n",	      ":4:7:",	"not an absolute path"	 },
+		{"relative runtime", "runtime: run\n",	      ":4:10:", "not an absolute path"	 },
+		{"a mapping",	     "audit: {a: b}\n",	      ":4:8:",	"a mapping where"	 },
+		{"no value",	     "audit:\n",	      ":4:",	"no value"		 },
+		{"an anchor",	     "audit: &a /x/y\n",      ":4:8:",	"anchor"		 },
+		{"outside ASCII",    "audit: /x/\xc3\xa4\n",  ":4:8:",	"outside ASCII"		 },
+		{"no directory of its own", "audit: /var/lib/metergate/state/a.db\n", ": audit:", "of its own"},
+		{"in the root",	     "audit: /a.db\n",	      ": audit:", "of its own"		 },
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf c;
+		struct err e = {0};
+		int rc = load(&c, rows[i].text, &e);
+
+		if (rc != E_SYNTAX || !strstr(e.text, rows[i].place) ||
+		    !strstr(e.text, rows[i].says))
+			fail_msg("%s: %d: %s", rows[i].why, rc, e.text);
+	}
+}
+
+static void whole_files(void **s)
+{
+	static const struct {
+		const char *why, *text, *says;
+	} rows[] = {
+		{"missing key",	  "policies: /p\norigin: o\n",	      "'uplink' is missing"  },
+		{"interface",	  "uplink: \"eth0 -j ACCEPT\"\norigin: o\npolicies: /p\n", "not an interface"},
+		{"long interface", "uplink: sixteen-octets-x\norigin: o\npolicies: /p\n", "15 characters"},
+		{"five uplinks",  "uplink: [a, b, c, d, e]\norigin: o\npolicies: /p\n", "from 1 to 4"},
+		{"no uplink",	  "uplink: []\norigin: o\npolicies: /p\n", "from 1 to 4"},
+		{"an uplink twice", "uplink: [a, a]\norigin: o\npolicies: /p\n", "twice"},
+		{"a sequence",	  "[a]\n",			      "1:1:"		     },
+		{"empty",	  "",				      "1:1:"		     },
+		{"several errors", "a: 1\nb: 2\n",		      "more)"		     },
+	};
+	struct conf c;
+	struct err e;
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[] = "/tmp/conf_test_XXXXXX";
+		FILE *f = fdopen(mkstemp(path), "w");
+		int rc;
+
+		fputs(rows[i].text, f);
+		fclose(f);
+		rc = conf_load(&c, path, &e);
+		unlink(path);
+		if (rc != E_SYNTAX || !strstr(e.text, rows[i].says))
+			fail_msg("%s: %d: %s", rows[i].why, rc, e.text);
+	}
+	assert_int_equal(conf_load(&c, "/nonexistent/x", &e), E_IO);
+}
+
+/* metergated.conf(5) has every key with its default, and no other. */
+static void manual(void **s)
+{
+	FILE *f = fopen("enforcer/metergated.conf.5", "r");
+	char text[65536], item[128], line[256];
+	size_t n, count, items = 0;
+	const struct config_key *keys = conf_keys(&count);
+
+	(void)s;
+	assert_non_null(f); /* tests run in the root of the tree */
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = 0;
+	for (size_t i = 0; i < count; i++) {
+		const char *at;
+
+		snprintf(item, sizeof(item), "\n.It Ic %s ", keys[i].name);
+		at = strstr(text, item);
+		if (!at)
+			fail_msg("no entry for %s", keys[i].name);
+		if (keys[i].fallback && keys[i].fallback[0]) {
+			const char *end = strstr(at + 1, "\n.It ");
+
+			snprintf(line, sizeof(line), "Default: %s.",
+				 keys[i].fallback);
+			at = strstr(at, line);
+			if (!at || (end && at > end))
+				fail_msg("%s: does not say '%s'", keys[i].name,
+					 line);
+		}
+	}
+	for (const char *at = text; (at = strstr(at, "\n.It Ic ")); at++)
+		items++;
+	assert_int_equal(items, count);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults), cmocka_unit_test(every_key),
+		cmocka_unit_test(lists),    cmocka_unit_test(refused),
+		cmocka_unit_test(whole_files), cmocka_unit_test(manual),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

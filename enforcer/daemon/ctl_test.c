@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests of the control socket: what is one, and what is said otherwise. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "enforcer/daemon/ctl.h"
+
+static void requests(void **s)
+{
+	static const struct {
+		const char *why, *line;
+		int want, verb;
+		const char *guest;
+	} rows[] = {
+		{"no argument",		  "status",	     0,	       CTL_STATUS,	 ""	 },
+		{"list",		  "guests",	     0,	       CTL_GUESTS,	 ""	 },
+		{"a guest",		  "flows mdma",	     0,	       CTL_FLOWS,	 "mdma"	 },
+		{"budgets",		  "budgets a-1",     0,	       CTL_BUDGETS,	 "a-1"	 },
+		{"may have one",	  "why",	     0,	       CTL_WHY,		 ""	 },
+		{"and has one",		  "why portal",	     0,	       CTL_WHY,		 "portal"},
+		{"freeze",		  "freeze mdma",     0,	       CTL_FREEZE,	 "mdma"	 },
+		{"thaw",		  "thaw mdma",	     0,	       CTL_THAW,	 "mdma"	 },
+		{"reload",		  "reload",	     0,	       CTL_RELOAD,	 ""	 },
+		{"policies",		  "policies",	     0,	       CTL_POLICIES,	 ""	 },
+		{"metrics",		  "metrics",	     0,	       CTL_METRICS_TEXT, ""	 },
+		{"nothing",		  "",		     E_SYNTAX, 0,		 ""	 },
+		{"unknown",		  "stop",	     E_SYNTAX, 0,		 ""	 },
+		{"capitals",		  "STATUS",	     E_SYNTAX, 0,		 ""	 },
+		{"a prefix",		  "stat",	     E_SYNTAX, 0,		 ""	 },
+		{"a guest is missing",	  "flows",	     E_SYNTAX, 0,		 ""	 },
+		{"an empty guest",	  "flows ",	     E_SYNTAX, 0,		 ""	 },
+		{"a space too many",	  "status ",	     E_SYNTAX, 0,		 ""	 },
+		{"two spaces",		  "flows  mdma",     E_SYNTAX, 0,		 ""	 },
+		{"an argument too many",  "status now",	     E_SYNTAX, 0,		 ""	 },
+		{"two guests",		  "flows a b",	     E_SYNTAX, 0,		 ""	 },
+		{"not a name",		  "freeze ../x",     E_SYNTAX, 0,		 ""	 },
+		{"octets",		  "freeze a\x01",    E_SYNTAX, 0,		 ""	 },
+		{"a name too long",
+		 "flows aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		 E_SYNTAX, 0, ""},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ctl_request r;
+		struct err e = {0};
+		int rc = ctl_request(&r, span_str(rows[i].line), &e);
+
+		if (rc != rows[i].want ||
+		    (rc == 0 && ((int)r.verb != rows[i].verb ||
+				 strcmp(r.guest, rows[i].guest) != 0)) ||
+		    (rc < 0 && !e.text[0]))
+			fail_msg("%s: %d %s", rows[i].why, rc, e.text);
+	}
+}
+
+static void bounds(void **s)
+{
+	char line[CTL_REQUEST + 1];
+	struct ctl_request r;
+	struct err e;
+
+	(void)s;
+	memset(line, 'a', sizeof(line));
+	assert_int_equal(ctl_request(&r, span_of(line, CTL_REQUEST), &e),
+			 E_LIMIT);
+	assert_int_equal(ctl_request(&r, span_of("why\0", 4), &e), E_SYNTAX);
+	assert_int_equal(ctl_request(&r, span_of("why a\0", 6), &e), E_SYNTAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests),
+		cmocka_unit_test(bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
