@@ -88,15 +88,22 @@ static int read_calling(struct reader *r, struct ber *b, struct ber_tlv *t)
 	return read_title(r, b, t, &r->a->calling);
 }
 
+static bool starts_with(struct span s, uint8_t octet)
+{
+	struct cur c = cur_of(s);
+
+	return cur_u8(&c) == octet && cur_ok(&c);
+}
+
 static int read_number(struct reader *r, struct ber *b, struct ber_tlv *t,
 		       uint32_t *v, const char *what)
 {
 	struct ber sub = ber_enter(t);
 	int rc;
 
-	/* Two octets cannot be an INTEGER element; the draft of March 2006
-	 * had a bare number there. */
-	if (t->body.n == 2)
+	/* The draft of March 2006 had a bare number of two octets there, which
+	 * cannot be an INTEGER element; others begin without its tag. */
+	if (t->body.n == 2 || (t->body.n > 0 && !starts_with(t->body, 0x02)))
 		return legacy(r, t->body_at, "a number without its tag");
 	rc = ber_uint(&sub, v, what, r->e);
 	return rc ? rc : ber_leave(b, &sub, what, r->e);
@@ -171,7 +178,8 @@ static int read_auth_c1222(struct reader *r, struct ber *b, struct ber_tlv *t)
 		} else if (m.tag == 0x81 && m.body.n == 4 && !a->has_iv) {
 			a->iv = cur_u32(&c);
 			a->has_iv = true;
-		} else if (m.tag == 0x82 || m.tag == 0x83) {
+		} else if (m.tag == 0x82 || m.tag == 0x83 ||
+			   (m.tag == 0x81 && m.body.n == 8)) {
 			return legacy(r, m.at,
 				      "authentication value: "
 				      "members of January 2008");
@@ -252,18 +260,14 @@ static int read_user(struct reader *r, struct ber *b, struct ber_tlv *t)
 {
 	struct ber_tlv ext, m;
 	struct ber sub;
-	struct cur c = cur_of(t->body);
-	uint8_t first = cur_u8(&c);
 	int rc;
 
-	/* March 2006: the EPSEM itself, whose first octet has bit 7 set. */
-	if (cur_ok(&c) && first & 0x80)
+	/* March 2006 had the EPSEM itself there. */
+	if (t->body.n > 0 && !starts_with(t->body, EXTERNAL))
 		return legacy(r, t->body_at, "user information: no EXTERNAL");
 	rc = only(r, b, t, &ext, "user information");
 	if (rc)
 		return rc;
-	if (ext.tag != EXTERNAL)
-		return bad(r, ext.at, "user information: not EXTERNAL");
 	sub = ber_enter(&ext);
 	if (span_eq(cur_peek(&sub.c, 1), span_of("\x02", 1))) {
 		rc = ber_uint(&sub, &r->a->offset, "indirect reference", r->e);
