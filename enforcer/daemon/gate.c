@@ -22,7 +22,7 @@
 
 #define SEND_OCTETS (64 * 1024)
 #define SEND_SPARE  256 /* the longest verdict message, a reset with mark */
-#define IDLE_MS	    250
+#define IDLE_MS	    100
 #define RETRY_MS    2
 #define RETRY_MAX   1000 /* of one send; then something is really wrong */
 #define BAD_LOG	    10	 /* lines a minute about malformed messages */
@@ -249,10 +249,14 @@ static bool drop_dead(struct gate *g)
 
 	if (asked == atomic_load(&g->lane->drop_done))
 		return true;
-	do {
+	/* Its writer is dead, so this ends; a ring's worth is the bound if it
+	 * is not. */
+	for (uint32_t i = 0; i < VERDICT_RING / VERDICT_SHORT; i++) {
 		if (!take(g))
 			return false;
-	} while (!g->broken && ring_wait(&g->ring, 0));
+		if (g->broken || !ring_wait(&g->ring, 0))
+			break;
+	}
 	if (id != 0)
 		nfq_put_drop_upto(&g->out, g->a->guest->queue, id);
 	if (!flush(g))
