@@ -628,6 +628,72 @@ def conntrack(bed, name):
     bed.unread()
 
 
+CRAFTED = 0x10000000
+
+
+def crafted(bed, name):
+    """The gate's own segments pass on their way out of the driver domain,
+    and nothing else that carries their mark."""
+    for v6 in (False, True):
+        a = ADDR6 if v6 else ADDR
+        f = name + (", IPv6" if v6 else ", IPv4")
+        s = bed.socket("gw", socket.AF_INET6 if v6 else socket.AF_INET,
+                       socket.SOCK_RAW, 255)
+        if v6:  # IPV6_HDRINCL
+            s.setsockopt(socket.IPPROTO_IPV6, 36, 1)
+
+        def out(src, dst, s=s, a=a, v6=v6):
+            m = bed.marker()
+            s.sendto(datagram(a[src], a[dst], m, v6), (a[dst], 0))
+            until(lambda: m in bed.got[dst], 0.5)
+            return m in bed.got[dst]
+
+        equal(f + ": without the mark, not to a guest", out("wan", "mdma"),
+              False)
+        s.setsockopt(socket.SOL_SOCKET, 36, CRAFTED)  # SO_MARK
+        equal(f + ": crafted, in the peer's name to the guest",
+              out("wan", "mdma"), True)
+        equal(f + ": crafted, in the guest's name to the peer",
+              out("mdma", "wan"), True)
+        equal(f + ": crafted, in the guest's name to this domain",
+              out("mdma", "gw"), True)
+        s.close()
+    bed.read("mdma", mark=CRAFTED)
+    equal(name + ": the mark helps no packet that is forwarded",
+          bed.passes([("mdma", "dr")]), [])
+    bed.unread()
+
+
+def groups(bed, name):
+    """What the driver domain says to everybody on a link."""
+    group = "224.0.0.251"
+    s = bed.socket("gw", socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    s.setsockopt(socket.SOL_SOCKET, 25,
+                 b"br0" if bed.mode == "bridged" else b"vif1.0")
+    bed.socks["mdma", socket.AF_INET].setsockopt(
+        socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+        struct.pack("=4s4si", addr(group), bytes(4), 2))
+    sent = []
+    for to in (group, "255.255.255.255"):
+        sent.append(bed.marker())
+        s.sendto(sent[-1], (to, PORT))
+    time.sleep(0.3)
+    equal(name + ": groups and broadcasts do not get around the queue",
+          [m for m in sent if m in bed.got["mdma"]], [])
+    if bed.mode == "bridged":
+        m = bed.marker()
+        bed.read("mdma")
+        grew = counted(bed, [("wan", ether(
+            mac("wan"), mac("02:00:0a:14:00:77"), 0x0800,
+            datagram(ADDR["wan"], ADDR["mdma"], m, False)))])
+        holds(name + ": what a bridge floods is not the guest's",
+              grew.get(("not-for-guest", "mdma")) == 1 and
+              not bed.readers["mdma"].saw(m), grew)
+        bed.unread()
+    s.close()
+
+
 # --- offload -----------------------------------------------------------------
 
 GENERATION, BOUND = 0x00700000, 200000
@@ -792,6 +858,8 @@ def whole(mode):
         bed.tool("apply")
         nobody_reads(bed, mode)
         somebody_reads(bed, mode)
+        crafted(bed, mode)
+        groups(bed, mode)
         spoofing(bed, mode)
         floods(bed, mode)
         if mode == "bridged":
