@@ -74,6 +74,15 @@ static bool alone(struct span src, size_t off)
 	return off == 0 || src.p[off - 1] == '\n';
 }
 
+/* Nothing but the dashes of items that begin: what stands here is about what
+ * follows. */
+static bool alone_behind_dashes(struct span src, size_t off)
+{
+	while (off > 0 && (src.p[off - 1] == ' ' || src.p[off - 1] == '-'))
+		off--;
+	return off == 0 || src.p[off - 1] == '\n';
+}
+
 /* The line before the one of off is empty. */
 static bool blank_before(struct span src, size_t off)
 {
@@ -104,7 +113,7 @@ static void find_comments(struct fmt *f, const struct ynode *root)
 		if (f->src.p[i] != '#')
 			continue;
 		c->off = i;
-		c->own_line = alone(f->src, i);
+		c->own_line = alone_behind_dashes(f->src, i);
 		c->blank = c->own_line && blank_before(f->src, i);
 		while (i < f->src.n && f->src.p[i] != '\n')
 			i++;
@@ -383,21 +392,34 @@ static void put_value(struct fmt *f, const struct entry *e,
 	end_line(f, e);
 }
 
-/* "- key: value": the comments of the first key go above the dash. */
-static void put_item(struct fmt *f, struct entry *e, const struct ynode *n,
-		     unsigned indent, struct about a)
+/* Comments before what a dash opens go above the dash: behind it they would
+ * be taken for those of what stands before. */
+static void put_hoisted(struct fmt *f, const struct ynode *n, unsigned indent,
+			struct about a)
 {
-	if (n->type == Y_MAP && is_block(f, n)) {
-		struct entry *first = entry_of(f, ordered(f, n, a)[0]);
+	while (is_block(f, n)) {
+		const struct ynode *kid = ordered(f, n, a)[0];
+		struct entry *first = entry_of(f, kid);
 
 		put_comments(f, first->before, indent);
 		first->before = NULL;
-		put_indent(f, indent);
+		if (n->type == Y_MAP)
+			break;
+		a = about_kid(a, n, kid);
+		n = kid;
+	}
+}
+
+static void put_item(struct fmt *f, struct entry *e, const struct ynode *n,
+		     unsigned indent, struct about a)
+{
+	put_hoisted(f, n, indent, a);
+	put_indent(f, indent);
+	if (n->type == Y_MAP && is_block(f, n)) {
 		put_str(f, "- ");
 		put_block(f, n, indent + 2, true, a);
 		return;
 	}
-	put_indent(f, indent);
 	put_str(f, "-");
 	put_value(f, e, n, indent, a);
 }

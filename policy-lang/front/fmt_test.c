@@ -62,6 +62,12 @@ static void layouts(void **s)
 		 "    - {expect: permit, fixture: f, after: 1 s}\n",
 		 "kind: tests\ntests:\n  t:\n    steps:\n"
 		 "      - {fixture: f, after: 1 s, expect: permit}\n"},
+		{"a comment behind a dash is about its item",
+		 "a:\n  - b: 1\n  - # why\n    b: 2\n",
+		 "a:\n  - b: 1\n  # why\n  - b: 2\n"},
+		{"and about the first of its items",
+		 "a:\n  - b\n  -\n    - # why\n      c: 2\n",
+		 "a:\n  - b\n  # why\n  -\n    - c: 2\n"},
 		{"letters outside ASCII", "title: \xc3\xa4  # \xe2\x82\xac\n",
 		 "title: \xc3\xa4  # \xe2\x82\xac\n"},
 	};
