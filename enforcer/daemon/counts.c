@@ -56,9 +56,15 @@ static enum reason reason_of(const char *why)
 		const char *why;
 		enum reason reason;
 	} rows[] = {
-		{"arp",	    REASON_SPOOFED_SOURCE},
-		{"nd",	    REASON_SPOOFED_SOURCE},
-		{"invalid", REASON_BAD_HEADER	 },
+		{"spoofed-mac",	   REASON_SPOOFED_SOURCE },
+		{"spoofed-uplink", REASON_SPOOFED_SOURCE },
+		{"arp",		   REASON_SPOOFED_SOURCE },
+		{"nd",		   REASON_SPOOFED_SOURCE },
+		{"router",	   REASON_BAD_ADDRESS	 },
+		{"not-for-guest",  REASON_BAD_ADDRESS	 },
+		{"no-uplink",	   REASON_BAD_ADDRESS	 },
+		{"refused-flow",   REASON_TCP_FLOW_DENIED},
+		{"closed",	   REASON_RESOURCE	 },
 	};
 	enum reason r = reason_find(span_str(why));
 

@@ -426,11 +426,10 @@ static void freeze(struct conn *c, size_t number, struct parent *p)
 	struct lane *l = p->share[c->guest].lane;
 
 	if (!c->recorded)
-		c->recorded = parent_note(p, EV_MAINTENANCE,
-					  on ? REASON_FROZEN : REASON_NONE,
-					  c->req.guest, "%s %s by uid %u",
-					  on ? "frozen:" : "thawed:",
-					  c->req.guest, (unsigned)c->uid);
+		c->recorded = parent_note(p, EV_MAINTENANCE, REASON_NONE,
+					  c->req.guest, "%s by uid %u",
+					  on ? "frozen" : "thawed",
+					  (unsigned)c->uid);
 	/* To close is always allowed; to open only when it is recorded. */
 	if (!c->recorded && !on) {
 		conn_refuse(c, "the audit takes no record now; try again");
