@@ -378,6 +378,8 @@ int courier_main(const struct courier_arg *a)
 	if (rc == 0)
 		rc = start(&s[1], a, a->portal_fd, &e);
 	if (rc == 0)
+		rc = sandbox_check(SANDBOX_COURIER, &a->sandbox, &e);
+	if (rc == 0)
 		rc = sandbox_enter(SANDBOX_COURIER, &a->sandbox, &e);
 	if (rc) {
 		log_err(a->log, "%s", e.text);

@@ -414,37 +414,54 @@ static int run(const struct try *t, enum sandbox_process p,
 	return verdict(status, text, e);
 }
 
+static int prepare(struct env *v, const struct sandbox_conf *c, bool as_user,
+		   struct err *e)
+{
+	*v = (struct env){.conf = c, .outside = -1, .pair = {-1, -1}};
+	v->page = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1,
+		       0);
+	if (v->page == MAP_FAILED)
+		return err_sys(e, "mmap");
+	v->outside = start_victim(c, as_user);
+	if (v->outside < 0)
+		return err_sys(e, "another process");
+	/* An octet waits to be received. */
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, v->pair) ||
+	    send(v->pair[1], "", 1, 0) != 1)
+		return err_sys(e, "sockets");
+	return 0;
+}
+
+static void clear(const struct env *v)
+{
+	if (v->outside > 0) {
+		kill(v->outside, SIGKILL);
+		waitpid(v->outside, NULL, 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		if (v->pair[i] >= 0)
+			close(v->pair[i]);
+	}
+	if (v->page != MAP_FAILED)
+		munmap(v->page, 4096);
+}
+
 int sandbox_try(size_t i, enum sandbox_process p, const struct sandbox_conf *c,
 		struct err *e)
 {
-	struct env v = {.conf = c, .pair = {-1, -1}};
-	int rc;
+	struct env v;
+	int rc = prepare(&v, c, p != SANDBOX_PROCESSES, e);
 
-	v.page = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (v.page == MAP_FAILED)
-		return err_sys(e, "mmap");
-	v.outside = start_victim(c, p != SANDBOX_PROCESSES);
-	if (v.outside < 0 ||
-	    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, v.pair) ||
-	    send(v.pair[1], "", 1, 0) != 1)
-		rc = err_sys(e, "preparing");
-	else
+	if (rc == 0)
 		rc = run(&tries[i], p, &v, e);
-	if (v.outside > 0) {
-		kill(v.outside, SIGKILL);
-		waitpid(v.outside, NULL, 0);
-	}
-	close(v.pair[0]);
-	close(v.pair[1]);
-	munmap(v.page, 4096);
+	clear(&v);
 	return rc;
 }
 
-int sandbox_check(enum sandbox_process p, const struct sandbox_conf *c,
-		  struct err *e)
+static int check(enum sandbox_process p, const struct env *v, struct err *e)
 {
 	for (size_t i = 0; i < N_TRIES; i++) {
-		int rc = sandbox_try_applies(i, p) ? sandbox_try(i, p, c, e)
+		int rc = sandbox_try_applies(i, p) ? run(&tries[i], p, v, e)
 						   : 0;
 
 		if (rc == 1)
@@ -455,4 +472,16 @@ int sandbox_check(enum sandbox_process p, const struct sandbox_conf *c,
 			return err_wrap(e, "trying to %s", tries[i].name);
 	}
 	return 0;
+}
+
+int sandbox_check(enum sandbox_process p, const struct sandbox_conf *c,
+		  struct err *e)
+{
+	struct env v;
+	int rc = prepare(&v, c, true, e);
+
+	if (rc == 0)
+		rc = check(p, &v, e);
+	clear(&v);
+	return rc;
 }

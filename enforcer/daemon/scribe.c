@@ -555,6 +555,8 @@ int scribe_main(const struct scribe_arg *a)
 	sigprocmask(SIG_BLOCK, &term, NULL);
 	rc = prepare(s, &e);
 	if (rc == 0)
+		rc = sandbox_check(SANDBOX_SCRIBE, &a->sandbox, &e);
+	if (rc == 0)
 		rc = sandbox_enter(SANDBOX_SCRIBE, &a->sandbox, &e);
 	if (rc) {
 		log_err(a->log, "%s", e.text);

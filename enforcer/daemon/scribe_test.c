@@ -257,7 +257,7 @@ static bool may_run(void)
 static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 {
 	const char *kills_text = getenv("SCRIBE_KILLS");
-	int kills = kills_text ? atoi(kills_text) : 60;
+	int kills = kills_text ? atoi(kills_text) : 50;
 	uint64_t sent[GUESTS] = {0};
 	unsigned seed = 1;
 	struct bench b;
@@ -271,7 +271,7 @@ static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 		int64_t until;
 
 		start(&b);
-		until = live_mono().ns + (int64_t)(rand_r(&seed) % 60) *
+		until = live_mono().ns + (int64_t)(rand_r(&seed) % 110) *
 						 1000000;
 		/* Some die while they start, some in the middle of it. */
 		while (live_mono().ns < until) {
