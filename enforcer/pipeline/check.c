@@ -26,6 +26,7 @@ static enum reason first_syn(struct work *w, struct side *me, struct side *you)
 	me->syn = me->known = true;
 	me->isn = t->seq;
 	me->nxt = me->judged = me->acked = me->ours = me->base = t->seq + 1;
+	me->left = me->nxt;
 	me->has_wscale = t->has_wscale;
 	me->wscale = t->wscale;
 	me->has_ts = t->has_ts;

@@ -119,36 +119,42 @@ int64_t hold_due(const struct pipeline *p)
 	return p->held[p->first_held].since.ns + HOLD_TIMEOUT + 1;
 }
 
+/* The verdict of a datagram, and of the parts that it completed. */
+static void settle(struct work *w, const struct judge *j, uint32_t h,
+		   bool passes)
+{
+	enum reason why = j->why ? j->why : REASON_LIMIT_EXCEEDED;
+
+	w->held = NONE;
+	if (j->whole)
+		settle_parts(w, j->key, passes, passes ? REASON_NONE : why);
+	if (passes || !strict(w->p))
+		held_verdict(w, h, PACKET_PASS, REASON_NONE);
+	else
+		held_verdict(w, h, PACKET_DROP, why);
+}
+
 void datagram_packet(struct work *w)
 {
 	struct judge j = {.octets = w->pkt->payload,
 			  .datagram = true,
 			  .limit = w->pkt->payload.n};
 	uint32_t h = w->held;
+	bool passes;
 
 	classify(w, j.octets);
 	judge_units(w, &j);
 	if (j.part && !j.bad) {
-		units_allowed(w);
+		units_allowed(w, &j);
 		keep_part(w, j.key);
 		return;
 	}
-	if (j.bad || (strict(w->p) &&
-		      (!judge_packet(w, w->p->held[h].octets) ||
-		       (j.whole && !parts_fit(w, j.key))))) {
+	passes = !j.bad && (!strict(w->p) ||
+			    (judge_packet(w, w->p->held[h].octets) &&
+			     (!j.whole || parts_fit(w, j.key))));
+	if (passes)
+		passes = units_allowed(w, &j);
+	else
 		units_undone(w);
-		w->held = NONE;
-		if (j.whole)
-			settle_parts(w, j.key, false, j.why);
-		if (strict(w->p))
-			held_verdict(w, h, PACKET_DROP,
-				     j.why ? j.why : REASON_LIMIT_EXCEEDED);
-		else
-			held_verdict(w, h, PACKET_PASS, REASON_NONE);
-		return;
-	}
-	units_allowed(w);
-	if (j.whole)
-		settle_parts(w, j.key, true, REASON_NONE);
-	packet_pass(w);
+	settle(w, &j, h, passes);
 }

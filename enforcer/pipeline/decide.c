@@ -111,11 +111,41 @@ static const struct obs *carrier(const struct work *w,
 	return u->n ? &w->p->obs[u->first] : NULL;
 }
 
+/* Between two machines, when one pipeline judges for both. */
+static bool two_sided(const struct work *w)
+{
+	return strict(w->p) && w->p->self < 0 && w->f->peer >= 0;
+}
+
+static enum dir judged_dir(const struct work *w)
+{
+	enum dir d = side_dir(w->f, w->s);
+
+	return w->as_peer ? (enum dir)!d : d;
+}
+
+static size_t judged_machine(const struct work *w)
+{
+	return (size_t)(w->as_peer ? w->f->peer :
+				     w->p->guest[w->f->guest].machine);
+}
+
+static void as_judged(const struct work *w, struct event *ev)
+{
+	for (uint32_t g = 0; g < w->p->n_guests; g++) {
+		if (w->p->guest[g].machine == w->f->peer)
+			ev->guest = guest_name(w->p, g);
+	}
+	ev->dir = judged_dir(w);
+}
+
 static void unit_event(struct work *w, const struct judged_unit *u,
 		       struct event *ev, enum event_type type)
 {
 	event_base(w, ev, type);
-	ev->pcap_cnt = u->pcap_cnt;
+	if (w->as_peer && type != EV_PROTOCOL)
+		as_judged(w, ev);
+	ev->pcap_cnt = told_number(w->p, u->pcap_cnt);
 	ev->octets = u->octets;
 	ev->message = carrier(w, u);
 	if (u->n > 1) {
@@ -210,13 +240,14 @@ static void tell_refused(struct work *w, const struct judged_unit *u,
 static struct pol_peer peer_of(const struct work *w, const struct obs *message)
 {
 	const struct flow *f = w->f;
-	bool guest_first = f->first_dir == DIR_OUT;
-	bool out = side_dir(f, w->s) == DIR_OUT;
+	bool guest_first = (f->first_dir == DIR_OUT) != w->as_peer;
+	bool out = judged_dir(w) == DIR_OUT;
 	struct pol_peer peer = {
 		.addr = guest_first ? f->tup.dst : f->tup.src,
 		.port = guest_first ? f->tup.dport : f->tup.sport,
 		.proto = f->tup.proto,
-		.machine = f->peer,
+		.machine = w->as_peer ? w->p->guest[f->guest].machine :
+					f->peer,
 		.local_port = guest_first ? 0 : f->tup.dport,
 	};
 
@@ -232,8 +263,8 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 {
 	struct pipeline *p = w->p;
 	struct pol_msg m = {
-		.machine = (size_t)p->guest[w->f->guest].machine,
-		.dir = side_dir(w->f, w->s),
+		.machine = judged_machine(w),
+		.dir = judged_dir(w),
 		.peer = peer_of(w, carrier(w, u)),
 		.flow = w->f->id,
 		.message = carrier(w, u),
@@ -243,7 +274,7 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 		.now = w->now,
 		.refused = u->refused,
 		.retry = u->n && obs_has(&p->obs[u->first], F_RETRY),
-		.one_sided = p->self >= 0,
+		.one_sided = p->self >= 0 || w->f->peer >= 0,
 	};
 
 	pol_judge(p->conf.state, &m, &u->d);
@@ -549,6 +580,8 @@ void judge_units(struct work *w, struct judge *j)
 	const struct dissector *d = dissector_of(w);
 
 	j->used = 0;
+	/* The sender is asked first. */
+	w->as_peer = two_sided(w) && side_dir(w->f, w->s) == DIR_IN;
 	if (!d) {
 		judge_opaque(w, j);
 		return;
@@ -597,18 +630,14 @@ void judge_units(struct work *w, struct judge *j)
 static void forget_units(struct work *w)
 {
 	w->p->n_units = 0;
+	w->as_peer = false;
 	arena_reset(&w->p->arena);
 }
 
-void units_allowed(struct work *w)
+static void tell_decisions(struct work *w)
 {
 	struct pipeline *p = w->p;
 
-	if (!strict(p)) {
-		forget_units(w);
-		return;
-	}
-	pol_commit(p->conf.state);
 	for (uint32_t i = 0; i < p->n_units; i++) {
 		const struct judged_unit *u = &p->unit[i];
 		struct event ev;
@@ -629,7 +658,48 @@ void units_allowed(struct work *w)
 			w->sink->event(w->sink->arg, &ev);
 		}
 	}
+}
+
+/* The same units, as they come to the other machine. */
+static bool receiver_allows(struct work *w, struct judge *j)
+{
+	struct pipeline *p = w->p;
+
+	w->as_peer = !w->as_peer;
+	for (uint32_t i = 0; i < p->n_units && !j->bad; i++) {
+		struct judged_unit *u = &p->unit[i];
+
+		ask_policy(w, u);
+		if (u->d.permit)
+			continue;
+		j->bad = true;
+		j->why = u->d.reason;
+		j->cnt = u->pcap_cnt;
+		tell_violation(w, u);
+	}
+	return !j->bad;
+}
+
+bool units_allowed(struct work *w, struct judge *j)
+{
+	struct pipeline *p = w->p;
+
+	if (!strict(p)) {
+		forget_units(w);
+		return true;
+	}
+	pol_commit(p->conf.state);
+	tell_decisions(w);
+	if (two_sided(w) && p->n_units) {
+		if (!receiver_allows(w, j)) {
+			units_undone(w);
+			return false;
+		}
+		pol_commit(p->conf.state);
+		tell_decisions(w);
+	}
 	forget_units(w);
+	return true;
 }
 
 void units_undone(struct work *w)

@@ -118,6 +118,8 @@ int pipeline_new(struct pipeline **out, const struct pipeline_conf *conf,
 	p->share = p->n_guests && p->self < 0 ?
 			   p->conf.max_flows / (uint32_t)p->n_guests :
 			   p->conf.max_flows;
+	if (p->self >= 0 && strict(p))
+		pol_state_one_sided(p->conf.state, true);
 	/* The caller's array may go. */
 	p->conf.guests = NULL;
 	*out = p;
@@ -175,7 +177,7 @@ void event_base(struct work *w, struct event *ev, enum event_type type)
 	       sizeof(*ev) - offsetof(struct event, would_pass));
 	ev->type = type;
 	ev->now = w->now;
-	ev->pcap_cnt = w->pcap_cnt;
+	ev->pcap_cnt = told_number(w->p, w->pcap_cnt);
 	if (w->pkt) {
 		ev->tup = w->pkt->tup;
 		ev->has_tuple = w->pkt->has_tuple;
@@ -375,10 +377,16 @@ void pipeline_packet(struct pipeline *p, const struct packet_in *in,
 			 .f_idx = NONE};
 
 	p->stats.packets++;
+	/* Each packet needs a number, for what is told of several at once. */
+	p->unnumbered = in->pcap_cnt == 0;
+	if (p->unnumbered)
+		w.pcap_cnt = p->stats.packets;
 	p->stats.octets += in->octets.n;
 	flow_expire(&w, 2);
 	w.pkt = &pkt;
 	w.held = held_new(&w, in);
+	if (w.held != NONE)
+		p->held[w.held].pcap_cnt = w.pcap_cnt;
 	if (w.held == NONE) {
 		w.pkt = NULL;
 		anomaly(&w, REASON_RESOURCE, NULL,

@@ -3,7 +3,8 @@
  * A capture from bytes: octet 0 says which link type, and whether the checksums
  * of IPv4 headers are put right; then records of
  *   length (2, most significant first), step of time, packet.
- * It is read once for its facts and once under a policy.
+ * It is read once for its facts, once under a policy, and once as live, where
+ * steps also freeze, change the policy for the same one and look at the flows.
  *
  * Properties (kept by the sink of testkit.h): one verdict for each packet
  * once the input has ended, an event that names it before each drop, no drop
@@ -42,6 +43,35 @@ static uint64_t actions(const struct kit *k)
 	return h;
 }
 
+static bool count(void *arg, const struct flow_view *v)
+{
+	uint32_t *n = arg;
+
+	assert(v->id && v->app && v->state);
+	return ++*n < 1000;
+}
+
+/* What is done to a live one between packets. */
+static void disturb(struct kit *k, uint8_t step)
+{
+	uint32_t n = 0;
+	struct err e;
+
+	if (step % 64 == 63)
+		pipeline_freeze(k->p, step & 64);
+	if (step % 64 == 62)
+		assert(pipeline_policy(k->p, k->set, k->state, k->now,
+				       &k->sink, &e) == 0);
+	if (step % 16 == 15) {
+		pipeline_flows(k->p, count, &n);
+		assert(n == k->p->stats.flows_now);
+	}
+	if (pipeline_due(k->p).ns <= k->now.mono.ns) {
+		pipeline_tick(k->p, k->now, &k->sink);
+		assert(pipeline_due(k->p).ns > k->now.mono.ns);
+	}
+}
+
 static uint64_t replay(struct kit *k, struct span in)
 {
 	static uint8_t packet[64 * 1024];
@@ -67,6 +97,8 @@ static uint64_t replay(struct kit *k, struct span in)
 		if (step % 8 == 7)
 			pipeline_tick(k->p, k->now, &k->sink);
 		kit_send(k, link, s);
+		if (k->p->conf.ack_after_ns)
+			disturb(k, step);
 	}
 	kit_end(k);
 	if (k->bad[0])
@@ -76,32 +108,44 @@ static uint64_t replay(struct kit *k, struct span in)
 	return actions(k);
 }
 
-static struct kit *fresh(struct kit *k, bool with_policy)
+static struct kit *fresh(struct kit *k, bool with_policy, bool live)
 {
-	if (!k) {
-		k = kit_new(with_policy, true);
-		k->p->conf.checksums = false;
+	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 4096, 65536};
+
+	if (k) {
+		kit_again(k);
 		return k;
 	}
-	kit_again(k);
+	k = kit_new(with_policy, true);
+	k->p->conf.checksums = false;
+	kit_live(k, live);
+	if (live) {
+		k->p->conf.offload = bounds;
+		k->sink.offload = kit_on_offload;
+		k->p->self = 0;
+	}
 	return k;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct kit *facts, *policy; /* large: made once */
+	static struct kit *facts, *policy, *live; /* large: made once */
 	struct span in = span_of(data, size);
 	uint64_t sum;
 
 	if (size < 4 || size > 64 * 1024)
 		return 0;
-	facts = fresh(facts, false);
+	facts = fresh(facts, false, false);
 	sum = replay(facts, in);
-	facts = fresh(facts, false);
+	facts = fresh(facts, false, false);
 	assert(replay(facts, in) == sum);
-	policy = fresh(policy, true);
+	policy = fresh(policy, true, false);
 	sum = replay(policy, in);
-	policy = fresh(policy, true);
+	policy = fresh(policy, true, false);
 	assert(replay(policy, in) == sum);
+	live = fresh(live, true, true);
+	sum = replay(live, in);
+	live = fresh(live, true, true);
+	assert(replay(live, in) == sum);
 	return 0;
 }

@@ -42,6 +42,8 @@ int pipeline_policy(struct pipeline *p, const struct pol_set *set,
 			       "a machine is missing from the new set, or it "
 			       "has more than there is room for");
 	p->conf.state = state;
+	if (p->self >= 0)
+		pol_state_one_sided(state, true);
 	for (uint32_t i = 0; i < p->conf.max_flows; i++) {
 		if (p->flow[i].used)
 			ask_again(&w, i);

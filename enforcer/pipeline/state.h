@@ -98,6 +98,7 @@ struct side {
 	uint32_t isn;
 	uint32_t nxt;	 /* the octet after those taken in order */
 	uint32_t judged; /* the octet after those judged */
+	uint32_t left;	 /* the octet after those whose packets left */
 	uint32_t acked;	 /* the receiver has everything before it */
 	uint32_t ours;	 /* the sender was told that of everything before it */
 	uint32_t edge;	 /* the receiver takes nothing from it on */
@@ -189,6 +190,7 @@ struct pipeline {
 	size_t n_guests;
 	bool anonymous; /* facts only, no guests named */
 	bool frozen;	/* nothing passes */
+	bool unnumbered; /* packets have numbers of ours, told as 0 */
 	int self;	/* the guest this pipeline is for, or -1: all */
 	const struct dissector *const *dis;
 	size_t n_dis;
@@ -238,6 +240,9 @@ struct work {
 	struct flow *f;
 	uint32_t f_idx;
 	uint8_t s; /* side that sent it */
+	/* Between two machines each end judges: now the one that is not the
+	 * flow's guest. */
+	bool as_peer;
 	/* What the dissector is told; made once for a flow and side. */
 	struct dis_ctx ctx;
 	const struct flow *ctx_f;
@@ -248,6 +253,12 @@ struct work {
 static inline bool strict(const struct pipeline *p)
 {
 	return p->conf.policy != NULL;
+}
+
+/* A packet's number as events give it. */
+static inline uint64_t told_number(const struct pipeline *p, uint64_t number)
+{
+	return p->unnumbered ? 0 : number;
 }
 
 static inline enum dir side_dir(const struct flow *f, uint8_t s)
@@ -408,8 +419,10 @@ bool classify(struct work *w, struct span octets);
 /* Read and judge units; policy's charges are left tentative. What is refused
  * has been told when it returns with bad. */
 void judge_units(struct work *w, struct judge *j);
-/* The units judged leave: tell and charge. */
-void units_allowed(struct work *w);
+/* The units judged leave: tell and charge. Between two machines the receiver
+ * is asked then; false: it refused, j says why, and that was told. What the
+ * sender was charged stays charged. */
+bool units_allowed(struct work *w, struct judge *j);
 /* They do not, for a reason that was told: tell that, and undo. */
 void units_undone(struct work *w);
 /* How far framing gets: octets of complete units. -1: never further. *need:

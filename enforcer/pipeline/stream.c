@@ -53,8 +53,11 @@ static uint32_t held_first(struct work *w, struct side *me)
 static void release(struct work *w, struct side *me, uint32_t end)
 {
 	while (me->held != NONE &&
-	       seq_diff(w->p->held[me->held].end_seq, end) <= 0)
+	       seq_diff(w->p->held[me->held].end_seq, end) <= 0) {
+		if (seq_diff(w->p->held[me->held].end_seq, me->left) > 0)
+			me->left = w->p->held[me->held].end_seq;
 		held_verdict(w, held_first(w, me), PACKET_PASS, REASON_NONE);
+	}
 }
 
 /* A packet that brings nothing new to judge: charged as octets, then it
@@ -187,7 +190,7 @@ static void read_facts(struct work *w, struct side *me, struct span s)
 			   .limit = octets.n};
 	if (classify(w, octets)) {
 		judge_units(w, &j);
-		units_allowed(w);
+		units_allowed(w, &j);
 	}
 	if (j.bad) {
 		lose(w, me);
@@ -224,7 +227,10 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 		stream_refuse(w, REASON_LIMIT_EXCEEDED, w->pcap_cnt);
 		return;
 	}
-	units_allowed(w);
+	if (!units_allowed(w, j)) {
+		stream_refuse(w, j->why, j->cnt);
+		return;
+	}
 	me->judged += (uint32_t)j->used;
 	me->need = 0;
 	release(w, me, end);

@@ -7,7 +7,10 @@
  * Octets 0..7 say what the units of the two streams are; then records of 6:
  *   op, place (2), length, stream and window, time stamp.
  *
- * Properties, of the segments that passed alone: no octet of the stream has
+ * Half of the inputs are judged as live: what waits is acknowledged in the
+ * receiver's name and sent on by the gateway.
+ *
+ * Properties, of the segments that passed or were made, alone: no octet of the stream has
  * two values, whatever a receiver does with overlaps; every octet lies before
  * the end of what policy allowed; and what a receiver has assembled is made
  * of units that policy allows.
@@ -120,6 +123,35 @@ static void collect(struct try *t)
 	}
 }
 
+/* Made by the gateway: right places, and octets that count as passed. */
+static void on_inject(void *arg, const struct segment_out *o)
+{
+	struct try *t = arg;
+	int s = o->dir == DIR_OUT ? 0 : 1;
+	const struct pipeline *p = t->k->p;
+	const struct flow *f = &p->flow[p->newest[LIST_CLOSED] != NONE ?
+						p->newest[LIST_CLOSED] :
+						p->newest[LIST_TCP]];
+	struct seen *e = &t->seen[s];
+	uint32_t at = o->seq - t->isn[s] - 1;
+
+	if (o->flags == (TCP_RST | TCP_ACK) && f->used && !f->side[s].lost &&
+	    o->seq)
+		assert(o->seq == f->side[s].judged);
+	if (o->flags & TCP_RST)
+		return;
+	assert(o->flags & TCP_ACK);
+	assert(seq_diff(o->ack, f->side[!s].nxt) <= 0);
+	assert(seq_diff(o->seq + (uint32_t)o->payload.n,
+			f->side[s].judged) <= 0);
+	for (size_t n = 0; n < o->payload.n; n++, at++) {
+		assert(at < sizeof(e->octet));
+		assert(!e->have[at] || e->octet[at] == o->payload.p[n]);
+		e->have[at] = true;
+		e->octet[at] = o->payload.p[n];
+	}
+}
+
 static void check_end(struct try *t, int s)
 {
 	const struct seen *e = &t->seen[s];
@@ -158,6 +190,11 @@ static void run(struct try *t, struct span in)
 			kit_tick(t->k, 1 + r.p[5] % 31);
 		else
 			one_segment(t, r);
+		if (pipeline_due(t->k->p).ns <= t->k->now.mono.ns) {
+			pipeline_tick(t->k->p, t->k->now, &t->k->sink);
+			assert(pipeline_due(t->k->p).ns >
+			       t->k->now.mono.ns);
+		}
 	}
 	kit_end(t->k);
 	if (t->k->bad[0])
@@ -183,6 +220,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		kit_again(k);
 	t->k = k;
+	kit_live(k, data[7] & 4);
+	k->on_inject = on_inject;
+	k->arg = t;
 	/* Some streams wrap around. */
 	t->isn[0] = data[7] & 2 ? UINT32_MAX - 100 : KIT_ISN;
 	t->isn[1] = KIT_ISN2;

@@ -61,7 +61,8 @@ struct kit {
 	struct kit_event event[KIT_EVENTS];
 	uint32_t n_events;
 	struct kit_reset reset[KIT_RESETS];
-	uint32_t n_resets, n_acks, n_delivered;
+	uint32_t n_resets, n_acks, n_delivered, n_replaced;
+	uint32_t n_offloads, offload;
 	char bad[160]; /* the first breach of the contract; empty: none */
 	/* Called with each event as well; NULL: nobody. */
 	void (*more)(void *arg, const struct event *ev);
@@ -146,6 +147,29 @@ static inline void kit_on_inject(void *arg, const struct segment_out *s)
 	if (k->n_resets < KIT_RESETS)
 		k->reset[k->n_resets++] = (struct kit_reset){
 			s->seq, s->ack, s->tup.sport, s->tup.dport, s->flags};
+}
+
+/* A packet that goes on as a reset: its verdict, and the reset. */
+static inline void kit_on_replace(void *arg, uint64_t id,
+				  const struct segment_out *s, enum reason why)
+{
+	struct kit *k = arg;
+
+	if (s->flags != (TCP_RST | TCP_ACK) || s->payload.n)
+		kit_breach(k, "replaced by something else than a reset", id);
+	kit_on_verdict(arg, id, PACKET_DROP, why);
+	k->n_replaced++;
+	kit_on_inject(arg, s);
+}
+
+static inline void kit_on_offload(void *arg, uint64_t id, unsigned class)
+{
+	struct kit *k = arg;
+
+	if (id == 0 || id > k->id || k->verdict[id].n)
+		kit_breach(k, "carried by the kernel after its verdict", id);
+	k->n_offloads++;
+	k->offload = class;
 }
 
 /* --- the policy ----------------------------------------------------------- */
@@ -265,6 +289,14 @@ static inline struct kit *kit_new(bool with_policy, bool midstream)
 	return k;
 }
 
+/* As the daemon does it: resets in the place of packets, acknowledgements in
+ * the name of receivers. */
+static inline void kit_live(struct kit *k, bool on)
+{
+	k->p->conf.ack_after_ns = on ? 20 * (NS_PER_S / 1000) : 0;
+	k->sink.replace = on ? kit_on_replace : NULL;
+}
+
 static inline void kit_wait(struct kit *k, int64_t ns)
 {
 	k->now.mono.ns += ns;
@@ -363,6 +395,7 @@ static inline void kit_again(struct kit *k)
 	p->conf.state = k->state;
 	memset(k->verdict, 0, sizeof(k->verdict[0]) * (k->id + 1));
 	k->id = k->n_events = k->n_resets = k->n_acks = k->n_delivered = 0;
+	k->n_replaced = k->n_offloads = k->offload = 0;
 	p->frozen = false;
 	k->bad[0] = 0;
 	kit_start_clock(k);
