@@ -5,8 +5,6 @@
 
 #include "enforcer/daemon/parent.h"
 
-#define RULES_TEXT (1u << 20)
-
 static const char *const backends[] = {
 	[RULES_AUTO] = "auto",
 	[RULES_IPTABLES] = "iptables",
@@ -45,24 +43,25 @@ static void print_guests(const struct conf *c, const struct policies *p)
 static int print_rules(const struct rules_conf *r, enum rules_backend b,
 		       struct err *e)
 {
-	static const char *const family[] = {
+	static const char *const family[RULES_FAMILIES] = {
 		[RULES_IP4] = "iptables-restore",
 		[RULES_IP6] = "ip6tables-restore",
-		[RULES_ARP] = "arptables-restore",
+		[RULES_ARP] = "nft -f (ARP)",
+		[RULES_BRIDGE] = "nft -f (ports of the bridge)",
 	};
-	int last = b == RULES_NFT ? RULES_IP4 : RULES_ARP, rc = 0;
-	uint8_t *text = malloc(RULES_TEXT);
+	uint8_t *text = malloc(RULES_TEXT_MAX);
+	int rc = 0;
 
 	if (!text)
 		return err_set(e, E_NOMEM, 0, "out of memory");
-	for (int f = RULES_IP4; rc == 0 && f <= last; f++) {
-		struct wbuf w = wbuf_of(text, RULES_TEXT);
+	for (int f = RULES_IP4; rc == 0 && f < RULES_FAMILIES; f++) {
+		struct wbuf w = wbuf_of(text, RULES_TEXT_MAX);
 
 		rc = rules_text(&w, b, (enum rules_family)f, r, e);
-		if (rc < 0)
-			break;
+		if (rc < 0 || w.n == 0)
+			continue; /* a family that this set-up does not need */
 		printf("\n# rules for %s\n",
-		       b == RULES_NFT ? "nft -f" : family[f]);
+		       b == RULES_NFT && f <= RULES_IP6 ? "nft -f" : family[f]);
 		fwrite(w.p, 1, w.n, stdout);
 	}
 	free(text);

@@ -45,7 +45,9 @@ const struct rules_tool *rules_tool(enum rules_tool_id id)
 		[TOOL_IP4_SAVE] = {save4, {"-c"}},
 		[TOOL_IP6_SAVE] = {save6, {"-c"}},
 		[TOOL_NFT_LOAD] = {nft, {"-f", "-"}},
-		[TOOL_NFT_LIST] = {nft, {"-nn", "list", "tables"}},
+		[TOOL_NFT_LIST] = {nft,
+				   {"-nn", "list ruleset arp; list ruleset "
+					   "bridge; list ruleset inet"}},
 	};
 
 	return &tools[id];

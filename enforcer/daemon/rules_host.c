@@ -249,47 +249,21 @@ static void read_drops(struct span text, struct rules_drop *out, size_t cap,
 	}
 }
 
-int rules_nft_list(const char *family, struct wbuf *out, struct err *e)
-{
-	const struct rules_tool *any = rules_tool(TOOL_NFT_LIST);
-	const struct rules_tool list = {
-		any->path, {"-nn", "list", "table", family, RULES_TABLE}};
-	char name[48];
-	struct wbuf names;
-	uint8_t buf[8192];
-	int rc;
-
-	/* Asked first, since a missing table is an error like any other. */
-	names = wbuf_of(buf, sizeof(buf));
-	rc = rules_run(any, (struct span){0}, &names, e);
-	if (rc < 0)
-		return rc;
-	snprintf(name, sizeof(name), "table %s " RULES_TABLE "\n", family);
-	if (!memmem(buf, names.n, name, strlen(name)))
-		return 0;
-	return rules_run(&list, (struct span){0}, out, e);
-}
-
 int rules_drops(enum rules_backend b, struct rules_drop *out, size_t cap,
 		size_t *n, struct err *e)
 {
-	static const char *const family[] = {"arp", "bridge", "inet"};
+	/* Other tables of nft are read too, and have no comments like ours. */
+	static const enum rules_tool_id lists[] = {TOOL_NFT_LIST, TOOL_IP4_SAVE,
+						   TOOL_IP6_SAVE};
 	struct wbuf w = wbuf_of(malloc(RULES_SAVED_MAX), RULES_SAVED_MAX);
-	int rc = 0;
+	int last = b == RULES_NFT ? 1 : 3, rc = 0;
 
 	*n = 0;
 	if (!w.p)
 		return err_set(e, E_NOMEM, 0, "memory for the counters");
-	for (int i = 0; b == RULES_IPTABLES && rc == 0 && i < 2; i++) {
+	for (int i = 0; rc == 0 && i < last; i++) {
 		w.n = 0;
-		rc = rules_run(rules_tool(i ? TOOL_IP6_SAVE : TOOL_IP4_SAVE),
-			       (struct span){0}, &w, e);
-		if (rc == 0)
-			read_drops(wbuf_span(&w), out, cap, n);
-	}
-	for (int i = 0; rc == 0 && i < (b == RULES_NFT ? 3 : 2); i++) {
-		w.n = 0;
-		rc = rules_nft_list(family[i], &w, e);
+		rc = rules_run(rules_tool(lists[i]), (struct span){0}, &w, e);
 		if (rc == 0)
 			read_drops(wbuf_span(&w), out, cap, n);
 	}

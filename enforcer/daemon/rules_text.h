@@ -60,13 +60,10 @@ enum rules_tool_id {
 	TOOL_IP4_SAVE,
 	TOOL_IP6_SAVE,
 	TOOL_NFT_LOAD,
-	TOOL_NFT_LIST, /* its last word is the family: rules_nft_list */
+	TOOL_NFT_LIST, /* of the families in which we may have a table */
 	TOOL_COUNT
 };
 const struct rules_tool *rules_tool(enum rules_tool_id id);
-/* What `nft list table FAMILY metergate` says; nothing when there is none. */
-int rules_nft_list(const char *family, struct wbuf *out, struct err *e)
-	__attribute__((warn_unused_result));
 
 /* Octets that the host's own rules may take when they are read. */
 #define RULES_SAVED_MAX (4u << 20)
