@@ -79,6 +79,37 @@ static void bad(struct gate *g, const char *what)
 			 g->a->guest->name, what, missed);
 }
 
+/* --- what the kernel is told ---------------------------------------------------------- */
+
+/* The kernel carries verdicts out within the call, so there is no waiting for
+ * it but when memory is short. False: it takes none at all. */
+static bool flush(struct gate *g)
+{
+	int tries = 0;
+
+	while (g->out.n > 0) {
+		if (send(g->a->queue_fd, g->buf, g->out.n, 0) >= 0) {
+			count(&g->lane->gate_sent, g->sent);
+			break;
+		}
+		if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR &&
+		    errno != ENOMEM)
+			count(&g->lane->gate_errors, 1);
+		if (++tries == RETRY_MAX) {
+			log_err(g->a->log, "guest %s: sending verdicts: %s",
+				g->a->guest->name, strerror(errno));
+			return false;
+		}
+		beat(g);
+		ring_drowse(&g->pause);
+		ring_sleep(&g->pause, RETRY_MS);
+	}
+	g->out = wbuf_of(g->buf, sizeof(g->buf));
+	g->sent = 0;
+	ring_release(&g->ring);
+	return true;
+}
+
 /* --- segments of our own ---------------------------------------------------------- */
 
 /* The interface a frame goes out by: one that the parent knows. */
@@ -137,6 +168,9 @@ static void craft(struct gate *g, struct span payload)
 	const struct share_iface *out = NULL;
 	ssize_t n;
 
+	/* What the engine let go before goes before. */
+	if (!flush(g))
+		return;
 	craft_segment(&w, v, payload);
 	if (g->a->packet_fd >= 0 && v->seg.has_mac)
 		out = find_iface(g->a->control, v->seg.ifindex);
@@ -146,35 +180,6 @@ static void craft(struct gate *g, struct span payload)
 }
 
 /* --- verdicts ------------------------------------------------------------------------ */
-
-/* The kernel carries verdicts out within the call, so there is no waiting for
- * it but when memory is short. False: it takes none at all. */
-static bool flush(struct gate *g)
-{
-	int tries = 0;
-
-	while (g->out.n > 0) {
-		if (send(g->a->queue_fd, g->buf, g->out.n, 0) >= 0) {
-			count(&g->lane->gate_sent, g->sent);
-			break;
-		}
-		if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR &&
-		    errno != ENOMEM)
-			count(&g->lane->gate_errors, 1);
-		if (++tries == RETRY_MAX) {
-			log_err(g->a->log, "guest %s: sending verdicts: %s",
-				g->a->guest->name, strerror(errno));
-			return false;
-		}
-		beat(g);
-		ring_drowse(&g->pause);
-		ring_sleep(&g->pause, RETRY_MS);
-	}
-	g->out = wbuf_of(g->buf, sizeof(g->buf));
-	g->sent = 0;
-	ring_release(&g->ring);
-	return true;
-}
 
 static void reset(struct gate *g)
 {
