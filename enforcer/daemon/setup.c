@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enforcer/daemon/nfq.h"
@@ -88,6 +90,30 @@ static int own_files(const struct conf *c, int dir, const char *base,
 	return rc;
 }
 
+/* Asked in a child that is the scribe: a directory above may be closed to it,
+ * and then nothing could be recorded and nothing would pass. */
+static int can_reach(const struct conf *c, const char *path, struct err *e)
+{
+	uid_t id = c->uid_base + 1;
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(e, "fork");
+	if (pid == 0)
+		_exit(setgroups(0, NULL) == 0 && setresgid(id, id, id) == 0 &&
+				      setresuid(id, id, id) == 0 &&
+				      access(path, R_OK | W_OK | X_OK) == 0
+			      ? 0
+			      : 1);
+	if (waitpid(pid, &status, 0) == pid && status == 0)
+		return 0;
+	return err_set(e, E_STATE, 0,
+		       "%s: the scribe (uid %u) cannot reach it; let others "
+		       "through the directories above (chmod o+x)",
+		       path, (unsigned)id);
+}
+
 /* Written by the scribe, read by the courier through the group. */
 static int audit_directory(const struct conf *c, struct err *e)
 {
@@ -112,7 +138,7 @@ static int audit_directory(const struct conf *c, struct err *e)
 			fchmod(fd, 02750) < 0))
 		rc = err_sys(e, "%s", path);
 	close(fd);
-	return rc;
+	return rc < 0 ? rc : can_reach(c, path, e);
 }
 
 static int directories(const struct conf *c, struct err *e)
