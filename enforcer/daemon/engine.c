@@ -34,7 +34,7 @@ static void read_clock(struct engine *e)
 {
 	const struct control *c = e->a->control;
 
-	e->now = live_now(&e->zone, atomic_load_explicit(
+	e->now = live_next(&e->clock, atomic_load_explicit(
 					    &c->clock_trusted,
 					    memory_order_relaxed));
 	beat(e);
@@ -161,24 +161,16 @@ static void one_datagram(struct engine *e, struct span octets)
 /* One batch. False: there is no more, or not now. */
 static bool receive(struct engine *e)
 {
-	struct mmsghdr msg[ENGINE_BATCH];
-	struct iovec iov[ENGINE_BATCH];
-	int n;
+	int n = recvmmsg(e->a->queue_fd, e->msg, ENGINE_BATCH, MSG_DONTWAIT,
+			 NULL);
 
-	for (unsigned i = 0; i < ENGINE_BATCH; i++) {
-		iov[i] = (struct iovec){e->slots + (size_t)i * ENGINE_SLOT,
-					ENGINE_SLOT};
-		msg[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i],
-						 .msg_iovlen = 1};
-	}
-	n = recvmmsg(e->a->queue_fd, msg, ENGINE_BATCH, MSG_DONTWAIT, NULL);
 	if (n <= 0)
 		return false;
 	read_clock(e);
 	e->batch_ns = e->now.mono.ns;
 	e->batch_time = (uint64_t)(e->batch_ns / 1000) << ID_TIME;
 	for (int i = 0; i < n; i++)
-		one_datagram(e, span_of(iov[i].iov_base, msg[i].msg_len));
+		one_datagram(e, span_of(e->iov[i].iov_base, e->msg[i].msg_len));
 	out_publish(e);
 	out_latency(e);
 	e->told = false;
@@ -245,18 +237,20 @@ static int loop(struct engine *e)
 
 		if (n < 0 && errno != EINTR)
 			return 1;
-		read_clock(e);
 		take_ifaces(e);
-		if (n > 0 && (fds[1].revents & POLLIN))
-			drain(e->a->wake_fd);
-		query_answer(e);
-		if (n > 0 && fds[2].revents)
-			look_for_signal(e);
-		/* POLLERR: a receive that finds nothing clears it. */
+		/* Each batch reads the clock for itself. POLLERR: a receive
+		 * that finds nothing clears it. */
 		if (n > 0 && fds[0].revents) {
 			for (int i = 0; i < BATCHES_TURN && receive(e); i++)
 				;
+		} else {
+			read_clock(e);
 		}
+		if (n > 0 && fds[1].revents)
+			drain(e->a->wake_fd);
+		if (n > 0 && fds[2].revents)
+			look_for_signal(e);
+		query_answer(e);
 		timers(e);
 	}
 	return 0;
@@ -308,6 +302,12 @@ static int allocate(struct engine *e, struct err *err)
 	e->flat = calloc(1, FLAT_MAX);
 	if (e->slots == MAP_FAILED || !e->storm || !e->flat)
 		return err_set(err, E_NOMEM, 0, "out of memory");
+	for (size_t i = 0; i < ENGINE_BATCH; i++) {
+		e->iov[i] = (struct iovec){e->slots + i * ENGINE_SLOT,
+					   ENGINE_SLOT};
+		e->msg[i].msg_hdr = (struct msghdr){.msg_iov = &e->iov[i],
+						    .msg_iovlen = 1};
+	}
 	return 0;
 }
 
@@ -354,7 +354,7 @@ static int start(struct engine *e, struct err *err)
 	if (rc == 0)
 		rc = policy_start(e, err);
 	if (rc == 0) {
-		e->now = live_now(&e->zone,
+		e->now = live_next(&e->clock,
 				  atomic_load(&e->a->control->clock_trusted));
 		rc = policy_counters(e, err);
 	}

@@ -12,6 +12,8 @@
 #ifndef ENFORCER_DAEMON_ENGINE_H
 #define ENFORCER_DAEMON_ENGINE_H
 
+#include <sys/socket.h>
+
 #include "enforcer/capture_keys.h"
 #include "enforcer/daemon/craft.h"
 #include "enforcer/daemon/flat.h"
@@ -46,7 +48,7 @@ struct engine {
 	const struct engine_arg *a;
 	struct lane *lane;
 	struct now now;
-	struct clock_zone zone;
+	struct live_clock clock;
 	char zone_name[68]; /* it cannot be changed without opening files */
 	uint8_t boot[16];
 	struct engine_set set;
@@ -73,6 +75,9 @@ struct engine {
 	int signal_fd;
 	bool stop; /* told to end */
 	uint8_t *slots;
+	/* Filled in once: the kernel writes only of what it gave. */
+	struct mmsghdr msg[ENGINE_BATCH];
+	struct iovec iov[ENGINE_BATCH];
 	uint32_t first_id; /* ids up to it were dropped already; 0: all known */
 	uint32_t last_id;
 	uint64_t errors, overruns;

@@ -151,7 +151,7 @@ int policy_start(struct engine *e, struct err *err)
 		return err_wrap(err, "policies");
 	zone_text(e->zone_name, sizeof(e->zone_name), e->set.set);
 	e->c1222 = e->set.keys.conf;
-	return clock_zone_init(&e->zone, span_str(e->zone_name), err);
+	return clock_zone_init(&e->clock.zone, span_str(e->zone_name), err);
 }
 
 int policy_counters(struct engine *e, struct err *err)

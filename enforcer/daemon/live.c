@@ -30,3 +30,17 @@ struct now live_now(struct clock_zone *z, bool trusted)
 	clock_zone_fill(z, &now.wall);
 	return now;
 }
+
+struct now live_next(struct live_clock *c, bool trusted)
+{
+	struct now now = c->synced;
+	int64_t since;
+
+	now.mono = live_mono();
+	since = mono_sub(now.mono, c->synced.mono);
+	if (since < 0 || since >= LIVE_SYNC_NS || c->synced.wall.us == 0)
+		return c->synced = live_now(&c->zone, trusted);
+	now.wall.us += since / 1000;
+	now.wall.trusted = trusted;
+	return now;
+}

@@ -9,4 +9,13 @@
 struct mono live_mono(void);
 struct now live_now(struct clock_zone *z, bool trusted);
 
+/* For who asks with every packet: civil time is looked up now and then and
+ * carried on with the stepless clock in between. */
+#define LIVE_SYNC_NS (5 * 1000 * 1000)
+struct live_clock {
+	struct clock_zone zone;
+	struct now synced;
+};
+struct now live_next(struct live_clock *c, bool trusted);
+
 #endif
