@@ -172,6 +172,8 @@ enum reason tcp_check(struct work *w, struct side *me, struct side *you)
 
 	if (w->f->denied)
 		return REASON_TCP_FLOW_DENIED;
+	if (me->moved || you->moved)
+		offload_resync(w, me, you);
 	if (flags & TCP_RST)
 		return check_reset(w, me, you);
 	if (flags & TCP_SYN)

@@ -126,6 +126,8 @@ static void settle(struct work *w, const struct judge *j, uint32_t h,
 	enum reason why = j->why ? j->why : REASON_LIMIT_EXCEEDED;
 
 	w->held = NONE;
+	if (passes && strict(w->p) && w->p->conf.offload)
+		offload_packet(w, w->p->held[h].id);
 	if (j->whole)
 		settle_parts(w, j->key, passes, passes ? REASON_NONE : why);
 	if (passes || !strict(w->p))

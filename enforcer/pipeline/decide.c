@@ -329,6 +329,33 @@ bool judge_open(struct work *w)
 	return false;
 }
 
+bool judge_carried(struct work *w, uint32_t octets)
+{
+	struct pipeline *p = w->p;
+	struct pol_peer peer = peer_of(w, NULL);
+	struct pol_decision d = {0};
+	struct obs o[2] = {{.kind = OBS_FLOW_OPEN}, {.kind = OBS_OPAQUE}};
+	struct pol_msg m = {
+		.machine = (size_t)p->guest[w->f->guest].machine,
+		.dir = side_dir(w->f, w->s),
+		.peer = peer,
+		.flow = w->f->id,
+		.message = &o[0],
+		.leaves = &o[1],
+		.n_leaves = 1,
+		.octets = octets,
+		.now = w->now,
+		.one_sided = p->self >= 0,
+	};
+
+	obs_u64(&o[1], F_OCTETS, octets);
+	pol_judge(p->conf.state, &m, &d);
+	if (!d.permit)
+		return false;
+	return pol_packet(p->conf.state, m.machine, m.dir, &peer, octets,
+			  w->now, &d);
+}
+
 bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer)
 {
 	const struct net_tuple *t = &w->pkt->tup;

@@ -213,9 +213,11 @@ void anomaly(struct work *w, enum reason why, const char *detail,
 
 static bool new_connection(const struct flow *f, const struct packet *pkt)
 {
+	/* What the kernel carried may have ended there. */
 	return pkt->tup.proto == PROTO_TCP &&
 	       (pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-	       f->tcp == TCP_CLOSED;
+	       (f->tcp == TCP_CLOSED ||
+		(f->offload && f->offload != OFFLOAD_REFUSED));
 }
 
 /* The packet's flow, found or made. False: its verdict is given. */
@@ -329,6 +331,7 @@ static void one_packet(struct work *w, const struct packet_in *in,
 	if (!enter_flow(w, in))
 		return;
 	account(w);
+	offload_return(w);
 	if (pkt->tup.proto == PROTO_TCP)
 		stream_packet(w);
 	else

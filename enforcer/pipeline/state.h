@@ -89,6 +89,7 @@ struct side {
 	bool has_edge : 1; /* the receiver's window was seen */
 	bool has_ts : 1, has_wscale : 1;
 	bool lost : 1;	   /* facts only: framing lost, nothing more is read */
+	bool moved : 1;	   /* the kernel carried it: its place is not known */
 	bool absorbed : 1; /* of what is held, not every packet is there */
 	uint8_t wscale;
 	uint8_t dups, tries; /* of the receiver; ours to send again */
@@ -134,6 +135,7 @@ struct flow {
 	int peer;	   /* the other end is this machine, or -1 */
 	struct mono start, last;
 	struct mono answered;	 /* when a stray segment last was */
+	uint64_t carried;	 /* octets up to which the kernel carries it */
 	uint32_t refusals;	 /* packets dropped since it was refused */
 	uint64_t pkts[2], octets[2]; /* by enum dir */
 	struct side side[2];	     /* 0: the initiator's */
@@ -395,6 +397,13 @@ void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
 		bool wider);
 void side_forget(struct work *w, uint8_t s);
 
+/* offload.c */
+/* The packet at hand is about to pass: need we see the next ones? */
+void offload_packet(struct work *w, uint64_t id);
+/* A packet came of a connection that the kernel carried. */
+void offload_return(struct work *w);
+void offload_resync(struct work *w, struct side *me, struct side *you);
+
 /* frag.c: true when pkt is whole now (its payload in the pool) */
 bool frag_add(struct work *w, struct packet *pkt);
 void frag_expire(struct work *w, bool all);
@@ -435,6 +444,9 @@ enum reason stream_leftover(struct work *w, struct span rest);
 bool judge_open(struct work *w);
 /* Does the policy know the other end of a packet that has no flow? */
 bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer);
+/* May so many octets more, of which none is read, go the way of w->s? Tells
+ * nothing; charges are tentative. */
+bool judge_carried(struct work *w, uint32_t octets);
 /* Would the policy of now open it? Tells nothing; charges are tentative. */
 bool judge_again(struct work *w, enum reason *why);
 /* That it would not. */

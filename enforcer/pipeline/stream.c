@@ -209,6 +209,17 @@ static void read_facts(struct work *w, struct side *me, struct span s)
 	forget_judged(w, me);
 }
 
+static void offload_last(struct work *w, struct side *me)
+{
+	uint32_t h = me->held;
+
+	if (h == NONE || !w->p->conf.offload)
+		return;
+	me->held = NONE; /* it leaves */
+	offload_packet(w, w->p->held[h].id);
+	me->held = h;
+}
+
 /* Everything up to end is allowed, or the stream is refused. */
 static void judge_upto(struct work *w, struct side *me, struct judge *j,
 		       uint32_t end)
@@ -233,6 +244,9 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 	}
 	me->judged += (uint32_t)j->used;
 	me->need = 0;
+	/* The last packet of all that wait, and it is the one at hand. */
+	if (me->nxt == me->judged && me->held == me->last && w->pkt)
+		offload_last(w, me);
 	release(w, me, end);
 	deliver_judged(w, w->s, from);
 	forget_judged(w, me);

@@ -5,7 +5,8 @@
  * pipeline.h: one verdict for each packet, and an event before each drop.
  *
  * The machine "mdma" is 10.20.0.10; its party is 10.20.0.0/16, to which every
- * C12.22 message may go and come, except what reads table 42.
+ * C12.22 message may go and come, except what reads table 42. With 10.21.0.1
+ * (k->bulk) it may exchange 1 MB a day that nobody reads.
  */
 #ifndef ENFORCER_PIPELINE_TESTKIT_H
 #define ENFORCER_PIPELINE_TESTKIT_H
@@ -57,6 +58,7 @@ struct kit {
 	struct now now;
 	uint64_t id;
 	bool strict;
+	bool bulk; /* the other end is 10.21.0.1, its port 9000 */
 	struct kit_verdict verdict[KIT_IDS];
 	struct kit_event event[KIT_EVENTS];
 	uint32_t n_events;
@@ -188,10 +190,14 @@ static inline struct pol_prefix kit_net(uint8_t c, uint8_t d, uint8_t len)
 
 static inline int kit_build(struct kit *k, struct err *e)
 {
-	static const uint16_t the_party[] = {0};
+	static const uint16_t the_party[] = {0}, the_bulk[] = {1};
 	struct pol_prefix net = kit_net(0, 0, 16);
-	struct pol_party_src party = {.id = "headend", .name = "Head end",
-				      .addr = &net, .n_addr = 1};
+	struct pol_prefix far = kit_net(0, 1, 32);
+	struct pol_party_src party[] = {
+		{.id = "headend", .name = "Head end", .addr = &net,
+		 .n_addr = 1},
+		{.id = "bulk", .name = "Bulk", .addr = &far, .n_addr = 1},
+	};
 	struct pol_range t42 = {42, 42};
 	struct pol_attr a42 = {.field = F_TABLE, .num = &t42, .n_num = 1};
 	struct pol_obs_match any = {.n_attr = 0}, reads = {.n_attr = 1};
@@ -199,6 +205,11 @@ static inline int kit_build(struct kit *k, struct err *e)
 		.kind = LIMIT_CALENDAR, .thing = THING_MESSAGES,
 		.n = 1000000, .window = WINDOW_DAY,
 		.text = "1000000 messages per day"};
+	struct pol_limit_phrase bytes = {
+		.kind = LIMIT_CALENDAR, .thing = THING_BYTES, .n = 1000000,
+		.window = WINDOW_DAY, .text = "1 MB per day"};
+	struct pol_obs_match sealed = {
+		.kinds.w[OBS_OPAQUE / 64] = UINT64_C(1) << (OBS_OPAQUE % 64)};
 	struct pol_rule_src rule[] = {
 		{.kind = RULE_GRANT, .id = "ask", .dir = DIRSEL_ANY,
 		 .party = {.party = the_party, .n_party = 1}, .match = &any,
@@ -209,14 +220,19 @@ static inline int kit_build(struct kit *k, struct err *e)
 		 .data = {.present = true, .meas = MEAS_ALL}},
 		{.kind = RULE_DENY, .id = "not-42", .dir = DIRSEL_ANY,
 		 .party.any = true, .match = &reads, .n_match = 1},
+		{.kind = RULE_GRANT, .id = "bulk", .dir = DIRSEL_ANY,
+		 .party = {.party = the_bulk, .n_party = 1},
+		 .match = &sealed, .n_match = 1, .limit = &bytes,
+		 .n_limit = 1},
 	};
 	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
-			     .path = "v.yaml", .party = &party, .n_party = 1,
-			     .rule = rule, .n_rule = 3};
+			     .path = "v.yaml", .party = party, .n_party = 2,
+			     .rule = rule, .n_rule = 4};
 	const struct pol_image *im;
 	size_t n;
 	int rc;
 
+	far.addr.b[13] = 21;
 	for (int i = 0; i < OBS_COUNT; i++) {
 		if (obs_family((enum obs_kind)i) == OBS_FAMILY_C1222)
 			any.kinds.w[i / 64] |= UINT64_C(1) << (i % 64);
@@ -455,6 +471,8 @@ static inline struct span kit_ip4(struct kit *k, const struct kit_ip *h,
 	struct wbuf w = wbuf_of(k->packet, sizeof(k->packet));
 	struct pol_prefix a = kit_net(0, 10, 32), b = kit_net(0, 1, 32);
 
+	if (k->bulk)
+		b.addr.b[13] = 21;
 	wbuf_be(&w, 0x4500, 2);
 	wbuf_be(&w, 20 + body.n, 2);
 	wbuf_be(&w, h->id, 2);
@@ -500,8 +518,8 @@ static inline uint64_t kit_tcp(struct kit *k, const struct kit_seg *s,
 	static uint8_t b[80 * 1024];
 	struct wbuf w = wbuf_of(b, sizeof(b));
 
-	wbuf_be(&w, s->out ? s->port : 1153, 2);
-	wbuf_be(&w, s->out ? 1153 : s->port, 2);
+	wbuf_be(&w, s->out ? s->port : k->bulk ? 9000 : 1153, 2);
+	wbuf_be(&w, !s->out ? s->port : k->bulk ? 9000 : 1153, 2);
 	wbuf_be(&w, s->seq, 4);
 	wbuf_be(&w, s->ack, 4);
 	wbuf_be(&w, s->has_ts ? 8 << 4 : 5 << 4, 1);
