@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The example configurations are read by the daemon as they stand, but for the
+# directory of policies; the example settings satisfy what it asks for.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+BUILD=${BUILD:-build}
+daemon=$BUILD/bin/metergated
+[ -x "$daemon" ] || { echo "not ok metergated is not built"; exit 1; }
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+rc=0
+
+for f in examples/*.conf; do
+	name=$(basename "$f" .conf)
+	[ "$name" != sysctl ] || continue # not ours
+	sed -e "s|/etc/metergate/policies|$PWD/tests/e2e/policies|" \
+		-e '/^keys:/d' "$f" >"$tmp/c"
+	# The backend is named, so that nothing need be tried here.
+	echo "backend: iptables" >>"$tmp/c"
+	if ! "$daemon" -c "$tmp/c" -n >"$tmp/out" 2>&1; then
+		echo "not ok example $name: $(head -n 1 "$tmp/out")"
+		rc=1
+	elif ! grep -q -- '-j NFQUEUE --queue-num 100$' "$tmp/out"; then
+		echo "not ok example $name: its rules have no queue"
+		rc=1
+	else
+		echo "ok example $name"
+	fi
+done
+
+# Every setting that the daemon may ask for stands in the example.
+while read -r key; do
+	if grep -qE "^#?$key = 1\$" examples/sysctl.conf; then
+		echo "ok setting $key"
+	else
+		echo "not ok setting $key is missing in examples/sysctl.conf"
+		rc=1
+	fi
+done < <(sed -n 's/.*"\(net\.[a-z0-9_.-]*\)".*/\1/p' \
+	enforcer/daemon/rules_host.c)
+exit $rc
