@@ -37,13 +37,36 @@ static size_t utf8_len(struct span s)
 	return n;
 }
 
+#define EACH(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Any of eight octets that does not stand for itself? A borrow may say so of
+ * one beside it as well, which costs time only. */
+static uint64_t odd_ones(uint64_t x)
+{
+	uint64_t quote = x ^ EACH('"'), slash = x ^ EACH('\\');
+
+	return ((x - EACH(0x20)) | (x + EACH(1)) | x | (quote - EACH(1)) |
+		(slash - EACH(1))) &
+	       EACH(0x80);
+}
+
+static bool plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* Octets at the start of s that stand for themselves. */
 static size_t plain_len(struct span s)
 {
 	size_t n = 0;
+	uint64_t x;
 
-	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7f && s.p[n] != '"' &&
-	       s.p[n] != '\\')
+	for (; s.n - n >= sizeof(x); n += sizeof(x)) {
+		memcpy(&x, s.p + n, sizeof(x));
+		if (odd_ones(x))
+			break;
+	}
+	while (n < s.n && plain(s.p[n]))
 		n++;
 	return n;
 }
@@ -56,28 +79,35 @@ static void escape_u(struct json *j, uint8_t c)
 	raw(j, e);
 }
 
-static void quoted(struct json *j, struct span s)
+/* All of it stands for itself, as nearly all text does. */
+static bool put_plain(struct json *j, struct span s)
 {
-	size_t i = plain_len(s);
+	uint8_t *at;
 
-	if (i == s.n) {
-		uint8_t *at = wbuf_room(&j->w, s.n + 2);
+	if (plain_len(s) != s.n)
+		return false;
+	at = wbuf_room(&j->w, s.n + 2);
+	if (!at)
+		return true;
+	*at++ = '"';
+	if (s.n)
+		memcpy(at, s.p, s.n);
+	at[s.n] = '"';
+	return true;
+}
 
-		if (!at)
-			return;
-		*at++ = '"';
-		if (s.n)
-			memcpy(at, s.p, s.n);
-		at[s.n] = '"';
+void json_value_text(struct json *j, struct span s)
+{
+	size_t i = 0;
+
+	if (put_plain(j, s))
 		return;
-	}
-	i = 0;
 	raw(j, "\"");
 	while (i < s.n && !j->w.failed) {
 		size_t n = plain_len(span_from(s, i));
 		uint8_t c = s.p[i];
 
-		/* Nearly all text is plain: copied in runs. */
+		/* In runs. */
 		if (n > 0) {
 			wbuf_put(&j->w, span_sub(s, i, n));
 			i += n;
@@ -117,33 +147,15 @@ void json_key(struct json *j, struct span key)
 	at[key.n + 1] = ':';
 }
 
-/* Comma, key and colon in one piece: every value begins with them. */
-static void begin(struct json *j, const char *key)
+void json_value_open(struct json *j, uint8_t c)
 {
-	size_t n = key ? strlen(key) : 0;
-	uint8_t *at = wbuf_room(&j->w, j->comma + (key ? n + 3 : 0));
-
-	if (at && j->comma)
-		*at++ = ',';
-	j->comma = true;
-	if (!at || !key)
-		return;
-	*at++ = '"';
-	memcpy(at, key, n);
-	at[n] = '"';
-	at[n + 1] = ':';
-}
-
-static void open_level(struct json *j, const char *key, uint8_t c)
-{
-	begin(j, key);
 	wbuf_u8(&j->w, c);
 	assert(j->depth < DEPTH_MAX);
 	j->depth++;
 	j->comma = false;
 }
 
-static void close_level(struct json *j, uint8_t c)
+void json_value_close(struct json *j, uint8_t c)
 {
 	assert(j->depth > 0);
 	j->depth--;
@@ -151,88 +163,56 @@ static void close_level(struct json *j, uint8_t c)
 	j->comma = true;
 }
 
-void json_obj(struct json *j, const char *key)
-{
-	open_level(j, key, '{');
-}
-
-void json_obj_end(struct json *j)
-{
-	close_level(j, '}');
-}
-
-void json_arr(struct json *j, const char *key)
-{
-	open_level(j, key, '[');
-}
-
-void json_arr_end(struct json *j)
-{
-	close_level(j, ']');
-}
-
-void json_text(struct json *j, const char *key, struct span s)
-{
-	begin(j, key);
-	quoted(j, s);
-}
-
-void json_str(struct json *j, const char *key, const char *s)
-{
-	json_text(j, key, span_str(s));
-}
-
+/* Two digits a division; from the end, whose place is known. */
 static void number(struct json *j, uint64_t v, bool minus)
 {
-	size_t n = 1;
-	uint8_t *at;
+	uint8_t d[21], *at;
+	size_t i = sizeof(d);
 
-	for (uint64_t t = v; t >= 10; t /= 10)
-		n++;
-	at = wbuf_room(&j->w, n + minus);
-	if (!at)
-		return;
-	if (minus)
-		*at++ = '-';
-	while (n > 0) {
-		at[--n] = (uint8_t)('0' + v % 10);
+	while (v >= 100) {
+		uint64_t q = v / 100;
+		unsigned two = (unsigned)(v - q * 100);
+
+		d[--i] = (uint8_t)('0' + two % 10);
+		d[--i] = (uint8_t)('0' + two / 10);
+		v = q;
+	}
+	if (v >= 10) {
+		d[--i] = (uint8_t)('0' + v % 10);
 		v /= 10;
 	}
+	d[--i] = (uint8_t)('0' + v);
+	if (minus)
+		d[--i] = '-';
+	at = wbuf_room(&j->w, sizeof(d) - i);
+	if (at)
+		memcpy(at, d + i, sizeof(d) - i);
 }
 
-void json_u64(struct json *j, const char *key, uint64_t v)
+void json_value_u64(struct json *j, uint64_t v)
 {
-	begin(j, key);
 	number(j, v, false);
 }
 
-void json_i64(struct json *j, const char *key, int64_t v)
+void json_value_i64(struct json *j, int64_t v)
 {
-	begin(j, key);
 	number(j, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, v < 0);
 }
 
-void json_bool(struct json *j, const char *key, bool v)
+void json_value_hex(struct json *j, struct span s)
 {
-	begin(j, key);
-	raw(j, v ? "true" : "false");
-}
-
-void json_null(struct json *j, const char *key)
-{
-	begin(j, key);
-	raw(j, "null");
-}
-
-void json_hex(struct json *j, const char *key, struct span s)
-{
-	begin(j, key);
 	wbuf_u8(&j->w, '"');
 	for (size_t i = 0; i < s.n && !j->w.failed; i++) {
 		wbuf_u8(&j->w, (uint8_t)hex_digit[s.p[i] >> 4]);
 		wbuf_u8(&j->w, (uint8_t)hex_digit[s.p[i] & 15]);
 	}
 	wbuf_u8(&j->w, '"');
+}
+
+void json_raw(struct json *j, const char *key, struct span value)
+{
+	json_lead(j, key, key ? strlen(key) : 0);
+	wbuf_put(&j->w, value);
 }
 
 bool json_line(struct json *j)
