@@ -262,11 +262,16 @@ int policies_half(const struct policies *p, struct policy_half *half,
 		  size_t cap, uint32_t generation, struct err *e)
 {
 	size_t at = 0, max = sizeof(half->image) / sizeof(half->image[0]);
+	size_t before = (size_t)half->keys.at + half->keys.n;
 	int rc = 0;
 
 	if (p->files.n > max)
 		return err_set(e, E_LIMIT, 0, "more than %zu policies", max);
-	memset(half, 0, cap);
+	/* Keys of an older set do not stay; what was never used is not touched,
+	 * so it takes no memory. */
+	if (before > cap - sizeof(*half))
+		before = cap - sizeof(*half);
+	memset(half, 0, sizeof(*half) + before);
 	for (size_t i = 0; rc == 0 && i < p->files.n; i++)
 		rc = put(half, cap, &at,
 			 span_of(p->files.octets[i], p->files.n_octets[i]),
