@@ -163,25 +163,27 @@ void json_value_close(struct json *j, uint8_t c)
 	j->comma = true;
 }
 
+static const char pairs[200] =
+	"00010203040506070809101112131415161718192021222324252627282930313233"
+	"34353637383940414243444546474849505152535455565758596061626364656667"
+	"6869707172737475767778798081828384858687888990919293949596979899";
+
 /* Two digits a division; from the end, whose place is known. */
 static void number(struct json *j, uint64_t v, bool minus)
 {
-	uint8_t d[21], *at;
+	uint8_t d[22], *at;
 	size_t i = sizeof(d);
 
 	while (v >= 100) {
 		uint64_t q = v / 100;
-		unsigned two = (unsigned)(v - q * 100);
 
-		d[--i] = (uint8_t)('0' + two % 10);
-		d[--i] = (uint8_t)('0' + two / 10);
+		i -= 2;
+		memcpy(d + i, pairs + 2 * (v - q * 100), 2);
 		v = q;
 	}
-	if (v >= 10) {
-		d[--i] = (uint8_t)('0' + v % 10);
-		v /= 10;
-	}
-	d[--i] = (uint8_t)('0' + v);
+	i -= 2;
+	memcpy(d + i, pairs + 2 * v, 2);
+	i += v < 10;
 	if (minus)
 		d[--i] = '-';
 	at = wbuf_room(&j->w, sizeof(d) - i);
