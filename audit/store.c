@@ -573,6 +573,10 @@ static int open_file(struct store *s, const char *path, const char *origin,
 				    "PRAGMA synchronous = FULL;"
 				    "PRAGMA wal_autocheckpoint = 256;"
 				    "PRAGMA journal_size_limit = 4194304", e);
+	/* A writer that appends looks at nothing twice: a live one needs room
+	 * for a commit, no more. */
+	if (rc == 0 && !s->bulk)
+		rc = db_exec(s->db, "PRAGMA cache_size = -768", e);
 	if (rc == 0)
 		rc = store_identify(s->db, &fresh, e);
 	if (rc == 0 && !fresh && s->bulk)

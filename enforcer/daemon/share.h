@@ -23,7 +23,7 @@
 #define SHARE_IFACES 64
 
 #define VERDICT_RING (1u << 20)
-#define EVENT_RING   (4u << 20)
+#define EVENT_RING   (1u << 20)
 #define POLICY_HALF  (4u << 20) /* images and keys of one generation */
 #define QUERY_OCTETS (256u << 10)
 
