@@ -59,6 +59,11 @@ def read(table):
     return bytes([0x30]) + struct.pack(">H", table)
 
 
+def read_part(table, offset, count):
+    return bytes([0x3F]) + struct.pack(">H", table) + \
+        offset.to_bytes(3, "big") + struct.pack(">H", count)
+
+
 def write(table, data):
     return bytes([0x40]) + struct.pack(">H", table) + table_data(data)
 

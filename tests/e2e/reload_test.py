@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reload under load: no packet that policy allows is lost, no counter starts
+again, a policy that is wrong leaves the last good one in force.
+
+usage: reload_test.py [TIMES]     (8; soak: 100)
+"""
+import os
+import re
+import socket
+import sys
+import time
+
+import c1222
+import talk
+from lib import ADDR, Gate, Net, Report, need_live, until
+
+
+def budgets(gate, guest):
+    return {(r["budget"], r["party"]): r["used"]
+            for r in gate.ask("budgets " + guest)[1:]}
+
+
+def change(gate, n):
+    """Another serial, so that each reload has something to do."""
+    path = os.path.join(gate.policies, "mdma.yaml")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write(re.sub(r"^serial: .*", "serial: %d" % (n + 2), text, count=1,
+                       flags=re.M))
+    os.rename(path + ".new", path)
+
+
+def use_up(net):
+    """The month's end is read once; gives whether the answer arrived."""
+    u = net.socket("wan", kind=socket.SOCK_DGRAM)
+    u.bind((ADDR["wan"], 0))
+    u.settimeout(1)
+    m = talk.request((5 << 28) + int(time.monotonic() * 1000) % (1 << 28), 25)
+    u.sendto(m, (ADDR["mdma"], 1153))
+    try:
+        return bool(c1222.cut(u.recv(65536))[0])
+    except OSError:
+        return False
+    finally:
+        u.close()
+
+
+def main():
+    report = Report()
+    need_live(report)
+    times = int(sys.argv[1]) if len(sys.argv) > 1 else 8
+    with Net() as net:
+        net.neighbours()
+        with Gate(net) as gate:
+            run(report, net, gate, times)
+    report.done()
+
+
+def run(report, net, gate, times):
+    meter = talk.Meter(net)
+    report.check("a budget is used", "" if use_up(net) else
+                 "the first reading did not arrive")
+    load = {"udp": talk.Asker(net, "udp", patience=8),
+            "tcp": talk.Asker(net, "tcp", (0, 63), patience=8),
+            "dr": talk.Echo(net, "dr", "wan", patience=8),
+            "portal": talk.Echo(net, "portal", "lan", patience=8)}
+    time.sleep(0.3)
+    wrong, back = [], []
+    last = budgets(gate, "mdma")
+    generation = gate.ask("status")[0]["generation"]
+    for n in range(times):
+        change(gate, n)
+        got = gate.ask("reload", timeout=60)
+        if not got or not got[0].get("ok"):
+            wrong.append("%d: %s" % (n, got))
+        time.sleep(0.05)
+        now = budgets(gate, "mdma")
+        back += ["%s: %d, then %d" % (k, v, now.get(k, -1))
+                 for k, v in last.items() if now.get(k, -1) < v]
+        last = now
+    reached = gate.ask("status")[0]["generation"]
+    report.check("%d reloads succeed" % times, "; ".join(wrong[:3]) or (
+        "" if reached >= generation + times else
+        "generation %d, then %d" % (generation, reached)))
+    report.check("no counter goes back", "; ".join(back[:3]))
+    bad_policy(report, gate, load)
+    for t in load.values():
+        t.stop()
+    for name, t in load.items():
+        report.check("reload: nothing of %s is lost, %d answers" % (
+            name, t.answered), "" if not t.lost and
+            not getattr(t, "broken", 0) and t.answered > times else
+            "%d of %d lost, %d connections broken" % (
+                t.lost, t.asked, getattr(t, "broken", 0)))
+    report.check("what was used up stays used up",
+                 "the month's end was read again" if use_up(net) else "")
+    meter.stop()
+
+
+def bad_policy(report, gate, load):
+    path = os.path.join(gate.policies, "mdma.yaml")
+    with open(path, encoding="utf-8") as f:
+        good = f.read()
+    before = gate.ask("status")[0]["generation"]
+    for what, text in (
+            ("a syntax error", good.replace("allow:", "allow: [", 1)),
+            ("an unknown word", good.replace("direction: in", "direction: up",
+                                             1)),
+            ("a machine without its policy", good.replace(
+                "id: com.example.testbed.mdma", "id: com.example.other", 1))):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        got = gate.ask("reload", timeout=60)
+        report.check("a policy with %s is refused" % what, "" if got and
+                     got[0].get("ok") is False and got[0].get("error") else
+                     str(got))
+    counts = {k: t.answered for k, t in load.items()}
+    flows = until(lambda: all(t.answered > counts[k] + 5
+                              for k, t in load.items()))
+    after = gate.ask("status")[0]["generation"]
+    report.check("the last good policy stays in force",
+                 "" if flows and after == before else
+                 "flows %s, generation %d, then %d" % (flows, before, after))
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(good)
+
+
+if __name__ == "__main__":
+    main()
