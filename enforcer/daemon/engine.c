@@ -398,6 +398,7 @@ int engine_main(const struct engine_arg *a)
 		return 1; /* the process ends: nothing is left to free */
 	}
 	read_clock(e);
+	timers(e); /* a guest that was frozen is, before its first packet */
 	rc = loop(e);
 	if (rc == 0)
 		finish(e);

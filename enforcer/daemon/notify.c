@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static int64_t number(const char *text)
@@ -74,6 +75,16 @@ void notify_send(const struct notify *n, const char *fmt, ...)
 	/* The manager went away: there is nobody to tell. */
 	(void)!sendto(n->fd, text, (size_t)len, MSG_NOSIGNAL,
 		      (const struct sockaddr *)&n->to, n->to_len);
+}
+
+void notify_reloading(const struct notify *n)
+{
+	struct timespec t = {0};
+
+	/* Not the clock of everything else: the manager has only this one. */
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	notify_send(n, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		    (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
 }
 
 void notify_tick(struct notify *n, int64_t mono_ns)

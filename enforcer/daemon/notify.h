@@ -24,6 +24,8 @@ void notify_open(struct notify *n);
 /* "READY=1", "STOPPING=1", "RELOADING=1", "STATUS=text"; never blocks. */
 void notify_send(const struct notify *n, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* RELOADING=1, with the time that the protocol wants beside it. */
+void notify_reloading(const struct notify *n);
 /* Once in each turn of the loop; says WATCHDOG=1 when it is due. */
 void notify_tick(struct notify *n, int64_t mono_ns);
 void notify_close(struct notify *n);

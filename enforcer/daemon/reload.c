@@ -126,8 +126,7 @@ void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 					"another reload is under way");
 		return;
 	}
-	notify_send(&p->notify, "RELOADING=1\nMONOTONIC_USEC=%lld",
-		    (long long)(p->now.mono.ns / 1000));
+	notify_reloading(&p->notify);
 	*r = (struct reload){
 		.asked_by_ctl = by_ctl,
 		.conn = conn,
