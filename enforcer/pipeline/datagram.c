@@ -146,6 +146,12 @@ void datagram_packet(struct work *w)
 
 	classify(w, j.octets);
 	judge_units(w, &j);
+	if (j.defer) {
+		defer_datagram(w, &j, h);
+		units_deferred(w);
+		w->held = NONE;
+		return;
+	}
 	if (j.part && !j.bad) {
 		units_allowed(w, &j);
 		keep_part(w, j.key);

@@ -425,12 +425,29 @@ static uint64_t message_key(const struct work *w, const struct obs *o)
 	return siphash24(&w->p->conf.key, wbuf_span(&k));
 }
 
+/* It was held back for as long as the rule says. */
+static void too_long(struct judged_unit *u)
+{
+	reasons_add(&u->d.reasons, REASON_DEFERRED_TOO_LONG);
+	u->d.reason = REASON_DEFERRED_TOO_LONG;
+}
+
 /* Facts and decision of one unit that was read. */
 static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 {
 	const struct obs *o = carrier(w, u);
 	const struct dis_ctx *c = context(w);
 
+	if (strict(w->p)) {
+		ask_policy(w, u);
+		j->defer = !u->d.permit && defer_wanted(w, j, u);
+	}
+	if (j->defer) {
+		j->bad = true;
+		if (dissector_of(w))
+			dissector_of(w)->settle(c, false);
+		return;
+	}
 	w->p->stats.units++;
 	w->p->stats.observations += u->n ? u->n - 1 : 0;
 	if (o && obs_has(o, F_SEG_TOTAL)) {
@@ -439,14 +456,13 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 	}
 	tell_protocol(w, u);
 	tell_notes(w, u);
-	if (strict(w->p)) {
-		ask_policy(w, u);
-		if (!u->d.permit) {
-			j->bad = true;
-			j->why = u->d.reason;
-			j->cnt = u->pcap_cnt;
-			tell_violation(w, u);
-		}
+	if (strict(w->p) && !u->d.permit) {
+		if (w->deferring && u->d.action == POL_DEFER)
+			too_long(u);
+		j->bad = true;
+		j->why = u->d.reason;
+		j->cnt = u->pcap_cnt;
+		tell_violation(w, u);
 	}
 	if (dissector_of(w))
 		dissector_of(w)->settle(c, !j->bad);
@@ -716,6 +732,7 @@ bool units_allowed(struct work *w, struct judge *j)
 		return true;
 	}
 	pol_commit(p->conf.state);
+	w->deferring = false; /* what comes behind it was not held back */
 	tell_decisions(w);
 	if (two_sided(w) && p->n_units) {
 		if (!receiver_allows(w, j)) {
@@ -727,6 +744,12 @@ bool units_allowed(struct work *w, struct judge *j)
 	}
 	forget_units(w);
 	return true;
+}
+
+void units_deferred(struct work *w)
+{
+	pol_abort(w->p->conf.state);
+	forget_units(w);
 }
 
 void units_undone(struct work *w)

@@ -127,6 +127,7 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 
 	w->f = f;
 	w->f_idx = i;
+	defer_forget(w, i, why);
 	for (int s = 0; s < 2; s++) {
 		drop_list(w, &f->side[s].held, why);
 		drop_list(w, &f->side[s].segs, REASON_INCOMPLETE);

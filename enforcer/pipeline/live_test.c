@@ -17,10 +17,10 @@
 #define MS	 (NS_PER_S / 1000)
 #define STREAM	 (3 * 1024 * 1024)
 #define FLIGHT	 8192 /* packets on their way */
-#define ID_SLOTS 8192
+#define ID_SLOTS 65536
 #define RCVBUF	 (256 * 1024)
 
-enum writer { BULK, ONE_OCTET, HALF_UNITS };
+enum writer { BULK, ONE_OCTET, HALF_UNITS, NO_DELAY };
 
 struct plan {
 	const char *why;
@@ -377,7 +377,8 @@ static void push(struct world *w, int i)
 		if (n > (uint32_t)seq_diff(limit, e->nxt))
 			n = (uint32_t)seq_diff(limit, e->nxt);
 		/* Nagle: something small waits for what is on its way. */
-		if (n < w->plan->mss && e->nxt != e->una)
+		if (n < w->plan->mss && e->nxt != e->una &&
+		    w->plan->writer != NO_DELAY)
 			break;
 		emit(w, i, e->nxt, n, TCP_ACK | TCP_PSH);
 		e->nxt += n;
@@ -506,14 +507,14 @@ static void write_some(struct world *w, int i)
 	uint32_t n = e->size - e->written;
 
 	e->write_at = 0;
-	if (w->plan->writer == ONE_OCTET)
+	if (w->plan->writer == ONE_OCTET || w->plan->writer == NO_DELAY)
 		n = n < 1 ? n : 1;
 	else if (w->plan->writer == HALF_UNITS)
 		n = n < w->plan->unit / 2 ? n : w->plan->unit / 2;
 	e->written += n;
 	if (e->written < e->size)
-		e->write_at = now(w) + (w->plan->writer == ONE_OCTET ?
-						MS / 10 : 3 * MS);
+		e->write_at = now(w) + (w->plan->writer == HALF_UNITS ?
+						3 * MS : MS / 10);
 	push(w, i);
 }
 
@@ -695,6 +696,8 @@ static const struct plan plans[] = {
 	{"the same with small units", 300000, 31, 1448, 3800, BULK, {0, 0}, 200000, false, true, false},
 	{"one octet at a time, units of 31", 3000, 31, 1448, 1448, ONE_OCTET, {0, 0}, W, false, false, false},
 	{"one octet at a time, units of 900", 9000, 900, 536, 536, ONE_OCTET, {0, 0}, W, false, true, false},
+	{"one octet a packet, more of them than may wait", 24000, 8000, 536, 536, NO_DELAY, {0, 0}, W, false, true, false},
+	{"the same with loss", 16000, 4000, 536, 536, NO_DELAY, {20, 20}, W, false, true, false},
 	{"half units", 100000, 1000, 1448, 1448, HALF_UNITS, {0, 0}, W, false, true, false},
 	{"half of large units", 200000, 8000, 536, 536, HALF_UNITS, {0, 0}, W, false, false, true},
 	{"loss before the gateway", 200000, 4096, 1448, 1448, BULK, {10, 0}, W, false, true, false},

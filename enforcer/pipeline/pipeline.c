@@ -352,6 +352,8 @@ static void freeze_held(struct work *w)
 {
 	struct pipeline *p = w->p;
 
+	defer_forget(w, NONE, REASON_FROZEN);
+
 	while (p->first_held != NONE) {
 		uint32_t i = p->held[p->first_held].flow;
 		struct flow *f = &p->flow[i];
@@ -419,6 +421,7 @@ void pipeline_tick(struct pipeline *p, struct now now,
 	if (p->frozen && strict(p))
 		freeze_held(&w);
 	timers_run(&w);
+	defer_run(&w);
 	hold_expire(&w, false);
 	frag_expire(&w, false);
 	flow_expire(&w, UINT32_MAX);
@@ -430,6 +433,8 @@ struct mono pipeline_due(const struct pipeline *p)
 
 	due = at < due ? at : due;
 	at = timers_due(p);
+	due = at < due ? at : due;
+	at = defer_due(p);
 	due = at < due ? at : due;
 	at = frag_due(p);
 	return (struct mono){at < due ? at : due};

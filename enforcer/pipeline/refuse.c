@@ -81,6 +81,7 @@ void stream_refuse(struct work *w, enum reason why, uint64_t told)
 	bool reset = strict(w->p) && !f->denied;
 	bool done[2] = {false, false};
 
+	defer_forget(w, w->f_idx, REASON_SIBLING_DENIED);
 	for (uint8_t s = 0; s < 2; s++) {
 		struct segment_out out = reset_of(f, s);
 		bool turn = reset && w->sink->replace && f->side[s].known &&

@@ -33,6 +33,9 @@
 #define OBS_MAX	    4096 /* of all units of one packet */
 #define UNITS_MAX   1024
 #define ARENA_OCTETS (256 * 1024)
+#define DEFER_MESSAGES 16 /* of a machine */
+#define DEFER_OCTETS   (64 * 1024)
+#define DEFER_MAX      64 /* of all */
 #define GUESTS_MAX  POL_MAX_MACHINES
 #define RULES_MIN   256 /* addresses of machines: room for another binding */
 
@@ -89,6 +92,7 @@ struct side {
 	bool has_edge : 1; /* the receiver's window was seen */
 	bool has_ts : 1, has_wscale : 1;
 	bool lost : 1;	   /* facts only: framing lost, nothing more is read */
+	bool deferred : 1; /* nothing is judged until the time has come */
 	bool moved : 1;	   /* the kernel carried it: its place is not known */
 	bool absorbed : 1; /* of what is held, not every packet is there */
 	uint8_t wscale;
@@ -173,6 +177,17 @@ struct guest {
 	void *block[DISSECTORS_MAX]; /* machine blocks */
 };
 
+/* What a rule holds back. */
+struct deferral {
+	bool used;
+	uint8_t side;
+	uint32_t flow;
+	uint32_t held;	    /* the datagram; NONE: a stream */
+	uint32_t octets;
+	struct octets kept; /* of the datagram */
+	struct mono since, at;
+};
+
 /* One unit of the packet at hand. */
 struct judged_unit {
 	uint32_t first, n; /* observations; the first is the carrier */
@@ -225,6 +240,8 @@ struct pipeline {
 		struct event_rule v[EVENT_RULES];
 		uint32_t n;
 	} *rules; /* beside obs: what decided about each leaf */
+	struct deferral deferral[DEFER_MAX];
+	uint32_t n_deferred;
 	struct arena arena;
 	struct judged_unit unit[UNITS_MAX];
 	uint32_t n_units;
@@ -245,6 +262,9 @@ struct work {
 	/* Between two machines each end judges: now the one that is not the
 	 * flow's guest. */
 	bool as_peer;
+	/* What was held back is judged again, and since when that was. */
+	bool deferring;
+	struct mono since;
 	/* What the dissector is told; made once for a flow and side. */
 	struct dis_ctx ctx;
 	const struct flow *ctx_f;
@@ -273,6 +293,8 @@ static inline int32_t seq_diff(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b);
 }
+
+struct judge;
 
 /* hold.c: packets and their verdicts */
 uint32_t held_new(struct work *w, const struct packet_in *in);
@@ -334,6 +356,7 @@ void flow_event(struct work *w, uint32_t i, bool end);
 /* stream.c: one TCP segment, checked and put in order */
 void stream_packet(struct work *w);
 /* A packet of it has waited too long for the rest of its unit. */
+void stream_again(struct work *w); /* what waits is judged again */
 void stream_overdue(struct work *w, uint32_t h);
 void early_free(struct work *w, struct side *s, enum reason why);
 
@@ -397,6 +420,17 @@ void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
 		bool wider);
 void side_forget(struct work *w, uint8_t s);
 
+/* defer.c */
+/* Is the refused unit held back, and for how long? */
+bool defer_wanted(struct work *w, struct judge *j,
+		  const struct judged_unit *u);
+void defer_stream(struct work *w, const struct judge *j);
+void defer_datagram(struct work *w, const struct judge *j, uint32_t h);
+/* Of one flow, or NONE: of all. */
+void defer_forget(struct work *w, uint32_t flow, enum reason why);
+void defer_run(struct work *w);
+int64_t defer_due(const struct pipeline *p);
+
 /* offload.c */
 /* The packet at hand is about to pass: need we see the next ones? */
 void offload_packet(struct work *w, uint64_t id);
@@ -420,6 +454,8 @@ struct judge {
 	bool part;	/* out: a datagram that is one part of a message */
 	bool whole;	/* out: it completed such a message */
 	uint64_t key;	/* out: which */
+	bool defer;	/* out: refused for now, not told; the first unit */
+	int64_t wait;	/* out: how long */
 	enum reason why;
 	uint64_t cnt; /* out: packet that completed the refused unit */
 };
@@ -432,6 +468,8 @@ void judge_units(struct work *w, struct judge *j);
  * is asked then; false: it refused, j says why, and that was told. What the
  * sender was charged stays charged. */
 bool units_allowed(struct work *w, struct judge *j);
+/* They wait: nothing is told, as if they had not been judged. */
+void units_deferred(struct work *w);
 /* They do not, for a reason that was told: tell that, and undo. */
 void units_undone(struct work *w);
 /* How far framing gets: octets of complete units. -1: never further. *need:

@@ -97,29 +97,6 @@ static bool packets_fit(struct work *w, struct side *me, uint32_t end)
 	return true;
 }
 
-/* The end of the last waiting packet that complete units cover, or of the
- * first one. What was taken over needs no packet. */
-static bool covered(struct work *w, const struct side *me, uint32_t upto,
-		    bool first, uint32_t *end)
-{
-	bool any = me->absorbed && seq_diff(upto, me->judged) > 0;
-
-	*end = me->absorbed ? upto : me->judged;
-	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
-		if (seq_diff(w->p->held[h].end_seq, upto) > 0)
-			break;
-		if (first && any &&
-		    seq_diff(w->p->held[h].end_seq, *end) > 0)
-			break;
-		/* What is repeated waits behind what it repeats. */
-		if (!me->absorbed && (!any || seq_diff(w->p->held[h].end_seq,
-						       *end) > 0))
-			*end = w->p->held[h].end_seq;
-		any = true;
-	}
-	return any;
-}
-
 /* --- units ---------------------------------------------------------------------- */
 
 /* Octets not judged, in one piece; fresh ones at their end are s. */
@@ -130,6 +107,43 @@ static struct span in_line(struct work *w, const struct side *me, uint32_t n,
 		return span_from(s, s.n - n);
 	return octets_read(w->p, &me->kept, me->judged - me->base, n,
 			   w->p->line, HOLD_MOST);
+}
+
+/* Do whole units end there, too? */
+static bool aligned(struct work *w, const struct side *me, struct span octets,
+		    uint32_t end)
+{
+	uint32_t n = end - me->judged, need, count;
+	struct err e;
+
+	return frame_units(w, span_sub(octets, 0, n), &need, &count, &e) == n;
+}
+
+/* How far packets can leave now: the end of the first waiting packet that ends
+ * with a unit, else of the last one that complete units cover; with too many
+ * units for that, of the first one. What was taken over needs no packet. */
+static bool covered(struct work *w, const struct side *me, struct span octets,
+		    uint32_t upto, bool many, uint32_t *end)
+{
+	bool any = me->absorbed && seq_diff(upto, me->judged) > 0;
+
+	*end = me->absorbed ? upto : me->judged;
+	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
+		uint32_t at = w->p->held[h].end_seq;
+
+		if (seq_diff(at, upto) > 0)
+			break;
+		/* What is repeated waits behind what it repeats. */
+		if (any && seq_diff(at, *end) <= 0)
+			continue;
+		if (any && !me->absorbed &&
+		    (many || aligned(w, me, octets, *end)))
+			break;
+		if (!me->absorbed)
+			*end = at;
+		any = true;
+	}
+	return any;
 }
 
 static void keep(struct work *w, struct side *me, uint32_t seq, struct span s)
@@ -228,6 +242,11 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 
 	j->limit = seq_diff(end, from) > 0 ? (size_t)seq_diff(end, from) : 0;
 	judge_units(w, j);
+	if (j->defer) {
+		units_deferred(w);
+		defer_stream(w, j);
+		return;
+	}
 	if (j->bad) {
 		units_undone(w);
 		stream_refuse(w, j->why, j->cnt);
@@ -253,19 +272,29 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 	timer_stop(w->p, w->f_idx, w->s, TIMER_ACK);
 }
 
-/* Packets that complete units cover leave together, unless that are more
- * units than can be judged at once: then one by one. */
+/* Packets that share a unit leave together. */
 static void judge_covered(struct work *w, struct side *me, struct span s,
 			  uint32_t upto, bool many)
 {
 	uint32_t end;
 
-	while (!w->f->denied && covered(w, me, upto, many, &end)) {
+	while (!w->f->denied && !me->deferred) {
 		struct judge j = {.seq = me->judged};
 
 		j.octets = in_line(w, me, me->nxt - me->judged, s);
+		if (!covered(w, me, j.octets, upto, many, &end))
+			return;
 		judge_upto(w, me, &j, end);
 	}
+}
+
+/* Nothing is judged until then; what comes meanwhile waits behind it. */
+static void wait_behind(struct work *w, struct side *me)
+{
+	if (me->nxt - me->judged > PIPELINE_HOLD_OCTETS)
+		give_up(w, me, REASON_HOLD_LIMIT, NULL);
+	else
+		ack_later(w, w->s);
 }
 
 static void judge_stream(struct work *w, struct side *me, struct span s)
@@ -318,7 +347,20 @@ static void take(struct work *w, struct side *me, struct span s)
 	if (keeps(w))
 		keep(w, me, me->nxt, s);
 	me->nxt += (uint32_t)s.n;
-	judge_stream(w, me, s);
+	if (me->deferred)
+		wait_behind(w, me);
+	else
+		judge_stream(w, me, s);
+}
+
+void stream_again(struct work *w)
+{
+	struct side *me = &w->f->side[w->s];
+
+	me->need = 0; /* as it stands now */
+	judge_stream(w, me, (struct span){0});
+	if (!w->f->denied)
+		release_judged(w, me);
 }
 
 /* --- order ---------------------------------------------------------------------- */
@@ -401,6 +443,13 @@ void stream_overdue(struct work *w, uint32_t h)
 	uint64_t cnt = w->pcap_cnt;
 
 	w->s = e->side;
+	if (me->deferred) {
+		/* Its time is the rule's. */
+		e->since = w->now.mono;
+		held_unqueue(w->p, h);
+		held_queue(w->p, h);
+		return;
+	}
 	if (e->early) {
 		/* The gap was not filled; the sender will repeat both. */
 		early_free(w, me, REASON_TCP_GAP);
@@ -509,6 +558,11 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 	if (me->fin && strict(w->p) &&
 	    seq_diff(seq + (uint32_t)s.n, me->nxt - 1) > 0) {
 		drop_held(w, h, REASON_TCP_CLOSED);
+		return;
+	}
+	/* The end waits outside for what is held back. */
+	if (fin && me->deferred) {
+		drop_held(w, h, REASON_TCP_GAP);
 		return;
 	}
 	if (old > s.n)

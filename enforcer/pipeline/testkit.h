@@ -5,7 +5,8 @@
  * pipeline.h: one verdict for each packet, and an event before each drop.
  *
  * The machine "mdma" is 10.20.0.10; its party is 10.20.0.0/16, to which every
- * C12.22 message may go and come, except what reads table 42. With 10.21.0.1
+ * C12.22 message may go and come, except what reads table 42; reads of table 66
+ * are held back, for a minute at most, until 10 s after the one before. With 10.21.0.1
  * (k->bulk) it may exchange 1 MB a day that nobody reads.
  */
 #ifndef ENFORCER_PIPELINE_TESTKIT_H
@@ -39,6 +40,7 @@ struct kit_reset {
 	uint32_t seq, ack;
 	uint16_t sport, dport;
 	uint8_t flags;
+	enum dir dir;
 };
 
 struct kit_verdict {
@@ -63,6 +65,8 @@ struct kit {
 	struct kit_event event[KIT_EVENTS];
 	uint32_t n_events;
 	struct kit_reset reset[KIT_RESETS];
+	struct segment_out last; /* injected */
+	uint32_t last_made;	 /* place of the last payload injected */
 	uint32_t n_resets, n_acks, n_delivered, n_replaced;
 	uint32_t n_offloads, offload;
 	char bad[160]; /* the first breach of the contract; empty: none */
@@ -139,6 +143,10 @@ static inline void kit_on_inject(void *arg, const struct segment_out *s)
 
 	if (k->on_inject)
 		k->on_inject(k->arg, s);
+	k->last = *s;
+	k->last.payload = (struct span){0};
+	if (s->payload.n)
+		k->last_made = s->seq;
 	if (!(s->flags & TCP_RST)) {
 		if (s->payload.n)
 			k->n_delivered++;
@@ -148,7 +156,8 @@ static inline void kit_on_inject(void *arg, const struct segment_out *s)
 	}
 	if (k->n_resets < KIT_RESETS)
 		k->reset[k->n_resets++] = (struct kit_reset){
-			s->seq, s->ack, s->tup.sport, s->tup.dport, s->flags};
+			s->seq, s->ack, s->tup.sport, s->tup.dport, s->flags,
+			s->dir};
 }
 
 /* A packet that goes on as a reset: its verdict, and the reset. */
@@ -225,9 +234,20 @@ static inline int kit_build(struct kit *k, struct err *e)
 		 .match = &sealed, .n_match = 1, .limit = &bytes,
 		 .n_limit = 1},
 	};
+	struct pol_range t66 = {66, 66};
+	struct pol_attr a66 = {.field = F_TABLE, .num = &t66, .n_num = 1};
+	struct pol_obs_match slow = {.n_attr = 1, .attr = &a66};
+	struct pol_limit_src apart = {
+		.id = "apart", .dir = DIRSEL_ANY, .party.any = true,
+		.match = &slow, .n_match = 1,
+		.phrase = {.kind = LIMIT_SPACING, .thing = THING_MESSAGES,
+			   .window_ns = 10 * NS_PER_S,
+			   .text = "at least 10 s apart"},
+		.exceed = {.kind = ACTION_DEFER, .ns = 60 * NS_PER_S}};
 	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = party, .n_party = 2,
-			     .rule = rule, .n_rule = 4};
+			     .rule = rule, .n_rule = 4,
+			     .limit = &apart, .n_limit = 1};
 	const struct pol_image *im;
 	size_t n;
 	int rc;
@@ -240,6 +260,7 @@ static inline int kit_build(struct kit *k, struct err *e)
 	reads.kinds.w[OBS_C1222_READ_REQUEST / 64] |=
 		UINT64_C(1) << (OBS_C1222_READ_REQUEST % 64);
 	reads.attr = &a42;
+	slow.kinds = reads.kinds;
 	rc = pol_image_build(&k->octets, &n, &f, e);
 	if (!rc)
 		rc = pol_image_load(&k->image, span_of(k->octets, n), e);
@@ -619,6 +640,7 @@ static inline void kit_segment(struct wbuf *w, uint8_t inv)
  *   a, c  allowed: reads of tables 64 and 23; d  denied: of table 42
  *   b     breaks the grammar; f  is no unit at all, nor any beginning of one
  *   z     the same as f, and begins with a zero
+ *   l     allowed, but not twice in 10 s: of table 66
  *   s     a segment of a larger message; r  an answer */
 static inline struct span kit_units(struct wbuf *w, const char *letters)
 {
@@ -635,6 +657,7 @@ static inline struct span kit_units(struct wbuf *w, const char *letters)
 			break;
 		default:
 			kit_request(w, inv, letters[i] == 'd'	? 42 :
+					    letters[i] == 'l'	? 66 :
 					    letters[i] == 'c'	? 23 :
 								  64);
 			break;

@@ -238,6 +238,7 @@ struct pol_decision {
 	uint8_t refused_rules; /* bit i: the layer of rules[i] refused */
 	int64_t wait_ns; /* refused for time or budget only: when it would
 			  * pass; 0 = not known. For defer and Retry-After */
+	int64_t defer_ns; /* of defer: the longest time the rules give */
 };
 
 /* Judge one message; charges are applied tentatively when it is permitted.

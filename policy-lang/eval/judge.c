@@ -20,7 +20,7 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	st->n_side = 0;
 	d->permit = d->monitored = d->summary = false;
 	d->action = POL_REFUSE;
-	d->action_ns = d->wait_ns = 0;
+	d->action_ns = d->wait_ns = d->defer_ns = 0;
 	d->reasons = (struct reasons){0};
 	d->reason = REASON_NONE;
 	d->party = d->would_pass = (struct span){0};

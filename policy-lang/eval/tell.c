@@ -119,7 +119,7 @@ static void choose_action(struct pol_state *st, struct pol_decision *d)
 		[ACTION_DEFER] = POL_DEFER,
 		[ACTION_QUARANTINE] = POL_QUARANTINE};
 	bool defer = true;
-	int64_t wait = 0;
+	int64_t wait = 0, most = INT64_MAX;
 
 	for (uint32_t i = 0; i < st->n_fail; i++) {
 		const struct fail *f = &st->fail[i];
@@ -133,6 +133,8 @@ static void choose_action(struct pol_state *st, struct pol_decision *d)
 			wait = f->wait;
 		if (a != POL_DEFER || f->wait < 0 || f->wait > f->action_ns)
 			defer = false;
+		if (a == POL_DEFER && f->action_ns < most)
+			most = f->action_ns;
 		if (a == POL_DEFER || a == POL_REFUSE || a <= d->action)
 			continue;
 		d->action = a;
@@ -142,6 +144,7 @@ static void choose_action(struct pol_state *st, struct pol_decision *d)
 	if (st->n_fail && defer && d->action == POL_REFUSE && wait >= 0) {
 		d->action = POL_DEFER;
 		d->action_ns = wait;
+		d->defer_ns = most;
 	}
 }
 

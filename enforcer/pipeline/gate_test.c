@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What only a live gateway does: resets in the place of packets, answers to
+ * strays, acknowledgements, freezing, another policy, offload. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "enforcer/pipeline/testkit.h"
+
+#define MS (NS_PER_S / 1000)
+#define PA (TCP_PSH | TCP_ACK)
+
+static struct kit *live_new(void)
+{
+	struct kit *k = kit_new(true, false);
+
+	kit_live(k, true);
+	return k;
+}
+
+static void done(struct kit *k)
+{
+	kit_end(k);
+	assert_string_equal(k->bad, "");
+	kit_free(k);
+}
+
+static void ms(struct kit *k, unsigned n)
+{
+	kit_wait(k, n * MS);
+	if (pipeline_due(k->p).ns <= k->now.mono.ns) {
+		pipeline_tick(k->p, k->now, &k->sink);
+		assert_true(pipeline_due(k->p).ns > k->now.mono.ns);
+	}
+}
+
+/* A segment of the machine, cut from a stream of units. */
+static uint64_t out(struct kit *k, const char *letters, size_t from, size_t n)
+{
+	static uint8_t b[16 * 1024];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	struct span s = span_sub(kit_units(&w, letters), from, n);
+	struct kit_seg g = {.out = true, .port = KIT_PORT, .flags = PA,
+			    .seq = KIT_ISN + 1 + (uint32_t)from,
+			    .ack = KIT_ISN2 + 1};
+
+	return kit_tcp(k, &g, s);
+}
+
+/* An acknowledgement of the far end. */
+static uint64_t in_ack(struct kit *k, uint32_t octets, uint16_t window)
+{
+	struct kit_seg g = {.port = KIT_PORT, .flags = TCP_ACK,
+			    .seq = KIT_ISN2 + 1, .window = window,
+			    .ack = KIT_ISN + 1 + octets};
+
+	return kit_tcp(k, &g, (struct span){0});
+}
+
+static uint64_t bare(struct kit *k, uint32_t at, uint8_t flags)
+{
+	struct kit_seg g = {.out = true, .port = KIT_PORT, .flags = flags,
+			    .seq = KIT_ISN + 1 + at, .ack = KIT_ISN2 + 1};
+
+	return kit_tcp(k, &g, (struct span){0});
+}
+
+static enum reason why(const struct kit *k, uint64_t id)
+{
+	return k->verdict[id].n ? k->verdict[id].why : (enum reason)-1;
+}
+
+#define passes(k, id) assert_string_equal(reason_text(why(k, id)), "none")
+#define drops(k, id, r) assert_int_equal(why(k, id), r)
+#define waits(k, id)                                                          \
+	assert_string_equal((k)->verdict[id].n ?                              \
+				    reason_text((k)->verdict[id].why) :        \
+				    "waits",                                   \
+			    "waits")
+
+/* --- refusing ------------------------------------------------------------- */
+
+static void the_packet_becomes_the_reset(void **state)
+{
+	static const uint64_t no_bounds[OFFLOAD_REFUSED] = {0};
+	struct kit *k = live_new();
+	uint64_t id;
+
+	(void)state;
+	k->p->conf.offload = no_bounds;
+	k->sink.offload = kit_on_offload;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, out(k, "acd", 0, 31));
+	/* The first packet that waits carries on as the reset. */
+	id = out(k, "acd", 31, 40);
+	waits(k, id);
+	drops(k, out(k, "acd", 71, 22), REASON_DENIED);
+	drops(k, id, REASON_SIBLING_DENIED);
+	assert_int_equal(k->n_replaced, 1);
+	assert_int_equal(k->n_resets, 2);
+	/* To its receiver: where it is, behind what left. */
+	assert_int_equal(k->reset[0].dir, DIR_OUT);
+	assert_int_equal(k->reset[0].sport, KIT_PORT);
+	assert_int_equal(k->reset[0].seq, KIT_ISN + 1 + 31);
+	assert_int_equal(k->reset[0].ack, KIT_ISN2 + 1);
+	/* To its sender: what that expects next. */
+	assert_int_equal(k->reset[1].dir, DIR_IN);
+	assert_int_equal(k->reset[1].dport, KIT_PORT);
+	assert_int_equal(k->reset[1].seq, KIT_ISN2 + 1);
+	/* Later packets: dropped by look-up, answered now and then, and the
+	 * kernel is told in the end. */
+	for (int i = 0; i < 8; i++)
+		drops(k, bare(k, 0, TCP_ACK), REASON_TCP_FLOW_DENIED);
+	assert_int_equal(k->n_resets, 2);
+	assert_int_equal(k->n_offloads, 0);
+	kit_wait(k, 200 * MS);
+	in_ack(k, 7, 0);
+	assert_int_equal(k->n_resets, 3);
+	assert_int_equal(k->reset[2].flags, TCP_RST);
+	assert_int_equal(k->reset[2].seq, KIT_ISN + 1 + 7);
+	assert_int_equal(k->reset[2].dir, DIR_OUT);
+	bare(k, 0, TCP_ACK);
+	assert_int_equal(k->n_offloads, 1);
+	assert_int_equal(k->offload, OFFLOAD_REFUSED);
+	assert_int_equal(k->p->stats.offload_refused, 1);
+	done(k);
+}
+
+static void strays(void **state)
+{
+	struct kit *k = live_new();
+	struct kit_seg g = {.out = true, .port = KIT_PORT, .flags = PA,
+			    .seq = 77, .ack = 99};
+
+	(void)state;
+	drops(k, kit_tcp(k, &g, span_of("x", 1)), REASON_TCP_MIDSTREAM);
+	assert_int_equal(k->n_resets, 1);
+	assert_int_equal(k->reset[0].seq, 99);
+	assert_int_equal(k->reset[0].flags, TCP_RST);
+	assert_int_equal(k->reset[0].dir, DIR_IN);
+	assert_int_equal(k->reset[0].dport, KIT_PORT);
+	/* A reset is never answered. */
+	g.flags = TCP_RST;
+	drops(k, kit_tcp(k, &g, (struct span){0}), REASON_TCP_MIDSTREAM);
+	/* Nor is who is nobody's party. */
+	g.flags = PA;
+	k->p->conf.checksums = false;
+	k->bulk = true;
+	drops(k, kit_tcp(k, &g, span_of("x", 1)), REASON_TCP_MIDSTREAM);
+	assert_int_equal(k->n_resets, 2); /* that one is a party, too */
+	done(k);
+}
+
+/* --- in the receiver's name ----------------------------------------------- */
+
+static void acknowledged_later(void **state)
+{
+	struct kit *k = live_new();
+	uint64_t half, again;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	in_ack(k, 0, 5000);
+	half = out(k, "ac", 0, 20);
+	waits(k, half);
+	assert_int_equal(pipeline_due(k->p).ns, k->now.mono.ns + 20 * MS);
+	ms(k, 19);
+	assert_int_equal(k->n_acks, 0);
+	ms(k, 1);
+	assert_int_equal(k->n_acks, 1);
+	assert_int_equal(k->last.ack, KIT_ISN + 1 + 20);
+	assert_int_equal(k->last.seq, KIT_ISN2 + 1);
+	assert_int_equal(k->last.dir, DIR_IN);
+	/* The receiver's window as it was, but for what lies here; the edge
+	 * of the handshake was farther. */
+	assert_int_equal(k->last.window, 65535 - 20);
+	assert_int_equal(k->last.flags, TCP_ACK);
+	/* It was not heard: what comes again is answered, and goes nowhere. */
+	again = out(k, "ac", 0, 20);
+	drops(k, again, REASON_TCP_REPEATED);
+	assert_int_equal(k->n_acks, 2);
+	waits(k, half);
+	/* The rest: both leave as they are. */
+	passes(k, out(k, "ac", 20, 11));
+	passes(k, half);
+	assert_int_equal(k->n_delivered, 0);
+	done(k);
+}
+
+static void repeated_until_taken(void **state)
+{
+	struct kit *k = live_new();
+	uint64_t half;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	half = out(k, "a", 0, 20);
+	ms(k, 20);
+	passes(k, out(k, "a", 20, 11));
+	passes(k, half);
+	/* 20 octets were acknowledged here: those are ours. */
+	ms(k, 199);
+	assert_int_equal(k->n_delivered, 0);
+	ms(k, 1);
+	assert_int_equal(k->n_delivered, 1);
+	assert_int_equal(k->last.seq, KIT_ISN + 1);
+	ms(k, 399);
+	assert_int_equal(k->n_delivered, 1);
+	ms(k, 1);
+	assert_int_equal(k->n_delivered, 2);
+	in_ack(k, 10, 0);
+	assert_int_equal(k->n_delivered, 3); /* the rest follows at once */
+	assert_int_equal(k->last_made, KIT_ISN + 1 + 10);
+	in_ack(k, 31, 0);
+	ms(k, 10000);
+	assert_int_equal(k->n_delivered, 3);
+	assert_int_equal(k->n_resets, 0);
+	done(k);
+}
+
+static void never_taken(void **state)
+{
+	struct kit *k = live_new();
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	out(k, "a", 0, 20);
+	ms(k, 20);
+	out(k, "a", 20, 11);
+	for (int i = 0; i < 600; i++)
+		ms(k, 200);
+	assert_int_equal(k->n_resets, 2);
+	assert_int_equal(k->n_delivered, 12);
+	assert_int_equal(k->p->stats.anomalies[REASON_TCP_UNDELIVERED], 1);
+	done(k);
+}
+
+/* What was refused after it was acknowledged ends as everything refused. */
+static void acknowledged_then_refused(void **state)
+{
+	struct kit *k = live_new();
+	uint64_t half;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	half = out(k, "d", 0, 20);
+	ms(k, 20);
+	assert_int_equal(k->n_acks, 1);
+	drops(k, out(k, "d", 20, 11), REASON_DENIED);
+	drops(k, half, REASON_SIBLING_DENIED);
+	ms(k, 60000);
+	assert_int_equal(k->n_delivered, 0);
+	assert_int_equal(k->n_resets, 2);
+	done(k);
+}
+
+static void probes_are_answered(void **state)
+{
+	struct kit *k = live_new();
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	out(k, "a", 0, 20);
+	ms(k, 20);
+	/* Keepalive: the receiver knows nothing of that place. */
+	passes(k, bare(k, 19, TCP_ACK));
+	assert_int_equal(k->n_acks, 3); /* an answer, and a question */
+	assert_int_equal(k->last.dir, DIR_OUT);
+	assert_int_equal(k->last.seq, KIT_ISN);
+	done(k);
+}
+
+/* The sender would not believe a window with a number older than ours. */
+static void window_updates(void **state)
+{
+	struct kit *k = live_new();
+	struct kit_seg g = {.port = KIT_PORT, .flags = TCP_SYN | TCP_ACK,
+			    .seq = KIT_ISN2, .ack = KIT_ISN + 1,
+			    .window = 100};
+
+	(void)state;
+	bare(k, (uint32_t)-1, TCP_SYN);
+	kit_tcp(k, &g, (struct span){0});
+	bare(k, 0, TCP_ACK);
+	out(k, "a", 0, 20);
+	ms(k, 20);
+	assert_int_equal(k->last.window, 80);
+	in_ack(k, 0, 100); /* the same */
+	assert_int_equal(k->n_acks, 1);
+	in_ack(k, 0, 300);
+	assert_int_equal(k->n_acks, 2);
+	assert_int_equal(k->last.ack, KIT_ISN + 1 + 20);
+	assert_int_equal(k->last.window, 280);
+	done(k);
+}
+
+/* A window that is closed is asked about without an octet. */
+static void zero_window(void **state)
+{
+	struct kit *k = live_new();
+	struct kit_seg g = {.port = KIT_PORT, .flags = TCP_SYN | TCP_ACK,
+			    .seq = KIT_ISN2, .ack = KIT_ISN + 1,
+			    .window = 31};
+
+	(void)state;
+	bare(k, (uint32_t)-1, TCP_SYN);
+	kit_tcp(k, &g, (struct span){0});
+	bare(k, 0, TCP_ACK);
+	passes(k, out(k, "aa", 0, 31));
+	drops(k, out(k, "aa", 31, 1), REASON_TCP_WINDOW);
+	assert_int_equal(k->n_acks, 1);
+	assert_int_equal(k->last.dir, DIR_OUT);
+	assert_int_equal(k->last.seq, KIT_ISN);
+	/* An old octet, as BSD keeps connections alive: not compared, not
+	 * passed, answered. */
+	in_ack(k, 31, 31);
+	drops(k, out(k, "ca", 30, 1), REASON_TCP_REPEATED);
+	assert_int_equal(k->last.ack, KIT_ISN + 1 + 31);
+	done(k);
+}
+
+/* --- held back by a rule --------------------------------------------------- */
+
+static void held_back(void **state)
+{
+	struct kit *k = live_new();
+	uint64_t second, third;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, out(k, "llla", 0, 31));
+	second = out(k, "llla", 31, 31);
+	waits(k, second);
+	/* What comes behind it waits as well. */
+	third = out(k, "llla", 62, 62);
+	waits(k, third);
+	kit_tick(k, 9);
+	waits(k, second);
+	assert_true(k->n_acks > 0);
+	kit_tick(k, 1);
+	passes(k, second);
+	waits(k, third);
+	kit_tick(k, 9);
+	waits(k, third);
+	kit_tick(k, 1);
+	passes(k, third);
+	assert_int_equal(k->n_resets, 0);
+	done(k);
+}
+
+static void held_back_datagrams(void **state)
+{
+	struct kit *k = live_new();
+	uint64_t id[8];
+	unsigned decided = 0;
+
+	(void)state;
+	for (uint8_t i = 0; i < 8; i++) {
+		uint8_t u[64], b[128];
+		struct wbuf w = wbuf_of(u, sizeof(u));
+
+		kit_request(&w, i + 1, 66);
+		id[i] = kit_send(
+			k, LINK_RAW,
+			kit_ip4(k, &(struct kit_ip){true, PROTO_UDP, 0, 0, 0},
+				kit_udp(b, sizeof(b), true, KIT_PORT,
+					wbuf_span(&w))));
+	}
+	passes(k, id[0]);
+	waits(k, id[1]);
+	/* All wait for the same moment, then one goes, the others on. */
+	kit_tick(k, 10);
+	for (uint8_t i = 1; i < 8; i++)
+		decided += k->verdict[id[i]].n;
+	assert_int_equal(decided, 1);
+	kit_tick(k, 60);
+	for (uint8_t i = 0; i < 8; i++)
+		decided += why(k, id[i]) == REASON_NONE;
+	/* At 0, 10, 20 .. 60 s; one was too many. */
+	assert_int_equal(decided, 1 + 7);
+	assert_int_equal(k->p->stats.drops[REASON_DEFERRED_TOO_LONG], 1);
+	assert_int_equal(k->p->n_deferred, 0);
+	done(k);
+}
+
+/* --- freezing, and another policy ----------------------------------------- */
+
+static void frozen(void **state)
+{
+	struct kit *k = live_new();
+	uint64_t half, udp;
+	uint8_t b[128];
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	half = out(k, "aa", 0, 20);
+	ms(k, 20); /* ours now */
+	pipeline_freeze(k->p, true);
+	drops(k, out(k, "aa", 20, 11), REASON_FROZEN);
+	assert_true(pipeline_due(k->p).ns <= k->now.mono.ns);
+	ms(k, 1);
+	drops(k, half, REASON_FROZEN);
+	udp = kit_send(k, LINK_RAW,
+		       kit_ip4(k, &(struct kit_ip){true, PROTO_UDP, 0, 0, 0},
+			       kit_udp(b, sizeof(b), true, 9,
+				       span_of("x", 1))));
+	drops(k, udp, REASON_FROZEN);
+	ms(k, 5000);
+	assert_int_equal(k->n_delivered, 0);
+	pipeline_freeze(k->p, false);
+	/* The sender goes on; what we acknowledged we send ourselves. */
+	passes(k, out(k, "aa", 20, 11));
+	ms(k, 400);
+	assert_true(k->n_delivered > 0);
+	done(k);
+}
+
+static void another_policy(void **state)
+{
+	struct kit *k = live_new(), *other = kit_new(true, false);
+	struct err e;
+	uint64_t half;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	half = out(k, "a", 0, 20);
+	assert_int_equal(pipeline_policy(k->p, other->set, other->state,
+					 k->now, &k->sink, &e),
+			 0);
+	passes(k, out(k, "a", 20, 11));
+	passes(k, half);
+	assert_int_equal(k->n_resets, 0);
+	/* One without the machine changes nothing. */
+	snprintf(k->p->guest[0].name, sizeof(k->p->guest[0].name), "nobody");
+	assert_int_equal(pipeline_policy(k->p, k->set, k->state, k->now,
+					 &k->sink, &e),
+			 E_STATE);
+	assert_ptr_equal(k->p->conf.policy, other->set);
+	snprintf(k->p->guest[0].name, sizeof(k->p->guest[0].name), "mdma");
+	assert_int_equal(pipeline_policy(k->p, k->set, k->state, k->now,
+					 &k->sink, &e),
+			 0);
+	done(k);
+	kit_free(other);
+}
+
+struct seen {
+	unsigned n, most;
+	uint16_t port[4];
+};
+
+static bool look(void *arg, const struct flow_view *v)
+{
+	struct seen *s = arg;
+
+	if (s->n < 4)
+		s->port[s->n] = v->tup.sport;
+	assert_string_equal(v->app, "");
+	return ++s->n < s->most;
+}
+
+static void newest_first(void **state)
+{
+	struct kit *k = live_new();
+	struct seen s = {.most = 10}, few = {.most = 2};
+
+	(void)state;
+	for (uint16_t i = 0; i < 3; i++) {
+		kit_handshake(k, KIT_PORT + i, KIT_ISN, false);
+		kit_wait(k, MS);
+	}
+	bare(k, 0, TCP_RST | TCP_ACK); /* the first one ends */
+	pipeline_flows(k->p, look, &s);
+	assert_int_equal(s.n, 3);
+	assert_int_equal(s.port[0], KIT_PORT);
+	assert_int_equal(s.port[1], KIT_PORT + 2);
+	pipeline_flows(k->p, look, &few);
+	assert_int_equal(few.n, 2);
+	done(k);
+}
+
+static void for_one_machine(void **state)
+{
+	struct kit *k = kit_new(true, false);
+	struct pipeline_guest g = {.name = "mdma", .has_addr = true,
+				   .prefix = 128,
+				   .addr = kit_net(0, 10, 32).addr};
+	struct pipeline_conf c = {.policy = k->set, .state = k->state,
+				  .max_flows = 16, .guests = &g,
+				  .n_guests = 1, .self = "nobody"};
+	struct pipeline *p;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(pipeline_new(&p, &c, &e), E_LIMIT);
+	memcpy(c.self, "mdma", 5);
+	assert_int_equal(pipeline_new(&p, &c, &e), 0);
+	pipeline_free(k->p);
+	k->p = p;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, 3);
+	done(k);
+}
+
+/* --- offload -------------------------------------------------------------- */
+
+static uint64_t bulk(struct kit *k, bool is_out, uint32_t seq, uint32_t ack,
+		     size_t n)
+{
+	static uint8_t b[32 * 1024];
+	struct kit_seg g = {.out = is_out, .port = KIT_PORT, .flags = PA,
+			    .seq = seq, .ack = ack};
+
+	return kit_tcp(k, &g, span_of(b, n));
+}
+
+static void carried(void **state)
+{
+	static const uint64_t bounds[OFFLOAD_REFUSED] = {
+		0, 40000, 100000, 400000, 10000000};
+	struct kit *k = live_new();
+	uint32_t at = KIT_ISN + 1, far = KIT_ISN2 + 1;
+
+	(void)state;
+	k->p->conf.checksums = false;
+	k->p->conf.offload = bounds;
+	k->sink.offload = kit_on_offload;
+	k->bulk = true;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, bulk(k, true, at, far, 8000));
+	at += 8000;
+	/* 8 KB were seen: up to 40 KB may go now, charged for both ways. */
+	assert_int_equal(k->n_offloads, 1);
+	assert_int_equal(k->offload, 1);
+	assert_int_equal(k->p->flow[k->p->newest[LIST_TCP]].offload, 1);
+	/* It comes back elsewhere. */
+	at += 30000;
+	far += 5000;
+	passes(k, bulk(k, true, at, far, 4000));
+	at += 4000;
+	assert_int_equal(k->n_offloads, 2);
+	assert_int_equal(k->offload, 2);
+	at += 50000;
+	passes(k, bulk(k, false, far, at, 100));
+	far += 100;
+	passes(k, bulk(k, true, at, far, 1000));
+	assert_int_equal(k->n_offloads, 3);
+	/* 400 KB: charged 300 KB each way; 1 MB has no room for more. */
+	assert_int_equal(k->offload, 3);
+	passes(k, bulk(k, true, at + 1000, far, 1000));
+	assert_int_equal(k->n_offloads, 3);
+	done(k);
+}
+
+/* Two carried connections never have more than the budget together. */
+static void never_more_than_granted(void **state)
+{
+	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 40000, 160000,
+							 600000};
+	struct kit *k = live_new();
+	uint64_t granted = 0;
+
+	(void)state;
+	k->p->conf.checksums = false;
+	k->p->conf.offload = bounds;
+	k->sink.offload = kit_on_offload;
+	k->bulk = true;
+	for (uint16_t i = 0; i < 20; i++) {
+		struct kit_seg g = {.out = true, .port = KIT_PORT + i,
+				    .flags = PA, .seq = KIT_ISN + 1,
+				    .ack = KIT_ISN2 + 1};
+		uint32_t before = k->n_offloads;
+		static uint8_t b[30000];
+
+		kit_handshake(k, KIT_PORT + i, KIT_ISN, false);
+		kit_tcp(k, &g, span_of(b, 10000));
+		if (k->n_offloads == before)
+			continue;
+		granted += 2 * (bounds[k->offload] - 10000);
+	}
+	assert_true(granted > 500000);
+	assert_true(granted <= 1000000);
+	done(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_packet_becomes_the_reset),
+		cmocka_unit_test(strays),
+		cmocka_unit_test(acknowledged_later),
+		cmocka_unit_test(repeated_until_taken),
+		cmocka_unit_test(never_taken),
+		cmocka_unit_test(acknowledged_then_refused),
+		cmocka_unit_test(probes_are_answered),
+		cmocka_unit_test(zero_window),
+		cmocka_unit_test(window_updates),
+		cmocka_unit_test(held_back),
+		cmocka_unit_test(held_back_datagrams),
+		cmocka_unit_test(frozen),
+		cmocka_unit_test(another_policy),
+		cmocka_unit_test(newest_first),
+		cmocka_unit_test(for_one_machine),
+		cmocka_unit_test(carried),
+		cmocka_unit_test(never_more_than_granted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
