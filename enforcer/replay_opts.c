@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "enforcer/replay.h"
+
+#define LARGE (4u << 20) /* octets: below it a thread is not worth its start */
 
 static const char usage[] =
 	"usage: metergate-replay [-qv] [-p SET] [-g GUEST=IFACE|MAC|CIDR[:PORT]]...\n"
@@ -23,7 +27,8 @@ static const char usage[] =
 	"  --allowed FILE   write the packets that would have left\n"
 	"  --denied FILE    write the others\n"
 	"  --audit DB       write the audit database; it must not exist\n"
-	"  --jobs N         threads, 1 to 64 (1); up to 3 are of use\n"
+	"  --jobs N         threads, 1 to 64; up to 3 are of use, and are used by\n"
+	"                   default for large files where there are processors\n"
 	"  -q               only the last line\n"
 	"  -v               say on standard error what is loaded\n"
 	"  --help, --version\n"
@@ -170,11 +175,31 @@ static int check(const struct replay_opts *o, struct err *e)
 	return 0;
 }
 
+/* Reading is one thread's; lines and records can be one each. With two
+ * processors all three share them better than any two would. A pipe may end
+ * soon, and whoever waits at it wants lines at once. */
+static unsigned default_jobs(const struct replay_opts *o)
+{
+	uint64_t octets = 0;
+	cpu_set_t cpus;
+
+	for (size_t i = 0; i < o->n_captures; i++) {
+		struct stat st;
+
+		if (stat(o->captures[i], &st) == 0 && S_ISREG(st.st_mode))
+			octets += (uint64_t)st.st_size;
+	}
+	if (octets < LARGE || sched_getaffinity(0, sizeof(cpus), &cpus) != 0 ||
+	    CPU_COUNT(&cpus) < 2)
+		return 1;
+	return o->audit && !o->quiet ? 3 : 2;
+}
+
 int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 {
 	int c, rc;
 
-	*o = (struct replay_opts){.jobs = 1};
+	*o = (struct replay_opts){0};
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":p:g:k:qv", longs, NULL)) != -1) {
 		rc = take(o, c, argv, e);
@@ -186,5 +211,7 @@ int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 	if (o->n_captures == 0)
 		return err_set(e, E_SYNTAX, 0,
 			       "no capture was named; see --help");
+	if (o->jobs == 0)
+		o->jobs = default_jobs(o);
 	return check(o, e);
 }
