@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What each process of the running gateway may do: as the kernel tells it
+from outside, and tried from inside, by making the live process itself do what
+it may not. That ends it (the filter kills), and the gateway starts another.
+
+The single tries, without a gateway around them: enforcer/daemon/sandbox_test.c.
+"""
+import ctypes
+import os
+import platform
+import signal
+import struct
+import sys
+
+from lib import Gate, Net, Report, alive, libc, need_live, until
+
+NET_ADMIN = 1 << 12
+PATIENCE = 30
+
+# --- from outside ------------------------------------------------------------
+
+
+def status(pid):
+    with open("/proc/%d/status" % pid, encoding="utf-8") as f:
+        return {k: v.split() for k, v in
+                (line.rstrip("\n").split(":", 1) for line in f)}
+
+
+def kind(name):
+    return name.split("[")[0]
+
+
+def rights(name, pid):
+    """What is wrong with them."""
+    s = status(pid)
+    may = NET_ADMIN if kind(name) == "gate" else 0
+    rows = [
+        ("runs as root", "0" in s["Uid"] + s["Gid"]),
+        ("has changing users", len(set(s["Uid"])) != 1 or
+         len(set(s["Gid"])) != 1),
+        ("has other groups", s["Groups"]),
+        ("has capabilities", int(s["CapEff"][0], 16) != may or
+         int(s["CapPrm"][0], 16) != may),
+        ("inherits capabilities", int(s["CapInh"][0], 16) or
+         int(s["CapAmb"][0], 16) or int(s["CapBnd"][0], 16)),
+        ("may gain privileges", s["NoNewPrivs"] != ["1"]),
+        ("has no filter", s["Seccomp"] != ["2"]),
+        ("has threads", s["Threads"] != ["1"]),
+    ]
+    return [why for why, bad in rows if bad]
+
+
+def limits(pid):
+    with open("/proc/%d/limits" % pid, encoding="utf-8") as f:
+        rows = {line[:26].strip(): line[26:].split()[1] for line in f}
+    return [k for k in ("Max core file size", "Max processes")
+            if rows[k] != "0"]
+
+
+# What leads somewhere, besides 0 to 2.
+DESCRIPTORS = {
+    "engine": ["socket", "anon_inode:[eventfd]", "anon_inode:[signalfd]"],
+    "gate": ["socket"],
+    "courier": ["socket"],
+    "scribe": ["file"],
+}
+
+
+def descriptors(name, pid, audit):
+    wrong = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        to = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+        if int(fd) == 2:
+            continue
+        if int(fd) < 2:
+            wrong += [to] if to != "/dev/null" else []
+        elif to.startswith("socket:"):
+            wrong += [to] if "socket" not in DESCRIPTORS[kind(name)] else []
+        elif to.startswith("/"):
+            ok = kind(name) == "scribe" and to.startswith(audit)
+            wrong += [] if ok else [to]
+        elif to not in DESCRIPTORS[kind(name)]:
+            wrong.append(to)
+    return wrong
+
+
+def executable_and_writable(pid):
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as f:
+        return [line for line in f if "wx" in line.split()[1]]
+
+
+# --- from inside -------------------------------------------------------------
+# x86-64: the process stands behind a system call; it is made to do another.
+
+ATTACH, DETACH, CONT, GETREGS, SETREGS = 16, 17, 7, 12, 13
+REGS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax "
+        "rip cs eflags rsp ss fs_base gs_base ds es fs gs").split()
+CALLS = {"openat": 257, "socket": 41, "execve": 59, "ptrace": 101,
+         "sendto": 44, "recvfrom": 45, "kill": 62, "mprotect": 10, "bpf": 321,
+         "process_vm_readv": 310, "mount": 165, "clone": 56, "setresuid": 117}
+
+
+def ptrace(what, pid, data=0):
+    libc.ptrace.restype = ctypes.c_long
+    libc.ptrace.argtypes = [ctypes.c_long] * 3 + [ctypes.c_void_p]
+    if libc.ptrace(what, pid, 0, data) < 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+def make_it(pid, call, args):
+    """The process does that; how it ended, or what the call gave."""
+    regs = (ctypes.c_ulonglong * len(REGS))()
+    ptrace(ATTACH, pid)
+    os.waitpid(pid, 0)
+    ptrace(GETREGS, pid, ctypes.addressof(regs))
+    at = dict(zip(REGS, regs))
+    with open("/proc/%d/mem" % pid, "rb") as f:
+        f.seek(at["rip"] - 2)
+        if f.read(2) != b"\x0f\x05":
+            ptrace(DETACH, pid)
+            return "it stands behind no system call"
+    # Do not take up the call that was interrupted.
+    at.update(orig_rax=2 ** 64 - 1, rip=at["rip"] - 2, rax=CALLS[call])
+    at.update(zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"),
+                  [a % 2 ** 64 for a in args]))
+    for i, name in enumerate(REGS):
+        regs[i] = at[name]
+    ptrace(SETREGS, pid, ctypes.addressof(regs))
+    ptrace(9, pid)  # one instruction
+    _, st = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(st):
+        return os.WTERMSIG(st)
+    ptrace(GETREGS, pid, ctypes.addressof(regs))
+    got = struct.unpack("q", struct.pack("Q", dict(zip(REGS, regs))["rax"]))[0]
+    ptrace(DETACH, pid)
+    os.kill(pid, signal.SIGKILL)
+    return "it gave %d" % got
+
+
+def queue_fd(pid):
+    """Its first socket: of the queue, for gate and engine."""
+    return min(int(fd) for fd in os.listdir("/proc/%d/fd" % pid)
+               if os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith(
+                   "socket:"))
+
+
+def stack(pid):
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as f:
+        for line in f:
+            if "[stack]" in line:
+                return int(line.split("-")[0], 16)
+    return 0
+
+
+TRIES = [
+    ("engine[mdma]", "opens a file", "openat",
+     lambda pid: (-100, stack(pid), 0)),
+    ("engine[mdma]", "makes a socket", "socket", lambda pid: (2, 1, 0)),
+    ("engine[mdma]", "sends on the queue's socket", "sendto",
+     lambda pid: (queue_fd(pid), stack(pid), 16, 0, 0, 0)),
+    ("engine[dr]", "executes a program", "execve",
+     lambda pid: (stack(pid), 0, 0)),
+    ("engine[dr]", "traces its parent", "ptrace",
+     lambda pid: (0x4206, os.getppid(), 0, 0)),
+    ("engine[dr]", "makes its memory writable", "mprotect",
+     lambda pid: (stack(pid), 4096, 7)),
+    ("engine[portal]", "reads another's memory", "process_vm_readv",
+     lambda pid: (os.getpid(), stack(pid), 1, stack(pid), 1, 0)),
+    ("engine[portal]", "kills", "kill", lambda pid: (pid, 0)),
+    ("gate[mdma]", "reads packets", "recvfrom",
+     lambda pid: (queue_fd(pid), stack(pid), 64, 0x40, 0, 0)),
+    ("gate[mdma]", "makes a netlink socket", "socket",
+     lambda pid: (16, 3, 12)),
+    ("gate[dr]", "opens a file", "openat",
+     lambda pid: (-100, stack(pid), 0)),
+    ("gate[dr]", "uses bpf", "bpf", lambda pid: (0, stack(pid), 64)),
+    ("scribe", "makes a socket", "socket", lambda pid: (2, 1, 0)),
+    ("scribe", "executes a program", "execve",
+     lambda pid: (stack(pid), 0, 0)),
+    ("courier", "makes a socket", "socket", lambda pid: (2, 1, 0)),
+    ("courier", "opens a file for writing", "openat",
+     lambda pid: (-100, stack(pid), 0o101, 0o600)),
+    ("courier", "mounts", "mount", lambda pid: (0, stack(pid), 0, 0, 0)),
+    ("courier", "becomes root", "setresuid", lambda pid: (0, 0, 0)),
+]
+
+
+def entered(pid):
+    """It has made its own tries and closed the door."""
+    try:
+        return status(pid)["Seccomp"] == ["2"]
+    except OSError:
+        return False
+
+
+def try_inside(gate, name, call, args):
+    pid = until(lambda: gate.processes().get(name), PATIENCE)
+    if not pid:
+        return "there is no %s" % name
+    if not until(lambda: entered(pid), PATIENCE):
+        return "it has no filter"
+    how = make_it(pid, call, args(pid))
+    if how != signal.SIGSYS:
+        return "not refused: %s" % how
+    if not until(lambda: not alive(pid), PATIENCE):
+        return "it lives on"
+    if not until(lambda: gate.processes().get(name, pid) != pid and
+                 gate.ready(), PATIENCE):
+        return "it did not come back"
+    return None
+
+
+def main():
+    report = Report()
+    need_live(report)
+    with Net() as net, Gate(net) as gate:
+        found = gate.processes()
+        missing = {"scribe", "courier", "engine[mdma]", "gate[mdma]"} - \
+            set(found)
+        if not report.check("the processes are there", missing):
+            report.done()
+        users = {}
+        for name, pid in sorted(found.items()):
+            if name == "parent":
+                continue
+            report.check("rights of %s" % name,
+                         rights(name, pid) + limits(pid))
+            report.check("descriptors of %s" % name,
+                         descriptors(name, pid, os.path.dirname(gate.audit)))
+            report.check("no memory of %s is both written and executed" % name,
+                         executable_and_writable(pid))
+            users.setdefault(status(pid)["Uid"][0], set()).add(
+                name if kind(name) == "engine" else kind(name))
+        report.check("each kind, and each engine, is a user of its own",
+                     [v for v in users.values() if len(v) > 1])
+        if platform.machine() != "x86_64":
+            report.skip("tries from inside know x86-64 only")
+        else:
+            for name, what, call, args in TRIES:
+                report.check("ended when it %s: %s" % (what, name),
+                             try_inside(gate, name, call, args))
+    report.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
