@@ -61,7 +61,7 @@ static enum reason reason_of(const char *why)
 		{"arp",		   REASON_SPOOFED_SOURCE },
 		{"nd",		   REASON_SPOOFED_SOURCE },
 		{"router",	   REASON_BAD_ADDRESS	 },
-		{"not-for-guest",  REASON_BAD_ADDRESS	 },
+		{"chatter",	   REASON_UNKNOWN_PARTY	 },
 		{"no-uplink",	   REASON_BAD_ADDRESS	 },
 		{"refused-flow",   REASON_TCP_FLOW_DENIED},
 		{"closed",	   REASON_RESOURCE	 },

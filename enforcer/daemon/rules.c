@@ -237,6 +237,12 @@ static void drop(struct text *t, const char *why, const struct rules_guest *g)
 		 why, g ? g->name : "");
 }
 
+/* One that is no news: what a link says to everybody, and nobody to a guest. */
+static void drop_noise(struct text *t)
+{
+	text_put(t, " -m comment --comment chatter -j DROP\n");
+}
+
 static const char *from(const struct text *t)
 {
 	return t->c->bridged ? "-m physdev --physdev-in" : "-i";
@@ -397,7 +403,8 @@ static const char *const nd_type[] = {"neighbour-solicitation",
 				      "neighbour-advertisement"};
 
 /* Types whose only fit sender is a router, or that ask for one or for groups:
- * the binding says all a guest must know. */
+ * the binding says all a guest must know. g: who is told of; NULL: nobody,
+ * since they go to a guest that never asked. */
 static void nd_never(struct text *t, const char *ch, const char *match,
 		     const char *arg, const struct rules_guest *g)
 {
@@ -405,15 +412,18 @@ static void nd_never(struct text *t, const char *ch, const char *match,
 		const char *type, *why;
 	} never[] = {
 		{"router-advertisement", "router"}, {"redirect", "router"},
-		{"router-solicitation", "nd"},	    {"130", "nd"},
-		{"131", "nd"},			    {"132", "nd"},
-		{"143", "nd"},
+		{"router-solicitation", "chatter"}, {"130", "chatter"},
+		{"131", "chatter"},		    {"132", "chatter"},
+		{"143", "chatter"},
 	};
 
 	for (size_t k = 0; k < sizeof(never) / sizeof(never[0]); k++) {
 		text_put(t, "-A " RULES_CHAIN "%s%s%s -p icmpv6 --icmpv6-type "
 			 "%s", ch, match, arg, never[k].type);
-		drop(t, never[k].why, g);
+		if (g)
+			drop(t, never[k].why, g);
+		else
+			drop_noise(t);
 	}
 }
 
@@ -467,8 +477,12 @@ static void source_chains(struct text *t, size_t i)
 			 MAC_FMT, i, MAC_ARG(g->mac));
 		drop(t, "spoofed-mac", g);
 	}
-	if (t->v6)
+	if (t->v6) {
 		nd_jumps(t, i);
+	} else { /* groups are joined there by IGMP */
+		text_put(t, "-A " RULES_CHAIN "S%zu -p igmp", i);
+		drop(t, "chatter", g);
+	}
 	text_put(t, "-A " RULES_CHAIN "S%zu -g " RULES_CHAIN "A%zu\n", i, i);
 	if (t->v6)
 		nd_chain(t, i);
@@ -714,6 +728,21 @@ static void receive_ways(struct text *t)
 	}
 }
 
+/* A link's own chatter; no engine need judge it. */
+static void to_guest_never(struct text *t, const char *ch, const char *match,
+			   const char *arg)
+{
+	char m[80];
+
+	snprintf(m, sizeof(m), " %s ", match);
+	if (t->v6) {
+		nd_never(t, ch, m, arg, NULL);
+	} else {
+		text_put(t, "-A " RULES_CHAIN "%s%s%s -p igmp", ch, m, arg);
+		drop_noise(t);
+	}
+}
+
 static void receive_queue(struct text *t, const struct rules_guest *g)
 {
 	struct text_addrs own;
@@ -721,8 +750,10 @@ static void receive_queue(struct text *t, const struct rules_guest *g)
 
 	refused(t, "RECEIVE", to(t), g->iface, g);
 	carry_to_uplinks(t, g, false);
-	if (t->c->bridged)
+	if (t->c->bridged) {
 		nd_accept(t, "RECEIVE", to(t), g->iface, g);
+		to_guest_never(t, "RECEIVE", to(t), g->iface);
+	}
 	text_put(t, "-A " RULES_CHAIN "RECEIVE %s %s", to(t), g->iface);
 	queue(t, g);
 	/* Routed into the bridge: the port is not known yet. */
@@ -746,13 +777,7 @@ static void output_queue(struct text *t, const struct rules_guest *g,
 		carried_mark(t);
 	}
 	nd_accept(t, "OUTPUT", match, arg, g);
-	/* The kernel's own chatter on a link; no engine need judge it. */
-	if (t->v6) {
-		char m[16];
-
-		snprintf(m, sizeof(m), " %s ", match);
-		nd_never(t, "OUTPUT", m, arg, g);
-	}
+	to_guest_never(t, "OUTPUT", match, arg);
 	text_put(t, "-A " RULES_CHAIN "OUTPUT %s %s", match, arg);
 	queue(t, g);
 }

@@ -92,8 +92,8 @@ int rules_remove(enum rules_backend b, struct err *e)
 struct rules_drop {
 	char why[32];	/* "spoofed-mac", "spoofed-source", "spoofed-uplink"
 			 * (a guest's address from elsewhere), "arp", "nd",
-			 * "router", "not-ip", "not-for-guest", "no-uplink",
-			 * "refused-flow", "closed" */
+			 * "router", "chatter" (asks for routers, groups),
+			 * "not-ip", "no-uplink", "refused-flow", "closed" */
 	char guest[48]; /* or empty */
 	uint64_t packets, octets;
 };

@@ -17,6 +17,12 @@ static void drop(struct text *t, const char *why, const struct rules_guest *g)
 		 g->name);
 }
 
+/* One that is no news: frames for others, and what a link says to all. */
+static void drop_noise(struct text *t, const char *why)
+{
+	text_put(t, " counter drop comment \"%s\"\n", why);
+}
+
 /* The last rule of a chain. */
 static void drop_rest(struct text *t, const char *why,
 		      const struct rules_guest *g)
@@ -117,7 +123,7 @@ static void arp_to(struct text *t, const struct rules_guest *g, size_t i)
 		text_put(t, "\t\t" ARP_FORM " arp operation reply arp daddr "
 			 "ether " MAC_FMT " arp daddr ip 0.0.0.0 accept\n",
 			 MAC_ARG(g->mac));
-	drop_rest(t, "not-for-guest", g);
+	text_put(t, "\t\tcounter drop comment \"not-for-guest\"\n");
 	end(t, "\t");
 }
 
@@ -154,6 +160,29 @@ static void arp_table(struct text *t)
 	end(t, "");
 }
 
+/* "@th,64,128 ...": the target, under the mask of the prefix. */
+static void nd_target(struct text *t, const struct pol_prefix *p)
+{
+	uint8_t mask[16], value[16];
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned left = p->len > i * 8 ? p->len - i * 8u : 0;
+
+		mask[i] = left >= 8 ? 0xff : (uint8_t)(0xff00u >> left);
+		value[i] = p->addr.b[i] & mask[i];
+	}
+	text_put(t, " @th,64,128");
+	if (p->len < 128) {
+		text_put(t, " & 0x");
+		for (unsigned i = 0; i < 16; i++)
+			text_put(t, "%02x", mask[i]);
+		text_put(t, " ==");
+	}
+	text_put(t, " 0x");
+	for (unsigned i = 0; i < 16; i++)
+		text_put(t, "%02x", value[i]);
+}
+
 /* --- bridge ports -------------------------------------------------------------------
  * IP goes on to the queues (br_netfilter, or this table's own with the nft
  * backend); ARP is judged here, and everything else ends here. */
@@ -174,9 +203,27 @@ static void bridge_from(struct text *t, const struct rules_guest *g, size_t i)
 	end(t, "\t");
 }
 
+/* Who has this address? Asked of everybody, so that a busy link would use up
+ * the rate of what a guest may be asked. */
+static void nd_to(struct text *t, const struct rules_guest *g, size_t i)
+{
+	struct text_addrs own;
+
+	text_addrs_of(&own, g, true);
+	text_put(t, "\tchain nd_to_%zu {\n", i);
+	for (size_t k = 0; k < own.n; k++) {
+		text_put(t, "\t\ticmpv6 type nd-neighbor-solicit");
+		nd_target(t, &own.a[k]);
+		text_put(t, " accept\n");
+	}
+	text_put(t, "\t\tcounter drop comment \"not-for-guest\"\n");
+	end(t, "\t");
+}
+
 static void bridge_to(struct text *t, const struct rules_guest *g, size_t i)
 {
 	arp_to(t, g, i);
+	nd_to(t, g, i);
 	text_put(t, "\tchain to_%zu {\n", i);
 	text_put(t, "\t\tether type arp goto arp_to_%zu\n", i);
 	/* What a bridge floods since it does not know the receiver yet. */
@@ -184,8 +231,9 @@ static void bridge_to(struct text *t, const struct rules_guest *g, size_t i)
 		text_put(t, "\t\tether daddr != " MAC_FMT " ether daddr & "
 			 "01:00:00:00:00:00 == 00:00:00:00:00:00",
 			 MAC_ARG(g->mac));
-		drop(t, "not-for-guest", g);
+		drop_noise(t, "not-for-guest");
 	}
+	text_put(t, "\t\ticmpv6 type nd-neighbor-solicit goto nd_to_%zu\n", i);
 	text_put(t, "\t\tether type { ip, ip6 } accept\n");
 	drop_rest(t, "not-ip", g);
 	end(t, "\t");
@@ -200,9 +248,10 @@ static void bridge_local(struct text *t, const struct rules_guest *g, size_t i)
 	if (addr_set(t, "\t\tip daddr ", g, false))
 		text_put(t, " accept\n");
 	if (addr_set(t, "\t\tip6 daddr ", g, true))
-		text_put(t, " accept\n\t\tip6 daddr ff02::1:ff00:0/104 icmpv6 "
-			 "type nd-neighbor-solicit accept\n");
-	drop_rest(t, "not-for-guest", g);
+		text_put(t, " accept\n");
+	text_put(t, "\t\tip6 daddr ff02::1:ff00:0/104 icmpv6 type "
+		 "nd-neighbor-solicit goto nd_to_%zu\n"
+		 "\t\tcounter drop comment \"not-for-guest\"\n", i);
 	end(t, "\t");
 }
 
@@ -326,29 +375,6 @@ static void nd_accept(struct text *t, const char *dir,
 	drop(t, "nd", g);
 }
 
-/* "@th,64,128 ...": the target, under the mask of the prefix. */
-static void nd_target(struct text *t, const struct pol_prefix *p)
-{
-	uint8_t mask[16], value[16];
-
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned left = p->len > i * 8 ? p->len - i * 8u : 0;
-
-		mask[i] = left >= 8 ? 0xff : (uint8_t)(0xff00u >> left);
-		value[i] = p->addr.b[i] & mask[i];
-	}
-	text_put(t, " @th,64,128");
-	if (p->len < 128) {
-		text_put(t, " & 0x");
-		for (unsigned i = 0; i < 16; i++)
-			text_put(t, "%02x", mask[i]);
-		text_put(t, " ==");
-	}
-	text_put(t, " 0x");
-	for (unsigned i = 0; i < 16; i++)
-		text_put(t, "%02x", value[i]);
-}
-
 static void nd_option(struct text *t, const struct rules_guest *g,
 		      unsigned type)
 {
@@ -359,6 +385,17 @@ static void nd_option(struct text *t, const struct rules_guest *g,
 			 type, m[0], m[1], m[2], m[3], m[4], m[5]);
 	else
 		text_put(t, " @th,192,16 0x%02x01", type);
+}
+
+static void chatter_to(struct text *t, const struct rules_guest *g)
+{
+	text_put(t, "\t\toifname \"%s\" icmpv6 type { nd-router-advert, "
+		 "nd-redirect, nd-router-solicit, mld-listener-query, "
+		 "mld-listener-report, mld-listener-done, "
+		 "mld2-listener-report }", g->iface);
+	drop_noise(t, "chatter");
+	text_put(t, "\t\toifname \"%s\" ip protocol igmp", g->iface);
+	drop_noise(t, "chatter");
 }
 
 #define ND_ASK	"icmpv6 type nd-neighbor-solicit"
@@ -429,7 +466,9 @@ static void guest_chain(struct text *t, size_t i)
 	text_put(t, "\t\ticmpv6 type { nd-router-solicit, mld-listener-query, "
 		 "mld-listener-report, mld-listener-done, "
 		 "mld2-listener-report }");
-	drop(t, "nd", g);
+	drop(t, "chatter", g);
+	text_put(t, "\t\tip protocol igmp");
+	drop(t, "chatter", g);
 	text_put(t, "\t\tgoto source_%zu\n", i);
 	end(t, "\t");
 }
@@ -525,8 +564,10 @@ static void receive_chain(struct text *t, const char *priority)
 
 		refused(t, "oifname", g);
 		guest_to_uplinks(t, g, false);
-		if (c->bridged)
+		if (c->bridged) {
 			nd_accept(t, "oifname", g);
+			chatter_to(t, g);
+		}
 		queue(t, "oifname", g);
 	}
 	end(t, "\t");
@@ -567,12 +608,7 @@ static void output_chain(struct text *t, const char *priority)
 			carried(t);
 		}
 		nd_accept(t, "oifname", g);
-		text_put(t, "\t\toifname \"%s\" icmpv6 type { "
-			 "nd-router-advert, nd-redirect, nd-router-solicit, "
-			 "mld-listener-query, mld-listener-report, "
-			 "mld-listener-done, mld2-listener-report }",
-			 g->iface);
-		drop(t, "nd", g);
+		chatter_to(t, g);
 		queue(t, "oifname", g);
 	}
 	end(t, "\t");

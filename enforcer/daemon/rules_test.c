@@ -234,7 +234,8 @@ static void check_line(const char *line, void *arg)
 		fail_line("appends to a chain of others", line);
 	if (has(line, "-j ACCEPT"))
 		check_accept(line);
-	if (has(line, "-j DROP") && !has(line, "--comment \"mg:"))
+	if (has(line, "-j DROP") && !has(line, "--comment \"mg:") &&
+	    !has(line, " -m comment --comment chatter -j DROP"))
 		fail_line("drops without a reason", line);
 	if (has(line, "-j CONNMARK") &&
 	    (!has(line, "--nfmask 0x0fff0000 --ctmask 0x0fff0000") ||
@@ -397,7 +398,9 @@ static void check_nft_line(const char *line, void *arg)
 
 	if (has(line, "bypass") || has(line, "fanout") || has(line, "flush"))
 		fail_line("weakens a queue, or others' rules", line);
-	if (has(line, " drop") && !has(line, "counter drop comment \"mg:"))
+	if (has(line, " drop") && !has(line, "counter drop comment \"mg:") &&
+	    !has(line, "counter drop comment \"not-for-guest\"") &&
+	    !has(line, "counter drop comment \"chatter\""))
 		fail_line("drops without a reason", line);
 	if ((has(line, " ct ") || has(line, "\tct ")) && !r->offload)
 		fail_line("asks conntrack", line);
