@@ -10,6 +10,7 @@
 #ifndef DISSECTORS_C1222_TABLES_H
 #define DISSECTORS_C1222_TABLES_H
 
+#include "core/arena.h"
 #include "core/err.h"
 #include "core/obs.h"
 #include "dissectors/c1222/c1222.h"
@@ -97,6 +98,12 @@ void c1219_describe_request(const struct c1219_shape *s,
 			    const struct c1219_part *part,
 			    const struct c1222_profile *p, struct obs *o);
 
+/* Can these be the data of that part? true where the layout is not sure; of a
+ * part that says no more, whether it lies within the table. Of a whole table
+ * 0, its own octets say. */
+bool c1219_size_ok(const struct c1219_shape *s, const struct c1219_part *part,
+		   struct span data);
+
 /* One decoded value, for `--values` and tests. */
 struct c1219_value {
 	const char *name; /* "summations", static */
@@ -104,12 +111,26 @@ struct c1219_value {
 	bool is_time;	  /* seconds since 1970 in the meter's own clock */
 	int64_t v;
 	struct span text; /* for text fields, else empty */
+	enum {
+		C1219_NUMBER,
+		C1219_TEXT,
+		C1219_BCD,    /* in text: two digits an octet */
+		C1219_MEMBER, /* of a SET: one value each */
+	} form;
 };
 /* Calls cb for each value of the data; returns 0, or E_UNSUPPORTED when the
  * layout is not known, E_SYNTAX when the data do not fit it. */
 int c1219_values(const struct c1219_shape *s, const struct c1219_part *part,
 		 struct span data,
 		 void (*cb)(void *arg, const struct c1219_value *v), void *arg);
+
+/* The same as one JSON object in the arena: a value under its name; those of
+ * one index or of a SET as a list; those of two as a list of lists, "first"
+ * being the block that the first of them is of, unless 0. Times as
+ * "2023-11-15T00:15:00", in the meter's own clock. E_NOMEM: does not fit. */
+int c1219_decoded(const struct c1219_shape *s, const struct c1219_part *part,
+		  struct span data, struct arena *arena, struct span *out)
+	__attribute__((warn_unused_result));
 
 /* ST-7 and ST-8 content. selector, seq, result: as applicable. */
 struct c1219_proc {

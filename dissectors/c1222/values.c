@@ -12,13 +12,16 @@ struct out {
 	bool bad; /* a value that cannot be: the data do not fit */
 };
 
-static void give(struct out *o, const char *name, int i, int j, int64_t v,
-		 bool is_time, struct span text)
+static void give_value(struct out *o, struct c1219_value x)
 {
-	struct c1219_value x = {name, {i, j}, is_time, v, text};
-
 	if (cur_ok(&o->c) && !o->bad)
 		o->cb(o->arg, &x);
+}
+
+static void give(struct out *o, const char *name, int i, int j, int64_t v)
+{
+	give_value(o, (struct c1219_value){
+			      .name = name, .index = {i, j}, .v = v});
 }
 
 static uint64_t give_uint2(struct out *o, const char *name, int i, int j,
@@ -26,7 +29,7 @@ static uint64_t give_uint2(struct out *o, const char *name, int i, int j,
 {
 	uint64_t v = layout_uint(o->s, &o->c, n);
 
-	give(o, name, i, j, (int64_t)v, false, (struct span){0});
+	give(o, name, i, j, (int64_t)v);
 	return v;
 }
 
@@ -44,14 +47,21 @@ static void give_text(struct out *o, const char *name, size_t n)
 		t = span_from(t, 1);
 	while (t.n && (t.p[t.n - 1] == ' ' || t.p[t.n - 1] == 0))
 		t = span_sub(t, 0, t.n - 1);
-	give(o, name, -1, -1, 0, false, t);
+	give_value(o, (struct c1219_value){.name = name,
+					   .index = {-1, -1},
+					   .text = t,
+					   .form = C1219_TEXT});
 }
 
 /* An identification: text, or half as many octets of BCD (ID_FORM). */
 static void give_id(struct out *o, const char *name, size_t n)
 {
 	if (o->s->id_form)
-		give(o, name, -1, -1, 0, false, cur_take(&o->c, n / 2));
+		give_value(o, (struct c1219_value){
+				      .name = name,
+				      .index = {-1, -1},
+				      .text = cur_take(&o->c, n / 2),
+				      .form = C1219_BCD});
 	else
 		give_text(o, name, n);
 }
@@ -62,7 +72,7 @@ static void give_number(struct out *o, const char *name, int i, int j,
 	int64_t v;
 
 	if (layout_number(o->s, code, &o->c, &v))
-		give(o, name, i, j, v, false, (struct span){0});
+		give(o, name, i, j, v);
 	else if (!cur_ok(&o->c))
 		o->bad = true;
 }
@@ -77,7 +87,10 @@ static void give_time(struct out *o, const char *name, int i, int j,
 			  layout_stime(o->s, &t, &v);
 
 	if (ok)
-		give(o, name, i, j, v, true, (struct span){0});
+		give_value(o, (struct c1219_value){.name = name,
+						   .index = {i, j},
+						   .is_time = true,
+						   .v = v});
 }
 
 /* The members of a SET: bit b of octet i stands for 8 * i + b. */
@@ -87,8 +100,11 @@ static void give_set(struct out *o, const char *name, size_t octets)
 
 	for (size_t k = 0; k < set.n * 8; k++) {
 		if (set.p[k / 8] >> (k % 8) & 1)
-			give(o, name, -1, -1, (int64_t)k, false,
-			     (struct span){0});
+			give_value(o, (struct c1219_value){
+					      .name = name,
+					      .index = {-1, -1},
+					      .v = (int64_t)k,
+					      .form = C1219_MEMBER});
 	}
 }
 
@@ -114,8 +130,7 @@ static void values_0(struct out *o)
 	};
 
 	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++)
-		give(o, head[i].name, -1, -1, head[i].v, false,
-		     (struct span){0});
+		give(o, head[i].name, -1, -1, head[i].v);
 	give_text(o, "device_class", 4);
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++)
 		give_uint(o, before[i], -1, 1);
@@ -314,8 +329,7 @@ static void profile_block(struct out *o, const struct lp_layout *l, int block)
 
 			if (layout_lp_value(s, l, &o->c, &v))
 				give(o, "intervals", block,
-				     j * (int)l->chans + k, v, false,
-				     (struct span){0});
+				     j * (int)l->chans + k, v);
 		}
 	}
 }
