@@ -11,6 +11,8 @@ static const uint8_t aptitle_base[] = {0x60, 0x7c, 0x86, 0xf7,
 
 static const char *const mac_names[] = {"none", "ok", "bad", "unknown-key"};
 static const char *const auth_names[] = {"none", "c1222", "c1221", "octet"};
+#define AUTH_C1222 1
+#define AUTH_C1221 2
 static const char *const security_names[] = {"clear", "authenticated",
 					     "encrypted"};
 #define NAME_OF(list, v)                                                       \
@@ -56,6 +58,16 @@ static void put_index(struct json *j, struct span s)
 	json_arr_end(j);
 }
 
+/* Four octets as they are sent. */
+static void put_octets4(struct json *j, uint32_t v)
+{
+	uint8_t b[4];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+
+	wbuf_be(&w, v, sizeof(b));
+	json_hex(j, NULL, wbuf_span(&w));
+}
+
 /* Numbers that stand for words. */
 static bool put_word(struct json *j, const struct fact *f)
 {
@@ -66,8 +78,8 @@ static bool put_word(struct json *j, const struct fact *f)
 	case F_MAC:
 		json_str(j, NULL, NAME_OF(mac_names, f->u));
 		return true;
-	case F_AUTH_KIND:
-		json_str(j, NULL, NAME_OF(auth_names, f->u));
+	case F_IV:
+		put_octets4(j, (uint32_t)f->u);
 		return true;
 	case F_SECURITY:
 		json_str(j, NULL, NAME_OF(security_names, f->u));
@@ -200,6 +212,78 @@ static const enum field c1222_keys[] = {
 };
 #define N_C1222_KEYS (sizeof(c1222_keys) / sizeof(c1222_keys[0]))
 
+/* Written in a way of their own. */
+static const enum field apart[] = {
+	F_CODE,	       F_RESULT,     F_PROCEDURE,  F_PROC_RESULT, F_DECODED,
+	F_AUTH_KIND,   F_AUTH_VALUE, F_SEG_TOTAL,  F_SEG_OFFSET,
+	F_SEG_LENGTH,
+};
+
+static void skip_field(uint64_t skip[2], enum field f)
+{
+	skip[f / 64] |= UINT64_C(1) << (f % 64);
+}
+
+/* Kind, tag and contents of an authentication value that is not C12.22's; of
+ * that, whether it is there: key id and IV stand for themselves. */
+static void put_auth(struct json *j, const struct obs *m,
+		     const struct eve_opts *opt)
+{
+	uint64_t kind = obs_get(m, F_AUTH_KIND, 0);
+	struct cur c = cur_of(obs_get_span(m, F_AUTH_VALUE));
+	bool shown = opt->values && obs_has(m, F_AUTH_VALUE);
+
+	if (obs_get(m, F_SECURITY_MODE, 0) != 0)
+		json_bool(j, "auth_element_present", kind == AUTH_C1222);
+	if (kind <= AUTH_C1222)
+		return;
+	json_arr(j, "auth");
+	json_str(j, NULL, NAME_OF(auth_names, kind));
+	if (shown && kind == AUTH_C1221) {
+		json_u64(j, NULL, cur_u8(&c));
+		switch (cur_u8(&c)) { /* a length in one of three forms */
+		case 0x81:
+			cur_take(&c, 1);
+			break;
+		case 0x82:
+			cur_take(&c, 2);
+			break;
+		}
+	} else {
+		json_null(j, NULL);
+	}
+	if (shown)
+		json_hex(j, NULL, cur_peek(&c, cur_left(&c)));
+	else
+		json_null(j, NULL);
+	json_arr_end(j);
+}
+
+static void put_segment(struct json *j, const struct obs *m)
+{
+	if (!obs_has(m, F_SEG_TOTAL))
+		return;
+	json_obj(j, "segment");
+	json_u64(j, "offset", obs_get(m, F_SEG_OFFSET, 0));
+	json_u64(j, "length", obs_get(m, F_SEG_LENGTH, 0));
+	json_u64(j, "total", obs_get(m, F_SEG_TOTAL, 0));
+	json_obj_end(j);
+}
+
+/* The number within its kind, and which kind it is; how it ended. */
+static void put_procedure(struct json *j, const struct obs *o)
+{
+	uint64_t id = obs_get(o, F_PROCEDURE, 0);
+
+	if (obs_has(o, F_PROCEDURE)) {
+		json_u64(j, "procedure", id);
+		json_u64(j, "proc", id & 0x07ff);
+		json_bool(j, "mfg", id & 0x0800);
+	}
+	if (obs_has(o, F_PROC_RESULT))
+		json_u64(j, "result", obs_get(o, F_PROC_RESULT, 0));
+}
+
 static void put_service(struct json *j, const struct obs *o,
 			const struct eve_opts *opt, bool with_disclosure)
 {
@@ -207,7 +291,9 @@ static void put_service(struct json *j, const struct obs *o,
 	uint64_t skip[2] = {0};
 	const char *name = NULL;
 
-	skip[F_CODE / 64] |= UINT64_C(1) << (F_CODE % 64);
+	/* The response code is the code. */
+	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+		skip_field(skip, apart[i]);
 	json_obj(j, NULL);
 	if (code) {
 		json_u64(j, "code", code->u);
@@ -221,6 +307,9 @@ static void put_service(struct json *j, const struct obs *o,
 			json_null(j, "name");
 	}
 	put_facts(j, o, opt, skip);
+	put_procedure(j, o);
+	if (opt->values && obs_has(o, F_DECODED))
+		json_raw(j, "decoded", obs_get_span(o, F_DECODED));
 	if (with_disclosure)
 		put_disclosure(j, o, opt);
 	json_obj_end(j);
@@ -233,12 +322,14 @@ static void put_c1222(struct json *j, const struct event *ev,
 	bool judged = ev->type == EV_DECISION || ev->type == EV_VIOLATION;
 	uint64_t skip[2] = {0};
 
+	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+		skip_field(skip, apart[i]);
 	json_obj(j, "c1222");
 	for (size_t i = 0; i < N_C1222_KEYS; i++) {
 		enum field f = c1222_keys[i];
 		const struct fact *a = fact_of(m, f);
 
-		skip[f / 64] |= UINT64_C(1) << (f % 64);
+		skip_field(skip, f);
 		json_key(j, field_key(f));
 		if (a)
 			put_fact(j, a);
@@ -246,6 +337,8 @@ static void put_c1222(struct json *j, const struct event *ev,
 			json_null(j, NULL);
 	}
 	put_facts(j, m, opt, skip);
+	put_auth(j, m, opt);
+	put_segment(j, m);
 	json_arr(j, "services");
 	for (uint32_t i = 0; i < ev->n_leaves; i++) {
 		/* A judgement is about one of them; anomalies about none. */

@@ -41,7 +41,8 @@ static const char *text(const struct event *ev)
 #define CARRIER                                                                \
 	"\"c1222\":{\"called\":\".71.1001\",\"calling\":null,"                 \
 	"\"called_inv\":null,\"calling_inv\":7,\"security_mode\":1,"           \
-	"\"mac\":\"ok\",\"response_control\":null,\"notes\":[\"old-iv\"],"
+	"\"mac\":\"ok\",\"response_control\":null,\"notes\":[\"old-iv\"],"          \
+	"\"auth_element_present\":false,"
 #define RULES                                                                  \
 	"\"rules\":[{\"layer\":\"baseline\",\"policy\":\"platform-daily\","    \
 	"\"rule\":\"metering\",\"file\":\"baseline.yaml\",\"line\":40,"        \
@@ -80,7 +81,7 @@ static void a_violation(void **state)
 		render(sample_violation(&s, 0),
 		       (struct eve_opts){.has_seq = true, .seq = 12}),
 		HEAD "\"event_type\":\"violation\"," TUPLE CARRIER
-		"\"services\":[{\"code\":112,\"name\":null,\"wait\":112}]},"
+		"\"services\":[{\"code\":112,\"name\":null,\"seconds\":112}]},"
 		"\"metergate\":{\"seq\":12,\"verdict\":\"deny\","
 		"\"rule\":\"send-profile\",\"reason\":\"too-soon\","
 		"\"reasons\":[\"too-soon\",\"bad-mac\"],"
@@ -108,12 +109,101 @@ static void a_message(void **state)
 		"\"services\":[{\"code\":0,\"name\":\"ok\",\"table\":64,"
 		"\"index\":[1,2],\"measurement\":\"energy.interval\","
 		"\"granularity_s\":1800,\"readings\":48,\"oldest\":-3},"
-		"{\"code\":112,\"name\":null,\"wait\":112}]},"
+		"{\"code\":112,\"name\":null,\"seconds\":112}]},"
 		"\"metergate\":{\"guest\":\"mdma\",\"party\":\"headend\","
 		"\"direction\":\"out\",\"octets\":96}}\n");
 	assert_non_null(strstr(render(ev, (struct eve_opts){.values = true}),
 			       "\"data\":\"77686174207761732073616964\""));
 	assert_non_null(strstr((char *)line, "\"value_max\":123456"));
+}
+
+/* Parts of messages that have a form of their own. */
+static void forms(void **state)
+{
+	static const struct {
+		const char *why;
+		enum field f;
+		uint64_t v;
+		const char *octets;
+		bool values, leaf;
+		const char *want, *not;
+	} rows[] = {
+		{"an IV as its octets",          F_IV,          0x0153f2f4, NULL,
+		 false,						       false, "\"iv\":\"0153f2f4\"",			   NULL	       },
+		{"key id and IV are there",      F_AUTH_KIND,   1,	    NULL,
+		 false,						       false, "\"auth_element_present\":true",		   "\"auth\":" },
+		{"a vendor's value",	     F_AUTH_KIND,   3,	    NULL,
+		 false,						       false, "\"auth\":[\"octet\",null,null]",	     "\"auth_k"   },
+		{"the result of a procedure",    F_PROC_RESULT, 5,	    NULL,
+		 false,						       true,  "\"result\":5",				 "procedure_"  },
+		{"a response code is the code",  F_RESULT,      3,	    NULL,
+		 false,						       true,  "\"code\":0",				     "\"result\""  },
+		{"a procedure of the standard",  F_PROCEDURE,   10,	    NULL,
+		 false,						       true,
+		 "\"procedure\":10,\"proc\":10,\"mfg\":false",	       NULL},
+		{"a procedure of the maker",     F_PROCEDURE,   2053,       NULL,
+		 false,						       true,
+		 "\"procedure\":2053,\"proc\":5,\"mfg\":true",		 NULL},
+		{"values, asked for",	    F_DECODED,     0,	    "{\"hw\":[1,0]}",
+		 true,							true,  "\"decoded\":{\"hw\":[1,0]}",		     NULL	      },
+		{"values, not asked for",	F_DECODED,     0,	    "{\"hw\":[1,0]}",
+		 false,						       true,  "\"name\":\"ok\"",			       "decoded"     },
+		{"parameters, not asked for",    F_PARAMS,      0,	    "secret",
+		 false,						       true,  "\"name\":\"ok\"",			       "params"      },
+		{"identity, not asked for",      F_IDENTITY,    0,	    "SM1",
+		 false,						       true,  "\"name\":\"ok\"",			       "SM1"	     },
+		{"nor a segment that is none",   F_OCTETS,      1,	    NULL,
+		 false,						       false, "\"octets\":1",				"segment"     },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sample s;
+		struct event *ev = sample_decision(&s, 0);
+		struct obs *o = rows[i].leaf ? &s.leaves[0] : &s.carrier;
+		struct eve_opts opt = {.values = rows[i].values};
+		const char *got;
+
+		ev->type = EV_PROTOCOL;
+		if (rows[i].octets)
+			obs_span(o, rows[i].f, span_str(rows[i].octets));
+		else
+			obs_u64(o, rows[i].f, rows[i].v);
+		got = render(ev, opt);
+		if (!strstr(got, rows[i].want) ||
+		    (rows[i].not && strstr(got, rows[i].not)))
+			fail_msg("%s: %s", rows[i].why, got);
+	}
+}
+
+/* The exchange of C12.21: its tag, then what it holds. */
+static void foreign_auth(void **state)
+{
+	struct sample s;
+	struct event *ev = sample_decision(&s, 0);
+
+	(void)state;
+	obs_u64(&s.carrier, F_AUTH_KIND, 2);
+	obs_span(&s.carrier, F_AUTH_VALUE, span_of("\x80\x81\x03\1\2\3", 6));
+	assert_non_null(strstr(render(ev, (struct eve_opts){.values = true}),
+			       "\"auth\":[\"c1221\",128,\"010203\"]"));
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"auth\":[\"c1221\",null,null]"));
+}
+
+/* Where a segment lies in its message. */
+static void a_segment(void **state)
+{
+	struct sample s;
+	struct event *ev = sample_decision(&s, 0);
+
+	(void)state;
+	obs_u64(&s.carrier, F_SEG_TOTAL, 812);
+	obs_u64(&s.carrier, F_SEG_OFFSET, 600);
+	obs_u64(&s.carrier, F_SEG_LENGTH, 212);
+	assert_non_null(strstr(render(ev, (struct eve_opts){0}),
+			       "\"segment\":{\"offset\":600,\"length\":212,"
+			       "\"total\":812}"));
 }
 
 static void an_anomaly_and_a_flow(void **state)
@@ -264,6 +354,9 @@ int main(void)
 		cmocka_unit_test(a_decision),
 		cmocka_unit_test(a_violation),
 		cmocka_unit_test(a_message),
+		cmocka_unit_test(forms),
+		cmocka_unit_test(foreign_auth),
+		cmocka_unit_test(a_segment),
 		cmocka_unit_test(an_anomaly_and_a_flow),
 		cmocka_unit_test(addresses_and_protocols),
 		cmocka_unit_test(repeated_facts_are_lists),

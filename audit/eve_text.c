@@ -38,7 +38,7 @@ static void text_peer(struct wbuf *w, const struct event *ev)
 	eve_number(w, out ? t->dport : t->sport);
 }
 
-static void text_obs(struct wbuf *w, const struct obs *o)
+static void text_obs(struct wbuf *w, const struct obs *o, bool values)
 {
 	char buf[MEAS_TEXT];
 	struct span object;
@@ -67,6 +67,10 @@ static void text_obs(struct wbuf *w, const struct obs *o)
 		eve_str(w, " every ");
 		eve_number(w, obs_get(o, F_GRANULARITY, 0));
 		eve_str(w, " s");
+	}
+	if (values && obs_has(o, F_DECODED)) {
+		wbuf_u8(w, ' ');
+		put_safe(w, obs_get_span(o, F_DECODED));
 	}
 }
 
@@ -106,20 +110,21 @@ static void text_rule(struct wbuf *w, const struct event *ev)
 	}
 }
 
-static void text_observations(struct wbuf *w, const struct event *ev)
+static void text_observations(struct wbuf *w, const struct event *ev,
+			      bool values)
 {
 	const struct obs *leaf = eve_judged(ev);
 
 	if (leaf) {
-		text_obs(w, leaf);
+		text_obs(w, leaf, values);
 		return;
 	}
 	if (ev->message)
-		text_obs(w, ev->message);
+		text_obs(w, ev->message, values);
 	if (ev->type != EV_PROTOCOL)
 		return;
 	for (uint32_t i = 0; i < ev->n_leaves; i++)
-		text_obs(w, &ev->leaves[i]);
+		text_obs(w, &ev->leaves[i], values);
 }
 
 bool eve_text(struct wbuf *w, const struct event *ev,
@@ -150,7 +155,7 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 		wbuf_u8(w, ' ');
 		put_safe(w, ev->guest);
 	}
-	text_observations(w, ev);
+	text_observations(w, ev, o->values);
 	if (ev->reason) {
 		eve_str(w, ": ");
 		eve_str(w, reason_text(ev->reason));

@@ -89,7 +89,9 @@ enum record_kind {
 static inline bool record_leaves_out(unsigned field)
 {
 	return field == F_DATA || field == F_VALUE_MIN ||
-	       field == F_VALUE_MAX || field == F_AUTH_VALUE;
+	       field == F_VALUE_MAX || field == F_AUTH_VALUE ||
+	       field == F_IDENTITY || field == F_PARAMS ||
+	       field == F_DECODED;
 }
 
 enum record_element {

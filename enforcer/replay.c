@@ -244,6 +244,7 @@ static int start(struct replay *r, struct err *e)
 		rc = check_guests(r, e);
 	if (rc == 0)
 		rc = capture_keys_load(&r->keys, r->opts.keys, r->policy.set, e);
+	r->keys.conf.values = r->opts.values;
 	if (rc == 0 && r->policy.set)
 		zone = pol_set_timezone(r->policy.set);
 	if (rc == 0)

@@ -3,7 +3,8 @@
 """Make tests/pcaps/gen_refused.pcap and what is meant by it: messages that
 are well formed and yet to be refused, beside ones to be read. Also
 tests/pcaps/gen_profile.pcap: a load profile read the way it should be, the
-tables that give its shape first.
+tables that give its shape first; gen_values.pcap: the tables whose values are
+decoded; gen_hidden.pcap: octets put where no measurement would count them.
 
 usage: gen_captures.py DIRECTORY
 
@@ -353,6 +354,100 @@ def profile(folder):
     c.write(folder)
 
 
+def values(folder):
+    """Every table whose values are decoded, as the meter of
+    meter_A_tables.json has them."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                           "pcaps", "meter_A_tables.json"),
+              encoding="utf-8") as f:
+        tables = json.load(f)["tables"]
+    c = Capture("gen_values", "tables whose values are decoded, read whole",
+                {})
+    for inv, number in enumerate((0, 1, 3, 5, 21, 22, 23, 27, 28, 52, 61, 62,
+                                  63, 64), 1):
+        data = bytes.fromhex(tables[str(number)]["hex"])
+        c.add("headend", apdu(METER, HEADEND, inv, services(read(number))),
+              "ok", **said(METER, HEADEND, inv, [{
+                  "code": 0x30, "name": "full-read", "table": number}]))
+        c.add("meter", apdu(HEADEND, METER, inv, services(
+            b"\x00" + table_data(data)), answers=inv), "ok", after_ms=80,
+            **said(HEADEND, METER, inv, [{
+                "code": 0, "name": "ok", "table": number,
+                "data": data.hex()}], answers=inv))
+    c.write(folder)
+
+
+def uid(title):
+    return tlv(0x80, title)
+
+
+def register(title, native, serial=b"\x2b\x06\x01\x04"):
+    return b"\x27\x20\x31METR" + title + tlv(0x06, serial) + \
+        bytes([len(native)]) + native + b"\x00\x0e\x10"
+
+
+def foreign_auth(title, calling, inv, answers, value, pdus):
+    """An answer with an authentication value that is not C12.22's."""
+    return tlv(0x60, tlv(0xA2, tlv(0x80, title)) + tlv(0xA4, number(answers)) +
+               tlv(0xA6, tlv(0x80, calling)) + tlv(0xA8, number(inv)) +
+               tlv(0xAC, tlv(0xA2, value)) +
+               tlv(0xBE, tlv(0x28, tlv(0x81, b"\x80" + services(*pdus)))))
+
+
+def hidden(folder):
+    c = Capture("gen_hidden", "readings and other octets put where no "
+                "measurement would count them", {})
+    text = (b"instant power 1234 W, " * 100)[:2000]
+    own = bytes([10, 20, 0, 10, 4, 0x81])
+    inv = [0]
+
+    def exchange(request, pdu, verdict, note, answer, make=None):
+        inv[0] += 1
+        c.add("headend", apdu(METER, HEADEND, inv[0], services(request)),
+              "ok", **said(METER, HEADEND, inv[0], [pdu]))
+        c.add("meter", make(inv[0]) if make else apdu(
+            HEADEND, METER, inv[0], services(answer), answers=inv[0]),
+            verdict, note, after_ms=80)
+
+    def ask(table):
+        return read(table), {"code": 0x30, "name": "full-read",
+                             "table": table}
+
+    def answer(inv, value):
+        data = b"METRSM-100  " + bytes([1, 0, 2, 3]) + b"SM0000001234    "
+        return foreign_auth(HEADEND, METER, inv, inv, value,
+                            [b"\x00" + table_data(data)])
+
+    ident = (b"\x20", {"code": 0x20, "name": "ident"})
+    exchange(*ask(1), "suspicious", "a vendor's authentication value", None,
+             lambda i: answer(i, tlv(0x81, text[:1000])))
+    exchange(*ask(1), "suspicious", "authentication of C12.21", None,
+             lambda i: answer(i, tlv(0xA0, tlv(0xA0, tlv(0x81, text[:250])))))
+    exchange(*ident, "malformed", "a mechanism under another tag",
+             b"\x00\x03\x01\x00\x04" + tlv(0x55, text) + b"\x00")
+    exchange(*ident, "malformed", "an identity of 254 octets, twice",
+             b"\x00\x03\x01\x00" +
+             (b"\x07\xff\x01" + text[:254]) * 2 + b"\x00")
+    exchange(*ask(52), "suspicious", "a clock of 2000 octets",
+             b"\x00" + table_data(text))
+    exchange(*ask(1), "suspicious", "an identification of 2000 octets",
+             b"\x00" + table_data(text))
+    exchange(bytes([0x3F, 0, 1, 0, 1, 0, 7, 0xD0]),
+             {"code": 0x3F, "name": "pread-offset", "table": 1,
+              "offset": 256, "count": 2000}, "suspicious",
+             "octets behind the end of the identification",
+             b"\x00" + table_data(text))
+    for verdict, note, pdu in (
+            ("suspicious", "an address of 250 octets",
+             register(uid(METER), text[:250])),
+            ("suspicious", "an address of five octets",
+             register(uid(METER), own[:5]))):
+        inv[0] += 1
+        c.add("meter", apdu(HEADEND, METER, inv[0], services(pdu)), verdict,
+              note)
+    c.write(folder)
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -364,6 +459,8 @@ def main():
                      bytes.fromhex("03300005")).hex() == "515ae775"
     refused(sys.argv[1])
     profile(sys.argv[1])
+    values(sys.argv[1])
+    hidden(sys.argv[1])
     return 0
 
 

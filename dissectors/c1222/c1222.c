@@ -31,6 +31,10 @@ static bool is_datagram(const struct dis_ctx *c)
 
 void message_note(struct message *x, enum reason why)
 {
+	for (unsigned i = 0; i < x->n_notes; i++) {
+		if (x->notes[i] == why)
+			return;
+	}
 	if (x->n_notes < sizeof(x->notes) / sizeof(x->notes[0]))
 		x->notes[x->n_notes++] = why;
 }
@@ -284,6 +288,8 @@ static struct service_ctx service_ctx(struct message *x, struct obs_list *out)
 		.out = out,
 		.notification = x->acse.ae_qualifier & ACSE_AE_NOTIFICATION,
 		.e = x->e,
+		.lenient = x->c->lenient,
+		.values = x->conf && x->conf->values,
 	};
 }
 
@@ -373,35 +379,56 @@ static int read_unpaired(struct message *x, struct service_ctx *s,
 	return rc;
 }
 
+/* Readable, but not to be passed: refused, or, reading facts only, noted. */
+static int depart(struct message *x, enum reason why, const char *what)
+{
+	if (!x->c->lenient)
+		return err_reason(x->e, E_SYNTAX, (int)why, 0, "%s", what);
+	message_note(x, why);
+	return 0;
+}
+
+/* A longer length than needed is a sign of evasion: two parsers may differ. */
+static int check_minimal(struct message *x, bool not_minimal)
+{
+	return not_minimal ? depart(x, REASON_NOT_CANONICAL,
+				    "a longer length than needed") :
+			     0;
+}
+
+/* The exchange of C12.21 is obsolete, the octet aligned form is a vendor's:
+ * what they carry is read by nobody and counted by nobody (4.2). */
+static int check_auth(struct message *x)
+{
+	switch (x->acse.auth) {
+	case ACSE_AUTH_C1221:
+		return depart(x, REASON_LEGACY, "authentication of C12.21");
+	case ACSE_AUTH_OCTETS:
+		return depart(x, REASON_SUSPICIOUS,
+			      "a vendor's authentication value");
+	default:
+		return 0;
+	}
+}
+
 /* Requests have no A4, answers have one. Reading facts only, an answer
  * without it is pointed out and taken to repeat the id of its request in A8,
  * as some stacks do. */
 static int check_kind(struct message *x)
 {
+	int rc;
+
 	if (x->epsem.n == 0 || x->epsem.responses == x->answer)
 		return 0;
 	if (x->answer)
 		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "requests with the id of a request");
-	if (!x->c->lenient)
-		return err_reason(x->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
-				  "responses without the id of a request");
-	message_note(x, REASON_SUSPICIOUS);
+	rc = depart(x, REASON_SUSPICIOUS,
+		    "responses without the id of a request");
+	if (rc)
+		return rc;
 	x->answer = true;
 	x->acse.called_inv = x->acse.calling_inv;
-	return 0;
-}
-
-/* A longer length than needed is a sign of evasion: two parsers may differ.
- * Reading facts only, it is pointed out. */
-static int check_minimal(struct message *x, bool not_minimal)
-{
-	if (!not_minimal)
-		return 0;
-	if (!x->c->lenient)
-		return err_reason(x->e, E_SYNTAX, REASON_NOT_CANONICAL, 0,
-				  "a longer length than needed");
-	message_note(x, REASON_NOT_CANONICAL);
 	return 0;
 }
 
@@ -443,6 +470,8 @@ static int read_message(struct message *x, struct obs_list *out,
 	size_t body_at = a->octets_at + 1;
 	int rc = check_minimal(x, a->not_minimal);
 
+	if (rc == 0)
+		rc = check_auth(x);
 	if (rc)
 		return rc;
 	rc = epsem_read_head(&x->head, a->octets, a->octets_at, x->e);

@@ -63,6 +63,7 @@ struct c1222_conf {
 	struct c1222_profile profile;
 	struct aes128 *aes; /* made by the shell at start; used by one thread.
 			     * NULL: no keys, sealed messages are opaque */
+	bool values; /* decode table data for people to read: F_DECODED */
 };
 
 extern const struct dissector dissector_c1222;

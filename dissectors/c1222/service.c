@@ -201,6 +201,7 @@ static int read_refusal(struct rd *r, uint8_t code)
 	struct cur *c = &r->b.c;
 	size_t n = cur_left(c);
 
+	obs_span(r->o, F_PARAMS, cur_peek(c, n));
 	if (code == RESULT_RQTL || code == RESULT_RSTL) {
 		obs_u64(r->o, F_MAX_SIZE, cur_u32(c));
 	} else if (code == RESULT_SGERR && (n == 2 || n == 4 || n == 6)) {

@@ -47,6 +47,9 @@ struct service_ctx {
 	bool has_data;
 	struct c1219_part part;
 	struct span data;
+	/* Facts only: a departure is a note beside them, else a refusal. */
+	bool lenient;
+	bool values; /* F_DECODED is wanted */
 };
 
 /*

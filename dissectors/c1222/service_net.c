@@ -3,7 +3,9 @@
  * sections 6 and 10). */
 #include "dissectors/c1222/service_rd.h"
 
-#define IDENTIFY_FEATURES 16
+#define PROTO_TCP    6
+#define PROTO_UDP    17
+#define IDENTITY_MAX 32 /* octets; identifications of tables have 20 */
 
 /* A UID: 06, 0D or 80; an empty relative one says "none yet". */
 static int take_uid(struct rd *r, enum field f, bool may_be_empty)
@@ -16,8 +18,10 @@ static int take_uid(struct rd *r, enum field f, bool may_be_empty)
 		return rc;
 	if (t.tag != BER_OID && t.tag != BER_RELATIVE && t.tag != BER_CONTEXT_0)
 		return rd_bad(r, "UID: tag");
-	if (t.body.n == 0 && may_be_empty && t.tag != BER_OID)
+	if (t.body.n == 0 && may_be_empty && t.tag != BER_OID) {
+		obs_span(r->o, f, t.body);
 		return 0;
+	}
 	rc = ber_title(r->x->arena, t.tag, t.body, t.at, &title, r->x->e);
 	if (rc == 0)
 		obs_span(r->o, f, title);
@@ -51,6 +55,34 @@ int net_read_uids(struct rd *r)
 		rc = take_uid(r, F_AP_TITLE, false);
 	}
 	return rc;
+}
+
+/* RFC 6142: an IPv4 or IPv6 address, then perhaps a port, then perhaps UDP or
+ * TCP. Nothing of it is measured, so it must not be anything else. */
+static int state_native(struct rd *r, struct span native)
+{
+	struct cur c = cur_of(native);
+	uint8_t proto = PROTO_UDP;
+	bool ok = true;
+
+	obs_span(r->o, F_NATIVE, native);
+	switch (native.n) {
+	case 7:
+	case 19:
+		cur_take(&c, native.n - 1);
+		proto = cur_u8(&c);
+		ok = proto == PROTO_UDP || proto == PROTO_TCP;
+		break;
+	case 4:
+	case 6:
+	case 16:
+	case 18:
+		break;
+	default:
+		ok = false;
+	}
+	return ok ? 0 : rd_depart(r, REASON_SUSPICIOUS,
+				  "native address: not one of IP");
 }
 
 #define NODE_RESERVED  0x40
@@ -94,11 +126,12 @@ int net_read_register(struct rd *r)
 		return rc;
 	native = cur_take(c, cur_u8(c));
 	period = (uint32_t)cur_be(c, 3);
-	obs_span(r->o, F_NATIVE, native);
 	obs_u64(r->o, F_PERIOD, period);
-	if (node & NODE_DOMAIN)
-		obs_span(r->o, F_DOMAIN_PATTERN, cur_take(c, cur_u8(c)));
-	return rd_done(r, "registration: length");
+	obs_span(r->o, F_DOMAIN_PATTERN,
+		 node & NODE_DOMAIN ? cur_take(c, cur_u8(c)) :
+				      (struct span){0});
+	rc = rd_done(r, "registration: length");
+	return rc ? rc : state_native(r, native);
 }
 
 /* ApTitle, delay, period, info */
@@ -120,27 +153,87 @@ int net_ok_resolve(struct rd *r)
 {
 	struct cur *c = &r->b.c;
 	struct span native = cur_take(c, cur_u8(c));
+	int rc = rd_done(r, "answer to resolve: length");
 
-	obs_span(r->o, F_NATIVE, native);
-	return rd_done(r, "answer to resolve: length");
+	return rc ? rc : state_native(r, native);
 }
 
-/* One feature of an identification: tag and contents. */
-static int skip_feature(struct rd *r, uint8_t tag)
+/* 04: security mechanism, an OID */
+static int feature_mechanism(struct rd *r)
 {
-	struct cur *c = &r->b.c;
 	struct ber_tlv t;
+	int rc = ber_next(&r->b, &t, "security mechanism", r->x->e);
 
-	switch (tag) {
-	case 0x04: /* security mechanism: UID */
-	case 0x06: /* device class: UID, or four octets in its place */
-		return ber_next(&r->b, &t, "feature", r->x->e);
-	case 0x05: /* session control */
-		cur_take(c, 1);
-		return 0;
-	case 0x07: /* device identity: length, format and text */
-		cur_take(c, cur_u8(c));
-		return 0;
+	if (rc)
+		return rc;
+	if (t.tag != BER_OID || !ber_oid_ok(t.body))
+		return rd_bad(r, "identification: security mechanism");
+	obs_span(r->o, F_MECH, t.body);
+	return 0;
+}
+
+/* 05: number of sessions, and whether one is needed */
+static int feature_sessions(struct rd *r)
+{
+	obs_u64(r->o, F_SESSION_CTRL, cur_u8(&r->b.c));
+	return 0;
+}
+
+/* 06: device class, four octets below the C12.22 branch, or an OID */
+static int feature_class(struct rd *r)
+{
+	struct ber_tlv t;
+	int rc = ber_next(&r->b, &t, "device class", r->x->e);
+
+	if (rc)
+		return rc;
+	if (!(t.tag == BER_RELATIVE && t.body.n == 4) &&
+	    !(t.tag == BER_OID && ber_oid_ok(t.body)))
+		return rd_bad(r, "identification: device class");
+	obs_span(r->o, F_DEVICE_CLASS, t.body);
+	return 0;
+}
+
+/* 07: length, format, text. 7-bit ASCII only: the standard knows others, but
+ * what cannot be shown is not identity. */
+static int feature_identity(struct rd *r)
+{
+	struct cur in = cur_sub(&r->b.c, cur_u8(&r->b.c));
+	uint8_t format = cur_u8(&in);
+	struct span text = cur_peek(&in, cur_left(&in));
+
+	if (!cur_ok(&in) || format != 1 || text.n > IDENTITY_MAX)
+		return rd_bad(r, "identification: device identity");
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < 0x20 || text.p[i] > 0x7e)
+			return rd_bad(r, "identification: device identity");
+	}
+	while (text.n > 0 && text.p[text.n - 1] == ' ')
+		text = span_sub(text, 0, text.n - 1);
+	obs_span(r->o, F_IDENTITY, text);
+	return 0;
+}
+
+/* One feature: its tag, then contents of a form of its own. Each once. */
+static int read_feature(struct rd *r, uint8_t tag, uint32_t *seen)
+{
+	static const struct {
+		uint8_t tag;
+		int (*read)(struct rd *r);
+	} features[] = {
+		{0x04, feature_mechanism},
+		{0x05, feature_sessions },
+		{0x06, feature_class    },
+		{0x07, feature_identity },
+	};
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		if (features[i].tag != tag)
+			continue;
+		if (*seen >> i & 1)
+			return rd_bad(r, "identification: a feature twice");
+		*seen |= 1u << i;
+		return features[i].read(r);
 	}
 	return rd_bad(r, "identification: unknown feature");
 }
@@ -149,27 +242,19 @@ static int skip_feature(struct rd *r, uint8_t tag)
 int net_ok_identify(struct rd *r)
 {
 	struct cur *c = &r->b.c;
-	uint8_t std = cur_u8(c), ver = cur_u8(c), rev = cur_u8(c);
-	struct span features = cur_peek(c, cur_left(c));
-	uint8_t tag = 0xff;
+	uint8_t std = cur_u8(c), ver = cur_u8(c), rev = cur_u8(c), tag;
+	uint32_t seen = 0;
 
 	if (!cur_ok(c) || std > 3 || std == 1)
 		return rd_bad(r, "identification: standard");
-	for (int n = 0; tag != 0; n++) {
-		int rc;
-
-		tag = cur_u8(c);
-		if (!cur_ok(c) || n == IDENTIFY_FEATURES)
-			return rd_bad(r, "identification: features");
-		if (tag == 0)
-			break;
-		rc = skip_feature(r, tag);
-		if (rc)
-			return rc;
-	}
 	obs_u64(r->o, F_STD, std);
 	obs_u64(r->o, F_STD_VERSION, ver);
 	obs_u64(r->o, F_STD_REVISION, rev);
-	obs_span(r->o, F_FEATURES, features);
+	while ((tag = cur_u8(c)) != 0) { /* at most each feature once */
+		int rc = read_feature(r, tag, &seen);
+
+		if (rc)
+			return rc;
+	}
 	return rd_done(r, "identification: length");
 }

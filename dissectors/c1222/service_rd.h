@@ -33,6 +33,17 @@ static inline int rd_suspicious(struct rd *r, const char *what)
 			  "%s", what);
 }
 
+/* Readable, but not to be passed: refused, or, reading facts only, noted. */
+static inline int __attribute__((warn_unused_result))
+rd_depart(struct rd *r, enum reason why, const char *what)
+{
+	if (!r->x->lenient)
+		return err_reason(r->x->e, E_SYNTAX, (int)why, ber_at(&r->b),
+				  "%s", what);
+	obs_u64(r->o, F_NOTE, why);
+	return 0;
+}
+
 /* The parameters must end here. */
 static inline int rd_done(struct rd *r, const char *what)
 {

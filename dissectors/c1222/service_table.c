@@ -4,6 +4,10 @@
 
 #define TABLE_PROC_INITIATE 7
 #define TABLE_PROC_RESPONSE 8
+#define TABLE_SECURITY      42
+#define TABLE_KEY           45
+#define TABLE_EXTENDED_KEY  46
+#define PROC_LOGIN          18
 #define WORD_PENDING        0x1000
 #define WORD_STANDARD_END   0x1000 /* standard and manufacturer tables */
 #define WORD_USER           0x2000
@@ -64,12 +68,46 @@ int table_take_data(struct rd *r, struct span *data)
 	return 0;
 }
 
-static void keep_data(struct rd *r, const struct c1219_part *p,
+/* Passwords and keys are never copied (c1222.md 2): their tables, and the
+ * parameters of a login. */
+static void show_data(struct rd *r, const struct c1219_part *p,
 		      struct span data)
 {
-	r->x->has_data = true;
-	r->x->part = *p;
-	r->x->data = data;
+	bool login = r->o->kind == OBS_C1222_PROCEDURE_REQUEST &&
+		     obs_get(r->o, F_PROCEDURE, 0) == PROC_LOGIN;
+
+	switch (p->table) {
+	case TABLE_SECURITY:
+	case TABLE_KEY:
+	case TABLE_EXTENDED_KEY:
+		login = true;
+		break;
+	}
+	if (login)
+		obs_flag(r->o, F_SECRET);
+	else
+		obs_span(r->o, F_DATA, data);
+}
+
+/* What the data say and give away; they are kept for who learns from them. */
+static int state_data(struct rd *r, const struct c1219_part *p,
+		      struct span data)
+{
+	struct service_ctx *x = r->x;
+	struct span json;
+
+	show_data(r, p, data);
+	c1219_describe(x->shape, p, data, x->profile, r->o);
+	if (x->values &&
+	    c1219_decoded(x->shape, p, data, x->arena, &json) == 0)
+		obs_span(r->o, F_DECODED, json);
+	x->has_data = true;
+	x->part = *p;
+	x->data = data;
+	if (c1219_size_ok(x->shape, p, data))
+		return 0;
+	return rd_depart(r, REASON_SUSPICIOUS,
+			 "table data: not a size of this table");
 }
 
 int table_read_default(struct rd *r)
@@ -154,6 +192,9 @@ static int procedure_request(struct rd *r, const struct c1219_part *p,
 	obs_u64(r->o, F_PROCEDURE, proc.id);
 	obs_u64(r->o, F_PROC_SELECTOR, proc.selector);
 	obs_u64(r->o, F_PROC_SEQ, proc.seq);
+	/* A login's are a password. */
+	if (proc.id != PROC_LOGIN)
+		obs_span(r->o, F_PARAMS, proc.params);
 	return 0;
 }
 
@@ -168,7 +209,6 @@ static int finish_write(struct rd *r, struct span index)
 	if (rc)
 		return rc;
 	state_index(r, &p, index);
-	obs_span(r->o, F_DATA, data);
 	if (p.table == TABLE_PROC_INITIATE) {
 		rc = procedure_request(r, &p, data);
 		if (rc)
@@ -176,9 +216,7 @@ static int finish_write(struct rd *r, struct span index)
 	}
 	if (r->x->notification)
 		obs_flag(r->o, F_NOTIFICATION);
-	c1219_describe(r->x->shape, &p, data, r->x->profile, r->o);
-	keep_data(r, &p, data);
-	return 0;
+	return state_data(r, &p, data);
 }
 
 /* 40: t, td */
@@ -268,12 +306,9 @@ int table_ok_read(struct rd *r)
 	/* What was granted was the request: more is not its answer. */
 	if (p.by_offset && data.n > p.count)
 		return rd_suspicious(r, "more data than were asked for");
-	obs_span(r->o, F_DATA, data);
 	if (p.whole && p.table == TABLE_PROC_RESPONSE)
 		procedure_response(r, data);
-	c1219_describe(r->x->shape, &p, data, r->x->profile, r->o);
-	keep_data(r, &p, data);
-	return 0;
+	return state_data(r, &p, data);
 }
 
 int table_ok_write(struct rd *r)

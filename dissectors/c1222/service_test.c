@@ -148,6 +148,14 @@ static void requests(void **state)
 		 "27 a0 31 'METR' 8000 06032b0601 04 0a14000a 000e10 02 aabb",			   0,		      OBS_C1222_REGISTER_REQUEST  },
 		{"a domain pattern not announced",
 		 "27 20 31 'METR' 8000 06032b0601 04 0a14000a 000e10 02 aabb",			   REASON_MALFORMED,       0                           },
+		{"with an address of five octets",
+		 "27 20 31 'METR' 8000 06032b0601 05 0a14000a00 000e10",				   REASON_SUSPICIOUS,      0			    },
+		{"with an address of two hundred",
+		 "27 20 31 'METR' 8000 06032b0601 c8 "
+		 "'0123456789012345678901234567890123456789012345678901234567890123"
+		 "456789012345678901234567890123456789012345678901234567890123456789"
+		 "0123456789012345678901234567890123456789012345678901234567890123456"
+		 "789' 000e10",										   REASON_SUSPICIOUS,      0			    },
 		{"neither mode",
 		 "27 20 01 'METR' 8000 06032b0601 04 0a14000a 000e10",				   REASON_MALFORMED,       0                           },
 		{"accepts what it does not do",
@@ -173,20 +181,20 @@ static void requests(void **state)
 		{"default read",                       "3e",					     0,                      OBS_C1222_READ_REQUEST      },
 		{"by offset",                          "3f 0001 000010 0010",                            0,                      OBS_C1222_READ_REQUEST      },
 		{"offset cut short",                   "3f 0001 0010 0010",                              REASON_MALFORMED,       0                           },
-		{"write",			      "40 0005 0002 4142 7d",                           0,                      OBS_C1222_WRITE_REQUEST     },
-		{"write of nothing",                   "40 0005 0000 00",                                0,
+		{"write",			      "40 0004 0002 4142 7d",                           0,                      OBS_C1222_WRITE_REQUEST     },
+		{"write of nothing",                   "40 0004 0000 00",                                0,
 		 OBS_C1222_WRITE_REQUEST														     },
-		{"wrong checksum",                     "40 0005 0002 4142 7e",                           REASON_BAD_CHECKSUM,
+		{"wrong checksum",                     "40 0004 0002 4142 7e",                           REASON_BAD_CHECKSUM,
 		 0																	   },
-		{"count too large",                    "40 0005 0020 4142 7d",                           REASON_MALFORMED,
+		{"count too large",                    "40 0004 0020 4142 7d",                           REASON_MALFORMED,
 		 0																	   },
-		{"count too small",                    "40 0005 0001 4142 7d",                           REASON_MALFORMED,
+		{"count too small",                    "40 0004 0001 4142 7d",                           REASON_MALFORMED,
 		 0																	   },
-		{"chunk that would go on",             "40 0005 ffff 4142 7d",
+		{"chunk that would go on",             "40 0004 ffff 4142 7d",
 		 REASON_MALFORMED,											       0                           },
-		{"write by index",                     "41 0005 0000 0001 41 bf",                        0,
+		{"write by index",                     "41 0004 0000 0001 41 bf",                        0,
 		 OBS_C1222_WRITE_REQUEST														     },
-		{"write by offset",                    "4f 0005 000003 0001 41 bf",                      0,
+		{"write by offset",                    "4f 0004 000003 0001 41 bf",                      0,
 		 OBS_C1222_WRITE_REQUEST														     },
 		{"procedure",                          "40 0007 0004 09000201 f4",                       0,
 		 OBS_C1222_PROCEDURE_REQUEST														 },
@@ -264,6 +272,36 @@ static void responses(void **state)
 		 "07 03 01 'AB' 00",									0,		      OBS_C1222_IDENTIFY_RESPONSE  },
 		{"no end of features",         "20",                        "00 030100 0581",               REASON_MALFORMED,
 		 0																	       },
+		{"identification, no features", "20",			    "00 030100 00",			 0,
+		 OBS_C1222_IDENTIFY_RESPONSE														     },
+		{"class as an OID",	       "20",			     "00 030100 06 06032b0601 00",	   0,
+		 OBS_C1222_IDENTIFY_RESPONSE														     },
+		{"mechanism under another tag", "20",			    "00 030100 04 5503616263 00",	  REASON_MALFORMED,
+		 0																	       },
+		{"mechanism, a relative UID",  "20",			     "00 030100 04 0d034d4554 00",	  REASON_MALFORMED,
+		 0																	       },
+		{"mechanism, no OID",	       "20",			     "00 030100 04 060280ff 00",	    REASON_MALFORMED,
+		 0																	       },
+		{"mechanism twice",
+		 "20",
+		 "00 030100 04 06032b0601 04 06032b0601 00",						    REASON_MALFORMED,       0			    },
+		{"sessions twice",	       "20",			     "00 030100 0581 0581 00",		 REASON_MALFORMED,
+		 0																	       },
+		{"class of five octets",       "20",			     "00 030100 06 0d054d45545252 00",	    REASON_MALFORMED,
+		 0																	       },
+		{"class as text",	       "20",			     "00 030100 06 16044d455452 00",	  REASON_MALFORMED,
+		 0																	       },
+		{"identity twice",	       "20",			     "00 030100 07 0201'A' 07 0201'B' 00",	   REASON_MALFORMED,
+		 0																	       },
+		{"identity of another format", "20",			     "00 030100 07 0202'A' 00",		REASON_MALFORMED,
+		 0																	       },
+		{"identity, not printable",    "20",			     "00 030100 07 0201 ff 00",		REASON_MALFORMED,
+		 0																	       },
+		{"identity without format",    "20",			     "00 030100 07 00 00",		     REASON_MALFORMED,
+		 0																	       },
+		{"identity of 33 octets",
+		 "20",
+		 "00 030100 07 22 01 '012345678901234567890123456789012' 00",									REASON_MALFORMED,	0			    },
 		{"unknown feature",            "20",                        "00 030100 0981 00",            REASON_MALFORMED,
 		 0																	       },
 		{"octets behind the features", "20",                        "00 030100 00 00",
@@ -291,8 +329,8 @@ static void responses(void **state)
 		 OBS_C1222_READ_RESPONSE															 },
 		{"procedure taken",            "40 0007 0004 09000201 f4",  "00",                           0,
 		 OBS_C1222_PROCEDURE_RESPONSE														    },
-		{"write",                      "40 0005 0000 00",           "00",                           0,                      OBS_C1222_WRITE_RESPONSE     },
-		{"write, answer with data",    "40 0005 0000 00",
+		{"write",                      "40 0004 0000 00",           "00",                           0,                      OBS_C1222_WRITE_RESPONSE     },
+		{"write, answer with data",    "40 0004 0000 00",
 		 "00 0002 4142 7d",									 REASON_MALFORMED,       0                            },
 		{"logon",                      "50 0002 'HEADEND   ' 003c", "00 003c",                      0,
 		 OBS_C1222_LOGON_RESPONSE															},
@@ -317,6 +355,24 @@ static void responses(void **state)
 		 OBS_C1222_RESOLVE_RESPONSE														      },
 		{"resolve, length wrong",      "25 80024701",               "00 05 0a140001",
 		 REASON_MALFORMED,												  0                            },
+		{"resolve, address and port",  "25 80024701",		     "00 06 0a1400010481",		   0,
+		 OBS_C1222_RESOLVE_RESPONSE														      },
+		{"resolve, IPv6, port, TCP",   "25 80024701",
+		 "00 13 fd000000000000000000000000000001 0481 06",					 0,			 OBS_C1222_RESOLVE_RESPONSE  },
+		{"resolve, a protocol of nobody", "25 80024701",	     "00 07 0a1400010481 01",		 REASON_SUSPICIOUS,
+		 0																	       },
+		{"resolve, text",	       "25 80024701",		     "00 05 'hello'",		       REASON_SUSPICIOUS,
+		 0																	       },
+		{"resolve, nothing",	       "25 80024701",		     "00 00",			       REASON_SUSPICIOUS,
+		 0																	       },
+		{"clock of 5 octets",	       "30 0034",		     "00 0005 0000000000 00",	       0,
+		 OBS_C1222_READ_RESPONSE															 },
+		{"clock of 8 octets",	       "30 0034",		     "00 0008 0000000000000000 00",	       REASON_SUSPICIOUS,
+		 0																	       },
+		{"beyond the clock, by offset", "3f 0034 000100 0002",	     "00 0002 0000 00",			  REASON_SUSPICIOUS,
+		 0																	       },
+		{"beyond the clock, by index", "31 0034 0000 0001",	     "00 0008 0000000000000000 00",	       REASON_SUSPICIOUS,
+		 0																	       },
 		{"trace",                      "26 80024701",               "00 80024701 80024732",         0,
 		 OBS_C1222_TRACE_RESPONSE															},
 		{"trace refused on the way",   "26 80024701",               "0e 80024701",                  0,
@@ -402,6 +458,101 @@ static void facts(void **state)
 			 MEAS_BIT(MEAS_UNKNOWN_TABLE));
 }
 
+/* Neither the login's parameters nor the tables of passwords and keys. */
+static void secrets(void **state)
+{
+	static const struct {
+		const char *why, *request, *answer;
+	} rows[] = {
+		{"login", "40 0007 001a 1200 01 0002 'metersecret         ' 00 28",
+		 NULL									       },
+		{"passwords, read", "30 002a", "00 0002 4142 7d"},
+		{"keys, read",      "30 002d", "00 0002 4142 7d"},
+		{"keys, written",   "40 002e 0002 4142 7d", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct obs v[2];
+		struct obs_list out = {v, 0, 2};
+		struct service_req req;
+		struct service_ctx x;
+		struct arena a;
+		struct err e;
+
+		if (run(&x, &out, &a, rows[i].request, NULL, &req, &e) ||
+		    (rows[i].answer &&
+		     run(&x, &out, &a, rows[i].answer, &req, NULL, &e)))
+			fail_msg("%s: %s", rows[i].why, e.text);
+		if (!obs_has(&v[0], F_SECRET) || obs_has(&v[0], F_DATA) ||
+		    obs_has(&v[0], F_PARAMS) || obs_has(&v[0], F_DECODED))
+			fail_msg("%s", rows[i].why);
+	}
+}
+
+/* What identification says, fact by fact. */
+static void identification(void **state)
+{
+	static struct obs v[2];
+	struct obs_list out = {v, 0, 2};
+	struct service_req req;
+	struct service_ctx x;
+	struct arena a;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(run(&x, &out, &a, "20", NULL, &req, &e), 0);
+	assert_int_equal(run(&x, &out, &a,
+			     "00 030100 04 0609607c86f75401160201 0581 06 "
+			     "0d044d455452 07 03 01 'AB' 00",
+			     &req, NULL, &e),
+			 0);
+	assert_int_equal(obs_get(&v[0], F_STD, 0), 3);
+	assert_int_equal(obs_get(&v[0], F_STD_VERSION, 0), 1);
+	assert_int_equal(obs_get(&v[0], F_SESSION_CTRL, 0), 0x81);
+	assert_true(span_eq(obs_get_span(&v[0], F_MECH),
+			    span_of(C1222_MECHANISM_OID,
+				    C1222_MECHANISM_OID_N)));
+	assert_true(span_is(obs_get_span(&v[0], F_DEVICE_CLASS), "METR"));
+	assert_true(span_is(obs_get_span(&v[0], F_IDENTITY), "AB"));
+}
+
+/* Reading facts only, what would be refused is read, with a note. */
+static void departures(void **state)
+{
+	static const struct {
+		const char *why, *request, *answer;
+	} rows[] = {
+		{"native address", "25 80024701", "00 05 'hello'"               },
+		{"size of a table", "30 0034",    "00 0008 0000000000000000 00"},
+	};
+	static uint8_t octets[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct obs v[2];
+		struct obs_list out = {v, 0, 2};
+		struct service_req req;
+		struct service_ctx x;
+		struct arena a;
+		struct err e;
+
+		assert_int_equal(
+			run(&x, &out, &a, rows[i].request, NULL, &req, &e), 0);
+		x.lenient = true;
+		out.n = 0;
+		assert_int_equal(service_response(&x,
+						  kit_hex(rows[i].answer,
+							  octets,
+							  sizeof(octets)),
+						  0, &req),
+				 0);
+		if (!obs_has(&v[0], F_NOTE) ||
+		    obs_get(&v[0], F_NOTE, 0) != REASON_SUSPICIOUS)
+			fail_msg("%s: no note", rows[i].why);
+	}
+}
+
 static void names(void **state)
 {
 	static const struct {
@@ -442,6 +593,9 @@ int main(void)
 		cmocka_unit_test(heads),    cmocka_unit_test(lists),
 		cmocka_unit_test(requests), cmocka_unit_test(responses),
 		cmocka_unit_test(facts),    cmocka_unit_test(names),
+		cmocka_unit_test(secrets),
+		cmocka_unit_test(identification),
+		cmocka_unit_test(departures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,7 +238,7 @@ struct message {
 	bool in_session; /* IV from the session's memory */
 	uint8_t key_id;
 	uint32_t iv;
-	enum reason notes[4];
+	enum reason notes[8];
 	unsigned n_notes;
 	struct err *e;
 };

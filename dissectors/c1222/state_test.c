@@ -64,7 +64,7 @@ static void session(void **state)
 				 .key_id = 2,
 				 .iv = 0x48f3c204,
 				 .key = key,
-				 .services = "06 00 0002 4142 7d"};
+				 .services = "01 04"};
 	static const char annex_g[] =
 		"6021 a205 8003 7bc175 a604 8002 7b04 a803 020100 be0d 280b "
 		"8109 84 03300005 515ae775";
