@@ -44,6 +44,7 @@ struct source {
 	struct mono when; /* of its event */
 	uint64_t bad_head; /* a position that made no sense */
 	struct mono told;  /* when its nonsense was recorded last */
+	uint32_t taken;	   /* messages since the last commit */
 };
 
 struct scribe {
@@ -89,7 +90,7 @@ static void failed(struct scribe *s, const struct err *e)
 	s->audit = NULL;
 	for (size_t i = 0; i < s->n_src; i++) {
 		ring_rewind(&s->src[i].r);
-		s->src[i].n = 0;
+		s->src[i].n = s->src[i].taken = 0;
 	}
 	s->pending = 0;
 	s->urgent = false;
@@ -189,6 +190,7 @@ static int record(struct scribe *s, struct source *from, struct err *e)
 	int rc;
 
 	from->n = 0;
+	from->taken++;
 	if (flat_read(&s->in, msg, &why))
 		return nonsense(s, from, "its events cannot be read", e);
 	if (mono_sub(ev->now.mono, s->mono) > 0)
@@ -254,19 +256,28 @@ static int fetch(struct scribe *s, struct source *from, struct err *e)
 	return 0;
 }
 
-/* The oldest of what the rings have next; NULL: they are empty. */
+/* The oldest of what the rings have next; NULL: they are empty. Who had its
+ * share of this commit stands back while others have something: an engine may
+ * say that its events are of long ago, all the time. */
 static int next_source(struct scribe *s, struct source **out, struct err *e)
 {
+	uint32_t share = BATCH / (uint32_t)s->n_src;
+	bool behind = true; /* *out has had its share */
 	int rc = 0;
 
 	*out = NULL;
 	for (size_t i = 0; rc == 0 && i < s->n_src; i++) {
 		struct source *from = &s->src[i];
+		bool had = from->taken >= share;
 
 		rc = fetch(s, from, e);
-		if (from->n && (!*out ||
-				mono_sub(from->when, (*out)->when) < 0))
+		if (from->n == 0 || (had && !behind))
+			continue;
+		if (!*out || (behind && !had) ||
+		    mono_sub(from->when, (*out)->when) < 0) {
 			*out = from;
+			behind = had;
+		}
 	}
 	return rc;
 }
@@ -313,8 +324,10 @@ static void note_intent(struct scribe *s)
 
 static void release(struct scribe *s)
 {
-	for (size_t i = 0; i < s->n_src; i++)
+	for (size_t i = 0; i < s->n_src; i++) {
 		ring_release(&s->src[i].r);
+		s->src[i].taken = 0;
+	}
 }
 
 static int commit(struct scribe *s, struct err *e)
