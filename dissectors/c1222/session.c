@@ -92,6 +92,8 @@ void session_service(struct message *x, const struct req *asked,
 			.live = true,
 			.key_id = asked->key_id,
 			.iv = asked->iv,
+			.other_key_id = x->key_id,
+			.other_iv = x->iv,
 			.timeout_s = (uint16_t)obs_get(leaf, F_IDLE_TIMEOUT, 0),
 		};
 		title_set(&s->caller, title_span(&asked->calling));
@@ -137,6 +139,30 @@ static int check_session(struct message *x)
 	return 0;
 }
 
+/* A message of a session that brings its own key id and IV: those that follow
+ * without may imply them, and count from its id on (4.2, 9). Never back: what
+ * was counted stays counted. */
+static void follow_session(struct message *x)
+{
+	uint32_t id = x->acse.calling_inv;
+	struct session *s = find_session(x);
+
+	if (!s || (!x->answer && !title_is(&s->caller, x->acse.calling)))
+		return;
+	s = stage_session(x);
+	if (x->answer && id >= s->next_answer)
+		s->next_answer = (uint64_t)id + 1;
+	if (!x->answer && id >= s->next_id && id < UINT32_MAX)
+		s->next_id = id + 1;
+	if (s->key_id != x->key_id || s->iv != x->iv) {
+		s->other_key_id = s->key_id;
+		s->other_iv = s->iv;
+		s->key_id = x->key_id;
+		s->iv = x->iv;
+	}
+	extend(x, s, 0);
+}
+
 /* --- replay window -------------------------------------------------------- */
 
 static int seen_cmp(const struct seen *a, const struct seen *b)
@@ -155,7 +181,7 @@ static uint32_t seen_place(const struct pair *p, const struct seen *s)
 {
 	uint32_t lo = 0, hi = p->n;
 
-	while (lo < hi) { /* 8 rounds at most */
+	while (lo < hi) { /* 10 rounds at most */
 		uint32_t mid = (lo + hi) / 2;
 
 		if (seen_cmp(&p->seen[mid], s) < 0)
@@ -426,7 +452,9 @@ static int choose_iv(struct message *x)
 	return 0;
 }
 
-static int verify(struct message *x, uint8_t *out)
+/* With the key id and IV that are in x. Returns 0; E_STATE when no key fits,
+ * which is not counted here; or what refuses the message at once. */
+static int open_with(struct message *x, uint8_t *out)
 {
 	const struct c1222_key *keys[KEYS_TRIED];
 	uint32_t n_keys = find_keys(x, keys);
@@ -454,6 +482,34 @@ static int verify(struct message *x, uint8_t *out)
 		if (rc == 0)
 			return 0;
 	}
+	return refuse(x, E_STATE, REASON_BAD_MAC, "wrong MAC");
+}
+
+/* What else the message may imply, if it implies its IV at all. */
+static bool take_other(struct message *x)
+{
+	const struct session *s = x->in_session ? find_session(x) : NULL;
+
+	if (!s || (s->other_iv == s->iv && s->other_key_id == s->key_id))
+		return false;
+	x->iv = s->other_iv;
+	if (!x->acse.has_key_id)
+		x->key_id = s->other_key_id;
+	return true;
+}
+
+static int verify(struct message *x, uint8_t *out)
+{
+	uint8_t key_id = x->key_id;
+	uint32_t iv = x->iv;
+	int rc = open_with(x, out);
+
+	if (rc == E_STATE && take_other(x) && open_with(x, out) == 0)
+		return 0;
+	if (rc != E_STATE)
+		return rc;
+	x->key_id = key_id;
+	x->iv = iv;
 	count_failure(x);
 	return refuse(x, E_AUTH, REASON_BAD_MAC, "wrong MAC");
 }
@@ -494,5 +550,10 @@ int session_open(struct message *x)
 		x->body = span_of(out, x->head.body.n);
 	if (x->retry)
 		return 0; /* seen before, and permitted */
-	return x->in_session ? check_session(x) : check_replay(x);
+	if (x->in_session)
+		return check_session(x);
+	rc = check_replay(x);
+	if (rc == 0)
+		follow_session(x);
+	return rc;
 }

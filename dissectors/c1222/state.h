@@ -42,7 +42,7 @@ static inline bool title_is(const struct title *t, struct span s)
 /* --- outstanding requests (request.c) ------------------------------------- */
 
 #define REQ_MAX         96
-#define REQ_PER_PEER    32
+#define REQ_PER_PEER    64 /* others keep the rest */
 #define REQ_OCTETS      576 /* of a datagram, to recognise a retry */
 #define REQ_TIMEOUT_S   300 /* default response timeout */
 #define REQ_ANSWERS_MAX 8   /* to one request that was retried */
@@ -91,16 +91,19 @@ _Static_assert(REQ_MAX + 1 < 256, "row numbers are octets");
 
 #define SESSION_MAX      16
 #define PAIR_MAX         32 /* (key id, calling, called) in the replay window */
-#define PAIR_SEEN        128 /* messages remembered of each */
+#define PAIR_SEEN        512 /* messages remembered of each */
 #define LIMITER_MAX      16
 #define LIMITER_FAILURES 10
 #define LIMITER_WINDOW_S 60
 
 struct session {
 	bool live;
-	uint8_t key_id;
+	/* What a message without AC implies: that of the message before it;
+	 * when caller and callee sent different ones, perhaps the other's. */
+	uint8_t key_id, other_key_id;
 	uint16_t timeout_s; /* 0 = never */
-	uint32_t iv, next_id;
+	uint32_t iv, other_iv;
+	uint32_t next_id;
 	uint64_t next_answer; /* lowest id an answer may have */
 	int64_t until_ns;
 	uint64_t used; /* tick */
@@ -216,7 +219,7 @@ struct c1222_machine {
 	struct seg seg[SEG_BUFFERS];
 	uint8_t seg_octets[SEG_BUFFERS][SEG_OCTETS + 1];
 };
-_Static_assert(sizeof(struct c1222_machine) <= 640 * 1024,
+_Static_assert(sizeof(struct c1222_machine) <= 768 * 1024,
 	       "the block of one machine grew");
 
 /* --- one message, while it is read ---------------------------------------- */

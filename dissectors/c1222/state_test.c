@@ -99,6 +99,96 @@ static void session(void **state)
 	kit_free(k);
 }
 
+/* Any message of a session may bring another key id and IV: those after it
+ * imply these, and the ids count on. */
+static void session_follows(void **state)
+{
+	static const char second[] = "01020304050607080102030405060708";
+	static const struct {
+		const char *why;
+		enum dir dir;
+		uint32_t inv, iv; /* seconds after the start */
+		bool ac, second;
+		enum reason want;
+	} rows[] = {
+		{"another key and IV",		   DIR_IN,  0, 5, true,	 true,	0			    },
+		{"its answer, under the same",	   DIR_OUT, 1, 5, true,	 true,	0			    },
+		{"implied from then on",	   DIR_IN,  1, 5, false, true,	0			    },
+		{"and by the answer",		   DIR_OUT, 2, 5, false, true,	0			    },
+		{"not those of the logon, which two others came after",
+					       DIR_IN,  2, 1, false, true,	REASON_BAD_MAC		    },
+		{"the ids count on",		   DIR_IN,  3, 5, false, true,	REASON_SESSION_STATE	    },
+		{"a new IV for the caller",	   DIR_IN,  2, 6, true,	 true,	0			    },
+		{"the callee has its own",	   DIR_OUT, 3, 7, true,	 true,	0			    },
+		{"the callee's is implied",	   DIR_IN,  3, 7, false, true,	0			    },
+		{"or the caller's",		   DIR_IN,  4, 6, false, true,	0			    },
+		{"but no older one",		   DIR_IN,  5, 5, false, true,	REASON_BAD_MAC		    },
+		{"nor the key before it",	   DIR_IN,  5, 7, false, false, REASON_BAD_MAC		    },
+		{"a gap in the ids, with AC",	   DIR_IN,  9, 8, true,	 true,	0			    },
+		{"goes on behind it",		   DIR_IN,  10, 8, false, true, 0			    },
+		{"with AC, any id that is new",	   DIR_IN,  5, 9, true,	 true,	0			    },
+		{"does not lead back",		   DIR_IN,  6, 9, false, true,	REASON_REPLAY		    },
+		{"only on",			   DIR_IN,  11, 9, false, true, 0			    },
+	};
+	struct kit_msg m = sealed_request, a = sealed_answer;
+	struct kit *k = kit_keyed();
+
+	(void)state;
+	kit_key(k, 2, second);
+	m.services = "0f 50 0002 'HEADEND   ' 003c";
+	a.services = "03 00 003c";
+	a.iv = KIT_T0 + 1;
+	assert_int_equal(send(k, DIR_IN, 6, &m), 0);
+	assert_int_equal(send(k, DIR_OUT, 6, &a), 0);
+	m.services = "03 300017";
+	a.services = "01 04";
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kit_msg *s = rows[i].dir == DIR_IN ? &m : &a;
+		enum reason got;
+
+		s->inv = rows[i].inv + (rows[i].dir == DIR_IN ? 0 : 9);
+		s->iv = KIT_T0 + rows[i].iv;
+		s->ac = rows[i].ac;
+		s->key_id = rows[i].second ? 2 : 1;
+		s->key = rows[i].second ? second : KIT_KEY;
+		got = send(k, rows[i].dir, 6, s);
+		if (got != rows[i].want)
+			fail_msg("%s: %s (%s)", rows[i].why, reason_text(got),
+				 k->e.text);
+		if (rows[i].dir == DIR_IN)
+			a.called_inv = rows[i].inv;
+		if (got == 0 &&
+		    obs_get(&k->obs[0], F_IV, 0) != KIT_T0 + rows[i].iv)
+			fail_msg("%s: IV", rows[i].why);
+	}
+	kit_free(k);
+}
+
+/* What a session was told and did not pass is not followed. */
+static void session_refused(void **state)
+{
+	struct kit_msg m = sealed_request, a = sealed_answer;
+	struct kit *k = kit_keyed();
+	static uint8_t unit[KIT_APDU];
+
+	(void)state;
+	m.services = "0f 50 0002 'HEADEND   ' 003c";
+	a.services = "03 00 003c";
+	assert_int_equal(send(k, DIR_IN, 6, &m), 0);
+	assert_int_equal(send(k, DIR_OUT, 6, &a), 0);
+	m.services = "03 300017";
+	m.inv = 7;
+	m.iv = KIT_T0 + 5;
+	kit_way(k, DIR_IN, 6);
+	assert_int_equal(kit_dissect(k, kit_make(&m, unit)), 0);
+	dissector_c1222.settle(&k->c, false);
+	m.inv = 0;
+	m.iv = KIT_T0;
+	m.ac = false;
+	assert_int_equal(send(k, DIR_IN, 6, &m), 0);
+	kit_free(k);
+}
+
 /* A session ends with its logoff; wait extends it. */
 static void session_end(void **state)
 {
@@ -177,6 +267,27 @@ static void replay_memory(void **state)
 	assert_int_equal(send(k, DIR_IN, 6, &m), REASON_REPLAY);
 	m.inv++;
 	assert_int_equal(send(k, DIR_IN, 6, &m), 0);
+	kit_free(k);
+}
+
+/* Many messages of one second, their ids in no order: each is new once. */
+static void replay_burst(void **state)
+{
+	struct kit_msg m = sealed_request;
+	struct kit *k = kit_keyed();
+
+	(void)state;
+	m.control = 0x8a; /* never answered */
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 1; i <= 400; i++) {
+			enum reason got;
+
+			m.inv = i * UINT32_C(0x9e3779b1);
+			got = send(k, DIR_IN, 6, &m);
+			if (got != (round ? REASON_REPLAY : 0))
+				fail_msg("%u: %s", i, reason_text(got));
+		}
+	}
 	kit_free(k);
 }
 
@@ -607,13 +718,42 @@ static void flood(void **state)
 	kit_free(k);
 }
 
+/* 64 requests to one peer may wait for their answers (policy-language 10.1);
+ * the 65th costs the oldest. */
+static void outstanding(void **state)
+{
+	struct kit_msg m = clear_request, a = clear_answer;
+	struct kit *k = kit_new();
+
+	(void)state;
+	for (uint32_t extra = 0; extra < 2; extra++) {
+		uint32_t base = 1000 + 1000 * extra;
+
+		for (uint32_t i = 0; i < 64 + extra; i++) {
+			m.inv = base + i;
+			kit_at(k, KIT_T0 * US_PER_S + base + i);
+			assert_int_equal(to_meter(k, &m), 0);
+		}
+		for (uint32_t i = 0; i < 64 + extra; i++) {
+			a.called_inv = base + i;
+			a.inv = base + i;
+			assert_int_equal(from_meter(k, &a),
+					 i < extra ? REASON_UNPAIRED : 0);
+		}
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(session),
+		cmocka_unit_test(session_follows),
+		cmocka_unit_test(session_refused),
 		cmocka_unit_test(session_end),
 		cmocka_unit_test(replays),
 		cmocka_unit_test(replay_memory),
+		cmocka_unit_test(replay_burst),
 		cmocka_unit_test(retries),
 		cmocka_unit_test(pairing),
 		cmocka_unit_test(two_connections),
@@ -626,6 +766,7 @@ int main(void)
 		cmocka_unit_test(undone),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(flood),
+		cmocka_unit_test(outstanding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
