@@ -63,6 +63,8 @@ static enum reason reason_of(const char *why)
 		{"router",	   REASON_BAD_ADDRESS	 },
 		{"chatter",	   REASON_UNKNOWN_PARTY	 },
 		{"no-uplink",	   REASON_BAD_ADDRESS	 },
+		{"bridged",	   REASON_BAD_ADDRESS	 },
+		{"not-bridged",	   REASON_BAD_ADDRESS	 },
 		{"refused-flow",   REASON_TCP_FLOW_DENIED},
 		{"closed",	   REASON_RESOURCE	 },
 	};

@@ -537,6 +537,17 @@ static void to_local_match(struct text *t, const char *ch,
 	}
 }
 
+/* A guest's interface that should be a port of the bridge and is none: the
+ * matches of ports would not see its packets. */
+static void no_port(struct text *t, const char *ch, const char *match)
+{
+	for (size_t i = 0; t->c->bridged && i < t->c->n_guests; i++) {
+		text_put(t, "-A " RULES_CHAIN "%s %s %s", ch, match,
+			 t->c->guest[i].iface);
+		drop(t, "not-bridged", &t->c->guest[i]);
+	}
+}
+
 static void raw_table(struct text *t)
 {
 	const struct rules_conf *c = t->c;
@@ -558,6 +569,7 @@ static void raw_table(struct text *t)
 	hook(t, "OUTPUT");
 	/* The gate's own segments to the driver domain itself. */
 	text_put(t, "-A " RULES_CHAIN "PREROUTING -i lo -j RETURN\n");
+	no_port(t, "PREROUTING", "-i");
 	for (size_t i = 0; i < c->n_guests; i++)
 		text_put(t, "-A " RULES_CHAIN "PREROUTING %s %s -g " RULES_CHAIN
 			 "S%zu\n", from(t), c->guest[i].iface, i);
@@ -814,6 +826,8 @@ static void filter_table(struct text *t)
 	hook(t, "OUTPUT");
 	if (c->offload)
 		hook(t, "INPUT");
+	no_port(t, "FORWARD", "-o");
+	no_port(t, "OUTPUT", "-o");
 	receive_ways(t);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		receive_queue(t, &c->guest[i]);
@@ -863,6 +877,7 @@ static void closed_tables(struct text *t)
 	for (size_t i = 0; i < c->n_guests; i++)
 		closed_rule(t, "PREROUTING", from(t), c->guest[i].iface,
 			    &c->guest[i]);
+	no_port(t, "PREROUTING", "-i");
 	commit(t);
 	table(t, "mangle");
 	chain(t, "FORWARD");
@@ -889,10 +904,8 @@ static void closed_tables(struct text *t)
 		closed_rule(t, "FORWARD", from(t), g->iface, g);
 		closed_rule(t, "FORWARD", to(t), g->iface, g);
 		closed_to(t, "FORWARD", g);
-		if (c->bridged)
-			closed_to(t, "OUTPUT", g);
-		else
-			closed_rule(t, "OUTPUT", "-o", g->iface, g);
+		closed_rule(t, "OUTPUT", "-o", g->iface, g);
+		closed_to(t, "OUTPUT", g);
 	}
 	commit(t);
 }

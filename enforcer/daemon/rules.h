@@ -49,7 +49,7 @@ struct rules_conf {
 
 enum rules_backend { RULES_AUTO, RULES_IPTABLES, RULES_NFT };
 /* ARP guards routed interfaces, BRIDGE the ports of a bridge: of the two, the
- * one that the configuration does not need has an empty text. */
+ * one that the configuration does not need lets nothing of a guest pass. */
 enum rules_family { RULES_IP4, RULES_IP6, RULES_ARP, RULES_BRIDGE };
 #define RULES_FAMILIES 4
 /* Room for the text of any family. */
@@ -93,7 +93,8 @@ struct rules_drop {
 	char why[32];	/* "spoofed-mac", "spoofed-source", "spoofed-uplink"
 			 * (a guest's address from elsewhere), "arp", "nd",
 			 * "router", "chatter" (asks for routers, groups),
-			 * "not-ip", "no-uplink", "refused-flow", "closed" */
+			 * "not-ip", "no-uplink", "refused-flow", "bridged" and
+			 * "not-bridged" (against the configuration), "closed" */
 	char guest[48]; /* or empty */
 	uint64_t packets, octets;
 };

@@ -661,7 +661,8 @@ static void bridge_queues(struct text *t)
 /* --- closed ------------------------------------------------------------------------------ */
 
 static void closed_chain(struct text *t, const char *name, const char *hook,
-			 const char *priority, bool in, bool out)
+			 const char *priority, bool in, bool out,
+			 const char *why)
 {
 	const struct rules_conf *c = t->c;
 
@@ -669,46 +670,55 @@ static void closed_chain(struct text *t, const char *name, const char *hook,
 	for (size_t i = 0; i < c->n_guests; i++) {
 		if (in) {
 			text_put(t, "\t\tiifname \"%s\"", c->guest[i].iface);
-			drop(t, "closed", &c->guest[i]);
+			drop(t, why, &c->guest[i]);
 		}
 		if (out) {
 			text_put(t, "\t\toifname \"%s\"", c->guest[i].iface);
-			drop(t, "closed", &c->guest[i]);
+			drop(t, why, &c->guest[i]);
 		}
 	}
 	end(t, "\t");
 }
 
-static void closed_table(struct text *t, const char *family,
-			 const char *priority, bool forwards)
+static void closed_table(struct text *t, enum rules_family f, const char *why)
 {
-	table_begin(t, family);
-	closed_chain(t, "to_domain", "input", priority, true, false);
-	closed_chain(t, "from_domain", "output", priority, false, true);
-	if (forwards)
-		closed_chain(t, "through", "forward", priority, true, true);
+	static const struct {
+		const char *family, *priority;
+		bool forwards;
+	} rows[RULES_FAMILIES] = {
+		[RULES_IP4] = {"inet", "raw", true},
+		[RULES_ARP] = {"arp", "filter", false},
+		[RULES_BRIDGE] = {"bridge", "-300", true},
+	};
+	const char *priority = rows[f].priority;
+
+	table_begin(t, rows[f].family);
+	closed_chain(t, "to_domain", "input", priority, true, false, why);
+	closed_chain(t, "from_domain", "output", priority, false, true, why);
+	if (rows[f].forwards)
+		closed_chain(t, "through", "forward", priority, true, true,
+			     why);
 	end(t, "");
 }
 
 void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
 		    bool closed)
 {
+	if (f == RULES_IP6 || (f == RULES_IP4 && b != RULES_NFT))
+		return;
 	/* Interfaces of a bridge are ports: nothing of them is an interface
-	 * of the IP stack, and nothing of others a port. */
-	if (f == RULES_ARP && !t->c->bridged) {
-		if (closed)
-			closed_table(t, "arp", "filter", false);
-		else
-			arp_table(t);
-	} else if (f == RULES_BRIDGE && t->c->bridged) {
-		if (closed)
-			closed_table(t, "bridge", "-300", true);
-		else
-			bridge_table(t, b);
-	} else if (f == RULES_IP4 && b == RULES_NFT && !t->c->bridged) {
-		if (closed)
-			closed_table(t, "inet", "raw", true);
-		else
-			inet_table(t);
-	}
+	 * of the IP stack, and nothing of others is a port. One that is
+	 * where it should not be is seen by no queue. */
+	if (closed)
+		closed_table(t, f, "closed");
+	else if (f != RULES_BRIDGE && t->c->bridged)
+		closed_table(t, f, "not-bridged");
+	else if (f == RULES_BRIDGE && !t->c->bridged)
+		closed_table(t, f, "bridged");
+	else if (f == RULES_ARP)
+		arp_table(t);
+	else if (f == RULES_BRIDGE)
+		bridge_table(t, b);
+	else
+		inet_table(t);
 }

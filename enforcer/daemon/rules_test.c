@@ -438,7 +438,7 @@ static void test_nft(void **state)
 	}
 }
 
-/* Of ARP and bridge, the one that is not needed has no text. */
+/* Of ARP and bridge, the one that is not needed is closed. */
 static void test_link_families(void **state)
 {
 	struct made m;
@@ -450,8 +450,12 @@ static void test_link_families(void **state)
 		make(&m, &rows[i]);
 		arp = text_of(&m.conf, RULES_IPTABLES, RULES_ARP, false);
 		bridge = text_of(&m.conf, RULES_IPTABLES, RULES_BRIDGE, false);
-		assert_int_equal(arp[0] == '\0', rows[i].bridged);
-		assert_int_equal(bridge[0] == '\0', !rows[i].bridged);
+		assert_int_equal(has(arp, "mg:not-bridged:guest-0"),
+				 rows[i].bridged);
+		assert_int_equal(has(bridge, "mg:bridged:guest-0"),
+				 !rows[i].bridged);
+		assert_int_equal(has(arp, " accept\n"), !rows[i].bridged);
+		assert_int_equal(has(bridge, " accept\n"), rows[i].bridged);
 		assert_false(has(bridge, "queue"));
 		free(arp);
 		free(bridge);
