@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metergated: options, then the parent. */
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "enforcer/daemon/parent.h"
 
 #define PROGRAM "metergated"
+#define LARGE	(32 << 10) /* octets of one allocation */
 
 static const char help[] =
 	"usage: metergated -c CONF [-n] [-v]\n"
@@ -111,6 +113,9 @@ int main(int argc, char **argv)
 
 	if (rc)
 		return rc == 1 ? 0 : 2;
+	/* Tables that are sized for the worst come from fresh pages, whatever
+	 * was allocated before: what is never used then takes no memory. */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
 	if (o.verbose)
 		log.level = LOG_LEVEL_DEBUG;
 	rc = conf_load(&c, o.conf, &e);
