@@ -227,9 +227,11 @@ void out_init(struct engine *e, const struct sipkey *key)
 	struct storm_conf conf = {.key = *key};
 
 	memcpy(conf.guest, e->a->guest->name, sizeof(conf.guest));
-	storm_init(e->storm, &conf);
 	ring_writer(&e->verdicts, e->a->guest->verdicts, VERDICT_RING);
 	ring_writer(&e->events, e->a->guest->events, EVENT_RING);
+	/* What a predecessor had counted and not told. */
+	storm_recover(e->storm, e->now, put_event, e);
+	storm_init(e->storm, &conf);
 	e->sink = (struct pipeline_sink){
 		.arg = e,
 		.verdict = on_verdict,

@@ -17,6 +17,7 @@
 
 #include "core/event.h"
 #include "enforcer/daemon/ring.h"
+#include "enforcer/daemon/storm.h"
 #include "policy-lang/eval/eval.h"
 
 #define SHARE_GUESTS POL_MAX_MACHINES
@@ -125,13 +126,15 @@ struct lane {
 	_Atomic uint32_t drop_asked, drop_done; /* parent -> gate: drop up to dead_id */
 	_Atomic uint32_t frozen;
 	_Atomic int64_t engine_beat, gate_beat; /* mono ns of the last turn */
-	_Atomic uint64_t gate_bad;   /* malformed verdicts: the engine is killed */
+	_Atomic uint64_t gate_bad;   /* malformed verdicts and events: the
+				    * engine is killed */
 	_Atomic uint64_t gate_sent, gate_errors, gate_crafted;
 	/* The kernel's own account of the queue, by the parent, each second. */
 	_Atomic uint64_t kernel_dropped, kernel_unsent;
 	_Atomic uint32_t kernel_queued;
 	struct lane_status status;
 	struct lane_query query;
+	struct storm storm; /* the engine's: what it counts outlives it */
 };
 /* One mapping per guest: struct lane, then the verdict ring, then the event
  * ring, then the policy state (pol_state_octets). */

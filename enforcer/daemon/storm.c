@@ -24,9 +24,15 @@ static int merged_as(const struct event *ev)
 static const enum event_type other_type[STORM_TYPES] = {
 	EV_FLOW, EV_VIOLATION, EV_ANOMALY};
 
+/* Keys need no clearing: their number says which there are. */
+static void empty(struct storm *s)
+{
+	memset(s, 0, offsetof(struct storm, key));
+}
+
 void storm_init(struct storm *s, const struct storm_conf *c)
 {
-	memset(s, 0, sizeof(*s));
+	empty(s);
 	s->conf = *c;
 	if (s->conf.rate == 0)
 		s->conf.rate = RATE;
@@ -121,6 +127,14 @@ static struct span text(const struct storm_text *t)
 	return span_of(t->s, t->n);
 }
 
+static void put_app(struct storm_key *k, const char *app)
+{
+	struct span s = span_sub(span_str(app), 0, sizeof(k->app) - 1);
+
+	if (s.n)
+		memcpy(k->app, s.p, s.n);
+}
+
 static void describe(struct storm_key *k, const struct event *ev)
 {
 	const struct event_rule *r = record_rule(ev);
@@ -131,7 +145,7 @@ static void describe(struct storm_key *k, const struct event *ev)
 	k->reason = (uint8_t)ev->reason;
 	k->monitored = ev->monitored;
 	k->flow_end = ev->flow_end;
-	k->app = ev->app_proto;
+	put_app(k, ev->app_proto);
 	k->guest = copy(ev->guest);
 	k->party = copy(ev->party);
 	k->has_rule = r != NULL;
@@ -151,22 +165,25 @@ static struct storm_key *key_of(struct storm *s, const struct event *ev,
 				bool *fresh)
 {
 	uint64_t hash = hash_of(s, ev);
-	size_t i = hash & (STORM_KEYS - 1);
+	size_t i = hash & (STORM_SLOTS - 1);
+	struct storm_key *k;
 
 	*fresh = false;
 	/* A quarter is always free: the walk ends. */
-	for (; s->table[i].hash; i = (i + 1) & (STORM_KEYS - 1)) {
-		if (s->table[i].hash == hash)
-			return &s->table[i];
+	for (; s->slot[i]; i = (i + 1) & (STORM_SLOTS - 1)) {
+		k = &s->key[s->slot[i] - 1];
+		if (k->hash == hash)
+			return k;
 	}
-	if (s->n_used == STORM_USED)
+	if (s->n_keys == STORM_KEYS)
 		return NULL;
 	*fresh = true;
-	s->used[s->n_used++] = (uint16_t)i;
-	memset(&s->table[i], 0, sizeof(s->table[i]));
-	s->table[i].hash = hash;
-	describe(&s->table[i], ev);
-	return &s->table[i];
+	k = &s->key[s->n_keys++];
+	memset(k, 0, sizeof(*k));
+	k->hash = hash;
+	describe(k, ev);
+	s->slot[i] = (uint16_t)s->n_keys;
+	return k;
 }
 
 /* --- counting ------------------------------------------------------------------- */
@@ -224,7 +241,7 @@ void storm_event(struct storm *s, const struct event *ev, storm_out *out,
 		out(arg, ev);
 		return;
 	}
-	if (s->n_used == 0 && !s->any_other)
+	if (s->n_keys == 0 && !s->any_other)
 		s->since = ev->now.mono;
 	k = key_of(s, ev, &fresh);
 	in_full = ev->type != EV_FLOW && k && fresh &&
@@ -260,7 +277,7 @@ static void tell_key(const struct storm_key *k, struct now now,
 		.flow_id = k->flow_id,
 		.tup = k->tup,
 		.has_tuple = k->has_tuple,
-		.app_proto = k->app,
+		.app_proto = k->app[0] ? k->app : NULL,
 		.guest = text(&k->guest),
 		.party = text(&k->party),
 		.dir = (enum dir)k->dir,
@@ -303,16 +320,81 @@ static void tell_others(struct storm *s, struct now now, storm_out *out,
 
 void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg)
 {
-	for (uint32_t i = 0; i < s->n_used; i++) {
-		struct storm_key *k = &s->table[s->used[i]];
-
-		if (k->sum.n)
-			tell_key(k, now, out, arg);
-		k->hash = 0;
+	for (uint32_t i = 0; i < s->n_keys; i++) {
+		if (s->key[i].sum.n)
+			tell_key(&s->key[i], now, out, arg);
 	}
-	s->n_used = 0;
+	s->n_keys = 0;
+	memset(s->slot, 0, sizeof(s->slot));
 	if (s->any_other)
 		tell_others(s, now, out, arg);
+}
+
+/* --- what a predecessor left ------------------------------------------------------ */
+
+static int64_t clamp(int64_t v, int64_t min, int64_t max)
+{
+	return v < min ? min : v > max ? max : v;
+}
+
+static void mend_sum(struct storm_sum *sum, struct now now)
+{
+	sum->first.ns = clamp(sum->first.ns, 0, now.mono.ns);
+	sum->last.ns = clamp(sum->last.ns, sum->first.ns, now.mono.ns);
+}
+
+static void mend_key(struct storm_key *k, struct now now)
+{
+	struct storm_text *const texts[] = {&k->guest, &k->party, &k->layer,
+					    &k->policy, &k->rule, &k->file};
+	struct event ev = {.type = (enum event_type)k->type};
+
+	mend_sum(&k->sum, now);
+	if (merged_as(&ev) < 0)
+		k->type = EV_ANOMALY;
+	k->dir = k->dir == DIR_IN ? DIR_IN : DIR_OUT;
+	if (k->verdict > VERDICT_DENY)
+		k->verdict = VERDICT_NONE;
+	if (k->reason >= REASON_COUNT)
+		k->reason = REASON_NONE;
+	k->app[sizeof(k->app) - 1] = 0;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (texts[i]->n > sizeof(texts[i]->s))
+			texts[i]->n = 0;
+	}
+}
+
+/* A flag is read as an octet: one that is neither 0 nor 1 is no bool. */
+static void mend_flags(struct storm_key *k)
+{
+	bool *const flags[] = {&k->has_tuple, &k->monitored, &k->flow_end,
+			       &k->has_rule, &k->rule_refused};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		uint8_t octet;
+
+		memcpy(&octet, flags[i], 1);
+		*flags[i] = octet != 0;
+	}
+}
+
+void storm_recover(struct storm *s, struct now now, storm_out *out, void *arg)
+{
+	uint32_t n = s->n_keys < STORM_KEYS ? s->n_keys : STORM_KEYS;
+	struct storm_sum *sum = &s->other[0][0][0];
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (s->key[i].sum.n == 0)
+			continue;
+		mend_flags(&s->key[i]);
+		mend_key(&s->key[i], now);
+		tell_key(&s->key[i], now, out, arg);
+	}
+	for (size_t i = 0; i < sizeof(s->other) / sizeof(*sum); i++)
+		mend_sum(&sum[i], now);
+	s->conf.guest[sizeof(s->conf.guest) - 1] = 0;
+	tell_others(s, now, out, arg);
+	empty(s);
 }
 
 void storm_tick(struct storm *s, struct now now, storm_out *out, void *arg)
@@ -323,7 +405,7 @@ void storm_tick(struct storm *s, struct now now, storm_out *out, void *arg)
 
 struct mono storm_due(const struct storm *s)
 {
-	if (s->n_used == 0 && !s->any_other)
+	if (s->n_keys == 0 && !s->any_other)
 		return (struct mono){INT64_MAX};
 	return mono_add(s->since, STORM_PERIOD);
 }

@@ -15,7 +15,9 @@
  * A permitted transmission (EV_DECISION) is never merged, nor is what changes
  * the gateway: they pass as they are and cost nothing of the bucket.
  *
- * No allocation, no clock: events carry their time, storm_tick is told it.
+ * No allocation, no clock, no pointers: events carry their time, storm_tick is
+ * told it. The counts may lie in memory that outlives the process; what one
+ * that died had counted, its successor tells.
  */
 #ifndef ENFORCER_DAEMON_STORM_H
 #define ENFORCER_DAEMON_STORM_H
@@ -23,8 +25,8 @@
 #include "core/event.h"
 #include "core/siphash.h"
 
-#define STORM_KEYS   1024 /* 2^n */
-#define STORM_USED   768  /* of them at most */
+#define STORM_SLOTS  1024 /* 2^n */
+#define STORM_KEYS   768  /* in them, at most */
 #define STORM_PERIOD NS_PER_S
 #define STORM_TYPES  3 /* that are merged: flow, violation, anomaly */
 
@@ -45,13 +47,13 @@ struct storm_text {
 };
 
 struct storm_key {
-	uint64_t hash; /* 0 = free */
+	uint64_t hash;
 	struct storm_sum sum;
 	struct now now; /* of the first counted; so are the next four */
 	uint64_t flow_id;
 	struct net_tuple tup;
 	bool has_tuple;
-	const char *app; /* a constant's */
+	char app[16];
 	uint8_t type, dir, verdict, reason;
 	bool monitored, flow_end;
 	/* The rule that record_rule names; texts are copies. */
@@ -68,15 +70,20 @@ struct storm {
 	int64_t tokens_ns;	/* one event costs NS_PER_S / rate */
 	uint64_t passed, merged; /* events in full; events in counts */
 	bool any_other;
-	uint32_t n_used;
-	uint16_t used[STORM_USED];
 	struct storm_sum other[STORM_TYPES][2][REASON_COUNT]; /* [1]: denied */
-	struct storm_key table[STORM_KEYS];
+	uint32_t n_keys;
+	uint16_t slot[STORM_SLOTS]; /* by hash: 1 + index of a key; 0: free */
+	struct storm_key key[STORM_KEYS];
 };
 
 typedef void storm_out(void *arg, const struct event *ev);
 
+/* s is zeroed, or was emptied by storm_recover. */
 void storm_init(struct storm *s, const struct storm_conf *c);
+/* s is what a predecessor left, or zeroed: tell its counts, and empty it. The
+ * predecessor may have been taken over: nothing it left is believed but as a
+ * number of something. */
+void storm_recover(struct storm *s, struct now now, storm_out *out, void *arg);
 /* An event comes in; what is due goes out. */
 void storm_event(struct storm *s, const struct event *ev, storm_out *out,
 		 void *arg);

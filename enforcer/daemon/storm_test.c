@@ -56,7 +56,7 @@ static struct storm *storm_with(uint32_t rate, uint32_t burst)
 {
 	struct storm_conf c = {.key = {1, 2}, .rate = rate, .burst = burst,
 			       .guest = "mdma"};
-	struct storm *s = malloc(sizeof(*s));
+	struct storm *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
 	storm_init(s, &c);
@@ -348,14 +348,14 @@ static void a_full_table_counts_all_the_same(void **state)
 		octets += ev->octets;
 		give(s, ev, i / 100, &t);
 	}
-	assert_int_equal(t.full, STORM_USED);
+	assert_int_equal(t.full, STORM_KEYS);
 	storm_flush(s, at(300), out, &t);
 	assert_int_equal(t.full + t.counted, 20000);
 	assert_int_equal(t.by_type[EV_VIOLATION], 10000);
 	assert_int_equal(t.by_type[EV_ANOMALY], 10000);
 	assert_int_equal(t.octets, octets);
 	/* 768 in full, two of them again with the rest they share. */
-	assert_in_range(t.calls, STORM_USED, 2 * STORM_USED + 2);
+	assert_in_range(t.calls, STORM_KEYS, 2 * STORM_KEYS + 2);
 	assert_int_equal(t.last.guest.n, 4);
 	assert_int_equal(s->passed + s->merged, 20000);
 	free(s);
@@ -401,6 +401,86 @@ static void sums_are_exact(void **state)
 	}
 }
 
+/* A process that dies at any point leaves its counts to its successor. */
+static void counts_outlive_their_process(void **state)
+{
+	struct storm *s = storm_with(1000000, 100000);
+	struct storm_conf conf = s->conf;
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		struct event *ev = sample_violation(&m, 0);
+
+		ev->tup.dst.b[13] = (uint8_t)(i % 1000 >> 8);
+		ev->tup.dst.b[14] = (uint8_t)(i % 1000);
+		give(s, ev, 0, &t);
+	}
+	assert_int_equal(t.full, STORM_KEYS);
+	storm_recover(s, at(3000), out, &t);
+	assert_int_equal(t.full + t.counted, 5000);
+	assert_string_equal(t.rule, "");
+	assert_int_equal(storm_due(s).ns, INT64_MAX);
+	/* Nothing is told twice, and it is as good as new. */
+	storm_recover(s, at(3000), out, &t);
+	assert_int_equal(t.full + t.counted, 5000);
+	storm_init(s, &conf);
+	give(s, sample_violation(&m, 0), 4000, &t);
+	give(s, sample_violation(&m, 0), 4001, &t);
+	storm_flush(s, at(4002), out, &t);
+	assert_int_equal(t.full + t.counted, 5002);
+	assert_string_equal(t.party, "headend");
+	free(s);
+}
+
+static void sane(void *arg, const struct event *ev)
+{
+	uint64_t *n = arg;
+
+	(*n)++;
+	assert_true(ev->type == EV_FLOW || ev->type == EV_VIOLATION ||
+		    ev->type == EV_ANOMALY);
+	assert_true(ev->dir <= DIR_IN && ev->verdict <= VERDICT_DENY);
+	assert_true(ev->reason < REASON_COUNT);
+	assert_true(ev->guest.n <= 63 && ev->party.n <= 63);
+	assert_true(ev->n_rules <= 1);
+	assert_true(!ev->app_proto || strlen(ev->app_proto) < 16);
+	assert_true(ev->first.ns >= 0 && ev->first.ns <= ev->last.ns &&
+		    ev->last.ns <= ev->now.mono.ns);
+}
+
+/* One that was taken over leaves anything. */
+static void rubbish_is_told_as_numbers(void **state)
+{
+	unsigned seed = 11;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		struct storm *s = storm_with(0, 0);
+		struct storm_conf conf = s->conf;
+		uint8_t *p = (uint8_t *)s;
+		struct tally t = {0};
+		struct sample m;
+		uint64_t n = 0;
+
+		for (size_t i = 0; i < sizeof(*s); i++)
+			p[i] = (uint8_t)(rand_r(&seed) >> 8);
+		storm_recover(s, at(0), sane, &n);
+		assert_in_range(n, 1, STORM_KEYS + 6 * REASON_COUNT);
+		storm_init(s, &conf);
+		for (int i = 0; i < 2000; i++) {
+			struct event *ev = sample_violation(&m, 0);
+
+			ev->tup.dst.b[14] = (uint8_t)i;
+			give(s, ev, 1, &t);
+		}
+		storm_flush(s, at(2), out, &t);
+		assert_int_equal(t.full + t.counted, 2000);
+		free(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +492,8 @@ int main(void)
 		cmocka_unit_test(without_a_token_even_the_first_is_counted),
 		cmocka_unit_test(a_full_table_counts_all_the_same),
 		cmocka_unit_test(sums_are_exact),
+		cmocka_unit_test(counts_outlive_their_process),
+		cmocka_unit_test(rubbish_is_told_as_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,10 +161,10 @@ static void look_for_nonsense(struct parent *p, size_t i)
 	if (bad == 0 || engine->pid <= 0 || engine->hung)
 		return;
 	log_err(p->log,
-		"engine of %s: %llu malformed verdicts; it is killed",
+		"engine of %s: %llu malformed verdicts or events; it is killed",
 		p->share[i].name, (unsigned long long)bad);
 	parent_note(p, EV_MAINTENANCE, REASON_ENGINE_RESTART, p->share[i].name,
-		    "engine of %s: %llu malformed verdicts",
+		    "engine of %s: %llu malformed verdicts or events",
 		    p->share[i].name, (unsigned long long)bad);
 	engine->hung = true;
 	child_kill(engine, SIGKILL);
@@ -189,6 +189,16 @@ static bool is_ready(struct parent *p, struct child *c)
 bool watch_all_ready(struct parent *p)
 {
 	return watch_each(p, is_ready);
+}
+
+bool watch_some_ready(struct parent *p)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < p->n_guests; i++)
+		some = some || (child_ready(&p->guest[i].gate) &&
+				child_ready(&p->guest[i].engine));
+	return some && child_ready(&p->scribe);
 }
 
 static bool is_up(struct parent *p, struct child *c)
