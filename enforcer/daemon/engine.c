@@ -298,9 +298,9 @@ static int allocate(struct engine *e, struct err *err)
 	e->slots = mmap(NULL, (size_t)ENGINE_BATCH * ENGINE_SLOT,
 			PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	e->storm = calloc(1, sizeof(*e->storm));
+	e->storm = &e->lane->storm;
 	e->flat = calloc(1, FLAT_MAX);
-	if (e->slots == MAP_FAILED || !e->storm || !e->flat)
+	if (e->slots == MAP_FAILED || !e->flat)
 		return err_set(err, E_NOMEM, 0, "out of memory");
 	for (size_t i = 0; i < ENGINE_BATCH; i++) {
 		e->iov[i] = (struct iovec){e->slots + i * ENGINE_SLOT,
@@ -403,9 +403,5 @@ int engine_main(const struct engine_arg *a)
 	if (rc == 0)
 		finish(e);
 	policy_end(e);
-	free(e->storm);
-	free(e->flat);
-	munmap(e->slots, (size_t)ENGINE_BATCH * ENGINE_SLOT);
-	free(e);
-	return rc;
+	return rc; /* the process ends with it */
 }

@@ -262,9 +262,7 @@ int policy_reload(struct engine *e, uint32_t half, struct err *err)
 void policy_end(struct engine *e)
 {
 	/* Nothing is judged after this; the parent brings it to the disk. */
-	if (e->state)
-		pol_state_seal(e->state);
-	pipeline_free(e->pipeline);
-	pol_state_free(e->state);
-	set_free(&e->set);
+	pol_state_seal(e->state);
+	/* What holds keys does not wait for the kernel to clear it. */
+	capture_keys_free(&e->set.keys);
 }
