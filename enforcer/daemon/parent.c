@@ -83,14 +83,24 @@ int parent_rules(struct parent *p, const struct policies *from, struct err *e)
 	return rc;
 }
 
-/* Traffic begins only when there is somebody to judge it, and to record. */
+/* Is there somebody to judge traffic, and to record it? The queue of a guest
+ * whose engine does not come up has no reader, and drops. */
+static bool may_begin(struct parent *p)
+{
+	if (watch_all_ready(p))
+		return true;
+	return mono_sub(p->now.mono, p->started) > BEGIN_NS &&
+	       watch_some_ready(p);
+}
+
 static void begin(struct parent *p)
 {
 	struct err e;
 
-	if (p->ready || p->now.mono.ns < p->rules_due_ns ||
-	    !watch_all_ready(p))
+	if (p->ready || p->now.mono.ns < p->rules_due_ns || !may_begin(p))
 		return;
+	if (!watch_all_ready(p))
+		log_warn(p->log, "not every process came up; the others begin");
 	if (parent_rules(p, &p->policies, &e) < 0) {
 		log_err(p->log, "rules: %s; everything stays closed", e.text);
 		notify_send(&p->notify, "STATUS=closed: %.200s", e.text);
@@ -102,6 +112,25 @@ static void begin(struct parent *p)
 		 p->n_guests, p->generation);
 	notify_send(&p->notify, "READY=1\nSTATUS=%zu guests, policies of "
 		    "generation %u", p->n_guests, p->generation);
+}
+
+/* What found no place in the ring is told as soon as there is one. */
+static void tell_loss(struct parent *p)
+{
+	struct event ev = {
+		.type = EV_LOSS,
+		.now = p->now,
+		.detail = "events of the parent found no place",
+		.count = p->unrecorded - p->unrecorded_told,
+	};
+	uint64_t before = p->unrecorded;
+
+	if (ev.count == 0)
+		return;
+	if (parent_record(p, &ev))
+		p->unrecorded_told = before;
+	else
+		p->unrecorded = before; /* the telling itself is no loss */
 }
 
 /* --- the loop ------------------------------------------------------------------------------- */
@@ -168,6 +197,7 @@ static void turn(struct parent *p)
 	reload_turn(p);
 	watch_turn(p);
 	begin(p);
+	tell_loss(p);
 	counts_turn(p);
 	ctl_turn(p->ctl, p);
 	notify_tick(&p->notify, p->now.mono.ns);

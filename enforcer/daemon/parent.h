@@ -48,9 +48,15 @@ int parent_print(const struct conf *c, struct err *e)
 #define DRAIN_NS    (1 * NS_PER_S)
 #define CANARY_NS   (1 * NS_PER_S)
 #define QUERY_NS    (3 * NS_PER_S) /* an engine that takes longer hangs */
+#define BEGIN_NS    (10 * NS_PER_S) /* then one guest keeps no other waiting */
 
-enum query_owner { QUERY_OWNER_NONE, QUERY_OWNER_CANARY, QUERY_OWNER_CTL,
-	QUERY_OWNER_RELOAD, QUERY_OWNER_FREEZE };
+enum query_owner {
+	QUERY_OWNER_NONE,
+	QUERY_OWNER_CANARY,
+	QUERY_OWNER_CTL,
+	QUERY_OWNER_RELOAD,
+	QUERY_OWNER_LATE, /* nobody waits for the answer any more */
+};
 
 struct query {
 	enum query_owner owner; /* NONE: the engine is asked nothing */
@@ -111,7 +117,7 @@ struct parent {
 	struct policy_half *half[2];
 	uint32_t use, generation;
 	struct ring events;
-	uint64_t unrecorded;
+	uint64_t unrecorded, unrecorded_told;
 
 	int lock_fd, raw4_fd, raw6_fd, packet_fd;
 	int signal_fd, ctl_fd, operator_fd, portal_fd;
@@ -155,6 +161,8 @@ bool watch_each(struct parent *p, child_f *f);
 void watch_deaths(struct parent *p);
 void watch_turn(struct parent *p); /* starts, restarts, silence, drains */
 bool watch_all_ready(struct parent *p);
+/* The scribe is, and one guest's gate and engine are. */
+bool watch_some_ready(struct parent *p);
 /* Something is awaited soon. */
 bool watch_busy(struct parent *p);
 char *watch_name(const struct parent *p, const struct child *c, char *buf,

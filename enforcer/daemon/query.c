@@ -35,9 +35,6 @@ static void done(struct parent *p, size_t guest, int rc, const char *why)
 	struct query q = p->guest[guest].query;
 
 	p->guest[guest].query.owner = QUERY_OWNER_NONE;
-	if (rc < 0 && q.owner == QUERY_OWNER_FREEZE)
-		log_warn(p->log, "%s: freeze or thaw: %s",
-			 p->share[guest].name, why);
 	if (q.owner == QUERY_OWNER_CTL)
 		ctl_query_done(p->ctl, p, q.conn, guest, rc, why);
 	else if (q.owner == QUERY_OWNER_RELOAD)
@@ -83,6 +80,34 @@ static void canary(struct parent *p, size_t guest)
 		q->next_canary_ns = p->now.mono.ns + CANARY_NS;
 }
 
+/* An engine that waits for the scribe answers canaries only: whoever asked is
+ * told, and it lives. A set that is swapped after everybody else went back
+ * must not be. */
+static void too_late(struct parent *p, size_t guest)
+{
+	struct query *q = &p->guest[guest].query;
+	struct child *engine = &p->guest[guest].engine;
+	bool waits = q->owner == QUERY_OWNER_CTL ||
+		     q->owner == QUERY_OWNER_LATE;
+
+	if (waits && !child_silent(engine, p->now.mono.ns)) {
+		if (q->owner == QUERY_OWNER_CTL)
+			ctl_query_done(p->ctl, p, q->conn, guest, E_STATE,
+				       "the engine is busy: it waits for the "
+				       "audit");
+		q->owner = QUERY_OWNER_LATE;
+		q->deadline_ns = p->now.mono.ns + QUERY_NS;
+		return;
+	}
+	log_err(p->log,
+		"engine of %s: no answer for %lld s; it is killed and started "
+		"again",
+		p->share[guest].name, (long long)(QUERY_NS / NS_PER_S));
+	engine->hung = true;
+	child_kill(engine, SIGKILL);
+	query_failed(p, guest, "the engine did not answer");
+}
+
 void query_turn(struct parent *p)
 {
 	for (size_t i = 0; i < p->n_guests; i++) {
@@ -96,14 +121,7 @@ void query_turn(struct parent *p)
 			   q->number) {
 			answered(p, i);
 		} else if (p->now.mono.ns > q->deadline_ns) {
-			log_err(p->log,
-				"engine of %s: no answer for %lld s; it is "
-				"killed and started again",
-				p->share[i].name,
-				(long long)(QUERY_NS / NS_PER_S));
-			p->guest[i].engine.hung = true;
-			child_kill(&p->guest[i].engine, SIGKILL);
-			query_failed(p, i, "the engine did not answer");
+			too_late(p, i);
 		}
 	}
 }
