@@ -36,6 +36,7 @@ struct replay {
 	struct mono last_tick;
 	uint64_t packets; /* of all captures so far: pcap_cnt, and the id */
 	uint64_t total;   /* octets of the captures that are files */
+	bool endless;	  /* one is a pipe: nobody knows its size */
 	bool has_format;
 	struct capture_format format;
 	struct err output_error;
@@ -153,12 +154,17 @@ static int survey(struct replay *r, struct err *e)
 		struct capture *c;
 		struct stat st = {0};
 
-		if (strcmp(path, "-") == 0)
+		if (strcmp(path, "-") == 0) {
+			r->endless = true;
 			continue;
+		}
 		if (stat(path, &st) == 0) {
 			rc = check_outputs(r, &st, path, e);
-			if (rc < 0 ||
-			    (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+			if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+				r->endless = true;
+				continue;
+			}
+			if (rc < 0)
 				continue;
 		}
 		rc = capture_open(&c, path, e);
@@ -261,7 +267,8 @@ static int start(struct replay *r, struct err *e)
 	if (rc == 0)
 		rc = replay_jobs_start(&r->jobs, r->opts.jobs, &r->output,
 				       r->audit, e);
-	replay_progress_init(&r->progress, r->total, !r->opts.quiet);
+	replay_progress_init(&r->progress, r->total, r->endless,
+			     !r->opts.quiet);
 	if (rc == 0)
 		say_loaded(r);
 	return rc;

@@ -142,7 +142,7 @@ struct replay_progress {
 };
 
 void replay_progress_init(struct replay_progress *p, uint64_t total_octets,
-			  bool wanted);
+			  bool endless, bool wanted);
 /* Cheap to call for every packet; looks at the clock now and then. */
 void replay_progress_show(struct replay_progress *p, const struct capture *c,
 			  uint64_t packets);

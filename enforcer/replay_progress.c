@@ -9,10 +9,11 @@
 #define SHOW_EVERY_S 0.2
 
 void replay_progress_init(struct replay_progress *p, uint64_t total_octets,
-			  bool wanted)
+			  bool endless, bool wanted)
 {
-	*p = (struct replay_progress){.total = total_octets};
-	p->on = wanted && total_octets >= LONG_INPUT && isatty(STDERR_FILENO);
+	*p = (struct replay_progress){.total = endless ? 0 : total_octets};
+	p->on = wanted && (endless || total_octets >= LONG_INPUT) &&
+		isatty(STDERR_FILENO);
 	clock_gettime(CLOCK_MONOTONIC, &p->last);
 }
 
@@ -31,8 +32,11 @@ void replay_progress_show(struct replay_progress *p, const struct capture *c,
 	if (s < SHOW_EVERY_S)
 		return;
 	capture_progress(c, &at, &size);
-	fprintf(stderr, "\r%3.0f %%  %.2f million packets  %.2f million/s ",
-		(double)(p->done_before + at) * 100 / (double)p->total,
+	fputs("\r", stderr);
+	if (p->total)
+		fprintf(stderr, "%3.0f %%  ",
+			(double)(p->done_before + at) * 100 / (double)p->total);
+	fprintf(stderr, "%.2f million packets  %.2f million/s ",
 		(double)packets / 1e6,
 		(double)(packets - p->last_packets) / s / 1e6);
 	p->shown = true;
