@@ -192,7 +192,8 @@ static void make_talk(struct talk *t, struct dice *d, bool denied)
 		uint32_t n = 1 + roll(d, MOST);
 
 		for (uint32_t i = 0; i < n; i++, inv++) {
-			static const uint8_t tables[] = {0, 1, 23, 64, 91};
+			/* None of a fixed size: the answers have one octet. */
+			static const uint8_t tables[] = {22, 23, 26, 64, 91};
 			uint8_t table = tables[roll(d, sizeof(tables))];
 
 			if (denied && roll(d, 12) == 0)
