@@ -67,7 +67,8 @@ static enum reason check_reset(struct work *w, struct side *me,
 {
 	const struct tcp_head *t = &w->pkt->tcp;
 	bool exact = me->known ? t->seq == me->nxt || t->seq == me->judged ||
-					 t->seq == me->acked :
+					 t->seq == me->acked ||
+					 t->seq == side_reached(me) :
 				 t->flags & TCP_ACK && t->ack == you->nxt;
 
 	/* Nobody reads what a reset carries, so nobody may send it. */
@@ -94,7 +95,7 @@ static enum reason check_place(struct work *w, const struct side *me,
 	 * they let nothing out; live nobody can have had those. */
 	bool live = w->p->conf.ack_after_ns > 0;
 
-	if (seq_diff(t->ack, live ? you->judged : you->nxt) > 0)
+	if (seq_diff(t->ack, live ? side_reached(you) : you->nxt) > 0)
 		return REASON_TCP_ACK;
 	if (me->has_ts && you->has_ts &&
 	    (!t->has_ts || seq_diff(t->tsval, me->tsval) < 0))

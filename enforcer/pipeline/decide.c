@@ -28,6 +28,7 @@ static const struct dis_ctx *context(struct work *w)
 			      .dir = side_dir(f, w->s),
 			      .lenient = !strict(p),
 			      .midstream = f->midstream,
+			      .self = &p->guest[f->guest].self,
 			      .arena = &p->arena};
 	if (f->dis < 0)
 		return c;
@@ -272,7 +273,9 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 		.n_leaves = u->n > 1 ? u->n - 1 : 0,
 		.octets = u->octets,
 		.now = w->now,
-		.refused = u->refused,
+		/* What is sealed is an observation of its own. */
+		.refused = u->refused == REASON_UNKNOWN_KEY ? REASON_NONE :
+							      u->refused,
 		.retry = u->n && obs_has(&p->obs[u->first], F_RETRY),
 		.one_sided = p->self >= 0 || w->f->peer >= 0,
 	};
@@ -480,7 +483,7 @@ static void judge_refused(struct work *w, struct judge *j,
 	u->refused = e->reason > REASON_NONE && e->reason < REASON_COUNT ?
 			     (enum reason)e->reason :
 			     REASON_MALFORMED;
-	if (strict(w->p)) {
+	if (strict(w->p) && u->n == 0) {
 		o = obs_add(&out, OBS_C1222_MESSAGE);
 		if (o)
 			o = obs_add(&out, OBS_OPAQUE);
@@ -488,8 +491,11 @@ static void judge_refused(struct work *w, struct judge *j,
 			obs_u64(o, F_OCTETS, u->octets);
 			u->n = 2;
 		}
-		ask_policy(w, u);
 	}
+	if (strict(w->p))
+		ask_policy(w, u);
+	if (u->refused == REASON_UNKNOWN_KEY && u->n > 1)
+		tell_protocol(w, u);
 	if (u->d.permit && u->refused == REASON_UNKNOWN_KEY) {
 		u->refused = REASON_NONE;
 		dissector_of(w)->settle(c, true);

@@ -39,6 +39,13 @@ static uint32_t released(const struct side *s)
 	return earlier(s->ours, s->judged);
 }
 
+/* Where the receiver is: a reset anywhere else it does not believe (RFC 5961
+ * 3). The last unit that was judged may end in a packet that did not leave. */
+uint32_t side_reached(const struct side *me)
+{
+	return me->fin ? me->judged : me->left;
+}
+
 struct segment_out segment_from(const struct flow *f, uint8_t s)
 {
 	const struct side *me = &f->side[s], *you = &f->side[!s];
@@ -77,7 +84,7 @@ void acknowledge(struct work *w, uint8_t s)
 	if (!can_own(w) || !me->known || !you->known)
 		return;
 	room = room < 0 ? 0 : room >> (scaled ? you->wscale : 0);
-	out.seq = you->judged;
+	out.seq = side_reached(you);
 	out.ack = ack;
 	out.window = room > UINT16_MAX ? UINT16_MAX : (uint16_t)room;
 	w->p->stats.acks_made++;
@@ -165,6 +172,7 @@ static void deliver(struct work *w, uint8_t s, uint32_t seq, unsigned segments)
 		p->stats.delivered++;
 		w->sink->inject(w->sink->arg, &out);
 		seq += (uint32_t)out.payload.n;
+		me->left = later(me->left, seq);
 	}
 }
 
@@ -232,6 +240,7 @@ void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
 			me->base = ack;
 		}
 		me->acked = ack;
+		me->left = later(me->left, ack);
 		me->ours = later(me->ours, ack);
 		if (!owned)
 			return;

@@ -197,6 +197,33 @@ int guest_of(struct work *w, const struct packet_in *in,
 	return from >= 0 ? from : to;
 }
 
+/* --- what dissectors are told of it ----------------------------------------------- */
+
+/* By address, not only by its interface. */
+static bool is_own_addr(const void *arg, const struct net_addr *a)
+{
+	const struct guest *g = arg;
+	const struct pipeline *p = g->p;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		if (&p->guest[p->rule_guest[i]] == g && p->rule[i].has_addr &&
+		    guest_addr(&p->rule[i], a))
+			return true;
+	}
+	return false;
+}
+
+static void declare(struct pipeline *p, struct guest *g)
+{
+	g->p = p;
+	g->self = (struct dis_self){
+		.has_addr = is_own_addr, .arg = g, .others = g->others};
+	if (g->machine >= 0)
+		g->self.n_others = pol_set_titles(p->conf.policy,
+						  (size_t)g->machine,
+						  g->others, TITLES_MAX);
+}
+
 /* --- start ------------------------------------------------------------------------ */
 
 /* The guest of that name, made when it is new; -1: too many, or the policy
@@ -220,6 +247,7 @@ static int guest_index(struct pipeline *p, struct span name)
 			     -1;
 	if (strict(p) && g->machine < 0)
 		return -1;
+	declare(p, g);
 	return (int)p->n_guests++;
 }
 
@@ -349,9 +377,11 @@ bool guests_change(struct pipeline *p, const struct pol_set *set)
 	if (!fits(p, set))
 		return false;
 	p->conf.policy = set;
-	for (size_t g = 0; g < p->n_guests; g++)
+	for (size_t g = 0; g < p->n_guests; g++) {
 		p->guest[g].machine = pol_set_find_machine(
 			set, span_str(p->guest[g].name));
+		declare(p, &p->guest[g]);
+	}
 	if (!p->bound)
 		return true;
 	p->n_rules = 0;

@@ -106,7 +106,7 @@ void offload_resync(struct work *w, struct side *me, struct side *you)
 		me->moved = false;
 		me->nxt = me->judged = me->acked = me->ours = me->base =
 			t->seq;
-		me->whole = t->seq;
+		me->whole = me->left = t->seq;
 		if (t->has_ts)
 			me->tsval = me->ts_last = t->tsval;
 		/* Until the other end says what it takes. */
@@ -115,7 +115,7 @@ void offload_resync(struct work *w, struct side *me, struct side *you)
 	if (you->moved && t->flags & TCP_ACK) {
 		you->nxt = you->judged = you->acked = you->ours = you->base =
 			t->ack;
-		you->whole = t->ack;
+		you->whole = you->left = t->ack;
 		you->has_edge = false;
 	}
 }

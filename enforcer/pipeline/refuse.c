@@ -8,23 +8,11 @@
 
 #define REFUSALS_LOOKED_AT 8 /* then the kernel may drop the rest */
 
-/* Where the receiver is: a reset anywhere else it does not believe (RFC 5961
- * 3). The last unit that was judged may end in a packet that did not leave. */
-static uint32_t receiver_at(const struct side *me)
-{
-	uint32_t ours = seq_diff(me->ours, me->judged) < 0 ? me->ours :
-							     me->judged;
-
-	if (me->fin)
-		return me->judged;
-	return seq_diff(me->left, ours) > 0 ? me->left : ours;
-}
-
 static struct segment_out reset_of(const struct flow *f, uint8_t s)
 {
 	struct segment_out out = segment_from(f, s);
 
-	out.seq = receiver_at(&f->side[s]);
+	out.seq = side_reached(&f->side[s]);
 	out.ack = f->side[!s].judged;
 	out.flags = TCP_RST | TCP_ACK;
 	out.window = 0;

@@ -33,6 +33,7 @@
 #define OBS_MAX	    4096 /* of all units of one packet */
 #define UNITS_MAX   1024
 #define ARENA_OCTETS (256 * 1024)
+#define TITLES_MAX   64 /* parties of a policy */
 #define DEFER_MESSAGES 16 /* of a machine */
 #define DEFER_OCTETS   (64 * 1024)
 #define DEFER_MAX      64 /* of all */
@@ -175,6 +176,9 @@ struct guest {
 	uint32_t flows;
 	size_t chunks;
 	void *block[DISSECTORS_MAX]; /* machine blocks */
+	const struct pipeline *p;
+	struct dis_self self; /* what dissectors are told of it */
+	struct span others[TITLES_MAX]; /* titles of parties */
 };
 
 /* What a rule holds back. */
@@ -402,6 +406,8 @@ int64_t timers_due(const struct pipeline *p);
 
 /* deliver.c: in the receiver's name */
 bool side_owns(const struct side *s); /* octets that are ours to deliver */
+/* What its receiver expects next, if nothing was lost behind us. */
+uint32_t side_reached(const struct side *me);
 struct segment_out segment_from(const struct flow *f, uint8_t s);
 /* Acknowledge to side s what its receiver or we acknowledged already. */
 void acknowledge(struct work *w, uint8_t s);

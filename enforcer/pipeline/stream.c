@@ -40,12 +40,16 @@ static void give_up(struct work *w, struct side *me, enum reason why,
 
 /* --- packets that wait ------------------------------------------------------- */
 
+/* The first one that waits, which leaves. */
 static uint32_t held_first(struct work *w, struct side *me)
 {
 	uint32_t h = me->held;
+	const struct held *e = &w->p->held[h];
 
-	me->held = w->p->held[h].next;
+	me->held = e->next;
 	me->n_held--;
+	if (seq_diff(e->end_seq, me->left) > 0)
+		me->left = e->end_seq;
 	return h;
 }
 
@@ -53,11 +57,8 @@ static uint32_t held_first(struct work *w, struct side *me)
 static void release(struct work *w, struct side *me, uint32_t end)
 {
 	while (me->held != NONE &&
-	       seq_diff(w->p->held[me->held].end_seq, end) <= 0) {
-		if (seq_diff(w->p->held[me->held].end_seq, me->left) > 0)
-			me->left = w->p->held[me->held].end_seq;
+	       seq_diff(w->p->held[me->held].end_seq, end) <= 0)
 		held_verdict(w, held_first(w, me), PACKET_PASS, REASON_NONE);
-	}
 }
 
 /* A packet that brings nothing new to judge: charged as octets, then it

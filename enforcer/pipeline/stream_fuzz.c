@@ -106,7 +106,7 @@ static void collect(struct try *t)
 		const struct kit_verdict *v = &t->k->verdict[t->first + i];
 		struct seen *e = &t->seen[t->sent[i].out ? 0 : 1];
 
-		if (v->v != PACKET_PASS)
+		if (v->n == 0 || v->v != PACKET_PASS)
 			continue;
 		for (size_t n = 0; n < t->sent[i].n; n++) {
 			uint32_t at = t->sent[i].at + (uint32_t)n;
@@ -123,27 +123,52 @@ static void collect(struct try *t)
 	}
 }
 
+/* A refusal's reset lies right behind all that its receiver was sent; in a
+ * capture also behind what it acknowledged. */
+static void exact(struct try *t, int s, uint32_t seq)
+{
+	uint32_t got = 0;
+
+	collect(t);
+	while (got < sizeof(t->seen[s].have) && t->seen[s].have[got])
+		got++;
+	assert(seq == t->isn[s] + 1 + got);
+}
+
+/* There is one at a time. */
+static const struct flow *the_flow(const struct pipeline *p)
+{
+	for (int l = 0; l < LISTS; l++) {
+		if (p->newest[l] != NONE)
+			return &p->flow[p->newest[l]];
+	}
+	return NULL;
+}
+
 /* Made by the gateway: right places, and octets that count as passed. */
 static void on_inject(void *arg, const struct segment_out *o)
 {
 	struct try *t = arg;
-	int s = o->dir == DIR_OUT ? 0 : 1;
-	const struct pipeline *p = t->k->p;
-	const struct flow *f = &p->flow[p->newest[LIST_CLOSED] != NONE ?
-						p->newest[LIST_CLOSED] :
-						p->newest[LIST_TCP]];
-	struct seen *e = &t->seen[s];
-	uint32_t at = o->seq - t->isn[s] - 1;
+	const struct flow *f = the_flow(t->k->p);
+	struct seen *e = &t->seen[o->dir == DIR_OUT ? 0 : 1];
+	uint32_t at = o->seq - t->isn[o->dir == DIR_OUT ? 0 : 1] - 1;
+	const struct side *from, *to;
 
-	if (o->flags == (TCP_RST | TCP_ACK) && f->used && !f->side[s].lost &&
-	    o->seq)
-		assert(o->seq == f->side[s].judged);
+	if (!f) {
+		assert(o->flags & TCP_RST);
+		return;
+	}
+	/* The far end may have opened it. */
+	from = &f->side[o->dir != f->first_dir];
+	to = &f->side[o->dir == f->first_dir];
+	if (o->flags == (TCP_RST | TCP_ACK) && o->seq && !from->fin &&
+	    t->k->p->conf.ack_after_ns)
+		exact(t, o->dir == DIR_OUT ? 0 : 1, o->seq);
 	if (o->flags & TCP_RST)
 		return;
 	assert(o->flags & TCP_ACK);
-	assert(seq_diff(o->ack, f->side[!s].nxt) <= 0);
-	assert(seq_diff(o->seq + (uint32_t)o->payload.n,
-			f->side[s].judged) <= 0);
+	assert(seq_diff(o->ack, to->nxt) <= 0);
+	assert(seq_diff(o->seq + (uint32_t)o->payload.n, from->judged) <= 0);
 	for (size_t n = 0; n < o->payload.n; n++, at++) {
 		assert(at < sizeof(e->octet));
 		assert(!e->have[at] || e->octet[at] == o->payload.p[n]);
