@@ -44,7 +44,7 @@ struct server {
 	struct connection connection[CONNECTIONS];
 };
 
-/* --- answers --------------------------------------------------------------------- */
+/* --- answers -------------------------------------------------------------- */
 
 struct audit_numbers {
 	uint64_t records, commits, last_commit_us, failures, aggregated, lost;
@@ -165,7 +165,7 @@ static const struct page {
 	 write_metrics},
 };
 
-/* --- HTTP ------------------------------------------------------------------------------ */
+/* --- HTTP ----------------------------------------------------------------- */
 
 static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
 				   const char *type, struct wbuf *w)
@@ -265,7 +265,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	return send_page(c, s->a, p);
 }
 
-/* --- connections -------------------------------------------------------------------------- */
+/* --- connections ---------------------------------------------------------- */
 
 static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 			  enum MHD_ConnectionNotificationCode what)
@@ -327,7 +327,7 @@ static int start(struct server *s, const struct courier_arg *a, int fd,
 	return s->daemon ? 0 : err_set(e, E_NOMEM, 0, "HTTP server");
 }
 
-/* --- the loop --------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static bool turn(struct server *s, size_t n)
 {

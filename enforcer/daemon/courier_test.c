@@ -73,7 +73,7 @@ static bool may_run(void)
 		}                                                              \
 	} while (0)
 
-/* --- a small client ------------------------------------------------------------------ */
+/* --- a small client ------------------------------------------------------- */
 
 static int call(enum where w)
 {
@@ -156,7 +156,7 @@ static bool alive(void)
 	return waitpid(b.pid, NULL, WNOHANG) == 0;
 }
 
-/* --- the tests -------------------------------------------------------------------------- */
+/* --- the tests ------------------------------------------------------------ */
 
 static const struct {
 	const char *why, *request, *status, *inside;
@@ -364,7 +364,7 @@ static void a_connection_may_ask_again(void **state)
 	close(fd);
 }
 
-/* --- the bench ------------------------------------------------------------------------------ */
+/* --- the bench ------------------------------------------------------------ */
 
 static bool loopback_up(void)
 {

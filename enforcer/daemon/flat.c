@@ -5,7 +5,7 @@
 
 #include "audit/record.h"
 
-/* --- the form -----------------------------------------------------------------
+/* --- the form ----------------------------------------------------------------
  * struct head, its texts, rules and budgets each with theirs, the carrier,
  * the leaves' kinds, the leaves with facts. C strings end with a NUL.
  */
@@ -78,7 +78,7 @@ static const uint8_t is_octets[FIELD_COUNT] = {
 #undef X
 };
 
-/* --- writing ------------------------------------------------------------------ */
+/* --- writing -------------------------------------------------------------- */
 
 /* Names are short, and there are a dozen in an event: for up to 16 octets two
  * copies of a fixed size that overlap cost less than a call. */
@@ -299,7 +299,7 @@ void flat_write(struct wbuf *w, const struct event *ev)
 	memcpy(at, &h, sizeof(h));
 }
 
-/* --- reading ------------------------------------------------------------------
+/* --- reading -----------------------------------------------------------------
  * Each get_x says false for what flat_write never writes. */
 
 static bool get(struct cur *c, void *to, size_t n)

@@ -23,7 +23,7 @@
 
 #define FDS_MAX 64 /* descriptors that may stay open */
 
-/* --- the table -------------------------------------------------------------------
+/* --- the table ---------------------------------------------------------------
  * A system call that is in no row ends the process. */
 
 enum args {
@@ -179,7 +179,7 @@ const char *sandbox_name(enum sandbox_process p)
 	return (unsigned)p < SANDBOX_PROCESSES ? rows[p].name : "none";
 }
 
-/* --- seccomp --------------------------------------------------------------------- */
+/* --- seccomp -------------------------------------------------------------- */
 
 static int add(scmp_filter_ctx f, int nr, unsigned n,
 	       const struct scmp_arg_cmp *cmp)
@@ -286,7 +286,7 @@ static int close_calls(const struct row *row, const struct sandbox_conf *c,
 	return rc ? err_sys(e, "seccomp") : 0;
 }
 
-/* --- Landlock ---------------------------------------------------------------------
+/* --- Landlock ----------------------------------------------------------------
  * By the plain calls; its library is young and rarely there. The structure as
  * of ABI 6; an older kernel is told the part it knows. */
 
@@ -365,7 +365,7 @@ static int close_files(const struct row *row, const struct sandbox_conf *c,
 	return rc;
 }
 
-/* --- descriptors -------------------------------------------------------------------- */
+/* --- descriptors ---------------------------------------------------------- */
 
 /* 0 and 1 lead nowhere rather than being closed: what is opened later must
  * not take their numbers. */
@@ -398,7 +398,7 @@ static int close_fds(const struct sandbox_conf *c, struct err *e)
 	return 0;
 }
 
-/* --- rights -------------------------------------------------------------------------- */
+/* --- rights --------------------------------------------------------------- */
 
 static int limit(int what, rlim_t n)
 {

@@ -146,7 +146,7 @@ static void the_check_says_nothing_works(void **state)
 	}
 }
 
-/* --- what it must be able to do --------------------------------------------------- */
+/* --- what it must be able to do ------------------------------------------- */
 
 /* Run f in the sandbox; its result is the child's exit status. */
 static int inside(enum sandbox_process p, const struct sandbox_conf *c,

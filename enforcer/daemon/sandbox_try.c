@@ -40,7 +40,7 @@ struct env {
 	void *page;    /* read-only and shared */
 };
 
-/* --- the tries: true, it worked -------------------------------------------------- */
+/* --- the tries: true, it worked ------------------------------------------- */
 
 static bool opened(int fd)
 {
@@ -299,7 +299,7 @@ bool sandbox_try_applies(size_t i, enum sandbox_process p)
 	return tries[i].whom >> p & 1;
 }
 
-/* --- trying ---------------------------------------------------------------------------- */
+/* --- trying --------------------------------------------------------------- */
 
 /* The sandbox as it will be, and one of the pair beside its descriptors. */
 static int enter(enum sandbox_process p, const struct env *v, pid_t parent,

@@ -72,7 +72,7 @@ static void read_clocks(struct scribe *s)
 	s->mono = live_mono();
 }
 
-/* --- failing ---------------------------------------------------------------------- */
+/* --- failing -------------------------------------------------------------- */
 
 static void failed(struct scribe *s, const struct err *e)
 {
@@ -97,7 +97,7 @@ static void failed(struct scribe *s, const struct err *e)
 	s->retry = mono_add(s->mono, RETRY_NS);
 }
 
-/* --- one record --------------------------------------------------------------------- */
+/* --- one record ----------------------------------------------------------- */
 
 /* The scribe's clocks are the ones that count: an engine's time is taken only
  * for the order and the age of its events. Records of one boot never go back:
@@ -208,7 +208,7 @@ static int record(struct scribe *s, struct source *from, struct err *e)
 		       : rc;
 }
 
-/* --- the rings ------------------------------------------------------------------------ */
+/* --- the rings ------------------------------------------------------------ */
 
 /* A ring whose content makes no sense: all that was published is passed over,
  * if it can be known how much that is. */
@@ -306,7 +306,7 @@ static void put_back(struct scribe *s)
 	}
 }
 
-/* --- committing ------------------------------------------------------------------------- */
+/* --- committing ----------------------------------------------------------- */
 
 static void note_intent(struct scribe *s)
 {
@@ -348,7 +348,7 @@ static int commit(struct scribe *s, struct err *e)
 	return 0;
 }
 
-/* --- opening ------------------------------------------------------------------------------ */
+/* --- opening -------------------------------------------------------------- */
 
 /* The last commit of a predecessor, or our own that failed, may have been
  * done: then what it covers is released now. */
@@ -415,7 +415,7 @@ static void open_audit(struct scribe *s)
 		scribe_view_error(&s->view, NULL);
 }
 
-/* --- the loop -------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static void beat(struct scribe *s)
 {

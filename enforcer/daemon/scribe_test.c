@@ -252,7 +252,7 @@ static bool may_run(void)
 		clean();                                                       \
 	} while (0)
 
-/* --- the tests ------------------------------------------------------------------------ */
+/* --- the tests ------------------------------------------------------------ */
 
 static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 {

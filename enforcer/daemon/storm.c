@@ -41,7 +41,7 @@ void storm_init(struct storm *s, const struct storm_conf *c)
 	s->tokens_ns = s->conf.burst * (NS_PER_S / s->conf.rate);
 }
 
-/* --- the bucket ----------------------------------------------------------------- */
+/* --- the bucket ----------------------------------------------------------- */
 
 static bool take_token(struct storm *s, struct mono now)
 {
@@ -61,7 +61,7 @@ static bool take_token(struct storm *s, struct mono now)
 	return true;
 }
 
-/* --- keys ----------------------------------------------------------------------- */
+/* --- keys ----------------------------------------------------------------- */
 
 /* The other end's network and what kind of service its port is: what one
  * sender can vary at will must not make keys. */
@@ -186,7 +186,7 @@ static struct storm_key *key_of(struct storm *s, const struct event *ev,
 	return k;
 }
 
-/* --- counting ------------------------------------------------------------------- */
+/* --- counting ------------------------------------------------------------- */
 
 static void count(struct storm_sum *sum, const struct event *ev)
 {
@@ -254,7 +254,7 @@ void storm_event(struct storm *s, const struct event *ev, storm_out *out,
 	}
 }
 
-/* --- telling -------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------- */
 
 static void tell(const struct storm_sum *sum, struct event *ev,
 		 struct now now, storm_out *out, void *arg)
@@ -330,7 +330,7 @@ void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg)
 		tell_others(s, now, out, arg);
 }
 
-/* --- what a predecessor left ------------------------------------------------------ */
+/* --- what a predecessor left ---------------------------------------------- */
 
 static int64_t clamp(int64_t v, int64_t min, int64_t max)
 {

@@ -8,9 +8,9 @@
  * within a second: the first passes in full, the rest are counted and told as
  * one event with its count, its addresses those of the first counted. A
  * bucket bounds what passes in full over time, starts and ends of flows
- * included; above it everything is counted. What finds no place in the table is counted under
- * its type and reason alone. So every event that came in is in what went out:
- * as itself or in a count.
+ * included; above it everything is counted. What finds no place in the table
+ * is counted under its type and reason alone. So every event that came in is
+ * in what went out: as itself or in a count.
  *
  * A permitted transmission (EV_DECISION) is never merged, nor is what changes
  * the gateway: they pass as they are and cost nothing of the bucket.
