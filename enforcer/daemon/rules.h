@@ -2,7 +2,7 @@
 /*
  * The netfilter rules, as text for one atomic load per family. Everything a
  * guest sends or is sent goes through its queue or is dropped; nothing
- * bypasses. rules.c and rules_nft.c make the text (pure functions, golden
+ * bypasses. rules_xt.c and rules_nft.c make the text (pure functions, golden
  * tests), rules_apply.c loads it, rules_host.c looks at the host.
  *
  *   raw PREROUTING   anti-spoofing: interface, MAC, addresses of the binding

@@ -22,7 +22,8 @@
 
 #include "enforcer/daemon/rules_text.h"
 
-/* --- programs ------------------------------------------------------------------- */
+/* --- programs
+ * ------------------------------------------------------------------- */
 
 /* Milliseconds that a program may take; -w makes iptables wait at most 5 s for
  * its lock. */
@@ -42,12 +43,12 @@ const struct rules_tool *rules_tool(enum rules_tool_id id)
 	static const struct rules_tool tools[TOOL_COUNT] = {
 		[TOOL_IP4_RESTORE] = {restore4, {"--noflush", "-w", "5"}},
 		[TOOL_IP6_RESTORE] = {restore6, {"--noflush", "-w", "5"}},
-		[TOOL_IP4_SAVE] = {save4, {"-c"}},
-		[TOOL_IP6_SAVE] = {save6, {"-c"}},
-		[TOOL_NFT_LOAD] = {nft, {"-f", "-"}},
+		[TOOL_IP4_SAVE] = {save4,    {"-c"}                  },
+		[TOOL_IP6_SAVE] = {save6,    {"-c"}                  },
+		[TOOL_NFT_LOAD] = {nft,      {"-f", "-"}             },
 		[TOOL_NFT_LIST] = {nft,
-				   {"-nn", "list ruleset arp; list ruleset "
-					   "bridge; list ruleset inet"}},
+				      {"-nn", "list ruleset arp; list ruleset "
+					   "bridge; list ruleset inet"} },
 	};
 
 	return &tools[id];
@@ -136,8 +137,8 @@ static int wait_for(pid_t pid, bool *late)
 static int spawn(pid_t *pid, const char *path, const struct rules_tool *tool,
 		 const int fd[3])
 {
-	static const char *const env[] = {
-		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
+	static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+					  "LC_ALL=C", NULL};
 	char *argv[8] = {0};
 	posix_spawn_file_actions_t act;
 	posix_spawnattr_t attr;
@@ -214,7 +215,8 @@ int rules_run(const struct rules_tool *tool, struct span in, struct wbuf *out,
 	return rc;
 }
 
-/* --- what of ours is there already? ------------------------------------------------- */
+/* --- what of ours is there already?
+ * ------------------------------------------------- */
 
 static const char *const tables[] = {"raw", "mangle", "filter"};
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -279,9 +281,8 @@ static struct span rule_of(struct span line)
 /* A chain ":NAME ..." of ours; empty: it is another line. */
 static struct span our_chain(struct span line)
 {
-	return begins(line, ":" RULES_CHAIN) ?
-		       until(span_from(line, 1), ' ') :
-		       (struct span){0};
+	return begins(line, ":" RULES_CHAIN) ? until(span_from(line, 1), ' ')
+					     : (struct span){0};
 }
 
 /* Does rule r, which stands in a chain that is not ours, jump to ours? */
@@ -337,7 +338,7 @@ static void replace_table(struct wbuf *w, const char *name, struct span saved,
 		struct span ch = our_chain(next_line(&c));
 
 		if (ch.n && !declares(want, ch)) /* emptied: they may refer
-						    * to each other */
+						  * to each other */
 			put_span(w, ":", ch, " - [0:0]\n");
 	}
 	for (c = cur_of(saved); cur_left(&c) > 0;) {
@@ -356,17 +357,18 @@ static void replace_table(struct wbuf *w, const char *name, struct span saved,
 	wbuf_put(w, span_str("COMMIT\n"));
 }
 
-/* --- loading one family ------------------------------------------------------------- */
+/* --- loading one family
+ * ------------------------------------------------------------- */
 
 static const struct {
 	enum rules_tool_id restore, save;
 	const char *nft;  /* family of our table there */
 	const char *name; /* for people */
 } families[RULES_FAMILIES] = {
-	[RULES_IP4] = {TOOL_IP4_RESTORE, TOOL_IP4_SAVE, "inet", "IPv4"},
-	[RULES_IP6] = {TOOL_IP6_RESTORE, TOOL_IP6_SAVE, NULL, "IPv6"},
-	[RULES_ARP] = {TOOL_NFT_LOAD, TOOL_NFT_LOAD, "arp", "ARP"},
-	[RULES_BRIDGE] = {TOOL_NFT_LOAD, TOOL_NFT_LOAD, "bridge", "bridge"},
+	[RULES_IP4] = {TOOL_IP4_RESTORE, TOOL_IP4_SAVE, "inet",   "IPv4"  },
+	[RULES_IP6] = {TOOL_IP6_RESTORE, TOOL_IP6_SAVE, NULL,     "IPv6"  },
+	[RULES_ARP] = {TOOL_NFT_LOAD,    TOOL_NFT_LOAD, "arp",    "ARP"   },
+	[RULES_BRIDGE] = {TOOL_NFT_LOAD,    TOOL_NFT_LOAD, "bridge", "bridge"},
 };
 
 /* Memory of one load; the parent's, never in the packet path. */
@@ -418,8 +420,9 @@ static int load_nft(struct load *l, const char *family, struct err *e)
 	char gone[96];
 	struct span text = wbuf_span(&l->want);
 
-	snprintf(gone, sizeof(gone), "table %s " RULES_TABLE
-		 "\ndelete table %s " RULES_TABLE "\n", family, family);
+	snprintf(gone, sizeof(gone),
+		 "table %s " RULES_TABLE "\ndelete table %s " RULES_TABLE "\n",
+		 family, family);
 	if (text.n == 0)
 		text = span_str(gone);
 	return rules_run(rules_tool(TOOL_NFT_LOAD), text, NULL, e);
@@ -431,7 +434,11 @@ static bool no_ipv6(void)
 	return access("/proc/net/if_inet6", F_OK) != 0;
 }
 
-enum what { OPEN, CLOSED, REMOVED };
+enum what {
+	OPEN,
+	CLOSED,
+	REMOVED
+};
 
 static int load_family(enum rules_backend b, enum rules_family f,
 		       const struct rules_conf *c, enum what what,
@@ -451,8 +458,8 @@ static int load_family(enum rules_backend b, enum rules_family f,
 	else if (what == CLOSED)
 		rc = rules_closed_text(&l.want, b, f, c, e);
 	if (rc == 0)
-		rc = xt ? load_iptables(&l, f, e) :
-			  load_nft(&l, families[f].nft, e);
+		rc = xt ? load_iptables(&l, f, e)
+			: load_nft(&l, families[f].nft, e);
 	load_fini(&l);
 	return rc < 0 ? err_wrap(e, "rules of %s", families[f].name) : 0;
 }
@@ -474,10 +481,10 @@ static int load_all(enum rules_backend b, const struct rules_conf *c,
 	return rc;
 }
 
-/* --- the calls --------------------------------------------------------------------- */
+/* --- the calls
+ * --------------------------------------------------------------------- */
 
-int rules_close(enum rules_backend b, const struct rules_conf *c,
-		struct err *e)
+int rules_close(enum rules_backend b, const struct rules_conf *c, struct err *e)
 {
 	return load_all(b, c, CLOSED, e);
 }
@@ -495,8 +502,7 @@ int rules_update(enum rules_backend b, const struct rules_conf *c,
 	return rc;
 }
 
-int rules_apply(enum rules_backend b, const struct rules_conf *c,
-		struct err *e)
+int rules_apply(enum rules_backend b, const struct rules_conf *c, struct err *e)
 {
 	enum rules_backend other =
 		b == RULES_IPTABLES ? RULES_NFT : RULES_IPTABLES;

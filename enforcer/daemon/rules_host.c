@@ -14,22 +14,25 @@
 
 #include "enforcer/daemon/rules_text.h"
 
-/* --- backend -------------------------------------------------------------------- */
+/* --- backend
+ * -------------------------------------------------------------------- */
 
 /* Rules of the usual kind in a namespace that goes away with this process. */
 static int try_here(enum rules_backend b, struct err *e)
 {
 	const struct pol_prefix addr[] = {
 		{{{[10] = 0xff, [11] = 0xff, 10, 0, 0, 1}}, 128},
-		{{{0xfd, [15] = 1}}, 128},
+		{{{0xfd, [15] = 1}},                        128},
 	};
-	const struct rules_guest guest = {.name = "trial",
-					  .iface = "vif0.0",
-					  .has_mac = true,
-					  .mac = {2, 0, 0, 0, 0, 1},
-					  .addr = addr,
-					  .n_addr = 2,
-					  .queue = 1};
+	const struct rules_guest guest = {
+		.name = "trial",
+		.iface = "vif0.0",
+		.has_mac = true,
+		.mac = {2, 0, 0, 0, 0, 1},
+		.addr = addr,
+		.n_addr = 2,
+		.queue = 1
+        };
 	const struct rules_conf c = {.guest = &guest,
 				     .n_guests = 1,
 				     .uplink = {"up0"},
@@ -83,7 +86,8 @@ int rules_choose(enum rules_backend *b, struct err *e)
 	return err_wrap(e, "no backend works; nft: %.90s; iptables", nft.text);
 }
 
-/* --- settings -------------------------------------------------------------------- */
+/* --- settings
+ * -------------------------------------------------------------------- */
 
 static bool setting_is(const char *path, char want)
 {
@@ -114,34 +118,33 @@ int rules_check_host(const struct rules_conf *c, struct err *e)
 		bool asked;
 		const char *path, *key, *why;
 	} settings[] = {
-		{routed && speaks(c, false), "/proc/sys/net/ipv4/ip_forward",
-		 "net.ipv4.ip_forward", "guests are routed"},
-		{routed && speaks(c, true),
-		 "/proc/sys/net/ipv6/conf/all/forwarding",
-		 "net.ipv6.conf.all.forwarding", "guests are routed"},
-		/* Of both families, whatever guests speak: what the bridge
-		 * forwards by itself is not queued. */
-		{c->bridged, "/proc/sys/net/bridge/bridge-nf-call-iptables",
-		 "net.bridge.bridge-nf-call-iptables",
-		 "a bridge forwards past the queues (modprobe br_netfilter)"},
+		{routed && speaks(c,					   false), "/proc/sys/net/ipv4/ip_forward",
+		 "net.ipv4.ip_forward",																					  "guests are routed"},
+		{routed && speaks(c,							    true),
+		 "/proc/sys/net/ipv6/conf/all/forwarding",                "net.ipv6.conf.all.forwarding",																		       "guests are routed"},
+ /* Of both families, whatever guests speak: what the bridge
+  * forwards by itself is not queued. */
+		{c->bridged,					 "/proc/sys/net/bridge/bridge-nf-call-iptables",
+		 "net.bridge.bridge-nf-call-iptables",								     "a bridge forwards past the queues (modprobe br_netfilter)"},
 		{c->bridged, "/proc/sys/net/bridge/bridge-nf-call-ip6tables",
-		 "net.bridge.bridge-nf-call-ip6tables",
-		 "a bridge forwards past the queues (modprobe br_netfilter)"},
+		 "net.bridge.bridge-nf-call-ip6tables","a bridge forwards past the queues (modprobe br_netfilter)"										 },
 		{c->offload, "/proc/sys/net/netfilter/nf_conntrack_acct",
-		 "net.netfilter.nf_conntrack_acct",
-		 "offload counts octets of connections"},
+		 "net.netfilter.nf_conntrack_acct",								     "offload counts octets of connections"                               },
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		if (settings[i].asked && !setting_is(settings[i].path, '1'))
-			return err_set(e, E_STATE, 0, "%s is not 1, but %s; "
-				       "run: sysctl -w %s=1", settings[i].key,
-				       settings[i].why, settings[i].key);
+			return err_set(e, E_STATE, 0,
+				       "%s is not 1, but %s; "
+				       "run: sysctl -w %s=1",
+				       settings[i].key, settings[i].why,
+				       settings[i].key);
 	}
 	return 0;
 }
 
-/* --- counters -------------------------------------------------------------------- */
+/* --- counters
+ * -------------------------------------------------------------------- */
 
 static uint64_t number(struct cur *c)
 {

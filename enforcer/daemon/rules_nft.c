@@ -8,52 +8,55 @@
  */
 #include <stdio.h>
 
-#include "enforcer/daemon/rules_text.h"
+#include "enforcer/daemon/rules_nft.h"
 
 /* What ends a rule: a drop that the audit hears of. */
-static void drop(struct text *t, const char *why, const struct rules_guest *g)
+void nft_drop(struct text *t, const char *why, const struct rules_guest *g)
 {
 	text_put(t, " counter drop comment \"" RULES_NOTE "%s:%s\"\n", why,
 		 g->name);
 }
 
 /* One that is no news: frames for others, and what a link says to all. */
-static void drop_noise(struct text *t, const char *why)
+void nft_drop_noise(struct text *t, const char *why)
 {
 	text_put(t, " counter drop comment \"%s\"\n", why);
 }
 
 /* The last rule of a chain. */
-static void drop_rest(struct text *t, const char *why,
-		      const struct rules_guest *g)
+void nft_drop_rest(struct text *t, const char *why, const struct rules_guest *g)
 {
 	text_put(t, "\t\tcounter drop comment \"" RULES_NOTE "%s:%s\"\n", why,
 		 g->name);
 }
 
-static void table_begin(struct text *t, const char *family)
+void nft_table_begin(struct text *t, const char *family)
 {
-	text_put(t, "table %s " RULES_TABLE "\ndelete table %s " RULES_TABLE
-		 "\ntable %s " RULES_TABLE " {\n", family, family, family);
+	text_put(t,
+		 "table %s " RULES_TABLE "\ndelete table %s " RULES_TABLE
+		 "\ntable %s " RULES_TABLE " {\n",
+		 family, family, family);
 }
 
-static void chain_begin(struct text *t, const char *name, const char *hook,
-			const char *priority)
+void nft_chain_begin(struct text *t, const char *name, const char *hook,
+		     const char *priority)
 {
 	text_put(t, "\tchain %s {\n", name);
 	if (hook)
-		text_put(t, "\t\ttype filter hook %s priority %s; policy "
-			 "accept;\n", hook, priority);
+		text_put(t,
+			 "\t\ttype filter hook %s priority %s; policy "
+			 "accept;\n",
+			 hook, priority);
 }
 
-static void end(struct text *t, const char *indent)
+void nft_end(struct text *t, const char *indent)
 {
 	text_put(t, "%s}\n", indent);
 }
 
 /* "{ a, b }" of a guest's addresses of a family; false: it has none. */
-static bool addr_set(struct text *t, const char *before,
-		     const struct rules_guest *g, bool v6)
+bool nft_addr_set(struct text *t, const char *before,
+		  const struct rules_guest *g, bool v6)
 {
 	struct text_addrs own;
 	char p[TEXT_PREFIX];
@@ -84,84 +87,8 @@ static void iface_set(struct text *t, bool uplinks)
 	text_put(t, " }");
 }
 
-/* --- ARP --------------------------------------------------------------------------
- * A guest says its own MAC and its own addresses; asked whether an address is
- * free (RFC 5227), it has none yet. It hears what concerns its addresses. */
-
-#define ARP_FORM "arp htype 1 arp ptype ip arp hlen 6 arp plen 4 " \
-		 "arp operation { request, reply }"
-
-static void arp_from(struct text *t, const struct rules_guest *g, size_t i,
-		     const char *limit)
-{
-	text_put(t, "\tchain arp_from_%zu {\n", i);
-	for (int probe = 0; probe < 2; probe++) {
-		text_put(t, "\t\t" ARP_FORM);
-		if (g->has_mac)
-			text_put(t, " arp saddr ether " MAC_FMT,
-				 MAC_ARG(g->mac));
-		if (probe)
-			text_put(t, " arp saddr ip 0.0.0.0");
-		/* Without an IPv4 address there is nothing to claim. */
-		if (!addr_set(t, probe ? " arp daddr ip " : " arp saddr ip ", g,
-			      false))
-			text_put(t, " arp saddr ip 255.255.255.255");
-		text_put(t, "%s accept\n", limit);
-	}
-	drop_rest(t, "arp", g);
-	end(t, "\t");
-}
-
-static void arp_to(struct text *t, const struct rules_guest *g, size_t i)
-{
-	text_put(t, "\tchain arp_to_%zu {\n\t\t" ARP_FORM, i);
-	if (!addr_set(t, " arp daddr ip ", g, false))
-		text_put(t, " arp daddr ip 255.255.255.255");
-	text_put(t, " accept\n");
-	/* The answer to "is it free?" goes to nobody's address. */
-	if (g->has_mac)
-		text_put(t, "\t\t" ARP_FORM " arp operation reply arp daddr "
-			 "ether " MAC_FMT " arp daddr ip 0.0.0.0 accept\n",
-			 MAC_ARG(g->mac));
-	text_put(t, "\t\tcounter drop comment \"not-for-guest\"\n");
-	end(t, "\t");
-}
-
-/* From elsewhere nobody claims a guest's address. */
-static void arp_elsewhere(struct text *t, const struct rules_guest *g)
-{
-	text_put(t, "\t\tiifname != \"%s\"", g->iface);
-	if (!addr_set(t, " arp saddr ip ", g, false))
-		text_put(t, " arp saddr ip 255.255.255.255");
-	drop(t, "arp", g);
-}
-
-static void arp_table(struct text *t)
-{
-	const struct rules_conf *c = t->c;
-
-	table_begin(t, "arp");
-	for (size_t i = 0; i < c->n_guests; i++) {
-		arp_from(t, &c->guest[i], i, "");
-		arp_to(t, &c->guest[i], i);
-	}
-	chain_begin(t, "in", "input", "filter");
-	for (size_t i = 0; i < c->n_guests; i++)
-		text_put(t, "\t\tiifname \"%s\" goto arp_from_%zu\n",
-			 c->guest[i].iface, i);
-	for (size_t i = 0; i < c->n_guests; i++)
-		arp_elsewhere(t, &c->guest[i]);
-	end(t, "\t");
-	chain_begin(t, "out", "output", "filter");
-	for (size_t i = 0; i < c->n_guests; i++)
-		text_put(t, "\t\toifname \"%s\" goto arp_to_%zu\n",
-			 c->guest[i].iface, i);
-	end(t, "\t");
-	end(t, "");
-}
-
 /* "@th,64,128 ...": the target, under the mask of the prefix. */
-static void nd_target(struct text *t, const struct pol_prefix *p)
+void nft_nd_target(struct text *t, const struct pol_prefix *p)
 {
 	uint8_t mask[16], value[16];
 
@@ -183,142 +110,27 @@ static void nd_target(struct text *t, const struct pol_prefix *p)
 		text_put(t, "%02x", value[i]);
 }
 
-/* --- bridge ports -------------------------------------------------------------------
- * IP goes on to the queues (br_netfilter, or this table's own with the nft
- * backend); ARP is judged here, and everything else ends here. */
-
-static void bridge_from(struct text *t, const struct rules_guest *g, size_t i)
-{
-	/* On a bridge everybody hears an ARP request: four octets a second
-	 * are a channel, so they are few. */
-	arp_from(t, g, i, " limit rate 10/second burst 40 packets");
-	text_put(t, "\tchain from_%zu {\n", i);
-	if (g->has_mac) {
-		text_put(t, "\t\tether saddr != " MAC_FMT, MAC_ARG(g->mac));
-		drop(t, "spoofed-mac", g);
-	}
-	text_put(t, "\t\tether type arp goto arp_from_%zu\n", i);
-	text_put(t, "\t\tether type { ip, ip6 } accept\n");
-	drop_rest(t, "not-ip", g);
-	end(t, "\t");
-}
-
-/* Who has this address? Asked of everybody, so that a busy link would use up
- * the rate of what a guest may be asked. */
-static void nd_to(struct text *t, const struct rules_guest *g, size_t i)
-{
-	struct text_addrs own;
-
-	text_addrs_of(&own, g, true);
-	text_put(t, "\tchain nd_to_%zu {\n", i);
-	for (size_t k = 0; k < own.n; k++) {
-		text_put(t, "\t\ticmpv6 type nd-neighbor-solicit");
-		nd_target(t, &own.a[k]);
-		text_put(t, " accept\n");
-	}
-	text_put(t, "\t\tcounter drop comment \"not-for-guest\"\n");
-	end(t, "\t");
-}
-
-static void bridge_to(struct text *t, const struct rules_guest *g, size_t i)
-{
-	arp_to(t, g, i);
-	nd_to(t, g, i);
-	text_put(t, "\tchain to_%zu {\n", i);
-	text_put(t, "\t\tether type arp goto arp_to_%zu\n", i);
-	/* What a bridge floods since it does not know the receiver yet. */
-	if (g->has_mac) {
-		text_put(t, "\t\tether daddr != " MAC_FMT " ether daddr & "
-			 "01:00:00:00:00:00 == 00:00:00:00:00:00",
-			 MAC_ARG(g->mac));
-		drop_noise(t, "not-for-guest");
-	}
-	text_put(t, "\t\ticmpv6 type nd-neighbor-solicit goto nd_to_%zu\n", i);
-	text_put(t, "\t\tether type { ip, ip6 } accept\n");
-	drop_rest(t, "not-ip", g);
-	end(t, "\t");
-}
-
-/* From the driver domain: its IP packets were queued by their addresses, so
- * what has no address of the guest was not. */
-static void bridge_local(struct text *t, const struct rules_guest *g, size_t i)
-{
-	text_put(t, "\tchain local_%zu {\n", i);
-	text_put(t, "\t\tether type arp goto arp_to_%zu\n", i);
-	if (addr_set(t, "\t\tip daddr ", g, false))
-		text_put(t, " accept\n");
-	if (addr_set(t, "\t\tip6 daddr ", g, true))
-		text_put(t, " accept\n");
-	text_put(t, "\t\tip6 daddr ff02::1:ff00:0/104 icmpv6 type "
-		 "nd-neighbor-solicit goto nd_to_%zu\n"
-		 "\t\tcounter drop comment \"not-for-guest\"\n", i);
-	end(t, "\t");
-}
-
-static void bridge_elsewhere(struct text *t, const struct rules_guest *g)
-{
-	/* A MAC seen on two ports would move the guest's traffic. */
-	if (g->has_mac) {
-		text_put(t, "\t\tiifname != \"%s\" ether saddr " MAC_FMT,
-			 g->iface, MAC_ARG(g->mac));
-		drop(t, "spoofed-uplink", g);
-	}
-	arp_elsewhere(t, g);
-}
-
-static void bridge_queues(struct text *t);
-
-static void bridge_table(struct text *t, enum rules_backend b)
-{
-	const struct rules_conf *c = t->c;
-
-	table_begin(t, "bridge");
-	for (size_t i = 0; i < c->n_guests; i++) {
-		bridge_from(t, &c->guest[i], i);
-		bridge_to(t, &c->guest[i], i);
-		bridge_local(t, &c->guest[i], i);
-	}
-	/* Before the bridge learns, and before br_netfilter. */
-	chain_begin(t, "ports", "prerouting", "-300");
-	for (size_t i = 0; i < c->n_guests; i++)
-		text_put(t, "\t\tiifname \"%s\" goto from_%zu\n",
-			 c->guest[i].iface, i);
-	for (size_t i = 0; i < c->n_guests; i++)
-		bridge_elsewhere(t, &c->guest[i]);
-	end(t, "\t");
-	chain_begin(t, "through", "forward", "-300");
-	for (size_t i = 0; i < c->n_guests; i++)
-		text_put(t, "\t\toifname \"%s\" goto to_%zu\n",
-			 c->guest[i].iface, i);
-	end(t, "\t");
-	chain_begin(t, "local", "output", "-300");
-	for (size_t i = 0; i < c->n_guests; i++)
-		text_put(t, "\t\toifname \"%s\" goto local_%zu\n",
-			 c->guest[i].iface, i);
-	end(t, "\t");
-	if (b == RULES_NFT)
-		bridge_queues(t);
-	end(t, "");
-}
-
-/* --- marks of connections ------------------------------------------------------------ */
+/* --- marks of connections
+ * ------------------------------------------------------------ */
 
 static uint32_t mark_of(const struct rules_conf *c, uint32_t class)
 {
 	return c->mark_generation | class << MARK_CLASS_SHIFT;
 }
 
-/* ct bytes is the sum with the packet at hand; from 1: see rules.c. */
+/* ct bytes is the sum with the packet at hand; from 1: see rules_xt.c. */
 static void carry_chain(struct text *t)
 {
 	text_put(t, "\tchain carry {\n");
 	for (uint32_t k = 1; k < MARK_REFUSED; k++) {
 		if (t->c->bound[k])
-			text_put(t, "\t\tct mark & 0x%08x == 0x%08x ct bytes "
-				 "1-%llu accept\n", MARK_MASK, mark_of(t->c, k),
+			text_put(t,
+				 "\t\tct mark & 0x%08x == 0x%08x ct bytes "
+				 "1-%llu accept\n",
+				 MARK_MASK, mark_of(t->c, k),
 				 (unsigned long long)t->c->bound[k]);
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void refused(struct text *t, const char *dir,
@@ -328,23 +140,24 @@ static void refused(struct text *t, const char *dir,
 		return;
 	text_put(t, "\t\t%s \"%s\" ct mark & 0x%08x == 0x%08x", dir, g->iface,
 		 MARK_MASK, mark_of(t->c, MARK_REFUSED));
-	drop(t, "refused-flow", g);
+	nft_drop(t, "refused-flow", g);
 }
 
 static void carried(struct text *t)
 {
-	text_put(t, " ct mark & 0x%08x == 0x%08x jump carry\n",
-		 MARK_GENERATION, t->c->mark_generation);
+	text_put(t, " ct mark & 0x%08x == 0x%08x jump carry\n", MARK_GENERATION,
+		 t->c->mark_generation);
 }
 
 /* The packet's mark goes into the connection's; bits outside stay. */
 static void save_chain(struct text *t, const char *name, const char *hook)
 {
-	chain_begin(t, name, hook, "filter");
-	text_put(t, "\t\tmeta mark & 0x%08x == 0x%08x meta mark & 0x%08x != 0 "
-		 "ct mark set meta mark & 0x%08x\n", MARK_GENERATION,
-		 t->c->mark_generation, MARK_CLASS, MARK_MASK);
-	end(t, "\t");
+	nft_chain_begin(t, name, hook, "filter");
+	text_put(t,
+		 "\t\tmeta mark & 0x%08x == 0x%08x meta mark & 0x%08x != 0 "
+		 "ct mark set meta mark & 0x%08x\n",
+		 MARK_GENERATION, t->c->mark_generation, MARK_CLASS, MARK_MASK);
+	nft_end(t, "\t");
 }
 
 static void guest_to_uplinks(struct text *t, const struct rules_guest *g,
@@ -360,19 +173,23 @@ static void guest_to_uplinks(struct text *t, const struct rules_guest *g,
 	}
 }
 
-/* --- neighbour discovery: see rules.c ------------------------------------------------ */
+/* --- neighbour discovery: see rules_xt_raw.c
+ * ------------------------------------------------ */
 
 #define ND_RATE "limit rate 20/second burst 40 packets"
 
 static void nd_accept(struct text *t, const char *dir,
 		      const struct rules_guest *g)
 {
-	text_put(t, "\t\t%s \"%s\" icmpv6 type { nd-neighbor-solicit, "
+	text_put(t,
+		 "\t\t%s \"%s\" icmpv6 type { nd-neighbor-solicit, "
 		 "nd-neighbor-advert } ip6 hoplimit 255 " ND_RATE " accept\n",
 		 dir, g->iface);
-	text_put(t, "\t\t%s \"%s\" icmpv6 type { nd-neighbor-solicit, "
-		 "nd-neighbor-advert }", dir, g->iface);
-	drop(t, "nd", g);
+	text_put(t,
+		 "\t\t%s \"%s\" icmpv6 type { nd-neighbor-solicit, "
+		 "nd-neighbor-advert }",
+		 dir, g->iface);
+	nft_drop(t, "nd", g);
 }
 
 static void nd_option(struct text *t, const struct rules_guest *g,
@@ -389,16 +206,18 @@ static void nd_option(struct text *t, const struct rules_guest *g,
 
 static void chatter_to(struct text *t, const struct rules_guest *g)
 {
-	text_put(t, "\t\toifname \"%s\" icmpv6 type { nd-router-advert, "
+	text_put(t,
+		 "\t\toifname \"%s\" icmpv6 type { nd-router-advert, "
 		 "nd-redirect, nd-router-solicit, mld-listener-query, "
 		 "mld-listener-report, mld-listener-done, "
-		 "mld2-listener-report }", g->iface);
-	drop_noise(t, "chatter");
+		 "mld2-listener-report }",
+		 g->iface);
+	nft_drop_noise(t, "chatter");
 	text_put(t, "\t\toifname \"%s\" ip protocol igmp", g->iface);
-	drop_noise(t, "chatter");
+	nft_drop_noise(t, "chatter");
 }
 
-#define ND_ASK	"icmpv6 type nd-neighbor-solicit"
+#define ND_ASK  "icmpv6 type nd-neighbor-solicit"
 #define ND_TELL "icmpv6 type nd-neighbor-advert @th,32,1 0"
 
 static void nd_chain(struct text *t, size_t i)
@@ -409,68 +228,73 @@ static void nd_chain(struct text *t, size_t i)
 	text_addrs_of(&own, g, true);
 	text_put(t, "\tchain nd_%zu {\n", i);
 	text_put(t, "\t\tip6 nexthdr != icmpv6");
-	drop(t, "nd", g);
+	nft_drop(t, "nd", g);
 	text_put(t, "\t\tip6 hoplimit != 255");
-	drop(t, "nd", g);
+	nft_drop(t, "nd", g);
 	text_put(t, "\t\ticmpv6 code != 0");
-	drop(t, "nd", g);
-	text_put(t, "\t\t" ND_ASK " ip6 saddr != :: ip6 length 24 goto "
-		 "source_%zu\n", i);
+	nft_drop(t, "nd", g);
+	text_put(t,
+		 "\t\t" ND_ASK " ip6 saddr != :: ip6 length 24 goto "
+		 "source_%zu\n",
+		 i);
 	text_put(t, "\t\t" ND_ASK " ip6 saddr != :: ip6 length 32");
 	nd_option(t, g, 1);
 	text_put(t, " goto source_%zu\n", i);
 	for (size_t k = 0; k < own.n; k++) {
 		text_put(t, "\t\t" ND_TELL " ip6 length 24");
-		nd_target(t, &own.a[k]);
+		nft_nd_target(t, &own.a[k]);
 		text_put(t, " goto source_%zu\n\t\t" ND_TELL " ip6 length 32",
 			 i);
-		nd_target(t, &own.a[k]);
+		nft_nd_target(t, &own.a[k]);
 		nd_option(t, g, 2);
 		text_put(t, " goto source_%zu\n", i);
 		text_put(t, "\t\t" ND_ASK " ip6 saddr :: ip6 length 24");
-		nd_target(t, &own.a[k]);
+		nft_nd_target(t, &own.a[k]);
 		text_put(t, " accept\n\t\t" ND_ASK " ip6 saddr :: ip6 length "
-			 "32");
-		nd_target(t, &own.a[k]);
+			    "32");
+		nft_nd_target(t, &own.a[k]);
 		text_put(t, " @th,192,16 0x0e01 accept\n");
 	}
-	drop_rest(t, "nd", g);
-	end(t, "\t");
+	nft_drop_rest(t, "nd", g);
+	nft_end(t, "\t");
 }
 
-/* --- whose packet is it? -------------------------------------------------------------- */
+/* --- whose packet is it?
+ * -------------------------------------------------------------- */
 
 static void guest_chain(struct text *t, size_t i)
 {
 	const struct rules_guest *g = &t->c->guest[i];
 
 	text_put(t, "\tchain source_%zu {\n", i);
-	if (addr_set(t, "\t\tip saddr ", g, false))
+	if (nft_addr_set(t, "\t\tip saddr ", g, false))
 		text_put(t, " accept\n");
-	if (addr_set(t, "\t\tip6 saddr ", g, true))
+	if (nft_addr_set(t, "\t\tip6 saddr ", g, true))
 		text_put(t, " accept\n");
-	drop_rest(t, "spoofed-source", g);
-	end(t, "\t");
+	nft_drop_rest(t, "spoofed-source", g);
+	nft_end(t, "\t");
 	nd_chain(t, i);
 	text_put(t, "\tchain guest_%zu {\n", i);
 	if (!t->c->offload)
 		text_put(t, "\t\tnotrack\n");
 	if (g->has_mac) {
 		text_put(t, "\t\tether saddr != " MAC_FMT, MAC_ARG(g->mac));
-		drop(t, "spoofed-mac", g);
+		nft_drop(t, "spoofed-mac", g);
 	}
-	text_put(t, "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert "
-		 "} goto nd_%zu\n", i);
+	text_put(t,
+		 "\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert "
+		 "} goto nd_%zu\n",
+		 i);
 	text_put(t, "\t\ticmpv6 type { nd-router-advert, nd-redirect }");
-	drop(t, "router", g);
+	nft_drop(t, "router", g);
 	text_put(t, "\t\ticmpv6 type { nd-router-solicit, mld-listener-query, "
-		 "mld-listener-report, mld-listener-done, "
-		 "mld2-listener-report }");
-	drop(t, "chatter", g);
+		    "mld-listener-report, mld-listener-done, "
+		    "mld2-listener-report }");
+	nft_drop(t, "chatter", g);
 	text_put(t, "\t\tip protocol igmp");
-	drop(t, "chatter", g);
+	nft_drop(t, "chatter", g);
 	text_put(t, "\t\tgoto source_%zu\n", i);
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void elsewhere(struct text *t, const struct rules_guest *g)
@@ -484,18 +308,20 @@ static void elsewhere(struct text *t, const struct rules_guest *g)
 		if (own.n == 0)
 			continue;
 		text_put(t, "\t\tiifname != \"%s\"", g->iface);
-		addr_set(t, by[v6], g, v6);
-		drop(t, "spoofed-uplink", g);
-		if (!t->c->offload && addr_set(t, to[v6], g, v6))
+		nft_addr_set(t, by[v6], g, v6);
+		nft_drop(t, "spoofed-uplink", g);
+		if (!t->c->offload && nft_addr_set(t, to[v6], g, v6))
 			text_put(t, " notrack\n");
 	}
 	if (t->c->bridged) {
 		text_addrs_of(&own, g, true);
 		for (size_t k = 0; k < own.n; k++) {
-			text_put(t, "\t\tiifname != \"%s\" icmpv6 type "
-				 "nd-neighbor-advert", g->iface);
-			nd_target(t, &own.a[k]);
-			drop(t, "spoofed-uplink", g);
+			text_put(t,
+				 "\t\tiifname != \"%s\" icmpv6 type "
+				 "nd-neighbor-advert",
+				 g->iface);
+			nft_nd_target(t, &own.a[k]);
+			nft_drop(t, "spoofed-uplink", g);
 		}
 	}
 }
@@ -506,17 +332,19 @@ static void sources(struct text *t, const char *priority)
 
 	for (size_t i = 0; i < c->n_guests; i++)
 		guest_chain(t, i);
-	chain_begin(t, "sources", "prerouting", priority);
+	nft_chain_begin(t, "sources", "prerouting", priority);
 	text_put(t, "\t\tiifname \"lo\" accept\n");
 	for (size_t i = 0; i < c->n_guests; i++)
 		text_put(t, "\t\tiifname \"%s\" goto guest_%zu\n",
 			 c->guest[i].iface, i);
 	for (size_t i = 0; i < c->n_guests; i++)
 		elsewhere(t, &c->guest[i]);
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
-/* --- queues ---------------------------------------------------------------------------- */
+/* --- queues
+ * ----------------------------------------------------------------------------
+ */
 
 static void queue(struct text *t, const char *dir, const struct rules_guest *g)
 {
@@ -529,12 +357,12 @@ static void send_chain(struct text *t, const char *priority)
 {
 	const struct rules_conf *c = t->c;
 
-	chain_begin(t, "send", "forward", priority);
+	nft_chain_begin(t, "send", "forward", priority);
 	for (size_t i = 0; i < c->n_guests; i++) {
-		text_put(t, "\t\tiifname \"%s\" oifname != ",
-			 c->guest[i].iface);
+		text_put(t,
+			 "\t\tiifname \"%s\" oifname != ", c->guest[i].iface);
 		iface_set(t, true);
-		drop(t, "no-uplink", &c->guest[i]);
+		nft_drop(t, "no-uplink", &c->guest[i]);
 	}
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
@@ -545,19 +373,19 @@ static void send_chain(struct text *t, const char *priority)
 			nd_accept(t, "iifname", g);
 		queue(t, "iifname", g);
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void receive_chain(struct text *t, const char *priority)
 {
 	const struct rules_conf *c = t->c;
 
-	chain_begin(t, "receive", "forward", priority);
+	nft_chain_begin(t, "receive", "forward", priority);
 	for (size_t i = 0; i < c->n_guests; i++) {
-		text_put(t, "\t\toifname \"%s\" iifname != ",
-			 c->guest[i].iface);
+		text_put(t,
+			 "\t\toifname \"%s\" iifname != ", c->guest[i].iface);
 		iface_set(t, true);
-		drop(t, "no-uplink", &c->guest[i]);
+		nft_drop(t, "no-uplink", &c->guest[i]);
 	}
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
@@ -570,14 +398,14 @@ static void receive_chain(struct text *t, const char *priority)
 		}
 		queue(t, "oifname", g);
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void input_chain(struct text *t, const char *priority)
 {
 	const struct rules_conf *c = t->c;
 
-	chain_begin(t, "to_domain", "input", priority);
+	nft_chain_begin(t, "to_domain", "input", priority);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
 
@@ -589,19 +417,21 @@ static void input_chain(struct text *t, const char *priority)
 		nd_accept(t, "iifname", g);
 		queue(t, "iifname", g);
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void output_chain(struct text *t, const char *priority)
 {
 	const struct rules_conf *c = t->c;
 
-	chain_begin(t, "from_domain", "output", priority);
+	nft_chain_begin(t, "from_domain", "output", priority);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
 
-		text_put(t, "\t\toifname \"%s\" meta mark & 0x%08x == 0x%08x "
-			 "accept\n", g->iface, MARK_CRAFTED, MARK_CRAFTED);
+		text_put(t,
+			 "\t\toifname \"%s\" meta mark & 0x%08x == 0x%08x "
+			 "accept\n",
+			 g->iface, MARK_CRAFTED, MARK_CRAFTED);
 		refused(t, "oifname", g);
 		if (c->offload) {
 			text_put(t, "\t\toifname \"%s\"", g->iface);
@@ -611,7 +441,7 @@ static void output_chain(struct text *t, const char *priority)
 		chatter_to(t, g);
 		queue(t, "oifname", g);
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void queues(struct text *t, const char *send, const char *receive)
@@ -630,7 +460,7 @@ static void queues(struct text *t, const char *send, const char *receive)
 
 static void untrack_chain(struct text *t)
 {
-	chain_begin(t, "untrack", "output", "raw");
+	nft_chain_begin(t, "untrack", "output", "raw");
 	text_put(t, "\t\tmeta mark & 0x%08x == 0x%08x notrack\n", MARK_CRAFTED,
 		 MARK_CRAFTED);
 	if (!t->c->offload) {
@@ -638,27 +468,29 @@ static void untrack_chain(struct text *t)
 		iface_set(t, false);
 		text_put(t, " notrack\n");
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void inet_table(struct text *t)
 {
-	table_begin(t, "inet");
+	nft_table_begin(t, "inet");
 	sources(t, "raw");
 	queues(t, "mangle", "filter");
 	untrack_chain(t);
-	end(t, "");
+	nft_end(t, "");
 }
 
 /* With the nft backend ports are seen in the bridge family only, and its
  * queue works there; chains of the inet table would be the second to ask. */
-static void bridge_queues(struct text *t)
+void nft_bridge_queues(struct text *t)
 {
 	sources(t, "-250");
 	queues(t, "-150", "filter");
 }
 
-/* --- closed ------------------------------------------------------------------------------ */
+/* --- closed
+ * ------------------------------------------------------------------------------
+ */
 
 static void closed_chain(struct text *t, const char *name, const char *hook,
 			 const char *priority, bool in, bool out,
@@ -666,18 +498,18 @@ static void closed_chain(struct text *t, const char *name, const char *hook,
 {
 	const struct rules_conf *c = t->c;
 
-	chain_begin(t, name, hook, priority);
+	nft_chain_begin(t, name, hook, priority);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		if (in) {
 			text_put(t, "\t\tiifname \"%s\"", c->guest[i].iface);
-			drop(t, why, &c->guest[i]);
+			nft_drop(t, why, &c->guest[i]);
 		}
 		if (out) {
 			text_put(t, "\t\toifname \"%s\"", c->guest[i].iface);
-			drop(t, why, &c->guest[i]);
+			nft_drop(t, why, &c->guest[i]);
 		}
 	}
-	end(t, "\t");
+	nft_end(t, "\t");
 }
 
 static void closed_table(struct text *t, enum rules_family f, const char *why)
@@ -686,19 +518,19 @@ static void closed_table(struct text *t, enum rules_family f, const char *why)
 		const char *family, *priority;
 		bool forwards;
 	} rows[RULES_FAMILIES] = {
-		[RULES_IP4] = {"inet", "raw", true},
-		[RULES_ARP] = {"arp", "filter", false},
-		[RULES_BRIDGE] = {"bridge", "-300", true},
+		[RULES_IP4] = {"inet",   "raw",    true },
+		[RULES_ARP] = {"arp",    "filter", false},
+		[RULES_BRIDGE] = {"bridge", "-300",   true },
 	};
 	const char *priority = rows[f].priority;
 
-	table_begin(t, rows[f].family);
+	nft_table_begin(t, rows[f].family);
 	closed_chain(t, "to_domain", "input", priority, true, false, why);
 	closed_chain(t, "from_domain", "output", priority, false, true, why);
 	if (rows[f].forwards)
 		closed_chain(t, "through", "forward", priority, true, true,
 			     why);
-	end(t, "");
+	nft_end(t, "");
 }
 
 void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
@@ -716,9 +548,9 @@ void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
 	else if (f == RULES_BRIDGE && !t->c->bridged)
 		closed_table(t, f, "bridged");
 	else if (f == RULES_ARP)
-		arp_table(t);
+		nft_arp_table(t);
 	else if (f == RULES_BRIDGE)
-		bridge_table(t, b);
+		nft_bridge_table(t, b);
 	else
 		inet_table(t);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the writers of rule texts share (rules.c, rules_nft.c), and the names
+ * What the writers of rule texts share (rules_xt.c, rules_nft.c), and the names
  * by which our rules are found again (rules_apply.c, rules_host.c).
  */
 #ifndef ENFORCER_DAEMON_RULES_TEXT_H
@@ -38,9 +38,11 @@ void text_addrs_of(struct text_addrs *out, const struct rules_guest *g,
 #define TEXT_PREFIX (NET_ADDR_TEXT + 4)
 void text_prefix(char buf[TEXT_PREFIX], const struct pol_prefix *p);
 
-#define MAC_FMT "%02x:%02x:%02x:%02x:%02x:%02x"
+#define MAC_FMT    "%02x:%02x:%02x:%02x:%02x:%02x"
 #define MAC_ARG(m) (m)[0], (m)[1], (m)[2], (m)[3], (m)[4], (m)[5]
 
+/* rules_xt.c: for iptables-restore; t->v6 says which. */
+void rules_xt_text(struct text *t, bool closed);
 /* rules_nft.c: what rules_text writes for nft, families RULES_ARP and
  * RULES_BRIDGE of either backend included. */
 void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
@@ -50,7 +52,7 @@ void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
  * goes into out (may be NULL), complaints into e. */
 struct rules_tool {
 	const char *const *path; /* where it may be, ended by NULL */
-	const char *arg[6];	 /* after the name; ended by NULL */
+	const char *arg[6];      /* after the name; ended by NULL */
 };
 int rules_run(const struct rules_tool *tool, struct span in, struct wbuf *out,
 	      struct err *e) __attribute__((warn_unused_result));
