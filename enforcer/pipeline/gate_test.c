@@ -153,6 +153,133 @@ static void strays(void **state)
 	done(k);
 }
 
+/* --- headers -------------------------------------------------------------- */
+
+/* A segment with what kit_tcp does not set. */
+static uint64_t raw(struct kit *k, uint8_t flags, uint8_t reserved,
+		    uint16_t port, struct span options)
+{
+	static uint8_t b[128];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+
+	wbuf_be(&w, port, 2);
+	wbuf_be(&w, 1153, 2);
+	wbuf_be(&w, flags & TCP_SYN ? KIT_ISN : KIT_ISN + 1, 4);
+	wbuf_be(&w, flags & TCP_ACK ? KIT_ISN2 + 1 : 0, 4);
+	wbuf_u8(&w, (uint8_t)((5 + options.n / 4) << 4 | reserved));
+	wbuf_u8(&w, flags);
+	wbuf_be(&w, 65535, 2);
+	wbuf_be(&w, 0, 4);
+	wbuf_put(&w, options);
+	kit_put16(b + 16, kit_l4_sum(PROTO_TCP, wbuf_span(&w)));
+	return kit_send(k, LINK_RAW,
+			kit_ip4(k, &(struct kit_ip){true, PROTO_TCP, 0, 0, 0},
+				wbuf_span(&w)));
+}
+
+static void headers(void **state)
+{
+	static const struct {
+		const char *why, *options;
+		uint8_t n, flags, reserved;
+		uint16_t port;
+		enum reason want;
+	} rows[] = {
+		{"plain", "", 0, TCP_ACK, 0, KIT_PORT, REASON_NONE},
+		{"accurate ECN's bit", "", 0, TCP_ACK, 1, KIT_PORT,
+		 REASON_NONE},
+		{"Geneva: a reserved bit", "", 0, TCP_ACK, 2, KIT_PORT,
+		 REASON_TCP_FLAGS},
+		{"port 0", "", 0, TCP_SYN, 0, 0, REASON_BAD_ADDRESS},
+		{"SniffJoke: MD5 that was not agreed",
+		 "\x13\x12" "0123456789abcdef\1\1", 20, TCP_ACK, 0, KIT_PORT,
+		 REASON_TCP_OPTION},
+		{"authentication option", "\x1d\x04\1\1", 4, TCP_ACK, 0,
+		 KIT_PORT, REASON_TCP_OPTION},
+		{"Fast Open cookie", "\x22\x04\1\1", 4, TCP_SYN, 0,
+		 KIT_PORT + 1, REASON_TCP_OPTION},
+		{"window scale in the middle", "\3\3\2\1", 4, TCP_ACK, 0,
+		 KIT_PORT, REASON_TCP_OPTION},
+		{"MSS in the middle", "\2\4\5\xb4", 4, TCP_ACK, 0, KIT_PORT,
+		 REASON_TCP_OPTION},
+		{"window scale 14", "\3\3\x0e\1", 4, TCP_SYN, 0, KIT_PORT + 2,
+		 REASON_NONE},
+		{"window scale 15", "\3\3\x0f\1", 4, TCP_SYN, 0, KIT_PORT + 3,
+		 REASON_TCP_OPTION},
+		{"MSS twice", "\2\4\5\xb4\2\4\2\x18", 8, TCP_SYN, 0,
+		 KIT_PORT + 4, REASON_TCP_OPTION},
+		{"MSS of another length", "\2\3\5\1", 4, TCP_SYN, 0,
+		 KIT_PORT + 5, REASON_TCP_OPTION},
+		{"an option longer than the header", "\xfd\x09\1\1", 4,
+		 TCP_ACK, 0, KIT_PORT, REASON_BAD_HEADER},
+		{"SACK blocks", "\1\1\5\x0a\0\0\0\1\0\0\0\2", 12, TCP_ACK,
+		 0, KIT_PORT, REASON_NONE},
+	};
+	struct kit *k = live_new();
+	unsigned bad = 0;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t id = raw(k, rows[i].flags, rows[i].reserved,
+				  rows[i].port,
+				  span_of(rows[i].options, rows[i].n));
+
+		if (why(k, id) == rows[i].want)
+			continue;
+		print_error("%s: %s\n", rows[i].why, reason_text(why(k, id)));
+		bad++;
+	}
+	assert_int_equal(bad, 0);
+	done(k);
+}
+
+/* RFC 5961: a reset in the window but not at its place, and a SYN, make the
+ * gateway ask; whoever is gone says so at the right place. */
+static void challenges(void **state)
+{
+	struct kit *k = live_new();
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, out(k, "a", 0, 31));
+	drops(k, bare(k, 50, TCP_RST), REASON_TCP_RESET);
+	assert_int_equal(k->n_acks, 1);
+	assert_int_equal(k->last.ack, KIT_ISN + 1); /* as acknowledged */
+	assert_int_equal(k->last.dir, DIR_IN);
+	drops(k, bare(k, 51, TCP_RST), REASON_TCP_RESET);
+	assert_int_equal(k->n_acks, 1); /* not each time */
+	kit_wait(k, 200 * MS);
+	drops(k, bare(k, 5000, TCP_SYN), REASON_TCP_HANDSHAKE);
+	assert_int_equal(k->n_acks, 2);
+	passes(k, bare(k, 0, TCP_RST));
+	/* The place is free now. */
+	passes(k, bare(k, 5000, TCP_SYN));
+	done(k);
+}
+
+/* One verdict for all units of a packet that was never cut. */
+static void large_packets(void **state)
+{
+	struct kit *k = live_new();
+	char letters[400];
+	uint64_t id;
+
+	(void)state;
+	memset(letters, 'a', sizeof(letters) - 1);
+	letters[399] = 0;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	id = out(k, letters, 0, 31 * 300 + 10);
+	waits(k, id);
+	passes(k, out(k, letters, 31 * 300 + 10, 21));
+	passes(k, id);
+	letters[350] = 'd';
+	drops(k, out(k, letters, 31 * 301, 31 * 80), REASON_DENIED);
+	assert_int_equal(k->n_resets, 2);
+	assert_int_equal(k->reset[0].seq, KIT_ISN + 1 + 31 * 301);
+	done(k);
+}
+
 /* --- in the receiver's name ----------------------------------------------- */
 
 static void acknowledged_later(void **state)
@@ -590,6 +717,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_packet_becomes_the_reset),
 		cmocka_unit_test(strays),
+		cmocka_unit_test(headers),
+		cmocka_unit_test(challenges),
+		cmocka_unit_test(large_packets),
 		cmocka_unit_test(acknowledged_later),
 		cmocka_unit_test(repeated_until_taken),
 		cmocka_unit_test(never_taken),
