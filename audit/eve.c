@@ -26,13 +26,28 @@ static const enum field disclosure[] = {
 };
 #define N_DISCLOSURE (sizeof(disclosure) / sizeof(disclosure[0]))
 
-static bool is_disclosure(enum field f)
+struct fields { /* a set of them */
+	uint64_t w[2];
+};
+_Static_assert(FIELD_COUNT <= 128, "struct fields is too small");
+
+static bool has(const struct fields *s, enum field f)
 {
-	for (size_t i = 0; i < N_DISCLOSURE; i++) {
-		if (disclosure[i] == f)
-			return true;
-	}
-	return false;
+	return s->w[f / 64] >> (f % 64) & 1;
+}
+
+static void add(struct fields *s, enum field f)
+{
+	s->w[f / 64] |= UINT64_C(1) << (f % 64);
+}
+
+static struct fields shown_elsewhere(void)
+{
+	struct fields s = {{0}};
+
+	for (size_t i = 0; i < N_DISCLOSURE; i++)
+		add(&s, disclosure[i]);
+	return s;
 }
 
 /* Titles below the ApTitle branch are written relative to it: ".71.1". */
@@ -128,17 +143,23 @@ static void put_fact(struct json *j, const struct fact *f)
 	}
 }
 
-static bool repeats(const struct obs *o, enum field f)
+/* Facts that are a list: said more than once, or always one. */
+static struct fields lists(const struct obs *o)
 {
-	unsigned n = 0;
+	struct fields once = {{0}}, more = {{0}};
 
-	if (f == F_NOTE || (f == F_AP_TITLE &&
-			    (o->kind == OBS_C1222_TRACE_REQUEST ||
-			     o->kind == OBS_C1222_TRACE_RESPONSE)))
-		return true;
-	for (unsigned i = 0; i < o->n; i++)
-		n += o->f[i].field == f;
-	return n > 1;
+	for (unsigned i = 0; i < o->n; i++) {
+		enum field f = (enum field)o->f[i].field;
+
+		if (has(&once, f))
+			add(&more, f);
+		add(&once, f);
+	}
+	add(&more, F_NOTE);
+	if (o->kind == OBS_C1222_TRACE_REQUEST ||
+	    o->kind == OBS_C1222_TRACE_RESPONSE)
+		add(&more, F_AP_TITLE);
+	return more;
 }
 
 static void put_list(struct json *j, const struct obs *o, unsigned from)
@@ -161,18 +182,20 @@ static void put_list(struct json *j, const struct obs *o, unsigned from)
 /* All facts of o but those in skip and those of the disclosure; one that
  * occurs several times becomes a list at its first place. */
 static void put_facts(struct json *j, const struct obs *o,
-		      const struct eve_opts *opt, const uint64_t skip[2])
+		      const struct eve_opts *opt, struct fields skip)
 {
-	uint64_t seen[2] = {skip[0], skip[1]};
+	const struct fields elsewhere = shown_elsewhere(), list = lists(o);
 
+	skip.w[0] |= elsewhere.w[0];
+	skip.w[1] |= elsewhere.w[1];
 	for (unsigned i = 0; i < o->n; i++) {
 		enum field f = (enum field)o->f[i].field;
 
-		if (seen[f / 64] >> (f % 64) & 1 || is_disclosure(f) ||
+		if (has(&skip, f) ||
 		    (record_leaves_out(f) && !opt->values))
 			continue;
-		seen[f / 64] |= UINT64_C(1) << (f % 64);
-		if (repeats(o, f)) {
+		add(&skip, f);
+		if (has(&list, f)) {
 			put_list(j, o, i);
 		} else {
 			json_key(j, field_key(f));
@@ -218,11 +241,6 @@ static const enum field apart[] = {
 	F_AUTH_KIND,   F_AUTH_VALUE, F_SEG_TOTAL,  F_SEG_OFFSET,
 	F_SEG_LENGTH,
 };
-
-static void skip_field(uint64_t skip[2], enum field f)
-{
-	skip[f / 64] |= UINT64_C(1) << (f % 64);
-}
 
 /* Kind, tag and contents of an authentication value that is not C12.22's; of
  * that, whether it is there: key id and IV stand for themselves. */
@@ -288,12 +306,12 @@ static void put_service(struct json *j, const struct obs *o,
 			const struct eve_opts *opt, bool with_disclosure)
 {
 	const struct fact *code = fact_of(o, F_CODE);
-	uint64_t skip[2] = {0};
+	struct fields skip = {{0}};
 	const char *name = NULL;
 
 	/* The response code is the code. */
 	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
-		skip_field(skip, apart[i]);
+		add(&skip, apart[i]);
 	json_obj(j, NULL);
 	if (code) {
 		json_u64(j, "code", code->u);
@@ -320,16 +338,16 @@ static void put_c1222(struct json *j, const struct event *ev,
 {
 	const struct obs *m = ev->message;
 	bool judged = ev->type == EV_DECISION || ev->type == EV_VIOLATION;
-	uint64_t skip[2] = {0};
+	struct fields skip = {{0}};
 
 	for (size_t i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
-		skip_field(skip, apart[i]);
+		add(&skip, apart[i]);
 	json_obj(j, "c1222");
 	for (size_t i = 0; i < N_C1222_KEYS; i++) {
 		enum field f = c1222_keys[i];
 		const struct fact *a = fact_of(m, f);
 
-		skip_field(skip, f);
+		add(&skip, f);
 		json_key(j, field_key(f));
 		if (a)
 			put_fact(j, a);
@@ -341,7 +359,10 @@ static void put_c1222(struct json *j, const struct event *ev,
 	put_segment(j, m);
 	json_arr(j, "services");
 	for (uint32_t i = 0; i < ev->n_leaves; i++) {
-		/* A judgement is about one of them; anomalies about none. */
+		/* A judgement is about one of them; anomalies about none. What
+		 * is sealed has services that nobody can name. */
+		if (ev->leaves[i].kind == OBS_OPAQUE)
+			continue;
 		if (ev->type == EV_PROTOCOL || (judged && i == ev->leaf))
 			put_service(j, &ev->leaves[i], opt, !judged);
 	}

@@ -244,6 +244,52 @@ else
 	bad "quiet writes $(wc -l <"$work/out") lines"
 fi
 
+# Sealed under a key that nobody gave: a record of what stands outside the
+# seal; it passes where a rule grants what is opaque, within its budget.
+sealed=$pcaps/gen_refused.pcap
+cat >"$work/sealed.yaml" <<'EOF'
+polc: 1
+kind: vendor
+id: com.example.sealed
+serial: 1
+title: Sealed
+contact: privacy@metering.example
+vm: mdma
+parties:
+  headend:
+    name: Example Metering collection centre
+    operator: Example Metering Ltd
+    role: metering
+    country: GB
+    keeps-data-for: 400 d
+    address: [10.20.0.1/32]
+    ports: [udp/1153]
+    aptitle: .71.1
+allow:
+  sealed:
+    direction: in
+    party: headend
+    match: {opaque: {}}
+    limits: [130 B per day]
+EOF
+"$replay" "$sealed" >"$work/out" 2>&1
+n=$(grep '"event_type":"c1222"' "$work/out" | grep '"called":".71.1' |
+	grep '"mac":"unknown-key"' | grep -c '"services":\[\]')
+m=$(grep -c '"event":"unknown-key"' "$work/out")
+if [ "$n" -gt 0 ] && [ "$n" -eq "$m" ]; then
+	ok "a sealed message has a record beside its anomaly"
+else
+	bad "$n records of $m sealed messages"
+fi
+"$replay" --format text -p "$work/sealed.yaml" -g mdma=10.20.0.10 "$sealed" >"$work/out" 2>&1
+n=$(grep -c 'allow decision mdma <- headend opaque' "$work/out")
+m=$(grep -c 'deny anomaly mdma <- headend: unknown-key.*sealed.*would pass: in 24 h' "$work/out")
+if [ "$n" -eq 2 ] && [ "$m" -ge 1 ]; then
+	ok "what is sealed passes as opaque, within its budget"
+else
+	bad "sealed messages: $n passed, $m over the budget: $(cat "$work/out")"
+fi
+
 run_twice() {
 	local d=$1
 	shift

@@ -275,6 +275,32 @@ static int state_message(struct message *x, struct obs_list *out,
 	return 0;
 }
 
+/* Sealed under a key that is not held: what stands outside the seal, which
+ * nobody has proved, and that the rest is opaque. */
+static void state_sealed(const struct message *x, struct obs_list *out,
+			 size_t octets)
+{
+	uint32_t mark = out->n;
+	struct obs *o = obs_add(out, OBS_C1222_MESSAGE);
+	struct obs *leaf = o ? obs_add(out, OBS_OPAQUE) : NULL;
+	const struct acse *a = &x->acse;
+
+	if (!leaf) {
+		out->n = mark;
+		return;
+	}
+	obs_u64(o, F_OCTETS, octets);
+	state_acse(o, a);
+	obs_u64(o, F_EPSEM_CONTROL, x->head.control);
+	obs_u64(o, F_SECURITY_MODE, x->head.mode);
+	obs_u64(o, F_RESPONSE_CONTROL, x->head.respond);
+	obs_u64(o, F_SECURITY, 2);
+	obs_u64(o, F_MAC, 3);
+	obs_u64(o, F_KEY_ID, x->key_id);
+	obs_u64(o, F_IV, x->iv);
+	obs_u64(leaf, F_OCTETS, octets);
+}
+
 /* --- services ------------------------------------------------------------- */
 
 static struct service_ctx service_ctx(struct message *x, struct obs_list *out)
@@ -579,6 +605,8 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	if (rc && rc != E_MORE) {
 		settle(c, false);
 		out->n = mark;
+		if (rc == E_AUTH && e->reason == REASON_UNKNOWN_KEY)
+			state_sealed(&x, out, unit.n);
 	}
 	return rc;
 }
