@@ -125,6 +125,8 @@ make_gw() {
 	ip netns add "$gw"
 	quiet_v6 "$gw" default
 	ip -n "$gw" link set lo up
+	# What offload counts with; not there without conntrack.
+	set_sys "$gw" net/netfilter/nf_conntrack_acct 1 2>/dev/null || :
 	if [ "$MODE" = routed ]; then
 		set_sys "$gw" net/ipv4/ip_forward 1
 		set_sys "$gw" net/ipv6/conf/all/forwarding 1
