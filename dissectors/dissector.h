@@ -35,6 +35,15 @@ enum recognise {
 	RECOGNISE_YES,
 };
 
+/* What the platform and its policies tell of the machine's own names. */
+struct dis_self {
+	bool (*has_addr)(const void *arg, const struct net_addr *a);
+	const void *arg;
+	/* ApTitles, absolute, that its policy gives to others. */
+	const struct span *others;
+	size_t n_others;
+};
+
 struct dis_ctx {
 	void *machine; /* dissector.machine_size octets */
 	void *flow;    /* dissector.flow_size octets; NULL for a datagram */
@@ -48,6 +57,7 @@ struct dis_ctx {
 	bool lenient;
 	/* The stream began before the capture did (only when lenient). */
 	bool midstream;
+	const struct dis_self *self; /* NULL: nothing is known */
 };
 
 struct dissector {

@@ -9,6 +9,7 @@
  *           -> request.c  an answer: which request is it to?
  *           -> service.c  one leaf for each service
  *           -> tables.c   what its table data give away
+ *           -> own.c      does the machine register what is its own?
  *
  * Each step refuses what it cannot read as exactly one thing. Nothing that is
  * remembered changes before settle() says that the message passed (state.h).
@@ -330,6 +331,9 @@ static int read_requests(struct message *x, struct service_ctx *s)
 		if (rc)
 			return rc;
 		leaf = &s->out->v[s->out->n - 1];
+		rc = own_check(x, req, leaf);
+		if (rc)
+			return rc;
 		learn(x, s, leaf);
 		session_service(x, NULL, req, leaf);
 	}
@@ -387,6 +391,7 @@ static int read_answers(struct message *x, struct service_ctx *s,
 		leaf = &s->out->v[s->out->n - 1];
 		learn(x, s, leaf);
 		session_service(x, asked, to[i], leaf);
+		own_service(x, asked, to[i], leaf);
 	}
 	if (rc == 0)
 		request_stage_answer(x);
@@ -563,6 +568,7 @@ static void settle(const struct dis_ctx *c, bool passed)
 		m->tick++;
 		request_settle(m);
 		session_settle(m);
+		own_settle(m);
 		shape_settle(m);
 	}
 	m->stage.flags = 0;

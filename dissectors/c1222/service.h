@@ -22,6 +22,8 @@
 #define SERVICE_LOGOFF    0x52
 #define SERVICE_TERMINATE 0x21
 #define SERVICE_WAIT      0x70
+#define SERVICE_DEREGISTER 0x24
+#define SERVICE_REGISTER   0x27
 
 /* What must be remembered of a request to read its answer. */
 struct service_req {

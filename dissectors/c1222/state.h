@@ -167,6 +167,16 @@ struct shape_row {
 	struct c1219_shape shape;
 };
 
+/* --- the machine's own titles (own.c) --------------------------------------- */
+
+#define OWN_MAX 4
+
+/* Granted by the answers to its registrations. */
+struct own {
+	uint32_t n;
+	struct title title[OWN_MAX];
+};
+
 /* --- keys ----------------------------------------------------------------- */
 
 #define KEY_CACHE 8
@@ -189,6 +199,7 @@ enum stage_flag {
 	STAGE_SEEN = 32,      /* `seen` enters the replay window */
 	STAGE_SEGMENT = 64,   /* slices were added to row `seg` */
 	STAGE_SEG_DONE = 128, /* row `seg` is complete and can go */
+	STAGE_OWN = 256,      /* `own` replaces that of the machine */
 };
 
 struct stage {
@@ -203,6 +214,7 @@ struct stage {
 	bool seg_new; /* the row was not live before */
 	uint16_t seg_slices;
 	uint32_t seg_have;
+	struct own own;
 };
 
 struct c1222_machine {
@@ -213,6 +225,7 @@ struct c1222_machine {
 	uint32_t forgotten_iv; /* highest IV of a pair that was forgotten */
 	struct pair pair[PAIR_MAX];
 	struct limiter_row limiter[LIMITER_MAX];
+	struct own own;
 	uint32_t shape_spare;
 	struct shape_row shape[SHAPE_MAX + 1];
 	struct key_cache key[KEY_CACHE];
@@ -281,6 +294,17 @@ int session_open(struct message *x) __attribute__((warn_unused_result));
 void session_service(struct message *x, const struct req *asked,
 		     const struct service_req *req, const struct obs *leaf);
 void session_settle(struct c1222_machine *m);
+
+/* own.c */
+
+/* A registration or deregistration of the machine: is what it names its own?
+ * Refused as SUSPICIOUS, or noted in the leaf. */
+int own_check(struct message *x, const struct service_req *req,
+	      struct obs *leaf) __attribute__((warn_unused_result));
+/* An answer to one: what it grants or takes back. */
+void own_service(struct message *x, const struct req *asked,
+		 const struct service_req *req, const struct obs *leaf);
+void own_settle(struct c1222_machine *m);
 
 /* segment.c */
 

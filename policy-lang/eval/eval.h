@@ -61,6 +61,10 @@ struct pol_machine {
 void pol_set_machine(const struct pol_set *s, size_t i,
 		     struct pol_machine *out);
 int pol_set_find_machine(const struct pol_set *s, struct span name); /* -1 */
+/* ApTitles of the parties of machine i's policy, absolute: others' titles.
+ * Returns how many are in out, at most cap. */
+size_t pol_set_titles(const struct pol_set *s, size_t i, struct span *out,
+		      size_t cap);
 /* Time zone of the meter, IANA name; empty = UTC. Billing day 1..28. */
 struct span pol_set_timezone(const struct pol_set *s);
 /* The meter profile of the binding, if any: for the c1222 dissector. */

@@ -538,6 +538,22 @@ int pol_set_find_machine(const struct pol_set *s, struct span name)
 	return -1;
 }
 
+size_t pol_set_titles(const struct pol_set *s, size_t i, struct span *out,
+		      size_t cap)
+{
+	const struct machine *m = &s->m[i];
+	size_t n = 0;
+
+	for (uint32_t p = 0; p < m->n_party && n < cap; p++) {
+		const struct lay_party *q = &m->vendor->PRTY[p];
+
+		if (q->oid_n)
+			out[n++] = span_of(m->vendor->BLOB + q->oid_off,
+					   q->oid_n);
+	}
+	return n;
+}
+
 struct span pol_set_timezone(const struct pol_set *s)
 {
 	return s->binding ? img_str(s->binding, s->binding->META->timezone)
