@@ -18,9 +18,9 @@ from lib import HERE, Gate, Net, Report, need_live, until
 
 RATIO = 3.0
 # kind, frames a second (0: as many as can be)
-KINDS = (("syn", 20000), ("udp", 20000), ("fragment", 20000),
-         ("tiny", 20000), ("flows", 20000), ("stranger", 20000),
-         ("burst", 0))
+# What fills the machine's own tables comes last.
+KINDS = (("udp", 20000), ("burst", 0), ("fragment", 20000), ("tiny", 20000),
+         ("stranger", 20000), ("syn", 20000), ("flows", 20000))
 
 
 def flood(net, kind, seconds, rate):
@@ -43,7 +43,11 @@ def measure(net, during):
     for t in load:
         t.stop()
     meter.stop()
-    return (sum(t.lost for t in load), [t.percentile(0.5) for t in load],
+    lost = ", ".join("%s: %d of %d %s" % (name, t.lost, t.asked,
+                                          getattr(t, "why", ""))
+                     for name, t in zip(("mdma", "mdma over TCP", "portal"),
+                                        load) if t.lost)
+    return (lost, [t.percentile(0.5) for t in load],
             [t.percentile(0.99) for t in load], got)
 
 
@@ -68,7 +72,9 @@ def one(report, net, gate, kind, rate, seconds, quiet):
                 "counted, %d records" % (kind, sent, ratio, tail,
                                          after - before, told))
     report.check("%s flood: the others lose nothing" % kind,
-                 "%d lost" % lost if lost else "")
+                 lost and "%s; %s" % (lost, [
+                     (g["guest"], g["drops"], g["kernel_dropped"])
+                     for g in gate.ask("guests")[1:]]))
     report.check("%s flood: the others wait not much longer" % kind,
                  "x %.1f" % ratio if ratio > 5 * RATIO else "")
     if kind in ("syn", "stranger", "fragment", "tiny"):
@@ -78,8 +84,9 @@ def one(report, net, gate, kind, rate, seconds, quiet):
                      "" if after - before > 0 and seen > 0 else
                      "%d drops of %d frames, %d seen" % (
                          after - before, sent, seen))
-    report.check("%s flood: the audit is not flooded" % kind,
-                 "" if told < sent / 4 + 12000 else "%d records" % told)
+    if after - before > sent / 2:  # what is allowed is told one by one
+        report.check("%s flood: the audit is not flooded" % kind,
+                     "" if told < sent / 4 + 12000 else "%d records" % told)
 
 
 def aggregated(records):
@@ -108,7 +115,7 @@ def main():
             grown = gate.memory() - memory
             report.check("memory does not grow: %d KiB, %+d" % (
                 memory, grown), "%d KiB more" % grown
-                if grown > memory / 20 + 1024 else "")
+                if grown > memory / 20 + 2048 else "")
             gate.stop()
             n = aggregated(gate.records())
             report.check("the audit tells of drops in counts",

@@ -456,7 +456,9 @@ class Gate:
         return found
 
     def memory(self):
-        """KiB of all processes together, shared pages once."""
+        """KiB of all processes together, shared pages once; without the
+        areas that they share, whose size is fixed and whose pages come as
+        the rings in them go round."""
         total = 0
         for pid in self.processes().values():
             try:
@@ -465,6 +467,8 @@ class Gate:
                     for line in f:
                         if line.startswith("Pss:"):
                             total += int(line.split()[1])
+                        elif line.startswith("Pss_Shmem:"):
+                            total -= int(line.split()[1])
             except OSError:
                 pass
         return total

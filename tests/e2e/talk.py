@@ -78,6 +78,13 @@ class Meter(Thread):
             t.start()
             self.others.append(t)
 
+    def stop(self):
+        super().stop()
+        for t in self.others:
+            t.join(30)
+        self.udp.close()
+        self.tcp.close()
+
     def answer(self, message):
         asked = parse(message)
         if asked is None:
@@ -145,6 +152,7 @@ class Asker(Thread):
         self.patience, self.host, self.meter = patience, host, meter
         self.cut = cut
         self.asked = self.answered = self.broken = 0
+        self.why = ""
         self.times, self.last, self.longest_gap = [], time.monotonic(), 0.0
         self.inv = (1 << 28) + random.getrandbits(24)
         self.s, self.stream = None, b""
@@ -168,8 +176,10 @@ class Asker(Thread):
                     self.ask_udp(m, begin)
                 else:
                     self.ask_tcp(m, begin)
-            except OSError:
+            except OSError as why:
                 self.broken += 1
+                self.why = "%s after %.1f s" % (why or type(why).__name__,
+                                                time.monotonic() - begin)
                 self.close()
                 time.sleep(0.02)
             if self.every:
@@ -271,6 +281,12 @@ class Echo(Thread):
                 pass
             if self.every:
                 time.sleep(self.every)
+
+    def stop(self):
+        super().stop()
+        self.helper.join(30)
+        self.client.close()
+        self.server.close()
 
     lost = Asker.lost
     percentile = Asker.percentile
