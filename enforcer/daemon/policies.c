@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/policies.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -16,6 +17,64 @@
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
 /* --- what is not enforced here is not activated --------------------------------- */
+
+#define DNS_PORT 53
+
+static bool serves_names(const struct pol_image *im, const struct lay_party *p)
+{
+	for (uint32_t i = 0; i < p->port_n; i++) {
+		const struct lay_port *port = &im->PORT[p->port_first + i];
+
+		if (port->lo <= DNS_PORT && port->hi >= DNS_PORT)
+			return true;
+	}
+	return false;
+}
+
+/* Has party i no address but that one? */
+static bool only_at(const struct pol_image *im, uint32_t i,
+		    const struct net_addr *a)
+{
+	bool v4 = net_addr_is4(a);
+
+	for (uint32_t k = 0; k < im->n_PFX4; k++) {
+		const struct lay_pfx4 *x = &im->PFX4[k];
+
+		if (x->kind == LAY_OWNER_PARTY && x->owner == i &&
+		    (!v4 || x->len != 32 || memcmp(x->addr, a->b + 12, 4) != 0))
+			return false;
+	}
+	for (uint32_t k = 0; k < im->n_PFX6; k++) {
+		const struct lay_pfx6 *x = &im->PFX6[k];
+
+		if (x->kind == LAY_OWNER_PARTY && x->owner == i &&
+		    (v4 || x->len != 128 || memcmp(x->addr, a->b, 16) != 0))
+			return false;
+	}
+	return true;
+}
+
+/* Names are asked of one server, or answers could be chosen by who is asked. */
+static int check_resolver(const struct pol_image *im, const struct conf *c,
+			  struct err *e)
+{
+	struct net_addr a = {.b = {[10] = 0xff, [11] = 0xff}};
+
+	if (!c->resolver[0])
+		return 0;
+	if (inet_pton(AF_INET, c->resolver, a.b + 12) != 1 &&
+	    inet_pton(AF_INET6, c->resolver, a.b) != 1)
+		return err_set(e, E_SYNTAX, 0, "resolver: %s", c->resolver);
+	for (uint32_t i = 0; i < im->n_PRTY; i++) {
+		if (serves_names(im, &im->PRTY[i]) && !only_at(im, i, &a))
+			return err_set(e, E_STATE, 0,
+				       "%.*s: party %s: has port %d and is not "
+				       "the resolver, %s",
+				       TEXT(im->id), im->STRS + im->PRTY[i].id,
+				       DNS_PORT, c->resolver);
+	}
+	return 0;
+}
 
 static int check_parties(const struct pol_image *im, struct err *e)
 {
@@ -77,13 +136,16 @@ static int check_limits(const struct pol_image *im, size_t machines,
 	return 0;
 }
 
-static int check_images(const struct policies *p, struct err *e)
+static int check_images(const struct policies *p, const struct conf *c,
+			struct err *e)
 {
 	size_t machines = pol_set_machines(p->files.set);
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < p->files.n; i++) {
 		rc = check_parties(p->files.image[i], e);
+		if (rc == 0)
+			rc = check_resolver(p->files.image[i], c, e);
 		if (rc == 0)
 			rc = check_limits(p->files.image[i], machines, e);
 	}
@@ -215,7 +277,7 @@ int policies_load(struct policies *out, const struct conf *c, struct err *e)
 	rc = capture_policy_load(&out->files, c->policies, e);
 	if (rc < 0)
 		return rc;
-	rc = check_images(out, e);
+	rc = check_images(out, c, e);
 	if (rc == 0)
 		rc = take_guests(out, c, e);
 	if (rc < 0)

@@ -156,6 +156,44 @@ static void refused(void **s)
 	}
 }
 
+/* A party with port 53 is the resolver, or the set is refused. */
+static void resolver(void **s)
+{
+	static const struct {
+		const char *why, *resolver, *ports;
+		int want;
+	} rows[] = {
+		{"none is named",	  "",		"[udp/53]",	0	},
+		{"it is the party",	  "10.20.0.1",	"[udp/53]",	0	},
+		{"it is not",		  "10.20.0.2",	"[udp/53]",	E_STATE },
+		{"in a range",		  "10.20.0.2",	"[tcp/1-100]",	E_STATE },
+		{"of the other family",	  "fd00::1",	"[tcp/53]",	E_STATE },
+		{"the party has no names", "10.20.0.2", "[tcp/1153]",	0	},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char ports[64];
+		struct folder d;
+		struct conf c;
+		struct policies p;
+		struct err e = {0};
+		int rc;
+
+		snprintf(ports, sizeof(ports), "ports: %s", rows[i].ports);
+		d = copy("metering.yaml", "ports: [tcp/1153, udp/1153]", ports);
+		c = conf_of(d.path);
+		snprintf(c.resolver, sizeof(c.resolver), "%s",
+			 rows[i].resolver);
+		rc = policies_load(&p, &c, &e);
+		if (rc != rows[i].want)
+			fail_msg("%s: %d: %s", rows[i].why, rc, e.text);
+		if (rc == 0)
+			policies_free(&p);
+		forget(&d);
+	}
+}
+
 /* Two machines, and a limit that both share. */
 static void shared_limit(void **s)
 {
@@ -284,7 +322,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(guests), cmocka_unit_test(refused),
-		cmocka_unit_test(shared_limit), cmocka_unit_test(keys),
+		cmocka_unit_test(shared_limit), cmocka_unit_test(resolver),
+		cmocka_unit_test(keys),
 		cmocka_unit_test(half),	  cmocka_unit_test(compare),
 	};
 
