@@ -151,7 +151,7 @@ help:
 	@echo 'make demo        captures in, decisions out, with a walk through them'
 	@echo 'make bench       ratios against a bare libpcap loop and tshark'
 	@echo 'make fuzz-smoke  each fuzz target for FUZZ_SECONDS (20)'
-	@echo 'make soak        the long forms: fuzzing for 30 CPU-minutes a target, 1 GB replays'
+	@echo 'make soak        the long forms: fuzzing for 30 CPU-minutes a target, 1 GB replays, live'
 	@echo 'make docs        write the generated documents again'
 	@echo 'make install     into DESTDIR and PREFIX ($(PREFIX))'
 	@echo 'make MODE=...    release debug asan ubsan fuzz coverage'
@@ -190,6 +190,8 @@ soak: setup
 	@BUILD=$(BUILD) FUZZ_SEED=0 FUZZ_SECONDS=120 FUZZ_CPU_SECONDS=1800 \
 		tests/fuzz_smoke.sh
 	@BUILD=$(BUILD) tests/memory_test.sh 100 1000
+	@$(MAKE) --no-print-directory -j$(JOBS) unit-bins
+	@BUILD=$(abspath $(BUILD)) tests/e2e/soak.sh
 
 docs:
 	@tests/docs.sh write
