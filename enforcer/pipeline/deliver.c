@@ -121,7 +121,7 @@ void ack_later(struct work *w, uint8_t s)
 {
 	const struct side *me = &w->f->side[s];
 
-	if (!can_own(w) || me->timer[TIMER_ACK].on ||
+	if (!can_own(w) || timer_runs(me, TIMER_ACK) ||
 	    seq_diff(me->nxt - me->fin, later(me->ours, me->judged)) <= 0)
 		return;
 	timer_start(w, s, TIMER_ACK, TIMERS_ACK);
@@ -203,7 +203,7 @@ void deliver_judged(struct work *w, uint8_t s, uint32_t from)
 		deliver(w, s, later(from, me->acked), DELIVER_MAX);
 	if (me->judged == me->nxt)
 		me->absorbed = false;
-	if (!me->timer[TIMER_RTO].on)
+	if (!timer_runs(me, TIMER_RTO))
 		watch(w, s);
 }
 

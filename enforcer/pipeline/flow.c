@@ -145,8 +145,7 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 	p->guest[f->guest].flows--;
 	p->stats.flows_now--;
 	f->used = false;
-	f->next = p->free_flow;
-	p->free_flow = i;
+	pool_give(&p->flows, i);
 	w->f = was == f ? NULL : was;
 	w->f_idx = was == f ? NONE : was_idx;
 }
@@ -256,27 +255,31 @@ uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 	*why = REASON_FLOW_TABLE_FULL;
 	if (p->guest[guest].flows >= p->share && strict(p))
 		return NONE;
-	if (p->free_flow == NONE && !make_room(w))
+	i = pool_take(&p->flows);
+	if (i == NONE && make_room(w))
+		i = pool_take(&p->flows);
+	if (i == NONE)
 		return NONE;
-	i = p->free_flow;
 	f = &p->flow[i];
-	p->free_flow = f->next;
 	memset(f, 0, sizeof(*f));
 	f->used = true;
 	f->tup = pkt->tup;
 	f->guest = guest;
 	f->first_dir = (uint8_t)first_dir;
-	f->peer = peer;
+	f->peer = (int16_t)peer;
 	f->dis = -1;
 	f->answered.ns = w->now.mono.ns - ANSWER_EVERY;
 	f->list = f->tup.proto != PROTO_TCP ? LIST_OTHER :
 		  strict(p)		    ? LIST_OPENING :
 					      LIST_TCP;
 	f->start = f->last = w->now.mono;
-	for (int s = 0; s < 2; s++)
+	for (int s = 0; s < 2; s++) {
+		f->side[s].timer_list[TIMER_ACK] =
+			f->side[s].timer_list[TIMER_RTO] = TIMERS;
 		f->side[s].kept.head = f->side[s].kept.tail =
 			f->side[s].held = f->side[s].last = f->side[s].ooo =
 				f->side[s].segs = NONE;
+	}
 	wbuf_be(&sw, ++p->flow_seq, 8);
 	f->id = ((hash(p, &f->tup) ^ siphash24(&p->conf.key, wbuf_span(&sw))) &
 		 ((UINT64_C(1) << 53) - 1)) | 1;

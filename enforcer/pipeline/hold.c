@@ -38,13 +38,12 @@ void held_unqueue(struct pipeline *p, uint32_t h)
 uint32_t held_new(struct work *w, const struct packet_in *in)
 {
 	struct pipeline *p = w->p;
-	uint32_t h = p->free_held;
+	uint32_t h = pool_take(&p->helds);
 	struct held *e;
 
 	if (h == NONE)
 		return NONE;
 	e = &p->held[h];
-	p->free_held = e->next;
 	*e = (struct held){.id = in->id,
 			   .pcap_cnt = in->pcap_cnt,
 			   .since = in->now.mono,
@@ -90,8 +89,7 @@ static void held_free(struct pipeline *p, uint32_t h)
 {
 	held_unqueue(p, h);
 	p->held[h].used = false;
-	p->held[h].next = p->free_held;
-	p->free_held = h;
+	pool_give(&p->helds, h);
 	p->stats.held_now--;
 }
 

@@ -78,9 +78,8 @@ bool octets_room(struct work *w, const struct octets *o, size_t n)
 
 static void add_chunk(struct pipeline *p, uint16_t guest, struct octets *o)
 {
-	uint32_t i = p->free_chunk;
+	uint32_t i = pool_take(&p->chunks);
 
-	p->free_chunk = p->chunk[i].next;
 	p->free_chunks--;
 	p->guest[guest].chunks++;
 	p->chunk[i].next = NONE;
@@ -114,8 +113,7 @@ static void drop_chunk(struct pipeline *p, uint16_t guest, struct octets *o)
 	uint32_t i = o->head;
 
 	o->head = p->chunk[i].next;
-	p->chunk[i].next = p->free_chunk;
-	p->free_chunk = i;
+	pool_give(&p->chunks, i);
 	p->free_chunks++;
 	p->guest[guest].chunks--;
 }

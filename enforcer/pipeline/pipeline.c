@@ -50,16 +50,15 @@ static void thread_lists(struct pipeline *p)
 {
 	for (uint32_t i = 0; i < p->n_buckets; i++)
 		p->bucket[i] = NONE;
-	for (uint32_t i = 0; i < p->conf.max_flows; i++)
-		p->flow[i].next = i + 1 < p->conf.max_flows ? i + 1 : NONE;
-	for (uint32_t i = 0; i < p->conf.max_held; i++)
-		p->held[i].next = i + 1 < p->conf.max_held ? i + 1 : NONE;
-	for (uint32_t i = 0; i < p->n_chunks; i++)
-		p->chunk[i].next = i + 1 < p->n_chunks ? i + 1 : NONE;
-	for (uint32_t i = 0; i < OOO_MAX; i++)
-		p->early[i].next = i + 1 < OOO_MAX ? i + 1 : NONE;
+	p->flows = (struct pool){&p->flow[0].next, sizeof(*p->flow), NONE, 0,
+				 p->conf.max_flows};
+	p->helds = (struct pool){&p->held[0].next, sizeof(*p->held), NONE, 0,
+				 p->conf.max_held};
+	p->chunks = (struct pool){&p->chunk[0].next, sizeof(*p->chunk), NONE,
+				  0, p->n_chunks};
+	p->earlies = (struct pool){&p->early[0].next, sizeof(*p->early), NONE,
+				   0, OOO_MAX};
 	p->first_held = p->last_held = NONE;
-	p->free_flow = p->free_held = p->free_chunk = p->free_early = 0;
 	p->free_chunks = p->n_chunks;
 	timers_new(p);
 	for (int i = 0; i < LISTS; i++)

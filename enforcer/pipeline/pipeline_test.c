@@ -528,7 +528,7 @@ static void no_room(void **state)
 		struct kit_ip h = {true, PROTO_UDP, 1, 8, true};
 
 		/* First parts of datagrams, none ever whole. */
-		k->p->free_held = NONE;
+		k->p->helds.fresh = k->p->helds.n;
 		h.id = 9;
 		kit_send(k, LINK_RAW,
 			 kit_ip4(k, &h, span_of(memset(b, 0, 64), 64)));

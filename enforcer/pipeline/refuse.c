@@ -135,7 +135,8 @@ void refuse_again(struct work *w)
 	struct flow *f = w->f;
 	uint64_t id = w->p->held[w->held].id;
 
-	f->refusals++;
+	if (f->refusals <= REFUSALS_LOOKED_AT)
+		f->refusals++;
 	/* The resets may have been lost, or were in the wrong place. */
 	if (mono_sub(w->now.mono, f->answered) >= ANSWER_EVERY) {
 		f->answered = w->now.mono;

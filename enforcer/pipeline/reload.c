@@ -44,7 +44,7 @@ int pipeline_policy(struct pipeline *p, const struct pol_set *set,
 	p->conf.state = state;
 	if (p->self >= 0)
 		pol_state_one_sided(state, true);
-	for (uint32_t i = 0; i < p->conf.max_flows; i++) {
+	for (uint32_t i = 0; i < p->flows.fresh; i++) {
 		if (p->flow[i].used)
 			ask_again(&w, i);
 	}

@@ -51,6 +51,36 @@
 #define OPENING_IDLE	(75 * NS_PER_S)
 #define OPENING_LEAST	(5 * NS_PER_S) /* even when the table is full */
 
+/* Places of an array. Those that were never used are not touched, so that
+ * memory that is not needed is not there. */
+struct pool {
+	void *links; /* of place 0: the index of the next free place */
+	size_t stride;
+	uint32_t free, fresh, n;
+};
+
+static inline uint32_t *pool_link(const struct pool *q, uint32_t i)
+{
+	return (uint32_t *)(void *)((char *)q->links + i * q->stride);
+}
+
+static inline uint32_t pool_take(struct pool *q)
+{
+	uint32_t i = q->free;
+
+	if (i != NONE)
+		q->free = *pool_link(q, i);
+	else if (q->fresh < q->n)
+		i = q->fresh++;
+	return i;
+}
+
+static inline void pool_give(struct pool *q, uint32_t i)
+{
+	*pool_link(q, i) = q->free;
+	q->free = i;
+}
+
 /* A packet whose verdict is due. */
 struct held {
 	uint64_t id, pcap_cnt;
@@ -81,8 +111,6 @@ enum { TIMERS_ACK, TIMERS_RTO, TIMERS = TIMERS_RTO + RTO_STEPS };
 struct timer {
 	struct mono since;
 	uint32_t before, after; /* in its list */
-	bool on;
-	uint8_t list;
 };
 
 /* What one end of a flow sends. */
@@ -96,6 +124,7 @@ struct side {
 	bool deferred : 1; /* nothing is judged until the time has come */
 	bool moved : 1;	   /* the kernel carried it: its place is not known */
 	bool absorbed : 1; /* of what is held, not every packet is there */
+	uint8_t timer_list[2]; /* it runs in; TIMERS: it does not run */
 	uint8_t wscale;
 	uint8_t dups, tries; /* of the receiver; ours to send again */
 	uint16_t mss;	     /* it takes; 0: not said */
@@ -130,18 +159,18 @@ struct flow {
 	uint32_t next;		   /* in its bucket, or in the free list */
 	uint32_t older, newer;	   /* LRU */
 	uint16_t guest;
-	bool used, denied, opened; /* opened: policy was asked */
-	bool midstream;
+	bool used : 1, denied : 1, opened : 1; /* opened: policy was asked */
+	bool midstream : 1;
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
 	uint8_t offload;   /* class that the kernel carries it in; 0: none */
 	uint8_t list;	   /* which LRU */
 	int16_t dis;	   /* index in dissectors; -1 not known, -2 none */
-	int peer;	   /* the other end is this machine, or -1 */
+	int16_t peer;	   /* the other end is this machine, or -1 */
+	uint16_t refusals; /* packets dropped since it was refused */
 	struct mono start, last;
 	struct mono answered;	 /* when a stray segment last was */
 	uint64_t carried;	 /* octets up to which the kernel carries it */
-	uint32_t refusals;	 /* packets dropped since it was refused */
 	uint64_t pkts[2], octets[2]; /* by enum dir */
 	struct side side[2];	     /* 0: the initiator's */
 };
@@ -221,21 +250,20 @@ struct pipeline {
 	size_t size;
 
 	struct flow *flow;
-	uint32_t *bucket, n_buckets, free_flow;
+	uint32_t *bucket, n_buckets;
+	struct pool flows, helds, chunks, earlies;
 	uint32_t oldest[LISTS], newest[LISTS]; /* LRU */
 	uint32_t share;		       /* flows of one guest */
 	struct held *held;
-	uint32_t free_held;
 	uint32_t first_held, last_held; /* in the order of arrival */
 	struct chunk *chunk;
-	uint32_t n_chunks, free_chunk, free_chunks;
+	uint32_t n_chunks, free_chunks;
 	struct timer_list {
 		uint32_t first, last;
 	} timers[TIMERS];
 	/* Octets that lie in chunks, in one piece: of a stream, of a segment */
 	uint8_t *line, *early_line;
 	struct early *early;
-	uint32_t free_early;
 	struct frag *frag;
 	uint32_t n_frags, frags_used;
 
@@ -401,6 +429,10 @@ void timers_new(struct pipeline *p);
 void timer_start(struct work *w, uint8_t s, enum timer_kind k, unsigned list);
 void timer_stop(struct pipeline *p, uint32_t flow, uint8_t s,
 		enum timer_kind k);
+static inline bool timer_runs(const struct side *s, enum timer_kind k)
+{
+	return s->timer_list[k] != TIMERS;
+}
 void timers_run(struct work *w);
 int64_t timers_due(const struct pipeline *p);
 

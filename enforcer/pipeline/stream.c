@@ -22,8 +22,7 @@ void early_free(struct work *w, struct side *s, enum reason why)
 		if (p->early[i].held != NONE)
 			drop_held(w, p->early[i].held, why);
 		octets_free(p, w->f->guest, &p->early[i].o);
-		p->early[i].next = p->free_early;
-		p->free_early = i;
+		pool_give(&p->earlies, i);
 	}
 	s->n_ooo = 0;
 }
@@ -466,13 +465,15 @@ static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 {
 	static const struct octets none = {NONE, NONE, 0, 0};
 	struct pipeline *p = w->p;
-	uint32_t i = p->free_early, *at = &me->ooo;
+	uint32_t i, *at = &me->ooo;
 	struct early *e;
 
-	if (i == NONE || me->n_ooo == OOO_SIDE || !octets_room(w, &none, s.n))
+	if (me->n_ooo == OOO_SIDE || !octets_room(w, &none, s.n))
+		return false;
+	i = pool_take(&p->earlies);
+	if (i == NONE)
 		return false;
 	e = &p->early[i];
-	p->free_early = e->next;
 	e->seq = seq;
 	e->fin = fin;
 	e->held = w->held;
@@ -497,7 +498,7 @@ static void catch_up(struct work *w, struct side *me)
 	while (me->ooo != NONE &&
 	       seq_diff(p->early[me->ooo].seq, me->nxt) <= 0 && !w->f->denied) {
 		uint32_t i = me->ooo;
-		struct early *e = &p->early[i];
+		struct early *e = &p->early[i], was;
 		uint64_t cnt = w->pcap_cnt;
 		struct span s = octets_read(p, &e->o, 0, e->o.n,
 					    p->early_line, PACKET_MOST);
@@ -505,10 +506,10 @@ static void catch_up(struct work *w, struct side *me)
 		me->ooo = e->next;
 		me->n_ooo--;
 		octets_free(p, w->f->guest, &e->o);
-		e->next = p->free_early;
-		p->free_early = i;
-		w->pcap_cnt = p->held[e->held].pcap_cnt;
-		segment(w, me, e->seq, s, e->fin, e->held);
+		was = *e;
+		pool_give(&p->earlies, i);
+		w->pcap_cnt = p->held[was.held].pcap_cnt;
+		segment(w, me, was.seq, s, was.fin, was.held);
 		w->pcap_cnt = cnt;
 	}
 }

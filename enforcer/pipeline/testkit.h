@@ -349,16 +349,14 @@ static inline void kit_tick(struct kit *k, unsigned seconds)
 	}
 }
 
-static inline uint32_t kit_chain(const uint32_t *next, size_t stride,
-				 uint32_t head, uint32_t most)
+/* Is every place that was ever used free again? */
+static inline bool kit_whole(const struct pool *q)
 {
 	uint32_t n = 0;
 
-	/* next: the member of element 0; the others lie stride apart. */
-	for (; head != NONE && n <= most; n++)
-		memcpy(&head, (const char *)next + head * stride,
-		       sizeof(head));
-	return n;
+	for (uint32_t i = q->free; i != NONE && n <= q->n; n++)
+		i = *pool_link(q, i);
+	return n == q->fresh;
 }
 
 /* The input ends: every packet has its verdict, and everything that was
@@ -372,37 +370,25 @@ static inline void kit_end(struct kit *k)
 		if (k->verdict[i].n == 0)
 			kit_breach(k, "no verdict", i);
 	}
-	if (p->stats.held_now || p->stats.flows_now ||
-	    kit_chain(&p->held[0].next, sizeof(p->held[0]), p->free_held,
-		      p->conf.max_held) != p->conf.max_held)
+	if (p->stats.held_now || p->stats.flows_now || !kit_whole(&p->helds))
 		kit_breach(k, "packets are still held at the end", k->id);
-	if (p->free_chunks != p->n_chunks ||
-	    kit_chain(&p->chunk[0].next, sizeof(p->chunk[0]), p->free_chunk,
-		      p->n_chunks) != p->n_chunks)
+	if (p->free_chunks != p->n_chunks || !kit_whole(&p->chunks))
 		kit_breach(k, "chunks of octets were lost", k->id);
 	for (int i = 0; i < TIMERS; i++) {
 		if (p->timers[i].first != NONE)
 			kit_breach(k, "a timer runs on", k->id);
 	}
-	if (kit_chain(&p->early[0].next, sizeof(p->early[0]), p->free_early,
-		      OOO_MAX) != OOO_MAX)
+	if (!kit_whole(&p->earlies))
 		kit_breach(k, "places for early segments were lost", k->id);
-	if (kit_chain(&p->flow[0].next, sizeof(p->flow[0]), p->free_flow,
-		      p->conf.max_flows) != p->conf.max_flows)
+	if (!kit_whole(&p->flows))
 		kit_breach(k, "places for flows were lost", k->id);
 }
 
-/* Free places in the order in which they began: who waits longest is found by
- * place, so the order of what is told when time is up depends on it. */
-static inline void kit_thread(uint32_t *next, size_t stride, uint32_t n,
-			      uint32_t *head)
+/* All places as they were in the beginning. */
+static inline void kit_empty(struct pool *q)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t to = i + 1 < n ? i + 1 : NONE;
-
-		memcpy((char *)next + i * stride, &to, sizeof(to));
-	}
-	*head = 0;
+	q->free = NONE;
+	q->fresh = 0;
 }
 
 /* As new, without the cost of new arrays; after kit_end. */
@@ -417,14 +403,10 @@ static inline void kit_again(struct kit *k)
 	}
 	memset(&p->stats, 0, sizeof(p->stats));
 	p->flow_seq = 0;
-	kit_thread(&p->held[0].next, sizeof(p->held[0]), p->conf.max_held,
-		   &p->free_held);
-	kit_thread(&p->chunk[0].next, sizeof(p->chunk[0]), p->n_chunks,
-		   &p->free_chunk);
-	kit_thread(&p->early[0].next, sizeof(p->early[0]), OOO_MAX,
-		   &p->free_early);
-	kit_thread(&p->flow[0].next, sizeof(p->flow[0]), p->conf.max_flows,
-		   &p->free_flow);
+	kit_empty(&p->helds);
+	kit_empty(&p->chunks);
+	kit_empty(&p->earlies);
+	kit_empty(&p->flows);
 	pol_state_free(k->state);
 	k->state = NULL;
 	if (k->strict && pol_state_new(&k->state, k->set, &e))

@@ -11,6 +11,11 @@ static struct timer *timer_at(struct pipeline *p, uint32_t id)
 	return &p->flow[id / 4].side[id / 2 % 2].timer[id % 2];
 }
 
+static uint8_t *list_at(struct pipeline *p, uint32_t id)
+{
+	return &p->flow[id / 4].side[id / 2 % 2].timer_list[id % 2];
+}
+
 static int64_t delay(const struct pipeline *p, unsigned list)
 {
 	return list == TIMERS_ACK ? p->conf.ack_after_ns :
@@ -27,9 +32,9 @@ static void stop(struct pipeline *p, uint32_t id)
 	struct timer *t = timer_at(p, id);
 	struct timer_list *l;
 
-	if (!t->on)
+	if (*list_at(p, id) == TIMERS)
 		return;
-	l = &p->timers[t->list];
+	l = &p->timers[*list_at(p, id)];
 	if (t->before == NONE)
 		l->first = t->after;
 	else
@@ -38,7 +43,7 @@ static void stop(struct pipeline *p, uint32_t id)
 		l->last = t->before;
 	else
 		timer_at(p, t->after)->before = t->before;
-	t->on = false;
+	*list_at(p, id) = TIMERS;
 }
 
 void timer_stop(struct pipeline *p, uint32_t flow, uint8_t s,
@@ -55,11 +60,9 @@ void timer_start(struct work *w, uint8_t s, enum timer_kind k, unsigned list)
 	struct timer_list *l = &p->timers[list];
 
 	stop(p, id);
-	*t = (struct timer){.on = true,
-			    .list = (uint8_t)list,
-			    .since = w->now.mono,
-			    .before = l->last,
-			    .after = NONE};
+	*t = (struct timer){
+		.since = w->now.mono, .before = l->last, .after = NONE};
+	*list_at(p, id) = (uint8_t)list;
 	if (l->last == NONE)
 		l->first = id;
 	else
