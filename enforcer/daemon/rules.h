@@ -83,6 +83,11 @@ int rules_update(enum rules_backend b, const struct rules_conf *c,
 		 struct err *e) __attribute__((warn_unused_result));
 int rules_close(enum rules_backend b, const struct rules_conf *c,
 		struct err *e) __attribute__((warn_unused_result));
+/* Are the rules that rules_apply loaded still there, whole and in front of all
+ * others? Rules are counted, not compared: this finds another program that
+ * flushed or inserted, not one that forges. E_STATE says what is wrong. */
+int rules_check_loaded(enum rules_backend b, const struct rules_conf *c,
+		       struct err *e) __attribute__((warn_unused_result));
 /* Take our rules away altogether: a command of its own. */
 int rules_remove(enum rules_backend b, struct err *e)
 	__attribute__((warn_unused_result));

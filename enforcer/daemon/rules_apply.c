@@ -27,7 +27,7 @@
 
 /* Milliseconds that a program may take; -w makes iptables wait at most 5 s for
  * its lock. */
-#define TOOL_MS 20000
+#define TOOL_MS 8000
 
 const struct rules_tool *rules_tool(enum rules_tool_id id)
 {
@@ -448,7 +448,7 @@ static int load_family(enum rules_backend b, enum rules_family f,
 	struct load l;
 	int rc;
 
-	if ((!xt && !families[f].nft) || (xt && f == RULES_IP6 && no_ipv6()))
+	if (f == RULES_IP6 && (!xt || no_ipv6()))
 		return 0;
 	rc = load_init(&l, e);
 	if (rc < 0)
@@ -515,6 +515,142 @@ int rules_apply(enum rules_backend b, const struct rules_conf *c, struct err *e)
 	for (int f = RULES_IP4; rc == 0 && f <= RULES_IP6; f++)
 		rc = load_family(other, (enum rules_family)f, c, REMOVED, NULL);
 	return rules_update(b, c, e);
+}
+
+/* --- are they still there? ------------------------------------------------------------ */
+
+static size_t count_of(struct span s, const char *what)
+{
+	size_t n = 0, len = strlen(what);
+	const uint8_t *at;
+
+	/* bounded: each turn is past one more of them */
+	while (s.n && (at = memmem(s.p, s.n, what, len)) != NULL) {
+		s = span_from(s, (size_t)(at - s.p) + len);
+		n++;
+	}
+	return n;
+}
+
+static size_t count_rules(struct span table)
+{
+	struct cur c = cur_of(table);
+	size_t n = 0;
+
+	while (cur_left(&c) > 0)
+		n += begins(rule_of(next_line(&c)), "-A " RULES_CHAIN);
+	return n;
+}
+
+/* The first rule of a chain of the system's. */
+static struct span first_of(struct span table, struct span chain)
+{
+	struct cur c = cur_of(table);
+
+	while (cur_left(&c) > 0) {
+		struct span r = rule_of(next_line(&c));
+
+		if (begins(r, "-A ") &&
+		    span_eq(until(span_from(r, 3), ' '), chain))
+			return r;
+	}
+	return (struct span){0};
+}
+
+/* "-I FORWARD 1 -j MG-FORWARD": what somebody put in front of it would be
+ * asked before us, and may accept. */
+static int check_hooks(const char *name, struct span saved, struct span want,
+		       struct err *e)
+{
+	struct cur c = cur_of(want);
+
+	while (cur_left(&c) > 0) {
+		struct span line = next_line(&c), chain;
+		char hook[96];
+
+		if (!begins(line, "-I "))
+			continue;
+		chain = until(span_from(line, 3), ' ');
+		snprintf(hook, sizeof(hook), "-A %.*s -j " RULES_CHAIN "%.*s",
+			 (int)chain.n, (const char *)chain.p, (int)chain.n,
+			 (const char *)chain.p);
+		if (!span_is(first_of(saved, chain), hook))
+			return err_set(e, E_STATE, 0,
+				       "table %s: ours are not the first in "
+				       "%.*s", name, (int)chain.n,
+				       (const char *)chain.p);
+	}
+	return 0;
+}
+
+static int check_xt(const struct load *l, struct err *e)
+{
+	for (size_t i = 0; i < N_TABLES; i++) {
+		struct span want = table_of(wbuf_span(&l->want), tables[i]);
+		struct span saved = table_of(wbuf_span(&l->saved), tables[i]);
+		size_t n = count_rules(want), have = count_rules(saved);
+
+		if (n != have)
+			return err_set(e, E_STATE, 0,
+				       "table %s: %zu rules where ours are "
+				       "%zu", tables[i], have, n);
+		if (check_hooks(tables[i], saved, want, e) < 0)
+			return E_STATE;
+	}
+	return 0;
+}
+
+static int check_nft(const struct load *l, const char *family, struct err *e)
+{
+	struct span all = wbuf_span(&l->saved), rest;
+	size_t n = count_of(wbuf_span(&l->want), " counter ") +
+		   count_of(wbuf_span(&l->want), "\tcounter "), have;
+	const uint8_t *at;
+	char head[48];
+
+	snprintf(head, sizeof(head), "table %s " RULES_TABLE " {\n", family);
+	at = all.n ? memmem(all.p, all.n, head, strlen(head)) : NULL;
+	rest = at ? span_from(all, (size_t)(at - all.p)) : (struct span){0};
+	at = rest.n ? memmem(rest.p, rest.n, "\n}", 2) : NULL;
+	have = count_of(at ? span_sub(rest, 0, (size_t)(at - rest.p)) : rest,
+			"counter packets ");
+	return n == have ? 0 :
+			   err_set(e, E_STATE, 0,
+				   "%zu counted rules where ours are %zu",
+				   have, n);
+}
+
+static int check_family(enum rules_backend b, enum rules_family f,
+			const struct rules_conf *c, struct err *e)
+{
+	bool xt = b == RULES_IPTABLES && (f == RULES_IP4 || f == RULES_IP6);
+	struct load l;
+	int rc;
+
+	if (f == RULES_IP6 && (!xt || no_ipv6()))
+		return 0;
+	rc = load_init(&l, e);
+	if (rc < 0)
+		return rc;
+	rc = rules_text(&l.want, b, f, c, e);
+	if (rc == 0)
+		rc = rules_run(rules_tool(xt ? families[f].save :
+					       TOOL_NFT_LIST),
+			       (struct span){0}, &l.saved, e);
+	if (rc == 0)
+		rc = xt ? check_xt(&l, e) : check_nft(&l, families[f].nft, e);
+	load_fini(&l);
+	return rc < 0 ? err_wrap(e, "rules of %s", families[f].name) : 0;
+}
+
+int rules_check_loaded(enum rules_backend b, const struct rules_conf *c,
+		       struct err *e)
+{
+	int rc = 0;
+
+	for (int f = 0; rc == 0 && f < RULES_FAMILIES; f++)
+		rc = check_family(b, (enum rules_family)f, c, e);
+	return rc;
 }
 
 int rules_remove(enum rules_backend b, struct err *e)

@@ -5,7 +5,8 @@
  *   rules_load VERB [-n] [-B] [-o BOUND] [-u UPLINK]... \
  *       [-g NAME,IFACE,MAC|-,QUEUE,ADDRESS[/LEN]...]...
  *
- * VERB: text closed-text apply update close remove drops check choose ifaces
+ * VERB: text closed-text apply update close remove loaded drops check choose
+ * ifaces
  * -n nft backend, -B bridged, -o offload: class 1 carries BOUND octets.
  */
 #include <arpa/inet.h>
@@ -202,6 +203,8 @@ int main(int argc, char **argv)
 		rc = rules_update(a.backend, &a.conf, &e);
 	else if (strcmp(verb, "close") == 0)
 		rc = rules_close(a.backend, &a.conf, &e);
+	else if (strcmp(verb, "loaded") == 0)
+		rc = rules_check_loaded(a.backend, &a.conf, &e);
 	else if (strcmp(verb, "remove") == 0)
 		rc = rules_remove(a.backend, &e);
 	else if (strcmp(verb, "drops") == 0)

@@ -541,6 +541,36 @@ def loading(bed, name):
           first)
 
 
+def tampering(bed, name):
+    """Another program flushes, deletes or goes in front: it is noticed, and
+    loading again puts it right."""
+    first = bed.ruleset()
+    equal(name + ": what was loaded is there",
+          bed.tool("loaded").returncode, 0)
+    own = "bridge" if bed.mode == "bridged" else "arp"
+    for what, cmd, undo in (
+            ("a flush of the system's chain", "iptables -F FORWARD", None),
+            ("a flush of ours", "ip6tables -t mangle -F MG-SEND", None),
+            ("one rule less", "iptables -t raw -D MG-S0 1", None),
+            ("a rule in front", "iptables -I FORWARD -j ACCEPT",
+             "iptables -D FORWARD -j ACCEPT"),
+            ("a flush of the table of links", "nft flush table %s metergate" %
+             own, None),
+            ("its end", "nft delete table %s metergate" % own, None)):
+        bed.run("gw", *cmd.split(" "))
+        done = bed.tool("loaded", check=False)
+        holds("%s: noticed: %s" % (name, what),
+              done.returncode == 1 and "rules of" in done.stderr, done.stderr)
+        bed.tool("update")
+        equal("%s: put right: %s" % (name, what),
+              bed.tool("loaded", check=False).stderr, "")
+        if undo:
+            bed.run("gw", *undo.split(" "))
+    bed.run("gw", "iptables", "-A", "FORWARD", "-m", "comment", "--comment",
+            "theirs", "-j", "ACCEPT")  # which the first flush took
+    equal(name + ": all as before", bed.ruleset(), first)
+
+
 def closing(bed, name):
     bed.tool("close")
     bed.read()
@@ -946,6 +976,7 @@ def whole(mode):
         if mode == "bridged":
             ports(bed, mode)
         loading(bed, mode)
+        tampering(bed, mode)
         closing(bed, mode)
         failing(bed, mode)
         elsewhere(bed, mode)
