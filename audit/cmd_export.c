@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "audit/eve.h"
+#include "audit/eve_word.h"
 #include "audit/reader.h"
 #include "audit/record.h"
 #include "audit/tool.h"
@@ -108,7 +109,10 @@ static void csv_tuple(FILE *f, const struct event *ev)
 	csv_number(f, ev->has_tuple, t->sport);
 	csv_text(f, span_str(b));
 	csv_number(f, ev->has_tuple, t->dport);
-	csv_number(f, ev->has_tuple, t->proto);
+	if (ev->has_tuple && eve_proto(t->proto))
+		csv_text(f, span_str(eve_proto(t->proto)));
+	else
+		csv_number(f, ev->has_tuple, t->proto);
 }
 
 static void csv_line(FILE *f, const struct record_view *v, uint64_t seq)

@@ -25,6 +25,7 @@ struct layer {
 struct db {
 	sqlite3 *sq;
 	struct layer *layer;
+	char *still; /* read as a file that nobody writes; else NULL */
 };
 
 struct db_stmt {
@@ -205,17 +206,31 @@ static int failed(struct db *d, int rc, struct err *e)
 	return code;
 }
 
+/* Is there anything in the file beside it? A missing one is empty. */
+static bool beside(const char *path, const char *tail, bool or_exists)
+{
+	char name[4096];
+	struct stat st;
+	int n = snprintf(name, sizeof(name), "%s%s", path, tail);
+
+	if (n <= 0 || (size_t)n >= sizeof(name))
+		return true;
+	if (stat(name, &st) != 0)
+		return errno != ENOENT;
+	return or_exists || st.st_size > 0;
+}
+
 /* Nothing is in a WAL: no writer is in the middle of something, or it would
  * have left its shared memory too, and opening would not have failed. */
 static bool lies_still(const char *path)
 {
-	char wal[4096];
-	struct stat st;
-	int n = snprintf(wal, sizeof(wal), "%s-wal", path);
+	return access(path, R_OK) == 0 && !beside(path, "-wal", false);
+}
 
-	if (n <= 0 || (size_t)n >= sizeof(wal) || access(path, R_OK) != 0)
-		return false;
-	return stat(wal, &st) == 0 ? st.st_size == 0 : errno == ENOENT;
+/* And nobody has it open, for a writer keeps shared memory beside it. */
+static bool lies_alone(const char *path)
+{
+	return lies_still(path) && !beside(path, "-shm", true);
 }
 
 static char *immutable_uri(const char *path)
@@ -260,29 +275,46 @@ static int try_open(struct db *d, const char *path, int flags,
 	return rc;
 }
 
-/* sqlite needs a place beside the file for shared memory. On a medium that
- * cannot be written, or is full, there is none, and nobody else who would
- * change the file either. */
+static int open_still(struct db *d, const char *path)
+{
+	char *uri = immutable_uri(path);
+	int rc;
+
+	if (!uri)
+		return SQLITE_NOMEM;
+	sqlite3_close(d->sq); /* from a first attempt */
+	d->sq = NULL;
+	rc = try_open(d, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+	free(uri);
+	return rc;
+}
+
+/* sqlite needs a place beside the file for shared memory. It is not asked for
+ * when nobody has the file open, since a reader could not take it away again;
+ * and on a medium that cannot be written, or is full, there is none, and
+ * nobody else who would change the file either. */
 static int open_read(struct db *d, const char *path)
 {
-	int rc = try_open(d, path, SQLITE_OPEN_READONLY, NULL);
-	char *uri;
+	int rc;
 
+	d->still = lies_alone(path) ? strdup(path) : NULL;
+	if (d->still)
+		return open_still(d, path);
+	rc = try_open(d, path, SQLITE_OPEN_READONLY, NULL);
 	switch (rc & 0xff) {
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
 	case SQLITE_IOERR:
 	case SQLITE_FULL:
-		break;
+		return lies_still(path) ? open_still(d, path) : rc;
 	default:
 		return rc;
 	}
-	if (!lies_still(path) || !(uri = immutable_uri(path)))
-		return rc;
-	sqlite3_close(d->sq);
-	rc = try_open(d, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-	free(uri);
-	return rc;
+}
+
+bool db_disturbed(const struct db *d)
+{
+	return d && d->still && !lies_alone(d->still);
 }
 
 static int open_write(struct db *d, const char *path)
@@ -320,6 +352,7 @@ int db_open(struct db **out, const char *path, enum db_mode mode,
 		rc = failed(d, rc, e);
 		sqlite3_close(d->sq);
 		layer_free(d->layer);
+		free(d->still);
 		free(d);
 		return rc;
 	}
@@ -342,6 +375,7 @@ int db_close(struct db *d, struct err *e)
 		code = failed(d, rc, e);
 	sqlite3_close(d->sq);
 	layer_free(d->layer);
+	free(d->still);
 	free(d);
 	return code;
 }

@@ -19,7 +19,8 @@ struct db_stmt;
 enum db_mode {
 	DB_WRITE,  /* create or continue; pages are sealed as they are written
 		    * and checked as they are read (page.h) */
-	DB_READ,   /* the file as it is, its WAL included */
+	DB_READ,   /* the file as it is, its WAL included; leaves nothing
+		    * beside a file that nobody has open */
 	DB_MEMORY, /* empty, in memory */
 };
 
@@ -28,6 +29,10 @@ int db_open(struct db **out, const char *path, enum db_mode mode,
 /* Bring the WAL into the file (DB_WRITE) and free; frees always. */
 int db_close(struct db *d, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* A file that nobody had open when DB_READ opened it was opened for writing
+ * since: what was read may be of two times. */
+bool db_disturbed(const struct db *d);
 
 /* One or more statements of ours that give no rows we want. */
 int db_exec(struct db *d, const char *sql, struct err *e)

@@ -372,24 +372,6 @@ static void put_c1222(struct json *j, const struct event *ev,
 
 /* --- the common part --- */
 
-static const char *proto_name(uint8_t proto)
-{
-	switch (proto) {
-	case 1:
-		return "ICMP";
-	case 2:
-		return "IGMP";
-	case 6:
-		return "TCP";
-	case 17:
-		return "UDP";
-	case 58:
-		return "IPv6-ICMP";
-	default:
-		return NULL;
-	}
-}
-
 static void put_tuple(struct json *j, const struct event *ev)
 {
 	const struct net_tuple *t = &ev->tup;
@@ -404,8 +386,8 @@ static void put_tuple(struct json *j, const struct event *ev)
 	json_text(j, "dest_ip", eve_addr(buf, &t->dst));
 	if (ports)
 		json_u64(j, "dest_port", t->dport);
-	if (proto_name(t->proto))
-		json_str(j, "proto", proto_name(t->proto));
+	if (eve_proto(t->proto))
+		json_str(j, "proto", eve_proto(t->proto));
 	else if (t->proto)
 		json_u64(j, "proto", t->proto);
 }

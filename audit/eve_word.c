@@ -53,6 +53,24 @@ struct span eve_object(char buf[40], const struct obs *o)
 	return wbuf_span(&w);
 }
 
+const char *eve_proto(uint8_t proto)
+{
+	switch (proto) {
+	case 1:
+		return "ICMP";
+	case 2:
+		return "IGMP";
+	case 6:
+		return "TCP";
+	case 17:
+		return "UDP";
+	case 58:
+		return "IPv6-ICMP";
+	default:
+		return NULL;
+	}
+}
+
 const char *eve_verdict(enum verdict v)
 {
 	return v == VERDICT_ALLOW ? "allow" : v == VERDICT_DENY ? "deny" : NULL;

@@ -11,6 +11,7 @@ void eve_number(struct wbuf *w, uint64_t v);
 void eve_str(struct wbuf *w, const char *s);
 /* "table 64", "procedure 10"; empty when it names no object. */
 struct span eve_object(char buf[40], const struct obs *o);
+const char *eve_proto(uint8_t proto); /* "TCP"; NULL: it has no name here */
 const char *eve_verdict(enum verdict v); /* NULL when nothing was judged */
 /* The observation a decision or violation is about; NULL for others. */
 const struct obs *eve_judged(const struct event *ev);

@@ -89,6 +89,10 @@ int reader_next(struct reader *r, uint64_t *seq, struct span *record,
 	if (r->next >= r->first + r->n) {
 		int rc = load(r, e);
 
+		if (rc && db_disturbed(r->db))
+			return err_set(e, E_STATE, 0, "it was opened for "
+						      "writing while it was "
+						      "read; try again");
 		if (rc)
 			return rc;
 		if (r->next >= r->first + r->n)

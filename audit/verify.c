@@ -465,6 +465,9 @@ static int check_content(struct verify *v, const char *path,
 		rc = check_counts(v, e);
 	if (rc == 0)
 		rc = check_structure(v, e);
+	if (rc && db_disturbed(v->db))
+		rc = err_set(e, E_STATE, 0, "it was opened for writing while "
+					    "it was read; try again");
 	db_finish(s.st);
 	db_finish(v->tile);
 	db_finish(v->keep);

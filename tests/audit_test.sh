@@ -47,6 +47,14 @@ check "the device is still there" test -p fifo
 check "an export has a line for each record" \
 	test "$(wc -l <out.ndjson)" -eq "$("$audit" verify a.db | tail -n 1 | tr -dc 0-9)"
 
+"$audit" verify a.db >/dev/null
+"$audit" show a.db >/dev/null
+"$audit" export --format csv -o out.csv a.db
+check "reading leaves nothing beside the log" test "$(echo a.db*)" = a.db
+check "protocols have names in a table" \
+	test "$(sed -n 's/^[0-9]*,[^,]*,allow,.*,\(UDP\|TCP\),c1222,.*/\1/p' out.csv | sort -u)" = UDP
+check "and changes nothing in it" unchanged
+
 limited() { # command: under a file size limit of 4 blocks of 1024
 	(ulimit -f 4 && exec "$@") >out 2>err
 }
