@@ -631,7 +631,8 @@ void judge_units(struct work *w, struct judge *j)
 	j->used = 0;
 	/* The sender is asked first. */
 	w->as_peer = two_sided(w) && side_dir(w->f, w->s) == DIR_IN;
-	if (!d) {
+	/* A datagram without a payload says something, too: that it came. */
+	if (!d || (j->datagram && j->octets.n == 0)) {
 		judge_opaque(w, j);
 		return;
 	}

@@ -194,6 +194,7 @@ struct given { /* what a case changes of a permitted reading of table 23 */
 	meas_set meas;
 	uint64_t gran, step, channels;
 	int64_t oldest_h, newest_h, value_s; /* 0: unknown */
+	bool bare; /* no observation in it */
 	bool forged, untrusted, elsewhere, other_port, titled, wrong_title;
 	enum reason refused;
 	const char *state;
@@ -218,6 +219,8 @@ static struct pol_msg message_of(struct kit *k, const struct given *g)
 	m.now.wall.trusted = !g->untrusted;
 	m.forged_source = g->forged;
 	m.refused = g->refused;
+	if (g->bare)
+		m.n_leaves = 0;
 	if (g->elsewhere)
 		m.peer.addr = kit_net(192, 0, 2, 1, 32).addr;
 	if (g->other_port)
@@ -300,6 +303,11 @@ static const struct {
 				      .refused = REASON_MALFORMED},
 	 REASON_MALFORMED},
 	{"sealed", {.kind = OBS_OPAQUE}, REASON_OPAQUE},
+	{"sealed under a key not held", {.kind = OBS_OPAQUE,
+					 .refused = REASON_UNKNOWN_KEY},
+	 REASON_OPAQUE},
+	{"a message that says nothing", {READ, .bare = true},
+	 REASON_NO_GRANT},
 	{"denied", {READ, .table = 23, KWH,
 		    .meas = MEAS_BIT(MEAS_SIGNAL_WAVEFORM)},
 	 REASON_DENIED},

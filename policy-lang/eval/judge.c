@@ -200,28 +200,6 @@ static void judge_all(struct pol_state *st, const struct pol_msg *m,
 		memcpy(st->side[s].rule, keep[s], sizeof(keep[s]));
 }
 
-/* Nothing is said in it: as an open connection, it needs somebody to talk to
- * at all. */
-static void judge_empty(struct pol_state *st)
-{
-	for (unsigned s = 0; s < st->n_side; s++) {
-		for (int l = 0; l < LAYER_CUSTOMER; l++) {
-			const struct side *sd = &st->side[s];
-			const struct pol_image *im = sd->im[l];
-			uint64_t any = 0;
-
-			for (uint32_t w = 0; im && w < im->words; w++)
-				any |= sd->row[l][w] & im->mask[COL_GRANT][w];
-			if (!any && (im || l == LAYER_VENDOR)) {
-				struct fail f = judge_fail(REASON_NO_GRANT, s,
-							   (enum layer)l, 0);
-
-				fail_add(st, &f);
-			}
-		}
-	}
-}
-
 static void states_after(struct pol_state *st, const struct pol_msg *m,
 			 bool permit)
 {
@@ -271,7 +249,8 @@ static bool stages_1_to_4(struct pol_state *st, const struct pol_msg *m,
 	if (!judge_identify(st, m->machine, m->dir, &m->peer, true,
 			    m->one_sided, d))
 		return false;
-	if (m->refused) {
+	/* Sealed content may be granted as what it is: opaque. */
+	if (m->refused && m->refused != REASON_UNKNOWN_KEY) {
 		judge_fail_now(st, m->refused);
 		return false;
 	}
@@ -296,8 +275,10 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		tell_refusal(st, m, d);
 		return;
 	}
+	/* Nothing is said in it, so no rule can be about it: what it carries
+	 * all the same would leave unseen. */
 	if (n == 0)
-		judge_empty(st);
+		judge_fail_now(st, REASON_NO_GRANT);
 	judge_all(st, m, leaves, n, id);
 	look_charge(st);
 	if (st->fails_cut) /* more limits or failures than there is room for */
