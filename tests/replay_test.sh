@@ -342,6 +342,46 @@ if command -v editcap >/dev/null; then
 else
 	echo "SKIP: pcapng: editcap is not installed"
 fi
+
+# An interface has both directions: it says whose a packet is, not which way.
+python3 - "$good" "$work/iface.pcapng" <<'END'
+import struct
+import sys
+
+data = open(sys.argv[1], "rb").read()
+
+
+def block(kind, body):
+    n = struct.pack("<I", 12 + len(body))
+    return struct.pack("<I", kind) + n + body + n
+
+
+name = struct.pack("<HH", 2, 6) + b"vif1.0\0\0" + bytes(4)
+out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+out += block(1, struct.pack("<HHI", 1, 0, 65535) + name)
+at = 24
+while at < len(data):
+    s, us, n, wire = struct.unpack_from("<IIII", data, at)
+    t = s * 1000000 + us
+    out += block(6, struct.pack("<IIIII", 0, t >> 32, t & 0xFFFFFFFF, n, wire)
+                 + data[at + 16:at + 16 + n] + bytes(-n % 4))
+    at += 16 + n
+open(sys.argv[2], "wb").write(out)
+END
+"$replay" -p "$policy" "$work/iface.pcapng" >"$work/bound" 2>&1
+"$replay" -p "$policy" -g mdma=vif1.0 "$work/iface.pcapng" >"$work/named" 2>&1
+if cmp -s "$work/bound" "$work/named" && grep -q '"allow"' "$work/named"; then
+	ok "-g GUEST=IFACE decides as the binding's own interface"
+else
+	bad "-g GUEST=IFACE: $(diff "$work/bound" "$work/named" | head -n 2)"
+fi
+"$replay" -g meter=vif1.0 "$work/iface.pcapng" >"$work/named" 2>&1
+if jq -es '[.[] | select(.event_type == "c1222") | .metergate.direction] |
+	index("in") and index("out")' "$work/named" >"$work/out"; then
+	ok "-g GUEST=IFACE tells both directions apart"
+else
+	bad "-g GUEST=IFACE: one direction only"
+fi
 mkdir "$work/names"
 cp "$good" "$work/names/old.pcap"
 "$replay" -q --allowed "$work/names/old.pcap" "$pcaps/gen_errors.pcap" >/dev/null 2>&1

@@ -153,9 +153,28 @@ static bool is_multicast(const struct net_addr *a)
 	return net_addr_is4(a) ? a->b[12] >= 224 : a->b[0] == 0xff;
 }
 
-/* Who is the guest, and which way does the packet go? The initiator of an
- * anonymous flow is the far end, unless it is the one with the lower port or
- * asks a whole group. */
+/* The end with the lower port, or that asks a whole group, is the guest. */
+static enum dir guessed_dir(const struct packet *pkt)
+{
+	return pkt->tup.sport < pkt->tup.dport || is_multicast(&pkt->tup.dst) ?
+		       DIR_OUT :
+		       DIR_IN;
+}
+
+/* An interface has both directions: alone it says whose, not which way. */
+static bool known_by_iface_only(const struct pipeline *p, int guest)
+{
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct pipeline_guest *r = &p->rule[i];
+
+		if (p->rule_guest[i] == guest &&
+		    (r->has_mac || r->has_addr || r->port))
+			return false;
+	}
+	return true;
+}
+
+/* Who is the guest, and which way does the packet go? */
 int guest_of(struct work *w, const struct packet_in *in,
 		    enum dir *dir, int *peer)
 {
@@ -166,10 +185,7 @@ int guest_of(struct work *w, const struct packet_in *in,
 
 	*peer = -1;
 	if (p->anonymous) {
-		*dir = pkt->tup.sport < pkt->tup.dport ||
-				       is_multicast(&pkt->tup.dst) ?
-			       DIR_OUT :
-			       DIR_IN;
+		*dir = guessed_dir(pkt);
 		return 0;
 	}
 	from = guest_sender(p, in, pkt, &spoofed);
@@ -192,6 +208,8 @@ int guest_of(struct work *w, const struct packet_in *in,
 		return to;
 	}
 	*dir = from >= 0 ? DIR_OUT : DIR_IN;
+	if (from >= 0 && to < 0 && known_by_iface_only(p, from))
+		*dir = guessed_dir(pkt);
 	if (from >= 0 && to >= 0 && from != to)
 		*peer = p->guest[to].machine;
 	return from >= 0 ? from : to;
@@ -262,8 +280,9 @@ static bool add_rule(struct pipeline *p, const struct pipeline_guest *r)
 	return true;
 }
 
-/* One rule for each address that the binding gives the machine. */
-static bool add_machine(struct pipeline *p, size_t i)
+/* One rule for each address that the binding gives the machine; iface, if it
+ * is not empty, instead of the binding's. */
+static bool add_machine(struct pipeline *p, size_t i, const char *iface)
 {
 	struct pipeline_guest r = {0};
 	struct pol_machine m;
@@ -273,7 +292,9 @@ static bool add_machine(struct pipeline *p, size_t i)
 		return false;
 	if (m.name.n)
 		memcpy(r.name, m.name.p, m.name.n);
-	if (m.interface.n)
+	if (iface[0])
+		memcpy(r.iface, iface, strlen(iface));
+	else if (m.interface.n)
 		memcpy(r.iface, m.interface.p, m.interface.n);
 	r.has_mac = m.has_mac;
 	memcpy(r.mac, m.mac, 6);
@@ -286,6 +307,19 @@ static bool add_machine(struct pipeline *p, size_t i)
 	}
 	/* Without a binding nobody is known by anything. */
 	return true;
+}
+
+/* Who is a guest by its interface has the binding's MAC and addresses there;
+ * without a policy there are none to tell the ends apart by. */
+static bool add_given(struct pipeline *p, const struct pipeline_guest *g)
+{
+	int m = strict(p) ? pol_set_find_machine(p->conf.policy,
+						 span_str(g->name)) :
+			    -1;
+
+	if (m < 0 || g->has_mac || g->has_addr || g->port)
+		return add_rule(p, g);
+	return add_machine(p, (size_t)m, g->iface);
 }
 
 static size_t addresses(const struct pol_set *set)
@@ -304,7 +338,7 @@ static size_t addresses(const struct pol_set *set)
 static bool add_machines(struct pipeline *p)
 {
 	for (size_t i = 0; i < pol_set_machines(p->conf.policy); i++) {
-		if (!add_machine(p, i))
+		if (!add_machine(p, i, ""))
 			return false;
 	}
 	return true;
@@ -318,6 +352,8 @@ bool guests_new(struct pipeline *p)
 	p->bound = !n && strict(p);
 	if (p->bound)
 		n = addresses(p->conf.policy);
+	else if (strict(p)) /* each may stand for all of one machine's */
+		n += n * addresses(p->conf.policy);
 	p->max_rules = n > RULES_MIN || !p->bound ? n : RULES_MIN;
 	p->rule = pipeline_take(p, p->max_rules, sizeof(*p->rule));
 	p->rule_guest = pipeline_take(p, p->max_rules, sizeof(*p->rule_guest));
@@ -329,7 +365,7 @@ bool guests_new(struct pipeline *p)
 	if (p->conf.self[0] && p->self < 0)
 		return false;
 	for (size_t i = 0; i < p->conf.n_guests; i++) {
-		if (!add_rule(p, &p->conf.guests[i]))
+		if (!add_given(p, &p->conf.guests[i]))
 			return false;
 	}
 	if (p->bound && !add_machines(p))
