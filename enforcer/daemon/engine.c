@@ -140,6 +140,7 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 
 	if (before_us(e, p->id))
 		return;
+	e->again = (p->mark & MARK_CLASS) == MARK_CLASS;
 	count_gap(e, p->id);
 	memcpy(in.mac, p->src_mac, sizeof(in.mac));
 	if (e->a->conf->bridged && p->has_mac && index)

@@ -63,6 +63,7 @@ struct engine {
 	bool mute; /* no event can be recorded any more: everything drops */
 	uint64_t mark_id; /* the next verdict of that packet carries mark */
 	uint32_t mark;
+	bool again; /* the packet at hand was told to be refused before */
 	uint64_t waits;	       /* for the scribe */
 	uint32_t at_once;      /* verdicts of this batch's own packets */
 	uint64_t batch_time;   /* of their ids, already shifted */

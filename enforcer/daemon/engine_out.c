@@ -61,6 +61,10 @@ static void on_event(void *arg, const struct event *ev)
 	/* The number of a packet says something in a capture only. */
 	live = *ev;
 	live.pcap_cnt = 0;
+	/* A frozen guest's packets are not looked at: whose they are, the
+	 * queue says. */
+	if (live.reason == REASON_FROZEN && live.guest.n == 0)
+		live.guest = span_str(e->a->guest->name);
 	storm_event(e->storm, &live, put_event, e);
 }
 
@@ -217,6 +221,9 @@ static void on_offload(void *arg, uint64_t id, unsigned class)
 {
 	struct engine *e = arg;
 
+	/* No rule took it: it would come round for ever. */
+	if (e->again && class == OFFLOAD_REFUSED)
+		return;
 	e->mark_id = id;
 	e->mark = e->a->control->mark_generation |
 		  (class << MARK_CLASS_SHIFT & MARK_CLASS);

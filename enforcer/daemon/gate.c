@@ -192,6 +192,17 @@ static void reset(struct gate *g)
 	count(&g->lane->gate_crafted, 1);
 }
 
+/* A packet that is dropped takes its mark along. So the one that tells the
+ * rules of a refused connection goes round again. */
+static int verdict_of(const struct lane_verdict *v)
+{
+	if (v->kind == VK_PASS)
+		return NFQ_ACCEPT;
+	return v->has_mark && (v->mark & MARK_CLASS) == MARK_CLASS
+		       ? NFQ_REPEAT
+		       : NFQ_DROP;
+}
+
 static void carry_out(struct gate *g, size_t n)
 {
 	const struct lane_verdict *v = &g->msg.v;
@@ -211,8 +222,7 @@ static void carry_out(struct gate *g, size_t n)
 	switch (v->kind) {
 	case VK_PASS:
 	case VK_DROP:
-		nfq_put_verdict(&g->out, queue, v->id,
-				v->kind == VK_PASS ? NFQ_ACCEPT : NFQ_DROP,
+		nfq_put_verdict(&g->out, queue, v->id, verdict_of(v),
 				v->has_mark ? &v->mark : NULL,
 				(struct span){0});
 		break;

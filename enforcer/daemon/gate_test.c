@@ -149,8 +149,9 @@ static void hear_message(struct heard *h, struct cur *c)
 	h->n += (size_t)snprintf(h->text + h->n, sizeof(h->text) - h->n,
 				 "%s%s %u", at ? " " : "",
 				 type == 0x303 ? "upto"
-				 : verdict     ? "pass"
-					       : "drop",
+				 : verdict == 4 ? "repeat"
+				 : verdict	? "pass"
+						: "drop",
 				 id);
 	if (cur_left(&m) && cur_peek(&m, 4).p[2] == 3) {
 		cur_take(&m, 4);
@@ -221,6 +222,8 @@ static void verdicts_are_sent(void **state)
 {
 	struct lane_verdict marked = {.id = 8, .kind = VK_PASS, .has_mark = 1,
 				      .mark = GENERATION | 0x30000};
+	struct lane_verdict refused = {.id = 11, .kind = VK_DROP, .has_mark = 1,
+				       .mark = GENERATION | MARK_CLASS};
 	struct lane_verdict reset = segment(9, VK_RESET);
 	struct scene s;
 
@@ -241,8 +244,9 @@ static void verdicts_are_sent(void **state)
 	/* It sleeps now, and is woken. */
 	usleep(20000);
 	say_short(&s, 10, VK_PASS);
+	say(&s, &refused, VERDICT_SHORT);
 	ring_publish(&s.ring);
-	expect(&s, "pass 10");
+	expect(&s, "pass 10 repeat 11 mark 3f0000");
 	UNTIL(atomic_load(&s.guest.lane->gate_beat) != 0);
 	tear_down(&s);
 }

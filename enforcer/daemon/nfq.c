@@ -332,7 +332,11 @@ static void put_verdict(struct wbuf *w, int type, uint16_t queue, uint32_t id,
 		      NLM_F_REQUEST, 0, 0},
 		.g = {AF_UNSPEC, NFNETLINK_V0, htons(queue)},
 		.a = {sizeof(m.a) + sizeof(m.v), NFQA_VERDICT_HDR},
-		.v = {htonl(verdict == NFQ_ACCEPT ? 1 : 0), htonl(id)},
+		/* Nothing but these is ever said to the kernel. */
+		.v = {htonl(verdict == NFQ_ACCEPT || verdict == NFQ_REPEAT
+				    ? (uint32_t)verdict
+				    : NFQ_DROP),
+		      htonl(id)},
 	};
 
 	if (!at)

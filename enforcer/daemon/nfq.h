@@ -42,7 +42,8 @@ struct nfq_walk {
 bool nfq_next(struct nfq_walk *w, struct nfq_packet *p);
 
 /* --- gate: messages appended to a buffer that is sent in one call */
-enum { NFQ_DROP = 0, NFQ_ACCEPT = 1 };
+/* NFQ_REPEAT: through the chain again from which it came, with a new number. */
+enum { NFQ_DROP = 0, NFQ_ACCEPT = 1, NFQ_REPEAT = 4 };
 void nfq_put_verdict(struct wbuf *w, uint16_t queue, uint32_t id, int verdict,
 		     const uint32_t *mark, struct span payload);
 /* Everything up to id, at once. */

@@ -392,9 +392,9 @@ static void a_verdict_is_whole_or_not_there(void **state)
 	}
 }
 
-static void anything_but_accept_drops(void **state)
+static void anything_unknown_drops(void **state)
 {
-	static const int verdicts[] = {NFQ_DROP, 2, 3, 4, 5, -1, 0x10001};
+	static const int verdicts[] = {NFQ_DROP, 2, 3, 5, -1, 0x10001, 0x40004};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
@@ -467,7 +467,7 @@ int main(void)
 		cmocka_unit_test(odd_attributes_are_not_believed),
 		cmocka_unit_test(verdicts_are_what_the_kernel_reads),
 		cmocka_unit_test(a_verdict_is_whole_or_not_there),
-		cmocka_unit_test(anything_but_accept_drops),
+		cmocka_unit_test(anything_unknown_drops),
 		cmocka_unit_test(a_queue_has_one_owner),
 	};
 

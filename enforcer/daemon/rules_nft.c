@@ -138,6 +138,13 @@ static void refused(struct text *t, const char *dir,
 {
 	if (!t->c->offload)
 		return;
+	/* A packet whose engine refuses the connection for good is sent
+	 * through its chain again with that mark. */
+	text_put(t,
+		 "\t\t%s \"%s\" meta mark & 0x%08x == 0x%08x "
+		 "ct mark set meta mark & 0x%08x\n",
+		 dir, g->iface, MARK_MASK, mark_of(t->c, MARK_REFUSED),
+		 MARK_MASK);
 	text_put(t, "\t\t%s \"%s\" ct mark & 0x%08x == 0x%08x", dir, g->iface,
 		 MARK_MASK, mark_of(t->c, MARK_REFUSED));
 	nft_drop(t, "refused-flow", g);

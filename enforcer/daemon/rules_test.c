@@ -239,7 +239,8 @@ static void check_line(const char *line, void *arg)
 		fail_line("drops without a reason", line);
 	if (has(line, "-j CONNMARK") &&
 	    (!has(line, "--nfmask 0x0fff0000 --ctmask 0x0fff0000") ||
-	     !has(line, "-m mark ! --mark 0x0/0x000f0000")))
+	     (!has(line, "-m mark ! --mark 0x0/0x000f0000") &&
+	      !has(line, "f0000/0x0fff0000 -j CONNMARK"))))
 		fail_line("saves other marks", line);
 	if (has(line, "/0x000f0000 -j NFQUEUE"))
 		fail_line("a queue with a condition", line);

@@ -121,6 +121,13 @@ static void refused(struct text *t, const char *ch, const char *match,
 {
 	if (!t->c->offload)
 		return;
+	/* A packet whose engine refuses the connection for good is sent
+	 * through its chain again with that mark. */
+	text_put(t,
+		 "-A " RULES_CHAIN "%s %s %s -m mark --mark 0x%08x/0x%08x "
+		 "-j CONNMARK --save-mark --nfmask 0x%08x --ctmask 0x%08x\n",
+		 ch, match, arg, mark_of(t->c, MARK_REFUSED), MARK_MASK,
+		 MARK_MASK, MARK_MASK);
 	text_put(t, "-A " RULES_CHAIN "%s %s %s", ch, match, arg);
 	refused_mark(t);
 	/* Its refusal was audited when it was judged. */

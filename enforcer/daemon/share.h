@@ -43,7 +43,8 @@
 /* --- engine -> gate ------------------------------------------------------------ */
 enum verdict_kind {
 	VK_PASS = 1,
-	VK_DROP,
+	VK_DROP, /* with the mark of a refused connection: once more through
+		  * its chain, where the rules keep the mark and drop */
 	VK_RESET, /* passes as a reset with the fields of seg: the packet that
 		   * was held is turned into one */
 	VK_CRAFT, /* no packet: a segment of its own; id 0 */
