@@ -175,7 +175,8 @@ static void tell_notes(struct work *w, const struct judged_unit *u)
 			if (o->f[k].field != F_NOTE)
 				continue;
 			w->pcap_cnt = u->pcap_cnt;
-			anomaly(w, (enum reason)o->f[k].u, NULL,
+			anomaly(w, (enum reason)o->f[k].u,
+				reason_why((enum reason)o->f[k].u),
 				strict(w->p) ? VERDICT_ALLOW : VERDICT_NONE);
 			w->pcap_cnt = cnt;
 		}
