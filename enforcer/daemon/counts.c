@@ -11,11 +11,12 @@
 #include "enforcer/daemon/parent.h"
 
 #define DROPS_MAX 128
+#define INTACT_NS (5 * NS_PER_S) /* between two looks at the rules themselves */
 
 struct drops {
 	struct rules_drop seen[DROPS_MAX];
 	size_t n;
-	int64_t next_ns;
+	int64_t next_ns, intact_ns;
 	struct log_limit said;
 };
 
@@ -152,6 +153,28 @@ static void queue(struct parent *p, size_t i)
 	g->kernel_unsent = n.user_dropped;
 }
 
+/* Another program may flush our chains, go in front of them, or turn off what
+ * hands a bridge's packets to them: closed at once, and opened again by
+ * loading them anew when the host is as it must be. A look that fails for
+ * want of memory or processes says nothing about the rules. */
+static void intact(struct parent *p)
+{
+	struct err e, closing;
+	int rc = rules_check_host(&p->rules, &e);
+
+	if (rc == 0)
+		rc = rules_check_loaded(p->backend, &p->rules, &e);
+	if (rc != E_STATE)
+		return;
+	log_err(p->log, "rules: %s; somebody changed that", e.text);
+	parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+		    "rules were changed by another program: %.120s", e.text);
+	if (rules_close(p->backend, &p->rules, &closing) < 0)
+		log_err(p->log, "rules: NOT CLOSED: %s", closing.text);
+	p->ready = false;
+	p->rules_due_ns = p->now.mono.ns;
+}
+
 void counts_turn(struct parent *p)
 {
 	struct drops *d = p->drops;
@@ -162,4 +185,8 @@ void counts_turn(struct parent *p)
 	rules(p);
 	for (size_t i = 0; i < p->n_guests; i++)
 		queue(p, i);
+	if (p->now.mono.ns < d->intact_ns)
+		return;
+	d->intact_ns = p->now.mono.ns + INTACT_NS;
+	intact(p);
 }

@@ -101,7 +101,8 @@ static void begin(struct parent *p)
 		return;
 	if (!watch_all_ready(p))
 		log_warn(p->log, "not every process came up; the others begin");
-	if (parent_rules(p, &p->policies, &e) < 0) {
+	if (rules_check_host(&p->rules, &e) < 0 ||
+	    parent_rules(p, &p->policies, &e) < 0) {
 		log_err(p->log, "rules: %s; everything stays closed", e.text);
 		notify_send(&p->notify, "STATUS=closed: %.200s", e.text);
 		p->rules_due_ns = p->now.mono.ns + RULES_RETRY_NS;
