@@ -208,8 +208,8 @@ def check_capture(path):
                          for r in judged if "metergate" in r and
                          r["event_type"] in ("decision", "violation",
                                              "anomaly"))
-            if name == "gen_hidden":
-                # what nothing measures never passes
+            if name in ("gen_hidden", "gen_registration"):
+                # what nothing measures, or is another's, never passes
                 denied = any(r["metergate"].get("verdict") == "deny"
                              for r in refusals(judged, {m["frame"]}))
             if (read or refused) and denied:

@@ -4,7 +4,8 @@
 are well formed and yet to be refused, beside ones to be read. Also
 tests/pcaps/gen_profile.pcap: a load profile read the way it should be, the
 tables that give its shape first; gen_values.pcap: the tables whose values are
-decoded; gen_hidden.pcap: octets put where no measurement would count them.
+decoded; gen_hidden.pcap: octets put where no measurement would count them;
+gen_registration.pcap: a meter that registers more than itself.
 
 usage: gen_captures.py DIRECTORY
 
@@ -448,6 +449,40 @@ def hidden(folder):
     c.write(folder)
 
 
+def registration(folder):
+    """The meter's own title and address, then those of others."""
+    c = Capture("gen_registration", "registrations of the meter itself, and "
+                "of what is not its own", {})
+    own = bytes([10, 20, 0, 10, 4, 0x81])
+    other = bytes([0x47, 0x8F, 0x52])  # .71.2002
+    fact = {"code": 0x27, "name": "register", "node_type": 0x20,
+            "connection_type": 0x31, "device_class": b"METR".hex(),
+            "ap_title": ".71.1001", "serial": "1.3.6.1.4",
+            "native": own.hex(), "period": 3600, "domain": ""}
+    c.add("meter", apdu(HEADEND, METER, 1, services(
+        register(uid(METER), own))), "ok",
+        **said(HEADEND, METER, 1, [fact]))
+    c.add("headend", apdu(METER, HEADEND, 1, services(
+        b"\x00" + uid(METER) + b"\x00\x1e\x00\x0e\x10\x31"), answers=1),
+        "ok", after_ms=80, **said(METER, HEADEND, 1, [{
+            "code": 0, "name": "ok", "ap_title": ".71.1001", "delay": 30,
+            "period": 3600, "info": 0x31}], answers=1))
+    for inv, (calling, pdu, note) in enumerate((
+            (METER, register(uid(other), own), "another's title"),
+            (other, register(uid(other), own),
+             "another's title, under that name"),
+            (HEADEND, register(uid(HEADEND), own), "the head end's title"),
+            (METER, register(uid(METER), bytes([10, 20, 0, 99])),
+             "another's address"),
+            (METER, b"\x24" + uid(other), "deregisters another")), 2):
+        c.add("meter", apdu(HEADEND, calling, inv, services(pdu)),
+              "suspicious", note)
+    c.add("meter", apdu(HEADEND, METER, 9, services(b"\x24" + uid(METER))),
+          "ok", **said(HEADEND, METER, 9, [{
+              "code": 0x24, "name": "deregister", "ap_title": ".71.1001"}]))
+    c.write(folder)
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -461,6 +496,7 @@ def main():
     profile(sys.argv[1])
     values(sys.argv[1])
     hidden(sys.argv[1])
+    registration(sys.argv[1])
     return 0
 
 

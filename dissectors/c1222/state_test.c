@@ -744,6 +744,161 @@ static void outstanding(void **state)
 	kit_free(k);
 }
 
+static bool bound(const void *arg, const struct net_addr *a)
+{
+	return memcmp(arg, a, sizeof(*a)) == 0;
+}
+
+/* Registration from the guest 10.20.0.10, which is bound to 10.20.0.11, too;
+ * .71.1 is a party of its policy. */
+#define REGISTER(title, native) \
+	"27 20 31 'METR' " title " 06032b0601 " native " 000e10"
+#define OWN_T   "8003478769" /* .71.1001 */
+#define OTHER_T "8003478f52" /* .71.2002 */
+#define PARTY_T "80024701"   /* .71.1 */
+#define OWN_A   "06 0a14000a 0481"
+
+static void registration(void **state)
+{
+	static const struct {
+		const char *why, *calling;
+		enum dir dir;
+		const char *services;
+		enum reason want;
+	} rows[] = {
+		{"its own",		       KIT_CALLED, DIR_OUT,
+		 "1b" REGISTER(OWN_T, OWN_A),					    0		     },
+		{"its own, absolute",	       KIT_CALLED, DIR_OUT,
+		 "23" REGISTER("060b607c86f7540116 00478769", OWN_A),		    0		     },
+		{"another's title",	       KIT_CALLED, DIR_OUT,
+		 "1b" REGISTER(OTHER_T, OWN_A),					    REASON_SUSPICIOUS},
+		{"a party's title",	       PARTY_T,	   DIR_OUT,
+		 "1a" REGISTER(PARTY_T, OWN_A),					    REASON_SUSPICIOUS},
+		{"none yet",		       NULL,	   DIR_OUT,
+		 "18" REGISTER("8000", OWN_A),					    0		     },
+		{"a title that it does not call itself",
+					       NULL,	   DIR_OUT,
+		 "1b" REGISTER(OWN_T, OWN_A),					    REASON_SUSPICIOUS},
+		{"an address bound to it",     KIT_CALLED, DIR_OUT,
+		 "19" REGISTER(OWN_T, "04 0a14000b"),				    0		     },
+		{"another's address",	       KIT_CALLED, DIR_OUT,
+		 "19" REGISTER(OWN_T, "04 0a140063"),				    REASON_SUSPICIOUS},
+		{"another's, of IPv6",	       KIT_CALLED, DIR_OUT,
+		 "25" REGISTER(OWN_T, "10 fd000000000000000000000000000001"),	    REASON_SUSPICIOUS},
+		{"deregisters itself",	       KIT_CALLED, DIR_OUT, "06 24" OWN_T,   0		     },
+		{"deregisters another",	       KIT_CALLED, DIR_OUT, "06 24" OTHER_T, REASON_SUSPICIOUS},
+		{"deregisters a party",	       NULL,	   DIR_OUT, "05 24" PARTY_T, REASON_SUSPICIOUS},
+		{"resolves another",	       KIT_CALLED, DIR_OUT, "06 25" OTHER_T, 0		     },
+		{"others may, with it",	       PARTY_T,	   DIR_IN,
+		 "19" REGISTER(OTHER_T, "04 0a140063"),				    0		     },
+	};
+	static const uint8_t party[] = {0x60, 0x7c, 0x86, 0xf7, 0x54,
+					0x01, 0x16, 0x00, 0x47, 0x01};
+	struct span others = span_of(party, sizeof(party));
+	struct net_addr second = kit_addr(11);
+	struct dis_self self = {bound, &second, &others, 1};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		bool lenient = i & 1;
+		struct kit_msg m = clear_request;
+		struct kit *k = kit_new();
+		enum reason got;
+
+		m.called = rows[i / 2].dir == DIR_OUT ? KIT_CALLING
+						      : KIT_CALLED;
+		m.calling = rows[i / 2].calling;
+		m.services = rows[i / 2].services;
+		k->c.self = &self;
+		k->c.lenient = lenient;
+		got = send(k, rows[i / 2].dir, 17, &m);
+		if (got != (lenient ? REASON_NONE : rows[i / 2].want))
+			fail_msg("%s: %s (%s)", rows[i / 2].why,
+				 reason_text(got), k->e.text);
+		if (lenient && rows[i / 2].dir == DIR_OUT &&
+		    noted(leaf(k), REASON_SUSPICIOUS) !=
+			    (rows[i / 2].want != 0))
+			fail_msg("%s: noted or not", rows[i / 2].why);
+		kit_free(k);
+	}
+}
+
+/* What was granted binds: until it is given back, when the answer passed. */
+static void registration_granted(void **state)
+{
+	struct kit_msg ask = clear_request, answer = clear_answer;
+	struct kit *k = kit_new();
+	static uint8_t unit[KIT_APDU];
+
+	(void)state;
+	ask.called = answer.calling = KIT_CALLING;
+	ask.calling = NULL;
+	answer.called = NULL;
+	ask.services = "18" REGISTER("8000", OWN_A);
+	answer.services = "0c 00" OWN_T "001e 000e10 31";
+	assert_int_equal(from_meter(k, &ask), 0);
+	/* granted, but the answer did not pass */
+	kit_way(k, DIR_IN, 17);
+	assert_int_equal(kit_dissect(k, kit_make(&answer, unit)), 0);
+	dissector_c1222.settle(&k->c, false);
+	assert_int_equal(k->m->own.n, 0);
+	assert_int_equal(to_meter(k, &answer), 0);
+	assert_int_equal(k->m->own.n, 1);
+	/* now it may leave out its name, and not take another */
+	ask.inv++;
+	ask.services = "1b" REGISTER(OWN_T, OWN_A);
+	assert_int_equal(from_meter(k, &ask), 0);
+	ask.inv++;
+	ask.calling = "8003478f52";
+	ask.services = "1b" REGISTER(OTHER_T, OWN_A);
+	assert_int_equal(from_meter(k, &ask), REASON_SUSPICIOUS);
+	ask.services = "06 24" OTHER_T;
+	assert_int_equal(from_meter(k, &ask), REASON_SUSPICIOUS);
+	/* until it gives its own back */
+	ask.calling = answer.called = KIT_CALLED;
+	ask.services = "06 24" OWN_T;
+	assert_int_equal(from_meter(k, &ask), 0);
+	answer.called_inv = ask.inv;
+	answer.services = "01 00";
+	assert_int_equal(to_meter(k, &answer), 0);
+	assert_int_equal(k->m->own.n, 0);
+	ask.inv++;
+	ask.calling = "8003478f52";
+	ask.services = "1b" REGISTER(OTHER_T, OWN_A);
+	assert_int_equal(from_meter(k, &ask), 0);
+	kit_free(k);
+}
+
+/* The table of granted titles is full: the first is forgotten. */
+static void registration_many(void **state)
+{
+	struct kit_msg ask = clear_request, answer = clear_answer;
+	struct kit *k = kit_new();
+
+	(void)state;
+	ask.called = answer.calling = KIT_CALLING;
+	ask.calling = answer.called = NULL;
+	ask.services = "18" REGISTER("8000", OWN_A);
+	for (uint32_t i = 0; i < OWN_MAX + 2; i++) {
+		char text[] = "0b 00 80024710 001e 000e10 31";
+
+		text[13] = (char)('0' + i);
+		ask.inv = 100 + i;
+		answer.called_inv = ask.inv;
+		answer.inv = i;
+		answer.services = text;
+		assert_int_equal(from_meter(k, &ask), 0);
+		assert_int_equal(to_meter(k, &answer), 0);
+	}
+	assert_int_equal(k->m->own.n, OWN_MAX);
+	ask.services = "1a" REGISTER("80024711", OWN_A);
+	ask.inv++;
+	assert_int_equal(from_meter(k, &ask), REASON_SUSPICIOUS);
+	ask.services = "1a" REGISTER("80024712", OWN_A);
+	assert_int_equal(from_meter(k, &ask), 0);
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -767,6 +922,9 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(flood),
 		cmocka_unit_test(outstanding),
+		cmocka_unit_test(registration),
+		cmocka_unit_test(registration_granted),
+		cmocka_unit_test(registration_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
