@@ -20,7 +20,7 @@
  *              refuse.c: resets; timer.c: what is due later
  *   hold.c     packets whose verdict is due
  *   decide.c   which protocol, what it says, what policy says to that
- *   offload.c  what the kernel may carry
+ *   defer.c    what a rule holds back; offload.c: what the kernel may carry
  *   pipeline.c puts them together; reload.c: another policy, freezing;
  *              view.c: the flows there are
  */
