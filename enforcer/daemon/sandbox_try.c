@@ -35,7 +35,8 @@ enum said {
 
 struct env {
 	const struct sandbox_conf *conf;
-	pid_t outside; /* another process */
+	pid_t outside; /* another process; lives while lives is open */
+	int lives;
 	int pair[2];   /* of sockets that are there already */
 	void *page;    /* read-only and shared */
 };
@@ -331,33 +332,45 @@ _Noreturn static void child(const struct try *t, enum sandbox_process p,
 	_exit(t->works(v) ? SAID_WORKED : SAID_REFUSED);
 }
 
-/* Somebody to be signalled, traced and read: of the same user as the child. */
+/* Somebody to be signalled, traced and read: of the same user as the child. It
+ * lives as long as the other end of lives is open, which nobody but its parent
+ * holds: the parent may be killed at any moment. */
 _Noreturn static void victim(const struct sandbox_conf *c, bool as_user,
-			     int ready)
+			     int ready, int lives)
 {
+	char octet;
+
 	if (as_user && (setresgid(c->gid, c->gid, c->gid) ||
 			setresuid(c->uid, c->uid, c->uid)))
 		_exit(1);
 	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (write(ready, "", 1) == 1)
-		pause();
+		(void)!read(lives, &octet, 1);
 	_exit(1);
 }
 
-static pid_t start_victim(const struct sandbox_conf *c, bool as_user)
+static pid_t start_victim(struct env *v, bool as_user)
 {
-	int ready[2];
+	int ready[2], lives[2];
 	char octet;
 	pid_t pid;
 	bool ok;
 
 	if (pipe2(ready, O_CLOEXEC))
 		return -1;
+	if (pipe2(lives, O_CLOEXEC)) {
+		close(ready[0]);
+		close(ready[1]);
+		return -1;
+	}
 	pid = fork();
-	if (pid == 0)
-		victim(c, as_user, ready[1]);
+	if (pid == 0) {
+		close(lives[1]);
+		victim(v->conf, as_user, ready[1], lives[0]);
+	}
 	close(ready[1]);
+	close(lives[0]);
+	v->lives = lives[1];
 	ok = pid > 0 && read(ready[0], &octet, 1) == 1;
 	close(ready[0]);
 	if (ok || pid < 0)
@@ -396,6 +409,7 @@ static int run(const struct try *t, enum sandbox_process p,
 		return err_sys(e, "pipe");
 	pid = fork();
 	if (pid == 0) {
+		close(v->lives);
 		/* Its number must be one that the sandbox keeps: none. */
 		int to = dup2(tell[1], STDERR_FILENO);
 
@@ -417,12 +431,13 @@ static int run(const struct try *t, enum sandbox_process p,
 static int prepare(struct env *v, const struct sandbox_conf *c, bool as_user,
 		   struct err *e)
 {
-	*v = (struct env){.conf = c, .outside = -1, .pair = {-1, -1}};
+	*v = (struct env){.conf = c, .outside = -1, .lives = -1,
+			  .pair = {-1, -1}};
 	v->page = mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1,
 		       0);
 	if (v->page == MAP_FAILED)
 		return err_sys(e, "mmap");
-	v->outside = start_victim(c, as_user);
+	v->outside = start_victim(v, as_user);
 	if (v->outside < 0)
 		return err_sys(e, "another process");
 	/* An octet waits to be received. */
@@ -438,6 +453,8 @@ static void clear(const struct env *v)
 		kill(v->outside, SIGKILL);
 		waitpid(v->outside, NULL, 0);
 	}
+	if (v->lives >= 0)
+		close(v->lives);
 	for (int i = 0; i < 2; i++) {
 		if (v->pair[i] >= 0)
 			close(v->pair[i]);
