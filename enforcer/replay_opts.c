@@ -31,7 +31,8 @@ static const char usage[] =
 	"                   default for large files where there are processors\n"
 	"  -q               only the last line\n"
 	"  -v               say on standard error what is loaded\n"
-	"  --help, --version\n"
+	"  -h, --help\n"
+	"  -V, --version\n"
 	"\n"
 	"exit: 0 done, 1 something was denied, 2 an error\n";
 
@@ -41,9 +42,7 @@ enum {
 	OPT_DENIED,
 	OPT_AUDIT,
 	OPT_VALUES,
-	OPT_JOBS,
-	OPT_HELP,
-	OPT_VERSION
+	OPT_JOBS
 };
 
 static const struct option longs[] = {
@@ -58,8 +57,8 @@ static const struct option longs[] = {
 	{"quiet",   no_argument,       NULL, 'q'        },
 	{"verbose", no_argument,       NULL, 'v'        },
 	{"jobs",    required_argument, NULL, OPT_JOBS   },
-	{"help",    no_argument,       NULL, OPT_HELP   },
-	{"version", no_argument,       NULL, OPT_VERSION},
+	{"help",    no_argument,       NULL, 'h'        },
+	{"version", no_argument,       NULL, 'V'        },
 	{NULL,      0,                 NULL, 0          },
 };
 
@@ -137,9 +136,9 @@ static int take(struct replay_opts *o, int c, char **argv, struct err *e)
 	case 'v':
 		o->verbose++;
 		return 0;
-	case OPT_HELP:
+	case 'h':
 		return say(usage, e);
-	case OPT_VERSION:
+	case 'V':
 		return say(REPLAY_PROGRAM " " METERGATE_VERSION "\n", e);
 	case ':':
 		return err_set(e, E_SYNTAX, 0, "%s needs a value",
@@ -201,7 +200,7 @@ int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
 
 	*o = (struct replay_opts){0};
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:g:k:qv", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":p:g:k:qvhV", longs, NULL)) != -1) {
 		rc = take(o, c, argv, e);
 		if (rc != 0)
 			return rc;

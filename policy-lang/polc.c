@@ -138,6 +138,11 @@ static void usage(FILE *out)
 	      out);
 }
 
+static bool is_option(const char *arg, const char *brief, const char *name)
+{
+	return strcmp(arg, brief) == 0 || strcmp(arg, name) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	int rc;
@@ -148,18 +153,18 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return POLC_USAGE;
 	}
-	if (strcmp(argv[1], "--version") == 0) {
+	if (is_option(argv[1], "-V", "--version")) {
 		puts("polc " METERGATE_VERSION);
 		return POLC_OK;
 	}
-	if (strcmp(argv[1], "--help") == 0) {
+	if (is_option(argv[1], "-h", "--help")) {
 		usage(stdout);
 		return POLC_OK;
 	}
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (argc > 2 && strcmp(argv[2], "--help") == 0) {
+		if (argc > 2 && is_option(argv[2], "-h", "--help")) {
 			printf("usage: polc %s %s\n%s\n", commands[i].name,
 			       commands[i].args, commands[i].help);
 			return POLC_OK;

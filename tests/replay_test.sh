@@ -237,6 +237,14 @@ status "malformed messages, facts only" 0 "$pcaps/gen_malformed_udp.pcap"
 status "with a policy, something denied" 1 -p "$policy" "$pcaps/gen_notifications.pcap"
 status "help" 0 --help
 status "version" 0 --version
+for p in polc metergate-replay metergate-audit metergated metergatectl; do
+	if [ "$("$BUILD/bin/$p" -V)" = "$("$BUILD/bin/$p" --version)" ] &&
+		[ "$("$BUILD/bin/$p" -h)" = "$("$BUILD/bin/$p" --help)" ]; then
+		ok "$p: -h and -V are --help and --version"
+	else
+		bad "$p: -h and -V differ from --help and --version"
+	fi
+done
 status "quiet" 0 -q "$good"
 if [ "$(wc -l <"$work/out")" -eq 1 ] && grep -q '"event_type":"stats"' "$work/out"; then
 	ok "quiet writes only the last line"

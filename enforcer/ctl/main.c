@@ -24,6 +24,8 @@ static const char help[] =
 	"  policies         what is in force (also: policy list)\n"
 	"  metrics          counters, in the text form of Prometheus\n"
 	"\n"
+	"  -s, --socket PATH, -j, --json, -h, --help, -V, --version\n"
+	"\n"
 	"Exit status: 0 done, 1 the daemon refused, 2 usage or no daemon.\n";
 
 enum arg { NONE, MAY, MUST };
@@ -55,22 +57,20 @@ static int usage(const char *what, const char *why)
 	return 2;
 }
 
-enum { OPT_HELP = 256, OPT_VERSION };
-
 /* 0: go on; 1: all that was asked for is printed; 2: usage. */
 static int options(struct tool *t, int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"socket",  required_argument, NULL, 's'	},
 		{"json",    no_argument,       NULL, 'j'	},
-		{"help",    no_argument,       NULL, OPT_HELP	},
-		{"version", no_argument,       NULL, OPT_VERSION},
+		{"help",    no_argument,       NULL, 'h'},
+		{"version", no_argument,       NULL, 'V'},
 		{NULL,	    0,		       NULL, 0		},
 	};
 	int k;
 
 	opterr = 0;
-	while ((k = getopt_long(argc, argv, ":s:j", longs, NULL)) != -1) {
+	while ((k = getopt_long(argc, argv, ":s:jhV", longs, NULL)) != -1) {
 		switch (k) {
 		case 's':
 			t->socket = optarg;
@@ -78,10 +78,10 @@ static int options(struct tool *t, int argc, char **argv)
 		case 'j':
 			t->json = true;
 			break;
-		case OPT_HELP:
+		case 'h':
 			fputs(help, stdout);
 			return 1;
-		case OPT_VERSION:
+		case 'V':
 			puts(PROGRAM " " METERGATE_VERSION);
 			return 1;
 		default:

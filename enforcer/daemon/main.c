@@ -23,7 +23,8 @@ static const char help[] =
 	"  -v, --verbose      say more\n"
 	"      --remove-rules take away the rules that a daemon left behind:\n"
 	"                     guests are then as open as the system makes them\n"
-	"      --help, --version\n"
+	"  -h, --help\n"
+	"  -V, --version\n"
 	"\n"
 	"Exit status: 0 done, 2 usage, configuration or environment.\n";
 
@@ -32,7 +33,7 @@ struct opts {
 	bool dry, remove, verbose;
 };
 
-enum { OPT_HELP = 256, OPT_VERSION, OPT_REMOVE };
+enum { OPT_REMOVE = 256 };
 
 /* 0: go on; 1: all that was asked for is printed; 2: usage. */
 static int options(struct opts *o, int argc, char **argv)
@@ -42,14 +43,14 @@ static int options(struct opts *o, int argc, char **argv)
 		{"dry-run",	 no_argument,	    NULL, 'n'	     },
 		{"verbose",	 no_argument,	    NULL, 'v'	     },
 		{"remove-rules", no_argument,	    NULL, OPT_REMOVE },
-		{"help",	 no_argument,	    NULL, OPT_HELP   },
-		{"version",	 no_argument,	    NULL, OPT_VERSION},
+		{"help",	 no_argument,	    NULL, 'h'	     },
+		{"version",	 no_argument,	    NULL, 'V'	     },
 		{NULL,		 0,		    NULL, 0	     },
 	};
 	int k;
 
 	opterr = 0;
-	while ((k = getopt_long(argc, argv, ":c:nv", longs, NULL)) != -1) {
+	while ((k = getopt_long(argc, argv, ":c:nvhV", longs, NULL)) != -1) {
 		switch (k) {
 		case 'c':
 			o->conf = optarg;
@@ -63,10 +64,10 @@ static int options(struct opts *o, int argc, char **argv)
 		case OPT_REMOVE:
 			o->remove = true;
 			break;
-		case OPT_HELP:
+		case 'h':
 			fputs(help, stdout);
 			return 1;
-		case OPT_VERSION:
+		case 'V':
 			puts(PROGRAM " " METERGATE_VERSION);
 			return 1;
 		default:
