@@ -631,6 +631,35 @@ static void for_one_machine(void **state)
 	done(k);
 }
 
+/* The MAC that the kernel tells is looked at as one in the packet. */
+static void told_mac(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	struct kit *k = live_new();
+
+	(void)state;
+	k->p->rule[0].has_mac = true;
+	memcpy(k->p->rule[0].mac, mac, sizeof(mac));
+	for (int i = 0; i < 2; i++) {
+		uint8_t b[128], u[64];
+		struct wbuf w = wbuf_of(u, sizeof(u));
+		struct packet_in in = {.id = ++k->id, .pcap_cnt = k->id,
+				       .now = k->now, .link = LINK_RAW,
+				       .has_mac = true};
+
+		memcpy(in.mac, mac, sizeof(mac));
+		in.mac[5] = (uint8_t)(in.mac[5] + i);
+		kit_request(&w, (uint8_t)(1 + i), 64);
+		in.octets = kit_ip4(
+			k, &(struct kit_ip){true, PROTO_UDP, 0, 0, 0},
+			kit_udp(b, sizeof(b), true, KIT_PORT, wbuf_span(&w)));
+		in.wire_len = (uint32_t)in.octets.n;
+		pipeline_packet(k->p, &in, &k->sink);
+		drops(k, in.id, i ? REASON_SPOOFED_SOURCE : REASON_NONE);
+	}
+	done(k);
+}
+
 /* --- offload -------------------------------------------------------------- */
 
 static uint64_t bulk(struct kit *k, bool is_out, uint32_t seq, uint32_t ack,
@@ -733,6 +762,7 @@ int main(void)
 		cmocka_unit_test(another_policy),
 		cmocka_unit_test(newest_first),
 		cmocka_unit_test(for_one_machine),
+		cmocka_unit_test(told_mac),
 		cmocka_unit_test(carried),
 		cmocka_unit_test(never_more_than_granted),
 	};

@@ -442,6 +442,10 @@ enum reason packet_read(const struct packet_in *in, struct packet *p,
 	why = read_link(in, p, &c);
 	if (why)
 		return why;
+	if (in->has_mac && !p->has_mac) {
+		p->has_mac = true;
+		memcpy(p->src_mac, in->mac, sizeof(p->src_mac));
+	}
 	if (in->wire_len > in->octets.n)
 		return REASON_TRUNCATED;
 	if (p->ethertype == ETH_ARP) {

@@ -236,7 +236,7 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 	}
 	if (w->f_idx != NONE) {
 		w->f = &p->flow[w->f_idx];
-		if (strict(p) && side_dir(w->f, w->s) == DIR_OUT)
+		if (strict(p) && (p->self >= 0 || side_dir(w->f, w->s) == DIR_OUT))
 			guest_sender(p, in, pkt, &spoofed);
 		if (spoofed) {
 			packet_drop(w, REASON_SPOOFED_SOURCE);
