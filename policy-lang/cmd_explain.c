@@ -21,7 +21,7 @@ struct args {
 	const char *state[MAX_STATES], *consent[MAX_CONSENTS];
 	size_t n_state, n_consent;
 	const char *dir;
-	bool unasked, fresh;
+	bool unasked, fresh, json;
 };
 
 struct text {
@@ -400,6 +400,13 @@ static int run(struct scene *s, const struct args *a, const struct pol_file *q)
 		return POLC_USAGE;
 	}
 	pol_explain(s->set, s->state, &m.msg, out, sizeof(out));
+	if (a->json) {
+		struct pol_decision d;
+
+		pol_judge(s->state, &m.msg, &d);
+		pol_abort(s->state);
+		return explain_json(&d, out);
+	}
 	fputs(out, stdout);
 	if (out[0] && out[strlen(out) - 1] != '\n')
 		putchar('\n');
@@ -488,6 +495,8 @@ static int parse(struct args *a, int argc, char **argv)
 			a->dir = argv[i] + 2;
 		else if (strcmp(argv[i], "--unasked") == 0)
 			a->unasked = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			a->json = true;
 		else if (strcmp(argv[i], "--no-states") == 0)
 			a->fresh = true;
 		else if (strcmp(argv[i], "--state") == 0 && more &&

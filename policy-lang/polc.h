@@ -34,6 +34,10 @@ int cmd_explain(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
+/* explain_json.c: d, and what pol_explain says of it, as one line of JSON.
+ * Returns an exit code. */
+int explain_json(const struct pol_decision *d, const char *text);
+
 /*
  * scene.c: files composed as the gateway would, and messages made from the
  * steps of tests.

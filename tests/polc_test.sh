@@ -127,6 +127,19 @@ for t in 'granularity 15 min, needs 30 min or coarser' 'send-profile' 'day-late-
 	'would pass' 'mdma.yaml:' 'customer   refused'; do
 	is "it says: $t" grep -qF "$t" "$tmp/out"
 done
+try "explain as JSON" 0 '"verdict":"refused"' \
+	why --json --data 'energy.interval 15 min oldest=31h newest=2h'
+is "it is one object with the chain in it" python3 - "$tmp/out" <<'EOF'
+import json, sys
+lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
+assert len(lines) == 1
+d = json.loads(lines[0])
+assert d["reasons"] == ["too-fine", "too-fresh"], d
+assert d["party"] == "headend" and d["action"] == "refuse", d
+assert any(r["rule"] == "send-profile" and r["refused"] for r in d["rules"] if "rule" in r), d
+assert any(line.startswith("REFUSED") for line in d["lines"]), d
+assert d["would_pass"], d
+EOF
 # What is said to pass does pass.
 try "explain what would pass" 0 "PERMITTED" why --data 'energy.interval 30 min oldest=31h newest=24h'
 try "nobody asked" 0 "not-an-answer" why --unasked --data 'energy.interval 30 min oldest=31h newest=24h'
