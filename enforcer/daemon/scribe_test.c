@@ -452,11 +452,14 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	}
 	bench_init(&b, 1);
 	start(&b);
-	while (!b.arg.view->error[0] && sent < 100000)
-		if (put(&b, 0, numbered(&s, 0, sent)))
+	for (int waits = 0; !b.arg.view->error[0] && waits < 10000;) {
+		if (put(&b, 0, numbered(&s, 0, sent))) {
 			sent++;
-		else
+		} else {
+			waits++;
 			usleep(1000);
+		}
+	}
 	assert_true(view_error(&b, true));
 	/* Nothing is let go, and it is said why. */
 	tail = atomic_load(&b.ring[0].s->tail);
