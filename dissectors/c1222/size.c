@@ -52,17 +52,6 @@ static bool size_0(struct span data, size_t *n)
 	return cur_ok(&c);
 }
 
-static bool size_profile(const struct c1219_shape *s, uint16_t table,
-			 size_t *n)
-{
-	struct lp_layout l;
-
-	if (!layout_profile(s, table - 64u, &l))
-		return false;
-	*n = l.blocks * l.block;
-	return true;
-}
-
 static size_t profile_sets(const struct c1219_shape *s)
 {
 	size_t n = 0;
@@ -147,11 +136,6 @@ static bool exact(const struct c1219_shape *s, uint16_t table, size_t *n)
 	case 63:
 		*n = size_63(s);
 		return shape_has(s, HAS_ST61);
-	case 64:
-	case 65:
-	case 66:
-	case 67:
-		return size_profile(s, table, n);
 	case 74:
 		if (!layout_history(s, &log))
 			return false;
@@ -185,16 +169,29 @@ static size_t end_of(const struct c1219_part *part, struct span data)
 	return (part->by_offset ? part->offset : 0) + data.n;
 }
 
+/* Load profiles: blocks, and some meters send only those that they have. */
+static bool profile_ok(const struct lp_layout *l,
+		       const struct c1219_part *part, struct span data)
+{
+	if (part->whole && data.n % l->block != 0)
+		return false;
+	return end_of(part, data) <= (size_t)l->blocks * l->block;
+}
+
 bool c1219_size_ok(const struct c1219_shape *s, const struct c1219_part *part,
 		   struct span data)
 {
 	const struct size_row *r = row_of(part->table);
+	struct lp_layout lp;
 	size_t n;
 
 	if (data.n == 0) /* says nothing */
 		return true;
 	if (part->table == 0 && part->whole)
 		return size_0(data, &n) && n == data.n;
+	if (part->table >= 64 && part->table <= 67 &&
+	    layout_profile(s, part->table - 64u, &lp))
+		return profile_ok(&lp, part, data);
 	if (exact(s, part->table, &n))
 		return part->whole ? data.n == n : end_of(part, data) <= n;
 	if (!r)

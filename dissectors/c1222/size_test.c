@@ -123,6 +123,40 @@ static void with_shape(void **state)
 	}
 }
 
+/* A profile may end at any of its blocks. */
+static void profiles(void **state)
+{
+	static const struct {
+		const char *why;
+		bool whole;
+		uint32_t offset;
+		size_t n;
+		bool want;
+	} rows[] = {
+		{"all four blocks",	true,  0,     4 * 408, true },
+		{"the three that are",	true,  0,     3 * 408, true },
+		{"half a block",	true,  0,     204,     false},
+		{"a fifth block",	true,  0,     5 * 408, false},
+		{"the last one",	false, 3 * 408, 408,   true },
+		{"beyond the last one", false, 4 * 408, 1,     false},
+		{"across the end",	false, 3 * 408, 409,   false},
+	};
+	static uint8_t zeros[5 * 408];
+	struct c1219_shape s = meter();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct c1219_part part = {.table = 64,
+					  .whole = rows[i].whole,
+					  .by_offset = !rows[i].whole,
+					  .offset = rows[i].offset};
+
+		if (c1219_size_ok(&s, &part, span_of(zeros, rows[i].n)) !=
+		    rows[i].want)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 static void decoded(void **state)
 {
 	static const struct {
@@ -209,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_shape),
 		cmocka_unit_test(with_shape),
+		cmocka_unit_test(profiles),
 		cmocka_unit_test(decoded),
 		cmocka_unit_test(decoded_blocks),
 	};

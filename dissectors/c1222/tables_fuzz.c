@@ -5,10 +5,11 @@
  * give the same facts; every type stated is one the table can carry; how fine
  * or how old is never stated without a shape or a profile; more values than
  * octets, or a range the wrong way round, are never stated; what is decoded
- * as text lies inside the data.
+ * as text lies inside the data; what can be decoded has a size that the table
+ * can have, and makes one object of text.
  *
  * Input: records of 5 octets and their data: flags (bit 0 whole, 1 by index,
- * 2 with profile, 3 learn), table, offset (2), octets of data.
+ * 2 with profile, 3 learn, 4 as text), table, offset (2), octets of data.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -45,8 +46,27 @@ static void on_value(void *arg, const struct c1219_value *v)
 	a->n++;
 }
 
+static void check_decoded(const struct c1219_shape *s,
+			  const struct c1219_part *part, struct span data,
+			  int values)
+{
+	static uint8_t memory[80 * 1024];
+	struct arena arena = arena_of(memory, sizeof(memory));
+	struct span text;
+	int rc = c1219_decoded(s, part, data, &arena, &text);
+
+	assert(rc == values || rc == E_NOMEM);
+	if (rc) {
+		assert(arena_mark(&arena) == 0);
+		return;
+	}
+	assert(text.n >= 2 && text.p[0] == '{' && text.p[text.n - 1] == '}');
+	assert(arena_mark(&arena) == text.n);
+}
+
 static void check_values(const struct c1219_shape *s,
-			 const struct c1219_part *part, struct span data)
+			 const struct c1219_part *part, struct span data,
+			 bool decoded)
 {
 	struct all a = {data, 0};
 	int rc = c1219_values(s, part, data, on_value, &a);
@@ -56,6 +76,10 @@ static void check_values(const struct c1219_shape *s,
 	/* A value has an octet at least, or a bit, or stands in the head of
 	 * ST-0, where three octets hold nine. */
 	assert(a.n <= 8 * data.n + 64);
+	if (rc == 0)
+		assert(c1219_size_ok(s, part, data));
+	if (decoded)
+		check_decoded(s, part, data, rc);
 }
 
 static bool knows_length(const struct c1219_shape *s, uint16_t table,
@@ -128,7 +152,7 @@ static void one(struct c1219_shape *s, uint8_t flags,
 	 * nothing in the answer could be told apart. */
 	assert((obs_get(&a, F_MEASUREMENT, 0) &
 		~obs_get(&r, F_ASKS_FOR, 0)) == 0);
-	check_values(s, part, data);
+	check_values(s, part, data, flags & 16);
 	if (c1219_proc_request(s, data, &proc, NULL) == 0)
 		assert(proc.id < 4096 && proc.selector <= 3);
 	if (c1219_proc_response(s, data, &proc, NULL) == 0)
