@@ -359,6 +359,9 @@ static void put_c1222(struct json *j, const struct event *ev,
 	put_segment(j, m);
 	json_arr(j, "services");
 	for (uint32_t i = 0; i < ev->n_leaves; i++) {
+		/* What is sealed is no service. */
+		if (ev->leaves[i].kind == OBS_OPAQUE)
+			continue;
 		/* A judgement is about one of them; anomalies about none. What
 		 * is sealed has services that nobody can name. */
 		if (ev->leaves[i].kind == OBS_OPAQUE)

@@ -79,8 +79,8 @@ struct dissector {
 	/* Append what one whole unit says to out: first the CARRIER, then the
 	 * leaves. Returns 0, or a negative errcode with e->off and e->reason
 	 * (REASON_MALFORMED when nothing finer applies) and out as it was; but
-	 * with REASON_UNKNOWN_KEY the CARRIER as far as it is not sealed, and
-	 * one OPAQUE leaf.
+	 * with REASON_UNKNOWN_KEY or BAD_MAC the CARRIER as far as it is not
+	 * sealed, and one OPAQUE leaf.
 	 * E_MORE with REASON_NONE: taken as one segment of a larger message
 	 * that is not complete yet (out has the segment's own CARRIER); the
 	 * caller keeps the packet until a later unit says COMPLETE through

@@ -124,6 +124,26 @@ def refusals(records, frames):
             r["anomaly"]["reason"] not in NOTES]
 
 
+# What stands outside a seal is told of a message that was not opened.
+SEALED = {"bad-mac": "bad", "unknown-key": "unknown-key"}
+
+
+def check_sealed(m, frames, records):
+    """The addresses of a sealed message are in its record, and no service."""
+    got = [r["c1222"] for r in records if r["event_type"] == "c1222" and
+           r["pcap_cnt"] in frames]
+    if len(got) != 1:
+        return ["%d records, not one" % len(got)]
+    wrong = []
+    if got[0]["mac"] != SEALED[m["verdict"]] or got[0]["services"]:
+        wrong.append("mac: %r, services: %r" % (got[0]["mac"],
+                                                got[0]["services"]))
+    wrong += ["%s: %r, got %r" % (name, m[name], got[0].get(name))
+              for name in ("called", "calling", "calling_inv")
+              if name in m and m[name] != got[0].get(name)]
+    return wrong
+
+
 def check_refused(what, m, records, judged):
     """records without, judged with a policy."""
     frames = set(m.get("frames") or [m["frame"]])
@@ -153,6 +173,13 @@ def check_refused(what, m, records, judged):
     if not reasons & REASONS[m["verdict"]]:
         bad(what, "no anomaly says so (%s)" % sorted(reasons))
         return
+    if m["verdict"] in SEALED:
+        wrong = check_sealed(m, frames, records)
+        if m["transport"] == "udp":
+            wrong += check_sealed(m, frames, judged)
+        if wrong:
+            bad(what, "; ".join(wrong))
+            return
     # A message before the broken one in the same stream may be read.
     if len(frames) == 1 and any(
             r["pcap_cnt"] in frames and r["c1222"]["services"]

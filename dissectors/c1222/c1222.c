@@ -276,8 +276,8 @@ static int state_message(struct message *x, struct obs_list *out,
 	return 0;
 }
 
-/* Sealed under a key that is not held: what stands outside the seal, which
- * nobody has proved, and that the rest is opaque. */
+/* Sealed under a key that is not held, or not with the key that is: what stands
+ * outside the seal, which nobody has proved, and that the rest is opaque. */
 static void state_sealed(const struct message *x, struct obs_list *out,
 			 size_t octets)
 {
@@ -285,6 +285,7 @@ static void state_sealed(const struct message *x, struct obs_list *out,
 	struct obs *o = obs_add(out, OBS_C1222_MESSAGE);
 	struct obs *leaf = o ? obs_add(out, OBS_OPAQUE) : NULL;
 	const struct acse *a = &x->acse;
+	bool held = x->e->reason == REASON_BAD_MAC;
 
 	if (!leaf) {
 		out->n = mark;
@@ -296,7 +297,7 @@ static void state_sealed(const struct message *x, struct obs_list *out,
 	obs_u64(o, F_SECURITY_MODE, x->head.mode);
 	obs_u64(o, F_RESPONSE_CONTROL, x->head.respond);
 	obs_u64(o, F_SECURITY, 2);
-	obs_u64(o, F_MAC, 3);
+	obs_u64(o, F_MAC, held ? 2 : 3);
 	obs_u64(o, F_KEY_ID, x->key_id);
 	obs_u64(o, F_IV, x->iv);
 	obs_u64(leaf, F_OCTETS, octets);
@@ -611,7 +612,8 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	if (rc && rc != E_MORE) {
 		settle(c, false);
 		out->n = mark;
-		if (rc == E_AUTH && e->reason == REASON_UNKNOWN_KEY)
+		if (rc == E_AUTH && (e->reason == REASON_UNKNOWN_KEY ||
+				     e->reason == REASON_BAD_MAC))
 			state_sealed(&x, out, unit.n);
 	}
 	return rc;

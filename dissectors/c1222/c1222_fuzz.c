@@ -72,7 +72,12 @@ static void one(struct kit *k, struct span unit, bool pass)
 	obs_add(&k->out, OBS_FLOW_OPEN);
 	rc = dissector_c1222.dissect(&k->c, unit, &k->out, &k->e);
 	if (rc && rc != E_MORE) {
-		assert(rc < 0 && k->out.n == 1);
+		bool sealed = k->e.reason == REASON_UNKNOWN_KEY ||
+			      k->e.reason == REASON_BAD_MAC;
+
+		assert(rc < 0 && (k->out.n == 1 || (sealed && k->out.n == 3)));
+		assert(k->out.n == 1 || (mark->kind == OBS_C1222_MESSAGE &&
+					 k->obs[2].kind == OBS_OPAQUE));
 		assert(k->e.reason != REASON_NONE);
 	} else {
 		assert(k->out.n >= 2);
@@ -97,18 +102,30 @@ static void one(struct kit *k, struct span unit, bool pass)
 	}
 }
 
+static bool no_addr(const void *arg, const struct net_addr *a)
+{
+	(void)arg;
+	(void)a;
+	return false;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const struct dis_self self = {.has_addr = no_addr};
 	static struct kit *k;
 	struct cur c = cur_of(span_of(data, size));
 	int64_t at = 1700000000;
+	uint8_t how;
 
 	if (!k) {
 		k = kit_new();
 		kit_key(k, 1, KEY);
 	}
 	memset(k->m, 0, KIT_MACHINE);
-	k->c.lenient = cur_u8(&c) & 1;
+	how = cur_u8(&c);
+	k->c.lenient = how & 1;
+	k->conf.values = how & 2;
+	k->c.self = how & 4 ? &self : NULL;
 	for (int i = 0; i < UNITS_MAX && cur_left(&c) > 0; i++) {
 		uint8_t flags = cur_u8(&c);
 		uint8_t pause = cur_u8(&c);

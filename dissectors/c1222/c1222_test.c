@@ -207,13 +207,14 @@ static void verdicts(void **state)
 	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
 		struct kit *k = kit_keyed();
 		enum reason want, got;
+		bool told;
 
 		k->c.lenient = i & 1;
 		want = i & 1 ? rows[i / 2].lenient : rows[i / 2].strict;
 		got = to_meter(k, &rows[i / 2].m);
 		/* What is sealed has titles all the same. */
-		if (got != want ||
-		    (got && k->out.n != (got == REASON_UNKNOWN_KEY ? 2 : 0)))
+		told = got == REASON_UNKNOWN_KEY || got == REASON_BAD_MAC;
+		if (got != want || (got && k->out.n != (told ? 2 : 0)))
 			fail_msg("%s%s: %s, not %s (%s)", rows[i / 2].why,
 				 i & 1 ? ", lenient" : "", reason_text(got),
 				 reason_text(want), k->e.text);
@@ -223,24 +224,39 @@ static void verdicts(void **state)
 
 static void sealed_has_titles(void **state)
 {
-	struct kit_msg m = sealed_request;
-	struct kit *k = kit_keyed();
-	const struct obs *o = k->out.v;
+	static const struct {
+		const char *why, *key;
+		uint8_t key_id;
+		enum reason want;
+		uint64_t mac;
+	} rows[] = {
+		{"a key id not held", KIT_KEY,				  9,
+		 REASON_UNKNOWN_KEY,						       3},
+		{"another key",	      "00000000000000000000000000000000", 1,
+		 REASON_BAD_MAC,						       2},
+	};
 
 	(void)state;
-	m.key_id = 9;
-	assert_int_equal(to_meter(k, &m), REASON_UNKNOWN_KEY);
-	assert_int_equal(k->out.n, 2);
-	assert_int_equal(o[0].kind, OBS_C1222_MESSAGE);
-	assert_int_equal(o[1].kind, OBS_OPAQUE);
-	assert_int_equal(obs_get(&o[0], F_MAC, 0), 3);
-	assert_int_equal(obs_get(&o[0], F_SECURITY, 0), 2);
-	assert_int_equal(obs_get(&o[0], F_KEY_ID, 0), 9);
-	assert_true(obs_get_span(&o[0], F_CALLED).n > 0);
-	assert_true(obs_get_span(&o[0], F_CALLING).n > 0);
-	assert_int_equal(obs_get(&o[1], F_OCTETS, 0),
-			 obs_get(&o[0], F_OCTETS, 1));
-	kit_free(k);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kit_msg m = sealed_request;
+		struct kit *k = kit_keyed();
+		const struct obs *o = k->out.v;
+
+		m.key_id = rows[i].key_id;
+		m.key = rows[i].key;
+		if (to_meter(k, &m) != rows[i].want || k->out.n != 2)
+			fail_msg("%s: %s", rows[i].why, k->e.text);
+		assert_int_equal(o[0].kind, OBS_C1222_MESSAGE);
+		assert_int_equal(o[1].kind, OBS_OPAQUE);
+		assert_int_equal(obs_get(&o[0], F_MAC, 0), rows[i].mac);
+		assert_int_equal(obs_get(&o[0], F_SECURITY, 0), 2);
+		assert_int_equal(obs_get(&o[0], F_KEY_ID, 0), rows[i].key_id);
+		assert_true(obs_get_span(&o[0], F_CALLED).n > 0);
+		assert_true(obs_get_span(&o[0], F_CALLING).n > 0);
+		assert_int_equal(obs_get(&o[1], F_OCTETS, 0),
+				 obs_get(&o[0], F_OCTETS, 1));
+		kit_free(k);
+	}
 }
 
 static void old_iv_noted(void **state)

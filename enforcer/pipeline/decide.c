@@ -484,6 +484,11 @@ static void judge_refused(struct work *w, struct judge *j,
 	u->refused = e->reason > REASON_NONE && e->reason < REASON_COUNT ?
 			     (enum reason)e->reason :
 			     REASON_MALFORMED;
+	if (u->refused == REASON_BAD_MAC && u->n > 1) {
+		/* Told, but what it claims reaches no rule. */
+		tell_protocol(w, u);
+		u->n = 0;
+	}
 	if (strict(w->p) && u->n == 0) {
 		o = obs_add(&out, OBS_C1222_MESSAGE);
 		if (o)
