@@ -8,7 +8,7 @@
 #define TCP_TIME 12u /* two NOPs and the time stamps, RFC 7323 appendix A */
 #define TTL	 64
 
-/* --- what may be asked for ------------------------------------------------------ */
+/* --- what may be asked for ------------------------------------------------ */
 
 static bool in_prefix(const struct net_addr *a, const struct pol_prefix *p)
 {
@@ -16,7 +16,8 @@ static bool in_prefix(const struct net_addr *a, const struct pol_prefix *p)
 
 	if (p->len > 128 || memcmp(a->b, p->addr.b, whole) != 0)
 		return false;
-	return bits == 0 || ((a->b[whole] ^ p->addr.b[whole]) >> (8 - bits)) == 0;
+	return bits == 0 ||
+	       ((a->b[whole] ^ p->addr.b[whole]) >> (8 - bits)) == 0;
 }
 
 static bool is_own(const struct net_addr *a, const struct craft_for *c)
@@ -120,7 +121,7 @@ const char *verdict_check(const struct lane_verdict *v, size_t n,
 	return "kind";
 }
 
-/* --- the octets -------------------------------------------------------------------- */
+/* --- the octets ----------------------------------------------------------- */
 
 static uint16_t add16(uint32_t a, uint32_t b)
 {

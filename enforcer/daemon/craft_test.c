@@ -38,7 +38,7 @@ static size_t unhex(uint8_t *out, size_t cap, const char *hex)
 	return n;
 }
 
-/* --- octets ------------------------------------------------------------------------- */
+/* --- octets --------------------------------------------------------------- */
 
 static const struct {
 	const char *why, *src, *dst;
@@ -166,7 +166,7 @@ static void too_little_room_fails(void **state)
 	}
 }
 
-/* --- what an engine may ask for --------------------------------------------------------- */
+/* --- what an engine may ask for ------------------------------------------- */
 
 /* One that passes; each row below changes one thing. */
 static struct lane_verdict good(uint8_t kind, bool to_guest)

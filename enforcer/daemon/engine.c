@@ -22,7 +22,7 @@
 #define BATCHES_TURN 16 /* then timers and questions get their turn */
 #define FDS_MAX	     8
 
-/* --- signs of life ----------------------------------------------------------------- */
+/* --- signs of life -------------------------------------------------------- */
 
 static void beat(struct engine *e)
 {
@@ -55,7 +55,7 @@ void engine_turn(struct engine *e)
 	look_for_signal(e);
 }
 
-/* --- interfaces ------------------------------------------------------------------------ */
+/* --- interfaces ----------------------------------------------------------- */
 
 /* The parent's table, when it changed; one that is being written is taken the
  * next time. */
@@ -95,7 +95,7 @@ static struct span iface_name(const struct engine *e, uint32_t index)
 	return span_str("?");
 }
 
-/* --- packets ------------------------------------------------------------------------------ */
+/* --- packets -------------------------------------------------------------- */
 
 /* Was the packet dropped before we began? Numbers only grow, so the question
  * ends with the first that is ours. */
@@ -178,7 +178,7 @@ static bool receive(struct engine *e)
 	return n == ENGINE_BATCH;
 }
 
-/* --- the loop ------------------------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -257,7 +257,7 @@ static int loop(struct engine *e)
 	return 0;
 }
 
-/* --- start and end ---------------------------------------------------------------------------- */
+/* --- start and end -------------------------------------------------------- */
 
 static int boot_id(uint8_t out[16], struct err *err)
 {

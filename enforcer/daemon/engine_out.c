@@ -8,7 +8,7 @@
 
 #include "audit/audit.h"
 
-/* --- events ------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 void out_publish(struct engine *e)
 {
@@ -79,7 +79,7 @@ void out_end(struct engine *e)
 	out_publish(e);
 }
 
-/* --- verdicts ------------------------------------------------------------------------ */
+/* --- verdicts ------------------------------------------------------------- */
 
 static unsigned bucket(int64_t ns)
 {
@@ -155,7 +155,7 @@ void out_drop(struct engine *e, uint32_t id)
 	put_verdict(e, &v, VERDICT_SHORT);
 }
 
-/* --- segments --------------------------------------------------------------------------- */
+/* --- segments ------------------------------------------------------------- */
 
 static void fill_segment(struct engine *e, struct lane_verdict *v,
 			 const struct segment_out *s)

@@ -11,7 +11,7 @@
 
 #define ACK_AFTER_NS (20 * 1000 * 1000)
 
-/* --- a half of the area ------------------------------------------------------------ */
+/* --- a half of the area --------------------------------------------------- */
 
 static int part(struct span *out, const struct policy_half *h, uint32_t at,
 		uint32_t n, struct err *e)
@@ -80,7 +80,7 @@ static int set_load(struct engine_set *s, const struct engine_arg *a,
 	return rc;
 }
 
-/* --- the counters ------------------------------------------------------------------- */
+/* --- the counters --------------------------------------------------------- */
 
 static int state_open(struct engine *e, const struct pol_set *set,
 		      enum pol_state_was *was, struct pol_state **out,
@@ -97,7 +97,7 @@ static int state_open(struct engine *e, const struct pol_set *set,
 	return 0;
 }
 
-/* --- the pipeline ---------------------------------------------------------------------- */
+/* --- the pipeline --------------------------------------------------------- */
 
 int engine_random(void *to, size_t n, struct err *e)
 {
@@ -133,7 +133,7 @@ int policy_pipeline(struct engine *e, struct err *err)
 	return rc;
 }
 
-/* --- start, reload, end ------------------------------------------------------------------- */
+/* --- start, reload, end --------------------------------------------------- */
 
 static void zone_text(char *to, size_t cap, const struct pol_set *set)
 {

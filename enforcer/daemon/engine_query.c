@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* --- status ------------------------------------------------------------------------- */
+/* --- status --------------------------------------------------------------- */
 
 static void fill(struct lane_status *to, const struct engine *e)
 {
@@ -48,7 +48,7 @@ void status_write(struct engine *e)
 	e->told_at = e->now.mono;
 }
 
-/* --- lists ---------------------------------------------------------------------------- */
+/* --- lists ---------------------------------------------------------------- */
 
 struct list {
 	struct engine *e;
@@ -101,7 +101,7 @@ static bool add_budget(void *arg, const struct pol_budget *b)
 	return add_line(l, &line, sizeof(line));
 }
 
-/* --- questions -------------------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------ */
 
 static int flows(struct engine *e, uint32_t arg, struct wbuf *reply,
 		 struct err *err)

@@ -64,7 +64,7 @@ static void *shared(size_t n)
 	return p;
 }
 
-/* --- the parent's part ----------------------------------------------------------------- */
+/* --- the parent's part ---------------------------------------------------- */
 
 static void fill_half(struct policy_half *h, const struct capture_policy *p,
 		      uint32_t generation)
@@ -185,7 +185,7 @@ static int ask(struct scene *s, uint32_t kind, uint32_t arg)
 	return q->rc;
 }
 
-/* --- the kernel's part -------------------------------------------------------------------- */
+/* --- the kernel's part ---------------------------------------------------- */
 
 static void attr(struct wbuf *w, uint16_t type, const void *p, size_t n)
 {
@@ -284,7 +284,7 @@ static void tcp(struct scene *s, uint32_t id, bool out, uint16_t port,
 		  wbuf_span(&w)));
 }
 
-/* --- gate's and scribe's part ------------------------------------------------------------- */
+/* --- gate's and scribe's part --------------------------------------------- */
 
 static void take_events(struct scene *s)
 {
@@ -343,7 +343,7 @@ static bool quiet(struct scene *s, int ms)
 	return !ring_wait(&s->verdicts, ms);
 }
 
-/* --- rows ------------------------------------------------------------------------------------ */
+/* --- rows ----------------------------------------------------------------- */
 
 #define UNFINISHED NFQA_SKB_CSUMNOTREADY
 

@@ -79,7 +79,7 @@ static void bad(struct gate *g, const char *what)
 			 g->a->guest->name, what, missed);
 }
 
-/* --- what the kernel is told ---------------------------------------------------------- */
+/* --- what the kernel is told ---------------------------------------------- */
 
 /* The kernel carries verdicts out within the call, so there is no waiting for
  * it but when memory is short. False: it takes none at all. */
@@ -110,7 +110,7 @@ static bool flush(struct gate *g)
 	return true;
 }
 
-/* --- segments of our own ---------------------------------------------------------- */
+/* --- segments of our own -------------------------------------------------- */
 
 /* The interface a frame goes out by: one that the parent knows. */
 static const struct share_iface *find_iface(const struct control *c,
@@ -179,7 +179,7 @@ static void craft(struct gate *g, struct span payload)
 	count(n < 0 ? &g->lane->gate_errors : &g->lane->gate_crafted, 1);
 }
 
-/* --- verdicts ------------------------------------------------------------------------ */
+/* --- verdicts ------------------------------------------------------------- */
 
 static void reset(struct gate *g)
 {
@@ -306,7 +306,7 @@ static int loop(struct gate *g)
 	}
 }
 
-/* --- start -------------------------------------------------------------------------- */
+/* --- start ---------------------------------------------------------------- */
 
 int gate_main(const struct gate_arg *a)
 {

@@ -205,7 +205,7 @@ static bool all_released(const struct scene *s)
 	return atomic_load(&s->ring.s->tail) == atomic_load(&s->ring.s->head);
 }
 
-/* --- rows ----------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------- */
 
 static struct lane_verdict segment(uint32_t id, uint8_t kind)
 {

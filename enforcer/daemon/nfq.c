@@ -21,7 +21,7 @@
 #define QUEUES	      "/proc/net/netfilter/nfnetlink_queue"
 #define QUEUE_LINES   4096
 
-/* --- opening ---------------------------------------------------------------------
+/* --- opening -----------------------------------------------------------------
  */
 
 static int netlink_socket(int *fd, uint32_t buffer, struct err *e)
@@ -148,7 +148,7 @@ int nfq_open(int *fd, const struct nfq_conf *c, struct err *e)
 	return err_wrap(e, "queue %u", c->queue);
 }
 
-/* --- receiving -------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 #define TYPE_MASK 0x3fffu /* without the flags above it */
 #define PAD(n) (((n) + 3u) & ~(size_t)3)
@@ -301,7 +301,7 @@ bool nfq_next(struct nfq_walk *w, struct nfq_packet *p)
 	return false;
 }
 
-/* --- verdicts ------------------------------------------------------------------------ */
+/* --- verdicts ------------------------------------------------------------- */
 
 struct verdict_message {
 	struct nlmsghdr h;
@@ -369,7 +369,7 @@ void nfq_put_drop_upto(struct wbuf *w, uint16_t queue, uint32_t id)
 		    (struct span){0});
 }
 
-/* --- the kernel's account --------------------------------------------------------------- */
+/* --- the kernel's account ------------------------------------------------- */
 
 int nfq_counts(struct nfq_counts *out, uint16_t queue, struct err *e)
 {

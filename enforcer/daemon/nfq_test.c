@@ -17,7 +17,7 @@
 
 #include "enforcer/daemon/nfq.h"
 
-/* --- messages as the kernel builds them --------------------------------------------- */
+/* --- messages as the kernel builds them ----------------------------------- */
 
 static void attr(struct wbuf *w, uint16_t type, const void *p, size_t n)
 {
@@ -175,7 +175,7 @@ static void odd_last_messages_end_the_walk(void **state)
 	}
 }
 
-static void errors_are_counted_and_the_rest_is_passed_over(void **state)
+static void errors_are_counted_the_rest_is_passed_over(void **state)
 {
 	struct nlmsgerr err = {.error = -2};
 	uint8_t buf[512];
@@ -207,7 +207,7 @@ static void errors_are_counted_and_the_rest_is_passed_over(void **state)
 	assert_false(nfq_next(&walk, &p));
 }
 
-/* --- malformed ones -------------------------------------------------------------------- */
+/* --- malformed ones ------------------------------------------------------- */
 
 static void short_message(struct wbuf *w)
 {
@@ -303,15 +303,15 @@ static const struct {
 	uint32_t indev;
 } attrs[] = {
 	{"a payload",			  12, NFQA_PAYLOAD,	    8, 8, 0, 0},
-	{"a nested flag in the type",	  12, NFQA_PAYLOAD | 0x8000, 8, 8, 0, 0},
+	{"a flag in the type",	  12, NFQA_PAYLOAD | 0x8000, 8, 8, 0, 0},
 	{"shorter than its header",	  3,  NFQA_PAYLOAD,	    8, 0, 0, 0},
 	{"length 0, for ever",		  0,  NFQA_PAYLOAD,	    8, 0, 0, 0},
 	{"one octet too long",		  13, NFQA_PAYLOAD,	    8, 0, 0, 0},
 	{"far too long",		  65535, NFQA_PAYLOAD,	    8, 0, 0, 0},
 	{"an empty payload",		  4,  NFQA_PAYLOAD,	    0, 0, 0, 0},
 	{"half a number",		  6,  NFQA_IFINDEX_INDEV,   2, 0, 0, 0},
-	{"a number",			  8,  NFQA_IFINDEX_INDEV,   4, 0, 0, 0x61616161},
-	{"a MAC of another length",	  16, NFQA_HWADDR,	    12, 0, 0, 0},
+	{"a number",		  8,  NFQA_IFINDEX_INDEV,   4, 0, 0, 1633771873},
+	{"a MAC, longer",	  16, NFQA_HWADDR,	    12, 0, 0, 0},
 };
 
 static void odd_attributes_are_not_believed(void **state)
@@ -338,7 +338,7 @@ static void odd_attributes_are_not_believed(void **state)
 	}
 }
 
-/* --- verdicts ----------------------------------------------------------------------------- */
+/* --- verdicts ------------------------------------------------------------- */
 
 static void verdicts_are_what_the_kernel_reads(void **state)
 {
@@ -386,7 +386,8 @@ static void a_verdict_is_whole_or_not_there(void **state)
 	for (size_t cap = 0; cap <= 56; cap++) {
 		struct wbuf w = wbuf_of(buf, cap);
 
-		nfq_put_verdict(&w, 1, 2, NFQ_ACCEPT, &mark, span_str("abcdef"));
+		nfq_put_verdict(&w, 1, 2, NFQ_ACCEPT, &mark,
+				span_str("abcdef"));
 		assert_int_equal(w.n, cap < 52 ? 0 : 52);
 		assert_int_equal(w.failed, cap < 52);
 	}
@@ -407,7 +408,7 @@ static void anything_unknown_drops(void **state)
 	}
 }
 
-/* --- the kernel -------------------------------------------------------------------------- */
+/* --- the kernel ----------------------------------------------------------- */
 
 /* In a network of its own: exits 0, 77 for "cannot", else the line. */
 static int try_kernel(void)
@@ -462,7 +463,7 @@ int main(void)
 		cmocka_unit_test(all_of_a_packet_is_read),
 		cmocka_unit_test(what_is_not_said_is_not_there),
 		cmocka_unit_test(odd_last_messages_end_the_walk),
-		cmocka_unit_test(errors_are_counted_and_the_rest_is_passed_over),
+		cmocka_unit_test(errors_are_counted_the_rest_is_passed_over),
 		cmocka_unit_test(malformed_messages_give_no_packet),
 		cmocka_unit_test(odd_attributes_are_not_believed),
 		cmocka_unit_test(verdicts_are_what_the_kernel_reads),

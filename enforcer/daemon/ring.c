@@ -12,7 +12,7 @@
 #define HEAD  4u /* octets of a message's length */
 #define ALIGN 8u
 
-/* --- sleeping -------------------------------------------------------------------
+/* --- sleeping ----------------------------------------------------------------
  * A side that is about to sleep says so, looks once more, and sleeps only as
  * long as the word still says so. The fences make one of the two see what the
  * other did: either the sleeper sees the new position, or the other side sees
@@ -48,7 +48,7 @@ void ring_wake(_Atomic uint32_t *word)
 		syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* --- both sides ------------------------------------------------------------------ */
+/* --- both sides ----------------------------------------------------------- */
 
 size_t ring_octets(uint32_t size)
 {
@@ -92,7 +92,7 @@ void ring_reader(struct ring *r, void *mem, uint32_t size)
 		~(uint64_t)(ALIGN - 1);
 }
 
-/* --- writer ------------------------------------------------------------------------ */
+/* --- writer --------------------------------------------------------------- */
 
 /* Octets free. The reader's position is looked at only when what is known of
  * it is not enough; one that makes no sense is not believed. */
@@ -165,9 +165,10 @@ bool ring_wait_room(struct ring *r, size_t n, int timeout_ms)
 	return room(r, need) >= need;
 }
 
-/* --- reader ------------------------------------------------------------------------ */
+/* --- reader --------------------------------------------------------------- */
 
-static void copy_out(const struct ring *r, uint64_t at, uint8_t *buf, uint32_t n)
+static void copy_out(const struct ring *r, uint64_t at, uint8_t *buf,
+		     uint32_t n)
 {
 	uint32_t off = (uint32_t)at & (r->size - 1);
 	uint32_t first = n < r->size - off ? n : r->size - off;

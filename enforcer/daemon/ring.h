@@ -51,7 +51,8 @@ void ring_reader(struct ring *r, void *mem, uint32_t size);
 /* --- writer. put: 0, or E_LIMIT when there is no room now (msg may never be
  * longer than size / 4). Not visible before ring_publish, which wakes a
  * sleeping reader. */
-int ring_put(struct ring *r, struct span msg) __attribute__((warn_unused_result));
+int ring_put(struct ring *r, struct span msg)
+	__attribute__((warn_unused_result));
 void ring_publish(struct ring *r);
 size_t ring_room(struct ring *r); /* octets of the longest message that fits */
 /* Sleep until there is room for n octets, or timeout_ms passed. */

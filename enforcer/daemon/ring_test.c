@@ -151,7 +151,7 @@ static void a_full_ring_takes_nothing(void **state)
 	unmake(&t, SIZE);
 }
 
-/* --- one side dies --------------------------------------------------------------- */
+/* --- one side dies -------------------------------------------------------- */
 
 static void a_dead_writer_leaves_what_it_published(void **state)
 {
@@ -216,7 +216,7 @@ static void a_writer_may_be_killed_anywhere(void **state)
 
 			ring_writer(&w, t.s, SIZE);
 			for (uint64_t v = next;; v++) {
-				while (ring_put(&w, span_of(&v, sizeof(v))) < 0) {
+				while (ring_put(&w, span_of(&v, 8)) < 0) {
 					ring_publish(&w);
 					ring_wait_room(&w, sizeof(v), 10);
 				}
@@ -278,7 +278,7 @@ static void sleepers_are_woken(void **state)
 	unmake(&t, SIZE);
 }
 
-/* --- the other side is hostile ------------------------------------------------------ */
+/* --- the other side is hostile -------------------------------------------- */
 
 static const struct {
 	const char *why;
@@ -298,7 +298,7 @@ static const struct {
 	{"longer than a message may be",	  SIZE,	    257,       -1},
 	{"longer than the ring",		  SIZE,	    SIZE + 1,  -1},
 	{"a length that wraps when padded",	  SIZE,	    UINT32_MAX, -1},
-	{"just below that",			  SIZE,	    UINT32_MAX - 11, -1},
+	{"just below",			    SIZE,	    UINT32_MAX - 11, -1},
 };
 
 static void a_reader_believes_no_nonsense(void **state)
