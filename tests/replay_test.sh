@@ -278,7 +278,7 @@ allow:
     direction: in
     party: headend
     match: {opaque: {}}
-    limits: [130 B per day]
+    limits: [200 B per day]
 EOF
 "$replay" "$sealed" >"$work/out" 2>&1
 n=$(grep '"event_type":"c1222"' "$work/out" | grep '"called":".71.1' |
@@ -349,6 +349,75 @@ if command -v editcap >/dev/null; then
 	fi
 else
 	echo "SKIP: pcapng: editcap is not installed"
+fi
+
+# Limits count what passes the gate: IP packets with their headers, all parts
+# of a datagram, the same on every link. What a decision tells is what was used
+# after it.
+python3 - "$good" "$work/link.pcap" "$work/frag.pcap" >"$work/counted" <<'END'
+import struct
+import sys
+
+data = open(sys.argv[1], "rb").read()
+raw = data[:20] + struct.pack("<I", 101)
+frag = data[:24]
+at, used, count = 24, 0, 0
+
+
+def checksum(head):
+    s = sum(struct.unpack(">10H", head))
+    while s >> 16:
+        s = (s & 0xFFFF) + (s >> 16)
+    return ~s & 0xFFFF
+
+
+def record(when, octets):
+    return when + struct.pack("<II", len(octets), len(octets)) + octets
+
+
+while at < len(data):
+    when, (n,) = data[at:at + 8], struct.unpack_from("<I", data, at + 8)
+    frame = data[at + 16:at + 16 + n]
+    at += 16 + n
+    count += 1
+    total = struct.unpack_from(">H", frame, 16)[0]
+    raw += record(when, frame[14:14 + total])
+    # The same in parts of 16 octets, each a packet of its own.
+    body = frame[34:14 + total]
+    parts = [body[i:i + 16] for i in range(0, len(body), 16)]
+    if frame[23] != 17:
+        parts = [body]
+    for i, b in enumerate(parts):
+        more = 0x2000 if i + 1 < len(parts) else 0
+        head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(b), count,
+                           more | 2 * i, 64, frame[23], 0, frame[26:30],
+                           frame[30:34])
+        head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+        frag += record(when, frame[:14] + head + b)
+    if frame[26:30] == bytes([10, 20, 0, 10]) and frame[23] == 17:
+        used += total
+        print(count, used, sum(20 + len(b) for b in parts))
+open(sys.argv[2], "wb").write(raw)
+open(sys.argv[3], "wb").write(frag)
+END
+budget='select(.event_type == "decision" and .metergate.direction == "out") |
+	[.metergate.budgets[] | select(.name | startswith("limits/daily-bytes")).used][0]'
+for link in "$good" "$work/link.pcap"; do
+	"$replay" -p "$policy" -g mdma=10.20.0.10/32 "$link" 2>/dev/null |
+		jq -r "select(.proto == \"UDP\") | $budget" | head -n 3 >"$work/told"
+	if [ -s "$work/told" ] && cut -d' ' -f2 "$work/counted" |
+		head -n 3 | cmp -s - "$work/told"; then
+		ok "budgets count IP octets: $(basename "$link")"
+	else
+		bad "budgets: $(basename "$link") told $(paste -sd' ' "$work/told")"
+	fi
+done
+"$replay" -p "$policy" "$work/frag.pcap" 2>/dev/null |
+	jq -r "select(.proto == \"UDP\") | $budget" | head -n 3 >"$work/told"
+if [ "$(head -n 1 "$work/told")" = "$(head -n 1 "$work/counted" | cut -d' ' -f3)" ]; then
+	ok "budgets count every fragment"
+else
+	bad "budgets of fragments: told $(paste -sd' ' "$work/told")"
 fi
 
 # An interface has both directions: it says whose a packet is, not which way.

@@ -56,7 +56,7 @@ static bool parts_fit(struct work *w, uint64_t key)
 	for (uint32_t h = w->f->side[w->s].segs; h != NONE;
 	     h = p->held[h].next) {
 		if (p->held[h].key == key &&
-		    !judge_packet(w, p->held[h].octets))
+		    !judge_held(w, h))
 			return false;
 	}
 	return true;
@@ -158,7 +158,7 @@ void datagram_packet(struct work *w)
 		return;
 	}
 	passes = !j.bad && (!strict(w->p) ||
-			    (judge_packet(w, w->p->held[h].octets) &&
+			    (judge_held(w, h) &&
 			     (!j.whole || parts_fit(w, j.key))));
 	if (passes)
 		passes = units_allowed(w, &j);

@@ -272,7 +272,7 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 		.message = carrier(w, u),
 		.leaves = u->n > 1 ? &p->obs[u->first + 1] : NULL,
 		.n_leaves = u->n > 1 ? u->n - 1 : 0,
-		.octets = u->octets,
+		.octets = u->charged,
 		.now = w->now,
 		/* What is sealed is an observation of its own. */
 		.refused = u->refused == REASON_UNKNOWN_KEY ? REASON_NONE :
@@ -311,6 +311,15 @@ bool judge_packet(struct work *w, uint32_t octets)
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 	return false;
+}
+
+bool judge_held(struct work *w, uint32_t h)
+{
+	for (; h != NONE; h = w->p->held[h].sib) {
+		if (!judge_packet(w, w->p->held[h].octets))
+			return false;
+	}
+	return true;
 }
 
 bool judge_open(struct work *w)
@@ -418,6 +427,45 @@ static uint64_t completed_by(const struct work *w, const struct judge *j,
 	return w->pcap_cnt;
 }
 
+/* Octets of the headers of the packets that end in the unit: those of a packet
+ * are counted once. */
+static uint32_t headers(const struct work *w, const struct judge *j, size_t at,
+			size_t len)
+{
+	const struct pipeline *p = w->p;
+	uint32_t from = j->seq + (uint32_t)at, n = 0;
+
+	if (!strict(p))
+		return 0;
+	if (j->datagram)
+		return at ? 0 : held_octets(p, w->held) -
+				    p->held[w->held].payload;
+	for (uint32_t h = w->f->side[w->s].held; h != NONE;
+	     h = p->held[h].next) {
+		int32_t end = (int32_t)(p->held[h].end_seq - from);
+
+		if (end > (int32_t)len)
+			break;
+		if (end > 0)
+			n += held_octets(p, h) - p->held[h].payload;
+	}
+	return n;
+}
+
+/* Octets of the datagrams with the other segments of a message. */
+static uint32_t parts(const struct work *w, uint64_t key)
+{
+	const struct pipeline *p = w->p;
+	uint32_t n = 0;
+
+	for (uint32_t h = w->f->side[w->s].segs; h != NONE;
+	     h = p->held[h].next) {
+		if (p->held[h].key == key)
+			n += held_octets(p, h);
+	}
+	return n;
+}
+
 /* Which message a segment belongs to: calling title and invocation id. */
 static uint64_t message_key(const struct work *w, const struct obs *o)
 {
@@ -457,6 +505,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 	if (o && obs_has(o, F_SEG_TOTAL)) {
 		j->whole = true;
 		j->key = message_key(w, o);
+		u->charged += parts(w, j->key);
 	}
 	tell_protocol(w, u);
 	tell_notes(w, u);
@@ -554,6 +603,7 @@ static struct judged_unit *unit_next(struct work *w, const struct judge *j,
 	u->n = 0;
 	u->refused = REASON_NONE;
 	u->octets = (uint32_t)len;
+	u->charged = (uint32_t)len + headers(w, j, at, len);
 	u->pcap_cnt = completed_by(w, j, at + len);
 	memset(&u->d, 0, offsetof(struct pol_decision, rules));
 	u->d.n_rules = u->d.n_budgets = 0;

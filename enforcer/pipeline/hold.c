@@ -59,6 +59,15 @@ uint32_t held_new(struct work *w, const struct packet_in *in)
 	return h;
 }
 
+uint32_t held_octets(const struct pipeline *p, uint32_t h)
+{
+	uint32_t n = 0;
+
+	for (; h != NONE; h = p->held[h].sib)
+		n += p->held[h].octets;
+	return n;
+}
+
 void held_append(struct pipeline *p, uint32_t *head, uint32_t *last, uint32_t h)
 {
 	p->held[h].next = NONE;

@@ -288,8 +288,10 @@ static void account(struct work *w)
 	struct flow *f = w->f;
 	enum dir d = side_dir(f, w->s);
 
-	f->pkts[d]++;
-	f->octets[d] += w->p->held[w->held].octets;
+	w->p->held[w->held].payload = (uint32_t)w->pkt->payload.n;
+	for (uint32_t h = w->held; h != NONE; h = w->p->held[h].sib)
+		f->pkts[d]++;
+	f->octets[d] += held_octets(w->p, w->held);
 	flow_touch(w->p, w->f_idx, w->now);
 }
 
@@ -317,6 +319,8 @@ static void one_packet(struct work *w, const struct packet_in *in,
 		packet_drop(w, why);
 		return;
 	}
+	/* Limits count what passes the gate, whatever the link adds. */
+	p->held[w->held].octets = pkt->ip_len;
 	if (pkt->fragment) {
 		if (!frag_add(w, pkt))
 			return;

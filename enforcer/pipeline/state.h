@@ -88,7 +88,8 @@ struct held {
 	uint32_t next; /* in its list */
 	uint32_t after, before; /* in the order of arrival */
 	uint32_t sib;  /* other fragments of the same datagram */
-	uint32_t octets;
+	uint32_t octets;  /* of IP, headers included: what limits count */
+	uint32_t payload; /* of the whole datagram or segment */
 	uint32_t end_seq; /* TCP: the octet behind its data */
 	uint64_t key;	  /* ACSE segments: which message */
 	uint32_t flow;
@@ -225,6 +226,7 @@ struct deferral {
 struct judged_unit {
 	uint32_t first, n; /* observations; the first is the carrier */
 	uint32_t octets;
+	uint32_t charged; /* with the headers of the packets it ends */
 	uint64_t pcap_cnt;
 	enum reason refused;
 	struct pol_decision d;
@@ -340,6 +342,8 @@ void held_queue(struct pipeline *p, uint32_t h);
 /* Instead of it this segment goes on. */
 void held_replace(struct work *w, uint32_t h, const struct segment_out *seg,
 		  enum reason why);
+/* Octets of the packet and of the other fragments of its datagram. */
+uint32_t held_octets(const struct pipeline *p, uint32_t h);
 void held_append(struct pipeline *p, uint32_t *head, uint32_t *last,
 		 uint32_t h);
 /* An anomaly that names the packet, then the drop. Facts only: the anomaly,
@@ -529,6 +533,8 @@ bool judge_again(struct work *w, enum reason *why);
 void tell_closed(struct work *w);
 /* Octets and packets that are about to leave. Tells when there is no room. */
 bool judge_packet(struct work *w, uint32_t octets);
+/* The same for a packet that waits, and all parts of its datagram. */
+bool judge_held(struct work *w, uint32_t h);
 
 /* pipeline.c */
 void *pipeline_take(struct pipeline *p, size_t n, size_t size);

@@ -67,7 +67,7 @@ static void pass_charged(struct work *w, uint32_t h)
 	uint64_t cnt = w->pcap_cnt;
 
 	w->pcap_cnt = w->p->held[h].pcap_cnt;
-	if (judge_packet(w, w->p->held[h].octets)) {
+	if (judge_held(w, h)) {
 		pol_commit(w->p->conf.state);
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	} else {
@@ -91,7 +91,7 @@ static bool packets_fit(struct work *w, struct side *me, uint32_t end)
 	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
 		if (seq_diff(w->p->held[h].end_seq, end) > 0)
 			break;
-		if (!judge_packet(w, w->p->held[h].octets))
+		if (!judge_held(w, h))
 			return false;
 	}
 	return true;
