@@ -97,6 +97,8 @@ int pipeline_new(struct pipeline **out, const struct pipeline_conf *conf,
 		p->conf.max_flows = MAX_FLOWS;
 	if (!p->conf.max_held)
 		p->conf.max_held = MAX_HELD;
+	if (!p->conf.min_ttl)
+		p->conf.min_ttl = 1;
 	if (!p->conf.max_fragments)
 		p->conf.max_fragments = MAX_FRAGS;
 	p->dis = conf->dissectors ? conf->dissectors : dissectors;
@@ -210,13 +212,19 @@ void anomaly(struct work *w, enum reason why, const char *detail,
 
 /* --- one packet ----------------------------------------------------------------------- */
 
-static bool new_connection(const struct flow *f, const struct packet *pkt)
+static bool new_connection(const struct flow *f, uint8_t s,
+			   const struct packet *pkt)
 {
+	if (pkt->tup.proto != PROTO_TCP ||
+	    (pkt->tcp.flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return false;
+	/* What was refused was reset at both ends; peers with a fixed port come
+	 * back with another number. */
+	if (f->denied)
+		return !f->side[s].syn || f->side[s].isn != pkt->tcp.seq;
 	/* What the kernel carried may have ended there. */
-	return pkt->tup.proto == PROTO_TCP &&
-	       (pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN &&
-	       (f->tcp == TCP_CLOSED ||
-		(f->offload && f->offload != OFFLOAD_REFUSED));
+	return f->tcp == TCP_CLOSED ||
+	       (f->offload && f->offload != OFFLOAD_REFUSED);
 }
 
 /* The packet's flow, found or made. False: its verdict is given. */
@@ -230,7 +238,7 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 	int guest, peer;
 
 	w->f_idx = flow_find(p, &pkt->tup, &w->s);
-	if (w->f_idx != NONE && new_connection(&p->flow[w->f_idx], pkt)) {
+	if (w->f_idx != NONE && new_connection(&p->flow[w->f_idx], w->s, pkt)) {
 		flow_end(w, w->f_idx, REASON_TCP_CLOSED);
 		w->f_idx = NONE;
 	}
@@ -292,7 +300,9 @@ static void account(struct work *w)
 	for (uint32_t h = w->held; h != NONE; h = w->p->held[h].sib)
 		f->pkts[d]++;
 	f->octets[d] += held_octets(w->p, w->held);
-	flow_touch(w->p, w->f_idx, w->now);
+	/* Whoever goes on talking to a refused connection keeps nothing busy. */
+	if (!f->denied)
+		flow_touch(w->p, w->f_idx, w->now);
 }
 
 static void one_packet(struct work *w, const struct packet_in *in,
