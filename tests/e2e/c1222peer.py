@@ -16,7 +16,7 @@ from lib import ADDR
 from packets import FIN, RST, SYN, TCP, UDP, read_pcap
 
 METER, PORT = bytes([10, 20, 0, 10]), 1153
-LOST = 0.15  # seconds after which something was refused
+LOST = 0.05  # seconds after which something was refused
 OPENS = 2.0
 
 

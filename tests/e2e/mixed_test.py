@@ -5,7 +5,7 @@ gate: real connections cut at every place, scripts of evasions, datagrams. The
 outside and the inside link are recorded at the gateway and judged: nothing
 forbidden is on them, and what is allowed gets through.
 
-usage: mixed_test.py [SECONDS [SEED]]      (15; soak: 600)
+usage: mixed_test.py [SECONDS [SEED]]      (10; soak: 600)
 """
 import os
 import random
@@ -188,7 +188,7 @@ def scripts(net, player, seconds, seed):
 def main():
     report = Report()
     need_live(report)
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 15
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     with Net() as net:
         Relay(net, "mdma", "seed=%d" % seed, *WIRE)
