@@ -16,6 +16,7 @@ SIDES = (evasions.GUEST, evasions.WAN)
 class Player:
     def __init__(self, net, keep=True):
         self.send, self.tap, self.done = {}, {}, []
+        self.bridged = net.mode == "bridged"
         net.neighbours()
         for side in SIDES:
             net.deaf(side)
@@ -33,6 +34,9 @@ class Player:
         left_out = 0
         for after, side, frame in case.packets:
             time.sleep(after / 4e6)
+            if self.bridged and frame[:6] == evasions.GW[side]:
+                frame = evasions.MAC[case.receiver if side == case.sender
+                                     else case.sender] + frame[6:]
             try:
                 self.send[side].send(frame)
             except OSError:
