@@ -7,9 +7,9 @@
 #include "core/json.h"
 #include "dissectors/c1222/tables.h"
 
-#define NAMES_MAX    32 /* of one table; ST-0 has 25 */
-#define DECODED_MAX  (64 * 1024)
-#define DATE_OCTETS  (sizeof("2023-11-15T00:15:00") - 1)
+#define NAMES_MAX   32 /* of one table; ST-0 has 25 */
+#define DECODED_MAX (64 * 1024)
+#define DATE_OCTETS (sizeof("2023-11-15T00:15:00") - 1)
 
 struct name {
 	const char *text;
@@ -109,9 +109,9 @@ static void write_one(void *arg, const struct c1219_value *v)
 	put_value(w->j, v);
 }
 
-static int write_all(const struct c1219_shape *s,
-		     const struct c1219_part *part, struct span data,
-		     const struct names *names, struct json *j)
+static int write_all(const struct c1219_shape *s, const struct c1219_part *part,
+		     struct span data, const struct names *names,
+		     struct json *j)
 {
 	json_obj(j, NULL);
 	if (names->first > 0)
@@ -119,8 +119,8 @@ static int write_all(const struct c1219_shape *s,
 	for (unsigned i = 0; i < names->n; i++) {
 		struct writer w = {.j = j,
 				   .name = &names->v[i],
-				   .block = names->first > 0 ? names->first :
-							       0};
+				   .block =
+					   names->first > 0 ? names->first : 0};
 		int rc;
 
 		if (w.name->depth)

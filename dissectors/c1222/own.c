@@ -43,8 +43,8 @@ static const char *title_fault(const struct message *x, struct span title)
 	if (of_another(x, title))
 		return "registers the title of a party of its policy";
 	if (x->m->own.n > 0)
-		return granted(x, title) ? NULL :
-					   "registers another title than was "
+		return granted(x, title) ? NULL
+					 : "registers another title than was "
 					   "granted to it";
 	return named ? NULL : "registers a title, but does not call itself so";
 }
@@ -56,7 +56,9 @@ static bool native_addr(struct span native, struct net_addr *a)
 	bool is4 = native.n < 16;
 	struct span s = cur_take(&c, is4 ? 4 : 16);
 
-	*a = (struct net_addr){{[10] = 0xff, [11] = 0xff}};
+	*a = (struct net_addr){
+		{[10] = 0xff, [11] = 0xff}
+        };
 	if (s.n)
 		memcpy(a->b + (is4 ? 12 : 0), s.p, s.n);
 	return s.n > 0;
@@ -85,8 +87,8 @@ int own_check(struct message *x, const struct service_req *req,
 {
 	const char *fault;
 
-	if (!leaves(x) || (req->code != SERVICE_REGISTER &&
-			   req->code != SERVICE_DEREGISTER))
+	if (!leaves(x) ||
+	    (req->code != SERVICE_REGISTER && req->code != SERVICE_DEREGISTER))
 		return 0;
 	fault = title_fault(x, obs_get_span(leaf, F_AP_TITLE));
 	if (!fault && req->code == SERVICE_REGISTER)
@@ -100,7 +102,8 @@ int own_check(struct message *x, const struct service_req *req,
 	return 0;
 }
 
-/* --- what was granted ------------------------------------------------------ */
+/* --- what was granted ------------------------------------------------------
+ */
 
 static struct own *stage_own(struct message *x)
 {

@@ -14,28 +14,29 @@ static const struct size_row {
 } rows[] = {
 	{1,  24, 8,  1  }, /* identification as text or BCD */
 	{3,  4,  1,  255},
-	{5,  10, 10, 1  },
-	{7,  3,  1,  255},
-	{8,  4,  1,  255},
+        {5,  10, 10, 1  },
+        {7,  3,  1,  255},
+        {8,  4,  1,  255},
 	{10, 8,  1,  0  },
-	{11, 8,  1,  0  },
-	{12, 0,  4,  255},
-	{16, 0,  1,  255},
+        {11, 8,  1,  0  },
+        {12, 0,  4,  255},
+        {16, 0,  1,  255},
 	{20, 10, 1,  0  },
-	{21, 10, 1,  0  },
-	{27, 0,  1,  510},
-	{40, 6,  1,  0  },
+        {21, 10, 1,  0  },
+        {27, 0,  1,  510},
+        {40, 6,  1,  0  },
 	{41, 6,  1,  0  },
-	{52, 1,  1,  6  }, /* no clock, or 4 to 6 octets of time */
+        {52, 1,  1,  6  }, /* no clock, or 4 to 6 octets of time */
 	{55, 3,  1,  6  },
-	{60, 7,  6,  4  },
-	{61, 7,  6,  4  },
-	{63, 0,  13, 4  },
+        {60, 7,  6,  4  },
+        {61, 7,  6,  4  },
+        {63, 0,  13, 4  },
 	{70, 9,  1,  4  }, /* two versions; one reader's flags are wider */
 	{71, 9,  1,  4  },
 };
 
-/* --- exact sizes, by the shape; false: not known --------------------------- */
+/* --- exact sizes, by the shape; false: not known ---------------------------
+ */
 
 /* ST-0 says itself how long its sets are: six of them, four of two sizes. */
 static bool size_0(struct span data, size_t *n)
@@ -146,7 +147,8 @@ static bool exact(const struct c1219_shape *s, uint16_t table, size_t *n)
 	}
 }
 
-/* --- the question ----------------------------------------------------------- */
+/* --- the question -----------------------------------------------------------
+ */
 
 static const struct size_row *row_of(uint16_t table)
 {
@@ -170,8 +172,8 @@ static size_t end_of(const struct c1219_part *part, struct span data)
 }
 
 /* Load profiles: blocks, and some meters send only those that they have. */
-static bool profile_ok(const struct lp_layout *l,
-		       const struct c1219_part *part, struct span data)
+static bool profile_ok(const struct lp_layout *l, const struct c1219_part *part,
+		       struct span data)
 {
 	if (part->whole && data.n % l->block != 0)
 		return false;

@@ -40,7 +40,11 @@ static struct c1219_shape meter(void)
 	return s;
 }
 
-enum how { WHOLE, AT, INDEX };
+enum how {
+	WHOLE,
+	AT,
+	INDEX
+};
 
 /* Without the shape of a meter. */
 static void without_shape(void **state)
@@ -53,31 +57,31 @@ static void without_shape(void **state)
 		size_t n;
 		bool want;
 	} rows[] = {
-		{"identification, text",    1,	WHOLE, 0,     32,   true },
-		{"identification, BCD",	    1,	WHOLE, 0,     24,   true },
-		{"between the two",	    1,	WHOLE, 0,     28,   false},
-		{"much more",		    1,	WHOLE, 0,     2000, false},
-		{"its serial number",	    1,	AT,    16,    16,   true },
-		{"one octet beyond it",	    1,	AT,    16,    17,   false},
-		{"far beyond it",	    1,	AT,    60000, 1,    false},
-		{"an element",		    1,	INDEX, 0,     16,   true },
-		{"more than the table",	    1,	INDEX, 0,     2000, false},
-		{"nothing says nothing",    1,	WHOLE, 0,     0,    true },
-		{"state, no maker's part",  3,	WHOLE, 0,     4,    true },
-		{"state, cut short",	    3,	WHOLE, 0,     3,    false},
-		{"state, longest",	    3,	WHOLE, 0,     259,  true },
-		{"state, too long",	    3,	WHOLE, 0,     260,  false},
-		{"registers' actual sizes", 21, WHOLE, 0,     10,   true },
-		{"one octet more",	    21, WHOLE, 0,     11,   false},
-		{"clock, none",		    52, WHOLE, 0,     1,    true },
-		{"clock, longest",	    52, WHOLE, 0,     7,    true },
-		{"clock, too long",	    52, WHOLE, 0,     8,    false},
-		{"profile sizes, one set",  61, WHOLE, 0,     13,   true },
-		{"a set and a half",	    61, WHOLE, 0,     16,   false},
-		{"five sets",		    61, WHOLE, 0,     37,   false},
-		{"registers: any",	    23, WHOLE, 0,     2000, true },
-		{"a profile: any",	    64, WHOLE, 0,     2000, true },
-		{"a maker's table: any",    2049, WHOLE, 0,   2000, true },
+		{"identification, text",    1,    WHOLE, 0,     32,   true },
+		{"identification, BCD",     1,    WHOLE, 0,     24,   true },
+		{"between the two",         1,    WHOLE, 0,     28,   false},
+		{"much more",               1,    WHOLE, 0,     2000, false},
+		{"its serial number",       1,    AT,    16,    16,   true },
+		{"one octet beyond it",     1,    AT,    16,    17,   false},
+		{"far beyond it",           1,    AT,    60000, 1,    false},
+		{"an element",              1,    INDEX, 0,     16,   true },
+		{"more than the table",     1,    INDEX, 0,     2000, false},
+		{"nothing says nothing",    1,    WHOLE, 0,     0,    true },
+		{"state, no maker's part",  3,    WHOLE, 0,     4,    true },
+		{"state, cut short",        3,    WHOLE, 0,     3,    false},
+		{"state, longest",          3,    WHOLE, 0,     259,  true },
+		{"state, too long",         3,    WHOLE, 0,     260,  false},
+		{"registers' actual sizes", 21,   WHOLE, 0,     10,   true },
+		{"one octet more",          21,   WHOLE, 0,     11,   false},
+		{"clock, none",             52,   WHOLE, 0,     1,    true },
+		{"clock, longest",          52,   WHOLE, 0,     7,    true },
+		{"clock, too long",         52,   WHOLE, 0,     8,    false},
+		{"profile sizes, one set",  61,   WHOLE, 0,     13,   true },
+		{"a set and a half",        61,   WHOLE, 0,     16,   false},
+		{"five sets",               61,   WHOLE, 0,     37,   false},
+		{"registers: any",          23,   WHOLE, 0,     2000, true },
+		{"a profile: any",          64,   WHOLE, 0,     2000, true },
+		{"a maker's table: any",    2049, WHOLE, 0,     2000, true },
 	};
 	static const struct c1219_shape none;
 	static uint8_t zeros[2000];
@@ -99,7 +103,7 @@ static void without_shape(void **state)
 /* Every image of the vectors has the only size that its meter gives it. */
 static void with_shape(void **state)
 {
-	static const uint16_t exact[] = {0,  1,	 3,  5,	 21, 22, 23,
+	static const uint16_t exact[] = {0,  1,  3,  5,  21, 22, 23,
 					 27, 28, 52, 61, 62, 63, 64};
 	struct c1219_shape s = meter();
 	uint8_t buf[IMAGE_MAX + 1];
@@ -133,13 +137,13 @@ static void profiles(void **state)
 		size_t n;
 		bool want;
 	} rows[] = {
-		{"all four blocks",	true,  0,     4 * 408, true },
-		{"the three that are",	true,  0,     3 * 408, true },
-		{"half a block",	true,  0,     204,     false},
-		{"a fifth block",	true,  0,     5 * 408, false},
-		{"the last one",	false, 3 * 408, 408,   true },
-		{"beyond the last one", false, 4 * 408, 1,     false},
-		{"across the end",	false, 3 * 408, 409,   false},
+		{"all four blocks",     true,  0,       4 * 408, true },
+		{"the three that are",  true,  0,       3 * 408, true },
+		{"half a block",        true,  0,       204,     false},
+		{"a fifth block",       true,  0,       5 * 408, false},
+		{"the last one",        false, 3 * 408, 408,     true },
+		{"beyond the last one", false, 4 * 408, 1,       false},
+		{"across the end",      false, 3 * 408, 409,     false},
 	};
 	static uint8_t zeros[5 * 408];
 	struct c1219_shape s = meter();
@@ -163,9 +167,9 @@ static void decoded(void **state)
 		uint16_t table;
 		const char *want;
 	} rows[] = {
-		{1, "{\"manufacturer\":\"ACME\",\"ed_model\":\"HOME-1\","
+		{1,  "{\"manufacturer\":\"ACME\",\"ed_model\":\"HOME-1\","
 		    "\"hw\":[1,0],\"fw\":[3,2],"
-		    "\"mfg_serial_number\":\"SM0000001234\"}"},
+		    "\"mfg_serial_number\":\"SM0000001234\"}"              },
 		{21, "{\"reg_func1\":22,\"reg_func2\":0,\"nbr_self_reads\":0,"
 		     "\"nbr_summations\":2,\"nbr_demands\":1,"
 		     "\"nbr_coin_values\":0,\"nbr_occur\":1,\"nbr_tiers\":2,"
@@ -229,22 +233,20 @@ static void decoded_blocks(void **state)
 	assert_int_equal(arena_mark(&arena), mark);
 	/* Half a block has no values of its own. */
 	arena.cap = sizeof(memory);
-	assert_int_equal(c1219_decoded(&s, &part, span_of(data, 200), &arena,
-				       &out),
-			 E_SYNTAX);
+	assert_int_equal(
+		c1219_decoded(&s, &part, span_of(data, 200), &arena, &out),
+		E_SYNTAX);
 	part.table = 2049;
-	assert_int_equal(c1219_decoded(&s, &part, span_of(data, 200), &arena,
-				       &out),
-			 E_UNSUPPORTED);
+	assert_int_equal(
+		c1219_decoded(&s, &part, span_of(data, 200), &arena, &out),
+		E_UNSUPPORTED);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_shape),
-		cmocka_unit_test(with_shape),
-		cmocka_unit_test(profiles),
-		cmocka_unit_test(decoded),
+		cmocka_unit_test(without_shape),  cmocka_unit_test(with_shape),
+		cmocka_unit_test(profiles),       cmocka_unit_test(decoded),
 		cmocka_unit_test(decoded_blocks),
 	};
 
