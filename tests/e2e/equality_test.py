@@ -48,7 +48,8 @@ def told(records):
     program does, in any order."""
     events, counts, ends = [], {}, []
     for r in records:
-        if r["event_type"] not in KINDS:
+        # What neighbours say to each other is the kernels' own.
+        if r["event_type"] not in KINDS or r.get("proto") == "IPv6-ICMP":
             continue
         row = timeless(r)
         if r["event_type"] == "flow" and r["flow"]["state"] != "new":
