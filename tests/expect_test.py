@@ -154,8 +154,9 @@ def check_refused(what, m, records, judged):
     reasons = {r["anomaly"]["reason"] for r in refusals(judged, told)}
     wanted = set(REASONS[m["verdict"]])
     if m["transport"] == "tcp":
-        # An earlier message ended the connection: nothing more is read.
-        wanted.add("tcp-flow-denied")
+        # An earlier message ended the connection: nothing more is read, also
+        # when it was so long ago that it is forgotten.
+        wanted |= {"tcp-flow-denied", "tcp-midstream"}
     if not reasons & wanted:
         bad(what, "with a policy no anomaly says so (%s)" % sorted(reasons))
         return
