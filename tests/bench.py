@@ -75,6 +75,7 @@ def measure(a, tmp):
     packets = int(run([bare, a.big])[3].split()[0])
     small_packets = int(run([bare, a.small])[3].split()[0])
     facts, quiet, judged, bares, shark = [], [], [], [], []
+    facts1, judged1 = [], []  # on one thread
     audit = os.path.join(tmp, "audit.db")
     for i in range(a.runs):
         print(f"bench: round {i + 1} of {a.runs}", file=sys.stderr)
@@ -84,6 +85,10 @@ def measure(a, tmp):
         if os.path.exists(audit):
             os.unlink(audit)
         judged.append(run([replay, "-p", policy, "--audit", audit, a.big])[0])
+        os.unlink(audit)
+        facts1.append(run([replay, "--jobs", "1", a.big])[0])
+        judged1.append(run([replay, "--jobs", "1", "-p", policy, "--audit", audit,
+                            a.big])[0])
         if shutil.which("tshark") and i < 3:
             t = run(["tshark", "-r", a.small, "-T", "fields",
                      "-e", "c1222.cmd"])[0]
@@ -98,6 +103,10 @@ def measure(a, tmp):
         [b / q for b, q in zip(bares, quiet)])
     add("policy and audit / bare loop",
         [b / j for b, j in zip(bares, judged)], ">= 0.35")
+    add("threads: one / as many as help, facts only",
+        [o / f for o, f in zip(facts1, facts)], "> 1")
+    add("threads: one / as many as help, policy and audit",
+        [o / j for o, j in zip(judged1, judged)], "> 1")
     if shark:
         add("facts only / tshark",
             [s / (f / packets) for s, f in zip(shark, facts)], ">= 30")
