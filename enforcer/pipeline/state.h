@@ -30,8 +30,9 @@
 #define OOO_SIDE   32 /* of one direction */
 #define FRAG_OCTETS (64 * 1024)
 #define FRAG_PARTS  64
-#define OBS_MAX	    4096 /* of all units of one packet */
-#define UNITS_MAX   1024
+/* A packet of 64 KiB may hold some two thousand of the shortest requests. */
+#define OBS_MAX	    8192 /* of all units of one packet */
+#define UNITS_MAX   2560
 #define ARENA_OCTETS (256 * 1024)
 #define TITLES_MAX   64 /* parties of a policy */
 #define DEFER_MESSAGES 16 /* of a machine */

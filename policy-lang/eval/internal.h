@@ -132,7 +132,7 @@ int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
 #define ANSWERS	    64 /* outstanding requests per machine */
 #define ANSWER_NS   (120 * NS_PER_S)
 #define FLOW_STATES 256 /* states of connections per machine */
-#define UNDO_MAX    32768
+#define UNDO_MAX    65536
 #define UNDO_SPARE  8192 /* what one message may need */
 #define FOREVER	    (UINT64_C(1) << 62) /* a time that never comes */
 #define ATTESTED_NS (24 * 3600 * NS_PER_S)
