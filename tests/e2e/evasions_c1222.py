@@ -45,14 +45,14 @@ def _(c, a, f):
     first = c1222.read(0) if c.sender == WAN else \
         c1222.resolve(c1222.HEADEND)
     c.net(UDP, c.udp(c.header([first, c1222.write(
-        52 if c.sender == WAN else 28, FORBIDDEN * 4)])))
+        54 if c.sender == WAN else 28, FORBIDDEN * 4)])))
 
 
 @case("a forbidden service behind an empty one", "C12.22 section 5", "stop",
       ("malformed", "suspicious", "denied", "no-grant", "not-canonical"))
 def _(c, a, f):
     c.net(UDP, c.udp(c.header([b"", c1222.write(
-        52 if c.sender == WAN else 28, FORBIDDEN * 4)])))
+        54 if c.sender == WAN else 28, FORBIDDEN * 4)])))
 
 
 @case("longer lengths than needed", "Kaminsky et al. 2010 (BER ambiguity)",

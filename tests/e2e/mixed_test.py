@@ -57,7 +57,7 @@ class Mixer(talk.Thread):
         ends = (c1222.HEADEND, c1222.METER)
         table = 28
         if not self.outwards:
-            ends, table = ends[::-1], 52
+            ends, table = ends[::-1], 54
         return c1222.apdu(*ends, self.inv, [
             c1222.write(table, evasions.FORBIDDEN * self.rng.randrange(1, 20))
         ])
