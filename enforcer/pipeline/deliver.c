@@ -104,19 +104,6 @@ void ask_receiver(struct work *w, uint8_t s)
 	w->sink->inject(w->sink->arg, &out);
 }
 
-bool take_over(struct work *w, uint8_t s)
-{
-	struct side *me = &w->f->side[s];
-	uint32_t upto = earlier(me->nxt - me->fin, me->edge);
-
-	if (!can_own(w) || !me->has_edge)
-		return false;
-	if (seq_diff(upto, me->ours) > 0)
-		me->ours = upto;
-	acknowledge(w, s);
-	return true;
-}
-
 void ack_later(struct work *w, uint8_t s)
 {
 	const struct side *me = &w->f->side[s];
@@ -192,6 +179,22 @@ static void watch(struct work *w, uint8_t s)
 		timer_stop(w->p, w->f_idx, s, TIMER_RTO);
 }
 
+bool take_over(struct work *w, uint8_t s)
+{
+	struct side *me = &w->f->side[s];
+	uint32_t upto = earlier(me->nxt - me->fin, me->edge);
+
+	if (!can_own(w) || !me->has_edge)
+		return false;
+	if (seq_diff(upto, me->ours) > 0)
+		me->ours = upto;
+	acknowledge(w, s);
+	/* What left as it came was the sender's to repeat until now. */
+	if (!timer_runs(me, TIMER_RTO))
+		watch(w, s);
+	return true;
+}
+
 void deliver_judged(struct work *w, uint8_t s, uint32_t from)
 {
 	struct side *me = &w->f->side[s];
@@ -248,6 +251,11 @@ void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
 		if (again && can_own(w) && outstanding(me))
 			deliver(w, s, ack, BURST);
 		watch(w, s);
+	} else if (bare && wider && me->tries && ack == me->acked &&
+		   outstanding(me)) {
+		/* A window opens that was closed when it was tried. */
+		if (can_own(w))
+			deliver(w, s, ack, BURST);
 	} else if (bare && ack == me->acked && outstanding(me) &&
 		   me->dups < DUP_ACKS && ++me->dups == DUP_ACKS) {
 		if (can_own(w))
