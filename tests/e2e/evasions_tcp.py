@@ -187,7 +187,7 @@ overlap("one octet differs in what is sent again",
 
 
 @case("sent again with other octets, acknowledged", PAXSON + ", 4.2", "stop",
-      "evasion")
+      ("evasion", "tcp-repeated"))
 def _(c, a, f):
     t = Tcp(c).open()
     t.send(0, a)
@@ -204,7 +204,7 @@ def _(c, a, f):
 
 
 @case("keepalive with another octet", "RFC 1122, 4.2.3.6; " + SYMTCP, "stop",
-      "evasion")
+      ("evasion", "tcp-repeated"))
 def _(c, a, f):
     t = Tcp(c).open()
     t.send(0, a)
