@@ -148,7 +148,7 @@ help:
 	@echo 'make             build everything into build/bin (MODE=$(MODE))'
 	@echo 'make check       every test: unit, golden, layers, bad input, sanitizers, fuzz'
 	@echo 'make check-fast  the same without sanitizers and fuzzing'
-	@echo 'make demo        captures in, decisions out, with a walk through them'
+	@echo 'make demo        captures in, decisions out; then live, in network namespaces'
 	@echo 'make bench       ratios against a bare libpcap loop and tshark'
 	@echo 'make fuzz-smoke  each fuzz target for FUZZ_SECONDS (20)'
 	@echo 'make soak        the long forms: fuzzing for 30 CPU-minutes a target, 1 GB replays, live'
@@ -171,10 +171,10 @@ check-fast: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-bins fuzz-bins
 	@BUILD=$(BUILD) tests/check.sh $(TEST_BINS) $(SCRIPT_TESTS)
 
-demo:
-	@tests/setup.sh build
+demo: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@BUILD=$(BUILD) demo/replay.sh
+	@BUILD=$(BUILD) demo/live.py
 
 bench: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) all bench-bins

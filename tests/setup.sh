@@ -12,7 +12,7 @@ build="gcc libc6-dev make pkg-config gawk libpcap-dev libyaml-dev libsqlite3-dev
 	libssl-dev zlib1g-dev tzdata libmnl-dev libnetfilter-queue-dev
 	libnfnetlink-dev libseccomp-dev libmicrohttpd-dev"
 check="$build clang libclang-rt-14-dev libcmocka-dev python3 jq sqlite3 tshark
-	mandoc iproute2 iptables nftables procps"
+	mandoc iproute2 iptables nftables procps tcpdump ethtool"
 
 case "${1:-check}" in
 build) want=$build ;;
