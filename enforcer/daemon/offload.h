@@ -11,14 +11,16 @@
 
 #define OFFLOAD_CLASSES 15 /* class 0: none */
 
-/* 64 KiB doubled up to 512 MiB: more than half of a budget is always used. */
+/* From what is worth it to what no meter sends in one connection. Small ones
+ * are few, so that a connection that begins to be large need not change often;
+ * what the pipeline charges at once is bounded by what it saw. */
 static const uint64_t offload_bound[OFFLOAD_CLASSES] = {
 	0,
-	UINT64_C(64) << 10,  UINT64_C(128) << 10, UINT64_C(256) << 10,
-	UINT64_C(512) << 10, UINT64_C(1) << 20,	  UINT64_C(2) << 20,
-	UINT64_C(4) << 20,   UINT64_C(8) << 20,	  UINT64_C(16) << 20,
-	UINT64_C(32) << 20,  UINT64_C(64) << 20,  UINT64_C(128) << 20,
-	UINT64_C(256) << 20, UINT64_C(512) << 20,
+	UINT64_C(64) << 10,  UINT64_C(256) << 10, UINT64_C(1) << 20,
+	UINT64_C(4) << 20,   UINT64_C(16) << 20,  UINT64_C(32) << 20,
+	UINT64_C(64) << 20,  UINT64_C(128) << 20, UINT64_C(256) << 20,
+	UINT64_C(512) << 20, UINT64_C(1) << 30,	  UINT64_C(2) << 30,
+	UINT64_C(4) << 30,   UINT64_C(8) << 30,
 };
 
 #endif

@@ -173,7 +173,7 @@ enum reason tcp_check(struct work *w, struct side *me, struct side *you)
 
 	if (w->f->denied)
 		return REASON_TCP_FLOW_DENIED;
-	if (me->moved || you->moved)
+	if (me->loose || you->loose)
 		offload_resync(w, me, you);
 	if (flags & TCP_RST)
 		return check_reset(w, me, you);

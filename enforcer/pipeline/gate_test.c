@@ -710,6 +710,67 @@ static void carried(void **state)
 	done(k);
 }
 
+/* What lay in the queue when the kernel took over is charged as ever and
+ * changes nothing; then the first to come back is an old segment, sent again,
+ * and the receiver has more than that. */
+static void comes_back(void **state)
+{
+	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 40000, 100000};
+	struct kit *k = live_new();
+	uint32_t at = KIT_ISN + 1, far = KIT_ISN2 + 1;
+	const struct flow *f;
+
+	(void)state;
+	k->p->conf.checksums = false;
+	k->p->conf.offload = bounds;
+	k->sink.offload = kit_on_offload;
+	k->bulk = true;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, bulk(k, true, at, far, 8000));
+	at += 8000;
+	f = &k->p->flow[k->p->newest[LIST_TCP]];
+	assert_int_equal(f->offload, 1);
+	passes(k, bulk(k, true, at, far, 2000));
+	at += 2000;
+	passes(k, bulk(k, false, far, at, 100));
+	far += 100;
+	assert_int_equal(f->offload, 1);
+	assert_int_equal(k->n_offloads, 1);
+	/* The kernel carried 20000 octets; of those, the first are repeated. */
+	passes(k, bulk(k, true, at + 3000, far, 1000));
+	assert_int_equal(f->octets[0] + f->octets[1] >= 40000, 1);
+	passes(k, bulk(k, false, far, at + 20000, 100));
+	passes(k, bulk(k, true, at + 20000, far + 100, 1000));
+	/* And one that is missing between hides nothing either. */
+	passes(k, bulk(k, true, at + 22000, far + 100, 1000));
+	assert_false(f->denied);
+	done(k);
+}
+
+/* Silence hides that the kernel carried something: the time tells. */
+static void comes_back_later(void **state)
+{
+	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 40000, 100000};
+	struct kit *k = live_new();
+	uint32_t at = KIT_ISN + 1, far = KIT_ISN2 + 1;
+	const struct flow *f;
+
+	(void)state;
+	k->p->conf.checksums = false;
+	k->p->conf.offload = bounds;
+	k->sink.offload = kit_on_offload;
+	k->bulk = true;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, bulk(k, true, at, far, 8000));
+	at += 8000;
+	f = &k->p->flow[k->p->newest[LIST_TCP]];
+	assert_true(f->octets[0] + f->octets[1] < 40000);
+	k->now.mono.ns += 2 * NS_PER_S;
+	passes(k, bulk(k, true, at, far, 1000));
+	assert_true(f->octets[0] + f->octets[1] >= 40000);
+	done(k);
+}
+
 /* Two carried connections never have more than the budget together. */
 static void never_more_than_granted(void **state)
 {
@@ -764,6 +825,8 @@ int main(void)
 		cmocka_unit_test(for_one_machine),
 		cmocka_unit_test(told_mac),
 		cmocka_unit_test(carried),
+		cmocka_unit_test(comes_back),
+		cmocka_unit_test(comes_back_later),
 		cmocka_unit_test(never_more_than_granted),
 	};
 

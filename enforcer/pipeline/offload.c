@@ -7,12 +7,17 @@
  *
  * The kernel counts the octets of a connection in both directions from its
  * beginning, and gives it back to us when it has carried the class's bound.
+ *
+ * Packets that lay in the queue when it was given away come here afterwards.
+ * They are charged like others, and change nothing: the connection is back
+ * when one of them cannot have been there then.
  */
 #include "enforcer/pipeline/state.h"
 
 #define CARRY_LEAST (16 * 1024) /* less is not worth the change */
 #define CARRY_TIMES 4 /* at most so much more than was seen: what is charged
 		       * and not used is lost to the budget */
+#define STRAGGLE    NS_PER_S /* nothing lies in the queue for longer */
 
 static bool wanted(const struct work *w)
 {
@@ -78,8 +83,26 @@ void offload_packet(struct work *w, uint64_t id)
 	}
 	f->offload = (uint8_t)best;
 	f->carried = w->p->conf.offload[best];
+	f->given = w->now.mono;
 	w->p->stats.offloaded++;
 	w->sink->offload(w->sink->arg, id, best);
+}
+
+/* Was the packet at hand in the queue before the kernel took over? Then it
+ * follows on what we saw. If that is guessed wrong, octets are charged twice
+ * or the queue sees some more; never is one not charged. */
+static bool straggler(const struct work *w)
+{
+	const struct flow *f = w->f;
+	const struct side *me = &f->side[w->s], *you = &f->side[!w->s];
+	const struct tcp_head *t = &w->pkt->tcp;
+
+	if (mono_sub(w->now.mono, f->given) > STRAGGLE ||
+	    f->octets[0] + f->octets[1] > f->carried)
+		return false;
+	return f->tup.proto != PROTO_TCP ||
+	       (!(t->flags & TCP_SYN) && seq_diff(t->seq, me->nxt) <= 0 &&
+		(!(t->flags & TCP_ACK) || seq_diff(t->ack, you->nxt) <= 0));
 }
 
 /* Everything that the class allows counts as carried. Where its streams are
@@ -89,33 +112,52 @@ void offload_return(struct work *w)
 	struct flow *f = w->f;
 	uint64_t seen = f->octets[0] + f->octets[1];
 
-	if (!f->offload || f->offload == OFFLOAD_REFUSED)
+	if (!f->offload || f->offload == OFFLOAD_REFUSED || straggler(w))
 		return;
 	if (f->carried > seen)
 		f->octets[side_dir(f, w->s)] += f->carried - seen;
 	f->offload = 0;
 	for (int s = 0; s < 2; s++)
-		f->side[s].moved = f->tup.proto == PROTO_TCP;
+		f->side[s].moved = f->side[s].loose =
+			f->tup.proto == PROTO_TCP;
+}
+
+static void move(struct side *d, uint32_t to)
+{
+	d->nxt = d->judged = d->acked = d->ours = d->base = to;
+	d->whole = d->left = to;
+}
+
+/* The first segment that came back may have been an old one, sent again; what
+ * is behind it was carried. Nobody reads this stream, so a gap in it hides
+ * nothing. */
+static bool passed(const struct side *d, uint32_t at)
+{
+	return d->loose && d->held == NONE && d->ooo == NONE &&
+	       seq_diff(at, d->nxt) > 0;
 }
 
 void offload_resync(struct work *w, struct side *me, struct side *you)
 {
 	const struct tcp_head *t = &w->pkt->tcp;
+	bool plain = !(t->flags & (TCP_SYN | TCP_RST));
 
 	if (me->moved) {
 		me->moved = false;
-		me->nxt = me->judged = me->acked = me->ours = me->base =
-			t->seq;
-		me->whole = me->left = t->seq;
+		move(me, t->seq);
 		if (t->has_ts)
 			me->tsval = me->ts_last = t->tsval;
 		/* Until the other end says what it takes. */
 		me->has_edge = false;
+	} else if (passed(me, t->seq) && plain) {
+		move(me, t->seq);
 	}
-	if (you->moved && t->flags & TCP_ACK) {
-		you->nxt = you->judged = you->acked = you->ours = you->base =
-			t->ack;
-		you->whole = you->left = t->ack;
+	if (!(t->flags & TCP_ACK))
+		return;
+	if (you->moved) {
+		move(you, t->ack);
 		you->has_edge = false;
+	} else if (passed(you, t->ack) && plain) {
+		move(you, t->ack);
 	}
 }

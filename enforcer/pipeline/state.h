@@ -125,6 +125,7 @@ struct side {
 	bool lost : 1;	   /* facts only: framing lost, nothing more is read */
 	bool deferred : 1; /* nothing is judged until the time has come */
 	bool moved : 1;	   /* the kernel carried it: its place is not known */
+	bool loose : 1;	   /* it did once: octets may be beyond that place */
 	bool absorbed : 1; /* of what is held, not every packet is there */
 	uint8_t timer_list[2]; /* it runs in; TIMERS: it does not run */
 	uint8_t wscale;
@@ -173,6 +174,7 @@ struct flow {
 	struct mono start, last;
 	struct mono answered;	 /* when a stray segment last was */
 	uint64_t carried;	 /* octets up to which the kernel carries it */
+	struct mono given;	 /* to the kernel */
 	uint64_t pkts[2], octets[2]; /* by enum dir */
 	struct side side[2];	     /* 0: the initiator's */
 };
