@@ -82,6 +82,11 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	return 0;
 }
 
+void audit_policy(struct audit *a, uint32_t policy_seq)
+{
+	a->policy_seq = policy_seq;
+}
+
 bool audit_wants(const struct event *ev)
 {
 	return record_kind_of(ev) != 0;

@@ -53,6 +53,8 @@ struct mono audit_last(const struct audit *a);
 bool audit_boot_is_new(const struct audit *a);
 /* The clause for a person of the last record there was then; "" if none. */
 const char *audit_last_detail(const struct audit *a);
+/* Another policy is in force: the records from here on say so. */
+void audit_policy(struct audit *a, uint32_t policy_seq);
 int audit_commit(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 int audit_close(struct audit *a, struct err *e) /* commits; frees always */

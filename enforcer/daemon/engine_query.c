@@ -143,9 +143,9 @@ static int freeze(struct engine *e, uint32_t arg, struct wbuf *reply,
 	(void)reply;
 	(void)err;
 	pipeline_freeze(e->pipeline, arg != 0);
-	/* The lane's word says the same; it is what a successor reads. */
+	/* The lane's word, the parent's, says the same; it is what a successor
+	 * reads. */
 	e->frozen = arg != 0;
-	atomic_store(&e->lane->frozen, arg != 0);
 	return 0;
 }
 

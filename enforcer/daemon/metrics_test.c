@@ -28,8 +28,10 @@ static struct world *make(size_t n)
 	for (size_t i = 0; i < n; i++) {
 		snprintf(w->guest[i].name, sizeof(w->guest[i].name), "guest-%zu",
 			 i);
-		w->guest[i].lane = calloc(1, sizeof(struct lane));
+		w->guest[i].lane = aligned_alloc(_Alignof(struct lane),
+						 sizeof(struct lane));
 		assert_non_null(w->guest[i].lane);
+		memset(w->guest[i].lane, 0, sizeof(struct lane));
 	}
 	return w;
 }

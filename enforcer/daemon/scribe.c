@@ -128,6 +128,9 @@ static int append(struct scribe *s, int guest, struct event *ev,
 	int rc;
 
 	set_time(s, ev);
+	audit_policy(s->audit,
+		     atomic_load_explicit(&s->a->control->policy_generation,
+					  memory_order_relaxed));
 	rc = audit_append(s->audit, ev, &seq, e);
 	if (rc)
 		return rc;

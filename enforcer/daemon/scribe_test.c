@@ -298,6 +298,44 @@ static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 	bench_free(&b);
 }
 
+static void records_say_which_policies_were_in_force(void **state)
+{
+	static const uint32_t want[] = {4, 4, 5, 5};
+	struct record_view *v;
+	struct reader *reader;
+	struct span octets;
+	struct err e = {0};
+	struct sample s;
+	struct bench b;
+	uint64_t seq;
+	size_t n = 0;
+
+	(void)state;
+	NEEDS_ROOT();
+	v = malloc(sizeof(*v));
+	assert_non_null(v);
+	bench_init(&b, 1);
+	atomic_store(&b.arg.control->policy_generation, 4);
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, 0)));
+	assert_true(drained(&b));
+	atomic_store(&b.arg.control->policy_generation, 5);
+	assert_true(put(&b, 0, numbered(&s, 0, 1)));
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	/* Its boot and a decision; another, and its end. */
+	assert_int_equal(reader_open(&reader, b.conf.audit, &e), 0);
+	while (reader_next(reader, &seq, &octets, &e) == 1) {
+		assert_true(n < sizeof(want) / sizeof(want[0]));
+		assert_int_equal(record_decode(v, octets, &e), 0);
+		assert_int_equal(v->r.policy_seq, want[n++]);
+	}
+	assert_int_equal(n, sizeof(want) / sizeof(want[0]));
+	reader_close(reader);
+	bench_free(&b);
+	free(v);
+}
+
 static void other_name(struct event *ev)
 {
 	ev->guest = span_str("guest1");
@@ -611,6 +649,7 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(records_say_which_policies_were_in_force),
 		cmocka_unit_test(starts_are_records),
 		cmocka_unit_test(
 			killed_at_any_point_it_loses_and_doubles_nothing),

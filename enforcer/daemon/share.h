@@ -31,8 +31,9 @@
 /* --- marks of packets and connections -----------------------------------------
  * The engine gives a connection that needs no more looking at a class; the
  * rules carry it in the kernel up to the class's bound (offload.h). The
- * generation changes with every start of the parent, so that no connection
- * is carried on the word of a daemon that is gone. */
+ * generation changes with every start of the parent and with every reload, so
+ * that no connection is carried on the word of a daemon that is gone, or of a
+ * policy that is not in force any more. */
 #define MARK_MASK	0x0fff0000u
 #define MARK_GENERATION 0x0ff00000u
 #define MARK_CLASS	0x000f0000u /* 0 none, 1..14 bounds, 15 refused */
@@ -126,13 +127,17 @@ struct lane {
 	_Atomic uint32_t dead_id;
 	_Atomic uint32_t drop_asked, drop_done; /* parent -> gate: drop up to dead_id */
 	_Atomic uint32_t frozen;
-	_Atomic int64_t engine_beat, gate_beat; /* mono ns of the last turn */
-	_Atomic uint64_t gate_bad;   /* malformed verdicts and events: the
-				    * engine is killed */
+	_Atomic int64_t gate_beat; /* mono ns of the last turn */
+	/* Malformed verdicts, by the gate, and events, by the scribe: the
+	 * engine is killed. */
+	_Atomic uint64_t gate_bad;
 	_Atomic uint64_t gate_sent, gate_errors, gate_crafted;
 	/* The kernel's own account of the queue, by the parent, each second. */
 	_Atomic uint64_t kernel_dropped, kernel_unsent;
 	_Atomic uint32_t kernel_queued;
+	/* The engine may write from here on only: what others count of it, and
+	 * what it is told, is read-only for it. */
+	_Alignas(4096) _Atomic int64_t engine_beat;
 	struct lane_status status;
 	struct lane_query query;
 	struct storm storm; /* the engine's: what it counts outlives it */
@@ -153,7 +158,10 @@ struct control {
 	struct share_iface iface[SHARE_IFACES];
 	_Atomic int64_t scribe_beat, courier_beat;
 	_Atomic uint32_t clock_trusted;
-	uint32_t mark_generation; /* already shifted */
+	/* Already shifted; another one with every reload. The gate takes any
+	 * other off a verdict. */
+	_Atomic uint32_t mark_generation;
+	_Atomic uint32_t policy_generation; /* in force, for the records */
 	/* what the scribe is about to commit: leaves there will be, and the
 	 * event rings' positions they cover, so that a scribe that died
 	 * neither loses nor doubles a record */

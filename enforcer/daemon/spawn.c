@@ -99,7 +99,8 @@ static int run_engine(void *arg)
 	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
 	    !area_readonly(&p->half_area[1], p->half_area[1].n) ||
 	    !area_readonly(&p->control_area,
-			   offsetof(struct control, scribe_sleeps)))
+			   offsetof(struct control, scribe_sleeps)) ||
+	    !area_readonly(&g->lane, offsetof(struct lane, engine_beat)))
 		return 1;
 	return engine_main(&a);
 }

@@ -186,6 +186,23 @@ TRIES = [
 ]
 
 
+def writes_its_account(pid):
+    """What others count of an engine, and what it is told, begins both of
+    these areas: it must not write there."""
+    wrong, seen = [], set()
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as f:
+        for line in f:
+            words = line.split()
+            name = next((n for n in ("lane", "control") if
+                         "memfd:" + n in line), None)
+            if not name or int(words[2], 16) != 0:
+                continue
+            seen.add(name)
+            if words[1] != "r--s":
+                wrong.append(line.strip())
+    return wrong or {"lane", "control"} - seen
+
+
 def entered(pid):
     """It has made its own tries and closed the door."""
     try:
@@ -230,6 +247,9 @@ def main():
                          descriptors(name, pid, os.path.dirname(gate.audit)))
             report.check("no memory of %s is both written and executed" % name,
                          executable_and_writable(pid))
+            if kind(name) == "engine":
+                report.check("%s cannot write what is counted of it" % name,
+                             writes_its_account(pid))
             users.setdefault(status(pid)["Uid"][0], set()).add(
                 name if kind(name) == "engine" else kind(name))
         report.check("each kind, and each engine, is a user of its own",
