@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Drops that no engine sees: by rules before the queue, and by the kernel when
- * a queue is full. Read once a second, audited as sums: one event for each
- * reason and guest that grew.
+ * a queue is full. Audited as sums: one event for each reason and guest that
+ * grew. Queues are read once a second; the rules, which takes programs, every
+ * few seconds and before they are replaced, so that no count is lost.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,13 @@
 #include "enforcer/daemon/parent.h"
 
 #define DROPS_MAX 128
-#define INTACT_NS (5 * NS_PER_S) /* between two looks at the rules themselves */
+#define RULES_NS  (5 * NS_PER_S) /* between two looks at the rules' counters */
+#define INTACT_NS (5 * NS_PER_S) /* and at the rules themselves */
 
 struct drops {
 	struct rules_drop seen[DROPS_MAX];
 	size_t n;
-	int64_t next_ns, intact_ns;
+	int64_t next_ns, rules_ns, intact_ns;
 	struct log_limit said;
 };
 
@@ -175,6 +177,12 @@ static void intact(struct parent *p)
 	p->rules_due_ns = p->now.mono.ns;
 }
 
+void counts_last(struct parent *p)
+{
+	if (p->ready)
+		rules(p);
+}
+
 void counts_turn(struct parent *p)
 {
 	struct drops *d = p->drops;
@@ -182,9 +190,12 @@ void counts_turn(struct parent *p)
 	if (p->now.mono.ns < d->next_ns || !p->ready)
 		return;
 	d->next_ns = p->now.mono.ns + NS_PER_S;
-	rules(p);
 	for (size_t i = 0; i < p->n_guests; i++)
 		queue(p, i);
+	if (p->now.mono.ns >= d->rules_ns) {
+		d->rules_ns = p->now.mono.ns + RULES_NS;
+		rules(p);
+	}
 	if (p->now.mono.ns < d->intact_ns)
 		return;
 	d->intact_ns = p->now.mono.ns + INTACT_NS;

@@ -15,11 +15,10 @@
 #define VERDICT_SHORT offsetof(struct lane_verdict, seg)
 #define VERDICT_MAX   (sizeof(struct lane_verdict) + CRAFT_PAYLOAD)
 
-/* Whose segments, and with which marks. */
+/* Whose segments. */
 struct craft_for {
 	const struct pol_prefix *addr; /* the guest's own */
 	size_t n_addr;
-	uint32_t generation; /* MARK_GENERATION's bits of any mark */
 };
 
 /* Is a message of n octets, copied out of the ring, one that an engine may

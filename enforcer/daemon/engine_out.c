@@ -225,7 +225,8 @@ static void on_offload(void *arg, uint64_t id, unsigned class)
 	if (e->again && class == OFFLOAD_REFUSED)
 		return;
 	e->mark_id = id;
-	e->mark = e->a->control->mark_generation |
+	e->mark = atomic_load_explicit(&e->a->control->mark_generation,
+				       memory_order_relaxed) |
 		  (class << MARK_CLASS_SHIFT & MARK_CLASS);
 }
 

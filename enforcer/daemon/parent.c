@@ -70,6 +70,7 @@ int parent_rules(struct parent *p, const struct policies *from, struct err *e)
 {
 	int rc;
 
+	counts_last(p);
 	setup_rules(&p->rules, p->conf, from, p->rules.mark_generation);
 	rc = rules_apply(p->backend, &p->rules, e);
 	counts_restart(p);
@@ -254,6 +255,7 @@ static void stop(struct parent *p)
 
 	log_info(p->log, "stopping; the closed rules stay in force");
 	notify_send(&p->notify, "STOPPING=1\nSTATUS=closed");
+	counts_last(p);
 	if (rules_close(p->backend, &p->rules, &e) < 0)
 		log_err(p->log, "rules: %s", e.text);
 	parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,

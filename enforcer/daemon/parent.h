@@ -147,6 +147,9 @@ int setup_all(struct parent *p, struct err *e)
 void setup_undo(struct parent *p);
 void setup_rules(struct rules_conf *out, const struct conf *c,
 		 const struct policies *from, uint32_t mark_generation);
+/* The next generation of marks, kept on the disk. */
+int setup_generation(const struct parent *p, uint32_t *mark, struct err *e)
+	__attribute__((warn_unused_result));
 /* The addresses that gates craft for, after a reload. */
 void setup_addresses(struct parent *p);
 
@@ -184,7 +187,10 @@ void reload_answer(struct parent *p, size_t guest, int rc, const char *text);
 int counts_new(struct drops **out, struct err *e)
 	__attribute__((warn_unused_result));
 void counts_turn(struct parent *p);
-void counts_restart(struct parent *p); /* the rules begin at zero again */
+/* The rules are about to begin at zero: what they counted until now is told,
+ * and when they have begun, nothing was seen of them. */
+void counts_last(struct parent *p);
+void counts_restart(struct parent *p);
 void counts_free(struct drops *d);
 
 /* ctl.c */

@@ -36,11 +36,52 @@ static void to_event(void *arg, const struct event *ev)
 	parent_record(arg, ev);
 }
 
+/* Marks of the old set are worth nothing from the next rules on. Without the
+ * disk it is the number farthest from those that the next starts take. */
+static void next_marks(struct parent *p)
+{
+	uint32_t now = p->rules.mark_generation >> 20;
+	struct err e;
+
+	if (setup_generation(p, &p->rules.mark_generation, &e) == 0)
+		return;
+	log_warn(p->log, "generation of marks: %s", e.text);
+	p->rules.mark_generation = ((now + 127) % 255 + 1) << 20;
+}
+
+/* The rules follow the set that is in force. What the kernel carries comes
+ * back to its queue at once. */
+static int follow(struct parent *p, bool addresses, struct err *e)
+{
+	int rc = 0;
+
+	if (p->conf->offload)
+		next_marks(p);
+	if (addresses) {
+		setup_addresses(p);
+		rc = parent_rules(p, &p->policies, e);
+	} else {
+		setup_rules(&p->rules, p->conf, &p->policies,
+			    p->rules.mark_generation);
+	}
+	/* Rules that are still to be loaded have them from the start. */
+	if (!addresses && p->conf->offload && p->ready) {
+		counts_last(p);
+		rc = rules_update(p->backend, &p->rules, e);
+		counts_restart(p);
+	}
+	/* After the rules: a mark that they do not know yet is not kept, and
+	 * one that they know no more neither. */
+	atomic_store(&p->control->mark_generation, p->rules.mark_generation);
+	return rc;
+}
+
 /* Every engine runs the new set. */
 static void in_force(struct parent *p)
 {
 	struct reload *r = &p->reload;
 	struct policies old = p->policies;
+	bool addresses = r->addresses;
 	char error[ERR_TEXT + 32];
 	struct err e;
 
@@ -48,17 +89,10 @@ static void in_force(struct parent *p)
 	r->next = (struct policies){0};
 	p->use = r->half;
 	p->generation = r->generation;
+	atomic_store(&p->control->policy_generation, p->generation);
 	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
 			      p);
-	if (!r->addresses) {
-		setup_rules(&p->rules, p->conf, &p->policies,
-			    p->rules.mark_generation);
-		policies_free(&old);
-		told(p, NULL);
-		return;
-	}
-	setup_addresses(p);
-	if (parent_rules(p, &p->policies, &e) < 0) {
+	if (follow(p, addresses, &e) < 0) {
 		/* The closed rules are in force: nothing passes, and that is
 		 * better than rules of other addresses. */
 		snprintf(error, sizeof(error), "rules: %s; everything is closed",
@@ -70,7 +104,7 @@ static void in_force(struct parent *p)
 	}
 	policies_free(&old);
 	/* Gates craft for the addresses they started with. */
-	for (size_t i = 0; i < p->n_guests; i++) {
+	for (size_t i = 0; addresses && i < p->n_guests; i++) {
 		p->guest[i].gate.told = true;
 		child_kill(&p->guest[i].gate, SIGKILL);
 	}
@@ -182,6 +216,7 @@ void reload_turn(struct parent *p)
 	struct reload *r = &p->reload;
 	char error[ERR_TEXT];
 	bool waiting;
+	struct err e;
 
 	if (r->step == RELOAD_IDLE)
 		return;
@@ -202,5 +237,11 @@ void reload_turn(struct parent *p)
 			stop_engine(p, i, "an engine did not go back");
 	}
 	memcpy(error, r->error, sizeof(error));
+	/* What an engine let the kernel carry by the set that it went back
+	 * from is judged by the one that stays. */
+	if (p->conf->offload && follow(p, false, &e) < 0) {
+		log_err(p->log, "rules: %s; everything is closed", e.text);
+		p->ready = false;
+	}
 	told(p, error);
 }

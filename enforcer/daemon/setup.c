@@ -185,25 +185,35 @@ void setup_rules(struct rules_conf *out, const struct conf *c,
 	memcpy(out->bound, offload_bound, sizeof(out->bound));
 }
 
-/* Another number with every start, so that no connection is carried on the
- * word of a daemon that is gone. */
-static int generation(struct parent *p, uint32_t *mark, struct err *e)
+/* Another number with every start and every reload, so that no connection is
+ * carried on the word of a daemon or a policy that is gone. Where the
+ * file does not say which was the last one, it is any: the next after nothing
+ * would be the same each time. */
+int setup_generation(const struct parent *p, uint32_t *mark, struct err *e)
 {
-	char path[PATH_TEXT], text[16] = "";
-	unsigned n;
+	char path[PATH_TEXT], text[16] = "", *end;
+	unsigned long n;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/generation", p->conf->state);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
 		goto sys;
-	n = (unsigned)strtoul(text, NULL, 10) % 255 + 1; /* 1..255 */
-	snprintf(text, sizeof(text), "%u\n", n);
+	n = strtoul(text, &end, 10);
+	if (end == text || strcmp(end, "\n") != 0) {
+		if (text[0])
+			log_warn(p->log, "%s: not a number; another is taken",
+				 path);
+		if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+			goto sys;
+	}
+	n = n % 255 + 1; /* 1..255 */
+	snprintf(text, sizeof(text), "%lu\n", n);
 	if (pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text) ||
 	    ftruncate(fd, (off_t)strlen(text)) < 0 || fsync(fd) < 0)
 		goto sys;
 	close(fd);
-	*mark = n << 20;
+	*mark = (uint32_t)n << 20;
 	_Static_assert(MARK_GENERATION == 0xffu << 20, "another shift");
 	return 0;
 sys:
@@ -222,7 +232,7 @@ static int close_all(struct parent *p, struct err *e)
 	if (p->backend == RULES_AUTO)
 		rc = rules_choose(&p->backend, e);
 	if (rc == 0)
-		rc = generation(p, &mark, e);
+		rc = setup_generation(p, &mark, e);
 	if (rc < 0)
 		return rc;
 	setup_rules(&p->rules, p->conf, &p->policies, mark);
@@ -280,10 +290,11 @@ static int map_all(struct parent *p, struct err *e)
 		return rc;
 	p->control = (struct control *)(void *)p->control_area.p;
 	p->view = (struct view *)(void *)p->view_area.p;
-	p->control->mark_generation = p->rules.mark_generation;
+	atomic_store(&p->control->mark_generation, p->rules.mark_generation);
 	ring_writer(&p->events, p->events_area.p, EVENT_RING);
 	p->use = 0;
 	p->generation = 1;
+	atomic_store(&p->control->policy_generation, p->generation);
 	return policies_half(&p->policies, p->half[0], POLICY_HALF,
 			     p->generation, e);
 }

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct lane_verdict v;
 		uint8_t octets[VERDICT_MAX];
 	} m;
-	struct craft_for c = {own, 3, GENERATION};
+	struct craft_for c = {own, 3};
 	struct lane_verdict *v = &m.v;
 
 	/* A ring gives no longer one. */

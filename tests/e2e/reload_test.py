@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Reload under load: no packet that policy allows is lost, no counter starts
-again, a policy that is wrong leaves the last good one in force.
+again, a policy that is wrong leaves the last good one in force. What the
+kernel carries under the old policy comes back to be judged by the new one.
 
 usage: reload_test.py [TIMES]     (8; soak: 100)
 """
@@ -55,6 +56,8 @@ def main():
         net.neighbours()
         with Gate(net) as gate:
             run(report, net, gate, times)
+        with Gate(net, offload="true") as gate:
+            carried(report, net, gate)
     report.done()
 
 
@@ -97,6 +100,73 @@ def run(report, net, gate, times):
     report.check("what was used up stays used up",
                  "the month's end was read again" if use_up(net) else "")
     meter.stop()
+
+
+def arrives(s, t, octets):
+    """Of what is written to s, how much comes out of t within a second."""
+    got = 0
+    try:
+        s.sendall(bytes(octets))
+        while got < octets:
+            more = len(t.recv(1 << 16))
+            if not more:
+                break
+            got += more
+    except OSError:
+        pass
+    return got
+
+
+def carried(report, net, gate):
+    """A connection of the machine dr, carried up to many times what is sent
+    here."""
+    ls = net.listener("wan", 8080, ADDR["wan"])
+    c = net.socket("dr")
+    c.settimeout(5)
+    c.connect((ADDR["wan"], 8080))
+    s, _ = ls.accept()
+    ls.close()
+    s.settimeout(1)
+
+    def see(octets=2000, times=200):
+        """How many packets of so many small writes the engine sees."""
+        before = gate.guest("dr")["packets"]
+        n = sum(arrives(c, s, octets) for _ in range(times))
+        time.sleep(0.1)
+        return n == octets * times, gate.guest("dr")["packets"] - before
+
+    see()
+    report.check("a connection is carried", "" if until(
+        lambda: gate.guest("dr")["offloaded"] > 0) else "it is not")
+    whole, seen = see(times=20)
+    report.check("then the engine sees none of it", "" if whole and
+                 seen < 5 else "whole: %s, %d packets" % (whole, seen))
+    before = gate.guest("dr")["offloaded"]
+    got = gate.ask("reload", timeout=60)
+    whole, seen = see(times=20)
+    again = gate.guest("dr")["offloaded"] - before
+    report.check("after a reload it is judged again, and nothing is lost",
+                 "" if whole and seen and again and got[0].get("ok") else
+                 "whole: %s, %d packets, %d times, %s" % (
+                     whole, seen, again, got))
+    see()
+    whole, seen = see(times=20)
+    report.check("then it is carried again", "" if whole and seen < 5 else
+                 "whole: %s, %d packets" % (whole, seen))
+    path = os.path.join(gate.policies, "dr.yaml")
+    with open(path, encoding="utf-8") as f:
+        good = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(good.replace("tcp/8080, ", "tcp/8082, "))
+    got = gate.ask("reload", timeout=60)
+    n = arrives(c, s, 2000)
+    report.check("a policy that denies it ends it at once", "" if n == 0 and
+                 got and got[0].get("ok") else "%d octets, %s" % (n, got))
+    for x in (c, s):
+        x.close()
+    log = gate.text()
+    report.check("no engine is killed for a mark of before",
+                 log if "malformed" in log else "")
 
 
 def bad_policy(report, gate, load):
