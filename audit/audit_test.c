@@ -44,7 +44,7 @@ static void what_was_told_is_what_is_read(void **state)
 	(void)state;
 	assert_non_null(v);
 	test_make(600);
-	assert_int_equal(reader_open(&r, test_path, &e), 0);
+	assert_int_equal(reader_open(&r, test_path, false, &e), 0);
 	for (uint64_t i = 0; i < 600; i++) {
 		struct sample s;
 		const struct event *ev = test_event(&s, i);
@@ -77,7 +77,7 @@ static void a_reader_may_follow(void **state)
 	(void)state;
 	test_make(250);
 	a = test_open(0);
-	assert_int_equal(reader_open(&r, test_path, &e), 0);
+	assert_int_equal(reader_open(&r, test_path, false, &e), 0);
 	for (uint64_t end = 250; end <= 1050; end += 100) {
 		while (reader_next(r, &seq, &record, &e) == 1)
 			assert_int_equal(seq, n++);
@@ -176,7 +176,7 @@ static void a_step_of_the_wall_clock_is_a_record(void **state)
 	}
 	test_close(a);
 	test_whole(10);
-	assert_int_equal(reader_open(&r, test_path, &e), 0);
+	assert_int_equal(reader_open(&r, test_path, false, &e), 0);
 	while (reader_next(r, &seq, &record, &e) == 1) {
 		assert_int_equal(record_decode(v, record, &e), 0);
 		if (v->r.kind != RECORD_CLOCK)

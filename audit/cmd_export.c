@@ -291,7 +291,7 @@ static int run(struct export *x, const char *path, const char *out)
 {
 	struct reader *r;
 	struct err e = {0};
-	int rc = reader_open(&r, path, &e);
+	int rc = reader_open(&r, path, false, &e);
 
 	if (rc) {
 		tool_say(path, e.text);

@@ -139,7 +139,7 @@ static int run(struct show *s, const char *path)
 {
 	struct reader *r;
 	struct err e = {0};
-	int rc = reader_open(&r, path, &e);
+	int rc = reader_open(&r, path, s->follow, &e);
 
 	if (rc) {
 		tool_say(path, e.text);

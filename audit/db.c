@@ -293,11 +293,11 @@ static int open_still(struct db *d, const char *path)
  * when nobody has the file open, since a reader could not take it away again;
  * and on a medium that cannot be written, or is full, there is none, and
  * nobody else who would change the file either. */
-static int open_read(struct db *d, const char *path)
+static int open_read(struct db *d, const char *path, bool follow)
 {
 	int rc;
 
-	d->still = lies_alone(path) ? strdup(path) : NULL;
+	d->still = !follow && lies_alone(path) ? strdup(path) : NULL;
 	if (d->still)
 		return open_still(d, path);
 	rc = try_open(d, path, SQLITE_OPEN_READONLY, NULL);
@@ -344,8 +344,8 @@ int db_open(struct db **out, const char *path, enum db_mode mode,
 	if (mode == DB_MEMORY)
 		rc = try_open(d, ":memory:",
 			      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
-	else if (mode == DB_READ)
-		rc = open_read(d, path);
+	else if (mode == DB_READ || mode == DB_FOLLOW)
+		rc = open_read(d, path, mode == DB_FOLLOW);
 	else
 		rc = open_write(d, path);
 	if (rc != SQLITE_OK) {

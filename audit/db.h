@@ -21,6 +21,8 @@ enum db_mode {
 		    * and checked as they are read (page.h) */
 	DB_READ,   /* the file as it is, its WAL included; leaves nothing
 		    * beside a file that nobody has open */
+	DB_FOLLOW, /* the same, but what a writer adds later is seen; sqlite
+		    * keeps shared memory beside the file meanwhile */
 	DB_MEMORY, /* empty, in memory */
 };
 

@@ -16,7 +16,8 @@ struct reader {
 	uint8_t data[STORE_BUNDLE_MAX];
 };
 
-int reader_open(struct reader **out, const char *path, struct err *e)
+int reader_open(struct reader **out, const char *path, bool follow,
+		struct err *e)
 {
 	struct reader *r = calloc(1, sizeof(*r));
 	int rc;
@@ -24,7 +25,7 @@ int reader_open(struct reader **out, const char *path, struct err *e)
 	*out = NULL;
 	if (!r)
 		return err_set(e, E_NOMEM, 0, "out of memory");
-	rc = db_open(&r->db, path, DB_READ, e);
+	rc = db_open(&r->db, path, follow ? DB_FOLLOW : DB_READ, e);
 	if (rc == 0)
 		rc = store_identify(r->db, NULL, e);
 	if (rc == 0)

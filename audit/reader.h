@@ -14,8 +14,10 @@
 
 struct reader;
 
-/* E_STATE: not an audit database. */
-int reader_open(struct reader **out, const char *path, struct err *e)
+/* E_STATE: not an audit database. follow: records that a writer adds later
+ * are seen, too. */
+int reader_open(struct reader **out, const char *path, bool follow,
+		struct err *e)
 	__attribute__((warn_unused_result));
 void reader_close(struct reader *r);
 /* 1: the next record, its octets valid until the next call; 0: none yet (ask

@@ -175,7 +175,7 @@ static void exports_are_complete(void **state)
 	assert_int_equal(lines(), 602);
 	assert_non_null(strstr(
 		out, "\n7,2023-11-14T22:13:27.000000+0000,deny,deny,too-soon,"
-		     "mdma,out,headend,10.20.0.10,1153,10.20.0.1,40000,17,"
+		     "mdma,out,headend,10.20.0.10,1153,10.20.0.1,40000,UDP,"
 		     "c1222,c1222.wait-request,,,,,,96,reference-mdma,"
 		     "send-profile,metering.yaml,42,\"3 h after the previous "
 		     "one, at least 20 h are needed\"\n"));

@@ -216,7 +216,7 @@ static struct seen read_log(const struct bench *b)
 	assert_non_null(v);
 	if (verify_file(b->conf.audit, &r, NULL, NULL, &e))
 		fail_msg("%s", e.text);
-	assert_int_equal(reader_open(&reader, b->conf.audit, &e), 0);
+	assert_int_equal(reader_open(&reader, b->conf.audit, false, &e), 0);
 	while (reader_next(reader, &seq, &octets, &e) == 1) {
 		assert_int_equal(record_decode(v, octets, &e), 0);
 		if (v->r.boot == boot)
@@ -324,7 +324,7 @@ static void records_say_which_policies_were_in_force(void **state)
 	assert_true(drained(&b));
 	end(&b, SIGTERM);
 	/* Its boot and a decision; another, and its end. */
-	assert_int_equal(reader_open(&reader, b.conf.audit, &e), 0);
+	assert_int_equal(reader_open(&reader, b.conf.audit, false, &e), 0);
 	while (reader_next(reader, &seq, &octets, &e) == 1) {
 		assert_true(n < sizeof(want) / sizeof(want[0]));
 		assert_int_equal(record_decode(v, octets, &e), 0);
@@ -617,7 +617,7 @@ static void nobody_pushes_to_the_front(void **state)
 	start(&b);
 	assert_true(drained(&b));
 	end(&b, SIGTERM);
-	assert_int_equal(reader_open(&reader, b.conf.audit, &e), 0);
+	assert_int_equal(reader_open(&reader, b.conf.audit, false, &e), 0);
 	while (reader_next(reader, &seq, &octets, &e) == 1) {
 		assert_int_equal(record_decode(v, octets, &e), 0);
 		if (span_is(v->ev.guest, "guest1"))
