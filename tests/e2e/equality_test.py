@@ -11,6 +11,7 @@ import glob
 import os
 import sys
 import tempfile
+import time
 
 import c1222peer
 from lib import (PCAPS, ROOT, SHARED, Gate, Net, Report, Tap, export,
@@ -73,6 +74,17 @@ def captured(taps):
     return sorted(frames, key=lambda f: f[0])
 
 
+def settle(gate):
+    """Until the gateway has judged what was seen on the links."""
+    before = None
+    for _ in range(100):
+        now = gate.guest("mdma").get("packets")
+        if now == before:
+            return
+        before = now
+        time.sleep(0.2)
+
+
 def different(live, offline):
     """The first difference, or nothing."""
     for what, a, b in (("events", live[0], offline[0]),
@@ -113,6 +125,7 @@ def one(net, capture, report):
         play.play(c1222peer.events(capture), multicast=False)
         play.close()
         frames = captured(taps)
+        settle(gate)
         gate.stop()
         live = told(gate.records())
         with tempfile.TemporaryDirectory() as work:
