@@ -23,6 +23,7 @@ from lib import ADDR, HERE, Gate, Net, Relay, Report, need_live
 
 STALL = 60.0
 MIB = 1 << 20
+CONTEXT = bytes.fromhex("a1090607607c86f7540116")  # may stand first
 
 
 def noise(size, seed):
@@ -46,6 +47,7 @@ def messages(size, outwards):
             m = c1222.apdu(c1222.METER, c1222.HEADEND, inv,
                            [c1222.read_part((0, 61, 62, 63)[inv % 4], 0, 4)] *
                            3)
+            m = c1222.tlv(0x60, CONTEXT + m[2:])
         out.append(m)
         n += len(m)
     return out
