@@ -51,14 +51,21 @@ static bool tell_party(struct telling *t, uint32_t i, int party)
 	return told || tell(t, l, limit_at(s, i, t->machine, party, 0), NULL);
 }
 
-static bool tell_limit(struct telling *t, uint32_t i)
+/* i: of the set; at: of the image. */
+static bool tell_limit(struct telling *t, uint32_t i, uint32_t at)
 {
-	const struct machine *m = &t->view.s->m[t->machine];
+	const struct pol_set *s = t->view.s;
+	const struct machine *m = &s->m[t->machine];
+	bool charged[LAY_MAX_PARTIES + 1];
 
 	t->b.party = (struct span){0};
-	if (!t->view.s->limit[i].by_party)
+	if (!s->limit[i].by_party)
 		return tell_party(t, i, -1);
+	/* Its rule may name a party: the others have nothing of it. */
+	limit_charged_by(s, t->machine, &s->limit[i], at, charged);
 	for (uint32_t p = 0; p < m->n_party; p++) {
+		if (!charged[p])
+			continue;
 		t->b.party = img_str(m->vendor, m->vendor->PRTY[p].id);
 		if (!tell_party(t, i, (int)p))
 			return false;
@@ -83,6 +90,6 @@ void pol_budgets(const struct pol_state *st, size_t machine, struct now now,
 		uint32_t at = set_first_limit(st->s, machine, (enum layer)l);
 
 		for (uint32_t i = 0; more && im && i < im->n_LIMT; i++)
-			more = tell_limit(&t, at + i);
+			more = tell_limit(&t, at + i, i);
 	}
 }

@@ -19,11 +19,9 @@ static bool charges(const struct pol_image *im, const struct lay_col *c,
 	return i >= r->limit_first && i - r->limit_first < r->limit_n;
 }
 
-/* Parties of machine m whose traffic charges limit i, bit each; the last is
- * the unknown one, which only refusals can charge. */
-static void charged_by(const struct pol_set *s, size_t m,
-		       const struct set_limit *l, uint32_t i,
-		       bool party[LAY_MAX_PARTIES + 1])
+void limit_charged_by(const struct pol_set *s, size_t m,
+		      const struct set_limit *l, uint32_t i,
+		      bool party[LAY_MAX_PARTIES + 1])
 {
 	const struct machine *mc = &s->m[m];
 	uint32_t n = mc->n_party + (l->l->thing == THING_REFUSALS);
@@ -48,7 +46,7 @@ static bool shared(const struct pol_set *s, const struct set_limit *l,
 	bool party[POL_MAX_MACHINES][LAY_MAX_PARTIES + 1];
 
 	for (size_t m = 0; m < s->n_m; m++) {
-		charged_by(s, m, l, i, party[m]);
+		limit_charged_by(s, m, l, i, party[m]);
 		for (size_t k = 0; k < m; k++) {
 			for (uint32_t p = 0; p <= s->m[m].n_party; p++) {
 				for (uint32_t q = 0; q <= s->m[k].n_party;

@@ -146,7 +146,8 @@ struct pol_budget {
 	uint64_t used, limit;
 	int64_t frees_ns; /* until some of it is free again; 0 now, -1 unknown */
 };
-/* Every limit of a machine; stops when f returns false. */
+/* Every limit of a machine, one that counts for each party once for each that
+ * can charge it; stops when f returns false. */
 void pol_budgets(const struct pol_state *st, size_t machine, struct now now,
 		 bool (*f)(void *arg, const struct pol_budget *b), void *arg);
 size_t pol_state_size(const struct pol_state *st); /* octets, all of it */

@@ -385,6 +385,11 @@ void limit_move(const struct pol_state *st, const struct lay_limit *to,
 /* The word where the counter of that machine, party and type begins. */
 uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
 		  unsigned meas);
+/* engines.c: parties of machine m whose traffic charges limit i of its image,
+ * which is l; the last is the unknown one, which only refusals can charge. */
+void limit_charged_by(const struct pol_set *s, size_t m,
+		      const struct set_limit *l, uint32_t i,
+		      bool party[LAY_MAX_PARTIES + 1]);
 
 /* --- judge.c, look.c, tell.c: the steps ---------------------------------- */
 

@@ -553,6 +553,63 @@ static void test_killed(void **ctx)
 	kit_free(&k);
 }
 
+/* --- what people are told ----------------------------------------------- */
+
+struct listed {
+	char lines[32][160];
+	size_t n;
+};
+
+static bool list(void *arg, const struct pol_budget *b)
+{
+	struct listed *l = arg;
+
+	assert_true(l->n < 32);
+	snprintf(l->lines[l->n++], sizeof(l->lines[0]), "%s|%.*s", b->name,
+		 (int)b->party.n, b->party.n ? (const char *)b->party.p : "");
+	return true;
+}
+
+static size_t lines_of(const struct listed *l, const char *what)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += strstr(l->lines[i], what) != NULL;
+	return n;
+}
+
+/* Two parties: what is the rule's of one is told of that one only. */
+static void test_parties(void **state)
+{
+	static const struct {
+		const char *what, *why;
+		size_t n;
+	} rows[] = {
+		{"send: 5 readings per day|headend", "whom the rule names", 1},
+		{"send: 5 readings per day|", "and nobody else", 1},
+		{"send: at least 10 min apart|", "whatever its kind", 1},
+		{"bytes: 4 kB per day|headend", "for each: the one", 1},
+		{"bytes: 4 kB per day|other", "and the other", 1},
+		{"bytes: 4 kB per day|", "and no more", 2},
+		{"opened: 20 connections per 1 h|", "for all together", 1},
+	};
+	struct listed l = {.n = 0};
+	struct house h;
+	struct kit k;
+
+	(void)state;
+	house_fill(&h);
+	house_start(&k, &h);
+	assert_int_equal(pol_state_new(&k.st, k.set, &k.e), 0);
+	pol_budgets(k.st, 0, k.now, list, &l);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (lines_of(&l, rows[i].what) != rows[i].n)
+			fail_msg("%s: %s", rows[i].why, rows[i].what);
+	}
+	kit_free(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +617,7 @@ int main(void)
 		cmocka_unit_test(test_boot),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_parties),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
