@@ -30,6 +30,22 @@ for f in examples/*.conf; do
 	fi
 done
 
+# The unit is one that systemd takes without a word, with our programs where
+# they are built.
+if command -v systemd-analyze >/dev/null; then
+	sed "s|/usr/local/bin/|$(realpath "$BUILD")/bin/|" \
+		examples/metergated.service >"$tmp/metergated.service"
+	if systemd-analyze verify --man=no "$tmp/metergated.service" \
+		>"$tmp/out" 2>&1 && [ ! -s "$tmp/out" ]; then
+		echo "ok unit metergated.service"
+	else
+		echo "not ok unit metergated.service: $(head -n 1 "$tmp/out")"
+		rc=1
+	fi
+else
+	echo "SKIP: unit metergated.service: no systemd-analyze here"
+fi
+
 # Every setting that the daemon may ask for stands in the example.
 while read -r key; do
 	if grep -qE "^#?$key = 1\$" examples/sysctl.conf; then
