@@ -179,6 +179,61 @@ for text in 'started: metergated' 'rules applied: 3 guests' 'frozen by uid 0' 't
 	"$BUILD/bin/metergate-audit" show "$work/audit/audit.db" 2>/dev/null | grep -qF -- "$text" &&
 		ok "the audit says '$text'" || bad "the audit says '$text'"
 done
+
+# --- what is found there at a start -----------------------------------------------------
+stop() {
+	kill -TERM "$pid"
+	wait "$pid"
+	pid=
+}
+metergated() { inside "$daemon" "$@"; }
+says() { # name, text, how often in the log
+	is "$1" "$3" "$(grep -cF -- "$2" "$work/log")"
+}
+used="every budget counts as used up"
+start && stop
+says "counters that were closed in order are believed" "$used" 0
+for size in 0 100 200000; do
+	truncate -s "$size" "$work/state/mdma.state"
+	start && stop
+	says "counters cut to $size octets: one line" "guest mdma: its counters were damaged; $used" 1
+	says "of that guest only" "$used" 1
+done
+start && stop
+says "the next start believes them again" "$used" 0
+rm "$work/state/mdma.state"
+start && stop
+says "counters that are not there are new" "$used" 0
+echo none >"$work/state/generation"
+start && stop
+says "a generation that is none: one line" "state/generation: not a number" 1
+start && stop
+says "and the next start reads it" "not a number" 0
+
+verified() { "$BUILD/bin/metergate-audit" verify "$work/audit/audit.db" 2>&1 | tail -n 1; }
+before=$(sha256sum "$work/audit/audit.db")
+echo mine >"$work/audit/notes.txt"
+refuse "a foreign file beside the audit" "$work/audit holds 'notes.txt', which is not the audit's" \
+	metergated -c "$c"
+is "it is left alone" mine "$(cat "$work/audit/notes.txt")"
+is "so is the audit" "$before" "$(sha256sum "$work/audit/audit.db")"
+mv "$work/audit/notes.txt" "$work/notes.txt"
+ln -s "$work/notes.txt" "$work/audit/audit-2.db"
+refuse "a link among the audit's" "'audit-2.db', which is not the audit's" metergated -c "$c"
+rm "$work/audit/audit-2.db"
+cp "$work/audit/audit.db" "$work/whole.db"
+truncate -s 5000 "$work/audit/audit.db"
+before=$(sha256sum "$work/audit/audit.db")
+start
+sleep 2.5
+is "an audit that was cut: the status says so" 1 "$(asked --json status | head -n 1 | grep -c '"error":"audit')"
+stop
+says "one line, not one each second" "nothing can be recorded, so nothing passes: audit" 1
+is "what is left of it is not touched" "$before" "$(sha256sum "$work/audit/audit.db")"
+cat "$work/whole.db" >"$work/audit/audit.db"
+start && stop
+is "and when it is back, it goes on" "ok" "$(verified | cut -d' ' -f1)"
+says "without a word" "nothing can be recorded" 0
 inside "$daemon" -c "$c" --remove-rules
 is "--remove-rules" "0 0" "$? $(inside iptables-save | grep -c MG-)"
 exit $rc

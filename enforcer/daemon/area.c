@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/area.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -46,13 +47,16 @@ int area_new(struct area *a, const char *name, size_t n, struct err *e)
 	return rc;
 }
 
-int area_file(struct area *a, const char *path, size_t n, struct err *e)
+int area_file(struct area *a, const char *path, size_t n, bool *made,
+	      struct err *e)
 {
+	const int how = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
 	struct stat st;
 
-	*a = (struct area){.fd = open(path,
-				      O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-				      0600)};
+	*a = (struct area){.fd = open(path, how | O_CREAT | O_EXCL, 0600)};
+	*made = a->fd >= 0;
+	if (!*made && errno == EEXIST)
+		a->fd = open(path, how);
 	if (a->fd < 0 || fstat(a->fd, &st) < 0) {
 		err_sys(e, "%s", path);
 		area_drop(a);

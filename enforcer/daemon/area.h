@@ -19,8 +19,10 @@ struct area {
 /* Zeroed memory without a name in the file system. */
 int area_new(struct area *a, const char *name, size_t n, struct err *e)
 	__attribute__((warn_unused_result));
-/* A file that keeps what it holds: at least n octets; only root reads it. */
-int area_file(struct area *a, const char *path, size_t n, struct err *e)
+/* A file that keeps what it holds: at least n octets; only root reads it.
+ * made: there was none of that name. */
+int area_file(struct area *a, const char *path, size_t n, bool *made,
+	      struct err *e)
 	__attribute__((warn_unused_result));
 /* In a child: [0, n) of it, whole pages, for reading only. Not for files.
  * False: it could not be done, and the child must not run. */

@@ -71,6 +71,7 @@ struct guest {
 	int queue_fd, wake_fd;
 	struct child gate, engine;
 	struct query query;
+	bool new_state; /* there was no file of its counters */
 	bool draining; /* the gate was asked to drop what an engine left */
 	int64_t drain_ns;
 	uint64_t bad_seen; /* gate_bad when it last mattered */

@@ -61,6 +61,7 @@ struct scribe {
 	struct mono since, retry; /* first pending record; next try to open */
 	struct scribe_view view;
 	struct log_limit limit;
+	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
 };
 
 static void read_clocks(struct scribe *s)
@@ -81,9 +82,12 @@ static void failed(struct scribe *s, const struct err *e)
 
 	scribe_view_error(&s->view, e->text);
 	scribe_view_drop(&s->view);
-	if (log_allow(&s->limit, s->mono, 3, 10 * NS_PER_S, &missed))
+	/* It is tried each second; the same is said once a minute. */
+	if (log_allow(&s->limit, s->mono, 1, 60 * NS_PER_S, &missed) ||
+	    strcmp(s->told, e->text) != 0)
 		log_err(s->a->log, "nothing can be recorded, so nothing "
 			"passes: %s", e->text);
+	snprintf(s->told, sizeof(s->told), "%s", e->text);
 	/* What it told is told; frees always. */
 	if (audit_close(s->audit, &ignored))
 		log_debug(s->a->log, "%s", ignored.text);
@@ -412,10 +416,14 @@ static void open_audit(struct scribe *s)
 		if (audit_boot_is_new(s->audit))
 			rc = boot_record(s, &e);
 	}
-	if (rc)
+	if (rc) {
 		failed(s, &e);
-	else
-		scribe_view_error(&s->view, NULL);
+		return;
+	}
+	scribe_view_error(&s->view, NULL);
+	if (s->told[0])
+		log_info(s->a->log, "records are written again");
+	s->told[0] = '\0';
 }
 
 /* --- the loop ------------------------------------------------------------- */

@@ -78,10 +78,11 @@ static int own_files(const struct conf *c, int dir, const char *base,
 		else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
 			 strncmp(f->d_name, base, strlen(base)) != 0)
 			rc = err_set(e, E_STATE, 0,
-				     "the audit's directory holds '%.40s', "
-				     "which is not the audit's; give the audit "
-				     "a directory of its own",
-				     f->d_name);
+				     "%.*s holds '%.40s', which is not the "
+				     "audit's; give the audit a directory of "
+				     "its own",
+				     (int)(strrchr(c->audit, '/') - c->audit),
+				     c->audit, f->d_name);
 		else if (fchownat(dir, f->d_name, c->uid_base + 1,
 				  c->uid_base + 2, AT_SYMLINK_NOFOLLOW) < 0)
 			rc = err_sys(e, "%s", f->d_name);
@@ -246,6 +247,24 @@ static int close_all(struct parent *p, struct err *e)
 
 /* --- shared memory ------------------------------------------------------------------- */
 
+static void state_path(char path[PATH_TEXT], const struct parent *p, size_t i)
+{
+	snprintf(path, PATH_TEXT, "%s/%s.state", p->conf->state,
+		 p->share[i].name);
+}
+
+/* Engines bring what they began to the disk before they judge by it. So an old
+ * file that holds nothing lost what it held, and nothing reads as unused: any
+ * other word there makes it damaged, and all budgets used up. */
+static void mistrust_nothing(const struct area *state)
+{
+	uint64_t head;
+
+	memcpy(&head, state->p, sizeof(head));
+	head = head ? head : UINT64_MAX;
+	memcpy(state->p, &head, sizeof(head));
+}
+
 static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 {
 	struct guest_share *s = &p->share[i];
@@ -261,11 +280,15 @@ static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 	s->lane = (struct lane *)(void *)g->lane.p;
 	s->verdicts = g->lane.p + lane;
 	s->events = g->lane.p + lane + ring;
-	snprintf(path, sizeof(path), "%s/%s.state", p->conf->state, s->name);
-	rc = area_file(&g->state, path, state, e);
+	state_path(path, p, i);
+	rc = area_file(&g->state, path, state, &g->new_state, e);
+	if (rc < 0)
+		return rc;
 	s->state = g->state.p;
 	s->state_octets = g->state.n;
-	return rc;
+	if (!g->new_state)
+		mistrust_nothing(&g->state);
+	return 0;
 }
 
 static int map_all(struct parent *p, struct err *e)
@@ -526,6 +549,11 @@ void setup_undo(struct parent *p)
 	counts_free(p->drops);
 	ifaces_close(p->ifaces);
 	for (size_t i = 0; i < p->n_guests; i++) {
+		/* No engine ever began it. */
+		if (p->guest[i].new_state && p->started.ns == 0) {
+			state_path(path, p, i);
+			unlink(path);
+		}
 		shut(&p->guest[i].queue_fd);
 		shut(&p->guest[i].wake_fd);
 		area_drop(&p->guest[i].lane);
