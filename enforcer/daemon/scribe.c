@@ -27,6 +27,7 @@
 
 #define BATCH	   1000 /* records of a commit */
 #define TURN	   8192 /* messages looked at between two beats */
+#define CROWDED	   3	/* a third of a ring */
 #define BATCH_MS   50
 #define IDLE_MS	   200
 #define RETRY_NS   NS_PER_S
@@ -289,12 +290,27 @@ static int next_source(struct scribe *s, struct source **out, struct err *e)
 	return rc;
 }
 
+/* So much of a ring waits for the commit that its engine would soon wait, too:
+ * it goes on writing in what is left meanwhile. */
+static bool crowded(const struct scribe *s)
+{
+	for (size_t i = 0; i < s->n_src; i++) {
+		const struct ring *r = &s->src[i].r;
+
+		if (r->at - r->edge > r->size / CROWDED)
+			return true;
+	}
+	return false;
+}
+
 static int take(struct scribe *s, struct err *e)
 {
 	struct source *from;
 	int rc = 0;
 
-	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH; i++) {
+	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH &&
+			!crowded(s);
+	     i++) {
 		rc = next_source(s, &from, e);
 		if (rc || !from)
 			break;
@@ -485,7 +501,7 @@ static void turn(struct scribe *s)
 		return;
 	rc = take(s, &e);
 	if (rc == 0 && s->pending &&
-	    (s->urgent || s->pending >= BATCH || s->stopping ||
+	    (s->urgent || s->pending >= BATCH || crowded(s) || s->stopping ||
 	     mono_sub(s->mono, s->since) >= batch_ns(s)))
 		rc = commit(s, &e);
 	if (rc)

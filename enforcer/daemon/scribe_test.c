@@ -575,18 +575,18 @@ static void rings_are_merged_by_time(void **state)
 	(void)state;
 	NEEDS_ROOT();
 	bench_init(&b, 1);
-	for (uint64_t i = 0; i < 1200; i++)
+	for (uint64_t i = 0; i < 1000; i++)
 		for (size_t k = 0; k < GUESTS; k++)
 			assert_true(put(&b, k, numbered(&s, k, i)));
 	from = live_mono();
 	start(&b);
 	assert_true(drained(&b));
-	print_message("2400 records in %lld ms\n",
+	print_message("2000 records in %lld ms\n",
 		      (long long)(mono_sub(live_mono(), from) / 1000000));
 	end(&b, SIGTERM);
 	seen = read_log(&b); /* checks that times never go back */
-	assert_int_equal(seen.next[0], 1200);
-	assert_int_equal(seen.next[1], 1200);
+	assert_int_equal(seen.next[0], 1000);
+	assert_int_equal(seen.next[1], 1000);
 	bench_free(&b);
 }
 
