@@ -6,17 +6,14 @@
 #include "audit/record.h"
 
 /* --- the form ----------------------------------------------------------------
- * struct head, its texts, rules and budgets each with theirs, the carrier,
- * the leaves' kinds, the leaves with facts. C strings end with a NUL.
+ * struct head, what only some events have, the texts, rules and budgets each
+ * with theirs, the carrier, the leaves' kinds, the leaves with facts. C strings
+ * end with a NUL. Short, since what waits for a commit waits in a ring.
  */
 struct head {
 	uint64_t pcap_cnt, flow_id;
 	struct reasons reasons;
 	int64_t mono_ns, wall_us;
-	uint64_t pkts_out, pkts_in, octets_out, octets_in;
-	int64_t flow_start_ns;
-	uint64_t count, count_octets;
-	int64_t first_ns, last_ns;
 	int32_t std_off_s, civil_off_s;
 	uint32_t octets;
 	uint16_t n_leaves, leaf;
@@ -24,9 +21,8 @@ struct head {
 	uint16_t app, detail, guest, party, would_pass;
 	uint16_t sport, dport;
 	struct net_addr src, dst;
-	uint8_t type, proto, dir, verdict, reason;
-	uint8_t flags, n_rules, n_budgets;
-	uint8_t zero[2];
+	uint8_t type, proto, dir, verdict, reason, n_rules, n_budgets, zero;
+	uint16_t flags;
 };
 _Static_assert(sizeof(struct head) % 8 == 0, "padding inside");
 
@@ -38,7 +34,20 @@ enum {
 	MESSAGE = 16,
 	APP = 32,    /* not NULL */
 	DETAIL = 64, /* not NULL */
-	FLAGS = 127,
+	FLOW = 128,  /* struct flow_part follows */
+	COUNT = 256, /* struct count_part follows */
+	FLAGS = 511,
+};
+
+/* Neither is written when all of it is zero. */
+struct flow_part {
+	uint64_t pkts_out, pkts_in, octets_out, octets_in;
+	int64_t start_ns;
+};
+
+struct count_part {
+	uint64_t n, octets;
+	int64_t first_ns, last_ns;
 };
 
 struct rule_head {
@@ -55,12 +64,11 @@ struct budget_head {
 struct obs_head {
 	uint16_t kind;
 	uint8_t n, dropped;
-	uint32_t zero;
 };
 
+/* Its octets follow; of a number the lowest first, none that is zero last. */
 struct flat_fact {
-	uint32_t field, n;
-	uint64_t v;
+	uint16_t field, n;
 };
 
 /* Which facts are octets. */
@@ -127,6 +135,24 @@ static void put_cstr(struct wbuf *w, const char *s, size_t n)
 	wbuf_u8(w, 0);
 }
 
+static uint16_t octets_of(uint64_t v)
+{
+	return v ? (uint16_t)((71 - __builtin_clzll(v)) / 8) : 0;
+}
+
+static void put_number(struct wbuf *w, struct flat_fact t, uint64_t v)
+{
+	uint8_t *at;
+
+	t.n = octets_of(v);
+	at = wbuf_room(w, sizeof(t) + t.n);
+	if (!at)
+		return;
+	memcpy(at, &t, sizeof(t));
+	for (unsigned i = 0; i < t.n; i++)
+		at[sizeof(t) + i] = (uint8_t)(v >> 8 * i);
+}
+
 static void put_obs(struct wbuf *w, const struct obs *o)
 {
 	struct obs_head h = {.kind = o->kind, .dropped = o->dropped};
@@ -135,16 +161,16 @@ static void put_obs(struct wbuf *w, const struct obs *o)
 
 	for (unsigned i = 0; i < o->n; i++) {
 		const struct fact *f = &o->f[i];
-		bool octets = is_octets[f->field];
-		struct flat_fact t = {
-			.field = f->field,
-			.n = octets ? cut(f->n) : 0,
-			.v = octets ? 0 : f->u,
-		};
+		struct flat_fact t = {.field = f->field};
 
 		if (record_leaves_out(f->field))
 			continue;
 		h.n++;
+		if (!is_octets[f->field]) {
+			put_number(w, t, f->u);
+			continue;
+		}
+		t.n = cut(f->n);
 		put_head(w, &t, sizeof(t));
 		put_text(w, f->p, t.n);
 	}
@@ -189,15 +215,6 @@ static struct head head_of(const struct event *ev)
 		.reasons = ev->reasons,
 		.mono_ns = ev->now.mono.ns,
 		.wall_us = ev->now.wall.us,
-		.pkts_out = ev->pkts_out,
-		.pkts_in = ev->pkts_in,
-		.octets_out = ev->octets_out,
-		.octets_in = ev->octets_in,
-		.flow_start_ns = ev->flow_start.ns,
-		.count = ev->count,
-		.count_octets = ev->count_octets,
-		.first_ns = ev->first.ns,
-		.last_ns = ev->last.ns,
 		.std_off_s = ev->now.wall.std_off_s,
 		.civil_off_s = ev->now.wall.civil_off_s,
 		.octets = ev->octets,
@@ -215,7 +232,7 @@ static struct head head_of(const struct event *ev)
 		.dir = (uint8_t)ev->dir,
 		.verdict = (uint8_t)ev->verdict,
 		.reason = (uint8_t)ev->reason,
-		.flags = (uint8_t)((ev->has_tuple ? HAS_TUPLE : 0) |
+		.flags = (uint16_t)((ev->has_tuple ? HAS_TUPLE : 0) |
 				   (ev->monitored ? MONITORED : 0) |
 				   (ev->flow_end ? FLOW_END : 0) |
 				   (ev->now.wall.trusted ? TRUSTED : 0) |
@@ -228,6 +245,24 @@ static struct head head_of(const struct event *ev)
 					       ? ev->n_budgets
 					       : EVENT_BUDGETS),
 	};
+}
+
+static void put_parts(struct wbuf *w, const struct event *ev, struct head *h)
+{
+	struct flow_part f = {ev->pkts_out, ev->pkts_in, ev->octets_out,
+			      ev->octets_in, ev->flow_start.ns};
+	struct count_part n = {ev->count, ev->count_octets, ev->first.ns,
+			       ev->last.ns};
+
+	if (f.pkts_out | f.pkts_in | f.octets_out | f.octets_in |
+	    (uint64_t)f.start_ns) {
+		h->flags |= FLOW;
+		put_head(w, &f, sizeof(f));
+	}
+	if (n.n | n.octets | (uint64_t)n.first_ns | (uint64_t)n.last_ns) {
+		h->flags |= COUNT;
+		put_head(w, &n, sizeof(n));
+	}
 }
 
 /* A judgement: the kinds of all leaves, the facts of the judged one. */
@@ -265,7 +300,8 @@ static void put_leaves(struct wbuf *w, const struct event *ev, struct head *h)
 #define OBS_AT_MOST                                                            \
 	(sizeof(struct obs_head) +                                             \
 	 OBS_MAX_FACTS * (sizeof(struct flat_fact) + FLAT_TEXT))
-_Static_assert(sizeof(struct head) + 5 * (FLAT_TEXT + 1) +
+_Static_assert(sizeof(struct head) + sizeof(struct flow_part) +
+			       sizeof(struct count_part) + 5 * (FLAT_TEXT + 1) +
 			       EVENT_RULES * (sizeof(struct rule_head) +
 					      4 * FLAT_TEXT) +
 			       EVENT_BUDGETS * (sizeof(struct budget_head) +
@@ -279,6 +315,7 @@ void flat_write(struct wbuf *w, const struct event *ev)
 	struct head h = head_of(ev);
 	uint8_t *at = wbuf_room(w, sizeof(h));
 
+	put_parts(w, ev, &h);
 	put_cstr(w, ev->app_proto, h.app);
 	put_cstr(w, ev->detail, h.detail);
 	put_text(w, ev->guest.p, h.guest);
@@ -340,6 +377,18 @@ static bool number_fits(unsigned field, uint64_t v)
 	       (v & ~MEAS_ALL) == 0;
 }
 
+static bool get_number(struct cur *c, struct flat_fact t, uint64_t *v)
+{
+	struct span s = cur_take(c, t.n);
+
+	*v = 0;
+	if (!cur_ok(c) || s.n > sizeof(*v) || (s.n && s.p[s.n - 1] == 0))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		*v |= (uint64_t)s.p[i] << 8 * i;
+	return number_fits(t.field, *v);
+}
+
 static bool get_fact(struct cur *c, struct obs *o)
 {
 	struct flat_fact t;
@@ -348,16 +397,15 @@ static bool get_fact(struct cur *c, struct obs *o)
 	if (!get(c, &t, sizeof(t)) || t.field >= FIELD_COUNT ||
 	    record_leaves_out(t.field) || t.n > FLAT_TEXT)
 		return false;
-	f->field = (uint16_t)t.field;
-	f->n = t.n;
+	f->field = t.field;
+	f->n = 0;
 	if (is_octets[t.field]) {
+		f->n = t.n;
 		f->p = cur_take(c, t.n).p;
-		if (!cur_ok(c) || t.v)
+		if (!cur_ok(c))
 			return false;
-	} else {
-		f->u = t.v;
-		if (t.n || !number_fits(t.field, t.v))
-			return false;
+	} else if (!get_number(c, t, &f->u)) {
+		return false;
 	}
 	o->have[t.field / 64] |= UINT64_C(1) << (t.field % 64);
 	o->n++;
@@ -368,7 +416,7 @@ static bool get_obs(struct cur *c, struct obs *o)
 {
 	struct obs_head h;
 
-	if (!get(c, &h, sizeof(h)) || h.kind >= OBS_COUNT || h.zero ||
+	if (!get(c, &h, sizeof(h)) || h.kind >= OBS_COUNT ||
 	    h.n > OBS_MAX_FACTS)
 		return false;
 	memset(o, 0, offsetof(struct obs, f));
@@ -414,12 +462,11 @@ static bool head_fits(const struct head *h)
 	return h->type < EV_TYPES && h->dir <= DIR_IN &&
 	       h->verdict <= VERDICT_DENY && h->reason < REASON_COUNT &&
 	       !(h->reasons.w[0] & 1) && !(h->reasons.w[1] & ~known) &&
-	       !(h->flags & ~FLAGS) && !h->zero[0] && !h->zero[1] &&
+	       !(h->flags & ~FLAGS) && !h->zero &&
 	       h->n_rules <= EVENT_RULES && h->n_budgets <= EVENT_BUDGETS &&
 	       h->n_leaves <=
 		       (h->type == EV_PROTOCOL ? FLAT_LEAVES : FLAT_LISTED) &&
-	       (h->leaf < h->n_leaves || h->leaf == 0) && h->mono_ns >= 0 &&
-	       h->first_ns >= 0 && h->last_ns >= 0 && h->flow_start_ns >= 0;
+	       (h->leaf < h->n_leaves || h->leaf == 0) && h->mono_ns >= 0;
 }
 
 static void take_head(struct event *ev, const struct head *h)
@@ -445,15 +492,32 @@ static void take_head(struct event *ev, const struct head *h)
 	ev->n_rules = h->n_rules;
 	ev->n_budgets = h->n_budgets;
 	ev->flow_end = h->flags & FLOW_END;
-	ev->pkts_out = h->pkts_out;
-	ev->pkts_in = h->pkts_in;
-	ev->octets_out = h->octets_out;
-	ev->octets_in = h->octets_in;
-	ev->flow_start.ns = h->flow_start_ns;
-	ev->count = h->count;
-	ev->count_octets = h->count_octets;
-	ev->first.ns = h->first_ns;
-	ev->last.ns = h->last_ns;
+}
+
+static bool get_parts(struct cur *c, struct event *ev, const struct head *h)
+{
+	struct flow_part f = {0};
+	struct count_part n = {0};
+
+	if (h->flags & FLOW &&
+	    (!get(c, &f, sizeof(f)) || f.start_ns < 0 ||
+	     !(f.pkts_out | f.pkts_in | f.octets_out | f.octets_in |
+	       (uint64_t)f.start_ns)))
+		return false;
+	if (h->flags & COUNT &&
+	    (!get(c, &n, sizeof(n)) || n.first_ns < 0 || n.last_ns < 0 ||
+	     !(n.n | n.octets | (uint64_t)n.first_ns | (uint64_t)n.last_ns)))
+		return false;
+	ev->pkts_out = f.pkts_out;
+	ev->pkts_in = f.pkts_in;
+	ev->octets_out = f.octets_out;
+	ev->octets_in = f.octets_in;
+	ev->flow_start.ns = f.start_ns;
+	ev->count = n.n;
+	ev->count_octets = n.octets;
+	ev->first.ns = n.first_ns;
+	ev->last.ns = n.last_ns;
+	return true;
 }
 
 static bool get_texts(struct cur *c, struct event *ev, const struct head *h)
@@ -502,6 +566,8 @@ int flat_read(struct flat_event *out, struct span msg, struct err *e)
 	if (msg.n > FLAT_MAX || !get(&c, &h, sizeof(h)) || !head_fits(&h))
 		return err_set(e, E_SYNTAX, 0, "event: bad head");
 	take_head(&out->ev, &h);
+	if (!get_parts(&c, &out->ev, &h))
+		return err_set(e, E_SYNTAX, c.off, "event: bad counts");
 	if (!get_texts(&c, &out->ev, &h))
 		return err_set(e, E_SYNTAX, c.off, "event: bad texts");
 	if (h.flags & MESSAGE && !get_obs(&c, &out->message))

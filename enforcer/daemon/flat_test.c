@@ -302,6 +302,7 @@ static const struct {
 
 static void leaves_are_listed_as_far_as_they_matter(void **state)
 {
+	static const char text[100] = "a fact";
 	struct kit *k = kit_new();
 
 	(void)state;
@@ -313,6 +314,8 @@ static void leaves_are_listed_as_far_as_they_matter(void **state)
 		ev->type = lists[i].type;
 		for (uint32_t n = 0; n < lists[i].n; n++)
 			k->many[n] = k->s.leaves[n & 1];
+		for (uint32_t n = 0; lists[i].want_n == 390 && n < 1024; n++)
+			obs_span(&k->many[n], F_NATIVE, span_of(text, 100));
 		obs_u64(&k->many[last], F_COUNT, 77);
 		ev->leaves = lists[i].n ? k->many : NULL;
 		ev->n_leaves = lists[i].n;

@@ -308,9 +308,7 @@ static int take(struct scribe *s, struct err *e)
 	struct source *from;
 	int rc = 0;
 
-	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH &&
-			!crowded(s);
-	     i++) {
+	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH; i++) {
 		rc = next_source(s, &from, e);
 		if (rc || !from)
 			break;
