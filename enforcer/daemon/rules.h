@@ -7,6 +7,7 @@
  *
  *   raw PREROUTING   anti-spoofing: interface, MAC, addresses of the binding
  *   mangle FORWARD   the sender's queue      mangle INPUT   to this domain
+ *          PREROUTING the same, of what a bridge copies
  *   filter FORWARD   the receiver's queue    filter OUTPUT  from this domain
  *
  * so a packet between two guests passes both queues, the sender's first.

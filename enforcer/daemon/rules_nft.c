@@ -360,6 +360,28 @@ static void queue(struct text *t, const char *dir, const struct rules_guest *g)
 		 g->queue);
 }
 
+/* What is for many: see rules_xt.c. */
+#define MANY "meta pkttype { broadcast, multicast }"
+
+static void many_chain(struct text *t, const char *priority)
+{
+	const struct rules_conf *c = t->c;
+
+	nft_chain_begin(t, "to_many", "prerouting", priority);
+	for (size_t i = 0; i < c->n_guests; i++) {
+		refused(t, MANY " iifname", &c->guest[i]);
+		nd_accept(t, MANY " iifname", &c->guest[i]);
+		queue(t, MANY " iifname", &c->guest[i]);
+	}
+	nft_end(t, "\t");
+}
+
+static void many_asked(struct text *t, const struct rules_guest *g)
+{
+	if (t->c->bridged)
+		text_put(t, "\t\t" MANY " iifname \"%s\" accept\n", g->iface);
+}
+
 static void send_chain(struct text *t, const char *priority)
 {
 	const struct rules_conf *c = t->c;
@@ -378,6 +400,7 @@ static void send_chain(struct text *t, const char *priority)
 		guest_to_uplinks(t, g, true);
 		if (c->bridged)
 			nd_accept(t, "iifname", g);
+		many_asked(t, g);
 		queue(t, "iifname", g);
 	}
 	nft_end(t, "\t");
@@ -422,6 +445,7 @@ static void input_chain(struct text *t, const char *priority)
 			carried(t);
 		}
 		nd_accept(t, "iifname", g);
+		many_asked(t, g);
 		queue(t, "iifname", g);
 	}
 	nft_end(t, "\t");
@@ -455,6 +479,8 @@ static void queues(struct text *t, const char *send, const char *receive)
 {
 	if (t->c->offload)
 		carry_chain(t);
+	if (t->c->bridged)
+		many_chain(t, send);
 	send_chain(t, send);
 	receive_chain(t, receive);
 	input_chain(t, send);
@@ -532,6 +558,10 @@ static void closed_table(struct text *t, enum rules_family f, const char *why)
 	const char *priority = rows[f].priority;
 
 	nft_table_begin(t, rows[f].family);
+	/* See rules_xt.c: what is for many is asked about in front. */
+	if (f == RULES_BRIDGE && t->c->bridged)
+		closed_chain(t, "to_many", "prerouting", priority, true, false,
+			     why);
 	closed_chain(t, "to_domain", "input", priority, true, false, why);
 	closed_chain(t, "from_domain", "output", priority, false, true, why);
 	if (rows[f].forwards)

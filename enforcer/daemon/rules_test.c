@@ -216,7 +216,10 @@ static void check_accept(const char *line)
 		       has(line, "/0x0fff0000 -m connbytes --connbytes 1:") &&
 		       has(line, "--connbytes-dir both --connbytes-mode bytes");
 
-	if (!crafted && !nd && !carried)
+	/* Copies: check_copies. */
+	bool asked = has(line, "cast -j ACCEPT");
+
+	if (!crafted && !nd && !carried && !asked)
 		fail_line("accepts without a queue", line);
 }
 
@@ -244,6 +247,34 @@ static void check_line(const char *line, void *arg)
 		fail_line("saves other marks", line);
 	if (has(line, "/0x000f0000 -j NFQUEUE"))
 		fail_line("a queue with a condition", line);
+}
+
+/* A copy that is accepted was asked about: the same match, to the letter, in
+ * front of the bridge. */
+static void check_copies(const char *text)
+{
+	static const char from[] = " -m physdev --physdev-in ";
+	const char *at = text;
+
+	while ((at = strstr(at, "cast -j ACCEPT")) != NULL) {
+		const char *line = at;
+		char want[160];
+		size_t skip;
+
+		while (line > text && line[-1] != '\n')
+			line--;
+		skip = strncmp(line, "-A MG-SEND ", 11) == 0	? 10
+		       : strncmp(line, "-A MG-INPUT ", 12) == 0 ? 11
+								: 0;
+		at += strlen("cast");
+		if (skip == 0 || strncmp(line + skip, from, strlen(from)) != 0)
+			fail_line("accepts copies", line);
+		snprintf(want, sizeof(want),
+			 "\n-A MG-PREROUTING%.*s -j NFQUEUE --queue-num ",
+			 (int)(at - line - (ptrdiff_t)skip), line + skip);
+		if (!strstr(text, want))
+			fail_line("was not asked about", line);
+	}
 }
 
 /* Every chain that is jumped to or appended to is declared in its table. */
@@ -335,6 +366,7 @@ static void test_properties(void **state)
 			text = text_of(&m.conf, RULES_IPTABLES,
 				       v6 ? RULES_IP6 : RULES_IP4, false);
 			check_chains(text);
+			check_copies(text);
 			for (size_t k = 0; k < rows[i].guests; k++)
 				check_guest(&m, k, text, v6);
 			assert_int_equal(has(text, "conn"), rows[i].offload);

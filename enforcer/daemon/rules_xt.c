@@ -10,8 +10,9 @@
  *
  * What is accepted here without a queue is written in one place each: the
  * gate's own segments (OUTPUT), neighbour discovery that says nothing but
- * bound addresses, and connections whose octets were judged and charged in
- * advance (MG-CARRY).
+ * bound addresses, connections whose octets were judged and charged in
+ * advance (MG-CARRY), and a bridge's copies of what was asked about before
+ * (many_asked).
  */
 #include <stdio.h>
 
@@ -205,11 +206,50 @@ static void send_queue(struct text *t, const char *ch,
 	queue(t, g);
 }
 
+/* What is for many goes out of a bridge by every port, a copy each, and to the
+ * driver domain: the sender's queue is asked in front of the bridge, once, and
+ * the copies, of which a packet's type is part, are not asked about again. */
+static const char *const to_many[] = {"broadcast", "multicast"};
+
+static void many_match(char *buf, size_t cap, const struct rules_guest *g,
+		       size_t k)
+{
+	snprintf(buf, cap, "%s -m pkttype --pkt-type %s", g->iface, to_many[k]);
+}
+
+static void many_queue(struct text *t, const struct rules_guest *g)
+{
+	char arg[64];
+
+	for (size_t k = 0; t->c->bridged && k < 2; k++) {
+		many_match(arg, sizeof(arg), g, k);
+		refused(t, "PREROUTING", xt_from(t), arg, g);
+		xt_nd_accept(t, "PREROUTING", xt_from(t), arg, g);
+		text_put(t, "-A " RULES_CHAIN "PREROUTING %s %s", xt_from(t),
+			 arg);
+		queue(t, g);
+	}
+}
+
+static void many_asked(struct text *t, const char *ch,
+		       const struct rules_guest *g)
+{
+	char arg[64];
+
+	for (size_t k = 0; t->c->bridged && k < 2; k++) {
+		many_match(arg, sizeof(arg), g, k);
+		text_put(t, "-A " RULES_CHAIN "%s %s %s -j ACCEPT\n", ch,
+			 xt_from(t), arg);
+	}
+}
+
 static void mangle_table(struct text *t)
 {
 	const struct rules_conf *c = t->c;
 
 	xt_table(t, "mangle");
+	if (c->bridged)
+		xt_chain(t, "PREROUTING");
 	xt_chain(t, "FORWARD");
 	xt_chain(t, "SEND");
 	xt_chain(t, "INPUT");
@@ -217,6 +257,8 @@ static void mangle_table(struct text *t)
 		xt_chain(t, "CARRY");
 		xt_chain(t, "POSTROUTING");
 	}
+	if (c->bridged)
+		xt_hook(t, "PREROUTING");
 	xt_hook(t, "FORWARD");
 	xt_hook(t, "INPUT");
 	if (c->offload)
@@ -229,6 +271,8 @@ static void mangle_table(struct text *t)
 		carry_to_uplinks(t, g, true);
 		if (c->bridged)
 			xt_nd_accept(t, "SEND", xt_from(t), g->iface, g);
+		many_queue(t, g);
+		many_asked(t, "SEND", g);
 		send_queue(t, "SEND", g);
 		refused(t, "INPUT", xt_from(t), g->iface, g);
 		if (c->offload) {
@@ -237,6 +281,7 @@ static void mangle_table(struct text *t)
 			carried_mark(t);
 		}
 		xt_nd_accept(t, "INPUT", xt_from(t), g->iface, g);
+		many_asked(t, "INPUT", g);
 		send_queue(t, "INPUT", g);
 	}
 	if (c->offload)
@@ -442,13 +487,21 @@ static void closed_tables(struct text *t)
 	xt_no_port(t, "PREROUTING", "-i");
 	xt_commit(t);
 	xt_table(t, "mangle");
+	/* One that goes by while the rules are replaced was asked about there,
+	 * or is dropped there: the copies behind rely on it. */
+	if (c->bridged)
+		xt_chain(t, "PREROUTING");
 	xt_chain(t, "FORWARD");
 	xt_chain(t, "INPUT");
+	if (c->bridged)
+		xt_hook(t, "PREROUTING");
 	xt_hook(t, "FORWARD");
 	xt_hook(t, "INPUT");
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
 
+		if (c->bridged)
+			closed_rule(t, "PREROUTING", xt_from(t), g->iface, g);
 		closed_rule(t, "FORWARD", xt_from(t), g->iface, g);
 		closed_rule(t, "FORWARD", xt_to(t), g->iface, g);
 		closed_to(t, "FORWARD", g);

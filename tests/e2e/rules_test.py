@@ -17,7 +17,8 @@ import threading
 import time
 import traceback
 
-from lib import ADDR, ADDR6, BUILD, HERE, ROOT, Net, Report, inside, until
+from lib import (ADDR, ADDR6, BUILD, HERE, ROOT, Net, Report, Tap, inside,
+                 until)
 from packets import (HOP, ICMP6, UDP, checksum, ether, extension, icmp, ip4,
                      ip6, pseudo, udp)
 
@@ -715,7 +716,45 @@ def groups(bed, name):
           [m for m in sent if m in bed.got["mdma"]], [])
     if bed.mode == "bridged":
         flooded(bed, name)
+        to_many(bed, name)
     s.close()
+
+
+def to_many(bed, name):
+    """One packet of a guest to everybody: its queue is asked once, that of
+    each guest who is to get it once; all of them must agree."""
+    mdns = bytes.fromhex("01005e0000fb")
+    for what, to, dst, v6 in (
+            ("a group", mdns, "224.0.0.251", False),
+            ("everybody", b"\xff" * 6, "255.255.255.255", False),
+            ("everybody's MAC, one address", b"\xff" * 6, ADDR["dr"], False),
+            ("a group of IPv6", bytes.fromhex("3333000000fb"), "ff02::fb",
+             True)):
+        src = ADDR6["mdma"] if v6 else ADDR["mdma"]
+
+        def say(to=to, src=src, dst=dst, v6=v6):
+            m = bed.marker()
+            tap = Tap(bed, "wan", which="in")
+            bed.frame("mdma", ether(mac("mdma"), to,
+                                    0x86dd if v6 else 0x0800,
+                                    datagram(src, dst, m, v6)))
+            time.sleep(0.3)
+            return m, sum(m in f for _, _, f in tap.stop())
+
+        m, outside = say()
+        equal("%s: to %s, nobody reads: nothing of it goes out" % (
+            name, what), outside, 0)
+        bed.read()
+        m, outside = say()
+        equal("%s: to %s: asked once each, and out once" % (name, what),
+              ([sum(m in p for p in bed.readers[g].seen) for g in GUESTS],
+               outside), ([1, 1, 1], 1))
+        bed.unread()
+        bed.read("dr")
+        m, outside = say()
+        equal("%s: to %s: without its sender's engine nobody gets it" % (
+            name, what), (bed.readers["dr"].saw(m), outside), (False, 0))
+        bed.unread()
 
 
 def flooded(bed, name):
