@@ -149,7 +149,7 @@ help:
 	@echo 'make check       every test: unit, golden, layers, bad input, sanitizers, fuzz'
 	@echo 'make check-fast  the same without sanitizers and fuzzing'
 	@echo 'make demo        captures in, decisions out; then live, in network namespaces'
-	@echo 'make bench       ratios against a bare libpcap loop and tshark'
+	@echo 'make bench       ratios against a bare libpcap loop, tshark and, live, an accept-all queue'
 	@echo 'make fuzz-smoke  each fuzz target for FUZZ_SECONDS (20)'
 	@echo 'make soak        the long forms: fuzzing for 30 CPU-minutes a target, 1 GB replays, live'
 	@echo 'make docs        write the generated documents again'
@@ -179,6 +179,7 @@ demo: setup
 bench: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) all bench-bins
 	@BUILD=$(BUILD) tests/bench.sh
+	@tests/bench/live.py --build $(BUILD) --json $(BUILD)/bench/live.json
 
 fuzz-smoke: setup
 	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-bins

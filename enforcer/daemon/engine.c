@@ -125,7 +125,7 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 	uint32_t index = p->physindev ? p->physindev : p->indev;
 	struct packet_in in = {
 		.id = p->id | (p->gso ? ID_GSO : 0) | e->batch_time,
-		.pcap_cnt = p->id,
+		/* No pcap_cnt: it says something in a capture only. */
 		.now = e->now,
 		.link = LINK_RAW,
 		.octets = p->octets,

@@ -54,18 +54,18 @@ static void put_event(void *arg, const struct event *ev)
 static void on_event(void *arg, const struct event *ev)
 {
 	struct engine *e = arg;
-	struct event live;
+	struct event of_frozen;
 
 	if (!audit_wants(ev))
 		return;
-	/* The number of a packet says something in a capture only. */
-	live = *ev;
-	live.pcap_cnt = 0;
 	/* A frozen guest's packets are not looked at: whose they are, the
 	 * queue says. */
-	if (live.reason == REASON_FROZEN && live.guest.n == 0)
-		live.guest = span_str(e->a->guest->name);
-	storm_event(e->storm, &live, put_event, e);
+	if (ev->reason == REASON_FROZEN && ev->guest.n == 0) {
+		of_frozen = *ev;
+		of_frozen.guest = span_str(e->a->guest->name);
+		ev = &of_frozen;
+	}
+	storm_event(e->storm, ev, put_event, e);
 }
 
 void out_tick(struct engine *e)

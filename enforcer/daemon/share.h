@@ -23,7 +23,7 @@
 #define SHARE_GUESTS POL_MAX_MACHINES
 #define SHARE_IFACES 64
 
-#define VERDICT_RING (256u << 10) /* of each guest; pages stay once used */
+#define VERDICT_RING (128u << 10) /* of each guest; pages stay once used */
 #define EVENT_RING   (512u << 10)
 #define POLICY_HALF  (4u << 20) /* images and keys of one generation */
 #define QUERY_OCTETS (256u << 10)

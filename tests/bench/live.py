@@ -11,7 +11,7 @@ the head-end), taken in turn, so that each ratio is of one run:
   accept   every packet through one queue, accepted unread (accept_all)
   gate     metergated: pipeline, policy and audit; in "+offload" too
 
-Each figure is the median of the runs with the smallest and largest beside it.
+Each ratio is the median of the runs with the smallest and largest beside it.
 Nothing is judged: the targets stand in the table's last column.
 """
 import argparse
@@ -59,6 +59,33 @@ def inside(ns, *cmd):
 
 def sh(*cmd):
     subprocess.run(cmd, check=True, stdout=subprocess.DEVNULL)
+
+
+def read_proc(pid, name):
+    """Empty for a process that is gone: the parent asks iptables at times."""
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="utf-8") as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def why_not():
+    """Why nothing can be measured here, or nothing."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    ns = f"{P}-try"
+    if subprocess.run(["ip", "netns", "add", ns], stderr=subprocess.DEVNULL,
+                      check=False).returncode:
+        return "no network namespaces here"
+    try:
+        if subprocess.run(inside("try", "iptables", "-A", "FORWARD", "-j",
+                                 "NFQUEUE", "--queue-num", "0"),
+                          stderr=subprocess.DEVNULL, check=False).returncode:
+            return "this kernel has no NFQUEUE target"
+    finally:
+        sh("ip", "netns", "del", ns)
+    return None
 
 
 class Form:
@@ -129,10 +156,10 @@ class Form:
         """Seconds of user and of system time of its processes."""
         user = system = 0
         for p in self.pids():
-            with open(f"/proc/{p}/stat", encoding="utf-8") as f:
-                v = f.read().rsplit(")", 1)[1].split()
-            user += int(v[11])
-            system += int(v[12])
+            v = read_proc(p, "stat").rsplit(")", 1)[-1].split()
+            if v:
+                user += int(v[11])
+                system += int(v[12])
         hz = os.sysconf("SC_CLK_TCK")
         return user / hz, system / hz
 
@@ -140,10 +167,9 @@ class Form:
         """MiB of its processes, counting shared pages once."""
         total = 0
         for p in self.pids():
-            with open(f"/proc/{p}/smaps_rollup", encoding="utf-8") as f:
-                for line in f:
-                    if line.startswith("Pss:"):
-                        total += int(line.split()[1])
+            for line in read_proc(p, "smaps_rollup").splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
         return total / 1024
 
     def __exit__(self, *exc):
@@ -201,6 +227,10 @@ def main():
     ap.add_argument("--only", default="")
     ap.add_argument("--json", default="")
     args = ap.parse_args()
+    why = why_not()
+    if why:
+        print(f"SKIP: live benchmarks: {why}")
+        return
     args.build = os.path.abspath(args.build)
     args.work = os.path.join(args.build, "bench", "live")
     results = {}
