@@ -593,7 +593,7 @@ static void rings_are_merged_by_time(void **state)
 /* An engine whose events are always the oldest does not keep out others. */
 static void nobody_pushes_to_the_front(void **state)
 {
-	struct record_view *v = malloc(sizeof(*v));
+	struct record_view *v;
 	struct reader *reader;
 	struct span octets;
 	struct err e = {0};
@@ -603,6 +603,7 @@ static void nobody_pushes_to_the_front(void **state)
 
 	(void)state;
 	NEEDS_ROOT();
+	v = malloc(sizeof(*v));
 	assert_non_null(v);
 	bench_init(&b, 1);
 	for (uint64_t i = 0;; i++) {
