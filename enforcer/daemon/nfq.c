@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <libnetfilter_queue/libnetfilter_queue.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 #include <poll.h>
@@ -49,21 +50,14 @@ static int netlink_socket(int *fd, uint32_t buffer, struct err *e)
 /* One message, so that the queue never exists half configured. */
 static struct nlmsghdr *config_message(char *buf, const struct nfq_conf *c)
 {
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(nlh, sizeof(*g));
-	struct nfqnl_msg_config_cmd cmd = {.command = NFQNL_CFG_CMD_BIND};
-	struct nfqnl_msg_config_params params = {htonl(COPY_RANGE),
-						 NFQNL_COPY_PACKET};
+	struct nlmsghdr *nlh = nfq_nlmsg_put(buf, NFQNL_MSG_CONFIG, c->queue);
 	uint32_t mask = NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN;
 
-	nlh->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_flags |= NLM_F_ACK;
 	nlh->nlmsg_seq = 1;
-	*g = (struct nfgenmsg){AF_UNSPEC, NFNETLINK_V0, htons(c->queue)};
-	mnl_attr_put(nlh, NFQA_CFG_CMD, sizeof(cmd), &cmd);
-	mnl_attr_put(nlh, NFQA_CFG_PARAMS, sizeof(params), &params);
-	mnl_attr_put_u32(nlh, NFQA_CFG_QUEUE_MAXLEN,
-			 htonl(c->maxlen ? c->maxlen : MAXLEN));
+	nfq_nlmsg_cfg_put_cmd(nlh, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
+	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, COPY_RANGE);
+	nfq_nlmsg_cfg_put_qmaxlen(nlh, c->maxlen ? c->maxlen : MAXLEN);
 	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
 	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(mask));
 	return nlh;
@@ -133,7 +127,7 @@ static int configure(int fd, const struct nfq_conf *c, struct err *e)
 	return 0;
 }
 
-int nfq_open(int *fd, const struct nfq_conf *c, struct err *e)
+int nfq_bind(int *fd, const struct nfq_conf *c, struct err *e)
 {
 	int rc = netlink_socket(
 		fd, c->socket_buffer ? c->socket_buffer : SOCKET_BUFFER, e);

@@ -18,7 +18,7 @@ struct nfq_conf {
 };
 /* Open, bind, configure: copy whole packets, GSO, ct-independent, no ENOBUFS,
  * never fail-open. Nonblocking. E_EXISTS: another program has the queue. */
-int nfq_open(int *fd, const struct nfq_conf *c, struct err *e)
+int nfq_bind(int *fd, const struct nfq_conf *c, struct err *e)
 	__attribute__((warn_unused_result));
 
 /* A packet as the kernel gave it; spans borrow from the datagram. */

@@ -424,18 +424,18 @@ static int try_kernel(void)
 	if (unshare(CLONE_NEWNET) < 0 || access("/proc/net/netfilter", F_OK))
 		return 77;
 	MUST(nfq_counts(&n, 4242, &e) == 0 && !n.bound);
-	if (nfq_open(&fd, &c, &e) < 0) {
+	if (nfq_bind(&fd, &c, &e) < 0) {
 		printf("# %s\n", e.text);
 		return 77;
 	}
 	MUST(nfq_counts(&n, 4242, &e) == 0 && n.bound && n.queued == 0);
 	MUST(nfq_counts(&n, 4243, &e) == 0 && !n.bound);
 	/* The second one is told that there is a first. */
-	MUST(nfq_open(&again, &c, &e) == E_EXISTS && again == -1);
+	MUST(nfq_bind(&again, &c, &e) == E_EXISTS && again == -1);
 	MUST(strstr(e.text, "queue 4242") && strstr(e.text, "another"));
 	close(fd);
 	MUST(nfq_counts(&n, 4242, &e) == 0 && !n.bound);
-	MUST(nfq_open(&again, &c, &e) == 0);
+	MUST(nfq_bind(&again, &c, &e) == 0);
 #undef MUST
 	return 0;
 }

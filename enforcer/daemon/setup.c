@@ -360,7 +360,7 @@ static int queues(struct parent *p, struct err *e)
 		struct nfq_conf q = {p->share[i].queue, p->conf->queue_len,
 				     p->conf->socket_buffer};
 
-		rc = nfq_open(&p->guest[i].queue_fd, &q, e);
+		rc = nfq_bind(&p->guest[i].queue_fd, &q, e);
 		if (rc < 0)
 			return err_wrap(e, "guest %s, queue %u",
 					p->share[i].name, p->share[i].queue);
