@@ -136,6 +136,8 @@ static bool write_status(const struct courier_arg *a, struct wbuf *w)
 		  atomic_load(&a->control->clock_trusted) != 0);
 	json_i64(&j, "scribe_beat_ms_ago",
 		 (now.ns - atomic_load(&a->control->scribe_beat)) / 1000000);
+	json_bool(&j, "audit_closed",
+		  atomic_load(&a->control->audit_closed) != 0);
 	put_audit(&j, a->view);
 	json_arr(&j, "guests");
 	for (size_t i = 0; i < a->n_guests; i++)
@@ -385,8 +387,9 @@ int courier_main(const struct courier_arg *a)
 		log_err(a->log, "%s", e.text);
 		return 1;
 	}
-	while (turn(s, 2))
-		;
+	do
+		atomic_store(&a->control->courier_beat, live_mono().ns);
+	while (turn(s, 2));
 	log_err(a->log, "the HTTP server failed");
 	return 1;
 }

@@ -117,12 +117,19 @@ static void audit(struct json *j, const struct parent *p)
 	json_obj_end(j);
 }
 
+static const char *state(const struct parent *p)
+{
+	if (!p->ready)
+		return "closed";
+	return parent_unrecorded(p) ? "closed: audit" : "ready";
+}
+
 static void status(struct conn *c, struct parent *p)
 {
 	struct json j = ok(c);
 
 	json_str(&j, "version", METERGATE_VERSION);
-	json_str(&j, "state", p->ready ? "ready" : "closed");
+	json_str(&j, "state", state(p));
 	json_i64(&j, "up_s", mono_sub(p->now.mono, p->started) / NS_PER_S);
 	json_str(&j, "backend", p->backend == RULES_NFT ? "nft" : "iptables");
 	json_bool(&j, "bridged", p->conf->bridged);
@@ -420,6 +427,26 @@ static void metrics(struct conn *c, struct parent *p)
 
 /* --- what changes something: recorded before it is done -------------------------------------------------- */
 
+/* On the disk, for the next start. */
+static bool keep(struct parent *p, const char *guest, bool on)
+{
+	struct frozen next = p->frozen;
+	struct err e;
+
+	if (frozen_has(&next, guest) == on)
+		return true;
+	if (!frozen_set(&next, guest, on)) {
+		log_err(p->log, "freeze of %s: no place to keep it", guest);
+		return false;
+	}
+	if (frozen_write(&next, p->conf->state, &e) < 0) {
+		log_err(p->log, "freeze of %s: %s", guest, e.text);
+		return false;
+	}
+	p->frozen = next;
+	return true;
+}
+
 static void freeze(struct conn *c, size_t number, struct parent *p)
 {
 	bool on = c->req.verb == CTL_FREEZE;
@@ -436,7 +463,17 @@ static void freeze(struct conn *c, size_t number, struct parent *p)
 		return;
 	}
 	/* An engine that starts later looks there. */
-	atomic_store(&l->frozen, on);
+	if (!on && !keep(p, c->req.guest, false)) {
+		conn_refuse(c, "the thaw cannot be kept; it stays frozen");
+		return;
+	}
+	if (atomic_exchange(&l->frozen, on) != on && on)
+		reload_marks(p);
+	if (on && !keep(p, c->req.guest, true)) {
+		conn_refuse(c, "it is frozen, but a restart would forget it: "
+			       "the state directory cannot be written");
+		return;
+	}
 	if (p->guest[c->guest].engine.pid <= 0)
 		conn_query_done(c, p, 0, "");
 	else if (query_start(p, c->guest, QUERY_FREEZE, on, QUERY_OWNER_CTL,

@@ -142,6 +142,12 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 		return;
 	e->again = (p->mark & MARK_CLASS) == MARK_CLASS;
 	count_gap(e, p->id);
+	if (out_closed(e)) {
+		e->shut++;
+		e->shut_octets += p->wire_len;
+		out_drop(e, p->id);
+		return;
+	}
 	memcpy(in.mac, p->src_mac, sizeof(in.mac));
 	if (e->a->conf->bridged && p->has_mac && index)
 		hops_note(&e->hops, p->octets, p->src_mac, index);
@@ -168,6 +174,7 @@ static bool receive(struct engine *e)
 	if (n <= 0)
 		return false;
 	read_clock(e);
+	out_durable(e);
 	e->batch_ns = e->now.mono.ns;
 	e->batch_time = (uint64_t)(e->batch_ns / 1000) << ID_TIME;
 	for (int i = 0; i < n; i++)
@@ -203,6 +210,7 @@ static void timers(struct engine *e)
 	bool frozen = atomic_load_explicit(&e->lane->frozen,
 					   memory_order_relaxed) != 0;
 
+	out_durable(e);
 	if (frozen != e->frozen)
 		pipeline_freeze(e->pipeline, frozen);
 	e->frozen = frozen;

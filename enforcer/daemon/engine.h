@@ -65,6 +65,11 @@ struct engine {
 	uint32_t mark;
 	bool again; /* the packet at hand was told to be refused before */
 	uint64_t waits;	       /* for the scribe */
+	uint64_t shut, shut_octets; /* dropped: nothing can be recorded */
+	uint64_t shut_told, shut_octets_told;
+	bool late; /* what was said is not durable, for too long */
+	uint64_t mark_at; /* a position of events, as of mark_ns */
+	int64_t mark_ns;
 	uint32_t at_once;      /* verdicts of this batch's own packets */
 	uint64_t batch_time;   /* of their ids, already shifted */
 	int64_t batch_ns;      /* when it came, mono */
@@ -99,6 +104,10 @@ void out_publish(struct engine *e);
 void out_latency(struct engine *e);
 void out_tick(struct engine *e); /* counts of storms */
 void out_end(struct engine *e);
+/* Can what is decided now be recorded? It looks; and tells what was dropped
+ * meanwhile as soon as it can. */
+bool out_closed(const struct engine *e);
+void out_durable(struct engine *e);
 /* A drop of a packet that the pipeline never saw. */
 void out_drop(struct engine *e, uint32_t id);
 

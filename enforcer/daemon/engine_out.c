@@ -79,6 +79,53 @@ void out_end(struct engine *e)
 	out_publish(e);
 }
 
+/* --- nothing can be recorded ----------------------------------------------- */
+
+bool out_closed(const struct engine *e)
+{
+	return e->late ||
+	       atomic_load_explicit(&e->a->control->audit_closed,
+				    memory_order_relaxed) != 0;
+}
+
+static void tell_shut(struct engine *e)
+{
+	struct event ev = {
+		.type = EV_ANOMALY,
+		.now = e->now,
+		.guest = span_str(e->a->guest->name),
+		.verdict = VERDICT_DENY,
+		.reason = REASON_AUDIT_CLOSED,
+		.detail = "dropped while nothing could be recorded",
+		.count = e->shut - e->shut_told,
+		.count_octets = e->shut_octets - e->shut_octets_told,
+	};
+
+	e->shut_told = e->shut;
+	e->shut_octets_told = e->shut_octets;
+	reasons_add(&ev.reasons, ev.reason);
+	put_event(e, &ev);
+	e->told = false;
+}
+
+/* A message leaves its ring when its record is durable: what was there at the
+ * last look has to be gone within half the bound. */
+void out_durable(struct engine *e)
+{
+	const struct ring_shared *s = e->events.s;
+	uint64_t tail = atomic_load_explicit(&s->tail, memory_order_acquire);
+
+	if ((int64_t)(tail - e->mark_at) >= 0) {
+		e->late = false;
+		e->mark_at = e->events.edge;
+		e->mark_ns = e->now.mono.ns;
+	} else {
+		e->late = e->now.mono.ns - e->mark_ns > AUDIT_LATE_NS / 2;
+	}
+	if (e->shut != e->shut_told && !out_closed(e))
+		tell_shut(e);
+}
+
 /* --- verdicts ------------------------------------------------------------- */
 
 static unsigned bucket(int64_t ns)
@@ -141,7 +188,7 @@ static void on_verdict(void *arg, uint64_t id, enum packet_verdict verdict,
 	(void)why; /* its event came before */
 	if (verdict == PACKET_HOLD)
 		return;
-	if (verdict == PACKET_PASS && !e->mute)
+	if (verdict == PACKET_PASS && !e->mute && !out_closed(e))
 		v.kind = VK_PASS;
 	take_mark(e, id, &v);
 	put_verdict(e, &v, VERDICT_SHORT);
@@ -226,8 +273,12 @@ static void on_offload(void *arg, uint64_t id, unsigned class)
 		return;
 	e->mark_id = id;
 	e->mark = atomic_load_explicit(&e->a->control->mark_generation,
-				       memory_order_relaxed) |
+				       memory_order_acquire) |
 		  (class << MARK_CLASS_SHIFT & MARK_CLASS);
+	/* The freeze came before the generation: what it took back is not given
+	 * again. */
+	if (atomic_load_explicit(&e->lane->frozen, memory_order_relaxed))
+		e->mark = 0;
 }
 
 void out_init(struct engine *e, const struct sipkey *key)
@@ -237,6 +288,8 @@ void out_init(struct engine *e, const struct sipkey *key)
 	memcpy(conf.guest, e->a->guest->name, sizeof(conf.guest));
 	ring_writer(&e->verdicts, e->a->guest->verdicts, VERDICT_RING);
 	ring_writer(&e->events, e->a->guest->events, EVENT_RING);
+	e->mark_at = e->events.edge;
+	e->mark_ns = e->now.mono.ns;
 	/* What a predecessor had counted and not told. */
 	storm_recover(e->storm, e->now, put_event, e);
 	storm_init(e->storm, &conf);

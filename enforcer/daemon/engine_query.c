@@ -11,10 +11,10 @@ static void fill(struct lane_status *to, const struct engine *e)
 	const struct pipeline_stats *p = pipeline_stats(e->pipeline);
 
 	to->generation = e->set.generation;
-	to->packets = p->packets;
-	to->octets = p->octets;
+	to->packets = p->packets + e->shut;
+	to->octets = p->octets + e->shut_octets;
 	to->passed = p->passed;
-	to->dropped = p->dropped;
+	to->dropped = p->dropped + e->shut;
 	to->flows = p->flows;
 	to->flows_now = p->flows_now;
 	to->flows_peak = p->flows_peak;
@@ -25,6 +25,7 @@ static void fill(struct lane_status *to, const struct engine *e)
 	to->allowed = p->allowed;
 	to->denied = p->denied;
 	memcpy(to->drops, p->drops, sizeof(to->drops));
+	to->drops[REASON_AUDIT_CLOSED] += e->shut;
 	memcpy(to->anomalies, p->anomalies, sizeof(to->anomalies));
 	to->offloaded = p->offloaded;
 	to->offload_refused = p->offload_refused;

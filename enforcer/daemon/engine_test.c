@@ -741,6 +741,57 @@ static void frozen_is_frozen_for_its_successor_too(void **state)
 	tear_down(&s);
 }
 
+/* What was dropped meanwhile is told as one sum, when it can be. */
+static void nothing_passes_unrecorded(void **state)
+{
+	struct scene s;
+	uint64_t before;
+
+	(void)state;
+	set_up(&s);
+	start(&s);
+	udp(&s, 1, 9000, UNFINISHED);
+	expect(&s, "pass 1");
+	assert_true(quiet(&s, 50));
+	atomic_store(&s.control->audit_closed, 1);
+	take_events(&s);
+	before = s.n_events;
+	udp(&s, 2, 9000, UNFINISHED);
+	udp(&s, 3, 9000, UNFINISHED);
+	expect(&s, "drop 2 drop 3");
+	assert_true(quiet(&s, 50));
+	take_events(&s);
+	assert_int_equal(s.n_events, before);
+	atomic_store(&s.control->audit_closed, 0);
+	UNTIL(s.guest.lane->status.drops[REASON_AUDIT_CLOSED] == 2);
+	assert_true(quiet(&s, 400)); /* it looks at least so often */
+	take_events(&s);
+	assert_int_equal(s.n_events, before + 1);
+	udp(&s, 4, 9000, UNFINISHED);
+	expect(&s, "pass 4");
+	tear_down(&s);
+}
+
+/* A scribe that hangs: nobody reads the events, and no word is said. */
+static void nor_when_nothing_becomes_durable(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	set_up(&s);
+	start(&s);
+	udp(&s, 1, 9000, UNFINISHED);
+	expect(&s, "pass 1");
+	usleep(AUDIT_LATE_NS / 1000 + 300000);
+	udp(&s, 2, 9000, UNFINISHED);
+	expect(&s, "drop 2");
+	take_events(&s);
+	assert_true(quiet(&s, 600));
+	udp(&s, 3, 9000, UNFINISHED);
+	expect(&s, "pass 3");
+	tear_down(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -755,6 +806,8 @@ int main(void)
 		cmocka_unit_test(budgets_outlive_everything),
 		cmocka_unit_test(a_bad_set_changes_nothing),
 		cmocka_unit_test(frozen_is_frozen_for_its_successor_too),
+		cmocka_unit_test(nothing_passes_unrecorded),
+		cmocka_unit_test(nor_when_nothing_becomes_durable),
 	};
 
 	if (geteuid() != 0) {

@@ -310,6 +310,8 @@ _Static_assert(sizeof(struct head) + sizeof(struct flow_part) +
 		       FLAT_MAX,
 	       "a judgement may be longer than a message");
 
+_Static_assert(sizeof(struct head) >= FLAT_LEAST, "a shorter event");
+
 void flat_write(struct wbuf *w, const struct event *ev)
 {
 	struct head h = head_of(ev);

@@ -17,6 +17,7 @@
 #include "core/wbuf.h"
 
 #define FLAT_MAX (64 * 1024)
+#define FLAT_LEAST 64 /* octets of the shortest */
 #define FLAT_TEXT 512 /* octets of one text or fact; more are cut */
 /* Leaves of a judged message that are told: of more the audit lists none, so
  * the judged one takes the last place. */

@@ -182,8 +182,12 @@ static void one(struct wbuf *w, const char *name, const char *type,
 	line(w, "metergate_%s %llu\n", name, (unsigned long long)v);
 }
 
-static void write_audit(struct wbuf *w, const struct view *v)
+static void write_audit(struct wbuf *w, const struct view *v,
+			const struct control *c)
 {
+	one(w, "audit_closed", "gauge",
+	    "1: nothing can be recorded, so nothing passes.",
+	    atomic_load(&c->audit_closed));
 	one(w, "audit_records_total", "counter", "Records in the audit.",
 	    v->records);
 	one(w, "audit_commits_total", "counter", "Commits of the audit.",
@@ -224,5 +228,5 @@ void metrics_write(struct wbuf *w, const struct guest_share *guest, size_t n,
 		     guest[i].name, s[i].generation);
 	write_gates(w, guest, n);
 	if (view)
-		write_audit(w, view);
+		write_audit(w, view, control);
 }

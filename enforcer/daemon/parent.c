@@ -135,6 +135,25 @@ static void tell_loss(struct parent *p)
 		p->unrecorded = before; /* the telling itself is no loss */
 }
 
+bool parent_unrecorded(const struct parent *p)
+{
+	int64_t beat = atomic_load(&p->control->scribe_beat);
+
+	return atomic_load(&p->control->audit_closed) ||
+	       (beat && p->now.mono.ns - beat > AUDIT_LATE_NS);
+}
+
+/* Engines drop by themselves; what the kernel carries has to come back to them
+ * first. */
+static void look_at_audit(struct parent *p)
+{
+	bool shut = parent_unrecorded(p);
+
+	if (shut && !p->shut && p->ready)
+		reload_marks(p);
+	p->shut = shut;
+}
+
 /* --- the loop ------------------------------------------------------------------------------- */
 
 static void signalled(struct parent *p)
@@ -200,6 +219,7 @@ static void turn(struct parent *p)
 	watch_turn(p);
 	begin(p);
 	tell_loss(p);
+	look_at_audit(p);
 	counts_turn(p);
 	ctl_turn(p->ctl, p);
 	notify_tick(&p->notify, p->now.mono.ns);

@@ -24,6 +24,7 @@
 #include "enforcer/daemon/children.h"
 #include "enforcer/daemon/conf.h"
 #include "enforcer/daemon/ctl.h"
+#include "enforcer/daemon/frozen.h"
 #include "enforcer/daemon/ifaces.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/notify.h"
@@ -126,10 +127,12 @@ struct parent {
 	struct ctl *ctl;
 	struct drops *drops;
 	struct reload reload;
+	struct frozen frozen; /* as on the disk */
 	struct notify notify;
 	struct mono started;
 	int64_t rules_due_ns; /* when to try again what failed */
 	bool ready, closed_rules, stopping;
+	bool shut; /* what the kernel carried was taken back for the audit */
 };
 
 /* parent.c */
@@ -139,6 +142,8 @@ bool parent_record(struct parent *p, const struct event *ev);
 bool parent_note(struct parent *p, enum event_type type, enum reason why,
 		 const char *guest, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* Nothing can be recorded now, or not in time: engines let nothing pass. */
+bool parent_unrecorded(const struct parent *p);
 int parent_rules(struct parent *p, const struct policies *from, struct err *e)
 	__attribute__((warn_unused_result));
 
@@ -182,6 +187,8 @@ void query_failed(struct parent *p, size_t guest, const char *why);
 void reload_start(struct parent *p, bool by_ctl, size_t conn,
 		  uint64_t conn_id);
 void reload_turn(struct parent *p);
+/* What the kernel carries comes back to its queue at once. */
+void reload_marks(struct parent *p);
 void reload_answer(struct parent *p, size_t guest, int rc, const char *text);
 
 /* counts.c */

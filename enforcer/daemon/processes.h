@@ -70,7 +70,7 @@ struct courier_arg {
 	const struct conf *conf;
 	const struct guest_share *guest;
 	size_t n_guests;
-	const struct control *control;
+	struct control *control;
 	const struct view *view;
 	int operator_fd; /* listening Unix socket */
 	int portal_fd;	 /* listening TCP socket, or -1 */

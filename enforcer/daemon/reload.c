@@ -76,6 +76,16 @@ static int follow(struct parent *p, bool addresses, struct err *e)
 	return rc;
 }
 
+void reload_marks(struct parent *p)
+{
+	struct err e;
+
+	if (!p->conf->offload || follow(p, false, &e) == 0)
+		return;
+	log_err(p->log, "rules: %s; everything is closed", e.text);
+	p->ready = false; /* rules are tried again */
+}
+
 /* Every engine runs the new set. */
 static void in_force(struct parent *p)
 {

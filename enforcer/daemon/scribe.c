@@ -9,8 +9,9 @@
  * takes up the rings where they were last released. So a scribe may die at
  * any moment and no record is lost or doubled.
  *
- * When nothing can be written, nothing is released: the rings fill, the
- * engines wait, the gateway is closed. It is tried again each second.
+ * When nothing can be written, nothing is released, and a word tells the
+ * engines to drop at once: the gateway is closed. It is tried again each
+ * second; a record that is durable opens it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -81,6 +82,7 @@ static void failed(struct scribe *s, const struct err *e)
 	uint32_t missed;
 	struct err ignored;
 
+	atomic_store(&s->a->control->audit_closed, 1);
 	scribe_view_error(&s->view, e->text);
 	scribe_view_drop(&s->view);
 	/* It is tried each second; the same is said once a minute. */
@@ -361,6 +363,7 @@ static int commit(struct scribe *s, struct err *e)
 	rc = audit_commit(s->audit, e);
 	if (rc)
 		return rc;
+	atomic_store(&s->a->control->audit_closed, 0);
 	release(s);
 	scribe_view_commit(&s->view,
 			   (uint64_t)mono_sub(live_mono(), start) / 1000);
@@ -392,7 +395,7 @@ static void take_up(struct scribe *s)
 
 static int boot_record(struct scribe *s, struct err *e)
 {
-	char text[160];
+	char text[192];
 	const char *last = audit_last_detail(s->audit);
 	unsigned long long size = audit_size(s->audit);
 	struct event ev = {.type = EV_BOOT, .now.mono = s->mono,
@@ -405,7 +408,23 @@ static int boot_record(struct scribe *s, struct err *e)
 	else
 		snprintf(text, sizeof(text),
 			 "after an unclean end; the last record that is "
-			 "durable is %llu", size - 1);
+			 "durable is %llu; verdicts of the last %lld ms, at "
+			 "most %zu records, may have none", size - 1,
+			 (long long)(AUDIT_LATE_NS / 1000000),
+			 s->n_src * (EVENT_RING / FLAT_LEAST));
+	return append(s, -1, &ev, e);
+}
+
+/* That it works again only a record can show: engines drop until this one is
+ * durable. */
+static int again(struct scribe *s, struct err *e)
+{
+	struct event ev = {
+		.type = EV_MAINTENANCE,
+		.now.mono = s->mono,
+		.detail = "records are written again; until now nothing passed",
+	};
+
 	return append(s, -1, &ev, e);
 }
 
@@ -429,6 +448,8 @@ static void open_audit(struct scribe *s)
 		s->last = audit_last(s->audit);
 		if (audit_boot_is_new(s->audit))
 			rc = boot_record(s, &e);
+		if (rc == 0 && atomic_load(&s->a->control->audit_closed))
+			rc = again(s, &e);
 	}
 	if (rc) {
 		failed(s, &e);

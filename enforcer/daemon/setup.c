@@ -311,6 +311,18 @@ static int map_all(struct parent *p, struct err *e)
 		rc = map_guest(p, i, state, e);
 	if (rc < 0)
 		return rc;
+	/* Before any rule opens, and before there is an engine. */
+	rc = frozen_read(&p->frozen, p->conf->state, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < p->n_guests; i++) {
+		bool on = frozen_has(&p->frozen, p->share[i].name);
+
+		atomic_store(&p->share[i].lane->frozen, on);
+		if (on)
+			log_warn(p->log, "%s: is frozen since an earlier run",
+				 p->share[i].name);
+	}
 	p->control = (struct control *)(void *)p->control_area.p;
 	p->view = (struct view *)(void *)p->view_area.p;
 	atomic_store(&p->control->mark_generation, p->rules.mark_generation);
@@ -523,6 +535,7 @@ int setup_all(struct parent *p, struct err *e)
 	if (rc < 0)
 		return rc;
 	p->scribe.beat = &p->control->scribe_beat;
+	p->courier.beat = &p->control->courier_beat;
 	for (size_t i = 0; i < p->n_guests; i++) {
 		p->guest[i].gate.beat = &p->share[i].lane->gate_beat;
 		p->guest[i].engine.beat = &p->share[i].lane->engine_beat;

@@ -28,6 +28,10 @@
 #define POLICY_HALF  (4u << 20) /* images and keys of one generation */
 #define QUERY_OCTETS (256u << 10)
 
+/* An event that is not durable after so long closes its engine: it looks once
+ * per AUDIT_LATE_NS / 2, so no older one is there when it lets a packet pass. */
+#define AUDIT_LATE_NS (INT64_C(2000) * 1000000)
+
 /* --- marks of packets and connections -----------------------------------------
  * The engine gives a connection that needs no more looking at a class; the
  * rules carry it in the kernel up to the class's bound (offload.h). The
@@ -156,17 +160,22 @@ struct control {
 	_Atomic uint32_t ifaces_seq; /* odd while the parent writes */
 	uint32_t n_ifaces;
 	struct share_iface iface[SHARE_IFACES];
-	_Atomic int64_t scribe_beat, courier_beat;
+	_Atomic int64_t scribe_beat;
 	_Atomic uint32_t clock_trusted;
 	/* Already shifted; another one with every reload. The gate takes any
 	 * other off a verdict. */
 	_Atomic uint32_t mark_generation;
 	_Atomic uint32_t policy_generation; /* in force, for the records */
+	/* By the scribe: 1 from the first record that could not be written to
+	 * the next that could. Engines drop at once. */
+	_Atomic uint32_t audit_closed;
 	/* what the scribe is about to commit: leaves there will be, and the
 	 * event rings' positions they cover, so that a scribe that died
 	 * neither loses nor doubles a record */
 	uint64_t commit_leaves;
 	uint64_t commit_tail[SHARE_GUESTS + 1];
+	/* The courier may write from here on only. */
+	_Alignas(4096) _Atomic int64_t courier_beat;
 	/* Engines may write from here on only: the rest of the mapping is
 	 * read-only for them. */
 	_Alignas(4096) _Atomic uint32_t scribe_sleeps; /* it sleeps on it */

@@ -191,7 +191,8 @@ static int run_courier(void *arg)
 		.sandbox = sandbox(s, UID_COURIER, fds,
 				   p->portal_fd >= 0 ? 2 : 1, dir),
 	};
-	bool ok = area_readonly(&p->control_area, p->control_area.n) &&
+	bool ok = area_readonly(&p->control_area,
+				offsetof(struct control, courier_beat)) &&
 		  area_readonly(&p->view_area, p->view_area.n);
 
 	audit_directory(dir, sizeof(dir), p->conf);

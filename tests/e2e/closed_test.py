@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What closes the gateway stays closed: a disk that is full, a freeze with
+connections that the kernel carries, a freeze before the daemon was killed; and
+a courier that hangs is started again.
+
+usage: closed_test.py
+"""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import talk
+from lib import ADDR, Gate, Net, Report, need_live, until
+
+
+def flows(echo, seconds=10):
+    before = echo.answered
+    return until(lambda: echo.answered > before + 5, seconds)
+
+
+def state(gate):
+    return gate.ask("status")[0]["state"]
+
+
+def full_disk(report, net, gate, small):
+    echo = talk.Echo(net, "dr", "wan", every=0.002, patience=0.1)
+    report.check("traffic flows", "" if flows(echo) else "it does not")
+    fill = os.path.join(small, "fill")
+    with open(fill, "wb", buffering=0) as f:
+        try:
+            while True:
+                f.write(bytes(4096))
+        except OSError:
+            pass
+    # Opaque exchanges say little: frozen by a request, it must record now.
+    gate.ask("reload", timeout=60)
+    closed = until(lambda: state(gate) == "closed: audit", 20)
+    report.check("a full disk is told", "" if closed else state(gate))
+    time.sleep(0.3)
+    before = echo.answered
+    time.sleep(1.5)
+    report.check("then nothing passes", "" if echo.answered == before else
+                 "%d answers" % (echo.answered - before))
+    m = [r for r in gate.ask("metrics") if "metrics" in r][0]["metrics"]
+    report.check("the metrics say so", "" if "\nmetergate_audit_closed 1\n"
+                 in m else m[-400:])
+    drops = gate.guest("dr")["drops"].get("audit-closed", 0)
+    report.check("drops are counted", "" if drops else "none")
+    os.unlink(fill)
+    report.check("with room again, all goes on", "" if flows(echo, 20) and
+                 until(lambda: state(gate) == "ready", 5) else state(gate))
+    echo.stop()
+    time.sleep(0.5)
+    got = gate.records()
+    told = sum(r.get("metergate", {}).get("count", 0) for r in got
+               if "audit-closed" in str(r))
+    report.check("what was dropped is told as a sum", "" if
+                 told >= drops else "%d of %d" % (told, drops))
+    gate.kill_all()
+    gate.start()
+    report.check("an unclean end is told, with what may be missing", "" if
+                 any("ms, at most" in str(r) and "may have none" in str(r)
+                     for r in gate.records()[-40:]) else "it is not")
+
+
+def rate(s, t, seconds):
+    """Octets from s to t in so many seconds."""
+    end, got = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        try:
+            s.send(bytes(4096))
+        except OSError:
+            pass
+        try:
+            got += len(t.recv(1 << 16))
+        except OSError:
+            pass
+    return got
+
+
+def frozen(report, net, gate):
+    ls = net.listener("wan", 8080, ADDR["wan"])
+    c = net.socket("dr")
+    c.settimeout(5)
+    c.connect((ADDR["wan"], 8080))
+    s, _ = ls.accept()
+    ls.close()
+    c.settimeout(0.05)
+    s.settimeout(0.05)
+    report.check("a connection is carried", "" if until(
+        lambda: rate(c, s, 0.2) and gate.guest("dr")["offloaded"] > 0)
+        else "it is not")
+    got = gate.ask("freeze dr", timeout=60)
+    rate(c, s, 0.2)  # what was on its way
+    n = rate(c, s, 2)
+    report.check("freeze stops it at once", "" if n == 0 and
+                 got[0].get("ok") else "%d octets, %s" % (n, got))
+    for x in (c, s):
+        x.close()
+
+
+def still_frozen(report, net, gate):
+    gate.kill_all()
+    gate.start()
+    report.check("a freeze outlives the daemon", "" if
+                 gate.guest("dr")["frozen"] else "it is forgotten")
+    echo = talk.Echo(net, "dr", "wan", every=0.01, patience=0.1)
+    time.sleep(1)
+    report.check("nothing of it passes", "" if not echo.answered and
+                 echo.asked else "%d of %d" % (echo.answered, echo.asked))
+    gate.ask("thaw dr")
+    report.check("until it is thawed", "" if flows(echo) else "it is not")
+    echo.stop()
+    gate.kill_all()
+    gate.start()
+    report.check("which is kept, too", "" if
+                 not gate.guest("dr")["frozen"] else "it is frozen")
+
+
+def hanging_courier(report, gate):
+    old = gate.processes()["courier"]
+    os.kill(old, signal.SIGSTOP)
+    report.check("a courier that hangs is started again", "" if until(
+        lambda: gate.processes().get("courier", old) != old, 12) else
+        "it is not")
+    report.check("and ready", "" if until(gate.ready, 10) else "it is not")
+
+
+def main():
+    report = Report()
+    need_live(report)
+    with Net() as net:
+        net.neighbours()
+        with Gate(net, offload="true") as gate:
+            frozen(report, net, gate)
+            still_frozen(report, net, gate)
+            hanging_courier(report, gate)
+        gate = Gate(net)
+        small = os.path.dirname(gate.audit)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=755",
+                        "none", small], check=True)
+        try:
+            with gate:
+                full_disk(report, net, gate, small)
+        finally:
+            gate.stop()
+            subprocess.run(["umount", "-l", small], check=False)
+    report.done()
+
+
+if __name__ == "__main__":
+    main()
