@@ -58,6 +58,10 @@ struct dis_ctx {
 	/* The stream began before the capture did (only when lenient). */
 	bool midstream;
 	const struct dis_self *self; /* NULL: nothing is known */
+	/* Out, for a segment of a larger message: a number of that message
+	 * as it is put together now. Segments that were given up, and the
+	 * same message begun anew, never share one. NULL: not wanted. */
+	uint64_t *assembly;
 };
 
 struct dissector {

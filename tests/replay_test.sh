@@ -351,6 +351,42 @@ else
 	echo "SKIP: pcapng: editcap is not installed"
 fi
 
+# A segment whose message was given up stays with that attempt: the same
+# message, begun anew with other octets in its place, does not let it go.
+python3 - "$root/tests/e2e" "$work/stale.pcap" <<'END'
+import struct
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import c1222  # noqa: E402
+
+whole = c1222.apdu(c1222.HEADEND, c1222.METER, 77,
+                   [c1222.resolve(bytes([0x47, 0x11, 0x22]))] * 4)
+other = whole[:40] + b"\xf5\x5e\xc8\x37" * len(whole)
+out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+for when, m, at, end in ((0, other, 40, len(whole)), (12, whole, 0, 40),
+                         (12, whole, 40, len(whole))):
+    body = c1222.part(c1222.HEADEND, c1222.METER, 77, whole, at, m[at:end])
+    udp = struct.pack(">HHHH", 20023, 1153, 8 + len(body), 0) + body
+    head = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17,
+                       0, bytes([10, 20, 0, 10]), bytes([10, 20, 0, 1]))
+    n = sum(struct.unpack(">10H", head))
+    n = (n & 0xFFFF) + (n >> 16)
+    head = head[:10] + struct.pack(">H", ~((n & 0xFFFF) + (n >> 16)) & 0xFFFF) \
+        + head[12:]
+    out += struct.pack("<IIII", 1700000000 + when, 0, len(head + udp),
+                       len(head + udp)) + head + udp
+open(sys.argv[2], "wb").write(out)
+END
+"$replay" -q -p "$root/tests/e2e/evasion" --allowed "$work/stale.allowed.pcap" \
+	"$work/stale.pcap" >"$work/out" 2>&1
+if grep -q '"passed":2,"dropped":1' "$work/out" &&
+	! grep -qaP '\xf5\x5e\xc8\x37' "$work/stale.allowed.pcap"; then
+	ok "a segment that was given up does not leave with another attempt"
+else
+	bad "a stale segment: $(tail -n 1 "$work/out" | cut -c 1-200)"
+fi
+
 # Limits count what passes the gate: IP packets with their headers, all parts
 # of a datagram, the same on every link. What a decision tells is what was used
 # after it.

@@ -129,12 +129,15 @@ int segment_take(struct message *x, struct span *whole)
 			.proto = x->c->tup.proto,
 			.total = a->total,
 			.inv = a->calling_inv,
+			.serial = ++x->m->seg_serial,
 			.born_ns = x->c->now.mono.ns,
 			.peer = remote_addr(x->c),
 		};
 		title_set(&s->called, a->called);
 		title_set(&s->calling, a->calling);
 	}
+	if (x->c->assembly)
+		*x->c->assembly = s->serial;
 	st->seg_slices = s->n_slices;
 	st->seg_have = s->have;
 	rc = put(x, s, x->m->seg_octets[st->seg]);
@@ -179,4 +182,7 @@ void segment_settle(struct c1222_machine *m, bool passed)
 	 * nothing is left to wait for. */
 	if (st->seg_new || st->flags & STAGE_SEG_DONE)
 		s->live = false;
+	/* Nobody keeps anything of that attempt. */
+	if (st->seg_new)
+		m->seg_serial--;
 }

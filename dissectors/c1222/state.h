@@ -150,6 +150,7 @@ struct seg {
 	uint8_t dir, proto;
 	uint16_t n_slices;
 	uint32_t total, have, inv;
+	uint64_t serial; /* of this attempt; never used again */
 	int64_t born_ns;
 	struct net_addr peer;
 	struct title called, calling;
@@ -229,6 +230,7 @@ struct c1222_machine {
 	uint32_t shape_spare;
 	struct shape_row shape[SHAPE_MAX + 1];
 	struct key_cache key[KEY_CACHE];
+	uint64_t seg_serial; /* of the newest */
 	struct seg seg[SEG_BUFFERS];
 	uint8_t seg_octets[SEG_BUFFERS][SEG_OCTETS + 1];
 };

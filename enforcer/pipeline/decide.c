@@ -29,7 +29,8 @@ static const struct dis_ctx *context(struct work *w)
 			      .lenient = !strict(p),
 			      .midstream = f->midstream,
 			      .self = &p->guest[f->guest].self,
-			      .arena = &p->arena};
+			      .arena = &p->arena,
+			      .assembly = &w->assembly};
 	if (f->dis < 0)
 		return c;
 	c->machine = p->guest[f->guest].block[f->dis];
@@ -466,17 +467,6 @@ static uint32_t parts(const struct work *w, uint64_t key)
 	return n;
 }
 
-/* Which message a segment belongs to: calling title and invocation id. */
-static uint64_t message_key(const struct work *w, const struct obs *o)
-{
-	uint8_t b[128];
-	struct wbuf k = wbuf_of(b, sizeof(b));
-
-	wbuf_be(&k, obs_get(o, F_CALLING_INV, 0), 8);
-	wbuf_put(&k, span_sub(obs_get_span(o, F_CALLING), 0, 64));
-	return siphash24(&w->p->conf.key, wbuf_span(&k));
-}
-
 /* It was held back for as long as the rule says. */
 static void too_long(struct judged_unit *u)
 {
@@ -504,7 +494,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 	w->p->stats.observations += u->n ? u->n - 1 : 0;
 	if (o && obs_has(o, F_SEG_TOTAL)) {
 		j->whole = true;
-		j->key = message_key(w, o);
+		j->key = w->assembly;
 		u->charged += parts(w, j->key);
 	}
 	tell_protocol(w, u);
@@ -567,12 +557,10 @@ static void judge_refused(struct work *w, struct judge *j,
 /* One part of a message in several datagrams. */
 static void judge_part(struct work *w, struct judge *j, struct judged_unit *u)
 {
-	const struct obs *o = carrier(w, u);
 	const struct dis_ctx *c = context(w);
 
 	j->part = true;
-	if (o)
-		j->key = message_key(w, o);
+	j->key = w->assembly;
 	tell_protocol(w, u);
 	dissector_of(w)->settle(c, true);
 	w->p->n_units--;

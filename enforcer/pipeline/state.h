@@ -92,7 +92,7 @@ struct held {
 	uint32_t octets;  /* of IP, headers included: what limits count */
 	uint32_t payload; /* of the whole datagram or segment */
 	uint32_t end_seq; /* TCP: the octet behind its data */
-	uint64_t key;	  /* ACSE segments: which message */
+	uint64_t key;	  /* ACSE segments: dis_ctx.assembly */
 	uint32_t flow;
 	uint8_t side;
 	bool passed; /* facts only: the verdict was given at once */
@@ -307,6 +307,7 @@ struct work {
 	const struct flow *ctx_f;
 	int16_t ctx_dis;
 	uint8_t ctx_s;
+	uint64_t assembly; /* dis_ctx.assembly */
 };
 
 static inline bool strict(const struct pipeline *p)
