@@ -122,6 +122,7 @@ static void count_gap(struct engine *e, uint32_t id)
 
 static void one_packet(struct engine *e, const struct nfq_packet *p)
 {
+	uint64_t passed;
 	uint32_t index = p->physindev ? p->physindev : p->indev;
 	struct packet_in in = {
 		.id = p->id | (p->gso ? ID_GSO : 0) | e->batch_time,
@@ -149,9 +150,13 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 		return;
 	}
 	memcpy(in.mac, p->src_mac, sizeof(in.mac));
-	if (e->a->conf->bridged && p->has_mac && index)
-		hops_note(&e->hops, p->octets, p->src_mac, index);
+	passed = pipeline_stats(e->pipeline)->passed;
 	pipeline_packet(e->pipeline, &in, &e->sink);
+	/* Only from what was allowed: anybody on the link can send a
+	 * frame with another's address, and would be sent what is repeated. */
+	if (e->a->conf->bridged && p->has_mac && index &&
+	    pipeline_stats(e->pipeline)->passed != passed)
+		hops_note(&e->hops, p->octets, p->src_mac, index);
 }
 
 static void one_datagram(struct engine *e, struct span octets)
