@@ -174,6 +174,11 @@ static int check_guests(const struct rules_conf *c, struct err *e)
 				       "%s: an interface name that no rule "
 				       "can carry",
 				       g->name);
+		/* By what a frame is known that has no address of IP. */
+		if (c->bridged && !g->has_mac)
+			return err_set(e, E_SYNTAX, 0,
+				       "%s: a port of a bridge without a MAC",
+				       g->name);
 		rc = check_addrs(g, e);
 		for (size_t k = 0; rc == 0 && k < i; k++)
 			rc = check_pair(&c->guest[k], g, e);

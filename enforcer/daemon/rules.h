@@ -14,7 +14,8 @@
  * Guests speak with uplinks, each other and the driver domain, nothing else.
  *
  * What no queue can judge is held to the binding here and counted: ARP and
- * neighbour discovery pass when they claim bound addresses only; everything
+ * neighbour discovery pass in one exact form and when they claim bound
+ * addresses only, on a bridge at a rate, to who was heard; everything
  * else that is not IP, router advertisements and MLD of guests are dropped.
  *
  * Forwarded traffic with no guest on either side is not touched.

@@ -224,44 +224,55 @@ static void chatter_to(struct text *t, const struct rules_guest *g)
 	nft_drop_noise(t, "chatter");
 }
 
-#define ND_ASK  "icmpv6 type nd-neighbor-solicit"
-#define ND_TELL "icmpv6 type nd-neighbor-advert @th,32,1 0"
+/* Own addresses as source, or none yet: is it free? Then a nonce (RFC 7527)
+ * may stand for the option. */
+void nft_nd_forms(struct text *t, const struct rules_guest *g,
+		  const char *ask, const char *tell)
+{
+	static const char *const never[] = {
+		"ip6 nexthdr != icmpv6", "@nh,0,32 != 0x60000000",
+		"ip6 hoplimit != 255", "icmpv6 code != 0"};
+	struct text_addrs own;
+
+	/* Of a spoofed source the audit hears by its own name. */
+	if (nft_addr_set(t, "\t\tip6 saddr != ", g, true)) {
+		text_put(t, " ip6 saddr != ::");
+		nft_drop(t, "spoofed-source", g);
+	}
+	for (size_t k = 0; k < sizeof(never) / sizeof(never[0]); k++) {
+		text_put(t, "\t\t%s", never[k]);
+		nft_drop(t, "nd", g);
+	}
+	text_addrs_of(&own, g, true);
+	if (own.n == 0)
+		return;
+	text_put(t, "\t\t" ND_ASK ND_BARE " ip6 saddr != :: %s\n\t\t" ND_ASK
+		    ND_OPTION " ip6 saddr != ::", ask);
+	nd_option(t, g, 1);
+	text_put(t, " %s\n", ask);
+	for (size_t k = 0; k < own.n; k++) {
+		text_put(t, "\t\t" ND_ASK ND_BARE " ip6 saddr ::");
+		nft_nd_target(t, &own.a[k]);
+		text_put(t, " %s\n\t\t" ND_ASK ND_OPTION " ip6 saddr ::",
+			 ask);
+		nft_nd_target(t, &own.a[k]);
+		text_put(t, " @th,192,16 0x0e01 %s\n\t\t" ND_TELL ND_BARE
+			    " ip6 saddr != ::", ask);
+		nft_nd_target(t, &own.a[k]);
+		text_put(t, " %s\n\t\t" ND_TELL ND_OPTION
+			    " ip6 saddr != ::", tell);
+		nft_nd_target(t, &own.a[k]);
+		nd_option(t, g, 2);
+		text_put(t, " %s\n", tell);
+	}
+}
 
 static void nd_chain(struct text *t, size_t i)
 {
 	const struct rules_guest *g = &t->c->guest[i];
-	struct text_addrs own;
 
-	text_addrs_of(&own, g, true);
 	text_put(t, "\tchain nd_%zu {\n", i);
-	text_put(t, "\t\tip6 nexthdr != icmpv6");
-	nft_drop(t, "nd", g);
-	text_put(t, "\t\tip6 hoplimit != 255");
-	nft_drop(t, "nd", g);
-	text_put(t, "\t\ticmpv6 code != 0");
-	nft_drop(t, "nd", g);
-	text_put(t,
-		 "\t\t" ND_ASK " ip6 saddr != :: ip6 length 24 goto "
-		 "source_%zu\n",
-		 i);
-	text_put(t, "\t\t" ND_ASK " ip6 saddr != :: ip6 length 32");
-	nd_option(t, g, 1);
-	text_put(t, " goto source_%zu\n", i);
-	for (size_t k = 0; k < own.n; k++) {
-		text_put(t, "\t\t" ND_TELL " ip6 length 24");
-		nft_nd_target(t, &own.a[k]);
-		text_put(t, " goto source_%zu\n\t\t" ND_TELL " ip6 length 32",
-			 i);
-		nft_nd_target(t, &own.a[k]);
-		nd_option(t, g, 2);
-		text_put(t, " goto source_%zu\n", i);
-		text_put(t, "\t\t" ND_ASK " ip6 saddr :: ip6 length 24");
-		nft_nd_target(t, &own.a[k]);
-		text_put(t, " accept\n\t\t" ND_ASK " ip6 saddr :: ip6 length "
-			    "32");
-		nft_nd_target(t, &own.a[k]);
-		text_put(t, " @th,192,16 0x0e01 accept\n");
-	}
+	nft_nd_forms(t, g, "accept", "accept");
 	nft_drop_rest(t, "nd", g);
 	nft_end(t, "\t");
 }

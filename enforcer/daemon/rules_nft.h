@@ -29,6 +29,19 @@ bool nft_addr_set(struct text *t, const char *before,
 /* The target of a neighbour's question or answer lies in p. */
 void nft_nd_target(struct text *t, const struct pol_prefix *p);
 
+/* Neighbour discovery of a guest, held to the octet: ask and tell are where
+ * questions and answers go; what is of another form goes on with the next
+ * rule. */
+void nft_nd_forms(struct text *t, const struct rules_guest *g,
+		  const char *ask, const char *tell);
+/* No option, or one; nothing behind it, and nothing where nothing is said. */
+#define ND_BARE	  " ip6 length 24 meta length 64"
+#define ND_OPTION " ip6 length 32 meta length 72"
+#define ND_ASK	  "icmpv6 type nd-neighbor-solicit @th,32,32 0x0"
+/* solicited and override may be set; a guest is no router */
+#define ND_TELL                                                                \
+	"icmpv6 type nd-neighbor-advert @th,32,32 & 0x9fffffff == 0x0"
+
 void nft_arp_table(struct text *t);
 void nft_bridge_table(struct text *t, enum rules_backend b);
 /* With the nft backend ports are queued in the table of the bridge. */

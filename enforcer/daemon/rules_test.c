@@ -48,7 +48,9 @@ static const struct row rows[] = {
 	{"as many as can be", NULL, 16, BOTH, 4, true, false, true, false},
 	{"as many as can be on a bridge", NULL, 16, BOTH, 4, true, true, true,
 	 true},
-	{"many, IPv4 only, no MAC", NULL, 9, V4, 1, false, true, false, false},
+	{"many on a bridge, IPv4 only", NULL, 9, V4, 1, true, true, false,
+	 false},
+	{"many, IPv4 only, no MAC", NULL, 9, V4, 1, false, false, false, false},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -433,6 +435,7 @@ static void check_nft_line(const char *line, void *arg)
 		fail_line("weakens a queue, or others' rules", line);
 	if (has(line, " drop") && !has(line, "counter drop comment \"mg:") &&
 	    !has(line, "counter drop comment \"not-for-guest\"") &&
+	    !has(line, "counter drop comment \"not-known\"") &&
 	    !has(line, "counter drop comment \"chatter\""))
 		fail_line("drops without a reason", line);
 	if ((has(line, " ct ") || has(line, "\tct ")) && !r->offload)
@@ -562,6 +565,7 @@ static void test_refused(void **state)
 static void test_refused_numbers(void **state)
 {
 	enum { QUEUE, ADDRESS, OVERLAP, NONE, LEN0, LEN4, LEN200, GENERATION,
+	       NO_MAC,
 	       NOBODY, TOO_MANY, BACKEND, SMALL };
 	static const struct {
 		const char *why;
@@ -575,6 +579,7 @@ static void test_refused_numbers(void **state)
 		{"all IPv4 addresses", LEN4, E_SYNTAX},
 		{"longer than an address", LEN200, E_SYNTAX},
 		{"a mark outside of ours", GENERATION, E_SYNTAX},
+		{"a port of a bridge without a MAC", NO_MAC, E_SYNTAX},
 		{"no guest", NOBODY, E_LIMIT},
 		{"more guests than there can be", TOO_MANY, E_LIMIT},
 		{"nothing was chosen", BACKEND, E_STATE},
@@ -615,6 +620,10 @@ static void test_refused_numbers(void **state)
 			break;
 		case GENERATION:
 			m.conf.mark_generation = 0x10000000;
+			break;
+		case NO_MAC:
+			m.conf.bridged = true;
+			m.guest[1].has_mac = false;
 			break;
 		case NOBODY:
 			m.conf.n_guests = 0;

@@ -10,16 +10,20 @@
 /* --- neighbour discovery (RFC 4861)
  * ------------------------------------------------ What ARP is to IPv4, it is
  * to IPv6: it cannot be judged by policy, and holds an interface to its
- * addresses. So it is held to the octet: no extension header, hop limit 255,
- * the exact lengths, the MAC of the binding as the only option, and
- * advertisements for bound addresses only. u32 reads a word at an offset from
- * the IPv6 header: 4 = length, next header, hop limit; 40 = type, code; 44 =
- * flags; 48 = target; 64 = option. */
-#define ND_BARE  "4=0x00183aff"
-#define ND_OPT   "4=0x00203aff"
-#define ND_ASK   "40&0xffff0000=0x87000000"
-#define ND_TELL  "40&0xffff0000=0x88000000&&44&0x80000000=0" /* no router */
-#define ND_NONCE "64&0xffff0000=0x0e010000"                  /* RFC 7527 */
+ * addresses. So it is held to the octet: no class, label or extension header,
+ * hop limit 255, the exact lengths, the MAC of the binding as the only option,
+ * nothing in what is reserved, and advertisements for bound addresses only.
+ * Routed, it ends in the driver domain; on a bridge, where others hear it, the
+ * table of its ports (rules_nft_link.c) says more. u32 reads a word at an
+ * offset from the IPv6 header: 0 = version, class, label; 4 = length, next
+ * header, hop limit; 40 = type, code; 44 = reserved, flags; 48 = target; 64 =
+ * option. */
+#define ND_BARE "0=0x60000000&&4=0x00183aff"
+#define ND_OPT  "0=0x60000000&&4=0x00203aff"
+#define ND_ASK  "40&0xffff0000=0x87000000&&44=0"
+/* solicited and override may be set; a guest is no router */
+#define ND_TELL  "40&0xffff0000=0x88000000&&44&0x9fffffff=0"
+#define ND_NONCE "64&0xffff0000=0x0e010000" /* RFC 7527 */
 
 /* "&&48=0x...&&52=...": the words of the target that the prefix fixes. */
 static void nd_target(char *buf, size_t cap, const struct pol_prefix *p)
