@@ -3,13 +3,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "policy-lang/front/file.h"
 #include "policy-lang/front/front.h"
 
 #define IMAGE_MAX   (16u << 20) /* octets of one image */
@@ -36,45 +35,11 @@ static int add_image(struct capture_policy *p, uint8_t *octets, size_t n,
 	return 0;
 }
 
-static int read_file(uint8_t **out, size_t *n, const char *path, struct err *e)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	ssize_t got;
-
-	*out = NULL;
-	*n = 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		goto sys;
-	if (st.st_size > IMAGE_MAX) {
-		close(fd);
-		return err_set(e, E_LIMIT, 0, "%s: too large", path);
-	}
-	*out = malloc((size_t)st.st_size + 1);
-	if (!*out)
-		goto sys;
-	do {
-		got = read(fd, *out + *n, (size_t)st.st_size - *n);
-		*n += got > 0 ? (size_t)got : 0;
-	} while (got > 0);
-	if (got < 0)
-		goto sys;
-	close(fd);
-	return 0;
-sys:
-	err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
-	free(*out);
-	*out = NULL;
-	if (fd >= 0)
-		close(fd);
-	return E_IO;
-}
-
 static int load_image(struct capture_policy *p, const char *path, struct err *e)
 {
 	uint8_t *octets;
 	size_t n;
-	int rc = read_file(&octets, &n, path, e);
+	int rc = file_read(&octets, &n, path, IMAGE_MAX, e);
 
 	return rc < 0 ? rc : add_image(p, octets, n, path, e);
 }
@@ -136,15 +101,19 @@ static bool ends_with(const char *s, const char *end)
 	return n > k && strcmp(s + n - k, end) == 0;
 }
 
-static bool is_image(const char *path)
+/* One file: an image by its first octets, else a source. */
+static int load_file(struct capture_policy *p, const char *path, struct err *e)
 {
-	char magic[8] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, magic, sizeof(magic));
+	size_t n, k = sizeof(IMAGE_MAGIC) - 1;
+	uint8_t *octets;
+	int rc = file_read(&octets, &n, path, IMAGE_MAX, e);
 
-	if (fd >= 0)
-		close(fd);
-	return n == sizeof(magic) && memcmp(magic, IMAGE_MAGIC, 8) == 0;
+	if (rc < 0)
+		return rc;
+	if (n >= k && memcmp(octets, IMAGE_MAGIC, k) == 0)
+		return add_image(p, octets, n, path, e);
+	free(octets);
+	return load_sources(p, path, e);
 }
 
 static int load_directory(struct capture_policy *p, const char *path,
@@ -181,9 +150,7 @@ static int load(struct capture_policy *p, const char *path, struct err *e)
 		return err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
 		return load_directory(p, path, e);
-	if (is_image(path))
-		return load_image(p, path, e);
-	return load_sources(p, path, e);
+	return load_file(p, path, e);
 }
 
 int capture_policy_load(struct capture_policy *p, const char *path,

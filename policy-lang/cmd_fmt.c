@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "policy-lang/front/file.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
 #define MAX_SOURCE (1u << 20)
-
-/* A whole file; longer ones are refused by the reader. */
-static int slurp(uint8_t **p, size_t *n, const char *path, struct err *e)
-{
-	FILE *f = fopen(path, "rb");
-	int rc = 0;
-
-	if (!f)
-		return err_sys(e, "%s", path);
-	*p = malloc(MAX_SOURCE);
-	*n = *p ? fread(*p, 1, MAX_SOURCE, f) : 0;
-	if (!*p)
-		rc = err_set(e, E_NOMEM, 0, "%s: out of memory", path);
-	else if (ferror(f))
-		rc = err_sys(e, "%s", path);
-	fclose(f);
-	return rc;
-}
 
 static void report(struct diags *d, struct span source, bool json)
 {
@@ -46,7 +26,7 @@ static int one(const char *path, bool check, bool json, struct err *e)
 	char *out = NULL;
 	struct diags *d = calloc(1, sizeof(*d));
 	bool same;
-	int rc = d ? slurp(&p, &n, path, e)
+	int rc = d ? file_read(&p, &n, path, MAX_SOURCE, e)
 		   : err_set(e, E_NOMEM, 0, "out of memory");
 
 	if (rc == 0) {

@@ -50,7 +50,10 @@ conf() { # extra lines; prints the path
 refuse() {
 	local name=$1 text=$2 program=$3 got
 	shift 3
-	"$program" "$@" >"$work/out" 2>"$work/err"
+	# A program that waits for ever is one that failed.
+	[ "$(type -t "$program")" = function ] || set -- timeout 60 "$program" "$@"
+	[ "$1" = timeout ] || set -- "$program" "$@"
+	"$@" >"$work/out" 2>"$work/err"
 	got=$?
 	if [ $got -ne 2 ]; then
 		bad "$name: exit $got"
@@ -81,8 +84,17 @@ sed "s|^policies:.*|policies: $work/broken|" "$(conf '')" >"$work/c2"
 refuse "a broken policy" "mdma.yaml:" "$daemon" -c "$work/c2" -n
 sed "s|^policies:.*|policies: $root/tests/policies/household|" "$(conf '')" >"$work/c3"
 refuse "what is not enforced is refused" "shared by several machines" "$daemon" -c "$work/c3" -n
-refuse "the uplink is no guest's" "is the uplink" "$daemon" -c \
-	<(sed 's/^uplink:.*/uplink: vif1.0/' "$(conf '')") -n
+sed 's/^uplink:.*/uplink: vif1.0/' "$(conf '')" >"$work/c4"
+refuse "the uplink is no guest's" "is the uplink" "$daemon" -c "$work/c4" -n
+# What would keep its reader waiting for ever.
+mkfifo "$work/pipe" "$work/keys.pipe"
+mkdir "$work/piped" && cp tests/e2e/policies/*.yaml "$work/piped/" && mkfifo "$work/piped/more.yaml"
+refuse "a pipe as configuration" "is a pipe" "$daemon" -c "$work/pipe" -n
+sed "s|^policies:.*|policies: $work/piped|" "$(conf '')" >"$work/c5"
+refuse "a pipe among the policies" "more.yaml: is a pipe" "$daemon" -c "$work/c5" -n
+mv "$work/piped/more.yaml" "$work/piped/more.polc"
+refuse "a pipe as an image" "more.polc: is a pipe" "$daemon" -c "$work/c5" -n
+refuse "a pipe of keys" "is a pipe" "$daemon" -c "$(conf "keys: $work/keys.pipe")" -n
 refuse "keys that are none" "keys.yaml:1:" "$daemon" -c \
 	"$(echo '"*": {1: short}' >"$work/keys.yaml"; conf "keys: $work/keys.yaml")" -n
 refuse "ctl: no command" "name a command" "$ctl"

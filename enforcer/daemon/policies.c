@@ -2,12 +2,10 @@
 #include "enforcer/daemon/policies.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "enforcer/daemon/processes.h"
+#include "policy-lang/front/file.h"
 #include "policy-lang/front/keys.h"
 #include "policy-lang/image/view.h"
 
@@ -242,23 +240,8 @@ static int take_guests(struct policies *p, const struct conf *c, struct err *e)
 static int read_keys(struct policies *p, const char *path, struct err *e)
 {
 	struct pol_keys parsed;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-	ssize_t got;
+	int rc = file_read(&p->keys, &p->n_keys, path, KEYS_MAX, e);
 
-	if (fd < 0)
-		return err_sys(e, "%s", path);
-	p->keys = malloc(KEYS_MAX + 1);
-	do {
-		got = p->keys ? read(fd, p->keys + p->n_keys,
-				     KEYS_MAX + 1 - p->n_keys)
-			      : -1;
-		p->n_keys += got > 0 ? (size_t)got : 0;
-	} while (got > 0 && p->n_keys <= KEYS_MAX);
-	if (got < 0)
-		rc = err_sys(e, "%s", path);
-	else if (p->n_keys > KEYS_MAX)
-		rc = err_set(e, E_LIMIT, 0, "%s: too large", path);
-	close(fd);
 	if (rc == 0)
 		rc = pol_parse_keys(&parsed, path, span_of(p->keys, p->n_keys),
 				    e);
@@ -292,7 +275,7 @@ int policies_load(struct policies *out, const struct conf *c, struct err *e)
 void policies_free(struct policies *p)
 {
 	if (p->keys)
-		explicit_bzero(p->keys, KEYS_MAX + 1);
+		explicit_bzero(p->keys, p->n_keys);
 	free(p->keys);
 	capture_policy_free(&p->files);
 	*p = (struct policies){0};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy-lang/front/front.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "policy-lang/front/file.h"
 #include "policy-lang/front/read.h"
 
 /* What pol_file_free gets back. */
@@ -88,29 +88,7 @@ int pol_read(struct pol_file **out, const char *path, struct span source,
 
 int read_source(uint8_t **out, size_t *n, const char *path, struct err *e)
 {
-	FILE *f = fopen(path, "rb");
-	uint8_t *p;
-
-	*out = NULL;
-	*n = 0;
-	if (!f)
-		return err_sys(e, "%s", path);
-	/* One octet more than allowed: the reader says it is too long. */
-	p = malloc(YAML_MAX_SOURCE + 1);
-	if (!p) {
-		fclose(f);
-		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
-	}
-	*n = fread(p, 1, YAML_MAX_SOURCE + 1, f);
-	if (ferror(f)) {
-		err_sys(e, "%s", path);
-		fclose(f);
-		free(p);
-		return E_IO;
-	}
-	fclose(f);
-	*out = p;
-	return 0;
+	return file_read(out, n, path, YAML_MAX_SOURCE, e);
 }
 
 int pol_read_file(struct pol_file **out, const char *path,

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy-lang/front/keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/obs.h"
 #include "policy-lang/front/diag.h"
+#include "policy-lang/front/file.h"
 
 /* C12.22: what relative titles are relative to. */
 static const char branch[] = "2.16.124.113620.1.22.0";
@@ -157,27 +155,15 @@ out:
 
 int pol_read_keys(struct pol_keys *out, const char *path, struct err *e)
 {
-	size_t cap = YAML_MAX_SOURCE + 1, n = 0;
-	uint8_t *buf = malloc(cap);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = -1;
-	int rc;
+	uint8_t *buf;
+	size_t n;
+	int rc = file_read(&buf, &n, path, YAML_MAX_SOURCE, e);
 
 	*out = (struct pol_keys){0};
-	if (fd >= 0 && buf) {
-		do {
-			got = read(fd, buf + n, cap - n);
-			n += got > 0 ? (size_t)got : 0;
-		} while (got > 0 && n < cap);
-	}
-	if (got < 0)
-		rc = err_sys(e, "%s", path);
-	else
-		rc = pol_parse_keys(out, path, span_of(buf, n), e);
-	if (fd >= 0)
-		close(fd);
-	if (buf)
-		explicit_bzero(buf, cap);
+	if (rc < 0)
+		return rc;
+	rc = pol_parse_keys(out, path, span_of(buf, n), e);
+	explicit_bzero(buf, n);
 	free(buf);
 	return rc;
 }

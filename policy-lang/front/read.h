@@ -9,7 +9,7 @@
 bool read_kind(struct rd *r);
 /* Fills *r->f from r->root; complaints go to r->s.d. */
 void read_file(struct rd *r);
-/* A whole file in a heap block, cut one octet behind the largest source. */
+/* file_read for a source; E_LIMIT when longer than the largest one. */
 int read_source(uint8_t **out, size_t *n, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
 
