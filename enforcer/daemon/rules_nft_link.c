@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ARP, and the ports of a bridge, as text for nft; of both backends.
+ * ARP, neighbour discovery and the ports of a bridge, as text for nft; of
+ * both backends.
  */
 #include <stdio.h>
 
@@ -107,6 +108,87 @@ void nft_arp_table(struct text *t)
 			 c->guest[i].iface, i);
 	nft_end(t, "\t");
 	nft_end(t, "");
+}
+
+/* --- neighbour discovery: see rules_xt_raw.c
+ * ------------------------------------------------ */
+
+/* "@th,64,128 ...": the target, under the mask of the prefix. */
+void nft_nd_target(struct text *t, const struct pol_prefix *p)
+{
+	uint8_t mask[16], value[16];
+
+	for (unsigned i = 0; i < 16; i++) {
+		unsigned left = p->len > i * 8 ? p->len - i * 8u : 0;
+
+		mask[i] = left >= 8 ? 0xff : (uint8_t)(0xff00u >> left);
+		value[i] = p->addr.b[i] & mask[i];
+	}
+	text_put(t, " @th,64,128");
+	if (p->len < 128) {
+		text_put(t, " & 0x");
+		for (unsigned i = 0; i < 16; i++)
+			text_put(t, "%02x", mask[i]);
+		text_put(t, " ==");
+	}
+	text_put(t, " 0x");
+	for (unsigned i = 0; i < 16; i++)
+		text_put(t, "%02x", value[i]);
+}
+
+static void nd_option(struct text *t, const struct rules_guest *g,
+		      unsigned type)
+{
+	const uint8_t *m = g->mac;
+
+	if (g->has_mac)
+		text_put(t, " @th,192,64 0x%02x01%02x%02x%02x%02x%02x%02x",
+			 type, m[0], m[1], m[2], m[3], m[4], m[5]);
+	else
+		text_put(t, " @th,192,16 0x%02x01", type);
+}
+
+/* Own addresses as source, or none yet: is it free? Then a nonce (RFC 7527)
+ * may stand for the option. */
+void nft_nd_forms(struct text *t, const struct rules_guest *g,
+		  const char *ask, const char *tell)
+{
+	static const char *const never[] = {
+		"ip6 nexthdr != icmpv6", "@nh,0,32 != 0x60000000",
+		"ip6 hoplimit != 255", "icmpv6 code != 0"};
+	struct text_addrs own;
+
+	/* Of a spoofed source the audit hears by its own name. */
+	if (nft_addr_set(t, "\t\tip6 saddr != ", g, true)) {
+		text_put(t, " ip6 saddr != ::");
+		nft_drop(t, "spoofed-source", g);
+	}
+	for (size_t k = 0; k < sizeof(never) / sizeof(never[0]); k++) {
+		text_put(t, "\t\t%s", never[k]);
+		nft_drop(t, "nd", g);
+	}
+	text_addrs_of(&own, g, true);
+	if (own.n == 0)
+		return;
+	text_put(t, "\t\t" ND_ASK ND_BARE " ip6 saddr != :: %s\n\t\t" ND_ASK
+		    ND_OPTION " ip6 saddr != ::", ask);
+	nd_option(t, g, 1);
+	text_put(t, " %s\n", ask);
+	for (size_t k = 0; k < own.n; k++) {
+		text_put(t, "\t\t" ND_ASK ND_BARE " ip6 saddr ::");
+		nft_nd_target(t, &own.a[k]);
+		text_put(t, " %s\n\t\t" ND_ASK ND_OPTION " ip6 saddr ::",
+			 ask);
+		nft_nd_target(t, &own.a[k]);
+		text_put(t, " @th,192,16 0x0e01 %s\n\t\t" ND_TELL ND_BARE
+			    " ip6 saddr != ::", ask);
+		nft_nd_target(t, &own.a[k]);
+		text_put(t, " %s\n\t\t" ND_TELL ND_OPTION
+			    " ip6 saddr != ::", tell);
+		nft_nd_target(t, &own.a[k]);
+		nd_option(t, g, 2);
+		text_put(t, " %s\n", tell);
+	}
 }
 
 /* --- ARP and neighbour discovery on a bridge
