@@ -343,12 +343,19 @@ bool judge_open(struct work *w)
 	return false;
 }
 
-bool judge_carried(struct work *w, uint32_t octets)
+static void opaque(struct obs o[2], uint32_t octets)
+{
+	o[0] = (struct obs){.kind = OBS_FLOW_OPEN};
+	o[1] = (struct obs){.kind = OBS_OPAQUE};
+	obs_u64(&o[1], F_OCTETS, octets);
+}
+
+bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d)
 {
 	struct pipeline *p = w->p;
 	struct pol_peer peer = peer_of(w, NULL);
-	struct pol_decision d = {0};
-	struct obs o[2] = {{.kind = OBS_FLOW_OPEN}, {.kind = OBS_OPAQUE}};
+	struct pol_decision room = {0};
+	struct obs o[2];
 	struct pol_msg m = {
 		.machine = (size_t)p->guest[w->f->guest].machine,
 		.dir = side_dir(w->f, w->s),
@@ -362,12 +369,32 @@ bool judge_carried(struct work *w, uint32_t octets)
 		.one_sided = p->self >= 0,
 	};
 
-	obs_u64(&o[1], F_OCTETS, octets);
-	pol_judge(p->conf.state, &m, &d);
-	if (!d.permit)
+	opaque(o, octets);
+	*d = (struct pol_decision){0};
+	pol_judge(p->conf.state, &m, d);
+	if (!d->permit)
 		return false;
 	return pol_packet(p->conf.state, m.machine, m.dir, &peer, octets,
-			  w->now, &d);
+			  w->now, &room);
+}
+
+void tell_carried(struct work *w, uint32_t octets,
+		  const struct pol_decision *d)
+{
+	struct event ev;
+	struct obs o[2];
+
+	opaque(o, octets);
+	event_base(w, &ev, EV_DECISION);
+	fill_decision(&ev, d);
+	ev.would_pass = (struct span){0};
+	ev.detail = "charged before the kernel carries it";
+	ev.octets = octets;
+	ev.message = &o[0];
+	ev.leaves = &o[1];
+	ev.n_leaves = 1;
+	w->p->stats.allowed++;
+	w->sink->event(w->sink->arg, &ev);
 }
 
 bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer)

@@ -672,6 +672,23 @@ static uint64_t bulk(struct kit *k, bool is_out, uint32_t seq, uint32_t ack,
 	return kit_tcp(k, &g, span_of(b, n));
 }
 
+/* The last events: what the kernel may carry, up to the bound, each way. */
+static void assert_charged(const struct kit *k, uint64_t bound)
+{
+	const struct flow *f = &k->p->flow[k->p->newest[LIST_TCP]];
+	uint64_t seen = f->octets[0] + f->octets[1];
+
+	assert_true(k->n_events >= 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct kit_event *ev = &k->event[k->n_events - 2 + i];
+
+		assert_int_equal(ev->type, EV_DECISION);
+		assert_int_equal(ev->verdict, VERDICT_ALLOW);
+		assert_int_equal(ev->dir, i ? DIR_IN : DIR_OUT);
+		assert_int_equal(ev->octets, bound - seen);
+	}
+}
+
 static void carried(void **state)
 {
 	static const uint64_t bounds[OFFLOAD_REFUSED] = {
@@ -690,6 +707,7 @@ static void carried(void **state)
 	/* 8 KB were seen: up to 40 KB may go now, charged for both ways. */
 	assert_int_equal(k->n_offloads, 1);
 	assert_int_equal(k->offload, 1);
+	assert_charged(k, 40000);
 	assert_int_equal(k->p->flow[k->p->newest[LIST_TCP]].offload, 1);
 	/* It comes back elsewhere. */
 	at += 30000;

@@ -36,21 +36,27 @@ static bool wanted(const struct work *w)
 		f->side[0].ooo == NONE && f->side[1].ooo == NONE);
 }
 
-/* So many octets more, in either direction: is there room for them? */
+/* So many octets more, in either direction: is there room for them? Both are
+ * told as what they are: decisions about octets that nobody will see. */
 static bool charge(struct work *w, uint64_t octets)
 {
+	struct pol_decision d[2];
 	uint8_t s = w->s;
 	bool ok = octets <= UINT32_MAX;
 
 	for (uint8_t k = 0; k < 2 && ok; k++) {
 		w->s = k;
-		ok = judge_carried(w, (uint32_t)octets);
+		ok = judge_carried(w, (uint32_t)octets, &d[k]);
 	}
-	w->s = s;
 	if (ok)
 		pol_commit(w->p->conf.state);
 	else
 		pol_abort(w->p->conf.state);
+	for (uint8_t k = 0; k < 2 && ok; k++) {
+		w->s = k;
+		tell_carried(w, (uint32_t)octets, &d[k]);
+	}
+	w->s = s;
 	return ok;
 }
 

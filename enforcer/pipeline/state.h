@@ -530,7 +530,10 @@ bool judge_open(struct work *w);
 bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer);
 /* May so many octets more, of which none is read, go the way of w->s? Tells
  * nothing; charges are tentative. */
-bool judge_carried(struct work *w, uint32_t octets);
+bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d);
+/* That they may. */
+void tell_carried(struct work *w, uint32_t octets,
+		  const struct pol_decision *d);
 /* Would the policy of now open it? Tells nothing; charges are tentative. */
 bool judge_again(struct work *w, enum reason *why);
 /* That it would not. */

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The same traffic with and without offload: what is judged is judged alike,
+and what the kernel carries was charged before, so that a budget ends at the
+same octet or earlier, never later.
+
+What differs by design: a class of octets is charged at once, so there are
+fewer decisions, each of more octets, and what was charged and not used is
+lost to the budget; a connection whose end the kernel carried is not seen to
+end.
+
+usage: offload_test.py [--bridged]
+"""
+import hashlib
+import os
+import socket
+import sys
+import threading
+import time
+
+import c1222
+import talk
+from equality_test import different, settle, short, told
+from lib import ADDR, Gate, Net, Report, Tap, need_live, until
+
+MIB = 1 << 20
+LITTLE = 4 * MIB  # of the policy's rules send-little and receive-little
+PATIENCE = 3.0
+BUDGETS = {(8080, "out"): "send", (8080, "in"): "receive",
+           (8081, "out"): "send-little", (8081, "in"): "receive-little"}
+
+
+# --- the script --------------------------------------------------------------
+
+
+def ask(s, inv, table):
+    """The meter's answer, or nothing when it is refused."""
+    got = b""
+    try:
+        s.sendall(talk.request(inv, table))
+        while not c1222.cut(got)[0]:
+            more = s.recv(talk.BUFFER)
+            if not more:
+                return None
+            got += more
+    except OSError:
+        return None
+    return c1222.cut(got)[0][0]
+
+
+def reads(net):
+    """Messages, allowed and not; they are never carried."""
+    meter, said = talk.Meter(net), []
+    for port, tables in ((41001, (1, 5, 1, 5)), (41002, (1, 40)),
+                         (41003, (1,))):
+        s = net.socket("wan")
+        s.settimeout(PATIENCE)
+        s.bind((ADDR["wan"], port))
+        s.connect((ADDR["mdma"], 1153))
+        said += [ask(s, (port << 8) + n, t) for n, t in enumerate(tables)]
+        s.close()
+    meter.stop()
+    return [m.hex() if m else "refused" for m in said]
+
+
+class Taker(threading.Thread):
+    def __init__(self, s):
+        super().__init__(daemon=True)
+        self.s, self.n, self.hash = s, 0, hashlib.sha256()
+        s.settimeout(PATIENCE)
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                more = self.s.recv(1 << 17)
+                if not more:
+                    return
+                self.n += len(more)
+                self.hash.update(more)
+        except OSError:
+            return
+
+
+def stream(net, port, outwards, size):
+    """How many octets of an opaque stream arrive; whether as they were."""
+    ls = net.listener("wan", port, ADDR["wan"])
+    c = net.socket("dr")
+    c.settimeout(PATIENCE)
+    try:
+        c.connect((ADDR["wan"], port))
+        s, _ = ls.accept()
+    except OSError:
+        return 0, True
+    finally:
+        ls.close()
+    s.settimeout(PATIENCE)
+    source, sink = (c, s) if outwards else (s, c)
+    data = hashlib.shake_256(b"%d" % port).digest(size)
+    taker = Taker(sink)
+    try:
+        for at in range(0, size, 16384):
+            source.sendall(data[at:at + 16384])
+            time.sleep(0.0005)  # so that marks are in force when more comes
+        source.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+    taker.join()
+    c.close()
+    s.close()
+    same = hashlib.sha256(data[:taker.n]).digest() == taker.hash.digest()
+    return taker.n, same
+
+
+def datagrams(net, n=80, size=1000):
+    server = net.socket("wan", kind=socket.SOCK_DGRAM)
+    server.bind((ADDR["wan"], 8080))
+    client = net.socket("dr", kind=socket.SOCK_DGRAM)
+    client.bind((ADDR["dr"], 41100))
+    answered = 0
+    for s in (client, server):
+        s.settimeout(PATIENCE)
+    try:
+        for i in range(n):
+            client.sendto(b"%08d" % i + bytes(size - 8), (ADDR["wan"], 8080))
+            m, who = server.recvfrom(talk.BUFFER)
+            server.sendto(m, who)
+            answered += client.recv(talk.BUFFER) == m
+    except OSError:
+        pass
+    server.close()
+    client.close()
+    return answered
+
+
+def refused(net):
+    """To somebody, and to a port, that no rule names."""
+    out = []
+    for host, port in (("lan", 8080), ("wan", 8099)):
+        s = net.socket("dr")
+        s.settimeout(0.5)
+        try:
+            s.connect((ADDR[host], port))
+            out.append("open")
+        except OSError:
+            out.append("refused")
+        s.close()
+    return out
+
+
+# --- one run -----------------------------------------------------------------
+
+
+def passed(out, into):
+    """{rule: octets of IP}, {rule: of them, what the packets carry}, of those
+    that carry something and arrived outside and at the machine."""
+    whole, inside = dict.fromkeys(BUDGETS.values(), 0), \
+        dict.fromkeys(BUDGETS.values(), 0)
+    for f, way in [(f, "out") for _, _, f in out] + \
+            [(f, "in") for _, _, f in into]:
+        if f[12:14] != b"\x08\x00" or f[23] not in (6, 17):
+            continue
+        port = f[34:36] if way == "in" else f[36:38]
+        rule = BUDGETS.get((int.from_bytes(port, "big"), way))
+        size = int.from_bytes(f[16:18], "big")
+        head = 20 + ((f[46] >> 4) * 4 if f[23] == 6 else 8)
+        if rule and size > head:
+            whole[rule] += size
+            inside[rule] += size - head
+    return whole, inside
+
+
+class Run:
+    def __init__(self, mode, offload):
+        with Net(mode) as net:
+            net.neighbours()
+            net.unoffload("dr", "wan")
+            with Gate(net, offload=str(offload).lower()) as gate:
+                self.reads = reads(net)
+                taps = [Tap(net, "wan"), Tap(net, "dr")]
+                self.large = [stream(net, 8080, way, 3 * MIB)
+                              for way in (True, False)]
+                self.little = [stream(net, 8081, way, 6 * MIB)
+                               for way in (True, False, True, False)]
+                self.datagrams = datagrams(net)
+                self.refused = refused(net)
+                settle(gate)
+                self.lost = sum(t.drops() for t in taps)
+                self.whole, self.inside = passed(*[t.stop() for t in taps])
+                self.used = {r["budget"].split("/")[1].split(":")[0]: r["used"]
+                             for r in gate.ask("budgets dr")[1:]}
+                self.guest = gate.guest("dr")
+                gate.stop()
+                records = gate.records()
+        self.decided, self.why = {}, set()
+        rest = []
+        for r in records:
+            m = r.get("metergate", {})
+            if m.get("guest") != "dr":
+                rest.append(r)
+            elif r["event_type"] == "decision" and m["verdict"] == "allow":
+                self.decided[m["rule"]] = self.decided.get(m["rule"], 0) + \
+                    m["octets"]
+            elif r["event_type"] != "flow" and "reason" in m and \
+                    "dropped by the rules" not in m.get("detail", ""):
+                self.why.add((m["reason"], m.get("party"), m.get("rule")))
+        self.told = told(r for r in rest if r.get("proto") != "UDP")
+
+
+def compare(report, plain, carried):
+    report.check("messages are judged alike, and told alike: %d records" %
+                 sum(map(len, plain.told)),
+                 different(carried.told, plain.told).replace(
+                     "replay", "without offload") or
+                 ("" if plain.reads == carried.reads else "other answers") or
+                 ("" if "refused" in plain.reads and len(plain.told[0]) > 4
+                  else "nothing was asked"))
+    for what in ("large", "datagrams", "refused"):
+        a, b = getattr(plain, what), getattr(carried, what)
+        report.check("the same arrives: %s: %s" % (what, a),
+                     "" if a == b else "with offload: %s" % b)
+    report.check("refused for the same reasons: %s" % sorted(
+        plain.why, key=str), "" if plain.why == carried.why and
+        len(plain.why) >= 2 else "with offload: %s" % sorted(carried.why,
+                                                             key=str))
+    report.check("the kernel carried: %d classes, %d packets queued instead "
+                 "of %d" % (carried.guest["offloaded"],
+                            carried.guest["packets"], plain.guest["packets"]),
+                 "" if plain.guest["offloaded"] == 0 and
+                 carried.guest["offloaded"] >= 5 and
+                 carried.guest["packets"] < plain.guest["packets"] / 2 else
+                 "not so")
+    for name, r in (("without", plain), ("with", carried)):
+        report.check("%s offload: nothing arrives that was not sent" % name,
+                     "" if all(same for _, same in r.large + r.little) else
+                     "other octets")
+    budgets(report, plain, carried)
+
+
+def budgets(report, plain, carried):
+    report.check("the listener lost nothing",
+                 "" if plain.lost == carried.lost == 0 else "it did")
+    for rule in sorted(BUDGETS.values()):
+        report.check("without offload, %s: what was charged passed, to the "
+                     "octet: %d, and the audit has the %d in them" % (
+                         rule, plain.used[rule], plain.inside[rule]),
+                     "" if plain.used[rule] == plain.whole[rule] > 0 and
+                     plain.decided[rule] == plain.inside[rule] else
+                     "%d passed, %d are told" % (plain.whole[rule],
+                                                 plain.decided[rule]))
+        report.check("with offload, %s: %d passed, %d were charged before, "
+                     "and %d are told" % (
+                         rule, carried.whole[rule], carried.used[rule],
+                         carried.decided[rule]),
+                     "" if 0 < carried.whole[rule] <= carried.used[rule] and
+                     carried.inside[rule] <= carried.decided[rule] <=
+                     carried.used[rule] else "that is more")
+    for i, what in enumerate(("out", "in", "out again", "in again")):
+        a, b = plain.little[i][0], carried.little[i][0]
+        report.check("a budget of %d ends, %s: after %d octets, with offload "
+                     "after %d" % (LITTLE, what, a, b),
+                     "" if b <= a <= LITTLE else "later")
+    report.check("and it was used: without offload to the last packet",
+                 "" if all(plain.used[r] > LITTLE - 1500 and
+                           carried.used[r] > LITTLE / 2
+                           for r in ("send-little", "receive-little"))
+                 else "%s, %s" % (plain.used, carried.used))
+
+
+def main():
+    report = Report()
+    need_live(report)
+    mode = "bridged" if "--bridged" in sys.argv else "routed"
+    compare(report, Run(mode, False), Run(mode, True))
+    report.done()
+
+
+if __name__ == "__main__":
+    main()
