@@ -16,12 +16,11 @@
 #include <unistd.h>
 
 #include "enforcer/daemon/craft.h"
+#include "enforcer/daemon/form.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/processes.h"
 
-#define SEND_OCTETS (64 * 1024)
-#define SEND_SPARE  256 /* the longest verdict message, a reset with mark */
 #define IDLE_MS	    100
 #define RETRY_MS    2
 #define RETRY_MAX   1000 /* of one send; then something is really wrong */
@@ -31,10 +30,11 @@ struct gate {
 	const struct gate_arg *a;
 	struct lane *lane;
 	struct ring ring;
-	struct wbuf out;
+	struct form form; /* verdicts that wait to be sent */
 	struct mono now;
 	bool broken;	/* the ring; until its writer is replaced */
-	uint64_t sent;	/* messages in out */
+	bool deaf;	/* the kernel takes no verdicts */
+	uint64_t sent;	/* messages of the ring since it was released */
 	_Atomic uint32_t pause; /* futex word that nobody wakes */
 	struct log_limit limit;
 	union {
@@ -42,7 +42,6 @@ struct gate {
 		uint8_t octets[VERDICT_MAX];
 	} msg;
 	uint8_t seg[ETH_HLEN + CRAFT_MAX];
-	uint8_t buf[SEND_OCTETS];
 };
 
 void gate_poke(const struct guest_share *g)
@@ -82,32 +81,66 @@ static void bad(struct gate *g, const char *what)
 /* --- what the kernel is told ---------------------------------------------- */
 
 /* The kernel carries verdicts out within the call, so there is no waiting for
- * it but when memory is short. False: it takes none at all. */
-static bool flush(struct gate *g)
+ * it but when memory is short. */
+static void send_form(struct gate *g, const struct msghdr *m)
 {
-	int tries = 0;
-
-	while (g->out.n > 0) {
-		if (send(g->a->queue_fd, g->buf, g->out.n, 0) >= 0) {
-			count(&g->lane->gate_sent, g->sent);
-			break;
-		}
+	for (int tries = 0; m && !g->deaf; tries++) {
+		if (sendmsg(g->a->queue_fd, m, 0) >= 0)
+			return;
 		if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR &&
 		    errno != ENOMEM)
 			count(&g->lane->gate_errors, 1);
-		if (++tries == RETRY_MAX) {
+		if (tries == RETRY_MAX) {
 			log_err(g->a->log, "guest %s: sending verdicts: %s",
 				g->a->guest->name, strerror(errno));
-			return false;
+			g->deaf = true;
 		}
 		beat(g);
 		ring_drowse(&g->pause);
 		ring_sleep(&g->pause, RETRY_MS);
 	}
-	g->out = wbuf_of(g->buf, sizeof(g->buf));
+}
+
+static void send_waiting(struct gate *g)
+{
+	send_form(g, form_shorts(&g->form));
+	g->form.n = 0;
+}
+
+/* False: the kernel takes no verdicts. */
+static bool flush(struct gate *g)
+{
+	send_waiting(g);
+	if (g->deaf)
+		return false;
+	count(&g->lane->gate_sent, g->sent);
 	g->sent = 0;
 	ring_release(&g->ring);
 	return true;
+}
+
+static void put(struct gate *g, uint32_t id, int verdict, const uint32_t *mark,
+		struct span payload)
+{
+	uint8_t buf[FORM_LONG];
+	struct wbuf w = wbuf_of(buf, sizeof(buf));
+
+	nfq_put_verdict(&w, g->a->guest->queue, id, verdict, mark, payload);
+	if (form_add(&g->form, wbuf_span(&w)))
+		return;
+	send_waiting(g);
+	if (!form_add(&g->form, wbuf_span(&w)))
+		send_form(g, form_long(&g->form, wbuf_span(&w)));
+}
+
+static void put_upto(struct gate *g, uint32_t id)
+{
+	uint8_t buf[FORM_UPTO];
+	struct wbuf w = wbuf_of(buf, sizeof(buf));
+
+	nfq_put_drop_upto(&w, g->a->guest->queue, id);
+	send_waiting(g);
+	send_form(g, form_upto(&g->form, wbuf_span(&w)));
 }
 
 /* --- segments of our own -------------------------------------------------- */
@@ -187,8 +220,7 @@ static void reset(struct gate *g)
 	struct wbuf w = wbuf_of(g->seg, sizeof(g->seg));
 
 	craft_segment(&w, v, (struct span){0});
-	nfq_put_verdict(&g->out, g->a->guest->queue, v->id, NFQ_ACCEPT,
-			v->has_mark ? &v->mark : NULL, wbuf_span(&w));
+	put(g, v->id, NFQ_ACCEPT, v->has_mark ? &v->mark : NULL, wbuf_span(&w));
 	count(&g->lane->gate_crafted, 1);
 }
 
@@ -219,23 +251,20 @@ static void carry_out(struct gate *g, size_t n)
 	struct lane_verdict *v = &g->msg.v;
 	struct craft_for own = {g->a->guest->addr, g->a->guest->n_addr};
 	const char *wrong = verdict_check(v, n, &own);
-	uint16_t queue = g->a->guest->queue;
 
 	g->sent++;
 	if (wrong) {
 		bad(g, wrong);
 		if (n >= sizeof(v->id) && v->id != 0)
-			nfq_put_verdict(&g->out, queue, v->id, NFQ_DROP, NULL,
-					(struct span){0});
+			put(g, v->id, NFQ_DROP, NULL, (struct span){0});
 		return;
 	}
 	unmark_old(g, v);
 	switch (v->kind) {
 	case VK_PASS:
 	case VK_DROP:
-		nfq_put_verdict(&g->out, queue, v->id, verdict_of(v),
-				v->has_mark ? &v->mark : NULL,
-				(struct span){0});
+		put(g, v->id, verdict_of(v), v->has_mark ? &v->mark : NULL,
+		    (struct span){0});
 		break;
 	case VK_RESET:
 		reset(g);
@@ -250,7 +279,7 @@ static void carry_out(struct gate *g, size_t n)
  * verdicts. */
 static bool take(struct gate *g)
 {
-	while (!g->broken && g->out.cap - g->out.n >= SEND_SPARE) {
+	while (!g->broken && g->form.n < FORM_SHORTS) {
 		int64_t n = ring_get(&g->ring, g->msg.octets,
 				     sizeof(g->msg.octets));
 
@@ -284,7 +313,7 @@ static bool drop_dead(struct gate *g)
 			break;
 	}
 	if (id != 0)
-		nfq_put_drop_upto(&g->out, g->a->guest->queue, id);
+		put_upto(g, id);
 	if (!flush(g))
 		return false;
 	if (g->broken)
@@ -319,11 +348,25 @@ static int loop(struct gate *g)
 
 /* --- start ---------------------------------------------------------------- */
 
+/* Nothing is allocated from here on: the sandbox lets nobody map memory. */
+static int enter(struct gate *g, struct err *e)
+{
+	struct sandbox_conf c = g->a->sandbox;
+	int rc = form_init(&g->form, g->a->guest->queue, e);
+
+	if (rc < 0)
+		return rc;
+	c.form_fd = g->a->queue_fd;
+	c.form = form_slots(&g->form);
+	c.form_mask = FORM_MASK;
+	rc = sandbox_check(SANDBOX_GATE, &c, e);
+	return rc < 0 ? rc : sandbox_enter(SANDBOX_GATE, &c, e);
+}
+
 int gate_main(const struct gate_arg *a)
 {
 	struct gate *g = calloc(1, sizeof(*g));
 	struct err e;
-	int rc;
 
 	if (!g) {
 		log_err(a->log, "out of memory");
@@ -331,15 +374,11 @@ int gate_main(const struct gate_arg *a)
 	}
 	g->a = a;
 	g->lane = a->guest->lane;
-	g->out = wbuf_of(g->buf, sizeof(g->buf));
 	ring_reader(&g->ring, a->guest->verdicts, VERDICT_RING);
-	if (sandbox_check(SANDBOX_GATE, &a->sandbox, &e) < 0 ||
-	    sandbox_enter(SANDBOX_GATE, &a->sandbox, &e) < 0) {
+	if (enter(g, &e) < 0) {
 		log_err(a->log, "gate of %s: %s", a->guest->name, e.text);
-		rc = 1;
-	} else {
-		rc = loop(g);
+		return 1;
 	}
-	free(g);
-	return rc;
+	/* Its memory goes with it. */
+	return loop(g);
 }

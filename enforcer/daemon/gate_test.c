@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "enforcer/daemon/craft.h"
+#include "enforcer/daemon/form.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/processes.h"
@@ -159,12 +160,15 @@ static void hear_message(struct heard *h, struct cur *c)
 					 sizeof(h->text) - h->n, " mark %x",
 					 cur_u32(&m));
 	}
+	if (cur_left(&m) && cur_peek(&m, 4).p[2] == 0) /* fills the form */
+		cur_take(&m, cur_left(&m));
 	if (cur_left(&m)) {
 		struct packet_in in = {.link = LINK_RAW};
 		struct packet p;
 
-		assert_int_equal(cur_le(&m, 4) >> 16, 10); /* payload */
-		in.octets = cur_rest(&m);
+		len = (uint32_t)cur_le(&m, 4);
+		assert_int_equal(len >> 16, 10); /* payload */
+		in.octets = cur_take(&m, (len & 0xffff) - 4);
 		in.wire_len = (uint32_t)in.octets.n;
 		assert_int_equal(packet_read(&in, &p, true, 1), REASON_NONE);
 		h->n += (size_t)snprintf(
@@ -406,7 +410,7 @@ static void it_waits_for_a_kernel_that_is_busy(void **state)
 		if (n == 1024 && buf[0] == 0)
 			continue; /* what filled it */
 		for (c = cur_of(span_of(buf, (size_t)n)); cur_left(&c);) {
-			struct cur m = cur_sub(&c, 32);
+			struct cur m = cur_sub(&c, FORM_SHORT);
 
 			cur_take(&m, 28);
 			assert_int_equal(cur_u32(&m), next++);

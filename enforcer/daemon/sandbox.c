@@ -30,6 +30,9 @@ enum args {
 	ANY,
 	ON_FD_2,   /* first argument */
 	ON_OURS,   /* first argument is one of the conf's descriptors */
+	ON_OTHERS, /* the same, but for the one that sends forms */
+	BY_FORM,   /* first argument is that one, the second one of the forms,
+		    * the third 0 */
 	NO_EXEC,   /* third argument has no PROT_EXEC */
 	ANONYMOUS, /* that, and fourth argument has MAP_ANONYMOUS */
 	FUTEX_OPS, /* wait and wake, of either kind */
@@ -45,13 +48,8 @@ struct call {
 
 #define CALL(name, args) {SCMP_SYS(name), args}
 
-/* What each process needs: its memory, its end, its clock. */
+/* What each process needs: its end, its clock. */
 static const struct call basic[] = {
-	CALL(brk, ANY),
-	CALL(mmap, ANONYMOUS),
-	CALL(munmap, ANY),
-	CALL(mremap, ANY),
-	CALL(madvise, ANY),
 	CALL(futex, FUTEX_OPS),
 	CALL(sched_yield, ANY),
 	CALL(clock_gettime, ANY),
@@ -68,10 +66,20 @@ static const struct call basic[] = {
 	CALL(exit_group, ANY),
 };
 
+/* And its memory; a gate has all of it before, and what is read-only there
+ * stays so and stays where it is (form.h). */
+static const struct call memory[] = {
+	CALL(brk, ANY),
+	CALL(mmap, ANONYMOUS),
+	CALL(munmap, ANY),
+	CALL(mremap, ANY),
+	CALL(madvise, ANY),
+};
+
+/* Packets by its raw sockets; by the queue's, verdicts and nothing else. */
 static const struct call gate[] = {
-	CALL(sendto, ON_OURS),
-	CALL(sendmsg, ON_OURS),
-	CALL(sendmmsg, ON_OURS),
+	CALL(sendto, ON_OTHERS),
+	CALL(sendmsg, BY_FORM),
 };
 
 static const struct call engine[] = {
@@ -155,21 +163,22 @@ static const struct row {
 	uint64_t caps;	  /* that stay */
 	uint64_t fs;	  /* Landlock's rights below conf.dir */
 	bool opens;	  /* without Landlock it may not run */
+	bool fixed;	  /* its memory is as it was at the start */
 	rlim_t files;	  /* descriptors at most */
 	const struct call *calls;
 	size_t n_calls;
 } rows[SANDBOX_PROCESSES] = {
 #define CALLS(list) list, sizeof(list) / sizeof(list[0])
-	[SANDBOX_GATE] = {"gate", UINT64_C(1) << CAP_NET_ADMIN, 0, false,
+	[SANDBOX_GATE] = {"gate", UINT64_C(1) << CAP_NET_ADMIN, 0, false, true,
 		FDS_MAX, CALLS(gate)},
-	[SANDBOX_ENGINE] = {"engine", 0, 0, false,
+	[SANDBOX_ENGINE] = {"engine", 0, 0, false, false,
 		FDS_MAX, CALLS(engine)},
 	[SANDBOX_SCRIBE] = {"scribe", 0,
 		FS(READ_FILE) | FS(READ_DIR) | FS(WRITE_FILE) |
-		FS(MAKE_REG) | FS(REMOVE_FILE) | FS_TRUNCATE, true,
+		FS(MAKE_REG) | FS(REMOVE_FILE) | FS_TRUNCATE, true, false,
 		FDS_MAX, CALLS(scribe)},
 	[SANDBOX_COURIER] = {"courier", 0, FS(READ_FILE) | FS(READ_DIR), true,
-		256, CALLS(courier)},
+		false, 256, CALLS(courier)},
 #undef CALLS
 };
 /* clang-format on */
@@ -210,6 +219,27 @@ static int add_values(scmp_filter_ctx f, int nr, unsigned arg, const int *v,
 	return rc;
 }
 
+static int add_others(scmp_filter_ctx f, int nr, const struct sandbox_conf *c)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->n_fds; i++) {
+		if (!c->form || c->fds[i] != c->form_fd)
+			rc = add_values(f, nr, 0, &c->fds[i], 1);
+	}
+	return rc;
+}
+
+static int add_form(scmp_filter_ctx f, int nr, const struct sandbox_conf *c)
+{
+	struct scmp_arg_cmp cmp[3] = {
+		{0, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint32_t)c->form_fd},
+		{1, SCMP_CMP_MASKED_EQ, c->form_mask, (uintptr_t)c->form},
+		{2, SCMP_CMP_MASKED_EQ, UINT32_MAX, 0}};
+
+	return c->form ? add(f, nr, 3, cmp) : 0;
+}
+
 static int add_call(scmp_filter_ctx f, const struct call *c,
 		    const struct sandbox_conf *conf)
 {
@@ -234,6 +264,10 @@ static int add_call(scmp_filter_ctx f, const struct call *c,
 		return add_values(f, c->nr, 0, &two, 1);
 	case ON_OURS:
 		return add_values(f, c->nr, 0, conf->fds, conf->n_fds);
+	case ON_OTHERS:
+		return add_others(f, c->nr, conf);
+	case BY_FORM:
+		return add_form(f, c->nr, conf);
 	case NO_EXEC:
 		cmp[0] = NONE_OF(2, PROT_EXEC);
 		return add(f, c->nr, 1, cmp);
@@ -277,6 +311,9 @@ static int close_calls(const struct row *row, const struct sandbox_conf *c,
 	rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (rc == 0)
 		rc = add_calls(f, basic, sizeof(basic) / sizeof(basic[0]), c);
+	if (rc == 0 && !row->fixed)
+		rc = add_calls(f, memory, sizeof(memory) / sizeof(memory[0]),
+			       c);
 	if (rc == 0)
 		rc = add_calls(f, row->calls, row->n_calls, c);
 	if (rc == 0)

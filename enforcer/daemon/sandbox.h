@@ -8,12 +8,14 @@
 #define ENFORCER_DAEMON_SANDBOX_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/err.h"
 
 enum sandbox_process {
-	SANDBOX_GATE,	 /* CAP_NET_ADMIN; send on its descriptors; futex */
+	SANDBOX_GATE,	 /* CAP_NET_ADMIN; verdicts, by its forms; packets by its
+			  * raw sockets; futex; memory as it is */
 	SANDBOX_ENGINE,	 /* nothing; receive, poll, futex, clock, anonymous
 			  * memory for a new policy set */
 	SANDBOX_SCRIBE,	 /* files below one directory; futex */
@@ -29,6 +31,12 @@ struct sandbox_conf {
 	/* Descriptors that stay open besides 2; everything else is closed. */
 	const int *fds;
 	size_t n_fds;
+	/* GATE: the descriptor that sends by headers in one place only, those
+	 * at form, which others find under form_mask. NULL: it sends
+	 * nothing. */
+	int form_fd;
+	const void *form;
+	uint64_t form_mask;
 	pid_t parent; /* whose death is ours; gone already: an error. 0: who
 		       * that is is not checked */
 };

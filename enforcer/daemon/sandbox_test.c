@@ -399,15 +399,16 @@ static const struct {
 	struct sandbox_conf c;
 	enum sandbox_process p;
 } bad[] = {
-	{"root", {0, TEST_UID, NULL, NULL, 0, 0}, SANDBOX_ENGINE},
-	{"root's group", {TEST_UID, 0, NULL, NULL, 0, 0}, SANDBOX_ENGINE},
+	{"root", {.uid = 0, .gid = TEST_UID}, SANDBOX_ENGINE},
+	{"root's group", {.uid = TEST_UID, .gid = 0}, SANDBOX_ENGINE},
 	{"a parent that is another",
-	 {TEST_UID, TEST_UID, NULL, NULL, 0, 1},
+	 {.uid = TEST_UID, .gid = TEST_UID, .parent = 1},
 	 SANDBOX_ENGINE},
 	{"a directory that is not there",
-	 {TEST_UID, TEST_UID, "/nowhere", NULL, 0, 0},
+	 {.uid = TEST_UID, .gid = TEST_UID, .dir = "/nowhere"},
 	 SANDBOX_SCRIBE},
-	{"a descriptor of the three", {TEST_UID, TEST_UID, NULL, &(int){2}, 1, 0},
+	{"a descriptor of the three",
+	 {.uid = TEST_UID, .gid = TEST_UID, .fds = &(int){2}, .n_fds = 1},
 	 SANDBOX_GATE},
 };
 

@@ -97,7 +97,8 @@ ATTACH, DETACH, CONT, GETREGS, SETREGS = 16, 17, 7, 12, 13
 REGS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax "
         "rip cs eflags rsp ss fs_base gs_base ds es fs gs").split()
 CALLS = {"openat": 257, "socket": 41, "execve": 59, "ptrace": 101,
-         "sendto": 44, "recvfrom": 45, "kill": 62, "mprotect": 10, "bpf": 321,
+         "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "mmap": 9, "munmap": 11,
+         "recvfrom": 45, "kill": 62, "mprotect": 10, "bpf": 321,
          "process_vm_readv": 310, "mount": 165, "clone": 56, "setresuid": 117}
 
 
@@ -170,6 +171,18 @@ TRIES = [
     ("engine[portal]", "kills", "kill", lambda pid: (pid, 0)),
     ("gate[mdma]", "reads packets", "recvfrom",
      lambda pid: (queue_fd(pid), stack(pid), 64, 0x40, 0, 0)),
+    ("gate[mdma]", "says something else to netfilter", "sendto",
+     lambda pid: (queue_fd(pid), stack(pid), 32, 0, 0, 0)),
+    ("gate[mdma]", "says it by a header of its own", "sendmsg",
+     lambda pid: (queue_fd(pid), stack(pid), 0)),
+    ("gate[mdma]", "says many things", "sendmmsg",
+     lambda pid: (queue_fd(pid), stack(pid), 1, 0)),
+    ("gate[dr]", "takes away the heads of its messages", "munmap",
+     lambda pid: (stack(pid), 4096)),
+    ("gate[dr]", "maps others in their place", "mmap",
+     lambda pid: (stack(pid), 4096, 3, 0x32, -1, 0)),
+    ("gate[dr]", "makes them writable", "mprotect",
+     lambda pid: (stack(pid), 4096, 3)),
     ("gate[mdma]", "makes a netlink socket", "socket",
      lambda pid: (16, 3, 12)),
     ("gate[dr]", "opens a file", "openat",
