@@ -98,11 +98,28 @@ static void tell(struct parent *p, const char *guest, enum reason why,
 	parent_record(p, &ev);
 }
 
+/* So many more were dropped before the queue. */
+static void dropped(struct parent *p, const struct rules_drop *now,
+		    const struct rules_drop *was)
+{
+	enum reason why = reason_of(now->why);
+	char detail[96];
+
+	snprintf(detail, sizeof(detail),
+		 "dropped by the rules before the queue (%.30s)", now->why);
+	for (size_t i = 0; i < p->n_guests; i++) {
+		if (strcmp(p->share[i].name, now->guest) == 0)
+			atomic_fetch_add(&p->share[i].lane->rules_dropped[why],
+					 now->packets - was->packets);
+	}
+	tell(p, now->guest, why, now->packets - was->packets,
+	     now->octets - was->octets, detail);
+}
+
 static void rules(struct parent *p)
 {
 	struct drops *d = p->drops;
 	struct rules_drop now[DROPS_MAX];
-	char detail[96];
 	struct err e;
 	uint32_t missed;
 	size_t n;
@@ -120,13 +137,8 @@ static void rules(struct parent *p)
 		/* Somebody loaded the rules again: they began at zero. */
 		if (now[i].packets < was->packets)
 			was->packets = was->octets = 0;
-		snprintf(detail, sizeof(detail),
-			 "dropped by the rules before the queue (%.30s)",
-			 now[i].why);
 		if (now[i].packets > was->packets)
-			tell(p, now[i].guest, reason_of(now[i].why),
-			     now[i].packets - was->packets,
-			     now[i].octets - was->octets, detail);
+			dropped(p, &now[i], was);
 		*was = now[i];
 	}
 }

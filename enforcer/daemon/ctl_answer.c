@@ -186,6 +186,14 @@ static void counters(struct json *j, const struct lane *l)
 	json_u64(j, "kernel_dropped",
 		 atomic_load(&l->kernel_dropped) +
 			 atomic_load(&l->kernel_unsent));
+	json_obj(j, "rules_dropped");
+	for (int r = 1; r < REASON_COUNT; r++) {
+		uint64_t v = atomic_load(&l->rules_dropped[r]);
+
+		if (v)
+			json_u64(j, reason_text((enum reason)r), v);
+	}
+	json_obj_end(j);
 	json_obj(j, "drops");
 	for (int r = 1; r < REASON_COUNT; r++) {
 		if (s.drops[r])

@@ -141,7 +141,7 @@ static void write_latency(struct wbuf *w, const struct guest_share *guest,
 	}
 }
 
-/* --- the gates, and the gateway as a whole ------------------------------------------ */
+/* --- the rules, the gates, and the gateway as a whole ------------------------------------------ */
 
 static void write_gates(struct wbuf *w, const struct guest_share *guest,
 			size_t n)
@@ -171,6 +171,26 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 			line(w, "metergate_%s{guest=\"%s\"} %llu\n",
 			     gate[k].name, guest[i].name,
 			     (unsigned long long)v[k]);
+		}
+	}
+}
+
+static void write_rules(struct wbuf *w, const struct guest_share *guest,
+			size_t n)
+{
+	head(w, "rules_dropped_total", "counter",
+	     "Packets dropped by rules before the queue, by reason.");
+	for (size_t i = 0; i < n; i++) {
+		for (int r = 1; r < REASON_COUNT; r++) {
+			uint64_t v =
+				atomic_load(&guest[i].lane->rules_dropped[r]);
+
+			if (v)
+				line(w,
+				     "metergate_rules_dropped_total{guest="
+				     "\"%s\",reason=\"%s\"} %llu\n",
+				     guest[i].name, reason_text((enum reason)r),
+				     (unsigned long long)v);
 		}
 	}
 }
@@ -226,6 +246,7 @@ void metrics_write(struct wbuf *w, const struct guest_share *guest, size_t n,
 	for (size_t i = 0; i < n; i++)
 		line(w, "metergate_policy_generation{guest=\"%s\"} %u\n",
 		     guest[i].name, s[i].generation);
+	write_rules(w, guest, n);
 	write_gates(w, guest, n);
 	if (view)
 		write_audit(w, view, control);

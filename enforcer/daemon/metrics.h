@@ -14,7 +14,7 @@
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/view.h"
 
-#define METRICS_MAX (512u << 10) /* holds every answer */
+#define METRICS_MAX (768u << 10) /* holds every answer */
 
 /* A consistent copy of what an engine says about itself; false: it was
  * writing all the time (then *to is the last try). Bounded. */

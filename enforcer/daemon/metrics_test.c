@@ -58,6 +58,8 @@ static void values(void **s)
 		"metergate_packets_total{guest=\"guest-1\"} 0\n",
 		"metergate_drops_total{guest=\"guest-1\","
 		"reason=\"too-soon\"} 3\n",
+		"metergate_rules_dropped_total{guest=\"guest-1\","
+		"reason=\"spoofed-source\"} 7\n",
 		"metergate_frozen{guest=\"guest-1\"} 1\n",
 		"metergate_verdict_seconds_bucket{guest=\"guest-0\","
 		"le=\"0.00003\"} 5\n",
@@ -78,6 +80,7 @@ static void values(void **s)
 	a->status.latency_ns[7] = 1;
 	b->status.drops[REASON_TOO_SOON] = 3;
 	atomic_store(&b->frozen, 1);
+	atomic_store(&b->rules_dropped[REASON_SPOOFED_SOURCE], 7);
 	atomic_store(&w->control.clock_trusted, 1);
 	w->view.records = 99;
 	write_all(w, 2);
@@ -143,6 +146,7 @@ static void sizes(void **s)
 		struct lane *l = w->guest[i].lane;
 
 		memset(w->guest[i].name, 'g', sizeof(w->guest[i].name) - 1);
+		memset(&l->rules_dropped, 0xff, sizeof(l->rules_dropped));
 		memset(&l->status.packets, 0xff,
 		       sizeof(l->status) -
 			       offsetof(struct lane_status, packets));

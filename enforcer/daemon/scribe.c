@@ -128,6 +128,16 @@ static bool is_urgent(const struct event *ev)
 	       ev->type == EV_ATTESTATION || ev->type == EV_BOOT;
 }
 
+/* Of what the parent tells, too: drops that no engine sees. */
+static int whose(const struct scribe *s, int guest, const struct event *ev)
+{
+	for (size_t i = 0; guest < 0 && ev->guest.n && i < s->a->n_guests; i++) {
+		if (span_is(ev->guest, s->a->guest[i].name))
+			guest = (int)i;
+	}
+	return guest;
+}
+
 static int append(struct scribe *s, int guest, struct event *ev,
 		  struct err *e)
 {
@@ -145,7 +155,7 @@ static int append(struct scribe *s, int guest, struct event *ev,
 	if (s->pending++ == 0)
 		s->since = s->mono;
 	s->urgent |= is_urgent(ev);
-	scribe_view_add(&s->view, guest, ev, seq);
+	scribe_view_add(&s->view, whose(s, guest, ev), ev, seq);
 	return 0;
 }
 

@@ -139,6 +139,8 @@ struct lane {
 	/* The kernel's own account of the queue, by the parent, each second. */
 	_Atomic uint64_t kernel_dropped, kernel_unsent;
 	_Atomic uint32_t kernel_queued;
+	/* And of the rules in front of it, by the parent, every five. */
+	_Atomic uint64_t rules_dropped[REASON_COUNT];
 	/* The engine may write from here on only: what others count of it, and
 	 * what it is told, is read-only for it. */
 	_Alignas(4096) _Atomic int64_t engine_beat;
