@@ -2,6 +2,8 @@
 /* Calendar windows: in local standard time, all year (section 11.2). */
 #include "policy-lang/eval/counters.h"
 
+#define WAIT_MOST_S (INT64_C(36600) * DAY_S) /* a hundred years */
+
 static int64_t month_no(int64_t s, int first_day)
 {
 	struct civil c = civil_of(s);
@@ -96,5 +98,8 @@ int64_t calendar_wait(const struct pol_state *st, const struct lay_limit *l,
 	int64_t next = window_start(st, (enum pol_window)l->window,
 				    (int64_t)st->w[at] - BIAS + 1);
 
-	return next > std_s(st) ? (next - std_s(st)) * NS_PER_S : -1;
+	int64_t s = next - std_s(st);
+
+	/* A kept number may name a window thousands of years ahead. */
+	return s > 0 && s <= WAIT_MOST_S ? s * NS_PER_S : -1;
 }
