@@ -174,6 +174,16 @@ is "ctl: metrics" 1 "$(grep -c '^metergate_policy_generation{guest="mdma"} 2$' "
 is "ctl: top without a terminal is one look" 0 "$(asked top >"$work/out" 2>&1; echo $?)"
 is "a second one is refused" 2 "$(inside "$daemon" -c "$c" >/dev/null 2>"$work/err"; echo $?)"
 grep -q 'another one is running' "$work/err" && ok "and says why" || bad "and says why: $(cat "$work/err")"
+sed -e "s|^runtime:.*|runtime: $work/run2|" -e "s|^state:.*|state: $work/state2|" \
+	-e "s|^audit:.*|audit: $work/audit2/audit.db|" "$c" >"$work/c6"
+metergated() { inside "$daemon" "$@"; }
+rules() { inside iptables-save | grep -c 'MG-.*NFQUEUE\|mg:closed'; }
+before=$(rules)
+refuse "so is one with files of its own" "another one is running in this network namespace (process $pid, uid 0)" \
+	metergated -c "$work/c6"
+refuse "and --remove-rules" "end it first" metergated -c "$c" --remove-rules
+refuse "with another runtime directory, too" "end it first" metergated -c "$work/c6" --remove-rules
+is "the rules are as they were" "$before" "$(rules)"
 is "the first goes on" '"state":"ready"' "$(state)"
 kill -HUP "$pid"
 sleep 1
@@ -198,7 +208,6 @@ stop() {
 	wait "$pid"
 	pid=
 }
-metergated() { inside "$daemon" "$@"; }
 says() { # name, text, how often in the log
 	is "$1" "$3" "$(grep -cF -- "$2" "$work/log")"
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "enforcer/daemon/alone.h"
 #include "enforcer/daemon/parent.h"
 
 #define PROGRAM "metergated"
@@ -95,11 +96,17 @@ static int options(struct opts *o, int argc, char **argv)
 static int remove_rules(const struct conf *c, struct err *e)
 {
 	enum rules_backend b = c->backend;
-	int rc = 0;
+	int alone, rc = alone_take(&alone, e);
 
+	/* Under a daemon that runs, guests would be open until it looks. */
+	if (rc < 0)
+		return rc;
 	if (b == RULES_AUTO)
 		rc = rules_choose(&b, e);
-	return rc < 0 ? rc : rules_remove(b, e);
+	if (rc == 0)
+		rc = rules_remove(b, e);
+	close(alone);
+	return rc;
 }
 
 int main(int argc, char **argv)

@@ -121,7 +121,7 @@ struct parent {
 	struct ring events;
 	uint64_t unrecorded, unrecorded_told;
 
-	int lock_fd, raw4_fd, raw6_fd, packet_fd;
+	int lock_fd, alone_fd, raw4_fd, raw6_fd, packet_fd;
 	int signal_fd, ctl_fd, operator_fd, portal_fd;
 	struct ifaces *ifaces;
 	struct ctl *ctl;

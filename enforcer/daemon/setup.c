@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/daemon/alone.h"
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/offload.h"
 #include "enforcer/daemon/parent.h"
@@ -153,7 +154,8 @@ static int directories(const struct conf *c, struct err *e)
 	return rc;
 }
 
-/* Two daemons would judge each other's packets. */
+/* Two daemons would write each other's files, and, in one network, replace each
+ * other's rules. */
 static int lock(struct parent *p, struct err *e)
 {
 	char path[PATH_TEXT];
@@ -166,7 +168,7 @@ static int lock(struct parent *p, struct err *e)
 	if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, E_EXISTS, 0, "%s: another one is running",
 			       path);
-	return 0;
+	return alone_take(&p->alone_fd, e);
 }
 
 /* --- rules --------------------------------------------------------------------------- */
@@ -506,7 +508,8 @@ int setup_all(struct parent *p, struct err *e)
 {
 	int rc;
 
-	p->lock_fd = p->raw4_fd = p->raw6_fd = p->packet_fd = -1;
+	p->lock_fd = p->alone_fd = -1;
+	p->raw4_fd = p->raw6_fd = p->packet_fd = -1;
 	p->signal_fd = p->ctl_fd = p->operator_fd = p->portal_fd = -1;
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
 	p->courier = (struct child){CHILD_COURIER, 0, .pidfd = -1};
@@ -592,5 +595,6 @@ void setup_undo(struct parent *p)
 	shut(&p->ctl_fd);
 	shut(&p->operator_fd);
 	shut(&p->portal_fd);
+	shut(&p->alone_fd);
 	shut(&p->lock_fd);
 }
