@@ -224,7 +224,21 @@ start && stop
 says "the next start believes them again" "$used" 0
 rm "$work/state/mdma.state"
 start && stop
-says "counters that are not there are new" "$used" 0
+says "counters that are gone are no new ones" "guest mdma: its counters were damaged; $used" 1
+start && stop
+says "and are believed from then on" "$used" 0
+rm "$work/state/mdma.state" "$work/state/mdma.begun"
+start && stop
+says "of a guest without either they are new" "$used" 0
+rm "$work/state/mdma.begun"
+start && stop
+says "counters from before there were marks are believed" "$used" 0
+rm "$work/state/mdma.state"
+start && stop
+says "and missed when they are gone" "$used" 1
+mv "$work/state/generation" "$work/generation" && mkfifo "$work/state/generation"
+refuse "a pipe as the generation" "state/generation: is no regular file" metergated -c "$c"
+mv "$work/generation" "$work/state/generation"
 echo none >"$work/state/generation"
 start && stop
 says "a generation that is none: one line" "state/generation: not a number" 1

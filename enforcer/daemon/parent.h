@@ -5,6 +5,7 @@
  *
  *   parent.c   start, loop, stop
  *   setup.c    what is opened and mapped before anything is forked
+ *   setup_dirs.c    the directories among it
  *   spawn.c    one function per kind of child: what it gets, what it loses
  *   watch.c    deaths, silence, restarts
  *   query.c    what is asked of engines, one question at a time each
@@ -72,7 +73,7 @@ struct guest {
 	int queue_fd, wake_fd;
 	struct child gate, engine;
 	struct query query;
-	bool new_state; /* there was no file of its counters */
+	bool new_state; /* it never had counters */
 	bool draining; /* the gate was asked to drop what an engine left */
 	int64_t drain_ns;
 	uint64_t bad_seen; /* gate_bad when it last mattered */
@@ -145,6 +146,10 @@ bool parent_note(struct parent *p, enum event_type type, enum reason why,
 /* Nothing can be recorded now, or not in time: engines let nothing pass. */
 bool parent_unrecorded(const struct parent *p);
 int parent_rules(struct parent *p, const struct policies *from, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* setup_dirs.c */
+int setup_directories(const struct conf *c, struct err *e)
 	__attribute__((warn_unused_result));
 
 /* setup.c */

@@ -2,10 +2,8 @@
 /* What is opened and mapped before anything is forked, in an order that lets
  * nothing pass meanwhile. */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -17,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "enforcer/daemon/alone.h"
@@ -28,131 +25,6 @@
 #define PATH_TEXT (CONF_PATH + 80)
 #define STATE_MIN ((size_t)256 << 10)
 #define STATE_MORE 2 /* times the need: a reload may bring a bigger set */
-
-/* --- directories --------------------------------------------------------------------- */
-
-/* Make a path and what leads to it. */
-static int make_directory(const char *path, mode_t mode, struct err *e)
-{
-	char part[CONF_PATH];
-	struct stat st;
-
-	for (size_t i = 1; i < CONF_PATH; i++) {
-		if (path[i] != '/' && path[i] != 0)
-			continue;
-		snprintf(part, sizeof(part), "%.*s", (int)i, path);
-		if (mkdir(part, path[i] ? 0755 : mode) < 0 && errno != EEXIST)
-			return err_sys(e, "%s", part);
-		if (path[i] == 0)
-			break;
-	}
-	if (stat(path, &st) < 0)
-		return err_sys(e, "%s", path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, E_STATE, 0, "%s: not a directory", path);
-	if (st.st_mode & S_IWOTH)
-		return err_set(e, E_STATE, 0,
-			       "%s: everybody may write there; take that away "
-			       "(chmod o-w)",
-			       path);
-	return 0;
-}
-
-/* The audit's files become the scribe's. Nothing else may lie beside them:
- * the scribe can write there. */
-static int own_files(const struct conf *c, int dir, const char *base,
-		     struct err *e)
-{
-	int copy = dup(dir), rc = 0;
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *f;
-
-	if (!d)
-		return err_sys(e, "reading the audit's directory");
-	while (rc == 0 && (f = readdir(d))) {
-		struct stat st;
-
-		if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0)
-			continue;
-		if (fstatat(dir, f->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			rc = err_sys(e, "%s", f->d_name);
-		else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
-			 strncmp(f->d_name, base, strlen(base)) != 0)
-			rc = err_set(e, E_STATE, 0,
-				     "%.*s holds '%.40s', which is not the "
-				     "audit's; give the audit a directory of "
-				     "its own",
-				     (int)(strrchr(c->audit, '/') - c->audit),
-				     c->audit, f->d_name);
-		else if (fchownat(dir, f->d_name, c->uid_base + 1,
-				  c->uid_base + 2, AT_SYMLINK_NOFOLLOW) < 0)
-			rc = err_sys(e, "%s", f->d_name);
-	}
-	closedir(d);
-	return rc;
-}
-
-/* Asked in a child that is the scribe: a directory above may be closed to it,
- * and then nothing could be recorded and nothing would pass. */
-static int can_reach(const struct conf *c, const char *path, struct err *e)
-{
-	uid_t id = c->uid_base + 1;
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid < 0)
-		return err_sys(e, "fork");
-	if (pid == 0)
-		_exit(setgroups(0, NULL) == 0 && setresgid(id, id, id) == 0 &&
-				      setresuid(id, id, id) == 0 &&
-				      access(path, R_OK | W_OK | X_OK) == 0
-			      ? 0
-			      : 1);
-	if (waitpid(pid, &status, 0) == pid && status == 0)
-		return 0;
-	return err_set(e, E_STATE, 0,
-		       "%s: the scribe (uid %u) cannot reach it; let others "
-		       "through the directories above (chmod o+x)",
-		       path, (unsigned)id);
-}
-
-/* Written by the scribe, read by the courier through the group. */
-static int audit_directory(const struct conf *c, struct err *e)
-{
-	char path[CONF_PATH], base[CONF_PATH];
-	const char *slash = strrchr(c->audit, '/');
-	const char *dot = strrchr(slash, '.');
-	int fd, rc;
-
-	snprintf(path, sizeof(path), "%.*s", (int)(slash - c->audit), c->audit);
-	/* Segments lie beside the main database and share its stem. */
-	snprintf(base, sizeof(base), "%.*s",
-		 (int)(dot ? (size_t)(dot - slash) - 1 : strlen(slash + 1)),
-		 slash + 1);
-	rc = make_directory(path, 0750, e);
-	if (rc < 0)
-		return rc;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return err_sys(e, "%s", path);
-	rc = own_files(c, fd, base, e);
-	if (rc == 0 && (fchown(fd, c->uid_base + 1, c->uid_base + 2) < 0 ||
-			fchmod(fd, 02750) < 0))
-		rc = err_sys(e, "%s", path);
-	close(fd);
-	return rc < 0 ? rc : can_reach(c, path, e);
-}
-
-static int directories(const struct conf *c, struct err *e)
-{
-	int rc = make_directory(c->runtime, 0755, e);
-
-	if (rc == 0)
-		rc = make_directory(c->state, 0700, e);
-	if (rc == 0)
-		rc = audit_directory(c, e);
-	return rc;
-}
 
 /* Two daemons would write each other's files, and, in one network, replace each
  * other's rules. */
@@ -196,10 +68,17 @@ int setup_generation(const struct parent *p, uint32_t *mark, struct err *e)
 {
 	char path[PATH_TEXT], text[16] = "", *end;
 	unsigned long n;
+	struct stat st;
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/generation", p->conf->state);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		  0600);
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		close(fd);
+		return err_set(e, E_STATE, 0,
+			       "%s: is no regular file; take it away", path);
+	}
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
 		goto sys;
 	n = strtoul(text, &end, 10);
@@ -255,6 +134,12 @@ static void state_path(char path[PATH_TEXT], const struct parent *p, size_t i)
 		 p->share[i].name);
 }
 
+static void begun_path(char path[PATH_TEXT], const struct parent *p, size_t i)
+{
+	snprintf(path, PATH_TEXT, "%s/%s.begun", p->conf->state,
+		 p->share[i].name);
+}
+
 /* Engines bring what they began to the disk before they judge by it. So an old
  * file that holds nothing lost what it held, and nothing reads as unused: any
  * other word there makes it damaged, and all budgets used up. */
@@ -265,6 +150,32 @@ static void mistrust_nothing(const struct area *state)
 	memcpy(&head, state->p, sizeof(head));
 	head = head ? head : UINT64_MAX;
 	memcpy(state->p, &head, sizeof(head));
+}
+
+/* That a guest has counters is kept beside them: where they are gone, nothing
+ * would say that there were any, and every budget would begin anew. On the
+ * disk before anything is counted. *fresh: there never were any. */
+static int mark_begun(const struct parent *p, size_t i, bool *fresh,
+		      struct err *e)
+{
+	const int how = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	char path[PATH_TEXT];
+	int fd, dir, rc = 0;
+
+	begun_path(path, p, i);
+	fd = open(path, how | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 && errno == EEXIST) {
+		*fresh = false;
+		return 0;
+	}
+	dir = open(p->conf->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || dir < 0 || fsync(fd) < 0 || fsync(dir) < 0)
+		rc = err_sys(e, "%s", path);
+	if (fd >= 0)
+		close(fd);
+	if (dir >= 0)
+		close(dir);
+	return rc;
 }
 
 static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
@@ -284,6 +195,8 @@ static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 	s->events = g->lane.p + lane + ring;
 	state_path(path, p, i);
 	rc = area_file(&g->state, path, state, &g->new_state, e);
+	if (rc == 0)
+		rc = mark_begun(p, i, &g->new_state, e);
 	if (rc < 0)
 		return rc;
 	s->state = g->state.p;
@@ -520,7 +433,7 @@ int setup_all(struct parent *p, struct err *e)
 	guests(p);
 	rc = signals(p, e);
 	if (rc == 0)
-		rc = directories(p->conf, e);
+		rc = setup_directories(p->conf, e);
 	if (rc == 0)
 		rc = lock(p, e);
 	if (rc == 0)
@@ -568,6 +481,8 @@ void setup_undo(struct parent *p)
 		/* No engine ever began it. */
 		if (p->guest[i].new_state && p->started.ns == 0) {
 			state_path(path, p, i);
+			unlink(path);
+			begun_path(path, p, i);
 			unlink(path);
 		}
 		shut(&p->guest[i].queue_fd);
