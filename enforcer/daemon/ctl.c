@@ -10,6 +10,7 @@
 #include "enforcer/daemon/ctl_conn.h"
 
 #define CTL_NS	   (15 * NS_PER_S) /* a connection lives at most so long */
+#define ASK_NS	   (2 * NS_PER_S)  /* until its request is whole */
 #define CTL_GROUPS 64
 
 struct ctl {
@@ -76,28 +77,39 @@ static bool may(int fd, const struct conf *conf, uid_t *uid)
 	return who.uid == 0 || in_group(fd, &who, conf->control_gid);
 }
 
-static struct conn *free_conn(struct ctl *c)
+/* A free place, or that of the oldest one that has not asked yet; of those that
+ * are younger than `after` none, they were not listened to. */
+static struct conn *find_place(struct ctl *c, uint64_t after)
 {
+	struct conn *oldest = NULL;
+
 	for (size_t i = 0; i < CTL_CONNS; i++) {
-		if (c->conn[i].fd < 0)
-			return &c->conn[i];
+		struct conn *k = &c->conn[i];
+
+		if (k->fd < 0)
+			return k;
+		if (k->state == CONN_READ && k->id <= after &&
+		    (!oldest || k->id < oldest->id))
+			oldest = k;
 	}
-	return NULL;
+	return oldest;
 }
 
 static void welcome(struct ctl *c, struct parent *p)
 {
+	uint64_t before = c->next_id;
 	struct conn *n;
 	int fd;
 
 	/* At most as many as there are places; the others wait. */
-	while ((n = free_conn(c)) &&
+	while ((n = find_place(c, before)) &&
 	       (fd = accept4(p->ctl_fd, NULL, NULL,
 			     SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		hang_up(n);
 		*n = (struct conn){
 			.fd = fd,
 			.id = ++c->next_id,
-			.deadline_ns = p->now.mono.ns + CTL_NS,
+			.deadline_ns = p->now.mono.ns + ASK_NS,
 		};
 		if (!may(fd, p->conf, &n->uid))
 			conn_refuse(n, "only root and the control group may");
@@ -106,7 +118,7 @@ static void welcome(struct ctl *c, struct parent *p)
 
 /* --- octets in, octets out --------------------------------------------------------------------- */
 
-static void take_in(struct conn *c)
+static void take_in(struct conn *c, int64_t now)
 {
 	ssize_t got = read(c->fd, c->in + c->n_in, sizeof(c->in) - c->n_in);
 	const uint8_t *end;
@@ -122,6 +134,7 @@ static void take_in(struct conn *c)
 	if (end) {
 		c->n_in = (size_t)(end - c->in);
 		c->state = CONN_ASK;
+		c->deadline_ns = now + CTL_NS;
 		if (ctl_request(&c->req, span_of(c->in, c->n_in), &e) < 0)
 			conn_refuse(c, e.text);
 	} else if (c->n_in == sizeof(c->in)) {
@@ -152,7 +165,7 @@ size_t ctl_polls(const struct ctl *c, struct pollfd *fds, size_t cap)
 	for (size_t i = 0; i < CTL_CONNS && n + 1 < cap; i++) {
 		const struct conn *k = &c->conn[i];
 
-		room = room || k->fd < 0;
+		room = room || k->fd < 0 || k->state == CONN_READ;
 		if (k->fd >= 0 && k->state == CONN_READ)
 			fds[n++] = (struct pollfd){k->fd, POLLIN, 0};
 		else if (k->fd >= 0 && k->state == CONN_WRITE)
@@ -173,14 +186,13 @@ bool ctl_busy(const struct ctl *c)
 	return false;
 }
 
-void ctl_turn(struct ctl *c, struct parent *p)
+static void serve(struct ctl *c, struct parent *p)
 {
-	welcome(c, p);
 	for (size_t i = 0; i < CTL_CONNS; i++) {
 		struct conn *k = &c->conn[i];
 
 		if (k->fd >= 0 && k->state == CONN_READ)
-			take_in(k);
+			take_in(k, p->now.mono.ns);
 		if (k->fd >= 0 && k->state == CONN_ASK)
 			conn_answer(k, i, p);
 		if (k->fd >= 0 && k->state == CONN_WRITE)
@@ -188,6 +200,14 @@ void ctl_turn(struct ctl *c, struct parent *p)
 		if (k->fd >= 0 && p->now.mono.ns > k->deadline_ns)
 			hang_up(k);
 	}
+}
+
+void ctl_turn(struct ctl *c, struct parent *p)
+{
+	/* First what those say that a newcomer may take the place of. */
+	serve(c, p);
+	welcome(c, p);
+	serve(c, p);
 }
 
 void ctl_query_done(struct ctl *c, struct parent *p, size_t conn, size_t guest,
