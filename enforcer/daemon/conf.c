@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/conf.h"
 
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "policy-lang/front/config.h"
 
 static const struct config_word backends[] = {
@@ -50,7 +54,7 @@ static const struct config_key keys[] = {
 	 NULL, 0, 0},
 	{"socket-buffer", CONFIG_SIZE,	 AT(socket_buffer), 256 << 10,
 	 256 << 20, "8 MiB", NULL, 0, 0},
-	{"cpu",		  CONFIG_NUMBER, AT(cpu),	0, 1023, "any", no_cpu, 0, 0},
+	{"cpu",		  CONFIG_NUMBER, AT(cpu),	0, CPU_SETSIZE - 1, "any", no_cpu, 0, 0},
 	{"uid-base",	  CONFIG_NUMBER, AT(uid_base),	SYSTEM_UIDS, 2000000000,
 	 "59200", NULL, 0, 0},
 	{"max-flows",	  CONFIG_NUMBER, AT(max_flows),	16, 1 << 20, "4096",
@@ -68,9 +72,11 @@ static const struct config_key keys[] = {
 };
 /* clang-format on */
 
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
 const struct config_key *conf_keys(size_t *n)
 {
-	*n = sizeof(keys) / sizeof(keys[0]);
+	*n = KEYS;
 	return keys;
 }
 
@@ -82,9 +88,41 @@ static bool same_directory(const char *file, const char *dir)
 	return strlen(dir) == n && strncmp(file, dir, n) == 0;
 }
 
-/* What one key alone cannot show. */
-static int check(const struct conf *c, const char *path, struct err *e)
+/* Those that a process of ours may be pinned to: that are there, and given to
+ * us. Asked by taking all of them for a moment. */
+static bool processors(cpu_set_t *out)
 {
+	cpu_set_t was, all;
+	bool ok;
+
+	memset(&all, 0xff, sizeof(all));
+	if (sched_getaffinity(0, sizeof(was), &was) < 0)
+		return false;
+	ok = sched_setaffinity(0, sizeof(all), &all) == 0 &&
+	     sched_getaffinity(0, sizeof(*out), out) == 0;
+	return sched_setaffinity(0, sizeof(was), &was) == 0 && ok;
+}
+
+static int last_processor(const cpu_set_t *set)
+{
+	int last = 0;
+
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (CPU_ISSET((size_t)i, set))
+			last = i;
+	}
+	return last;
+}
+
+/* What one key alone cannot show. */
+static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
+		 struct err *e)
+{
+	if (c->cpu >= 0 && !CPU_ISSET((size_t)c->cpu, cpus))
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: cpu: processor %d is not online, or not "
+			       "given to this process; name another",
+			       path, c->cpu);
 	for (size_t i = 0; i < c->n_uplinks; i++) {
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(c->uplink[i], c->uplink[k]) == 0)
@@ -108,8 +146,17 @@ static int check(const struct conf *c, const char *path, struct err *e)
 
 int conf_load(struct conf *out, const char *path, struct err *e)
 {
-	int rc = config_read_file(out, sizeof(*out), keys,
-				  sizeof(keys) / sizeof(keys[0]), path, e);
+	struct config_key here[KEYS]; /* with what is so on this machine */
+	cpu_set_t cpus;
+	int rc;
 
-	return rc < 0 ? rc : check(out, path, e);
+	if (!processors(&cpus))
+		return err_sys(e, "the processors of this machine");
+	memcpy(here, keys, sizeof(keys));
+	for (size_t i = 0; i < KEYS; i++) {
+		if (here[i].off == offsetof(struct conf, cpu))
+			here[i].max = last_processor(&cpus);
+	}
+	rc = config_read_file(out, sizeof(*out), here, KEYS, path, e);
+	return rc < 0 ? rc : check(out, &cpus, path, e);
 }

@@ -80,7 +80,7 @@ static void every_key(void **s)
 		     "runtime: /run/mg\nresolver: 192.0.2.53\n"
 		     "bridged: true\nbackend: nft\noffload: true\n"
 		     "clock: trusted\nqueue-base: 2000\nqueue-length: 64\n"
-		     "socket-buffer: 256 KiB\ncpu: 1\nuid-base: 70000\n"
+		     "socket-buffer: 256 KiB\ncpu: 0\nuid-base: 70000\n"
 		     "max-flows: 64\nmax-held: 16\nmin-ttl: 5\n"
 		     "audit-batch-ms: 1000\nlisten: \"fd00::1\"\n"
 		     "listen-port: 443\ncontrol-gid: 27\n",
@@ -97,7 +97,7 @@ static void every_key(void **s)
 	assert_int_equal(c.queue_base, 2000);
 	assert_int_equal(c.queue_len, 64);
 	assert_int_equal(c.socket_buffer, 256 << 10);
-	assert_int_equal(c.cpu, 1);
+	assert_int_equal(c.cpu, 0);
 	assert_int_equal(c.uid_base, 70000);
 	assert_int_equal(c.max_flows, 64);
 	assert_int_equal(c.max_held, 16);
@@ -137,6 +137,7 @@ static void refused(void **s)
 		{"too small",	     "min-ttl: 0\n",	      ":4:10:", "a number from 1 to 255" },
 		{"too large",	     "min-ttl: 256\n",	      ":4:10:", "a number from 1 to 255" },
 		{"negative",	     "cpu: -1\n",	      ":4:6:",	"a number from 0"	 },
+		{"no such processor", "cpu: 1023\n",	      ":4:6:",	"a number from 0 to "	 },
 		{"leading zero",     "min-ttl: 07\n",	      ":4:10:", "'07'"			 },
 		{"queues overflow",  "queue-base: 65535\n",   ":4:13:", "to 65519"		 },
 		{"queue length",     "queue-length: 1\n",     ":4:15:", "a number from 64"	 },
