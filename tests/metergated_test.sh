@@ -75,6 +75,7 @@ refuse "no such file" "No such file" "$daemon" -c "$work/none" -n
 refuse "a directory" "directory" "$daemon" -c "$work" -n
 refuse "unknown key" ":9:1: error[P2101]" "$daemon" -c "$(conf 'uplinks: eth0')" -n
 refuse "out of range" ":9:10: error[P3113]" "$daemon" -c "$(conf 'min-ttl: 0')" -n
+refuse "a processor that is not there" ":9:6: error[P3113]: '999' is not" "$daemon" -c "$(conf 'cpu: 999')" -n
 sed "s|^policies:.*|policies: $work/nothing|" "$(conf '')" >"$work/c1"
 refuse "no policies" "nothing: No such file" "$daemon" -c "$work/c1" -n
 mkdir "$work/broken"
@@ -126,6 +127,24 @@ sed -i 's/^backend: iptables$/backend: nft/' "$(conf '')"
 "$daemon" -c "$work/conf" -n >"$work/out" 2>"$work/err"
 is "-n for nft" "0 1" "$? $(grep -c 'rules for nft -f$' "$work/out")"
 
+# Whoever may read the files may look; the program may lie where only root goes.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	open=$(mktemp -d)
+	cp -r tests/e2e/policies "$daemon" "$open/" && chmod -R a+rX "$open"
+	sed -i -e '/^backend:/d' -e "s|^policies:.*|policies: $open/policies|" "$(conf '')"
+	cp "$work/conf" "$open/conf" && chmod a+r "$open/conf"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$open/metergated" -c "$open/conf" -n \
+		>"$work/out" 2>"$work/err"
+	is "-n for nobody" "0 " "$? $(cat "$work/err")"
+	is "it says that it tried nothing" 1 "$(grep -c 'backend not tried without root, the first of two: iptables' "$work/out")"
+	is "and prints the rules" 1 "$(grep -c 'rules for iptables-restore' "$work/out")"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$open/metergated" -c "$open/conf" >"$work/out" 2>"$work/err"
+	is "which is all that nobody may" "2 metergated: must be started by root" "$? $(cat "$work/err")"
+	rm -r "$open"
+else
+	echo "SKIP: -n for nobody: neither root nor setpriv here"
+fi
+
 # --- live ---------------------------------------------------------------------------
 if [ "$(id -u)" -ne 0 ] || ! tests/e2e/net.sh up "$net" routed >"$work/net" 2>&1; then
 	echo "SKIP: start and stop: no network namespaces here"
@@ -161,6 +180,35 @@ is "rules: every guest has its queue" 3 \
 	"$(inside iptables-save -t mangle | grep -o -- '--queue-num [0-9]*' | sort -u | wc -l)"
 is "ctl: status" 0 "$(asked status >"$work/out" 2>&1; echo $?)"
 is "ctl: all processes are up" 8 "$(grep -cw up "$work/out" | awk '{print $1 - 1}')"
+# Who says nothing keeps nobody waiting.
+cat >"$work/idle.py" <<-'EOP'
+	import socket, sys, time
+	idle = []
+	for part in (b"", b"sta") * 8 + (b"",):
+	    s = socket.socket(socket.AF_UNIX)
+	    s.connect(sys.argv[1])
+	    s.sendall(part)
+	    idle.append(s)
+	print("there", flush=True)
+	time.sleep(4)
+	left = 0
+	for s in idle:
+	    s.setblocking(False)
+	    try:
+	        left += s.recv(1) != b""
+	    except BlockingIOError:
+	        left += 1
+	    except ConnectionError:
+	        pass
+	print(left, flush=True)
+EOP
+python3 "$work/idle.py" "$work/run/control" >"$work/idle" 2>&1 &
+idle=$!
+for _ in $(seq 100); do grep -q there "$work/idle" && break; sleep 0.1; done
+is "17 idle connections: an answer within 2 s" 0 \
+	"$(timeout 2 "$ctl" --socket "$work/run/control" status >"$work/out2" 2>&1; echo $?)"
+wait $idle
+is "after 4 s none of them is left" "there 0" "$(tr '\n' ' ' <"$work/idle" | sed 's/ $//')"
 is "ctl: guests" 3 "$(asked --json guests | grep -c '"interface":"vif')"
 is "ctl: an unknown guest is a no" "1 metergatectl: there is no guest nobody" \
 	"$(asked flows nobody 2>"$work/err"; echo "$? $(cat "$work/err")")"

@@ -2,6 +2,7 @@
 /* metergated -n: what would be put in place, without touching anything. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "enforcer/daemon/parent.h"
 
@@ -73,17 +74,24 @@ int parent_print(const struct conf *c, struct err *e)
 	enum rules_backend b = c->backend;
 	struct rules_conf r;
 	struct policies p;
+	const char *how = "";
 	int rc = policies_load(&p, c, e);
 
 	if (rc < 0)
 		return rc;
-	if (b == RULES_AUTO)
+	/* Trying takes a right that a look at the configuration need not have:
+	 * then what would be tried first. */
+	if (b == RULES_AUTO && geteuid() != 0) {
+		b = RULES_IPTABLES;
+		how = "not tried without root, the first of two: ";
+	} else if (b == RULES_AUTO) {
 		rc = rules_choose(&b, e);
+		how = "chosen: ";
+	}
 	if (rc < 0)
 		goto out;
 	printf("# metergated %s: %zu policies, %zu guests, backend %s%s, %s%s\n",
-	       METERGATE_VERSION, p.files.n, p.n_guests,
-	       c->backend == RULES_AUTO ? "chosen: " : "", backends[b],
+	       METERGATE_VERSION, p.files.n, p.n_guests, how, backends[b],
 	       c->bridged ? "bridged" : "routed",
 	       c->offload ? ", offload" : "");
 	print_guests(c, &p);
