@@ -202,6 +202,7 @@ cat >"$work/idle.py" <<-'EOP'
 	        pass
 	print(left, flush=True)
 EOP
+: >"$work/idle"
 python3 "$work/idle.py" "$work/run/control" >"$work/idle" 2>&1 &
 idle=$!
 for _ in $(seq 100); do grep -q there "$work/idle" && break; sleep 0.1; done
