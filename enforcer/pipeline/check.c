@@ -14,6 +14,17 @@ static void challenge(struct work *w)
 	acknowledge(w, w->s);
 }
 
+/* Whoever is in an open connection answers a SYN without one (RFC 9293
+ * 3.10.7.4), so a SYN ACK says that its sender is in none, and that nothing
+ * of a new stream meets the rest of an old one. But not when it answered the
+ * SYN before, with the same number, and was on its way since then: the reset
+ * or the end that we saw of that connection may not have reached it. */
+static bool stale(const struct flow *f, const struct tcp_head *t)
+{
+	return f->before.known && t->seq == f->before.seq &&
+	       t->ack == f->before.ack;
+}
+
 static enum reason first_syn(struct work *w, struct side *me, struct side *you)
 {
 	const struct tcp_head *t = &w->pkt->tcp;
@@ -21,7 +32,8 @@ static enum reason first_syn(struct work *w, struct side *me, struct side *you)
 	bool ack = t->flags & TCP_ACK;
 
 	if (ack != (w->s == 1) || (ack && t->ack != you->nxt) ||
-	    (ack && f->tcp != TCP_SYN_SENT) || (!ack && f->tcp != TCP_NEW))
+	    (ack && f->tcp != TCP_SYN_SENT) || (!ack && f->tcp != TCP_NEW) ||
+	    (ack && stale(f, t)))
 		return REASON_TCP_HANDSHAKE;
 	me->syn = me->known = true;
 	me->isn = t->seq;
@@ -138,6 +150,21 @@ static void note(struct work *w, struct side *me, struct side *you)
 	side_acked(w, !w->s, t->ack, bare, wider);
 }
 
+/* It answers like that who is still in a connection that its other end, or
+ * the gateway, has forgotten. The new one says so (RFC 9293 3.10.7.3), else
+ * ends with fixed ports would not come together again. */
+static void reset_half_open(struct work *w, const struct side *you)
+{
+	struct flow *f = w->f;
+
+	if (f->tcp != TCP_SYN_SENT || w->s != 1 ||
+	    w->pkt->tcp.ack == you->nxt ||
+	    mono_sub(w->now.mono, f->answered) < ANSWER_EVERY)
+		return;
+	f->answered = w->now.mono;
+	reset_stray(w, side_dir(f, w->s));
+}
+
 /* What a receiver would not take as part of an open connection. */
 static enum reason check_open(struct work *w, struct side *me,
 			      struct side *you)
@@ -159,8 +186,10 @@ static enum reason check_open(struct work *w, struct side *me,
 	if (w->f->tcp == TCP_CLOSED && len &&
 	    seq_diff(t->seq + len, me->nxt) > 0)
 		return REASON_TCP_CLOSED;
-	if (w->f->tcp != TCP_OPEN && w->f->tcp != TCP_CLOSED)
+	if (w->f->tcp != TCP_OPEN && w->f->tcp != TCP_CLOSED) {
+		reset_half_open(w, you);
 		return REASON_TCP_HANDSHAKE;
+	}
 	why = check_place(w, me, you);
 	if (!why)
 		note(w, me, you);

@@ -225,9 +225,9 @@ static bool make_room(struct work *w)
 		for (int n = 0; n < EVICT_LOOK && i != NONE; n++) {
 			struct flow *f = &p->flow[i];
 
-			if (idle(f, w->now) || f->tcp == TCP_CLOSED ||
-			    (l == LIST_OPENING &&
-			     mono_sub(w->now.mono, f->last) > OPENING_LEAST)) {
+			if (idle(f, w->now) ||
+			    ((l == LIST_OPENING || f->tcp == TCP_CLOSED) &&
+			     mono_sub(w->now.mono, f->last) > ROOM_AFTER)) {
 				flow_end(w, i, REASON_HELD_AT_END);
 				return true;
 			}

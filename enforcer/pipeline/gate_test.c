@@ -258,6 +258,119 @@ static void challenges(void **state)
 	done(k);
 }
 
+static uint64_t in_syn_ack(struct kit *k, uint32_t at, uint32_t isn)
+{
+	struct kit_seg g = {.port = KIT_PORT, .flags = TCP_SYN | TCP_ACK,
+			    .seq = isn, .ack = KIT_ISN + 1 + at};
+
+	return kit_tcp(k, &g, (struct span){0});
+}
+
+/* A reset at a place that its receiver is beyond ends nothing there. Were the
+ * same handshake then completed by an answer to the first one that was on its
+ * way, the receiver would take the second stream from where it is in the
+ * first: in the middle of a unit. */
+static void old_answers_open_nothing(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t at, isn2; /* of the second handshake */
+		unsigned wait_s;
+		bool decoy; /* another one in between, closed by a reset */
+		enum reason want;
+	} rows[] = {
+		{"the same again", 0, KIT_ISN2, 0, false,
+		 REASON_TCP_HANDSHAKE},
+		{"the same, after another", 0, KIT_ISN2, 0, true,
+		 REASON_TCP_HANDSHAKE},
+		{"the same, as long as the first is remembered", 0, KIT_ISN2,
+		 60, false, REASON_TCP_HANDSHAKE},
+		{"nothing is on its way for so long", 0, KIT_ISN2, 61, false,
+		 REASON_NONE},
+		{"a receiver that begins anew", 0, KIT_ISN2 + 1, 0, false,
+		 REASON_NONE},
+		{"a receiver that begins anew, after another", 0,
+		 KIT_ISN2 + 1, 0, true, REASON_NONE},
+		{"another number, which it answers", 5000, KIT_ISN2, 0,
+		 false, REASON_NONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kit *k = live_new();
+		uint64_t id;
+
+		print_message("%s\n", rows[i].why);
+		kit_handshake(k, KIT_PORT, KIT_ISN, false);
+		passes(k, out(k, "a", 0, 31));
+		passes(k, bare(k, 0, TCP_RST));
+		if (rows[i].decoy) {
+			passes(k, bare(k, 7000, TCP_SYN));
+			drops(k, in_syn_ack(k, 0, KIT_ISN2),
+			      REASON_TCP_HANDSHAKE);
+			passes(k, bare(k, 7001, TCP_RST));
+		}
+		kit_tick(k, rows[i].wait_s);
+		passes(k, bare(k, rows[i].at - 1, TCP_SYN));
+		drops(k, in_syn_ack(k, rows[i].at, rows[i].isn2),
+		      rows[i].want);
+		id = out(k, "ca", 0, 62);
+		/* It acknowledges the first answer's number. */
+		if (rows[i].want || rows[i].at || rows[i].isn2 != KIT_ISN2)
+			assert_true(why(k, id) != REASON_NONE);
+		else
+			passes(k, id);
+		done(k);
+	}
+}
+
+/* A full table does not forget one that was closed a moment ago. */
+static void full_table(void **state)
+{
+	struct kit *k = live_new();
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, bare(k, 0, TCP_RST));
+	for (uint16_t i = 1; i < 64; i++)
+		kit_handshake(k, KIT_PORT + i, KIT_ISN, false);
+	k->p->share++; /* the table is what is full */
+	kit_handshake(k, KIT_PORT + 64, KIT_ISN, false);
+	drops(k, k->id - 2, REASON_FLOW_TABLE_FULL);
+	kit_wait(k, 6 * NS_PER_S);
+	kit_handshake(k, KIT_PORT + 64, KIT_ISN, false);
+	passes(k, k->id - 2);
+	done(k);
+}
+
+/* The far end is still in a connection that we have forgotten, and silent: it
+ * says so when a new one is tried, and is told that the old one is over. */
+static void half_open(void **state)
+{
+	struct kit *k = live_new();
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	passes(k, out(k, "a", 0, 31));
+	kit_tick(k, 7201);
+	assert_int_equal(k->p->stats.flows_now, 0);
+	passes(k, bare(k, UINT32_MAX, TCP_SYN));
+	drops(k, in_ack(k, 31, 0), REASON_TCP_HANDSHAKE);
+	assert_int_equal(k->n_resets, 1);
+	assert_int_equal(k->reset[0].dir, DIR_OUT);
+	assert_int_equal(k->reset[0].flags, TCP_RST);
+	assert_int_equal(k->reset[0].seq, KIT_ISN + 1 + 31);
+	drops(k, in_ack(k, 31, 0), REASON_TCP_HANDSHAKE);
+	assert_int_equal(k->n_resets, 1); /* not each time */
+	drops(k, out(k, "c", 0, 31), REASON_TCP_HANDSHAKE);
+	/* It has left; the SYN comes again. */
+	passes(k, bare(k, UINT32_MAX, TCP_SYN));
+	passes(k, in_syn_ack(k, 0, KIT_ISN2));
+	passes(k, bare(k, 0, TCP_ACK));
+	passes(k, out(k, "c", 0, 31));
+	done(k);
+}
+
 /* One verdict for all units of a packet that was never cut. */
 static void large_packets(void **state)
 {
@@ -827,6 +940,9 @@ int main(void)
 		cmocka_unit_test(strays),
 		cmocka_unit_test(headers),
 		cmocka_unit_test(challenges),
+		cmocka_unit_test(old_answers_open_nothing),
+		cmocka_unit_test(full_table),
+		cmocka_unit_test(half_open),
 		cmocka_unit_test(large_packets),
 		cmocka_unit_test(acknowledged_later),
 		cmocka_unit_test(repeated_until_taken),

@@ -227,6 +227,14 @@ static bool new_connection(const struct flow *f, uint8_t s,
 	       (f->offload && f->offload != OFFLOAD_REFUSED);
 }
 
+/* What opened f, or what f knows of the one before. */
+static struct syn_ack opened_by(const struct flow *f)
+{
+	if (!f->side[0].syn || !f->side[1].syn)
+		return f->before;
+	return (struct syn_ack){true, f->side[1].isn, f->side[0].isn + 1};
+}
+
 /* The packet's flow, found or made. False: its verdict is given. */
 static bool enter_flow(struct work *w, const struct packet_in *in)
 {
@@ -235,10 +243,12 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 	enum dir dir;
 	enum reason why;
 	bool tcp = pkt->tup.proto == PROTO_TCP, spoofed = false;
+	struct syn_ack before = {0};
 	int guest, peer;
 
 	w->f_idx = flow_find(p, &pkt->tup, &w->s);
 	if (w->f_idx != NONE && new_connection(&p->flow[w->f_idx], w->s, pkt)) {
+		before = opened_by(&p->flow[w->f_idx]);
 		flow_end(w, w->f_idx, REASON_TCP_CLOSED);
 		w->f_idx = NONE;
 	}
@@ -269,6 +279,7 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 		return false;
 	}
 	w->f = &p->flow[w->f_idx];
+	w->f->before = before;
 	if (p->flow_stride)
 		memset(p->flow_mem + w->f_idx * p->flow_stride, 0,
 		       p->flow_stride);

@@ -50,7 +50,7 @@
 #define UDP_IDLE	(180 * NS_PER_S)
 #define CLOSED_IDLE	(60 * NS_PER_S)
 #define OPENING_IDLE	(75 * NS_PER_S)
-#define OPENING_LEAST	(5 * NS_PER_S) /* even when the table is full */
+#define ROOM_AFTER	(5 * NS_PER_S) /* even when the table is full */
 
 /* Places of an array. Those that were never used are not touched, so that
  * memory that is not needed is not there. */
@@ -154,6 +154,12 @@ struct side {
 /* Flows that end after the same time of silence, the longest silent first. */
 enum list { LIST_OTHER, LIST_TCP, LIST_OPENING, LIST_CLOSED, LISTS };
 
+/* A SYN ACK: its place, and what it answers. */
+struct syn_ack {
+	bool known;
+	uint32_t seq, ack;
+};
+
 enum tcp_state { TCP_NEW, TCP_SYN_SENT, TCP_SYN_ACKED, TCP_OPEN, TCP_CLOSED };
 
 struct flow {
@@ -173,6 +179,7 @@ struct flow {
 	uint16_t refusals; /* packets dropped since it was refused */
 	struct mono start, last;
 	struct mono answered;	 /* when a stray segment last was */
+	struct syn_ack before;	 /* opened the last one of these ends */
 	uint64_t carried;	 /* octets up to which the kernel carries it */
 	struct mono given;	 /* to the kernel */
 	uint64_t pkts[2], octets[2]; /* by enum dir */

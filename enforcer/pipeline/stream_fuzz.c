@@ -14,6 +14,10 @@
  * two values, whatever a receiver does with overlaps; every octet lies before
  * the end of what policy allowed; and what a receiver has assembled is made
  * of units that policy allows.
+ *
+ * A handshake after the end of a connection begins another one, with streams
+ * of its own: no octet of it leaves before its receiver has answered, and none
+ * answers that is still in the old one (check.c, stale).
  */
 #include <assert.h>
 
@@ -25,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define STREAM (UNITS * KIT_UNIT)
 #define RECORDS 96
 
-/* What passed, by its place in the stream of one end. */
+/* What passed of a connection, by its place in the stream of one end. */
 struct seen {
 	uint8_t octet[STREAM + 256];
 	bool have[STREAM + 256];
@@ -35,15 +39,23 @@ struct try {
 	struct kit *k;
 	uint8_t stream[2][2][STREAM]; /* by end, by which */
 	struct seen seen[2];
-	uint32_t isn[2];
+	uint32_t isn[2]; /* of the first connection */
 	struct {
 		bool out;
-		uint32_t at;
+		uint32_t seq;
 		size_t n;
 		uint8_t octets[256];
 	} sent[RECORDS];
 	uint64_t first;
 	uint32_t n;
+	/* where the connection begins in what was sent and in what was told */
+	uint32_t from, from_event;
+	/* the last one that was opened, and its last packet */
+	struct {
+		bool any;
+		uint32_t isn[2];
+		struct mono last;
+	} old;
 };
 
 static void make_streams(struct try *t, struct span head)
@@ -91,48 +103,12 @@ static void one_segment(struct try *t, struct span r)
 	if (g.flags & TCP_SYN)
 		data = span_sub(data, 0, op & 0x08 ? 255 : 0);
 	t->sent[t->n].out = s == 0;
-	t->sent[t->n].at = g.seq - t->isn[s] - 1;
+	t->sent[t->n].seq = g.seq;
 	t->sent[t->n].n = data.n;
 	if (data.n)
 		memcpy(t->sent[t->n].octets, data.p, data.n);
 	t->n++;
 	kit_tcp(t->k, &g, data);
-}
-
-/* The octets of what passed: one value each. */
-static void collect(struct try *t)
-{
-	for (uint32_t i = 0; i < t->n; i++) {
-		const struct kit_verdict *v = &t->k->verdict[t->first + i];
-		struct seen *e = &t->seen[t->sent[i].out ? 0 : 1];
-
-		if (v->n == 0 || v->v != PACKET_PASS)
-			continue;
-		for (size_t n = 0; n < t->sent[i].n; n++) {
-			uint32_t at = t->sent[i].at + (uint32_t)n;
-
-			/* Before the start no receiver takes anything. */
-			if ((int32_t)at < 0)
-				continue;
-			assert(at < sizeof(e->octet));
-			assert(!e->have[at] ||
-			       e->octet[at] == t->sent[i].octets[n]);
-			e->have[at] = true;
-			e->octet[at] = t->sent[i].octets[n];
-		}
-	}
-}
-
-/* A refusal's reset lies right behind all that its receiver was sent; in a
- * capture also behind what it acknowledged. */
-static void exact(struct try *t, int s, uint32_t seq)
-{
-	uint32_t got = 0;
-
-	collect(t);
-	while (got < sizeof(t->seen[s].have) && t->seen[s].have[got])
-		got++;
-	assert(seq == t->isn[s] + 1 + got);
 }
 
 /* There is one at a time. */
@@ -145,36 +121,75 @@ static const struct flow *the_flow(const struct pipeline *p)
 	return NULL;
 }
 
+/* What end i sends, the machine's being 0. The far end may have opened it. */
+static const struct side *side_of(const struct flow *f, int i)
+{
+	return &f->side[(i ? DIR_IN : DIR_OUT) != f->first_dir];
+}
+
+/* Octets from a place on: one value each. */
+static void see(struct seen *e, uint32_t at, struct span s)
+{
+	for (size_t n = 0; n < s.n; n++, at++) {
+		/* Before the start no receiver takes anything. */
+		if ((int32_t)at < 0)
+			continue;
+		assert(at < sizeof(e->octet));
+		assert(!e->have[at] || e->octet[at] == s.p[n]);
+		e->have[at] = true;
+		e->octet[at] = s.p[n];
+	}
+}
+
+static void collect(struct try *t, const struct flow *f)
+{
+	for (uint32_t i = t->from; i < t->n; i++) {
+		const struct kit_verdict *v = &t->k->verdict[t->first + i];
+		int end = t->sent[i].out ? 0 : 1;
+
+		if (v->n == 0 || v->v != PACKET_PASS || t->sent[i].n == 0)
+			continue;
+		assert(side_of(f, end)->syn);
+		see(&t->seen[end], t->sent[i].seq - side_of(f, end)->isn - 1,
+		    span_of(t->sent[i].octets, t->sent[i].n));
+	}
+}
+
+/* A refusal's reset lies right behind all that its receiver was sent; in a
+ * capture also behind what it acknowledged. */
+static void exact(struct try *t, const struct flow *f, int end, uint32_t seq)
+{
+	uint32_t got = 0;
+
+	collect(t, f);
+	while (got < sizeof(t->seen[end].have) && t->seen[end].have[got])
+		got++;
+	assert(seq == side_of(f, end)->isn + 1 + got);
+}
+
 /* Made by the gateway: right places, and octets that count as passed. */
 static void on_inject(void *arg, const struct segment_out *o)
 {
 	struct try *t = arg;
 	const struct flow *f = the_flow(t->k->p);
-	struct seen *e = &t->seen[o->dir == DIR_OUT ? 0 : 1];
-	uint32_t at = o->seq - t->isn[o->dir == DIR_OUT ? 0 : 1] - 1;
+	int end = o->dir == DIR_OUT ? 0 : 1;
 	const struct side *from, *to;
 
 	if (!f) {
 		assert(o->flags & TCP_RST);
 		return;
 	}
-	/* The far end may have opened it. */
-	from = &f->side[o->dir != f->first_dir];
-	to = &f->side[o->dir == f->first_dir];
+	from = side_of(f, end);
+	to = side_of(f, !end);
 	if (o->flags == (TCP_RST | TCP_ACK) && o->seq && !from->fin &&
 	    t->k->p->conf.ack_after_ns)
-		exact(t, o->dir == DIR_OUT ? 0 : 1, o->seq);
+		exact(t, f, end, o->seq);
 	if (o->flags & TCP_RST)
 		return;
 	assert(o->flags & TCP_ACK);
 	assert(seq_diff(o->ack, to->nxt) <= 0);
 	assert(seq_diff(o->seq + (uint32_t)o->payload.n, from->judged) <= 0);
-	for (size_t n = 0; n < o->payload.n; n++, at++) {
-		assert(at < sizeof(e->octet));
-		assert(!e->have[at] || e->octet[at] == o->payload.p[n]);
-		e->have[at] = true;
-		e->octet[at] = o->payload.p[n];
-	}
+	see(&t->seen[end], o->seq - from->isn - 1, o->payload);
 }
 
 static void check_end(struct try *t, int s)
@@ -182,7 +197,7 @@ static void check_end(struct try *t, int s)
 	const struct seen *e = &t->seen[s];
 	uint32_t allowed = 0, got = 0;
 
-	for (uint32_t i = 0; i < t->k->n_events; i++) {
+	for (uint32_t i = t->from_event; i < t->k->n_events; i++) {
 		const struct kit_event *v = &t->k->event[i];
 
 		if (v->type == EV_DECISION && v->leaf == 0 &&
@@ -198,6 +213,39 @@ static void check_end(struct try *t, int s)
 		assert(e->octet[i + 2] == 0xa2);
 		assert(e->octet[i + KIT_UNIT - 1] != 42);
 	}
+}
+
+/* While answers of the old one may be on their way, no other has its numbers:
+ * they might open it, with a receiver that is in the old one. */
+static void apart(struct try *t, const struct flow *f)
+{
+	if (!f->side[0].syn || !f->side[1].syn)
+		return;
+	assert(!t->old.any || t->old.isn[0] != f->side[0].isn ||
+	       t->old.isn[1] != f->side[1].isn ||
+	       mono_sub(f->start, t->old.last) >= CLOSED_IDLE);
+	t->old.any = true;
+	t->old.isn[0] = f->side[0].isn;
+	t->old.isn[1] = f->side[1].isn;
+	t->old.last = f->last;
+}
+
+/* A connection is complete, or begins. */
+static void on_event(void *arg, const struct event *ev)
+{
+	struct try *t = arg;
+
+	if (ev->type != EV_FLOW)
+		return;
+	if (ev->flow_end) {
+		apart(t, the_flow(t->k->p));
+		collect(t, the_flow(t->k->p));
+		check_end(t, 0);
+		check_end(t, 1);
+	}
+	memset(t->seen, 0, sizeof(t->seen));
+	t->from = t->n;
+	t->from_event = t->k->n_events;
 }
 
 static void run(struct try *t, struct span in)
@@ -225,9 +273,8 @@ static void run(struct try *t, struct span in)
 	if (t->k->bad[0])
 		fprintf(stderr, "%s\n", t->k->bad);
 	assert(!t->k->bad[0]);
-	collect(t);
-	check_end(t, 0);
-	check_end(t, 1);
+	/* Every one ended, and was looked at then. */
+	assert(!the_flow(t->k->p));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -247,6 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	t->k = k;
 	kit_live(k, data[7] & 4);
 	k->on_inject = on_inject;
+	k->more = on_event;
 	k->arg = t;
 	/* Some streams wrap around. */
 	t->isn[0] = data[7] & 2 ? UINT32_MAX - 100 : KIT_ISN;
