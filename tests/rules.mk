@@ -3,13 +3,15 @@
 # Unit tests (x_test.c) and fuzz targets (x_fuzz.c), found beside their
 # modules; each is linked with its folder's archive and what that may use.
 
-TEST_DIRS := core crypto dissectors dissectors/c1222 policy-lang/image \
+TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/obix \
+	policy-lang/image \
 	policy-lang/eval policy-lang/analysis policy-lang/front \
 	enforcer/pipeline audit enforcer enforcer/daemon policy-lang
 ARCH_core := core
 ARCH_crypto := crypto
 ARCH_dissectors := dissect
 ARCH_dissectors/c1222 := dissect
+ARCH_dissectors/obix := dissect
 ARCH_policy-lang/image := image
 ARCH_policy-lang/eval := eval
 ARCH_policy-lang/analysis := analysis

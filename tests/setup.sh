@@ -10,9 +10,9 @@ set -eu
 
 build="gcc libc6-dev make pkg-config gawk libpcap-dev libyaml-dev libsqlite3-dev
 	libssl-dev zlib1g-dev tzdata libmnl-dev libnetfilter-queue-dev
-	libnfnetlink-dev libseccomp-dev libmicrohttpd-dev"
+	libnfnetlink-dev libseccomp-dev libmicrohttpd-dev libexpat1-dev"
 check="$build clang libclang-rt-14-dev libcmocka-dev python3 jq sqlite3 tshark
-	mandoc iproute2 iptables nftables procps tcpdump ethtool"
+	libxml2-dev mandoc iproute2 iptables nftables procps tcpdump ethtool"
 
 case "${1:-check}" in
 build) want=$build ;;

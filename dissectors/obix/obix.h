@@ -96,6 +96,11 @@ enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
 /* --- reading ---------------------------------------------------------------
  */
 
+/* An object of a server, by hash of the server's address and the path. */
+struct obix_key {
+	uint64_t lo, hi;
+};
+
 /* What one request asked. Filled with the request, kept by the http dissector
  * as long as the request is outstanding, given back with every unit of its
  * answer. Zero: nothing is known of the request (midstream). */
@@ -103,13 +108,11 @@ struct obix_ask {
 	uint16_t kind;       /* enum obs_kind of the request, 0 = unknown */
 	uint16_t items;      /* 1 + row of the list of batch items, 0 = none */
 	uint32_t serial;     /* of that row */
-	uint32_t records;    /* limit of a history query, 0 = none */
 	uint32_t interval_s; /* of a roll-up, 0 = none or not in the request */
-	int64_t start_s, end_s; /* of a filter; INT64_MIN = not stated */
-	uint64_t href;          /* hash of the normalised path */
-	uint64_t watch;         /* hash of the Watch's path, 0 = none */
-	uint64_t echo;          /* of what was written, 0 = nothing */
-	meas_set asks_for;      /* what is known of that href */
+	uint32_t written;    /* values that were written */
+	uint64_t echo;       /* sum of their hashes */
+	struct obix_key object; /* what the path names */
+	struct obix_key watch;  /* the Watch of an operation of one */
 };
 
 struct obix_ctx {
@@ -125,14 +128,15 @@ struct obix_ctx {
 	/* Of the request, and of the request that is answered: */
 	struct span method;
 	struct span host;  /* lower case, without port */
-	struct span path;  /* normalised (http/uri.h) */
+	struct span path;  /* normalised (http/uri.h), but for the '/' at the
+			    * end, which is as it was sent */
 	struct span query; /* as it stands, behind the '?'; {NULL, 0}: none */
 };
 
 /*
  * Append the leaves of one unit, as obix_frame cut it, to out. Returns 0, or a
  * negative errcode with e->reason and e->off (octet of unit), out as it was.
- * At least one leaf, but for a unit of nothing but white space and comments.
+ * At least one leaf.
  * Facts may lie in the unit and in c->dis->arena. Sets no HTTP fact: METHOD,
  * HOST, PATH, STATUS, OCTETS and CONTINUES are for http to add to each leaf.
  * last: a document that has not ended is refused as incomplete.
@@ -146,9 +150,9 @@ int obix_read(const struct obix_ctx *c, struct span unit, struct obs_list *out,
 int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* After every obix_read and obix_request, before the next of the machine:
- * what they changed in m is kept (passed) or undone. *c->at and *c->ask are
- * the caller's to put back. */
+/* After every obix_read and obix_request, also after a failed one, before the
+ * next of the machine: what they changed in m is kept (passed) or undone.
+ * *c->at and *c->ask are the caller's to put back. */
 void obix_settle(struct obix_machine *m, bool passed);
 
 /* The body ended, or never will: what the open document held is free again.

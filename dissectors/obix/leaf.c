@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was said of one object, as an observation. */
+#include "dissectors/obix/state.h"
+
+/* All values are zero: multiples of whatever a rule may name. */
+#define STEP_OF_ZERO UINT64_C(362880000000000000)
+
+void item_reset(struct item *it)
+{
+	it->meas = 0;
+	it->values = it->records = it->notes = it->channels = 0;
+	it->sized = it->unsized = it->fine = false;
+	it->stamped = it->unstamped = false;
+	it->unit = (struct span){0};
+	it->units = false;
+	it->echo = 0;
+}
+
+static void state_sizes(struct obs *o, const struct item *it)
+{
+	if (!it->sized || it->unsized)
+		return;
+	obs_u64(o, F_RES_UNIT, it->base);
+	if (!it->fine)
+		obs_u64(o, F_RES_STEP, it->step ? it->step : STEP_OF_ZERO);
+	obs_i64(o, F_VALUE_MIN, it->lo);
+	obs_i64(o, F_VALUE_MAX, it->hi);
+}
+
+static int64_t floor_s(int64_t ms)
+{
+	return ms >= 0 ? ms / 1000 : -((-ms + 999) / 1000);
+}
+
+/* The length that one value of a series stands for, 0: not known. */
+static uint32_t interval_of(const struct reader *r, const struct item *it)
+{
+	const struct doc *d = r->d;
+	const struct learnt *l = learnt_find(r->m, r->c->ask->object);
+	uint32_t before = l ? l->interval_s : 0;
+	uint32_t rolled = it->interval_s;
+	int64_t gap_s = d->has_gap ? (d->gap_ms + 500) / 1000 : 0;
+
+	if (it->op == OP_HISTORY_ROLLUP && rolled) {
+		/* What shows single readings is as fine as those are. */
+		if (!d->single)
+			return rolled;
+		return before && before < rolled ? before : 0;
+	}
+	if (it->unstamped || it->records == 0)
+		return 0;
+	if (d->has_gap)
+		return gap_s < INT32_MAX ? (uint32_t)gap_s : INT32_MAX;
+	return before;
+}
+
+static void state_times(const struct reader *r, struct obs *o,
+			const struct item *it)
+{
+	uint32_t g = r->d->series || it->records ? interval_of(r, it) : 0;
+	int64_t from, to;
+
+	if (g)
+		obs_u64(o, F_GRANULARITY, g);
+	if (!it->stamped || it->unstamped)
+		return;
+	/* A stamp is the end of what its value covers. */
+	from = floor_s(it->oldest) - g;
+	to = floor_s(it->newest);
+	obs_i64(o, F_OLDEST, from);
+	obs_i64(o, F_NEWEST, to);
+	obs_u64(o, F_SPAN_S, (uint64_t)(to - from));
+}
+
+/* What a filter asks for. */
+static void state_filter(struct obs *o, const struct item *it)
+{
+	if (it->interval_s)
+		obs_u64(o, F_GRANULARITY, it->interval_s);
+	if (it->has_limit)
+		obs_u64(o, F_COUNT, it->limit);
+	if (it->has_start)
+		obs_i64(o, F_OLDEST, floor_s(it->start));
+	if (it->has_end)
+		obs_i64(o, F_NEWEST, floor_s(it->end));
+	if (it->has_start && it->has_end && it->end >= it->start)
+		obs_u64(o, F_SPAN_S,
+			(uint64_t)(floor_s(it->end) - floor_s(it->start)));
+}
+
+static bool is_query(enum obix_op op)
+{
+	return op == OP_HISTORY_QUERY || op == OP_HISTORY_ROLLUP ||
+	       op == OP_ALARM_QUERY;
+}
+
+/* Nothing but what was written: no value that the writer did not have. */
+static bool is_echo(const struct reader *r, const struct item *it)
+{
+	const struct obix_ask *ask = r->c->ask;
+	uint32_t written = ask->written;
+	uint64_t echo = ask->echo;
+
+	if (r->d->request || it->values == 0 || it->records ||
+	    (it->op != OP_WRITE && it->op != OP_SIGNUP))
+		return false;
+	if (it->asked) {
+		written = it->written;
+		echo = it->was_written;
+	}
+	if (written == 1)
+		return it->echo == it->values * echo;
+	return written == it->values && it->echo == echo;
+}
+
+/* A value of unknown type that a Watch gives is one of what was added. */
+static meas_set of_watch(const struct reader *r, const struct item *it)
+{
+	const meas_set bit = MEAS_BIT(MEAS_UNKNOWN_TABLE);
+	const struct watch *w;
+
+	if (it->op != OP_WATCH_POLL || !(it->meas & bit))
+		return it->meas;
+	w = watch_find(r->m, r->c->ask->watch);
+	return w && w->meas ? (it->meas & ~bit) | w->meas : it->meas;
+}
+
+static struct span kept(const struct reader *r, const uint8_t *p, size_t n)
+{
+	return arena_copy(r->c->dis->arena, span_of(p, n));
+}
+
+static int one(struct reader *r, const struct item *it, enum obs_kind kind,
+	       unsigned reading)
+{
+	struct span href =
+		href_identity(span_of(it->href[reading], it->href_n[reading]));
+	struct span path = kept(r, href.p, href.n);
+	struct span is = kept(r, it->is, it->is_n);
+	struct obs *o = obs_add(r->out, kind);
+	bool echo = is_echo(r, it);
+
+	if (!o || path.n != href.n || is.n != it->is_n)
+		return err_reason(r->e, E_LIMIT, REASON_TOO_MANY_UNITS, 0,
+				  "more objects than there is room for");
+	r->leaves++;
+	if (path.n)
+		obs_span(o, F_HREF, path);
+	if (is.n)
+		obs_span(o, F_IS, is);
+	if (r->d->request && it->asks_for)
+		obs_u64(o, F_ASKS_FOR, it->asks_for);
+	if (it->notes || r->d->odd)
+		obs_u64(o, F_NOTE, REASON_REPORTED);
+	if (echo)
+		obs_flag(o, F_ECHO);
+	if (r->d->request && is_query((enum obix_op)it->op))
+		state_filter(o, it);
+	if (echo || !it->meas)
+		return 0;
+	obs_u64(o, F_MEASUREMENT, of_watch(r, it));
+	/* What only says what it is about is no reading. */
+	if (!(it->meas & ~MEAS_ABOUT))
+		return 0;
+	obs_u64(o, F_READINGS, it->records ? it->records : 1);
+	if (it->values)
+		obs_u64(o, F_VALUES, it->values);
+	if (it->values)
+		obs_u64(o, F_CHANNELS,
+			it->channels ? it->channels : it->values);
+	if (it->unit.n && !it->units)
+		obs_span(o, F_OBIX_UNIT, it->unit);
+	if (!(r->d->request && is_query((enum obix_op)it->op)))
+		state_times(r, o, it);
+	state_sizes(o, it);
+	return 0;
+}
+
+/* What an answer shows of an object is remembered of it. */
+static void teach(struct reader *r, const struct item *it)
+{
+	struct obix_key key = it->object;
+	struct learnt *l;
+	struct watch *w;
+
+	if (!r->d->request && it->meas && key_set(key)) {
+		l = learnt_stage(r->m, key);
+		if (l)
+			l->meas |= it->meas;
+		if (l && it->op == OP_HISTORY_QUERY && r->d->has_gap)
+			l->interval_s = interval_of(r, it);
+	}
+	if (it->op != OP_WATCH_ADD || !key_set(r->c->ask->watch))
+		return;
+	w = watch_stage(r->m, r->c->ask->watch, false);
+	if (w)
+		w->meas |= r->d->request ? it->asks_for : it->meas;
+}
+
+int leaf_give(struct reader *r, struct item *it)
+{
+	enum obix_op ops[2] = {(enum obix_op)it->op, OP_NONE};
+	int rc = 0;
+
+	if (it == &r->d->rest)
+		ops[1] = (enum obix_op)r->d->op2;
+	for (unsigned i = 0; rc == 0 && i < 4; i++) {
+		enum obix_op op = ops[i / 2];
+
+		if (op == OP_NONE || (i % 2 && it->href_n[1] == 0))
+			continue;
+		rc = one(r, it,
+			 r->d->request ? obix_request_kind(op)
+				       : obix_response_kind(op),
+			 i % 2);
+	}
+	if (rc)
+		return rc;
+	teach(r, it);
+	it->shown = true;
+	item_reset(it);
+	return 0;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is a body oBIX? By its octets; its media type is what the sender says, and
+ * servers do not look at it (obix.md 8). What a reader of oBIX could take for
+ * a document and we could not read is refused, not called a page.
+ */
+#include "dissectors/obix/names.h"
+#include "dissectors/obix/scan.h"
+
+static enum obix_is bad(struct err *e, enum reason why, const char *what)
+{
+	err_reason(e, E_UNSUPPORTED, (int)why, 0, "%s", what);
+	return OBIX_BAD;
+}
+
+static bool begins(struct span s, const char *text, size_t n)
+{
+	return span_eq(span_sub(s, 0, n), span_of(text, n));
+}
+
+/* Encodings of XML in units of 2 or 4 octets, marked or not, and EBCDIC. */
+static bool is_wide(struct span in)
+{
+	static const struct {
+		uint8_t n;
+		const char *octets;
+	} rows[] = {
+		{4, "\xff\xfe<\0"        },
+		{4, "\xfe\xff\0<"        },
+		{8, "\xff\xfe\0\0<\0\0\0"},
+		{8, "\0\0\xfe\xff\0\0\0<"},
+		{4, "<\0\0\0"            },
+		{4, "\0\0\0<"            },
+		{2, "<\0"                },
+		{2, "\0<"                },
+		{4, "\x4c\x6f\xa7\x94"   },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (begins(in, rows[i].octets, rows[i].n))
+			return true;
+	}
+	/* Marked, and white space in front. */
+	if (begins(in, "\xff\xfe", 2) && in.n >= 4)
+		return in.p[3] == 0 && memchr(" \t\r\n", in.p[2], 4);
+	if (begins(in, "\xfe\xff", 2) && in.n >= 4)
+		return in.p[2] == 0 && memchr(" \t\r\n", in.p[3], 4);
+	return false;
+}
+
+static bool is_family(struct span type, const char *prefix)
+{
+	return begins(type, prefix, strlen(prefix));
+}
+
+/* Types of other things, whose first octets may be any. */
+static bool is_other(struct span type)
+{
+	return is_family(type, "image/") || is_family(type, "audio/") ||
+	       is_family(type, "video/") || is_family(type, "font/");
+}
+
+static bool is_type(struct span name)
+{
+	struct span local = scan_local(name);
+
+	return obix_element(local) != EL_UNKNOWN;
+}
+
+/* {"tag":"obj" or {"obix":"obj", as two JSON encodings of oBIX begin. */
+static enum obix_is json(struct span in, bool all, struct err *e)
+{
+	static const char *const keys[] = {"\"tag\"", "\"obix\""};
+	const size_t look = 256;
+	struct span head = span_sub(in, 0, look);
+
+	if (in.n < look && !all)
+		return OBIX_MORE;
+	for (unsigned k = 0; k < 2; k++) {
+		const uint8_t *hit =
+			memmem(head.p, head.n, keys[k], strlen(keys[k]));
+		struct cur c;
+
+		if (!hit)
+			continue;
+		c = cur_of(
+			span_from(in, (size_t)(hit - in.p) + strlen(keys[k])));
+		while (cur_left(&c) && strchr(" \t\r\n:", cur_peek(&c, 1).p[0]))
+			cur_take(&c, 1);
+		if (cur_u8(&c) != '"')
+			continue;
+		for (size_t n = 2; n <= 7; n++) {
+			struct span w = cur_peek(&c, n + 1);
+
+			if (w.n == n + 1 && w.p[n] == '"' &&
+			    is_type(span_sub(w, 0, n)))
+				return bad(e, REASON_NOT_XML, "oBIX in JSON");
+		}
+	}
+	return OBIX_NO;
+}
+
+/* A web page may have a document type, and then no root of ours. */
+static size_t skip_doctype(struct span in, size_t at, bool *odd)
+{
+	for (; at < in.n && in.p[at] != '>'; at++)
+		*odd |= in.p[at] == '[';
+	return at;
+}
+
+static enum obix_is by_root(struct span name, bool html, bool doctype,
+			    struct err *e)
+{
+	if (is_type(name))
+		return doctype ? bad(e, REASON_XML_DTD, "a document type")
+			       : OBIX_YES;
+	if (!html && span_is(scan_local(name), "Envelope"))
+		return bad(e, REASON_NOT_XML, "oBIX in a SOAP envelope");
+	return OBIX_NO;
+}
+
+/* A page: only a root of ours, behind whatever, makes it something else. */
+static enum obix_is page(struct span in, bool all, struct err *e)
+{
+	const struct obix_scan start = {0};
+	struct scan s = scan_of(&start, in, e);
+	bool doctype = false, odd = false;
+
+	for (;;) {
+		enum scan_token t = scan_next(&s);
+
+		if (t == SCAN_OPEN || t == SCAN_EMPTY)
+			return by_root(s.name, true, doctype, e);
+		if (t == SCAN_BAD && e->reason == REASON_XML_DTD) {
+			s.at = skip_doctype(in, s.at, &odd);
+			if (odd)
+				return bad(e, REASON_XML_DTD,
+					   "a page with a document type "
+					   "of its own");
+			if (s.at < in.n) {
+				s.at++;
+				doctype = true;
+				s.stage = SCAN_PROLOG;
+				continue;
+			}
+			t = SCAN_MORE;
+		}
+		if (t == SCAN_BAD || (t == SCAN_MORE && all))
+			return OBIX_NO;
+		if (t == SCAN_MORE)
+			return in.n < OBIX_WINDOW
+				       ? OBIX_MORE
+				       : bad(e, REASON_TOO_LONG,
+					     "a page that does not begin");
+	}
+}
+
+/* XML: in front of the root only what is read. */
+static enum obix_is xml(struct span in, bool all, struct err *e)
+{
+	const struct obix_scan start = {0};
+	struct scan s = scan_of(&start, in, e);
+
+	for (;;) {
+		enum scan_token t = scan_next(&s);
+
+		if (t == SCAN_OPEN || t == SCAN_EMPTY)
+			return by_root(s.name, false, false, e);
+		if (t == SCAN_BAD)
+			return OBIX_BAD;
+		if (t == SCAN_MORE && (all || in.n >= OBIX_WINDOW))
+			return bad(e, all ? REASON_INCOMPLETE : REASON_TOO_LONG,
+				   "XML without a root element");
+		if (t == SCAN_MORE)
+			return OBIX_MORE;
+	}
+}
+
+enum obix_is obix_recognise(struct span first, bool all,
+			    struct span content_type, struct err *e)
+{
+	bool html = span_is(content_type, "text/html");
+	struct span in =
+		begins(first, "\xef\xbb\xbf", 3) ? span_from(first, 3) : first;
+	size_t i = 0;
+
+	if (first.n == 0)
+		return all ? OBIX_NO : OBIX_MORE;
+	if (span_is(content_type, "application/exi") ||
+	    span_is(content_type, "application/x-obix-binary"))
+		return bad(e, REASON_NOT_XML, "another encoding of oBIX");
+	if (first.n < 8 && !all)
+		return OBIX_MORE;
+	if (is_wide(first))
+		return bad(e, REASON_XML_ENCODING, "XML that is not in UTF-8");
+	if (begins(first, "$EXI", 4) ||
+	    (first.p[0] >> 6 == 2 && !is_other(content_type)))
+		return bad(e, REASON_NOT_XML, "oBIX in EXI or binary");
+	while (i < in.n && strchr(" \t\r\n", in.p[i]) && in.p[i])
+		i++;
+	if (i == in.n)
+		return all                  ? OBIX_NO
+		       : in.n < OBIX_WINDOW ? OBIX_MORE
+					    : bad(e, REASON_TOO_LONG,
+						  "nothing but white space");
+	if (in.p[i] == '{' || in.p[i] == '[')
+		return json(span_from(in, i), all || first.n >= OBIX_WINDOW, e);
+	if (in.p[i] != '<')
+		return OBIX_NO;
+	return html ? page(first, all, e) : xml(first, all, e);
+}

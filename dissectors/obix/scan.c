@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissectors/obix/scan.h"
+
+#include "dissectors/obix/names.h"
+
+struct scan scan_of(const struct obix_scan *s, struct span in, struct err *e)
+{
+	return (struct scan){.in = in,
+			     .stage = s->stage,
+			     .depth = s->depth,
+			     .stylesheet = s->seen,
+			     .e = e};
+}
+
+static enum scan_token bad(struct scan *s, enum reason why, const char *what)
+{
+	err_reason(s->e, E_SYNTAX, (int)why, s->at, "%s", what);
+	return SCAN_BAD;
+}
+
+static bool starts(const struct scan *s, const char *text)
+{
+	size_t n = strlen(text);
+
+	return span_eq(span_sub(s->in, s->at, n), span_of(text, n));
+}
+
+/* The octets left could still become text. */
+static bool may_start(const struct scan *s, const char *text)
+{
+	size_t n = s->in.n - s->at;
+
+	return n < strlen(text) &&
+	       span_eq(span_from(s->in, s->at), span_of(text, n));
+}
+
+static bool is_white(uint8_t ch)
+{
+	return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r';
+}
+
+/* Position of text at or behind from, or in.n. */
+static size_t find(struct span in, size_t from, const char *text)
+{
+	struct span rest = span_from(in, from);
+	const uint8_t *hit =
+		rest.n ? memmem(rest.p, rest.n, text, strlen(text)) : NULL;
+
+	return hit ? from + (size_t)(hit - rest.p) : in.n;
+}
+
+struct span scan_local(struct span name)
+{
+	const uint8_t *colon = name.n ? memchr(name.p, ':', name.n) : NULL;
+
+	return colon ? span_from(name, (size_t)(colon - name.p) + 1) : name;
+}
+
+/* --- tokens ----------------------------------------------------------------
+ */
+
+static enum scan_token text(struct scan *s)
+{
+	size_t i = s->at;
+
+	while (i < s->in.n && is_white(s->in.p[i]))
+		i++;
+	if (i < s->in.n && s->in.p[i] != '<') {
+		size_t from = i;
+		const uint8_t *lt = memchr(s->in.p + i, '<', s->in.n - i);
+
+		i = lt ? (size_t)(lt - s->in.p) : s->in.n;
+		if (memchr(s->in.p + from, 0, i - from))
+			return bad(s, REASON_XML_ENCODING, "NUL");
+		if (s->stage != SCAN_INSIDE)
+			return bad(s, REASON_MALFORMED,
+				   "text outside the root element");
+		for (; from < i; from++)
+			s->text += !is_white(s->in.p[from]);
+	}
+	/* Behind the root any white space is whole; elsewhere text ends where
+	 * the next tag begins. */
+	if (i == s->in.n && s->stage != SCAN_BEHIND)
+		return SCAN_MORE;
+	s->at = i;
+	return SCAN_TEXT;
+}
+
+static enum scan_token comment(struct scan *s)
+{
+	size_t end = find(s->in, s->at + 4, "--");
+
+	if (s->in.n - end < 3)
+		return SCAN_MORE;
+	if (s->in.p[end + 2] != '>')
+		return bad(s, REASON_MALFORMED, "-- within a comment");
+	if (memchr(s->in.p + s->at, 0, end - s->at))
+		return bad(s, REASON_XML_ENCODING, "NUL");
+	s->at = end + 3;
+	s->comments++;
+	return SCAN_COMMENT;
+}
+
+/* The declaration, in front of everything; the stylesheet, once. */
+static enum scan_token instruction(struct scan *s)
+{
+	bool declaration = starts(s, "<?xml ") || starts(s, "<?xml\t") ||
+			   starts(s, "<?xml\n") || starts(s, "<?xml\r");
+	bool sheet = starts(s, "<?xml-stylesheet");
+	size_t end = find(s->in, s->at + 2, "?>");
+
+	if (!declaration && !sheet &&
+	    (may_start(s, "<?xml-stylesheet") || may_start(s, "<?xml ")))
+		return SCAN_MORE;
+	if (!(declaration && s->stage == SCAN_START) &&
+	    !(sheet && s->stage <= SCAN_PROLOG && !s->stylesheet))
+		return bad(s, REASON_XML_INSTRUCTION,
+			   "a processing instruction");
+	if ((end < s->in.n ? end : s->in.n) - s->at > XML_INSTRUCTION)
+		return bad(s, REASON_XML_INSTRUCTION,
+			   "a longer instruction than any stylesheet needs");
+	if (end == s->in.n)
+		return SCAN_MORE;
+	if (memchr(s->in.p + s->at, 0, end - s->at))
+		return bad(s, REASON_XML_ENCODING, "NUL");
+	s->stylesheet |= sheet;
+	s->at = end + 2;
+	return SCAN_OTHER;
+}
+
+/* What begins with "<!". */
+static enum scan_token marked(struct scan *s)
+{
+	static const struct {
+		const char *text;
+		enum reason why;
+	} traps[] = {
+		{"<!DOCTYPE", REASON_XML_DTD  },
+                {"<!ENTITY",  REASON_XML_DTD  },
+		{"<!ATTLIST", REASON_XML_DTD  },
+                {"<!ELEMENT", REASON_XML_DTD  },
+		{"<![CDATA[", REASON_XML_CDATA},
+	};
+
+	if (starts(s, "<!--"))
+		return comment(s);
+	for (size_t i = 0; i < sizeof(traps) / sizeof(traps[0]); i++) {
+		if (starts(s, traps[i].text))
+			return bad(s, traps[i].why, traps[i].text);
+	}
+	if (may_start(s, "<!--"))
+		return SCAN_MORE;
+	for (size_t i = 0; i < sizeof(traps) / sizeof(traps[0]); i++) {
+		if (may_start(s, traps[i].text))
+			return SCAN_MORE;
+	}
+	return bad(s, REASON_MALFORMED, "unknown markup");
+}
+
+/* What can stand in a tag outside quotes and needs a look. */
+enum {
+	PLAIN,
+	QUOTE,
+	END,
+	TRAP
+};
+static const uint8_t in_tag[256] = {
+	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
+};
+
+/* The '>' that ends the tag, or in.n, or SIZE_MAX when there cannot be one. */
+static size_t tag_end(const struct scan *s)
+{
+	struct span in = s->in;
+
+	for (size_t i = s->at + 1; i < in.n; i++) {
+		uint8_t ch = in.p[i];
+		const uint8_t *q;
+
+		switch (in_tag[ch]) {
+		case PLAIN:
+			continue;
+		case END:
+			return i;
+		case TRAP:
+			return SIZE_MAX;
+		default:
+			break;
+		}
+		q = memchr(in.p + i + 1, ch, in.n - i - 1);
+		if (memchr(in.p + i, 0, (q ? (size_t)(q - in.p) : in.n) - i))
+			return SIZE_MAX;
+		if (!q)
+			return in.n;
+		i = (size_t)(q - in.p);
+	}
+	return in.n;
+}
+
+static struct span name_of(const struct scan *s, size_t from, size_t end)
+{
+	size_t i = from;
+
+	while (i < end && !is_white(s->in.p[i]) && s->in.p[i] != '/')
+		i++;
+	return span_sub(s->in, from, i - from);
+}
+
+static bool is_name_start(uint8_t ch)
+{
+	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+	       ch == '_' || ch == ':' || ch >= 0x80;
+}
+
+static enum scan_token tag(struct scan *s)
+{
+	bool close = starts(s, "</");
+	size_t end = tag_end(s), from = s->at + (close ? 2 : 1);
+	bool empty;
+
+	if (end == SIZE_MAX)
+		return bad(s, REASON_MALFORMED, "'<' or NUL within a tag");
+	if (end == s->in.n)
+		return SCAN_MORE;
+	if (s->stage == SCAN_BEHIND)
+		return bad(s, REASON_MALFORMED, "a second root element");
+	empty = !close && s->in.p[end - 1] == '/';
+	s->name = name_of(s, from, end);
+	if (s->name.n == 0 || !is_name_start(s->name.p[0]))
+		return bad(s, REASON_MALFORMED, "a tag without a name");
+	s->at = end + 1;
+	if (close) {
+		if (s->depth == 0)
+			return bad(s, REASON_MALFORMED, "an end without start");
+		s->ends++;
+		if (--s->depth == 0)
+			s->stage = SCAN_BEHIND;
+		return SCAN_CLOSE;
+	}
+	s->tags++;
+	s->names = scan_hash(s->names, s->name);
+	s->stage = SCAN_INSIDE;
+	if (s->depth == XML_DEPTH)
+		return bad(s, REASON_TOO_MANY_UNITS,
+			   "elements nested too deep");
+	if (!empty) {
+		s->depth++;
+		return SCAN_OPEN;
+	}
+	s->ends++;
+	if (s->depth == 0)
+		s->stage = SCAN_BEHIND;
+	return SCAN_EMPTY;
+}
+
+enum scan_token scan_next(struct scan *s)
+{
+	enum scan_token t;
+
+	if (s->at == s->in.n)
+		return SCAN_MORE;
+	if (s->stage == SCAN_START && may_start(s, "\xef\xbb\xbf"))
+		return SCAN_MORE;
+	if (s->stage == SCAN_START && s->at == 0 && starts(s, "\xef\xbb\xbf")) {
+		s->at = 3;
+		return SCAN_OTHER;
+	}
+	if (s->in.p[s->at] != '<')
+		t = text(s);
+	else if (s->at + 1 == s->in.n)
+		return SCAN_MORE;
+	else if (s->in.p[s->at + 1] == '?')
+		t = instruction(s);
+	else if (s->in.p[s->at + 1] == '!')
+		t = marked(s);
+	else
+		t = tag(s);
+	if (s->stage == SCAN_START && t < SCAN_MORE)
+		s->stage = SCAN_PROLOG;
+	return t;
+}
+
+/* --- the cut rule -----------------------------------------------------------
+ */
+
+struct opened {
+	size_t before; /* a cut in front of its start tag */
+	bool container;
+};
+
+/* Where to cut, given what is open at the end of the window. */
+static size_t cut_at(const struct scan *s, const struct opened *o, size_t base,
+		     size_t last)
+{
+	for (size_t i = base; i < s->depth; i++) {
+		if (!o[i].container && o[i].before > 0)
+			return o[i].before;
+	}
+	return last;
+}
+
+static bool is_container(const struct scan *s)
+{
+	struct span local = scan_local(s->name);
+
+	return s->depth == 1 || span_is(local, "list") ||
+	       span_is(local, "feed");
+}
+
+static enum frame too_long(struct err *e)
+{
+	err_reason(e, E_LIMIT, REASON_TOO_LONG, 0,
+		   "a tag, comment or text longer than a unit");
+	return FRAME_BAD;
+}
+
+/* Cut within the first window octets; or, to_root, at the end of the root. */
+static enum frame cut(const struct obix_scan *at, struct span in, bool whole,
+		      bool to_root, size_t *len, struct err *e)
+{
+	struct scan s = scan_of(at, in, e);
+	struct opened open[XML_DEPTH + 1];
+	size_t base = at->depth, last = 0;
+	enum scan_token t;
+
+	while ((t = scan_next(&s)) < SCAN_MORE) {
+		if (t == SCAN_OPEN)
+			open[s.depth - 1] =
+				(struct opened){last, is_container(&s)};
+		/* An element that was open at the last cut has ended. */
+		if (s.depth < base)
+			base = s.depth;
+		if (to_root && s.stage == SCAN_BEHIND &&
+		    at->stage != SCAN_BEHIND) {
+			*len = s.at;
+			return FRAME_UNIT;
+		}
+		/* Nothing is cut in front of the root: a unit says something.
+		 * Text ends with the tag behind it. */
+		if (s.stage == SCAN_BEHIND ||
+		    (s.stage == SCAN_INSIDE && t != SCAN_TEXT))
+			last = s.at;
+	}
+	if (t == SCAN_BAD)
+		return FRAME_BAD;
+	if (!whole)
+		return FRAME_MORE;
+	*len = cut_at(&s, open, base, last);
+	return *len ? FRAME_UNIT : too_long(e);
+}
+
+enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
+		      size_t *len, struct err *e)
+{
+	bool decided = b->full || b->in.n > b->window;
+	struct span in = span_sub(b->in, 0, b->window);
+
+	*len = 0;
+	if (b->rest <= b->window) {
+		if (b->in.n < b->rest || b->rest == 0)
+			return FRAME_MORE;
+		*len = (size_t)b->rest;
+		return FRAME_UNIT;
+	}
+	if (!decided && b->rest != OBIX_REST_CLOSE)
+		return FRAME_MORE;
+	if (s->stage == SCAN_BEHIND && b->rest == OBIX_REST_CLOSE)
+		decided = true; /* white space is whole as it comes */
+	return cut(s, in, decided, b->rest == OBIX_REST_CLOSE, len, e);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cut rule and the strict subset of XML, as a pure scanner (obix.h). It
+ * finds tokens and counts them; whether they are well formed is expat's to
+ * say. What both say of one unit is compared, so that neither is believed
+ * alone about where an element begins.
+ */
+#ifndef DISSECTORS_OBIX_SCAN_H
+#define DISSECTORS_OBIX_SCAN_H
+
+#include "dissectors/obix/obix.h"
+
+#define XML_DEPTH       32
+#define XML_INSTRUCTION 256 /* octets of the xml-stylesheet instruction */
+
+enum scan_stage {
+	SCAN_START,  /* nothing yet: a byte-order mark, a declaration */
+	SCAN_PROLOG, /* in front of the root */
+	SCAN_INSIDE,
+	SCAN_BEHIND, /* the root has ended */
+};
+
+enum scan_token {
+	SCAN_TEXT,
+	SCAN_OPEN,  /* a start tag */
+	SCAN_EMPTY, /* a tag that is both */
+	SCAN_CLOSE, /* an end tag */
+	SCAN_COMMENT,
+	SCAN_OTHER, /* mark, declaration, instruction */
+	SCAN_MORE,  /* it does not end within the octets */
+	SCAN_BAD,
+};
+
+struct scan {
+	struct span in;
+	size_t at; /* behind the last whole token */
+	uint8_t stage, depth;
+	bool stylesheet;  /* seen */
+	struct span name; /* of the tag read last, with its prefix */
+	/* What has been counted. */
+	uint32_t tags, ends, comments;
+	uint32_t text;  /* octets outside tags that are no white space */
+	uint64_t names; /* hash of the names of start tags, in order */
+	struct err *e;
+};
+
+struct scan scan_of(const struct obix_scan *s, struct span in, struct err *e);
+
+/* The next token; end of in is SCAN_MORE with in.n == at, or with less when
+ * a token is cut. SCAN_BAD sets *e. */
+enum scan_token scan_next(struct scan *s);
+
+/* One step of s->names. */
+static inline uint64_t scan_hash(uint64_t h, struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ name.p[i]) * UINT64_C(0x100000001b3);
+	return (h ^ '>') * UINT64_C(0x100000001b3);
+}
+
+/* "list" of "o:list" */
+struct span scan_local(struct span name);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is remembered of one machine's oBIX: a fixed block, given zeroed.
+ *
+ * obix_read and obix_request change none of what is in force. The unit that is
+ * being judged is read in a row of its own (spare), or, of a document that goes
+ * on, in place beside a copy (shadow); what it would teach lies in `stage`.
+ * settle() makes it count or forgets it. When a table is full the row that was
+ * used least recently goes; whoever pointed at it finds another serial.
+ */
+#ifndef DISSECTORS_OBIX_STATE_H
+#define DISSECTORS_OBIX_STATE_H
+
+#include "core/wbuf.h"
+#include "dissectors/obix/href.h"
+#include "dissectors/obix/value.h"
+#include "dissectors/obix/xml.h"
+
+/* --- one document
+ * ------------------------------------------------------------- */
+
+#define PROTOS        4 /* of a document */
+#define PROTO_MEMBERS 8
+#define UNIT_DEFS     4
+#define FACETS        8
+#define CONTRACT_TEXT 64
+
+/* What is known of the size of a value. */
+struct sizing {
+	uint8_t quantity;   /* enum obix_quantity */
+	bool sure;          /* by a unit, not by a name */
+	int64_t num, den;   /* num 0: not known */
+	struct span unit;   /* a row's name, or empty */
+	quantity_set hints; /* all that it may be, where nothing is sure */
+};
+
+/* A prototype: an object of this document that others refer to by "#name". */
+struct proto {
+	uint64_t name; /* hash of the fragment, 0 = free */
+	uint8_t n;
+	struct {
+		uint64_t name;
+		struct sizing sizing;
+	} member[PROTO_MEMBERS];
+};
+
+/* obix:Unit within the document. */
+struct unit_def {
+	uint64_t href;       /* hash of the reference as it is written */
+	struct obix_key key; /* of it, resolved */
+	int8_t dim[6];
+	bool has_dim, odd; /* odd: a dimension that is in no table */
+	int64_t num, den;  /* scale, as a fraction; num 0: none or not exact */
+};
+
+/* What a document says of itself. */
+struct known {
+	uint8_t protos_n, defs_n, facets_n;
+	struct proto proto[PROTOS];
+	struct unit_def def[UNIT_DEFS];
+	struct {
+		uint32_t ordinal;
+		struct sizing sizing;
+	} facet[FACETS];
+};
+
+struct elem {
+	uint8_t el;
+	uint8_t op;       /* of an operation: what it does */
+	bool items;       /* its children are items */
+	bool item;        /* it is one */
+	bool record;      /* a record of a history, or an alarm */
+	bool valued;      /* its value was counted */
+	uint8_t proto;    /* 1 + prototype of its members; 0: none */
+	uint8_t def;      /* 1 + the prototype it is itself */
+	uint8_t unit_def; /* 1 + that it is */
+	contract_set contracts, of;
+	uint64_t of_name; /* "#X" in `of`, hashed */
+	uint8_t name_n;   /* of its name, or what stands for it */
+	uint8_t name[47];
+	struct sizing facets; /* unit of a facets string of its */
+	uint16_t base;        /* path for its children, where one climbs */
+	uint32_t ordinal;
+};
+
+/* What is said of one object: one leaf. */
+struct item {
+	bool open, err;
+	bool shown; /* a leaf of it was given */
+	uint8_t op;
+	uint16_t href_n[2]; /* two readings; [1] 0: the same */
+	uint8_t href[2][HREF_MAX];
+	uint8_t is_n;
+	uint8_t is[CONTRACT_TEXT];
+	/* From here on: of this unit. */
+	meas_set meas;
+	quantity_set quantities;
+	uint32_t values, records, notes;
+	uint32_t channels;   /* most values of one record */
+	uint8_t base;        /* enum unit, of the sizes below */
+	bool sized, unsized; /* some value had one; some had none */
+	bool fine;           /* some was no whole number of milli-units */
+	uint64_t step;
+	int64_t lo, hi;         /* milli-units */
+	int64_t oldest, newest; /* ms; valid with stamped */
+	bool stamped, unstamped;
+	struct span unit;
+	bool units; /* more than one */
+	uint64_t echo;
+	int64_t start, end; /* of a filter, ms */
+	bool has_start, has_end, has_limit;
+	uint32_t limit, interval_s;
+	meas_set asks_for;
+	struct obix_key object; /* what is remembered belongs to this */
+	/* An item of a batch that is answered: what it asked. */
+	bool asked;
+	uint32_t written;
+	uint64_t was_written;
+};
+
+struct doc {
+	uint8_t op;       /* enum obix_op */
+	uint8_t op2;      /* path and contract say different things: both */
+	bool request, in; /* in: towards the machine */
+	bool series;      /* values over time */
+	bool single;      /* a roll-up shows single readings */
+	uint8_t depth;
+	uint16_t next_item;   /* of a batch that is answered */
+	bool odd;             /* something to be noted */
+	uint64_t wanted;      /* "#X" that was used before it was defined */
+	uint64_t wanted_unit; /* and a unit */
+	bool in_data;         /* within a record */
+	uint16_t base;        /* octets of the root's path */
+	uint16_t paths_n;
+	int64_t last_ms; /* stamp of the record before */
+	bool has_last;
+	bool has_gap;
+	int64_t gap_ms; /* smallest difference of two stamps */
+	int64_t now_ms; /* of the record being read */
+	bool has_now;
+	uint32_t in_record; /* values */
+	uint32_t ordinal;   /* elements so far */
+	struct known known;
+	struct item item, rest;
+	struct elem stack[XML_DEPTH + 1];
+	uint8_t paths[4096]; /* bases for relative references */
+};
+
+#define DOCS 16
+
+struct doc_row {
+	uint32_t serial; /* 0 = free */
+	uint64_t used;
+	struct doc doc;
+	struct xml_block xml;
+};
+
+/* --- what is learnt
+ * ------------------------------------------------------------- */
+
+#define LEARNT_WAYS 4
+#define LEARNT_SETS 512
+
+struct learnt {
+	struct obix_key key; /* 0: free */
+	uint64_t used;
+	uint8_t op;       /* what invoking it does, OP_NONE: not known */
+	uint8_t quantity; /* Q_UNKNOWN: not known */
+	bool has_quantity;
+	bool series;
+	uint32_t interval_s; /* of a history, 0 = not known */
+	int64_t num, den;
+	meas_set meas; /* all that it was seen to carry */
+	struct span unit;
+};
+
+#define WATCHES 64
+
+struct watch {
+	struct obix_key key;
+	uint64_t used;
+	meas_set meas;
+};
+
+#define LISTS      64
+#define LIST_ITEMS 256
+
+struct list_item {
+	uint8_t op;
+	uint8_t path_n; /* 0: too long to be kept */
+	uint8_t path[126];
+	uint32_t interval_s, written;
+	uint64_t echo;
+	struct obix_key object, watch;
+};
+
+struct list {
+	uint32_t serial;
+	uint32_t n;
+	uint64_t used;
+	struct list_item item[LIST_ITEMS];
+};
+
+/* --- the unit being judged
+ * ---------------------------------------------------- */
+
+#define STAGE_LEARNT  128 /* of one unit; more are forgotten */
+#define STAGE_WATCHES 16
+
+struct stage {
+	bool any;
+	bool doc_new;     /* spare becomes row doc */
+	bool doc_changed; /* row doc was changed; shadow has what it was */
+	bool doc_ended;   /* it is free again */
+	bool list_new, list_grew;
+	uint32_t doc, list, list_n;
+	uint32_t n_learnt, n_watch;
+	struct learnt learnt[STAGE_LEARNT];
+	struct watch watch[STAGE_WATCHES];
+	bool watch_gone[STAGE_WATCHES];
+};
+
+struct obix_machine {
+	uint64_t tick;
+	uint32_t serial;
+	uint32_t spare, list_spare; /* rows that are not in force */
+	struct stage stage;
+	struct learnt learnt[LEARNT_SETS * LEARNT_WAYS];
+	struct watch watch[WATCHES];
+	struct list list[LISTS + 1];
+	struct doc_row doc[DOCS + 1];
+	struct doc_row shadow;
+};
+_Static_assert(sizeof(struct obix_machine) <= OBIX_MACHINE_OCTETS,
+	       "OBIX_MACHINE_OCTETS");
+
+/* --- memory.c
+ * -------------------------------------------------------------------- */
+
+struct obix_key obix_key(const struct obix_ctx *c, struct span path);
+static inline bool key_eq(struct obix_key a, struct obix_key b)
+{
+	return a.lo == b.lo && a.hi == b.hi;
+}
+static inline bool key_set(struct obix_key k)
+{
+	return k.lo || k.hi;
+}
+/* A member of the records of a history. */
+struct obix_key obix_member_key(struct obix_key history, struct span name);
+uint64_t obix_hash(struct span text); /* never 0 */
+
+/* NULL: nothing; also sees what the unit being read teaches. */
+const struct learnt *learnt_find(const struct obix_machine *m,
+				 struct obix_key key);
+/* The row to change, staged; NULL: no room, forgotten. */
+struct learnt *learnt_stage(struct obix_machine *m, struct obix_key key);
+const struct watch *watch_find(const struct obix_machine *m,
+			       struct obix_key key);
+struct watch *watch_stage(struct obix_machine *m, struct obix_key key,
+			  bool gone);
+
+/* The list of a batch being read; NULL: full. */
+struct list_item *list_stage(struct obix_machine *m, struct obix_ask *ask);
+/* What item n of the list asked; NULL: forgotten. */
+const struct list_item *list_find(const struct obix_machine *m,
+				  const struct obix_ask *ask, uint32_t n);
+
+/* Forget what the first reading of a unit would teach. */
+void stage_again(struct obix_machine *m);
+/* Begin a unit: undoes one that nobody settled. */
+void stage_begin(struct obix_machine *m);
+
+/* --- doc.c
+ * ------------------------------------------------------------------------ */
+
+#define MEMBERS 8 /* of a record, kept apart by name */
+
+struct reader {
+	const struct obix_ctx *c;
+	struct obix_machine *m;
+	struct doc *d;
+	struct obs_list *out;
+	struct err *e;
+	uint32_t leaves; /* given so far */
+	bool again;      /* what came later tells more of what came before */
+	bool second;     /* this is the reading with that */
+	/* What members of records were found to be, in this unit. */
+	uint32_t n_members;
+	struct {
+		uint64_t name;
+		struct sizing sizing;
+	} member[MEMBERS];
+};
+
+int doc_start(void *arg, const struct xml_tag *t, struct err *e);
+int doc_end(void *arg, struct err *e);
+/* A request without a document, or one that has ended: what it commands. */
+void item_command(struct item *it, bool in);
+/* The unit ends: the leaves of what is open. text: octets outside tags. */
+int doc_unit_end(struct reader *r, uint32_t text);
+
+/* --- sizing.c
+ * --------------------------------------------------------------------- */
+
+/* What the value of an element measures. */
+struct sizing sizing_of(struct reader *r, const struct elem *el,
+			const struct xml_tag *t);
+/* Count the value of an element in what is said of an object. */
+void sizing_value(struct reader *r, struct item *it, const struct elem *el,
+		  const struct sizing *s, struct span val);
+/* "units=u:kilowatt;kW;...|precision=i:1"; sure is false when it has none. */
+struct sizing sizing_facets(struct span text);
+struct sizing sizing_unit(struct reader *r, struct span uri);
+struct sizing sizing_of_def(const struct unit_def *u);
+
+/* --- leaf.c
+ * ----------------------------------------------------------------------- */
+
+int leaf_give(struct reader *r, struct item *it);
+/* Empty what is of one unit. */
+void item_reset(struct item *it);
+
+/* --- ops.c
+ * ------------------------------------------------------------------------ */
+
+/* What a request does; op2: what its body claims to do, where that differs. */
+enum obix_op op_of(const struct obix_ctx *c, contract_set body,
+		   enum obix_op *op2);
+enum obix_op op_of_post(const struct obix_ctx *c, struct span path,
+			contract_set body, enum obix_op *op2);
+/* Contracts of the argument and the result that go without saying. */
+contract_set op_in(enum obix_op op);
+contract_set op_out(enum obix_op op);
+/* Of what hangs in their list `data`. */
+contract_set op_record(contract_set parent);
+/* Fill what the answer will need of a request to that path. */
+void op_ask(const struct obix_ctx *c, enum obix_op op, struct span path,
+	    struct obix_key *object, struct obix_key *watch);
+/* Types that an answer to it could carry, 0: not known. */
+meas_set op_asks_for(const struct obix_ctx *c, enum obix_op op,
+		     struct obix_key object, struct obix_key watch);
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissectors/obix/xml.h"
+
+#include <expat.h>
+#include <stddef.h>
+
+/* The security release has it; with another library it is not there. */
+XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool on)
+	__attribute__((weak));
+
+#define SEPARATOR '\n' /* between the parts of a name; no URI holds it */
+
+/*
+ * Memory for expat. Its functions are given no argument but a size, so where
+ * the block is can only be said beside the call: the one mutable datum at file
+ * scope, set around each call of expat and not used outside it. Pieces come in
+ * powers of two and return to a list of their size, so that a long document
+ * needs no more than a short one.
+ */
+static _Thread_local struct xml_block *xml_memory;
+
+#define PIECE_MIN 32u
+#define HEAD      16u /* in front of a piece: its class; keeps alignment */
+
+static unsigned class_of(size_t size)
+{
+	unsigned c = 0;
+
+	while (c < XML_CLASSES && (size_t)PIECE_MIN << c < size)
+		c++;
+	return c;
+}
+
+static void *take(size_t size)
+{
+	struct xml_block *b = xml_memory;
+	unsigned c = class_of(size + HEAD);
+	uint32_t at;
+
+	if (c < XML_CLASSES && b->free[c]) {
+		at = b->free[c] - 1;
+		memcpy(&b->free[c], b->octets + at + HEAD, sizeof(uint32_t));
+		return b->octets + at + HEAD;
+	}
+	if (c == XML_CLASSES || (PIECE_MIN << c) > XML_BLOCK - b->used) {
+		b->exhausted = true;
+		return NULL;
+	}
+	at = b->used;
+	b->used += PIECE_MIN << c;
+	memcpy(b->octets + at, &c, sizeof(c));
+	return b->octets + at + HEAD;
+}
+
+static void give(void *p)
+{
+	struct xml_block *b = xml_memory;
+	uint32_t at;
+	unsigned c;
+
+	if (!p)
+		return;
+	at = (uint32_t)((uint8_t *)p - b->octets) - HEAD;
+	memcpy(&c, b->octets + at, sizeof(c));
+	memcpy(p, &b->free[c], sizeof(uint32_t));
+	b->free[c] = at + 1;
+}
+
+static void *resize(void *p, size_t size)
+{
+	unsigned c;
+	void *to;
+
+	if (!p)
+		return take(size);
+	memcpy(&c, (uint8_t *)p - HEAD, sizeof(c));
+	if (class_of(size + HEAD) <= c)
+		return p;
+	to = take(size);
+	if (to) {
+		memcpy(to, p, (PIECE_MIN << c) - HEAD);
+		give(p);
+	}
+	return to;
+}
+
+void xml_copy(struct xml_block *to, const struct xml_block *from)
+{
+	memcpy(to, from, offsetof(struct xml_block, octets) + from->used);
+}
+
+/* --- one reading
+ * ---------------------------------------------------------------- */
+
+struct reading {
+	XML_Parser parser;
+	const struct xml_sink *sink;
+	struct err *e;
+	int rc;
+	uint32_t tags, ends, comments;
+	uint64_t names;
+};
+
+static void stop(struct reading *r, int rc)
+{
+	if (r->rc == 0)
+		r->rc = rc;
+	XML_StopParser(r->parser, XML_FALSE);
+}
+
+static void refuse(struct reading *r, enum reason why, const char *what)
+{
+	if (r->rc == 0)
+		stop(r, err_reason(r->e, E_SYNTAX, (int)why, 0, "%s", what));
+}
+
+/* What expat gives as URI, local name and prefix. */
+struct name {
+	struct span ns, local, prefix;
+};
+
+static struct name name_of(const XML_Char *text)
+{
+	const char *sep = strchr(text, SEPARATOR), *prefix;
+	struct name n = {.local = span_str(text)};
+
+	if (!sep)
+		return n;
+	n.ns = span_of(text, (size_t)(sep - text));
+	prefix = strchr(sep + 1, SEPARATOR);
+	if (prefix) {
+		n.local = span_of(sep + 1, (size_t)(prefix - sep) - 1);
+		n.prefix = span_str(prefix + 1);
+	} else {
+		n.local = span_str(sep + 1);
+	}
+	return n;
+}
+
+/* As scan_hash of the name as it was written. */
+static uint64_t hash_name(uint64_t h, const struct name *n)
+{
+	for (size_t i = 0; i < n->prefix.n; i++)
+		h = (h ^ n->prefix.p[i]) * UINT64_C(0x100000001b3);
+	if (n->prefix.n)
+		h = (h ^ ':') * UINT64_C(0x100000001b3);
+	return scan_hash(h, n->local);
+}
+
+static bool has_digit(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] >= '0' && s.p[i] <= '9')
+			return true;
+	}
+	return false;
+}
+
+/* Where a schema lies, and the like: nothing that a reader of oBIX reads. */
+static bool is_schema(const struct name *n)
+{
+	return span_is(n->ns, "http://www.w3.org/2001/XMLSchema-instance");
+}
+
+static int attribute(struct reading *r, struct xml_tag *t, const char *name,
+		     const char *value)
+{
+	struct name n = name_of(name);
+	enum obix_attr at = obix_attribute(n.local);
+
+	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
+		return err_reason(r->e, E_LIMIT, REASON_TOO_LONG, 0,
+				  "a name is too long");
+	if (span_is(n.ns, "http://www.w3.org/XML/1998/namespace")) {
+		/* xml:base moves every href, for those who know it. */
+		if (span_is(n.local, "base"))
+			return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+					  "xml:base");
+		t->others++;
+		return 0;
+	}
+	if (at == AT_UNKNOWN) {
+		t->others++;
+		t->other_values += !is_schema(&n) && has_digit(span_str(value));
+		return 0;
+	}
+	t->prefixed |= n.ns.n > 0;
+	/* By local name there are two: readers differ on which one counts. */
+	if (t->at[at].p)
+		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "an attribute twice");
+	t->at[at] = span_str(value);
+	return 0;
+}
+
+static void XMLCALL on_start(void *arg, const XML_Char *name,
+			     const XML_Char **atts)
+{
+	struct reading *r = arg;
+	struct name n = name_of(name);
+	struct xml_tag t = {.local = n.local, .ns = n.ns};
+	unsigned count = 0;
+
+	if (r->rc)
+		return;
+	r->tags++;
+	r->names = hash_name(r->names, &n);
+	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME) {
+		refuse(r, REASON_TOO_LONG, "a name is too long");
+		return;
+	}
+	t.el = obix_element(n.local);
+	for (; *atts; atts += 2) {
+		int rc = ++count > XML_ATTRIBUTES
+				 ? err_reason(r->e, E_LIMIT,
+					      REASON_TOO_MANY_UNITS, 0,
+					      "too many attributes")
+				 : attribute(r, &t, atts[0], atts[1]);
+
+		if (rc) {
+			stop(r, rc);
+			return;
+		}
+	}
+	r->rc = r->sink->start(r->sink->arg, &t, r->e);
+	if (r->rc)
+		XML_StopParser(r->parser, XML_FALSE);
+}
+
+static void XMLCALL on_end(void *arg, const XML_Char *name)
+{
+	struct reading *r = arg;
+
+	(void)name;
+	if (r->rc)
+		return;
+	r->ends++;
+	r->rc = r->sink->end(r->sink->arg, r->e);
+	if (r->rc)
+		XML_StopParser(r->parser, XML_FALSE);
+}
+
+static void XMLCALL on_comment(void *arg, const XML_Char *text)
+{
+	struct reading *r = arg;
+
+	(void)text;
+	r->comments++;
+}
+
+/* The scanner refuses these already; should it ever be wrong, so do we. */
+static void XMLCALL on_doctype(void *arg, const XML_Char *name,
+			       const XML_Char *system, const XML_Char *public,
+			       int internal)
+{
+	(void)name, (void)system, (void)public, (void)internal;
+	refuse(arg, REASON_XML_DTD, "a document type");
+}
+
+static void XMLCALL on_cdata(void *arg)
+{
+	refuse(arg, REASON_XML_CDATA, "a CDATA section");
+}
+
+static void XMLCALL on_entity(void *arg, const XML_Char *name, int parameter)
+{
+	(void)name, (void)parameter;
+	refuse(arg, REASON_XML_ENTITY, "an entity");
+}
+
+static void XMLCALL on_instruction(void *arg, const XML_Char *target,
+				   const XML_Char *data)
+{
+	(void)data;
+	if (strcmp(target, "xml-stylesheet") != 0)
+		refuse(arg, REASON_XML_INSTRUCTION, "a processing instruction");
+}
+
+static bool is_utf8(const char *encoding)
+{
+	static const char want[] = "utf-8";
+
+	if (strlen(encoding) != sizeof(want) - 1)
+		return false;
+	for (size_t i = 0; i + 1 < sizeof(want); i++) {
+		char ch = encoding[i];
+
+		if ((ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch) != want[i])
+			return false;
+	}
+	return true;
+}
+
+static void XMLCALL on_declaration(void *arg, const XML_Char *version,
+				   const XML_Char *encoding, int standalone)
+{
+	if (encoding && !is_utf8(encoding))
+		refuse(arg, REASON_XML_ENCODING, "another encoding than UTF-8");
+	else if (!version || strcmp(version, "1.0") != 0)
+		refuse(arg, REASON_MALFORMED, "another version of XML");
+	else if (standalone == 0)
+		refuse(arg, REASON_XML_DTD, "not a document on its own");
+}
+
+/* --- opening
+ * -------------------------------------------------------------------- */
+
+static void prepare(XML_Parser p)
+{
+	XML_SetReturnNSTriplet(p, 1);
+	XML_SetElementHandler(p, on_start, on_end);
+	XML_SetCommentHandler(p, on_comment);
+	XML_SetStartDoctypeDeclHandler(p, on_doctype);
+	XML_SetStartCdataSectionHandler(p, on_cdata);
+	XML_SetSkippedEntityHandler(p, on_entity);
+	XML_SetProcessingInstructionHandler(p, on_instruction);
+	XML_SetXmlDeclHandler(p, on_declaration);
+	XML_SetParamEntityParsing(p, XML_PARAM_ENTITY_PARSING_NEVER);
+	/* Names that collide cost time, but the block bounds how many there
+	 * are; a fixed salt keeps replays equal and needs no random device. */
+	XML_SetHashSalt(p, 0x6d657465UL);
+	/* Handlers must run with the octets that caused them. */
+	if (XML_SetReparseDeferralEnabled)
+		XML_SetReparseDeferralEnabled(p, XML_FALSE);
+}
+
+int xml_open(struct xml_block *b, struct err *e)
+{
+	static const XML_Memory_Handling_Suite suite = {take, resize, give};
+	static const XML_Char separator[] = {SEPARATOR, 0};
+
+	memset(b, 0, offsetof(struct xml_block, octets));
+	xml_memory = b;
+	b->parser = XML_ParserCreate_MM(NULL, &suite, separator);
+	if (b->parser)
+		prepare(b->parser);
+	xml_memory = NULL;
+	return b->parser ? 0
+			 : err_reason(e, E_NOMEM, REASON_RESOURCE, 0,
+				      "no memory for a document");
+}
+
+int xml_reopen(struct xml_block *b, struct err *e)
+{
+	XML_Bool ok;
+
+	/* What earlier documents left behind shall not refuse this one. */
+	if (!b->parser || b->exhausted || b->used > XML_BLOCK / 2)
+		return xml_open(b, e);
+	xml_memory = b;
+	ok = XML_ParserReset(b->parser, NULL);
+	if (ok)
+		prepare(b->parser);
+	xml_memory = NULL;
+	return ok ? 0 : xml_open(b, e);
+}
+
+/* --- reading
+ * --------------------------------------------------------------------- */
+
+static int parser_error(const struct xml_block *b, struct err *e)
+{
+	static const struct {
+		enum XML_Error code;
+		enum reason why;
+	} rows[] = {
+		{XML_ERROR_UNDEFINED_ENTITY,     REASON_XML_ENTITY     },
+		{XML_ERROR_RECURSIVE_ENTITY_REF, REASON_XML_ENTITY     },
+		{XML_ERROR_UNKNOWN_ENCODING,     REASON_XML_ENCODING   },
+		{XML_ERROR_INCORRECT_ENCODING,   REASON_XML_ENCODING   },
+		{XML_ERROR_MISPLACED_XML_PI,     REASON_XML_INSTRUCTION},
+		{XML_ERROR_NO_MEMORY,            REASON_RESOURCE       },
+		{XML_ERROR_NO_ELEMENTS,          REASON_INCOMPLETE     },
+		{XML_ERROR_UNCLOSED_TOKEN,       REASON_INCOMPLETE     },
+	};
+	enum XML_Error code = XML_GetErrorCode(b->parser);
+	enum reason why = REASON_MALFORMED;
+	XML_Index at = XML_GetCurrentByteIndex(b->parser);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].code == code)
+			why = rows[i].why;
+	}
+	return err_reason(e, why == REASON_RESOURCE ? E_NOMEM : E_SYNTAX,
+			  (int)why, at > 0 ? (size_t)at : 0, "%s",
+			  XML_ErrorString(code));
+}
+
+int xml_read(struct xml_block *b, struct span unit, bool final,
+	     const struct scan *sum, const struct xml_sink *sink, struct err *e)
+{
+	struct reading r = {.parser = b->parser, .sink = sink, .e = e};
+	enum XML_Status ok;
+
+	r.names = 0;
+	XML_SetUserData(r.parser, &r);
+	xml_memory = b;
+	ok = XML_Parse(r.parser, (const char *)unit.p, (int)unit.n, final);
+	xml_memory = NULL;
+	XML_SetUserData(r.parser, NULL);
+	if (r.rc)
+		return r.rc;
+	if (ok != XML_STATUS_OK)
+		return parser_error(b, e);
+	if (r.tags != sum->tags || r.ends != sum->ends ||
+	    r.comments != sum->comments || r.names != sum->names)
+		return err_reason(e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "elements begin where others see none");
+	return 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * expat, locked down (libraries.md, XML). One parser per document, in a block
+ * of fixed size: what it needs beyond that refuses the document. Everything
+ * that the block holds points into itself, so a copy of the used part, put
+ * back at the same place, undoes what was read since.
+ */
+#ifndef DISSECTORS_OBIX_XML_H
+#define DISSECTORS_OBIX_XML_H
+
+#include "dissectors/obix/names.h"
+#include "dissectors/obix/scan.h"
+
+#define XML_ATTRIBUTES 24  /* of an element */
+#define XML_NAME       128 /* octets of a name */
+#define XML_BLOCK      (96u << 10)
+#define XML_CLASSES    14 /* sizes of pieces: 32 octets to 256 KiB */
+
+struct xml_block {
+	void *parser;  /* lies in octets */
+	uint32_t used; /* of octets */
+	bool exhausted;
+	uint32_t free[XML_CLASSES]; /* 1 + offset of a freed piece, 0 = none */
+	_Alignas(16) uint8_t octets[XML_BLOCK];
+};
+
+/* A start tag. Spans are valid within the call. */
+struct xml_tag {
+	struct span local, ns;
+	enum obix_el el;
+	struct span at[AT_COUNT]; /* p NULL: absent */
+	/* Attributes that are in no table, and those of them with digits. */
+	unsigned others, other_values;
+	bool prefixed; /* a known attribute with a prefix */
+};
+
+/* Who listens; a non-zero return ends the reading with that code, and *e says
+ * why. */
+struct xml_sink {
+	void *arg;
+	int (*start)(void *arg, const struct xml_tag *t, struct err *e);
+	int (*end)(void *arg, struct err *e);
+};
+
+/* A parser in a block whose content does not matter. */
+int xml_open(struct xml_block *b, struct err *e)
+	__attribute__((warn_unused_result));
+/* The same again for the next document, cheaper where that can be done. */
+int xml_reopen(struct xml_block *b, struct err *e)
+	__attribute__((warn_unused_result));
+
+/*
+ * Read one unit, which begins and ends between tokens, telling sink what it
+ * holds; sum is the scanner's count of it, which must agree. final: the
+ * document ends with it. Returns 0 or a negative errcode with a reason.
+ */
+int xml_read(struct xml_block *b, struct span unit, bool final,
+	     const struct scan *sum, const struct xml_sink *sink, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Copy what is in use; both are whole blocks. */
+void xml_copy(struct xml_block *to, const struct xml_block *from);
+
+#endif
