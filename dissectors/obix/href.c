@@ -177,6 +177,12 @@ struct span href_identity(struct span path)
 	return path;
 }
 
+bool href_same(const struct href *a, const struct href *b)
+{
+	return span_eq(href_identity(href_span(a)),
+		       href_identity(href_span(b)));
+}
+
 struct span href_parent(struct span path)
 {
 	path = href_identity(path);

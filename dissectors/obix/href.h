@@ -23,6 +23,7 @@ static inline struct span href_span(const struct href *h)
 /* What identifies it: without the slash at the end. */
 struct span href_identity(struct span path);
 
+bool href_same(const struct href *a, const struct href *b);
 /* Is that authority this host, given in lower case and without port? */
 bool href_host_is(struct span authority, struct span host);
 

@@ -36,7 +36,7 @@ static int64_t floor_s(int64_t ms)
 static uint32_t interval_of(const struct reader *r, const struct item *it)
 {
 	const struct doc *d = r->d;
-	const struct learnt *l = learnt_find(r->m, r->c->ask->object);
+	const struct learnt *l = learnt_find(r->m, it->object);
 	uint32_t before = l ? l->interval_s : 0;
 	uint32_t rolled = it->interval_s;
 	int64_t gap_s = d->has_gap ? (d->gap_ms + 500) / 1000 : 0;
@@ -121,7 +121,7 @@ static meas_set of_watch(const struct reader *r, const struct item *it)
 
 	if (it->op != OP_WATCH_POLL || !(it->meas & bit))
 		return it->meas;
-	w = watch_find(r->m, r->c->ask->watch);
+	w = watch_find(r->m, it->watch);
 	return w && w->meas ? (it->meas & ~bit) | w->meas : it->meas;
 }
 
@@ -190,9 +190,9 @@ static void teach(struct reader *r, const struct item *it)
 		if (l && it->op == OP_HISTORY_QUERY && r->d->has_gap)
 			l->interval_s = interval_of(r, it);
 	}
-	if (it->op != OP_WATCH_ADD || !key_set(r->c->ask->watch))
+	if (it->op != OP_WATCH_ADD || !key_set(it->watch))
 		return;
-	w = watch_stage(r->m, r->c->ask->watch, false);
+	w = watch_stage(r->m, it->watch, false);
 	if (w)
 		w->meas |= r->d->request ? it->asks_for : it->meas;
 }

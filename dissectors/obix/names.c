@@ -180,19 +180,7 @@ enum obix_use obix_member(contract_set parent, struct span name)
 
 /* --- units -------------------------------------------------------------------- */
 
-static const struct {
-	struct word name;
-	uint8_t quantity;
-	int64_t num, den;
-	int8_t dim[6];
-} unit_rows[] = {
-#define X(name, quantity, num, den, kg, m, sec, k, a, cd)                      \
-	{{WORD(name)}, Q_##quantity, num, den, {kg, m, sec, k, a, cd}},
-#include "dissectors/obix/units.def"
-#undef X
-};
-
-static const struct obix_unit units[N(unit_rows)] = {
+static const struct obix_unit units[] = {
 #define X(name, quantity, num, den, kg, m, sec, k, a, cd)                      \
 	{{(const uint8_t *)name, sizeof(name) - 1},                            \
 	 Q_##quantity,                                                         \

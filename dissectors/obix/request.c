@@ -109,6 +109,8 @@ int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	it->href_n[0] = (uint16_t)c->path.n;
 	c->ask->kind = (uint16_t)obix_request_kind(op);
 	op_ask(c, op, c->path, &c->ask->object, &c->ask->watch);
+	it->object = c->ask->object;
+	it->watch = c->ask->watch;
 	it->asks_for = op_asks_for(c, op, c->ask->object, c->ask->watch);
 	if (op == OP_HISTORY_QUERY)
 		filter(it, c->query);

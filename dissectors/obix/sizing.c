@@ -134,9 +134,10 @@ static quantity_set fits(enum obix_value v, quantity_set hints)
 
 static quantity_set of_path(const struct reader *r, enum obix_value v)
 {
-	const struct item *it = &r->d->item;
+	const struct item *it = doc_item(r->d);
 	struct span path = href_identity(
-		it->open ? span_of(it->href[0], it->href_n[0]) : r->c->path);
+		it != &r->d->rest ? span_of(it->href[0], it->href_n[0])
+				  : r->c->path);
 	quantity_set q = 0;
 
 	for (unsigned i = 0; i < 3 && path.n > 1 && !q; i++) {
@@ -226,7 +227,7 @@ static const struct learnt *by_href(const struct reader *r, struct span ref)
 static struct sizing of_object(struct reader *r, const struct xml_tag *t)
 {
 	const struct doc *d = r->d;
-	const struct item *it = d->item.open ? &d->item : &d->rest;
+	const struct item *it = doc_item(r->d);
 	struct span path = span_of(it->href[0], it->href_n[0]);
 	const struct learnt *l = NULL;
 
@@ -243,11 +244,12 @@ static struct sizing of_object(struct reader *r, const struct xml_tag *t)
 /* The member of a history that was read before. */
 static struct sizing of_history(const struct reader *r, struct span name)
 {
+	struct obix_key history = doc_item(r->d)->object;
 	const struct learnt *l;
 
-	if (!r->d->series || !key_set(r->c->ask->object) || !r->d->in_data)
+	if (!r->d->series || !key_set(history) || !r->d->in_data)
 		return unknown;
-	l = learnt_find(r->m, obix_member_key(r->c->ask->object, name));
+	l = learnt_find(r->m, obix_member_key(history, name));
 	return l && l->has_quantity ? of_learnt(l) : unknown;
 }
 
@@ -306,7 +308,7 @@ static meas_set command(const struct reader *r, enum obix_quantity q,
 			meas_set meas)
 {
 	const struct doc *d = r->d;
-	const struct item *it = d->item.open ? &d->item : &d->rest;
+	const struct item *it = doc_item(r->d);
 
 	if (!d->request || !d->in ||
 	    (it->op != OP_WRITE && it->op != OP_INVOKE))

@@ -112,6 +112,7 @@ struct item {
 	uint32_t limit, interval_s;
 	meas_set asks_for;
 	struct obix_key object; /* what is remembered belongs to this */
+	struct obix_key watch;	/* that it is added to, or read through */
 	/* An item of a batch that is answered: what it asked. */
 	bool asked;
 	uint32_t written;
@@ -141,7 +142,9 @@ struct doc {
 	uint32_t in_record; /* values */
 	uint32_t ordinal;   /* elements so far */
 	struct known known;
-	struct item item, rest;
+	/* What is said of the whole, of one item of it, and, where that is an
+	 * operation of a Watch, of one object that it names. */
+	struct item rest, item, sub;
 	struct elem stack[XML_DEPTH + 1];
 	uint8_t paths[4096]; /* bases for relative references */
 };
@@ -293,12 +296,61 @@ struct reader {
 	} member[MEMBERS];
 };
 
+/* Where what is read now is counted. */
+static inline struct item *doc_item(struct doc *d)
+{
+	return d->sub.open ? &d->sub : d->item.open ? &d->item : &d->rest;
+}
+
+static inline struct elem *doc_parent(struct doc *d)
+{
+	return d->depth ? &d->stack[d->depth - 1] : NULL;
+}
+
 int doc_start(void *arg, const struct xml_tag *t, struct err *e);
 int doc_end(void *arg, struct err *e);
-/* A request without a document, or one that has ended: what it commands. */
-void item_command(struct item *it, bool in);
 /* The unit ends: the leaves of what is open. text: octets outside tags. */
 int doc_unit_end(struct reader *r, uint32_t text);
+
+/* --- item.c ---------------------------------------------------------------- */
+
+struct span doc_base(const struct doc *d);
+/* What an element above refers from, for those who climb. */
+struct span doc_near_base(struct doc *d);
+void doc_push_base(struct doc *d, struct elem *el, const struct href *h);
+
+void item_open(struct item *it, enum obix_op op);
+void item_put_href(struct item *it, unsigned reading, const struct href *h);
+/* Both readings of a reference; the path of the request. */
+int item_href(struct reader *r, struct item *it, struct span ref);
+/* What else the item names. */
+int item_second(struct reader *r, struct item *it, struct span ref);
+int item_path(struct reader *r, struct item *it);
+void item_is(struct item *it, struct span is);
+/* Whoever may invoke something has power over it. */
+void item_command(struct item *it, bool in);
+/* Does an item begin with this element? */
+int item_start(struct reader *r, struct elem *el, const struct xml_tag *t);
+int item_end(struct reader *r);
+/* What an operation in a batch does, by its path and argument. */
+int batch_invoke(struct reader *r, contract_set argument);
+void record_start(struct doc *d, struct elem *el);
+void record_end(struct doc *d);
+
+/* --- define.c -------------------------------------------------------------- */
+
+/* The first "#X" of a list, hashed; 0: none. */
+uint64_t define_fragment(struct span list);
+uint8_t define_find(const struct doc *d, uint64_t name); /* 1 + index */
+void define_proto(struct reader *r, struct elem *el, uint64_t name);
+void define_member(struct reader *r, struct proto *p, const struct xml_tag *t);
+void define_unit(struct reader *r, struct elem *el, struct span ref);
+void define_unit_member(struct doc *d, enum obix_use use, struct span val);
+void define_unit_done(struct reader *r, uint8_t index);
+
+/* --- values.c -------------------------------------------------------------- */
+
+int value_read(struct reader *r, struct elem *el, const struct xml_tag *t);
 
 /* --- sizing.c
  * --------------------------------------------------------------------- */

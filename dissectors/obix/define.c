@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a document defines for its own use: prototypes, units. */
+#include "dissectors/obix/state.h"
+
+/* The first "#X" of a list, hashed; 0: none. */
+uint64_t define_fragment(struct span list)
+{
+	size_t from = 0, to;
+
+	while (from < list.n && list.p[from] != '#')
+		from++;
+	if (from == list.n)
+		return 0;
+	for (to = from; to < list.n && list.p[to] > ' ';)
+		to++;
+	return obix_hash(span_sub(list, from, to - from));
+}
+
+uint8_t define_find(const struct doc *d, uint64_t name)
+{
+	for (uint8_t i = 0; i < d->known.protos_n; i++) {
+		if (d->known.proto[i].name == name)
+			return (uint8_t)(i + 1);
+	}
+	return 0;
+}
+
+/* This object can be referred to as "#X". */
+void define_proto(struct reader *r, struct elem *el, uint64_t name)
+{
+	struct doc *d = r->d;
+
+	if (define_find(d, name)) {
+		el->def = define_find(d, name);
+		return;
+	}
+	if (d->known.protos_n == PROTOS) {
+		d->odd = true;
+		return;
+	}
+	d->known.proto[d->known.protos_n++] = (struct proto){.name = name};
+	el->def = d->known.protos_n;
+	if (name == d->wanted)
+		r->again = true;
+}
+
+void define_member(struct reader *r, struct proto *p, const struct xml_tag *t)
+{
+	struct sizing s = {0};
+	uint64_t name = obix_hash(t->at[AT_NAME]);
+
+	if (!t->at[AT_UNIT].n || !t->at[AT_NAME].n)
+		return;
+	s = sizing_unit(r, t->at[AT_UNIT]);
+	for (unsigned i = 0; i < p->n; i++) {
+		if (p->member[i].name == name)
+			return;
+	}
+	if (!s.sure || p->n == PROTO_MEMBERS)
+		return;
+	p->member[p->n].name = name;
+	p->member[p->n++].sizing = s;
+}
+
+void define_unit(struct reader *r, struct elem *el, struct span ref)
+{
+	struct doc *d = r->d;
+	struct unit_def *u;
+	struct href h;
+
+	if (d->known.defs_n == UNIT_DEFS) {
+		d->odd = true;
+		return;
+	}
+	u = &d->known.def[d->known.defs_n++];
+	*u = (struct unit_def){.href = obix_hash(ref), .num = 1, .den = 1};
+	if (href_resolve(&h, doc_base(d), ref, NULL) == 0 && !h.fragment)
+		u->key = obix_key(r->c, href_span(&h));
+	el->unit_def = d->known.defs_n;
+}
+
+/* A member of a unit or of its dimension. */
+void define_unit_member(struct doc *d, enum obix_use use, struct span val)
+{
+	struct unit_def *u = NULL;
+	struct decimal v;
+	int64_t f = 1;
+
+	for (unsigned i = d->depth; i > 0 && !u; i--) {
+		if (d->stack[i - 1].unit_def)
+			u = &d->known.def[d->stack[i - 1].unit_def - 1];
+	}
+	if (!u || !value_decimal(val, &v) || v.e > 15 || v.e < -15) {
+		if (u)
+			u->odd = true;
+		return;
+	}
+	for (int e = v.e < 0 ? -v.e : v.e; e > 0; e--)
+		f *= 10;
+	if (use == USE_SCALE) {
+		bool fits = v.exact && v.m > 0 &&
+			    v.m < INT64_C(1000000000000) && f <= 1000000000;
+
+		u->num = fits ? v.m * (v.e > 0 ? f : 1) : 0;
+		u->den = fits && v.e < 0 ? f : 1;
+		return;
+	}
+	u->has_dim = true;
+	if (use == USE_MOL || v.e < 0 || v.m > 9 || v.m < -9 || v.e > 0)
+		u->odd |= v.m != 0;
+	else
+		u->dim[use == USE_CD ? 5 : use - USE_KG] = (int8_t)v.m;
+}
+
+/* Known, it holds for later documents too, under its URI. */
+void define_unit_done(struct reader *r, uint8_t index)
+{
+	const struct unit_def *u = &r->d->known.def[index - 1];
+	struct sizing s;
+	struct learnt *l;
+
+	if (u->href == r->d->wanted_unit)
+		r->again = true;
+	if (r->d->request || !key_set(u->key))
+		return;
+	l = learnt_stage(r->m, u->key);
+	s = sizing_of_def(u);
+	if (!l)
+		return;
+	l->has_quantity = true;
+	l->quantity = s.quantity;
+	l->num = s.num;
+	l->den = s.den;
+	l->unit = (struct span){0};
+}
