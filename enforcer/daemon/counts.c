@@ -11,12 +11,11 @@
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/parent.h"
 
-#define DROPS_MAX 128
 #define RULES_NS  (5 * NS_PER_S) /* between two looks at the rules' counters */
 #define INTACT_NS (5 * NS_PER_S) /* and at the rules themselves */
 
 struct drops {
-	struct rules_drop seen[DROPS_MAX];
+	struct rules_drop seen[RULES_DROPS];
 	size_t n;
 	int64_t next_ns, rules_ns, intact_ns;
 	struct log_limit said;
@@ -45,7 +44,7 @@ static struct rules_drop *find(struct drops *d, const struct rules_drop *x)
 		    strcmp(d->seen[i].guest, x->guest) == 0)
 			return &d->seen[i];
 	}
-	if (d->n == DROPS_MAX)
+	if (d->n == RULES_DROPS)
 		return NULL;
 	d->seen[d->n] = *x;
 	d->seen[d->n].packets = d->seen[d->n].octets = 0;
@@ -119,12 +118,12 @@ static void dropped(struct parent *p, const struct rules_drop *now,
 static void rules(struct parent *p)
 {
 	struct drops *d = p->drops;
-	struct rules_drop now[DROPS_MAX];
+	struct rules_drop now[RULES_DROPS];
 	struct err e;
 	uint32_t missed;
 	size_t n;
 
-	if (rules_drops(p->backend, now, DROPS_MAX, &n, &e) < 0) {
+	if (rules_drops(p->backend, now, RULES_DROPS, &n, &e) < 0) {
 		if (log_allow(&d->said, p->now.mono, 1, 60 * NS_PER_S, &missed))
 			log_warn(p->log, "counters of the rules: %s", e.text);
 		return;

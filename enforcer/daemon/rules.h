@@ -105,6 +105,8 @@ struct rules_drop {
 	char guest[48]; /* or empty */
 	uint64_t packets, octets;
 };
+/* So many there are at most: each of those names for each guest. */
+#define RULES_DROPS (16 * SHARE_GUESTS)
 int rules_drops(enum rules_backend b, struct rules_drop *out, size_t cap,
 		size_t *n, struct err *e) __attribute__((warn_unused_result));
 
