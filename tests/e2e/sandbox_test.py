@@ -109,18 +109,27 @@ def ptrace(what, pid, data=0):
         raise OSError(ctypes.get_errno(), "ptrace")
 
 
-def make_it(pid, call, args):
-    """The process does that; how it ended, or what the call gave."""
+def stop_it(pid):
+    """Traced, and behind a system call: its registers. It may be at work when
+    it is stopped; then it goes on and is looked at again."""
     regs = (ctypes.c_ulonglong * len(REGS))()
     ptrace(ATTACH, pid)
     os.waitpid(pid, 0)
     ptrace(GETREGS, pid, ctypes.addressof(regs))
-    at = dict(zip(REGS, regs))
     with open("/proc/%d/mem" % pid, "rb") as f:
-        f.seek(at["rip"] - 2)
-        if f.read(2) != b"\x0f\x05":
-            ptrace(DETACH, pid)
-            return "it stands behind no system call"
+        f.seek(dict(zip(REGS, regs))["rip"] - 2)
+        if f.read(2) == b"\x0f\x05":
+            return regs
+    ptrace(DETACH, pid)
+    return None
+
+
+def make_it(pid, call, args):
+    """The process does that; how it ended, or what the call gave."""
+    regs = until(lambda: stop_it(pid), PATIENCE)
+    if not regs:
+        return "it stands behind no system call"
+    at = dict(zip(REGS, regs))
     # Do not take up the call that was interrupted.
     at.update(orig_rax=2 ** 64 - 1, rip=at["rip"] - 2, rax=CALLS[call])
     at.update(zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"),
