@@ -335,6 +335,15 @@ static void lint_operators(struct rd *r)
 	}
 }
 
+/* It is recorded more than was asked for, never less. */
+static void lint_audit(struct rd *r, const struct pol_rule_src *rule)
+{
+	if (rule->audit == AUDIT_SUMMARY)
+		find(r, DIAG_INFO, 6102, AT_RULE(rule),
+		     "nothing need be done, or leave the key out",
+		     "what '%s' allows is recorded one by one", rule->id);
+}
+
 void lint_file(struct rd *r)
 {
 	const struct pol_file *f = r->f;
@@ -347,6 +356,7 @@ void lint_file(struct rd *r)
 		lint_match(r, rule);
 		lint_time(r, rule);
 		lint_starving(r, rule);
+		lint_audit(r, rule);
 		if (goes_outside(f, rule)) {
 			lint_opaque(r, rule);
 			if (!rule->data.present)
