@@ -266,6 +266,13 @@ static void elsewhere(struct text *t, const struct rules_guest *g)
 	}
 }
 
+/* In the bridge's table; ARP was judged at its ports (rules_nft_link.c). */
+static void arp_judged(struct text *t)
+{
+	if (t->c->bridged)
+		text_put(t, "\t\tether type arp accept\n");
+}
+
 static void sources(struct text *t, const char *priority)
 {
 	const struct rules_conf *c = t->c;
@@ -273,6 +280,7 @@ static void sources(struct text *t, const char *priority)
 	for (size_t i = 0; i < c->n_guests; i++)
 		guest_chain(t, i);
 	nft_chain_begin(t, "sources", "prerouting", priority);
+	arp_judged(t);
 	text_put(t, "\t\tiifname \"lo\" accept\n");
 	for (size_t i = 0; i < c->n_guests; i++)
 		text_put(t, "\t\tiifname \"%s\" goto guest_%zu\n",
@@ -301,6 +309,7 @@ static void many_chain(struct text *t, const char *priority)
 	const struct rules_conf *c = t->c;
 
 	nft_chain_begin(t, "to_many", "prerouting", priority);
+	arp_judged(t);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		refused(t, MANY " iifname", &c->guest[i]);
 		nd_accept(t, MANY " iifname", &c->guest[i]);
@@ -320,6 +329,7 @@ static void send_chain(struct text *t, const char *priority)
 	const struct rules_conf *c = t->c;
 
 	nft_chain_begin(t, "send", "forward", priority);
+	arp_judged(t);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		text_put(t,
 			 "\t\tiifname \"%s\" oifname != ", c->guest[i].iface);
@@ -344,6 +354,7 @@ static void receive_chain(struct text *t, const char *priority)
 	const struct rules_conf *c = t->c;
 
 	nft_chain_begin(t, "receive", "forward", priority);
+	arp_judged(t);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		text_put(t,
 			 "\t\toifname \"%s\" iifname != ", c->guest[i].iface);
@@ -369,6 +380,7 @@ static void input_chain(struct text *t, const char *priority)
 	const struct rules_conf *c = t->c;
 
 	nft_chain_begin(t, "to_domain", "input", priority);
+	arp_judged(t);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
 
@@ -389,6 +401,7 @@ static void output_chain(struct text *t, const char *priority)
 	const struct rules_conf *c = t->c;
 
 	nft_chain_begin(t, "from_domain", "output", priority);
+	arp_judged(t);
 	for (size_t i = 0; i < c->n_guests; i++) {
 		const struct rules_guest *g = &c->guest[i];
 
