@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Another reader of XML: what ours accepts, libxml2 reads as the same tree of
+ * elements and attributes. Documents are those of the corpus of the fuzz
+ * target, and mutations of them.
+ */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#if __has_include(<libxml/parser.h>)
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+
+#include "dissectors/obix/testkit.h"
+
+#define CORPUS "tests/corpus/obix"
+#define ROUNDS 4000
+#define TREE   (1 << 18)
+
+struct tree {
+	size_t n;
+	char text[TREE];
+};
+
+static void put(struct tree *t, const char *s, size_t n)
+{
+	if (t->n + n + 1 > TREE)
+		return;
+	memcpy(t->text + t->n, s, n);
+	t->n += n;
+	t->text[t->n] = 0;
+}
+
+static void put_span(struct tree *t, const char *before, struct span s)
+{
+	put(t, before, strlen(before));
+	put(t, (const char *)s.p, s.n);
+}
+
+/* --- ours --------------------------------------------------------------------- */
+
+static int ours_start(void *arg, const struct xml_tag *tag, struct err *e)
+{
+	struct tree *t = arg;
+	char count[32];
+
+	(void)e;
+	put_span(t, "<", tag->local);
+	put_span(t, "|", tag->ns);
+	for (unsigned i = 0; i < AT_COUNT; i++) {
+		char key[8];
+
+		snprintf(key, sizeof(key), " %u=", i);
+		if (tag->at[i].p)
+			put_span(t, key, tag->at[i]);
+	}
+	snprintf(count, sizeof(count), " +%u", tag->others);
+	put(t, count, strlen(count));
+	return 0;
+}
+
+static int ours_end(void *arg, struct err *e)
+{
+	(void)e;
+	put(arg, ">", 1);
+	return 0;
+}
+
+static bool ours(struct xml_block *b, struct span in, struct tree *t)
+{
+	const struct xml_sink sink = {t, ours_start, ours_end};
+	const struct obix_scan start = {0};
+	struct err e = {0};
+	struct scan s = scan_of(&start, in, &e);
+	enum scan_token tok;
+
+	t->n = 0;
+	t->text[0] = 0;
+	while ((tok = scan_next(&s)) < SCAN_MORE)
+		;
+	if (tok == SCAN_BAD || s.at != in.n || s.stage != SCAN_BEHIND)
+		return false;
+	return xml_open(b, &e) == 0 &&
+	       xml_read(b, in, true, &s, &sink, &e) == 0;
+}
+
+/* --- theirs -------------------------------------------------------------------- */
+
+static struct span of_xml(const xmlChar *s)
+{
+	return span_str((const char *)s);
+}
+
+static void theirs_node(xmlNode *node, struct tree *t)
+{
+	for (; node; node = node->next) {
+		struct span at[AT_COUNT] = {{0}};
+		xmlChar *values[AT_COUNT] = {0};
+		unsigned others = 0;
+		char text[32];
+
+		if (node->type != XML_ELEMENT_NODE)
+			continue;
+		put_span(t, "<", of_xml(node->name));
+		put_span(t, "|", node->ns ? of_xml(node->ns->href) :
+					    (struct span){0});
+		for (xmlAttr *a = node->properties; a; a = a->next) {
+			enum obix_attr id = obix_attribute(of_xml(a->name));
+
+			/* xml:lang and the like are nobody's facets. */
+			if (id == AT_UNKNOWN ||
+			    (a->ns && span_is(of_xml(a->ns->href),
+					      "http://www.w3.org/XML/1998/"
+					      "namespace"))) {
+				others++;
+				continue;
+			}
+			values[id] = xmlNodeListGetString(node->doc,
+							  a->children, 1);
+			at[id] = values[id] ? of_xml(values[id]) :
+					      span_str("");
+		}
+		for (unsigned i = 0; i < AT_COUNT; i++) {
+			snprintf(text, sizeof(text), " %u=", i);
+			if (at[i].p)
+				put_span(t, text, at[i]);
+			xmlFree(values[i]);
+		}
+		snprintf(text, sizeof(text), " +%u", others);
+		put(t, text, strlen(text));
+		theirs_node(node->children, t);
+		put(t, ">", 1);
+	}
+}
+
+static void silent(void *arg, const char *fmt, ...)
+{
+	(void)arg, (void)fmt;
+}
+
+static bool theirs(struct span in, struct tree *t)
+{
+	xmlDoc *doc = xmlReadMemory((const char *)in.p, (int)in.n, NULL, NULL,
+				    XML_PARSE_NONET | XML_PARSE_NOERROR |
+					    XML_PARSE_NOWARNING);
+
+	t->n = 0;
+	t->text[0] = 0;
+	if (!doc)
+		return false;
+	theirs_node(xmlDocGetRootElement(doc), t);
+	xmlFreeDoc(doc);
+	return true;
+}
+
+/* --- documents ------------------------------------------------------------------- */
+
+static uint64_t seed = 3;
+
+static uint32_t rnd(uint32_t below)
+{
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)(seed >> 33) % below;
+}
+
+static const char *const pieces[] = {
+	"<", ">", "/>", "\"", "'", "&amp;", "&#65;", "&#x1F600;", "&", "\n",
+	"\t", " ", "<!-- -->", "<obj>", "</obj>", "<o:real xmlns:o=\"u\"/>",
+	" xmlns=\"http://obix.org/ns/schema/1.1\"", " xmlns:x='y'", " x:a=\"1\"",
+	" val=\"a&#10;b\"", "\xc3\xa9", "\xef\xbb\xbf", "\xff", "]]>",
+	"<![CDATA[x]]>", "<?a b?>", "<!DOCTYPE a>", "a", ":", "=", "\r\n",
+	" xml:lang=\"de\"", " xmlns=\"\"", "--",
+};
+
+/* One to four changes of a seed. */
+static size_t mutate(uint8_t *buf, size_t n, size_t cap)
+{
+	for (uint32_t i = 1 + rnd(4); i > 0 && n > 0; i--) {
+		size_t at = rnd((uint32_t)n);
+		const char *p = pieces[rnd(sizeof(pieces) / sizeof(*pieces))];
+		size_t len = strlen(p);
+
+		switch (rnd(4)) {
+		case 0:
+			if (n + len > cap)
+				break;
+			memmove(buf + at + len, buf + at, n - at);
+			memcpy(buf + at, p, len);
+			n += len;
+			break;
+		case 1:
+			len = 1 + rnd(20);
+			len = len > n - at ? n - at : len;
+			memmove(buf + at, buf + at + len, n - at - len);
+			n -= len;
+			break;
+		case 2:
+			buf[at] = (uint8_t)rnd(256);
+			break;
+		default:
+			buf[at] = (uint8_t)p[0];
+			break;
+		}
+	}
+	return n;
+}
+
+static size_t seeds(uint8_t seed_octets[32][16384], size_t len[32])
+{
+	DIR *d = opendir(CORPUS);
+	struct dirent *f;
+	size_t n = 0;
+
+	while (d && n < 32 && (f = readdir(d)) != NULL) {
+		char path[512];
+		FILE *in;
+
+		snprintf(path, sizeof(path), CORPUS "/%s", f->d_name);
+		in = f->d_name[0] != '.' ? fopen(path, "rb") : NULL;
+		if (!in)
+			continue;
+		/* Two octets in front are the fuzz target's. */
+		if (fseek(in, 2, SEEK_SET) == 0)
+			len[n] = fread(seed_octets[n], 1, 8192, in);
+		n += len[n] > 0;
+		fclose(in);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+static void same_tree(void **state)
+{
+	static uint8_t seed_octets[32][16384], buf[16384];
+	static size_t len[32];
+	static struct xml_block block;
+	static struct tree a, b;
+	size_t n = seeds(seed_octets, len), accepted = 0, differ = 0;
+
+	(void)state;
+	assert_true(n > 5);
+	xmlSetGenericErrorFunc(NULL, silent);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		size_t which = i % n, octets = len[which];
+
+		memcpy(buf, seed_octets[which], octets);
+		if (i >= n)
+			octets = mutate(buf, octets, sizeof(buf));
+		if (!ours(&block, span_of(buf, octets), &a))
+			continue;
+		accepted++;
+		if (theirs(span_of(buf, octets), &b) &&
+		    strcmp(a.text, b.text) == 0)
+			continue;
+		differ++;
+		print_error("%.*s\nours   %.900s\ntheirs %.900s\n", (int)octets,
+			    (char *)buf, a.text, b.text);
+		if (differ > 3)
+			break;
+	}
+	print_message("%zu of %d documents accepted\n", accepted, ROUNDS);
+	assert_int_equal(differ, 0);
+	assert_true(accepted > ROUNDS / 20);
+	xmlCleanupParser();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(same_tree)};
+
+	return cmocka_run_group_tests_name("obix differ", tests, NULL, NULL);
+}
+#else
+int main(void)
+{
+	puts("SKIP: obix differ: libxml2-dev is not installed");
+	return 0;
+}
+#endif
