@@ -263,7 +263,7 @@ static void doc_settle(struct obix_machine *m, bool passed)
 	uint32_t old = 0;
 
 	if (st->doc_changed && !passed) {
-		memcpy(&row->doc, &m->shadow.doc, sizeof(row->doc));
+		doc_copy(&row->doc, &m->shadow.doc);
 		xml_copy(&row->xml, &m->shadow.xml);
 		return;
 	}

@@ -11,7 +11,8 @@ struct word {
 
 static bool word_is(const struct word *w, struct span s)
 {
-	return w->n == s.n && memcmp(w->text, s.p, s.n) == 0;
+	return w->n == s.n && s.n && w->text[0] == (char)s.p[0] &&
+	       memcmp(w->text, s.p, s.n) == 0;
 }
 
 /* --- elements and attributes ------------------------------------------------- */

@@ -36,7 +36,7 @@ static int row_open(const struct obix_ctx *c, struct doc_row **row,
 				  "more documents at once than there is room");
 	st->doc = c->at->doc - 1u;
 	*row = &m->doc[st->doc];
-	memcpy(&m->shadow.doc, &(*row)->doc, sizeof(m->shadow.doc));
+	doc_copy(&m->shadow.doc, &(*row)->doc);
 	xml_copy(&m->shadow.xml, &(*row)->xml);
 	st->any = st->doc_changed = true;
 	return 0;
@@ -117,7 +117,7 @@ static int again(struct reader *r, struct doc_row *row, struct span unit,
 		if (rc)
 			return rc;
 	} else {
-		memcpy(d, &m->shadow.doc, sizeof(*d));
+		doc_copy(d, &m->shadow.doc);
 		xml_copy(&row->xml, &m->shadow.xml);
 	}
 	d->known = known;

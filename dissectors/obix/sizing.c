@@ -286,7 +286,7 @@ struct sizing sizing_of(struct reader *r, const struct elem *el,
 	    t->at[AT_HREF].n || t->at[AT_DISPLAY_NAME].n ||
 	    obix_value((enum obix_el)el->el) != VALUE_NUMBER)
 		return find(r, el, parent, t);
-	name = obix_hash(t->at[AT_NAME]) ^ parent->proto;
+	name = scan_hash(parent->proto, t->at[AT_NAME]);
 	for (uint32_t i = 0; i < r->n_members; i++) {
 		if (r->member[i].name == name)
 			return r->member[i].sizing;
@@ -294,7 +294,8 @@ struct sizing sizing_of(struct reader *r, const struct elem *el,
 	s = find(r, el, parent, t);
 	if (r->n_members < MEMBERS) {
 		r->member[r->n_members].name = name;
-		r->member[r->n_members++].sizing = s;
+		r->member[r->n_members].sizing = s;
+		r->member[r->n_members++].sizing.known = true;
 	}
 	return s;
 }
@@ -389,7 +390,8 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 	}
 	it->values++;
 	r->d->in_record++;
-	it->echo += value_hash(val, number ? &d : NULL);
+	if (it->op == OP_WRITE || it->op == OP_SIGNUP || it->op == OP_INVOKE)
+		it->echo += value_hash(val, number ? &d : NULL);
 	it->meas |= command(r, q, meas);
 	if (kind == VALUE_DURATION) {
 		struct sizing seconds = {.quantity = Q_DURATION};

@@ -11,6 +11,8 @@
 #ifndef DISSECTORS_OBIX_STATE_H
 #define DISSECTORS_OBIX_STATE_H
 
+#include <stddef.h>
+
 #include "core/wbuf.h"
 #include "dissectors/obix/href.h"
 #include "dissectors/obix/value.h"
@@ -29,6 +31,7 @@
 struct sizing {
 	uint8_t quantity;   /* enum obix_quantity */
 	bool sure;          /* by a unit, not by a name */
+	bool known; /* and that has been learnt */
 	int64_t num, den;   /* num 0: not known */
 	struct span unit;   /* a row's name, or empty */
 	quantity_set hints; /* all that it may be, where nothing is sure */
@@ -148,6 +151,14 @@ struct doc {
 	struct elem stack[XML_DEPTH + 1];
 	uint8_t paths[4096]; /* bases for relative references */
 };
+
+/* What is in use of it. */
+static inline void doc_copy(struct doc *to, const struct doc *from)
+{
+	memcpy(to, from, offsetof(struct doc, stack));
+	memcpy(to->stack, from->stack, from->depth * sizeof(from->stack[0]));
+	memcpy(to->paths, from->paths, from->paths_n);
+}
 
 #define DOCS 16
 

@@ -172,13 +172,15 @@ struct span value_number_in(struct span text, size_t *at)
 
 static bool number(struct cur *c, unsigned n, int *v)
 {
+	struct span s = cur_take(c, n);
+
 	*v = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (!next_digit(c))
+	for (size_t i = 0; i < s.n; i++) {
+		if (!is_digit(s.p[i]))
 			return false;
-		*v = *v * 10 + (cur_u8(c) - '0');
+		*v = *v * 10 + (s.p[i] - '0');
 	}
-	return true;
+	return s.n == n;
 }
 
 static bool read_date(struct cur *c, struct civil *v)

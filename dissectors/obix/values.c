@@ -117,8 +117,10 @@ static void hidden(struct reader *r, struct item *it, const struct elem *el,
 		   const struct xml_tag *t)
 {
 	enum obix_value v = obix_value((enum obix_el)el->el);
-	bool text = numbers(t->at[AT_DISPLAY]);
+	bool text = t->at[AT_DISPLAY].n && numbers(t->at[AT_DISPLAY]);
 
+	if (!text && !t->other_values)
+		return;
 	if (t->at[AT_VAL].p &&
 	    (v == VALUE_NUMBER || v == VALUE_INSTANT || v == VALUE_DURATION))
 		text = false; /* repeats it in words */
@@ -220,7 +222,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	else
 		s = sizing_of(r, el, t);
 	sizing_value(r, it, el, &s, val);
-	if (s.sure)
+	if (s.sure && !s.known)
 		learn_value(r, up, &s, t);
 	return 0;
 }

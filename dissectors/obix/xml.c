@@ -99,6 +99,9 @@ struct reading {
 	int rc;
 	uint32_t tags, ends, comments;
 	uint64_t names;
+	/* Between two elements tag.at is empty: clearing all of it for every
+	 * element would cost more than reading most of them. */
+	struct xml_tag tag;
 };
 
 static void stop(struct reading *r, int rc)
@@ -121,19 +124,16 @@ struct name {
 
 static struct name name_of(const XML_Char *text)
 {
-	const char *sep = strchr(text, SEPARATOR), *prefix;
-	struct name n = {.local = span_str(text)};
+	const char *sep = strchrnul(text, SEPARATOR), *prefix;
+	struct name n = {.local = span_of(text, (size_t)(sep - text))};
 
-	if (!sep)
+	if (!*sep)
 		return n;
-	n.ns = span_of(text, (size_t)(sep - text));
-	prefix = strchr(sep + 1, SEPARATOR);
-	if (prefix) {
-		n.local = span_of(sep + 1, (size_t)(prefix - sep) - 1);
+	n.ns = n.local;
+	prefix = strchrnul(sep + 1, SEPARATOR);
+	n.local = span_of(sep + 1, (size_t)(prefix - sep) - 1);
+	if (*prefix)
 		n.prefix = span_str(prefix + 1);
-	} else {
-		n.local = span_str(sep + 1);
-	}
 	return n;
 }
 
@@ -171,7 +171,7 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
 		return err_reason(r->e, E_LIMIT, REASON_TOO_LONG, 0,
 				  "a name is too long");
-	if (span_is(n.ns, "http://www.w3.org/XML/1998/namespace")) {
+	if (n.ns.n && span_is(n.ns, "http://www.w3.org/XML/1998/namespace")) {
 		/* xml:base moves every href, for those who know it. */
 		if (span_is(n.local, "base"))
 			return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
@@ -190,6 +190,7 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "an attribute twice");
 	t->at[at] = span_str(value);
+	t->set[t->n_set++] = (uint8_t)at;
 	return 0;
 }
 
@@ -198,33 +199,32 @@ static void XMLCALL on_start(void *arg, const XML_Char *name,
 {
 	struct reading *r = arg;
 	struct name n = name_of(name);
-	struct xml_tag t = {.local = n.local, .ns = n.ns};
+	struct xml_tag *t = &r->tag;
 	unsigned count = 0;
 
 	if (r->rc)
 		return;
 	r->tags++;
 	r->names = hash_name(r->names, &n);
-	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME) {
+	t->local = n.local;
+	t->ns = n.ns;
+	t->el = obix_element(n.local);
+	t->others = t->other_values = 0;
+	t->prefixed = false;
+	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
 		refuse(r, REASON_TOO_LONG, "a name is too long");
-		return;
+	for (; r->rc == 0 && *atts; atts += 2) {
+		if (++count > XML_ATTRIBUTES)
+			refuse(r, REASON_TOO_MANY_UNITS, "too many attributes");
+		else
+			r->rc = attribute(r, t, atts[0], atts[1]);
 	}
-	t.el = obix_element(n.local);
-	for (; *atts; atts += 2) {
-		int rc = ++count > XML_ATTRIBUTES
-				 ? err_reason(r->e, E_LIMIT,
-					      REASON_TOO_MANY_UNITS, 0,
-					      "too many attributes")
-				 : attribute(r, &t, atts[0], atts[1]);
-
-		if (rc) {
-			stop(r, rc);
-			return;
-		}
-	}
-	r->rc = r->sink->start(r->sink->arg, &t, r->e);
+	if (r->rc == 0)
+		r->rc = r->sink->start(r->sink->arg, t, r->e);
 	if (r->rc)
 		XML_StopParser(r->parser, XML_FALSE);
+	while (t->n_set)
+		t->at[t->set[--t->n_set]] = (struct span){0};
 }
 
 static void XMLCALL on_end(void *arg, const XML_Char *name)

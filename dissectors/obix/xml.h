@@ -29,6 +29,8 @@ struct xml_tag {
 	struct span local, ns;
 	enum obix_el el;
 	struct span at[AT_COUNT]; /* p NULL: absent */
+	uint8_t set[AT_COUNT];	  /* those that are there */
+	uint8_t n_set;
 	/* Attributes that are in no table, and those of them with digits. */
 	unsigned others, other_values;
 	bool prefixed; /* a known attribute with a prefix */

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Values, references, units and names; and what single exchanges say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "dissectors/obix/testkit.h"
+
+static void instants(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		int64_t ms;
+	} rows[] = {
+		{"1970-01-01T00:00:01Z",	  true,	1000	    },
+		{"2025-11-20T02:15:00.000-05:00", true,	1763622900000},
+		{"2025-11-20T07:15:00.5Z",	  true,	1763622900500},
+		{"2025-11-20T08:15:00+0100",	  true,	1763622900000},
+		{"2025-11-20T08:15:00+01",	  true,	1763622900000},
+		{"2025-11-20T07:15:00",		  true,	1763622900000},
+		{"2025-13-20T07:15:00Z",	  false, 0	    },
+		{"2025-11-20T25:15:00Z",	  false, 0	    },
+		{"2025-11-20 07:15:00Z",	  false, 0	    },
+		{"2025-11-20T07:15:00Zx",	  false, 0	    },
+		{"2025-11-20T07:15:00.1234567890Z", false, 0	    },
+		{"hello",			  false, 0	    },
+		{"",				  false, 0	    },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t ms = 0;
+		bool open;
+		bool ok = value_abstime(span_str(rows[i].text), &ms, &open);
+
+		if (ok != rows[i].ok || (ok && ms != rows[i].ms))
+			fail_msg("%s: %d %lld", rows[i].text, ok,
+				 (long long)ms);
+	}
+}
+
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		int64_t ms;
+	} rows[] = {
+		{"PT15M",   true,	 900000	   },
+		{"P1DT2H",  true,	 93600000  },
+		{"PT0.2S",  true,	 200	   },
+		{"-PT5S",   true,	 -5000	   },
+		{"PT4M0S",  true,	 240000	   },
+		{"P1Y",	    false, 0	   }, /* has no fixed length */
+		{"P2M",	    false, 0	   },
+		{"PT",	    false, 0	   },
+		{"P",	    false, 0	   },
+		{"PT5",	    false, 0	   },
+		{"PT1S2M",  false, 0	   }, /* out of order */
+		{"P999999999999999D", false, 0},
+		{"hello",   false, 0	   },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t ms = 0;
+		bool ok = value_reltime(span_str(rows[i].text), &ms);
+
+		if (ok != rows[i].ok || (ok && ms != rows[i].ms))
+			fail_msg("%s: %d %lld", rows[i].text, ok,
+				 (long long)ms);
+	}
+}
+
+static void numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok, exact;
+		int64_t milli; /* rounded down */
+	} rows[] = {
+		{"3.42",	 true,  true,	 3420	   },
+		{"-0.5",	 true,  true,	 -500	   },
+		{"1e3",		 true,  true,	 1000000   },
+		{"0",		 true,  true,	 0	   },
+		{"0.0004",	 true,  false, 0	   },
+		{"-0.0004",	 true,  false, -1	   },
+		{"56.253334045410156", true, false, 56253},
+		{"123456789012345678901234", false, false, 0},
+		{"1.",		 true,  true,	 1000	   },
+		{"INF",		 false, false, 0	   },
+		{"NaN",		 false, false, 0	   },
+		{"1e",		 false, false, 0	   },
+		{"0x10",	 false, false, 0	   },
+		{"",		 false, false, 0	   },
+		{"1 ",		 false, false, 0	   },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct decimal d;
+		struct milli m = {0};
+		bool ok = value_decimal(span_str(rows[i].text), &d) &&
+			  value_milli(&d, 1, 1, &m);
+
+		if (ok != rows[i].ok ||
+		    (ok && (m.lo != rows[i].milli || m.exact != rows[i].exact)))
+			fail_msg("%s: %d %lld", rows[i].text, ok,
+				 (long long)m.lo);
+	}
+}
+
+static void references(void **state)
+{
+	static const struct {
+		const char *base, *ref, *want; /* NULL: refused */
+	} rows[] = {
+		{"/obix/a/",  "b/",	       "/obix/a/b/"   },
+		{"/obix/a",   "b",	       "/obix/b"      },
+		{"/obix/a/",  "../b",	       "/obix/b"      },
+		{"/obix/a/",  "/x//y/./z",     "/x/y/z"	      },
+		{"/obix/a/",  "http://h:80/p/q", "/p/q"	      },
+		{"/obix/a/",  "//h/p",	       "/p"	      },
+		{"/obix/a/",  "http://h",      "/"	      },
+		{"/obix/a/",  "b?c=d#e",       "/obix/a/b"    },
+		{"/obix/a/",  "%61%2D",	       "/obix/a/a-"   },
+		{"/obix/a/",  "%e4",	       "/obix/a/%E4"  },
+		{"/obix/a/",  "",	       "/obix/a/"     },
+		{"/obix/a/",  "..",	       "/obix/"	      },
+		{"/a",	      "../../b",       NULL	      },
+		{"/",	      "%2f",	       NULL	      },
+		{"/",	      "%00",	       NULL	      },
+		{"/",	      "%2561",	       NULL	      },
+		{"/",	      "%5c",	       NULL	      },
+		{"/",	      "a;b",	       NULL	      },
+		{"/",	      "%4",	       NULL	      },
+		{"/",	      "file:///etc",   NULL	      },
+		{"/",	      "a\nb",	       NULL	      },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct href h;
+		struct err e = {0};
+		int rc = href_resolve(&h, span_str(rows[i].base),
+				      span_str(rows[i].ref), &e);
+
+		if ((rc == 0) != (rows[i].want != NULL) ||
+		    (rc == 0 && !span_is(href_span(&h), rows[i].want)))
+			fail_msg("%s: %.*s", rows[i].ref, (int)h.n,
+				 (char *)h.path);
+		assert_true(rc == 0 || e.reason != REASON_NONE);
+	}
+}
+
+static void names(void **state)
+{
+	static const struct {
+		const char *name;
+		quantity_set want;
+	} rows[] = {
+		{"kWh",		Q_BIT(Q_ENERGY)	      },
+		{"kW",		Q_BIT(Q_POWER)	      },
+		{"activePower", Q_BIT(Q_POWER)	      },
+		{"V",		Q_BIT(Q_VOLTAGE)      },
+		{"I",		Q_BIT(Q_CURRENT)      },
+		{"PF",		Q_BIT(Q_POWER_FACTOR) },
+		{"kVAr",	Q_BIT(Q_REACTIVE)     },
+		{"acFreq",	Q_BIT(Q_FREQUENCY)    },
+		{"room_temp",	Q_BIT(Q_TEMPERATURE)  },
+		{"occupied",	Q_BIT(Q_PRESENCE)     },
+		{"price",	Q_BIT(Q_PRICE)	      },
+		{"valve",	0		      },
+		{"x",		0		      },
+		{"",		0		      },
+	};
+	static const struct {
+		const char *uri;
+		int want; /* quantity, -1: none */
+	} units[] = {
+		{"obix:units/kilowatt_hour",		    Q_ENERGY},
+		{"obix:units/Kilowatt%20Hours",		    Q_ENERGY},
+		{"/obix/units/kilowatt-hour/",		    Q_ENERGY},
+		{"http://h/obix/units/volts",		    Q_VOLTAGE},
+		{"obix:units/volt_ampere_reactive",	    Q_REACTIVE},
+		{"obix:units/null",			    -1},
+		{"obix:units/furlong",			    -1},
+		{"kilowatt",				    -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (obix_hints(span_str(rows[i].name)) != rows[i].want)
+			fail_msg("%s: %x", rows[i].name,
+				 obix_hints(span_str(rows[i].name)));
+	}
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		bool null;
+		const struct obix_unit *u =
+			obix_unit(span_str(units[i].uri), &null);
+
+		if ((u ? u->quantity : -1) != units[i].want)
+			fail_msg("%s", units[i].uri);
+	}
+}
+
+#define DIM                                                                    \
+	"<obj href='/u' is='obix:Unit'><obj name='dimension'>"                 \
+	"<int name='kg' val='1'/><int name='m' val='2'/>"                      \
+	"<int name='sec' val='-2'/></obj><real name='scale' val='3600'/></obj>"
+#define RECORD(h, v)                                                           \
+	"<obj><abstime name='timestamp' val='2025-11-20T" h ":00Z'/>"          \
+	"<real name='value' val='" v "'/></obj>"
+#define ROLLED(n)                                                              \
+	"<obj is='obix:HistoryRollupOut'><list name='data'><obj>"              \
+	"<abstime name='start' val='2025-11-20T00:00:00Z'/>"                   \
+	"<abstime name='end' val='2025-11-20T01:00:00Z'/>"                     \
+	"<int name='count' val='" n "'/><real name='avg' val='1' "             \
+	"unit='obix:units/kilowatt'/></obj></list></obj>"
+
+static const struct {
+	const char *why, *method, *path, *ask, *answer; /* NULL: none */
+	bool in; /* the request comes in */
+	const char *want; /* of the request, then of the answer */
+} rows[] = {
+	{"a point", "GET", "/m/p", NULL,
+	 "<real val='3.42' unit='obix:units/kilowatt'/>", false,
+	 "read-request /m/p\n"
+	 "read-response /m/p unit=kilowatt power.instant r=1 v=1\n"},
+	{"a unit of its own, defined behind its use", "GET", "/m/x", NULL,
+	 "<obj><real val='2' unit='/u'/>" DIM "</obj>", false,
+	 "read-request /m/x\n"
+	 "read-response /m/x energy.register r=1 v=1\n"},
+	{"a prototype behind the list", "POST", "/l/query",
+	 "<obj is='obix:HistoryFilter'/>",
+	 "<obj is='obix:HistoryQueryOut'><list name='data' "
+	 "of='#R obix:HistoryRecord'>" RECORD("00:00", "1") RECORD("00:15", "2")
+	 "</list><obj href='#R'><real name='value' "
+	 "unit='obix:units/kilowatt_hour'/></obj></obj>",
+	 false,
+	 "history-query-request /l/query is=obix:HistoryFilter\n"
+	 "history-query-response /l/query is=obix:HistoryQueryOut "
+	 "unit=kilowatt_hour energy.interval r=2 v=2 g=900 span=1800\n"},
+	{"one record alone has no interval", "POST", "/o/query", NULL,
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 RECORD("00:00", "1") "</list></obj>",
+	 false,
+	 "history-query-request /o/query\n"
+	 "history-query-response /o/query is=obix:HistoryQueryOut "
+	 "unknown.table r=1 v=1 span=0\n"},
+	{"a roll-up of many", "POST", "/r/rollup",
+	 "<obj is='obix:HistoryRollupIn'><reltime name='interval' val='PT1H'/></obj>",
+	 ROLLED("4"), false,
+	 "history-rollup-request /r/rollup is=obix:HistoryRollupIn g=3600\n"
+	 "history-rollup-response /r/rollup is=obix:HistoryRollupOut "
+	 "unit=kilowatt power.instant r=1 v=1 g=3600 span=3600\n"},
+	{"a roll-up that shows a single reading", "POST", "/r2/rollup",
+	 "<obj is='obix:HistoryRollupIn'><reltime name='interval' val='PT1H'/></obj>",
+	 ROLLED("1"), false,
+	 "history-rollup-request /r2/rollup is=obix:HistoryRollupIn g=3600\n"
+	 "history-rollup-response /r2/rollup is=obix:HistoryRollupOut "
+	 "unit=kilowatt power.instant r=1 v=1 span=0\n"},
+	{"the event of a demand-response aggregator", "PUT", "/dr/event/start",
+	 "<reltime val='PT90M'/>", "<reltime val='PT90M'/>", true,
+	 "write-request /dr/event/start control.load r=1 v=1\n"
+	 "write-response /dr/event/start echo\n"},
+	{"its price", "PUT", "/dr/price/now", "<real val='0.31'/>", NULL, true,
+	 "write-request /dr/price/now tariff.price r=1 v=1\n"},
+	{"the answer to a write tells more than was written", "PUT", "/m/l",
+	 "<real val='5' unit='obix:units/watt'/>",
+	 "<obj><real val='5' unit='obix:units/watt'/>"
+	 "<real val='6' unit='obix:units/watt'/></obj>",
+	 false,
+	 "write-request /m/l unit=watt power.instant r=1 v=1\n"
+	 "write-response /m/l unit=watt power.instant r=1 v=2\n"},
+	{"a station's facets string behind the value", "GET", "/s/q", NULL,
+	 "<real val='1'><str name='facets' val='units=u:kilowatt;kW;|x'/></real>",
+	 false,
+	 "read-request /s/q\n"
+	 "read-response /s/q unit=kilowatt power.instant r=1 v=1\n"},
+	{"a number hidden in the display of what has none", "GET", "/s/d",
+	 NULL, "<obj display='42'/>", false,
+	 "read-request /s/d\n"
+	 "read-response /s/d unknown.table r=1 v=1 note\n"},
+	{"null, with its last value", "GET", "/s/n", NULL,
+	 "<real null='true' val='7' unit='obix:units/volt'/>", false,
+	 "read-request /s/n\n"
+	 "read-response /s/n unit=volt voltage.instant r=1 v=1\n"},
+	{"text between elements", "GET", "/s/t", NULL, "<obj>1 2 3</obj>",
+	 false,
+	 "read-request /s/t\n"
+	 "read-response /s/t unknown.table r=1 v=1 note\n"},
+	{"values in an unknown element", "GET", "/s/u", NULL,
+	 "<obj><secret val='a1'/></obj>", false,
+	 "read-request /s/u\n"
+	 "read-response /s/u unknown.table r=1 v=1 note\n"},
+	{"an error says nothing", "GET", "/s/e7", NULL,
+	 "<err is='obix:BadUriErr' display='no /s/e7 here'/>", false,
+	 "read-request /s/e7\n"
+	 "read-response /s/e7 is=obix:BadUriErr\n"},
+	{"but one with other numbers may", "GET", "/s/e", NULL,
+	 "<err display='8100.9'/>", false,
+	 "read-request /s/e\n"
+	 "read-response /s/e unknown.table r=1 v=1 note\n"},
+	{"references that root and parent resolve differently", "POST",
+	 "/w1/pollChanges", NULL,
+	 "<obj is='obix:WatchOut'><list href='v/' name='values'>"
+	 "<bool href='a' val='true'/></list></obj>",
+	 false,
+	 "watch-poll-request /w1/pollChanges\n"
+	 "watch-poll-response /w1/a appliance.state r=1 v=1\n"
+	 "watch-poll-response /w1/v/a appliance.state r=1 v=1\n"},
+	{"an alarm with what was measured", "POST", "/al/query",
+	 "<obj is='obix:AlarmFilter'/>",
+	 "<obj is='obix:AlarmQueryOut'><list name='data'>"
+	 "<obj is='obix:Alarm obix:PointAlarm'><abstime name='timestamp' "
+	 "val='2025-11-20T10:00:00Z'/><real name='alarmValue' val='9.7' "
+	 "unit='obix:units/kilowatt'/></obj></list></obj>",
+	 false,
+	 "history-query-request /al/query is=obix:AlarmFilter\n"
+	 "alarm-query-request /al/query is=obix:AlarmFilter\n"
+	 "history-query-response /al/query is=obix:AlarmQueryOut "
+	 "unit=kilowatt power.instant+event.meter r=1 v=1 span=0\n"},
+};
+
+static void exchanges(void **state)
+{
+	struct kit *k = kit_new();
+	static char got[KIT_TEXT];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *path = rows[i].path, *ask = rows[i].ask;
+		int rc;
+
+		memset(&k->ask, 0, sizeof(k->ask));
+		k->dis.dir = rows[i].in ? DIR_IN : DIR_OUT;
+		rc = kit_ask(k, rows[i].method, path,
+			     ask ? span_str(ask) : (struct span){0}, NULL);
+		if (rc)
+			fail_msg("%s: %s", rows[i].why, k->e.text);
+		strcpy(got, k->text);
+		k->dis.dir = rows[i].in ? DIR_OUT : DIR_IN;
+		if (rows[i].answer) {
+			rc = kit_answer(k, rows[i].method, path,
+					span_str(rows[i].answer), NULL);
+			if (rc)
+				fail_msg("%s: %s", rows[i].why, k->e.text);
+			strcat(got, k->text);
+		}
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s:\n%s, not\n%s", rows[i].why, got,
+				 rows[i].want);
+	}
+	kit_free(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(instants),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(references),
+		cmocka_unit_test(names),
+		cmocka_unit_test(exchanges),
+	};
+
+	return cmocka_run_group_tests_name("obix", tests, NULL, NULL);
+}
