@@ -120,6 +120,30 @@ static void count_gap(struct engine *e, uint32_t id)
 	e->last_id = id;
 }
 
+/* The interface of the guest whose gate made the packet: what it sends in its
+ * guest's name to ours comes by none. */
+static struct span gate_iface(const struct engine *e, uint32_t mark)
+{
+	uint32_t gate = mark & MARK_GATE;
+
+	for (uint32_t i = 0; i < e->n_ifaces; i++) {
+		const struct share_iface *f = &e->iface[i];
+
+		if (f->guest >= 0 && (uint32_t)f->guest + 1 == gate)
+			return span_of(f->name,
+				       strnlen(f->name, sizeof(f->name)));
+	}
+	return span_str("?");
+}
+
+static struct span came_by(const struct engine *e, const struct nfq_packet *p)
+{
+	uint32_t index = p->physindev ? p->physindev : p->indev;
+
+	return index == 0 && p->mark & MARK_CRAFTED ? gate_iface(e, p->mark) :
+						      iface_name(e, index);
+}
+
 static void one_packet(struct engine *e, const struct nfq_packet *p)
 {
 	uint64_t passed;
@@ -131,7 +155,7 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 		.link = LINK_RAW,
 		.octets = p->octets,
 		.wire_len = p->wire_len,
-		.iface = iface_name(e, index),
+		.iface = came_by(e, p),
 		.gso = p->gso,
 		/* Only what is still to be computed is sure to be right: of
 		 * the other packets a guest may have said so itself. */

@@ -140,8 +140,8 @@ static void set_up(struct scene *s)
 	s->control->clock_trusted = 1;
 	s->control->mark_generation = 0x00100000;
 	s->control->n_ifaces = 2;
-	s->control->iface[0] = (struct share_iface){VIF, "vif1.0", 0, {0}};
-	s->control->iface[1] = (struct share_iface){UPLINK, "up0", -1, {0}};
+	s->control->iface[0] = (struct share_iface){VIF, "vif1.0", 0, {0}, false};
+	s->control->iface[1] = (struct share_iface){UPLINK, "up0", -1, {0}, false};
 	atomic_store(&s->control->ifaces_seq, 2);
 	for (int i = 0; i < 2; i++) {
 		s->half[i] = shared(POLICY_HALF);

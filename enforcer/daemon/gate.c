@@ -145,15 +145,37 @@ static void put_upto(struct gate *g, uint32_t id)
 
 /* --- segments of our own -------------------------------------------------- */
 
-/* The interface a frame goes out by: one that the parent knows. */
-static const struct share_iface *find_iface(const struct control *c,
-					    uint32_t index)
+static bool is_uplink(const struct conf *c, const struct share_iface *f)
 {
+	for (size_t i = 0; i < c->n_uplinks; i++) {
+		if (strncmp(c->uplink[i], f->name, sizeof(f->name)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A frame passes no rule. So it goes to the gate's own guest, or out by an
+ * uplink's port; never by another guest's interface, whose queue would not see
+ * it, nor by the bridge itself, which would bring it there. */
+static bool may_frame(const struct gate *g, const struct share_iface *f)
+{
+	if (g->msg.v.seg.to_guest)
+		return f->guest >= 0 &&
+		       (size_t)f->guest == g->a->guest->machine;
+	return f->guest < 0 && f->port && is_uplink(g->a->conf, f);
+}
+
+/* The interface that a frame goes out by: one that the parent knows; NULL:
+ * none does, and what is to go goes by the routing table and the rules. */
+static const struct share_iface *find_iface(const struct gate *g)
+{
+	const struct control *c = g->a->control;
 	uint32_t n = c->n_ifaces;
 
 	for (uint32_t i = 0; i < n && i < SHARE_IFACES; i++) {
-		if (c->iface[i].index == index)
-			return &c->iface[i];
+		if (c->iface[i].index == g->msg.v.seg.ifindex)
+			return may_frame(g, &c->iface[i]) ? &c->iface[i] :
+							    NULL;
 	}
 	return NULL;
 }
@@ -206,7 +228,7 @@ static void craft(struct gate *g, struct span payload)
 		return;
 	craft_segment(&w, v, payload);
 	if (g->a->packet_fd >= 0 && v->seg.has_mac)
-		out = find_iface(g->a->control, v->seg.ifindex);
+		out = find_iface(g);
 	n = out ? send_frame(g, out, wbuf_span(&w), v4)
 		: send_packet(g, wbuf_span(&w), v4);
 	count(n < 0 ? &g->lane->gate_errors : &g->lane->gate_crafted, 1);

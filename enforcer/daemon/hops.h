@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where an address was seen last: the MAC and the interface. Bridged, a
- * segment of our own goes there directly, for this domain may have no route.
- * What is not known, or no longer, goes by the routing table.
+ * segment of our own goes there directly, for this domain may have no route;
+ * not to another guest, whose queue would not see it. That, and what is not
+ * known, or no longer, goes by the routing table.
  */
 #ifndef ENFORCER_DAEMON_HOPS_H
 #define ENFORCER_DAEMON_HOPS_H

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <libnfnetlink/libnfnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -86,6 +87,15 @@ static bool mac_of(const struct ifaces *i, const char *name, uint32_t index,
 	       (uint32_t)r.ifr_ifindex == index;
 }
 
+/* What is not shown to be one is none. */
+static bool is_port(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/brport", name);
+	return access(path, F_OK) == 0;
+}
+
 static int8_t guest_of(const char *name, const struct rules_guest *guest,
 		       size_t n)
 {
@@ -120,6 +130,7 @@ static uint32_t list(const struct ifaces *i, struct share_iface *row,
 			r->guest = guest_of(r->name, guest, n);
 			if ((r->guest < 0) != others)
 				continue;
+			r->port = is_port(r->name);
 			if (mac_of(i, r->name, r->index, r->mac))
 				rows++;
 		}
@@ -137,6 +148,7 @@ static bool same(const struct control *c, const struct share_iface *row,
 		const struct share_iface *o = &c->iface[k];
 
 		if (o->index != row[k].index || o->guest != row[k].guest ||
+		    o->port != row[k].port ||
 		    strcmp(o->name, row[k].name) != 0 ||
 		    memcmp(o->mac, row[k].mac, sizeof(o->mac)) != 0)
 			return false;

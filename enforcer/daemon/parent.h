@@ -71,6 +71,7 @@ struct query {
 struct guest {
 	struct area lane, state;
 	int queue_fd, wake_fd;
+	int raw4_fd, raw6_fd; /* of its gate: they carry its mark */
 	struct child gate, engine;
 	struct query query;
 	bool new_state; /* it never had counters */
@@ -122,7 +123,7 @@ struct parent {
 	struct ring events;
 	uint64_t unrecorded, unrecorded_told;
 
-	int lock_fd, alone_fd, raw4_fd, raw6_fd, packet_fd;
+	int lock_fd, alone_fd, packet_fd;
 	int signal_fd, ctl_fd, operator_fd, portal_fd;
 	struct ifaces *ifaces;
 	struct ctl *ctl;

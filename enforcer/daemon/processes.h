@@ -44,7 +44,7 @@ struct gate_arg {
 	struct guest_share *guest;
 	struct control *control;
 	int queue_fd;
-	int raw4_fd, raw6_fd; /* IPPROTO_RAW, header included, MARK_CRAFTED */
+	int raw4_fd, raw6_fd; /* IPPROTO_RAW, header included, MARK_GATE_OF */
 	int packet_fd;	      /* AF_PACKET; bridged only, else -1 */
 	struct sandbox_conf sandbox;
 };

@@ -408,7 +408,7 @@ static void output_chain(struct text *t, const char *priority)
 		text_put(t,
 			 "\t\toifname \"%s\" meta mark & 0x%08x == 0x%08x "
 			 "accept\n",
-			 g->iface, MARK_CRAFTED, MARK_CRAFTED);
+			 g->iface, MARK_CRAFTED | MARK_GATE, MARK_GATE_OF(i));
 		refused(t, "oifname", g);
 		if (c->offload) {
 			text_put(t, "\t\toifname \"%s\"", g->iface);

@@ -209,8 +209,10 @@ static void fail_line(const char *what, const char *line)
 /* An iptables rule that accepts says why it may. */
 static void check_accept(const char *line)
 {
+	/* Whose: check_guest. */
 	bool crafted = has(line, "-A MG-OUTPUT ") &&
-		       has(line, "-m mark --mark 0x10000000/0x10000000");
+		       has(line, "-m mark --mark 0x100000") &&
+		       has(line, "/0x100000ff -j ACCEPT");
 	bool nd = has(line, " -p icmpv6 --icmpv6-type neighbour-") &&
 		  has(line, " --hl-eq 255 ") && has(line, " -m limit ");
 	bool carried = has(line, "-A MG-CARRY ") &&
@@ -323,6 +325,39 @@ static void check_queue(const char *text, const char *rule, unsigned queue)
 		fail_line("does not end in its queue", rule);
 }
 
+static size_t count(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+/* To a guest nothing goes past its queue but what its own gate made. */
+static void check_crafted(const struct made *m, size_t i, const char *text,
+			  bool v6)
+{
+	const struct rules_guest *g = &m->guest[i];
+	size_t n = 0;
+	char mark[64], rule[160];
+
+	snprintf(mark, sizeof(mark), "-m mark --mark 0x%08zx/0x100000ff",
+		 0x10000001 + i);
+	snprintf(rule, sizeof(rule), "-A MG-OUTPUT -o %s %s -j ACCEPT\n",
+		 g->iface, mark);
+	if (!m->conf.bridged) {
+		assert_true(has(text, rule));
+		assert_int_equal(count(text, mark), 1);
+		return;
+	}
+	/* One for each address it is known by, which no other has. */
+	for (size_t k = 0; k < g->n_addr; k++)
+		n += net_addr_is4(&g->addr[k].addr) != v6;
+	n += v6 && n && g->has_mac; /* link-local */
+	assert_int_equal(count(text, mark), n);
+}
+
 static void check_guest(const struct made *m, size_t i, const char *text,
 			bool v6)
 {
@@ -343,6 +378,7 @@ static void check_guest(const struct made *m, size_t i, const char *text,
 			 g->iface);
 		check_queue(text, rule, g->queue);
 	}
+	check_crafted(m, i, text, v6);
 	/* What comes from it is checked before anything else is said. */
 	snprintf(rule, sizeof(rule), "-A MG-PREROUTING %s %s -g MG-S%zu\n", in,
 		 g->iface, i);

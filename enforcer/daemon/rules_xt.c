@@ -9,7 +9,7 @@
  * way out to an uplink, by RETURN to the host's own rules.
  *
  * What is accepted here without a queue is written in one place each: the
- * gate's own segments (OUTPUT), neighbour discovery that says nothing but
+ * segments of a guest's own gate (OUTPUT), neighbour discovery that says nothing but
  * bound addresses, connections whose octets were judged and charged in
  * advance (MG-CARRY), and a bridge's copies of what was asked about before
  * (many_asked).
@@ -383,10 +383,12 @@ static void receive_queue(struct text *t, const struct rules_guest *g)
 static void output_queue(struct text *t, const struct rules_guest *g,
 			 const char *match, const char *arg)
 {
+	/* Of its own gate; what another one's says to it is judged. */
 	text_put(t,
-		 "-A " RULES_CHAIN "OUTPUT %s %s -m mark --mark " XT_CRAFTED
-		 " -j ACCEPT\n",
-		 match, arg);
+		 "-A " RULES_CHAIN "OUTPUT %s %s -m mark --mark 0x%08x/0x%08x "
+		 "-j ACCEPT\n",
+		 match, arg, MARK_GATE_OF(g - t->c->guest),
+		 MARK_CRAFTED | MARK_GATE);
 	refused(t, "OUTPUT", match, arg, g);
 	if (t->c->offload) {
 		text_put(t, "-A " RULES_CHAIN "OUTPUT %s %s", match, arg);

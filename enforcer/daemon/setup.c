@@ -299,10 +299,11 @@ static int queues(struct parent *p, struct err *e)
 }
 
 /* Segments that a gate makes: the whole header is ours, and the mark lets the
- * rules tell them from what a guest sent. */
-static int crafted(int family, struct err *e)
+ * rules tell them from what a guest sent, and which gate it was: to another
+ * guest they go through that one's queue. */
+static int crafted(int family, size_t guest, struct err *e)
 {
-	uint32_t mark = MARK_CRAFTED;
+	uint32_t mark = MARK_GATE_OF(guest);
 	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			IPPROTO_RAW);
 
@@ -318,12 +319,16 @@ static int crafted(int family, struct err *e)
 
 static int raw_sockets(struct parent *p, struct err *e)
 {
-	p->raw4_fd = crafted(AF_INET, e);
-	if (p->raw4_fd < 0)
-		return p->raw4_fd;
-	p->raw6_fd = crafted(AF_INET6, e);
-	if (p->raw6_fd < 0)
-		return p->raw6_fd;
+	for (size_t i = 0; i < p->n_guests; i++) {
+		struct guest *g = &p->guest[i];
+
+		g->raw4_fd = crafted(AF_INET, i, e);
+		if (g->raw4_fd < 0)
+			return g->raw4_fd;
+		g->raw6_fd = crafted(AF_INET6, i, e);
+		if (g->raw6_fd < 0)
+			return g->raw6_fd;
+	}
 	if (!p->conf->bridged)
 		return 0;
 	/* Protocol 0: it receives nothing. */
@@ -421,13 +426,13 @@ int setup_all(struct parent *p, struct err *e)
 {
 	int rc;
 
-	p->lock_fd = p->alone_fd = -1;
-	p->raw4_fd = p->raw6_fd = p->packet_fd = -1;
+	p->lock_fd = p->alone_fd = p->packet_fd = -1;
 	p->signal_fd = p->ctl_fd = p->operator_fd = p->portal_fd = -1;
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
 	p->courier = (struct child){CHILD_COURIER, 0, .pidfd = -1};
 	for (size_t i = 0; i < SHARE_GUESTS; i++) {
 		p->guest[i].queue_fd = p->guest[i].wake_fd = -1;
+		p->guest[i].raw4_fd = p->guest[i].raw6_fd = -1;
 		p->guest[i].lane.fd = p->guest[i].state.fd = -1;
 	}
 	guests(p);
@@ -487,6 +492,8 @@ void setup_undo(struct parent *p)
 		}
 		shut(&p->guest[i].queue_fd);
 		shut(&p->guest[i].wake_fd);
+		shut(&p->guest[i].raw4_fd);
+		shut(&p->guest[i].raw6_fd);
 		area_drop(&p->guest[i].lane);
 		area_drop(&p->guest[i].state);
 	}
@@ -503,8 +510,6 @@ void setup_undo(struct parent *p)
 			 CTL_METRICS);
 		unlink(path);
 	}
-	shut(&p->raw4_fd);
-	shut(&p->raw6_fd);
 	shut(&p->packet_fd);
 	shut(&p->signal_fd);
 	shut(&p->ctl_fd);

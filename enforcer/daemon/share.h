@@ -43,7 +43,10 @@
 #define MARK_CLASS	0x000f0000u /* 0 none, 1..14 bounds, 15 refused */
 #define MARK_CLASS_SHIFT 16
 #define MARK_REFUSED	15
-#define MARK_CRAFTED	0x10000000u /* segments that the gate made */
+#define MARK_CRAFTED	0x10000000u /* segments that a gate made */
+#define MARK_GATE	0x000000ffu /* of those: whose gate, index + 1 */
+#define MARK_GATE_OF(guest) (MARK_CRAFTED | ((uint32_t)(guest) + 1))
+_Static_assert(SHARE_GUESTS < MARK_GATE, "a gate each");
 
 /* --- engine -> gate ------------------------------------------------------------ */
 enum verdict_kind {
@@ -156,6 +159,7 @@ struct share_iface {
 	char name[16];
 	int8_t guest; /* index, or -1: uplink or other */
 	uint8_t mac[6];
+	bool port; /* of a bridge */
 };
 
 struct control {

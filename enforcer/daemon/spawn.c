@@ -111,7 +111,7 @@ static int run_gate(void *arg)
 	struct parent *p = s->p;
 	size_t i = s->c->guest;
 	struct guest *g = &p->guest[i];
-	int fds[] = {g->queue_fd, p->raw4_fd, p->raw6_fd, p->packet_fd};
+	int fds[] = {g->queue_fd, g->raw4_fd, g->raw6_fd, p->packet_fd};
 	char name[80];
 	struct log log = named(p->log, name, sizeof(name), "gate",
 			       p->share[i].name);
@@ -121,8 +121,8 @@ static int run_gate(void *arg)
 		.guest = &p->share[i],
 		.control = p->control,
 		.queue_fd = g->queue_fd,
-		.raw4_fd = p->raw4_fd,
-		.raw6_fd = p->raw6_fd,
+		.raw4_fd = g->raw4_fd,
+		.raw6_fd = g->raw6_fd,
 		.packet_fd = p->packet_fd,
 		.sandbox = sandbox(s, UID_GATE, fds,
 				   p->packet_fd >= 0 ? 4 : 3, NULL),

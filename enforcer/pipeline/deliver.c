@@ -66,12 +66,10 @@ struct segment_out segment_from(const struct flow *f, uint8_t s)
 	return out;
 }
 
-/* Not between two machines: what this gate repeats would reach the other one
- * past the engine that judges for it. */
 bool can_own(const struct work *w)
 {
 	return w->p->conf.ack_after_ns > 0 && w->sink->inject &&
-	       !w->p->frozen && !w->f->denied && w->f->peer < 0;
+	       !w->p->frozen && !w->f->denied;
 }
 
 void acknowledge(struct work *w, uint8_t s)

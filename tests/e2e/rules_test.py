@@ -857,18 +857,19 @@ CRAFTED = 0x10000000
 
 
 def crafted(bed, name):
-    """The gate's own segments pass on their way out of the driver domain,
-    and nothing else that carries their mark."""
+    """A gate's own segments pass on their way out of the driver domain, to its
+    own guest and to the outside. To another guest they go through that one's
+    queue; and nothing passes else that carries their mark."""
     for v6 in (False, True):
         a = ADDR6 if v6 else ADDR
-        f = name + (", IPv6" if v6 else ", IPv4")
+        f, last = name + (", IPv6" if v6 else ", IPv4"), [b""]
         s = bed.socket("gw", socket.AF_INET6 if v6 else socket.AF_INET,
                        socket.SOCK_RAW, 255)
         if v6:  # IPV6_HDRINCL
             s.setsockopt(socket.IPPROTO_IPV6, 36, 1)
 
-        def out(src, dst, s=s, a=a, v6=v6):
-            m = bed.marker()
+        def out(src, dst, s=s, a=a, v6=v6, last=last):
+            m = last[0] = bed.marker()
             s.sendto(datagram(a[src], a[dst], m, v6), (a[dst], 0))
             until(lambda: m in bed.got[dst], 0.5)
             return m in bed.got[dst]
@@ -876,14 +877,27 @@ def crafted(bed, name):
         equal(f + ": without the mark, not to a guest", out("wan", "mdma"),
               False)
         s.setsockopt(socket.SOL_SOCKET, 36, CRAFTED)  # SO_MARK
+        equal(f + ": of no gate, not to a guest", out("wan", "mdma"), False)
+        gate = CRAFTED | GUESTS.index("mdma") + 1
+        s.setsockopt(socket.SOL_SOCKET, 36, gate)
         equal(f + ": crafted, in the peer's name to the guest",
               out("wan", "mdma"), True)
+        equal(f + ": crafted, in another guest's name to the guest",
+              out("dr", "mdma"), True)
+        equal(f + ": crafted, to another guest: nobody asks its engine",
+              out("mdma", "dr"), False)
+        bed.read("dr")
+        equal(f + ": and when it is asked, it passes", out("mdma", "dr"),
+              True)
+        equal(f + ": once", sum(last[0] in p for p in bed.readers["dr"].seen),
+              1)
+        bed.unread()
         equal(f + ": crafted, in the guest's name to the peer",
               out("mdma", "wan"), True)
         equal(f + ": crafted, in the guest's name to this domain",
               out("mdma", "gw"), True)
         s.close()
-    bed.read("mdma", mark=CRAFTED)
+    bed.read("mdma", mark=gate)
     equal(name + ": the mark helps no packet that is forwarded",
           bed.passes([("mdma", "dr")]), [])
     bed.unread()
