@@ -199,8 +199,10 @@ static void definitions(struct reader *r, struct elem *el,
 		define_unit(r, el, href);
 	/* A unit in a facets string, found in the first reading. */
 	for (unsigned i = 0; r->second && i < r->d->known.facets_n; i++) {
-		if (r->d->known.facet[i].ordinal == el->ordinal)
-			el->facets = r->d->known.facet[i].sizing;
+		if (r->d->known.facet[i].ordinal != el->ordinal)
+			continue;
+		el->facets = r->d->known.facet[i].sizing;
+		el->has_facets = true;
 	}
 }
 
@@ -228,7 +230,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	int rc = 0;
 
 	(void)e;
-	memset(el, 0, sizeof(*el));
+	memset(el, 0, offsetof(struct elem, name));
 	el->el = (uint8_t)t->el;
 	el->ordinal = ++d->ordinal;
 	el->base = up ? up->base : 0;

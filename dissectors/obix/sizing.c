@@ -262,9 +262,9 @@ static struct sizing find(struct reader *r, const struct elem *el,
 		s = sizing_unit(r, t->at[AT_UNIT]);
 	if (!s.sure)
 		s = of_proto(r, parent, t->at[AT_NAME]);
-	if (!s.sure && el->facets.sure)
+	if (!s.sure && el->has_facets)
 		s = el->facets;
-	if (!s.sure && parent && parent->facets.sure)
+	if (!s.sure && parent && parent->has_facets)
 		s = parent->facets;
 	if (!s.sure)
 		s = of_history(r, t->at[AT_NAME]);

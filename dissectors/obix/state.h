@@ -79,11 +79,13 @@ struct elem {
 	uint8_t unit_def; /* 1 + that it is */
 	contract_set contracts, of;
 	uint64_t of_name; /* "#X" in `of`, hashed */
-	uint8_t name_n;   /* of its name, or what stands for it */
-	uint8_t name[47];
-	struct sizing facets; /* unit of a facets string of its */
 	uint16_t base;        /* path for its children, where one climbs */
 	uint32_t ordinal;
+	uint8_t name_n;	/* of its name, or what stands for it */
+	/* Not cleared with the rest: valid as far as name_n, has_facets. */
+	bool has_facets;
+	uint8_t name[47];
+	struct sizing facets; /* unit of a facets string of its */
 };
 
 /* What is said of one object: one leaf. */

@@ -147,9 +147,10 @@ static void facets(struct reader *r, const struct xml_tag *t)
 	if (!up || !span_is(t->at[AT_NAME], "facets"))
 		return;
 	s = sizing_facets(t->at[AT_VAL]);
-	if (!s.sure || up->facets.sure)
+	if (!s.sure || up->has_facets)
 		return;
 	up->facets = s;
+	up->has_facets = true;
 	if (up->valued && !r->second && d->known.facets_n < FACETS) {
 		d->known.facet[d->known.facets_n].ordinal = up->ordinal;
 		d->known.facet[d->known.facets_n++].sizing = s;
