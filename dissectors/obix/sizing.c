@@ -279,21 +279,20 @@ struct sizing sizing_of(struct reader *r, const struct elem *el,
 	const struct doc *d = r->d;
 	const struct elem *parent = d->depth ? &d->stack[d->depth - 1] : NULL;
 	struct sizing s;
-	uint64_t name;
+	struct span name = t->at[AT_NAME];
 
 	/* The same member of every record: found once in a unit. */
 	if (!parent || !parent->record || t->at[AT_UNIT].n ||
 	    t->at[AT_HREF].n || t->at[AT_DISPLAY_NAME].n ||
 	    obix_value((enum obix_el)el->el) != VALUE_NUMBER)
 		return find(r, el, parent, t);
-	name = scan_hash(parent->proto, t->at[AT_NAME]);
 	for (uint32_t i = 0; i < r->n_members; i++) {
-		if (r->member[i].name == name)
+		if (member_is(&r->member[i].name, parent->proto, name))
 			return r->member[i].sizing;
 	}
 	s = find(r, el, parent, t);
-	if (r->n_members < MEMBERS) {
-		r->member[r->n_members].name = name;
+	if (r->n_members < MEMBERS &&
+	    member_set(&r->member[r->n_members].name, parent->proto, name)) {
 		r->member[r->n_members].sizing = s;
 		r->member[r->n_members++].sizing.known = true;
 	}

@@ -292,6 +292,34 @@ void stage_begin(struct obix_machine *m);
 
 #define MEMBERS 8 /* of a record, kept apart by name */
 
+/* Names themselves and no hash of them: two with one hash would make a value
+ * of one count as the other. */
+struct member_name {
+	uint64_t of; /* contracts or prototype of the record */
+	uint8_t n;
+	uint8_t text[23];
+};
+
+static inline bool member_is(const struct member_name *m, uint64_t of,
+			     struct span name)
+{
+	return m->of == of && m->n == name.n &&
+	       (name.n == 0 || memcmp(m->text, name.p, name.n) == 0);
+}
+
+/* false: too long to be kept. */
+static inline bool member_set(struct member_name *m, uint64_t of,
+			      struct span name)
+{
+	if (name.n > sizeof(m->text))
+		return false;
+	m->of = of;
+	m->n = (uint8_t)name.n;
+	if (name.n)
+		memcpy(m->text, name.p, name.n);
+	return true;
+}
+
 struct reader {
 	const struct obix_ctx *c;
 	struct obix_machine *m;
@@ -301,10 +329,16 @@ struct reader {
 	uint32_t leaves; /* given so far */
 	bool again;      /* what came later tells more of what came before */
 	bool second;     /* this is the reading with that */
+	/* What names of members of records mean, in this unit. */
+	uint32_t n_uses;
+	struct {
+		struct member_name name;
+		uint8_t use;
+	} use[MEMBERS];
 	/* What members of records were found to be, in this unit. */
 	uint32_t n_members;
 	struct {
-		uint64_t name;
+		struct member_name name;
 		struct sizing sizing;
 	} member[MEMBERS];
 };

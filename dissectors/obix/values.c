@@ -186,13 +186,31 @@ static void learn_value(struct reader *r, const struct elem *up,
 	l->unit = s->unit;
 }
 
+/* Of every record the same few members: asked of the table once in a unit. */
+static enum obix_use use_of(struct reader *r, const struct elem *up,
+			    struct span name)
+{
+	enum obix_use use;
+
+	if (!up || !up->record)
+		return up ? obix_member(up->contracts, name) : USE_VALUE;
+	for (uint32_t i = 0; i < r->n_uses; i++) {
+		if (member_is(&r->use[i].name, up->contracts, name))
+			return (enum obix_use)r->use[i].use;
+	}
+	use = obix_member(up->contracts, name);
+	if (r->n_uses < MEMBERS &&
+	    member_set(&r->use[r->n_uses].name, up->contracts, name))
+		r->use[r->n_uses++].use = (uint8_t)use;
+	return use;
+}
+
 int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
 	struct elem *up = doc_parent(d);
 	struct item *it = doc_item(d);
-	enum obix_use use =
-		up ? obix_member(up->contracts, t->at[AT_NAME]) : USE_VALUE;
+	enum obix_use use = use_of(r, up, t->at[AT_NAME]);
 	struct span val = t->at[AT_VAL];
 	struct sizing s;
 
