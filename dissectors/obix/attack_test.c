@@ -128,6 +128,7 @@ static const struct {
 	{"UTF-16 called an image", S("\xff\xfe<\0o\0b\0j\0/\0>\0"),
 	 REASON_XML_ENCODING, "image/png"},
 	{"NUL in a tag", S("<obj \0 name=\"a\"/>"), REASON_MALFORMED, NULL},
+	{"NUL in a value", S("<str val=\"a\0b\"/>"), REASON_MALFORMED, NULL},
 	{"NUL in text", S("<obj>a\0b</obj>"), REASON_XML_ENCODING, NULL},
 	{"NUL in a comment", S("<obj><!-- \0 --></obj>"), REASON_XML_ENCODING, NULL},
 	{"NUL behind the root", S("<obj/>\0"), REASON_XML_ENCODING, NULL},

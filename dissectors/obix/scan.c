@@ -168,7 +168,8 @@ static const uint8_t in_tag[256] = {
 	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
 };
 
-/* The '>' that ends the tag, or in.n, or SIZE_MAX when there cannot be one. */
+/* The '>' that ends the tag, or in.n, or SIZE_MAX when there cannot be one. A
+ * NUL within quotes hides no end, and expat refuses it. */
 static size_t tag_end(const struct scan *s)
 {
 	struct span in = s->in;
@@ -188,8 +189,6 @@ static size_t tag_end(const struct scan *s)
 			break;
 		}
 		q = memchr(in.p + i + 1, ch, in.n - i - 1);
-		if (memchr(in.p + i, 0, (q ? (size_t)(q - in.p) : in.n) - i))
-			return SIZE_MAX;
 		if (!q)
 			return in.n;
 		i = (size_t)(q - in.p);

@@ -356,7 +356,7 @@ static void size(struct item *it, const struct sizing *s, const struct milli *v,
 	it->hi = v->hi > it->hi ? v->hi : it->hi;
 	if (v->exact)
 		it->step =
-			gcd64(it->step, (uint64_t)(v->lo < 0 ? -v->lo : v->lo));
+			gcd64((uint64_t)(v->lo < 0 ? -v->lo : v->lo), it->step);
 	else
 		it->fine = true;
 }

@@ -138,13 +138,13 @@ bool value_milli(const struct decimal *d, int64_t num, int64_t den,
 		e = -36; /* far below a thousandth: rounds to 0 or 1 of it */
 	if (!scale(&v, e) || !scale(&q, -e))
 		return false;
-	lo = v / q;
-	if (v % q != 0 && v < 0)
+	lo = q == 1 ? v : v / q;
+	if (q != 1 && v % q != 0 && v < 0)
 		lo--;
 	if (lo >= INT64_MAX || lo <= INT64_MIN)
 		return false;
 	out->lo = (int64_t)lo;
-	out->exact = d->exact && v % q == 0;
+	out->exact = d->exact && (q == 1 || v % q == 0);
 	out->hi = out->exact ? out->lo : out->lo + 1;
 	return true;
 }
