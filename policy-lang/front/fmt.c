@@ -156,6 +156,29 @@ static size_t node_count(const struct ynode *n)
 	return k;
 }
 
+/* In the line of the dash of the item whose value begins at off. Between them
+ * there may be comments and empty lines, which are the value's. */
+static size_t dash_line(struct span src, size_t off)
+{
+	size_t at = off;
+
+	while (alone(src, at)) {
+		/* The end of the line before, then what it begins with. */
+		while (at > 0 && src.p[at - 1] != '\n')
+			at--;
+		if (at == 0)
+			return off;
+		at--;
+		while (at > 0 && src.p[at - 1] != '\n')
+			at--;
+		while (at < off && src.p[at] == ' ')
+			at++;
+		if (src.p[at] == '-')
+			return at;
+	}
+	return off;
+}
+
 static void find_entries(struct fmt *f, const struct ynode *n)
 {
 	if (!is_block(f, n))
@@ -165,9 +188,12 @@ static void find_entries(struct fmt *f, const struct ynode *n)
 
 		e->n = c;
 		e->start = c->key ? c->key->start : c->start;
-		e->blank = alone(f->src, e->start) || c->key == NULL
-				   ? blank_before(f->src, e->start)
-				   : false;
+		if (c->key)
+			e->blank = alone(f->src, e->start) &&
+				   blank_before(f->src, e->start);
+		else
+			e->blank = blank_before(f->src,
+						dash_line(f->src, e->start));
 		find_entries(f, c);
 	}
 }

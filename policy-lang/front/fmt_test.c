@@ -68,6 +68,12 @@ static void layouts(void **s)
 		{"and about the first of its items",
 		 "a:\n  - b\n  -\n    - # why\n      c: 2\n",
 		 "a:\n  - b\n  # why\n  -\n    - c: 2\n"},
+		{"an empty line behind a dash goes",
+		 "a:\n  - b\n  -\n\n    - c\n  - d\n",
+		 "a:\n  - b\n  -\n    - c\n  - d\n"},
+		{"one before a dash stays",
+		 "a:\n  - b\n\n  -\n    - c\n  # why\n\n  - d\n",
+		 "a:\n  - b\n\n  -\n    - c\n  # why\n\n  - d\n"},
 		{"letters outside ASCII", "title: \xc3\xa4  # \xe2\x82\xac\n",
 		 "title: \xc3\xa4  # \xe2\x82\xac\n"},
 	};
