@@ -126,6 +126,15 @@ def measure(a, tmp):
             "<= 250")
         add("evaluation, 250 rules / 10 rules",
             [r["judge_250_rules_ns"] / r["judge_10_rules_ns"] for r in rounds], "<= 1.5")
+    reader = os.path.join(a.build, "bench", "bench_obix")
+    if os.path.exists(reader):
+        rounds = []
+        for _ in range(a.runs):
+            out = subprocess.run([reader], capture_output=True, check=True)
+            rounds.append(json.loads(out.stdout))
+        for what in "history", "poll":
+            add(f"oBIX, a {what} / bare expat",
+                [r[what]["ratio"] for r in rounds], ">= 0.6")
     return results
 
 
