@@ -68,7 +68,7 @@ ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture
 	daemon
 DIR_core     := core
 DIR_crypto   := crypto
-DIR_dissect  := dissectors dissectors/c1222 dissectors/obix
+DIR_dissect  := dissectors dissectors/c1222 dissectors/http dissectors/obix
 DIR_image    := policy-lang/image
 DIR_eval     := policy-lang/eval
 DIR_analysis := policy-lang/analysis
@@ -98,7 +98,7 @@ NEED_policy-lang := capture pipeline audit front analysis eval image dissect cry
 # Third-party libraries, linked as needed.
 LIBS_core     :=
 LIBS_crypto   := -lcrypto
-LIBS_dissect  := -lexpat
+LIBS_dissect  := -lexpat -lz
 LIBS_front    := -lyaml
 LIBS_audit    := -lsqlite3 -lz
 LIBS_pipeline :=

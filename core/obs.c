@@ -32,6 +32,7 @@ struct obs *obs_add(struct obs_list *l, enum obs_kind kind)
 		return NULL;
 	o = &l->v[l->n++];
 	o->kind = (uint16_t)kind;
+	o->also = 0;
 	o->n = 0;
 	o->dropped = 0;
 	o->have[0] = o->have[1] = 0;

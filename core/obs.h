@@ -94,6 +94,9 @@ struct fact {
 
 struct obs {
 	uint16_t kind; /* enum obs_kind */
+	/* A second kind that it is as well, 0 = none (no leaf is flow.open): a
+	 * rule of either kind grants it, denials and limits of both apply. */
+	uint16_t also;
 	uint8_t n;     /* facts in use */
 	uint8_t dropped; /* facts that did not fit: the obs is refused */
 	uint64_t have[2];

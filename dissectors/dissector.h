@@ -70,6 +70,7 @@ struct dissector {
 	size_t max_datagram; /* octets of a unit over UDP */
 	size_t machine_size;
 	size_t flow_size;
+	uint16_t carrier; /* enum obs_kind of a unit that was not read */
 
 	/* Do these octets, the first of a direction, look like us? */
 	enum recognise (*recognise)(struct span first, uint16_t sport,
@@ -80,6 +81,10 @@ struct dissector {
 	 * state changed. Same answer for the same octets, however split. */
 	enum frame (*frame)(const struct dis_ctx *c, struct span in,
 			    size_t *len, struct err *e);
+	/* Where a unit ends depends on those in front of it: move the flow
+	 * block, here a copy, past a unit that frame() found in it. Nothing
+	 * else changes. NULL: it does not depend. */
+	void (*skip)(const struct dis_ctx *c, struct span unit);
 	/* Append what one whole unit says to out: first the CARRIER, then the
 	 * leaves. Returns 0, or a negative errcode with e->off and e->reason
 	 * (REASON_MALFORMED when nothing finer applies) and out as it was; but

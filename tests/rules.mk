@@ -3,7 +3,7 @@
 # Unit tests (x_test.c) and fuzz targets (x_fuzz.c), found beside their
 # modules; each is linked with its folder's archive and what that may use.
 
-TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/obix \
+TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/http dissectors/obix \
 	policy-lang/image \
 	policy-lang/eval policy-lang/analysis policy-lang/front \
 	enforcer/pipeline audit enforcer enforcer/daemon policy-lang
@@ -12,6 +12,7 @@ ARCH_crypto := crypto
 ARCH_dissectors := dissect
 ARCH_dissectors/c1222 := dissect
 ARCH_dissectors/obix := dissect
+ARCH_dissectors/http := dissect
 ARCH_policy-lang/image := image
 ARCH_policy-lang/eval := eval
 ARCH_policy-lang/analysis := analysis

@@ -632,6 +632,7 @@ const struct dissector dissector_c1222 = {
 	.max_datagram = MAX_DATAGRAM,
 	.machine_size = sizeof(struct c1222_machine),
 	.flow_size = 0,
+	.carrier = OBS_C1222_MESSAGE,
 	.recognise = recognise,
 	.machine_init = machine_init,
 	.frame = frame,

@@ -93,6 +93,10 @@ struct obix_body {
 enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
 		      size_t *len, struct err *e);
 
+/* Where a direction stands behind a unit that obix_frame found, without
+ * reading it: what frames the next one before this one is judged. */
+void obix_skip(struct obix_scan *s, struct span unit);
+
 /* --- reading ---------------------------------------------------------------
  */
 

@@ -367,3 +367,15 @@ enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
 		decided = true; /* white space is whole as it comes */
 	return cut(s, in, decided, b->rest == OBIX_REST_CLOSE, len, e);
 }
+
+void obix_skip(struct obix_scan *s, struct span unit)
+{
+	struct err e;
+	struct scan at = scan_of(s, unit, &e);
+
+	while (scan_next(&at) < SCAN_MORE)
+		;
+	s->stage = at.stage;
+	s->depth = at.depth;
+	s->seen = at.stylesheet;
+}

@@ -72,15 +72,19 @@ int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
 		    uint32_t *count, struct err *e)
 {
 	const struct dissector *d = dissector_of(w);
-	const struct dis_ctx *c = context(w);
+	struct dis_ctx c = *context(w);
 	size_t at = 0;
 
 	*need = *count = 0;
 	if (!d)
 		return (int64_t)octets.n; /* opaque: any piece is a unit */
+	if (d->skip) { /* along a copy: nothing is judged yet */
+		memcpy(w->p->walk, c.flow, d->flow_size);
+		c.flow = w->p->walk;
+	}
 	while (at < octets.n) {
 		size_t len = 0;
-		enum frame fr = d->frame(c, span_from(octets, at), &len, e);
+		enum frame fr = d->frame(&c, span_from(octets, at), &len, e);
 
 		if (fr == FRAME_BAD)
 			return -1;
@@ -88,6 +92,8 @@ int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
 			*need = len ? (uint32_t)(at + len) : 0;
 			break;
 		}
+		if (d->skip)
+			d->skip(&c, span_sub(octets, at, len));
 		at += len;
 		++*count;
 	}
@@ -556,7 +562,7 @@ static void judge_refused(struct work *w, struct judge *j,
 		u->n = 0;
 	}
 	if (strict(w->p) && u->n == 0) {
-		o = obs_add(&out, OBS_C1222_MESSAGE);
+		o = obs_add(&out, (enum obs_kind)dissector_of(w)->carrier);
 		if (o)
 			o = obs_add(&out, OBS_OPAQUE);
 		if (o) {

@@ -42,8 +42,10 @@ static bool allocate(struct pipeline *p)
 		p->flow_stride += (p->dis[i]->flow_size + 15) & ~(size_t)15;
 	}
 	p->flow_mem = pipeline_take(p, flows, p->flow_stride ? p->flow_stride : 1);
+	p->walk = pipeline_take(p, 1, p->flow_stride ? p->flow_stride : 1);
 	return p->flow && p->bucket && p->held && p->chunk && p->line &&
-	       p->early_line && p->early && p->frag && p->obs && p->rules && p->arena.p && p->flow_mem;
+	       p->early_line && p->early && p->frag && p->obs && p->rules && p->arena.p &&
+	       p->flow_mem && p->walk;
 }
 
 static void thread_lists(struct pipeline *p)
@@ -147,6 +149,7 @@ void pipeline_free(struct pipeline *p)
 	free(p->rules);
 	free(p->arena.p);
 	free(p->flow_mem);
+	free(p->walk);
 	free(p->rule);
 	free(p->rule_guest);
 	free(p);

@@ -259,6 +259,7 @@ struct pipeline {
 	uint64_t flow_seq;
 	uint8_t *flow_mem; /* flow blocks of the dissectors */
 	size_t flow_stride, flow_off[DISSECTORS_MAX];
+	uint8_t *walk;	   /* a copy of one, to frame along */
 	size_t size;
 
 	struct flow *flow;

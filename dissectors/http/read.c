@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissectors/http/read.h"
+
+#include "core/reason.h"
+
+static int full(struct message *msg)
+{
+	return err_reason(msg->e, E_LIMIT, REASON_TOO_MANY_UNITS, 0,
+			  "no place for the message");
+}
+
+/* --- facts ---------------------------------------------------------------------- */
+
+/* Of the message, on whatever stands for it. */
+static void state_message(const struct message *msg, struct obs *o)
+{
+	const struct http_side *s = &msg->x.next;
+	const struct http_row *r = msg->row;
+	struct span type = arena_copy(msg->c->arena, side_type(s));
+
+	if (r) {
+		obs_span(o, F_METHOD, http_method_name(
+					      (enum http_method)r->method));
+		obs_span(o, F_HOST, row_host(r));
+		obs_span(o, F_PATH, uri_identity(row_path(r)));
+		if (r->has_query)
+			obs_span(o, F_QUERY, row_query(r));
+	}
+	if (!msg->x.request)
+		obs_u64(o, F_STATUS, s->status);
+	if (type.n)
+		obs_span(o, F_CONTENT_TYPE, type);
+	if (s->length_known)
+		obs_u64(o, F_BODY, s->length);
+	else if (msg->x.ends)
+		obs_u64(o, F_BODY, s->body);
+}
+
+static void state_unit(const struct message *msg, struct obs *o)
+{
+	obs_u64(o, F_OCTETS, msg->unit.n);
+	if (!msg->x.begins)
+		obs_flag(o, F_CONTINUES);
+	if (msg->x.ends)
+		obs_flag(o, F_LAST);
+	if (msg->x.unpaired)
+		obs_u64(o, F_NOTE,
+			msg->c->midstream ? REASON_MIDSTREAM : REASON_UNPAIRED);
+}
+
+static enum obs_kind kind_of(const struct message *msg)
+{
+	return msg->x.request ? OBS_HTTP_REQUEST : OBS_HTTP_RESPONSE;
+}
+
+/* --- bodies ------------------------------------------------------------------------ */
+
+/* The message as a page: what it is, and going out, that it holds octets that
+ * nothing read. */
+static int state_page(struct message *msg, size_t octets)
+{
+	struct obs *o = obs_add(msg->out, OBS_FLOW_OPEN);
+	bool out = msg->c->dir == DIR_OUT, goes_on = !msg->x.begins;
+
+	if (!o)
+		return full(msg);
+	state_unit(msg, o);
+	if (!(out && goes_on && octets)) {
+		o = obs_add(msg->out, kind_of(msg));
+		if (!o)
+			return full(msg);
+		state_message(msg, o);
+	}
+	if (!out || octets == 0)
+		return 0;
+	o = obs_add(msg->out, OBS_OPAQUE);
+	if (!o)
+		return full(msg);
+	obs_u64(o, F_OCTETS, octets);
+	if (goes_on) /* the exchange ends with it, and is told by it */
+		state_message(msg, o);
+	return 0;
+}
+
+static struct obix_ctx context(struct message *msg)
+{
+	static const char *const none = "";
+	struct http_row *r = msg->row;
+	struct obix_ctx c = {
+		.dis = msg->c,
+		.m = machine_obix(msg->m),
+		.at = &msg->x.next.scan,
+		.ask = &msg->x.next.ask,
+		.request = msg->x.request,
+		.first = msg->x.next.body == msg->x.body.n,
+		.last = msg->x.ends,
+		.head = msg->x.answers == HTTP_HEAD,
+		.status = msg->x.next.status,
+		.method = span_str(none),
+		.host = span_str(none),
+		.path = span_str("/"),
+	};
+
+	if (r) {
+		c.method = http_method_name((enum http_method)r->method);
+		c.host = row_host(r);
+		c.path = row_path(r);
+		c.query = row_query(r);
+	}
+	return c;
+}
+
+static int read_obix(struct message *msg, struct span body)
+{
+	struct obs *o = obs_add(msg->out, kind_of(msg));
+	struct obix_ctx c = context(msg);
+	int rc;
+
+	if (!o)
+		return full(msg);
+	state_message(msg, o);
+	state_unit(msg, o);
+	if (!msg->x.request && msg->row)
+		msg->x.next.ask = msg->row->ask;
+	msg->m->read = true;
+	rc = obix_read(&c, body, msg->out, msg->e);
+	if (rc == 0 && msg->x.request && msg->row)
+		msg->row->ask = msg->x.next.ask;
+	return rc;
+}
+
+/* A whole body in gzip or deflate. */
+static int read_coded(struct message *msg)
+{
+	struct http_side *s = &msg->x.next;
+	struct span plain;
+	int rc = inflate_body(&msg->m->inflate, s->coding == CODING_GZIP,
+			      msg->x.body, msg->m->decoded, &plain, msg->e);
+
+	if (rc)
+		return rc;
+	switch (plain.n ? obix_recognise(span_sub(plain, 0, OBIX_WINDOW), true,
+					 side_type(s), msg->e)
+			: OBIX_NO) {
+	case OBIX_YES:
+		return read_obix(msg, plain);
+	case OBIX_BAD:
+		return msg->e->code ? msg->e->code : E_SYNTAX;
+	default:
+		return state_page(msg, msg->x.body.n);
+	}
+}
+
+/* --- the whole ----------------------------------------------------------------------- */
+
+/* A request that says all it has to say in its head. */
+static int read_bare(struct message *msg)
+{
+	struct obix_ctx c = context(msg);
+	struct obs *o = obs_add(msg->out, OBS_FLOW_OPEN);
+	uint32_t mark;
+	int rc;
+
+	if (!o)
+		return full(msg);
+	state_unit(msg, o);
+	mark = msg->out->n;
+	msg->m->read = true;
+	rc = obix_request(&c, msg->out, msg->e);
+	if (rc)
+		return rc;
+	if (msg->row)
+		msg->row->ask = msg->x.next.ask;
+	if (msg->out->n == mark && !obs_add(msg->out, OBS_HTTP_REQUEST))
+		return full(msg);
+	o = &msg->out->v[mark];
+	if (o->kind != OBS_HTTP_REQUEST)
+		o->also = OBS_HTTP_REQUEST;
+	state_message(msg, o);
+	return 0;
+}
+
+int read_unit(struct message *msg)
+{
+	const struct piece *x = &msg->x;
+
+	if (x->begins && x->request && x->body.n == 0)
+		return read_bare(msg);
+	if (x->next.coding && x->body.n)
+		return read_coded(msg);
+	if (x->next.kind == BODY_OBIX)
+		return read_obix(msg, x->body);
+	return state_page(msg, x->body.n);
+}

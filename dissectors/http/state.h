@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is remembered of connections and requests; private to dissectors/http.
+ *
+ * The flow block says where both directions stand and which requests are
+ * outstanding. What a request said lies in a table of the machine, found by
+ * index and serial number: there is no call when a flow ends, so rows that
+ * nobody asks for any more are taken by those who need one.
+ */
+#ifndef DISSECTORS_HTTP_STATE_H
+#define DISSECTORS_HTTP_STATE_H
+
+#include "dissectors/http/head.h"
+#include "dissectors/http/inflate.h"
+#include "dissectors/http/uri.h"
+#include "dissectors/obix/obix.h"
+
+#define UNIT_MAX    8192 /* the hold limit of a direction */
+#define SLICE_MAX   4096 /* of a body that is not oBIX */
+#define ROOM_MIN    512	 /* behind a head, to hold a part of the body */
+#define ASKED_MAX   16	 /* outstanding requests of a connection */
+#define REQUEST_MAX 256	 /* of a machine */
+#define TEXT_MAX    3072 /* path, query and host of a request */
+#define TYPE_MAX    32
+
+enum side_stage {
+	SIDE_HEAD, /* a message begins next */
+	SIDE_BODY,
+	SIDE_ENDED, /* nothing may follow */
+};
+
+enum body_kind {
+	BODY_UNSEEN, /* none of its octets was seen */
+	BODY_PAGE,   /* not read */
+	BODY_OBIX,
+};
+
+enum chunk_stage {
+	CHUNK_SIZE, /* a line with the size comes next */
+	CHUNK_DATA,
+	CHUNK_CRLF, /* behind the data */
+	CHUNK_LAST, /* the empty line behind the last chunk */
+};
+
+/* One direction, at the last cut. */
+struct http_side {
+	uint8_t stage, framing, kind, coding;
+	uint8_t chunk; /* enum chunk_stage */
+	bool events;   /* text/event-stream */
+	bool interim;  /* of a response: 100 Continue */
+	bool closes;   /* the connection ends with this message */
+	uint16_t status;
+	uint16_t row; /* 1 + row of the request sent or answered, 0 none */
+	uint32_t serial;
+	bool length_known;
+	uint8_t type_n;
+	uint8_t type[TYPE_MAX]; /* media type, lower case, cut if longer */
+	uint64_t left;	 /* octets of the body, or of the chunk */
+	uint64_t length; /* of the body, with length_known */
+	uint64_t body;	 /* octets of the body so far */
+	struct obix_scan scan;
+	struct obix_ask ask;
+};
+
+struct http_asked {
+	uint16_t row;
+	uint8_t method;
+	uint32_t serial;
+};
+
+struct http_flow {
+	uint8_t client; /* 1 + enum dir of the client, 0 not known yet */
+	uint8_t first, n; /* ring of outstanding requests */
+	struct http_asked asked[ASKED_MAX];
+	struct http_side side[2]; /* by enum dir */
+};
+_Static_assert(sizeof(struct http_flow) <= 512, "flow blocks are small");
+
+/* What a request said. */
+struct http_row {
+	uint32_t serial; /* 0: never used */
+	bool live;
+	uint8_t method;
+	bool has_query;
+	uint16_t path_n, query_n, host_n;
+	struct obix_ask ask;
+	uint8_t text[TEXT_MAX]; /* path, query, host */
+};
+
+struct http_machine {
+	_Alignas(64) uint8_t obix[OBIX_MACHINE_OCTETS];
+	uint32_t serial; /* of the row given last */
+	struct http_row row[REQUEST_MAX];
+	/* The unit that waits for its verdict. */
+	struct http_flow was;
+	uint16_t row_taken; /* 1 + row of a new request, 0 none */
+	uint16_t row_freed; /* the same, of one that is answered now */
+	bool waits, read; /* read: by obix */
+	/* Scratch. */
+	uint8_t plain[UNIT_MAX]; /* without chunk headers */
+	struct inflate_block inflate;
+	uint8_t decoded[INFLATE_MAX];
+};
+
+/* What a unit is. */
+struct piece {
+	size_t len; /* octets of the stream */
+	bool request;
+	bool has_head;
+	struct head head;
+	struct span body; /* of this unit, without chunk headers */
+	bool begins, ends; /* the message */
+	uint8_t answers; /* method of the request answered */
+	bool unpaired;	 /* a response to no request that was seen */
+	struct http_side next; /* how the direction stands then */
+};
+
+static inline struct obix_machine *machine_obix(struct http_machine *m)
+{
+	void *p = m->obix;
+
+	return p;
+}
+
+static inline struct span side_type(const struct http_side *s)
+{
+	return span_of(s->type, s->type_n);
+}
+
+/* cut.c: the unit at the start of in. exact: in is one unit, as found before.
+ * plain: UNIT_MAX octets that x->body may lie in. */
+struct cutter {
+	const struct http_flow *f;
+	enum dir dir;
+	bool lenient;
+	uint8_t *plain;
+	bool exact;
+};
+enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,
+		    struct err *e);
+/* The flow block behind that unit; row: of a request, 1 + its row. */
+void http_advance(struct http_flow *f, enum dir dir, const struct piece *x,
+		  uint16_t row, uint32_t serial);
+
+/* chunk.c: octets of chunks. Walks s->chunk and s->left over in and copies
+ * data to out (may be NULL) until n octets of data were seen, in ends, or the
+ * body does. Only whole lines are taken. *used: octets of in; *got: of data. */
+enum chunks { CHUNKS_MORE, CHUNKS_FULL, CHUNKS_END, CHUNKS_BAD };
+enum chunks chunks_walk(struct http_side *s, struct span in, uint8_t *out,
+			size_t n, size_t *used, size_t *got, struct err *e);
+
+#endif
