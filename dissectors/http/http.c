@@ -142,7 +142,7 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	uint32_t mark = out->n;
 	int rc;
 
-	m->was = *(struct http_flow *)c->flow;
+	memcpy(&m->was, c->flow, sizeof(m->was));
 	m->waits = true;
 	m->read = false;
 	m->row_taken = m->row_freed = 0;
@@ -173,7 +173,7 @@ static void settle(const struct dis_ctx *c, bool passed)
 		return;
 	m->waits = false;
 	if (!passed)
-		*(struct http_flow *)c->flow = m->was;
+		memcpy(c->flow, &m->was, sizeof(m->was));
 	if (gone)
 		m->row[gone - 1].live = false;
 	if (m->read)
