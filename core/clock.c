@@ -66,10 +66,12 @@ static char *put2(char *p, int v)
 char *clock_eve(char buf[CLOCK_TEXT], struct wall w)
 {
 	int64_t s = floor_div(w.us, US_PER_S);
-	int us = (int)(w.us - s * US_PER_S);
+	int us = (int)(w.us % US_PER_S);
 	struct civil c = civil_of(s);
 	char *p = buf;
 
+	if (us < 0)
+		us += US_PER_S; /* of the second that began before */
 	p = put2(p, c.year / 100);
 	p = put2(p, c.year % 100);
 	*p++ = '-';
