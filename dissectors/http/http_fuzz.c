@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exchanges of one connection, from bytes: two octets say how many of the
+ * rest the client sends; what is behind them is the server's.
+ *
+ * Properties: what was found to be a unit, or never to be one, is not undecided
+ * with more octets; a unit is not empty and within the hold limit; what is refused leaves no
+ * trace in the flow; read again it says the same; the carrier comes first and
+ * every unit that is read has a leaf, but for white space of oBIX.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "dissectors/http/state.h"
+
+#include "dissectors/http/http.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define LEAVES 512
+
+struct try {
+	struct http_machine *m;
+	struct http_flow f;
+	struct arena arena;
+	struct obs obs[LEAVES], again[LEAVES];
+};
+
+/* By growing prefixes, a few octets at a time, then with all there is. */
+static enum frame find(const struct dis_ctx *c, struct span in, size_t step,
+		       size_t *len, struct err *e)
+{
+	enum frame fr = FRAME_MORE, whole;
+	size_t all = 0;
+	struct err e2 = {0};
+
+	*len = 0;
+	for (size_t n = 1; n < in.n && fr == FRAME_MORE; n += step)
+		fr = dissector_http.frame(c, span_sub(in, 0, n), len, e);
+	whole = dissector_http.frame(c, in, &all, &e2);
+	if (fr == FRAME_UNIT)
+		assert(whole != FRAME_MORE);
+	if (fr == FRAME_BAD)
+		assert(whole == FRAME_BAD);
+	if (fr == FRAME_MORE) {
+		fr = whole;
+		*len = all;
+		*e = e2;
+	}
+	return fr;
+}
+
+static int read_once(struct dis_ctx *c, struct span unit, struct obs *v,
+		     uint32_t *n, struct err *e)
+{
+	struct obs_list out = {v, 0, LEAVES};
+	int rc;
+
+	arena_reset(c->arena);
+	rc = dissector_http.dissect(c, unit, &out, e);
+	*n = out.n;
+	return rc;
+}
+
+static bool one_unit(struct try *t, struct dis_ctx *c, struct span unit)
+{
+	struct http_flow was = t->f;
+	struct err e = {0};
+	uint32_t n, n2;
+	int rc = read_once(c, unit, t->obs, &n, &e);
+
+	dissector_http.settle(c, false);
+	assert(memcmp(&was, &t->f, sizeof(was)) == 0);
+	if (rc < 0) {
+		assert(e.reason);
+		return false;
+	}
+	assert(n >= 1);
+	rc = read_once(c, unit, t->again, &n2, &e);
+	assert(rc == 0 && n2 == n);
+	for (uint32_t i = 0; i < n; i++) {
+		assert(t->obs[i].kind == t->again[i].kind);
+		assert(t->obs[i].n == t->again[i].n);
+	}
+	dissector_http.settle(c, true);
+	return true;
+}
+
+static void stream(struct try *t, enum dir dir, struct span in, size_t step)
+{
+	struct dis_ctx c = {.machine = t->m,
+			    .flow = &t->f,
+			    .arena = &t->arena,
+			    .dir = dir,
+			    .tup.proto = 6};
+
+	for (int units = 0; in.n && units < 64; units++) {
+		struct err e = {0};
+		size_t len;
+		enum frame fr = find(&c, in, step, &len, &e);
+
+		if (fr == FRAME_BAD)
+			assert(e.reason);
+		if (fr != FRAME_UNIT)
+			return;
+		assert(len > 0 && len <= in.n && len <= UNIT_MAX);
+		if (!one_unit(t, &c, span_sub(in, 0, len)))
+			return;
+		in = span_from(in, len);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct try *t; /* large: made once */
+	struct span in = span_of(data, size);
+	size_t n;
+
+	if (size < 2)
+		return 0;
+	if (!t) {
+		t = calloc(1, sizeof(*t));
+		if (!t)
+			return 0;
+		t->m = calloc(1, sizeof(*t->m));
+		t->arena = arena_of(malloc(1 << 18), 1 << 18);
+		if (!t->m || !t->arena.p)
+			abort();
+		dissector_http.machine_init(t->m, NULL);
+	}
+	memset(&t->f, 0, sizeof(t->f));
+	n = (size_t)(data[0] & 0x7f) << 8 | data[1];
+	in = span_from(in, 2);
+	stream(t, DIR_OUT, span_sub(in, 0, n), data[0] & 0x80 ? 1 : 97);
+	stream(t, DIR_IN, span_from(in, n), data[0] & 0x80 ? 1 : 97);
+	return 0;
+}
