@@ -11,6 +11,9 @@ trap 'rm -f "$out"' EXIT
 long() {
 	echo "== $*"
 	"$@" 2>&1 | tee -a "$out"
+	local rc=${PIPESTATUS[0]}
+	# One that broke off said nothing of it.
+	[ "$rc" = 0 ] || echo "not ok $*: exit $rc" | tee -a "$out"
 }
 
 EVASION_SEEDS=20000 long ../evasion_replay_test.py
