@@ -68,7 +68,8 @@ ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture
 	daemon
 DIR_core     := core
 DIR_crypto   := crypto
-DIR_dissect  := dissectors dissectors/c1222 dissectors/http dissectors/obix
+DIR_dissect  := dissectors dissectors/c1222 dissectors/http dissectors/net \
+	dissectors/obix
 DIR_image    := policy-lang/image
 DIR_eval     := policy-lang/eval
 DIR_analysis := policy-lang/analysis

@@ -3,7 +3,8 @@
 # Unit tests (x_test.c) and fuzz targets (x_fuzz.c), found beside their
 # modules; each is linked with its folder's archive and what that may use.
 
-TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/http dissectors/obix \
+TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/http \
+	dissectors/net dissectors/obix \
 	policy-lang/image \
 	policy-lang/eval policy-lang/analysis policy-lang/front \
 	enforcer/pipeline audit enforcer enforcer/daemon policy-lang
@@ -13,6 +14,7 @@ ARCH_dissectors := dissect
 ARCH_dissectors/c1222 := dissect
 ARCH_dissectors/obix := dissect
 ARCH_dissectors/http := dissect
+ARCH_dissectors/net := dissect
 ARCH_policy-lang/image := image
 ARCH_policy-lang/eval := eval
 ARCH_policy-lang/analysis := analysis

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissectors/net/dns.h"
+
+#define PROTO_TCP     6
+#define PROTO_UDP     17
+#define PORT_DNS      53
+#define PORT_MDNS     5353
+#define HEADER	      12
+#define POINTERS_MAX  16
+#define RECORDS_MAX   128
+#define WIRE_NAME_MAX 255
+#define CLASS_IN      1
+#define STREAM_MAX    8192 /* with the length in front */
+
+#define FLAG_ANSWER 0x8000
+#define FLAGS_QUERY 0x0130 /* recursion wanted, AD, CD: all a query may set */
+#define FLAG_NEVER  0x7840 /* other operations, and the reserved bit */
+
+enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_PTR = 12,
+       TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_TKEY = 249 }; /* .. 255 ask only */
+
+struct query {
+	bool used;
+	uint8_t n;
+	uint16_t id, type;
+	int64_t at_ns;
+	struct net_tuple tup; /* as the query went */
+	uint8_t name[DNS_NAME_MAX];
+};
+
+struct dns_machine {
+	struct query q[DNS_OUTSTANDING_MAX];
+	struct query next; /* what the message read last asks */
+	uint32_t place;	   /* where it goes, or the query it answers */
+	enum { NOTHING, ASKED, ANSWERED } change;
+};
+
+static int bad(struct err *e, enum reason why, const char *what)
+{
+	return err_reason(e, E_SYNTAX, (int)why, 0, "%s", what);
+}
+
+/* --- names ------------------------------------------------------------------ */
+
+static bool label_char(uint8_t *c)
+{
+	if (*c >= 'A' && *c <= 'Z')
+		*c = (uint8_t)(*c | 0x20);
+	return (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') ||
+	       *c == '-' || *c == '_';
+}
+
+/* Lets the cursor follow a pointer; false when it does not go backwards. */
+static bool follow(struct cur *at, uint8_t high, size_t *below)
+{
+	size_t to = (size_t)(high & 0x3f) << 8 | cur_u8(at);
+
+	if (!cur_ok(at) || to < HEADER || to >= *below)
+		return false;
+	*below = to;
+	at->off = to;
+	return true;
+}
+
+/* A name at c; text may be NULL. Bounded: pointers only go back, and no name
+ * is longer than 255 octets. strict: no pointers, and only label_char. */
+static bool name_read(struct cur *c, bool strict, uint8_t *text, size_t *n)
+{
+	struct cur at = *c;
+	size_t below = c->off, wire = 1;
+	unsigned jumps = 0;
+
+	*n = 0;
+	for (;;) {
+		uint8_t len = cur_u8(&at);
+		struct span label;
+
+		if (len >= 0xc0) {
+			bool first = jumps == 0;
+			struct cur behind = at;
+
+			(void)cur_u8(&behind);
+			if (strict || ++jumps > POINTERS_MAX ||
+			    !follow(&at, len, &below))
+				return false;
+			if (first)
+				*c = behind;
+			continue;
+		}
+		wire += (size_t)len + 1;
+		if (len > 63 || wire > WIRE_NAME_MAX + 1 || !cur_ok(&at))
+			return false;
+		if (len == 0)
+			break;
+		label = cur_take(&at, len);
+		if (text && *n > 0)
+			text[(*n)++] = '.';
+		for (size_t i = 0; text && i < label.n; i++) {
+			text[*n] = label.p[i];
+			if (!label_char(&text[(*n)++]))
+				return false;
+		}
+	}
+	if (jumps == 0)
+		*c = at;
+	return cur_ok(&at) && cur_ok(c);
+}
+
+/* --- messages ----------------------------------------------------------------- */
+
+static bool data_fits(const struct cur *c, uint16_t type, uint16_t len)
+{
+	struct cur name = *c;
+	size_t n;
+
+	switch (type) {
+	case TYPE_A:
+		return len == 4;
+	case TYPE_AAAA:
+		return len == 16;
+	case TYPE_NS:
+	case TYPE_CNAME:
+	case TYPE_PTR:
+		return name_read(&name, false, NULL, &n) &&
+		       name.off == c->off + len;
+	default:
+		return true;
+	}
+}
+
+static int record(struct cur *c, bool additional, bool *opt, struct err *e)
+{
+	size_t at = c->off, n;
+	uint16_t type, class, len;
+	uint32_t ttl;
+
+	if (!name_read(c, false, NULL, &n))
+		return bad(e, REASON_MALFORMED, "name of a record");
+	n = c->off - at;
+	type = cur_u16(c);
+	class = cur_u16(c);
+	ttl = cur_u32(c);
+	len = cur_u16(c);
+	if (!cur_ok(c) || len > cur_left(c))
+		return bad(e, REASON_MALFORMED, "cut short");
+	if (type == TYPE_OPT) {
+		/* RFC 6891 6.1.1: one, of the root, version 0. */
+		if (!additional || *opt || n != 1 || (ttl >> 16 & 0xff) != 0)
+			return bad(e, REASON_SUSPICIOUS, "OPT record");
+		*opt = true;
+	} else if (class != CLASS_IN || ttl >> 31 || type == 0 ||
+		   (type >= TYPE_TKEY && type <= 255)) {
+		return bad(e, REASON_SUSPICIOUS, "class, TTL or type");
+	} else if (!data_fits(c, type, len)) {
+		return bad(e, REASON_MALFORMED, "data of a record");
+	}
+	(void)cur_take(c, len);
+	return 0;
+}
+
+static int question(struct dns_message *m, struct cur *c, struct arena *arena,
+		    struct err *e)
+{
+	uint8_t text[WIRE_NAME_MAX + 2];
+	size_t n;
+
+	if (!name_read(c, true, text, &n) || n == 0 || n > DNS_NAME_MAX)
+		return bad(e, REASON_MALFORMED, "name of the question");
+	m->type = cur_u16(c);
+	if (cur_u16(c) != CLASS_IN)
+		return bad(e, REASON_SUSPICIOUS, "class of the question");
+	if (m->type == 0 || m->type == TYPE_OPT ||
+	    (m->type >= TYPE_TKEY && m->type <= 255))
+		return bad(e, REASON_SUSPICIOUS, "type of the question");
+	m->name = arena_copy(arena, span_of(text, n));
+	return m->name.p ? 0 : bad(e, REASON_RESOURCE, "no room for the name");
+}
+
+/* The numbers of the header: one question, and in a query nothing but OPT. */
+static bool counts_fit(bool answer, uint16_t flags, const uint16_t n[4])
+{
+	if (flags & FLAG_NEVER || n[0] != 1)
+		return false;
+	if (answer)
+		return n[1] + n[2] + n[3] <= RECORDS_MAX;
+	return !(flags & ~FLAGS_QUERY) && n[1] == 0 && n[2] == 0 && n[3] <= 1;
+}
+
+int dns_read(struct dns_message *m, struct span in, struct arena *arena,
+	     struct err *e)
+{
+	struct cur c = cur_of(in);
+	uint16_t flags, n[4];
+	bool opt = false;
+	uint32_t records;
+	int rc;
+
+	m->id = cur_u16(&c);
+	flags = cur_u16(&c);
+	for (int i = 0; i < 4; i++)
+		n[i] = cur_u16(&c);
+	m->answer = flags & FLAG_ANSWER;
+	if (!cur_ok(&c))
+		return bad(e, REASON_MALFORMED, "cut short");
+	if (!counts_fit(m->answer, flags, n))
+		return bad(e, REASON_SUSPICIOUS, "flags or counts");
+	rc = question(m, &c, arena, e);
+	if (rc)
+		return rc;
+	records = (uint32_t)n[1] + n[2] + n[3];
+	for (uint32_t i = 0; i < records; i++) {
+		rc = record(&c, i >= (uint32_t)n[1] + n[2], &opt, e);
+		if (rc)
+			return rc;
+	}
+	if (!cur_done(&c))
+		return bad(e, REASON_SUSPICIOUS, "octets behind the message");
+	if (!m->answer && n[3] && !opt)
+		return bad(e, REASON_SUSPICIOUS, "a record in a query");
+	return 0;
+}
+
+/* --- recognising and framing --------------------------------------------------- */
+
+/* Octets that a header over TCP has at its start; 14 of them decide. */
+static enum recognise stream_header(struct span in)
+{
+	struct cur c = cur_of(in);
+	uint16_t flags, n[4], len = cur_u16(&c);
+
+	if (in.n > 0 && in.p[0] > STREAM_MAX >> 8)
+		return RECOGNISE_NO;
+	if (in.n >= 2 && len < HEADER + 6)
+		return RECOGNISE_NO;
+	(void)cur_u16(&c);
+	flags = cur_u16(&c);
+	if (cur_ok(&c) && flags & FLAG_NEVER)
+		return RECOGNISE_NO;
+	for (int i = 0; i < 4; i++)
+		n[i] = cur_u16(&c);
+	if (!cur_ok(&c))
+		return RECOGNISE_MAYBE;
+	return counts_fit(flags & FLAG_ANSWER, flags, n) ? RECOGNISE_YES :
+							   RECOGNISE_NO;
+}
+
+static enum recognise recognise(struct span first, uint16_t sport,
+				uint16_t dport, uint8_t ip_proto)
+{
+	uint8_t memory[WIRE_NAME_MAX + 32];
+	struct arena arena = arena_of(memory, sizeof(memory));
+	struct dns_message m;
+	struct err e = {0};
+
+	if (ip_proto != PROTO_TCP && ip_proto != PROTO_UDP)
+		return RECOGNISE_NO;
+	/* What comes over the registered ports is ours to refuse. */
+	if (sport == PORT_DNS || dport == PORT_DNS || sport == PORT_MDNS ||
+	    dport == PORT_MDNS)
+		return RECOGNISE_MAYBE;
+	if (ip_proto == PROTO_TCP)
+		return stream_header(first);
+	return dns_read(&m, first, &arena, &e) == 0 ? RECOGNISE_YES :
+						      RECOGNISE_NO;
+}
+
+static void machine_init(void *machine, const void *conf)
+{
+	(void)machine; /* zero: nothing was asked */
+	(void)conf;
+}
+
+static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
+			struct err *e)
+{
+	struct cur at = cur_of(in);
+	size_t n;
+
+	*len = in.n;
+	if (c->tup.proto == PROTO_UDP)
+		return FRAME_UNIT;
+	n = cur_u16(&at);
+	*len = 0;
+	if (!cur_ok(&at))
+		return FRAME_MORE;
+	if (n < HEADER || n + 2 > STREAM_MAX) {
+		bad(e, n < HEADER ? REASON_MALFORMED : REASON_TOO_LONG,
+		    "length of the message");
+		return FRAME_BAD;
+	}
+	*len = n + 2;
+	return in.n < *len ? FRAME_MORE : FRAME_UNIT;
+}
+
+/* --- queries and their answers -------------------------------------------------- */
+
+static bool reversed(const struct net_tuple *a, const struct net_tuple *b)
+{
+	return a->sport == b->dport && a->dport == b->sport &&
+	       a->proto == b->proto &&
+	       memcmp(&a->src, &b->dst, sizeof(a->src)) == 0 &&
+	       memcmp(&a->dst, &b->src, sizeof(a->dst)) == 0;
+}
+
+static bool alive(const struct query *q, const struct now *now)
+{
+	return q->used && now->mono.ns - q->at_ns <= DNS_WAIT_NS;
+}
+
+static bool pair(struct dns_machine *s, const struct dis_ctx *c,
+		 const struct dns_message *m)
+{
+	for (uint32_t i = 0; i < DNS_OUTSTANDING_MAX; i++) {
+		const struct query *q = &s->q[i];
+
+		if (!alive(q, &c->now) || q->id != m->id ||
+		    q->type != m->type || !reversed(&q->tup, &c->tup) ||
+		    !span_eq(span_of(q->name, q->n), m->name))
+			continue;
+		s->place = i;
+		s->change = ANSWERED;
+		return true;
+	}
+	return false;
+}
+
+static void remember(struct dns_machine *s, const struct dis_ctx *c,
+		     const struct dns_message *m)
+{
+	uint32_t oldest = 0;
+
+	for (uint32_t i = 0; i < DNS_OUTSTANDING_MAX; i++) {
+		if (!s->q[i].used) {
+			oldest = i;
+			break;
+		}
+		if (s->q[i].at_ns < s->q[oldest].at_ns)
+			oldest = i;
+	}
+	s->next = (struct query){.used = true, .n = (uint8_t)m->name.n,
+				 .id = m->id, .type = m->type,
+				 .at_ns = c->now.mono.ns, .tup = c->tup};
+	memcpy(s->next.name, m->name.p, m->name.n);
+	s->place = oldest;
+	s->change = ASKED;
+}
+
+static int dissect(const struct dis_ctx *c, struct span unit,
+		   struct obs_list *out, struct err *e)
+{
+	struct dns_machine *s = c->machine;
+	struct span in = span_from(unit, c->tup.proto == PROTO_TCP ? 2 : 0);
+	struct dns_message m;
+	bool paired = true;
+	struct obs *o;
+	int rc;
+
+	s->change = NOTHING;
+	rc = dns_read(&m, in, c->arena, e);
+	if (rc)
+		return rc;
+	if ((m.answer ? c->tup.sport : c->tup.dport) != PORT_DNS)
+		return bad(e, REASON_SUSPICIOUS, "DNS on another port");
+	if (m.answer)
+		paired = pair(s, c, &m);
+	else
+		remember(s, c, &m);
+	if (!paired && !c->lenient)
+		return bad(e, REASON_UNPAIRED, "nobody asked that");
+	if (out->cap - out->n < 2)
+		return bad(e, REASON_TOO_MANY_UNITS, "no room");
+	o = obs_add(out, OBS_FLOW_OPEN);
+	if (o && !paired)
+		obs_u64(o, F_NOTE, REASON_UNPAIRED);
+	o = obs_add(out, m.answer ? OBS_DNS_ANSWER : OBS_DNS_QUERY);
+	if (o) {
+		obs_span(o, F_DNS_NAME, m.name);
+		obs_u64(o, F_DNS_TYPE, m.type);
+		obs_u64(o, F_OCTETS, unit.n);
+	}
+	return 0;
+}
+
+static void settle(const struct dis_ctx *c, bool passed)
+{
+	struct dns_machine *s = c->machine;
+
+	if (passed && s->change == ASKED)
+		s->q[s->place] = s->next;
+	else if (passed && s->change == ANSWERED)
+		s->q[s->place].used = false;
+	s->change = NOTHING;
+}
+
+static enum reason leftover(const struct dis_ctx *c, struct span rest)
+{
+	(void)c;
+	return rest.n ? REASON_INCOMPLETE : REASON_NONE;
+}
+
+const struct dissector dissector_dns = {
+	.name = "dns",
+	.max_stream = STREAM_MAX,
+	.max_datagram = 65535,
+	.machine_size = sizeof(struct dns_machine),
+	.carrier = OBS_FLOW_OPEN,
+	.recognise = recognise,
+	.machine_init = machine_init,
+	.frame = frame,
+	.dissect = dissect,
+	.settle = settle,
+	.leftover = leftover,
+};

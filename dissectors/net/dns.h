@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DNS over UDP and TCP (RFC 1035, 7766), as a stub resolver speaks it.
+ *
+ * One question of class IN; an answer belongs to a query that was let pass,
+ * by number, question and both ends, and is taken once. Names are letters,
+ * digits, '-' and '_'; pointers go backwards, at most 16 for a name. One OPT
+ * record (RFC 6891) may stand behind. Everything else is refused: other
+ * operations, zone transfers, signed messages, and DNS on a port other than
+ * 53, multicast DNS (5353) included: so a policy that names the resolver
+ * at port 53 and nobody else says who is asked.
+ *
+ * Carrier flow.open; one leaf, dns.query or dns.answer, with name and type.
+ */
+#ifndef DISSECTORS_NET_DNS_H
+#define DISSECTORS_NET_DNS_H
+
+#include "dissectors/dissector.h"
+
+#define DNS_NAME_MAX	    253
+#define DNS_OUTSTANDING_MAX 64 /* of one machine; the oldest gives way */
+#define DNS_WAIT_NS	    (30 * INT64_C(1000000000))
+
+struct dns_message {
+	uint16_t id, type;
+	bool answer;
+	struct span name; /* in the arena; lower case */
+};
+
+/* One message without a length in front; refused whole or read whole. */
+int dns_read(struct dns_message *m, struct span in, struct arena *arena,
+	     struct err *e) __attribute__((warn_unused_result));
+
+extern const struct dissector dissector_dns;
+
+#endif

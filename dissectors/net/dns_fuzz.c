@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One DNS message, alone and with a length in front. Properties: what is read
+ * has a name of the strict alphabet and reads the same again; what is refused
+ * has a reason; framing is the same for every prefix that shows it.
+ */
+#include <assert.h>
+
+#include "dissectors/net/dns.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_frame(struct span in)
+{
+	struct dis_ctx c = {.tup = {.proto = 6}};
+	struct err e = {0};
+	size_t len, part;
+	enum frame whole = dissector_dns.frame(&c, in, &len, &e);
+
+	for (size_t n = 0; n <= in.n && n <= 40; n++) {
+		enum frame f = dissector_dns.frame(&c, span_sub(in, 0, n),
+						   &part, &e);
+
+		if (f == FRAME_UNIT)
+			assert(whole == FRAME_UNIT && part == len && len <= n);
+		else if (f == FRAME_BAD)
+			assert(whole == FRAME_BAD && e.reason != REASON_NONE);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t memory[1024];
+	struct arena arena = arena_of(memory, sizeof(memory));
+	struct span in = span_of(data, size);
+	struct dns_message m, again;
+	struct err e = {0};
+
+	check_frame(in);
+	if (dns_read(&m, in, &arena, &e) != 0) {
+		assert(e.code < 0 && e.reason != REASON_NONE);
+		return 0;
+	}
+	assert(m.name.n > 0 && m.name.n <= DNS_NAME_MAX && size >= 18);
+	for (size_t i = 0; i < m.name.n; i++)
+		assert(m.name.p[i] > 0x20 && m.name.p[i] < 0x7f &&
+		       !(m.name.p[i] >= 'A' && m.name.p[i] <= 'Z'));
+	assert(dns_read(&again, in, &arena, &e) == 0);
+	assert(span_eq(again.name, m.name) && again.type == m.type);
+	assert(dissector_dns.recognise(in, 4000, 4001, 17) == RECOGNISE_YES);
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dissectors/net/dns.h"
+
+#include "core/wbuf.h"
+
+/* cmocka wants these first */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A header: id 0x1234, flags, and how many of each section. */
+#define HEAD(flags, q, a, n, x) \
+	"\x12\x34" flags "\0" q "\0" a "\0" n "\0" x
+#define QUERY	 HEAD("\x01\x00", "\1", "\0", "\0", "\0")
+#define ANSWER	 HEAD("\x81\x80", "\1", "\1", "\0", "\0")
+#define NAME	 "\5meter\7example\0"
+#define IN_A	 "\0\1\0\1"
+#define RR(type, len) type "\0\1\0\0\0\x3c" len
+
+#define ROW(why, text, want) {why, text, sizeof(text) - 1, want}
+static const struct {
+	const char *why, *octets;
+	size_t n;
+	enum reason want;
+} rows[] = {
+	ROW("a query", QUERY NAME IN_A, REASON_NONE),
+	ROW("capital letters", QUERY "\5METER\7Example\0" IN_A, REASON_NONE),
+	ROW("an underscore", QUERY "\5_ntp_\7example\0" IN_A, REASON_NONE),
+	ROW("with OPT", HEAD("\x01\x20", "\1", "\0", "\0", "\1") NAME IN_A
+	    "\0\0\x29\x10\0\0\0\0\0\0\0", REASON_NONE),
+	ROW("an answer", ANSWER NAME IN_A
+	    "\xc0\x0c" RR("\0\1", "\0\4") "\x0a\0\0\1", REASON_NONE),
+	ROW("no such name", HEAD("\x81\x83", "\1", "\0", "\0", "\0") NAME IN_A,
+	    REASON_NONE),
+	ROW("another name for it", ANSWER NAME IN_A
+	    "\xc0\x0c" RR("\0\5", "\0\4") "\1a\xc0\x12", REASON_NONE),
+
+	ROW("nothing", "", REASON_MALFORMED),
+	ROW("half a header", "\x12\x34\x01", REASON_MALFORMED),
+	ROW("no question", HEAD("\x01\x00", "\0", "\0", "\0", "\0"),
+	    REASON_SUSPICIOUS),
+	ROW("two questions", HEAD("\x01\x00", "\2", "\0", "\0", "\0")
+	    NAME IN_A NAME IN_A, REASON_SUSPICIOUS),
+	ROW("an answer inside a query", HEAD("\x01\x00", "\1", "\1", "\0", "\0")
+	    NAME IN_A "\xc0\x0c" RR("\0\1", "\0\4") "\x0a\0\0\1",
+	    REASON_SUSPICIOUS),
+	ROW("another operation", HEAD("\x29\x00", "\1", "\0", "\0", "\0")
+	    NAME IN_A, REASON_SUSPICIOUS),
+	ROW("the reserved bit", HEAD("\x01\x40", "\1", "\0", "\0", "\0")
+	    NAME IN_A, REASON_SUSPICIOUS),
+	ROW("a query with a result", HEAD("\x01\x03", "\1", "\0", "\0", "\0")
+	    NAME IN_A, REASON_SUSPICIOUS),
+	ROW("a query that is cut", HEAD("\x03\x00", "\1", "\0", "\0", "\0")
+	    NAME IN_A, REASON_SUSPICIOUS),
+	ROW("another class", QUERY NAME "\0\1\0\3", REASON_SUSPICIOUS),
+	ROW("a zone transfer", QUERY NAME "\0\xfc\0\1", REASON_SUSPICIOUS),
+	ROW("everything there is", QUERY NAME "\0\xff\0\1",
+	    REASON_SUSPICIOUS),
+	ROW("type 0", QUERY NAME "\0\0\0\1", REASON_SUSPICIOUS),
+	ROW("the root", QUERY "\0" IN_A, REASON_MALFORMED),
+	ROW("a name without its end", QUERY "\5meter", REASON_MALFORMED),
+	ROW("an octet no name has", QUERY "\5me.er\0" IN_A, REASON_MALFORMED),
+	ROW("a space", QUERY "\5me er\0" IN_A, REASON_MALFORMED),
+	ROW("beyond ASCII", QUERY "\5m\xc3\xa9r \0" IN_A, REASON_MALFORMED),
+	ROW("a pointer in a question", QUERY "\xc0\x0c" IN_A,
+	    REASON_MALFORMED),
+	ROW("a label of another kind", QUERY "\x45meter\0" IN_A,
+	    REASON_MALFORMED),
+	ROW("no class", QUERY NAME "\0\1", REASON_SUSPICIOUS),
+	ROW("octets behind", QUERY NAME IN_A "x", REASON_SUSPICIOUS),
+	ROW("a pointer to itself", ANSWER NAME IN_A
+	    "\xc0\x1f" RR("\0\1", "\0\4") "\x0a\0\0\1", REASON_MALFORMED),
+	ROW("a pointer forward", ANSWER NAME IN_A
+	    "\xc0\x30" RR("\0\1", "\0\4") "\x0a\0\0\1", REASON_MALFORMED),
+	ROW("a pointer into the header", ANSWER NAME IN_A
+	    "\xc0\x02" RR("\0\1", "\0\4") "\x0a\0\0\1", REASON_MALFORMED),
+	ROW("an address of five octets", ANSWER NAME IN_A
+	    "\xc0\x0c" RR("\0\1", "\0\5") "\x0a\0\0\1\1", REASON_MALFORMED),
+	ROW("a name with octets behind it", ANSWER NAME IN_A
+	    "\xc0\x0c" RR("\0\5", "\0\5") "\1a\xc0\x12x", REASON_MALFORMED),
+	ROW("data that is cut", ANSWER NAME IN_A
+	    "\xc0\x0c" RR("\0\1", "\0\4") "\x0a\0", REASON_MALFORMED),
+	ROW("fewer records than said", ANSWER NAME IN_A, REASON_MALFORMED),
+	ROW("a record of another class", ANSWER NAME IN_A
+	    "\xc0\x0c\0\1\0\3\0\0\0\x3c\0\4\x0a\0\0\1", REASON_SUSPICIOUS),
+	ROW("OPT twice", HEAD("\x81\x80", "\1", "\0", "\0", "\2") NAME IN_A
+	    "\0\0\x29\x10\0\0\0\0\0\0\0" "\0\0\x29\x10\0\0\0\0\0\0\0",
+	    REASON_SUSPICIOUS),
+	ROW("OPT of another version",
+	    HEAD("\x01\x00", "\1", "\0", "\0", "\1") NAME IN_A
+	    "\0\0\x29\x10\0\0\1\0\0\0\0", REASON_SUSPICIOUS),
+	ROW("a record that is no OPT in a query",
+	    HEAD("\x01\x00", "\1", "\0", "\0", "\1") NAME IN_A
+	    "\xc0\x0c" RR("\0\1", "\0\4") "\x0a\0\0\1", REASON_SUSPICIOUS),
+};
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint8_t memory[1024];
+		struct arena a = arena_of(memory, sizeof(memory));
+		struct dns_message m;
+		struct err e = {0};
+		int rc = dns_read(&m, span_of(rows[i].octets, rows[i].n), &a,
+				  &e);
+
+		if ((rc == 0 ? REASON_NONE : (enum reason)e.reason) !=
+		    rows[i].want)
+			fail_msg("%s: %s, not %s", rows[i].why,
+				 reason_text((enum reason)e.reason),
+				 reason_text(rows[i].want));
+	}
+}
+
+static void test_long_names(void **state)
+{
+	uint8_t memory[1024], q[400];
+	struct arena a = arena_of(memory, sizeof(memory));
+	struct dns_message m;
+	struct err e = {0};
+
+	(void)state;
+	/* Three labels of 63 and one of 61 are 255 octets, the longest. */
+	for (int last = 61; last <= 62; last++) {
+		struct wbuf w = wbuf_of(q, sizeof(q));
+
+		wbuf_put(&w, span_of(QUERY, 12));
+		for (int l = 0; l < 4; l++) {
+			size_t n = l < 3 ? 63 : (size_t)last;
+
+			wbuf_u8(&w, (uint8_t)n);
+			memset(wbuf_room(&w, n), 'a', n);
+		}
+		wbuf_put(&w, span_of("\0" IN_A, 5));
+		assert_false(w.failed);
+		assert_int_equal(dns_read(&m, wbuf_span(&w), &a, &e) == 0,
+				 last == 61);
+		if (last == 61)
+			assert_int_equal(m.name.n, DNS_NAME_MAX);
+	}
+}
+
+/* --- queries and answers ---------------------------------------------------- */
+
+struct lab {
+	void *machine;
+	uint8_t memory[1024];
+	struct arena arena;
+	struct dis_ctx c;
+	struct obs obs[4];
+};
+
+static int say(struct lab *l, const char *octets, size_t n, bool out,
+	       bool passed, enum reason *why)
+{
+	struct obs_list list = {l->obs, 0, 4};
+	struct err e = {0};
+	int rc;
+
+	arena_reset(&l->arena);
+	l->c.tup = (struct net_tuple){.proto = 17};
+	l->c.tup.src.b[15] = out ? 10 : 1;
+	l->c.tup.dst.b[15] = out ? 1 : 10;
+	l->c.tup.sport = out ? 40000 : 53;
+	l->c.tup.dport = out ? 53 : 40000;
+	rc = dissector_dns.dissect(&l->c, span_of(octets, n), &list, &e);
+	dissector_dns.settle(&l->c, rc == 0 && passed);
+	*why = rc == 0 ? REASON_NONE : (enum reason)e.reason;
+	return rc == 0 ? (int)list.n : -1;
+}
+
+static void test_pairs(void **state)
+{
+	static const char q[] = QUERY NAME IN_A;
+	static const char a[] = HEAD("\x81\x83", "\1", "\0", "\0", "\0")
+		NAME IN_A;
+	static const char other[] = HEAD("\x81\x83", "\1", "\0", "\0", "\0")
+		"\5other\7example\0" IN_A;
+	struct lab l = {.machine = calloc(1, dissector_dns.machine_size)};
+	enum reason why;
+
+	(void)state;
+	assert_non_null(l.machine);
+	l.arena = arena_of(l.memory, sizeof(l.memory));
+	l.c.machine = l.machine;
+	l.c.arena = &l.arena;
+	l.c.now.mono.ns = 1;
+	dissector_dns.machine_init(l.machine, NULL);
+	/* An answer to nothing. */
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	assert_int_equal(why, REASON_UNPAIRED);
+	/* To a query that was refused. */
+	assert_int_equal(say(&l, q, sizeof(q) - 1, true, false, &why), 2);
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	/* To one that passed: once, and only for what was asked. */
+	assert_int_equal(say(&l, q, sizeof(q) - 1, true, true, &why), 2);
+	assert_int_equal(l.obs[1].kind, OBS_DNS_QUERY);
+	assert_true(span_is(obs_get_span(&l.obs[1], F_DNS_NAME),
+			    "meter.example"));
+	assert_int_equal(say(&l, other, sizeof(other) - 1, false, true, &why),
+			 -1);
+	/* Refused by policy, it may come again. */
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, false, &why), 2);
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), 2);
+	assert_int_equal(l.obs[1].kind, OBS_DNS_ANSWER);
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	/* Not after the time a resolver has. */
+	assert_int_equal(say(&l, q, sizeof(q) - 1, true, true, &why), 2);
+	l.c.now.mono.ns += DNS_WAIT_NS + 1;
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	free(l.machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_pairs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
