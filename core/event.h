@@ -43,6 +43,14 @@ static inline bool net_addr_is4(const struct net_addr *a)
 	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
 }
 
+/* IP protocols (IANA) that have a meaning here. */
+enum {
+	PROTO_ICMP = 1,
+	PROTO_TCP = 6,
+	PROTO_UDP = 17,
+	PROTO_ICMP6 = 58,
+};
+
 struct net_tuple {
 	struct net_addr src, dst;
 	uint16_t sport, dport;

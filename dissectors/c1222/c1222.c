@@ -18,8 +18,6 @@
 
 #include "dissectors/c1222/state.h"
 
-#define PROTO_TCP    6
-#define PROTO_UDP    17
 #define MAX_STREAM   8192 /* the hold limit of a direction */
 #define MAX_DATAGRAM 65535
 

@@ -5,7 +5,6 @@
  */
 #include "dissectors/c1222/state.h"
 
-#define PROTO_UDP 17
 
 static uint32_t bucket(uint32_t inv)
 {

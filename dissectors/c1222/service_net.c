@@ -3,8 +3,6 @@
  * sections 6 and 10). */
 #include "dissectors/c1222/service_rd.h"
 
-#define PROTO_TCP    6
-#define PROTO_UDP    17
 #define IDENTITY_MAX 32 /* octets; identifications of tables have 20 */
 
 /* A UID: 06, 0D or 80; an empty relative one says "none yet". */

@@ -14,7 +14,6 @@
 #include "core/reason.h"
 #include "dissectors/http/read.h"
 
-#define PROTO_TCP 6
 #define SHOWN	  12 /* octets by which HTTP has shown itself */
 
 static const uint16_t ports[] = {80, 8080};

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissectors/net/dns.h"
 
-#define PROTO_TCP     6
-#define PROTO_UDP     17
 #define PORT_DNS      53
 #define PORT_MDNS     5353
 #define HEADER	      12

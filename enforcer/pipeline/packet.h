@@ -12,13 +12,6 @@
 #include "core/event.h"
 #include "enforcer/pipeline/pipeline.h"
 
-enum {
-	PROTO_ICMP = 1,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
-	PROTO_ICMP6 = 58,
-};
-
 enum tcp_flag {
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
