@@ -8,36 +8,14 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/siphash.h"
 #include "policy-lang/eval/eval.h"
+#include "tests/bench_time.h"
 
 #define RUNS   7
 #define ROUNDS 200000
 #define RULES_MAX 250
-
-static double now_ns(void)
-{
-	struct timespec t;
-
-	/* Of this process: others on the machine do not count. */
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int order(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v)
-{
-	qsort(v, RUNS, sizeof(*v), order);
-	return v[RUNS / 2];
-}
 
 static void die(const char *what, const struct err *e)
 {
@@ -264,7 +242,7 @@ int main(void)
 	printf("{\"judge_10_rules_ns\": %.1f, \"judge_250_rules_ns\": %.1f, "
 	       "\"ratio\": %.3f, \"siphash_64_ns\": %.1f, "
 	       "\"state_octets\": %zu}\n",
-	       median(a), median(b), median(b) / median(a), median(y),
+	       median(a, RUNS), median(b, RUNS), median(b, RUNS) / median(a, RUNS), median(y, RUNS),
 	       pol_state_size(many.st));
 	return 0;
 }

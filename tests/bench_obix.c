@@ -7,35 +7,14 @@
 #include <expat.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "dissectors/obix/state.h"
+#include "tests/bench_time.h"
 
 #define RUNS  7
 #define BIG   (2u << 20)
 #define SMALL 4000 /* documents of a run */
 #define OBS   1024
-
-static double now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-static int order(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v)
-{
-	qsort(v, RUNS, sizeof(*v), order);
-	return v[RUNS / 2];
-}
 
 static void XMLCALL start(void *arg, const XML_Char *n, const XML_Char **a)
 {
@@ -181,9 +160,9 @@ int main(void)
 	       "\"obix_ns_per_octet\":%.2f,\"ratio\":%.2f},"
 	       "\"poll\":{\"octets\":%zu,\"expat_ns\":%.0f,\"obix_ns\":%.0f,"
 	       "\"ratio\":%.2f}}\n",
-	       big.n, median(t[0]) / (double)big.n,
-	       median(t[1]) / (double)big.n, median(t[0]) / median(t[1]),
-	       small.n, median(t[2]) / SMALL, median(t[3]) / SMALL,
-	       median(t[2]) / median(t[3]));
+	       big.n, median(t[0], RUNS) / (double)big.n,
+	       median(t[1], RUNS) / (double)big.n, median(t[0], RUNS) / median(t[1], RUNS),
+	       small.n, median(t[2], RUNS) / SMALL, median(t[3], RUNS) / SMALL,
+	       median(t[2], RUNS) / median(t[3], RUNS));
 	return 0;
 }
