@@ -93,6 +93,7 @@ struct event {
 	enum dir dir;
 	enum verdict verdict;
 	bool monitored; /* would have been refused: a rule in monitor mode */
+	bool summary; /* EV_DECISION: may be told in a count (audit: summary) */
 	struct reasons reasons;
 	enum reason reason;   /* primary */
 	const char *detail;   /* one clause for a human, ours; or NULL */

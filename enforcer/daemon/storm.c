@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/storm.h"
 
+#include "audit/eve_word.h"
 #include "audit/record.h"
 
 #define RATE  200
 #define BURST 10000
 
-/* What is merged, and its row in storm.other; -1: never. */
+/* What is merged always, and its row in storm.other; -1: not that. */
 static int merged_as(const struct event *ev)
 {
 	switch (ev->type) {
@@ -84,6 +85,21 @@ static void put_name(struct wbuf *w, struct span s)
 	wbuf_put(w, s);
 }
 
+/* What was permitted is alike when it did the same with the same object. */
+static void put_said(struct wbuf *w, const struct event *ev)
+{
+	const struct obs *o;
+	char buf[40];
+
+	if (ev->leaf >= ev->n_leaves)
+		return;
+	o = &ev->leaves[ev->leaf];
+	wbuf_be(w, o->kind, 2);
+	put_name(w, eve_object(buf, o));
+	put_name(w, obs_get_span(o, F_HREF));
+	put_name(w, obs_get_span(o, F_PATH));
+}
+
 static uint64_t hash_of(const struct storm *s, const struct event *ev)
 {
 	const struct event_rule *r = record_rule(ev);
@@ -107,6 +123,8 @@ static uint64_t hash_of(const struct storm *s, const struct event *ev)
 	}
 	if (ev->has_tuple)
 		put_peer(&w, ev);
+	if (ev->summary)
+		put_said(&w, ev);
 	h = siphash24(&s->conf.key, wbuf_span(&w));
 	return h ? h : 1;
 }
@@ -230,7 +248,7 @@ void storm_event(struct storm *s, const struct event *ev, storm_out *out,
 	bool fresh, in_full;
 
 	storm_tick(s, ev->now, out, arg);
-	if (merged_as(ev) < 0 || ev->count) {
+	if ((merged_as(ev) < 0 && !ev->summary) || ev->count) {
 		s->passed++;
 		out(arg, ev);
 		return;
@@ -244,8 +262,13 @@ void storm_event(struct storm *s, const struct event *ev, storm_out *out,
 	if (s->n_keys == 0 && !s->any_other)
 		s->since = ev->now.mono;
 	k = key_of(s, ev, &fresh);
-	in_full = ev->type != EV_FLOW && k && fresh &&
-		  take_token(s, ev->now.mono);
+	/* What was permitted is never counted without its rule, and no storm
+	 * of refusals takes its place. */
+	if (ev->summary)
+		in_full = !k || fresh;
+	else
+		in_full = ev->type != EV_FLOW && k && fresh &&
+			  take_token(s, ev->now.mono);
 	if (in_full) {
 		s->passed++;
 		out(arg, ev);
@@ -350,8 +373,10 @@ static void mend_key(struct storm_key *k, struct now now)
 	struct event ev = {.type = (enum event_type)k->type};
 
 	mend_sum(&k->sum, now);
-	if (merged_as(&ev) < 0)
+	if (merged_as(&ev) < 0 && ev.type != EV_DECISION)
 		k->type = EV_ANOMALY;
+	if (ev.type == EV_DECISION)
+		k->verdict = VERDICT_ALLOW;
 	k->dir = k->dir == DIR_IN ? DIR_IN : DIR_OUT;
 	if (k->verdict > VERDICT_DENY)
 		k->verdict = VERDICT_NONE;

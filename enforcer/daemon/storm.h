@@ -12,8 +12,11 @@
  * is counted under its type and reason alone. So every event that came in is
  * in what went out: as itself or in a count.
  *
- * A permitted transmission (EV_DECISION) is never merged, nor is what changes
- * the gateway: they pass as they are and cost nothing of the bucket.
+ * A permitted transmission (EV_DECISION) is merged where its rule says
+ * `audit: summary`, only with those of the same rule and about the same
+ * object; it costs nothing of the bucket and passes in full when the table is
+ * full. One under `audit: each` is never merged, nor is what changes the
+ * gateway.
  *
  * No allocation, no clock, no pointers: events carry their time, storm_tick is
  * told it. The counts may lie in memory that outlives the process; what one

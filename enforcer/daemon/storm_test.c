@@ -361,6 +361,89 @@ static void a_full_table_counts_all_the_same(void **state)
 	free(s);
 }
 
+static struct event *permitted(struct sample *m, const char *rule)
+{
+	struct event *ev = sample_decision(m, 0);
+
+	ev->summary = true;
+	for (uint32_t i = 0; i < ev->n_rules; i++)
+		ev->rules[i].rule = span_str(rule);
+	return ev;
+}
+
+/* What was permitted is counted with those of its own rule only, where that
+ * rule says so, and costs nothing of the bucket. */
+static void what_is_permitted_is_counted_by_its_rule(void **state)
+{
+	struct storm *s = storm_with(1, 1);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		give(s, permitted(&m, "pages"), i, &t);
+		if (i % 3 == 0)
+			give(s, permitted(&m, "clock"), i, &t);
+		if (i % 100 == 0)
+			give(s, sample_decision(&m, 0), i, &t);
+	}
+	assert_int_equal(t.full, 2 + 3);
+	assert_int_equal(t.counted, 0);
+	storm_tick(s, at(1000), out, &t);
+	assert_int_equal(t.calls, 5 + 2);
+	assert_int_equal(t.counted, 299 + 99);
+	assert_int_equal(t.last.type, EV_DECISION);
+	assert_int_equal(t.last.verdict, VERDICT_ALLOW);
+	assert_int_equal(t.last.count, 99);
+	assert_string_equal(t.rule, "clock");
+	assert_string_equal(t.party, "headend");
+	give(s, sample_anomaly(&m, 0), 1001, &t); /* a token is left */
+	assert_int_equal(t.full, 6);
+	free(s);
+}
+
+static void another_object_is_told(void **state)
+{
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++) {
+		struct event *ev = permitted(&m, "ask");
+
+		ev->leaf = i % 2;
+		give(s, ev, 1, &t);
+	}
+	assert_int_equal(t.full, 2);
+	storm_flush(s, at(2), out, &t);
+	assert_int_equal(t.counted, 6);
+	free(s);
+}
+
+/* No storm of refusals makes it a number without a rule. */
+static void what_is_permitted_passes_a_full_table(void **state)
+{
+	struct storm *s = storm_with(1000000, 100000);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 2 * STORM_KEYS; i++) {
+		struct event *ev = sample_violation(&m, 0);
+
+		ev->tup.dst.b[13] = (uint8_t)(i >> 8);
+		ev->tup.dst.b[14] = (uint8_t)i;
+		give(s, ev, 0, &t);
+	}
+	t = (struct tally){0};
+	for (int i = 0; i < 10; i++)
+		give(s, permitted(&m, "pages"), 1, &t);
+	assert_int_equal(t.full, 10);
+	assert_string_equal(t.rule, "pages");
+	free(s);
+}
+
 /* Whatever comes in whatever order: what came in is what went out. */
 static void sums_are_exact(void **state)
 {
@@ -387,6 +470,8 @@ static void sums_are_exact(void **state)
 			ev->reason = (enum reason)(rand_r(&seed) %
 						   REASON_COUNT);
 			ev->octets = (uint32_t)rand_r(&seed) % 1500;
+			ev->summary = ev->type == EV_DECISION &&
+				      rand_r(&seed) % 2;
 			octets += ev->octets;
 			want[ev->type]++;
 			give(s, ev, ms, &t);
@@ -421,6 +506,14 @@ static void counts_outlive_their_process(void **state)
 	storm_recover(s, at(3000), out, &t);
 	assert_int_equal(t.full + t.counted, 5000);
 	assert_string_equal(t.rule, "");
+	storm_init(s, &conf);
+	give(s, permitted(&m, "pages"), 3000, &t);
+	give(s, permitted(&m, "pages"), 3000, &t);
+	storm_recover(s, at(3001), out, &t);
+	assert_int_equal(t.last.type, EV_DECISION);
+	assert_int_equal(t.last.count, 1);
+	assert_string_equal(t.rule, "pages");
+	t = (struct tally){.full = 1, .counted = 4999};
 	assert_int_equal(storm_due(s).ns, INT64_MAX);
 	/* Nothing is told twice, and it is as good as new. */
 	storm_recover(s, at(3000), out, &t);
@@ -440,7 +533,8 @@ static void sane(void *arg, const struct event *ev)
 
 	(*n)++;
 	assert_true(ev->type == EV_FLOW || ev->type == EV_VIOLATION ||
-		    ev->type == EV_ANOMALY);
+		    ev->type == EV_ANOMALY || ev->type == EV_DECISION);
+	assert_true(ev->type != EV_DECISION || ev->verdict == VERDICT_ALLOW);
 	assert_true(ev->dir <= DIR_IN && ev->verdict <= VERDICT_DENY);
 	assert_true(ev->reason < REASON_COUNT);
 	assert_true(ev->guest.n <= 63 && ev->party.n <= 63);
@@ -491,6 +585,9 @@ int main(void)
 		cmocka_unit_test(flows_are_told_one_by_one_until_it_is_a_storm),
 		cmocka_unit_test(without_a_token_even_the_first_is_counted),
 		cmocka_unit_test(a_full_table_counts_all_the_same),
+		cmocka_unit_test(what_is_permitted_is_counted_by_its_rule),
+		cmocka_unit_test(another_object_is_told),
+		cmocka_unit_test(what_is_permitted_passes_a_full_table),
 		cmocka_unit_test(sums_are_exact),
 		cmocka_unit_test(counts_outlive_their_process),
 		cmocka_unit_test(rubbish_is_told_as_numbers),

@@ -194,6 +194,7 @@ static void fill_decision(struct event *ev, const struct pol_decision *d)
 {
 	ev->verdict = d->permit ? VERDICT_ALLOW : VERDICT_DENY;
 	ev->monitored = d->monitored;
+	ev->summary = d->permit && d->summary && !d->monitored;
 	ev->reasons = d->reasons;
 	ev->reason = d->reason;
 	ev->party = d->party;

@@ -36,17 +36,24 @@ def timeless(value):
 
 
 def likeness(r):
-    """What refusals have in common that are counted together."""
+    """What those have in common that are counted together."""
     m = r.get("metergate", {})
     return str((r["event_type"], m.get("reason"), m.get("verdict"),
                 m.get("guest"), m.get("party"), m.get("direction"),
-                r.get("proto")))
+                r.get("proto"),
+                m.get("rule") if r["event_type"] == "decision" else ""))
 
 
-def told(records):
-    """(events in order, counts of refusals that are alike, ends of flows).
-    Live, only the first of a second is told in full; flows end when the
-    program does, in any order."""
+def summed(records):
+    """Of which rules' permissions the gateway told some as a count."""
+    return {likeness(r) for r in records if r["event_type"] == "decision" and
+            "count" in r["metergate"]}
+
+
+def told(records, sums):
+    """(events in order, counts of those that are alike, ends of flows).
+    Live, only the first of a second is told in full, of refusals and of what
+    rules in sums permit; flows end when the program does, in any order."""
     events, counts, ends = [], {}, []
     for r in records:
         # What neighbours say to each other is the kernels' own.
@@ -58,7 +65,8 @@ def told(records):
         row = timeless(r)
         if r["event_type"] == "flow" and r["flow"]["state"] != "new":
             ends.append(row)
-        elif r["event_type"] in ("anomaly", "violation"):
+        elif r["event_type"] in ("anomaly", "violation") or \
+                likeness(r) in sums:
             k = likeness(r)
             n = r["metergate"].get("count", 1)
             full = counts.setdefault(k, [0, []])
@@ -131,13 +139,15 @@ def one(net, capture, report):
         frames = captured(taps)
         settle(gate)
         gate.stop()
-        live = told(gate.records())
+        records = gate.records()
+        sums = summed(records)
+        live = told(records, sums)
         with tempfile.TemporaryDirectory() as work:
             path = os.path.join(work, "in.pcap")
             write_pcap(path, frames, 101)  # as the gateway counts
             audit = os.path.join(work, "audit.db")
             replay(path, gate.policies, audit, KEYS)
-            offline = told(export(audit))
+            offline = told(export(audit), sums)
     report.check("live as replayed: %s, %d records" % (
         name, sum(map(len, live))),
         different(live, offline) or (not live[0] and "nothing was said"))
