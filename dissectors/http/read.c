@@ -41,6 +41,8 @@ static void state_unit(const struct message *msg, struct obs *o)
 	obs_u64(o, F_OCTETS, msg->unit.n);
 	if (!msg->x.begins)
 		obs_flag(o, F_CONTINUES);
+	if (msg->x.next.carried)
+		obs_u64(o, F_CARRIED, msg->x.next.carried);
 	if (msg->x.ends)
 		obs_flag(o, F_LAST);
 	if (msg->x.unpaired)
@@ -180,7 +182,15 @@ static int read_bare(struct message *msg)
 	return 0;
 }
 
-int read_unit(struct message *msg)
+static void remember(struct message *msg, uint32_t from)
+{
+	const struct obs_list *l = msg->out;
+
+	for (uint32_t i = from; i < l->n; i++)
+		msg->x.next.carried |= obs_get(&l->v[i], F_MEASUREMENT, 0);
+}
+
+static int read_any(struct message *msg)
 {
 	const struct piece *x = &msg->x;
 
@@ -191,4 +201,14 @@ int read_unit(struct message *msg)
 	if (x->next.kind == BODY_OBIX)
 		return read_obix(msg, x->body);
 	return state_page(msg, x->body.n);
+}
+
+int read_unit(struct message *msg)
+{
+	uint32_t mark = msg->out->n;
+	int rc = read_any(msg);
+
+	if (rc == 0)
+		remember(msg, mark);
+	return rc;
 }

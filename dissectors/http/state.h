@@ -58,6 +58,7 @@ struct http_side {
 	uint64_t left;	 /* octets of the body, or of the chunk */
 	uint64_t length; /* of the body, with length_known */
 	uint64_t body;	 /* octets of the body so far */
+	meas_set carried; /* types that its units carried so far */
 	struct obix_scan scan;
 	struct obix_ask ask;
 };

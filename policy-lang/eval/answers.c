@@ -2,7 +2,9 @@
 /*
  * Permitted requests that wait for their answer: same machine, same party,
  * the other direction, same connection or invocation id, at most 120 s, once.
- * One entry per leaf of a request.
+ * One entry per leaf of a request. A unit that goes on with an answer takes
+ * what is left of the request that is being answered, or is covered by what
+ * was taken; however long the answer lasts, while it is told so.
  */
 #include "policy-lang/eval/internal.h"
 
@@ -40,6 +42,45 @@ static bool pairs(const uint64_t *w, const struct side *sd,
 	return w[AN_FLOW] == m->flow;
 }
 
+static bool goes_on(const struct pol_msg *m)
+{
+	return m->message && obs_has(m->message, F_CONTINUES);
+}
+
+static bool granted_by(const uint64_t *w, const uint64_t *rules)
+{
+	return !rules || (w[AN_RULE] < LAY_MAX_RULES &&
+			  rules[w[AN_RULE] / 64] >> (w[AN_RULE] % 64) & 1);
+}
+
+/* The request whose answer goes on: the latest one of which any was taken. */
+static int find_begun(const struct pol_state *st, const struct side *sd,
+		      const struct pol_msg *m, const uint64_t *rules)
+{
+	uint64_t inv = 0, latest = 0;
+	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
+	int best = -1;
+
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const uint64_t *w = &st->w[word(st, sd->m, i)];
+
+		if (w[AN_FLAGS] & FL_USED && w[AN_ID] > latest &&
+		    pairs(w, sd, m, has_inv, inv))
+			latest = w[AN_ID];
+	}
+	for (uint32_t i = 0; latest && i < ANSWERS; i++) {
+		const uint64_t *w = &st->w[word(st, sd->m, i)];
+
+		if (w[AN_ID] != latest || !granted_by(w, rules) ||
+		    !pairs(w, sd, m, has_inv, inv))
+			continue;
+		if (!(w[AN_FLAGS] & FL_USED))
+			return (int)i;
+		best = (int)i;
+	}
+	return best;
+}
+
 int answer_find(const struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, const uint64_t *rules)
 {
@@ -47,6 +88,8 @@ int answer_find(const struct pol_state *st, const struct side *sd,
 	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
 	int best = -1;
 
+	if (goes_on(m))
+		return find_begun(st, sd, m, rules);
 	for (uint32_t i = 0; i < ANSWERS; i++) {
 		const uint64_t *w = &st->w[word(st, sd->m, i)];
 
@@ -54,11 +97,7 @@ int answer_find(const struct pol_state *st, const struct side *sd,
 		    (w[AN_FLAGS] & FL_USED && !m->retry) ||
 		    st->now.mono.ns - (int64_t)w[AN_TIME] > ANSWER_NS)
 			continue;
-		if (rules &&
-		    (w[AN_RULE] >= LAY_MAX_RULES ||
-		     !(rules[w[AN_RULE] / 64] >> (w[AN_RULE] % 64) & 1)))
-			continue;
-		if (!pairs(w, sd, m, has_inv, inv))
+		if (!granted_by(w, rules) || !pairs(w, sd, m, has_inv, inv))
 			continue;
 		oldest = w[AN_ID];
 		best = (int)i;
@@ -66,11 +105,38 @@ int answer_find(const struct pol_state *st, const struct side *sd,
 	return best;
 }
 
-void answer_take(struct pol_state *st, size_t m, int index)
+void answer_take(struct pol_state *st, const struct side *sd,
+		 const struct pol_msg *m, int index)
 {
-	uint32_t at = word(st, m, (uint32_t)index);
+	uint32_t at = word(st, sd->m, (uint32_t)index);
 
 	st_put(st, at + AN_FLAGS, st->w[at + AN_FLAGS] | FL_USED);
+	/* Not the next one to be forgotten, while its answer goes on. */
+	if (goes_on(m))
+		st_put(st, at + AN_TIME, (uint64_t)st->now.mono.ns);
+}
+
+/* The number of the request that m goes on with. */
+static uint64_t begun(const struct pol_state *st, const struct side *sd,
+		      const struct pol_msg *m, uint64_t id)
+{
+	uint64_t out = sd->dir == DIR_OUT ? FL_OUT : 0, latest = 0;
+
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const uint64_t *w = &st->w[word(st, sd->m, i)];
+
+		if (w[AN_FLOW] == m->flow && w[AN_ID] > latest &&
+		    (w[AN_FLAGS] & FL_OUT) == out)
+			latest = w[AN_ID];
+	}
+	return latest ? latest : id;
+}
+
+static bool older(const uint64_t *a, const uint64_t *b)
+{
+	if (a[AN_TIME] != b[AN_TIME])
+		return a[AN_TIME] < b[AN_TIME];
+	return a[AN_ID] < b[AN_ID];
 }
 
 void answer_ask(struct pol_state *st, const struct side *sd,
@@ -80,12 +146,13 @@ void answer_ask(struct pol_state *st, const struct side *sd,
 	uint64_t inv = 0;
 	bool has_inv = inv_of(m, F_CALLING_INV, &inv);
 
+	if (goes_on(m))
+		id = begun(st, sd, m, id);
 	/* A free place, else the oldest is forgotten. */
 	for (i = 0; i < ANSWERS; i++) {
 		uint32_t w = word(st, sd->m, i);
 
-		if (st->w[w + AN_ID] == 0 ||
-		    st->w[w + AN_ID] < st->w[at + AN_ID])
+		if (st->w[w + AN_ID] == 0 || older(&st->w[w], &st->w[at]))
 			at = w;
 		if (st->w[w + AN_ID] == 0)
 			break;

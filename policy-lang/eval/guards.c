@@ -298,7 +298,7 @@ unsigned guard_rule(struct pol_state *st, const struct side *sd,
 	if (g->flags & LAY_GUARD_ANSWERS) {
 		a = answer_find(st, sd, m, g->answers);
 		if (a >= 0)
-			answer_take(st, sd->m, a);
+			answer_take(st, sd, m, a);
 		else
 			fail_as(st, proto, REASON_NOT_AN_ANSWER, 0, 0);
 	}

@@ -321,6 +321,8 @@ void carry_all(struct pol_state *to, const struct mem *from, bool connections);
 void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 	       const struct obs *o, const struct obs *carrier, meas_set meas,
 	       uint64_t hit[LAY_WORDS]);
+/* Columns that select a kind. */
+const uint64_t *match_kind(const struct pol_image *im, uint16_t kind);
 /* Columns by direction and party alone. */
 void match_bare(const struct pol_image *im, const uint64_t *row, enum dir dir,
 		uint64_t hit[LAY_WORDS]);
@@ -348,7 +350,8 @@ int64_t std_s(const struct pol_state *st); /* meter's standard time */
  * one of these must have granted it; NULL any. */
 int answer_find(const struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, const uint64_t *rules);
-void answer_take(struct pol_state *st, size_t m, int index);
+void answer_take(struct pol_state *st, const struct side *sd,
+		 const struct pol_msg *m, int index);
 void answer_ask(struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, uint32_t rule, uint64_t id);
 

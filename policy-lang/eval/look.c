@@ -67,6 +67,33 @@ static void pend(struct pol_state *st, struct pending p)
 		st->fails_cut = true;
 }
 
+#define X(id, name, cls, plain)                                                \
+	| (MEAS_CLASS_##cls == MEAS_CLASS_SNAPSHOT ? MEAS_BIT(MEAS_##id) : 0)
+static const meas_set snapshots = 0
+#include "core/meas.def"
+	;
+#undef X
+
+/* Is this a limit on how often, and the unit only goes on with what was
+ * counted with the first one? It is no new message, and no new reading of
+ * types that the message carried before. But a snapshot is: repeated, it is a
+ * series in disguise, and a message may last as long as its sender likes.
+ * *meas: the types that are left to count. */
+static bool counted(const struct lay_limit *l, const struct pol_msg *m,
+		    meas_set *meas)
+{
+	meas_set before;
+
+	if (!m->message || !obs_has(m->message, F_CONTINUES) ||
+	    l->kind == LIMIT_DISTINCT)
+		return false;
+	if (l->kind != LIMIT_SPACING && l->thing != THING_READINGS)
+		return l->thing == THING_MESSAGES;
+	before = obs_get(m->message, F_CARRIED, 0);
+	*meas &= ~(before & ~snapshots);
+	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
+}
+
 /* A limit of layer l that observation o falls under. */
 void look_limit(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t index, const struct pol_msg *m, const struct obs *o,
@@ -81,7 +108,8 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 	bool carried = (meas & ~MEAS_ABOUT) != 0;
 
 	if (m->retry || lim->thing == THING_CONNECTIONS ||
-	    lim->thing == THING_REFUSALS || lim->kind == LIMIT_CONCURRENT)
+	    lim->thing == THING_REFUSALS || lim->kind == LIMIT_CONCURRENT ||
+	    counted(lim, m, &meas))
 		return;
 	if (lim->kind != LIMIT_SPACING && lim->kind != LIMIT_DISTINCT) {
 		if ((lim->thing == THING_READINGS ||
@@ -245,13 +273,16 @@ static void limits_and_triggers(struct pol_state *st, unsigned side,
 	}
 }
 
-/* The one grant that selects it: by the bitmaps, then, when ranges tell rules
- * apart, by its data: the one whose data fails least. *bad: how much fails;
- * *many: more than one fits, and which to charge would be a guess. */
-static uint32_t select_grant(struct pol_state *st, unsigned side, enum layer l,
-			     const struct look *k, unsigned *bad, bool *many)
+/* The one grant of a kind that selects it: by the bitmaps, then, when ranges
+ * tell rules apart, by its data: the one whose data fails least. *bad: how
+ * much fails; *many: more than one fits, and which to charge would be a guess.
+ */
+static uint32_t grant_of(struct pol_state *st, unsigned side, enum layer l,
+			 const struct look *k, uint16_t kind, unsigned *bad,
+			 bool *many)
 {
 	const struct pol_image *im = st->side[side].im[l];
+	const uint64_t *of = match_kind(im, kind);
 	struct fail f = judge_fail(REASON_NONE, side, l, k->leaf);
 	uint32_t found = NO_RULE, last = NO_RULE, mark = st->n_fail;
 	bool cut = st->fails_cut;
@@ -259,7 +290,7 @@ static uint32_t select_grant(struct pol_state *st, unsigned side, enum layer l,
 	*bad = UINT32_MAX;
 	*many = false;
 	for (uint32_t w = 0; w < im->words; w++) {
-		for (uint64_t b = k->hit[w] & im->mask[COL_GRANT][w]; b;
+		for (uint64_t b = k->hit[w] & im->mask[COL_GRANT][w] & of[w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
 			uint32_t r = im->COLS[c].owner;
@@ -282,6 +313,24 @@ static uint32_t select_grant(struct pol_state *st, unsigned side, enum layer l,
 	}
 	st->fails_cut = cut;
 	return found;
+}
+
+/* What it is first decides; what it is as well, where no grant of that fits. */
+static uint32_t select_grant(struct pol_state *st, unsigned side, enum layer l,
+			     const struct look *k, unsigned *bad, bool *many)
+{
+	uint32_t first = grant_of(st, side, l, k, k->o->kind, bad, many), also;
+	unsigned worse;
+	bool guess;
+
+	if (!k->o->also || *bad == 0)
+		return first;
+	also = grant_of(st, side, l, k, k->o->also, &worse, &guess);
+	if (worse >= *bad)
+		return first;
+	*bad = worse;
+	*many = guess;
+	return also;
 }
 
 static bool floor_covers(const struct pol_state *st, const struct side *sd,
@@ -330,6 +379,17 @@ static void vendor_guards(struct pol_state *st, unsigned side,
 	}
 }
 
+/* May it be answered? The rest of a page that is sent is no other request. */
+static bool asks(const struct look *k, bool asked)
+{
+	const struct obs *o = k->o;
+
+	if (k->m->retry || (o->kind == OBS_HTTP_REQUEST && k->m->message &&
+			    obs_has(k->m->message, F_CONTINUES)))
+		return false;
+	return obs_level((enum obs_kind)o->kind) == OBS_LEVEL_REQUEST || asked;
+}
+
 static void grants(struct pol_state *st, unsigned side, enum layer l,
 		   const struct look *k, uint64_t id)
 {
@@ -344,7 +404,7 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 	f.monitored = l == LAYER_VENDOR && sd->monitor;
 	if (rule == NO_RULE && k->error_of >= 0) {
 		if (l == LAYER_VENDOR)
-			answer_take(st, sd->m, k->error_of);
+			answer_take(st, sd, k->m, k->error_of);
 		return;
 	}
 	if (rule == NO_RULE) {
@@ -368,9 +428,7 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 	if (l == LAYER_VENDOR)
 		vendor_guards(st, side, k, rule, &f);
 	pend_rule(st, side, l, r, k->m, k->o, k->meas, f.monitored);
-	if (l == LAYER_VENDOR && !k->m->retry &&
-	    (obs_level((enum obs_kind)k->o->kind) == OBS_LEVEL_REQUEST ||
-	     bit_get(st->s->m[sd->m].asked, rule)))
+	if (l == LAYER_VENDOR && asks(k, bit_get(st->s->m[sd->m].asked, rule)))
 		answer_ask(st, sd, k->m, rule, id);
 }
 

@@ -194,16 +194,22 @@ static void field_rows(const struct pol_image *im, const struct lay_dim *d,
 		and_both(im, hit, all, any);
 }
 
+const uint64_t *match_kind(const struct pol_image *im, uint16_t kind)
+{
+	assert(kind < OBS_COUNT);
+	return img_row(im, &im->OBSV[LAY_DIM_KIND], kind);
+}
+
 void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 	       const struct obs *o, const struct obs *carrier, meas_set meas,
 	       uint64_t hit[LAY_WORDS])
 {
 	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], dir);
-	const uint64_t *k = img_row(im, &im->OBSV[LAY_DIM_KIND], o->kind);
+	const uint64_t *k = match_kind(im, o->kind);
+	const uint64_t *also = o->also ? match_kind(im, o->also) : k;
 
-	assert(o->kind < OBS_COUNT);
 	for (uint32_t w = 0; w < im->words; w++)
-		hit[w] = row[w] & d[w] & k[w];
+		hit[w] = row[w] & d[w] & (k[w] | also[w]);
 	meas_rows(im, meas, hit);
 	for (uint32_t i = LAY_DIM_FIELDS; i < im->n_OBSV; i++) {
 		const struct lay_dim *dim = &im->OBSV[i];
