@@ -250,12 +250,13 @@ class Echo(Thread):
         self.client.bind((ADDR[host], 0))
         self.client.settimeout(patience)
         self.where = (ADDR[server], port)
+        self.closing = False
         self.start()
         self.helper = threading.Thread(target=self.serve, daemon=True)
         self.helper.start()
 
     def serve(self):
-        while not self.stopping:
+        while not self.closing:
             try:
                 m, who = self.server.recvfrom(BUFFER)
                 self.server.sendto(m, who)
@@ -283,7 +284,8 @@ class Echo(Thread):
                 time.sleep(self.every)
 
     def stop(self):
-        super().stop()
+        super().stop()  # the last answer still comes
+        self.closing = True
         self.helper.join(30)
         self.client.close()
         self.server.close()
