@@ -28,6 +28,24 @@ static const struct config_word no_cpu[] = {
 	offsetof(struct conf, member), sizeof(((struct conf *)0)->member[0])
 #define SYSTEM_UIDS 100 /* below are users of the system's own */
 
+/* The socket is to hold what the queue may: 64 MiB for 16384. The kernel takes
+ * the number twice and counts what a message takes up, 2304 octets for
+ * a packet of 1400, so a place of the queue has room for three such. What
+ * super-packets need is no buffer's size (64 KiB each): of them fewer wait.
+ * Memory is taken by what waits, and given back when it is received. */
+#define SOCKET_EACH (4u << 10)
+#define SOCKET_MIN  (256u << 10)
+#define SOCKET_MAX  (256u << 20)
+
+static uint32_t socket_buffer(uint32_t queue_len)
+{
+	uint64_t n = (uint64_t)queue_len * SOCKET_EACH;
+
+	return n < SOCKET_MIN	? SOCKET_MIN
+	       : n > SOCKET_MAX ? SOCKET_MAX
+				: (uint32_t)n;
+}
+
 /* clang-format off */
 static const struct config_key keys[] = {
 	/* name, type, member, min, max, default, words, list */
@@ -52,8 +70,8 @@ static const struct config_key keys[] = {
 	 "100", NULL, 0, 0},
 	{"queue-length",  CONFIG_NUMBER, AT(queue_len),	64, 1 << 20, "16384",
 	 NULL, 0, 0},
-	{"socket-buffer", CONFIG_SIZE,	 AT(socket_buffer), 256 << 10,
-	 256 << 20, "8 MiB", NULL, 0, 0},
+	{"socket-buffer", CONFIG_SIZE,	 AT(socket_buffer), SOCKET_MIN,
+	 SOCKET_MAX, "", NULL, 0, 0},
 	{"cpu",		  CONFIG_NUMBER, AT(cpu),	0, CPU_SETSIZE - 1, "any", no_cpu, 0, 0},
 	{"uid-base",	  CONFIG_NUMBER, AT(uid_base),	SYSTEM_UIDS, 2000000000,
 	 "59200", NULL, 0, 0},
@@ -158,5 +176,7 @@ int conf_load(struct conf *out, const char *path, struct err *e)
 			here[i].max = last_processor(&cpus);
 	}
 	rc = config_read_file(out, sizeof(*out), here, KEYS, path, e);
+	if (rc == 0 && out->socket_buffer == 0)
+		out->socket_buffer = socket_buffer(out->queue_len);
 	return rc < 0 ? rc : check(out, &cpus, path, e);
 }

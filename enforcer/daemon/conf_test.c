@@ -56,7 +56,7 @@ static void defaults(void **s)
 	assert_int_equal(c.backend, RULES_AUTO);
 	assert_int_equal(c.queue_base, 100);
 	assert_int_equal(c.queue_len, 16384);
-	assert_int_equal(c.socket_buffer, 8 << 20);
+	assert_int_equal(c.socket_buffer, 64 << 20);
 	assert_int_equal(c.cpu, -1);
 	assert_int_equal(c.uid_base, 59200);
 	assert_int_equal(c.max_flows, 4096);
@@ -105,6 +105,34 @@ static void every_key(void **s)
 	assert_int_equal(c.audit_batch_ms, 1000);
 	assert_int_equal(c.listen_port, 443);
 	assert_int_equal(c.control_gid, 27);
+}
+
+/* What the queue may hold finds room in its socket, within bounds. */
+static void a_socket_for_its_queue(void **s)
+{
+	static const struct {
+		const char *text;
+		uint32_t want;
+	} rows[] = {
+		{"queue-length: 16384\n", 64u << 20},
+		{"queue-length: 1000\n", 4096000},
+		{"queue-length: 64\n", 256u << 10},
+		{"queue-length: 63\n", 0},
+		{"queue-length: 1048576\n", 256u << 20},
+		{"queue-length: 64\nsocket-buffer: 8 MiB\n", 8u << 20},
+		{"socket-buffer: 0\n", 0},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf c;
+		struct err e;
+		int rc = load(&c, rows[i].text, &e);
+
+		assert_int_equal(rc, rows[i].want ? 0 : E_SYNTAX);
+		if (rc == 0)
+			assert_int_equal(c.socket_buffer, rows[i].want);
+	}
 }
 
 static void lists(void **s)
@@ -253,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults), cmocka_unit_test(every_key),
+		cmocka_unit_test(a_socket_for_its_queue),
 		cmocka_unit_test(lists),    cmocka_unit_test(refused),
 		cmocka_unit_test(whole_files), cmocka_unit_test(manual),
 	};

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define MAXLEN	      16384
-#define SOCKET_BUFFER (8u << 20)
+#define SOCKET_BUFFER (64u << 20)
 #define COPY_RANGE    0xffff
 #define ANSWER_MS     2000 /* the kernel answers within the call */
 #define ANSWER_OCTETS (80 * 1024) /* a whole packet fits */

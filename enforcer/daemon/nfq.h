@@ -14,7 +14,7 @@
 struct nfq_conf {
 	uint16_t queue;
 	uint32_t maxlen;	/* packets; 0 = 16384 */
-	uint32_t socket_buffer; /* octets; 0 = 8 MiB */
+	uint32_t socket_buffer; /* octets; 0 = 64 MiB */
 };
 /* Open, bind, configure: copy whole packets, GSO, ct-independent, no ENOBUFS,
  * never fail-open. Nonblocking. E_EXISTS: another program has the queue. */
