@@ -129,6 +129,7 @@ struct parent {
 	struct ctl *ctl;
 	struct drops *drops;
 	struct reload reload;
+	bool reload_again; /* a signal asked for it during one */
 	struct frozen frozen; /* as on the disk */
 	struct notify notify;
 	struct mono started;

@@ -158,6 +158,21 @@ void reload_answer(struct parent *p, size_t guest, int rc, const char *text)
 	}
 }
 
+/* Another one is under way, and what it reads may be what was there before the
+ * change that this one is about. Who asked by the socket is told to ask again;
+ * a signal cannot be answered, so it is remembered. Many are one. */
+static void busy(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
+{
+	if (by_ctl) {
+		ctl_reload_done(p->ctl, p, conn, conn_id,
+				"another reload is under way");
+		return;
+	}
+	if (!p->reload_again)
+		log_info(p->log, "reload: one is under way; another follows");
+	p->reload_again = true;
+}
+
 void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 {
 	struct reload *r = &p->reload;
@@ -165,9 +180,7 @@ void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 	int rc;
 
 	if (r->step != RELOAD_IDLE) {
-		if (by_ctl)
-			ctl_reload_done(p->ctl, p, conn, conn_id,
-					"another reload is under way");
+		busy(p, by_ctl, conn, conn_id);
 		return;
 	}
 	notify_reloading(&p->notify);
@@ -228,6 +241,10 @@ void reload_turn(struct parent *p)
 	bool waiting;
 	struct err e;
 
+	if (r->step == RELOAD_IDLE && p->reload_again) {
+		p->reload_again = false;
+		reload_start(p, false, 0, 0);
+	}
 	if (r->step == RELOAD_IDLE)
 		return;
 	waiting = ask(p);

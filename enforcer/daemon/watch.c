@@ -215,5 +215,6 @@ bool watch_busy(struct parent *p)
 			return true;
 	}
 	return !p->ready || p->reload.step != RELOAD_IDLE ||
+	       p->reload_again ||
 	       !watch_each(p, is_up);
 }

@@ -8,6 +8,7 @@ usage: reload_test.py [TIMES]     (8; soak: 100)
 """
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -89,6 +90,7 @@ def run(report, net, gate, times):
         "generation %d, then %d" % (generation, reached)))
     report.check("no counter goes back", "; ".join(back[:3]))
     bad_policy(report, gate, load)
+    signal_during_one(report, gate)
     for t in load.values():
         t.stop()
     for name, t in load.items():
@@ -167,6 +169,31 @@ def carried(report, net, gate):
     log = gate.text()
     report.check("no engine is killed for a mark of before",
                  log if "malformed" in log else "")
+
+
+def serial(gate, policy="com.example.testbed.mdma"):
+    return [r["serial"] for r in gate.ask("policies")[1:]
+            if r["policy"] == policy]
+
+
+def signal_during_one(report, gate):
+    """While an engine is stopped a reload waits for it. What changes meanwhile,
+    and is told by a signal, is in force in the end."""
+    pid = gate.processes()["engine[dr]"]
+    change(gate, 1000)
+    os.kill(pid, signal.SIGSTOP)
+    gate.p.send_signal(signal.SIGHUP)
+    time.sleep(0.4)
+    change(gate, 1001)
+    before = serial(gate)
+    gate.p.send_signal(signal.SIGHUP)
+    until(lambda: "another follows" in gate.text(), 1)
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: serial(gate) == [1003], 5)
+    report.check("a signal during a reload is not lost", "" if
+                 before != [1002] and serial(gate) == [1003] and
+                 "another follows" in gate.text() else
+                 "serial %s, then %s" % (before, serial(gate)))
 
 
 def bad_policy(report, gate, load):
