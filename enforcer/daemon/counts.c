@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Drops that no engine sees: by rules before the queue, and by the kernel when
- * a queue is full. Audited as sums: one event for each reason and guest that
+ * Drops that no engine sees: by rules before the queue, by the kernel when a
+ * queue is full, and of what an engine that died had not judged. Audited as sums: one event for each reason and guest that
  * grew. Queues are read once a second; the rules, which takes programs, every
  * few seconds and before they are replaced, so that no count is lost.
  */
@@ -164,6 +164,31 @@ static void queue(struct parent *p, size_t i)
 		     "dropped by the kernel: the engine's socket was full");
 	g->kernel_dropped = n.queue_dropped;
 	g->kernel_unsent = n.user_dropped;
+}
+
+/* Numbers only grow, so of what waits now the last ones came after the engine's
+ * end and are for the next one; those of the rest that found no room in the
+ * socket were counted as such, and wait for nobody. */
+void counts_left(struct parent *p, size_t i)
+{
+	struct lane *l = p->share[i].lane;
+	uint32_t after, left;
+	struct nfq_counts n;
+	struct err e;
+
+	if (nfq_counts(&n, p->share[i].queue, &e) < 0) {
+		log_err(p->log, "engine of %s: what it left was not counted: "
+			"%s", p->share[i].name, e.text);
+		return;
+	}
+	after = n.last_id - atomic_load(&l->dead_id);
+	after -= (uint32_t)(n.user_dropped - p->guest[i].dead_unsent);
+	left = n.queued > after ? n.queued - after : 0;
+	if (left == 0)
+		return;
+	atomic_fetch_add(&l->left_dropped, left);
+	tell(p, p->share[i].name, REASON_ENGINE_RESTART, left, 0,
+	     "waited for an engine that died");
 }
 
 /* Another program may flush our chains, go in front of them, or turn off what

@@ -186,6 +186,7 @@ static void counters(struct json *j, const struct lane *l)
 	json_u64(j, "kernel_dropped",
 		 atomic_load(&l->kernel_dropped) +
 			 atomic_load(&l->kernel_unsent));
+	json_u64(j, "left_dropped", atomic_load(&l->left_dropped));
 	json_obj(j, "rules_dropped");
 	for (int r = 1; r < REASON_COUNT; r++) {
 		uint64_t v = atomic_load(&l->rules_dropped[r]);

@@ -317,8 +317,22 @@ static bool take(struct gate *g)
 	return flush(g);
 }
 
+/* Its writer is dead, so this ends; a ring's worth is the bound if it is
+ * not. */
+static bool take_rest(struct gate *g)
+{
+	for (uint32_t i = 0; i < VERDICT_RING / VERDICT_SHORT; i++) {
+		if (!take(g))
+			return false;
+		if (g->broken || !ring_wait(&g->ring, 0))
+			break;
+	}
+	return flush(g);
+}
+
 /* The parent saw an engine die: what that one published counts, everything
- * else it was given is dropped. */
+ * else it was given is dropped. In between the parent reads how much that is:
+ * until it has, the kernel is told nothing. */
 static bool drop_dead(struct gate *g)
 {
 	uint32_t asked = atomic_load(&g->lane->drop_asked);
@@ -326,14 +340,13 @@ static bool drop_dead(struct gate *g)
 
 	if (asked == atomic_load(&g->lane->drop_done))
 		return true;
-	/* Its writer is dead, so this ends; a ring's worth is the bound if it
-	 * is not. */
-	for (uint32_t i = 0; i < VERDICT_RING / VERDICT_SHORT; i++) {
-		if (!take(g))
+	if (asked != atomic_load(&g->lane->drop_sent)) {
+		if (!take_rest(g))
 			return false;
-		if (g->broken || !ring_wait(&g->ring, 0))
-			break;
+		atomic_store(&g->lane->drop_sent, asked);
 	}
+	if (asked != atomic_load(&g->lane->drop_counted))
+		return true;
 	if (id != 0)
 		put_upto(g, id);
 	if (!flush(g))

@@ -311,12 +311,26 @@ static void what_a_dead_engine_left_is_dropped(void **state)
 	atomic_store(&l->dead_id, 25);
 	atomic_store(&l->drop_asked, 1);
 	start(&s);
-	expect(&s, "pass 20 upto 25");
+	expect(&s, "pass 20");
+	/* What is left is counted before it is dropped. */
+	UNTIL(atomic_load(&l->drop_sent) == 1);
+	assert_int_equal(poll(&(struct pollfd){s.kernel, POLLIN, 0}, 1, 150),
+			 0);
+	assert_int_equal(atomic_load(&l->drop_done), 0);
+	atomic_store(&l->drop_counted, 1);
+	gate_poke(&s.guest);
+	expect(&s, "upto 25");
 	UNTIL(atomic_load(&l->drop_done) == 1);
 	usleep(20000);
 	ring_writer(&s.ring, s.guest.verdicts, VERDICT_RING);
 	atomic_store(&l->dead_id, 30);
 	atomic_store(&l->drop_asked, 2);
+	gate_poke(&s.guest);
+	UNTIL(atomic_load(&l->drop_sent) == 2);
+	/* A gate that is killed meanwhile leaves that to its successor. */
+	end(&s, SIGKILL);
+	start(&s);
+	atomic_store(&l->drop_counted, 2);
 	gate_poke(&s.guest);
 	expect(&s, "upto 30");
 	UNTIL(atomic_load(&l->drop_done) == 2);
@@ -346,6 +360,7 @@ static void a_broken_ring_waits_for_its_next_writer(void **state)
 	assert_int_equal(atomic_load(&l->gate_bad), 1);
 	atomic_store(&l->dead_id, 42);
 	atomic_store(&l->drop_asked, 1);
+	atomic_store(&l->drop_counted, 1);
 	gate_poke(&s.guest);
 	expect(&s, "upto 42");
 	UNTIL(atomic_load(&l->drop_done) == 1);

@@ -153,6 +153,7 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 		{"verdict_errors_total", "counter", "Verdicts that the kernel refused."},
 		{"crafted_total",	"counter", "Segments made by the gate."},
 		{"verdicts_malformed_total", "counter", "Verdicts of a broken engine."},
+		{"left_dropped_total",	"counter", "Packets that waited for an engine that died."},
 		{"frozen",		"gauge",   "1: everything of the guest is dropped."},
 	};
 
@@ -165,6 +166,7 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 				atomic_load(&l->gate_errors),
 				atomic_load(&l->gate_crafted),
 				atomic_load(&l->gate_bad),
+				atomic_load(&l->left_dropped),
 				atomic_load(&l->frozen),
 			};
 

@@ -60,6 +60,7 @@ static void values(void **s)
 		"reason=\"too-soon\"} 3\n",
 		"metergate_rules_dropped_total{guest=\"guest-1\","
 		"reason=\"spoofed-source\"} 7\n",
+		"metergate_left_dropped_total{guest=\"guest-0\"} 12\n",
 		"metergate_frozen{guest=\"guest-1\"} 1\n",
 		"metergate_verdict_seconds_bucket{guest=\"guest-0\","
 		"le=\"0.00003\"} 5\n",
@@ -80,6 +81,7 @@ static void values(void **s)
 	a->status.latency_ns[7] = 1;
 	b->status.drops[REASON_TOO_SOON] = 3;
 	atomic_store(&b->frozen, 1);
+	atomic_store(&a->left_dropped, 12);
 	atomic_store(&b->rules_dropped[REASON_SPOOFED_SOURCE], 7);
 	atomic_store(&w->control.clock_trusted, 1);
 	w->view.records = 99;

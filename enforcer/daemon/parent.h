@@ -76,7 +76,9 @@ struct guest {
 	struct query query;
 	bool new_state; /* it never had counters */
 	bool draining; /* the gate was asked to drop what an engine left */
+	bool counted;  /* how much that is */
 	int64_t drain_ns;
+	uint64_t dead_unsent; /* of the queue when dead_id was read */
 	uint64_t bad_seen; /* gate_bad when it last mattered */
 	uint64_t kernel_dropped, kernel_unsent; /* as last audited */
 };
@@ -207,6 +209,8 @@ void counts_turn(struct parent *p);
 void counts_last(struct parent *p);
 void counts_restart(struct parent *p);
 void counts_free(struct drops *d);
+/* The gate is about to drop what a dead engine left: so many, up to dead_id. */
+void counts_left(struct parent *p, size_t guest);
 
 /* ctl.c */
 struct pollfd;

@@ -132,7 +132,10 @@ struct lane {
 	/* kernel ids up to here were dropped by the gate: an engine that
 	 * starts ignores them */
 	_Atomic uint32_t dead_id;
-	_Atomic uint32_t drop_asked, drop_done; /* parent -> gate: drop up to dead_id */
+	/* Parent -> gate, each a number that grows: send what the dead engine
+	 * published (sent); then, when the parent has counted what is left
+	 * (counted), drop up to dead_id (done). */
+	_Atomic uint32_t drop_asked, drop_sent, drop_counted, drop_done;
 	_Atomic uint32_t frozen;
 	_Atomic int64_t gate_beat; /* mono ns of the last turn */
 	/* Malformed verdicts, by the gate, and events, by the scribe: the
@@ -142,6 +145,8 @@ struct lane {
 	/* The kernel's own account of the queue, by the parent, each second. */
 	_Atomic uint64_t kernel_dropped, kernel_unsent;
 	_Atomic uint32_t kernel_queued;
+	/* What engines that died left there without a verdict. */
+	_Atomic uint64_t left_dropped;
 	/* And of the rules in front of it, by the parent, every five. */
 	_Atomic uint64_t rules_dropped[REASON_COUNT];
 	/* The engine may write from here on only: what others count of it, and

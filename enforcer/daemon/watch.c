@@ -49,13 +49,16 @@ static void engine_ended(struct parent *p, size_t i)
 	struct err e;
 
 	query_failed(p, i, "the engine died");
-	if (nfq_counts(&n, p->share[i].queue, &e) == 0)
+	if (nfq_counts(&n, p->share[i].queue, &e) == 0) {
 		atomic_store(&l->dead_id, n.last_id);
-	else
+		p->guest[i].dead_unsent = n.user_dropped;
+	} else {
 		log_err(p->log, "engine of %s: %s", p->share[i].name, e.text);
+	}
 	mend(p->share[i].verdicts, VERDICT_RING);
 	mend(p->share[i].events, EVENT_RING);
 	atomic_store(&l->gate_bad, 0);
+	p->guest[i].counted = false;
 	atomic_fetch_add(&l->drop_asked, 1);
 	gate_poke(&p->share[i]);
 	p->guest[i].draining = true;
@@ -65,11 +68,18 @@ static void engine_ended(struct parent *p, size_t i)
 static void drain(struct parent *p, size_t i)
 {
 	struct guest *g = &p->guest[i];
-	const struct lane *l = p->share[i].lane;
+	struct lane *l = p->share[i].lane;
+	uint32_t asked = atomic_load(&l->drop_asked);
 
 	if (!g->draining)
 		return;
-	if (atomic_load(&l->drop_done) == atomic_load(&l->drop_asked)) {
+	if (!g->counted && atomic_load(&l->drop_sent) == asked) {
+		counts_left(p, i);
+		g->counted = true;
+		atomic_store(&l->drop_counted, asked);
+		gate_poke(&p->share[i]);
+	}
+	if (atomic_load(&l->drop_done) == asked) {
 		g->draining = false;
 	} else if (p->now.mono.ns > g->drain_ns && g->gate.pid > 0) {
 		log_err(p->log, "gate of %s: does not drop; it is killed",

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What an engine that dies had not judged: it does not arrive, and it is
+counted and told, all of it."""
+import os
+import signal
+import socket
+import time
+
+from lib import ADDR, Gate, Net, Report, need_live, until
+
+PORT = 8080
+
+
+def sender(net, port=0):
+    s = net.socket("dr", kind=socket.SOCK_DGRAM)
+    s.bind((ADDR["dr"], port))
+    s.connect((ADDR["wan"], PORT))
+    return s
+
+
+def receiver(net):
+    s = net.socket("wan", kind=socket.SOCK_DGRAM)
+    s.bind((ADDR["wan"], PORT))
+    s.settimeout(0.5)
+    return s
+
+
+def received(s):
+    """All that waits there, and what comes within half a second of it."""
+    got = []
+    try:
+        while True:
+            got.append(s.recv(2048))
+    except OSError:
+        return got
+
+
+def passes(s, r, text):
+    """Whether it arrives: the engine judges, and the gate sends."""
+    s.send(text)
+    return text in received(r)
+
+
+def again(gate, pid):
+    """Another engine is there and ready."""
+    return until(lambda: gate.processes().get("engine[dr]", pid) != pid and
+                 gate.ready())
+
+
+def told(gate, reason, detail):
+    """How many packets the audit tells of."""
+    n = 0
+    for r in gate.records():
+        m = r.get("metergate", {})
+        if m.get("guest") == "dr" and m.get("reason") == reason and \
+                detail in str(m.get("detail")):
+            n += m.get("count") or 1
+    return n
+
+
+LEFT = 500
+
+
+def left(report, net, gate):
+    """An engine that is stopped, and then killed, has judged none of them."""
+    r, s = receiver(net), sender(net)
+    report.check("before: it passes", "" if passes(s, r, b"\0one") else
+                 "nothing arrived")
+    pid = gate.processes()["engine[dr]"]
+    os.kill(pid, signal.SIGSTOP)
+    for i in range(LEFT):
+        s.send(b"\0n%d" % i)
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGKILL)
+    back = again(gate, pid)
+    n = len(received(r))
+    seen = gate.guest("dr")["left_dropped"]
+    report.check("none of what waited for it arrives", n)
+    report.check("all of it is counted", "" if back and seen == LEFT else
+                 "%d of %d" % (seen, LEFT))
+    report.check("afterwards it passes", "" if passes(s, r, b"\0two") else
+                 "nothing arrived")
+    for x in (r, s):
+        x.close()
+
+
+def main():
+    report = Report()
+    need_live(report)
+    with Net() as net:
+        net.neighbours()
+        with Gate(net) as gate:
+            left(report, net, gate)
+            gate.stop()
+            n = told(gate, "engine-restart", "waited for an engine")
+            report.check("and told to the audit", "" if n == LEFT else
+                         "%d of %d" % (n, LEFT))
+    report.done()
+
+
+if __name__ == "__main__":
+    main()
