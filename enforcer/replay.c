@@ -204,6 +204,8 @@ static int start_pipeline(struct replay *r, struct err *e)
 		.key = {0x6d65746572676174, 0x652d7265706c6179},
 		.max_held = MAX_HELD,
 		.checksums = true,
+		.partial_sums = r->opts.checksums == REPLAY_SUMS_PARTIAL ||
+				(!r->opts.checksums && !r->policy.set),
 		.midstream = !r->policy.set,
 		.guests = r->opts.guests,
 		.n_guests = r->opts.n_guests,

@@ -40,11 +40,19 @@ enum replay_format {
 	REPLAY_TEXT
 };
 
+/* Without a policy: what is not refused elsewhere either. */
+enum replay_sums {
+	REPLAY_SUMS_DEFAULT,
+	REPLAY_SUMS_STRICT,
+	REPLAY_SUMS_PARTIAL
+};
+
 #define REPLAY_GUESTS 64
 
 struct replay_opts {
 	const char *policy, *keys, *allowed, *denied, *audit; /* or NULL */
 	enum replay_format format;
+	enum replay_sums checksums;
 	bool values, quiet;
 	unsigned verbose, jobs;
 	struct pipeline_guest guests[REPLAY_GUESTS];

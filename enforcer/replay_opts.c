@@ -12,6 +12,7 @@
 static const char usage[] =
 	"usage: metergate-replay [-qv] [-p SET] [-g GUEST=IFACE|MAC|CIDR[:PORT]]...\n"
 	"                        [-k KEYS] [--format json|text] [--values]\n"
+	"                        [--checksums strict|partial]\n"
 	"                        [--allowed OUT.pcap] [--denied OUT.pcap]\n"
 	"                        [--audit DB] [--jobs N] CAPTURE...\n"
 	"\n"
@@ -24,6 +25,8 @@ static const char usage[] =
 	"  -k KEYS          YAML: \"*\" or an ApTitle -> key id -> 32 hex digits\n"
 	"  --format FORMAT  json (default) or text\n"
 	"  --values         show values and table data too\n"
+	"  --checksums HOW  of TCP and UDP: strict (default with -p), or partial:\n"
+	"                   those a host left to its network card are taken, too\n"
 	"  --allowed FILE   write the packets that would have left\n"
 	"  --denied FILE    write the others\n"
 	"  --audit DB       write the audit database; it must not exist\n"
@@ -42,6 +45,7 @@ enum {
 	OPT_DENIED,
 	OPT_AUDIT,
 	OPT_VALUES,
+	OPT_CHECKSUMS,
 	OPT_JOBS
 };
 
@@ -54,6 +58,7 @@ static const struct option longs[] = {
 	{"denied",  required_argument, NULL, OPT_DENIED },
 	{"audit",   required_argument, NULL, OPT_AUDIT  },
 	{"values",  no_argument,       NULL, OPT_VALUES },
+	{"checksums", required_argument, NULL, OPT_CHECKSUMS},
 	{"quiet",   no_argument,       NULL, 'q'        },
 	{"verbose", no_argument,       NULL, 'v'        },
 	{"jobs",    required_argument, NULL, OPT_JOBS   },
@@ -86,6 +91,21 @@ static int take_format(struct replay_opts *o, struct err *e)
 		return err_set(e, E_SYNTAX, 0,
 			       "--format %s: write json or text", optarg);
 	o->format = optarg[0] == 'j' ? REPLAY_JSON : REPLAY_TEXT;
+	return 0;
+}
+
+static int take_checksums(struct replay_opts *o, struct err *e)
+{
+	if (o->checksums != REPLAY_SUMS_DEFAULT)
+		return err_set(e, E_SYNTAX, 0, "--checksums was given twice");
+	if (strcmp(optarg, "strict") == 0)
+		o->checksums = REPLAY_SUMS_STRICT;
+	else if (strcmp(optarg, "partial") == 0)
+		o->checksums = REPLAY_SUMS_PARTIAL;
+	else
+		return err_set(e, E_SYNTAX, 0,
+			       "--checksums %s: write strict or partial",
+			       optarg);
 	return 0;
 }
 
@@ -125,6 +145,8 @@ static int take(struct replay_opts *o, int c, char **argv, struct err *e)
 		return once(&o->audit, "--audit", e);
 	case OPT_FORMAT:
 		return take_format(o, e);
+	case OPT_CHECKSUMS:
+		return take_checksums(o, e);
 	case OPT_VALUES:
 		o->values = true;
 		return 0;

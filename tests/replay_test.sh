@@ -125,6 +125,8 @@ refuse "option without a value" "needs a value" "$good" --allowed
 refuse "no jobs" "1 to 64" --jobs 0 "$good"
 refuse "many jobs" "1 to 64" --jobs 65 "$good"
 refuse "format" "json or text" --format xml "$good"
+refuse "checksums" "strict or partial" --checksums off "$good"
+refuse "checksums twice" "given twice" --checksums strict --checksums strict "$good"
 for g in mdma "=10.0.0.1" "Mdma=10.0.0.1" "mdma=10.0.0" "mdma=10.0.0.1/33" \
 	"mdma=10.0.0.1:0" "mdma=10.0.0.1:65536" "mdma=fd00::1/129" \
 	"mdma=[fd00::1" "mdma=02:00:0a:14:00" "mdma=interface-name-too-long" "mdma="; do
@@ -495,6 +497,50 @@ if jq -es '[.[] | select(.event_type == "c1222") | .metergate.direction] |
 else
 	bad "-g GUEST=IFACE: one direction only"
 fi
+
+# As captured on the sender: the checksums are those of the pseudo headers.
+python3 - "$good" "$work/card.pcap" <<'END'
+import struct
+import sys
+
+data = bytearray(open(sys.argv[1], "rb").read())
+at = 24
+while at < len(data):
+    n = struct.unpack_from("<I", data, at + 8)[0]
+    ip = at + 16 + 14
+    proto, l4 = data[ip + 9], ip + 20
+    if proto in (6, 17):
+        size = struct.unpack_from(">H", data, ip + 2)[0] - 20
+        s = sum(struct.unpack_from(">4H", data, ip + 12)) + proto + size
+        while s >> 16:
+            s = (s & 0xFFFF) + (s >> 16)
+        struct.pack_into(">H", data, l4 + (16 if proto == 6 else 6), s)
+    at += 16 + n
+open(sys.argv[2], "wb").write(data)
+END
+sums() { # why, count of bad ones, count of those told, arguments
+	local why=$1 bad=$2 told=$3
+	shift 3
+	"$replay" -q "$@" "$work/card.pcap" >"$work/out" 2>&1
+	if tail -n 1 "$work/out" | jq -e --argjson b "$bad" --argjson t "$told" \
+		'.stats | ((.drops["bad-l4-checksum"] // 0) > 0) == $b and
+		((.anomalies["unfinished-checksum"] // 0) > 0) == $t' >/dev/null; then
+		ok "unfinished checksums: $why"
+	else
+		bad "unfinished checksums: $why: $(tail -n 1 "$work/out" | cut -c 1-300)"
+	fi
+}
+sums "refused with a policy" true false -p "$policy"
+sums "with a policy, where asked for" false true -p "$policy" --checksums partial
+sums "read without a policy" false true
+sums "without a policy, refused where asked for" true false --checksums strict
+if [ "$("$replay" -p "$policy" --checksums partial "$work/card.pcap" | grep -c '"event_type":"decision"')" = \
+	"$("$replay" -p "$policy" "$good" | grep -c '"event_type":"decision"')" ]; then
+	ok "unfinished checksums: the same decisions"
+else
+	bad "unfinished checksums: other decisions"
+fi
+
 mkdir "$work/names"
 cp "$good" "$work/names/old.pcap"
 "$replay" -q --allowed "$work/names/old.pcap" "$pcaps/gen_errors.pcap" >/dev/null 2>&1

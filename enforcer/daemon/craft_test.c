@@ -134,7 +134,7 @@ static void our_own_reader_takes_them(void **state)
 			assert_false(w.failed);
 			in.octets = wbuf_span(&w);
 			in.wire_len = (uint32_t)w.n;
-			assert_int_equal(packet_read(&in, &p, true, 64),
+			assert_int_equal(packet_read(&in, &p, SUMS_RIGHT, 64),
 					 REASON_NONE);
 			assert_memory_equal(&p.tup.src, &v.seg.tup.src, 16);
 			assert_memory_equal(&p.tup.dst, &v.seg.tup.dst, 16);

@@ -29,16 +29,23 @@ static uint16_t fold(uint32_t s)
 	return (uint16_t)s;
 }
 
-static bool l4_sum_ok(const struct packet *p, struct span l4)
+static enum reason check_sum(struct packet *p, struct span l4,
+			     enum packet_sums sums)
 {
 	bool v4 = net_addr_is4(&p->tup.src);
 	size_t skip = v4 ? 12 : 0;
 	uint32_t s = p->tup.proto + (uint32_t)(l4.n & 0xffff) +
 		     (uint32_t)(l4.n >> 16);
+	struct cur field = cur_of(
+		span_sub(l4, p->tup.proto == PROTO_TCP ? 16 : 6, 2));
 
 	s = sum16(s, span_from(span_of(p->tup.src.b, 16), skip));
 	s = sum16(s, span_from(span_of(p->tup.dst.b, 16), skip));
-	return fold(sum16(s, l4)) == 0xffff;
+	if (fold(sum16(s, l4)) == 0xffff)
+		return REASON_NONE;
+	if (sums == SUMS_PARTIAL && p->tup.proto != PROTO_ICMP6)
+		p->unfinished = cur_u16(&field) == fold(s);
+	return p->unfinished ? REASON_NONE : REASON_BAD_L4_CHECKSUM;
 }
 
 /* --- transport ------------------------------------------------------------------ */
@@ -176,7 +183,7 @@ static enum reason read_udp(struct packet *p, struct span l4)
 }
 
 enum reason packet_transport(struct packet *p, struct span octets,
-			     bool checksums)
+			     enum packet_sums sums)
 {
 	uint8_t proto = p->tup.proto;
 	enum reason why = REASON_NONE;
@@ -194,7 +201,7 @@ enum reason packet_transport(struct packet *p, struct span octets,
 		why = read_udp(p, octets);
 	} else if (proto != PROTO_ICMP6) {
 		/* ICMP has no pseudo header; others are not read. */
-		if (proto == PROTO_ICMP && checksums &&
+		if (proto == PROTO_ICMP && sums &&
 		    fold(sum16(0, octets)) != 0xffff)
 			return REASON_BAD_L4_CHECKSUM;
 		return REASON_NONE;
@@ -203,8 +210,8 @@ enum reason packet_transport(struct packet *p, struct span octets,
 	if (why == REASON_NONE && (proto == PROTO_TCP || proto == PROTO_UDP) &&
 	    (p->tup.dport == 0 || (proto == PROTO_TCP && p->tup.sport == 0)))
 		why = REASON_BAD_ADDRESS;
-	if (why == REASON_NONE && checksums && !none && !l4_sum_ok(p, octets))
-		why = REASON_BAD_L4_CHECKSUM;
+	if (why == REASON_NONE && sums && !none)
+		why = check_sum(p, octets, sums);
 	return why;
 }
 
@@ -239,7 +246,8 @@ static bool options4_ok(struct span opts)
 	return true;
 }
 
-static enum reason read_ip4(struct packet *p, struct span in, bool checksums)
+static enum reason read_ip4(struct packet *p, struct span in,
+			    enum packet_sums sums)
 {
 	struct cur c = cur_of(in);
 	uint8_t vihl = cur_u8(&c);
@@ -280,11 +288,12 @@ static enum reason read_ip4(struct packet *p, struct span in, bool checksums)
 		p->transport = body;
 		return REASON_NONE;
 	}
-	return packet_transport(p, body, checksums);
+	return packet_transport(p, body, sums);
 }
 
 /* Extension headers up to the transport; what may redirect is refused. */
-static enum reason read_ip6(struct packet *p, struct span in, bool checksums)
+static enum reason read_ip6(struct packet *p, struct span in,
+			    enum packet_sums sums)
 {
 	struct cur c = cur_of(in);
 	uint32_t first = cur_u32(&c);
@@ -317,7 +326,7 @@ static enum reason read_ip6(struct packet *p, struct span in, bool checksums)
 			return kind == EXT_NONE ?
 				       REASON_UNKNOWN_PROTOCOL :
 				       packet_transport(p, cur_rest(&c),
-							checksums);
+							sums);
 		if (i == EXT_MAX)
 			break;
 		next = cur_u8(&c);
@@ -432,11 +441,11 @@ static enum reason read_link(const struct packet_in *in, struct packet *p,
 }
 
 enum reason packet_read(const struct packet_in *in, struct packet *p,
-			bool checksums, uint8_t min_ttl)
+			enum packet_sums sums, uint8_t min_ttl)
 {
 	struct cur c = cur_of(in->octets);
 	enum reason why;
-	bool check = checksums && !in->csum_ok && !in->gso;
+	enum packet_sums check = in->csum_ok || in->gso ? SUMS_ANY : sums;
 
 	memset(p, 0, sizeof(*p));
 	why = read_link(in, p, &c);

@@ -49,16 +49,27 @@ struct packet {
 	bool fragment, more;
 	uint32_t frag_id, frag_off;
 	struct span arp; /* the ARP body */
+	/* SUMS_PARTIAL: the checksum is that of the pseudo header alone. */
+	bool unfinished;
+};
+
+/* What a checksum of TCP, UDP or ICMP has to be. */
+enum packet_sums {
+	SUMS_ANY,
+	SUMS_RIGHT,
+	/* Right, or as a host leaves it to its network card: of the pseudo
+	 * header alone, which a receiver behind a wire would not take. */
+	SUMS_PARTIAL,
 };
 
 /* Read the headers. REASON_NONE, or why the packet is refused; p then says
  * what was read before that. min_ttl 0 and 1 are the same. */
 enum reason packet_read(const struct packet_in *in, struct packet *p,
-			bool checksums, uint8_t min_ttl);
+			enum packet_sums sums, uint8_t min_ttl);
 
 /* The transport header at the start of octets: for reassembled datagrams.
  * p->tup has the addresses and the protocol. */
 enum reason packet_transport(struct packet *p, struct span octets,
-			     bool checksums);
+			     enum packet_sums sums);
 
 #endif

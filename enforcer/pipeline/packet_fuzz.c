@@ -66,13 +66,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in.gso = data[0] & 0x20;
 	in.wire_len = (uint32_t)in.octets.n + ((data[0] & 0x78) == 0x78);
 	/* With checksums off most of what is behind them is reached. */
-	why = packet_read(&in, &a, !(data[0] & 8), data[0] & 0x40 ? 2 : 1);
+	why = packet_read(&in, &a, data[0] & 8 ? SUMS_ANY : SUMS_RIGHT, data[0] & 0x40 ? 2 : 1);
 	check(&in, &a, why);
-	assert(packet_read(&in, &b, !(data[0] & 8),
+	assert(packet_read(&in, &b, data[0] & 8 ? SUMS_ANY : SUMS_RIGHT,
 			   data[0] & 0x40 ? 2 : 1) == why);
 	assert(memcmp(&a, &b, sizeof(a)) == 0);
 	if (a.has_tuple && !a.fragment) {
-		why = packet_transport(&a, a.transport, false);
+		why = packet_transport(&a, a.transport, SUMS_ANY);
 		assert(why < REASON_COUNT);
 		assert(inside(a.payload, a.transport));
 	}

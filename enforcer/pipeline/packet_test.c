@@ -270,7 +270,7 @@ static void rows_of(void **state)
 		in.wire_len = (uint32_t)in.octets.n + r->cut;
 		if (!r->as_is)
 			put_right(r, b, in.octets);
-		why = packet_read(&in, &p, false, r->ttl ? r->ttl : 1);
+		why = packet_read(&in, &p, SUMS_ANY, r->ttl ? r->ttl : 1);
 		if (why != r->want || p.fragment != r->fragment ||
 		    (r->sport && (p.tup.sport != r->sport ||
 				  p.payload.n != r->n))) {
@@ -298,24 +298,79 @@ static void checksums(void **state)
 	memcpy(whole, s.p, s.n);
 	in.octets = span_of(whole, s.n);
 	in.wire_len = (uint32_t)s.n;
-	assert_int_equal(packet_read(&in, &p, true, 1), REASON_NONE);
+	assert_int_equal(packet_read(&in, &p, SUMS_RIGHT, 1), REASON_NONE);
 	for (size_t i = 20; i < s.n; i++) {
 		if (i == 24 || i == 25)
 			continue; /* its length: contradicts the packet */
 		whole[i] ^= 0x10;
-		assert_int_equal(packet_read(&in, &p, true, 1),
+		assert_int_equal(packet_read(&in, &p, SUMS_RIGHT, 1),
 				 REASON_BAD_L4_CHECKSUM);
 		/* Whoever vouches for it is believed. */
 		in.csum_ok = true;
-		assert_int_equal(packet_read(&in, &p, true, 1), REASON_NONE);
+		assert_int_equal(packet_read(&in, &p, SUMS_RIGHT, 1), REASON_NONE);
 		in.csum_ok = false;
 		whole[i] ^= 0x10;
 	}
 	for (size_t i = 0; i < 20; i++) {
 		whole[i] ^= 0x01;
-		assert_int_not_equal(packet_read(&in, &p, true, 1),
+		assert_int_not_equal(packet_read(&in, &p, SUMS_RIGHT, 1),
 				     REASON_NONE);
 		whole[i] ^= 0x01;
+	}
+	kit_free(k);
+}
+
+/* As a host hands it to its card: taken where that is asked for, and nothing
+ * like it. */
+static void unfinished(void **state)
+{
+	static const struct {
+		const char *why;
+		uint8_t proto;
+		uint16_t delta; /* from the sum of the pseudo header */
+		enum packet_sums sums;
+		enum reason want;
+		bool told;
+	} cases[] = {
+		{"not unless asked", PROTO_UDP, 0, SUMS_RIGHT,
+		 REASON_BAD_L4_CHECKSUM, false},
+		{"UDP", PROTO_UDP, 0, SUMS_PARTIAL, REASON_NONE, true},
+		{"TCP", PROTO_TCP, 0, SUMS_PARTIAL, REASON_NONE, true},
+		{"another one is wrong", PROTO_UDP, 1, SUMS_PARTIAL,
+		 REASON_BAD_L4_CHECKSUM, false},
+		{"of TCP, too", PROTO_TCP, 0x100, SUMS_PARTIAL,
+		 REASON_BAD_L4_CHECKSUM, false},
+		{"nobody looks", PROTO_TCP, 1, SUMS_ANY, REASON_NONE, false},
+	};
+	struct kit *k = kit_new(false, true);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool tcp = cases[i].proto == PROTO_TCP;
+		uint8_t l4[28] = {0x9c, 0x40, 0x04, 0x81, 0, 28},
+			whole[128];
+		size_t at = tcp ? 16 : 6;
+		/* 10.20.0.10 and 10.20.0.1, the protocol, 28 octets */
+		uint16_t sum = (uint16_t)(0x0a14 + 0x000a + 0x0a14 + 0x0001 +
+					  cases[i].proto + 28 +
+					  cases[i].delta);
+		struct packet_in in = {.link = LINK_RAW};
+		struct packet p;
+		struct span s;
+
+		if (tcp)
+			l4[12] = 0x50;
+		l4[at] = (uint8_t)(sum >> 8);
+		l4[at + 1] = (uint8_t)sum;
+		s = kit_ip4(k, &(struct kit_ip){true, cases[i].proto, 0, 0,
+						false},
+			    span_of(l4, sizeof(l4)));
+		memcpy(whole, s.p, s.n);
+		in.octets = span_of(whole, s.n);
+		in.wire_len = (uint32_t)s.n;
+		if (packet_read(&in, &p, cases[i].sums, 1) != cases[i].want ||
+		    p.unfinished != cases[i].told)
+			fail_msg("%s", cases[i].why);
 	}
 	kit_free(k);
 }
@@ -325,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_of),
 		cmocka_unit_test(checksums),
+		cmocka_unit_test(unfinished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

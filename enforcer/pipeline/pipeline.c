@@ -319,12 +319,19 @@ static void account(struct work *w)
 		flow_touch(w->p, w->f_idx, w->now);
 }
 
+static enum packet_sums sums_of(const struct pipeline_conf *c)
+{
+	if (!c->checksums)
+		return SUMS_ANY;
+	return c->partial_sums ? SUMS_PARTIAL : SUMS_RIGHT;
+}
+
 static void one_packet(struct work *w, const struct packet_in *in,
 		       struct packet *pkt)
 {
 	struct pipeline *p = w->p;
-	enum reason why = packet_read(in, pkt, p->conf.checksums,
-				      p->conf.min_ttl);
+	enum packet_sums sums = sums_of(&p->conf);
+	enum reason why = packet_read(in, pkt, sums, p->conf.min_ttl);
 
 	if (why == REASON_NONE && pkt->vlan && strict(p))
 		why = REASON_VLAN_TAGGED;
@@ -349,7 +356,7 @@ static void one_packet(struct work *w, const struct packet_in *in,
 		if (!frag_add(w, pkt))
 			return;
 		why = packet_transport(pkt, pkt->transport,
-				       p->conf.checksums && !in->csum_ok);
+				       in->csum_ok ? SUMS_ANY : sums);
 		if (why) {
 			packet_drop(w, why);
 			return;
@@ -358,6 +365,11 @@ static void one_packet(struct work *w, const struct packet_in *in,
 	if (!enter_flow(w, in))
 		return;
 	account(w);
+	if (pkt->unfinished && !w->f->unfinished) {
+		w->f->unfinished = true;
+		anomaly(w, REASON_UNFINISHED, NULL,
+			strict(p) ? VERDICT_ALLOW : VERDICT_NONE);
+	}
 	offload_return(w);
 	if (pkt->tup.proto == PROTO_TCP)
 		stream_packet(w);
@@ -369,7 +381,7 @@ static void one_packet(struct work *w, const struct packet_in *in,
 static void freeze_packet(struct work *w, const struct packet_in *in,
 			  struct packet *pkt)
 {
-	if (packet_read(in, pkt, false, 0) && !pkt->has_tuple)
+	if (packet_read(in, pkt, SUMS_ANY, 0) && !pkt->has_tuple)
 		w->pkt = NULL;
 	packet_drop(w, REASON_FROZEN);
 }

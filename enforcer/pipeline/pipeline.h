@@ -56,6 +56,8 @@ struct pipeline_conf {
 	uint32_t max_held;	/* packets held at once; 0 = 4096 */
 	uint32_t max_fragments; /* datagrams in reassembly; 0 = 64 */
 	bool checksums;	 /* verify L4 checksums (replay: yes) */
+	bool partial_sums; /* captured where they are made: take unfinished
+			    * ones of TCP and UDP as well; never live */
 	bool midstream;	 /* accept connections whose start was not seen; only
 			  * without a policy */
 	uint8_t min_ttl; /* 0 = 1 */

@@ -169,7 +169,7 @@ struct flow {
 	uint32_t older, newer;	   /* LRU */
 	uint16_t guest;
 	bool used : 1, denied : 1, opened : 1; /* opened: policy was asked */
-	bool midstream : 1;
+	bool midstream : 1, unfinished : 1; /* told of its checksums */
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
 	uint8_t offload;   /* class that the kernel carries it in; 0: none */
