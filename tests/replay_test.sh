@@ -523,7 +523,7 @@ sums() { # why, count of bad ones, count of those told, arguments
 	shift 3
 	"$replay" -q "$@" "$work/card.pcap" >"$work/out" 2>&1
 	if tail -n 1 "$work/out" | jq -e --argjson b "$bad" --argjson t "$told" \
-		'.stats | ((.drops["bad-l4-checksum"] // 0) > 0) == $b and
+		'.stats | ((.anomalies["bad-l4-checksum"] // 0) > 0) == $b and
 		((.anomalies["unfinished-checksum"] // 0) > 0) == $t' >/dev/null; then
 		ok "unfinished checksums: $why"
 	else
