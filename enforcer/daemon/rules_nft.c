@@ -99,7 +99,7 @@ static uint32_t mark_of(const struct rules_conf *c, uint32_t class)
 static void carry_chain(struct text *t)
 {
 	text_put(t, "\tchain carry {\n");
-	for (uint32_t k = 1; k < MARK_REFUSED; k++) {
+	for (uint32_t k = MARK_REFUSED - 1; k > 0; k--) {
 		if (t->c->bound[k])
 			text_put(t,
 				 "\t\tct mark & 0x%08x == 0x%08x ct bytes "

@@ -78,10 +78,10 @@ static void carried_mark(struct text *t)
  * whole, before any rule sees it, so the packet at hand is in the sum: what is
  * compared is the sum as it would be after passing, and the bound is exact.
  * From 1, not 0: a connection older than the accounting has no sum, reads as
- * 0 and must not match. */
+ * 0 and must not match. The largest class first: its packets are the most. */
 static void carry_chain(struct text *t)
 {
-	for (uint32_t k = 1; k < MARK_REFUSED; k++) {
+	for (uint32_t k = MARK_REFUSED - 1; k > 0; k--) {
 		if (t->c->bound[k] == 0)
 			continue;
 		text_put(t,
