@@ -19,8 +19,9 @@ static const struct config_word clocks[] = {
 	{NULL,		 0    },
 };
 static const struct config_word no_cpu[] = {
-	{"any", -1},
-	{NULL,	0 },
+	{"pair", CPU_PAIR},
+	{"any",	 CPU_ANY },
+	{NULL,	 0	 },
 };
 
 #define AT(member) offsetof(struct conf, member), sizeof(((struct conf *)0)->member)
@@ -72,7 +73,7 @@ static const struct config_key keys[] = {
 	 NULL, 0, 0},
 	{"socket-buffer", CONFIG_SIZE,	 AT(socket_buffer), SOCKET_MIN,
 	 SOCKET_MAX, "", NULL, 0, 0},
-	{"cpu",		  CONFIG_NUMBER, AT(cpu),	0, CPU_SETSIZE - 1, "any", no_cpu, 0, 0},
+	{"cpu",		  CONFIG_NUMBER, AT(cpu),	0, CPU_SETSIZE - 1, "pair", no_cpu, 0, 0},
 	{"uid-base",	  CONFIG_NUMBER, AT(uid_base),	SYSTEM_UIDS, 2000000000,
 	 "59200", NULL, 0, 0},
 	{"max-flows",	  CONFIG_NUMBER, AT(max_flows),	16, 1 << 20, "4096",

@@ -12,6 +12,10 @@
 
 #define CONF_PATH 256
 
+/* struct conf.cpu, where it is no processor's number. */
+#define CPU_ANY	 (-1) /* the scheduler's choice */
+#define CPU_PAIR (-2) /* the two of one guest on one, guests in turn */
+
 struct conf {
 	char policies[CONF_PATH]; /* directory of files or images */
 	char keys[CONF_PATH];	  /* C12.22 keys; empty = none */
@@ -26,7 +30,7 @@ struct conf {
 	enum rules_backend backend;
 	bool offload;
 	uint16_t queue_base; /* guest i has queue_base + i */
-	int cpu;	     /* gate and engine are pinned to it; -1 = not */
+	int cpu;	     /* gate and engine are pinned to it, or CPU_... */
 	uint32_t uid_base;   /* gate, scribe, courier, then engines */
 	uint32_t max_flows;  /* of one guest */
 	uint32_t max_held;   /* packets of one guest */

@@ -57,7 +57,7 @@ static void defaults(void **s)
 	assert_int_equal(c.queue_base, 100);
 	assert_int_equal(c.queue_len, 16384);
 	assert_int_equal(c.socket_buffer, 64 << 20);
-	assert_int_equal(c.cpu, -1);
+	assert_int_equal(c.cpu, CPU_PAIR);
 	assert_int_equal(c.uid_base, 59200);
 	assert_int_equal(c.max_flows, 4096);
 	assert_int_equal(c.max_held, 1024);

@@ -45,16 +45,34 @@ static struct log named(const struct log *l, char *name, size_t cap,
 	return log;
 }
 
-/* Gate and engine of a guest run on one CPU: their hand-over is then a switch
- * and no interrupt to another one. */
-static void pin(const struct conf *c)
+/* Of the processors that are there, the n-th in turn. */
+static int in_turn(size_t n)
 {
 	cpu_set_t set;
+	int count, cpu = 0;
 
-	if (c->cpu < 0)
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return CPU_ANY;
+	count = CPU_COUNT(&set);
+	if (count == 0)
+		return CPU_ANY;
+	for (n %= (size_t)count;; cpu++) {
+		if (CPU_ISSET((size_t)cpu, &set) && n-- == 0)
+			return cpu;
+	}
+}
+
+/* Gate and engine of a guest run on one CPU: their hand-over is then a switch
+ * and no interrupt to another one. */
+static void pin(const struct conf *c, size_t guest)
+{
+	int cpu = c->cpu == CPU_PAIR ? in_turn(guest) : c->cpu;
+	cpu_set_t set;
+
+	if (cpu < 0)
 		return;
 	CPU_ZERO(&set);
-	CPU_SET((size_t)c->cpu, &set);
+	CPU_SET((size_t)cpu, &set);
 	/* A CPU that is not there was refused at the start. */
 	(void)sched_setaffinity(0, sizeof(set), &set);
 }
@@ -92,7 +110,7 @@ static int run_engine(void *arg)
 				   NULL),
 	};
 
-	pin(p->conf);
+	pin(p->conf, i);
 	drop_other_guests(p, i);
 	area_drop(&p->view_area);
 	area_drop(&p->events_area);
@@ -128,7 +146,7 @@ static int run_gate(void *arg)
 				   p->packet_fd >= 0 ? 4 : 3, NULL),
 	};
 
-	pin(p->conf);
+	pin(p->conf, i);
 	drop_other_guests(p, i);
 	area_drop(&g->state);
 	area_drop(&p->view_area);

@@ -114,8 +114,8 @@ class Form:
         return self
 
     def cpu_of(self):
-        """One for all where times are compared; else the scheduler's."""
-        return self.args.cpu if self.pinned else "any"
+        """One for all where times are compared; else as it is by default."""
+        return self.args.cpu if self.pinned else "pair"
 
     def start_gate(self):
         work = os.path.join(os.path.abspath(self.args.work), self.name)
