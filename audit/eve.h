@@ -22,11 +22,17 @@ struct eve_opts {
 	const char *(*service_name)(uint8_t code);
 	/* From an audit record: the name it carries, which then counts. */
 	struct span service;
+	unsigned line; /* which of eve_lines */
 };
+
+/* How many lines an event is: one; but an EV_PROTOCOL event of HTTP has one
+ * for each oBIX object in the unit, and then one for the exchange, if the unit
+ * ends it: none, or several. */
+unsigned eve_lines(const struct event *ev);
 
 /* One line with its newline; false when it did not fit (j is then useless).
  * An EV_PROTOCOL event of C12.22 gives one object per APDU with a list of
- * services; others one object per event. */
+ * services. */
 bool eve_event(struct json *j, const struct event *ev,
 	       const struct eve_opts *o);
 

@@ -48,7 +48,7 @@ static void text_obs(struct wbuf *w, const struct obs *o, bool values)
 	object = eve_object(buf, o);
 	if (object.n) {
 		wbuf_u8(w, ' ');
-		wbuf_put(w, object);
+		put_safe(w, object);
 	}
 	if (obs_has(o, F_MEASUREMENT) || obs_has(o, F_ASKS_FOR)) {
 		uint64_t asked = obs_get(o, F_ASKS_FOR, 0);

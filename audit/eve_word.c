@@ -39,9 +39,14 @@ void eve_str(struct wbuf *w, const char *s)
 	wbuf_put(w, span_str(s));
 }
 
-struct span eve_object(char buf[40], const struct obs *o)
+struct span eve_object(char buf[EVE_OBJECT], const struct obs *o)
 {
-	struct wbuf w = wbuf_of(buf, 40);
+	struct wbuf w = wbuf_of(buf, EVE_OBJECT);
+
+	if (obs_has(o, F_HREF))
+		return obs_get_span(o, F_HREF);
+	if (obs_has(o, F_PATH))
+		return obs_get_span(o, F_PATH);
 
 	if (obs_has(o, F_PROCEDURE)) {
 		eve_str(&w, "procedure ");

@@ -9,8 +9,10 @@
 struct span eve_addr(char buf[NET_ADDR_TEXT], const struct net_addr *a);
 void eve_number(struct wbuf *w, uint64_t v);
 void eve_str(struct wbuf *w, const char *s);
-/* "table 64", "procedure 10"; empty when it names no object. */
-struct span eve_object(char buf[40], const struct obs *o);
+/* "table 64", "procedure 10", "/meter/power"; empty when it names no object.
+ * Octets of a path are as they were sent. */
+#define EVE_OBJECT 40
+struct span eve_object(char buf[EVE_OBJECT], const struct obs *o);
 const char *eve_proto(uint8_t proto); /* "TCP"; NULL: it has no name here */
 const char *eve_verdict(enum verdict v); /* NULL when nothing was judged */
 /* The observation a decision or violation is about; NULL for others. */

@@ -52,21 +52,35 @@ static void need_room(struct replay_output *o)
 		replay_output_flush(o);
 }
 
+static bool json_lines(struct replay_output *o, const struct event *ev)
+{
+	struct eve_opts opt = o->eve;
+
+	for (unsigned n = eve_lines(ev); opt.line < n; opt.line++) {
+		struct json j;
+
+		need_room(o);
+		j = json_of(o->buf + o->n, BUFFER - o->n);
+		if (!eve_event(&j, ev, &opt))
+			return false;
+		o->n += j.w.n;
+	}
+	return true;
+}
+
 void replay_output_event(struct replay_output *o, const struct event *ev)
 {
 	bool fits;
 
 	if (o->quiet || o->failed)
 		return;
-	need_room(o);
 	if (o->format == REPLAY_JSON) {
-		struct json j = json_of(o->buf + o->n, BUFFER - o->n);
-
-		fits = eve_event(&j, ev, &o->eve);
-		o->n += fits ? j.w.n : 0;
+		fits = json_lines(o, ev);
 	} else {
-		struct wbuf w = wbuf_of(o->buf + o->n, BUFFER - o->n);
+		struct wbuf w;
 
+		need_room(o);
+		w = wbuf_of(o->buf + o->n, BUFFER - o->n);
 		fits = eve_text(&w, ev, &o->eve);
 		o->n += fits ? w.n : 0;
 	}
