@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole engine in a process of its own, in its sandbox: verdicts, events
  * and answers for what comes on its queue. A pair of sockets stands for the
- * kernel's; the policies are those of the live benchmarks. */
+ * kernel's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@
 #include "enforcer/daemon/processes.h"
 #include "enforcer/pipeline/packet.h"
 
-#define POLICIES "tests/bench/policy"
+#define POLICIES "enforcer/daemon/testdata/engine"
 #define PATIENCE 20000 /* ms; what takes longer has failed */
 #define UID	 59241
 #define VIF	 5
