@@ -68,6 +68,20 @@ char *child_end_text(char buf[CHILD_END_TEXT], const siginfo_t *si)
 	return buf;
 }
 
+bool child_crashed(const siginfo_t *si)
+{
+	static const int faults[] = {SIGSEGV, SIGABRT, SIGSYS, SIGBUS,
+				     SIGFPE,  SIGILL,  SIGTRAP};
+
+	if (si->si_code != CLD_KILLED && si->si_code != CLD_DUMPED)
+		return false;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		if (si->si_status == faults[i])
+			return true;
+	}
+	return false;
+}
+
 int64_t child_ended(struct child *c, const siginfo_t *si, int64_t now_ns)
 {
 	bool outside = si->si_code != CLD_EXITED && !c->hung &&

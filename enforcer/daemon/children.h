@@ -63,6 +63,9 @@ bool child_silent(const struct child *c, int64_t now_ns);
 /* "signal 9 (Killed)", "exit status 1"; returns buf. */
 #define CHILD_END_TEXT 64
 char *child_end_text(char buf[CHILD_END_TEXT], const siginfo_t *si);
+/* Did it end by a fault of its own, as what it was given may have caused? Not
+ * by somebody's KILL or TERM, nor by leaving. */
+bool child_crashed(const siginfo_t *si);
 /* What its end means for the next start; sets due_ns, returns the wait. */
 int64_t child_ended(struct child *c, const siginfo_t *si, int64_t now_ns);
 

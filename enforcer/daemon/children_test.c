@@ -48,6 +48,36 @@ static void backoff(void **s)
 	}
 }
 
+static void crashes(void **s)
+{
+	static const struct {
+		const char *why;
+		int code, status;
+		bool crash;
+	} rows[] = {
+		{"a wild pointer",	 CLD_KILLED, SIGSEGV, true },
+		{"with a core",		 CLD_DUMPED, SIGSEGV, true },
+		{"an assertion",	 CLD_KILLED, SIGABRT, true },
+		{"a call in no row",	 CLD_KILLED, SIGSYS,  true },
+		{"a file cut under it",	 CLD_KILLED, SIGBUS,  true },
+		{"a division",		 CLD_KILLED, SIGFPE,  true },
+		{"no instruction",	 CLD_KILLED, SIGILL,  true },
+		{"killed",		 CLD_KILLED, SIGKILL, false},
+		{"told to end",		 CLD_KILLED, SIGTERM, false},
+		{"left, by that number", CLD_EXITED, SIGSEGV, false},
+		{"left",		 CLD_EXITED, 0,	      false},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		siginfo_t si = {.si_code = rows[i].code};
+
+		si.si_status = rows[i].status;
+		if (child_crashed(&si) != rows[i].crash)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 static void silence(void **s)
 {
 	static const struct {
@@ -161,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(backoff), cmocka_unit_test(silence),
 		cmocka_unit_test(ends),	   cmocka_unit_test(whose_fault),
+		cmocka_unit_test(crashes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -144,6 +143,20 @@ static struct span came_by(const struct engine *e, const struct nfq_packet *p)
 						      iface_name(e, index);
 }
 
+/* Before anything else reads it. */
+static bool poisoned(struct engine *e, const struct nfq_packet *p)
+{
+	if (e->now.mono.ns >= e->poison_ns)
+		e->poison_ns = 0;
+	if (!e->poison_ns ||
+	    !poison_is(&e->lane->poison, &e->lane->poison_key, p->octets,
+		       e->now.mono))
+		return false;
+	count_gap(e, p->id);
+	out_poison(e, p->id, p->wire_len);
+	return true;
+}
+
 static void one_packet(struct engine *e, const struct nfq_packet *p)
 {
 	uint64_t passed;
@@ -165,6 +178,8 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 
 	if (before_us(e, p->id))
 		return;
+	if (e->poison_ns && poisoned(e, p))
+		return;
 	e->again = (p->mark & MARK_CLASS) == MARK_CLASS;
 	count_gap(e, p->id);
 	if (out_closed(e)) {
@@ -183,14 +198,18 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 		hops_note(&e->hops, p->octets, p->src_mac, index);
 }
 
-static void one_datagram(struct engine *e, struct span octets)
+static void one_datagram(struct engine *e, uint32_t slot, struct span octets)
 {
+	struct poison_at at = {.slot = slot, .n = (uint32_t)octets.n};
 	struct nfq_walk w = {.left = octets};
 	struct nfq_packet p;
 
 	/* Bounded by the datagram: each message takes some of it. */
-	while (nfq_next(&w, &p))
+	for (; nfq_next(&w, &p); at.message++) {
+		poison_begin(&e->lane->poison, at);
 		one_packet(e, &p);
+		poison_end(&e->lane->poison);
+	}
 	e->errors += w.errors;
 }
 
@@ -207,7 +226,7 @@ static bool receive(struct engine *e)
 	e->batch_ns = e->now.mono.ns;
 	e->batch_time = (uint64_t)(e->batch_ns / 1000) << ID_TIME;
 	for (int i = 0; i < n; i++)
-		one_datagram(e, span_of(e->iov[i].iov_base, e->msg[i].msg_len));
+		one_datagram(e, (uint32_t)i, span_of(e->iov[i].iov_base, e->msg[i].msg_len));
 	out_publish(e);
 	out_latency(e);
 	e->told = false;
@@ -332,16 +351,14 @@ static int open_signals(struct engine *e, struct err *err)
 
 static int allocate(struct engine *e, struct err *err)
 {
-	/* Pages are there when a packet needs them: most are small. */
-	e->slots = mmap(NULL, (size_t)ENGINE_BATCH * ENGINE_SLOT,
-			PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *slots = e->a->guest->slots;
+
 	e->storm = &e->lane->storm;
 	e->flat = calloc(1, FLAT_MAX);
-	if (e->slots == MAP_FAILED || !e->flat)
+	if (!e->flat)
 		return err_set(err, E_NOMEM, 0, "out of memory");
 	for (size_t i = 0; i < ENGINE_BATCH; i++) {
-		e->iov[i] = (struct iovec){e->slots + i * ENGINE_SLOT,
+		e->iov[i] = (struct iovec){slots + i * ENGINE_SLOT,
 					   ENGINE_SLOT};
 		e->msg[i].msg_hdr = (struct msghdr){.msg_iov = &e->iov[i],
 						    .msg_iovlen = 1};
@@ -376,6 +393,34 @@ static int enter(struct engine *e, struct err *err)
 	return sandbox_enter(SANDBOX_ENGINE, &c, err);
 }
 
+/* What a predecessor had at hand when it crashed is where it was received: the
+ * first receive of ours comes later. */
+static void look_for_poison(struct engine *e)
+{
+	struct lane *l = e->lane;
+	struct nfq_walk w;
+	struct nfq_packet p;
+	struct poison_at at;
+	uint32_t k = 0;
+
+	if (poison_left(&l->poison, atomic_load(&l->crashes), &at) &&
+	    at.slot < ENGINE_BATCH && at.n <= ENGINE_SLOT) {
+		w.left = span_of(e->iov[at.slot].iov_base, at.n);
+		while (nfq_next(&w, &p) && k < at.message)
+			k++;
+		if (k == at.message && p.octets.n) {
+			poison_add(&l->poison, &l->poison_key, p.octets,
+				   e->now.mono);
+			log_warn(e->a->log, "guest %s: what is like the packet "
+				 "that the last engine died of is dropped for "
+				 "%lld s",
+				 e->a->guest->name,
+				 (long long)(POISON_NS / NS_PER_S));
+		}
+	}
+	e->poison_ns = poison_until(&l->poison, e->now.mono);
+}
+
 /* Whatever opens files comes before the sandbox, whatever reads packets
  * behind it. */
 static int start(struct engine *e, struct err *err)
@@ -405,6 +450,7 @@ static int start(struct engine *e, struct err *err)
 	if (rc < 0)
 		return rc;
 	out_init(e, &key);
+	look_for_poison(e);
 	return policy_pipeline(e, err);
 }
 

@@ -24,9 +24,6 @@
 #include "enforcer/daemon/storm.h"
 #include "enforcer/pipeline/pipeline.h"
 
-#define ENGINE_BATCH 64	/* datagrams of one receive */
-/* The largest packet, its attributes and headers; whole pages. */
-#define ENGINE_SLOT  (68 * 1024)
 #define ENGINE_BUCKETS 8 /* of lane_status.latency_ns */
 #define ENGINE_WAIT_MS 50
 
@@ -80,13 +77,14 @@ struct engine {
 	/* in */
 	int signal_fd;
 	bool stop; /* told to end */
-	uint8_t *slots;
 	/* Filled in once: the kernel writes only of what it gave. */
 	struct mmsghdr msg[ENGINE_BATCH];
 	struct iovec iov[ENGINE_BATCH];
 	uint32_t first_id; /* ids up to it were dropped already; 0: all known */
 	uint32_t last_id;
 	uint64_t errors, overruns;
+	int64_t poison_ns; /* until then packets are compared with the table */
+	uint64_t poisoned, poisoned_octets;
 	uint32_t ifaces_seq;
 	uint32_t n_ifaces;
 	struct share_iface iface[SHARE_IFACES];
@@ -108,7 +106,8 @@ void out_end(struct engine *e);
  * meanwhile as soon as it can. */
 bool out_closed(const struct engine *e);
 void out_durable(struct engine *e);
-/* A drop of a packet that the pipeline never saw. */
+/* Drops of a packet that the pipeline never saw: the second tells why. */
+void out_poison(struct engine *e, uint32_t id, uint32_t octets);
 void out_drop(struct engine *e, uint32_t id);
 
 /* engine_policy.c */

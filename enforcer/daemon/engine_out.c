@@ -195,6 +195,24 @@ static void on_verdict(void *arg, uint64_t id, enum packet_verdict verdict,
 	count_latency(e, id);
 }
 
+void out_poison(struct engine *e, uint32_t id, uint32_t octets)
+{
+	struct event ev = {
+		.type = EV_ANOMALY,
+		.now = e->now,
+		.guest = span_str(e->a->guest->name),
+		.verdict = VERDICT_DENY,
+		.reason = REASON_POISON,
+		.octets = octets,
+	};
+
+	e->poisoned++;
+	e->poisoned_octets += octets;
+	reasons_add(&ev.reasons, ev.reason);
+	on_event(e, &ev);
+	out_drop(e, id);
+}
+
 void out_drop(struct engine *e, uint32_t id)
 {
 	struct lane_verdict v = {.id = id, .kind = VK_DROP};

@@ -11,10 +11,10 @@ static void fill(struct lane_status *to, const struct engine *e)
 	const struct pipeline_stats *p = pipeline_stats(e->pipeline);
 
 	to->generation = e->set.generation;
-	to->packets = p->packets + e->shut;
-	to->octets = p->octets + e->shut_octets;
+	to->packets = p->packets + e->shut + e->poisoned;
+	to->octets = p->octets + e->shut_octets + e->poisoned_octets;
 	to->passed = p->passed;
-	to->dropped = p->dropped + e->shut;
+	to->dropped = p->dropped + e->shut + e->poisoned;
 	to->flows = p->flows;
 	to->flows_now = p->flows_now;
 	to->flows_peak = p->flows_peak;
@@ -26,6 +26,7 @@ static void fill(struct lane_status *to, const struct engine *e)
 	to->denied = p->denied;
 	memcpy(to->drops, p->drops, sizeof(to->drops));
 	to->drops[REASON_AUDIT_CLOSED] += e->shut;
+	to->drops[REASON_POISON] += e->poisoned;
 	memcpy(to->anomalies, p->anomalies, sizeof(to->anomalies));
 	to->offloaded = p->offloaded;
 	to->offload_refused = p->offload_refused;

@@ -134,6 +134,7 @@ static void set_up(struct scene *s)
 	s->guest.lane = shared(sizeof(struct lane));
 	s->guest.verdicts = shared(ring_octets(VERDICT_RING));
 	s->guest.events = shared(ring_octets(EVENT_RING));
+	s->guest.slots = shared(ENGINE_SLOTS);
 	s->guest.state_octets = 4 * pol_state_octets(s->files.set);
 	s->guest.state = shared(s->guest.state_octets);
 	s->control = shared(sizeof(struct control));
@@ -164,6 +165,7 @@ static void tear_down(struct scene *s)
 	munmap(s->guest.lane, sizeof(struct lane));
 	munmap(s->guest.verdicts, ring_octets(VERDICT_RING));
 	munmap(s->guest.events, ring_octets(EVENT_RING));
+	munmap(s->guest.slots, ENGINE_SLOTS);
 	munmap(s->guest.state, s->guest.state_octets);
 	munmap(s->control, sizeof(struct control));
 	munmap(s->half[0], POLICY_HALF);
@@ -249,18 +251,24 @@ static struct span ip4(uint8_t *buf, size_t cap, uint32_t src, uint32_t dst,
 }
 
 /* A checksum that is wrong, for which it may be said to be unfinished. */
-static void udp(struct scene *s, uint32_t id, uint16_t port, uint32_t info)
+static void udp_of(struct scene *s, uint32_t id, uint16_t from, uint16_t port,
+		   uint32_t info, const char *text)
 {
 	uint8_t body[64], buf[128];
 	struct wbuf w = wbuf_of(body, sizeof(body));
 
-	wbuf_be(&w, 40000, 2);
+	wbuf_be(&w, from, 2);
 	wbuf_be(&w, port, 2);
-	wbuf_be(&w, 8 + 6, 2);
+	wbuf_be(&w, 8 + strlen(text), 2);
 	wbuf_be(&w, 0x1234, 2);
-	wbuf_put(&w, span_str("sealed"));
+	wbuf_put(&w, span_str(text));
 	queue(s, id, VIF, info,
 	      ip4(buf, sizeof(buf), GUEST, FAR, 17, wbuf_span(&w)));
+}
+
+static void udp(struct scene *s, uint32_t id, uint16_t port, uint32_t info)
+{
+	udp_of(s, id, 40000, port, info, "sealed");
 }
 
 static void tcp(struct scene *s, uint32_t id, bool out, uint16_t port,
@@ -507,6 +515,26 @@ static void what_is_no_packet_is_passed_over(void **state)
 
 /* Nobody reads its events: it passes what it could record and not one packet
  * more, still answers, and goes on when there is room. */
+/* Until there is no room for events and the engine waits in the middle of a
+ * packet. */
+static void send_until_stuck(struct scene *s, uint32_t *sent, uint32_t *passed)
+{
+	for (bool stuck = false; !stuck;) {
+		for (int i = 0; i < 32; i++)
+			udp(s, ++*sent, 9000, UNFINISHED);
+		while (*passed < *sent && !stuck) {
+			uint8_t buf[VERDICT_MAX];
+
+			stuck = !ring_wait(&s->verdicts, 1000);
+			if (!stuck && ring_get(&s->verdicts, buf,
+					       sizeof(buf)) > 0)
+				++*passed;
+			ring_release(&s->verdicts);
+		}
+		assert_true(*sent < 100000);
+	}
+}
+
 static void without_room_for_events_nothing_passes(void **state)
 {
 	struct lane_status st;
@@ -517,20 +545,7 @@ static void without_room_for_events_nothing_passes(void **state)
 	set_up(&s);
 	s.keep = true;
 	start(&s);
-	for (bool stuck = false; !stuck;) {
-		for (int i = 0; i < 32; i++)
-			udp(&s, ++sent, 9000, UNFINISHED);
-		while (passed < sent && !stuck) {
-			uint8_t buf[VERDICT_MAX];
-
-			stuck = !ring_wait(&s.verdicts, 1000);
-			if (!stuck && ring_get(&s.verdicts, buf,
-					       sizeof(buf)) > 0)
-				passed++;
-			ring_release(&s.verdicts);
-		}
-		assert_true(sent < 100000);
-	}
+	send_until_stuck(&s, &sent, &passed);
 	assert_true(passed > 1000 && passed < sent);
 	take_events(&s);
 	/* A decision each, and the start of the flow. */
@@ -792,6 +807,58 @@ static void nor_when_nothing_becomes_durable(void **state)
 	tear_down(&s);
 }
 
+/* An engine that ends by a signal of its own fault, with a packet at hand, or
+ * by somebody's KILL. Then: the same again, the same from another port, the
+ * same connection with other content, and others. */
+static void what_it_died_of_is_dropped(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t crashes; /* as the parent counts */
+		const char *want;
+	} rows[] = {
+		{"crashed", 1, "drop 200001 drop 200002 drop 200003 pass 200004"},
+		{"killed",  0, "pass 200001 pass 200002 pass 200003 pass 200004"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t sent = 0, passed = 0;
+		struct scene s;
+
+		set_up(&s);
+		s.keep = true;
+		start(&s);
+		send_until_stuck(&s, &sent, &passed);
+		end(&s, SIGKILL);
+		s.keep = false;
+		take_events(&s);
+		ring_discard(&s.verdicts);
+		/* As the parent and the gate leave it. */
+		atomic_store(&s.guest.lane->dead_id, sent);
+		atomic_store(&s.guest.lane->crashes, rows[i].crashes);
+		start(&s);
+		udp(&s, 200001, 9000, UNFINISHED);
+		udp_of(&s, 200002, 40001, 9000, UNFINISHED, "sealed");
+		udp_of(&s, 200003, 40000, 9000, UNFINISHED, "other");
+		udp_of(&s, 200004, 40002, 9000, UNFINISHED, "other");
+		expect(&s, rows[i].want);
+		UNTIL(s.guest.lane->status.drops[REASON_POISON] ==
+		      3 * rows[i].crashes);
+		s.n_events = 0;
+		take_events(&s);
+		assert_true(s.n_events >= 1);
+		/* Its successor, after an end of another kind, knows it. */
+		end(&s, SIGKILL);
+		ring_discard(&s.verdicts);
+		atomic_store(&s.guest.lane->dead_id, 200004);
+		start(&s);
+		udp(&s, 200005, 9000, UNFINISHED);
+		expect(&s, rows[i].crashes ? "drop 200005" : "pass 200005");
+		tear_down(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -800,6 +867,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_resets_both_ends),
 		cmocka_unit_test(a_held_unit_is_acknowledged),
 		cmocka_unit_test(what_a_predecessor_had_is_not_touched),
+		cmocka_unit_test(what_it_died_of_is_dropped),
 		cmocka_unit_test(what_is_no_packet_is_passed_over),
 		cmocka_unit_test(without_room_for_events_nothing_passes),
 		cmocka_unit_test(told_to_end_while_it_waits_it_passes_nothing),

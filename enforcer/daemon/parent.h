@@ -69,7 +69,7 @@ struct query {
 
 /* A guest, beside what its processes share of it. */
 struct guest {
-	struct area lane, state;
+	struct area lane, state, slots;
 	int queue_fd, wake_fd;
 	int raw4_fd, raw6_fd; /* of its gate: they carry its mark */
 	struct child gate, engine;

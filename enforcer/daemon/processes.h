@@ -19,6 +19,7 @@ struct guest_share { /* one guest, as the processes see it */
 	uint16_t queue;
 	struct lane *lane;
 	void *verdicts, *events; /* memory of the rings */
+	void *slots;		 /* ENGINE_SLOTS octets; the engine's alone */
 	void *state;		 /* of the policy; survives the engine */
 	size_t state_octets;
 	/* the guest's own addresses: what the gate may craft for */

@@ -193,6 +193,13 @@ static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 	s->lane = (struct lane *)(void *)g->lane.p;
 	s->verdicts = g->lane.p + lane;
 	s->events = g->lane.p + lane + ring;
+	rc = area_new(&g->slots, "slots", ENGINE_SLOTS, e);
+	if (rc < 0)
+		return rc;
+	s->slots = g->slots.p;
+	if (getrandom(&s->lane->poison_key, sizeof(s->lane->poison_key), 0) !=
+	    (ssize_t)sizeof(s->lane->poison_key))
+		return err_sys(e, "random numbers");
 	state_path(path, p, i);
 	rc = area_file(&g->state, path, state, &g->new_state, e);
 	if (rc == 0)
@@ -496,6 +503,7 @@ void setup_undo(struct parent *p)
 		shut(&p->guest[i].raw6_fd);
 		area_drop(&p->guest[i].lane);
 		area_drop(&p->guest[i].state);
+		area_drop(&p->guest[i].slots);
 	}
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);

@@ -16,6 +16,7 @@
 #define ENFORCER_DAEMON_SHARE_H
 
 #include "core/event.h"
+#include "enforcer/daemon/poison.h"
 #include "enforcer/daemon/ring.h"
 #include "enforcer/daemon/storm.h"
 #include "policy-lang/eval/eval.h"
@@ -27,6 +28,13 @@
 #define EVENT_RING   (512u << 10)
 #define POLICY_HALF  (4u << 20) /* images and keys of one generation */
 #define QUERY_OCTETS (256u << 10)
+
+/* Where an engine receives: one datagram a slot. Its successor finds there
+ * what it died of (poison.h). */
+#define ENGINE_BATCH 64 /* datagrams of one receive */
+/* The largest packet, its attributes and headers; whole pages. */
+#define ENGINE_SLOT  (68u << 10)
+#define ENGINE_SLOTS ((size_t)ENGINE_BATCH * ENGINE_SLOT)
 
 /* An event that is not durable after so long closes its engine: it looks once
  * per AUDIT_LATE_NS / 2, so no older one is there when it lets a packet pass. */
@@ -147,6 +155,9 @@ struct lane {
 	_Atomic uint32_t kernel_queued;
 	/* What engines that died left there without a verdict. */
 	_Atomic uint64_t left_dropped;
+	/* Engines that ended by a fault of their own, by the parent. */
+	_Atomic uint32_t crashes;
+	struct sipkey poison_key; /* drawn at the start, then only read */
 	/* And of the rules in front of it, by the parent, every five. */
 	_Atomic uint64_t rules_dropped[REASON_COUNT];
 	/* The engine may write from here on only: what others count of it, and
@@ -155,6 +166,7 @@ struct lane {
 	struct lane_status status;
 	struct lane_query query;
 	struct storm storm; /* the engine's: what it counts outlives it */
+	struct poison poison; /* and what it died of */
 };
 /* One mapping per guest: struct lane, then the verdict ring, then the event
  * ring, then the policy state (pol_state_octets). */

@@ -84,6 +84,7 @@ static void drop_other_guests(struct parent *p, size_t but)
 			continue;
 		area_drop(&p->guest[i].lane);
 		area_drop(&p->guest[i].state);
+		area_drop(&p->guest[i].slots);
 	}
 }
 
@@ -149,6 +150,7 @@ static int run_gate(void *arg)
 	pin(p->conf, i);
 	drop_other_guests(p, i);
 	area_drop(&g->state);
+	area_drop(&g->slots);
 	area_drop(&p->view_area);
 	area_drop(&p->events_area);
 	area_drop(&p->half_area[0]);
@@ -183,8 +185,10 @@ static int run_scribe(void *arg)
 
 	audit_directory(dir, sizeof(dir), p->conf);
 	memcpy(a.boot_key, p->boot_key, sizeof(a.boot_key));
-	for (size_t i = 0; i < p->n_guests; i++)
+	for (size_t i = 0; i < p->n_guests; i++) {
 		area_drop(&p->guest[i].state);
+		area_drop(&p->guest[i].slots);
+	}
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	return scribe_main(&a);
@@ -216,6 +220,7 @@ static int run_courier(void *arg)
 	audit_directory(dir, sizeof(dir), p->conf);
 	for (size_t i = 0; i < p->n_guests; i++) {
 		area_drop(&p->guest[i].state);
+		area_drop(&p->guest[i].slots);
 		ok = ok && area_readonly(&p->guest[i].lane,
 					 p->guest[i].lane.n);
 	}

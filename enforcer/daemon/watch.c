@@ -107,8 +107,11 @@ static bool look_for_end(struct parent *p, struct child *c)
 	watch_name(p, c, name, sizeof(name));
 	child_end_text(how, &si);
 	wait = child_ended(c, &si, p->now.mono.ns);
-	if (c->kind == CHILD_ENGINE)
+	if (c->kind == CHILD_ENGINE) {
+		if (child_crashed(&si))
+			atomic_fetch_add(&p->share[c->guest].lane->crashes, 1);
 		engine_ended(p, c->guest);
+	}
 	if (p->stopping)
 		return true;
 	if (told) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What an engine that dies had not judged: it does not arrive, and it is
-counted and told, all of it."""
+counted and told, all of it. What it died of does not end the next one, too:
+that, and the connection it came by, is dropped for a while, and told."""
 import os
 import signal
 import socket
@@ -85,6 +86,46 @@ def left(report, net, gate):
         x.close()
 
 
+FILL = 10000  # verdicts; the ring between engine and gate holds 8192
+POISON = b"\0what it dies of"
+
+
+def poison(report, net, gate):
+    """While the gate stands still, the engine has to wait for room: in the
+    middle of one of these, when it is ended as by a fault of its own."""
+    r, s, other, third = receiver(net), sender(net), sender(net), sender(net)
+    report.check("before: the packet passes", "" if passes(s, r, POISON) else
+                 "nothing arrived")
+    found = gate.processes()
+    os.kill(found["gate[dr]"], signal.SIGSTOP)
+    for i in range(FILL):
+        s.send(POISON)
+        if i % 256 == 0:
+            time.sleep(0.002)
+    time.sleep(0.2)
+    os.kill(found["engine[dr]"], signal.SIGSEGV)
+    os.kill(found["gate[dr]"], signal.SIGCONT)
+    back = again(gate, found["engine[dr]"])
+    received(r)
+    report.check("another engine is there", "" if back else gate.text()[-400:])
+    report.check("the packet passes no more", passes(s, r, POISON))
+    report.check("nor from another port", passes(other, r, POISON))
+    report.check("nor others of its connection", passes(s, r, b"\0three"))
+    report.check("others of the same machine do", "" if
+                 passes(other, r, b"\0four") and
+                 passes(third, r, b"\0five") else "they do not arrive")
+    n = until(lambda: gate.guest("dr")["drops"].get("poison", 0) == 3)
+    report.check("they are counted", "" if n else gate.guest("dr")["drops"])
+    same = gate.processes()["engine[dr]"]
+    for _ in range(100):
+        s.send(POISON)
+    time.sleep(0.2)
+    report.check("and end no engine", "" if
+                 gate.processes()["engine[dr]"] == same else "it was another")
+    for x in (r, s, other, third):
+        x.close()
+
+
 def main():
     report = Report()
     need_live(report)
@@ -92,10 +133,18 @@ def main():
         net.neighbours()
         with Gate(net) as gate:
             left(report, net, gate)
+            before = gate.guest("dr")["left_dropped"]
+            poison(report, net, gate)
+            more = gate.guest("dr")["left_dropped"] - before
+            report.check("what it left then is counted, too", "" if
+                         0 < more < FILL else more)
             gate.stop()
             n = told(gate, "engine-restart", "waited for an engine")
-            report.check("and told to the audit", "" if n == LEFT else
-                         "%d of %d" % (n, LEFT))
+            report.check("all of it is told to the audit", "" if
+                         n == LEFT + more else "%d of %d" % (n, LEFT + more))
+            n = told(gate, "poison", "")
+            report.check("and what was dropped for being like that packet",
+                         "" if n == 103 else "%d of 103" % n)
     report.done()
 
 

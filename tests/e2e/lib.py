@@ -458,7 +458,7 @@ class Gate:
     def memory(self):
         """KiB of all processes together, shared pages once; without the
         areas that they share, whose size is fixed and whose pages come as
-        the rings in them go round."""
+        the rings in them go round. What an engine receives into counts."""
         total = 0
         for pid in self.processes().values():
             try:
@@ -469,6 +469,7 @@ class Gate:
                             total += int(line.split()[1])
                         elif line.startswith("Pss_Shmem:"):
                             total -= int(line.split()[1])
+                total += slots(pid)
             except OSError:
                 pass
         return total
@@ -505,6 +506,18 @@ class Gate:
     def records(self):
         """The audit as EVE records."""
         return export(self.audit)
+
+
+def slots(pid):
+    """KiB of an engine's receive buffers."""
+    total, there = 0, False
+    with open("/proc/%d/smaps" % pid, encoding="utf-8") as f:
+        for line in f:
+            if "-" in line.split()[0]:
+                there = "memfd:slots" in line
+            elif there and line.startswith("Pss:"):
+                total += int(line.split()[1])
+    return total
 
 
 def alive(pid):
