@@ -5,7 +5,8 @@ are well formed and yet to be refused, beside ones to be read. Also
 tests/pcaps/gen_profile.pcap: a load profile read the way it should be, the
 tables that give its shape first; gen_values.pcap: the tables whose values are
 decoded; gen_hidden.pcap: octets put where no measurement would count them;
-gen_registration.pcap: a meter that registers more than itself.
+gen_registration.pcap: a meter that registers more than itself; gen_gaps.pcap:
+connections of which packets are missing, or that end inside a message.
 
 usage: gen_captures.py DIRECTORY
 
@@ -202,6 +203,14 @@ def datagram(src, dst, payload, ident, sport=1153):
     return dmac + smac + b"\x08\x00" + ip + udp + payload
 
 
+def write_pcap(folder, name, packets):
+    with open(os.path.join(folder, name + ".pcap"), "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for us, octets in packets:
+            f.write(struct.pack("<IIII", us // 1000000, us % 1000000,
+                                len(octets), len(octets)) + octets)
+
+
 class Capture:
     def __init__(self, name, about, keys):
         self.name, self.us = name, START * 1000000
@@ -226,12 +235,8 @@ class Capture:
             "apdu": octets.hex()}, **said, verdict=verdict, note=note))
 
     def write(self, folder):
+        write_pcap(folder, self.name, self.packets)
         base = os.path.join(folder, self.name)
-        with open(base + ".pcap", "wb") as f:
-            f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-            for us, octets in self.packets:
-                f.write(struct.pack("<IIII", us // 1000000, us % 1000000,
-                                    len(octets), len(octets)) + octets)
         with open(base + ".expect.json", "w", encoding="utf-8") as f:
             json.dump(self.meant, f, indent=1)
             f.write("\n")
@@ -483,6 +488,97 @@ def registration(folder):
     c.write(folder)
 
 
+class Stream:
+    """Packets of connections; add() leaves out what the capture lacks."""
+
+    def __init__(self):
+        self.us, self.packets = START * 1000000, []
+
+    def open(self, port, handshake=True):
+        self.port = port
+        self.seq = {"headend": 1000, "meter": 0xFFFFFF00}
+        if handshake:
+            self.add("headend", 0x02)
+            self.add("meter", 0x12)
+            self.add("headend", 0x10)
+
+    def add(self, src, flags, payload=b"", missing=False, ms=10):
+        dst = "meter" if src == "headend" else "headend"
+        (sip, smac), (dip, dmac) = ENDS[src], ENDS[dst]
+        ports = (self.port, 1153) if src == "headend" else (1153, self.port)
+        tcp = struct.pack(
+            ">HHIIBBHHH", *ports, self.seq[src] & 0xFFFFFFFF,
+            self.seq[dst] & 0xFFFFFFFF if flags & 0x10 else 0, 0x50, flags,
+            65535, 0, 0) + payload
+        pseudo = sip + dip + struct.pack(">BBH", 0, 6, len(tcp))
+        tcp = tcp[:16] + struct.pack(">H", checksum(pseudo + tcp)) + tcp[18:]
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp),
+                         len(self.packets) + 1, 0x4000, 64, 6, 0) + sip + dip
+        ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+        self.seq[src] += len(payload) + bool(flags & 0x03)
+        self.us += ms * 1000
+        if not missing:
+            self.packets.append((self.us, dmac + smac + b"\x08\x00" + ip +
+                                 tcp))
+
+    def say(self, src, payload, missing=False, acked=True):
+        self.add(src, 0x18, payload, missing)
+        if acked:
+            self.add("meter" if src == "headend" else "headend", 0x10)
+
+    def close(self):
+        self.add("headend", 0x11)
+        self.add("meter", 0x11)
+        self.add("headend", 0x10)
+
+
+def gaps(folder):
+    s = Stream()
+    data = services(b"\x00" + table_data(bytes(32)))
+
+    def ask(inv):
+        return apdu(METER, HEADEND, inv, services(read(1)))
+
+    def answer(inv):
+        return apdu(HEADEND, METER, inv, data, answers=inv)
+
+    s.open(41001)  # an answer is missing, those behind it are there
+    for inv in range(1, 5):
+        s.say("headend", ask(inv))
+        s.say("meter", answer(inv), missing=inv == 2)
+    s.close()
+    s.open(41002)  # reset inside a message
+    s.say("headend", ask(1)[:20])
+    s.add("meter", 0x14)
+    s.open(41003)  # the first message is missing, then both close
+    s.say("headend", ask(1), missing=True, acked=False)
+    s.add("headend", 0x11, ask(2))
+    s.add("meter", 0x11)
+    s.open(41004)  # one is missing, nothing acknowledges: more than may wait
+    for inv in range(1, 37):
+        s.say("headend", ask(inv), missing=inv == 2, acked=False)
+    s.open(41005)  # the first part of a message is missing
+    s.say("headend", ask(1)[:20], missing=True, acked=False)
+    s.say("headend", ask(1)[20:])
+    s.say("headend", ask(2))
+    s.say("headend", ask(3))
+    s.open(41006)  # the last one is missing
+    s.say("headend", ask(1))
+    s.say("headend", ask(2), missing=True)
+    s.close()
+    s.open(41007, handshake=False)  # begins inside a message
+    s.say("headend", ask(1)[20:])
+    s.say("headend", ask(2))
+    s.say("headend", ask(3))
+    s.open(41008)  # nothing of it was acknowledged for half a minute
+    s.say("headend", ask(1), missing=True, acked=False)
+    s.say("headend", ask(2), acked=False)
+    s.us += 31000000
+    s.open(41009)  # the capture ends inside a message
+    s.say("headend", ask(1)[:20])
+    write_pcap(folder, "gen_gaps", s.packets)
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -497,6 +593,7 @@ def main():
     values(sys.argv[1])
     hidden(sys.argv[1])
     registration(sys.argv[1])
+    gaps(sys.argv[1])
     return 0
 
 

@@ -102,20 +102,6 @@ void defer_forget(struct work *w, uint32_t flow, enum reason why)
 	}
 }
 
-/* The packet's headers, as far as anything below needs them. */
-static void as_packet(const struct flow *f, uint8_t s, struct packet *pkt)
-{
-	memset(pkt, 0, sizeof(*pkt));
-	pkt->tup = f->tup;
-	pkt->has_tuple = true;
-	if (!s)
-		return;
-	pkt->tup.src = f->tup.dst;
-	pkt->tup.dst = f->tup.src;
-	pkt->tup.sport = f->tup.dport;
-	pkt->tup.dport = f->tup.sport;
-}
-
 static void judge_now(struct work *w, struct deferral *d)
 {
 	struct pipeline *p = w->p;
@@ -127,7 +113,7 @@ static void judge_now(struct work *w, struct deferral *d)
 	w->s = d->side;
 	w->since = d->since;
 	w->deferring = true;
-	as_packet(w->f, w->s, &pkt);
+	flow_packet(w->f, w->s, &pkt);
 	w->pkt = &pkt;
 	if (h == NONE) {
 		forget(p, d);

@@ -58,6 +58,19 @@ uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s)
 	return NONE;
 }
 
+void flow_packet(const struct flow *f, uint8_t s, struct packet *pkt)
+{
+	memset(pkt, 0, sizeof(*pkt));
+	pkt->tup = f->tup;
+	pkt->has_tuple = true;
+	if (!s)
+		return;
+	pkt->tup.src = f->tup.dst;
+	pkt->tup.dst = f->tup.src;
+	pkt->tup.sport = f->tup.dport;
+	pkt->tup.dport = f->tup.sport;
+}
+
 static void lru_out(struct pipeline *p, uint32_t i)
 {
 	struct flow *f = &p->flow[i];
@@ -127,6 +140,8 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 
 	w->f = f;
 	w->f_idx = i;
+	if (!strict(p))
+		facts_end(w, why);
 	defer_forget(w, i, why);
 	for (int s = 0; s < 2; s++) {
 		drop_list(w, &f->side[s].held, why);
@@ -210,7 +225,7 @@ void flow_expire(struct work *w, uint32_t most)
 
 			if (!idle(&p->flow[i], w->now))
 				break;
-			flow_end(w, i, REASON_HELD_AT_END);
+			flow_end(w, i, REASON_INCOMPLETE);
 		}
 	}
 }
@@ -228,7 +243,7 @@ static bool make_room(struct work *w)
 			if (idle(f, w->now) ||
 			    ((l == LIST_OPENING || f->tcp == TCP_CLOSED) &&
 			     mono_sub(w->now.mono, f->last) > ROOM_AFTER)) {
-				flow_end(w, i, REASON_HELD_AT_END);
+				flow_end(w, i, REASON_INCOMPLETE);
 				return true;
 			}
 			i = f->newer;
@@ -236,7 +251,7 @@ static bool make_room(struct work *w)
 	}
 	for (int l = 0; l < LISTS && !strict(p); l++) {
 		if (p->oldest[l] != NONE) {
-			flow_end(w, p->oldest[l], REASON_HELD_AT_END);
+			flow_end(w, p->oldest[l], REASON_INCOMPLETE);
 			return true;
 		}
 	}

@@ -123,6 +123,7 @@ struct side {
 	bool has_edge : 1; /* the receiver's window was seen */
 	bool has_ts : 1, has_wscale : 1;
 	bool lost : 1;	   /* facts only: framing lost, nothing more is read */
+	bool seek : 1;	   /* facts only: until a segment begins with a unit */
 	bool deferred : 1; /* nothing is judged until the time has come */
 	bool moved : 1;	   /* the kernel carried it: its place is not known */
 	bool loose : 1;	   /* it did once: octets may be beyond that place */
@@ -148,6 +149,7 @@ struct side {
 	uint32_t held, last; /* list of packets, oldest first */
 	uint32_t ooo;	     /* list of early segments, in order */
 	uint32_t segs;	     /* list of packets with ACSE segments */
+	uint64_t cnt;	     /* facts only: packet with the last octets taken */
 	struct timer timer[2];
 };
 
@@ -389,6 +391,8 @@ void hold_expire(struct work *w, bool all);
 int64_t hold_due(const struct pipeline *p);
 
 /* flow.c */
+/* A packet of the flow from side s, as far as anything but order needs one. */
+void flow_packet(const struct flow *f, uint8_t s, struct packet *pkt);
 uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s);
 uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 		  enum dir first_dir, int peer, enum reason *why);
@@ -407,6 +411,23 @@ void stream_packet(struct work *w);
 void stream_again(struct work *w); /* what waits is judged again */
 void stream_overdue(struct work *w, uint32_t h);
 void early_free(struct work *w, struct side *s, enum reason why);
+/* Early segments whose turn has come. */
+void stream_catch_up(struct work *w, struct side *me);
+
+/* gap.c: facts only, octets that are not in the capture */
+/* What is missing before the early segments up to seq will not come. */
+void gap_pass(struct work *w, struct side *me, uint32_t seq);
+/* There is no room for the segment at seq to wait: its turn has come. */
+void gap_full(struct work *w, struct side *me, uint32_t seq);
+/* The packet at hand acknowledges: what is not here by now was lost here. */
+void gap_acked(struct work *w);
+/* An early segment of side s has waited too long. */
+void gap_overdue(struct work *w, uint8_t s);
+/* Is reading behind a gap under way, or does it begin with these octets, which
+ * begin a segment? */
+bool gap_sought(struct work *w, struct side *me, struct span s);
+/* The flow ended: what waits is read, what cannot be read is told. */
+void facts_end(struct work *w, enum reason why);
 
 /* refuse.c */
 /* Everything of the flow that waits is refused; both ends are reset. told:

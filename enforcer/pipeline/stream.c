@@ -177,8 +177,11 @@ static void forget_judged(struct work *w, struct side *me)
 	me->base = from;
 }
 
-static void lose(struct work *w, struct side *me)
+/* Facts only: nothing more is read of it. why: not told yet. */
+static void lose(struct work *w, struct side *me, enum reason why)
 {
+	if (why)
+		anomaly(w, why, "not read from here on", VERDICT_NONE);
 	me->lost = true;
 	me->judged = me->nxt;
 	octets_free(w->p, w->f->guest, &me->kept);
@@ -192,8 +195,13 @@ static void read_facts(struct work *w, struct side *me, struct span s)
 	struct judge j;
 
 	me->nxt += (uint32_t)s.n;
-	if (me->lost || (waited && !octets_room(w, &me->kept, s.n))) {
-		lose(w, me);
+	me->cnt = w->pcap_cnt;
+	if (me->lost || !gap_sought(w, me, s)) {
+		me->judged = me->nxt;
+		return;
+	}
+	if (waited && !octets_room(w, &me->kept, s.n)) {
+		lose(w, me, REASON_RESOURCE);
 		return;
 	}
 	if (waited)
@@ -207,18 +215,20 @@ static void read_facts(struct work *w, struct side *me, struct span s)
 		units_allowed(w, &j);
 	}
 	if (j.bad) {
-		lose(w, me);
+		lose(w, me, REASON_NONE);
+		/* It may have begun inside a unit. */
+		me->seek = w->f->midstream && w->f->dis >= 0;
+		me->lost = !me->seek;
 		return;
 	}
 	me->judged += (uint32_t)j.used;
 	if (me->nxt - me->judged > PIPELINE_HOLD_OCTETS) {
-		anomaly(w, REASON_HOLD_LIMIT, NULL, VERDICT_NONE);
-		lose(w, me);
+		lose(w, me, REASON_HOLD_LIMIT);
 	} else if (!waited && me->judged != me->nxt) {
 		if (octets_room(w, &me->kept, s.n))
 			keep(w, me, from, s);
 		else
-			lose(w, me);
+			lose(w, me, REASON_RESOURCE);
 	}
 	forget_judged(w, me);
 }
@@ -450,6 +460,10 @@ void stream_overdue(struct work *w, uint32_t h)
 		held_queue(w->p, h);
 		return;
 	}
+	if (e->early && !strict(w->p)) {
+		gap_overdue(w, e->side);
+		return;
+	}
 	if (e->early) {
 		/* The gap was not filled; the sender will repeat both. */
 		early_free(w, me, REASON_TCP_GAP);
@@ -490,8 +504,7 @@ static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 	return true;
 }
 
-/* Early segments whose turn has come. */
-static void catch_up(struct work *w, struct side *me)
+void stream_catch_up(struct work *w, struct side *me)
 {
 	struct pipeline *p = w->p;
 
@@ -606,12 +619,12 @@ static void look(struct work *w, struct side *me)
 	if (t->flags & TCP_SYN) {
 		if (me->syn && t->seq == me->isn)
 			return; /* again */
-		early_free(w, me, REASON_TCP_GAP);
-		octets_free(w->p, f->guest, &me->kept);
+		if (me->known)
+			facts_end(w, REASON_INCOMPLETE);
 		me->syn = me->known = true;
-		me->fin = me->lost = false;
+		me->fin = me->lost = me->seek = false;
 		me->isn = t->seq;
-		me->nxt = me->judged = t->seq + 1;
+		me->nxt = me->judged = me->acked = me->ours = t->seq + 1;
 		f->tcp = TCP_OPEN;
 		return;
 	}
@@ -622,7 +635,7 @@ static void look(struct work *w, struct side *me)
 	if (me->known)
 		return;
 	me->known = true;
-	me->nxt = me->judged = t->seq;
+	me->nxt = me->judged = me->acked = me->ours = t->seq;
 	if (!f->midstream && !f->side[!w->s].syn) {
 		f->midstream = true;
 		anomaly(w, REASON_MIDSTREAM, NULL, VERDICT_NONE);
@@ -635,6 +648,8 @@ static void reset_seen(struct work *w)
 {
 	bool waited = w->f->side[w->s].nxt != w->f->side[w->s].judged;
 
+	if (!strict(w->p))
+		facts_end(w, REASON_INCOMPLETE);
 	for (uint8_t s = 0; s < 2; s++) {
 		struct side *d = &w->f->side[s];
 
@@ -689,9 +704,14 @@ void stream_packet(struct work *w)
 		}
 	} else {
 		look(w, me);
+		gap_acked(w);
+		/* What a SYN or RST carries is not read. */
+		if (s.n && t->flags & (TCP_SYN | TCP_RST))
+			anomaly(w, t->flags & TCP_SYN ? REASON_TCP_SYN_DATA :
+							REASON_TCP_FLAGS,
+				"its octets are not read", VERDICT_NONE);
 	}
 	if (t->flags & (TCP_SYN | TCP_RST) || (s.n == 0 && !fin)) {
-		/* Only facts: what a SYN or RST carries is not read. */
 		bare(w, me);
 		return;
 	}
@@ -703,13 +723,12 @@ void stream_packet(struct work *w)
 			return;
 		}
 		w->held = NONE;
-		if (!strict(w->p)) {
-			anomaly(w, REASON_TCP_GAP, NULL, VERDICT_NONE);
-			me->lost = true;
+		if (strict(w->p)) {
+			drop_held(w, h, REASON_TCP_GAP);
+			return;
 		}
-		drop_held(w, h, REASON_TCP_GAP);
-		return;
+		gap_full(w, me, t->seq);
 	}
 	segment(w, me, t->seq, s, fin, h);
-	catch_up(w, me);
+	stream_catch_up(w, me);
 }
