@@ -416,7 +416,8 @@ static void limited(void **state)
 		m.inv = i;
 		assert_int_equal(to_meter(k, &m), REASON_BAD_MAC);
 	}
-	assert_int_equal(to_meter(k, &sealed_request), REASON_BAD_MAC);
+	assert_int_equal(to_meter(k, &sealed_request), REASON_MAC_LIMIT);
+	assert_int_equal(k->out.n, 0); /* nothing is said of its code */
 	/* clear messages, other peers are not concerned */
 	assert_int_equal(to_meter(k, &clear_request), 0);
 	kit_way(k, DIR_IN, 17);
@@ -425,6 +426,23 @@ static void limited(void **state)
 	m.inv = 50;
 	assert_int_equal(kit_run(k, kit_make(&m, buf)), 0);
 	later(k, LIMITER_WINDOW_S + 1);
+	assert_int_equal(to_meter(k, &sealed_request), 0);
+	kit_free(k);
+}
+
+/* When only facts are asked, nobody gets an answer to his guesses. */
+static void not_limited(void **state)
+{
+	struct kit_msg m = sealed_request;
+	struct kit *k = kit_keyed();
+
+	(void)state;
+	k->c.lenient = true;
+	m.key = "00000000000000000000000000000000";
+	for (uint32_t i = 0; i < LIMITER_FAILURES + 2; i++) {
+		m.inv = i;
+		assert_int_equal(to_meter(k, &m), REASON_BAD_MAC);
+	}
 	assert_int_equal(to_meter(k, &sealed_request), 0);
 	kit_free(k);
 }
@@ -914,6 +932,7 @@ int main(void)
 		cmocka_unit_test(two_connections),
 		cmocka_unit_test(downgrade),
 		cmocka_unit_test(limited),
+		cmocka_unit_test(not_limited),
 		cmocka_unit_test(learning),
 		cmocka_unit_test(segments),
 		cmocka_unit_test(segments_refused),
