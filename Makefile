@@ -69,7 +69,7 @@ ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture
 DIR_core     := core
 DIR_crypto   := crypto
 DIR_dissect  := dissectors dissectors/c1222 dissectors/http dissectors/net \
-	dissectors/obix
+	dissectors/obix dissectors/tls
 DIR_image    := policy-lang/image
 DIR_eval     := policy-lang/eval
 DIR_analysis := policy-lang/analysis

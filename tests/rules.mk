@@ -4,7 +4,7 @@
 # modules; each is linked with its folder's archive and what that may use.
 
 TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/http \
-	dissectors/net dissectors/obix \
+	dissectors/net dissectors/obix dissectors/tls \
 	policy-lang/image \
 	policy-lang/eval policy-lang/analysis policy-lang/front \
 	enforcer/pipeline audit enforcer enforcer/daemon policy-lang
@@ -15,6 +15,7 @@ ARCH_dissectors/c1222 := dissect
 ARCH_dissectors/obix := dissect
 ARCH_dissectors/http := dissect
 ARCH_dissectors/net := dissect
+ARCH_dissectors/tls := dissect
 ARCH_policy-lang/image := image
 ARCH_policy-lang/eval := eval
 ARCH_policy-lang/analysis := analysis
@@ -47,6 +48,8 @@ XML2_LIBS := $(shell pkg-config --libs libxml-2.0 2>/dev/null)
 $(BUILD)/obj/dissectors/obix/differ_test.o: CPPFLAGS += \
 	$(shell pkg-config --cflags libxml-2.0 2>/dev/null)
 $(BUILD)/test/dissectors/obix/differ_test: TEST_LIBS := $(XML2_LIBS)
+# What TLS sounds like when OpenSSL speaks it.
+$(BUILD)/test/dissectors/tls/differ_test: TEST_LIBS := -lssl -lcrypto
 
 # In the fuzz mode libFuzzer drives; in all others a main of ours runs the
 # target over the files it is given.
