@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS over TCP: the hellos are read, what is behind them is opaque.
+ *
+ * A unit is one whole hello, in one record or in several (8192 octets at
+ * most), or a slice of what is there of the records around it. Of those the
+ * headers are read as long as the connection lasts: type, version and length,
+ * and whether the type may come now (RFC 8446 4, 5.1, D.4). A stream that
+ * ceases to be records is refused (changed-protocol).
+ *
+ * A hello: carrier tls.hello with name, ALPN and versions, and one leaf
+ * `opaque`, for nobody can say what its random octets mean. A slice: carrier
+ * flow.open, one leaf `opaque`. After a request for another hello the second
+ * one is read as well; it must name the same server.
+ *
+ * Not read: certificates (version 1.2 and older show them), DTLS, QUIC. Both
+ * UDP protocols are opaque.
+ */
+#ifndef DISSECTORS_TLS_TLS_H
+#define DISSECTORS_TLS_TLS_H
+
+#include "dissectors/dissector.h"
+
+#define TLS_UNIT_MAX 8192 /* the hold limit of a direction */
+
+/* Where a connection stands; a row of its own for each in tls.c. */
+enum tls_stage {
+	TLS_START,   /* nothing was seen */
+	TLS_ASKED,   /* the client's hello */
+	TLS_RETRY,   /* the server wants another hello */
+	TLS_RETRIED, /* and has it */
+	TLS_OLD,     /* the server's hello, version 1.2 or older */
+	TLS_NEW,     /* version 1.3 */
+	TLS_ANY,     /* facts only: it began before the capture did */
+	TLS_STAGES
+};
+
+struct tls_flow {
+	uint8_t stage;
+	uint8_t client;	  /* 1 + enum dir of the client, 0 not known yet */
+	uint8_t versions; /* that the client offers (hello.h) */
+	bool early;	  /* data may come before the server's hello */
+	uint16_t version; /* of all records, 0 not known yet */
+	uint16_t left[2]; /* octets that are missing of a record, by enum dir */
+	uint64_t said;	  /* a hash of name and protocols of the hello */
+};
+
+extern const struct dissector dissector_tls;
+
+#endif
