@@ -148,6 +148,8 @@ static void note(struct work *w, struct side *me, struct side *you)
 		you->edge = edge;
 	you->has_edge = true;
 	side_acked(w, !w->s, t->ack, bare, wider);
+	if (w->f->tcp == TCP_CLOSED)
+		flow_closed(w, w->f_idx);
 }
 
 /* It answers like that who is still in a connection that its other end, or

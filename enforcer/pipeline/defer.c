@@ -86,6 +86,15 @@ static void forget(struct pipeline *p, struct deferral *d)
 	p->n_deferred--;
 }
 
+bool defer_waits(const struct pipeline *p, uint32_t flow)
+{
+	for (uint32_t i = 0; i < DEFER_MAX && p->n_deferred; i++) {
+		if (p->deferral[i].used && p->deferral[i].flow == flow)
+			return true;
+	}
+	return false;
+}
+
 void defer_forget(struct work *w, uint32_t flow, enum reason why)
 {
 	struct pipeline *p = w->p;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of flows: fixed, with a keyed hash, a share for each guest and a
- * written way to make room: what is closed or idle goes, what is active stays
- * and the new flow is refused.
+ * The table of flows: fixed, with a keyed hash, and a share for each guest. A
+ * guest that has its share gives up one of its own for a new one: of what is
+ * closed, then of what was never open, then of what was silent for long, in
+ * each the longest silent. What is in use stays, and the new flow is refused:
+ * a flood drives out floods only.
  */
 #include "enforcer/pipeline/state.h"
 
-#define EVICT_LOOK 16 /* oldest flows looked at for one to give up */
+#define EVICT_LOOK 16 /* flows of a list looked at for one to give up */
 
 static uint64_t hash(const struct pipeline *p, const struct net_tuple *t)
 {
@@ -71,17 +73,22 @@ void flow_packet(const struct flow *f, uint8_t s, struct packet *pkt)
 	pkt->tup.dport = f->tup.sport;
 }
 
+static struct lru *lru_of(struct pipeline *p, const struct flow *f)
+{
+	return &p->lru[f->guest][f->list];
+}
+
 static void lru_out(struct pipeline *p, uint32_t i)
 {
 	struct flow *f = &p->flow[i];
-	int l = f->list;
+	struct lru *l = lru_of(p, f);
 
 	if (f->older == NONE)
-		p->oldest[l] = f->newer;
+		l->oldest = f->newer;
 	else
 		p->flow[f->older].newer = f->newer;
 	if (f->newer == NONE)
-		p->newest[l] = f->older;
+		l->newest = f->older;
 	else
 		p->flow[f->newer].older = f->older;
 }
@@ -89,15 +96,30 @@ static void lru_out(struct pipeline *p, uint32_t i)
 static void lru_in(struct pipeline *p, uint32_t i)
 {
 	struct flow *f = &p->flow[i];
-	int l = f->list;
+	struct lru *l = lru_of(p, f);
 
 	f->newer = NONE;
-	f->older = p->newest[l];
+	f->older = l->newest;
 	if (f->older == NONE)
-		p->oldest[l] = i;
+		l->oldest = i;
 	else
 		p->flow[f->older].newer = i;
-	p->newest[l] = i;
+	l->newest = i;
+}
+
+uint32_t flow_oldest(const struct pipeline *p, enum list l)
+{
+	uint32_t best = NONE;
+
+	for (size_t g = 0; g < p->n_guests; g++) {
+		uint32_t i = p->lru[g][l].oldest;
+
+		if (i != NONE &&
+		    (best == NONE ||
+		     mono_sub(p->flow[i].last, p->flow[best].last) < 0))
+			best = i;
+	}
+	return best;
 }
 
 void flow_touch(struct pipeline *p, uint32_t i, struct now now)
@@ -179,37 +201,62 @@ static void move(struct work *w, uint32_t i, enum list list)
 
 void flow_opened(struct work *w, uint32_t i)
 {
+	w->p->flow[i].was_open = true;
 	move(w, i, LIST_TCP);
+}
+
+void flow_answered(struct work *w, uint32_t i)
+{
+	if (w->p->flow[i].list == LIST_ASKED)
+		move(w, i, LIST_OTHER);
+}
+
+/* Is the next connection of the same ends as any other? It is when no octet
+ * passed, or when each end has acknowledged the other's FIN: whoever did takes
+ * nothing more (RFC 9293 3.10.7.4). */
+static bool forgettable(const struct flow *f)
+{
+	if (!f->was_open)
+		return !f->before.known;
+	for (int s = 0; s < 2; s++) {
+		const struct side *d = &f->side[s];
+
+		if (!d->fin || d->moved || d->loose || d->acked != d->nxt)
+			return false;
+	}
+	return true;
 }
 
 void flow_closed(struct work *w, uint32_t i)
 {
-	move(w, i, LIST_CLOSED);
+	move(w, i, forgettable(&w->p->flow[i]) ? LIST_OVER : LIST_CLOSED);
 }
 
-static const int64_t silence[LISTS] = {
-	[LIST_OTHER] = UDP_IDLE,
-	[LIST_TCP] = TCP_IDLE,
-	[LIST_OPENING] = OPENING_IDLE,
-	[LIST_CLOSED] = CLOSED_IDLE,
+/* After how much silence flows of a list end; and after how much they may have
+ * to make room, those of a lower rank first. */
+static const struct {
+	int64_t end, room;
+	int rank;
+} silence[LISTS] = {
+	[LIST_OVER] = {CLOSED_IDLE, 0, 0},
+	[LIST_CLOSED] = {CLOSED_IDLE, CLOSED_ROOM, 1},
+	[LIST_OPENING] = {OPENING_IDLE, 0, 2},
+	[LIST_ASKED] = {UDP_IDLE, 0, 2},
+	[LIST_OTHER] = {UDP_IDLE, UDP_ROOM, 3},
+	[LIST_TCP] = {TCP_IDLE, TCP_ROOM, 4},
 };
-
-static bool idle(const struct flow *f, struct now now)
-{
-	return mono_sub(now.mono, f->last) > silence[f->list];
-}
 
 int64_t flow_due(const struct pipeline *p)
 {
 	int64_t due = INT64_MAX;
 
 	for (int l = 0; l < LISTS; l++) {
-		uint32_t i = p->oldest[l];
+		uint32_t i = flow_oldest(p, (enum list)l);
 		int64_t at;
 
 		if (i == NONE)
 			continue;
-		at = p->flow[i].last.ns + silence[l] + 1;
+		at = p->flow[i].last.ns + silence[l].end + 1;
 		due = at < due ? at : due;
 	}
 	return due;
@@ -220,42 +267,119 @@ void flow_expire(struct work *w, uint32_t most)
 	struct pipeline *p = w->p;
 
 	for (int l = 0; l < LISTS; l++) {
-		for (uint32_t n = 0; n < most && p->oldest[l] != NONE; n++) {
-			uint32_t i = p->oldest[l];
+		for (uint32_t n = 0; n < most; n++) {
+			uint32_t i = flow_oldest(p, (enum list)l);
 
-			if (!idle(&p->flow[i], w->now))
+			if (i == NONE || mono_sub(w->now.mono, p->flow[i].last) <=
+						 silence[l].end)
 				break;
 			flow_end(w, i, REASON_INCOMPLETE);
 		}
 	}
 }
 
-static bool make_room(struct work *w)
+/* --- room for a new flow ----------------------------------------------------- */
+
+/* Something waits in it or has yet to be delivered, or the kernel carries it
+ * and its silence says nothing. */
+static bool busy(const struct pipeline *p, uint32_t i)
+{
+	const struct flow *f = &p->flow[i];
+
+	if (f->offload && f->offload != OFFLOAD_REFUSED)
+		return true;
+	for (int s = 0; s < 2; s++) {
+		const struct side *d = &f->side[s];
+
+		if (d->held != NONE || d->segs != NONE || d->ooo != NONE ||
+		    timer_runs(d, TIMER_RTO))
+			return true;
+	}
+	return defer_waits(p, i);
+}
+
+/* Of one list of the guest: the longest silent that may go. */
+static uint32_t spare(const struct work *w, uint16_t guest, enum list l)
+{
+	const struct pipeline *p = w->p;
+	uint32_t i = p->lru[guest][l].oldest;
+
+	for (int n = 0; n < EVICT_LOOK && i != NONE; n++) {
+		const struct flow *f = &p->flow[i];
+
+		if (mono_sub(w->now.mono, f->last) < silence[l].room)
+			return NONE; /* so are all that follow */
+		if (!busy(p, i))
+			return i;
+		i = f->newer;
+	}
+	return NONE;
+}
+
+/* One flow of the guest's own goes. What comes of it later has no flow and is
+ * refused as midstream, or, a datagram, is judged as the first of a new one. */
+static bool make_room(struct work *w, uint16_t guest)
+{
+	const struct flow *flow = w->p->flow;
+	uint32_t best = NONE;
+
+	for (int l = 0; l < LISTS; l++) {
+		uint32_t i = spare(w, guest, (enum list)l);
+		int d;
+
+		if (i == NONE)
+			continue;
+		d = best == NONE ? -1 :
+				   silence[l].rank -
+					   silence[flow[best].list].rank;
+		if (d < 0 ||
+		    (d == 0 && mono_sub(flow[i].last, flow[best].last) < 0))
+			best = i;
+	}
+	if (best == NONE)
+		return false;
+	flow_end(w, best, REASON_INCOMPLETE);
+	return true;
+}
+
+/* Facts only: the longest silent flow of all goes. */
+static void make_any_room(struct work *w)
+{
+	const struct pipeline *p = w->p;
+	uint32_t best = NONE;
+
+	for (int l = 0; l < LISTS; l++) {
+		uint32_t i = flow_oldest(p, (enum list)l);
+
+		if (i != NONE &&
+		    (best == NONE ||
+		     mono_sub(p->flow[i].last, p->flow[best].last) < 0))
+			best = i;
+	}
+	if (best != NONE)
+		flow_end(w, best, REASON_INCOMPLETE);
+}
+
+/* A place in the table. With a policy no guest has more than its share, and
+ * the shares together are no more than there are places. */
+static uint32_t place(struct work *w, uint16_t guest)
 {
 	struct pipeline *p = w->p;
 
-	for (int l = 0; l < LISTS; l++) {
-		uint32_t i = p->oldest[l];
-
-		for (int n = 0; n < EVICT_LOOK && i != NONE; n++) {
-			struct flow *f = &p->flow[i];
-
-			if (idle(f, w->now) ||
-			    ((l == LIST_OPENING || f->tcp == TCP_CLOSED) &&
-			     mono_sub(w->now.mono, f->last) > ROOM_AFTER)) {
-				flow_end(w, i, REASON_INCOMPLETE);
-				return true;
-			}
-			i = f->newer;
-		}
+	if (strict(p)) {
+		if (p->guest[guest].flows >= p->share && !make_room(w, guest))
+			return NONE;
+	} else if (p->stats.flows_now == p->conf.max_flows) {
+		make_any_room(w);
 	}
-	for (int l = 0; l < LISTS && !strict(p); l++) {
-		if (p->oldest[l] != NONE) {
-			flow_end(w, p->oldest[l], REASON_INCOMPLETE);
-			return true;
-		}
-	}
-	return false;
+	return pool_take(&p->flows);
+}
+
+static enum list first_list(const struct pipeline *p, uint8_t proto)
+{
+	if (strict(p))
+		return proto == PROTO_TCP ? LIST_OPENING : LIST_ASKED;
+	return proto == PROTO_TCP ? LIST_TCP : LIST_OTHER;
 }
 
 uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
@@ -268,11 +392,7 @@ uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 	struct wbuf sw = wbuf_of(seed, sizeof(seed));
 
 	*why = REASON_FLOW_TABLE_FULL;
-	if (p->guest[guest].flows >= p->share && strict(p))
-		return NONE;
-	i = pool_take(&p->flows);
-	if (i == NONE && make_room(w))
-		i = pool_take(&p->flows);
+	i = place(w, guest);
 	if (i == NONE)
 		return NONE;
 	f = &p->flow[i];
@@ -284,9 +404,7 @@ uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 	f->peer = (int16_t)peer;
 	f->dis = -1;
 	f->answered.ns = w->now.mono.ns - ANSWER_EVERY;
-	f->list = f->tup.proto != PROTO_TCP ? LIST_OTHER :
-		  strict(p)		    ? LIST_OPENING :
-					      LIST_TCP;
+	f->list = (uint8_t)first_list(p, f->tup.proto);
 	f->start = f->last = w->now.mono;
 	for (int s = 0; s < 2; s++) {
 		f->side[s].timer_list[TIMER_ACK] =

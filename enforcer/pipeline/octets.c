@@ -43,12 +43,12 @@ static bool reclaim(struct pipeline *p, uint16_t guest)
 	static const enum list list[] = {LIST_CLOSED, LIST_TCP};
 
 	for (int l = 0; l < 2; l++) {
-		uint32_t i = p->oldest[list[l]];
+		uint32_t i = p->lru[guest][list[l]].oldest;
 
 		for (int n = 0; n < RECLAIM_LOOK && i != NONE; n++) {
 			struct flow *f = &p->flow[i];
 
-			for (int k = 0; k < 2 && f->guest == guest; k++) {
+			for (int k = 0; k < 2; k++) {
 				struct side *s = &f->side[k];
 
 				if (s->kept.n == 0 || s->nxt != s->judged ||

@@ -200,11 +200,44 @@ static void the_other_way(void **state)
 	pair_free(t);
 }
 
+/* One that floods has its own share of the table, and makes room in it. */
+static void shares(void **state)
+{
+	struct pair *t = pair_new();
+	struct kit *k = t->k;
+
+	(void)state;
+	assert_true(ask(t, 0, 1, 64));
+	k->p = t->p[0];
+	for (uint16_t n = 0; n < 200; n++) {
+		uint8_t u[64], b[128];
+		struct wbuf w = wbuf_of(u, sizeof(u));
+		uint64_t id;
+
+		kit_request(&w, (uint8_t)(1 + n % 100), 64);
+		id = kit_send(k, LINK_RAW,
+			      kit_ip4(k,
+				      &(struct kit_ip){false, PROTO_UDP, 0, 0,
+						       0},
+				      kit_udp(b, sizeof(b), false,
+					      KIT_PORT + 1 + n,
+					      wbuf_span(&w))));
+		assert_string_equal(reason_text(k->verdict[id].why), "none");
+	}
+	assert_int_equal(k->p->guest[0].flows, 1);
+	assert_int_equal(k->p->guest[1].flows, k->p->share);
+	assert_int_equal(k->p->share, 32);
+	k->p = NULL;
+	assert_string_equal(k->bad, "");
+	pair_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sender_first),
 		cmocka_unit_test(the_other_way),
+		cmocka_unit_test(shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

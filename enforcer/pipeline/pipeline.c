@@ -63,8 +63,10 @@ static void thread_lists(struct pipeline *p)
 	p->first_held = p->last_held = NONE;
 	p->free_chunks = p->n_chunks;
 	timers_new(p);
-	for (int i = 0; i < LISTS; i++)
-		p->oldest[i] = p->newest[i] = NONE;
+	for (size_t g = 0; g < GUESTS_MAX; g++) {
+		for (int l = 0; l < LISTS; l++)
+			p->lru[g][l] = (struct lru){NONE, NONE};
+	}
 }
 
 static bool blocks(struct pipeline *p)
@@ -283,6 +285,8 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 	}
 	w->f = &p->flow[w->f_idx];
 	w->f->before = before;
+	if (before.known) /* what came before stays in mind as long */
+		flow_closed(w, w->f_idx);
 	if (p->flow_stride)
 		memset(p->flow_mem + w->f_idx * p->flow_stride, 0,
 		       p->flow_stride);
@@ -317,6 +321,8 @@ static void account(struct work *w)
 	/* Whoever goes on talking to a refused connection keeps nothing busy. */
 	if (!f->denied)
 		flow_touch(w->p, w->f_idx, w->now);
+	if (w->s)
+		flow_answered(w, w->f_idx);
 }
 
 static enum packet_sums sums_of(const struct pipeline_conf *c)
@@ -487,7 +493,9 @@ void pipeline_end(struct pipeline *p, struct now now,
 	frag_expire(&w, true);
 	hold_expire(&w, true);
 	for (int l = 0; l < LISTS; l++) {
-		while (p->oldest[l] != NONE)
-			flow_end(&w, p->oldest[l], REASON_HELD_AT_END);
+		uint32_t i;
+
+		while ((i = flow_oldest(p, (enum list)l)) != NONE)
+			flow_end(&w, i, REASON_HELD_AT_END);
 	}
 }

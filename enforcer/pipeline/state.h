@@ -50,7 +50,12 @@
 #define UDP_IDLE	(180 * NS_PER_S)
 #define CLOSED_IDLE	(60 * NS_PER_S)
 #define OPENING_IDLE	(75 * NS_PER_S)
-#define ROOM_AFTER	(5 * NS_PER_S) /* even when the table is full */
+/* Silence after which a flow may have to make room for a new one: what was
+ * reset, or refused, may still be in an end or on the way; datagrams that were
+ * answered; a connection, that polls each quarter of an hour leave open. */
+#define CLOSED_ROOM	(5 * NS_PER_S)
+#define UDP_ROOM	(30 * NS_PER_S)
+#define TCP_ROOM	(1800 * NS_PER_S)
 
 /* Places of an array. Those that were never used are not touched, so that
  * memory that is not needed is not there. */
@@ -154,7 +159,19 @@ struct side {
 };
 
 /* Flows that end after the same time of silence, the longest silent first. */
-enum list { LIST_OTHER, LIST_TCP, LIST_OPENING, LIST_CLOSED, LISTS };
+enum list {
+	LIST_OTHER, /* datagrams, both ways */
+	LIST_TCP,
+	LIST_OPENING, /* no octet of it was let through */
+	LIST_CLOSED,  /* or refused; what is late must not open it again */
+	LIST_OVER,    /* closed, and nothing of it can matter any more */
+	LIST_ASKED,   /* datagrams, one way */
+	LISTS
+};
+
+struct lru {
+	uint32_t oldest, newest;
+};
 
 /* A SYN ACK: its place, and what it answers. */
 struct syn_ack {
@@ -171,7 +188,8 @@ struct flow {
 	uint32_t older, newer;	   /* LRU */
 	uint16_t guest;
 	bool used : 1, denied : 1, opened : 1; /* opened: policy was asked */
-	bool midstream : 1, unfinished : 1; /* told of its checksums */
+	bool midstream : 1, was_open : 1;
+	bool unfinished : 1; /* told of its checksums */
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
 	uint8_t offload;   /* class that the kernel carries it in; 0: none */
@@ -267,7 +285,7 @@ struct pipeline {
 	struct flow *flow;
 	uint32_t *bucket, n_buckets;
 	struct pool flows, helds, chunks, earlies;
-	uint32_t oldest[LISTS], newest[LISTS]; /* LRU */
+	struct lru lru[GUESTS_MAX][LISTS];
 	uint32_t share;		       /* flows of one guest */
 	struct held *held;
 	uint32_t first_held, last_held; /* in the order of arrival */
@@ -397,13 +415,18 @@ uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s);
 uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 		  enum dir first_dir, int peer, enum reason *why);
 void flow_opened(struct work *w, uint32_t i);
-/* It is closed or refused: kept for a while, then forgotten. */
+/* It is closed or refused: kept for a while, then forgotten; sooner when both
+ * ends are known to be out of it. */
 void flow_closed(struct work *w, uint32_t i);
+/* Both ends have spoken. */
+void flow_answered(struct work *w, uint32_t i);
 void flow_touch(struct pipeline *p, uint32_t i, struct now now);
 void flow_end(struct work *w, uint32_t i, enum reason why);
 void flow_expire(struct work *w, uint32_t most);
 int64_t flow_due(const struct pipeline *p);
 void flow_event(struct work *w, uint32_t i, bool end);
+/* The longest silent flow of all in that list, or NONE. */
+uint32_t flow_oldest(const struct pipeline *p, enum list l);
 
 /* stream.c: one TCP segment, checked and put in order */
 void stream_packet(struct work *w);
@@ -503,6 +526,7 @@ void defer_stream(struct work *w, const struct judge *j);
 void defer_datagram(struct work *w, const struct judge *j, uint32_t h);
 /* Of one flow, or NONE: of all. */
 void defer_forget(struct work *w, uint32_t flow, enum reason why);
+bool defer_waits(const struct pipeline *p, uint32_t flow);
 void defer_run(struct work *w);
 int64_t defer_due(const struct pipeline *p);
 

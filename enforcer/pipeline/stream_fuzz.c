@@ -115,8 +115,8 @@ static void one_segment(struct try *t, struct span r)
 static const struct flow *the_flow(const struct pipeline *p)
 {
 	for (int l = 0; l < LISTS; l++) {
-		if (p->newest[l] != NONE)
-			return &p->flow[p->newest[l]];
+		if (p->lru[0][l].newest != NONE)
+			return &p->flow[p->lru[0][l].newest];
 	}
 	return NULL;
 }

@@ -61,20 +61,23 @@ static bool view(const struct pipeline *p, const struct flow *f,
 void pipeline_flows(const struct pipeline *p,
 		    bool (*f)(void *arg, const struct flow_view *v), void *arg)
 {
-	uint32_t at[LISTS];
+	uint32_t at[GUESTS_MAX * LISTS], lists = 0;
 
-	memcpy(at, p->newest, sizeof(at));
+	for (size_t g = 0; g < p->n_guests; g++) {
+		for (int l = 0; l < LISTS; l++)
+			at[lists++] = p->lru[g][l].newest;
+	}
 	for (;;) {
-		int next = -1;
+		uint32_t next = NONE;
 
-		for (int l = 0; l < LISTS; l++) {
+		for (uint32_t l = 0; l < lists; l++) {
 			if (at[l] != NONE &&
-			    (next < 0 ||
+			    (next == NONE ||
 			     mono_sub(p->flow[at[l]].last,
 				      p->flow[at[next]].last) > 0))
 				next = l;
 		}
-		if (next < 0 || !view(p, &p->flow[at[next]], f, arg))
+		if (next == NONE || !view(p, &p->flow[at[next]], f, arg))
 			return;
 		at[next] = p->flow[at[next]].older;
 	}
