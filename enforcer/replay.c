@@ -113,22 +113,6 @@ static int check_descriptors(struct err *e)
 	return 0;
 }
 
-/* Is one of the outputs this very file? */
-static int check_outputs(const struct replay *r, const struct stat *in,
-			 const char *path, struct err *e)
-{
-	const char *outs[] = {r->opts.allowed, r->opts.denied};
-	struct stat st;
-
-	for (size_t i = 0; i < 2; i++) {
-		if (outs[i] && stat(outs[i], &st) == 0 &&
-		    st.st_dev == in->st_dev && st.st_ino == in->st_ino)
-			return err_set(e, E_EXISTS, 0,
-				       "%s: is an input and an output", path);
-	}
-	return 0;
-}
-
 static int join_format(struct replay *r, const struct capture *c, struct err *e)
 {
 	struct capture_format f;
@@ -159,13 +143,10 @@ static int survey(struct replay *r, struct err *e)
 			continue;
 		}
 		if (stat(path, &st) == 0) {
-			rc = check_outputs(r, &st, path, e);
 			if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
 				r->endless = true;
 				continue;
 			}
-			if (rc < 0)
-				continue;
 		}
 		rc = capture_open(&c, path, e);
 		if (rc < 0)
@@ -244,9 +225,9 @@ static void say_loaded(const struct replay *r)
 static int start(struct replay *r, struct err *e)
 {
 	struct span zone = {0};
-	int rc = 0;
+	int rc = replay_paths(&r->opts, e);
 
-	if (r->opts.policy)
+	if (rc == 0 && r->opts.policy)
 		rc = replay_policy_load(&r->policy, r->opts.policy, e);
 	if (rc == 0)
 		rc = check_guests(r, e);

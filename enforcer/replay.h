@@ -4,6 +4,7 @@
  * would have left out. The program's own parts, all driven by replay.c:
  *
  *   replay_opts.c    the command line
+ *   replay_paths.c   no output is an input, or another output
  *   replay_policy.c  -p: sources or images -> a composed set
  *   replay_output.c  lines on standard output
  *   replay_audit.c   --audit
@@ -63,6 +64,10 @@ struct replay_opts {
 
 /* 0: go on; 1: all that was asked for is printed; E_SYNTAX. */
 int replay_opts(struct replay_opts *o, int argc, char **argv, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* Does any output take the place of another one or of an input? */
+int replay_paths(const struct replay_opts *o, struct err *e)
 	__attribute__((warn_unused_result));
 
 /* --- policy ------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "core/json.h"
 #include "policy-lang/polc.h"
@@ -88,6 +89,14 @@ static int build(const struct pol_file *f, const char *out, bool json,
 	return rc;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 &&
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
 int cmd_compile(int argc, char **argv)
 {
 	const char *in = NULL, *out = NULL;
@@ -113,6 +122,10 @@ int cmd_compile(int argc, char **argv)
 	}
 	if (!in || (!out && !dry))
 		return polc_usage("compile: one file and -o OUT are needed");
+	if (out && same_file(in, out)) {
+		polc_say("%s: is an input and an output", out);
+		return POLC_IO;
+	}
 	d = calloc(1, sizeof(*d));
 	if (!d) {
 		polc_say("out of memory");

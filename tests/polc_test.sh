@@ -70,6 +70,10 @@ is "the zone changes no test" cmp -s "$tmp/a" "$tmp/b"
 # compile
 try "compile" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
 cp "$tmp/x.pol" "$tmp/y.pol"
+cp $home/mdma.yaml "$tmp/own.yaml"
+try "a source is not written over" 6 "is an input and an output" \
+	"$polc" compile "$tmp/own.yaml" -o "$tmp/./own.yaml"
+is "it is as it was" cmp -s $home/mdma.yaml "$tmp/own.yaml"
 try "compile again" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
 is "the same octets again" cmp -s "$tmp/x.pol" "$tmp/y.pol"
 try "compile -n writes nothing" 0 - "$polc" compile -n $home/mdma.yaml -o "$tmp/n.pol"
