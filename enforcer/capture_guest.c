@@ -152,3 +152,28 @@ int capture_guest(struct pipeline_guest *out, const char *text, struct err *e)
 			       text, eq + 1);
 	return 0;
 }
+
+static bool same_prefix(const struct net_addr *a, const struct net_addr *b,
+			unsigned bits)
+{
+	unsigned rest = bits % 8, i = bits / 8;
+
+	if (memcmp(a->b, b->b, i) != 0)
+		return false;
+	return rest == 0 || (a->b[i] ^ b->b[i]) >> (8 - rest) == 0;
+}
+
+bool capture_guests_clash(const struct pipeline_guest *a,
+			  const struct pipeline_guest *b)
+{
+	if (strcmp(a->name, b->name) == 0)
+		return false;
+	if (a->has_addr && b->has_addr)
+		return (!a->port || !b->port || a->port == b->port) &&
+		       same_prefix(&a->addr, &b->addr,
+				   a->prefix < b->prefix ? a->prefix :
+							   b->prefix);
+	if (a->has_mac && b->has_mac)
+		return memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	return a->iface[0] && strcmp(a->iface, b->iface) == 0;
+}

@@ -9,4 +9,8 @@
 int capture_guest(struct pipeline_guest *out, const char *text, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* Would both be the machine of one address, MAC or interface? */
+bool capture_guests_clash(const struct pipeline_guest *a,
+			  const struct pipeline_guest *b);
+
 #endif

@@ -200,6 +200,9 @@ void capture_policy_events(const struct capture_policy *p, struct now now,
 		char detail[192]; /* what a record keeps of it */
 		struct span id = pol_image_id(image);
 		size_t at;
+		/* What others took over from it is in theirs; sources of
+		 * libraries make no image. */
+		bool in_force = pol_image_kind(image) != POL_LIBRARY;
 		struct event ev = {
 			.type = EV_POLICY,
 			.now = now,
@@ -209,6 +212,8 @@ void capture_policy_events(const struct capture_policy *p, struct now now,
 		};
 		uint8_t digest[32];
 
+		if (!in_force)
+			continue;
 		/* An id is cut so that the digest always has its place. */
 		at = (size_t)snprintf(
 			detail, sizeof(detail),

@@ -79,10 +79,21 @@ static int once(const char **to, const char *name, struct err *e)
 
 static int add_guest(struct replay_opts *o, struct err *e)
 {
+	struct pipeline_guest *g = &o->guests[o->n_guests];
+	int rc;
+
 	if (o->n_guests == REPLAY_GUESTS)
 		return err_set(e, E_LIMIT, 0, "-g: more than %d of them",
 			       REPLAY_GUESTS);
-	return capture_guest(&o->guests[o->n_guests++], optarg, e);
+	rc = capture_guest(g, optarg, e);
+	for (size_t i = 0; rc == 0 && i < o->n_guests; i++) {
+		if (capture_guests_clash(&o->guests[i], g))
+			rc = err_set(e, E_SYNTAX, 0,
+				     "-g %s: is bound to %s already", optarg,
+				     o->guests[i].name);
+	}
+	o->n_guests++;
+	return rc;
 }
 
 static int take_format(struct replay_opts *o, struct err *e)
@@ -178,12 +189,6 @@ static int check(const struct replay_opts *o, struct err *e)
 	size_t inputs = 0;
 
 	for (size_t i = 0; i < 3; i++) {
-		for (size_t k = 0; k < i; k++) {
-			if (outs[i] && outs[k] && strcmp(outs[i], outs[k]) == 0)
-				return err_set(e, E_SYNTAX, 0,
-					       "%s: two outputs in one file",
-					       outs[i]);
-		}
 		if (outs[i] && strcmp(outs[i], "-") == 0)
 			return err_set(e, E_SYNTAX, 0,
 				       "standard output is for the records");

@@ -51,8 +51,15 @@ static int start(struct player *p, struct scene *s,
 	};
 	int rc = capture_keys_load(&p->keys, keys, s->set, e);
 
-	for (size_t i = 0; i < t->n_guest && i < MAX_GUESTS && rc == 0; i++)
+	for (size_t i = 0; i < t->n_guest && i < MAX_GUESTS && rc == 0; i++) {
 		rc = capture_guest(&p->guest[i], t->guest[i], e);
+		for (size_t k = 0; k < i && rc == 0; k++) {
+			if (capture_guests_clash(&p->guest[k], &p->guest[i]))
+				rc = err_set(e, E_SYNTAX, 0,
+					     "%s: is bound to %s already",
+					     t->guest[i], p->guest[k].name);
+		}
+	}
 	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
 		if (dissectors[i] == &dissector_c1222)
 			conf.dissector_conf[i] = &p->keys.conf;

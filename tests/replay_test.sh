@@ -119,6 +119,58 @@ refuse "audit in no directory" "no/such/a.db" --audit no/such/a.db "$good"
 refuse "output is a device" "not a regular file" --allowed /dev/null "$good"
 refuse "output is an input" "an input and an output" --denied "$in/raw.pcap" "$in/raw.pcap"
 refuse "two outputs in one" "two outputs" --allowed x --denied x "$good"
+refuse "two outputs in one, other names" "two outputs" --allowed x --denied ./x "$good"
+refuse "an audit in a capture's place" "two outputs" --allowed x --audit ../run/x "$good"
+
+# Nothing that was there is lost, by whatever name it is reached.
+mkdir -p "$in/keep/set" "$in/keep/one"
+cp "$policy"/*.yaml "$in/keep/set/"
+cp "$policy"/*.yaml "$in/keep/one/"
+cp "$pcaps/keys.yaml" "$good" "$in/keep/"
+ln -s gen_polling.pcap "$in/keep/link.pcap"
+ln "$in/keep/gen_polling.pcap" "$in/keep/hard.pcap"
+ln -s ../set/metering.yaml "$in/keep/one/link"
+before=$(cd "$in/keep" && find . -type f -exec sha256sum {} + | sort)
+keep() { # name, text, arguments, with the names relative to there
+	local name=$1 text=$2
+	shift 2
+	(cd "$in/keep/set" && "$replay" "$@" >"$work/out" 2>"$work/err")
+	if [ $? -ne 2 ] || [ "$(wc -l <"$work/err")" -ne 1 ] ||
+		! grep -qF -- "$text" "$work/err"; then
+		bad "$name: $(head -n 2 "$work/err")"
+	elif [ "$(cd "$in/keep" && find . -type f -exec sha256sum {} + | sort)" != "$before" ]; then
+		bad "$name: a file was changed"
+	else
+		ok "$name"
+	fi
+}
+both="is an input and an output"
+keep "an output over the keys" "$both" -k ../keys.yaml --allowed ../keys.yaml "$good"
+keep "an output over the keys, another name" "$both" -k ../keys.yaml \
+	--denied "$in/keep/../keep/keys.yaml" "$good"
+keep "an output over a linked capture" "$both" --allowed ../link.pcap ../gen_polling.pcap
+keep "an output over another link" "$both" --allowed ../hard.pcap ../gen_polling.pcap
+keep "an output over a second capture" "$both" --allowed ../gen_polling.pcap "$good" ../gen_polling.pcap
+keep "an output over a policy" "would be a policy" -p . --allowed metering.yaml "$good"
+keep "an output that would be a policy" "would be a policy" -p . --denied ./new.yaml "$good"
+keep "an audit that would be a policy" "would be a policy" -p ../set --audit new.polc "$good"
+keep "an output over the only policy" "$both" -p metering.yaml --allowed ../set/metering.yaml "$good"
+keep "an output over a policy of elsewhere" "$both" -p ../one --denied metering.yaml "$good"
+"$replay" --allowed "$in/keep/gen_polling.pcap" - <"$in/keep/gen_polling.pcap" >"$work/out" 2>"$work/err"
+if [ $? -eq 2 ] && grep -q "standard input, too" "$work/err" &&
+	cmp -s "$good" "$in/keep/gen_polling.pcap"; then
+	ok "an output over what is standard input"
+else
+	bad "an output over what is standard input: $(cat "$work/err")"
+fi
+"$replay" --allowed "$work/run/x" "$good" >"$work/run/x" 2>"$work/err"
+if [ $? -eq 2 ] && grep -q "standard output, too" "$work/err"; then
+	ok "an output over what is standard output"
+else
+	bad "an output over what is standard output: $(cat "$work/err")"
+fi
+rm -f "$work/run/x"
+
 refuse "no capture" "no capture" -q
 refuse "unknown option" "unknown option --frobnicate" --frobnicate "$good"
 refuse "option without a value" "needs a value" "$good" --allowed
@@ -131,6 +183,24 @@ for g in mdma "=10.0.0.1" "Mdma=10.0.0.1" "mdma=10.0.0" "mdma=10.0.0.1/33" \
 	"mdma=10.0.0.1:0" "mdma=10.0.0.1:65536" "mdma=fd00::1/129" \
 	"mdma=[fd00::1" "mdma=02:00:0a:14:00" "mdma=interface-name-too-long" "mdma="; do
 	refuse "guest $g" "-g $g" -g "$g" "$good"
+done
+# One address is one machine's (but another port may be another's).
+for g in "10.20.0.10 10.20.0.10" "10.20.0.0/24 10.20.0.10" "10.20.0.10 10.20.0.0/28" \
+	"10.20.0.10:1153 10.20.0.10" "fd00::1 fd00::/63" "vif1.0 vif1.0" \
+	"02:00:0A:14:00:0a 02:00:0a:14:00:0A"; do
+	refuse "guests at $g" "is bound to mdma already" \
+		-g "mdma=${g% *}" -g "other=${g#* }" "$good"
+done
+for g in "10.20.0.10 10.20.0.11" "10.20.0.0/28 10.20.0.16" "10.20.0.10:1153 10.20.0.10:1154" \
+	"vif1.0 vif2.0" "vif1.0 10.20.0.10" "10.20.0.10 mdma=10.20.0.10"; do
+	if "$replay" -q -g "mdma=${g% *}" -g "other=${g#* }" "$good" >"$work/out" 2>&1; then
+		ok "guests at $g"
+	elif [ "${g#*mdma=}" != "$g" ] &&
+		"$replay" -q -g "mdma=${g% *}" -g "${g#* }" "$good" >"$work/out" 2>&1; then
+		ok "guest twice at $g"
+	else
+		bad "guests at $g: $(cat "$work/out")"
+	fi
 done
 for g in mdma=vif1.0 mdma=02:00:0A:14:00:0a mdma=10.20.0.10 mdma=10.20.0.0/24:1153 \
 	mdma=10.20.0.10:1153 mdma=fd00::1 "mdma=[fd00::1]:1153" mdma=fd00::/64:1153 \
@@ -298,6 +368,25 @@ if [ "$n" -eq 2 ] && [ "$m" -ge 1 ]; then
 	ok "what is sealed passes as opaque, within its budget"
 else
 	bad "sealed messages: $n passed, $m over the budget: $(cat "$work/out")"
+fi
+
+# A set of images says of itself what its sources do.
+mkdir "$work/images"
+for f in "$policy"/*.yaml; do
+	grep -q '^kind: tests' "$f" && continue
+	"$BUILD/bin/polc" compile "$f" -o "$work/images/$(basename "$f" .yaml).polc" \
+		>"$work/out" 2>&1 || bad "compile $f: $(cat "$work/out")"
+done
+for set in "$policy" "$work/images"; do
+	"$replay" -p "$set" "$good" 2>&1 | grep '"event_type":"policy"' |
+		sort >"$work/in-force.$(basename "$set")"
+done
+if [ "$(wc -l <"$work/in-force.metering")" -ge 3 ] &&
+	[ -f "$work/images/library.polc" ] &&
+	cmp -s "$work/in-force.metering" "$work/in-force.images"; then
+	ok "images are in force as their sources are"
+else
+	bad "images are in force otherwise: $(diff "$work"/in-force.*)"
 fi
 
 run_twice() {
