@@ -6,6 +6,8 @@
  */
 #include "audit/eve_facts.h"
 
+#define PATH_MOST 2048 /* octets of a path, and of a query */
+
 static bool is_obix(const struct obs *o)
 {
 	return obs_family((enum obs_kind)o->kind) == OBS_FAMILY_OBIX;
@@ -29,13 +31,15 @@ bool eve_is_http(const struct event *ev)
 	return ev->message && message_of(ev);
 }
 
-/* An interim response ends nothing. */
+/* An interim response ends nothing. One that ends with the connection is told
+ * when it begins: no unit will be its last. */
 static bool ends_exchange(const struct event *ev)
 {
-	const struct obs *o = message_of(ev);
+	const struct obs *o = message_of(ev), *m = ev->message;
+	bool told = obs_has(m, F_UNTIL_CLOSE) ? !obs_has(m, F_CONTINUES) :
+						obs_has(m, F_LAST);
 
-	return obs_has(ev->message, F_LAST) && o &&
-	       obs_get(o, F_STATUS, 0) >= 200;
+	return told && o && obs_get(o, F_STATUS, 0) >= 200;
 }
 
 static unsigned objects(const struct event *ev)
@@ -64,26 +68,30 @@ static void put_text(struct json *j, const char *key, const struct obs *o,
 		json_text(j, key, obs_get_span(o, f));
 }
 
-static void put_url(struct json *j, const struct obs *o)
+/* As it was sent: a slash at the end is apart. */
+static void put_path(struct json *j, const char *key, const struct obs *o,
+		     enum field f)
 {
-	uint8_t url[2048 + 1 + 2048];
-	struct wbuf w = wbuf_of(url, sizeof(url));
+	uint8_t text[PATH_MOST + 2 + PATH_MOST];
+	struct wbuf w = wbuf_of(text, sizeof(text));
 
-	if (!obs_has(o, F_PATH))
+	if (!obs_has(o, f))
 		return;
-	wbuf_put(&w, obs_get_span(o, F_PATH));
-	if (obs_has(o, F_QUERY)) {
+	wbuf_put(&w, obs_get_span(o, f));
+	if (obs_has(o, F_SLASH))
+		wbuf_u8(&w, '/');
+	if (f == F_PATH && obs_has(o, F_QUERY)) {
 		wbuf_u8(&w, '?');
 		wbuf_put(&w, obs_get_span(o, F_QUERY));
 	}
-	json_text(j, "url", wbuf_span(&w));
+	json_text(j, key, wbuf_span(&w));
 }
 
 static void put_exchange(struct json *j, const struct obs *o)
 {
 	json_obj(j, "http");
 	put_text(j, "hostname", o, F_HOST);
-	put_url(j, o);
+	put_path(j, "url", o, F_PATH);
 	put_text(j, "http_content_type", o, F_CONTENT_TYPE);
 	put_text(j, "http_method", o, F_METHOD);
 	if (obs_has(o, F_STATUS))
@@ -107,7 +115,6 @@ static const struct {
 	enum field field;
 	const char *key;
 } object_keys[] = {
-	{F_HREF, "uri"},
 	{F_IS, "contract"},
 	{F_OBIX_UNIT, "unit"},
 	{F_MEASUREMENT, "quantity"},
@@ -125,6 +132,7 @@ static const struct {
 static const enum field not_of_object[] = {
 	F_METHOD, F_HOST,   F_PATH,	 F_QUERY, F_STATUS, F_CONTENT_TYPE,
 	F_BODY,	  F_OCTETS, F_CONTINUES, F_LAST,  F_CARRIED,
+	F_SLASH,
 };
 
 static void put_object(struct json *j, const struct obs *o,
@@ -137,6 +145,8 @@ static void put_object(struct json *j, const struct obs *o,
 		fields_add(&skip, not_of_object[i]);
 	json_obj(j, "obix");
 	json_str(j, "op", op_of(o));
+	fields_add(&skip, F_HREF);
+	put_path(j, "uri", o, F_HREF);
 	for (size_t i = 0; i < N_OBJECT_KEYS; i++) {
 		const struct fact *f = eve_fact_of(o, object_keys[i].field);
 

@@ -102,6 +102,7 @@ static void an_exchange_with_objects(void **st)
 	obs_flag(&s.carrier, F_LAST);
 	object(&s.leaves[0]);
 	obs_span(&s.leaves[1], F_HREF, span_str("/obix/setpoint"));
+	obs_flag(&s.leaves[1], F_SLASH);
 	obs_flag(&s.leaves[1], F_ECHO);
 	assert_int_equal(render(ev, false), 3);
 	has(0, "\"event_type\":\"obix\"");
@@ -112,7 +113,7 @@ static void an_exchange_with_objects(void **st)
 	       "\"values\":96,\"notes\":[\"reported\"]},\"metergate\"");
 	has_not(0, "123456");
 	has(1, "\"obix\":{\"op\":\"write-response\","
-	       "\"uri\":\"/obix/setpoint\",\"echo\":true},");
+	       "\"uri\":\"/obix/setpoint/\",\"echo\":true},");
 	has(2, "\"event_type\":\"http\"");
 	has(2, "\"http\":{\"hostname\":\"meter.home\","
 	       "\"url\":\"/obix/power?a=1\","
@@ -133,23 +134,29 @@ static void ends(void **st)
 		uint64_t status;
 		bool on_leaf, last;
 		unsigned lines;
+		bool on; /* behind the first unit */
+		bool open; /* until the connection ends */
 	} rows[] = {
 		{"a request ends nothing", OBS_FLOW_OPEN, OBS_HTTP_REQUEST, 0,
-		 true, true, 0},
+		 true, true, 0, false, false},
 		{"an oBIX request is an object", OBS_HTTP_REQUEST,
-		 OBS_OBIX_WRITE_REQUEST, 0, false, true, 1},
+		 OBS_OBIX_WRITE_REQUEST, 0, false, true, 1, false, false},
 		{"a page", OBS_FLOW_OPEN, OBS_HTTP_RESPONSE, 404, true, true,
-		 1},
+		 1, false, false},
 		{"a page that goes on", OBS_FLOW_OPEN, OBS_HTTP_RESPONSE, 200,
-		 true, false, 0},
+		 true, false, 0, false, false},
 		{"its last octets", OBS_FLOW_OPEN, OBS_OPAQUE, 200, true, true,
-		 1},
+		 1, false, false},
 		{"100 Continue", OBS_FLOW_OPEN, OBS_HTTP_RESPONSE, 100, true,
-		 true, 0},
+		 true, 0, false, false},
 		{"records that go on", OBS_HTTP_RESPONSE,
-		 OBS_OBIX_HISTORY_QUERY_RESPONSE, 200, false, false, 1},
+		 OBS_OBIX_HISTORY_QUERY_RESPONSE, 200, false, false, 1, false, false},
 		{"the last of them", OBS_HTTP_RESPONSE,
-		 OBS_OBIX_HISTORY_QUERY_RESPONSE, 200, false, true, 2},
+		 OBS_OBIX_HISTORY_QUERY_RESPONSE, 200, false, true, 2, false, false},
+		{"a page until the connection ends", OBS_FLOW_OPEN,
+		 OBS_HTTP_RESPONSE, 200, true, false, 1, false, true},
+		{"more of it", OBS_FLOW_OPEN, OBS_HTTP_RESPONSE, 200, true,
+		 false, 0, true, true},
 	};
 
 	(void)st;
@@ -161,6 +168,10 @@ static void ends(void **st)
 		      rows[i].status, 10);
 		if (rows[i].last)
 			obs_flag(&s.carrier, F_LAST);
+		if (rows[i].on)
+			obs_flag(&s.carrier, F_CONTINUES);
+		if (rows[i].open)
+			obs_flag(&s.carrier, F_UNTIL_CLOSE);
 		if (render(ev, false) != rows[i].lines)
 			fail_msg("%s: %u lines", rows[i].why, eve_lines(ev));
 	}

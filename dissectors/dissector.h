@@ -100,8 +100,9 @@ struct dissector {
 	/* The verdict of the unit dissected last, always given, before the
 	 * next dissect: what it changed is kept (passed) or undone. */
 	void (*settle)(const struct dis_ctx *c, bool passed);
-	/* The stream of that direction ended with these octets unread. The
-	 * reason is INCOMPLETE or what fits better; 0 when nothing is left. */
+	/* The stream of that direction ended with these octets unread, or
+	 * none: but more may have been promised. The reason is INCOMPLETE or
+	 * what fits better; 0 when nothing is missing. */
 	enum reason (*leftover)(const struct dis_ctx *c, struct span rest);
 };
 

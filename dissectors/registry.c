@@ -2,9 +2,11 @@
 #include "dissectors/dissector.h"
 
 #include "dissectors/c1222/c1222.h"
+#include "dissectors/http/http.h"
 
 const struct dissector *const dissectors[] = {
 	&dissector_c1222,
+	&dissector_http,
 	NULL,
 };
 

@@ -14,39 +14,93 @@
 #include "core/reason.h"
 #include "dissectors/http/read.h"
 
-#define SHOWN	  12 /* octets by which HTTP has shown itself */
+#define EMPTY_MAX 4  /* octets of empty lines in front */
+#define WORD_MAX  24 /* octets of a method */
 
-static const uint16_t ports[] = {80, 8080};
+#define PORT 80
 
 /* --- recognising and framing ------------------------------------------------------- */
 
-static bool is_letter(uint8_t ch)
+/* Words that are methods, in whatever case a lenient server takes them. */
+static const char *const methods[] = {"GET",	 "HEAD",  "PUT",   "POST",
+				      "DELETE",  "TRACE", "PATCH", "OPTIONS",
+				      "CONNECT", "PRI"};
+
+static bool is_blank(uint8_t ch)
 {
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'z';
+	return ch == ' ' || ch == '\t' || ch == '\v' || ch == '\f';
 }
 
-/* A word, a space, and what may be a target; or a status line. */
+static bool is_token(uint8_t ch)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+	uint8_t small = ch | 0x20;
+
+	return (small >= 'a' && small <= 'z') || (ch >= '0' && ch <= '9') ||
+	       (ch && strchr(others, ch));
+}
+
+/* Does s begin with the word, in any case? MAYBE: as far as it goes. */
+static enum recognise begins(struct span s, const char *word)
+{
+	for (size_t i = 0; word[i]; i++) {
+		if (i == s.n)
+			return RECOGNISE_MAYBE;
+		if ((s.p[i] ^ (uint8_t)word[i]) & 0xdf)
+			return RECOGNISE_NO;
+	}
+	return RECOGNISE_YES;
+}
+
+/* YES: one of them; MAYBE: the beginning of one. */
+static enum recognise is_method(struct span word)
+{
+	enum recognise best = RECOGNISE_NO;
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		enum recognise r = begins(word, methods[i]);
+
+		if (r == RECOGNISE_YES && strlen(methods[i]) == word.n)
+			return r;
+		if (r == RECOGNISE_MAYBE)
+			best = r;
+	}
+	return best;
+}
+
+/* A status line; or a word and what may be a target: a path, an asterisk, a
+ * URI, or anything behind the name of a method. Servers overlook empty lines in
+ * front, and what blanks stand between. Only what began as a method waits for
+ * more: others may be waiting for an answer. */
 static enum recognise looks_right(struct span in)
 {
-	size_t word = 0;
+	size_t word = 0, at = 0;
 	struct span behind;
+	enum recognise r;
 
-	if (span_is(span_sub(in, 0, 7), "HTTP/1."))
-		return RECOGNISE_YES;
-	while (word < in.n && word < SHOWN && is_letter(in.p[word]))
+	while (at < in.n && at < EMPTY_MAX &&
+	       (in.p[at] == '\r' || in.p[at] == '\n'))
+		at++;
+	in = span_from(in, at);
+	r = begins(in, "HTTP/");
+	if (r != RECOGNISE_NO)
+		return r;
+	while (word < in.n && word < WORD_MAX && is_token(in.p[word]))
 		word++;
-	if (word == in.n || (word == 4 && span_is(span_sub(in, 0, 4), "HTTP")))
-		return in.n < SHOWN ? RECOGNISE_MAYBE : RECOGNISE_NO;
-	if (word < 3 || in.p[word] != ' ')
+	r = is_method(span_sub(in, 0, word));
+	if (word == in.n)
+		return r == RECOGNISE_YES ? RECOGNISE_MAYBE : r;
+	if (word == 0 || !is_blank(in.p[word]))
 		return RECOGNISE_NO;
-	behind = span_sub(in, word + 1, 1);
+	behind = span_from(in, word + 1);
+	while (behind.n && is_blank(behind.p[0]))
+		behind = span_from(behind, 1);
 	if (behind.n == 0)
-		return RECOGNISE_MAYBE;
-	return behind.p[0] == '/' || behind.p[0] == '*' ||
-			       is_letter(behind.p[0])
-		       ? RECOGNISE_YES
-		       : RECOGNISE_NO;
+		return r == RECOGNISE_YES ? RECOGNISE_MAYBE : RECOGNISE_NO;
+	if (behind.p[0] == '/' || behind.p[0] == '*' || r == RECOGNISE_YES)
+		return RECOGNISE_YES;
+	return begins(behind, "http") == RECOGNISE_YES ? RECOGNISE_YES
+						       : RECOGNISE_NO;
 }
 
 static enum recognise recognise(struct span first, uint16_t sport,
@@ -58,11 +112,9 @@ static enum recognise recognise(struct span first, uint16_t sport,
 		return RECOGNISE_NO;
 	r = looks_right(first);
 	/* What comes over the registered port is ours to refuse. */
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-		if (r == RECOGNISE_NO && (sport == ports[i] || dport == ports[i]))
-			return RECOGNISE_MAYBE;
-	}
-	return r;
+	return r == RECOGNISE_NO && (sport == PORT || dport == PORT) ?
+		       RECOGNISE_MAYBE :
+		       r;
 }
 
 static void machine_init(void *machine, const void *conf)
@@ -107,10 +159,19 @@ static void skip(const struct dis_ctx *c, struct span unit)
 	http_advance(c->flow, c->dir, &x, 0, 0);
 }
 
+/* A body that ends with the connection may end here; its document may not. */
 static enum reason leftover(const struct dis_ctx *c, struct span rest)
 {
-	(void)c;
-	return rest.n ? REASON_INCOMPLETE : REASON_NONE;
+	const struct http_flow *f = c->flow;
+	const struct http_side *s = &f->side[c->dir];
+
+	if (rest.n)
+		return REASON_INCOMPLETE;
+	if (s->stage != SIDE_BODY)
+		return REASON_NONE;
+	return s->framing == FRAMING_CLOSE && s->scan.depth == 0 ?
+		       REASON_NONE :
+		       REASON_INCOMPLETE;
 }
 
 /* --- reading ----------------------------------------------------------------------- */

@@ -23,6 +23,8 @@ static void state_message(const struct message *msg, struct obs *o)
 					      (enum http_method)r->method));
 		obs_span(o, F_HOST, row_host(r));
 		obs_span(o, F_PATH, uri_identity(row_path(r)));
+		if (uri_identity(row_path(r)).n < r->path_n)
+			obs_flag(o, F_SLASH);
 		if (r->has_query)
 			obs_span(o, F_QUERY, row_query(r));
 	}
@@ -45,6 +47,8 @@ static void state_unit(const struct message *msg, struct obs *o)
 		obs_u64(o, F_CARRIED, msg->x.next.carried);
 	if (msg->x.ends)
 		obs_flag(o, F_LAST);
+	else if (msg->x.next.framing == FRAMING_CLOSE)
+		obs_flag(o, F_UNTIL_CLOSE);
 	if (msg->x.unpaired)
 		obs_u64(o, F_NOTE,
 			msg->c->midstream ? REASON_MIDSTREAM : REASON_UNPAIRED);

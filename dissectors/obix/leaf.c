@@ -146,6 +146,8 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 	r->leaves++;
 	if (path.n)
 		obs_span(o, F_HREF, path);
+	if (path.n < it->href_n[reading])
+		obs_flag(o, F_SLASH);
 	if (is.n)
 		obs_span(o, F_IS, is);
 	if (r->d->request && it->asks_for)

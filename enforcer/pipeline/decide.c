@@ -106,8 +106,8 @@ enum reason stream_leftover(struct work *w, struct span rest)
 	const struct dis_ctx *c = context(w);
 
 	if (!d)
-		return w->f->dis == DIS_UNKNOWN ? REASON_INCOMPLETE :
-						  REASON_NONE;
+		return rest.n && w->f->dis == DIS_UNKNOWN ? REASON_INCOMPLETE :
+							    REASON_NONE;
 	return d->leftover(c, rest);
 }
 

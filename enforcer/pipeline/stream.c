@@ -385,7 +385,7 @@ static void close_side(struct work *w, struct side *me)
 
 	if (me->nxt != me->judged && !me->lost)
 		rest = in_line(w, me, me->nxt - me->judged, rest);
-	if (rest.n)
+	if (!me->lost)
 		why = stream_leftover(w, rest);
 	me->fin = true;
 	me->nxt++;

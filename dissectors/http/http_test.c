@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which octets are HTTP, whatever the port says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dissectors/http/http.h"
+
+#define NO    RECOGNISE_NO
+#define MAYBE RECOGNISE_MAYBE
+#define YES   RECOGNISE_YES
+
+static void recognises(void **state)
+{
+	static const struct {
+		const char *why, *octets;
+		enum recognise want;
+	} rows[] = {
+		{"a request", "GET /obix HTTP/1.1\r\n", YES},
+		{"a response", "HTTP/1.1 200 OK\r\n", YES},
+		{"of another version", "HTTP/0.9 200 OK", YES},
+		{"version 2", "PRI * HTTP/2.0\r\n", YES},
+		{"a method nobody knows", "BREW /pot HTTP/1.1\r\n", YES},
+		{"its URI is absolute", "BREW HTTP://pot/ HTTP/1.1\r\n", YES},
+		{"a tunnel", "CONNECT far:443 HTTP/1.1\r\n", YES},
+		{"the form without a version", "GET /x\r\n", YES},
+		{"a lenient server takes small letters", "get /x HTTP/1.1", YES},
+		{"and empty lines in front", "\r\n\r\nGET /x HTTP/1.1", YES},
+		{"and other blanks", "POST\t \t/x HTTP/1.1", YES},
+		{"and targets of any form", "GET x HTTP/1.1", YES},
+		{"cut in the method", "DEL", MAYBE},
+		{"cut behind it", "PUT", MAYBE},
+		{"and its blank", "PUT ", MAYBE},
+		{"cut in a status line", "HTTP", MAYBE},
+		{"cut in empty lines", "\r\n", MAYBE},
+		{"nothing yet", "", MAYBE},
+		{"a word is no method", "hello", NO},
+		{"nor is that a request", "hello world\r\n", NO},
+		{"mail", "EHLO example.org\r\n", NO},
+		{"a method, but longer", "GETTER x", NO},
+		{"any octets", "\x16\x03\x01", NO},
+		{"a C12.22 message", "\x60\x40\xa2\x0d", NO},
+		{"too many empty lines", "\n\n\n\n\n\nGET / HTTP/1.1", NO},
+		{"a long word", "abcdefghijklmnopqrstuvwxyz /", NO},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct span in = span_str(rows[i].octets);
+
+		if (dissector_http.recognise(in, 40000, 18080, 6) !=
+		    rows[i].want)
+			fail_msg("%s", rows[i].why);
+		if (dissector_http.recognise(in, 40000, 18080, 17) != NO)
+			fail_msg("over UDP: %s", rows[i].why);
+		/* The registered port refuses what it cannot read. */
+		if (dissector_http.recognise(in, 40000, 80, 6) !=
+			    (rows[i].want == NO ? MAYBE : rows[i].want) ||
+		    dissector_http.recognise(in, 80, 40000, 6) == NO)
+			fail_msg("port 80: %s", rows[i].why);
+	}
+}
+
+/* What was decided stays so: more octets never turn it round. */
+static void decides_once(void **state)
+{
+	static const char *const whole[] = {
+		"GET /obix HTTP/1.1\r\nHost: a\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n\r\n",
+		"\r\noptions * HTTP/1.1\r\n",
+		"220 mail.example.org ESMTP\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+		struct span in = span_str(whole[i]);
+		enum recognise end =
+			dissector_http.recognise(in, 40000, 18080, 6);
+
+		for (size_t n = 0; n < in.n; n++) {
+			enum recognise r = dissector_http.recognise(
+				span_sub(in, 0, n), 40000, 18080, 6);
+
+			if (r != MAYBE && r != end)
+				fail_msg("%s at %zu", whole[i], n);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(recognises),
+		cmocka_unit_test(decides_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
