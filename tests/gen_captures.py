@@ -6,7 +6,8 @@ tests/pcaps/gen_profile.pcap: a load profile read the way it should be, the
 tables that give its shape first; gen_values.pcap: the tables whose values are
 decoded; gen_hidden.pcap: octets put where no measurement would count them;
 gen_registration.pcap: a meter that registers more than itself; gen_gaps.pcap:
-connections of which packets are missing, or that end inside a message.
+connections of which packets are missing, or that end inside a message;
+gen_connections.pcap: more of them at once than a policy allows.
 
 usage: gen_captures.py DIRECTORY
 
@@ -579,6 +580,14 @@ def gaps(folder):
     write_pcap(folder, "gen_gaps", s.packets)
 
 
+def connections(folder):
+    s = Stream()
+    for port in range(41000, 41015):
+        s.open(port, handshake=False)
+        s.add("headend", 0x02)
+    write_pcap(folder, "gen_connections", s.packets)
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -594,6 +603,7 @@ def main():
     hidden(sys.argv[1])
     registration(sys.argv[1])
     gaps(sys.argv[1])
+    connections(sys.argv[1])
     return 0
 
 

@@ -144,13 +144,28 @@ def refused_frames(name):
             if m["verdict"] not in ("ok", "suspicious")}
 
 
-def check_records(name, records, to_allowed):
+def check_records(name, records, to_allowed, n_packets):
     """Every drop has an event; no record allows what was refused."""
     stats = records[-1]["stats"]
+    dropped = set(range(n_packets)) - set(to_allowed)
     counted = sum(stats["drops"].values())
     check(name + ": every dropped packet has a reason",
           "" if counted == stats["dropped"] else
           "%d of %d" % (counted, stats["dropped"]))
+    # What is counted is what was told of each packet: the last refusal that
+    # names it. Fragments and siblings have records of their own.
+    told = {}
+    for r in records:
+        if r.get("metergate", {}).get("verdict") == "deny" and \
+                r["event_type"] in ("violation", "anomaly"):
+            told[r["pcap_cnt"]] = r["metergate"]["reason"]
+    by_record = {}
+    for i, why in told.items():
+        if i - 1 in dropped:
+            by_record[why] = by_record.get(why, 0) + 1
+    check(name + ": the reasons of drops are those of the records",
+          "" if by_record == stats["drops"] else
+          "records %s, counted %s" % (by_record, stats["drops"]))
     refused = refused_frames(name)
     check(name + ": nothing of a refused message left",
           ", ".join("packet %d" % (i + 1) for i in to_allowed
@@ -179,7 +194,7 @@ def check_capture(policy, capture, work, with_tshark):
           "" if stats["passed"] == len(allowed) else
           "%d passed, %d written" % (stats["passed"], len(allowed)))
     if policy == "metering":
-        check_records(name, records, to_allowed)
+        check_records(name, records, to_allowed, len(packets(capture)))
         if with_tshark:
             oracle(name, a)
     return len(allowed)

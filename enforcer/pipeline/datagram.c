@@ -49,14 +49,14 @@ static void settle_parts(struct work *w, uint64_t key, bool passed,
 }
 
 /* May the parts leave, as packets? */
-static bool parts_fit(struct work *w, uint64_t key)
+static bool parts_fit(struct work *w, uint64_t key, enum reason *why)
 {
 	const struct pipeline *p = w->p;
 
 	for (uint32_t h = w->f->side[w->s].segs; h != NONE;
 	     h = p->held[h].next) {
 		if (p->held[h].key == key &&
-		    !judge_held(w, h))
+		    !judge_held(w, h, why))
 			return false;
 	}
 	return true;
@@ -123,17 +123,15 @@ int64_t hold_due(const struct pipeline *p)
 static void settle(struct work *w, const struct judge *j, uint32_t h,
 		   bool passes)
 {
-	enum reason why = j->why ? j->why : REASON_LIMIT_EXCEEDED;
-
 	w->held = NONE;
 	if (passes && strict(w->p) && w->p->conf.offload)
 		offload_packet(w, w->p->held[h].id);
 	if (j->whole)
-		settle_parts(w, j->key, passes, passes ? REASON_NONE : why);
+		settle_parts(w, j->key, passes, passes ? REASON_NONE : j->why);
 	if (passes || !strict(w->p))
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	else
-		held_verdict(w, h, PACKET_DROP, why);
+		held_verdict(w, h, PACKET_DROP, j->why);
 }
 
 void datagram_packet(struct work *w)
@@ -158,8 +156,8 @@ void datagram_packet(struct work *w)
 		return;
 	}
 	passes = !j.bad && (!strict(w->p) ||
-			    (judge_held(w, h) &&
-			     (!j.whole || parts_fit(w, j.key))));
+			    (judge_held(w, h, &j.why) &&
+			     (!j.whole || parts_fit(w, j.key, &j.why))));
 	if (passes)
 		passes = units_allowed(w, &j);
 	else

@@ -300,7 +300,7 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 	}
 }
 
-bool judge_packet(struct work *w, uint32_t octets)
+bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
 {
 	struct pipeline *p = w->p;
 	struct pol_peer peer = peer_of(w, NULL);
@@ -316,21 +316,22 @@ bool judge_packet(struct work *w, uint32_t octets)
 	if (ev.reason == REASON_NONE)
 		ev.reason = REASON_LIMIT_EXCEEDED;
 	ev.octets = octets;
+	*why = ev.reason;
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 	return false;
 }
 
-bool judge_held(struct work *w, uint32_t h)
+bool judge_held(struct work *w, uint32_t h, enum reason *why)
 {
 	for (; h != NONE; h = w->p->held[h].sib) {
-		if (!judge_packet(w, w->p->held[h].octets))
+		if (!judge_packet(w, w->p->held[h].octets, why))
 			return false;
 	}
 	return true;
 }
 
-bool judge_open(struct work *w)
+bool judge_open(struct work *w, enum reason *why)
 {
 	struct pipeline *p = w->p;
 	struct pol_peer peer = peer_of(w, NULL);
@@ -345,6 +346,7 @@ bool judge_open(struct work *w)
 	}
 	event_base(w, &ev, EV_VIOLATION);
 	fill_decision(&ev, &d);
+	*why = d.reason;
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 	return false;

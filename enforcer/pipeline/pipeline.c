@@ -291,17 +291,17 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 		memset(p->flow_mem + w->f_idx * p->flow_stride, 0,
 		       p->flow_stride);
 	flow_event(w, w->f_idx, false);
-	if (strict(p) && !judge_open(w)) {
+	if (strict(p) && !judge_open(w, &why)) {
 		uint32_t h = w->held;
 
 		pol_abort(p->conf.state);
 		w->f->denied = true;
 		flow_closed(w, w->f_idx);
 		w->held = NONE;
-		held_verdict(w, h, PACKET_DROP, REASON_UNKNOWN_PARTY);
+		held_verdict(w, h, PACKET_DROP, why);
 		/* A datagram is asked about each time; TCP repeats itself. */
 		if (!tcp)
-			flow_end(w, w->f_idx, REASON_UNKNOWN_PARTY);
+			flow_end(w, w->f_idx, why);
 		return false;
 	}
 	if (strict(p))

@@ -65,14 +65,15 @@ static void release(struct work *w, struct side *me, uint32_t end)
 static void pass_charged(struct work *w, uint32_t h)
 {
 	uint64_t cnt = w->pcap_cnt;
+	enum reason why = REASON_LIMIT_EXCEEDED;
 
 	w->pcap_cnt = w->p->held[h].pcap_cnt;
-	if (judge_held(w, h)) {
+	if (judge_held(w, h, &why)) {
 		pol_commit(w->p->conf.state);
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	} else {
 		pol_abort(w->p->conf.state);
-		held_verdict(w, h, PACKET_DROP, REASON_LIMIT_EXCEEDED);
+		held_verdict(w, h, PACKET_DROP, why);
 	}
 	w->pcap_cnt = cnt;
 }
@@ -86,12 +87,13 @@ static void release_judged(struct work *w, struct side *me)
 }
 
 /* May all packets up to end leave, as packets? */
-static bool packets_fit(struct work *w, struct side *me, uint32_t end)
+static bool packets_fit(struct work *w, struct side *me, uint32_t end,
+			enum reason *why)
 {
 	for (uint32_t h = me->held; h != NONE; h = w->p->held[h].next) {
 		if (seq_diff(w->p->held[h].end_seq, end) > 0)
 			break;
-		if (!judge_held(w, h))
+		if (!judge_held(w, h, why))
 			return false;
 	}
 	return true;
@@ -262,9 +264,9 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 		stream_refuse(w, j->why, j->cnt);
 		return;
 	}
-	if (!packets_fit(w, me, end)) {
+	if (!packets_fit(w, me, end, &j->why)) {
 		units_undone(w);
-		stream_refuse(w, REASON_LIMIT_EXCEEDED, w->pcap_cnt);
+		stream_refuse(w, j->why, w->pcap_cnt);
 		return;
 	}
 	if (!units_allowed(w, j)) {

@@ -935,6 +935,7 @@ static void test_connections(void **ctx)
 	pol_open(k.st, 0, DIR_IN, &p, 3, k.now, &d);
 	assert_false(d.permit); /* a third at once */
 	assert_int_equal(d.reason, REASON_LIMIT_EXCEEDED);
+	assert_non_null(strstr(d.text, ", 2 used"));
 	pol_close(k.st, 0, 1, k.now);
 	pol_open(k.st, 0, DIR_IN, &p, 3, k.now, &d);
 	assert_true(d.permit);
@@ -942,6 +943,7 @@ static void test_connections(void **ctx)
 	pol_close(k.st, 0, 2, k.now);
 	pol_open(k.st, 0, DIR_IN, &p, 4, k.now, &d);
 	assert_false(d.permit); /* a fourth today */
+	assert_non_null(strstr(d.text, ", 3 used"));
 	/* The machine is the server: its own port is the party's. */
 	p.port = 50000;
 	kit_wait(&k, D(1));

@@ -75,7 +75,7 @@ static void open_limits(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t at =
 			set_first_limit(st->s, sd->m, l) + im->COLS[c].owner;
 		struct fail f = judge_fail(REASON_LIMIT_EXCEEDED, side, l, 0);
-		uint32_t mark = st->live->n_undo;
+		uint32_t mark = st->live->n_undo, w;
 
 		if (!bit_get(hit, c) || im->COLS[c].owner == last ||
 		    (lim->thing != THING_CONNECTIONS &&
@@ -83,12 +83,13 @@ static void open_limits(struct pol_state *st, unsigned side, enum layer l,
 		    (side == 1 && l != LAYER_VENDOR && !st->s->limit[at].by_vm))
 			continue;
 		last = im->COLS[c].owner;
-		if (limit_charge(st, lim,
-				 limit_at(st->s, at, sd->m, sd->party, 0), 1,
-				 flow, &f.wait))
+		w = limit_at(st->s, at, sd->m, sd->party, 0);
+		if (limit_charge(st, lim, w, 1, flow, &f.wait))
 			continue;
 		st_undo(st, mark);
 		f.limit = at;
+		f.have = (int64_t)limit_used(st, lim, w);
+		f.need = 1;
 		f.action = lim->action;
 		f.action_ns = lim->action_ns;
 		f.monitored = l == LAYER_VENDOR && sd->monitor;
