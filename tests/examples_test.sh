@@ -30,6 +30,30 @@ for f in examples/*.conf; do
 	fi
 done
 
+# A vif that is routed has no bridge to lead out by.
+for f in examples/*.conf; do
+	grep -q 'script=vif-route' "$f" || continue
+	if grep -qE '^(uplink:.*br[0-9]|bridged: *true)' "$f"; then
+		echo "not ok $f routes to a bridge"
+		rc=1
+	else
+		echo "ok $f routes"
+	fi
+done
+
+# The step of the operator's guide that checks policies, on policies that are
+# good: whoever scripts the steps is not stopped.
+step=$(sed -n 's|^\(polc [a-z -]*\)/etc/metergate/policies.*|\1|p' \
+	docs/operations.md)
+# shellcheck disable=SC2086
+if [ -n "$step" ] && "$BUILD"/bin/$step tests/e2e/policies >"$tmp/out" 2>&1
+then
+	echo "ok docs/operations.md: $step"
+else
+	echo "not ok docs/operations.md: ${step:-no step}: $(tail -n 1 "$tmp/out")"
+	rc=1
+fi
+
 # The unit is one that systemd takes without a word, with our programs where
 # they are built.
 if command -v systemd-analyze >/dev/null; then

@@ -223,6 +223,13 @@ def measure(args, scene):
     return out
 
 
+def not_built(build):
+    """Programs that are needed and are not there."""
+    return [p for p in ("bin/metergated", "bin/metergatectl",
+                        "bench/accept_all", "bench/load")
+            if not os.access(os.path.join(build, p), os.X_OK)]
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--build", default="build")
@@ -238,6 +245,14 @@ def main():
         return
     args.build = os.path.abspath(args.build)
     args.work = os.path.join(args.build, "bench", "live")
+    missing = not_built(args.build)
+    if missing:
+        for p in missing:
+            print(f"bench: {os.path.join(args.build, p)} is not built",
+                  file=sys.stderr)
+        print(f"bench: make BUILD={args.build} all bench-bins",
+              file=sys.stderr)
+        sys.exit(2)
     results = {}
     sh(NET, "up", P)
     # What offload counts by; the other forms do not mind.
@@ -254,7 +269,9 @@ def main():
             s.terminate()
             s.wait()
         sh(NET, "down", P)
-    table(results, args)
+    if not table(results, args):
+        print("bench: nothing was measured", file=sys.stderr)
+        sys.exit(2)
 
 
 def table(results, args):
@@ -286,6 +303,7 @@ def table(results, args):
         with open(args.json, "w", encoding="utf-8") as f:
             json.dump({"rows": rows, "results": results}, f, indent=1)
             f.write("\n")
+    return rows
 
 
 if __name__ == "__main__":
