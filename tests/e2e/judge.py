@@ -15,7 +15,7 @@ from packets import (ACK, PSH, SYN, TCP, UDP, ether, ip4, tcp, udp,
 
 MARK = [(evasions.FORBIDDEN * 2)[i:i + 4] for i in range(4)]
 FIELDS = ["frame.number", "ip.src", "c1222.cmd", "c1222.read.table",
-          "c1222.write.table", "c1222.procedure.num"]
+          "c1222.write.table", "c1222.procedure.num", "c1222.err"]
 ALL_READ = {0, 61, 62, 63}
 
 
@@ -174,13 +174,18 @@ class Oracle:
         return self.names[n] if a[1] & 64 and n < len(self.names) else "?"
 
 
+def decoded(row):
+    """Does the line show a service, or a response to one?"""
+    return bool(row[2] or row[6])
+
+
 def numbers(text):
     return [int(x, 0) for x in text.split(",") if x]
 
 
 def bad(row, tables):
     """What a line of tshark's says that no policy of the tests grants."""
-    _, _, cmd, read, write, procedure = row
+    _, _, cmd, read, write, procedure, _ = row
     out = ["service %#x" % c for c in numbers(cmd) if 0x40 <= c <= 0x4F]
     out += ["read of table %d" % t for t in numbers(read) if t not in tables]
     out += ["write of table %d" % t for t in numbers(write)]

@@ -218,10 +218,10 @@ def main():
                 kills(report, gate, scene, count, random.Random(1))
                 stops(report, gate, scene, seconds)
             lost = scene.stop()
-            report.note("%d forbidden messages tried; tcpdump lost %d" % (
+            report.note("%d forbidden messages tried; tcpdump lost %s" % (
                 scene.leaker.tried, lost))
-            report.check("nothing forbidden left", forbidden(
-                path, {"read": {0, 1, 61, 62, 63}}))
+            forbidden(report, "nothing forbidden left", path,
+                      {"read": {0, 1, 61, 62, 63}}, lost)
             report.check("it was tried", "" if scene.leaker.tried > 100 else
                          "only %d times" % scene.leaker.tried)
     report.done()

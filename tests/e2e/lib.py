@@ -339,8 +339,10 @@ class Recorder:
     def __init__(self, net, name, path, iface="eth0", which="in", snap=0,
                  what=""):
         self.path = path
-        self.p = net.start(name, "tcpdump", "-U", "-n", "-i", iface, "-Q",
-                           which, "-s", str(snap), "-B", "65536", "-Z",
+        # A buffer for seconds of a flood, and no write for each packet: what
+        # is lost proves nothing.
+        self.p = net.start(name, "tcpdump", "-n", "-i", iface, "-Q",
+                           which, "-s", str(snap), "-B", "131072", "-Z",
                            "root", "-w", path, *what.split(),
                            stdout=-3, stderr=subprocess.PIPE)
         line = self.p.stderr.readline()
@@ -348,7 +350,8 @@ class Recorder:
             raise RuntimeError("tcpdump: " + line.decode())
 
     def stop(self):
-        """Gives how many packets the kernel could not hand over."""
+        """Gives how many packets the kernel could not hand over; None: it
+        did not say."""
         time.sleep(0.2)
         self.p.send_signal(signal.SIGINT)
         text = self.p.stderr.read().decode()
@@ -356,7 +359,7 @@ class Recorder:
         for line in text.splitlines():
             if "dropped by kernel" in line:
                 return int(line.split()[0])
-        return 0
+        return None
 
 
 # --- the gateway ---------------------------------------------------------------------------

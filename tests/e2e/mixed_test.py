@@ -221,8 +221,8 @@ def run(report, net, gate, seconds, seed):
                     sum(s.messages for s in sinks),
                     sum(m.said for m in mixers), lost))
     for k, (_, path) in paths.items():
-        report.check("mixed: nothing forbidden on the %s link" % k,
-                     forbidden(path, {"read": READ}))
+        forbidden(report, "mixed: nothing forbidden on the %s link" % k, path,
+                  {"read": READ}, lost[k])
     report.check("mixed: no receiver read any of it", "%d did" % sum(
         s.marked for s in sinks) if any(s.marked for s in sinks) else "")
     arrived = sum(s.messages for s in sinks)

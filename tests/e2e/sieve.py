@@ -50,15 +50,32 @@ def returned(frame):
         body[0] in (3, 4, 5, 11, 12) and body[20:24] == ip[1][16:20]
 
 
-def forbidden(path, allowed):
-    """What forbidden things are in the capture; nothing if none are.
+def forbidden(report, what, path, allowed, lost):
+    """Checks that nothing forbidden is in the capture, and that it shows
+    anything: all of it is there (lost: frames that tcpdump did not get; None:
+    it does not say), and the other decoder found allowed services in it.
     allowed: {"read": tables}."""
+    wrong, seen = judged(path, allowed)
+    if lost != 0:
+        wrong = wrong or "tcpdump lost %s frames" % (
+            "nobody knows how many" if lost is None else lost)
+    report.check(what, wrong)
+    if seen is None:
+        report.skip(what + ": tshark is not installed: it decoded nothing")
+    else:
+        report.check("%s: among %d allowed messages that tshark decoded" % (
+            what, seen), "" if seen else "it decoded none")
+
+
+def judged(path, allowed):
+    """(what forbidden things are in the capture, how many packets with an
+    allowed C12.22 service tshark decoded, None without it)."""
     frames = [judge.trimmed(f) for _, f in read_pcap(path)]
     if not frames:
-        return "the capture is empty"
+        return "the capture is empty", 0
     for i, f in enumerate(frames):
         if judge.marked(f) and not returned(f):
-            return "packet %d: %s" % (i + 1, f.hex())
+            return "packet %d: %s" % (i + 1, f.hex()), 0
     frames = [f for f in frames if not returned(f)]
     for (_, kind), some in by_connection(frames).items():
         if kind == "other":
@@ -67,17 +84,18 @@ def forbidden(path, allowed):
             streams, others = receivers.plain(some[at:at + BATCH])
             for octets in streams | others:
                 if judge.marked(octets):
-                    return "a receiver reads " + octets.hex()[:400]
+                    return "a receiver reads " + octets.hex()[:400], 0
             if at + BATCH >= len(some):
                 break
     if not judge.Oracle.there():
-        return ""
-    oracle, wrong = judge.Oracle(), []
+        return "", None
+    oracle, wrong, seen = judge.Oracle(), [], 0
     for options in ([], ["tcp.reassemble_out_of_order:TRUE"],
                     ["tcp.check_checksum:TRUE"]):
         for row in oracle.decode(path, options):
-            wrong += ["packet %s: %s" % (row[0], w)
-                      for w in judge.bad(row, allowed["read"])]
+            bad = judge.bad(row, allowed["read"])
+            wrong += ["packet %s: %s" % (row[0], w) for w in bad]
+            seen += not options and judge.decoded(row) and not bad
         if wrong:
-            return "; ".join(wrong[:5])
-    return ""
+            return "; ".join(wrong[:5]), seen
+    return "", seen
