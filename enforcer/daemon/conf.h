@@ -31,7 +31,8 @@ struct conf {
 	bool offload;
 	uint16_t queue_base; /* guest i has queue_base + i */
 	int cpu;	     /* gate and engine are pinned to it, or CPU_... */
-	uint32_t uid_base;   /* gate, scribe, courier, then engines */
+	uint32_t uid_base;   /* one for trials, scribe, courier, engines,
+			      * gates */
 	uint32_t max_flows;  /* of one guest */
 	uint32_t max_held;   /* packets of one guest */
 	uint32_t queue_len, socket_buffer;

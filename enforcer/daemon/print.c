@@ -34,7 +34,7 @@ static void print_guests(const struct conf *c, const struct policies *p)
 		printf("\n# process engine of %s: uid %u\n", g->name,
 		       (unsigned)(c->uid_base + 3 + i));
 		printf("# process gate of %s: uid %u, CAP_NET_ADMIN\n", g->name,
-		       c->uid_base);
+		       (unsigned)(c->uid_base + 3 + SHARE_GUESTS + i));
 	}
 	printf("# process scribe: uid %u, writes %s\n", c->uid_base + 1,
 	       c->audit);

@@ -6,9 +6,9 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
-#include <linux/landlock.h>
 #include <linux/securebits.h>
 #include <poll.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "enforcer/daemon/sandbox_files.h"
 
 #define FDS_MAX 64 /* descriptors that may stay open */
 
@@ -154,8 +156,35 @@ static const struct call courier[] = {
 	CALL(lseek, ANY),
 };
 
-#define FS(right)  LANDLOCK_ACCESS_FS_##right
-#define FS_TRUNCATE (UINT64_C(1) << 14) /* since ABI 3 */
+/* What the parent is refused, and by what number. Everything else is allowed:
+ * it executes programs of the system. Modules that rules need are loaded by
+ * the kernel itself. */
+struct denied {
+	int nr, error;
+};
+#define DENY(name) {SCMP_SYS(name), EPERM}
+
+/* clang-format off */
+static const struct denied denied[] = {
+	/* other processes */
+	DENY(ptrace), DENY(process_vm_readv), DENY(process_vm_writev),
+	DENY(pidfd_getfd), DENY(kcmp), DENY(perf_event_open),
+	/* the kernel */
+	DENY(bpf), DENY(init_module), DENY(finit_module), DENY(delete_module),
+	DENY(kexec_load), DENY(kexec_file_load), DENY(reboot), DENY(iopl),
+	DENY(ioperm), DENY(userfaultfd), DENY(io_uring_setup), DENY(syslog),
+	DENY(acct), DENY(add_key), DENY(keyctl), DENY(request_key),
+	DENY(settimeofday), DENY(clock_settime), DENY(swapon), DENY(swapoff),
+	/* what is where */
+	DENY(mount), DENY(umount2), DENY(pivot_root), DENY(chroot),
+	DENY(move_mount), DENY(open_tree), DENY(fsopen), DENY(fsmount),
+	DENY(fsconfig), DENY(fspick), DENY(mount_setattr),
+	DENY(open_by_handle_at), DENY(unshare), DENY(setns),
+	/* Its flags cannot be looked at; who is told so takes the older one,
+	 * whose can: deny_calls. */
+	{SCMP_SYS(clone3), ENOSYS},
+};
+/* clang-format on */
 
 /* clang-format off */
 static const struct row {
@@ -168,8 +197,9 @@ static const struct row {
 	const struct call *calls;
 	size_t n_calls;
 } rows[SANDBOX_PROCESSES] = {
+#define CAP(name) (UINT64_C(1) << CAP_##name)
 #define CALLS(list) list, sizeof(list) / sizeof(list[0])
-	[SANDBOX_GATE] = {"gate", UINT64_C(1) << CAP_NET_ADMIN, 0, false, true,
+	[SANDBOX_GATE] = {"gate", CAP(NET_ADMIN), 0, false, true,
 		FDS_MAX, CALLS(gate)},
 	[SANDBOX_ENGINE] = {"engine", 0, 0, false, false,
 		FDS_MAX, CALLS(engine)},
@@ -179,7 +209,14 @@ static const struct row {
 		FDS_MAX, CALLS(scribe)},
 	[SANDBOX_COURIER] = {"courier", 0, FS(READ_FILE) | FS(READ_DIR), true,
 		false, 256, CALLS(courier)},
+	/* CHOWN to KILL, SETUID and SETGID: its directories, and who its
+	 * children are; SETPCAP: what they lose. RAW: for iptables. */
+	[SANDBOX_PARENT] = {"parent", CAP(CHOWN) | CAP(DAC_OVERRIDE) |
+		CAP(FOWNER) | CAP(KILL) | CAP(SETGID) | CAP(SETUID) |
+		CAP(SETPCAP) | CAP(NET_ADMIN) | CAP(NET_RAW), 0, false, false,
+		0, NULL, 0},
 #undef CALLS
+#undef CAP
 };
 /* clang-format on */
 
@@ -323,83 +360,29 @@ static int close_calls(const struct row *row, const struct sandbox_conf *c,
 	return rc ? err_sys(e, "seccomp") : 0;
 }
 
-/* --- Landlock ----------------------------------------------------------------
- * By the plain calls; its library is young and rarely there. The structure as
- * of ABI 6; an older kernel is told the part it knows. */
-
-struct ruleset {
-	uint64_t fs, net, scoped;
-};
-
-static const struct abi {
-	long since;
-	size_t size;
-	uint64_t fs, net, scoped;
-} abis[] = {
-	/* All rights there are are handled, so that what is not granted is
-	 * refused. net: bind and connect of TCP; scoped: abstract sockets and
-	 * signals outwards. */
-	{6, 24, 0xffff, 3, 3},
-	{5, 16, 0xffff, 3, 0},
-	{4, 16, 0x7fff, 3, 0},
-	{3,  8, 0x7fff, 0, 0},
-	{2,  8, 0x3fff, 0, 0},
-	{1,  8, 0x1fff, 0, 0},
-};
-
-static int grant_dir(int rules, const char *dir, uint64_t rights,
-		     struct err *e)
+/* Inherited by all that it starts; their own filters come on top. */
+static int deny_calls(struct err *e)
 {
-	struct landlock_path_beneath_attr below = {.allowed_access = rights};
-	int rc = 0;
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	struct scmp_arg_cmp user = HAS(0, CLONE_NEWUSER);
+	int rc;
 
-	below.parent_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (below.parent_fd < 0)
-		return err_sys(e, "%s", dir);
-	if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH,
-		    &below, 0))
-		rc = err_sys(e, "landlock: %s", dir);
-	close(below.parent_fd);
-	return rc;
-}
-
-static const struct abi *abi_here(void)
-{
-	long v = syscall(SYS_landlock_create_ruleset, NULL, 0,
-			 LANDLOCK_CREATE_RULESET_VERSION);
-
-	for (size_t i = 0; i < sizeof(abis) / sizeof(abis[0]); i++) {
-		if (v >= abis[i].since)
-			return &abis[i];
-	}
-	return NULL;
-}
-
-static int close_files(const struct row *row, const struct sandbox_conf *c,
-		       struct err *e)
-{
-	const struct abi *abi = abi_here();
-	struct ruleset all;
-	int rules, rc = 0;
-
-	if (!abi) {
-		/* Who can open nothing needs no rule about what. */
-		if (!row->opens)
-			return 0;
-		return err_set(e, E_UNSUPPORTED, 0, "the kernel has no "
-			       "Landlock (CONFIG_SECURITY_LANDLOCK, lsm=): "
-			       "the %s may not run without", row->name);
-	}
-	all = (struct ruleset){abi->fs, abi->net, abi->scoped};
-	rules = (int)syscall(SYS_landlock_create_ruleset, &all, abi->size, 0);
-	if (rules < 0)
-		return err_sys(e, "landlock");
-	if (row->fs && c->dir)
-		rc = grant_dir(rules, c->dir, row->fs & abi->fs, e);
-	if (rc == 0 && syscall(SYS_landlock_restrict_self, rules, 0))
-		rc = err_sys(e, "landlock");
-	close(rules);
-	return rc;
+	if (!f)
+		return err_set(e, E_NOMEM, 0, "seccomp: no memory");
+	rc = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (size_t i = 0; rc == 0 && i < sizeof(denied) / sizeof(denied[0]);
+	     i++)
+		rc = seccomp_rule_add_array(
+			f, SCMP_ACT_ERRNO((uint32_t)denied[i].error),
+			denied[i].nr, 0, NULL);
+	if (rc == 0)
+		rc = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM),
+					    SCMP_SYS(clone), 1, &user);
+	if (rc == 0)
+		rc = seccomp_load(f);
+	seccomp_release(f);
+	errno = -rc;
+	return rc ? err_sys(e, "seccomp") : 0;
 }
 
 /* --- descriptors ---------------------------------------------------------- */
@@ -444,11 +427,12 @@ static int limit(int what, rlim_t n)
 	return setrlimit((__rlimit_resource_t)what, &l);
 }
 
-static int drop_bounding(struct err *e)
+static int drop_bounding(uint64_t keep, struct err *e)
 {
 	/* Up to the last capability this kernel knows. */
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+		if (!(cap < 64 && keep >> cap & 1) &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
 			return err_sys(e, "bounding set");
 	}
 	return 0;
@@ -473,7 +457,7 @@ static int drop_rights(const struct row *row, const struct sandbox_conf *c,
 	const unsigned long bits =
 		SECBIT_NOROOT | SECBIT_NOROOT_LOCKED |
 		SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
-	int rc = drop_bounding(e);
+	int rc = drop_bounding(0, e);
 
 	if (rc)
 		return rc;
@@ -512,12 +496,30 @@ static int checked(const struct sandbox_conf *c, struct err *e)
 	return 0;
 }
 
+static int enter_parent(const struct row *row, struct err *e)
+{
+	int rc = drop_bounding(row->caps, e);
+
+	if (rc == 0 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0))
+		rc = err_sys(e, "capabilities");
+	if (rc == 0)
+		rc = set_caps(row->caps, e);
+	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		rc = err_sys(e, "no new privileges");
+	if (rc == 0)
+		rc = deny_calls(e);
+	return rc ? err_wrap(e, "sandbox of the %s", row->name) : 0;
+}
+
 int sandbox_enter(enum sandbox_process p, const struct sandbox_conf *c,
 		  struct err *e)
 {
 	const struct row *row = &rows[p];
-	int rc = checked(c, e);
+	int rc;
 
+	if (p == SANDBOX_PARENT)
+		return enter_parent(row, e);
+	rc = checked(c, e);
 	if (rc == 0 && (limit(RLIMIT_CORE, 0) || limit(RLIMIT_NPROC, 0)))
 		rc = err_sys(e, "limits");
 	if (rc == 0)
@@ -525,7 +527,7 @@ int sandbox_enter(enum sandbox_process p, const struct sandbox_conf *c,
 	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		rc = err_sys(e, "no new privileges");
 	if (rc == 0)
-		rc = close_files(row, c, e);
+		rc = sandbox_files(row->name, row->fs, row->opens, c->dir, e);
 	if (rc == 0)
 		rc = drop_rights(row, c, e);
 	if (rc == 0 && limit(RLIMIT_NOFILE, row->files))

@@ -20,6 +20,10 @@ enum sandbox_process {
 			  * memory for a new policy set */
 	SANDBOX_SCRIBE,	 /* files below one directory; futex */
 	SANDBOX_COURIER, /* reads below one directory; its listening sockets */
+	SANDBOX_PARENT,	 /* stays root, for rules, children and files, with
+			  * the capabilities for these; what reaches into
+			  * other processes or the kernel is refused, to it and
+			  * to what it executes */
 	SANDBOX_PROCESSES
 };
 
@@ -41,7 +45,8 @@ struct sandbox_conf {
 		       * that is is not checked */
 };
 
-/* Enter; no way back. Descriptors 0 and 1 become /dev/null, 2 stays, c->fds
+/* Enter; no way back. The parent keeps its user and descriptors, and of c
+ * nothing is looked at; what is said from here on is of the others. Descriptors 0 and 1 become /dev/null, 2 stays, c->fds
  * stay, all others are closed. Dies with the parent from here on. Fails
  * rather than runs with more than its row; after a failure the process is to
  * end. */

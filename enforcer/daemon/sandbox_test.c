@@ -125,6 +125,12 @@ static void a_courier_may_not(void **state)
 	try_all(SANDBOX_COURIER);
 }
 
+static void the_parent_may_not(void **state)
+{
+	(void)state;
+	try_all(SANDBOX_PARENT);
+}
+
 static void the_check_says_nothing_works(void **state)
 {
 	(void)state;
@@ -308,7 +314,7 @@ static void each_is_who_it_should_be(void **state)
 {
 	(void)state;
 	NEEDS_ROOT();
-	for (int p = 0; p < SANDBOX_PROCESSES; p++) {
+	for (int p = 0; p < SANDBOX_PARENT; p++) {
 		pid_t pid = sleeper((enum sandbox_process)p);
 		char path[64], target[64], limits[4096];
 		ssize_t n;
@@ -332,6 +338,58 @@ static void each_is_who_it_should_be(void **state)
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
+}
+
+static int parent_nothing(const struct sandbox_conf *c)
+{
+	(void)c;
+	return 7;
+}
+
+/* What a program that it executes has: the same, and no more. */
+static int parent_work(const struct sandbox_conf *c)
+{
+	int status, lines = 0;
+	char line[128];
+	FILE *f;
+
+	(void)c;
+	f = popen("cat /proc/self/status", "r");
+	while (f && fgets(line, sizeof(line), f))
+		lines += strcmp(line, "CapEff:\t00000000000031eb\n") == 0 ||
+			 strcmp(line, "CapPrm:\t00000000000031eb\n") == 0 ||
+			 strcmp(line, "CapBnd:\t00000000000031eb\n") == 0 ||
+			 strcmp(line, "CapInh:\t0000000000000000\n") == 0 ||
+			 strcmp(line, "CapAmb:\t0000000000000000\n") == 0 ||
+			 strcmp(line, "NoNewPrivs:\t1\n") == 0 ||
+			 strcmp(line, "Seccomp:\t2\n") == 0 ||
+			 strcmp(line, "Uid:\t0\t0\t0\t0\n") == 0;
+	status = f ? pclose(f) : -1;
+	return status == 0 ? lines : 98;
+}
+
+static void the_parent_can_do_its_work(void **state)
+{
+	struct sandbox_conf c = conf_for(SANDBOX_PARENT);
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_int_equal(inside(SANDBOX_PARENT, &c, parent_work), 8);
+}
+
+/* Its children enter their own from there. */
+static int parent_starts_engine(const struct sandbox_conf *c)
+{
+	return inside(SANDBOX_ENGINE, c, parent_nothing);
+}
+
+static void its_children_enter_theirs(void **state)
+{
+	struct sandbox_conf c = conf_for(SANDBOX_ENGINE);
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_int_equal(inside(SANDBOX_PARENT, &c, parent_starts_engine), 7);
 }
 
 /* A stop and a continue in the middle of a wait with a time-out are survived:
@@ -450,9 +508,12 @@ int main(void)
 		cmocka_unit_test(an_engine_may_not),
 		cmocka_unit_test(a_scribe_may_not),
 		cmocka_unit_test(a_courier_may_not),
+		cmocka_unit_test(the_parent_may_not),
 		cmocka_unit_test(the_check_says_nothing_works),
 		cmocka_unit_test(an_engine_can_do_its_work),
 		cmocka_unit_test(a_scribe_can_do_its_work),
+		cmocka_unit_test(the_parent_can_do_its_work),
+		cmocka_unit_test(its_children_enter_theirs),
 		cmocka_unit_test(each_is_who_it_should_be),
 		cmocka_unit_test(a_stop_is_survived),
 		cmocka_unit_test(nobody_is_left_behind),

@@ -18,12 +18,14 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define G  (1u << SANDBOX_GATE)
 #define E  (1u << SANDBOX_ENGINE)
 #define S  (1u << SANDBOX_SCRIBE)
 #define C  (1u << SANDBOX_COURIER)
+#define P  (1u << SANDBOX_PARENT)
 #define ALL (G | E | S | C)
 
 /* How a child says what happened; a signal says refused, too. */
@@ -186,6 +188,40 @@ static bool try_bpf(const struct env *v)
 	return opened((int)syscall(SYS_bpf, 0, attr, sizeof(attr)));
 }
 
+static bool try_module(const struct env *v)
+{
+	(void)v;
+	/* Whoever may is told that there is none. */
+	return syscall(SYS_delete_module, "no such", O_NONBLOCK) == 0 ||
+	       errno != EPERM;
+}
+
+static bool try_namespace(const struct env *v)
+{
+	(void)v;
+	return unshare(CLONE_NEWNET) == 0;
+}
+
+static bool try_clone_user(const struct env *v)
+{
+	long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+
+	(void)v;
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 && waitpid((pid_t)pid, NULL, 0) == pid;
+}
+
+static bool try_clock(const struct env *v)
+{
+	/* None that could be set. */
+	const struct timespec never = {0, -1};
+
+	(void)v;
+	return syscall(SYS_clock_settime, CLOCK_REALTIME, &never) == 0 ||
+	       errno == EINVAL;
+}
+
 static bool try_executable(const struct env *v)
 {
 	(void)v;
@@ -264,15 +300,19 @@ static const struct try {
 	{"make a Unix socket",			  ALL,	       try_unix		 },
 	{"execute a program",			  ALL,	       try_exec		 },
 	{"fork",				  ALL,	       try_fork		 },
-	{"trace another process",		  ALL,	       try_ptrace	 },
-	{"be traced",				  ALL,	       try_be_traced	 },
-	{"read another's memory",		  ALL,	       try_read_other	 },
+	{"trace another process",		  ALL | P,     try_ptrace	 },
+	{"be traced",				  ALL | P,     try_be_traced	 },
+	{"read another's memory",		  ALL | P,     try_read_other	 },
 	{"signal another process",		  ALL,	       try_kill		 },
 	{"signal itself",			  ALL,	       try_kill_self	 },
-	{"mount",				  ALL,	       try_mount	 },
-	{"make a user namespace",		  ALL,	       try_user_namespace},
+	{"mount",				  ALL | P,     try_mount	 },
+	{"make a user namespace",		  ALL | P,     try_user_namespace	 },
 	{"become root",				  ALL,	       try_root		 },
-	{"use bpf",				  ALL,	       try_bpf		 },
+	{"make one with a process",		  ALL | P,     try_clone_user	 },
+	{"make another namespace",		  ALL | P,     try_namespace	 },
+	{"load or unload modules",		  ALL | P,     try_module	 },
+	{"set the clock",			  ALL | P,     try_clock	 },
+	{"use bpf",				  ALL | P,     try_bpf	 },
 	{"map executable memory",		  ALL,	       try_executable	 },
 	{"write where it may only read",	  ALL,	       try_unprotect	 },
 	{"undo its settings",			  ALL,	       try_prctl	 },

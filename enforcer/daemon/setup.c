@@ -429,6 +429,17 @@ static int sockets(struct parent *p, struct err *e)
 
 /* --- all of it ---------------------------------------------------------------------------- */
 
+/* What takes more than its row was done: children are started from here. Tried
+ * as theirs are; the user is of the process that is to be reached. */
+static int close_parent(const struct parent *p, struct err *e)
+{
+	struct sandbox_conf c = {.uid = (uid_t)p->conf->uid_base,
+				 .gid = (gid_t)p->conf->uid_base};
+	int rc = sandbox_check(SANDBOX_PARENT, &c, e);
+
+	return rc < 0 ? rc : sandbox_enter(SANDBOX_PARENT, &c, e);
+}
+
 int setup_all(struct parent *p, struct err *e)
 {
 	int rc;
@@ -441,6 +452,7 @@ int setup_all(struct parent *p, struct err *e)
 		p->guest[i].queue_fd = p->guest[i].wake_fd = -1;
 		p->guest[i].raw4_fd = p->guest[i].raw6_fd = -1;
 		p->guest[i].lane.fd = p->guest[i].state.fd = -1;
+		p->guest[i].slots.fd = -1;
 	}
 	guests(p);
 	rc = signals(p, e);
@@ -472,7 +484,7 @@ int setup_all(struct parent *p, struct err *e)
 	    (ssize_t)sizeof(p->boot_key))
 		return err_sys(e, "random numbers");
 	ifaces_update(p->ifaces, p->control, p->policies.guest, p->n_guests);
-	return 0;
+	return close_parent(p, e);
 }
 
 static void shut(int *fd)

@@ -10,8 +10,13 @@
 
 #include "enforcer/daemon/parent.h"
 
-/* uid_base + these */
-enum { UID_GATE, UID_SCRIBE, UID_COURIER, UID_ENGINE };
+/* uid_base + these, and of engines and gates each its guest's number */
+enum {
+	UID_SCRIBE = 1,
+	UID_COURIER,
+	UID_ENGINE,
+	UID_GATE = UID_ENGINE + SHARE_GUESTS,
+};
 
 struct start {
 	struct parent *p;
@@ -143,7 +148,7 @@ static int run_gate(void *arg)
 		.raw4_fd = g->raw4_fd,
 		.raw6_fd = g->raw6_fd,
 		.packet_fd = p->packet_fd,
-		.sandbox = sandbox(s, UID_GATE, fds,
+		.sandbox = sandbox(s, UID_GATE + (uint32_t)i, fds,
 				   p->packet_fd >= 0 ? 4 : 3, NULL),
 	};
 
