@@ -209,6 +209,11 @@ static int feature_identity(struct rd *r)
 	while (text.n > 0 && text.p[text.n - 1] == ' ')
 		text = span_sub(text, 0, text.n - 1);
 	obs_span(r->o, F_IDENTITY, text);
+	/* Which meter it is, as tables 1 and 5 would say. */
+	if (text.n > 0) {
+		obs_u64(r->o, F_MEASUREMENT, MEAS_BIT(MEAS_IDENTITY_DEVICE));
+		obs_u64(r->o, F_READINGS, 1);
+	}
 	return 0;
 }
 

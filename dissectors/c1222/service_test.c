@@ -515,6 +515,9 @@ static void identification(void **state)
 				    C1222_MECHANISM_OID_N)));
 	assert_true(span_is(obs_get_span(&v[0], F_DEVICE_CLASS), "METR"));
 	assert_true(span_is(obs_get_span(&v[0], F_IDENTITY), "AB"));
+	assert_int_equal(obs_get(&v[0], F_MEASUREMENT, 0),
+			 MEAS_BIT(MEAS_IDENTITY_DEVICE));
+	assert_int_equal(obs_get(&v[0], F_READINGS, 0), 1);
 }
 
 /* Reading facts only, what would be refused is read, with a note. */
