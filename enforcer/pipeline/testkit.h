@@ -197,6 +197,21 @@ static inline struct pol_prefix kit_net(uint8_t c, uint8_t d, uint8_t len)
 	return p;
 }
 
+static inline int kit_load(struct kit *k, const struct pol_file *f,
+			   struct err *e)
+{
+	const struct pol_image *im;
+	size_t n;
+	int rc = pol_image_build(&k->octets, &n, f, e);
+
+	if (!rc)
+		rc = pol_image_load(&k->image, span_of(k->octets, n), e);
+	im = k->image;
+	if (!rc)
+		rc = pol_set_new(&k->set, &im, 1, e);
+	return rc;
+}
+
 static inline int kit_build(struct kit *k, struct err *e)
 {
 	static const uint16_t the_party[] = {0}, the_bulk[] = {1};
@@ -248,9 +263,6 @@ static inline int kit_build(struct kit *k, struct err *e)
 			     .path = "v.yaml", .party = party, .n_party = 2,
 			     .rule = rule, .n_rule = 4,
 			     .limit = &apart, .n_limit = 1};
-	const struct pol_image *im;
-	size_t n;
-	int rc;
 
 	far.addr.b[13] = 21;
 	for (int i = 0; i < OBS_COUNT; i++) {
@@ -261,13 +273,7 @@ static inline int kit_build(struct kit *k, struct err *e)
 		UINT64_C(1) << (OBS_C1222_READ_REQUEST % 64);
 	reads.attr = &a42;
 	slow.kinds = reads.kinds;
-	rc = pol_image_build(&k->octets, &n, &f, e);
-	if (!rc)
-		rc = pol_image_load(&k->image, span_of(k->octets, n), e);
-	im = k->image;
-	if (!rc)
-		rc = pol_set_new(&k->set, &im, 1, e);
-	return rc;
+	return kit_load(k, &f, e);
 }
 
 /* --- start and end -------------------------------------------------------- */
@@ -290,10 +296,9 @@ static inline void kit_start_clock(struct kit *k)
 			      {KIT_T0 * US_PER_S, 0, 0, true}};
 }
 
-/* Without a policy: facts only, and every octet is read. */
-static inline struct kit *kit_new(bool with_policy, bool midstream)
+/* A kit with the set that was built, or with none. */
+static inline struct kit *kit_open(struct kit *k, bool midstream)
 {
-	struct kit *k = calloc(1, sizeof(*k));
 	struct pipeline_guest g = {.name = "mdma", .has_addr = true,
 				   .prefix = 128};
 	struct pipeline_conf c = {.key = {1, 2}, .max_flows = 64,
@@ -302,18 +307,15 @@ static inline struct kit *kit_new(bool with_policy, bool midstream)
 				  .n_guests = 1};
 	struct err e = {0};
 
-	if (!k)
-		abort();
 	g.addr = kit_net(0, 10, 32).addr;
-	k->strict = with_policy;
-	if (with_policy && (kit_build(k, &e) ||
-			    pol_state_new(&k->state, k->set, &e))) {
+	k->strict = k->set != NULL;
+	if (k->set && pol_state_new(&k->state, k->set, &e)) {
 		fprintf(stderr, "%s\n", e.text);
 		abort();
 	}
 	c.policy = k->set;
 	c.state = k->state;
-	c.midstream = midstream && !with_policy;
+	c.midstream = midstream && !k->strict;
 	if (pipeline_new(&k->p, &c, &e)) {
 		fprintf(stderr, "%s\n", e.text);
 		abort();
@@ -324,6 +326,32 @@ static inline struct kit *kit_new(bool with_policy, bool midstream)
 					 .inject = kit_on_inject};
 	kit_start_clock(k);
 	return k;
+}
+
+/* Without a policy: facts only, and every octet is read. */
+static inline struct kit *kit_new(bool with_policy, bool midstream)
+{
+	struct kit *k = calloc(1, sizeof(*k));
+	struct err e = {0};
+
+	if (!k || (with_policy && kit_build(k, &e))) {
+		fprintf(stderr, "%s\n", e.text);
+		abort();
+	}
+	return kit_open(k, midstream);
+}
+
+/* Under a policy of the test's own. */
+static inline struct kit *kit_new_of(const struct pol_file *f)
+{
+	struct kit *k = calloc(1, sizeof(*k));
+	struct err e = {0};
+
+	if (!k || kit_load(k, f, &e)) {
+		fprintf(stderr, "%s\n", e.text);
+		abort();
+	}
+	return kit_open(k, false);
 }
 
 /* As the daemon does it: resets in the place of packets, acknowledgements in

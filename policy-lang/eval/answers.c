@@ -2,9 +2,13 @@
 /*
  * Permitted requests that wait for their answer: same machine, same party,
  * the other direction, same connection or invocation id, at most 120 s, once.
- * One entry per leaf of a request. A unit that goes on with an answer takes
- * what is left of the request that is being answered, or is covered by what
- * was taken; however long the answer lasts, while it is told so.
+ * One entry per leaf of a request.
+ *
+ * HTTP answers in order. One answer may say more than was asked one by one, as
+ * a Watch does, and go on over several units: when it has taken one entry, it
+ * takes what is left of the same request, or is covered by what was taken;
+ * however long it lasts, while it is told to go on. The next answer is to a
+ * later request.
  */
 #include "policy-lang/eval/internal.h"
 
@@ -53,13 +57,34 @@ static bool granted_by(const uint64_t *w, const uint64_t *rules)
 			  rules[w[AN_RULE] / 64] >> (w[AN_RULE] % 64) & 1);
 }
 
-/* The request whose answer goes on: the latest one of which any was taken. */
-static int find_begun(const struct pol_state *st, const struct side *sd,
-		      const struct pol_msg *m, const uint64_t *rules)
+static bool is_http(const struct pol_msg *m)
+{
+	if (!m->message || m->n_leaves == 0)
+		return false;
+	return m->message->kind == OBS_HTTP_RESPONSE ||
+	       m->leaves[0].kind == OBS_HTTP_RESPONSE || goes_on(m);
+}
+
+/* 100 Continue: the answer is still to come. */
+static bool is_interim(const struct pol_msg *m)
+{
+	return is_http(m) && obs_has(&m->leaves[0], F_STATUS) &&
+	       obs_get(&m->leaves[0], F_STATUS, 0) < 200;
+}
+
+/* The request that this message answers already. */
+static uint64_t answered(const struct pol_state *st, const struct side *sd,
+			 const struct pol_msg *m)
+{
+	return is_http(m) ? st->answered[sd - st->side] : 0;
+}
+
+/* The latest request of which any was taken: whose answer goes on. */
+static uint64_t latest_used(const struct pol_state *st, const struct side *sd,
+			    const struct pol_msg *m)
 {
 	uint64_t inv = 0, latest = 0;
 	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
-	int best = -1;
 
 	for (uint32_t i = 0; i < ANSWERS; i++) {
 		const uint64_t *w = &st->w[word(st, sd->m, i)];
@@ -68,6 +93,18 @@ static int find_begun(const struct pol_state *st, const struct side *sd,
 		    pairs(w, sd, m, has_inv, inv))
 			latest = w[AN_ID];
 	}
+	return latest;
+}
+
+static int find_begun(const struct pol_state *st, const struct side *sd,
+		      const struct pol_msg *m, const uint64_t *rules)
+{
+	uint64_t inv = 0, latest = answered(st, sd, m);
+	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
+	int best = -1;
+
+	if (!latest)
+		latest = latest_used(st, sd, m);
 	for (uint32_t i = 0; latest && i < ANSWERS; i++) {
 		const uint64_t *w = &st->w[word(st, sd->m, i)];
 
@@ -84,16 +121,18 @@ static int find_begun(const struct pol_state *st, const struct side *sd,
 int answer_find(const struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, const uint64_t *rules)
 {
-	uint64_t inv = 0, oldest = UINT64_MAX;
+	uint64_t inv = 0, oldest = UINT64_MAX, after = 0;
 	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
 	int best = -1;
 
-	if (goes_on(m))
+	if (goes_on(m) || answered(st, sd, m))
 		return find_begun(st, sd, m, rules);
+	if (is_http(m))
+		after = latest_used(st, sd, m);
 	for (uint32_t i = 0; i < ANSWERS; i++) {
 		const uint64_t *w = &st->w[word(st, sd->m, i)];
 
-		if (w[AN_ID] == 0 || w[AN_ID] >= oldest ||
+		if (w[AN_ID] <= after || w[AN_ID] >= oldest ||
 		    (w[AN_FLAGS] & FL_USED && !m->retry) ||
 		    st->now.mono.ns - (int64_t)w[AN_TIME] > ANSWER_NS)
 			continue;
@@ -110,10 +149,24 @@ void answer_take(struct pol_state *st, const struct side *sd,
 {
 	uint32_t at = word(st, sd->m, (uint32_t)index);
 
+	if (is_interim(m))
+		return;
 	st_put(st, at + AN_FLAGS, st->w[at + AN_FLAGS] | FL_USED);
+	st->answered[sd - st->side] = st->w[at + AN_ID];
 	/* Not the next one to be forgotten, while its answer goes on. */
 	if (goes_on(m))
 		st_put(st, at + AN_TIME, (uint64_t)st->now.mono.ns);
+}
+
+void answer_begin(struct pol_state *st, const struct side *sd,
+		  const struct pol_msg *m)
+{
+	int a = -1;
+
+	if (is_http(m) && !goes_on(m) && !answered(st, sd, m))
+		a = answer_find(st, sd, m, NULL);
+	if (a >= 0)
+		answer_take(st, sd, m, a);
 }
 
 /* The number of the request that m goes on with. */

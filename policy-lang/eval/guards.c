@@ -292,6 +292,8 @@ unsigned guard_rule(struct pol_state *st, const struct side *sd,
 	if (!consented(st, sd, r))
 		fail_as(st, proto, REASON_NO_CONSENT,
 			r->consent == CONSENT_OPT_IN, 0);
+	if (!g || !(g->flags & LAY_GUARD_ANSWERS))
+		answer_begin(st, sd, m);
 	if (!g)
 		return st->n_fail - before;
 	check_states(st, sd, g, m->flow, proto);

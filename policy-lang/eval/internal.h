@@ -266,6 +266,7 @@ struct pol_state {
 	/* Scratch of one judgement. */
 	struct now now;
 	struct side side[2];
+	uint64_t answered[2]; /* the request that the message answers, by side */
 	struct fail fail[FAILS];
 	struct pending pend[PENDING];
 	char would[512];
@@ -352,6 +353,10 @@ int answer_find(const struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, const uint64_t *rules);
 void answer_take(struct pol_state *st, const struct side *sd,
 		 const struct pol_msg *m, int index);
+/* An answer that its rule did not ask a request of takes it all the same: what
+ * comes next belongs to it, or to a later one. */
+void answer_begin(struct pol_state *st, const struct side *sd,
+		  const struct pol_msg *m);
 void answer_ask(struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, uint32_t rule, uint64_t id);
 

@@ -18,6 +18,7 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	st->n_fail = st->n_pend = 0;
 	st->fails_cut = false;
 	st->n_side = 0;
+	st->answered[0] = st->answered[1] = 0;
 	d->permit = d->monitored = d->summary = false;
 	d->action = POL_REFUSE;
 	d->action_ns = d->wait_ns = d->defer_ns = 0;

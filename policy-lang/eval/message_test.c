@@ -346,6 +346,99 @@ static void test_answers(void **ctx)
 	kit_free(&k);
 }
 
+/* Answers in order, whatever rules grant their parts. */
+static void test_order(void **ctx)
+{
+	static struct house h;
+	static struct kit k;
+	const struct sent ask = {.dir = DIR_IN, .kind = OBS_OBIX_READ_REQUEST},
+			  other = {.dir = DIR_IN,
+				   .kind = OBS_OBIX_SIGNUP_REQUEST},
+			  page = {PAGE}, first = {HISTORY, .meas = ENERGY},
+			  rest = {HISTORY, ON, .meas = ENERGY};
+	struct pol_decision d;
+	struct pol_msg m;
+
+	(void)ctx;
+	fill(&h);
+	h.m[R_DENY].kinds = kit_kind(OBS_OBIX_SIGNUP_REQUEST);
+	h.rule[R_DENY].kind = RULE_GRANT;
+	start(&k, &h);
+	/* It begins with nothing that needs a request, and goes on with what
+	 * does. */
+	assert_true(judge(&k, &ask, &d));
+	assert_true(judge(&k, &page, &d));
+	assert_true(judge(&k, &rest, &d));
+	/* Of the next one, which was another request, it does not. */
+	assert_true(judge(&k, &other, &d));
+	assert_true(judge(&k, &page, &d));
+	assert_false(judge(&k, &rest, &d));
+	assert_int_equal(d.reason, REASON_NOT_AN_ANSWER);
+	/* 100 Continue is no answer yet. */
+	assert_true(judge(&k, &ask, &d));
+	m = kit_msg(&k, DIR_OUT, OBS_HTTP_RESPONSE);
+	k.carrier.kind = OBS_FLOW_OPEN;
+	obs_u64(&k.leaf[0], F_STATUS, 100);
+	assert_true(kit_judge(&k, &m, &d));
+	assert_true(judge(&k, &first, &d));
+	assert_true(judge(&k, &rest, &d));
+	assert_false(judge(&k, &first, &d));
+	/* What is left of a request of two things is not the next answer's. */
+	m = kit_msg(&k, DIR_IN, OBS_OBIX_READ_REQUEST);
+	k.leaf[1] = k.leaf[0];
+	m.n_leaves = 2;
+	assert_true(kit_judge(&k, &m, &d));
+	assert_true(judge(&k, &first, &d));
+	assert_false(judge(&k, &first, &d));
+	kit_free(&k);
+}
+
+/* One request, several things in its answer: as a Watch tells what changed. */
+static void test_many_leaves(void **ctx)
+{
+	static const struct {
+		const char *why;
+		enum obs_kind carrier;
+		unsigned asked;
+		bool permit;
+	} cases[] = {
+		{"an answer of HTTP", OBS_HTTP_RESPONSE, 1, true},
+		{"one that nobody asked for", OBS_HTTP_RESPONSE, 0, false},
+		{"each answer of C12.22 has its own request",
+		 OBS_C1222_MESSAGE, 1, false},
+		{"and so many were asked", OBS_C1222_MESSAGE, 3, true},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sent ask = {.dir = DIR_IN,
+					 .kind = OBS_OBIX_READ_REQUEST};
+		static struct house h;
+		static struct kit k;
+		struct pol_decision d;
+		struct pol_msg m;
+
+		fill(&h);
+		start(&k, &h);
+		for (unsigned n = 0; n < cases[i].asked; n++)
+			assert_true(judge(&k, &ask, &d));
+		m = kit_msg(&k, DIR_OUT, OBS_OBIX_HISTORY_QUERY_RESPONSE);
+		k.carrier.kind = (uint16_t)cases[i].carrier;
+		obs_u64(&k.leaf[0], F_MEASUREMENT, ENERGY);
+		obs_u64(&k.leaf[0], F_GRANULARITY, 900);
+		k.leaf[1] = k.leaf[2] = k.leaf[0];
+		m.n_leaves = 3;
+		if (kit_judge(&k, &m, &d) != cases[i].permit)
+			fail_msg("%s: %s", cases[i].why,
+				 reason_text(d.reason));
+		if (!cases[i].permit)
+			assert_int_equal(d.reason, REASON_NOT_AN_ANSWER);
+		else
+			assert_false(kit_judge(&k, &m, &d)); /* once */
+		kit_free(&k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +446,8 @@ int main(void)
 		cmocka_unit_test(test_also_limits),
 		cmocka_unit_test(test_counting),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_many_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
