@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The whole build. Targets for people: all, check, demo, bench, fuzz-smoke,
-# soak, install, setup, clean; `make help` lists them.
+# The build; tests/rules.mk has what is built for tests, fuzzing and benchmarks.
+# Targets for people: all, check, demo, bench, fuzz-smoke, soak, install, setup,
+# clean; `make help` lists them.
 #
 # Every folder of section "archives" is one archive made of its *.c files;
 # x_test.c and x_fuzz.c beside them are programs of their own; files named in
@@ -101,7 +102,7 @@ LIBS_core     :=
 LIBS_crypto   := -lcrypto
 LIBS_dissect  := -lexpat -lz
 LIBS_front    := -lyaml
-LIBS_audit    := -lsqlite3 -lz
+LIBS_audit    := -lsqlite3
 LIBS_pipeline :=
 LIBS_capture  := -lpcap
 LIBS_daemon   := -lnetfilter_queue -lmnl -lnfnetlink -lseccomp -lmicrohttpd

@@ -15,6 +15,7 @@ rows() {
 }
 
 cat <<'EOT'
+<!-- SPDX-License-Identifier: Apache-2.0 -->
 # The audit record and database
 
 Made from `audit/record.h` and `audit/schema.h` by `make docs`; do not edit.

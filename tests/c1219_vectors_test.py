@@ -108,6 +108,7 @@ READERS = {0: table_0, 1: plain, 3: table_3, 5: plain, 21: plain,
 
 
 def lines(tables):
+    yield "/* SPDX-License-Identifier: Apache-2.0 */"
     yield "/* made from meter_A_tables.json by c1219_vectors_test.py */"
     yield "static const struct image {\n\tuint16_t table;\n" \
           "\tconst char *hex;\n} images[] = {"

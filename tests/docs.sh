@@ -17,6 +17,7 @@ rows() { # file: the X(...) rows, one per line, without X( and )
 
 vocabulary() {
 	cat <<-'EOF'
+	<!-- SPDX-License-Identifier: Apache-2.0 -->
 	# Vocabulary
 
 	Made from `core/fields.def`, `core/obs.def`, `core/meas.def` and
