@@ -4,7 +4,7 @@
 # The demo, first form: captures of C12.22 traffic go in; what was allowed,
 # what was refused and why, a verified audit and the packets that would have
 # left come out. Everything it writes is under build/demo.
-set -u
+set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
 out=$BUILD/demo
@@ -52,8 +52,9 @@ run() { # capture, further options
 	show deny "$out/denied.tmp" 3
 	rm -f "$out/allowed.tmp" "$out/denied.tmp"
 	printf 'audit:   '
-	"$audit" verify "$out/$name.audit.db" | tail -n 1
+	"$audit" verify "$out/$name.audit.db" | tail -n 1 || rc=2
 	echo "would have left: $out/$name.allowed.pcap"
+	[ $rc -le 1 ]
 }
 
 failed=0
