@@ -70,6 +70,18 @@ is "the zone changes no test" cmp -s "$tmp/a" "$tmp/b"
 # compile
 try "compile" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
 cp "$tmp/x.pol" "$tmp/y.pol"
+# The digest is of what a policy means, not of where it says so.
+digests() {
+	"$BUILD/bin/metergate-replay" --format text -p "$1" \
+		tests/pcaps/gen_polling.pcap | sed -n 's/.* in force, digest //p' | sort
+}
+mkdir "$tmp/moved"
+for f in tests/policies/metering/*.yaml; do
+	{ printf '\n# moved\n\n\n'; cat "$f"; } >"$tmp/moved/$(basename "$f")"
+done
+try "a set laid out anew" 0 - "$polc" fmt "$tmp"/moved/*.yaml
+is "it has the same digests" [ "$(digests "$tmp/moved")" = "$(digests tests/policies/metering)" ]
+is "there are some" [ "$(digests "$tmp/moved" | wc -l)" -ge 3 ]
 cp $home/mdma.yaml "$tmp/own.yaml"
 try "a source is not written over" 6 "is an input and an output" \
 	"$polc" compile "$tmp/own.yaml" -o "$tmp/./own.yaml"
