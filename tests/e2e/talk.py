@@ -33,7 +33,7 @@ def parse(message):
     try:
         at = message.index(b"\xa8\x06\x02\x04") + 4
         inv = int.from_bytes(message[at:at + 4], "big")
-        at = message.index(b"\xbe", at)
+        at = message.index(b"\xbe", at + 4)  # not in the number itself
         at = message.index(b"\x81", at) + 2
         found, at = [], at + 1
         while at < len(message):
