@@ -122,7 +122,7 @@ def during(report, net, gate, caller, kind, old, echo):
             broken += not talks(*old)
         except OSError:
             broken += 1
-    sent = int(p.stdout.read())
+    sent = int(p.stdout.read().split()[0])
     after = gate.guest("dr")
     flows = after["flows"] - before["flows"]
     report.check("%s: %d frames, %d flows: what is in use goes on" % (
