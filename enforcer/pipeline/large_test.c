@@ -393,8 +393,7 @@ static void point(struct tree *r)
 		"<real name='u' unit='obix:units/volt' val='230.1'/>",
 		"<real unit='obix:units/volt' href='u1' val='229'></real>",
 		"<int val='231' name='l1' unit=\"obix:units/volt\" />",
-		"<obj name='mains'><real name='u' val='1' "
-		"unit='obix:units/volt'/></obj>",
+		"<obj><real val='1' unit='obix:units/volt'/></obj>",
 	};
 
 	if (r->points++ != r->chosen)

@@ -52,8 +52,11 @@ static struct pol_limit_phrase per_day(uint16_t thing, uint64_t n)
 		.window = WINDOW_DAY, .text = "n per day"};
 }
 
-static const struct pol_limit_phrase apart = {
-	.kind = LIMIT_SPACING, .window_ns = H(1), .text = "at least 1 h apart"};
+#define APART                                                                  \
+	{                                                                      \
+		.kind = LIMIT_SPACING, .window_ns = H(1),                      \
+		.text = "at least 1 h apart"                                   \
+	}
 
 /* Out: pages and histories in answer to requests, live power without one. */
 static void fill(struct house *h)
@@ -227,7 +230,7 @@ static void test_counting(void **ctx)
 		  .window = WINDOW_DAY, .text = "x"},
 		 {{PAGE}, {PAGE, ON}, {PAGE, ON}, {PAGE}},
 		 {0, 0, 0, REASON_LIMIT_EXCEEDED}},
-		{"messages are not spaced by their units", R_SEND, apart,
+		{"messages are not spaced by their units", R_SEND, APART,
 		 {{PAGE}, {PAGE, ON}, {PAGE, ON}, {PAGE}},
 		 {0, 0, 0, REASON_TOO_SOON}},
 		{"a series goes on with its reading", R_OTHER,
@@ -238,7 +241,7 @@ static void test_counting(void **ctx)
 		  {POINT, ON, .meas = ENERGY, .carried = ENERGY},
 		  {POINT, .meas = ENERGY}},
 		 {0, 0, 0, REASON_LIMIT_EXCEEDED}},
-		{"and is not spaced by its units", R_OTHER, apart,
+		{"and is not spaced by its units", R_OTHER, APART,
 		 {{POINT, .meas = ENERGY},
 		  {POINT, ON, .meas = ENERGY, .carried = ENERGY},
 		  {POINT, ON, .meas = ENERGY, .carried = ENERGY},
@@ -261,7 +264,7 @@ static void test_counting(void **ctx)
 		  {POINT, ON, .meas = ENERGY, .carried = POWER},
 		  {POINT, ON, .meas = POWER, .carried = POWER | ENERGY}},
 		 {0, 0, 0, REASON_LIMIT_EXCEEDED}},
-		{"so they are spaced", R_LIVE, apart,
+		{"so they are spaced", R_LIVE, APART,
 		 {{POINT, .meas = POWER},
 		  {POINT, ON, .meas = POWER, .carried = POWER},
 		  {POINT, ON, .meas = ENERGY, .carried = POWER},
