@@ -575,6 +575,12 @@ def gaps(folder):
     s.say("headend", ask(1), missing=True, acked=False)
     s.say("headend", ask(2), acked=False)
     s.us += 31000000
+    s.open(41010)  # octets on a SYN, behind an end, on a reset
+    s.add("headend", 0x11)
+    s.say("headend", ask(1))
+    s.add("headend", 0x04, ask(2))
+    s.open(41011, handshake=False)
+    s.add("headend", 0x02, ask(1))
     s.open(41009)  # the capture ends inside a message
     s.say("headend", ask(1)[:20])
     write_pcap(folder, "gen_gaps", s.packets)

@@ -169,7 +169,7 @@ static void read_out(struct work *w, uint8_t s, enum reason why)
 			     me->cnt, text);
 	}
 	/* A FIN that is missing is no octet. */
-	if (is_read(w, me) && seq_diff(me->acked, me->nxt) > !me->fin)
+	if (is_read(w, me) && !me->fin && seq_diff(me->acked, me->nxt) > 1)
 		tell_missing(w, me, me->acked, me->cnt);
 	me->judged = me->nxt;
 	me->acked = me->ours = me->nxt;

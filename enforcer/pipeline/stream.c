@@ -439,6 +439,9 @@ static void in_order(struct work *w, struct side *me, uint32_t seq,
 	}
 	if (old < s.n && !me->fin)
 		take(w, me, span_from(s, old));
+	else if (old < s.n && !strict(w->p))
+		anomaly(w, REASON_TCP_CLOSED, "its octets are not read",
+			VERDICT_NONE);
 	if (fin && !me->fin && !w->f->denied)
 		close_side(w, me);
 	/* Facts only: read first, so that what it says precedes its verdict. */
