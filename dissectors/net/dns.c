@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissectors/net/dns.h"
 
+#include "dissectors/net/asked.h"
+
 #define PORT_DNS      53
 #define PORT_MDNS     5353
 #define HEADER	      12
@@ -9,6 +11,7 @@
 #define WIRE_NAME_MAX 255
 #define CLASS_IN      1
 #define STREAM_MAX    8192 /* with the length in front */
+#define STREAM_GUESS  2	   /* first octet, where no port says that it is DNS */
 
 #define FLAG_ANSWER 0x8000
 #define FLAGS_QUERY 0x0130 /* recursion wanted, AD, CD: all a query may set */
@@ -226,7 +229,8 @@ static enum recognise stream_header(struct span in)
 	struct cur c = cur_of(in);
 	uint16_t flags, n[4], len = cur_u16(&c);
 
-	if (in.n > 0 && in.p[0] > STREAM_MAX >> 8)
+	/* Whoever speaks first asks, and no question is that long. */
+	if (in.n > 0 && in.p[0] > STREAM_GUESS)
 		return RECOGNISE_NO;
 	if (in.n >= 2 && len < HEADER + 6)
 		return RECOGNISE_NO;
@@ -292,14 +296,6 @@ static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
 
 /* --- queries and their answers -------------------------------------------------- */
 
-static bool reversed(const struct net_tuple *a, const struct net_tuple *b)
-{
-	return a->sport == b->dport && a->dport == b->sport &&
-	       a->proto == b->proto &&
-	       memcmp(&a->src, &b->dst, sizeof(a->src)) == 0 &&
-	       memcmp(&a->dst, &b->src, sizeof(a->dst)) == 0;
-}
-
 static bool alive(const struct query *q, const struct now *now)
 {
 	return q->used && now->mono.ns - q->at_ns <= DNS_WAIT_NS;
@@ -312,7 +308,7 @@ static bool pair(struct dns_machine *s, const struct dis_ctx *c,
 		const struct query *q = &s->q[i];
 
 		if (!alive(q, &c->now) || q->id != m->id ||
-		    q->type != m->type || !reversed(&q->tup, &c->tup) ||
+		    q->type != m->type || !net_reversed(&q->tup, &c->tup) ||
 		    !span_eq(span_of(q->name, q->n), m->name))
 			continue;
 		s->place = i;

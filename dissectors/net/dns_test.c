@@ -215,12 +215,48 @@ static void test_pairs(void **state)
 	free(l.machine);
 }
 
+/* Over TCP no port but its own makes another protocol wait. */
+static const struct {
+	const char *why, *octets;
+	size_t n;
+	uint16_t port;
+	uint8_t proto;
+	enum recognise want;
+} looks[] = {
+	{"a query over TCP", "\0\x1f" QUERY NAME IN_A, 33, 4000, PROTO_TCP,
+	 RECOGNISE_YES},
+	{"its start", "\0\x1f\x12\x34", 4, 4000, PROTO_TCP, RECOGNISE_MAYBE},
+	{"767 octets", "\2\xff\x12\x34", 4, 4000, PROTO_TCP, RECOGNISE_MAYBE},
+	{"768 octets", "\3\0\x12\x34", 4, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"TLS", "\x16\3\1\0", 4, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"TLS on our port", "\x16\3\1\0", 4, 53, PROTO_TCP, RECOGNISE_MAYBE},
+	{"too short", "\0\x11", 2, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"a query over UDP", QUERY NAME IN_A, 31, 4000, PROTO_UDP,
+	 RECOGNISE_YES},
+	{"half a query", QUERY NAME, 27, 4000, PROTO_UDP, RECOGNISE_NO},
+	{"on the port of mDNS", "x", 1, 5353, PROTO_UDP, RECOGNISE_MAYBE},
+};
+
+static void test_recognise(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++) {
+		enum recognise r = dissector_dns.recognise(
+			span_of(looks[i].octets, looks[i].n), 50000,
+			looks[i].port, looks[i].proto);
+
+		if (r != looks[i].want)
+			fail_msg("%s: %d", looks[i].why, (int)r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_pairs),
+		cmocka_unit_test(test_recognise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
