@@ -3,7 +3,7 @@
 #
 # What metergate-replay writes for each capture, compared with what it wrote
 # when somebody last looked: facts without a policy, verdicts under
-# tests/policies/metering. UPDATE=1 writes the goldens again; look at the
+# tests/policies/metering, or agents for what is HTTP. UPDATE=1 writes the goldens again; look at the
 # difference before committing it.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -39,10 +39,11 @@ compare() { # name, golden, arguments
 }
 
 for cap in tests/pcaps/*.pcap; do
-	base=${cap%.pcap} name=$(basename "${cap%.pcap}")
+	base=${cap%.pcap} name=$(basename "${cap%.pcap}") set=metering
+	case $name in gen_http_*) set=agents ;; esac
 	compare "facts of $name" "$base.facts.expect" -k tests/pcaps/keys.yaml "$cap"
 	compare "verdicts of $name" "$base.verdicts.expect" \
-		-p tests/policies/metering -k tests/pcaps/keys.yaml "$cap"
+		-p tests/policies/$set -k tests/pcaps/keys.yaml "$cap"
 done
 if [ -d "$shared/pcaps/c1222" ]; then
 	for cap in "$shared"/pcaps/c1222/c1222*.*cap; do

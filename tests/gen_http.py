@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Make tests/pcaps/gen_http_dr.pcap and gen_http_portal.pcap: what the demand
+response and the portal agent say over HTTP and oBIX, beside what their
+policies (tests/policies/agents) refuse. Each conversation is a connection of
+its own; what is refused stands last in it.
+
+usage: gen_http.py DIRECTORY
+
+Standard library only.
+"""
+import gzip
+import os
+import struct
+import sys
+
+START = 1775577600  # 2026-04-07 16:00:00 UTC
+HOSTS = {
+    "dr": ("10.20.0.11", "02000a14000b"),
+    "portal": ("10.20.0.12", "02000a14000c"),
+    "aggregator": ("198.51.100.17", "020000000001"),
+    "screen": ("192.168.178.20", "020000000002"),
+    "stranger": ("203.0.113.9", "020000000001"),
+}
+MSS = 1448
+
+
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    s = sum(struct.unpack(">%dH" % (len(data) // 2), data))
+    while s >> 16:
+        s = (s & 0xFFFF) + (s >> 16)
+    return ~s & 0xFFFF
+
+
+class Capture:
+    def __init__(self):
+        self.us, self.packets, self.port = START * 1000000, [], 40000
+
+    def wait(self, seconds):
+        self.us += seconds * 1000000
+
+    def packet(self, src, dst, ports, seq, ack, flags, payload):
+        (sip, smac), (dip, dmac) = HOSTS[src], HOSTS[dst]
+        ends = b"".join(bytes(map(int, a.split("."))) for a in (sip, dip))
+        tcp = struct.pack(">HHIIBBHHH", *ports, seq & 0xFFFFFFFF,
+                          ack & 0xFFFFFFFF, 0x50, flags, 65535, 0, 0) + payload
+        pseudo = ends + struct.pack(">BBH", 0, 6, len(tcp))
+        tcp = tcp[:16] + struct.pack(">H", checksum(pseudo + tcp)) + tcp[18:]
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp),
+                         len(self.packets) + 1, 0x4000, 64, 6, 0) + ends
+        ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+        self.us += 2000
+        self.packets.append((self.us, bytes.fromhex(dmac) +
+                             bytes.fromhex(smac) + b"\x08\x00" + ip + tcp))
+
+    def write(self, path):
+        with open(path, "wb") as f:
+            f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+            for us, octets in self.packets:
+                f.write(struct.pack("<IIII", us // 1000000, us % 1000000,
+                                    len(octets), len(octets)) + octets)
+
+
+class Talk:
+    """One connection to port 80."""
+
+    def __init__(self, cap, client, server):
+        self.cap, self.ends = cap, (client, server)
+        cap.port += 1
+        self.port, self.seq = cap.port, [1000, 5000]
+        cap.wait(1)
+        self.send(0, 0x02)
+        self.send(1, 0x12)
+        self.send(0, 0x10)
+
+    def send(self, who, flags, payload=b""):
+        ports = (self.port, 80) if who == 0 else (80, self.port)
+        self.cap.packet(self.ends[who], self.ends[1 - who], ports,
+                        self.seq[who],
+                        self.seq[1 - who] if flags & 0x10 else 0, flags,
+                        payload)
+        self.seq[who] += len(payload) + bool(flags & 0x03)
+
+    def say(self, who, octets):
+        for n, at in enumerate(range(0, len(octets), MSS), 1):
+            self.send(who, 0x18, octets[at:at + MSS])
+            if n % 8 == 0:
+                self.send(1 - who, 0x10)
+        self.send(1 - who, 0x10)
+
+    def ask(self, method, path, body=None, head=""):
+        self.say(0, message("%s %s HTTP/1.1" % (method, path),
+                            "Host: %s\r\n%s" % (self.ends[1], head), body))
+
+    def answer(self, body, kind="text/xml", status="200 OK", head=""):
+        self.say(1, message("HTTP/1.1 " + status,
+                            "Content-Type: %s\r\n%s" % (kind, head), body))
+
+    def close(self):
+        self.send(0, 0x11)
+        self.send(1, 0x11)
+        self.send(0, 0x10)
+
+
+def message(first, head, body):
+    if isinstance(body, str):
+        body = body.encode()
+    if body is not None and "Transfer-Encoding" not in head:
+        head += "Content-Length: %d\r\n" % len(body)
+    return ("%s\r\n%s\r\n" % (first, head)).encode() + (body or b"")
+
+
+def chunked(body, size):
+    body = body.encode()
+    parts = [body[i:i + size] for i in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + \
+        b"0\r\n\r\n"
+
+
+def stamp(s):
+    from datetime import datetime, timezone
+    return datetime.fromtimestamp(s, timezone.utc).strftime(
+        "%Y-%m-%dT%H:%M:%SZ")
+
+
+def records(n, step, unit="kilowatt_hour"):
+    return "".join(
+        "<obj><abstime name='timestamp' val='%s'/><real name='value' "
+        "unit='obix:units/%s' val='0.%03d'/></obj>\n" % (
+            stamp(START - (n - i) * step), unit, i * 7 % 1000)
+        for i in range(n))
+
+
+def history(n, step, unit="kilowatt_hour"):
+    return ("<obj is='obix:HistoryQueryOut'><int name='count' val='%d'/>"
+            "<abstime name='start' val='%s'/><abstime name='end' val='%s'/>"
+            "<list name='data' of='obix:HistoryRecord'>%s</list></obj>" % (
+                n, stamp(START - n * step), stamp(START - step),
+                records(n, step, unit)))
+
+
+FILTER = "<obj is='obix:HistoryFilter'><int name='limit' null='true'/></obj>"
+
+
+def price(path, value):
+    return "<real href='%s' name='price' val='%s'/>" % (path, value)
+
+
+def load(value):
+    return "<real name='load' unit='obix:units/kilowatt' val='%s'/>" % value
+
+
+def event(length):
+    return "<reltime name='start' val='%s'/>" % length
+
+
+def demand_response(folder):
+    c = Capture()
+    # prices are asked for
+    t = Talk(c, "dr", "aggregator")
+    t.ask("GET", "/dr/price/now")
+    t.answer(price("/dr/price/now", "0.31"))
+    t.ask("GET", "/dr/price/next/")
+    t.answer(price("/dr/price/next/", "0.18"))
+    t.ask("GET", "/dr/price/none")
+    t.answer("<html>no</html>", "text/html", "404 Not Found")
+    t.close()
+    # and an object that is none
+    t = Talk(c, "dr", "aggregator")
+    t.ask("GET", "/dr/price/../../meter/energy")
+    # a price that nobody asked for
+    t = Talk(c, "aggregator", "dr")
+    t.ask("PUT", "/dr/price/now", price("/dr/price/now", "0.31"))
+    # load, before an event runs
+    t = Talk(c, "dr", "aggregator")
+    t.ask("PUT", "/site/load", load("1.3"))
+    # an event begins
+    t = Talk(c, "aggregator", "dr")
+    t.ask("PUT", "/dr/event/start", event("PT90M"))
+    t.answer("<reltime href='/dr/event/start' name='start' val='PT90M'/>")
+    t.close()
+    # what is saved is told, every five minutes
+    t = Talk(c, "dr", "aggregator")
+    for value in ("1.3", "0.4"):
+        c.wait(300)
+        t.ask("PUT", "/site/load", load(value))
+        t.answer("<real href='/site/load' name='load' "
+                 "unit='obix:units/kilowatt' val='%s'/>" % value)
+    c.wait(60)
+    t.ask("PUT", "/site/load", load("0.5"))  # too soon
+    c.wait(300)
+    t = Talk(c, "dr", "aggregator")
+    t.ask("PUT", "/site/load", load("0.4567"))  # too precise
+    # a second quantity beside it
+    c.wait(300)
+    t = Talk(c, "dr", "aggregator")
+    t.ask("PUT", "/site/load", "<obj>%s<real name='u' "
+          "unit='obix:units/volt' val='231'/></obj>" % load("0.5"))
+    # an event that is too long
+    c.wait(600)
+    t = Talk(c, "aggregator", "dr")
+    t.ask("PUT", "/dr/event/start", event("PT3H"))
+    # a load profile as a history, and as a page
+    t = Talk(c, "dr", "aggregator")
+    t.ask("POST", "/site/history/append", "<obj is='obix:HistoryAppendIn'>"
+          "<list name='data'>%s</list></obj>" % records(60, 900))
+    t = Talk(c, "dr", "aggregator")
+    t.ask("POST", "/upload", "0.1;0.2;0.3\n" * 40,
+          "Content-Type: text/csv\r\n")
+    # a batch: one item may be asked, the other not
+    t = Talk(c, "dr", "aggregator")
+    t.ask("POST", "/obix/batch", "<list is='obix:BatchIn'>"
+          "<uri is='obix:Read' val='/dr/price/now'/></list>")
+    t.answer("<list is='obix:BatchOut'>%s</list>" % price("/dr/price/now",
+                                                         "0.31"))
+    t = Talk(c, "dr", "aggregator")
+    t.ask("POST", "/obix/batch", "<list is='obix:BatchIn'>"
+          "<uri is='obix:Read' val='/dr/price/now'/>"
+          "<uri is='obix:Read' val='/meter/energy'/></list>")
+    # to somebody else
+    t = Talk(c, "dr", "stranger")
+    t.ask("GET", "/dr/price/now")
+    c.wait(60)
+    watch(c)
+    c.write(os.path.join(folder, "gen_http_dr.pcap"))
+
+
+def watch(c):
+    """A Watch: made, added to, polled for what changed."""
+    t = Talk(c, "dr", "aggregator")
+    t.ask("POST", "/watchService/make", "<obj null='true'/>")
+    t.answer("<obj is='obix:Watch' href='/watch/1/'>"
+             "<op name='add' href='add' in='obix:WatchIn' "
+             "out='obix:WatchOut'/>"
+             "<op name='pollChanges' href='pollChanges' "
+             "out='obix:WatchOut'/></obj>")
+    t.ask("POST", "/watch/1/add", "<obj is='obix:WatchIn'><list name='hrefs'>"
+          "<uri val='/dr/price/now'/><uri val='/dr/price/next'/></list></obj>")
+    both = price("/dr/price/now", "0.31") + price("/dr/price/next", "0.18")
+    t.answer("<obj is='obix:WatchOut'><list name='values'>%s</list></obj>" %
+             both)
+    t.ask("POST", "/watch/1/pollChanges", "<obj null='true'/>")
+    t.answer("<obj is='obix:WatchOut'><list name='values'>%s</list></obj>" %
+             both)
+    t.ask("POST", "/watch/1/pollChanges", "<obj null='true'/>")
+    t.answer("<obj is='obix:WatchOut'><list name='values'/></obj>")
+    # what it was not told to hold
+    t.ask("POST", "/watch/1/add", "<obj is='obix:WatchIn'><list name='hrefs'>"
+          "<uri val='/meter/energy'/></list></obj>")
+
+
+def portal(folder):
+    c = Capture()
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/today", head="Accept: text/html\r\n")
+    t.answer("<html>%s</html>" % ("<p>Today</p>" * 400), "text/html")
+    t.ask("GET", "/today.css")
+    t.answer(gzip.compress(b"p { color: black }\n" * 20, mtime=0), "text/css",
+             head="Content-Encoding: gzip\r\n")
+    t.ask("GET", "/events", head="Accept: text/event-stream\r\n")
+    t.answer(chunked("data: a\n\n" * 30, 90), "text/event-stream",
+             head="Transfer-Encoding: chunked\r\n")
+    t.close()
+    # what is used now, and a history of ten days
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/obix/power")
+    t.answer("<real href='/obix/power' unit='obix:units/kilowatt' val='1.3'/>")
+    t.ask("POST", "/obix/history/energy/query", FILTER)
+    t.answer(history(10 * 96, 900))
+    t.ask("POST", "/obix/history/energy/query", FILTER)
+    t.answer(chunked(history(96, 900), 1000),
+             head="Transfer-Encoding: chunked\r\n")
+    t.close()
+    # one too soon after it
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/obix/power")
+    t.answer("<real href='/obix/power' unit='obix:units/kilowatt' val='1.3'/>")
+    # every ten seconds
+    t = Talk(c, "screen", "portal")
+    t.ask("POST", "/obix/history/energy/query", FILTER)
+    t.answer(history(60, 10))
+    # another quantity behind the first hundreds of records
+    t = Talk(c, "screen", "portal")
+    t.ask("POST", "/obix/history/energy/query", FILTER)
+    good, bad = history(300, 900), records(2, 900, "volt")
+    t.answer(good.replace("</list>", bad + "</list>"))
+    # readings in a page that says it is one
+    c.wait(60)
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/obix/volts")
+    t.answer("<real href='/obix/volts' unit='obix:units/volt' val='231'/>",
+             "text/html")
+    # the same, packed
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/obix/volts")
+    t.answer(gzip.compress(b"<real href='/obix/volts' "
+                           b"unit='obix:units/volt' val='231'/>", mtime=0),
+             head="Content-Encoding: gzip\r\n")
+    # screens change nothing
+    t = Talk(c, "screen", "portal")
+    t.ask("PUT", "/obix/setpoint", "<real val='21'/>")
+    t = Talk(c, "screen", "portal")
+    t.ask("DELETE", "/obix/history/energy")
+    # two readings of one message
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/today", body=b"", head="Transfer-Encoding: chunked\r\n"
+          "Content-Length: 5\r\n")
+    # the rest of a body never comes
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/today")
+    t.say(1, message("HTTP/1.1 200 OK", "Content-Type: text/plain\r\n",
+                     b"x" * 900)[:600])
+    t.send(1, 0x11)
+    # an answer to nobody: who speaks first is the client
+    t = Talk(c, "screen", "portal")
+    t.answer("<html/>", "text/html")
+    # to somebody outside
+    t = Talk(c, "portal", "stranger")
+    t.ask("GET", "/stable/manifest")
+    c.write(os.path.join(folder, "gen_http_portal.pcap"))
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__.split("\n\n")[1], file=sys.stderr)
+        return 2
+    demand_response(sys.argv[1])
+    portal(sys.argv[1])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
