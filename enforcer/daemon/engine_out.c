@@ -12,10 +12,12 @@
 
 void out_publish(struct engine *e)
 {
-	ring_publish(&e->events);
+	bool told = ring_publish(&e->events);
+
 	ring_publish(&e->verdicts);
 	/* The gate first: somebody waits for what it does. */
-	ring_wake(&e->a->control->scribe_sleeps);
+	if (told)
+		ring_wake(&e->a->control->scribe_sleeps);
 }
 
 /* False: told to end while waiting. */

@@ -133,13 +133,14 @@ int ring_put(struct ring *r, struct span msg)
 	return 0;
 }
 
-void ring_publish(struct ring *r)
+bool ring_publish(struct ring *r)
 {
 	if (r->edge == r->at)
-		return;
+		return false;
 	atomic_store_explicit(&r->s->head, r->at, memory_order_release);
 	r->edge = r->at;
 	ring_wake(&r->s->reader_sleeps);
+	return true;
 }
 
 size_t ring_room(struct ring *r)

@@ -53,7 +53,7 @@ void ring_reader(struct ring *r, void *mem, uint32_t size);
  * sleeping reader. */
 int ring_put(struct ring *r, struct span msg)
 	__attribute__((warn_unused_result));
-void ring_publish(struct ring *r);
+bool ring_publish(struct ring *r); /* false: there was nothing new */
 size_t ring_room(struct ring *r); /* octets of the longest message that fits */
 /* Sleep until there is room for n octets, or timeout_ms passed. */
 bool ring_wait_room(struct ring *r, size_t n, int timeout_ms);
@@ -70,7 +70,7 @@ bool ring_wait(struct ring *r, int timeout_ms); /* true: something is there */
  * a successor's messages are found even behind broken ones. */
 void ring_discard(struct ring *r);
 /* One reader of several rings sleeps on one word: all writers wake that word
- * when it is set (their rings' reader_sleeps then are not used).
+ * when it is set and they published something (their rings' reader_sleeps then are not used).
  *
  * The reader: ring_drowse, look at every ring once more, ring_sleep if all are
  * empty, else ring_awake. The writer: ring_publish, then ring_wake. */

@@ -117,7 +117,8 @@ static void nothing_is_seen_before_it_is_published(void **state)
 	put(&w, 10, 1);
 	assert_int_equal(ring_get(&r, buf, sizeof(buf)), 0);
 	assert_false(ring_wait(&r, 0));
-	ring_publish(&w);
+	assert_true(ring_publish(&w));
+	assert_false(ring_publish(&w)); /* nothing new */
 	assert_true(ring_wait(&r, 0));
 	get(&r, 10, 1);
 	unmake(&t, SIZE);
