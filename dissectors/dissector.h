@@ -33,6 +33,8 @@ enum recognise {
 	RECOGNISE_NO,
 	RECOGNISE_MAYBE, /* needs more octets, or the port decides */
 	RECOGNISE_YES,
+	RECOGNISE_SURE, /* what is no message of ours does not look so by
+			 * chance: also where something else was spoken */
 };
 
 /* What the platform and its policies tell of the machine's own names. */

@@ -16,6 +16,7 @@
  */
 #include "dissectors/c1222/c1222.h"
 
+#include "dissectors/c1222/ber.h"
 #include "dissectors/c1222/state.h"
 
 #define MAX_STREAM   8192 /* the hold limit of a direction */
@@ -56,6 +57,47 @@ static bool looks_right(struct span in)
 	return cur_ok(&c) && memchr(inner, tag, sizeof(inner)) != NULL;
 }
 
+/* The beginning of an element as one of an APDU has it. */
+static bool element_looks_right(uint8_t tag, struct span body)
+{
+	static const uint8_t known[] = {0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5,
+					0xa6, 0xa7, 0xa8, 0xa9, 0xab, 0xac,
+					0x8a, 0x8b, 0xbd, 0xbe};
+	static const uint8_t names[] = {BER_OID, BER_RELATIVE, BER_CONTEXT_0};
+
+	if (tag == 0xa1 || tag == 0xa2 || tag == 0xa6)
+		return body.n > 2 && memchr(names, body.p[0], sizeof(names));
+	if (tag > 0xa2 && tag < 0xaa)
+		return body.n <= 6;
+	return memchr(known, tag, sizeof(known)) != NULL;
+}
+
+/* An APDU in which two elements follow on each other: by chance one in 10^8
+ * has that. What is behind them may be wrong, and is for dissect to refuse. */
+static bool no_doubt(struct span in)
+{
+	struct cur c = cur_of(in);
+	size_t left, len;
+	bool minimal;
+
+	(void)cur_u8(&c);
+	if (ber_len(&c, 0, &left, &minimal, NULL) != 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		size_t at = c.off;
+		uint8_t tag = cur_u8(&c);
+
+		if (ber_len(&c, 0, &len, &minimal, NULL) != 0 ||
+		    c.off - at + len > left ||
+		    !element_looks_right(tag, span_sub(in, c.off, len)))
+			return false;
+		left -= c.off - at + len;
+		if (i == 0)
+			(void)cur_take(&c, len);
+	}
+	return true;
+}
+
 static enum recognise recognise(struct span first, uint16_t sport,
 				uint16_t dport, uint8_t ip_proto)
 {
@@ -64,7 +106,7 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	if (ip_proto != PROTO_TCP && ip_proto != PROTO_UDP)
 		return RECOGNISE_NO;
 	if (looks_right(first))
-		return RECOGNISE_YES;
+		return no_doubt(first) ? RECOGNISE_SURE : RECOGNISE_YES;
 	/* What comes over the registered port is ours to refuse. */
 	if (port)
 		return RECOGNISE_MAYBE;

@@ -455,6 +455,27 @@ static void recognising(void **state)
 		{"another element",       "601b0205aabb", 3,    4,    6,   RECOGNISE_NO   },
 		{"too short to be one",   "6002a8000000", 3,    4,    6,   RECOGNISE_NO   },
 		{"SCTP",                  "601ba205",     1153, 1153, 132, RECOGNISE_NO   },
+		{"two elements",          "601da20580034787"
+					  "69a60480024701",
+					  3,    4,    6,   RECOGNISE_SURE },
+		{"the second has begun",  "601da20580034787"
+					  "69a604800247",
+					  3,    4,    6,   RECOGNISE_SURE },
+		{"the second is to come", "601da20580034787"
+					  "69a6",
+					  3,    4,    6,   RECOGNISE_YES  },
+		{"lengths too long",      "60811da281058003"
+					  "478769a481030201aa",
+					  3,    4,    17,  RECOGNISE_SURE },
+		{"no name in the first",  "601da2051f034787"
+					  "69a60480024701",
+					  3,    4,    17,  RECOGNISE_YES  },
+		{"no element behind it",  "601da20580034787"
+					  "69770480024701",
+					  3,    4,    17,  RECOGNISE_YES  },
+		{"both, outside of it",   "6009a20580034787"
+					  "69a60480024701",
+					  3,    4,    17,  RECOGNISE_YES  },
 	};
 
 	(void)state;
