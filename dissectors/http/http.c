@@ -16,6 +16,7 @@
 
 #define EMPTY_MAX 4  /* octets of empty lines in front */
 #define WORD_MAX  24 /* octets of a method */
+#define LINE_SHOWN 2048 /* of a request line are looked at */
 
 #define PORT 80
 
@@ -103,6 +104,19 @@ static enum recognise looks_right(struct span in)
 						       : RECOGNISE_NO;
 }
 
+/* A version in the first line, which other text that begins like a request
+ * does not have. */
+static bool no_doubt(struct span in)
+{
+	for (size_t i = EMPTY_MAX; i < in.n && i < LINE_SHOWN; i++) {
+		if (in.p[i] == '\n')
+			break;
+		if (begins(span_from(in, i), " HTTP/") == RECOGNISE_YES)
+			return true;
+	}
+	return span_is(span_sub(in, 0, 7), "HTTP/1.");
+}
+
 static enum recognise recognise(struct span first, uint16_t sport,
 				uint16_t dport, uint8_t ip_proto)
 {
@@ -111,6 +125,8 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	if (ip_proto != PROTO_TCP)
 		return RECOGNISE_NO;
 	r = looks_right(first);
+	if (r == RECOGNISE_YES && no_doubt(first))
+		return RECOGNISE_SURE;
 	/* What comes over the registered port is ours to refuse. */
 	return r == RECOGNISE_NO && (sport == PORT || dport == PORT) ?
 		       RECOGNISE_MAYBE :

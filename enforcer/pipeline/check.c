@@ -204,7 +204,7 @@ enum reason tcp_check(struct work *w, struct side *me, struct side *you)
 
 	if (w->f->denied)
 		return REASON_TCP_FLOW_DENIED;
-	if (me->loose || you->loose)
+	if (me->loose || you->loose || me->unseen || you->unseen)
 		offload_resync(w, me, you);
 	if (flags & TCP_RST)
 		return check_reset(w, me, you);

@@ -124,14 +124,21 @@ static void settle(struct work *w, const struct judge *j, uint32_t h,
 		   bool passes)
 {
 	w->held = NONE;
-	if (passes && strict(w->p) && w->p->conf.offload)
-		offload_packet(w, w->p->held[h].id);
 	if (j->whole)
 		settle_parts(w, j->key, passes, passes ? REASON_NONE : j->why);
 	if (passes || !strict(w->p))
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	else
 		held_verdict(w, h, PACKET_DROP, j->why);
+}
+
+/* Octets that are read as another protocol than those before them. */
+static void changed_protocol(struct work *w, struct judge *j)
+{
+	j->bad = true;
+	j->why = REASON_CHANGED_PROTOCOL;
+	j->cnt = w->pcap_cnt;
+	anomaly(w, j->why, NULL, strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
 }
 
 void datagram_packet(struct work *w)
@@ -142,8 +149,10 @@ void datagram_packet(struct work *w)
 	uint32_t h = w->held;
 	bool passes;
 
-	classify(w, j.octets);
-	judge_units(w, &j);
+	if (hear_datagram(w, j.octets) == HEARD_OTHER)
+		changed_protocol(w, &j);
+	else
+		judge_units(w, &j);
 	if (j.defer) {
 		defer_datagram(w, &j, h);
 		units_deferred(w);

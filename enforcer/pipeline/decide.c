@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From octets to decisions: which protocol, what it says, what policy says to
- * that, and the events that tell it.
+ * From octets to decisions: what they say, what policy says to that, and the
+ * events that tell it.
  */
 #include "enforcer/pipeline/state.h"
-
-#define DECIDE_OCTETS 16 /* by then a stream has shown what it speaks */
 
 static const struct dissector *dissector_of(const struct work *w)
 {
@@ -39,33 +37,6 @@ static const struct dis_ctx *context(struct work *w)
 		c->flow = p->flow_mem + w->f_idx * p->flow_stride +
 			  p->flow_off[f->dis];
 	return c;
-}
-
-bool classify(struct work *w, struct span octets)
-{
-	struct pipeline *p = w->p;
-	const struct net_tuple *t = &w->f->tup;
-	int maybe = DIS_NONE;
-
-	if (w->f->dis != DIS_UNKNOWN)
-		return true;
-	for (size_t i = 0; i < p->n_dis; i++) {
-		enum recognise r = p->dis[i]->recognise(octets, t->sport,
-							t->dport, t->proto);
-
-		if (r == RECOGNISE_YES) {
-			w->f->dis = (int16_t)i;
-			return true;
-		}
-		if (r == RECOGNISE_MAYBE && maybe == DIS_NONE)
-			maybe = (int)i;
-	}
-	if (maybe != DIS_NONE && t->proto == PROTO_TCP &&
-	    octets.n < DECIDE_OCTETS)
-		return false;
-	/* The port decides: whose it is refuses what it cannot read. */
-	w->f->dis = (int16_t)maybe;
-	return true;
 }
 
 int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
@@ -106,8 +77,8 @@ enum reason stream_leftover(struct work *w, struct span rest)
 	const struct dis_ctx *c = context(w);
 
 	if (!d)
-		return rest.n && w->f->dis == DIS_UNKNOWN ? REASON_INCOMPLETE :
-							    REASON_NONE;
+		return rest.n && !w->f->side[w->s].shown ? REASON_INCOMPLETE :
+							   REASON_NONE;
 	return d->leftover(c, rest);
 }
 

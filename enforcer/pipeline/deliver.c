@@ -81,7 +81,8 @@ void acknowledge(struct work *w, uint8_t s)
 	int32_t room = seq_diff(me->edge, ack);
 	bool scaled = me->has_wscale && you->has_wscale;
 
-	if (!can_own(w) || !me->known || !you->known)
+	/* Of what the kernel carried nobody here knows what has arrived. */
+	if (!can_own(w) || !me->known || !you->known || me->unseen)
 		return;
 	room = room < 0 ? 0 : room >> (scaled ? you->wscale : 0);
 	out.seq = side_reached(you);

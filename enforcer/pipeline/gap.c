@@ -93,7 +93,7 @@ bool gap_sought(struct work *w, struct side *me, struct span s)
 		if (w->f->dis == DIS_UNKNOWN || w->f->dis == (int)i)
 			r = w->p->dis[i]->recognise(s, t->sport, t->dport,
 						    t->proto);
-		yes = r == RECOGNISE_YES;
+		yes = r >= RECOGNISE_YES;
 		maybe = maybe || r == RECOGNISE_MAYBE;
 	}
 	me->seek = !yes && (maybe || w->f->dis != DIS_UNKNOWN);

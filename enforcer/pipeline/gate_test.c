@@ -766,6 +766,22 @@ static uint64_t bulk(struct kit *k, bool is_out, uint32_t seq, uint32_t ack,
 	return kit_tcp(k, &g, span_of(b, n));
 }
 
+/* Both ends show what they speak, and have each other's octets; only then may
+ * the kernel carry the rest. */
+#define HELLO 20
+static void hello(struct kit *k, uint16_t port)
+{
+	static const uint8_t b[HELLO];
+	struct kit_seg g = {.out = true, .port = port, .flags = PA,
+			    .seq = KIT_ISN + 1, .ack = KIT_ISN2 + 1};
+
+	kit_handshake(k, port, KIT_ISN, false);
+	passes(k, kit_tcp(k, &g, span_of(b, HELLO)));
+	g = (struct kit_seg){.port = port, .flags = PA,
+			     .seq = KIT_ISN2 + 1, .ack = KIT_ISN + 1 + HELLO};
+	passes(k, kit_tcp(k, &g, span_of(b, HELLO)));
+}
+
 /* The last events: what the kernel may carry, up to the bound, each way. */
 static void assert_charged(const struct kit *k, uint64_t bound)
 {
@@ -788,14 +804,14 @@ static void carried(void **state)
 	static const uint64_t bounds[OFFLOAD_REFUSED] = {
 		0, 40000, 100000, 400000, 10000000};
 	struct kit *k = live_new();
-	uint32_t at = KIT_ISN + 1, far = KIT_ISN2 + 1;
+	uint32_t at = KIT_ISN + 1 + HELLO, far = KIT_ISN2 + 1 + HELLO;
 
 	(void)state;
 	k->p->conf.checksums = false;
 	k->p->conf.offload = bounds;
 	k->sink.offload = kit_on_offload;
 	k->bulk = true;
-	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	hello(k, KIT_PORT);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
 	/* 8 KB were seen: up to 40 KB may go now, charged for both ways. */
@@ -829,7 +845,7 @@ static void comes_back(void **state)
 {
 	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 40000, 100000};
 	struct kit *k = live_new();
-	uint32_t at = KIT_ISN + 1, far = KIT_ISN2 + 1;
+	uint32_t at = KIT_ISN + 1 + HELLO, far = KIT_ISN2 + 1 + HELLO;
 	const struct flow *f;
 
 	(void)state;
@@ -837,7 +853,7 @@ static void comes_back(void **state)
 	k->p->conf.offload = bounds;
 	k->sink.offload = kit_on_offload;
 	k->bulk = true;
-	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	hello(k, KIT_PORT);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
 	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
@@ -864,7 +880,7 @@ static void comes_back_later(void **state)
 {
 	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 40000, 100000};
 	struct kit *k = live_new();
-	uint32_t at = KIT_ISN + 1, far = KIT_ISN2 + 1;
+	uint32_t at = KIT_ISN + 1 + HELLO, far = KIT_ISN2 + 1 + HELLO;
 	const struct flow *f;
 
 	(void)state;
@@ -872,7 +888,7 @@ static void comes_back_later(void **state)
 	k->p->conf.offload = bounds;
 	k->sink.offload = kit_on_offload;
 	k->bulk = true;
-	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	hello(k, KIT_PORT);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
 	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
@@ -898,12 +914,13 @@ static void never_more_than_granted(void **state)
 	k->bulk = true;
 	for (uint16_t i = 0; i < 20; i++) {
 		struct kit_seg g = {.out = true, .port = KIT_PORT + i,
-				    .flags = PA, .seq = KIT_ISN + 1,
-				    .ack = KIT_ISN2 + 1};
+				    .flags = PA,
+				    .seq = KIT_ISN + 1 + HELLO,
+				    .ack = KIT_ISN2 + 1 + HELLO};
 		uint32_t before = k->n_offloads;
 		static uint8_t b[30000];
 
-		kit_handshake(k, KIT_PORT + i, KIT_ISN, false);
+		hello(k, KIT_PORT + i);
 		kit_tcp(k, &g, span_of(b, 10000));
 		if (k->n_offloads == before)
 			continue;

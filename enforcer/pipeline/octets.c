@@ -21,34 +21,49 @@ static size_t chunks_more(const struct octets *o, size_t n)
 	return chunks_of(o->skip + o->n + n) - chunks_of(o->skip + o->n);
 }
 
+/* Chunks of one guest. */
+static size_t share_of(const struct pipeline *p)
+{
+	return p->self < 0 && p->n_guests ? p->n_chunks / p->n_guests :
+					    p->n_chunks;
+}
+
+/* More than one stream may have: nobody else's octets help. */
+static bool too_many(const struct pipeline *p, const struct octets *o, size_t n)
+{
+	return o->n + n > SMALL_OCTETS &&
+	       (o->n + n) / CHUNK_OCTETS > share_of(p) / 4;
+}
+
 static bool fits(const struct pipeline *p, const struct guest *g,
 		 const struct octets *o, size_t n)
 {
-	size_t more = chunks_more(o, n), share = p->n_chunks;
+	size_t more = chunks_more(o, n), share = share_of(p);
 
-	if (p->self < 0 && p->n_guests)
-		share /= p->n_guests;
 	if (g->chunks + more > share || more > p->free_chunks)
 		return false;
-	if (o->n + n <= SMALL_OCTETS)
-		return true;
-	return (o->n + n) / CHUNK_OCTETS <= share / 4 &&
+	return o->n + n <= SMALL_OCTETS ||
 	       g->chunks + more <= share - share / 4;
 }
 
 /* What is only kept for comparing, of one of the oldest connections of the
- * guest: whoever did not acknowledge for so long will not. */
-static bool reclaim(struct pipeline *p, uint16_t guest)
+ * guest that has ended, or has been silent for a while: whoever did not
+ * acknowledge for so long will not. */
+static bool reclaim(struct work *w)
 {
-	static const enum list list[] = {LIST_CLOSED, LIST_TCP};
+	struct pipeline *p = w->p;
+	uint16_t guest = w->f->guest;
+	static const enum list list[] = {LIST_OVER, LIST_CLOSED, LIST_TCP};
 
-	for (int l = 0; l < 2; l++) {
+	for (int l = 0; l < 3; l++) {
 		uint32_t i = p->lru[guest][list[l]].oldest;
 
 		for (int n = 0; n < RECLAIM_LOOK && i != NONE; n++) {
 			struct flow *f = &p->flow[i];
+			bool old = list[l] != LIST_TCP ||
+				   mono_sub(w->now.mono, f->last) > RECLAIM_AFTER;
 
-			for (int k = 0; k < 2; k++) {
+			for (int k = 0; k < 2 && old && f != w->f; k++) {
 				struct side *s = &f->side[k];
 
 				if (s->kept.n == 0 || s->nxt != s->judged ||
@@ -67,10 +82,12 @@ bool octets_room(struct work *w, const struct octets *o, size_t n)
 {
 	const struct guest *g = &w->p->guest[w->f->guest];
 
+	if (too_many(w->p, o, n))
+		return false;
 	for (int tries = 0; tries < RECLAIM_MOST; tries++) {
 		if (fits(w->p, g, o, n))
 			return true;
-		if (!reclaim(w->p, w->f->guest))
+		if (!reclaim(w))
 			return false;
 	}
 	return fits(w->p, g, o, n);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections that the kernel carries: nobody reads what they say, so the rest
- * of them brings nothing new to judge. All that the kernel may carry, either
- * way, is charged before, and nothing of it is given back: a budget is never
- * exceeded, whatever happens to us meanwhile.
+ * Streams that the kernel carries. What it carries is not seen: not read, not
+ * compared with what went before. So it gets only those that nobody reads,
+ * that a rule grants as such, and of which both ends have shown that they
+ * speak nothing that is read, in octets that their receivers have
+ * acknowledged and that nobody can send otherwise any more. A datagram is a
+ * message of its own, and the kernel gets none.
+ *
+ * All that the kernel may carry, either way, is charged before, and nothing of
+ * it is given back: a budget is never exceeded, whatever happens to us
+ * meanwhile.
  *
  * The kernel counts the octets of a connection in both directions from its
  * beginning, and gives it back to us when it has carried the class's bound.
@@ -11,6 +17,10 @@
  * Packets that lay in the queue when it was given away come here afterwards.
  * They are charged like others, and change nothing: the connection is back
  * when one of them cannot have been there then.
+ *
+ * Back here, its octets are kept and compared again. Those that the kernel
+ * carried are not known; until their receiver has acknowledged the place where
+ * we have the stream again, they may be sent again as they could be before.
  */
 #include "enforcer/pipeline/state.h"
 
@@ -19,21 +29,29 @@
 		       * and not used is lost to the budget */
 #define STRAGGLE    NS_PER_S /* nothing lies in the queue for longer */
 
+bool side_settled(struct side *d)
+{
+	if (!d->settled)
+		d->settled = d->shown && d->acked != d->isn + 1 &&
+			     (d->acked == d->judged ||
+			      seq_diff(d->acked, d->isn + 1) >= DECIDE_OCTETS);
+	return d->settled;
+}
+
+static bool quiet(struct side *d)
+{
+	return side_settled(d) && !d->fin && d->held == NONE && d->ooo == NONE &&
+	       !side_owns(d);
+}
+
 static bool wanted(const struct work *w)
 {
-	const struct flow *f = w->f;
+	struct flow *f = w->f;
 
-	if (!w->p->conf.offload || !w->sink->offload || f->denied ||
-	    f->offload || f->dis != DIS_NONE || w->p->frozen)
-		return false;
-	/* Both ends have spoken: the kernel knows it as a connection. */
-	if (f->pkts[0] == 0 || f->pkts[1] == 0)
-		return false;
-	return f->tup.proto == PROTO_UDP ||
-	       (f->tup.proto == PROTO_TCP && f->tcp == TCP_OPEN &&
-		!f->side[0].fin && !f->side[1].fin &&
-		f->side[0].held == NONE && f->side[1].held == NONE &&
-		f->side[0].ooo == NONE && f->side[1].ooo == NONE);
+	return w->p->conf.offload && w->sink->offload && !f->denied &&
+	       !f->offload && f->dis == DIS_NONE && !w->p->frozen &&
+	       f->tup.proto == PROTO_TCP && f->tcp == TCP_OPEN &&
+	       quiet(&f->side[0]) && quiet(&f->side[1]);
 }
 
 /* So many octets more, in either direction: is there room for them? Both are
@@ -90,6 +108,8 @@ void offload_packet(struct work *w, uint64_t id)
 	f->offload = (uint8_t)best;
 	f->carried = w->p->conf.offload[best];
 	f->given = w->now.mono;
+	for (int k = 0; k < 2; k++)
+		octets_free(w->p, f->guest, &f->side[k].kept);
 	w->p->stats.offloaded++;
 	w->sink->offload(w->sink->arg, id, best);
 }
@@ -106,9 +126,8 @@ static bool straggler(const struct work *w)
 	if (mono_sub(w->now.mono, f->given) > STRAGGLE ||
 	    f->octets[0] + f->octets[1] > f->carried)
 		return false;
-	return f->tup.proto != PROTO_TCP ||
-	       (!(t->flags & TCP_SYN) && seq_diff(t->seq, me->nxt) <= 0 &&
-		(!(t->flags & TCP_ACK) || seq_diff(t->ack, you->nxt) <= 0));
+	return !(t->flags & TCP_SYN) && seq_diff(t->seq, me->nxt) <= 0 &&
+	       (!(t->flags & TCP_ACK) || seq_diff(t->ack, you->nxt) <= 0);
 }
 
 /* Everything that the class allows counts as carried. Where its streams are
@@ -123,13 +142,16 @@ void offload_return(struct work *w)
 	if (f->carried > seen)
 		f->octets[side_dir(f, w->s)] += f->carried - seen;
 	f->offload = 0;
-	for (int s = 0; s < 2; s++)
-		f->side[s].moved = f->side[s].loose =
-			f->tup.proto == PROTO_TCP;
+	f->given = w->now.mono;
+	for (int s = 0; s < 2; s++) {
+		f->side[s].moved = f->side[s].loose = true;
+		f->side[s].turn = false;
+	}
 }
 
-static void move(struct side *d, uint32_t to)
+static void move(struct work *w, struct side *d, uint32_t to)
 {
+	octets_free(w->p, w->f->guest, &d->kept);
 	d->nxt = d->judged = d->acked = d->ours = d->base = to;
 	d->whole = d->left = to;
 }
@@ -143,27 +165,51 @@ static bool passed(const struct side *d, uint32_t at)
 	       seq_diff(at, d->nxt) > 0;
 }
 
+/* The sender is there. */
+static void sends_at(struct work *w, struct side *me, bool plain)
+{
+	const struct tcp_head *t = &w->pkt->tcp;
+
+	if (me->moved) {
+		if (t->has_ts)
+			me->tsval = me->ts_last = t->tsval;
+		/* Until the other end says what it takes. */
+		me->has_edge = false;
+	} else if (!passed(me, t->seq) || !plain) {
+		return;
+	}
+	me->moved = false;
+	move(w, me, t->seq);
+	me->unseen = true;
+	me->from = t->seq;
+}
+
+/* The receiver has what is before. */
+static void has_until(struct work *w, struct side *you, bool plain)
+{
+	uint32_t ack = w->pkt->tcp.ack;
+
+	if (you->moved || (passed(you, ack) && plain)) {
+		if (you->moved)
+			you->has_edge = false;
+		you->moved = you->unseen = false;
+		move(w, you, ack);
+	} else if (you->unseen && seq_diff(ack, you->from) >= 0 &&
+		   seq_diff(ack, you->nxt) <= 0) {
+		you->unseen = false;
+	}
+}
+
 void offload_resync(struct work *w, struct side *me, struct side *you)
 {
 	const struct tcp_head *t = &w->pkt->tcp;
 	bool plain = !(t->flags & (TCP_SYN | TCP_RST));
 
-	if (me->moved) {
-		me->moved = false;
-		move(me, t->seq);
-		if (t->has_ts)
-			me->tsval = me->ts_last = t->tsval;
-		/* Until the other end says what it takes. */
-		me->has_edge = false;
-	} else if (passed(me, t->seq) && plain) {
-		move(me, t->seq);
-	}
-	if (!(t->flags & TCP_ACK))
-		return;
-	if (you->moved) {
-		move(you, t->ack);
-		you->has_edge = false;
-	} else if (passed(you, t->ack) && plain) {
-		move(you, t->ack);
-	}
+	/* By now all that it carried has arrived, or never will. */
+	if (!me->moved && !you->moved &&
+	    mono_sub(w->now.mono, w->f->given) > LOOSE_MOST)
+		me->loose = you->loose = false;
+	sends_at(w, me, plain);
+	if (t->flags & TCP_ACK)
+		has_until(w, you, plain);
 }

@@ -19,7 +19,7 @@
  *              deliver.c: what is acknowledged in the receiver's name;
  *              refuse.c: resets; timer.c: what is due later
  *   hold.c     packets whose verdict is due
- *   decide.c   which protocol, what it says, what policy says to that
+ *   classify.c which protocol; decide.c: what it says, what policy says to that
  *   defer.c    what a rule holds back; offload.c: what the kernel may carry
  *   pipeline.c puts them together; reload.c: another policy, freezing;
  *              view.c: the flows there are

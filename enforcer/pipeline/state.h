@@ -17,7 +17,9 @@
 #define CHUNK_OCTETS 508
 #define CHUNKS_MIN   2048 /* 1 MiB; else one for each flow */
 #define RECLAIM_LOOK 64	  /* oldest flows looked at for spare octets */
+#define RECLAIM_AFTER (5 * NS_PER_S) /* of silence */
 #define RECLAIM_MOST 64	  /* of them given up for one segment */
+#define DECIDE_OCTETS 16 /* by then a stream has shown what it speaks */
 #define PACKET_MOST  (64 * 1024)
 /* What waits: a packet with whole units and the beginning of one, the rest of
  * that unit but for its last octet, and the packet that brings it. */
@@ -49,6 +51,7 @@
 #define TCP_IDLE	(7200 * NS_PER_S)
 #define UDP_IDLE	(180 * NS_PER_S)
 #define CLOSED_IDLE	(60 * NS_PER_S)
+#define LOOSE_MOST	(60 * NS_PER_S) /* what the kernel carried arrives */
 #define OPENING_IDLE	(75 * NS_PER_S)
 /* Silence after which a flow may have to make room for a new one: what was
  * reset, or refused, may still be in an end or on the way; datagrams that were
@@ -131,8 +134,14 @@ struct side {
 	bool seek : 1;	   /* facts only: until a segment begins with a unit */
 	bool deferred : 1; /* nothing is judged until the time has come */
 	bool moved : 1;	   /* the kernel carried it: its place is not known */
-	bool loose : 1;	   /* it did once: octets may be beyond that place */
+	bool loose : 1;	   /* it did lately: octets may be beyond that place */
+	bool unseen : 1;   /* what is before from cannot be compared, and not
+			    * all of it is known to have arrived */
+	bool settled : 1;  /* its receiver has the octets that said what it
+			    * speaks */
 	bool absorbed : 1; /* of what is held, not every packet is there */
+	bool shown : 1;	   /* its first octets said what it speaks */
+	bool turn : 1;	   /* what comes from turn_seq on is looked at */
 	uint8_t timer_list[2]; /* it runs in; TIMERS: it does not run */
 	uint8_t wscale;
 	uint8_t dups, tries; /* of the receiver; ours to send again */
@@ -150,6 +159,8 @@ struct side {
 	uint32_t whole;	 /* end of the last unit that can be judged */
 	uint32_t need;	 /* a unit has so many octets from judged on; 0: ? */
 	uint32_t base;	 /* sequence number of the first octet kept */
+	uint32_t turn_seq;
+	uint32_t from;
 	struct octets kept;  /* base to nxt; empty: nothing is */
 	uint32_t held, last; /* list of packets, oldest first */
 	uint32_t ooo;	     /* list of early segments, in order */
@@ -201,7 +212,7 @@ struct flow {
 	struct mono answered;	 /* when a stray segment last was */
 	struct syn_ack before;	 /* opened the last one of these ends */
 	uint64_t carried;	 /* octets up to which the kernel carries it */
-	struct mono given;	 /* to the kernel */
+	struct mono given;	 /* to the kernel, or back from it */
 	uint64_t pkts[2], octets[2]; /* by enum dir */
 	struct side side[2];	     /* 0: the initiator's */
 };
@@ -535,12 +546,24 @@ int64_t defer_due(const struct pipeline *p);
 void offload_packet(struct work *w, uint64_t id);
 /* A packet came of a connection that the kernel carried. */
 void offload_return(struct work *w);
+/* The octets that said what it speaks have arrived. */
+bool side_settled(struct side *d);
 void offload_resync(struct work *w, struct side *me, struct side *you);
 
 /* frag.c: true when pkt is whole now (its payload in the pool) */
 bool frag_add(struct work *w, struct packet *pkt);
 void frag_expire(struct work *w, bool all);
 int64_t frag_due(const struct pipeline *p);
+
+/* classify.c: which protocol do octets speak? */
+enum heard {
+	HEARD,	      /* flow.dis says it */
+	HEARD_LITTLE, /* more are needed to say; of a stream only */
+	HEARD_OTHER,  /* not what was spoken until now: refused */
+};
+enum heard hear_datagram(struct work *w, struct span octets);
+/* Octets of w->s not judged yet, up to nxt. */
+enum heard hear_stream(struct work *w, struct span octets);
 
 /* decide.c */
 struct judge {
@@ -558,8 +581,6 @@ struct judge {
 	enum reason why;
 	uint64_t cnt; /* out: packet that completed the refused unit */
 };
-/* Which protocol do these octets speak? False: more are needed to say. */
-bool classify(struct work *w, struct span octets);
 /* Read and judge units; policy's charges are left tentative. What is refused
  * has been told when it returns with bad. */
 void judge_units(struct work *w, struct judge *j);

@@ -194,6 +194,7 @@ static void read_facts(struct work *w, struct side *me, struct span s)
 	bool waited = me->judged != me->nxt;
 	uint32_t from = me->nxt;
 	struct span octets;
+	enum heard heard;
 	struct judge j;
 
 	me->nxt += (uint32_t)s.n;
@@ -212,7 +213,11 @@ static void read_facts(struct work *w, struct side *me, struct span s)
 	j = (struct judge){.octets = octets,
 			   .seq = me->judged,
 			   .limit = octets.n};
-	if (classify(w, octets)) {
+	heard = hear_stream(w, octets);
+	if (heard == HEARD_OTHER) {
+		anomaly(w, REASON_CHANGED_PROTOCOL, NULL, VERDICT_NONE);
+		j.bad = true;
+	} else if (heard == HEARD) {
 		judge_units(w, &j);
 		units_allowed(w, &j);
 	}
@@ -313,12 +318,18 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 {
 	uint32_t n = me->nxt - me->judged, start = me->judged, units = 0;
 	struct judge j = {.seq = start};
+	enum heard heard;
 	int64_t complete = me->need > n ? me->whole - start : 0;
 	struct err e = {0};
 
 	if (me->need <= n) {
 		j.octets = in_line(w, me, n, s);
-		if (classify(w, j.octets))
+		heard = hear_stream(w, j.octets);
+		if (heard == HEARD_OTHER) {
+			give_up(w, me, REASON_CHANGED_PROTOCOL, NULL);
+			return;
+		}
+		if (heard == HEARD)
 			complete = frame_units(w, j.octets, &me->need, &units,
 					       &e);
 		me->whole = start + (uint32_t)complete;
@@ -343,10 +354,11 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 		ack_later(w, w->s);
 }
 
-/* What nobody reads may be sent again with any octets. */
+/* What is on its way to the queue when the kernel takes over is among octets
+ * that are not seen. */
 static bool keeps(const struct work *w)
 {
-	return w->f->dis != DIS_NONE;
+	return !w->f->offload;
 }
 
 /* Octets in order: n of them, at nxt. */
@@ -537,21 +549,60 @@ void stream_catch_up(struct work *w, struct side *me)
 enum again { AGAIN_SAME, AGAIN_OTHER, AGAIN_UNKNOWN };
 
 /* Are these octets, all below nxt, the ones that were taken? Not known: too
- * old, the receiver acknowledged some of them. */
+ * old, the receiver acknowledged some of them. What the kernel carried was
+ * never compared: until it has arrived it may be repeated. */
 static enum again compare(const struct work *w, const struct side *me,
 			  uint32_t seq, struct span s)
 {
-	int32_t from = seq_diff(seq, me->base);
+	int32_t from = seq_diff(seq, me->unseen ? me->from : me->base);
 	size_t skip = from < 0 ? (size_t)-from : 0;
 
 	if (strict(w->p) && !keeps(w))
 		return AGAIN_SAME;
+	if (me->unseen && skip) {
+		if (skip >= s.n)
+			return AGAIN_SAME;
+		s = span_from(s, skip);
+		seq = me->from;
+		from = seq_diff(seq, me->base);
+		skip = from < 0 ? (size_t)-from : 0;
+	}
 	if (me->kept.n == 0 || skip >= s.n)
 		return AGAIN_UNKNOWN;
 	if (!octets_same(w->p, &me->kept, from < 0 ? 0 : (size_t)from,
 			 span_from(s, skip)))
 		return AGAIN_OTHER;
 	return skip ? AGAIN_UNKNOWN : AGAIN_SAME;
+}
+
+/* Octets were given up for want of room (octets.c), and the receiver has not
+ * got them all: nobody can compare what is sent again. */
+static bool forgotten(const struct work *w, const struct side *me, uint32_t end)
+{
+	return w->f->tcp == TCP_OPEN && seq_diff(end, me->acked) > 0 &&
+	       (me->kept.n == 0 || seq_diff(me->base, me->acked) > 0);
+}
+
+/* Room for n octets more of this stream. One that nobody reads, and whose
+ * first octets nobody can change any more, may have more on its way than is
+ * kept: the older half is given up, and may be sent again unlooked at, as what
+ * the kernel carried. */
+static bool make_room(struct work *w, struct side *me, size_t n)
+{
+	size_t cut = me->kept.n / 2 > n ? me->kept.n / 2 : n;
+
+	if (octets_room(w, &me->kept, n))
+		return true;
+	if (w->f->dis != DIS_NONE || !side_settled(me) || side_owns(me) ||
+	    me->nxt != me->judged || me->kept.n == 0)
+		return false;
+	if (cut > me->kept.n)
+		cut = me->kept.n;
+	octets_cut(w->p, w->f->guest, &me->kept, cut);
+	me->base += (uint32_t)cut;
+	me->unseen = true;
+	me->from = me->base;
+	return octets_room(w, &me->kept, n);
 }
 
 /* Nothing new, and it is the gateway's already, or now: the sender is told. */
@@ -598,6 +649,10 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 	} else if (again == AGAIN_OTHER) {
 		refuse_packet(w, h, REASON_EVASION);
 		return;
+	} else if (again == AGAIN_UNKNOWN &&
+		   forgotten(w, me, seq + (uint32_t)old)) {
+		refuse_packet(w, h, REASON_RESOURCE);
+		return;
 	} else if (again == AGAIN_UNKNOWN) {
 		/* The receiver has it; the sender has not heard of that. */
 		acknowledge(w, w->s);
@@ -608,7 +663,7 @@ static void segment(struct work *w, struct side *me, uint32_t seq,
 		drop_held(w, h, REASON_TCP_REPEATED);
 		return;
 	} else if (old < s.n && keeps(w) &&
-		   !octets_room(w, &me->kept, s.n - old)) {
+		   !make_room(w, me, s.n - old)) {
 		drop_held(w, h, REASON_RESOURCE);
 		return;
 	}

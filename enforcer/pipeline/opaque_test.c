@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A party that may say what nobody reads: that gives it neither messages of a
+ * protocol that is read, nor two values for one octet. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "enforcer/pipeline/testkit.h"
+
+#define PA (TCP_PSH | TCP_ACK)
+
+enum op { END, ME, YOU, ACK }; /* ACK: of YOU, up to at */
+enum want { PASS, DROP };
+
+/* Octets at..at + n of units (kit_units): in a stream at that place, in a
+ * datagram alone. */
+struct act {
+	enum op op;
+	const char *units;
+	uint32_t at, n;
+	enum want want;
+	enum reason why;
+};
+
+#define ALL 4096
+
+struct row {
+	const char *why;
+	struct act act[8];
+};
+
+static const struct row datagrams[] = {
+	{"a message alone", {{ME, "a", 0, ALL, DROP, REASON_NO_GRANT}}},
+	{"a message behind what nobody reads",
+	 {{ME, "z", 0, 1, PASS, 0},
+	  {ME, "a", 0, ALL, DROP, REASON_NO_GRANT}}},
+	{"a message in answer to it",
+	 {{ME, "z", 0, 1, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {YOU, "a", 0, ALL, DROP, REASON_NO_GRANT}}},
+	{"what nobody reads behind a message is refused as one",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "a", 0, ALL, DROP, REASON_NO_GRANT},
+	  {ME, "z", 0, ALL, DROP, REASON_MALFORMED}}},
+	{"an empty datagram says nothing",
+	 {{ME, "", 0, ALL, PASS, 0},
+	  {ME, "z", 0, ALL, PASS, 0},
+	  {ME, "a", 0, ALL, DROP, REASON_NO_GRANT}}},
+	{"with octets behind it, a message still",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "az", 0, ALL, DROP, REASON_MALFORMED}}},
+	{"what begins like one by chance",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "b", 0, ALL, PASS, 0},
+	  {ME, "z", 0, ALL, PASS, 0}}},
+};
+
+static const struct row streams[] = {
+	{"a message alone", {{ME, "a", 0, ALL, DROP, REASON_NO_GRANT}}},
+	{"a message in answer to what nobody reads",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "a", 0, ALL, DROP, REASON_CHANGED_PROTOCOL},
+	  {ME, "zz", 31, ALL, DROP, REASON_TCP_FLOW_DENIED}}},
+	{"a message whose peer said one octet first",
+	 {{YOU, "z", 0, 1, PASS, 0},
+	  {ME, "a", 0, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"a message in the middle, when it is its end's turn",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same in pieces",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, 1, PASS, 0},
+	  {ME, "za", 32, 4, PASS, 0},
+	  {ME, "za", 36, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same, the other end speaking in between",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "zzza", 31, 62, PASS, 0},
+	  {YOU, "zz", 31, ALL, PASS, 0},
+	  {ME, "zzza", 93, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"a turn that begins like one by chance",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "zb", 31, ALL, PASS, 0},
+	  {YOU, "zb", 31, ALL, PASS, 0}}},
+	{"other octets in the same place",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "f", 0, ALL, DROP, REASON_EVASION}}},
+	{"the same octets again",
+	 {{ME, "z", 0, ALL, PASS, 0}, {ME, "z", 0, ALL, PASS, 0}}},
+	{"the same octets, cut elsewhere",
+	 {{ME, "zzzz", 0, 40, PASS, 0},
+	  {ME, "zzzz", 40, 40, PASS, 0},
+	  {ME, "zzzz", 20, 37, PASS, 0},
+	  {ME, "zzzz", 0, ALL, PASS, 0}}},
+	{"one other octet, behind new ones and before some",
+	 {{ME, "zzz", 0, 70, PASS, 0},
+	  {ME, "zfz", 20, ALL, DROP, REASON_EVASION}}},
+	{"other octets in place of some that were acknowledged",
+	 {{ME, "zz", 0, ALL, PASS, 0},
+	  {ACK, "", 31, 0, PASS, 0},
+	  {ME, "fz", 0, 31, DROP, REASON_TCP_REPEATED},
+	  {ME, "zz", 31, ALL, PASS, 0},
+	  {ME, "zf", 31, ALL, DROP, REASON_EVASION}}},
+	{"early ones, other than what fills the gap",
+	 {{ME, "zzz", 31, 31, DROP, REASON_EVASION},
+	  {ME, "zfz", 0, ALL, PASS, 0},
+	  {ME, "zfzz", 93, ALL, DROP, REASON_TCP_FLOW_DENIED}}},
+};
+
+static struct kit *kit(bool live)
+{
+	struct kit *k = kit_new(true, false);
+
+	kit_live(k, live);
+	k->p->conf.checksums = false;
+	k->bulk = true;
+	return k;
+}
+
+static void done(struct kit *k)
+{
+	kit_end(k);
+	assert_string_equal(k->bad, "");
+	kit_free(k);
+}
+
+static uint64_t segment(struct kit *k, bool out, uint32_t at, uint32_t ack,
+			struct span s)
+{
+	struct kit_seg g = {.out = out, .port = KIT_PORT, .flags = PA,
+			    .seq = (out ? KIT_ISN : KIT_ISN2) + 1u + at,
+			    .ack = (out ? KIT_ISN2 : KIT_ISN) + 1u + ack};
+
+	if (s.n == 0)
+		g.flags = TCP_ACK;
+	return kit_tcp(k, &g, s);
+}
+
+static uint64_t datagram(struct kit *k, bool out, struct span s)
+{
+	uint8_t b[2048];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+
+	wbuf_be(&w, out ? KIT_PORT : 9000, 2);
+	wbuf_be(&w, out ? 9000 : KIT_PORT, 2);
+	wbuf_be(&w, 8 + s.n, 2);
+	wbuf_be(&w, 0, 2);
+	wbuf_put(&w, s);
+	return kit_send(k, LINK_RAW,
+			kit_ip4(k, &(struct kit_ip){out, PROTO_UDP, 0, 0,
+						    false},
+				wbuf_span(&w)));
+}
+
+static uint64_t act(struct kit *k, const struct act *a, bool tcp, bool out)
+{
+	uint8_t b[1024];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	struct span s = span_sub(kit_units(&w, a->units), a->at, a->n);
+
+	if (a->op != ME)
+		out = !out;
+	if (!tcp)
+		return datagram(k, out, s);
+	if (a->op == ACK)
+		return segment(k, out, 0, a->at, (struct span){0});
+	return segment(k, out, a->at, 0, s);
+}
+
+/* Whichever end begins, live and from a capture. */
+static unsigned run(const struct row *r, bool tcp, bool out, bool live)
+{
+	struct kit *k = kit(live);
+	uint64_t id[8] = {0};
+	unsigned bad = 0;
+
+	if (tcp)
+		kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	for (int i = 0; i < 8 && r->act[i].op != END; i++) {
+		kit_wait(k, NS_PER_S / 1000);
+		id[i] = act(k, &r->act[i], tcp, out);
+	}
+	for (int i = 0; i < 8 && r->act[i].op != END; i++) {
+		const struct kit_verdict *v = &k->verdict[id[i]];
+		const struct act *a = &r->act[i];
+
+		if (v->n == 1 && (v->v == PACKET_PASS) == (a->want == PASS) &&
+		    v->why == a->why)
+			continue;
+		print_error("%s, %s, %s: %d: %s, not %s\n", r->why,
+			    out ? "outwards" : "inwards",
+			    live ? "live" : "captured", i + 1,
+			    v->n ? reason_text(v->why) : "waits",
+			    reason_text(a->why));
+		bad++;
+	}
+	done(k);
+	return bad;
+}
+
+static void tables(void **state)
+{
+	unsigned bad = 0;
+
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		for (size_t i = 0; i < sizeof(datagrams) / sizeof(*datagrams);
+		     i++)
+			bad += run(&datagrams[i], false, how & 1, how & 2);
+		for (size_t i = 0; i < sizeof(streams) / sizeof(*streams); i++)
+			bad += run(&streams[i], true, how & 1, how & 2);
+	}
+	assert_int_equal(bad, 0);
+}
+
+/* --- bounds --------------------------------------------------------------- */
+
+static enum reason why(const struct kit *k, uint64_t id)
+{
+	return k->verdict[id].n ? k->verdict[id].why : (enum reason)-1;
+}
+
+#define assert_why(k, id, r)                                                  \
+	assert_string_equal(reason_text(why(k, id)), reason_text(r))
+
+/* Octets of zero, but for one at a place that is not 0. */
+static uint64_t odd(struct kit *k, uint32_t at, uint32_t n, uint32_t place)
+{
+	static uint8_t b[4096];
+	uint64_t id;
+
+	b[place] = place != 0;
+	id = segment(k, true, at, 0, span_of(b, n));
+	b[place] = 0;
+	return id;
+}
+
+#define PIECE 15000
+
+/* With a receiver that has a wide window. */
+static void wide(struct kit *k, uint16_t port)
+{
+	kit_handshake(k, port, KIT_ISN, false);
+	k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0].edge += 1 << 20;
+}
+
+/* So many pieces that nobody acknowledges; the verdict of the last. */
+static enum reason pieces(struct kit *k, uint16_t port, uint32_t n)
+{
+	static const uint8_t b[PIECE];
+	struct kit_seg g = {.out = true, .port = port, .flags = PA,
+			    .seq = KIT_ISN + 1, .ack = KIT_ISN2 + 1};
+	uint64_t id = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		id = kit_tcp(k, &g, span_of(b, PIECE));
+		g.seq += PIECE;
+	}
+	return why(k, id);
+}
+
+/* A stream has more on its way than is kept of one. As long as its first
+ * octets may still be others, its sender has to wait; then the older half is
+ * given up, and only what is kept is compared. */
+static void as_much_as_is_kept(void **state)
+{
+	struct kit *k = kit(true);
+	const struct side *me;
+
+	(void)state;
+	wide(k, KIT_PORT);
+	me = &k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0];
+	assert_int_equal(pieces(k, KIT_PORT, 17), REASON_NONE);
+	assert_int_equal(pieces(k, KIT_PORT, 18), REASON_RESOURCE);
+	segment(k, false, 0, PIECE, (struct span){0});
+	assert_int_equal(pieces(k, KIT_PORT, 18), REASON_NONE);
+	assert_false(me->unseen);
+	assert_int_equal(pieces(k, KIT_PORT, 20), REASON_NONE);
+	assert_true(me->unseen);
+	assert_true(me->kept.n > 8 * PIECE && me->kept.n < 12 * PIECE);
+	assert_int_equal(me->base + me->kept.n, me->nxt);
+	/* Not compared, and they may be needed. */
+	assert_why(k, odd(k, PIECE, 1000, 500), REASON_NONE);
+	/* They arrived. */
+	segment(k, false, 0, 12 * PIECE, (struct span){0});
+	odd(k, 19 * PIECE, 1000, 0);
+	assert_false(me->unseen);
+	assert_why(k, odd(k, PIECE, 1000, 500), REASON_TCP_REPEATED);
+	assert_why(k, odd(k, 19 * PIECE, 1000, 500), REASON_EVASION);
+	done(k);
+}
+
+/* Messages are never given up so. */
+static void messages_are_kept(void **state)
+{
+	struct kit *k = kit(true);
+	struct flow *f;
+
+	(void)state;
+	wide(k, KIT_PORT);
+	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	assert_int_equal(pieces(k, KIT_PORT, 17), REASON_NONE);
+	segment(k, false, 0, 1000, (struct span){0});
+	f->dis = 0;
+	assert_int_equal(pieces(k, KIT_PORT, 18), REASON_RESOURCE);
+	assert_false(f->side[0].unseen);
+	done(k);
+}
+
+/* Others need the room, and this one was silent: what it sends again could be
+ * anything, so it ends. */
+static void forgotten(void **state)
+{
+	struct kit *k = kit(true);
+
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++)
+		wide(k, KIT_PORT + i);
+	assert_int_equal(pieces(k, KIT_PORT, 16), REASON_NONE);
+	assert_int_equal(pieces(k, KIT_PORT + 1, 16), REASON_NONE);
+	assert_int_equal(pieces(k, KIT_PORT + 2, 16), REASON_NONE);
+	/* Nobody is silent yet. */
+	assert_int_equal(pieces(k, KIT_PORT + 3, 4), REASON_RESOURCE);
+	assert_int_equal(pieces(k, KIT_PORT, 1), REASON_NONE);
+	kit_wait(k, 2 * RECLAIM_AFTER);
+	assert_int_equal(pieces(k, KIT_PORT + 3, 4), REASON_NONE);
+	assert_int_equal(k->n_resets, 0);
+	assert_int_equal(pieces(k, KIT_PORT + 1, 1), REASON_RESOURCE);
+	assert_int_equal(k->n_resets, 2);
+	assert_int_equal(pieces(k, KIT_PORT + 2, 1), REASON_NONE);
+	done(k);
+}
+
+/* --- with a kernel that carries ------------------------------------------- */
+
+static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 40000, 100000};
+
+static struct kit *carrier(void)
+{
+	struct kit *k = kit(true);
+
+	k->p->conf.offload = bounds;
+	k->sink.offload = kit_on_offload;
+	return k;
+}
+
+static uint64_t bulk(struct kit *k, bool out, uint32_t at, uint32_t ack,
+		     uint32_t n)
+{
+	static const uint8_t b[16 * 1024];
+
+	return segment(k, out, at, ack, span_of(b, n));
+}
+
+/* What one end has said does not tell what the other will. */
+static void both_must_have_spoken(void **state)
+{
+	struct kit *k = carrier();
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	for (uint32_t at = 0; at < 50000; at += 10000) {
+		assert_why(k, bulk(k, true, at, 0, 10000), REASON_NONE);
+		bulk(k, false, 0, at + 10000, 0);
+	}
+	assert_int_equal(k->n_offloads, 0);
+	/* And what it said has to have arrived, or it may be replaced. */
+	assert_why(k, bulk(k, false, 0, 50000, 1), REASON_NONE);
+	bulk(k, true, 50000, 0, 100);
+	assert_int_equal(k->n_offloads, 0);
+	bulk(k, true, 50100, 1, 100);
+	assert_int_equal(k->n_offloads, 1);
+	done(k);
+}
+
+/* Each is a message of its own. */
+static void no_datagrams(void **state)
+{
+	struct kit *k = carrier();
+
+	static const uint8_t b[1000];
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		assert_why(k, datagram(k, i & 1, span_of(b, 1000)),
+			   REASON_NONE);
+	}
+	assert_int_equal(k->n_offloads, 0);
+	done(k);
+}
+
+/* Up to 12000 octets of the machine's and 20 of the other end were seen, and
+ * acknowledged; the kernel carried 20000 more. */
+static struct kit *returned(const struct flow **f)
+{
+	struct kit *k = carrier();
+
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	bulk(k, true, 0, 0, 6000);
+	bulk(k, false, 0, 6000, 20);
+	assert_why(k, bulk(k, true, 6000, 20, 6000), REASON_NONE);
+	*f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	assert_int_equal((*f)->offload, 1);
+	kit_wait(k, 2 * NS_PER_S);
+	k->p->conf.offload = NULL; /* no further */
+	/* It comes back at 32000, whose receiver has up to 25000. */
+	assert_why(k, bulk(k, true, 32000, 20, 1000), REASON_NONE);
+	assert_int_equal((*f)->offload, 0);
+	assert_why(k, bulk(k, false, 20, 25000, 0), REASON_NONE);
+	return k;
+}
+
+static void carried_octets_again(void **state)
+{
+	const struct flow *f;
+	struct kit *k = returned(&f);
+
+	(void)state;
+	/* Nobody knows what they were; they are needed. */
+	assert_why(k, bulk(k, true, 25000, 20, 1000), REASON_NONE);
+	assert_why(k, bulk(k, true, 31000, 20, 1500), REASON_NONE);
+	assert_int_equal(k->n_acks, 0);
+	/* They arrived: now they are old, and the sender is told. */
+	assert_why(k, bulk(k, false, 20, 32000, 0), REASON_NONE);
+	assert_why(k, bulk(k, true, 31000, 20, 1000), REASON_TCP_REPEATED);
+	assert_int_equal(k->n_acks, 1);
+	assert_why(k, bulk(k, true, 32500, 20, 1500), REASON_NONE);
+	assert_why(k, odd(k, 32000, 1000, 600), REASON_EVASION);
+	done(k);
+}
+
+/* What was seen again is compared, though carried octets are before it. */
+static void seen_again(void **state)
+{
+	const struct flow *f;
+	struct kit *k = returned(&f);
+
+	(void)state;
+	assert_why(k, odd(k, 31000, 1500, 1200), REASON_EVASION);
+	assert_true(f->denied);
+	done(k);
+}
+
+/* A gap is what the kernel carried for as long as that may take to arrive. */
+static void gaps_end(void **state)
+{
+	const struct flow *f;
+	struct kit *k = returned(&f);
+	uint64_t id;
+
+	(void)state;
+	assert_why(k, bulk(k, true, 34000, 20, 1000), REASON_NONE);
+	assert_why(k, bulk(k, false, 20, 35000, 0), REASON_NONE);
+	kit_wait(k, 2 * LOOSE_MOST);
+	id = bulk(k, true, 36000, 20, 1000);
+	assert_int_equal(k->verdict[id].n, 0);
+	assert_why(k, bulk(k, true, 35000, 20, 1000), REASON_NONE);
+	assert_why(k, id, REASON_NONE);
+	assert_false(f->denied);
+	done(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tables),
+		cmocka_unit_test(as_much_as_is_kept),
+		cmocka_unit_test(messages_are_kept),
+		cmocka_unit_test(forgotten),
+		cmocka_unit_test(both_must_have_spoken),
+		cmocka_unit_test(no_datagrams),
+		cmocka_unit_test(carried_octets_again),
+		cmocka_unit_test(seen_again),
+		cmocka_unit_test(gaps_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
