@@ -5,6 +5,7 @@ import random
 
 import evasions_c1222  # noqa: F401 - they fill the table
 import evasions_ip  # noqa: F401
+import evasions_opaque  # noqa: F401
 import evasions_tcp  # noqa: F401
 from packets import ACK, FIN, PSH, RST, URG
 from script import (  # noqa: F401

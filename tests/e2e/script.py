@@ -143,8 +143,10 @@ class Tcp:
     """A connection of the case's sender (client) to its receiver; places are
     those in the sender's stream."""
 
-    def __init__(self, case, fam=4, stamps=False, isn=None, window=64240):
+    def __init__(self, case, fam=4, stamps=False, isn=None, window=64240,
+                 port=1153):
         self.c, self.fam, self.stamps = case, fam, stamps
+        self.port = port
         rng = random.Random(case.number)
         self.isn = {case.sender: rng.getrandbits(32) if isn is None else isn,
                     case.receiver: rng.getrandbits(32)}
@@ -154,7 +156,7 @@ class Tcp:
     def raw(self, side, seq, ack, flags, data=b"", after=2000, options=b"",
             ip=None, ports=None, **how):
         src, dst = self.c.ends(side, self.fam)
-        sport, dport = self.c.port(), 1153
+        sport, dport = self.c.port(), self.port
         if side == self.c.receiver:
             sport, dport = dport, sport
         if ports:
