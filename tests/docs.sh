@@ -79,6 +79,11 @@ generated() { # name, command
 }
 generated docs/vocabulary.md vocabulary
 [ ! -x audit/record_doc.sh ] || generated docs/audit-record.md audit/record_doc.sh
+generated docs/protocols.md dissectors/protocols_doc.sh
+if grep -n 'MISSING' docs/protocols.md; then
+	echo "not ok docs/protocols.md lacks a table"
+	rc=1
+fi
 
 # The manual of the language names every measurement type.
 missing=$(rows core/meas.def | awk -F'"' '{print $2}' | while read -r m; do

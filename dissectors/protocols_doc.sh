@@ -1,0 +1,230 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Writes docs/protocols.md to standard output: the tables come from those the
+# dissectors use. `make docs` keeps it; a test compares.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+export LC_ALL=C
+
+# Lines of standard input as they are; none: a table is not where it was, and
+# the document says so.
+some() {
+	awk -v what="$1" '{ print } END { if (!NR) print "MISSING: " what }'
+}
+
+# The rows of an initialised table, one a line, without comments: file, name.
+table() {
+	awk -v name="$2" '
+		index($0, name "[") && /= \{$/ { on = 1; next }
+		on && /^\}/ { exit }
+		on { gsub(/\/\*[^*]*\*\//, ""); print }' "$1"
+}
+
+# The same with its comment, for tables of "{numbers}, /* name */".
+noted() {
+	awk -v name="$2" '
+		(index($0, name "[") || index($0, "} " name "[")) && /= \{$/ {
+			on = 1; next }
+		on && /^\}/ { exit }
+		on' "$1"
+}
+
+# Reasons that some files give, with their meaning.
+reasons() {
+	local ids
+	ids=$(cat "$@" | grep -oE 'REASON_[A-Z0-9_]+' | sort -u |
+		grep -vxE 'REASON_(NONE|COUNT|GROUP.*)')
+	printf '\n| reason | meaning |\n|---|---|\n'
+	sed -n 's/^X(\([A-Z0-9_]*\), "\([^"]*\)", \([A-Z]*\), "\(.*\)")$/\1\t\2\t\3\t\4/p' \
+		core/reason.def |
+		awk -F'\t' -v ids="$ids" '
+			BEGIN { n = split(ids, a, "\n"); for (i = 1; i <= n; i++) on[a[i]] = 1 }
+			on["REASON_" $1] { print "| `" $2 "` | " $4 ($3 == "NOTE" ? " (noted, and let pass)" : "") " |" }' |
+		some "reasons of $1"
+}
+
+sources() { # folder: its files, without tests
+	ls "$1"/*.c "$1"/*.h | grep -vE '_(test|fuzz)\.c$|/test[a-z]*\.h$'
+}
+
+observations() { # family
+	sed -n 's/^X([A-Z0-9_]*, "\([^"]*\)", \([A-Z0-9]*\), .*/\1 \2/p' core/obs.def |
+		awk -v f="$1" '$2 == f { printf "%s`%s`", n++ ? ", " : "", $1 } END { print "" }'
+}
+
+overview() {
+	for f in $(ls dissectors/*/*.c | grep -vE '_(test|fuzz)\.c$'); do
+		awk -v reg="$(cat dissectors/registry.c)" -v file="$f" '
+			/^const struct dissector dissector_/ { on = 1; id = $4 }
+			on && /\.name = / { split($0, a, "\""); name = a[2] }
+			on && /\.max_stream = / { tcp = $3 !~ /^0,/ }
+			on && /\.max_datagram = / { udp = $3 !~ /^0,/ }
+			on && /^};/ {
+				printf "| %s | %s | `%s` | %s |\n", name,
+					(tcp ? "TCP" : "") (tcp && udp ? ", " : "") (udp ? "UDP" : ""),
+					file, index(reg, "&" id ",") ? "yes" : "not yet"
+				exit }' "$f"
+	done | some dissectors
+}
+
+cat <<'EOT'
+<!-- SPDX-License-Identifier: Apache-2.0 -->
+# Protocols: what is read, refused and opaque
+
+Made by `dissectors/protocols_doc.sh` from the tables that the code uses
+(`make docs`); do not edit.
+
+A dissector reads a unit of traffic as exactly one thing or refuses it with a
+reason. What no dissector takes is *opaque*: it passes only where a rule grants
+`opaque` to that party, and is charged by its octets. A protocol is recognised
+by its octets; on a registered port what cannot be read as the protocol of that
+port is refused, not opaque. IP protocols other than TCP, UDP, ICMP and ICMPv6
+are refused (`unknown-protocol`).
+
+| dissector | over | module | used by the gateway |
+|---|---|---|---|
+EOT
+overview
+cat <<'EOT'
+
+What is not used yet is built and tested, but no packet reaches it: until it is
+in `dissectors/registry.c`, its protocol is opaque. oBIX has no row: it is read
+in the bodies of HTTP.
+
+## C12.22
+
+Read: ACSE APDUs with all services below, in clear or sealed with a held key;
+segments over UDP; table data by the layouts of C12.19. Opaque: what is sealed
+with a key that is not held, beside its message.
+
+| code | service |
+|---|---|
+EOT
+table dissectors/c1222/service.c services |
+	sed -n -e 's/^\t\[0x\(..\)\] = {"\([^"]*\)".*/| \1 | \2 |/p' \
+		-e 's/^\tBY_INDEX(0x\(.\)0, "\([^"]*\)".*/| \11 to \19 | \2-index-1 to 9 |/p' |
+	some services
+# shellcheck disable=SC2046 # names of files without blanks
+reasons $(sources dissectors/c1222)
+cat <<'EOT'
+
+## HTTP
+
+Read: HTTP/1.0 and 1.1 with the methods below; bodies by length, in chunks or to
+the end of the connection, plain or as gzip or deflate within bounds. Opaque:
+going out, a body that nothing reads (a leaf of its own beside the message).
+
+EOT
+table dissectors/http/head.c methods | grep -oE '"[A-Z]+"' | tr -d '"' | some methods |
+	awk '{ printf "%s%s", n++ ? ", " : "Methods: ", $1 } END { print "." }'
+# shellcheck disable=SC2046
+reasons $(sources dissectors/http)
+cat <<'EOT'
+
+## oBIX
+
+Read: oBIX 1.0 and 1.1 in plain XML in the bodies of HTTP, in units of whole
+objects. Elements and attributes of other names are read past and noted.
+
+EOT
+sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |
+	awk '{ printf "%s%s", n++ ? ", " : "Elements: ", $1 } END { print "." }'
+printf '\nObservations: %s.\n' "$(observations OBIX)"
+# shellcheck disable=SC2046
+reasons $(sources dissectors/obix)
+cat <<'EOT'
+
+## TLS
+
+Read: the hellos of both sides, from version 1.0 to 1.3, in one record or in
+several: the host name, ALPN and the versions offered, or the one chosen. Of all
+other records type, version and length. Opaque: the octets of all of it; the
+hello is `tls.hello` with an `opaque` leaf. The hello of SSL 2.0, SSL 3.0, a
+second name, a name that is no host name, a hello of more than 8 KiB and a stream
+that ceases to be records are refused. Certificates are not read. A hello that
+is sealed in another (ECH) is noted: the name that is seen may not be the one
+that counts.
+
+EOT
+printf 'Observations: %s.\n' "$(observations TLS)"
+# shellcheck disable=SC2046
+reasons $(sources dissectors/tls)
+cat <<'EOT'
+
+## DNS
+
+Read: one question of class IN over UDP or TCP to port 53 and its answer, paired
+by number, question and both ends. Records of answers are checked, not told.
+Refused: zone transfers, updates, other operations, names with octets other than
+letters, digits, `-` and `_`, another port. Multicast DNS (port 5353) is
+refused: its questions have no one answer, and what a machine announces there no
+rule could tell.
+
+EOT
+printf 'Observations: %s.\n' "$(observations DNS)"
+reasons dissectors/net/dns.c dissectors/net/dns.h
+cat <<'EOT'
+
+## DHCP
+
+The language has no observation for it: what is well formed is an `opaque` leaf
+with app `dhcp`. Each option once, of its length, and only from whom it may come;
+an answer belongs to a message that passed. Messages of a server are refused
+from every machine, by the pipeline, whatever dissectors are used. DHCPv6 is not
+read: opaque, and refused from a server's port.
+
+| option | octets | from | |
+|---|---|---|---|
+EOT
+noted dissectors/net/dhcp.c options | awk '
+	match($0, /\/\*.*\*\//) {
+		c = substr($0, RSTART + 3, RLENGTH - 6)
+		split(substr($0, index($0, "{") + 1), a, /[, {}]+/)
+		who = $0 ~ /C \| S/ ? "both" : $0 ~ /, C/ ? "client" : "server"
+		if (a[2] == a[3]) n = a[2]; else n = a[2] " to " a[3]
+		print "| " a[1] " | " n " | " who " | " c " |" }' | some options
+reasons dissectors/net/dhcp.c
+cat <<'EOT'
+
+## NTP
+
+The language has no observation for it: what is well formed is an `opaque` leaf
+with app `ntp`. Versions 3 and 4, modes client and server, 48 octets, then
+nothing, a MAC of 20 or 24 octets, a crypto-NAK, or extension fields of NTS; an
+answer belongs to a request that passed, by its time stamp, once. Modes 6 and 7
+(control, private), symmetric and broadcast modes are refused.
+EOT
+reasons dissectors/net/ntp.c
+cat <<'EOT'
+
+## ICMP, ICMPv6, neighbour discovery, ARP
+
+Today the pipeline judges ICMP and ICMPv6 as `opaque`, datagram by datagram;
+from a machine it refuses router advertisements and neighbour advertisements of
+addresses that are not its own. ARP passes when it claims what is bound. The
+decoder below (`dissectors/net/icmp.h`) is built and tested and not asked yet.
+
+| version | type | codes | read as |
+|---|---|---|---|
+EOT
+for v in 4 6; do
+	table dissectors/net/icmp.c rows$v | awk -v v=$v '
+		/ICMP_/ { split($0, a, /[{, ]+/)
+			k = tolower(substr(a[4], 6)); gsub(/_/, " ", k)
+			c = a[3] == 1 ? "0" : "0 to " (a[3] - 1)
+			print "| " v " | " a[2] " | " c " | " k " |" }'
+done | some icmp
+reasons dissectors/net/icmp.c
+cat <<'EOT'
+
+## Everything else
+
+| protocol | answer |
+|---|---|
+| QUIC, DTLS | opaque; nothing of them is read |
+| HTTP/2 in clear, WebSocket, CONNECT | refused by the dissector of HTTP, each with its reason |
+| multicast DNS | refused by the dissector of DNS, once that is used |
+| other TCP and UDP | opaque: `opaque` must be granted, else refused |
+| other IP protocols | refused: `unknown-protocol` |
+EOT
