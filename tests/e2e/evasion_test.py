@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The table of evasions, live: both ends are played, and what arrives at the
-receiver's link is judged as in tests/evasion_replay_test.py.
+receiver's link is judged as in tests/evasion_replay_test.py; the reasons that
+the audit tells of the moments of a case are among those expected.
 
 usage: evasion_test.py [--open] [--bridged] [NAME...]
 --open: without a gateway, to see that the judges see (not a test)
@@ -9,6 +10,7 @@ EVASION_SEEDS=N: scripts by chance besides (40)
 """
 import os
 import sys
+from datetime import datetime
 
 import evasions
 import judge
@@ -16,11 +18,52 @@ from lib import HERE, Gate, Net, Report, need_live
 from raw import Player
 
 
+# Two clocks, and what an engine may need for a packet.
+EARLY, LATE = 0.02, 0.25
+
+
 def play(net, cases):
+    """{number: frames that arrived}, [(case, begin, end)]"""
     player = Player(net)
     for c in cases:
         player.play(c)
-    return player.stop()
+    return player.stop(), player.done
+
+
+def told(records):
+    """[(reason, from, to)] of all records, in seconds; what is merged has no
+    port, but says when its first and its last were."""
+    out = []
+    for r in records:
+        m = r.get("metergate", {})
+        if "reason" in m:
+            at = datetime.strptime(r["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z"
+                                   ).timestamp()
+            out.append((m["reason"], at - m.get("first_ms_ago", 0) / 1e3,
+                        at - m.get("last_ms_ago", 0) / 1e3))
+    return out
+
+
+def expected(case):
+    """Reasons that one of is to be found; none: it is left open."""
+    if case.want != "stop" or "any" in case.why:
+        return set()
+    # Cases before it may have left the places for segments occupied.
+    return set(case.why) | ({"no-resources"} if "bad-segment" in case.why
+                            else set())
+
+
+def unreasoned(played, records):
+    """{number: what is wrong} of the cases with none of their reasons."""
+    rows, wrong = told(records), {}
+    for case, begin, end in played:
+        want = expected(case)
+        found = {why for why, first, last in rows
+                 if first < end / 1e9 + LATE and last > begin / 1e9 - EARLY}
+        if want and not want & found:
+            wrong[case.number] = "reasons %s, expected one of %s" % (
+                ", ".join(sorted(found)) or "none", ", ".join(sorted(want)))
+    return wrong
 
 
 def judged(cases, found, oracle):
@@ -50,11 +93,16 @@ def main():
         report.skip("tshark is not installed: it decoded nothing")
     with Net("bridged" if "--bridged" in options else "routed") as net:
         if "--open" in options:
-            found = play(net, cases + chance)
+            found, played = play(net, cases + chance)
+            reasons = {}
         else:
-            with Gate(net, os.path.join(HERE, "evasion")):
-                found = play(net, cases + chance)
+            with Gate(net, os.path.join(HERE, "evasion")) as gate:
+                found, played = play(net, cases + chance)
+                gate.stop()  # what was merged is told at the end
+                reasons = unreasoned(played, gate.records())
     wrong = judged(cases + chance, found, oracle)
+    for number, what in reasons.items():
+        wrong[number].append(what)
     for c in cases:
         report.check("live: %s (%s)" % (c.name, c.source),
                      "; ".join(wrong[c.number]))
