@@ -111,7 +111,7 @@ cat <<'EOT'
 
 ## HTTP
 
-Read: HTTP/1.0 and 1.1 with the methods below; bodies by length, in chunks or to
+Read: HTTP/1.1 with the methods below, and answers of 1.0; bodies by length, in chunks or to
 the end of the connection, plain or as gzip or deflate within bounds. Opaque:
 going out, a body that nothing reads (a leaf of its own beside the message).
 

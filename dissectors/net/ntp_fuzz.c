@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(size >= NTP_HEADER && size % 4 == 0);
 	assert(m.version == 3 || m.version == 4);
-	assert(size == NTP_HEADER + m.mac || m.extensions > 0);
+	assert(size == (size_t)NTP_HEADER + m.mac || m.extensions > 0);
 	if (m.answer) {
 		assert(read_once(&s, in, true, &out) != 0);
 		return 0;
