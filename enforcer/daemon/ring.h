@@ -70,7 +70,8 @@ bool ring_wait(struct ring *r, int timeout_ms); /* true: something is there */
  * a successor's messages are found even behind broken ones. */
 void ring_discard(struct ring *r);
 /* One reader of several rings sleeps on one word: all writers wake that word
- * when it is set and they published something (their rings' reader_sleeps then are not used).
+ * when it is set and they published something (their rings' reader_sleeps then
+ * are not used).
  *
  * The reader: ring_drowse, look at every ring once more, ring_sleep if all are
  * empty, else ring_awake. The writer: ring_publish, then ring_wake. */
