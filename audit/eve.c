@@ -222,7 +222,7 @@ unsigned eve_lines(const struct event *ev)
 {
 	if (ev->type == EV_PROTOCOL && eve_is_http(ev))
 		return eve_http_lines(ev);
-	return 1;
+	return ev->type != EV_PROTOCOL || !eve_says_nothing(ev);
 }
 
 bool eve_event(struct json *j, const struct event *ev,
@@ -235,6 +235,8 @@ bool eve_event(struct json *j, const struct event *ev,
 		eve_c1222(j, ev, o);
 	else if (eve_is_http(ev))
 		eve_http(j, ev, o);
+	else
+		eve_names(j, ev);
 	if (ev->type == EV_FLOW)
 		put_flow(j, ev);
 	if (ev->type == EV_ANOMALY || ev->type == EV_LOSS)

@@ -27,7 +27,7 @@ struct eve_opts {
 
 /* How many lines an event is: one; but an EV_PROTOCOL event of HTTP has one
  * for each oBIX object in the unit, and then one for the exchange, if the unit
- * ends it: none, or several. */
+ * ends it: none, or several. One of opaque octets has none. */
 unsigned eve_lines(const struct event *ev);
 
 /* One line with its newline; false when it did not fit (j is then useless).

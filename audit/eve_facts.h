@@ -47,5 +47,9 @@ bool eve_is_http(const struct event *ev);
 /* Lines of an EV_PROTOCOL event of HTTP, and the type of each. */
 unsigned eve_http_lines(const struct event *ev);
 const char *eve_http_type(const struct event *ev, unsigned line);
+/* Members "tls" and "dns". */
+void eve_names(struct json *j, const struct event *ev);
+/* An EV_PROTOCOL event of octets that nobody read: no line. */
+bool eve_says_nothing(const struct event *ev);
 
 #endif
