@@ -57,6 +57,25 @@ static bool other(const struct work *w, struct span octets, struct opinion o)
 	return w->f->dis == DIS_NONE || own(w, octets) < RECOGNISE_YES;
 }
 
+/* Only now: blocks of what nobody reads cost no memory. */
+void flow_unread(struct work *w)
+{
+	const struct pipeline *p = w->p;
+
+	if (w->f->dis >= 0 && p->dis[w->f->dis]->flow_size)
+		memset(p->flow_mem + w->f_idx * p->flow_stride, 0,
+		       p->dis[w->f->dis]->flow_size);
+}
+
+/* The port decides: whose it is refuses what it cannot read. */
+static void speaks(struct work *w, struct opinion o)
+{
+	struct flow *f = w->f;
+
+	f->dis = (int16_t)(o.dis != DIS_NONE ? o.dis : o.maybe);
+	flow_unread(w);
+}
+
 enum heard hear_datagram(struct work *w, struct span octets)
 {
 	struct flow *f = w->f;
@@ -70,8 +89,7 @@ enum heard hear_datagram(struct work *w, struct span octets)
 		return other(w, octets, o) ? HEARD_OTHER : HEARD;
 	if (f->dis == DIS_NONE && o.sure < RECOGNISE_SURE)
 		return HEARD;
-	/* The port decides: whose it is refuses what it cannot read. */
-	f->dis = (int16_t)(o.dis != DIS_NONE ? o.dis : o.maybe);
+	speaks(w, o);
 	return HEARD;
 }
 
@@ -150,8 +168,7 @@ enum heard hear_stream(struct work *w, struct span octets)
 		    octets.n < DECIDE_OCTETS)
 			return HEARD_LITTLE;
 		me->shown = true;
-		/* The port decides: whose it is refuses what it cannot read. */
-		f->dis = (int16_t)(o.dis != DIS_NONE ? o.dis : o.maybe);
+		speaks(w, o);
 	}
 	if (h == HEARD && f->dis == DIS_NONE)
 		your_turn(w);

@@ -34,8 +34,7 @@ static const struct dis_ctx *context(struct work *w)
 	c->machine = p->guest[f->guest].block[f->dis];
 	c->conf = p->conf.dissector_conf[f->dis];
 	if (p->dis[f->dis]->flow_size)
-		c->flow = p->flow_mem + w->f_idx * p->flow_stride +
-			  p->flow_off[f->dis];
+		c->flow = p->flow_mem + w->f_idx * p->flow_stride;
 	return c;
 }
 

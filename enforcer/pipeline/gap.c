@@ -49,9 +49,7 @@ static void skip(struct work *w, struct side *me, uint32_t seq,
 		 * the flow may not hold any more. */
 		w->f->midstream = true;
 		w->ctx_f = NULL;
-		if (p->flow_stride)
-			memset(p->flow_mem + w->f_idx * p->flow_stride, 0,
-			       p->flow_stride);
+		flow_unread(w);
 	}
 	octets_free(p, w->f->guest, &me->kept);
 	me->nxt = me->judged = seq;

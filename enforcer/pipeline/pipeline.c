@@ -37,9 +37,12 @@ static bool allocate(struct pipeline *p)
 	p->obs = pipeline_take(p, OBS_MAX, sizeof(*p->obs));
 	p->rules = pipeline_take(p, OBS_MAX, sizeof(*p->rules));
 	p->arena = arena_of(pipeline_take(p, 1, ARENA_OCTETS), ARENA_OCTETS);
+	/* One place for all: a flow speaks one protocol. */
 	for (size_t i = 0; i < p->n_dis; i++) {
-		p->flow_off[i] = p->flow_stride;
-		p->flow_stride += (p->dis[i]->flow_size + 15) & ~(size_t)15;
+		size_t n = (p->dis[i]->flow_size + 15) & ~(size_t)15;
+
+		if (n > p->flow_stride)
+			p->flow_stride = n;
 	}
 	p->flow_mem = pipeline_take(p, flows, p->flow_stride ? p->flow_stride : 1);
 	p->walk = pipeline_take(p, 1, p->flow_stride ? p->flow_stride : 1);
@@ -287,9 +290,6 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 	w->f->before = before;
 	if (before.known) /* what came before stays in mind as long */
 		flow_closed(w, w->f_idx);
-	if (p->flow_stride)
-		memset(p->flow_mem + w->f_idx * p->flow_stride, 0,
-		       p->flow_stride);
 	flow_event(w, w->f_idx, false);
 	if (strict(p) && !judge_open(w, &why)) {
 		uint32_t h = w->held;

@@ -289,7 +289,7 @@ struct pipeline {
 	size_t n_dis;
 	uint64_t flow_seq;
 	uint8_t *flow_mem; /* flow blocks of the dissectors */
-	size_t flow_stride, flow_off[DISSECTORS_MAX];
+	size_t flow_stride; /* octets of a flow's block */
 	uint8_t *walk;	   /* a copy of one, to frame along */
 	size_t size;
 
@@ -562,6 +562,8 @@ enum heard {
 	HEARD_OTHER,  /* not what was spoken until now: refused */
 };
 enum heard hear_datagram(struct work *w, struct span octets);
+/* What the dissector knows of the flow: nothing. */
+void flow_unread(struct work *w);
 /* Octets of w->s not judged yet, up to nxt. */
 enum heard hear_stream(struct work *w, struct span octets);
 
