@@ -88,6 +88,8 @@ def frozen(report, net, gate):
     c.connect((ADDR["wan"], 8080))
     s, _ = ls.accept()
     ls.close()
+    s.settimeout(5)
+    talk.greeted(c, s)
     c.settimeout(0.05)
     s.settimeout(0.05)
     report.check("a connection is carried", "" if until(

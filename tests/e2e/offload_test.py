@@ -82,19 +82,6 @@ class Taker(threading.Thread):
             return
 
 
-def greeted(c, s):
-    """Both ends say something that nobody reads: until they have, the kernel
-    carries nothing."""
-    for a, b in ((c, s), (s, c)):
-        a.sendall(bytes(20))
-        got = b""
-        while len(got) < 20:
-            more = b.recv(20 - len(got))
-            if not more:
-                raise OSError("closed")
-            got += more
-
-
 def stream(net, port, outwards, size):
     """How many octets of an opaque stream arrive; whether as they were."""
     ls = net.listener("wan", port, ADDR["wan"])
@@ -109,7 +96,7 @@ def stream(net, port, outwards, size):
         ls.close()
     s.settimeout(PATIENCE)
     try:
-        greeted(c, s)
+        talk.greeted(c, s)
     except OSError:
         c.close()
         s.close()

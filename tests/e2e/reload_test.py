@@ -129,6 +129,7 @@ def carried(report, net, gate):
     s, _ = ls.accept()
     ls.close()
     s.settimeout(1)
+    talk.greeted(c, s)
 
     def see(octets=2000, times=200):
         """How many packets of so many small writes the engine sees."""

@@ -294,6 +294,19 @@ class Echo(Thread):
     percentile = Asker.percentile
 
 
+def greeted(c, s):
+    """Both ends say something that nobody reads: until they have, the kernel
+    carries nothing."""
+    for a, b in ((c, s), (s, c)):
+        a.sendall(bytes(20))
+        got = b""
+        while len(got) < 20:
+            more = b.recv(20 - len(got))
+            if not more:
+                raise OSError("closed")
+            got += more
+
+
 def anywhere(rng):
     """A cut of a write into pieces at random places."""
     def cut(data):
