@@ -2,103 +2,7 @@
 #include "dissectors/obix/href.h"
 
 #include "core/reason.h"
-
-static int odd(struct err *e, const char *what)
-{
-	return err_reason(e, E_SYNTAX, REASON_SUSPICIOUS, 0, "href: %s", what);
-}
-
-static int hex(uint8_t ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
-static bool is_unreserved(int ch)
-{
-	return (ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') ||
-	       (ch >= 'A' && ch <= 'Z') || ch == '-' || ch == '.' ||
-	       ch == '_' || ch == '~';
-}
-
-static int put(struct href *out, uint8_t ch, struct err *e)
-{
-	if (out->n == HREF_MAX)
-		return err_reason(e, E_LIMIT, REASON_TOO_LONG, 0,
-				  "href: too long");
-	out->path[out->n++] = ch;
-	return 0;
-}
-
-/* One octet or one %xx of a segment. */
-static int put_octet(struct href *out, struct cur *c, struct err *e)
-{
-	uint8_t ch = cur_u8(c);
-	int a, b, rc;
-
-	if (ch < 0x20 || ch == 0x7f || ch == ';' || ch == '\\')
-		return odd(e, "an octet that servers read differently");
-	if (ch != '%')
-		return put(out, ch, e);
-	a = hex(cur_u8(c));
-	b = hex(cur_u8(c));
-	if (!cur_ok(c) || a < 0 || b < 0)
-		return odd(e, "% without two hexadecimal digits");
-	a = a << 4 | b;
-	if (is_unreserved(a))
-		return put(out, (uint8_t)a, e);
-	if (a == 0 || a == '/' || a == '\\' || a == '%')
-		return odd(e, "%00, %2f, %5c or %25");
-	rc = put(out, '%', e);
-	for (int shift = 4; rc == 0 && shift >= 0; shift -= 4)
-		rc = put(out, (uint8_t) "0123456789ABCDEF"[a >> shift & 15], e);
-	return rc;
-}
-
-/* Take the last segment away; out ends in '/' before and after. */
-static int up(struct href *out, struct err *e)
-{
-	if (out->n <= 1)
-		return odd(e, ".. above the root");
-	out->n--;
-	while (out->path[out->n - 1] != '/')
-		out->n--;
-	return 0;
-}
-
-/* Append a path's segments to out, which ends in '/'. */
-static int put_path(struct href *out, struct span path, struct err *e)
-{
-	struct cur c = cur_of(path);
-	uint16_t from = out->n;
-	int rc = 0;
-
-	while (rc == 0 && cur_left(&c)) {
-		struct span seg;
-		bool slash = cur_peek(&c, 1).p[0] == '/';
-
-		if (!slash) {
-			rc = put_octet(out, &c, e);
-			if (rc || cur_left(&c))
-				continue;
-		} else {
-			cur_take(&c, 1);
-		}
-		seg = span_of(out->path + from, (size_t)(out->n - from));
-		if (span_is(seg, ".")) {
-			out->n = from;
-		} else if (span_is(seg, "..")) {
-			out->n = from;
-			rc = up(out, e);
-		} else if (seg.n && slash) {
-			rc = put(out, '/', e);
-		}
-		from = out->n;
-	}
-	return rc;
-}
+#include "dissectors/http/uri.h"
 
 static struct span before(struct span s, uint8_t ch)
 {
@@ -107,54 +11,82 @@ static struct span before(struct span s, uint8_t ch)
 	return hit ? span_sub(s, 0, (size_t)(hit - s.p)) : s;
 }
 
-/* "http:" of "http://h/p"; n = 0 when there is none. */
-static struct span scheme_of(struct span ref)
+static int odd(struct err *e, const char *what)
 {
-	struct span s = before(ref, ':');
+	return err_reason(e, E_SYNTAX, REASON_SUSPICIOUS, 0, "href: %s", what);
+}
 
-	if (s.n == ref.n || s.n == 0)
-		return (struct span){0};
-	for (size_t i = 0; i < s.n; i++) {
-		if (!is_unreserved(s.p[i]) && s.p[i] != '+')
-			return (struct span){0};
+/* "http://h/p": does it begin with a scheme? */
+static bool has_scheme(struct span ref)
+{
+	size_t n = before(ref, ':').n;
+
+	return n && n < ref.n && before(ref, '/').n > n &&
+	       before(ref, '?').n > n;
+}
+
+static bool is_http(struct span scheme)
+{
+	static const char name[] = "https";
+	bool same = scheme.n == 4 || scheme.n == 5;
+
+	for (size_t i = 0; same && i < scheme.n; i++)
+		same = (scheme.p[i] | 0x20) == name[i];
+	return same;
+}
+
+/* The path of a reference that has a root, or of base when it has none. */
+static int normal(struct href *out, struct span base, struct span ref,
+		  struct uri *u, struct err *e)
+{
+	uint8_t whole[HREF_MAX + URI_MAX];
+	struct wbuf joined = wbuf_of(whole, sizeof(whole));
+	struct wbuf w = wbuf_of(out->path, HREF_MAX);
+	struct span path = before(ref, '?');
+	int rc;
+
+	if (path.n == 0 || (path.p[0] != '/' && !has_scheme(ref))) {
+		while (path.n && base.n && base.p[base.n - 1] != '/')
+			base.n--;
+		if (base.n == 0 || base.p[0] != '/')
+			wbuf_u8(&joined, '/');
+		wbuf_put(&joined, base);
 	}
-	return span_sub(ref, 0, s.n + 1);
+	wbuf_put(&joined, ref);
+	if (joined.failed)
+		return err_reason(e, E_LIMIT, REASON_TOO_LONG, 0,
+				  "href: too long");
+	rc = uri_read(wbuf_span(&joined), &w, u, e);
+	if (rc == 0)
+		out->n = (uint16_t)u->path.n;
+	/* What lies in that buffer is gone behind this. */
+	u->authority = has_scheme(ref) ? before(span_from(ref,
+						  u->scheme.n + 3), '/')
+				       : (struct span){0};
+	return rc;
 }
 
 int href_resolve(struct href *out, struct span base, struct span ref,
 		 struct err *e)
 {
-	struct span scheme;
+	struct uri u = {0};
 	int rc;
 
 	out->n = 0;
 	out->authority = (struct span){0};
 	out->fragment = ref.n && ref.p[0] == '#';
-	ref = before(before(ref, '#'), '?');
-	scheme = scheme_of(ref);
-	if (scheme.n) {
-		bool http = scheme.n == 5 || scheme.n == 6;
-
-		http = http && (scheme.p[0] | 0x20) == 'h';
-		ref = span_from(ref, scheme.n);
-		if (!http || !span_is(span_sub(ref, 0, 2), "//"))
-			return odd(e, "another scheme than http");
-	}
-	rc = put(out, '/', e);
-	if (span_is(span_sub(ref, 0, 2), "//")) {
+	ref = before(ref, '#');
+	if (has_scheme(ref) && !is_http(before(ref, ':')))
+		return odd(e, "another scheme than http");
+	if (span_is(span_sub(ref, 0, 2), "//")) { /* RFC 3986 4.2 */
 		ref = span_from(ref, 2);
 		out->authority = before(ref, '/');
-		return rc ? rc
-			  : put_path(out, span_from(ref, out->authority.n), e);
+		ref = span_from(ref, out->authority.n);
+		return normal(out, span_of("/", 1), ref, &u, e);
 	}
-	if (ref.n == 0)
-		return rc ? rc : put_path(out, base, e);
-	if (ref.p[0] != '/') {
-		while (base.n && base.p[base.n - 1] != '/')
-			base.n--;
-		rc = rc ? rc : put_path(out, base, e);
-	}
-	return rc ? rc : put_path(out, ref, e);
+	rc = normal(out, base, ref, &u, e);
+	out->authority = before(u.authority, '?');
+	return rc;
 }
 
 bool href_host_is(struct span authority, struct span host)
@@ -172,9 +104,7 @@ bool href_host_is(struct span authority, struct span host)
 
 struct span href_identity(struct span path)
 {
-	while (path.n > 1 && path.p[path.n - 1] == '/')
-		path.n--;
-	return path;
+	return uri_identity(path);
 }
 
 bool href_same(const struct href *a, const struct href *b)

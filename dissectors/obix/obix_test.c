@@ -127,7 +127,16 @@ static void references(void **state)
 		{"/obix/a/",  "http://h",      "/"	      },
 		{"/obix/a/",  "b?c=d#e",       "/obix/a/b"    },
 		{"/obix/a/",  "%61%2D",	       "/obix/a/a-"   },
-		{"/obix/a/",  "%e4",	       "/obix/a/%E4"  },
+		{"/obix/a/",  "%c3%a4",	       "/obix/a/%C3%A4"},
+		{"/obix/a/",  "\xc3\xa4",     "/obix/a/%C3%A4"},
+		{"/obix/a/",  "HTTPS://h/p",   "/p"	      },
+		{"/obix/a/",  "b:c/d",	       NULL	      },
+		{"/obix/a/",  "./b:c/d",       "/obix/a/b:c/d"},
+		{"/obix/a/",  "b/?c=http://d", "/obix/a/b/"   },
+		{"/obix/a/",  "%e4",	       NULL	      },
+		{"/obix/a/",  "%40",	       NULL	      },
+		{"/obix/a/",  "a b",	       NULL	      },
+		{"/obix/a/",  "http:p",	       NULL	      },
 		{"/obix/a/",  "",	       "/obix/a/"     },
 		{"/obix/a/",  "..",	       "/obix/"	      },
 		{"/a",	      "../../b",       NULL	      },
@@ -153,6 +162,17 @@ static void references(void **state)
 			fail_msg("%s: %.*s", rows[i].ref, (int)h.n,
 				 (char *)h.path);
 		assert_true(rc == 0 || e.reason != REASON_NONE);
+	}
+	{
+		struct href h;
+		struct err e = {0};
+
+		assert_int_equal(href_resolve(&h, span_str("/"),
+					      span_str("http://A.b:80/p?q"),
+					      &e), 0);
+		assert_true(span_is(h.authority, "A.b:80"));
+		assert_true(href_host_is(h.authority, span_str("a.b")));
+		assert_false(href_host_is(h.authority, span_str("a")));
 	}
 }
 
