@@ -71,7 +71,10 @@ static size_t take(struct http_side *s, const struct part *p, size_t n,
 	used = 0;
 	if (n)
 		chunks_walk(s, p->in, NULL, n, &used, &got, &e);
-	if (*ends) {
+	/* What stands between chunks leaves with the page in front of it: its
+	 * packet may be the last one for a while. oBIX is cut at the same place
+	 * however it came. */
+	if (*ends || s->kind == BODY_PAGE) {
 		chunks_walk(s, span_from(p->in, used), NULL, 0, &more, &got,
 			    &e);
 		used += more;
