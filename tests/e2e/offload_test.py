@@ -159,7 +159,9 @@ def refused(net):
 
 def passed(out, into):
     """{rule: octets of IP}, {rule: of them, what the packets carry}, of those
-    that carry something and arrived outside and at the machine."""
+    that carry something and arrived outside and at the machine. What a sender
+    says again, the same octets, costs a rule nothing, and is not counted."""
+    reached = {}
     whole, inside = dict.fromkeys(BUDGETS.values(), 0), \
         dict.fromkeys(BUDGETS.values(), 0)
     for f, way in [(f, "out") for _, _, f in out] + \
@@ -170,9 +172,18 @@ def passed(out, into):
         rule = BUDGETS.get((int.from_bytes(port, "big"), way))
         size = int.from_bytes(f[16:18], "big")
         head = 20 + ((f[46] >> 4) * 4 if f[23] == 6 else 8)
-        if rule and size > head:
-            whole[rule] += size
-            inside[rule] += size - head
+        new = size - head
+        if f[23] == 6:
+            end = (int.from_bytes(f[38:42], "big") + new) & 0xffffffff
+            before = reached.get(f[26:38])
+            if before is not None:
+                new = min(new, (end - before + (1 << 31)) % (1 << 32) -
+                          (1 << 31))
+            if new > 0:
+                reached[f[26:38]] = end
+        if rule and new > 0:
+            whole[rule] += new + head
+            inside[rule] += new
     return whole, inside
 
 
