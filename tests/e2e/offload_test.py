@@ -82,27 +82,25 @@ class Taker(threading.Thread):
             return
 
 
-def stream(net, port, outwards, size):
-    """How many octets of an opaque stream arrive; whether as they were."""
+def opened(net, port):
+    """Both ends of a connection in which both have spoken, while the budgets
+    still have room for it."""
     ls = net.listener("wan", port, ADDR["wan"])
     c = net.socket("dr")
     c.settimeout(PATIENCE)
-    try:
-        c.connect((ADDR["wan"], port))
-        s, _ = ls.accept()
-    except OSError:
-        return 0, True
-    finally:
-        ls.close()
+    c.connect((ADDR["wan"], port))
+    s, _ = ls.accept()
+    ls.close()
     s.settimeout(PATIENCE)
-    try:
-        talk.greeted(c, s)
-    except OSError:
-        c.close()
-        s.close()
-        return 0, True
+    talk.greeted(c, s)
+    return c, s
+
+
+def stream(ends, outwards, size):
+    """How many octets of an opaque stream arrive; whether as they were."""
+    c, s = ends
     source, sink = (c, s) if outwards else (s, c)
-    data = hashlib.shake_256(b"%d" % port).digest(size)
+    data = hashlib.shake_256(b"%d" % size).digest(size)
     taker = Taker(sink)
     try:
         for at in range(0, size, 16384):
@@ -195,10 +193,11 @@ class Run:
             with Gate(net, offload=str(offload).lower()) as gate:
                 self.reads = reads(net)
                 taps = [Tap(net, "wan"), Tap(net, "dr")]
-                self.large = [stream(net, 8080, way, 3 * MIB)
+                self.large = [stream(opened(net, 8080), way, 3 * MIB)
                               for way in (True, False)]
-                self.little = [stream(net, 8081, way, 6 * MIB)
-                               for way in (True, False, True, False)]
+                ends = [opened(net, 8081) for _ in range(4)]
+                self.little = [stream(e, way, 6 * MIB) for e, way in
+                               zip(ends, (True, False, True, False))]
                 self.datagrams = datagrams(net)
                 self.refused = refused(net)
                 settle(gate)
