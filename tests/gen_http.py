@@ -3,7 +3,8 @@
 """Make tests/pcaps/gen_http_dr.pcap and gen_http_portal.pcap: what the demand
 response and the portal agent say over HTTP and oBIX, beside what their
 policies (tests/policies/agents) refuse. Each conversation is a connection of
-its own; what is refused stands last in it.
+its own; what is refused stands last in it. Also gen_http_forms.pcap: how
+messages may be framed and answered, and how not.
 
 usage: gen_http.py DIRECTORY
 
@@ -322,12 +323,96 @@ def portal(folder):
     c.write(os.path.join(folder, "gen_http_portal.pcap"))
 
 
+# Heads that are refused, each in a connection of its own.
+REFUSED = [
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"Upgrade: h2c\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"CONNECT far.example:443 HTTP/1.1\r\nHost: far.example:443\r\n\r\n",
+    b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n",
+    b"GET / HTTP/1.1\nHost: a\n\n",
+    b"GET /%2e%2e/%2e%2e/x HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /a%00b HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nX-HTTP-Method-Override: DELETE\r\n\r\n",
+    b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5;a=b\r\nhello\r\n0\r\n\r\n",
+    b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+    b"Content-Length: 6\r\n\r\nhello!",
+    b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Type: text/xml\r\n"
+    b"Content-Length: 64\r\n\r\n<!DOCTYPE obj [<!ENTITY e 'x'>]>"
+    b"<obj><str val='&e;'/></obj>     ",
+    b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\n"
+    b"Content-Length: 5\r\n\r\nhello",
+    b"\x16\x03\x01 no HTTP on its port",
+]
+
+
+def forms(folder):
+    c = Capture()
+    # asked three times before the first answer; HEAD, 304 and 204 have no body
+    t = Talk(c, "screen", "portal")
+    for path in ("/a", "/b", "/c/"):
+        t.ask("GET", path)
+    for n in (10, 6000, 0):
+        t.answer(b"x" * n, "text/plain")
+    t.ask("HEAD", "/a")
+    t.say(1, b"HTTP/1.1 200 OK\r\nContent-Length: 6000\r\n\r\n")
+    t.ask("GET", "/a", head="If-None-Match: \"1\"\r\n")
+    t.say(1, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n")
+    t.ask("GET", "/b")
+    t.say(1, b"HTTP/1.1 204 No Content\r\n\r\n")
+    t.close()
+    # an octet at a time
+    t = Talk(c, "screen", "portal")
+    for octet in message("GET /slow HTTP/1.1", "Host: a\r\n", None):
+        t.send(0, 0x18, bytes([octet]))
+    t.answer(b"slow", "text/plain")
+    t.close()
+    # the sender waits for leave, then sends chunks
+    t = Talk(c, "screen", "portal")
+    t.ask("PUT", "/obix/setpoint", "", "Expect: 100-continue\r\n"
+          "Transfer-Encoding: chunked\r\n")
+    t.say(1, b"HTTP/1.1 100 Continue\r\n\r\n")
+    t.say(0, chunked("<real val='21'/>", 7))
+    t.answer("<real href='/obix/setpoint' val='21'/>")
+    t.close()
+    # an answer that ends with its connection
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/until-close")
+    t.say(1, b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" +
+          b"y" * 5000)
+    t.send(1, 0x11)
+    t.send(0, 0x11)
+    t.send(1, 0x10)
+    for octets in REFUSED:
+        Talk(c, "screen", "portal").say(0, octets)
+    # what no answer may be
+    for octets in (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
+                   b"Connection: Upgrade\r\n\r\n",
+                   b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes "
+                   b"0-1/9\r\nContent-Length: 2\r\n\r\n<o",
+                   b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+                   b"Content-Length: 9000\r\n\r\n",
+                   b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+                   b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"):
+        t = Talk(c, "screen", "portal")
+        t.ask("GET", "/a")
+        t.say(1, octets)
+    c.write(os.path.join(folder, "gen_http_forms.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
     demand_response(sys.argv[1])
     portal(sys.argv[1])
+    forms(sys.argv[1])
     return 0
 
 

@@ -12,6 +12,7 @@ struct reader {
 	struct err *e;
 	uint64_t seen; /* of headers of the table, a bit each */
 	size_t at;     /* of the line at hand */
+	bool upgrade;  /* is asked for; to what, another header may say */
 };
 
 static int odd(const struct reader *r, enum reason why, const char *what)
@@ -241,7 +242,7 @@ static int read_connection(struct reader *r, struct span v)
 		else if (is(item, "keep-alive", false))
 			r->h->keep_alive = true;
 		else if (is(item, "upgrade", false))
-			return odd(r, REASON_UPGRADE, "Connection: upgrade");
+			r->upgrade = true;
 		else if (is(item, "http2-settings", false))
 			return odd(r, REASON_HTTP2, "Connection: HTTP2-Settings");
 		else
@@ -460,6 +461,8 @@ static int check(const struct reader *r)
 {
 	const struct head *h = r->h;
 
+	if (r->upgrade)
+		return odd(r, REASON_UPGRADE, "Connection: upgrade");
 	if (h->request && h->host.n == 0)
 		return odd(r, REASON_TWO_READINGS, "no Host");
 	if (h->has_length && h->chunked)

@@ -142,7 +142,11 @@ static const struct {
 	{"CONNECT", "CONNECT m.example:443 HTTP/1.1\r\n" H E, REASON_TUNNEL},
 	{"the preface of HTTP/2", "PRI * HTTP/2.0\r\n" E, REASON_HTTP2},
 	{"h2c", UP "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-	 "HTTP2-Settings: AAMAAABk\r\n" E, REASON_UPGRADE},
+	 "HTTP2-Settings: AAMAAABk\r\n" E, REASON_HTTP2},
+	{"a WebSocket as browsers ask", UP "Connection: Upgrade\r\n"
+	 "Upgrade: websocket\r\n" E, REASON_WEBSOCKET},
+	{"an upgrade to nothing", UP "Connection: Upgrade\r\n" E,
+	 REASON_UPGRADE},
 	{"Upgrade: h2c alone", UP "Upgrade: h2c\r\n" E, REASON_HTTP2},
 	{"settings of HTTP/2 alone", UP "HTTP2-Settings: AA\r\n" E,
 	 REASON_HTTP2},
