@@ -549,6 +549,33 @@ static void ends_inside_a_body(void **state)
 	}
 }
 
+#define STREAM_HEAD                                                            \
+	"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"              \
+	"Transfer-Encoding: chunked\r\n\r\n"
+
+/* An event stream may be silent behind each event: nothing of one waits. */
+static void events_leave_at_once(void **state)
+{
+	static const char *const parts[] = {
+		STREAM_HEAD,
+		"9\r\ndata: 1\n\n\r\n", "9\r\ndata: 2\n\n\r\n",
+		"12\r\ndata: 3\n\ndata: 4\n\n\r\n", "0\r\n\r\n"};
+	struct xfer *x = start(false);
+	uint64_t seed = 1;
+
+	(void)state;
+	open_by(x, false);
+	stream(x, false, span_str(get), 1448, &seed);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		stream(x, true, span_str(parts[i]), 1448, &seed);
+		if (x->refused || x->left[0] != x->seq[0])
+			fail_msg("part %zu: %u octets wait, %s", i,
+				 x->seq[0] - x->left[0], reason_text(x->why));
+	}
+	assert_int_equal(x->exchanges, 2);
+	stop(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,6 +583,7 @@ int main(void)
 		cmocka_unit_test(a_page_of_50_mb),
 		cmocka_unit_test(a_forbidden_element_anywhere),
 		cmocka_unit_test(ends_inside_a_body),
+		cmocka_unit_test(events_leave_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
