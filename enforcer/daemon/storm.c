@@ -85,8 +85,15 @@ static void put_name(struct wbuf *w, struct span s)
 	wbuf_put(w, s);
 }
 
+/* A text of any length, whole. */
+static void put_whole(struct wbuf *w, const struct storm *s, struct span text)
+{
+	wbuf_be(w, siphash24(&s->conf.key, text), 8);
+}
+
 /* What was permitted is alike when it did the same with the same object. */
-static void put_said(struct wbuf *w, const struct event *ev)
+static void put_said(struct wbuf *w, const struct storm *s,
+		     const struct event *ev)
 {
 	const struct obs *o;
 	char buf[40];
@@ -96,8 +103,8 @@ static void put_said(struct wbuf *w, const struct event *ev)
 	o = &ev->leaves[ev->leaf];
 	wbuf_be(w, o->kind, 2);
 	put_name(w, eve_object(buf, o));
-	put_name(w, obs_get_span(o, F_HREF));
-	put_name(w, obs_get_span(o, F_PATH));
+	put_whole(w, s, obs_get_span(o, F_HREF));
+	put_whole(w, s, obs_get_span(o, F_PATH));
 }
 
 static uint64_t hash_of(const struct storm *s, const struct event *ev)
@@ -124,7 +131,7 @@ static uint64_t hash_of(const struct storm *s, const struct event *ev)
 	if (ev->has_tuple)
 		put_peer(&w, ev);
 	if (ev->summary)
-		put_said(&w, ev);
+		put_said(&w, s, ev);
 	h = siphash24(&s->conf.key, wbuf_span(&w));
 	return h ? h : 1;
 }

@@ -418,6 +418,17 @@ static void another_object_is_told(void **state)
 	assert_int_equal(t.full, 2);
 	storm_flush(s, at(2), out, &t);
 	assert_int_equal(t.counted, 6);
+	/* Names that differ only behind what a count would keep of them. */
+	for (int i = 0; i < 6; i++) {
+		struct event *ev = permitted(&m, "write");
+		char href[100];
+
+		memset(href, 'x', sizeof(href));
+		href[98] = (char)('a' + i % 2);
+		obs_span(&m.leaves[0], F_HREF, span_of(href, sizeof(href)));
+		give(s, ev, 3, &t);
+	}
+	assert_int_equal(t.full, 4);
 	free(s);
 }
 

@@ -367,6 +367,7 @@ void tell_carried(struct work *w, uint32_t octets,
 	event_base(w, &ev, EV_DECISION);
 	fill_decision(&ev, d);
 	ev.would_pass = (struct span){0};
+	ev.summary = false; /* a charge, not one more of many messages */
 	ev.detail = "charged before the kernel carries it";
 	ev.octets = octets;
 	ev.message = &o[0];

@@ -216,18 +216,21 @@ static void states_after(struct pol_state *st, const struct pol_msg *m,
 	}
 }
 
+/* Each leaf by the rule that granted it. */
 static bool all_summary(const struct pol_state *st, const struct obs *leaves,
 			uint32_t n)
 {
-	const struct side *sd = &st->side[0];
-	const struct lay_rule *r;
+	const struct pol_image *im = st->side[0].im[LAYER_VENDOR];
 
-	if (!sd->im[LAYER_VENDOR] || sd->rule[LAYER_VENDOR] == NO_RULE)
-		return false;
-	r = &sd->im[LAYER_VENDOR]->RULE[sd->rule[LAYER_VENDOR]];
 	for (uint32_t i = 0; i < n; i++) {
-		if (r->audit == AUDIT_EACH ||
-		    (r->audit == AUDIT_UNSET &&
+		uint32_t rule = st->leaf_rule[i][0][LAYER_VENDOR];
+		uint8_t audit;
+
+		if (!im || rule == NO_RULE)
+			return false;
+		audit = im->RULE[rule].audit;
+		if (audit == AUDIT_EACH ||
+		    (audit == AUDIT_UNSET &&
 		     obs_meas(&leaves[i]) & ~MEAS_ABOUT))
 			return false;
 	}

@@ -442,6 +442,42 @@ static void test_many_leaves(void **ctx)
 	}
 }
 
+/* A message may be counted only where each leaf's own rule says so. */
+static void test_summary(void **ctx)
+{
+	static const struct {
+		const char *why;
+		enum pol_audit page, object;
+		bool summary;
+	} cases[] = {
+		{"without data, by default", AUDIT_UNSET, AUDIT_UNSET, true},
+		{"both say so", AUDIT_SUMMARY, AUDIT_SUMMARY, true},
+		{"the first wants each", AUDIT_EACH, AUDIT_UNSET, false},
+		{"the second wants each", AUDIT_SUMMARY, AUDIT_EACH, false},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct house h;
+		static struct kit k;
+		struct pol_decision d;
+		struct pol_msg m;
+
+		fill(&h);
+		h.rule[R_PAGE].audit = cases[i].page;
+		h.rule[R_OBJECT].audit = cases[i].object;
+		start(&k, &h);
+		m = kit_msg(&k, DIR_IN, OBS_HTTP_REQUEST);
+		k.carrier.kind = OBS_FLOW_OPEN;
+		k.leaf[1] = (struct obs){.kind = OBS_OBIX_READ_REQUEST};
+		m.n_leaves = 2;
+		assert_true(kit_judge(&k, &m, &d));
+		if (d.summary != cases[i].summary)
+			fail_msg("%s: %d", cases[i].why, d.summary);
+		kit_free(&k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_many_leaves),
+		cmocka_unit_test(test_summary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
