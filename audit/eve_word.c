@@ -47,6 +47,8 @@ struct span eve_object(char buf[EVE_OBJECT], const struct obs *o)
 		return obs_get_span(o, F_HREF);
 	if (obs_has(o, F_PATH))
 		return obs_get_span(o, F_PATH);
+	if (obs_has(o, F_DNS_NAME))
+		return obs_get_span(o, F_DNS_NAME);
 
 	if (obs_has(o, F_PROCEDURE)) {
 		eve_str(&w, "procedure ");

@@ -43,6 +43,12 @@ static inline bool net_addr_is4(const struct net_addr *a)
 	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
 }
 
+static inline bool net_addr_eq(const struct net_addr *a,
+			       const struct net_addr *b)
+{
+	return memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
 /* IP protocols (IANA) that have a meaning here. */
 enum {
 	PROTO_ICMP = 1,

@@ -157,9 +157,12 @@ cat <<'EOT'
 Read: one question of class IN over UDP or TCP to port 53 and its answer, paired
 by number, question and both ends. Records of answers are checked, not told.
 Refused: zone transfers, updates, other operations, names with octets other than
-letters, digits, `-` and `_`, another port. Multicast DNS (port 5353) is
+letters, digits, `-` and `_`, another port: over UDP a whole message is known by
+its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is
 refused: its questions have no one answer, and what a machine announces there no
-rule could tell.
+rule could tell. A question needs a grant and so does its answer, which may be
+held to the question by `answers`. Where a resolver is configured, a question to
+any other address is refused before a rule is asked.
 
 EOT
 printf 'Observations: %s.\n' "$(observations DNS)"
@@ -224,7 +227,7 @@ cat <<'EOT'
 |---|---|
 | QUIC, DTLS | opaque; nothing of them is read |
 | HTTP/2 in clear, WebSocket, CONNECT | refused by the dissector of HTTP, each with its reason |
-| multicast DNS | refused by the dissector of DNS, once that is used |
+| multicast DNS | refused by the dissector of DNS |
 | other TCP and UDP | opaque: `opaque` must be granted, else refused |
 | other IP protocols | refused: `unknown-protocol` |
 EOT

@@ -3,10 +3,12 @@
 
 #include "dissectors/c1222/c1222.h"
 #include "dissectors/http/http.h"
+#include "dissectors/net/dns.h"
 
 const struct dissector *const dissectors[] = {
 	&dissector_c1222,
 	&dissector_http,
+	&dissector_dns,
 	NULL,
 };
 

@@ -46,8 +46,7 @@ static bool read_mac(struct pipeline_guest *g, const char *s)
 	return true;
 }
 
-static bool read_addr(struct pipeline_guest *g, const char *s, size_t n,
-		      bool *is4)
+static bool read_addr(struct net_addr *a, const char *s, size_t n, bool *is4)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	char text[NET_ADDR_TEXT];
@@ -56,10 +55,17 @@ static bool read_addr(struct pipeline_guest *g, const char *s, size_t n,
 		return false;
 	memcpy(text, s, n);
 	text[n] = 0;
-	*is4 = inet_pton(AF_INET, text, g->addr.b + 12) == 1;
+	*is4 = inet_pton(AF_INET, text, a->b + 12) == 1;
 	if (*is4)
-		memcpy(g->addr.b, mapped, sizeof(mapped));
-	return *is4 || inet_pton(AF_INET6, text, g->addr.b) == 1;
+		memcpy(a->b, mapped, sizeof(mapped));
+	return *is4 || inet_pton(AF_INET6, text, a->b) == 1;
+}
+
+bool capture_addr(struct net_addr *out, const char *text)
+{
+	bool is4;
+
+	return read_addr(out, text, strlen(text), &is4);
 }
 
 /* a.b.c.d, a.b.c.d:P, a.b.c.d/N, a.b.c.d/N:P, and the same with an IPv6
@@ -90,7 +96,7 @@ static bool read_cidr(struct pipeline_guest *g, const char *s)
 		if (port)
 			addr_end = port;
 	}
-	if (!read_addr(g, s, (size_t)(addr_end - s), &is4))
+	if (!read_addr(&g->addr, s, (size_t)(addr_end - s), &is4))
 		return false;
 	if (slash) {
 		port = strchr(slash, ':');

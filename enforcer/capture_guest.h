@@ -13,4 +13,7 @@ int capture_guest(struct pipeline_guest *out, const char *text, struct err *e)
 bool capture_guests_clash(const struct pipeline_guest *a,
 			  const struct pipeline_guest *b);
 
+/* An address alone. */
+bool capture_addr(struct net_addr *out, const char *text);
+
 #endif

@@ -195,6 +195,8 @@ static int start_pipeline(struct replay *r, struct err *e)
 	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
 		if (dissectors[i] == &dissector_c1222)
 			conf.dissector_conf[i] = &r->keys.conf;
+		if (dissectors[i] == &dissector_dns && r->opts.asks_one)
+			conf.dissector_conf[i] = &r->opts.dns;
 	}
 	r->sink = (struct pipeline_sink){.arg = r,
 					 .verdict = on_verdict,

@@ -23,6 +23,7 @@
 #include "audit/eve.h"
 #include "core/log.h"
 #include "dissectors/c1222/c1222.h"
+#include "dissectors/net/dns.h"
 #include "enforcer/capture.h"
 #include "enforcer/capture_clock.h"
 #include "enforcer/capture_guest.h"
@@ -54,7 +55,8 @@ struct replay_opts {
 	const char *policy, *keys, *allowed, *denied, *audit; /* or NULL */
 	enum replay_format format;
 	enum replay_sums checksums;
-	bool values, quiet;
+	bool values, quiet, asks_one;
+	struct dns_conf dns; /* if asks_one */
 	unsigned verbose, jobs;
 	struct pipeline_guest guests[REPLAY_GUESTS];
 	size_t n_guests;

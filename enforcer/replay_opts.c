@@ -12,7 +12,7 @@
 static const char usage[] =
 	"usage: metergate-replay [-qv] [-p SET] [-g GUEST=IFACE|MAC|CIDR[:PORT]]...\n"
 	"                        [-k KEYS] [--format json|text] [--values]\n"
-	"                        [--checksums strict|partial]\n"
+	"                        [--checksums strict|partial] [--resolver ADDRESS]\n"
 	"                        [--allowed OUT.pcap] [--denied OUT.pcap]\n"
 	"                        [--audit DB] [--jobs N] CAPTURE...\n"
 	"\n"
@@ -27,6 +27,7 @@ static const char usage[] =
 	"  --values         show values and table data too\n"
 	"  --checksums HOW  of TCP and UDP: strict (default with -p), or partial:\n"
 	"                   those a host left to its network card are taken, too\n"
+	"  --resolver ADDR  the one name server that may be asked\n"
 	"  --allowed FILE   write the packets that would have left\n"
 	"  --denied FILE    write the others\n"
 	"  --audit DB       write the audit database; it must not exist\n"
@@ -46,6 +47,7 @@ enum {
 	OPT_AUDIT,
 	OPT_VALUES,
 	OPT_CHECKSUMS,
+	OPT_RESOLVER,
 	OPT_JOBS
 };
 
@@ -59,6 +61,7 @@ static const struct option longs[] = {
 	{"audit",   required_argument, NULL, OPT_AUDIT  },
 	{"values",  no_argument,       NULL, OPT_VALUES },
 	{"checksums", required_argument, NULL, OPT_CHECKSUMS},
+	{"resolver", required_argument, NULL, OPT_RESOLVER},
 	{"quiet",   no_argument,       NULL, 'q'        },
 	{"verbose", no_argument,       NULL, 'v'        },
 	{"jobs",    required_argument, NULL, OPT_JOBS   },
@@ -120,6 +123,18 @@ static int take_checksums(struct replay_opts *o, struct err *e)
 	return 0;
 }
 
+static int take_resolver(struct replay_opts *o, struct err *e)
+{
+	if (o->asks_one)
+		return err_set(e, E_SYNTAX, 0, "--resolver was given twice");
+	if (!capture_addr(&o->dns.resolver, optarg))
+		return err_set(e, E_SYNTAX, 0,
+			       "--resolver %s: write an IPv4 or IPv6 address",
+			       optarg);
+	o->asks_one = true;
+	return 0;
+}
+
 static int take_jobs(struct replay_opts *o, struct err *e)
 {
 	char *end;
@@ -158,6 +173,8 @@ static int take(struct replay_opts *o, int c, char **argv, struct err *e)
 		return take_format(o, e);
 	case OPT_CHECKSUMS:
 		return take_checksums(o, e);
+	case OPT_RESOLVER:
+		return take_resolver(o, e);
 	case OPT_VALUES:
 		o->values = true;
 		return 0;

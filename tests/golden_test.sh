@@ -3,8 +3,9 @@
 #
 # What metergate-replay writes for each capture, compared with what it wrote
 # when somebody last looked: facts without a policy, verdicts under
-# tests/policies/metering, or agents for what is HTTP. UPDATE=1 writes the goldens again; look at the
-# difference before committing it.
+# tests/policies/metering, agents for what is HTTP, services for what tests/gen_net.py
+# makes. UPDATE=1 writes the goldens again; look at the difference before
+# committing it.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
@@ -39,11 +40,14 @@ compare() { # name, golden, arguments
 }
 
 for cap in tests/pcaps/*.pcap; do
-	base=${cap%.pcap} name=$(basename "${cap%.pcap}") set=metering
-	case $name in gen_http_*) set=agents ;; esac
+	base=${cap%.pcap} name=$(basename "${cap%.pcap}") set=metering more=()
+	case $name in
+	gen_http_*) set=agents ;;
+	gen_net_*) set=services more=(--resolver 10.20.0.53) ;;
+	esac
 	compare "facts of $name" "$base.facts.expect" -k tests/pcaps/keys.yaml "$cap"
 	compare "verdicts of $name" "$base.verdicts.expect" \
-		-p tests/policies/$set -k tests/pcaps/keys.yaml "$cap"
+		-p tests/policies/$set "${more[@]}" -k tests/pcaps/keys.yaml "$cap"
 done
 if [ -d "$shared/pcaps/c1222" ]; then
 	for cap in "$shared"/pcaps/c1222/c1222*.*cap; do

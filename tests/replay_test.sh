@@ -178,6 +178,8 @@ refuse "no jobs" "1 to 64" --jobs 0 "$good"
 refuse "many jobs" "1 to 64" --jobs 65 "$good"
 refuse "format" "json or text" --format xml "$good"
 refuse "checksums" "strict or partial" --checksums off "$good"
+refuse "resolver" "an IPv4 or IPv6 address" --resolver dns.example "$good"
+refuse "resolver twice" "given twice" --resolver 10.0.0.1 --resolver ::1 "$good"
 refuse "checksums twice" "given twice" --checksums strict --checksums strict "$good"
 for g in mdma "=10.0.0.1" "Mdma=10.0.0.1" "mdma=10.0.0" "mdma=10.0.0.1/33" \
 	"mdma=10.0.0.1:0" "mdma=10.0.0.1:65536" "mdma=fd00::1/129" \
@@ -585,6 +587,17 @@ if jq -es '[.[] | select(.event_type == "c1222") | .metergate.direction] |
 	ok "-g GUEST=IFACE tells both directions apart"
 else
 	bad "-g GUEST=IFACE: one direction only"
+fi
+
+# Of two servers that policy grants, the one that is configured may be asked.
+spare() {
+	"$replay" --format text -p "$root/tests/policies/services" "$@" \
+		"$pcaps/gen_net_dns.pcap" | grep -c 'allow decision tips -> spare'
+}
+if [ "$(spare) $(spare --resolver 198.51.100.53) $(spare --resolver 10.20.0.53)" = "1 1 0" ]; then
+	ok "resolver: the configured one"
+else
+	bad "resolver: $(spare) $(spare --resolver 198.51.100.53) $(spare --resolver 10.20.0.53)"
 fi
 
 # As captured on the sender: the checksums are those of the pseudo headers.

@@ -11,7 +11,6 @@
 #define WIRE_NAME_MAX 255
 #define CLASS_IN      1
 #define STREAM_MAX    8192 /* with the length in front */
-#define STREAM_GUESS  2	   /* first octet, where no port says that it is DNS */
 
 #define FLAG_ANSWER 0x8000
 #define FLAGS_QUERY 0x0130 /* recursion wanted, AD, CD: all a query may set */
@@ -223,29 +222,6 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 
 /* --- recognising and framing --------------------------------------------------- */
 
-/* Octets that a header over TCP has at its start; 14 of them decide. */
-static enum recognise stream_header(struct span in)
-{
-	struct cur c = cur_of(in);
-	uint16_t flags, n[4], len = cur_u16(&c);
-
-	/* Whoever speaks first asks, and no question is that long. */
-	if (in.n > 0 && in.p[0] > STREAM_GUESS)
-		return RECOGNISE_NO;
-	if (in.n >= 2 && len < HEADER + 6)
-		return RECOGNISE_NO;
-	(void)cur_u16(&c);
-	flags = cur_u16(&c);
-	if (cur_ok(&c) && flags & FLAG_NEVER)
-		return RECOGNISE_NO;
-	for (int i = 0; i < 4; i++)
-		n[i] = cur_u16(&c);
-	if (!cur_ok(&c))
-		return RECOGNISE_MAYBE;
-	return counts_fit(flags & FLAG_ANSWER, flags, n) ? RECOGNISE_YES :
-							   RECOGNISE_NO;
-}
-
 static enum recognise recognise(struct span first, uint16_t sport,
 				uint16_t dport, uint8_t ip_proto)
 {
@@ -260,8 +236,10 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	if (sport == PORT_DNS || dport == PORT_DNS || sport == PORT_MDNS ||
 	    dport == PORT_MDNS)
 		return RECOGNISE_MAYBE;
+	/* A stream that begins so may be anything, and would have to wait for
+	 * octets that its protocol does not have. */
 	if (ip_proto == PROTO_TCP)
-		return stream_header(first);
+		return RECOGNISE_NO;
 	return dns_read(&m, first, &arena, &e) == 0 ? RECOGNISE_YES :
 						      RECOGNISE_NO;
 }
@@ -343,6 +321,7 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 		   struct obs_list *out, struct err *e)
 {
 	struct dns_machine *s = c->machine;
+	const struct dns_conf *conf = c->conf;
 	struct span in = span_from(unit, c->tup.proto == PROTO_TCP ? 2 : 0);
 	struct dns_message m;
 	bool paired = true;
@@ -355,6 +334,9 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 		return rc;
 	if ((m.answer ? c->tup.sport : c->tup.dport) != PORT_DNS)
 		return bad(e, REASON_SUSPICIOUS, "DNS on another port");
+	if (!m.answer && conf && !c->lenient &&
+	    !net_addr_eq(&c->tup.dst, &conf->resolver))
+		return bad(e, REASON_RESOLVER, "not the configured resolver");
 	if (m.answer)
 		paired = pair(s, c, &m);
 	else

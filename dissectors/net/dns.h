@@ -7,8 +7,8 @@
  * digits, '-' and '_'; pointers go backwards, at most 16 for a name. One OPT
  * record (RFC 6891) may stand behind. Everything else is refused: other
  * operations, zone transfers, signed messages, and DNS on a port other than
- * 53, multicast DNS (5353) included: so a policy that names the resolver
- * at port 53 and nobody else says who is asked.
+ * 53, multicast DNS (5353) included. Where a resolver is configured, a query
+ * to any other address is refused before a rule is asked (other-resolver).
  *
  * Carrier flow.open; one leaf, dns.query or dns.answer, with name and type.
  */
@@ -20,6 +20,11 @@
 #define DNS_NAME_MAX	    253
 #define DNS_OUTSTANDING_MAX 64 /* of one machine; the oldest gives way */
 #define DNS_WAIT_NS	    (30 * INT64_C(1000000000))
+
+/* dis_ctx.conf; NULL: anybody may be asked whom policy allows. */
+struct dns_conf {
+	struct net_addr resolver;
+};
 
 struct dns_message {
 	uint16_t id, type;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/conf.h"
 
+#include <arpa/inet.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,4 +181,15 @@ int conf_load(struct conf *out, const char *path, struct err *e)
 	if (rc == 0 && out->socket_buffer == 0)
 		out->socket_buffer = socket_buffer(out->queue_len);
 	return rc < 0 ? rc : check(out, &cpus, path, e);
+}
+
+int conf_resolver(const struct conf *c, struct net_addr *a, struct err *e)
+{
+	*a = (struct net_addr){.b = {[10] = 0xff, [11] = 0xff}};
+	if (!c->resolver[0])
+		return 0;
+	if (inet_pton(AF_INET, c->resolver, a->b + 12) != 1 &&
+	    inet_pton(AF_INET6, c->resolver, a->b) != 1)
+		return err_set(e, E_SYNTAX, 0, "resolver: %s", c->resolver);
+	return 1;
 }

@@ -48,6 +48,10 @@ struct conf {
 int conf_load(struct conf *out, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* The address of the one resolver; 0: none is named, 1: *a. */
+int conf_resolver(const struct conf *c, struct net_addr *a, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* The rows of the file, for its manual. */
 struct config_key;
 const struct config_key *conf_keys(size_t *n);

@@ -36,6 +36,7 @@ static int load(struct conf *c, const char *more, struct err *e)
 static void defaults(void **s)
 {
 	struct conf c;
+	struct net_addr a;
 	struct err e;
 
 	(void)s;
@@ -49,6 +50,7 @@ static void defaults(void **s)
 	assert_string_equal(c.state, "/var/lib/metergate/state");
 	assert_string_equal(c.runtime, "/run/metergate");
 	assert_string_equal(c.resolver, "");
+	assert_int_equal(conf_resolver(&c, &a, &e), 0);
 	assert_string_equal(c.listen, "");
 	assert_false(c.bridged);
 	assert_false(c.offload);
@@ -69,7 +71,9 @@ static void defaults(void **s)
 
 static void every_key(void **s)
 {
+	static const uint8_t named[] = {192, 0, 2, 53};
 	struct conf c;
+	struct net_addr a;
 	struct err e;
 
 	(void)s;
@@ -91,6 +95,9 @@ static void every_key(void **s)
 	assert_string_equal(c.state, "/srv/state");
 	assert_string_equal(c.runtime, "/run/mg");
 	assert_string_equal(c.resolver, "192.0.2.53");
+	assert_int_equal(conf_resolver(&c, &a, &e), 1);
+	assert_true(net_addr_is4(&a));
+	assert_memory_equal(a.b + 12, named, 4);
 	assert_string_equal(c.listen, "fd00::1");
 	assert_true(c.bridged && c.offload && c.clock_trusted);
 	assert_int_equal(c.backend, RULES_NFT);

@@ -18,6 +18,7 @@
 #include "enforcer/daemon/craft.h"
 #include "enforcer/daemon/flat.h"
 #include "enforcer/daemon/hops.h"
+#include "dissectors/net/dns.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/processes.h"
@@ -51,6 +52,7 @@ struct engine {
 	struct engine_set set;
 	struct pol_state *state;
 	struct c1222_conf c1222; /* what the pipeline was told; keys change */
+	struct dns_conf dns;
 	struct pipeline *pipeline;
 	struct pipeline_sink sink;
 

@@ -120,13 +120,16 @@ int policy_pipeline(struct engine *e, struct err *err)
 		.ack_after_ns = ACK_AFTER_NS,
 	};
 	int rc = engine_random(&conf.key, sizeof(conf.key), err);
+	int asks_one = conf_resolver(c, &e->dns.resolver, err);
 
-	if (rc < 0)
-		return rc;
+	if (rc < 0 || asks_one < 0)
+		return rc < 0 ? rc : asks_one;
 	snprintf(conf.self, sizeof(conf.self), "%s", e->a->guest->name);
 	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
 		if (dissectors[i] == &dissector_c1222)
 			conf.dissector_conf[i] = &e->c1222;
+		if (dissectors[i] == &dissector_dns && asks_one)
+			conf.dissector_conf[i] = &e->dns;
 	}
 	rc = pipeline_new(&e->pipeline, &conf, err);
 	explicit_bzero(&conf.key, sizeof(conf.key));

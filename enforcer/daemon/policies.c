@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/policies.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "enforcer/daemon/processes.h"
@@ -56,13 +55,11 @@ static bool only_at(const struct pol_image *im, uint32_t i,
 static int check_resolver(const struct pol_image *im, const struct conf *c,
 			  struct err *e)
 {
-	struct net_addr a = {.b = {[10] = 0xff, [11] = 0xff}};
+	struct net_addr a;
+	int rc = conf_resolver(c, &a, e);
 
-	if (!c->resolver[0])
-		return 0;
-	if (inet_pton(AF_INET, c->resolver, a.b + 12) != 1 &&
-	    inet_pton(AF_INET6, c->resolver, a.b) != 1)
-		return err_set(e, E_SYNTAX, 0, "resolver: %s", c->resolver);
+	if (rc <= 0)
+		return rc;
 	for (uint32_t i = 0; i < im->n_PRTY; i++) {
 		if (serves_names(im, &im->PRTY[i]) && !only_at(im, i, &a))
 			return err_set(e, E_STATE, 0,

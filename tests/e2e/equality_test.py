@@ -157,10 +157,10 @@ def main():
     report = Report()
     need_live(report)
     wanted = [a for a in sys.argv[1:] if not a.startswith("--")]
-    # Those of HTTP are other machines' and take their time; http_test is live.
+    # The others are other machines' and take their time; http_test is live.
     captures = wanted or sorted(
         c for c in glob.glob(os.path.join(PCAPS, "gen_*.pcap"))
-        if not os.path.basename(c).startswith("gen_http_"))
+        if not os.path.basename(c).startswith(("gen_http_", "gen_net_")))
     public = sorted(glob.glob(os.path.join(SHARED, "pcaps", "c1222",
                                            "c1222*.*cap")))
     if not public:

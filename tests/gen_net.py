@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Make tests/pcaps/gen_net_dns.pcap: what an agent asks a name server, and what
+its policy (tests/policies/services) or the dissector refuses. The resolver
+that is configured is 10.20.0.53.
+
+usage: gen_net.py DIRECTORY
+
+Standard library only.
+"""
+import os
+import struct
+import sys
+
+from gen_http import checksum
+
+START = 1775577600  # 2026-04-07 16:00:00 UTC
+HOSTS = {
+    "agent": ("10.20.0.21", "02000a140015"),
+    "resolver": ("10.20.0.53", "020000000053"),
+    "spare": ("198.51.100.53", "020000000053"),
+    "stranger": ("203.0.113.9", "020000000001"),
+}
+
+
+class Capture:
+    def __init__(self):
+        self.us, self.packets, self.port = START * 1000000, [], 40000
+
+    def wait(self, seconds):
+        self.us += int(seconds * 1000000)
+
+    def packet(self, src, dst, proto, segment, at):
+        """at: where the checksum stands in the segment"""
+        (sip, smac), (dip, dmac) = HOSTS[src], HOSTS[dst]
+        ends = b"".join(bytes(map(int, a.split("."))) for a in (sip, dip))
+        pseudo = ends + struct.pack(">BBH", 0, proto, len(segment))
+        segment = segment[:at] + struct.pack(
+            ">H", checksum(pseudo + segment) or 0xFFFF) + segment[at + 2:]
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment),
+                         len(self.packets) + 1, 0x4000, 64, proto, 0) + ends
+        ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
+        self.us += 2000
+        self.packets.append((self.us, bytes.fromhex(dmac) +
+                             bytes.fromhex(smac) + b"\x08\x00" + ip +
+                             segment))
+
+    def udp(self, src, dst, sport, dport, data):
+        self.packet(src, dst, 17, struct.pack(
+            ">HHHH", sport, dport, 8 + len(data), 0) + data, 6)
+
+    def next_port(self):
+        self.port += 1
+        self.wait(1)
+        return self.port
+
+    def write(self, path):
+        with open(path, "wb") as f:
+            f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+            for us, octets in self.packets:
+                f.write(struct.pack("<IIII", us // 1000000, us % 1000000,
+                                    len(octets), len(octets)) + octets)
+
+
+class Stream:
+    """A connection of the agent."""
+
+    def __init__(self, cap, server, port):
+        self.cap, self.ends = cap, ("agent", server)
+        self.ports = (cap.next_port(), port)
+        self.seq = [1000, 5000]
+        self.send(0, 0x02)
+        self.send(1, 0x12)
+        self.send(0, 0x10)
+
+    def send(self, who, flags, data=b""):
+        self.cap.packet(self.ends[who], self.ends[1 - who], 6, struct.pack(
+            ">HHIIBBHHH", self.ports[who], self.ports[1 - who], self.seq[who],
+            self.seq[1 - who] if flags & 0x10 else 0, 0x50, flags, 65535, 0,
+            0) + data, 16)
+        self.seq[who] += len(data) + bool(flags & 0x03)
+
+    def say(self, who, data):
+        self.send(who, 0x18, data)
+        self.send(1 - who, 0x10)
+
+    def close(self):
+        self.send(0, 0x11)
+        self.send(1, 0x11)
+        self.send(0, 0x10)
+
+
+# --- DNS -----------------------------------------------------------------
+
+A, TXT, AAAA, AXFR = 1, 16, 28, 252
+
+
+def name(text):
+    return b"".join(bytes([len(p)]) + p.encode()
+                    for p in text.split(".")) + b"\0"
+
+
+def query(number, what, kind=A, flags=0x0100, more=b""):
+    return struct.pack(">HHHHHH", number, flags, 1, 0, 0, bool(more)) + \
+        name(what) + struct.pack(">HH", kind, 1) + more
+
+
+def answer(number, what, records=(), kind=A, flags=0x8180):
+    m = struct.pack(">HHHHHH", number, flags, 1, len(records), 0, 0) + \
+        name(what) + struct.pack(">HH", kind, 1)
+    for data in records:
+        m += struct.pack(">HHHIH", 0xC00C, kind, 1, 300, len(data)) + data
+    return m
+
+
+OPT = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
+TIPS = "tips.example"
+ADDRESS = bytes([198, 51, 100, 80])
+
+
+def names(folder):
+    c = Capture()
+
+    def ask(m, to="resolver", dport=53, sport=0):
+        sport = sport or c.next_port()
+        c.udp("agent", to, sport, dport, m)
+        return sport
+
+    def told(m, port, by="resolver", sport=53):
+        c.udp(by, "agent", sport, port, m)
+
+    # a question and its answer; both families over one port; no such name
+    told(answer(1, TIPS, [ADDRESS]), ask(query(1, TIPS)))
+    port = ask(query(2, TIPS))
+    ask(query(3, TIPS, AAAA, more=OPT), sport=port)
+    told(answer(3, TIPS, [b"\x20\1\x0d\xb8" + bytes(11) + b"\1"], AAAA), port)
+    told(answer(2, TIPS, [ADDRESS]), port)
+    told(answer(4, "www." + TIPS, flags=0x8183), ask(query(4, "www." + TIPS)))
+    # the question comes back in capitals, as some ask it
+    told(answer(5, TIPS, [ADDRESS]), ask(query(5, TIPS.upper())))
+    # answers: twice, to another number, name, port; late; to nobody
+    port = ask(query(6, TIPS))
+    told(answer(7, TIPS, [ADDRESS]), port)
+    told(answer(6, "www." + TIPS, [ADDRESS]), port)
+    told(answer(6, TIPS, [ADDRESS]), port + 100)
+    told(answer(6, TIPS, [ADDRESS]), port, "stranger")
+    told(answer(6, TIPS, [ADDRESS]), port)
+    told(answer(6, TIPS, [ADDRESS]), port)
+    port = ask(query(8, TIPS))
+    c.wait(40)
+    told(answer(8, TIPS, [ADDRESS]), port)
+    # what policy refuses: another name, another type; and its answer
+    told(answer(9, "tracker.example", [ADDRESS]),
+         ask(query(9, "tracker.example")))
+    ask(query(10, TIPS, TXT))
+    # asked of somebody else: granted, were it the resolver; and unknown
+    ask(query(11, TIPS), "spare")
+    ask(query(12, TIPS), "stranger")
+    # on another port
+    ask(query(13, TIPS), dport=5300)
+    ask(query(14, TIPS), dport=5353)
+    # what is refused as it stands
+    ask(query(15, "a" * 40 + "." + "b c" + ".tips.example"))
+    ask(query(16, TIPS, AXFR))
+    ask(query(17, TIPS, flags=0x2900))
+    ask(query(18, TIPS) + b"behind")
+    ask(query(19, TIPS)[:-2])
+    ask(b"nothing of DNS on its port")
+    ask(b"")
+    told(answer(20, TIPS, [b"five!"]), ask(query(20, TIPS)))
+    # over TCP: a length in front; two questions at once; in pieces
+    s = Stream(c, "resolver", 53)
+    two = [query(21, TIPS), query(22, TIPS, AAAA)]
+    s.say(0, b"".join(struct.pack(">H", len(m)) + m for m in two))
+    m = answer(21, TIPS, [ADDRESS] * 100)
+    m = struct.pack(">H", len(m)) + m
+    for i in range(0, len(m), 700):
+        s.say(1, m[i:i + 700])
+    m = answer(22, TIPS, [], AAAA)
+    s.say(1, struct.pack(">H", len(m)) + m)
+    s.close()
+    s = Stream(c, "resolver", 53)
+    s.say(0, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    c.write(os.path.join(folder, "gen_net_dns.pcap"))
+
+
+def main():
+    if len(sys.argv) != 2:
+        print(__doc__.split("\n\n")[1], file=sys.stderr)
+        return 2
+    names(sys.argv[1])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
