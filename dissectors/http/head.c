@@ -261,6 +261,19 @@ static int read_expect(struct reader *r, struct span v)
 	return 0;
 }
 
+/* libmicrohttpd 0.9.75 reads a cookie `a="` as one of -1 octets; to others
+ * the quoted string goes on behind the next ';'. */
+static int read_cookie(struct reader *r, struct span v)
+{
+	unsigned quotes = 0;
+
+	for (size_t i = 0; i < v.n; i++)
+		quotes += v.p[i] == '"';
+	return quotes % 2 ? odd(r, REASON_TWO_READINGS,
+				"a quote in Cookie that does not end")
+			  : 0;
+}
+
 static int read_upgrade(struct reader *r, struct span v)
 {
 	struct span first = trim(before(v, ','));
@@ -335,6 +348,7 @@ static const struct {
 	{"x-original-url",	   REQUESTS,  refuse_override },
 	{"x-rewrite-url",	  REQUESTS,  refuse_override },
 	{"trailer",		BOTH,	   refuse_trailer  },
+	{"cookie",		    REQUESTS,  read_cookie	  },
 };
 #define N_HEADERS (sizeof(headers) / sizeof(headers[0]))
 _Static_assert(N_HEADERS <= 64, "reader.seen is a bitmap of 64");
@@ -359,6 +373,10 @@ static int read_header(struct reader *r, struct span line)
 		if (!is(name, headers[i].name, false))
 			return odd(r, REASON_TWO_READINGS,
 				   "'_' for '-' in the name of a header");
+		if (line.n && is_white(line.p[line.n - 1]))
+			return odd(r, REASON_TWO_READINGS,
+				   "white space behind a value, which not all "
+				   "take away");
 		if (r->seen >> i & 1)
 			return odd(r, REASON_TWO_READINGS,
 				   "a header that may stand once, twice");
@@ -514,6 +532,9 @@ int head_framing(const struct head *h, enum http_method answers,
 	bool takes = h->request && (h->method == HTTP_PUT ||
 				    h->method == HTTP_POST);
 
+	/* RFC 9110 10.1.1; servers wait for the body all the same. */
+	if (h->expect && !some)
+		return not_here(e, "Expect without a body to wait for");
 	*framing = h->chunked	  ? FRAMING_CHUNKED
 		   : h->length > 0 ? FRAMING_LENGTH
 				   : FRAMING_NONE;

@@ -30,8 +30,26 @@ static const struct {
 	 REASON_NONE},
 	{"names without case", "GET /a HTTP/1.1\r\nhOST: m.example\r\n" E,
 	 REASON_NONE},
-	{"white space around a value",
-	 "GET /a HTTP/1.1\r\nHost: \t m.example \t\r\n" E, REASON_NONE},
+	{"white space before a value",
+	 "GET /a HTTP/1.1\r\nHost: \t m.example\r\n" E, REASON_NONE},
+	{"white space around a value that nobody reads", UP "X: \t a \t\r\n" E,
+	 REASON_NONE},
+	{"white space behind a name", "GET /a HTTP/1.1\r\nHost: m \r\n" E,
+	 REASON_TWO_READINGS},
+	{"white space behind a length", "POST / HTTP/1.1\r\n" H
+	 "Content-Length: 6\t\r\n" E, REASON_TWO_READINGS},
+	{"white space behind a coding", "POST / HTTP/1.1\r\n" H
+	 "Transfer-Encoding: chunked \r\n" E, REASON_TWO_READINGS},
+	{"cookies", UP "Cookie: a=b; c=\"d\"\r\n" E, REASON_NONE},
+	{"a cookie with half its quotes", UP "Cookie: a=\"\r\n" E,
+	 REASON_TWO_READINGS},
+	{"two headers of cookies", UP "Cookie: a=b\r\nCookie: a=c\r\n" E,
+	 REASON_TWO_READINGS},
+	{"expects 100 and has no body", UP "Expect: 100-continue\r\n" E,
+	 REASON_TWO_READINGS},
+	{"expects 100 for a body of no octets", "POST / HTTP/1.1\r\n" H
+	 "Content-Length: 0\r\nExpect: 100-continue\r\n" E,
+	 REASON_TWO_READINGS},
 	{"a header that is not known", UP "X-Thing: 1\r\n" E, REASON_NONE},
 	{"expects 100", "POST /a HTTP/1.1\r\n" H
 	 "Content-Length: 3\r\nExpect: 100-continue\r\n" E, REASON_NONE},
