@@ -51,6 +51,9 @@ $(BUILD)/test/dissectors/obix/differ_test: TEST_LIBS := $(XML2_LIBS)
 # What TLS sounds like when OpenSSL speaks it.
 $(BUILD)/test/dissectors/tls/differ_test: TEST_LIBS := -lssl -lcrypto
 
+# Another receiver of HTTP.
+$(BUILD)/test/dissectors/http/mhd_test: TEST_LIBS := -lmicrohttpd
+
 # In the fuzz mode libFuzzer drives; in all others a main of ours runs the
 # target over the files it is given.
 ifeq ($(MODE),fuzz)
