@@ -473,6 +473,43 @@ static void recognising(void **state)
 		{"no element behind it",  "601da20580034787"
 					  "69770480024701",
 					  3,    4,    17,  RECOGNISE_YES  },
+		{"its version in front",  "6021a0020780a205"
+					  "8003478769a60480024701",
+					  3,    4,    17,  RECOGNISE_SURE },
+		{"that as a bit string",  "6023a00403020780a205"
+					  "8003478769a60480024701",
+					  3,    4,    17,  RECOGNISE_SURE },
+		{"A5 in front",           "6022a503020101a205"
+					  "8003478769a60480024701",
+					  3,    4,    17,  RECOGNISE_SURE },
+		{"A9 in front",           "6022a903020101a205"
+					  "8003478769a60480024701",
+					  3,    4,    17,  RECOGNISE_SURE },
+		{"BD in front",           "6021bd020400a205"
+					  "8003478769a60480024701",
+					  3,    4,    17,  RECOGNISE_SURE },
+		{"all of them in front",  "602ca0008a008b00ac00a500a900bd00"
+					  "a205800347",
+					  3,    4,    6,   RECOGNISE_YES  },
+		{"too many of them",      "602ca0008a008b00ac00a500a900bd00bd00"
+					  "a205800347",
+					  3,    4,    6,   RECOGNISE_NO   },
+		{"cut inside of it",      "6021bd1004000000",
+					  3,    4,    6,   RECOGNISE_YES  },
+		{"cut behind it",         "6021bd020400",
+					  3,    4,    6,   RECOGNISE_YES  },
+		{"so in a datagram",      "6021bd1004000000",
+					  3,    4,    17,  RECOGNISE_NO   },
+		{"something else there",  "6021bd02040005020001",
+					  3,    4,    6,   RECOGNISE_NO   },
+		{"longer than the whole", "6021bd22040000000000",
+					  3,    4,    6,   RECOGNISE_NO   },
+		{"a long length, cut",    "608300001d",
+					  3,    4,    6,   RECOGNISE_MAYBE},
+		{"so in a datagram",      "608300001d",
+					  3,    4,    17,  RECOGNISE_NO   },
+		{"CoAP: acknowledged",    "60001234",
+					  3,    4,    17,  RECOGNISE_NO   },
 		{"both, outside of it",   "6009a20580034787"
 					  "69a60480024701",
 					  3,    4,    17,  RECOGNISE_YES  },

@@ -129,6 +129,14 @@ static void done(struct kit *k)
 	kit_free(k);
 }
 
+static enum reason why(const struct kit *k, uint64_t id)
+{
+	return k->verdict[id].n ? k->verdict[id].why : (enum reason)-1;
+}
+
+#define assert_why(k, id, r)                                                  \
+	assert_string_equal(reason_text(why(k, id)), reason_text(r))
+
 static uint64_t segment(struct kit *k, bool out, uint32_t at, uint32_t ack,
 			struct span s)
 {
@@ -218,15 +226,79 @@ static void tables(void **state)
 	assert_int_equal(bad, 0);
 }
 
-/* --- bounds --------------------------------------------------------------- */
+/* --- elements in front ------------------------------------------------------ */
 
-static enum reason why(const struct kit *k, uint64_t id)
+/* A request behind an element that readers take and we refuse: nothing of it
+ * leaves, wherever it is cut. turn: behind what nobody
+ * reads, when it is its end's turn. */
+static void in_front_at(struct span apdu, bool turn, size_t cut)
 {
-	return k->verdict[id].n ? k->verdict[id].why : (enum reason)-1;
+	struct kit *k = kit(true);
+	uint32_t at = 0, ack = 0;
+	uint64_t id[2];
+
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	if (turn) {
+		assert_why(k, segment(k, true, 0, 0, span_of("0123", 4)),
+			   REASON_NONE);
+		assert_why(k, segment(k, false, 0, 4, span_of("4567", 4)),
+			   REASON_NONE);
+		at = ack = 4;
+	}
+	id[0] = segment(k, true, at, ack, span_sub(apdu, 0, cut));
+	id[1] = cut < apdu.n ? segment(k, true, at + (uint32_t)cut, ack,
+				       span_from(apdu, cut)) :
+			       id[0];
+	assert_int_equal(k->verdict[id[1]].n, 1);
+	assert_int_equal(k->verdict[id[1]].v, PACKET_DROP);
+	if (!turn)
+		assert_int_equal(k->verdict[id[0]].v, PACKET_DROP);
+	else if (why(k, id[0]) != REASON_CHANGED_PROTOCOL)
+		assert_why(k, id[1], REASON_CHANGED_PROTOCOL);
+	done(k);
 }
 
-#define assert_why(k, id, r)                                                  \
-	assert_string_equal(reason_text(why(k, id)), reason_text(r))
+static void in_front(void **state)
+{
+	static const struct {
+		const char *octets;
+		size_t n;
+	} lead[] = {{"", 0},
+		    {"\xa0\2\7\x80", 4},
+		    {"\xa0\4\3\2\7\x80", 6},
+		    {"\xa5\3\2\1\1", 5},
+		    {"\xa9\3\2\1\1", 5},
+		    {"\xbd\2\4\0", 4},
+		    {"\xa0\2\7\x80\xa5\3\2\1\1\xbd\2\4\0", 13}};
+	uint8_t request_b[64], apdu_b[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lead) / sizeof(*lead); i++) {
+		struct span front = span_of(lead[i].octets, lead[i].n);
+		struct wbuf r = wbuf_of(request_b, sizeof(request_b));
+		struct span request = kit_units(&r, "a"), apdu;
+		struct wbuf w = wbuf_of(apdu_b, sizeof(apdu_b));
+		struct kit *k = kit(true);
+		uint64_t id;
+
+		wbuf_u8(&w, 0x60);
+		wbuf_u8(&w, (uint8_t)(request.n - 2 + front.n));
+		wbuf_put(&w, front);
+		wbuf_put(&w, span_from(request, 2));
+		apdu = wbuf_span(&w);
+		assert_why(k, datagram(k, true, span_of("0123", 4)),
+			   REASON_NONE);
+		id = datagram(k, true, apdu);
+		assert_int_equal(k->verdict[id].v, PACKET_DROP);
+		done(k);
+		for (size_t cut = 1; cut <= apdu.n; cut++) {
+			in_front_at(apdu, false, cut);
+			in_front_at(apdu, true, cut);
+		}
+	}
+}
+
+/* --- bounds --------------------------------------------------------------- */
 
 /* Octets of zero, but for one at a place that is not 0. */
 static uint64_t odd(struct kit *k, uint32_t at, uint32_t n, uint32_t place)
@@ -469,6 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables),
+		cmocka_unit_test(in_front),
 		cmocka_unit_test(as_much_as_is_kept),
 		cmocka_unit_test(messages_are_kept),
 		cmocka_unit_test(forgotten),
