@@ -4,11 +4,13 @@
 #include "dissectors/c1222/c1222.h"
 #include "dissectors/http/http.h"
 #include "dissectors/net/dns.h"
+#include "dissectors/net/ntp.h"
 
 const struct dissector *const dissectors[] = {
 	&dissector_c1222,
 	&dissector_http,
 	&dissector_dns,
+	&dissector_ntp,
 	NULL,
 };
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make tests/pcaps/gen_net_dns.pcap: what an agent asks a name server, and what
-its policy (tests/policies/services) or the dissector refuses. The resolver
-that is configured is 10.20.0.53.
+"""Make tests/pcaps/gen_net_*.pcap: what an agent asks a name server and a time
+server, and what its policy (tests/policies/services) or the dissector refuses.
+The resolver that is configured is 10.20.0.53.
 
 usage: gen_net.py DIRECTORY
 
@@ -19,6 +19,7 @@ HOSTS = {
     "agent": ("10.20.0.21", "02000a140015"),
     "resolver": ("10.20.0.53", "020000000053"),
     "spare": ("198.51.100.53", "020000000053"),
+    "clock": ("10.20.0.123", "020000000123"),
     "stranger": ("203.0.113.9", "020000000001"),
 }
 
@@ -184,11 +185,78 @@ def names(folder):
     c.write(os.path.join(folder, "gen_net_dns.pcap"))
 
 
+# --- NTP -----------------------------------------------------------------
+
+CLIENT, SERVER = 3, 4
+
+
+def ntp(mode, stamp, origin=0, version=4, stratum=2, more=b""):
+    return struct.pack(">BBbb", version << 3 | mode,
+                       stratum if mode == SERVER else 0, 6, -20) + \
+        bytes(20) + struct.pack(">QQQ", origin, 0, stamp) + more
+
+
+def extension(kind, octets):
+    return struct.pack(">HH", kind, 4 + len(octets)) + octets
+
+
+NTS = extension(0x0104, bytes(32)) + extension(0x0204, bytes(96)) + \
+    extension(0x0404, bytes(40))
+
+
+def clock(folder):
+    c = Capture()
+
+    def ask(m, sport=0, dport=123, to="clock"):
+        sport = sport or c.next_port()
+        c.udp("agent", to, sport, dport, m)
+        return sport
+
+    def told(m, port, by="clock", sport=123):
+        c.udp(by, "agent", sport, port, m)
+
+    # from a port of its own and from that of NTP; version 3; NTS
+    told(ntp(SERVER, 100, 1), ask(ntp(CLIENT, 1)))
+    told(ntp(SERVER, 200, 2), ask(ntp(CLIENT, 2), 123))
+    told(ntp(SERVER, 300, 3, 3), ask(ntp(CLIENT, 3, version=3)))
+    told(ntp(SERVER, 400, 4, more=NTS), ask(ntp(CLIENT, 4, more=NTS)))
+    # with a MAC; a kiss of death
+    told(ntp(SERVER, 500, 5, more=bytes(20)),
+         ask(ntp(CLIENT, 5, more=bytes(20))))
+    told(ntp(SERVER, 0, 6, stratum=0), ask(ntp(CLIENT, 6)))
+    # nobody asked that: another time stamp, twice, late
+    port = ask(ntp(CLIENT, 7))
+    told(ntp(SERVER, 700, 8), port)
+    told(ntp(SERVER, 700, 7), port)
+    told(ntp(SERVER, 701, 7), port)
+    port = ask(ntp(CLIENT, 9))
+    c.wait(40)
+    told(ntp(SERVER, 900, 9), port)
+    # other modes: symmetric, broadcast, control (read variables), monlist
+    for m in (ntp(1, 10), ntp(5, 10), b"\x16\x02\0\1" + bytes(8),
+              b"\x17\0\x03\x2a" + bytes(4)):
+        ask(m)
+    # older; a time stamp of zero; longer; shorter; not NTP
+    ask(ntp(CLIENT, 11, version=2))
+    ask(ntp(CLIENT, 0))
+    ask(ntp(CLIENT, 12, more=b"exfiltrated, sixteen or more octets"))
+    ask(ntp(CLIENT, 13)[:40])
+    ask(b"meter readings of today, as text on a port that is let pass")
+    # to somebody else, and where nobody expects it
+    ask(ntp(CLIENT, 14), to="stranger")
+    ask(ntp(CLIENT, 15), dport=1123)
+    # more than its policy grants in an hour
+    for i in range(20):
+        ask(ntp(CLIENT, 100 + i))
+    c.write(os.path.join(folder, "gen_net_ntp.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
     names(sys.argv[1])
+    clock(sys.argv[1])
     return 0
 
 

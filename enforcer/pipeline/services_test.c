@@ -38,6 +38,13 @@ struct row {
 #define ASK_BAD D(HEAD("\1\0", "\0") "\7tracker\7example\0" "\0\1\0\1")
 #define TELL_RECORD NAME "\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0\1"
 #define TELL	D(HEAD("\x81\x80", "\1") TELL_RECORD)
+#define STAMP(s) "\0\0\0\0\0\0\0" s
+#define NTP(first, origin, sent)                                               \
+	D(first "\2\6\xec" STAMP("\0") STAMP("\0") "\0\0\0\0"                  \
+	  STAMP(origin) STAMP("\0") STAMP(sent))
+#define TIME	 NTP("\x23", "\0", "\1")
+#define TIME_IS	 NTP("\x24", "\1", "\2")
+#define CONTROL	 D("\x16\2\0\1\0\0\0\0\0\0\0\0")
 #define NOISE	D("nothing that is read")
 
 static const struct row rows[] = {
@@ -63,6 +70,16 @@ static const struct row rows[] = {
 	{"and to the port of mDNS", false,
 	 {{ME, 5353, ASK, REASON_SUSPICIOUS, 0},
 	  {ME, 5353, NOISE, REASON_SUSPICIOUS, 0}}},
+	{"the time is asked and told, once, as opaque", false,
+	 {{ME, 123, TIME, 0, OBS_OPAQUE},
+	  {YOU, 123, TIME_IS, 0, OBS_OPAQUE},
+	  {YOU, 123, TIME_IS, REASON_UNPAIRED, 0}}},
+	{"the time that nobody asked for", false,
+	 {{YOU, 123, TIME_IS, REASON_UNPAIRED, 0}}},
+	{"what is not the time is not waved through", false,
+	 {{ME, 123, NOISE, REASON_SUSPICIOUS, 0},
+	  {ME, 123, CONTROL, REASON_SUSPICIOUS, 0},
+	  {ME, 123, TIME, 0, OBS_OPAQUE}}},
 	{"what is nobody's is opaque", false,
 	 {{ME, 9, NOISE, 0, OBS_OPAQUE}}},
 };
