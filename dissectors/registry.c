@@ -3,6 +3,7 @@
 
 #include "dissectors/c1222/c1222.h"
 #include "dissectors/http/http.h"
+#include "dissectors/net/dhcp.h"
 #include "dissectors/net/dns.h"
 #include "dissectors/net/ntp.h"
 
@@ -11,6 +12,7 @@ const struct dissector *const dissectors[] = {
 	&dissector_http,
 	&dissector_dns,
 	&dissector_ntp,
+	&dissector_dhcp,
 	NULL,
 };
 

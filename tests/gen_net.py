@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make tests/pcaps/gen_net_*.pcap: what an agent asks a name server and a time
-server, and what its policy (tests/policies/services) or the dissector refuses.
+"""Make tests/pcaps/gen_net_*.pcap: what an agent asks a name server, a time
+server and an address server, and what its policy (tests/policies/services) or
+the dissector refuses.
 The resolver that is configured is 10.20.0.53.
 
 usage: gen_net.py DIRECTORY
@@ -20,6 +21,7 @@ HOSTS = {
     "resolver": ("10.20.0.53", "020000000053"),
     "spare": ("198.51.100.53", "020000000053"),
     "clock": ("10.20.0.123", "020000000123"),
+    "leases": ("10.20.0.67", "020000000067"),
     "stranger": ("203.0.113.9", "020000000001"),
 }
 
@@ -251,12 +253,81 @@ def clock(folder):
     c.write(os.path.join(folder, "gen_net_ntp.pcap"))
 
 
+# --- DHCP ----------------------------------------------------------------
+
+DISCOVER, OFFER, REQUEST, ACK, NAK, RELEASE, FORCE = 1, 2, 3, 5, 6, 7, 9
+
+
+def dhcp(kind, number, options=b"", op=None, ciaddr="agent", server=b"",
+         sname=b"", end=b"\xff"):
+    op = op or (2 if kind in (OFFER, ACK, NAK) else 1)
+    own = bytes(map(int, HOSTS[ciaddr][0].split(".")))
+    m = struct.pack(">BBBBIHH", op, 1, 6, 0, number, 0, 0) + own + \
+        (own if op == 2 else bytes(4)) + bytes(8) + \
+        bytes.fromhex(HOSTS["agent"][1]) + bytes(10) + \
+        sname.ljust(64, b"\0") + bytes(128)
+    m += b"\x63\x82\x53\x63\x35\1" + bytes([kind]) + options + end
+    return m.ljust(300, b"\0")
+
+
+def option(code, octets):
+    return bytes([code, len(octets)]) + octets
+
+
+LEASE = option(54, bytes([10, 20, 0, 67])) + option(51, struct.pack(
+    ">I", 3600)) + option(1, bytes([255, 255, 255, 0])) + option(
+    3, bytes([10, 20, 0, 1])) + option(6, bytes([10, 20, 0, 53]))
+
+
+def leases(folder):
+    c = Capture()
+
+    def ask(m, sport=68, dport=67, to="leases"):
+        c.wait(1)
+        c.udp("agent", to, sport, dport, m)
+
+    def told(m, by="leases", sport=67, dport=68):
+        c.udp(by, "agent", sport, dport, m)
+
+    # renewed; the same answer again; refused by the server; given back
+    ask(dhcp(REQUEST, 1, option(55, b"\1\3\6") + option(12, b"tips")))
+    told(dhcp(ACK, 1, LEASE))
+    told(dhcp(ACK, 1, LEASE))
+    ask(dhcp(REQUEST, 2))
+    told(dhcp(NAK, 2, option(54, bytes([10, 20, 0, 67])) +
+              option(56, b"no such address")))
+    ask(dhcp(RELEASE, 3, option(54, bytes([10, 20, 0, 67]))))
+    # answers to nothing; of a stranger; a server that begins (RFC 3203)
+    told(dhcp(ACK, 4, LEASE))
+    ask(dhcp(REQUEST, 5))
+    told(dhcp(ACK, 5, LEASE), by="stranger")
+    told(dhcp(FORCE, 5, LEASE, op=2))
+    told(dhcp(ACK, 5, LEASE + option(252, b"http://198.51.100.9/wpad.dat")))
+    # the machine is no server, whatever the port
+    ask(dhcp(ACK, 6, LEASE), sport=67, dport=68)
+    ask(dhcp(ACK, 7, LEASE))
+    # text in the field of names, an option of no table, twice, behind the end
+    ask(dhcp(REQUEST, 8, sname=b"readings: 1 2 3"))
+    ask(dhcp(REQUEST, 9, option(43, b"readings: 1 2 3")))
+    ask(dhcp(REQUEST, 10, option(12, b"a") + option(12, b"b")))
+    ask(dhcp(REQUEST, 11, end=b"\xffreadings"))
+    ask(dhcp(REQUEST, 12, end=b""))
+    ask(dhcp(REQUEST, 13)[:236])
+    ask(b"meter readings of today, as text on a port that is let pass")
+    # on other ports, to somebody else
+    ask(dhcp(REQUEST, 14), sport=40000)
+    ask(dhcp(REQUEST, 15), to="stranger")
+    ask(dhcp(REQUEST, 16), sport=40000, dport=9000)
+    c.write(os.path.join(folder, "gen_net_dhcp.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
         return 2
     names(sys.argv[1])
     clock(sys.argv[1])
+    leases(sys.argv[1])
     return 0
 
 

@@ -45,6 +45,16 @@ struct row {
 #define TIME	 NTP("\x23", "\0", "\1")
 #define TIME_IS	 NTP("\x24", "\1", "\2")
 #define CONTROL	 D("\x16\2\0\1\0\0\0\0\0\0\0\0")
+#define Z4	 "\0\0\0\0"
+#define Z16	 Z4 Z4 Z4 Z4
+#define Z64	 Z16 Z16 Z16 Z16
+/* Operation, number, address given, type. */
+#define DHCP(op, number, your, type)                                           \
+	D(op "\1\6\0\0\0\0" number Z4 Z4 your Z4 Z4 "\2\0\x0a\x14\0\x0a" Z4 Z4  \
+	  "\0\0" Z64 Z64 Z64 "\x63\x82\x53\x63\x35\1" type "\xff")
+#define RENEW	 DHCP("\1", "\1", Z4, "\3")
+#define RENEWED	 DHCP("\2", "\1", "\x0a\x14\0\x0a", "\5")
+#define OTHERS	 DHCP("\2", "\2", "\x0a\x14\0\x0a", "\5")
 #define NOISE	D("nothing that is read")
 
 static const struct row rows[] = {
@@ -80,6 +90,17 @@ static const struct row rows[] = {
 	 {{ME, 123, NOISE, REASON_SUSPICIOUS, 0},
 	  {ME, 123, CONTROL, REASON_SUSPICIOUS, 0},
 	  {ME, 123, TIME, 0, OBS_OPAQUE}}},
+	{"an address is renewed, by whoever was asked", false,
+	 {{ME, 67, RENEW, 0, OBS_OPAQUE},
+	  {YOU, 67, OTHERS, REASON_UNPAIRED, 0},
+	  {YOU, 67, RENEWED, 0, OBS_OPAQUE}}},
+	{"an address that nobody asked for", false,
+	 {{YOU, 67, RENEWED, REASON_UNPAIRED, 0}}},
+	{"what is no DHCP is not waved through", false,
+	 {{ME, 67, NOISE, REASON_MALFORMED, 0},
+	  {ME, 67, RENEW, 0, OBS_OPAQUE}}},
+	{"nor is DHCP elsewhere", false,
+	 {{ME, 9, RENEW, REASON_SUSPICIOUS, 0}}},
 	{"what is nobody's is opaque", false,
 	 {{ME, 9, NOISE, 0, OBS_OPAQUE}}},
 };
@@ -138,10 +159,11 @@ static uint64_t say(struct kit *k, const struct act *a)
 {
 	uint8_t b[512];
 	bool out = a->op == ME;
+	uint16_t own = a->port == 67 ? 68 : KIT_PORT;
 	struct wbuf w = wbuf_of(b, sizeof(b));
 
-	wbuf_be(&w, out ? KIT_PORT : a->port, 2);
-	wbuf_be(&w, out ? a->port : KIT_PORT, 2);
+	wbuf_be(&w, out ? own : a->port, 2);
+	wbuf_be(&w, out ? a->port : own, 2);
 	wbuf_be(&w, 8 + a->n, 2);
 	wbuf_be(&w, 0, 2); /* no checksum */
 	wbuf_put(&w, span_of(a->octets, a->n));
