@@ -543,6 +543,9 @@ int head_framing(const struct head *h, enum http_method answers,
 			       ? not_here(e, "a body with a method that has "
 					     "none")
 			       : 0;
+	/* 205 has none either, but only its length says so to a receiver. */
+	if (h->status == 205 && !h->has_length)
+		return not_here(e, "205 without a length");
 	if (h->status < 200 || h->status == 204 || h->status == 205) {
 		return some ? not_here(e, "a body with a status that has none")
 			    : 0;

@@ -208,6 +208,11 @@ static const struct {
 	 REASON_SUSPICIOUS},
 	{"a part of a document", "HTTP/1.1 206 Partial Content\r\n"
 	 "Content-Length: 3\r\n" E, REASON_PARTIAL},
+	{"205 that says it is empty",
+	 "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n" E,
+	 REASON_NONE},
+	{"205 that does not", "HTTP/1.1 205 Reset Content\r\n" E,
+	 REASON_TWO_READINGS},
 	{"a status of two digits", "HTTP/1.1 20 OK\r\n" E, REASON_MALFORMED},
 	{"a status of four", "HTTP/1.1 2000 OK\r\n" E, REASON_MALFORMED},
 	{"a status below 100", "HTTP/1.1 099 X\r\n" E, REASON_MALFORMED},
