@@ -23,7 +23,7 @@
 #define IDLE	50 /* rounds without anything new: it waits for more */
 #define SENTINEL "GET /last HTTP/1.1\r\nHost: end\r\n\r\n"
 
-/* --- libmicrohttpd ------------------------------------------------------------ */
+/* --- libmicrohttpd ---------------------------------------------------- */
 
 struct server {
 	struct MHD_Daemon *d;
@@ -145,7 +145,7 @@ static void serve(struct server *s, struct span in)
 	assert_true(s->closed);
 }
 
-/* --- streams ------------------------------------------------------------------- */
+/* --- streams ----------------------------------------------------------- */
 
 static void put_request(struct maker *k)
 {

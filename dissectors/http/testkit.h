@@ -102,9 +102,10 @@ static inline void told_head(struct told *m, const struct head *h)
 		snprintf(m->first, sizeof(m->first), "%u", h->status);
 }
 
-/* One unit, framed and read as the pipeline does it. */
+/* One unit, framed and read as the pipeline does it; it ends at `end`. */
 static inline bool reader_unit(struct reader_kit *r, struct dis_ctx *c,
-			       struct span unit, struct telling *t)
+			       struct span unit, size_t end,
+			       struct telling *t)
 {
 	struct cutter k = {.f = &r->f, .dir = c->dir, .plain = r->m->plain,
 			   .exact = true};
@@ -125,8 +126,10 @@ static inline bool reader_unit(struct reader_kit *r, struct dis_ctx *c,
 		m->framing = x.next.framing;
 		m->closes = x.next.closes;
 	}
-	if (!interim)
+	if (!interim) {
 		telling_body(t, x.body.p, x.body.n);
+		t->v[t->n - 1].end = end;
+	}
 	arena_reset(&r->arena);
 	if (dissector_http.dissect(c, unit, &out, &e))
 		return false;
@@ -152,17 +155,15 @@ static inline bool reader_stream(struct reader_kit *r, enum dir dir,
 		size_t len;
 
 		if (dissector_http.frame(&c, rest, &len, &e) != FRAME_UNIT ||
-		    !reader_unit(r, &c, span_sub(rest, 0, len), t))
+		    !reader_unit(r, &c, span_sub(rest, 0, len), at + len, t))
 			return false;
 		at += len;
-		if (t->n)
-			t->v[t->n - 1].end = at;
 	}
 	return dissector_http.leftover(&c, span_from(in, in.n)) ==
 	       REASON_NONE;
 }
 
-/* --- streams ---------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------- */
 
 struct maker {
 	uint64_t seed;
