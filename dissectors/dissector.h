@@ -33,6 +33,7 @@ enum recognise {
 	RECOGNISE_NO,
 	RECOGNISE_MAYBE, /* needs more octets, or the port decides */
 	RECOGNISE_YES,
+	RECOGNISE_LIKELY, /* the same, and more octets may make it SURE */
 	RECOGNISE_SURE, /* what is no message of ours does not look so by
 			 * chance: also where something else was spoken */
 };

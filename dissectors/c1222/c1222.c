@@ -109,15 +109,15 @@ static enum start apdu_start(struct cur *c, size_t *left)
 	return START_OTHER;
 }
 
-/* The beginning of an element as one of an APDU has it. */
-static bool element_looks_right(uint8_t tag, struct span body)
+/* The beginning of an element as one of an APDU has it; len: of all of it. */
+static bool element_looks_right(uint8_t tag, struct span body, size_t len)
 {
 	static const uint8_t names[] = {BER_OID, BER_RELATIVE, BER_CONTEXT_0};
 
 	if (tag == 0xa1 || tag == 0xa2 || tag == 0xa6)
 		return body.n > 2 && memchr(names, body.p[0], sizeof(names));
 	if (tag > 0xa2 && tag < 0xaa)
-		return body.n <= 6;
+		return len <= 6;
 	return memchr(elements, tag, sizeof(elements)) != NULL;
 }
 
@@ -125,20 +125,25 @@ static bool element_looks_right(uint8_t tag, struct span body)
  * nothing: of octets by chance fewer than one in 10^8 have that (7e-9 of them,
  * measured; one in a hundred of those has such an element in front). What is
  * behind them may be wrong, and is for dissect to refuse. */
-static bool no_doubt(struct span in, struct cur c, size_t left)
+static enum recognise how_sure(struct span in, struct cur c, size_t left)
 {
 	for (int i = 0; i < 2; i++) {
 		struct cur look = c;
 		uint8_t tag = cur_u8(&look);
 		size_t len;
+		int rc = element_head(&c, &left, &len);
+		struct span body = span_sub(in, c.off, len);
 
-		if (element_head(&c, &left, &len) != 0 ||
-		    !element_looks_right(tag, span_sub(in, c.off, len)))
-			return false;
+		/* A name says what it is in its first octet. */
+		if (rc == E_MORE ||
+		    (rc == 0 && body.n < len && body.n < 3))
+			return RECOGNISE_LIKELY;
+		if (rc || !element_looks_right(tag, body, len))
+			return RECOGNISE_YES;
 		if (i == 0)
 			(void)cur_take(&c, len);
 	}
-	return true;
+	return RECOGNISE_SURE;
 }
 
 static enum recognise recognise(struct span first, uint16_t sport,
@@ -153,11 +158,10 @@ static enum recognise recognise(struct span first, uint16_t sport,
 		return RECOGNISE_NO;
 	start = apdu_start(&c, &left);
 	if (start == START_APDU)
-		return no_doubt(first, c, left) ? RECOGNISE_SURE :
-						  RECOGNISE_YES;
+		return how_sure(first, c, left);
 	/* A stream may bring the rest later, a datagram does not. */
 	if (start == START_LEADS_CUT && ip_proto == PROTO_TCP)
-		return RECOGNISE_YES;
+		return RECOGNISE_LIKELY;
 	/* What comes over the registered port is ours to refuse. */
 	if (port)
 		return RECOGNISE_MAYBE;

@@ -445,8 +445,8 @@ static void recognising(void **state)
 		uint8_t proto;
 		enum recognise want;
 	} rows[] = {
-		{"port and octets",       "601ba205",     1153, 4,    17,  RECOGNISE_YES  },
-		{"octets alone",          "601ba205",     3,    4,    6,   RECOGNISE_YES  },
+		{"port and octets",       "601ba205",     1153, 4,    17,  RECOGNISE_LIKELY  },
+		{"octets alone",          "601ba205",     3,    4,    6,   RECOGNISE_LIKELY  },
 		{"port alone",            "00",           3,    1153, 6,   RECOGNISE_MAYBE},
 		{"nothing yet, the port", "",             3,    1153, 6,   RECOGNISE_MAYBE},
 		{"nothing yet",           "",             3,    4,    6,   RECOGNISE_MAYBE},
@@ -463,7 +463,7 @@ static void recognising(void **state)
 					  3,    4,    6,   RECOGNISE_SURE },
 		{"the second is to come", "601da20580034787"
 					  "69a6",
-					  3,    4,    6,   RECOGNISE_YES  },
+					  3,    4,    6,   RECOGNISE_LIKELY  },
 		{"lengths too long",      "60811da281058003"
 					  "478769a481030201aa",
 					  3,    4,    17,  RECOGNISE_SURE },
@@ -490,14 +490,14 @@ static void recognising(void **state)
 					  3,    4,    17,  RECOGNISE_SURE },
 		{"all of them in front",  "602ca0008a008b00ac00a500a900bd00"
 					  "a205800347",
-					  3,    4,    6,   RECOGNISE_YES  },
+					  3,    4,    6,   RECOGNISE_LIKELY  },
 		{"too many of them",      "602ca0008a008b00ac00a500a900bd00bd00"
 					  "a205800347",
 					  3,    4,    6,   RECOGNISE_NO   },
 		{"cut inside of it",      "6021bd1004000000",
-					  3,    4,    6,   RECOGNISE_YES  },
+					  3,    4,    6,   RECOGNISE_LIKELY  },
 		{"cut behind it",         "6021bd020400",
-					  3,    4,    6,   RECOGNISE_YES  },
+					  3,    4,    6,   RECOGNISE_LIKELY  },
 		{"so in a datagram",      "6021bd1004000000",
 					  3,    4,    17,  RECOGNISE_NO   },
 		{"something else there",  "6021bd02040005020001",

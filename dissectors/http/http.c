@@ -106,15 +106,17 @@ static enum recognise looks_right(struct span in)
 
 /* A version in the first line, which other text that begins like a request
  * does not have. */
-static bool no_doubt(struct span in)
+static enum recognise how_sure(struct span in)
 {
-	for (size_t i = EMPTY_MAX; i < in.n && i < LINE_SHOWN; i++) {
-		if (in.p[i] == '\n')
-			break;
+	size_t i = EMPTY_MAX;
+
+	if (span_is(span_sub(in, 0, 7), "HTTP/1."))
+		return RECOGNISE_SURE;
+	for (; i < in.n && i < LINE_SHOWN && in.p[i] != '\n'; i++) {
 		if (begins(span_from(in, i), " HTTP/") == RECOGNISE_YES)
-			return true;
+			return RECOGNISE_SURE;
 	}
-	return span_is(span_sub(in, 0, 7), "HTTP/1.");
+	return in.n <= i && i < LINE_SHOWN ? RECOGNISE_LIKELY : RECOGNISE_YES;
 }
 
 static enum recognise recognise(struct span first, uint16_t sport,
@@ -125,8 +127,8 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	if (ip_proto != PROTO_TCP)
 		return RECOGNISE_NO;
 	r = looks_right(first);
-	if (r == RECOGNISE_YES && no_doubt(first))
-		return RECOGNISE_SURE;
+	if (r == RECOGNISE_YES)
+		return how_sure(first);
 	/* What comes over the registered port is ours to refuse. */
 	return r == RECOGNISE_NO && (sport == PORT || dport == PORT) ?
 		       RECOGNISE_MAYBE :

@@ -9,11 +9,14 @@
  * first octets, and both must say the same. In a stream that nobody reads each
  * turn is looked at again: what an end says first after the other spoke. Only
  * what is a message beyond doubt counts there, as whatever was sealed may look
- * like the beginning of one.
+ * like the beginning of one. The octets of a turn are kept as long as they may
+ * become one, also when they were acknowledged, and when the other end speaks
+ * in the middle, as that need not end what was begun.
  */
 #include "enforcer/pipeline/state.h"
 
-#define TURN_OCTETS 64 /* of a turn are looked at */
+#define TURN_OCTETS 2048 /* of a turn are looked at */
+#define TURN_SHORT  64	 /* if by then nobody takes it for anything */
 
 /* What the dissectors say of octets: the surest, the first that may be. */
 struct opinion {
@@ -93,38 +96,93 @@ enum heard hear_datagram(struct work *w, struct span octets)
 	return HEARD;
 }
 
+static void turn_over(struct side *me, unsigned i)
+{
+	for (; i + 1 < me->n_turns; i++)
+		me->turn[i] = me->turn[i + 1];
+	me->n_turns--;
+}
+
+uint32_t turns_spare(const struct side *me, uint32_t upto)
+{
+	return me->n_turns && seq_diff(upto, me->turn[0].seq) > 0 ?
+		       me->turn[0].seq :
+		       upto;
+}
+
 /* The other end may take a turn now. */
 static void your_turn(struct work *w)
 {
 	struct side *you = &w->f->side[!w->s];
+	unsigned i = 0;
 
-	you->turn = true;
-	you->turn_seq = you->nxt;
+	if (you->n_turns && you->turn[you->n_turns - 1].seq == you->nxt)
+		return;
+	/* What nobody takes for anything yet gives way. */
+	while (i < you->n_turns && you->turn[i].maybe)
+		i++;
+	if (you->n_turns == TURNS && i < TURNS)
+		turn_over(you, i);
+	if (you->n_turns < TURNS)
+		you->turn[you->n_turns++] = (struct turn){you->nxt, true};
+	else
+		you->many = true;
 }
 
-/* What a turn of a stream that nobody reads begins with; octets are the last
- * of it, up to nxt. */
-static enum heard hear_turn(struct work *w, struct side *me, struct span octets)
+/* The first octets of a turn; octets are the last of it, up to nxt. False:
+ * they are not there any more. */
+static bool turn_octets(const struct work *w, const struct side *me,
+			uint32_t seq, struct span *octets,
+			uint8_t b[TURN_OCTETS])
 {
-	uint32_t n = me->nxt - me->turn_seq;
+	uint32_t n = me->nxt - seq;
+
+	if (n <= octets->n) {
+		*octets = span_from(*octets, octets->n - n);
+		return true;
+	}
+	if (me->kept.n == 0 || seq_diff(seq, me->base) < 0)
+		return false;
+	*octets = octets_read(w->p, &me->kept, seq - me->base, n, b,
+			      TURN_OCTETS);
+	return true;
+}
+
+/* What turns of a stream that nobody reads begin with; octets are the last of
+ * them, up to nxt. */
+static enum heard hear_turns(struct work *w, struct side *me,
+			     struct span octets)
+{
+	bool kept = strict(w->p) && !w->f->offload;
 	uint8_t b[TURN_OCTETS];
 
 	your_turn(w);
-	if (!me->turn)
-		return HEARD;
-	if (n > octets.n) {
-		/* Acknowledged meanwhile: whoever took it knows it alone. */
-		if (seq_diff(me->turn_seq, me->base) < 0)
-			n = TURN_OCTETS;
+	/* So many that each may be a message, one in another, are none that
+	 * anybody means. */
+	if (me->many)
+		return HEARD_OTHER;
+	for (unsigned i = 0; i < me->n_turns;) {
+		struct turn *t = &me->turn[i];
+		struct span first = octets;
+		struct opinion o;
+
+		if (!turn_octets(w, me, t->seq, &first, b)) {
+			/* Others needed the room: nobody can say any more. */
+			if (kept && t->maybe)
+				return HEARD_OTHER;
+			turn_over(me, i);
+			continue;
+		}
+		o = ask(w, first);
+		if (o.sure == RECOGNISE_SURE)
+			return HEARD_OTHER;
+		t->maybe = o.sure == RECOGNISE_LIKELY || o.maybe != DIS_NONE;
+		if (me->nxt - t->seq < (t->maybe ? TURN_OCTETS : TURN_SHORT))
+			i++;
 		else
-			octets = octets_read(w->p, &me->kept,
-					     me->turn_seq - me->base,
-					     TURN_OCTETS, b, sizeof(b));
-	} else {
-		octets = span_from(octets, octets.n - n);
+			turn_over(me, i);
 	}
-	me->turn = n < TURN_OCTETS;
-	return ask(w, octets).sure == RECOGNISE_SURE ? HEARD_OTHER : HEARD;
+	return HEARD;
 }
 
 /* The first octets of a direction whose other one was heard: do they agree? */
@@ -159,7 +217,7 @@ enum heard hear_stream(struct work *w, struct span octets)
 	if (me->shown && f->dis >= 0)
 		return HEARD;
 	if (me->shown)
-		return hear_turn(w, me, octets);
+		return hear_turns(w, me, octets);
 	if (f->dis != DIS_UNKNOWN) {
 		h = hear_second(w, me, octets);
 	} else {

@@ -237,11 +237,12 @@ void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
 	ack = earlier(ack, me->judged);
 	if (seq_diff(ack, me->acked) > 0) {
 		bool again = me->tries || me->dups >= DUP_ACKS;
+		uint32_t spare = turns_spare(me, ack);
 
-		if (me->kept.n && seq_diff(ack, me->base) > 0) {
+		if (me->kept.n && seq_diff(spare, me->base) > 0) {
 			octets_cut(w->p, w->f->guest, &me->kept,
-				   ack - me->base);
-			me->base = ack;
+				   spare - me->base);
+			me->base = spare;
 		}
 		me->acked = ack;
 		me->left = later(me->left, ack);

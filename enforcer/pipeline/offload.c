@@ -145,7 +145,8 @@ void offload_return(struct work *w)
 	f->given = w->now.mono;
 	for (int s = 0; s < 2; s++) {
 		f->side[s].moved = f->side[s].loose = true;
-		f->side[s].turn = false;
+		f->side[s].n_turns = 0;
+		f->side[s].many = false;
 	}
 }
 

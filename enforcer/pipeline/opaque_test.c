@@ -82,6 +82,44 @@ static const struct row streams[] = {
 	  {ME, "zzza", 31, 62, PASS, 0},
 	  {YOU, "zz", 31, ALL, PASS, 0},
 	  {ME, "zzza", 93, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same, its first octet acknowledged",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, 1, PASS, 0},
+	  {ACK, "", 32, 0, PASS, 0},
+	  {ME, "za", 32, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same, twice, and an octet in between sent again",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, 1, PASS, 0},
+	  {ACK, "", 32, 0, PASS, 0},
+	  {ME, "za", 31, 1, DROP, REASON_TCP_REPEATED},
+	  {ME, "za", 31, 4, DROP, REASON_TCP_REPEATED},
+	  {ME, "za", 32, 3, PASS, 0},
+	  {ME, "za", 35, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same, the other end speaking inside it",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, 5, PASS, 0},
+	  {YOU, "zz", 31, ALL, PASS, 0},
+	  {ME, "za", 36, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same, and that acknowledges",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, 5, PASS, 0},
+	  {YOU, "zz", 31, 1, PASS, 0},
+	  {ACK, "", 36, 0, PASS, 0},
+	  {ME, "za", 36, 1, PASS, 0},
+	  {YOU, "zz", 32, ALL, PASS, 0},
+	  {ME, "za", 37, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"a message in what may be the first octets of another",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {YOU, "zz", 0, 31, PASS, 0},
+	  {ME, "zbab", 31, 20, PASS, 0},
+	  {YOU, "zz", 31, 1, PASS, 0},
+	  {ME, "zbab", 51, 20, PASS, 0},
+	  {YOU, "zz", 32, ALL, PASS, 0},
+	  {ME, "zbab", 71, ALL, PASS, 0}}},
 	{"a turn that begins like one by chance",
 	 {{ME, "z", 0, ALL, PASS, 0},
 	  {YOU, "z", 0, ALL, PASS, 0},
@@ -298,20 +336,6 @@ static void in_front(void **state)
 	}
 }
 
-/* --- bounds --------------------------------------------------------------- */
-
-/* Octets of zero, but for one at a place that is not 0. */
-static uint64_t odd(struct kit *k, uint32_t at, uint32_t n, uint32_t place)
-{
-	static uint8_t b[4096];
-	uint64_t id;
-
-	b[place] = place != 0;
-	id = segment(k, true, at, 0, span_of(b, n));
-	b[place] = 0;
-	return id;
-}
-
 #define PIECE 15000
 
 /* With a receiver that has a wide window. */
@@ -334,6 +358,130 @@ static enum reason pieces(struct kit *k, uint16_t port, uint32_t n)
 		g.seq += PIECE;
 	}
 	return why(k, id);
+}
+
+/* --- long turns ----------------------------------------------------------- */
+
+/* What the turn of the machine says, cut there, with an acknowledgement and
+ * one octet of the other end in between. */
+static enum reason turn_in_two(const char *text, size_t cut, uint32_t *kept)
+{
+	struct span s = span_of(text, strlen(text));
+	struct kit *k = kit(true);
+	const struct side *me;
+	enum reason r;
+
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	me = &k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0];
+	segment(k, true, 0, 0, span_of("0123", 4));
+	segment(k, false, 0, 4, span_of("4567", 4));
+	assert_why(k, segment(k, true, 4, 4, span_sub(s, 0, cut)), REASON_NONE);
+	assert_why(k, segment(k, false, 4, 4 + (uint32_t)cut,
+			      span_of("8", 1)),
+		   REASON_NONE);
+	r = why(k, segment(k, true, 4 + (uint32_t)cut, 5, span_from(s, cut)));
+	segment(k, false, 5, 4 + (uint32_t)s.n, (struct span){0});
+	*kept = me->kept.n;
+	done(k);
+	return r;
+}
+
+static void long_turns(void **state)
+{
+	char text[3000], word[1200];
+	uint32_t kept;
+
+	(void)state;
+	memset(word, 'a', sizeof(word));
+	word[sizeof(word) - 1] = 0;
+	snprintf(text, sizeof(text), "DELETE /obix/%s HTTP/1.1\r\n\r\n", word);
+	for (size_t cut = 1; cut < 1200; cut += 97)
+		assert_int_equal(turn_in_two(text, cut, &kept),
+				 REASON_CHANGED_PROTOCOL);
+	/* It may become one, and is kept as long; no more than that. */
+	snprintf(text, sizeof(text), "GET /obix/%s", word);
+	assert_int_equal(turn_in_two(text, 100, &kept), REASON_NONE);
+	assert_int_equal(kept, strlen(text));
+	snprintf(text, sizeof(text), "GET /obix/%s%s", word, word);
+	assert_int_equal(turn_in_two(text, 100, &kept), REASON_NONE);
+	assert_int_equal(kept, 0);
+	/* Nobody takes it for anything. */
+	snprintf(text, sizeof(text), "(%s)", word);
+	assert_int_equal(turn_in_two(text, 100, &kept), REASON_NONE);
+	assert_int_equal(kept, 0);
+}
+
+/* Turns of those octets each, answered: how many pass? */
+static unsigned turns(const char *each, unsigned n)
+{
+	uint32_t at = 4, step = (uint32_t)strlen(each);
+	struct kit *k = kit(true);
+	unsigned passed = 0;
+
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	segment(k, true, 0, 0, span_of("0123", 4));
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t id;
+
+		segment(k, false, i, at, span_of("4", 1));
+		id = segment(k, true, at, i + 1, span_of(each, step));
+		passed += why(k, id) == REASON_NONE;
+		at += step;
+	}
+	done(k);
+	return passed;
+}
+
+/* Each may be a message, one in another: more than are looked at are refused.
+ * What nobody takes for one may go on for ever. */
+static void turns_in_turns(void **state)
+{
+	(void)state;
+	assert_int_equal(turns("GET /", 20), TURNS);
+	assert_int_equal(turns("P", 200), 200);
+	assert_int_equal(turns("ls\n", 200), 200);
+	assert_int_equal(turns("HELO there\r\n", 200), 200);
+	assert_int_equal(turns("x", 200), 200);
+}
+
+/* The first octets of a turn were given up for others, who knows of what. */
+static void turn_forgotten(void **state)
+{
+	struct kit *k = kit(true);
+	const struct side *me;
+
+	(void)state;
+	for (uint16_t i = 0; i < 5; i++)
+		wide(k, KIT_PORT + i);
+	segment(k, true, 0, 0, span_of("0123", 4));
+	segment(k, false, 0, 4, span_of("4567", 4));
+	me = &k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0];
+	assert_why(k, segment(k, true, 4, 4, span_of("GET ", 4)), REASON_NONE);
+	segment(k, false, 4, 8, (struct span){0});
+	assert_int_equal(me->kept.n, 4);
+	kit_wait(k, 2 * RECLAIM_AFTER);
+	assert_int_equal(pieces(k, KIT_PORT + 1, 16), REASON_NONE);
+	assert_int_equal(pieces(k, KIT_PORT + 2, 16), REASON_NONE);
+	assert_int_equal(pieces(k, KIT_PORT + 3, 16), REASON_NONE);
+	pieces(k, KIT_PORT + 4, 4);
+	assert_int_equal(me->kept.n, 0);
+	assert_why(k, segment(k, true, 8, 4, span_of("/", 1)),
+		   REASON_CHANGED_PROTOCOL);
+	done(k);
+}
+
+/* --- bounds --------------------------------------------------------------- */
+
+/* Octets of zero, but for one at a place that is not 0. */
+static uint64_t odd(struct kit *k, uint32_t at, uint32_t n, uint32_t place)
+{
+	static uint8_t b[4096];
+	uint64_t id;
+
+	b[place] = place != 0;
+	id = segment(k, true, at, 0, span_of(b, n));
+	b[place] = 0;
+	return id;
 }
 
 /* A stream has more on its way than is kept of one. As long as its first
@@ -542,6 +690,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables),
 		cmocka_unit_test(in_front),
+		cmocka_unit_test(long_turns),
+		cmocka_unit_test(turns_in_turns),
+		cmocka_unit_test(turn_forgotten),
 		cmocka_unit_test(as_much_as_is_kept),
 		cmocka_unit_test(messages_are_kept),
 		cmocka_unit_test(forgotten),

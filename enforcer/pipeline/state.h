@@ -30,6 +30,7 @@
 #define DELIVER_MAX  512 /* segments made at once */
 #define OOO_MAX	     512 /* segments that came too early */
 #define OOO_SIDE   32 /* of one direction */
+#define TURNS	   3  /* of one direction that are looked at, one in another */
 #define FRAG_OCTETS (64 * 1024)
 #define FRAG_PARTS  64
 /* A packet of 64 KiB may hold some two thousand of the shortest requests. */
@@ -123,6 +124,12 @@ struct timer {
 	uint32_t before, after; /* in its list */
 };
 
+/* In a stream that nobody reads: an end speaks after the other one did. */
+struct turn {
+	uint32_t seq; /* what comes from it on is looked at */
+	bool maybe;   /* and may be a message, or nothing was seen of it yet */
+};
+
 /* What one end of a flow sends. */
 struct side {
 	bool known : 1;	   /* a sequence number was seen */
@@ -141,13 +148,14 @@ struct side {
 			    * speaks */
 	bool absorbed : 1; /* of what is held, not every packet is there */
 	bool shown : 1;	   /* its first octets said what it speaks */
-	bool turn : 1;	   /* what comes from turn_seq on is looked at */
+	bool many : 1;	   /* turns begin, more than are looked at */
 	uint8_t timer_list[2]; /* it runs in; TIMERS: it does not run */
 	uint8_t wscale;
 	uint8_t dups, tries; /* of the receiver; ours to send again */
 	uint16_t mss;	     /* it takes; 0: not said */
 	uint16_t window;     /* it said last, not scaled */
 	uint16_t n_ooo, n_held;
+	uint8_t n_turns;
 	uint32_t isn;
 	uint32_t nxt;	 /* the octet after those taken in order */
 	uint32_t judged; /* the octet after those judged */
@@ -159,8 +167,8 @@ struct side {
 	uint32_t whole;	 /* end of the last unit that can be judged */
 	uint32_t need;	 /* a unit has so many octets from judged on; 0: ? */
 	uint32_t base;	 /* sequence number of the first octet kept */
-	uint32_t turn_seq;
 	uint32_t from;
+	struct turn turn[TURNS]; /* the oldest first */
 	struct octets kept;  /* base to nxt; empty: nothing is */
 	uint32_t held, last; /* list of packets, oldest first */
 	uint32_t ooo;	     /* list of early segments, in order */
@@ -566,6 +574,8 @@ enum heard hear_datagram(struct work *w, struct span octets);
 void flow_unread(struct work *w);
 /* Octets of w->s not judged yet, up to nxt. */
 enum heard hear_stream(struct work *w, struct span octets);
+/* Octets up to there may be forgotten, but for turns that are looked at. */
+uint32_t turns_spare(const struct side *me, uint32_t upto);
 
 /* decide.c */
 struct judge {

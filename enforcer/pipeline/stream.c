@@ -156,11 +156,12 @@ static void keep(struct work *w, struct side *me, uint32_t seq, struct span s)
 	octets_add(w->p, w->f->guest, &me->kept, s);
 }
 
-/* Judged octets are kept until they are acknowledged; facts only: while some
- * wait, and not more than so many. */
+/* Judged octets are kept until they are acknowledged, and as long as they may
+ * belong to a message; facts only: while some wait, and not more than so
+ * many. */
 static void forget_judged(struct work *w, struct side *me)
 {
-	uint32_t from = me->acked;
+	uint32_t from = turns_spare(me, me->acked);
 
 	if (me->kept.n == 0)
 		return;
@@ -554,22 +555,25 @@ enum again { AGAIN_SAME, AGAIN_OTHER, AGAIN_UNKNOWN };
 static enum again compare(const struct work *w, const struct side *me,
 			  uint32_t seq, struct span s)
 {
-	int32_t from = seq_diff(seq, me->unseen ? me->from : me->base);
-	size_t skip = from < 0 ? (size_t)-from : 0;
+	uint32_t first = me->base;
+	size_t skip;
 
 	if (strict(w->p) && !keeps(w))
 		return AGAIN_SAME;
-	if (me->unseen && skip) {
+	/* Some are kept although the receiver has them (classify.c). */
+	if (strict(w->p) && seq_diff(me->acked, first) > 0)
+		first = me->acked;
+	if (me->unseen && seq_diff(me->from, seq) > 0) {
+		skip = me->from - seq;
 		if (skip >= s.n)
 			return AGAIN_SAME;
 		s = span_from(s, skip);
 		seq = me->from;
-		from = seq_diff(seq, me->base);
-		skip = from < 0 ? (size_t)-from : 0;
 	}
+	skip = seq_diff(first, seq) > 0 ? first - seq : 0;
 	if (me->kept.n == 0 || skip >= s.n)
 		return AGAIN_UNKNOWN;
-	if (!octets_same(w->p, &me->kept, from < 0 ? 0 : (size_t)from,
+	if (!octets_same(w->p, &me->kept, seq + (uint32_t)skip - me->base,
 			 span_from(s, skip)))
 		return AGAIN_OTHER;
 	return skip ? AGAIN_UNKNOWN : AGAIN_SAME;

@@ -110,6 +110,36 @@ def _(c, a, f):
     t.send(31, f[1:], early_ack=1)
 
 
+@case("opaque party: the same, its first octet acknowledged",
+      "a message cut by an acknowledgement", "stop", "changed-protocol")
+def _(c, a, f):
+    c.allowed.append(f[:1])
+    t = opened(c)
+    t.send(0, sealed(c, 30))
+    reply(t, 0, 30, b"\0")
+    t.send(30, f[:1], early_ack=1)
+    t.ack(31)
+    t.send(31, f[1:], early_ack=1)
+
+
+@case("opaque party: the same, its peer speaks inside it",
+      "a message cut by an answer", "stop", "changed-protocol")
+def _(c, a, f):
+    c.allowed.append(f[:12])
+    t = opened(c)
+    t.send(0, sealed(c, 30))
+    reply(t, 0, 30, b"\0")
+    t.send(30, f[:12], early_ack=1)
+    reply(t, 1, 42, b"\0")
+    t.send(42, f[12:], early_ack=2)
+
+
+@case("opaque party: a forbidden message behind other elements",
+      "elements that some readers skip", "stop", ("malformed", "suspicious"))
+def _(c, a, f):
+    opened(c).send(0, f[:1] + bytes([f[1] + 4]) + b"\xbd\2\4\0" + f[2:])
+
+
 # --- other octets in the same place -------------------------------------------------
 
 
