@@ -5,7 +5,8 @@
  *
  * A datagram is recognised by its own octets, each of them: one that nobody
  * reads makes nothing of what comes behind it unread, and one that is read
- * makes nothing readable opaque. A direction of a stream is recognised by its
+ * makes nothing readable opaque. One that only looks like a message, and is
+ * none, says nothing of the others. A direction of a stream is recognised by its
  * first octets, and both must say the same. In a stream that nobody reads each
  * turn is looked at again: what an end says first after the other spoke. Only
  * what is a message beyond doubt counts there, as whatever was sealed may look
@@ -88,11 +89,12 @@ enum heard hear_datagram(struct work *w, struct span octets)
 	if (octets.n == 0)
 		return HEARD;
 	o = ask(w, octets);
-	if (f->dis >= 0)
+	if (f->dis >= 0 && !f->guessed)
 		return other(w, octets, o) ? HEARD_OTHER : HEARD;
 	if (f->dis == DIS_NONE && o.sure < RECOGNISE_SURE)
 		return HEARD;
 	speaks(w, o);
+	f->guessed = o.dis != DIS_NONE && o.sure < RECOGNISE_SURE;
 	return HEARD;
 }
 

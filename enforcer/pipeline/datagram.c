@@ -153,6 +153,7 @@ void datagram_packet(struct work *w)
 		changed_protocol(w, &j);
 	else
 		judge_units(w, &j);
+	w->f->guessed &= !j.read;
 	if (j.defer) {
 		defer_datagram(w, &j, h);
 		units_deferred(w);

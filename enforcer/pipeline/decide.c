@@ -628,6 +628,7 @@ static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
 	out = (struct obs_list){p->obs, u->first, OBS_MAX};
 	rc = dissector_of(w)->dissect(c, unit, &out, &e);
 	u->n = out.n - u->first;
+	j->read |= rc == 0 || (rc == E_MORE && e.reason == REASON_NONE);
 	if (rc == 0)
 		judge_read(w, j, u);
 	else if (rc == E_MORE && e.reason == REASON_NONE && j->datagram)

@@ -209,6 +209,7 @@ struct flow {
 	bool used : 1, denied : 1, opened : 1; /* opened: policy was asked */
 	bool midstream : 1, was_open : 1;
 	bool unfinished : 1; /* told of its checksums */
+	bool guessed : 1; /* dis is how one datagram looked that was not read */
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
 	uint8_t offload;   /* class that the kernel carries it in; 0: none */
@@ -587,6 +588,7 @@ struct judge {
 	bool bad;	/* out: refused, and told */
 	bool part;	/* out: a datagram that is one part of a message */
 	bool whole;	/* out: it completed such a message */
+	bool read;	/* out: a dissector knows what some unit says */
 	uint64_t key;	/* out: which */
 	bool defer;	/* out: refused for now, not told; the first unit */
 	int64_t wait;	/* out: how long */

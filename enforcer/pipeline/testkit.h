@@ -649,7 +649,7 @@ static inline void kit_segment(struct wbuf *w, uint8_t inv)
 /* Units by letters, their invocation ids counted from 1:
  *   a, c  allowed: reads of tables 64 and 23; d  denied: of table 42
  *   b     breaks the grammar; f  is no unit at all, nor any beginning of one
- *   z     the same as f, and begins with a zero
+ *   z     the same as f, and begins with a zero; y  begins like one
  *   l     allowed, but not twice in 10 s: of table 66
  *   s     a segment of a larger message; r  an answer */
 static inline struct span kit_units(struct wbuf *w, const char *letters)
@@ -676,6 +676,8 @@ static inline struct span kit_units(struct wbuf *w, const char *letters)
 			abort();
 		if (letters[i] == 'b')
 			w->p[at + 2] = 0xff;
+		if (letters[i] == 'y')
+			w->p[at + 4] = 0xff; /* looks like one, no more */
 		if (letters[i] == 'f' || letters[i] == 'z')
 			w->p[at] = letters[i] == 'f' ? 0x61 : 0;
 	}
