@@ -3,8 +3,9 @@
  * The table of flows: fixed, with a keyed hash, and a share for each guest. A
  * guest that has its share gives up one of its own for a new one: of what is
  * closed, then of what was never open, then of what was silent for long, in
- * each the longest silent. What is in use stays, and the new flow is refused:
- * a flood drives out floods only.
+ * each the longest silent; last of what the kernel carries and was not seen
+ * for long. What is in use stays, and the new flow is refused: a flood drives
+ * out floods only.
  */
 #include "enforcer/pipeline/state.h"
 
@@ -205,6 +206,13 @@ void flow_opened(struct work *w, uint32_t i)
 	move(w, i, LIST_TCP);
 }
 
+void flow_carried(struct work *w, uint32_t i, bool carried)
+{
+	/* What ended while it was carried stays where it is. */
+	if (carried || w->p->flow[i].list == LIST_CARRIED)
+		move(w, i, carried ? LIST_CARRIED : LIST_TCP);
+}
+
 void flow_answered(struct work *w, uint32_t i)
 {
 	if (w->p->flow[i].list == LIST_ASKED)
@@ -244,6 +252,7 @@ static const struct {
 	[LIST_ASKED] = {UDP_IDLE, 0, 2},
 	[LIST_OTHER] = {UDP_IDLE, UDP_ROOM, 3},
 	[LIST_TCP] = {TCP_IDLE, TCP_ROOM, 4},
+	[LIST_CARRIED] = {TCP_IDLE, TCP_ROOM, 5},
 };
 
 int64_t flow_due(const struct pipeline *p)
@@ -280,14 +289,11 @@ void flow_expire(struct work *w, uint32_t most)
 
 /* --- room for a new flow ----------------------------------------------------- */
 
-/* Something waits in it or has yet to be delivered, or the kernel carries it
- * and its silence says nothing. */
+/* Something waits in it or has yet to be delivered. */
 static bool busy(const struct pipeline *p, uint32_t i)
 {
 	const struct flow *f = &p->flow[i];
 
-	if (f->offload && f->offload != OFFLOAD_REFUSED)
-		return true;
 	for (int s = 0; s < 2; s++) {
 		const struct side *d = &f->side[s];
 
@@ -317,7 +323,8 @@ static uint32_t spare(const struct work *w, uint16_t guest, enum list l)
 }
 
 /* One flow of the guest's own goes. What comes of it later has no flow and is
- * refused as midstream, or, a datagram, is judged as the first of a new one. */
+ * refused as midstream, or, a datagram, is judged as the first of a new one.
+ * The kernel goes on with what it carries, as far as was charged. */
 static bool make_room(struct work *w, uint16_t guest)
 {
 	const struct flow *flow = w->p->flow;

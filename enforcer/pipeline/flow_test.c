@@ -371,6 +371,198 @@ static void facts_only(void **state)
 	done(k);
 }
 
+/* --- with a kernel that carries ------------------------------------------- */
+
+#define CARRIED	20 /* more than are looked at for one that may go */
+#define SEEN	5000
+#define SINCE	9000 /* octets that the kernel carried */
+#define PA	(TCP_PSH | TCP_ACK)
+
+static void carried_one(struct kit *k, uint16_t port)
+{
+	static const uint8_t b[SEEN];
+	uint32_t before = k->n_offloads;
+
+	open_one(k, port);
+	is(k, seg(k, true, port, 1, 1, PA, span_of(b, 20)), REASON_NONE);
+	is(k, seg(k, false, port, 1, 21, PA, span_of(b, 20)), REASON_NONE);
+	is(k, seg(k, true, port, 21, 21, PA, span_of(b, SEEN - 20)),
+	   REASON_NONE);
+	assert_int_equal(k->n_offloads, before + 1);
+}
+
+/* A full table: so many that the kernel carries, then open ones. */
+static struct kit *full_of_carried(void)
+{
+	static const uint64_t bounds[OFFLOAD_REFUSED] = {0, 22000};
+	struct kit *k = new_kit();
+
+	k->p->conf.checksums = false;
+	k->p->conf.offload = bounds;
+	k->sink.offload = kit_on_offload;
+	k->bulk = true;
+	for (uint16_t n = 0; n < CARRIED; n++)
+		carried_one(k, KIT_PORT + n);
+	for (uint16_t n = CARRIED; n < FLOWS; n++)
+		open_one(k, KIT_PORT + n);
+	is(k, syn(k, KIT_PORT + FLOWS), REASON_FLOW_TABLE_FULL);
+	assert_int_equal(k->p->stats.flows_now, FLOWS);
+	return k;
+}
+
+static uint32_t how_many_carried(const struct kit *k)
+{
+	uint32_t i = k->p->lru[0][LIST_CARRIED].oldest, n = 0;
+
+	for (; i != NONE; i = k->p->flow[i].newer) {
+		assert_int_equal(k->p->flow[i].offload, 1);
+		n++;
+	}
+	return n;
+}
+
+/* Those that the kernel carries shut nobody out, and are the last to go: it is
+ * not known that they are silent. */
+static void carried_go_last(void **state)
+{
+	struct kit *k = full_of_carried();
+	uint16_t port = 50000;
+
+	(void)state;
+	kit_wait(k, TCP_ROOM - 1);
+	is(k, syn(k, port), REASON_FLOW_TABLE_FULL);
+	kit_wait(k, 1);
+	for (uint16_t n = CARRIED; n < FLOWS; n++) {
+		open_one(k, port++);
+		assert_int_equal(how_many_carried(k), CARRIED);
+	}
+	for (uint16_t n = CARRIED; n > 0; n--) {
+		open_one(k, port++);
+		assert_int_equal(how_many_carried(k), n - 1);
+	}
+	is(k, syn(k, port), REASON_FLOW_TABLE_FULL);
+	/* Behind its bound nobody knows it. */
+	is(k, bare(k, true, KIT_PORT, SEEN + 20000, 21, TCP_ACK),
+	   REASON_TCP_MIDSTREAM);
+	done(k);
+}
+
+static void by_fins(struct kit *k, uint16_t port)
+{
+	is(k, bare(k, true, port, 1 + SEEN + SINCE, 21, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	is(k, bare(k, false, port, 21, 2 + SEEN + SINCE, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	is(k, bare(k, true, port, 2 + SEEN + SINCE, 22, TCP_ACK), REASON_NONE);
+}
+
+/* It goes on speaking after the other end's FIN. */
+static void by_fins_apart(struct kit *k, uint16_t port)
+{
+	static const uint8_t b[100];
+
+	is(k, bare(k, true, port, 1 + SEEN + SINCE, 21, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	/* Carried before, on its way since. */
+	is(k, seg(k, false, port, 1021, 2 + SEEN + SINCE, PA, span_of(b, 100)),
+	   REASON_NONE);
+	is(k, bare(k, false, port, 1121, 2 + SEEN + SINCE, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+}
+
+static void by_fin_with_octets(struct kit *k, uint16_t port)
+{
+	static const uint8_t b[100];
+
+	is(k, seg(k, false, port, 1021, 1 + SEEN + SINCE, PA | TCP_FIN,
+		  span_of(b, 100)),
+	   REASON_NONE);
+	is(k, bare(k, true, port, 1 + SEEN + SINCE, 1122, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+}
+
+static void by_reset(struct kit *k, uint16_t port)
+{
+	is(k, bare(k, false, port, 1021, 1 + SEEN + SINCE, TCP_RST | TCP_ACK),
+	   REASON_NONE);
+}
+
+/* Nothing was carried, and the end looks like a packet that lay in the queue
+ * when the kernel took over. */
+static void by_fins_at_once(struct kit *k, uint16_t port)
+{
+	is(k, bare(k, true, port, 1 + SEEN, 21, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	is(k, bare(k, false, port, 21, 2 + SEEN, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	is(k, bare(k, true, port, 2 + SEEN, 22, TCP_ACK), REASON_NONE);
+}
+
+/* And is said again, when nothing can have lain there for so long. */
+static void by_fins_at_once_twice(struct kit *k, uint16_t port)
+{
+	by_fins_at_once(k, port);
+	kit_wait(k, 2 * S);
+	bare(k, true, port, 2 + SEEN, 22, TCP_ACK);
+	bare(k, false, port, 999, 2 + SEEN, TCP_ACK);
+	bare(k, false, port, 21, 3 + SEEN, TCP_ACK);
+}
+
+/* The first end looks so too; the other end had carried octets. */
+static void by_fins_in_turn(struct kit *k, uint16_t port)
+{
+	is(k, bare(k, true, port, 1 + SEEN, 21, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	is(k, bare(k, false, port, 1021, 2 + SEEN, TCP_FIN | TCP_ACK),
+	   REASON_NONE);
+	is(k, bare(k, true, port, 2 + SEEN, 1022, TCP_ACK), REASON_NONE);
+}
+
+static void by_reset_at_once(struct kit *k, uint16_t port)
+{
+	is(k, bare(k, true, port, 1 + SEEN, 21, TCP_RST | TCP_ACK),
+	   REASON_NONE);
+}
+
+/* The end of a carried connection comes to the queue, and makes room. */
+static void carried_end(void **state)
+{
+	static const struct {
+		const char *why;
+		void (*end)(struct kit *k, uint16_t port);
+		int64_t after;
+	} rows[] = {
+		{"both close",				  by_fins,            10 * S},
+		{"one closes, the other speaks",	  by_fins_apart,      10 * S},
+		{"octets come with the end",		  by_fin_with_octets, 10 * S},
+		{"one resets",				  by_reset,           10 * S},
+		{"both close, nothing was carried",	  by_fins_at_once,    0     },
+		{"both close, and one again later",	  by_fins_at_once_twice, 0  },
+		{"both close, little was carried",	  by_fins_in_turn,    0     },
+		{"reset, nothing was carried",		  by_reset_at_once,   0     },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kit *k = full_of_carried();
+		uint32_t charged = k->n_offloads;
+		uint16_t port = 50000;
+
+		print_message("%s\n", rows[i].why);
+		kit_wait(k, rows[i].after);
+		for (uint16_t n = 0; n < CARRIED; n++)
+			rows[i].end(k, KIT_PORT + n);
+		assert_int_equal(how_many_carried(k), 0);
+		assert_int_equal(k->n_offloads, charged);
+		kit_wait(k, CLOSED_ROOM);
+		for (uint16_t n = 0; n < CARRIED; n++)
+			open_one(k, port++);
+		is(k, syn(k, port), REASON_FLOW_TABLE_FULL);
+		assert_int_equal(k->n_resets, 0);
+		done(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +571,8 @@ int main(void)
 		cmocka_unit_test(gone),
 		cmocka_unit_test(flooded_memory),
 		cmocka_unit_test(facts_only),
+		cmocka_unit_test(carried_go_last),
+		cmocka_unit_test(carried_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -785,7 +785,7 @@ static void hello(struct kit *k, uint16_t port)
 /* The last events: what the kernel may carry, up to the bound, each way. */
 static void assert_charged(const struct kit *k, uint64_t bound)
 {
-	const struct flow *f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	const struct flow *f = &k->p->flow[k->p->lru[0][LIST_CARRIED].newest];
 	uint64_t seen = f->octets[0] + f->octets[1];
 
 	assert_true(k->n_events >= 2);
@@ -818,7 +818,7 @@ static void carried(void **state)
 	assert_int_equal(k->n_offloads, 1);
 	assert_int_equal(k->offload, 1);
 	assert_charged(k, 40000);
-	assert_int_equal(k->p->flow[k->p->lru[0][LIST_TCP].newest].offload, 1);
+	assert_int_equal(k->p->flow[k->p->lru[0][LIST_CARRIED].newest].offload, 1);
 	/* It comes back elsewhere. */
 	at += 30000;
 	far += 5000;
@@ -856,7 +856,7 @@ static void comes_back(void **state)
 	hello(k, KIT_PORT);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
-	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	f = &k->p->flow[k->p->lru[0][LIST_CARRIED].newest];
 	assert_int_equal(f->offload, 1);
 	passes(k, bulk(k, true, at, far, 2000));
 	at += 2000;
@@ -891,7 +891,7 @@ static void comes_back_later(void **state)
 	hello(k, KIT_PORT);
 	passes(k, bulk(k, true, at, far, 8000));
 	at += 8000;
-	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	f = &k->p->flow[k->p->lru[0][LIST_CARRIED].newest];
 	assert_true(f->octets[0] + f->octets[1] < 40000);
 	k->now.mono.ns += 2 * NS_PER_S;
 	passes(k, bulk(k, true, at, far, 1000));

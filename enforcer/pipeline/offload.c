@@ -108,6 +108,7 @@ void offload_packet(struct work *w, uint64_t id)
 	f->offload = (uint8_t)best;
 	f->carried = w->p->conf.offload[best];
 	f->given = w->now.mono;
+	flow_carried(w, w->f_idx, true);
 	for (int k = 0; k < 2; k++)
 		octets_free(w->p, f->guest, &f->side[k].kept);
 	w->p->stats.offloaded++;
@@ -143,6 +144,7 @@ void offload_return(struct work *w)
 		f->octets[side_dir(f, w->s)] += f->carried - seen;
 	f->offload = 0;
 	f->given = w->now.mono;
+	flow_carried(w, w->f_idx, false);
 	for (int s = 0; s < 2; s++) {
 		f->side[s].moved = f->side[s].loose = true;
 		f->side[s].n_turns = 0;

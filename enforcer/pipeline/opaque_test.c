@@ -637,7 +637,7 @@ static struct kit *returned(const struct flow **f)
 	bulk(k, true, 0, 0, 6000);
 	bulk(k, false, 0, 6000, 20);
 	assert_why(k, bulk(k, true, 6000, 20, 6000), REASON_NONE);
-	*f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	*f = &k->p->flow[k->p->lru[0][LIST_CARRIED].newest];
 	assert_int_equal((*f)->offload, 1);
 	kit_wait(k, 2 * NS_PER_S);
 	k->p->conf.offload = NULL; /* no further */

@@ -181,6 +181,7 @@ struct side {
 enum list {
 	LIST_OTHER, /* datagrams, both ways */
 	LIST_TCP,
+	LIST_CARRIED, /* by the kernel: how silent they are is not known */
 	LIST_OPENING, /* no octet of it was let through */
 	LIST_CLOSED,  /* or refused; what is late must not open it again */
 	LIST_OVER,    /* closed, and nothing of it can matter any more */
@@ -438,6 +439,8 @@ void flow_opened(struct work *w, uint32_t i);
 /* It is closed or refused: kept for a while, then forgotten; sooner when both
  * ends are known to be out of it. */
 void flow_closed(struct work *w, uint32_t i);
+/* The kernel carries it from now on, or no longer. */
+void flow_carried(struct work *w, uint32_t i, bool carried);
 /* Both ends have spoken. */
 void flow_answered(struct work *w, uint32_t i);
 void flow_touch(struct pipeline *p, uint32_t i, struct now now);

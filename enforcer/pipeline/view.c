@@ -51,7 +51,8 @@ static bool view(const struct pipeline *p, const struct flow *f,
 		.app = f->dis >= 0 ? p->dis[f->dis]->name : "",
 		.state = state_name(f),
 		.denied = f->denied,
-		.offload = f->offload,
+		.offload = f->list == LIST_CARRIED || f->denied ? f->offload
+								: 0,
 		.held = waiting(p, f),
 	};
 
