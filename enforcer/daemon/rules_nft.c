@@ -95,10 +95,15 @@ static uint32_t mark_of(const struct rules_conf *c, uint32_t class)
 	return c->mark_generation | class << MARK_CLASS_SHIFT;
 }
 
-/* ct bytes is the sum with the packet at hand; from 1: see rules_xt.c. */
+/* ct bytes is the sum with the packet at hand; from 1, and why the connection
+ * is taken back when it ends: see rules_xt.c. */
 static void carry_chain(struct text *t)
 {
 	text_put(t, "\tchain carry {\n");
+	text_put(t,
+		 "\t\ttcp flags & (fin | rst) != 0 "
+		 "ct mark set ct mark & 0x%08x\n",
+		 ~MARK_MASK);
 	for (uint32_t k = MARK_REFUSED - 1; k > 0; k--) {
 		if (t->c->bound[k])
 			text_put(t,

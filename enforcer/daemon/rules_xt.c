@@ -78,9 +78,15 @@ static void carried_mark(struct text *t)
  * whole, before any rule sees it, so the packet at hand is in the sum: what is
  * compared is the sum as it would be after passing, and the bound is exact.
  * From 1, not 0: a connection older than the accounting has no sum, reads as
- * 0 and must not match. The largest class first: its packets are the most. */
+ * 0 and must not match. The largest class first: its packets are the most.
+ * The end of a connection is the engine's to see, else it has a flow for each
+ * that is over: what is about to end is taken back, and so is what follows. */
 static void carry_chain(struct text *t)
 {
+	text_put(t,
+		 "-A " RULES_CHAIN "CARRY -p tcp ! --tcp-flags FIN,RST NONE "
+		 "-j CONNMARK --set-xmark 0x0/0x%08x\n",
+		 MARK_MASK);
 	for (uint32_t k = MARK_REFUSED - 1; k > 0; k--) {
 		if (t->c->bound[k] == 0)
 			continue;
