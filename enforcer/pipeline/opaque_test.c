@@ -545,6 +545,69 @@ static void messages_are_kept(void **state)
 	done(k);
 }
 
+/* The others have all room but what is for small ones. */
+static void without_room(void **state)
+{
+	static const uint8_t b[PIECE];
+	struct kit *k = kit(true);
+	const struct side *me;
+
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++)
+		wide(k, KIT_PORT + i);
+	segment(k, true, 0, 0, span_of(b, 100));
+	me = &k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0];
+	segment(k, false, 0, 100, (struct span){0});
+	for (uint16_t i = 1; i < 4; i++)
+		assert_int_equal(pieces(k, KIT_PORT + i, 17), REASON_NONE);
+	/* 16 KiB fit, no more. */
+	assert_why(k, segment(k, true, 100, 0, span_of(b, PIECE)),
+		   REASON_NONE);
+	assert_int_equal(me->kept.n, PIECE);
+	assert_false(me->unseen);
+	assert_why(k, segment(k, true, 100 + PIECE, 0, span_of(b, 3000)),
+		   REASON_NONE);
+	assert_true(me->unseen);
+	assert_int_equal(me->base + me->kept.n, me->nxt);
+	segment(k, false, 0, 3100 + PIECE, (struct span){0});
+	segment(k, true, 3100 + PIECE, 0, span_of(b, 100));
+	segment(k, false, 0, 3200 + PIECE, (struct span){0});
+	assert_false(me->unseen);
+	assert_int_equal(me->kept.n, 0);
+	done(k);
+}
+
+/* Nothing of it is on its way, and one segment is more than fits. */
+static void large_without_room(void **state)
+{
+	static const uint8_t b[20000];
+	struct kit *k = kit(true);
+	const struct side *me;
+
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++)
+		wide(k, KIT_PORT + i);
+	segment(k, true, 0, 0, span_of(b, 100));
+	me = &k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0];
+	segment(k, false, 0, 100, (struct span){0});
+	for (uint16_t i = 1; i < 4; i++)
+		assert_int_equal(pieces(k, KIT_PORT + i, 17), REASON_NONE);
+	assert_why(k, segment(k, true, 100, 0, span_of(b, sizeof(b))),
+		   REASON_NONE);
+	assert_true(me->unseen);
+	assert_int_equal(me->kept.n, 0);
+	assert_int_equal(me->from, me->nxt);
+	/* It may be needed again. */
+	assert_why(k, segment(k, true, 100, 0, span_of(b, sizeof(b))),
+		   REASON_NONE);
+	/* Behind it they are compared. */
+	assert_why(k, segment(k, true, 20100, 0, span_of(b, 1000)),
+		   REASON_NONE);
+	assert_int_equal(me->kept.n, 1000);
+	assert_why(k, odd(k, 20100, 1000, 500), REASON_EVASION);
+	done(k);
+}
+
 /* Others need the room, and this one was silent: what it sends again could be
  * anything, so it ends. */
 static void forgotten(void **state)
@@ -708,6 +771,8 @@ int main(void)
 		cmocka_unit_test(turn_forgotten),
 		cmocka_unit_test(as_much_as_is_kept),
 		cmocka_unit_test(messages_are_kept),
+		cmocka_unit_test(without_room),
+		cmocka_unit_test(large_without_room),
 		cmocka_unit_test(forgotten),
 		cmocka_unit_test(both_must_have_spoken),
 		cmocka_unit_test(no_datagrams),

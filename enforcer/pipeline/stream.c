@@ -369,7 +369,7 @@ static void take(struct work *w, struct side *me, struct span s)
 		read_facts(w, me, s);
 		return;
 	}
-	if (keeps(w))
+	if (keeps(w) && !(me->unseen && seq_diff(me->from, me->nxt) > 0))
 		keep(w, me, me->nxt, s);
 	me->nxt += (uint32_t)s.n;
 	if (me->deferred)
@@ -589,8 +589,8 @@ static bool forgotten(const struct work *w, const struct side *me, uint32_t end)
 
 /* Room for n octets more of this stream. One that nobody reads, and whose
  * first octets nobody can change any more, may have more on its way than is
- * kept: the older half is given up, and may be sent again unlooked at, as what
- * the kernel carried. */
+ * kept: the older half is given up, or without room even then all of it and
+ * these, and may be sent again unlooked at, as what the kernel carried. */
 static bool make_room(struct work *w, struct side *me, size_t n)
 {
 	size_t cut = me->kept.n / 2 > n ? me->kept.n / 2 : n;
@@ -598,15 +598,22 @@ static bool make_room(struct work *w, struct side *me, size_t n)
 	if (octets_room(w, &me->kept, n))
 		return true;
 	if (w->f->dis != DIS_NONE || !side_settled(me) || side_owns(me) ||
-	    me->nxt != me->judged || me->kept.n == 0)
+	    me->nxt != me->judged)
 		return false;
-	if (cut > me->kept.n)
-		cut = me->kept.n;
-	octets_cut(w->p, w->f->guest, &me->kept, cut);
-	me->base += (uint32_t)cut;
+	if (cut < me->kept.n) {
+		octets_cut(w->p, w->f->guest, &me->kept, cut);
+		me->base += (uint32_t)cut;
+	} else {
+		octets_free(w->p, w->f->guest, &me->kept);
+		me->base = me->nxt;
+	}
 	me->unseen = true;
 	me->from = me->base;
-	return octets_room(w, &me->kept, n);
+	if (!octets_room(w, &me->kept, n)) {
+		octets_free(w->p, w->f->guest, &me->kept);
+		me->from = me->nxt + (uint32_t)n;
+	}
+	return true;
 }
 
 /* Nothing new, and it is the gateway's already, or now: the sender is told. */
