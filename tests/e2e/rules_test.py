@@ -1077,6 +1077,57 @@ def offload_tcp(bed, name):
     bed.unread()
 
 
+def end_of(bed, reset):
+    """What the queue sees of a carried connection: until one end closes or
+    resets it, and from then on."""
+    bed.read(mark=lambda r: CLASS1 if len(r.seen) < 2 else None)
+    r = bed.listener("wan", 5007)
+    c = bed.socket("mdma")
+    c.settimeout(5)
+    c.connect((ADDR["wan"], 5007))
+    s, _ = r.accept()
+    s.settimeout(5)
+    for x, y in 3 * ((c, s), (s, c)):
+        x.sendall(b"carried")
+        y.recv(7)
+    seen = bed.readers["mdma"].seen
+    before = len(seen)
+    if reset:
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                     struct.pack("ii", 1, 0))
+        c.close()
+    else:
+        c.shutdown(socket.SHUT_WR)
+        s.recv(1)
+        s.sendall(b"the last")
+        c.recv(8)
+        s.close()
+        c.recv(1)
+        c.close()
+    until(lambda: sum(p[33] & 5 != 0 for p in seen) >= (1 if reset else 2), 3)
+    s.close()
+    r.close()
+    after = list(seen[before:])
+    bed.unread()
+    return before, after
+
+
+def offload_end(bed, name):
+    """Whoever keeps a table of connections learns which are over."""
+    before, after = end_of(bed, False)
+    holds(name + ": a carried connection is not queued until it ends",
+          before <= 2, "%d packets" % before)
+    equal(name + ": each end's FIN is queued",
+          [p[12:16] for p in after if p[33] & 1],
+          [socket.inet_aton(ADDR[g]) for g in ("mdma", "wan")])
+    holds(name + ": and what comes between them",
+          any(p.endswith(b"the last") for p in after), str(after))
+    before, after = end_of(bed, True)
+    holds(name + ": a reset of a carried connection is queued",
+          before <= 2 and sum(p[33] & 4 != 0 for p in after) == 1,
+          "%d before, %s" % (before, after))
+
+
 def offload(bed, name):
     bed.gw_file("net/netfilter/nf_conntrack_acct", 1)
     bed.tool("apply", "-o", str(BOUND))
@@ -1087,6 +1138,7 @@ def offload(bed, name):
     bed.unread()
     offload_udp(bed, name)
     offload_tcp(bed, name)
+    offload_end(bed, name)
     # Two guests are two opinions: never carried.
     bed.read(mark=CLASS1)
     arrived = one_way(bed, "mdma", "dr", 5003, 50, 500, 0.002)
