@@ -193,6 +193,10 @@ def uncounted(r):
     return {**r, "flow": flow}
 
 
+# What a kernel that sends again, too early or too late, is told: chance.
+AGAIN = {"tcp-repeated", "tcp-timestamp"}
+
+
 class Run:
     def __init__(self, mode, offload):
         with Net(mode) as net:
@@ -230,6 +234,7 @@ class Run:
                 self.decided[m["rule"]] = self.decided.get(m["rule"], 0) + \
                     m["octets"]
             elif r["event_type"] != "flow" and "reason" in m and \
+                    m["reason"] not in AGAIN and \
                     "dropped by the rules" not in m.get("detail", ""):
                 self.why.add((m["reason"], m.get("party"), m.get("rule")))
         # Of those alike the gateway may count some: how many, time says.
