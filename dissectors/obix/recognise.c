@@ -111,6 +111,12 @@ static size_t skip_doctype(struct span in, size_t at, bool *odd)
 static enum obix_is by_root(struct span name, bool html, bool doctype,
 			    struct err *e)
 {
+	/* Readers who ask isspace() end a name at a vertical tab. */
+	for (size_t i = 0; i < name.n; i++) {
+		if (name.p[i] < ' ' || name.p[i] == 0x7f)
+			return bad(e, REASON_MALFORMED,
+				   "a control octet in the name of the root");
+	}
 	if (is_type(name))
 		return doctype ? bad(e, REASON_XML_DTD, "a document type")
 			       : OBIX_YES;
@@ -193,6 +199,8 @@ enum obix_is obix_recognise(struct span first, bool all,
 		return OBIX_MORE;
 	if (is_wide(first))
 		return bad(e, REASON_XML_ENCODING, "XML that is not in UTF-8");
+	if (begins(in, "\xef\xbb\xbf", 3) && in.n < first.n)
+		return bad(e, REASON_XML_ENCODING, "two byte order marks");
 	if (begins(first, "$EXI", 4) ||
 	    (first.p[0] >> 6 == 2 && !is_other(content_type)))
 		return bad(e, REASON_NOT_XML, "oBIX in EXI or binary");
