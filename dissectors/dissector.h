@@ -107,6 +107,9 @@ struct dissector {
 	 * none: but more may have been promised. The reason is INCOMPLETE or
 	 * what fits better; 0 when nothing is missing. */
 	enum reason (*leftover)(const struct dis_ctx *c, struct span rest);
+	/* Is everything to come opaque, in both directions? It then may go
+	 * on unread. NULL: never. */
+	bool (*sealed)(const struct dis_ctx *c);
 };
 
 /* The one table to edit when adding a protocol; NULL-terminated. */

@@ -6,6 +6,7 @@
 #include "dissectors/net/dhcp.h"
 #include "dissectors/net/dns.h"
 #include "dissectors/net/ntp.h"
+#include "dissectors/tls/tls.h"
 
 const struct dissector *const dissectors[] = {
 	&dissector_c1222,
@@ -13,6 +14,7 @@ const struct dissector *const dissectors[] = {
 	&dissector_dns,
 	&dissector_ntp,
 	&dissector_dhcp,
+	&dissector_tls,
 	NULL,
 };
 

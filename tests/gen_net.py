@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Make tests/pcaps/gen_net_*.pcap: what an agent asks a name server, a time
-server and an address server, and what its policy (tests/policies/services) or
-the dissector refuses.
+"""Make tests/pcaps/gen_net_*.pcap: what an agent says to servers of names,
+time and addresses and over TLS, and what its policy (tests/policies/services)
+or the dissector refuses.
 The resolver that is configured is 10.20.0.53.
 
 usage: gen_net.py DIRECTORY
@@ -22,6 +22,7 @@ HOSTS = {
     "spare": ("198.51.100.53", "020000000053"),
     "clock": ("10.20.0.123", "020000000123"),
     "leases": ("10.20.0.67", "020000000067"),
+    "site": ("198.51.100.80", "020000000001"),
     "stranger": ("203.0.113.9", "020000000001"),
 }
 
@@ -321,6 +322,75 @@ def leases(folder):
     c.write(os.path.join(folder, "gen_net_dhcp.pcap"))
 
 
+# --- TLS -----------------------------------------------------------------
+
+CCS, ALERT, HANDSHAKE, DATA = 20, 21, 22, 23
+
+
+def record(kind, octets, version=0x0303):
+    return struct.pack(">BHH", kind, version, len(octets)) + octets
+
+
+def hello(kind, extensions, version=0x0303, suites=b"\0\4\x13\1\x13\2"):
+    m = struct.pack(">H", version) + b"\x5a" * 32 + b"\x20" + bytes(32) + \
+        (suites + b"\1\0" if kind == 1 else b"\x13\1\0") + \
+        struct.pack(">H", len(extensions)) + extensions
+    return struct.pack(">I", kind << 24 | len(m)) + m
+
+
+def client(host, versions=b"\3\4\3\3"):
+    host = host.encode()
+    sni = struct.pack(">HHHBH", 0, len(host) + 5, len(host) + 3, 0,
+                      len(host)) + host
+    alpn = b"\0\x10\0\x0e\0\x0c\2h2\x08http/1.1"
+    listed = struct.pack(">HHB", 43, len(versions) + 1,
+                         len(versions)) + versions if versions else b""
+    return hello(1, sni + alpn + listed)
+
+
+NEW = hello(2, b"\0\x2b\0\2\3\4")
+OLD = hello(2, b"")
+
+
+def sealed(folder):
+    c = Capture()
+
+    def talk(*said, to="site", port=443):
+        s = Stream(c, to, port)
+        for who, octets in said:
+            s.say(who, octets)
+        return s
+
+    data = record(DATA, bytes(range(256)) * 4)
+    # 1.3 and 1.2; a hello in two records, cut elsewhere
+    talk((0, record(HANDSHAKE, client(TIPS), 0x0301)),
+         (1, record(HANDSHAKE, NEW) + record(CCS, b"\1") + data),
+         (0, record(CCS, b"\1") + data), (1, data * 8)).close()
+    talk((0, record(HANDSHAKE, client(TIPS, b""), 0x0301)),
+         (1, record(HANDSHAKE, OLD)), (0, record(HANDSHAKE, b"\x10" + bytes(
+             7)) + record(CCS, b"\1") + data), (1, data)).close()
+    m = client(TIPS)
+    m = record(HANDSHAKE, m[:60], 0x0301) + record(HANDSHAKE, m[60:], 0x0301)
+    talk((0, m[:3]), (0, m[3:80]), (0, m[80:]),
+         (1, record(HANDSHAKE, NEW) + data)).close()
+    # a name that policy refuses
+    talk((0, record(HANDSHAKE, client("upload." + TIPS), 0x0301)))
+    # no hello; older than TLS; another answer; a name that is none
+    talk((0, data))
+    talk((0, b"\x80\x2e\1\3\1\0\x15\0\0\0\x10" + bytes(36)))
+    talk((0, record(HANDSHAKE, client(TIPS), 0x0300)))
+    talk((0, b"SSH-2.0-OpenSSH_9.2\r\n"))
+    talk((0, record(HANDSHAKE, client(TIPS), 0x0301)),
+         (1, b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    talk((0, record(HANDSHAKE, client("198.51.100.80"), 0x0301)))
+    # records no more
+    talk((0, record(HANDSHAKE, client(TIPS), 0x0301)),
+         (1, record(HANDSHAKE, NEW)), (0, b"and now in clear: 1 2 3"))
+    # to somebody else
+    talk((0, record(HANDSHAKE, client(TIPS), 0x0301)), to="stranger")
+    c.write(os.path.join(folder, "gen_net_tls.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -328,6 +398,7 @@ def main():
     names(sys.argv[1])
     clock(sys.argv[1])
     leases(sys.argv[1])
+    sealed(sys.argv[1])
     return 0
 
 

@@ -540,6 +540,15 @@ static enum reason leftover(const struct dis_ctx *c, struct span rest)
 	return rest.n ? REASON_INCOMPLETE : REASON_NONE;
 }
 
+/* Both hellos were read, and their answer is what both agreed on. */
+static bool sealed(const struct dis_ctx *c)
+{
+	struct tls_flow f;
+
+	memcpy(&f, c->flow, sizeof(f));
+	return f.stage == TLS_OLD || f.stage == TLS_NEW;
+}
+
 const struct dissector dissector_tls = {
 	.name = "tls",
 	.max_stream = TLS_UNIT_MAX,
@@ -554,4 +563,5 @@ const struct dissector dissector_tls = {
 	.dissect = dissect,
 	.settle = settle,
 	.leftover = leftover,
+	.sealed = sealed,
 };

@@ -6,7 +6,8 @@
  * most), or a slice of what is there of the records around it. Of those the
  * headers are read as long as the connection lasts: type, version and length,
  * and whether the type may come now (RFC 8446 4, 5.1, D.4). A stream that
- * ceases to be records is refused (changed-protocol).
+ * ceases to be records is refused (changed-protocol). Behind both hellos the
+ * connection may as well be carried unread (dissector.sealed).
  *
  * A hello: carrier tls.hello with name, ALPN and versions, and one leaf
  * `opaque`, for nobody can say what its random octets mean. A slice: carrier

@@ -38,6 +38,15 @@ static const struct dis_ctx *context(struct work *w)
 	return c;
 }
 
+bool nobody_reads(struct work *w)
+{
+	const struct dissector *d = dissector_of(w);
+
+	if (!d)
+		return w->f->dis == DIS_NONE;
+	return d->sealed && d->sealed(context(w));
+}
+
 int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
 		    uint32_t *count, struct err *e)
 {

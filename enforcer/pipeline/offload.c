@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams that the kernel carries. What it carries is not seen: not read, not
- * compared with what went before. So it gets only those that nobody reads,
- * that a rule grants as such, and of which both ends have shown that they
- * speak nothing that is read, in octets that their receivers have
- * acknowledged and that nobody can send otherwise any more. A datagram is a
- * message of its own, and the kernel gets none.
+ * compared with what went before. So it gets only those that nobody reads, or
+ * nobody needs to read on (TLS behind its hellos), that a rule grants as such,
+ * and of which both ends have shown what they speak, in octets that their
+ * receivers have acknowledged and that nobody can send otherwise any more. A
+ * datagram is a message of its own, and the kernel gets none.
  *
  * All that the kernel may carry, either way, is charged before, and nothing of
  * it is given back: a budget is never exceeded, whatever happens to us
@@ -44,12 +44,12 @@ static bool quiet(struct side *d)
 	       !side_owns(d);
 }
 
-static bool wanted(const struct work *w)
+static bool wanted(struct work *w)
 {
 	struct flow *f = w->f;
 
 	return w->p->conf.offload && w->sink->offload && !f->denied &&
-	       !f->offload && f->dis == DIS_NONE && !w->p->frozen &&
+	       !f->offload && nobody_reads(w) && !w->p->frozen &&
 	       f->tup.proto == PROTO_TCP && f->tcp == TCP_OPEN &&
 	       quiet(&f->side[0]) && quiet(&f->side[1]);
 }
@@ -109,6 +109,8 @@ void offload_packet(struct work *w, uint64_t id)
 	f->carried = w->p->conf.offload[best];
 	f->given = w->now.mono;
 	flow_carried(w, w->f_idx, true);
+	/* Where its units begin, nobody will know. */
+	f->dis = DIS_NONE;
 	for (int k = 0; k < 2; k++)
 		octets_free(w->p, f->guest, &f->side[k].kept);
 	w->p->stats.offloaded++;

@@ -609,6 +609,8 @@ bool units_allowed(struct work *w, struct judge *j);
 void units_deferred(struct work *w);
 /* They do not, for a reason that was told: tell that, and undo. */
 void units_undone(struct work *w);
+/* No dissector does, or the one that did needs to see nothing more. */
+bool nobody_reads(struct work *w);
 /* How far framing gets: octets of complete units. -1: never further. *need:
  * octets without which it gets no further; 0: not known. *count: of units. */
 int64_t frame_units(struct work *w, struct span octets, uint32_t *need,

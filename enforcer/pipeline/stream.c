@@ -597,7 +597,7 @@ static bool make_room(struct work *w, struct side *me, size_t n)
 
 	if (octets_room(w, &me->kept, n))
 		return true;
-	if (w->f->dis != DIS_NONE || !side_settled(me) || side_owns(me) ||
+	if (!nobody_reads(w) || !side_settled(me) || side_owns(me) ||
 	    me->nxt != me->judged)
 		return false;
 	if (cut < me->kept.n) {
