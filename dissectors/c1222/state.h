@@ -319,4 +319,8 @@ int segment_check(struct message *x, const struct acse *outer)
 	__attribute__((warn_unused_result));
 void segment_settle(struct c1222_machine *m, bool passed);
 
+/* recognise.c */
+enum recognise c1222_recognise(struct span first, uint16_t sport,
+			       uint16_t dport, uint8_t ip_proto);
+
 #endif
