@@ -609,10 +609,13 @@ static bool make_room(struct work *w, struct side *me, size_t n)
 	}
 	me->unseen = true;
 	me->from = me->base;
-	if (!octets_room(w, &me->kept, n)) {
-		octets_free(w->p, w->f->guest, &me->kept);
-		me->from = me->nxt + (uint32_t)n;
-	}
+	if (octets_room(w, &me->kept, n))
+		return true;
+	/* Of records even what is sealed waits here for its end. */
+	if (w->f->dis != DIS_NONE)
+		return false;
+	octets_free(w->p, w->f->guest, &me->kept);
+	me->from = me->nxt + (uint32_t)n;
 	return true;
 }
 

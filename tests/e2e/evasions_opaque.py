@@ -226,7 +226,7 @@ def _(c, a, f):
         part = b"\x60\x40%d" % i + bytes(40) if i else sealed(c, 40)
         t.send(len(m), part, early_ack=said)
         m += part
-        reply(t, said, len(m), b"\x60\x1d\xa2" if said else b"\x16\3\3")
+        reply(t, said, len(m), b"\x60\x1d\xa2" if said else b"\x17\2\3")
         said += 3
     c.allowed = [m]
     c.stream = m
