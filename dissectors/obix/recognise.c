@@ -108,7 +108,17 @@ static size_t skip_doctype(struct span in, size_t at, bool *odd)
 	return at;
 }
 
-static enum obix_is by_root(struct span name, bool html, bool doctype,
+/* The position behind the instruction at at, or in.n. */
+static size_t skip_instruction(struct span in, size_t at)
+{
+	struct span rest = span_from(in, at);
+	const uint8_t *hit = rest.n ? memmem(rest.p, rest.n, "?>", 2) : NULL;
+
+	return hit ? at + (size_t)(hit - rest.p) + 2 : in.n;
+}
+
+/* trap: what stood in front of it that no document of ours may have. */
+static enum obix_is by_root(struct span name, bool html, enum reason trap,
 			    struct err *e)
 {
 	/* Readers who ask isspace() end a name at a vertical tab. */
@@ -118,8 +128,8 @@ static enum obix_is by_root(struct span name, bool html, bool doctype,
 				   "a control octet in the name of the root");
 	}
 	if (is_type(name))
-		return doctype ? bad(e, REASON_XML_DTD, "a document type")
-			       : OBIX_YES;
+		return trap ? bad(e, trap, "a page with a root of oBIX")
+			    : OBIX_YES;
 	if (!html && span_is(scan_local(name), "Envelope"))
 		return bad(e, REASON_NOT_XML, "oBIX in a SOAP envelope");
 	return OBIX_NO;
@@ -130,13 +140,14 @@ static enum obix_is page(struct span in, bool all, struct err *e)
 {
 	const struct obix_scan start = {0};
 	struct scan s = scan_of(&start, in, e);
-	bool doctype = false, odd = false;
+	enum reason trap = REASON_NONE;
+	bool odd = false;
 
 	for (;;) {
 		enum scan_token t = scan_next(&s);
 
 		if (t == SCAN_OPEN || t == SCAN_EMPTY)
-			return by_root(s.name, true, doctype, e);
+			return by_root(s.name, true, trap, e);
 		if (t == SCAN_BAD && e->reason == REASON_XML_DTD) {
 			s.at = skip_doctype(in, s.at, &odd);
 			if (odd)
@@ -145,11 +156,17 @@ static enum obix_is page(struct span in, bool all, struct err *e)
 					   "of its own");
 			if (s.at < in.n) {
 				s.at++;
-				doctype = true;
+				trap = REASON_XML_DTD;
 				s.stage = SCAN_PROLOG;
 				continue;
 			}
 			t = SCAN_MORE;
+		}
+		if (t == SCAN_BAD && e->reason == REASON_XML_INSTRUCTION) {
+			s.at = skip_instruction(in, s.at);
+			trap = REASON_XML_INSTRUCTION;
+			s.stage = SCAN_PROLOG;
+			continue;
 		}
 		if (t == SCAN_BAD || (t == SCAN_MORE && all))
 			return OBIX_NO;
@@ -171,7 +188,7 @@ static enum obix_is xml(struct span in, bool all, struct err *e)
 		enum scan_token t = scan_next(&s);
 
 		if (t == SCAN_OPEN || t == SCAN_EMPTY)
-			return by_root(s.name, false, false, e);
+			return by_root(s.name, false, REASON_NONE, e);
 		if (t == SCAN_BAD)
 			return OBIX_BAD;
 		if (t == SCAN_MORE && (all || in.n >= OBIX_WINDOW))
