@@ -178,7 +178,10 @@ static enum heard hear_turns(struct work *w, struct side *me,
 		o = ask(w, first);
 		if (o.sure == RECOGNISE_SURE)
 			return HEARD_OTHER;
-		t->maybe = o.sure == RECOGNISE_LIKELY || o.maybe != DIS_NONE;
+		/* TLS is never sure, and all may be TLS on its port. */
+		t->maybe = o.sure == RECOGNISE_LIKELY ||
+			   (o.maybe != DIS_NONE &&
+			    !w->p->dis[o.maybe]->sealed);
 		if (me->nxt - t->seq < (t->maybe ? TURN_OCTETS : TURN_SHORT))
 			i++;
 		else

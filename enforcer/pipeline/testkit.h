@@ -61,6 +61,7 @@ struct kit {
 	uint64_t id;
 	bool strict;
 	bool bulk; /* the other end is 10.21.0.1, its port 9000 */
+	uint16_t far; /* its port over TCP, if another */
 	struct kit_verdict verdict[KIT_IDS];
 	struct kit_event event[KIT_EVENTS];
 	uint32_t n_events;
@@ -548,9 +549,10 @@ static inline uint64_t kit_tcp(struct kit *k, const struct kit_seg *s,
 {
 	static uint8_t b[80 * 1024];
 	struct wbuf w = wbuf_of(b, sizeof(b));
+	uint16_t far = k->far ? k->far : k->bulk ? 9000 : 1153;
 
-	wbuf_be(&w, s->out ? s->port : k->bulk ? 9000 : 1153, 2);
-	wbuf_be(&w, !s->out ? s->port : k->bulk ? 9000 : 1153, 2);
+	wbuf_be(&w, s->out ? s->port : far, 2);
+	wbuf_be(&w, !s->out ? s->port : far, 2);
 	wbuf_be(&w, s->seq, 4);
 	wbuf_be(&w, s->ack, 4);
 	wbuf_be(&w, s->has_ts ? 8 << 4 : 5 << 4, 1);
