@@ -17,7 +17,6 @@
 #include "enforcer/pipeline/state.h"
 
 #define TURN_OCTETS 2048 /* of a turn are looked at */
-#define TURN_SHORT  64	 /* if by then nobody takes it for anything */
 
 /* What the dissectors say of octets: the surest, the first that may be. */
 struct opinion {
@@ -182,7 +181,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 		t->maybe = o.sure == RECOGNISE_LIKELY ||
 			   (o.maybe != DIS_NONE &&
 			    !w->p->dis[o.maybe]->sealed);
-		if (me->nxt - t->seq < (t->maybe ? TURN_OCTETS : TURN_SHORT))
+		if (t->maybe && me->nxt - t->seq < TURN_OCTETS)
 			i++;
 		else
 			turn_over(me, i);
@@ -225,6 +224,9 @@ enum heard hear_stream(struct work *w, struct span octets)
 		return hear_turns(w, me, octets);
 	if (f->dis != DIS_UNKNOWN) {
 		h = hear_second(w, me, octets);
+		/* They are those of its first turn, too. */
+		if (h == HEARD && me->shown && f->dis == DIS_NONE)
+			return hear_turns(w, me, octets);
 	} else {
 		o = ask(w, octets);
 		if (o.dis == DIS_NONE && o.maybe != DIS_NONE &&

@@ -399,6 +399,26 @@ static enum reason turn_in_two(const char *text, size_t cut, uint32_t *kept)
 	return r;
 }
 
+/* Nothing of an answer is kept behind its acknowledgement, its end's first
+ * octets or not: there is one for each connection. */
+static void answers_cost_no_memory(void **state)
+{
+	struct kit *k = kit(true);
+	const struct flow *f;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	f = &k->p->flow[k->p->lru[0][LIST_TCP].newest];
+	for (uint32_t at = 0; at < 12; at += 4) {
+		segment(k, true, at, at, span_of("0123", 4));
+		segment(k, false, at, at + 4, span_of("4567", 4));
+		segment(k, true, at + 4, at + 4, (struct span){0});
+		assert_int_equal(f->side[0].kept.n, 0);
+		assert_int_equal(f->side[1].kept.n, 0);
+	}
+	done(k);
+}
+
 static void long_turns(void **state)
 {
 	char text[3000], word[1200];
@@ -766,6 +786,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables),
 		cmocka_unit_test(in_front),
+		cmocka_unit_test(answers_cost_no_memory),
 		cmocka_unit_test(long_turns),
 		cmocka_unit_test(turns_in_turns),
 		cmocka_unit_test(turn_forgotten),
