@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/storm.h"
 
-#include "audit/eve_word.h"
 #include "audit/record.h"
 
 #define RATE  200
@@ -95,16 +94,18 @@ static void put_whole(struct wbuf *w, const struct storm *s, struct span text)
 static void put_said(struct wbuf *w, const struct storm *s,
 		     const struct event *ev)
 {
+	static const enum field number[] = {F_TABLE, F_PROCEDURE};
+	static const enum field text[] = {F_HREF, F_PATH, F_DNS_NAME};
 	const struct obs *o;
-	char buf[40];
 
 	if (ev->leaf >= ev->n_leaves)
 		return;
 	o = &ev->leaves[ev->leaf];
 	wbuf_be(w, o->kind, 2);
-	put_name(w, eve_object(buf, o));
-	put_whole(w, s, obs_get_span(o, F_HREF));
-	put_whole(w, s, obs_get_span(o, F_PATH));
+	for (size_t i = 0; i < sizeof(number) / sizeof(number[0]); i++)
+		wbuf_be(w, obs_get(o, number[i], UINT64_MAX), 8);
+	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++)
+		put_whole(w, s, obs_get_span(o, text[i]));
 }
 
 static uint64_t hash_of(const struct storm *s, const struct event *ev)

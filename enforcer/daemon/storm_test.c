@@ -429,6 +429,16 @@ static void another_object_is_told(void **state)
 		give(s, ev, 3, &t);
 	}
 	assert_int_equal(t.full, 4);
+	for (int i = 0; i < 6; i++) {
+		struct event *ev = permitted(&m, "ask");
+		char name[100];
+
+		memset(name, 'n', sizeof(name));
+		name[98] = (char)('a' + i % 2);
+		obs_span(&m.leaves[0], F_DNS_NAME, span_of(name, sizeof(name)));
+		give(s, ev, 4, &t);
+	}
+	assert_int_equal(t.full, 6);
 	free(s);
 }
 
