@@ -187,7 +187,7 @@ noted dissectors/net/dhcp.c options | awk '
 		who = $0 ~ /C \| S/ ? "both" : $0 ~ /, C/ ? "client" : "server"
 		if (a[2] == a[3]) n = a[2]; else n = a[2] " to " a[3]
 		print "| " a[1] " | " n " | " who " | " c " |" }' | some options
-reasons dissectors/net/dhcp.c
+reasons dissectors/net/dhcp.c dissectors/net/asked.c
 cat <<'EOT'
 
 ## NTP
@@ -198,7 +198,7 @@ nothing, a MAC of 20 or 24 octets, a crypto-NAK, or extension fields of NTS; an
 answer belongs to a request that passed, by its time stamp, once. Modes 6 and 7
 (control, private), symmetric and broadcast modes are refused.
 EOT
-reasons dissectors/net/ntp.c
+reasons dissectors/net/ntp.c dissectors/net/asked.c
 cat <<'EOT'
 
 ## ICMP, ICMPv6, neighbour discovery, ARP

@@ -35,75 +35,21 @@ static inline bool net_reversed(const struct net_tuple *a,
 	       memcmp(&a->dst, &b->src, sizeof(a->dst)) == 0;
 }
 
-/* Keep a request, when it passes. */
-static inline void asked_new(struct asked *s, const struct dis_ctx *c,
-			     uint64_t key)
-{
-	uint32_t oldest = 0;
-
-	for (uint32_t i = 0; i < ASKED_MAX; i++) {
-		if (!s->row[i].used) {
-			oldest = i;
-			break;
-		}
-		if (s->row[i].at_ns < s->row[oldest].at_ns)
-			oldest = i;
-	}
-	s->next = (struct asked_row){.used = true,
-				     .at_ns = c->now.mono.ns,
-				     .key = key,
-				     .tup = c->tup};
-	s->place = oldest;
-	s->change = ASKED_NEW;
-}
-
-/* Is this the answer to a request? ends: between the same two ends. */
-static inline bool asked_answer(struct asked *s, const struct dis_ctx *c,
-				uint64_t key, bool ends)
-{
-	for (uint32_t i = 0; i < ASKED_MAX; i++) {
-		const struct asked_row *r = &s->row[i];
-
-		if (!r->used || r->key != key ||
-		    c->now.mono.ns - r->at_ns > ASKED_WAIT_NS ||
-		    (ends && !net_reversed(&r->tup, &c->tup)))
-			continue;
-		s->place = i;
-		s->change = ASKED_ANSWER;
-		return true;
-	}
-	return false;
-}
-
+/* The datagram is a request, or an answer to one: of that key; ends: between
+ * the same two ends. What it says has no name in the language: a carrier, and
+ * one leaf that says which protocol it is and how long; a rule grants it as
+ * `opaque`. An answer that nobody asked for: REASON_UNPAIRED, as an error, or,
+ * when lenient, as a note. */
+int asked_dissect(const struct dis_ctx *c, uint64_t key, bool answer, bool ends,
+		  const char *app, struct span unit, struct obs_list *out,
+		  struct err *e) __attribute__((warn_unused_result));
 /* once: the answer is the only one. */
-static inline void asked_settle(struct asked *s, bool passed, bool once)
-{
-	if (passed && s->change == ASKED_NEW)
-		s->row[s->place] = s->next;
-	else if (passed && s->change == ASKED_ANSWER && once)
-		s->row[s->place].used = false;
-	s->change = ASKED_NOTHING;
-}
+void asked_settle(struct asked *s, bool passed, bool once);
 
-/* What the language has no name for: a carrier, and one leaf that says which
- * protocol it is and how long; a rule grants it as `opaque`. */
-static inline int asked_state(struct obs_list *out, const char *app,
-			      size_t octets, enum reason note, struct err *e)
-{
-	uint32_t mark = out->n;
-	struct obs *o = obs_add(out, OBS_FLOW_OPEN);
-	struct obs *leaf = o ? obs_add(out, OBS_OPAQUE) : NULL;
-
-	if (!leaf) {
-		out->n = mark;
-		return err_reason(e, E_LIMIT, REASON_TOO_MANY_UNITS, 0,
-				  "no room");
-	}
-	if (note)
-		obs_u64(o, F_NOTE, note);
-	obs_span(leaf, F_APP, span_str(app));
-	obs_u64(leaf, F_OCTETS, octets);
-	return 0;
-}
+/* Of struct dissector, where a datagram is a message. */
+void asked_init(void *machine, const void *conf);
+enum frame asked_frame(const struct dis_ctx *c, struct span in, size_t *len,
+		       struct err *e);
+enum reason asked_leftover(const struct dis_ctx *c, struct span rest);
 
 #endif

@@ -234,21 +234,6 @@ static enum recognise recognise(struct span first, uint16_t sport,
 						  RECOGNISE_NO;
 }
 
-static void machine_init(void *machine, const void *conf)
-{
-	(void)machine; /* zero: nothing was asked */
-	(void)conf;
-}
-
-static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
-			struct err *e)
-{
-	(void)c;
-	(void)e;
-	*len = in.n; /* a datagram is a message */
-	return FRAME_UNIT;
-}
-
 /* Number and hardware address; the xid stands apart, so no two fall together
  * that differ in it or in the last four octets of the address. */
 static uint64_t key_of(const struct dhcp_message *m)
@@ -266,7 +251,6 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	struct asked *s = c->machine;
 	uint16_t from = c->tup.sport, to = c->tup.dport;
 	struct dhcp_message m;
-	enum reason note = REASON_NONE;
 	int rc;
 
 	s->change = ASKED_NOTHING;
@@ -276,13 +260,8 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	if (from != (m.answer ? DHCP_SERVER_PORT : DHCP_CLIENT_PORT) ||
 	    to != (m.answer ? DHCP_CLIENT_PORT : DHCP_SERVER_PORT))
 		return bad(e, REASON_SUSPICIOUS, "DHCP on other ports");
-	if (!m.answer)
-		asked_new(s, c, key_of(&m));
-	else if (!asked_answer(s, c, key_of(&m), false))
-		note = REASON_UNPAIRED;
-	if (note && !c->lenient)
-		return bad(e, note, "nobody asked that");
-	return asked_state(out, "dhcp", unit.n, note, e);
+	return asked_dissect(c, key_of(&m), m.answer, false, "dhcp", unit, out,
+			     e);
 }
 
 /* Several servers may answer, and one twice with the same number. */
@@ -291,21 +270,15 @@ static void settle(const struct dis_ctx *c, bool passed)
 	asked_settle(c->machine, passed, false);
 }
 
-static enum reason leftover(const struct dis_ctx *c, struct span rest)
-{
-	(void)c;
-	return rest.n ? REASON_INCOMPLETE : REASON_NONE;
-}
-
 const struct dissector dissector_dhcp = {
 	.name = "dhcp",
 	.max_datagram = 65535,
 	.machine_size = sizeof(struct asked),
 	.carrier = OBS_FLOW_OPEN,
 	.recognise = recognise,
-	.machine_init = machine_init,
-	.frame = frame,
+	.machine_init = asked_init,
+	.frame = asked_frame,
 	.dissect = dissect,
 	.settle = settle,
-	.leftover = leftover,
+	.leftover = asked_leftover,
 };

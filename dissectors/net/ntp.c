@@ -107,27 +107,11 @@ static enum recognise recognise(struct span first, uint16_t sport,
 							RECOGNISE_NO;
 }
 
-static void machine_init(void *machine, const void *conf)
-{
-	(void)machine; /* zero: nothing was asked */
-	(void)conf;
-}
-
-static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
-			struct err *e)
-{
-	(void)c;
-	(void)e;
-	*len = in.n; /* a datagram is a message */
-	return FRAME_UNIT;
-}
-
 static int dissect(const struct dis_ctx *c, struct span unit,
 		   struct obs_list *out, struct err *e)
 {
 	struct asked *s = c->machine;
 	struct ntp_message m;
-	enum reason note = REASON_NONE;
 	int rc;
 
 	s->change = ASKED_NOTHING;
@@ -136,24 +120,13 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 		return rc;
 	if ((m.answer ? c->tup.sport : c->tup.dport) != NTP_PORT)
 		return bad(e, REASON_SUSPICIOUS, "NTP the wrong way round");
-	if (!m.answer)
-		asked_new(s, c, m.transmit);
-	else if (!asked_answer(s, c, m.origin, true))
-		note = REASON_UNPAIRED;
-	if (note && !c->lenient)
-		return bad(e, note, "nobody asked that");
-	return asked_state(out, "ntp", unit.n, note, e);
+	return asked_dissect(c, m.answer ? m.origin : m.transmit, m.answer, true,
+			     "ntp", unit, out, e);
 }
 
 static void settle(const struct dis_ctx *c, bool passed)
 {
 	asked_settle(c->machine, passed, true);
-}
-
-static enum reason leftover(const struct dis_ctx *c, struct span rest)
-{
-	(void)c;
-	return rest.n ? REASON_INCOMPLETE : REASON_NONE;
 }
 
 const struct dissector dissector_ntp = {
@@ -162,9 +135,9 @@ const struct dissector dissector_ntp = {
 	.machine_size = sizeof(struct asked),
 	.carrier = OBS_FLOW_OPEN,
 	.recognise = recognise,
-	.machine_init = machine_init,
-	.frame = frame,
+	.machine_init = asked_init,
+	.frame = asked_frame,
 	.dissect = dissect,
 	.settle = settle,
-	.leftover = leftover,
+	.leftover = asked_leftover,
 };
