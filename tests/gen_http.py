@@ -12,10 +12,10 @@ Standard library only.
 """
 import gzip
 import os
-import struct
 import sys
 
-START = 1775577600  # 2026-04-07 16:00:00 UTC
+from gen_frames import START, Capture
+
 HOSTS = {
     "dr": ("10.20.0.11", "02000a14000b"),
     "portal": ("10.20.0.12", "02000a14000c"),
@@ -26,62 +26,21 @@ HOSTS = {
 MSS = 1448
 
 
-def checksum(data):
-    if len(data) % 2:
-        data += b"\0"
-    s = sum(struct.unpack(">%dH" % (len(data) // 2), data))
-    while s >> 16:
-        s = (s & 0xFFFF) + (s >> 16)
-    return ~s & 0xFFFF
-
-
-class Capture:
-    def __init__(self):
-        self.us, self.packets, self.port = START * 1000000, [], 40000
-
-    def wait(self, seconds):
-        self.us += seconds * 1000000
-
-    def packet(self, src, dst, ports, seq, ack, flags, payload):
-        (sip, smac), (dip, dmac) = HOSTS[src], HOSTS[dst]
-        ends = b"".join(bytes(map(int, a.split("."))) for a in (sip, dip))
-        tcp = struct.pack(">HHIIBBHHH", *ports, seq & 0xFFFFFFFF,
-                          ack & 0xFFFFFFFF, 0x50, flags, 65535, 0, 0) + payload
-        pseudo = ends + struct.pack(">BBH", 0, 6, len(tcp))
-        tcp = tcp[:16] + struct.pack(">H", checksum(pseudo + tcp)) + tcp[18:]
-        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp),
-                         len(self.packets) + 1, 0x4000, 64, 6, 0) + ends
-        ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
-        self.us += 2000
-        self.packets.append((self.us, bytes.fromhex(dmac) +
-                             bytes.fromhex(smac) + b"\x08\x00" + ip + tcp))
-
-    def write(self, path):
-        with open(path, "wb") as f:
-            f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-            for us, octets in self.packets:
-                f.write(struct.pack("<IIII", us // 1000000, us % 1000000,
-                                    len(octets), len(octets)) + octets)
-
-
 class Talk:
     """One connection to port 80."""
 
     def __init__(self, cap, client, server):
         self.cap, self.ends = cap, (client, server)
-        cap.port += 1
-        self.port, self.seq = cap.port, [1000, 5000]
-        cap.wait(1)
+        self.port, self.seq = cap.next_port(), [1000, 5000]
         self.send(0, 0x02)
         self.send(1, 0x12)
         self.send(0, 0x10)
 
     def send(self, who, flags, payload=b""):
         ports = (self.port, 80) if who == 0 else (80, self.port)
-        self.cap.packet(self.ends[who], self.ends[1 - who], ports,
-                        self.seq[who],
-                        self.seq[1 - who] if flags & 0x10 else 0, flags,
-                        payload)
+        self.cap.tcp(self.ends[who], self.ends[1 - who], ports,
+                     self.seq[who], self.seq[1 - who] if flags & 0x10 else 0,
+                     flags, payload)
         self.seq[who] += len(payload) + bool(flags & 0x03)
 
     def say(self, who, octets):
@@ -158,7 +117,7 @@ def event(length):
 
 
 def demand_response(folder):
-    c = Capture()
+    c = Capture(HOSTS)
     # prices are asked for
     t = Talk(c, "dr", "aggregator")
     t.ask("GET", "/dr/price/now")
@@ -253,7 +212,7 @@ def watch(c):
 
 
 def portal(folder):
-    c = Capture()
+    c = Capture(HOSTS)
     t = Talk(c, "screen", "portal")
     t.ask("GET", "/today", head="Accept: text/html\r\n")
     t.answer("<html>%s</html>" % ("<p>Today</p>" * 400), "text/html")
@@ -353,7 +312,7 @@ REFUSED = [
 
 
 def forms(folder):
-    c = Capture()
+    c = Capture(HOSTS)
     # asked three times before the first answer; HEAD, 304 and 204 have no body
     t = Talk(c, "screen", "portal")
     for path in ("/a", "/b", "/c/"):

@@ -13,9 +13,8 @@ import os
 import struct
 import sys
 
-from gen_http import checksum
+from gen_frames import Capture
 
-START = 1775577600  # 2026-04-07 16:00:00 UTC
 HOSTS = {
     "agent": ("10.20.0.21", "02000a140015"),
     "resolver": ("10.20.0.53", "020000000053"),
@@ -25,45 +24,6 @@ HOSTS = {
     "site": ("198.51.100.80", "020000000001"),
     "stranger": ("203.0.113.9", "020000000001"),
 }
-
-
-class Capture:
-    def __init__(self):
-        self.us, self.packets, self.port = START * 1000000, [], 40000
-
-    def wait(self, seconds):
-        self.us += int(seconds * 1000000)
-
-    def packet(self, src, dst, proto, segment, at):
-        """at: where the checksum stands in the segment"""
-        (sip, smac), (dip, dmac) = HOSTS[src], HOSTS[dst]
-        ends = b"".join(bytes(map(int, a.split("."))) for a in (sip, dip))
-        pseudo = ends + struct.pack(">BBH", 0, proto, len(segment))
-        segment = segment[:at] + struct.pack(
-            ">H", checksum(pseudo + segment) or 0xFFFF) + segment[at + 2:]
-        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment),
-                         len(self.packets) + 1, 0x4000, 64, proto, 0) + ends
-        ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
-        self.us += 2000
-        self.packets.append((self.us, bytes.fromhex(dmac) +
-                             bytes.fromhex(smac) + b"\x08\x00" + ip +
-                             segment))
-
-    def udp(self, src, dst, sport, dport, data):
-        self.packet(src, dst, 17, struct.pack(
-            ">HHHH", sport, dport, 8 + len(data), 0) + data, 6)
-
-    def next_port(self):
-        self.port += 1
-        self.wait(1)
-        return self.port
-
-    def write(self, path):
-        with open(path, "wb") as f:
-            f.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-            for us, octets in self.packets:
-                f.write(struct.pack("<IIII", us // 1000000, us % 1000000,
-                                    len(octets), len(octets)) + octets)
 
 
 class Stream:
@@ -78,10 +38,9 @@ class Stream:
         self.send(0, 0x10)
 
     def send(self, who, flags, data=b""):
-        self.cap.packet(self.ends[who], self.ends[1 - who], 6, struct.pack(
-            ">HHIIBBHHH", self.ports[who], self.ports[1 - who], self.seq[who],
-            self.seq[1 - who] if flags & 0x10 else 0, 0x50, flags, 65535, 0,
-            0) + data, 16)
+        self.cap.tcp(self.ends[who], self.ends[1 - who],
+                     (self.ports[who], self.ports[1 - who]), self.seq[who],
+                     self.seq[1 - who] if flags & 0x10 else 0, flags, data)
         self.seq[who] += len(data) + bool(flags & 0x03)
 
     def say(self, who, data):
@@ -123,7 +82,7 @@ ADDRESS = bytes([198, 51, 100, 80])
 
 
 def names(folder):
-    c = Capture()
+    c = Capture(HOSTS)
 
     def ask(m, to="resolver", dport=53, sport=0):
         sport = sport or c.next_port()
@@ -208,7 +167,7 @@ NTS = extension(0x0104, bytes(32)) + extension(0x0204, bytes(96)) + \
 
 
 def clock(folder):
-    c = Capture()
+    c = Capture(HOSTS)
 
     def ask(m, sport=0, dport=123, to="clock"):
         sport = sport or c.next_port()
@@ -281,7 +240,7 @@ LEASE = option(54, bytes([10, 20, 0, 67])) + option(51, struct.pack(
 
 
 def leases(folder):
-    c = Capture()
+    c = Capture(HOSTS)
 
     def ask(m, sport=68, dport=67, to="leases"):
         c.wait(1)
@@ -353,7 +312,7 @@ OLD = hello(2, b"")
 
 
 def sealed(folder):
-    c = Capture()
+    c = Capture(HOSTS)
 
     def talk(*said, to="site", port=443):
         s = Stream(c, to, port)
