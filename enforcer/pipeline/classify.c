@@ -87,6 +87,9 @@ enum heard hear_datagram(struct work *w, struct span octets)
 	/* An empty one is nobody's, and says nothing of those to come. */
 	if (octets.n == 0)
 		return HEARD;
+	/* As nearly all do: the others need not be asked. */
+	if (f->dis >= 0 && !f->guessed && own(w, octets) >= RECOGNISE_YES)
+		return HEARD;
 	o = ask(w, octets);
 	if (f->dis >= 0 && !f->guessed)
 		return other(w, octets, o) ? HEARD_OTHER : HEARD;
