@@ -46,7 +46,7 @@ static enum reason first_syn(struct work *w, struct side *me, struct side *you)
 	me->mss = t->mss;
 	me->window = t->window;
 	if (ack) {
-		you->edge = t->ack + t->window;
+		you->edge = you->offered = t->ack + t->window;
 		you->has_edge = true;
 	}
 	f->tcp = ack ? TCP_SYN_ACKED : TCP_SYN_SENT;
@@ -112,7 +112,7 @@ static enum reason check_place(struct work *w, const struct side *me,
 	if (me->has_ts && you->has_ts &&
 	    (!t->has_ts || seq_diff(t->tsval, me->tsval) < 0))
 		return REASON_TCP_TIMESTAMP;
-	if (me->has_edge && seq_diff(t->seq + len, me->edge) > 0) {
+	if (me->has_edge && seq_diff(t->seq + len, me->offered) > 0) {
 		/* The probe of a closed window may not go; what it is to
 		 * find out is found out without it. */
 		if (t->seq == me->nxt && len <= 1)
@@ -146,6 +146,8 @@ static void note(struct work *w, struct side *me, struct side *you)
 	wider = !you->has_edge || seq_diff(edge, you->edge) > 0;
 	if (wider)
 		you->edge = edge;
+	if (!you->has_edge || seq_diff(edge, you->offered) > 0)
+		you->offered = edge;
 	you->has_edge = true;
 	side_acked(w, !w->s, t->ack, bare, wider);
 	if (w->f->tcp == TCP_CLOSED)

@@ -66,28 +66,65 @@ struct segment_out segment_from(const struct flow *f, uint8_t s)
 	return out;
 }
 
+static size_t most(const struct flow *f)
+{
+	size_t a = f->side[0].mss ? f->side[0].mss : MSS_NONE;
+	size_t b = f->side[1].mss ? f->side[1].mss : MSS_NONE;
+	size_t n = a < b ? a : b;
+
+	if (f->side[0].has_ts && f->side[1].has_ts)
+		n = n > 12 ? n - 12 : 0;
+	return n < MSS_MIN ? MSS_MIN : n > MSS_MAX ? MSS_MAX : n;
+}
+
 bool can_own(const struct work *w)
 {
 	return w->p->conf.ack_after_ns > 0 && w->sink->inject &&
 	       !w->p->frozen && !w->f->denied;
 }
 
+/* Up to where the sender may send: what the receiver takes. But of a unit
+ * that waits the receiver gets nothing before the rest is here, and makes no
+ * room: where its window ends before, the rest is taken here, and a segment
+ * more, as senders do not like to send less. */
+static uint32_t room_until(const struct flow *f, uint8_t s)
+{
+	const struct side *me = &f->side[s];
+	uint32_t n = me->nxt - me->fin - me->judged;
+
+	if (me->deferred || me->fin || n == 0)
+		return me->edge;
+	if (me->need > n)
+		n = earlier(me->need, PIPELINE_HOLD_OCTETS);
+	else
+		n++; /* one at least */
+	if (seq_diff(me->judged + n, me->edge) <= 0)
+		return me->edge;
+	return me->judged + n + (uint32_t)most(f);
+}
+
 void acknowledge(struct work *w, uint8_t s)
 {
-	const struct flow *f = w->f;
-	const struct side *me = &f->side[s], *you = &f->side[!s];
+	struct flow *f = w->f;
+	struct side *me = &f->side[s];
+	const struct side *you = &f->side[!s];
 	struct segment_out out = segment_from(f, !s);
-	uint32_t ack = later(me->ours, me->acked);
-	int32_t room = seq_diff(me->edge, ack);
+	uint32_t ack = later(me->ours, me->acked), until = room_until(f, s);
 	bool scaled = me->has_wscale && you->has_wscale;
+	uint8_t shift = scaled ? you->wscale : 0;
+	int32_t room = seq_diff(until, ack);
 
 	/* Of what the kernel carried nobody here knows what has arrived. */
 	if (!can_own(w) || !me->known || !you->known || me->unseen)
 		return;
-	room = room < 0 ? 0 : room >> (scaled ? you->wscale : 0);
+	/* The receiver's own window is not made larger than it said. */
+	if (room > 0 && until != me->edge)
+		room += (1 << shift) - 1;
+	room = room < 0 ? 0 : room >> shift;
 	out.seq = side_reached(you);
 	out.ack = ack;
 	out.window = room > UINT16_MAX ? UINT16_MAX : (uint16_t)room;
+	me->offered = later(me->offered, ack + ((uint32_t)out.window << shift));
 	w->p->stats.acks_made++;
 	w->sink->inject(w->sink->arg, &out);
 }
@@ -122,17 +159,6 @@ void ack_due(struct work *w)
 	/* What was judged meanwhile is the receiver's to acknowledge. */
 	if (seq_diff(me->nxt, me->judged) > 0)
 		take_over(w, w->s);
-}
-
-static size_t most(const struct flow *f)
-{
-	size_t a = f->side[0].mss ? f->side[0].mss : MSS_NONE;
-	size_t b = f->side[1].mss ? f->side[1].mss : MSS_NONE;
-	size_t n = a < b ? a : b;
-
-	if (f->side[0].has_ts && f->side[1].has_ts)
-		n = n > 12 ? n - 12 : 0;
-	return n < MSS_MIN ? MSS_MIN : n > MSS_MAX ? MSS_MAX : n;
 }
 
 /* Octets of ours from seq on, at most so many segments. */
@@ -183,7 +209,7 @@ static void watch(struct work *w, uint8_t s)
 bool take_over(struct work *w, uint8_t s)
 {
 	struct side *me = &w->f->side[s];
-	uint32_t upto = earlier(me->nxt - me->fin, me->edge);
+	uint32_t upto = me->nxt - me->fin;
 
 	if (!can_own(w) || !me->has_edge)
 		return false;
@@ -222,9 +248,20 @@ void repeat_due(struct work *w)
 		stream_refuse(w, REASON_TCP_UNDELIVERED, 0);
 		return;
 	}
-	if (can_own(w))
+	if (me->acked == me->edge)
+		ask_receiver(w, w->s);
+	else if (can_own(w))
 		deliver(w, w->s, me->acked, BURST);
 	watch(w, w->s);
+}
+
+/* What never left, as far as the receiver takes it. */
+static void deliver_rest(struct work *w, uint8_t s)
+{
+	const struct side *me = &w->f->side[s];
+
+	if (can_own(w) && side_owns(me))
+		deliver(w, s, later(me->left, me->acked), DELIVER_MAX);
 }
 
 void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
@@ -252,12 +289,17 @@ void side_acked(struct work *w, uint8_t s, uint32_t ack, bool bare,
 		me->tries = me->dups = 0;
 		if (again && can_own(w) && outstanding(me))
 			deliver(w, s, ack, BURST);
+		deliver_rest(w, s);
 		watch(w, s);
-	} else if (bare && wider && me->tries && ack == me->acked &&
-		   outstanding(me)) {
-		/* A window opens that was closed when it was tried. */
-		if (can_own(w))
+	} else if (bare && wider && ack == me->acked && outstanding(me)) {
+		/* A window opens that was closed. */
+		if (me->tries && can_own(w))
 			deliver(w, s, ack, BURST);
+		deliver_rest(w, s);
+	} else if (bare && ack == me->acked && ack == me->edge) {
+		/* It is alive, and may keep its window closed. */
+		if (me->tries > RTO_STEPS)
+			me->tries = RTO_STEPS;
 	} else if (bare && ack == me->acked && outstanding(me) &&
 		   me->dups < DUP_ACKS && ++me->dups == DUP_ACKS) {
 		if (can_own(w))

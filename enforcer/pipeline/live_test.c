@@ -580,10 +580,12 @@ static bool step(struct world *w)
 
 static void handshake(struct world *w)
 {
+	uint32_t most = w->plan->window;
+	uint16_t window = most < 65535 ? (uint16_t)most : 65535;
 	struct seg s = {.to_b = true, .seq = w->e[0].iss, .flags = TCP_SYN,
-			.window = 65535, .ts = 1};
+			.window = window, .ts = 1};
 	struct seg a = {.seq = w->e[1].iss, .ack = w->e[0].iss + 1, .ts = 1,
-			.flags = TCP_SYN | TCP_ACK, .window = 65535};
+			.flags = TCP_SYN | TCP_ACK, .window = window};
 
 	enter(w, &s);
 	enter(w, &a);
@@ -711,6 +713,12 @@ static const struct plan plans[] = {
 	{"a window that closes", 200000, 4096, 1448, 1448, BULK, {0, 0}, 12000, true, true, false},
 	{"a window smaller than a unit and a half, closing", 100000, 8000, 536, 536, BULK, {0, 0}, 9000, true, false, false},
 	{"a window that closes, with loss", 100000, 6000, 536, 536, BULK, {10, 10}, 12000, true, true, true},
+	{"a packet as large as the window, that ends inside a unit", 300000, 31, 1448, 28000, BULK, {0, 0}, 16000, true, true, true},
+	{"the same, outwards, without time stamps", 300000, 900, 536, 28000, BULK, {0, 0}, 16000, true, false, false},
+	{"the same with loss", 100000, 900, 1448, 28000, BULK, {10, 10}, 16000, true, true, true},
+	{"a window smaller than a unit", 100000, 8000, 536, 536, BULK, {0, 0}, 3000, false, true, false},
+	{"the same, closing, with loss", 60000, 8000, 536, 536, BULK, {10, 10}, 3000, true, true, true},
+	{"a window smaller than a unit, one octet at a time", 9000, 4000, 536, 536, ONE_OCTET, {0, 0}, 2000, false, true, false},
 };
 /* clang-format on */
 

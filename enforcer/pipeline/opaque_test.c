@@ -354,8 +354,11 @@ static void in_front(void **state)
 /* With a receiver that has a wide window. */
 static void wide(struct kit *k, uint16_t port)
 {
+	struct side *s;
+
 	kit_handshake(k, port, KIT_ISN, false);
-	k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0].edge += 1 << 20;
+	s = &k->p->flow[k->p->lru[0][LIST_TCP].newest].side[0];
+	s->edge = s->offered = s->edge + (1 << 20);
 }
 
 /* So many pieces that nobody acknowledges; the verdict of the last. */

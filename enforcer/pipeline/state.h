@@ -163,6 +163,8 @@ struct side {
 	uint32_t acked;	 /* the receiver has everything before it */
 	uint32_t ours;	 /* the sender was told that of everything before it */
 	uint32_t edge;	 /* the receiver takes nothing from it on */
+	uint32_t offered; /* and the gateway nothing from this on, which the
+			   * sender was told; not before edge */
 	uint32_t tsval, ts_last; /* newest of what was acknowledged; of all */
 	uint32_t whole;	 /* end of the last unit that can be judged */
 	uint32_t need;	 /* a unit has so many octets from judged on; 0: ? */

@@ -415,7 +415,8 @@ static void close_side(struct work *w, struct side *me)
 	}
 }
 
-/* Too many packets wait already: this one's octets become ours. */
+/* Its octets become ours, its FIN comes again: too many packets wait already,
+ * or the receiver would not take all of it yet. */
 static void absorb(struct work *w, struct side *me, struct span s, uint32_t h)
 {
 	me->absorbed = true;
@@ -442,7 +443,9 @@ static void in_order(struct work *w, struct side *me, uint32_t seq,
 	e->flow = w->f_idx;
 	e->side = w->s;
 	e->early = false;
-	if (me->n_held >= HELD_SIDE && old < s.n && !fin && can_own(w)) {
+	if (old < s.n && can_own(w) && !me->fin &&
+	    ((me->n_held >= HELD_SIDE && !fin) ||
+	     (me->has_edge && seq_diff(e->end_seq, me->edge) > 0))) {
 		absorb(w, me, span_from(s, old), h);
 		return;
 	}
