@@ -59,6 +59,16 @@ static uint64_t in_ack(struct kit *k, uint32_t octets, uint16_t window)
 	return kit_tcp(k, &g, (struct span){0});
 }
 
+/* The same, with its window closed. */
+static uint64_t in_closed(struct kit *k, uint32_t octets)
+{
+	struct kit_seg g = {.port = KIT_PORT, .flags = TCP_ACK,
+			    .seq = KIT_ISN2 + 1, .closed = true,
+			    .ack = KIT_ISN + 1 + octets};
+
+	return kit_tcp(k, &g, (struct span){0});
+}
+
 static uint64_t bare(struct kit *k, uint32_t at, uint8_t flags)
 {
 	struct kit_seg g = {.out = true, .port = KIT_PORT, .flags = flags,
@@ -542,6 +552,74 @@ static void zero_window(void **state)
 	done(k);
 }
 
+/* The window ends inside a unit: the rest is taken here, no more than that and
+ * a segment, and does not leave before the window opens. */
+static struct kit *beyond_the_window(void)
+{
+	struct kit *k = live_new();
+	struct kit_seg g = {.port = KIT_PORT, .flags = TCP_SYN | TCP_ACK,
+			    .seq = KIT_ISN2, .ack = KIT_ISN + 1,
+			    .window = 20};
+	uint64_t half;
+
+	bare(k, (uint32_t)-1, TCP_SYN);
+	kit_tcp(k, &g, (struct span){0});
+	bare(k, 0, TCP_ACK);
+	half = out(k, "a", 0, 20);
+	drops(k, out(k, "a", 20, 11), REASON_TCP_WINDOW);
+	ms(k, 20);
+	assert_int_equal(k->last.ack, KIT_ISN + 1 + 20);
+	assert_int_equal(k->last.window, 11 + 536);
+	drops(k, out(k, "aaaaaaaaaaaaaaaaaaaaaaaa", 20, 11 + 537),
+	      REASON_TCP_WINDOW);
+	waits(k, half);
+	drops(k, out(k, "a", 20, 11), REASON_TCP_TAKEN_OVER);
+	passes(k, half);
+	assert_int_equal(k->p->stats.anomalies[REASON_TCP_UNDELIVERED], 0);
+	in_closed(k, 20);
+	return k;
+}
+
+/* Who answers may keep a window closed for as long as it likes. */
+static void closed_for_long(void **state)
+{
+	struct kit *k = beyond_the_window();
+	unsigned sent = (unsigned)k->n_delivered;
+	unsigned asked_first = (unsigned)k->n_acks, asked = asked_first;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++) {
+		ms(k, 200);
+		if (k->n_acks == asked)
+			continue;
+		asked = k->n_acks;
+		assert_int_equal(k->last.dir, DIR_OUT);
+		assert_int_equal(k->last.seq, KIT_ISN + 20);
+		in_closed(k, 20);
+	}
+	assert_int_equal(k->n_resets, 0);
+	assert_int_equal(k->n_delivered, sent);
+	assert_true(k->n_acks > asked_first + 12); /* longer than it tries */
+	in_ack(k, 20, 100);
+	assert_int_equal(k->last_made, KIT_ISN + 1 + 20);
+	assert_true(k->n_delivered > sent);
+	in_ack(k, 31, 100);
+	assert_int_equal(k->n_resets, 0);
+	done(k);
+}
+
+static void closed_and_silent(void **state)
+{
+	struct kit *k = beyond_the_window();
+
+	(void)state;
+	for (int i = 0; i < 600; i++)
+		ms(k, 200);
+	assert_int_equal(k->n_resets, 2);
+	assert_int_equal(k->p->stats.anomalies[REASON_TCP_UNDELIVERED], 1);
+	done(k);
+}
+
 /* --- held back by a rule --------------------------------------------------- */
 
 static void held_back(void **state)
@@ -947,6 +1025,8 @@ int main(void)
 		cmocka_unit_test(acknowledged_then_refused),
 		cmocka_unit_test(probes_are_answered),
 		cmocka_unit_test(zero_window),
+		cmocka_unit_test(closed_for_long),
+		cmocka_unit_test(closed_and_silent),
 		cmocka_unit_test(window_updates),
 		cmocka_unit_test(held_back),
 		cmocka_unit_test(held_back_datagrams),

@@ -542,6 +542,7 @@ struct kit_seg {
 	bool has_ts;
 	uint32_t ts;
 	uint16_t window; /* 0: 65535 */
+	bool closed;	 /* the window is 0 */
 };
 
 static inline uint64_t kit_tcp(struct kit *k, const struct kit_seg *s,
@@ -557,7 +558,7 @@ static inline uint64_t kit_tcp(struct kit *k, const struct kit_seg *s,
 	wbuf_be(&w, s->ack, 4);
 	wbuf_be(&w, s->has_ts ? 8 << 4 : 5 << 4, 1);
 	wbuf_be(&w, s->flags, 1);
-	wbuf_be(&w, s->window ? s->window : 65535, 2);
+	wbuf_be(&w, s->closed ? 0u : s->window ? s->window : 65535u, 2);
 	wbuf_be(&w, 0, 4);
 	if (s->has_ts) {
 		wbuf_be(&w, 0x0101080a, 4);
