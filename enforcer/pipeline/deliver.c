@@ -3,8 +3,10 @@
  * In the receiver's name. A segment that is held gets no acknowledgement, and
  * a sender without one stops: so what is held for long, or is repeated while
  * it is held, is acknowledged here with the receiver's own window and time
- * stamps. From then on those octets are ours to deliver. They are kept until
- * the receiver acknowledges them, and repeated when it does not.
+ * stamps; where that window has no room for the rest of a unit, with room for
+ * it. From then on those octets are ours to deliver, as far as the receiver's
+ * window goes. They are kept until the receiver acknowledges them, and
+ * repeated when it does not.
  *
  * Nothing leaves by this that was not judged; an octet goes out again only as
  * the same octet.
@@ -90,14 +92,16 @@ bool can_own(const struct work *w)
 static uint32_t room_until(const struct flow *f, uint8_t s)
 {
 	const struct side *me = &f->side[s];
-	uint32_t n = me->nxt - me->fin - me->judged;
+	uint32_t n = me->nxt - me->judged;
 
 	if (me->deferred || me->fin || n == 0)
 		return me->edge;
-	if (me->need > n)
-		n = earlier(me->need, PIPELINE_HOLD_OCTETS);
-	else
+	if (me->need <= n)
 		n++; /* one at least */
+	else if (me->need < PIPELINE_HOLD_OCTETS)
+		n = me->need;
+	else
+		n = PIPELINE_HOLD_OCTETS;
 	if (seq_diff(me->judged + n, me->edge) <= 0)
 		return me->edge;
 	return me->judged + n + (uint32_t)most(f);
@@ -117,7 +121,7 @@ void acknowledge(struct work *w, uint8_t s)
 	/* Of what the kernel carried nobody here knows what has arrived. */
 	if (!can_own(w) || !me->known || !you->known || me->unseen)
 		return;
-	/* The receiver's own window is not made larger than it said. */
+	/* Rounded up only where it is not the receiver's own. */
 	if (room > 0 && until != me->edge)
 		room += (1 << shift) - 1;
 	room = room < 0 ? 0 : room >> shift;

@@ -443,7 +443,7 @@ static void in_order(struct work *w, struct side *me, uint32_t seq,
 	e->flow = w->f_idx;
 	e->side = w->s;
 	e->early = false;
-	if (old < s.n && can_own(w) && !me->fin &&
+	if (old < s.n && can_own(w) &&
 	    ((me->n_held >= HELD_SIDE && !fin) ||
 	     (me->has_edge && seq_diff(e->end_seq, me->edge) > 0))) {
 		absorb(w, me, span_from(s, old), h);
