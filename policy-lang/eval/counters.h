@@ -48,6 +48,17 @@ static inline u128 units_ns(const struct lay_limit *l, uint64_t k)
 	return ((u128)k * (uint64_t)l->window_ns + l->n - 1) / l->n;
 }
 
+/* A full burst in time. Each unit's time is rounded up, so as many of these
+ * must fit; one amount of many is rounded once. Where a window is no multiple
+ * of its count, the burst itself rounded down would never let its last unit
+ * through. */
+static inline u128 burst_ns(const struct lay_limit *l)
+{
+	return l->thing == THING_BYTES || l->thing == THING_VALUES
+		       ? units_ns(l, l->burst)
+		       : l->burst * units_ns(l, 1);
+}
+
 /* windows.c: calendar windows, in local standard time all year. Numbers are
  * stored with BIAS. */
 int64_t calendar_now(const struct pol_state *st, const struct lay_limit *l);

@@ -603,6 +603,34 @@ static void test_windows_by_definition(void **ctx)
 	}
 }
 
+/* A burst is whole also where its window is no multiple of its count: 3600 s
+ * are not seven times a number of nanoseconds. */
+static void test_a_burst_is_whole(void **ctx)
+{
+	static struct house h;
+	static struct kit k;
+
+	(void)ctx;
+	for (uint64_t burst = 1; burst <= 6; burst++) {
+		struct pol_limit_phrase l = {
+			.kind = LIMIT_BUCKET, .thing = THING_MESSAGES, .n = 7,
+			.burst = burst, .window = WINDOW_SLIDING,
+			.window_ns = H(1), .text = "7 messages per 1 h"};
+
+		fill(&h);
+		h.rule[REGS].limit = &l;
+		h.rule[REGS].n_limit = 1;
+		start(&k, &h);
+		for (uint64_t i = 0; i < burst; i++)
+			expect(&k, &reg, 0, "within the burst");
+		expect(&k, &reg, REASON_LIMIT_EXCEEDED, "one more");
+		kit_wait(&k, H(1) / 7 + 1);
+		expect(&k, &reg, 0, "a seventh of the hour later");
+		expect(&k, &reg, REASON_LIMIT_EXCEEDED, "and one more");
+		kit_free(&k);
+	}
+}
+
 static void test_distinct(void **ctx)
 {
 	static struct house h;
@@ -1370,6 +1398,7 @@ int main(void)
 		cmocka_unit_test(test_calendar),
 		cmocka_unit_test(test_standard_time),
 		cmocka_unit_test(test_windows_by_definition),
+		cmocka_unit_test(test_a_burst_is_whole),
 		cmocka_unit_test(test_distinct),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_states),

@@ -61,7 +61,7 @@ static uint64_t ring_sum(const uint64_t *w)
 
 static uint64_t bucket_room(const struct lay_limit *l)
 {
-	u128 room = (u128)l->burst * (uint64_t)l->window_ns / l->n;
+	u128 room = burst_ns(l);
 
 	return room > INT64_MAX / 4 ? INT64_MAX / 4 : (uint64_t)room;
 }

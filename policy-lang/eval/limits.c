@@ -156,7 +156,7 @@ static bool bucket(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 {
 	int64_t now = st->now.mono.ns;
 	int64_t tat = st->w[at + 1] ? (int64_t)st->w[at] : now;
-	u128 room = (u128)l->burst * (uint64_t)l->window_ns / l->n;
+	u128 room = burst_ns(l);
 	u128 ahead = tat > now ? (u128)(tat - now) : 0;
 	u128 need = units_ns(l, amount);
 
