@@ -31,6 +31,8 @@ int cmd_check(int argc, char **argv)
 			    (size_t)(argc - i), d, &e);
 	if (rc == 0)
 		rc = pol_check_set(&files, d, &e);
+	if (rc == 0)
+		rc = prove_assertions(&files, d, &e);
 	polc_diags(stdout, d, &files, json);
 	if (rc && rc != E_SYNTAX)
 		polc_say("%s", e.text);

@@ -132,6 +132,8 @@ int cmd_compile(int argc, char **argv)
 		return POLC_IO;
 	}
 	rc = pol_read_paths(&files, &in, 1, d, &e);
+	if (rc == 0)
+		rc = prove_assertions(&files, d, &e);
 	polc_diags(json ? stdout : stderr, d, &files, json);
 	if (rc == 0 && files.n != 1)
 		rc = err_set(&e, E_IO, 0, "%s: one file at a time", in);

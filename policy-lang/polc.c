@@ -20,6 +20,8 @@ static const struct {
 	{"test",    cmd_test,    "[--json] FILE...",            "run the tests of policies"      },
 	{"explain", cmd_explain,
 	 "--vm VM --in|--out --party P --observe O ... SET",    "say why a message passes or not"},
+	{"bound",   cmd_bound,   "[--customer] [--json] SET...",
+	 "say what can leave the home at most"						 },
 	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",
 	 "rewrite policies in the canonical layout"                                              },
 	{"help",    cmd_help,    "[CODE]",                      "explain a diagnostic"           },

@@ -31,12 +31,19 @@ int cmd_check(int argc, char **argv);
 int cmd_compile(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_bound(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 /* explain_json.c: d, and what pol_explain says of it, as one line of JSON.
  * Returns an exit code. */
 int explain_json(const struct pol_decision *d, const char *text);
+
+/* prove.c: the assertions of files, about what they permit together, or, when
+ * they do not compose, each alone; every consent granted. E_SYNTAX with
+ * diagnostics when one does not hold. */
+int prove_assertions(const struct pol_files *files, struct diags *d,
+		     struct err *e) __attribute__((warn_unused_result));
 
 /*
  * scene.c: files composed as the gateway would, and messages made from the

@@ -42,7 +42,7 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check compile test explain fmt; do
+for c in check compile test explain fmt bound; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
 
@@ -110,6 +110,28 @@ printf 'a:   1\n' >"$tmp/f.yaml"
 try "fmt --check names what differs" 1 "f.yaml" "$polc" fmt --check "$tmp/f.yaml"
 is "and leaves it alone" grep -q 'a:   1' "$tmp/f.yaml"
 try "fmt refuses what does not parse" 1 "P1114" "$polc" fmt tests/policies/bad/p1114-syntax.yaml
+
+# claims about all behaviour
+claims=tests/policies/claims
+wrong() { grep -o "P8002]: '[a-z0-9-]*'" "$1" | cut -d"'" -f2; }
+try "claims that do not hold" 1 "error[P8002]" "$polc" check $claims/claims.yaml
+is "just those, each with its figure" cmp -s "$tmp/out" $claims/claims.expect
+is "the wrong ones and no other" [ "$(wrong "$tmp/out")" = \
+	"$(grep -o '^  not-[a-z0-9-]*' $claims/claims.yaml | tr -d ' ')" ]
+try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml -o "$tmp/claims.pol"
+is "nothing was written for them" test ! -e "$tmp/claims.pol"
+is "the household's eleven hold" [ "$("$polc" check $home | grep -c P8002)" = 0 ]
+
+# bound
+for c in "" --customer; do
+	try "bound $c" 0 "Example Metering Ltd" "$polc" bound $c $home
+	is "bound $c says what it said" cmp -s "$tmp/out" $home/bound$c.expect
+done
+try "bound for programs" 0 '"backlog-values":1632' "$polc" bound --customer --json $home
+is "it is JSON" python3 -c 'import json,sys
+for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
+try "bound of what does not compose" 6 "a second policy" \
+	"$polc" bound $home/mdma.yaml $claims/claims.yaml
 
 # tests
 try "the household's tests" 0 "16 passed, 0 failed" "$polc" test $home

@@ -406,22 +406,11 @@ static void check_text(struct rd *r)
 		     "more than 64 KiB of text for people");
 }
 
-/* A claim that nobody has proved must not look as if somebody had. */
-static void say_unproved(struct rd *r)
-{
-	const struct pol_file *f = r->f;
-
-	if (f->n_assertion)
-		find(r, DIAG_INFO, 8002, AT_RULE(&f->assertion[0]), NULL,
-		     "this polc reads assertions but does not prove them");
-}
-
 void check_file(struct rd *r)
 {
 	check_rules(r);
 	check_states(r);
 	check_text(r);
-	say_unproved(r);
 	if (r->f->kind == POL_VENDOR)
 		lint_file(r);
 }

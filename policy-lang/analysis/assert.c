@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy-lang/analysis/assert.h"
+
+#include <stdio.h>
+
+#include "policy-lang/eval/internal.h"
+
+#define TEXT(s)	       (int)(s).n, (const char *)(s).p
+#define MAX_RECIPIENTS (POL_MAX_MACHINES * LAY_MAX_PARTIES)
+
+static struct span party_id(const struct bound *b,
+			    const struct bound_recipient *r, uint16_t party)
+{
+	const struct pol_image *v = b->set->m[r->machine].vendor;
+
+	return img_str(v, v->PRTY[party].id);
+}
+
+static struct span rule_id(const struct bound *b,
+			   const struct bound_recipient *r, uint32_t rule)
+{
+	const struct pol_image *v = b->set->m[r->machine].vendor;
+
+	return rule == BOUND_NO_RULE ? span_str("mode: monitor-until")
+				     : img_str(v, v->RULE[rule].id);
+}
+
+static bool about_machine(const struct bound_recipient *r,
+			  const struct pol_assert_src *a, const char *vm)
+{
+	const char *name = a->vm ? a->vm : vm;
+
+	return !name || span_is(r->machine_name, name);
+}
+
+/* Every party of one operator is one recipient: to one of them is to it. */
+static bool about_party(const struct bound *b, const struct bound_recipient *r,
+			const char *to)
+{
+	const struct machine *m = &b->set->m[r->machine];
+
+	for (uint16_t p = 0; to && p < m->n_party; p++) {
+		if (m->group[p] == m->group[r->party] &&
+		    span_is(party_id(b, r, p), to))
+			return true;
+	}
+	return !to;
+}
+
+static bool about(const struct bound *b, const struct bound_recipient *r,
+		  const struct pol_assert_src *a, const char *vm)
+{
+	return about_machine(r, a, vm) && about_party(b, r, a->to) &&
+	       (a->kind == ASSERT_NEVER || r->outside);
+}
+
+static bool flow_holds(const struct bound *b, const struct bound_recipient *r,
+		       const struct bound_flow *f,
+		       const struct pol_assert_src *a, char *why, size_t cap)
+{
+	struct span rule = rule_id(b, r, f->rule);
+	struct span party = party_id(b, r, f->party);
+	char got[64], want[64];
+
+	if (a->meas && !(a->meas & MEAS_BIT(f->meas)))
+		return true;
+	switch (a->kind) {
+	case ASSERT_NEVER:
+		snprintf(why, cap, "'%.*s' sends %s to '%.*s'", TEXT(rule),
+			 meas_name(f->meas), TEXT(party));
+		return false;
+	case ASSERT_FINEST:
+		snprintf(why, cap, "'%.*s' lets '%.*s' have %s every %s, not %s",
+			 TEXT(rule), TEXT(party), meas_name(f->meas),
+			 bound_time(got, sizeof(got), f->spacing_ns),
+			 bound_time(want, sizeof(want), a->ns));
+		return f->spacing_ns >= a->ns;
+	case ASSERT_FRESHEST:
+		snprintf(why, cap,
+			 "'%.*s' lets '%.*s' have %s that is %s old, not %s",
+			 TEXT(rule), TEXT(party), meas_name(f->meas),
+			 bound_time(got, sizeof(got), f->delay_ns),
+			 bound_time(want, sizeof(want), a->ns));
+		return f->delay_ns >= a->ns;
+	default:
+		return true;
+	}
+}
+
+/* Snapshots of one recipient together are a series (privacy.md 8, step 4);
+ * told only where no single flow is finer than was claimed. */
+static bool together_holds(const struct bound *b,
+			   const struct bound_recipient *r,
+			   const struct pol_assert_src *a, char *why,
+			   size_t cap)
+{
+	int64_t ns = bound_together(b, r, a->meas);
+	char got[64], want[64];
+
+	if (a->kind != ASSERT_FINEST || ns >= a->ns)
+		return true;
+	snprintf(why, cap,
+		 "all that '%.*s' gets is together a value every %s, not %s",
+		 TEXT(r->operator_), bound_time(got, sizeof(got), ns),
+		 bound_time(want, sizeof(want), a->ns));
+	return false;
+}
+
+static bool grade_holds(const struct bound_recipient *r,
+			const struct pol_assert_src *a, char *why, size_t cap)
+{
+	if (a->kind != ASSERT_GRADE)
+		return true;
+	if (r->sealed) {
+		snprintf(why, cap,
+			 "nobody can check what '%.*s' gets sealed: grade X",
+			 TEXT(r->operator_));
+		return false;
+	}
+	snprintf(why, cap, "what '%.*s' gets is of grade %c",
+		 TEXT(r->operator_), r->grade);
+	return r->grade == '-' || r->grade == 'H' || r->grade <= a->grade;
+}
+
+static struct bound_in interval(const struct pol_limit_phrase *l)
+{
+	static const enum most_span span[] = {
+		[WINDOW_HOUR] = MOST_HOUR,	 [WINDOW_DAY] = MOST_DAY,
+		[WINDOW_WEEK] = MOST_WEEK,	 [WINDOW_MONTH] = MOST_MONTH,
+		[WINDOW_BILLING] = MOST_BILLING, [WINDOW_YEAR] = MOST_YEAR,
+	};
+
+	if (l->kind != LIMIT_CALENDAR)
+		return (struct bound_in){l->window_ns, MOST_24H};
+	return (struct bound_in){0, span[l->window]};
+}
+
+static bool total_holds(const struct bound *b, const struct pol_assert_src *a,
+			const char *vm, char *why, size_t cap)
+{
+	const struct bound_recipient *r[MAX_RECIPIENTS];
+	const struct pol_limit_phrase *l = &a->phrase;
+	enum pol_thing thing = l->kind == LIMIT_SPACING ? THING_READINGS
+							: l->thing;
+	size_t n = 0;
+	uint64_t most;
+
+	if (l->kind > LIMIT_SPACING) {
+		snprintf(why, cap, "'%s' is no claim that can be proved",
+			 l->text);
+		return false;
+	}
+	for (size_t i = 0; i < b->n && n < MAX_RECIPIENTS; i++) {
+		if (about(b, &b->r[i], a, vm))
+			r[n++] = &b->r[i];
+	}
+	most = bound_most(b, r, n, a->meas, thing, interval(l));
+	if (most <= l->n)
+		return true;
+	if (most == MOST_UNLIMITED)
+		snprintf(why, cap, "nothing limits it: not '%s'", l->text);
+	else
+		snprintf(why, cap, "%llu are possible, not '%s'",
+			 (unsigned long long)most, l->text);
+	return false;
+}
+
+bool assert_holds(const struct bound *b, const struct pol_assert_src *a,
+		  const char *vm, char *why, size_t cap)
+{
+	if (a->kind == ASSERT_AT_MOST)
+		return total_holds(b, a, vm, why, cap);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		if (!about(b, r, a, vm))
+			continue;
+		for (size_t k = 0; k < r->n_flow; k++) {
+			if (!flow_holds(b, r, &r->flow[k], a, why, cap))
+				return false;
+		}
+		if (!together_holds(b, r, a, why, cap) ||
+		    !grade_holds(r, a, why, cap))
+			return false;
+	}
+	return true;
+}

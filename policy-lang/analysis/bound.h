@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a composed set lets leave the home at most (privacy.md section 8):
+ * figures that no history of permitted messages can exceed, computed from the
+ * images that the gateway enforces, without traffic and without a solver.
+ *
+ * A *flow* is one measurement that one rule lets one machine send to one
+ * party; a *recipient* is one operator (or party without one) of one machine,
+ * with all its flows together. Where a figure cannot be exact it errs towards
+ * more: attributes of a ceiling are not compared with those of the grant, and
+ * hours and states bound nothing.
+ */
+#ifndef POLICY_LANG_ANALYSIS_BOUND_H
+#define POLICY_LANG_ANALYSIS_BOUND_H
+
+#include "policy-lang/analysis/most.h"
+#include "policy-lang/eval/eval.h"
+
+#define BOUND_NONE     (-1) /* no bound: any age, any step */
+#define BOUND_NO_RULE  UINT32_MAX
+
+enum bound_identity { /* section 7, weakest first */
+	ID_ADDRESS,
+	ID_APTITLE,
+	ID_TLS_NAME,
+	ID_TLS_KEY,
+	ID_MACHINE, /* another machine of this meter */
+};
+
+struct bound_flow {
+	uint16_t party; /* of the machine's policy */
+	uint32_t rule;	/* of its RULE; BOUND_NO_RULE: a policy on trial lets
+			 * everything pass that the baseline admits */
+	enum meas meas;
+	int64_t granularity_ns; /* a series' finest interval; 0 = any */
+	int64_t history_ns;	/* of the oldest value, or BOUND_NONE */
+	int64_t delay_ns;	/* of the newest value */
+	int64_t res_milli;	/* smallest step, or BOUND_NONE */
+	enum unit res_unit;
+	uint64_t readings[MOST_SPANS];
+	uint64_t values_day; /* new ones, of a series; else readings a day */
+	uint64_t backlog;    /* values at the first contact, of a series */
+	int64_t spacing_ns;  /* privacy.md 8, step 4; 0 = live */
+	uint32_t channels;   /* quantities of a message; 0 = any number */
+	uint8_t consent;     /* enum pol_consent */
+	int8_t answer;	     /* of the customer: 1 granted, 0 refused, -1 none */
+	bool monitored;	     /* on trial: bounded by the baseline alone */
+	char grade;	     /* A to F; '-': shows no use by itself */
+	uint64_t requires_;  /* states of the policy, bit each */
+	uint8_t requires_builtin;
+};
+
+struct bound_power { /* what a party may make the home do: control.load */
+	uint16_t party;
+	uint32_t rule;
+	uint64_t day;	    /* messages a calendar day */
+	int64_t apart_ns;   /* sustained; 0 = any */
+	bool has_value;
+	enum unit unit;
+	int64_t lo, hi; /* thousandths of the unit */
+};
+
+struct bound_way; /* bound.c: a rule on its way to a party */
+
+struct bound_recipient {
+	uint16_t machine, party; /* the first of its parties */
+	struct span machine_name, operator_; /* the party's name without one */
+	struct span name;		     /* of the first party, for people */
+	struct span country;
+	enum pol_role role;
+	enum bound_identity identity; /* the weakest of its parties */
+	int64_t keeps_ns;	      /* declared; 0 = not */
+	bool outside;		      /* of the home */
+	struct bound_flow *flow;
+	size_t n_flow;
+	struct bound_power *power;
+	size_t n_power;
+	struct bound_way *way;
+	size_t n_way;
+	int64_t spacing_ns; /* of all flows together that show use; INT64_MAX
+			     * where none does */
+	char grade; /* A to F, H inside the home, '-' */
+	bool sealed, live, late;
+	uint64_t readings[MOST_SPANS]; /* of all rules together */
+	uint64_t bytes[MOST_SPANS], sealed_bytes[MOST_SPANS];
+	int64_t dishonest_ns; /* finest series that could be hidden in the
+			       * octets of a month; 0 = any */
+	int64_t coverage_ns; /* of a day, seen at the finest spacing */
+};
+
+struct bound {
+	const struct pol_set *set; /* borrowed */
+	struct bound_recipient *r; /* by machine, then by party */
+	size_t n;
+};
+
+/* customer: as this household chose, its restrictions and answers included;
+ * else with every consent granted and nothing restricted. E_NOMEM. */
+int bound_new(struct bound **out, const struct pol_set *s, bool customer,
+	      struct err *e) __attribute__((warn_unused_result));
+void bound_free(struct bound *b);
+
+/* An interval: of ns anywhere, or, with ns 0, a span. */
+struct bound_in {
+	int64_t ns;
+	enum most_span span;
+};
+/* How many of a thing these recipients together can have in an interval:
+ * readings with a type of meas, or with any (0); of other things, with meas 0,
+ * all there is. */
+uint64_t bound_most(const struct bound *b,
+		    const struct bound_recipient *const *r, size_t n,
+		    meas_set meas, enum pol_thing thing, struct bound_in in);
+
+/* Time between the values that a recipient can keep up with all its snapshots
+ * of these types (0 = any) together; INT64_MAX where it gets none. */
+int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
+		       meas_set meas);
+
+/* By section 2 of privacy.md. */
+char bound_grade(int64_t spacing_ns);
+/* "2 h", "30 min", "400 d", "1 min 30 s"; "any" for BOUND_NONE. */
+char *bound_time(char *buf, size_t cap, int64_t ns);
+
+#endif

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "policy-lang/analysis/bound.h"
+#include "policy-lang/eval/testkit.h"
+
+/* --- the closed forms, by hand ------------------------------------------- */
+
+static struct lay_limit calendar(uint64_t n, enum pol_window w)
+{
+	return (struct lay_limit){.kind = LIMIT_CALENDAR, .n = n,
+				  .thing = THING_READINGS, .window = (uint8_t)w};
+}
+
+static struct lay_limit spacing(int64_t ns)
+{
+	return (struct lay_limit){.kind = LIMIT_SPACING, .n = 1,
+				  .window_ns = ns};
+}
+
+static struct lay_limit sliding(uint64_t n, int64_t ns)
+{
+	return (struct lay_limit){.kind = LIMIT_SLIDING, .n = n,
+				  .thing = THING_READINGS,
+				  .window = WINDOW_SLIDING, .window_ns = ns};
+}
+
+static struct lay_limit bucket(uint64_t n, int64_t ns, uint64_t burst)
+{
+	return (struct lay_limit){.kind = LIMIT_BUCKET, .n = n, .burst = burst,
+				  .thing = THING_READINGS,
+				  .window = WINDOW_SLIDING, .window_ns = ns};
+}
+
+static void test_any_interval(void **ctx)
+{
+	const struct {
+		struct lay_limit l;
+		int64_t ns;
+		uint64_t most;
+	} rows[] = {
+		{spacing(H(20)), 1, 1},
+		{spacing(H(20)), H(20), 1},
+		{spacing(H(20)), H(20) + 1, 2},
+		{spacing(H(20)), H(24), 2},
+		{calendar(3, WINDOW_HOUR), 1, 6},
+		{calendar(3, WINDOW_HOUR), H(1), 6},
+		{calendar(3, WINDOW_HOUR), H(1) + 1, 9},
+		{calendar(1, WINDOW_DAY), D(1), 2},
+		{calendar(1, WINDOW_DAY), D(365), 366},
+		{calendar(1, WINDOW_WEEK), D(365), 54},
+		{calendar(2, WINDOW_MONTH), 1, 4},
+		{calendar(2, WINDOW_MONTH), D(28), 4},
+		{calendar(2, WINDOW_MONTH), D(28) + 1, 6},
+		{calendar(1, WINDOW_MONTH), D(59), 3},
+		{calendar(1, WINDOW_MONTH), D(89) + 1, 5},
+		{calendar(240, WINDOW_MONTH), D(365), 3120},
+		{calendar(240, WINDOW_MONTH), D(365) + 1, 3360},
+		{calendar(1, WINDOW_BILLING), D(30), 3},
+		{calendar(5, WINDOW_YEAR), D(365), 10},
+		{sliding(4, H(1)), H(1), 4},
+		{sliding(4, H(1)), H(1) + 1, 8},
+		{bucket(6, H(1), 3), MIN(9), 3},
+		{bucket(6, H(1), 3), MIN(10), 4},
+		{bucket(6, H(1), 3), H(1), 9},
+		{calendar(1 << 30, WINDOW_HOUR), INT64_MAX,
+		 ((uint64_t)1 << 30) * (2562047 + 1 + 1)},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t n = most_in(&rows[i].l, rows[i].ns);
+
+		if (n != rows[i].most)
+			fail_msg("row %zu: %llu", i, (unsigned long long)n);
+	}
+}
+
+static void test_spans(void **ctx)
+{
+	const struct {
+		struct lay_limit l;
+		enum most_span s;
+		unsigned billing_day;
+		uint64_t most;
+	} rows[] = {
+		{calendar(1, WINDOW_DAY), MOST_DAY, 0, 1},
+		{calendar(1, WINDOW_DAY), MOST_24H, 0, 2},
+		{calendar(1, WINDOW_DAY), MOST_YEAR, 0, 365},
+		{calendar(1, WINDOW_WEEK), MOST_YEAR, 0, 53},
+		{calendar(1, WINDOW_WEEK), MOST_365D, 0, 54},
+		{calendar(1, WINDOW_MONTH), MOST_YEAR, 0, 12},
+		{calendar(1, WINDOW_BILLING), MOST_YEAR, 0, 13},
+		{calendar(1, WINDOW_BILLING), MOST_YEAR, 1, 12},
+		{calendar(1, WINDOW_BILLING), MOST_MONTH, 15, 2},
+		{calendar(1, WINDOW_MONTH), MOST_BILLING, 1, 1},
+		{calendar(1, WINDOW_HOUR), MOST_HOUR, 0, 1},
+		{spacing(H(20)), MOST_DAY, 0, 2},
+		{spacing(D(6)), MOST_YEAR, 0, 61},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t n = most_span(&rows[i].l, rows[i].s,
+				       rows[i].billing_day);
+
+		if (n != rows[i].most)
+			fail_msg("row %zu: %llu", i, (unsigned long long)n);
+	}
+}
+
+static void test_without_end(void **ctx)
+{
+	struct lay_limit l = calendar(UINT64_MAX / 2, WINDOW_HOUR);
+	struct lay_limit distinct = {.kind = LIMIT_DISTINCT, .n = 4};
+
+	(void)ctx;
+	assert_true(most_in(&l, H(10)) == MOST_UNLIMITED);
+	assert_true(most_in(&distinct, 1) == MOST_UNLIMITED);
+	assert_true(most_add(MOST_UNLIMITED, 1) == MOST_UNLIMITED);
+	assert_true(most_add(MOST_UNLIMITED - 1, 1) == MOST_UNLIMITED);
+	assert_true(most_mul(MOST_UNLIMITED, 0) == 0);
+	assert_true(most_mul(MOST_UNLIMITED, 3) == MOST_UNLIMITED);
+	assert_true(most_mul(1ull << 63, 2) == MOST_UNLIMITED);
+}
+
+static uint64_t one_limit(const void *arg, int64_t ns)
+{
+	return most_in(arg, ns);
+}
+
+/* The forms of section 11.5 for the shortest span that holds n. */
+static void test_shortest(void **ctx)
+{
+	const struct {
+		struct lay_limit l;
+		uint64_t n;
+		int64_t ns;
+	} rows[] = {
+		{spacing(H(20)), 1, 0},
+		{spacing(H(20)), 9, 8 * H(20)},
+		{calendar(1, WINDOW_DAY), 2, 0},
+		{calendar(1, WINDOW_DAY), 9, D(7)},
+		{calendar(1, WINDOW_MONTH), 9, D(212)},
+		{calendar(3, WINDOW_WEEK), 9, D(7)},
+		{sliding(4, H(1)), 9, H(2)},
+		{bucket(6, H(1), 3), 9, H(1)},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t ns = most_shortest(one_limit, &rows[i].l, rows[i].n);
+
+		/* The bucket's level is whole only at the nanosecond. */
+		if (ns < rows[i].ns - 1 || ns > rows[i].ns)
+			fail_msg("row %zu: %lld", i, (long long)ns);
+	}
+}
+
+/* --- against the gateway's own counters ---------------------------------- */
+
+struct rng {
+	uint64_t x;
+};
+
+static uint64_t rnd(struct rng *r, uint64_t n)
+{
+	r->x ^= r->x << 13;
+	r->x ^= r->x >> 7;
+	r->x ^= r->x << 17;
+	return r->x % n;
+}
+
+static struct pol_limit_phrase random_limit(struct rng *r)
+{
+	static const enum pol_window windows[] = {WINDOW_HOUR, WINDOW_DAY,
+						  WINDOW_WEEK, WINDOW_MONTH};
+	struct pol_limit_phrase l = {.thing = rnd(r, 2) ? THING_READINGS
+							: THING_MESSAGES,
+				     .n = 1 + rnd(r, 5),
+				     .text = "a limit"};
+
+	switch (rnd(r, 4)) {
+	case 0:
+		l.kind = LIMIT_SPACING;
+		l.n = 1;
+		l.window_ns = S(60 + (int64_t)rnd(r, 90000));
+		break;
+	case 1:
+		l.kind = LIMIT_SLIDING;
+		l.window = WINDOW_SLIDING;
+		l.window_ns = S(600 + (int64_t)rnd(r, 300000));
+		break;
+	case 2:
+		l.kind = LIMIT_BUCKET;
+		l.window = WINDOW_SLIDING;
+		l.burst = 1 + rnd(r, 4);
+		l.window_ns = S(600 + (int64_t)rnd(r, 300000));
+		break;
+	default:
+		l.kind = LIMIT_CALENDAR;
+		l.window = windows[rnd(r, 4)];
+		break;
+	}
+	return l;
+}
+
+#define STEPS 220
+
+/* Readings the machine gets out by asking again as early as may be, now and
+ * then later. Times in ns, at most STEPS; returns how many. */
+static size_t adversary(struct kit *k, struct rng *r, bool greedy,
+			int64_t *at)
+{
+	size_t n = 0;
+
+	kit_wait(k, (int64_t)rnd(r, (uint64_t)D(35)));
+	for (unsigned tries = 0; n < STEPS && tries < 3 * STEPS; tries++) {
+		struct pol_msg m = kit_msg(k, DIR_OUT,
+					   OBS_C1222_READ_RESPONSE);
+		struct pol_decision d;
+
+		obs_u64(&k->leaf[0], F_MEASUREMENT,
+			MEAS_BIT(MEAS_ENERGY_REGISTER));
+		if (kit_judge(k, &m, &d))
+			at[n++] = k->now.mono.ns;
+		else if (d.wait_ns < 0)
+			break;
+		else
+			kit_wait(k, d.wait_ns > US_PER_S ? d.wait_ns
+							 : US_PER_S);
+		if (!greedy && rnd(r, 8) == 0)
+			kit_wait(k, (int64_t)rnd(r, (uint64_t)D(2)));
+	}
+	return n;
+}
+
+static void kit_limits(struct kit *k, const struct pol_limit_phrase *l,
+		       size_t n, const struct pol_limit_src *top, size_t n_top)
+{
+	static const uint16_t headend[] = {0};
+	struct pol_obs_match m = {
+		.kinds = kit_kind(OBS_C1222_READ_RESPONSE)};
+	struct pol_prefix net = kit_net(203, 0, 113, 0, 28);
+	struct pol_party_src party = {.id = "headend", .name = "H",
+				      .role = ROLE_METERING, .addr = &net,
+				      .n_addr = 1};
+	struct pol_rule_src rule = {
+		.kind = RULE_GRANT, .id = "send", .dir = DIRSEL_OUT,
+		.party = {.party = headend, .n_party = 1}, .match = &m,
+		.n_match = 1, .limit = l, .n_limit = n,
+		.data = {.present = true,
+			 .meas = MEAS_BIT(MEAS_ENERGY_REGISTER)}};
+	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v",
+				  .vm = "mdma", .party = &party, .n_party = 1,
+				  .rule = &rule, .n_rule = 1, .limit = top,
+				  .n_limit = n_top};
+
+	memset(k, 0, sizeof(*k));
+	if (kit_add(k, &vendor) || kit_go(k))
+		fail_msg("%s", k->e.text);
+}
+
+/* Most of them within ns, its end excluded. */
+static uint64_t densest(const int64_t *at, size_t n, int64_t ns)
+{
+	size_t from = 0, best = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		while (at[i] - at[from] >= ns)
+			from++;
+		best = i - from + 1 > best ? i - from + 1 : best;
+	}
+	return best;
+}
+
+/* Never more than the bound, whatever is asked when; and of one limit alone
+ * at least half of it can really be had. */
+static void test_no_history_exceeds_it(void **ctx)
+{
+	struct rng r = {0x9e3779b97f4a7c15};
+	const char *cases = getenv("BOUND_CASES");
+	unsigned n_cases = cases ? (unsigned)strtoul(cases, NULL, 10) : 400;
+
+	(void)ctx;
+	for (unsigned i = 0; i < n_cases; i++) {
+		struct pol_limit_phrase l[3];
+		struct pol_limit_src top = {
+			.id = "top", .dir = DIRSEL_ANY, .party.any = true,
+			.vm.any = true};
+		size_t n_l = 1 + rnd(&r, 3), n_top = rnd(&r, 2);
+		int64_t len[4], at[STEPS];
+		uint64_t seen[4] = {0};
+		struct bound *b = NULL;
+		struct kit k;
+
+		for (size_t j = 0; j < n_l; j++)
+			l[j] = random_limit(&r);
+		top.phrase = random_limit(&r);
+		for (size_t j = 0; j < 4; j++)
+			len[j] = S(1 + (int64_t)rnd(&r, 86400u * 20));
+		for (unsigned run = 0; run < 6; run++) {
+			size_t n;
+
+			kit_limits(&k, l, n_l, &top, n_top);
+			n = adversary(&k, &r, run % 2, at);
+			assert_int_equal(bound_new(&b, k.set, false, &k.e), 0);
+			assert_int_equal(b->n, 1);
+			for (size_t j = 0; j < 4; j++) {
+				const struct bound_recipient *one = &b->r[0];
+				uint64_t got = densest(at, n, len[j]);
+				uint64_t most = bound_most(
+					b, &one, 1, 0, THING_READINGS,
+					(struct bound_in){.ns = len[j]});
+
+				if (got > most)
+					fail_msg("case %u: %llu in %lld ns, "
+						 "bound %llu",
+						 i, (unsigned long long)got,
+						 (long long)len[j],
+						 (unsigned long long)most);
+				seen[j] = got > seen[j] ? got : seen[j];
+				/* Both ends of it are in reach. */
+				if (run == 5 && n_l == 1 && n_top == 0 &&
+				    most < STEPS / 2 && seen[j] * 4 < most)
+					fail_msg("case %u: %llu of %llu", i,
+						 (unsigned long long)seen[j],
+						 (unsigned long long)most);
+			}
+			bound_free(b);
+			kit_free(&k);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_any_interval),
+		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_without_end),
+		cmocka_unit_test(test_shortest),
+		cmocka_unit_test(test_no_history_exceeds_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "policy-lang/analysis/bound.h"
+#include "policy-lang/eval/internal.h"
+#include "policy-lang/polc.h"
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+
+/* --- for people ---------------------------------------------------------- */
+
+#define COUNT 24
+static const char *count(char buf[COUNT], uint64_t n)
+{
+	if (n == MOST_UNLIMITED)
+		return "any";
+	snprintf(buf, COUNT, "%llu", (unsigned long long)n);
+	return buf;
+}
+
+static void print_counts(const char *what, const uint64_t n[MOST_SPANS])
+{
+	char b[6][COUNT];
+
+	printf("      %-10s %s a day, %s a month, %s a year; %s in any 24 h, "
+	       "%s in 30 d, %s in 365 d\n",
+	       what, count(b[0], n[MOST_DAY]), count(b[1], n[MOST_MONTH]),
+	       count(b[2], n[MOST_YEAR]), count(b[3], n[MOST_24H]),
+	       count(b[4], n[MOST_30D]), count(b[5], n[MOST_365D]));
+}
+
+static void print_consent(const struct bound_flow *f)
+{
+	static const char *const names[] = {"", "no consent needed", "opt-out",
+					    "opt-in"};
+	static const char *const answers[] = {"refused", "granted"};
+
+	if (f->consent == CONSENT_UNSET)
+		return;
+	printf(", %s", names[f->consent]);
+	if (f->answer >= 0)
+		printf(" (%s)", answers[f->answer]);
+}
+
+static struct span rule_of(const struct bound *b,
+			   const struct bound_recipient *r, uint32_t rule)
+{
+	const struct pol_image *v = b->set->m[r->machine].vendor;
+
+	return rule == BOUND_NO_RULE ? span_str("(the policy is on trial)")
+				     : img_str(v, v->RULE[rule].id);
+}
+
+static void print_flow(const struct bound *b, const struct bound_recipient *r,
+		       const struct bound_flow *f)
+{
+	char t[3][64], n[2][COUNT];
+
+	printf("    %s by %.*s", meas_name(f->meas),
+	       TEXT(rule_of(b, r, f->rule)));
+	print_consent(f);
+	if (f->monitored)
+		printf(", on trial: only the baseline bounds it");
+	printf("\n");
+	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
+		printf("      values     every %s, %s old at least, %s back; "
+		       "%s new ones a day, %s at first\n",
+		       f->granularity_ns ? bound_time(t[0], sizeof(t[0]),
+						      f->granularity_ns)
+					 : "instant",
+		       bound_time(t[1], sizeof(t[1]), f->delay_ns),
+		       bound_time(t[2], sizeof(t[2]), f->history_ns),
+		       count(n[0], f->values_day), count(n[1], f->backlog));
+	else if (f->spacing_ns != INT64_MAX)
+		printf("      values     every %s, %s old at least\n",
+		       f->spacing_ns ? bound_time(t[0], sizeof(t[0]),
+						  f->spacing_ns)
+				     : "instant",
+		       bound_time(t[1], sizeof(t[1]), f->delay_ns));
+	print_counts("readings", f->readings);
+}
+
+static void print_power(const struct bound *b, const struct bound_recipient *r,
+			const struct bound_power *p)
+{
+	char n[COUNT], t[64];
+
+	printf("    may switch or limit appliances by %.*s: %s times a day, %s "
+	       "apart",
+	       TEXT(rule_of(b, r, p->rule)), count(n, p->day),
+	       bound_time(t, sizeof(t), p->apart_ns));
+	if (p->has_value && p->unit == UNIT_S)
+		printf(", for %s at most",
+		       bound_time(t, sizeof(t), p->hi / 1000 * NS_PER_S));
+	else if (p->has_value)
+		printf(", from %lld to %lld m%s", (long long)p->lo,
+		       (long long)p->hi, unit_name(p->unit));
+	printf("\n");
+}
+
+static void print_recipient(const struct bound *b,
+			    const struct bound_recipient *r)
+{
+	char t[64];
+
+	printf("%.*s -> %.*s", TEXT(r->machine_name), TEXT(r->operator_));
+	if (r->country.n)
+		printf(" (%.*s)", TEXT(r->country));
+	printf("  grade %c%s%s%s", r->grade, r->sealed ? " X" : "",
+	       r->live ? ", live" : "", r->late ? ", late" : "");
+	if (r->spacing_ns != INT64_MAX)
+		printf(", a value every %s",
+		       r->spacing_ns
+			       ? bound_time(t, sizeof(t), r->spacing_ns)
+			       : "instant");
+	printf("\n");
+	for (size_t i = 0; i < r->n_flow; i++)
+		print_flow(b, r, &r->flow[i]);
+	for (size_t i = 0; i < r->n_power; i++)
+		print_power(b, r, &r->power[i]);
+	if (r->n_way) {
+		printf("    all together\n");
+		print_counts("readings", r->readings);
+		print_counts("octets", r->bytes);
+		if (r->sealed)
+			print_counts("sealed", r->sealed_bytes);
+	}
+}
+
+/* --- for programs -------------------------------------------------------- */
+
+static void put_count(struct json *j, const char *key, uint64_t n)
+{
+	if (n == MOST_UNLIMITED)
+		json_null(j, key);
+	else
+		json_u64(j, key, n);
+}
+
+static void put_counts(struct json *j, const char *key,
+		       const uint64_t n[MOST_SPANS])
+{
+	json_obj(j, key);
+	put_count(j, "day", n[MOST_DAY]);
+	put_count(j, "month", n[MOST_MONTH]);
+	put_count(j, "year", n[MOST_YEAR]);
+	put_count(j, "any-24h", n[MOST_24H]);
+	put_count(j, "any-30d", n[MOST_30D]);
+	put_count(j, "any-365d", n[MOST_365D]);
+	json_obj_end(j);
+}
+
+static void put_time(struct json *j, const char *key, int64_t ns)
+{
+	if (ns == BOUND_NONE || ns == INT64_MAX)
+		json_null(j, key);
+	else
+		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
+}
+
+static void put_flow(struct json *j, const struct bound *b,
+		     const struct bound_recipient *r,
+		     const struct bound_flow *f)
+{
+	const struct pol_image *v = b->set->m[r->machine].vendor;
+
+	json_obj(j, NULL);
+	json_str(j, "measurement", meas_name(f->meas));
+	json_text(j, "party", img_str(v, v->PRTY[f->party].id));
+	if (f->rule != BOUND_NO_RULE)
+		json_text(j, "rule", rule_of(b, r, f->rule));
+	json_bool(j, "monitored", f->monitored);
+	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
+		put_time(j, "granularity-s", f->granularity_ns);
+	put_time(j, "spacing-s", f->spacing_ns);
+	put_time(j, "freshest-s", f->delay_ns);
+	put_time(j, "history-s", f->history_ns);
+	put_counts(j, "readings", f->readings);
+	put_count(j, "values-per-day", f->values_day);
+	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
+		put_count(j, "backlog-values", f->backlog);
+	json_obj_end(j);
+}
+
+static void put_recipient(struct json *j, const struct bound *b,
+			  const struct bound_recipient *r)
+{
+	char grade[2] = {r->grade, 0};
+
+	json_obj(j, NULL);
+	json_text(j, "machine", r->machine_name);
+	json_text(j, "operator", r->operator_);
+	json_str(j, "grade", grade);
+	json_bool(j, "sealed", r->sealed);
+	json_bool(j, "live", r->live);
+	json_bool(j, "late", r->late);
+	put_time(j, "spacing-s", r->spacing_ns);
+	put_time(j, "seen-per-day-s", r->coverage_ns);
+	put_counts(j, "readings", r->readings);
+	put_counts(j, "octets", r->bytes);
+	put_counts(j, "sealed-octets", r->sealed_bytes);
+	json_arr(j, "flows");
+	for (size_t i = 0; i < r->n_flow; i++)
+		put_flow(j, b, r, &r->flow[i]);
+	json_arr_end(j);
+	json_obj_end(j);
+}
+
+static int print_json(const struct bound *b, const struct bound_recipient *r)
+{
+	size_t cap = 4096 + r->n_flow * 1024;
+	char *buf = malloc(cap);
+	struct json j = json_of(buf, buf ? cap : 0);
+	bool ok;
+
+	put_recipient(&j, b, r);
+	ok = json_line(&j);
+	if (ok)
+		fwrite(j.w.p, 1, j.w.n, stdout);
+	free(buf);
+	return ok ? 0 : E_NOMEM;
+}
+
+/* --- the command --------------------------------------------------------- */
+
+static int bound_files(const struct pol_files *files, bool customer, bool json,
+		       struct err *e)
+{
+	struct bound *b = NULL;
+	struct scene s;
+	int rc = scene_new(&s, (const struct pol_file *const *)files->f,
+			   files->n, e);
+
+	if (rc)
+		return rc;
+	rc = bound_new(&b, s.set, customer, e);
+	for (size_t i = 0; !rc && i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		if (json)
+			rc = print_json(b, r);
+		else if (r->n_way || r->n_power)
+			print_recipient(b, r);
+	}
+	bound_free(b);
+	scene_free(&s);
+	return rc;
+}
+
+int cmd_bound(int argc, char **argv)
+{
+	bool customer = false, json = false;
+	struct pol_files files;
+	struct err e = {0};
+	struct diags *d;
+	int i = 1, rc;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--customer") == 0)
+			customer = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			json = true;
+		else
+			return polc_usage("bound: unknown option %s", argv[i]);
+	}
+	if (i == argc)
+		return polc_usage("bound: which files?");
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		polc_say("out of memory");
+		return POLC_IO;
+	}
+	rc = pol_read_paths(&files, (const char *const *)argv + i,
+			    (size_t)(argc - i), d, &e);
+	if (rc)
+		polc_diags(stderr, d, &files, json);
+	else
+		rc = bound_files(&files, customer, json, &e);
+	if (rc && rc != E_SYNTAX)
+		polc_say("%s", e.text);
+	pol_files_free(&files);
+	free(d);
+	return polc_exit(rc);
+}

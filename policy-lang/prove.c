@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The assertions of files, about what these files permit together. */
+#include <stdlib.h>
+
+#include "policy-lang/analysis/assert.h"
+#include "policy-lang/front/diag.h"
+#include "policy-lang/polc.h"
+
+static void prove_file(const struct bound *b, const struct pol_file *f,
+		       struct diags *d)
+{
+	for (size_t i = 0; i < f->n_assertion; i++) {
+		const struct pol_assert_src *a = &f->assertion[i];
+		struct diag_at at = {a->pos.line, a->pos.col,
+				     (uint32_t)strlen(a->id)};
+		char why[160];
+
+		if (!assert_holds(b, a, f->vm, why, sizeof(why)))
+			diag_add(d, DIAG_ERROR, 8002, f->path, at,
+				 "claim less, or narrow what the policy allows",
+				 "'%s' does not hold: %s", a->id, why);
+	}
+}
+
+/* of: whose assertions; they are about what set permits. */
+static int prove(const struct pol_file *const *set, size_t n,
+		 const struct pol_file *const *of, size_t n_of,
+		 struct diags *d, struct err *e)
+{
+	struct bound *b = NULL;
+	struct scene s;
+	int rc = scene_new(&s, set, n, e);
+
+	if (rc)
+		return rc;
+	rc = bound_new(&b, s.set, false, e);
+	for (size_t i = 0; !rc && i < n_of; i++)
+		prove_file(b, of[i], d);
+	bound_free(b);
+	scene_free(&s);
+	return rc;
+}
+
+int prove_assertions(const struct pol_files *files, struct diags *d,
+		     struct err *e)
+{
+	const struct pol_file **f = calloc(files->n + 1, sizeof(*f));
+	size_t errors = d->errors, n = 0;
+	struct err why;
+	int rc = 0;
+
+	if (!f)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	/* A customer only ever takes away. */
+	for (size_t i = 0; i < files->n; i++) {
+		if (files->f[i]->kind != POL_CUSTOMER)
+			f[n++] = files->f[i];
+	}
+	/* Files that are no household are looked at one by one. */
+	if (n && prove(f, n, f, n, d, &why)) {
+		for (size_t i = 0; !rc && i < n; i++)
+			rc = prove(&f[i], 1, &f[i], 1, d, e);
+	}
+	free(f);
+	if (!rc && d->errors != errors)
+		rc = err_set(e, E_SYNTAX, 0, "%zu assertion%s not hold",
+			     d->errors - errors,
+			     d->errors - errors == 1 ? " does" : "s do");
+	return rc;
+}
