@@ -142,7 +142,9 @@ several: the host name, ALPN and the versions offered, or the one chosen. Of all
 other records type, version and length. Opaque: the octets of all of it; the
 hello is `tls.hello` with an `opaque` leaf. The hello of SSL 2.0, SSL 3.0, a
 second name, a name that is no host name, a hello of more than 8 KiB and a stream
-that ceases to be records are refused. Certificates are not read. A hello that
+that ceases to be records are refused. To a party whose `tls` is `end-to-end`
+nothing goes that is not TLS, and no hello without one of its names
+(`party-identity`). Certificates are not read. A hello that
 is sealed in another (ECH) is noted: the name that is seen may not be the one
 that counts.
 
@@ -155,14 +157,19 @@ cat <<'EOT'
 ## DNS
 
 Read: one question of class IN over UDP or TCP to port 53 and its answer, paired
-by number, question and both ends. Records of answers are checked, not told.
+by number, question and both ends. Records of answers are checked; of a
+configured resolver's the addresses of the name are told.
 Refused: zone transfers, updates, other operations, names with octets other than
 letters, digits, `-` and `_`, another port: over UDP a whole message is known by
 its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is
 refused: its questions have no one answer, and what a machine announces there no
 rule could tell. A question needs a grant and so does its answer, which may be
 held to the question by `answers`. Where a resolver is configured, a question to
-any other address is refused before a rule is asked.
+any other address is refused before a rule is asked, and its answers say which
+addresses the name stands for (of the type that was asked for, in the answer
+section, along eight aliases at most): a party with that `dns` name is at these
+addresses, for connections that begin within the time the answer gives, a minute
+at least. Without a resolver no party has a name's address.
 
 EOT
 printf 'Observations: %s.\n' "$(observations DNS)"

@@ -259,6 +259,24 @@ static void peer_machine(const struct scene *s, int m, struct pol_peer *peer)
 		peer->addr = host_of(&info.addr[0]);
 }
 
+/* A party named in a step is the party: its name stands for the address, and
+ * what it seals is sealed. */
+static void set_identity(const struct scene *s, const struct pol_party_src *p,
+			 const char *vm, struct pol_peer *peer)
+{
+	int m = pol_set_find_machine(s->set, span_str(vm));
+	uint64_t named = m < 0 ? 0 : pol_set_named(s->set, (size_t)m);
+
+	for (; named; named &= named - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(named);
+
+		if (p->dns && span_is(pol_set_party_dns(s->set, (size_t)m, i),
+				      p->dns))
+			peer->named |= UINT64_C(1) << i;
+	}
+	peer->tls = p->tls_end_to_end;
+}
+
 static int set_peer(const struct scene *s, const struct pol_step_src *step,
 		    const char *vm, struct pol_peer *peer, struct err *e)
 {
@@ -285,6 +303,7 @@ static int set_peer(const struct scene *s, const struct pol_step_src *step,
 			peer->addr = host_of(&p->addr[0]);
 		peer->aptitle = p->aptitle;
 		peer->authenticated = true;
+		set_identity(s, p, vm, peer);
 	}
 	if (p && p->n_port) {
 		peer->proto = p->port[0].proto;

@@ -22,6 +22,7 @@ HOSTS = {
     "clock": ("10.20.0.123", "020000000123"),
     "leases": ("10.20.0.67", "020000000067"),
     "site": ("198.51.100.80", "020000000001"),
+    "cloud": ("198.51.100.90", "020000000001"),
     "stranger": ("203.0.113.9", "020000000001"),
 }
 
@@ -350,6 +351,62 @@ def sealed(folder):
     c.write(os.path.join(folder, "gen_net_tls.pcap"))
 
 
+# --- a party by its name ---------------------------------------------------
+
+CLOUD = "cloud." + TIPS
+
+
+def alias(number, ttl):
+    """An answer with another name for it, and that one's address."""
+    pool = name("pool.hoster.example")
+    m = struct.pack(">HHHHHH", number, 0x8180, 1, 2, 0, 0) + name(CLOUD) + \
+        struct.pack(">HH", A, 1)
+    m += struct.pack(">HHHIH", 0xC00C, 5, 1, 86400, len(pool)) + pool
+    return m + pool + struct.pack(">HHIH", A, 1, ttl, 4) + \
+        bytes([198, 51, 100, 90])
+
+
+def by_name(folder):
+    c = Capture(HOSTS)
+    data = record(DATA, bytes(range(256)) * 2)
+
+    def ask(number, ttl, by="resolver"):
+        port = c.next_port()
+        c.udp("agent", "resolver", port, 53, query(number, CLOUD))
+        c.udp(by, "agent", 53, port, alias(number, ttl))
+
+    def talk(*said):
+        s = Stream(c, "cloud", 443)
+        for who, octets in said:
+            s.say(who, octets)
+        return s
+
+    # nobody has said who that is; and somebody else who says it says nothing
+    talk()
+    ask(1, 120, "stranger")
+    talk()
+    # the resolver has
+    ask(2, 120)
+    s = talk((0, record(HANDSHAKE, client(CLOUD), 0x0301)),
+             (1, record(HANDSHAKE, NEW) + data), (0, data))
+    # at that address, under another name, and under none; and in clear
+    talk((0, record(HANDSHAKE, client(TIPS), 0x0301)))
+    talk((0, record(HANDSHAKE, hello(1, b"\0\x2b\0\3\2\3\4"), 0x0301)))
+    talk((0, b"PUT /use HTTP/1.1\r\nHost: cloud.tips.example\r\n\r\n"))
+    # after its time: what is open goes on, nothing new is opened
+    c.wait(130)
+    s.say(0, data)
+    talk()
+    # an answer for no time at all is good for a minute
+    ask(3, 0)
+    c.wait(50)
+    talk((0, record(HANDSHAKE, client(CLOUD), 0x0301))).close()
+    c.wait(20)
+    talk()
+    s.close()
+    c.write(os.path.join(folder, "gen_net_names.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -358,6 +415,7 @@ def main():
     clock(sys.argv[1])
     leases(sys.argv[1])
     sealed(sys.argv[1])
+    by_name(sys.argv[1])
     return 0
 
 

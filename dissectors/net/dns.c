@@ -15,6 +15,7 @@
 #define FLAG_ANSWER 0x8000
 #define FLAGS_QUERY 0x0130 /* recursion wanted, AD, CD: all a query may set */
 #define FLAG_NEVER  0x7840 /* other operations, and the reserved bit */
+#define FLAGS_RCODE 0x000f
 
 enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_PTR = 12,
        TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_TKEY = 249 }; /* .. 255 ask only */
@@ -176,6 +177,75 @@ static int question(struct dns_message *m, struct cur *c, struct arena *arena,
 	return m->name.p ? 0 : bad(e, REASON_RESOURCE, "no room for the name");
 }
 
+/* --- what a name stands for ---------------------------------------------------- */
+
+struct alias {
+	uint8_t name[WIRE_NAME_MAX + 2];
+	size_t n;
+	uint32_t ttl; /* shortest so far */
+};
+
+/* One record of the answer section, read before: an address of the name, or
+ * the name it stands for instead. */
+static void follow_record(struct dns_message *m, struct cur *c,
+			  const struct alias *of, struct alias *next)
+{
+	uint8_t owner[WIRE_NAME_MAX + 2];
+	size_t n, len;
+	struct cur at = *c, data;
+	bool named = name_read(&at, false, owner, &n);
+	uint16_t type;
+	uint32_t ttl;
+
+	/* Names of other letters are passed over, and stand for nothing. */
+	if (!named)
+		(void)name_read(c, false, NULL, &n);
+	else
+		*c = at;
+	type = cur_u16(c);
+	(void)cur_u16(c);
+	ttl = cur_u32(c);
+	len = cur_u16(c);
+	data = *c;
+	(void)cur_take(c, len);
+	if (!named || n != of->n || memcmp(owner, of->name, n) != 0)
+		return;
+	ttl = ttl < of->ttl ? ttl : of->ttl;
+	if (type == TYPE_CNAME && next->n == 0 &&
+	    name_read(&data, false, next->name, &next->n)) {
+		next->ttl = ttl;
+	} else if (type == m->type && (type == TYPE_A || type == TYPE_AAAA) &&
+		   m->n_addr < DNS_ADDRESSES_MAX) {
+		struct net_addr *a = &m->addr[m->n_addr++];
+		struct span octets = cur_take(&data, len);
+
+		*a = (struct net_addr){{0}};
+		if (type == TYPE_A)
+			a->b[10] = a->b[11] = 0xff;
+		memcpy(a->b + sizeof(a->b) - octets.n, octets.p, octets.n);
+		m->ttl = m->n_addr == 1 || ttl < m->ttl ? ttl : m->ttl;
+	}
+}
+
+/* n records from c on. One after another or in any order: aliases are
+ * followed one by one, at most so many. */
+static void stands_for(struct dns_message *m, const struct cur *c, uint16_t n)
+{
+	struct alias of = {.n = m->name.n, .ttl = UINT32_MAX};
+
+	memcpy(of.name, m->name.p, m->name.n);
+	for (unsigned hop = 0; hop <= DNS_ALIASES_MAX; hop++) {
+		struct alias next = {.n = 0};
+		struct cur at = *c;
+
+		for (uint16_t i = 0; i < n; i++)
+			follow_record(m, &at, &of, &next);
+		if (m->n_addr || next.n == 0)
+			return;
+		of = next;
+	}
+}
+
 /* The numbers of the header: one question, and in a query nothing but OPT. */
 static bool counts_fit(bool answer, uint16_t flags, const uint16_t n[4])
 {
@@ -192,10 +262,11 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 	struct cur c = cur_of(in);
 	uint16_t flags, n[4];
 	bool opt = false;
+	struct cur first;
 	uint32_t records;
 	int rc;
 
-	m->id = cur_u16(&c);
+	*m = (struct dns_message){.id = cur_u16(&c)};
 	flags = cur_u16(&c);
 	for (int i = 0; i < 4; i++)
 		n[i] = cur_u16(&c);
@@ -208,6 +279,7 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 	if (rc)
 		return rc;
 	records = (uint32_t)n[1] + n[2] + n[3];
+	first = c;
 	for (uint32_t i = 0; i < records; i++) {
 		rc = record(&c, i >= (uint32_t)n[1] + n[2], &opt, e);
 		if (rc)
@@ -217,6 +289,8 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 		return bad(e, REASON_SUSPICIOUS, "octets behind the message");
 	if (!m->answer && n[3] && !opt)
 		return bad(e, REASON_SUSPICIOUS, "a record in a query");
+	if (m->answer && !(flags & FLAGS_RCODE))
+		stands_for(m, &first, n[1]);
 	return 0;
 }
 
@@ -317,6 +391,21 @@ static void remember(struct dns_machine *s, const struct dis_ctx *c,
 	s->change = ASKED;
 }
 
+static int say_addresses(struct obs *o, const struct dns_message *m,
+			 struct arena *arena, struct err *e)
+{
+	for (uint32_t i = 0; i < m->n_addr; i++) {
+		struct span a = arena_copy(arena, span_of(m->addr[i].b, 16));
+
+		if (!a.p)
+			return bad(e, REASON_RESOURCE, "no room for addresses");
+		obs_span(o, F_DNS_ADDRESS, a);
+	}
+	if (m->n_addr)
+		obs_u64(o, F_DNS_TTL, m->ttl);
+	return 0;
+}
+
 static int dissect(const struct dis_ctx *c, struct span unit,
 		   struct obs_list *out, struct err *e)
 {
@@ -353,6 +442,8 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 		obs_span(o, F_DNS_NAME, m.name);
 		obs_u64(o, F_DNS_TYPE, m.type);
 		obs_u64(o, F_OCTETS, unit.n);
+		if (conf && net_addr_eq(&c->tup.src, &conf->resolver))
+			return say_addresses(o, &m, c->arena, e);
 	}
 	return 0;
 }

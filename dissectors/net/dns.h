@@ -10,7 +10,10 @@
  * 53, multicast DNS (5353) included. Where a resolver is configured, a query
  * to any other address is refused before a rule is asked (other-resolver).
  *
- * Carrier flow.open; one leaf, dns.query or dns.answer, with name and type.
+ * Carrier flow.open; one leaf, dns.query or dns.answer, with name and type. An
+ * answer of the configured resolver says the addresses too that it gives the
+ * name of the question, directly or along aliases, and for how long. Where
+ * nobody is configured none are said: anybody could give them.
  */
 #ifndef DISSECTORS_NET_DNS_H
 #define DISSECTORS_NET_DNS_H
@@ -20,6 +23,8 @@
 #define DNS_NAME_MAX	    253
 #define DNS_OUTSTANDING_MAX 64 /* of one machine; the oldest gives way */
 #define DNS_WAIT_NS	    (30 * INT64_C(1000000000))
+#define DNS_ADDRESSES_MAX   16 /* of one answer; the rest is not said */
+#define DNS_ALIASES_MAX	    8  /* followed; beyond, nothing is said */
 
 /* dis_ctx.conf; NULL: anybody may be asked whom policy allows. */
 struct dns_conf {
@@ -30,6 +35,10 @@ struct dns_message {
 	uint16_t id, type;
 	bool answer;
 	struct span name; /* in the arena; lower case */
+	/* What the name stands for, of the answer section alone. */
+	struct net_addr addr[DNS_ADDRESSES_MAX];
+	uint32_t n_addr;
+	uint32_t ttl; /* s; the shortest on the way to these addresses */
 };
 
 /* One message without a length in front; refused whole or read whole. */

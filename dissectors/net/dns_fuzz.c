@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One DNS message, alone and with a length in front. Properties: what is read
- * has a name of the strict alphabet and reads the same again; what is refused
- * has a reason; framing is the same for every prefix that shows it.
+ * has a name of the strict alphabet and reads the same again; only an answer
+ * says addresses, of the type that was asked for, and each stands in it; what
+ * is refused has a reason; framing is the same for every prefix that shows it.
  */
 #include <assert.h>
 
@@ -45,6 +46,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < m.name.n; i++)
 		assert(m.name.p[i] > 0x20 && m.name.p[i] < 0x7f &&
 		       !(m.name.p[i] >= 'A' && m.name.p[i] <= 'Z'));
+	assert(m.n_addr <= DNS_ADDRESSES_MAX && m.ttl >> 31 == 0);
+	assert(m.n_addr == 0 || (m.answer && (m.type == 1 || m.type == 28)));
+	for (uint32_t i = 0; i < m.n_addr; i++) {
+		size_t n = m.type == 1 ? 4 : 16;
+
+		assert(memmem(data, size, m.addr[i].b + 16 - n, n));
+	}
 	assert(dns_read(&again, in, &arena, &e) == 0);
 	assert(span_eq(again.name, m.name) && again.type == m.type);
 	assert(dissector_dns.recognise(in, 4000, 4001, 17) == RECOGNISE_YES);

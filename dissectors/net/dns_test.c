@@ -144,6 +144,118 @@ static void test_long_names(void **state)
 	}
 }
 
+/* --- what a name stands for ------------------------------------------------- */
+
+#define A1   "\x0a\0\0\1"
+#define A2   "\x0a\0\0\2"
+#define A16  "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
+#define IN_6 "\0\x1c\0\1"
+#define TOLD(n) HEAD("\x81\x80", "\1", n, "\0", "\0") NAME
+#define POOL "\4pool\7example\0"
+
+/* Addresses by their last octets. */
+static const struct {
+	const char *why, *octets;
+	size_t n;
+	const char *last;
+	uint32_t ttl;
+} stands[] = {
+#define ROW2(why, text, last, ttl) {why, text, sizeof(text) - 1, last, ttl}
+	ROW2("an address", TOLD("\1") IN_A "\xc0\x0c" RR("\0\1", "\0\4") A1,
+	     "\1", 60),
+	ROW2("two, the shorter time", TOLD("\2") IN_A
+	     "\xc0\x0c\0\1\0\1\0\0\1\0\0\4" A1
+	     "\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4" A2, "\1\2", 30),
+	ROW2("of the other family", TOLD("\1") IN_6
+	     "\xc0\x0c" RR("\0\x1c", "\0\x10") A16, "\1", 60),
+	ROW2("not of the family that was asked for", TOLD("\1") IN_A
+	     "\xc0\x0c" RR("\0\x1c", "\0\x10") A16, "", 0),
+	ROW2("along an alias", TOLD("\2") IN_A
+	     "\xc0\x0c\0\5\0\1\0\0\0\x0a\0\x0e" POOL
+	     POOL RR("\0\1", "\0\4") A1, "\1", 10),
+	ROW2("the alias behind the address", TOLD("\2") IN_A
+	     POOL RR("\0\1", "\0\4") A1
+	     "\xc0\x0c" RR("\0\5", "\0\x0e") POOL, "\1", 60),
+	ROW2("an alias in capitals", TOLD("\2") IN_A
+	     "\xc0\x0c" RR("\0\5", "\0\x0e") "\4POOL\7example\0"
+	     POOL RR("\0\1", "\0\4") A1, "\1", 60),
+	ROW2("an alias of itself", TOLD("\1") IN_A
+	     "\xc0\x0c" RR("\0\5", "\0\x0f") "\5meter\7example\0", "", 0),
+	ROW2("an address of another name", TOLD("\1") IN_A
+	     POOL RR("\0\1", "\0\4") A1, "", 0),
+	ROW2("an alias of another name", TOLD("\2") IN_A
+	     POOL RR("\0\5", "\0\x0f") "\5meter\7example\0"
+	     POOL RR("\0\1", "\0\4") A1, "", 0),
+	ROW2("a name that says it itself", TOLD("\1") IN_A
+	     "\x0e" "meter.example\0" "\0" RR("\0\1", "\0\4") A1, "", 0),
+	ROW2("no such name", HEAD("\x81\x83", "\1", "\1", "\0", "\0") NAME IN_A
+	     "\xc0\x0c" RR("\0\1", "\0\4") A1, "", 0),
+	ROW2("not in the answer section",
+	     HEAD("\x81\x80", "\1", "\0", "\0", "\1") NAME IN_A
+	     "\xc0\x0c" RR("\0\1", "\0\4") A1, "", 0),
+	ROW2("of another type", TOLD("\1") "\0\x10\0\1"
+	     "\xc0\x0c" RR("\0\x10", "\0\4") "\3abc", "", 0),
+};
+
+static void test_stands_for(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(stands) / sizeof(*stands); i++) {
+		uint8_t memory[1024];
+		struct arena a = arena_of(memory, sizeof(memory));
+		struct dns_message m;
+		struct err e = {0};
+		size_t n = strlen(stands[i].last);
+
+		if (dns_read(&m, span_of(stands[i].octets, stands[i].n), &a,
+			     &e))
+			fail_msg("%s: %s", stands[i].why, e.text);
+		if (m.n_addr != n || (n && m.ttl != stands[i].ttl))
+			fail_msg("%s: %u, %u s", stands[i].why, m.n_addr,
+				 m.ttl);
+		for (size_t k = 0; k < n; k++)
+			assert_int_equal(m.addr[k].b[15], stands[i].last[k]);
+	}
+}
+
+/* As many as there is room for, and along as many names. */
+static void test_stands_for_many(void **state)
+{
+	uint8_t memory[1024], q[2000];
+	struct arena a = arena_of(memory, sizeof(memory));
+	struct dns_message m;
+	struct err e = {0};
+
+	(void)state;
+	for (int hops = DNS_ALIASES_MAX; hops <= DNS_ALIASES_MAX + 1; hops++) {
+		struct wbuf w = wbuf_of(q, sizeof(q));
+
+		wbuf_put(&w, span_of("\x12\x34\x81\x80\0\1\0", 7));
+		wbuf_u8(&w, (uint8_t)(hops + DNS_ADDRESSES_MAX + 4));
+		wbuf_put(&w, span_of("\0\0\0\0\1a\0" IN_A, 11));
+		for (int i = 0; i < hops; i++) {
+			uint8_t from[] = {1, (uint8_t)('a' + i), 0};
+			uint8_t to[] = {1, (uint8_t)('b' + i), 0};
+
+			wbuf_put(&w, span_of(from, 3));
+			wbuf_put(&w, span_of(RR("\0\5", "\0\3"), 10));
+			wbuf_put(&w, span_of(to, 3));
+		}
+		for (int i = 0; i < DNS_ADDRESSES_MAX + 4; i++) {
+			uint8_t of[] = {1, (uint8_t)('a' + hops), 0};
+
+			wbuf_put(&w, span_of(of, 3));
+			wbuf_put(&w, span_of(RR("\0\1", "\0\4"), 10));
+			wbuf_be(&w, 0x0a000000u + (unsigned)i, 4);
+		}
+		assert_false(w.failed);
+		assert_int_equal(dns_read(&m, wbuf_span(&w), &a, &e), 0);
+		assert_int_equal(m.n_addr, hops == DNS_ALIASES_MAX
+						   ? DNS_ADDRESSES_MAX
+						   : 0);
+	}
+}
+
 /* --- queries and answers ---------------------------------------------------- */
 
 struct lab {
@@ -254,6 +366,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_stands_for),
+		cmocka_unit_test(test_stands_for_many),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_recognise),
 	};

@@ -226,6 +226,54 @@ static void tell_refused(struct work *w, const struct judged_unit *u,
 
 /* --- policy --------------------------------------------------------------------- */
 
+/* Parties of a machine whose name stood for an address at that time. */
+static uint64_t named(const struct pipeline *p, uint16_t guest,
+		      const struct net_addr *a, struct mono at)
+{
+	size_t m = (size_t)p->guest[guest].machine;
+	uint64_t hit = 0;
+
+	for (uint64_t all = pol_set_named(p->conf.policy, m); all;
+	     all &= all - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(all);
+
+		if (names_stood_for(&p->guest[guest].names,
+				    pol_set_party_dns(p->conf.policy, m, i), a,
+				    at))
+			hit |= UINT64_C(1) << i;
+	}
+	return hit;
+}
+
+/* What the resolver told the machine and policy let through. */
+static void bind_names(struct work *w, const struct judged_unit *u)
+{
+	const struct pol_set *set = w->p->conf.policy;
+	size_t m = judged_machine(w);
+	const struct obs *o = &w->p->obs[u->first + 1];
+	uint64_t all = w->as_peer || u->n < 2 || o->kind != OBS_DNS_ANSWER
+			       ? 0
+			       : pol_set_named(set, m);
+	struct span name = all ? obs_get_span(o, F_DNS_NAME) : (struct span){0};
+	uint32_t ttl = all ? (uint32_t)obs_get(o, F_DNS_TTL, 0) : 0;
+	bool known = false;
+
+	for (; all; all &= all - 1)
+		known |= span_eq(
+			pol_set_party_dns(set, m,
+					  (unsigned)__builtin_ctzll(all)),
+			name);
+	for (unsigned i = 0; known && i < o->n; i++) {
+		struct net_addr a;
+
+		if (o->f[i].field != F_DNS_ADDRESS || o->f[i].n != sizeof(a.b))
+			continue;
+		memcpy(a.b, o->f[i].p, sizeof(a.b));
+		names_bind(&w->p->guest[w->f->guest].names, name, &a,
+			   w->now.mono, ttl);
+	}
+}
+
 static struct pol_peer peer_of(const struct work *w, const struct obs *message)
 {
 	const struct flow *f = w->f;
@@ -240,6 +288,10 @@ static struct pol_peer peer_of(const struct work *w, const struct obs *message)
 		.local_port = guest_first ? 0 : f->tup.dport,
 	};
 
+	/* As the other end of a flow a machine is known as that machine. */
+	if (!w->as_peer)
+		peer.named = named(w->p, f->guest, &peer.addr, f->start);
+	peer.tls = f->dis >= 0 && strcmp(w->p->dis[f->dis]->name, "tls") == 0;
 	if (message) {
 		peer.aptitle = obs_get_span(message, out ? F_CALLED :
 							   F_CALLING);
@@ -396,6 +448,7 @@ bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer)
 			       .local_port = dir == DIR_OUT ? t->sport :
 							      t->dport};
 
+	who.named = named(w->p, guest, &who.addr, w->now.mono);
 	return pol_party(w->p->conf.policy,
 			 (size_t)w->p->guest[guest].machine, &who) >= 0;
 }
@@ -523,6 +576,8 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 		j->cnt = u->pcap_cnt;
 		tell_violation(w, u);
 	}
+	if (strict(w->p) && !j->bad)
+		bind_names(w, u);
 	if (dissector_of(w))
 		dissector_of(w)->settle(c, !j->bad);
 }

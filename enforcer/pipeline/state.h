@@ -7,6 +7,7 @@
 #define ENFORCER_PIPELINE_STATE_H
 
 #include "core/wbuf.h"
+#include "enforcer/pipeline/names.h"
 #include "enforcer/pipeline/packet.h"
 #include "enforcer/pipeline/pipeline.h"
 
@@ -262,6 +263,7 @@ struct guest {
 	const struct pipeline *p;
 	struct dis_self self; /* what dissectors are told of it */
 	struct span others[TITLES_MAX]; /* titles of parties */
+	struct names names;
 };
 
 /* What a rule holds back. */

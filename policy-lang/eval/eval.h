@@ -61,6 +61,10 @@ struct pol_machine {
 void pol_set_machine(const struct pol_set *s, size_t i,
 		     struct pol_machine *out);
 int pol_set_find_machine(const struct pol_set *s, struct span name); /* -1 */
+/* Parties of machine i's policy that are known by a name, bit each, and the
+ * name of one of them, in small letters. */
+uint64_t pol_set_named(const struct pol_set *s, size_t i);
+struct span pol_set_party_dns(const struct pol_set *s, size_t i, unsigned party);
 /* ApTitles of the parties of machine i's policy, absolute: others' titles.
  * Returns how many are in out, at most cap. */
 size_t pol_set_titles(const struct pol_set *s, size_t i, struct span *out,
@@ -190,6 +194,10 @@ struct pol_peer {
 	bool authenticated;  /* by a MAC under a key the gateway holds */
 	uint16_t local_port; /* the machine's own port of the flow; 0 = unknown.
 			      * The machine may itself be the server */
+	/* Parties of the machine's policy whose `dns` name stood for addr when
+	 * the flow began, bit each (pol_set_named); 0: no name did. */
+	uint64_t named;
+	bool tls; /* the flow is TLS, from its first octet on */
 };
 
 /* One unit of traffic. leaves carry the attributes; message the carrier. */

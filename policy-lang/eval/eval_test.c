@@ -1390,6 +1390,129 @@ static void test_refused_is_free(void **ctx)
 	kit_free(&k);
 }
 
+/* What the machine seals itself: nothing else, to no other name. */
+static void test_end_to_end(void **ctx)
+{
+	static const uint16_t the_party[] = {0};
+	static const char *const names[] = {"a.example", "b.example"};
+	static const struct {
+		const char *why, *sni;
+		enum obs_kind carrier;
+		bool tls, server;
+		enum dir dir;
+		enum reason want;
+	} rows[] = {
+		{"its name", "a.example", OBS_TLS_HELLO, true, false, DIR_OUT, 0},
+		{"its other name", "b.example", OBS_TLS_HELLO, true, false,
+		 DIR_OUT, 0},
+		{"another name", "c.example", OBS_TLS_HELLO, true, false,
+		 DIR_OUT, REASON_PARTY_IDENTITY},
+		{"no name", NULL, OBS_TLS_HELLO, true, false, DIR_OUT,
+		 REASON_PARTY_IDENTITY},
+		{"the server's hello has none", NULL, OBS_TLS_HELLO, true,
+		 false, DIR_IN, 0},
+		{"nor has the hello it answers as a server", NULL,
+		 OBS_TLS_HELLO, true, true, DIR_OUT, 0},
+		{"what is sealed", NULL, OBS_FLOW_OPEN, true, false, DIR_OUT, 0},
+		{"what is not", NULL, OBS_FLOW_OPEN, false, false, DIR_OUT,
+		 REASON_PARTY_IDENTITY},
+		{"not the other way either", NULL, OBS_FLOW_OPEN, false, false,
+		 DIR_IN, REASON_PARTY_IDENTITY},
+	};
+	struct pol_prefix net = kit_net(203, 0, 113, 0, 28);
+	struct pol_party_src party = {.id = "care", .name = "C",
+				      .addr = &net, .n_addr = 1, .tls = true,
+				      .tls_end_to_end = true,
+				      .tls_name = names, .n_tls_name = 2};
+	struct pol_obs_match m = {.kinds = kit_kind(OBS_OPAQUE)};
+	struct pol_rule_src rule = {
+		.kind = RULE_GRANT, .id = "sealed", .dir = DIRSEL_ANY,
+		.party = {.party = the_party, .n_party = 1}, .match = &m,
+		.n_match = 1};
+	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+				  .party = &party, .n_party = 1, .rule = &rule,
+				  .n_rule = 1};
+	struct kit k = {0};
+
+	(void)ctx;
+	assert_int_equal(kit_add(&k, &vendor), 0);
+	assert_int_equal(kit_go(&k), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pol_msg msg = kit_msg(&k, rows[i].dir, OBS_OPAQUE);
+		struct pol_decision d;
+
+		msg.peer.tls = rows[i].tls;
+		msg.peer.local_port = rows[i].server ? 443 : 0;
+		k.carrier = (struct obs){.kind = (uint16_t)rows[i].carrier};
+		if (rows[i].sni)
+			obs_span(&k.carrier, F_DNS_NAME,
+				 span_str(rows[i].sni));
+		kit_judge(&k, &msg, &d);
+		if (d.reason != rows[i].want)
+			fail_msg("%s: %s", rows[i].why, d.text);
+	}
+	kit_free(&k);
+}
+
+/* A party with a name is where the name is; prefixes narrow that. */
+static void test_named(void **ctx)
+{
+	static const uint16_t both[] = {0, 1, 2};
+	static const struct {
+		uint8_t last; /* of 203.0.113.x */
+		uint64_t named;
+		const char *party; /* NULL: nobody */
+		enum reason why;
+	} rows[] = {
+		{200, 0, NULL, REASON_UNKNOWN_PARTY},
+		{200, 1, "a", 0},
+		{200, 3, "a", 0},
+		{200, 2, NULL, REASON_UNKNOWN_PARTY},
+		{7, 0, NULL, REASON_PARTY_IDENTITY},
+		{7, 2, "b", 0},
+		{7, 1, "a", 0},
+		{40, 0, "c", 0},
+		{40, 1, "a", 0},
+	};
+	struct pol_prefix net = kit_net(203, 0, 113, 0, 28);
+	struct pol_prefix wide = kit_net(203, 0, 113, 32, 27);
+	struct pol_party_src party[] = {
+		{.id = "a", .name = "A", .dns = "a.example"},
+		{.id = "b", .name = "B", .dns = "b.example", .addr = &net,
+		 .n_addr = 1},
+		{.id = "c", .name = "C", .addr = &wide, .n_addr = 1},
+	};
+	struct pol_obs_match m = {.kinds = kit_kind(OBS_OPAQUE)};
+	struct pol_rule_src rule = {
+		.kind = RULE_GRANT, .id = "sealed", .dir = DIRSEL_ANY,
+		.party = {.party = both, .n_party = 3}, .match = &m,
+		.n_match = 1};
+	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+				  .party = party, .n_party = 3, .rule = &rule,
+				  .n_rule = 1};
+	struct kit k = {0};
+
+	(void)ctx;
+	assert_int_equal(kit_add(&k, &vendor), 0);
+	assert_int_equal(kit_go(&k), 0);
+	assert_int_equal(pol_set_named(k.set, 0), 3);
+	assert_true(span_is(pol_set_party_dns(k.set, 0, 1), "b.example"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pol_msg msg = kit_msg(&k, DIR_OUT, OBS_OPAQUE);
+		struct pol_decision d;
+
+		msg.peer.addr = kit_net(203, 0, 113, rows[i].last, 32).addr;
+		msg.peer.named = rows[i].named;
+		kit_judge(&k, &msg, &d);
+		if (d.reason != rows[i].why ||
+		    !span_eq(d.party,
+			     rows[i].party ? span_str(rows[i].party)
+					   : (struct span){0}))
+			fail_msg("row %zu: %s", i, d.text);
+	}
+	kit_free(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1399,6 +1522,8 @@ int main(void)
 		cmocka_unit_test(test_standard_time),
 		cmocka_unit_test(test_windows_by_definition),
 		cmocka_unit_test(test_a_burst_is_whole),
+		cmocka_unit_test(test_end_to_end),
+		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_distinct),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_states),

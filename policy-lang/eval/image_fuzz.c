@@ -87,7 +87,8 @@ static void fill_leaf(struct obs *o, unsigned i, int64_t now_s)
 static void fill_peer(const struct pol_image *im, struct pol_peer *p,
 		      unsigned i)
 {
-	*p = (struct pol_peer){.machine = -1, .proto = 6, .port = 443};
+	*p = (struct pol_peer){.machine = -1, .proto = 6, .port = 443,
+			       .named = UINT64_C(0x5555555555555555)};
 	p->addr.b[10] = p->addr.b[11] = 0xff;
 	if (im->n_PFX4)
 		memcpy(p->addr.b + 12, im->PFX4[i % im->n_PFX4].addr, 4);

@@ -65,6 +65,8 @@ struct machine {
 	struct ipmap parties; /* prefixes of the vendor's parties */
 	uint64_t vm_of[POL_MAX_MACHINES]; /* parties that name machine k */
 	uint64_t anywhere; /* parties by ApTitle alone */
+	uint64_t named;	   /* parties with a name */
+	uint64_t unplaced; /* of these, those without an address */
 	uint32_t n_party;
 	uint16_t group[LAY_MAX_PARTIES + 1];
 	/* Rows of the party dimension: n_party + 1 per layer, the last for an
@@ -126,6 +128,9 @@ uint64_t ipmap_find(const struct ipmap *map, const struct net_addr *a);
 int party_find(const struct pol_set *s, size_t m, const struct pol_peer *peer,
 	       bool titles, enum reason *why);
 int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
+/* Is what a party gets sealed where its policy says so, and to its name? */
+bool party_sealed(const struct pol_set *s, size_t m, int party,
+		  const struct pol_msg *msg);
 
 /* --- state --------------------------------------------------------------- */
 

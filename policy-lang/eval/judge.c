@@ -253,6 +253,10 @@ static bool stages_1_to_4(struct pol_state *st, const struct pol_msg *m,
 	if (!judge_identify(st, m->machine, m->dir, &m->peer, true,
 			    m->one_sided, d))
 		return false;
+	if (!party_sealed(st->s, m->machine, st->side[0].party, m)) {
+		judge_fail_now(st, REASON_PARTY_IDENTITY);
+		return false;
+	}
 	/* Sealed content may be granted as what it is: opaque. */
 	if (m->refused && m->refused != REASON_UNKNOWN_KEY) {
 		judge_fail_now(st, m->refused);

@@ -212,8 +212,9 @@ int party_find(const struct pol_set *s, size_t mi, const struct pol_peer *peer,
 		return -1;
 	if (other >= 0)
 		c = m->vm_of[other];
-	else
-		c = ipmap_find(&m->parties, &peer->addr) | m->anywhere;
+	else /* of a name, what it stood for; its prefixes narrow that */
+		c = ipmap_find(&m->parties, &peer->addr) | m->anywhere |
+		    (m->unplaced & peer->named);
 	for (; c; c &= c - 1) {
 		int i = __builtin_ctzll(c);
 		const struct lay_party *p = &m->vendor->PRTY[i];
@@ -221,9 +222,14 @@ int party_find(const struct pol_set *s, size_t mi, const struct pol_peer *peer,
 		if (other < 0 && !port_fits(m->vendor, p, peer))
 			continue;
 		near |= UINT64_C(1) << i;
+		if (other < 0 && p->dns && !(peer->named >> i & 1))
+			continue;
 		if (!titles || title_fits(m->vendor, p, peer))
 			fits |= UINT64_C(1) << i;
 	}
+	/* A name says more than an address. */
+	if (fits & m->named)
+		fits &= m->named;
 	if (fits) {
 		*why = REASON_NONE;
 		return fits & (fits - 1) ? narrowest(m, fits, &peer->addr)
@@ -232,6 +238,36 @@ int party_find(const struct pol_set *s, size_t mi, const struct pol_peer *peer,
 	if (near & ~m->anywhere)
 		*why = REASON_PARTY_IDENTITY;
 	return -1;
+}
+
+static bool listed_name(const struct pol_image *im, const struct lay_party *p,
+			struct span name)
+{
+	for (uint32_t i = 0; i < p->tls_n; i++) {
+		if (span_eq(img_str(im, im->LIST[p->tls_first + i]), name))
+			return true;
+	}
+	return false;
+}
+
+/* The machine itself seals what it says to that party: then all of it is
+ * sealed, and to one of the names that the policy gives. Whether the server
+ * can show that name is the machine's to check. */
+bool party_sealed(const struct pol_set *s, size_t mi, int party,
+		  const struct pol_msg *m)
+{
+	const struct pol_image *im = s->m[mi].vendor;
+	const struct lay_party *p = &im->PRTY[party];
+
+	if (!(p->flags & LAY_PARTY_END_TO_END))
+		return true;
+	for (uint32_t i = 0; !m->peer.tls && i < m->n_leaves; i++) {
+		if (m->leaves[i].kind == OBS_OPAQUE)
+			return false;
+	}
+	return m->dir != DIR_OUT || m->peer.local_port || p->tls_n == 0 ||
+	       !m->message || m->message->kind != OBS_TLS_HELLO ||
+	       listed_name(im, p, obs_get_span(m->message, F_DNS_NAME));
 }
 
 int pol_party(const struct pol_set *s, size_t machine,

@@ -250,7 +250,7 @@ static void party_kinds(struct pol_set *s, size_t mi)
 	for (uint32_t p = 0; p < m->n_party; p++) {
 		const struct lay_party *party = &m->vendor->PRTY[p];
 		struct span vm = img_str(m->vendor, party->vm);
-		bool addressed = vm.n > 0 || party->dns;
+		bool addressed = vm.n > 0;
 		int other = vm.n ? pol_set_find_machine(s, vm) : -1;
 
 		if (other >= 0)
@@ -259,7 +259,11 @@ static void party_kinds(struct pol_set *s, size_t mi)
 			addressed |= m->vendor->PFX4[i].owner == p;
 		for (uint32_t i = 0; i < m->vendor->n_PFX6; i++)
 			addressed |= m->vendor->PFX6[i].owner == p;
-		if (!addressed && party->oid_n)
+		if (party->dns)
+			m->named |= UINT64_C(1) << p;
+		if (party->dns && !addressed)
+			m->unplaced |= UINT64_C(1) << p;
+		else if (!addressed && party->oid_n)
 			m->anywhere |= UINT64_C(1) << p;
 	}
 }
@@ -552,6 +556,18 @@ size_t pol_set_titles(const struct pol_set *s, size_t i, struct span *out,
 					   q->oid_n);
 	}
 	return n;
+}
+
+uint64_t pol_set_named(const struct pol_set *s, size_t i)
+{
+	return i < s->n_m ? s->m[i].named : 0;
+}
+
+struct span pol_set_party_dns(const struct pol_set *s, size_t i, unsigned party)
+{
+	const struct pol_image *v = s->m[i].vendor;
+
+	return img_str(v, v->PRTY[party].dns);
 }
 
 struct span pol_set_timezone(const struct pol_set *s)
