@@ -210,10 +210,14 @@ cat <<'EOT'
 
 ## ICMP, ICMPv6, neighbour discovery, ARP
 
-Today the pipeline judges ICMP and ICMPv6 as `opaque`, datagram by datagram;
-from a machine it refuses router advertisements and neighbour advertisements of
-addresses that are not its own. ARP passes when it claims what is bound. The
-decoder below (`dissectors/net/icmp.h`) is built and tested and not asked yet.
+Under a policy an ICMP packet is read whole, or refused; what is read is judged
+as `opaque`, datagram by datagram: it passes where a rule grants `opaque` to that
+party. An echo reply needs a request (`unpaired-response`), an error has to bring
+back a packet of a known connection of the one who hears it, and nothing of
+neighbour discovery comes in fragments. A machine that advertises a route, an
+address that is not its own or a link address other than the binding's is refused
+(`spoofed-source`), on every packet, behind the generated rules that hold it to
+its neighbours before. ARP passes when it claims what is bound.
 
 | version | type | codes | read as |
 |---|---|---|---|

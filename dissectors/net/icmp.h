@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ICMP (RFC 792), ICMPv6 (RFC 4443) and neighbour discovery (RFC 4861), as
- * far as a host needs them: a pure decoder, and no dissector, since the
- * pipeline hands ICMP to none yet.
+ * far as a host needs them: a pure decoder. No rule names any of it; what is
+ * read is judged as opaque (enforcer/pipeline/icmp.c).
  *
  * Read: echo, the errors with what they quote, solicitations, advertisements
  * and group membership (MLD). Each has one form: lengths of ND options add

@@ -84,39 +84,23 @@ static int receiver(const struct pipeline *p, const struct packet *pkt)
 	return -1;
 }
 
-#define ICMP6_RA   134
-#define ICMP6_NA   136
 #define DHCP4_PORT 67
 #define DHCP6_PORT 547
 
-/* What a machine never says: it is no router, no DHCP server, and answers for
- * its own addresses only (policy-language section 6, items 3 and 4). */
-static bool claims_too_much(const struct pipeline *p, const struct packet *pkt,
-			    int guest)
+/* A machine is no DHCP server (policy-language section 6, item 4). */
+static bool claims_too_much(const struct packet *pkt)
 {
-	struct cur c = cur_of(pkt->transport);
-	struct net_addr target = {{0}};
-	struct span t;
-	uint8_t type;
+	return pkt->tup.proto == PROTO_UDP &&
+	       (pkt->tup.sport == DHCP4_PORT || pkt->tup.sport == DHCP6_PORT);
+}
 
-	if (pkt->tup.proto == PROTO_UDP)
-		return pkt->tup.sport == DHCP4_PORT ||
-		       pkt->tup.sport == DHCP6_PORT;
-	if (pkt->tup.proto != PROTO_ICMP6)
-		return false;
-	type = cur_u8(&c);
-	cur_take(&c, 7);
-	t = cur_take(&c, 16);
-	if (type != ICMP6_NA)
-		return type == ICMP6_RA;
-	if (t.n == 16)
-		memcpy(target.b, t.p, 16);
+bool guest_has(const struct pipeline *p, int guest, const struct net_addr *a)
+{
 	for (size_t i = 0; i < p->n_rules; i++) {
-		if (p->rule_guest[i] == guest &&
-		    guest_addr(&p->rule[i], &target))
-			return false;
+		if (p->rule_guest[i] == guest && guest_addr(&p->rule[i], a))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* ARP from a guest claims only what is bound to it; to a guest it may come. */
@@ -191,7 +175,7 @@ int guest_of(struct work *w, const struct packet_in *in,
 	from = guest_sender(p, in, pkt, &spoofed);
 	to = receiver(p, pkt);
 	if (strict(p) &&
-	    (spoofed || (from >= 0 && claims_too_much(p, pkt, from)))) {
+	    (spoofed || (from >= 0 && claims_too_much(pkt)))) {
 		packet_drop(w, REASON_SPOOFED_SOURCE);
 		return -1;
 	}

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "dissectors/net/icmp.h"
 #include "enforcer/pipeline/state.h"
 
 #define MAX_FLOWS 65536
@@ -338,6 +339,9 @@ static void one_packet(struct work *w, const struct packet_in *in,
 	struct pipeline *p = w->p;
 	enum packet_sums sums = sums_of(&p->conf);
 	enum reason why = packet_read(in, pkt, sums, p->conf.min_ttl);
+	bool icmp = strict(p) && (pkt->tup.proto == PROTO_ICMP ||
+				  pkt->tup.proto == PROTO_ICMP6);
+	struct icmp_message m;
 
 	if (why == REASON_NONE && pkt->vlan && strict(p))
 		why = REASON_VLAN_TAGGED;
@@ -368,9 +372,23 @@ static void one_packet(struct work *w, const struct packet_in *in,
 			return;
 		}
 	}
+	if (icmp) {
+		why = icmp_shape(pkt, &m);
+		if (why) {
+			packet_drop(w, why);
+			return;
+		}
+	}
 	if (!enter_flow(w, in))
 		return;
 	account(w);
+	if (icmp) {
+		why = icmp_check(w, in, &m);
+		if (why) {
+			packet_drop(w, why);
+			return;
+		}
+	}
 	if (pkt->unfinished && !w->f->unfinished) {
 		w->f->unfinished = true;
 		anomaly(w, REASON_UNFINISHED, NULL,

@@ -424,6 +424,13 @@ int guest_sender(const struct pipeline *p, const struct packet_in *in,
  * other end a machine too? -1: nobody's, its verdict is given. */
 int guest_of(struct work *w, const struct packet_in *in, enum dir *dir,
 	     int *peer);
+/* Is the address one of a guest's? */
+bool guest_has(const struct pipeline *p, int guest, const struct net_addr *a);
+/* icmp.c: the form of an ICMP packet; then, in its flow, who says it. */
+struct icmp_message;
+enum reason icmp_shape(const struct packet *pkt, struct icmp_message *m);
+enum reason icmp_check(struct work *w, const struct packet_in *in,
+		       const struct icmp_message *m);
 enum reason guest_arp(const struct pipeline *p, const struct packet_in *in,
 		      struct packet *pkt);
 

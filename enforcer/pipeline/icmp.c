@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ICMP and neighbour discovery: what is read as one thing goes on to be judged
+ * as opaque, and only what its sender may say does (policy-language section 6,
+ * items 3 and 4). The rules of the gateway hold neighbours to the binding
+ * before any of it is queued; this is the second line, on every packet.
+ */
+#include "dissectors/net/icmp.h"
+#include "enforcer/pipeline/state.h"
+
+enum reason icmp_shape(const struct packet *pkt, struct icmp_message *m)
+{
+	bool v6 = pkt->tup.proto == PROTO_ICMP6;
+	struct err e = {0};
+
+	if (icmp_read(m, pkt->transport, v6, pkt->ttl, &e))
+		return e.reason > REASON_NONE && e.reason < REASON_COUNT
+			       ? (enum reason)e.reason
+			       : REASON_MALFORMED;
+	/* RFC 6980 5: nothing of neighbours comes in pieces. */
+	if (pkt->fragment && m->kind >= ICMP_ROUTER_SOLICIT &&
+	    m->kind <= ICMP_NEIGHBOUR_ADVERT)
+		return REASON_SUSPICIOUS;
+	return REASON_NONE;
+}
+
+/* A machine's link address, as the binding has it; else as the frame says. */
+static bool own_link(const struct work *w, int guest, const uint8_t link[6])
+{
+	const struct pipeline *p = w->p;
+	bool any = false;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		if (p->rule_guest[i] != guest || !p->rule[i].has_mac)
+			continue;
+		any = true;
+		if (memcmp(p->rule[i].mac, link, 6) == 0)
+			return true;
+	}
+	return !any && (!w->pkt->has_mac ||
+			memcmp(w->pkt->src_mac, link, 6) == 0);
+}
+
+/* An error brings back a packet that the one who hears it has sent, of a
+ * connection that is known: anything else could be carried in it. */
+static bool error_fits(struct work *w, const struct icmp_message *m)
+{
+	uint8_t s;
+
+	return m->has_ports && net_addr_eq(&m->quoted.src, &w->pkt->tup.dst) &&
+	       flow_find(w->p, &m->quoted, &s) != NONE;
+}
+
+enum reason icmp_check(struct work *w, const struct packet_in *in,
+		       const struct icmp_message *m)
+{
+	bool spoofed; /* looked at elsewhere */
+	int from = guest_sender(w->p, in, w->pkt, &spoofed);
+
+	switch (m->kind) {
+	case ICMP_ECHO_REPLY: /* nobody asked */
+		return w->s == 0 ? REASON_UNPAIRED : REASON_NONE;
+	case ICMP_ERROR:
+		return error_fits(w, m) ? REASON_NONE : REASON_UNPAIRED;
+	case ICMP_ROUTER_ADVERT:
+		return from >= 0 ? REASON_SPOOFED_SOURCE : REASON_NONE;
+	case ICMP_NEIGHBOUR_ADVERT:
+		if (from >= 0 && !guest_has(w->p, from, &m->target))
+			return REASON_SPOOFED_SOURCE;
+		break;
+	default:
+		break;
+	}
+	return from >= 0 && m->has_link && !own_link(w, from, m->link)
+		       ? REASON_SPOOFED_SOURCE
+		       : REASON_NONE;
+}
