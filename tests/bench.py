@@ -44,6 +44,8 @@ def main():
     ap.add_argument("--small", required=True)
     ap.add_argument("--less", required=True)
     ap.add_argument("--more", required=True)
+    ap.add_argument("--web", required=True)
+    ap.add_argument("--small-web", required=True)
     ap.add_argument("--json", required=True)
     a = ap.parse_args()
 
@@ -59,6 +61,46 @@ def main():
     for r in results:
         m, lo, hi = r["median"], r["min"], r["max"]
         print(f"{r['what']:<44} {m:>9.3f} {lo:>9.3f} {hi:>9.3f}  {r['target']}")
+
+
+def web(a, tmp, add):
+    """Small HTTP and oBIX transactions, one thread, policy and audit on."""
+    replay = os.path.join(a.build, "bin", "metergate-replay")
+    bare = os.path.join(a.build, "bench", "bench_pcap")
+    audit = os.path.join(tmp, "web.db")
+    packets = int(run([bare, a.web])[3].split()[0])
+    few = int(run([bare, a.small_web])[3].split()[0])
+    others = {
+        "tshark": (["tshark", "-r", a.small_web, "-T", "fields", "-e",
+                    "http.request.uri"], few, ">= 30"),
+        "ndpiReader": (["ndpiReader", "-q", "-i", a.web], packets, ">= 5"),
+        "suricata": (["suricata", "-r", a.web, "-l", tmp, "--runmode",
+                      "single"], packets, ">= 5"),
+    }
+    there = [name for name in others if shutil.which(name)]
+    for name in others:
+        if name not in there:
+            print(f"SKIP: {name} is not installed", file=sys.stderr)
+    bares, facts, judged = [], [], []
+    took = {name: [] for name in there}
+    for i in range(a.runs):
+        print(f"bench: HTTP and oBIX, round {i + 1} of {a.runs}",
+              file=sys.stderr)
+        bares.append(run([bare, a.web])[0])
+        facts.append(run([replay, "--jobs", "1", "-q", a.web])[0])
+        judged.append(run([replay, "--jobs", "1", "-p", "tests/policies/web",
+                           "--audit", audit, a.web])[0])
+        os.unlink(audit)
+        for name in there if i < 3 else []:
+            cmd, n, _ = others[name]
+            took[name].append(run(cmd)[0] * packets / n)
+    add("HTTP and oBIX: not written (-q) / bare loop",
+        [b / f for b, f in zip(bares, facts)])
+    add("HTTP and oBIX: policy and audit / bare loop",
+        [b / j for b, j in zip(bares, judged)], ">= 0.25")
+    for name in there:
+        add(f"HTTP and oBIX: policy and audit / {name}",
+            [t / j for t, j in zip(took[name], judged)], others[name][2])
 
 
 def measure(a, tmp):
@@ -110,6 +152,7 @@ def measure(a, tmp):
     if shark:
         add("facts only / tshark",
             [s / (f / packets) for s, f in zip(shark, facts)], ">= 30")
+    web(a, tmp, add)
     peaks = [run([replay, "-q", a.less])[2], run([replay, "-q", a.more])[2]]
     add("peak memory, ten times the capture / once", [peaks[1] / peaks[0]],
         "0.9 to 1.1")

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Ratios, both sides measured in this run on this machine: metergate-replay
-# against a bare pcap_next_ex loop and against tshark, policy evaluation with
-# 10 and 250 rules, memory of a small and a large replay. A table on stdout,
+# against a bare pcap_next_ex loop and against tshark, over C12.22 and over
+# small HTTP and oBIX transactions, there against ndpiReader and Suricata too
+# where they are installed; policy evaluation with 10 and 250 rules, memory of a small and a large replay. A table on stdout,
 # JSON in build/bench/bench.json. Medians of RUNS (5) runs, spread beside.
 #   SIZE_MB (200): size of the generated capture; TSHARK_MB (10): of the part
 #   that tshark reads, since it is slow; MEMORY_MB ("100 1000"): the two sizes
@@ -21,7 +22,12 @@ for n in $small $less $size $more; do
 	[ -s "$work/polling-$n.pcap" ] ||
 		python3 tests/gen_polling.py --size "${n}M" --out "$work/polling-$n.pcap" >&2
 done
+for n in $small $size; do
+	[ -s "$work/web-$n.pcap" ] ||
+		python3 tests/gen_web.py --size "${n}M" --out "$work/web-$n.pcap" >&2
+done
 python3 tests/bench.py --build "$BUILD" --runs "$runs" \
 	--big "$work/polling-$size.pcap" --small "$work/polling-$small.pcap" \
 	--less "$work/polling-$less.pcap" --more "$work/polling-$more.pcap" \
+	--web "$work/web-$size.pcap" --small-web "$work/web-$small.pcap" \
 	--json "$work/bench.json"

@@ -52,7 +52,9 @@ static uint8_t lower(uint8_t ch)
  * them when `under`. */
 static bool is(struct span s, const char *text, bool under)
 {
-	if (s.n != strlen(text))
+	/* Most differ in the first octet. */
+	if (s.n == 0 || lower(s.p[0]) != (uint8_t)text[0] ||
+	    s.n != strlen(text))
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t ch = lower(s.p[i]);

@@ -153,8 +153,10 @@ struct span obix_contract_text(struct span list)
 
 enum obix_op obix_asks(contract_set c)
 {
-	for (unsigned i = 1; i < C_COUNT; i++) {
-		if (c & C_BIT(i) && contracts[i].asks != OP_NONE)
+	for (; c; c &= c - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(c);
+
+		if (contracts[i].asks != OP_NONE)
 			return (enum obix_op)contracts[i].asks;
 	}
 	return OP_NONE;
@@ -162,8 +164,10 @@ enum obix_op obix_asks(contract_set c)
 
 enum obix_op obix_answers(contract_set c)
 {
-	for (unsigned i = 1; i < C_COUNT; i++) {
-		if (c & C_BIT(i) && contracts[i].answers != OP_NONE)
+	for (; c; c &= c - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(c);
+
+		if (contracts[i].answers != OP_NONE)
 			return (enum obix_op)contracts[i].answers;
 	}
 	return OP_NONE;
