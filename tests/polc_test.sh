@@ -42,7 +42,7 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check compile test explain fmt bound; do
+for c in check compile test explain fmt bound diff; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
 
@@ -132,6 +132,50 @@ is "it is JSON" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
 try "bound of what does not compose" 6 "a second policy" \
 	"$polc" bound $home/mdma.yaml $claims/claims.yaml
+
+# diff
+diff=tests/policies/diff
+try "diff" 0 "WIDER" "$polc" diff $diff/old.yaml $diff/new.yaml
+is "says what became wider" cmp -s "$tmp/out" $diff/wider.expect
+try "and back" 0 "WIDER" "$polc" diff --all $diff/new.yaml $diff/old.yaml
+is "with what stayed" cmp -s "$tmp/out" $diff/back.expect
+try "wider fails where it shall" 3 - "$polc" diff --fail-on wider $diff/old.yaml $diff/new.yaml
+try "a set is itself" 0 - "$polc" diff --fail-on wider $home $home
+is "and that is all" [ "$(cat "$tmp/out")" = SAME ]
+try "diff for programs" 0 '"change":"NEW"' "$polc" diff --json $diff/old.yaml $diff/new.yaml
+is "is JSON" python3 -c 'import json,sys
+for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
+try "diff without a new set" 2 "an old and a new set" "$polc" diff $home
+try "diff of what is wrong" 1 "P4001" "$polc" diff $home/mdma.yaml tests/policies/bad/p4001-overlap.yaml
+# An edit of the metering policy, and what it is; then what undoing it is.
+changed() {
+	sed "$1" $home/mdma.yaml >"$tmp/new.yaml"
+	is "diff $1" [ "$("$polc" diff $home/mdma.yaml "$tmp/new.yaml" | grep -oE '^(SAME|NARROWER|WIDER)')" = "$2" ]
+	is "undone: $1" [ "$("$polc" diff "$tmp/new.yaml" $home/mdma.yaml | grep -oE '^(SAME|NARROWER|WIDER)')" = "$3" ]
+}
+changed 's/^title: .*/title: Another title/' SAME SAME
+changed 's/Your monthly bill/Your bill/' SAME SAME
+changed 's/until: 2027-03-15/until: 2028-03-15/' SAME SAME
+changed 's/requires: \[registered, attested\]/requires: [registered]/' WIDER NARROWER
+changed 's/20 messages per day/10 messages per day/' NARROWER WIDER
+changed 's/table: \[60-64\]/table: [60-66]/' WIDER NARROWER
+changed 's/expires: 26 h/expires: 30 h/' WIDER NARROWER
+changed 's/48 KiB per day/40 KiB per day/' NARROWER WIDER
+changed 's/keeps-data-for: 400 d/keeps-data-for: 500 d/' WIDER NARROWER
+changed 's/country: GB/country: FR/' WIDER WIDER
+changed 's/granularity: 30 min or/granularity: 1 h or/' NARROWER WIDER
+changed 's/delay: 6 h/delay: 7 h/' NARROWER WIDER
+changed 's/history: 35 d/history: 36 d/' WIDER NARROWER
+changed 's/resolution: 1 kWh/resolution: 2 kWh/' NARROWER WIDER
+changed 's/resolution: 1 kWh/resolution: 1500 Wh/' WIDER WIDER
+changed 's/consent: opt-out/consent: opt-in/' NARROWER WIDER
+changed 's/203.0.113.0\/28/203.0.113.0\/29/' NARROWER WIDER
+changed 's/tcp\/1153, udp\/1153/tcp\/1153/' NARROWER WIDER
+changed 's/names: \[mdm.metering.example\]/names: [mdm.metering.example, b.example]/' WIDER NARROWER
+changed 's/  send-profile:/  send-half-hours:/; s/ by send-profile/ by send-half-hours/' WIDER WIDER
+changed 's/  outage-received:/  outage-heard:/' SAME SAME
+changed 's/00:30-05:30/00:00-05:30/' WIDER WIDER
+changed 's/exceed: defer 10 min/exceed: refuse/' NARROWER WIDER
 
 # tests
 try "the household's tests" 0 "16 passed, 0 failed" "$polc" test $home

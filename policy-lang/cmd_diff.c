@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "policy-lang/analysis/diff.h"
+#include "policy-lang/eval/internal.h"
+#include "policy-lang/front/within.h"
+#include "policy-lang/polc.h"
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+
+struct version { /* one of the two sets */
+	struct pol_files files;
+	struct scene scene;
+	struct bound *bound;
+};
+
+static int version_read(struct version *v, const char *path, struct diags *d,
+			bool json, struct err *e)
+{
+	int rc;
+
+	memset(d, 0, sizeof(*d));
+	rc = pol_read_paths(&v->files, &path, 1, d, e);
+	if (rc) {
+		polc_diags(stderr, d, &v->files, json);
+		return rc;
+	}
+	rc = scene_new(&v->scene, (const struct pol_file *const *)v->files.f,
+		       v->files.n, e);
+	return rc ? rc : bound_new(&v->bound, v->scene.set, false, e);
+}
+
+static void version_free(struct version *v)
+{
+	bound_free(v->bound);
+	scene_free(&v->scene);
+	pol_files_free(&v->files);
+}
+
+/* --- for people ---------------------------------------------------------- */
+
+static const struct lay_rule *rule_of(const struct bound *b,
+				      const struct bound_recipient *r,
+				      uint32_t rule)
+{
+	return rule == BOUND_NO_RULE
+		       ? NULL
+		       : &b->set->m[r->machine].vendor->RULE[rule];
+}
+
+static struct span rule_name(const struct bound *b,
+			     const struct bound_recipient *r, uint32_t rule)
+{
+	const struct lay_rule *x = rule_of(b, r, rule);
+
+	return x ? img_str(b->set->m[r->machine].vendor, x->id)
+		 : span_str("(on trial)");
+}
+
+static struct span purpose(const struct bound *b,
+			   const struct bound_recipient *r, uint32_t rule)
+{
+	const struct lay_rule *x = rule_of(b, r, rule);
+
+	return x ? img_text(b->set->m[r->machine].vendor, x->purpose)
+		 : (struct span){0};
+}
+
+static const char *subject(const struct diff_item *i)
+{
+	return i->what == DIFF_FLOW    ? meas_name(i->meas)
+	       : i->what == DIFF_POWER ? "may switch or limit"
+				       : "sealed channel";
+}
+
+static void print_new(const struct diff_item *i, const struct bound *b)
+{
+	static const char *const consents[] = {"", "no consent needed",
+					       "opt-out", "opt-in"};
+	const struct bound_flow *f = i->is;
+	char t[64];
+
+	if (i->what == DIFF_FLOW) {
+		if (f->readings[MOST_DAY] == MOST_UNLIMITED)
+			printf("any number of readings a day");
+		else
+			printf("up to %llu readings a day",
+			       (unsigned long long)f->readings[MOST_DAY]);
+		if (f->spacing_ns != INT64_MAX)
+			printf(", every %s",
+			       f->spacing_ns ? bound_time(t, sizeof(t),
+							  f->spacing_ns)
+					     : "instant");
+		if (f->delay_ns)
+			printf(", %s old", bound_time(t, sizeof(t),
+						      f->delay_ns));
+		else
+			printf(", no delay");
+		printf("  allow/%.*s  %s", TEXT(rule_name(b, i->is_r, f->rule)),
+		       consents[f->consent]);
+	} else if (i->what == DIFF_POWER) {
+		printf("allow/%.*s",
+		       TEXT(rule_name(b, i->is_r, i->is_power->rule)));
+	}
+}
+
+/* Another purpose is no wider, but a customer should read it. */
+static bool reworded(const struct diff_item *i, const struct bound *was,
+		     const struct bound *is)
+{
+	return i->was && i->is &&
+	       !span_eq(purpose(was, i->was_r, i->was->rule),
+			purpose(is, i->is_r, i->is->rule));
+}
+
+static void print_item(const struct diff_item *i, const struct bound *was,
+		       const struct bound *is, bool all)
+{
+	bool first = true;
+
+	if (i->change == DIFF_SAME && !all && !reworded(i, was, is))
+		return;
+	if (i->n_row == 0) {
+		printf("    %-8s %s", diff_change_name(i->change), subject(i));
+		if (i->change == DIFF_NEW) {
+			printf("  ");
+			print_new(i, is);
+		}
+		printf("\n");
+		first = false;
+	}
+	for (size_t k = 0; k < i->n_row; k++) {
+		const struct diff_row *r = &i->row[k];
+		char a[64], b[64];
+
+		printf("    %-8s %-18s %s: %s -> %s", diff_change_name(r->change),
+		       subject(i), diff_scale_name(r->scale),
+		       diff_figure(a, sizeof(a), r, false, i),
+		       diff_figure(b, sizeof(b), r, true, i));
+		if (first && i->what == DIFF_FLOW && i->is)
+			printf("  allow/%.*s", TEXT(rule_name(is, i->is_r, i->is->rule)));
+		if (first && i->change >= DIFF_WIDER && i->is &&
+		    i->is->consent > CONSENT_NONE)
+			printf("  answer void");
+		printf("\n");
+		first = false;
+	}
+	if (reworded(i, was, is))
+		printf("             purpose: \"%.*s\" -> \"%.*s\"\n",
+		       TEXT(purpose(was, i->was_r, i->was->rule)),
+		       TEXT(purpose(is, i->is_r, i->is->rule)));
+}
+
+static void print_recipient(const struct bound_recipient *was,
+			    const struct bound_recipient *is)
+{
+	char a = was ? was->grade : '-', b = is ? is->grade : '-';
+	uint64_t x = was ? was->bytes[MOST_DAY] : 0;
+	uint64_t y = is ? is->bytes[MOST_DAY] : 0;
+
+	if (a != b)
+		printf("    label      %c -> %c\n", a, b);
+	if (x == y)
+		return;
+	printf("    octets/day ");
+	if (x == MOST_UNLIMITED)
+		printf("any -> ");
+	else
+		printf("%llu -> ", (unsigned long long)x);
+	if (y == MOST_UNLIMITED)
+		printf("any\n");
+	else
+		printf("%llu\n", (unsigned long long)y);
+}
+
+static bool has_change(const struct diff *d, size_t from, size_t to,
+		       const struct bound *was, const struct bound *is,
+		       bool all)
+{
+	for (size_t i = from; i < to; i++) {
+		if (all || d->item[i].change != DIFF_SAME ||
+		    reworded(&d->item[i], was, is))
+			return true;
+	}
+	return false;
+}
+
+static void print_all(const struct diff *d, const struct bound *was,
+		      const struct bound *is, bool all)
+{
+	for (size_t i = 0, n; i < d->n; i = n) {
+		const struct diff_item *x = &d->item[i];
+
+		for (n = i + 1; n < d->n &&
+				d->item[n].was_r == x->was_r &&
+				d->item[n].is_r == x->is_r;)
+			n++;
+		if (!has_change(d, i, n, was, is, all))
+			continue;
+		printf("\n  %.*s to %.*s\n", TEXT(x->machine),
+		       TEXT(x->operator_));
+		for (size_t k = i; k < n; k++)
+			print_item(&d->item[k], was, is, all);
+		print_recipient(x->was_r, x->is_r);
+	}
+}
+
+/* The same policy in the other set. */
+static const struct pol_file *other(const struct version *v,
+				    const struct pol_file *f)
+{
+	for (size_t i = 0; i < v->files.n; i++) {
+		if (v->files.f[i]->kind == f->kind &&
+		    strcmp(v->files.f[i]->id, f->id) == 0)
+			return v->files.f[i];
+	}
+	return NULL;
+}
+
+/* Is every policy of b within the same one of a? Says which are not. */
+static bool within(const struct version *a, const struct version *b, bool say)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < b->files.n; i++) {
+		const struct pol_file *f = b->files.f[i], *was = other(a, f);
+		char why[200] = "it is new";
+
+		if (f->kind != POL_VENDOR && f->kind != POL_BASELINE)
+			continue;
+		/* A baseline only ever takes away. */
+		if (!was && f->kind == POL_BASELINE)
+			continue;
+		if (was && pol_within(f, was, why, sizeof(why)))
+			continue;
+		all = false;
+		if (say)
+			printf("  %s may let more pass: %s\n", f->id, why);
+	}
+	/* Without a baseline that was there everything is wider. */
+	for (size_t k = 0; k < a->files.n; k++) {
+		const struct pol_file *f = a->files.f[k];
+
+		if (f->kind != POL_BASELINE || other(b, f))
+			continue;
+		all = false;
+		if (say)
+			printf("  the baseline %s is gone\n", f->id);
+	}
+	return all;
+}
+
+/* Figures say how much, rules say whether: what neither shows to be as narrow
+ * as before is wider (law 7 of the language). */
+static enum diff_change verdict(const struct version *was,
+				const struct version *is,
+				enum diff_change figures)
+{
+	if (figures == DIFF_WIDER || !within(was, is, false))
+		return DIFF_WIDER;
+	return figures == DIFF_SAME && within(is, was, false) ? DIFF_SAME
+							      : DIFF_NARROWER;
+}
+
+/* Policies by their ids: what came, went, or has another serial. */
+static void print_files(const struct version *was, const struct version *is)
+{
+	for (size_t i = 0; i < is->files.n; i++) {
+		const struct pol_file *f = is->files.f[i], *old = other(was, f);
+
+		if (!old)
+			printf("%s  serial %llu is new\n", f->id,
+			       (unsigned long long)f->serial);
+		else if (old->serial != f->serial)
+			printf("%s  serial %llu -> %llu\n", f->id,
+			       (unsigned long long)old->serial,
+			       (unsigned long long)f->serial);
+	}
+	for (size_t k = 0; k < was->files.n; k++) {
+		const struct pol_file *f = was->files.f[k];
+
+		if (!other(is, f))
+			printf("%s  serial %llu is gone\n", f->id,
+			       (unsigned long long)f->serial);
+	}
+}
+
+/* --- for programs -------------------------------------------------------- */
+
+static void put_row(struct json *j, const struct diff_item *i,
+		    const struct diff_row *r)
+{
+	char t[64];
+
+	json_obj(j, NULL);
+	json_str(j, "scale", diff_scale_name(r->scale));
+	json_str(j, "change", diff_change_name(r->change));
+	json_str(j, "was", diff_figure(t, sizeof(t), r, false, i));
+	json_str(j, "is", diff_figure(t, sizeof(t), r, true, i));
+	json_obj_end(j);
+}
+
+static int print_json(const struct diff_item *i)
+{
+	char buf[8192];
+	struct json j = json_of(buf, sizeof(buf));
+
+	json_obj(&j, NULL);
+	json_text(&j, "machine", i->machine);
+	json_text(&j, "operator", i->operator_);
+	json_str(&j, "subject", i->what == DIFF_FLOW    ? "measurement"
+				: i->what == DIFF_POWER ? "power"
+							: "sealed");
+	if (i->what == DIFF_FLOW)
+		json_str(&j, "measurement", meas_name(i->meas));
+	json_str(&j, "change", diff_change_name(i->change));
+	json_arr(&j, "scales");
+	for (size_t k = 0; k < i->n_row; k++)
+		put_row(&j, i, &i->row[k]);
+	json_arr_end(&j);
+	json_obj_end(&j);
+	if (!json_line(&j))
+		return E_LIMIT;
+	fwrite(j.w.p, 1, j.w.n, stdout);
+	return 0;
+}
+
+/* --- the command --------------------------------------------------------- */
+
+struct diff_args {
+	bool json, all, fail;
+};
+
+static int diff_sets(const struct version *was, const struct version *is,
+		     const struct diff_args *a, enum diff_change *change,
+		     struct err *e)
+{
+	struct diff *d;
+	int rc = diff_new(&d, was->bound, is->bound, e);
+
+	if (rc)
+		return rc;
+	*change = verdict(was, is, d->change);
+	for (size_t i = 0; a->json && !rc && i < d->n; i++) {
+		if (a->all || d->item[i].change != DIFF_SAME)
+			rc = print_json(&d->item[i]);
+	}
+	if (!a->json) {
+		print_files(was, is);
+		printf("%s%s\n", diff_change_name(*change),
+		       *change == DIFF_WIDER
+			       ? "  (needs the customer's acknowledgement)"
+			       : "");
+		if (d->change != DIFF_WIDER)
+			(void)within(was, is, true);
+		print_all(d, was->bound, is->bound, a->all);
+	}
+	diff_free(d);
+	return rc;
+}
+
+int cmd_diff(int argc, char **argv)
+{
+	static struct version was, is;
+	enum diff_change change = DIFF_SAME;
+	struct diff_args a = {0};
+	struct err e = {0};
+	struct diags *d;
+	int i = 1, rc;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			a.json = true;
+		else if (strcmp(argv[i], "--all") == 0)
+			a.all = true;
+		else if (strcmp(argv[i], "--fail-on") == 0 && i + 1 < argc &&
+			 strcmp(argv[i + 1], "wider") == 0) {
+			a.fail = true;
+			i++;
+		} else {
+			return polc_usage("diff: unexpected %s", argv[i]);
+		}
+	}
+	if (argc - i != 2)
+		return polc_usage("diff: an old and a new set are needed");
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		polc_say("out of memory");
+		return POLC_IO;
+	}
+	rc = version_read(&was, argv[i], d, a.json, &e);
+	if (!rc)
+		rc = version_read(&is, argv[i + 1], d, a.json, &e);
+	if (!rc)
+		rc = diff_sets(&was, &is, &a, &change, &e);
+	if (rc && rc != E_SYNTAX)
+		polc_say("%s", e.text);
+	version_free(&was);
+	version_free(&is);
+	free(d);
+	return rc == 0 && a.fail && change == DIFF_WIDER ? POLC_WIDER
+							 : polc_exit(rc);
+}
