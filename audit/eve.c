@@ -59,6 +59,11 @@ static void put_flow(struct json *j, const struct event *ev)
 	json_u64(j, "pkts_in", ev->pkts_in);
 	json_u64(j, "bytes_out", ev->octets_out);
 	json_u64(j, "bytes_in", ev->octets_in);
+	if (ev->message && obs_has(ev->message, F_CONFIDENCE)) {
+		json_text(j, "app_guess", obs_get_span(ev->message, F_APP));
+		json_text(j, "app_confidence",
+			  obs_get_span(ev->message, F_CONFIDENCE));
+	}
 	if (ev->flow_end && ev->flow_start.ns > 0 && age >= 0)
 		json_i64(j, "age", age / NS_PER_S);
 	json_obj_end(j);

@@ -156,6 +156,12 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 		put_safe(w, ev->guest);
 	}
 	text_observations(w, ev, o->values);
+	if (ev->message && obs_has(ev->message, F_CONFIDENCE)) {
+		eve_str(w, " app ");
+		put_safe(w, obs_get_span(ev->message, F_APP));
+		eve_str(w, " by ");
+		put_safe(w, obs_get_span(ev->message, F_CONFIDENCE));
+	}
 	if (ev->reason) {
 		eve_str(w, ": ");
 		eve_str(w, reason_text(ev->reason));

@@ -26,6 +26,7 @@ struct replay {
 	struct replay_policy policy;
 	struct capture_keys keys;
 	struct capture_clock clock;
+	struct app_ndpi *app; /* NULL: nobody is asked */
 	struct replay_output output;
 	struct replay_progress progress;
 	struct capture_split *split; /* NULL: not wanted */
@@ -179,6 +180,7 @@ static int check_guests(const struct replay *r, struct err *e)
 static int start_pipeline(struct replay *r, struct err *e)
 {
 	struct pipeline_conf conf = {
+		.max_flows = PIPELINE_FLOWS,
 		.policy = r->policy.set,
 		.state = r->policy.state,
  /* Fixed: a replay gives the same octets every time. */
@@ -201,6 +203,14 @@ static int start_pipeline(struct replay *r, struct err *e)
 	r->sink = (struct pipeline_sink){.arg = r,
 					 .verdict = on_verdict,
 					 .event = on_event};
+	if (r->opts.classify) {
+		struct app_conf app = {.max_flows = PIPELINE_FLOWS};
+		int rc = app_new(&r->app, &app, e);
+
+		if (rc < 0)
+			return err_wrap(e, "--classify");
+		conf.classifier = app_classifier(r->app);
+	}
 	return pipeline_new(&r->pipeline, &conf, e);
 }
 
@@ -394,6 +404,20 @@ static int finish(struct replay *r, struct err *e)
 	return rc;
 }
 
+static void say_classified(const struct replay *r)
+{
+	struct app_stats s;
+
+	if (!r->opts.verbose || !r->app)
+		return;
+	s = app_stats(r->app);
+	log_info(&r->log, "nDPI: %llu packets, %llu flows named, %llu given "
+		 "up; %zu octets of tables, %zu of a flow at most",
+		 (unsigned long long)s.packets, (unsigned long long)s.named,
+		 (unsigned long long)(s.displaced + s.exhausted), s.tables,
+		 s.slot_peak);
+}
+
 static int run(struct replay *r, struct err *e)
 {
 	int rc = start(r, e);
@@ -405,6 +429,7 @@ static int run(struct replay *r, struct err *e)
 		rc = finish(r, e);
 	rc = stop_jobs(r, rc, e);
 	replay_progress_clear(&r->progress);
+	say_classified(r);
 	return rc;
 }
 
@@ -420,6 +445,7 @@ static void stop(struct replay *r)
 	capture_split_free(r->split);
 	replay_audit_free(r->audit);
 	pipeline_free(r->pipeline);
+	app_free(r->app);
 	replay_output_fini(&r->output);
 	capture_keys_free(&r->keys);
 	replay_policy_free(&r->policy);

@@ -30,6 +30,7 @@
 #include "enforcer/capture_keys.h"
 #include "enforcer/capture_policy.h"
 #include "enforcer/capture_split.h"
+#include "enforcer/pipeline/app.h"
 #include "policy-lang/eval/eval.h"
 
 #define REPLAY_PROGRAM "metergate-replay"
@@ -55,7 +56,7 @@ struct replay_opts {
 	const char *policy, *keys, *allowed, *denied, *audit; /* or NULL */
 	enum replay_format format;
 	enum replay_sums checksums;
-	bool values, quiet, asks_one;
+	bool values, quiet, asks_one, classify;
 	struct dns_conf dns; /* if asks_one */
 	unsigned verbose, jobs;
 	struct pipeline_guest guests[REPLAY_GUESTS];

@@ -13,7 +13,7 @@ static const char usage[] =
 	"usage: metergate-replay [-qv] [-p SET] [-g GUEST=IFACE|MAC|CIDR[:PORT]]...\n"
 	"                        [-k KEYS] [--format json|text] [--values]\n"
 	"                        [--checksums strict|partial] [--resolver ADDRESS]\n"
-	"                        [--allowed OUT.pcap] [--denied OUT.pcap]\n"
+	"                        [--classify] [--allowed OUT.pcap] [--denied OUT.pcap]\n"
 	"                        [--audit DB] [--jobs N] CAPTURE...\n"
 	"\n"
 	"Runs captures (pcap, pcapng, - for standard input) through the gateway.\n"
@@ -28,6 +28,7 @@ static const char usage[] =
 	"  --checksums HOW  of TCP and UDP: strict (default with -p), or partial:\n"
 	"                   those a host left to its network card are taken, too\n"
 	"  --resolver ADDR  the one name server that may be asked\n"
+	"  --classify       ask nDPI what flows seem to speak; changes no verdict\n"
 	"  --allowed FILE   write the packets that would have left\n"
 	"  --denied FILE    write the others\n"
 	"  --audit DB       write the audit database; it must not exist\n"
@@ -48,6 +49,7 @@ enum {
 	OPT_VALUES,
 	OPT_CHECKSUMS,
 	OPT_RESOLVER,
+	OPT_CLASSIFY,
 	OPT_JOBS
 };
 
@@ -62,6 +64,7 @@ static const struct option longs[] = {
 	{"values",  no_argument,       NULL, OPT_VALUES },
 	{"checksums", required_argument, NULL, OPT_CHECKSUMS},
 	{"resolver", required_argument, NULL, OPT_RESOLVER},
+	{"classify", no_argument,      NULL, OPT_CLASSIFY},
 	{"quiet",   no_argument,       NULL, 'q'        },
 	{"verbose", no_argument,       NULL, 'v'        },
 	{"jobs",    required_argument, NULL, OPT_JOBS   },
@@ -175,6 +178,9 @@ static int take(struct replay_opts *o, int c, char **argv, struct err *e)
 		return take_checksums(o, e);
 	case OPT_RESOLVER:
 		return take_resolver(o, e);
+	case OPT_CLASSIFY:
+		o->classify = true;
+		return 0;
 	case OPT_VALUES:
 		o->values = true;
 		return 0;

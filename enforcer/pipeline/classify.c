@@ -79,6 +79,14 @@ static void speaks(struct work *w, struct opinion o)
 	flow_unread(w);
 }
 
+void hear_classifier(const struct work *w, struct span octets)
+{
+	const struct classifier *c = w->p->conf.classifier;
+
+	if (c && octets.n)
+		c->hear(c->arg, w->f_idx, &w->f->tup, w->s, octets, w->now);
+}
+
 enum heard hear_datagram(struct work *w, struct span octets)
 {
 	struct flow *f = w->f;

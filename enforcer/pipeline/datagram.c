@@ -149,6 +149,7 @@ void datagram_packet(struct work *w)
 	uint32_t h = w->held;
 	bool passes;
 
+	hear_classifier(w, j.octets);
 	if (hear_datagram(w, j.octets) == HEARD_OTHER)
 		changed_protocol(w, &j);
 	else

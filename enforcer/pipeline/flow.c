@@ -134,8 +134,11 @@ void flow_touch(struct pipeline *p, uint32_t i, struct now now)
 
 void flow_event(struct work *w, uint32_t i, bool end)
 {
+	const struct classifier *c = w->p->conf.classifier;
 	struct flow *f = &w->p->flow[i];
 	struct event ev;
+	struct obs close;
+	struct app app;
 
 	event_base(w, &ev, EV_FLOW);
 	ev.flow_id = f->id;
@@ -150,6 +153,10 @@ void flow_event(struct work *w, uint32_t i, bool end)
 	ev.pkts_in = f->pkts[DIR_IN];
 	ev.octets_out = f->octets[DIR_OUT];
 	ev.octets_in = f->octets[DIR_IN];
+	if (end && c && c->answer(c->arg, i, &app)) {
+		classifier_facts(&close, &app);
+		ev.message = &close;
+	}
 	if (strict(w->p))
 		ev.verdict = f->denied ? VERDICT_DENY : VERDICT_ALLOW;
 	w->sink->event(w->sink->arg, &ev);
@@ -172,6 +179,8 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 		early_free(w, &f->side[s], why);
 		side_forget(w, (uint8_t)s);
 	}
+	if (p->conf.classifier)
+		p->conf.classifier->end(p->conf.classifier->arg, i);
 	flow_event(w, i, true);
 	if (f->opened && p->guest[f->guest].machine >= 0)
 		pol_close(p->conf.state,
@@ -432,6 +441,8 @@ uint32_t flow_new(struct work *w, const struct packet *pkt, uint16_t guest,
 	p->stats.flows_now++;
 	if (p->stats.flows_now > p->stats.flows_peak)
 		p->stats.flows_peak = p->stats.flows_now;
+	if (p->conf.classifier)
+		p->conf.classifier->begin(p->conf.classifier->arg, i);
 	*why = REASON_NONE;
 	return i;
 }

@@ -6,7 +6,6 @@
 #include "dissectors/net/icmp.h"
 #include "enforcer/pipeline/state.h"
 
-#define MAX_FLOWS 65536
 #define MAX_HELD  4096
 #define MAX_FRAGS 64
 
@@ -102,7 +101,7 @@ int pipeline_new(struct pipeline **out, const struct pipeline_conf *conf,
 	p->size = sizeof(*p);
 	p->conf = *conf;
 	if (!p->conf.max_flows)
-		p->conf.max_flows = MAX_FLOWS;
+		p->conf.max_flows = PIPELINE_FLOWS;
 	if (!p->conf.max_held)
 		p->conf.max_held = MAX_HELD;
 	if (!p->conf.min_ttl)

@@ -19,7 +19,8 @@
  *              deliver.c: what is acknowledged in the receiver's name;
  *              refuse.c: resets; timer.c: what is due later
  *   hold.c     packets whose verdict is due
- *   classify.c which protocol; decide.c: what it says, what policy says to that
+ *   classify.c which protocol; classifier.h a guess at it, for the records
+ *   decide.c   what it says, what policy says to that
  *   defer.c    what a rule holds back; offload.c: what the kernel may carry
  *   pipeline.c puts them together; reload.c: another policy, freezing;
  *              view.c: the flows there are
@@ -31,6 +32,7 @@
 #include "core/event.h"
 #include "core/siphash.h"
 #include "dissectors/dissector.h"
+#include "enforcer/pipeline/classifier.h"
 #include "policy-lang/eval/eval.h"
 
 struct pipeline;
@@ -45,6 +47,8 @@ enum link_type {
 
 #define PIPELINE_HOLD_OCTETS (8 * 1024) /* per direction, not yet judged */
 
+#define PIPELINE_FLOWS	     65536
+
 struct pipeline_conf {
 	/* NULL: facts only, everything is read leniently, nothing refused */
 	const struct pol_set *policy;
@@ -52,7 +56,7 @@ struct pipeline_conf {
 	/* Per dissector in the order of the registry; entries may be NULL. */
 	const void *dissector_conf[DISSECTORS_MAX];
 	struct sipkey key;	/* of all tables; fixed in replay */
-	uint32_t max_flows;	/* 0 = 65536 */
+	uint32_t max_flows;	/* 0 = PIPELINE_FLOWS */
 	uint32_t max_held;	/* packets held at once; 0 = 4096 */
 	uint32_t max_fragments; /* datagrams in reassembly; 0 = 64 */
 	bool checksums;	 /* verify L4 checksums (replay: yes) */
@@ -77,6 +81,9 @@ struct pipeline_conf {
 	/* A unit that is not complete after this time is acknowledged in the
 	 * receiver's name; 0: never (replay). */
 	int64_t ack_after_ns;
+	/* Tells what flows seem to speak, for the records; borrowed. NULL:
+	 * nobody is asked. Whatever it says, verdicts are the same. */
+	const struct classifier *classifier;
 };
 
 struct pipeline_guest {
@@ -175,6 +182,7 @@ struct flow_view {
 	uint64_t id, pkts[2], octets[2]; /* by enum dir */
 	struct mono start, last;
 	const char *app, *state; /* state: "syn-sent", "open", "udp".. */
+	struct app guess; /* the classifier's, by now */
 	bool denied;
 	uint8_t offload; /* class */
 	uint32_t held;	 /* packets */

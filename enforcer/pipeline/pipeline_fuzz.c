@@ -9,11 +9,12 @@
  * Properties (kept by the sink of testkit.h): one verdict for each packet
  * once the input has ended, an event that names it before each drop, no drop
  * without a policy; all that was borrowed is back at the end. The same input
- * twice does the same.
+ * twice does the same, also when nDPI is asked the second time.
  */
 #include <assert.h>
 
 #include "core/siphash.h"
+#include "enforcer/pipeline/app.h"
 #include "enforcer/pipeline/testkit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -127,6 +128,23 @@ static struct kit *fresh(struct kit *k, bool with_policy, bool live)
 	return k;
 }
 
+/* The same again, but the records say what nDPI calls the flows. */
+static uint64_t classified(struct kit *k, struct span in)
+{
+	static const struct app_conf conf = {.max_flows = 64, .slots = 4};
+	static struct app_ndpi *app;
+	struct err e;
+	uint64_t sum;
+
+	if (!app)
+		assert(app_new(&app, &conf, &e) == 0);
+	k->p->conf.classifier = app_classifier(app);
+	sum = replay(k, in);
+	assert(app_stats(app).in_use == 0);
+	k->p->conf.classifier = NULL;
+	return sum;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct kit *facts, *policy, *live; /* large: made once */
@@ -138,14 +156,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	facts = fresh(facts, false, false);
 	sum = replay(facts, in);
 	facts = fresh(facts, false, false);
-	assert(replay(facts, in) == sum);
+	assert(classified(facts, in) == sum);
 	policy = fresh(policy, true, false);
 	sum = replay(policy, in);
 	policy = fresh(policy, true, false);
-	assert(replay(policy, in) == sum);
+	assert(classified(policy, in) == sum);
 	live = fresh(live, true, true);
 	sum = replay(live, in);
 	live = fresh(live, true, true);
-	assert(replay(live, in) == sum);
+	assert(classified(live, in) == sum);
 	return 0;
 }

@@ -584,6 +584,8 @@ enum heard {
 	HEARD_LITTLE, /* more are needed to say; of a stream only */
 	HEARD_OTHER,  /* not what was spoken until now: refused */
 };
+/* The classifier is told, and says nothing. Octets of w->s, each once. */
+void hear_classifier(const struct work *w, struct span octets);
 enum heard hear_datagram(struct work *w, struct span octets);
 /* What the dissector knows of the flow: nothing. */
 void flow_unread(struct work *w);

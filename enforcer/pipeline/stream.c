@@ -365,6 +365,7 @@ static bool keeps(const struct work *w)
 /* Octets in order: n of them, at nxt. */
 static void take(struct work *w, struct side *me, struct span s)
 {
+	hear_classifier(w, s);
 	if (!strict(w->p)) {
 		read_facts(w, me, s);
 		return;

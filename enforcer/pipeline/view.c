@@ -41,6 +41,7 @@ static uint32_t waiting(const struct pipeline *p, const struct flow *f)
 static bool view(const struct pipeline *p, const struct flow *f,
 		 bool (*give)(void *arg, const struct flow_view *v), void *arg)
 {
+	const struct classifier *c = p->conf.classifier;
 	struct flow_view v = {
 		.tup = f->tup,
 		.id = f->id,
@@ -56,6 +57,8 @@ static bool view(const struct pipeline *p, const struct flow *f,
 		.held = waiting(p, f),
 	};
 
+	if (c && !c->answer(c->arg, (uint32_t)(f - p->flow), &v.guess))
+		v.guess = (struct app){0};
 	return give(arg, &v);
 }
 
