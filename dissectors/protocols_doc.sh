@@ -241,4 +241,28 @@ cat <<'EOT'
 | multicast DNS | refused by the dissector of DNS |
 | other TCP and UDP | opaque: `opaque` must be granted, else refused |
 | other IP protocols | refused: `unknown-protocol` |
+
+## nDPI
+
+With `--classify` (metergate-replay) or `classify: true` (metergated) nDPI 4.2 is
+told the first octets of each flow over TCP and UDP and asked what it takes it for. Its
+answer and what that rests on stand in the list of flows and in the record of the flow's
+end (`flow.close`: `app`, `confidence`), for whoever looks for what opaque traffic is. It
+recognises by heuristics, so that is all: no rule can name it, and nothing passes or is
+refused for it. SNI and ALPN are read by the dissector of TLS.
+
+| bound | |
+|---|---|
+EOT
+sed -n 's/^#define \(APP_[A-Z]*\) *\(.*\)/\1 \2/p' enforcer/pipeline/app.h |
+	sed -e 's| */\*.*||' -e 's/^APP_PACKETS \(.*\)/| packets of a flow, at most | \1 |/' \
+	    -e 's/^APP_OCTETS \(.*\)/| octets of a flow, at most | \1 |/' \
+	    -e 's/^APP_PACKET \(.*\)/| octets of a packet; longer ones are cut | \1 |/' \
+	    -e 's/^APP_SLOTS \(.*\)/| flows that it has not made up its mind about; the oldest gives way | \1 |/' \
+	    -e 's/^APP_SLOT (\(.*\) \* 1024)/| KiB of memory for each of them | \1 |/' | some APP_
+cat <<'EOT'
+
+Not asked about: QUIC (libgcrypt would take memory of its own), BitTorrent and NetFlow
+(compared with the clock, so a capture would say another thing tomorrow), tinc (known by
+other flows only). Of TCP and IP it sees headers that are made for it, not the peer's.
 EOT

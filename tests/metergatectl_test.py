@@ -51,6 +51,10 @@ ANSWERS = {
                      b'{"budget":"cut off in the mid',
     b"flows mdma": b'{"ok":true,"guest":"mdma","lines":1}\n'
                    b'{"src_ip":"fd00::1","src_port":40000,"dest_ip":"fd00::2","dest_port":1153,"proto":6,"app":"c1222","state":"open","octets_out":2048,"octets_in":9,"age_ms":150,"idle_ms":90000,"held":1,"offload":0,"denied":true}\n',
+    b"flows dr": b'{"ok":true,"guest":"dr","lines":3}\n'
+                 b'{"src_ip":"10.0.0.1","src_port":40000,"dest_ip":"10.0.0.2","dest_port":1153,"proto":6,"app":"","app_guess":"SSH","app_confidence":"octets","state":"open"}\n'
+                 b'{"src_ip":"10.0.0.1","src_port":40001,"dest_ip":"10.0.0.2","dest_port":1153,"proto":6,"app":"c1222","app_guess":"TLS.Google","app_confidence":"port","state":"open"}\n'
+                 b'{"src_ip":"10.0.0.1","src_port":40002,"dest_ip":"10.0.0.2","dest_port":1153,"proto":6,"app":"http","state":"open"}\n',
 }
 
 
@@ -106,6 +110,9 @@ def tables(path, daemon):
     rc, out, _ = run(path, "flows", "mdma")
     check("flows", rc == 0 and "[fd00::1]:40000" in out and "denied" in out
           and "2.00 KiB" in out, out)
+    rc, out, _ = run(path, "flows", "dr")
+    check("flows: guesses in brackets", rc == 0 and " (SSH) " in out and
+          " c1222 (TLS.Google by port) " in out and " http " in out, out)
     rc, out, _ = run(path, "metrics")
     check("metrics: plain text", (rc, out) == (0, '# HELP x\nx{a="b"} 1\n'),
           out)

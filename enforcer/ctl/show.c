@@ -172,6 +172,22 @@ static void end_point(struct table *table, struct span line, const char *ip,
 		   (long long)field_int(line, port));
 }
 
+/* "c1222", or "(SSH)", "c1222 (SSH by port)": in brackets what is guessed. */
+static void spoken(struct table *table, struct span line)
+{
+	char app[FIELD_TEXT], guess[FIELD_TEXT], by[FIELD_TEXT];
+
+	field(app, line, "app");
+	if (!field(guess, line, "app_guess")[0]) {
+		table_cell(table, NULL, "%s", app);
+		return;
+	}
+	field(by, line, "app_confidence");
+	table_cell(table, NULL, strcmp(by, "octets") == 0 ? "%s%s(%s)"
+							  : "%s%s(%s by %s)",
+		   app, app[0] ? " " : "", guess, by);
+}
+
 void show_flows(const struct tool *t, struct answer *a)
 {
 	struct table *table =
@@ -188,7 +204,7 @@ void show_flows(const struct tool *t, struct answer *a)
 			   proto(field_int(line, "proto"), n));
 		end_point(table, line, "src_ip", "src_port");
 		end_point(table, line, "dest_ip", "dest_port");
-		table_cell(table, NULL, "%s", field(x, line, "app"));
+		spoken(table, line);
 		table_cell(table, denied ? RED : class ? DIM : NULL, "%s%s",
 			   field(x, line, "state"),
 			   denied  ? " denied"

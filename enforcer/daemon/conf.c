@@ -66,6 +66,7 @@ static const struct config_key keys[] = {
 	{"bridged",	  CONFIG_BOOL,	 AT(bridged),	0, 0, "false", NULL, 0, 0},
 	{"backend",	  CONFIG_WORD,	 AT(backend),	0, 0, "auto", backends, 0, 0},
 	{"offload",	  CONFIG_BOOL,	 AT(offload),	0, 0, "false", NULL, 0, 0},
+	{"classify",	  CONFIG_BOOL,	 AT(classify),	0, 0, "false", NULL, 0, 0},
 	{"clock",	  CONFIG_WORD,	 AT(clock_trusted), 0, 0, "synchronised",
 	 clocks, 0, 0},
 	{"queue-base",	  CONFIG_NUMBER, AT(queue_base), 0, 65535 - SHARE_GUESTS,

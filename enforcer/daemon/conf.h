@@ -29,6 +29,7 @@ struct conf {
 	bool bridged;
 	enum rules_backend backend;
 	bool offload;
+	bool classify; /* nDPI names flows in the records */
 	uint16_t queue_base; /* guest i has queue_base + i */
 	int cpu;	     /* gate and engine are pinned to it, or CPU_... */
 	uint32_t uid_base;   /* one for trials, scribe, courier, engines,

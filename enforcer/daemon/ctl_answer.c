@@ -238,6 +238,10 @@ static void flow(struct json *j, const struct flow_line *f)
 	json_u64(j, "proto", f->tup.proto);
 	json_u64(j, "flow_id", f->id);
 	json_text(j, "app", TEXT_OF(f->app));
+	if (f->guess[0]) {
+		json_text(j, "app_guess", TEXT_OF(f->guess));
+		json_text(j, "app_confidence", TEXT_OF(f->confidence));
+	}
 	json_text(j, "state", TEXT_OF(f->state));
 	json_u64(j, "packets_out", f->pkts_out);
 	json_u64(j, "packets_in", f->pkts_in);

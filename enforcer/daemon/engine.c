@@ -425,6 +425,7 @@ static void look_for_poison(struct engine *e)
  * behind it. */
 static int start(struct engine *e, struct err *err)
 {
+	struct app_conf app = {.max_flows = e->a->conf->max_flows};
 	struct sipkey key;
 	int rc = open_signals(e, err);
 
@@ -434,6 +435,8 @@ static int start(struct engine *e, struct err *err)
 		rc = boot_id(e->boot, err);
 	if (rc == 0)
 		rc = touch_crypto(err);
+	if (rc == 0 && e->a->conf->classify)
+		rc = app_new(&e->app, &app, err);
 	if (rc == 0)
 		rc = policy_start(e, err);
 	if (rc == 0) {

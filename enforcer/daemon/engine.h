@@ -23,6 +23,7 @@
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/storm.h"
+#include "enforcer/pipeline/app.h"
 #include "enforcer/pipeline/pipeline.h"
 
 #define ENGINE_BUCKETS 8 /* of lane_status.latency_ns */
@@ -53,6 +54,7 @@ struct engine {
 	struct pol_state *state;
 	struct c1222_conf c1222; /* what the pipeline was told; keys change */
 	struct dns_conf dns;
+	struct app_ndpi *app; /* NULL: nobody is asked */
 	struct pipeline *pipeline;
 	struct pipeline_sink sink;
 

@@ -118,6 +118,7 @@ int policy_pipeline(struct engine *e, struct err *err)
 		.min_ttl = c->min_ttl,
 		.offload = c->offload ? offload_bound : NULL,
 		.ack_after_ns = ACK_AFTER_NS,
+		.classifier = e->app ? app_classifier(e->app) : NULL,
 	};
 	int rc = engine_random(&conf.key, sizeof(conf.key), err);
 	int asks_one = conf_resolver(c, &e->dns.resolver, err);

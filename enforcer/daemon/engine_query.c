@@ -81,6 +81,10 @@ static bool add_flow(void *arg, const struct flow_view *v)
 	line.age_ns = mono_sub(l->e->now.mono, v->start);
 	line.idle_ns = mono_sub(l->e->now.mono, v->last);
 	snprintf(line.app, sizeof(line.app), "%s", v->app ? v->app : "");
+	snprintf(line.guess, sizeof(line.guess), "%s", v->guess.name);
+	snprintf(line.confidence, sizeof(line.confidence), "%s",
+		 v->guess.confidence ? confidence_name(v->guess.confidence)
+				     : "");
 	snprintf(line.state, sizeof(line.state), "%s", v->state);
 	line.denied = v->denied;
 	line.offload = v->offload;

@@ -126,6 +126,7 @@ struct flow_line {
 	uint64_t id, pkts_out, pkts_in, octets_out, octets_in;
 	int64_t age_ns, idle_ns;
 	char app[12], state[12];
+	char guess[48], confidence[8]; /* the classifier's; empty: none */
 	uint8_t denied, offload;
 	uint16_t held; /* packets */
 };
