@@ -22,6 +22,8 @@ static const struct {
 	 "--vm VM --in|--out --party P --observe O ... SET",    "say why a message passes or not"},
 	{"bound",   cmd_bound,   "[--customer] [--json] SET...",
 	 "say what can leave the home at most"						 },
+	{"label",   cmd_label,   "[--customer] [--text|--json] SET...",
+	 "say what a household should know of it"					  },
 	{"diff",    cmd_diff,    "[--all] [--fail-on wider] [--json] OLD NEW",
 	 "say what a new policy would let out"						 },
 	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",

@@ -33,6 +33,7 @@ int cmd_test(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_bound(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_label(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

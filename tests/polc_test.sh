@@ -42,7 +42,7 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check compile test explain fmt bound diff; do
+for c in check compile test explain fmt bound diff label; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
 
@@ -132,6 +132,17 @@ is "it is JSON" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
 try "bound of what does not compose" 6 "a second policy" \
 	"$polc" bound $home/mdma.yaml $claims/claims.yaml
+
+# label
+for c in "" --customer; do
+	try "label $c" 0 "Example Metering Ltd" "$polc" label $c $home
+	is "label $c says what it said" cmp -s "$tmp/out" $home/label$c.expect
+	try "label $c for programs" 0 '"grade":"D"' "$polc" label $c --json $home
+	is "label $c for programs says what it said" cmp -s "$tmp/out" $home/label$c.json
+done
+try "a label of what is sealed, and of parties that are one" 0 "Cannot be checked" \
+	"$polc" label $claims/sealed.yaml
+try "a home that nothing leaves" 0 "Nothing about your use leaves" "$polc" label $home/portal.yaml
 
 # diff
 diff=tests/policies/diff

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy-lang/analysis/label.h"
+
+static const struct {
+	const char *key, *text;
+	char grade;
+} statements[] = {
+#define X(id, key, grade, text) {key, text, grade},
+#include "policy-lang/analysis/statements.def"
+#undef X
+};
+
+static const struct {
+	const char *key, *name;
+	int64_t minutes;
+} appliances[] = {
+#define X(id, key, name, minutes) {key, name, minutes},
+#include "policy-lang/analysis/appliances.def"
+#undef X
+};
+
+const char *statement_key(enum statement s)
+{
+	return statements[s].key;
+}
+
+const char *statement_text(enum statement s)
+{
+	return statements[s].text;
+}
+
+const char *appliance_key(enum appliance a)
+{
+	return appliances[a].key;
+}
+
+const char *appliance_name(enum appliance a)
+{
+	return appliances[a].name;
+}
+
+const char *grade_word(char grade)
+{
+	switch (grade) {
+	case 'A':
+		return "Bill only";
+	case 'B':
+		return "Daily";
+	case 'C':
+		return "Hourly";
+	case 'D':
+		return "Every quarter or half hour";
+	case 'E':
+		return "Every few minutes";
+	case 'F':
+		return "Live detail";
+	case 'H':
+		return "Stays in your home";
+	case 'X':
+		return "Cannot be checked";
+	default:
+		return "Nothing about your use";
+	}
+}
+
+static bool gets(const struct bound_recipient *r, enum meas meas)
+{
+	for (size_t i = 0; i < r->n_flow; i++) {
+		if (r->flow[i].meas == meas)
+			return true;
+	}
+	return false;
+}
+
+static void say(struct label *l, enum statement s, bool is)
+{
+	l->statements |= is ? UINT32_C(1) << s : 0;
+}
+
+void label_of(struct label *l, const struct bound_recipient *r)
+{
+	*l = (struct label){0};
+	if (!r->outside)
+		return;
+	for (unsigned s = 0; s < ST_COUNT; s++)
+		say(l, (enum statement)s,
+		    statements[s].grade != '-' && r->grade != '-' &&
+			    statements[s].grade <= r->grade);
+	say(l, ST_LIVE, r->live);
+	say(l, ST_LATE, r->late);
+	say(l, ST_OVERRIDE, gets(r, MEAS_CONTROL_RESPONSE));
+	say(l, ST_NAME, gets(r, MEAS_IDENTITY_CUSTOMER));
+	for (unsigned a = 0; a < APPLIANCE_COUNT; a++) {
+		int64_t on = appliances[a].minutes * 60 * NS_PER_S;
+
+		if (r->spacing_ns == INT64_MAX)
+			continue;
+		if (r->spacing_ns <= on / 2)
+			l->clear |= UINT32_C(1) << a;
+		else if (r->spacing_ns <= on)
+			l->blurred |= UINT32_C(1) << a;
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a recipient's figures mean to a household (privacy.md 3, 4, 9). */
+#ifndef POLICY_LANG_ANALYSIS_LABEL_H
+#define POLICY_LANG_ANALYSIS_LABEL_H
+
+#include "policy-lang/analysis/bound.h"
+
+enum statement {
+#define X(id, key, grade, text) ST_##id,
+#include "policy-lang/analysis/statements.def"
+#undef X
+	ST_COUNT
+};
+
+enum appliance {
+#define X(id, key, name, minutes) APPLIANCE_##id,
+#include "policy-lang/analysis/appliances.def"
+#undef X
+	APPLIANCE_COUNT
+};
+
+struct label { /* of one recipient; bit sets of the two enums */
+	uint32_t statements, clear, blurred;
+};
+
+void label_of(struct label *l, const struct bound_recipient *r);
+
+const char *statement_key(enum statement s);
+const char *statement_text(enum statement s);
+const char *appliance_key(enum appliance a);
+const char *appliance_name(enum appliance a);
+/* "Every quarter or half hour"; of H, X and '-' too. */
+const char *grade_word(char grade);
+
+#endif

@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "policy-lang/analysis/label.h"
+#include "policy-lang/eval/internal.h"
+#include "policy-lang/polc.h"
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+#define WIDTH	72
+#define INDENT	12
+
+static const struct pol_image *image_of(const struct bound *b,
+					const struct bound_recipient *r)
+{
+	return b->set->m[r->machine].vendor;
+}
+
+static const struct lay_rule *rule_of(const struct bound *b,
+				      const struct bound_recipient *r,
+				      uint32_t rule)
+{
+	return rule == BOUND_NO_RULE ? NULL : &image_of(b, r)->RULE[rule];
+}
+
+/* --- for people: lines that are broken between words ----------------------- */
+
+struct lines {
+	size_t at; /* column */
+};
+
+static void put_word(struct lines *l, const char *w, size_t n)
+{
+	if (l->at > INDENT && l->at + 1 + n > WIDTH) {
+		printf("\n%*s", INDENT, "");
+		l->at = INDENT;
+	} else if (l->at > INDENT) {
+		putchar(' ');
+		l->at++;
+	}
+	printf("%.*s", (int)n, w);
+	l->at += n;
+}
+
+static void put_words(struct lines *l, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (n)
+			put_word(l, text, n);
+		text += n + (text[n] == ' ');
+	}
+}
+
+static struct lines begin(const char *head)
+{
+	printf("%-*s", INDENT, head);
+	return (struct lines){INDENT};
+}
+
+static void end(void)
+{
+	putchar('\n');
+}
+
+static void put_line(const char *head, const char *text)
+{
+	struct lines l = begin(head);
+
+	put_words(&l, text);
+	end();
+}
+
+/* A rule for several parties has flows to each: it is told once. */
+static bool told(const struct bound_recipient *r, size_t i, bool same_meas)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (r->flow[k].rule == r->flow[i].rule &&
+		    (!same_meas || r->flow[k].meas == r->flow[i].meas))
+			return true;
+	}
+	return false;
+}
+
+/* --- what is said ---------------------------------------------------------- */
+
+static const char *per_day(char buf[80], uint64_t n)
+{
+	if (n == MOST_UNLIMITED)
+		return "as often as it likes";
+	snprintf(buf, 80, n == 1 ? "at most once a day"
+				 : "at most %llu times a day",
+		 (unsigned long long)n);
+	return buf;
+}
+
+static void say_series(const struct bound_flow *f, char *buf, size_t cap)
+{
+	char a[64], b[64], c[64], d[80];
+
+	snprintf(buf, cap, "%s in every %s, %s%s%s, %s, %s%s",
+		 f->meas == MEAS_ENERGY_INTERVAL ? "your use"
+						 : meas_plain(f->meas),
+		 f->granularity_ns
+			 ? bound_time(a, sizeof(a), f->granularity_ns)
+			 : "instant",
+		 f->delay_ns ? "never less than " : "up to this moment",
+		 f->delay_ns ? bound_time(b, sizeof(b), f->delay_ns) : "",
+		 f->delay_ns ? " old" : "", per_day(d, f->readings[MOST_DAY]),
+		 f->history_ns == BOUND_NONE ? "as far back as there is"
+					     : "at most ",
+		 f->history_ns == BOUND_NONE
+			 ? ""
+			 : bound_time(c, sizeof(c), f->history_ns));
+	if (f->history_ns != BOUND_NONE)
+		snprintf(buf + strlen(buf), cap - strlen(buf), " back");
+}
+
+static void say_snapshot(const struct bound_flow *f, char *buf, size_t cap)
+{
+	char a[64], b[64], d[80];
+	size_t n = (size_t)snprintf(buf, cap, "%s, %s", meas_plain(f->meas),
+				    per_day(d, f->readings[MOST_DAY]));
+
+	if (n < cap && f->spacing_ns && f->spacing_ns != INT64_MAX)
+		n += (size_t)snprintf(buf + n, cap - n,
+				      ", in the long run every %s",
+				      bound_time(a, sizeof(a), f->spacing_ns));
+	if (n < cap && f->delay_ns)
+		n += (size_t)snprintf(buf + n, cap - n,
+				      ", never less than %s old",
+				      bound_time(b, sizeof(b), f->delay_ns));
+	if (n < cap && f->res_milli != BOUND_NONE)
+		snprintf(buf + n, cap - n, ", in steps of %lld %s%s",
+			 (long long)(f->res_milli % 1000000 ? f->res_milli / 1000
+						    : f->res_milli / 1000000),
+			 f->res_milli % 1000000 ? "" : "k",
+			 unit_name(f->res_unit));
+}
+
+/* One sentence for a rule, whatever it carries: the finest of it. */
+static void put_gets(const struct bound_recipient *r)
+{
+	for (size_t i = 0; i < r->n_flow; i++) {
+		char buf[400];
+
+		if (told(r, i, true))
+			continue;
+		if (meas_class(r->flow[i].meas) == MEAS_CLASS_SERIES)
+			say_series(&r->flow[i], buf, sizeof(buf));
+		else
+			say_snapshot(&r->flow[i], buf, sizeof(buf));
+		put_line(i == 0 ? "Gets" : "", buf);
+	}
+}
+
+static void list_appliances(char *buf, size_t cap, uint32_t set)
+{
+	size_t n = 0;
+
+	buf[0] = 0;
+	for (unsigned a = 0; a < APPLIANCE_COUNT && n < cap; a++) {
+		if (set >> a & 1)
+			n += (size_t)snprintf(buf + n, cap - n, "%s%s",
+					      n ? ", " : "",
+					      appliance_name((enum appliance)a));
+	}
+}
+
+static void put_can_show(const struct label *l)
+{
+	bool first = true;
+
+	for (unsigned s = 0; s < ST_COUNT; s++) {
+		const char *text = statement_text((enum statement)s);
+		size_t n = strcspn(text, "{");
+		char buf[500], list[300] = "";
+
+		if (!(l->statements >> s & 1) || s == ST_LATE)
+			continue;
+		if (text[n])
+			list_appliances(list, sizeof(list), l->clear);
+		snprintf(buf, sizeof(buf), "%.*s%s", (int)n, text, list);
+		put_line(first ? "Can show" : "", buf);
+		first = false;
+	}
+	if (l->statements >> ST_LATE & 1)
+		put_line("But", statement_text(ST_LATE));
+	if (l->statements && !l->clear && !l->blurred)
+		put_line("Cannot see", "which appliances are on");
+}
+
+static void put_purposes(const struct bound *b, const struct bound_recipient *r)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < r->n_flow; i++) {
+		const struct lay_rule *x = rule_of(b, r, r->flow[i].rule);
+		char buf[400];
+
+		if (!x || !x->purpose || told(r, i, false))
+			continue;
+		snprintf(buf, sizeof(buf), "\"%.*s\"",
+			 TEXT(img_text(image_of(b, r), x->purpose)));
+		put_line(first ? "They say" : "", buf);
+		first = false;
+	}
+}
+
+static void put_powers(const struct bound_recipient *r)
+{
+	for (size_t i = 0; i < r->n_power; i++) {
+		const struct bound_power *p = &r->power[i];
+		char buf[400], t[64], d[80], each[100] = "";
+
+		if (p->has_value && p->unit == UNIT_S)
+			snprintf(each, sizeof(each), ", at most %s each",
+				 bound_time(t, sizeof(t),
+					    p->hi / 1000 * NS_PER_S));
+		snprintf(buf, sizeof(buf),
+			 "switch or limit your appliances, %s%s",
+			 per_day(d, p->day), each);
+		put_line("May", buf);
+	}
+}
+
+static void put_consents(const struct bound *b, const struct bound_recipient *r)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < r->n_flow; i++) {
+		const struct bound_flow *f = &r->flow[i];
+		const struct lay_rule *x = rule_of(b, r, f->rule);
+		char buf[200];
+
+		if (!x || told(r, i, false))
+			continue;
+		if (f->consent == CONSENT_NONE)
+			snprintf(buf, sizeof(buf),
+				 "(%.*s is part of your contract)",
+				 TEXT(img_str(image_of(b, r), x->id)));
+		else
+			snprintf(buf, sizeof(buf), "[%c] %.*s%s",
+				 f->answer == 1 || (f->answer < 0 &&
+						    f->consent ==
+							    CONSENT_OPT_OUT)
+					 ? 'x'
+					 : ' ',
+				 TEXT(img_str(image_of(b, r), x->id)),
+				 f->answer < 0 && f->consent == CONSENT_OPT_IN
+					 ? " (you are asked)"
+					 : "");
+		put_line(first ? "You can" : "", buf);
+		first = false;
+	}
+}
+
+static void put_recipient(const struct bound *b,
+			  const struct bound_recipient *r)
+{
+	static const char *const known[] = {
+		"its address only", "its ApTitle", "a name of TLS",
+		"a key of TLS", "this meter itself"};
+	char head[300], grade[4] = {r->grade, r->sealed ? 'X' : 0, 0};
+	char known_text[200], keeps[120] = "", t[64];
+	struct label l;
+
+	label_of(&l, r);
+	snprintf(head, sizeof(head), "%.*s%s%.*s%s", TEXT(r->operator_),
+		 r->country.n ? " (" : "", TEXT(r->country),
+		 r->country.n ? ")" : "");
+	printf("%-44s  %-2s  %s\n", head, grade,
+	       grade_word(r->sealed && r->grade == '-' ? 'X' : r->grade));
+	put_purposes(b, r);
+	put_gets(r);
+	put_can_show(&l);
+	if (r->sealed)
+		put_line("Sealed", "sends sealed messages that nobody here can "
+				   "read: treat it as if it could send "
+				   "anything");
+	put_powers(r);
+	put_consents(b, r);
+	if (r->keeps_ns)
+		snprintf(keeps, sizeof(keeps), "; they say they keep it for %s",
+			 bound_time(t, sizeof(t), r->keeps_ns));
+	snprintf(known_text, sizeof(known_text), "%s%s", known[r->identity],
+		 keeps);
+	put_line("Known by", known_text);
+}
+
+/* --- for programs (privacy.md 9.3) ----------------------------------------- */
+
+static void put_count(struct json *j, const char *key, uint64_t n)
+{
+	if (n == MOST_UNLIMITED)
+		json_null(j, key);
+	else
+		json_u64(j, key, n);
+}
+
+static void put_seconds(struct json *j, const char *key, int64_t ns)
+{
+	if (ns == BOUND_NONE || ns == INT64_MAX)
+		json_null(j, key);
+	else
+		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
+}
+
+static void put_decimal(struct json *j, const char *key, uint64_t thousandths)
+{
+	char buf[40];
+	int n = snprintf(buf, sizeof(buf), "%llu.%03llu",
+			 (unsigned long long)(thousandths / 1000),
+			 (unsigned long long)(thousandths % 1000));
+
+	json_raw(j, key, span_of(buf, (size_t)n));
+}
+
+static void put_flow(struct json *j, const struct bound *b,
+		     const struct bound_recipient *r,
+		     const struct bound_flow *f)
+{
+	static const char *const needed[] = {"unset", "none", "opt-out",
+					     "opt-in"};
+	const struct pol_image *v = image_of(b, r);
+	const struct lay_rule *x = rule_of(b, r, f->rule);
+	char res[48];
+	bool unlimited = f->readings[MOST_DAY] == MOST_UNLIMITED;
+
+	json_obj(j, NULL);
+	json_str(j, "measurement", meas_name(f->meas));
+	if (x) {
+		json_text(j, "rule", img_str(v, x->id));
+		json_text(j, "purpose", img_text(v, x->purpose));
+	}
+	json_bool(j, "monitored", f->monitored);
+	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
+		put_seconds(j, "granularity-s", f->granularity_ns);
+	put_seconds(j, "spacing-s", f->spacing_ns);
+	put_seconds(j, "freshest-s", f->delay_ns);
+	put_seconds(j, "history-s", f->history_ns);
+	if (f->res_milli == BOUND_NONE) {
+		json_null(j, "resolution");
+	} else {
+		snprintf(res, sizeof(res), "%lld %s",
+			 (long long)(f->res_milli / 1000),
+			 unit_name(f->res_unit));
+		json_str(j, "resolution", res);
+	}
+	json_obj(j, "readings");
+	put_count(j, "day", f->readings[MOST_DAY]);
+	put_count(j, "any-24h", f->readings[MOST_24H]);
+	put_count(j, "year", f->readings[MOST_YEAR]);
+	put_count(j, "any-365d", f->readings[MOST_365D]);
+	if (unlimited)
+		json_bool(j, "unlimited", true);
+	json_obj_end(j);
+	put_count(j, "values-per-day", f->values_day);
+	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
+		put_count(j, "backlog-values", f->backlog);
+	json_obj(j, "consent");
+	json_str(j, "needed", needed[f->consent]);
+	if (f->answer >= 0)
+		json_str(j, "answer", f->answer ? "granted" : "refused");
+	json_obj_end(j);
+	json_arr(j, "conditions");
+	for (uint64_t s = f->requires_; s; s &= s - 1)
+		json_text(j, NULL,
+			  img_str(v, v->STAT[__builtin_ctzll(s)].id));
+	if (f->requires_builtin >> BUILTIN_ATTESTED & 1)
+		json_str(j, NULL, "attested");
+	json_arr_end(j);
+	json_obj_end(j);
+}
+
+static void put_set(struct json *j, const char *key, uint32_t set,
+		    const char *(*name)(unsigned))
+{
+	json_arr(j, key);
+	for (; set; set &= set - 1)
+		json_str(j, NULL, name((unsigned)__builtin_ctz(set)));
+	json_arr_end(j);
+}
+
+static const char *a_statement(unsigned i)
+{
+	return statement_key((enum statement)i);
+}
+
+static const char *an_appliance(unsigned i)
+{
+	return appliance_key((enum appliance)i);
+}
+
+static void put_recipient_json(struct json *j, const struct bound *b,
+			       const struct bound_recipient *r)
+{
+	static const char *const roles[] = {
+		"metering", "grid", "flexibility", "service",
+		"software-update", "household", "infrastructure", "vm"};
+	static const char *const known[] = {"address", "aptitle", "tls-name",
+					    "tls-key", "machine"};
+	char grade[2] = {r->grade, 0};
+	struct label l;
+
+	label_of(&l, r);
+	json_obj(j, NULL);
+	json_text(j, "operator", r->operator_);
+	json_str(j, "role", roles[r->role]);
+	if (r->country.n)
+		json_text(j, "country", r->country);
+	json_str(j, "identity", known[r->identity]);
+	put_seconds(j, "declared-retention-s",
+		    r->keeps_ns ? r->keeps_ns : BOUND_NONE);
+	json_str(j, "grade", grade);
+	json_bool(j, "sealed", r->sealed);
+	json_arr(j, "modifiers");
+	if (r->live)
+		json_str(j, NULL, "live");
+	if (r->late)
+		json_str(j, NULL, "late");
+	json_arr_end(j);
+	put_seconds(j, "spacing-s", r->spacing_ns);
+	json_arr(j, "flows");
+	for (size_t i = 0; i < r->n_flow; i++)
+		put_flow(j, b, r, &r->flow[i]);
+	json_arr_end(j);
+	put_decimal(j, "coverage",
+		    (uint64_t)(r->coverage_ns / (MOST_DAY_NS / 1000)));
+	json_obj(j, "bytes");
+	put_count(j, "per-day", r->bytes[MOST_DAY]);
+	json_obj_end(j);
+	put_count(j, "sealed-bytes-per-day", r->sealed_bytes[MOST_DAY]);
+	if (r->dishonest_ns == INT64_MAX)
+		json_null(j, "dishonest-spacing-s");
+	else
+		put_decimal(j, "dishonest-spacing-s",
+			    (uint64_t)(r->dishonest_ns / US_PER_S));
+	put_set(j, "statements", l.statements, a_statement);
+	json_obj(j, "appliances");
+	put_set(j, "clear", l.clear, an_appliance);
+	put_set(j, "blurred", l.blurred, an_appliance);
+	json_obj_end(j);
+	json_arr(j, "powers");
+	for (size_t i = 0; i < r->n_power; i++) {
+		const struct bound_power *p = &r->power[i];
+		const struct lay_rule *x = rule_of(b, r, p->rule);
+
+		json_obj(j, NULL);
+		if (x)
+			json_text(j, "rule", img_str(image_of(b, r), x->id));
+		put_count(j, "per-day", p->day);
+		put_seconds(j, "apart-s", p->apart_ns);
+		if (p->has_value && p->unit == UNIT_S)
+			json_u64(j, "longest-s", (uint64_t)(p->hi / 1000));
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+	json_obj_end(j);
+}
+
+static int print_json(const struct bound *b, uint16_t machine, bool customer)
+{
+	const struct pol_image *v = b->set->m[machine].vendor;
+	size_t cap = 1u << 20;
+	char *buf = malloc(cap);
+	struct json j = json_of(buf, buf ? cap : 0);
+	uint8_t digest[32];
+	bool ok;
+
+	pol_image_digest(v, digest);
+	json_obj(&j, NULL);
+	json_u64(&j, "label", 1);
+	json_obj(&j, "policy");
+	json_text(&j, "id", pol_image_id(v));
+	json_u64(&j, "serial", pol_image_serial(v));
+	json_hex(&j, "sha-256", span_of(digest, sizeof(digest)));
+	json_obj_end(&j);
+	json_str(&j, "scope", customer ? "this-household" : "all-consents");
+	json_text(&j, "machine", b->set->m[machine].pub.name);
+	json_arr(&j, "recipients");
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->r[i].machine == machine)
+			put_recipient_json(&j, b, &b->r[i]);
+	}
+	json_arr_end(&j);
+	json_obj_end(&j);
+	ok = json_line(&j);
+	if (ok)
+		fwrite(j.w.p, 1, j.w.n, stdout);
+	free(buf);
+	return ok ? 0 : E_LIMIT;
+}
+
+/* --- the command ------------------------------------------------------------ */
+
+static void print_text(const struct bound *b)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		if (!r->outside || (r->n_flow == 0 && r->n_power == 0 &&
+				    !r->sealed))
+			continue;
+		if (!first)
+			putchar('\n');
+		put_recipient(b, r);
+		first = false;
+	}
+	if (first)
+		printf("Nothing about your use leaves your home.\n");
+}
+
+static int label_files(const struct pol_files *files, bool customer, bool json,
+		       struct err *e)
+{
+	struct bound *b = NULL;
+	struct scene s;
+	int rc = scene_new(&s, (const struct pol_file *const *)files->f,
+			   files->n, e);
+
+	if (rc)
+		return rc;
+	rc = bound_new(&b, s.set, customer, e);
+	for (uint16_t m = 0; json && !rc && m < s.set->n_m; m++) {
+		if (s.set->m[m].vendor)
+			rc = print_json(b, m, customer);
+	}
+	if (!rc && !json)
+		print_text(b);
+	bound_free(b);
+	scene_free(&s);
+	return rc;
+}
+
+int cmd_label(int argc, char **argv)
+{
+	bool customer = false, json = false;
+	struct pol_files files;
+	struct err e = {0};
+	struct diags *d;
+	int i = 1, rc;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--customer") == 0)
+			customer = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			json = true;
+		else if (strcmp(argv[i], "--text") != 0)
+			return polc_usage("label: unknown option %s", argv[i]);
+	}
+	if (i == argc)
+		return polc_usage("label: which files?");
+	d = calloc(1, sizeof(*d));
+	if (!d) {
+		polc_say("out of memory");
+		return POLC_IO;
+	}
+	rc = pol_read_paths(&files, (const char *const *)argv + i,
+			    (size_t)(argc - i), d, &e);
+	if (rc)
+		polc_diags(stderr, d, &files, json);
+	else
+		rc = label_files(&files, customer, json, &e);
+	if (rc && rc != E_SYNTAX)
+		polc_say("%s", e.text);
+	pol_files_free(&files);
+	free(d);
+	return polc_exit(rc);
+}
