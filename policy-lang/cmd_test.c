@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "policy-lang/coverage.h"
+#include "policy-lang/junit.h"
 #include "policy-lang/polc.h"
 
 #define MAX_SCENE_FILES 64
@@ -11,6 +13,8 @@
 struct tally {
 	size_t passed, failed;
 	bool json;
+	struct coverage *coverage; /* or NULL */
+	struct junit *junit;	   /* or NULL */
 };
 
 /* --- saying what happened ------------------------------------------------ */
@@ -22,6 +26,7 @@ static void fail(struct tally *t, const struct pol_file *f, struct pol_pos pos,
 	struct json j = json_of(buf, sizeof(buf));
 
 	t->failed++;
+	junit_test(t->junit, f->path, test, text);
 	if (!t->json) {
 		printf("%s:%u:%u: %s: %s\n", f->path, pos.line, pos.col, test,
 		       text);
@@ -38,6 +43,12 @@ static void fail(struct tally *t, const struct pol_file *f, struct pol_pos pos,
 	json_obj_end(&j);
 	if (json_line(&j))
 		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
+static void pass(struct tally *t, const struct pol_file *f, const char *test)
+{
+	t->passed++;
+	junit_test(t->junit, f->path, test, NULL);
 }
 
 static void expected_text(char *buf, size_t cap, const struct pol_step_src *s)
@@ -145,6 +156,7 @@ static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
 			return 1;
 		}
 		scene_judge(s, &m.msg, &d);
+		coverage_saw(t->coverage, &d);
 		if (d.permit)
 			ids[i] = d.request_id;
 		if (as_expected(s, st, &d))
@@ -236,7 +248,7 @@ static void run_pcap(struct tally *t, struct scene *s,
 	}
 	free(c);
 	if (n < 2) {
-		t->passed++;
+		pass(t, f, test->id);
 		return;
 	}
 	text[n - 2] = 0;
@@ -264,7 +276,8 @@ static void run_test(struct tally *t, struct scene *s,
 	for (size_t i = 0; i < test->n_step && !bad; i++)
 		bad = run_step(t, s, f, test, i, ids);
 	free(ids);
-	t->passed += !bad;
+	if (!bad)
+		pass(t, f, test->id);
 }
 
 /* --- which files play together ------------------------------------------- */
@@ -398,35 +411,64 @@ static int run_all(struct tally *t, const struct pol_files *files,
 	return worst;
 }
 
+static int run(struct tally *t, char **path, size_t n, bool coverage)
+{
+	struct diags *d = calloc(1, sizeof(*d));
+	struct pol_files files;
+	struct err e = {0};
+	int rc;
+
+	if (!d) {
+		polc_say("out of memory");
+		return E_NOMEM;
+	}
+	rc = pol_read_paths(&files, (const char *const *)path, n, d, &e);
+	report(d, &files, rc, &e);
+	if (rc == 0)
+		rc = run_all(t, &files, &e);
+	if (rc == 0 && coverage)
+		coverage_print(t->coverage, &files, t->json);
+	if (rc == 0)
+		printf("%zu passed, %zu failed\n", t->passed, t->failed);
+	pol_files_free(&files);
+	free(d);
+	return rc;
+}
+
 int cmd_test(int argc, char **argv)
 {
 	struct tally t = {0};
-	struct pol_files files;
+	const char *junit = NULL;
+	bool coverage = false;
 	struct err e = {0};
-	struct diags *d;
-	int i = 1, rc;
+	int i = 1, rc = 0, wrote;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			t.json = true;
+		else if (strcmp(argv[i], "--coverage") == 0)
+			coverage = true;
+		else if (strcmp(argv[i], "--junit") == 0 && i + 1 < argc)
+			junit = argv[++i];
 		else
 			return polc_usage("test: unknown option %s", argv[i]);
 	}
 	if (i == argc)
 		return polc_usage("test: which files?");
-	d = calloc(1, sizeof(*d));
-	if (!d) {
-		polc_say("out of memory");
-		return POLC_IO;
+	if (junit)
+		rc = junit_open(&t.junit, junit, &e);
+	if (!rc && coverage) {
+		t.coverage = coverage_new();
+		rc = t.coverage ? 0 : err_set(&e, E_NOMEM, 0, "out of memory");
 	}
-	rc = pol_read_paths(&files, (const char *const *)argv + i,
-			    (size_t)(argc - i), d, &e);
-	report(d, &files, rc, &e);
-	if (rc == 0)
-		rc = run_all(&t, &files, &e);
-	if (rc == 0)
-		printf("%zu passed, %zu failed\n", t.passed, t.failed);
-	pol_files_free(&files);
-	free(d);
+	if (rc)
+		polc_say("%s", e.text);
+	else
+		rc = run(&t, argv + i, (size_t)(argc - i), coverage);
+	wrote = junit_close(t.junit, &e);
+	if (wrote)
+		polc_say("%s", e.text);
+	coverage_free(t.coverage);
+	rc = rc ? rc : wrote;
 	return rc ? polc_exit(rc) : t.failed ? POLC_TESTS : POLC_OK;
 }

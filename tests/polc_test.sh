@@ -194,7 +194,21 @@ is "that line is the last" test "$(tail -n 1 "$tmp/out")" = "16 passed, 0 failed
 try "one file finds its baseline" 0 "7 passed, 0 failed" "$polc" test $home/mdma.yaml
 try "tests of an agent that asks for names, time, address and tips" 0 "7 passed, 0 failed" "$polc" test tests/policies/services
 try "tests of the agents over oBIX" 0 "7 passed, 0 failed" "$polc" test tests/policies/agents
+try "coverage" 0 "'acknowledge' never permits anything" "$polc" test --coverage $home
+is "a rule that was tried both ways is not in it" [ "$(grep -c "'send-profile' " "$tmp/out")" = 0 ]
+is "nor a denial that hit" [ "$(grep -c "'no-waveforms' " "$tmp/out")" = 0 ]
+try "coverage for programs" 0 '"level":"untried"' "$polc" test --coverage --json $home/tips.yaml
+junit() { python3 -c 'import sys, xml.etree.ElementTree as x
+r = x.parse(sys.argv[1]).getroot()
+print(r.get("tests"), r.get("failures"), len(r.findall("testcase")), len(r.findall("testcase/failure")))' "$1"; }
+try "results for a build server" 0 - "$polc" test --junit "$tmp/j.xml" $home
+is "all of them" [ "$(junit "$tmp/j.xml")" = "16 0 16 0" ]
+try "results that have no place" 6 "No such" "$polc" test --junit "$tmp/no/j.xml" $home
 mkdir "$tmp/set" && cp $home/*.yaml "$tmp/set"
+sed 's/expect: deny because too-fine/expect: permit/' $home/tips.yaml >"$tmp/set/tips.yaml"
+try "a failure is among them" 4 "15 passed, 1 failed" "$polc" test --junit "$tmp/j.xml" "$tmp/set"
+is "with its text" [ "$(junit "$tmp/j.xml")" = "16 1 16 1" ]
+cp $home/tips.yaml "$tmp/set"
 sed -i 's/expect: deny because not-an-answer/expect: permit/' "$tmp/set/mdma.yaml"
 try "a test that fails" 4 "15 passed, 1 failed" "$polc" test "$tmp/set"
 is "says what happened" grep -qF 'step 1: expected permit, but got deny because not-an-answer' "$tmp/out"
