@@ -242,8 +242,8 @@ static bool ask(struct app_ndpi *a, struct slot *s, struct span packet,
 				     a->module, flow_of(s), packet.p,
 				     (unsigned short)packet.n,
 				     (uint64_t)(now.wall.us / 1000))
-			   : a->lib.ndpi_detection_giveup(a->module, flow_of(s), 1,
-						   &guessed);
+			   : a->lib.ndpi_detection_giveup(
+				     a->module, flow_of(s), 1, &guessed);
 	ndpi_memory = NULL;
 	return true;
 }
@@ -398,7 +398,8 @@ static bool answer(const void *arg, uint32_t flow, struct app *out)
 
 	if (e->confidence == CONFIDENCE_NONE)
 		return false;
-	app = a->lib.ndpi_get_proto_name(a->module, e->app ? e->app : e->master);
+	app = a->lib.ndpi_get_proto_name(a->module,
+					 e->app ? e->app : e->master);
 	snprintf(out->name, sizeof(out->name), "%s%s%s",
 		 both ? a->lib.ndpi_get_proto_name(a->module, e->master) : "",
 		 both ? "." : "", app);

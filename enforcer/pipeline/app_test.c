@@ -110,8 +110,8 @@ static struct net_tuple tuple(const struct row *r, uint32_t flow, bool six)
 		memcpy(t.src.b, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16);
 		memcpy(t.dst.b, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\2", 16);
 	} else {
-		memcpy(t.src.b, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x14\0\x0a", 16);
-		memcpy(t.dst.b, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x14\0\1", 16);
+		memcpy(t.src.b, Z8 "\0\0\xff\xff\x0a\x14\0\x0a", 16);
+		memcpy(t.dst.b, Z8 "\0\0\xff\xff\x0a\x14\0\1", 16);
 	}
 	return t;
 }
@@ -176,7 +176,7 @@ static void names(void **state)
 	app_free(a);
 }
 
-/* All at once, one piece of each in turn: nobody takes another's for its own. */
+/* All at once, one piece of each in turn: nobody takes another's. */
 static void names_together(void **state)
 {
 	struct app_ndpi *a = new_app(0, 0);
@@ -227,6 +227,8 @@ static void a_request(struct app_ndpi *a, uint32_t flow)
 	c->end(c->arg, flow);
 }
 
+#define PIECES ((APP_OCTETS + APP_PACKET - 1) / APP_PACKET)
+
 /* So many octets in so many packets, then no more. */
 static void bounds(void **state)
 {
@@ -235,8 +237,8 @@ static void bounds(void **state)
 		size_t times, n, packets;
 	} cases[] = {
 		{"small ones",	      100, 10,	  APP_PACKETS},
-		{"one that is large", 1,   65536, (APP_OCTETS + APP_PACKET - 1) / APP_PACKET},
-		{"large ones",	      9,   9000,  (APP_OCTETS + APP_PACKET - 1) / APP_PACKET},
+		{"one that is large", 1,   65536, PIECES},
+		{"large ones",	      9,   9000,  PIECES},
 	};
 
 	(void)state;

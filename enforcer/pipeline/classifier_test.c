@@ -89,7 +89,8 @@ static void datagrams(struct kit *k, const char *letters)
 
 	s = kit_udp(d, sizeof(d), false, KIT_PORT, s);
 	kit_send(k, LINK_RAW,
-		 kit_ip4(k, &(struct kit_ip){false, PROTO_UDP, 0, 0, false}, s));
+		 kit_ip4(k, &(struct kit_ip){false, PROTO_UDP, 0, 0, false},
+			 s));
 }
 
 static void segment(struct kit *k, uint32_t at, struct span s)
@@ -234,7 +235,7 @@ static void hears_the_stream(void **state)
 	}
 }
 
-/* --- where the answer stands ----------------------------------------------- */
+/* --- where the answer stands ---------------------------------------------- */
 
 struct ends {
 	unsigned n, named;
