@@ -140,13 +140,14 @@ cat <<'EOT'
 Read: the hellos of both sides, from version 1.0 to 1.3, in one record or in
 several: the host name, ALPN and the versions offered, or the one chosen. Of all
 other records type, version and length. Opaque: the octets of all of it; the
-hello is `tls.hello` with an `opaque` leaf. The hello of SSL 2.0, SSL 3.0, a
-second name, a name that is no host name, a hello of more than 8 KiB and a stream
-that ceases to be records are refused. To a party whose `tls` is `end-to-end`
-nothing goes that is not TLS, and no hello without one of its names
-(`party-identity`). Certificates are not read. A hello that
-is sealed in another (ECH) is noted: the name that is seen may not be the one
-that counts.
+hello is `tls.hello` and `opaque` as well, so that a rule may grant it by name
+and protocols. The hello of SSL 2.0, SSL 3.0, a second name, a name that is no
+host name, a hello of more than 8 KiB, a server's choice of a version or protocol
+that was not offered and a stream that ceases to be records are refused. In
+version 1.3 the protocol chosen is sealed, and not known. To a party whose `tls`
+is `end-to-end` nothing goes that is not TLS, and no hello without one of its
+names (`party-identity`). Certificates are not read. A hello that is sealed in
+another (ECH) is noted: the name that is seen may not be the one that counts.
 
 EOT
 printf 'Observations: %s.\n' "$(observations TLS)"

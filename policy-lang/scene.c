@@ -437,6 +437,13 @@ int scene_message(const struct scene *s, const struct pol_step_src *step,
 		init_obs(&out->carrier, OBS_C1222_MESSAGE);
 		m->message = &out->carrier;
 	}
+	/* As the gateway sees it: it carries itself, and nobody can read it. */
+	if (step->kind == OBS_TLS_HELLO) {
+		out->carrier = out->leaf;
+		out->leaf.kind = OBS_OPAQUE;
+		out->leaf.also = OBS_TLS_HELLO;
+		m->message = &out->carrier;
+	}
 	m->dir = step->dir;
 	m->leaves = &out->leaf;
 	m->n_leaves = 1;

@@ -298,11 +298,14 @@ def hello(kind, extensions, version=0x0303, suites=b"\0\4\x13\1\x13\2"):
     return struct.pack(">I", kind << 24 | len(m)) + m
 
 
-def client(host, versions=b"\3\4\3\3"):
+WEB = b"\2h2\x08http/1.1"
+
+
+def client(host, versions=b"\3\4\3\3", speaks=WEB):
     host = host.encode()
     sni = struct.pack(">HHHBH", 0, len(host) + 5, len(host) + 3, 0,
                       len(host)) + host
-    alpn = b"\0\x10\0\x0e\0\x0c\2h2\x08http/1.1"
+    alpn = struct.pack(">HHH", 16, len(speaks) + 2, len(speaks)) + speaks
     listed = struct.pack(">HHB", 43, len(versions) + 1,
                          len(versions)) + versions if versions else b""
     return hello(1, sni + alpn + listed)
@@ -346,6 +349,11 @@ def sealed(folder):
     # records no more
     talk((0, record(HANDSHAKE, client(TIPS), 0x0301)),
          (1, record(HANDSHAKE, NEW)), (0, b"and now in clear: 1 2 3"))
+    # the protocol that the server chooses: offered, and not
+    for chosen in (b"\2h2", b"\2h3"):
+        chosen = struct.pack(">HHH", 16, len(chosen) + 2, len(chosen)) + chosen
+        talk((0, record(HANDSHAKE, client(TIPS, b""), 0x0301)),
+             (1, record(HANDSHAKE, hello(2, chosen))))
     # to somebody else
     talk((0, record(HANDSHAKE, client(TIPS), 0x0301)), to="stranger")
     c.write(os.path.join(folder, "gen_net_tls.pcap"))
@@ -393,6 +401,9 @@ def by_name(folder):
     talk((0, record(HANDSHAKE, client(TIPS), 0x0301)))
     talk((0, record(HANDSHAKE, hello(1, b"\0\x2b\0\3\2\3\4"), 0x0301)))
     talk((0, b"PUT /use HTTP/1.1\r\nHost: cloud.tips.example\r\n\r\n"))
+    # what it may not speak there, alone or beside the others
+    talk((0, record(HANDSHAKE, client(CLOUD, speaks=b"\4imap"), 0x0301)))
+    talk((0, record(HANDSHAKE, client(CLOUD, speaks=WEB + b"\4imap"), 0x0301)))
     # after its time: what is open goes on, nothing new is opened
     c.wait(130)
     s.say(0, data)

@@ -11,7 +11,6 @@
 
 #include "core/siphash.h"
 #include "core/wbuf.h"
-#include "dissectors/tls/hello.h"
 
 #define PORT_HTTPS 443
 #define HEADER	   5	       /* of a record */
@@ -297,6 +296,7 @@ static struct tls_flow standing(const struct dis_ctx *c, struct span in)
 		f.stage = TLS_ASKED;
 		f.client = (uint8_t)(1 + !c->dir);
 		f.versions = ALL_VERSIONS;
+		f.n_alpn = TLS_ALPN_UNSEEN;
 	} else if (first.p[HEADER] != TLS_CLIENT_HELLO) {
 		f.stage = TLS_ANY;
 	}
@@ -305,11 +305,13 @@ static struct tls_flow standing(const struct dis_ctx *c, struct span in)
 
 /* --- what a hello changes ---------------------------------------------------------- */
 
-/* To see that a second hello asks for the same; both are judged, so that
- * nothing is won by finding another pair with the same number. */
+/* What was said before is kept as a number. Both hellos are judged as they
+ * are, so that nothing is won by finding another text with the same one. */
+static const struct sipkey key = {0};
+
+/* To see that a second hello asks for the same. */
 static uint64_t said(const struct tls_hello *h)
 {
-	static const struct sipkey key = {0};
 	uint8_t text[TLS_NAME_MAX + 1 + TLS_ALPN_MAX * 256];
 	struct wbuf w = wbuf_of(text, sizeof(text));
 
@@ -327,6 +329,16 @@ static int refuse(struct err *e, enum reason why, const char *what)
 	return err_reason(e, E_STATE, (int)why, 0, "%s", what);
 }
 
+static bool was_offered(const struct tls_flow *f, struct span protocol)
+{
+	uint64_t want = siphash24(&key, protocol);
+	bool found = f->n_alpn == TLS_ALPN_UNSEEN;
+
+	for (uint8_t i = 0; !found && i < f->n_alpn; i++)
+		found = f->alpn[i] == want;
+	return found;
+}
+
 static int client_hello(struct tls_flow *f, enum dir dir,
 			const struct tls_hello *h, struct err *e)
 {
@@ -340,6 +352,9 @@ static int client_hello(struct tls_flow *f, enum dir dir,
 	f->versions = h->versions;
 	f->early = h->early;
 	f->said = said(h);
+	f->n_alpn = (uint8_t)h->n_alpn;
+	for (uint32_t i = 0; i < h->n_alpn; i++)
+		f->alpn[i] = siphash24(&key, h->alpn[i]);
 	return 0;
 }
 
@@ -357,6 +372,11 @@ static int server_hello(struct tls_flow *f, const struct tls_hello *h,
 			      "another answer than the first");
 	if (x->version != v)
 		return refuse(e, REASON_SUSPICIOUS, "version of a record");
+	if (h->n_alpn && now)
+		return refuse(e, REASON_SUSPICIOUS, "ALPN in a hello of 1.3");
+	if (h->n_alpn && !was_offered(f, h->alpn[0]))
+		return refuse(e, REASON_SUSPICIOUS,
+			      "a protocol that was not offered");
 	if (now && x->left)
 		return refuse(e, REASON_SUSPICIOUS, "octets behind the hello");
 	f->stage = h->retry ? TLS_RETRY : now ? TLS_NEW : TLS_OLD;
@@ -486,8 +506,10 @@ static int state_unit(struct obs_list *out, const struct tls_hello *h,
 		return err_reason(e, E_LIMIT, REASON_TOO_MANY_UNITS, 0,
 				  "no room");
 	}
-	if (h)
+	if (h) {
 		state_hello(o, h);
+		leaf->also = OBS_TLS_HELLO;
+	}
 	obs_u64(o, F_OCTETS, octets);
 	if (unseen)
 		obs_u64(o, F_NOTE, REASON_MIDSTREAM);

@@ -10,9 +10,11 @@
  * connection may as well be carried unread (dissector.sealed).
  *
  * A hello: carrier tls.hello with name, ALPN and versions, and one leaf
- * `opaque`, for nobody can say what its random octets mean. A slice: carrier
- * flow.open, one leaf `opaque`. After a request for another hello the second
- * one is read as well; it must name the same server.
+ * `opaque`, for nobody can say what its random octets mean; it is tls.hello as
+ * well, so that a rule may grant it by name or protocol. A slice: carrier flow.open, one leaf `opaque`. After a request for
+ * another hello the second one is read as well; it must name the same server.
+ * The protocol that a server chooses in clear is one that was offered (RFC 7301
+ * 3.2); in version 1.3 it has to say so sealed (RFC 8446 4.2).
  *
  * Not read: certificates (version 1.2 and older show them), DTLS, QUIC. Both
  * UDP protocols are opaque.
@@ -21,8 +23,11 @@
 #define DISSECTORS_TLS_TLS_H
 
 #include "dissectors/dissector.h"
+#include "dissectors/tls/hello.h"
 
 #define TLS_UNIT_MAX 8192 /* the hold limit of a direction */
+
+#define TLS_ALPN_UNSEEN 255
 
 /* Where a connection stands; a row of its own for each in tls.c. */
 enum tls_stage {
@@ -41,9 +46,11 @@ struct tls_flow {
 	uint8_t client;	  /* 1 + enum dir of the client, 0 not known yet */
 	uint8_t versions; /* that the client offers (hello.h) */
 	bool early;	  /* data may come before the server's hello */
+	uint8_t n_alpn;	  /* protocols it offers; TLS_ALPN_UNSEEN: who knows */
 	uint16_t version; /* of all records, 0 not known yet */
 	uint16_t left[2]; /* octets that are missing of a record, by enum dir */
 	uint64_t said;	  /* a hash of name and protocols of the hello */
+	uint64_t alpn[TLS_ALPN_MAX]; /* a hash of each */
 };
 
 extern const struct dissector dissector_tls;

@@ -153,7 +153,10 @@ static const char *kinds(const struct lab *l)
 		const struct obs *o = &l->out.v[i];
 
 		if (i % 2)
-			assert_int_equal(o->kind, OBS_OPAQUE);
+			assert_true(o->kind == OBS_OPAQUE &&
+				    o->also == (o[-1].kind == OBS_TLS_HELLO ?
+							OBS_TLS_HELLO :
+							0));
 		else
 			text[n++] = o->kind == OBS_TLS_HELLO ? 'h' : 'o';
 	}
@@ -189,6 +192,9 @@ static const struct {
 	 {0x0303, 32, 0, HELD("\0"), HELD(CHOSE13), 1}},
 	{'o', SERVER, 0x0303,
 	 {0x0303, 32, 0, HELD("\0"), HELD("\0\0\0\0" H2), 0}},
+	{'p', SERVER, 0x0303,
+	 {0x0303, 32, 0, HELD("\0"), HELD("\0\x10\0\5\0\3\2h3"), 0}},
+	{'P', SERVER, 0x0303, {0x0303, 32, 0, HELD("\0"), HELD(CHOSE13 H2), 0}},
 	{'1', SERVER, 0x0302, {0x0302, 0, 0, HELD("\0"), NULL, 0, 0}},
 	{'w', SERVER, 0x0301, {0x0303, 0, 0, HELD("\0"), NULL, 0, 0}},
 };
@@ -253,7 +259,7 @@ static const struct {
 	{"refused by the server", ">c<!", "ho", 0},
 	{"refused by the client", ">c<n>!", "hho", 0},
 	{"refused after another hello", ">c<r>C<!", "hhho", 0},
-	{"1.2 with heartbeats", ">d<o>b", "hho", 0},
+	{"1.2 with heartbeats", ">c<o>b", "hho", 0},
 
 	{"data at once", ">#", "", REASON_SESSION_STATE},
 	{"an alert at once", ">!", "", REASON_SESSION_STATE},
@@ -279,6 +285,9 @@ static const struct {
 	{"heartbeat in 1.3", ">c<n>b", "hh", REASON_SESSION_STATE},
 	{"a hello in 1.3", ">c<n>C", "hh", REASON_SESSION_STATE},
 	{"1.3 that was not offered", ">d<n", "h", REASON_SUSPICIOUS},
+	{"a protocol that was not offered", ">c<p", "h", REASON_SUSPICIOUS},
+	{"a protocol, and none was offered", ">d<o", "h", REASON_SUSPICIOUS},
+	{"a protocol in clear in 1.3", ">c<P", "h", REASON_SUSPICIOUS},
 	{"1.1 that was not offered", ">c<1", "h", REASON_SUSPICIOUS},
 	{"a record of another version", ">c<w", "h", REASON_SUSPICIOUS},
 	{"data of another version", ">c<n>~", "hh", REASON_SUSPICIOUS},
@@ -396,8 +405,8 @@ static void test_facts(void **state)
 	assert_int_equal(obs_get(o, F_OCTETS, 0), obs_get(o + 1, F_OCTETS, 1));
 	assert_false(obs_has(o + 2, F_DNS_NAME));
 	assert_int_equal(obs_get(o + 2, F_TLS_VERSION, 0), TLS_1_3);
-	assert_int_equal(play(l, ">d<o", 0), REASON_NONE);
-	assert_int_equal(obs_get(o, F_TLS_VERSION, 0), TLS_1_2);
+	assert_int_equal(play(l, ">c<o", 0), REASON_NONE);
+	assert_int_equal(obs_get(o + 2, F_TLS_VERSION, 0), TLS_1_2);
 	assert_true(span_is(obs_get_span(o + 2, F_ALPN), "h2"));
 	lab_free(l);
 }

@@ -330,7 +330,9 @@ static bool selects(const struct place *at, uint32_t rule, bool *sealed)
 		    !bit_get(img_row(v, &v->OBSV[LAY_DIM_DIR], at->dir), g))
 			continue;
 		any = true;
-		*sealed |= bit_get(match_kind(v, OBS_OPAQUE), g);
+		/* Octets that look random: nobody knows what they say. */
+		*sealed |= bit_get(match_kind(v, OBS_OPAQUE), g) ||
+			   bit_get(match_kind(v, OBS_TLS_HELLO), g);
 	}
 	return any;
 }

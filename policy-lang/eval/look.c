@@ -315,17 +315,21 @@ static uint32_t grant_of(struct pol_state *st, unsigned side, enum layer l,
 	return found;
 }
 
-/* What it is first decides; what it is as well, where no grant of that fits. */
+/* What it is first decides; what it is as well, where no grant of that fits.
+ * Of what cannot be read, that it is that says least. */
 static uint32_t select_grant(struct pol_state *st, unsigned side, enum layer l,
 			     const struct look *k, unsigned *bad, bool *many)
 {
-	uint32_t first = grant_of(st, side, l, k, k->o->kind, bad, many), also;
+	bool sealed = k->o->kind == OBS_OPAQUE && k->o->also;
+	uint16_t kind = sealed ? k->o->also : k->o->kind;
+	uint16_t other = sealed ? k->o->kind : k->o->also;
+	uint32_t first = grant_of(st, side, l, k, kind, bad, many), also;
 	unsigned worse;
 	bool guess;
 
-	if (!k->o->also || *bad == 0)
+	if (!other || *bad == 0)
 		return first;
-	also = grant_of(st, side, l, k, k->o->also, &worse, &guess);
+	also = grant_of(st, side, l, k, other, &worse, &guess);
 	if (worse >= *bad)
 		return first;
 	*bad = worse;

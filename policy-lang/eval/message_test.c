@@ -123,6 +123,10 @@ static void test_also(void **ctx)
 		 "never"},
 		{"a denial of the other kind, too", OBS_HTTP_REQUEST,
 		 OBS_OBIX_DELETE_REQUEST, -1, REASON_DENIED, "never"},
+		{"what cannot be read is first what is known of it",
+		 OBS_OPAQUE, OBS_HTTP_REQUEST, -1, REASON_NONE, "page"},
+		{"and without such a rule what it is", OBS_OPAQUE,
+		 OBS_HTTP_REQUEST, R_PAGE, REASON_NONE, "sealed"},
 	};
 
 	(void)ctx;
@@ -133,6 +137,8 @@ static void test_also(void **ctx)
 		struct pol_msg m;
 
 		fill(&h);
+		rule(&h, R_LIVE, RULE_GRANT, "sealed", DIRSEL_IN, OBS_OPAQUE,
+		     0);
 		if (cases[i].absent >= 0)
 			h.m[cases[i].absent].kinds =
 				kit_kind(OBS_OBIX_SIGNUP_REQUEST);

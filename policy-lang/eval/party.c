@@ -261,10 +261,8 @@ bool party_sealed(const struct pol_set *s, size_t mi, int party,
 
 	if (!(p->flags & LAY_PARTY_END_TO_END))
 		return true;
-	for (uint32_t i = 0; !m->peer.tls && i < m->n_leaves; i++) {
-		if (m->leaves[i].kind == OBS_OPAQUE)
-			return false;
-	}
+	if (!m->peer.tls)
+		return false;
 	return m->dir != DIR_OUT || m->peer.local_port || p->tls_n == 0 ||
 	       !m->message || m->message->kind != OBS_TLS_HELLO ||
 	       listed_name(im, p, obs_get_span(m->message, F_DNS_NAME));

@@ -157,7 +157,8 @@ static void lint_match(struct rd *r, const struct pol_rule_src *rule)
 
 static void lint_opaque(struct rd *r, const struct pol_rule_src *rule)
 {
-	if (!match_has(rule->match, rule->n_match, OBS_OPAQUE))
+	if (!match_has(rule->match, rule->n_match, OBS_OPAQUE) &&
+	    !match_has(rule->match, rule->n_match, OBS_TLS_HELLO))
 		return;
 	if (bounded(r->f, rule, counts_bytes))
 		find(r, DIAG_WARNING, 5107, AT_RULE(rule), NULL,
