@@ -42,7 +42,8 @@ int cmd_help(int argc, char **argv);
 int explain_json(const struct pol_decision *d, const char *text);
 
 /* prove.c: the assertions of files, about what they permit together, or, when
- * they do not compose, each alone; every consent granted. E_SYNTAX with
+ * they do not compose, each alone; every consent granted. And whether the
+ * customer's file among them can be beside the others. E_SYNTAX with
  * diagnostics when one does not hold. */
 int prove_assertions(const struct pol_files *files, struct diags *d,
 		     struct err *e) __attribute__((warn_unused_result));

@@ -6,6 +6,8 @@
 #include "policy-lang/front/diag.h"
 #include "policy-lang/polc.h"
 
+#define MAX_FILES 63 /* beside the customer's */
+
 static void prove_file(const struct bound *b, const struct pol_file *f,
 		       struct diags *d)
 {
@@ -41,6 +43,59 @@ static int prove(const struct pol_file *const *set, size_t n,
 	return rc;
 }
 
+/* An answer about a policy that is there names one of its grants. */
+static void check_answers(const struct pol_file *c,
+			  const struct pol_file *const *others, size_t n,
+			  struct diags *d)
+{
+	for (size_t a = 0; a < c->n_answer; a++) {
+		const struct pol_answer_src *x = &c->answer[a];
+		struct diag_at at = {x->pos.line, x->pos.col, 1};
+		bool policy = false, rule = false;
+
+		for (size_t i = 0; i < n; i++) {
+			if (strcmp(others[i]->id, x->policy) != 0)
+				continue;
+			policy = true;
+			for (size_t k = 0; k < others[i]->n_rule; k++)
+				rule |= others[i]->rule[k].kind == RULE_GRANT &&
+					strcmp(others[i]->rule[k].id,
+					       x->rule) == 0;
+		}
+		if (policy && !rule)
+			diag_add(d, DIAG_WARNING, 3206, c->path, at, NULL,
+				 "'%s' has no rule '%s': this answers nothing",
+				 x->policy, x->rule);
+	}
+}
+
+/* What its file says must be possible beside the others. */
+static void check_customer(const struct pol_files *files,
+			  const struct pol_file *const *others, size_t n,
+			  struct diags *d)
+{
+	const struct pol_file *all[MAX_FILES + 1];
+	struct scene s;
+	struct err why;
+
+	for (size_t i = 0; i < files->n; i++) {
+		const struct pol_file *f = files->f[i];
+		struct diag_at whole = {0, 0, 0};
+
+		if (f->kind != POL_CUSTOMER || n >= MAX_FILES)
+			continue;
+		memcpy(all, others, n * sizeof(all[0]));
+		all[n] = f;
+		if (scene_new(&s, all, n + 1, &why))
+			diag_add(d, DIAG_ERROR, 4011, f->path, whole,
+				 "the gateway would keep the file it has",
+				 "%s", why.text);
+		else
+			scene_free(&s);
+		check_answers(f, others, n, d);
+	}
+}
+
 int prove_assertions(const struct pol_files *files, struct diags *d,
 		     struct err *e)
 {
@@ -60,11 +115,11 @@ int prove_assertions(const struct pol_files *files, struct diags *d,
 	if (n && prove(f, n, f, n, d, &why)) {
 		for (size_t i = 0; !rc && i < n; i++)
 			rc = prove(&f[i], 1, &f[i], 1, d, e);
+	} else {
+		check_customer(files, f, n, d);
 	}
 	free(f);
 	if (!rc && d->errors != errors)
-		rc = err_set(e, E_SYNTAX, 0, "%zu assertion%s not hold",
-			     d->errors - errors,
-			     d->errors - errors == 1 ? " does" : "s do");
+		rc = err_set(e, E_SYNTAX, 0, "the files do not hold together");
 	return rc;
 }

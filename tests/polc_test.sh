@@ -122,6 +122,15 @@ try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml
 is "nothing was written for them" test ! -e "$tmp/claims.pol"
 is "the household's eleven hold" [ "$("$polc" check $home | grep -c P8002)" = 0 ]
 
+# a customer's file beside the others
+mkdir "$tmp/mine" && cp $home/*.yaml "$tmp/mine"
+sed -i 's/send-profile: granted/send-month-end: refused/' "$tmp/mine/customer.yaml"
+try "the contract cannot be refused" 1 "error[P4011]: send-month-end is part" "$polc" check "$tmp/mine"
+sed 's/send-profile: granted/send-nothing: granted/' $home/customer.yaml >"$tmp/mine/customer.yaml"
+try "an answer to nothing" 0 "P3206" "$polc" check "$tmp/mine"
+{ cat $home/customer.yaml; printf '  no-bill:\n    vm: mdma\n    block: true\n'; } >"$tmp/mine/customer.yaml"
+try "a floor cannot be cut" 1 "error[P4011]: restriction no-bill cuts the floor" "$polc" check "$tmp/mine"
+
 # bound
 for c in "" --customer; do
 	try "bound $c" 0 "Example Metering Ltd" "$polc" bound $c $home
