@@ -411,6 +411,7 @@ def by_name(folder):
     # an answer for no time at all is good for a minute
     ask(3, 0)
     c.wait(50)
+    s.say(0, data)
     talk((0, record(HANDSHAKE, client(CLOUD), 0x0301))).close()
     c.wait(20)
     talk()

@@ -226,25 +226,6 @@ static void tell_refused(struct work *w, const struct judged_unit *u,
 
 /* --- policy --------------------------------------------------------------------- */
 
-/* Parties of a machine whose name stood for an address at that time. */
-static uint64_t named(const struct pipeline *p, uint16_t guest,
-		      const struct net_addr *a, struct mono at)
-{
-	size_t m = (size_t)p->guest[guest].machine;
-	uint64_t hit = 0;
-
-	for (uint64_t all = pol_set_named(p->conf.policy, m); all;
-	     all &= all - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(all);
-
-		if (names_stood_for(&p->guest[guest].names,
-				    pol_set_party_dns(p->conf.policy, m, i), a,
-				    at))
-			hit |= UINT64_C(1) << i;
-	}
-	return hit;
-}
-
 /* What the resolver told the machine and policy let through. */
 static void bind_names(struct work *w, const struct judged_unit *u)
 {
@@ -290,7 +271,7 @@ static struct pol_peer peer_of(const struct work *w, const struct obs *message)
 
 	/* As the other end of a flow a machine is known as that machine. */
 	if (!w->as_peer)
-		peer.named = named(w->p, f->guest, &peer.addr, f->start);
+		peer.named = f->named;
 	peer.tls = f->dis >= 0 && strcmp(w->p->dis[f->dis]->name, "tls") == 0;
 	if (message) {
 		peer.aptitle = obs_get_span(message, out ? F_CALLED :
@@ -368,6 +349,7 @@ bool judge_open(struct work *w, enum reason *why)
 	struct pol_peer peer = peer_of(w, NULL);
 	struct pol_decision d = {0};
 	struct event ev;
+	char text[512];
 
 	pol_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
 		 side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
@@ -377,6 +359,7 @@ bool judge_open(struct work *w, enum reason *why)
 	}
 	event_base(w, &ev, EV_VIOLATION);
 	fill_decision(&ev, &d);
+	tell_unnamed(w, &ev, text, sizeof(text));
 	*why = d.reason;
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
@@ -448,7 +431,7 @@ bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer)
 			       .local_port = dir == DIR_OUT ? t->sport :
 							      t->dport};
 
-	who.named = named(w->p, guest, &who.addr, w->now.mono);
+	who.named = names_now(w, guest, &who.addr);
 	return pol_party(w->p->conf.policy,
 			 (size_t)w->p->guest[guest].machine, &who) >= 0;
 }

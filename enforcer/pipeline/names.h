@@ -2,12 +2,12 @@
 /*
  * Which addresses a name stands for: what the configured resolver told one
  * machine, for as long as it said, and 60 seconds at least (policy-language
- * section 7). What is open then was opened to the right address, so a flow is
- * asked about the time of its first packet, not about now.
+ * section 7). A flow is asked about when it begins, and keeps the names that its
+ * far end had then (flow.named): what is open was opened to the right address.
  *
  * Fixed size; only names that the machine's policy has are put in. When it is
- * full the entry that ends first gives way; a flow that began under it is then
- * known by no name, and refused.
+ * full the entry that ends first gives way: the name has to be asked for again
+ * before the next flow.
  */
 #ifndef ENFORCER_PIPELINE_NAMES_H
 #define ENFORCER_PIPELINE_NAMES_H
@@ -22,7 +22,7 @@ struct name_row {
 	uint8_t n; /* octets of the name; 0: free */
 	uint8_t name[253];
 	struct net_addr addr;
-	int64_t from_ns, until_ns; /* of the stepless clock; until included */
+	int64_t until_ns; /* of the stepless clock; included */
 };
 
 struct names {
@@ -34,8 +34,12 @@ struct names {
  * never shorter than was said before. */
 void names_bind(struct names *t, struct span name, const struct net_addr *a,
 		struct mono now, uint32_t ttl_s);
-/* Did the name stand for the address at that time? */
-bool names_stood_for(const struct names *t, struct span name,
-		     const struct net_addr *a, struct mono at);
+/* Does the name stand for the address? */
+bool names_stand_for(const struct names *t, struct span name,
+		     const struct net_addr *a, struct mono now);
+/* A name that stood for the address, the one that ended last, and when that
+ * was; empty: none is remembered. Borrowed, until the next names_bind. */
+struct span names_stood_for(const struct names *t, const struct net_addr *a,
+			    struct mono now, struct mono *until);
 
 #endif

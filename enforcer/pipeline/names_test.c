@@ -20,12 +20,25 @@ static struct mono at(int64_t s)
 	return (struct mono){s * NS_PER_S};
 }
 
-static bool stood(const struct names *t, const char *name, uint8_t last,
+/* Whose address it was last, and for how many seconds it has not been. */
+static void was(const struct names *t, uint8_t last, int64_t s,
+		const char *name, int64_t since)
+{
+	struct net_addr a = addr(last);
+	struct mono until = {0};
+	struct span n = names_stood_for(t, &a, at(s), &until);
+
+	assert_true(span_is(n, name));
+	if (n.n)
+		assert_int_equal(mono_sub(at(s), until), since * NS_PER_S);
+}
+
+static bool stands(const struct names *t, const char *name, uint8_t last,
 		  int64_t s)
 {
 	struct net_addr a = addr(last);
 
-	return names_stood_for(t, span_str(name), &a, at(s));
+	return names_stand_for(t, span_str(name), &a, at(s));
 }
 
 static void bind_at(struct names *t, const char *name, uint8_t last, int64_t s,
@@ -41,32 +54,40 @@ static void test_times(void **state)
 	static struct names t;
 
 	(void)state;
-	assert_false(stood(&t, "a", 1, 10));
+	assert_false(stands(&t, "a", 1, 10));
 	bind_at(&t, "a", 1, 10, 300);
-	assert_false(stood(&t, "a", 1, 9));
-	assert_true(stood(&t, "a", 1, 10));
-	assert_true(stood(&t, "a", 1, 310));
-	assert_false(stood(&t, "a", 1, 311));
-	assert_false(stood(&t, "a", 2, 20));
-	assert_false(stood(&t, "b", 1, 20));
-	assert_false(stood(&t, "", 1, 20));
+	assert_true(stands(&t, "a", 1, 10));
+	assert_true(stands(&t, "a", 1, 310));
+	assert_false(stands(&t, "a", 1, 311));
+	assert_false(stands(&t, "a", 2, 20));
+	assert_false(stands(&t, "b", 1, 20));
+	assert_false(stands(&t, "", 1, 20));
+	was(&t, 1, 310, "", 0);
+	was(&t, 1, 320, "a", 10);
+	was(&t, 2, 320, "", 0);
 	/* Said again, it goes on; a shorter time takes nothing back. */
 	bind_at(&t, "a", 1, 300, 100);
-	assert_true(stood(&t, "a", 1, 10) && stood(&t, "a", 1, 400));
+	assert_true(stands(&t, "a", 1, 400));
 	bind_at(&t, "a", 1, 301, 1);
-	assert_true(stood(&t, "a", 1, 400) && !stood(&t, "a", 1, 401));
+	assert_true(stands(&t, "a", 1, 400) && !stands(&t, "a", 1, 401));
 	/* No time, and little, are a minute. */
 	bind_at(&t, "b", 1, 500, 0);
-	assert_true(stood(&t, "b", 1, 560) && !stood(&t, "b", 1, 561));
-	/* Anew after a gap: of the gap nothing is known. */
+	assert_true(stands(&t, "b", 1, 560) && !stands(&t, "b", 1, 561));
+	/* Of two names the one that ended last. */
+	bind_at(&t, "d", 1, 450, 60);
+	was(&t, 1, 450, "a", 50);
+	was(&t, 1, 530, "d", 20);
+	was(&t, 1, 600, "b", 40);
+	/* Anew after a gap. */
+	assert_false(stands(&t, "a", 1, 999));
 	bind_at(&t, "a", 1, 1000, 60);
-	assert_true(!stood(&t, "a", 1, 900) && stood(&t, "a", 1, 1060));
+	assert_true(stands(&t, "a", 1, 1060) && !stands(&t, "a", 1, 1061));
 	/* A year is a long time, and no overflow. */
 	bind_at(&t, "c", 1, 1000, UINT32_MAX);
-	assert_true(stood(&t, "c", 1, INT64_C(4000000000)));
-	assert_int_equal(t.n, 3);
+	assert_true(stands(&t, "c", 1, INT64_C(4000000000)));
+	assert_int_equal(t.n, 4);
 	bind_at(&t, "", 9, 1000, 60);
-	assert_int_equal(t.n, 3);
+	assert_int_equal(t.n, 4);
 }
 
 /* Two names of one address, two addresses of one name. */
@@ -78,8 +99,8 @@ static void test_many(void **state)
 	bind_at(&t, "a", 1, 0, 60);
 	bind_at(&t, "b", 1, 0, 60);
 	bind_at(&t, "a", 2, 0, 60);
-	assert_true(stood(&t, "a", 1, 1) && stood(&t, "b", 1, 1) &&
-		    stood(&t, "a", 2, 1) && !stood(&t, "b", 2, 1));
+	assert_true(stands(&t, "a", 1, 1) && stands(&t, "b", 1, 1) &&
+		    stands(&t, "a", 2, 1) && !stands(&t, "b", 2, 1));
 }
 
 static void test_full(void **state)
@@ -93,8 +114,8 @@ static void test_full(void **state)
 	assert_int_equal(t.n, NAMES_MAX);
 	/* The one that ended first is gone, all others are there. */
 	for (unsigned i = 0; i < NAMES_MAX; i++)
-		assert_int_equal(stood(&t, "a", (uint8_t)i, 1), i != 7);
-	assert_true(stood(&t, "b", 1, 1));
+		assert_int_equal(stands(&t, "a", (uint8_t)i, 1), i != 7);
+	assert_true(stands(&t, "b", 1, 1));
 }
 
 int main(void)

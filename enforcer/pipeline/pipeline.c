@@ -291,6 +291,8 @@ static bool enter_flow(struct work *w, const struct packet_in *in)
 	if (before.known) /* what came before stays in mind as long */
 		flow_closed(w, w->f_idx);
 	flow_event(w, w->f_idx, false);
+	if (strict(p))
+		name_flow(w);
 	if (strict(p) && !judge_open(w, &why)) {
 		uint32_t h = w->held;
 

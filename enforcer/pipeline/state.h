@@ -221,6 +221,9 @@ struct flow {
 	int16_t dis;	   /* index in dissectors; -1 not known, -2 none */
 	int16_t peer;	   /* the other end is this machine, or -1 */
 	uint16_t refusals; /* packets dropped since it was refused */
+	/* Parties of the guest's policy whose name stood for the far end when
+	 * it began, bit each. */
+	uint64_t named;
 	struct mono start, last;
 	struct mono answered;	 /* when a stray segment last was */
 	struct syn_ack before;	 /* opened the last one of these ends */
@@ -485,6 +488,21 @@ void gap_overdue(struct work *w, uint8_t s);
 bool gap_sought(struct work *w, struct side *me, struct span s);
 /* The flow ended: what waits is read, what cannot be read is told. */
 void facts_end(struct work *w, enum reason why);
+
+/* named.c */
+/* Parties of the guest's policy whose name stands for the address now, bit
+ * each. */
+uint64_t names_now(const struct work *w, uint16_t guest,
+		   const struct net_addr *a);
+/* A flow begins: which names its far end has. */
+void name_flow(struct work *w);
+/* Its guest was that machine of the old set: the same names, as the set that
+ * is in force now counts them. */
+void rename_flow(struct work *w, const struct pol_set *old, size_t machine);
+/* Nobody of the policy is at the far end: where names could be, over TCP, adds to the
+ * detail of the event, in buf, that they are not, and since when. */
+void tell_unnamed(const struct work *w, struct event *ev, char *buf,
+		  size_t cap);
 
 /* refuse.c */
 /* Everything of the flow that waits is refused; both ends are reset. told:
