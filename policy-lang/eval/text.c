@@ -228,6 +228,14 @@ static void say_guard(const struct pol_state *st, struct line *l,
 		else
 			say(l, "%s", reason_why(f->reason));
 		break;
+	case REASON_PARTY_IDENTITY:
+		/* The party is known, then what it gets is not sealed to it. */
+		say(l, "%s",
+		    st->side[f->side].party < 0 ?
+			    reason_why(f->reason) :
+			    "not TLS, or its hello names none of the party's "
+			    "names");
+		break;
 	default:
 		say(l, "%s", reason_why(f->reason));
 		break;
