@@ -183,8 +183,8 @@ cat <<'EOT'
 The language has no observation for it: what is well formed is an `opaque` leaf
 with app `dhcp`. Each option once, of its length, and only from whom it may come;
 an answer belongs to a message that passed. Messages of a server are refused
-from every machine, by the pipeline, whatever dissectors are used. DHCPv6 is not
-read: opaque, and refused from a server's port.
+from every machine, by the pipeline, whatever dissectors are used. DHCPv6 is
+refused (`unknown-protocol`): nothing reads it, and addresses are bound anyway.
 
 | option | octets | from | |
 |---|---|---|---|
@@ -242,7 +242,8 @@ cat <<'EOT'
 | HTTP/2 in clear, WebSocket, CONNECT | refused by the dissector of HTTP, each with its reason |
 | multicast DNS | refused by the dissector of DNS |
 | other TCP and UDP | opaque: `opaque` must be granted, else refused |
-| other IP protocols | refused: `unknown-protocol` |
+| DHCPv6 (UDP ports 546 and 547) | refused: `unknown-protocol` |
+| IGMP, SCTP, GRE, ESP and other IP protocols | refused: `unknown-protocol` |
 
 ## nDPI
 

@@ -193,32 +193,60 @@ static int read_neighbour(struct icmp_message *m, struct cur *c, bool v6,
 	return read_options(m, c, solicits ? NS : NA, e);
 }
 
+/* RFC 3810 5.2.12: is, to, allow and block. */
+#define GROUP_RECORDS 6
+
+static bool is_group(struct span a)
+{
+	return a.n == 16 && a.p[0] == 0xff;
+}
+
+/* MLD version 2, a list: what is reserved would carry what nobody reads. */
+static int read_report(struct cur *c, struct err *e)
+{
+	bool reserved = cur_u16(c) != 0;
+	uint16_t n = cur_u16(c);
+
+	for (uint16_t i = 0; cur_ok(c) && i < n; i++) {
+		uint8_t type = cur_u8(c), more = cur_u8(c);
+		uint16_t sources = cur_u16(c);
+		bool group = is_group(cur_take(c, 16));
+
+		(void)cur_take(c, 16u * sources);
+		if (cur_ok(c) && (type == 0 || type > GROUP_RECORDS || more ||
+				  !group))
+			return bad(e, REASON_SUSPICIOUS,
+				   "type, group or auxiliary data");
+	}
+	return cur_ok(c) && reserved
+		       ? bad(e, REASON_SUSPICIOUS, "reserved octets")
+		       : 0;
+}
+
 /* MLD: version 1 has one group, version 2 a list (RFC 2710, 3810). */
 static int read_group(struct icmp_message *m, struct cur *c, bool v6,
 		      struct err *e)
 {
+	int rc = 0;
+
 	(void)v6;
-	(void)cur_u16(c);
 	if (m->type == 143) {
-		uint16_t n = cur_u16(c);
-
-		for (uint16_t i = 0; cur_ok(c) && i < n; i++) {
-			uint16_t sources;
-
-			(void)cur_u8(c);
-			if (cur_u8(c) != 0)
-				return bad(e, REASON_SUSPICIOUS,
-					   "auxiliary data");
-			sources = cur_u16(c);
-			(void)cur_take(c, 16 + 16u * sources);
-		}
+		rc = read_report(c, e);
 	} else {
-		(void)cur_take(c, 2 + 16);
-		if (m->type == 130 && cur_left(c)) { /* a query of version 2 */
+		/* Of a query the delay, then all groups or one. */
+		uint32_t delay = cur_u32(c);
+		bool group = is_group(cur_take(c, 16));
+
+		if (m->type == 130 && cur_left(c)) { /* of version 2 */
 			(void)cur_u16(c);
 			(void)cur_take(c, 16u * cur_u16(c));
+		} else if (cur_ok(c) && m->type != 130 && (delay || !group)) {
+			rc = bad(e, REASON_SUSPICIOUS,
+				 "a delay, or an address that is no group");
 		}
 	}
+	if (rc)
+		return rc;
 	return cur_done(c) ? 0 : bad(e, REASON_MALFORMED, "groups");
 }
 

@@ -85,6 +85,7 @@ static int receiver(const struct pipeline *p, const struct packet *pkt)
 }
 
 #define DHCP4_PORT 67
+#define DHCP6_HOST 546
 #define DHCP6_PORT 547
 
 /* A machine is no DHCP server (policy-language section 6, item 4). */
@@ -92,6 +93,15 @@ static bool claims_too_much(const struct packet *pkt)
 {
 	return pkt->tup.proto == PROTO_UDP &&
 	       (pkt->tup.sport == DHCP4_PORT || pkt->tup.sport == DHCP6_PORT);
+}
+
+/* Nothing reads DHCPv6, and a server may answer from any port: only what it
+ * is sent to tells (RFC 8415 7.2). */
+bool guest_unread(const struct packet *pkt)
+{
+	return pkt->tup.proto == PROTO_UDP &&
+	       (pkt->tup.sport == DHCP6_HOST || pkt->tup.dport == DHCP6_HOST ||
+		pkt->tup.dport == DHCP6_PORT);
 }
 
 bool guest_has(const struct pipeline *p, int guest, const struct net_addr *a)

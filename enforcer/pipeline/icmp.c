@@ -8,6 +8,13 @@
 #include "dissectors/net/icmp.h"
 #include "enforcer/pipeline/state.h"
 
+static bool is_nobody(const struct net_addr *a)
+{
+	static const struct net_addr nobody;
+
+	return net_addr_eq(a, &nobody);
+}
+
 enum reason icmp_shape(const struct packet *pkt, struct icmp_message *m)
 {
 	bool v6 = pkt->tup.proto == PROTO_ICMP6;
@@ -17,6 +24,9 @@ enum reason icmp_shape(const struct packet *pkt, struct icmp_message *m)
 		return e.reason > REASON_NONE && e.reason < REASON_COUNT
 			       ? (enum reason)e.reason
 			       : REASON_MALFORMED;
+	/* RFC 4861 4.1, 4.3: who has no address yet has no link to give. */
+	if (m->has_link && is_nobody(&pkt->tup.src))
+		return REASON_SUSPICIOUS;
 	/* RFC 6980 5: nothing of neighbours comes in pieces. */
 	if (pkt->fragment && m->kind >= ICMP_ROUTER_SOLICIT &&
 	    m->kind <= ICMP_NEIGHBOUR_ADVERT)

@@ -373,12 +373,13 @@ static void one_packet(struct work *w, const struct packet_in *in,
 			return;
 		}
 	}
-	if (icmp) {
+	if (icmp)
 		why = icmp_shape(pkt, &m);
-		if (why) {
-			packet_drop(w, why);
-			return;
-		}
+	else if (strict(p) && guest_unread(pkt))
+		why = REASON_UNKNOWN_PROTOCOL;
+	if (why) {
+		packet_drop(w, why);
+		return;
 	}
 	if (!enter_flow(w, in))
 		return;

@@ -427,6 +427,8 @@ int guest_sender(const struct pipeline *p, const struct packet_in *in,
  * other end a machine too? -1: nobody's, its verdict is given. */
 int guest_of(struct work *w, const struct packet_in *in, enum dir *dir,
 	     int *peer);
+/* A protocol of its own over UDP that no dissector reads. */
+bool guest_unread(const struct packet *pkt);
 /* Is the address one of a guest's? */
 bool guest_has(const struct pipeline *p, int guest, const struct net_addr *a);
 /* icmp.c: the form of an ICMP packet; then, in its flow, who says it. */
