@@ -4,7 +4,6 @@
 
 #include "core/json.h"
 #include "policy-lang/analysis/bound.h"
-#include "policy-lang/eval/internal.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -44,22 +43,17 @@ static void print_consent(const struct bound_flow *f)
 		printf(" (%s)", answers[f->answer]);
 }
 
-static struct span rule_of(const struct bound *b,
-			   const struct bound_recipient *r, uint32_t rule)
+static struct span rule_of(struct span name)
 {
-	const struct pol_image *v = b->set->m[r->machine].vendor;
-
-	return rule == BOUND_NO_RULE ? span_str("(the policy is on trial)")
-				     : img_str(v, v->RULE[rule].id);
+	return name.n ? name : span_str("(the policy is on trial)");
 }
 
-static void print_flow(const struct bound *b, const struct bound_recipient *r,
-		       const struct bound_flow *f)
+static void print_flow(const struct bound_flow *f)
 {
 	char t[3][64], n[2][COUNT];
 
 	printf("    %s by %.*s", meas_name(f->meas),
-	       TEXT(rule_of(b, r, f->rule)));
+	       TEXT(rule_of(f->rule_name)));
 	print_consent(f);
 	if (f->monitored)
 		printf(", on trial: only the baseline bounds it");
@@ -82,14 +76,13 @@ static void print_flow(const struct bound *b, const struct bound_recipient *r,
 	print_counts("readings", f->readings);
 }
 
-static void print_power(const struct bound *b, const struct bound_recipient *r,
-			const struct bound_power *p)
+static void print_power(const struct bound_power *p)
 {
 	char n[COUNT], t[64];
 
 	printf("    may switch or limit appliances by %.*s: %s times a day, %s "
 	       "apart",
-	       TEXT(rule_of(b, r, p->rule)), count(n, p->day),
+	       TEXT(rule_of(p->rule_name)), count(n, p->day),
 	       bound_time(t, sizeof(t), p->apart_ns));
 	if (p->has_value && p->unit == UNIT_S)
 		printf(", for %s at most",
@@ -100,8 +93,7 @@ static void print_power(const struct bound *b, const struct bound_recipient *r,
 	printf("\n");
 }
 
-static void print_recipient(const struct bound *b,
-			    const struct bound_recipient *r)
+static void print_recipient(const struct bound_recipient *r)
 {
 	char t[64];
 
@@ -117,9 +109,9 @@ static void print_recipient(const struct bound *b,
 			       : "instant");
 	printf("\n");
 	for (size_t i = 0; i < r->n_flow; i++)
-		print_flow(b, r, &r->flow[i]);
+		print_flow(&r->flow[i]);
 	for (size_t i = 0; i < r->n_power; i++)
-		print_power(b, r, &r->power[i]);
+		print_power(&r->power[i]);
 	if (r->n_way) {
 		printf("    all together\n");
 		print_counts("readings", r->readings);
@@ -160,17 +152,13 @@ static void put_time(struct json *j, const char *key, int64_t ns)
 		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
 }
 
-static void put_flow(struct json *j, const struct bound *b,
-		     const struct bound_recipient *r,
-		     const struct bound_flow *f)
+static void put_flow(struct json *j, const struct bound_flow *f)
 {
-	const struct pol_image *v = b->set->m[r->machine].vendor;
-
 	json_obj(j, NULL);
 	json_str(j, "measurement", meas_name(f->meas));
-	json_text(j, "party", img_str(v, v->PRTY[f->party].id));
-	if (f->rule != BOUND_NO_RULE)
-		json_text(j, "rule", rule_of(b, r, f->rule));
+	json_text(j, "party", f->party_name);
+	if (f->rule_name.n)
+		json_text(j, "rule", f->rule_name);
 	json_bool(j, "monitored", f->monitored);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		put_time(j, "granularity-s", f->granularity_ns);
@@ -184,8 +172,7 @@ static void put_flow(struct json *j, const struct bound *b,
 	json_obj_end(j);
 }
 
-static void put_recipient(struct json *j, const struct bound *b,
-			  const struct bound_recipient *r)
+static void put_recipient(struct json *j, const struct bound_recipient *r)
 {
 	char grade[2] = {r->grade, 0};
 
@@ -203,19 +190,19 @@ static void put_recipient(struct json *j, const struct bound *b,
 	put_counts(j, "sealed-octets", r->sealed_bytes);
 	json_arr(j, "flows");
 	for (size_t i = 0; i < r->n_flow; i++)
-		put_flow(j, b, r, &r->flow[i]);
+		put_flow(j, &r->flow[i]);
 	json_arr_end(j);
 	json_obj_end(j);
 }
 
-static int print_json(const struct bound *b, const struct bound_recipient *r)
+static int print_json(const struct bound_recipient *r)
 {
 	size_t cap = 4096 + r->n_flow * 1024;
 	char *buf = malloc(cap);
 	struct json j = json_of(buf, buf ? cap : 0);
 	bool ok;
 
-	put_recipient(&j, b, r);
+	put_recipient(&j, r);
 	ok = json_line(&j);
 	if (ok)
 		fwrite(j.w.p, 1, j.w.n, stdout);
@@ -240,9 +227,9 @@ static int bound_files(const struct pol_files *files, bool customer, bool json,
 		const struct bound_recipient *r = &b->r[i];
 
 		if (json)
-			rc = print_json(b, r);
+			rc = print_json(r);
 		else if (r->n_way || r->n_power)
-			print_recipient(b, r);
+			print_recipient(r);
 	}
 	bound_free(b);
 	scene_free(&s);

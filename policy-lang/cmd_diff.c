@@ -4,7 +4,6 @@
 
 #include "core/json.h"
 #include "policy-lang/analysis/diff.h"
-#include "policy-lang/eval/internal.h"
 #include "policy-lang/front/within.h"
 #include "policy-lang/polc.h"
 
@@ -41,31 +40,9 @@ static void version_free(struct version *v)
 
 /* --- for people ---------------------------------------------------------- */
 
-static const struct lay_rule *rule_of(const struct bound *b,
-				      const struct bound_recipient *r,
-				      uint32_t rule)
+static struct span rule_of(struct span name)
 {
-	return rule == BOUND_NO_RULE
-		       ? NULL
-		       : &b->set->m[r->machine].vendor->RULE[rule];
-}
-
-static struct span rule_name(const struct bound *b,
-			     const struct bound_recipient *r, uint32_t rule)
-{
-	const struct lay_rule *x = rule_of(b, r, rule);
-
-	return x ? img_str(b->set->m[r->machine].vendor, x->id)
-		 : span_str("(on trial)");
-}
-
-static struct span purpose(const struct bound *b,
-			   const struct bound_recipient *r, uint32_t rule)
-{
-	const struct lay_rule *x = rule_of(b, r, rule);
-
-	return x ? img_text(b->set->m[r->machine].vendor, x->purpose)
-		 : (struct span){0};
+	return name.n ? name : span_str("(on trial)");
 }
 
 static const char *subject(const struct diff_item *i)
@@ -75,7 +52,7 @@ static const char *subject(const struct diff_item *i)
 				       : "sealed channel";
 }
 
-static void print_new(const struct diff_item *i, const struct bound *b)
+static void print_new(const struct diff_item *i)
 {
 	static const char *const consents[] = {"", "no consent needed",
 					       "opt-out", "opt-in"};
@@ -98,35 +75,32 @@ static void print_new(const struct diff_item *i, const struct bound *b)
 						      f->delay_ns));
 		else
 			printf(", no delay");
-		printf("  allow/%.*s  %s", TEXT(rule_name(b, i->is_r, f->rule)),
+		printf("  allow/%.*s  %s", TEXT(rule_of(f->rule_name)),
 		       consents[f->consent]);
 	} else if (i->what == DIFF_POWER) {
 		printf("allow/%.*s",
-		       TEXT(rule_name(b, i->is_r, i->is_power->rule)));
+		       TEXT(rule_of(i->is_power->rule_name)));
 	}
 }
 
 /* Another purpose is no wider, but a customer should read it. */
-static bool reworded(const struct diff_item *i, const struct bound *was,
-		     const struct bound *is)
+static bool reworded(const struct diff_item *i)
 {
 	return i->was && i->is &&
-	       !span_eq(purpose(was, i->was_r, i->was->rule),
-			purpose(is, i->is_r, i->is->rule));
+	       !span_eq(i->was->purpose, i->is->purpose);
 }
 
-static void print_item(const struct diff_item *i, const struct bound *was,
-		       const struct bound *is, bool all)
+static void print_item(const struct diff_item *i, bool all)
 {
 	bool first = true;
 
-	if (i->change == DIFF_SAME && !all && !reworded(i, was, is))
+	if (i->change == DIFF_SAME && !all && !reworded(i))
 		return;
 	if (i->n_row == 0) {
 		printf("    %-8s %s", diff_change_name(i->change), subject(i));
 		if (i->change == DIFF_NEW) {
 			printf("  ");
-			print_new(i, is);
+			print_new(i);
 		}
 		printf("\n");
 		first = false;
@@ -140,17 +114,17 @@ static void print_item(const struct diff_item *i, const struct bound *was,
 		       diff_figure(a, sizeof(a), r, false, i),
 		       diff_figure(b, sizeof(b), r, true, i));
 		if (first && i->what == DIFF_FLOW && i->is)
-			printf("  allow/%.*s", TEXT(rule_name(is, i->is_r, i->is->rule)));
+			printf("  allow/%.*s", TEXT(rule_of(i->is->rule_name)));
 		if (first && i->change >= DIFF_WIDER && i->is &&
 		    i->is->consent > CONSENT_NONE)
 			printf("  answer void");
 		printf("\n");
 		first = false;
 	}
-	if (reworded(i, was, is))
+	if (reworded(i))
 		printf("             purpose: \"%.*s\" -> \"%.*s\"\n",
-		       TEXT(purpose(was, i->was_r, i->was->rule)),
-		       TEXT(purpose(is, i->is_r, i->is->rule)));
+		       TEXT(i->was->purpose),
+		       TEXT(i->is->purpose));
 }
 
 static void print_recipient(const struct bound_recipient *was,
@@ -175,20 +149,17 @@ static void print_recipient(const struct bound_recipient *was,
 		printf("%llu\n", (unsigned long long)y);
 }
 
-static bool has_change(const struct diff *d, size_t from, size_t to,
-		       const struct bound *was, const struct bound *is,
-		       bool all)
+static bool has_change(const struct diff *d, size_t from, size_t to, bool all)
 {
 	for (size_t i = from; i < to; i++) {
 		if (all || d->item[i].change != DIFF_SAME ||
-		    reworded(&d->item[i], was, is))
+		    reworded(&d->item[i]))
 			return true;
 	}
 	return false;
 }
 
-static void print_all(const struct diff *d, const struct bound *was,
-		      const struct bound *is, bool all)
+static void print_all(const struct diff *d, bool all)
 {
 	for (size_t i = 0, n; i < d->n; i = n) {
 		const struct diff_item *x = &d->item[i];
@@ -197,12 +168,12 @@ static void print_all(const struct diff *d, const struct bound *was,
 				d->item[n].was_r == x->was_r &&
 				d->item[n].is_r == x->is_r;)
 			n++;
-		if (!has_change(d, i, n, was, is, all))
+		if (!has_change(d, i, n, all))
 			continue;
 		printf("\n  %.*s to %.*s\n", TEXT(x->machine),
 		       TEXT(x->operator_));
 		for (size_t k = i; k < n; k++)
-			print_item(&d->item[k], was, is, all);
+			print_item(&d->item[k], all);
 		print_recipient(x->was_r, x->is_r);
 	}
 }
@@ -355,7 +326,7 @@ static int diff_sets(const struct version *was, const struct version *is,
 			       : "");
 		if (d->change != DIFF_WIDER)
 			(void)within(was, is, true);
-		print_all(d, was->bound, is->bound, a->all);
+		print_all(d, a->all);
 	}
 	diff_free(d);
 	return rc;

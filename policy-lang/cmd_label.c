@@ -4,25 +4,11 @@
 
 #include "core/json.h"
 #include "policy-lang/analysis/label.h"
-#include "policy-lang/eval/internal.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 #define WIDTH	72
 #define INDENT	12
-
-static const struct pol_image *image_of(const struct bound *b,
-					const struct bound_recipient *r)
-{
-	return b->set->m[r->machine].vendor;
-}
-
-static const struct lay_rule *rule_of(const struct bound *b,
-				      const struct bound_recipient *r,
-				      uint32_t rule)
-{
-	return rule == BOUND_NO_RULE ? NULL : &image_of(b, r)->RULE[rule];
-}
 
 /* --- for people: lines that are broken between words ----------------------- */
 
@@ -192,18 +178,18 @@ static void put_can_show(const struct label *l)
 		put_line("Cannot see", "which appliances are on");
 }
 
-static void put_purposes(const struct bound *b, const struct bound_recipient *r)
+static void put_purposes(const struct bound_recipient *r)
 {
 	bool first = true;
 
 	for (size_t i = 0; i < r->n_flow; i++) {
-		const struct lay_rule *x = rule_of(b, r, r->flow[i].rule);
+		struct span said = r->flow[i].purpose;
 		char buf[400];
 
-		if (!x || !x->purpose || told(r, i, false))
+		if (said.n == 0 || told(r, i, false))
 			continue;
 		snprintf(buf, sizeof(buf), "\"%.*s\"",
-			 TEXT(img_text(image_of(b, r), x->purpose)));
+			 TEXT(said));
 		put_line(first ? "They say" : "", buf);
 		first = false;
 	}
@@ -226,21 +212,20 @@ static void put_powers(const struct bound_recipient *r)
 	}
 }
 
-static void put_consents(const struct bound *b, const struct bound_recipient *r)
+static void put_consents(const struct bound_recipient *r)
 {
 	bool first = true;
 
 	for (size_t i = 0; i < r->n_flow; i++) {
 		const struct bound_flow *f = &r->flow[i];
-		const struct lay_rule *x = rule_of(b, r, f->rule);
 		char buf[200];
 
-		if (!x || told(r, i, false))
+		if (f->rule == BOUND_NO_RULE || told(r, i, false))
 			continue;
 		if (f->consent == CONSENT_NONE)
 			snprintf(buf, sizeof(buf),
 				 "(%.*s is part of your contract)",
-				 TEXT(img_str(image_of(b, r), x->id)));
+				 TEXT(f->rule_name));
 		else
 			snprintf(buf, sizeof(buf), "[%c] %.*s%s",
 				 f->answer == 1 || (f->answer < 0 &&
@@ -248,7 +233,7 @@ static void put_consents(const struct bound *b, const struct bound_recipient *r)
 							    CONSENT_OPT_OUT)
 					 ? 'x'
 					 : ' ',
-				 TEXT(img_str(image_of(b, r), x->id)),
+				 TEXT(f->rule_name),
 				 f->answer < 0 && f->consent == CONSENT_OPT_IN
 					 ? " (you are asked)"
 					 : "");
@@ -257,8 +242,7 @@ static void put_consents(const struct bound *b, const struct bound_recipient *r)
 	}
 }
 
-static void put_recipient(const struct bound *b,
-			  const struct bound_recipient *r)
+static void put_recipient(const struct bound_recipient *r)
 {
 	static const char *const known[] = {
 		"its address only", "its ApTitle", "a name of TLS",
@@ -273,7 +257,7 @@ static void put_recipient(const struct bound *b,
 		 r->country.n ? ")" : "");
 	printf("%-44s  %-2s  %s\n", head, grade,
 	       grade_word(r->sealed && r->grade == '-' ? 'X' : r->grade));
-	put_purposes(b, r);
+	put_purposes(r);
 	put_gets(r);
 	put_can_show(&l);
 	if (r->sealed)
@@ -281,7 +265,7 @@ static void put_recipient(const struct bound *b,
 				   "read: treat it as if it could send "
 				   "anything");
 	put_powers(r);
-	put_consents(b, r);
+	put_consents(r);
 	if (r->keeps_ns)
 		snprintf(keeps, sizeof(keeps), "; they say they keep it for %s",
 			 bound_time(t, sizeof(t), r->keeps_ns));
@@ -324,16 +308,14 @@ static void put_flow(struct json *j, const struct bound *b,
 {
 	static const char *const needed[] = {"unset", "none", "opt-out",
 					     "opt-in"};
-	const struct pol_image *v = image_of(b, r);
-	const struct lay_rule *x = rule_of(b, r, f->rule);
 	char res[48];
 	bool unlimited = f->readings[MOST_DAY] == MOST_UNLIMITED;
 
 	json_obj(j, NULL);
 	json_str(j, "measurement", meas_name(f->meas));
-	if (x) {
-		json_text(j, "rule", img_str(v, x->id));
-		json_text(j, "purpose", img_text(v, x->purpose));
+	if (f->rule != BOUND_NO_RULE) {
+		json_text(j, "rule", f->rule_name);
+		json_text(j, "purpose", f->purpose);
 	}
 	json_bool(j, "monitored", f->monitored);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
@@ -368,7 +350,7 @@ static void put_flow(struct json *j, const struct bound *b,
 	json_arr(j, "conditions");
 	for (uint64_t s = f->requires_; s; s &= s - 1)
 		json_text(j, NULL,
-			  img_str(v, v->STAT[__builtin_ctzll(s)].id));
+			  bound_state(b, r, (unsigned)__builtin_ctzll(s)));
 	if (f->requires_builtin >> BUILTIN_ATTESTED & 1)
 		json_str(j, NULL, "attested");
 	json_arr_end(j);
@@ -446,11 +428,10 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 	json_arr(j, "powers");
 	for (size_t i = 0; i < r->n_power; i++) {
 		const struct bound_power *p = &r->power[i];
-		const struct lay_rule *x = rule_of(b, r, p->rule);
 
 		json_obj(j, NULL);
-		if (x)
-			json_text(j, "rule", img_str(image_of(b, r), x->id));
+		if (p->rule != BOUND_NO_RULE)
+			json_text(j, "rule", p->rule_name);
 		put_count(j, "per-day", p->day);
 		put_seconds(j, "apart-s", p->apart_ns);
 		if (p->has_value && p->unit == UNIT_S)
@@ -463,13 +444,15 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 
 static int print_json(const struct bound *b, uint16_t machine, bool customer)
 {
-	const struct pol_image *v = b->set->m[machine].vendor;
+	const struct pol_image *v = bound_policy(b, machine);
+	struct pol_machine about;
 	size_t cap = 1u << 20;
 	char *buf = malloc(cap);
 	struct json j = json_of(buf, buf ? cap : 0);
 	uint8_t digest[32];
 	bool ok;
 
+	pol_set_machine(b->set, machine, &about);
 	pol_image_digest(v, digest);
 	json_obj(&j, NULL);
 	json_u64(&j, "label", 1);
@@ -479,7 +462,7 @@ static int print_json(const struct bound *b, uint16_t machine, bool customer)
 	json_hex(&j, "sha-256", span_of(digest, sizeof(digest)));
 	json_obj_end(&j);
 	json_str(&j, "scope", customer ? "this-household" : "all-consents");
-	json_text(&j, "machine", b->set->m[machine].pub.name);
+	json_text(&j, "machine", about.name);
 	json_arr(&j, "recipients");
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->r[i].machine == machine)
@@ -508,7 +491,7 @@ static void print_text(const struct bound *b)
 			continue;
 		if (!first)
 			putchar('\n');
-		put_recipient(b, r);
+		put_recipient(r);
 		first = false;
 	}
 	if (first)
@@ -526,8 +509,8 @@ static int label_files(const struct pol_files *files, bool customer, bool json,
 	if (rc)
 		return rc;
 	rc = bound_new(&b, s.set, customer, e);
-	for (uint16_t m = 0; json && !rc && m < s.set->n_m; m++) {
-		if (s.set->m[m].vendor)
+	for (uint16_t m = 0; json && !rc && m < pol_set_machines(s.set); m++) {
+		if (bound_policy(b, m))
 			rc = print_json(b, m, customer);
 	}
 	if (!rc && !json)

@@ -8,23 +8,6 @@
 #define TEXT(s)	       (int)(s).n, (const char *)(s).p
 #define MAX_RECIPIENTS (POL_MAX_MACHINES * LAY_MAX_PARTIES)
 
-static struct span party_id(const struct bound *b,
-			    const struct bound_recipient *r, uint16_t party)
-{
-	const struct pol_image *v = b->set->m[r->machine].vendor;
-
-	return img_str(v, v->PRTY[party].id);
-}
-
-static struct span rule_id(const struct bound *b,
-			   const struct bound_recipient *r, uint32_t rule)
-{
-	const struct pol_image *v = b->set->m[r->machine].vendor;
-
-	return rule == BOUND_NO_RULE ? span_str("mode: monitor-until")
-				     : img_str(v, v->RULE[rule].id);
-}
-
 static bool about_machine(const struct bound_recipient *r,
 			  const struct pol_assert_src *a, const char *vm)
 {
@@ -38,10 +21,11 @@ static bool about_party(const struct bound *b, const struct bound_recipient *r,
 			const char *to)
 {
 	const struct machine *m = &b->set->m[r->machine];
+	const struct pol_image *v = m->vendor;
 
 	for (uint16_t p = 0; to && p < m->n_party; p++) {
 		if (m->group[p] == m->group[r->party] &&
-		    span_is(party_id(b, r, p), to))
+		    span_is(img_str(v, v->PRTY[p].id), to))
 			return true;
 	}
 	return !to;
@@ -54,12 +38,12 @@ static bool about(const struct bound *b, const struct bound_recipient *r,
 	       (a->kind == ASSERT_NEVER || r->outside);
 }
 
-static bool flow_holds(const struct bound *b, const struct bound_recipient *r,
-		       const struct bound_flow *f,
+static bool flow_holds(const struct bound_flow *f,
 		       const struct pol_assert_src *a, char *why, size_t cap)
 {
-	struct span rule = rule_id(b, r, f->rule);
-	struct span party = party_id(b, r, f->party);
+	struct span rule = f->rule_name.n ? f->rule_name
+					  : span_str("mode: monitor-until");
+	struct span party = f->party_name;
 	char got[64], want[64];
 
 	if (a->meas && !(a->meas & MEAS_BIT(f->meas)))
@@ -176,7 +160,7 @@ bool assert_holds(const struct bound *b, const struct pol_assert_src *a,
 		if (!about(b, r, a, vm))
 			continue;
 		for (size_t k = 0; k < r->n_flow; k++) {
-			if (!flow_holds(b, r, &r->flow[k], a, why, cap))
+			if (!flow_holds(&r->flow[k], a, why, cap))
 				return false;
 		}
 		if (!together_holds(b, r, a, why, cap) ||

@@ -625,6 +625,8 @@ static void fill_flow(const struct bound *b, const struct place *at,
 	struct counting c = {b, NULL, w, one};
 
 	*f = (struct bound_flow){.party = w->party,
+				 .party_name =
+					 img_str(v, v->PRTY[w->party].id),
 				 .rule = w->rule,
 				 .meas = meas,
 				 .granularity_ns = d.gran,
@@ -650,6 +652,8 @@ static void fill_flow(const struct bound *b, const struct place *at,
 	f->grade = flow_grade(f);
 	if (w->rule == BOUND_NO_RULE)
 		return;
+	f->rule_name = img_str(v, v->RULE[w->rule].id);
+	f->purpose = img_text(v, v->RULE[w->rule].purpose);
 	f->consent = v->RULE[w->rule].consent;
 	f->answer = (int8_t)answered(at->s, at->m, w->rule);
 	if (v->RULE[w->rule].guard != LAY_NONE && !w->monitored) {
@@ -914,6 +918,8 @@ static int add_power(const struct bound *b, struct bound_recipient *r,
 	p.day = way_most(b, w, c.meas, THING_READINGS,
 			 (struct bound_in){.span = MOST_DAY});
 	p.apart_ns = sustained(&c, 1);
+	if (w->rule != BOUND_NO_RULE)
+		p.rule_name = img_str(v, v->RULE[w->rule].id);
 	if (w->rule != BOUND_NO_RULE && !w->monitored) {
 		const struct lay_data *d = &v->DATA[v->RULE[w->rule].data];
 
@@ -1051,6 +1057,19 @@ int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 		fill_recipient(b, &b->r[i]);
 	*out = b;
 	return 0;
+}
+
+const struct pol_image *bound_policy(const struct bound *b, size_t machine)
+{
+	return b->set->m[machine].vendor;
+}
+
+struct span bound_state(const struct bound *b, const struct bound_recipient *r,
+			unsigned state)
+{
+	const struct pol_image *v = bound_policy(b, r->machine);
+
+	return img_str(v, v->STAT[state].id);
 }
 
 void bound_free(struct bound *b)

@@ -29,6 +29,9 @@ enum bound_identity { /* section 7, weakest first */
 
 struct bound_flow {
 	uint16_t party; /* of the machine's policy */
+	/* Names of its party and rule, and what the vendor says it is for; the
+	 * latter two empty with BOUND_NO_RULE. Borrowed from the set. */
+	struct span party_name, rule_name, purpose;
 	uint32_t rule;	/* of its RULE; BOUND_NO_RULE: a policy on trial lets
 			 * everything pass that the baseline admits */
 	enum meas meas;
@@ -52,6 +55,7 @@ struct bound_flow {
 
 struct bound_power { /* what a party may make the home do: control.load */
 	uint16_t party;
+	struct span rule_name; /* empty with BOUND_NO_RULE */
 	uint32_t rule;
 	uint64_t day;	    /* messages a calendar day */
 	int64_t apart_ns;   /* sustained; 0 = any */
@@ -99,6 +103,11 @@ struct bound {
 int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 	      struct err *e) __attribute__((warn_unused_result));
 void bound_free(struct bound *b);
+
+/* The policy of a machine, or NULL; and the name of one of its states. */
+const struct pol_image *bound_policy(const struct bound *b, size_t machine);
+struct span bound_state(const struct bound *b, const struct bound_recipient *r,
+			unsigned state);
 
 /* An interval: of ns anywhere, or, with ns 0, a span. */
 struct bound_in {
