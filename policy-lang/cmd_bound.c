@@ -2,8 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/json.h"
-#include "policy-lang/analysis/bound.h"
+#include "policy-lang/figures.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -123,14 +122,6 @@ static void print_recipient(const struct bound_recipient *r)
 
 /* --- for programs -------------------------------------------------------- */
 
-static void put_count(struct json *j, const char *key, uint64_t n)
-{
-	if (n == MOST_UNLIMITED)
-		json_null(j, key);
-	else
-		json_u64(j, key, n);
-}
-
 static void put_counts(struct json *j, const char *key,
 		       const uint64_t n[MOST_SPANS])
 {
@@ -144,14 +135,6 @@ static void put_counts(struct json *j, const char *key,
 	json_obj_end(j);
 }
 
-static void put_time(struct json *j, const char *key, int64_t ns)
-{
-	if (ns == BOUND_NONE || ns == INT64_MAX)
-		json_null(j, key);
-	else
-		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
-}
-
 static void put_flow(struct json *j, const struct bound_flow *f)
 {
 	json_obj(j, NULL);
@@ -161,10 +144,10 @@ static void put_flow(struct json *j, const struct bound_flow *f)
 		json_text(j, "rule", f->rule_name);
 	json_bool(j, "monitored", f->monitored);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
-		put_time(j, "granularity-s", f->granularity_ns);
-	put_time(j, "spacing-s", f->spacing_ns);
-	put_time(j, "freshest-s", f->delay_ns);
-	put_time(j, "history-s", f->history_ns);
+		put_seconds(j, "granularity-s", f->granularity_ns);
+	put_seconds(j, "spacing-s", f->spacing_ns);
+	put_seconds(j, "freshest-s", f->delay_ns);
+	put_seconds(j, "history-s", f->history_ns);
 	put_counts(j, "readings", f->readings);
 	put_count(j, "values-per-day", f->values_day);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
@@ -183,8 +166,8 @@ static void put_recipient(struct json *j, const struct bound_recipient *r)
 	json_bool(j, "sealed", r->sealed);
 	json_bool(j, "live", r->live);
 	json_bool(j, "late", r->late);
-	put_time(j, "spacing-s", r->spacing_ns);
-	put_time(j, "seen-per-day-s", r->coverage_ns);
+	put_seconds(j, "spacing-s", r->spacing_ns);
+	put_seconds(j, "seen-per-day-s", r->coverage_ns);
 	put_counts(j, "readings", r->readings);
 	put_counts(j, "octets", r->bytes);
 	put_counts(j, "sealed-octets", r->sealed_bytes);
@@ -212,9 +195,14 @@ static int print_json(const struct bound_recipient *r)
 
 /* --- the command --------------------------------------------------------- */
 
-static int bound_files(const struct pol_files *files, bool customer, bool json,
+struct bound_args {
+	bool customer, json;
+};
+
+static int bound_files(const struct pol_files *files, const void *arg,
 		       struct err *e)
 {
+	const struct bound_args *a = arg;
 	struct bound *b = NULL;
 	struct scene s;
 	int rc = scene_new(&s, (const struct pol_file *const *)files->f,
@@ -222,11 +210,11 @@ static int bound_files(const struct pol_files *files, bool customer, bool json,
 
 	if (rc)
 		return rc;
-	rc = bound_new(&b, s.set, customer, e);
+	rc = bound_new(&b, s.set, a->customer, e);
 	for (size_t i = 0; !rc && i < b->n; i++) {
 		const struct bound_recipient *r = &b->r[i];
 
-		if (json)
+		if (a->json)
 			rc = print_json(r);
 		else if (r->n_way || r->n_power)
 			print_recipient(r);
@@ -238,36 +226,19 @@ static int bound_files(const struct pol_files *files, bool customer, bool json,
 
 int cmd_bound(int argc, char **argv)
 {
-	bool customer = false, json = false;
-	struct pol_files files;
-	struct err e = {0};
-	struct diags *d;
-	int i = 1, rc;
+	struct bound_args a = {0};
+	int i = 1;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--customer") == 0)
-			customer = true;
+			a.customer = true;
 		else if (strcmp(argv[i], "--json") == 0)
-			json = true;
+			a.json = true;
 		else
 			return polc_usage("bound: unknown option %s", argv[i]);
 	}
 	if (i == argc)
 		return polc_usage("bound: which files?");
-	d = calloc(1, sizeof(*d));
-	if (!d) {
-		polc_say("out of memory");
-		return POLC_IO;
-	}
-	rc = pol_read_paths(&files, (const char *const *)argv + i,
-			    (size_t)(argc - i), d, &e);
-	if (rc)
-		polc_diags(stderr, d, &files, json);
-	else
-		rc = bound_files(&files, customer, json, &e);
-	if (rc && rc != E_SYNTAX)
-		polc_say("%s", e.text);
-	pol_files_free(&files);
-	free(d);
-	return polc_exit(rc);
+	return polc_with_files(argv + i, (size_t)(argc - i), a.json,
+			       bound_files, &a);
 }

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/json.h"
 #include "policy-lang/analysis/label.h"
+#include "policy-lang/figures.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -276,22 +276,6 @@ static void put_recipient(const struct bound_recipient *r)
 
 /* --- for programs (privacy.md 9.3) ----------------------------------------- */
 
-static void put_count(struct json *j, const char *key, uint64_t n)
-{
-	if (n == MOST_UNLIMITED)
-		json_null(j, key);
-	else
-		json_u64(j, key, n);
-}
-
-static void put_seconds(struct json *j, const char *key, int64_t ns)
-{
-	if (ns == BOUND_NONE || ns == INT64_MAX)
-		json_null(j, key);
-	else
-		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
-}
-
 static void put_decimal(struct json *j, const char *key, uint64_t thousandths)
 {
 	char buf[40];
@@ -498,9 +482,14 @@ static void print_text(const struct bound *b)
 		printf("Nothing about your use leaves your home.\n");
 }
 
-static int label_files(const struct pol_files *files, bool customer, bool json,
+struct label_args {
+	bool customer, json;
+};
+
+static int label_files(const struct pol_files *files, const void *arg,
 		       struct err *e)
 {
+	const struct label_args *a = arg;
 	struct bound *b = NULL;
 	struct scene s;
 	int rc = scene_new(&s, (const struct pol_file *const *)files->f,
@@ -508,12 +497,12 @@ static int label_files(const struct pol_files *files, bool customer, bool json,
 
 	if (rc)
 		return rc;
-	rc = bound_new(&b, s.set, customer, e);
-	for (uint16_t m = 0; json && !rc && m < pol_set_machines(s.set); m++) {
+	rc = bound_new(&b, s.set, a->customer, e);
+	for (uint16_t m = 0; a->json && !rc && m < pol_set_machines(s.set); m++) {
 		if (bound_policy(b, m))
-			rc = print_json(b, m, customer);
+			rc = print_json(b, m, a->customer);
 	}
-	if (!rc && !json)
+	if (!rc && !a->json)
 		print_text(b);
 	bound_free(b);
 	scene_free(&s);
@@ -522,36 +511,19 @@ static int label_files(const struct pol_files *files, bool customer, bool json,
 
 int cmd_label(int argc, char **argv)
 {
-	bool customer = false, json = false;
-	struct pol_files files;
-	struct err e = {0};
-	struct diags *d;
-	int i = 1, rc;
+	struct label_args a = {0};
+	int i = 1;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--customer") == 0)
-			customer = true;
+			a.customer = true;
 		else if (strcmp(argv[i], "--json") == 0)
-			json = true;
+			a.json = true;
 		else if (strcmp(argv[i], "--text") != 0)
 			return polc_usage("label: unknown option %s", argv[i]);
 	}
 	if (i == argc)
 		return polc_usage("label: which files?");
-	d = calloc(1, sizeof(*d));
-	if (!d) {
-		polc_say("out of memory");
-		return POLC_IO;
-	}
-	rc = pol_read_paths(&files, (const char *const *)argv + i,
-			    (size_t)(argc - i), d, &e);
-	if (rc)
-		polc_diags(stderr, d, &files, json);
-	else
-		rc = label_files(&files, customer, json, &e);
-	if (rc && rc != E_SYNTAX)
-		polc_say("%s", e.text);
-	pol_files_free(&files);
-	free(d);
-	return polc_exit(rc);
+	return polc_with_files(argv + i, (size_t)(argc - i), a.json,
+			       label_files, &a);
 }

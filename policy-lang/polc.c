@@ -150,6 +150,32 @@ static bool is_option(const char *arg, const char *brief, const char *name)
 	return strcmp(arg, brief) == 0 || strcmp(arg, name) == 0;
 }
 
+int polc_with_files(char **path, size_t n, bool json,
+		    int (*run)(const struct pol_files *files, const void *arg,
+			       struct err *e),
+		    const void *arg)
+{
+	struct diags *d = calloc(1, sizeof(*d));
+	struct pol_files files;
+	struct err e = {0};
+	int rc;
+
+	if (!d) {
+		polc_say("out of memory");
+		return POLC_IO;
+	}
+	rc = pol_read_paths(&files, (const char *const *)path, n, d, &e);
+	if (rc)
+		polc_diags(stderr, d, &files, json);
+	else
+		rc = run(&files, arg, &e);
+	if (rc && rc != E_SYNTAX)
+		polc_say("%s", e.text);
+	pol_files_free(&files);
+	free(d);
+	return polc_exit(rc);
+}
+
 int main(int argc, char **argv)
 {
 	int rc;

@@ -26,6 +26,13 @@ int polc_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void polc_diags(void *file, struct diags *d, const struct pol_files *from,
 		bool json);
 
+/* Read files, and do with them what run does; what is wrong is said. Returns an
+ * exit code. */
+int polc_with_files(char **path, size_t n, bool json,
+		    int (*run)(const struct pol_files *files, const void *arg,
+			       struct err *e),
+		    const void *arg);
+
 /* Each command: argv[0] is its name. Returns an exit code. */
 int cmd_check(int argc, char **argv);
 int cmd_compile(int argc, char **argv);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Figures of bounds in JSON: null is without bound. */
+#ifndef POLICY_LANG_FIGURES_H
+#define POLICY_LANG_FIGURES_H
+
+#include "core/json.h"
+#include "policy-lang/analysis/bound.h"
+
+static inline void put_count(struct json *j, const char *key, uint64_t n)
+{
+	if (n == MOST_UNLIMITED)
+		json_null(j, key);
+	else
+		json_u64(j, key, n);
+}
+
+static inline void put_seconds(struct json *j, const char *key, int64_t ns)
+{
+	if (ns == BOUND_NONE || ns == INT64_MAX)
+		json_null(j, key);
+	else
+		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
+}
+
+#endif
