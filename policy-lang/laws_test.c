@@ -310,7 +310,7 @@ static unsigned compare(struct rng *r, struct kit *a, struct kit *b,
 
 /* Sanitizers look at the code, which a few hundred cases have been through. */
 #ifdef __SANITIZE_ADDRESS__
-#define CASES 1000
+#define CASES 300
 #else
 #define CASES 10000
 #endif
