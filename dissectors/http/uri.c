@@ -110,10 +110,9 @@ static int put_octet(struct wbuf *w, struct utf8 *u, struct cur *c,
 	case HIGH:
 		if (!utf8_step(u, ch))
 			return odd(e, at, REASON_MALFORMED, "not UTF-8");
-		if (ch < 0x80)
-			wbuf_u8(w, ch);
-		else
-			put_percent(w, ch);
+		/* Plain octets are taken in one piece, and behind the beginning
+		 * of a character they are not UTF-8: this one is not ASCII. */
+		put_percent(w, ch);
 		return 0;
 	default:
 		return odd(e, at, REASON_MALFORMED,
@@ -145,6 +144,17 @@ static int end_segment(struct wbuf *w, size_t *from, bool slash, size_t at,
 	return 0;
 }
 
+/* How many octets in front are in normal form already. */
+static size_t plain_octets(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.n && (in_path[s.p[n]] == UNRESERVED ||
+			   in_path[s.p[n]] == PCHAR))
+		n++;
+	return n;
+}
+
 static int read_path(struct span path, struct wbuf *w, size_t base,
 		     struct err *e)
 {
@@ -157,6 +167,12 @@ static int read_path(struct span path, struct wbuf *w, size_t base,
 	wbuf_u8(w, '/');
 	from = w->n;
 	while (rc == 0 && cur_left(&c) > 0 && !w->failed) {
+		size_t plain = u.left ? 0 : plain_octets(span_from(path, c.off));
+
+		if (plain) { /* they stand for themselves */
+			wbuf_put(w, cur_take(&c, plain));
+			continue;
+		}
 		if (cur_peek(&c, 1).p[0] != '/') {
 			rc = put_octet(w, &u, &c, e);
 			continue;
@@ -197,9 +213,11 @@ static int check_query(struct span q, struct err *e)
 
 static size_t find(struct span s, const char *any)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] && strchr(any, s.p[i]))
-			return i;
+	for (; *any && s.n; any++) {
+		const uint8_t *hit = memchr(s.p, *any, s.n);
+
+		if (hit)
+			s.n = (size_t)(hit - s.p);
 	}
 	return s.n;
 }

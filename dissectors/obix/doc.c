@@ -168,12 +168,14 @@ static void learn_op(struct reader *r, const struct elem *el,
 {
 	struct obix_key key;
 	struct learnt *l;
-	struct href h;
+	const struct href *h;
 	enum obix_op op;
 	bool other = false;
 
-	if (el->el != EL_OP || r->d->request || !t->at[AT_HREF].n ||
-	    href_resolve(&h, doc_base(r->d), t->at[AT_HREF], NULL) != 0)
+	if (el->el != EL_OP || r->d->request || !t->at[AT_HREF].n)
+		return;
+	h = doc_href(r, doc_base(r->d), t->at[AT_HREF], NULL);
+	if (!h)
 		return;
 	op = obix_asks(obix_contracts(t->at[AT_IN], &other));
 	/* A Watch's operations by name: servers are careless about their
@@ -182,7 +184,7 @@ static void learn_op(struct reader *r, const struct elem *el,
 		op = obix_operation(t->at[AT_NAME]);
 	if (op == OP_NONE)
 		return;
-	key = obix_key(r->c, href_span(&h));
+	key = obix_key(r->c, href_span(h));
 	l = learnt_stage(r->m, key);
 	if (l)
 		l->op = (uint8_t)op;
@@ -206,20 +208,18 @@ static void definitions(struct reader *r, struct elem *el,
 	}
 }
 
-static int climb(struct reader *r, struct elem *el, const struct xml_tag *t)
+static void climb(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
-	struct href h;
+	const struct href *h;
 
 	if (!t->at[AT_HREF].n || r->d->depth == 0)
-		return 0;
+		return;
+	h = doc_href(r, doc_near_base(r->d), t->at[AT_HREF], NULL);
 	/* What has no normal form is nothing that a rule could name. */
-	if (href_resolve(&h, doc_near_base(r->d), t->at[AT_HREF], NULL) != 0) {
+	if (!h)
 		r->d->odd = true;
-		return 0;
-	}
-	if (!h.fragment && el->el != EL_REF && el->el != EL_OP)
-		doc_push_base(r->d, el, &h);
-	return 0;
+	else if (!h->fragment && el->el != EL_REF && el->el != EL_OP)
+		doc_push_base(r->d, el, h);
 }
 
 int doc_start(void *arg, const struct xml_tag *t, struct err *e)
@@ -230,6 +230,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	int rc = 0;
 
 	(void)e;
+	r->named.ref = (struct span){0};
 	memset(el, 0, offsetof(struct elem, name));
 	el->el = (uint8_t)t->el;
 	el->ordinal = ++d->ordinal;
@@ -260,7 +261,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	if (!(el->item && d->request))
 		rc = value_read(r, el, t);
 	if (rc == 0)
-		rc = climb(r, el, t);
+		climb(r, el, t);
 	d->depth++;
 	return rc;
 }

@@ -45,6 +45,22 @@ void doc_push_base(struct doc *d, struct elem *el, const struct href *h)
 	d->paths_n = (uint16_t)w.n;
 }
 
+const struct href *doc_href(struct reader *r, struct span base, struct span ref,
+			    struct err *e)
+{
+	struct span was = r->named.base;
+
+	if (r->named.ref.p && r->named.ref.p == ref.p &&
+	    r->named.ref.n == ref.n && was.p == base.p && was.n == base.n)
+		return &r->named.h;
+	r->named.ref = (struct span){0};
+	if (href_resolve(&r->named.h, base, ref, e))
+		return NULL;
+	r->named.base = base;
+	r->named.ref = ref;
+	return &r->named.h;
+}
+
 void item_put_href(struct item *it, unsigned reading, const struct href *h)
 {
 	memcpy(it->href[reading], h->path, h->n);
@@ -55,21 +71,23 @@ void item_put_href(struct item *it, unsigned reading, const struct href *h)
 int item_href(struct reader *r, struct item *it, struct span ref)
 {
 	struct doc *d = r->d;
-	struct href a, b;
-	int rc = href_resolve(&a, doc_base(d), ref, r->e);
+	const struct href *h = doc_href(r, doc_base(d), ref, r->e);
 
-	if (rc)
-		return rc;
+	if (!h)
+		return r->e->code;
 	/* Another name of the server, or another server's object. */
-	d->odd |= a.authority.n && r->c->host.n &&
-		  !href_host_is(a.authority, r->c->host);
-	item_put_href(it, 0, &a);
+	d->odd |= h->authority.n && r->c->host.n &&
+		  !href_host_is(h->authority, r->c->host);
+	item_put_href(it, 0, h);
 	it->href_n[1] = 0;
-	it->object = obix_key(r->c, href_span(&a));
-	rc = href_resolve(&b, doc_near_base(d), ref, r->e);
-	if (rc == 0 && !href_same(&a, &b))
-		item_put_href(it, 1, &b);
-	return rc;
+	it->object = obix_key(r->c, href_span(h));
+	h = doc_href(r, doc_near_base(d), ref, r->e);
+	if (!h)
+		return r->e->code;
+	if (!span_eq(href_identity(href_span(h)),
+		     href_identity(span_of(it->href[0], it->href_n[0]))))
+		item_put_href(it, 1, h);
+	return 0;
 }
 
 int item_second(struct reader *r, struct item *it, struct span ref)
@@ -95,7 +113,7 @@ void item_is(struct item *it, struct span is)
 
 void item_open(struct item *it, enum obix_op op)
 {
-	memset(it, 0, sizeof(*it));
+	item_clear(it);
 	it->open = true;
 	it->op = (uint8_t)op;
 }

@@ -19,7 +19,7 @@ static int row_new(const struct obix_ctx *c, struct doc_row **row,
 	struct obix_machine *m = c->m;
 
 	*row = &m->doc[m->spare];
-	memset(&(*row)->doc, 0, offsetof(struct doc, stack));
+	doc_clear(&(*row)->doc);
 	return xml_reopen(&(*row)->xml, e);
 }
 
@@ -112,7 +112,7 @@ static int again(struct reader *r, struct doc_row *row, struct span unit,
 	int rc;
 
 	if (c->first) {
-		memset(d, 0, offsetof(struct doc, stack));
+		doc_clear(d);
 		rc = xml_reopen(&row->xml, r->e);
 		if (rc)
 			return rc;

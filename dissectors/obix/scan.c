@@ -174,26 +174,20 @@ static size_t tag_end(const struct scan *s)
 {
 	struct span in = s->in;
 
-	for (size_t i = s->at + 1; i < in.n; i++) {
-		uint8_t ch = in.p[i];
+	for (size_t i = s->at + 1;; i++) {
 		const uint8_t *q;
 
-		switch (in_tag[ch]) {
-		case PLAIN:
-			continue;
-		case END:
+		while (i < in.n && in_tag[in.p[i]] == PLAIN)
+			i++;
+		if (i == in.n || in_tag[in.p[i]] == END)
 			return i;
-		case TRAP:
+		if (in_tag[in.p[i]] == TRAP)
 			return SIZE_MAX;
-		default:
-			break;
-		}
-		q = memchr(in.p + i + 1, ch, in.n - i - 1);
+		q = memchr(in.p + i + 1, in.p[i], in.n - i - 1);
 		if (!q)
 			return in.n;
 		i = (size_t)(q - in.p);
 	}
-	return in.n;
 }
 
 static struct span name_of(const struct scan *s, size_t from, size_t end)
@@ -213,7 +207,7 @@ static bool is_name_start(uint8_t ch)
 
 static enum scan_token tag(struct scan *s)
 {
-	bool close = starts(s, "</");
+	bool close = s->in.p[s->at + 1] == '/';
 	size_t end = tag_end(s), from = s->at + (close ? 2 : 1);
 	bool empty;
 

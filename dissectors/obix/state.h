@@ -94,7 +94,6 @@ struct item {
 	bool shown; /* a leaf of it was given */
 	uint8_t op;
 	uint16_t href_n[2]; /* two readings; [1] 0: the same */
-	uint8_t href[2][HREF_MAX];
 	uint8_t is_n;
 	uint8_t is[CONTRACT_TEXT];
 	/* From here on: of this unit. */
@@ -122,7 +121,20 @@ struct item {
 	bool asked;
 	uint32_t written;
 	uint64_t was_written;
+	uint8_t href[2][HREF_MAX]; /* valid as far as href_n */
 };
+
+static inline void item_clear(struct item *it)
+{
+	memset(it, 0, offsetof(struct item, href));
+}
+
+static inline void item_copy(struct item *to, const struct item *from)
+{
+	memcpy(to, from, offsetof(struct item, href));
+	for (unsigned i = 0; i < 2; i++)
+		memcpy(to->href[i], from->href[i], from->href_n[i]);
+}
 
 struct doc {
 	uint8_t op;       /* enum obix_op */
@@ -154,10 +166,21 @@ struct doc {
 	uint8_t paths[4096]; /* bases for relative references */
 };
 
+static inline void doc_clear(struct doc *d)
+{
+	memset(d, 0, offsetof(struct doc, rest));
+	item_clear(&d->rest);
+	item_clear(&d->item);
+	item_clear(&d->sub);
+}
+
 /* What is in use of it. */
 static inline void doc_copy(struct doc *to, const struct doc *from)
 {
-	memcpy(to, from, offsetof(struct doc, stack));
+	memcpy(to, from, offsetof(struct doc, rest));
+	item_copy(&to->rest, &from->rest);
+	item_copy(&to->item, &from->item);
+	item_copy(&to->sub, &from->sub);
 	memcpy(to->stack, from->stack, from->depth * sizeof(from->stack[0]));
 	memcpy(to->paths, from->paths, from->paths_n);
 }
@@ -329,6 +352,12 @@ struct reader {
 	uint32_t leaves; /* given so far */
 	bool again;      /* what came later tells more of what came before */
 	bool second;     /* this is the reading with that */
+	/* The reference of this element that was resolved last: the same one
+	 * is asked for to name an object, to climb and to learn. */
+	struct {
+		struct span base, ref; /* ref.p NULL: none */
+		struct href h;
+	} named;
 	/* What names of members of records mean, in this unit. */
 	uint32_t n_uses;
 	struct {
@@ -365,6 +394,11 @@ struct span doc_base(const struct doc *d);
 /* What an element above refers from, for those who climb. */
 struct span doc_near_base(struct doc *d);
 void doc_push_base(struct doc *d, struct elem *el, const struct href *h);
+
+/* href_resolve of a reference of this element; NULL: rc of it is not 0. What is
+ * returned lasts until the next one. */
+const struct href *doc_href(struct reader *r, struct span base, struct span ref,
+			    struct err *e);
 
 void item_open(struct item *it, enum obix_op op);
 void item_put_href(struct item *it, unsigned reading, const struct href *h);

@@ -164,16 +164,17 @@ static void learn_value(struct reader *r, const struct elem *up,
 {
 	struct doc *d = r->d;
 	struct obix_key key = {0};
+	const struct href *h = NULL;
 	struct learnt *l;
-	struct href h;
 
 	if (d->request)
 		return;
+	if (t->at[AT_HREF].n && !(up && up->record))
+		h = doc_href(r, doc_base(d), t->at[AT_HREF], NULL);
 	if (up && up->record)
 		key = obix_member_key(r->c->ask->object, t->at[AT_NAME]);
-	else if (t->at[AT_HREF].n &&
-		 href_resolve(&h, doc_base(d), t->at[AT_HREF], NULL) == 0)
-		key = obix_key(r->c, href_span(&h));
+	else if (h)
+		key = obix_key(r->c, href_span(h));
 	else if (d->depth == 0)
 		key = r->c->ask->object;
 	l = learnt_stage(r->m, key);

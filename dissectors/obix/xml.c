@@ -13,20 +13,21 @@ XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool on)
 /*
  * Memory for expat. Its functions are given no argument but a size, so where
  * the block is can only be said beside the call: the one mutable datum at file
- * scope, set around each call of expat and not used outside it. Pieces come in
- * powers of two and return to a list of their size, so that a long document
- * needs no more than a short one.
+ * scope, set around each call of expat and not used outside it. Pieces hold
+ * powers of two, which is what expat asks for most, and return to a list of
+ * their size, so that a long document needs no more than a short one.
  */
 static _Thread_local struct xml_block *xml_memory;
 
 #define PIECE_MIN 32u
 #define HEAD      16u /* in front of a piece: its class; keeps alignment */
+#define HOLDS(c)  ((size_t)PIECE_MIN << (c))
 
 static unsigned class_of(size_t size)
 {
 	unsigned c = 0;
 
-	while (c < XML_CLASSES && (size_t)PIECE_MIN << c < size)
+	while (c < XML_CLASSES && HOLDS(c) < size)
 		c++;
 	return c;
 }
@@ -34,7 +35,7 @@ static unsigned class_of(size_t size)
 static void *take(size_t size)
 {
 	struct xml_block *b = xml_memory;
-	unsigned c = class_of(size + HEAD);
+	unsigned c = class_of(size);
 	uint32_t at;
 
 	if (c < XML_CLASSES && b->free[c]) {
@@ -42,12 +43,12 @@ static void *take(size_t size)
 		memcpy(&b->free[c], b->octets + at + HEAD, sizeof(uint32_t));
 		return b->octets + at + HEAD;
 	}
-	if (c == XML_CLASSES || (PIECE_MIN << c) > XML_BLOCK - b->used) {
+	if (c == XML_CLASSES || HOLDS(c) + HEAD > XML_BLOCK - b->used) {
 		b->exhausted = true;
 		return NULL;
 	}
 	at = b->used;
-	b->used += PIECE_MIN << c;
+	b->used += (uint32_t)(HOLDS(c) + HEAD);
 	memcpy(b->octets + at, &c, sizeof(c));
 	return b->octets + at + HEAD;
 }
@@ -74,11 +75,11 @@ static void *resize(void *p, size_t size)
 	if (!p)
 		return take(size);
 	memcpy(&c, (uint8_t *)p - HEAD, sizeof(c));
-	if (class_of(size + HEAD) <= c)
+	if (class_of(size) <= c)
 		return p;
 	to = take(size);
 	if (to) {
-		memcpy(to, p, (PIECE_MIN << c) - HEAD);
+		memcpy(to, p, HOLDS(c));
 		give(p);
 	}
 	return to;
