@@ -95,6 +95,15 @@ static enum frame more(const struct part *p, struct err *e)
 	return FRAME_MORE;
 }
 
+/* The fields of an event stream begin with a letter, its comments with a
+ * colon, and no document of oBIX does. What begins otherwise is looked at as
+ * any body: what its type says identifies nothing. */
+static bool is_event(struct span first)
+{
+	return first.n && (first.p[0] == ':' ||
+			   (first.p[0] >= 'a' && first.p[0] <= 'z'));
+}
+
 static enum frame recognise(struct http_side *s, const struct part *p,
 			    bool exact, struct err *e)
 {
@@ -103,7 +112,7 @@ static enum frame recognise(struct http_side *s, const struct part *p,
 	bool all = exact || first.n == window || first.n == p->rest || p->full;
 
 	/* What is coded will be seen when it is decoded. */
-	if (s->coding || s->events) {
+	if (s->coding || (s->events && is_event(first))) {
 		s->kind = BODY_PAGE;
 		return FRAME_UNIT;
 	}

@@ -363,6 +363,25 @@ static void attacks_of_xml(void **state)
 	assert_int_equal(each_document(documents, COUNT(documents)), 0);
 }
 
+/* What its type says identifies nothing. */
+static void xml_in_event_streams(void **state)
+{
+	unsigned n = 0, bad = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(documents); i++) {
+		struct attack a = documents[i];
+
+		if (a.type || a.octets.p[0] != '<')
+			continue;
+		a.type = "text/event-stream";
+		bad += each_document(&a, 1);
+		n++;
+	}
+	assert_true(n > 50);
+	assert_int_equal(bad, 0);
+}
+
 /* No row is another one again. */
 static void rows_differ(void **state)
 {
@@ -395,6 +414,7 @@ int main(void)
 		cmocka_unit_test(what_is_read),
 		cmocka_unit_test(attacks_of_http),
 		cmocka_unit_test(attacks_of_xml),
+		cmocka_unit_test(xml_in_event_streams),
 	};
 
 	return cmocka_run_group_tests_name("attacks", tests, NULL, NULL);
