@@ -10,6 +10,7 @@
 
 #include "policy-lang/front/file.h"
 #include "policy-lang/front/front.h"
+#include "policy-lang/image/view.h"
 
 #define IMAGE_MAX   (16u << 20) /* octets of one image */
 #define IMAGE_MAGIC "\x8dPOL\r\n\x1a\n"
@@ -153,6 +154,26 @@ static int load(struct capture_policy *p, const char *path, struct err *e)
 	return load_file(p, path, e);
 }
 
+/* What would be judged as if it were in clear is not judged at all. */
+static int check_parties(const struct pol_image *im, struct err *e)
+{
+	struct span id = pol_image_id(im);
+
+	for (uint32_t i = 0; i < im->n_PRTY; i++) {
+		const struct lay_party *p = &im->PRTY[i];
+
+		if ((p->flags & LAY_PARTY_TLS) &&
+		    !(p->flags & LAY_PARTY_END_TO_END))
+			return err_set(e, E_UNSUPPORTED, 0,
+				       "%.*s: party %s: tls.mode gateway is "
+				       "not enforced by this gateway; use "
+				       "end-to-end or leave the party out",
+				       (int)id.n, (const char *)id.p,
+				       im->STRS + p->id);
+	}
+	return 0;
+}
+
 int capture_policy_load(struct capture_policy *p, const char *path,
 			struct err *e)
 {
@@ -162,6 +183,8 @@ int capture_policy_load(struct capture_policy *p, const char *path,
 	rc = load(p, path, e);
 	if (rc == 0 && p->n == 0)
 		rc = err_set(e, E_NOTFOUND, 0, "%s: no policy in it", path);
+	for (size_t i = 0; rc == 0 && i < p->n; i++)
+		rc = check_parties(p->image[i], e);
 	if (rc == 0) {
 		rc = pol_set_new(&p->set,
 				 (const struct pol_image *const *)p->image,

@@ -18,7 +18,8 @@ struct capture_policy {
 	size_t n;
 };
 
-/* Messages name file, line and column. */
+/* Messages name file, line and column. E_UNSUPPORTED: a party has tls.mode
+ * gateway, which nothing here can enforce. */
 int capture_policy_load(struct capture_policy *p, const char *path,
 			struct err *e) __attribute__((warn_unused_result));
 void capture_policy_free(struct capture_policy *p);

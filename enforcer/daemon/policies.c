@@ -71,22 +71,6 @@ static int check_resolver(const struct pol_image *im, const struct conf *c,
 	return 0;
 }
 
-static int check_parties(const struct pol_image *im, struct err *e)
-{
-	for (uint32_t i = 0; i < im->n_PRTY; i++) {
-		const struct lay_party *p = &im->PRTY[i];
-
-		if ((p->flags & LAY_PARTY_TLS) &&
-		    !(p->flags & LAY_PARTY_END_TO_END))
-			return err_set(e, E_UNSUPPORTED, 0,
-				       "%.*s: party %s: tls.mode gateway is "
-				       "not enforced by this gateway; use "
-				       "end-to-end or leave the party out",
-				       TEXT(im->id), im->STRS + p->id);
-	}
-	return 0;
-}
-
 /* How many of the set's machines the columns of a limit select. */
 static size_t machines_of(const struct pol_image *im, uint32_t limit,
 			  size_t machines)
@@ -138,9 +122,7 @@ static int check_images(const struct policies *p, const struct conf *c,
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < p->files.n; i++) {
-		rc = check_parties(p->files.image[i], e);
-		if (rc == 0)
-			rc = check_resolver(p->files.image[i], c, e);
+		rc = check_resolver(p->files.image[i], c, e);
 		if (rc == 0)
 			rc = check_limits(p->files.image[i], machines, e);
 	}

@@ -484,31 +484,6 @@ static void test_engines(void **ctx)
 	}
 }
 
-static void test_gateway_tls(void **ctx)
-{
-	static const struct {
-		bool tls, end_to_end, gateway;
-	} rows[] = {{false, false, false}, {true, true, false},
-		    {true, false, true}};
-
-	(void)ctx;
-	for (size_t i = 0; i < 3; i++) {
-		struct house h;
-		struct kit k;
-		struct span name = {0};
-
-		house_fill(&h);
-		h.party[1].tls = rows[i].tls;
-		h.party[1].tls_end_to_end = rows[i].end_to_end;
-		house_start(&k, &h);
-		assert_int_equal(pol_set_gateway_tls(k.set, &name),
-				 rows[i].gateway);
-		if (rows[i].gateway)
-			assert_true(span_is(name, "other"));
-		kit_free(&k);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,7 +492,6 @@ int main(void)
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_one_sided),
 		cmocka_unit_test(test_engines),
-		cmocka_unit_test(test_gateway_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,21 +84,3 @@ bool pol_set_shared_limits(const struct pol_set *s, struct span *name)
 	}
 	return false;
 }
-
-bool pol_set_gateway_tls(const struct pol_set *s, struct span *party)
-{
-	for (size_t m = 0; m < s->n_m; m++) {
-		const struct machine *mc = &s->m[m];
-
-		for (uint32_t p = 0; p < mc->n_party; p++) {
-			const struct lay_party *q = &mc->vendor->PRTY[p];
-
-			if (q->flags & LAY_PARTY_TLS &&
-			    !(q->flags & LAY_PARTY_END_TO_END)) {
-				*party = img_str(mc->vendor, q->id);
-				return true;
-			}
-		}
-	}
-	return false;
-}

@@ -140,8 +140,6 @@ void pol_state_one_sided(struct pol_state *st, bool on);
 /* What engines that share no counters cannot enforce: a limit that several
  * machines use up together. False: there is none. */
 bool pol_set_shared_limits(const struct pol_set *s, struct span *name);
-/* A party whose TLS the gateway itself is to speak (tls.mode gateway). */
-bool pol_set_gateway_tls(const struct pol_set *s, struct span *party);
 
 /* One limit as it stands now. */
 struct pol_budget {
