@@ -4,6 +4,7 @@
 
 #include "policy-lang/analysis/label.h"
 #include "policy-lang/figures.h"
+#include "policy-lang/label_page.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -57,17 +58,6 @@ static void put_line(const char *head, const char *text)
 
 	put_words(&l, text);
 	end();
-}
-
-/* A rule for several parties has flows to each: it is told once. */
-static bool told(const struct bound_recipient *r, size_t i, bool same_meas)
-{
-	for (size_t k = 0; k < i; k++) {
-		if (r->flow[k].rule == r->flow[i].rule &&
-		    (!same_meas || r->flow[k].meas == r->flow[i].meas))
-			return true;
-	}
-	return false;
 }
 
 /* --- what is said ---------------------------------------------------------- */
@@ -132,7 +122,7 @@ static void put_gets(const struct bound_recipient *r)
 	for (size_t i = 0; i < r->n_flow; i++) {
 		char buf[400];
 
-		if (told(r, i, true))
+		if (label_told(r, i, true))
 			continue;
 		if (meas_class(r->flow[i].meas) == MEAS_CLASS_SERIES)
 			say_series(&r->flow[i], buf, sizeof(buf));
@@ -142,33 +132,16 @@ static void put_gets(const struct bound_recipient *r)
 	}
 }
 
-static void list_appliances(char *buf, size_t cap, uint32_t set)
-{
-	size_t n = 0;
-
-	buf[0] = 0;
-	for (unsigned a = 0; a < APPLIANCE_COUNT && n < cap; a++) {
-		if (set >> a & 1)
-			n += (size_t)snprintf(buf + n, cap - n, "%s%s",
-					      n ? ", " : "",
-					      appliance_name((enum appliance)a));
-	}
-}
-
 static void put_can_show(const struct label *l)
 {
 	bool first = true;
 
 	for (unsigned s = 0; s < ST_COUNT; s++) {
-		const char *text = statement_text((enum statement)s);
-		size_t n = strcspn(text, "{");
-		char buf[500], list[300] = "";
+		char buf[SAY_MAX];
 
 		if (!(l->statements >> s & 1) || s == ST_LATE)
 			continue;
-		if (text[n])
-			list_appliances(list, sizeof(list), l->clear);
-		snprintf(buf, sizeof(buf), "%.*s%s", (int)n, text, list);
+		say_statement(buf, (enum statement)s, l);
 		put_line(first ? "Can show" : "", buf);
 		first = false;
 	}
@@ -186,7 +159,7 @@ static void put_purposes(const struct bound_recipient *r)
 		struct span said = r->flow[i].purpose;
 		char buf[400];
 
-		if (said.n == 0 || told(r, i, false))
+		if (said.n == 0 || label_told(r, i, false))
 			continue;
 		snprintf(buf, sizeof(buf), "\"%.*s\"",
 			 TEXT(said));
@@ -220,7 +193,7 @@ static void put_consents(const struct bound_recipient *r)
 		const struct bound_flow *f = &r->flow[i];
 		char buf[200];
 
-		if (f->rule == BOUND_NO_RULE || told(r, i, false))
+		if (f->rule == BOUND_NO_RULE || label_told(r, i, false))
 			continue;
 		if (f->consent == CONSENT_NONE)
 			snprintf(buf, sizeof(buf),
@@ -247,14 +220,12 @@ static void put_recipient(const struct bound_recipient *r)
 	static const char *const known[] = {
 		"its address only", "its ApTitle", "a name of TLS",
 		"a key of TLS", "this meter itself"};
-	char head[300], grade[4] = {r->grade, r->sealed ? 'X' : 0, 0};
+	char head[SAY_MAX], grade[4] = {r->grade, r->sealed ? 'X' : 0, 0};
 	char known_text[200], keeps[120] = "", t[64];
 	struct label l;
 
 	label_of(&l, r);
-	snprintf(head, sizeof(head), "%.*s%s%.*s%s", TEXT(r->operator_),
-		 r->country.n ? " (" : "", TEXT(r->country),
-		 r->country.n ? ")" : "");
+	say_name(head, r);
 	printf("%-44s  %-2s  %s\n", head, grade,
 	       grade_word(r->sealed && r->grade == '-' ? 'X' : r->grade));
 	put_purposes(r);
@@ -470,8 +441,7 @@ static void print_text(const struct bound *b)
 	for (size_t i = 0; i < b->n; i++) {
 		const struct bound_recipient *r = &b->r[i];
 
-		if (!r->outside || (r->n_flow == 0 && r->n_power == 0 &&
-				    !r->sealed))
+		if (!label_shown(r))
 			continue;
 		if (!first)
 			putchar('\n');
@@ -482,9 +452,38 @@ static void print_text(const struct bound *b)
 		printf("Nothing about your use leaves your home.\n");
 }
 
+enum label_form { FORM_TEXT, FORM_JSON, FORM_HTML, FORM_SVG };
 struct label_args {
-	bool customer, json;
+	bool customer;
+	enum label_form form;
+	const struct lang *lang;
 };
+
+static int print_label(const struct pol_files *files, const struct scene *s,
+		       const struct bound *b, const struct label_args *a)
+{
+	const struct label_page page = {files, s, b, a->lang, a->customer};
+	int rc = 0;
+
+	switch (a->form) {
+	case FORM_TEXT:
+		print_text(b);
+		break;
+	case FORM_HTML:
+		label_html(stdout, &page);
+		break;
+	case FORM_SVG:
+		label_svg(stdout, &page, true);
+		break;
+	case FORM_JSON:
+		for (uint16_t m = 0; !rc && m < pol_set_machines(s->set); m++) {
+			if (bound_policy(b, m))
+				rc = print_json(b, m, a->customer);
+		}
+		break;
+	}
+	return rc;
+}
 
 static int label_files(const struct pol_files *files, const void *arg,
 		       struct err *e)
@@ -498,32 +497,49 @@ static int label_files(const struct pol_files *files, const void *arg,
 	if (rc)
 		return rc;
 	rc = bound_new(&b, s.set, a->customer, e);
-	for (uint16_t m = 0; a->json && !rc && m < pol_set_machines(s.set); m++) {
-		if (bound_policy(b, m))
-			rc = print_json(b, m, a->customer);
-	}
-	if (!rc && !a->json)
-		print_text(b);
+	if (!rc)
+		rc = print_label(files, &s, b, a);
 	bound_free(b);
 	scene_free(&s);
 	return rc;
 }
 
+static bool form_of(const char *option, enum label_form *form)
+{
+	static const char *const names[] = {[FORM_TEXT] = "--text",
+					    [FORM_JSON] = "--json",
+					    [FORM_HTML] = "--html",
+					    [FORM_SVG] = "--svg"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(option, names[i]) == 0) {
+			*form = (enum label_form)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 int cmd_label(int argc, char **argv)
 {
-	struct label_args a = {0};
+	struct label_args a = {.lang = lang_find("en")};
 	int i = 1;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--customer") == 0)
+		if (strcmp(argv[i], "--customer") == 0) {
 			a.customer = true;
-		else if (strcmp(argv[i], "--json") == 0)
-			a.json = true;
-		else if (strcmp(argv[i], "--text") != 0)
+		} else if (strcmp(argv[i], "--lang") == 0 && i + 1 < argc) {
+			a.lang = lang_find(argv[++i]);
+			if (!a.lang)
+				return polc_usage("label: no words in language "
+						  "'%s'; there are: %s",
+						  argv[i], lang_tags());
+		} else if (!form_of(argv[i], &a.form)) {
 			return polc_usage("label: unknown option %s", argv[i]);
+		}
 	}
 	if (i == argc)
 		return polc_usage("label: which files?");
-	return polc_with_files(argv + i, (size_t)(argc - i), a.json,
-			       label_files, &a);
+	return polc_with_files(argv + i, (size_t)(argc - i),
+			       a.form == FORM_JSON, label_files, &a);
 }

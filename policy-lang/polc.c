@@ -23,7 +23,7 @@ static const struct {
 	 "--vm VM --in|--out --party P --observe O ... SET",    "say why a message passes or not"},
 	{"bound",   cmd_bound,   "[--customer] [--json] SET...",
 	 "say what can leave the home at most"						 },
-	{"label",   cmd_label,   "[--customer] [--text|--json] SET...",
+	{"label",   cmd_label,   "[--customer] [--text|--json|--html|--svg] [--lang TAG] SET...",
 	 "say what a household should know of it"					  },
 	{"diff",    cmd_diff,    "[--all] [--fail-on wider] [--json] OLD NEW",
 	 "say what a new policy would let out"						 },

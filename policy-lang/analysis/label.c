@@ -39,6 +39,16 @@ const char *appliance_name(enum appliance a)
 	return appliances[a].name;
 }
 
+/* Eibl and Engel 2015: clear up to half of the time it is on. */
+enum appliance_shows appliance_shows(enum appliance a, int64_t spacing_ns)
+{
+	int64_t on = appliances[a].minutes * 60 * NS_PER_S;
+
+	return spacing_ns <= on / 2 ? SHOWS_CLEAR
+	       : spacing_ns <= on   ? SHOWS_BLURRED
+				    : SHOWS_HIDDEN;
+}
+
 const char *grade_word(char grade)
 {
 	switch (grade) {
@@ -91,13 +101,10 @@ void label_of(struct label *l, const struct bound_recipient *r)
 	say(l, ST_OVERRIDE, gets(r, MEAS_CONTROL_RESPONSE));
 	say(l, ST_NAME, gets(r, MEAS_IDENTITY_CUSTOMER));
 	for (unsigned a = 0; a < APPLIANCE_COUNT; a++) {
-		int64_t on = appliances[a].minutes * 60 * NS_PER_S;
+		enum appliance_shows shows =
+			appliance_shows((enum appliance)a, r->spacing_ns);
 
-		if (r->spacing_ns == INT64_MAX)
-			continue;
-		if (r->spacing_ns <= on / 2)
-			l->clear |= UINT32_C(1) << a;
-		else if (r->spacing_ns <= on)
-			l->blurred |= UINT32_C(1) << a;
+		l->clear |= (uint32_t)(shows == SHOWS_CLEAR) << a;
+		l->blurred |= (uint32_t)(shows == SHOWS_BLURRED) << a;
 	}
 }

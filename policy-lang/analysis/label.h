@@ -29,6 +29,9 @@ const char *statement_key(enum statement s);
 const char *statement_text(enum statement s);
 const char *appliance_key(enum appliance a);
 const char *appliance_name(enum appliance a);
+/* How it stands out in a series of that spacing. */
+enum appliance_shows { SHOWS_CLEAR, SHOWS_BLURRED, SHOWS_HIDDEN };
+enum appliance_shows appliance_shows(enum appliance a, int64_t spacing_ns);
 /* "Every quarter or half hour"; of H, X and '-' too. */
 const char *grade_word(char grade);
 
