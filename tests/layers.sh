@@ -113,7 +113,7 @@ all=$((all | bad)) bad=0
 # Every file says its licence, but for what has no place for a comment: octets
 # that a test reads or compares, tables without comments, the licence itself.
 for f in $(git ls-files -- ':!LICENSE' ':!*.csv' ':!*.json' ':!tests/pcaps' \
-	':!*.expect' ':!tests/corpus' ':!tests/policies/bad' ':!enforcer/daemon/testdata'); do
+	':!*.expect' ':!tests/policies/*.html' ':!tests/policies/*.svg' ':!tests/corpus' ':!tests/policies/bad' ':!enforcer/daemon/testdata'); do
 	head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || fail "$f has no SPDX line"
 done
 [ $bad = 0 ] && echo "ok every source file has its SPDX line" || echo "not ok every source file has its SPDX line"
