@@ -28,15 +28,16 @@ class Capture:
     def wait(self, seconds):
         self.us += int(seconds * 1000000)
 
-    def packet(self, src, dst, proto, segment, at):
+    def packet(self, src, dst, proto, segment, at, ttl=64):
         """at: where the checksum stands in the segment"""
         (sip, smac), (dip, dmac) = self.hosts[src], self.hosts[dst]
         ends = b"".join(bytes(map(int, a.split("."))) for a in (sip, dip))
-        pseudo = ends + struct.pack(">BBH", 0, proto, len(segment))
+        pseudo = b"" if proto == 1 else \
+            ends + struct.pack(">BBH", 0, proto, len(segment))
         segment = segment[:at] + struct.pack(
             ">H", checksum(pseudo + segment) or 0xFFFF) + segment[at + 2:]
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment),
-                         len(self.packets) + 1, 0x4000, 64, proto, 0) + ends
+                         len(self.packets) + 1, 0x4000, ttl, proto, 0) + ends
         ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
         self.us += 2000
         self.packets.append((self.us, bytes.fromhex(dmac) +
@@ -51,6 +52,11 @@ class Capture:
         self.packet(src, dst, 6, struct.pack(
             ">HHIIBBHHH", *ports, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, 0x50,
             flags, 65535, 0, 0) + data, 16)
+
+    def icmp(self, src, dst, kind, code, rest, ttl=64):
+        """rest: behind the checksum"""
+        self.packet(src, dst, 1, struct.pack(">BBH", kind, code, 0) + rest, 2,
+                    ttl)
 
     def next_port(self):
         self.port += 1

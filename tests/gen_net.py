@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Make tests/pcaps/gen_net_*.pcap: what an agent says to servers of names,
-time and addresses and over TLS, and what its policy (tests/policies/services)
+time and addresses, to routers and over TLS, and what its policy (tests/policies/services)
 or the dissector refuses.
 The resolver that is configured is 10.20.0.53.
 
@@ -21,6 +21,7 @@ HOSTS = {
     "spare": ("198.51.100.53", "020000000053"),
     "clock": ("10.20.0.123", "020000000123"),
     "leases": ("10.20.0.67", "020000000067"),
+    "router": ("10.20.0.1", "020000000001"),
     "site": ("198.51.100.80", "020000000001"),
     "cloud": ("198.51.100.90", "020000000001"),
     "stranger": ("203.0.113.9", "020000000001"),
@@ -419,6 +420,57 @@ def by_name(folder):
     c.write(os.path.join(folder, "gen_net_names.pcap"))
 
 
+# --- ICMP ----------------------------------------------------------------
+
+ECHO, ECHO_REPLY, UNREACHABLE, QUENCH, REDIRECT, EXCEEDED = 8, 0, 3, 4, 5, 11
+
+
+def pings(folder):
+    c = Capture(HOSTS)
+
+    def echo(kind, number, data=bytes(32), src="agent", dst="router"):
+        c.wait(1)
+        c.icmp(src, dst, kind, 0, struct.pack(">HH", 7, number) + data)
+
+    def reply(number, data=bytes(32), by="router"):
+        echo(ECHO_REPLY, number, data, by, "agent")
+
+    def quoted():
+        """The packet sent last, as far as an error brings it back."""
+        return bytes(4) + c.packets[-1][1][14:14 + 28]
+
+    # asked and answered, twice; a large one
+    for i in range(2):
+        echo(ECHO, i)
+        reply(i)
+    echo(ECHO, 2, bytes(1200))
+    reply(2, bytes(1200))
+    # an answer to nothing; what somebody else asks
+    reply(3, by="clock")
+    echo(ECHO, 4, src="stranger", dst="agent")
+    # to a stranger; more than is granted in an hour
+    echo(ECHO, 5, dst="stranger")
+    for i in range(6):
+        echo(ECHO, 10 + i, bytes(1200))
+    # an error for a packet that was sent, and for one that was not
+    c.udp("agent", "clock", c.next_port(), 123, ntp(CLIENT, 1))
+    m = quoted()
+    c.icmp("clock", "agent", UNREACHABLE, 3, m)
+    c.icmp("router", "agent", EXCEEDED, 0, m)
+    c.icmp("router", "agent", EXCEEDED, 0, m[:24] + b"\1\2\3\4" + m[28:])
+    # what no host needs: time stamp, mask, information, redirect, quench,
+    # an advertisement of a router, a type of no table, codes of none
+    for kind, code, rest in (
+            (13, 0, bytes(16)), (17, 0, bytes(8)), (15, 0, bytes(4)),
+            (REDIRECT, 1, bytes([10, 20, 0, 9]) + m[4:]), (QUENCH, 0, m),
+            (9, 0, b"\1\2\0\x3c" + bytes(8)), (42, 0, bytes(4)),
+            (ECHO, 1, bytes(8)), (UNREACHABLE, 99, m), (ECHO, 0, b"\0\7")):
+        c.icmp("router", "agent", kind, code, rest)
+    for kind in (13, 17, REDIRECT):
+        c.icmp("agent", "router", kind, 0, bytes(16))
+    c.write(os.path.join(folder, "gen_net_icmp.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -428,6 +480,7 @@ def main():
     leases(sys.argv[1])
     sealed(sys.argv[1])
     by_name(sys.argv[1])
+    pings(sys.argv[1])
     return 0
 
 

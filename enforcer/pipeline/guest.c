@@ -209,6 +209,23 @@ int guest_of(struct work *w, const struct packet_in *in,
 	return from >= 0 ? from : to;
 }
 
+int guest_told(const struct work *w, enum dir *dir)
+{
+	const struct pipeline *p = w->p;
+	bool spoofed;
+	int from, to;
+
+	*dir = DIR_OUT;
+	if (!w->in || !w->pkt || !w->pkt->has_tuple || p->anonymous)
+		return -1;
+	from = guest_sender(p, w->in, w->pkt, &spoofed);
+	to = receiver(p, w->pkt);
+	if (from >= 0 && (p->self < 0 || from == p->self || to != p->self))
+		return from;
+	*dir = DIR_IN;
+	return to;
+}
+
 /* --- what dissectors are told of it ----------------------------------------------- */
 
 /* By address, not only by its interface. */

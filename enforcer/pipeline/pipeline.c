@@ -179,6 +179,8 @@ struct span guest_name(const struct pipeline *p, uint32_t guest)
 
 void event_base(struct work *w, struct event *ev, enum event_type type)
 {
+	int guest;
+
 	/* The arrays behind n_rules and n_budgets need no clearing. */
 	memset(ev, 0, offsetof(struct event, rules));
 	ev->n_rules = ev->n_budgets = 0;
@@ -191,8 +193,12 @@ void event_base(struct work *w, struct event *ev, enum event_type type)
 		ev->tup = w->pkt->tup;
 		ev->has_tuple = w->pkt->has_tuple;
 	}
-	if (!w->f)
+	if (!w->f) {
+		guest = guest_told(w, &ev->dir);
+		if (guest >= 0)
+			ev->guest = guest_name(w->p, (uint32_t)guest);
 		return;
+	}
 	ev->flow_id = w->f->id;
 	if (!w->pkt) {
 		ev->tup = w->f->tup;
@@ -444,6 +450,7 @@ void pipeline_packet(struct pipeline *p, const struct packet_in *in,
 			 .now = in->now,
 			 .pcap_cnt = in->pcap_cnt,
 			 .pkt = NULL,
+			 .in = in,
 			 .f_idx = NONE};
 
 	p->stats.packets++;

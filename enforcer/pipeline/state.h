@@ -348,6 +348,7 @@ struct work {
 	struct now now;
 	uint64_t pcap_cnt;
 	const struct packet *pkt;
+	const struct packet_in *in; /* of which it was read; NULL: of none */
 	uint32_t held; /* its entry */
 	struct flow *f;
 	uint32_t f_idx;
@@ -427,6 +428,9 @@ int guest_sender(const struct pipeline *p, const struct packet_in *in,
  * other end a machine too? -1: nobody's, its verdict is given. */
 int guest_of(struct work *w, const struct packet_in *in, enum dir *dir,
 	     int *peer);
+/* Whose packet an event tells of that is in no flow, by whatever tells; -1:
+ * nobody's. */
+int guest_told(const struct work *w, enum dir *dir);
 /* A protocol of its own over UDP that no dissector reads. */
 bool guest_unread(const struct packet *pkt);
 /* Is the address one of a guest's? */
