@@ -8,10 +8,6 @@
 
 #include "enforcer/replay.h"
 
-#define MAX_HELD 4096
-/* How often what is due is looked for, in the capture's own time. */
-#define TICK_NS (5 * 1000 * 1000)
-
 /* The one thing here that is not in a context: a handler has none. */
 static volatile sig_atomic_t got_signal;
 
@@ -24,18 +20,14 @@ struct replay {
 	struct replay_opts opts;
 	struct log log;
 	struct replay_policy policy;
-	struct capture_keys keys;
-	struct capture_clock clock;
+	struct capture_player player;
 	struct app_ndpi *app; /* NULL: nobody is asked */
 	struct replay_output output;
 	struct replay_progress progress;
 	struct capture_split *split; /* NULL: not wanted */
 	struct replay_audit *audit;  /* NULL: not wanted */
 	struct replay_jobs *jobs;    /* NULL: all on this thread */
-	struct pipeline *pipeline;
 	struct pipeline_sink sink;
-	struct mono last_tick;
-	uint64_t packets; /* of all captures so far: pcap_cnt, and the id */
 	uint64_t total;   /* octets of the captures that are files */
 	bool endless;	  /* one is a pipe: nobody knows its size */
 	bool has_format;
@@ -163,43 +155,20 @@ static int survey(struct replay *r, struct err *e)
 	return rc;
 }
 
-static int check_guests(const struct replay *r, struct err *e)
+static int start_player(struct replay *r, struct err *e)
 {
-	for (size_t i = 0; r->policy.set && i < r->opts.n_guests; i++) {
-		const char *name = r->opts.guests[i].name;
-
-		if (pol_set_find_machine(r->policy.set, span_str(name)) < 0)
-			return err_set(e, E_NOTFOUND, 0,
-				       "-g %s: the policy knows no such "
-				       "machine",
-				       name);
-	}
-	return 0;
-}
-
-static int start_pipeline(struct replay *r, struct err *e)
-{
-	struct pipeline_conf conf = {
-		.max_flows = PIPELINE_FLOWS,
-		.policy = r->policy.set,
+	struct capture_player_conf conf = {
+		.set = r->policy.set,
 		.state = r->policy.state,
- /* Fixed: a replay gives the same octets every time. */
-		.key = {0x6d65746572676174, 0x652d7265706c6179},
-		.max_held = MAX_HELD,
-		.checksums = true,
-		.partial_sums = r->opts.checksums == REPLAY_SUMS_PARTIAL ||
-				(!r->opts.checksums && !r->policy.set),
-		.midstream = !r->policy.set,
 		.guests = r->opts.guests,
 		.n_guests = r->opts.n_guests,
+		.keys = r->opts.keys,
+		.dns = r->opts.asks_one ? &r->opts.dns : NULL,
+		.values = r->opts.values,
+		.partial_sums = r->opts.checksums == REPLAY_SUMS_PARTIAL ||
+				(!r->opts.checksums && !r->policy.set),
 	};
 
-	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
-		if (dissectors[i] == &dissector_c1222)
-			conf.dissector_conf[i] = &r->keys.conf;
-		if (dissectors[i] == &dissector_dns && r->opts.asks_one)
-			conf.dissector_conf[i] = &r->opts.dns;
-	}
 	r->sink = (struct pipeline_sink){.arg = r,
 					 .verdict = on_verdict,
 					 .event = on_event};
@@ -211,7 +180,7 @@ static int start_pipeline(struct replay *r, struct err *e)
 			return err_wrap(e, "--classify");
 		conf.classifier = app_classifier(r->app);
 	}
-	return pipeline_new(&r->pipeline, &conf, e);
+	return capture_player_init(&r->player, &conf, e);
 }
 
 static void say_loaded(const struct replay *r)
@@ -230,30 +199,21 @@ static void say_loaded(const struct replay *r)
 		log_info(&r->log, "policy state: %zu octets",
 			 pol_state_size(r->policy.state));
 	}
-	log_info(&r->log, "%zu keys", r->keys.conf.n_keys);
-	log_info(&r->log, "pipeline: %zu octets", pipeline_size(r->pipeline));
+	log_info(&r->log, "%zu keys", r->player.keys.conf.n_keys);
+	log_info(&r->log, "pipeline: %zu octets",
+		 pipeline_size(r->player.pipeline));
 }
 
 static int start(struct replay *r, struct err *e)
 {
-	struct span zone = {0};
 	int rc = replay_paths(&r->opts, e);
 
 	if (rc == 0 && r->opts.policy)
 		rc = replay_policy_load(&r->policy, r->opts.policy, e);
 	if (rc == 0)
-		rc = check_guests(r, e);
-	if (rc == 0)
-		rc = capture_keys_load(&r->keys, r->opts.keys, r->policy.set, e);
-	r->keys.conf.values = r->opts.values;
-	if (rc == 0 && r->policy.set)
-		zone = pol_set_timezone(r->policy.set);
-	if (rc == 0)
-		rc = capture_clock_init(&r->clock, zone, e);
+		rc = start_player(r, e);
 	if (rc == 0)
 		rc = survey(r, e);
-	if (rc == 0)
-		rc = start_pipeline(r, e);
 	if (rc == 0)
 		rc = replay_output_init(&r->output, &r->opts, &r->output_error);
 	if (rc == 0 && r->opts.audit)
@@ -290,25 +250,14 @@ static int check_failures(const struct replay *r, struct err *e)
 static int one_packet(struct replay *r, const struct capture_packet *p,
 		      struct err *e)
 {
-	struct packet_in in = {
-		.id = ++r->packets,
-		.pcap_cnt = r->packets,
-		.now = capture_clock_at(&r->clock, p->us),
-		.link = p->link,
-		.octets = p->octets,
-		.wire_len = p->wire_len,
-		.iface = p->iface,
-	};
+	struct capture_player *player = &r->player;
 
-	if (r->packets == 1)
-		replay_policy_events(&r->policy, in.now, &r->sink);
+	if (player->packets == 0)
+		replay_policy_events(&r->policy, capture_player_time(player, p),
+				     &r->sink);
 	if (r->split)
-		capture_split_before(r->split, in.id, p);
-	if (mono_sub(in.now.mono, r->last_tick) >= TICK_NS) {
-		r->last_tick = in.now.mono;
-		pipeline_tick(r->pipeline, in.now, &r->sink);
-	}
-	pipeline_packet(r->pipeline, &in, &r->sink);
+		capture_split_before(r->split, player->packets + 1, p);
+	capture_player_packet(player, p, &r->sink);
 	if (r->split) {
 		int rc = capture_split_after(r->split, e);
 
@@ -333,7 +282,7 @@ static int one_capture(struct replay *r, const char *path, struct err *e)
 		if (rc == 0)
 			rc = capture_split_new(&r->split, r->opts.allowed,
 					       r->opts.denied, &r->format,
-					       MAX_HELD, e);
+					       CAPTURE_PLAYER_HELD, e);
 	} else if (r->split) {
 		/* A pipe after files: it has to fit what was created. */
 		struct capture_format was = r->format;
@@ -351,7 +300,7 @@ static int one_capture(struct replay *r, const char *path, struct err *e)
 		if (rc <= 0)
 			break;
 		rc = one_packet(r, &p, e);
-		replay_progress_show(&r->progress, c, r->packets);
+		replay_progress_show(&r->progress, c, r->player.packets);
 	}
 	capture_progress(c, &at, &size);
 	r->progress.done_before += size;
@@ -380,16 +329,17 @@ static int stop_jobs(struct replay *r, int rc, struct err *e)
 
 static int finish(struct replay *r, struct err *e)
 {
+	struct now now = r->player.clock.now;
 	int rc;
 
-	if (r->packets == 0)
-		replay_policy_events(&r->policy, r->clock.now, &r->sink);
-	pipeline_end(r->pipeline, r->clock.now, &r->sink);
+	if (r->player.packets == 0)
+		replay_policy_events(&r->policy, now, &r->sink);
+	capture_player_end(&r->player, &r->sink);
 	rc = stop_jobs(r, 0, e);
 	if (rc < 0)
 		return rc;
-	replay_output_stats(&r->output, r->clock.now,
-			    pipeline_stats(r->pipeline));
+	replay_output_stats(&r->output, now,
+			    pipeline_stats(r->player.pipeline));
 	replay_output_flush(&r->output);
 	rc = check_failures(r, e);
 	/* First all of it on the disk, then the names. */
@@ -435,7 +385,7 @@ static int run(struct replay *r, struct err *e)
 
 static bool denied(const struct replay *r)
 {
-	const struct pipeline_stats *s = pipeline_stats(r->pipeline);
+	const struct pipeline_stats *s = pipeline_stats(r->player.pipeline);
 
 	return r->policy.set && (s->dropped || s->denied);
 }
@@ -444,10 +394,9 @@ static void stop(struct replay *r)
 {
 	capture_split_free(r->split);
 	replay_audit_free(r->audit);
-	pipeline_free(r->pipeline);
+	capture_player_fini(&r->player);
 	app_free(r->app);
 	replay_output_fini(&r->output);
-	capture_keys_free(&r->keys);
 	replay_policy_free(&r->policy);
 }
 

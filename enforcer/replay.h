@@ -28,6 +28,7 @@
 #include "enforcer/capture_clock.h"
 #include "enforcer/capture_guest.h"
 #include "enforcer/capture_keys.h"
+#include "enforcer/capture_player.h"
 #include "enforcer/capture_policy.h"
 #include "enforcer/capture_split.h"
 #include "enforcer/pipeline/app.h"

@@ -10,6 +10,7 @@
 
 #include "policy-lang/analysis/explain.h"
 #include "policy-lang/front/overlap.h"
+#include "policy-lang/played.h"
 #include "policy-lang/polc.h"
 
 #define MAX_STATES   16
@@ -22,6 +23,9 @@ struct args {
 	size_t n_state, n_consent;
 	const char *dir;
 	bool unasked, fresh, json;
+	/* instead of all these: a message of a capture */
+	const char *event, *replay;
+	struct played_args played;
 };
 
 struct text {
@@ -405,7 +409,7 @@ static int run(struct scene *s, const struct args *a, const struct pol_file *q)
 
 		pol_judge(s->state, &m.msg, &d);
 		pol_abort(s->state);
-		return explain_json(&d, out);
+		return explain_json(&d, false, out);
 	}
 	fputs(out, stdout);
 	if (out[0] && out[strlen(out) - 1] != '\n')
@@ -453,6 +457,22 @@ out:
 	return rc;
 }
 
+static int parse_event(const struct args *a, uint64_t *n)
+{
+	char *end = NULL;
+
+	if (a->event)
+		*n = strtoull(a->event, &end, 10);
+	if (!a->event || !a->replay || !a->set)
+		return polc_usage("explain: --event N, --replay PCAP and a set "
+				  "go together");
+	if (*a->event < '1' || *a->event > '9' || *end)
+		return polc_usage("explain: --event %s: write a number of "
+				  "polc replay",
+				  a->event);
+	return 0;
+}
+
 static bool list(const char **v, size_t *n, size_t max, const char *s)
 {
 	if (*n == max)
@@ -463,6 +483,7 @@ static bool list(const char **v, size_t *n, size_t max, const char *s)
 
 static int parse(struct args *a, int argc, char **argv)
 {
+	struct err e = {0};
 	const struct {
 		const char *name;
 		const char **to;
@@ -476,16 +497,24 @@ static int parse(struct args *a, int argc, char **argv)
 		{"--size",    &a->size   },
                 {"--at",      &a->at     },
 		{"--source",  &a->source },
+		{"--event",   &a->event  },
+		{"--replay",  &a->replay },
 	};
 
 	for (int i = 1; i < argc; i++) {
-		bool done = false, more = i + 1 < argc;
+		bool more = i + 1 < argc;
+		int done = played_option(&a->played, argc, argv, &i, &e);
+
+		if (done < 0)
+			return polc_usage("explain: %s", e.text);
+		if (done)
+			continue;
 
 		for (size_t k = 0; k < sizeof(opts) / sizeof(opts[0]); k++) {
 			if (strcmp(argv[i], opts[k].name) != 0 || !more)
 				continue;
 			*opts[k].to = argv[++i];
-			done = true;
+			done = 1;
 			break;
 		}
 		if (done)
@@ -511,18 +540,35 @@ static int parse(struct args *a, int argc, char **argv)
 		else
 			a->set = argv[i];
 	}
+	if (a->event || a->replay)
+		return 0;
 	if (!a->vm || !a->dir || !a->observe || !a->set ||
 	    (!a->party && !a->address))
 		return polc_usage("explain: --vm, --in or --out, --party (or "
 				  "--address and --port), --observe and a set "
-				  "are needed");
+				  "are needed, or --event and --replay");
 	return 0;
 }
 
 int cmd_explain(int argc, char **argv)
 {
-	struct args a = {0};
-	int rc = parse(&a, argc, argv);
+	struct args *a = calloc(1, sizeof(*a));
+	uint64_t n = 0;
+	int rc;
 
-	return rc ? rc : explain(&a);
+	if (!a) {
+		polc_say("out of memory");
+		return POLC_IO;
+	}
+	rc = parse(a, argc, argv);
+	if (rc == 0 && (a->event || a->replay)) {
+		rc = parse_event(a, &n);
+		if (rc == 0)
+			rc = explain_event(a->set, &a->played, a->replay, n,
+					   a->json);
+	} else if (rc == 0) {
+		rc = explain(a);
+	}
+	free(a);
+	return rc;
 }

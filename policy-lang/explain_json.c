@@ -66,7 +66,7 @@ static void put_lines(struct json *j, const char *text)
 	json_arr_end(j);
 }
 
-int explain_json(const struct pol_decision *d, const char *text)
+int explain_json(const struct pol_decision *d, bool told, const char *text)
 {
 	static const char *const actions[] = {"refuse", "drop", "reset",
 					      "defer", "quarantine"};
@@ -81,7 +81,7 @@ int explain_json(const struct pol_decision *d, const char *text)
 	put_reasons(&j, d);
 	if (d->text[0])
 		json_str(&j, "detail", d->text);
-	if (!d->permit)
+	if (!d->permit && !told)
 		json_str(&j, "action", actions[d->action]);
 	if (d->wait_ns > 0) /* up: never too short */
 		json_i64(&j, "wait_s", (d->wait_ns + NS_PER_S - 1) / NS_PER_S);

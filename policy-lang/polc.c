@@ -20,13 +20,17 @@ static const struct {
 	{"test",    cmd_test,    "[--coverage] [--junit OUT] [--json] FILE...",
 	 "run the tests of policies"      },
 	{"explain", cmd_explain,
-	 "--vm VM --in|--out --party P --observe O ... SET",    "say why a message passes or not"},
+	 "--vm VM --in|--out --party P --observe O ... SET |\n        "
+	 "             --event N --replay PCAP [-g GUEST]... [-k KEYS] [--json] "
+	 "SET",    "say why a message passes or not"},
 	{"bound",   cmd_bound,   "[--customer] [--json] SET...",
 	 "say what can leave the home at most"						 },
 	{"label",   cmd_label,   "[--customer] [--text|--json|--html|--svg] [--lang TAG] SET...",
 	 "say what a household should know of it"					  },
 	{"diff",    cmd_diff,    "[--all] [--fail-on wider] [--json] OLD NEW",
 	 "say what a new policy would let out"						 },
+	{"replay",  cmd_replay,  "[-g GUEST]... [-k KEYS] [-q] [--json] SET PCAP",
+	 "say what a policy makes of a capture"						 },
 	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",
 	 "rewrite policies in the canonical layout"                                              },
 	{"help",    cmd_help,    "[CODE]",                      "explain a diagnostic"           },

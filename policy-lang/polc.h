@@ -41,12 +41,20 @@ int cmd_explain(int argc, char **argv);
 int cmd_bound(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_label(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 /* explain_json.c: d, and what pol_explain says of it, as one line of JSON.
+ * told: from an event, which says nothing of the action. Returns an exit
+ * code. */
+int explain_json(const struct pol_decision *d, bool told, const char *text);
+
+/* explain_event.c: message n of a capture, as polc replay numbers them.
  * Returns an exit code. */
-int explain_json(const struct pol_decision *d, const char *text);
+struct played_args;
+int explain_event(const char *set, const struct played_args *a,
+		  const char *pcap, uint64_t n, bool json);
 
 /* prove.c: the assertions of files, about what they permit together, or, when
  * they do not compose, each alone; every consent granted. And whether the

@@ -42,7 +42,7 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check compile test explain fmt bound diff label; do
+for c in check compile test explain fmt bound diff label replay; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
 
@@ -258,6 +258,9 @@ assert any(r["rule"] == "send-profile" and r["refused"] for r in d["rules"] if "
 assert any(line.startswith("REFUSED") for line in d["lines"]), d
 assert d["would_pass"], d
 EOF
+# Line by line as in 19.5; what TLS has to say is left to whoever seals.
+why --data 'energy.interval 15 min oldest=31h newest=2h' >"$tmp/out"
+is "the chain is that of the reference" cmp -s "$tmp/out" $home/explain.expect
 # What is said to pass does pass.
 try "explain what would pass" 0 "PERMITTED" why --data 'energy.interval 30 min oldest=31h newest=24h'
 try "nobody asked" 0 "not-an-answer" why --unasked --data 'energy.interval 30 min oldest=31h newest=24h'

@@ -14,5 +14,10 @@
  * commit is aborted, so call it between transactions. */
 int pol_explain(const struct pol_set *s, struct pol_state *st,
 		const struct pol_msg *m, char *buf, size_t cap);
+/* The same for an event that the pipeline tells (decision, violation,
+ * anomaly), from inside that call: st still knows what it judged last. A
+ * refusal below policy is one clause. */
+void pol_explain_event(const struct pol_state *st, const struct event *ev,
+		       char *buf, size_t cap);
 
 #endif

@@ -73,11 +73,11 @@ static void test_refused(void **ctx)
 	static const char *const want[] = {
 		"REFUSED  too-fine, too-fresh\n",
 		"is mdma\n",
-		"headend\n",
-		"vendor     refused   send-profile  mdma.yaml:89\n",
+		"party      ok        headend: address matches\n",
+		"vendor     refused   send-profile                         mdma.yaml:89\n",
 		"granularity 15 min, needs 30 min or coarser\n",
 		"newest value 2 h old, needs 6 h\n",
-		"customer   refused   day-late  customer.yaml:13\n",
+		"customer   refused   day-late                             customer.yaml:13\n",
 		"newest value 2 h old, needs 24 h\n",
 		"would pass           granularity 30 min, newest 24 h\n"};
 	static struct kit k;
@@ -96,9 +96,9 @@ static void test_permitted(void **ctx)
 {
 	static const char *const want[] = {
 		"PERMITTED\n",
-		"vendor     ok        send-profile  mdma.yaml:89\n",
+		"vendor     ok        send-profile                         mdma.yaml:89\n",
 		"customer   ok\n",
-		"room      allow/send-profile: 1 reading per day, 1 of 1"};
+		"limits     room      then 0 of 1 reading today\n"};
 	static const char *const after[] = {
 		"REFUSED  limit-exceeded\n",
 		"no room   allow/send-profile: 1 reading per day, 1 used, "
