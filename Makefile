@@ -21,6 +21,8 @@ endif
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+# Policies to start from; nothing reads them there.
+POLICYDIR ?= $(PREFIX)/share/metergate/policies
 VERSION := 0.1.0
 
 # --- modes -------------------------------------------------------------------
@@ -207,6 +209,10 @@ install: all
 	install -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(MANS)) $(DESTDIR)$(MANDIR)/man8
+	install -d $(addprefix $(DESTDIR)$(POLICYDIR)/,. $(notdir $(patsubst %/,%,$(wildcard policies/*/))))
+	for f in policies/*.* policies/*/*.yaml; do \
+		install -m 644 "$$f" "$(DESTDIR)$(POLICYDIR)/$${f#policies/}" || exit 1; \
+	done
 
 clean:
 	rm -rf build

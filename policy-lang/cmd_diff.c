@@ -190,13 +190,24 @@ static const struct pol_file *other(const struct version *v,
 	return NULL;
 }
 
+/* What stands in its place there: a set has one baseline, whatever its id. */
+static const struct pol_file *instead(const struct version *v,
+				      const struct pol_file *f)
+{
+	for (size_t i = 0; i < v->files.n; i++) {
+		if (f->kind == POL_BASELINE && v->files.f[i]->kind == f->kind)
+			return v->files.f[i];
+	}
+	return other(v, f);
+}
+
 /* Is every policy of b within the same one of a? Says which are not. */
 static bool within(const struct version *a, const struct version *b, bool say)
 {
 	bool all = true;
 
 	for (size_t i = 0; i < b->files.n; i++) {
-		const struct pol_file *f = b->files.f[i], *was = other(a, f);
+		const struct pol_file *f = b->files.f[i], *was = instead(a, f);
 		char why[200] = "it is new";
 
 		if (f->kind != POL_VENDOR && f->kind != POL_BASELINE)
@@ -214,7 +225,7 @@ static bool within(const struct version *a, const struct version *b, bool say)
 	for (size_t k = 0; k < a->files.n; k++) {
 		const struct pol_file *f = a->files.f[k];
 
-		if (f->kind != POL_BASELINE || other(b, f))
+		if (f->kind != POL_BASELINE || instead(b, f))
 			continue;
 		all = false;
 		if (say)
@@ -241,6 +252,8 @@ static void print_files(const struct version *was, const struct version *is)
 	for (size_t i = 0; i < is->files.n; i++) {
 		const struct pol_file *f = is->files.f[i], *old = other(was, f);
 
+		if (f->kind == POL_TESTS)
+			continue;
 		if (!old)
 			printf("%s  serial %llu is new\n", f->id,
 			       (unsigned long long)f->serial);
@@ -252,7 +265,7 @@ static void print_files(const struct version *was, const struct version *is)
 	for (size_t k = 0; k < was->files.n; k++) {
 		const struct pol_file *f = was->files.f[k];
 
-		if (!other(is, f))
+		if (f->kind != POL_TESTS && !other(is, f))
 			printf("%s  serial %llu is gone\n", f->id,
 			       (unsigned long long)f->serial);
 	}
