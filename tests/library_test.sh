@@ -59,12 +59,19 @@ set_of daily $common policies/baseline-daily.yaml policies/metering.yaml policie
 # shellcheck disable=SC2086
 set_of strict $common policies/strict/*.yaml
 set_of head-end policies/head-end/*.yaml
+# Each national baseline says which policies it goes with. The tests of the
+# layers together are those, with this baseline in place of theirs.
+nations=()
 for f in policies/national/*.yaml; do
-	[ "$f" != policies/national/tests.yaml ] || continue
+	s=$(basename "$f" .yaml)
+	with=$(sed -n 's|^# Goes with: ||p' "$f" | sed 's|\.\./|policies/|g')
 	# shellcheck disable=SC2086
-	set_of "$(basename "$f" .yaml)" $common $f \
-		"$(sed -n 's|^# Metering: ||p' "$f")"
+	set_of "$s" $common "$f" $with
+	sed -i "s|^policies: .*|policies: [$(cd "$tmp/$s" && echo *.yaml |
+		sed 's/ *tests.yaml//; s/ /, /g')]|" "$tmp/$s/tests.yaml"
+	nations+=("$s")
 done
+is "there are national baselines" [ ${#nations[@]} -ge 5 ]
 
 is "the default set is a folder" "$polc" check policies >/dev/null
 # And the gateway would enforce it as it stands.
@@ -79,11 +86,20 @@ for s in daily strict head-end; do
 	is "$s: all tests pass, and nothing is untried: $(head -n 1 "$tmp/out")" \
 		grep -qzE '^[1-9][0-9]* passed, 0 failed\s$' "$tmp/out"
 done
-if [ -e policies/national/tests.yaml ]; then
-	"$polc" test policies/national/tests.yaml >"$tmp/out" 2>&1
-	is "national: all tests pass: $(head -n 1 "$tmp/out")" \
-		grep -qE '^[1-9][0-9]* passed, 0 failed$' "$tmp/out"
-fi
+for s in "${nations[@]}"; do
+	"$polc" test --coverage "$tmp/$s" >"$tmp/out" 2>&1
+	is "$s: all tests pass, and nothing is untried: $(head -n 1 "$tmp/out")" \
+		grep -qzE '^[1-9][0-9]* passed, 0 failed\s$' "$tmp/out"
+	# Whoever asks for less than the country wants is refused.
+	for rule in send-registers send-profile; do
+		cp -r "$tmp/$s" "$tmp/lax"
+		sed -i "/^  $rule:/,/consent:/s/consent: opt-.*/consent: none/" \
+			"$tmp/lax/metering.yaml"
+		"$polc" check "$tmp/lax" >"$tmp/out" 2>&1
+		is "$s: $rule has to be asked for" grep -q "P5301\]: '$rule'" "$tmp/out"
+		rm -r "$tmp/lax"
+	done
+done
 for s in "${!files[@]}"; do
 	# shellcheck disable=SC2086
 	same "check-$s.expect" "$polc" check ${files[$s]}
