@@ -6,15 +6,30 @@
 #include "core/json.h"
 #include "policy-lang/coverage.h"
 #include "policy-lang/junit.h"
+#include "policy-lang/mutate.h"
 #include "policy-lang/polc.h"
+#include "policy-lang/step_text.h"
 
 #define MAX_SCENE_FILES 64
 
 struct tally {
 	size_t passed, failed;
 	bool json;
-	struct coverage *coverage; /* or NULL */
-	struct junit *junit;	   /* or NULL */
+	struct coverage *coverage;      /* or NULL */
+	struct junit *junit;            /* or NULL */
+	const struct pol_file *instead; /* of the file of its id, or NULL */
+	size_t survived;     /* mutants, and justifications of none */
+	bool quiet;          /* the first failure is all that is asked */
+	struct suite *suite; /* read once, however often they run */
+	struct pol_files beside;
+};
+
+/* The policies that a suite lists. */
+struct suite {
+	struct suite *next;
+	const struct pol_file *of;
+	char (*path)[1024]; /* borrowed by files */
+	struct pol_files files;
 };
 
 /* --- saying what happened ------------------------------------------------ */
@@ -26,6 +41,8 @@ static void fail(struct tally *t, const struct pol_file *f, struct pol_pos pos,
 	struct json j = json_of(buf, sizeof(buf));
 
 	t->failed++;
+	if (t->quiet)
+		return;
 	junit_test(t->junit, f->path, test, text);
 	if (!t->json) {
 		printf("%s:%u:%u: %s: %s\n", f->path, pos.line, pos.col, test,
@@ -48,49 +65,8 @@ static void fail(struct tally *t, const struct pol_file *f, struct pol_pos pos,
 static void pass(struct tally *t, const struct pol_file *f, const char *test)
 {
 	t->passed++;
-	junit_test(t->junit, f->path, test, NULL);
-}
-
-static void expected_text(char *buf, size_t cap, const struct pol_step_src *s)
-{
-	static const char *const what[] = {[EXPECT_PERMIT] = "permit",
-					   [EXPECT_DENY] = "deny",
-					   [EXPECT_DEFER] = "defer"};
-
-	snprintf(buf, cap, "%s%s%s%s%s", what[s->expect],
-		 s->because ? " because " : "",
-		 s->because ? reason_text(s->because) : "", s->by ? " by " : "",
-		 s->by ? s->by : "");
-}
-
-static void got_text(char *buf, size_t cap, const struct pol_decision *d)
-{
-	size_t n;
-
-	if (d->permit) {
-		snprintf(buf, cap, "permit");
-	} else {
-		n = (size_t)snprintf(buf, cap, "%s because",
-				     d->action == POL_DEFER ? "defer" : "deny");
-		for (unsigned r = 1; r < REASON_COUNT && n < cap; r++) {
-			if (reasons_has(&d->reasons, (enum reason)r))
-				n += (size_t)snprintf(
-					buf + n, cap - n, " %s",
-					reason_text((enum reason)r));
-		}
-	}
-	for (uint32_t i = 0; i < d->n_rules; i++) {
-		n = strlen(buf);
-		if (d->rules[i].rule.n)
-			snprintf(buf + n, cap - n, "%s%.*s/%.*s",
-				 i ? ", " : " by ", (int)d->rules[i].layer.n,
-				 (const char *)d->rules[i].layer.p,
-				 (int)d->rules[i].rule.n,
-				 (const char *)d->rules[i].rule.p);
-	}
-	n = strlen(buf);
-	if (d->text[0])
-		snprintf(buf + n, cap - n, " (%s)", d->text);
+	if (!t->quiet)
+		junit_test(t->junit, f->path, test, NULL);
 }
 
 /* --- one step ------------------------------------------------------------ */
@@ -161,8 +137,8 @@ static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
 			ids[i] = d.request_id;
 		if (as_expected(s, st, &d))
 			continue;
-		expected_text(want, sizeof(want), st);
-		got_text(got, sizeof(got), &d);
+		step_wants(want, sizeof(want), st);
+		step_got(got, sizeof(got), &d);
 		snprintf(text, sizeof(text),
 			 "step %zu: expected %s, but got %s", i + 1, want, got);
 		fail(t, f, st->pos, test->id, text);
@@ -190,8 +166,7 @@ static struct wall start_of(const struct scene *s, const struct pol_file *f,
 	return (struct wall){.us = (from + 43200) * US_PER_S, .trusted = true};
 }
 
-static void in_dir_of(char *buf, size_t cap, const char *file,
-		      const char *name)
+static void in_dir_of(char *buf, size_t cap, const char *file, const char *name)
 {
 	const char *slash = strrchr(file, '/');
 
@@ -211,8 +186,8 @@ static uint64_t expected_of(const struct pol_test_src *test, enum reason r)
 	return 0;
 }
 
-static void run_pcap(struct tally *t, struct scene *s,
-		     const struct pol_file *f, const struct pol_test_src *test)
+static void run_pcap(struct tally *t, struct scene *s, const struct pol_file *f,
+		     const struct pol_test_src *test)
 {
 	struct pcap_counts *c = calloc(1, sizeof(*c));
 	char pcap[1024], keys[1024] = "", text[700];
@@ -239,12 +214,11 @@ static void run_pcap(struct tally *t, struct scene *s,
 		uint64_t want = expected_of(test, (enum reason)r);
 
 		if (c->deny[r] != want)
-			n += (size_t)snprintf(
-				text + n, sizeof(text) - n,
-				"expected %llu %s, got %llu; ",
-				(unsigned long long)want,
-				reason_text((enum reason)r),
-				(unsigned long long)c->deny[r]);
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+					      "expected %llu %s, got %llu; ",
+					      (unsigned long long)want,
+					      reason_text((enum reason)r),
+					      (unsigned long long)c->deny[r]);
 	}
 	free(c);
 	if (n < 2) {
@@ -255,8 +229,8 @@ static void run_pcap(struct tally *t, struct scene *s,
 	fail(t, f, test->pos, test->id, text);
 }
 
-static void run_test(struct tally *t, struct scene *s,
-		     const struct pol_file *f, const struct pol_test_src *test)
+static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
+		     const struct pol_test_src *test)
 {
 	uint64_t *ids;
 	struct err e = {0};
@@ -297,6 +271,15 @@ static bool plays(const struct pol_file *f, const struct pol_file *with)
 	}
 }
 
+static const struct pol_file *as_asked(const struct tally *t,
+				       const struct pol_file *f)
+{
+	return t->instead && t->instead->kind == f->kind &&
+			       strcmp(t->instead->id, f->id) == 0
+		       ? t->instead
+		       : f;
+}
+
 static int run_file(struct tally *t, const struct pol_file *f,
 		    const struct pol_files *with, const struct pol_files *more,
 		    struct err *e)
@@ -317,14 +300,14 @@ static int run_file(struct tally *t, const struct pol_file *f,
 			/* From beside: only what is not given. */
 			if (k == 1 && (seen[g->kind] || g->kind == POL_VENDOR))
 				continue;
-			v[n++] = g;
+			v[n++] = as_asked(t, g);
 			seen[g->kind] = true;
 		}
 	}
 	rc = scene_new(&s, v, n, e);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < f->n_test; i++)
+	for (size_t i = 0; i < f->n_test && !(t->quiet && t->failed); i++)
 		run_test(t, &s, f, &f->test[i]);
 	scene_free(&s);
 	return 0;
@@ -340,32 +323,62 @@ static int report(struct diags *d, const struct pol_files *files, int rc,
 	return rc;
 }
 
-/* A suite loads the policies it lists. */
-static int run_suite(struct tally *t, const struct pol_file *f, struct err *e)
+static void suite_free(struct suite *u)
 {
-	char(*path)[1024] = calloc(f->n_test_policy + 1, sizeof(*path));
+	pol_files_free(&u->files);
+	free(u->path);
+	free(u);
+}
+
+static int suite_read(struct suite *u, const struct pol_file *f, struct err *e)
+{
 	const char **p = calloc(f->n_test_policy + 1, sizeof(*p));
 	struct diags *d = calloc(1, sizeof(*d));
-	struct pol_files files = {0};
 	int rc = E_NOMEM;
 
-	if (!path || !p || !d) {
+	u->of = f;
+	u->path = calloc(f->n_test_policy + 1, sizeof(*u->path));
+	if (!u->path || !p || !d) {
 		err_set(e, E_NOMEM, 0, "out of memory");
 		goto out;
 	}
 	for (size_t i = 0; i < f->n_test_policy; i++) {
-		in_dir_of(path[i], sizeof(path[i]), f->path, f->test_policy[i]);
-		p[i] = path[i];
+		in_dir_of(u->path[i], sizeof(u->path[i]), f->path,
+			  f->test_policy[i]);
+		p[i] = u->path[i];
 	}
-	rc = pol_read_paths(&files, p, f->n_test_policy, d, e);
-	if (rc == 0)
-		rc = run_file(t, f, &files, NULL, e);
-	report(d, &files, rc, e);
+	rc = pol_read_paths(&u->files, p, f->n_test_policy, d, e);
+	if (rc)
+		report(d, &u->files, rc, e);
 out:
-	pol_files_free(&files);
 	free(d);
 	free(p);
-	free(path);
+	return rc;
+}
+
+/* A suite loads the policies it lists. */
+static int run_suite(struct tally *t, const struct pol_file *f, struct err *e)
+{
+	struct suite *u = t->suite;
+	int rc;
+
+	while (u && u->of != f)
+		u = u->next;
+	if (!u) {
+		u = calloc(1, sizeof(*u));
+		rc = u ? suite_read(u, f, e)
+		       : err_set(e, E_NOMEM, 0, "out of memory");
+		if (rc) {
+			if (u)
+				suite_free(u);
+			return rc;
+		}
+		u->next = t->suite;
+		t->suite = u;
+	}
+	rc = run_file(t, f, &u->files, NULL, e);
+	if (rc && !t->quiet)
+		polc_say("%s", e->text);
 	return rc;
 }
 
@@ -387,12 +400,9 @@ static void read_beside(struct pol_files *more, const char *path)
 static int run_all(struct tally *t, const struct pol_files *files,
 		   struct err *e)
 {
-	struct pol_files more = {0};
 	int rc = 0, worst = 0;
 
-	if (files->n)
-		read_beside(&more, files->f[0]->path);
-	for (size_t i = 0; i < files->n; i++) {
+	for (size_t i = 0; i < files->n && !(t->quiet && t->failed); i++) {
 		const struct pol_file *f = files->f[i];
 
 		if (f->n_test == 0)
@@ -400,18 +410,104 @@ static int run_all(struct tally *t, const struct pol_files *files,
 		if (f->kind == POL_TESTS) {
 			rc = run_suite(t, f, e);
 		} else {
-			rc = run_file(t, f, files, &more, e);
-			if (rc)
+			rc = run_file(t, f, files, &t->beside, e);
+			if (rc && !t->quiet)
 				polc_say("%s: %s", f->path, e->text);
 		}
 		if (rc && !worst)
 			worst = rc;
 	}
-	pol_files_free(&more);
 	return worst;
 }
 
-static int run(struct tally *t, char **path, size_t n, bool coverage)
+/* --- mutants ---------------------------------------------------------------
+ */
+
+struct trial {
+	struct tally t;
+	const struct pol_files *files;
+};
+
+/* An assertion that no longer holds notices too. */
+static int claims_notice(struct trial *x, struct err *e)
+{
+	struct pol_files with = *x->files;
+	struct diags *d = calloc(1, sizeof(*d));
+	int rc;
+
+	with.f = calloc(with.n + 1, sizeof(*with.f));
+	if (!d || !with.f) {
+		free(d);
+		free(with.f);
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	for (size_t i = 0; i < with.n; i++)
+		with.f[i] = (struct pol_file *)(uintptr_t)as_asked(
+			&x->t, x->files->f[i]);
+	rc = prove_assertions(&with, d, e);
+	free(with.f);
+	free(d);
+	return rc == E_SYNTAX ? 1 : rc;
+}
+
+static int notices(void *ctx, const struct pol_file *instead, struct err *e)
+{
+	struct trial *x = ctx;
+	int rc;
+
+	x->t.instead = instead;
+	x->t.failed = 0;
+	rc = run_all(&x->t, x->files, e);
+	/* The gateway would refuse what does not compose. */
+	if (x->t.failed || rc == E_STATE || rc == E_SYNTAX)
+		return 1;
+	return rc ? rc : claims_notice(x, e);
+}
+
+static int mutate(struct tally *t, const struct pol_files *files, struct err *e)
+{
+	struct trial x = {
+		{.quiet = true, .beside = t->beside, .suite = t->suite},
+                files
+        };
+	struct mutation r;
+	size_t alive;
+	int rc;
+
+	if (t->failed) {
+		polc_say("no mutants are tried where tests fail");
+		return 0;
+	}
+	rc = mutate_all(&r, files, notices, &x, t->json, e);
+	if (rc)
+		return rc;
+	alive = r.mutants - r.noticed;
+	if (!t->json)
+		printf("%zu mutants: %zu noticed, %zu justified, %zu survive, "
+		       "%zu justified for nothing\n",
+		       r.mutants, r.noticed, r.justified, alive - r.justified,
+		       r.stale);
+	t->survived = alive - r.justified + r.stale;
+	return 0;
+}
+
+static void tally_fini(struct tally *t)
+{
+	while (t->suite) {
+		struct suite *u = t->suite;
+
+		t->suite = u->next;
+		suite_free(u);
+	}
+	pol_files_free(&t->beside);
+}
+
+struct test_args {
+	bool coverage, mutate;
+};
+
+static int run(struct tally *t, char **path, size_t n,
+	       const struct test_args *a)
 {
 	struct diags *d = calloc(1, sizeof(*d));
 	struct pol_files files;
@@ -424,12 +520,20 @@ static int run(struct tally *t, char **path, size_t n, bool coverage)
 	}
 	rc = pol_read_paths(&files, (const char *const *)path, n, d, &e);
 	report(d, &files, rc, &e);
+	if (rc == 0 && files.n)
+		read_beside(&t->beside, files.f[0]->path);
 	if (rc == 0)
 		rc = run_all(t, &files, &e);
-	if (rc == 0 && coverage)
+	if (rc == 0 && a->coverage)
 		coverage_print(t->coverage, &files, t->json);
+	if (rc == 0 && a->mutate) {
+		rc = mutate(t, &files, &e);
+		if (rc)
+			polc_say("%s", e.text);
+	}
 	if (rc == 0)
 		printf("%zu passed, %zu failed\n", t->passed, t->failed);
+	tally_fini(t);
 	pol_files_free(&files);
 	free(d);
 	return rc;
@@ -439,7 +543,7 @@ int cmd_test(int argc, char **argv)
 {
 	struct tally t = {0};
 	const char *junit = NULL;
-	bool coverage = false;
+	struct test_args a = {0};
 	struct err e = {0};
 	int i = 1, rc = 0, wrote;
 
@@ -447,7 +551,9 @@ int cmd_test(int argc, char **argv)
 		if (strcmp(argv[i], "--json") == 0)
 			t.json = true;
 		else if (strcmp(argv[i], "--coverage") == 0)
-			coverage = true;
+			a.coverage = true;
+		else if (strcmp(argv[i], "--mutate") == 0)
+			a.mutate = true;
 		else if (strcmp(argv[i], "--junit") == 0 && i + 1 < argc)
 			junit = argv[++i];
 		else
@@ -457,18 +563,20 @@ int cmd_test(int argc, char **argv)
 		return polc_usage("test: which files?");
 	if (junit)
 		rc = junit_open(&t.junit, junit, &e);
-	if (!rc && coverage) {
+	if (!rc && a.coverage) {
 		t.coverage = coverage_new();
 		rc = t.coverage ? 0 : err_set(&e, E_NOMEM, 0, "out of memory");
 	}
 	if (rc)
 		polc_say("%s", e.text);
 	else
-		rc = run(&t, argv + i, (size_t)(argc - i), coverage);
+		rc = run(&t, argv + i, (size_t)(argc - i), &a);
 	wrote = junit_close(t.junit, &e);
 	if (wrote)
 		polc_say("%s", e.text);
 	coverage_free(t.coverage);
 	rc = rc ? rc : wrote;
-	return rc ? polc_exit(rc) : t.failed ? POLC_TESTS : POLC_OK;
+	return rc                       ? polc_exit(rc)
+	       : t.failed || t.survived ? POLC_TESTS
+					: POLC_OK;
 }

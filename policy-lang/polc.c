@@ -17,7 +17,7 @@ static const struct {
 	 "read, type and check policies"							 },
 	{"compile", cmd_compile, "[-n] [--json] FILE -o OUT",
 	 "check one policy and write its image"						  },
-	{"test",    cmd_test,    "[--coverage] [--junit OUT] [--json] FILE...",
+	{"test",    cmd_test,    "[--coverage] [--mutate] [--junit OUT] [--json] FILE...",
 	 "run the tests of policies"      },
 	{"explain", cmd_explain,
 	 "--vm VM --in|--out --party P --observe O ... SET |\n        "

@@ -201,7 +201,7 @@ changed 's/exceed: defer 10 min/exceed: refuse/' NARROWER WIDER
 try "the household's tests" 0 "16 passed, 0 failed" "$polc" test $home
 is "that line is the last" test "$(tail -n 1 "$tmp/out")" = "16 passed, 0 failed"
 try "one file finds its baseline" 0 "7 passed, 0 failed" "$polc" test $home/mdma.yaml
-try "tests of an agent that asks for names, time, address and tips" 0 "7 passed, 0 failed" "$polc" test tests/policies/services
+try "tests of an agent that asks for names, time, address and tips" 0 "8 passed, 0 failed" "$polc" test tests/policies/services
 try "tests of the agents over oBIX" 0 "7 passed, 0 failed" "$polc" test tests/policies/agents
 try "coverage" 0 "'acknowledge' never permits anything" "$polc" test --coverage $home
 is "a rule that was tried both ways is not in it" [ "$(grep -c "'send-profile' " "$tmp/out")" = 0 ]
@@ -228,6 +228,26 @@ for s in metering rogue; do
 	[ ! -d tests/policies/$s ] ||
 		try "the tests of $s" 0 "0 failed" "$polc" test tests/policies/$s
 done
+
+# mutants: what no test would miss
+try "mutants of the household" 4 "115 mutants" "$polc" test --mutate $home
+is "those that survive are the ones known" cmp -s <(grep survives "$tmp/out") $home/mutate.expect
+try "one that a test notices is not among them" 4 - "$polc" test --mutate $home
+is "the delay is tested" [ "$(grep -c 'send-profile/delay' "$tmp/out")" = 0 ]
+mkdir "$tmp/mut" && cp $home/*.yaml "$tmp/mut"
+grep -oE '[a-z.-]+/[^ ]+ survives' $home/mutate.expect | sed 's/^yaml//; s/ survives//' >"$tmp/names"
+sed 's/^/# survives /; s/$/: for the test/' "$tmp/names" >>"$tmp/mut/household-tests.yaml"
+try "all are justified" 0 "$(wc -l <"$tmp/names") justified, 0 survive" "$polc" test --mutate "$tmp/mut"
+try "for programs" 0 '"justified":"for the test"' "$polc" test --mutate --json "$tmp/mut"
+is "as JSON" python3 -c 'import json,sys
+for l in open(sys.argv[1]):
+    if l.startswith("{"): json.loads(l)' "$tmp/out"
+echo '# survives com.example.mdma/send-profile/delay: it does not' >>"$tmp/mut/household-tests.yaml"
+try "a reason for what is noticed" 4 "does not survive" "$polc" test --mutate "$tmp/mut"
+sed -i '/send-profile\/delay/d; s/^\(# survives .*fetch-tip.limits.1\):.*/\1:/' "$tmp/mut/household-tests.yaml"
+try "a reason that says nothing" 4 "fetch-tip/limits/1 survives: no test notices" "$polc" test --mutate "$tmp/mut"
+sed -i 's/expect: permit by send-daily-use/expect: deny/' "$tmp/mut/tips.yaml"
+try "none are tried where tests fail" 4 "no mutants are tried" "$polc" test --mutate "$tmp/mut"
 
 try "tests of captures" 0 "2 passed, 0 failed" "$polc" test tests/policies/captures
 sed 's/permit: 20/permit: 21/; s,\.\./\.\./pcaps,'"$root"'/tests/pcaps,; s,\.\./metering,'"$root"'/tests/policies/metering,g' \
