@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "policy-lang/eval/ledger.h"
 #include "policy-lang/eval/testkit.h"
 #include "policy-lang/front/within.h"
 
@@ -496,6 +497,22 @@ static void test_a_customer_permits_no_more(void **ctx)
 
 /* --- law 12 ----------------------------------------------------------------- */
 
+/* All that the ledger has but refusals. */
+static uint64_t in_ledger(const struct kit *k)
+{
+	uint64_t *lg = k->st->w + k->st->ledger, sum = 0;
+
+	for (uint64_t i = 0; i < lg[LG_ROWS]; i++) {
+		const uint64_t *row = ledger_row(lg, i);
+
+		for (int d = 0; what_unit(row[LR_WHAT]) != USED_REFUSALS &&
+				d < LEDGER_DAYS;
+		     d++)
+			sum += ledger_of_day(row, (int64_t)row[LR_DAY] - d);
+	}
+	return sum;
+}
+
 static void test_a_refusal_costs_nothing(void **ctx)
 {
 	unsigned n = n_cases(), refused = 0, permitted = 0;
@@ -511,17 +528,19 @@ static void test_a_refusal_costs_nothing(void **ctx)
 		make(&r, &m);
 		if (kit_add(&k, &m.f) || kit_go(&k))
 			fail_msg("case %u: %s", i, k.e.text);
-		size = k.st->n_w * sizeof(uint64_t);
+		size = k.st->ledger * sizeof(uint64_t);
 		assert_true(size <= sizeof(before));
 		for (unsigned j = 0; j < 40; j++) {
 			struct said s = throw(&r);
+			uint64_t was = in_ledger(&k);
 
 			memcpy(before, k.st->w, size);
 			if (judge(&k, &s)) {
 				permitted++;
 			} else {
 				refused++;
-				if (memcmp(before, k.st->w, size) != 0)
+				if (memcmp(before, k.st->w, size) != 0 ||
+				    in_ledger(&k) != was)
 					fail_msg("case %u, message %u", i, j);
 			}
 			kit_wait(&k, MIN(20));

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "policy-lang/eval/internal.h"
+#include "policy-lang/eval/ledger.h"
 
 /* Counters compared for limits that are new; then they start used up. */
 #define STEPS_MAX (UINT32_C(1) << 24)
@@ -19,6 +19,7 @@ struct carry {
 	uint32_t steps;
 	uint64_t now; /* of the words */
 	bool connections;
+	struct ledger_ask ask; /* of the limit at hand */
 };
 
 static uint32_t find_name(const struct mem *m, uint32_t first, uint32_t n,
@@ -110,27 +111,13 @@ static bool same_form(const struct mem_limit *a, const struct mem_limit *b)
 
 /* --- a counter that is new ----------------------------------------------- */
 
+/* The ledger says what was used; how many different values were seen, and
+ * which connections are open, only a limit of that kind does. */
 static bool of_a_kind(const struct lay_limit *a, const struct lay_limit *b)
 {
-	if (a->kind == LIMIT_DISTINCT || b->kind == LIMIT_DISTINCT)
-		return a->kind == b->kind && a->distinct == b->distinct;
-	if (a->kind == LIMIT_CONCURRENT || b->kind == LIMIT_CONCURRENT)
-		return a->kind == b->kind;
-	return a->thing == b->thing || a->kind == LIMIT_SPACING ||
-	       b->kind == LIMIT_SPACING;
-}
-
-static uint64_t window_ns(const struct lay_limit *l)
-{
-	static const uint64_t day[] = {
-		[WINDOW_DAY] = 1,      [WINDOW_WEEK] = 7, [WINDOW_MONTH] = 31,
-		[WINDOW_BILLING] = 31, [WINDOW_YEAR] = 366};
-
-	if (l->window == WINDOW_HOUR)
-		return 3600 * (uint64_t)NS_PER_S;
-	if (l->window == WINDOW_NONE || l->window == WINDOW_SLIDING)
-		return l->window_ns > 0 ? (uint64_t)l->window_ns : 1;
-	return day[l->window] * 86400 * (uint64_t)NS_PER_S;
+	return a->kind == b->kind &&
+	       (a->kind == LIMIT_CONCURRENT ||
+		(a->kind == LIMIT_DISTINCT && a->distinct == b->distinct));
 }
 
 static bool touched(const uint64_t *w, uint32_t n)
@@ -142,24 +129,25 @@ static bool touched(const uint64_t *w, uint32_t n)
 	return false;
 }
 
-/* At most so much of it can have been used in the window of the new limit. */
+/* Of a window that is no shorter. */
 static uint64_t used_at_most(const struct carry *c, const struct lay_limit *new,
 			     const struct mem_limit *old, const uint64_t *w)
 {
-	uint64_t of, used, times;
+	uint64_t of, used;
 	int64_t wait;
 
 	if (!touched(w, old->words))
 		return 0;
-	used = limit_now(c->view, &old->l, (uint32_t)(w - c->from->w), &of,
-			 &wait);
-	if (old->l.kind == LIMIT_SPACING)
-		of = 1;
-	if (window_ns(new) <= window_ns(&old->l))
-		return used;
-	times = window_ns(new) / window_ns(&old->l) + 1;
-	return of > (UINT64_MAX - used) / times ? UINT64_MAX
-						: used + of * times;
+	/* Of a day that may not be over yet for a clock that is set back. */
+	if (old->l.window == WINDOW_SLIDING)
+		used = limit_now(c->view, &old->l, (uint32_t)(w - c->from->w),
+				 &of, &wait);
+	else
+		used = limit_used(c->view, &old->l, (uint32_t)(w - c->from->w));
+	return new->window == old->l.window &&
+			       new->window_ns <= old->l.window_ns
+		       ? used
+		       : UINT64_MAX;
 }
 
 /* Who is new may be someone who was called otherwise: anyone who is gone. */
@@ -229,13 +217,15 @@ static bool overlaps(const struct carry *c, const struct mem_limit *new,
 			     : same_party(c, m, p.party, q.party);
 }
 
-/* How full the new counter w at place p has to start. */
+/* How many values, at most, the new set w at place p has to start with; or the
+ * connections themselves. *any: there was such a limit. */
 static uint64_t fullest(struct carry *c, const struct mem_limit *new,
-			struct place p, uint64_t *w)
+			struct place p, uint64_t *w, bool *any)
 {
 	const struct mem_head *h = c->from->head;
 	uint64_t most = 0;
 
+	*any = false;
 	for (uint32_t i = 0; i < h->n_limit; i++) {
 		const struct mem_limit *old = &c->from->limit[i];
 		uint32_t meas = old->by_meas ? MEAS_COUNT : 1;
@@ -254,6 +244,7 @@ static uint64_t fullest(struct carry *c, const struct mem_limit *new,
 				return UINT64_MAX;
 			if (!overlaps(c, new, p, old, q))
 				continue;
+			*any = true;
 			if (new->l.kind == LIMIT_CONCURRENT) {
 				if (c->connections)
 					limit_join(&new->l, w, &old->l,
@@ -268,12 +259,28 @@ static uint64_t fullest(struct carry *c, const struct mem_limit *new,
 	return most;
 }
 
+/* Nothing it could have counted is known elsewhere: at most all messages. */
+static void fill_counter(struct carry *c, const struct mem_limit *new,
+			 struct place p, uint64_t *w)
+{
+	uint64_t used = 0;
+	bool any = false;
+
+	memset(w, 0, new->words * sizeof(*w));
+	if (new->l.kind == LIMIT_CONCURRENT || new->l.kind == LIMIT_DISTINCT)
+		used = fullest(c, new, p, w, &any);
+	if (!any || c->ask.lost)
+		ledger_fill(c->to, &c->ask, (uint32_t)(w - c->to->w), p.meas);
+	else if (used)
+		limit_fill(c->to, &new->l, w, used);
+}
+
 /* --- limits -------------------------------------------------------------- */
 
 static void carry_counter(struct carry *c, const struct mem_limit *new,
 			  const struct mem_limit *old, struct place p)
 {
-	uint64_t *w = counter(&c->to->mem, new, p), used;
+	uint64_t *w = counter(&c->to->mem, new, p);
 	struct place q;
 
 	if (old && same_place(c, new, old, p, &q)) {
@@ -283,25 +290,85 @@ static void carry_counter(struct carry *c, const struct mem_limit *new,
 			limit_mend(&new->l, w);
 		return;
 	}
-	used = fullest(c, new, p, w);
-	if (used)
-		limit_fill(c->view, &new->l, w, used);
+	fill_counter(c, new, p, w);
 }
 
-static void carry_limit(struct carry *c, const struct mem_limit *new)
+static void carry_limit(struct carry *c, uint32_t i)
 {
+	const struct mem_limit *new = &c->to->mem.limit[i];
 	const struct mem_limit *old = find_limit(c->from, new);
 	uint32_t meas = new->by_meas ? MEAS_COUNT : 1;
 	uint64_t n = mem_limit_count(c->to->mem.head, new);
 
 	if (old && !same_form(new, old))
 		old = NULL;
+	ledger_ask(c->to, i, &c->ask);
 	for (uint64_t k = 0; k < n; k++)
 		carry_counter(c, new, old,
 			      (struct place){
 				      (uint32_t)(k / meas / new->parties),
 				      (uint32_t)(k / meas % new->parties),
 				      (uint32_t)(k % meas)});
+}
+
+/* --- the ledger ---------------------------------------------------------- */
+
+static bool machine_named(const struct mem *m, uint64_t name)
+{
+	for (uint32_t i = 0; i < m->head->n_m; i++) {
+		if (m->m[i].name == name)
+			return true;
+	}
+	return false;
+}
+
+/* What party p of machine m, one of them new, may have used under a name that
+ * is gone. It keeps its own: one who comes back finds it. */
+static void adopt(struct carry *c, uint32_t m, uint32_t p, uint64_t rows)
+{
+	const struct mem *to = &c->to->mem;
+	const struct mem_machine *mc = &to->m[m];
+	uint64_t name = to->names[mc->party + p];
+	bool new_machine = c->machine[m] == LAY_NONE;
+
+	for (uint64_t i = 0; i < rows; i++) {
+		uint64_t copy[LR_WORDS];
+		const uint64_t *row = ledger_row(c->to->w + c->to->ledger, i);
+		bool theirs = row[LR_MACHINE] == mc->name;
+		bool known = find_name(to, mc->party, mc->n_party + 1,
+				       row[LR_PARTY]) != LAY_NONE;
+
+		if (row[LR_MACHINE] == 0 ||
+		    (theirs && row[LR_PARTY] == name))
+			continue;
+		if (!theirs && (!new_machine ||
+				machine_named(to, row[LR_MACHINE])))
+			continue;
+		if (row[LR_PARTY] != name && known)
+			continue;
+		memcpy(copy, row, sizeof(copy));
+		ledger_raise(ledger_find(c->to, mc->name, name, copy[LR_WHAT]),
+			     copy);
+	}
+}
+
+static void carry_ledger(struct carry *c)
+{
+	struct pol_state *to = c->to;
+	uint64_t rows;
+
+	memcpy(to->w + to->ledger, c->from->w + mem_ledger(c->from->head),
+	       LEDGER_WORDS * sizeof(uint64_t));
+	to->lg_rows = UINT32_MAX; /* others' */
+	rows = to->w[to->ledger + LG_ROWS];
+	for (uint32_t m = 0; m < to->mem.head->n_m; m++) {
+		for (uint32_t p = 0; p < to->mem.m[m].n_party; p++) {
+			if (old_party(c, m, p) == LAY_NONE)
+				adopt(c, m, p, rows);
+		}
+		if (c->machine[m] == LAY_NONE) /* the unknown party's */
+			adopt(c, m, to->mem.m[m].n_party, rows);
+	}
 }
 
 /* --- states and requests ------------------------------------------------- */
@@ -428,11 +495,12 @@ void carry_all(struct pol_state *to, const struct mem *from, bool connections)
 		view->trusted = to->trusted;
 	}
 	c.view = view;
+	carry_ledger(&c);
 	for (uint32_t i = 0; i < m->head->n_limit; i++) {
 		uint64_t n = mem_limit_count(m->head, &m->limit[i]);
 
 		if (view)
-			carry_limit(&c, &m->limit[i]);
+			carry_limit(&c, i);
 		for (uint64_t k = 0; !view && k < n; k++)
 			limit_fill(to, &m->limit[i].l,
 				   m->w + m->limit[i].base +

@@ -6,8 +6,8 @@
 #include "policy-lang/eval/internal.h"
 
 /* Does column c charge limit i of its image? */
-static bool charges(const struct pol_image *im, const struct lay_col *c,
-		    uint32_t i)
+bool limit_charged_col(const struct pol_image *im, const struct lay_col *c,
+		       uint32_t i)
 {
 	const struct lay_rule *r;
 
@@ -33,7 +33,7 @@ void limit_charged_by(const struct pol_set *s, size_t m,
 		party[p] = false;
 		for (uint32_t c = 0; c < l->im->n_COLS && !party[p]; c++)
 			party[p] = bit_get(row, c) &&
-				   charges(l->im, &l->im->COLS[c], i);
+				   limit_charged_col(l->im, &l->im->COLS[c], i);
 	}
 	for (uint32_t p = n; p <= LAY_MAX_PARTIES; p++)
 		party[p] = false;

@@ -118,11 +118,12 @@ int pol_state_in(struct pol_state **out, const struct pol_set *s, void *mem,
  * and the machine ends; judging anything breaks the seal. */
 void pol_state_seal(struct pol_state *st);
 /* Take over what from has counted, for a set that replaces its own: limits,
- * states and outstanding requests whose rule (policy, rule, its limit) is the
- * same in the new set; of a limit whose number alone changed, what was used.
- * A limit that is new starts as used up as the fullest old one of its kind
- * over the same machine and party (a party that is new may be one that was
- * called otherwise). The key, the clock and the connections are
+ * states and outstanding requests whose rule (policy, rule, its limit, and what
+ * that counts) is the same in the new set; of a limit whose number alone
+ * changed, what was used.
+ * A limit that is new starts with what the ledger says was used in its window
+ * by the same machine and party (one that is new may be one that was called
+ * otherwise). The key, the clock and the connections are
  * carried too. Nothing is ever given back; doing it twice changes nothing.
  *
  * A reload in place; a kill at any moment gives nothing back:
@@ -152,6 +153,25 @@ struct pol_budget {
  * can charge it; stops when f returns false. */
 void pol_budgets(const struct pol_state *st, size_t machine, struct now now,
 		 bool (*f)(void *arg, const struct pol_budget *b), void *arg);
+
+/* The ledger: what machine i used, whatever rule permitted it, by party and by
+ * measurement or unit. */
+#define POL_HOURS 48
+#define POL_DAYS  400
+struct pol_total {
+	struct span party; /* empty: one that is not in the policy now */
+	bool everyone;	   /* the ledger was full: of any machine and party */
+	const char *unit;  /* "readings" */
+	const char *meas;  /* NULL: of any type */
+	enum dir dir;
+	uint64_t hour[POL_HOURS]; /* [0]: the present one; by hours passed */
+	uint64_t day[POL_DAYS];	  /* local standard time */
+};
+void pol_ledger(const struct pol_state *st, size_t machine, struct now now,
+		bool (*f)(void *arg, const struct pol_total *t), void *arg);
+/* At the household's wish: all but what the windows of the limits in force
+ * need. */
+void pol_ledger_erase(struct pol_state *st, struct now now);
 size_t pol_state_size(const struct pol_state *st); /* octets, all of it */
 
 /* Set or clear by hand: tests, attestation, customer's answers. name is a

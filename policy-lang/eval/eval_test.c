@@ -751,6 +751,14 @@ static void test_states(void **ctx)
 	kit_free(&k);
 }
 
+static bool nothing_of(void *arg, const struct pol_total *t)
+{
+	(void)arg;
+	if (t->hour[0] || t->day[0])
+		fail_msg("%s in the ledger", t->unit);
+	return true;
+}
+
 static void test_transaction(void **ctx)
 {
 	static struct house h;
@@ -776,7 +784,8 @@ static void test_transaction(void **ctx)
 	pol_judge(k.st, &m, &d);
 	assert_true(d.permit); /* within one packet */
 	pol_abort(k.st);
-	assert_memory_equal(before, k.st->w, 8 * (size_t)k.st->n_w);
+	assert_memory_equal(before, k.st->w, 8 * (size_t)k.st->ledger);
+	pol_ledger(k.st, 0, k.now, nothing_of, NULL);
 	expect(&k, &bill, REASON_NOT_AN_ANSWER, "the request never left");
 	expect(&k, &reg, 0, "nothing was charged");
 	m = message_of(&k, &reg);

@@ -187,6 +187,7 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 	}
 	d->permit = true;
 	d->monitored = st->n_fail > 0;
+	ledger_connection(st);
 	tell_rules(st, d);
 }
 
@@ -246,7 +247,9 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 		st->pend[i].check_only = false;
 	look_charge(st);
 	d->permit = !judge_blocked(st);
-	if (!d->permit) {
+	if (d->permit) {
+		ledger_packet(st, octets);
+	} else {
 		st_undo(st, mark);
 		tell_refusal(st, NULL, d);
 	}

@@ -13,8 +13,11 @@
  *   budgets.c limits as they stand
  *   engines.c what one engine per machine cannot do
  *   guards.c  what else a grant asks for
+ *   select.c  what a limit counts, to know it again in another image
  *   limits.c  counters; windows.c: their calendar
  *   kept.c    counters that come from elsewhere
+ *   ledger.c  what was used, whatever permitted it; ledger_fill.c: what a new
+ *             limit begins with
  *   answers.c requests that wait for their answers
  *   judge.c   section 15, step by step (start reading here)
  *   look.c    one observation in one layer
@@ -245,6 +248,12 @@ struct side {
 	uint32_t rule[LAYERS]; /* of the leaf reported */
 };
 
+#define LEDGER_DUE 256
+struct ledger_due {
+	uint32_t at, n; /* word of the row */
+	uint64_t hour, day;
+};
+
 struct pol_state {
 	/* The rules of each leaf of the message judged last. */
 	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
@@ -257,6 +266,13 @@ struct pol_state {
 	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_COUNT]: until */
 	uint32_t answers[POL_MAX_MACHINES]; /* [ANSWERS][AN_WORDS] */
 	uint32_t flows[POL_MAX_MACHINES]; /* [FLOW_STATES][FS_WORDS] */
+	uint32_t ledger; /* ledger.h */
+	/* Where its rows are, by what they are of: index + 1. */
+	uint32_t lg_rows;
+	uint16_t lg_place[1024];
+	/* What was charged to them since the last commit. */
+	struct ledger_due due[LEDGER_DUE];
+	uint32_t n_due;
 	uint8_t consent[POL_MAX_MACHINES][LAY_MAX_RULES];
 	/* What every judgement looks at, side by side. */
 	const struct pol_set *s;
@@ -316,6 +332,7 @@ uint64_t mem_name(uint64_t seed, struct span s); /* hash of a name */
 /* Counters of a limit. */
 uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l);
 bool flows_kept(const struct mem *m);
+uint32_t mem_ledger(const struct mem_head *h);
 /* connections: what hangs on them is carried too. */
 void carry_all(struct pol_state *to, const struct mem *from, bool connections);
 
@@ -395,14 +412,33 @@ void limit_join(const struct lay_limit *to, uint64_t *w,
 /* The same counting, of other numbers. */
 void limit_move(const struct pol_state *st, const struct lay_limit *to,
 		uint64_t *w, const struct lay_limit *from, const uint64_t *old);
+int64_t limit_drain(const struct lay_limit *l); /* of a bucket, ns */
 /* The word where the counter of that machine, party and type begins. */
 uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
 		  unsigned meas);
-/* engines.c: parties of machine m whose traffic charges limit i of its image,
+/* select.c: what it counts. */
+uint64_t select_hash(const struct pol_image *im, uint32_t limit);
+/* engines.c: does column c charge limit i of its image? */
+bool limit_charged_col(const struct pol_image *im, const struct lay_col *c,
+		       uint32_t i);
+/* parties of machine m whose traffic charges limit i of its image,
  * which is l; the last is the unknown one, which only refusals can charge. */
 void limit_charged_by(const struct pol_set *s, size_t m,
 		      const struct set_limit *l, uint32_t i,
 		      bool party[LAY_MAX_PARTIES + 1]);
+
+/* --- ledger.c ------------------------------------------------------------- */
+
+/* Charge what was permitted, to the sides of the judgement at hand. */
+void ledger_message(struct pol_state *st, const struct pol_msg *m,
+		    const struct obs *leaves, uint32_t n);
+void ledger_packet(struct pol_state *st, uint32_t octets);
+void ledger_connection(struct pol_state *st);
+void ledger_refusal(struct pol_state *st);
+void ledger_abort(struct pol_state *st);
+/* Can these words have been written until then? */
+bool ledger_possible(const uint64_t *ledger, int64_t now);
+void ledger_lost(struct pol_state *st); /* all that was before now */
 
 /* --- judge.c, look.c, tell.c: the steps ---------------------------------- */
 
@@ -445,6 +481,9 @@ void look_restrictions(struct pol_state *st, unsigned side,
 void look_limit(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t index, const struct pol_msg *m, const struct obs *o,
 		meas_set meas, bool monitored);
+/* Types that a unit that goes on with a message has and that were not counted
+ * with what came before of it. */
+meas_set look_new_types(const struct pol_msg *m, meas_set meas);
 /* Charge all that is pending; what has no room fails. */
 void look_charge(struct pol_state *st);
 

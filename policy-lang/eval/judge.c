@@ -298,6 +298,7 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		return;
 	}
 	states_after(st, m, true);
+	ledger_message(st, m, leaves, n);
 	d->permit = true;
 	d->request_id = id;
 	d->summary = all_summary(st, leaves, n);

@@ -3,7 +3,7 @@
  * Counters that come from elsewhere: from a process that was killed, from
  * another set, from whoever wrote there; and how any stands, untouched.
  */
-#include "policy-lang/eval/counters.h"
+#include "policy-lang/eval/ledger.h"
 
 /* --- counters that come from elsewhere ----------------------------------- */
 
@@ -66,6 +66,12 @@ static uint64_t bucket_room(const struct lay_limit *l)
 	return room > INT64_MAX / 4 ? INT64_MAX / 4 : (uint64_t)room;
 }
 
+/* How long a full one takes to be empty. */
+int64_t limit_drain(const struct lay_limit *l)
+{
+	return (int64_t)bucket_room(l);
+}
+
 static bool distinct_sane(const struct lay_limit *l, const uint64_t *w,
 			  uint64_t now)
 {
@@ -117,7 +123,7 @@ static void fill_window(const struct pol_state *st, const struct lay_limit *l,
 {
 	if (l->window == WINDOW_SLIDING)
 		return;
-	w[0] = (uint64_t)calendar_now(st, l);
+	w[0] = (uint64_t)ledger_window(st, l);
 	w[2] = (uint64_t)st->now.mono.ns;
 }
 

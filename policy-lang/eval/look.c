@@ -74,6 +74,11 @@ static const meas_set snapshots = 0
 	;
 #undef X
 
+meas_set look_new_types(const struct pol_msg *m, meas_set meas)
+{
+	return meas & ~(obs_get(m->message, F_CARRIED, 0) & ~snapshots);
+}
+
 /* Is this a limit on how often, and the unit only goes on with what was
  * counted with the first one? It is no new message, and no new reading of
  * types that the message carried before. But a snapshot is: repeated, it is a
@@ -82,15 +87,12 @@ static const meas_set snapshots = 0
 static bool counted(const struct lay_limit *l, const struct pol_msg *m,
 		    meas_set *meas)
 {
-	meas_set before;
-
 	if (!m->message || !obs_has(m->message, F_CONTINUES) ||
 	    l->kind == LIMIT_DISTINCT)
 		return false;
 	if (l->kind != LIMIT_SPACING && l->thing != THING_READINGS)
 		return l->thing == THING_MESSAGES;
-	before = obs_get(m->message, F_CARRIED, 0);
-	*meas &= ~(before & ~snapshots);
+	*meas = look_new_types(m, *meas);
 	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
 }
 

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 #include "core/crc32c.h"
-#include "policy-lang/eval/internal.h"
+#include "policy-lang/eval/ledger.h"
 
-#define MADE   UINT64_C(0x31305453474d4c50) /* version 1 */
+#define MADE   UINT64_C(0x32305453474d4c50) /* version 2 */
 #define BORN   UINT64_C(0x30305453474d4c50) /* zeroed and being made */
 #define BUSY   UINT64_C(0x58585453474d4c50) /* being made over */
 #define SEALED 0x5ea1ed00u
@@ -68,6 +68,9 @@ void mem_use(struct pol_state *st, void *block)
 		st->answers[i] = m.answers;
 		st->flows[i] = m.flows;
 	}
+	st->ledger = at;
+	st->lg_rows = 0;
+	memset(st->lg_place, 0, sizeof(st->lg_place));
 }
 
 /* All but the words, which are zero, and what mem_close_head writes. */
@@ -114,7 +117,7 @@ static bool head_sane(const struct mem_head *h, size_t octets)
 {
 	return h->magic == MADE && h->crc == head_crc(h) &&
 	       h->octets <= octets && h->octets == mem_octets(h) &&
-	       h->n_m <= POL_MAX_MACHINES &&
+	       h->n_m <= POL_MAX_MACHINES && h->n_w >= LEDGER_WORDS &&
 	       h->n_counter_words <= h->n_w &&
 	       h->offset > -TIME_TOP && h->offset < TIME_TOP;
 }
@@ -127,10 +130,17 @@ static bool live_sane(const struct mem_live *l)
 	       l->next_id < UINT64_MAX / 2 && l->n_undo <= UNDO_MAX;
 }
 
+/* The word where the ledger begins. */
+uint32_t mem_ledger(const struct mem_head *h)
+{
+	return h->n_w - LEDGER_WORDS;
+}
+
 /* Has the set states of connections at all? */
 bool flows_kept(const struct mem *m)
 {
-	return m->head->n_m && m->head->n_w != m->m[m->head->n_m - 1].flows;
+	return m->head->n_m &&
+	       mem_ledger(m->head) != m->m[m->head->n_m - 1].flows;
 }
 
 /* Rows of tables follow each other without a gap, as mem_tables lays them: so
@@ -196,7 +206,7 @@ static bool tables_sane(const struct mem *m)
 		if (!machine_row_sane(h, &m->m[i], flows, &at, &name))
 			return false;
 	}
-	return at == h->n_w && name == h->n_names;
+	return at + LEDGER_WORDS == h->n_w && name == h->n_names;
 }
 
 uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l)
@@ -220,7 +230,7 @@ static bool counters_possible(struct mem *m, int64_t now)
 			limit_mend(&l->l, w);
 		}
 	}
-	return true;
+	return ledger_possible(m->w + mem_ledger(m->head), now);
 }
 
 /* --- what a killed writer leaves ----------------------------------------- */
@@ -399,6 +409,7 @@ static void exhaust(struct pol_state *st)
 			limit_fill(st, &l->l, m->w + l->base + k * l->words,
 				   UINT64_MAX);
 	}
+	ledger_lost(st);
 	for (size_t i = 0; i < st->s->n_m; i++)
 		exhaust_machine(st, i);
 }
@@ -414,8 +425,13 @@ static bool same_set(struct pol_state *st, struct mem *m,
 	int64_t t;
 	bool ok;
 
-	if (!own)
+	struct mem_head counts = *m->head;
+
+	mem_counts(st->s, &counts);
+	if (!own || memcmp(&counts, m->head, sizeof(counts)) != 0) {
+		free(own);
 		return false;
+	}
 	mem_place(&want, own, m->head);
 	mem_tables(st->s, &want);
 	at = (size_t)((uint8_t *)want.limit - own);

@@ -3,7 +3,7 @@
  * What is where in the block of memory of a state, and the tables in it that
  * say so: limits, machines, and hashes of names.
  */
-#include "policy-lang/eval/internal.h"
+#include "policy-lang/eval/ledger.h"
 
 /* --- names --------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ void mem_counts(const struct pol_set *s, struct mem_head *h)
 		at = mem_machine(s, i, &m, at);
 		names += 2 * (m.n_party + 1) + m.n_rule + m.n_state;
 	}
-	h->n_w = at;
+	h->n_w = at + LEDGER_WORDS;
 	h->n_counter_words = s->counter_words;
 	h->n_limit = s->n_limit;
 	h->n_m = (uint32_t)s->n_m;
@@ -126,6 +126,7 @@ static void table_limit(const struct pol_set *s, uint32_t i,
 				  (uint64_t)l->l->window << 16 |
 				  l->l->distinct);
 	h = mem_number(h, (uint64_t)l->l->window_ns);
+	h = mem_number(h, select_hash(l->im, (uint32_t)(l->l - l->im->LIMT)));
 	o->like = h;
 	h = mem_number(h, l->l->n);
 	o->id = mem_number(h, l->l->burst);

@@ -218,6 +218,8 @@ void tell_refusal(struct pol_state *st, const struct pol_msg *m,
 	tell_rules(st, d);
 	if (d->action == POL_QUARANTINE)
 		st_quarantine(st, st->side[0].m, d->action_ns);
+	if (m)
+		ledger_refusal(st);
 	if (m && st->s->m[st->side[0].m].refusal_limits)
 		refusal_limits(st, m);
 	text_refusal(st, d);
