@@ -129,7 +129,63 @@ static bool data_fits(const struct cur *c, uint16_t type, uint16_t len)
 	}
 }
 
-static int record(struct cur *c, bool additional, bool *opt, struct err *e)
+/* Options of EDNS (RFC 6891 6.1.2) that a stub and its resolver need, and how
+ * long each may be; what is in none of them could carry anything. */
+enum { OPT_NSID = 3, OPT_DAU = 5, OPT_N3U = 7, OPT_COOKIE = 10,
+       OPT_KEEPALIVE = 11, OPT_PADDING = 12, OPT_ERROR = 15, OPT_KNOWN = 16 };
+#define ALGORITHM_MAX 32 /* RFC 6975: numbers that are given, far above */
+
+static bool each_octet(struct span s, uint8_t most)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] > most)
+			return false;
+	}
+	return true;
+}
+
+static bool option_fits(uint16_t code, struct span data, bool answer)
+{
+	switch (code) {
+	case OPT_NSID: /* RFC 5001 2 */
+		return answer ? data.n <= 64 : data.n == 0;
+	case OPT_DAU:
+	case OPT_DAU + 1:
+	case OPT_N3U: /* RFC 6975 3 */
+		return !answer && data.n <= 16 &&
+		       each_octet(data, ALGORITHM_MAX);
+	case OPT_COOKIE: /* RFC 7873 4 */
+		return data.n == 8 || (data.n >= 16 && data.n <= 40);
+	case OPT_KEEPALIVE: /* RFC 7828 3.1 */
+		return answer ? data.n == 2 : data.n == 0;
+	case OPT_PADDING: /* RFC 7830 3 */
+		return each_octet(data, 0);
+	case OPT_ERROR: /* RFC 8914 2 */
+		return answer && data.n >= 2 && data.n <= 256;
+	default:
+		return false;
+	}
+}
+
+static bool options_fit(struct span data, bool answer)
+{
+	struct cur c = cur_of(data);
+	uint32_t seen = 0;
+
+	while (cur_left(&c)) {
+		uint16_t code = cur_u16(&c);
+		struct span text = cur_take(&c, cur_u16(&c));
+
+		if (!cur_ok(&c) || code >= OPT_KNOWN || seen & 1u << code ||
+		    !option_fits(code, text, answer))
+			return false;
+		seen |= 1u << code;
+	}
+	return true;
+}
+
+static int record(struct cur *c, bool additional, bool answer, bool *opt,
+		  struct err *e)
 {
 	size_t at = c->off, n;
 	uint16_t type, class, len;
@@ -145,9 +201,14 @@ static int record(struct cur *c, bool additional, bool *opt, struct err *e)
 	if (!cur_ok(c) || len > cur_left(c))
 		return bad(e, REASON_MALFORMED, "cut short");
 	if (type == TYPE_OPT) {
-		/* RFC 6891 6.1.1: one, of the root, version 0. */
-		if (!additional || *opt || n != 1 || (ttl >> 16 & 0xff) != 0)
+		/* RFC 6891 6.1: one, of the root, version 0; of the flags only
+		 * DO, and a result in answers. */
+		if (!additional || *opt || n != 1 || ttl & 0xff7fff ||
+		    (!answer && ttl >> 24))
 			return bad(e, REASON_SUSPICIOUS, "OPT record");
+		if (!options_fit(cur_peek(c, len), answer))
+			return bad(e, REASON_SUSPICIOUS,
+				   "an option that is not read");
 		*opt = true;
 	} else if (class != CLASS_IN || ttl >> 31 || type == 0 ||
 		   (type >= TYPE_TKEY && type <= 255)) {
@@ -281,7 +342,8 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 	records = (uint32_t)n[1] + n[2] + n[3];
 	first = c;
 	for (uint32_t i = 0; i < records; i++) {
-		rc = record(&c, i >= (uint32_t)n[1] + n[2], &opt, e);
+		rc = record(&c, i >= (uint32_t)n[1] + n[2], m->answer, &opt,
+			    e);
 		if (rc)
 			return rc;
 	}

@@ -20,6 +20,9 @@
 #define IN_A	 "\0\1\0\1"
 #define RR(type, len) type "\0\1\0\0\0\x3c" len
 
+#define OPTIONS(flags, len)                                                     \
+	HEAD(flags, "\1", "\0", "\0", "\1") NAME IN_A "\0\0\x29\x10\0\0\0\0\0" len
+
 #define ROW(why, text, want) {why, text, sizeof(text) - 1, want}
 static const struct {
 	const char *why, *octets;
@@ -31,6 +34,33 @@ static const struct {
 	ROW("an underscore", QUERY "\5_ntp_\7example\0" IN_A, REASON_NONE),
 	ROW("with OPT", HEAD("\x01\x20", "\1", "\0", "\0", "\1") NAME IN_A
 	    "\0\0\x29\x10\0\0\0\0\0\0\0", REASON_NONE),
+	ROW("with a cookie, padding and room for both",
+	    OPTIONS("\x01\x20", "\0\x14")
+	    "\0\x0a\0\x08" "cookie!!" "\0\x0c\0\4\0\0\0\0", REASON_NONE),
+	ROW("with DO", HEAD("\x01\x20", "\1", "\0", "\0", "\1") NAME IN_A
+	    "\0\0\x29\x10\0\0\0\x80\0\0\0", REASON_NONE),
+	ROW("with the algorithms of a validator", OPTIONS("\x01\x20", "\0\7")
+	    "\0\5\0\3\x08\x0d\x0f", REASON_NONE),
+	ROW("an answer that says what is wrong", OPTIONS("\x81\x82", "\0\x08")
+	    "\0\x0f\0\4\0\x16" "no", REASON_NONE),
+	ROW("an option of no table", OPTIONS("\x01\x20", "\0\x08")
+	    "\xfd\xe9\0\4" "data", REASON_SUSPICIOUS),
+	ROW("padding that says something", OPTIONS("\x01\x20", "\0\x08")
+	    "\0\x0c\0\4" "data", REASON_SUSPICIOUS),
+	ROW("a network of the asker", OPTIONS("\x01\x20", "\0\x0b")
+	    "\0\x08\0\7\0\1\x18\0\x0a\x14\0", REASON_SUSPICIOUS),
+	ROW("an option twice", OPTIONS("\x01\x20", "\0\x08")
+	    "\0\x0c\0\0\0\x0c\0\0", REASON_SUSPICIOUS),
+	ROW("octets that are no option", OPTIONS("\x01\x20", "\0\3")
+	    "\xff\xff\xff", REASON_SUSPICIOUS),
+	ROW("an option longer than the record", OPTIONS("\x01\x20", "\0\x06")
+	    "\0\x0c\0\3\0\0", REASON_SUSPICIOUS),
+	ROW("a text for people in a query", OPTIONS("\x01\x20", "\0\x08")
+	    "\0\x0f\0\4\0\x16" "no", REASON_SUSPICIOUS),
+	ROW("flags that nobody has given", HEAD("\x01\x20", "\1", "\0", "\0", "\1")
+	    NAME IN_A "\0\0\x29\x10\0\0\0\0\1\0\0", REASON_SUSPICIOUS),
+	ROW("a result in a query", HEAD("\x01\x20", "\1", "\0", "\0", "\1")
+	    NAME IN_A "\0\0\x29\x10\0\1\0\0\0\0\0", REASON_SUSPICIOUS),
 	ROW("an answer", ANSWER NAME IN_A
 	    "\xc0\x0c" RR("\0\1", "\0\4") "\x0a\0\0\1", REASON_NONE),
 	ROW("no such name", HEAD("\x81\x83", "\1", "\0", "\0", "\0") NAME IN_A,
