@@ -114,6 +114,12 @@ cat <<'EOT'
 Read: HTTP/1.1 with the methods below, and answers of 1.0; bodies by length, in chunks or to
 the end of the connection, plain or as gzip or deflate within bounds. Opaque:
 going out, a body that nothing reads (a leaf of its own beside the message).
+Content types identify nothing: the first octets of any body say whether it is
+oBIX. A charset other than UTF-8, US-ASCII, ISO-8859 or windows-125x is refused,
+and oBIX in any but the first two. A request that expects 100 Continue is held
+until its body comes, which its sender sends after a while without. One answer
+100 Continue to a request is read. On other ports what a proxy writes in front of
+a request, white space of 64 octets and more, and oBIX without HTTP are refused.
 
 EOT
 table dissectors/http/head.c methods | grep -oE '"[A-Z]+"' | tr -d '"' | some methods |
@@ -125,7 +131,8 @@ cat <<'EOT'
 ## oBIX
 
 Read: oBIX 1.0 and 1.1 in plain XML in the bodies of HTTP, in units of whole
-objects. Elements and attributes of other names are read past and noted.
+objects. Elements and attributes of other names are read past and noted. In a
+query `start`, `end` and `limit` stand once each and as they are called.
 
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |
@@ -159,7 +166,9 @@ cat <<'EOT'
 
 Read: one question of class IN over UDP or TCP to port 53 and its answer, paired
 by number, question and both ends. Records of answers are checked; of a
-configured resolver's the addresses of the name are told.
+configured resolver's the addresses of the name are told. Of EDNS: NSID, the
+algorithms of a validator, cookies, keep-alive, padding of zeros, and in answers
+the extended error.
 Refused: zone transfers, updates, other operations, names with octets other than
 letters, digits, `-` and `_`, another port: over UDP a whole message is known by
 its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is

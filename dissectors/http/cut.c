@@ -121,6 +121,9 @@ static enum frame recognise(struct http_side *s, const struct part *p,
 		s->kind = BODY_PAGE;
 		return FRAME_UNIT;
 	case OBIX_YES:
+		if (s->charset)
+			return bad(e, REASON_XML_ENCODING,
+				   "oBIX in another charset than UTF-8");
 		s->kind = BODY_OBIX;
 		return FRAME_UNIT;
 	case OBIX_MORE:
@@ -213,8 +216,14 @@ static enum frame start(const struct cutter *k, struct piece *x, struct err *e)
 	if (x->request && f->n == ASKED_MAX)
 		return bad(e, REASON_TOO_MANY_UNITS,
 			   "more requests than may be outstanding");
+	/* 100 Continue for a request that is still held, in a capture of
+	 * those whom nobody held. */
+	if (!x->request && !a && x->head.status == 100 && !k->midstream)
+		return FRAME_MORE;
 	if (!x->request && !a && !k->lenient)
 		return bad(e, REASON_UNPAIRED, "answers no request");
+	if (!x->request && a && a->continued && x->head.status == 100)
+		return bad(e, REASON_UNPAIRED, "100 Continue again");
 	x->unpaired = !x->request && !a;
 	x->answers = a ? a->method : HTTP_GET;
 	if (head_framing(&x->head, x->answers, &framing, e))
@@ -224,6 +233,7 @@ static enum frame start(const struct cutter *k, struct piece *x, struct err *e)
 		.framing = (uint8_t)framing,
 		.coding = x->head.coding,
 		.events = x->head.event_stream,
+		.charset = x->head.charset,
 		.status = x->head.status,
 		.interim = !x->request && x->head.status < 200,
 		.row = a && !x->request ? a->row : 0,
@@ -267,8 +277,10 @@ static enum frame cut_head(const struct cutter *k, struct span in,
 	    (x->next.framing == FRAMING_CLOSE || x->next.left > room))
 		return bad(e, REASON_ENCODING,
 			   "coded content that is longer than a unit");
-	if ((x->head.expect || x->head.event_stream || room < ROOM_MIN) &&
-	    !x->next.coding)
+	/* An event stream may say nothing for long. Who expects 100 Continue is
+	 * held until the body comes, as its sender sends it after a while (RFC
+	 * 9110 10.1.1): what the head asks is known with the body only. */
+	if ((x->head.event_stream || room < ROOM_MIN) && !x->next.coding)
 		return FRAME_UNIT;
 	if (k->exact && in.n == len)
 		return FRAME_UNIT;
@@ -281,8 +293,9 @@ static bool from_client(const struct cutter *k, struct span in)
 {
 	if (k->f->client)
 		return k->f->client == 1 + (int)k->dir;
-	/* Reading from the middle: who answers is no client. */
-	return !k->lenient || !span_is(span_sub(in, 0, 7), "HTTP/1.");
+	/* Who answers is no client, though it be seen first: reading from the
+	 * middle, and where the request is still held. */
+	return !span_is(span_sub(in, 0, 7), "HTTP/1.");
 }
 
 enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,
@@ -325,10 +338,13 @@ void http_advance(struct http_flow *f, enum dir dir, const struct piece *x,
 		struct http_asked *a =
 			&f->asked[(f->first + f->n++) % ASKED_MAX];
 
-		*a = (struct http_asked){row, x->head.method, serial};
+		*a = (struct http_asked){
+			.row = row, .method = x->head.method, .serial = serial};
 		s->row = row;
 		s->serial = serial;
 	}
+	if (!x->request && x->ends && x->next.interim && f->n)
+		f->asked[f->first].continued = true;
 	if (!x->request && x->ends && !x->next.interim && f->n) {
 		f->first = (uint8_t)((f->first + 1) % ASKED_MAX);
 		f->n--;

@@ -202,11 +202,50 @@ static int read_transfer(struct reader *r, struct span v)
 	return 0;
 }
 
+/* In these an octet below 128 is the character that it looks like. */
+static bool looks_like_it_is(struct span charset)
+{
+	static const char *const families[] = {"utf-8", "us-ascii", "ascii",
+					       "iso-8859-", "windows-125"};
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		size_t n = strlen(families[i]);
+
+		if (is(i < 3 ? charset : span_sub(charset, 0, n), families[i],
+		       false))
+			return true;
+	}
+	return false;
+}
+
 static int read_type(struct reader *r, struct span v)
 {
+	struct span more = v;
+	bool seen = false;
+
 	r->h->content_type = trim(before(v, ';'));
 	r->h->event_stream = is(r->h->content_type, "text/event-stream", false);
-	return 0;
+	for (;;) {
+		struct span part = before(more, ';'), name, value;
+
+		more = span_from(more, part.n + 1);
+		name = trim(before(part, '='));
+		value = trim(span_from(part, before(part, '=').n + 1));
+		if (value.n > 1 && value.p[0] == '"' &&
+		    value.p[value.n - 1] == '"')
+			value = span_sub(value, 1, value.n - 2);
+		if (is(name, "charset", false)) {
+			/* Octets that mean others than they look like. */
+			if (seen || !looks_like_it_is(value))
+				return odd(r, REASON_XML_ENCODING,
+					   "a charset that is not read");
+			seen = true;
+			r->h->charset = !is(value, "utf-8", false) &&
+					!is(value, "us-ascii", false);
+		}
+		if (more.n == 0)
+			return 0;
+	}
 }
 
 static int read_coding(struct reader *r, struct span v)

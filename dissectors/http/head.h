@@ -50,6 +50,7 @@ struct head {
 	uint64_t length;
 	uint8_t coding;		  /* enum http_coding */
 	struct span content_type; /* without parameters, as written */
+	bool charset; /* said, and other than UTF-8 or US-ASCII */
 	bool close, keep_alive;
 	bool event_stream; /* text/event-stream */
 };

@@ -14,7 +14,7 @@
 #include "core/reason.h"
 #include "dissectors/http/read.h"
 
-#define EMPTY_MAX 4  /* octets of empty lines in front */
+#define EMPTY_MAX 64 /* octets of white space in front, before it is ours */
 #define WORD_MAX  24 /* octets of a method */
 #define LINE_SHOWN 2048 /* of a request line are looked at */
 
@@ -22,14 +22,26 @@
 
 /* --- recognising and framing ------------------------------------------------------- */
 
-/* Words that are methods, in whatever case a lenient server takes them. */
+/* Words that are methods, in whatever case a lenient server takes them; and
+ * what proxies put in front of a request for servers that look for it. */
 static const char *const methods[] = {"GET",	 "HEAD",  "PUT",   "POST",
 				      "DELETE",  "TRACE", "PATCH", "OPTIONS",
-				      "CONNECT", "PRI"};
+				      "CONNECT", "PRI",	  "PROXY"};
 
 static bool is_blank(uint8_t ch)
 {
 	return ch == ' ' || ch == '\t' || ch == '\v' || ch == '\f';
+}
+
+/* Octets that a server may overlook. */
+static size_t white_in_front(struct span in)
+{
+	size_t n = 0;
+
+	while (n < in.n &&
+	       (in.p[n] == '\r' || in.p[n] == '\n' || is_blank(in.p[n])))
+		n++;
+	return n;
 }
 
 static bool is_token(uint8_t ch)
@@ -69,20 +81,45 @@ static enum recognise is_method(struct span word)
 	return best;
 }
 
+/* The second form of what proxies put in front. */
+static const char proxy_2[] = "\r\n\r\n\0\r\nQUIT\n";
+
+/* A document of oBIX that nothing carries: refused, where it may be. */
+static enum recognise is_bare(struct span in)
+{
+	struct err e;
+
+	switch (obix_recognise(span_sub(in, 0, OBIX_WINDOW), false,
+			       (struct span){0}, &e)) {
+	case OBIX_YES:
+		return RECOGNISE_YES;
+	case OBIX_MORE:
+		return RECOGNISE_MAYBE;
+	default:
+		return RECOGNISE_NO;
+	}
+}
+
 /* A status line; or a word and what may be a target: a path, an asterisk, a
  * URI, or anything behind the name of a method. Servers overlook empty lines in
  * front, and what blanks stand between. Only what began as a method waits for
  * more: others may be waiting for an answer. */
 static enum recognise looks_right(struct span in)
 {
-	size_t word = 0, at = 0;
+	size_t word = 0, at;
 	struct span behind;
 	enum recognise r;
 
-	while (at < in.n && at < EMPTY_MAX &&
-	       (in.p[at] == '\r' || in.p[at] == '\n'))
-		at++;
+	if (span_eq(span_sub(in, 0, sizeof(proxy_2) - 1),
+		    span_of(proxy_2, sizeof(proxy_2) - 1)))
+		return RECOGNISE_YES;
+	at = white_in_front(in);
+	/* Nothing else begins like that; what follows may be a request. */
+	if (at >= EMPTY_MAX)
+		return RECOGNISE_YES;
 	in = span_from(in, at);
+	if (in.n && in.p[0] == '<')
+		return is_bare(in);
 	r = begins(in, "HTTP/");
 	if (r != RECOGNISE_NO)
 		return r;
@@ -108,7 +145,7 @@ static enum recognise looks_right(struct span in)
  * does not have. */
 static enum recognise how_sure(struct span in)
 {
-	size_t i = EMPTY_MAX;
+	size_t i = white_in_front(in);
 
 	if (span_is(span_sub(in, 0, 7), "HTTP/1."))
 		return RECOGNISE_SURE;
@@ -148,6 +185,7 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 	return (struct cutter){.f = c->flow,
 			       .dir = c->dir,
 			       .lenient = c->lenient,
+			       .midstream = c->midstream,
 			       .plain = m->plain,
 			       .exact = exact};
 }

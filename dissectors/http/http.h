@@ -4,10 +4,10 @@
  *
  * The first unit of a message is its head with the first part of its body:
  * all of the body where both fit in a unit and its length is known. The head
- * stands alone when there is no body, when the body is an event stream, when
- * the sender waits for 100 Continue, or when it leaves no room. Further units
- * are slices of the body: of oBIX by the cut rule of obix.h, of anything else
- * whatever is there.
+ * stands alone when there is no body, when the body is an event stream, or
+ * when it leaves no room; a sender that waits for 100 Continue sends the body
+ * after a while without (RFC 9110 10.1.1). Further units are slices of the
+ * body: of oBIX by the cut rule of obix.h, of anything else whatever is there.
  *
  * - oBIX: the carrier is http.request or http.response, its leaves are oBIX.
  * - A request without a body: one leaf of an oBIX kind, `also` http.request.

@@ -149,6 +149,10 @@ static int read_coded(struct message *msg)
 					 side_type(s), msg->e)
 			: OBIX_NO) {
 	case OBIX_YES:
+		if (s->charset)
+			return err_reason(msg->e, E_SYNTAX,
+					  REASON_XML_ENCODING, 0,
+					  "oBIX in another charset than UTF-8");
 		return read_obix(msg, plain);
 	case OBIX_BAD:
 		return msg->e->code ? msg->e->code : E_SYNTAX;
@@ -198,7 +202,7 @@ static int read_any(struct message *msg)
 {
 	const struct piece *x = &msg->x;
 
-	if (x->begins && x->request && x->body.n == 0)
+	if (x->begins && x->ends && x->request && x->body.n == 0)
 		return read_bare(msg);
 	if (x->next.coding && x->body.n)
 		return read_coded(msg);

@@ -48,6 +48,7 @@ struct http_side {
 	uint8_t chunk; /* enum chunk_stage */
 	bool events;   /* text/event-stream */
 	bool interim;  /* of a response: 100 Continue */
+	bool charset;  /* as the head's */
 	bool closes;   /* the connection ends with this message */
 	uint16_t status;
 	uint16_t row; /* 1 + row of the request sent or answered, 0 none */
@@ -66,6 +67,7 @@ struct http_side {
 struct http_asked {
 	uint16_t row;
 	uint8_t method;
+	bool continued; /* it was answered 100 Continue */
 	uint32_t serial;
 };
 
@@ -134,6 +136,7 @@ struct cutter {
 	const struct http_flow *f;
 	enum dir dir;
 	bool lenient;
+	bool midstream; /* requests were missed */
 	uint8_t *plain;
 	bool exact;
 };

@@ -25,6 +25,12 @@ static int root_request(struct reader *r, struct elem *el)
 	if (d->op == OP_NONE)
 		return refuse(r->e, REASON_SUSPICIOUS,
 			      "a document with a method of another protocol");
+	if (d->op == OP_HISTORY_QUERY) {
+		int rc = query_check(r->c->query, r->e);
+
+		if (rc)
+			return rc;
+	}
 	el->contracts |= op_in((enum obix_op)d->op);
 	*ask = (struct obix_ask){
 		.kind = (uint16_t)obix_request_kind((enum obix_op)d->op)};

@@ -30,33 +30,11 @@ enum obix_op op_of_post(const struct obix_ctx *c, struct span path,
 	return by_path;
 }
 
-/* "start=...&limit=..." */
-static bool is_filter(struct span query)
-{
-	static const char *const keys[] = {"start=", "end=", "limit="};
-	size_t from = 0;
-
-	for (size_t i = 0; i <= query.n; i++) {
-		struct span part;
-
-		if (i < query.n && query.p[i] != '&')
-			continue;
-		part = span_sub(query, from, i - from);
-		from = i + 1;
-		for (unsigned k = 0; k < 3; k++) {
-			if (span_is(span_sub(part, 0, strlen(keys[k])),
-				    keys[k]))
-				return true;
-		}
-	}
-	return false;
-}
-
 static enum obix_op of_get(const struct obix_ctx *c)
 {
 	struct span last = href_last(c->path);
 
-	if (is_filter(c->query))
+	if (query_filters(c->query))
 		return OP_HISTORY_QUERY;
 	/* A station gives histories to those who GET them. */
 	if (last.n && last.p[0] == '~' && obix_operation(last) != OP_NONE)

@@ -4,6 +4,7 @@
  * servers do not look at it (obix.md 8). What a reader of oBIX could take for
  * a document and we could not read is refused, not called a page.
  */
+#include "core/wbuf.h"
 #include "dissectors/obix/names.h"
 #include "dissectors/obix/scan.h"
 
@@ -67,24 +68,21 @@ static bool is_type(struct span name)
 	return obix_element(local) != EL_UNKNOWN;
 }
 
-/* {"tag":"obj" or {"obix":"obj", as two JSON encodings of oBIX begin. */
-static enum obix_is json(struct span in, bool all, struct err *e)
+/* A member named key with a type of oBIX as its value. */
+static bool has_member(struct span in, const char *key)
 {
-	static const char *const keys[] = {"\"tag\"", "\"obix\""};
-	const size_t look = 256;
-	struct span head = span_sub(in, 0, look);
+	size_t at = 0, n_key = strlen(key);
 
-	if (in.n < look && !all)
-		return OBIX_MORE;
-	for (unsigned k = 0; k < 2; k++) {
-		const uint8_t *hit =
-			memmem(head.p, head.n, keys[k], strlen(keys[k]));
+	for (;;) {
+		const uint8_t *hit = at < in.n ? memmem(in.p + at, in.n - at,
+							key, n_key)
+					       : NULL;
 		struct cur c;
 
 		if (!hit)
-			continue;
-		c = cur_of(
-			span_from(in, (size_t)(hit - in.p) + strlen(keys[k])));
+			return false;
+		at = (size_t)(hit - in.p) + n_key;
+		c = cur_of(span_from(in, at));
 		while (cur_left(&c) && strchr(" \t\r\n:", cur_peek(&c, 1).p[0]))
 			cur_take(&c, 1);
 		if (cur_u8(&c) != '"')
@@ -94,10 +92,46 @@ static enum obix_is json(struct span in, bool all, struct err *e)
 
 			if (w.n == n + 1 && w.p[n] == '"' &&
 			    is_type(span_sub(w, 0, n)))
-				return bad(e, REASON_NOT_XML, "oBIX in JSON");
+				return true;
 		}
 	}
-	return OBIX_NO;
+}
+
+/* in with the characters of \u00xx, as far as it is looked at. */
+static struct span unescape(struct span in, uint8_t out[OBIX_WINDOW])
+{
+	struct wbuf w = wbuf_of(out, OBIX_WINDOW);
+	struct cur c = cur_of(span_sub(in, 0, OBIX_WINDOW));
+
+	while (cur_left(&c)) {
+		struct span six = cur_peek(&c, 6);
+		unsigned v = 0;
+		bool hex = begins(six, "\\u00", 4) && six.n == 6;
+
+		for (size_t i = 4; hex && i < 6; i++) {
+			uint8_t ch = six.p[i], low = ch | 0x20;
+
+			hex = (ch >= '0' && ch <= '9') ||
+			      (low >= 'a' && low <= 'f');
+			v = v << 4 | (ch <= '9' ? ch - 0x30u : low - 0x57u);
+		}
+		if (hex)
+			cur_take(&c, 6);
+		wbuf_u8(&w, hex ? (uint8_t)v : cur_u8(&c));
+	}
+	return wbuf_span(&w);
+}
+
+/* {"tag":"obj" or {"obix":"obj", as two JSON encodings of oBIX have it; members
+ * have no order, so all that can be looked at is. */
+static enum obix_is json(struct span in, bool all, struct err *e)
+{
+	uint8_t plain[OBIX_WINDOW];
+
+	in = unescape(in, plain);
+	if (has_member(in, "\"tag\"") || has_member(in, "\"obix\""))
+		return bad(e, REASON_NOT_XML, "oBIX in JSON");
+	return all ? OBIX_NO : OBIX_MORE;
 }
 
 /* A web page may have a document type, and then no root of ours. */
@@ -202,7 +236,11 @@ static enum obix_is xml(struct span in, bool all, struct err *e)
 enum obix_is obix_recognise(struct span first, bool all,
 			    struct span content_type, struct err *e)
 {
-	bool html = span_is(content_type, "text/html");
+	/* Pages of their own kind, which may have the document type that is
+	 * theirs. */
+	bool html = span_is(content_type, "text/html") ||
+		    span_is(content_type, "application/xhtml+xml") ||
+		    span_is(content_type, "image/svg+xml");
 	struct span in =
 		begins(first, "\xef\xbb\xbf", 3) ? span_from(first, 3) : first;
 	size_t i = 0;

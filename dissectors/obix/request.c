@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests without a body: all they say is in the method and the path. */
+/* Requests without a body: all they say is in the method, the path and the
+ * query. */
 #include "dissectors/obix/state.h"
 
 /* One value of a query string, with %xx decoded; false: too long. */
@@ -29,7 +30,84 @@ static bool decode(struct span in, uint8_t *buf, size_t cap, struct span *out)
 	return !w.failed && cur_ok(&c);
 }
 
-static void parameter(struct item *it, struct span key, struct span text)
+/* --- queries ---------------------------------------------------------------- */
+
+/* What a filter may say of a history (obix.md 12). */
+enum query_key { KEY_START, KEY_END, KEY_LIMIT, KEYS };
+static const char *const query_keys[KEYS] = {"start", "end", "limit"};
+
+/* The next of "a=1&b=2"; servers also cut at ';'. False: that was the last. */
+static bool query_next(struct span *rest, struct span *key, struct span *value)
+{
+	size_t n = 0;
+	const uint8_t *eq;
+
+	if (!rest->p)
+		return false;
+	while (n < rest->n && rest->p[n] != '&' && rest->p[n] != ';')
+		n++;
+	*key = span_sub(*rest, 0, n);
+	*rest = n < rest->n ? span_from(*rest, n + 1) : (struct span){0};
+	eq = key->n ? memchr(key->p, '=', key->n) : NULL;
+	n = eq ? (size_t)(eq - key->p) : key->n;
+	*value = span_from(*key, n + (eq != NULL));
+	*key = span_sub(*key, 0, n);
+	return true;
+}
+
+/* KEYS: none of them. *plain: it is written as it is called. */
+static enum query_key key_of(struct span key, bool *plain)
+{
+	uint8_t buf[16];
+	struct span text;
+
+	*plain = true;
+	if (!decode(key, buf, sizeof(buf), &text))
+		return KEYS;
+	*plain = span_eq(text, key);
+	for (unsigned k = 0; k < KEYS; k++) {
+		if (span_is(text, query_keys[k]))
+			return (enum query_key)k;
+	}
+	return KEYS;
+}
+
+bool query_filters(struct span query)
+{
+	struct span key, value;
+	bool plain;
+
+	while (query_next(&query, &key, &value)) {
+		if (key_of(key, &plain) != KEYS)
+			return true;
+	}
+	return false;
+}
+
+int query_check(struct span query, struct err *e)
+{
+	struct span key, value;
+	unsigned seen = 0;
+	bool plain;
+
+	while (query_next(&query, &key, &value)) {
+		enum query_key k = key_of(key, &plain);
+
+		if (k == KEYS)
+			continue;
+		if (!plain)
+			return err_reason(e, E_SYNTAX, REASON_NOT_CANONICAL, 0,
+					  "query: %s is encoded",
+					  query_keys[k]);
+		if (seen & 1u << k)
+			return err_reason(e, E_SYNTAX, REASON_TWO_READINGS, 0,
+					  "query: %s twice", query_keys[k]);
+		seen |= 1u << k;
+	}
+	return 0;
+}
+
+static void parameter(struct item *it, enum query_key key, struct span text)
 {
 	uint8_t buf[64];
 	struct span v;
@@ -39,7 +117,7 @@ static void parameter(struct item *it, struct span key, struct span text)
 
 	if (!decode(text, buf, sizeof(buf), &v))
 		return;
-	if (span_is(key, "limit") && value_decimal(v, &n) && n.m >= 0 &&
+	if (key == KEY_LIMIT && value_decimal(v, &n) && n.m >= 0 &&
 	    n.m < 1000000 && n.e >= 0 && n.e <= 3) {
 		it->has_limit = true;
 		it->limit = (uint32_t)n.m;
@@ -48,10 +126,10 @@ static void parameter(struct item *it, struct span key, struct span text)
 	}
 	if (!value_abstime(v, &ms, &unbounded) || unbounded)
 		return;
-	if (span_is(key, "start")) {
+	if (key == KEY_START) {
 		it->has_start = true;
 		it->start = ms;
-	} else if (span_is(key, "end")) {
+	} else if (key == KEY_END) {
 		it->has_end = true;
 		it->end = ms;
 	}
@@ -59,24 +137,11 @@ static void parameter(struct item *it, struct span key, struct span text)
 
 static void filter(struct item *it, struct span query)
 {
-	size_t from = 0;
+	struct span key, value;
+	bool plain;
 
-	for (size_t i = 0; i <= query.n; i++) {
-		struct span part;
-		const uint8_t *eq;
-
-		if (i < query.n && query.p[i] != '&')
-			continue;
-		part = span_sub(query, from, i - from);
-		from = i + 1;
-		eq = part.n ? memchr(part.p, '=', part.n) : NULL;
-		if (eq) {
-			size_t n = (size_t)(eq - part.p);
-
-			parameter(it, span_sub(part, 0, n),
-				  span_from(part, n + 1));
-		}
-	}
+	while (query_next(&query, &key, &value))
+		parameter(it, key_of(key, &plain), value);
 }
 
 int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
@@ -96,6 +161,11 @@ int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	if (c->path.n > HREF_MAX)
 		return err_reason(e, E_LIMIT, REASON_TOO_LONG, 0,
 				  "path too long");
+	if (op == OP_HISTORY_QUERY) {
+		rc = query_check(c->query, e);
+		if (rc)
+			return rc;
+	}
 	if (op == OP_BATCH)
 		return err_reason(e, E_SYNTAX, REASON_MALFORMED, 0,
 				  "a batch of nothing");

@@ -474,4 +474,13 @@ void op_ask(const struct obix_ctx *c, enum obix_op op, struct span path,
 meas_set op_asks_for(const struct obix_ctx *c, enum obix_op op,
 		     struct obix_key object, struct obix_key watch);
 
+/* --- request.c ------------------------------------------------------------- */
+
+/* Does a query say which part of a history is asked for? Also where it says so
+ * in a way that query_check refuses. */
+bool query_filters(struct span query);
+/* Each key once, as it is called: servers differ on which of two counts, and
+ * all of them decode. */
+int query_check(struct span query, struct err *e);
+
 #endif

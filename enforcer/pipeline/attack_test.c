@@ -61,6 +61,10 @@ static const struct attack fine[] = {
 	    "Content-Length: 5\r\n" E "abcde" UP E, NONE)
 	ROW("chunks", "PUT /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n" E
 	    "5\r\nabcde\r\n0\r\n\r\n" UP E, NONE)
+	ROW("leave to send a batch is waited for", "POST /batch HTTP/1.1\r\n" H
+	    "Expect: 100-continue\r\nContent-Length: 61\r\n" E
+	    "<list is='obix:BatchIn'><uri is='obix:Read' val='/a'/></list>",
+	    NONE)
 	ROW("a body that holds a request", "PUT /x HTTP/1.1\r\n" H
 	    "Content-Length: 36\r\n" E UP "abc", NONE)
 };
