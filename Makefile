@@ -41,8 +41,8 @@ OPT_release  := -O2 -g
 ifeq ($(findstring clang,$(CC)),)
 OPT_release += -flto -ffat-lto-objects
 endif
-OPT_debug    := -O0 -g3
-OPT_asan     := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+OPT_debug    := -O0 -g3 -DCOUNT_COST
+OPT_asan     := -O1 -g -DCOUNT_COST -fsanitize=address -fno-omit-frame-pointer
 OPT_ubsan    := -O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined
 OPT_fuzz     := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
 		-fno-sanitize-recover=undefined -fno-omit-frame-pointer

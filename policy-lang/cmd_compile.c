@@ -4,17 +4,21 @@
 #include <sys/stat.h>
 
 #include "core/json.h"
+#include "policy-lang/front/cost.h"
+#include "policy-lang/front/diag.h"
+#include "policy-lang/image/cost.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
 /* What the loader says of it is what the gateway will say. */
-static int verify(uint8_t *p, size_t n, struct err *e)
+static int verify(uint8_t *p, size_t n, struct pol_cost *c, struct err *e)
 {
 	struct pol_image *i;
 	int rc = pol_image_load(&i, span_of(p, n), e);
 
 	if (rc)
 		return err_wrap(e, "the image just written does not load");
+	pol_image_cost(i, c);
 	pol_image_free(i);
 	return 0;
 }
@@ -45,9 +49,11 @@ static size_t state_size(uint8_t *p, size_t n)
 	return size;
 }
 
+/* In the units of policy-language 20.2. */
 static void summary(const struct pol_file *f, size_t octets, size_t state,
-		    bool json)
+		    const struct pol_cost *c, bool json)
 {
+	struct pol_worst w = cost_of_file(f);
 	char buf[1024];
 	struct json j = json_of(buf, sizeof(buf));
 
@@ -56,6 +62,12 @@ static void summary(const struct pol_file *f, size_t octets, size_t state,
 		       "%zu states; %zu octets of state alone\n",
 		       f->id, (unsigned long long)f->serial, octets, f->n_rule,
 		       f->n_limit, f->n_state, state);
+		if (f->n_rule)
+			printf("worst case of an observation: %u words of "
+			       "bitmaps in %u rows, automata over %u texts, "
+			       "guards %u, counters %u, states %u\n",
+			       c->words, c->rows, c->texts, w.compares,
+			       w.limits, w.states);
 		return;
 	}
 	json_obj(&j, NULL);
@@ -66,25 +78,59 @@ static void summary(const struct pol_file *f, size_t octets, size_t state,
 	json_u64(&j, "limits", f->n_limit);
 	json_u64(&j, "states", f->n_state);
 	json_u64(&j, "state_octets", state);
+	json_obj(&j, "cost");
+	json_u64(&j, "rows", c->rows);
+	json_u64(&j, "words", c->words);
+	json_u64(&j, "texts", c->texts);
+	json_u64(&j, "guards", w.compares);
+	json_u64(&j, "counters", w.limits);
+	json_u64(&j, "states", w.states);
+	json_obj_end(&j);
 	json_obj_end(&j);
 	if (json_line(&j))
 		fwrite(j.w.p, 1, j.w.n, stdout);
 }
 
+/* The gateway has memory for so much of each policy (P6201). */
+static int check_memory(const struct pol_file *f, size_t state, bool json,
+			struct err *e)
+{
+	struct diags *d;
+	struct pol_files none = {0};
+
+	if (state <= COST_MAX_OCTETS)
+		return 0;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	diag_add(d, DIAG_ERROR, 6201, f->path, (struct diag_at){0, 0, 0},
+		 "smaller windows and fewer distinct values take less",
+		 "its counters take %zu octets; the gateway has room for %llu",
+		 state, (unsigned long long)COST_MAX_OCTETS);
+	polc_diags(json ? stdout : stderr, d, &none, json);
+	free(d);
+	return err_set(e, E_SYNTAX, 0, "over the gateway's profile");
+}
+
 static int build(const struct pol_file *f, const char *out, bool json,
 		 struct err *e)
 {
+	struct pol_cost c;
+	size_t state;
 	uint8_t *p = NULL;
 	size_t n = 0;
 	int rc = pol_image_build(&p, &n, f, e);
 
 	if (rc)
 		return err_wrap(e, "%s", f->path);
-	rc = verify(p, n, e);
+	rc = verify(p, n, &c, e);
+	state = rc ? 0 : state_size(p, n);
+	if (rc == 0)
+		rc = check_memory(f, state, json, e);
 	if (rc == 0 && out)
 		rc = replace_file(out, p, n, e);
 	if (rc == 0)
-		summary(f, n, state_size(p, n), json);
+		summary(f, n, state, &c, json);
 	free(p);
 	return rc;
 }

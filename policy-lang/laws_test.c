@@ -7,6 +7,7 @@
  *   4  a grant more refuses nothing more
  *   5  a customer's file permits nothing more
  *   7  what is said to lie within another policy permits nothing more
+ *  10  judging costs no more than the compiler says (where it is counted)
  *  12  a message that is refused changes no counter
  *
  * LAW_CASES: how many policies for each; a failure names its case.
@@ -19,7 +20,9 @@
 
 #include "policy-lang/eval/ledger.h"
 #include "policy-lang/eval/testkit.h"
+#include "policy-lang/front/cost.h"
 #include "policy-lang/front/within.h"
+#include "policy-lang/image/cost.h"
 
 struct rng {
 	uint64_t x;
@@ -550,6 +553,53 @@ static void test_a_refusal_costs_nothing(void **ctx)
 	assert_true(refused > n && permitted > n / 10);
 }
 
+/* --- law 10 ----------------------------------------------------------------- */
+
+#ifdef COUNT_COST
+/* The message and its leaf are looked at in turn. Of several measurements each
+ * is a row, and two more put them together. */
+static void test_costs_no_more_than_was_said(void **ctx)
+{
+	unsigned n = n_cases(), charged = 0;
+	struct rng r = {10};
+
+	(void)ctx;
+	for (unsigned i = 0; i < n; i++) {
+		static struct made m;
+		struct pol_worst w;
+		struct pol_cost c;
+		struct kit k = {0};
+
+		make(&r, &m);
+		if (kit_add(&k, &m.f) || kit_go(&k))
+			fail_msg("case %u: %s", i, k.e.text);
+		pol_image_cost(k.im[0], &c);
+		w = cost_of_file(&m.f);
+		for (unsigned j = 0; j < 20; j++) {
+			struct said s = throw(&r);
+			uint64_t more = (unsigned)__builtin_popcountll(s.meas);
+
+			cost_seen = (struct cost_seen){0};
+			judge(&k, &s);
+			charged += k.st->n_pend > 0;
+			if (cost_seen.words >
+				    2 * (uint64_t)c.words +
+					    (more > 1 ? more : 0) *
+						    c.row_words ||
+			    k.st->n_pend > w.limits)
+				fail_msg("case %u, message %u: %llu words of "
+					 "%u, %u counters of %u",
+					 i, j,
+					 (unsigned long long)cost_seen.words,
+					 c.words, k.st->n_pend, w.limits);
+			kit_wait(&k, MIN(20));
+		}
+		kit_free(&k);
+	}
+	assert_true(charged > n);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -558,6 +608,9 @@ int main(void)
 		cmocka_unit_test(test_a_customer_permits_no_more),
 		cmocka_unit_test(test_within_permits_no_more),
 		cmocka_unit_test(test_a_refusal_costs_nothing),
+#ifdef COUNT_COST
+		cmocka_unit_test(test_costs_no_more_than_was_said),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

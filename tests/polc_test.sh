@@ -88,6 +88,18 @@ try "a source is not written over" 6 "is an input and an output" \
 is "it is as it was" cmp -s $home/mdma.yaml "$tmp/own.yaml"
 try "compile again" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
 is "the same octets again" cmp -s "$tmp/x.pol" "$tmp/y.pol"
+try "compile says what judging costs" 0 "guards 8, counters 3, states 2" "$polc" compile -n $home/mdma.yaml
+try "for programs too" 0 '"cost":{"rows":8,"words":8,"texts":1,"guards":8,"counters":3,"states":2}' \
+	"$polc" compile --json -n $home/mdma.yaml
+{ sed '/^parties:/,$d' $home/tips.yaml; echo 'parties:'
+	for i in $(seq 12); do
+		echo "  p$i: {name: P$i, role: service, address: [198.51.100.$i/32], ports: [tcp/443], tls: {names: [p$i.example]}}"
+	done
+	echo 'limits:'
+	for i in $(seq 20); do
+		echo "  few-$i: {each: [vm, party, measurement], limit: at most 64 distinct table per $i d}"
+	done; } >"$tmp/big.yaml"
+try "more counters than the gateway has memory for" 1 "error[P6201]: its counters take" "$polc" compile -n "$tmp/big.yaml"
 try "compile -n writes nothing" 0 - "$polc" compile -n $home/mdma.yaml -o "$tmp/n.pol"
 is "nothing was written" test ! -e "$tmp/n.pol"
 try "a broken policy is not compiled" 1 "P4001" "$polc" compile tests/policies/bad/p4001-overlap.yaml -o "$tmp/x.pol"

@@ -34,6 +34,18 @@
 
 #define NO_RULE LAY_NONE
 
+/* What judging costs is counted where code is tested, and compared with what
+ * the compiler says (law 10); a release has no counters. */
+#ifdef COUNT_COST
+struct cost_seen {
+	uint64_t words, steps;
+};
+extern _Thread_local struct cost_seen cost_seen;
+#define COST(what, n) (cost_seen.what += (n))
+#else
+#define COST(what, n) ((void)0)
+#endif
+
 /* --- composed set -------------------------------------------------------- */
 
 /* Addresses cut into intervals, each with the owners that cover it. */

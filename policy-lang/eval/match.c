@@ -11,6 +11,10 @@
 
 #include "policy-lang/eval/internal.h"
 
+#ifdef COUNT_COST
+_Thread_local struct cost_seen cost_seen;
+#endif
+
 meas_set obs_meas(const struct obs *o)
 {
 	if (!obs_has(o, F_MEASUREMENT) || obs_has(o, F_ECHO))
@@ -21,6 +25,7 @@ meas_set obs_meas(const struct obs *o)
 static void and_row(const struct pol_image *im, uint64_t *hit,
 		    const uint64_t *row)
 {
+	COST(words, im->words);
 	for (uint32_t w = 0; w < im->words; w++)
 		hit[w] &= row[w];
 }
@@ -30,6 +35,7 @@ static void and_both(const struct pol_image *im, uint64_t *hit,
 {
 	const uint64_t *grants = im->mask[COL_GRANT];
 
+	COST(words, im->words);
 	for (uint32_t w = 0; w < im->words; w++)
 		hit[w] &= (all[w] & grants[w]) | (any[w] & ~grants[w]);
 }
@@ -58,6 +64,7 @@ static void meas_rows(const struct pol_image *im, meas_set meas, uint64_t *hit)
 		uint32_t m = (uint32_t)__builtin_ctzll(s);
 		const uint64_t *row = img_row(im, d, m);
 
+		COST(words, im->words);
 		for (uint32_t w = 0; w < im->words; w++) {
 			any[w] |= row[w];
 			if (granted >> m & 1)
@@ -124,6 +131,7 @@ static uint32_t text_row(const struct pol_image *im, const struct lay_dim *d,
 	struct cur c = cur_of(text);
 	uint32_t at = 0;
 
+	COST(steps, text.n);
 	while (cur_left(&c) > 0)
 		at = auto_next(im, &states[at], cur_u8(&c));
 	return states[at].cls + 1u;
@@ -183,6 +191,7 @@ static void field_rows(const struct pol_image *im, const struct lay_dim *d,
 			memcpy(all, first, 8 * (size_t)im->words);
 			memcpy(any, first, 8 * (size_t)im->words);
 		}
+		COST(words, im->words);
 		for (uint32_t w = 0; w < im->words; w++) {
 			all[w] &= row[w];
 			any[w] |= row[w];
@@ -208,6 +217,7 @@ void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 	const uint64_t *k = match_kind(im, o->kind);
 	const uint64_t *also = o->also ? match_kind(im, o->also) : k;
 
+	COST(words, 3 * (uint64_t)im->words);
 	for (uint32_t w = 0; w < im->words; w++)
 		hit[w] = row[w] & d[w] & (k[w] | also[w]);
 	meas_rows(im, meas, hit);

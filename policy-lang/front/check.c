@@ -411,6 +411,7 @@ void check_file(struct rd *r)
 	check_rules(r);
 	check_states(r);
 	check_text(r);
+	check_cost(r);
 	if (r->f->kind == POL_VENDOR)
 		lint_file(r);
 }

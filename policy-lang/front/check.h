@@ -25,6 +25,7 @@ int64_t window_ns(const struct pol_limit_phrase *l);
 
 void check_rules(struct rd *r);  /* check.c: P4xxx */
 void check_states(struct rd *r); /* check_state.c */
+void check_cost(struct rd *r);   /* cost.c: P6201 */
 void lint_file(struct rd *r);    /* lint.c: P5xxx, P6xxx */
 
 #endif

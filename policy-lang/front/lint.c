@@ -340,7 +340,7 @@ static void lint_operators(struct rd *r)
 static void lint_audit(struct rd *r, const struct pol_rule_src *rule)
 {
 	if (rule->audit == AUDIT_SUMMARY)
-		find(r, DIAG_INFO, 6102, AT_RULE(rule),
+		find(r, DIAG_INFO, 6103, AT_RULE(rule),
 		     "nothing need be done, or leave the key out",
 		     "what '%s' allows is counted second by second, not by the "
 		     "hour", rule->id);
