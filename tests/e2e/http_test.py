@@ -42,7 +42,9 @@ def answer(body, kind=b"text/xml"):
 class Exchange:
     """A screen asks the portal; what it got, and whether that was all."""
 
-    def __init__(self, net, ask, say, pause=0.0):
+    def __init__(self, net, ask, say, pause=0.0, leave=0):
+        """leave: octets of the head, behind which the client waits for 100
+        Continue as curl does, a second, and then goes on without."""
         ls = net.listener("portal", PORT, ADDR["portal"])
         c = net.socket("lan")
         c.settimeout(PATIENCE)
@@ -57,7 +59,10 @@ class Exchange:
         server.start()
         want = sum(map(len, say))
         try:
-            c.sendall(ask)
+            if leave:
+                c.sendall(ask[:leave])
+                time.sleep(1)
+            c.sendall(ask[leave:])
             while len(self.got) < want:
                 more = c.recv(65536)
                 if not more:
@@ -115,6 +120,12 @@ def run(report, net):
     report.check("a history of %d octets" % len(x.got),
                  "" if x.whole and len(x.got) > 1 << 20 else
                  "%d octets, %s" % (len(x.got), x.why))
+    head, body = query().split(b"\r\n\r\n")
+    head += b"\r\nExpect: 100-continue\r\n\r\n"
+    x = Exchange(net, head + body, [b"HTTP/1.1 100 Continue\r\n\r\n",
+                                    answer(history(20))], leave=len(head))
+    report.check("a request that waits for leave to go on",
+                 "" if x.whole else "%d octets, %s" % (len(x.got), x.why))
     say = events(10)
     x = Exchange(net, get(b"/events"), say, pause=0.1)
     took = [b - a for (a, _), (b, _) in zip(x.times, x.times[1:])]
