@@ -42,6 +42,7 @@ int cmd_bound(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_fleet(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

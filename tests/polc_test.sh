@@ -209,6 +209,24 @@ changed 's/  outage-received:/  outage-heard:/' SAME SAME
 changed 's/00:30-05:30/00:00-05:30/' WIDER WIDER
 changed 's/exceed: defer 10 min/exceed: refuse/' NARROWER WIDER
 
+# fleet: figures of sections 13 and 21 of the language's reference
+try "fleet" 0 "4.55 Mbit/s at most" "$polc" fleet --meters 1000000 $home
+herd=tests/policies/bad/p6101-herd.yaml
+try "a herd" 0 "warning[P6101]: 'send' lets 1000000 meters call at the same moment: 93.3 Mbit/s" \
+	"$polc" fleet --meters 1000000 $herd
+sed 's/00:30-05:30}/00:30-05:30, spread: 30 min}/; s/^# a/# no/' $herd >"$tmp/spread.yaml"
+"$polc" fleet --meters 1000000 "$tmp/spread.yaml" >"$tmp/out" 2>"$tmp/err"
+is "is 300 times less" grep -q 'peak     .*311 kbit/s, spread over the window of send' "$tmp/out"
+is "and is warned of nowhere" test ! -s "$tmp/err"
+try "more than the uplink" 1 "warning[P6102]: Centre: average not bounded, peak 93.3 Mbit/s; the line carries 50.0 Mbit/s" \
+	"$polc" fleet --strict --uplink "50 Mbit/s" --meters 1000000 $herd
+try "too much at once" 0 "warning[P6102]: Example Metering Ltd: average 4.55 Mbit/s" "$polc" fleet --uplink 100Mbit/s --meters 1000000 $home
+try "enough of it" 0 - "$polc" fleet --strict --uplink 1Gbit/s --meters 1000000 $home
+try "fleet of how many" 2 "--meters N" "$polc" fleet $home
+try "fleet of none" 2 "no number of meters" "$polc" fleet --meters 0 $home
+try "fleet on what line" 2 "no rate" "$polc" fleet --meters 5 --uplink fast $home
+try "fleet for programs" 0 '"average-bit-s":4551111' "$polc" fleet --json --meters 1000000 $home
+
 # tests
 try "the household's tests" 0 "16 passed, 0 failed" "$polc" test $home
 is "that line is the last" test "$(tail -n 1 "$tmp/out")" = "16 passed, 0 failed"
