@@ -118,7 +118,8 @@ Content types identify nothing: the first octets of any body say whether it is
 oBIX. A charset other than UTF-8, US-ASCII, ISO-8859 or windows-125x is refused,
 and oBIX in any but the first two. A request that expects 100 Continue is held
 until its body comes, which its sender sends after a while without. One answer
-100 Continue to a request is read. On other ports what a proxy writes in front of
+100 Continue to a request is read: an answer of its kind that holds no data, and
+`http.response`, so that a rule may grant it by its status. On other ports what a proxy writes in front of
 a request, white space of 64 octets and more, and oBIX without HTTP are refused.
 
 EOT

@@ -2,6 +2,7 @@
 #include "dissectors/http/read.h"
 
 #include "core/reason.h"
+#include "dissectors/obix/names.h"
 
 static int full(struct message *msg)
 {
@@ -190,6 +191,24 @@ static int read_bare(struct message *msg)
 	return 0;
 }
 
+/* 100 Continue on the way to an answer of oBIX: whoever may give that may say
+ * so. */
+static int read_interim(struct message *msg, enum obix_op op)
+{
+	struct obs *o = obs_add(msg->out, kind_of(msg));
+
+	if (!o)
+		return full(msg);
+	state_message(msg, o);
+	state_unit(msg, o);
+	o = obs_add(msg->out, obix_response_kind(op));
+	if (!o)
+		return full(msg);
+	o->also = OBS_HTTP_RESPONSE;
+	state_message(msg, o);
+	return 0;
+}
+
 static void remember(struct message *msg, uint32_t from)
 {
 	const struct obs_list *l = msg->out;
@@ -201,9 +220,12 @@ static void remember(struct message *msg, uint32_t from)
 static int read_any(struct message *msg)
 {
 	const struct piece *x = &msg->x;
+	enum obix_op op = msg->row ? obix_op_of(msg->row->ask.kind) : OP_NONE;
 
 	if (x->begins && x->ends && x->request && x->body.n == 0)
 		return read_bare(msg);
+	if (x->next.interim && op != OP_NONE)
+		return read_interim(msg, op);
 	if (x->next.coding && x->body.n)
 		return read_coded(msg);
 	if (x->next.kind == BODY_OBIX)
