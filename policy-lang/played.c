@@ -27,8 +27,9 @@ int played_option(struct played_args *a, int argc, char **argv, int *i,
 		  struct err *e)
 {
 	bool guest = strcmp(argv[*i], "-g") == 0;
+	bool sums = strcmp(argv[*i], "--checksums") == 0;
 
-	if (!guest && strcmp(argv[*i], "-k") != 0)
+	if (!guest && !sums && strcmp(argv[*i], "-k") != 0)
 		return 0;
 	if (*i + 1 == argc)
 		return err_set(e, E_SYNTAX, 0, "%s needs a value", argv[*i]);
@@ -37,6 +38,15 @@ int played_option(struct played_args *a, int argc, char **argv, int *i,
 		int rc = played_guest(a, argv[*i], e);
 
 		return rc ? rc : 1;
+	}
+	if (sums) {
+		a->partial = strcmp(argv[*i], "partial") == 0;
+		if (!a->partial && strcmp(argv[*i], "strict") != 0)
+			return err_set(e, E_SYNTAX, 0,
+				       "--checksums %s: write strict or "
+				       "partial",
+				       argv[*i]);
+		return 1;
 	}
 	if (a->keys)
 		return err_set(e, E_SYNTAX, 0, "-k was given twice");
@@ -86,7 +96,7 @@ int played_run(const struct pol_set *set, struct pol_state *state,
 		.guests = a->guest,
 		.n_guests = a->n_guest,
 		.keys = a->keys,
-		.partial_sums = !set,
+		.partial_sums = !set || a->partial,
 	};
 	struct playing playing = {.sink = sink};
 	const struct pipeline_sink ps = {.arg = &playing,

@@ -12,11 +12,12 @@
 
 #define PLAYED_GUESTS 64
 
-/* -g and -k. */
+/* -g, -k and --checksums. */
 struct played_args {
 	struct pipeline_guest guest[PLAYED_GUESTS];
 	size_t n_guest;
 	const char *keys;
+	bool partial; /* sums that a host left to its network card, too */
 };
 /* 1: argv[*i] was one of them, and *i is at its last word; 0: it was not;
  * E_SYNTAX. */

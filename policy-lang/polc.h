@@ -43,6 +43,7 @@ int cmd_diff(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 int cmd_fmt(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

@@ -90,4 +90,109 @@ done <"$tmp/all" >"$tmp/missing"
 is "there are some of gen_http_dr" [ "$(wc -l <"$tmp/all")" -ge 50 ]
 is "each of them is explained: $(tr '\n' ' ' <"$tmp/missing")" test ! -s "$tmp/missing"
 
+# init: a first policy from a capture
+newcomer() { # name, capture, more arguments of init
+	local name=$1 from=$2
+	shift 2
+	try "$name: a draft" 0 - "$polc" init --from "$from" -g mdma=10.20.0.10 -o "$tmp/draft.yaml" "$@"
+	try "$name: compiles" 0 - "$polc" compile -n "$tmp/draft.yaml"
+	try "$name: its tests pass" 0 " 0 failed" "$polc" test "$tmp/draft.yaml"
+	is "$name: it has some" [ "$(sed 's/ passed.*//' "$tmp/out")" -ge 5 ]
+	try "$name: is laid out" 0 - "$polc" fmt --check "$tmp/draft.yaml"
+	is "$name: every line is marked" [ "$(grep -v '^#' "$tmp/draft.yaml" | grep -cv '# review$')" = 0 ]
+	try "$name: passes the capture" 0 " 0 refused" \
+		"$polc" replay -q -g mdma=10.20.0.10 "$tmp/draft.yaml" "$from"
+}
+# The number of the first message that is refused for a reason.
+refused() { # reason, capture
+	"$polc" replay -g mdma=10.20.0.10 "$tmp/draft.yaml" "$2" |
+		sed -n "s/^\([0-9]*\) .* deny violation .*: .*$1.*/\1/p" | head -n 1
+}
+why() { # name, capture, reason, vendor's rule, what would pass
+	local n
+	n=$(refused "$3" "$2")
+	try "$1: explains why not ($3)" 0 "REFUSED  $3" "$polc" explain --event "${n:-0}" \
+		--replay "$2" -g mdma=10.20.0.10 "$tmp/draft.yaml"
+	is "$1: names layer, rule, file and line" grep -qE "^  vendor     [a-z]+ +$4 +$tmp/draft.yaml:[0-9]+$" "$tmp/out"
+	is "$1: points at the rule" grep -q "^  $4:" <(sed -n "$(sed -n "s,.*/draft.yaml:,,p" "$tmp/out" | head -n 1)p" "$tmp/draft.yaml")
+	is "$1: and what would have passed" grep -qE "^  would pass +$5$" "$tmp/out"
+}
+newcomer "newcomer" tests/pcaps/gen_values.pcap --binding tests/policies/metering
+# Another reader of the same table: too much at once, too often, too soon.
+why "newcomer" tests/pcaps/gen_profile.pcap too-fresh send-read-response-64 'newest 24 h'
+why "newcomer" tests/pcaps/gen_profile.pcap limit-exceeded take-read-request-64 'in 24 h'
+try "the rogue's policy is wider than the draft" 0 "WIDER" \
+	"$polc" diff "$tmp/draft.yaml" tests/policies/rogue/rogue.yaml
+
+# A rogue does all of it again, ten minutes later.
+again() { # from, to
+	python3 - "$1" "$2" <<'EOF'
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+order = "<" if data[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1") else ">"
+packets, at = [], 24
+while at < len(data):
+    s, f, n, w = struct.unpack(order + "4I", data[at:at + 16])
+    packets.append((s, f, n, w, data[at + 16:at + 16 + n]))
+    at += 16 + n
+later = packets[-1][0] - packets[0][0] + 600
+with open(sys.argv[2], "wb") as out:
+    out.write(data[:24])
+    for shift in (0, later):
+        for s, f, n, w, octets in packets:
+            out.write(struct.pack(order + "4I", s + shift, f, n, w) + octets)
+EOF
+}
+rogue() { # name, capture
+	again "$2" "$tmp/rogue.pcap"
+	try "$1: the rogue is refused" 0 - "$polc" replay -q -g mdma=10.20.0.10 "$tmp/draft.yaml" "$tmp/rogue.pcap"
+	is "$1: for asking again" grep -qE ' [1-9][0-9]* limit-exceeded' "$tmp/out"
+}
+rogue "newcomer" tests/pcaps/gen_values.pcap
+shared=${METERGATE_SHARED:-../shared}/pcaps/c1222
+if [ -d "$shared" ]; then
+	newcomer "newcomer, shared" "$shared/gen_tcp_session_clear.pcap"
+	rogue "newcomer, shared" "$shared/gen_tcp_session_clear.pcap"
+	why "newcomer, shared" "$tmp/rogue.pcap" limit-exceeded take-identify-request 'in 1 h 3[0-9] min [0-9]+ s'
+	# What others do with the same meter is none of it.
+	for c in gen_polling gen_read_write gen_procedures; do
+		try "newcomer, shared: $c is refused" 0 " 0 observations permitted" \
+			"$polc" replay -q -g mdma=10.20.0.10 "$tmp/draft.yaml" "$shared/$c.pcap"
+	done
+else
+	echo "ok # skip the newcomer's shared captures: $shared is not there"
+fi
+
+# Every capture of these has a draft that lets pass what any policy could.
+while read -r c g more; do
+	# shellcheck disable=SC2086
+	try "a draft of $c" 0 - "$polc" init --from "tests/pcaps/$c.pcap" -g "$g" -k tests/pcaps/keys.yaml $more -o "$tmp/draft.yaml"
+	try "the draft of $c: its tests pass" 0 " 0 failed" "$polc" test "$tmp/draft.yaml"
+done <<'EOF'
+gen_eax_cipher mdma=10.20.0.10
+gen_http_dr dr=10.20.0.11
+gen_http_portal portal=10.20.0.12
+gen_net_dns tips=10.20.0.21
+gen_notifications mdma=10.20.0.10
+gen_polling mdma=10.20.0.10 --binding tests/policies/metering
+gen_procedures mdma=10.20.0.10
+gen_read_write mdma=10.20.0.10
+gen_udp_sessionless mdma=10.20.0.10
+EOF
+try "the draft of the polling" 0 - "$polc" init --from $cap -g mdma=10.20.0.10 --binding tests/policies/metering
+is "is what it was" cmp -s "$tmp/out" tests/policies/polling/init.expect
+try "init for programs" 0 '"permitted":37,"needed":37,"refused":{"no-grant":5}' \
+	"$polc" init --json --from $cap -g mdma=10.20.0.10 --binding tests/policies/metering
+is "init's JSON holds the draft" python3 - "$tmp/out" tests/policies/polling/init.expect <<'EOF'
+import json, sys
+assert json.load(open(sys.argv[1], encoding="utf-8"))["policy"] == open(sys.argv[2], encoding="utf-8").read()
+EOF
+try "init without a machine" 2 "one -g" "$polc" init --from $cap
+try "init for two" 2 "one -g" "$polc" init --from $cap -g a=10.20.0.10 -g b=10.20.0.11
+try "init from nothing of it" 1 "nothing of mdma" "$polc" init --from $cap -g mdma=10.99.0.1
+try "init from what is no capture" 6 "README.md" "$polc" init --from README.md -g mdma=10.20.0.10
+try "init to where nothing can be" 6 "No such file" "$polc" init --from $cap -g mdma=10.20.0.10 -o "$tmp/no/x.yaml"
+try "init with a binding that is wrong" 1 "P4001" \
+	"$polc" init --from $cap -g mdma=10.20.0.10 --binding tests/policies/bad/p4001-overlap.yaml
+
 exit $rc

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a capture needs of a policy, and the draft made from it (polc init).
+ *
+ * A draft grants what was seen and nothing else: the parties by their
+ * addresses, each observation with the values it had, measurements as coarse,
+ * old and rare as they were. It is a beginning for a person, who knows what
+ * the capture does not show.
+ */
+#ifndef POLICY_LANG_DRAFT_H
+#define POLICY_LANG_DRAFT_H
+
+#include "core/err.h"
+#include "core/event.h"
+
+#define DRAFT_NEEDS	    120
+#define DRAFT_PARTIES	    64
+#define DRAFT_VALUES	    48 /* of one attribute in one rule */
+#define DRAFT_VALUE_OCTETS 128
+#define DRAFT_ATTRS	    6
+#define DRAFT_FLOWS	    1024
+
+struct draft_party {
+	struct net_addr addr;
+	struct {
+		uint8_t proto;
+		uint16_t port;
+	} port[16];
+	size_t n_port;
+	bool portless; /* something came that has none: all ports then */
+	const char *role; /* a guess by the protocol */
+	uint8_t title[64]; /* the ApTitle that all its messages had */
+	size_t n_title;
+	bool titled, untitled;
+};
+
+struct draft_attr {
+	uint16_t field; /* enum field */
+	size_t n;
+	uint32_t num[DRAFT_VALUES];
+	char text[DRAFT_VALUES][DRAFT_VALUE_OCTETS + 1];
+};
+
+/* One rule to be. */
+struct draft_need {
+	size_t party;
+	enum dir dir;
+	enum obs_kind kind;
+	meas_set meas; /* without what is no measurement; 0: none carried */
+	bool alone;    /* carries some, or asks for some: one thing, one rule */
+	struct draft_attr attr[DRAFT_ATTRS];
+	size_t n_attr;
+	/* what the values were, where every message said so */
+	bool has_gran, has_delay, has_res, has_value, has_channels;
+	int64_t gran_s, oldest_s, delay_s; /* ages */
+	uint64_t res_milli;
+	enum unit res_unit;
+	int64_t value_lo, value_hi;
+	uint32_t channels;
+	/* how often */
+	uint64_t messages, octets;
+	int64_t day, last_ns, gap_ns; /* gap: the shortest; INT64_MAX: one */
+	uint64_t in_day, most, octets_day, octets_most;
+	uint16_t answers[16]; /* needs */
+	size_t n_answers;
+	char id[48];
+};
+
+struct draft_flow {
+	uint64_t id;
+	uint8_t proto;
+	uint16_t port;	    /* the server's */
+	/* the needs of the last request, by its direction: a message may ask
+	 * for several things at once */
+	uint16_t asked[2][8];
+	size_t n_asked[2];
+};
+
+struct draft {
+	const char *vm;
+	struct draft_party party[DRAFT_PARTIES];
+	size_t n_party;
+	struct draft_need need[DRAFT_NEEDS];
+	size_t n_need;
+	struct draft_flow flow[DRAFT_FLOWS];
+	size_t n_flow;
+	/* the message whose leaves are being told, and what it counted for */
+	const struct obs *message;
+	uint64_t pcap_cnt;
+	size_t first_in_message;
+	int64_t day, first_day_us; /* of the out octets; of the capture */
+	uint64_t out_day, out_most, packets_most;
+	uint64_t refused[REASON_COUNT]; /* what no policy lets pass */
+	bool cut; /* more than there is room for */
+};
+
+void draft_event(struct draft *d, const struct event *ev);
+/* Names, answers and what has to fit together; once, after the events. */
+void draft_settle(struct draft *d);
+
+/* Between draft.c and draft_settle.c. v is one value; false: no room. */
+bool draft_has_value(const struct draft_attr *a, const struct draft_attr *v);
+bool draft_add_value(struct draft_attr *a, const struct draft_attr *v);
+void draft_add_answer(struct draft_need *n, size_t request);
+uint64_t draft_gcd(uint64_t a, uint64_t b);
+
+struct draft_form {
+	const char *id, *zone; /* of the policy; zone of the meter or NULL */
+	const char *pcap, *guest, *keys; /* as the test names them */
+	bool partial; /* checksums: a test of the capture would refuse it */
+	bool loose; /* spacing and counts with room: the first try was tight */
+	/* what a replay of the draft gave; 0 and NULL before it */
+	uint64_t permit;
+	const uint64_t *deny;
+};
+/* The text, each line marked; a heap block of *n octets. */
+int draft_write(const struct draft *d, const struct draft_form *f, char **out,
+		size_t *n, struct err *e) __attribute__((warn_unused_result));
+
+#endif
