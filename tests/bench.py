@@ -103,6 +103,36 @@ def web(a, tmp, add):
             [t / j for t, j in zip(took[name], judged)], others[name][2])
 
 
+def language(a, tmp, add):
+    """The language at its largest: 256 rules, every dimension, three layers."""
+    policy = os.path.join(a.build, "bench", "bench_policy")
+    polc = os.path.join(a.build, "bin", "polc")
+    rounds = []
+    for _ in range(a.runs):
+        out = subprocess.run([policy], capture_output=True, check=True)
+        rounds.append(json.loads(out.stdout))
+    add("language: a judgement with 8 rules, ns",
+        [r["judge_few_ns"] for r in rounds], "<= 250")
+    add("language: 256 rules / 8 rules",
+        [r["judge_most_ns"] / r["judge_few_ns"] for r in rounds], "<= 1.3")
+    add("language: a judgement / a bare hash lookup",
+        [r["judge_most_ns"] / r["hash_ns"] for r in rounds])
+    add("language: a bare hash lookup of the keys, ns", [r["hash_ns"] for r in rounds])
+    add("language: allocations in all judgements",
+        [r["allocations"] for r in rounds], "0")
+    add("language: activation, 4 machines of 256 rules, ms",
+        [r["activate_ms"] for r in rounds], "<= 10")
+    largest = os.path.join(tmp, "largest.yaml")
+    subprocess.run([sys.executable, "tests/gen_largest.py", largest], check=True)
+    took = []
+    for _ in range(a.runs):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([polc, "compile", "-n", largest], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(1e3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+    add("language: check and compile of the largest policy, ms", took, "<= 50")
+
+
 def measure(a, tmp):
     replay = os.path.join(a.build, "bin", "metergate-replay")
     bare = os.path.join(a.build, "bench", "bench_pcap")
@@ -169,6 +199,7 @@ def measure(a, tmp):
             "<= 250")
         add("evaluation, 250 rules / 10 rules",
             [r["judge_250_rules_ns"] / r["judge_10_rules_ns"] for r in rounds], "<= 1.5")
+    language(a, tmp, add)
     reader = os.path.join(a.build, "bench", "bench_obix")
     if os.path.exists(reader):
         rounds = []

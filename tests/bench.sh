@@ -4,7 +4,8 @@
 # Ratios, both sides measured in this run on this machine: metergate-replay
 # against a bare pcap_next_ex loop and against tshark, over C12.22 and over
 # small HTTP and oBIX transactions, there against ndpiReader and Suricata too
-# where they are installed; policy evaluation with 10 and 250 rules, memory of a
+# where they are installed; policy evaluation with 10 and 250 rules, and with all
+# that the language allows beside a bare hash lookup; memory of a
 # small and a large replay. A table on stdout, JSON in build/bench/bench.json.
 # Medians of RUNS (5) runs, spread beside.
 #   SIZE_MB (200): size of the generated capture; TSHARK_MB (10): of the part

@@ -74,18 +74,41 @@ static uint64_t oids(uint64_t h, const struct pol_image *im,
 	return h;
 }
 
+/* Many numbers at once: automata have thousands of states. */
+struct feed {
+	uint64_t h, w[64];
+	size_t n;
+};
+
+static void feed_flush(struct feed *f)
+{
+	f->h = mem_name(f->h, span_of(f->w, f->n * sizeof(f->w[0])));
+	f->n = 0;
+}
+
+static void feed(struct feed *f, uint64_t v)
+{
+	f->w[f->n++] = v;
+	if (f->n == sizeof(f->w) / sizeof(f->w[0]))
+		feed_flush(f);
+}
+
 static uint64_t texts(uint64_t h, const struct pol_image *im,
 		      const struct lay_dim *d, uint32_t c)
 {
+	struct feed f = {.h = h};
+
 	for (uint32_t i = 0; i < d->v_n; i++) {
 		const struct lay_auto *a = &im->AUTO[d->v_first + i];
 
-		h = number(h, bit_get(img_row(im, d, a->cls + 1u), c));
-		h = number(h, (uint64_t)a->slash << 32 | a->other);
-		h = mem_name(h, span_of(im->LIST + a->edge_first,
-					a->edge_n * sizeof(*im->LIST)));
+		feed(&f, (uint64_t)a->edge_n << 1 |
+				 bit_get(img_row(im, d, a->cls + 1u), c));
+		feed(&f, (uint64_t)a->slash << 32 | a->other);
+		for (uint32_t k = 0; k < a->edge_n; k++)
+			feed(&f, im->LIST[a->edge_first + k]);
 	}
-	return h;
+	feed_flush(&f);
+	return f.h;
 }
 
 static uint64_t dimension(uint64_t h, const struct pol_image *im,

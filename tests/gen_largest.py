@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the largest policy that the language allows (its section 20.3): 64
+parties, 256 grants and denials, 256 limits, a quarter at top level, 64 states, 64 KiB of
+text for people at most, in at most 256 KiB of YAML. OUT is the file."""
+import sys
+
+PARTIES, RULES, LIMITS, STATES, SOURCE = 64, 256, 64, 64, 256 * 1024
+
+
+def policy():
+    yield "polc: 1\nkind: vendor\nid: com.example.largest\nserial: 1\n"
+    yield "title: As large as it may be\nvm: mdma\nparties:\n"
+    for p in range(PARTIES):
+        yield (f"  party-{p:02}:\n    name: Centre number {p} of a very large operator\n"
+               f"    role: metering\n    operator: Operator {p} Ltd\n    country: GB\n"
+               f"    address: [203.0.{p}.0/28, '2001:db8:{p:x}::/48']\n"
+               f"    ports: [tcp/1153, udp/1153]\n    tls: {{names: [mdm-{p}.example]}}\n")
+    yield "states:\n"
+    for s in range(STATES):
+        yield (f"  seen-{s:02}:\n    scope: party\n    set-by: {{direction: in, party: party-{s:02}, "
+               f"match: {{c1222.read-request: {{table: [{64 + s}]}}}}}}\n    expires: 26 h\n")
+    yield "allow:\n"
+    for r in range(RULES):
+        p = r // 4
+        if r % 4 == 0:
+            yield (f"  ask-{p:02}:\n    direction: in\n    party: party-{p:02}\n"
+                   f"    match: {{c1222.read-request: {{table: [{64 + p}]}}}}\n")
+        elif r % 4 == 1:
+            yield (f"  send-{p:02}:\n    purpose: {'Working out your bill, once more. ' * 3}{p}\n"
+                   f"    direction: out\n    party: party-{p:02}\n"
+                   f"    match: {{c1222.read-response: {{table: [{64 + p}]}}}}\n"
+                   f"    answers: [ask-{p:02}]\n    requires: [seen-{p:02}]\n    consent: opt-in\n"
+                   f"    data: {{measurement: energy.interval, granularity: 30 min or coarser, "
+                   f"history: 35 d, delay: 6 h, resolution: 1 Wh}}\n"
+                   f"    when: {{between: 00:30-05:30, spread: 30 min}}\n"
+                   f"    limits: [1 reading per day, at least 20 h apart]\n")
+        elif r % 4 == 2:
+            yield (f"  look-{p:02}:\n    direction: out\n    party: party-{p:02}\n"
+                   f"    match: {{http.request: {{method: [GET], path: /updates/for-{p}/*, body: 0 B}}}}\n"
+                   f"    limits: [2 messages per day]\n")
+        else:
+            yield (f"  told-{p:02}:\n    direction: in\n    party: party-{p:02}\n"
+                   f"    match: {{http.response: {{}}}}\n    answers: [look-{p:02}]\n")
+    yield "limits:\n"
+    for i in range(LIMITS):
+        what = ["40 KiB per day", "2 MiB per month", "400 packets per hour",
+                "20 connections per day"][i % 4]
+        yield (f"  budget-{i:03}:\n    on: {{party: party-{i:02}}}\n    each: [vm]\n"
+               f"    limit: {what}\n")
+
+
+def main():
+    text = "".join(policy())
+    assert len(text) <= SOURCE, len(text)
+    # To the last octet of what may be read.
+    text += ("#" * 99 + "\n") * ((SOURCE - len(text)) // 100)
+    with open(sys.argv[1], "w", encoding="ascii") as out:
+        out.write(text)
+
+
+if __name__ == "__main__":
+    main()
