@@ -340,6 +340,16 @@ def forms(folder):
     t.say(0, chunked("<real val='21'/>", 7))
     t.answer("<real href='/obix/setpoint' val='21'/>")
     t.close()
+    # an answer before the request has ended
+    t = Talk(c, "screen", "portal")
+    m = message("PUT /names HTTP/1.1", "Host: a\r\n", "<list>" + "".join(
+        "<str name='n%d' val='name'/>" % i for i in range(300)) + "</list>")
+    t.say(0, m[:5000])
+    t.answer("<list href='/names'/>")
+    t.say(0, m[5000:])
+    t.ask("GET", "/names")
+    t.answer("<list href='/names'/>")
+    t.close()
     # an answer that ends with its connection
     t = Talk(c, "screen", "portal")
     t.ask("GET", "/until-close")

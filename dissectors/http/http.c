@@ -245,6 +245,27 @@ static int find_row(struct message *msg)
 			  "the request it belongs to is no longer known");
 }
 
+/* Is there still something to come that belongs to a request: the rest of it,
+ * or its answer? A server may answer before it has all (RFC 9110 7.5). */
+static bool needed(const struct http_flow *f, uint16_t row, uint32_t serial)
+{
+	for (unsigned d = 0; d < 2; d++) {
+		const struct http_side *s = &f->side[d];
+
+		if (f->client == 1 + d && s->stage == SIDE_BODY &&
+		    s->row == row && s->serial == serial)
+			return true;
+	}
+	for (unsigned i = 0; i < f->n; i++) {
+		const struct http_asked *a =
+			&f->asked[(f->first + i) % ASKED_MAX];
+
+		if (a->row == row && a->serial == serial)
+			return true;
+	}
+	return false;
+}
+
 static int dissect(const struct dis_ctx *c, struct span unit,
 		   struct obs_list *out, struct err *e)
 {
@@ -275,8 +296,9 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	}
 	http_advance(c->flow, c->dir, &msg.x, m->row_taken,
 		     msg.row ? msg.row->serial : 0);
-	if (!msg.x.request && msg.x.ends && !msg.x.next.interim)
-		m->row_freed = msg.x.next.row;
+	if (msg.row && msg.x.ends &&
+	    !needed(c->flow, (uint16_t)(msg.row - m->row + 1), msg.row->serial))
+		m->row_freed = (uint16_t)(msg.row - m->row + 1);
 	return 0;
 }
 

@@ -386,6 +386,42 @@ static void xml_in_event_streams(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* A server may answer before it has the whole request; not twice. */
+static void answered_early(void **state)
+{
+	static const char ask[] = "PUT /x HTTP/1.1\r\n" H
+				  "Content-Length: 9000\r\n" E;
+	static const char answer[] = "HTTP/1.1 200 OK\r\n"
+				     "Content-Length: 2\r\n" E "ok";
+	static uint8_t body[9000];
+
+	(void)state;
+	memset(body, 'x', sizeof(body));
+	for (unsigned out = 0; out < 2; out++) {
+		struct span rest = span_from(span_of(body, sizeof(body)), 1000);
+		struct play p = {.k = everything(false)};
+
+		p.k->sink = (struct pipeline_sink){.arg = &p,
+						   .verdict = on_verdict,
+						   .event = on_event,
+						   .inject = on_inject};
+		open_by(&p, out);
+		stream(&p, out, span_str(ask), 1448);
+		stream(&p, out, span_of(body, 1000), 1448);
+		stream(&p, !out, span_str(answer), 1448);
+		stream(&p, out, rest, 1448);
+		stream(&p, out, span_str("GET /y HTTP/1.1\r\n" H E), 1448);
+		stream(&p, !out, span_str(answer), 1448);
+		assert_false(p.refused);
+		assert_int_equal(p.left[0], p.seq[0]);
+		assert_int_equal(p.left[1], p.seq[1]);
+		stream(&p, !out, span_str(answer), 1448);
+		assert_true(p.refused);
+		assert_int_equal(p.anomaly, REASON_UNPAIRED);
+		kit_free(p.k);
+	}
+}
+
 /* No row is another one again. */
 static void rows_differ(void **state)
 {
@@ -419,6 +455,7 @@ int main(void)
 		cmocka_unit_test(attacks_of_http),
 		cmocka_unit_test(attacks_of_xml),
 		cmocka_unit_test(xml_in_event_streams),
+		cmocka_unit_test(answered_early),
 	};
 
 	return cmocka_run_group_tests_name("attacks", tests, NULL, NULL);
