@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "policy-lang/analysis/diff.h"
 #include "policy-lang/front/within.h"
+#include "policy-lang/played.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -315,6 +316,8 @@ static int print_json(const struct diff_item *i)
 
 struct diff_args {
 	bool json, all, fail;
+	const char *replay; /* a capture, or NULL */
+	struct played_args played;
 };
 
 static int diff_sets(const struct version *was, const struct version *is,
@@ -355,7 +358,14 @@ int cmd_diff(int argc, char **argv)
 	int i = 1, rc;
 
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--json") == 0)
+		rc = played_option(&a.played, argc, argv, &i, &e);
+		if (rc < 0)
+			return polc_usage("diff: %s", e.text);
+		if (rc)
+			continue;
+		if (strcmp(argv[i], "--replay") == 0 && i + 1 < argc)
+			a.replay = argv[++i];
+		else if (strcmp(argv[i], "--json") == 0)
 			a.json = true;
 		else if (strcmp(argv[i], "--all") == 0)
 			a.all = true;
@@ -379,6 +389,9 @@ int cmd_diff(int argc, char **argv)
 		rc = version_read(&is, argv[i + 1], d, a.json, &e);
 	if (!rc)
 		rc = diff_sets(&was, &is, &a, &change, &e);
+	if (!rc && a.replay)
+		rc = diff_replay(argv[i], argv[i + 1], &a.played, a.replay,
+				 a.json, &e);
 	if (rc && rc != E_SYNTAX)
 		polc_say("%s", e.text);
 	version_free(&was);

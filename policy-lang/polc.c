@@ -27,7 +27,8 @@ static const struct {
 	 "say what can leave the home at most"						 },
 	{"label",   cmd_label,   "[--customer] [--text|--json|--html|--svg] [--lang TAG] SET...",
 	 "say what a household should know of it"					  },
-	{"diff",    cmd_diff,    "[--all] [--fail-on wider] [--json] OLD NEW",
+	{"diff",    cmd_diff,    "[--all] [--fail-on wider] [--json]\n                 "
+	 "[--replay PCAP [-g GUEST]... [-k KEYS]] OLD NEW",
 	 "say what a new policy would let out"						 },
 	{"replay",  cmd_replay,  "[-g GUEST]... [-k KEYS] [-q] [--json] SET PCAP",
 	 "say what a policy makes of a capture"						 },

@@ -58,6 +58,12 @@ struct played_args;
 int explain_event(const char *set, const struct played_args *a,
 		  const char *pcap, uint64_t n, bool json);
 
+/* diff_replay.c: which messages of a capture change verdict, on the standard
+ * output. */
+int diff_replay(const char *old, const char *new, const struct played_args *a,
+		const char *pcap, bool json, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* prove.c: the assertions of files, about what they permit together, or, when
  * they do not compose, each alone; every consent granted. And whether the
  * customer's file among them can be beside the others. E_SYNTAX with

@@ -195,4 +195,34 @@ try "init to where nothing can be" 6 "No such file" "$polc" init --from $cap -g 
 try "init with a binding that is wrong" 1 "P4001" \
 	"$polc" init --from $cap -g mdma=10.20.0.10 --binding tests/policies/bad/p4001-overlap.yaml
 
+# diff --replay
+mkdir "$tmp/new" && cp tests/policies/metering/*.yaml "$tmp/new"
+sed -i 's/at least 20 h apart, 1 reading per day/at least 30 h apart, 1 reading per day/; /ask-identity:/,/limits/s/30 messages/40 messages/' "$tmp/new/metering.yaml"
+try "diff of verdicts" 0 "of 42 messages 0 pass now that did not, 2 no longer" \
+	"$polc" diff --replay $cap tests/policies/metering "$tmp/new"
+is "every other day is too soon" [ "$(grep -c 'permitted -> refused (too-soon)' "$tmp/out")" = 2 ]
+is "of the registers" [ "$(grep -cE '^  packet [0-9]+  2023-11-1[57].*mdma -> headend .*table 23' "$tmp/out")" = 2 ]
+try "and back" 0 "2 pass now that did not, 0 no longer" \
+	"$polc" diff --replay $cap "$tmp/new" tests/policies/metering
+try "nothing changes" 0 "0 pass now that did not, 0 no longer" \
+	"$polc" diff --replay $cap tests/policies/metering tests/policies/metering
+try "the exit status is that of diff" 3 "no longer" \
+	"$polc" diff --fail-on wider --replay $cap tests/policies/metering "$tmp/new"
+try "diff of verdicts for programs" 0 '"subject":"message"' \
+	"$polc" diff --json --replay $cap tests/policies/metering "$tmp/new"
+is "says which" python3 - "$tmp/out" <<'EOF'
+import json, sys
+d = [x for x in map(json.loads, open(sys.argv[1], encoding="utf-8")) if x["subject"] == "message"]
+assert all(x["was"] == {"verdict": "permitted"} and x["is"]["verdict"] == "refused" for x in d), d
+assert [x["packet"] for x in d] == [12, 28], d
+EOF
+# As two replays say it.
+for s in tests/policies/metering "$tmp/new"; do
+	"$polc" replay --json "$s" $cap | sed -n 's/.*"pcap_cnt":\([0-9]*\),.*"verdict":"\([a-z]*\)".*/\1 \2/p'
+done | sort | uniq -u | cut -d' ' -f1 | sort -nu >"$tmp/a"
+"$polc" diff --replay $cap tests/policies/metering "$tmp/new" | sed -n 's/^  packet \([0-9]*\) .*/\1/p' >"$tmp/b"
+is "it is what two replays differ in" cmp -s "$tmp/a" "$tmp/b"
+try "diff of verdicts of no capture" 6 "README.md" "$polc" diff --replay README.md tests/policies/metering "$tmp/new"
+try "diff with a wrong -g" 2 "write GUEST" "$polc" diff --replay $cap -g x tests/policies/metering "$tmp/new"
+
 exit $rc
