@@ -315,29 +315,6 @@ static int loop(struct engine *e)
 
 /* --- start and end -------------------------------------------------------- */
 
-static int boot_id(uint8_t out[16], struct err *err)
-{
-	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	char text[40] = "";
-	size_t n = 0;
-
-	if (!f || !fgets(text, sizeof(text), f))
-		err_sys(err, "boot_id");
-	if (f)
-		fclose(f);
-	for (const char *c = text; *c && n < 32; c++) {
-		int v = *c >= '0' && *c <= '9'	 ? *c - '0'
-			: *c >= 'a' && *c <= 'f' ? *c - 'a' + 10
-						 : -1;
-
-		if (v < 0)
-			continue;
-		out[n / 2] = (uint8_t)(out[n / 2] << 4 | v);
-		n++;
-	}
-	return n == 32 ? 0 : err_set(err, E_IO, 0, "no boot_id");
-}
-
 static int open_signals(struct engine *e, struct err *err)
 {
 	sigset_t set;
@@ -432,7 +409,7 @@ static int start(struct engine *e, struct err *err)
 	if (rc == 0)
 		rc = allocate(e, err);
 	if (rc == 0)
-		rc = boot_id(e->boot, err);
+		rc = live_boot(e->boot, err);
 	if (rc == 0)
 		rc = touch_crypto(err);
 	if (rc == 0 && e->a->conf->classify)

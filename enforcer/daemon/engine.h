@@ -17,6 +17,7 @@
 #include "enforcer/capture_keys.h"
 #include "enforcer/daemon/craft.h"
 #include "enforcer/daemon/flat.h"
+#include "enforcer/daemon/half.h"
 #include "enforcer/daemon/hops.h"
 #include "dissectors/net/dns.h"
 #include "enforcer/daemon/live.h"
@@ -37,9 +38,8 @@
 /* One policy set with what hangs on it. Images are read where they lie. */
 struct engine_set {
 	uint32_t generation;
-	struct pol_image *image[SHARE_GUESTS + 3];
-	size_t n_images;
-	struct pol_set *set;
+	struct half_set half;
+	struct pol_set *set; /* half.set */
 	struct capture_keys keys;
 };
 

@@ -13,24 +13,10 @@
 
 /* --- a half of the area --------------------------------------------------- */
 
-static int part(struct span *out, const struct policy_half *h, uint32_t at,
-		uint32_t n, struct err *e)
-{
-	size_t room = POLICY_HALF - offsetof(struct policy_half, octets);
-
-	if (at % 8 != 0 || at > room || n > room - at)
-		return err_set(e, E_INTEGRITY, 0,
-			       "the shared area points outside itself");
-	*out = span_sub(span_of(h->octets, room), at, n);
-	return 0;
-}
-
 static void set_free(struct engine_set *s)
 {
 	capture_keys_free(&s->keys);
-	pol_set_free(s->set);
-	for (size_t i = 0; i < s->n_images; i++)
-		pol_image_free(s->image[i]);
+	half_free(&s->half);
 	*s = (struct engine_set){0};
 }
 
@@ -38,24 +24,13 @@ static int set_fill(struct engine_set *s, const struct policy_half *h,
 		    struct err *e)
 {
 	struct span octets = {0};
-	int rc = 0;
+	int rc = half_load(&s->half, h, e);
 
-	if (h->n_images > sizeof(s->image) / sizeof(s->image[0]))
-		return err_set(e, E_LIMIT, 0, "%u policies", h->n_images);
-	for (uint32_t i = 0; rc == 0 && i < h->n_images; i++) {
-		rc = part(&octets, h, h->image[i].at, h->image[i].n, e);
-		if (rc == 0)
-			rc = pol_image_load(&s->image[i], octets, e);
-		if (rc == 0)
-			s->n_images++;
-	}
-	if (rc == 0)
-		rc = pol_set_new(&s->set,
-				 (const struct pol_image *const *)s->image,
-				 s->n_images, e);
-	octets = (struct span){0};
-	if (rc == 0 && h->keys.n)
-		rc = part(&octets, h, h->keys.at, h->keys.n, e);
+	if (rc < 0)
+		return rc;
+	s->set = s->half.set;
+	if (h->keys.n)
+		rc = half_part(&octets, h, h->keys.at, h->keys.n, e);
 	if (rc == 0)
 		rc = capture_keys_parse(&s->keys, "keys", octets, s->set, e);
 	return rc;
@@ -82,6 +57,46 @@ static int set_load(struct engine_set *s, const struct engine_arg *a,
 
 /* --- the counters --------------------------------------------------------- */
 
+/* Ask the owner of what is common, and wait. Nothing passes meanwhile; a scribe
+ * that died has a successor that finds the claim. */
+static bool ask_owner(void *arg, const struct pol_claim *claim,
+		      struct pol_grant *grant)
+{
+	struct engine *e = arg;
+	struct lane_claim *c = &e->lane->claim;
+	uint32_t number = atomic_load_explicit(&c->answered,
+					       memory_order_relaxed) + 1;
+
+	c->claim = *claim;
+	atomic_store_explicit(&c->asked, number, memory_order_release);
+	ring_wake(&e->a->control->scribe_sleeps);
+	for (;;) {
+		ring_drowse(&c->sleeps);
+		if (atomic_load_explicit(&c->answered, memory_order_acquire) ==
+		    number)
+			break;
+		ring_sleep(&c->sleeps, ENGINE_WAIT_MS);
+		engine_turn(e);
+		query_waiting(e);
+		if (e->stop)
+			break;
+		/* Its wake-up may have gone to one who died. */
+		ring_wake(&e->a->control->scribe_sleeps);
+	}
+	ring_awake(&c->sleeps);
+	if (atomic_load_explicit(&c->answered, memory_order_acquire) != number)
+		return false;
+	*grant = c->grant;
+	return true;
+}
+
+/* Every machine has an engine of its own. */
+static void apart(struct engine *e, struct pol_state *st)
+{
+	pol_state_one_sided(st, true);
+	pol_state_asks(st, ask_owner, e);
+}
+
 static int state_open(struct engine *e, const struct pol_set *set,
 		      enum pol_state_was *was, struct pol_state **out,
 		      struct err *err)
@@ -92,8 +107,7 @@ static int state_open(struct engine *e, const struct pol_set *set,
 
 	if (rc < 0)
 		return err_wrap(err, "counters");
-	/* Every machine has an engine of its own. */
-	pol_state_one_sided(*out, true);
+	apart(e, *out);
 	return 0;
 }
 
@@ -236,7 +250,7 @@ static int reload(struct engine *e, const struct engine_set *next,
 	rc = pol_state_new(&copy, next->set, err);
 	if (rc < 0)
 		return rc;
-	pol_state_one_sided(copy, true);
+	apart(e, copy);
 	pol_state_carry(copy, e->state, e->now);
 	rc = swap(e, next->set, copy, err);
 	pol_state_free(copy);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/live.h"
 
+#include <stdio.h>
 #include <time.h>
 
 static struct timespec read_clock(clockid_t id)
@@ -43,4 +44,27 @@ struct now live_next(struct live_clock *c, bool trusted)
 	now.wall.us += since / 1000;
 	now.wall.trusted = trusted;
 	return now;
+}
+
+int live_boot(uint8_t out[16], struct err *err)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char text[40] = "";
+	size_t n = 0;
+
+	if (!f || !fgets(text, sizeof(text), f))
+		err_sys(err, "boot_id");
+	if (f)
+		fclose(f);
+	for (const char *c = text; *c && n < 32; c++) {
+		int v = *c >= '0' && *c <= '9'	 ? *c - '0'
+			: *c >= 'a' && *c <= 'f' ? *c - 'a' + 10
+						 : -1;
+
+		if (v < 0)
+			continue;
+		out[n / 2] = (uint8_t)(out[n / 2] << 4 | v);
+		n++;
+	}
+	return n == 32 ? 0 : err_set(err, E_IO, 0, "no boot_id");
 }

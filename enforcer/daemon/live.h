@@ -9,6 +9,10 @@
 struct mono live_mono(void);
 struct now live_now(struct clock_zone *z, bool trusted);
 
+/* Which boot of the machine it is. */
+int live_boot(uint8_t out[16], struct err *err)
+	__attribute__((warn_unused_result));
+
 /* For who asks with every packet: civil time is looked up now and then and
  * carried on with the stepless clock in between. */
 #define LIVE_SYNC_NS (5 * 1000 * 1000)

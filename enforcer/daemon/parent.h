@@ -117,6 +117,8 @@ struct parent {
 	struct child scribe, courier;
 	uint8_t boot_key[32];
 
+	struct area shared_state; /* counters of what guests have in common */
+	bool new_shared;
 	struct area control_area, view_area, events_area, half_area[2];
 	struct control *control;
 	struct view *view;

@@ -9,7 +9,7 @@
 #include "policy-lang/image/view.h"
 
 #define KEYS_MAX (256u << 10) /* octets of a key file */
-#define SHARED_MACHINES 2     /* a limit of so many would need a ledger */
+#define SHARED_MACHINES 2     /* of one there is nothing to share */
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
@@ -91,8 +91,8 @@ static size_t machines_of(const struct pol_image *im, uint32_t limit,
 	return most;
 }
 
-/* Each machine is judged by an engine of its own, and nothing grants slices of
- * a common budget yet: counting it in each would grant it several times. */
+/* Credit of a common budget can be given to engines (policy-lang/eval/share.c);
+ * places in a common set of values or connections cannot. */
 static int check_limits(const struct pol_image *im, size_t machines,
 			struct err *e)
 {
@@ -102,13 +102,16 @@ static int check_limits(const struct pol_image *im, size_t machines,
 		const struct lay_limit *l = &im->LIMT[i];
 		const struct lay_loc *at = &im->LOCS[im->n_RULE + i];
 
-		if (l->each & LAY_EACH_VM ||
+		if ((l->kind != LIMIT_DISTINCT &&
+		     l->kind != LIMIT_CONCURRENT) ||
+		    l->each & LAY_EACH_VM ||
 		    machines_of(im, i, machines) < SHARED_MACHINES)
 			continue;
 		return err_set(e, E_UNSUPPORTED, 0,
 			       "%.*s:%u:%u: limit %s is shared by several "
 			       "machines, which this gateway does not count "
-			       "yet; add `each: [vm]`",
+			       "for what is distinct or at once; add "
+			       "`each: [vm]`",
 			       TEXT(im->path.n ? im->path : im->id), at->line,
 			       at->col, im->STRS + l->id);
 	}

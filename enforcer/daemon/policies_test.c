@@ -197,7 +197,10 @@ static void resolver(void **s)
 /* Two machines, and a limit that both share. */
 static void shared_limit(void **s)
 {
-	struct folder d = copy("baseline.yaml", "each: [vm]", "each: []");
+	struct folder d = copy("baseline.yaml",
+			       "    each: [vm]\n    limit: 256 KiB per day",
+			       "    each: []\n    limit: at most 3 "
+			       "connections at once");
 	struct conf c = conf_of(d.path);
 	struct policies p;
 	struct err e;

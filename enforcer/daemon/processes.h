@@ -61,6 +61,10 @@ struct scribe_arg {
 	void *parent_events; /* the parent's own event ring */
 	struct control *control;
 	struct view *view;
+	/* Of limits that several machines use up together; survives it. */
+	void *state;
+	size_t state_octets;
+	const struct policy_half *half[2];
 	uint8_t boot_key[32];
 	struct sandbox_conf sandbox;
 };

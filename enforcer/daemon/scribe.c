@@ -23,6 +23,7 @@
 #include "dissectors/c1222/c1222.h"
 #include "enforcer/daemon/flat.h"
 #include "enforcer/daemon/live.h"
+#include "enforcer/daemon/owner.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/scribe_view.h"
 
@@ -62,6 +63,7 @@ struct scribe {
 	bool stopping;
 	struct mono since, retry; /* first pending record; next try to open */
 	struct scribe_view view;
+	struct owner *owner; /* of limits that machines have in common */
 	struct log_limit limit;
 	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
 };
@@ -512,7 +514,7 @@ static void sleep_a_while(struct scribe *s)
 			nap(left < SLICE_NS ? left : SLICE_NS);
 	} else {
 		ring_drowse(&s->a->control->scribe_sleeps);
-		if (anything(s))
+		if (anything(s) || owner_asked(s->owner))
 			ring_awake(&s->a->control->scribe_sleeps);
 		else
 			ring_sleep(&s->a->control->scribe_sleeps, IDLE_MS);
@@ -550,6 +552,8 @@ static int finish(struct scribe *s)
 	int rc = s->audit ? 0 : err_set(&e, E_STATE, 0, "nothing can be "
 					"recorded");
 
+	/* Engines ended before: nobody claims anything any more. */
+	owner_end(s->owner);
 	ev.now.mono = s->mono;
 	if (rc == 0)
 		rc = append(s, -1, &ev, &e);
@@ -570,6 +574,7 @@ static int loop(struct scribe *s)
 		read_clocks(s);
 		beat(s);
 		s->stopping = s->stopping || told_to_end();
+		owner_turn(s->owner);
 		turn(s);
 		if (s->stopping && !(s->audit && (anything(s) || s->pending)))
 			return finish(s);
@@ -605,6 +610,8 @@ static int prepare(struct scribe *s, struct err *e)
 		rc = add_source(s, s->a->guest[i].events, (int)i, e);
 	if (rc == 0)
 		rc = add_source(s, s->a->parent_events, -1, e);
+	if (rc == 0)
+		rc = owner_open(&s->owner, s->a, e);
 	return rc;
 }
 

@@ -140,6 +140,16 @@ static void begun_path(char path[PATH_TEXT], const struct parent *p, size_t i)
 		 p->share[i].name);
 }
 
+/* Of what guests have in common: no guest's files are called so. */
+#define SHARED_STATE "shared-limits"
+#define SHARED_BEGUN "shared-limits-begun"
+
+static void shared_path(char path[PATH_TEXT], const struct parent *p,
+			const char *name)
+{
+	snprintf(path, PATH_TEXT, "%s/%s", p->conf->state, name);
+}
+
 /* Engines bring what they began to the disk before they judge by it. So an old
  * file that holds nothing lost what it held, and nothing reads as unused: any
  * other word there makes it damaged, and all budgets used up. */
@@ -155,14 +165,12 @@ static void mistrust_nothing(const struct area *state)
 /* That a guest has counters is kept beside them: where they are gone, nothing
  * would say that there were any, and every budget would begin anew. On the
  * disk before anything is counted. *fresh: there never were any. */
-static int mark_begun(const struct parent *p, size_t i, bool *fresh,
+static int mark_begun(const struct parent *p, const char *path, bool *fresh,
 		      struct err *e)
 {
 	const int how = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	char path[PATH_TEXT];
 	int fd, dir, rc = 0;
 
-	begun_path(path, p, i);
 	fd = open(path, how | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 && errno == EEXIST) {
 		*fresh = false;
@@ -202,8 +210,9 @@ static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 		return err_sys(e, "random numbers");
 	state_path(path, p, i);
 	rc = area_file(&g->state, path, state, &g->new_state, e);
+	begun_path(path, p, i);
 	if (rc == 0)
-		rc = mark_begun(p, i, &g->new_state, e);
+		rc = mark_begun(p, path, &g->new_state, e);
 	if (rc < 0)
 		return rc;
 	s->state = g->state.p;
@@ -211,6 +220,21 @@ static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 	if (!g->new_state)
 		mistrust_nothing(&g->state);
 	return 0;
+}
+
+static int map_shared(struct parent *p, size_t octets, struct err *e)
+{
+	char path[PATH_TEXT];
+	int rc;
+
+	shared_path(path, p, SHARED_STATE);
+	rc = area_file(&p->shared_state, path, octets, &p->new_shared, e);
+	shared_path(path, p, SHARED_BEGUN);
+	if (rc == 0)
+		rc = mark_begun(p, path, &p->new_shared, e);
+	if (rc == 0 && !p->new_shared)
+		mistrust_nothing(&p->shared_state);
+	return rc;
 }
 
 static int map_all(struct parent *p, struct err *e)
@@ -231,6 +255,8 @@ static int map_all(struct parent *p, struct err *e)
 	}
 	for (size_t i = 0; rc == 0 && i < p->n_guests; i++)
 		rc = map_guest(p, i, state, e);
+	if (rc == 0)
+		rc = map_shared(p, state, e);
 	if (rc < 0)
 		return rc;
 	/* Before any rule opens, and before there is an engine. */
@@ -444,7 +470,7 @@ int setup_all(struct parent *p, struct err *e)
 {
 	int rc;
 
-	p->lock_fd = p->alone_fd = p->packet_fd = -1;
+	p->lock_fd = p->alone_fd = p->packet_fd = p->shared_state.fd = -1;
 	p->signal_fd = p->ctl_fd = p->operator_fd = p->portal_fd = -1;
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
 	p->courier = (struct child){CHILD_COURIER, 0, .pidfd = -1};
@@ -517,6 +543,13 @@ void setup_undo(struct parent *p)
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
 	}
+	if (p->new_shared && p->started.ns == 0) {
+		shared_path(path, p, SHARED_STATE);
+		unlink(path);
+		shared_path(path, p, SHARED_BEGUN);
+		unlink(path);
+	}
+	area_drop(&p->shared_state);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	area_drop(&p->events_area);

@@ -137,6 +137,16 @@ struct budget_line {
 	int64_t frees_ns; /* until something is free again; 0 = now, -1 unknown */
 };
 
+/* What the engine claims of limits that others use up too. It fills claim,
+ * counts asked up and wakes the scribe, which answers in grant and sets
+ * answered = asked. */
+struct lane_claim {
+	_Atomic uint32_t asked, answered;
+	_Atomic uint32_t sleeps; /* the engine, on it */
+	struct pol_claim claim;
+	struct pol_grant grant;
+};
+
 struct lane {
 	/* kernel ids up to here were dropped by the gate: an engine that
 	 * starts ignores them */
@@ -166,6 +176,7 @@ struct lane {
 	_Alignas(4096) _Atomic int64_t engine_beat;
 	struct lane_status status;
 	struct lane_query query;
+	struct lane_claim claim;
 	struct storm storm; /* the engine's: what it counts outlives it */
 	struct poison poison; /* and what it died of */
 };

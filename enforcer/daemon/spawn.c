@@ -91,6 +91,7 @@ static void drop_other_guests(struct parent *p, size_t but)
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
 	}
+	area_drop(&p->shared_state);
 }
 
 static int run_engine(void *arg)
@@ -185,6 +186,9 @@ static int run_scribe(void *arg)
 		.parent_events = p->events_area.p,
 		.control = p->control,
 		.view = p->view,
+		.state = p->shared_state.p,
+		.state_octets = p->shared_state.n,
+		.half = {p->half[0], p->half[1]},
 		.sandbox = sandbox(s, UID_SCRIBE, NULL, 0, dir),
 	};
 
@@ -194,8 +198,9 @@ static int run_scribe(void *arg)
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
 	}
-	area_drop(&p->half_area[0]);
-	area_drop(&p->half_area[1]);
+	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
+	    !area_readonly(&p->half_area[1], p->half_area[1].n))
+		return 1;
 	return scribe_main(&a);
 }
 
@@ -230,6 +235,7 @@ static int run_courier(void *arg)
 					 p->guest[i].lane.n);
 	}
 	area_drop(&p->events_area);
+	area_drop(&p->shared_state);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	return ok ? courier_main(&a) : 1;

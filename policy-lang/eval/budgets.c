@@ -28,6 +28,8 @@ static bool tell(struct telling *t, const struct set_limit *l, uint32_t at,
 		 const char *meas)
 {
 	t->b.used = limit_now(&t->view, l->l, at, &t->b.limit, &t->b.frees_ns);
+	t->b.used = share_used(&t->view, (uint32_t)(l - t->view.s->limit), at,
+			       t->b.used);
 	name_budget(&t->b, l, meas);
 	return t->f(t->arg, &t->b);
 }

@@ -355,12 +355,12 @@ static void adopt(struct carry *c, uint32_t m, uint32_t p, uint64_t rows)
 static void carry_ledger(struct carry *c)
 {
 	struct pol_state *to = c->to;
-	uint64_t rows;
+	const uint64_t *from = c->from->w + mem_ledger(c->from->head);
+	uint64_t rows = from[LG_ROWS];
 
-	memcpy(to->w + to->ledger, c->from->w + mem_ledger(c->from->head),
-	       LEDGER_WORDS * sizeof(uint64_t));
+	memcpy(to->w + to->ledger, from,
+	       (LG_HEAD + rows * LR_WORDS) * sizeof(*from));
 	to->lg_rows = UINT32_MAX; /* others' */
-	rows = to->w[to->ledger + LG_ROWS];
 	for (uint32_t m = 0; m < to->mem.head->n_m; m++) {
 		for (uint32_t p = 0; p < to->mem.m[m].n_party; p++) {
 			if (old_party(c, m, p) == LAY_NONE)

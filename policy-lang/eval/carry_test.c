@@ -475,8 +475,16 @@ static void test_engines(void **ctx)
 			p.top.vm = (struct pol_vm_sel){.vm = only_a,
 						       .n_vm = 1};
 		start_pair(&k, &p, true);
-		if (pol_set_shared_limits(k.set, &name) != rows[i].shared)
+		if (limit_shared(k.set, k.set->base_limit) != rows[i].shared)
 			fail_msg("%s", rows[i].why);
+		assert_false(pol_set_shared_limits(k.set, &name));
+		kit_free(&k);
+		/* How many at once: no credit of that can be given. */
+		p.top.phrase.kind = LIMIT_CONCURRENT;
+		p.top.phrase.thing = THING_CONNECTIONS;
+		start_pair(&k, &p, true);
+		if (pol_set_shared_limits(k.set, &name) != rows[i].shared)
+			fail_msg("%s: connections", rows[i].why);
 		if (rows[i].shared)
 			assert_true(span_is(name,
 					    "limits/all: 2 messages per day"));

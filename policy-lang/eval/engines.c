@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a set asks that engines, one per machine and each with counters of its
- * own, cannot give. Whoever starts them asks first and refuses such a set.
+ * What a set asks of engines, one per machine and each with counters of its
+ * own: which limits they use up together (share.c), and what they cannot give.
+ * Whoever starts them asks first and refuses such a set.
  */
 #include "policy-lang/eval/internal.h"
 
@@ -66,18 +67,27 @@ static bool shared(const struct pol_set *s, const struct set_limit *l,
 	return false;
 }
 
+bool limit_shared(const struct pol_set *s, uint32_t limit)
+{
+	const struct set_limit *l = &s->limit[limit];
+	uint32_t first =
+		l->layer == LAYER_BASE ? s->base_limit : s->customer_limit;
+
+	/* A floor's is kept by look.c for its one machine. */
+	if (l->layer == LAYER_VENDOR || l->by_vm ||
+	    l->l->flags & LAY_LIMIT_FLOOR)
+		return false;
+	return shared(s, l, limit - first);
+}
+
 bool pol_set_shared_limits(const struct pol_set *s, struct span *name)
 {
 	for (uint32_t i = 0; i < s->n_limit; i++) {
 		const struct set_limit *l = &s->limit[i];
-		uint32_t first = l->layer == LAYER_BASE ? s->base_limit
-							: s->customer_limit;
 
-		/* A floor's is kept by look.c for its one machine. */
-		if (l->layer == LAYER_VENDOR || l->by_vm ||
-		    l->l->flags & LAY_LIMIT_FLOOR)
-			continue;
-		if (shared(s, l, i - first)) {
+		if ((l->l->kind == LIMIT_DISTINCT ||
+		     l->l->kind == LIMIT_CONCURRENT) &&
+		    limit_shared(s, i)) {
 			*name = l->name;
 			return true;
 		}

@@ -138,8 +138,34 @@ void pol_state_carry(struct pol_state *to, const struct pol_state *from,
  * and both ends' engines must permit. As one_sided of every message, and for
  * connections and packets too. Off after opening. */
 void pol_state_one_sided(struct pol_state *st, bool on);
-/* What engines that share no counters cannot enforce: a limit that several
- * machines use up together. False: there is none. */
+/*
+ * A limit that several machines use up together is counted by one owner: a
+ * state of the same set, in which nothing is judged. Engines claim what they
+ * need of it before they let it pass.
+ */
+struct pol_claim {
+	uint64_t limit;	  /* which, by what it is */
+	uint64_t party;	  /* by its name's hash */
+	uint64_t need, want; /* at least, and if there is so much */
+	uint32_t machine, dir, meas, pad;
+};
+struct pol_grant {
+	uint64_t n; /* 0: nothing; counted, spent or not */
+	uint64_t used; /* of the limit, by all */
+	int64_t lasts_ns, wait_ns; /* how long; until there would be some */
+	int64_t window;
+};
+/* Ask so, and wait for the answer; false: there is none, and the message is
+ * refused. For engines; after every opening. */
+void pol_state_asks(struct pol_state *st,
+		    bool (*ask)(void *arg, const struct pol_claim *c,
+				struct pol_grant *g),
+		    void *arg);
+/* The owner's answer. The claim may be anybody's, its machine is who asks. */
+void pol_grant(struct pol_state *owner, const struct pol_claim *c,
+	       struct now now, struct pol_grant *g);
+/* What cannot be shared so: sets of values and of connections. False: there is
+ * none such. */
 bool pol_set_shared_limits(const struct pol_set *s, struct span *name);
 
 /* One limit as it stands now. */

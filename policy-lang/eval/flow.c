@@ -19,18 +19,15 @@ static bool rule_connections(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t at =
 			set_first_limit(st->s, sd->m, l) + r->limit_first + i;
 		const struct lay_limit *lim = st->s->limit[at].l;
-		uint32_t mark = st->live->n_undo;
 		int64_t wait;
 
 		if (lim->thing != THING_CONNECTIONS &&
 		    lim->kind != LIMIT_CONCURRENT)
 			continue;
-		if (!limit_charge(st, lim,
+		if (!share_charge(st, sd, at,
 				  limit_at(st->s, at, sd->m, sd->party, 0), 1,
-				  flow, &wait)) {
-			st_undo(st, mark);
+				  flow, false, &wait))
 			room = false;
-		}
 	}
 	return room;
 }
@@ -75,7 +72,7 @@ static void open_limits(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t at =
 			set_first_limit(st->s, sd->m, l) + im->COLS[c].owner;
 		struct fail f = judge_fail(REASON_LIMIT_EXCEEDED, side, l, 0);
-		uint32_t mark = st->live->n_undo, w;
+		uint32_t w;
 
 		if (!bit_get(hit, c) || im->COLS[c].owner == last ||
 		    (lim->thing != THING_CONNECTIONS &&
@@ -84,9 +81,8 @@ static void open_limits(struct pol_state *st, unsigned side, enum layer l,
 			continue;
 		last = im->COLS[c].owner;
 		w = limit_at(st->s, at, sd->m, sd->party, 0);
-		if (limit_charge(st, lim, w, 1, flow, &f.wait))
+		if (share_charge(st, sd, at, w, 1, flow, false, &f.wait))
 			continue;
-		st_undo(st, mark);
 		f.limit = at;
 		f.have = (int64_t)limit_used(st, lim, w);
 		f.need = 1;
@@ -182,6 +178,7 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 	st->n_pend = 0; /* budgets of messages are none of a connection's */
 	if (judge_blocked(st)) {
 		st_undo(st, mark);
+		share_undo(st, st->spent_mark);
 		tell_refusal(st, &m, d);
 		return;
 	}
@@ -251,6 +248,7 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 		ledger_packet(st, octets);
 	} else {
 		st_undo(st, mark);
+		share_undo(st, st->spent_mark);
 		tell_refusal(st, NULL, d);
 	}
 	return d->permit;

@@ -15,6 +15,7 @@
  *   guards.c  what else a grant asks for
  *   select.c  what a limit counts, to know it again in another image
  *   limits.c  counters; windows.c: their calendar
+ *   share.c   limits that several machines use up together: asked of their owner
  *   kept.c    counters that come from elsewhere
  *   ledger.c  what was used, whatever permitted it; ledger_fill.c: what a new
  *             limit begins with
@@ -260,6 +261,18 @@ struct side {
 	uint32_t rule[LAYERS]; /* of the leaf reported */
 };
 
+/* Of a limit that others use up too: share.c. */
+#define CREDITS 64
+struct credit {
+	uint32_t at; /* word of its counter */
+	uint64_t left, granted, used;
+	int64_t asked_ns, until, window;
+};
+struct spent {
+	uint32_t at;
+	uint64_t n;
+};
+
 #define LEDGER_DUE 256
 struct ledger_due {
 	uint32_t at, n; /* word of the row */
@@ -285,6 +298,14 @@ struct pol_state {
 	/* What was charged to them since the last commit. */
 	struct ledger_due due[LEDGER_DUE];
 	uint32_t n_due;
+	bool (*asks)(void *arg, const struct pol_claim *c,
+		     struct pol_grant *g);
+	void *asks_arg;
+	uint64_t shared[(POL_MAX_MACHINES + 2) * LAY_MAX_LIMITS / 64];
+	struct credit credit[CREDITS];
+	struct spent spent[CREDITS]; /* since the last commit */
+	uint32_t n_credit, n_spent;
+	uint32_t spent_mark; /* before the judgement at hand */
 	uint8_t consent[POL_MAX_MACHINES][LAY_MAX_RULES];
 	/* What every judgement looks at, side by side. */
 	const struct pol_set *s;
@@ -451,6 +472,21 @@ void ledger_abort(struct pol_state *st);
 /* Can these words have been written until then? */
 bool ledger_possible(const uint64_t *ledger, int64_t now);
 void ledger_lost(struct pol_state *st); /* all that was before now */
+
+/* For the owner: so much was granted. */
+void ledger_granted(struct pol_state *st, const struct side *sd,
+		    const struct set_limit *sl, unsigned meas, uint64_t n);
+
+/* --- share.c -------------------------------------------------------------- */
+
+bool share_charge(struct pol_state *st, const struct side *sd, uint32_t limit,
+		  uint32_t at, uint64_t amount, uint64_t hash, bool check,
+		  int64_t *wait);
+void share_undo(struct pol_state *st, uint32_t mark);
+uint64_t share_used(const struct pol_state *st, uint32_t limit, uint32_t at,
+		    uint64_t used);
+/* engines.c: do several machines use up that limit of the set together? */
+bool limit_shared(const struct pol_set *s, uint32_t limit);
 
 /* --- judge.c, look.c, tell.c: the steps ---------------------------------- */
 

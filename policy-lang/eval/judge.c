@@ -16,6 +16,7 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 {
 	st_time(st, now);
 	st->n_fail = st->n_pend = 0;
+	st->spent_mark = st->n_spent;
 	st->fails_cut = false;
 	st->n_side = 0;
 	st->answered[0] = st->answered[1] = 0;
@@ -293,6 +294,7 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		judge_fail_now(st, REASON_RESOURCE);
 	if (judge_blocked(st)) {
 		st_undo(st, mark);
+		share_undo(st, st->spent_mark);
 		states_after(st, m, false);
 		tell_refusal(st, m, d);
 		return;

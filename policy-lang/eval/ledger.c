@@ -406,6 +406,19 @@ void ledger_connection(struct pol_state *st)
 		       1);
 }
 
+void ledger_granted(struct pol_state *st, const struct side *sd,
+		    const struct set_limit *sl, unsigned meas, uint64_t n)
+{
+	unsigned u = ledger_unit(sl);
+	bool typed = sl->by_meas &&
+		     (u == USED_READINGS || u == USED_VALUES);
+
+	roll(st);
+	charge(st, sd,
+	       ledger_what((enum used)u, sd->dir, typed ? meas : MEAS_COUNT),
+	       n);
+}
+
 /* For good, whatever becomes of other messages. */
 void ledger_refusal(struct pol_state *st)
 {

@@ -120,6 +120,7 @@ struct ledger_ask {
 	meas_set meas;
 	bool lost; /* its window reaches back before a loss */
 };
+unsigned ledger_unit(const struct set_limit *sl); /* what it counts */
 void ledger_ask(const struct pol_state *st, uint32_t limit,
 		struct ledger_ask *a);
 /* Make the counter at word at, which counts measurement meas if by_meas, used

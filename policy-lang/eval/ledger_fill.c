@@ -20,7 +20,7 @@ static void directions(const struct pol_image *im, uint32_t i, bool dir[2])
 }
 
 /* What it counts; spacing, between readings or between messages. */
-static unsigned unit_of(const struct set_limit *sl)
+unsigned ledger_unit(const struct set_limit *sl)
 {
 	const struct lay_limit *l = sl->l;
 	bool data = sl->layer == LAYER_VENDOR && l->rule != LAY_NONE &&
@@ -89,7 +89,7 @@ void ledger_ask(const struct pol_state *st, uint32_t limit,
 	memset(a, 0, sizeof(*a));
 	a->l = sl;
 	a->index = limit;
-	a->unit = unit_of(sl);
+	a->unit = ledger_unit(sl);
 	a->meas = types_of(sl);
 	a->lost = reaches_loss(st, sl->l);
 	if (sl->l->flags & LAY_LIMIT_FLOOR) {

@@ -156,17 +156,12 @@ void look_charge(struct pol_state *st)
 	for (uint32_t i = 0; i < st->n_pend; i++) {
 		struct pending *p = &st->pend[i];
 		const struct set_limit *sl = &st->s->limit[p->limit];
-		uint32_t mark = st->live->n_undo;
 		struct fail f;
 		int64_t wait = -1;
-		bool room;
 
-		room = !p->unknown && limit_charge(st, sl->l, p->at, p->amount,
-						   p->hash, &wait);
-		if (room && !p->check_only)
-			continue;
-		st_undo(st, mark);
-		if (room)
+		if (!p->unknown &&
+		    share_charge(st, &st->side[p->side], p->limit, p->at,
+				 p->amount, p->hash, p->check_only, &wait))
 			continue;
 		f = judge_fail(sl->l->kind == LIMIT_SPACING
 				       ? REASON_TOO_SOON

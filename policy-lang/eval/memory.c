@@ -100,6 +100,12 @@ static bool all_zero(const void *p, size_t n)
 	return n == 0 || (b[0] == 0 && memcmp(b, b + 1, n - 1) == 0);
 }
 
+/* The word where the ledger begins. */
+uint32_t mem_ledger(const struct mem_head *h)
+{
+	return h->n_w - LEDGER_WORDS;
+}
+
 /* Nothing was counted here yet: zeroed, or its first opener was killed before
  * it was done, when there are only tables. */
 static bool unused(const struct mem *m, const struct mem_head *counts)
@@ -110,7 +116,8 @@ static bool unused(const struct mem *m, const struct mem_head *counts)
 		h->magic == BORN) &&
 	       m->live->time == 0 && m->live->n_undo == 0 &&
 	       m->live->next_id <= 1 &&
-	       all_zero(m->w, counts->n_w * sizeof(*m->w));
+	       all_zero(m->w, (mem_ledger(counts) + (size_t)LG_HEAD) *
+				      sizeof(*m->w));
 }
 
 static bool head_sane(const struct mem_head *h, size_t octets)
@@ -128,12 +135,6 @@ static bool live_sane(const struct mem_live *l)
 	       l->wall_us < WALL_TOP && l->wall_max_s >= 0 &&
 	       l->wall_max_s < WALL_TOP / US_PER_S && l->next_id > 0 &&
 	       l->next_id < UINT64_MAX / 2 && l->n_undo <= UNDO_MAX;
-}
-
-/* The word where the ledger begins. */
-uint32_t mem_ledger(const struct mem_head *h)
-{
-	return h->n_w - LEDGER_WORDS;
 }
 
 /* Has the set states of connections at all? */
@@ -324,6 +325,17 @@ static void drop_permissions(struct mem *m, bool states)
 
 /* --- time ---------------------------------------------------------------- */
 
+/* Rows of the ledger that nobody made are not looked at, so that their pages
+ * are not needed. */
+static size_t used_words(const struct mem *m)
+{
+	uint32_t at = mem_ledger(m->head);
+	uint64_t rows = m->w[at + LG_ROWS];
+
+	return at + LG_HEAD +
+	       (rows < LEDGER_KEYS ? rows : LEDGER_KEYS) * LR_WORDS;
+}
+
 static uint32_t seal_crc(const struct mem *m)
 {
 	struct mem_live l = *m->live;
@@ -331,7 +343,7 @@ static uint32_t seal_crc(const struct mem *m)
 
 	l.seal_crc = 0;
 	crc = crc32c(m->head->crc, span_of(&l, sizeof(l)));
-	return crc32c(crc, span_of(m->w, m->head->n_w * sizeof(*m->w)));
+	return crc32c(crc, span_of(m->w, used_words(m) * sizeof(*m->w)));
 }
 
 /* The time of words now; negative: there can be none. */

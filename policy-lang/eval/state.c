@@ -192,7 +192,7 @@ void st_undo(struct pol_state *st, uint32_t mark)
 
 void pol_commit(struct pol_state *st)
 {
-	st->n_due = 0;
+	st->n_due = st->n_spent = 0;
 	IN_ORDER();
 	st->live->n_undo = 0;
 	IN_ORDER();
@@ -201,6 +201,7 @@ void pol_commit(struct pol_state *st)
 void pol_abort(struct pol_state *st)
 {
 	ledger_abort(st);
+	share_undo(st, 0);
 	st_undo(st, 0);
 }
 

@@ -98,7 +98,8 @@ void tell_budgets(struct pol_state *st, struct pol_decision *d)
 			continue;
 		b = &d->budgets[d->n_budgets++];
 		b->name = sl->name;
-		b->used = limit_used(st, sl->l, st->pend[i].at);
+		b->used = share_used(st, st->pend[i].limit, st->pend[i].at,
+				     limit_used(st, sl->l, st->pend[i].at));
 		/* Charged by pol_packet, when it leaves: told as if it had. */
 		if (st->pend[i].check_only)
 			b->used += st->pend[i].amount;
@@ -163,12 +164,13 @@ static void charge_refusal(struct pol_state *st, unsigned side, enum layer l,
 	    lim->kind >= LIMIT_DISTINCT)
 		return;
 	w = limit_at(st->s, at, sd->m, sd->party, 0);
-	if (!limit_charge(st, lim, w, 1, 0, &wait) &&
+	if (!share_charge(st, sd, at, w, 1, 0, false, &wait) &&
 	    lim->action == ACTION_QUARANTINE)
 		st_quarantine(st, sd->m, lim->action_ns);
 	/* For good: nothing else writes these words, so they are only taken
 	 * out of the log. */
 	st->live->n_undo = mark;
+	st->n_spent = st->spent_mark;
 }
 
 static void refusal_limits(struct pol_state *st, const struct pol_msg *m)

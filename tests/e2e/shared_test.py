@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A budget of the household that two guests use up together is never exceeded:
+not when the engines or the scribe, who counts it, are killed, not by a reload,
+and not by a restart.
+
+usage: shared_test.py
+"""
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+from lib import ADDR, POLICIES, Gate, Net, Report, need_live, until
+
+LIMIT = 9
+RULE = """
+limits:
+  household-connections:
+    on: {match: {flow.open: {}}}
+    each: []
+    limit: %d connections per month
+"""
+# Who is reached, from where, at which port.
+ENDS = [("wan", "mdma", 1153), ("lan", "portal", 8080)]
+
+
+def policies(where):
+    to = os.path.join(where, "policies")
+    shutil.copytree(POLICIES, to)
+    path = os.path.join(to, "baseline.yaml")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    if "\nlimits:\n" in text:
+        text = text.replace("\nlimits:\n", RULE % LIMIT, 1)
+    else:
+        text += RULE % LIMIT
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return to
+
+
+def opened(net, listeners, which):
+    """Does a connection come about?"""
+    client, guest, port = ENDS[which % len(ENDS)]
+    s = net.socket(client)
+    s.settimeout(0.8)
+    try:
+        s.connect((ADDR[guest], port))
+        listeners[which % len(ENDS)].accept()[0].close()
+        return True
+    except OSError:
+        return False
+    finally:
+        s.close()
+
+
+def up(gate):
+    return until(gate.ready, 30, 0.1)
+
+
+def rename(where):
+    """The same policy under new names: nothing is refilled by that."""
+    path = os.path.join(where, "baseline.yaml")
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    text = text.replace("household-connections:", "all-connections:")
+    text = text.replace("serial: 1\n", "serial: 2\n")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def kill(gate, name):
+    os.kill(gate.processes()[name], signal.SIGKILL)
+
+
+def reload(gate):
+    rename(gate.policies)
+    return gate.ask("reload")
+
+
+def restart(gate):
+    gate.stop()
+    gate.start()
+
+
+def die(gate):
+    gate.kill_all()
+    gate.start()
+
+
+STEPS = [
+    ("as it began", lambda gate: None),
+    ("an engine was killed", lambda gate: kill(gate, "engine[mdma]")),
+    ("the scribe was killed", lambda gate: kill(gate, "scribe")),
+    ("the daemon was killed", die),
+    ("a reload gave the limit another name", reload),
+    ("it was stopped and started", restart),
+    ("the scribe was killed again", lambda gate: kill(gate, "scribe")),
+]
+
+
+def main():
+    report = Report()
+    need_live(report)
+    where = tempfile.mkdtemp(prefix="metergate-shared-")
+    passed = [0, 0]
+    tries = 0
+    with Net() as net, Gate(net, policies(where)) as gate:
+        listeners = [net.listener(guest, port, ADDR[guest])
+                     for _, guest, port in ENDS]
+        for ls in listeners:
+            ls.settimeout(2)
+        for what, step in STEPS:
+            step(gate)
+            report.check("%s: all are up" % what,
+                         "" if up(gate) else gate.text()[-800:])
+            for _ in range(2):
+                passed[tries % 2] += opened(net, listeners, tries)
+                tries += 1
+            report.check("%s: after %d tries no more than %d passed" % (
+                what, tries, LIMIT), "" if sum(passed) <= LIMIT else
+                "%d passed" % sum(passed))
+        report.check("both guests used it", "" if min(passed) else passed)
+        report.check("and all of it", "" if sum(passed) == LIMIT else
+                     "%d of %d" % (sum(passed), LIMIT))
+        told = [r for r in gate.ask("budgets portal")[1:]
+                if "all-connections" in str(r)]
+        report.check("the budget is told as it stands",
+                     "" if told and told[0]["used"] == LIMIT else told)
+    shutil.rmtree(where, ignore_errors=True)
+    report.done()
+
+
+if __name__ == "__main__":
+    main()
