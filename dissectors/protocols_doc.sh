@@ -224,7 +224,8 @@ cat <<'EOT'
 
 Under a policy an ICMP packet is read whole, or refused; what is read is judged
 as `opaque`, datagram by datagram: it passes where a rule grants `opaque` to that
-party. An echo reply needs a request (`unpaired-response`), an error has to bring
+party. An echo reply needs a request with the same number, sequence and data, once
+(`unpaired-response`), an error has to bring
 back a packet of a known connection of the one who hears it, and nothing of
 neighbour discovery comes in fragments. A machine that advertises a route, an
 address that is not its own or a link address other than the binding's is refused

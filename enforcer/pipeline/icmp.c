@@ -5,8 +5,11 @@
  * items 3 and 4). The rules of the gateway hold neighbours to the binding
  * before any of it is queued; this is the second line, on every packet.
  */
+#include "core/siphash.h"
 #include "dissectors/net/icmp.h"
 #include "enforcer/pipeline/state.h"
+
+#define ECHO_ID 4 /* where number, sequence and data begin */
 
 static bool is_nobody(const struct net_addr *a)
 {
@@ -61,6 +64,36 @@ static bool error_fits(struct work *w, const struct icmp_message *m)
 	       flow_find(w->p, &m->quoted, &s) != NONE;
 }
 
+/* A reply says nothing of its own (RFC 792, RFC 4443 4.2): what was asked comes
+ * back, once. */
+static void echo_keep(struct work *w)
+{
+	struct pipeline *p = w->p;
+
+	p->echo[p->next_echo++ % ECHOES_MAX] = (struct echo){
+		.flow = w->f->id,
+		.said = siphash24(&p->conf.key,
+				  span_from(w->pkt->transport, ECHO_ID)),
+		.s = w->s};
+}
+
+static bool echo_fits(struct work *w)
+{
+	struct pipeline *p = w->p;
+	uint64_t said = siphash24(&p->conf.key,
+				  span_from(w->pkt->transport, ECHO_ID));
+
+	for (unsigned i = 0; i < ECHOES_MAX; i++) {
+		struct echo *e = &p->echo[i];
+
+		if (e->flow == w->f->id && e->said == said && e->s != w->s) {
+			e->flow = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
 enum reason icmp_check(struct work *w, const struct packet_in *in,
 		       const struct icmp_message *m)
 {
@@ -68,8 +101,11 @@ enum reason icmp_check(struct work *w, const struct packet_in *in,
 	int from = guest_sender(w->p, in, w->pkt, &spoofed);
 
 	switch (m->kind) {
-	case ICMP_ECHO_REPLY: /* nobody asked */
-		return w->s == 0 ? REASON_UNPAIRED : REASON_NONE;
+	case ICMP_ECHO_REQUEST:
+		echo_keep(w);
+		break;
+	case ICMP_ECHO_REPLY:
+		return echo_fits(w) ? REASON_NONE : REASON_UNPAIRED;
 	case ICMP_ERROR:
 		return error_fits(w, m) ? REASON_NONE : REASON_UNPAIRED;
 	case ICMP_ROUTER_ADVERT:
