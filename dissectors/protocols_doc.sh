@@ -133,7 +133,9 @@ cat <<'EOT'
 
 Read: oBIX 1.0 and 1.1 in plain XML in the bodies of HTTP, in units of whole
 objects. Elements and attributes of other names are read past and noted. In a
-query `start`, `end` and `limit` stand once each and as they are called.
+query `start`, `end` and `limit` stand once each and as they are called. The
+interval of records is the least between two that follow each other; where one
+is out of their order, up or down, none is known.
 
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |

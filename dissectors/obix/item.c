@@ -143,11 +143,17 @@ static bool is_history(uint8_t op)
 	       op == OP_HISTORY_APPEND;
 }
 
+static void stamps_fresh(struct doc *d)
+{
+	d->has_last = d->has_gap = d->up = d->down = false;
+}
+
 /* Nothing of the item before counts for this one. */
 static void item_fresh(struct doc *d)
 {
 	d->series = is_history(d->item.op);
-	d->single = d->has_last = d->has_gap = false;
+	d->single = false;
+	stamps_fresh(d);
 }
 
 /* An item of a batch: Read, Write or Invoke of its val. */
@@ -265,6 +271,7 @@ static int watch_item(struct reader *r, struct item *it,
 	int rc;
 
 	item_open(it, op);
+	stamps_fresh(r->d);
 	it->err = t->el == EL_ERR;
 	it->watch = watch;
 	rc = item_href(r, it, t->at[r->d->request ? AT_VAL : AT_HREF]);
@@ -366,14 +373,20 @@ void record_start(struct doc *d, struct elem *el)
 	}
 	el->record = true;
 	d->in_data = true;
-	d->has_now = false;
+	d->has_now = d->has_begin = false;
 	d->in_record = 0;
+}
+
+static void record_gap(struct doc *d, int64_t gap)
+{
+	if (!d->has_gap || gap < d->gap_ms)
+		d->gap_ms = gap;
+	d->has_gap = true;
 }
 
 void record_end(struct doc *d)
 {
 	struct item *it = doc_item(d);
-	int64_t gap;
 
 	d->in_data = false;
 	it->records++;
@@ -388,12 +401,17 @@ void record_end(struct doc *d)
 	if (!it->stamped || d->now_ms > it->newest)
 		it->newest = d->now_ms;
 	it->stamped = true;
-	if (d->has_last) {
-		gap = d->now_ms > d->last_ms ? d->now_ms - d->last_ms
-					     : d->last_ms - d->now_ms;
-		if (!d->has_gap || gap < d->gap_ms)
-			d->gap_ms = gap;
-		d->has_gap = true;
+	if (d->has_begin && d->begin_ms >= d->now_ms)
+		d->up = d->down = true;
+	else if (d->has_begin)
+		record_gap(d, d->now_ms - d->begin_ms);
+	/* Of a feed the newest is first. */
+	if (d->has_last && d->now_ms >= d->last_ms) {
+		record_gap(d, d->now_ms - d->last_ms);
+		d->up = true;
+	} else if (d->has_last) {
+		record_gap(d, d->last_ms - d->now_ms);
+		d->down = true;
 	}
 	d->last_ms = d->now_ms;
 	d->has_last = true;

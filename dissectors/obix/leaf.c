@@ -41,6 +41,12 @@ static uint32_t interval_of(const struct reader *r, const struct item *it)
 	uint32_t rolled = it->interval_s;
 	int64_t gap_s = d->has_gap ? (d->gap_ms + 500) / 1000 : 0;
 
+	/* Neighbours in the document are none in time. */
+	if (d->up && d->down)
+		return 0;
+	if (it->op == OP_HISTORY_ROLLUP && rolled && it->records &&
+	    d->has_gap && gap_s < rolled)
+		rolled = (uint32_t)gap_s;
 	if (it->op == OP_HISTORY_ROLLUP && rolled) {
 		/* What shows single readings is as fine as those are. */
 		if (!d->single)

@@ -234,6 +234,14 @@ static void names(void **state)
 #define RECORD(h, v)                                                           \
 	"<obj><abstime name='timestamp' val='2025-11-20T" h ":00Z'/>"          \
 	"<real name='value' val='" v "'/></obj>"
+#define NOTED(stamp, v)                                                        \
+	"<obj is='obix:HistoryRecord'><abstime name='timestamp' val='" stamp   \
+	"'/><real name='value' unit='obix:units/watt' val='" v "'/></obj>"
+#define HOUR(from, to)                                                         \
+	"<obj><abstime name='start' val='2025-11-20T" from ":00Z'/>"           \
+	"<abstime name='end' val='2025-11-20T" to ":00Z'/>"                    \
+	"<int name='count' val='4'/><real name='avg' val='1'/></obj>"
+#define HOURS "<obj is='obix:HistoryRollupOut'><list name='data'>"
 #define ROLLED(n)                                                              \
 	"<obj is='obix:HistoryRollupOut'><list name='data'><obj>"              \
 	"<abstime name='start' val='2025-11-20T00:00:00Z'/>"                   \
@@ -283,6 +291,51 @@ static const struct {
 	 "history-rollup-request /r2/rollup is=obix:HistoryRollupIn g=3600\n"
 	 "history-rollup-response /r2/rollup is=obix:HistoryRollupOut "
 	 "unit=kilowatt power.instant r=1 v=1 span=0\n"},
+	{"a record that is earlier than the one before tells no interval",
+	 "POST", "/o2/query", NULL,
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 RECORD("00:00", "1") RECORD("06:00", "2") RECORD("00:01", "3")
+	 RECORD("06:01", "4") "</list></obj>",
+	 false,
+	 "history-query-request /o2/query\n"
+	 "history-query-response /o2/query is=obix:HistoryQueryOut "
+	 "unknown.table r=4 v=4 span=21660\n"},
+	{"nor do two lists that interleave", "GET", "/o3", NULL,
+	 "<obj><list>" NOTED("2025-11-20T00:00:00Z", "1")
+	 NOTED("2025-11-21T00:00:00Z", "1") "</list><list>"
+	 NOTED("2025-11-20T00:01:00Z", "1") NOTED("2025-11-21T00:01:00Z", "1")
+	 "</list></obj>",
+	 false,
+	 "read-request /o3\n"
+	 "read-response /o3 unit=watt power.instant r=4 v=4 span=86460\n"},
+	{"a feed, the newest first", "POST", "/w2/pollChanges", NULL,
+	 "<obj is='obix:WatchOut'><list name='values'><feed href='/h/f'>"
+	 NOTED("2025-11-20T01:00:00Z", "1") NOTED("2025-11-20T00:30:00Z", "2")
+	 NOTED("2025-11-20T00:00:00Z", "3") "</feed><feed href='/h/g'>"
+	 NOTED("2025-11-20T00:00:00Z", "1") NOTED("2025-11-20T01:00:00Z", "2")
+	 "</feed></list></obj>",
+	 false,
+	 "watch-poll-request /w2/pollChanges\n"
+	 "watch-poll-response /h/f unit=watt power.instant r=3 v=3 g=1800 "
+	 "span=5400\n"
+	 "watch-poll-response /h/g unit=watt power.instant r=2 v=2 g=3600 "
+	 "span=7200\n"},
+	{"a roll-up that is finer than what was asked", "POST", "/r3/rollup",
+	 "<obj is='obix:HistoryRollupIn'><reltime name='interval' "
+	 "val='PT1H'/></obj>",
+	 HOURS HOUR("00:00", "00:15") HOUR("01:00", "01:15") "</list></obj>",
+	 false,
+	 "history-rollup-request /r3/rollup is=obix:HistoryRollupIn g=3600\n"
+	 "history-rollup-response /r3/rollup is=obix:HistoryRollupOut "
+	 "unknown.table r=2 v=2 g=900 span=4500\n"},
+	{"one whose intervals end where they begin", "POST", "/r4/rollup",
+	 "<obj is='obix:HistoryRollupIn'><reltime name='interval' "
+	 "val='PT1H'/></obj>",
+	 HOURS HOUR("01:00", "01:00") HOUR("01:00", "02:00") "</list></obj>",
+	 false,
+	 "history-rollup-request /r4/rollup is=obix:HistoryRollupIn g=3600\n"
+	 "history-rollup-response /r4/rollup is=obix:HistoryRollupOut "
+	 "unknown.table r=2 v=2 span=3600\n"},
 	{"the event of a demand-response aggregator", "PUT", "/dr/event/start",
 	 "<reltime val='PT90M'/>", "<reltime val='PT90M'/>", true,
 	 "write-request /dr/event/start control.load r=1 v=1\n"
@@ -378,6 +431,43 @@ static void exchanges(void **state)
 	kit_free(k);
 }
 
+/* Of the records of one unit the first follows the last of the unit before. */
+static void order_across_units(void **state)
+{
+	static const struct kit_way by_units = {.piece = 512,
+						.rest = OBIX_REST_UNKNOWN};
+	static char body[32768];
+	struct kit *k = kit_new();
+
+	(void)state;
+	for (unsigned odd = 0; odd < 2; odd++) {
+		size_t n = (size_t)sprintf(
+			body, "<obj is='obix:HistoryQueryOut'><list name='data'>");
+		const char *last;
+
+		for (unsigned i = 0; i < 200; i++)
+			n += (size_t)sprintf(
+				body + n,
+				"<obj><abstime name='timestamp' val='2025-11-"
+				"%02uT%02u:00:00Z'/><real name='value' "
+				"val='1'/></obj>",
+				odd && i == 150 ? 1 : i / 24 + 1, i % 24);
+		n += (size_t)sprintf(body + n, "</list></obj>");
+		assert_int_equal(kit_ask(k, "POST", "/o/query",
+					 (struct span){0}, NULL), 0);
+		assert_int_equal(kit_answer(k, "POST", "/o/query",
+					    span_of((uint8_t *)body, n),
+					    &by_units), 0);
+		assert_true(k->units > 2);
+		k->text[k->text_n - 1] = 0;
+		last = strrchr(k->text, '\n');
+		assert_non_null(last);
+		assert_int_equal(strstr(last, " g=3600") == NULL, odd);
+		assert_int_equal(strstr(last, " g=") == NULL, odd);
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +477,7 @@ int main(void)
 		cmocka_unit_test(references),
 		cmocka_unit_test(names),
 		cmocka_unit_test(exchanges),
+		cmocka_unit_test(order_across_units),
 	};
 
 	return cmocka_run_group_tests_name("obix", tests, NULL, NULL);

@@ -153,9 +153,12 @@ struct doc {
 	int64_t last_ms; /* stamp of the record before */
 	bool has_last;
 	bool has_gap;
+	bool up, down;	/* stamps rose; they fell */
 	int64_t gap_ms; /* smallest difference of two stamps */
 	int64_t now_ms; /* of the record being read */
 	bool has_now;
+	int64_t begin_ms; /* where its interval begins */
+	bool has_begin;
 	uint32_t in_record; /* values */
 	uint32_t ordinal;   /* elements so far */
 	struct known known;

@@ -34,13 +34,18 @@ static bool member(struct reader *r, struct item *it, enum obix_use use,
 {
 	struct span val = t->at[AT_VAL];
 	struct decimal n;
-	int64_t ms;
+	int64_t ms = 0;
+	bool unbounded;
 
 	switch (use) {
 	case USE_STAMP:
 		record_stamp(r->d, t);
 		return true;
 	case USE_BEGIN:
+		r->d->has_begin = value_abstime(val, &ms, &unbounded) &&
+				  !unbounded;
+		r->d->begin_ms = ms;
+		return true;
 	case USE_COUNT:
 	case USE_NOTHING:
 		return true;
