@@ -325,6 +325,12 @@ def main():
     check("sealed: said so", "Cannot be checked" in root.text() and "X" in root.text())
     root = check_page("nothing", label("--html", f"{home}/portal.yaml"))
     check("nothing: said so", "Nothing about your use leaves your home." in root.text())
+    common = [f"policies/{f}.yaml" for f in ("home", "binding", "demand-response", "portal")]
+    for name, files in (("policies", ["policies"]),
+                        ("policies/head-end", ["policies/head-end"]),
+                        ("policies/strict", common + ["policies/strict"])):
+        check_page(name, label("--html", *files))
+        ET.fromstring(label("--svg", *files))
     check("the language is named", label("--lang", "en", "--html", home) == label("--html", home))
     label("--lang", "xx", "--html", home, want=2)
     with tempfile.TemporaryDirectory() as tmp:
