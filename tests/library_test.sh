@@ -86,6 +86,13 @@ for s in daily strict head-end; do
 	is "$s: all tests pass, and nothing is untried: $(head -n 1 "$tmp/out")" \
 		grep -qzE '^[1-9][0-9]* passed, 0 failed\s$' "$tmp/out"
 done
+# No constraint can go unnoticed, but for those that say why.
+for s in daily strict head-end; do
+	# shellcheck disable=SC2086
+	"$polc" test --mutate ${files[$s]} >"$tmp/out" 2>&1
+	got=$?
+	is "$s: $(grep mutants "$tmp/out")" test $got -eq 0
+done
 for s in "${nations[@]}"; do
 	"$polc" test --coverage "$tmp/$s" >"$tmp/out" 2>&1
 	is "$s: all tests pass, and nothing is untried: $(head -n 1 "$tmp/out")" \
