@@ -215,7 +215,7 @@ static void warn_uplink(struct diags *d, const struct pol_file *f,
 	struct diag_at at = {0, 0, 0};
 	char buf[3][40];
 
-	if (!a->uplink || (l->average >= 0 && l->peak <= a->uplink))
+	if (a->uplink <= 0 || (l->average >= 0 && l->peak <= a->uplink))
 		return;
 	if (l->rule && l->average >= 0 && l->average <= a->uplink)
 		at = (struct diag_at){l->rule->pos.line, l->rule->pos.col,

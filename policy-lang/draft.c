@@ -128,6 +128,22 @@ static int party_of(struct draft *d, const struct event *ev,
 	return (int)i;
 }
 
+/* One text, but of the protocols that a hello offers all. */
+static size_t texts_of(const struct obs *o, enum field f, struct draft_attr *a)
+{
+	size_t n = 0, max = f == F_ALPN ? DRAFT_VALUES : 1;
+
+	for (unsigned i = 0; i < o->n && n < max; i++) {
+		const struct fact *x = &o->f[i];
+
+		if (x->field != f || x->n == 0 || x->n > DRAFT_VALUE_OCTETS)
+			continue;
+		memcpy(a->text[n], x->p, x->n);
+		a->text[n++][x->n] = 0;
+	}
+	return n;
+}
+
 /* The values of an observation that narrow it. */
 static size_t attrs_of(const struct obs *o, enum obs_kind kind,
 		       struct draft_attr out[DRAFT_ATTRS])
@@ -137,7 +153,6 @@ static size_t attrs_of(const struct obs *o, enum obs_kind kind,
 	for (size_t i = 0; i < sizeof(narrows) / sizeof(narrows[0]); i++) {
 		struct draft_attr *a = &out[n];
 		enum field f = narrows[i].field;
-		struct span t;
 
 		if (kind < narrows[i].lo || kind > narrows[i].hi ||
 		    (!obs_has(o, f) && f != F_NOTIFICATION) ||
@@ -152,12 +167,8 @@ static size_t attrs_of(const struct obs *o, enum obs_kind kind,
 			n++;
 			continue;
 		}
-		t = obs_get_span(o, f);
-		if (t.n == 0 || t.n > DRAFT_VALUE_OCTETS)
-			continue;
-		memcpy(a->text[0], t.p, t.n);
-		a->text[0][t.n] = 0;
-		n++;
+		a->n = texts_of(o, f, a);
+		n += a->n > 0;
 	}
 	return n;
 }
@@ -173,7 +184,7 @@ bool draft_has_value(const struct draft_attr *a, const struct draft_attr *v)
 	return false;
 }
 
-bool draft_add_value(struct draft_attr *a, const struct draft_attr *v)
+static bool add_value(struct draft_attr *a, const struct draft_attr *v)
 {
 	if (a->field == F_BODY) { /* the largest */
 		if (v->num[0] > a->num[0])
@@ -187,6 +198,20 @@ bool draft_add_value(struct draft_attr *a, const struct draft_attr *v)
 	a->num[a->n] = v->num[0];
 	memcpy(a->text[a->n++], v->text[0], sizeof(v->text[0]));
 	return true;
+}
+
+bool draft_add_values(struct draft_attr *a, const struct draft_attr *v)
+{
+	bool room = true;
+
+	for (size_t i = 0; i < v->n; i++) {
+		struct draft_attr one = {.field = v->field, .n = 1};
+
+		one.num[0] = v->num[i];
+		memcpy(one.text[0], v->text[i], sizeof(one.text[0]));
+		room &= add_value(a, &one);
+	}
+	return room;
 }
 
 /* Do they belong into one rule? What carries measurements, or asks for them,
@@ -251,7 +276,7 @@ static struct draft_need *need_of(struct draft *d, size_t party,
 		memcpy(n->attr, attr, n_attr * sizeof(attr[0]));
 	}
 	for (size_t k = 0; k < n_attr; k++)
-		(void)draft_add_value(&n->attr[k], &attr[k]);
+		(void)draft_add_values(&n->attr[k], &attr[k]);
 	n->meas |= meas;
 	return n;
 }

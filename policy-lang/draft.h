@@ -98,9 +98,10 @@ void draft_event(struct draft *d, const struct event *ev);
 /* Names, answers and what has to fit together; once, after the events. */
 void draft_settle(struct draft *d);
 
-/* Between draft.c and draft_settle.c. v is one value; false: no room. */
+/* Between draft.c and draft_settle.c. Is v's first value one of a's? Add those
+ * of v; false: no room. */
 bool draft_has_value(const struct draft_attr *a, const struct draft_attr *v);
-bool draft_add_value(struct draft_attr *a, const struct draft_attr *v);
+bool draft_add_values(struct draft_attr *a, const struct draft_attr *v);
 void draft_add_answer(struct draft_need *n, size_t request);
 uint64_t draft_gcd(uint64_t a, uint64_t b);
 

@@ -107,16 +107,8 @@ static void join_attrs(struct draft_need *a, struct draft_need *b)
 
 	for (size_t i = 0; i < a->n_attr; i++) {
 		struct draft_attr *x = &a->attr[i], *o = attr_of(b, x->field);
-		bool room = o != NULL;
 
-		for (size_t k = 0; room && k < o->n; k++) {
-			struct draft_attr one = {.field = o->field};
-
-			one.num[0] = o->num[k];
-			memcpy(one.text[0], o->text[k], sizeof(one.text[0]));
-			room = draft_add_value(x, &one);
-		}
-		if (!room)
+		if (!o || !draft_add_values(x, o))
 			continue;
 		if (n != i)
 			a->attr[n] = *x;
