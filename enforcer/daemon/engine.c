@@ -430,6 +430,8 @@ static int start(struct engine *e, struct err *err)
 	if (rc < 0)
 		return rc;
 	out_init(e, &key);
+	if (e->lost)
+		out_lost(e);
 	look_for_poison(e);
 	return policy_pipeline(e, err);
 }

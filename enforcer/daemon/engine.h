@@ -68,6 +68,7 @@ struct engine {
 	uint64_t waits;	       /* for the scribe */
 	uint64_t shut, shut_octets; /* dropped: nothing can be recorded */
 	uint64_t shut_told, shut_octets_told;
+	bool lost; /* what the guest had used: nobody knows */
 	bool late; /* what was said is not durable, for too long */
 	uint64_t mark_at; /* a position of events, as of mark_ns */
 	int64_t mark_ns;
@@ -105,6 +106,7 @@ void out_publish(struct engine *e);
 /* Verdicts were published: how long did they take? */
 void out_latency(struct engine *e);
 void out_tick(struct engine *e); /* counts of storms */
+void out_lost(struct engine *e); /* that the counters were damaged */
 void out_end(struct engine *e);
 /* Can what is decided now be recorded? It looks; and tells what was dropped
  * meanwhile as soon as it can. */

@@ -215,6 +215,22 @@ void out_poison(struct engine *e, uint32_t id, uint32_t octets)
 	out_drop(e, id);
 }
 
+void out_lost(struct engine *e)
+{
+	struct event ev = {
+		.type = EV_ANOMALY,
+		.now = e->now,
+		.guest = span_str(e->a->guest->name),
+		.verdict = VERDICT_DENY,
+		.reason = REASON_LIMIT_EXCEEDED,
+		.detail = "the guest's counters are lost, damaged or an old "
+			  "copy: every budget counts as used up",
+	};
+
+	reasons_add(&ev.reasons, ev.reason);
+	on_event(e, &ev);
+}
+
 void out_drop(struct engine *e, uint32_t id)
 {
 	struct lane_verdict v = {.id = id, .kind = VK_DROP};

@@ -185,7 +185,8 @@ int policy_counters(struct engine *e, struct err *err)
 			pol_state_key(e->state, &key);
 		explicit_bzero(&key, sizeof(key));
 	}
-	if (rc == 0 && was == POL_STATE_DAMAGED)
+	e->lost = rc == 0 && was == POL_STATE_DAMAGED;
+	if (e->lost)
 		log_warn(e->a->log,
 			 "guest %s: its counters were damaged; every budget "
 			 "counts as used up",

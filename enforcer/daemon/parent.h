@@ -5,7 +5,7 @@
  *
  *   parent.c   start, loop, stop
  *   setup.c    what is opened and mapped before anything is forked
- *   setup_dirs.c    the directories among it
+ *   setup_dirs.c    the directories among it; setup_state.c files of counters
  *   spawn.c    one function per kind of child: what it gets, what it loses
  *   watch.c    deaths, silence, restarts
  *   query.c    what is asked of engines, one question at a time each
@@ -169,6 +169,15 @@ int setup_generation(const struct parent *p, uint32_t *mark, struct err *e)
 	__attribute__((warn_unused_result));
 /* The addresses that gates craft for, after a reload. */
 void setup_addresses(struct parent *p);
+/* setup_state.c: counters of a guest, and of what guests have in common. */
+int setup_guest_state(struct parent *p, size_t i, size_t octets, struct err *e)
+	__attribute__((warn_unused_result));
+int setup_shared_state(struct parent *p, size_t octets, struct err *e)
+	__attribute__((warn_unused_result));
+/* Those that this start made. */
+void setup_forget_states(const struct parent *p);
+/* What is given to their writers. */
+void *setup_counters(const struct area *state, size_t *octets);
 
 /* spawn.c */
 int spawn(struct parent *p, struct child *c, struct err *e)

@@ -128,71 +128,12 @@ static int close_all(struct parent *p, struct err *e)
 
 /* --- shared memory ------------------------------------------------------------------- */
 
-static void state_path(char path[PATH_TEXT], const struct parent *p, size_t i)
-{
-	snprintf(path, PATH_TEXT, "%s/%s.state", p->conf->state,
-		 p->share[i].name);
-}
-
-static void begun_path(char path[PATH_TEXT], const struct parent *p, size_t i)
-{
-	snprintf(path, PATH_TEXT, "%s/%s.begun", p->conf->state,
-		 p->share[i].name);
-}
-
-/* Of what guests have in common: no guest's files are called so. */
-#define SHARED_STATE "shared-limits"
-#define SHARED_BEGUN "shared-limits-begun"
-
-static void shared_path(char path[PATH_TEXT], const struct parent *p,
-			const char *name)
-{
-	snprintf(path, PATH_TEXT, "%s/%s", p->conf->state, name);
-}
-
-/* Engines bring what they began to the disk before they judge by it. So an old
- * file that holds nothing lost what it held, and nothing reads as unused: any
- * other word there makes it damaged, and all budgets used up. */
-static void mistrust_nothing(const struct area *state)
-{
-	uint64_t head;
-
-	memcpy(&head, state->p, sizeof(head));
-	head = head ? head : UINT64_MAX;
-	memcpy(state->p, &head, sizeof(head));
-}
-
-/* That a guest has counters is kept beside them: where they are gone, nothing
- * would say that there were any, and every budget would begin anew. On the
- * disk before anything is counted. *fresh: there never were any. */
-static int mark_begun(const struct parent *p, const char *path, bool *fresh,
-		      struct err *e)
-{
-	const int how = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	int fd, dir, rc = 0;
-
-	fd = open(path, how | O_CREAT | O_EXCL, 0600);
-	if (fd < 0 && errno == EEXIST) {
-		*fresh = false;
-		return 0;
-	}
-	dir = open(p->conf->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || dir < 0 || fsync(fd) < 0 || fsync(dir) < 0)
-		rc = err_sys(e, "%s", path);
-	if (fd >= 0)
-		close(fd);
-	if (dir >= 0)
-		close(dir);
-	return rc;
-}
-
 static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 {
 	struct guest_share *s = &p->share[i];
 	struct guest *g = &p->guest[i];
 	size_t lane = area_round(sizeof(struct lane));
 	size_t ring = area_round(ring_octets(VERDICT_RING));
-	char path[PATH_TEXT];
 	int rc = area_new(&g->lane, "lane",
 			  lane + ring + area_round(ring_octets(EVENT_RING)), e);
 
@@ -208,33 +149,7 @@ static int map_guest(struct parent *p, size_t i, size_t state, struct err *e)
 	if (getrandom(&s->lane->poison_key, sizeof(s->lane->poison_key), 0) !=
 	    (ssize_t)sizeof(s->lane->poison_key))
 		return err_sys(e, "random numbers");
-	state_path(path, p, i);
-	rc = area_file(&g->state, path, state, &g->new_state, e);
-	begun_path(path, p, i);
-	if (rc == 0)
-		rc = mark_begun(p, path, &g->new_state, e);
-	if (rc < 0)
-		return rc;
-	s->state = g->state.p;
-	s->state_octets = g->state.n;
-	if (!g->new_state)
-		mistrust_nothing(&g->state);
-	return 0;
-}
-
-static int map_shared(struct parent *p, size_t octets, struct err *e)
-{
-	char path[PATH_TEXT];
-	int rc;
-
-	shared_path(path, p, SHARED_STATE);
-	rc = area_file(&p->shared_state, path, octets, &p->new_shared, e);
-	shared_path(path, p, SHARED_BEGUN);
-	if (rc == 0)
-		rc = mark_begun(p, path, &p->new_shared, e);
-	if (rc == 0 && !p->new_shared)
-		mistrust_nothing(&p->shared_state);
-	return rc;
+	return setup_guest_state(p, i, state, e);
 }
 
 static int map_all(struct parent *p, struct err *e)
@@ -256,7 +171,7 @@ static int map_all(struct parent *p, struct err *e)
 	for (size_t i = 0; rc == 0 && i < p->n_guests; i++)
 		rc = map_guest(p, i, state, e);
 	if (rc == 0)
-		rc = map_shared(p, state, e);
+		rc = setup_shared_state(p, state, e);
 	if (rc < 0)
 		return rc;
 	/* Before any rule opens, and before there is an engine. */
@@ -524,17 +439,13 @@ void setup_undo(struct parent *p)
 {
 	char path[PATH_TEXT];
 
+	/* No engine ever began them. */
+	if (p->started.ns == 0)
+		setup_forget_states(p);
 	ctl_free(p->ctl);
 	counts_free(p->drops);
 	ifaces_close(p->ifaces);
 	for (size_t i = 0; i < p->n_guests; i++) {
-		/* No engine ever began it. */
-		if (p->guest[i].new_state && p->started.ns == 0) {
-			state_path(path, p, i);
-			unlink(path);
-			begun_path(path, p, i);
-			unlink(path);
-		}
 		shut(&p->guest[i].queue_fd);
 		shut(&p->guest[i].wake_fd);
 		shut(&p->guest[i].raw4_fd);
@@ -542,12 +453,6 @@ void setup_undo(struct parent *p)
 		area_drop(&p->guest[i].lane);
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
-	}
-	if (p->new_shared && p->started.ns == 0) {
-		shared_path(path, p, SHARED_STATE);
-		unlink(path);
-		shared_path(path, p, SHARED_BEGUN);
-		unlink(path);
 	}
 	area_drop(&p->shared_state);
 	area_drop(&p->half_area[0]);

@@ -186,12 +186,11 @@ static int run_scribe(void *arg)
 		.parent_events = p->events_area.p,
 		.control = p->control,
 		.view = p->view,
-		.state = p->shared_state.p,
-		.state_octets = p->shared_state.n,
 		.half = {p->half[0], p->half[1]},
 		.sandbox = sandbox(s, UID_SCRIBE, NULL, 0, dir),
 	};
 
+	a.state = setup_counters(&p->shared_state, &a.state_octets);
 	audit_directory(dir, sizeof(dir), p->conf);
 	memcpy(a.boot_key, p->boot_key, sizeof(a.boot_key));
 	for (size_t i = 0; i < p->n_guests; i++) {
