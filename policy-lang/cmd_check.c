@@ -6,7 +6,8 @@
 
 int cmd_check(int argc, char **argv)
 {
-	bool strict = false, json = false;
+	enum polc_say form = SAY_TEXT;
+	bool strict = false;
 	struct pol_files files;
 	struct err e = {0};
 	struct diags *d;
@@ -15,9 +16,7 @@ int cmd_check(int argc, char **argv)
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--strict") == 0)
 			strict = true;
-		else if (strcmp(argv[i], "--json") == 0)
-			json = true;
-		else
+		else if (!polc_form(argv[i], &form))
 			return polc_usage("check: unknown option %s", argv[i]);
 	}
 	if (i == argc)
@@ -33,7 +32,7 @@ int cmd_check(int argc, char **argv)
 		rc = pol_check_set(&files, d, &e);
 	if (rc == 0)
 		rc = prove_assertions(&files, d, &e);
-	polc_diags(stdout, d, &files, json);
+	polc_diags(stdout, d, &files, form);
 	if (rc && rc != E_SYNTAX)
 		polc_say("%s", e.text);
 	else if (rc == 0 && strict && d->warnings)

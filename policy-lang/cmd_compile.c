@@ -107,7 +107,8 @@ static int check_memory(const struct pol_file *f, size_t state, bool json,
 		 "smaller windows and fewer distinct values take less",
 		 "its counters take %zu octets; the gateway has room for %llu",
 		 state, (unsigned long long)COST_MAX_OCTETS);
-	polc_diags(json ? stdout : stderr, d, &none, json);
+	polc_diags(json ? stdout : stderr, d, &none,
+		   json ? SAY_JSON : SAY_TEXT);
 	free(d);
 	return err_set(e, E_SYNTAX, 0, "over the gateway's profile");
 }
@@ -180,7 +181,8 @@ int cmd_compile(int argc, char **argv)
 	rc = pol_read_paths(&files, &in, 1, d, &e);
 	if (rc == 0)
 		rc = prove_assertions(&files, d, &e);
-	polc_diags(json ? stdout : stderr, d, &files, json);
+	polc_diags(json ? stdout : stderr, d, &files,
+		   json ? SAY_JSON : SAY_TEXT);
 	if (rc == 0 && files.n != 1)
 		rc = err_set(&e, E_IO, 0, "%s: one file at a time", in);
 	else if (rc == 0 && files.f[0]->kind == POL_TESTS)

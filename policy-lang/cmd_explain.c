@@ -437,7 +437,7 @@ static int explain(const struct args *a)
 	}
 	rc = pol_read_set(&files, a->set, false, d, &e);
 	if (d->errors)
-		polc_diags(stderr, d, &files, false);
+		polc_diags(stderr, d, &files, SAY_TEXT);
 	if (rc == 0)
 		rc = scene_new(s, (const struct pol_file *const *)files.f,
 			       files.n, &e);

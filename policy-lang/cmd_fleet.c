@@ -277,7 +277,8 @@ static int fleet_files(const struct pol_files *files, const void *arg,
 	if (!rc)
 		fleet_of(&s, b, a, d);
 	if (!rc)
-		polc_diags(a->json ? stdout : stderr, d, files, a->json);
+		polc_diags(a->json ? stdout : stderr, d, files,
+			   a->json ? SAY_JSON : SAY_TEXT);
 	if (!rc && a->strict && d->warnings)
 		rc = E_SYNTAX;
 	bound_free(b);

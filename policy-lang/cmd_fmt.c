@@ -11,11 +11,11 @@
 static void report(struct diags *d, struct span source, bool json)
 {
 	if (json) {
-		polc_diags(stdout, d, NULL, true);
+		polc_diags(stdout, d, NULL, SAY_JSON);
 		return;
 	}
 	for (size_t i = 0; i < d->n; i++)
-		diag_print(stderr, &d->d[i], source);
+		diag_print(stderr, &d->d[i], source, source);
 }
 
 /* 0 or 1 (the layout differs), or a negative errcode. */

@@ -4,37 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/json.h"
 #include "policy-lang/polc.h"
-
-static const struct topic {
-	unsigned code;
-	const char *title, *text, *wrong, *right;
-} topics[] = {
-#include "policy-lang/codes.def"
-};
-#define N_TOPICS (sizeof(topics) / sizeof(topics[0]))
-
-static const char *group(unsigned code)
-{
-	static const char *const names[] = {
-		"",
-		"text and YAML",
-		"structure",
-		"values and references",
-		"meaning",
-		"privacy",
-		"performance and fleets",
-		"signatures, images, versions",
-		"tests and assertions",
-	};
-
-	return code / 1000 < 9 ? names[code / 1000] : "";
-}
 
 static void print_example(const char *label, const char *text)
 {
-	if (!text[0])
-		return;
 	printf("\n%s:\n    ", label);
 	for (; *text; text++) {
 		putchar(*text);
@@ -44,44 +18,78 @@ static void print_example(const char *label, const char *text)
 	putchar('\n');
 }
 
-static int all(void)
+static void print_json(const struct topic *t)
 {
+	char buf[4096], code[8];
+	struct json j = json_of(buf, sizeof(buf));
+
+	snprintf(code, sizeof(code), "P%04u", t->code);
+	json_obj(&j, NULL);
+	json_str(&j, "code", code);
+	json_str(&j, "title", t->title);
+	json_str(&j, "group", topic_group(t->code));
+	json_str(&j, "text", t->text);
+	json_str(&j, "wrong", t->wrong);
+	json_str(&j, "right", t->right);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
+static int all(bool json)
+{
+	const struct topic *t;
 	unsigned last = 0;
 
-	for (size_t i = 0; i < N_TOPICS; i++) {
-		unsigned g = topics[i].code / 1000;
+	for (size_t i = 0; (t = topic_at(i)); i++) {
+		unsigned g = t->code / 1000;
 
+		if (json) {
+			print_json(t);
+			continue;
+		}
 		if (g != last)
 			printf("%s%s\n", last ? "\n" : "",
-			       group(topics[i].code));
+			       topic_group(t->code));
 		last = g;
-		printf("  P%04u  %s\n", topics[i].code, topics[i].title);
+		printf("  P%04u  %s\n", t->code, t->title);
 	}
 	return POLC_OK;
 }
 
+static void print(const struct topic *t)
+{
+	printf("P%04u: %s (%s)\n\n%s\n", t->code, t->title,
+	       topic_group(t->code), t->text);
+	print_example("Wrong", t->wrong);
+	print_example("Right", t->right);
+}
+
 int cmd_help(int argc, char **argv)
 {
-	const char *arg = argc > 1 ? argv[1] : NULL;
-	char *end;
+	const struct topic *t;
+	const char *arg, *digits;
+	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
 	unsigned long code;
+	char *end = NULL;
 
+	arg = argc > 1 + json ? argv[1 + json] : NULL;
 	if (!arg)
-		return all();
-	if (argc > 2)
+		return all(json);
+	if (argc > 2 + json)
 		return polc_usage("help: one code at a time");
-	if (arg[0] == 'P' || arg[0] == 'p')
-		arg++;
-	code = isdigit((unsigned char)arg[0]) ? strtoul(arg, &end, 10) : 0;
-	for (size_t i = 0; i < N_TOPICS; i++) {
-		if (topics[i].code != code || *end)
+	digits = arg + (arg[0] == 'P' || arg[0] == 'p');
+	code = isdigit((unsigned char)digits[0]) ? strtoul(digits, &end, 10)
+						 : 0;
+	for (size_t i = 0; (t = topic_at(i)); i++) {
+		if (t->code != code || *end)
 			continue;
-		printf("P%04u: %s (%s)\n\n%s\n", topics[i].code,
-		       topics[i].title, group(topics[i].code), topics[i].text);
-		print_example("Wrong", topics[i].wrong);
-		print_example("Right", topics[i].right);
+		if (json)
+			print_json(t);
+		else
+			print(t);
 		return POLC_OK;
 	}
-	polc_say("help: no diagnostic is called '%s'", argv[1]);
+	polc_say("help: no diagnostic is called '%s'", arg);
 	return POLC_USAGE;
 }

@@ -253,7 +253,8 @@ static int draft(struct init *in)
 		return rc;
 	}
 	if (in->diags.errors)
-		polc_diags(stderr, &in->diags, &in->files, in->json);
+		polc_diags(stderr, &in->diags, &in->files,
+			   in->json ? SAY_JSON : SAY_TEXT);
 	else
 		polc_say("init: %s", e.text);
 	return e.code == E_NOTFOUND ? POLC_USAGE : POLC_IO;
@@ -270,7 +271,8 @@ static int read_binding(struct init *in)
 		return 0;
 	rc = pol_read_paths(&in->files, &in->binding, 1, &in->diags, &e);
 	if (rc) {
-		polc_diags(stderr, &in->diags, &in->files, in->json);
+		polc_diags(stderr, &in->diags, &in->files,
+			   in->json ? SAY_JSON : SAY_TEXT);
 		if (!in->diags.errors)
 			polc_say("%s", e.text);
 		return polc_exit(rc);

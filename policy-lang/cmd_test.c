@@ -317,7 +317,7 @@ static int report(struct diags *d, const struct pol_files *files, int rc,
 		  const struct err *e)
 {
 	if (d->errors)
-		polc_diags(stderr, d, files, false);
+		polc_diags(stderr, d, files, SAY_TEXT);
 	if (rc && (rc != E_SYNTAX || !d->errors))
 		polc_say("%s", e->text);
 	return rc;

@@ -6,17 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/json.h"
-
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *args, *help;
 } commands[] = {
-	{"check",   cmd_check,   "[--strict] [--json] FILE...",
+	{"check",   cmd_check,   "[--strict] [--json|--sarif] FILE...",
 	 "read, type and check policies"							 },
 	{"compile", cmd_compile, "[-n] [--json] FILE -o OUT",
 	 "check one policy and write its image"						  },
+	{"link",    cmd_link,    "[--strict] [--json|--sarif] DIR",
+	 "compose a household, and check its layers together"				       },
 	{"test",    cmd_test,    "[--coverage] [--mutate] [--junit OUT] [--json] FILE...",
 	 "run the tests of policies"      },
 	{"explain", cmd_explain,
@@ -40,7 +40,7 @@ static const struct {
 	 "draft the policy that a capture needs"						 },
 	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",
 	 "rewrite policies in the canonical layout"                                              },
-	{"help",    cmd_help,    "[CODE]",                      "explain a diagnostic"           },
+	{"help",    cmd_help,    "[--json] [CODE]",             "explain a diagnostic"           },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -75,76 +75,6 @@ int polc_exit(int errcode)
 					: POLC_IO;
 }
 
-static int diag_order(const void *a, const void *b)
-{
-	const struct diag *x = a, *y = b;
-	int c = strcmp(x->path, y->path);
-
-	if (c)
-		return c;
-	if (x->line != y->line)
-		return x->line < y->line ? -1 : 1;
-	if (x->col != y->col)
-		return x->col < y->col ? -1 : 1;
-	return (int)x->code - (int)y->code;
-}
-
-static void print_json(FILE *out, const struct diag *g)
-{
-	static const char *const level[] = {"error", "warning", "info"};
-	char buf[8192], code[8];
-	struct json j = json_of(buf, sizeof(buf));
-
-	snprintf(code, sizeof(code), "P%04u", g->code);
-	json_obj(&j, NULL);
-	json_str(&j, "level", level[g->level]);
-	json_str(&j, "code", code);
-	json_str(&j, "file", g->path);
-	json_u64(&j, "line", g->line);
-	json_u64(&j, "column", g->col);
-	json_u64(&j, "length", g->len);
-	json_str(&j, "message", g->text);
-	json_str(&j, "hint", g->hint);
-	if (g->line2) {
-		json_u64(&j, "line2", g->line2);
-		json_u64(&j, "column2", g->col2);
-		json_str(&j, "message2", g->text2);
-	}
-	json_obj_end(&j);
-	if (json_line(&j))
-		fwrite(j.w.p, 1, j.w.n, out);
-}
-
-static void print_count(FILE *out, size_t n, const char *what)
-{
-	fprintf(out, "%zu %s%s", n, what, n == 1 ? "" : "s");
-}
-
-void polc_diags(void *file, struct diags *d, const struct pol_files *from,
-		bool json)
-{
-	FILE *out = file;
-	size_t kept = 0;
-
-	qsort(d->d, d->n, sizeof(d->d[0]), diag_order);
-	for (size_t i = 0; i < d->n; i++) {
-		kept += d->d[i].level == DIAG_ERROR;
-		if (json)
-			print_json(out, &d->d[i]);
-		else
-			diag_print(out, &d->d[i],
-				   pol_source(from, d->d[i].path));
-	}
-	if (json || !(d->errors || d->warnings))
-		return;
-	print_count(out, d->errors, "error");
-	if (d->errors > kept)
-		fprintf(out, " (%zu shown)", kept);
-	fputs(", ", out);
-	print_count(out, d->warnings, "warning");
-	fputc('\n', out);
-}
-
 static void usage(FILE *out)
 {
 	fputs("usage: polc COMMAND [ARGUMENT...]\n\n", out);
@@ -177,7 +107,7 @@ int polc_with_files(char **path, size_t n, bool json,
 	}
 	rc = pol_read_paths(&files, (const char *const *)path, n, d, &e);
 	if (rc)
-		polc_diags(stderr, d, &files, json);
+		polc_diags(stderr, d, &files, json ? SAY_JSON : SAY_TEXT);
 	else
 		rc = run(&files, arg, &e);
 	if (rc && rc != E_SYNTAX)

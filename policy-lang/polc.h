@@ -22,9 +22,28 @@ int polc_exit(int errcode);
 void polc_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int polc_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* say.c: how diagnostics are told. */
+enum polc_say {
+	SAY_TEXT,
+	SAY_JSON,  /* an object a line */
+	SAY_SARIF, /* one document of version 2.1.0, also of none */
+};
+/* The form that an option asks for; false when it is no such option. */
+bool polc_form(const char *option, enum polc_say *form);
 /* Print all diagnostics in the order of file and place; file is a FILE *. */
 void polc_diags(void *file, struct diags *d, const struct pol_files *from,
-		bool json);
+		enum polc_say form);
+
+/* topics.c: what each diagnostic means, in the order of the codes. */
+struct topic {
+	unsigned code;
+	const char *title, *text, *wrong, *right;
+};
+const struct topic *topic_at(size_t i); /* NULL behind the last */
+const char *topic_group(unsigned code);
+
+/* sarif.c */
+void sarif_print(void *file, const struct diags *d);
 
 /* Read files, and do with them what run does; what is wrong is said. Returns an
  * exit code. */
@@ -35,6 +54,7 @@ int polc_with_files(char **path, size_t n, bool json,
 
 /* Each command: argv[0] is its name. Returns an exit code. */
 int cmd_check(int argc, char **argv);
+int cmd_link(int argc, char **argv);
 int cmd_compile(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

@@ -69,6 +69,65 @@ static void check_answers(const struct pol_file *c,
 	}
 }
 
+static bool names(const char *text, const char *id)
+{
+	size_t n = strlen(id);
+
+	for (const char *at = text; (at = strstr(at, id)); at += n) {
+		if ((at == text || at[-1] == ' ') &&
+		    (at[n] == 0 || at[n] == ' '))
+			return true;
+	}
+	return false;
+}
+
+static struct diag_at place(struct pol_pos pos, const char *id)
+{
+	return (struct diag_at){pos.line, pos.col, (uint32_t)strlen(id)};
+}
+
+/* The composition says what it refuses by name: where that stands. */
+static void say_refused(const struct pol_file *c, const char *why,
+			const struct pol_file *const *others, size_t n,
+			struct diags *d)
+{
+	struct diag_at at = {0};
+	struct diag *g;
+
+	for (size_t i = 0; i < c->n_rule; i++) {
+		if (names(why, c->rule[i].id))
+			at = place(c->rule[i].pos, c->rule[i].id);
+	}
+	for (size_t i = 0; !at.line && i < c->n_answer; i++) {
+		if (!c->answer[i].granted && names(why, c->answer[i].rule))
+			at = (struct diag_at){c->answer[i].pos.line,
+					      c->answer[i].pos.col, 1};
+	}
+	g = diag_add(d, DIAG_ERROR, 4011, c->path, at,
+		     "the gateway would keep the file it has", "%s", why);
+	for (size_t i = 0; g && i < n; i++) {
+		for (size_t k = 0; k < others[i]->n_floor; k++) {
+			const struct pol_floor_src *f = &others[i]->floor[k];
+
+			if (!names(why, f->id))
+				continue;
+			diag_second(g, f->pos.line, f->pos.col,
+				    "'%s' is here", f->id);
+			g->path2 = others[i]->path;
+		}
+		for (size_t k = 0; k < others[i]->n_rule; k++) {
+			const struct pol_rule_src *r = &others[i]->rule[k];
+
+			if (r->kind != RULE_GRANT ||
+			    r->consent != CONSENT_NONE || !names(why, r->id))
+				continue;
+			diag_second(g, r->pos.line, r->pos.col,
+				    "'%s' is here", r->id);
+			g->path2 = others[i]->path;
+		}
+	}
+}
+
 /* What its file says must be possible beside the others. */
 static void check_customer(const struct pol_files *files,
 			  const struct pol_file *const *others, size_t n,
@@ -80,16 +139,13 @@ static void check_customer(const struct pol_files *files,
 
 	for (size_t i = 0; i < files->n; i++) {
 		const struct pol_file *f = files->f[i];
-		struct diag_at whole = {0, 0, 0};
 
 		if (f->kind != POL_CUSTOMER || n >= MAX_FILES)
 			continue;
 		memcpy(all, others, n * sizeof(all[0]));
 		all[n] = f;
 		if (scene_new(&s, all, n + 1, &why))
-			diag_add(d, DIAG_ERROR, 4011, f->path, whole,
-				 "the gateway would keep the file it has",
-				 "%s", why.text);
+			say_refused(f, why.text, others, n, d);
 		else
 			scene_free(&s);
 		check_answers(f, others, n, d);

@@ -42,7 +42,7 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check compile test explain fmt bound diff label replay init; do
+for c in check link compile test explain fmt bound diff label replay init; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
 

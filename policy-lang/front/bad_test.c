@@ -77,7 +77,7 @@ static char *diagnose(const char *name, struct span src, size_t *errors)
 	assert_int_equal(rc != 0, d->errors != 0);
 	assert_int_equal(rc == 0, f != NULL);
 	for (size_t i = 0; i < d->n; i++)
-		diag_print(m, &d->d[i], src);
+		diag_print(m, &d->d[i], src, src);
 	fclose(m);
 	pol_file_free(f);
 	free(d);

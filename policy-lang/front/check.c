@@ -40,41 +40,6 @@ bool discloses(const struct pol_file *f, const struct pol_rule_src *rule)
 	return rule->data.present && goes_outside(f, rule);
 }
 
-int64_t window_ns(const struct pol_limit_phrase *l)
-{
-	static const int days[] = {
-		[WINDOW_DAY] = 1,    [WINDOW_WEEK] = 7,
-		[WINDOW_MONTH] = 28, [WINDOW_BILLING] = 28,
-		[WINDOW_YEAR] = 365, [WINDOW_SLIDING] = 0,
-	};
-
-	if (l->window == WINDOW_HOUR)
-		return 3600 * NS_PER_S;
-	return l->window == WINDOW_SLIDING ? l->window_ns
-					   : days[l->window] * 86400 * NS_PER_S;
-}
-
-int64_t sustained_ns(const struct pol_rule_src *rule)
-{
-	int64_t best = 0;
-
-	for (size_t i = 0; i < rule->n_limit; i++) {
-		const struct pol_limit_phrase *l = &rule->limit[i];
-		int64_t ns = 0;
-
-		if (l->kind == LIMIT_SPACING)
-			ns = l->window_ns;
-		else if (l->kind <= LIMIT_BUCKET &&
-			 (l->thing == THING_READINGS ||
-			  l->thing == THING_MESSAGES ||
-			  l->thing == THING_VALUES))
-			ns = window_ns(l) / (int64_t)l->n;
-		if (ns > best)
-			best = ns;
-	}
-	return best;
-}
-
 /* --- overlap ------------------------------------------------------------- */
 
 static bool selections_meet(const struct pol_rule_src *a,
@@ -163,6 +128,9 @@ static const char *never(const struct rd *r, const struct pol_rule_src *rule,
 	    rule->data.delay_ns > rule->data.history_ns)
 		return "values must be both older than the delay and younger "
 		       "than the history";
+	if (rule->when.has_between &&
+	    rule->when.from_min == rule->when.to_min)
+		return "its hours end when they begin";
 	for (size_t i = 0; i < rule->n_requires; i++) {
 		for (size_t k = 0; k < rule->n_forbids; k++) {
 			if (rule->requires_[i] == rule->forbids[k])
@@ -227,53 +195,6 @@ static void check_answer(struct rd *r, const struct pol_rule_src *rule,
 		     "'%s' answers '%s', %s", rule->id, asked->id, why);
 }
 
-/* --- limits that say nothing --------------------------------------------- */
-
-static bool counts_same(const struct pol_limit_phrase *a,
-			const struct pol_limit_phrase *b)
-{
-	return a->thing == b->thing && a->kind <= LIMIT_BUCKET &&
-	       b->kind <= LIMIT_BUCKET;
-}
-
-/* Does b bite before a always? */
-static bool never_binds(const struct pol_limit_phrase *a,
-			const struct pol_limit_phrase *b)
-{
-	int64_t wa = window_ns(a), wb = window_ns(b);
-
-	if (a->kind > LIMIT_SLIDING)
-		return false;
-	if (b->kind == LIMIT_SPACING)
-		return (a->thing == THING_READINGS ||
-			a->thing == THING_MESSAGES) &&
-		       b->window_ns > 0 &&
-		       (uint64_t)((wa + b->window_ns - 1) / b->window_ns) <=
-			       a->n;
-	/* Days lie in weeks, months and years; hours in all of them. */
-	return counts_same(a, b) && a->kind == LIMIT_CALENDAR &&
-	       b->kind == LIMIT_CALENDAR && wa < wb && b->n <= a->n &&
-	       (a->window == WINDOW_HOUR || a->window == WINDOW_DAY);
-}
-
-static void check_limits(struct rd *r, const struct pol_rule_src *rule)
-{
-	for (size_t i = 0; i < rule->n_limit; i++) {
-		for (size_t k = 0; k < rule->n_limit; k++) {
-			const struct pol_limit_phrase *a = &rule->limit[i];
-			const struct pol_limit_phrase *b = &rule->limit[k];
-
-			if (i == k || !never_binds(a, b))
-				continue;
-			find(r, DIAG_WARNING, 4005, a->pos, strlen(a->text),
-			     "remove it",
-			     "'%s' never binds: '%s' always bites first",
-			     a->text, b->text);
-			break;
-		}
-	}
-}
-
 /* --- what a disclosing rule must say ------------------------------------- */
 
 static meas_set series(meas_set m)
@@ -331,7 +252,6 @@ static void check_grant(struct rd *r, const struct pol_rule_src *rule)
 	char buf[MEAS_TEXT];
 
 	check_never(r, rule);
-	check_limits(r, rule);
 	if (rule->kind == RULE_CEILING)
 		return;
 	if (rule->data.meas & MEAS_ABOUT)
@@ -412,6 +332,7 @@ void check_file(struct rd *r)
 	check_states(r);
 	check_text(r);
 	check_cost(r);
+	check_budgets(r);
 	if (r->f->kind == POL_VENDOR)
 		lint_file(r);
 }

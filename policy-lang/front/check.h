@@ -17,11 +17,35 @@ bool goes_outside(const struct pol_file *f, const struct pol_rule_src *rule);
 /* The same with a measurement in it. */
 bool discloses(const struct pol_file *f, const struct pol_rule_src *rule);
 
-/* Shortest time between readings that the rule's limits let a recipient
- * sustain; 0 when they bound nothing. */
-int64_t sustained_ns(const struct pol_rule_src *rule);
-/* Nominal length of a calendar window; 0 for none. */
-int64_t window_ns(const struct pol_limit_phrase *l);
+/* budget.c: Shortest time between readings that limits let a recipient sustain,
+ * the rule's own and those of the file that count all of it; 0 when they bound
+ * nothing. */
+int64_t sustained_ns(const struct pol_file *f, const struct pol_rule_src *rule);
+/* Does a limit at top level count everything the rule lets pass? of and f: the
+ * files they stand in, of the same one or a baseline. */
+bool limit_covers(const struct pol_file *of, const struct pol_limit_src *l,
+		  const struct pol_file *f, const struct pol_rule_src *rule);
+/* Does b, where it counts all that a counts, always bite before a? alike: each
+ * message counted is a reading, and each reading a message. */
+bool limit_idle(const struct pol_limit_phrase *a,
+		const struct pol_limit_phrase *b, bool alike);
+void say_idle(struct rd *r, const struct pol_limit_phrase *a,
+	      const struct pol_file *of, const struct pol_limit_phrase *b);
+/* P4006 for a rule and the limits at top level of its own file, or a
+ * baseline's. */
+void check_starving(struct rd *r, const struct pol_rule_src *rule,
+		    const struct pol_file *of);
+/* Limits at top level that a message of the rule has to be counted by. */
+size_t limits_met(const struct pol_file *of, const struct pol_file *f,
+		  const struct pol_rule_src *rule);
+void check_budgets(struct rd *r);
+
+/* link.c: does a selection of file of include all that one of f does, or some
+ * of it? Of one file, or of a baseline and a vendor's. */
+bool party_all(const struct pol_file *of, const struct pol_party_sel *s,
+	       const struct pol_file *f, const struct pol_party_sel *g);
+bool party_some(const struct pol_file *of, const struct pol_party_sel *s,
+		const struct pol_file *f, const struct pol_party_sel *g);
 
 void check_rules(struct rd *r);  /* check.c: P4xxx */
 void check_states(struct rd *r); /* check_state.c */

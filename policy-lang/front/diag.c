@@ -208,7 +208,8 @@ static void print_line(FILE *out, struct span source, uint32_t line,
 	fputc('\n', out);
 }
 
-void diag_print(void *file, const struct diag *d, struct span source)
+void diag_print(void *file, const struct diag *d, struct span source,
+		struct span second)
 {
 	static const char *const level[] = {"error", "warning", "info"};
 	FILE *out = file;
@@ -221,9 +222,9 @@ void diag_print(void *file, const struct diag *d, struct span source)
 			d->code, d->text);
 	print_line(out, source, d->line, d->col, d->len);
 	if (d->line2) {
-		fprintf(out, "%s:%u:%u: %s\n", d->path, d->line2, d->col2,
-			d->text2);
-		print_line(out, source, d->line2, d->col2, 1);
+		fprintf(out, "%s:%u:%u: %s\n", d->path2 ? d->path2 : d->path,
+			d->line2, d->col2, d->text2);
+		print_line(out, second, d->line2, d->col2, 1);
 	}
 	if (d->hint[0])
 		fprintf(out, "  hint: %s\n", d->hint);

@@ -25,7 +25,8 @@ struct diag {
 	uint32_t line, col, len; /* 1-based, characters; line 0 = whole file */
 	char text[200], hint[200];
 	uint32_t line2, col2; /* second place, or 0 */
-	char text2[100];
+	const char *path2;    /* in another file; NULL = the same */
+	char text2[160];
 };
 
 /* Diagnostics of a run: the first 20 errors are kept, all are counted. */
@@ -76,8 +77,9 @@ void pol_files_free(struct pol_files *s);
  * it is not known. Borrowed from s. */
 struct span pol_source(const struct pol_files *s, const char *path);
 
-/* The checks that need several files: grants that no ceiling admits, consent
- * weaker than the baseline's minimum. E_SYNTAX when there were errors. */
+/* The checks that need several files: grants that no ceiling admits, limits
+ * that another layer's leave nothing to do, consent weaker than the baseline's
+ * minimum, floors that nothing keeps. E_SYNTAX when there were errors. */
 int pol_check_set(const struct pol_files *s, struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
 
@@ -88,7 +90,8 @@ int pol_format(char **out, size_t *n, const char *path, struct span source,
 	__attribute__((warn_unused_result));
 
 /* Print one diagnostic as section 19.2 shows, source line and caret
- * included; source may be empty. */
-void diag_print(void *file, const struct diag *d, struct span source);
+ * included. source, and second of the second place, may be empty. */
+void diag_print(void *file, const struct diag *d, struct span source,
+		struct span second);
 
 #endif

@@ -22,7 +22,7 @@ static void check_diags(const struct diags *d, struct span src)
 	for (size_t i = 0; i < d->n; i++) {
 		assert(d->d[i].code >= 1000 && d->d[i].code < 9000);
 		assert(d->d[i].text[0]);
-		diag_print(f, &d->d[i], src);
+		diag_print(f, &d->d[i], src, src);
 	}
 	fclose(f);
 }

@@ -5,18 +5,8 @@
 
 #include "policy-lang/front/check.h"
 
-#define DAY_NS (86400 * NS_PER_S)
-
-/* Does a limit at top level count everything the rule lets pass? */
-static bool limit_covers(const struct pol_limit_src *l,
-			 const struct pol_rule_src *rule)
-{
-	return dir_covers(l->dir, rule->dir) &&
-	       party_covers(&l->party, &rule->party) &&
-	       match_covers(l->match, l->n_match, rule->match, rule->n_match) &&
-	       (l->meas == 0 ||
-		(rule->data.meas && !(rule->data.meas & ~l->meas)));
-}
+#define DAY_NS	    (86400 * NS_PER_S)
+#define SETTLING_NS (900 * NS_PER_S)
 
 static bool counts_readings(const struct pol_limit_phrase *l)
 {
@@ -39,7 +29,8 @@ static bool bounded(const struct pol_file *f, const struct pol_rule_src *rule,
 			return true;
 	}
 	for (size_t i = 0; i < f->n_limit; i++) {
-		if (by(&f->limit[i].phrase) && limit_covers(&f->limit[i], rule))
+		if (by(&f->limit[i].phrase) &&
+		    limit_covers(f, &f->limit[i], f, rule))
 			return true;
 	}
 	return false;
@@ -77,11 +68,16 @@ static void lint_spacing(struct rd *r, const struct pol_rule_src *rule)
 static void lint_series(struct rd *r, const struct pol_rule_src *rule)
 {
 	const struct pol_data_src *d = &rule->data;
-	int64_t every = sustained_ns(rule);
+	int64_t every = sustained_ns(r->f, rule);
 
 	if (!of_class(d->meas, MEAS_CLASS_SERIES))
 		return;
-	if (!d->has_delay && d->has_gran && d->gran_lo_ns < DAY_NS)
+	if (d->has_gran && d->gran_lo_ns < SETTLING_NS)
+		find(r, DIAG_INFO, 5103, d->pos_gran, 1,
+		     "say why, or write 15 min or coarser",
+		     "finer than any tariff is settled by, which is 15 min");
+	if (!(d->has_delay && d->delay_ns) && d->has_gran &&
+	    d->gran_lo_ns < DAY_NS)
 		find(r, DIAG_WARNING, 5104, d->pos, 4, "add delay: 6 h",
 		     "'%s' shows whether somebody is at home now", rule->id);
 	if (d->has_history && every &&
@@ -189,7 +185,7 @@ static bool is_free(const struct pol_obs_match *m)
 /* Text that nobody reads can carry values past every data constraint. */
 static void lint_free_text(struct rd *r, const struct pol_rule_src *rule)
 {
-	int64_t every = sustained_ns(rule);
+	int64_t every = sustained_ns(r->f, rule);
 
 	for (size_t i = 0; i < rule->n_match; i++) {
 		const struct pol_obs_match *m = &rule->match[i];
@@ -237,43 +233,6 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 		     "'%s' lets every meter call at the same moment", rule->id);
 }
 
-/* How often per day, in thousandths; 0 when it does not say. */
-static uint64_t per_day(const struct pol_limit_phrase *l)
-{
-	int64_t ns = l->kind <= LIMIT_BUCKET ? window_ns(l) : 0;
-	unsigned __int128 n = (unsigned __int128)l->n * 1000;
-
-	/* n is below 2^53 and a day below 2^47 ns: no overflow. */
-	return ns > 0 ? (uint64_t)(n * (uint64_t)DAY_NS / (uint64_t)ns) : 0;
-}
-
-/* An allowance that the total of the policy cannot give will starve. */
-static void lint_starving(struct rd *r, const struct pol_rule_src *rule)
-{
-	for (size_t i = 0; i < rule->n_limit; i++) {
-		const struct pol_limit_phrase *own = &rule->limit[i];
-
-		for (size_t k = 0; k < r->f->n_limit; k++) {
-			const struct pol_limit_src *l = &r->f->limit[k];
-			struct diag *g;
-
-			if (l->phrase.thing != own->thing ||
-			    !per_day(&l->phrase) ||
-			    per_day(&l->phrase) >= per_day(own) ||
-			    !limit_covers(l, rule))
-				continue;
-			g = find(r, DIAG_WARNING, 4006, own->pos,
-				 strlen(own->text), "lower the one, or raise "
-				 "the other",
-				 "'%s' is more than '%s' lets all together "
-				 "have",
-				 own->text, l->id);
-			diag_second(g, l->pos.line, l->pos.col,
-				    "'%s' is here", l->id);
-		}
-	}
-}
-
 /* --- between rules ------------------------------------------------------- */
 
 static bool same_recipient(const struct pol_file *f,
@@ -303,7 +262,7 @@ static void lint_difference(struct rd *r, const struct pol_rule_src *a,
 		     meas_parse(span_str(family[1]));
 	meas_set snap = of_class(a->data.meas & m, MEAS_CLASS_SNAPSHOT);
 	meas_set ser = of_class(b->data.meas & m, MEAS_CLASS_SERIES);
-	int64_t every = sustained_ns(a);
+	int64_t every = sustained_ns(r->f, a);
 	struct diag *g;
 
 	if (!snap || !ser || !b->data.has_gran || !every ||
@@ -346,9 +305,22 @@ static void lint_audit(struct rd *r, const struct pol_rule_src *rule)
 		     "hour", rule->id);
 }
 
+/* What counts all messages holds back those of protocols that wait less. */
+static void lint_limit(struct rd *r, const struct pol_limit_src *l)
+{
+	if (l->exceed.kind == ACTION_DEFER && l->exceed.ns > 300 * NS_PER_S)
+		find(r, DIAG_WARNING, 4009, AT_RULE(l), "at most 5 min",
+		     "'%s' holds messages back for longer than any protocol "
+		     "waits",
+		     l->id);
+}
+
 void lint_file(struct rd *r)
 {
 	const struct pol_file *f = r->f;
+
+	for (size_t i = 0; i < f->n_limit; i++)
+		lint_limit(r, &f->limit[i]);
 
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *rule = &f->rule[i];
@@ -357,7 +329,6 @@ void lint_file(struct rd *r)
 			continue;
 		lint_match(r, rule);
 		lint_time(r, rule);
-		lint_starving(r, rule);
 		lint_audit(r, rule);
 		if (goes_outside(f, rule)) {
 			lint_opaque(r, rule);
