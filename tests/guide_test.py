@@ -129,8 +129,9 @@ def main():
         lines = f.read().splitlines()
     result, i, seen = [], 0, {"yaml": 0, "console": 0}
     with tempfile.TemporaryDirectory() as where:
-        os.symlink(os.path.join(ROOT, "policies"),
-                   os.path.join(where, "policies"))
+        for what in ("policies", "tests/pcaps", "tests/policies/metering"):
+            os.symlink(os.path.join(ROOT, what),
+                       os.path.join(where, os.path.basename(what)))
         while i < len(lines):
             result.append(lines[i])
             kind = lines[i][3:] if lines[i].startswith("```") else None
