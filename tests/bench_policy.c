@@ -160,12 +160,13 @@ struct parts {
 static struct pol_attr number(enum field f, struct pol_range *r, uint32_t v)
 {
 	*r = (struct pol_range){v, v};
-	return (struct pol_attr){.field = f, .num = r, .n_num = 1};
+	return (struct pol_attr){.field = (uint16_t)f, .num = r, .n_num = 1};
 }
 
 static struct pol_attr words(enum field f, const char *const *text)
 {
-	return (struct pol_attr){.field = f, .text = text, .n_text = 1};
+	return (struct pol_attr){
+		.field = (uint16_t)f, .text = text, .n_text = 1};
 }
 
 static void select_by(struct parts *p, unsigned i)
@@ -463,8 +464,8 @@ static double activate(const struct octets *o, size_t n)
 	const struct pol_image *v[MACHINES + 2];
 	static struct pol_state *before;
 	static struct pol_set *old;
-	struct pol_set *set;
-	struct pol_state *st;
+	struct pol_set *set = NULL;
+	struct pol_state *st = NULL;
 	struct err e = {0};
 	double t = now_ns();
 
