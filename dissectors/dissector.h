@@ -20,6 +20,7 @@
 #include "core/err.h"
 #include "core/event.h"
 #include "core/obs.h"
+#include "core/wbuf.h"
 
 /* What frame() says of the octets at the start of a stream. */
 enum frame {
@@ -67,6 +68,13 @@ struct dis_ctx {
 	uint64_t *assembly;
 };
 
+/* What a request is told that was refused. */
+enum refused_as {
+	REFUSED_FOR_GOOD, /* as far as waiting goes */
+	REFUSED_BUDGET,	  /* a limit has no room now */
+	REFUSED_FRESH,	  /* what it carries is too recent */
+};
+
 struct dissector {
 	const char *name;    /* "c1222": app_proto, prefix of its kinds */
 	size_t max_stream;   /* octets of a unit over TCP, <= hold limit */
@@ -103,6 +111,13 @@ struct dissector {
 	/* The verdict of the unit dissected last, always given, before the
 	 * next dissect: what it changed is kept (passed) or undone. */
 	void (*settle)(const struct dis_ctx *c, bool passed);
+	/* The unit dissected last is a request that is refused, not settled
+	 * yet: append what its protocol has for an answer, in the name of the
+	 * end that it was for. Returns the answer's name, for the records;
+	 * NULL: there is none, or none that needs no forged authentication,
+	 * and out is as it was. NULL itself: never. */
+	const char *(*answer)(const struct dis_ctx *c, struct span unit,
+			      enum refused_as why, struct wbuf *out);
 	/* The stream of that direction ended with these octets unread, or
 	 * none: but more may have been promised. The reason is INCOMPLETE or
 	 * what fits better; 0 when nothing is missing. */

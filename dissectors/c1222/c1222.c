@@ -16,6 +16,7 @@
  */
 #include "dissectors/c1222/c1222.h"
 
+#include "dissectors/c1222/answer.h"
 #include "dissectors/c1222/state.h"
 
 #define MAX_STREAM   8192 /* the hold limit of a direction */
@@ -604,4 +605,5 @@ const struct dissector dissector_c1222 = {
 	.dissect = dissect,
 	.settle = settle,
 	.leftover = leftover,
+	.answer = c1222_answer,
 };

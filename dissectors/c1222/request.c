@@ -62,7 +62,7 @@ static bool same_peer(const struct message *x, const struct req *r)
 
 /* A title whose last sub-identifier is 0 addresses everybody below it; a
  * relative one with an inner 0 is a multicast group (c1222.md 4.1). */
-static bool is_group(struct span title)
+bool c1222_is_group(struct span title)
 {
 	struct span base = span_of(C1222_BASE_OID, C1222_BASE_OID_N);
 	struct cur c = cur_of(title);
@@ -82,7 +82,7 @@ static bool is_group(struct span title)
 	return zero;
 }
 
-static bool is_multicast(const struct net_addr *a)
+bool c1222_is_multicast(const struct net_addr *a)
 {
 	return a->b[0] == 0xff || (net_addr_is4(a) && (a->b[12] >= 224));
 }
@@ -184,7 +184,7 @@ static void fill(struct message *x, struct req *r)
 
 	r->has_called = acse_has(a, ACSE_CALLED);
 	r->has_calling = acse_has(a, ACSE_CALLING);
-	r->group = is_group(a->called) || is_multicast(&c->tup.dst);
+	r->group = c1222_is_group(a->called) || c1222_is_multicast(&c->tup.dst);
 	r->answered = false;
 	r->answers = 1;
 	r->dir = (uint8_t)c->dir;
@@ -252,7 +252,7 @@ static bool answers(const struct message *x, uint32_t i)
 	if (r->dir == x->c->dir)
 		return false;
 	/* A request to a group is answered from addresses of their own. */
-	if (!same_peer(x, r) && !is_multicast(&r->peer))
+	if (!same_peer(x, r) && !c1222_is_multicast(&r->peer))
 		return false;
 	if (r->has_calling && !title_is(&r->calling, a->called))
 		return false;

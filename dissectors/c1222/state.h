@@ -270,6 +270,9 @@ static inline struct net_addr remote_addr(const struct dis_ctx *c)
 
 /* request.c */
 
+bool c1222_is_group(struct span title);
+bool c1222_is_multicast(const struct net_addr *a);
+
 /* Is this the same request again (retry, true in x->retry), or one that must
  * be refused (REPLAY: answered already)? To be called before the replay
  * window is asked. */

@@ -5,6 +5,7 @@
 
 #define IP4_HEAD 20u
 #define TCP_HEAD 20u
+#define UDP_HEAD 8u
 #define TCP_TIME 12u /* two NOPs and the time stamps, RFC 7323 appendix A */
 #define TTL	 64
 
@@ -46,8 +47,8 @@ static const char *check_ends(const struct lane_verdict *v,
 	const struct net_tuple *t = &v->seg.tup;
 	bool to_guest = v->seg.to_guest;
 
-	if (t->proto != PROTO_TCP)
-		return "not TCP";
+	if (t->proto != PROTO_TCP && t->proto != PROTO_UDP)
+		return "neither TCP nor UDP";
 	if (t->sport == 0 || t->dport == 0)
 		return "port 0";
 	if (net_addr_is4(&t->src) != net_addr_is4(&t->dst))
@@ -79,6 +80,19 @@ static const char *check_flags(const struct lane_verdict *v)
 	return v->kind == VK_CRAFT ? NULL : "a packet turned into no reset";
 }
 
+/* The answer to one that was refused. */
+static const char *check_datagram(const struct lane_verdict *v)
+{
+	if (v->kind != VK_CRAFT)
+		return "a packet turned into a datagram";
+	if (v->payload == 0 || v->payload > CRAFT_DATAGRAM)
+		return "length";
+	return v->seg.flags || v->seg.seq || v->seg.ack || v->seg.window ||
+			       v->seg.has_ts
+		       ? "fields of TCP in a datagram"
+		       : NULL;
+}
+
 static const char *check_segment(const struct lane_verdict *v, size_t n,
 				 const struct craft_for *c)
 {
@@ -93,7 +107,8 @@ static const char *check_segment(const struct lane_verdict *v, size_t n,
 		return "a packet's fields in a segment of its own";
 	if (v->seg.has_ts > 1 || v->seg.to_guest > 1 || v->seg.has_mac > 1)
 		return "neither yes nor no";
-	wrong = check_flags(v);
+	wrong = v->seg.tup.proto == PROTO_UDP ? check_datagram(v) :
+						check_flags(v);
 	return wrong ? wrong : check_ends(v, c);
 }
 
@@ -131,14 +146,14 @@ static uint16_t add16(uint32_t a, uint32_t b)
 }
 
 /* RFC 9293, 3.1: of the pseudo header, without the segment itself. */
-static uint16_t pseudo_sum(const struct net_tuple *t, size_t tcp_len)
+static uint16_t pseudo_sum(const struct net_tuple *t, size_t len)
 {
 	bool v4 = net_addr_is4(&t->src);
 	size_t skip = v4 ? 12 : 0;
 	uint16_t sum = add16(span_sum16(span_of(t->src.b + skip, 16 - skip)),
 			     span_sum16(span_of(t->dst.b + skip, 16 - skip)));
 
-	return add16(add16(sum, PROTO_TCP), (uint32_t)tcp_len);
+	return add16(add16(sum, t->proto), (uint32_t)len);
 }
 
 static void put_check(uint8_t *at, uint16_t sum)
@@ -148,16 +163,16 @@ static void put_check(uint8_t *at, uint16_t sum)
 	wbuf_be(&w, (uint16_t)~sum, 2);
 }
 
-static void ip4_head(struct wbuf *w, const struct net_tuple *t, size_t tcp_len)
+static void ip4_head(struct wbuf *w, const struct net_tuple *t, size_t len)
 {
 	size_t at = w->n;
 
 	wbuf_be(w, 0x4500, 2);
-	wbuf_be(w, IP4_HEAD + tcp_len, 2);
+	wbuf_be(w, IP4_HEAD + len, 2);
 	wbuf_be(w, 0, 2);
 	wbuf_be(w, 0x4000, 2); /* do not fragment: needs no identification */
 	wbuf_u8(w, TTL);
-	wbuf_u8(w, PROTO_TCP);
+	wbuf_u8(w, t->proto);
 	wbuf_be(w, 0, 2);
 	wbuf_put(w, span_of(t->src.b + 12, 4));
 	wbuf_put(w, span_of(t->dst.b + 12, 4));
@@ -166,11 +181,11 @@ static void ip4_head(struct wbuf *w, const struct net_tuple *t, size_t tcp_len)
 			  span_sum16(span_of(w->p + at, IP4_HEAD)));
 }
 
-static void ip6_head(struct wbuf *w, const struct net_tuple *t, size_t tcp_len)
+static void ip6_head(struct wbuf *w, const struct net_tuple *t, size_t len)
 {
 	wbuf_be(w, 0x60000000, 4);
-	wbuf_be(w, tcp_len, 2);
-	wbuf_u8(w, PROTO_TCP);
+	wbuf_be(w, len, 2);
+	wbuf_u8(w, t->proto);
 	wbuf_u8(w, TTL);
 	wbuf_put(w, span_of(t->src.b, 16));
 	wbuf_put(w, span_of(t->dst.b, 16));
@@ -195,22 +210,46 @@ static void tcp_head(struct wbuf *w, const struct lane_verdict *v)
 	}
 }
 
+static void udp_head(struct wbuf *w, const struct net_tuple *t, size_t len)
+{
+	wbuf_be(w, t->sport, 2);
+	wbuf_be(w, t->dport, 2);
+	wbuf_be(w, len, 2);
+	wbuf_be(w, 0, 2); /* checksum */
+}
+
+/* RFC 768: a sum of 0 is sent as its other form, as 0 says that there is
+ * none. */
+static void put_l4_check(struct wbuf *w, size_t at, const struct net_tuple *t)
+{
+	size_t len = w->n - at;
+	uint16_t sum = add16(pseudo_sum(t, len),
+			     span_sum16(span_of(w->p + at, len)));
+	bool udp = t->proto == PROTO_UDP;
+
+	put_check(w->p + at + (udp ? 6 : 16), udp && sum == 0xffff ? 0 : sum);
+}
+
 void craft_segment(struct wbuf *w, const struct lane_verdict *v,
 		   struct span payload)
 {
 	const struct net_tuple *t = &v->seg.tup;
-	size_t tcp_len = TCP_HEAD + (v->seg.has_ts ? TCP_TIME : 0) + payload.n;
+	bool udp = t->proto == PROTO_UDP;
+	size_t len = (udp ? UDP_HEAD :
+			    TCP_HEAD + (v->seg.has_ts ? TCP_TIME : 0)) +
+		     payload.n;
 	size_t at;
 
 	if (net_addr_is4(&t->src))
-		ip4_head(w, t, tcp_len);
+		ip4_head(w, t, len);
 	else
-		ip6_head(w, t, tcp_len);
+		ip6_head(w, t, len);
 	at = w->n;
-	tcp_head(w, v);
+	if (udp)
+		udp_head(w, t, len);
+	else
+		tcp_head(w, v);
 	wbuf_put(w, payload);
 	if (!w->failed)
-		put_check(w->p + at + 16,
-			  add16(pseudo_sum(t, tcp_len),
-				span_sum16(span_of(w->p + at, tcp_len))));
+		put_l4_check(w, at, t);
 }

@@ -10,6 +10,7 @@
 #include "enforcer/daemon/share.h"
 
 #define CRAFT_PAYLOAD (8 * 1024)
+#define CRAFT_DATAGRAM 512 /* octets of an answer over UDP */
 #define CRAFT_MAX     (40 + 20 + 12 + CRAFT_PAYLOAD)
 /* A verdict without a segment ends before it. */
 #define VERDICT_SHORT offsetof(struct lane_verdict, seg)
@@ -29,7 +30,7 @@ const char *verdict_check(const struct lane_verdict *v, size_t n,
 	__attribute__((warn_unused_result));
 
 /* Append the IP packet of a checked VK_RESET or VK_CRAFT: header without
- * options, TCP with time stamps if it has any, checksums in place. */
+ * options, TCP with time stamps if it has any, or UDP; checksums in place. */
 void craft_segment(struct wbuf *w, const struct lane_verdict *v,
 		   struct span payload);
 

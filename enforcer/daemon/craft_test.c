@@ -207,6 +207,13 @@ CHANGE(fin)	     { (void)n; V.seg.flags = TCP_FIN | TCP_ACK; }
 CHANGE(urgent)	     { (void)n; V.seg.flags = TCP_URG | TCP_ACK; }
 CHANGE(reserved)     { (void)n; V.seg.flags = TCP_RST | 0x40; }
 CHANGE(udp)	     { (void)n; V.seg.tup.proto = 17; }
+CHANGE(answer)	     { V.seg.tup.proto = 17; V.seg.flags = 0; V.payload = 3; *n += 3; }
+CHANGE(long_answer)  { V.seg.tup.proto = 17; V.seg.flags = 0; V.payload = CRAFT_DATAGRAM; *n += CRAFT_DATAGRAM; }
+CHANGE(too_long)     { V.seg.tup.proto = 17; V.seg.flags = 0; V.payload = CRAFT_DATAGRAM + 1; *n += CRAFT_DATAGRAM + 1; }
+CHANGE(no_answer)    { (void)n; V.seg.tup.proto = 17; V.seg.flags = 0; }
+CHANGE(placed)       { answer(v, n); V.seg.ack = 1; }
+CHANGE(strange)      { answer(v, n); V.seg.tup.src = addr("10.20.0.11"); V.seg.tup.dst = addr("10.20.0.1"); }
+CHANGE(icmp)	     { (void)n; V.seg.tup.proto = 1; }
 CHANGE(no_sport)     { (void)n; V.seg.tup.sport = 0; }
 CHANGE(no_dport)     { (void)n; V.seg.tup.dport = 0; }
 CHANGE(families)     { (void)n; V.seg.tup.src = addr("fd00:20::10"); }
@@ -280,7 +287,15 @@ static const struct {
 	{"a FIN: ends it as if all were well", VK_CRAFT, fin,	      false},
 	{"urgent data",			      VK_CRAFT, urgent,	      false},
 	{"a flag nobody knows",		      VK_CRAFT, reserved,     false},
-	{"not TCP",			      VK_CRAFT, udp,	      false},
+	{"a datagram with flags",	      VK_CRAFT, udp,	      false},
+	{"the answer to one",		      VK_CRAFT, answer,	      true },
+	{"of the most octets",		      VK_CRAFT, long_answer,  true },
+	{"of one more",			      VK_CRAFT, too_long,     false},
+	{"of none",			      VK_CRAFT, no_answer,    false},
+	{"with a place in a stream",	      VK_CRAFT, placed,	      false},
+	{"of strangers",		      VK_CRAFT, strange,      false},
+	{"in the place of a packet",	      VK_RESET, answer,	      false},
+	{"neither TCP nor UDP",		      VK_CRAFT, icmp,	      false},
 	{"from port 0",			      VK_CRAFT, no_sport,     false},
 	{"to port 0",			      VK_CRAFT, no_dport,     false},
 	{"two families",		      VK_CRAFT, families,     false},
@@ -298,6 +313,44 @@ static const struct {
 	{"neither way",			      VK_CRAFT, odd_way,      false},
 	{"a MAC or not",		      VK_CRAFT, odd_mac,      false},
 };
+
+/* RFC 768, checked apart from the code that made it: the sum over the pseudo
+ * header and all of it is 0, its own field 0xffff where it would be 0. */
+static void datagrams_are_right(void **state)
+{
+	static uint8_t got[CRAFT_MAX];
+	bool turned = false;
+
+	(void)state;
+	for (unsigned i = 0; i < 0x20000; i++) {
+		bool six = i & 1;
+		struct lane_verdict v = {
+			.kind = VK_CRAFT,
+			.payload = 3,
+			.seg.tup = {addr(six ? "fd00:20::1" : "10.20.0.1"),
+				    addr(six ? "fd00:20::10" : "10.20.0.10"),
+				    1153, 40000, PROTO_UDP},
+		};
+		uint8_t payload[3] = {(uint8_t)(i >> 9), (uint8_t)(i >> 1), 7};
+		struct wbuf w = wbuf_of(got, sizeof(got));
+		struct packet_in in = {.link = LINK_RAW};
+		struct packet p;
+
+		craft_segment(&w, &v, span_of(payload, 3));
+		assert_int_equal(w.n, (six ? 40 : 20) + 8 + 3);
+		in.octets = wbuf_span(&w);
+		in.wire_len = (uint32_t)w.n;
+		assert_int_equal(packet_read(&in, &p, SUMS_RIGHT, 64),
+				 REASON_NONE);
+		assert_int_equal(p.tup.proto, PROTO_UDP);
+		assert_int_equal(p.tup.sport, 1153);
+		assert_true(span_eq(p.payload, span_of(payload, 3)));
+		/* 0 would say that it has none. */
+		assert_true(got[w.n - 5] || got[w.n - 4]);
+		turned |= got[w.n - 5] == 0xff && got[w.n - 4] == 0xff;
+	}
+	assert_true(turned);
+}
 
 static void an_engine_may_ask_for_little(void **state)
 {
@@ -349,6 +402,7 @@ int main(void)
 		cmocka_unit_test(segments_are_exact),
 		cmocka_unit_test(our_own_reader_takes_them),
 		cmocka_unit_test(too_little_room_fails),
+		cmocka_unit_test(datagrams_are_right),
 		cmocka_unit_test(an_engine_may_ask_for_little),
 		cmocka_unit_test(a_guest_may_have_a_whole_prefix),
 	};

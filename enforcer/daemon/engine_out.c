@@ -246,7 +246,6 @@ static void fill_segment(struct engine *e, struct lane_verdict *v,
 	const struct hop *hop;
 
 	v->seg.tup = s->tup;
-	v->seg.tup.proto = IPPROTO_TCP;
 	v->seg.seq = s->seq;
 	v->seg.ack = s->ack;
 	v->seg.window = s->window;

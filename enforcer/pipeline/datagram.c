@@ -130,6 +130,7 @@ static void settle(struct work *w, const struct judge *j, uint32_t h,
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 	else
 		held_verdict(w, h, PACKET_DROP, j->why);
+	answer_send(w, j);
 }
 
 /* Octets that are read as another protocol than those before them. */

@@ -187,12 +187,15 @@ static void fill_decision(struct event *ev, const struct pol_decision *d)
 	memcpy(ev->budgets, d->budgets, sizeof(ev->budgets));
 }
 
-static void tell_violation(struct work *w, const struct judged_unit *u)
+static void tell_violation(struct work *w, const struct judged_unit *u,
+			   const char *detail)
 {
 	struct event ev;
 
 	unit_event(w, u, &ev, EV_VIOLATION);
 	fill_decision(&ev, &u->d);
+	if (detail)
+		ev.detail = detail;
 	ev.verdict = VERDICT_DENY;
 	ev.leaf = u->d.leaf < ev.n_leaves ? u->d.leaf : 0;
 	w->p->stats.denied++;
@@ -527,8 +530,10 @@ static void too_long(struct judged_unit *u)
 }
 
 /* Facts and decision of one unit that was read. */
-static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
+static void judge_read(struct work *w, struct judge *j, struct judged_unit *u,
+		       struct span unit)
 {
+	char text[sizeof(u->d.text) + 32];
 	const struct obs *o = carrier(w, u);
 	const struct dis_ctx *c = context(w);
 
@@ -557,7 +562,8 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u)
 		j->bad = true;
 		j->why = u->d.reason;
 		j->cnt = u->pcap_cnt;
-		tell_violation(w, u);
+		tell_violation(w, u,
+			       answer_make(w, j, u, unit, text, sizeof(text)));
 	}
 	if (strict(w->p) && !j->bad)
 		bind_names(w, u);
@@ -677,7 +683,7 @@ static void judge_one(struct work *w, struct judge *j, size_t at, size_t len)
 	u->n = out.n - u->first;
 	j->read |= rc == 0 || (rc == E_MORE && e.reason == REASON_NONE);
 	if (rc == 0)
-		judge_read(w, j, u);
+		judge_read(w, j, u, unit);
 	else if (rc == E_MORE && e.reason == REASON_NONE && j->datagram)
 		judge_part(w, j, u);
 	else if (rc == E_MORE && e.reason == REASON_NONE)
@@ -710,7 +716,7 @@ static void judge_opaque(struct work *w, struct judge *j)
 		j->bad = true;
 		j->why = u->d.reason;
 		j->cnt = u->pcap_cnt;
-		tell_violation(w, u);
+		tell_violation(w, u, NULL);
 	}
 }
 
@@ -824,7 +830,7 @@ static bool receiver_allows(struct work *w, struct judge *j)
 		j->bad = true;
 		j->why = u->d.reason;
 		j->cnt = u->pcap_cnt;
-		tell_violation(w, u);
+		tell_violation(w, u, NULL);
 	}
 	return !j->bad;
 }

@@ -18,6 +18,7 @@
  *              octets.c: octets that wait, octets to compare with;
  *              deliver.c: what is acknowledged in the receiver's name;
  *              refuse.c: resets; timer.c: what is due later
+ *   answer.c   what a refused request is told in its protocol
  *   hold.c     packets whose verdict is due
  *   classify.c which protocol; classifier.h a guess at it, for the records
  *   decide.c   what it says, what policy says to that
@@ -112,7 +113,8 @@ struct packet_in {
 	uint8_t mac[6];
 };
 
-/* A segment to be crafted by whoever owns a raw socket: fields only. */
+/* A segment to be crafted by whoever owns a raw socket: fields only. Of UDP:
+ * the answer to a refused datagram, its ends and octets alone. */
 struct segment_out {
 	struct net_tuple tup;
 	uint32_t seq, ack;

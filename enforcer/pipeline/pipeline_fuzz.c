@@ -6,10 +6,11 @@
  * It is read once for its facts, once under a policy, and once as live, where
  * steps also freeze, change the policy for the same one and look at the flows.
  *
- * Properties (kept by the sink of testkit.h): one verdict for each packet
- * once the input has ended, an event that names it before each drop, no drop
- * without a policy; all that was borrowed is back at the end. The same input
- * twice does the same, also when nDPI is asked the second time.
+ * Properties (kept by the sink of testkit.h, the last by codes_only): one
+ * verdict for each packet once the input has ended, an event that names it
+ * before each drop, no drop without a policy; all that was borrowed is back at
+ * the end; an answer to what was refused says nothing but codes. The same
+ * input twice does the same, also when nDPI is asked the second time.
  */
 #include <assert.h>
 
@@ -50,6 +51,34 @@ static bool count(void *arg, const struct flow_view *v)
 
 	assert(v->id && v->app && v->state);
 	return ++*n < 1000;
+}
+
+/*
+ * Of a refused request its answer has titles and ids, and a code for each
+ * service: control octet, then pairs of 01 and isc, bsy or dnr. So nothing of
+ * what was asked, or written, can be in it.
+ */
+static void codes_only(void *arg, const struct segment_out *s)
+{
+	const struct kit *k = arg;
+	struct span a = s->payload;
+	size_t n = 1;
+
+	if (s->tup.proto != PROTO_UDP)
+		return;
+	assert(k->strict && !s->flags && a.n > 6 && a.n <= ANSWER_OCTETS);
+	assert(a.p[0] == 0x60);
+	/* From the end: pairs, the control octet, its length, 81. */
+	while (2 * n + 3 <= a.n && a.p[a.n - 2 * n] == 1 &&
+	       (a.p[a.n - 2 * n + 1] == 3 || a.p[a.n - 2 * n + 1] == 6 ||
+		a.p[a.n - 2 * n + 1] == 7) &&
+	       a.p[a.n - 2 * n - 1] != 0x80)
+		n++;
+	assert(a.p[a.n - 2 * n - 1] == 0x80);
+	assert(a.p[a.n - 2 * n - 2] == 1 + 2 * n);
+	assert(a.p[a.n - 2 * n - 3] == 0x81);
+	/* No longer than what was asked, but for its second id. */
+	assert(a.n <= 2 * 70 + 4 * 8 + 2 * n + 16);
 }
 
 /* What is done to a live one between packets. */
@@ -119,6 +148,8 @@ static struct kit *fresh(struct kit *k, bool with_policy, bool live)
 	}
 	k = kit_new(with_policy, true);
 	k->p->conf.checksums = false;
+	k->on_inject = codes_only;
+	k->arg = k;
 	kit_live(k, live);
 	if (live) {
 		k->p->conf.offload = bounds;

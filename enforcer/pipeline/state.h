@@ -37,6 +37,7 @@
 /* A packet of 64 KiB may hold some two thousand of the shortest requests. */
 #define OBS_MAX	    8192 /* of all units of one packet */
 #define UNITS_MAX   2560
+#define ANSWER_OCTETS 512
 #define ARENA_OCTETS (256 * 1024)
 #define TITLES_MAX   64 /* parties of a policy */
 #define DEFER_MESSAGES 16 /* of a machine */
@@ -349,6 +350,7 @@ struct pipeline {
 	struct arena arena;
 	struct judged_unit unit[UNITS_MAX];
 	uint32_t n_units;
+	uint8_t answer[ANSWER_OCTETS]; /* to the request at hand */
 	struct pipeline_stats stats;
 };
 
@@ -629,6 +631,16 @@ enum heard hear_stream(struct work *w, struct span octets);
 /* Octets up to there may be forgotten, but for turns that are looked at. */
 uint32_t turns_spare(const struct side *me, uint32_t upto);
 
+/* answer.c: what a refused request is told in its protocol */
+struct judge;
+/* The unit is refused and not settled yet: the answer, in p->answer, and the
+ * event's detail with its name; NULL: there is none. */
+const char *answer_make(struct work *w, struct judge *j,
+			const struct judged_unit *u, struct span unit,
+			char *detail, size_t cap);
+/* To the sender of the datagram at hand. */
+void answer_send(struct work *w, const struct judge *j);
+
 /* decide.c */
 struct judge {
 	struct span octets; /* not judged, in order */
@@ -643,6 +655,7 @@ struct judge {
 	uint64_t key;	/* out: which */
 	bool defer;	/* out: refused for now, not told; the first unit */
 	int64_t wait;	/* out: how long */
+	struct span answer; /* out: of the refused request; of a datagram */
 	enum reason why;
 	uint64_t cnt; /* out: packet that completed the refused unit */
 };
