@@ -17,6 +17,7 @@
 
 struct outcome { /* of a packet that completed a message, or was refused */
 	uint64_t packet;
+	size_t order; /* of coming */
 	bool denied;
 	enum reason reason;
 	char *what; /* one line; NULL: nothing was read of it */
@@ -60,8 +61,8 @@ static struct outcome *outcome_of(struct outcomes *o, uint64_t packet)
 	size_t cap = o->cap ? 2 * o->cap : 1024;
 	struct outcome *v;
 
-	/* Verdicts come late, but not by much. */
-	for (size_t i = o->n; i > 0 && o->n - i < 4096; i--) {
+	/* Mostly one of the last; merge() finds what came later. */
+	for (size_t i = o->n; i > 0 && o->n - i < 16; i--) {
 		if (o->v[i - 1].packet == packet)
 			return &o->v[i - 1];
 	}
@@ -74,7 +75,7 @@ static struct outcome *outcome_of(struct outcomes *o, uint64_t packet)
 		o->v = v;
 		o->cap = cap;
 	}
-	o->v[o->n] = (struct outcome){.packet = packet};
+	o->v[o->n] = (struct outcome){.packet = packet, .order = o->n};
 	return &o->v[o->n++];
 }
 
@@ -100,7 +101,35 @@ static int by_packet(const void *a, const void *b)
 {
 	const struct outcome *x = a, *y = b;
 
-	return x->packet < y->packet ? -1 : x->packet > y->packet;
+	if (x->packet != y->packet)
+		return x->packet < y->packet ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* In the order of the capture, each packet once. */
+static void merge(struct outcomes *o)
+{
+	size_t n = 0;
+
+	if (o->n)
+		qsort(o->v, o->n, sizeof(*o->v), by_packet);
+	for (size_t i = 0; i < o->n; i++) {
+		struct outcome *to = n ? &o->v[n - 1] : NULL, *is = &o->v[i];
+
+		if (!to || to->packet != is->packet) {
+			o->v[n++] = *is;
+			continue;
+		}
+		if (is->denied && !to->denied) {
+			to->denied = true;
+			to->reason = is->reason;
+		}
+		if (to->what)
+			free(is->what);
+		else
+			to->what = is->what;
+	}
+	o->n = n;
 }
 
 static int judge(struct outcomes *o, const char *set,
@@ -119,8 +148,7 @@ static int judge(struct outcomes *o, const char *set,
 		rc = err_set(e, E_NOMEM, 0, "out of memory");
 	pol_state_free(st);
 	capture_policy_free(&p);
-	if (o->n)
-		qsort(o->v, o->n, sizeof(*o->v), by_packet);
+	merge(o);
 	return rc;
 }
 

@@ -64,6 +64,15 @@ try "replay without a capture" 2 "a set and a capture" "$polc" replay tests/poli
 try "replay of what is no capture" 6 "README.md" "$polc" replay tests/policies/metering README.md
 try "replay under what is no policy" 1 "P4001" "$polc" replay tests/policies/bad/p4001-overlap.yaml $cap
 
+# Images are judged as their sources are.
+mkdir "$tmp/images"
+for f in tests/policies/metering/{binding,baseline,metering,customer}.yaml; do
+	"$polc" compile "$f" -o "$tmp/images/$(basename "$f" .yaml).polc" >/dev/null 2>&1
+done
+"$polc" replay tests/policies/metering $cap >"$tmp/a"
+try "replay under images" 0 "37 observations permitted" "$polc" replay "$tmp/images" $cap
+is "says the same of them" cmp -s "$tmp/out" "$tmp/a"
+
 # explain --event
 explain() { # number, capture, set
 	"$polc" explain --event "$1" --replay "$2" "$3"
@@ -218,6 +227,12 @@ d = [x for x in map(json.loads, open(sys.argv[1], encoding="utf-8")) if x["subje
 assert all(x["was"] == {"verdict": "permitted"} and x["is"]["verdict"] == "refused" for x in d), d
 assert [x["packet"] for x in d] == [12, 28], d
 EOF
+# A capture over TCP, where packets wait for each other.
+mkdir "$tmp/agents" && cp tests/policies/agents/*.yaml "$tmp/agents"
+sed -i '/prove-the-saving:/,/limits/s/24 readings/1 readings/' "$tmp/agents/dr.yaml"
+try "diff of verdicts over TCP" 0 "2 no longer" \
+	"$polc" diff --replay $http tests/policies/agents "$tmp/agents"
+is "the answer on the connection went, too" [ "$(grep -c 'permitted -> refused (tcp-flow-denied)' "$tmp/out")" = 1 ]
 # As two replays say it.
 for s in tests/policies/metering "$tmp/new"; do
 	"$polc" replay --json "$s" $cap | sed -n 's/.*"pcap_cnt":\([0-9]*\),.*"verdict":"\([a-z]*\)".*/\1 \2/p'
