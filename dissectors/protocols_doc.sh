@@ -135,7 +135,12 @@ Read: oBIX 1.0 and 1.1 in plain XML in the bodies of HTTP, in units of whole
 objects. Elements and attributes of other names are read past and noted. In a
 query `start`, `end` and `limit` stand once each and as they are called. The
 interval of records is the least between two that follow each other; where one
-is out of their order, up or down, none is known.
+is out of their order, up or down, none is known. A member of a standard
+contract (`count`, `start`, `timestamp`, `facets`) says what it is there for in
+its own type, without a unit, and once; otherwise it is a value. Two children of
+one name are refused where the parent is no list. A child of a list is a
+reading, and so is each of several values of one quantity in a record; of more
+than four no interval is known, nor are they one reading of an object.
 
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |

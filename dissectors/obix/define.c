@@ -80,7 +80,7 @@ void define_unit(struct reader *r, struct elem *el, struct span ref)
 }
 
 /* A member of a unit or of its dimension. */
-void define_unit_member(struct doc *d, enum obix_use use, struct span val)
+bool define_unit_member(struct doc *d, enum obix_use use, struct span val)
 {
 	struct unit_def *u = NULL;
 	struct decimal v;
@@ -93,7 +93,7 @@ void define_unit_member(struct doc *d, enum obix_use use, struct span val)
 	if (!u || !value_decimal(val, &v) || v.e > 15 || v.e < -15) {
 		if (u)
 			u->odd = true;
-		return;
+		return false;
 	}
 	for (int e = v.e < 0 ? -v.e : v.e; e > 0; e--)
 		f *= 10;
@@ -103,13 +103,18 @@ void define_unit_member(struct doc *d, enum obix_use use, struct span val)
 
 		u->num = fits ? v.m * (v.e > 0 ? f : 1) : 0;
 		u->den = fits && v.e < 0 ? f : 1;
-		return;
+		return true;
 	}
 	u->has_dim = true;
-	if (use == USE_MOL || v.e < 0 || v.m > 9 || v.m < -9 || v.e > 0)
+	if (v.e != 0 || v.m > 9 || v.m < -9) {
+		u->odd = true;
+		return false;
+	}
+	if (use == USE_MOL)
 		u->odd |= v.m != 0;
 	else
 		u->dim[use == USE_CD ? 5 : use - USE_KG] = (int8_t)v.m;
+	return true;
 }
 
 /* Known, it holds for later documents too, under its URI. */

@@ -262,6 +262,10 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	}
 	definitions(r, el, t);
 	record_start(d, el);
+	if (!el->item && !el->record && up)
+		el->entry = up->el == EL_LIST || up->el == EL_FEED
+				    ? (uint8_t)(d->depth + 1)
+				    : up->entry;
 	learn_op(r, el, t);
 	/* The uri of an item names it, and is no value. */
 	if (!(el->item && d->request))

@@ -145,7 +145,7 @@ static bool is_history(uint8_t op)
 
 static void stamps_fresh(struct doc *d)
 {
-	d->has_last = d->has_gap = d->up = d->down = false;
+	d->has_last = d->has_gap = d->up = d->down = d->crowded = false;
 }
 
 /* Nothing of the item before counts for this one. */
@@ -375,6 +375,8 @@ void record_start(struct doc *d, struct elem *el)
 	d->in_data = true;
 	d->has_now = d->has_begin = false;
 	d->in_record = 0;
+	memset(d->same, 0, sizeof(d->same));
+	d->most = 0;
 }
 
 static void record_gap(struct doc *d, int64_t gap)
@@ -388,8 +390,12 @@ void record_end(struct doc *d)
 {
 	struct item *it = doc_item(d);
 
+	/* Phases and directions are channels; more of one quantity may as well
+	 * be so many readings of it. */
 	d->in_data = false;
 	it->records++;
+	it->readings += d->most ? d->most : 1;
+	d->crowded |= d->most > CHANNELS;
 	if (d->in_record > it->channels)
 		it->channels = d->in_record;
 	if (!d->has_now) {

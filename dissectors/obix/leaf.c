@@ -9,6 +9,8 @@ void item_reset(struct item *it)
 {
 	it->meas = 0;
 	it->values = it->records = it->notes = it->channels = 0;
+	it->readings = it->entries = it->most = 0;
+	memset(it->same, 0, sizeof(it->same));
 	it->sized = it->unsized = it->fine = false;
 	it->stamped = it->unstamped = false;
 	it->unit = (struct span){0};
@@ -41,8 +43,9 @@ static uint32_t interval_of(const struct reader *r, const struct item *it)
 	uint32_t rolled = it->interval_s;
 	int64_t gap_s = d->has_gap ? (d->gap_ms + 500) / 1000 : 0;
 
-	/* Neighbours in the document are none in time. */
-	if (d->up && d->down)
+	/* Neighbours in the document are none in time, or there are readings
+	 * between the records. */
+	if ((d->up && d->down) || d->crowded)
 		return 0;
 	if (it->op == OP_HISTORY_ROLLUP && rolled && it->records &&
 	    d->has_gap && gap_s < rolled)
@@ -136,6 +139,17 @@ static struct span kept(const struct reader *r, const uint8_t *p, size_t n)
 	return arena_copy(r->c->dis->arena, span_of(p, n));
 }
 
+/* Intervals or snapshots: records, entries of lists, or one object as it is,
+ * unless it holds a list in all but name. */
+static uint32_t readings_of(const struct item *it)
+{
+	uint32_t more = it->most > CHANNELS ? it->most : 0;
+	uint32_t n = it->readings +
+		     (it->entries > more ? it->entries : more);
+
+	return n ? n : 1;
+}
+
 static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 	       unsigned reading)
 {
@@ -170,7 +184,7 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 	/* What only says what it is about is no reading. */
 	if (!(it->meas & ~MEAS_ABOUT))
 		return 0;
-	obs_u64(o, F_READINGS, it->records ? it->records : 1);
+	obs_u64(o, F_READINGS, readings_of(it));
 	if (it->values)
 		obs_u64(o, F_VALUES, it->values);
 	if (it->values)

@@ -73,10 +73,11 @@ static const struct {
 };
 
 static const struct {
-	uint8_t contract, use;
+	uint8_t contract, use, value;
 	struct word name;
 } members[] = {
-#define X(contract, name, use) {C_##contract, USE_##use, {WORD(name)}},
+#define X(contract, name, use, value)                                          \
+	{C_##contract, USE_##use, VALUE_##value, {WORD(name)}},
 #include "dissectors/obix/members.def"
 #undef X
 };
@@ -173,12 +174,16 @@ enum obix_op obix_answers(contract_set c)
 	return OP_NONE;
 }
 
-enum obix_use obix_member(contract_set parent, struct span name)
+enum obix_use obix_member(contract_set parent, struct span name,
+			  enum obix_value *value)
 {
+	*value = VALUE_NONE;
 	for (size_t i = 0; parent && i < N(members); i++) {
 		if (parent & C_BIT(members[i].contract) &&
-		    word_is(&members[i].name, name))
+		    word_is(&members[i].name, name)) {
+			*value = (enum obix_value)members[i].value;
 			return (enum obix_use)members[i].use;
+		}
 	}
 	return USE_VALUE;
 }

@@ -86,8 +86,10 @@ enum obix_use {
 	USE_CONFIG,
 	USE_ALARM,
 	USE_CUSTOMER,
+	USE_STATISTIC, /* a value, of the same readings as its siblings */
 	USE_NOTHING,
 	USE_COUNT, /* how many records there are */
+	USE_ADDED, /* how many of them were new */
 	USE_START,
 	USE_END,
 	USE_LIMIT,
@@ -124,7 +126,9 @@ contract_set obix_contracts(struct span list, bool *other);
 struct span obix_contract_text(struct span list);
 enum obix_op obix_asks(contract_set c);
 enum obix_op obix_answers(contract_set c);
-enum obix_use obix_member(contract_set parent, struct span name);
+/* *value: what an element of that name holds, if it is the member. */
+enum obix_use obix_member(contract_set parent, struct span name,
+			  enum obix_value *value);
 
 /* By the name of an operation: its last path segment. OP_NONE: no row. */
 enum obix_op obix_operation(struct span segment);

@@ -123,7 +123,7 @@ static int again(struct reader *r, struct doc_row *row, struct span unit,
 	d->known = known;
 	r->second = true;
 	r->leaves = 0;
-	r->n_members = r->n_uses = 0;
+	r->n_members = 0;
 	return pass(r, row, unit, s);
 }
 

@@ -241,6 +241,11 @@ static void names(void **state)
 	"<obj><abstime name='start' val='2025-11-20T" from ":00Z'/>"           \
 	"<abstime name='end' val='2025-11-20T" to ":00Z'/>"                    \
 	"<int name='count' val='4'/><real name='avg' val='1'/></obj>"
+#define WATT(name) "<real name='" name "' val='7' unit='obix:units/watt'/>"
+#define WATTS	   WATT("c") WATT("d") WATT("e")
+#define CHANNELED(h, more)                                                     \
+	"<obj><abstime name='timestamp' val='2025-11-20T" h ":00Z'/>"          \
+	WATT("a") WATT("b") more "</obj>"
 #define HOURS "<obj is='obix:HistoryRollupOut'><list name='data'>"
 #define ROLLED(n)                                                              \
 	"<obj is='obix:HistoryRollupOut'><list name='data'><obj>"              \
@@ -336,6 +341,92 @@ static const struct {
 	 "history-rollup-request /r4/rollup is=obix:HistoryRollupIn g=3600\n"
 	 "history-rollup-response /r4/rollup is=obix:HistoryRollupOut "
 	 "unknown.table r=2 v=2 span=3600\n"},
+	{"members of a history are no values, in their types", "GET", "/h1",
+	 NULL,
+	 "<obj is='obix:History'><int name='count' val='96'/><abstime "
+	 "name='start' val='2025-11-20T00:00:00Z'/><abstime name='end' "
+	 "val='2025-11-21T00:00:00Z'/></obj>",
+	 false, "read-request /h1\nread-response /h1 is=obix:History\n"},
+	{"what only has their names is", "GET", "/h2", NULL,
+	 "<obj is='obix:History'><real name='count' val='0.5' "
+	 "unit='obix:units/kilowatt_hour'/><real name='start' val='0.6'/><str "
+	 "name='end' val='0.7'/></obj>",
+	 false,
+	 "read-request /h2\n"
+	 "read-response /h2 is=obix:History energy.register+unknown.table "
+	 "r=1 v=3\n"},
+	{"nor is what is no count and no instant", "GET", "/h3", NULL,
+	 "<obj is='obix:History'><int name='count' val='-5'/>"
+	 "<abstime name='start' val='hello'/></obj>",
+	 false,
+	 "read-request /h3\n"
+	 "read-response /h3 is=obix:History unknown.table r=1 v=2\n"},
+	{"of several histories it tells how a server is set up", "GET", "/hs",
+	 NULL,
+	 "<list><obj is='obix:History'><int name='count' val='1'/></obj>"
+	 "<obj is='obix:History'><int name='count' val='2'/></obj></list>",
+	 false,
+	 "read-request /hs\nread-response /hs config.meter\n"},
+	{"a stamp outside a record", "GET", "/h4", NULL,
+	 "<obj is='obix:Alarm' href='#A'><abstime name='timestamp' "
+	 "val='2025-11-20T00:00:00Z'/></obj>",
+	 false,
+	 "read-request /h4\n"
+	 "read-response /h4 is=obix:Alarm unknown.table r=1 v=1\n"},
+	{"a facets string that holds a series", "GET", "/f1", NULL,
+	 "<obj><str name='facets' val='0.1 0.2 0.3'/></obj>", false,
+	 "read-request /f1\nread-response /f1 unknown.table r=1 v=1\n"},
+	{"one that holds its facets twice", "GET", "/f2", NULL,
+	 "<obj><str name='facets' val='min=d:1|min=d:2'/></obj>", false,
+	 "read-request /f2\nread-response /f2 unknown.table r=1 v=1\n"},
+	{"and one as a station writes it", "GET", "/f3", NULL,
+	 "<real val='2'><str name='facets' val='units=u:kilowatt;kW;"
+	 "(m2)(kg)(s-3);*1000.0;|precision=i:1|min=d:-inf|max=d:9.5'/></real>",
+	 false,
+	 "read-request /f3\n"
+	 "read-response /f3 unit=kilowatt power.instant r=1 v=1\n"},
+	{"the scale of what is no unit of this document", "GET", "/u1", NULL,
+	 "<obj is='obix:Unit'><real name='scale' val='12.5'/></obj>", false,
+	 "read-request /u1\n"
+	 "read-response /u1 is=obix:Unit unknown.table r=1 v=1\n"},
+	{"a list of values is so many readings", "GET", "/l1", NULL,
+	 "<list><real val='1' unit='obix:units/watt'/><real val='2' "
+	 "unit='obix:units/watt'/><obj><real val='3' unit='obix:units/watt'/>"
+	 "<real val='230' unit='obix:units/volt'/></obj></list>",
+	 false,
+	 "read-request /l1\n"
+	 "read-response /l1 power.instant+voltage.instant r=3 v=4\n"},
+	{"phases are channels of one reading", "GET", "/l2", NULL,
+	 "<obj><real name='a' val='1' unit='obix:units/watt'/><real name='b' "
+	 "val='2' unit='obix:units/watt'/><real name='c' val='3' "
+	 "unit='obix:units/watt'/></obj>",
+	 false,
+	 "read-request /l2\n"
+	 "read-response /l2 unit=watt power.instant r=1 v=3\n"},
+	{"what is a list in all but name is not", "GET", "/l3", NULL,
+	 "<obj><real name='a' val='1' unit='obix:units/watt'/><real name='b' "
+	 "val='2' unit='obix:units/watt'/><real name='c' val='3' "
+	 "unit='obix:units/watt'/><real name='d' val='3' "
+	 "unit='obix:units/watt'/><real name='e' val='3' "
+	 "unit='obix:units/watt'/></obj>",
+	 false,
+	 "read-request /l3\n"
+	 "read-response /l3 unit=watt power.instant r=5 v=5\n"},
+	{"two values of one quantity in each record", "POST", "/c1/query", NULL,
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 CHANNELED("00:00", "") CHANNELED("00:15", "") "</list></obj>",
+	 false,
+	 "history-query-request /c1/query\n"
+	 "history-query-response /c1/query is=obix:HistoryQueryOut unit=watt "
+	 "power.instant r=4 v=4 g=900 span=1800\n"},
+	{"and so many that they may be readings in between", "POST",
+	 "/c2/query", NULL,
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 CHANNELED("00:00", WATTS) CHANNELED("00:15", WATTS) "</list></obj>",
+	 false,
+	 "history-query-request /c2/query\n"
+	 "history-query-response /c2/query is=obix:HistoryQueryOut unit=watt "
+	 "power.instant r=10 v=10 span=900\n"},
 	{"the event of a demand-response aggregator", "PUT", "/dr/event/start",
 	 "<reltime val='PT90M'/>", "<reltime val='PT90M'/>", true,
 	 "write-request /dr/event/start control.load r=1 v=1\n"

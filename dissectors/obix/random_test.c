@@ -56,7 +56,7 @@ static void object(struct gen *g, unsigned depth)
 	uint32_t children = rnd(g, 12);
 	char line[160];
 
-	snprintf(line, sizeof(line), "<%s name=\"n%u\">", tag, rnd(g, 1000));
+	snprintf(line, sizeof(line), "<%s name=\"n%zu\">", tag, g->n);
 	put(g, line);
 	maybe_bad(g);
 	for (uint32_t i = 0; i < children && g->n < SIZE; i++) {
@@ -64,9 +64,9 @@ static void object(struct gen *g, unsigned depth)
 			object(g, depth + 1);
 		} else {
 			snprintf(line, sizeof(line),
-				 "<real name=\"kWh\" val=\"%u.%u\" "
+				 "<real name=\"kWh%zu\" val=\"%u.%u\" "
 				 "unit=\"obix:units/kilowatt_hour\"/>%s",
-				 rnd(g, 10000), rnd(g, 10),
+				 g->n, rnd(g, 10000), rnd(g, 10),
 				 rnd(g, 3) ? "" : "<!-- c -->\n ");
 			put(g, line);
 		}

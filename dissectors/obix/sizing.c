@@ -89,6 +89,64 @@ struct sizing sizing_facets(struct span text)
 	return row ? of_row(row) : unknown;
 }
 
+#define FACETS_UNIT   96 /* octets of "u:name;symbol;(m3);*0.001;" */
+#define FACETS_NUMBERS 8 /* in it */
+
+static unsigned numbers_in(struct span text)
+{
+	size_t at = 0;
+	unsigned n = 0;
+
+	while (value_number_in(text, &at).n)
+		n++;
+	return n;
+}
+
+/* "i:1", "d:+inf": one number, short where it is an integer. */
+static bool facet_number(struct span value)
+{
+	bool whole = span_is(span_sub(value, 0, 2), "i:");
+
+	return numbers_in(value) <= 1 && value.n <= (whole ? 4 : 24);
+}
+
+/* One of "units=...|precision=...". */
+static bool facet_only(struct span one, unsigned *seen)
+{
+	static const char *const keys[] = {"units", "precision", "min", "max"};
+	const uint8_t *eq = one.n ? memchr(one.p, '=', one.n) : NULL;
+	struct span key = span_sub(one, 0, eq ? (size_t)(eq - one.p) : 0);
+	struct span value = span_from(one, key.n + (eq != NULL));
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (!span_is(key, keys[i]))
+			continue;
+		if (*seen & 1u << i)
+			return false;
+		*seen |= 1u << i;
+		if (i > 0)
+			return facet_number(value);
+		return value.n <= FACETS_UNIT &&
+		       numbers_in(value) <= FACETS_NUMBERS;
+	}
+	return numbers_in(one) == 0;
+}
+
+bool sizing_facets_only(struct span text)
+{
+	unsigned seen = 0;
+
+	while (text.n) {
+		const uint8_t *bar = memchr(text.p, '|', text.n);
+		size_t n = bar ? (size_t)(bar - text.p) : text.n;
+
+		if (!facet_only(span_sub(text, 0, n), &seen))
+			return false;
+		text = span_from(text, n + (bar != NULL));
+	}
+	return true;
+}
+
 static struct sizing of_proto(const struct reader *r, const struct elem *parent,
 			      struct span name)
 {
@@ -373,6 +431,33 @@ static uint64_t value_hash(struct span val, const struct decimal *d)
 	return obix_hash(span_of(buf, sizeof(buf)));
 }
 
+static uint16_t more(uint16_t *n)
+{
+	return *n < UINT16_MAX ? ++*n : *n;
+}
+
+/* Values of one quantity: of a record, of an entry of a list, of the rest. */
+static void count(struct doc *d, struct item *it, const struct elem *el,
+		  enum obix_quantity q, bool number)
+{
+	uint16_t n;
+
+	if (d->in_data) {
+		d->in_record++;
+		n = el->statistic ? 1 : more(&d->same[q]);
+		d->most = n > d->most ? n : d->most;
+		return;
+	}
+	if (el->entry && !d->stack[el->entry - 1].counted) {
+		d->stack[el->entry - 1].counted = true;
+		it->entries++;
+	}
+	if (!number)
+		return;
+	n = more(&it->same[q]);
+	it->most = n > it->most ? n : it->most;
+}
+
 void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 		  const struct sizing *s, struct span val)
 {
@@ -388,7 +473,7 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 			meas |= obix_meas((enum obix_quantity)i, r->d->series);
 	}
 	it->values++;
-	r->d->in_record++;
+	count(r->d, it, el, q, number);
 	if (it->op == OP_WRITE || it->op == OP_SIGNUP || it->op == OP_INVOKE)
 		it->echo += value_hash(val, number ? &d : NULL);
 	it->meas |= command(r, q, meas);

@@ -67,6 +67,10 @@ struct known {
 	} facet[FACETS];
 };
 
+#define NAMED 32 /* children whose names are told apart */
+
+#define CHANNELS 4 /* values of one quantity that are one reading of it */
+
 struct elem {
 	uint8_t el;
 	uint8_t op;       /* of an operation: what it does */
@@ -74,6 +78,11 @@ struct elem {
 	bool item;        /* it is one */
 	bool record;      /* a record of a history, or an alarm */
 	bool valued;      /* its value was counted */
+	bool counted;     /* a child of a list: as one reading */
+	bool statistic;   /* of the same readings as its siblings */
+	uint8_t entry;    /* 1 + depth of the child of a list it is in */
+	uint8_t named_n;  /* children's names in named */
+	uint8_t uses;     /* of its children, as rows of uses in doc */
 	uint8_t proto;    /* 1 + prototype of its members; 0: none */
 	uint8_t def;      /* 1 + the prototype it is itself */
 	uint8_t unit_def; /* 1 + that it is */
@@ -86,6 +95,7 @@ struct elem {
 	bool has_facets;
 	uint8_t name[47];
 	struct sizing facets; /* unit of a facets string of its */
+	uint64_t named[NAMED]; /* hashes */
 };
 
 /* What is said of one object: one leaf. */
@@ -100,6 +110,10 @@ struct item {
 	meas_set meas;
 	quantity_set quantities;
 	uint32_t values, records, notes;
+	uint32_t readings;   /* in records; entries of lists */
+	uint32_t entries;
+	uint32_t most;       /* values of one quantity outside them */
+	uint16_t same[Q_COUNT];
 	uint32_t channels;   /* most values of one record */
 	uint8_t base;        /* enum unit, of the sizes below */
 	bool sized, unsized; /* some value had one; some had none */
@@ -114,6 +128,7 @@ struct item {
 	int64_t start, end; /* of a filter, ms */
 	bool has_start, has_end, has_limit;
 	uint32_t limit, interval_s;
+	uint32_t told; /* enum obix_use: standard members that were read */
 	meas_set asks_for;
 	struct obix_key object; /* what is remembered belongs to this */
 	struct obix_key watch;	/* that it is added to, or read through */
@@ -134,6 +149,36 @@ static inline void item_copy(struct item *to, const struct item *from)
 	memcpy(to, from, offsetof(struct item, href));
 	for (unsigned i = 0; i < 2; i++)
 		memcpy(to->href[i], from->href[i], from->href_n[i]);
+}
+
+#define MEMBERS 8 /* of a record, kept apart by name */
+
+/* Names themselves and no hash of them: two with one hash would make a value
+ * of one count as the other. */
+struct member_name {
+	uint64_t of; /* contracts or prototype of the record */
+	uint8_t n;
+	uint8_t text[23];
+};
+
+static inline bool member_is(const struct member_name *m, uint64_t of,
+			     struct span name)
+{
+	return m->of == of && m->n == name.n &&
+	       (name.n == 0 || memcmp(m->text, name.p, name.n) == 0);
+}
+
+/* false: too long to be kept. */
+static inline bool member_set(struct member_name *m, uint64_t of,
+			      struct span name)
+{
+	if (name.n > sizeof(m->text))
+		return false;
+	m->of = of;
+	m->n = (uint8_t)name.n;
+	if (name.n)
+		memcpy(m->text, name.p, name.n);
+	return true;
 }
 
 struct doc {
@@ -160,6 +205,14 @@ struct doc {
 	int64_t begin_ms; /* where its interval begins */
 	bool has_begin;
 	uint32_t in_record; /* values */
+	uint16_t same[Q_COUNT], most; /* of one quantity */
+	bool crowded; /* a record had more of one than channels it has */
+	/* What names of members of records mean. */
+	uint8_t uses_n;
+	struct {
+		struct member_name name;
+		uint8_t use, value;
+	} use[MEMBERS];
 	uint32_t ordinal;   /* elements so far */
 	struct known known;
 	/* What is said of the whole, of one item of it, and, where that is an
@@ -316,36 +369,6 @@ void stage_begin(struct obix_machine *m);
 /* --- doc.c
  * ------------------------------------------------------------------------ */
 
-#define MEMBERS 8 /* of a record, kept apart by name */
-
-/* Names themselves and no hash of them: two with one hash would make a value
- * of one count as the other. */
-struct member_name {
-	uint64_t of; /* contracts or prototype of the record */
-	uint8_t n;
-	uint8_t text[23];
-};
-
-static inline bool member_is(const struct member_name *m, uint64_t of,
-			     struct span name)
-{
-	return m->of == of && m->n == name.n &&
-	       (name.n == 0 || memcmp(m->text, name.p, name.n) == 0);
-}
-
-/* false: too long to be kept. */
-static inline bool member_set(struct member_name *m, uint64_t of,
-			      struct span name)
-{
-	if (name.n > sizeof(m->text))
-		return false;
-	m->of = of;
-	m->n = (uint8_t)name.n;
-	if (name.n)
-		memcpy(m->text, name.p, name.n);
-	return true;
-}
-
 struct reader {
 	const struct obix_ctx *c;
 	struct obix_machine *m;
@@ -361,12 +384,6 @@ struct reader {
 		struct span base, ref; /* ref.p NULL: none */
 		struct href h;
 	} named;
-	/* What names of members of records mean, in this unit. */
-	uint32_t n_uses;
-	struct {
-		struct member_name name;
-		uint8_t use;
-	} use[MEMBERS];
 	/* What members of records were found to be, in this unit. */
 	uint32_t n_members;
 	struct {
@@ -429,7 +446,8 @@ uint8_t define_find(const struct doc *d, uint64_t name); /* 1 + index */
 void define_proto(struct reader *r, struct elem *el, uint64_t name);
 void define_member(struct reader *r, struct proto *p, const struct xml_tag *t);
 void define_unit(struct reader *r, struct elem *el, struct span ref);
-void define_unit_member(struct doc *d, enum obix_use use, struct span val);
+/* false: no unit is being defined, or it is no exponent or scale. */
+bool define_unit_member(struct doc *d, enum obix_use use, struct span val);
 void define_unit_done(struct reader *r, uint8_t index);
 
 /* --- values.c -------------------------------------------------------------- */
@@ -447,6 +465,8 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 		  const struct sizing *s, struct span val);
 /* "units=u:kilowatt;kW;...|precision=i:1"; sure is false when it has none. */
 struct sizing sizing_facets(struct span text);
+/* Does it hold nothing but what facets are? */
+bool sizing_facets_only(struct span text);
 struct sizing sizing_unit(struct reader *r, struct span uri);
 struct sizing sizing_of_def(const struct unit_def *u);
 

@@ -4,21 +4,43 @@
  */
 #include "dissectors/obix/state.h"
 
-static void record_stamp(struct doc *d, const struct xml_tag *t)
+static bool record_stamp(struct doc *d, struct span val)
 {
-	bool unbounded;
+	bool unbounded, ok = value_abstime(val, &d->now_ms, &unbounded);
 
-	d->has_now = value_abstime(t->at[AT_VAL], &d->now_ms, &unbounded) &&
-		     !unbounded;
+	d->has_now = ok && !unbounded;
+	return ok;
 }
 
-static void filter_instant(struct item *it, enum obix_use use, struct span val)
+static bool record_begin(struct doc *d, struct span val)
+{
+	bool unbounded, ok = value_abstime(val, &d->begin_ms, &unbounded);
+
+	d->has_begin = ok && !unbounded;
+	return ok;
+}
+
+static bool record_each(struct doc *d, struct span val)
+{
+	struct decimal n;
+
+	if (!value_decimal(val, &n) || n.e < 0 || n.e > 9 || n.m < 0)
+		return false;
+	/* Rolled up from one: minimum and maximum are that one. */
+	if (n.e == 0 && n.m <= 1)
+		d->single = true;
+	return true;
+}
+
+static bool instant(struct item *it, enum obix_use use, struct span val)
 {
 	int64_t ms;
 	bool unbounded;
 
-	if (!value_abstime(val, &ms, &unbounded) || unbounded)
-		return;
+	if (!value_abstime(val, &ms, &unbounded))
+		return false;
+	if (unbounded)
+		return true;
 	if (use == USE_START) {
 		it->has_start = true;
 		it->start = ms;
@@ -26,56 +48,117 @@ static void filter_instant(struct item *it, enum obix_use use, struct span val)
 		it->has_end = true;
 		it->end = ms;
 	}
+	return true;
 }
 
-/* What a member of a standard contract says; false: it is a value. */
-static bool member(struct reader *r, struct item *it, enum obix_use use,
-		   const struct xml_tag *t)
+static bool count(struct span val, uint32_t *out)
 {
-	struct span val = t->at[AT_VAL];
 	struct decimal n;
-	int64_t ms = 0;
-	bool unbounded;
+
+	if (val.n > 10 || !value_decimal(val, &n) || n.e < 0 || n.m < 0 ||
+	    n.e > 9)
+		return false;
+	for (*out = n.m < UINT32_MAX ? (uint32_t)n.m : UINT32_MAX; n.e > 0;
+	     n.e--)
+		*out = *out < UINT32_MAX / 10 ? *out * 10 : UINT32_MAX;
+	return true;
+}
+
+static bool interval(struct item *it, struct span val)
+{
+	int64_t ms;
+
+	if (!value_reltime(val, &ms) || ms <= 0)
+		return false;
+	it->interval_s = ms / 1000 > INT32_MAX ? INT32_MAX
+					       : (uint32_t)(ms / 1000);
+	return true;
+}
+
+static bool limit(struct item *it, struct span val)
+{
+	it->has_limit = count(val, &it->limit);
+	return it->has_limit;
+}
+
+static bool numbers(struct span s)
+{
+	size_t at = 0;
+
+	return value_number_in(s, &at).n > 0;
+}
+
+/* What a member of a standard contract says; false: it is none. */
+static bool says(struct reader *r, struct item *it, enum obix_use use,
+		 struct span val)
+{
+	uint32_t n;
 
 	switch (use) {
 	case USE_STAMP:
-		record_stamp(r->d, t);
-		return true;
+		return record_stamp(r->d, val);
 	case USE_BEGIN:
-		r->d->has_begin = value_abstime(val, &ms, &unbounded) &&
-				  !unbounded;
-		r->d->begin_ms = ms;
-		return true;
-	case USE_COUNT:
-	case USE_NOTHING:
-		return true;
+		return record_begin(r->d, val);
 	case USE_EACH:
-		/* Rolled up from one: minimum and maximum are that one. */
-		if (!value_decimal(val, &n) || n.e > 9 ||
-		    (n.e == 0 && n.m <= 1))
-			r->d->single = true;
-		return true;
+		return record_each(r->d, val);
+	case USE_COUNT:
+	case USE_ADDED:
+		return count(val, &n);
+	case USE_NOTHING:
+		return !numbers(val);
 	case USE_START:
 	case USE_END:
-		filter_instant(it, use, val);
-		return true;
+		return instant(it, use, val);
 	case USE_LIMIT:
-		it->has_limit = value_decimal(val, &n) && n.e >= 0 && n.e < 9 &&
-				n.m >= 0 && n.m < 1000000;
-		it->limit = it->has_limit ? (uint32_t)n.m : 0;
-		for (int e = n.e; it->has_limit && e > 0; e--)
-			it->limit = it->limit < UINT32_MAX / 10 ? it->limit * 10
-								: UINT32_MAX;
-		return true;
+		return limit(it, val);
 	case USE_INTERVAL:
-		if (value_reltime(val, &ms) && ms > 0)
-			it->interval_s = ms / 1000 > INT32_MAX
-						 ? INT32_MAX
-						 : (uint32_t)(ms / 1000);
-		return true;
+		return interval(it, val);
 	default:
+		return define_unit_member(r->d, use, val);
+	}
+}
+
+static bool is_text(enum obix_value v)
+{
+	return v == VALUE_TEXT || v == VALUE_URI || v == VALUE_NAME;
+}
+
+/* Is it the member of that name, or something that only has the name? */
+static bool is_member(const struct elem *el, enum obix_value want,
+		      const struct xml_tag *t)
+{
+	enum obix_value is = obix_value((enum obix_el)el->el);
+
+	return el->el != EL_UNKNOWN && !t->at[AT_UNIT].n &&
+	       (is == want || (is_text(is) && is_text(want)));
+}
+
+/* A member whose value says nothing of the home. *use: as what it is counted
+ * otherwise. */
+static bool bookkeeping(struct reader *r, struct item *it, enum obix_use *use,
+			struct span val)
+{
+	const struct elem *up = doc_parent(r->d);
+	bool of_record = *use == USE_STAMP || *use == USE_BEGIN ||
+			 *use == USE_EACH;
+
+	if (*use < USE_NOTHING)
+		return false;
+	if (val.n == 0)
+		return true;
+	if (of_record ? !up->record : *use < USE_SCALE &&
+					      it->told & 1u << *use) {
+		/* Said of several objects, or where there is no record: it
+		 * tells something of how the server is set up. */
+		*use = of_record ? USE_VALUE : USE_CONFIG;
 		return false;
 	}
+	if (says(r, it, *use, val)) {
+		it->told |= of_record ? 0 : 1u << *use;
+		return true;
+	}
+	*use = USE_VALUE;
+	return false;
 }
 
 static enum obix_quantity quantity_of(enum obix_use use)
@@ -92,13 +175,6 @@ static enum obix_quantity quantity_of(enum obix_use use)
 	default:
 		return Q_CONFIG;
 	}
-}
-
-static bool numbers(struct span s)
-{
-	size_t at = 0;
-
-	return value_number_in(s, &at).n > 0;
 }
 
 /* An err may repeat the numbers of what was asked. */
@@ -149,7 +225,7 @@ static void facets(struct reader *r, const struct xml_tag *t)
 	struct elem *up = doc_parent(d);
 	struct sizing s;
 
-	if (!up || !span_is(t->at[AT_NAME], "facets"))
+	if (!up)
 		return;
 	s = sizing_facets(t->at[AT_VAL]);
 	if (!s.sure || up->has_facets)
@@ -192,23 +268,68 @@ static void learn_value(struct reader *r, const struct elem *up,
 	l->unit = s->unit;
 }
 
-/* Of every record the same few members: asked of the table once in a unit. */
-static enum obix_use use_of(struct reader *r, const struct elem *up,
-			    struct span name)
+static int twice(struct err *e)
 {
-	enum obix_use use;
+	return err_reason(e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+			  "two members of one name");
+}
 
-	if (!up || !up->record)
-		return up ? obix_member(up->contracts, name) : USE_VALUE;
-	for (uint32_t i = 0; i < r->n_uses; i++) {
-		if (member_is(&r->use[i].name, up->contracts, name))
-			return (enum obix_use)r->use[i].use;
+/* Names are unique among the children of an object (oBIX 1.1 4.1): of two,
+ * readers take one or the other. Those of the table are told apart wherever
+ * they stand, others among the first. */
+static int named(struct reader *r, struct elem *up, struct span name,
+		 bool standard)
+{
+	uint64_t h = obix_hash(name);
+
+	for (unsigned i = 0; i < up->named_n; i++) {
+		if (up->named[i] == h)
+			return twice(r->e);
 	}
-	use = obix_member(up->contracts, name);
-	if (r->n_uses < MEMBERS &&
-	    member_set(&r->use[r->n_uses].name, up->contracts, name))
-		r->use[r->n_uses++].use = (uint8_t)use;
-	return use;
+	if (up->named_n < NAMED)
+		up->named[up->named_n++] = h;
+	else if (standard)
+		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "a standard member behind too many others");
+	return 0;
+}
+
+struct use {
+	enum obix_use use;
+	enum obix_value value;
+};
+
+/* Of every record the same few members: asked of the table once. */
+static int use_of(struct reader *r, struct elem *up, const struct elem *el,
+		  struct span name, struct use *u)
+{
+	struct doc *d = r->d;
+
+	*u = (struct use){USE_VALUE, VALUE_NONE};
+	if (!up || !name.n)
+		return 0;
+	for (unsigned i = 0; up->record && i < d->uses_n; i++) {
+		if (!member_is(&d->use[i].name, up->contracts, name))
+			continue;
+		u->use = (enum obix_use)d->use[i].use;
+		u->value = (enum obix_value)d->use[i].value;
+		if (up->uses & 1u << i)
+			return twice(r->e);
+		up->uses |= (uint8_t)(1u << i);
+		return 0;
+	}
+	u->use = obix_member(up->contracts, name, &u->value);
+	if (up->el == EL_LIST || up->el == EL_FEED || up->el == EL_UNKNOWN ||
+	    el->el == EL_UNKNOWN)
+		return 0;
+	if (up->record && d->uses_n < MEMBERS &&
+	    member_set(&d->use[d->uses_n].name, up->contracts, name)) {
+		d->use[d->uses_n].use = (uint8_t)u->use;
+		d->use[d->uses_n].value = (uint8_t)u->value;
+		up->uses |= (uint8_t)(1u << d->uses_n++);
+		return 0;
+	}
+	return named(r, up, name, u->use != USE_VALUE);
 }
 
 int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
@@ -216,32 +337,35 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	struct doc *d = r->d;
 	struct elem *up = doc_parent(d);
 	struct item *it = doc_item(d);
-	enum obix_use use = use_of(r, up, t->at[AT_NAME]);
 	struct span val = t->at[AT_VAL];
 	struct sizing s;
+	struct use u;
+	enum obix_use use;
+	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
 
+	if (rc)
+		return rc;
 	hidden(r, it, el, t);
 	if (obix_value((enum obix_el)el->el) == VALUE_NONE)
 		return 0;
-	if (use >= USE_SCALE) {
-		define_unit_member(d, use, val);
-		return 0;
-	}
 	if (up && up->def && t->at[AT_UNIT].n)
 		define_member(r, &d->known.proto[up->def - 1], t);
-	if (el->el == EL_STR && span_is(t->at[AT_NAME], "facets")) {
+	if (el->el == EL_STR && span_is(t->at[AT_NAME], "facets"))
 		facets(r, t);
-		return 0;
-	}
 	/* Bounds without a value can be set to what it is. */
 	if (!val.p)
 		val = t->at[AT_MIN].p ? t->at[AT_MIN] : t->at[AT_MAX];
 	if (!val.p)
 		return 0;
-	if (member(r, it, use, t))
+	use = is_member(el, u.value, t) ? u.use : USE_VALUE;
+	if (el->el == EL_STR && up && span_is(t->at[AT_NAME], "facets") &&
+	    sizing_facets_only(val))
+		return 0;
+	if (bookkeeping(r, it, &use, val))
 		return 0;
 	el->valued = true;
-	if (use != USE_VALUE)
+	el->statistic = use == USE_STATISTIC;
+	if (use != USE_VALUE && use != USE_STATISTIC)
 		s = (struct sizing){.quantity = (uint8_t)quantity_of(use),
 				    .sure = true};
 	else

@@ -412,7 +412,7 @@ static void grow(struct tree *r, unsigned depth, size_t most)
 		if (depth < 10 && next(r->seed) % 3 == 0) {
 			const char *kind = kinds[next(r->seed) % 4];
 
-			put(r->t, "<%s name='n%u'>", kind, i);
+			put(r->t, "<%s name='n%u'>", kind, r->points);
 			grow(r, depth + 1, most);
 			put(r->t, "</%s>", kind);
 		} else if (next(r->seed) % 2) {
@@ -423,7 +423,7 @@ static void grow(struct tree *r, unsigned depth, size_t most)
 			put(r->t,
 			    "<real name='e%u' unit='obix:units/"
 			    "kilowatt_hour' val='%u.25'/>%*s",
-			    i, i, (int)(next(r->seed) % 90), "");
+			    r->points, i, (int)(next(r->seed) % 90), "");
 		}
 	}
 	point(r);
