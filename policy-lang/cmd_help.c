@@ -20,7 +20,7 @@ static void print_example(const char *label, const char *text)
 
 static void print_json(const struct topic *t)
 {
-	char buf[4096], code[8];
+	char buf[8192], code[8];
 	struct json j = json_of(buf, sizeof(buf));
 
 	snprintf(code, sizeof(code), "P%04u", t->code);

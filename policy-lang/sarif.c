@@ -34,7 +34,7 @@ static void put_code(struct json *j, const char *key, unsigned code)
 
 static void put_rule(struct json *j, const struct topic *t)
 {
-	char help[2048];
+	char help[8192];
 
 	snprintf(help, sizeof(help), "%s\n\nWrong:\n%s\n\nRight:\n%s\n",
 		 t->text, t->wrong, t->right);

@@ -128,9 +128,6 @@ static const char *never(const struct rd *r, const struct pol_rule_src *rule,
 	    rule->data.delay_ns > rule->data.history_ns)
 		return "values must be both older than the delay and younger "
 		       "than the history";
-	if (rule->when.has_between &&
-	    rule->when.from_min == rule->when.to_min)
-		return "its hours end when they begin";
 	for (size_t i = 0; i < rule->n_requires; i++) {
 		for (size_t k = 0; k < rule->n_forbids; k++) {
 			if (rule->requires_[i] == rule->forbids[k])
