@@ -95,7 +95,7 @@ static void make_limit(struct rng *r, struct pol_limit_phrase *l)
 		break;
 	default:
 		l->kind = LIMIT_CALENDAR;
-		l->window = WINDOW_HOUR + (int)rnd(r, 4);
+		l->window = (enum pol_window)(WINDOW_HOUR + rnd(r, 4));
 		break;
 	}
 }
