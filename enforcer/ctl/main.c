@@ -16,6 +16,8 @@ static const char help[] =
 	"  guests           what each guest sent and was refused\n"
 	"  flows GUEST      its connections\n"
 	"  budgets GUEST    its limits, and how much of each is used\n"
+	"  ledger GUEST     what it used, by party, whatever rule permitted it\n"
+	"  erase GUEST      of that, all that no limit of now needs\n"
 	"  why [GUEST]      the last refusals: rule, position, what would pass\n"
 	"  top              guests, live\n"
 	"  freeze GUEST     drop everything of the guest\n"
@@ -40,6 +42,8 @@ static const struct command {
 	{"guests",   NULL,   NONE, "guests",   show_guests  },
 	{"flows",    NULL,   MUST, "flows",    show_flows   },
 	{"budgets",  NULL,   MUST, "budgets",  show_budgets },
+	{"ledger",   NULL,   MUST, "ledger",   show_ledger  },
+	{"erase",    NULL,   MUST, "erase",    show_erased  },
 	{"why",	     NULL,   MAY,  "why",      show_why	    },
 	{"top",	     NULL,   NONE, NULL,       NULL	    },
 	{"freeze",   NULL,   MUST, "freeze",   show_frozen  },

@@ -256,6 +256,49 @@ void show_budgets(const struct tool *t, struct answer *a)
 	table_free(table);
 }
 
+static void total_cells(struct table *table, struct span line)
+{
+	static const char *const columns[] = {"hour", "hours_24", "today",
+					      "days_30", "days_400"};
+	char x[FIELD_TEXT];
+
+	field(x, line, "party");
+	table_cell(table, NULL, "%s",
+		   field_true(line, "everyone") ? "everyone"
+		   : x[0]			? x
+						: "-");
+	table_cell(table, NULL, "%s", field(x, line, "direction"));
+	table_cell(table, NULL, "%s", field(x, line, "unit"));
+	table_cell(table, NULL, "%s", field(x, line, "measurement"));
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		table_cell(table, NULL, "%lld",
+			   (long long)field_int(line, columns[i]));
+}
+
+void show_ledger(const struct tool *t, struct answer *a)
+{
+	struct table *table = table_new("PARTY|WAY|UNIT|MEASUREMENT|>HOUR|>24 H|"
+					">TODAY|>30 D|>400 D");
+	struct span line;
+
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line))
+		total_cells(table, line);
+	table_print(table, &t->style, stdout);
+	table_free(table);
+}
+
+void show_erased(const struct tool *t, struct answer *a)
+{
+	char x[FIELD_TEXT];
+	struct span line;
+
+	(void)t;
+	if (answer_line(a, &line))
+		printf("%s: what no limit of now needs was erased\n",
+		       field(x, line, "guest"));
+}
+
 /* --- the others ------------------------------------------------------------------------------------- */
 
 void show_policies(const struct tool *t, struct answer *a)

@@ -85,6 +85,8 @@ void show_status(const struct tool *t, struct answer *a);
 void show_guests(const struct tool *t, struct answer *a);
 void show_flows(const struct tool *t, struct answer *a);
 void show_budgets(const struct tool *t, struct answer *a);
+void show_ledger(const struct tool *t, struct answer *a);
+void show_erased(const struct tool *t, struct answer *a);
 void show_policies(const struct tool *t, struct answer *a);
 void show_metrics(const struct tool *t, struct answer *a);
 void show_frozen(const struct tool *t, struct answer *a);

@@ -263,13 +263,27 @@ static void budget(struct json *j, const struct budget_line *b)
 	json_i64(j, "frees_s", b->frees_ns < 0 ? -1 : b->frees_ns / NS_PER_S);
 }
 
+static void total(struct json *j, const struct ledger_line *l)
+{
+	json_text(j, "unit", TEXT_OF(l->unit));
+	json_text(j, "measurement", TEXT_OF(l->meas));
+	json_text(j, "party", TEXT_OF(l->party));
+	json_str(j, "direction", l->in ? "in" : "out");
+	json_bool(j, "everyone", l->everyone);
+	json_u64(j, "hour", l->hour);
+	json_u64(j, "hours_24", l->hours_24);
+	json_u64(j, "today", l->today);
+	json_u64(j, "days_30", l->days_30);
+	json_u64(j, "days_400", l->days_400);
+}
+
 /* The lines are copied out before they are looked at: the engine may still
  * write there. */
 static void reply(struct conn *c, const struct lane_query *q)
 {
-	bool flows = c->req.verb == CTL_FLOWS;
-	size_t size = flows ? sizeof(struct flow_line)
-			    : sizeof(struct budget_line);
+	size_t size = c->req.verb == CTL_FLOWS	  ? sizeof(struct flow_line)
+		      : c->req.verb == CTL_LEDGER ? sizeof(struct ledger_line)
+						  : sizeof(struct budget_line);
 	size_t n = q->n;
 	struct json j;
 
@@ -286,12 +300,15 @@ static void reply(struct conn *c, const struct lane_query *q)
 		union {
 			struct flow_line flow;
 			struct budget_line budget;
+			struct ledger_line total;
 		} u;
 
 		memcpy(&u, q->reply + i * size, size);
 		j = line(c);
-		if (flows)
+		if (c->req.verb == CTL_FLOWS)
 			flow(&j, &u.flow);
+		else if (c->req.verb == CTL_LEDGER)
+			total(&j, &u.total);
 		else
 			budget(&j, &u.budget);
 		end(c, &j);
@@ -307,12 +324,14 @@ void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why)
 		snprintf(text, sizeof(text), "%s: %s", c->req.guest,
 			 why[0] ? why : err_name(rc));
 		conn_refuse(c, text);
-	} else if (c->req.verb == CTL_FREEZE || c->req.verb == CTL_THAW) {
+	} else if (c->req.verb == CTL_FREEZE || c->req.verb == CTL_THAW ||
+		   c->req.verb == CTL_ERASE) {
 		if (!begin(c))
 			return;
 		j = ok(c);
 		json_str(&j, "guest", c->req.guest);
-		json_bool(&j, "frozen", c->req.verb == CTL_FREEZE);
+		if (c->req.verb != CTL_ERASE)
+			json_bool(&j, "frozen", c->req.verb == CTL_FREEZE);
 		end(c, &j);
 	} else {
 		reply(c, &p->share[c->guest].lane->query);
@@ -521,12 +540,27 @@ void conn_reloaded(struct conn *c, struct parent *p)
 
 static void ask(struct conn *c, size_t number, struct parent *p)
 {
-	uint32_t kind = c->req.verb == CTL_FLOWS ? QUERY_FLOWS : QUERY_BUDGETS;
+	static const uint32_t kinds[CTL_VERBS] = {
+		[CTL_FLOWS] = QUERY_FLOWS,   [CTL_BUDGETS] = QUERY_BUDGETS,
+		[CTL_LEDGER] = QUERY_LEDGER, [CTL_ERASE] = QUERY_ERASE};
 
 	if (p->guest[c->guest].engine.pid <= 0)
 		conn_query_done(c, p, E_STATE, "its engine is not running");
-	else if (query_start(p, c->guest, kind, 0, QUERY_OWNER_CTL, number))
+	else if (query_start(p, c->guest, kinds[c->req.verb], 0,
+			     QUERY_OWNER_CTL, number))
 		c->state = CONN_WAIT;
+}
+
+static void erase(struct conn *c, size_t number, struct parent *p)
+{
+	if (!c->recorded)
+		c->recorded = parent_note(
+			p, EV_MAINTENANCE, REASON_NONE, c->req.guest,
+			"ledger erased by uid %u", (unsigned)c->uid);
+	if (c->recorded)
+		ask(c, number, p);
+	else
+		conn_refuse(c, "the audit takes no record now; try again");
 }
 
 static bool find_guest(struct conn *c, const struct parent *p)
@@ -553,7 +587,8 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 					      struct parent *p) = {
 		[CTL_FLOWS] = ask,     [CTL_BUDGETS] = ask,
 		[CTL_FREEZE] = freeze, [CTL_THAW] = freeze,
-		[CTL_RELOAD] = reload,
+		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
+		[CTL_ERASE] = erase,
 	};
 
 	if (c->req.guest[0] && !find_guest(c, p))

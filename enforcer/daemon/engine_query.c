@@ -107,6 +107,35 @@ static bool add_budget(void *arg, const struct pol_budget *b)
 	return add_line(l, &line, sizeof(line));
 }
 
+static uint64_t sum(const uint64_t *v, size_t n)
+{
+	uint64_t s = 0;
+
+	for (size_t i = 0; i < n; i++)
+		s = v[i] > UINT64_MAX - s ? UINT64_MAX : s + v[i];
+	return s;
+}
+
+static bool add_total(void *arg, const struct pol_total *t)
+{
+	struct list *l = arg;
+	struct ledger_line line;
+
+	memset(&line, 0, sizeof(line));
+	snprintf(line.unit, sizeof(line.unit), "%s", t->unit);
+	snprintf(line.meas, sizeof(line.meas), "%s", t->meas ? t->meas : "");
+	snprintf(line.party, sizeof(line.party), "%.*s", (int)t->party.n,
+		 t->party.n ? (const char *)t->party.p : "");
+	line.in = t->dir == DIR_IN;
+	line.everyone = t->everyone;
+	line.hour = t->hour[0];
+	line.hours_24 = sum(t->hour, 24);
+	line.today = t->day[0];
+	line.days_30 = sum(t->day, 30);
+	line.days_400 = sum(t->day, POL_DAYS);
+	return add_line(l, &line, sizeof(line));
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 static int flows(struct engine *e, uint32_t arg, struct wbuf *reply,
@@ -133,6 +162,31 @@ static int budgets(struct engine *e, uint32_t arg, struct wbuf *reply,
 		return err_set(err, E_NOTFOUND, 0, "no machine of that name");
 	pol_budgets(e->state, (size_t)machine, e->now, add_budget, &l);
 	*reply = l.w;
+	return 0;
+}
+
+static int ledger(struct engine *e, uint32_t arg, struct wbuf *reply,
+		  struct err *err)
+{
+	struct span name = span_str(e->a->guest->name);
+	int machine = pol_set_find_machine(e->set.set, name);
+	struct list l = {e, *reply};
+
+	(void)arg;
+	if (machine < 0)
+		return err_set(err, E_NOTFOUND, 0, "no machine of that name");
+	pol_ledger(e->state, (size_t)machine, e->now, add_total, &l);
+	*reply = l.w;
+	return 0;
+}
+
+static int erase(struct engine *e, uint32_t arg, struct wbuf *reply,
+		 struct err *err)
+{
+	(void)arg;
+	(void)reply;
+	(void)err;
+	pol_ledger_erase(e->state, e->now);
 	return 0;
 }
 
@@ -169,7 +223,8 @@ static int (*const question[])(struct engine *e, uint32_t arg,
 			       struct wbuf *reply, struct err *err) = {
 	[QUERY_FLOWS] = flows,	 [QUERY_BUDGETS] = budgets,
 	[QUERY_POLICY] = reload, [QUERY_FREEZE] = freeze,
-	[QUERY_CANARY] = canary,
+	[QUERY_CANARY] = canary, [QUERY_LEDGER] = ledger,
+	[QUERY_ERASE] = erase,
 };
 
 static void answer(struct engine *e, uint32_t asked)
@@ -180,7 +235,7 @@ static void answer(struct engine *e, uint32_t asked)
 	struct err err = {0};
 	int rc;
 
-	if (kind < QUERY_FLOWS || kind > QUERY_CANARY)
+	if (kind < QUERY_FLOWS || kind > QUERY_ERASE)
 		rc = err_set(&err, E_UNSUPPORTED, 0, "no such question");
 	else
 		rc = question[kind](e, q->arg, &reply, &err);

@@ -113,6 +113,8 @@ enum query_kind {
 	QUERY_POLICY,	 /* swap to the half in arg; reply: error text if rc < 0 */
 	QUERY_FREEZE,	 /* arg 1: everything drops; 0: thaw */
 	QUERY_CANARY,	 /* reply: nothing; proves that the loop turns */
+	QUERY_LEDGER,	 /* struct ledger_line each */
+	QUERY_ERASE,	 /* of the ledger, what no window of now needs */
 };
 struct lane_query {
 	_Atomic uint32_t asked, answered;
@@ -135,6 +137,12 @@ struct budget_line {
 	char party[48];
 	uint64_t used, limit;
 	int64_t frees_ns; /* until something is free again; 0 = now, -1 unknown */
+};
+
+struct ledger_line {
+	char unit[16], meas[32], party[48]; /* empty: of any type; gone */
+	uint8_t in, everyone;
+	uint64_t hour, hours_24, today, days_30, days_400;
 };
 
 /* What the engine claims of limits that others use up too. It fills claim,

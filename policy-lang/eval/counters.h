@@ -65,10 +65,8 @@ int64_t calendar_now(const struct pol_state *st, const struct lay_limit *l);
 /* The window to enter now if it is a later one; 0: still in it. */
 int64_t calendar_due(const struct pol_state *st, const struct lay_limit *l,
 		     uint32_t at);
-int64_t calendar_of_day(const struct pol_state *st, const struct lay_limit *l,
-			int64_t day);
-int64_t calendar_first_day(const struct pol_state *st,
-			   const struct lay_limit *l, int64_t day);
+int64_t calendar_start_day(const struct pol_state *st,
+			   const struct lay_limit *l, int64_t no);
 int64_t calendar_wait(const struct pol_state *st, const struct lay_limit *l,
 		      uint32_t at);
 

@@ -45,12 +45,13 @@ enum what {
 	REBOOTED,  /* in order: the stepless clock begins anew */
 	RENAMED,   /* rule, party and policy get other names */
 	SPLIT,	   /* what passes now falls under another rule, or back */
+	ERASED,	   /* at the household's wish; limits are in force */
 	WITHOUT,   /* no limit for a while, in which nothing is sent */
 	WHATS
 };
 static const char *const names[WHATS] = {
 	"reading", "wait", "wall clock steps", "killed", "rebooted",
-	"renamed", "split", "without limits"};
+	"renamed", "split", "erased", "without limits"};
 
 struct happens {
 	enum what what;
@@ -106,7 +107,8 @@ static void make_life(struct rng *r, struct life *life)
 	static const enum what often[] = {READING, READING, READING, READING,
 					  WAITING, WAITING, WAITING,
 					  WALL_STEP, KILLED, REBOOTED,
-					  RENAMED, RENAMED, SPLIT, WITHOUT};
+					  RENAMED, RENAMED, SPLIT, ERASED,
+					  WITHOUT};
 
 	life->n_limit = 1 + rnd(r, 2);
 	for (size_t i = 0; i < life->n_limit; i++)
@@ -242,6 +244,10 @@ static bool live(struct run *r, const struct life *life,
 	case WALL_STEP:
 		now->wall.us += e->n / 1000;
 		now->wall.trusted = (e->n / H(22)) % 2 == 0;
+		return false;
+	case ERASED:
+		if (!f.without)
+			pol_ledger_erase(r->k.st, now_of(r, *now));
 		return false;
 	case KILLED:
 		if (!f.without)

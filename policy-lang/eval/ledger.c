@@ -10,10 +10,11 @@
 /* How many they are is not known: more than limits on them allow. */
 #define UNKNOWN_VALUES (UINT32_MAX / 64)
 
-static const struct lay_limit daily = {.kind = LIMIT_CALENDAR,
-				       .window = WINDOW_DAY};
-static const struct lay_limit hourly = {.kind = LIMIT_CALENDAR,
-					.window = WINDOW_HOUR};
+static const struct lay_limit calendars[WINDOW_YEAR + 1] = {
+#define CALENDAR(w) [w] = {.kind = LIMIT_CALENDAR, .window = (w)}
+	CALENDAR(WINDOW_HOUR),	  CALENDAR(WINDOW_DAY),
+	CALENDAR(WINDOW_WEEK),	  CALENDAR(WINDOW_MONTH),
+	CALENDAR(WINDOW_BILLING), CALENDAR(WINDOW_YEAR)};
 
 /* --- totals -------------------------------------------------------------- */
 
@@ -60,53 +61,66 @@ uint64_t ledger_of_day(const uint64_t *row, int64_t day)
 
 /* --- time ---------------------------------------------------------------- */
 
-/* Without a trusted clock, by no more than what has passed. */
-static int64_t day_due(const struct pol_state *st)
+static uint32_t window_at(const struct pol_state *st, int w)
 {
-	int64_t was = (int64_t)st->w[st->ledger + LG_DAY];
-	int64_t no = calendar_due(st, &daily, st->ledger + LG_DAY);
-	int64_t passed;
+	return st->ledger + LG_WINDOW((uint32_t)w);
+}
 
-	if (!no || !was || st->trusted)
-		return no;
-	passed = (st->now.mono.ns -
-		  (int64_t)st->w[st->ledger + LG_DAY_ENTERED]) /
-		 (DAY_S * NS_PER_S);
-	passed = passed > 1 ? passed : 1;
-	return no < was + passed ? no : was + passed;
+static int64_t window_due(const struct pol_state *st, int w)
+{
+	return calendar_due(st, &calendars[w], window_at(st, w));
 }
 
 int64_t ledger_today(const struct pol_state *st)
 {
-	int64_t was = (int64_t)st->w[st->ledger + LG_DAY];
-
-	return was ? was : calendar_now(st, &daily);
+	return ledger_window(st, &calendars[WINDOW_DAY]);
 }
 
 int64_t ledger_window(const struct pol_state *st, const struct lay_limit *l)
 {
-	int64_t hour = (int64_t)st->w[st->ledger + LG_HOUR];
+	int64_t was = (int64_t)st->w[window_at(st, l->window)];
 
-	if (l->window == WINDOW_HOUR)
-		return hour ? hour : calendar_now(st, &hourly);
-	return calendar_of_day(st, l, ledger_today(st));
+	return was ? was : calendar_now(st, l);
 }
 
-static void enter(struct pol_state *st, uint32_t at, int64_t no)
+/* The stepless time at which each day began, wherever the wall clock jumped. */
+static void enter_day(struct pol_state *st, int64_t no)
 {
+	uint64_t *at = st->w + st->ledger + LG_DAYS_AT;
+	int64_t i = (int64_t)st->w[st->ledger + LG_DAY] + 1;
+
+	if (i <= no - LEDGER_DAYS)
+		i = no - LEDGER_DAYS + 1;
+	for (; i < no; i++)
+		at[place(i, LEDGER_DAYS)] = 0;
+	at[place(no, LEDGER_DAYS)] = (uint64_t)st->now.mono.ns;
+	IN_ORDER();
+}
+
+static bool enter(struct pol_state *st, int w)
+{
+	uint32_t at = window_at(st, w);
+	int64_t no = window_due(st, w);
+
 	if (!no)
-		return;
-	st->w[at + 2] = (uint64_t)st->now.mono.ns;
+		return false;
+	if (w == WINDOW_DAY)
+		enter_day(st, no);
+	st->w[at + LG_ENTERED] = (uint64_t)st->now.mono.ns;
 	IN_ORDER();
 	st->w[at] = (uint64_t)no;
 	IN_ORDER();
+	return true;
 }
 
 static void roll(struct pol_state *st)
 {
-	enter(st, st->ledger + LG_DAY, day_due(st));
-	enter(st, st->ledger + LG_HOUR,
-	      calendar_due(st, &hourly, st->ledger + LG_HOUR));
+	enter(st, WINDOW_HOUR);
+	/* With a trusted clock the others begin with a day. */
+	if (!enter(st, WINDOW_DAY) && st->trusted)
+		return;
+	for (int w = WINDOW_WEEK; w <= WINDOW_YEAR; w++)
+		enter(st, w);
 }
 
 /* Empty the places of what is newer than *newest, which becomes no. */
@@ -445,11 +459,18 @@ static bool row_possible(const uint64_t *row, const uint64_t *lg, int64_t now)
 
 bool ledger_possible(const uint64_t *lg, int64_t now)
 {
-	const uint64_t day[3] = {lg[LG_DAY], 0, lg[LG_DAY_ENTERED]};
-	const uint64_t hour[3] = {lg[LG_HOUR], 0, lg[LG_HOUR_ENTERED]};
+	for (int w = WINDOW_HOUR; w <= WINDOW_YEAR; w++) {
+		const uint64_t *c = lg + LG_WINDOW(w);
+		const uint64_t words[3] = {c[0], 0, c[LG_ENTERED]};
 
-	if (!limit_possible(&daily, day, now) ||
-	    !limit_possible(&hourly, hour, now) || lg[LG_ROWS] > LEDGER_KEYS ||
+		if (!limit_possible(&calendars[w], words, now))
+			return false;
+	}
+	for (int i = 0; i < LEDGER_DAYS; i++) {
+		if (lg[LG_DAYS_AT + i] > (uint64_t)now)
+			return false;
+	}
+	if (lg[LG_ROWS] > LEDGER_KEYS ||
 	    lg[LG_LOST_NS] > (uint64_t)now || lg[LG_LOST_DAY] > lg[LG_DAY])
 		return false;
 	for (uint64_t i = 0; i < lg[LG_ROWS]; i++) {
@@ -470,6 +491,11 @@ void ledger_lost(struct pol_state *st)
 
 /* --- the household's own ------------------------------------------------- */
 
+static int64_t entered_at(const struct pol_state *st, int w)
+{
+	return (int64_t)st->w[window_at(st, w) + LG_ENTERED];
+}
+
 /* Where the longest of the windows of now begins: its first day and hour. */
 static void current_from(const struct pol_state *st, int64_t *day,
 			 int64_t *hour)
@@ -489,8 +515,12 @@ static void current_from(const struct pol_state *st, int64_t *day,
 			first = today - l->window_ns / (DAY_S * NS_PER_S) - 1;
 			since = now - l->window_ns;
 		} else if (l->window >= WINDOW_HOUR) {
-			first = calendar_first_day(st, l, today);
+			first = calendar_start_day(st, l,
+						   ledger_window(st, l));
 			since = now - (today - first + 1) * DAY_S * NS_PER_S;
+			/* Longer than it is, where the clock was set back. */
+			if (since > entered_at(st, l->window))
+				since = entered_at(st, l->window);
 		}
 		*day = first < *day ? first : *day;
 		since = since > 0 ? since / HOUR_NS : 0;
@@ -543,7 +573,7 @@ static struct span party_named(const struct pol_state *st, size_t m,
 static void sum_up(const struct pol_state *st, const uint64_t *row,
 		   struct pol_total *t)
 {
-	int64_t hour = (st->now.mono.ns) / HOUR_NS, day = day_due(st);
+	int64_t hour = (st->now.mono.ns) / HOUR_NS, day = window_due(st, WINDOW_DAY);
 
 	day = day ? day : ledger_today(st);
 	for (int64_t k = 0; k < LEDGER_HOURS; k++)

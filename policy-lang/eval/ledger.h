@@ -9,8 +9,7 @@
  *
  * - Hours are hours of the stepless clock, so no step of the wall clock moves
  *   them; days are days of local standard time, and a day once left is not
- *   entered again. Where the wall clock is not trusted a day passes only when
- *   one has passed on the stepless clock too.
+ *   entered again. Which calendar window it is, is kept as a limit keeps it.
  * - A total that is full stays full: it then counts as more than any limit.
  * - When all rows are in use, one with nothing in 400 days is taken. If there
  *   is none, what comes from then on is counted in a few rows that belong to
@@ -44,20 +43,19 @@ enum used { /* of a row */
 /* Rows of nobody: each unit, each direction. */
 #define LEDGER_REST (2 * USED_COUNT)
 
-/* Words of the head. It begins with two calendar counters, of days and of hours
- * of the wall clock: entered with what is permitted, and with nothing else. */
+/* Words of the head. It begins with a calendar counter of each kind of window:
+ * entered with what is permitted, and with nothing else. */
 enum {
-	LG_DAY,
-	LG_PAD,
-	LG_DAY_ENTERED,
-	LG_HOUR,
-	LG_PAD_2,
-	LG_HOUR_ENTERED,
-	LG_ROWS,
+	LG_WINDOWS = 0,
+	LG_ROWS = 3 * (WINDOW_YEAR + 1),
 	LG_LOST_NS,
 	LG_LOST_DAY,
-	LG_HEAD
+	LG_DAYS_AT, /* when each of the days was entered; 0: it was not */
+	LG_HEAD = LG_DAYS_AT + LEDGER_DAYS
 };
+#define LG_WINDOW(w) (LG_WINDOWS + 3 * (w)) /* number, -, when entered */
+#define LG_DAY	     LG_WINDOW(WINDOW_DAY)
+#define LG_ENTERED   2 /* behind it */
 /* Words of a row. Machine and party are hashes of names; 0: everyone's. */
 enum {
 	LR_MACHINE,

@@ -76,7 +76,10 @@ static bool reaches_loss(const struct pol_state *st, const struct lay_limit *l)
 		       limit_drain(l);
 	if (l->window_ns > 0)
 		return st->now.mono.ns - (int64_t)lg[LG_LOST_NS] < l->window_ns;
-	return (int64_t)lg[LG_LOST_DAY] >= calendar_first_day(st, l, today);
+	if (l->window == WINDOW_HOUR)
+		return (int64_t)lg[LG_LOST_DAY] >= today;
+	return (int64_t)lg[LG_LOST_DAY] >=
+	       calendar_start_day(st, l, ledger_window(st, l));
 }
 
 void ledger_ask(const struct pol_state *st, uint32_t limit,
@@ -208,12 +211,21 @@ static int64_t hour_end(const struct pol_state *st, int64_t k)
 	return k == 0 ? now : (now / HOUR_NS - k + 1) * HOUR_NS - 1;
 }
 
-/* The ledger's last day ended with what it counted last. */
-static int64_t day_end(const struct sums *s, int64_t k)
+/* A day ended when the next one was entered at the latest; the last, with what
+ * was counted last. */
+static void day_ends(const struct pol_state *st, const struct sums *s,
+		     int64_t end[LEDGER_DAYS])
 {
-	int64_t before = k > 0 ? (k - 1) * DAY_S * NS_PER_S + 1 : 0;
+	const uint64_t *at = st->w + st->ledger + LG_DAYS_AT;
+	int64_t today = ledger_today(st), next = (int64_t)s->last;
 
-	return (int64_t)s->last - before;
+	for (int64_t k = 0; k < LEDGER_DAYS; k++) {
+		uint64_t entered = at[(uint64_t)(today - k) % LEDGER_DAYS];
+
+		end[k] = next;
+		if (entered && (int64_t)entered < next)
+			next = (int64_t)entered;
+	}
 }
 
 /* Hours go as far as they go; before them, or where the wall clock's days
@@ -229,6 +241,7 @@ static uint32_t steps_of(const struct pol_state *st, int64_t window_ns,
 {
 	int64_t since = st->now.mono.ns - window_ns;
 	struct step days[LEDGER_DAYS];
+	int64_t end[LEDGER_DAYS];
 	uint64_t of_hours = 0, of_days = 0;
 	uint32_t n = 0, n_days = 0;
 
@@ -240,10 +253,11 @@ static uint32_t steps_of(const struct pol_state *st, int64_t window_ns,
 	}
 	if (window_ns <= (LEDGER_HOURS - 1) * HOUR_NS)
 		return n;
+	day_ends(st, s, end);
 	for (int64_t k = LEDGER_DAYS; k-- > 0;) {
-		if (s->day[k] == 0 || day_end(s, k) <= since)
+		if (s->day[k] == 0 || end[k] <= since)
 			continue;
-		days[n_days++] = (struct step){day_end(s, k), s->day[k]};
+		days[n_days++] = (struct step){end[k], s->day[k]};
 		add(&of_days, s->day[k]);
 	}
 	if (of_days < of_hours)
@@ -265,7 +279,7 @@ static uint64_t in_days(const struct pol_state *st, const struct lay_limit *l,
 			const struct sums *s)
 {
 	int64_t today = ledger_today(st);
-	int64_t first = calendar_first_day(st, l, today);
+	int64_t first = calendar_start_day(st, l, ledger_window(st, l));
 	uint64_t used = 0;
 
 	for (int64_t k = 0; k < LEDGER_DAYS && k <= today - first; k++)
@@ -277,7 +291,8 @@ static uint64_t in_days(const struct pol_state *st, const struct lay_limit *l,
  * set back, in that day. */
 static uint64_t in_hour(const struct pol_state *st, const struct sums *s)
 {
-	int64_t entered = (int64_t)st->w[st->ledger + LG_HOUR_ENTERED];
+	int64_t entered = (int64_t)st->w[st->ledger +
+					 LG_WINDOW(WINDOW_HOUR) + LG_ENTERED];
 	uint64_t used = 0;
 
 	if (st->now.mono.ns - entered > (LEDGER_HOURS - 2) * HOUR_NS)

@@ -60,21 +60,12 @@ static int64_t window_start(const struct pol_state *st, enum pol_window w,
 	}
 }
 
-/* The window that day no, with BIAS, lies in; and the first day of that. */
-int64_t calendar_of_day(const struct pol_state *st, const struct lay_limit *l,
-			int64_t day)
+/* The first day of window no, both with BIAS. */
+int64_t calendar_start_day(const struct pol_state *st,
+			   const struct lay_limit *l, int64_t no)
 {
-	return window_no(st, (enum pol_window)l->window,
-			 (day - BIAS) * DAY_S) +
-	       BIAS;
-}
-
-int64_t calendar_first_day(const struct pol_state *st,
-			   const struct lay_limit *l, int64_t day)
-{
-	int64_t no = calendar_of_day(st, l, day) - BIAS;
-
-	return floor_div(window_start(st, (enum pol_window)l->window, no),
+	return floor_div(window_start(st, (enum pol_window)l->window,
+				      no - BIAS),
 			 DAY_S) +
 	       BIAS;
 }

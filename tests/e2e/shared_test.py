@@ -9,10 +9,11 @@ usage: shared_test.py
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
-from lib import ADDR, POLICIES, Gate, Net, Report, need_live, until
+from lib import ADDR, POLICIES, Gate, Net, Report, need_live, program, until
 
 LIMIT = 9
 RULE = """
@@ -101,6 +102,32 @@ STEPS = [
 ]
 
 
+def tool(gate, *args):
+    p = subprocess.run([program("metergatectl"), "--socket", os.path.join(
+        gate.work, "run", "control")] + list(args), capture_output=True,
+        check=False)
+    return p.returncode, p.stdout.decode()
+
+
+def connections(gate):
+    return sum(r["days_400"] for r in gate.ask("ledger mdma")[1:]
+               if r["unit"] == "connections")
+
+
+def ledger(report, gate, passed):
+    """What the guest used is known without any rule."""
+    rc, text = tool(gate, "ledger", "mdma")
+    report.check("the ledger is shown", "" if rc == 0 and "headend" in text
+                 and "connections" in text else text)
+    report.check("it knows all connections",
+                 "" if connections(gate) >= passed else connections(gate))
+    rc, text = tool(gate, "erase", "mdma")
+    report.check("it can be erased", "" if rc == 0 and "erased" in text else
+                 text)
+    report.check("but for what the windows of now need", "" if
+                 connections(gate) >= passed else connections(gate))
+
+
 def main():
     report = Report()
     need_live(report)
@@ -125,6 +152,7 @@ def main():
         report.check("both guests used it", "" if min(passed) else passed)
         report.check("and all of it", "" if sum(passed) == LIMIT else
                      "%d of %d" % (sum(passed), LIMIT))
+        ledger(report, gate, passed[0])
         told = [r for r in gate.ask("budgets portal")[1:]
                 if "all-connections" in str(r)]
         report.check("the budget is told as it stands",
