@@ -197,6 +197,118 @@ static void what_waited_too_long_is_told_busy(void **state)
 	kit_free(k);
 }
 
+/* --- actions -------------------------------------------------------------- */
+
+/* C12.22 with 10.20.0.0/16, but reads of table 42, about which a rule says
+ * what is done. */
+static struct kit *kit_that(enum pol_action_kind action, struct seen *seen)
+{
+	static const uint16_t the_party[] = {0};
+	struct pol_prefix net = kit_net(0, 0, 16);
+	struct pol_party_src party = {.id = "headend", .name = "Head end",
+				      .addr = &net, .n_addr = 1};
+	struct pol_range t42 = {42, 42};
+	struct pol_attr a42 = {.field = F_TABLE, .num = &t42, .n_num = 1};
+	struct pol_obs_match any = {.n_attr = 0};
+	struct pol_obs_match reads = {.n_attr = 1, .attr = &a42};
+	struct pol_rule_src rule[] = {
+		{.kind = RULE_GRANT, .id = "ask", .dir = DIRSEL_ANY,
+		 .party = {.party = the_party, .n_party = 1}, .match = &any,
+		 .n_match = 1},
+		{.kind = RULE_DENY, .id = "not-42", .dir = DIRSEL_ANY,
+		 .party.any = true, .match = &reads, .n_match = 1,
+		 .exceed = {.kind = action}},
+	};
+	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+			     .path = "v.yaml", .party = &party, .n_party = 1,
+			     .rule = rule, .n_rule = 2};
+	struct kit *k;
+
+	for (int i = 0; i < OBS_COUNT; i++) {
+		if (obs_family((enum obs_kind)i) == OBS_FAMILY_C1222)
+			any.kinds.w[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+	reads.kinds.w[OBS_C1222_READ_REQUEST / 64] |=
+		UINT64_C(1) << (OBS_C1222_READ_REQUEST % 64);
+	k = kit_new_of(&f);
+	kit_live(k, true);
+	*seen = (struct seen){.n = 0};
+	k->more = on_event;
+	k->arg = seen;
+	return k;
+}
+
+static const struct {
+	const char *why;
+	enum pol_action_kind action;
+	bool resets, answers;
+} actions[] = {
+	{"nothing said: as refuse", ACTION_UNSET, true, true},
+	{"refuse: answered over UDP, reset over TCP", ACTION_REFUSE, true,
+	 true},
+	{"reset: never answered", ACTION_RESET, true, false},
+	{"drop: not a word", ACTION_DROP, false, false},
+};
+
+/* Refused in a connection: does any end hear of it, then and later? */
+static void over_tcp(size_t i, bool out)
+{
+	struct seen seen;
+	struct kit *k = kit_that(actions[i].action, &seen);
+	struct kit_seg s = {.out = out, .port = PORT, .flags = TCP_ACK};
+	uint8_t b[64];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	uint64_t id;
+
+	s.seq = out ? KIT_ISN + 1 : KIT_ISN2 + 1;
+	s.ack = out ? KIT_ISN2 + 1 : KIT_ISN + 1;
+	kit_handshake(k, PORT, KIT_ISN, false);
+	id = kit_tcp(k, &s, kit_units(&w, "d"));
+	if (k->verdict[id].v != PACKET_DROP || k->n_delivered)
+		fail_msg("%s: it passed", actions[i].why);
+	/* One to each end. */
+	if (k->n_resets != (actions[i].resets ? 2 : 0))
+		fail_msg("%s: %u resets", actions[i].why, k->n_resets);
+	/* Whoever goes on hears of it again, or does not. */
+	kit_wait(k, NS_PER_S);
+	id = kit_tcp(k, &s, wbuf_span(&w));
+	if (k->verdict[id].why != REASON_TCP_FLOW_DENIED ||
+	    k->n_resets != (actions[i].resets ? 3 : 0) || k->n_acks)
+		fail_msg("%s: later %u resets", actions[i].why, k->n_resets);
+	kit_end(k);
+	assert_string_equal(k->bad, "");
+	kit_free(k);
+}
+
+static void over_udp(size_t i, bool out)
+{
+	struct seen seen;
+	struct kit *k = kit_that(actions[i].action, &seen);
+	uint8_t b[64];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	uint64_t id;
+
+	k->on_inject = on_inject;
+	id = send_units(k, out, kit_units(&w, "d"));
+	if (k->verdict[id].v != PACKET_DROP ||
+	    seen.times != actions[i].answers || k->n_resets)
+		fail_msg("%s: %u answers", actions[i].why, seen.times);
+	kit_end(k);
+	assert_string_equal(k->bad, "");
+	kit_free(k);
+}
+
+static void rules_say_what_is_done(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		for (int out = 0; out < 2; out++) {
+			over_tcp(i, out);
+			over_udp(i, out);
+		}
+	}
+}
+
 /* What no rule refused hears nothing of the gateway. */
 static void what_is_allowed_is_not_answered(void **state)
 {
@@ -227,6 +339,7 @@ int main(void)
 		cmocka_unit_test(it_comes_from_the_one_who_was_asked),
 		cmocka_unit_test(what_waited_too_long_is_told_busy),
 		cmocka_unit_test(what_is_allowed_is_not_answered),
+		cmocka_unit_test(rules_say_what_is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

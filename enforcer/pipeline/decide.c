@@ -529,6 +529,16 @@ static void too_long(struct judged_unit *u)
 	u->d.reason = REASON_DEFERRED_TOO_LONG;
 }
 
+/* By policy, which says what is done about its stream as well. */
+static void refuse_unit(struct work *w, struct judge *j,
+			const struct judged_unit *u)
+{
+	j->bad = true;
+	j->why = u->d.reason;
+	j->cnt = u->pcap_cnt;
+	w->f->silent = !j->datagram && u->d.action == POL_DROP;
+}
+
 /* Facts and decision of one unit that was read. */
 static void judge_read(struct work *w, struct judge *j, struct judged_unit *u,
 		       struct span unit)
@@ -559,9 +569,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u,
 	if (strict(w->p) && !u->d.permit) {
 		if (w->deferring && u->d.action == POL_DEFER)
 			too_long(u);
-		j->bad = true;
-		j->why = u->d.reason;
-		j->cnt = u->pcap_cnt;
+		refuse_unit(w, j, u);
 		tell_violation(w, u,
 			       answer_make(w, j, u, unit, text, sizeof(text)));
 	}
@@ -713,9 +721,7 @@ static void judge_opaque(struct work *w, struct judge *j)
 		return; /* nothing was read, nothing is told */
 	ask_policy(w, u);
 	if (!u->d.permit) {
-		j->bad = true;
-		j->why = u->d.reason;
-		j->cnt = u->pcap_cnt;
+		refuse_unit(w, j, u);
 		tell_violation(w, u, NULL);
 	}
 }
@@ -827,9 +833,7 @@ static bool receiver_allows(struct work *w, struct judge *j)
 		ask_policy(w, u);
 		if (u->d.permit)
 			continue;
-		j->bad = true;
-		j->why = u->d.reason;
-		j->cnt = u->pcap_cnt;
+		refuse_unit(w, j, u);
 		tell_violation(w, u, NULL);
 	}
 	return !j->bad;

@@ -2,7 +2,8 @@
 /*
  * The end of a connection that is refused: what waits is dropped, the first
  * packet of it going on as a reset, and both ends are reset where they are,
- * so that neither hangs. Later packets are dropped by look-up.
+ * so that neither hangs. Later packets are dropped by look-up. Where the rule
+ * says `drop`, neither end is told anything.
  */
 #include "enforcer/pipeline/state.h"
 
@@ -67,12 +68,12 @@ void stream_refuse(struct work *w, enum reason why, uint64_t told)
 {
 	struct flow *f = w->f;
 	bool reset = strict(w->p) && !f->denied;
-	bool done[2] = {false, false};
+	bool speaks = reset && !f->silent, done[2] = {false, false};
 
 	defer_forget(w, w->f_idx, REASON_SIBLING_DENIED);
 	for (uint8_t s = 0; s < 2; s++) {
 		struct segment_out out = reset_of(f, s);
-		bool turn = reset && w->sink->replace && f->side[s].known &&
+		bool turn = speaks && w->sink->replace && f->side[s].known &&
 			    f->tup.proto == PROTO_TCP;
 
 		done[s] = drop_told(w, &f->side[s].held, why, told,
@@ -87,7 +88,7 @@ void stream_refuse(struct work *w, enum reason why, uint64_t told)
 		flow_closed(w, w->f_idx);
 	}
 	for (uint8_t s = 0; s < 2; s++) {
-		if (reset && !done[s])
+		if (speaks && !done[s])
 			reset_receiver(w, s);
 		side_forget(w, s);
 	}
@@ -138,7 +139,8 @@ void refuse_again(struct work *w)
 	if (f->refusals <= REFUSALS_LOOKED_AT)
 		f->refusals++;
 	/* The resets may have been lost, or were in the wrong place. */
-	if (mono_sub(w->now.mono, f->answered) >= ANSWER_EVERY) {
+	if (!f->silent &&
+	    mono_sub(w->now.mono, f->answered) >= ANSWER_EVERY) {
 		f->answered = w->now.mono;
 		answer(w, side_dir(f, !w->s));
 	} else if (f->refusals > REFUSALS_LOOKED_AT && w->p->conf.offload &&

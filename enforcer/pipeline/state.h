@@ -214,6 +214,7 @@ struct flow {
 	bool used : 1, denied : 1, opened : 1; /* opened: policy was asked */
 	bool midstream : 1, was_open : 1;
 	bool unfinished : 1; /* told of its checksums */
+	bool silent : 1; /* refused by `drop`: its ends hear nothing of it */
 	bool guessed : 1; /* dis is how one datagram looked that was not read */
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
