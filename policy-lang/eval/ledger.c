@@ -83,7 +83,8 @@ int64_t ledger_window(const struct pol_state *st, const struct lay_limit *l)
 	return was ? was : calendar_now(st, l);
 }
 
-/* The stepless time at which each day began, wherever the wall clock jumped. */
+/* The stepless time at which each day counted last, wherever the wall clock
+ * jumped. */
 static void enter_day(struct pol_state *st, int64_t no)
 {
 	uint64_t *at = st->w + st->ledger + LG_DAYS_AT;
@@ -305,6 +306,7 @@ static void enter_row(struct pol_state *st, uint64_t *row, uint64_t n)
 	add(row + LR_HOURS, place((int64_t)row[LR_HOUR], LEDGER_HOURS), n);
 	add(row + LR_DAYS, place((int64_t)row[LR_DAY], LEDGER_DAYS), n);
 	row[LR_LAST] = (uint64_t)st->now.mono.ns;
+	st->w[st->ledger + LG_DAYS_AT + place(day, LEDGER_DAYS)] = row[LR_LAST];
 }
 
 static uint64_t *row_of(struct pol_state *st, const struct side *sd,
@@ -496,6 +498,20 @@ static int64_t entered_at(const struct pol_state *st, int w)
 	return (int64_t)st->w[window_at(st, w) + LG_ENTERED];
 }
 
+/* The first of the days that counted something later than that. */
+static int64_t first_after(const struct pol_state *st, int64_t today,
+			   int64_t since)
+{
+	const uint64_t *at = st->w + st->ledger + LG_DAYS_AT;
+	int64_t first = today;
+
+	for (int64_t k = 0; k < LEDGER_DAYS; k++) {
+		if ((int64_t)at[place(today - k, LEDGER_DAYS)] > since)
+			first = today - k;
+	}
+	return first;
+}
+
 /* Where the longest of the windows of now begins: its first day and hour. */
 static void current_from(const struct pol_state *st, int64_t *day,
 			 int64_t *hour)
@@ -512,8 +528,8 @@ static void current_from(const struct pol_state *st, int64_t *day,
 		if (l->kind == LIMIT_CONCURRENT)
 			continue;
 		if (l->window_ns > 0) {
-			first = today - l->window_ns / (DAY_S * NS_PER_S) - 1;
 			since = now - l->window_ns;
+			first = first_after(st, today, since);
 		} else if (l->window >= WINDOW_HOUR) {
 			first = calendar_start_day(st, l,
 						   ledger_window(st, l));

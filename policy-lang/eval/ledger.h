@@ -50,7 +50,7 @@ enum {
 	LG_ROWS = 3 * (WINDOW_YEAR + 1),
 	LG_LOST_NS,
 	LG_LOST_DAY,
-	LG_DAYS_AT, /* when each of the days was entered; 0: it was not */
+	LG_DAYS_AT, /* when each of the days counted last; 0: nothing */
 	LG_HEAD = LG_DAYS_AT + LEDGER_DAYS
 };
 #define LG_WINDOW(w) (LG_WINDOWS + 3 * (w)) /* number, -, when entered */

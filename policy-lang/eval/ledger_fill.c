@@ -211,21 +211,12 @@ static int64_t hour_end(const struct pol_state *st, int64_t k)
 	return k == 0 ? now : (now / HOUR_NS - k + 1) * HOUR_NS - 1;
 }
 
-/* A day ended when the next one was entered at the latest; the last, with what
- * was counted last. */
-static void day_ends(const struct pol_state *st, const struct sums *s,
-		     int64_t end[LEDGER_DAYS])
+/* A day ended with what it counted last. */
+static int64_t day_end(const struct pol_state *st, int64_t k)
 {
 	const uint64_t *at = st->w + st->ledger + LG_DAYS_AT;
-	int64_t today = ledger_today(st), next = (int64_t)s->last;
 
-	for (int64_t k = 0; k < LEDGER_DAYS; k++) {
-		uint64_t entered = at[(uint64_t)(today - k) % LEDGER_DAYS];
-
-		end[k] = next;
-		if (entered && (int64_t)entered < next)
-			next = (int64_t)entered;
-	}
+	return (int64_t)at[(uint64_t)(ledger_today(st) - k) % LEDGER_DAYS];
 }
 
 /* Hours go as far as they go; before them, or where the wall clock's days
@@ -241,7 +232,6 @@ static uint32_t steps_of(const struct pol_state *st, int64_t window_ns,
 {
 	int64_t since = st->now.mono.ns - window_ns;
 	struct step days[LEDGER_DAYS];
-	int64_t end[LEDGER_DAYS];
 	uint64_t of_hours = 0, of_days = 0;
 	uint32_t n = 0, n_days = 0;
 
@@ -253,11 +243,10 @@ static uint32_t steps_of(const struct pol_state *st, int64_t window_ns,
 	}
 	if (window_ns <= (LEDGER_HOURS - 1) * HOUR_NS)
 		return n;
-	day_ends(st, s, end);
 	for (int64_t k = LEDGER_DAYS; k-- > 0;) {
-		if (s->day[k] == 0 || end[k] <= since)
+		if (s->day[k] == 0 || day_end(st, k) <= since)
 			continue;
-		days[n_days++] = (struct step){end[k], s->day[k]};
+		days[n_days++] = (struct step){day_end(st, k), s->day[k]};
 		add(&of_days, s->day[k]);
 	}
 	if (of_days < of_hours)
