@@ -8,6 +8,7 @@
 
 #include "crypto/aes.h"
 #include "crypto/digest.h"
+#include "crypto/sign.h"
 
 /* FIPS 180-2 appendix B.1, and the digest of nothing. */
 static const uint8_t abc[] = {
@@ -86,9 +87,57 @@ static void random_is_not_constant(void **s)
 	assert_memory_not_equal(a, b, 16);
 }
 
+/* RFC 8032, 7.1, test 2. */
+static void sign_vector(void **st)
+{
+	static const struct sign_key k = {
+		{0x4c, 0xcd, 0x08, 0x9b, 0x28, 0xff, 0x96, 0xda, 0x9d, 0xb6, 0xc3,
+		 0x46, 0xec, 0x11, 0x4e, 0x0f, 0x5b, 0x8a, 0x31, 0x9f, 0x35, 0xab,
+		 0xa6, 0x24, 0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb},
+		{0x3d, 0x40, 0x17, 0xc3, 0xe8, 0x43, 0x89, 0x5a, 0x92, 0xb7, 0x0a,
+		 0xa7, 0x4d, 0x1b, 0x7e, 0xbc, 0x9c, 0x98, 0x2c, 0xcf, 0x2e, 0xc4,
+		 0x96, 0x8c, 0xc0, 0xcd, 0x55, 0xf1, 0x2a, 0xf4, 0x66, 0x0c}};
+	static const uint8_t begin[] = {0x92, 0xa0, 0x09, 0xa9};
+	static const uint8_t end[] = {0x0c, 0x00};
+	static const uint8_t msg = 0x72;
+	uint8_t sig[SIGN_LEN];
+	struct err e;
+
+	(void)st;
+	assert_int_equal(sign_make(&k, span_of(&msg, 1), sig, &e), 0);
+	assert_memory_equal(sig, begin, sizeof(begin));
+	assert_memory_equal(sig + SIGN_LEN - sizeof(end), end, sizeof(end));
+	assert_true(sign_holds(k.public_, span_of(&msg, 1), sig));
+	assert_false(sign_holds(k.public_, span_of(&msg, 0), sig));
+	sig[40] ^= 1;
+	assert_false(sign_holds(k.public_, span_of(&msg, 1), sig));
+}
+
+static void keys_as_pem(void **st)
+{
+	struct sign_key a, b;
+	uint8_t pem[SIGN_PEM_MAX];
+	struct wbuf w = wbuf_of(pem, sizeof(pem)), none = wbuf_of(pem, 9);
+	struct err e;
+
+	(void)st;
+	assert_int_equal(sign_new_key(&a, &e), 0);
+	assert_int_equal(sign_put_pem(&a, &w, &e), 0);
+	assert_int_equal(sign_get_pem(&b, wbuf_span(&w), &e), 0);
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_int_equal(sign_get_pem(&b, span_sub(wbuf_span(&w), 0, 60), &e),
+			 E_SYNTAX);
+	assert_int_equal(sign_get_pem(&b, span_str("hello"), &e), E_SYNTAX);
+	assert_int_equal(sign_put_pem(&a, &none, &e), E_LIMIT);
+	assert_int_equal(sign_new_key(&b, &e), 0);
+	assert_memory_not_equal(&a, &b, sizeof(a));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sign_vector),
+		cmocka_unit_test(keys_as_pem),
 		cmocka_unit_test(digest_in_parts_and_at_once),
 		cmocka_unit_test(hmac_vector),
 		cmocka_unit_test(aes_vector),

@@ -40,6 +40,13 @@ static const struct {
 	 "draft the policy that a capture needs"						 },
 	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",
 	 "rewrite policies in the canonical layout"                                              },
+	{"keygen",  cmd_keygen,  "[--json] -o KEY | --public KEY",
+	 "make a key to sign with, or show its public half"							 },
+	{"sign",    cmd_sign,    "-k KEY [-o OUT] [--json] IMAGE",
+	 "sign an image"							  },
+	{"verify",  cmd_verify,
+	 "[--key KEY] [--binding FILE] [--source FILE] [--json] IMAGE",
+	 "say whether an image is whole, signed and made from a source"      },
 	{"help",    cmd_help,    "[--json] [CODE]",             "explain a diagnostic"           },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -42,7 +42,7 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check link compile test explain fmt bound diff label replay init; do
+for c in check link compile test explain fmt bound diff label replay init sign verify keygen; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
 
@@ -330,6 +330,63 @@ try "no such diagnostic" 2 "no diagnostic" "$polc" help P9999
 missing=$(cat tests/policies/bad/*.expect | grep -oE '\[P[0-9]{4}\]' | sort -u | tr -d '[]' |
 	while read -r p; do "$polc" help "$p" >/dev/null 2>&1 || echo "$p"; done)
 is "every diagnostic is explained $missing" test -z "$missing"
+
+# keys and signatures
+key=$tmp/vendor.key pol=$tmp/signed.polc
+try "a key" 0 "ed25519:" "$polc" keygen -o "$key"
+public=$(cat "$tmp/out")
+is "that nobody else reads" [ "$(stat -c %a "$key")" = 600 ]
+try "is not written over" 6 "is there already" "$polc" keygen -o "$key"
+try "its public half again" 0 "$public" "$polc" keygen --public "$key"
+try "the same for programs" 0 "\"key\":\"$public\"" "$polc" keygen --json --public "$key"
+try "a key elsewhere" 6 "No such file" "$polc" keygen -o "$tmp/no/key"
+try "something to sign" 0 - "$polc" compile $home/mdma.yaml -o "$pol"
+try "unsigned" 5 "error[P7002]" "$polc" verify "$pol"
+cp "$pol" "$tmp/plain.polc"
+try "sign" 0 "signed with $public" "$polc" sign -k "$key" "$pol"
+try "verify" 0 "signed by $public" "$polc" verify "$pol"
+try "verify for programs" 0 "\"key\":\"$public\"" "$polc" verify --json "$pol"
+try "with this key" 0 - "$polc" verify --key "$public" "$pol"
+cp "$pol" "$tmp/once.polc"
+try "sign again" 0 - "$polc" sign -k "$key" "$pol"
+is "it is the same" cmp -s "$pol" "$tmp/once.polc"
+"$polc" keygen -o "$tmp/other.key" >"$tmp/other"
+try "another key" 5 "error[P7004]" "$polc" verify --key "$(cat "$tmp/other")" "$pol"
+try "another key for programs" 5 '"code":"P7004"' "$polc" verify --json --key "$(cat "$tmp/other")" "$pol"
+try "not a key" 2 "is not a key" "$polc" verify --key ed25519:12 "$pol"
+try "the binding names another" 5 "for machine mdma" "$polc" verify --binding $home/binding.yaml "$pol"
+mkdir "$tmp/bound" && cp $home/library.yaml "$tmp/bound"
+sed "s/^  mdma-vendor: .*/  mdma-vendor: \"$public\"/" $home/binding.yaml >"$tmp/bound/binding.yaml"
+try "the binding names this" 0 - "$polc" verify --binding "$tmp/bound/binding.yaml" "$pol"
+try "the binding has no such policy" 5 "gives no machine" "$polc" verify \
+	--binding tests/policies/services/binding.yaml "$pol"
+try "no binding at all" 6 "not a binding" "$polc" verify --binding $home/tips.yaml "$pol"
+try "rebuilt from its source" 0 "made from" "$polc" verify --source $home/mdma.yaml "$pol"
+try "unsigned, from its source" 0 "signed by nobody" "$polc" verify --source $home/mdma.yaml "$tmp/plain.polc"
+try "from another source" 5 "error[P7005]" "$polc" verify --source $home/tips.yaml "$pol"
+# Every octet is under the signature or a checksum; none may be another.
+flip() { # from, to, which octet
+	python3 -c 'import sys
+b = bytearray(open(sys.argv[1], "rb").read())
+b[int(sys.argv[3])] ^= 1
+open(sys.argv[2], "wb").write(b)' "$@"
+}
+size=$(stat -c %s "$pol")
+for at in 0 12 30 40 130 1000 $((size / 2)) $((size - 97)) $((size - 96)) $((size - 64)) $((size - 1)); do
+	flip "$pol" "$tmp/bad.polc" "$at"
+	try "octet $at changed" 5 "error[P700" "$polc" verify --key "$public" "$tmp/bad.polc"
+done
+flip "$pol" "$tmp/bad.polc" $((size - 1))
+try "a wrong signature is said to be one" 5 "error[P7003]" "$polc" verify "$tmp/bad.polc"
+head -c $((size - 8)) "$pol" >"$tmp/bad.polc"
+try "cut short" 5 "error[P7001]" "$polc" verify "$tmp/bad.polc"
+try "a damaged one is not signed" 5 "length" "$polc" sign -k "$key" "$tmp/bad.polc"
+try "a source is not signed" 5 "polc compile makes one" "$polc" sign -k "$key" $home/tips.yaml
+cp "$key" "$tmp/open.key" && chmod 644 "$tmp/open.key"
+try "a key that others read" 6 "chmod 600" "$polc" sign -k "$tmp/open.key" "$pol"
+(umask 077 && echo hello >"$tmp/no.key")
+try "not a private key" 6 "polc keygen makes one" "$polc" sign -k "$tmp/no.key" "$pol"
+is "the image is as it was" cmp -s "$pol" "$tmp/once.polc"
 
 # the manual's example
 sed -n '/^polc: 1$/,/^\.Ed$/p' policy-lang/metergate-policy.5 | grep -v '^\.Ed' >"$tmp/hello.yaml"

@@ -555,8 +555,8 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 			.off = at,
 			.len = s.n,
 			.count = (uint32_t)(s.n / sects[i].size),
-			.crc = crc32c(0, s)};
-		if (i != LAY_LOCS) {
+			.crc = i == LAY_SIGN ? 0 : crc32c(0, s)};
+		if (i != LAY_LOCS && i != LAY_SIGN) {
 			sha256_add(sha, span_of(head, sizeof(head)));
 			sha256_add(sha, s);
 		}

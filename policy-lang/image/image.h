@@ -31,6 +31,28 @@ void pol_image_digest(const struct pol_image *i, uint8_t out[32]);
 int pol_image_build(uint8_t **out, size_t *n, const struct pol_file *f,
 		    struct err *e) __attribute__((warn_unused_result));
 
+/* The key that an image says to be signed with; NULL: with none. Borrowed. */
+const uint8_t *pol_image_signer(const struct pol_image *i);
+/* Did the owner of this key sign all of it? E_AUTH: another key, or no
+ * signature; E_INTEGRITY: its octets are not those that were signed. */
+int pol_image_signed_by(const struct pol_image *i, const uint8_t key[32],
+			struct err *e) __attribute__((warn_unused_result));
+/* The same image with a signature, in place of one it may have: a heap block
+ * of *n octets that the caller frees. */
+struct sign_key;
+int pol_image_sign(uint8_t **out, size_t *n, const struct pol_image *i,
+		   const struct sign_key *key, struct err *e)
+	__attribute__((warn_unused_result));
+/* Of its canonical source and what that includes. */
+void pol_image_source(const struct pol_image *i, uint8_t out[32]);
+/* The key that a binding wants policy id to be signed with, one per machine
+ * that has this policy: calls each(arg, machine, key), key NULL where the
+ * binding has none of that name. Returns the number of machines. */
+size_t pol_image_keys(const struct pol_image *binding, struct span id,
+		      void (*each)(void *arg, struct span machine,
+				   struct span key_name, const uint8_t *key),
+		      void *arg);
+
 /* All of it for people, from the octets alone; false when w is too small
  * (256 KiB hold every image). */
 struct wbuf;

@@ -396,8 +396,10 @@ static void fix(uint8_t *p, size_t n)
 	for (uint32_t i = 0; i < h->n_sections; i++) {
 		uint64_t head[2] = {t[i].type, t[i].len};
 
-		t[i].crc = crc32c(0, span_of(p + t[i].off, t[i].len));
-		if (i == LAY_LOCS)
+		t[i].crc = i == LAY_SIGN ? 0
+					 : crc32c(0, span_of(p + t[i].off,
+							     t[i].len));
+		if (i == LAY_LOCS || i == LAY_SIGN)
 			continue;
 		memcpy(all + at, head, 16);
 		memcpy(all + at + 16, p + t[i].off, t[i].len);

@@ -9,8 +9,12 @@
  *
  *   lay_header, lay_section[n_sections], then the sections in the order of
  *   enum lay_sect. crc of the header covers header and table with itself as
- *   0. payload is SHA-256 over all sections but LOCS, each preceded by its
- *   type (4 octets), 4 zero octets and its length (8 octets).
+ *   0. payload is SHA-256 over all sections but LOCS and SIGN, each preceded
+ *   by its type (4 octets), 4 zero octets and its length (8 octets).
+ *
+ *   SIGN is the last section and empty in an image that nobody signed. Its
+ *   signature is over every octet before it, the table too; so its own crc
+ *   is 0.
  *
  * An index that may be missing is LAY_NONE. Names and phrases are offsets of
  * terminated UTF-8 in STRS (what programs compare) or TEXT (what people
@@ -83,7 +87,8 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 	X(CONS, LAY_TYPE('C', 'O', 'N', 'S'), struct lay_consent)              \
 	X(ANSW, LAY_TYPE('A', 'N', 'S', 'W'), struct lay_answer)               \
 	X(FLOR, LAY_TYPE('F', 'L', 'O', 'R'), struct lay_floor)                \
-	X(LOCS, LAY_TYPE('L', 'O', 'C', 'S'), struct lay_loc)
+	X(LOCS, LAY_TYPE('L', 'O', 'C', 'S'), struct lay_loc)                  \
+	X(SIGN, LAY_TYPE('S', 'I', 'G', 'N'), struct lay_sign)
 
 enum lay_sect {
 #define X(id, type, s) LAY_##id,
@@ -305,6 +310,11 @@ struct lay_loc { /* one per row of RULE, then one per row of LIMT */
 	uint32_t line, col;
 };
 
+struct lay_sign { /* at most one */
+	uint8_t key[32]; /* the public key: who says to have signed */
+	uint8_t signature[64];
+};
+
 /* clang-format off */
 #define LAY_SIZE(s, n) _Static_assert(sizeof(s) == (n), "padding in " #s)
 LAY_SIZE(struct lay_header, 120);
@@ -329,6 +339,7 @@ LAY_SIZE(struct lay_consent, 24);
 LAY_SIZE(struct lay_answer, 16);
 LAY_SIZE(struct lay_floor, 24);
 LAY_SIZE(struct lay_loc, 8);
+LAY_SIZE(struct lay_sign, 96);
 /* clang-format on */
 
 #endif

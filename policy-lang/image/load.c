@@ -47,6 +47,7 @@ static int check_header(struct span file, struct lay_header *h, struct err *e)
 	if (h->length != file.n || file.n > LAY_MAX_FILE || file.n % 8)
 		return bad(e, 16, "length %llu, the file has %zu octets",
 			   (unsigned long long)h->length, file.n);
+	/* All but LOCS. */
 	if (h->n_sections < LAY_SECT_COUNT - 1 || h->n_sections > 64 ||
 	    h->n_sections * sizeof(struct lay_section) > file.n - sizeof(*h))
 		return bad(e, 24, "bad number of sections");
@@ -88,12 +89,13 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 			 struct err *e)
 {
 	struct span s, pad;
-	int k = *next;
+	bool is_sign = t->type == sects[LAY_SIGN].type;
+	int k = *next == LAY_LOCS && is_sign ? LAY_SIGN : *next;
 
 	if (t->off != at || t->len > im->file.n - at)
 		return bad(e, at, "a section is not where it should be");
 	s = span_sub(im->file, at, (size_t)t->len);
-	if (crc32c(0, s) != t->crc)
+	if ((is_sign ? 0 : crc32c(0, s)) != t->crc)
 		return err_set(e, E_INTEGRITY, at, "section checksum is wrong");
 	pad = span_sub(im->file, at + s.n, (8 - s.n % 8) % 8);
 	if (pad.n != (8 - s.n % 8) % 8)
@@ -109,17 +111,25 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 			return bad(e, at, "%s: bad flags or count",
 				   sects[k].name);
 		set_section(im, k, s.p, t->count);
+		if (k == LAY_LOCS)
+			im->path = s; /* ok_locs finds it in there */
 		*next = k + 1;
 	} else if (t->flags != LAY_OPTIONAL) {
 		return err_set(e, E_UNSUPPORTED, at, "unknown section");
 	}
-	if (t->type != sects[LAY_LOCS].type) {
+	if (t->type != sects[LAY_LOCS].type && !is_sign) {
 		uint64_t head[2] = {t->type, s.n};
 
 		sha256_add(sha, span_of(head, sizeof(head)));
 		sha256_add(sha, s);
 	}
 	return 0;
+}
+
+/* What stood behind it would not be signed. */
+static bool ends_with_sign(const struct pol_image *im)
+{
+	return (const uint8_t *)(im->SIGN + 1) == im->file.p + im->file.n;
 }
 
 static int check_frame(struct pol_image *im, struct sha256 *sha, struct err *e)
@@ -146,8 +156,10 @@ static int check_frame(struct pol_image *im, struct sha256 *sha, struct err *e)
 	}
 	if (at != im->file.n)
 		return bad(e, at, "octets behind the last section");
-	if (next < LAY_LOCS)
+	if (next < LAY_SECT_COUNT)
 		return bad(e, at, "section %s is missing", sects[next].name);
+	if (im->n_SIGN > 1 || (im->n_SIGN && !ends_with_sign(im)))
+		return bad(e, at, "SIGN is not one row at the end");
 	sha256_end(sha, digest);
 	if (!crypto_equal(digest, h.payload, 32))
 		return err_set(e, E_INTEGRITY, 32, "payload digest is wrong");
@@ -650,7 +662,7 @@ static bool ok_locs(struct pol_image *im)
 {
 	size_t rows = (size_t)im->n_RULE + im->n_LIMT;
 	const char *path;
-	struct span all, s;
+	struct span s;
 
 	if (!im->LOCS) {
 		im->n_LOCS = 0;
@@ -658,10 +670,7 @@ static bool ok_locs(struct pol_image *im)
 	}
 	if (im->n_LOCS < rows)
 		return false;
-	all = span_from(im->file,
-			(size_t)((const uint8_t *)im->LOCS - im->file.p));
-	/* The section's own length, as its entry says: it is the last. */
-	s = span_from(all, rows * sizeof(struct lay_loc));
+	s = span_from(im->path, rows * sizeof(struct lay_loc));
 	if (s.n == 0)
 		return false;
 	path = (const char *)s.p;

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/sign.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+static EVP_PKEY *private_key(const struct sign_key *k)
+{
+	return EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, k->secret,
+					    SIGN_KEY_LEN);
+}
+
+/* Both halves out of a key of libcrypto. */
+static bool take(struct sign_key *k, const EVP_PKEY *p)
+{
+	size_t n = SIGN_KEY_LEN, m = SIGN_KEY_LEN;
+
+	return p && EVP_PKEY_get_id(p) == EVP_PKEY_ED25519 &&
+	       EVP_PKEY_get_raw_private_key(p, k->secret, &n) == 1 &&
+	       EVP_PKEY_get_raw_public_key(p, k->public_, &m) == 1 &&
+	       n == SIGN_KEY_LEN && m == SIGN_KEY_LEN;
+}
+
+int sign_new_key(struct sign_key *k, struct err *e)
+{
+	EVP_PKEY *p = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	bool ok = take(k, p);
+
+	EVP_PKEY_free(p);
+	return ok ? 0 : err_set(e, E_IO, 0, "libcrypto makes no Ed25519 key");
+}
+
+int sign_make(const struct sign_key *k, struct span s, uint8_t out[SIGN_LEN],
+	      struct err *e)
+{
+	EVP_PKEY *p = private_key(k);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	size_t n = SIGN_LEN;
+	bool ok = p && c && EVP_DigestSignInit(c, NULL, NULL, NULL, p) == 1 &&
+		  EVP_DigestSign(c, out, &n, s.p, s.n) == 1 && n == SIGN_LEN;
+
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(p);
+	return ok ? 0 : err_set(e, E_IO, 0, "libcrypto does not sign");
+}
+
+bool sign_holds(const uint8_t public_[SIGN_KEY_LEN], struct span s,
+		const uint8_t signature[SIGN_LEN])
+{
+	EVP_PKEY *p = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
+						  public_, SIGN_KEY_LEN);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool ok = p && c && EVP_DigestVerifyInit(c, NULL, NULL, NULL, p) == 1 &&
+		  EVP_DigestVerify(c, signature, SIGN_LEN, s.p, s.n) == 1;
+
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(p);
+	return ok;
+}
+
+int sign_put_pem(const struct sign_key *k, struct wbuf *w, struct err *e)
+{
+	EVP_PKEY *p = private_key(k);
+	BIO *b = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long n = 0;
+	bool ok =
+		p && b &&
+		PEM_write_bio_PrivateKey(b, p, NULL, NULL, 0, NULL, NULL) == 1;
+
+	if (ok)
+		n = BIO_get_mem_data(b, &text);
+	if (ok && n > 0)
+		wbuf_put(w, span_of(text, (size_t)n));
+	if (n > 0)
+		explicit_bzero(text, (size_t)n);
+	BIO_free(b);
+	EVP_PKEY_free(p);
+	if (!ok || n <= 0)
+		return err_set(e, E_IO, 0, "libcrypto writes no key");
+	return w->failed ? err_set(e, E_LIMIT, 0, "no room for a key") : 0;
+}
+
+/* Whoever runs this is not asked for a passphrase. */
+static int no_passphrase(char *buf, int size, int rw, void *arg)
+{
+	(void)buf, (void)size, (void)rw, (void)arg;
+	return -1;
+}
+
+int sign_get_pem(struct sign_key *k, struct span pem, struct err *e)
+{
+	BIO *b = pem.n <= SIGN_PEM_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n)
+				       : NULL;
+	EVP_PKEY *p = b ? PEM_read_bio_PrivateKey(b, NULL, no_passphrase, NULL)
+			: NULL;
+	bool ok = take(k, p);
+
+	BIO_free(b);
+	EVP_PKEY_free(p);
+	return ok ? 0
+		  : err_set(e, E_SYNTAX, 0,
+			    "not an unencrypted Ed25519 private key in PEM; "
+			    "polc keygen makes one");
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ed25519 (RFC 8032) signatures, and private keys as PEM (PKCS #8, RFC 8410),
+ * so that openssl(1) reads and makes them too.
+ */
+#ifndef CRYPTO_SIGN_H
+#define CRYPTO_SIGN_H
+
+#include "core/err.h"
+#include "core/wbuf.h"
+
+#define SIGN_KEY_LEN 32 /* private and public alike */
+#define SIGN_LEN     64
+#define SIGN_PEM_MAX 4096 /* octets of a key file */
+
+struct sign_key { /* wiped by its owner */
+	uint8_t secret[SIGN_KEY_LEN], public_[SIGN_KEY_LEN];
+};
+
+/* E_IO: no random numbers. */
+int sign_new_key(struct sign_key *k, struct err *e)
+	__attribute__((warn_unused_result));
+int sign_make(const struct sign_key *k, struct span s, uint8_t out[SIGN_LEN],
+	      struct err *e) __attribute__((warn_unused_result));
+bool sign_holds(const uint8_t public_[SIGN_KEY_LEN], struct span s,
+		const uint8_t signature[SIGN_LEN]);
+
+/* E_LIMIT: w is too small. */
+int sign_put_pem(const struct sign_key *k, struct wbuf *w, struct err *e)
+	__attribute__((warn_unused_result));
+/* An unencrypted Ed25519 private key and nothing else. E_SYNTAX. */
+int sign_get_pem(struct sign_key *k, struct span pem, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is this image whole, signed by who may, and made from that source? */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "policy-lang/binary.h"
+#include "policy-lang/keyfile.h"
+#include "policy-lang/polc.h"
+
+enum {
+	DAMAGED = 7001,
+	UNSIGNED = 7002,
+	FORGED = 7003,
+	OTHER_KEY = 7004,
+	OTHER_SOURCE = 7005,
+};
+
+struct verify {
+	const char *path, *key, *binding, *source;
+	bool json;
+	uint8_t want[SIGN_KEY_LEN]; /* the key of --key */
+	struct binary image;
+	size_t found; /* what is wrong */
+};
+
+static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
+{
+	char text[ERR_TEXT + 64], buf[8192], name[8];
+	struct json j = json_of(buf, sizeof(buf));
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	v->found++;
+	if (!v->json) {
+		printf("%s: error[P%04u]: %s\n", v->path, code, text);
+		return;
+	}
+	snprintf(name, sizeof(name), "P%04u", code);
+	json_obj(&j, NULL);
+	json_str(&j, "level", "error");
+	json_str(&j, "code", name);
+	json_str(&j, "file", v->path);
+	json_str(&j, "message", text);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
+/* The signature under one key; who says what it is of, for the message. */
+static void by_key(struct verify *v, const uint8_t *key, const char *who)
+{
+	char text[KEY_TEXT];
+	struct err e;
+	int rc = pol_image_signed_by(v->image.image, key, &e);
+
+	if (rc == E_INTEGRITY) {
+		wrong(v, FORGED, "the signature is not of these octets");
+	} else if (rc) {
+		key_text(text, pol_image_signer(v->image.image));
+		wrong(v, OTHER_KEY, "signed with %s, which is not %s", text,
+		      who);
+	}
+}
+
+static void by_machine(void *arg, struct span machine, struct span name,
+		       const uint8_t *key)
+{
+	struct verify *v = arg;
+	char who[200];
+
+	snprintf(who, sizeof(who),
+		 "the key '%.*s' that the binding names for machine %.*s",
+		 (int)name.n, (const char *)name.p, (int)machine.n,
+		 (const char *)machine.p);
+	if (key)
+		by_key(v, key, who);
+	else
+		wrong(v, OTHER_KEY, "there is no such thing as %s", who);
+}
+
+static int by_binding(struct verify *v, struct err *e)
+{
+	struct binary b;
+	struct span id = pol_image_id(v->image.image);
+	int rc = binary_make(&b, v->binding, e);
+
+	if (rc)
+		return rc;
+	if (pol_image_kind(b.image) != POL_BINDING)
+		rc = err_set(e, E_IO, 0, "%s: not a binding", v->binding);
+	else if (pol_image_keys(b.image, id, by_machine, v) == 0)
+		wrong(v, OTHER_KEY,
+		      "the binding gives no machine the policy "
+		      "%.*s",
+		      (int)id.n, (const char *)id.p);
+	binary_free(&b);
+	return rc;
+}
+
+static int signature(struct verify *v, struct err *e)
+{
+	const uint8_t *signer = pol_image_signer(v->image.image);
+
+	if (!signer) {
+		/* Who only compares with a source asks for none. */
+		if (!v->source || v->key || v->binding)
+			wrong(v, UNSIGNED, "not signed; polc sign signs it");
+		return 0;
+	}
+	if (v->key)
+		by_key(v, v->want, "the key asked for");
+	if (v->binding)
+		return by_binding(v, e);
+	if (!v->key)
+		by_key(v, signer, "");
+	return 0;
+}
+
+/* Positions may differ: they are in no digest. */
+static int source(struct verify *v, struct err *e)
+{
+	uint8_t a[32], b[32];
+	struct binary made;
+	int rc = binary_make(&made, v->source, e);
+
+	if (rc)
+		return rc;
+	pol_image_source(v->image.image, a);
+	pol_image_source(made.image, b);
+	if (memcmp(a, b, sizeof(a)) != 0)
+		wrong(v, OTHER_SOURCE,
+		      "made from another source than %s, or "
+		      "from other libraries",
+		      v->source);
+	pol_image_digest(v->image.image, a);
+	pol_image_digest(made.image, b);
+	if (memcmp(a, b, sizeof(a)) != 0)
+		wrong(v, OTHER_SOURCE, "%s compiles to another payload",
+		      v->source);
+	binary_free(&made);
+	return 0;
+}
+
+static void put_hex(char out[65], const uint8_t p[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		snprintf(out + 2 * i, 3, "%02x", p[i]);
+}
+
+static void summary(const struct verify *v)
+{
+	const struct pol_image *im = v->image.image;
+	const uint8_t *signer = pol_image_signer(im);
+	char buf[8192], key[KEY_TEXT] = "nobody", payload[65], src[65];
+	struct json j = json_of(buf, sizeof(buf));
+	struct span id = pol_image_id(im);
+	uint8_t d[32];
+
+	if (signer)
+		key_text(key, signer);
+	pol_image_digest(im, d);
+	put_hex(payload, d);
+	pol_image_source(im, d);
+	put_hex(src, d);
+	if (!v->json) {
+		printf("%.*s serial %llu: whole, signed by %s%s%s\n"
+		       "  payload  %s\n  source   %s\n",
+		       (int)id.n, (const char *)id.p,
+		       (unsigned long long)pol_image_serial(im), key,
+		       v->source ? ", made from " : "",
+		       v->source ? v->source : "", payload, src);
+		return;
+	}
+	json_obj(&j, NULL);
+	json_str(&j, "file", v->path);
+	json_text(&j, "id", id);
+	json_u64(&j, "serial", pol_image_serial(im));
+	if (signer)
+		json_str(&j, "key", key);
+	else
+		json_null(&j, "key");
+	json_str(&j, "payload", payload);
+	json_str(&j, "source", src);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
+static int run(struct verify *v)
+{
+	struct err e = {0};
+	int rc = binary_read(&v->image, v->path, &e);
+
+	if (rc == E_IO || rc == E_NOMEM) {
+		polc_say("%s", e.text);
+		return POLC_IO;
+	}
+	if (rc) {
+		wrong(v, DAMAGED, "%s",
+		      e.text + (strncmp(e.text, v->path, strlen(v->path)) == 0
+					? strlen(v->path) + 2
+					: 0));
+		return POLC_INTEGRITY;
+	}
+	rc = signature(v, &e);
+	if (rc == 0 && v->source)
+		rc = source(v, &e);
+	if (rc) {
+		if (e.text[0])
+			polc_say("%s", e.text);
+		rc = polc_exit(rc);
+	} else if (v->found) {
+		rc = POLC_INTEGRITY;
+	} else {
+		summary(v);
+	}
+	binary_free(&v->image);
+	return rc;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	struct verify v = {0};
+	const struct {
+		const char *name, **at;
+	} options[] = {
+		{"--key",     &v.key    },
+		{"--binding", &v.binding},
+		{"--source",  &v.source },
+	};
+
+	for (int i = 1; i < argc; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < 3 && !known; k++) {
+			known = strcmp(argv[i], options[k].name) == 0 &&
+				i + 1 < argc;
+			if (known)
+				*options[k].at = argv[++i];
+		}
+		if (known)
+			continue;
+		if (strcmp(argv[i], "--json") == 0)
+			v.json = true;
+		else if (argv[i][0] == '-' || v.path)
+			return polc_usage("verify: unexpected %s", argv[i]);
+		else
+			v.path = argv[i];
+	}
+	if (!v.path)
+		return polc_usage("verify: one image is needed");
+	if (v.key && !key_parse(v.want, v.key))
+		return polc_usage("verify: '%s' is not a key: ed25519: and 64 "
+				  "hex digits",
+				  v.key);
+	return run(&v);
+}
