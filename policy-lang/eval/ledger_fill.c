@@ -326,7 +326,8 @@ static void fill_sliding(const struct pol_state *st, const struct lay_limit *l,
 			 const struct sums *s, uint64_t *w)
 {
 	struct step step[LEDGER_DAYS];
-	uint32_t n = steps_of(st, l->window_ns, s, step);
+	/* Its sub-windows are kept until they are completely outside. */
+	uint32_t n = steps_of(st, l->window_ns + sub_ns(l), s, step);
 	int64_t sub = st->now.mono.ns / sub_ns(l);
 	uint64_t left = l->n;
 
