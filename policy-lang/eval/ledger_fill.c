@@ -350,7 +350,8 @@ static void fill_bucket(const struct pol_state *st, const struct lay_limit *l,
 			const struct sums *s, uint64_t *w)
 {
 	struct step step[LEDGER_DAYS];
-	uint32_t n = steps_of(st, limit_drain(l), s, step);
+	/* All there was: what was full once is empty later. */
+	uint32_t n = steps_of(st, INT64_MAX / 4, s, step);
 	int64_t now = st->now.mono.ns, full = limit_drain(l), tat = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
