@@ -142,6 +142,12 @@ one name are refused where the parent is no list. A child of a list is a
 reading, and so is each of several values of one quantity in a record; of more
 than four no interval is known, nor are they one reading of an object.
 
+An item of a batch is judged as if it were sent alone, its query included. An
+item of a batch in what is none, a Watch's reference in anything but a uri and,
+in a request, a reference to another server or one that begins with two slashes
+are refused, and two definitions of one prototype or unit that contradict each
+other. In an answer a reference to another server is noted.
+
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |
 	awk '{ printf "%s%s", n++ ? ", " : "Elements: ", $1 } END { print "." }'

@@ -22,6 +22,7 @@ static const struct {
 } rows[] = {
 #define X(why, body, want, type) {why, S(body), REASON_##want, type},
 #include "dissectors/obix/attacks.def"
+#include "dissectors/obix/attacks_asked.def"
 #undef X
 };
 
@@ -52,6 +53,7 @@ static void attacks(void **state)
 	unsigned bad = 0;
 
 	(void)state;
+	k->host = span_str("meter");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		enum reason got = refused_for(k, rows[i].body, rows[i].type);
 
@@ -113,6 +115,15 @@ static void harmless(void **state)
 		{"'>' in a value", S("<str val=\">\"/>")},
 		{"quotes of both kinds", S("<str val='\"' name=\"'\"/>")},
 		{"unknown elements", S("<obj><meta><op name=\"a\"/></meta></obj>")},
+		{"the server's own name",
+		 S("<real val='1' href='http://METER:80/obix/x'/>")},
+		{"a definition twice, the same",
+		 S("<obj><obj href='#R'><real name='a' unit='obix:units/watt'/></obj>"
+		   "<obj href='#R'><real name='a' unit='obix:units/watt'/></obj></obj>")},
+		{"units defined behind their use",
+		 S("<obj><real unit='/u/1' val='2'/>"
+		   "<obj href='/u/0' is='obix:Unit'><real name='scale' val='5'/></obj>"
+		   "<obj href='/u/1' is='obix:Unit'><real name='scale' val='2'/></obj></obj>")},
 		{"32 deep",
 		 S("<obj><obj><obj><obj><obj><obj><obj><obj><obj><obj>"
 		   "<obj><obj><obj><obj><obj><obj><obj><obj><obj><obj>"
@@ -124,6 +135,7 @@ static void harmless(void **state)
 	struct kit *k = kit_new();
 
 	(void)state;
+	k->host = span_str("meter");
 	for (size_t i = 0; i < sizeof(ok) / sizeof(ok[0]); i++) {
 		enum reason got = refused_for(k, ok[i].body, NULL);
 

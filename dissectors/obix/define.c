@@ -44,22 +44,38 @@ void define_proto(struct reader *r, struct elem *el, uint64_t name)
 		r->again = true;
 }
 
-void define_member(struct reader *r, struct proto *p, const struct xml_tag *t)
+/* Of two definitions of one name readers keep the first or the last. */
+static int two(struct err *e)
+{
+	return err_reason(e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+			  "two definitions of one name");
+}
+
+static bool differ(const struct sizing *a, const struct sizing *b)
+{
+	return a->quantity != b->quantity || a->num != b->num ||
+	       a->den != b->den;
+}
+
+int define_member(struct reader *r, struct proto *p, const struct xml_tag *t)
 {
 	struct sizing s = {0};
 	uint64_t name = obix_hash(t->at[AT_NAME]);
 
 	if (!t->at[AT_UNIT].n || !t->at[AT_NAME].n)
-		return;
+		return 0;
 	s = sizing_unit(r, t->at[AT_UNIT]);
 	for (unsigned i = 0; i < p->n; i++) {
-		if (p->member[i].name == name)
-			return;
+		if (p->member[i].name != name)
+			continue;
+		return s.sure && differ(&p->member[i].sizing, &s) ? two(r->e)
+								  : 0;
 	}
 	if (!s.sure || p->n == PROTO_MEMBERS)
-		return;
+		return 0;
 	p->member[p->n].name = name;
 	p->member[p->n++].sizing = s;
+	return 0;
 }
 
 void define_unit(struct reader *r, struct elem *el, struct span ref)
@@ -68,6 +84,13 @@ void define_unit(struct reader *r, struct elem *el, struct span ref)
 	struct unit_def *u;
 	struct href h;
 
+	/* The second reading finds those of the first. */
+	for (uint8_t i = 0; r->second && i < d->known.defs_n; i++) {
+		if (d->known.def[i].href == obix_hash(ref)) {
+			el->unit_def = (uint8_t)(i + 1);
+			return;
+		}
+	}
 	if (d->known.defs_n == UNIT_DEFS) {
 		d->odd = true;
 		return;
@@ -118,23 +141,31 @@ bool define_unit_member(struct doc *d, enum obix_use use, struct span val)
 }
 
 /* Known, it holds for later documents too, under its URI. */
-void define_unit_done(struct reader *r, uint8_t index)
+int define_unit_done(struct reader *r, uint8_t index)
 {
 	const struct unit_def *u = &r->d->known.def[index - 1];
 	struct sizing s;
 	struct learnt *l;
 
+	s = sizing_of_def(u);
+	for (uint8_t i = 0; i + 1 < index; i++) {
+		const struct unit_def *was = &r->d->known.def[i];
+		struct sizing before = sizing_of_def(was);
+
+		if (was->href == u->href && differ(&before, &s))
+			return two(r->e);
+	}
 	if (u->href == r->d->wanted_unit)
 		r->again = true;
 	if (r->d->request || !key_set(u->key))
-		return;
+		return 0;
 	l = learnt_stage(r->m, u->key);
-	s = sizing_of_def(u);
 	if (!l)
-		return;
+		return 0;
 	l->has_quantity = true;
 	l->quantity = s.quantity;
 	l->num = s.num;
 	l->den = s.den;
 	l->unit = (struct span){0};
+	return 0;
 }

@@ -81,6 +81,8 @@ static int root_href(struct reader *r, struct span ref)
 	h = path;
 	if (rc == 0 && ref.n)
 		rc = href_resolve(&h, href_span(&path), ref, r->e);
+	if (rc == 0)
+		rc = item_server(r, &h);
 	if (rc)
 		return rc;
 	wbuf_put(&w, href_span(h.fragment ? &path : &h));
@@ -214,18 +216,26 @@ static void definitions(struct reader *r, struct elem *el,
 	}
 }
 
-static void climb(struct reader *r, struct elem *el, const struct xml_tag *t)
+static int climb(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	const struct href *h;
 
+	int rc;
+
 	if (!t->at[AT_HREF].n || r->d->depth == 0)
-		return;
+		return 0;
 	h = doc_href(r, doc_near_base(r->d), t->at[AT_HREF], NULL);
 	/* What has no normal form is nothing that a rule could name. */
-	if (!h)
+	if (!h) {
 		r->d->odd = true;
-	else if (!h->fragment && el->el != EL_REF && el->el != EL_OP)
+		return 0;
+	}
+	rc = item_server(r, h);
+	if (rc)
+		return rc;
+	if (!h->fragment && el->el != EL_REF && el->el != EL_OP)
 		doc_push_base(r->d, el, h);
+	return 0;
 }
 
 int doc_start(void *arg, const struct xml_tag *t, struct err *e)
@@ -271,7 +281,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	if (!(el->item && d->request))
 		rc = value_read(r, el, t);
 	if (rc == 0)
-		climb(r, el, t);
+		rc = climb(r, el, t);
 	d->depth++;
 	return rc;
 }
@@ -285,10 +295,10 @@ int doc_end(void *arg, struct err *e)
 	(void)e;
 	if (el->record)
 		record_end(d);
-	if (el->unit_def)
-		define_unit_done(r, el->unit_def);
 	if (el->base != (up ? up->base : 0))
 		d->paths_n = el->base;
+	if (el->unit_def && define_unit_done(r, el->unit_def))
+		return r->e->code;
 	return el->item ? item_end(r) : 0;
 }
 

@@ -78,7 +78,8 @@ int href_resolve(struct href *out, struct span base, struct span ref,
 	ref = before(ref, '#');
 	if (has_scheme(ref) && !is_http(before(ref, ':')))
 		return odd(e, "another scheme than http");
-	if (span_is(span_sub(ref, 0, 2), "//")) { /* RFC 3986 4.2 */
+	out->network = span_is(span_sub(ref, 0, 2), "//");
+	if (out->network) { /* RFC 3986 4.2 */
 		ref = span_from(ref, 2);
 		out->authority = before(ref, '/');
 		ref = span_from(ref, out->authority.n);
@@ -87,6 +88,15 @@ int href_resolve(struct href *out, struct span base, struct span ref,
 	rc = normal(out, base, ref, &u, e);
 	out->authority = before(u.authority, '?');
 	return rc;
+}
+
+struct span href_query(struct span ref)
+{
+	size_t n;
+
+	ref = before(ref, '#');
+	n = before(ref, '?').n;
+	return n < ref.n ? span_from(ref, n + 1) : (struct span){0};
 }
 
 bool href_host_is(struct span authority, struct span host)

@@ -11,6 +11,7 @@
 struct href {
 	uint16_t n;
 	bool fragment;          /* of this document: not a path */
+	bool network;           /* "//h/p", which some read as a path */
 	struct span authority;  /* where the reference has one; borrowed */
 	uint8_t path[HREF_MAX]; /* '/' at the end as it was written */
 };
@@ -30,6 +31,9 @@ bool href_host_is(struct span authority, struct span host);
 /* ref against a base path. 0, or E_SYNTAX or E_LIMIT: has no normal form. */
 int href_resolve(struct href *out, struct span base, struct span ref,
 		 struct err *e) __attribute__((warn_unused_result));
+
+/* What stands between '?' and '#'. */
+struct span href_query(struct span ref);
 
 /* "/a/b" of "/a/b/c" and of "/a/b/c/": the object an operation is of. */
 struct span href_parent(struct span path);

@@ -67,17 +67,31 @@ void item_put_href(struct item *it, unsigned reading, const struct href *h)
 	it->href_n[reading] = h->n;
 }
 
+/* Another name of the server, or another server's object; or a path whose
+ * first segment some take for a name. */
+int item_server(struct reader *r, const struct href *h)
+{
+	if (!h->network && !(h->authority.n && r->c->host.n &&
+			     !href_host_is(h->authority, r->c->host)))
+		return 0;
+	r->d->odd = true;
+	return r->d->request ? refuse(r->e, REASON_SUSPICIOUS,
+				      "a reference to another server")
+			     : 0;
+}
+
 /* Both readings of a reference, the second only where it differs. */
 int item_href(struct reader *r, struct item *it, struct span ref)
 {
 	struct doc *d = r->d;
 	const struct href *h = doc_href(r, doc_base(d), ref, r->e);
+	int rc;
 
 	if (!h)
 		return r->e->code;
-	/* Another name of the server, or another server's object. */
-	d->odd |= h->authority.n && r->c->host.n &&
-		  !href_host_is(h->authority, r->c->host);
+	rc = item_server(r, h);
+	if (rc)
+		return rc;
 	item_put_href(it, 0, h);
 	it->href_n[1] = 0;
 	it->object = obix_key(r->c, href_span(h));
@@ -95,6 +109,8 @@ int item_second(struct reader *r, struct item *it, struct span ref)
 	struct href h;
 	int rc = href_resolve(&h, doc_base(r->d), ref, r->e);
 
+	if (rc == 0)
+		rc = item_server(r, &h);
 	if (rc == 0 && !span_eq(href_identity(href_span(&h)),
 				href_identity(span_of(it->href[0],
 						      it->href_n[0]))))
@@ -156,24 +172,44 @@ static void item_fresh(struct doc *d)
 	stamps_fresh(d);
 }
 
+/* As if it were sent alone: a station gives histories to those who read them,
+ * and servers filter by the query. */
+static int batch_read(struct reader *r, struct item *it, struct span ref)
+{
+	struct span query = href_query(ref);
+	int rc;
+
+	it->op = (uint8_t)op_of_read(span_of(it->href[0], it->href_n[0]),
+				     query);
+	if (it->op == OP_BATCH)
+		return refuse(r->e, REASON_NESTED_BATCH, "a batch in a batch");
+	if (it->op != OP_HISTORY_QUERY)
+		return 0;
+	rc = query_check(query, r->e);
+	query_filter(it, query);
+	return rc;
+}
+
+#define BATCH_ITEM (C_BIT(C_READ) | C_BIT(C_WRITE) | C_BIT(C_INVOKE))
+
 /* An item of a batch: Read, Write or Invoke of its val. */
 static int batch_item(struct reader *r, struct elem *el,
 		      const struct xml_tag *t)
 {
-	const contract_set all =
-		C_BIT(C_READ) | C_BIT(C_WRITE) | C_BIT(C_INVOKE);
 	struct item *it = &r->d->item;
-	contract_set what = el->contracts & all;
+	contract_set what = el->contracts & BATCH_ITEM;
 	enum obix_op op = what == C_BIT(C_READ)     ? OP_READ
 			  : what == C_BIT(C_WRITE)  ? OP_WRITE
 			  : what == C_BIT(C_INVOKE) ? OP_INVOKE
 						    : OP_NONE;
+	int rc;
 
 	if (el->el != EL_URI || !t->at[AT_VAL].n || op == OP_NONE)
 		return refuse(r->e, REASON_SUSPICIOUS,
 			      "a batch item that servers read differently");
 	item_open(it, op);
-	return item_href(r, it, t->at[AT_VAL]);
+	rc = item_href(r, it, t->at[AT_VAL]);
+	return rc || op != OP_READ ? rc : batch_read(r, it, t->at[AT_VAL]);
 }
 
 /* What an operation in a batch does, known by its path and its argument. */
@@ -289,12 +325,22 @@ int item_start(struct reader *r, struct elem *el, const struct xml_tag *t)
 	struct item *outer = d->item.open ? &d->item : &d->rest;
 	struct item *it = d->item.open ? &d->sub : &d->item;
 
+	if (up && d->op == OP_BATCH && !d->item.open)
+		return up->items ? batch_start(r, el, t) : 0;
+	/* Servers know a batch by its items, whatever is around them. */
+	if (d->request && el->contracts & BATCH_ITEM)
+		return refuse(r->e, d->op == OP_BATCH ? REASON_NESTED_BATCH
+						      : REASON_SUSPICIOUS,
+			      "an item of a batch in what is none");
 	if (!up || it->open)
 		return 0;
-	if (d->op == OP_BATCH && !d->item.open)
-		return up->items ? batch_start(r, el, t) : 0;
 	if (!is_watch(outer->op) || (d->op != OP_BATCH && d->item.open))
 		return 0;
+	/* Some servers look for whatever has a val. */
+	if (d->request && el->el != EL_URI && t->at[AT_VAL].p &&
+	    outer->op != OP_WATCH_POLL)
+		return refuse(r->e, REASON_SUSPICIOUS,
+			      "a reference for a Watch that is no uri");
 	if (d->request ? el->el != EL_URI || !t->at[AT_VAL].n : !up->items)
 		return 0;
 	el->item = true;

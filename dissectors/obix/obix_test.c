@@ -427,6 +427,25 @@ static const struct {
 	 "history-query-request /c2/query\n"
 	 "history-query-response /c2/query is=obix:HistoryQueryOut unit=watt "
 	 "power.instant r=10 v=10 span=900\n"},
+	{"an item of a batch is judged as if it were sent alone", "POST",
+	 "/batch",
+	 "<list is='obix:BatchIn'><uri is='obix:Read' val='/h9/?start=2025-11-"
+	 "20T00:00:00Z&amp;limit=5'/><uri is='obix:Read' "
+	 "val='/h9/~historyQuery/'/><uri is='obix:Read' val='/h9/?x=1'/></list>",
+	 "<list is='obix:BatchOut'><obj><list name='data'>"
+	 RECORD("00:00", "1") "</list></obj></list>",
+	 false,
+	 "history-query-request /h9 limit=5\n"
+	 "history-query-request /h9/~historyQuery\n"
+	 "read-request /h9\n"
+	 "batch-request /batch is=obix:BatchIn\n"
+	 "history-query-response /h9 unknown.table r=1 v=1 span=0\n"
+	 "batch-response /batch is=obix:BatchOut\n"},
+	{"an answer may name another server", "GET", "/n1", NULL,
+	 "<bool val='true' href='//other/n2'/>", false,
+	 "read-request /n1\n"
+	 "read-response /n1 appliance.state r=1 v=1 note\n"
+	 "read-response /n2 appliance.state r=1 v=1 note\n"},
 	{"the event of a demand-response aggregator", "PUT", "/dr/event/start",
 	 "<reltime val='PT90M'/>", "<reltime val='PT90M'/>", true,
 	 "write-request /dr/event/start control.load r=1 v=1\n"

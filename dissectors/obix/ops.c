@@ -30,11 +30,11 @@ enum obix_op op_of_post(const struct obix_ctx *c, struct span path,
 	return by_path;
 }
 
-static enum obix_op of_get(const struct obix_ctx *c)
+enum obix_op op_of_read(struct span path, struct span query)
 {
-	struct span last = href_last(c->path);
+	struct span last = href_last(path);
 
-	if (query_filters(c->query))
+	if (query_filters(query))
 		return OP_HISTORY_QUERY;
 	/* A station gives histories to those who GET them. */
 	if (last.n && last.p[0] == '~' && obix_operation(last) != OP_NONE)
@@ -47,7 +47,7 @@ enum obix_op op_of(const struct obix_ctx *c, contract_set body,
 {
 	*op2 = OP_NONE;
 	if (span_is(c->method, "GET") || span_is(c->method, "HEAD"))
-		return of_get(c);
+		return op_of_read(c->path, c->query);
 	if (span_is(c->method, "PUT"))
 		return OP_WRITE;
 	if (span_is(c->method, "DELETE"))

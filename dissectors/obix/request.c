@@ -135,7 +135,7 @@ static void parameter(struct item *it, enum query_key key, struct span text)
 	}
 }
 
-static void filter(struct item *it, struct span query)
+void query_filter(struct item *it, struct span query)
 {
 	struct span key, value;
 	bool plain;
@@ -183,7 +183,7 @@ int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	it->watch = c->ask->watch;
 	it->asks_for = op_asks_for(c, op, c->ask->object, c->ask->watch);
 	if (op == OP_HISTORY_QUERY)
-		filter(it, c->query);
+		query_filter(it, c->query);
 	item_command(it, c->dis->dir == DIR_IN);
 	rc = leaf_give(&r, it);
 	if (rc)

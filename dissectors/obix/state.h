@@ -422,6 +422,8 @@ const struct href *doc_href(struct reader *r, struct span base, struct span ref,
 
 void item_open(struct item *it, enum obix_op op);
 void item_put_href(struct item *it, unsigned reading, const struct href *h);
+/* Refuses a reference to another server in a request; notes one elsewhere. */
+int item_server(struct reader *r, const struct href *h);
 /* Both readings of a reference; the path of the request. */
 int item_href(struct reader *r, struct item *it, struct span ref);
 /* What else the item names. */
@@ -444,11 +446,11 @@ void record_end(struct doc *d);
 uint64_t define_fragment(struct span list);
 uint8_t define_find(const struct doc *d, uint64_t name); /* 1 + index */
 void define_proto(struct reader *r, struct elem *el, uint64_t name);
-void define_member(struct reader *r, struct proto *p, const struct xml_tag *t);
+int define_member(struct reader *r, struct proto *p, const struct xml_tag *t);
 void define_unit(struct reader *r, struct elem *el, struct span ref);
 /* false: no unit is being defined, or it is no exponent or scale. */
 bool define_unit_member(struct doc *d, enum obix_use use, struct span val);
-void define_unit_done(struct reader *r, uint8_t index);
+int define_unit_done(struct reader *r, uint8_t index);
 
 /* --- values.c -------------------------------------------------------------- */
 
@@ -485,6 +487,8 @@ enum obix_op op_of(const struct obix_ctx *c, contract_set body,
 		   enum obix_op *op2);
 enum obix_op op_of_post(const struct obix_ctx *c, struct span path,
 			contract_set body, enum obix_op *op2);
+/* What reading that path does, alone or as an item of a batch. */
+enum obix_op op_of_read(struct span path, struct span query);
 /* Contracts of the argument and the result that go without saying. */
 contract_set op_in(enum obix_op op);
 contract_set op_out(enum obix_op op);
@@ -505,5 +509,7 @@ bool query_filters(struct span query);
 /* Each key once, as it is called: servers differ on which of two counts, and
  * all of them decode. */
 int query_check(struct span query, struct err *e);
+/* What it asks for. */
+void query_filter(struct item *it, struct span query);
 
 #endif

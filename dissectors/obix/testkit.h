@@ -23,6 +23,7 @@ struct kit {
 	struct obs_list out;
 	struct dis_ctx dis;
 	struct obix_ask ask;
+	struct span host; /* empty: not known */
 	struct err e;
 	/* Of the message read last. */
 	uint32_t units;
@@ -146,6 +147,7 @@ static inline int kit_message(struct kit *k, struct obix_ctx *c,
 	c->dis = &k->dis;
 	c->m = k->m;
 	c->ask = &k->ask;
+	c->host = k->host;
 	c->at = &at;
 	k->units = 0;
 	k->largest = k->released = 0;

@@ -349,7 +349,9 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (obix_value((enum obix_el)el->el) == VALUE_NONE)
 		return 0;
 	if (up && up->def && t->at[AT_UNIT].n)
-		define_member(r, &d->known.proto[up->def - 1], t);
+		rc = define_member(r, &d->known.proto[up->def - 1], t);
+	if (rc)
+		return rc;
 	if (el->el == EL_STR && span_is(t->at[AT_NAME], "facets"))
 		facets(r, t);
 	/* Bounds without a value can be set to what it is. */
