@@ -351,10 +351,31 @@ static void test_history(void **ctx)
 	assert_true(passed > n);
 }
 
+/* What once was a history that nothing permitted. */
+static void test_found(void **ctx)
+{
+	static const uint64_t seeds[] = {
+		1504, /* erased, and a bucket drained longer than its window */
+	};
+	unsigned passed = 0;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(seeds) / sizeof(seeds[0]); i++) {
+		static struct life life;
+		bool off[EVENTS] = {false};
+		struct rng r = {seeds[i] * UINT64_C(0x9e3779b97f4a7c15) + 1};
+
+		make_life(&r, &life);
+		if (broken(&life, off, &passed) >= 0)
+			tell(&life, off, seeds[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_history),
+		cmocka_unit_test(test_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
