@@ -142,6 +142,11 @@ one name are refused where the parent is no list. A child of a list is a
 reading, and so is each of several values of one quantity in a record; of more
 than four no interval is known, nor are they one reading of an object.
 
+Numbers of a `display` that its value does not tell, more than one of a
+`displayName` that its name does not have, more than six of a name, and a `tz`,
+`precision` or `status` that is none count as values of unknown type. Comments
+are noted.
+
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri and,
 in a request, a reference to another server or one that begins with two slashes

@@ -91,7 +91,11 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 		const struct scan *s)
 {
 	const struct xml_sink sink = {r, doc_start, doc_end};
-	int rc = xml_read(&row->xml, unit, r->c->last, s, &sink, r->e);
+	int rc;
+
+	/* Comments carry nothing for those who read oBIX. */
+	row->doc.odd |= s->comments > 0;
+	rc = xml_read(&row->xml, unit, r->c->last, s, &sink, r->e);
 
 	if (rc)
 		return rc;

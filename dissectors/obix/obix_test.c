@@ -446,6 +446,66 @@ static const struct {
 	 "read-request /n1\n"
 	 "read-response /n1 appliance.state r=1 v=1 note\n"
 	 "read-response /n2 appliance.state r=1 v=1 note\n"},
+	{"a display that repeats the value", "GET", "/d1", NULL,
+	 "<real name='e' val='6.94' unit='obix:units/watt' display='6.9 {ok}'/>",
+	 false,
+	 "read-request /d1\n"
+	 "read-response /d1 unit=watt power.instant r=1 v=1\n"},
+	{"rounds it", "GET", "/d2", NULL,
+	 "<real name='e' val='6.94' unit='obix:units/watt' display='7 W'/>",
+	 false,
+	 "read-request /d2\n"
+	 "read-response /d2 unit=watt power.instant r=1 v=1\n"},
+	{"tells other numbers", "GET", "/d3", NULL,
+	 "<real name='e' val='6.94' unit='obix:units/watt' display='0.1 0.2 0.3'/>",
+	 false,
+	 "read-request /d3\n"
+	 "read-response /d3 unit=watt power.instant+unknown.table r=1 v=4 note\n"},
+	{"an instant in words", "GET", "/d4", NULL,
+	 "<abstime val='2025-11-20T10:00:00Z' display='20-Nov-2025 11:00 AM +01:00'/>",
+	 false,
+	 "read-request /d4\n"
+	 "read-response /d4 unknown.table r=1 v=1\n"},
+	{"and other numbers in its place", "GET", "/d5", NULL,
+	 "<abstime val='2025-11-20T10:00:00Z' display='1.1 1.2'/>",
+	 false,
+	 "read-request /d5\n"
+	 "read-response /d5 unknown.table r=1 v=3 note\n"},
+	{"a comment", "GET", "/d6", NULL,
+	 "<bool val='true'><!-- 0.1 --></bool>",
+	 false,
+	 "read-request /d6\n"
+	 "read-response /d6 appliance.state r=1 v=1 note\n"},
+	{"a name for people", "GET", "/d7", NULL,
+	 "<bool name='In7' displayName='Input 7' val='true'/>",
+	 false,
+	 "read-request /d7\n"
+	 "read-response /d7 appliance.state r=1 v=1\n"},
+	{"with a number of its own", "GET", "/d8", NULL,
+	 "<bool name='a' displayName='Input 7' val='true'/>",
+	 false,
+	 "read-request /d8\n"
+	 "read-response /d8 appliance.state r=1 v=1 note\n"},
+	{"that holds a series", "GET", "/d9", NULL,
+	 "<bool name='a' displayName='1 2 3' val='true'/>",
+	 false,
+	 "read-request /d9\n"
+	 "read-response /d9 appliance.state+unknown.table r=1 v=4 note\n"},
+	{"a name that does", "GET", "/d10", NULL,
+	 "<bool name='a1-2-3-4-5-6-7' val='true'/>",
+	 false,
+	 "read-request /d10\n"
+	 "read-response /d10 appliance.state+unknown.table r=1 v=2 note\n"},
+	{"a zone, a precision", "GET", "/d11", NULL,
+	 "<bool val='true' tz='Etc/GMT+5' precision='2' status='ok'/>",
+	 false,
+	 "read-request /d11\n"
+	 "read-response /d11 appliance.state r=1 v=1\n"},
+	{"that are none", "GET", "/d12", NULL,
+	 "<bool val='true' tz='0.1 0.2 0.3' precision='123' status='0.2'/>",
+	 false,
+	 "read-request /d12\n"
+	 "read-response /d12 appliance.state+unknown.table r=1 v=2 note\n"},
 	{"the event of a demand-response aggregator", "PUT", "/dr/event/start",
 	 "<reltime val='PT90M'/>", "<reltime val='PT90M'/>", true,
 	 "write-request /dr/event/start control.load r=1 v=1\n"

@@ -193,27 +193,93 @@ static bool repeats(const struct reader *r, struct span text)
 	return true;
 }
 
-/* Text for people that holds numbers where no value does (obix.md 13.4). */
+#define SAID_NUMBERS 7 /* of an instant in words: date, time, offset */
+#define NAME_NUMBERS 6 /* that a name may hold */
+
+static bool within(struct span text, struct span part)
+{
+	return text.n && memmem(text.p, text.n, part.p, part.n);
+}
+
+/* The value to as many digits as are shown. */
+static bool rounds(struct span val, struct span shown)
+{
+	struct decimal a, b;
+	struct milli x, y;
+	int64_t near = 1000;
+
+	if (!value_decimal(val, &a) || !value_decimal(shown, &b) ||
+	    !value_milli(&a, 1, 1, &x) || !value_milli(&b, 1, 1, &y))
+		return false;
+	for (int e = b.e; e < 0 && near > 1; e++)
+		near /= 10;
+	return x.lo <= y.hi + near && y.lo <= x.hi + near;
+}
+
+/* How many numbers of a text the value does not tell. */
+static unsigned beyond(enum obix_value v, struct span val, struct span text)
+{
+	bool time = v == VALUE_INSTANT || v == VALUE_DURATION;
+	unsigned n = 0, all = 0;
+	struct span one;
+	size_t at = 0;
+
+	while ((one = value_number_in(text, &at)).n) {
+		all++;
+		if (time && one.p[0] == '-') /* of "20-Nov-2025" */
+			one = span_from(one, 1);
+		n += !(within(val, one) || (time && one.n <= 2) ||
+		       (v == VALUE_NUMBER && rounds(val, one)));
+	}
+	return all > SAID_NUMBERS ? all : n;
+}
+
+static unsigned numbers_of(struct span text)
+{
+	return beyond(VALUE_NONE, (struct span){0}, text);
+}
+
+/* Facets of a closed form that are not in it. */
+static bool odd_facets(const struct xml_tag *t)
+{
+	struct span tz = t->at[AT_TZ], precision = t->at[AT_PRECISION];
+	struct decimal n;
+
+	return (tz.n && (tz.n > 40 || numbers_of(tz) > 2)) ||
+	       (precision.n &&
+		(precision.n > 2 || !value_decimal(precision, &n))) ||
+	       (t->at[AT_STATUS].n && numbers(t->at[AT_STATUS]));
+}
+
+/* Text for people that holds numbers where no value does (obix.md 13.4). What
+ * repeats the value, or a name, in words tells nothing more. */
 static void hidden(struct reader *r, struct item *it, const struct elem *el,
-		   const struct xml_tag *t)
+		   const struct xml_tag *t, bool fresh)
 {
 	enum obix_value v = obix_value((enum obix_el)el->el);
-	bool text = t->at[AT_DISPLAY].n && numbers(t->at[AT_DISPLAY]);
+	struct span called = t->at[AT_DISPLAY_NAME], name = t->at[AT_NAME];
+	unsigned n = 0;
 
-	if (!text && !t->other_values)
-		return;
-	if (t->at[AT_VAL].p &&
-	    (v == VALUE_NUMBER || v == VALUE_INSTANT || v == VALUE_DURATION))
-		text = false; /* repeats it in words */
-	if (t->at[AT_VAL].p && numbers(t->at[AT_VAL]))
-		text = false; /* counted as the value is */
-	if (!text && !t->other_values)
-		return;
-	if (el->el == EL_ERR && !t->other_values && it->err &&
-	    r->d->depth == 0 && repeats(r, t->at[AT_DISPLAY]))
+	if (t->at[AT_DISPLAY].n)
+		n += beyond(v, t->at[AT_VAL], t->at[AT_DISPLAY]);
+	if (n && el->el == EL_ERR && it->err && r->d->depth == 0 &&
+	    repeats(r, t->at[AT_DISPLAY]))
+		n = 0;
+	/* "Phase 2" of what is called otherwise is usual, and noted. */
+	if (called.n && !within(name, called)) {
+		unsigned more = beyond(VALUE_NONE, name, called);
+
+		r->d->odd |= more > 0;
+		n += more > 1 ? more : 0;
+	}
+	if (fresh && name.n > 2 * NAME_NUMBERS &&
+	    numbers_of(name) > NAME_NUMBERS)
+		n++;
+	n += t->other_values + odd_facets(t);
+	if (!n)
 		return;
 	it->meas |= MEAS_BIT(MEAS_UNKNOWN_TABLE);
-	it->values++;
+	it->values += n;
 	it->unsized = true;
 	it->notes++;
 }
@@ -297,6 +363,7 @@ static int named(struct reader *r, struct elem *up, struct span name,
 struct use {
 	enum obix_use use;
 	enum obix_value value;
+	bool fresh; /* not of a record before */
 };
 
 /* Of every record the same few members: asked of the table once. */
@@ -305,7 +372,7 @@ static int use_of(struct reader *r, struct elem *up, const struct elem *el,
 {
 	struct doc *d = r->d;
 
-	*u = (struct use){USE_VALUE, VALUE_NONE};
+	*u = (struct use){USE_VALUE, VALUE_NONE, true};
 	if (!up || !name.n)
 		return 0;
 	for (unsigned i = 0; up->record && i < d->uses_n; i++) {
@@ -315,6 +382,7 @@ static int use_of(struct reader *r, struct elem *up, const struct elem *el,
 		u->value = (enum obix_value)d->use[i].value;
 		if (up->uses & 1u << i)
 			return twice(r->e);
+		u->fresh = false;
 		up->uses |= (uint8_t)(1u << i);
 		return 0;
 	}
@@ -345,7 +413,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 
 	if (rc)
 		return rc;
-	hidden(r, it, el, t);
+	hidden(r, it, el, t, u.fresh);
 	if (obix_value((enum obix_el)el->el) == VALUE_NONE)
 		return 0;
 	if (up && up->def && t->at[AT_UNIT].n)

@@ -241,6 +241,15 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
 		XML_StopParser(r->parser, XML_FALSE);
 }
 
+/* What is longer than any namespace in use says something else. */
+static void XMLCALL on_namespace(void *arg, const XML_Char *prefix,
+				 const XML_Char *uri)
+{
+	(void)prefix;
+	if (uri && strlen(uri) > XML_NAME)
+		refuse(arg, REASON_TOO_LONG, "a namespace is too long");
+}
+
 static void XMLCALL on_comment(void *arg, const XML_Char *text)
 {
 	struct reading *r = arg;
@@ -311,6 +320,7 @@ static void prepare(XML_Parser p)
 	XML_SetReturnNSTriplet(p, 1);
 	XML_SetElementHandler(p, on_start, on_end);
 	XML_SetCommentHandler(p, on_comment);
+	XML_SetStartNamespaceDeclHandler(p, on_namespace);
 	XML_SetStartDoctypeDeclHandler(p, on_doctype);
 	XML_SetStartCdataSectionHandler(p, on_cdata);
 	XML_SetSkippedEntityHandler(p, on_entity);
