@@ -115,8 +115,8 @@ Read: HTTP/1.1 with the methods below, and answers of 1.0; bodies by length, in 
 the end of the connection, plain or as gzip or deflate within bounds. Opaque:
 going out, a body that nothing reads (a leaf of its own beside the message).
 Content types identify nothing: the first octets of any body say whether it is
-oBIX. A charset other than UTF-8, US-ASCII, ISO-8859 or windows-125x is refused,
-and oBIX in any but the first two. A request that expects 100 Continue is held
+oBIX. A charset in which octets are not what they look like (UTF-7, UTF-16, EBCDIC
+and their like) is refused, and oBIX in any but UTF-8 and US-ASCII. A request that expects 100 Continue is held
 until its body comes, which its sender sends after a while without. One answer
 100 Continue to a request is read: an answer of its kind that holds no data, and
 `http.response`, so that a rule may grant it by its status. On other ports what a proxy writes in front of

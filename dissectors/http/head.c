@@ -202,16 +202,18 @@ static int read_transfer(struct reader *r, struct span v)
 	return 0;
 }
 
-/* In these an octet below 128 is the character that it looks like. */
-static bool looks_like_it_is(struct span charset)
+/* In these an octet below 128 is not the character that it looks like, so that
+ * a body in them may be anything. */
+static bool hides(struct span charset)
 {
-	static const char *const families[] = {"utf-8", "us-ascii", "ascii",
-					       "iso-8859-", "windows-125"};
+	static const char *const families[] = {
+		"utf-7",  "utf7",    "utf-16",	 "utf16",  "utf-32",
+		"utf32",  "ucs-",    "iso-10646", "iso-2022", "ebcdic",
+		"ibm",	  "cp037",   "cp500",	 "cp1047", "hz-",
+		"unicode", "csunicode", "x-utf", "scsu",   "bocu"};
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-		size_t n = strlen(families[i]);
-
-		if (is(i < 3 ? charset : span_sub(charset, 0, n), families[i],
+		if (is(span_sub(charset, 0, strlen(families[i])), families[i],
 		       false))
 			return true;
 	}
@@ -231,16 +233,16 @@ static int read_type(struct reader *r, struct span v)
 		more = span_from(more, part.n + 1);
 		name = trim(before(part, '='));
 		value = trim(span_from(part, before(part, '=').n + 1));
-		if (value.n > 1 && value.p[0] == '"' &&
-		    value.p[value.n - 1] == '"')
+		if (value.n > 1 && (value.p[0] == '"' || value.p[0] == '\'') &&
+		    value.p[value.n - 1] == value.p[0])
 			value = span_sub(value, 1, value.n - 2);
 		if (is(name, "charset", false)) {
-			/* Octets that mean others than they look like. */
-			if (seen || !looks_like_it_is(value))
+			if (seen || hides(value))
 				return odd(r, REASON_XML_ENCODING,
 					   "a charset that is not read");
 			seen = true;
 			r->h->charset = !is(value, "utf-8", false) &&
+					!is(value, "utf8", false) &&
 					!is(value, "us-ascii", false);
 		}
 		if (more.n == 0)

@@ -84,14 +84,25 @@ static enum recognise is_method(struct span word)
 /* The second form of what proxies put in front. */
 static const char proxy_2[] = "\r\n\r\n\0\r\nQUIT\n";
 
+/* XML or JSON, in whatever encoding: does it begin as one of them? */
+static bool is_text(struct span in)
+{
+	struct span two = span_sub(in, 0, 2);
+
+	return in.n && ((in.p[0] && strchr("<{[\xef", in.p[0])) || span_is(two, "\xfe\xff") ||
+			span_is(two, "\xff\xfe") ||
+			(two.n == 2 && two.p[0] == 0 && two.p[1] == '<'));
+}
+
 /* A document of oBIX that nothing carries: refused, where it may be. */
 static enum recognise is_bare(struct span in)
 {
 	struct err e;
 
-	switch (obix_recognise(span_sub(in, 0, OBIX_WINDOW), false,
-			       (struct span){0}, &e)) {
+	switch (obix_recognise(span_sub(in, 0, OBIX_WINDOW),
+			       in.n >= OBIX_WINDOW, (struct span){0}, &e)) {
 	case OBIX_YES:
+	case OBIX_BAD: /* what a body may not be */
 		return RECOGNISE_YES;
 	case OBIX_MORE:
 		return RECOGNISE_MAYBE;
@@ -110,15 +121,16 @@ static enum recognise looks_right(struct span in)
 	struct span behind;
 	enum recognise r;
 
-	if (span_eq(span_sub(in, 0, sizeof(proxy_2) - 1),
-		    span_of(proxy_2, sizeof(proxy_2) - 1)))
-		return RECOGNISE_YES;
+	at = in.n < sizeof(proxy_2) - 1 ? in.n : sizeof(proxy_2) - 1;
+	if (span_eq(span_sub(in, 0, at), span_of(proxy_2, at)))
+		return at == sizeof(proxy_2) - 1 ? RECOGNISE_YES :
+						   RECOGNISE_MAYBE;
 	at = white_in_front(in);
 	/* Nothing else begins like that; what follows may be a request. */
 	if (at >= EMPTY_MAX)
 		return RECOGNISE_YES;
 	in = span_from(in, at);
-	if (in.n && in.p[0] == '<')
+	if (is_text(in))
 		return is_bare(in);
 	r = begins(in, "HTTP/");
 	if (r != RECOGNISE_NO)

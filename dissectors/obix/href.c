@@ -109,7 +109,14 @@ bool href_host_is(struct span authority, struct span host)
 		if ((ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch) != host.p[i])
 			return false;
 	}
-	return authority.n == host.n || authority.p[host.n] == ':';
+	if (authority.n == host.n)
+		return true;
+	/* A port, and no "user@" of another host. */
+	for (size_t i = host.n + 1; i < authority.n; i++) {
+		if (authority.p[i] < '0' || authority.p[i] > '9')
+			return false;
+	}
+	return authority.p[host.n] == ':';
 }
 
 struct span href_identity(struct span path)

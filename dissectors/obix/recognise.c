@@ -97,6 +97,29 @@ static bool has_member(struct span in, const char *key)
 	}
 }
 
+/* Does the first value of JSON end in what is there? One of many in a stream
+ * then need not wait for the next. */
+static bool value_ends(struct span in)
+{
+	unsigned depth = 0;
+	bool text = false;
+
+	for (size_t i = 0; i < in.n; i++) {
+		uint8_t ch = in.p[i];
+
+		if (text && ch == '\\')
+			i++;
+		else if (ch == '"')
+			text = !text;
+		else if (!text && (ch == '{' || ch == '['))
+			depth++;
+		else if (!text && (ch == '}' || ch == ']') &&
+			 (depth == 0 || --depth == 0))
+			return true;
+	}
+	return false;
+}
+
 /* in with the characters of \u00xx, as far as it is looked at. */
 static struct span unescape(struct span in, uint8_t out[OBIX_WINDOW])
 {
@@ -128,6 +151,7 @@ static enum obix_is json(struct span in, bool all, struct err *e)
 {
 	uint8_t plain[OBIX_WINDOW];
 
+	all = all || value_ends(in);
 	in = unescape(in, plain);
 	if (has_member(in, "\"tag\"") || has_member(in, "\"obix\""))
 		return bad(e, REASON_NOT_XML, "oBIX in JSON");
@@ -267,7 +291,8 @@ enum obix_is obix_recognise(struct span first, bool all,
 					    : bad(e, REASON_TOO_LONG,
 						  "nothing but white space");
 	if (in.p[i] == '{' || in.p[i] == '[')
-		return json(span_from(in, i), all || first.n >= OBIX_WINDOW, e);
+		return json(span_from(in, i),
+			    all || first.n >= OBIX_WINDOW, e);
 	if (in.p[i] != '<')
 		return OBIX_NO;
 	return html ? page(first, all, e) : xml(first, all, e);

@@ -423,8 +423,8 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (el->el == EL_STR && span_is(t->at[AT_NAME], "facets"))
 		facets(r, t);
 	/* Bounds without a value can be set to what it is. */
-	if (!val.p)
-		val = t->at[AT_MIN].p ? t->at[AT_MIN] : t->at[AT_MAX];
+	if (!val.n && (t->at[AT_MIN].n || t->at[AT_MAX].n))
+		val = t->at[AT_MIN].n ? t->at[AT_MIN] : t->at[AT_MAX];
 	if (!val.p)
 		return 0;
 	use = is_member(el, u.value, t) ? u.use : USE_VALUE;

@@ -65,6 +65,11 @@ static const struct attack fine[] = {
 	    "Expect: 100-continue\r\nContent-Length: 61\r\n" E
 	    "<list is='obix:BatchIn'><uri is='obix:Read' val='/a'/></list>",
 	    NONE)
+	ROW("a page in the charset of its country", "PUT /x HTTP/1.1\r\n" H
+	    "Content-Type: text/plain; charset=gb2312\r\n"
+	    "Content-Length: 5\r\n" E "abcde", NONE)
+	ROW("JSON", "PUT /x HTTP/1.1\r\n" H "Content-Type: application/json\r\n"
+	    "Content-Length: 19\r\n" E "{\"a\":[1,\"}\"],\"b\":2}", NONE)
 	ROW("a body that holds a request", "PUT /x HTTP/1.1\r\n" H
 	    "Content-Length: 36\r\n" E UP "abc", NONE)
 };

@@ -68,11 +68,11 @@ static bool error_fits(struct work *w, const struct icmp_message *m)
  * back, once. */
 static void echo_keep(struct work *w)
 {
-	struct pipeline *p = w->p;
+	struct guest *g = &w->p->guest[w->f->guest];
 
-	p->echo[p->next_echo++ % ECHOES_MAX] = (struct echo){
+	g->echo[g->next_echo++ % ECHOES_MAX] = (struct echo){
 		.flow = w->f->id,
-		.said = siphash24(&p->conf.key,
+		.said = siphash24(&w->p->conf.key,
 				  span_from(w->pkt->transport, ECHO_ID)),
 		.s = w->s};
 }
@@ -84,7 +84,7 @@ static bool echo_fits(struct work *w)
 				  span_from(w->pkt->transport, ECHO_ID));
 
 	for (unsigned i = 0; i < ECHOES_MAX; i++) {
-		struct echo *e = &p->echo[i];
+		struct echo *e = &p->guest[w->f->guest].echo[i];
 
 		if (e->flow == w->f->id && e->said == said && e->s != w->s) {
 			e->flow = 0;

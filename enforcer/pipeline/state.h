@@ -259,6 +259,15 @@ struct frag {
 	uint8_t octets[FRAG_OCTETS];
 };
 
+#define ECHOES_MAX 64
+
+/* An echo that waits for its reply, which brings back the same octets. */
+struct echo {
+	uint64_t flow; /* its id; 0: none */
+	uint64_t said; /* hash of number, sequence and data */
+	uint8_t s;     /* side that asked */
+};
+
 struct guest {
 	char name[48];
 	int machine; /* index in the policy set, or -1 */
@@ -269,6 +278,8 @@ struct guest {
 	struct dis_self self; /* what dissectors are told of it */
 	struct span others[TITLES_MAX]; /* titles of parties */
 	struct names names;
+	struct echo echo[ECHOES_MAX];
+	uint32_t next_echo; /* the place of the one that asked first */
 };
 
 /* What a rule holds back. */
@@ -292,19 +303,8 @@ struct judged_unit {
 	struct pol_decision d;
 };
 
-#define ECHOES_MAX 64
-
-/* An echo that waits for its reply, which brings back the same octets. */
-struct echo {
-	uint64_t flow; /* its id; 0: none */
-	uint64_t said; /* hash of number, sequence and data */
-	uint8_t s;     /* side that asked */
-};
-
 struct pipeline {
 	struct pipeline_conf conf;
-	struct echo echo[ECHOES_MAX];
-	uint32_t next_echo; /* the place of the one that asked first */
 	struct pipeline_guest *rule; /* who is a machine */
 	uint16_t *rule_guest;	     /* of each rule: index in guest */
 	size_t n_rules, max_rules;
