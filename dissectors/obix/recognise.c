@@ -97,9 +97,9 @@ static bool has_member(struct span in, const char *key)
 	}
 }
 
-/* Does the first value of JSON end in what is there? One of many in a stream
- * then need not wait for the next. */
-static bool value_ends(struct span in)
+/* Behind the first value of JSON, or 0 where it does not end. One of many in a
+ * stream then need not wait for the next, and what follows changes nothing. */
+static size_t value_end(struct span in)
 {
 	unsigned depth = 0;
 	bool text = false;
@@ -115,9 +115,9 @@ static bool value_ends(struct span in)
 			depth++;
 		else if (!text && (ch == '}' || ch == ']') &&
 			 (depth == 0 || --depth == 0))
-			return true;
+			return i + 1;
 	}
-	return false;
+	return 0;
 }
 
 /* in with the characters of \u00xx, as far as it is looked at. */
@@ -150,9 +150,10 @@ static struct span unescape(struct span in, uint8_t out[OBIX_WINDOW])
 static enum obix_is json(struct span in, bool all, struct err *e)
 {
 	uint8_t plain[OBIX_WINDOW];
+	size_t end = value_end(span_sub(in, 0, OBIX_WINDOW));
 
-	all = all || value_ends(in);
-	in = unescape(in, plain);
+	in = unescape(end ? span_sub(in, 0, end) : in, plain);
+	all = all || end;
 	if (has_member(in, "\"tag\"") || has_member(in, "\"obix\""))
 		return bad(e, REASON_NOT_XML, "oBIX in JSON");
 	return all ? OBIX_NO : OBIX_MORE;

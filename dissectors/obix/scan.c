@@ -116,7 +116,8 @@ static enum scan_token instruction(struct scan *s)
 	    !(sheet && s->stage <= SCAN_PROLOG && !s->stylesheet))
 		return bad(s, REASON_XML_INSTRUCTION,
 			   "a processing instruction");
-	if ((end < s->in.n ? end : s->in.n) - s->at > XML_INSTRUCTION)
+	/* The first octet of its end may be there, and the second not yet. */
+	if ((end < s->in.n ? end : s->in.n - 1) - s->at > XML_INSTRUCTION)
 		return bad(s, REASON_XML_INSTRUCTION,
 			   "a longer instruction than any stylesheet needs");
 	if (end == s->in.n)
