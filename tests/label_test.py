@@ -276,7 +276,7 @@ def hostile(tmp):
 def rendered(path):
     browser = shutil.which("chromium")
     if not browser:
-        print("ok layout in a browser # SKIP no chromium")
+        print("SKIP: the layout in a browser: chromium is not installed")
         return
     for width in (320, 375, 1280):
         with tempfile.TemporaryDirectory() as home:
@@ -298,7 +298,7 @@ def rendered(path):
                                     "file://" + frame],
                                    capture_output=True, timeout=120, check=False)
             except subprocess.TimeoutExpired:
-                print(f"ok layout at {width} px # SKIP chromium did not answer")
+                print(f"SKIP: the layout at {width} px: chromium did not answer")
                 continue
             got = re.search(r'id="o">wide (\d+) of (\d+)', p.stdout.decode("utf-8", "replace"))
             check(f"at {width} px nothing is wider than the window",

@@ -169,7 +169,7 @@ if [ -d "$shared" ]; then
 			"$polc" replay -q -g mdma=10.20.0.10 "$tmp/draft.yaml" "$shared/$c.pcap"
 	done
 else
-	echo "ok # skip the newcomer's shared captures: $shared is not there"
+	echo "SKIP: the newcomer with a shared capture: $shared is not there"
 fi
 
 # Every capture of these has a draft that lets pass what any policy could.
