@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "audit/eve.h"
+#include "audit/filter.h"
 #include "audit/reader.h"
 #include "audit/record.h"
 #include "audit/tool.h"
@@ -14,9 +15,7 @@
 #define FOLLOW_MS 500
 
 struct show {
-	const char *guest, *kind, *verdict;
-	enum reason reason;
-	struct wall since, until; /* us 0: no bound */
+	struct filter want;
 	bool json, follow, color;
 	int out_errno; /* of a write that failed */
 	struct record_view view;
@@ -28,9 +27,10 @@ static void help(void)
 	puts("Usage: " TOOL " show [OPTION]... DB\n"
 	     "Print the records of an audit database, in their order.\n\n"
 	     "  -g, --guest G        only of this machine\n"
-	     "  -k, --kind K         only of this kind: allow, deny, anomaly, "
-	     "flow, policy,\n"
-	     "                       maintenance, attestation, clock-step\n"
+	     "  -k, --kind K         only of this kind: allow, deny, aggregate, "
+	     "anomaly, flow,\n"
+	     "                       policy, maintenance, attestation, boot, "
+	     "clock-step, loss\n"
 	     "  -v, --verdict V      only allow, or only deny\n"
 	     "  -r, --reason R       only with this reason (docs/vocabulary.md)"
 	     "\n"
@@ -40,35 +40,6 @@ static void help(void)
 	     "  -f, --follow         wait for more\n"
 	     "      --color WHEN     auto (a terminal), always, never\n"
 	     "  -h, --help           this text");
-}
-
-static bool known_kind(const char *name)
-{
-	for (unsigned k = 1; k < 256; k++) {
-		if (strcmp(record_kind_name(k), name) == 0)
-			return strcmp(name, "unknown") != 0;
-	}
-	return false;
-}
-
-static bool wanted(const struct show *s)
-{
-	const struct event *ev = &s->view.ev;
-	int64_t us = ev->now.wall.us;
-
-	if (s->guest && !span_is(ev->guest, s->guest))
-		return false;
-	if (s->kind && strcmp(record_kind_name(s->view.r.kind), s->kind) != 0)
-		return false;
-	if (s->verdict && ev->verdict != (strcmp(s->verdict, "allow") == 0
-						  ? VERDICT_ALLOW
-						  : VERDICT_DENY))
-		return false;
-	if (s->reason && ev->reason != s->reason &&
-	    !reasons_has(&ev->reasons, s->reason))
-		return false;
-	return !(s->since.us && us < s->since.us) &&
-	       !(s->until.us && us >= s->until.us);
 }
 
 /* Red for what was refused, yellow for what is odd. */
@@ -126,7 +97,7 @@ static int all(struct show *s, struct reader *r, struct err *e)
 			err_wrap(e, "record %llu", (unsigned long long)seq);
 			return e->code = E_INTEGRITY;
 		}
-		rc = wanted(s) ? print(s, seq, e) : 0;
+		rc = filter_wants(&s->want, &s->view) ? print(s, seq, e) : 0;
 		if (rc)
 			return rc;
 		if (ferror(stdout))
@@ -152,13 +123,29 @@ static int run(struct show *s, const char *path)
 	return tool_flush(EXIT_DONE, s->out_errno);
 }
 
-static int bad(const char *option, const char *value)
+static int condition(struct show *s, const char *name)
 {
-	char what[64];
+	struct err e = {0};
 
-	snprintf(what, sizeof(what), "show --%s", option);
-	fprintf(stderr, TOOL ": %s: cannot be '%.100s'\n", what, value);
+	if (filter_set(&s->want, name, optarg, &e) == 0)
+		return -1;
+	fprintf(stderr, TOOL ": show --%s\n", e.text);
 	return EXIT_TROUBLE;
+}
+
+static int set_color(struct show *s)
+{
+	bool known = strcmp(optarg, "always") == 0 ||
+		     strcmp(optarg, "auto") == 0 || strcmp(optarg, "never") == 0;
+
+	if (!known) {
+		fprintf(stderr, TOOL ": show --color: '%.60s' is none of auto, "
+				"always and never\n", optarg);
+		return EXIT_TROUBLE;
+	}
+	s->color = strcmp(optarg, "always") == 0 ||
+		   (strcmp(optarg, "auto") == 0 && s->color);
+	return -1;
 }
 
 static const struct option options[] = {
@@ -180,26 +167,17 @@ static int option(struct show *s, int c)
 {
 	switch (c) {
 	case 'g':
-		s->guest = optarg;
-		return -1;
+		return condition(s, "guest");
 	case 'k':
-		s->kind = optarg;
-		return known_kind(optarg) ? -1 : bad("kind", optarg);
+		return condition(s, "kind");
 	case 'v':
-		s->verdict = optarg;
-		return strcmp(optarg, "allow") == 0 ||
-				       strcmp(optarg, "deny") == 0
-			       ? -1
-			       : bad("verdict", optarg);
+		return condition(s, "verdict");
 	case 'r':
-		s->reason = reason_find(span_str(optarg));
-		return s->reason ? -1 : bad("reason", optarg);
+		return condition(s, "reason");
 	case 's':
-		return clock_parse(optarg, &s->since) ? bad("since", optarg)
-						      : -1;
+		return condition(s, "since");
 	case 'u':
-		return clock_parse(optarg, &s->until) ? bad("until", optarg)
-						      : -1;
+		return condition(s, "until");
 	case 'j':
 		s->json = true;
 		return -1;
@@ -207,13 +185,7 @@ static int option(struct show *s, int c)
 		s->follow = true;
 		return -1;
 	case 'C':
-		s->color = strcmp(optarg, "always") == 0 ||
-			   (strcmp(optarg, "auto") == 0 && s->color);
-		return strcmp(optarg, "always") == 0 ||
-				       strcmp(optarg, "auto") == 0 ||
-				       strcmp(optarg, "never") == 0
-			       ? -1
-			       : bad("color", optarg);
+		return set_color(s);
 	case 'h':
 		help();
 		return tool_flush(EXIT_DONE, 0);
