@@ -93,11 +93,14 @@ size_t tree_frontier(const struct tree *t, uint8_t out[TREE_FRONTIER_MAX])
 	return n;
 }
 
-/* Root of 2^b neighbouring hashes; they are overwritten. */
-static void fold(struct sha256 *h, uint8_t v[][SHA256_LEN], unsigned b,
-		 uint8_t out[SHA256_LEN])
+void tree_fold(struct sha256 *h, struct span hashes, uint8_t out[SHA256_LEN])
 {
-	for (size_t n = (size_t)1 << b; n > 1; n /= 2) {
+	uint8_t v[TREE_TILE][SHA256_LEN];
+	size_t n = hashes.n / SHA256_LEN;
+
+	assert(n > 0 && n <= TREE_TILE && (n & (n - 1)) == 0);
+	memcpy(v, hashes.p, n * SHA256_LEN);
+	for (; n > 1; n /= 2) {
 		for (size_t i = 0; i < n / 2; i++)
 			tree_node(h, v[2 * i], v[2 * i + 1], v[i]);
 	}
@@ -107,17 +110,12 @@ static void fold(struct sha256 *h, uint8_t v[][SHA256_LEN], unsigned b,
 void tree_tile_root(struct sha256 *h, struct span hashes,
 		    uint8_t out[SHA256_LEN])
 {
-	uint8_t v[TREE_TILE][SHA256_LEN];
-
-	assert(hashes.n == sizeof(v));
-	memcpy(v, hashes.p, sizeof(v));
-	fold(h, v, 8, out);
+	assert(hashes.n == TREE_TILE_OCTETS);
+	tree_fold(h, hashes, out);
 }
 
 void tree_restore(struct tree *t, uint64_t size)
 {
-	uint8_t v[TREE_TILE][SHA256_LEN];
-
 	t->size = size;
 	for (unsigned b = 0; b < 64; b++) {
 		unsigned level = b / 8, bit = b % 8;
@@ -126,8 +124,8 @@ void tree_restore(struct tree *t, uint64_t size)
 
 		if (!(count >> bit & 1))
 			continue;
-		memcpy(v, t->tile[level][first],
-		       ((size_t)1 << bit) * SHA256_LEN);
-		fold(t->h, v, bit, t->frontier[b]);
+		tree_fold(t->h, span_of(t->tile[level][first],
+					((size_t)1 << bit) * SHA256_LEN),
+			  t->frontier[b]);
 	}
 }

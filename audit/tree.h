@@ -46,6 +46,8 @@ void tree_root(const struct tree *t, uint8_t out[SHA256_LEN]);
 #define TREE_FRONTIER_MAX (64 * SHA256_LEN)
 size_t tree_frontier(const struct tree *t, uint8_t out[TREE_FRONTIER_MAX]);
 
+/* Root of neighbouring hashes, as many as a power of two up to 256. */
+void tree_fold(struct sha256 *h, struct span hashes, uint8_t out[SHA256_LEN]);
 /* Root of a full tile. */
 void tree_tile_root(struct sha256 *h, struct span hashes,
 		    uint8_t out[SHA256_LEN]);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tree of an audit database, read from its tiles: full ones as they are
+ * stored, the ones that are being filled from the last bundle (level 0) and
+ * from the roots of full tiles of the level below. It is a source of proofs
+ * (proof.h); it trusts what it reads, so a proof is worth what its root is.
+ */
+#ifndef AUDIT_TILES_H
+#define AUDIT_TILES_H
+
+#include "audit/proof.h"
+#include "core/span.h"
+
+struct db;
+struct tiles;
+
+/* Both borrowed until tiles_close. */
+int tiles_open(struct tiles **out, struct db *d, struct sha256 *h,
+	       struct err *e) __attribute__((warn_unused_result));
+void tiles_close(struct tiles *t);
+struct proof_source tiles_source(struct tiles *t);
+/* The hashes of one tile, 1 to 256; valid until the next call. E_NOTFOUND:
+ * there is none (it was never begun, or was pruned); E_INTEGRITY. */
+int tiles_get(struct tiles *t, unsigned level, uint64_t idx,
+	      struct span *hashes, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif
