@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/base64.h"
 #include "core/err.h"
 #include "core/event.h"
 #include "core/json.h"
@@ -230,10 +231,43 @@ static void addresses_show(void **s)
 	assert_string_equal(net_addr_text(t, &b), "fd00::2");
 }
 
+/* RFC 4648 section 10, and what is not its one text. */
+static void base64_has_one_text(void **s)
+{
+	static const struct {
+		const char *octets, *text;
+	} rows[] = {
+		{"", ""},	      {"f", "Zg=="},	     {"fo", "Zm8="},
+		{"foo", "Zm9v"},      {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"}, {"\xff\xfe\xfb", "//77"},
+		{NULL, "Zg="},	      {NULL, "Zg"},	     {NULL, "Z"},
+		{NULL, "Zh=="},	      {NULL, "Zm9="},	     {NULL, "Zg==Zg=="},
+		{NULL, "===="},	      {NULL, "Z==="},	     {NULL, "Zm9v\n"},
+		{NULL, "Zm 9"},	      {NULL, "Zm9-"},	     {NULL, "Z=9v"},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t buf[16];
+		struct wbuf w = wbuf_of(buf, sizeof(buf));
+		bool ok = base64_get(&w, span_str(rows[i].text));
+
+		if (ok != (rows[i].octets != NULL))
+			fail_msg("%s", rows[i].text);
+		if (!ok)
+			continue;
+		assert_true(span_is(wbuf_span(&w), rows[i].octets));
+		w = wbuf_of(buf, sizeof(buf));
+		base64_put(&w, span_str(rows[i].octets));
+		assert_true(span_is(wbuf_span(&w), rows[i].text));
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_escapes),
+		cmocka_unit_test(base64_has_one_text),
 		cmocka_unit_test(json_nests_and_keeps_order),
 		cmocka_unit_test(json_that_does_not_fit_says_so),
 		cmocka_unit_test(errors_are_built_outward),

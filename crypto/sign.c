@@ -4,6 +4,7 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 static EVP_PKEY *private_key(const struct sign_key *k)
 {
@@ -53,6 +54,46 @@ bool sign_holds(const uint8_t public_[SIGN_KEY_LEN], struct span s,
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 	bool ok = p && c && EVP_DigestVerifyInit(c, NULL, NULL, NULL, p) == 1 &&
 		  EVP_DigestVerify(c, signature, SIGN_LEN, s.p, s.n) == 1;
+
+	EVP_MD_CTX_free(c);
+	EVP_PKEY_free(p);
+	return ok;
+}
+
+/* All of spki, and a key of that one curve; else NULL. */
+static EVP_PKEY *p256(struct span spki)
+{
+	const unsigned char *at = spki.p;
+	char curve[16] = "";
+	EVP_PKEY *p = spki.n == SIGN_P256_SPKI
+			      ? d2i_PUBKEY(NULL, &at, (long)spki.n)
+			      : NULL;
+
+	if (p && (at != spki.p + spki.n || !EVP_PKEY_is_a(p, "EC") ||
+		  EVP_PKEY_get_group_name(p, curve, sizeof(curve), NULL) != 1 ||
+		  strcmp(curve, "prime256v1") != 0)) {
+		EVP_PKEY_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+bool sign_p256_is(struct span spki)
+{
+	EVP_PKEY *p = p256(spki);
+
+	EVP_PKEY_free(p);
+	return p != NULL;
+}
+
+bool sign_p256_holds(struct span spki, struct span s, struct span signature)
+{
+	EVP_PKEY *p = p256(spki);
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	bool ok = p && c &&
+		  EVP_DigestVerifyInit_ex(c, NULL, "SHA256", NULL, NULL, p,
+					  NULL) == 1 &&
+		  EVP_DigestVerify(c, signature.p, signature.n, s.p, s.n) == 1;
 
 	EVP_MD_CTX_free(c);
 	EVP_PKEY_free(p);

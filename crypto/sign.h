@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ed25519 (RFC 8032) signatures, and private keys as PEM (PKCS #8, RFC 8410),
- * so that openssl(1) reads and makes them too.
+ * so that openssl(1) reads and makes them too. Of ECDSA only checking.
  */
 #ifndef CRYPTO_SIGN_H
 #define CRYPTO_SIGN_H
@@ -24,6 +24,12 @@ int sign_make(const struct sign_key *k, struct span s, uint8_t out[SIGN_LEN],
 	      struct err *e) __attribute__((warn_unused_result));
 bool sign_holds(const uint8_t public_[SIGN_KEY_LEN], struct span s,
 		const uint8_t signature[SIGN_LEN]);
+
+/* ECDSA on P-256 with SHA-256, as keys in chips sign. spki: a DER
+ * SubjectPublicKeyInfo of a P-256 key, uncompressed; signature: DER. */
+#define SIGN_P256_SPKI 91
+bool sign_p256_is(struct span spki);
+bool sign_p256_holds(struct span spki, struct span s, struct span signature);
 
 /* E_LIMIT: w is too small. */
 int sign_put_pem(const struct sign_key *k, struct wbuf *w, struct err *e)
