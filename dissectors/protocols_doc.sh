@@ -117,9 +117,14 @@ going out, a body that nothing reads (a leaf of its own beside the message).
 Content types identify nothing: the first octets of any body say whether it is
 oBIX. A charset in which octets are not what they look like (UTF-7, UTF-16, EBCDIC
 and their like) is refused, and oBIX in any but UTF-8 and US-ASCII. A request that expects 100 Continue is held
-until its body comes, which its sender sends after a while without. One answer
+until its body comes, which its sender sends after a while without: what it asks
+is known then. So no server sees it before, nor can refuse it before. One answer
 100 Continue to a request is read: an answer of its kind that holds no data, and
-`http.response`, so that a rule may grant it by its status. On other ports what a proxy writes in front of
+`http.response`, so that a rule may grant it by its status. Where a final answer
+does come before any octet of the body (in a capture, or to a head that is a unit
+of its own), nothing more of the client is read on that connection: libmicrohttpd
+ends it then, curl asks again on it when the answer is 417, other clients send the
+body all the same (`two-readings`). On other ports what a proxy writes in front of
 a request, white space of 64 octets and more, and oBIX without HTTP are refused.
 
 EOT

@@ -340,6 +340,22 @@ def forms(folder):
     t.say(0, chunked("<real val='21'/>", 7))
     t.answer("<real href='/obix/setpoint' val='21'/>")
     t.close()
+    # leave is refused: then comes what may be its body or the next request,
+    # here as a client that asks again without asking for leave
+    t = Talk(c, "screen", "portal")
+    t.ask("PUT", "/obix/setpoint", None, "Expect: 100-continue\r\n"
+          "Content-Length: 16\r\n")
+    t.answer("", "text/plain", "417 Expectation Failed")
+    t.ask("PUT", "/obix/setpoint", "<real val='21'/>")
+    t.answer("<real href='/obix/setpoint' val='21'/>")
+    t.close()
+    # refused, and that is all
+    t = Talk(c, "screen", "portal")
+    t.ask("PUT", "/obix/setpoint", None, "Expect: 100-continue\r\n"
+          "Content-Length: 16\r\n")
+    t.answer("", "text/plain", "413 Content Too Large",
+             "Connection: close\r\n")
+    t.close()
     # an answer before the request has ended
     t = Talk(c, "screen", "portal")
     m = message("PUT /names HTTP/1.1", "Host: a\r\n", "<list>" + "".join(

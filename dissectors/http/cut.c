@@ -218,10 +218,14 @@ static enum frame start(const struct cutter *k, struct piece *x, struct err *e)
 			   "more requests than may be outstanding");
 	/* 100 Continue for a request that is still held, in a capture of
 	 * those whom nobody held. */
-	if (!x->request && !a && x->head.status == 100 && !k->midstream)
+	if (!x->request && !a && x->head.status == 100 && !k->lenient)
 		return FRAME_MORE;
 	if (!x->request && !a && !k->lenient)
 		return bad(e, REASON_UNPAIRED, "answers no request");
+	/* What it gives leave for is not known yet, either. */
+	if (!x->request && a && x->head.status == 100 && f->n == 1 &&
+	    f->side[!k->dir].apart)
+		return FRAME_MORE;
 	if (!x->request && a && a->continued && x->head.status == 100)
 		return bad(e, REASON_UNPAIRED, "100 Continue again");
 	x->unpaired = !x->request && !a;
@@ -279,9 +283,15 @@ static enum frame cut_head(const struct cutter *k, struct span in,
 			   "coded content that is longer than a unit");
 	/* An event stream may say nothing for long. Who expects 100 Continue is
 	 * held until the body comes, as its sender sends it after a while (RFC
-	 * 9110 10.1.1): what the head asks is known with the body only. */
+	 * 9110 10.1.1): what the head asks is known with the body only. In a
+	 * capture nobody held it, and its answer may come first. */
 	if ((x->head.event_stream || room < ROOM_MIN) && !x->next.coding)
 		return FRAME_UNIT;
+	if (x->head.expect && k->lenient) {
+		x->next.apart = true;
+		x->begins = false; /* with the body */
+		return FRAME_UNIT;
+	}
 	if (k->exact && in.n == len)
 		return FRAME_UNIT;
 	return cut_body(k, span_from(in, len), room, x, e);
@@ -309,11 +319,16 @@ enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,
 	case SIDE_ENDED:
 		return bad(e, REASON_SESSION_STATE,
 			   "octets behind the last message");
+	case SIDE_TORN:
+		return bad(e, REASON_TWO_READINGS,
+			   "the answer came before the body it could refuse");
 	case SIDE_HEAD:
 		fr = cut_head(k, in, x, e);
 		break;
 	default:
 		x->next = *s;
+		x->next.apart = false;
+		x->begins = s->apart;
 		x->answers = answered(k->f) ? answered(k->f)->method : HTTP_GET;
 		fr = cut_body(k, in, UNIT_MAX, x, e);
 		break;
@@ -325,6 +340,18 @@ enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,
 					SIDE_ENDED :
 					SIDE_HEAD;
 	return FRAME_UNIT;
+}
+
+/* Does the final answer that begins come before any octet of the body that its
+ * request asked leave for? Some clients then send the body all the same, some
+ * the next request, and servers wait for the one, for the other, or for neither
+ * (RFC 9110 10.1.1). With leave given it is the body. */
+static bool tears(const struct http_flow *f, const struct http_side *asker)
+{
+	const struct http_asked *a = answered(f);
+
+	return a && a->expects && !a->continued && f->n == 1 &&
+	       asker->stage == SIDE_BODY && asker->body == 0;
 }
 
 void http_advance(struct http_flow *f, enum dir dir, const struct piece *x,
@@ -339,10 +366,14 @@ void http_advance(struct http_flow *f, enum dir dir, const struct piece *x,
 			&f->asked[(f->first + f->n++) % ASKED_MAX];
 
 		*a = (struct http_asked){
-			.row = row, .method = x->head.method, .serial = serial};
+			.row = row, .method = x->head.method,
+			.expects = x->head.expect, .serial = serial};
 		s->row = row;
 		s->serial = serial;
 	}
+	if (!x->request && x->has_head && !x->next.interim &&
+	    tears(f, &f->side[!dir]))
+		f->side[!dir].stage = SIDE_TORN;
 	if (!x->request && x->ends && x->next.interim && f->n)
 		f->asked[f->first].continued = true;
 	if (!x->request && x->ends && !x->next.interim && f->n) {

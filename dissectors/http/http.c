@@ -197,7 +197,6 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 	return (struct cutter){.f = c->flow,
 			       .dir = c->dir,
 			       .lenient = c->lenient,
-			       .midstream = c->midstream,
 			       .plain = m->plain,
 			       .exact = exact};
 }
@@ -248,7 +247,7 @@ static int find_row(struct message *msg)
 {
 	const struct piece *x = &msg->x;
 
-	if (x->request && x->begins)
+	if (x->request && x->has_head)
 		return row_take(msg->m, &x->head, &msg->row, msg->e);
 	msg->row = row_find(msg->m, x->next.row, x->next.serial);
 	if (msg->row || x->unpaired || msg->c->lenient)

@@ -6,7 +6,9 @@
  * all of the body where both fit in a unit and its length is known. The head
  * stands alone when there is no body, when the body is an event stream, or
  * when it leaves no room; a sender that waits for 100 Continue sends the body
- * after a while without (RFC 9110 10.1.1). Further units are slices of the
+ * after a while without (RFC 9110 10.1.1). When lenient its head stands alone,
+ * too, with its carrier only; a final answer before any octet of the body makes
+ * all that its client sends from then on two-readings. Further units are slices of the
  * body: of oBIX by the cut rule of obix.h, of anything else whatever is there.
  *
  * - oBIX: the carrier is http.request or http.response, its leaves are oBIX.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Exchanges of one connection, from bytes: two octets say how many of the
- * rest the client sends; what is behind them is the server's.
+ * rest the client sends, and whether all of it is of a capture; what is behind
+ * them is the server's.
  *
  * Properties: a unit that was found is found with more octets as well, and is
  * never shorter then; it is not empty and within the hold limit; what is refused leaves no
@@ -105,12 +106,14 @@ static bool one_unit(struct try *t, struct dis_ctx *c, struct span unit)
 	return true;
 }
 
-static void stream(struct try *t, enum dir dir, struct span in, size_t step)
+static void stream(struct try *t, enum dir dir, struct span in, size_t step,
+		   bool lenient)
 {
 	struct dis_ctx c = {.machine = t->m,
 			    .flow = &t->f,
 			    .arena = &t->arena,
 			    .dir = dir,
+			    .lenient = lenient,
 			    .tup.proto = 6};
 
 	for (int units = 0; in.n && units < 64; units++) {
@@ -133,7 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct try *t; /* large: made once */
 	struct span in = span_of(data, size);
-	size_t n;
+	size_t n, step;
+	bool lenient;
 
 	if (size < 2)
 		return 0;
@@ -148,9 +152,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		dissector_http.machine_init(t->m, NULL);
 	}
 	memset(&t->f, 0, sizeof(t->f));
-	n = (size_t)(data[0] & 0x7f) << 8 | data[1];
+	n = (size_t)(data[0] & 0x3f) << 8 | data[1];
+	step = data[0] & 0x80 ? 1 : 97;
+	lenient = data[0] & 0x40;
 	in = span_from(in, 2);
-	stream(t, DIR_OUT, span_sub(in, 0, n), data[0] & 0x80 ? 1 : 97);
-	stream(t, DIR_IN, span_from(in, n), data[0] & 0x80 ? 1 : 97);
+	stream(t, DIR_OUT, span_sub(in, 0, n), step, lenient);
+	stream(t, DIR_IN, span_from(in, n), step, lenient);
 	return 0;
 }

@@ -191,6 +191,19 @@ static int read_bare(struct message *msg)
 	return 0;
 }
 
+/* A head whose sender waits for leave to send the body: what it asks is told
+ * with that. */
+static int read_apart(struct message *msg)
+{
+	struct obs *o = obs_add(msg->out, OBS_HTTP_REQUEST);
+
+	if (!o)
+		return full(msg);
+	state_message(msg, o);
+	obs_u64(o, F_OCTETS, msg->unit.n);
+	return 0;
+}
+
 /* 100 Continue on the way to an answer of oBIX: whoever may give that may say
  * so. */
 static int read_interim(struct message *msg, enum obix_op op)
@@ -222,6 +235,8 @@ static int read_any(struct message *msg)
 	const struct piece *x = &msg->x;
 	enum obix_op op = msg->row ? obix_op_of(msg->row->ask.kind) : OP_NONE;
 
+	if (x->next.apart)
+		return read_apart(msg);
 	if (x->begins && x->ends && x->request && x->body.n == 0)
 		return read_bare(msg);
 	if (x->next.interim && op != OP_NONE)

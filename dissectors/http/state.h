@@ -27,6 +27,7 @@ enum side_stage {
 	SIDE_HEAD, /* a message begins next */
 	SIDE_BODY,
 	SIDE_ENDED, /* nothing may follow */
+	SIDE_TORN,  /* the same: a body would, or the next request (cut.c) */
 };
 
 enum body_kind {
@@ -50,6 +51,7 @@ struct http_side {
 	bool interim;  /* of a response: 100 Continue */
 	bool charset;  /* as the head's */
 	bool closes;   /* the connection ends with this message */
+	bool apart;    /* its head went in front, to ask for leave */
 	uint16_t status;
 	uint16_t row; /* 1 + row of the request sent or answered, 0 none */
 	uint32_t serial;
@@ -68,6 +70,7 @@ struct http_asked {
 	uint16_t row;
 	uint8_t method;
 	bool continued; /* it was answered 100 Continue */
+	bool expects;	/* it asked for that */
 	uint32_t serial;
 };
 
@@ -136,7 +139,6 @@ struct cutter {
 	const struct http_flow *f;
 	enum dir dir;
 	bool lenient;
-	bool midstream; /* requests were missed */
 	uint8_t *plain;
 	bool exact;
 };
