@@ -23,6 +23,7 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 # Policies to start from; nothing reads them there.
 POLICYDIR ?= $(PREFIX)/share/metergate/policies
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 VERSION := 0.1.0
 
 # --- modes -------------------------------------------------------------------
@@ -209,6 +210,10 @@ install: all
 	install -m 644 $(filter %.1,$(MANS)) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 $(filter %.5,$(MANS)) $(DESTDIR)$(MANDIR)/man5
 	install -m 644 $(filter %.8,$(MANS)) $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(COMPLETIONDIR)
+	for p in $(PROGS); do \
+		install -m 644 completion/metergate.bash "$(DESTDIR)$(COMPLETIONDIR)/$$p" || exit 1; \
+	done
 	install -d $(addprefix $(DESTDIR)$(POLICYDIR)/,. $(notdir $(patsubst %/,%,$(wildcard policies/*/))))
 	for f in policies/*.* policies/*/*.yaml; do \
 		install -m 644 "$$f" "$(DESTDIR)$(POLICYDIR)/$${f#policies/}" || exit 1; \

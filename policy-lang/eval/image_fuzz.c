@@ -4,12 +4,14 @@
  * tested is the verification of content; what passes it is evaluated.
  *
  * Properties: loading twice says the same; judging twice from one state says
- * the same; an abort puts every word back; a refusal leaves no charge.
+ * the same; an abort puts every word back; a refusal leaves no charge. What is
+ * shown of it holds nothing that a terminal would act on.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "core/crc32c.h"
+#include "core/wbuf.h"
 #include "policy-lang/eval/internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -163,6 +165,28 @@ static void evaluate(const struct pol_image *im)
 	pol_set_free(set);
 }
 
+static void no_controls(void *arg, struct span text)
+{
+	(void)arg;
+	for (size_t i = 0; i < text.n; i++)
+		assert((text.p[i] >= 0x20 && text.p[i] != 0x7f) ||
+		       text.p[i] == '\n');
+}
+
+/* Cut when it gets long: a pattern's texts may. */
+static void show(const struct pol_image *im)
+{
+	static uint8_t text[1 << 18];
+	struct wbuf w = wbuf_of(text, sizeof(text));
+	bool whole = pol_image_print(im, &w);
+	struct err e;
+	int rc = pol_image_dump(im, no_controls, NULL, &e);
+
+	assert(whole == !w.failed);
+	assert(rc == 0 || rc == E_NOMEM);
+	no_controls(NULL, wbuf_span(&w));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t n = size & ~(size_t)7;
@@ -182,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(rc == 0 || (rc < 0 && a == NULL));
 	assert(pol_image_load(&b, span_of(p, n), &e) == rc);
 	if (rc == 0) {
+		show(a);
 		evaluate(a);
 		pol_image_free(b);
 	}

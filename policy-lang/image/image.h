@@ -53,10 +53,16 @@ size_t pol_image_keys(const struct pol_image *binding, struct span id,
 				   struct span key_name, const uint8_t *key),
 		      void *arg);
 
-/* All of it for people, from the octets alone; false when w is too small
- * (256 KiB hold every image). */
+/* All of it for people, from the octets alone, with nothing that a terminal
+ * would act on; false when w is too small or memory was. */
 struct wbuf;
 bool pol_image_print(const struct pol_image *i, struct wbuf *w);
+/* All of it for programs: one line of JSON for the header, for each section
+ * and for each row, in the order of the file and with the names of layout.h;
+ * times and durations as they are stored. E_NOMEM. */
+int pol_image_dump(const struct pol_image *i,
+		   void (*each)(void *arg, struct span json), void *arg,
+		   struct err *e) __attribute__((warn_unused_result));
 
 /* SHA-256 for source digests: the front end has no crypto of its own. */
 void pol_digest(struct span s, uint8_t out[32]);

@@ -156,9 +156,13 @@ static void test_print(const struct pol_image *im)
 		"vendor com.example serial 9", "party headend: metering",
 		" 203.0.0.0/28", "aptitle 2.16.124.1.2",
 		"allow send: out consent opt-in", "obix.read-response",
-		"data energy.register resolution 1000000mWh",
+		"data energy.register resolution 1000 Wh",
 		"limit at least 20 h apart", "limit bytes: 4 KiB per 1 h",
-		"state registered: party, expires 3600s"};
+		"state registered: party, expires 1 h",
+		"with headend", "answers ask", "when 00:30-05:30",
+		"exceed defer 10 min", "table 23-25, 64",
+		"href /m, /meter/*, /meter//power", "message Never \xc3\xa9.",
+		"valid    from 1970-01-01 until 1970-01-01", "(line 7)"};
 	static char text[8192];
 	struct wbuf w = wbuf_of(text, sizeof(text) - 1);
 

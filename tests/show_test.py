@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""polc show and dump: of every policy of the tree, compiled, all that its
+source names stands in both; and nothing is shown of what is damaged."""
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+POLC = os.path.abspath(os.path.join(os.environ.get("BUILD", "build"), "bin", "polc"))
+WORDS = {"allow": "allow", "ceiling": "ceiling", "deny": "deny",
+         "restrict": "restrict", "limits": "limit", "states": "state",
+         "vms": "vm", "floors": "floor", "keys": "key",
+         "consent-rules": "consent-rule", "consent": "consent"}
+rc = 0
+
+
+def said(ok, name, why=""):
+    global rc
+    print(("ok " if ok else "not ok ") + name + (": " + why if why and not ok else ""))
+    rc |= not ok
+
+
+def polc(*args):
+    return subprocess.run([POLC, *args], capture_output=True)
+
+
+def sections(text):
+    """The rows of a dump, by section."""
+    rows = {}
+    for line in text.decode().splitlines():
+        row = json.loads(line)
+        rows.setdefault(row["section"], []).append(row)
+    return rows
+
+
+def complete(rows):
+    """Each section has as many rows as the table of the image says."""
+    unit = {"STRS": lambda t, r: sum(len(x["text"].encode()) + 1 for x in r) == t["len"],
+            "TEXT": lambda t, r: sum(len(x["text"].encode()) + 1 for x in r) == t["len"],
+            "LIST": lambda t, r: sum(len(x["values"]) for x in r) == t["count"],
+            "BLOB": lambda t, r: sum(len(x["octets"]) // 2 for x in r) == t["count"],
+            "DIMS": lambda t, r: len(r) * rows["header"][0]["words"] == t["count"],
+            "LOCS": lambda t, r: len(r) == len(rows.get("RULE", [])) + len(rows.get("LIMT", []))}
+    for t in rows["table"]:
+        name = t["type"].strip()
+        r = rows.get(name, [])
+        if not unit.get(name, lambda t, r: len(r) == t["count"])(t, r):
+            return name
+    return None
+
+
+def wants(source):
+    """The lines that a source must lead to, by how they begin."""
+    for key, word in WORDS.items():
+        for name in source.get(key) or {}:
+            yield "%s %s:" % (word, name)
+    for name in source.get("parties") or {}:
+        yield "party %s:" % name
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    images, missing, short = 0, [], []
+    rules = 0
+    for path in sorted(glob.glob("policies/**/*.yaml", recursive=True)
+                       + glob.glob("tests/policies/household/*.yaml")):
+        with open(path, encoding="utf-8") as f:
+            source = yaml.load(f, yaml.BaseLoader)
+        if source["kind"] == "tests":
+            continue
+        image = os.path.join(tmp, "%d.pol" % images)
+        made = polc("compile", path, "-o", image)
+        if made.returncode:
+            missing.append(path + ": " + made.stderr.decode())
+            continue
+        images += 1
+        shown = polc("show", image).stdout.decode()
+        begin = {" ".join(l.split(" ")[:2]).rstrip(":") + ":" for l in shown.splitlines()}
+        missing += ["%s: %s" % (path, w) for w in wants(source) if w not in begin]
+        rules += sum(1 for _ in wants(source))
+        rows = sections(polc("dump", image).stdout)
+        bad = complete(rows)
+        if bad:
+            short.append("%s: %s" % (path, bad))
+        names = [r["id"] for r in rows.get("RULE", [])]
+        for key in ("allow", "ceiling", "deny", "restrict"):
+            short += ["%s: %s" % (path, n) for n in source.get(key) or {} if n not in names]
+    said(images > 20 and not missing, "show names what %d sources name" % images, str(missing[:3]))
+    said(rules > 200, "there was something to name", str(rules))
+    said(not short, "dump has every row", str(short[:3]))
+
+    one = os.path.join(tmp, "0.pol")
+    text = polc("show", one)
+    again = json.loads(polc("show", "--json", one).stdout)
+    said(again["text"] == text.stdout.decode() and again["file"] == one, "show --json is its text")
+    all_of = polc("show", tmp)
+    said(all_of.returncode == 0 and all_of.stdout.count(b"payload  ") == images,
+         "show of a directory")
+    said(polc("dump", tmp).stdout.count(b'"section":"header"') == images, "dump of a directory")
+
+    key = os.path.join(tmp, "k")
+    polc("keygen", "-o", key)
+    polc("sign", "-k", key, one)
+    public = polc("keygen", "--public", key).stdout.decode().strip()
+    said("signed   says key " + public in polc("show", one).stdout.decode(), "show says who signed")
+    said(sections(polc("dump", one).stdout)["SIGN"][0]["key"] == public.split(":")[1],
+         "dump says who signed")
+
+    with open(one, "rb") as f:
+        octets = bytearray(f.read())
+    noticed = 0
+    for at in range(0, len(octets), 37):
+        octets[at] ^= 0x20
+        with open(os.path.join(tmp, "bad"), "wb") as f:
+            f.write(octets)
+        octets[at] ^= 0x20
+        r = polc("show" if at % 2 else "dump", os.path.join(tmp, "bad"))
+        signed = at >= len(octets) - 96  # polc verify is for those
+        noticed += signed or (r.returncode == 5 and not r.stdout)
+    said(noticed == len(range(0, len(octets), 37)), "nothing is shown of a damaged image")
+    said(polc("show", "policies/portal.yaml").returncode == 5
+         and b"polc compile" in polc("show", "policies/portal.yaml").stderr,
+         "a source is no image")
+    said(polc("show", os.path.join(tmp, "none")).returncode == 6, "no such file")
+    said(polc("show").returncode == 2 and polc("dump", "--frob", one).returncode == 2, "usage")
+    os.mkdir(os.path.join(tmp, "empty"))
+    said(polc("show", os.path.join(tmp, "empty")).returncode == 6, "no images in a directory")
+sys.exit(rc)
