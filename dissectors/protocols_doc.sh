@@ -139,21 +139,47 @@ cat <<'EOT'
 Read: oBIX 1.0 and 1.1 in plain XML in the bodies of HTTP, in units of whole
 objects. Elements and attributes of other names are read past and noted. In a
 query `start`, `end` and `limit` stand once each and as they are called. The
-interval of records is the least between two that follow each other; where one
-is out of their order, up or down, none is known. A member of a standard
-contract (`count`, `start`, `timestamp`, `facets`) says what it is there for in
-its own type, without a unit, and once; otherwise it is a value. Two children of
-one name are refused where the parent is no list. A child of a list is a
-reading, and so is each of several values of one quantity in a record; of more
-than four no interval is known, nor are they one reading of an object.
+interval of records is the least between two that follow each other, divided by
+the most values of one quantity that one of them has; where one is out of their
+order, up or down, where one has more than four of a quantity, and of one record
+alone none is known, whatever was learnt of others: what is read often is as fine
+as it is read. That of a roll-up is the least of what was asked, of the records'
+own ends and of the time between them. A member of a standard contract (`count`,
+`start`, `timestamp`, `facets`) says what it is there for in its own type, without
+a unit, and once; otherwise it is a value. Two children of one name are refused
+where the parent is no list. A child of a list is a reading, and so is each of
+several values of one quantity in a record; of more than four no interval is
+known, nor are they one reading of an object. A null in a record is a value of
+what it is null of.
 
-Numbers of a `display` that its value does not tell, more than one of a
-`displayName` that its name does not have, more than six of a name, and a `tz`,
-`precision` or `status` that is none count as values of unknown type. Comments
+What is said of records must agree with them, or it counts as a value of unknown
+type: `count`, `start` and `end` of an answer with the records in it or with what
+was asked; how many readings a roll-up is of with its sum and average, or with
+what fits between its ends at the interval that its history showed before. So
+does a record of nothing but stamps. The number, first and last of a History, and
+of what it has after an append, tell how a server is set up (`config.meter`), the
+number of alarms that wait is `event.meter`.
+
+Of what a document defines there is room for 4 prototypes of 8 members with
+units, 4 units and 32 strings of facets at a time; with more, no number is what
+it is by a definition, and those without a unit of the standard are of unknown
+type. A unit of its own has a dimension in the table and a scale that is a power
+of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
+it are values.
+
+`min` and `max` that are neither zero nor infinite nor the value again are further
+values of the same quantity; of what has no number they are of unknown type, as
+are numbers of a `display` that its value does not tell, more than one of a
+`displayName` that its name does not have, more than six of a name or one with a
+fraction, of an `icon` that are no size of pictures, of a reference that have a
+fraction or more than nine digits, of a query in one that names no part of a
+history, of a `writable` or `null`, and a `tz`, `precision` or `status` that is
+none. Facets that stand in a list or are not those of their unit are too. Comments
 are noted.
 
 An item of a batch is judged as if it were sent alone, its query included. An
-item of a batch in what is none, a Watch's reference in anything but a uri and,
+item of a batch in what is none, a Watch's reference in anything but a uri or
+within another, a filter in the query beside a document and,
 in a request, a reference to another server or one that begins with two slashes
 are refused, and two definitions of one prototype or unit that contradict each
 other. In an answer a reference to another server is noted.

@@ -16,6 +16,14 @@ uint64_t define_fragment(struct span list)
 	return obix_hash(span_sub(list, from, to - from));
 }
 
+void define_full(struct reader *r)
+{
+	struct doc *d = r->d;
+
+	r->again |= !d->known.full && !r->second;
+	d->known.full = d->odd = true;
+}
+
 uint8_t define_find(const struct doc *d, uint64_t name)
 {
 	for (uint8_t i = 0; i < d->known.protos_n; i++) {
@@ -35,7 +43,7 @@ void define_proto(struct reader *r, struct elem *el, uint64_t name)
 		return;
 	}
 	if (d->known.protos_n == PROTOS) {
-		d->odd = true;
+		define_full(r);
 		return;
 	}
 	d->known.proto[d->known.protos_n++] = (struct proto){.name = name};
@@ -71,8 +79,12 @@ int define_member(struct reader *r, struct proto *p, const struct xml_tag *t)
 		return s.sure && differ(&p->member[i].sizing, &s) ? two(r->e)
 								  : 0;
 	}
-	if (!s.sure || p->n == PROTO_MEMBERS)
+	if (!s.sure)
 		return 0;
+	if (p->n == PROTO_MEMBERS) {
+		define_full(r);
+		return 0;
+	}
 	p->member[p->n].name = name;
 	p->member[p->n++].sizing = s;
 	return 0;
@@ -92,7 +104,7 @@ void define_unit(struct reader *r, struct elem *el, struct span ref)
 		}
 	}
 	if (d->known.defs_n == UNIT_DEFS) {
-		d->odd = true;
+		define_full(r);
 		return;
 	}
 	u = &d->known.def[d->known.defs_n++];
@@ -102,32 +114,61 @@ void define_unit(struct reader *r, struct elem *el, struct span ref)
 	el->unit_def = d->known.defs_n;
 }
 
+/* Scales in use are powers of ten, of seconds to a minute, an hour or a day:
+ * others may be any number. */
+static bool is_plain(const struct decimal *v)
+{
+	return v->exact && (v->m == 1 || v->m == 6 || v->m == 36 ||
+			    v->m == 864);
+}
+
+static bool is_offset(const struct decimal *v)
+{
+	return v->m == 0 || (v->m == 27315 && v->e == -2);
+}
+
+/* The unit that this element is a member of; NULL: of none. */
+static struct unit_def *unit_of(struct doc *d, enum obix_use use)
+{
+	const struct elem *up = doc_parent(d);
+	uint8_t index = 0;
+
+	if (use == USE_SCALE || use == USE_OFFSET)
+		index = up->unit_def;
+	else if (up->dimension)
+		index = d->stack[d->depth - 2].unit_def;
+	return index ? &d->known.def[index - 1] : NULL;
+}
+
+static bool scale(struct unit_def *u, const struct decimal *v)
+{
+	bool fits = v->exact && v->m > 0 && v->m < INT64_C(1000000000000) &&
+		    v->e >= -9 && v->e <= 15;
+	int64_t f = 1;
+
+	for (int e = v->e < 0 ? -v->e : v->e; fits && e > 0; e--)
+		f *= 10;
+	u->num = fits ? v->m * (v->e > 0 ? f : 1) : 0;
+	u->den = fits && v->e < 0 ? f : 1;
+	return is_plain(v);
+}
+
 /* A member of a unit or of its dimension. */
 bool define_unit_member(struct doc *d, enum obix_use use, struct span val)
 {
-	struct unit_def *u = NULL;
+	struct unit_def *u = unit_of(d, use);
 	struct decimal v;
-	int64_t f = 1;
 
-	for (unsigned i = d->depth; i > 0 && !u; i--) {
-		if (d->stack[i - 1].unit_def)
-			u = &d->known.def[d->stack[i - 1].unit_def - 1];
-	}
-	if (!u || !value_decimal(val, &v) || v.e > 15 || v.e < -15) {
-		if (u)
-			u->odd = true;
+	if (!u)
+		return false;
+	if (!value_decimal(val, &v)) {
+		u->odd = true;
 		return false;
 	}
-	for (int e = v.e < 0 ? -v.e : v.e; e > 0; e--)
-		f *= 10;
-	if (use == USE_SCALE) {
-		bool fits = v.exact && v.m > 0 &&
-			    v.m < INT64_C(1000000000000) && f <= 1000000000;
-
-		u->num = fits ? v.m * (v.e > 0 ? f : 1) : 0;
-		u->den = fits && v.e < 0 ? f : 1;
-		return true;
-	}
+	if (use == USE_OFFSET)
+		return is_offset(&v);
+	if (use == USE_SCALE)
+		return scale(u, &v);
 	u->has_dim = true;
 	if (v.e != 0 || v.m > 9 || v.m < -9) {
 		u->odd = true;
@@ -148,6 +189,9 @@ int define_unit_done(struct reader *r, uint8_t index)
 	struct learnt *l;
 
 	s = sizing_of_def(u);
+	/* Exponents that no unit has are numbers like any other. */
+	if (u->has_dim && (u->odd || !obix_has_dimension(u->dim)))
+		item_hides(doc_item(r->d), 1);
 	for (uint8_t i = 0; i + 1 < index; i++) {
 		const struct unit_def *was = &r->d->known.def[i];
 		struct sizing before = sizing_of_def(was);
@@ -157,7 +201,7 @@ int define_unit_done(struct reader *r, uint8_t index)
 	}
 	if (u->href == r->d->wanted_unit)
 		r->again = true;
-	if (r->d->request || !key_set(u->key))
+	if (r->d->request || r->d->known.full || !key_set(u->key))
 		return 0;
 	l = learnt_stage(r->m, u->key);
 	if (!l)

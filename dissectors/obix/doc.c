@@ -25,12 +25,12 @@ static int root_request(struct reader *r, struct elem *el)
 	if (d->op == OP_NONE)
 		return refuse(r->e, REASON_SUSPICIOUS,
 			      "a document with a method of another protocol");
-	if (d->op == OP_HISTORY_QUERY) {
-		int rc = query_check(r->c->query, r->e);
-
-		if (rc)
-			return rc;
-	}
+	/* Servers take the one, the other, or what both leave. */
+	if ((op_queries((enum obix_op)d->op) ||
+	     op_queries((enum obix_op)d->op2)) &&
+	    query_filters(r->c->query))
+		return refuse(r->e, REASON_TWO_READINGS,
+			      "a filter in the query beside a document");
 	el->contracts |= op_in((enum obix_op)d->op);
 	*ask = (struct obix_ask){
 		.kind = (uint16_t)obix_request_kind((enum obix_op)d->op)};
@@ -164,8 +164,10 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 	    up->contracts & C_BIT(C_WATCH_OUT))
 		el->items = true;
 	if (up && up->contracts & C_BIT(C_UNIT) &&
-	    span_is(t->at[AT_NAME], "dimension"))
+	    span_is(t->at[AT_NAME], "dimension") && el->el == EL_OBJ) {
 		el->contracts |= C_BIT(C_DIMENSION);
+		el->dimension = up->unit_def;
+	}
 	if (up && up->contracts & C_BIT(C_WATCH) && el->el == EL_OBJ)
 		el->contracts |= C_BIT(C_WATCH);
 }
@@ -205,7 +207,7 @@ static void definitions(struct reader *r, struct elem *el,
 
 	if (href.n && href.p[0] == '#')
 		define_proto(r, el, obix_hash(href));
-	if (el->contracts & C_BIT(C_UNIT) && href.n)
+	if (el->contracts & C_BIT(C_UNIT) && href.n && el->el == EL_OBJ)
 		define_unit(r, el, href);
 	/* A unit in a facets string, found in the first reading. */
 	for (unsigned i = 0; r->second && i < r->d->known.facets_n; i++) {
@@ -294,7 +296,7 @@ int doc_end(void *arg, struct err *e)
 
 	(void)e;
 	if (el->record)
-		record_end(d);
+		record_end(r, el);
 	if (el->base != (up ? up->base : 0))
 		d->paths_n = el->base;
 	if (el->unit_def && define_unit_done(r, el->unit_def))
@@ -310,16 +312,14 @@ int doc_unit_end(struct reader *r, uint32_t text)
 	struct item *rest = &d->rest;
 	int rc = 0;
 
-	if (text) {
-		/* Text between elements means nothing; it may tell a lot. */
-		rest->meas |= MEAS_BIT(MEAS_UNKNOWN_TABLE);
-		rest->values++;
-		rest->notes++;
-		rest->unsized = true;
-	}
+	/* Text between elements means nothing; it may tell a lot. */
+	item_hides(rest, text > 0);
+	if (r->c->last)
+		record_whole(r, rest);
 	if (d->request) {
 		item_command(rest, d->in);
 		r->c->ask->interval_s = rest->interval_s;
+		r->c->ask->bounds = item_bounds(rest);
 		r->c->ask->written += rest->values;
 		r->c->ask->echo += rest->echo;
 	}

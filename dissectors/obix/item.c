@@ -134,6 +134,12 @@ void item_open(struct item *it, enum obix_op op)
 	it->op = (uint8_t)op;
 }
 
+struct obix_bounds item_bounds(const struct item *it)
+{
+	return (struct obix_bounds){it->start, it->end, it->has_start,
+				    it->has_end};
+}
+
 int item_path(struct reader *r, struct item *it)
 {
 	struct span path = r->c->path;
@@ -161,7 +167,8 @@ static bool is_history(uint8_t op)
 
 static void stamps_fresh(struct doc *d)
 {
-	d->has_last = d->has_gap = d->up = d->down = d->crowded = false;
+	d->has_last = d->has_gap = d->up = d->down = false;
+	d->shares = 0;
 }
 
 /* Nothing of the item before counts for this one. */
@@ -208,6 +215,10 @@ static int batch_item(struct reader *r, struct elem *el,
 		return refuse(r->e, REASON_SUSPICIOUS,
 			      "a batch item that servers read differently");
 	item_open(it, op);
+	/* Its argument may be another filter. */
+	if (op == OP_INVOKE && query_filters(href_query(t->at[AT_VAL])))
+		return refuse(r->e, REASON_TWO_READINGS,
+			      "a filter in the reference to an operation");
 	rc = item_href(r, it, t->at[AT_VAL]);
 	return rc || op != OP_READ ? rc : batch_read(r, it, t->at[AT_VAL]);
 }
@@ -252,6 +263,7 @@ static int batch_answer(struct reader *r, const struct xml_tag *t)
 		it->asked = true;
 		it->written = asked->written;
 		it->was_written = asked->echo;
+		it->bounds = asked->bounds;
 	}
 	if (asked && !t->at[AT_HREF].n) {
 		memcpy(it->href[0], asked->path, asked->path_n);
@@ -332,6 +344,13 @@ int item_start(struct reader *r, struct elem *el, const struct xml_tag *t)
 		return refuse(r->e, d->op == OP_BATCH ? REASON_NESTED_BATCH
 						      : REASON_SUSPICIOUS,
 			      "an item of a batch in what is none");
+	/* Within what a Watch's reference names there may be a filter. */
+	if (d->request && up && is_watch(outer->op) &&
+	    outer->op != OP_WATCH_POLL && t->at[AT_VAL].p &&
+	    (d->op == OP_BATCH ? d->sub.open : d->item.open) &&
+	    (up->item || el->el == EL_URI))
+		return refuse(r->e, REASON_SUSPICIOUS,
+			      "a reference within one for a Watch");
 	if (!up || it->open)
 		return 0;
 	if (!is_watch(outer->op) || (d->op != OP_BATCH && d->item.open))
@@ -369,6 +388,7 @@ static int batch_end(struct reader *r)
 	row->interval_s = it->interval_s;
 	row->written = it->values;
 	row->echo = it->echo;
+	row->bounds = item_bounds(it);
 	op_ask(r->c, (enum obix_op)it->op, span_of(it->href[0], it->href_n[0]),
 	       &row->object, &row->watch);
 	it->asks_for = op_asks_for(r->c, (enum obix_op)it->op, row->object,
@@ -387,6 +407,7 @@ int item_end(struct reader *r)
 	it->open = false;
 	if (rc)
 		return rc;
+	record_whole(r, it);
 	if (it == &d->sub) {
 		d->item.shown = true;
 		return leaf_give(r, it);
@@ -395,76 +416,4 @@ int item_end(struct reader *r)
 	if (it->shown && is_watch(it->op) && !it->meas && !it->notes)
 		return 0;
 	return leaf_give(r, it);
-}
-
-/* --- records --- */
-
-#define RECORD                                                                 \
-	(C_BIT(C_HISTORY_RECORD) | C_BIT(C_HISTORY_ROLLUP_RECORD) |            \
-	 C_BIT(C_ALARM) | C_BIT(C_STATEFUL_ALARM) | C_BIT(C_ACK_ALARM) |       \
-	 C_BIT(C_POINT_ALARM))
-#define ALARMS                                                                 \
-	(C_BIT(C_ALARM) | C_BIT(C_STATEFUL_ALARM) | C_BIT(C_ACK_ALARM) |       \
-	 C_BIT(C_POINT_ALARM))
-
-void record_start(struct doc *d, struct elem *el)
-{
-	if (!(el->contracts & RECORD) || el->def)
-		return;
-	if (el->contracts & ALARMS) {
-		el->contracts |= C_BIT(C_ALARM);
-		doc_item(d)->meas |= MEAS_BIT(MEAS_EVENT_METER);
-	} else {
-		d->series = true;
-	}
-	el->record = true;
-	d->in_data = true;
-	d->has_now = d->has_begin = false;
-	d->in_record = 0;
-	memset(d->same, 0, sizeof(d->same));
-	d->most = 0;
-}
-
-static void record_gap(struct doc *d, int64_t gap)
-{
-	if (!d->has_gap || gap < d->gap_ms)
-		d->gap_ms = gap;
-	d->has_gap = true;
-}
-
-void record_end(struct doc *d)
-{
-	struct item *it = doc_item(d);
-
-	/* Phases and directions are channels; more of one quantity may as well
-	 * be so many readings of it. */
-	d->in_data = false;
-	it->records++;
-	it->readings += d->most ? d->most : 1;
-	d->crowded |= d->most > CHANNELS;
-	if (d->in_record > it->channels)
-		it->channels = d->in_record;
-	if (!d->has_now) {
-		it->unstamped = true;
-		return;
-	}
-	if (!it->stamped || d->now_ms < it->oldest)
-		it->oldest = d->now_ms;
-	if (!it->stamped || d->now_ms > it->newest)
-		it->newest = d->now_ms;
-	it->stamped = true;
-	if (d->has_begin && d->begin_ms >= d->now_ms)
-		d->up = d->down = true;
-	else if (d->has_begin)
-		record_gap(d, d->now_ms - d->begin_ms);
-	/* Of a feed the newest is first. */
-	if (d->has_last && d->now_ms >= d->last_ms) {
-		record_gap(d, d->now_ms - d->last_ms);
-		d->up = true;
-	} else if (d->has_last) {
-		record_gap(d, d->last_ms - d->now_ms);
-		d->down = true;
-	}
-	d->last_ms = d->now_ms;
-	d->has_last = true;
 }

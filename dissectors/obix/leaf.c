@@ -11,7 +11,7 @@ void item_reset(struct item *it)
 	it->values = it->records = it->notes = it->channels = 0;
 	it->readings = it->entries = it->most = 0;
 	memset(it->same, 0, sizeof(it->same));
-	it->sized = it->unsized = it->fine = false;
+	it->sized = it->unsized = it->fine = it->hidden = false;
 	it->stamped = it->unstamped = false;
 	it->unit = (struct span){0};
 	it->units = false;
@@ -34,33 +34,32 @@ static int64_t floor_s(int64_t ms)
 	return ms >= 0 ? ms / 1000 : -((-ms + 999) / 1000);
 }
 
-/* The length that one value of a series stands for, 0: not known. */
+/* The length that one value of a series stands for, 0: not known. What was
+ * learnt of other answers says nothing of one that shows no interval: a single
+ * record that is read often is as fine as it is read. */
 static uint32_t interval_of(const struct reader *r, const struct item *it)
 {
 	const struct doc *d = r->d;
 	const struct learnt *l = learnt_find(r->m, it->object);
 	uint32_t before = l ? l->interval_s : 0;
-	uint32_t rolled = it->interval_s;
-	int64_t gap_s = d->has_gap ? (d->gap_ms + 500) / 1000 : 0;
+	uint32_t shares = d->shares ? d->shares : 1;
+	int64_t gap_s = (d->gap_ms + 500) / 1000;
 
 	/* Neighbours in the document are none in time, or there are readings
 	 * between the records. */
-	if ((d->up && d->down) || d->crowded)
+	if ((d->up && d->down) || d->shares > CHANNELS || !d->has_gap ||
+	    it->unstamped || it->records == 0)
 		return 0;
-	if (it->op == OP_HISTORY_ROLLUP && rolled && it->records &&
-	    d->has_gap && gap_s < rolled)
-		rolled = (uint32_t)gap_s;
-	if (it->op == OP_HISTORY_ROLLUP && rolled) {
+	if (gap_s > INT32_MAX)
+		gap_s = INT32_MAX;
+	if (it->op == OP_HISTORY_ROLLUP && it->interval_s) {
+		if (it->interval_s < gap_s)
+			gap_s = it->interval_s;
 		/* What shows single readings is as fine as those are. */
-		if (!d->single)
-			return rolled;
-		return before && before < rolled ? before : 0;
+		if (d->single)
+			gap_s = before < gap_s ? before : 0;
 	}
-	if (it->unstamped || it->records == 0)
-		return 0;
-	if (d->has_gap)
-		return gap_s < INT32_MAX ? (uint32_t)gap_s : INT32_MAX;
-	return before;
+	return (uint32_t)gap_s / shares;
 }
 
 static void state_times(const struct reader *r, struct obs *o,
@@ -97,12 +96,6 @@ static void state_filter(struct obs *o, const struct item *it)
 			(uint64_t)(floor_s(it->end) - floor_s(it->start)));
 }
 
-static bool is_query(enum obix_op op)
-{
-	return op == OP_HISTORY_QUERY || op == OP_HISTORY_ROLLUP ||
-	       op == OP_ALARM_QUERY;
-}
-
 /* Nothing but what was written: no value that the writer did not have. */
 static bool is_echo(const struct reader *r, const struct item *it)
 {
@@ -122,16 +115,18 @@ static bool is_echo(const struct reader *r, const struct item *it)
 	return written == it->values && it->echo == echo;
 }
 
-/* A value of unknown type that a Watch gives is one of what was added. */
+/* A value of unknown type that a Watch gives is one of what was added, where
+ * that is known to be measured. */
 static meas_set of_watch(const struct reader *r, const struct item *it)
 {
 	const meas_set bit = MEAS_BIT(MEAS_UNKNOWN_TABLE);
 	const struct watch *w;
 
-	if (it->op != OP_WATCH_POLL || !(it->meas & bit))
+	if (it->op != OP_WATCH_POLL || !(it->meas & bit) || it->hidden)
 		return it->meas;
 	w = watch_find(r->m, it->watch);
-	return w && w->meas ? (it->meas & ~bit) | w->meas : it->meas;
+	return w && w->meas & ~MEAS_ABOUT ? (it->meas & ~bit) | w->meas
+					  : it->meas;
 }
 
 static struct span kept(const struct reader *r, const uint8_t *p, size_t n)
@@ -176,7 +171,7 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 		obs_u64(o, F_NOTE, REASON_REPORTED);
 	if (echo)
 		obs_flag(o, F_ECHO);
-	if (r->d->request && is_query((enum obix_op)it->op))
+	if (r->d->request && op_queries((enum obix_op)it->op))
 		state_filter(o, it);
 	if (echo || !it->meas)
 		return 0;
@@ -192,7 +187,7 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 			it->channels ? it->channels : it->values);
 	if (it->unit.n && !it->units)
 		obs_span(o, F_OBIX_UNIT, it->unit);
-	if (!(r->d->request && is_query((enum obix_op)it->op)))
+	if (!(r->d->request && op_queries((enum obix_op)it->op)))
 		state_times(r, o, it);
 	state_sizes(o, it);
 	return 0;

@@ -286,6 +286,17 @@ enum obix_quantity obix_by_dimension(const int8_t dim[6])
 	return Q_UNKNOWN;
 }
 
+bool obix_has_dimension(const int8_t dim[6])
+{
+	static const int8_t none[6];
+
+	for (size_t i = 0; i < N(units); i++) {
+		if (memcmp(units[i].dim, dim, sizeof(units[i].dim)) == 0)
+			return true;
+	}
+	return memcmp(dim, none, sizeof(none)) == 0;
+}
+
 /* --- hints --------------------------------------------------------------------- */
 
 enum { HINT_WORD, HINT_PART };

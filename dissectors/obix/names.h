@@ -87,6 +87,8 @@ enum obix_use {
 	USE_ALARM,
 	USE_CUSTOMER,
 	USE_STATISTIC, /* a value, of the same readings as its siblings */
+	USE_AVERAGE,   /* those of them that tell how many readings */
+	USE_SUM,
 	USE_NOTHING,
 	USE_COUNT, /* how many records there are */
 	USE_ADDED, /* how many of them were new */
@@ -98,6 +100,7 @@ enum obix_use {
 	USE_EACH, /* readings rolled up in one record */
 	USE_INTERVAL,
 	USE_SCALE,
+	USE_OFFSET,
 	USE_KG,
 	USE_M,
 	USE_SEC,
@@ -139,6 +142,8 @@ enum obix_op obix_operation(struct span segment);
 const struct obix_unit *obix_unit(struct span uri, bool *null);
 /* The same for a bare name, as in a facets string. */
 const struct obix_unit *obix_unit_named(struct span name, bool *null);
+/* Is it the dimension of a unit in the table, or none? */
+bool obix_has_dimension(const int8_t dim[6]);
 /* What units of that dimension measure; Q_UNKNOWN when none has it. */
 enum obix_quantity obix_by_dimension(const int8_t dim[6]);
 

@@ -105,6 +105,12 @@ struct obix_key {
 	uint64_t lo, hi;
 };
 
+/* When what a filter asks for begins and ends, ms since 1970. */
+struct obix_bounds {
+	int64_t start, end;
+	bool has_start, has_end;
+};
+
 /* What one request asked. Filled with the request, kept by the http dissector
  * as long as the request is outstanding, given back with every unit of its
  * answer. Zero: nothing is known of the request (midstream). */
@@ -117,6 +123,7 @@ struct obix_ask {
 	uint64_t echo;       /* sum of their hashes */
 	struct obix_key object; /* what the path names */
 	struct obix_key watch;  /* the Watch of an operation of one */
+	struct obix_bounds bounds;
 };
 
 struct obix_ctx {

@@ -57,6 +57,12 @@ enum obix_op op_of(const struct obix_ctx *c, contract_set body,
 	return OP_NONE;
 }
 
+bool op_queries(enum obix_op op)
+{
+	return op == OP_HISTORY_QUERY || op == OP_HISTORY_ROLLUP ||
+	       op == OP_ALARM_QUERY;
+}
+
 /* --- what goes without saying
  * ------------------------------------------------------ */
 

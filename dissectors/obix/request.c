@@ -184,6 +184,7 @@ int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	it->asks_for = op_asks_for(c, op, c->ask->object, c->ask->watch);
 	if (op == OP_HISTORY_QUERY)
 		query_filter(it, c->query);
+	c->ask->bounds = item_bounds(it);
 	item_command(it, c->dis->dir == DIR_IN);
 	rc = leaf_give(&r, it);
 	if (rc)

@@ -52,6 +52,8 @@ struct sizing sizing_unit(struct reader *r, struct span uri)
 	row = obix_unit(uri, &null);
 	if (row)
 		return of_row(row);
+	if (r->d->known.full)
+		return unknown;
 	for (unsigned i = 0; i < r->d->known.defs_n; i++) {
 		if (r->d->known.def[i].href == name)
 			return sizing_of_def(&r->d->known.def[i]);
@@ -89,8 +91,7 @@ struct sizing sizing_facets(struct span text)
 	return row ? of_row(row) : unknown;
 }
 
-#define FACETS_UNIT   96 /* octets of "u:name;symbol;(m3);*0.001;" */
-#define FACETS_NUMBERS 8 /* in it */
+#define FACETS_UNIT 96 /* octets of "u:name;symbol;(m3);*0.001;" */
 
 static unsigned numbers_in(struct span text)
 {
@@ -110,29 +111,77 @@ static bool facet_number(struct span value)
 	return numbers_in(value) <= 1 && value.n <= (whole ? 4 : 24);
 }
 
-/* One of "units=...|precision=...". */
-static bool facet_only(struct span one, unsigned *seen)
+/* A number that a unit in use has: an exponent of its, or what its values are
+ * multiplied with (define.c). */
+static bool unit_number(const struct obix_unit *row, struct span number)
 {
+	struct decimal v;
+
+	if (!value_decimal(number, &v))
+		return false;
+	if (v.m == 1 || v.m == 6 || v.m == 36 || v.m == 864 || v.m == 27315)
+		return true;
+	for (unsigned i = 0; i < sizeof(row->dim); i++) {
+		if (v.e == 0 && v.m && (v.m == row->dim[i] ||
+					v.m == -row->dim[i]))
+			return true;
+	}
+	return false;
+}
+
+/* "u:kilowatt;kW;(m2)(kg)(s-3);*1000.0;": nothing but what that unit is. */
+static bool facet_unit(struct span value)
+{
+	const uint8_t *end = value.n ? memchr(value.p, ';', value.n) : NULL;
+	size_t name_n = end ? (size_t)(end - value.p) : value.n;
+	const struct obix_unit *row;
+	struct span number;
+	unsigned n = 0;
+	size_t at = 0;
+	bool null;
+
+	if (value.n > FACETS_UNIT)
+		return false;
+	if (numbers_in(value) == 0)
+		return true;
+	if (!span_is(span_sub(value, 0, 2), "u:"))
+		return false;
+	row = obix_unit_named(span_sub(value, 2, name_n - 2), &null);
+	while (row && (number = value_number_in(value, &at)).n) {
+		if (++n > sizeof(row->dim) || !unit_number(row, number))
+			return false;
+	}
+	return row != NULL;
+}
+
+/* One of "units=...|precision=...". */
+static bool facet_only(struct span one, unsigned *seen, struct span bound[2])
+{
+	enum { UNITS, PRECISION, MIN, MAX };
 	static const char *const keys[] = {"units", "precision", "min", "max"};
 	const uint8_t *eq = one.n ? memchr(one.p, '=', one.n) : NULL;
 	struct span key = span_sub(one, 0, eq ? (size_t)(eq - one.p) : 0);
 	struct span value = span_from(one, key.n + (eq != NULL));
 
-	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+	for (unsigned i = UNITS; i <= MAX; i++) {
 		if (!span_is(key, keys[i]))
 			continue;
 		if (*seen & 1u << i)
 			return false;
 		*seen |= 1u << i;
-		if (i > 0)
-			return facet_number(value);
-		return value.n <= FACETS_UNIT &&
-		       numbers_in(value) <= FACETS_NUMBERS;
+		if (i == UNITS)
+			return facet_unit(value);
+		if (i == PRECISION)
+			return facet_number(value) && value.n <= 3;
+		bound[i - MIN] = value.n > 2 && value.p[1] == ':'
+					 ? span_from(value, 2)
+					 : value;
+		return facet_number(value);
 	}
 	return numbers_in(one) == 0;
 }
 
-bool sizing_facets_only(struct span text)
+bool sizing_facets_only(struct span text, struct span bound[2])
 {
 	unsigned seen = 0;
 
@@ -140,7 +189,7 @@ bool sizing_facets_only(struct span text)
 		const uint8_t *bar = memchr(text.p, '|', text.n);
 		size_t n = bar ? (size_t)(bar - text.p) : text.n;
 
-		if (!facet_only(span_sub(text, 0, n), &seen))
+		if (!facet_only(span_sub(text, 0, n), &seen, bound))
 			return false;
 		text = span_from(text, n + (bar != NULL));
 	}
@@ -314,10 +363,15 @@ static struct sizing of_history(const struct reader *r, struct span name)
 static struct sizing find(struct reader *r, const struct elem *el,
 			  const struct elem *parent, const struct xml_tag *t)
 {
+	static const struct sizing lost = {.sure = true, .known = true};
 	struct sizing s = unknown;
 
 	if (t->at[AT_UNIT].n)
 		s = sizing_unit(r, t->at[AT_UNIT]);
+	/* A definition that was not kept may say otherwise. */
+	if (!s.sure && r->d->known.full &&
+	    obix_value((enum obix_el)el->el) == VALUE_NUMBER)
+		return lost;
 	if (!s.sure)
 		s = of_proto(r, parent, t->at[AT_NAME]);
 	if (!s.sure && el->has_facets)
@@ -442,6 +496,10 @@ static void count(struct doc *d, struct item *it, const struct elem *el,
 {
 	uint16_t n;
 
+	/* What one type of measurement covers alone. */
+	q = q == Q_FREQUENCY  ? Q_VOLTAGE
+	    : q == Q_DURATION ? Q_UNKNOWN
+			      : q;
 	if (d->in_data) {
 		d->in_record++;
 		n = el->statistic ? 1 : more(&d->same[q]);
@@ -484,7 +542,8 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 
 		v = (struct milli){ms, ms, true};
 		size(it, &seconds, &v, ok);
-	} else if (kind == VALUE_NUMBER || (kind == VALUE_TEXT && number)) {
+	} else if ((kind == VALUE_NUMBER && val.p) ||
+		   (kind == VALUE_TEXT && number)) {
 		bool ok = number && value_milli(&d, s->num, s->den, &v);
 
 		size(it, s, &v, ok);

@@ -24,7 +24,7 @@
 #define PROTOS        4 /* of a document */
 #define PROTO_MEMBERS 8
 #define UNIT_DEFS     4
-#define FACETS        8
+#define FACETS        32
 #define CONTRACT_TEXT 64
 
 /* What is known of the size of a value. */
@@ -47,7 +47,8 @@ struct proto {
 	} member[PROTO_MEMBERS];
 };
 
-/* obix:Unit within the document. */
+/* obix:Unit within the document: an object whose members are its own children,
+ * and those of its child `dimension`. */
 struct unit_def {
 	uint64_t href;       /* hash of the reference as it is written */
 	struct obix_key key; /* of it, resolved */
@@ -59,6 +60,8 @@ struct unit_def {
 /* What a document says of itself. */
 struct known {
 	uint8_t protos_n, defs_n, facets_n;
+	/* There were more: nothing is what it is by a definition. */
+	bool full;
 	struct proto proto[PROTOS];
 	struct unit_def def[UNIT_DEFS];
 	struct {
@@ -76,6 +79,7 @@ struct elem {
 	uint8_t op;       /* of an operation: what it does */
 	bool items;       /* its children are items */
 	bool item;        /* it is one */
+	bool dimension;   /* of the unit above */
 	bool record;      /* a record of a history, or an alarm */
 	bool valued;      /* its value was counted */
 	bool counted;     /* a child of a list: as one reading */
@@ -118,6 +122,7 @@ struct item {
 	uint8_t base;        /* enum unit, of the sizes below */
 	bool sized, unsized; /* some value had one; some had none */
 	bool fine;           /* some was no whole number of milli-units */
+	bool hidden;         /* numbers that no value tells */
 	uint64_t step;
 	int64_t lo, hi;         /* milli-units */
 	int64_t oldest, newest; /* ms; valid with stamped */
@@ -125,10 +130,16 @@ struct item {
 	struct span unit;
 	bool units; /* more than one */
 	uint64_t echo;
-	int64_t start, end; /* of a filter, ms */
+	int64_t start, end; /* of a filter, or told of an answer, ms */
 	bool has_start, has_end, has_limit;
 	uint32_t limit, interval_s;
 	uint32_t told; /* enum obix_use: standard members that were read */
+	/* Of all its units: what an answer tells of its records must agree. */
+	struct {
+		uint32_t records, count, added;
+		bool has_count, has_added, stamped;
+		int64_t begins, oldest, newest; /* ms; valid with stamped */
+	} whole;
 	meas_set asks_for;
 	struct obix_key object; /* what is remembered belongs to this */
 	struct obix_key watch;	/* that it is added to, or read through */
@@ -136,8 +147,20 @@ struct item {
 	bool asked;
 	uint32_t written;
 	uint64_t was_written;
+	struct obix_bounds bounds;
 	uint8_t href[2][HREF_MAX]; /* valid as far as href_n */
 };
+
+/* Numbers that no value tells: of unknown type. */
+static inline void item_hides(struct item *it, uint32_t n)
+{
+	if (!n)
+		return;
+	it->meas |= MEAS_BIT(MEAS_UNKNOWN_TABLE);
+	it->values += n;
+	it->unsized = it->hidden = true;
+	it->notes++;
+}
 
 static inline void item_clear(struct item *it)
 {
@@ -206,7 +229,13 @@ struct doc {
 	bool has_begin;
 	uint32_t in_record; /* values */
 	uint16_t same[Q_COUNT], most; /* of one quantity */
-	bool crowded; /* a record had more of one than channels it has */
+	uint16_t shares; /* the most of one that a record had */
+	/* Of a record that is rolled up. */
+	struct {
+		bool has_each, has_sum, has_average;
+		uint32_t each; /* readings in it */
+		struct decimal sum, average;
+	} rolled;
 	/* What names of members of records mean. */
 	uint8_t uses_n;
 	struct {
@@ -287,6 +316,7 @@ struct list_item {
 	uint32_t interval_s, written;
 	uint64_t echo;
 	struct obix_key object, watch;
+	struct obix_bounds bounds;
 };
 
 struct list {
@@ -421,6 +451,8 @@ const struct href *doc_href(struct reader *r, struct span base, struct span ref,
 			    struct err *e);
 
 void item_open(struct item *it, enum obix_op op);
+/* What its filter says. */
+struct obix_bounds item_bounds(const struct item *it);
 void item_put_href(struct item *it, unsigned reading, const struct href *h);
 /* Refuses a reference to another server in a request; notes one elsewhere. */
 int item_server(struct reader *r, const struct href *h);
@@ -437,8 +469,29 @@ int item_start(struct reader *r, struct elem *el, const struct xml_tag *t);
 int item_end(struct reader *r);
 /* What an operation in a batch does, by its path and argument. */
 int batch_invoke(struct reader *r, contract_set argument);
+
+/* --- record.c -------------------------------------------------------------- */
+
 void record_start(struct doc *d, struct elem *el);
-void record_end(struct doc *d);
+void record_end(struct reader *r, const struct elem *el);
+bool record_stamp(struct doc *d, struct span val);
+bool record_begin(struct doc *d, struct span val);
+/* How many readings it was rolled up from. */
+bool record_each(struct doc *d, struct span val);
+void record_statistic(struct doc *d, enum obix_use use, struct span val);
+/* What an answer tells of its records beside them is counted where it is not
+ * what they show or what was asked: at its end. */
+void record_whole(struct reader *r, struct item *it);
+
+/* --- hidden.c -------------------------------------------------------------- */
+
+bool hidden_numbers(struct span text); /* does it hold some? */
+/* Count what stands where no value does. fresh: not the name of a record's
+ * member that was read before. */
+void hidden_read(struct reader *r, struct item *it, const struct elem *el,
+		 const struct xml_tag *t, bool fresh);
+/* Does a bound say more than that there is none, and more than the value? */
+bool hidden_bound(struct span val, struct span bound);
 
 /* --- define.c -------------------------------------------------------------- */
 
@@ -448,9 +501,11 @@ uint8_t define_find(const struct doc *d, uint64_t name); /* 1 + index */
 void define_proto(struct reader *r, struct elem *el, uint64_t name);
 int define_member(struct reader *r, struct proto *p, const struct xml_tag *t);
 void define_unit(struct reader *r, struct elem *el, struct span ref);
-/* false: no unit is being defined, or it is no exponent or scale. */
+/* false: not of a unit that is being defined, or it is no exponent or scale. */
 bool define_unit_member(struct doc *d, enum obix_use use, struct span val);
 int define_unit_done(struct reader *r, uint8_t index);
+/* A table is full: what is read is read again, trusting none of it. */
+void define_full(struct reader *r);
 
 /* --- values.c -------------------------------------------------------------- */
 
@@ -467,8 +522,8 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 		  const struct sizing *s, struct span val);
 /* "units=u:kilowatt;kW;...|precision=i:1"; sure is false when it has none. */
 struct sizing sizing_facets(struct span text);
-/* Does it hold nothing but what facets are? */
-bool sizing_facets_only(struct span text);
+/* Does it hold nothing but what facets are? bound: its min and max. */
+bool sizing_facets_only(struct span text, struct span bound[2]);
 struct sizing sizing_unit(struct reader *r, struct span uri);
 struct sizing sizing_of_def(const struct unit_def *u);
 
@@ -487,6 +542,8 @@ enum obix_op op_of(const struct obix_ctx *c, contract_set body,
 		   enum obix_op *op2);
 enum obix_op op_of_post(const struct obix_ctx *c, struct span path,
 			contract_set body, enum obix_op *op2);
+/* Does it ask for a part of what there is? */
+bool op_queries(enum obix_op op);
 /* What reading that path does, alone or as an item of a batch. */
 enum obix_op op_of_read(struct span path, struct span query);
 /* Contracts of the argument and the result that go without saying. */

@@ -4,35 +4,9 @@
  */
 #include "dissectors/obix/state.h"
 
-static bool record_stamp(struct doc *d, struct span val)
-{
-	bool unbounded, ok = value_abstime(val, &d->now_ms, &unbounded);
-
-	d->has_now = ok && !unbounded;
-	return ok;
-}
-
-static bool record_begin(struct doc *d, struct span val)
-{
-	bool unbounded, ok = value_abstime(val, &d->begin_ms, &unbounded);
-
-	d->has_begin = ok && !unbounded;
-	return ok;
-}
-
-static bool record_each(struct doc *d, struct span val)
-{
-	struct decimal n;
-
-	if (!value_decimal(val, &n) || n.e < 0 || n.e > 9 || n.m < 0)
-		return false;
-	/* Rolled up from one: minimum and maximum are that one. */
-	if (n.e == 0 && n.m <= 1)
-		d->single = true;
-	return true;
-}
-
-static bool instant(struct item *it, enum obix_use use, struct span val)
+/* An end that an answer leaves open could be any. */
+static bool instant(struct item *it, enum obix_use use, struct span val,
+		    bool request)
 {
 	int64_t ms;
 	bool unbounded;
@@ -40,7 +14,7 @@ static bool instant(struct item *it, enum obix_use use, struct span val)
 	if (!value_abstime(val, &ms, &unbounded))
 		return false;
 	if (unbounded)
-		return true;
+		return request;
 	if (use == USE_START) {
 		it->has_start = true;
 		it->start = ms;
@@ -81,18 +55,28 @@ static bool limit(struct item *it, struct span val)
 	return it->has_limit;
 }
 
-static bool numbers(struct span s)
+/* How many there are: compared at the end with what is there. */
+static bool counted(struct item *it, enum obix_use use, struct span val)
 {
-	size_t at = 0;
+	uint32_t n;
 
-	return value_number_in(s, &at).n > 0;
+	if (!count(val, &n))
+		return false;
+	if (use == USE_COUNT) {
+		it->whole.has_count = true;
+		it->whole.count = n;
+	} else {
+		it->whole.has_added = true;
+		it->whole.added = n;
+	}
+	return true;
 }
 
 /* What a member of a standard contract says; false: it is none. */
 static bool says(struct reader *r, struct item *it, enum obix_use use,
 		 struct span val)
 {
-	uint32_t n;
+	bool request = r->d->request;
 
 	switch (use) {
 	case USE_STAMP:
@@ -103,16 +87,16 @@ static bool says(struct reader *r, struct item *it, enum obix_use use,
 		return record_each(r->d, val);
 	case USE_COUNT:
 	case USE_ADDED:
-		return count(val, &n);
+		return !request && counted(it, use, val);
 	case USE_NOTHING:
-		return !numbers(val);
+		return !hidden_numbers(val);
 	case USE_START:
 	case USE_END:
-		return instant(it, use, val);
+		return instant(it, use, val, request);
 	case USE_LIMIT:
-		return limit(it, val);
+		return request && limit(it, val);
 	case USE_INTERVAL:
-		return interval(it, val);
+		return request && interval(it, val);
 	default:
 		return define_unit_member(r->d, use, val);
 	}
@@ -123,14 +107,26 @@ static bool is_text(enum obix_value v)
 	return v == VALUE_TEXT || v == VALUE_URI || v == VALUE_NAME;
 }
 
+struct use {
+	enum obix_use use;
+	enum obix_value value;
+	bool fresh; /* not of a record before */
+};
+
+static bool is_statistic(enum obix_use use)
+{
+	return use == USE_STATISTIC || use == USE_AVERAGE || use == USE_SUM;
+}
+
 /* Is it the member of that name, or something that only has the name? */
-static bool is_member(const struct elem *el, enum obix_value want,
+static bool is_member(const struct elem *el, const struct use *u,
 		      const struct xml_tag *t)
 {
 	enum obix_value is = obix_value((enum obix_el)el->el);
 
-	return el->el != EL_UNKNOWN && !t->at[AT_UNIT].n &&
-	       (is == want || (is_text(is) && is_text(want)));
+	return el->el != EL_UNKNOWN &&
+	       (!t->at[AT_UNIT].n || is_statistic(u->use)) &&
+	       (is == u->value || (is_text(is) && is_text(u->value)));
 }
 
 /* A member whose value says nothing of the home. *use: as what it is counted
@@ -141,24 +137,21 @@ static bool bookkeeping(struct reader *r, struct item *it, enum obix_use *use,
 	const struct elem *up = doc_parent(r->d);
 	bool of_record = *use == USE_STAMP || *use == USE_BEGIN ||
 			 *use == USE_EACH;
+	bool once = !of_record && *use < USE_SCALE;
 
 	if (*use < USE_NOTHING)
 		return false;
 	if (val.n == 0)
 		return true;
-	if (of_record ? !up->record : *use < USE_SCALE &&
-					      it->told & 1u << *use) {
-		/* Said of several objects, or where there is no record: it
-		 * tells something of how the server is set up. */
-		*use = of_record ? USE_VALUE : USE_CONFIG;
+	/* Of two, what is there can be only one; and where there is no record
+	 * nothing is stamped. */
+	if ((of_record && !up->record) || (once && it->told & 1u << *use) ||
+	    !says(r, it, *use, val)) {
+		*use = USE_VALUE;
 		return false;
 	}
-	if (says(r, it, *use, val)) {
-		it->told |= of_record ? 0 : 1u << *use;
-		return true;
-	}
-	*use = USE_VALUE;
-	return false;
+	it->told |= once ? 1u << *use : 0;
+	return true;
 }
 
 static enum obix_quantity quantity_of(enum obix_use use)
@@ -177,113 +170,6 @@ static enum obix_quantity quantity_of(enum obix_use use)
 	}
 }
 
-/* An err may repeat the numbers of what was asked. */
-static bool repeats(const struct reader *r, struct span text)
-{
-	size_t at = 0;
-	struct span n;
-
-	while ((n = value_number_in(text, &at)).n) {
-		struct span path = r->c->path, query = r->c->query;
-
-		if (!(path.n && memmem(path.p, path.n, n.p, n.n)) &&
-		    !(query.n && memmem(query.p, query.n, n.p, n.n)))
-			return false;
-	}
-	return true;
-}
-
-#define SAID_NUMBERS 7 /* of an instant in words: date, time, offset */
-#define NAME_NUMBERS 6 /* that a name may hold */
-
-static bool within(struct span text, struct span part)
-{
-	return text.n && memmem(text.p, text.n, part.p, part.n);
-}
-
-/* The value to as many digits as are shown. */
-static bool rounds(struct span val, struct span shown)
-{
-	struct decimal a, b;
-	struct milli x, y;
-	int64_t near = 1000;
-
-	if (!value_decimal(val, &a) || !value_decimal(shown, &b) ||
-	    !value_milli(&a, 1, 1, &x) || !value_milli(&b, 1, 1, &y))
-		return false;
-	for (int e = b.e; e < 0 && near > 1; e++)
-		near /= 10;
-	return x.lo <= y.hi + near && y.lo <= x.hi + near;
-}
-
-/* How many numbers of a text the value does not tell. */
-static unsigned beyond(enum obix_value v, struct span val, struct span text)
-{
-	bool time = v == VALUE_INSTANT || v == VALUE_DURATION;
-	unsigned n = 0, all = 0;
-	struct span one;
-	size_t at = 0;
-
-	while ((one = value_number_in(text, &at)).n) {
-		all++;
-		if (time && one.p[0] == '-') /* of "20-Nov-2025" */
-			one = span_from(one, 1);
-		n += !(within(val, one) || (time && one.n <= 2) ||
-		       (v == VALUE_NUMBER && rounds(val, one)));
-	}
-	return all > SAID_NUMBERS ? all : n;
-}
-
-static unsigned numbers_of(struct span text)
-{
-	return beyond(VALUE_NONE, (struct span){0}, text);
-}
-
-/* Facets of a closed form that are not in it. */
-static bool odd_facets(const struct xml_tag *t)
-{
-	struct span tz = t->at[AT_TZ], precision = t->at[AT_PRECISION];
-	struct decimal n;
-
-	return (tz.n && (tz.n > 40 || numbers_of(tz) > 2)) ||
-	       (precision.n &&
-		(precision.n > 2 || !value_decimal(precision, &n))) ||
-	       (t->at[AT_STATUS].n && numbers(t->at[AT_STATUS]));
-}
-
-/* Text for people that holds numbers where no value does (obix.md 13.4). What
- * repeats the value, or a name, in words tells nothing more. */
-static void hidden(struct reader *r, struct item *it, const struct elem *el,
-		   const struct xml_tag *t, bool fresh)
-{
-	enum obix_value v = obix_value((enum obix_el)el->el);
-	struct span called = t->at[AT_DISPLAY_NAME], name = t->at[AT_NAME];
-	unsigned n = 0;
-
-	if (t->at[AT_DISPLAY].n)
-		n += beyond(v, t->at[AT_VAL], t->at[AT_DISPLAY]);
-	if (n && el->el == EL_ERR && it->err && r->d->depth == 0 &&
-	    repeats(r, t->at[AT_DISPLAY]))
-		n = 0;
-	/* "Phase 2" of what is called otherwise is usual, and noted. */
-	if (called.n && !within(name, called)) {
-		unsigned more = beyond(VALUE_NONE, name, called);
-
-		r->d->odd |= more > 0;
-		n += more > 1 ? more : 0;
-	}
-	if (fresh && name.n > 2 * NAME_NUMBERS &&
-	    numbers_of(name) > NAME_NUMBERS)
-		n++;
-	n += t->other_values + odd_facets(t);
-	if (!n)
-		return;
-	it->meas |= MEAS_BIT(MEAS_UNKNOWN_TABLE);
-	it->values += n;
-	it->unsized = true;
-	it->notes++;
-}
-
 /* An unit in a facets string is that of the object it belongs to. */
 static void facets(struct reader *r, const struct xml_tag *t)
 {
@@ -298,11 +184,37 @@ static void facets(struct reader *r, const struct xml_tag *t)
 		return;
 	up->facets = s;
 	up->has_facets = true;
-	if (up->valued && !r->second && d->known.facets_n < FACETS) {
-		d->known.facet[d->known.facets_n].ordinal = up->ordinal;
-		d->known.facet[d->known.facets_n++].sizing = s;
-		r->again = true;
+	if (!up->valued || r->second)
+		return;
+	if (d->known.facets_n == FACETS) {
+		define_full(r);
+		return;
 	}
+	d->known.facet[d->known.facets_n].ordinal = up->ordinal;
+	d->known.facet[d->known.facets_n++].sizing = s;
+	r->again = true;
+}
+
+/* A string that says what another member of its object is like: true. Its
+ * bounds are numbers of that. */
+static bool only_facets(struct reader *r, struct item *it, const struct elem *el,
+		      const struct xml_tag *t)
+{
+	const struct elem *up = doc_parent(r->d);
+	struct span bound[2] = {{0}};
+	struct sizing s = {0};
+
+	facets(r, t);
+	if (up->el == EL_LIST || up->el == EL_FEED || up->el == EL_UNKNOWN ||
+	    up->record || !sizing_facets_only(t->at[AT_VAL], bound))
+		return false;
+	if (up->has_facets)
+		s = up->facets;
+	for (unsigned i = 0; i < 2; i++) {
+		if (hidden_bound((struct span){0}, bound[i]))
+			sizing_value(r, it, el, &s, bound[i]);
+	}
+	return true;
 }
 
 /* A unit, once seen, holds for what names the same object later. */
@@ -360,12 +272,6 @@ static int named(struct reader *r, struct elem *up, struct span name,
 	return 0;
 }
 
-struct use {
-	enum obix_use use;
-	enum obix_value value;
-	bool fresh; /* not of a record before */
-};
-
 /* Of every record the same few members: asked of the table once. */
 static int use_of(struct reader *r, struct elem *up, const struct elem *el,
 		  struct span name, struct use *u)
@@ -400,47 +306,106 @@ static int use_of(struct reader *r, struct elem *up, const struct elem *el,
 	return named(r, up, name, u->use != USE_VALUE);
 }
 
+/* Is it what its type holds? A member of another kind has only its name. */
+static bool parses(const struct elem *el, struct span val)
+{
+	struct decimal n;
+	int64_t ms;
+	bool open;
+
+	switch (obix_value((enum obix_el)el->el)) {
+	case VALUE_NUMBER:
+		return value_decimal(val, &n) &&
+		       (el->el != EL_INT || (n.e >= 0 && n.m >= 0));
+	case VALUE_INSTANT:
+		return value_abstime(val, &ms, &open) || value_date(val) ||
+		       value_time(val);
+	case VALUE_DURATION:
+		return value_reltime(val, &ms);
+	default:
+		return true;
+	}
+}
+
+/* Is it said to be null? A record without its value is one all the same. */
+static bool is_null(const struct xml_tag *t)
+{
+	return span_is(t->at[AT_NULL], "true") ||
+	       span_is(t->at[AT_IS_NULL], "true");
+}
+
+/* Bounds beside a value can tell as much, and without one what it is. */
+static void bounds(struct reader *r, struct item *it, const struct elem *el,
+		   const struct sizing *s, const struct xml_tag *t)
+{
+	static const uint8_t at[] = {AT_MIN, AT_MAX};
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (!hidden_bound(t->at[AT_VAL], t->at[at[i]]))
+			continue;
+		if (s)
+			sizing_value(r, it, el, s, t->at[at[i]]);
+		else
+			item_hides(it, 1);
+	}
+}
+
 int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
 	struct elem *up = doc_parent(d);
 	struct item *it = doc_item(d);
+	enum obix_value kind = obix_value((enum obix_el)el->el);
+	bool bounded = (t->at[AT_MIN].n || t->at[AT_MAX].n) &&
+		       (kind == VALUE_NUMBER || kind == VALUE_INSTANT ||
+			kind == VALUE_DURATION);
 	struct span val = t->at[AT_VAL];
 	struct sizing s;
 	struct use u;
 	enum obix_use use;
+	bool faceted;
 	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
 
 	if (rc)
 		return rc;
-	hidden(r, it, el, t, u.fresh);
-	if (obix_value((enum obix_el)el->el) == VALUE_NONE)
+	hidden_read(r, it, el, t, u.fresh);
+	if (kind == VALUE_NONE)
 		return 0;
 	if (up && up->def && t->at[AT_UNIT].n)
 		rc = define_member(r, &d->known.proto[up->def - 1], t);
 	if (rc)
 		return rc;
-	if (el->el == EL_STR && span_is(t->at[AT_NAME], "facets"))
-		facets(r, t);
-	/* Bounds without a value can be set to what it is. */
-	if (!val.n && (t->at[AT_MIN].n || t->at[AT_MAX].n))
-		val = t->at[AT_MIN].n ? t->at[AT_MIN] : t->at[AT_MAX];
-	if (!val.p)
+	use = is_member(el, &u, t) ? u.use : USE_VALUE;
+	if (!val.p && !bounded &&
+	    !(up && up->record && is_null(t) && use <= USE_STATISTIC))
 		return 0;
-	use = is_member(el, u.value, t) ? u.use : USE_VALUE;
-	if (el->el == EL_STR && up && span_is(t->at[AT_NAME], "facets") &&
-	    sizing_facets_only(val))
+	faceted = val.p && up && el->el == EL_STR &&
+		  span_is(t->at[AT_NAME], "facets");
+	if (faceted && only_facets(r, it, el, t))
 		return 0;
-	if (bookkeeping(r, it, &use, val))
+	if (val.p && bookkeeping(r, it, &use, val)) {
+		if (bounded)
+			bounds(r, it, el, NULL, t);
 		return 0;
+	}
+	if (use > USE_VALUE && use < USE_STATISTIC && val.n &&
+	    !parses(el, val))
+		use = USE_VALUE;
 	el->valued = true;
-	el->statistic = use == USE_STATISTIC;
-	if (use != USE_VALUE && use != USE_STATISTIC)
+	el->statistic = is_statistic(use);
+	if (use > USE_VALUE && use < USE_STATISTIC)
 		s = (struct sizing){.quantity = (uint8_t)quantity_of(use),
 				    .sure = true};
+	else if (faceted) /* and what not */
+		s = (struct sizing){0};
 	else
 		s = sizing_of(r, el, t);
-	sizing_value(r, it, el, &s, val);
+	if (val.p || !bounded)
+		sizing_value(r, it, el, &s, val);
+	if (el->statistic)
+		record_statistic(d, use, val);
+	if (bounded)
+		bounds(r, it, el, &s, t);
 	if (s.sure && !s.known)
 		learn_value(r, up, &s, t);
 	return 0;
