@@ -2,6 +2,7 @@
 #include "dissectors/net/dns.h"
 
 #include "dissectors/net/asked.h"
+#include "dissectors/net/cookie.h"
 
 #define PORT_DNS      53
 #define PORT_MDNS     5353
@@ -21,11 +22,12 @@ enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_PTR = 12,
        TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_TKEY = 249 }; /* .. 255 ask only */
 
 struct query {
-	bool used;
+	bool used, has_cookie;
 	uint8_t n;
 	uint16_t id, type;
 	int64_t at_ns;
 	struct net_tuple tup; /* as the query went */
+	uint8_t cookie[COOKIE_CLIENT];
 	uint8_t name[DNS_NAME_MAX];
 };
 
@@ -34,6 +36,7 @@ struct dns_machine {
 	struct query next; /* what the message read last asks */
 	uint32_t place;	   /* where it goes, or the query it answers */
 	enum { NOTHING, ASKED, ANSWERED } change;
+	struct cookies cookies;
 };
 
 static int bad(struct err *e, enum reason why, const char *what)
@@ -155,7 +158,9 @@ static bool option_fits(uint16_t code, struct span data, bool answer)
 		return !answer && data.n <= 16 &&
 		       each_octet(data, ALGORITHM_MAX);
 	case OPT_COOKIE: /* RFC 7873 4 */
-		return data.n == 8 || (data.n >= 16 && data.n <= 40);
+		return data.n == COOKIE_CLIENT ||
+		       (data.n >= COOKIE_CLIENT + COOKIE_SERVER_MIN &&
+			data.n <= COOKIE_CLIENT + COOKIE_SERVER_MAX);
 	case OPT_KEEPALIVE: /* RFC 7828 3.1 */
 		return answer ? data.n == 2 : data.n == 0;
 	case OPT_PADDING: /* RFC 7830 3 */
@@ -167,7 +172,7 @@ static bool option_fits(uint16_t code, struct span data, bool answer)
 	}
 }
 
-static bool options_fit(struct span data, bool answer)
+static bool options_fit(struct dns_message *m, struct span data)
 {
 	struct cur c = cur_of(data);
 	uint32_t seen = 0;
@@ -177,15 +182,17 @@ static bool options_fit(struct span data, bool answer)
 		struct span text = cur_take(&c, cur_u16(&c));
 
 		if (!cur_ok(&c) || code >= OPT_KNOWN || seen & 1u << code ||
-		    !option_fits(code, text, answer))
+		    !option_fits(code, text, m->answer))
 			return false;
+		if (code == OPT_COOKIE)
+			m->cookie = text;
 		seen |= 1u << code;
 	}
 	return true;
 }
 
-static int record(struct cur *c, bool additional, bool answer, bool *opt,
-		  struct err *e)
+static int record(struct dns_message *m, struct cur *c, bool additional,
+		  bool *opt, struct err *e)
 {
 	size_t at = c->off, n;
 	uint16_t type, class, len;
@@ -204,9 +211,9 @@ static int record(struct cur *c, bool additional, bool answer, bool *opt,
 		/* RFC 6891 6.1: one, of the root, version 0; of the flags only
 		 * DO, and a result in answers. */
 		if (!additional || *opt || n != 1 || ttl & 0xff7fff ||
-		    (!answer && ttl >> 24))
+		    (!m->answer && ttl >> 24))
 			return bad(e, REASON_SUSPICIOUS, "OPT record");
-		if (!options_fit(cur_peek(c, len), answer))
+		if (!options_fit(m, cur_peek(c, len)))
 			return bad(e, REASON_SUSPICIOUS,
 				   "an option that is not read");
 		*opt = true;
@@ -342,8 +349,7 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 	records = (uint32_t)n[1] + n[2] + n[3];
 	first = c;
 	for (uint32_t i = 0; i < records; i++) {
-		rc = record(&c, i >= (uint32_t)n[1] + n[2], m->answer, &opt,
-			    e);
+		rc = record(m, &c, i >= (uint32_t)n[1] + n[2], &opt, e);
 		if (rc)
 			return rc;
 	}
@@ -449,8 +455,30 @@ static void remember(struct dns_machine *s, const struct dis_ctx *c,
 				 .id = m->id, .type = m->type,
 				 .at_ns = c->now.mono.ns, .tup = c->tup};
 	memcpy(s->next.name, m->name.p, m->name.n);
+	s->next.has_cookie = m->cookie.n;
+	if (m->cookie.n)
+		memcpy(s->next.cookie, m->cookie.p, COOKIE_CLIENT);
 	s->place = oldest;
 	s->change = ASKED;
+}
+
+/* The cookie of a message, once it is known whose answer it is. */
+static int check_cookie(struct dns_machine *s, const struct dis_ctx *c,
+			const struct dns_message *m, struct err *e)
+{
+	const struct query *q = &s->q[s->place];
+
+	if (m->cookie.n == 0 || c->lenient)
+		return 0;
+	if (!m->answer)
+		return cookie_ask(&s->cookies, m->cookie, &c->tup.dst,
+				  c->now.mono.ns, e);
+	if (!q->has_cookie ||
+	    !span_eq(span_of(q->cookie, COOKIE_CLIENT),
+		     span_sub(m->cookie, 0, COOKIE_CLIENT)))
+		return bad(e, REASON_UNPAIRED, "a cookie nobody showed");
+	cookie_given(&s->cookies, m->cookie, &c->tup.src);
+	return 0;
 }
 
 static int say_addresses(struct obs *o, const struct dns_message *m,
@@ -480,6 +508,7 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	int rc;
 
 	s->change = NOTHING;
+	s->cookies.change = false;
 	rc = dns_read(&m, in, c->arena, e);
 	if (rc)
 		return rc;
@@ -494,6 +523,9 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 		remember(s, c, &m);
 	if (!paired && !c->lenient)
 		return bad(e, REASON_UNPAIRED, "nobody asked that");
+	rc = check_cookie(s, c, &m, e);
+	if (rc)
+		return rc;
 	if (out->cap - out->n < 2)
 		return bad(e, REASON_TOO_MANY_UNITS, "no room");
 	o = obs_add(out, OBS_FLOW_OPEN);
@@ -519,6 +551,7 @@ static void settle(const struct dis_ctx *c, bool passed)
 	else if (passed && s->change == ANSWERED)
 		s->q[s->place].used = false;
 	s->change = NOTHING;
+	cookie_settle(&s->cookies, passed);
 }
 
 static enum reason leftover(const struct dis_ctx *c, struct span rest)

@@ -5,7 +5,8 @@
  * One question of class IN; an answer belongs to a query that was let pass,
  * by number, question and both ends, and is taken once. Names are letters,
  * digits, '-' and '_'; pointers go backwards, at most 16 for a name. One OPT
- * record (RFC 6891) may stand behind. Everything else is refused: other
+ * record (RFC 6891) may stand behind; cookies in it are those of cookie.h, and
+ * in an answer that of its query. Everything else is refused: other
  * operations, zone transfers, signed messages, and DNS on a port other than
  * 53, multicast DNS (5353) included. Where a resolver is configured, a query
  * to any other address is refused before a rule is asked (other-resolver).
@@ -35,6 +36,7 @@ struct dns_message {
 	uint16_t id, type;
 	bool answer;
 	struct span name; /* in the arena; lower case */
+	struct span cookie; /* RFC 7873, in the message; empty: none */
 	/* What the name stands for, of the answer section alone. */
 	struct net_addr addr[DNS_ADDRESSES_MAX];
 	uint32_t n_addr;

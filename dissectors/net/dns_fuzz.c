@@ -53,6 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		assert(memmem(data, size, m.addr[i].b + 16 - n, n));
 	}
+	assert(m.cookie.n == 0 ||
+	       (m.cookie.p >= data && m.cookie.p + m.cookie.n <= data + size &&
+		(m.cookie.n == 8 || (m.cookie.n >= 16 && m.cookie.n <= 40))));
 	assert(dns_read(&again, in, &arena, &e) == 0);
 	assert(span_eq(again.name, m.name) && again.type == m.type);
 	assert(dissector_dns.recognise(in, 4000, 4001, 17) == RECOGNISE_YES);
