@@ -12,6 +12,7 @@ struct reader {
 	uint64_t next;	/* sequence number of the next record */
 	uint64_t first; /* of the bundle in data */
 	uint32_t n;	/* its records; 0: none is loaded */
+	size_t octets;	/* of data */
 	struct cur c;	/* behind the last record given */
 	uint8_t data[STORE_BUNDLE_MAX];
 };
@@ -76,6 +77,7 @@ static int load(struct reader *r, struct err *e)
 		return rc;
 	r->first = first;
 	r->n = (uint32_t)n;
+	r->octets = data.n;
 	r->c = cur_of(span_of(r->data, data.n));
 	for (uint64_t i = first; i < r->next; i++) {
 		if (!store_next(&r->c, &record))
@@ -84,16 +86,36 @@ static int load(struct reader *r, struct err *e)
 	return 0;
 }
 
+static int loaded(struct reader *r, struct err *e)
+{
+	int rc = load(r, e);
+
+	if (rc && db_disturbed(r->db))
+		return err_set(e, E_STATE, 0, "it was opened for writing while "
+					      "it was read; try again");
+	return rc;
+}
+
+int reader_bundle(struct reader *r, uint64_t first, uint32_t *n,
+		  struct span *octets, struct err *e)
+{
+	int rc;
+
+	r->next = first / STORE_BUNDLE * STORE_BUNDLE;
+	rc = loaded(r, e);
+	if (rc)
+		return rc;
+	*n = r->n;
+	*octets = span_of(r->data, r->octets);
+	return 0;
+}
+
 int reader_next(struct reader *r, uint64_t *seq, struct span *record,
 		struct err *e)
 {
 	if (r->next >= r->first + r->n) {
-		int rc = load(r, e);
+		int rc = loaded(r, e);
 
-		if (rc && db_disturbed(r->db))
-			return err_set(e, E_STATE, 0, "it was opened for "
-						      "writing while it was "
-						      "read; try again");
 		if (rc)
 			return rc;
 		if (r->next >= r->first + r->n)

@@ -24,5 +24,12 @@ void reader_close(struct reader *r);
  * again later to follow); negative: failed. */
 int reader_next(struct reader *r, uint64_t *seq, struct span *record,
 		struct err *e) __attribute__((warn_unused_result));
+/* The stored bundle that begins with record first, a multiple of
+ * STORE_BUNDLE: its octets as store_next reads them, valid until the next
+ * call. *n: how many records; 0: there is none yet. reader_next goes on with
+ * its first record. */
+int reader_bundle(struct reader *r, uint64_t first, uint32_t *n,
+		  struct span *octets, struct err *e)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers questions about how the gateway is doing: GET /v1/status (JSON) and
- * GET /metrics, to the operator on a Unix socket and to the portal on a TCP
- * socket. Each socket has its own few connections, so that readers of one
- * never keep out those of the other; a connection lives a few seconds,
- * however slowly it asks or reads. One thread; nothing it is asked changes
- * anything.
+ * The courier: HTTP on two sockets, the operator's (Unix) and the portal's
+ * (TCP). Each has its own places, so that readers of one never keep out those
+ * of the other. A connection lives a few seconds, however slowly it asks or
+ * reads; one that was given a stream of records lives as long as somebody
+ * takes from it. One thread.
  */
+#include "enforcer/daemon/courier.h"
+
 #include <fcntl.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "core/json.h"
 #include "enforcer/daemon/live.h"
-#include "enforcer/daemon/metrics.h"
-#include "enforcer/daemon/processes.h"
-#include "enforcer/daemon/view.h"
 
-#define CONNECTIONS 16 /* of each socket */
-#define REQUEST_MAX (16 * 1024)
-#define IDLE_S	    3
-#define LIFE_NS	    (5 * NS_PER_S)
-#define TURN_MS	    500
-#define SILENT_NS   (3 * NS_PER_S) /* an engine without a beat */
-#define STATUS_MAX  (64 * 1024)
-#define TRIES	    64 /* to read what somebody is writing */
+#define STREAMS_PORTAL	 112
+#define STREAMS_OPERATOR 48
+#define QUESTIONS	 16 /* answered at the same time, of each socket */
+/* Those, and whoever has not asked yet. */
+#define CONNECTIONS	 (STREAMS_PORTAL + 2 * QUESTIONS)
+#define REQUEST_MAX	 (16 * 1024)
+#define IDLE_S		 3
+#define LIFE_NS		 (5 * NS_PER_S)
+#define TURN_MS		 500
 
 struct server;
 
@@ -35,137 +35,24 @@ struct connection {
 	struct server *server;
 	int fd; /* -1: free */
 	struct mono since;
-	bool ended; /* its time was up */
+	bool ended;	 /* its time was up */
+	bool question;	 /* is being answered */
+	bool stream;	 /* it was given one, which may be over: */
+	bool stream_over;
 };
 
 struct server {
 	const struct courier_arg *a;
+	struct streams *streams; /* shared by both */
+	size_t max_streams;
 	struct MHD_Daemon *daemon;
 	struct connection connection[CONNECTIONS];
 };
 
-/* --- answers -------------------------------------------------------------- */
-
-struct audit_numbers {
-	uint64_t records, commits, last_commit_us, failures, aggregated, lost;
-	char error[sizeof(((struct view *)0)->error)];
-};
-
-static struct audit_numbers audit_numbers(const struct view *v)
+static bool streaming(const struct connection *k)
 {
-	struct audit_numbers n = {0};
-
-	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = atomic_load_explicit(&v->seq,
-						    memory_order_acquire);
-
-		n = (struct audit_numbers){
-			v->records,  v->commits,    v->last_commit_us,
-			v->failures, v->aggregated, v->lost, ""};
-		memcpy(n.error, v->error, sizeof(n.error));
-		atomic_thread_fence(memory_order_acquire);
-		if (!(seq & 1) && seq == atomic_load(&v->seq))
-			break;
-	}
-	n.error[sizeof(n.error) - 1] = 0;
-	return n;
+	return k->stream && !k->stream_over;
 }
-
-static void put_audit(struct json *j, const struct view *v)
-{
-	struct audit_numbers n = audit_numbers(v);
-
-	json_obj(j, "audit");
-	json_u64(j, "records", n.records);
-	json_u64(j, "commits", n.commits);
-	json_u64(j, "last_commit_us", n.last_commit_us);
-	json_u64(j, "failures", n.failures);
-	json_u64(j, "aggregated", n.aggregated);
-	json_u64(j, "lost", n.lost);
-	if (n.error[0])
-		json_str(j, "error", n.error);
-	else
-		json_null(j, "error");
-	json_obj_end(j);
-}
-
-static const char *engine_state(const struct lane *l, struct mono now)
-{
-	int64_t beat = atomic_load(&l->engine_beat);
-
-	if (atomic_load(&l->frozen))
-		return "frozen";
-	if (beat == 0)
-		return "starting";
-	/* The beat is the engine's word, and may be any number. */
-	return beat > now.ns + SILENT_NS || beat < now.ns - SILENT_NS
-		       ? "silent"
-		       : "running";
-}
-
-static void put_guest(struct json *j, const struct guest_share *g,
-		      struct lane_status *s, struct mono now)
-{
-	json_obj(j, NULL);
-	json_str(j, "name", g->name);
-	json_u64(j, "queue", g->queue);
-	json_str(j, "engine", engine_state(g->lane, now));
-	json_bool(j, "consistent", lane_status_read(s, g->lane));
-	json_u64(j, "generation", s->generation);
-	json_u64(j, "packets", s->packets);
-	json_u64(j, "passed", s->passed);
-	json_u64(j, "dropped", s->dropped);
-	json_u64(j, "flows_now", s->flows_now);
-	json_u64(j, "held_now", s->held_now);
-	json_u64(j, "allowed", s->allowed);
-	json_u64(j, "denied", s->denied);
-	json_obj_end(j);
-}
-
-static bool write_status(const struct courier_arg *a, struct wbuf *w)
-{
-	struct json j = json_of(w->p, w->cap);
-	struct lane_status *s = malloc(sizeof(*s));
-	struct mono now = live_mono();
-
-	if (!s)
-		return false;
-	json_obj(&j, NULL);
-	json_str(&j, "version", METERGATE_VERSION);
-	json_bool(&j, "clock_trusted",
-		  atomic_load(&a->control->clock_trusted) != 0);
-	json_i64(&j, "scribe_beat_ms_ago",
-		 (now.ns - atomic_load(&a->control->scribe_beat)) / 1000000);
-	json_bool(&j, "audit_closed",
-		  atomic_load(&a->control->audit_closed) != 0);
-	put_audit(&j, a->view);
-	json_arr(&j, "guests");
-	for (size_t i = 0; i < a->n_guests; i++)
-		put_guest(&j, &a->guest[i], s, now);
-	json_arr_end(&j);
-	json_obj_end(&j);
-	free(s);
-	if (!json_line(&j))
-		return false;
-	w->n = j.w.n;
-	return true;
-}
-
-static bool write_metrics(const struct courier_arg *a, struct wbuf *w)
-{
-	metrics_write(w, a->guest, a->n_guests, a->control, a->view);
-	return !w->failed;
-}
-
-static const struct page {
-	const char *path, *type;
-	size_t max;
-	bool (*write)(const struct courier_arg *a, struct wbuf *w);
-} pages[] = {
-	{"/v1/status", "application/json", STATUS_MAX, write_status},
-	{"/metrics", "text/plain; version=0.0.4; charset=utf-8", METRICS_MAX,
-	 write_metrics},
-};
 
 /* --- HTTP ----------------------------------------------------------------- */
 
@@ -213,14 +100,26 @@ static enum MHD_Result send_error(struct MHD_Connection *c, unsigned status,
 	return send_octets(c, status, "application/json", &w);
 }
 
-static enum MHD_Result send_page(struct MHD_Connection *c,
-				 const struct courier_arg *a,
-				 const struct page *p)
+static enum MHD_Result busy(struct MHD_Connection *c)
 {
-	struct wbuf w = {malloc(p->max), p->max, 0, false};
-	uint8_t *fit;
+	return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			  "as many as can be answered are being answered; "
+			  "try again in a second");
+}
 
-	if (!w.p || !p->write(a, &w)) {
+static enum MHD_Result send_page(struct server *s, struct MHD_Connection *c,
+				 struct connection *k, const struct page *p)
+{
+	struct wbuf w = {0};
+	uint8_t *fit;
+	size_t n = 0;
+
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		n += s->connection[i].fd >= 0 && s->connection[i].question;
+	if (n >= QUESTIONS)
+		return busy(c);
+	w = (struct wbuf){malloc(p->max), p->max, 0, false};
+	if (!w.p || !p->write(s->a, &w)) {
 		free(w.p);
 		return send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR,
 				  "no memory");
@@ -228,16 +127,55 @@ static enum MHD_Result send_page(struct MHD_Connection *c,
 	/* It may lie there for as long as the connection lives. */
 	fit = realloc(w.p, w.n ? w.n : 1);
 	w.p = fit ? fit : w.p;
+	k->question = true;
 	return send_octets(c, MHD_HTTP_OK, p->type, &w);
 }
 
-static const struct page *page_of(const char *path)
+struct asked {
+	struct want w;
+	struct err e;
+	int rc;
+};
+
+static enum MHD_Result on_argument(void *arg, enum MHD_ValueKind kind,
+				   const char *name, const char *value)
 {
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-		if (strcmp(path, pages[i].path) == 0)
-			return &pages[i];
-	}
-	return NULL;
+	struct asked *q = arg;
+
+	(void)kind;
+	q->rc = want_set(&q->w, name, value, &q->e);
+	return q->rc ? MHD_NO : MHD_YES;
+}
+
+static bool wants_events(struct MHD_Connection *c)
+{
+	const char *accept = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+
+	return accept && strstr(accept, "text/event-stream");
+}
+
+static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
+				   struct connection *k)
+{
+	struct asked q = {0};
+	const char *seen = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
+						       "Last-Event-ID");
+	size_t n = 0;
+
+	/* Who reads events waits for more, unless he says otherwise. */
+	q.w.events = q.w.follow = wants_events(c);
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_argument, &q);
+	if (q.rc == 0 && q.w.events && seen)
+		q.rc = want_last_event(&q.w, seen, &q.e);
+	if (q.rc)
+		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		n += s->connection[i].fd >= 0 && streaming(&s->connection[i]);
+	if (n >= s->max_streams)
+		return busy(c);
+	k->stream = true;
+	return stream_start(s->streams, c, &q.w, &k->stream_over);
 }
 
 /* Called when the head is there, and again when the body is. */
@@ -248,10 +186,16 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 {
 	struct server *s = arg;
 	const struct page *p = page_of(path);
+	bool audit = strcmp(path, "/v1/audit") == 0;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct connection *k = info ? info->socket_context : NULL;
 
 	(void)version;
 	(void)body;
-	if (!p)
+	if (!k)
+		return MHD_NO;
+	if (!p && !audit)
 		return send_error(c, MHD_HTTP_NOT_FOUND, "no such resource");
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
 	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
@@ -264,7 +208,21 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	if (*n_body)
 		return send_error(c, MHD_HTTP_BAD_REQUEST,
 				  "a question has no body");
-	return send_page(c, s->a, p);
+	return p ? send_page(s, c, k, p) : send_stream(s, c, k);
+}
+
+static void on_answered(void *arg, struct MHD_Connection *c, void **seen,
+			enum MHD_RequestTerminationCode how)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct connection *k = info ? info->socket_context : NULL;
+
+	(void)arg;
+	(void)seen;
+	(void)how;
+	if (k)
+		k->question = false;
 }
 
 /* --- connections ---------------------------------------------------------- */
@@ -286,7 +244,10 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 		if (s->connection[i].fd >= 0)
 			continue;
 		s->connection[i] = (struct connection){
-			s, info->connect_fd, live_mono(), false};
+			.server = s,
+			.fd = info->connect_fd,
+			.since = live_mono(),
+		};
 		*mine = &s->connection[i];
 		return;
 	}
@@ -298,7 +259,8 @@ static void end_old(struct server *s, struct mono now)
 	for (size_t i = 0; i < CONNECTIONS; i++) {
 		struct connection *k = &s->connection[i];
 
-		if (k->fd < 0 || k->ended || mono_sub(now, k->since) < LIFE_NS)
+		if (k->fd < 0 || k->ended || streaming(k) ||
+		    mono_sub(now, k->since) < LIFE_NS)
 			continue;
 		/* The library finds it closed, and lets go of it. */
 		shutdown(k->fd, SHUT_RDWR);
@@ -307,9 +269,11 @@ static void end_old(struct server *s, struct mono now)
 }
 
 static int start(struct server *s, const struct courier_arg *a, int fd,
-		 struct err *e)
+		 struct streams *streams, size_t max_streams, struct err *e)
 {
 	s->a = a;
+	s->streams = streams;
+	s->max_streams = max_streams;
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		s->connection[i].fd = -1;
 	if (fd < 0)
@@ -318,28 +282,48 @@ static int start(struct server *s, const struct courier_arg *a, int fd,
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, "listening socket");
 	s->daemon = MHD_start_daemon(
-		MHD_NO_FLAG, 0, NULL, NULL, on_request, s,
+		MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
 		MHD_OPTION_LISTEN_SOCKET, fd, /* its loop is ours */
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+		MHD_OPTION_NOTIFY_COMPLETED, on_answered, s,
 		MHD_OPTION_END);
 	return s->daemon ? 0 : err_set(e, E_NOMEM, 0, "HTTP server");
 }
 
 /* --- the loop ------------------------------------------------------------- */
 
-static bool turn(struct server *s, size_t n)
+static void wake_scribe(void *arg)
 {
+	struct control *c = arg;
+
+	ring_wake(&c->scribe_sleeps);
+}
+
+/* What the scribe said in between: it is looked at in every turn anyway. */
+static void hear(int fd)
+{
+	uint64_t n;
+
+	while (read(fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
+		;
+}
+
+static bool turn(struct server *s, size_t n, struct streams *streams)
+{
+	const struct courier_arg *a = s->a;
 	struct timeval wait = {0, TURN_MS * 1000};
+	MHD_socket max = a->wake_fd;
 	fd_set in, out, odd;
-	MHD_socket max = -1;
 
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	FD_ZERO(&odd);
+	FD_SET(a->wake_fd, &in);
+	streams_turn(streams, live_mono(), wake_scribe, a->control);
 	for (size_t i = 0; i < n; i++) {
 		MHD_UNSIGNED_LONG_LONG ms;
 
@@ -357,6 +341,7 @@ static bool turn(struct server *s, size_t n)
 		FD_ZERO(&out);
 		FD_ZERO(&odd);
 	}
+	hear(a->wake_fd);
 	for (size_t i = 0; i < n; i++) {
 		if (!s[i].daemon)
 			continue;
@@ -371,14 +356,21 @@ static bool turn(struct server *s, size_t n)
 int courier_main(const struct courier_arg *a)
 {
 	struct server *s = calloc(2, sizeof(*s));
+	struct streams *streams = NULL;
 	struct err e = {0};
 	int rc;
 
 	if (!s)
 		return 1;
-	rc = start(&s[0], a, a->operator_fd, &e);
+	/* The library dates its answers; the zone is read from a file. */
+	tzset();
+	rc = streams_open(&streams, a->window, &e);
 	if (rc == 0)
-		rc = start(&s[1], a, a->portal_fd, &e);
+		rc = start(&s[0], a, a->operator_fd, streams, STREAMS_OPERATOR,
+			   &e);
+	if (rc == 0)
+		rc = start(&s[1], a, a->portal_fd, streams, STREAMS_PORTAL,
+			   &e);
 	if (rc == 0)
 		rc = sandbox_check(SANDBOX_COURIER, &a->sandbox, &e);
 	if (rc == 0)
@@ -389,7 +381,7 @@ int courier_main(const struct courier_arg *a)
 	}
 	do
 		atomic_store(&a->control->courier_beat, live_mono().ns);
-	while (turn(s, 2));
+	while (turn(s, 2, streams));
 	log_err(a->log, "the HTTP server failed");
 	return 1;
 }

@@ -120,8 +120,10 @@ struct parent {
 	struct area shared_state; /* counters of what guests have in common */
 	bool new_shared;
 	struct area control_area, view_area, events_area, half_area[2];
+	struct area window_area;
 	struct control *control;
 	struct view *view;
+	struct window *window;
 	struct policy_half *half[2];
 	uint32_t use, generation;
 	struct ring events;
@@ -129,6 +131,7 @@ struct parent {
 
 	int lock_fd, alone_fd, packet_fd;
 	int signal_fd, ctl_fd, operator_fd, portal_fd;
+	int window_fd; /* the scribe wakes the courier */
 	struct ifaces *ifaces;
 	struct ctl *ctl;
 	struct drops *drops;

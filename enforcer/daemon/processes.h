@@ -3,7 +3,7 @@
  * The processes of metergated. Each is a function that the parent calls in a
  * forked child; it enters its sandbox, loops, and returns its exit status.
  * What it owns, it was given: no process opens anything by name after it
- * entered (the scribe and the courier within one directory).
+ * entered (the scribe within one directory).
  */
 #ifndef ENFORCER_DAEMON_PROCESSES_H
 #define ENFORCER_DAEMON_PROCESSES_H
@@ -12,6 +12,7 @@
 #include "enforcer/daemon/conf.h"
 #include "enforcer/daemon/sandbox.h"
 #include "enforcer/daemon/share.h"
+#include "enforcer/daemon/window.h"
 
 struct guest_share { /* one guest, as the processes see it */
 	char name[48];
@@ -61,6 +62,8 @@ struct scribe_arg {
 	void *parent_events; /* the parent's own event ring */
 	struct control *control;
 	struct view *view;
+	struct window *window;
+	int courier_fd; /* eventfd: something is in the window */
 	/* Of limits that several machines use up together; survives it. */
 	void *state;
 	size_t state_octets;
@@ -77,6 +80,8 @@ struct courier_arg {
 	size_t n_guests;
 	struct control *control;
 	const struct view *view;
+	struct window *window;
+	int wake_fd;	 /* eventfd: something is in the window */
 	int operator_fd; /* listening Unix socket */
 	int portal_fd;	 /* listening TCP socket, or -1 */
 	struct sandbox_conf sandbox;

@@ -19,7 +19,7 @@ enum sandbox_process {
 	SANDBOX_ENGINE,	 /* nothing; receive, poll, futex, clock, anonymous
 			  * memory for a new policy set */
 	SANDBOX_SCRIBE,	 /* files below one directory; futex */
-	SANDBOX_COURIER, /* reads below one directory; its listening sockets */
+	SANDBOX_COURIER, /* its listening sockets, and no file */
 	SANDBOX_PARENT,	 /* stays root, for rules, children and files, with
 			  * the capabilities for these; what reaches into
 			  * other processes or the kernel is refused, to it and
@@ -30,8 +30,7 @@ enum sandbox_process {
 struct sandbox_conf {
 	uid_t uid;
 	gid_t gid;
-	const char *dir; /* what SCRIBE may write and COURIER may read; else
-			  * NULL */
+	const char *dir; /* what SCRIBE may write; else NULL */
 	/* Descriptors that stay open besides 2; everything else is closed. */
 	const int *fds;
 	size_t n_fds;

@@ -36,7 +36,7 @@ static struct sandbox_conf conf_for(enum sandbox_process p)
 {
 	struct sandbox_conf c = {.uid = TEST_UID, .gid = TEST_UID};
 
-	if (p == SANDBOX_SCRIBE || p == SANDBOX_COURIER)
+	if (p == SANDBOX_SCRIBE)
 		c.dir = dir;
 	return c;
 }
@@ -64,7 +64,7 @@ static bool may_run(void)
 
 static void what_is_tried_works_without(void **state)
 {
-	struct sandbox_conf c = conf_for(SANDBOX_COURIER);
+	struct sandbox_conf c = conf_for(SANDBOX_SCRIBE);
 	struct err e = {0};
 
 	(void)state;

@@ -74,13 +74,6 @@ static bool try_memory_file(const struct env *v)
 	return opened(open("/proc/self/mem", O_RDWR | O_CLOEXEC));
 }
 
-static bool try_write_dir(const struct env *v)
-{
-	return v->conf->dir &&
-	       opened(open(v->conf->dir, O_TMPFILE | O_RDWR | O_CLOEXEC,
-			   0600));
-}
-
 static bool try_socket(const struct env *v)
 {
 	(void)v;
@@ -292,7 +285,6 @@ static const struct try {
 	{"create a file elsewhere",		  ALL,	       try_create	 },
 	{"list a directory",			  ALL,	       try_list		 },
 	{"open its own memory",			  ALL,	       try_memory_file	 },
-	{"write to what it may only read",	  C,	       try_write_dir	 },
 	{"make a socket",			  ALL,	       try_socket	 },
 	{"make a raw socket",			  ALL,	       try_raw_socket	 },
 	{"make a packet socket",		  ALL,	       try_packet_socket },

@@ -63,6 +63,7 @@ struct scribe {
 	bool stopping;
 	struct mono since, retry; /* first pending record; next try to open */
 	struct scribe_view view;
+	struct window_side window;
 	struct owner *owner; /* of limits that machines have in common */
 	struct log_limit limit;
 	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
@@ -97,6 +98,7 @@ static void failed(struct scribe *s, const struct err *e)
 	if (audit_close(s->audit, &ignored))
 		log_debug(s->a->log, "%s", ignored.text);
 	s->audit = NULL;
+	window_forget(&s->window);
 	for (size_t i = 0; i < s->n_src; i++) {
 		ring_rewind(&s->src[i].r);
 		s->src[i].n = s->src[i].taken = 0;
@@ -377,6 +379,7 @@ static int commit(struct scribe *s, struct err *e)
 		return rc;
 	atomic_store(&s->a->control->audit_closed, 0);
 	release(s);
+	window_commit(&s->window, audit_size(s->audit));
 	scribe_view_commit(&s->view,
 			   (uint64_t)mono_sub(live_mono(), start) / 1000);
 	s->pending = 0;
@@ -457,6 +460,7 @@ static void open_audit(struct scribe *s)
 	rc = audit_open(&s->audit, &ac, &e);
 	if (rc == 0) {
 		take_up(s);
+		window_commit(&s->window, audit_size(s->audit));
 		s->last = audit_last(s->audit);
 		if (audit_boot_is_new(s->audit))
 			rc = boot_record(s, &e);
@@ -512,9 +516,12 @@ static void sleep_a_while(struct scribe *s)
 	} else if (s->pending) {
 		if (left > 0)
 			nap(left < SLICE_NS ? left : SLICE_NS);
+	} else if (window_due(&s->window, s->mono) > 0) {
+		nap(window_due(&s->window, s->mono));
 	} else {
 		ring_drowse(&s->a->control->scribe_sleeps);
-		if (anything(s) || owner_asked(s->owner))
+		if (anything(s) || owner_asked(s->owner) ||
+		    window_due(&s->window, s->mono) >= 0)
 			ring_awake(&s->a->control->scribe_sleeps);
 		else
 			ring_sleep(&s->a->control->scribe_sleeps, IDLE_MS);
@@ -576,6 +583,8 @@ static int loop(struct scribe *s)
 		s->stopping = s->stopping || told_to_end();
 		owner_turn(s->owner);
 		turn(s);
+		if (s->audit)
+			window_turn(&s->window, s->mono);
 		if (s->stopping && !(s->audit && (anything(s) || s->pending)))
 			return finish(s);
 		if (!s->stopping && s->pending < BATCH)
@@ -625,6 +634,11 @@ int scribe_main(const struct scribe_arg *a)
 	if (!s || a->n_guests > SHARE_GUESTS)
 		return 1;
 	s->a = a;
+	s->window = (struct window_side){
+		.w = a->window,
+		.path = a->conf->audit,
+		.wake_fd = a->courier_fd,
+	};
 	/* It is looked for between two turns, never in the middle of one. */
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);

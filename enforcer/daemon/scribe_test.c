@@ -71,6 +71,8 @@ static void bench_init(struct bench *b, uint8_t key)
 		.parent_events = shared(ring_octets(EVENT_RING)),
 		.control = shared(sizeof(struct control)),
 		.view = shared(sizeof(struct view)),
+		.window = shared(sizeof(struct window)),
+		.courier_fd = -1,
 		.boot_key = {key},
 		.sandbox = {.uid = TEST_UID, .gid = TEST_UID, .dir = dir},
 	};
@@ -94,6 +96,7 @@ static void bench_free(struct bench *b)
 	munmap(b->arg.parent_events, ring_octets(EVENT_RING));
 	munmap(b->arg.control, sizeof(struct control));
 	munmap(b->arg.view, sizeof(struct view));
+	munmap(b->arg.window, sizeof(struct window));
 }
 
 static void start(struct bench *b)

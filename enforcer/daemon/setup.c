@@ -162,6 +162,8 @@ static int map_all(struct parent *p, struct err *e)
 	if (rc == 0)
 		rc = area_new(&p->view_area, "view", sizeof(*p->view), e);
 	if (rc == 0)
+		rc = area_new(&p->window_area, "window", sizeof(*p->window), e);
+	if (rc == 0)
 		rc = area_new(&p->events_area, "events",
 			      ring_octets(EVENT_RING), e);
 	for (int h = 0; rc == 0 && h < 2; h++) {
@@ -188,6 +190,7 @@ static int map_all(struct parent *p, struct err *e)
 	}
 	p->control = (struct control *)(void *)p->control_area.p;
 	p->view = (struct view *)(void *)p->view_area.p;
+	p->window = (struct window *)(void *)p->window_area.p;
 	atomic_store(&p->control->mark_generation, p->rules.mark_generation);
 	ring_writer(&p->events, p->events_area.p, EVENT_RING);
 	p->use = 0;
@@ -357,6 +360,10 @@ static int sockets(struct parent *p, struct err *e)
 {
 	int rc = queues(p, e);
 
+	p->window_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (rc == 0 && p->window_fd < 0)
+		rc = err_sys(e, "eventfd");
+
 	if (rc == 0)
 		rc = raw_sockets(p, e);
 	if (rc == 0)
@@ -387,6 +394,7 @@ int setup_all(struct parent *p, struct err *e)
 
 	p->lock_fd = p->alone_fd = p->packet_fd = p->shared_state.fd = -1;
 	p->signal_fd = p->ctl_fd = p->operator_fd = p->portal_fd = -1;
+	p->window_fd = p->window_area.fd = -1;
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
 	p->courier = (struct child){CHILD_COURIER, 0, .pidfd = -1};
 	for (size_t i = 0; i < SHARE_GUESTS; i++) {
@@ -459,6 +467,7 @@ void setup_undo(struct parent *p)
 	area_drop(&p->half_area[1]);
 	area_drop(&p->events_area);
 	area_drop(&p->view_area);
+	area_drop(&p->window_area);
 	area_drop(&p->control_area);
 	if (p->ctl_fd >= 0) {
 		snprintf(path, sizeof(path), "%s/%s", p->conf->runtime,
@@ -472,6 +481,7 @@ void setup_undo(struct parent *p)
 	shut(&p->signal_fd);
 	shut(&p->ctl_fd);
 	shut(&p->operator_fd);
+	shut(&p->window_fd);
 	shut(&p->portal_fd);
 	shut(&p->alone_fd);
 	shut(&p->lock_fd);

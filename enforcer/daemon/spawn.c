@@ -120,6 +120,7 @@ static int run_engine(void *arg)
 	pin(p->conf, i);
 	drop_other_guests(p, i);
 	area_drop(&p->view_area);
+	area_drop(&p->window_area);
 	area_drop(&p->events_area);
 	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
 	    !area_readonly(&p->half_area[1], p->half_area[1].n) ||
@@ -158,6 +159,7 @@ static int run_gate(void *arg)
 	area_drop(&g->state);
 	area_drop(&g->slots);
 	area_drop(&p->view_area);
+	area_drop(&p->window_area);
 	area_drop(&p->events_area);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
@@ -176,6 +178,7 @@ static int run_scribe(void *arg)
 {
 	const struct start *s = arg;
 	struct parent *p = s->p;
+	const int fds[] = {p->window_fd};
 	char name[80], dir[CONF_PATH];
 	struct log log = named(p->log, name, sizeof(name), "scribe", NULL);
 	struct scribe_arg a = {
@@ -186,8 +189,10 @@ static int run_scribe(void *arg)
 		.parent_events = p->events_area.p,
 		.control = p->control,
 		.view = p->view,
+		.window = p->window,
+		.courier_fd = p->window_fd,
 		.half = {p->half[0], p->half[1]},
-		.sandbox = sandbox(s, UID_SCRIBE, NULL, 0, dir),
+		.sandbox = sandbox(s, UID_SCRIBE, fds, 1, dir),
 	};
 
 	a.state = setup_counters(&p->shared_state, &a.state_octets);
@@ -207,8 +212,8 @@ static int run_courier(void *arg)
 {
 	const struct start *s = arg;
 	struct parent *p = s->p;
-	const int fds[] = {p->operator_fd, p->portal_fd};
-	char name[80], dir[CONF_PATH];
+	const int fds[] = {p->window_fd, p->operator_fd, p->portal_fd};
+	char name[80];
 	struct log log = named(p->log, name, sizeof(name), "courier", NULL);
 	struct courier_arg a = {
 		.log = &log,
@@ -217,16 +222,19 @@ static int run_courier(void *arg)
 		.n_guests = p->n_guests,
 		.control = p->control,
 		.view = p->view,
+		.window = p->window,
+		.wake_fd = p->window_fd,
 		.operator_fd = p->operator_fd,
 		.portal_fd = p->portal_fd,
 		.sandbox = sandbox(s, UID_COURIER, fds,
-				   p->portal_fd >= 0 ? 2 : 1, dir),
+				   p->portal_fd >= 0 ? 3 : 2, NULL),
 	};
 	bool ok = area_readonly(&p->control_area,
 				offsetof(struct control, courier_beat)) &&
-		  area_readonly(&p->view_area, p->view_area.n);
+		  area_readonly(&p->view_area, p->view_area.n) &&
+		  area_readonly(&p->window_area,
+				offsetof(struct window, asked));
 
-	audit_directory(dir, sizeof(dir), p->conf);
 	for (size_t i = 0; i < p->n_guests; i++) {
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The courier's own parts. It answers questions about how the gateway is
+ * doing and what it recorded, and nothing it is asked changes anything:
+ *
+ *   courier.c	       sockets, connections, the loop
+ *   courier_page.c    GET /v1/status, GET /metrics
+ *   courier_stream.c  GET /v1/audit: records as NDJSON or server-sent events
+ *   courier_want.c    what a question for records asks for
+ *   shelf.c	       the bundles that readers need, from the scribe's window
+ */
+#ifndef ENFORCER_DAEMON_COURIER_H
+#define ENFORCER_DAEMON_COURIER_H
+
+#include <microhttpd.h>
+
+#include "audit/eve.h"
+#include "audit/filter.h"
+#include "core/wbuf.h"
+#include "enforcer/daemon/processes.h"
+#include "enforcer/daemon/shelf.h"
+
+/* --- pages ---------------------------------------------------------------- */
+
+struct page {
+	const char *path, *type;
+	size_t max; /* octets */
+	bool (*write)(const struct courier_arg *a, struct wbuf *w);
+};
+const struct page *page_of(const char *path); /* NULL: none */
+
+/* --- streams -------------------------------------------------------------- */
+
+/* What is asked for: records from `from` on that the filter lets through. */
+struct want {
+	uint64_t from;
+	uint64_t last; /* > 0: instead, the last so many that there are now */
+	uint64_t limit; /* end behind so many; 0: no limit */
+	bool follow;	/* wait for more; else end where the log ends now */
+	bool events;	/* text/event-stream */
+	struct filter filter;
+};
+
+/* One argument of the query. The names are filter_set's, and from, last,
+ * limit, follow. E_SYNTAX or E_NOTFOUND, with a text for who asked. */
+int want_set(struct want *w, const char *name, const char *value,
+	     struct err *e) __attribute__((warn_unused_result));
+/* What a reader of events saw last: it goes on behind that. */
+int want_last_event(struct want *w, const char *id, struct err *e)
+	__attribute__((warn_unused_result));
+
+struct streams; /* all of them, and what they share */
+
+int streams_open(struct streams **out, struct window *w, struct err *e)
+	__attribute__((warn_unused_result));
+void streams_close(struct streams *s);
+
+/* Answer with the records wanted. *ended, which outlives the stream, is set
+ * false now and true when the stream is over. MHD_NO: it could not be done. */
+enum MHD_Result stream_start(struct streams *s, struct MHD_Connection *c,
+			     const struct want *w, bool *ended);
+/* Before the server looks at its connections: those that have something to do
+ * again are resumed. wake: as in shelf_turn. */
+void streams_turn(struct streams *s, struct mono now,
+		  void (*wake)(void *arg), void *arg);
+
+#endif

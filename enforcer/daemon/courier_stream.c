@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records to those who ask for them, each at its own pace. A stream holds no
+ * octets: only the number of its next record and how much of its line is
+ * given; the line is made again when the reader takes more. So what a reader
+ * can cost is its place, however slow it is. A stream that has nothing to give
+ * is suspended until something comes; every HEARTBEAT_NS a stream of events
+ * says so, and so finds out that its reader is gone.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/record.h"
+#include "core/json.h"
+#include "enforcer/daemon/courier.h"
+#include "enforcer/daemon/live.h"
+
+#define BLOCK	     (8 * 1024) /* given to the server at once */
+#define SCAN	     1024	/* records looked at before others have a turn */
+#define HEARTBEAT_NS (15 * NS_PER_S)
+#define AGAIN_NS     (NS_PER_S / 2) /* to ask again for what did not come */
+#define STUCK_S	     30 /* a reader that takes nothing for so long */
+#define FRAME	     64 /* around a line of events */
+#define LINE_MAX_OCTETS (EVE_LINE_MAX + FRAME)
+
+static const char beat[] = ":\n\n", hello[] = "retry: 2000\n\n";
+
+enum pause { PAUSE_NONE, PAUSE_TURN, PAUSE_BUNDLE, PAUSE_MORE };
+
+struct stream {
+	struct streams *all;
+	struct stream *next, **at; /* in the list */
+	struct MHD_Connection *c;
+	struct want want;
+	uint64_t seq;	 /* the next record */
+	uint64_t end;	 /* without follow: where it ends */
+	uint64_t given;	 /* records */
+	uint64_t bundle; /* of which off is the octet in front of seq */
+	size_t off;
+	size_t part; /* octets of the line of seq that are given */
+	const char *say; /* in front of the next record, what is left of it */
+	enum pause pause;
+	struct mono since; /* it paused */
+	bool *ended;
+};
+
+struct streams {
+	struct shelf shelf;
+	struct stream *first;
+	uint64_t size; /* of the log, when it was looked at last */
+	struct record_view view;
+	uint8_t line[LINE_MAX_OCTETS];
+};
+
+int streams_open(struct streams **out, struct window *w, struct err *e)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	(*out)->shelf.w = w;
+	return 0;
+}
+
+void streams_close(struct streams *s)
+{
+	if (s)
+		shelf_free(&s->shelf);
+	free(s);
+}
+
+/* --- one record ----------------------------------------------------------- */
+
+/* The octets of record s->seq. As shelf_get. */
+static int record_of(struct stream *s, struct span *record)
+{
+	uint64_t first = s->seq / STORE_BUNDLE * STORE_BUNDLE;
+	uint32_t have, index = (uint32_t)(s->seq - first);
+	struct span octets;
+	struct cur c;
+	int rc = shelf_get(&s->all->shelf, first, index + 1, &octets, &have);
+
+	if (rc != 1)
+		return rc;
+	c = cur_of(octets);
+	if (s->bundle == first && s->off) {
+		/* A bundle only grows. */
+		cur_take(&c, s->off);
+	} else {
+		for (uint32_t i = 0; i < index; i++) {
+			if (!store_next(&c, record))
+				return E_INTEGRITY;
+		}
+	}
+	s->bundle = first;
+	s->off = c.off;
+	return store_next(&c, record) ? 1 : E_INTEGRITY;
+}
+
+/* Past record s->seq, whose octets these are. */
+static void pass(struct stream *s, struct span record)
+{
+	s->seq++;
+	s->off = s->seq % STORE_BUNDLE ? s->off + 2 + record.n : 0;
+	s->part = 0;
+}
+
+/* Its line, framed; empty when it is not wanted. Negative: no record. */
+static int line_of(struct stream *s, struct span record, struct span *line)
+{
+	struct streams *all = s->all;
+	struct json j = json_of(all->line, sizeof(all->line));
+	struct eve_opts o = {.has_seq = true, .seq = s->seq};
+	struct err ignored;
+
+	*line = (struct span){0};
+	if (record_decode(&all->view, record, &ignored))
+		return E_INTEGRITY;
+	if (!filter_wants(&s->want.filter, &all->view))
+		return 0;
+	o.service = all->view.r.service;
+	if (s->want.events) {
+		char id[FRAME];
+
+		snprintf(id, sizeof(id), "id: %llu\ndata: ",
+			 (unsigned long long)s->seq);
+		wbuf_put(&j.w, span_str(id));
+	}
+	if (!eve_event(&j, &all->view.ev, &o))
+		return E_LIMIT;
+	if (s->want.events)
+		wbuf_u8(&j.w, '\n');
+	if (j.w.failed)
+		return E_LIMIT;
+	*line = wbuf_span(&j.w);
+	return 0;
+}
+
+/* --- giving --------------------------------------------------------------- */
+
+static size_t give(char *to, size_t cap, struct span from, size_t off)
+{
+	struct span part = span_sub(from, off, cap);
+
+	if (part.n)
+		memcpy(to, part.p, part.n);
+	return part.n;
+}
+
+static bool over(const struct stream *s)
+{
+	return (s->want.limit && s->given == s->want.limit) ||
+	       (!s->want.follow && s->seq >= s->end);
+}
+
+static ssize_t wait_for(struct stream *s, enum pause why)
+{
+	s->pause = why;
+	s->since = live_mono();
+	MHD_suspend_connection(s->c);
+	return 0;
+}
+
+/* Called when the server has sent what it was given before. */
+static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
+{
+	struct stream *s = arg;
+	struct span record, line;
+	size_t n = 0;
+
+	(void)pos;
+	if (s->say) {
+		n = give(to, cap, span_str(s->say), 0);
+		s->say = s->say[n] ? s->say + n : NULL;
+	}
+	for (int looked = 0; n < cap && looked < SCAN; looked++) {
+		size_t k;
+		int rc;
+
+		if (over(s))
+			return n ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+		if (s->seq >= shelf_size(&s->all->shelf))
+			return n ? (ssize_t)n : wait_for(s, PAUSE_MORE);
+		rc = record_of(s, &record);
+		if (rc == 0)
+			return n ? (ssize_t)n : wait_for(s, PAUSE_BUNDLE);
+		if (rc == 1)
+			rc = line_of(s, record, &line);
+		/* A log that cannot be read is not passed over in silence. */
+		if (rc < 0)
+			return n ? (ssize_t)n
+				 : MHD_CONTENT_READER_END_WITH_ERROR;
+		k = give(to + n, cap - n, line, s->part);
+		n += k;
+		s->part += k;
+		if (s->part < line.n)
+			break;
+		s->given += line.n > 0;
+		pass(s, record);
+	}
+	return n ? (ssize_t)n : wait_for(s, PAUSE_TURN);
+}
+
+/* --- beginning and end ---------------------------------------------------- */
+
+static void on_end(void *arg)
+{
+	struct stream *s = arg;
+
+	*s->at = s->next;
+	if (s->next)
+		s->next->at = s->at;
+	*s->ended = true;
+	free(s);
+}
+
+static void begin_at(struct stream *s)
+{
+	uint64_t size = shelf_size(&s->all->shelf);
+
+	if (s->want.last)
+		s->want.from = size > s->want.last ? size - s->want.last : 0;
+	s->seq = s->want.from;
+	s->end = size;
+}
+
+enum MHD_Result stream_start(struct streams *all, struct MHD_Connection *c,
+			     const struct want *w, bool *ended)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	struct MHD_Response *r;
+	enum MHD_Result rc;
+
+	if (!s)
+		return MHD_NO;
+	*s = (struct stream){.all = all, .c = c, .want = *w, .ended = ended};
+	s->say = w->events ? hello : NULL;
+	begin_at(s);
+	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, on_more,
+					      s, on_end);
+	if (!r) {
+		free(s);
+		return MHD_NO;
+	}
+	s->next = all->first;
+	s->at = &all->first;
+	if (s->next)
+		s->next->at = &s->next;
+	all->first = s;
+	*ended = false;
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
+				w->events ? "text/event-stream"
+					  : "application/x-ndjson");
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, STUCK_S);
+	rc = MHD_queue_response(c, MHD_HTTP_OK, r);
+	MHD_destroy_response(r);
+	return rc;
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static bool may_go_on(struct stream *s, bool came, bool grew, struct mono now)
+{
+	int64_t waited = mono_sub(now, s->since);
+
+	switch (s->pause) {
+	case PAUSE_TURN:
+		return true;
+	case PAUSE_BUNDLE:
+		return came || waited >= AGAIN_NS;
+	case PAUSE_MORE:
+		if (grew)
+			return true;
+		if (waited < HEARTBEAT_NS)
+			return false;
+		if (s->want.events)
+			s->say = beat;
+		return true;
+	case PAUSE_NONE:
+		break;
+	}
+	return false;
+}
+
+void streams_turn(struct streams *all, struct mono now,
+		  void (*wake)(void *arg), void *arg)
+{
+	bool came = shelf_turn(&all->shelf, wake, arg);
+	uint64_t size = shelf_size(&all->shelf);
+	bool grew = size != all->size, follows = false;
+	struct stream *next;
+
+	all->size = size;
+	for (struct stream *s = all->first; s; s = next) {
+		next = s->next;
+		follows |= s->want.follow;
+		if (!may_go_on(s, came, grew, now))
+			continue;
+		s->pause = PAUSE_NONE;
+		MHD_resume_connection(s->c);
+	}
+	atomic_store(&all->shelf.w->follows, follows);
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records over HTTP: every one, in order, whoever reads beside it and however
+ * badly. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "enforcer/daemon/courier.h"
+#include "enforcer/daemon/courier_testbed.h"
+
+#define FIRST	600 /* records that are there from the start */
+#define READERS 100
+
+/* --- what is asked for ---------------------------------------------------- */
+
+static const struct {
+	const char *name, *value;
+	int rc;
+	const char *says;
+} arguments[] = {
+	{"from", "0", 0, NULL},
+	{"from", "4611686018427387903", 0, NULL},
+	{"from", "4611686018427387904", E_SYNTAX, "2^62"},
+	{"from", "99999999999999999999999", E_SYNTAX, "2^62"},
+	{"from", "-1", E_SYNTAX, "not a number"},
+	{"from", "+1", E_SYNTAX, "not a number"},
+	{"from", " 1", E_SYNTAX, "not a number"},
+	{"from", "0x1", E_SYNTAX, "not a number"},
+	{"from", "", E_SYNTAX, "from"},
+	{"from", NULL, E_SYNTAX, "from"},
+	{"last", "1", 0, NULL},
+	{"last", "0", E_SYNTAX, "from 1"},
+	{"limit", "1", 0, NULL},
+	{"limit", "0", E_SYNTAX, "limit"},
+	{"follow", "1", 0, NULL},
+	{"follow", "0", 0, NULL},
+	{"follow", "yes", E_SYNTAX, "neither"},
+	{"guest", "mdma", 0, NULL},
+	{"guest", NULL, E_SYNTAX, "guest"},
+	{"verdict", "deny", 0, NULL},
+	{"verdict", "maybe", E_SYNTAX, "neither"},
+	{"kind", "flow", 0, NULL},
+	{"since", "2026-01-01T00:00:00Z", 0, NULL},
+	{"since", "now", E_SYNTAX, "since"},
+	{"From", "1", E_NOTFOUND, "from, last"},
+	{"frm", "1", E_NOTFOUND, "no argument"},
+};
+
+static void arguments_are_what_they_say(void **state)
+{
+	struct want w = {0};
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments); i++) {
+		int rc = want_set(&w, arguments[i].name, arguments[i].value,
+				  &e);
+
+		if (rc != arguments[i].rc ||
+		    (arguments[i].says && !strstr(e.text, arguments[i].says)))
+			fail_msg("%s=%s: %d %s", arguments[i].name,
+				 arguments[i].value ? arguments[i].value : "",
+				 rc, e.text);
+	}
+	w = (struct want){.from = 3, .last = 9};
+	assert_int_equal(want_last_event(&w, "41", &e), 0);
+	assert_int_equal(w.from, 42);
+	assert_int_equal(w.last, 0);
+	assert_int_equal(want_last_event(&w, "x", &e), E_SYNTAX);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+/* Octets of a chunked answer, without the chunks. */
+static size_t unchunk(char *buf, size_t n)
+{
+	char *at = strstr(buf, "\r\n\r\n"), *end = buf + n;
+	size_t out = 0;
+
+	if (!at)
+		return 0;
+	at += 4;
+	while (at < end) {
+		char *line;
+		unsigned long k = strtoul(at, &line, 16);
+
+		if (line == at || line + 2 > end)
+			break;
+		at = line + 2;
+		if (k > (size_t)(end - at))
+			k = (unsigned long)(end - at);
+		memmove(buf + out, at, k);
+		out += k;
+		at += k;
+		at += at + 2 <= end ? 2 : 0;
+	}
+	buf[out] = 0;
+	return out;
+}
+
+static char answer[8 << 20];
+
+static size_t get(enum where w, const char *query, const char *heads, int ms)
+{
+	char request[512];
+
+	snprintf(request, sizeof(request),
+		 "GET /v1/audit%s HTTP/1.1\r\nHost: m\r\nConnection: close\r\n"
+		 "%s\r\n", query, heads);
+	return ask(w, request, answer, sizeof(answer), ms);
+}
+
+/* The numbers of the records in what was read, in their order; how many. */
+static size_t numbers(const char *text, uint64_t *out, size_t cap)
+{
+	static const char key[] = "\"seq\":";
+	size_t n = 0;
+
+	for (const char *p = text; n < cap && (p = strstr(p, key)); p += 6)
+		out[n++] = strtoull(p + 6, NULL, 10);
+	return n;
+}
+
+static void expect_run(const char *text, uint64_t from, uint64_t n)
+{
+	static uint64_t seq[20000];
+	size_t k = numbers(text, seq, 20000);
+
+	if (k != n)
+		fail_msg("%zu records for %llu", k, (unsigned long long)n);
+	for (size_t i = 0; i < k; i++)
+		assert_int_equal(seq[i], from + i);
+}
+
+static const struct {
+	const char *query;
+	uint64_t from, n; /* consecutive records */
+} runs[] = {
+	{"", 0, FIRST},
+	{"?from=0", 0, FIRST},
+	{"?from=255", 255, FIRST - 255},
+	{"?from=256", 256, FIRST - 256},
+	{"?from=257&limit=300", 257, 300},
+	{"?from=599", 599, 1},
+	{"?from=600", 0, 0},
+	{"?from=100000", 0, 0},
+	{"?last=10", FIRST - 10, 10},
+	{"?last=100000", 0, FIRST},
+	{"?limit=1", 0, 1},
+	{"?from=3&from=7&limit=2", 7, 2},
+};
+
+static void every_record_from_any_number(void **state)
+{
+	(void)state;
+	NEEDS_COURIER();
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		get(i % 2 ? PORTAL : OPERATOR, runs[i].query, "", 5000);
+		if (!strstr(answer, "Content-Type: application/x-ndjson"))
+			fail_msg("%s: %.200s", runs[i].query, answer);
+		unchunk(answer, sizeof(answer) - 1);
+		expect_run(answer, runs[i].from, runs[i].n);
+		/* A line each, and nothing else. */
+		for (char *p = answer; *p; p = strchr(p, '\n') + 1) {
+			assert_int_equal(*p, '{');
+			assert_non_null(strchr(p, '\n'));
+		}
+	}
+}
+
+static void only_what_the_filter_lets_through(void **state)
+{
+	static uint64_t seq[FIRST];
+	size_t n;
+
+	(void)state;
+	NEEDS_COURIER();
+	get(PORTAL, "?guest=portal&verdict=deny", "", 5000);
+	unchunk(answer, sizeof(answer) - 1);
+	n = numbers(answer, seq, FIRST);
+	assert_int_equal(n, FIRST / 6);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(seq[i], 6 * i + 5);
+	get(PORTAL, "?guest=portal&verdict=deny&limit=7&from=10", "", 5000);
+	unchunk(answer, sizeof(answer) - 1);
+	assert_int_equal(numbers(answer, seq, FIRST), 7);
+	assert_int_equal(seq[0], 11);
+	get(PORTAL, "?guest=nobody", "", 5000);
+	assert_non_null(strstr(answer, " 200 "));
+	assert_int_equal(unchunk(answer, sizeof(answer) - 1), 0);
+}
+
+static void what_is_not_understood_is_said(void **state)
+{
+	(void)state;
+	NEEDS_COURIER();
+	get(OPERATOR, "?form=3", "", 2000);
+	assert_non_null(strstr(answer, " 400 "));
+	assert_non_null(strstr(answer, "'form' is no argument"));
+	get(PORTAL, "?from=3&guest", "", 2000);
+	assert_non_null(strstr(answer, " 400 "));
+	get(PORTAL, "", "Accept: text/event-stream\r\nLast-Event-ID: x\r\n",
+	    2000);
+	assert_non_null(strstr(answer, " 400 "));
+	ask(PORTAL, "POST /v1/audit HTTP/1.1\r\nHost: m\r\n"
+		    "Content-Length: 0\r\n\r\n", answer, sizeof(answer), 2000);
+	assert_non_null(strstr(answer, " 405 "));
+}
+
+/* Events come as the log grows, and go on exactly where they ended. */
+static void events_resume_behind_the_last_one(void **state)
+{
+	static const char events[] = "Accept: text/event-stream\r\n";
+	static char all[1 << 20];
+	uint64_t have = FIRST - 20, size = FIRST;
+	char query[64], heads[128], id[64];
+
+	(void)state;
+	NEEDS_COURIER();
+	snprintf(query, sizeof(query), "?from=%llu", (unsigned long long)have);
+	snprintf(heads, sizeof(heads), "%s", events);
+	for (int i = 0; i < 6; i++) {
+		int fd = call(PORTAL);
+		char request[512];
+		size_t n, k;
+
+		snprintf(request, sizeof(request),
+			 "GET /v1/audit%s HTTP/1.1\r\nHost: m\r\n%s\r\n",
+			 query, heads);
+		say(fd, request, strlen(request));
+		usleep(50000);
+		size += 17;
+		write_log(size);
+		/* Until the last one is there, however long it takes. */
+		snprintf(id, sizeof(id), "id: %llu\n",
+			 (unsigned long long)size - 1);
+		for (n = 0, k = 0; k < 100; k++) {
+			n += hear(fd, all + n, sizeof(all) - n, 100);
+			if (strstr(all, id) && strstr(strstr(all, id), "\n\n"))
+				break;
+		}
+		close(fd);
+		assert_non_null(strstr(all, "Content-Type: text/event-stream"));
+		unchunk(all, n);
+		assert_non_null(strstr(all, "retry: "));
+		expect_run(all, have, size - have);
+		/* Hang up in the middle next time: half of it was seen. */
+		have = i % 2 ? size : size - 5;
+		snprintf(heads, sizeof(heads), "%sLast-Event-ID: %llu\r\n",
+			 events, (unsigned long long)have - 1);
+		query[0] = 0;
+	}
+}
+
+static long resident_kib(pid_t pid)
+{
+	char path[64], line[256];
+	long kib = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VmRSS: %ld", &kib) == 1)
+			break;
+	}
+	fclose(f);
+	return kib;
+}
+
+/* A hundred readers from everywhere in the log, half of whom take nothing:
+ * the others get all of it, the log grows meanwhile, the courier does not. */
+static void readers_beside_readers(void **state)
+{
+	static const char rest[] = " HTTP/1.1\r\nHost: m\r\n"
+				   "Connection: close\r\n\r\n";
+	uint64_t size = atomic_load(&b.arg.window->size) + 4000;
+	int fd[READERS];
+	long before;
+
+	(void)state;
+	NEEDS_COURIER();
+	write_log(size);
+	get(PORTAL, "?limit=300", "", 5000);
+	before = resident_kib(b.pid);
+	for (int i = 0; i < READERS; i++) {
+		char request[128];
+		int small = 4096;
+
+		fd[i] = call(PORTAL);
+		assert_true(fd[i] >= 0);
+		if (i % 2) /* never reads */
+			setsockopt(fd[i], SOL_SOCKET, SO_RCVBUF, &small,
+				   sizeof(small));
+		snprintf(request, sizeof(request), "GET /v1/audit?from=%d%s%s",
+			 i % 2 ? 0 : i * 30, i % 2 ? "&follow=1" : "", rest);
+		say(fd[i], request, strlen(request));
+	}
+	/* The log grows; nobody who reads is told less than there was. */
+	write_log(size + 500);
+	for (int i = 0; i < READERS; i += 2) {
+		size_t n = hear(fd[i], answer, sizeof(answer), 20000);
+
+		unchunk(answer, n);
+		assert_true(strlen(answer) > 0);
+		for (uint64_t k = (uint64_t)i * 30; k < size; k += 997) {
+			char key[64];
+
+			snprintf(key, sizeof(key), "\"seq\":%llu,",
+				 (unsigned long long)k);
+			if (!strstr(answer, key))
+				fail_msg("reader %d has no record %llu", i,
+					 (unsigned long long)k);
+		}
+		close(fd[i]);
+	}
+	assert_true(answers(OPERATOR, 2000));
+	assert_true(answers(PORTAL, 8000));
+	/* 24 MiB: the shelf, a block each, and what the heap leaves over. */
+	assert_true(resident_kib(b.pid) < before + 24 * 1024);
+	for (int i = 1; i < READERS; i += 2)
+		close(fd[i]);
+	assert_true(alive());
+}
+
+/* Who writes the log dies: readers wait, and get the rest from another. */
+static void a_reader_outlives_the_writer(void **state)
+{
+	uint64_t size = atomic_load(&b.arg.window->size);
+	char request[256], id[64];
+	size_t n = 0;
+	int fd;
+
+	(void)state;
+	NEEDS_COURIER();
+	fd = call(PORTAL);
+	kill_writer();
+	snprintf(request, sizeof(request),
+		 "GET /v1/audit?from=%llu&follow=1 HTTP/1.1\r\nHost: m\r\n\r\n",
+		 (unsigned long long)size - 700);
+	say(fd, request, strlen(request));
+	usleep(100000);
+	assert_true(answers(OPERATOR, 2000));
+	start_writer();
+	write_log(size + 3);
+	snprintf(id, sizeof(id), "\"seq\":%llu,", (unsigned long long)size + 2);
+	for (int i = 0; i < 200 && !strstr(answer, id); i++)
+		n += hear(fd, answer + n, sizeof(answer) - n, 100);
+	close(fd);
+	unchunk(answer, n);
+	expect_run(answer, size - 700, 703);
+}
+
+/* More than there are places for: told so, and the others go on. */
+static void places_are_limited(void **state)
+{
+	static const char follow[] = "GET /v1/audit?last=1&follow=1 HTTP/1.1"
+				     "\r\nHost: m\r\n\r\n";
+	static char buf[4096];
+	int fd[140], busy = 0;
+
+	(void)state;
+	NEEDS_COURIER();
+	for (int i = 0; i < 140; i++) {
+		fd[i] = call(PORTAL);
+		if (fd[i] >= 0)
+			say(fd[i], follow, strlen(follow));
+		usleep(2000);
+	}
+	for (int i = 0; i < 140; i++) {
+		if (fd[i] < 0)
+			continue;
+		hear(fd[i], buf, sizeof(buf), 20);
+		busy += strstr(buf, " 503 ") != NULL;
+	}
+	assert_true(busy > 0);
+	assert_true(answers(OPERATOR, 2000));
+	for (int i = 0; i < 140; i++)
+		close(fd[i]);
+	assert_true(answers(PORTAL, 8000));
+	assert_true(alive());
+}
+
+/* --- */
+
+static int with_log(void **state)
+{
+	if (set_up(state))
+		return -1;
+	if (!b.runs)
+		return 0;
+	start_writer();
+	write_log(FIRST);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arguments_are_what_they_say),
+		cmocka_unit_test(every_record_from_any_number),
+		cmocka_unit_test(only_what_the_filter_lets_through),
+		cmocka_unit_test(what_is_not_understood_is_said),
+		cmocka_unit_test(events_resume_behind_the_last_one),
+		cmocka_unit_test(readers_beside_readers),
+		cmocka_unit_test(a_reader_outlives_the_writer),
+		cmocka_unit_test(places_are_limited),
+	};
+
+	return cmocka_run_group_tests(tests, with_log, tear_down);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "enforcer/daemon/courier.h"
+
+#define NUMBER_MAX (UINT64_C(1) << 62) /* leaves of the tree, at most */
+
+static int number(const char *name, const char *value, uint64_t least,
+		  uint64_t *out, struct err *e)
+{
+	unsigned long long v;
+	size_t n = strlen(value);
+	char *end;
+
+	if (n == 0 || strspn(value, "0123456789") != n)
+		return err_set(e, E_SYNTAX, 0, "%s: '%.40s' is not a number",
+			       name, value);
+	errno = 0;
+	v = strtoull(value, &end, 10);
+	if (errno || v >= NUMBER_MAX || v < least)
+		return err_set(e, E_SYNTAX, 0, "%s: '%.40s' is not from %llu "
+			       "to 2^62", name, value,
+			       (unsigned long long)least);
+	*out = v;
+	return 0;
+}
+
+static int set_follow(struct want *w, const char *value, struct err *e)
+{
+	if (strcmp(value, "1") != 0 && strcmp(value, "0") != 0)
+		return err_set(e, E_SYNTAX, 0,
+			       "follow: '%.40s' is neither 0 nor 1", value);
+	w->follow = value[0] == '1';
+	return 0;
+}
+
+int want_set(struct want *w, const char *name, const char *value,
+	     struct err *e)
+{
+	struct err why = {0};
+	int rc;
+
+	/* "?guest" without a value */
+	value = value ? value : "";
+	if (strcmp(name, "from") == 0)
+		return number(name, value, 0, &w->from, e);
+	if (strcmp(name, "last") == 0)
+		return number(name, value, 1, &w->last, e);
+	if (strcmp(name, "limit") == 0)
+		return number(name, value, 1, &w->limit, e);
+	if (strcmp(name, "follow") == 0)
+		return set_follow(w, value, e);
+	rc = filter_set(&w->filter, name, value, &why);
+	if (rc == E_NOTFOUND)
+		return err_set(e, rc, 0, "'%.40s' is no argument; there are "
+			       "from, last, limit, follow, guest, kind, "
+			       "verdict, reason, since, until", name);
+	return rc ? err_set(e, rc, 0, "%s", why.text) : 0;
+}
+
+int want_last_event(struct want *w, const char *id, struct err *e)
+{
+	uint64_t seen;
+	int rc = number("Last-Event-ID", id, 0, &seen, e);
+
+	if (rc)
+		return rc;
+	w->from = seen + 1;
+	w->last = 0;
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The courier's window on the audit. The courier opens no file: it asks for a
+ * bundle, one at a time, and the scribe lays it into shared memory. So nobody
+ * but the scribe holds a lock of the database, or can keep its journal from
+ * being taken into it, and what readers cost the scribe is bounded however
+ * many there are and whatever they do: at most WINDOW_PER_S bundles a second.
+ *
+ * The first part is written by the scribe only, the second by the courier
+ * only. Either may die at any moment; what was asked and not answered is
+ * answered by a successor.
+ */
+#ifndef ENFORCER_DAEMON_WINDOW_H
+#define ENFORCER_DAEMON_WINDOW_H
+
+#include <stdatomic.h>
+
+#include "audit/store.h"
+#include "core/clock.h"
+
+#define WINDOW_PER_S 400
+
+struct window {
+	_Atomic uint64_t size; /* records that are durable */
+	_Atomic uint32_t answered;
+	int32_t rc; /* of the answer: 0 or a negative errcode */
+	uint32_t n; /* its records; 0: there is no such bundle yet */
+	uint32_t octets;
+	uint64_t first;
+	uint8_t data[STORE_BUNDLE_MAX];
+	/* The courier may write from here on only. */
+	_Alignas(4096) _Atomic uint32_t asked;
+	_Atomic uint32_t follows; /* somebody waits for what comes next */
+	uint64_t want;		  /* the first record of the bundle */
+};
+
+/* --- the scribe's side --- */
+
+struct reader;
+struct window_side {
+	struct window *w;
+	const char *path; /* of the database */
+	struct reader *reader; /* NULL: opened when it is needed */
+	struct mono last;      /* answer */
+	int wake_fd;	       /* eventfd that the courier waits on */
+};
+
+/* size records are durable now: readers who follow are told. */
+void window_commit(struct window_side *s, uint64_t size);
+/* Answer what is asked, if its time has come. */
+void window_turn(struct window_side *s, struct mono now);
+/* ns until window_turn has something to do; negative: nothing is asked. */
+int64_t window_due(const struct window_side *s, struct mono now);
+/* The database is another from here on, or closed. */
+void window_forget(struct window_side *s);
+
+#endif

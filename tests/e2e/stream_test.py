@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The audit over HTTP while the gateway works: what a reader gets is what the
+log holds, line for line, from whatever number it began, whoever is killed
+meanwhile."""
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import threading
+
+from lib import ADDR, Gate, Net, Report, need_live, until
+
+RECORDS = 60  # at least so many come during the test
+
+
+def connect(gate):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(2)
+    s.connect(os.path.join(gate.work, "run", "metrics"))
+    return s
+
+
+def bodies(f):
+    """Octets of a chunked answer as they come."""
+    while True:
+        size = int(f.readline() or b"0", 16)
+        if size == 0:
+            return
+        yield f.read(size)
+        f.readline()
+
+
+class Reader(threading.Thread):
+    """Follows the events from a number on; comes back when it is cut off."""
+
+    def __init__(self, gate, first):
+        super().__init__(daemon=True)
+        self.gate, self.first, self.lines = gate, first, {}
+        self.doubled, self.stopping, self.connections = 0, False, 0
+        self.next = first
+        self.start()
+
+    def run(self):
+        while not self.stopping:
+            try:
+                self.once()
+            except (OSError, ValueError):
+                pass
+
+    def once(self):
+        s = connect(self.gate)
+        with s, s.makefile("rb") as f:
+            s.sendall(b"GET /v1/audit?from=%d HTTP/1.1\r\nHost: m\r\n"
+                      b"Accept: text/event-stream\r\n\r\n" % self.next)
+            while f.readline() not in (b"\r\n", b""):
+                pass
+            self.connections += 1
+            rest = b""
+            for octets in bodies(f):
+                rest += octets
+                while b"\n\n" in rest:
+                    event, rest = rest.split(b"\n\n", 1)
+                    self.take(event)
+                if self.stopping:
+                    return
+
+    def take(self, event):
+        rows = dict(x.split(b": ", 1) for x in event.split(b"\n")
+                    if b": " in x)
+        if b"id" not in rows:
+            return
+        n = int(rows[b"id"])
+        self.doubled += n in self.lines
+        self.lines[n] = rows[b"data"]
+        self.next = n + 1
+
+
+def traffic(net, n):
+    """Datagrams of a guest that its policy refuses and permits."""
+    s = net.socket("dr", kind=socket.SOCK_DGRAM)
+    for i in range(n):
+        s.sendto(b"\0x%d" % i, (ADDR["wan"], 9 if i % 2 else 8080))
+        s.sendto(b"\0x%d" % i, (ADDR["lan"], 1000 + i))
+    s.close()
+
+
+def exported(gate):
+    out = subprocess.run([os.path.join(os.environ["BUILD"], "bin",
+                                       "metergate-audit"), "export",
+                          gate.audit], check=True, stdout=subprocess.PIPE)
+    return out.stdout.splitlines()
+
+
+def compare(report, what, got, log, first):
+    want = dict(enumerate(log[first:], first))
+    missing = sorted(set(want) - set(got))
+    other = [n for n in got if n in want and got[n] != want[n]]
+    report.check(what, "%d missing, first %s; %d differ, first %s" %
+                 (len(missing), missing[:1], len(other), other[:1])
+                 if missing or other else "")
+
+
+def plain(gate, query):
+    """A whole answer, by a well-known client."""
+    out = subprocess.run(
+        ["curl", "-sS", "--max-time", "20", "--unix-socket",
+         os.path.join(gate.work, "run", "metrics"),
+         "http://meter/v1/audit" + query], check=True,
+        stdout=subprocess.PIPE)
+    return out.stdout.splitlines()
+
+
+def main():
+    report = Report()
+    need_live(report)
+    os.environ.setdefault("BUILD", "build")
+    rng = random.Random(6)
+    with Net() as net, Gate(net) as gate:
+        # The wall clock's jumps would end nothing here.
+        early = Reader(gate, 0)
+        traffic(net, 10)
+        late = Reader(gate, 5)
+        for i in range(6):
+            traffic(net, 5)
+            who = ("courier", "scribe")[i % 2]
+            pid = gate.processes()[who]
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: gate.processes().get(who, pid) != pid, 30)
+        until(gate.ready, 30)
+        traffic(net, 10)
+        size = len(exported(gate))
+        report.check("there are records", "" if size >= RECORDS else size)
+        for r in (early, late):
+            until(lambda: r.next >= size, 30)
+            r.stopping = True
+        part = rng.randrange(size)
+        lines = plain(gate, "?from=%d" % part)
+        whole = plain(gate, "")
+        filtered = plain(gate, "?guest=dr&verdict=deny&limit=3")
+        log = exported(gate)
+        compare(report, "events from the start, through deaths", early.lines,
+                log[:size], 0)
+        compare(report, "events from a number", late.lines, log[:size], 5)
+        report.check("none comes twice", early.doubled + late.doubled)
+        report.check("they were cut off, and came back",
+                     "" if early.connections > 1 else early.connections)
+        report.check("NDJSON from a number is the log from there",
+                     "" if lines == log[part:part + len(lines)] and
+                     len(lines) >= size - part else (part, len(lines)))
+        report.check("NDJSON is what export writes",
+                     "" if whole == log[:len(whole)] and len(whole) >= size
+                     else len(whole))
+        report.check("a filter and a limit", "" if len(filtered) == 3 and
+                     all(json.loads(x)["metergate"]["guest"] == "dr" and
+                         json.loads(x)["metergate"]["verdict"] == "deny"
+                         for x in filtered) else filtered)
+    report.done()
+
+
+main()
