@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 
 static EVP_PKEY *private_key(const struct sign_key *k)
 {
@@ -144,4 +145,41 @@ int sign_get_pem(struct sign_key *k, struct span pem, struct err *e)
 		  : err_set(e, E_SYNTAX, 0,
 			    "not an unencrypted Ed25519 private key in PEM; "
 			    "polc keygen makes one");
+}
+
+/* --- public keys as text -------------------------------------------------- */
+
+static const char prefix[] = "ed25519:";
+
+void sign_key_text(char out[SIGN_KEY_TEXT], const uint8_t key[SIGN_KEY_LEN])
+{
+	int at = snprintf(out, SIGN_KEY_TEXT, "%s", prefix);
+
+	for (size_t i = 0; i < SIGN_KEY_LEN; i++)
+		at += snprintf(out + at, SIGN_KEY_TEXT - (size_t)at, "%02x",
+			       key[i]);
+}
+
+static int hex(uint8_t c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+bool sign_key_parse(uint8_t key[SIGN_KEY_LEN], struct span text)
+{
+	size_t n = sizeof(prefix) - 1;
+
+	if (text.n != SIGN_KEY_TEXT - 1 || memcmp(text.p, prefix, n) != 0)
+		return false;
+	for (size_t i = 0; i < SIGN_KEY_LEN; i++) {
+		int hi = hex(text.p[n + 2 * i]), lo = hex(text.p[n + 2 * i + 1]);
+
+		if (hi < 0 || lo < 0)
+			return false;
+		key[i] = (uint8_t)(hi << 4 | lo);
+	}
+	return true;
 }

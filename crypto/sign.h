@@ -38,4 +38,9 @@ int sign_put_pem(const struct sign_key *k, struct wbuf *w, struct err *e)
 int sign_get_pem(struct sign_key *k, struct span pem, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* "ed25519:" and 64 hex digits, as a binding has it. */
+#define SIGN_KEY_TEXT (sizeof("ed25519:") + 2 * SIGN_KEY_LEN)
+void sign_key_text(char out[SIGN_KEY_TEXT], const uint8_t key[SIGN_KEY_LEN]);
+bool sign_key_parse(uint8_t key[SIGN_KEY_LEN], struct span text);
+
 #endif

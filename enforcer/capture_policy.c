@@ -117,8 +117,9 @@ static int load_file(struct capture_policy *p, const char *path, struct err *e)
 	return load_sources(p, path, e);
 }
 
+/* signed_: with a source in it the directory is refused. */
 static int load_directory(struct capture_policy *p, const char *path,
-			  struct err *e)
+			  bool signed_, struct err *e)
 {
 	struct dirent **list;
 	bool sources = false;
@@ -128,8 +129,15 @@ static int load_directory(struct capture_policy *p, const char *path,
 	if (n < 0)
 		return err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
 	for (int i = 0; i < n; i++) {
-		if (ends_with(list[i]->d_name, ".yaml"))
+		if (ends_with(list[i]->d_name, ".yaml")) {
 			sources = true;
+			if (rc == 0 && signed_)
+				rc = err_set(e, E_AUTH, 0,
+					     "%s/%s: a source carries no "
+					     "signature; polc compile and polc "
+					     "sign make an image of it",
+					     path, list[i]->d_name);
+		}
 		if (rc == 0 && ends_with(list[i]->d_name, ".polc")) {
 			snprintf(name, sizeof(name), "%s/%s", path,
 				 list[i]->d_name);
@@ -150,7 +158,7 @@ static int load(struct capture_policy *p, const char *path, struct err *e)
 	if (stat(path, &st) < 0)
 		return err_set(e, E_IO, 0, "%s: %s", path, strerror(errno));
 	if (S_ISDIR(st.st_mode))
-		return load_directory(p, path, e);
+		return load_directory(p, path, false, e);
 	return load_file(p, path, e);
 }
 
@@ -174,15 +182,13 @@ static int check_parties(const struct pol_image *im, struct err *e)
 	return 0;
 }
 
-int capture_policy_load(struct capture_policy *p, const char *path,
-			struct err *e)
+int capture_policy_compose(struct capture_policy *p, const char *name,
+			   struct err *e)
 {
-	int rc;
+	int rc = 0;
 
-	*p = (struct capture_policy){0};
-	rc = load(p, path, e);
-	if (rc == 0 && p->n == 0)
-		rc = err_set(e, E_NOTFOUND, 0, "%s: no policy in it", path);
+	if (p->n == 0)
+		rc = err_set(e, E_NOTFOUND, 0, "%s: no policy in it", name);
 	for (size_t i = 0; rc == 0 && i < p->n; i++)
 		rc = check_parties(p->image[i], e);
 	if (rc == 0) {
@@ -190,11 +196,49 @@ int capture_policy_load(struct capture_policy *p, const char *path,
 				 (const struct pol_image *const *)p->image,
 				 p->n, e);
 		if (rc < 0)
-			err_wrap(e, "%s", path);
+			err_wrap(e, "%s", name);
 	}
+	return rc;
+}
+
+int capture_policy_load(struct capture_policy *p, const char *path,
+			struct err *e)
+{
+	int rc;
+
+	*p = (struct capture_policy){0};
+	rc = load(p, path, e);
+	if (rc == 0)
+		rc = capture_policy_compose(p, path, e);
 	if (rc < 0)
 		capture_policy_free(p);
 	return rc;
+}
+
+int capture_policy_images(struct capture_policy *p, const char *dir,
+			  struct err *e)
+{
+	int rc;
+
+	*p = (struct capture_policy){0};
+	rc = load_directory(p, dir, true, e);
+	if (rc == 0 && p->n == 0)
+		rc = err_set(e, E_NOTFOUND, 0, "%s: no policy in it", dir);
+	if (rc < 0)
+		capture_policy_free(p);
+	return rc;
+}
+
+int capture_policy_add(struct capture_policy *p, struct span octets,
+		       const char *name, struct err *e)
+{
+	uint8_t *copy = malloc(octets.n ? octets.n : 1);
+
+	if (!copy)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	if (octets.n)
+		memcpy(copy, octets.p, octets.n);
+	return add_image(p, copy, octets.n, name, e);
 }
 
 void capture_policy_free(struct capture_policy *p)

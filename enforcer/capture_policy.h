@@ -23,6 +23,20 @@ struct capture_policy {
 int capture_policy_load(struct capture_policy *p, const char *path,
 			struct err *e) __attribute__((warn_unused_result));
 void capture_policy_free(struct capture_policy *p);
+
+/* The same in steps, for who looks at images in between. Images of a
+ * directory and nothing else: a source there is E_AUTH, because nobody can
+ * have signed it. */
+int capture_policy_images(struct capture_policy *p, const char *dir,
+			  struct err *e) __attribute__((warn_unused_result));
+/* A copy of these octets, which are an image; name: for messages. */
+int capture_policy_add(struct capture_policy *p, struct span octets,
+		       const char *name, struct err *e)
+	__attribute__((warn_unused_result));
+/* What is in p becomes its set; after a failure p is as it was. */
+int capture_policy_compose(struct capture_policy *p, const char *name,
+			   struct err *e) __attribute__((warn_unused_result));
+
 /* One event (EV_POLICY) for each policy; what: "in force". */
 void capture_policy_events(const struct capture_policy *p, struct now now,
 			   const char *what,

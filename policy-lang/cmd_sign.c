@@ -13,10 +13,10 @@
 static void say(const struct sign_key *k, const struct pol_image *im,
 		const char *path, bool json)
 {
-	char buf[8192], text[KEY_TEXT];
+	char buf[8192], text[SIGN_KEY_TEXT];
 	struct json j = json_of(buf, sizeof(buf));
 
-	key_text(text, k->public_);
+	sign_key_text(text, k->public_);
 	if (!json && im)
 		printf("%s: signed with %s\n", path, text);
 	else if (!json)

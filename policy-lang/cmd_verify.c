@@ -56,14 +56,14 @@ static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
 /* The signature under one key; who says what it is of, for the message. */
 static void by_key(struct verify *v, const uint8_t *key, const char *who)
 {
-	char text[KEY_TEXT];
+	char text[SIGN_KEY_TEXT];
 	struct err e;
 	int rc = pol_image_signed_by(v->image.image, key, &e);
 
 	if (rc == E_INTEGRITY) {
 		wrong(v, FORGED, "the signature is not of these octets");
 	} else if (rc) {
-		key_text(text, pol_image_signer(v->image.image));
+		sign_key_text(text, pol_image_signer(v->image.image));
 		wrong(v, OTHER_KEY, "signed with %s, which is not %s", text,
 		      who);
 	}
@@ -158,13 +158,13 @@ static void summary(const struct verify *v)
 {
 	const struct pol_image *im = v->image.image;
 	const uint8_t *signer = pol_image_signer(im);
-	char buf[8192], key[KEY_TEXT] = "nobody", payload[65], src[65];
+	char buf[8192], key[SIGN_KEY_TEXT] = "nobody", payload[65], src[65];
 	struct json j = json_of(buf, sizeof(buf));
 	struct span id = pol_image_id(im);
 	uint8_t d[32];
 
 	if (signer)
-		key_text(key, signer);
+		sign_key_text(key, signer);
 	pol_image_digest(im, d);
 	put_hex(payload, d);
 	pol_image_source(im, d);
@@ -256,7 +256,7 @@ int cmd_verify(int argc, char **argv)
 	}
 	if (!v.path)
 		return polc_usage("verify: one image is needed");
-	if (v.key && !key_parse(v.want, v.key))
+	if (v.key && !sign_key_parse(v.want, span_str(v.key)))
 		return polc_usage("verify: '%s' is not a key: ed25519: and 64 "
 				  "hex digits",
 				  v.key);

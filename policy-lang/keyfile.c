@@ -10,8 +10,6 @@
 
 #include "policy-lang/front/file.h"
 
-static const char prefix[] = "ed25519:";
-
 static int write_all(int fd, struct span s)
 {
 	while (s.n > 0) {
@@ -77,36 +75,4 @@ int keyfile_read(struct sign_key *k, const char *path, struct err *e)
 	explicit_bzero(pem, n);
 	free(pem);
 	return rc ? err_wrap(e, "%s", path) : 0;
-}
-
-void key_text(char out[KEY_TEXT], const uint8_t key[SIGN_KEY_LEN])
-{
-	int at = snprintf(out, KEY_TEXT, "%s", prefix);
-
-	for (size_t i = 0; i < SIGN_KEY_LEN; i++)
-		at += snprintf(out + at, KEY_TEXT - (size_t)at, "%02x", key[i]);
-}
-
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-bool key_parse(uint8_t key[SIGN_KEY_LEN], const char *text)
-{
-	size_t n = sizeof(prefix) - 1;
-
-	if (strlen(text) != KEY_TEXT - 1 || memcmp(text, prefix, n) != 0)
-		return false;
-	for (size_t i = 0; i < SIGN_KEY_LEN; i++) {
-		int hi = hex(text[n + 2 * i]), lo = hex(text[n + 2 * i + 1]);
-
-		if (hi < 0 || lo < 0)
-			return false;
-		key[i] = (uint8_t)(hi << 4 | lo);
-	}
-	return true;
 }

@@ -16,7 +16,8 @@ for f in examples/*.conf; do
 	name=$(basename "$f" .conf)
 	[ "$name" != sysctl ] || continue # not ours
 	sed -e "s|/etc/metergate/policies|$PWD/tests/e2e/policies|" \
-		-e '/^keys:/d' "$f" >"$tmp/c"
+		-e '/^keys:/d' \
+		-e 's|^platform-key:.*|signatures: off|' "$f" >"$tmp/c"
 	# The backend is named, so that nothing need be tried here.
 	echo "backend: iptables" >>"$tmp/c"
 	if ! "$daemon" -c "$tmp/c" -n >"$tmp/out" 2>&1; then

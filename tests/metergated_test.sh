@@ -35,6 +35,7 @@ conf() { # extra lines; prints the path
 		policies: $root/tests/e2e/policies
 		uplink: [up0, lan0]
 		origin: meter-1.example/audit
+		signatures: off
 		audit: $work/audit/audit.db
 		state: $work/state
 		runtime: $work/run
@@ -73,9 +74,9 @@ refuse "an argument" "no argument is expected" "$daemon" -c x y
 refuse "-n and --remove-rules" "exclude" "$daemon" -c x -n --remove-rules
 refuse "no such file" "No such file" "$daemon" -c "$work/none" -n
 refuse "a directory" "directory" "$daemon" -c "$work" -n
-refuse "unknown key" ":9:1: error[P2101]" "$daemon" -c "$(conf 'uplinks: eth0')" -n
-refuse "out of range" ":9:10: error[P3113]" "$daemon" -c "$(conf 'min-ttl: 0')" -n
-refuse "a processor that is not there" ":9:6: error[P3113]: '999' is not" "$daemon" -c "$(conf 'cpu: 999')" -n
+refuse "unknown key" ":10:1: error[P2101]" "$daemon" -c "$(conf 'uplinks: eth0')" -n
+refuse "out of range" ":10:10: error[P3113]" "$daemon" -c "$(conf 'min-ttl: 0')" -n
+refuse "a processor that is not there" ":10:6: error[P3113]: '999' is not" "$daemon" -c "$(conf 'cpu: 999')" -n
 sed "s|^policies:.*|policies: $work/nothing|" "$(conf '')" >"$work/c1"
 refuse "no policies" "nothing: No such file" "$daemon" -c "$work/c1" -n
 mkdir "$work/broken"

@@ -19,6 +19,11 @@ static const struct config_word clocks[] = {
 	{"trusted",	 true },
 	{NULL,		 0    },
 };
+static const struct config_word signatures[] = {
+	{"required", true },
+	{"off",	     false},
+	{NULL,	     0	  },
+};
 static const struct config_word no_cpu[] = {
 	{"pair", CPU_PAIR},
 	{"any",	 CPU_ANY },
@@ -55,6 +60,9 @@ static const struct config_key keys[] = {
 	{"uplink",	  CONFIG_IFACE,	 EACH(uplink),	0, 0, NULL, NULL, 4,
 	 offsetof(struct conf, n_uplinks)},
 	{"origin",	  CONFIG_TEXT,	 AT(origin),	0, 0, NULL, NULL, 0, 0},
+	{"signatures",	  CONFIG_WORD,	 AT(signatures), 0, 0, "required",
+	 signatures, 0, 0},
+	{"platform-key",  CONFIG_PATH,	 AT(platform_key), 0, 0, "", NULL, 0, 0},
 	{"keys",	  CONFIG_PATH,	 AT(keys),	0, 0, "", NULL, 0, 0},
 	{"audit",	  CONFIG_PATH,	 AT(audit),	0, 0,
 	 "/var/lib/metergate/audit/audit.db", NULL, 0, 0},
@@ -153,6 +161,12 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 					       path, c->uplink[i]);
 		}
 	}
+	if (c->signatures && !c->platform_key[0])
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: platform-key: policies have to be signed, "
+			       "and this says by whom; name a file of public "
+			       "keys, or say signatures: off",
+			       path);
 	/* The scribe may write all of the audit's directory. */
 	if (strrchr(c->audit, '/') == c->audit ||
 	    same_directory(c->audit, c->state) ||

@@ -18,6 +18,8 @@
 
 struct conf {
 	char policies[CONF_PATH]; /* directory of files or images */
+	bool signatures; /* required; else all of the directory is in force */
+	char platform_key[CONF_PATH]; /* public keys of binding and baseline */
 	char keys[CONF_PATH];	  /* C12.22 keys; empty = none */
 	char audit[CONF_PATH];	  /* database; its directory is the scribe's */
 	char state[CONF_PATH];	  /* directory of the policy states */

@@ -16,7 +16,8 @@
 
 static const char needed[] = "policies: /etc/metergate/policies\n"
 			     "uplink: eth0\n"
-			     "origin: meter-1.meter.example/audit\n";
+			     "origin: meter-1.meter.example/audit\n"
+			     "platform-key: /etc/metergate/platform.key\n";
 
 static int load(struct conf *c, const char *more, struct err *e)
 {
@@ -45,6 +46,8 @@ static void defaults(void **s)
 	assert_int_equal(c.n_uplinks, 1);
 	assert_string_equal(c.uplink[0], "eth0");
 	assert_string_equal(c.origin, "meter-1.meter.example/audit");
+	assert_true(c.signatures);
+	assert_string_equal(c.platform_key, "/etc/metergate/platform.key");
 	assert_string_equal(c.keys, "");
 	assert_string_equal(c.audit, "/var/lib/metergate/audit/audit.db");
 	assert_string_equal(c.state, "/var/lib/metergate/state");
@@ -151,53 +154,57 @@ static void lists(void **s)
 	FILE *f = fdopen(fd, "w");
 
 	(void)s;
-	fputs("policies: /p\norigin: o\nuplink: [eth0, eth1.5]\n", f);
+	fputs("policies: /p\norigin: o\nuplink: [eth0, eth1.5]\n"
+	      "signatures: off\n",
+	      f);
 	fclose(f);
 	assert_int_equal(conf_load(&c, path, &e), 0);
 	unlink(path);
+	assert_false(c.signatures);
 	assert_int_equal(c.n_uplinks, 2);
 	assert_string_equal(c.uplink[1], "eth1.5");
 }
 
-/* Line 4 is the first behind what is needed. */
+/* Line 5 is the first behind what is needed. */
 static void refused(void **s)
 {
 	static const struct {
 		const char *why, *text, *place, *says;
 	} rows[] = {
-		{"unknown key",	     "queue: 5\n",	      ":4:1:",	"no key 'queue'"	 },
-		{"near an own key",  "min-tll: 5\n",	      ":4:1:",	"did you mean 'min-ttl'?"},
-		{"twice",	     "uplink: eth1\n",	      ":4:1:",	"stands here twice"	 },
-		{"no number",	     "min-ttl: five\n",	      ":4:10:", "a number from 1 to 255" },
-		{"too small",	     "min-ttl: 0\n",	      ":4:10:", "a number from 1 to 255" },
-		{"too large",	     "min-ttl: 256\n",	      ":4:10:", "a number from 1 to 255" },
-		{"negative",	     "cpu: -1\n",	      ":4:6:",	"a number from 0"	 },
-		{"no such processor", "cpu: 1023\n",	      ":4:6:",	"a number from 0 to "	 },
-		{"leading zero",     "min-ttl: 07\n",	      ":4:10:", "'07'"			 },
-		{"queues overflow",  "queue-base: 65535\n",   ":4:13:", "to 65519"		 },
-		{"queue length",     "queue-length: 1\n",     ":4:15:", "a number from 64"	 },
-		{"held",	     "max-held: 70000\n",     ":4:11:", "to 65536"		 },
-		{"flows",	     "max-flows: 1\n",	      ":4:12:", "a number from 16"	 },
-		{"uids of the system", "uid-base: 0\n",	      ":4:11:", "a number from 100"	 },
-		{"batch",	     "audit-batch-ms: 5000\n", ":4:17:", "to 1000"		 },
-		{"port",	     "listen-port: 70000\n",  ":4:14:", "to 65535"		 },
-		{"group",	     "control-gid: wheel\n",  ":4:14:", "a number from 0"	 },
-		{"size without unit", "socket-buffer: 9\n",   ":4:16:", "a unit"		 },
-		{"size too large",   "socket-buffer: 1 GiB\n", ":4:16:", "not in range"		 },
-		{"not a boolean",    "bridged: yes\n",	      ":4:10:", "'yes'"			 },
-		{"offload",	     "offload: 1\n",	      ":4:10:", "'1'"			 },
-		{"a word",	     "backend: ipfw\n",	      ":4:10:", "auto iptables nft"	 },
-		{"clock",	     "clock: true\n",	      ":4:8:",	"synchronised trusted"	 },
-		{"an address",	     "resolver: dns\n",	      ":4:11:", "203.0.113.9"		 },
-		{"with length",	     "listen: 10.0.0.1/8\n",  ":4:9:",	"an address"		 },
-		{"relative path",    "state: var/lib\n",      ":4:8:",	"not an absolute path"	 },
-		{"path upwards",     "state: /var/../etc\n",  ":4:8:",	"not an absolute path"	 },
-		{"double slash",     "keys: //keys\n",	      ":4:7:",	"not an absolute path"	 },
-		{"relative runtime", "runtime: run\n",	      ":4:10:", "not an absolute path"	 },
-		{"a mapping",	     "audit: {a: b}\n",	      ":4:8:",	"a mapping where"	 },
-		{"no value",	     "audit:\n",	      ":4:",	"no value"		 },
-		{"an anchor",	     "audit: &a /x/y\n",      ":4:8:",	"anchor"		 },
-		{"outside ASCII",    "audit: /x/\xc3\xa4\n",  ":4:8:",	"outside ASCII"		 },
+		{"unknown key",	     "queue: 5\n",	      ":5:1:",	"no key 'queue'"	 },
+		{"near an own key",  "min-tll: 5\n",	      ":5:1:",	"did you mean 'min-ttl'?"},
+		{"twice",	     "uplink: eth1\n",	      ":5:1:",	"stands here twice"	 },
+		{"no number",	     "min-ttl: five\n",	      ":5:10:", "a number from 1 to 255" },
+		{"too small",	     "min-ttl: 0\n",	      ":5:10:", "a number from 1 to 255" },
+		{"too large",	     "min-ttl: 256\n",	      ":5:10:", "a number from 1 to 255" },
+		{"negative",	     "cpu: -1\n",	      ":5:6:",	"a number from 0"	 },
+		{"no such processor", "cpu: 1023\n",	      ":5:6:",	"a number from 0 to "	 },
+		{"leading zero",     "min-ttl: 07\n",	      ":5:10:", "'07'"			 },
+		{"queues overflow",  "queue-base: 65535\n",   ":5:13:", "to 65519"		 },
+		{"queue length",     "queue-length: 1\n",     ":5:15:", "a number from 64"	 },
+		{"held",	     "max-held: 70000\n",     ":5:11:", "to 65536"		 },
+		{"flows",	     "max-flows: 1\n",	      ":5:12:", "a number from 16"	 },
+		{"uids of the system", "uid-base: 0\n",	      ":5:11:", "a number from 100"	 },
+		{"batch",	     "audit-batch-ms: 5000\n", ":5:17:", "to 1000"		 },
+		{"port",	     "listen-port: 70000\n",  ":5:14:", "to 65535"		 },
+		{"group",	     "control-gid: wheel\n",  ":5:14:", "a number from 0"	 },
+		{"size without unit", "socket-buffer: 9\n",   ":5:16:", "a unit"		 },
+		{"size too large",   "socket-buffer: 1 GiB\n", ":5:16:", "not in range"		 },
+		{"not a boolean",    "bridged: yes\n",	      ":5:10:", "'yes'"			 },
+		{"offload",	     "offload: 1\n",	      ":5:10:", "'1'"			 },
+		{"a word",	     "backend: ipfw\n",	      ":5:10:", "auto iptables nft"	 },
+		{"signatures",	     "signatures: on\n",      ":5:13:", "required off"	 },
+		{"clock",	     "clock: true\n",	      ":5:8:",	"synchronised trusted"	 },
+		{"an address",	     "resolver: dns\n",	      ":5:11:", "203.0.113.9"		 },
+		{"with length",	     "listen: 10.0.0.1/8\n",  ":5:9:",	"an address"		 },
+		{"relative path",    "state: var/lib\n",      ":5:8:",	"not an absolute path"	 },
+		{"path upwards",     "state: /var/../etc\n",  ":5:8:",	"not an absolute path"	 },
+		{"double slash",     "keys: //keys\n",	      ":5:7:",	"not an absolute path"	 },
+		{"relative runtime", "runtime: run\n",	      ":5:10:", "not an absolute path"	 },
+		{"a mapping",	     "audit: {a: b}\n",	      ":5:8:",	"a mapping where"	 },
+		{"no value",	     "audit:\n",	      ":5:",	"no value"		 },
+		{"an anchor",	     "audit: &a /x/y\n",      ":5:8:",	"anchor"		 },
+		{"outside ASCII",    "audit: /x/\xc3\xa4\n",  ":5:8:",	"outside ASCII"		 },
 		{"no directory of its own", "audit: /var/lib/metergate/state/a.db\n", ": audit:", "of its own"},
 		{"in the root",	     "audit: /a.db\n",	      ": audit:", "of its own"		 },
 	};
@@ -225,6 +232,7 @@ static void whole_files(void **s)
 		{"five uplinks",  "uplink: [a, b, c, d, e]\norigin: o\npolicies: /p\n", "from 1 to 4"},
 		{"no uplink",	  "uplink: []\norigin: o\npolicies: /p\n", "from 1 to 4"},
 		{"an uplink twice", "uplink: [a, a]\norigin: o\npolicies: /p\n", "twice"},
+		{"who signs",	  "uplink: a\norigin: o\npolicies: /p\n", "platform-key: policies have to be signed"},
 		{"a sequence",	  "[a]\n",			      "1:1:"		     },
 		{"empty",	  "",				      "1:1:"		     },
 		{"several errors", "a: 1\nb: 2\n",		      "more)"		     },

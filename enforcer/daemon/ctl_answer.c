@@ -12,7 +12,7 @@
 
 /* --- writing ------------------------------------------------------------------------------- */
 
-static bool begin(struct conn *c)
+bool conn_begin(struct conn *c)
 {
 	uint8_t *p = c->out.p ? c->out.p : malloc(ANSWER_MAX);
 
@@ -25,7 +25,7 @@ static bool begin(struct conn *c)
 }
 
 /* An object begins at the end of what is written so far. */
-static struct json line(const struct conn *c)
+struct json conn_line(const struct conn *c)
 {
 	struct json j = json_of(c->out.p + c->out.n, c->out.cap - c->out.n);
 
@@ -34,16 +34,16 @@ static struct json line(const struct conn *c)
 }
 
 /* A line that does not fit is left out as a whole. */
-static void end(struct conn *c, struct json *j)
+void conn_end(struct conn *c, struct json *j)
 {
 	json_obj_end(j);
 	if (json_line(j))
 		c->out.n += j->w.n;
 }
 
-static struct json ok(const struct conn *c)
+struct json conn_ok(const struct conn *c)
 {
-	struct json j = line(c);
+	struct json j = conn_line(c);
 
 	json_bool(&j, "ok", true);
 	return j;
@@ -53,12 +53,12 @@ void conn_refuse(struct conn *c, const char *why)
 {
 	struct json j;
 
-	if (!begin(c))
+	if (!conn_begin(c))
 		return;
-	j = line(c);
+	j = conn_line(c);
 	json_bool(&j, "ok", false);
 	json_str(&j, "error", why);
-	end(c, &j);
+	conn_end(c, &j);
 }
 
 /* Text of another process, that need not end. */
@@ -81,7 +81,7 @@ struct told {
 static void process(struct conn *c, const struct parent *p,
 		    const struct child *k)
 {
-	struct json j = line(c);
+	struct json j = conn_line(c);
 
 	json_str(&j, "process", child_kind_name(k->kind));
 	if (k->kind == CHILD_GATE || k->kind == CHILD_ENGINE)
@@ -97,7 +97,7 @@ static void process(struct conn *c, const struct parent *p,
 	if (k->pid > 0 && k->beat)
 		json_i64(&j, "silent_ms",
 			 (p->now.mono.ns - atomic_load(k->beat)) / MS);
-	end(c, &j);
+	conn_end(c, &j);
 }
 
 static void audit(struct json *j, const struct parent *p)
@@ -126,7 +126,7 @@ static const char *state(const struct parent *p)
 
 static void status(struct conn *c, struct parent *p)
 {
-	struct json j = ok(c);
+	struct json j = conn_ok(c);
 
 	json_str(&j, "version", METERGATE_VERSION);
 	json_str(&j, "state", state(p));
@@ -137,9 +137,10 @@ static void status(struct conn *c, struct parent *p)
 	json_bool(&j, "clock_trusted", p->now.wall.trusted);
 	json_u64(&j, "generation", p->generation);
 	json_u64(&j, "policies", p->policies.files.n);
+	json_str(&j, "signatures", p->conf->signatures ? "required" : "off");
 	json_u64(&j, "guests", p->n_guests);
 	audit(&j, p);
-	end(c, &j);
+	conn_end(c, &j);
 	process(c, p, &p->scribe);
 	process(c, p, &p->courier);
 	for (size_t i = 0; i < p->n_guests; i++) {
@@ -205,15 +206,15 @@ static void counters(struct json *j, const struct lane *l)
 
 static void guests(struct conn *c, struct parent *p)
 {
-	struct json j = ok(c);
+	struct json j = conn_ok(c);
 
 	json_u64(&j, "guests", p->n_guests);
-	end(c, &j);
+	conn_end(c, &j);
 	for (size_t i = 0; i < p->n_guests; i++) {
 		const struct rules_guest *g = &p->policies.guest[i];
 		struct pol_machine m;
 
-		j = line(c);
+		j = conn_line(c);
 		pol_set_machine(p->policies.files.set, i, &m);
 		json_str(&j, "guest", g->name);
 		json_str(&j, "interface", g->iface);
@@ -223,7 +224,7 @@ static void guests(struct conn *c, struct parent *p)
 		json_bool(&j, "engine", child_ready(&p->guest[i].engine));
 		addresses(&j, g);
 		counters(&j, p->share[i].lane);
-		end(c, &j);
+		conn_end(c, &j);
 	}
 }
 
@@ -290,12 +291,12 @@ static void reply(struct conn *c, const struct lane_query *q)
 	if (n > sizeof(q->reply))
 		n = 0; /* it was looked at before; it changed since */
 	n /= size;
-	if (!begin(c))
+	if (!conn_begin(c))
 		return;
-	j = ok(c);
+	j = conn_ok(c);
 	json_str(&j, "guest", c->req.guest);
 	json_u64(&j, "lines", n);
-	end(c, &j);
+	conn_end(c, &j);
 	for (size_t i = 0; i < n; i++) {
 		union {
 			struct flow_line flow;
@@ -304,14 +305,14 @@ static void reply(struct conn *c, const struct lane_query *q)
 		} u;
 
 		memcpy(&u, q->reply + i * size, size);
-		j = line(c);
+		j = conn_line(c);
 		if (c->req.verb == CTL_FLOWS)
 			flow(&j, &u.flow);
 		else if (c->req.verb == CTL_LEDGER)
 			total(&j, &u.total);
 		else
 			budget(&j, &u.budget);
-		end(c, &j);
+		conn_end(c, &j);
 	}
 }
 
@@ -326,13 +327,13 @@ void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why)
 		conn_refuse(c, text);
 	} else if (c->req.verb == CTL_FREEZE || c->req.verb == CTL_THAW ||
 		   c->req.verb == CTL_ERASE) {
-		if (!begin(c))
+		if (!conn_begin(c))
 			return;
-		j = ok(c);
+		j = conn_ok(c);
 		json_str(&j, "guest", c->req.guest);
 		if (c->req.verb != CTL_ERASE)
 			json_bool(&j, "frozen", c->req.verb == CTL_FREEZE);
-		end(c, &j);
+		conn_end(c, &j);
 	} else {
 		reply(c, &p->share[c->guest].lane->query);
 	}
@@ -378,7 +379,7 @@ static bool is_object(const struct view_refusal *r)
 static void one_refusal(struct conn *c, const struct parent *p, size_t guest,
 			const struct view_refusal *r)
 {
-	struct json j = line(c);
+	struct json j = conn_line(c);
 	size_t n = strnlen(r->text, r->n);
 
 	while (n > 0 && r->text[n - 1] == '\n')
@@ -392,16 +393,16 @@ static void one_refusal(struct conn *c, const struct parent *p, size_t guest,
 	} else {
 		json_text(&j, "cut", span_of(r->text, n));
 	}
-	end(c, &j);
+	conn_end(c, &j);
 }
 
 static void why(struct conn *c, struct parent *p)
 {
 	bool all = c->req.guest[0] == 0;
 	struct view_refusal r;
-	struct json j = ok(c);
+	struct json j = conn_ok(c);
 
-	end(c, &j);
+	conn_end(c, &j);
 	for (size_t g = 0; g < p->n_guests; g++) {
 		uint64_t n = p->view->guest[g].n;
 		uint64_t from = n > VIEW_REFUSALS ? n - VIEW_REFUSALS : 0;
@@ -415,34 +416,7 @@ static void why(struct conn *c, struct parent *p)
 	}
 }
 
-/* --- policies, metrics --------------------------------------------------------------------------------- */
-
-static void policies(struct conn *c, struct parent *p)
-{
-	static const char *const kinds[] = {
-		[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
-		[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
-		[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
-	};
-	const struct capture_policy *f = &p->policies.files;
-	struct json j = ok(c);
-
-	json_u64(&j, "generation", p->generation);
-	json_u64(&j, "policies", f->n);
-	end(c, &j);
-	for (size_t i = 0; i < f->n; i++) {
-		uint8_t digest[32];
-
-		pol_image_digest(f->image[i], digest);
-		j = line(c);
-		json_text(&j, "policy", pol_image_id(f->image[i]));
-		json_str(&j, "kind", kinds[pol_image_kind(f->image[i])]);
-		json_u64(&j, "serial", pol_image_serial(f->image[i]));
-		json_text(&j, "guest", pol_image_vm(f->image[i]));
-		json_hex(&j, "digest", span_of(digest, sizeof(digest)));
-		end(c, &j);
-	}
-}
+/* --- metrics ---------------------------------------------------------------------------------------------- */
 
 static void metrics(struct conn *c, struct parent *p)
 {
@@ -451,9 +425,9 @@ static void metrics(struct conn *c, struct parent *p)
 	struct json j;
 
 	metrics_write(&w, p->share, p->n_guests, p->control, p->view);
-	j = ok(c);
+	j = conn_ok(c);
 	json_text(&j, "metrics", wbuf_span(&w));
-	end(c, &j);
+	conn_end(c, &j);
 	free(text);
 }
 
@@ -528,12 +502,12 @@ void conn_reloaded(struct conn *c, struct parent *p)
 {
 	struct json j;
 
-	if (!begin(c))
+	if (!conn_begin(c))
 		return;
-	j = ok(c);
+	j = conn_ok(c);
 	json_u64(&j, "generation", p->generation);
 	json_u64(&j, "policies", p->policies.files.n);
-	end(c, &j);
+	conn_end(c, &j);
 }
 
 /* --- all verbs --------------------------------------------------------------------------------------------- */
@@ -580,7 +554,7 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 {
 	static void (*const now[CTL_VERBS])(struct conn *c, struct parent *p) = {
 		[CTL_STATUS] = status,	   [CTL_GUESTS] = guests,
-		[CTL_WHY] = why,	   [CTL_POLICIES] = policies,
+		[CTL_WHY] = why,	   [CTL_POLICIES] = conn_policies,
 		[CTL_METRICS_TEXT] = metrics,
 	};
 	static void (*const later[CTL_VERBS])(struct conn *c, size_t number,
@@ -595,6 +569,6 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 		return;
 	if (later[c->req.verb])
 		later[c->req.verb](c, number, p);
-	else if (begin(c))
+	else if (conn_begin(c))
 		now[c->req.verb](c, p);
 }

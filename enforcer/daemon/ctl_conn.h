@@ -3,7 +3,7 @@
 #ifndef ENFORCER_DAEMON_CTL_CONN_H
 #define ENFORCER_DAEMON_CTL_CONN_H
 
-#include "core/wbuf.h"
+#include "core/json.h"
 #include "enforcer/daemon/parent.h"
 
 #define CTL_CONNS 8
@@ -34,5 +34,16 @@ void conn_answer(struct conn *c, size_t number, struct parent *p);
 void conn_refuse(struct conn *c, const char *why);
 void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why);
 void conn_reloaded(struct conn *c, struct parent *p);
+
+/* Writing an answer: begin (false: no memory, and its deadline ends the
+ * connection), objects from conn_line to conn_end, each a line; one that does
+ * not fit is left out as a whole. conn_ok is the first. */
+bool conn_begin(struct conn *c);
+struct json conn_ok(const struct conn *c);
+struct json conn_line(const struct conn *c);
+void conn_end(struct conn *c, struct json *j);
+
+/* ctl_policy.c */
+void conn_policies(struct conn *c, struct parent *p);
 
 #endif

@@ -8,8 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATH_MAX_TEXT 512
-#define TEXT_MAX      (FROZEN_NAMES * FROZEN_NAME)
+#include "enforcer/daemon/keep.h"
+
+#define TEXT_MAX (FROZEN_NAMES * FROZEN_NAME)
 
 static size_t find(const struct frozen *f, const char *name)
 {
@@ -42,16 +43,6 @@ bool frozen_set(struct frozen *f, const char *name, bool on)
 	return true;
 }
 
-static int path_of(char path[PATH_MAX_TEXT], const char *dir, const char *name,
-		   struct err *e)
-{
-	int n = snprintf(path, PATH_MAX_TEXT, "%s/%s", dir, name);
-
-	return n > 0 && n < PATH_MAX_TEXT
-		       ? 0
-		       : err_set(e, E_LIMIT, 0, "%s: too long a path", dir);
-}
-
 /* Whole lines, each a name. */
 static bool parse(struct frozen *f, char *text, size_t n)
 {
@@ -73,10 +64,10 @@ static bool parse(struct frozen *f, char *text, size_t n)
 
 int frozen_read(struct frozen *f, const char *dir, struct err *e)
 {
-	char path[PATH_MAX_TEXT], text[TEXT_MAX + 2];
+	char path[KEEP_PATH], text[TEXT_MAX + 2];
 	struct stat st;
 	ssize_t n = -1;
-	int fd, rc = path_of(path, dir, "frozen", e);
+	int fd, rc = keep_path(path, dir, "frozen", e);
 
 	*f = (struct frozen){0};
 	if (rc < 0)
@@ -95,38 +86,13 @@ int frozen_read(struct frozen *f, const char *dir, struct err *e)
 	return 0;
 }
 
-static int sync_dir(const char *dir, struct err *e)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-
-	if (fd < 0 || fsync(fd) < 0)
-		rc = err_sys(e, "%s", dir);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 int frozen_write(const struct frozen *f, const char *dir, struct err *e)
 {
-	char path[PATH_MAX_TEXT], next[PATH_MAX_TEXT], text[TEXT_MAX];
+	char text[TEXT_MAX];
 	size_t n = 0;
-	int fd, rc = path_of(path, dir, "frozen", e);
 
-	if (rc == 0)
-		rc = path_of(next, dir, "frozen.new", e);
-	if (rc < 0)
-		return rc;
 	for (size_t i = 0; i < f->n; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n",
 				      f->name[i]);
-	fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		  0600);
-	if (fd < 0)
-		return err_sys(e, "%s", next);
-	if (write(fd, text, n) != (ssize_t)n || fsync(fd) < 0)
-		rc = err_sys(e, "%s", next);
-	close(fd);
-	if (rc == 0 && rename(next, path) < 0)
-		rc = err_sys(e, "%s", path);
-	return rc < 0 ? rc : sync_dir(dir, e);
+	return keep_file(dir, "frozen", span_of(text, n), e);
 }

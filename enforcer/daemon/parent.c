@@ -287,8 +287,30 @@ static void stop(struct parent *p)
 	end_kind(p, CHILD_SCRIBE, 20 * NS_PER_S);
 }
 
+/* What a start brings into force is on the disk before anything passes. */
+static int kept(struct parent *p, struct err *e)
+{
+	int rc = activate_see(&p->activation, &p->policies, p->conf, e);
+
+	return rc < 0 ? rc
+		      : activate_done(&p->activation, &p->policies, p->conf, e);
+}
+
 static void started(struct parent *p)
 {
+	const char *why = p->activation.refused;
+
+	if (why[0]) {
+		log_err(p->log, "%s; %s", why,
+			p->activation.store.n_force
+				? "the policies of before stay in force"
+				: "no policy is in force, and nothing passes");
+		parent_note(p, EV_POLICY, REASON_NONE, NULL, "refused: %.160s",
+			    why);
+	}
+	if (!p->conf->signatures)
+		log_warn(p->log, "signatures: off: whoever can write %s "
+			 "decides what passes", p->conf->policies);
 	parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
 		    "started: metergated %s, %zu guests, %zu policies",
 		    METERGATE_VERSION, p->n_guests, p->policies.files.n);
@@ -315,13 +337,17 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 	p->conf = c;
 	p->conf_path = conf_path;
 	notify_open(&p->notify);
-	rc = policies_load(&p->policies, c, e);
+	rc = activate_open(&p->activation, c, e);
+	if (rc == 0)
+		rc = activate_first(&p->activation, &p->policies, c, e);
 	if (rc < 0)
 		goto out;
 	rc = clock_zone_init(&p->zone, pol_set_timezone(p->policies.files.set),
 			     e);
 	if (rc == 0)
 		rc = setup_all(p, e);
+	if (rc == 0 && !p->activation.refused[0])
+		rc = kept(p, e);
 	if (rc == 0) {
 		parent_clock(p);
 		p->started = p->now.mono;
@@ -338,6 +364,7 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 out:
 	policies_free(&p->reload.next);
 	policies_free(&p->policies);
+	activate_close(&p->activation);
 	notify_close(&p->notify);
 	free(p);
 	return rc;

@@ -21,6 +21,7 @@
 #define ENFORCER_DAEMON_PARENT_H
 
 #include "core/log.h"
+#include "enforcer/daemon/activate.h"
 #include "enforcer/daemon/area.h"
 #include "enforcer/daemon/children.h"
 #include "enforcer/daemon/conf.h"
@@ -108,6 +109,7 @@ struct parent {
 	struct now now;
 	struct clock_zone zone;
 	struct policies policies; /* in force */
+	struct activation activation;
 	enum rules_backend backend;
 	struct rules_conf rules;
 

@@ -234,14 +234,13 @@ static int read_keys(struct policies *p, const char *path, struct err *e)
 
 /* --- all of it ---------------------------------------------------------------------- */
 
-int policies_load(struct policies *out, const struct conf *c, struct err *e)
+int policies_of(struct policies *out, struct capture_policy *files,
+		const struct conf *c, struct err *e)
 {
 	int rc;
 
-	*out = (struct policies){0};
-	rc = capture_policy_load(&out->files, c->policies, e);
-	if (rc < 0)
-		return rc;
+	*out = (struct policies){.files = *files};
+	*files = (struct capture_policy){0};
 	rc = check_images(out, c, e);
 	if (rc == 0)
 		rc = take_guests(out, c, e);
@@ -252,6 +251,15 @@ int policies_load(struct policies *out, const struct conf *c, struct err *e)
 	if (rc < 0)
 		policies_free(out);
 	return rc;
+}
+
+int policies_load(struct policies *out, const struct conf *c, struct err *e)
+{
+	struct capture_policy files;
+	int rc = capture_policy_load(&files, c->policies, e);
+
+	*out = (struct policies){0};
+	return rc < 0 ? rc : policies_of(out, &files, c, e);
 }
 
 void policies_free(struct policies *p)

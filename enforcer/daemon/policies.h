@@ -26,6 +26,11 @@ struct policies {
  * the set asks for what this gateway cannot enforce. */
 int policies_load(struct policies *out, const struct conf *c, struct err *e)
 	__attribute__((warn_unused_result));
+/* The same of a set that is composed already; *files is taken over, also
+ * after a failure. */
+int policies_of(struct policies *out, struct capture_policy *files,
+		const struct conf *c, struct err *e)
+	__attribute__((warn_unused_result));
 void policies_free(struct policies *p);
 
 /* Write images and keys into a half of cap octets; E_LIMIT: too large. */

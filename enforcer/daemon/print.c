@@ -75,10 +75,15 @@ int parent_print(const struct conf *c, struct err *e)
 	struct rules_conf r;
 	struct policies p;
 	const char *how = "";
-	int rc = policies_load(&p, c, e);
+	struct activation a;
+	int rc = activate_open(&a, c, e);
 
-	if (rc < 0)
+	if (rc == 0)
+		rc = activate_next(&a, &p, c, e);
+	if (rc < 0) {
+		activate_close(&a);
 		return rc;
+	}
 	/* Trying takes a right that a look at the configuration need not have:
 	 * then what would be tried first. */
 	if (b == RULES_AUTO && geteuid() != 0) {
@@ -102,5 +107,6 @@ int parent_print(const struct conf *c, struct err *e)
 		rc = err_sys(e, "writing");
 out:
 	policies_free(&p);
+	activate_close(&a);
 	return rc;
 }

@@ -97,6 +97,13 @@ static void in_force(struct parent *p)
 
 	p->policies = r->next;
 	r->next = (struct policies){0};
+	/* Without it the next start finds the set of before, and takes the
+	 * directory's again. */
+	if (activate_done(&p->activation, &p->policies, p->conf, &e) < 0) {
+		log_err(p->log, "reload: %s", e.text);
+		parent_note(p, EV_POLICY, REASON_NONE, NULL,
+			    "not kept for a restart: %.140s", e.text);
+	}
 	p->use = r->half;
 	p->generation = r->generation;
 	atomic_store(&p->control->policy_generation, p->generation);
@@ -192,13 +199,16 @@ void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 		.generation = p->generation + 1,
 		.deadline_ns = p->now.mono.ns + RELOAD_NS,
 	};
-	rc = policies_load(&r->next, p->conf, &e);
+	rc = activate_next(&p->activation, &r->next, p->conf, &e);
 	if (rc == 0)
 		rc = policies_compare(&p->policies, &r->next, &r->addresses,
 				      &e);
 	if (rc == 0)
 		rc = policies_half(&r->next, p->half[r->half], POLICY_HALF,
 				   r->generation, &e);
+	/* Whoever is asked to swap may do so at once. */
+	if (rc == 0)
+		rc = activate_see(&p->activation, &r->next, p->conf, &e);
 	if (rc < 0)
 		told(p, e.text);
 	else

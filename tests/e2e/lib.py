@@ -382,6 +382,8 @@ class Gate:
         self.conf = os.path.join(self.work, "metergated.conf")
         rows = {"policies": self.policies, "uplink": "[up0, lan0]",
                 "origin": "meter-1.example/audit", "audit": self.audit,
+                # Policies are sources here; activate_test.py signs its own.
+                "signatures": "off",
                 "state": os.path.join(self.work, "state"),
                 "runtime": os.path.join(self.work, "run"),
                 "bridged": "true" if net.mode == "bridged" else "false",

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of a directory comes into force: by whom it is signed, its serials, and
+ * what is kept over a restart. Runs in the root of the tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "enforcer/daemon/activate.h"
+#include "enforcer/daemon/signed_kit.h"
+
+/* One start of a daemon as far as policies go: the number of them in force, or
+ * the error. */
+static int begin(struct activation *a, struct policies *p,
+		 const struct conf *c, struct err *e)
+{
+	int rc = activate_open(a, c, e);
+
+	*p = (struct policies){0};
+	if (rc == 0)
+		rc = activate_first(a, p, c, e);
+	if (rc == 0 && !a->refused[0])
+		rc = activate_see(a, p, c, e);
+	if (rc == 0 && !a->refused[0])
+		rc = activate_done(a, p, c, e);
+	return rc < 0 ? rc : (int)p->files.n;
+}
+
+static void end(struct activation *a, struct policies *p)
+{
+	policies_free(p);
+	activate_close(a);
+}
+
+/* --- signatures ------------------------------------------------------------------ */
+
+enum who { NOBODY, PLATFORM, VENDOR, STRANGER };
+
+static const struct sign_key *key_of(const struct kit *k, enum who w)
+{
+	return w == PLATFORM   ? &k->platform
+	       : w == VENDOR   ? &k->vendor
+	       : w == STRANGER ? &k->stranger
+			       : NULL;
+}
+
+static void who_may(void **s)
+{
+	static const struct {
+		const char *why;
+		enum who binding, baseline, vendor;
+		int want;
+		const char *says;
+	} rows[] = {
+		{"each by who may", PLATFORM, PLATFORM, VENDOR, 0, ""},
+		{"a binding without", NOBODY, PLATFORM, VENDOR, E_AUTH,
+		 "binding net.example.platform.binding serial 1: not signed"},
+		{"a baseline without", PLATFORM, NOBODY, VENDOR, E_AUTH,
+		 "baseline net.example.platform.baseline"},
+		{"a policy without", PLATFORM, PLATFORM, NOBODY, E_AUTH,
+		 "vendor policy com.example.mdma"},
+		{"the vendor signs no binding", VENDOR, PLATFORM, VENDOR,
+		 E_AUTH, "signed with another key"},
+		{"nor a baseline", PLATFORM, VENDOR, VENDOR, E_AUTH,
+		 "a key of the platform"},
+		{"the platform signs no vendor's policy", PLATFORM, PLATFORM,
+		 PLATFORM, E_AUTH, "the key 'mdma-vendor' of machine mdma"},
+		{"a stranger signs nothing: binding", STRANGER, PLATFORM,
+		 VENDOR, E_AUTH, "binding"},
+		{"baseline", PLATFORM, STRANGER, VENDOR, E_AUTH, "baseline"},
+		{"policy", PLATFORM, PLATFORM, STRANGER, E_AUTH, "mdma"},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct activation a;
+		struct policies p;
+		struct err e = {0};
+		struct kit k;
+		struct conf c;
+		int rc;
+
+		kit_new(&k);
+		c = kit_conf(&k);
+		kit_put(&k, "binding", "binding", key_of(&k, rows[i].binding));
+		kit_put(&k, "baseline", "base", key_of(&k, rows[i].baseline));
+		kit_put(&k, "metering", "mdma", key_of(&k, rows[i].vendor));
+		assert_int_equal(activate_open(&a, &c, &e), 0);
+		rc = activate_next(&a, &p, &c, &e);
+		if (rc != rows[i].want || !strstr(e.text, rows[i].says))
+			fail_msg("%s: %d: %s", rows[i].why, rc, e.text);
+		policies_free(&p);
+		activate_close(&a);
+		kit_free(&k);
+	}
+}
+
+/* No checksum guards the signature itself. */
+static void forged(void **s)
+{
+	struct activation a;
+	struct policies p;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+	char path[256];
+	FILE *f;
+	int last;
+	long n;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_all(&k);
+	f = fopen(kit_path(path, &k, "policies/metering.polc"), "r+");
+	assert_non_null(f);
+	fseek(f, 0, SEEK_END);
+	n = ftell(f);
+	fseek(f, n - 1, SEEK_SET);
+	last = fgetc(f);
+	fseek(f, n - 1, SEEK_SET);
+	fputc(last ^ 1, f);
+	fclose(f);
+	assert_int_equal(activate_open(&a, &c, &e), 0);
+	assert_int_equal(activate_next(&a, &p, &c, &e), E_INTEGRITY);
+	assert_non_null(strstr(e.text, "the signature is wrong"));
+	activate_close(&a);
+	kit_free(&k);
+}
+
+static void not_images(void **s)
+{
+	struct activation a;
+	struct policies p;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+	char path[256];
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	assert_int_equal(activate_open(&a, &c, &e), 0);
+	assert_int_equal(activate_next(&a, &p, &c, &e), E_NOTFOUND);
+	kit_all(&k);
+	/* The customer's file has no key, and comes another way. */
+	kit_put(&k, "customer", "customer", &k.platform);
+	assert_int_equal(activate_next(&a, &p, &c, &e), E_AUTH);
+	assert_non_null(strstr(e.text, "no key may sign this kind"));
+	unlink(kit_path(path, &k, "policies/customer.polc"));
+	kit_write(kit_path(path, &k, "policies/more.yaml"), "polc: 1\n", 8);
+	assert_int_equal(activate_next(&a, &p, &c, &e), E_AUTH);
+	assert_non_null(strstr(e.text, "more.yaml: a source carries no"));
+	/* Without signatures it is read. */
+	c.signatures = false;
+	assert_int_equal(activate_next(&a, &p, &c, &e), E_SYNTAX);
+	unlink(path);
+	assert_int_equal(activate_next(&a, &p, &c, &e), 0);
+	end(&a, &p);
+	kit_free(&k);
+}
+
+static void another_meter(void **s)
+{
+	struct activation a;
+	struct policies p, q;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_all(&k);
+	assert_int_equal(begin(&a, &p, &c, &e), 3);
+	kit_edit(&k, "binding", "serial: 1", "serial: 2");
+	kit_edit(&k, "binding", "SM0000001234", "SM0000009999");
+	kit_put(&k, "binding", "binding", &k.platform);
+	assert_int_equal(activate_next(&a, &q, &c, &e), E_AUTH);
+	assert_non_null(strstr(e.text, "of meter SM0000009999, and this is "
+				       "SM0000001234"));
+	end(&a, &p);
+	kit_free(&k);
+}
+
+/* --- serials ---------------------------------------------------------------------- */
+
+/* Each row after the one before, with a restart in between. */
+static void serials(void **s)
+{
+	static const struct {
+		const char *why, *from, *to;
+		int want;
+		const char *says;
+	} rows[] = {
+		{"the first", "serial: 2023110101", "serial: 50", 0, ""},
+		{"the same again", "serial: 50", "serial: 50", 0, ""},
+		{"a higher one", "serial: 50", "serial: 60", 0, ""},
+		{"the one before", "serial: 60", "serial: 50", E_STATE,
+		 "com.example.mdma serial 50: serial 60 was here before"},
+		{"the same with other contents", "serial: 50",
+		 "serial: 60\nvalid: {from: 2023-11-02, until: 2033-11-01}",
+		 E_STATE, "another policy of this serial"},
+		{"that one with a higher serial", "serial: 60", "serial: 61",
+		 0, ""},
+	};
+	struct kit k;
+	struct conf c;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_edit(&k, "metering",
+		 "valid: {from: 2023-11-01, until: 2033-11-01}\n", "");
+	kit_all(&k);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct activation a;
+		struct policies p;
+		struct err e = {0};
+		int rc;
+
+		kit_edit(&k, "metering", rows[i].from, rows[i].to);
+		kit_put(&k, "metering", "metering", &k.vendor);
+		rc = begin(&a, &p, &c, &e);
+		/* A start goes on with what there was. */
+		if (rc != 3 || (rows[i].want == 0) != (a.refused[0] == 0) ||
+		    !strstr(a.refused, rows[i].says))
+			fail_msg("%s: %d: %s%s", rows[i].why, rc, e.text,
+				 a.refused);
+		end(&a, &p);
+	}
+	kit_free(&k);
+}
+
+/* What was seen and not put in force is remembered too, and does not shut out
+ * what is in force. */
+static void seen(void **s)
+{
+	struct activation a;
+	struct policies p, q;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_edit(&k, "metering", "serial: 2023110101", "serial: 5");
+	kit_all(&k);
+	assert_int_equal(begin(&a, &p, &c, &e), 3);
+	kit_edit(&k, "metering", "serial: 5", "serial: 7");
+	kit_all(&k);
+	assert_int_equal(activate_next(&a, &q, &c, &e), 0);
+	assert_int_equal(activate_see(&a, &q, &c, &e), 0);
+	policies_free(&q); /* an engine refused it */
+	kit_edit(&k, "metering", "serial: 7", "serial: 6");
+	kit_all(&k);
+	assert_int_equal(activate_next(&a, &q, &c, &e), E_STATE);
+	end(&a, &p);
+	assert_int_equal(begin(&a, &p, &c, &e), 3);
+	assert_non_null(strstr(a.refused, "serial 7 was here"));
+	kit_edit(&k, "metering", "serial: 6", "serial: 5");
+	kit_all(&k);
+	assert_int_equal(activate_next(&a, &q, &c, &e), 0);
+	policies_free(&q);
+	end(&a, &p);
+	kit_free(&k);
+}
+
+/* --- starts ------------------------------------------------------------------------ */
+
+static void first_start(void **s)
+{
+	struct activation a;
+	struct policies p, q;
+	struct pol_machine m;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_put(&k, "binding", "binding", &k.platform);
+	kit_put(&k, "baseline", "baseline", &k.platform);
+	kit_put(&k, "metering", "metering", &k.stranger);
+	/* The machines, and none has a policy. */
+	assert_int_equal(begin(&a, &p, &c, &e), 1);
+	assert_non_null(strstr(a.refused, "com.example.mdma"));
+	assert_int_equal(p.n_guests, 1);
+	pol_set_machine(p.files.set, 0, &m);
+	assert_int_equal(a.store.n_force, 0);
+	/* A better directory is all that it takes. */
+	kit_put(&k, "metering", "metering", &k.vendor);
+	assert_int_equal(activate_next(&a, &q, &c, &e), 0);
+	assert_int_equal(q.files.n, 3);
+	policies_free(&q);
+	end(&a, &p);
+	/* Nobody's binding says nothing. */
+	kit_put(&k, "binding", "binding", &k.stranger);
+	assert_int_equal(begin(&a, &p, &c, &e), E_AUTH);
+	end(&a, &p);
+	kit_free(&k);
+}
+
+static void restarts(void **s)
+{
+	struct activation a;
+	struct policies p;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+	char path[256], key[SIGN_KEY_TEXT + 1];
+	FILE *f;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_all(&k);
+	assert_int_equal(begin(&a, &p, &c, &e), 3);
+	end(&a, &p);
+	kit_empty(&k, "policies");
+	assert_int_equal(begin(&a, &p, &c, &e), 3);
+	assert_non_null(strstr(a.refused, "no policy in it"));
+	end(&a, &p);
+	/* A platform that signs no more is not obeyed any longer. */
+	sign_key_text(key, k.stranger.public_);
+	kit_write(kit_path(path, &k, "platform.key"), key, strlen(key));
+	assert_int_equal(begin(&a, &p, &c, &e), E_AUTH);
+	end(&a, &p);
+	/* Damage is told, and nothing starts. */
+	f = fopen(kit_path(path, &k, "state/policies"), "r+");
+	assert_non_null(f);
+	fseek(f, 40, SEEK_SET);
+	fputc(0x99, f);
+	fclose(f);
+	assert_int_equal(begin(&a, &p, &c, &e), E_INTEGRITY);
+	assert_non_null(strstr(e.text, "state/policies: its checksum"));
+	end(&a, &p);
+	kit_free(&k);
+}
+
+/* --- the platform's keys ------------------------------------------------------------ */
+
+static void key_files(void **s)
+{
+#define HEX "1f1e1d1c1b1a19181716151413121110f0e0d0c0b0a090807060504030201000"
+	static const struct {
+		const char *why, *text;
+		int want;
+		size_t n;
+	} rows[] = {
+		{"one", "ed25519:" HEX "\n", 0, 1},
+		{"without an end", "ed25519:" HEX, 0, 1},
+		{"two and a word", "# the old\ned25519:" HEX "\n\n# the next\n"
+		 "ed25519:" HEX "\r\n", 0, 2},
+		{"none", "# later\n", E_SYNTAX, 0},
+		{"nothing", "\n", E_SYNTAX, 0},
+		{"a digit short", "ed25519:1" "\n", E_SYNTAX, 0},
+		{"no digit", "ed25519:zz1e1d1c1b1a19181716151413121110f0e0d0c0b0"
+		 "a090807060504030201000\n", E_SYNTAX, 0},
+		{"a private one", "-----BEGIN PRIVATE KEY-----\n", E_SYNTAX, 0},
+		{"nine", "ed25519:" HEX "\ned25519:" HEX "\ned25519:" HEX
+		 "\ned25519:" HEX "\ned25519:" HEX "\ned25519:" HEX
+		 "\ned25519:" HEX "\ned25519:" HEX "\ned25519:" HEX "\n",
+		 E_LIMIT, 0},
+	};
+	char path[] = "/tmp/activate_test_XXXXXX";
+	struct signers k;
+	struct err e;
+
+	(void)s;
+	close(mkstemp(path));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int rc;
+
+		kit_write(path, rows[i].text, strlen(rows[i].text));
+		rc = signers_read(&k, path, &e);
+		if (rc != rows[i].want || (rc == 0 && k.n != rows[i].n))
+			fail_msg("%s: %d", rows[i].why, rc);
+	}
+	kit_write(path, rows[0].text, strlen(rows[0].text));
+	chmod(path, 0666);
+	assert_int_equal(signers_read(&k, path, &e), E_STATE);
+	unlink(path);
+	assert_int_equal(signers_read(&k, path, &e), E_IO);
+}
+
+/* Any octet that is changed, and any cut, is found. */
+static void damaged(void **s)
+{
+	struct policy_store st;
+	struct activation a;
+	struct policies p;
+	struct err e = {0};
+	struct kit k;
+	struct conf c;
+	char path[256], *all;
+	size_t n;
+	FILE *f;
+
+	(void)s;
+	kit_new(&k);
+	c = kit_conf(&k);
+	kit_all(&k);
+	assert_int_equal(begin(&a, &p, &c, &e), 3);
+	end(&a, &p);
+	f = fopen(kit_path(path, &k, "state/policies"), "r");
+	all = calloc(1, 1 << 20);
+	n = fread(all, 1, 1 << 20, f);
+	fclose(f);
+	assert_true(n > 1000);
+	for (size_t i = 0; i < n; i += 997) {
+		all[i] ^= 0x20;
+		kit_write(path, all, n);
+		assert_true(store_read(&st, c.state, &e) < 0);
+		all[i] ^= 0x20;
+		kit_write(path, all, i);
+		assert_true(store_read(&st, c.state, &e) < 0);
+	}
+	kit_write(path, all, n);
+	assert_int_equal(store_read(&st, c.state, &e), 0);
+	assert_int_equal(st.n_force, 3);
+	assert_int_equal(st.n_seen, 3);
+	store_free(&st);
+	free(all);
+	kit_free(&k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_may),	 cmocka_unit_test(forged),
+		cmocka_unit_test(not_images),	 cmocka_unit_test(another_meter),
+		cmocka_unit_test(serials),	 cmocka_unit_test(seen),
+		cmocka_unit_test(first_start),	 cmocka_unit_test(restarts),
+		cmocka_unit_test(key_files),	 cmocka_unit_test(damaged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

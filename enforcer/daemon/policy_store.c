@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/policy_store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/wbuf.h"
+#include "crypto/digest.h"
+#include "enforcer/daemon/keep.h"
+#include "policy-lang/front/file.h"
+
+#define FILE_MAX (32u << 20)
+#define TEXT(s)	 (int)(s).n, (const char *)(s).p
+
+/* The file: magic, items, SHA-256 of all before it. An item is its kind, the
+ * number of its octets (4, least significant first) and these. */
+static const uint8_t magic[8] = {0x8d, 'M', 'G', 'P', 0x0d, 0x0a, 1, 0x0a};
+enum item { ITEM_FORCE = 1, ITEM_SEEN };
+#define ITEM_HEAD 5
+
+/* --- images ------------------------------------------------------------------- */
+
+static void image_free(struct store_image *i)
+{
+	pol_image_free(i->image);
+	free(i->octets);
+	*i = (struct store_image){0};
+}
+
+static int image_copy(struct store_image *to, struct span octets,
+		      struct err *e)
+{
+	int rc;
+
+	*to = (struct store_image){.octets = malloc(octets.n ? octets.n : 1),
+				   .n = octets.n};
+	if (!to->octets)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	if (octets.n)
+		memcpy(to->octets, octets.p, octets.n);
+	rc = pol_image_load(&to->image, span_of(to->octets, to->n), e);
+	if (rc < 0) {
+		free(to->octets);
+		*to = (struct store_image){0};
+	}
+	return rc;
+}
+
+void store_free(struct policy_store *s)
+{
+	for (size_t i = 0; i < s->n_force; i++)
+		image_free(&s->force[i]);
+	*s = (struct policy_store){0};
+}
+
+bool store_same(const struct pol_image *a, const struct pol_image *b)
+{
+	uint8_t x[32], y[32];
+
+	pol_image_digest(a, x);
+	pol_image_digest(b, y);
+	return memcmp(x, y, sizeof(x)) == 0;
+}
+
+const struct pol_image *store_in_force(const struct policy_store *s,
+				       enum pol_kind kind, struct span id)
+{
+	for (size_t i = 0; i < s->n_force; i++) {
+		const struct pol_image *im = s->force[i].image;
+
+		if (pol_image_kind(im) == kind && span_eq(pol_image_id(im), id))
+			return im;
+	}
+	return NULL;
+}
+
+int store_force(struct policy_store *s, const struct capture_policy *from,
+		struct err *e)
+{
+	struct store_image next[STORE_IMAGES];
+	size_t k = 0;
+	int rc = 0;
+
+	while (rc == 0 && k < from->n) {
+		rc = image_copy(&next[k],
+				span_of(from->octets[k], from->n_octets[k]), e);
+		k += rc == 0;
+	}
+	if (rc < 0) {
+		while (k > 0)
+			image_free(&next[--k]);
+		return rc;
+	}
+	for (size_t i = 0; i < s->n_force; i++)
+		image_free(&s->force[i]);
+	memcpy(s->force, next, k * sizeof(next[0]));
+	s->n_force = k;
+	return 0;
+}
+
+/* --- serials ------------------------------------------------------------------- */
+
+static struct store_seen *find_seen(const struct policy_store *s,
+				    enum pol_kind kind, struct span id)
+{
+	for (size_t i = 0; i < s->n_seen; i++) {
+		if (s->seen[i].kind == kind && span_is(id, s->seen[i].id))
+			return (struct store_seen *)(uintptr_t)&s->seen[i];
+	}
+	return NULL;
+}
+
+int store_serial(const struct policy_store *s, const struct pol_image *im,
+		 struct err *e)
+{
+	struct span id = pol_image_id(im);
+	enum pol_kind kind = pol_image_kind(im);
+	const struct pol_image *now = store_in_force(s, kind, id);
+	const struct store_seen *seen = find_seen(s, kind, id);
+	uint64_t serial = pol_image_serial(im);
+	uint8_t digest[32];
+
+	if (!seen || (now && store_same(im, now)) || serial > seen->serial)
+		return 0;
+	if (serial < seen->serial)
+		return err_set(e, E_STATE, 0,
+			       "%.*s serial %llu: serial %llu was here before, "
+			       "and serials only rise",
+			       TEXT(id), (unsigned long long)serial,
+			       (unsigned long long)seen->serial);
+	pol_image_digest(im, digest);
+	if (memcmp(digest, seen->digest, sizeof(digest)) != 0)
+		return err_set(e, E_STATE, 0,
+			       "%.*s serial %llu: another policy of this "
+			       "serial was here before; give it a higher one",
+			       TEXT(id), (unsigned long long)serial);
+	return 0;
+}
+
+int store_see(struct policy_store *s, const struct pol_image *im,
+	      struct err *e)
+{
+	struct span id = pol_image_id(im);
+	struct store_seen *seen = find_seen(s, pol_image_kind(im), id);
+
+	if (seen && seen->serial >= pol_image_serial(im))
+		return 0;
+	if (id.n >= STORE_ID)
+		return err_set(e, E_LIMIT, 0, "an id of more than %d octets",
+			       STORE_ID - 1);
+	if (!seen && s->n_seen == STORE_SEEN)
+		return err_set(e, E_LIMIT, 0,
+			       "more than %d policies cannot be remembered",
+			       STORE_SEEN);
+	if (!seen)
+		seen = &s->seen[s->n_seen++];
+	*seen = (struct store_seen){.kind = pol_image_kind(im),
+				    .serial = pol_image_serial(im)};
+	memcpy(seen->id, id.p, id.n);
+	pol_image_digest(im, seen->digest);
+	return 0;
+}
+
+/* --- reading ------------------------------------------------------------------- */
+
+static int take_seen(struct policy_store *s, struct span octets, struct err *e)
+{
+	struct cur c = cur_of(octets);
+	struct store_seen *seen = &s->seen[s->n_seen];
+	uint8_t kind = cur_u8(&c);
+	uint64_t serial = cur_le64(&c);
+	struct span digest = cur_take(&c, sizeof(seen->digest));
+	struct span id = cur_rest(&c);
+
+	if (!cur_ok(&c) || kind < POL_BINDING || kind > POL_TESTS ||
+	    id.n == 0 || id.n >= STORE_ID || memchr(id.p, 0, id.n) ||
+	    s->n_seen == STORE_SEEN)
+		return err_set(e, E_SYNTAX, 0, "a serial makes no sense");
+	*seen = (struct store_seen){.kind = (enum pol_kind)kind,
+				    .serial = serial};
+	memcpy(seen->digest, digest.p, digest.n);
+	memcpy(seen->id, id.p, id.n);
+	s->n_seen++;
+	return 0;
+}
+
+static int take_item(struct policy_store *s, unsigned kind, struct span octets,
+		     struct err *e)
+{
+	int rc;
+
+	switch (kind) {
+	case ITEM_FORCE:
+		if (s->n_force == STORE_IMAGES)
+			return err_set(e, E_LIMIT, 0, "too many policies");
+		rc = image_copy(&s->force[s->n_force], octets, e);
+		s->n_force += rc == 0;
+		return rc;
+	case ITEM_SEEN:
+		return take_seen(s, octets, e);
+	default:
+		return err_set(e, E_SYNTAX, 0, "an item of unknown kind");
+	}
+}
+
+static int parse(struct policy_store *s, struct span all, struct err *e)
+{
+	uint8_t digest[SHA256_LEN];
+	struct span body = span_sub(all, 0, all.n - SHA256_LEN);
+	struct cur c = cur_of(span_from(body, sizeof(magic)));
+	int rc = 0;
+
+	sha256_of(body, digest);
+	if (memcmp(digest, all.p + body.n, sizeof(digest)) != 0)
+		return err_set(e, E_INTEGRITY, 0, "its checksum is wrong");
+	while (rc == 0 && !cur_done(&c)) {
+		unsigned kind = cur_u8(&c);
+		struct span octets = cur_take(&c, (size_t)cur_le(&c, 4));
+
+		if (!cur_ok(&c))
+			rc = err_set(e, E_SYNTAX, 0, "it is cut");
+		else
+			rc = take_item(s, kind, octets, e);
+	}
+	return rc;
+}
+
+int store_read(struct policy_store *s, const char *dir, struct err *e)
+{
+	char path[KEEP_PATH];
+	struct stat st;
+	uint8_t *octets;
+	size_t n;
+	int rc = keep_path(path, dir, STORE_FILE, e);
+
+	*s = (struct policy_store){0};
+	if (rc < 0)
+		return rc;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "%s", path);
+	rc = file_read(&octets, &n, path, FILE_MAX, e);
+	if (rc < 0)
+		return rc;
+	if (n < sizeof(magic) + SHA256_LEN ||
+	    memcmp(octets, magic, sizeof(magic)) != 0)
+		rc = err_set(e, E_SYNTAX, 0, "it is of another form");
+	else
+		rc = parse(s, span_of(octets, n), e);
+	free(octets);
+	if (rc < 0) {
+		store_free(s);
+		err_wrap(e, "%s", path);
+	}
+	return rc;
+}
+
+/* --- writing ------------------------------------------------------------------- */
+
+static void put(struct wbuf *w, enum item kind, struct span octets)
+{
+	wbuf_u8(w, (uint8_t)kind);
+	wbuf_le(w, octets.n, 4);
+	wbuf_put(w, octets);
+}
+
+static void put_seen(struct wbuf *w, const struct store_seen *seen)
+{
+	uint8_t buf[1 + 8 + 32 + STORE_ID];
+	struct wbuf o = wbuf_of(buf, sizeof(buf));
+
+	wbuf_u8(&o, (uint8_t)seen->kind);
+	wbuf_le(&o, seen->serial, 8);
+	wbuf_put(&o, span_of(seen->digest, sizeof(seen->digest)));
+	wbuf_put(&o, span_str(seen->id));
+	put(w, ITEM_SEEN, wbuf_span(&o));
+}
+
+static size_t octets_of(const struct policy_store *s)
+{
+	size_t n = sizeof(magic) + SHA256_LEN;
+
+	for (size_t i = 0; i < s->n_force; i++)
+		n += ITEM_HEAD + s->force[i].n;
+	return n + s->n_seen * (ITEM_HEAD + 1 + 8 + 32 + STORE_ID);
+}
+
+static void put_all(struct wbuf *w, const struct policy_store *s)
+{
+	uint8_t digest[SHA256_LEN];
+
+	wbuf_put(w, span_of(magic, sizeof(magic)));
+	for (size_t i = 0; i < s->n_force; i++)
+		put(w, ITEM_FORCE, span_of(s->force[i].octets, s->force[i].n));
+	for (size_t i = 0; i < s->n_seen; i++)
+		put_seen(w, &s->seen[i]);
+	sha256_of(wbuf_span(w), digest);
+	wbuf_put(w, span_of(digest, sizeof(digest)));
+}
+
+int store_write(const struct policy_store *s, const char *dir, struct err *e)
+{
+	size_t n = octets_of(s);
+	uint8_t *buf = malloc(n);
+	struct wbuf w = wbuf_of(buf, n);
+	int rc;
+
+	if (!buf)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	put_all(&w, s);
+	rc = n > FILE_MAX ? err_set(e, E_LIMIT, 0, "%s: too many policies", dir)
+			  : keep_file(dir, STORE_FILE, wbuf_span(&w), e);
+	free(buf);
+	return rc;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was activated, on the disk (policy-language section 17): the images in
+ * force, so that a bad directory changes nothing over a restart either, and
+ * the highest serial of each policy that was ever accepted. One file in the
+ * state directory, written anew and renamed, so that it holds the whole of
+ * one moment or of the one before.
+ *
+ * Its checksum finds damage. Who can write the state directory is root and
+ * can do more; images are held to their signatures again when they are read
+ * (activate.c).
+ */
+#ifndef ENFORCER_DAEMON_POLICY_STORE_H
+#define ENFORCER_DAEMON_POLICY_STORE_H
+
+#include "enforcer/capture_policy.h"
+
+#define STORE_FILE   "policies"
+#define STORE_IMAGES CAPTURE_POLICIES
+#define STORE_SEEN   256
+#define STORE_ID     128 /* octets of a policy's id, terminated */
+
+struct store_image {
+	uint8_t *octets; /* owned */
+	size_t n;
+	struct pol_image *image; /* of these */
+};
+
+struct store_seen {
+	enum pol_kind kind;
+	char id[STORE_ID];
+	uint64_t serial;    /* the highest */
+	uint8_t digest[32]; /* of what had it */
+};
+
+struct policy_store {
+	struct store_image force[STORE_IMAGES];
+	size_t n_force; /* 0: nothing was ever activated */
+	struct store_seen seen[STORE_SEEN];
+	size_t n_seen;
+};
+
+/* No file: nothing was activated. E_INTEGRITY, E_SYNTAX: it is damaged. */
+int store_read(struct policy_store *s, const char *dir, struct err *e)
+	__attribute__((warn_unused_result));
+/* All of it is on the disk, or what was there before is. */
+int store_write(const struct policy_store *s, const char *dir, struct err *e)
+	__attribute__((warn_unused_result));
+void store_free(struct policy_store *s);
+
+/* The image in force of this kind and id, or NULL. */
+const struct pol_image *store_in_force(const struct policy_store *s,
+				       enum pol_kind kind, struct span id);
+/* The same policy, whatever its signature and the places in its source? */
+bool store_same(const struct pol_image *a, const struct pol_image *b);
+/* May it be accepted? What is in force may; else its serial has to be higher
+ * than any that was seen of its kind and id, or be that one. E_STATE says what
+ * was seen. */
+int store_serial(const struct policy_store *s, const struct pol_image *im,
+		 struct err *e) __attribute__((warn_unused_result));
+/* It was accepted. E_LIMIT: more policies than can be remembered. */
+int store_see(struct policy_store *s, const struct pol_image *im,
+	      struct err *e) __attribute__((warn_unused_result));
+/* These and no others are in force: copies. E_NOMEM leaves it as it was. */
+int store_force(struct policy_store *s, const struct capture_policy *from,
+		struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif
