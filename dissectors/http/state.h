@@ -69,8 +69,8 @@ struct http_side {
 struct http_asked {
 	uint16_t row;
 	uint8_t method;
-	bool continued; /* it was answered 100 Continue */
-	bool expects;	/* it asked for that */
+	bool continued : 1; /* it was answered 100 Continue */
+	bool expects : 1;   /* it asked for that */
 	uint32_t serial;
 };
 
