@@ -115,7 +115,9 @@ Read: HTTP/1.1 with the methods below, and answers of 1.0; bodies by length, in 
 the end of the connection, plain or as gzip or deflate within bounds. Opaque:
 going out, a body that nothing reads (a leaf of its own beside the message).
 Content types identify nothing: the first octets of any body say whether it is
-oBIX. A charset in which octets are not what they look like (UTF-7, UTF-16, EBCDIC
+oBIX. What they say is none is looked at to its end: a member `obix` of JSON, and
+where it begins as no markup `tag`, with the name of an element refuses it (`not-xml`)
+where it stands. A charset in which octets are not what they look like (UTF-7, UTF-16, EBCDIC
 and their like) is refused, and oBIX in any but UTF-8 and US-ASCII. A request that expects 100 Continue is held
 until its body comes, which its sender sends after a while without: what it asks
 is known then. So no server sees it before, nor can refuse it before. One answer

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dissectors/http/http.h"
+#include "dissectors/http/testkit.h"
 
 #define NO    RECOGNISE_NO
 #define MAYBE RECOGNISE_MAYBE
@@ -113,11 +113,51 @@ static void decides_once(void **state)
 	}
 }
 
+/* A document that begins as something else is refused where it shows. */
+static void pages(void **state)
+{
+	static const struct {
+		const char *why, *type, *begin, *end;
+		bool fine;
+	} rows[] = {
+		{"JSON", "application/json", "{\"a\":\"", "\",\"b\":1}", true},
+		{"JSON that is oBIX", "application/json", "{\"a\":\"",
+		 "\",\"tag\":\"obj\"}", false},
+		{"text", "text/plain", "a ", " b", true},
+		{"that goes on otherwise", "text/plain", "a ",
+		 "{\"obix\":\"list\"}", false},
+		{"events", "text/event-stream", "data: ", "{\"tag\":\"real\"}",
+		 false},
+		{"a picture", "image/png", "\x89PNG", "{\"obix\":\"int\"}",
+		 false},
+	};
+	static char stream[20000], fill[9001];
+	static struct telling t;
+
+	(void)state;
+	memset(fill, 'x', sizeof(fill) - 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reader_kit *r = reader_new();
+		size_t n = strlen(rows[i].begin) + strlen(fill) +
+			   strlen(rows[i].end);
+
+		snprintf(stream, sizeof(stream),
+			 "PUT /x HTTP/1.1\r\nHost: m\r\nContent-Type: %s\r\n"
+			 "Content-Length: %zu\r\n\r\n%s%s%s",
+			 rows[i].type, n, rows[i].begin, fill, rows[i].end);
+		if (reader_stream(r, DIR_OUT, span_str(stream), &t) !=
+		    rows[i].fine)
+			fail_msg("%s", rows[i].why);
+		reader_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recognises),
 		cmocka_unit_test(decides_once),
+		cmocka_unit_test(pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,14 +63,18 @@ static enum obs_kind kind_of(const struct message *msg)
 /* --- bodies ------------------------------------------------------------------------ */
 
 /* The message as a page: what it is, and going out, that it holds octets that
- * nothing read. */
-static int state_page(struct message *msg, size_t octets)
+ * nothing read. plain: those octets, decoded. */
+static int state_page(struct message *msg, struct span plain, size_t octets)
 {
 	struct obs *o = obs_add(msg->out, OBS_FLOW_OPEN);
 	bool out = msg->c->dir == DIR_OUT, goes_on = !msg->x.begins;
+	int rc;
 
 	if (!o)
 		return full(msg);
+	rc = obix_page(&msg->x.next.page, plain, msg->e);
+	if (rc)
+		return rc;
 	state_unit(msg, o);
 	if (!(out && goes_on && octets)) {
 		o = obs_add(msg->out, kind_of(msg));
@@ -158,7 +162,7 @@ static int read_coded(struct message *msg)
 	case OBIX_BAD:
 		return msg->e->code ? msg->e->code : E_SYNTAX;
 	default:
-		return state_page(msg, msg->x.body.n);
+		return state_page(msg, plain, msg->x.body.n);
 	}
 }
 
@@ -245,7 +249,7 @@ static int read_any(struct message *msg)
 		return read_coded(msg);
 	if (x->next.kind == BODY_OBIX)
 		return read_obix(msg, x->body);
-	return state_page(msg, x->body.n);
+	return state_page(msg, x->body, x->body.n);
 }
 
 int read_unit(struct message *msg)

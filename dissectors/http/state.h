@@ -63,7 +63,10 @@ struct http_side {
 	uint64_t body;	 /* octets of the body so far */
 	meas_set carried; /* types that its units carried so far */
 	struct obix_scan scan;
-	struct obix_ask ask;
+	union {
+		struct obix_ask ask;
+		struct obix_page page; /* with BODY_PAGE */
+	};
 };
 
 struct http_asked {

@@ -65,6 +65,27 @@ enum obix_is {
 enum obix_is obix_recognise(struct span first, bool all,
 			    struct span content_type, struct err *e);
 
+/* Where the reading of a page stands: zero when its body begins. */
+struct obix_page {
+	uint8_t stage;   /* behind a key, behind its colon */
+	uint8_t n;       /* characters since the last '"', up to PAGE_TEXT */
+	uint8_t escape;  /* of "\\u006f": characters of it so far */
+	uint8_t code;    /* what it stands for */
+	bool begun, xml; /* begun: xml is known, by the first character */
+	bool blank;      /* nothing but white space and colons so far */
+#define PAGE_TEXT 8
+	uint8_t text[PAGE_TEXT];
+};
+
+/*
+ * The octets of a body that obix_recognise took for none, from its first one,
+ * decoded, in pieces of any length. Members of JSON have no order: that which
+ * says what a document is may stand anywhere. E_UNSUPPORTED with a reason where
+ * one does; what stood in front may have left.
+ */
+int obix_page(struct obix_page *p, struct span in, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* --- cutting ---------------------------------------------------------------
  */
 

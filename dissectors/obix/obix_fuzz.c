@@ -4,7 +4,7 @@
  * what it is and how it comes. Properties: what is said, and what is refused
  * for, is the same however the octets are split and when every unit is undone
  * and read again; no unit is larger than the window; a refusal has a reason;
- * recognising does not change its mind.
+ * recognising does not change its mind, and a page is the same in any pieces.
  */
 #include "dissectors/obix/testkit.h"
 
@@ -80,6 +80,19 @@ static void recognise(struct span in)
 	}
 }
 
+/* A page says the same in whatever pieces it comes. */
+static void page(struct span in, size_t piece)
+{
+	struct obix_page whole = {0}, parts = {0};
+	struct err e = {0};
+	int want = obix_page(&whole, in, &e), got = 0;
+
+	assert(want == 0 || e.reason != REASON_NONE);
+	for (size_t at = 0; at < in.n && got == 0; at += piece)
+		got = obix_page(&parts, span_sub(in, at, piece), &e);
+	assert(got == want);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct kit *k;
@@ -99,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	way = data[0] % (sizeof(ways) / sizeof(ways[0]));
 	body = span_of(data + 2, size - 2);
 	recognise(body);
+	page(body, 1 + data[1] % 29u);
 	rc = say(k, way, body, &ref);
 	assert(rc == 0 || k->e.reason != REASON_NONE);
 	reason = rc ? k->e.reason : 0;

@@ -4,7 +4,6 @@
  * servers do not look at it (obix.md 8). What a reader of oBIX could take for
  * a document and we could not read is refused, not called a page.
  */
-#include "core/wbuf.h"
 #include "dissectors/obix/names.h"
 #include "dissectors/obix/scan.h"
 
@@ -68,33 +67,92 @@ static bool is_type(struct span name)
 	return obix_element(local) != EL_UNKNOWN;
 }
 
-/* A member named key with a type of oBIX as its value. */
-static bool has_member(struct span in, const char *key)
+/* --- pages --- */
+
+enum { PAGE_TEXTS, PAGE_KEY, PAGE_COLON };
+
+static bool is_white(uint8_t ch)
 {
-	size_t at = 0, n_key = strlen(key);
+	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
+}
 
-	for (;;) {
-		const uint8_t *hit = at < in.n ? memmem(in.p + at, in.n - at,
-							key, n_key)
-					       : NULL;
-		struct cur c;
+/* What stands between two '"': a key, a colon, a type? Any two are looked at,
+ * so that it does not matter which of them begins a text. True: it is one. */
+static bool page_quote(struct obix_page *p)
+{
+	struct span text = span_of(p->text, p->n < PAGE_TEXT ? p->n : 0);
+	bool key = span_is(text, "obix") || (!p->xml && span_is(text, "tag"));
+	bool found = p->stage == PAGE_COLON && text.n && is_type(text);
 
-		if (!hit)
-			return false;
-		at = (size_t)(hit - in.p) + n_key;
-		c = cur_of(span_from(in, at));
-		while (cur_left(&c) && strchr(" \t\r\n:", cur_peek(&c, 1).p[0]))
-			cur_take(&c, 1);
-		if (cur_u8(&c) != '"')
+	if (p->stage == PAGE_KEY && p->blank && p->n)
+		p->stage = PAGE_COLON;
+	else
+		p->stage = key ? PAGE_KEY : PAGE_TEXTS;
+	p->n = 0;
+	p->blank = true;
+	return found;
+}
+
+static void page_put(struct obix_page *p, uint8_t ch)
+{
+	p->blank &= is_white(ch) || ch == ':';
+	if (p->n < PAGE_TEXT)
+		p->text[p->n++] = ch;
+}
+
+/* "\u006f" is an o. */
+static bool page_escape(struct obix_page *p, uint8_t ch)
+{
+	static const char mark[] = "\\u00";
+	uint8_t low = ch | 0x20;
+	bool hex = (ch >= '0' && ch <= '9') || (low >= 'a' && low <= 'f');
+
+	if (p->escape < 4 ? ch != (uint8_t)mark[p->escape] : !hex) {
+		p->escape = 0;
+		return ch == '\\' && page_escape(p, ch);
+	}
+	if (p->escape >= 4)
+		p->code = (uint8_t)(p->code << 4 |
+				    (ch <= '9' ? ch - '0' : low - 'a' + 10));
+	if (++p->escape == 6) {
+		p->escape = 0;
+		page_put(p, p->code);
+	}
+	return true;
+}
+
+int obix_page(struct obix_page *p, struct span in, struct err *e)
+{
+	for (size_t i = 0; i < in.n; i++) {
+		uint8_t ch = in.p[i];
+
+		/* Too long for what is looked for. */
+		if (p->n == PAGE_TEXT && !p->blank) {
+			const uint8_t *q = memchr(in.p + i, '"', in.n - i);
+
+			if (!q)
+				return 0;
+			i = (size_t)(q - in.p);
+			ch = '"';
+			p->escape = 0;
+		}
+		/* Of UTF-16, every other octet. */
+		if (ch == 0)
 			continue;
-		for (size_t n = 2; n <= 7; n++) {
-			struct span w = cur_peek(&c, n + 1);
-
-			if (w.n == n + 1 && w.p[n] == '"' &&
-			    is_type(span_sub(w, 0, n)))
-				return true;
+		if (!p->begun && !is_white(ch)) {
+			p->begun = true;
+			p->xml = ch == '<';
+		}
+		if (ch == '"') {
+			if (page_quote(p))
+				return err_reason(e, E_UNSUPPORTED,
+						  REASON_NOT_XML, i,
+						  "oBIX in JSON");
+		} else if (!page_escape(p, ch)) {
+			page_put(p, ch);
 		}
 	}
+	return 0;
 }
 
 /* Behind the first value of JSON, or 0 where it does not end. One of many in a
@@ -120,43 +178,17 @@ static size_t value_end(struct span in)
 	return 0;
 }
 
-/* in with the characters of \u00xx, as far as it is looked at. */
-static struct span unescape(struct span in, uint8_t out[OBIX_WINDOW])
-{
-	struct wbuf w = wbuf_of(out, OBIX_WINDOW);
-	struct cur c = cur_of(span_sub(in, 0, OBIX_WINDOW));
-
-	while (cur_left(&c)) {
-		struct span six = cur_peek(&c, 6);
-		unsigned v = 0;
-		bool hex = begins(six, "\\u00", 4) && six.n == 6;
-
-		for (size_t i = 4; hex && i < 6; i++) {
-			uint8_t ch = six.p[i], low = ch | 0x20;
-
-			hex = (ch >= '0' && ch <= '9') ||
-			      (low >= 'a' && low <= 'f');
-			v = v << 4 | (ch <= '9' ? ch - 0x30u : low - 0x57u);
-		}
-		if (hex)
-			cur_take(&c, 6);
-		wbuf_u8(&w, hex ? (uint8_t)v : cur_u8(&c));
-	}
-	return wbuf_span(&w);
-}
-
 /* {"tag":"obj" or {"obix":"obj", as two JSON encodings of oBIX have it; members
- * have no order, so all that can be looked at is. */
+ * have no order, so all that can be looked at is, and the rest as a page. */
 static enum obix_is json(struct span in, bool all, struct err *e)
 {
-	uint8_t plain[OBIX_WINDOW];
 	size_t end = value_end(span_sub(in, 0, OBIX_WINDOW));
+	struct obix_page p = {0};
 
-	in = unescape(end ? span_sub(in, 0, end) : in, plain);
-	all = all || end;
-	if (has_member(in, "\"tag\"") || has_member(in, "\"obix\""))
-		return bad(e, REASON_NOT_XML, "oBIX in JSON");
-	return all ? OBIX_NO : OBIX_MORE;
+	in = span_sub(in, 0, end ? end : OBIX_WINDOW);
+	if (obix_page(&p, in, e))
+		return OBIX_BAD;
+	return all || end ? OBIX_NO : OBIX_MORE;
 }
 
 /* A web page may have a document type, and then no root of ours. */
@@ -284,7 +316,7 @@ enum obix_is obix_recognise(struct span first, bool all,
 	if (begins(first, "$EXI", 4) ||
 	    (first.p[0] >> 6 == 2 && !is_other(content_type)))
 		return bad(e, REASON_NOT_XML, "oBIX in EXI or binary");
-	while (i < in.n && strchr(" \t\r\n", in.p[i]) && in.p[i])
+	while (i < in.n && is_white(in.p[i]))
 		i++;
 	if (i == in.n)
 		return all                  ? OBIX_NO
