@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/audit.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "audit/checkpoint.h"
+#include "audit/logkey.h"
 #include "audit/record.h"
 #include "audit/store.h"
 
 #define BATCH 1000
+/* A checkpoint at the latest after so many records, and so long. */
+#define POINT_RECORDS 65536
+#define POINT_NS      (60 * NS_PER_S)
 /* A step of the wall clock against the monotonic one that is a record. */
 #define STEP_US US_PER_S
 
@@ -19,6 +26,14 @@ struct audit {
 	struct mono last_mono;
 	int64_t last_wall;
 	bool new_boot;
+	/* Checkpoints. */
+	const struct note_signer *by; /* NULL: none are made */
+	struct log_key key;
+	char origin[NOTE_NAME_MAX + 1];
+	bool acted;  /* somebody waits for a record since the last one */
+	bool sealed; /* what the next one is bound to is in the log */
+	bool has_point;
+	struct mono point; /* of the last; or of the first record */
 	char last_detail[sizeof(((struct record_view *)0)->detail)];
 };
 
@@ -27,23 +42,43 @@ struct audit {
 static int take_last(struct audit *a, struct err *e)
 {
 	struct span last = store_last(a->store);
+	struct span said = store_last_said(a->store);
 	struct record_view *v;
-	int rc;
+	int rc = 0;
 
 	if (last.n == 0)
 		return 0;
 	v = malloc(sizeof(*v));
 	if (!v)
 		return err_set(e, E_NOMEM, 0, "out of memory");
-	rc = record_decode(v, last, e);
-	if (rc == 0 && v->ev.detail)
+	if (said.n)
+		rc = record_decode(v, said, e);
+	if (rc == 0 && said.n && v->ev.detail)
 		memcpy(a->last_detail, v->detail, sizeof(a->last_detail));
+	if (rc == 0)
+		rc = record_decode(v, last, e);
 	if (rc == 0 && v->r.boot == store_boot(a->store)) {
 		a->has_last = true;
 		a->last_mono = v->ev.now.mono;
 		a->last_wall = v->ev.now.wall.us;
 	}
 	free(v);
+	return rc;
+}
+
+static int take_signer(struct audit *a, const struct audit_conf *conf,
+		       struct err *e)
+{
+	int rc = 0;
+
+	if (conf->signer) {
+		a->by = conf->signer;
+	} else if (conf->own_key) {
+		/* A log that was signed goes on with its key or not at all. */
+		rc = log_key_open(&a->key, conf->path, a->origin,
+				  store_checkpointed(a->store) == 0, e);
+		a->by = &a->key.by;
+	}
 	return rc;
 }
 
@@ -54,6 +89,9 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	int rc;
 
 	*out = NULL;
+	if (conf->origin && strlen(conf->origin) > NOTE_NAME_MAX)
+		return err_set(e, E_LIMIT, 0, "audit: origin: at most %d "
+			       "octets", NOTE_NAME_MAX);
 	if (conf->policy_seq > UINT32_MAX)
 		return err_set(e, E_LIMIT, 0, "audit: policy sequence");
 	a = calloc(1, sizeof(*a));
@@ -62,12 +100,16 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->batch = conf->batch ? conf->batch : BATCH;
 	a->policy_seq = (uint32_t)conf->policy_seq;
 	a->service_name = conf->service_name;
-	rc = store_open(&a->store, conf->path, conf->origin ? conf->origin : "",
+	snprintf(a->origin, sizeof(a->origin), "%s",
+		 conf->origin ? conf->origin : "");
+	rc = store_open(&a->store, conf->path, a->origin,
 			conf->resume && conf->boot == 0 ? STORE_BOOT_RESUME
 							: conf->boot,
 			conf->boot_key, conf->bulk, e);
 	if (rc == 0)
 		rc = take_last(a, e);
+	if (rc == 0)
+		rc = take_signer(a, conf, e);
 	a->new_boot = !a->has_last;
 	if (rc) {
 		struct err ignored;
@@ -89,7 +131,7 @@ void audit_policy(struct audit *a, uint32_t policy_seq)
 
 bool audit_wants(const struct event *ev)
 {
-	return record_kind_of(ev) != 0;
+	return record_kind_of(ev) != 0 && ev->type != EV_CHECKPOINT;
 }
 
 static int append(struct audit *a, enum record_kind kind,
@@ -118,6 +160,10 @@ static int append(struct audit *a, enum record_kind kind,
 	if (rc == 0 && seq)
 		*seq = r.seq;
 	a->pending++;
+	a->acted |= (r.flags & RECORD_SYNC) != 0;
+	if (!a->has_point)
+		a->point = ev->now.mono;
+	a->has_point = true;
 	return rc;
 }
 
@@ -161,13 +207,21 @@ static struct span service_of(const struct audit *a, const struct event *ev)
 	return span_str(a->service_name((uint8_t)obs_get(o, F_CODE, 0)));
 }
 
+static void took(struct audit *a, const struct now *now)
+{
+	a->has_last = true;
+	a->last_mono = now->mono;
+	a->last_wall = now->wall.us > 0 ? now->wall.us : 0;
+}
+
 int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 		 struct err *e)
 {
 	enum record_kind kind = record_kind_of(ev);
 	int rc;
 
-	if (!kind)
+	assert(!a->sealed);
+	if (!audit_wants(ev))
 		return err_set(e, E_STATE, 0, "audit: an event that is not "
 			       "kept");
 	if (a->has_last && mono_sub(ev->now.mono, a->last_mono) < 0)
@@ -178,9 +232,7 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 		rc = append(a, kind, ev, service_of(a, ev), seq, e);
 	if (rc)
 		return err_wrap(e, "audit");
-	a->has_last = true;
-	a->last_mono = ev->now.mono;
-	a->last_wall = ev->now.wall.us > 0 ? ev->now.wall.us : 0;
+	took(a, &ev->now);
 	return a->pending >= a->batch ? audit_commit(a, e) : 0;
 }
 
@@ -204,12 +256,95 @@ const char *audit_last_detail(const struct audit *a)
 	return a->last_detail;
 }
 
+/* --- checkpoints --- */
+
+static bool grown(const struct audit *a)
+{
+	return a->by && !a->sealed &&
+	       store_size(a->store) > store_checkpointed(a->store);
+}
+
+bool audit_due(const struct audit *a, struct mono now)
+{
+	return grown(a) &&
+	       (a->acted ||
+		store_size(a->store) - store_checkpointed(a->store) >=
+			POINT_RECORDS ||
+		(a->has_point && mono_sub(now, a->point) >= POINT_NS));
+}
+
+static int seal(struct audit *a, const struct now *now, struct err *e)
+{
+	struct event_log log = {.has_chain = true};
+	struct event ev = {.type = EV_CHECKPOINT, .now = *now, .log = &log};
+	int rc = clock_step(a, &ev, e);
+
+	if (rc == 0) {
+		store_head(a->store, log.chain);
+		rc = append(a, RECORD_CHECKPOINT, &ev, (struct span){0}, NULL,
+			    e);
+	}
+	if (rc)
+		return err_wrap(e, "audit");
+	took(a, now);
+	a->sealed = true;
+	return 0;
+}
+
+int audit_seal(struct audit *a, const struct now *now, struct err *e)
+{
+	int rc;
+
+	if (!audit_due(a, now->mono))
+		return 0;
+	if (a->has_last && mono_sub(now->mono, a->last_mono) < 0)
+		return err_set(e, E_STATE, 0, "audit: the monotonic clock "
+			       "went back");
+	rc = seal(a, now, e);
+	return rc ? rc : 1;
+}
+
+static int make_checkpoint(struct audit *a, struct err *e)
+{
+	uint8_t text[CHECKPOINT_TEXT_MAX], note[NOTE_MAX];
+	struct wbuf t = wbuf_of(text, sizeof(text));
+	struct wbuf n = wbuf_of(note, sizeof(note));
+	struct checkpoint c = {.size = store_size(a->store)};
+	int rc;
+
+	memcpy(c.origin, a->origin, sizeof(c.origin));
+	store_root(a->store, c.root);
+	checkpoint_put(&t, &c);
+	wbuf_put(&n, wbuf_span(&t));
+	wbuf_u8(&n, '\n');
+	rc = note_sign(&n, wbuf_span(&t), a->by, 0, e);
+	return rc ? rc : store_checkpoint(a->store, wbuf_span(&n), e);
+}
+
+static int commit(struct audit *a, bool last, struct err *e)
+{
+	struct now now = {.mono = a->last_mono, .wall.us = a->last_wall};
+	int rc = 0;
+
+	if (last ? grown(a) && a->has_last : audit_due(a, a->last_mono))
+		rc = seal(a, &now, e);
+	if (rc == 0 && a->sealed)
+		rc = make_checkpoint(a, e);
+	if (rc == 0)
+		rc = store_commit(a->store, e);
+	a->pending = 0;
+	if (rc)
+		return err_wrap(e, "audit");
+	if (a->sealed) {
+		a->sealed = a->acted = false;
+		a->point = a->last_mono;
+	}
+	return 0;
+}
+
 int audit_commit(struct audit *a, struct err *e)
 {
-	int rc = store_commit(a->store, e);
-
-	a->pending = 0;
-	return rc ? err_wrap(e, "audit") : 0;
+	return commit(a, false, e);
 }
 
 int audit_close(struct audit *a, struct err *e)
@@ -219,10 +354,11 @@ int audit_close(struct audit *a, struct err *e)
 
 	if (!a)
 		return 0;
-	rc = audit_commit(a, e);
+	rc = commit(a, true, e);
 	closed = store_close(a->store, rc ? &ignored : e);
 	if (rc == 0 && closed)
 		rc = err_wrap(e, "audit: closing");
+	log_key_wipe(&a->key);
 	free(a);
 	return rc;
 }

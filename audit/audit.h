@@ -15,6 +15,7 @@
 #include "core/event.h"
 
 struct audit;
+struct note_signer;
 
 struct audit_conf {
 	const char *path;
@@ -27,6 +28,10 @@ struct audit_conf {
 	uint32_t boot;
 	/* With boot 0: if the last boot had this key, continue it. */
 	bool resume;
+	/* Who signs checkpoints; borrowed. NULL: the key that lies beside the
+	 * file (logkey.h) when own_key says so, else nobody: there are none. */
+	const struct note_signer *signer;
+	bool own_key;
 	/* Names of C12.22 services for the records; NULL = none. */
 	const char *(*service_name)(uint8_t code);
 	/* A new file that nobody acts upon before audit_close returned 0: no
@@ -55,9 +60,18 @@ bool audit_boot_is_new(const struct audit *a);
 const char *audit_last_detail(const struct audit *a);
 /* Another policy is in force: the records from here on say so. */
 void audit_policy(struct audit *a, uint32_t policy_seq);
+/* Is a checkpoint due? After a record that somebody acts upon, after 65,536
+ * records, and 60 s after the last when there are others since. */
+bool audit_due(const struct audit *a, struct mono now);
+/* If one is due: append what it is bound to, so that audit_size is what it
+ * will be once the next commit made it. audit_commit does so itself, with the
+ * clocks of the last record. 1: a record was added; 0: not. */
+int audit_seal(struct audit *a, const struct now *now, struct err *e)
+	__attribute__((warn_unused_result));
 int audit_commit(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
-int audit_close(struct audit *a, struct err *e) /* commits; frees always */
+/* Commits, with a last checkpoint; frees always. */
+int audit_close(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -99,9 +99,9 @@ static void the_same_events_give_the_same_log(void **state)
 
 	(void)state;
 	test_make(700);
-	assert_int_equal(verify_file(test_path, &one, NULL, NULL, &e), 0);
+	assert_int_equal(verify_file(test_path, NULL, &one, NULL, NULL, &e), 0);
 	test_make(700);
-	assert_int_equal(verify_file(test_path, &two, NULL, NULL, &e), 0);
+	assert_int_equal(verify_file(test_path, NULL, &two, NULL, NULL, &e), 0);
 	assert_memory_equal(one.root, two.root, sizeof(one.root));
 }
 
@@ -124,12 +124,12 @@ static void bulk_gives_the_same_log(void **state)
 	a = test_open(0);
 	test_append(a, 0, 3000);
 	test_close(a);
-	assert_int_equal(verify_file(test_path, &one, NULL, NULL, &e), 0);
+	assert_int_equal(verify_file(test_path, NULL, &one, NULL, NULL, &e), 0);
 	test_clean();
 	assert_int_equal(audit_open(&a, &conf, &e), 0);
 	test_append(a, 0, 3000);
 	test_close(a);
-	assert_int_equal(verify_file(test_path, &two, NULL, NULL, &e), 0);
+	assert_int_equal(verify_file(test_path, NULL, &two, NULL, NULL, &e), 0);
 	assert_memory_equal(one.root, two.root, sizeof(one.root));
 	assert_int_equal(audit_open(&a, &conf, &e), E_EXISTS);
 	a = test_open(0);
@@ -294,7 +294,7 @@ static void whole_after_failure(void)
 	struct verify_result r;
 	struct err e = {0};
 
-	if (verify_file(test_path, &r, NULL, NULL, &e))
+	if (verify_file(test_path, NULL, &r, NULL, NULL, &e))
 		fail_msg("%s", e.text);
 	assert_true(r.records > 0);
 	assert_int_equal(r.records % 1000, 0);
@@ -323,7 +323,7 @@ static void a_limit_on_the_file_stops_it_cleanly(void **state)
 	assert_int_equal(status, 0);
 	whole_after_failure();
 	/* And with room again it goes on. */
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e), 0);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), 0);
 	before = r.records;
 	test_close(test_open(0));
 	test_whole(before);
@@ -346,7 +346,7 @@ static void a_full_disk_stops_it_cleanly(void **state)
 		struct verify_result r;
 		struct err e = {0};
 
-		rc = verify_file(test_path, &r, NULL, NULL, &e);
+		rc = verify_file(test_path, NULL, &r, NULL, NULL, &e);
 		if (rc == 0 && (r.records == 0 || r.records % 1000))
 			rc = 9;
 		if (rc)

@@ -1,20 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/notefile.h"
 #include "audit/tool.h"
 #include "audit/verify.h"
 
 static void help(void)
 {
-	puts("Usage: " TOOL " verify [--key FILE] [--checkpoint FILE] DB\n"
+	puts("Usage: " TOOL " verify [--key FILE] [--checkpoint FILE]\n"
+	     "         [--witness FILE]... [--cosigned N] DB\n"
 	     "Read every record again and compare hashes, tree, tiles, chain, "
 	     "state, copies,\nboots, clocks, salts and the seals of the file's "
 	     "pages. The last line is\n\"ok N records\", or what is wrong.\n\n"
-	     "      --key FILE         public key of the log\n"
-	     "      --checkpoint FILE  a checkpoint that must lie in the log\n"
+	     "      --key FILE         public key of the log: every checkpoint "
+	     "is signed by it\n"
+	     "      --checkpoint FILE  a checkpoint that you hold and the log "
+	     "must continue\n"
+	     "      --witness FILE     public key of one who cosigns\n"
+	     "      --cosigned N       some checkpoint is cosigned by N "
+	     "witnesses\n"
+	     "                         (all that are named)\n"
 	     "  -q, --quiet            no progress\n"
 	     "  -h, --help             this text\n\n"
 	     "Exit: 0 whole, 1 not whole, 2 it cannot be read.");
@@ -41,27 +50,37 @@ static void progress(void *arg, uint64_t done, uint64_t total)
 		(unsigned long long)done, (unsigned long long)total);
 }
 
-static void print_root(const struct verify_result *r)
+static void print_root(const struct verify_result *r, bool by_key)
 {
 	printf("root ");
 	for (size_t i = 0; i < sizeof(r->root); i++)
 		printf("%02x", r->root[i]);
 	printf("\n%llu boots, %llu pages\n", (unsigned long long)r->boots,
 	       (unsigned long long)r->pages);
+	printf("%llu checkpoints%s", (unsigned long long)r->checkpoints,
+	       r->checkpoints == 0 ? "" : by_key ? ", signed by the log's key"
+						 : ", signatures not checked");
+	if (r->checkpoints)
+		printf(", the last of %llu records",
+		       (unsigned long long)r->checkpoint);
+	if (r->has_cosigned)
+		printf("\ncosigned up to %llu records",
+		       (unsigned long long)r->cosigned);
+	printf("\n");
 }
 
-static int run(const char *path, int quiet)
+static int run(const char *path, const struct points_conf *points, int quiet)
 {
 	struct progress p = {0};
 	struct verify_result r;
 	struct err e = {0};
 	int show = !quiet && isatty(STDERR_FILENO);
-	int rc = verify_file(path, &r, show ? progress : NULL, &p, &e);
+	int rc = verify_file(path, points, &r, show ? progress : NULL, &p, &e);
 
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");
 	if (rc == 0) {
-		print_root(&r);
+		print_root(&r, points->n_keys > 0);
 		printf("ok %llu records\n", (unsigned long long)r.records);
 		return tool_flush(EXIT_DONE, 0);
 	}
@@ -77,45 +96,120 @@ static int run(const char *path, int quiet)
 	return tool_flush(EXIT_NO, 0);
 }
 
+#define KEYS 8
+
+struct given {
+	struct note_key keys[KEYS], witnesses[NOTE_KEYS_MAX];
+	struct note_file held[POINTS_HELD];
+	struct span spans[POINTS_HELD];
+	struct points_conf conf;
+	bool has_need;
+};
+
+/* One option that names a file; EXIT_DONE, or said what is wrong. */
+static int add_file(struct given *g, int option, const char *path)
+{
+	struct points_conf *c = &g->conf;
+	struct err e = {0};
+	int rc;
+
+	if (option == 'k')
+		rc = c->n_keys < KEYS
+			     ? note_file_key(&g->keys[c->n_keys++], path, &e)
+			     : err_set(&e, E_LIMIT, 0, "at most %d keys", KEYS);
+	else if (option == 'w')
+		rc = c->n_witnesses < NOTE_KEYS_MAX
+			     ? note_file_key(&g->witnesses[c->n_witnesses++],
+					     path, &e)
+			     : err_set(&e, E_LIMIT, 0, "at most %d witnesses",
+				       NOTE_KEYS_MAX);
+	else
+		rc = c->n_held < POINTS_HELD
+			     ? note_file_read(&g->held[c->n_held++], path, &e)
+			     : err_set(&e, E_LIMIT, 0, "at most %d checkpoints",
+				       POINTS_HELD);
+	if (rc == 0)
+		return EXIT_DONE;
+	tool_say(path, e.text);
+	return EXIT_TROUBLE;
+}
+
+static int check_given(struct given *g)
+{
+	struct points_conf *c = &g->conf;
+
+	c->keys = g->keys;
+	c->witnesses = g->witnesses;
+	c->held = g->spans;
+	for (size_t i = 0; i < c->n_held; i++)
+		g->spans[i] = span_of(g->held[i].octets, g->held[i].n);
+	if (!g->has_need)
+		c->need = c->n_witnesses;
+	/* Silence would read as "the signature was checked". */
+	if (c->n_held && c->n_keys == 0) {
+		tool_say("--checkpoint", "it is worth nothing without --key");
+		return tool_usage("verify");
+	}
+	if (c->need > c->n_witnesses) {
+		tool_say("--cosigned", "more than there are witnesses");
+		return tool_usage("verify");
+	}
+	return EXIT_DONE;
+}
+
 int cmd_verify(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"key", required_argument, NULL, 'k'},
 		{"checkpoint", required_argument, NULL, 'c'},
+		{"witness", required_argument, NULL, 'w'},
+		{"cosigned", required_argument, NULL, 'n'},
 		{"quiet", no_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *key = NULL, *checkpoint = NULL;
-	int c, quiet = 0;
+	struct given *g = calloc(1, sizeof(*g));
+	int c, quiet = 0, rc = g ? EXIT_DONE : EXIT_TROUBLE;
+	uint64_t need;
 
-	while ((c = getopt_long(argc, argv, "qh", options, NULL)) != -1) {
+	while (rc == EXIT_DONE &&
+	       (c = getopt_long(argc, argv, "qh", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
-			key = optarg;
-			break;
 		case 'c':
-			checkpoint = optarg;
+		case 'w':
+			rc = add_file(g, c, optarg);
+			break;
+		case 'n':
+			if (!checkpoint_number(span_str(optarg), &need) ||
+			    need > NOTE_KEYS_MAX) {
+				tool_say("--cosigned", "not a number of "
+						       "witnesses");
+				rc = tool_usage("verify");
+				break;
+			}
+			g->conf.need = (size_t)need;
+			g->has_need = true;
 			break;
 		case 'q':
 			quiet = 1;
 			break;
 		case 'h':
 			help();
+			free(g);
 			return tool_flush(EXIT_DONE, 0);
 		default:
-			return tool_usage("verify");
+			rc = tool_usage("verify");
 		}
 	}
-	if (optind + 1 != argc) {
+	if (rc == EXIT_DONE && optind + 1 != argc) {
 		tool_say("verify", "exactly one database is needed");
-		return tool_usage("verify");
+		rc = tool_usage("verify");
 	}
-	/* Silence would read as "the signature was checked". */
-	if (key || checkpoint) {
-		tool_say(key ? "--key" : "--checkpoint",
-			 "this database format has no checkpoints yet");
-		return EXIT_TROUBLE;
-	}
-	return run(argv[optind], quiet);
+	if (rc == EXIT_DONE)
+		rc = check_given(g);
+	if (rc == EXIT_DONE)
+		rc = run(argv[optind], &g->conf, quiet);
+	free(g);
+	return rc;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/element.h"
 
+#include "audit/element_value.h"
+
 #define FACT_MAX 255 /* octets of one fact's value */
 
 bool element_has_leaf(const struct record *r)
@@ -10,23 +12,6 @@ bool element_has_leaf(const struct record *r)
 }
 
 /* --- values --- */
-
-static size_t number_len(uint64_t v)
-{
-	return v ? (size_t)(71 - __builtin_clzll(v)) / 8 : 0;
-}
-
-static void put_number(struct wbuf *w, uint64_t v)
-{
-	wbuf_be(w, v, number_len(v));
-}
-
-/* In lists: length u8, then the value. */
-static void put_num8(struct wbuf *w, uint64_t v)
-{
-	wbuf_u8(w, (uint8_t)number_len(v));
-	put_number(w, v);
-}
 
 /* s, or as much of it as fits without cutting a UTF-8 sequence in two. */
 struct span element_fit(struct span s, size_t max, bool *cut)
@@ -46,25 +31,6 @@ static void put_text8(struct wbuf *w, struct span s, size_t max, bool *cut)
 	s = element_fit(s, max, cut);
 	wbuf_u8(w, (uint8_t)s.n);
 	wbuf_put(w, s);
-}
-
-static uint64_t get_number(struct cur *c)
-{
-	size_t n = cur_left(c);
-
-	if (n > 8)
-		c->failed = true;
-	return n ? cur_be(c, n) : 0;
-}
-
-static uint64_t get_num8(struct cur *c)
-{
-	struct cur sub = cur_sub(c, cur_u8(c));
-	uint64_t v = get_number(&sub);
-
-	if (!cur_ok(&sub))
-		c->failed = true;
-	return v;
 }
 
 static struct span get_text8(struct cur *c)
@@ -271,6 +237,16 @@ static bool get_tuple(struct cur *c, struct record_view *v)
 	{                                                                      \
 		struct span s = cur_rest(c);                                   \
 		store;                                                         \
+	}
+
+#define LOG(fn, id)                                                            \
+	static void put_##fn(struct put *p)                                    \
+	{                                                                      \
+		element_put_log(p->w, p->ev->log, ELEMENT_##id);               \
+	}                                                                      \
+	static bool get_##fn(struct cur *c, struct record_view *v)             \
+	{                                                                      \
+		return element_get_log(c, v, ELEMENT_##id);                    \
 	}
 
 /* A C string of the view: no NUL inside. */
@@ -531,6 +507,13 @@ static bool get_counters(struct cur *c, struct record_view *v)
 	return true;
 }
 
+/* clang-format off */
+LOG(chain, CHAIN)
+LOG(pcr, PCR)
+LOG(counter, COUNTER)
+LOG(removed, REMOVED)
+/* clang-format on */
+
 /* The table of record.h with its functions; row i is type i + 1. */
 static const struct {
 	uint8_t type;
@@ -544,7 +527,7 @@ static const struct {
 };
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 #define X(name, id, number, max, meaning) +1
-_Static_assert(ELEMENT_LAST == 0 RECORD_ELEMENTS(X),
+_Static_assert(ELEMENT_REMOVED == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 

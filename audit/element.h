@@ -21,6 +21,12 @@ void element_put_all(struct wbuf *w, const struct record *r, bool *cut);
 int element_get_all(struct cur *c, struct record_view *v, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* The elements by which the audit tells about itself; l may be NULL. */
+void element_put_log(struct wbuf *w, const struct event_log *l,
+		     enum record_element which);
+bool element_get_log(struct cur *c, struct record_view *v,
+		     enum record_element which);
+
 /* Is r about one observation, the one that was judged? */
 bool element_has_leaf(const struct record *r);
 /* s, or as much of it as fits without cutting a UTF-8 sequence in two. */

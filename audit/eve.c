@@ -192,6 +192,26 @@ static void put_count(struct json *j, const struct event *ev)
 		 mono_sub(ev->now.mono, ev->last) / 1000000);
 }
 
+/* The audit about itself. */
+static void put_log(struct json *j, const struct event_log *l)
+{
+	if (!l)
+		return;
+	json_obj(j, "audit");
+	if (l->has_chain)
+		json_hex(j, "chain", span_of(l->chain, sizeof(l->chain)));
+	if (l->has_pcr)
+		json_hex(j, "pcr13", span_of(l->pcr, sizeof(l->pcr)));
+	if (l->counter)
+		json_u64(j, "counter", l->counter);
+	if (l->has_range) {
+		json_u64(j, "removed_first", l->first);
+		json_u64(j, "removed_end", l->end);
+		json_hex(j, "root", span_of(l->root, sizeof(l->root)));
+	}
+	json_obj_end(j);
+}
+
 static void put_metergate(struct json *j, const struct event *ev,
 			  const struct eve_opts *opt)
 {
@@ -220,6 +240,7 @@ static void put_metergate(struct json *j, const struct event *ev,
 	put_rules(j, ev);
 	put_budgets(j, ev);
 	put_span(j, "would_pass", ev->would_pass);
+	put_log(j, ev->log);
 	json_obj_end(j);
 }
 

@@ -170,6 +170,14 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 		eve_str(w, ev->reason ? ", " : ": ");
 		put_safe(w, span_str(ev->detail));
 	}
+	if (ev->type == EV_CHECKPOINT)
+		eve_str(w, ": checkpoint");
+	if (ev->log && ev->log->has_range) {
+		eve_str(w, ": removed ");
+		eve_number(w, ev->log->first);
+		eve_str(w, " to ");
+		eve_number(w, ev->log->end - 1);
+	}
 	if (ev->count) {
 		eve_str(w, ", ");
 		eve_number(w, ev->count);

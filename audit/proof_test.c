@@ -251,7 +251,7 @@ static void proofs_from_the_tiles_of_a_log(void **state)
 	(void)state;
 	assert_non_null(h);
 	test_make(1300);
-	assert_int_equal(verify_file(test_path, &whole, NULL, NULL, &e), 0);
+	assert_int_equal(verify_file(test_path, NULL, &whole, NULL, NULL, &e), 0);
 	d = test_db();
 	assert_int_equal(tiles_open(&t, d, h, &e), 0);
 	s = tiles_source(t);

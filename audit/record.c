@@ -214,6 +214,7 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 		return err_set(e, E_LIMIT, 0, "record: too long");
 	memset(&v->r, 0, sizeof(v->r));
 	memset(&v->ev, 0, sizeof(v->ev));
+	memset(&v->log, 0, sizeof(v->log));
 	v->r.ev = &v->ev;
 	rc = get_fixed(&c, v, e);
 	if (rc == 0)

@@ -40,9 +40,9 @@
 	X(BOOT, 7, EV_BOOT, "boot", true, "the writer started") \
 	X(CLOCK, 8, EV_MAINTENANCE, "clock-step", true, "the wall clock stepped by more than a second; precedes the first record under the new time") \
 	X(LOSS, 9, EV_LOSS, "loss", true, "refusals that could not be kept, counted") \
-	X(EXPORT, 10, EV_TYPES, "export", false, "the log was exported or pruned") \
+	X(EXPORT, 10, EV_EXPORT, "export", true, "the log was exported or pruned") \
 	X(BILL, 11, EV_TYPES, "bill", false, "a bill was signed") \
-	X(CHECKPOINT, 12, EV_TYPES, "checkpoint", false, "what the next checkpoint is bound to") \
+	X(CHECKPOINT, 12, EV_CHECKPOINT, "checkpoint", true, "what the checkpoint behind it is bound to") \
 	X(FLOW, 13, EV_FLOW, "flow", true, "a flow began or ended") \
 	X(ANOMALY, 14, EV_ANOMALY, "anomaly", true, "a packet or unit was refused below policy, or odd")
 
@@ -83,7 +83,11 @@ enum record_kind {
 	X(count, COUNT, 25, 8, "number: how many alike") \
 	X(count_octets, COUNT_OCTETS, 26, 8, "number: their octets in all") \
 	X(first, FIRST, 27, 8, "number: monotonic ns of the first of them") \
-	X(last, LAST, 28, 8, "number: monotonic ns of the last of them")
+	X(last, LAST, 28, 8, "number: monotonic ns of the last of them") \
+	X(chain, CHAIN, 29, 32, "head of the chain of bundles before this record") \
+	X(pcr, PCR, 30, 32, "PCR 13 of the platform, before it is extended by the checkpoint") \
+	X(counter, COUNTER, 31, 8, "number: the NV counter of the platform") \
+	X(removed, REMOVED, 32, 50, "first record and the one behind the last that were removed (numbers as in lists), root of the tree of all before that (32 octets)")
 
 /* Facts that would be what was said, or a secret. */
 static inline bool record_leaves_out(unsigned field)
@@ -129,6 +133,7 @@ struct record_view {
 	struct record r; /* r.ev == &ev */
 	struct event ev;
 	struct obs carrier, leaves[RECORD_LEAVES];
+	struct event_log log;
 	char app[33], detail[193];
 };
 

@@ -89,6 +89,19 @@ never recorded: the log says what a transmission was about, not what it said.
 - Tile: 256 hashes, of leaves (level 0) or of full tiles of the level below.
 - Frontier: one hash for each set bit of the size, largest subtree first.
 
+## Checkpoints
+
+A signed note (C2SP `signed-note`) whose text is a checkpoint (C2SP
+`tlog-checkpoint`): origin, size, root, and no other lines.
+
+- Signature types: 01 Ed25519, 02 ECDSA on P-256 with SHA-256, 04 cosignatures
+  (C2SP `tlog-cosignature`). Lines of other types are passed over.
+- The record before each checkpoint has the kind `checkpoint`; its element
+  `chain` is the head over all records before it, a bundle that is not full
+  included. Both are written by one transaction.
+- `checkpoint.note` is the note as it was signed by the log, `cosigned` the
+  lines of cosignatures that came later.
+
 ## Tables
 
 sqlite, WAL, `synchronous=FULL`, pages of 4096 octets of which the last 8 are

@@ -61,7 +61,7 @@ static void eve_of_a_record_is_eve_of_its_event(void **state)
 	static struct event *(*const make[])(struct sample *, uint64_t) = {
 		sample_decision, sample_violation, sample_anomaly,
 		sample_flow,	 sample_policy,	   sample_aggregate,
-		sample_loss,	 sample_boot,
+		sample_loss,	 sample_boot,	   sample_log,
 	};
 	static uint8_t live[EVE_LINE_MAX], kept[EVE_LINE_MAX];
 	struct record_view *v = malloc(sizeof(*v));
@@ -239,6 +239,15 @@ static const struct {
 	{"a carrier with a fact of no row", "\20\0\5\0\3\0\377\0", 8,
 	 E_SYNTAX},
 	{"a fact longer than the carrier", "\20\0\5\0\3\0\0\2", 8, E_SYNTAX},
+	{"a chain that is no hash", "\35\0\4abcd", 7, E_SYNTAX},
+	{"a PCR that is no hash", "\36\0\1a", 4, E_SYNTAX},
+	{"a counter of nothing", "\37\0\1\0", 4, E_SYNTAX},
+	{"a counter", "\37\0\1\7", 4, 0},
+	{"removed: 5 to 5", "\40\0\44\1\5\1\5" "0123456789abcdef0123456789"
+	 "abcdef", 39, E_SYNTAX},
+	{"removed: 5 to 6", "\40\0\44\1\5\1\6" "0123456789abcdef0123456789"
+	 "abcdef", 39, 0},
+	{"removed, and no root", "\40\0\4\1\5\1\6", 7, E_SYNTAX},
 	{"counters of nothing", "\26\0\4\0\0\0\0", 7, E_SYNTAX},
 	{"counters cut short", "\26\0\2\1\1", 5, E_SYNTAX},
 	{"a service without an observation", "\22\0\4wait", 7, E_SYNTAX},

@@ -8,6 +8,7 @@
 struct sample {
 	struct obs carrier, leaves[3];
 	struct event ev;
+	struct event_log log;
 };
 
 static const uint8_t sample_title[] = {0x60, 0x7c, 0x86, 0xf7, 0x54, 0x01,
@@ -161,6 +162,21 @@ static inline struct event *sample_loss(struct sample *s, uint64_t i)
 	ev->detail = "no room";
 	ev->count = 3;
 	ev->first = ev->last = ev->now.mono;
+	return ev;
+}
+
+/* What a checkpoint is bound to, and what was removed: every element that
+ * the log says about itself. */
+static inline struct event *sample_log(struct sample *s, uint64_t i)
+{
+	struct event *ev = sample_policy(s, i);
+
+	ev->type = EV_EXPORT;
+	ev->verdict = VERDICT_NONE;
+	ev->detail = "no room";
+	s->log = (struct event_log){true, true, true, {1}, {2}, 77, 0, 512,
+				    {3}};
+	ev->log = &s->log;
 	return ev;
 }
 

@@ -40,9 +40,23 @@ struct sha256 *store_digest(struct store *s); /* for the caller between calls */
 /* The last record of the file at open; empty when there is none. Valid until
  * the first store_add. */
 struct span store_last(const struct store *s);
+/* The last one that is not there because of a checkpoint. */
+struct span store_last_said(const struct store *s);
+
+/* Of all that was added, committed or not: the tree's root; head of the chain
+ * of bundles. */
+void store_root(const struct store *s, uint8_t out[SHA256_LEN]);
+void store_head(const struct store *s, uint8_t out[SHA256_LEN]);
+/* How long the log was at its last checkpoint; 0: there is none. */
+uint64_t store_checkpointed(const struct store *s);
 
 int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
+/* A checkpoint of all that was added since; part of the next commit, which
+ * must follow at once. note: signed, of the root there is now. Something was
+ * added since the last. */
+int store_checkpoint(struct store *s, struct span note, struct err *e)
+	__attribute__((warn_unused_result));
 int store_commit(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
 /* What was not committed is dropped. Frees always. */

@@ -111,7 +111,7 @@ static inline void test_whole(uint64_t n)
 	struct verify_result r;
 	struct err e = {0};
 
-	if (verify_file(test_path, &r, NULL, NULL, &e))
+	if (verify_file(test_path, NULL, &r, NULL, NULL, &e))
 		fail_msg("%s", e.text);
 	assert_int_equal(r.records, n);
 }

@@ -24,6 +24,14 @@ struct verify {
 	int64_t mono, wall;
 	uint8_t key[32];
 	uint64_t tiles, kept;
+	const struct points_conf *conf;
+	struct points points;
+	char origin[NOTE_NAME_MAX + 1];
+	/* The bundle that is being read: its first record, and what of it lies
+	 * before the record in hand. */
+	uint64_t first;
+	struct span before;
+	bool point_wrong; /* a checkpoint is, and no record */
 };
 
 static int wrong(struct verify *v, uint64_t seq, struct err *e,
@@ -213,6 +221,37 @@ static int check_kept(struct verify *v, uint64_t seq, struct span record,
 	return rc;
 }
 
+/* What a checkpoint is bound to. */
+static int check_bound(struct verify *v, uint64_t seq, struct err *e)
+{
+	const struct event_log *l = v->view.ev.log;
+	uint8_t head[SHA256_LEN];
+
+	memcpy(head, v->head, sizeof(head));
+	if (seq > v->first)
+		store_chain(v->h, v->head, v->first,
+			    (uint32_t)(seq - v->first), v->before, head);
+	return l && l->has_chain && memcmp(l->chain, head, sizeof(head)) == 0
+		       ? 0
+		       : wrong(v, seq, e, "it names another chain of bundles");
+}
+
+static int check_point(struct verify *v, bool sealed, struct err *e)
+{
+	uint8_t root[SHA256_LEN];
+	uint64_t bad;
+	int rc;
+
+	tree_root(&v->tree, root);
+	rc = points_reach(&v->points, v->tree.size, root, sealed, &bad, e);
+	v->point_wrong = rc && bad == UINT64_MAX;
+	if (rc && bad != UINT64_MAX) {
+		v->out->has_bad = true;
+		v->out->bad = bad;
+	}
+	return rc;
+}
+
 static int check_record(struct verify *v, uint64_t seq, struct span record,
 			struct err *e)
 {
@@ -241,10 +280,16 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		return wrong(v, seq, e, "its salt is not of its boot's key");
 	if (r->flags & RECORD_PROTECTED)
 		rc = check_kept(v, seq, record, e);
+	if (rc == 0 && r->kind == RECORD_CHECKPOINT)
+		rc = check_bound(v, seq, e);
 	if (rc)
 		return rc;
 	tree_leaf(v->h, record, leaf);
-	return tree_add(&v->tree, leaf, e);
+	rc = tree_add(&v->tree, leaf, e);
+	if (rc == 0 && (r->kind == RECORD_CHECKPOINT ||
+			points_next(&v->points) == v->tree.size))
+		rc = check_point(v, r->kind == RECORD_CHECKPOINT, e);
+	return rc;
 }
 
 struct state {
@@ -292,9 +337,13 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 	if (first != seq || first % STORE_BUNDLE)
 		return wrong(v, seq, e, "its bundle is missing");
 	c = cur_of(data);
-	while (rc == 0 && v->tree.size < first + n &&
-	       store_next(&c, &record))
+	v->first = first;
+	while (rc == 0 && v->tree.size < first + n) {
+		v->before = span_sub(data, 0, c.off);
+		if (!store_next(&c, &record))
+			break;
 		rc = check_record(v, v->tree.size, record, e);
+	}
 	if (rc)
 		return rc;
 	if (v->tree.size != first + n || !cur_done(&c))
@@ -328,6 +377,7 @@ static int read_state(struct verify *v, struct state *s, struct err *e)
 	if (rc == 1)
 		rc = db_u64(s->st, 0, &id) && id == 0 &&
 				     db_text(s->st, 1, &origin) &&
+				     origin.n <= NOTE_NAME_MAX &&
 				     db_u64(s->st, 2, &s->size) &&
 				     db_span(s->st, 3, &s->frontier) &&
 				     db_span(s->st, 4, &s->chain) &&
@@ -338,6 +388,10 @@ static int read_state(struct verify *v, struct state *s, struct err *e)
 			     : wrong_file(e, "the state is damaged");
 	else if (rc == 0)
 		rc = wrong_file(e, "the state is missing");
+	if (rc == 0) {
+		memcpy(v->origin, origin.p, origin.n);
+		v->origin[origin.n] = '\0';
+	}
 	return rc;
 }
 
@@ -359,9 +413,11 @@ static int check_state(struct verify *v, const struct state *s, struct err *e)
 		return wrong_file(e, "the state's chain head does not fit");
 	if (s->boot != v->boot)
 		return wrong_file(e, "the state's boot is not the last");
-	if (s->checkpoint || s->anchored)
-		return wrong_file(e, "the state names a checkpoint, and there "
-				  "is none");
+	if (s->checkpoint != v->points.last)
+		return wrong_file(e, "the state's checkpoint is not the last");
+	if (s->anchored)
+		return wrong_file(e, "the state names an anchor, and there is "
+				  "none");
 	return 0;
 }
 
@@ -376,7 +432,8 @@ static int check_counts(struct verify *v, struct err *e)
 		{"SELECT count(*) FROM protected", "protected records",
 		 v->kept},
 		{"SELECT count(*) FROM boot", "boots", v->out->boots},
-		{"SELECT count(*) FROM checkpoint", "checkpoints", 0},
+		{"SELECT count(*) FROM checkpoint", "checkpoints",
+		 v->points.n},
 	};
 	int rc = 0;
 
@@ -414,7 +471,7 @@ static int walk(struct verify *v, const struct state *s,
 				first = first_doubtful(v, s);
 			if (!v->out->has_bad)
 				v->out->bad = first;
-			v->out->has_bad = true;
+			v->out->has_bad |= !v->point_wrong;
 			break;
 		}
 		if (progress)
@@ -440,6 +497,24 @@ static int prepare(struct verify *v, struct err *e)
 	return rc;
 }
 
+/* Before the state: who holds a checkpoint is told by it that the log was cut,
+ * also where the state was cut with it. */
+static int check_points_end(struct verify *v, struct err *e)
+{
+	uint64_t bad;
+	int rc = points_end(&v->points, v->tree.size, &bad, e);
+
+	v->out->checkpoints = v->points.n;
+	v->out->checkpoint = v->points.last;
+	v->out->has_cosigned = v->points.has_cosigned;
+	v->out->cosigned = v->points.cosigned;
+	if (rc && bad != UINT64_MAX) {
+		v->out->has_bad = true;
+		v->out->bad = bad;
+	}
+	return rc;
+}
+
 static int check_content(struct verify *v, const char *path,
 			 void (*progress)(void *arg, uint64_t done,
 					  uint64_t total),
@@ -458,7 +533,13 @@ static int check_content(struct verify *v, const char *path,
 	if (rc == 0)
 		rc = read_state(v, &s, e);
 	if (rc == 0)
+		rc = points_open(&v->points, v->db, v->origin, v->conf, e);
+	if (rc == 0 && points_next(&v->points) == 0)
+		rc = check_point(v, false, e);
+	if (rc == 0)
 		rc = walk(v, &s, progress, arg, e);
+	if (rc == 0)
+		rc = check_points_end(v, e);
 	if (rc == 0)
 		rc = check_state(v, &s, e);
 	if (rc == 0)
@@ -468,6 +549,7 @@ static int check_content(struct verify *v, const char *path,
 	if (rc && db_disturbed(v->db))
 		rc = err_set(e, E_STATE, 0, "it was opened for writing while "
 					    "it was read; try again");
+	points_close(&v->points);
 	db_finish(s.st);
 	db_finish(v->tile);
 	db_finish(v->keep);
@@ -477,10 +559,12 @@ static int check_content(struct verify *v, const char *path,
 	return rc;
 }
 
-int verify_file(const char *path, struct verify_result *out,
+int verify_file(const char *path, const struct points_conf *points,
+		struct verify_result *out,
 		void (*progress)(void *arg, uint64_t done, uint64_t total),
 		void *arg, struct err *e)
 {
+	static const struct points_conf nothing = {0};
 	struct verify *v = calloc(1, sizeof(*v));
 	struct err pages = {0};
 	int rc, file;
@@ -491,6 +575,7 @@ int verify_file(const char *path, struct verify_result *out,
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
 	v->out = out;
+	v->conf = points ? points : &nothing;
 	tree_init(&v->tree, v->h);
 	v->tree.full = check_tile;
 	v->tree.arg = v;

@@ -9,25 +9,30 @@
  * change is found even where it says nothing.
  *
  * What no file can prove about itself, that it was not replaced as a whole or
- * cut and made again, needs a checkpoint held elsewhere.
+ * cut and made again, needs the log's key and a checkpoint held elsewhere
+ * (points.h).
  */
 #ifndef AUDIT_VERIFY_H
 #define AUDIT_VERIFY_H
 
-#include "core/err.h"
-#include "crypto/digest.h"
+#include "audit/points.h"
 
 struct verify_result {
 	uint64_t records; /* read so far, or in all */
-	uint64_t boots, pages;
+	uint64_t boots, pages, checkpoints;
+	uint64_t checkpoint; /* size at the last of them; 0: none */
+	bool has_cosigned;
+	uint64_t cosigned; /* size at the last one cosigned as asked for */
 	uint8_t root[SHA256_LEN];
 	bool has_bad; /* bad: the first record known to be wrong */
 	uint64_t bad;
 };
 
 /* 0: whole. E_INTEGRITY: it is not; the text says what and where. E_STATE:
- * no audit database. Others: it could not be read. progress may be NULL. */
-int verify_file(const char *path, struct verify_result *out,
+ * no audit database. Others: it could not be read. points: NULL asks for
+ * nothing but that the stored ones fit. progress may be NULL. */
+int verify_file(const char *path, const struct points_conf *points,
+		struct verify_result *out,
 		void (*progress)(void *arg, uint64_t done, uint64_t total),
 		void *arg, struct err *e) __attribute__((warn_unused_result));
 

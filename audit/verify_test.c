@@ -56,7 +56,7 @@ static const struct {
 	{"state: boot", "UPDATE state SET boot = 3", "boot", ANY},
 	{"state: checkpoint", "UPDATE state SET checkpoint = 1", "checkpoint",
 	 ANY},
-	{"state: anchored", "UPDATE state SET anchored = 1", "checkpoint",
+	{"state: anchored", "UPDATE state SET anchored = 1", "anchor",
 	 ANY},
 	{"state gone", "DELETE FROM state", "state is missing", ANY},
 	{"protected: altered",
@@ -78,7 +78,7 @@ static const struct {
 	 "boots: 3", ANY},
 	{"a checkpoint of nobody",
 	 "INSERT INTO checkpoint(size, note) VALUES(5, x'00')",
-	 "checkpoints: 1", ANY},
+	 "checkpoint of 5 records", ANY},
 	{"a table more", "CREATE TABLE t(a)", "schema", ANY},
 	{"an index more", "CREATE INDEX i ON bundle(n)", "schema", ANY},
 	{"a guard gone", "DROP TRIGGER bundle_grows;"
@@ -90,7 +90,7 @@ static void expect_bad(const char *why, const char *text, uint64_t bad)
 {
 	struct verify_result r;
 	struct err e = {0};
-	int rc = verify_file(test_path, &r, NULL, NULL, &e);
+	int rc = verify_file(test_path, NULL, &r, NULL, NULL, &e);
 
 	if (rc != E_INTEGRITY || !strstr(e.text, text))
 		fail_msg("%s: %d %s", why, rc, e.text);
@@ -306,7 +306,7 @@ static void every_bit_of_a_bundle_is_compared(void **state)
 		*octet(&p, 17, off) ^= (uint8_t)(1 << off % 8);
 		test_guards(d, true);
 		test_db_close(d);
-		if (verify_file(test_path, &r, NULL, NULL, &e) != E_INTEGRITY)
+		if (verify_file(test_path, NULL, &r, NULL, NULL, &e) != E_INTEGRITY)
 			fail_msg("octet %zu: %s", off, e.text);
 		assert_true(r.has_bad && (r.bad == 17 || r.bad == 16));
 	}
@@ -382,7 +382,7 @@ static void a_bit_of_the_file_is_found(void **state)
 
 		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		spill(p, n);
-		if (verify_file(test_path, &r, NULL, NULL, &e) != E_INTEGRITY)
+		if (verify_file(test_path, NULL, &r, NULL, NULL, &e) != E_INTEGRITY)
 			fail_msg("bit %zu: %s", bit, e.text);
 		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
@@ -404,17 +404,17 @@ static void a_file_of_another_length_is_found(void **state)
 	for (size_t cut = 1; cut < n; cut = cut * 3 + 1) {
 		spill(p, n - cut);
 		/* Of a few octets nobody can say what it was. */
-		assert_true(verify_file(test_path, &r, NULL, NULL, &e) ==
+		assert_true(verify_file(test_path, NULL, &r, NULL, NULL, &e) ==
 			    (n - cut < 72 ? E_STATE : E_INTEGRITY));
 	}
 	p = realloc(p, n + PAGE_SIZE_OCTETS);
 	assert_non_null(p);
 	memset(p + n, 0, PAGE_SIZE_OCTETS);
 	spill(p, n + 1);
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e),
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
 			 E_INTEGRITY);
 	spill(p, n + PAGE_SIZE_OCTETS);
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e),
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
 			 E_INTEGRITY);
 	free(p);
 }
@@ -427,17 +427,17 @@ static void what_is_no_audit_is_said_so(void **state)
 
 	(void)state;
 	test_clean();
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e), E_IO);
-	assert_int_equal(verify_file("/tmp", &r, NULL, NULL, &e), E_IO);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_IO);
+	assert_int_equal(verify_file("/tmp", NULL, &r, NULL, NULL, &e), E_IO);
 	spill((const uint8_t *)"", 0);
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e), E_STATE);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_STATE);
 	spill(bundle, 10000);
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e), E_STATE);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_STATE);
 	test_clean();
 	d = test_db();
 	test_exec(d, "CREATE TABLE t(a)");
 	test_db_close(d);
-	assert_int_equal(verify_file(test_path, &r, NULL, NULL, &e), E_STATE);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_STATE);
 }
 
 static void an_empty_log_is_whole(void **state)

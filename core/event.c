@@ -20,8 +20,8 @@ const char *event_type_name(const struct event *e)
 	static const char *const names[EV_TYPES] = {
 		"flow",	   NULL,	  "decision",	 "violation", "anomaly",
 		"policy", "maintenance", "attestation", "stats",
-		/* EVE has no word for these two. */
-		"anomaly", "maintenance",
+		/* EVE has no words for these. */
+		"anomaly", "maintenance", "maintenance", "maintenance",
 	};
 
 	if (e->type == EV_PROTOCOL)

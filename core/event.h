@@ -22,6 +22,8 @@ enum event_type {
 	EV_STATS, /* last line of a replay; periodic when live */
 	EV_LOSS,  /* refusals that could not be kept, counted */
 	EV_BOOT,  /* the writer of the audit started */
+	EV_CHECKPOINT, /* what the audit's next checkpoint is bound to */
+	EV_EXPORT,     /* records of the audit were handed out or removed */
 	EV_TYPES
 };
 
@@ -86,6 +88,16 @@ struct event_budget {
 };
 #define EVENT_BUDGETS 8
 
+/* EV_CHECKPOINT, EV_EXPORT: the audit about itself. */
+struct event_log {
+	bool has_chain, has_pcr, has_range;
+	uint8_t chain[32]; /* head of the chain of bundles before the record */
+	uint8_t pcr[32];   /* PCR 13 of the platform before its next extend */
+	uint64_t counter;  /* NV counter of the platform; 0: none */
+	uint64_t first, end; /* records removed: from first up to, not with */
+	uint8_t root[32];    /* of the tree of the first `end` records */
+};
+
 struct event {
 	enum event_type type;
 	struct now now;
@@ -121,6 +133,7 @@ struct event {
 	 * first and the last of them were. count 0: a single one. */
 	uint64_t count, count_octets;
 	struct mono first, last;
+	const struct event_log *log; /* or NULL */
 };
 
 const char *event_type_name(const struct event *e); /* EV_PROTOCOL: app */

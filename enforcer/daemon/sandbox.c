@@ -118,6 +118,9 @@ static const struct call scribe[] = {
 	CALL(ftruncate, ANY),
 	CALL(unlink, ANY),
 	CALL(unlinkat, ANY),
+	/* The log's key gets its name when it is whole. */
+	CALL(rename, ANY),
+	CALL(renameat, ANY),
 	CALL(mmap, NO_EXEC),
 	CALL(geteuid, ANY),
 	CALL(getuid, ANY),

@@ -367,12 +367,33 @@ static void release(struct scribe *s)
 	}
 }
 
+/* A checkpoint that is due belongs to this commit, and so does the record
+ * before it. With others it has their time, so that none of what is still in
+ * the rings comes too late. */
+static int seal(struct scribe *s, struct err *e)
+{
+	struct event ev = {.type = EV_CHECKPOINT};
+	int rc;
+
+	ev.now.mono = s->pending ? s->last : s->mono;
+	set_time(s, &ev);
+	rc = audit_seal(s->audit, &ev.now, e);
+	if (rc <= 0)
+		return rc;
+	s->last = ev.now.mono;
+	scribe_view_add(&s->view, -1, &ev, audit_size(s->audit) - 1);
+	return 0;
+}
+
 static int commit(struct scribe *s, struct err *e)
 {
 	struct mono start = live_mono();
 	int rc;
 
 	put_back(s);
+	rc = seal(s, e);
+	if (rc)
+		return rc;
 	note_intent(s);
 	rc = audit_commit(s->audit, e);
 	if (rc)
@@ -451,6 +472,7 @@ static void open_audit(struct scribe *s)
 		.origin = conf->origin,
 		.batch = UINT32_MAX,
 		.resume = true,
+		.own_key = true,
 		.service_name = c1222_service_name,
 	};
 	struct err e = {0};
@@ -541,6 +563,8 @@ static void turn(struct scribe *s)
 	if (rc == 0 && s->pending &&
 	    (s->urgent || s->pending >= BATCH || crowded(s) || s->stopping ||
 	     mono_sub(s->mono, s->since) >= batch_ns(s)))
+		rc = commit(s, &e);
+	else if (rc == 0 && !s->pending && audit_due(s->audit, s->mono))
 		rc = commit(s, &e);
 	if (rc)
 		failed(s, &e);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "audit/notefile.h"
 #include "audit/reader.h"
 #include "audit/record.h"
 #include "audit/sample.h"
@@ -171,7 +172,7 @@ static const struct event *numbered(struct sample *s, size_t k, uint64_t i)
 /* What the log says of guest k: its numbers, one after another. */
 struct seen {
 	uint64_t next[GUESTS];
-	uint64_t records, malformed, boots, ends, others;
+	uint64_t records, malformed, boots, ends, others, checkpoints;
 	char boot_text[200];
 };
 
@@ -182,6 +183,10 @@ static void look_at(struct seen *seen, const struct record_view *v)
 		seen->boots++;
 		snprintf(seen->boot_text, sizeof(seen->boot_text), "%s",
 			 v->ev.detail);
+		return;
+	}
+	if (v->r.kind == RECORD_CHECKPOINT) {
+		seen->checkpoints++;
 		return;
 	}
 	if (v->r.kind == RECORD_ANOMALY && v->ev.reason == REASON_MALFORMED) {
@@ -207,6 +212,9 @@ static void look_at(struct seen *seen, const struct record_view *v)
 static struct seen read_log(const struct bench *b)
 {
 	struct record_view *v = malloc(sizeof(*v));
+	struct note_key key;
+	struct points_conf points = {.keys = &key, .n_keys = 1};
+	char name[CONF_PATH + 8];
 	struct seen seen = {0};
 	struct verify_result r;
 	struct reader *reader;
@@ -217,7 +225,9 @@ static struct seen read_log(const struct bench *b)
 	uint64_t seq;
 
 	assert_non_null(v);
-	if (verify_file(b->conf.audit, &r, NULL, NULL, &e))
+	snprintf(name, sizeof(name), "%s.vkey", b->conf.audit);
+	if (note_file_key(&key, name, &e) ||
+	    verify_file(b->conf.audit, &points, &r, NULL, NULL, &e))
 		fail_msg("%s", e.text);
 	assert_int_equal(reader_open(&reader, b->conf.audit, false, &e), 0);
 	while (reader_next(reader, &seq, &octets, &e) == 1) {
@@ -231,6 +241,7 @@ static struct seen read_log(const struct bench *b)
 	reader_close(reader);
 	free(v);
 	assert_int_equal(seen.records, r.records);
+	assert_int_equal(seen.checkpoints, r.checkpoints);
 	return seen;
 }
 
@@ -296,6 +307,7 @@ static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 	}
 	assert_int_equal(seen.boots, 1); /* one start of the gateway */
 	assert_int_equal(seen.others, 1); /* its end */
+	assert_true(seen.checkpoints >= 1); /* over it */
 	print_message("%d kills, %llu records\n", kills,
 		      (unsigned long long)seen.records);
 	bench_free(&b);
@@ -303,7 +315,7 @@ static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 
 static void records_say_which_policies_were_in_force(void **state)
 {
-	static const uint32_t want[] = {4, 4, 5, 5};
+	static const uint32_t want[] = {4, 4, 5, 5, 5};
 	struct record_view *v;
 	struct reader *reader;
 	struct span octets;
@@ -326,7 +338,7 @@ static void records_say_which_policies_were_in_force(void **state)
 	assert_true(put(&b, 0, numbered(&s, 0, 1)));
 	assert_true(drained(&b));
 	end(&b, SIGTERM);
-	/* Its boot and a decision; another, and its end. */
+	/* Its boot and a decision; another, its end and the checkpoint. */
 	assert_int_equal(reader_open(&reader, b.conf.audit, false, &e), 0);
 	while (reader_next(reader, &seq, &octets, &e) == 1) {
 		assert_true(n < sizeof(want) / sizeof(want[0]));
@@ -461,7 +473,7 @@ static void starts_are_records(void **state)
 	assert_int_equal(seen.boots, 3);
 	assert_string_equal(seen.boot_text,
 			    "after an unclean end; the last record that is "
-			    "durable is 4; verdicts of the last 2000 ms, at "
+			    "durable is 5; verdicts of the last 2000 ms, at "
 			    "most 24576 records, may have none");
 	assert_int_equal(seen.next[0], 3);
 	bench_free(&b);

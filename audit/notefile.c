@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/notefile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int note_file_read(struct note_file *f, const char *path, struct err *e)
+{
+	bool in = strcmp(path, "-") == 0;
+	int fd = in ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+	uint8_t more;
+	ssize_t n = 1;
+
+	f->n = 0;
+	if (fd < 0)
+		return err_sys(e, "cannot be read");
+	while (rc == 0 && n > 0) {
+		bool full = f->n == sizeof(f->octets);
+
+		n = full ? read(fd, &more, 1)
+			 : read(fd, f->octets + f->n, sizeof(f->octets) - f->n);
+		if (n < 0 && errno == EINTR) {
+			n = 1; /* again */
+			continue;
+		}
+		if (n < 0)
+			rc = err_sys(e, "cannot be read");
+		else if (n > 0 && full)
+			rc = err_set(e, E_LIMIT, 0, "more than %d octets",
+				     NOTE_MAX);
+		else
+			f->n += (size_t)n;
+	}
+	if (!in)
+		close(fd);
+	return rc;
+}
+
+int note_file_key(struct note_key *k, const char *path, struct err *e)
+{
+	struct note_file *f = malloc(sizeof(*f));
+	int rc = f ? note_file_read(f, path, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0)
+		rc = note_key_parse(k, span_of(f->octets, f->n), e);
+	free(f);
+	return rc;
+}

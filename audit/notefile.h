@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Notes and public keys in files. */
+#ifndef AUDIT_NOTEFILE_H
+#define AUDIT_NOTEFILE_H
+
+#include "audit/note.h"
+
+struct note_file {
+	size_t n;
+	uint8_t octets[NOTE_MAX];
+};
+
+/* All of a file; "-": standard input. E_LIMIT: more than a note may have. */
+int note_file_read(struct note_file *f, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+/* A public key as text. */
+int note_file_key(struct note_key *k, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

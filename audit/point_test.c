@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a log makes checkpoints, with which key, and what they give away. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "audit/checkpoint.h"
+#include "audit/logkey.h"
+#include "audit/notefile.h"
+#include "audit/testdb.h"
+
+#define ORIGIN "meter-1.meter.example/audit"
+
+static int try_open(struct audit **a, struct err *e)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {1, 2, 3},
+		.batch = 1,
+		.resume = true,
+		.own_key = true,
+	};
+
+	return audit_open(a, &conf, e);
+}
+
+static struct audit *open_signed(void)
+{
+	struct err e = {0};
+	struct audit *a;
+
+	if (try_open(&a, &e))
+		fail_msg("%s", e.text);
+	return a;
+}
+
+static uint64_t points(void)
+{
+	char name[80];
+	struct note_key key;
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct verify_result r;
+	struct err e = {0};
+
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&key, name, &e), 0);
+	assert_string_equal(key.name, ORIGIN);
+	if (verify_file(test_path, &conf, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	return r.checkpoints;
+}
+
+static void add(struct audit *a, struct event *ev, int64_t second)
+{
+	struct err e = {0};
+
+	ev->now.mono.ns = second * NS_PER_S;
+	ev->now.wall.us = INT64_C(1700000000000000) + second * US_PER_S;
+	if (audit_append(a, ev, NULL, &e))
+		fail_msg("%s", e.text);
+}
+
+static uint64_t in_db(const char *sql)
+{
+	struct db *d = test_db();
+	struct err e = {0};
+	uint64_t n = 0;
+
+	assert_int_equal(db_number(d, sql, &n, &e), 0);
+	test_db_close(d);
+	return n;
+}
+
+static void what_somebody_acts_upon_is_in_one_at_once(void **state)
+{
+	struct audit *a;
+	struct sample s;
+
+	(void)state;
+	test_clean();
+	a = open_signed();
+	add(a, sample_decision(&s, 0), 10);
+	add(a, sample_decision(&s, 1), 10);
+	assert_int_equal(audit_size(a), 2); /* no hurry */
+	add(a, sample_policy(&s, 2), 11);
+	assert_int_equal(audit_size(a), 4);
+	assert_int_equal(in_db("SELECT max(size) FROM checkpoint"), 4);
+	assert_int_equal(in_db("SELECT checkpoint FROM state"), 4);
+	add(a, sample_decision(&s, 3), 11);
+	assert_int_equal(audit_size(a), 5);
+	test_close(a);
+	/* And over all, at the end. */
+	assert_int_equal(points(), 2);
+	test_close(open_signed()); /* nothing was added: none more */
+	assert_int_equal(points(), 2);
+}
+
+static void a_minute_after_the_last_one(void **state)
+{
+	struct audit *a;
+	struct sample s;
+	struct err e = {0};
+
+	(void)state;
+	test_clean();
+	a = open_signed();
+	assert_false(audit_due(a, (struct mono){500 * NS_PER_S}));
+	add(a, sample_decision(&s, 0), 10);
+	assert_false(audit_due(a, (struct mono){70 * NS_PER_S - 1}));
+	assert_true(audit_due(a, (struct mono){70 * NS_PER_S}));
+	add(a, sample_decision(&s, 0), 69);
+	assert_int_equal(audit_size(a), 2);
+	add(a, sample_decision(&s, 0), 70);
+	assert_int_equal(audit_size(a), 4);
+	/* A log that does not grow makes no new one. */
+	assert_false(audit_due(a, (struct mono){1000 * NS_PER_S}));
+	add(a, sample_decision(&s, 0), 100);
+	assert_int_equal(audit_seal(a, &(struct now){.mono.ns = 120 * NS_PER_S},
+				    &e), 0);
+	/* Nobody writes: the shell looks at the clock. */
+	assert_int_equal(audit_seal(a, &(struct now){.mono.ns = 130 * NS_PER_S},
+				    &e), 1);
+	assert_int_equal(audit_size(a), 6);
+	assert_int_equal(audit_commit(a, &e), 0);
+	assert_int_equal(audit_size(a), 6);
+	test_close(a);
+	assert_int_equal(points(), 2);
+}
+
+static void after_65536_records(void **state)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {1},
+		.own_key = true,
+	};
+	struct err e = {0};
+	struct audit *a;
+	struct sample s;
+
+	(void)state;
+	test_clean();
+	assert_int_equal(audit_open(&a, &conf, &e), 0);
+	for (int i = 0; i < 65536; i++)
+		add(a, sample_flow(&s, 0), 10);
+	assert_int_equal(audit_size(a), 65536);
+	assert_int_equal(audit_commit(a, &e), 0);
+	assert_int_equal(audit_size(a), 65537);
+	test_close(a);
+	assert_int_equal(points(), 1);
+}
+
+/* --- the key --- */
+
+static void chmod_key(mode_t mode)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s.key", test_path);
+	assert_int_equal(chmod(name, mode), 0);
+}
+
+static void the_key_is_its_owners(void **state)
+{
+	char name[80];
+	struct stat st;
+	struct err e = {0};
+	struct audit *a;
+	struct sample s;
+
+	(void)state;
+	test_clean();
+	a = open_signed();
+	add(a, sample_policy(&s, 0), 10);
+	test_close(a);
+	snprintf(name, sizeof(name), "%s.key", test_path);
+	assert_int_equal(stat(name, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* Others could have read it: it is worth nothing any more. */
+	chmod_key(0640);
+	assert_int_equal(try_open(&a, &e), E_STATE);
+	chmod_key(0600);
+	/* A log that was signed is not continued with another key. */
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(try_open(&a, &e), E_NOTFOUND);
+	assert_int_equal(access(name, F_OK), -1);
+	/* One that never was gets one. */
+	test_clean();
+	test_close(open_signed());
+	assert_int_equal(unlink(name), 0);
+	test_close(open_signed());
+	assert_int_equal(access(name, F_OK), 0);
+}
+
+static void the_public_half_follows_the_key(void **state)
+{
+	char name[80];
+	struct log_key k;
+	struct note_key pub;
+	struct err e = {0};
+	FILE *f;
+
+	(void)state;
+	test_clean();
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(log_key_open(&k, test_path, "a", false, &e),
+			 E_NOTFOUND);
+	assert_int_equal(log_key_open(&k, test_path, "a", true, &e), 0);
+	assert_int_equal(note_file_key(&pub, name, &e), 0);
+	assert_memory_equal(&pub, &k.by.key, sizeof(pub));
+	f = fopen(name, "w");
+	assert_non_null(f);
+	fputs("nonsense\n", f);
+	fclose(f);
+	assert_int_equal(log_key_open(&k, test_path, "a", true, &e), 0);
+	assert_int_equal(note_file_key(&pub, name, &e), 0);
+	assert_memory_equal(&pub, &k.by.key, sizeof(pub));
+	/* A name that no note can carry. */
+	assert_int_equal(log_key_open(&k, test_path, "a b", true, &e),
+			 E_SYNTAX);
+	log_key_wipe(&k);
+}
+
+static void a_damaged_key_is_not_replaced(void **state)
+{
+	char name[80];
+	struct err e = {0};
+	struct audit *a;
+	FILE *f;
+
+	(void)state;
+	test_clean();
+	snprintf(name, sizeof(name), "%s.key", test_path);
+	f = fopen(name, "w");
+	assert_non_null(f);
+	fputs("-----BEGIN PRIVATE KEY-----\n", f);
+	fclose(f);
+	chmod_key(0600);
+	assert_int_equal(try_open(&a, &e), E_SYNTAX);
+}
+
+/* A signer that fails: nothing of that commit is there. */
+static int no_sign(void *arg, struct span octets, struct wbuf *out,
+		   struct err *e)
+{
+	(void)arg, (void)octets, (void)out;
+	return err_set(e, E_IO, 0, "the chip does not answer");
+}
+
+static void without_a_signature_nothing_is_acknowledged(void **state)
+{
+	uint8_t pub[32] = {1};
+	struct note_signer by = {.sign = no_sign};
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {1},
+		.batch = UINT32_MAX,
+		.signer = &by,
+	};
+	struct err e = {0};
+	struct audit *a;
+	struct sample s;
+
+	(void)state;
+	test_clean();
+	assert_int_equal(note_key_make(&by.key, span_str(ORIGIN), NOTE_ED25519,
+				       span_of(pub, sizeof(pub)), &e), 0);
+	assert_int_equal(audit_open(&a, &conf, &e), 0);
+	add(a, sample_decision(&s, 0), 1);
+	assert_int_equal(audit_commit(a, &e), 0); /* none is due */
+	add(a, sample_policy(&s, 0), 2);
+	assert_int_equal(audit_commit(a, &e), E_IO);
+	assert_non_null(strstr(e.text, "the chip does not answer"));
+	assert_int_equal(audit_close(a, &e), E_IO);
+	test_whole(1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_somebody_acts_upon_is_in_one_at_once),
+		cmocka_unit_test(a_minute_after_the_last_one),
+		cmocka_unit_test(after_65536_records),
+		cmocka_unit_test(the_key_is_its_owners),
+		cmocka_unit_test(the_public_half_follows_the_key),
+		cmocka_unit_test(a_damaged_key_is_not_replaced),
+		cmocka_unit_test(without_a_signature_nothing_is_acknowledged),
+	};
+
+	return cmocka_run_group_tests(tests, test_setup, test_teardown);
+}

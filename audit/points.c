@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/points.h"
+
+#include "audit/db.h"
+
+static int wrong(struct err *e, uint64_t size, const char *what)
+{
+	return err_set(e, E_INTEGRITY, 0, "the checkpoint of %llu records: %s",
+		       (unsigned long long)size, what);
+}
+
+/* Signed by one of the log's keys. */
+static int check_signed(const struct points *p, const struct note *n,
+			uint64_t size, struct err *e)
+{
+	uint64_t by;
+	int rc = note_check(n, p->conf->keys, p->conf->n_keys, &by, e);
+
+	if (rc == 0 && p->conf->n_keys && by == 0)
+		rc = err_set(e, E_INTEGRITY, 0, "it is not signed by the "
+			     "log's key");
+	return rc ? err_wrap(e, "the checkpoint of %llu records",
+			     (unsigned long long)size)
+		  : 0;
+}
+
+/* How many of the witnesses cosigned it, among them those that came later. */
+static int check_cosigned(struct points *p, struct span note, struct span more,
+			  uint64_t size, struct err *e)
+{
+	const struct points_conf *c = p->conf;
+	struct note n;
+	uint64_t by = 0;
+	int rc;
+
+	p->whole = wbuf_of(p->octets, sizeof(p->octets));
+	wbuf_put(&p->whole, note);
+	wbuf_put(&p->whole, more);
+	if (p->whole.failed)
+		return wrong(e, size, "it is too long");
+	rc = note_parse(&n, wbuf_span(&p->whole), e);
+	if (rc == 0)
+		rc = note_check(&n, c->witnesses, c->n_witnesses, &by, e);
+	if (rc) {
+		err_wrap(e, "the checkpoint of %llu records",
+			 (unsigned long long)size);
+		return e->code = E_INTEGRITY;
+	}
+	if (c->need && (size_t)__builtin_popcountll(by) >= c->need &&
+	    (!p->has_cosigned || size > p->cosigned)) {
+		p->cosigned = size;
+		p->has_cosigned = true;
+	}
+	return 0;
+}
+
+/* --- those held elsewhere --- */
+
+static int take_held(struct points *p, struct span octets, struct err *e)
+{
+	struct checkpoint c;
+	struct note n;
+	size_t at;
+	int rc = checkpoint_read(&c, &n, octets, e);
+
+	if (rc == 0 && strcmp(c.origin, p->origin) != 0)
+		rc = err_set(e, E_INTEGRITY, 0, "the checkpoint is of another "
+			     "log, '%.100s'", c.origin);
+	if (rc == 0)
+		rc = check_signed(p, &n, c.size, e);
+	if (rc == 0)
+		rc = check_cosigned(p, octets, (struct span){0}, c.size, e);
+	if (rc)
+		return rc;
+	for (at = p->n_held++; at > 0 && p->held[at - 1].size > c.size; at--)
+		p->held[at] = p->held[at - 1];
+	p->held[at] = c;
+	return 0;
+}
+
+/* --- those that are stored --- */
+
+static int next_row(struct points *p, struct err *e)
+{
+	struct span octets, more = {0};
+	uint64_t size = 0;
+	int rc = db_step(p->st, e);
+
+	p->has_row = rc == 1;
+	if (rc != 1)
+		return rc;
+	if (!db_u64(p->st, 0, &size) || !db_span(p->st, 1, &octets) ||
+	    (!db_null(p->st, 2) && !db_span(p->st, 2, &more)))
+		return wrong(e, size, "it is damaged");
+	if (checkpoint_read(&p->stored, &p->note, octets, e)) {
+		err_wrap(e, "the checkpoint of %llu records",
+			 (unsigned long long)size);
+		return e->code = E_INTEGRITY;
+	}
+	if (p->stored.size != size)
+		return wrong(e, size, "it says another size");
+	if (strcmp(p->stored.origin, p->origin) != 0)
+		return wrong(e, size, "it is of another log");
+	rc = check_signed(p, &p->note, size, e);
+	return rc ? rc : check_cosigned(p, octets, more, size, e);
+}
+
+int points_open(struct points *p, struct db *d, const char *origin,
+		const struct points_conf *conf, struct err *e)
+{
+	int rc = 0;
+
+	memset(p, 0, offsetof(struct points, octets));
+	p->conf = conf;
+	p->origin = origin;
+	if (conf->n_held > POINTS_HELD)
+		return err_set(e, E_LIMIT, 0, "at most %d checkpoints",
+			       POINTS_HELD);
+	for (size_t i = 0; rc == 0 && i < conf->n_held; i++)
+		rc = take_held(p, conf->held[i], e);
+	if (rc == 0)
+		rc = db_prepare(&p->st, d, "SELECT size, note, cosigned FROM"
+				" checkpoint ORDER BY size", e);
+	return rc ? rc : next_row(p, e);
+}
+
+void points_close(struct points *p)
+{
+	db_finish(p->st);
+	p->st = NULL;
+}
+
+uint64_t points_next(const struct points *p)
+{
+	uint64_t next = p->has_row ? p->stored.size : UINT64_MAX;
+
+	if (p->at_held < p->n_held && p->held[p->at_held].size < next)
+		next = p->held[p->at_held].size;
+	return next;
+}
+
+/* --- while the log is read --- */
+
+static int differs(struct points *p, const struct checkpoint *c,
+		   const uint8_t root[SHA256_LEN], uint64_t *bad,
+		   const char *what, struct err *e)
+{
+	if (memcmp(c->root, root, SHA256_LEN) == 0)
+		return 0;
+	*bad = p->good;
+	return wrong(e, c->size, what);
+}
+
+int points_reach(struct points *p, uint64_t size,
+		 const uint8_t root[SHA256_LEN], bool sealed, uint64_t *bad,
+		 struct err *e)
+{
+	bool stored = p->has_row && p->stored.size == size;
+	int rc = 0;
+
+	*bad = UINT64_MAX;
+	while (rc == 0 && p->at_held < p->n_held &&
+	       p->held[p->at_held].size == size)
+		rc = differs(p, &p->held[p->at_held++], root, bad,
+			     "one held elsewhere, of another log than this: it "
+			     "was replaced, altered or forked", e);
+	if (rc == 0 && stored != sealed) {
+		*bad = size - 1;
+		rc = wrong(e, size, sealed ? "it is missing"
+					   : "nothing in the log announces it");
+	}
+	if (rc == 0 && stored)
+		rc = differs(p, &p->stored, root, bad, "the records up to "
+			     "there are others", e);
+	if (rc)
+		return rc;
+	p->good = size;
+	if (!stored)
+		return 0;
+	p->n++;
+	p->last = size;
+	return next_row(p, e);
+}
+
+int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)
+{
+	uint64_t next = points_next(p);
+
+	*bad = UINT64_MAX;
+	if (next != UINT64_MAX) {
+		*bad = size;
+		return wrong(e, next, "the log was cut, it ends before");
+	}
+	if (p->conf->n_keys && p->n + p->n_held == 0)
+		return err_set(e, E_INTEGRITY, 0, "no checkpoint is signed by "
+			       "the log's key: there is none");
+	if (p->conf->need && !p->has_cosigned)
+		return err_set(e, E_INTEGRITY, 0, "no checkpoint is cosigned "
+			       "by %zu of the witnesses", p->conf->need);
+	return 0;
+}

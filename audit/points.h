@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The checkpoints that a log must agree with while it is read again: those it
+ * stores, and those that somebody else holds.
+ */
+#ifndef AUDIT_POINTS_H
+#define AUDIT_POINTS_H
+
+#include "audit/checkpoint.h"
+
+struct db;
+
+#define POINTS_HELD 64
+
+struct points_conf {
+	/* Keys of the log: each checkpoint is signed by one of them. None:
+	 * signatures are not looked at. */
+	const struct note_key *keys;
+	size_t n_keys;
+	/* Some checkpoint is cosigned by at least `need` of these. */
+	const struct note_key *witnesses;
+	size_t n_witnesses, need;
+	/* Notes of checkpoints held elsewhere; at most POINTS_HELD. They need
+	 * keys. */
+	const struct span *held;
+	size_t n_held;
+};
+
+struct points {
+	const struct points_conf *conf;
+	struct db_stmt *st; /* the stored ones; a row of it is at hand */
+	const char *origin; /* borrowed */
+	struct checkpoint stored;
+	struct note note;
+	bool has_row;
+	struct checkpoint held[POINTS_HELD]; /* by size */
+	size_t n_held, at_held;
+	uint64_t good;	   /* up to here the log is as a checkpoint says */
+	uint64_t n;	   /* stored ones that were reached */
+	uint64_t last;	   /* size of the last of them */
+	uint64_t cosigned; /* size of the last one cosigned as asked for */
+	bool has_cosigned;
+	struct wbuf whole; /* a note with its cosignatures */
+	uint8_t octets[NOTE_MAX];
+};
+
+/* Errors: E_INTEGRITY for whatever does not agree, E_LIMIT, E_SYNTAX for what
+ * is held elsewhere and is none. *bad is set with E_INTEGRITY only, to the
+ * first record that may be wrong; UINT64_MAX: which cannot be said. */
+int points_open(struct points *p, struct db *d, const char *origin,
+		const struct points_conf *conf, struct err *e)
+	__attribute__((warn_unused_result));
+void points_close(struct points *p);
+/* The size at which points_reach is due next; UINT64_MAX: none. */
+uint64_t points_next(const struct points *p);
+/* The tree has so many records and this root. sealed: the last record is what
+ * comes before a checkpoint. */
+int points_reach(struct points *p, uint64_t size,
+		 const uint8_t root[SHA256_LEN], bool sealed, uint64_t *bad,
+		 struct err *e) __attribute__((warn_unused_result));
+/* There are no more records than this. */
+int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

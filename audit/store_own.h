@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What store.c (appending) and store_open.c (opening) share; nobody else. */
+#ifndef AUDIT_STORE_OWN_H
+#define AUDIT_STORE_OWN_H
+
+#include "audit/db.h"
+#include "audit/store.h"
+
+struct store {
+	struct db *db;
+	struct db_stmt *begin, *commit, *insert, *grow, *tile, *state, *keep,
+		*boot_row;
+	struct db_stmt *point; /* adds a checkpoint */
+	struct sha256 *h;
+	struct tree tree;
+	uint32_t boot;
+	uint8_t key[32];
+	bool boot_known; /* its row is in the file */
+	bool in_txn, failed, bulk;
+	uint64_t checkpoint; /* size of the last one; 0: none */
+	/* The last bundle: what it holds, and how much of it is in the file. */
+	uint64_t first;
+	uint32_t n, n_stored;
+	uint8_t before[SHA256_LEN]; /* chain head of the bundle before */
+	uint8_t head[SHA256_LEN];   /* of what is stored of it */
+	size_t last_off, last_n;    /* last record in data at open */
+	uint8_t said[RECORD_MAX];   /* last one at open but for checkpoints */
+	size_t said_n;
+	size_t used;
+	uint8_t data[STORE_BUNDLE_MAX];
+};
+
+/* tree.full: a tile is complete. arg: the store. */
+int store_put_tile(void *arg, unsigned level, uint64_t idx,
+		   struct span hashes, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif
