@@ -51,6 +51,7 @@ static const struct {
 	{"verify",  cmd_verify,
 	 "[--key KEY] [--binding FILE] [--source FILE] [--json] IMAGE",
 	 "say whether an image is whole, signed and made from a source"      },
+	{"schema",  cmd_schema,  "[--json]",                    "print the JSON Schema of the language, for editors"},
 	{"help",    cmd_help,    "[--json] [CODE]",             "explain a diagnostic"           },
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -70,6 +70,7 @@ int cmd_sign(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_schema(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 /* explain_json.c: d, and what pol_explain says of it, as one line of JSON.

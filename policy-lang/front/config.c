@@ -353,7 +353,7 @@ int config_read(void *out, size_t size, const struct config_key *keys,
 {
 	struct diags *d = calloc(1, sizeof(*d));
 	struct pool pool = {0};
-	struct reader r = {{&pool, d, path}, out, keys, n};
+	struct reader r = {{&pool, d, path, NULL}, out, keys, n};
 	int rc;
 
 	assert(n <= CONFIG_KEYS);

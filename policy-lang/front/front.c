@@ -51,7 +51,7 @@ static int read_into(struct owner *o, const char *path, struct span source,
 	if (rc)
 		return rc;
 	r = pool_alloc(&o->pool, sizeof(*r));
-	r->s = (struct src){&o->pool, d, path};
+	r->s = (struct src){&o->pool, d, path, NULL};
 	r->libs = libs;
 	r->f = &o->f;
 	r->root = root;

@@ -89,6 +89,11 @@ int pol_format(char **out, size_t *n, const char *path, struct span source,
 	       struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* The JSON Schema of the language, one line: a heap block the caller frees.
+ * E_NOMEM; E_LIMIT when a reader's form is not known to it. */
+int pol_schema(char **out, size_t *n, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* Print one diagnostic as section 19.2 shows, source line and caret
  * included. source, and second of the second place, may be empty. */
 void diag_print(void *file, const struct diag *d, struct span source,

@@ -2,19 +2,17 @@
 /* Limit phrases (policy-language section 11.1). */
 #include "policy-lang/front/words.h"
 
-static const struct {
-	const char *one, *many;
-	enum pol_thing thing;
-} things[] = {
+const struct thing_word limit_things[] = {
 	{"message",    "messages",    THING_MESSAGES   },
 	{"reading",    "readings",    THING_READINGS   },
 	{"value",      "values",      THING_VALUES     },
 	{"packet",     "packets",     THING_PACKETS    },
 	{"connection", "connections", THING_CONNECTIONS},
 	{"refusal",    "refusals",    THING_REFUSALS   },
+	{NULL,         NULL,          0                },
 };
 
-static const struct word windows[] = {
+const struct word limit_windows[] = {
 	{"hour",           WINDOW_HOUR   },
 	{"day",            WINDOW_DAY    },
 	{"week",           WINDOW_WEEK   },
@@ -24,7 +22,7 @@ static const struct word windows[] = {
 	{NULL,             0             },
 };
 
-static const struct word distinct_of[] = {
+const struct word limit_distinct[] = {
 	{"table",   F_TABLE    },
         {"href",    F_HREF     },
         {"path",    F_PATH     },
@@ -50,7 +48,7 @@ static bool window(struct words *w, struct pol_limit_phrase *l)
 
 	if (!words_is(w, "per"))
 		return words_bad_at(w, w->at, NULL, "'per'");
-	k = w->at < w->count ? word_of(windows, w->w[w->at]) : NULL;
+	k = w->at < w->count ? word_of(limit_windows, w->w[w->at]) : NULL;
 	if (k) {
 		w->at++;
 		l->window = (enum pol_window)k->value;
@@ -101,9 +99,9 @@ static bool counted(struct words *w, struct pol_limit_phrase *l)
 		return words_bad_at(w, w->at, "a number of at least 1",
 				    "how many are allowed");
 	w->at++;
-	for (size_t i = 0; i < sizeof(things) / sizeof(things[0]); i++) {
-		if (words_is(w, things[i].one) || words_is(w, things[i].many)) {
-			l->thing = things[i].thing;
+	for (size_t i = 0; limit_things[i].one; i++) {
+		if (words_is(w, limit_things[i].one) || words_is(w, limit_things[i].many)) {
+			l->thing = limit_things[i].thing;
 			return window(w, l) && burst(w, l, false);
 		}
 	}
@@ -163,7 +161,7 @@ static bool at_most(struct words *w, struct pol_limit_phrase *l)
 			  "table per day' or 'at most 4 connections at once'";
 		return words_bad(w);
 	}
-	k = w->at < w->count ? word_of(distinct_of, w->w[w->at]) : NULL;
+	k = w->at < w->count ? word_of(limit_distinct, w->w[w->at]) : NULL;
 	if (!k)
 		return words_bad_at(w, w->at,
 				    "table, href, path, party, value or "
@@ -191,14 +189,13 @@ static const char *limit_text(const struct src *s, const struct words *w,
 	for (size_t i = 0; i < w->count; i++) {
 		struct span t = w->w[i];
 
-		for (size_t k = 0; k < sizeof(things) / sizeof(things[0]);
-		     k++) {
+		for (size_t k = 0; limit_things[k].one; k++) {
 			bool plural = l->n != 1 || l->kind == LIMIT_CONCURRENT;
 
-			if (span_is(t, things[k].one) ||
-			    span_is(t, things[k].many))
-				t = span_str(plural ? things[k].many
-						    : things[k].one);
+			if (span_is(t, limit_things[k].one) ||
+			    span_is(t, limit_things[k].many))
+				t = span_str(plural ? limit_things[k].many
+						    : limit_things[k].one);
 		}
 		if (n + t.n + 2 > sizeof(buf))
 			break;
@@ -216,6 +213,8 @@ bool ph_limit(const struct src *s, const struct ynode *n,
 	struct words w;
 	bool ok;
 
+	if (ph_asked(s, n, PH_LIMIT))
+		return false;
 	memset(l, 0, sizeof(*l));
 	if (!words_cut(
 		    &w, s, n, 3110, "a limit",

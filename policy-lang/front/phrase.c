@@ -37,6 +37,9 @@ void bad_part(const struct src *s, const struct ynode *n, size_t off,
 
 bool is_scalar(const struct src *s, const struct ynode *n)
 {
+	/* Nobody asked for more than one value: remember that, and go on. */
+	if (n->type == Y_SCALAR && ph_asked(s, n, PH_SCALAR))
+		return true;
 	if (n->type != Y_SCALAR) {
 		bad(s, n, 2205, NULL, "%s where a single value is expected",
 		    n->type == Y_MAP ? "a mapping" : "a sequence");
@@ -66,7 +69,7 @@ bool ph_integer(const struct src *s, const struct ynode *n, uint64_t lo,
 {
 	char buf[SHOW], hint[80];
 
-	if (!is_scalar(s, n))
+	if (ph_asked_number(s, n, PH_INTEGER, lo, hi) || !is_scalar(s, n))
 		return false;
 	if (words_number(n->s, hi, v) && *v >= lo)
 		return true;
@@ -85,6 +88,8 @@ bool ph_bool(const struct src *s, const struct ynode *n, bool *v)
         };
 	int i;
 
+	if (ph_asked(s, n, PH_BOOL))
+		return false;
 	if (!ph_word(s, n, 3114, "true or false", words, &i))
 		return false;
 	*v = i;
@@ -95,6 +100,8 @@ bool ph_duration(const struct src *s, const struct ynode *n, int64_t *ns)
 {
 	struct words w;
 
+	if (ph_asked(s, n, PH_DURATION))
+		return false;
 	if (!words_cut(&w, s, n, 3101, "a duration",
 		       "write a number and a unit: '30 min'"))
 		return false;
@@ -108,6 +115,8 @@ bool ph_size(const struct src *s, const struct ynode *n, uint64_t *octets)
 	struct words w;
 	int64_t v;
 
+	if (ph_asked(s, n, PH_SIZE))
+		return false;
 	if (!words_cut(
 		    &w, s, n, 3102, "a size",
 		    "write a number and a unit: '48 KiB'; units are B, KiB, MiB, "
@@ -134,6 +143,8 @@ bool ph_quantity(const struct src *s, const struct ynode *n, struct quantity *q)
 {
 	struct words w;
 
+	if (ph_asked(s, n, PH_QUANTITY))
+		return false;
 	if (!words_cut(
 		    &w, s, n, 3103, "a quantity",
 		    "write a number and a unit: '1 kWh'; units are Wh, kWh, W, "
@@ -147,6 +158,8 @@ bool ph_value_range(const struct src *s, const struct ynode *n,
 {
 	struct words w;
 
+	if (ph_asked(s, n, PH_VALUE_RANGE))
+		return false;
 	if (!words_cut(&w, s, n, 3104, "a range of values",
 		       "write '0 s to 2 h'"))
 		return false;
@@ -165,6 +178,8 @@ bool ph_granularity(const struct src *s, const struct ynode *n, int64_t *lo,
 {
 	struct words w;
 
+	if (ph_asked(s, n, PH_GRANULARITY))
+		return false;
 	*hi = 0;
 	if (!words_cut(&w, s, n, 3105, "a granularity",
 		       "write '30 min or coarser' or '30 min to 1 d'"))
@@ -201,6 +216,8 @@ bool ph_action(const struct src *s, const struct ynode *n,
 	};
 	struct words w;
 
+	if (ph_asked(s, n, PH_ACTION))
+		return false;
 	if (!words_cut(
 		    &w, s, n, 3112, "an action",
 		    "refuse, drop, reset, 'defer 10 min' or 'quarantine 1 h'"))
@@ -243,7 +260,7 @@ bool ph_between(const struct src *s, const struct ynode *n, uint16_t *from,
 {
 	char buf[SHOW];
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_BETWEEN) || !is_scalar(s, n))
 		return false;
 	if (n->s.n == 11 && n->s.p[5] == '-' &&
 	    hh_mm(span_sub(n->s, 0, 5), from) &&
@@ -275,6 +292,8 @@ bool ph_expect(const struct src *s, const struct ynode *n,
 	struct words w;
 	bool because = false, by = false;
 
+	if (ph_asked(s, n, PH_EXPECT))
+		return false;
 	if (!words_cut(
 		    &w, s, n, 3127, "an expectation",
 		    "permit [by RULE], deny [because REASON] [by RULE] or defer"))
@@ -313,6 +332,8 @@ bool ph_grade(const struct src *s, const struct ynode *n, char *grade)
 {
 	struct words w;
 
+	if (ph_asked(s, n, PH_GRADE))
+		return false;
 	if (!words_cut(&w, s, n, 3129, "a grade",
 		       "write 'D or better'; grades are "
 		       "A to F, H and X"))
@@ -330,7 +351,7 @@ bool ph_state_ref(const struct src *s, const struct ynode *n,
 	const uint8_t *colon, *at;
 	size_t from = 0, to;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_STATE_REF) || !is_scalar(s, n))
 		return false;
 	to = n->s.n;
 	memset(r, 0, sizeof(*r));

@@ -10,10 +10,12 @@
 #include "policy-lang/front/diag.h"
 
 /* What a reader of values needs to complain and to allocate. */
+struct probe;
 struct src {
 	struct pool *pool;
 	struct diags *d;
 	const char *path;
+	struct probe *probe; /* NULL: read in earnest; see below */
 };
 
 /* An error about a node, or about n characters of it. hint may be NULL. */
@@ -85,6 +87,57 @@ bool ph_ref(const struct src *s, const struct ynode *n, const char **name);
 bool ph_rdn(const struct src *s, const struct ynode *n, const char **id);
 bool ph_meas(const struct src *s, const struct ynode *n, meas_set *m);
 bool ph_country(const struct src *s, const struct ynode *n, const char **cc);
+
+/* --- probe.c: what a reader would read ----------------------------------- */
+
+/* With a probe nothing is read: each function above notes what it was asked
+ * for, about which node, and returns false (ph_range true, with its lowest
+ * value). So the JSON Schema is made from what the readers do. */
+enum ph {
+	PH_SCALAR, /* one value of any form */
+	PH_TEXT,   /* of a human language */
+	PH_WORD,
+	PH_INTEGER,
+	PH_BOOL,
+	PH_DURATION,
+	PH_SIZE,
+	PH_QUANTITY,
+	PH_VALUE_RANGE,
+	PH_GRANULARITY,
+	PH_LIMIT,
+	PH_ACTION,
+	PH_BETWEEN,
+	PH_EXPECT,
+	PH_GRADE,
+	PH_STATE_REF,
+	PH_CIDR,
+	PH_ADDR,
+	PH_PORT,
+	PH_OID,
+	PH_HEX32,
+	PH_MAC,
+	PH_DATE,
+	PH_TIMESTAMP,
+	PH_RANGE,
+	PH_PATH,
+	PH_NAME,
+	PH_REF,
+	PH_RDN,
+	PH_MEAS,
+	PH_COUNTRY,
+	PH_MAP,	    /* of a table of keys */
+	PH_MATCH,   /* observations */
+	PH_OBSERVE, /* one, as it was seen */
+};
+struct word;
+/* False without a probe. */
+bool ph_asked(const struct src *s, const struct ynode *n, enum ph form);
+bool ph_asked_number(const struct src *s, const struct ynode *n, enum ph form,
+		     uint64_t lo, uint64_t hi);
+bool ph_asked_text(const struct src *s, const struct ynode *n, enum ph form,
+		   const char *prefix);
+bool ph_asked_word(const struct src *s, const struct ynode *n,
+		   const struct word *words);
 
 /* A table of words; value is what the word stands for. */
 struct word {

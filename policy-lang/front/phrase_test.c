@@ -27,7 +27,7 @@ struct fixture {
 static const struct ynode *scalar(struct fixture *f, const char *text)
 {
 	f->pool.oom = &f->oom;
-	f->s = (struct src){&f->pool, &f->d, "x.yaml"};
+	f->s = (struct src){&f->pool, &f->d, "x.yaml", NULL};
 	memset(&f->d, 0, sizeof(f->d));
 	f->n = (struct ynode){.type = Y_SCALAR,
 			      .style = Y_PLAIN,

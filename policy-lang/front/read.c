@@ -240,21 +240,21 @@ static void get_policies(struct rd *r, const struct ynode *v, void *at)
 
 /* --- the files ----------------------------------------------------------- */
 
-#define HEADER                                                                 \
+#define TOP                                                                    \
 	{"polc", KEY_REQUIRED, 0, get_version, NULL},                          \
 		{"kind", KEY_REQUIRED, 0, get_nothing, NULL},                  \
 		{"id", KEY_REQUIRED, FILE_OFF(id), get_rdn, NULL},             \
 		{"serial", KEY_REQUIRED, FILE_OFF(serial), get_serial, NULL},  \
-		{"title", KEY_REQUIRED, FILE_OFF(title), get_text, NULL},      \
-		{"contact", 0, FILE_OFF(contact), get_plain, NULL},            \
-		{"vm", 0, FILE_OFF(vm), get_name, NULL},                       \
-		{"valid", 0, 0, get_valid, &valid_keys},                       \
+	{                                                                      \
+		"title", KEY_REQUIRED, FILE_OFF(title), get_text, NULL         \
+	}
+#define USES                                                                   \
+	{"valid", 0, 0, get_valid, &valid_keys},                               \
 	{                                                                      \
 		"use", 0, 0, get_nothing, NULL                                 \
 	}
+#define HEADER TOP, USES
 
-/* The header's rows are shared; contact and vm belong to vendors alone and
- * are refused elsewhere by check_header. */
 static const struct key binding_rows[] = {
 	HEADER,
 	{"meter", KEY_REQUIRED,             0, get_meter, &meter_keys},
@@ -275,7 +275,10 @@ static const struct key baseline_rows[] = {
 	{"tests",         KEY_NAMED, 0, get_nothing,       &test_keys        },
 };
 static const struct key vendor_rows[] = {
-	HEADER,
+	TOP,
+	{"contact",  0,            FILE_OFF(contact),      get_plain,   NULL        },
+	{"vm",       KEY_REQUIRED, FILE_OFF(vm),           get_name,    NULL        },
+	USES,
 	{"mode",     0,         FILE_OFF(monitor_until_s), get_mode,    NULL        },
 	{"parties",  KEY_NAMED, 0,                         get_nothing, &party_keys },
 	{"states",   KEY_NAMED, 0,                         get_nothing, &state_keys },
@@ -317,22 +320,6 @@ const struct keys *file_keys(enum pol_kind k)
 	return &tables[k];
 }
 
-static void check_header(struct rd *r)
-{
-	static const char *const vendors[] = {"contact", "vm"};
-
-	for (size_t i = 0; i < 2; i++) {
-		const struct ynode *v = yaml_get(r->root, vendors[i]);
-
-		if (v && r->f->kind != POL_VENDOR)
-			bad(&r->s, v->key, 2101, NULL, "%s has no key '%s'",
-			    file_keys(r->f->kind)->what, vendors[i]);
-	}
-	if (r->f->kind == POL_VENDOR && !yaml_get(r->root, "vm"))
-		bad(&r->s, r->root, 2102, "which machine is it for?",
-		    "a vendor's file needs the key 'vm'");
-}
-
 bool read_kind(struct rd *r)
 {
 	const struct ynode *v = yaml_get(r->root, "kind");
@@ -368,7 +355,6 @@ void read_file(struct rd *r)
 	if (!read_kind(r))
 		return;
 	r->f->billing_day = 1;
-	check_header(r);
 	read_use(r);
 	read_parties(r);
 	name_rules(r);

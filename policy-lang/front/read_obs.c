@@ -12,18 +12,6 @@
 /* Families as bits, for the table of attributes. */
 #define FAM(f) (1u << OBS_FAMILY_##f)
 
-enum attr_kind {
-	ATTR_SET,  /* numbers and ranges */
-	ATTR_FLAG, /* true, false */
-	ATTR_WORD, /* a number with a name */
-	ATTR_OID,
-	ATTR_PATH,
-	ATTR_TEXT,
-	ATTR_UPPER, /* a method */
-	ATTR_LOWER, /* hosts, media types: compared in lower case */
-	ATTR_SIZE,  /* in a match the largest, in a step the one seen */
-};
-
 static const struct word security_words[] = {
 	{"clear",         0},
         {"authenticated", 1},
@@ -77,15 +65,6 @@ static const struct word dns_words[] = {
         {NULL,    0 }
 };
 
-struct attr_row {
-	const char *name;
-	unsigned families;
-	enum field field;
-	enum attr_kind kind;
-	uint32_t lo, hi;
-	const struct word *words;
-};
-
 static const struct attr_row attrs[] = {
 	{"port",         FAM(FLOW),           F_PORT,         ATTR_SET,   1,   65535, NULL          },
 	{"table",        FAM(C1222),          F_TABLE,        ATTR_SET,   0,   12287, NULL          },
@@ -112,8 +91,13 @@ static const struct attr_row attrs[] = {
 };
 #define N_ATTRS (sizeof(attrs) / sizeof(attrs[0]))
 
+const struct attr_row *attr_at(size_t i)
+{
+	return i < N_ATTRS ? &attrs[i] : NULL;
+}
+
 /* Attributes of a family that only some of its observations have. */
-static bool has_attr(const struct attr_row *a, enum obs_kind k)
+bool attr_of_kind(const struct attr_row *a, enum obs_kind k)
 {
 	static const struct {
 		enum field field;
@@ -139,7 +123,7 @@ static bool has_attr(const struct attr_row *a, enum obs_kind k)
 bool obs_has_attr(enum obs_kind k, enum field f)
 {
 	for (size_t i = 0; i < N_ATTRS; i++) {
-		if (attrs[i].field == f && has_attr(&attrs[i], k))
+		if (attrs[i].field == f && attr_of_kind(&attrs[i], k))
 			return true;
 	}
 	return false;
@@ -150,7 +134,7 @@ static bool kinds_have(const struct attr_row *a, const struct pol_kinds *k)
 {
 	for (unsigned i = 0; i < OBS_COUNT; i++) {
 		if (k->w[i / 64] >> (i % 64) & 1 &&
-		    has_attr(a, (enum obs_kind)i))
+		    attr_of_kind(a, (enum obs_kind)i))
 			return true;
 	}
 	return false;
@@ -391,6 +375,8 @@ void read_match(struct rd *r, const struct ynode *v, struct match_out *out)
 
 	out->match = NULL;
 	out->n = 0;
+	if (ph_asked(&r->s, v, PH_MATCH))
+		return;
 	if (v->type == Y_SEQ && v->n_kids == 0) {
 		bad(&r->s, v, 2208, "everything is written {any: {}}",
 		    "an empty match selects nothing");
@@ -417,7 +403,7 @@ void read_observe(struct rd *r, const struct ynode *v,
 {
 	struct pol_obs_match m = {0};
 
-	if (!read_obs(r, v, true, &m))
+	if (ph_asked(&r->s, v, PH_OBSERVE) || !read_obs(r, v, true, &m))
 		return;
 	for (unsigned i = 0; i < OBS_COUNT; i++) {
 		if (m.kinds.w[i / 64] >> (i % 64) & 1)

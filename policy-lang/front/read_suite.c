@@ -72,7 +72,7 @@ static void seen_channels(struct rd *r, const struct ynode *v, void *at)
 }
 
 static const struct key seen_rows[] = {
-	{"measurement", KEY_REQUIRED, STEP(meas), get_meas,      NULL},
+	{"measurement", KEY_REQUIRED | KEY_FIXTURE, STEP(meas), get_meas, NULL},
 	{"granularity", 0,            0,          seen_gran,     NULL},
 	{"oldest",      0,            0,          seen_oldest,   NULL},
 	{"newest",      0,            0,          seen_newest,   NULL},

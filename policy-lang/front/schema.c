@@ -73,7 +73,7 @@ void unknown_keys(struct rd *r, const struct ynode *v, const struct keys *k)
 void read_map(struct rd *r, const struct ynode *v, const struct keys *k,
 	      void *obj)
 {
-	if (!is_map(r, v))
+	if (!is_map(r, v) || ph_asked_keys(&r->s, v, k))
 		return;
 	unknown_keys(r, v, k);
 	for (size_t i = 0; i < k->n; i++) {
@@ -252,6 +252,8 @@ void get_text(struct rd *r, const struct ynode *v, void *at)
 {
 	size_t chars = 0;
 
+	if (ph_asked(&r->s, v, PH_TEXT))
+		return;
 	if (v->type != Y_SCALAR || v->s.n == 0) {
 		is_scalar(&r->s, v);
 		return;

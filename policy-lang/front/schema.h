@@ -40,6 +40,7 @@ struct rd {
 #define KEY_REQUIRED 1u
 #define KEY_NAMED    2u /* a mapping from names to what sub describes */
 #define KEY_LIST     4u /* a sequence of what sub describes */
+#define KEY_FIXTURE  8u /* where required, a fixture may have it instead */
 
 struct key {
 	const char *name;
@@ -64,6 +65,9 @@ struct keys {
  * place, then each row reads its value, in the order of the table. */
 void read_map(struct rd *r, const struct ynode *v, const struct keys *k,
 	      void *obj);
+/* probe.c: as ph_asked, of a mapping with these keys. */
+bool ph_asked_keys(const struct src *s, const struct ynode *n,
+		   const struct keys *k);
 bool is_map(struct rd *r, const struct ynode *v);
 bool is_seq(struct rd *r, const struct ynode *v);
 /* Report keys of v that are not in the table. */
@@ -133,6 +137,29 @@ void read_match(struct rd *r, const struct ynode *v, struct match_out *out);
 /* The one observation of a step. */
 void read_observe(struct rd *r, const struct ynode *v,
 		  struct pol_step_src *step);
+enum attr_kind {
+	ATTR_SET,  /* numbers and ranges */
+	ATTR_FLAG, /* true, false */
+	ATTR_WORD, /* a number with a name */
+	ATTR_OID,
+	ATTR_PATH,
+	ATTR_TEXT,
+	ATTR_UPPER, /* a method */
+	ATTR_LOWER, /* hosts, media types: compared in lower case */
+	ATTR_SIZE,  /* in a match the largest, in a step the one seen */
+};
+struct attr_row {
+	const char *name;
+	unsigned families; /* bits */
+	enum field field;
+	enum attr_kind kind;
+	uint32_t lo, hi;
+	const struct word *words;
+};
+/* Attribute i of all that there are, or NULL behind the last. */
+const struct attr_row *attr_at(size_t i);
+/* Does an observation have it? */
+bool attr_of_kind(const struct attr_row *a, enum obs_kind k);
 
 /* read_rule.c, read_limit.c */
 extern const struct word builtin_words[]; /* states of the platform */

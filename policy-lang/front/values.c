@@ -35,7 +35,7 @@ bool ph_word(const struct src *s, const struct ynode *n, uint16_t code,
 	size_t count = 0, at = 0;
 	const char *near;
 
-	if (!is_scalar(s, n))
+	if (ph_asked_word(s, n, words) || !is_scalar(s, n))
 		return false;
 	for (const struct word *w = words; w->name; w++) {
 		if (span_is(n->s, w->name)) {
@@ -68,7 +68,7 @@ static bool name_ok(struct span t)
 
 bool ph_name(const struct src *s, const struct ynode *n, const char **name)
 {
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_NAME) || !is_scalar(s, n))
 		return false;
 	if (!name_ok(n->s))
 		return refuse(s, n, 3121, "a name",
@@ -83,7 +83,7 @@ bool ph_ref(const struct src *s, const struct ynode *n, const char **name)
 	const uint8_t *slash;
 	size_t at;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_REF) || !is_scalar(s, n))
 		return false;
 	slash = memchr(n->s.p, '/', n->s.n);
 	if (!slash)
@@ -101,7 +101,7 @@ bool ph_rdn(const struct src *s, const struct ynode *n, const char **id)
 	size_t from = 0;
 	bool ok = n->type == Y_SCALAR && n->s.n <= 128;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_RDN) || !is_scalar(s, n))
 		return false;
 	for (size_t i = 0; ok && i <= n->s.n; i++) {
 		if (i < n->s.n && n->s.p[i] != '.')
@@ -123,7 +123,7 @@ bool ph_rdn(const struct src *s, const struct ynode *n, const char **id)
 
 bool ph_country(const struct src *s, const struct ynode *n, const char **cc)
 {
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_COUNTRY) || !is_scalar(s, n))
 		return false;
 	if (n->s.n != 2 || n->s.p[0] < 'A' || n->s.p[0] > 'Z' ||
 	    n->s.p[1] < 'A' || n->s.p[1] > 'Z')
@@ -138,7 +138,7 @@ bool ph_meas(const struct src *s, const struct ynode *n, meas_set *m)
 	char hint[80];
 	const char *near;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_MEAS) || !is_scalar(s, n))
 		return false;
 	*m = meas_parse(n->s);
 	if (*m)
@@ -203,7 +203,7 @@ bool ph_cidr(const struct src *s, const struct ynode *n, struct pol_prefix *p)
 	unsigned bits;
 	bool v4;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_CIDR) || !is_scalar(s, n))
 		return false;
 	slash = memchr(n->s.p, '/', n->s.n);
 	addr = span_sub(n->s, 0, slash ? (size_t)(slash - n->s.p) : n->s.n);
@@ -234,7 +234,7 @@ bool ph_addr(const struct src *s, const struct ynode *n, struct net_addr *a)
 {
 	bool v4;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_ADDR) || !is_scalar(s, n))
 		return false;
 	return parse_addr(n->s, a, &v4) ||
 	       refuse(s, n, 3109, "an address", "write '203.0.113.9'");
@@ -246,7 +246,7 @@ bool ph_port(const struct src *s, const struct ynode *n, struct pol_port *p)
 	const uint8_t *dash;
 	unsigned lo, hi;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_PORT) || !is_scalar(s, n))
 		return false;
 	p->proto = span_is(span_sub(n->s, 0, 4), "tcp/")   ? 6
 		   : span_is(span_sub(n->s, 0, 4), "udp/") ? 17
@@ -278,7 +278,7 @@ bool ph_oid(const struct src *s, const struct ynode *n, struct span *oid)
 	uint8_t out[64];
 	int len;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_OID) || !is_scalar(s, n))
 		return false;
 	len = snprintf(text, sizeof(text), "%s%.*s",
 		       n->s.p[0] == '.' ? branch : "", (int)n->s.n,
@@ -309,7 +309,7 @@ bool ph_hex32(const struct src *s, const struct ynode *n, const char *prefix,
 	size_t skip = strlen(prefix);
 	struct span t;
 
-	if (!is_scalar(s, n))
+	if (ph_asked_text(s, n, PH_HEX32, prefix) || !is_scalar(s, n))
 		return false;
 	t = span_from(n->s, skip);
 	if (t.n == 64 && span_is(span_sub(n->s, 0, skip), prefix)) {
@@ -332,7 +332,7 @@ bool ph_mac(const struct src *s, const struct ynode *n, uint8_t mac[6])
 {
 	bool ok;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_MAC) || !is_scalar(s, n))
 		return false;
 	ok = n->s.n == 17;
 	for (size_t i = 0; ok && i < 6; i++) {
@@ -359,7 +359,7 @@ bool ph_date(const struct src *s, const struct ynode *n, int64_t *sec)
 	char buf[32];
 	struct wall w;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_DATE) || !is_scalar(s, n))
 		return false;
 	if (n->s.n == 10) {
 		snprintf(buf, sizeof(buf), "%.10sT00:00:00Z",
@@ -374,7 +374,7 @@ bool ph_date(const struct src *s, const struct ynode *n, int64_t *sec)
 
 bool ph_timestamp(const struct src *s, const struct ynode *n, struct wall *w)
 {
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_TIMESTAMP) || !is_scalar(s, n))
 		return false;
 	if (clock_parse((const char *)n->s.p, w) != 0)
 		return refuse(s, n, 3116, "a time stamp",
@@ -392,6 +392,10 @@ bool ph_range(const struct src *s, const struct ynode *n, uint32_t lo,
 	unsigned a, b;
 	size_t cut;
 
+	if (ph_asked_number(s, n, PH_RANGE, lo, hi)) {
+		*r = (struct pol_range){lo, lo};
+		return true;
+	}
 	if (!is_scalar(s, n))
 		return false;
 	dash = memchr(n->s.p, '-', n->s.n);
@@ -455,7 +459,7 @@ bool ph_path(const struct src *s, const struct ynode *n, bool glob,
 {
 	const char *why;
 
-	if (!is_scalar(s, n))
+	if (ph_asked(s, n, PH_PATH) || !is_scalar(s, n))
 		return false;
 	if (!path_ok(n->s, glob, &why))
 		return refuse(s, n, 3108, "a path", why);

@@ -30,6 +30,15 @@ struct unit_row {
 extern const struct unit_row words_durations[], words_sizes[],
 	words_quantities[];
 
+/* limit.c: what can be counted, in which windows, and of what different
+ * values; the last has no name. */
+struct thing_word {
+	const char *one, *many;
+	enum pol_thing thing;
+};
+extern const struct thing_word limit_things[];
+extern const struct word limit_windows[], limit_distinct[];
+
 /* False after a complaint. Phrases must not be double-quoted, so that columns
  * are exact. */
 bool words_cut(struct words *w, const struct src *s, const struct ynode *n,
