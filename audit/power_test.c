@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log on a disk whose power is cut, and on one that fails: what was
+ * committed is there, whole and in order, and nothing that fails is taken for
+ * done.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "audit/reader.h"
+#include "audit/store.h"
+#include "audit/testdb.h"
+#include "audit/testdisk.h"
+
+#define CUTS 100 /* METERGATE_CUTS for more */
+
+struct run {
+	uint64_t known;	  /* records that were acknowledged */
+	uint64_t written; /* that were appended */
+	uint8_t *before;  /* records as they were read after the last start */
+	size_t n_before;
+	uint64_t failed;  /* calls that failed and said so */
+};
+
+static bool open_log(struct audit **a, struct err *e)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.batch = UINT32_MAX,
+		.service_name = sample_service,
+	};
+
+	return audit_open(a, &conf, e) == 0;
+}
+
+/* Append and commit until so many records are there, or something fails. */
+static bool write_some(struct run *r, struct audit *a, uint64_t n)
+{
+	uint64_t from = audit_size(a);
+	struct err e = {0};
+	struct sample s;
+
+	while (audit_size(a) < from + n) {
+		/* Commits of one record and of many, tiles and segments
+		 * among them. */
+		uint64_t batch = 1 + disk_random() % 90;
+
+		while (batch--) {
+			uint64_t seq;
+
+			if (audit_append(a, test_event(&s, audit_size(a)),
+					 &seq, &e))
+				return false;
+			r->written = seq + 1;
+		}
+		if (audit_commit(a, &e))
+			return false;
+		r->known = audit_size(a);
+	}
+	return true;
+}
+
+/* All records, one behind the other, each behind its length. */
+static void read_all(uint8_t **out, size_t *n_out, uint64_t *count)
+{
+	struct reader *r;
+	struct err e = {0};
+	struct span record;
+	uint64_t seq;
+	size_t n = 0, cap = 1 << 20;
+	uint8_t *p = malloc(cap);
+	int rc;
+
+	assert_non_null(p);
+	*count = 0;
+	if (reader_open(&r, test_path, false, &e))
+		fail_msg("%s", e.text);
+	while ((rc = reader_next(r, &seq, &record, &e)) == 1) {
+		assert_int_equal(seq, *count);
+		++*count;
+		if (n + record.n + 2 > cap) {
+			cap *= 2;
+			p = realloc(p, cap);
+			assert_non_null(p);
+		}
+		p[n] = (uint8_t)(record.n >> 8);
+		p[n + 1] = (uint8_t)record.n;
+		memcpy(p + n + 2, record.p, record.n);
+		n += record.n + 2;
+	}
+	if (rc < 0)
+		fail_msg("record %llu: %s", (unsigned long long)*count,
+			 e.text);
+	reader_close(r);
+	*out = p;
+	*n_out = n;
+}
+
+/* On the machine's own disk, with the usual tools. */
+static void look(struct run *r, const char *when)
+{
+	uint8_t *now;
+	size_t n;
+	uint64_t count;
+	struct verify_result v;
+	struct err e = {0};
+
+	test_clean();
+	assert_true(disk_dump(test_dir));
+	disk_use(false);
+	if (verify_file(test_path, NULL, &v, NULL, NULL, &e))
+		fail_msg("%s: %s", when, e.text);
+	read_all(&now, &n, &count);
+	disk_use(true);
+	assert_int_equal(v.records, count);
+	if (count < r->known)
+		fail_msg("%s: %llu were acknowledged, %llu are there", when,
+			 (unsigned long long)r->known,
+			 (unsigned long long)count);
+	if (n < r->n_before || memcmp(now, r->before, r->n_before) != 0)
+		fail_msg("%s: records changed", when);
+	free(r->before);
+	r->before = now;
+	r->n_before = n;
+	r->known = count;
+}
+
+static struct audit *start_again(struct run *r, const char *when)
+{
+	struct audit *a;
+	struct err e = {0};
+
+	if (!open_log(&a, &e))
+		fail_msg("%s: %s", when, e.text);
+	if (audit_size(a) < r->known)
+		fail_msg("%s: of %llu records %llu are left", when,
+			 (unsigned long long)r->known,
+			 (unsigned long long)audit_size(a));
+	return a;
+}
+
+static void the_power_is_cut(void **state)
+{
+	const char *more = getenv("METERGATE_CUTS");
+	int cuts = more ? atoi(more) : CUTS, dark = 0;
+	struct run r = {0};
+	struct err e = {0};
+
+	(void)state;
+	disk_clean(1);
+	disk_use(true);
+	for (int i = 0; i < cuts; i++) {
+		struct audit *a = NULL;
+		char when[64];
+
+		snprintf(when, sizeof(when), "cut %d", i);
+		/* From the first call, the making of the file, to any. */
+		disk.cut = true;
+		disk.fail_at = disk.calls + 1 + disk_random() % (i % 4 ? 400
+								       : 40);
+		if (open_log(&a, &e))
+			write_some(&r, a, 300);
+		dark += disk.dark;
+		if (audit_close(a, &e))
+			assert_true(disk.dark);
+		disk_power();
+		/* The new writer finds it as the power left it. */
+		a = start_again(&r, when);
+		assert_true(audit_size(a) <= r.written);
+		r.known = audit_size(a);
+		assert_true(write_some(&r, a, 1));
+		test_close(a);
+		look(&r, when);
+	}
+	print_message("%d cuts, %d of them while something was written, "
+		      "%llu records\n", cuts, dark,
+		      (unsigned long long)r.known);
+	assert_true(dark > cuts / 2);
+	assert_true(r.known > (uint64_t)cuts);
+	free(r.before);
+	disk_use(false);
+}
+
+/* Each of the first calls fails, and every seventh behind them (each, with
+ * METERGATE_CUTS): once, or for good. */
+static void fails_with(int how, bool on)
+{
+	uint64_t step = getenv("METERGATE_CUTS") ? 1 : 7, last = 0;
+	struct run r = {0};
+
+	for (uint64_t at = 1;; at += at < 80 ? 1 : step) {
+		struct audit *a = NULL;
+		struct err e = {0};
+		char when[64];
+
+		snprintf(when, sizeof(when), "call %llu fails with %d%s",
+			 (unsigned long long)at, how, on ? " for good" : "");
+		disk_clean(7); /* the same calls each time */
+		r.known = r.written = 0;
+		free(r.before);
+		r.before = NULL;
+		r.n_before = 0;
+		disk.fail_with = how;
+		disk.fail_on = on;
+		disk.fail_at = at;
+		if (open_log(&a, &e)) {
+			bool done = write_some(&r, a, 400);
+
+			if (done && disk.calls >= at && on)
+				fail_msg("%s: and nothing is said", when);
+			/* After a failure it refuses to go on. */
+			if (!done && (audit_commit(a, &e) == 0 ||
+				      audit_commit(a, &e) == 0))
+				fail_msg("%s: it goes on", when);
+			r.failed += !done;
+			(void)!audit_close(a, &e);
+		} else {
+			assert_true(e.text[0] != 0);
+			r.failed++;
+		}
+		last = disk.calls;
+		disk.fail_at = 0;
+		/* There is room again. */
+		a = start_again(&r, when);
+		assert_true(write_some(&r, a, 1));
+		test_close(a);
+		look(&r, when);
+		if (at > last)
+			break;
+	}
+	print_message("%llu calls, %llu failures were said\n",
+		      (unsigned long long)last, (unsigned long long)r.failed);
+	assert_true(r.failed > 20);
+	free(r.before);
+}
+
+static void a_disk_that_is_full(void **state)
+{
+	(void)state;
+	disk_use(true);
+	fails_with(SQLITE_FULL, true);
+	disk_use(false);
+}
+
+static void a_disk_that_is_broken(void **state)
+{
+	(void)state;
+	disk_use(true);
+	fails_with(SQLITE_IOERR, true);
+	disk_use(false);
+}
+
+static void a_disk_that_fails_once(void **state)
+{
+	(void)state;
+	disk_use(true);
+	fails_with(SQLITE_IOERR, false);
+	disk_use(false);
+}
+
+static void a_disk_that_is_read_only(void **state)
+{
+	(void)state;
+	disk_use(true);
+	fails_with(SQLITE_READONLY, true);
+	disk_use(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_power_is_cut),
+		cmocka_unit_test(a_disk_that_is_full),
+		cmocka_unit_test(a_disk_that_is_broken),
+		cmocka_unit_test(a_disk_that_fails_once),
+		cmocka_unit_test(a_disk_that_is_read_only),
+	};
+
+	return cmocka_run_group_tests(tests, test_setup, test_teardown);
+}
