@@ -82,6 +82,14 @@ by its octets; on a registered port what cannot be read as the protocol of that
 port is refused, not opaque. IP protocols other than TCP, UDP, ICMP and ICMPv6
 are refused (`unknown-protocol`).
 
+An opaque stream over TCP is looked at again where an end speaks after the other
+one did, and where a segment begins: what is C12.22 or HTTP there beyond doubt, by
+itself or with the segments behind it, ends the connection (`changed-protocol`).
+Not found is a message that begins inside a segment, behind other octets (a text
+may quote one, and no receiver looks for it there); one whose method is in no
+registry, cut right in front of the blank behind it or right behind that; and
+what the kernel carries when opaque streams are given to it.
+
 | dissector | over | module | used by the gateway |
 |---|---|---|---|
 EOT

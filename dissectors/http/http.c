@@ -15,8 +15,7 @@
 #include "dissectors/http/read.h"
 
 #define EMPTY_MAX 64 /* octets of white space in front, before it is ours */
-#define WORD_MAX  24 /* octets of a method */
-#define LINE_SHOWN 2048 /* of a request line are looked at */
+#define LINE_SHOWN 2048 /* of a request line are looked at, its method too */
 
 #define PORT 80
 
@@ -27,6 +26,19 @@
 static const char *const methods[] = {"GET",	 "HEAD",  "PUT",   "POST",
 				      "DELETE",  "TRACE", "PATCH", "OPTIONS",
 				      "CONNECT", "PRI",	  "PROXY"};
+
+/* Others that servers know (IANA's registry, UPnP, caches). As they are words of
+ * other protocols, too, only what may be a target makes a request of them. */
+static const char *const rare[] = {
+	"ACL",	       "BASELINE-CONTROL", "BIND",	 "CHECKIN",
+	"CHECKOUT",    "COPY",		   "LABEL",	 "LINK",
+	"LOCK",	       "MERGE",		   "MKACTIVITY", "MKCALENDAR",
+	"MKCOL",       "MKREDIRECTREF",	   "MKWORKSPACE", "MOVE",
+	"M-SEARCH",    "NOTIFY",	   "ORDERPATCH", "PROPFIND",
+	"PROPPATCH",   "PURGE",		   "QUERY",	 "REBIND",
+	"REPORT",      "SEARCH",	   "SUBSCRIBE",	 "UNBIND",
+	"UNCHECKOUT",  "UNLINK",	   "UNLOCK",	 "UNSUBSCRIBE",
+	"UPDATE",      "UPDATEREDIRECTREF", "VERSION-CONTROL"};
 
 static bool is_blank(uint8_t ch)
 {
@@ -66,19 +78,35 @@ static enum recognise begins(struct span s, const char *word)
 }
 
 /* YES: one of them; MAYBE: the beginning of one. */
-static enum recognise is_method(struct span word)
+static enum recognise is_one_of(const char *const *list, size_t n,
+				struct span word)
 {
 	enum recognise best = RECOGNISE_NO;
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		enum recognise r = begins(word, methods[i]);
+	for (size_t i = 0; i < n; i++) {
+		enum recognise r = begins(word, list[i]);
 
-		if (r == RECOGNISE_YES && strlen(methods[i]) == word.n)
+		if (r == RECOGNISE_YES && strlen(list[i]) == word.n)
 			return r;
 		if (r == RECOGNISE_MAYBE)
 			best = r;
 	}
 	return best;
+}
+
+/* YES: one of those we know; LIKELY: a rare one; MAYBE: the beginning of one. */
+static enum recognise is_method(struct span word)
+{
+	enum recognise known = is_one_of(
+		methods, sizeof(methods) / sizeof(methods[0]), word);
+	enum recognise other;
+
+	if (known == RECOGNISE_YES)
+		return known;
+	other = is_one_of(rare, sizeof(rare) / sizeof(rare[0]), word);
+	if (other == RECOGNISE_YES)
+		return RECOGNISE_LIKELY;
+	return known == RECOGNISE_MAYBE ? known : other;
 }
 
 /* The second form of what proxies put in front. */
@@ -135,37 +163,73 @@ static enum recognise looks_right(struct span in)
 	r = begins(in, "HTTP/");
 	if (r != RECOGNISE_NO)
 		return r;
-	while (word < in.n && word < WORD_MAX && is_token(in.p[word]))
+	while (word < in.n && word < LINE_SHOWN && is_token(in.p[word]))
 		word++;
+	if (word < in.n && (word == 0 || !is_blank(in.p[word])))
+		return RECOGNISE_NO;
 	r = is_method(span_sub(in, 0, word));
 	if (word == in.n)
-		return r == RECOGNISE_YES ? RECOGNISE_MAYBE : r;
-	if (word == 0 || !is_blank(in.p[word]))
-		return RECOGNISE_NO;
+		return r == RECOGNISE_NO ? r : RECOGNISE_MAYBE;
 	behind = span_from(in, word + 1);
 	while (behind.n && is_blank(behind.p[0]))
 		behind = span_from(behind, 1);
 	if (behind.n == 0)
-		return r == RECOGNISE_YES ? RECOGNISE_MAYBE : RECOGNISE_NO;
+		return r >= RECOGNISE_YES ? RECOGNISE_MAYBE : RECOGNISE_NO;
 	if (behind.p[0] == '/' || behind.p[0] == '*' || r == RECOGNISE_YES)
 		return RECOGNISE_YES;
 	return begins(behind, "http") == RECOGNISE_YES ? RECOGNISE_YES
 						       : RECOGNISE_NO;
 }
 
-/* A version in the first line, which other text that begins like a request
- * does not have. */
+/* What stands behind "HTTP/" at the end of a request line: a version, and
+ * nothing but blanks. LIKELY: as far as it goes. A log that quotes requests goes
+ * on. */
+static enum recognise ends_line(struct span in)
+{
+	size_t i = 0;
+
+	while (i < in.n && ((in.p[i] >= '0' && in.p[i] <= '9') ||
+			    in.p[i] == '.' || is_blank(in.p[i])))
+		i++;
+	if (i == in.n)
+		return RECOGNISE_LIKELY;
+	return in.p[i] == '\r' || in.p[i] == '\n' ? RECOGNISE_SURE :
+						    RECOGNISE_YES;
+}
+
+/* The same in front of a status line. */
+static enum recognise begins_line(struct span in)
+{
+	static const char form[] = "HTTP/1.d d";
+	size_t i = 0;
+
+	for (; i < in.n && form[i]; i++) {
+		if (form[i] == 'd' ? in.p[i] < '0' || in.p[i] > '9' :
+				     in.p[i] != (uint8_t)form[i])
+			return RECOGNISE_YES;
+	}
+	return form[i] ? RECOGNISE_LIKELY : RECOGNISE_SURE;
+}
+
+/* A version where the first line ends, or begins, which other text that begins
+ * like a request does not have. */
 static enum recognise how_sure(struct span in)
 {
 	size_t i = white_in_front(in);
+	enum recognise best = begins_line(span_from(in, i));
 
-	if (span_is(span_sub(in, 0, 7), "HTTP/1."))
-		return RECOGNISE_SURE;
 	for (; i < in.n && i < LINE_SHOWN && in.p[i] != '\n'; i++) {
-		if (begins(span_from(in, i), " HTTP/") == RECOGNISE_YES)
-			return RECOGNISE_SURE;
+		enum recognise r;
+
+		if (begins(span_from(in, i), " HTTP/") != RECOGNISE_YES)
+			continue;
+		r = ends_line(span_from(in, i + 6));
+		if (r > best)
+			best = r;
 	}
-	return in.n <= i && i < LINE_SHOWN ? RECOGNISE_LIKELY : RECOGNISE_YES;
+	if (best == RECOGNISE_YES && in.n <= i && i < LINE_SHOWN)
+		best = RECOGNISE_LIKELY;
+	return best;
 }
 
 static enum recognise recognise(struct span first, uint16_t sport,

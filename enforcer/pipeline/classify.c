@@ -12,7 +12,11 @@
  * what is a message beyond doubt counts there, as whatever was sealed may look
  * like the beginning of one. The octets of a turn are kept as long as they may
  * become one, also when they were acknowledged, and when the other end speaks
- * in the middle, as that need not end what was begun.
+ * in the middle, as that need not end what was begun. What a segment begins
+ * with inside a turn is looked at in the same way, as far as there is room:
+ * whoever adds a message to what nobody reads sends it by itself. Inside
+ * segments nobody looks: receivers do not, either, and a text that quotes a
+ * message is none.
  */
 #include "enforcer/pipeline/state.h"
 
@@ -122,6 +126,15 @@ uint32_t turns_spare(const struct side *me, uint32_t upto)
 		       upto;
 }
 
+static unsigned first_inside(const struct side *me)
+{
+	unsigned i = 0;
+
+	while (i < me->n_turns && !me->turn[i].inside)
+		i++;
+	return i;
+}
+
 /* The other end may take a turn now. */
 static void your_turn(struct work *w)
 {
@@ -133,10 +146,13 @@ static void your_turn(struct work *w)
 	/* What nobody takes for anything yet gives way. */
 	while (i < you->n_turns && you->turn[i].maybe)
 		i++;
+	if (i == TURNS)
+		i = first_inside(you);
 	if (you->n_turns == TURNS && i < TURNS)
 		turn_over(you, i);
 	if (you->n_turns < TURNS)
-		you->turn[you->n_turns++] = (struct turn){you->nxt, true};
+		you->turn[you->n_turns++] =
+			(struct turn){you->nxt, true, false};
 	else
 		you->many = true;
 }
@@ -160,6 +176,32 @@ static bool turn_octets(const struct work *w, const struct side *me,
 	return true;
 }
 
+/* TLS is never sure, and all may be TLS on its port. */
+static bool may_become(const struct work *w, struct opinion o)
+{
+	return o.sure == RECOGNISE_LIKELY ||
+	       (o.maybe != DIS_NONE && !w->p->dis[o.maybe]->sealed);
+}
+
+/* Does a message begin where these octets do, inside a turn? */
+static bool begins_here(const struct work *w, struct side *me,
+			struct span octets)
+{
+	uint32_t seq = me->nxt - (uint32_t)octets.n;
+	struct opinion o;
+
+	for (unsigned i = 0; i < me->n_turns; i++) {
+		if (me->turn[i].seq == seq)
+			return false; /* looked at anyway */
+	}
+	if (octets.n == 0)
+		return false;
+	o = ask(w, octets);
+	if (may_become(w, o) && octets.n < TURN_OCTETS && me->n_turns < TURNS)
+		me->turn[me->n_turns++] = (struct turn){seq, true, true};
+	return o.sure == RECOGNISE_SURE;
+}
+
 /* What turns of a stream that nobody reads begin with; octets are the last of
  * them, up to nxt. */
 static enum heard hear_turns(struct work *w, struct side *me,
@@ -171,7 +213,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 	your_turn(w);
 	/* So many that each may be a message, one in another, are none that
 	 * anybody means. */
-	if (me->many)
+	if (me->many || begins_here(w, me, octets))
 		return HEARD_OTHER;
 	for (unsigned i = 0; i < me->n_turns;) {
 		struct turn *t = &me->turn[i];
@@ -180,7 +222,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 
 		if (!turn_octets(w, me, t->seq, &first, b)) {
 			/* Others needed the room: nobody can say any more. */
-			if (kept && t->maybe)
+			if (kept && t->maybe && !t->inside)
 				return HEARD_OTHER;
 			turn_over(me, i);
 			continue;
@@ -188,10 +230,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 		o = ask(w, first);
 		if (o.sure == RECOGNISE_SURE)
 			return HEARD_OTHER;
-		/* TLS is never sure, and all may be TLS on its port. */
-		t->maybe = o.sure == RECOGNISE_LIKELY ||
-			   (o.maybe != DIS_NONE &&
-			    !w->p->dis[o.maybe]->sealed);
+		t->maybe = may_become(w, o);
 		if (t->maybe && me->nxt - t->seq < TURN_OCTETS)
 			i++;
 		else

@@ -125,6 +125,21 @@ static const struct row streams[] = {
 	  {ME, "za", 36, 1, PASS, 0},
 	  {YOU, "zz", 32, ALL, PASS, 0},
 	  {ME, "za", 37, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"a message in the same turn, in a segment of its own",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same, with octets behind it",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "zaz", 31, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"the same in pieces",
+	 {{ME, "z", 0, ALL, PASS, 0},
+	  {ME, "za", 31, 1, PASS, 0},
+	  {ACK, "", 32, 0, PASS, 0},
+	  {ME, "za", 32, 4, PASS, 0},
+	  {ME, "za", 36, ALL, DROP, REASON_CHANGED_PROTOCOL}}},
+	{"inside a segment it is not looked for",
+	 {{ME, "za", 0, ALL, PASS, 0},
+	  {ME, "zaza", 62, ALL, PASS, 0}}},
 	{"a message in what may be the first octets of another",
 	 {{ME, "z", 0, ALL, PASS, 0},
 	  {YOU, "zz", 0, 31, PASS, 0},
@@ -347,6 +362,83 @@ static void in_front(void **state)
 			in_front_at(apdu, true, cut);
 		}
 	}
+}
+
+/* --- inside a turn ----------------------------------------------------------- */
+
+/* What follows on four octets, cut there, while the other end says nothing: is
+ * it found? */
+static bool found_at(struct span s, size_t cut, bool turn)
+{
+	struct kit *k = kit(true);
+	uint32_t ack = 0, at = 4;
+	uint64_t id[2];
+	bool found;
+
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	assert_why(k, segment(k, true, 0, 0, span_of("0123", 4)), REASON_NONE);
+	if (turn) {
+		segment(k, false, 0, at, span_of("4567", 4));
+		ack = 4;
+	}
+	id[0] = segment(k, true, at, ack, span_sub(s, 0, cut));
+	id[1] = segment(k, true, at + (uint32_t)cut, ack, span_from(s, cut));
+	found = why(k, id[0]) == REASON_CHANGED_PROTOCOL ||
+		why(k, id[1]) == REASON_CHANGED_PROTOCOL;
+	done(k);
+	return found;
+}
+
+static void inside_a_turn(void **state)
+{
+#define LONG_METHOD "ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	static const struct {
+		const char *text;
+		int miss; /* where it may be cut and not be found, twice */
+	} rows[] = {
+		{"GET /x HTTP/1.1\r\n\r\n", -1},
+		{"PROPFIND /x HTTP/1.1\r\n\r\n", -1},
+		{"HTTP/1.1 200 OK\r\n\r\n", -1},
+		/* What may be a word of any protocol, and what it says. */
+		{"BREW /x HTTP/1.1\r\n\r\n", 4},
+		{LONG_METHOD " /x HTTP/1.1\r\n\r\n", 52},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct span s = span_str(rows[i].text);
+
+		for (size_t cut = 1; cut < s.n; cut++) {
+			int at = (int)cut - rows[i].miss;
+			bool miss = rows[i].miss > 0 && (at == 0 || at == 1);
+
+			if (found_at(s, cut, false) == miss ||
+			    found_at(s, cut, true) == miss)
+				fail_msg("%s, cut at %zu", rows[i].text, cut);
+		}
+	}
+}
+
+/* So many segments that may each become a message are not what is refused. */
+static void many_inside(void **state)
+{
+	struct kit *k = kit(true);
+	uint32_t at = 4, ack = 0;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	segment(k, true, 0, 0, span_of("0123", 4));
+	for (int i = 0; i < 12; i++) {
+		assert_why(k, segment(k, true, at, ack, span_of("GE", 2)),
+			   REASON_NONE);
+		at += 2;
+		if (i % 3 != 2)
+			continue;
+		assert_why(k, segment(k, false, ack, at, span_of("4567", 4)),
+			   REASON_NONE);
+		ack += 4;
+	}
+	done(k);
 }
 
 #define PIECE 15000
@@ -791,6 +883,8 @@ int main(void)
 		cmocka_unit_test(in_front),
 		cmocka_unit_test(answers_cost_no_memory),
 		cmocka_unit_test(long_turns),
+		cmocka_unit_test(inside_a_turn),
+		cmocka_unit_test(many_inside),
 		cmocka_unit_test(turns_in_turns),
 		cmocka_unit_test(turn_forgotten),
 		cmocka_unit_test(as_much_as_is_kept),
