@@ -4,7 +4,7 @@
 
 #include "core/json.h"
 #include "policy-lang/analysis/diff.h"
-#include "policy-lang/front/within.h"
+#include "policy-lang/analysis/within.h"
 #include "policy-lang/played.h"
 #include "policy-lang/polc.h"
 
@@ -193,14 +193,20 @@ static const struct pol_file *other(const struct version *v,
 }
 
 /* What stands in its place there: a set has one baseline, whatever its id. */
-static const struct pol_file *instead(const struct version *v,
-				      const struct pol_file *f)
+static const struct pol_image *instead(const struct version *v,
+				       const struct pol_image *im)
 {
-	for (size_t i = 0; i < v->files.n; i++) {
-		if (f->kind == POL_BASELINE && v->files.f[i]->kind == f->kind)
-			return v->files.f[i];
+	enum pol_kind kind = pol_image_kind(im);
+
+	for (size_t i = 0; i < v->scene.n_file; i++) {
+		const struct pol_image *x = v->scene.image[i];
+
+		if (pol_image_kind(x) == kind &&
+		    (kind == POL_BASELINE ||
+		     span_eq(pol_image_id(x), pol_image_id(im))))
+			return x;
 	}
-	return other(v, f);
+	return NULL;
 }
 
 /* Is every policy of b within the same one of a? Says which are not. */
@@ -208,30 +214,34 @@ static bool within(const struct version *a, const struct version *b, bool say)
 {
 	bool all = true;
 
-	for (size_t i = 0; i < b->files.n; i++) {
-		const struct pol_file *f = b->files.f[i], *was = instead(a, f);
+	for (size_t i = 0; i < b->scene.n_file; i++) {
+		const struct pol_image *im = b->scene.image[i];
+		const struct pol_image *was = instead(a, im);
+		enum pol_kind kind = pol_image_kind(im);
 		char why[200] = "it is new";
 
-		if (f->kind != POL_VENDOR && f->kind != POL_BASELINE)
+		if (kind != POL_VENDOR && kind != POL_BASELINE)
 			continue;
 		/* A baseline only ever takes away. */
-		if (!was && f->kind == POL_BASELINE)
+		if (!was && kind == POL_BASELINE)
 			continue;
-		if (was && pol_within(f, was, why, sizeof(why)))
+		if (was && pol_within(im, was, why, sizeof(why)))
 			continue;
 		all = false;
 		if (say)
-			printf("  %s may let more pass: %s\n", f->id, why);
+			printf("  %.*s may let more pass: %s\n",
+			       TEXT(pol_image_id(im)), why);
 	}
 	/* Without a baseline that was there everything is wider. */
-	for (size_t k = 0; k < a->files.n; k++) {
-		const struct pol_file *f = a->files.f[k];
+	for (size_t k = 0; k < a->scene.n_file; k++) {
+		const struct pol_image *im = a->scene.image[k];
 
-		if (f->kind != POL_BASELINE || instead(b, f))
+		if (pol_image_kind(im) != POL_BASELINE || instead(b, im))
 			continue;
 		all = false;
 		if (say)
-			printf("  the baseline %s is gone\n", f->id);
+			printf("  the baseline %.*s is gone\n",
+			       TEXT(pol_image_id(im)));
 	}
 	return all;
 }

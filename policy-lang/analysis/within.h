@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Does one policy permit nothing that another does not, from the same counters
+ * and states? Decided by comparing images: every grant must lie within one
+ * grant of the other, and every denial and limit there must have one here that
+ * covers it. What it says is sure; where it says no, that may only be because
+ * more than one rule would have to be looked at together.
+ */
+#ifndef POLICY_LANG_ANALYSIS_WITHIN_H
+#define POLICY_LANG_ANALYSIS_WITHIN_H
+
+#include "policy-lang/image/image.h"
+
+/* Of two images of one kind, a vendor's or a baseline. Names, texts, positions
+ * and dates of validity do not count; the name of a rule does where the
+ * customer is asked by it. When not, why names what is wider. */
+bool pol_within(const struct pol_image *is, const struct pol_image *was,
+		char *why, size_t cap);
+
+/* Does column a of one image match nothing that column b of the other does
+ * not, as far as the observation goes? */
+bool within_match(const struct pol_image *ia, uint32_t a,
+		  const struct pol_image *ib, uint32_t b);
+/* Is grant `rule` within one of `was`? For who wants to know of each. */
+bool pol_within_grant(const struct pol_image *is, uint32_t rule,
+		      const struct pol_image *was);
+
+#endif
