@@ -178,14 +178,21 @@ of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
 it are values.
 
 `min` and `max` that are neither zero nor infinite nor the value again are further
-values of the same quantity; of what has no number they are of unknown type, as
-are numbers of a `display` that its value does not tell, more than one of a
-`displayName` that its name does not have, more than six of a name or one with a
-fraction, of an `icon` that are no size of pictures, of a reference that have a
-fraction or more than nine digits, of a query in one that names no part of a
-history, of a `writable` or `null`, and a `tz`, `precision` or `status` that is
-none. Facets that stand in a list or are not those of their unit are too. Comments
-are noted.
+values of the same quantity. A value that is not what its type holds, more than one
+number in a text or any with more than 32 characters are so many values of
+unknown type. So are, where no value tells them, numbers
+
+- of a `display`, and more than one of a `displayName` that its name does not have;
+- more than six of a name, and with a fraction in a name or a reference;
+- of a query in a reference that names no part of a history;
+- of `min` and `max` of what has no number, of a `val` of what has no value, of a
+  `writable` or `null`, of an `icon` that are no size of pictures, and of a `tz`,
+  `precision`, `status` or `facets` that is none;
+- of attributes, and in names of elements, that are in no table, and of namespaces;
+- of comments, but for two years, and of the stylesheet.
+
+Longer ones than four digits in names and references, other than those that were
+asked for, are numbers of devices (`identity.device`). Comments are noted.
 
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or

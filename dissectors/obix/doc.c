@@ -306,14 +306,14 @@ int doc_end(void *arg, struct err *e)
 
 /* --- the end of a unit --- */
 
-int doc_unit_end(struct reader *r, uint32_t text)
+int doc_unit_end(struct reader *r, uint32_t apart)
 {
 	struct doc *d = r->d;
 	struct item *rest = &d->rest;
 	int rc = 0;
 
-	/* Text between elements means nothing; it may tell a lot. */
-	item_hides(rest, text > 0);
+	/* What is between elements means nothing; it may tell a lot. */
+	item_hides(rest, apart);
 	if (r->c->last)
 		record_whole(r, rest);
 	if (d->request) {

@@ -32,7 +32,8 @@ static bool repeats(const struct reader *r, struct span text)
 #define SAID_NUMBERS 7 /* of an instant in words: date, time, offset */
 #define NAME_NUMBERS 6 /* that a name may hold */
 #define ZONE_NUMBERS 2 /* that a zone may, of two digits */
-#define REF_DIGITS   9 /* of a number in a reference */
+#define ORDINAL      4 /* digits of one; more are a number of the device */
+#define VALUE_OCTETS 32 /* of a number or an instant, with all its digits */
 
 static bool within(struct span text, struct span part)
 {
@@ -77,15 +78,25 @@ static unsigned numbers_of(struct span text)
 	return beyond(VALUE_NONE, (struct span){0}, text);
 }
 
-/* Numbers that are more than an ordinal. */
-static unsigned fractions(struct span text)
+/* Numbers of a name: with a fraction they are values; what is longer than an
+ * ordinal tells one device from others, but for what was asked for. */
+static unsigned in_name(const struct reader *r, struct item *it,
+			struct span text)
 {
 	unsigned n = 0;
 	struct span one;
 	size_t at = 0;
 
-	while ((one = value_number_in(text, &at)).n)
-		n += memchr(one.p, '.', one.n) != NULL;
+	while ((one = value_number_in(text, &at)).n) {
+		if (within(r->c->path, one))
+			continue;
+		if (memchr(one.p, '.', one.n)) {
+			n++;
+		} else if (one.n > ORDINAL) {
+			it->meas |= MEAS_BIT(MEAS_IDENTITY_DEVICE);
+			it->values++;
+		}
+	}
 	return n;
 }
 
@@ -123,14 +134,12 @@ static bool is_icon(struct span icon)
 	return true;
 }
 
-/* Numbers of a reference that are no part of a name in it, nor of the one that
- * was asked for. Its authority is compared elsewhere. */
-static unsigned in_path(const struct reader *r, struct span ref)
+/* Of a reference: as of a name. Its authority is compared elsewhere. */
+static unsigned in_path(const struct reader *r, struct item *it,
+			struct span ref)
 {
 	const uint8_t *at = ref.n ? memmem(ref.p, ref.n, "://", 3) : NULL;
-	struct span one, path;
 	size_t from = 0, to;
-	unsigned n = 0;
 
 	if (at) {
 		from = (size_t)(at - ref.p) + 3;
@@ -139,11 +148,7 @@ static unsigned in_path(const struct reader *r, struct span ref)
 	}
 	for (to = from; to < ref.n && ref.p[to] != '?';)
 		to++;
-	path = span_sub(ref, from, to - from);
-	for (from = 0; (one = value_number_in(path, &from)).n;)
-		n += (memchr(one.p, '.', one.n) || one.n > REF_DIGITS) &&
-		     !within(r->c->path, one);
-	return n;
+	return in_name(r, it, span_sub(ref, from, to - from));
 }
 
 /* A query in a reference names a part of a history, which tells how a server
@@ -169,7 +174,7 @@ static unsigned in_reference(const struct reader *r, struct item *it,
 {
 	if (!hidden_numbers(ref))
 		return 0;
-	return in_path(r, ref) + in_query(it, ref);
+	return in_path(r, it, ref) + in_query(it, ref);
 }
 
 /* Facets of a closed form that are not in it. */
@@ -203,8 +208,8 @@ static unsigned references(const struct reader *r, struct item *it,
 		if (t->at[at[i]].n)
 			n += in_reference(r, it, t->at[at[i]]);
 	}
-	/* What an item is called is told of it. */
-	if (t->at[AT_HREF].n && !el->item)
+	/* What a request names is told of it. */
+	if (t->at[AT_HREF].n && !(r->d->request && el->item))
 		n += in_reference(r, it, t->at[AT_HREF]);
 	return n;
 }
@@ -239,10 +244,13 @@ void hidden_read(struct reader *r, struct item *it, const struct elem *el,
 	unsigned n = 0;
 
 	/* Most elements have a name and a value, and nothing else. */
-	if (t->others == 0 && t->n_set == (t->at[AT_NAME].p != NULL) +
-						  (t->at[AT_VAL].p != NULL) &&
-	    !fresh)
+	if (t->others == 0 && t->other_values == 0 && !fresh &&
+	    v != VALUE_NONE &&
+	    t->n_set == (t->at[AT_NAME].p != NULL) + (t->at[AT_VAL].p != NULL))
 		return;
+	/* Of those that have no value. */
+	if (v == VALUE_NONE)
+		n += numbers_of(t->at[AT_VAL]);
 	if (t->at[AT_DISPLAY].n)
 		n += beyond(v, t->at[AT_VAL], t->at[AT_DISPLAY]);
 	if (n && el->el == EL_ERR && it->err && r->d->depth == 0 &&
@@ -253,14 +261,60 @@ void hidden_read(struct reader *r, struct item *it, const struct elem *el,
 		unsigned more = beyond(VALUE_NONE, name, called);
 
 		r->d->odd |= more > 0;
-		n += more > 1 ? more : 0;
+		n += more > 1 ? more : in_name(r, it, called);
 	}
 	if (fresh && name.n > 2 * NAME_NUMBERS &&
 	    numbers_of(name) > NAME_NUMBERS)
 		n++;
 	if (fresh)
-		n += fractions(name);
+		n += in_name(r, it, name);
 	n += t->other_values + odd_facets(r, el, t) +
 	     references(r, it, el, t) + bounds(v, t);
 	item_hides(it, n);
+}
+
+/* Words of a device, which hold numbers of versions and the like. */
+static bool is_worded(enum obix_quantity q)
+{
+	return q == Q_DEVICE || q == Q_CUSTOMER || q == Q_CONFIG ||
+	       q == Q_HEALTH || q == Q_SECRET;
+}
+
+unsigned hidden_value(const struct reader *r, struct item *it,
+		      const struct elem *el, const struct sizing *s,
+		      struct span val)
+{
+	unsigned n = hidden_numbers(val) ? numbers_of(val) : 0;
+	struct decimal d;
+	int64_t ms;
+	bool open, is = false;
+
+	if (n == 0)
+		return 0;
+	switch (obix_value((enum obix_el)el->el)) {
+	case VALUE_NUMBER:
+		is = value_decimal(val, &d);
+		break;
+	case VALUE_INSTANT:
+		is = value_abstime(val, &ms, &open) || value_date(val) ||
+		     value_time(val);
+		break;
+	case VALUE_DURATION:
+		is = value_reltime(val, &ms);
+		break;
+	case VALUE_URI:
+		return in_path(r, it, val);
+	case VALUE_TEXT:
+		if (is_worded((enum obix_quantity)s->quantity))
+			return n > SAID_NUMBERS ? n : 0;
+		return n > 1 || val.n > 2 * VALUE_OCTETS ? n : 0;
+	case VALUE_NAME:
+		return n > 1 || memchr(val.p, '.', val.n) ||
+				       val.n > 2 * VALUE_OCTETS
+			       ? n
+			       : 0;
+	default:
+		break;
+	}
+	return is && val.n <= VALUE_OCTETS ? 0 : n;
 }

@@ -11,6 +11,10 @@
 
 #include "dissectors/obix/testrows.h"
 
+#define SAID(el, name, v)                                                      \
+	"<obj><abstime name='timestamp' val='2025-11-20T00:00:00Z'/><" el      \
+	" name='" name "' val='" v "'/></obj>"
+
 static const struct kit_row rows[] = {
 	{"a count that no other member tells may be any number", "POST",
 	 "/r5/rollup",
@@ -225,13 +229,13 @@ static const struct kit_row rows[] = {
 	 "name='facets' val='min=d:23.5'/></list>",
 	 false,
 	 "read-request /f4\n"
-	 "read-response /f4 unknown.table r=2 v=2\n"},
+	 "read-response /f4 unknown.table r=2 v=3 note\n"},
 	{"with numbers that are not those of the unit", "GET", "/f5", NULL,
 	 "<real val='2' unit='obix:units/watt'><str name='facets' "
 	 "val='units=u:kilowatt;kW;(m7)(kg)(s-3);*1234.0;'/></real>",
 	 false,
 	 "read-request /f5\n"
-	 "read-response /f5 unit=watt power.instant+unknown.table r=1 v=2\n"},
+	 "read-response /f5 unit=watt power.instant+unknown.table r=1 v=4 note\n"},
 	{"a unit of its own, with a scale as no unit has it", "GET", "/u2",
 	 NULL,
 	 "<obj is='obix:Unit' href='/u/2'><obj name='dimension'><int name='K' "
@@ -295,6 +299,85 @@ static const struct kit_row rows[] = {
 	 false,
 	 "read-request /n4\n"
 	 "read-response /n4 unknown.table r=1 v=5 note\n"},
+	{"who wrote it, in a comment", "GET", "/k1", NULL,
+	 "<!-- (c) 2009, 2010 A. B. --><bool val='true'/>", false,
+	 "read-request /k1\n"
+	 "read-response /k1 appliance.state r=1 v=1 note\n"},
+	{"when it was, in one", "GET", "/k2", NULL,
+	 "<bool val='true'/><!-- 2009 2010 2011 2310 -->", false,
+	 "read-request /k2\n"
+	 "read-response /k2 appliance.state+unknown.table r=1 v=3 note\n"},
+	{"a stylesheet", "GET", "/k3", NULL,
+	 "<?xml-stylesheet href='/xsl?23.1'?><bool val='true'/>", false,
+	 "read-request /k3\n"
+	 "read-response /k3 appliance.state+unknown.table r=1 v=2 note\n"},
+	{"a namespace", "GET", "/k4", NULL,
+	 "<bool xmlns='http://obix.org/ns/schema/1.1' xmlns:a='u:23.1' "
+	 "val='true'/>",
+	 false,
+	 "read-request /k4\n"
+	 "read-response /k4 appliance.state+unknown.table r=1 v=2 note\n"},
+	{"names of elements, attributes and prefixes", "GET", "/k5", NULL,
+	 "<obj xmlns:p2310='u' xmlns:ns0='u'><v2310/><op v231='a'/>"
+	 "<p2310:op/><ns0:op/></obj>",
+	 false,
+	 "read-request /k5\n"
+	 "read-response /k5 unknown.table r=1 v=3 note\n"},
+	{"a value of what has none", "GET", "/k6", NULL,
+	 "<obj val='23.1'><ref val='23.2'/><op val='23.3 23.4'/></obj>", false,
+	 "read-request /k6\n"
+	 "read-response /k6 unknown.table r=1 v=4 note\n"},
+	{"many numbers in one value of a record", "POST", "/k7/query", NULL,
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 SAID("real", "kWh", "0.1 0.2 0.3") SAID("str", "kWh", "0.1 0.2 0.3")
+	 "</list></obj>",
+	 false,
+	 "history-query-request /k7/query\n"
+	 "history-query-response /k7/query is=obix:HistoryQueryOut "
+	 "unknown.table r=2 v=6 span=0 note\n"},
+	{"more digits than a number has", "GET", "/k8", NULL,
+	 "<real val='0.1230000001230000001240000001240000' "
+	 "unit='obix:units/watt'/>",
+	 false,
+	 "read-request /k8\n"
+	 "read-response /k8 unknown.table r=1 v=1\n"},
+	{"an enumeration of them", "GET", "/k9", NULL,
+	 "<obj><enum name='a' val='stage2'/><enum name='b' val='s23.1'/>"
+	 "<bool name='c' val='231'/></obj>",
+	 false,
+	 "read-request /k9\n"
+	 "read-response /k9 appliance.state+unknown.table r=1 v=3\n"},
+	{"a serial number", "GET", "/k10", NULL,
+	 "<obj><str name='serial' val='A-23.1-44'/></obj>", false,
+	 "read-request /k10\n"
+	 "read-response /k10 identity.device r=1 v=1\n"},
+	{"of many parts", "GET", "/k11", NULL,
+	 "<obj><str name='serial' val='1 2 3 4 5 6 7 8'/></obj>", false,
+	 "read-request /k11\n"
+	 "read-response /k11 unknown.table r=1 v=8 note\n"},
+	{"a reference as a value", "GET", "/k12", NULL,
+	 "<obj><uri name='a' val='/b/2'/><uri name='c' val='/b/23.1'/></obj>",
+	 false,
+	 "read-request /k12\n"
+	 "read-response /k12 config.meter+unknown.table r=1 v=2\n"},
+	{"numbers of devices in names", "GET", "/k13/7654321", NULL,
+	 "<list href='/k13/7654321/'><ref name='M0012345'/><ref name='In16'/>"
+	 "<ref name='M7654321'/></list>",
+	 false,
+	 "read-request /k13/7654321\n"
+	 "read-response /k13/7654321 identity.device r=1 v=1\n"},
+	{"what people call it", "GET", "/k14", NULL,
+	 "<list><ref displayName='Phase 2'/><ref displayName='23.1'/></list>",
+	 false,
+	 "read-request /k14\n"
+	 "read-response /k14 unknown.table r=1 v=1 note\n"},
+	{"a Watch that calls things by their values", "POST",
+	 "/x6/pollChanges", NULL,
+	 "<obj is='obix:WatchOut'><list name='values'><err href='/a/23.1'/>"
+	 "</list></obj>",
+	 false,
+	 "watch-poll-request /x6/pollChanges\n"
+	 "watch-poll-response /a/23.1 unknown.table r=1 v=1 note\n"},
 	{"a filter in the query beside one in the document", "POST",
 	 "/q1/query?limit=1",
 	 "<obj is='obix:HistoryFilter'><int name='limit' val='96'/></obj>",

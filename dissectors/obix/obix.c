@@ -102,7 +102,7 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 	if (row->doc.depth != s->depth)
 		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "elements end where others see none");
-	return doc_unit_end(r, s->text);
+	return doc_unit_end(r, (s->text > 0) + s->numbers);
 }
 
 /* Read it again, knowing what came last: definitions behind their use. */

@@ -345,10 +345,10 @@ static const struct kit_row rows[] = {
 	 "read-response /h4 is=obix:Alarm unknown.table r=1 v=1\n"},
 	{"a facets string that holds a series", "GET", "/f1", NULL,
 	 "<obj><str name='facets' val='0.1 0.2 0.3'/></obj>", false,
-	 "read-request /f1\nread-response /f1 unknown.table r=1 v=1\n"},
+	 "read-request /f1\nread-response /f1 unknown.table r=1 v=3 note\n"},
 	{"one that holds its facets twice", "GET", "/f2", NULL,
 	 "<obj><str name='facets' val='min=d:1|min=d:2'/></obj>", false,
-	 "read-request /f2\nread-response /f2 unknown.table r=1 v=1\n"},
+	 "read-request /f2\nread-response /f2 unknown.table r=1 v=2 note\n"},
 	{"and one as a station writes it", "GET", "/f3", NULL,
 	 "<real val='2'><str name='facets' val='units=u:kilowatt;kW;"
 	 "(m2)(kg)(s-3);*1000.0;|precision=i:1|min=d:-inf|max=d:9.5'/></real>",
@@ -441,11 +441,11 @@ static const struct kit_row rows[] = {
 	 false,
 	 "read-request /d5\n"
 	 "read-response /d5 unknown.table r=1 v=3 note\n"},
-	{"a comment", "GET", "/d6", NULL,
+	{"a comment with a number", "GET", "/d6", NULL,
 	 "<bool val='true'><!-- 0.1 --></bool>",
 	 false,
 	 "read-request /d6\n"
-	 "read-response /d6 appliance.state r=1 v=1 note\n"},
+	 "read-response /d6 appliance.state+unknown.table r=1 v=2 note\n"},
 	{"a name for people", "GET", "/d7", NULL,
 	 "<bool name='In7' displayName='Input 7' val='true'/>",
 	 false,

@@ -2,6 +2,7 @@
 #include "dissectors/obix/scan.h"
 
 #include "dissectors/obix/names.h"
+#include "dissectors/obix/value.h"
 
 struct scan scan_of(const struct obix_scan *s, struct span in, struct err *e)
 {
@@ -86,6 +87,25 @@ static enum scan_token text(struct scan *s)
 	return SCAN_TEXT;
 }
 
+#define YEARS 2 /* of whoever wrote it, in comments */
+
+/* Nobody reads them; whoever wants to can. */
+static void numbers(struct scan *s, size_t end, uint32_t *years)
+{
+	struct span in = span_sub(s->in, s->at, end - s->at), one;
+	size_t at = 0;
+
+	while ((one = value_number_in(in, &at)).n) {
+		bool year = one.n == 4 && (span_is(span_sub(one, 0, 2), "19") ||
+					   span_is(span_sub(one, 0, 2), "20"));
+
+		if (year && years && *years < YEARS)
+			++*years;
+		else
+			s->numbers++;
+	}
+}
+
 static enum scan_token comment(struct scan *s)
 {
 	size_t end = find(s->in, s->at + 4, "--");
@@ -96,6 +116,7 @@ static enum scan_token comment(struct scan *s)
 		return bad(s, REASON_MALFORMED, "-- within a comment");
 	if (memchr(s->in.p + s->at, 0, end - s->at))
 		return bad(s, REASON_XML_ENCODING, "NUL");
+	numbers(s, end, &s->years);
 	s->at = end + 3;
 	s->comments++;
 	return SCAN_COMMENT;
@@ -124,6 +145,8 @@ static enum scan_token instruction(struct scan *s)
 		return SCAN_MORE;
 	if (memchr(s->in.p + s->at, 0, end - s->at))
 		return bad(s, REASON_XML_ENCODING, "NUL");
+	if (sheet)
+		numbers(s, end, NULL);
 	s->stylesheet |= sheet;
 	s->at = end + 2;
 	return SCAN_OTHER;

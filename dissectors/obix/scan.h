@@ -38,8 +38,9 @@ struct scan {
 	bool stylesheet;  /* seen */
 	struct span name; /* of the tag read last, with its prefix */
 	/* What has been counted. */
-	uint32_t tags, ends, comments;
+	uint32_t tags, ends, comments, years;
 	uint32_t text;  /* octets outside tags that are no white space */
+	uint32_t numbers; /* in comments and the stylesheet; see scan.c */
 	uint64_t names; /* hash of the names of start tags, in order */
 	struct err *e;
 };

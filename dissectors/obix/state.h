@@ -435,8 +435,9 @@ static inline struct elem *doc_parent(struct doc *d)
 
 int doc_start(void *arg, const struct xml_tag *t, struct err *e);
 int doc_end(void *arg, struct err *e);
-/* The unit ends: the leaves of what is open. text: octets outside tags. */
-int doc_unit_end(struct reader *r, uint32_t text);
+/* The unit ends: the leaves of what is open. apart: texts and numbers in what
+ * is no element. */
+int doc_unit_end(struct reader *r, uint32_t apart);
 
 /* --- item.c ---------------------------------------------------------------- */
 
@@ -486,6 +487,11 @@ void record_whole(struct reader *r, struct item *it);
 /* --- hidden.c -------------------------------------------------------------- */
 
 bool hidden_numbers(struct span text); /* does it hold some? */
+/* How many numbers stand in a value besides the one that it may be; 0: none.
+ * s: what it measures. */
+unsigned hidden_value(const struct reader *r, struct item *it,
+		      const struct elem *el, const struct sizing *s,
+		      struct span val);
 /* Count what stands where no value does. fresh: not the name of a record's
  * member that was read before. */
 void hidden_read(struct reader *r, struct item *it, const struct elem *el,

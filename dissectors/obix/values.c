@@ -364,6 +364,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	struct use u;
 	enum obix_use use;
 	bool faceted;
+	unsigned n;
 	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
 
 	if (rc)
@@ -400,6 +401,12 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		s = (struct sizing){0};
 	else
 		s = sizing_of(r, el, t);
+	n = val.n ? hidden_value(r, it, el, &s, val) : 0;
+	if (n) {
+		s = (struct sizing){0};
+		it->hidden = true;
+		item_hides(it, n - 1);
+	}
 	if (val.p || !bounded)
 		sizing_value(r, it, el, &s, val);
 	if (el->statistic)

@@ -100,6 +100,7 @@ struct reading {
 	int rc;
 	uint32_t tags, ends, comments;
 	uint64_t names;
+	unsigned spaces; /* numbers in namespaces of the next element */
 	/* Between two elements tag.at is empty: clearing all of it for every
 	 * element would cost more than reading most of them. */
 	struct xml_tag tag;
@@ -148,11 +149,38 @@ static uint64_t hash_name(uint64_t h, const struct name *n)
 	return scan_hash(h, n->local);
 }
 
+/* A number of more than max digits. */
+static bool has_number(struct span s, unsigned max)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		n = s.p[i] >= '0' && s.p[i] <= '9' ? n + 1 : 0;
+		if (n > max)
+			return true;
+	}
+	return false;
+}
+
 static bool has_digit(struct span s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] >= '0' && s.p[i] <= '9')
-			return true;
+	return has_number(s, 0);
+}
+
+#define NAME_DIGITS 2 /* of a prefix, or a name that is in no table */
+
+/* Those that are in use hold a version or a date. */
+static bool is_namespace(struct span uri)
+{
+	static const char *const known[] = {
+		"http://obix.org/ns/schema/", "http://www.w3.org/",
+		"http://docs.oasis-open.org/obix/", "urn:oasis:names:tc:obix:"};
+
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t n = strlen(known[i]);
+
+		if (span_is(span_sub(uri, 0, n), known[i]))
+			return uri.n <= n + 32;
 	}
 	return false;
 }
@@ -180,8 +208,10 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 		t->others++;
 		return 0;
 	}
+	t->other_values += has_number(n.prefix, NAME_DIGITS);
 	if (at == AT_UNKNOWN) {
 		t->others++;
+		t->other_values += has_number(n.local, NAME_DIGITS);
 		t->other_values += !is_schema(&n) && has_digit(span_str(value));
 		return 0;
 	}
@@ -210,7 +240,11 @@ static void XMLCALL on_start(void *arg, const XML_Char *name,
 	t->local = n.local;
 	t->ns = n.ns;
 	t->el = obix_element(n.local);
-	t->others = t->other_values = 0;
+	t->others = 0;
+	t->other_values = r->spaces + has_number(n.prefix, NAME_DIGITS) +
+			  (t->el == EL_UNKNOWN &&
+			   has_number(n.local, NAME_DIGITS));
+	r->spaces = 0;
 	t->prefixed = false;
 	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
 		refuse(r, REASON_TOO_LONG, "a name is too long");
@@ -245,9 +279,13 @@ static void XMLCALL on_end(void *arg, const XML_Char *name)
 static void XMLCALL on_namespace(void *arg, const XML_Char *prefix,
 				 const XML_Char *uri)
 {
+	struct reading *r = arg;
+	struct span text = span_str(uri ? uri : "");
+
 	(void)prefix;
-	if (uri && strlen(uri) > XML_NAME)
-		refuse(arg, REASON_TOO_LONG, "a namespace is too long");
+	if (text.n > XML_NAME)
+		refuse(r, REASON_TOO_LONG, "a namespace is too long");
+	r->spaces += has_digit(text) && !is_namespace(text);
 }
 
 static void XMLCALL on_comment(void *arg, const XML_Char *text)
