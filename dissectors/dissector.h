@@ -68,11 +68,20 @@ struct dis_ctx {
 	uint64_t *assembly;
 };
 
-/* What a request is told that was refused. */
+/* Why whoever asked gets something else. */
 enum refused_as {
 	REFUSED_FOR_GOOD, /* as far as waiting goes */
+	REFUSED_TIME,	  /* not at this time */
 	REFUSED_BUDGET,	  /* a limit has no room now */
 	REFUSED_FRESH,	  /* what it carries is too recent */
+};
+
+struct refusal {
+	enum refused_as as;
+	uint32_t retry_s;   /* then it would pass; 0: not known */
+	/* For the machine itself; a remote end hears the code alone. */
+	const char *reason;
+	struct span rule; /* empty: none */
 };
 
 struct dissector {
@@ -111,13 +120,17 @@ struct dissector {
 	/* The verdict of the unit dissected last, always given, before the
 	 * next dissect: what it changed is kept (passed) or undone. */
 	void (*settle)(const struct dis_ctx *c, bool passed);
-	/* The unit dissected last is a request that is refused, not settled
-	 * yet: append what its protocol has for an answer, in the name of the
-	 * end that it was for. Returns the answer's name, for the records;
-	 * NULL: there is none, or none that needs no forged authentication,
-	 * and out is as it was. NULL itself: never. */
+	/* The unit dissected last is refused, not settled yet. It is a
+	 * request, or the answer to one that passed: append what its protocol
+	 * has for whoever asked, in the name of the end that was asked. What
+	 * the other end said is not in it. *instead: it was an answer, and
+	 * this one goes its way; else it goes back.
+	 * Returns the answer's name, for the records; NULL: there is none that
+	 * is read as the answer to this request, or none that needs no forged
+	 * authentication, and out is as it was. NULL itself: never. */
 	const char *(*answer)(const struct dis_ctx *c, struct span unit,
-			      enum refused_as why, struct wbuf *out);
+			      const struct refusal *why, struct wbuf *out,
+			      bool *instead);
 	/* The stream of that direction ended with these octets unread, or
 	 * none: but more may have been promised. The reason is INCOMPLETE or
 	 * what fits better; 0 when nothing is missing. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answer to a request that is refused: one response code for each of its
- * services (c1222.md sections 5 and 7), titles and id turned round (4.4). Only
- * to what came in clear text: all else would need a MAC that is not ours.
+ * The answer to a request that is refused, or whose answer is: one response
+ * code for each of its services (c1222.md sections 5 and 7), titles and id
+ * turned round (4.4). Only to what came in clear text: all else would need a
+ * MAC that is not ours. In the place of a refused answer all of it is made
+ * from the request, so that nothing of what was refused is in it.
  */
 #include "dissectors/c1222/answer.h"
 
@@ -13,8 +15,16 @@ static const struct {
 	const char *name;
 } codes[] = {
 	[REFUSED_FOR_GOOD] = {0x03, "isc"},
+	[REFUSED_TIME] = {0x03, "isc"},
 	[REFUSED_BUDGET] = {0x06, "bsy"},
 	[REFUSED_FRESH] = {0x07, "dnr"},
+};
+
+/* Elements of the request that the answer has in another place, tags and
+ * all but for the first octet, which is the element's own. */
+struct turned {
+	struct span context; /* empty: none */
+	struct span called, calling, inv;
 };
 
 /* Whoever asks many would get as many answers, in the name of one. */
@@ -70,18 +80,17 @@ static void put_user(struct wbuf *w, uint32_t services, uint8_t code)
 }
 _Static_assert(1 + 2 * EPSEM_MAX_PDUS + 4 < 0x80, "lengths of one octet");
 
-static bool put_answer(struct wbuf *out, const struct acse *a,
+static bool put_answer(struct wbuf *out, const struct turned *t,
 		       uint32_t services, uint8_t code)
 {
 	uint8_t octets[256];
 	struct wbuf w = wbuf_of(octets, sizeof(octets));
 
-	if (acse_has(a, ACSE_CONTEXT))
-		wbuf_put(&w, a->el[ACSE_CONTEXT]);
-	put_as(&w, 0xa2, a->el[ACSE_CALLING]);
-	put_as(&w, 0xa4, a->el[ACSE_CALLING_INV]);
-	put_as(&w, 0xa6, a->el[ACSE_CALLED]);
-	wbuf_put(&w, a->el[ACSE_CALLING_INV]);
+	wbuf_put(&w, t->context);
+	put_as(&w, 0xa2, t->calling);
+	put_as(&w, 0xa4, t->inv);
+	put_as(&w, 0xa6, t->called);
+	wbuf_put(&w, t->inv);
 	put_user(&w, services, code);
 	if (w.failed || w.n > 0xff || out->failed ||
 	    w.n + 3 > out->cap - out->n)
@@ -92,23 +101,92 @@ static bool put_answer(struct wbuf *out, const struct acse *a,
 	return true;
 }
 
+/* --- in the place of an answer ------------------------------------------- */
+
+/* As an element: relative where it can be. */
+static void put_title(struct wbuf *w, struct span title)
+{
+	struct span base = span_of(C1222_BASE_OID, C1222_BASE_OID_N);
+	bool relative = title.n > base.n &&
+			span_eq(span_sub(title, 0, base.n), base);
+
+	if (relative)
+		title = span_from(title, base.n);
+	wbuf_u8(w, 0);
+	wbuf_u8(w, (uint8_t)(title.n + 2));
+	wbuf_u8(w, relative ? 0x80 : 0x06);
+	wbuf_u8(w, (uint8_t)title.n);
+	wbuf_put(w, title);
+}
+
+/* The shortest INTEGER with that value. */
+static void put_inv(struct wbuf *w, uint32_t inv)
+{
+	uint8_t n = 1;
+
+	while (n < 5 && inv >> (8 * n - 1) != 0)
+		n++;
+	wbuf_u8(w, 0xa8);
+	wbuf_u8(w, n + 2);
+	wbuf_u8(w, 0x02);
+	wbuf_u8(w, n);
+	wbuf_be(w, inv, n);
+}
+
+/* The request that the unit answers, found when it was read. */
+static bool answer_instead(const struct dis_ctx *c, uint8_t code,
+			   struct wbuf *out)
+{
+	const struct c1222_machine *m = c->machine;
+	const struct req *r = &m->req.row[m->stage.req];
+	uint8_t b[3 * (BER_OID_MAX + 4)];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+	struct turned t = {.inv = {0}};
+	size_t at;
+
+	if (!(m->stage.flags & STAGE_REQ_ANSWER) || r->mode != 0 || r->group ||
+	    !r->has_called || !r->has_calling)
+		return false;
+	put_title(&w, title_span(&r->called));
+	t.called = wbuf_span(&w);
+	at = w.n;
+	put_title(&w, title_span(&r->calling));
+	t.calling = span_from(wbuf_span(&w), at);
+	at = w.n;
+	put_inv(&w, m->req.inv[m->stage.req]);
+	t.inv = span_from(wbuf_span(&w), at);
+	return !w.failed && put_answer(out, &t, r->n, code);
+}
+
 const char *c1222_answer(const struct dis_ctx *c, struct span unit,
-			 enum refused_as why, struct wbuf *out)
+			 const struct refusal *why, struct wbuf *out,
+			 bool *instead)
 {
 	struct epsem_head head;
 	struct epsem epsem;
+	struct turned t;
 	struct acse a;
 	struct err e;
+	bool made;
 
-	if (acse_read(&a, unit, c->arena, &e) || !may_answer(c, &a))
+	if (acse_read(&a, unit, c->arena, &e) ||
+	    epsem_read_head(&head, a.octets, a.octets_at, &e) ||
+	    head.mode != 0 ||
+	    epsem_read(&epsem, &head, head.body, a.octets_at, &e) ||
+	    epsem.n == 0)
 		return NULL;
-	if (epsem_read_head(&head, a.octets, a.octets_at, &e) ||
-	    head.mode != 0 || head.respond == RESPOND_NEVER)
-		return NULL;
-	if (epsem_read(&epsem, &head, head.body, a.octets_at, &e) ||
-	    epsem.n == 0 || epsem.responses)
-		return NULL;
-	return put_answer(out, &a, epsem.n, codes[why].code)
-		       ? codes[why].name
-		       : NULL;
+	*instead = epsem.responses;
+	if (*instead) {
+		made = answer_instead(c, codes[why->as].code, out);
+	} else {
+		if (!may_answer(c, &a) || head.respond == RESPOND_NEVER)
+			return NULL;
+		t = (struct turned){.called = a.el[ACSE_CALLED],
+				    .calling = a.el[ACSE_CALLING],
+				    .inv = a.el[ACSE_CALLING_INV]};
+		if (acse_has(&a, ACSE_CONTEXT))
+			t.context = a.el[ACSE_CONTEXT];
+		made = put_answer(out, &t, epsem.n, codes[why->as].code);
+	}
+	return made ? codes[why->as].name : NULL;
 }

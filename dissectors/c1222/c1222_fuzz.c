@@ -6,6 +6,9 @@
  *
  * Properties: framing says the same of every longer prefix; a refusal leaves
  * the list as it was and has a reason; what is not passed leaves no trace.
+ * What is answered for it is a message with a code for each service and nothing
+ * else, to the one who asked; in the place of an answer all of it is known from
+ * the request.
  */
 #include <assert.h>
 
@@ -57,6 +60,40 @@ static void seal(struct span unit)
 	kit_seal(&m, unit);
 }
 
+static void answer(struct kit *k, struct span unit)
+{
+	static uint8_t memory[1024];
+	struct arena arena = arena_of(memory, sizeof(memory));
+	struct refusal why = {.as = REFUSED_FRESH};
+	const struct stage *st = &k->m->stage;
+	const struct req *r = &k->m->req.row[st->req];
+	uint8_t octets[512];
+	struct wbuf out = wbuf_of(octets, sizeof(octets));
+	struct epsem_head h;
+	struct epsem x;
+	struct acse a;
+	struct err e;
+	bool instead;
+
+	if (!dissector_c1222.answer(&k->c, unit, &why, &out, &instead)) {
+		assert(out.n == 0);
+		return;
+	}
+	assert(acse_read(&a, wbuf_span(&out), &arena, &e) == 0);
+	assert(!a.not_minimal && acse_has(&a, ACSE_CALLED_INV));
+	assert(epsem_read_head(&h, a.octets, 0, &e) == 0 && h.mode == 0);
+	assert(epsem_read(&x, &h, h.body, 0, &e) == 0 && x.n && x.responses);
+	for (uint32_t i = 0; i < x.n; i++)
+		assert(x.pdu[i].octets.n == 1 && x.pdu[i].octets.p[0] == 7);
+	if (!instead)
+		return;
+	assert(st->flags & STAGE_REQ_ANSWER && x.n == r->n);
+	assert(title_is(&r->called, a.calling));
+	assert(title_is(&r->calling, a.called));
+	assert(a.called_inv == k->m->req.inv[st->req]);
+	assert(a.calling_inv == a.called_inv && !acse_has(&a, ACSE_CONTEXT));
+}
+
 static void one(struct kit *k, struct span unit, bool pass)
 {
 	static struct c1222_machine before, after;
@@ -90,6 +127,8 @@ static void one(struct kit *k, struct span unit, bool pass)
 			assert(k->out.n == 2 &&
 			       mark->kind == OBS_C1222_SEGMENT);
 	}
+	if (rc == 0)
+		answer(k, unit);
 	dissector_c1222.settle(&k->c, pass);
 	if (!pass || (rc && rc != E_MORE)) {
 		kit_copy(&after, k->m);

@@ -5,6 +5,7 @@
  *   octets -> cut.c    head, framing, the part of the body in the unit
  *          -> rows.c   a request: what it says is kept for its answer
  *          -> read.c   observations; oBIX in bodies (body.h)
+ *          -> answer.c what whoever asked hears of a refusal
  *
  * The flow block moves on with dissect and goes back when the unit did not
  * pass.
@@ -12,6 +13,7 @@
 #include "dissectors/http/http.h"
 
 #include "core/reason.h"
+#include "dissectors/http/answer.h"
 #include "dissectors/http/read.h"
 
 #define EMPTY_MAX 64 /* octets of white space in front, before it is ours */
@@ -406,5 +408,6 @@ const struct dissector dissector_http = {
 	.skip = skip,
 	.dissect = dissect,
 	.settle = settle,
+	.answer = http_answer,
 	.leftover = leftover,
 };

@@ -82,6 +82,41 @@ static int read_once(struct dis_ctx *c, struct span unit, struct obs *v,
 	return rc;
 }
 
+#define E     "\r\n"
+#define ENDS  "Cache-Control: no-store" E "Connection: close" E E
+#define PAGE  "HTTP/1.1 403 Forbidden" E
+#define PLAIN "Content-Type: text/plain; charset=utf-8" E "Content-Length: "
+#define OBIX  "HTTP/1.1 200 OK" E "Content-Type: text/xml; charset=utf-8" E    \
+	      "Content-Length: "
+#define ERR   "<err is=\"obix:PermissionErr\" display=\"refused"
+
+/* Whatever was asked, and by whomever: one of these, with nothing of the unit
+ * in it. */
+static void answer(const struct dis_ctx *c, struct span unit)
+{
+	static const char *const all[] = {
+		PAGE "Content-Length: 0" E ENDS,
+		PAGE PLAIN "23" E ENDS "refused: denied by v/r\n",
+		PAGE PLAIN "23" E ENDS,
+		OBIX "48" E ENDS ERR "\"/>",
+		OBIX "48" E ENDS,
+		OBIX "63" E ENDS ERR ": denied by v/r\"/>",
+		OBIX "63" E ENDS,
+	};
+	struct refusal why = {.reason = "denied", .rule = span_str("v/r")};
+	uint8_t octets[512];
+	struct wbuf out = wbuf_of(octets, sizeof(octets));
+	bool instead, found = false;
+
+	if (!dissector_http.answer(c, unit, &why, &out, &instead)) {
+		assert(out.n == 0);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		found |= span_is(wbuf_span(&out), all[i]);
+	assert(found);
+}
+
 static bool one_unit(struct try *t, struct dis_ctx *c, struct span unit)
 {
 	struct http_flow was = t->f;
@@ -89,6 +124,8 @@ static bool one_unit(struct try *t, struct dis_ctx *c, struct span unit)
 	uint32_t n, n2;
 	int rc = read_once(c, unit, t->obs, &n, &e);
 
+	if (rc == 0)
+		answer(c, unit);
 	dissector_http.settle(c, false);
 	assert(memcmp(&was, &t->f, sizeof(was)) == 0);
 	if (rc < 0) {

@@ -89,6 +89,11 @@ const struct learnt *learnt_find(const struct obix_machine *m,
 	return in_force(m, key);
 }
 
+bool obix_knows(const struct obix_machine *m, const struct obix_ask *ask)
+{
+	return learnt_find(m, ask->object) != NULL;
+}
+
 struct learnt *learnt_stage(struct obix_machine *m, struct obix_key key)
 {
 	struct stage *st = &m->stage;

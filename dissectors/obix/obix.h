@@ -187,6 +187,9 @@ int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
  * *c->at and *c->ask are the caller's to put back. */
 void obix_settle(struct obix_machine *m, bool passed);
 
+/* Does the request name an object that a document told of? */
+bool obix_knows(const struct obix_machine *m, const struct obix_ask *ask);
+
 /* The body ended, or never will: what the open document held is free again.
  * Harmless when it is already. Called by obix_read itself at the end. */
 void obix_drop(struct obix_machine *m, struct obix_scan *at);

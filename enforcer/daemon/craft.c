@@ -60,8 +60,8 @@ static const char *check_ends(const struct lane_verdict *v,
 	return NULL;
 }
 
-/* Resets, acknowledgements, and octets behind one that was given: nothing
- * that opens or ends a connection in order. */
+/* Resets, acknowledgements, octets behind one that was given, and the end of
+ * what is said where a refusal was answered: nothing that opens a connection. */
 static const char *check_flags(const struct lane_verdict *v)
 {
 	switch (v->seg.flags) {
@@ -69,8 +69,10 @@ static const char *check_flags(const struct lane_verdict *v)
 	case TCP_RST | TCP_ACK:
 		return v->payload ? "octets in a reset" : NULL;
 	case TCP_ACK:
+	case TCP_ACK | TCP_FIN:
 		break;
 	case TCP_ACK | TCP_PSH:
+	case TCP_ACK | TCP_PSH | TCP_FIN:
 		if (v->payload == 0)
 			return "nothing to push";
 		break;

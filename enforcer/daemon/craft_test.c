@@ -204,6 +204,10 @@ CHANGE(push_nothing) { (void)n; V.seg.flags = TCP_ACK | TCP_PSH; }
 CHANGE(no_flags)     { (void)n; V.seg.flags = 0; }
 CHANGE(syn)	     { (void)n; V.seg.flags = TCP_SYN; }
 CHANGE(fin)	     { (void)n; V.seg.flags = TCP_FIN | TCP_ACK; }
+CHANGE(fin_octets)   { V.seg.flags = TCP_FIN | TCP_ACK | TCP_PSH; V.payload = 3; *n += 3; }
+CHANGE(fin_push)     { (void)n; V.seg.flags = TCP_FIN | TCP_ACK | TCP_PSH; }
+CHANGE(bare_fin)     { (void)n; V.seg.flags = TCP_FIN; }
+CHANGE(fin_reset)    { (void)n; V.seg.flags = TCP_FIN | TCP_RST; }
 CHANGE(urgent)	     { (void)n; V.seg.flags = TCP_URG | TCP_ACK; }
 CHANGE(reserved)     { (void)n; V.seg.flags = TCP_RST | 0x40; }
 CHANGE(udp)	     { (void)n; V.seg.tup.proto = 17; }
@@ -284,7 +288,12 @@ static const struct {
 	{"nothing, pushed",		      VK_CRAFT, push_nothing, false},
 	{"no flag at all",		      VK_CRAFT, no_flags,     false},
 	{"a SYN: opens a connection",	      VK_CRAFT, syn,	      false},
-	{"a FIN: ends it as if all were well", VK_CRAFT, fin,	      false},
+	{"the end behind an answer",	      VK_CRAFT, fin,	      true },
+	{"with the last of its octets",	      VK_CRAFT, fin_octets,   true },
+	{"nothing, pushed at the end",	      VK_CRAFT, fin_push,     false},
+	{"an end that acknowledges nothing",  VK_CRAFT, bare_fin,     false},
+	{"an end and a reset",		      VK_CRAFT, fin_reset,    false},
+	{"the end in a packet's place",	      VK_RESET, fin,	      false},
 	{"urgent data",			      VK_CRAFT, urgent,	      false},
 	{"a flag nobody knows",		      VK_CRAFT, reserved,     false},
 	{"a datagram with flags",	      VK_CRAFT, udp,	      false},

@@ -38,7 +38,8 @@ static void check_segment(const struct lane_verdict *v, struct span payload)
 	assert(p.tup.dport == v->seg.tup.dport);
 	assert(p.tcp.seq == v->seg.seq && p.tcp.flags == v->seg.flags);
 	assert(span_eq(p.payload, payload));
-	assert(!(p.tcp.flags & ~(TCP_RST | TCP_ACK | TCP_PSH)));
+	assert(!(p.tcp.flags & ~(TCP_RST | TCP_ACK | TCP_PSH | TCP_FIN)));
+	assert(!(p.tcp.flags & TCP_FIN) || (p.tcp.flags & (TCP_ACK | TCP_RST)) == TCP_ACK);
 	if (v->kind == VK_RESET) {
 		assert(p.tcp.flags & TCP_RST);
 		w = wbuf_of(out, sizeof(out));

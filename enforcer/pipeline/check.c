@@ -204,7 +204,7 @@ enum reason tcp_check(struct work *w, struct side *me, struct side *you)
 {
 	uint8_t flags = w->pkt->tcp.flags;
 
-	if (w->f->denied)
+	if (w->f->denied && w->f->parting != 1 + w->s)
 		return REASON_TCP_FLOW_DENIED;
 	if (me->loose || you->loose || me->unseen || you->unseen)
 		offload_resync(w, me, you);

@@ -323,8 +323,10 @@ bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
 	struct event ev;
 
 	if (pol_packet(p->conf.state, (size_t)p->guest[w->f->guest].machine,
-		       side_dir(w->f, w->s), &peer, octets, w->now, &d))
+		       side_dir(w->f, w->s), &peer, octets, w->now, &d)) {
+		w->f->silent = false;
 		return true;
+	}
 	event_base(w, &ev, EV_VIOLATION);
 	fill_decision(&ev, &d);
 	ev.verdict = VERDICT_DENY;
@@ -332,6 +334,7 @@ bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
 		ev.reason = REASON_LIMIT_EXCEEDED;
 	ev.octets = octets;
 	*why = ev.reason;
+	w->f->silent = w->f->tup.proto == PROTO_TCP && d.action == POL_DROP;
 	p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 	return false;

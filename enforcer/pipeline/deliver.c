@@ -82,7 +82,7 @@ static size_t most(const struct flow *f)
 bool can_own(const struct work *w)
 {
 	return w->p->conf.ack_after_ns > 0 && w->sink->inject &&
-	       !w->p->frozen && !w->f->denied;
+	       !w->p->frozen && (!w->f->denied || w->f->parting);
 }
 
 /* Up to where the sender may send: what the receiver takes. But of a unit
@@ -121,6 +121,8 @@ void acknowledge(struct work *w, uint8_t s)
 	/* Of what the kernel carried nobody here knows what has arrived. */
 	if (!can_own(w) || !me->known || !you->known || me->unseen)
 		return;
+	if (f->parting && f->parting != 1 + s)
+		return; /* it was reset */
 	/* Rounded up only where it is not the receiver's own. */
 	if (room > 0 && until != me->edge)
 		room += (1 << shift) - 1;
@@ -177,20 +179,28 @@ static void deliver(struct work *w, uint8_t s, uint32_t seq, unsigned segments)
 		struct segment_out out = segment_from(w->f, s);
 		uint32_t n = (uint32_t)seq_diff(end, seq);
 		uint8_t b[MSS_MAX];
+		bool last;
 
 		if (n > mss)
 			n = (uint32_t)mss;
 		out.payload = octets_read(p, &me->kept, seq - me->base, n, b,
 					  sizeof(b));
-		if (out.payload.n == 0)
+		last = w->f->parting && end == me->nxt &&
+		       seq + out.payload.n == end - 1;
+		if (out.payload.n == 0 && !last)
 			return;
-		out.flags = TCP_ACK | TCP_PSH;
+		if (out.payload.n)
+			out.flags |= TCP_PSH;
+		if (last) {
+			out.flags |= TCP_FIN;
+			end--; /* it has a place, but no octet */
+		}
 		out.seq = seq;
 		out.ack = w->f->side[!s].acked;
 		p->stats.delivered++;
 		w->sink->inject(w->sink->arg, &out);
 		seq += (uint32_t)out.payload.n;
-		me->left = later(me->left, seq);
+		me->left = later(me->left, seq + last);
 	}
 }
 
@@ -249,6 +259,9 @@ void repeat_due(struct work *w)
 		return;
 	if (can_own(w) && ++me->tries > RTO_TRIES) {
 		anomaly(w, REASON_TCP_UNDELIVERED, NULL, VERDICT_DENY);
+		if (w->f->parting)
+			reset_receiver(w, w->s);
+		w->f->parting = 0;
 		stream_refuse(w, REASON_TCP_UNDELIVERED, 0);
 		return;
 	}

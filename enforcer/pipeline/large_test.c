@@ -54,13 +54,27 @@ static void on_verdict(void *arg, uint64_t id, enum packet_verdict v,
 		x->refused = true;
 }
 
+/* Who asked is told instead: nothing of what was refused. */
+static bool is_answer(struct span s)
+{
+	static const char err[] = "<err is=\"obix:PermissionErr\" "
+				  "display=\"refused\"/>";
+
+	return s.n > sizeof(err) && span_is(span_sub(s, 0, 15), "HTTP/1.1 200 OK") &&
+	       span_is(span_from(s, s.n - sizeof(err) + 1), err);
+}
+
 static void on_inject(void *arg, const struct segment_out *s)
 {
 	struct xfer *x = arg;
 
-	if (s->flags & TCP_RST)
+	if (s->flags & (TCP_RST | TCP_FIN))
 		x->refused = true;
-	else if (s->payload.n)
+	if (s->flags & TCP_RST)
+		return;
+	if (s->flags & TCP_FIN && is_answer(s->payload))
+		return;
+	if (s->payload.n)
 		released(x, s->dir == DIR_OUT,
 			 s->seq + (uint32_t)s->payload.n);
 }

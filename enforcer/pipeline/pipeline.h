@@ -17,8 +17,9 @@
  *   stream.c   TCP: order; check.c: what a receiver would not take;
  *              octets.c: octets that wait, octets to compare with;
  *              deliver.c: what is acknowledged in the receiver's name;
- *              refuse.c: resets; timer.c: what is due later
- *   answer.c   what a refused request is told in its protocol
+ *              refuse.c: resets; parting.c: the end behind an answer;
+ *              timer.c: what is due later
+ *   answer.c   what whoever asked is told of a refusal, in its protocol
  *   hold.c     packets whose verdict is due
  *   classify.c which protocol; classifier.h a guess at it, for the records
  *   decide.c   what it says, what policy says to that

@@ -3,7 +3,8 @@
  * The end of a connection that is refused: what waits is dropped, the first
  * packet of it going on as a reset, and both ends are reset where they are,
  * so that neither hangs. Later packets are dropped by look-up. Where the rule
- * says `drop`, neither end is told anything.
+ * says `drop`, neither end is told anything; where the refusal was answered,
+ * whoever asked gets that and the end, and no reset.
  */
 #include "enforcer/pipeline/state.h"
 
@@ -64,7 +65,9 @@ static bool drop_told(struct work *w, uint32_t *head, enum reason why,
 	return replaced;
 }
 
-void stream_refuse(struct work *w, enum reason why, uint64_t told)
+/* spared: no reset goes where that side's segments go; 2: to both. */
+static void refuse(struct work *w, enum reason why, uint64_t told,
+		   unsigned spared)
 {
 	struct flow *f = w->f;
 	bool reset = strict(w->p) && !f->denied;
@@ -74,7 +77,7 @@ void stream_refuse(struct work *w, enum reason why, uint64_t told)
 	for (uint8_t s = 0; s < 2; s++) {
 		struct segment_out out = reset_of(f, s);
 		bool turn = speaks && w->sink->replace && f->side[s].known &&
-			    f->tup.proto == PROTO_TCP;
+			    f->tup.proto == PROTO_TCP && s != spared;
 
 		done[s] = drop_told(w, &f->side[s].held, why, told,
 				    turn ? &out : NULL);
@@ -88,10 +91,23 @@ void stream_refuse(struct work *w, enum reason why, uint64_t told)
 		flow_closed(w, w->f_idx);
 	}
 	for (uint8_t s = 0; s < 2; s++) {
-		if (speaks && !done[s])
+		if (speaks && !done[s] && s != spared)
 			reset_receiver(w, s);
 		side_forget(w, s);
 	}
+}
+
+void stream_refuse(struct work *w, enum reason why, uint64_t told)
+{
+	refuse(w, why, told, 2);
+}
+
+void stream_answer(struct work *w, const struct judge *j)
+{
+	uint8_t by = j->instead ? w->s : !w->s;
+
+	refuse(w, j->why, j->cnt, by);
+	parting_begin(w, by, j->answer);
 }
 
 void refuse_packet(struct work *w, uint32_t h, enum reason why)
@@ -144,7 +160,7 @@ void refuse_again(struct work *w)
 		f->answered = w->now.mono;
 		answer(w, side_dir(f, !w->s));
 	} else if (f->refusals > REFUSALS_LOOKED_AT && w->p->conf.offload &&
-		   w->sink->offload) {
+		   w->sink->offload && !f->parting) {
 		if (f->offload != OFFLOAD_REFUSED)
 			w->p->stats.offload_refused++;
 		f->offload = OFFLOAD_REFUSED;

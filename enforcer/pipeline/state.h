@@ -217,6 +217,8 @@ struct flow {
 	bool unfinished : 1; /* told of its checksums */
 	bool silent : 1; /* refused by `drop`: its ends hear nothing of it */
 	bool guessed : 1; /* dis is how one datagram looked that was not read */
+	/* Refused, and answered: 1 + the side that has the answer (parting.c). */
+	uint8_t parting : 2;
 	uint8_t tcp; /* enum tcp_state */
 	uint8_t first_dir; /* enum dir of the initiator's packets */
 	uint8_t offload;   /* class that the kernel carries it in; 0: none */
@@ -530,6 +532,9 @@ void tell_unnamed(const struct work *w, struct event *ev, char *buf,
  * the packet (its number) whose event was given already, its drop's reason is
  * why; 0: none was. */
 void stream_refuse(struct work *w, enum reason why, uint64_t told);
+/* The same, but whoever asked is told j->answer and then the end, and only the
+ * end that was asked is reset. */
+void stream_answer(struct work *w, const struct judge *j);
 /* This packet is, and with it the stream it belongs to. */
 void refuse_packet(struct work *w, uint32_t h, enum reason why);
 /* A packet of a connection that was refused before. */
@@ -636,12 +641,23 @@ uint32_t turns_spare(const struct side *me, uint32_t upto);
 /* answer.c: what a refused request is told in its protocol */
 struct judge;
 /* The unit is refused and not settled yet: the answer, in p->answer, and the
- * event's detail with its name; NULL: there is none. */
+ * event's detail with its name; NULL: there is none. In a stream it can be
+ * said there, and nothing stands in front of it. */
 const char *answer_make(struct work *w, struct judge *j,
 			const struct judged_unit *u, struct span unit,
 			char *detail, size_t cap);
-/* To the sender of the datagram at hand. */
+/* Of the datagram at hand, to whoever asked. */
 void answer_send(struct work *w, const struct judge *j);
+
+/* parting.c: the end of a stream in which a refusal was answered */
+/* Can n octets be said in the name of that side, as the last of what it says?
+ * What it has not been judged yet is not among it when it is the one at hand. */
+bool parting_can(struct work *w, uint8_t by, size_t n);
+/* They are; it was reset, and nothing waits. */
+void parting_begin(struct work *w, uint8_t by, struct span answer);
+/* A segment of whoever asked, in its place; it leaves by no way. */
+void parting_heard(struct work *w);
+void parting_over(struct work *w);
 
 /* decide.c */
 struct judge {
@@ -657,7 +673,8 @@ struct judge {
 	uint64_t key;	/* out: which */
 	bool defer;	/* out: refused for now, not told; the first unit */
 	int64_t wait;	/* out: how long */
-	struct span answer; /* out: of the refused request; of a datagram */
+	struct span answer; /* out: to whoever asked; empty: none */
+	bool instead;	    /* out: it is in the place of an answer */
 	enum reason why;
 	uint64_t cnt; /* out: packet that completed the refused unit */
 };

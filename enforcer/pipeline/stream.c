@@ -267,7 +267,10 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 	}
 	if (j->bad) {
 		units_undone(w);
-		stream_refuse(w, j->why, j->cnt);
+		if (j->answer.n)
+			stream_answer(w, j);
+		else
+			stream_refuse(w, j->why, j->cnt);
 		return;
 	}
 	if (!packets_fit(w, me, end, &j->why)) {
@@ -778,6 +781,12 @@ void stream_packet(struct work *w)
 				refuse_again(w);
 			w->held = NONE;
 			drop_held(w, h, why);
+			return;
+		}
+		if (w->f->parting) {
+			parting_heard(w);
+			w->held = NONE;
+			drop_held(w, h, REASON_TCP_FLOW_DENIED);
 			return;
 		}
 	} else {

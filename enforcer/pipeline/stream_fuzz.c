@@ -16,7 +16,9 @@
  * Properties, of the segments that passed or were made, alone: no octet of the stream has
  * two values, whatever a receiver does with overlaps; every octet lies before
  * the end of what policy allowed; and what a receiver has assembled is made
- * of units that policy allows.
+ * of units that policy allows. Of what is made in answer to a refusal: its
+ * octets are those of the answer, at the place behind what was allowed of the
+ * end that was asked, and nothing that the other one said.
  *
  * A handshake after the end of a connection begins another one, with streams
  * of its own: no octet of it leaves before its receiver has answered, and none
@@ -60,6 +62,7 @@ struct try {
 		uint32_t isn[2];
 		struct mono last;
 	} old;
+	uint8_t answered; /* id in the answer of this connection; 0: none yet */
 };
 
 static void make_streams(struct try *t, struct span head)
@@ -171,6 +174,32 @@ static void exact(struct try *t, const struct flow *f, int end, uint32_t seq)
 	assert(seq == side_of(f, end)->isn + 1 + got);
 }
 
+/* The answer to a request that was refused: a code and the end. */
+static void answered(struct try *t, const struct flow *f,
+		     const struct side *from, const struct segment_out *o)
+{
+	uint8_t want[] = "\x60\x20\xa2\x04\x80\x02\x47\x01\xa4\x03\x02\x01\xff"
+			 "\xa6\x05\x80\x03\x47\x87\x69\xa8\x03\x02\x01\xff"
+			 "\xbe\x07\x28\x05\x81\x03\x80\x01\x03";
+	uint32_t n = sizeof(want) - 1;
+	uint32_t at = o->seq - (from->nxt - 1 - n);
+
+	assert(f->denied && from == &f->side[2 - f->parting] && from->fin);
+	assert(at <= n && o->payload.n <= n - at);
+	assert(!(o->flags & TCP_FIN) == (at + o->payload.n != n));
+	for (uint32_t i = 0; i < o->payload.n; i++) {
+		uint8_t got = o->payload.p[i];
+
+		if (want[at + i] != 0xff) { /* the id */
+			assert(got == want[at + i]);
+			continue;
+		}
+		assert(got && got <= UNITS);
+		assert(!t->answered || t->answered == got);
+		t->answered = got;
+	}
+}
+
 /* Made by the gateway: right places, and octets that count as passed. */
 static void on_inject(void *arg, const struct segment_out *o)
 {
@@ -192,6 +221,11 @@ static void on_inject(void *arg, const struct segment_out *o)
 		return;
 	assert(o->flags & TCP_ACK);
 	assert(seq_diff(o->ack, to->nxt) <= 0);
+	if (f->parting) {
+		if (o->payload.n || o->flags & TCP_FIN)
+			answered(t, f, from, o);
+		return;
+	}
 	assert(seq_diff(o->seq + (uint32_t)o->payload.n, from->judged) <= 0);
 	see(&t->seen[end], o->seq - from->isn - 1, o->payload);
 }
@@ -254,6 +288,7 @@ static void on_event(void *arg, const struct event *ev)
 		check_end(t, 1);
 	}
 	memset(t->seen, 0, sizeof(t->seen));
+	t->answered = 0;
 	t->from = t->n;
 	t->from_event = t->k->n_events;
 }

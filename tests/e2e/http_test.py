@@ -148,7 +148,8 @@ def refusals(report, net):
             if len(x.got) < place - 3 * SUPER else "")
     x = Exchange(net, get(b"/volts"), [answer(VOLT, b"text/html")])
     report.check("an object that calls itself a page",
-                 "it arrived" if x.got else "")
+                 "it arrived" if b"volt" in x.got else "" if
+                 b"<err " in x.got else "no answer")
     x = Exchange(net, b"GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
                  b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                  [answer(b"<html/>", b"text/html")])
