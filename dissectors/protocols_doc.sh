@@ -233,12 +233,11 @@ cat <<'EOT'
 
 Read: one question of class IN over UDP or TCP to port 53 and its answer, paired
 by number, question and both ends. Records of answers are checked; of a
-configured resolver's the addresses of the name are told. Of EDNS: NSID, the
-algorithms of a validator, cookies, keep-alive, padding of zeros, and in answers
-the extended error. A machine has eight client cookies that are new in an hour, of all
-servers together (dig makes one each time it is run); behind one that was seen
-stands what its server gave last or last but one, and an answer shows the cookie
-of its query.
+configured resolver's the addresses of the name are told. Of EDNS: NSID,
+cookies, keep-alive, padding of zeros, and in answers the extended error. A
+machine has eight client cookies that are new in an hour, of all servers together
+(dig makes one each time it is run); behind one that was seen stands what its
+server gave last or last but one, and an answer shows the cookie of its query.
 Refused: zone transfers, updates, other operations, names with octets other than
 letters, digits, `-` and `_`, another port: over UDP a whole message is known by
 its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is

@@ -134,14 +134,13 @@ static bool data_fits(const struct cur *c, uint16_t type, uint16_t len)
 
 /* Options of EDNS (RFC 6891 6.1.2) that a stub and its resolver need, and how
  * long each may be; what is in none of them could carry anything. */
-enum { OPT_NSID = 3, OPT_DAU = 5, OPT_N3U = 7, OPT_COOKIE = 10,
-       OPT_KEEPALIVE = 11, OPT_PADDING = 12, OPT_ERROR = 15, OPT_KNOWN = 16 };
-#define ALGORITHM_MAX 32 /* RFC 6975: numbers that are given, far above */
+enum { OPT_NSID = 3, OPT_COOKIE = 10, OPT_KEEPALIVE = 11, OPT_PADDING = 12,
+       OPT_ERROR = 15, OPT_KNOWN = 16 };
 
-static bool each_octet(struct span s, uint8_t most)
+static bool all_zero(struct span s)
 {
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] > most)
+		if (s.p[i])
 			return false;
 	}
 	return true;
@@ -152,11 +151,6 @@ static bool option_fits(uint16_t code, struct span data, bool answer)
 	switch (code) {
 	case OPT_NSID: /* RFC 5001 2 */
 		return answer ? data.n <= 64 : data.n == 0;
-	case OPT_DAU:
-	case OPT_DAU + 1:
-	case OPT_N3U: /* RFC 6975 3 */
-		return !answer && data.n <= 16 &&
-		       each_octet(data, ALGORITHM_MAX);
 	case OPT_COOKIE: /* RFC 7873 4 */
 		return data.n == COOKIE_CLIENT ||
 		       (data.n >= COOKIE_CLIENT + COOKIE_SERVER_MIN &&
@@ -164,7 +158,7 @@ static bool option_fits(uint16_t code, struct span data, bool answer)
 	case OPT_KEEPALIVE: /* RFC 7828 3.1 */
 		return answer ? data.n == 2 : data.n == 0;
 	case OPT_PADDING: /* RFC 7830 3 */
-		return each_octet(data, 0);
+		return all_zero(data);
 	case OPT_ERROR: /* RFC 8914 2 */
 		return answer && data.n >= 2 && data.n <= 256;
 	default:

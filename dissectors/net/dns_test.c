@@ -39,8 +39,6 @@ static const struct {
 	    "\0\x0a\0\x08" "cookie!!" "\0\x0c\0\4\0\0\0\0", REASON_NONE),
 	ROW("with DO", HEAD("\x01\x20", "\1", "\0", "\0", "\1") NAME IN_A
 	    "\0\0\x29\x10\0\0\0\x80\0\0\0", REASON_NONE),
-	ROW("with the algorithms of a validator", OPTIONS("\x01\x20", "\0\7")
-	    "\0\5\0\3\x08\x0d\x0f", REASON_NONE),
 	ROW("an answer that says what is wrong", OPTIONS("\x81\x82", "\0\x08")
 	    "\0\x0f\0\4\0\x16" "no", REASON_NONE),
 	ROW("an option of no table", OPTIONS("\x01\x20", "\0\x08")
@@ -51,6 +49,8 @@ static const struct {
 	    "\0\x08\0\7\0\1\x18\0\x0a\x14\0", REASON_SUSPICIOUS),
 	ROW("an option twice", OPTIONS("\x01\x20", "\0\x08")
 	    "\0\x0c\0\0\0\x0c\0\0", REASON_SUSPICIOUS),
+	ROW("the algorithms of a validator", OPTIONS("\x01\x20", "\0\7")
+	    "\0\5\0\3\x08\x0d\x0f", REASON_SUSPICIOUS),
 	ROW("octets that are no option", OPTIONS("\x01\x20", "\0\3")
 	    "\xff\xff\xff", REASON_SUSPICIOUS),
 	ROW("an option longer than the record", OPTIONS("\x01\x20", "\0\x06")
