@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/base64.h"
+#include "core/until.h"
 
 void checkpoint_put(struct wbuf *w, const struct checkpoint *c)
 {
@@ -31,25 +32,13 @@ bool checkpoint_number(struct span s, uint64_t *out)
 	return v <= INT64_MAX;
 }
 
-static struct span line(struct cur *c)
-{
-	struct span rest = cur_peek(c, cur_left(c)), s;
-	const uint8_t *at = rest.n ? memchr(rest.p, '\n', rest.n) : NULL;
-
-	if (!at) {
-		c->failed = true;
-		return (struct span){0};
-	}
-	s = cur_take(c, (size_t)(at - rest.p));
-	cur_take(c, 1);
-	return s;
-}
-
 int checkpoint_parse(struct checkpoint *c, struct span text, struct err *e)
 {
 	struct wbuf root = wbuf_of(c->root, sizeof(c->root));
 	struct cur in = cur_of(text);
-	struct span origin = line(&in), size = line(&in), hash = line(&in);
+	struct span origin = cur_until(&in, '\n');
+	struct span size = cur_until(&in, '\n');
+	struct span hash = cur_until(&in, '\n');
 
 	if (!cur_done(&in) || origin.n == 0 || origin.n > NOTE_NAME_MAX ||
 	    memchr(origin.p, 0, origin.n) ||

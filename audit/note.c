@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/base64.h"
+#include "core/until.h"
 #include "core/utf8.h"
 #include "crypto/digest.h"
 #include "crypto/sign.h"
@@ -105,21 +106,6 @@ static int hex_value(uint8_t c)
 				      : -1;
 }
 
-/* Up to the next of a character, which is passed too. */
-static struct span until(struct cur *c, char end)
-{
-	struct span rest = cur_peek(c, cur_left(c)), s;
-	const uint8_t *at = rest.n ? memchr(rest.p, end, rest.n) : NULL;
-
-	if (!at) {
-		c->failed = true;
-		return (struct span){0};
-	}
-	s = cur_take(c, (size_t)(at - rest.p));
-	cur_take(c, 1);
-	return s;
-}
-
 int note_key_parse(struct note_key *k, struct span text, struct err *e)
 {
 	uint8_t octets[1 + NOTE_PUB_MAX];
@@ -133,8 +119,8 @@ int note_key_parse(struct note_key *k, struct span text, struct err *e)
 	if (text.n && text.p[text.n - 1] == '\n')
 		text.n--;
 	c = cur_of(text);
-	name = until(&c, '+');
-	hex = until(&c, '+');
+	name = cur_until(&c, '+');
+	hex = cur_until(&c, '+');
 	ok = cur_ok(&c) && hex.n == 8;
 	for (size_t i = 0; ok && i < hex.n; i++) {
 		int v = hex_value(hex.p[i]);
@@ -184,7 +170,7 @@ static bool read_line(struct span line, struct note_sig *sig)
 
 	if (!span_is(cur_take(&c, sizeof(DASH) - 1), DASH))
 		return false;
-	sig->name = until(&c, ' ');
+	sig->name = cur_until(&c, ' ');
 	sig->base64 = cur_rest(&c);
 	if (!cur_ok(&c) || !name_ok(sig->name) ||
 	    !base64_get(&w, sig->base64) || w.n < 5)
@@ -200,7 +186,7 @@ bool note_next(struct cur *c, struct note_sig *sig)
 
 	if (cur_left(c) == 0)
 		return false;
-	line = until(c, '\n');
+	line = cur_until(c, '\n');
 	if (cur_ok(c) && read_line(line, sig))
 		return true;
 	c->failed = true;

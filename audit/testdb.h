@@ -116,6 +116,38 @@ static inline void test_whole(uint64_t n)
 	assert_int_equal(r.records, n);
 }
 
+/* n records and what its checkpoints add, in a boot, signed with the key
+ * beside the log; one checkpoint, at the end. */
+static inline void test_add_signed(uint64_t from, uint64_t to)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.own_key = true,
+		.service_name = sample_service,
+	};
+	struct err e = {0};
+	struct sample s;
+	struct audit *a;
+
+	if (audit_open(&a, &conf, &e))
+		fail_msg("%s", e.text);
+	for (uint64_t i = from; i < to; i++) {
+		if (audit_append(a, test_event(&s, i), NULL, &e))
+			fail_msg("%s", e.text);
+	}
+	test_close(a);
+}
+
+/* 600 records: checkpoints of 301 and 602, each behind the record for it. */
+static inline void test_make_signed(void)
+{
+	test_clean();
+	test_add_signed(0, 300);
+	test_add_signed(300, 600);
+}
+
 /* sqlite's own hand, with our seals, so that only the content is wrong. */
 static inline struct db *test_db(void)
 {

@@ -22,6 +22,8 @@ enum {
 int cmd_show(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_prove(int argc, char **argv);
+int cmd_check_proof(int argc, char **argv);
 
 /* "metergate-audit: what: why" */
 void tool_say(const char *what, const char *why);

@@ -113,6 +113,69 @@ static void each_use_has_its_answer(void **state)
 	assert_true(access(test_other, F_OK) != 0);
 }
 
+static void expect(const char *args, int want, const char *text)
+{
+	int rc = run(args);
+
+	if (rc != want || !strstr(out, text))
+		fail_msg("%s: %d: %s", args, rc, out);
+}
+
+/* Of a signed log; what was printed by one is the file of the next. */
+static void proofs_go_from_hand_to_hand(void **state)
+{
+	static const struct {
+		const char *args;
+		int want;
+		const char *text;
+	} rows[] = {
+		{"verify --key %D.vkey %D", 0, "2 checkpoints, signed by"},
+		{"prove", 2, "what, a number and one database"},
+		{"prove --help", 0, "consistency"},
+		{"prove whim 1 %D", 2, "neither inclusion nor consistency"},
+		{"prove inclusion 01 %D", 2, "not a number"},
+		{"prove inclusion 602 %D", 2, "is not among the 602"},
+		{"prove inclusion --size 300 5 %D", 2, "no checkpoint of 300"},
+		{"prove consistency 603 %D", 2, "are more than"},
+		{"prove inclusion 5 /nowhere/a.db", 2, "/nowhere/a.db"},
+		{"prove inclusion 5 %D > /dev/full", 2, "No space left"},
+		{"prove inclusion 5 %D > %O", 0, ""},
+		{"check-proof --help", 0, "--old"},
+		{"check-proof %O", 2, "--key is needed"},
+		{"check-proof --key %D.vkey", 2, "exactly one proof"},
+		{"check-proof --key %D.vkey /nowhere", 2, "/nowhere: cannot"},
+		{"check-proof --key %D.vkey %D.vkey", 2, "not a proof"},
+		{"check-proof --key %D.vkey %O", 0, "\nok record 5 of meter-1"},
+		{"check-proof --key %D.vkey - < %O", 0, "with 602 records"},
+		{"check-proof --cosigned 1 --key %D.vkey %O", 2, "more than"},
+		{"check-proof --key %D.vkey --witness %D.vkey --cosigned 2 %O",
+		 2, "more than"},
+		{"check-proof --key %D.vkey --record /dev/null %O", 1,
+		 "does not hold: the record is not under"},
+		{"prove inclusion --bare 5 %D > %O", 0, ""},
+		{"check-proof --key %D.vkey %O", 2, "--record names it"},
+		{"prove inclusion --size 301 300 %D > %O", 0, ""},
+		{"check-proof --key %D.vkey %O", 0, "with 301 records"},
+		{"prove consistency 301 %D > %O", 0, ""},
+		{"check-proof --key %D.vkey %O", 2, "--old names"},
+		{"check-proof --key %D.vkey --old %D.vkey %O", 2,
+		 "not a signed note"},
+	};
+
+	(void)state;
+	test_make_signed();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		expect(rows[i].args, rows[i].want, rows[i].text);
+	/* The old checkpoint lies behind the proof of nothing new. */
+	expect("prove consistency --size 301 301 %D | sed 1,2d > %D.old", 0,
+	       "");
+	expect("check-proof --key %D.vkey --old %D.old %O", 0,
+	       "with 602 records continues its 301");
+	expect("verify --key %D.vkey --checkpoint %D.old %D", 0,
+	       "ok 602 records");
+	expect("check-proof --key %D.old %O", 2, "not a public key");
+}
+
 /* Of 600: per ten 7 decisions, 1 violation, 1 anomaly and a flow; each
  * hundredth is a policy instead of a flow; all events one second apart. */
 static const struct {
@@ -259,6 +322,7 @@ int main(void)
 		cmocka_unit_test(exports_are_complete),
 		cmocka_unit_test(tampering_is_exit_1),
 		cmocka_unit_test(it_follows),
+		cmocka_unit_test(proofs_go_from_hand_to_hand),
 	};
 	const char *build = getenv("BUILD");
 

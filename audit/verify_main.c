@@ -15,6 +15,9 @@ static const struct {
 	{"show", cmd_show, "print records, all or some, as text or JSON"},
 	{"verify", cmd_verify, "check that the log is whole"},
 	{"export", cmd_export, "write all records as NDJSON or CSV"},
+	{"prove", cmd_prove, "prove that a record is in it, or that it only "
+			     "grew"},
+	{"check-proof", cmd_check_proof, "check such a proof, without the log"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -54,7 +57,7 @@ static void help(void)
 	     "Read and check the audit database of a metergate gateway. It is "
 	     "opened read-only.\n\nCommands:");
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		printf("  %-8s %s\n", commands[i].name, commands[i].help);
+		printf("  %-11s %s\n", commands[i].name, commands[i].help);
 	puts("\nOptions:\n"
 	     "  -h, --help     this text; after a command, that command's\n"
 	     "  -V, --version  the version\n\n"

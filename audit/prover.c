@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/prover.h"
+
+#include <stdlib.h>
+
+#include "audit/db.h"
+#include "audit/store.h"
+#include "audit/tiles.h"
+#include "audit/tree.h"
+
+struct prover {
+	struct db *db;
+	struct db_stmt *last, *point, *bundle;
+	struct tiles *tiles;
+	struct sha256 *h;
+	struct wbuf note;
+	uint8_t octets[NOTE_MAX];
+};
+
+static int prepare(struct prover *p, struct err *e)
+{
+	int rc = store_identify(p->db, NULL, e);
+
+	if (rc == 0)
+		rc = db_prepare(&p->last, p->db, "SELECT size, note, cosigned"
+				" FROM checkpoint ORDER BY size DESC LIMIT 1",
+				e);
+	if (rc == 0)
+		rc = db_prepare(&p->point, p->db, "SELECT size, note, cosigned"
+				" FROM checkpoint WHERE size = ?1", e);
+	if (rc == 0)
+		rc = db_prepare(&p->bundle, p->db, "SELECT data FROM bundle"
+				" WHERE first = ?1", e);
+	return rc ? rc : tiles_open(&p->tiles, p->db, p->h, e);
+}
+
+int prover_open(struct prover **out, const char *path, struct err *e)
+{
+	struct prover *p = calloc(1, sizeof(*p));
+	int rc;
+
+	*out = NULL;
+	if (!p || !(p->h = sha256_new())) {
+		free(p);
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	rc = db_open(&p->db, path, DB_READ, e);
+	if (rc == 0)
+		rc = prepare(p, e);
+	if (rc) {
+		prover_close(p);
+		return rc;
+	}
+	*out = p;
+	return 0;
+}
+
+void prover_close(struct prover *p)
+{
+	struct err ignored;
+
+	if (!p)
+		return;
+	tiles_close(p->tiles);
+	db_finish(p->last);
+	db_finish(p->point);
+	db_finish(p->bundle);
+	if (db_close(p->db, &ignored))
+		p->db = NULL; /* nothing was written: nothing is lost */
+	sha256_free(p->h);
+	free(p);
+}
+
+int prover_checkpoint(struct prover *p, uint64_t size, struct checkpoint *c,
+		      struct span *note, struct err *e)
+{
+	struct db_stmt *st = size ? p->point : p->last;
+	struct span octets = {0}, more = {0};
+	struct note n;
+	int rc;
+
+	if (size)
+		db_put_u64(st, 1, size);
+	rc = db_step(st, e);
+	if (rc == 0)
+		rc = size ? err_set(e, E_NOTFOUND, 0, "there is no checkpoint "
+				    "of %llu records", (unsigned long long)size)
+			  : err_set(e, E_NOTFOUND, 0, "the log has no "
+				    "checkpoint");
+	else if (rc == 1)
+		rc = db_span(st, 1, &octets) &&
+				     (db_null(st, 2) || db_span(st, 2, &more))
+			     ? 0
+			     : err_set(e, E_INTEGRITY, 0, "a checkpoint is "
+				       "damaged");
+	p->note = wbuf_of(p->octets, sizeof(p->octets));
+	wbuf_put(&p->note, octets);
+	wbuf_put(&p->note, more);
+	db_reset(st);
+	if (rc == 0 && p->note.failed)
+		rc = err_set(e, E_LIMIT, 0, "a checkpoint is too long");
+	*note = wbuf_span(&p->note);
+	if (rc == 0 && checkpoint_read(c, &n, *note, e))
+		rc = e ? e->code = E_INTEGRITY : E_INTEGRITY;
+	return rc;
+}
+
+static int read_record(struct prover *p, uint64_t index, struct proof_text *t,
+		       struct err *e)
+{
+	struct span data = {0}, record = {0};
+	bool found = true;
+	struct cur c;
+	int rc;
+
+	db_put_u64(p->bundle, 1, index / STORE_BUNDLE * STORE_BUNDLE);
+	rc = db_step(p->bundle, e);
+	if (rc == 1 && db_span(p->bundle, 0, &data)) {
+		c = cur_of(data);
+		for (uint64_t i = 0; found && i <= index % STORE_BUNDLE; i++)
+			found = store_next(&c, &record);
+	}
+	if (rc >= 0)
+		rc = record.n && found && record.n <= RECORD_MAX
+			     ? 0
+			     : err_set(e, E_NOTFOUND, 0, "record %llu is not "
+				       "there", (unsigned long long)index);
+	if (rc == 0) {
+		memcpy(t->record, record.p, record.n);
+		t->record_n = record.n;
+		t->has_record = true;
+	}
+	db_reset(p->bundle);
+	return rc;
+}
+
+static int does_not_hold(struct err *e)
+{
+	return err_set(e, E_INTEGRITY, 0, "the log is not what its checkpoint "
+		       "says; metergate-audit verify finds where");
+}
+
+int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
+		     struct proof_text *t, struct err *e)
+{
+	struct proof_source s = tiles_source(p->tiles);
+	uint8_t leaf[SHA256_LEN];
+	struct checkpoint c;
+	int rc;
+
+	memset(t, 0, offsetof(struct proof_text, record));
+	t->inclusion = true;
+	t->at = index;
+	rc = prover_checkpoint(p, size, &c, &t->note, e);
+	if (rc == 0 && index >= c.size)
+		rc = err_set(e, E_LIMIT, 0, "record %llu is not among the "
+			     "%llu of the checkpoint",
+			     (unsigned long long)index,
+			     (unsigned long long)c.size);
+	if (rc == 0)
+		rc = read_record(p, index, t, e);
+	if (rc == 0)
+		rc = proof_inclusion(&t->proof, &s, index, c.size, e);
+	if (rc)
+		return rc;
+	tree_leaf(p->h, span_of(t->record, t->record_n), leaf);
+	return proof_includes(p->h, &t->proof, index, c.size, leaf, c.root)
+		       ? 0
+		       : does_not_hold(e);
+}
+
+int prover_consistency(struct prover *p, uint64_t old, uint64_t size,
+		       struct proof_text *t, struct err *e)
+{
+	struct proof_source s = tiles_source(p->tiles);
+	uint8_t root[SHA256_LEN];
+	struct checkpoint c;
+	int rc;
+
+	memset(t, 0, offsetof(struct proof_text, record));
+	t->at = old;
+	rc = prover_checkpoint(p, size, &c, &t->note, e);
+	if (rc == 0)
+		rc = proof_consistency(&t->proof, &s, old, c.size, e);
+	if (rc == 0)
+		rc = proof_root(&s, old, root, e);
+	if (rc)
+		return rc;
+	return proof_continues(p->h, &t->proof, old, c.size, root, c.root)
+		       ? 0
+		       : does_not_hold(e);
+}
