@@ -248,7 +248,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	int rc = 0;
 
 	(void)e;
-	r->named.ref = (struct span){0};
+	r->named.ref = r->number.of = (struct span){0};
 	memset(el, 0, offsetof(struct elem, name));
 	el->el = (uint8_t)t->el;
 	el->ordinal = ++d->ordinal;

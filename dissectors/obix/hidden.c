@@ -244,9 +244,11 @@ void hidden_read(struct reader *r, struct item *it, const struct elem *el,
 	unsigned n = 0;
 
 	/* Most elements have a name and a value, and nothing else. */
-	if (t->others == 0 && t->other_values == 0 && !fresh &&
-	    v != VALUE_NONE &&
-	    t->n_set == (t->at[AT_NAME].p != NULL) + (t->at[AT_VAL].p != NULL))
+	if (t->others == 0 && t->other_values == 0 &&
+	    (t->n_set == 0 ||
+	     (!fresh && v != VALUE_NONE &&
+	      t->n_set == (t->at[AT_NAME].p != NULL) +
+				  (t->at[AT_VAL].p != NULL))))
 		return;
 	/* Of those that have no value. */
 	if (v == VALUE_NONE)
@@ -280,21 +282,22 @@ static bool is_worded(enum obix_quantity q)
 	       q == Q_HEALTH || q == Q_SECRET;
 }
 
-unsigned hidden_value(const struct reader *r, struct item *it,
+unsigned hidden_value(struct reader *r, struct item *it,
 		      const struct elem *el, const struct sizing *s,
 		      struct span val)
 {
-	unsigned n = hidden_numbers(val) ? numbers_of(val) : 0;
+	enum obix_value kind = obix_value((enum obix_el)el->el);
 	struct decimal d;
 	int64_t ms;
-	bool open, is = false;
+	bool open, is = kind == VALUE_NUMBER && reader_decimal(r, val, &d);
+	unsigned n;
 
+	if (is && val.n <= VALUE_OCTETS)
+		return 0;
+	n = numbers_of(val);
 	if (n == 0)
 		return 0;
-	switch (obix_value((enum obix_el)el->el)) {
-	case VALUE_NUMBER:
-		is = value_decimal(val, &d);
-		break;
+	switch (kind) {
 	case VALUE_INSTANT:
 		is = value_abstime(val, &ms, &open) || value_date(val) ||
 		     value_time(val);

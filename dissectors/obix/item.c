@@ -337,6 +337,10 @@ int item_start(struct reader *r, struct elem *el, const struct xml_tag *t)
 	struct item *outer = d->item.open ? &d->item : &d->rest;
 	struct item *it = d->item.open ? &d->sub : &d->item;
 
+	/* Most documents have none. */
+	if (d->op != OP_BATCH && !is_watch(d->op) &&
+	    !(d->request && el->contracts & BATCH_ITEM))
+		return 0;
 	if (up && d->op == OP_BATCH && !d->item.open)
 		return up->items ? batch_start(r, el, t) : 0;
 	/* Servers know a batch by its items, whatever is around them. */

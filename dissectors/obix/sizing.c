@@ -523,7 +523,7 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 	enum obix_value kind = obix_value((enum obix_el)el->el);
 	struct decimal d;
 	struct milli v = {0};
-	bool number = value_decimal(val, &d);
+	bool number = reader_decimal(r, val, &d);
 	meas_set meas = obix_meas(q, r->d->series);
 
 	for (unsigned i = 0; s->hints && i < Q_COUNT; i++) {

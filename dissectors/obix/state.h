@@ -414,6 +414,12 @@ struct reader {
 		struct span base, ref; /* ref.p NULL: none */
 		struct href h;
 	} named;
+	/* The number read last: of p NULL none. Of this element, too. */
+	struct {
+		struct span of;
+		struct decimal d;
+		bool is;
+	} number;
 	/* What members of records were found to be, in this unit. */
 	uint32_t n_members;
 	struct {
@@ -421,6 +427,18 @@ struct reader {
 		struct sizing sizing;
 	} member[MEMBERS];
 };
+
+/* value_decimal of a value of this element, which is asked for twice. */
+static inline bool reader_decimal(struct reader *r, struct span val,
+				  struct decimal *d)
+{
+	if (!val.p || r->number.of.p != val.p || r->number.of.n != val.n) {
+		r->number.of = val;
+		r->number.is = value_decimal(val, &r->number.d);
+	}
+	*d = r->number.d;
+	return r->number.is;
+}
 
 /* Where what is read now is counted. */
 static inline struct item *doc_item(struct doc *d)
@@ -489,7 +507,7 @@ void record_whole(struct reader *r, struct item *it);
 bool hidden_numbers(struct span text); /* does it hold some? */
 /* How many numbers stand in a value besides the one that it may be; 0: none.
  * s: what it measures. */
-unsigned hidden_value(const struct reader *r, struct item *it,
+unsigned hidden_value(struct reader *r, struct item *it,
 		      const struct elem *el, const struct sizing *s,
 		      struct span val);
 /* Count what stands where no value does. fresh: not the name of a record's
