@@ -35,6 +35,15 @@ static inline bool net_reversed(const struct net_tuple *a,
 	       memcmp(&a->dst, &b->src, sizeof(a->dst)) == 0;
 }
 
+static inline bool net_zero(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i])
+			return false;
+	}
+	return true;
+}
+
 /* The datagram is a request, or an answer to one: of that key; ends: between
  * the same two ends. What it says has no name in the language: a carrier, and
  * one leaf that says which protocol it is and how long; a rule grants it as

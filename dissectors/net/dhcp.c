@@ -118,15 +118,6 @@ static int read_options(struct dhcp_message *m, struct cur *c, struct err *e)
 
 /* --- the message ------------------------------------------------------------------- */
 
-static bool all_zero(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i])
-			return false;
-	}
-	return true;
-}
-
 /* A name of a server or a file: text, then nothing but zeros. */
 static bool is_name(struct span s)
 {
@@ -134,7 +125,7 @@ static bool is_name(struct span s)
 
 	while (n < s.n && s.p[n] > 0x20 && s.p[n] < 0x7f)
 		n++;
-	return all_zero(span_from(s, n));
+	return net_zero(span_from(s, n));
 }
 
 /* RFC 2131 table 5 and 3: what a field says that only others may fill. */
@@ -147,11 +138,11 @@ static int addresses(struct dhcp_message *m, struct cur *c, struct err *e)
 	(void)client;
 	if (!cur_ok(c))
 		return bad(e, REASON_MALFORMED, "cut short");
-	if (!m->answer && (!all_zero(your) || !all_zero(server)))
+	if (!m->answer && (!net_zero(your) || !net_zero(server)))
 		return bad(e, REASON_SUSPICIOUS, "addresses from a client");
-	if (!m->answer && !all_zero(relay))
+	if (!m->answer && !net_zero(relay))
 		return bad(e, REASON_SUSPICIOUS, "relayed");
-	if (!all_zero(span_from(hardware, 6)))
+	if (!net_zero(span_from(hardware, 6)))
 		return bad(e, REASON_SUSPICIOUS,
 			   "octets behind the hardware address");
 	memcpy(m->mac, hardware.p, sizeof(m->mac));
@@ -203,7 +194,7 @@ int dhcp_read(struct dhcp_message *m, struct span in, struct err *e)
 	if (cur_u32(&c) != COOKIE || !cur_ok(&c))
 		return bad(e, REASON_MALFORMED, "cut short, or not DHCP");
 	if (m->answer ? !is_name(sname) || !is_name(file) :
-			!all_zero(sname) || !all_zero(file))
+			!net_zero(sname) || !net_zero(file))
 		return bad(e, REASON_SUSPICIOUS, "octets in a field of names");
 	c = cur_of(cur_rest(&c));
 	rc = read_options(m, &c, e);

@@ -137,15 +137,6 @@ static bool data_fits(const struct cur *c, uint16_t type, uint16_t len)
 enum { OPT_NSID = 3, OPT_COOKIE = 10, OPT_KEEPALIVE = 11, OPT_PADDING = 12,
        OPT_ERROR = 15, OPT_KNOWN = 16 };
 
-static bool all_zero(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i])
-			return false;
-	}
-	return true;
-}
-
 static bool option_fits(uint16_t code, struct span data, bool answer)
 {
 	switch (code) {
@@ -158,7 +149,7 @@ static bool option_fits(uint16_t code, struct span data, bool answer)
 	case OPT_KEEPALIVE: /* RFC 7828 3.1 */
 		return answer ? data.n == 2 : data.n == 0;
 	case OPT_PADDING: /* RFC 7830 3 */
-		return all_zero(data);
+		return net_zero(data);
 	case OPT_ERROR: /* RFC 8914 2 */
 		return answer && data.n >= 2 && data.n <= 256;
 	default:
