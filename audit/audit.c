@@ -11,6 +11,8 @@
 #include "audit/store.h"
 
 #define BATCH 1000
+#define AUDIT_PATH 4096
+#define RECOVERIES 99 /* logs beside one that was altered */
 /* A checkpoint at the latest after so many records, and so long. */
 #define POINT_RECORDS 65536
 #define POINT_NS      (60 * NS_PER_S)
@@ -29,6 +31,9 @@ struct audit {
 	/* Checkpoints. */
 	const struct note_signer *by; /* NULL: none are made */
 	struct log_key key;
+	struct note_signer signer;
+	unsigned recovery; /* 0: this is the log that was asked for */
+	char why[ERR_TEXT];
 	char origin[NOTE_NAME_MAX + 1];
 	bool acted;  /* somebody waits for a record since the last one */
 	bool sealed; /* what the next one is bound to is in the log */
@@ -66,29 +71,90 @@ static int take_last(struct audit *a, struct err *e)
 	return rc;
 }
 
+/* Who signs is named as the log is, also where it is another than was meant. */
 static int take_signer(struct audit *a, const struct audit_conf *conf,
-		       struct err *e)
+		       const char *path, struct err *e)
 {
-	int rc = 0;
+	const struct note_key *k;
 
-	if (conf->signer) {
-		a->by = conf->signer;
-	} else if (conf->own_key) {
+	if (conf->own_key && !conf->signer) {
 		/* A log that was signed goes on with its key or not at all. */
-		rc = log_key_open(&a->key, conf->path, a->origin,
-				  store_checkpointed(a->store) == 0, e);
+		int rc = log_key_open(&a->key, conf->path, path, a->origin,
+				      store_checkpointed(a->store) == 0, e);
+
 		a->by = &a->key.by;
+		return rc;
 	}
+	if (!conf->signer)
+		return 0;
+	k = &conf->signer->key;
+	a->signer = *conf->signer;
+	a->by = &a->signer;
+	return note_key_make(&a->signer.key, span_str(a->origin), k->type,
+			     span_of(k->pub, k->n), e);
+}
+
+static int open_at(struct audit *a, const struct audit_conf *conf,
+		   const char *path, struct err *e)
+{
+	struct err ignored;
+	int rc = store_open(&a->store, path, a->origin,
+			    conf->resume && conf->boot == 0 ? STORE_BOOT_RESUME
+							    : conf->boot,
+			    conf->boot_key, conf->bulk, e);
+
+	if (rc)
+		return rc;
+	rc = take_last(a, e);
+	if (rc == 0)
+		rc = take_signer(a, conf, path, e);
+	if (rc && store_close(a->store, &ignored))
+		rc = e ? e->code : rc;
 	return rc;
+}
+
+static int name_recovery(char *out, size_t cap, const char *base,
+			 const char *between, unsigned n, struct err *e)
+{
+	int len = snprintf(out, cap, "%s%srecovery-%u", base, between, n);
+
+	return len >= 0 && (size_t)len < cap
+		       ? 0
+		       : err_set(e, E_LIMIT, 0, "%s: the name is too long",
+				 base);
+}
+
+/* The file is not what it says. It is evidence: it stays as it is, and records
+ * go to another log beside it, of another origin. */
+static int recover(struct audit *a, const struct audit_conf *conf,
+		   struct err *e)
+{
+	char path[AUDIT_PATH];
+	int rc = E_INTEGRITY;
+
+	snprintf(a->why, sizeof(a->why), "%s", e->text);
+	for (unsigned n = 1; rc == E_INTEGRITY && n <= RECOVERIES; n++) {
+		rc = name_recovery(path, sizeof(path), conf->path, ".", n, e);
+		if (rc == 0)
+			rc = name_recovery(a->origin, sizeof(a->origin),
+					   conf->origin ? conf->origin : "",
+					   "/", n, e);
+		if (rc == 0)
+			rc = open_at(a, conf, path, e);
+		a->recovery = n;
+	}
+	return rc ? err_wrap(e, "%.100s; %s", a->why, path) : 0;
 }
 
 int audit_open(struct audit **out, const struct audit_conf *conf,
 	       struct err *e)
 {
+	struct err own = {0};
 	struct audit *a;
 	int rc;
 
 	*out = NULL;
+	e = e ? e : &own;
 	if (conf->origin && strlen(conf->origin) > NOTE_NAME_MAX)
 		return err_set(e, E_LIMIT, 0, "audit: origin: at most %d "
 			       "octets", NOTE_NAME_MAX);
@@ -102,26 +168,23 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->service_name = conf->service_name;
 	snprintf(a->origin, sizeof(a->origin), "%s",
 		 conf->origin ? conf->origin : "");
-	rc = store_open(&a->store, conf->path, a->origin,
-			conf->resume && conf->boot == 0 ? STORE_BOOT_RESUME
-							: conf->boot,
-			conf->boot_key, conf->bulk, e);
-	if (rc == 0)
-		rc = take_last(a, e);
-	if (rc == 0)
-		rc = take_signer(a, conf, e);
+	rc = open_at(a, conf, conf->path, e);
+	if (rc == E_INTEGRITY && conf->recover)
+		rc = recover(a, conf, e);
 	a->new_boot = !a->has_last;
 	if (rc) {
-		struct err ignored;
-
 		err_wrap(e, "audit %s", conf->path);
-		if (store_close(a->store, &ignored))
-			rc = e ? e->code : rc;
 		free(a);
 		return rc;
 	}
 	*out = a;
 	return 0;
+}
+
+unsigned audit_recovery(const struct audit *a, const char **why)
+{
+	*why = a->why;
+	return a->recovery;
 }
 
 void audit_policy(struct audit *a, uint32_t policy_seq)

@@ -32,6 +32,9 @@ struct audit_conf {
 	 * file (logkey.h) when own_key says so, else nobody: there are none. */
 	const struct note_signer *signer;
 	bool own_key;
+	/* If the file is not what its state says: leave it alone and open
+	 * PATH.recovery-N, origin ORIGIN/recovery-N, instead. */
+	bool recover;
 	/* Names of C12.22 services for the records; NULL = none. */
 	const char *(*service_name)(uint8_t code);
 	/* A new file that nobody acts upon before audit_close returned 0: no
@@ -43,6 +46,9 @@ struct audit_conf {
  * of UINT32_MAX nothing is committed before audit_commit. */
 int audit_open(struct audit **out, const struct audit_conf *conf,
 	       struct err *e) __attribute__((warn_unused_result));
+/* N, when this is PATH.recovery-N; 0: it is the log that was asked for. *why:
+ * what was wrong with that one. */
+unsigned audit_recovery(const struct audit *a, const char **why);
 /* Encode the event (see audit_wants) and append it as one record. Durable
  * after audit_commit returns 0; *seq, if asked for, is its leaf index. */
 int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,

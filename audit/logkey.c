@@ -152,8 +152,8 @@ static int show_public(const struct note_key *key, const char *path,
 	return rc;
 }
 
-int log_key_open(struct log_key *k, const char *path, const char *origin,
-		 bool make, struct err *e)
+int log_key_open(struct log_key *k, const char *path, const char *log,
+		 const char *origin, bool make, struct err *e)
 {
 	char name[NAME_MAX_OCTETS];
 	int rc = name_of(name, path, ".key", e);
@@ -167,7 +167,7 @@ int log_key_open(struct log_key *k, const char *path, const char *origin,
 		rc = note_key_make(&k->by.key, span_str(origin), NOTE_ED25519,
 				   span_of(k->key.public_, SIGN_KEY_LEN), e);
 	if (rc == 0)
-		rc = show_public(&k->by.key, path, e);
+		rc = show_public(&k->by.key, log, e);
 	k->by.sign = sign;
 	k->by.arg = k;
 	if (rc)

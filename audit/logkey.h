@@ -2,7 +2,8 @@
 /*
  * The key of a log that lies in a file, where no chip keeps one: Ed25519, as
  * PEM that only its owner may read. Beside it lies the public half as text
- * (note.h) for whoever checks: PATH.key and PATH.vkey for the log PATH.
+ * (note.h) for whoever checks: PATH.key and PATH.vkey for the log PATH. A log
+ * that begins beside another goes on with that one's key.
  */
 #ifndef AUDIT_LOGKEY_H
 #define AUDIT_LOGKEY_H
@@ -16,10 +17,11 @@ struct log_key {
 };
 
 /* Read the key of the log `path`, or make one when there is none and `make`
- * says so. E_NOTFOUND: there is none; E_STATE: others may read it; E_SYNTAX:
+ * says so; its public half is written for the log `log`. E_NOTFOUND: there is none; E_STATE: others may read it; E_SYNTAX:
  * origin cannot be a key's name. */
-int log_key_open(struct log_key *k, const char *path, const char *origin,
-		 bool make, struct err *e) __attribute__((warn_unused_result));
+int log_key_open(struct log_key *k, const char *path, const char *log,
+		 const char *origin, bool make, struct err *e)
+	__attribute__((warn_unused_result));
 void log_key_wipe(struct log_key *k);
 
 #endif

@@ -209,20 +209,20 @@ static void the_public_half_follows_the_key(void **state)
 	(void)state;
 	test_clean();
 	snprintf(name, sizeof(name), "%s.vkey", test_path);
-	assert_int_equal(log_key_open(&k, test_path, "a", false, &e),
+	assert_int_equal(log_key_open(&k, test_path, test_path, "a", false, &e),
 			 E_NOTFOUND);
-	assert_int_equal(log_key_open(&k, test_path, "a", true, &e), 0);
+	assert_int_equal(log_key_open(&k, test_path, test_path, "a", true, &e), 0);
 	assert_int_equal(note_file_key(&pub, name, &e), 0);
 	assert_memory_equal(&pub, &k.by.key, sizeof(pub));
 	f = fopen(name, "w");
 	assert_non_null(f);
 	fputs("nonsense\n", f);
 	fclose(f);
-	assert_int_equal(log_key_open(&k, test_path, "a", true, &e), 0);
+	assert_int_equal(log_key_open(&k, test_path, test_path, "a", true, &e), 0);
 	assert_int_equal(note_file_key(&pub, name, &e), 0);
 	assert_memory_equal(&pub, &k.by.key, sizeof(pub));
 	/* A name that no note can carry. */
-	assert_int_equal(log_key_open(&k, test_path, "a b", true, &e),
+	assert_int_equal(log_key_open(&k, test_path, test_path, "a b", true, &e),
 			 E_SYNTAX);
 	log_key_wipe(&k);
 }
@@ -282,6 +282,93 @@ static void without_a_signature_nothing_is_acknowledged(void **state)
 	test_whole(1);
 }
 
+/* --- a log that was altered --- */
+
+static int open_recover(struct audit **a, struct err *e)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {1, 2, 3},
+		.batch = 1,
+		.resume = true,
+		.own_key = true,
+		.recover = true,
+	};
+
+	return audit_open(a, &conf, e);
+}
+
+static void spoil(const char *path)
+{
+	FILE *f = fopen(path, "r+b");
+
+	assert_non_null(f);
+	fseek(f, 2 * 4096 + 3000, SEEK_SET);
+	fputc(0x5a, f);
+	fclose(f);
+}
+
+static size_t content(const char *path, uint8_t *out, size_t cap)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(out, 1, cap, f);
+	fclose(f);
+	return n;
+}
+
+/* It is evidence and stays; another one goes on beside it, with its key. */
+static void an_altered_log_is_left_alone(void **state)
+{
+	static uint8_t before[1 << 20], after[1 << 20];
+	struct points_conf conf = {.n_keys = 1};
+	struct verify_result r;
+	struct note_key old, key;
+	char name[96], other[96];
+	const char *why;
+	struct err e = {0};
+	struct audit *a;
+	struct sample s;
+	size_t n;
+
+	(void)state;
+	test_make_signed();
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&old, name, &e), 0);
+	assert_int_equal(open_recover(&a, &e), 0);
+	assert_int_equal(audit_recovery(a, &why), 0); /* nothing is wrong */
+	test_close(a);
+	spoil(test_path);
+	n = content(test_path, before, sizeof(before));
+	assert_int_equal(try_open(&a, &e), E_INTEGRITY);
+	for (int i = 0; i < 2; i++) { /* and again, to the same one */
+		assert_int_equal(open_recover(&a, &e), 0);
+		assert_int_equal(audit_recovery(a, &why), 1);
+		assert_non_null(strstr(why, "page"));
+		assert_int_equal(audit_size(a), i ? 2 : 0);
+		add(a, sample_policy(&s, 0), 2000);
+		test_close(a);
+	}
+	assert_int_equal(content(test_path, after, sizeof(after)), n);
+	assert_memory_equal(before, after, n);
+	snprintf(name, sizeof(name), "%s.recovery-1", test_path);
+	snprintf(other, sizeof(other), "%s.recovery-1.vkey", test_path);
+	assert_int_equal(note_file_key(&key, other, &e), 0);
+	assert_string_equal(key.name, ORIGIN "/recovery-1");
+	assert_memory_equal(key.pub, old.pub, old.n);
+	conf.keys = &key;
+	assert_int_equal(verify_file(name, &conf, &r, NULL, NULL, &e), 0);
+	assert_int_equal(r.checkpoints, 2);
+	/* And if that one is altered, too. */
+	spoil(name);
+	assert_int_equal(open_recover(&a, &e), 0);
+	assert_int_equal(audit_recovery(a, &why), 2);
+	test_close(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +379,7 @@ int main(void)
 		cmocka_unit_test(the_public_half_follows_the_key),
 		cmocka_unit_test(a_damaged_key_is_not_replaced),
 		cmocka_unit_test(without_a_signature_nothing_is_acknowledged),
+		cmocka_unit_test(an_altered_log_is_left_alone),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

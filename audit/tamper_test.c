@@ -273,7 +273,7 @@ static void sign_again(void)
 	struct db *d;
 
 	put_back(genuine);
-	assert_int_equal(log_key_open(&k, test_other, ORIGIN, true, &e), 0);
+	assert_int_equal(log_key_open(&k, test_other, test_other, ORIGIN, true, &e), 0);
 	d = test_db();
 	test_guards(d, false);
 	for (size_t i = 0; i < 2; i++) {

@@ -564,9 +564,17 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
 		[CTL_ERASE] = erase,
 	};
+	static const bool changes[CTL_VERBS] = {
+		[CTL_FREEZE] = true, [CTL_THAW] = true,
+		[CTL_RELOAD] = true, [CTL_ERASE] = true,
+	};
 
 	if (c->req.guest[0] && !find_guest(c, p))
 		return;
+	if (changes[c->req.verb] && parent_may_not_act(p)) {
+		conn_refuse(c, "the audit's log was altered; see status");
+		return;
+	}
 	if (later[c->req.verb])
 		later[c->req.verb](c, number, p);
 	else if (conn_begin(c))

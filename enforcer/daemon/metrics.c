@@ -210,6 +210,9 @@ static void write_audit(struct wbuf *w, const struct view *v,
 	one(w, "audit_closed", "gauge",
 	    "1: nothing can be recorded, so nothing passes.",
 	    atomic_load(&c->audit_closed));
+	one(w, "audit_recovery", "gauge",
+	    "Not 0: the log was altered; records go to another beside it.",
+	    atomic_load(&c->audit_recovery));
 	one(w, "audit_records_total", "counter", "Records in the audit.",
 	    v->records);
 	one(w, "audit_commits_total", "counter", "Commits of the audit.",

@@ -143,6 +143,11 @@ bool parent_unrecorded(const struct parent *p)
 	       (beat && p->now.mono.ns - beat > AUDIT_LATE_NS);
 }
 
+bool parent_may_not_act(const struct parent *p)
+{
+	return atomic_load(&p->control->audit_recovery) != 0;
+}
+
 /* Engines drop by themselves; what the kernel carries has to come back to them
  * first. */
 static void look_at_audit(struct parent *p)
@@ -164,7 +169,10 @@ static void signalled(struct parent *p)
 	while (read(p->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP) {
 			log_info(p->log, "SIGHUP: reload");
-			if (parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
+			if (parent_may_not_act(p))
+				log_err(p->log, "reload: refused: the audit's "
+					"log was altered");
+			else if (parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
 					"reload asked for by signal, uid %u",
 					si.ssi_uid))
 				reload_start(p, false, 0, 0);

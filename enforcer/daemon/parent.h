@@ -156,6 +156,8 @@ bool parent_note(struct parent *p, enum event_type type, enum reason why,
 	__attribute__((format(printf, 5, 6)));
 /* Nothing can be recorded now, or not in time: engines let nothing pass. */
 bool parent_unrecorded(const struct parent *p);
+/* The log was altered: nobody changes anything until it was looked at. */
+bool parent_may_not_act(const struct parent *p);
 int parent_rules(struct parent *p, const struct policies *from, struct err *e)
 	__attribute__((warn_unused_result));
 

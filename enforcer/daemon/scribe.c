@@ -432,12 +432,15 @@ static void take_up(struct scribe *s)
 static int boot_record(struct scribe *s, struct err *e)
 {
 	char text[192];
-	const char *last = audit_last_detail(s->audit);
+	const char *last = audit_last_detail(s->audit), *why;
 	unsigned long long size = audit_size(s->audit);
 	struct event ev = {.type = EV_BOOT, .now.mono = s->mono,
 			   .detail = text};
 
-	if (size == 0)
+	if (size == 0 && audit_recovery(s->audit, &why))
+		snprintf(text, sizeof(text), "the log begins; the one before "
+			 "was left as it is: %.120s", why);
+	else if (size == 0)
 		snprintf(text, sizeof(text), "the log begins");
 	else if (strcmp(last, IN_ORDER) == 0)
 		snprintf(text, sizeof(text), "after an end in order");
@@ -464,6 +467,23 @@ static int again(struct scribe *s, struct err *e)
 	return append(s, -1, &ev, e);
 }
 
+/* An alarm for as long as it lasts: somebody has to look at the log. */
+static void recovered(struct scribe *s)
+{
+	const char *why;
+	unsigned n = audit_recovery(s->audit, &why);
+	char text[ERR_TEXT + 96];
+
+	atomic_store(&s->a->control->audit_recovery, n);
+	scribe_view_error(&s->view, NULL);
+	if (n == 0)
+		return;
+	snprintf(text, sizeof(text), "the log is not what it says; records go "
+		 "to recovery-%u: %s", n, why);
+	scribe_view_error(&s->view, text);
+	log_err(s->a->log, "%s", text);
+}
+
 static void open_audit(struct scribe *s)
 {
 	const struct conf *conf = s->a->conf;
@@ -473,6 +493,7 @@ static void open_audit(struct scribe *s)
 		.batch = UINT32_MAX,
 		.resume = true,
 		.own_key = true,
+		.recover = true,
 		.service_name = c1222_service_name,
 	};
 	struct err e = {0};
@@ -493,7 +514,7 @@ static void open_audit(struct scribe *s)
 		failed(s, &e);
 		return;
 	}
-	scribe_view_error(&s->view, NULL);
+	recovered(s);
 	if (s->told[0])
 		log_info(s->a->log, "records are written again");
 	s->told[0] = '\0';

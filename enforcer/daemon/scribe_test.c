@@ -539,6 +539,41 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	assert_int_equal(umount(dir), 0);
 }
 
+static void an_altered_log_is_left_and_told_of(void **state)
+{
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+	FILE *f;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, 0)));
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	assert_int_equal(atomic_load(&b.arg.control->audit_recovery), 0);
+	f = fopen(b.conf.audit, "r+b");
+	assert_non_null(f);
+	fseek(f, 2 * 4096 + 3000, SEEK_SET);
+	fputc(0x5a, f);
+	fclose(f);
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, 0)));
+	assert_true(drained(&b));
+	assert_int_equal(atomic_load(&b.arg.control->audit_recovery), 1);
+	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 0);
+	assert_non_null(strstr(b.arg.view->error, "recovery-1"));
+	end(&b, SIGTERM);
+	snprintf(b.conf.audit + strlen(b.conf.audit), 16, ".recovery-1");
+	seen = read_log(&b);
+	assert_int_equal(seen.next[0], 1);
+	assert_int_equal(seen.boots, 1);
+	assert_non_null(strstr(seen.boot_text, "was left as it is"));
+	bench_free(&b);
+}
+
 static void the_view_shows_what_is_durable(void **state)
 {
 	const struct view *v;
@@ -676,6 +711,7 @@ int main(void)
 			killed_at_any_point_it_loses_and_doubles_nothing),
 		cmocka_unit_test(an_engine_that_lies_is_counted_and_recorded),
 		cmocka_unit_test(a_full_disk_stops_all_until_there_is_room),
+		cmocka_unit_test(an_altered_log_is_left_and_told_of),
 		cmocka_unit_test(the_view_shows_what_is_durable),
 		cmocka_unit_test(rings_are_merged_by_time),
 		cmocka_unit_test(nobody_pushes_to_the_front),

@@ -212,6 +212,10 @@ struct control {
 	/* By the scribe: 1 from the first record that could not be written to
 	 * the next that could. Engines drop at once. */
 	_Atomic uint32_t audit_closed;
+	/* By the scribe: N while records go to the log of recovery N, since
+	 * the one before is not what it says. Nobody acts upon records of
+	 * such a log: no maintenance, no other policies. */
+	_Atomic uint32_t audit_recovery;
 	/* what the scribe is about to commit: leaves there will be, and the
 	 * event rings' positions they cover, so that a scribe that died
 	 * neither loses nor doubles a record */
