@@ -293,6 +293,63 @@ static unsigned each(const struct attack *a, size_t n, enum as as)
 	return bad;
 }
 
+/* What the client says, what is answered before the body that it asked leave
+ * for, and what it says then. */
+static const struct {
+	const char *why;
+	struct span asks, then;
+	enum reason want;
+	bool left; /* the request leaves, before its body comes */
+} early[] = {
+#define ASK "PUT /x HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n"
+#define ALONE ASK "Content-Type: text/event-stream\r\n" E
+	{"an answer to what waits for its body", S(ASK E), S("abcde"),
+	 REASON_UNPAIRED, false},
+	{"the next request", S(ALONE), S(UP E), REASON_TWO_READINGS, true},
+	{"the body", S(ALONE), S("abcde"), REASON_TWO_READINGS, true},
+};
+
+static uint32_t left_of(const struct play *p, bool out)
+{
+	return p->left[!out] - (out ? KIT_ISN : KIT_ISN2) - 1u;
+}
+
+static void test_early(void **state)
+{
+	static const struct span no =
+		S("HTTP/1.1 417 No\r\nContent-Length: 0\r\n" E);
+	static struct play p;
+
+	(void)state;
+	for (size_t i = 0; i < 4 * sizeof(early) / sizeof(*early); i++) {
+		bool out = i & 1, live = i & 2, left = early[i / 4].left;
+		size_t n = left ? early[i / 4].asks.n : 0;
+
+		memset(&p, 0, sizeof(p));
+		p.k = everything(live);
+		p.k->sink = (struct pipeline_sink){.arg = &p,
+						   .verdict = on_verdict,
+						   .event = on_event,
+						   .inject = on_inject};
+		open_by(&p, out);
+		stream(&p, out, early[i / 4].asks, 1448);
+		assert_false(p.refused);
+		assert_int_equal(left_of(&p, out), n);
+		stream(&p, !out, no, 1448);
+		assert_int_equal(p.refused, !left);
+		stream(&p, out, early[i / 4].then, 1448);
+		if (!p.refused || p.anomaly != early[i / 4].want ||
+		    left_of(&p, out) != n ||
+		    left_of(&p, !out) != (left ? no.n : 0))
+			fail_msg("%s, %s, %s: %s (%s), %u left",
+				 early[i / 4].why, out ? "out" : "in",
+				 live ? "live" : "captured",
+				 reason_text(p.anomaly), p.what,
+				 left_of(&p, out));
+		kit_free(p.k);
+	}
+}
+
 /* A document as the body of a message, with its length or in chunks of 5. */
 static struct span wrap(struct wbuf *b, const struct attack *a, enum as as,
 			bool chunks)
@@ -455,6 +512,7 @@ static void rows_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_early),
 		cmocka_unit_test(rows_differ),
 		cmocka_unit_test(what_is_read),
 		cmocka_unit_test(attacks_of_http),
