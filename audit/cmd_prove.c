@@ -31,7 +31,7 @@ static int prove(bool inclusion, uint64_t at, uint64_t size, bool bare,
 	int rc = t && text ? 0 : err_set(&e, E_NOMEM, 0, "out of memory");
 
 	if (rc == 0)
-		rc = prover_open(&p, path, &e);
+		rc = prover_open(&p, path, false, &e);
 	if (rc == 0)
 		rc = inclusion ? prover_inclusion(p, at, size, t, &e)
 			       : prover_consistency(p, at, size, t, &e);

@@ -34,7 +34,8 @@ static int prepare(struct prover *p, struct err *e)
 	return rc ? rc : tiles_open(&p->tiles, p->db, p->h, e);
 }
 
-int prover_open(struct prover **out, const char *path, struct err *e)
+int prover_open(struct prover **out, const char *path, bool follow,
+		struct err *e)
 {
 	struct prover *p = calloc(1, sizeof(*p));
 	int rc;
@@ -44,7 +45,7 @@ int prover_open(struct prover **out, const char *path, struct err *e)
 		free(p);
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
-	rc = db_open(&p->db, path, DB_READ, e);
+	rc = db_open(&p->db, path, follow ? DB_FOLLOW : DB_READ, e);
 	if (rc == 0)
 		rc = prepare(p, e);
 	if (rc) {
@@ -189,4 +190,10 @@ int prover_consistency(struct prover *p, uint64_t old, uint64_t size,
 	return proof_continues(p->h, &t->proof, old, c.size, root, c.root)
 		       ? 0
 		       : does_not_hold(e);
+}
+
+int prover_tile(struct prover *p, unsigned level, uint64_t idx,
+		struct span *hashes, struct err *e)
+{
+	return tiles_get(p->tiles, level, idx, hashes, e);
 }

@@ -11,8 +11,9 @@
 
 struct prover;
 
-/* E_STATE: not an audit database. */
-int prover_open(struct prover **out, const char *path, struct err *e)
+/* E_STATE: not an audit database. follow: what a writer adds later is seen. */
+int prover_open(struct prover **out, const char *path, bool follow,
+		struct err *e)
 	__attribute__((warn_unused_result));
 void prover_close(struct prover *p);
 /* The last checkpoint, or with size > 0 the one of so many records; with the
@@ -30,6 +31,10 @@ int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
 /* That it continues the log as it was with `old` records. */
 int prover_consistency(struct prover *p, uint64_t old, uint64_t size,
 		       struct proof_text *t, struct err *e)
+	__attribute__((warn_unused_result));
+/* The hashes of one tile; as tiles_get. */
+int prover_tile(struct prover *p, unsigned level, uint64_t idx,
+		struct span *hashes, struct err *e)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -28,6 +28,7 @@
 #define IDLE_S		 3
 #define LIFE_NS		 (5 * NS_PER_S)
 #define TURN_MS		 500
+#define AGAIN_NS	 (NS_PER_S / 2) /* to ask again for what did not come */
 
 struct server;
 
@@ -37,6 +38,8 @@ struct connection {
 	struct mono since;
 	bool ended;	 /* its time was up */
 	bool question;	 /* is being answered */
+	struct MHD_Connection *waits; /* for the scribe's answer; else NULL */
+	struct mono asked;
 	bool stream;	 /* it was given one, which may be over: */
 	bool stream_over;
 };
@@ -107,16 +110,24 @@ static enum MHD_Result busy(struct MHD_Connection *c)
 			  "try again in a second");
 }
 
+/* May one more be answered now? */
+static bool take_question(struct server *s, struct connection *k)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		n += s->connection[i].fd >= 0 && s->connection[i].question;
+	k->question = k->question || n < QUESTIONS;
+	return k->question;
+}
+
 static enum MHD_Result send_page(struct server *s, struct MHD_Connection *c,
 				 struct connection *k, const struct page *p)
 {
 	struct wbuf w = {0};
 	uint8_t *fit;
-	size_t n = 0;
 
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		n += s->connection[i].fd >= 0 && s->connection[i].question;
-	if (n >= QUESTIONS)
+	if (!take_question(s, k))
 		return busy(c);
 	w = (struct wbuf){malloc(p->max), p->max, 0, false};
 	if (!w.p || !p->write(s->a, &w)) {
@@ -127,9 +138,85 @@ static enum MHD_Result send_page(struct server *s, struct MHD_Connection *c,
 	/* It may lie there for as long as the connection lives. */
 	fit = realloc(w.p, w.n ? w.n : 1);
 	w.p = fit ? fit : w.p;
-	k->question = true;
 	return send_octets(c, MHD_HTTP_OK, p->type, &w);
 }
+
+/* --- single answers --- */
+
+struct looked {
+	struct lookup *l;
+	struct err e;
+	int rc;
+};
+
+static enum MHD_Result on_detail(void *arg, enum MHD_ValueKind kind,
+				 const char *name, const char *value)
+{
+	struct looked *q = arg;
+
+	(void)kind;
+	q->rc = lookup_set(q->l, name, value, &q->e);
+	return q->rc ? MHD_NO : MHD_YES;
+}
+
+static enum MHD_Result send_found(struct MHD_Connection *c,
+				  const struct lookup *l, struct span octets)
+{
+	struct wbuf w = {malloc(octets.n + 1), octets.n + 1, 0, false};
+
+	if (!w.p)
+		return send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR,
+				  "no memory");
+	wbuf_put(&w, octets);
+	return send_octets(c, MHD_HTTP_OK, l->type, &w);
+}
+
+/* Asked again for the same when the scribe has answered. */
+static enum MHD_Result send_lookup(struct server *s, struct MHD_Connection *c,
+				   struct connection *k, struct lookup *l)
+{
+	struct shelf *shelf = streams_shelf(s->streams);
+	struct looked q = {.l = l};
+	struct span octets;
+	uint32_t n;
+	int rc = E_NOTFOUND;
+
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_detail, &q);
+	if (q.rc == 0)
+		q.rc = lookup_ready(l, &q.e);
+	if (q.rc)
+		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
+	if (!take_question(s, k))
+		return busy(c);
+	if (lookup_there(l, shelf_size(shelf)))
+		rc = shelf_get(shelf, &l->key, l->width, live_mono(), &octets,
+			       &n);
+	if (rc == 1)
+		return send_found(c, l, lookup_cut(l, octets));
+	if (rc)
+		return send_error(c, MHD_HTTP_NOT_FOUND,
+				  "the log has no such thing (yet)");
+	k->waits = c;
+	k->asked = live_mono();
+	MHD_suspend_connection(c);
+	return MHD_YES;
+}
+
+static void ask_again(struct server *s, bool came, struct mono now)
+{
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		struct connection *k = &s->connection[i];
+		struct MHD_Connection *c = k->waits;
+
+		if (k->fd < 0 || !c ||
+		    (!came && !k->ended && mono_sub(now, k->asked) < AGAIN_NS))
+			continue;
+		k->waits = NULL;
+		MHD_resume_connection(c);
+	}
+}
+
+/* --- records --- */
 
 struct asked {
 	struct want w;
@@ -187,6 +274,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	struct server *s = arg;
 	const struct page *p = page_of(path);
 	bool audit = strcmp(path, "/v1/audit") == 0;
+	struct lookup l;
+	bool single = lookup_of(&l, path);
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct connection *k = info ? info->socket_context : NULL;
@@ -195,7 +284,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	(void)body;
 	if (!k)
 		return MHD_NO;
-	if (!p && !audit)
+	if (!p && !audit && !single)
 		return send_error(c, MHD_HTTP_NOT_FOUND, "no such resource");
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
 	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
@@ -208,7 +297,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	if (*n_body)
 		return send_error(c, MHD_HTTP_BAD_REQUEST,
 				  "a question has no body");
-	return p ? send_page(s, c, k, p) : send_stream(s, c, k);
+	return p	? send_page(s, c, k, p)
+	       : single ? send_lookup(s, c, k, &l)
+			: send_stream(s, c, k);
 }
 
 static void on_answered(void *arg, struct MHD_Connection *c, void **seen,
@@ -317,13 +408,16 @@ static bool turn(struct server *s, size_t n, struct streams *streams)
 	const struct courier_arg *a = s->a;
 	struct timeval wait = {0, TURN_MS * 1000};
 	MHD_socket max = a->wake_fd;
+	bool came;
 	fd_set in, out, odd;
 
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	FD_ZERO(&odd);
 	FD_SET(a->wake_fd, &in);
-	streams_turn(streams, live_mono(), wake_scribe, a->control);
+	came = streams_turn(streams, live_mono(), wake_scribe, a->control);
+	for (size_t i = 0; i < n; i++)
+		ask_again(&s[i], came, live_mono());
 	for (size_t i = 0; i < n; i++) {
 		MHD_UNSIGNED_LONG_LONG ms;
 

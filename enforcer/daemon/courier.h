@@ -7,7 +7,8 @@
  *   courier_page.c    GET /v1/status, GET /metrics
  *   courier_stream.c  GET /v1/audit: records as NDJSON or server-sent events
  *   courier_want.c    what a question for records asks for
- *   shelf.c	       the bundles that readers need, from the scribe's window
+ *   courier_lookup.c  what one for a checkpoint, a proof or a tile asks for
+ *   shelf.c	       what readers need, from the scribe's window
  */
 #ifndef ENFORCER_DAEMON_COURIER_H
 #define ENFORCER_DAEMON_COURIER_H
@@ -29,9 +30,9 @@ struct page {
 };
 const struct page *page_of(const char *path); /* NULL: none */
 
-/* --- streams -------------------------------------------------------------- */
+/* --- what is asked for ---------------------------------------------------- */
 
-/* What is asked for: records from `from` on that the filter lets through. */
+/* Records from `from` on that the filter lets through. */
 struct want {
 	uint64_t from;
 	uint64_t last; /* > 0: instead, the last so many that there are now */
@@ -49,6 +50,38 @@ int want_set(struct want *w, const char *name, const char *value,
 int want_last_event(struct want *w, const char *id, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* A number below 2^62, at least least, in decimal and nothing else. */
+int courier_number(const char *name, const char *value, uint64_t least,
+		   uint64_t *out, struct err *e)
+	__attribute__((warn_unused_result));
+
+/* --- single answers ------------------------------------------------------- */
+
+#define LOOKUP_MAX ((UINT64_C(1) << 62) - 1)
+
+struct lookup {
+	struct window_key key;
+	uint32_t width;	  /* records or hashes that are asked for; else 1 */
+	const char *type; /* media type of the answer */
+	const char *a, *b; /* arguments there are; NULL: none */
+	bool needs_a;	   /* it was not given */
+};
+
+/* Is it the path of one? */
+bool lookup_of(struct lookup *l, const char *path);
+/* One argument. E_NOTFOUND: there is none of that name; E_SYNTAX. */
+int lookup_set(struct lookup *l, const char *name, const char *value,
+	       struct err *e) __attribute__((warn_unused_result));
+/* E_SYNTAX: an argument is missing. */
+int lookup_ready(const struct lookup *l, struct err *e)
+	__attribute__((warn_unused_result));
+/* Can there be such a tile or bundle in a log of so many records? */
+bool lookup_there(const struct lookup *l, uint64_t size);
+/* Of what shelf_get gave, what was asked for. */
+struct span lookup_cut(const struct lookup *l, struct span octets);
+
+/* --- streams of records --------------------------------------------------- */
+
 struct streams; /* all of them, and what they share */
 
 int streams_open(struct streams **out, struct window *w, struct err *e)
@@ -61,7 +94,9 @@ enum MHD_Result stream_start(struct streams *s, struct MHD_Connection *c,
 			     const struct want *w, bool *ended);
 /* Before the server looks at its connections: those that have something to do
  * again are resumed. wake: as in shelf_turn. */
-void streams_turn(struct streams *s, struct mono now,
+bool streams_turn(struct streams *s, struct mono now,
 		  void (*wake)(void *arg), void *arg);
+/* Where single answers come from, too; true of streams_turn: one came. */
+struct shelf *streams_shelf(struct streams *s);
 
 #endif

@@ -49,6 +49,7 @@ struct streams {
 	struct shelf shelf;
 	struct stream *first;
 	uint64_t size; /* of the log, when it was looked at last */
+	struct mono now;
 	struct record_view view;
 	uint8_t line[LINE_MAX_OCTETS];
 };
@@ -76,12 +77,15 @@ static int record_of(struct stream *s, struct span *record)
 {
 	uint64_t first = s->seq / STORE_BUNDLE * STORE_BUNDLE;
 	uint32_t have, index = (uint32_t)(s->seq - first);
+	struct window_key key = {WINDOW_BUNDLE, first, 0};
 	struct span octets;
 	struct cur c;
-	int rc = shelf_get(&s->all->shelf, first, index + 1, &octets, &have);
+	int rc = shelf_get(&s->all->shelf, &key, index + 1, s->all->now,
+			   &octets, &have);
 
+	/* It must be there: the log is so long. */
 	if (rc != 1)
-		return rc;
+		return rc < 0 ? E_INTEGRITY : 0;
 	c = cur_of(octets);
 	if (s->bundle == first && s->off) {
 		/* A bundle only grows. */
@@ -284,15 +288,21 @@ static bool may_go_on(struct stream *s, bool came, bool grew, struct mono now)
 	return false;
 }
 
-void streams_turn(struct streams *all, struct mono now,
+struct shelf *streams_shelf(struct streams *s)
+{
+	return &s->shelf;
+}
+
+bool streams_turn(struct streams *all, struct mono now,
 		  void (*wake)(void *arg), void *arg)
 {
-	bool came = shelf_turn(&all->shelf, wake, arg);
+	bool came = shelf_turn(&all->shelf, now, wake, arg);
 	uint64_t size = shelf_size(&all->shelf);
 	bool grew = size != all->size, follows = false;
 	struct stream *next;
 
 	all->size = size;
+	all->now = now;
 	for (struct stream *s = all->first; s; s = next) {
 		next = s->next;
 		follows |= s->want.follow;
@@ -302,4 +312,5 @@ void streams_turn(struct streams *all, struct mono now,
 		MHD_resume_connection(s->c);
 	}
 	atomic_store(&all->shelf.w->follows, follows);
+	return came;
 }

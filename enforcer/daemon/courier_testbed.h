@@ -46,6 +46,7 @@ static struct bench {
 	char db[64];
 	struct bench_log { /* shared with the writer */
 		_Atomic uint64_t goal; /* it writes up to so many records */
+		bool points; /* the last is what a checkpoint is bound to */
 	} *log_goal;
 	pid_t pid, writer;
 	bool runs;
@@ -213,6 +214,7 @@ static inline int writer(void)
 		.boot_key = {1},
 		.resume = true,
 		.batch = UINT32_MAX,
+		.own_key = b.log_goal->points,
 	};
 	struct audit *a;
 	struct err e = {0};
@@ -225,9 +227,15 @@ static inline int writer(void)
 		struct sample s;
 
 		for (int n = 0; n < 1000 && audit_size(a) < goal; n++) {
-			if (audit_append(a, logged(&s, audit_size(a)), &seq,
-					 &e))
+			uint64_t at = audit_size(a);
+			bool last = b.log_goal->points && at + 2 == goal;
+
+			/* A checkpoint is due behind what is acted upon. */
+			if (audit_append(a, last ? sample_policy(&s, at)
+						 : logged(&s, at), &seq, &e))
 				return 1;
+			if (last)
+				break;
 		}
 		if (audit_commit(a, &e))
 			return 1;

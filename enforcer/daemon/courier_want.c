@@ -7,8 +7,8 @@
 
 #define NUMBER_MAX (UINT64_C(1) << 62) /* leaves of the tree, at most */
 
-static int number(const char *name, const char *value, uint64_t least,
-		  uint64_t *out, struct err *e)
+int courier_number(const char *name, const char *value, uint64_t least,
+		   uint64_t *out, struct err *e)
 {
 	unsigned long long v;
 	size_t n = strlen(value);
@@ -45,11 +45,11 @@ int want_set(struct want *w, const char *name, const char *value,
 	/* "?guest" without a value */
 	value = value ? value : "";
 	if (strcmp(name, "from") == 0)
-		return number(name, value, 0, &w->from, e);
+		return courier_number(name, value, 0, &w->from, e);
 	if (strcmp(name, "last") == 0)
-		return number(name, value, 1, &w->last, e);
+		return courier_number(name, value, 1, &w->last, e);
 	if (strcmp(name, "limit") == 0)
-		return number(name, value, 1, &w->limit, e);
+		return courier_number(name, value, 1, &w->limit, e);
 	if (strcmp(name, "follow") == 0)
 		return set_follow(w, value, e);
 	rc = filter_set(&w->filter, name, value, &why);
@@ -63,7 +63,7 @@ int want_set(struct want *w, const char *name, const char *value,
 int want_last_event(struct want *w, const char *id, struct err *e)
 {
 	uint64_t seen;
-	int rc = number("Last-Event-ID", id, 0, &seen, e);
+	int rc = courier_number("Last-Event-ID", id, 0, &seen, e);
 
 	if (rc)
 		return rc;

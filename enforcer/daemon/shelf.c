@@ -4,10 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct shelf_slot *find(struct shelf *s, uint64_t first)
+static bool same(const struct window_key *x, const struct window_key *y)
+{
+	return x->kind == y->kind && x->a == y->a && x->b == y->b;
+}
+
+static struct shelf_slot *find(struct shelf *s, const struct window_key *key)
 {
 	for (size_t i = 0; i < SHELF_SLOTS; i++) {
-		if (s->slot[i].octets && s->slot[i].first == first)
+		if (s->slot[i].used && same(&s->slot[i].key, key))
 			return &s->slot[i];
 	}
 	return NULL;
@@ -29,9 +34,9 @@ static struct shelf_slot *room(struct shelf *s, size_t octets)
 		for (size_t i = 0; i < SHELF_SLOTS; i++) {
 			struct shelf_slot *at = &s->slot[i];
 
-			if (!at->octets)
+			if (!at->used)
 				spare = at;
-			else if (!oldest || at->used < oldest->used)
+			else if (!oldest || at->needed < oldest->needed)
 				oldest = at;
 		}
 		if (spare && (s->octets + octets <= SHELF_OCTETS || !oldest))
@@ -45,58 +50,85 @@ uint64_t shelf_size(const struct shelf *s)
 	return atomic_load(&s->w->size);
 }
 
-static void want(struct shelf *s, uint64_t first)
+static void want(struct shelf *s, const struct window_key *key)
 {
+	if (s->waits && same(&s->w->want, key))
+		return;
 	for (size_t i = 0; i < s->n_wanted; i++) {
-		if (s->wanted[i] == first)
+		if (same(&s->wanted[i], key))
 			return;
 	}
 	/* Full: who has no place asks again. */
 	if (s->n_wanted < SHELF_WANTED)
-		s->wanted[s->n_wanted++] = first;
+		s->wanted[s->n_wanted++] = *key;
 }
 
-int shelf_get(struct shelf *s, uint64_t first, uint32_t least,
-	      struct span *octets, uint32_t *n)
+static bool grows(uint32_t kind)
 {
-	struct shelf_slot *slot = find(s, first);
+	return kind == WINDOW_BUNDLE || kind == WINDOW_TILE;
+}
 
-	if (slot && slot->n >= least) {
-		slot->used = ++s->uses;
-		*octets = span_of(slot->octets, slot->n_octets);
-		*n = slot->n;
-		return 1;
+static bool serves(const struct shelf_slot *slot, uint32_t least,
+		   struct mono now)
+{
+	if (slot->rc || !grows(slot->key.kind))
+		return mono_sub(now, slot->came) < SHELF_FRESH_NS;
+	return slot->n >= least;
+}
+
+int shelf_get(struct shelf *s, const struct window_key *key, uint32_t least,
+	      struct mono now, struct span *octets, uint32_t *n)
+{
+	struct shelf_slot *slot = find(s, key);
+
+	if (!slot || !serves(slot, least, now)) {
+		want(s, key);
+		return 0;
 	}
-	if (!(s->waits && s->w->want == first))
-		want(s, first);
-	return 0;
+	slot->needed = ++s->needs;
+	*octets = span_of(slot->octets, slot->n_octets);
+	*n = slot->n;
+	return slot->rc ? slot->rc : 1;
+}
+
+/* The answers that say how it is, not that it could not be found out. */
+static bool final(int rc)
+{
+	return rc == 0 || rc == E_NOTFOUND || rc == E_LIMIT;
 }
 
 /* What lies in the window is the scribe's word: its lengths are checked. */
-static bool take_in(struct shelf *s)
+static bool take_in(struct shelf *s, struct mono now)
 {
 	const struct window *w = s->w;
-	uint32_t n = w->n, octets = w->octets;
-	uint64_t first = w->first;
-	struct shelf_slot *slot = find(s, first);
-	uint8_t *p;
+	struct shelf_slot new = {
+		.used = true,
+		.key = w->key,
+		.rc = w->rc,
+		.n = w->n,
+		.n_octets = w->octets,
+		.came = now,
+		.needed = ++s->needs,
+	};
+	struct shelf_slot *slot = find(s, &new.key);
 
-	if (w->rc || n == 0 || n > STORE_BUNDLE || octets == 0 ||
-	    octets > sizeof(w->data) || first % STORE_BUNDLE)
+	if (!final(new.rc) || new.n_octets > sizeof(w->data) ||
+	    new.n > STORE_BUNDLE)
 		return false;
 	if (slot)
 		clear(s, slot);
-	p = malloc(octets);
-	if (!p)
+	new.octets = malloc(new.n_octets + 1);
+	if (!new.octets)
 		return false;
-	memcpy(p, w->data, octets);
-	slot = room(s, octets);
-	*slot = (struct shelf_slot){p, octets, first, ++s->uses, n};
-	s->octets += octets;
+	memcpy(new.octets, w->data, new.n_octets);
+	slot = room(s, new.n_octets);
+	*slot = new;
+	s->octets += new.n_octets;
 	return true;
 }
 
-bool shelf_turn(struct shelf *s, void (*wake)(void *arg), void *arg)
+bool shelf_turn(struct shelf *s, struct mono now, void (*wake)(void *arg),
+		void *arg)
 {
 	uint32_t asked = atomic_load(&s->w->asked);
 	bool came = false;
@@ -106,7 +138,7 @@ bool shelf_turn(struct shelf *s, void (*wake)(void *arg), void *arg)
 		return false;
 	}
 	if (s->waits)
-		came = take_in(s);
+		came = take_in(s, now);
 	s->waits = false;
 	if (s->n_wanted == 0)
 		return came;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/window.h"
 
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/prooftext.h"
+#include "audit/prover.h"
 #include "audit/reader.h"
+#include "audit/tree.h"
 
 #define GAP_NS (NS_PER_S / WINDOW_PER_S)
 
@@ -25,59 +28,168 @@ void window_commit(struct window_side *s, uint64_t size)
 		wake(s);
 }
 
-static int fetch(struct window_side *s, uint64_t first, uint32_t *n,
-		 struct span *octets)
-{
-	struct err ignored;
-	int rc = 0;
+/* --- what is asked for ---------------------------------------------------- */
 
-	if (!s->reader)
-		rc = reader_open(&s->reader, s->path, true, &ignored);
+struct window_files {
+	struct reader *reader;
+	struct prover *prover;
+	struct proof_text text;
+	struct wbuf out; /* in the window */
+};
+
+static int files_open(struct window_side *s)
+{
+	struct window_files *f = calloc(1, sizeof(*f));
+	struct err ignored;
+	int rc = f ? reader_open(&f->reader, s->path, true, &ignored)
+		   : E_NOMEM;
+
 	if (rc == 0)
-		rc = reader_bundle(s->reader, first, n, octets, &ignored);
+		rc = prover_open(&f->prover, s->path, true, &ignored);
+	s->files = f;
+	if (rc)
+		window_forget(s);
 	return rc;
 }
 
+void window_forget(struct window_side *s)
+{
+	struct window_files *f = s->files;
+
+	s->files = NULL;
+	if (!f)
+		return;
+	reader_close(f->reader);
+	prover_close(f->prover);
+	free(f);
+}
+
 /* What the reader sees may be a commit that is not told yet: that waits. */
-static void trim(const struct window *w, uint64_t first, uint32_t *n,
-		 struct span *octets)
+static uint32_t told(const struct window *w, uint64_t first, uint32_t n,
+		     struct span *octets)
 {
 	uint64_t size = atomic_load(&w->size);
 	struct cur c = cur_of(*octets);
 	struct span record;
-	uint32_t i = 0;
 
-	if (first + *n <= size)
-		return;
-	*n = size > first ? (uint32_t)(size - first) : 0;
-	while (i < *n && store_next(&c, &record))
-		i++;
+	if (first + n <= size)
+		return n;
+	n = size > first ? (uint32_t)(size - first) : 0;
+	for (uint32_t i = 0; i < n && store_next(&c, &record); i++)
+		;
 	*octets = span_sub(*octets, 0, c.off);
+	return n;
 }
+
+static int bundle(struct window_side *s, const struct window_key *k,
+		  uint32_t *n, struct err *e)
+{
+	struct window_files *f = s->files;
+	struct span octets;
+	int rc;
+
+	if (k->a % STORE_BUNDLE)
+		return E_SYNTAX;
+	rc = reader_bundle(f->reader, k->a, n, &octets, e);
+	if (rc)
+		return rc;
+	*n = told(s->w, k->a, *n, &octets);
+	wbuf_put(&f->out, octets);
+	return 0;
+}
+
+static int tile(struct window_side *s, const struct window_key *k,
+		uint32_t *n, struct err *e)
+{
+	struct window_files *f = s->files;
+	struct span hashes;
+	int rc;
+
+	if (k->a >= TREE_LEVELS)
+		return E_NOTFOUND;
+	rc = prover_tile(f->prover, (unsigned)k->a, k->b, &hashes, e);
+	if (rc)
+		return rc;
+	*n = (uint32_t)(hashes.n / SHA256_LEN);
+	wbuf_put(&f->out, hashes);
+	return 0;
+}
+
+static int checkpoint(struct window_side *s, const struct window_key *k,
+		      uint32_t *n, struct err *e)
+{
+	struct window_files *f = s->files;
+	struct checkpoint c;
+	struct span note;
+	int rc = prover_checkpoint(f->prover, k->a, &c, &note, e);
+
+	*n = 1;
+	if (rc == 0)
+		wbuf_put(&f->out, note);
+	return rc;
+}
+
+static int proof(struct window_side *s, const struct window_key *k,
+		 uint32_t *n, struct err *e)
+{
+	struct window_files *f = s->files;
+	int rc = k->kind == WINDOW_INCLUSION
+			 ? prover_inclusion(f->prover, k->a, k->b, &f->text, e)
+			 : prover_consistency(f->prover, k->a, k->b, &f->text,
+					      e);
+
+	*n = 1;
+	return rc ? rc : proof_text_put(&f->out, &f->text, e);
+}
+
+static int fetch(struct window_side *s, const struct window_key *k,
+		 uint32_t *n)
+{
+	static int (*const kinds[])(struct window_side *s,
+				    const struct window_key *k, uint32_t *n,
+				    struct err *e) = {
+		[WINDOW_BUNDLE] = bundle,
+		[WINDOW_TILE] = tile,
+		[WINDOW_CHECKPOINT] = checkpoint,
+		[WINDOW_INCLUSION] = proof,
+		[WINDOW_CONSISTENCY] = proof,
+	};
+	struct err ignored;
+	int rc = 0;
+
+	if (k->kind < WINDOW_BUNDLE || k->kind > WINDOW_CONSISTENCY ||
+	    k->a >> 62 || k->b >> 62)
+		return E_SYNTAX;
+	if (!s->files)
+		rc = files_open(s);
+	if (rc)
+		return rc;
+	s->files->out = wbuf_of(s->w->data, sizeof(s->w->data));
+	rc = kinds[k->kind](s, k, n, &ignored);
+	if (rc == 0 && s->files->out.failed)
+		rc = E_LIMIT;
+	return rc;
+}
+
+/* --- */
 
 void window_turn(struct window_side *s, struct mono now)
 {
 	struct window *w = s->w;
 	uint32_t asked = atomic_load(&w->asked), n = 0;
-	struct span octets = {0};
-	uint64_t first;
+	struct window_key key;
 
 	if (asked == atomic_load(&w->answered) || window_due(s, now) > 0)
 		return;
-	first = w->want;
+	key = w->want;
 	s->last = now;
-	w->rc = first % STORE_BUNDLE || first >> 62
-			? E_SYNTAX
-			: fetch(s, first, &n, &octets);
-	if (w->rc)
-		window_forget(s);
-	else
-		trim(w, first, &n, &octets);
-	w->first = first;
+	w->rc = fetch(s, &key, &n);
+	w->key = key;
 	w->n = n;
-	w->octets = (uint32_t)octets.n;
-	if (octets.n)
-		memcpy(w->data, octets.p, octets.n);
+	w->octets = w->rc ? 0 : (uint32_t)s->files->out.n;
+	/* Opened anew next time: the file may be another. */
+	if (w->rc == E_IO || w->rc == E_STATE || w->rc == E_INTEGRITY)
+		window_forget(s);
 	atomic_store(&w->answered, asked);
 	wake(s);
 }
@@ -89,10 +201,4 @@ int64_t window_due(const struct window_side *s, struct mono now)
 	if (atomic_load(&s->w->asked) == atomic_load(&s->w->answered))
 		return -1;
 	return s->last.ns && left > 0 ? left : 0;
-}
-
-void window_forget(struct window_side *s)
-{
-	reader_close(s->reader);
-	s->reader = NULL;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The courier's window on the audit. The courier opens no file: it asks for a
- * bundle, one at a time, and the scribe lays it into shared memory. So nobody
+ * bundle, a tile or a proof, one at a time, and the scribe lays it into shared
+ * memory. So nobody
  * but the scribe holds a lock of the database, or can keep its journal from
  * being taken into it, and what readers cost the scribe is bounded however
- * many there are and whatever they do: at most WINDOW_PER_S bundles a second.
+ * many there are and whatever they do: at most WINDOW_PER_S answers a second.
  *
  * The first part is written by the scribe only, the second by the courier
  * only. Either may die at any moment; what was asked and not answered is
@@ -20,29 +21,43 @@
 
 #define WINDOW_PER_S 400
 
+enum window_kind {
+	/* Records from a on, a multiple of STORE_BUNDLE, as store_next reads
+	 * them: as many as there are. */
+	WINDOW_BUNDLE = 1,
+	WINDOW_TILE,	    /* hashes of tile b of level a: as many as there are */
+	WINDOW_CHECKPOINT,  /* of a records, or the last (0): the note */
+	WINDOW_INCLUSION,   /* of record a under checkpoint b or the last (0), */
+	WINDOW_CONSISTENCY, /* with the log of a records: as prooftext.h says */
+};
+struct window_key {
+	uint32_t kind;
+	uint64_t a, b;
+};
+
 struct window {
 	_Atomic uint64_t size; /* records that are durable */
 	_Atomic uint32_t answered;
 	int32_t rc; /* of the answer: 0 or a negative errcode */
-	uint32_t n; /* its records; 0: there is no such bundle yet */
+	uint32_t n; /* its records or hashes; else 1 */
 	uint32_t octets;
-	uint64_t first;
+	struct window_key key;
 	uint8_t data[STORE_BUNDLE_MAX];
 	/* The courier may write from here on only. */
 	_Alignas(4096) _Atomic uint32_t asked;
 	_Atomic uint32_t follows; /* somebody waits for what comes next */
-	uint64_t want;		  /* the first record of the bundle */
+	struct window_key want;
 };
 
 /* --- the scribe's side --- */
 
-struct reader;
+struct window_files; /* the database, open for reading */
 struct window_side {
 	struct window *w;
 	const char *path; /* of the database */
-	struct reader *reader; /* NULL: opened when it is needed */
-	struct mono last;      /* answer */
-	int wake_fd;	       /* eventfd that the courier waits on */
+	struct window_files *files; /* NULL: opened when they are needed */
+	struct mono last;	    /* answer */
+	int wake_fd;		    /* eventfd that the courier waits on */
 };
 
 /* size records are durable now: readers who follow are told. */

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from lib import ADDR, Gate, Net, Report, need_live, until
+from lib import ADDR, Gate, Net, Report, need_live, program, until
 from stream import Reader
 
 RECORDS = 60  # at least so many come during the test
@@ -26,9 +26,8 @@ def traffic(net, n):
 
 
 def exported(gate):
-    out = subprocess.run([os.path.join(os.environ["BUILD"], "bin",
-                                       "metergate-audit"), "export",
-                          gate.audit], check=True, stdout=subprocess.PIPE)
+    out = subprocess.run([program("metergate-audit"), "export", gate.audit],
+                         check=True, stdout=subprocess.PIPE)
     return out.stdout.splitlines()
 
 
@@ -41,20 +40,46 @@ def compare(report, what, got, log, first):
                  if missing or other else "")
 
 
-def plain(gate, query):
+def proofs(report, gate):
+    """What the courier gives, checked by who has only the log's public key."""
+    key = gate.audit + ".vkey"
+    for what, path in (
+            ("inclusion", "/v1/proof/inclusion?index=3"),
+            ("consistency", "/v1/proof/consistency?old=%s")):
+        note = fetch(gate, "/v1/checkpoint")
+        old = os.path.join(gate.work, "old.note")
+        if "%s" in path:
+            with open(old, "wb") as f:
+                f.write(note)
+            path = path % note.splitlines()[1].decode()
+        proof = os.path.join(gate.work, "proof")
+        with open(proof, "wb") as f:
+            f.write(fetch(gate, path))
+        done = subprocess.run(
+            [program("metergate-audit"), "check-proof", "--key", key] +
+            (["--old", old] if what == "consistency" else []) + [proof],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            check=False)
+        report.check("a proof of %s holds" % what,
+                     done.stdout if done.returncode else "")
+
+
+def fetch(gate, path):
     """A whole answer, by a well-known client."""
     out = subprocess.run(
-        ["curl", "-sS", "--max-time", "20", "--unix-socket",
-         os.path.join(gate.work, "run", "metrics"),
-         "http://meter/v1/audit" + query], check=True,
-        stdout=subprocess.PIPE)
-    return out.stdout.splitlines()
+        ["curl", "-sS", "-f", "--max-time", "20", "--unix-socket",
+         os.path.join(gate.work, "run", "metrics"), "http://meter" + path],
+        check=True, stdout=subprocess.PIPE)
+    return out.stdout
+
+
+def plain(gate, query):
+    return fetch(gate, "/v1/audit" + query).splitlines()
 
 
 def main():
     report = Report()
     need_live(report)
-    os.environ.setdefault("BUILD", "build")
     rng = random.Random(6)
     with Net() as net, Gate(net) as gate:
         # The wall clock's jumps would end nothing here.
@@ -91,6 +116,7 @@ def main():
         report.check("NDJSON is what export writes",
                      "" if whole == log[:len(whole)] and len(whole) >= size
                      else len(whole))
+        proofs(report, gate)
         report.check("a filter and a limit", "" if len(filtered) == 3 and
                      all(json.loads(x)["metergate"]["guest"] == "dr" and
                          json.loads(x)["metergate"]["verdict"] == "deny"
