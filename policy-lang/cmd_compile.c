@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include "core/json.h"
+#include "policy-lang/analysis/label.h"
 #include "policy-lang/front/cost.h"
 #include "policy-lang/front/diag.h"
 #include "policy-lang/image/cost.h"
+#include "policy-lang/image/layout.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
@@ -21,6 +23,30 @@ static int verify(uint8_t *p, size_t n, struct pol_cost *c, struct err *e)
 	pol_image_cost(i, c);
 	pol_image_free(i);
 	return 0;
+}
+
+/* The label in it, for who has no analysis at hand; of a policy that cannot
+ * stand alone there is none. */
+static int add_label(uint8_t **p, size_t *n, struct err *e)
+{
+	struct lay_label row[LAY_MAX_PARTIES];
+	struct pol_image *i;
+	uint8_t *labelled = NULL;
+	uint32_t rows;
+	int rc = pol_image_load(&i, span_of(*p, *n), e);
+
+	if (rc)
+		return err_wrap(e, "the image just written does not load");
+	rc = label_rows(row, &rows, i, e);
+	if (rc == 0 && rows) {
+		rc = pol_image_label(&labelled, n, i, row, rows, e);
+		if (rc == 0) {
+			free(*p);
+			*p = labelled;
+		}
+	}
+	pol_image_free(i);
+	return rc;
 }
 
 /* Memory of the counters and states, of this policy alone; 0 when it cannot
@@ -124,7 +150,9 @@ static int build(const struct pol_file *f, const char *out, bool json,
 
 	if (rc)
 		return err_wrap(e, "%s", f->path);
-	rc = verify(p, n, &c, e);
+	rc = add_label(&p, &n, e);
+	if (rc == 0)
+		rc = verify(p, n, &c, e);
 	state = rc ? 0 : state_size(p, n);
 	if (rc == 0)
 		rc = check_memory(f, state, json, e);

@@ -95,7 +95,7 @@ static int is_image_name(const struct dirent *de)
 {
 	size_t n = strlen(de->d_name);
 
-	return n > 4 && strcmp(de->d_name + n - 4, ".pol") == 0;
+	return n > 5 && strcmp(de->d_name + n - 5, ".polc") == 0;
 }
 
 /* The images of a directory in the order of their names. */
@@ -110,7 +110,7 @@ static int show_dir(struct show *s, const char *path)
 		return POLC_IO;
 	}
 	if (n == 0) {
-		polc_say("%s: holds no *.pol", path);
+		polc_say("%s: holds no *.polc", path);
 		rc = POLC_IO;
 	}
 	for (int i = 0; i < n; i++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "policy-lang/analysis/label.h"
 #include "policy-lang/binary.h"
 #include "policy-lang/keyfile.h"
 #include "policy-lang/polc.h"
@@ -15,6 +16,7 @@ enum {
 	FORGED = 7003,
 	OTHER_KEY = 7004,
 	OTHER_SOURCE = 7005,
+	OTHER_LABEL = 7006,
 };
 
 struct verify {
@@ -23,6 +25,8 @@ struct verify {
 	uint8_t want[SIGN_KEY_LEN]; /* the key of --key */
 	struct binary image;
 	size_t found; /* what is wrong */
+	bool labelled;
+	char signer[64]; /* what the binding calls the key */
 };
 
 static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
@@ -81,6 +85,9 @@ static void by_machine(void *arg, struct span machine, struct span name,
 		 (const char *)machine.p);
 	if (key)
 		by_key(v, key, who);
+	if (key)
+		snprintf(v->signer, sizeof(v->signer), "%.*s", (int)name.n,
+			 (const char *)name.p);
 	else
 		wrong(v, OTHER_KEY, "there is no such thing as %s", who);
 }
@@ -148,6 +155,17 @@ static int source(struct verify *v, struct err *e)
 	return 0;
 }
 
+/* One that it carries must be that of its rules. */
+static int label(struct verify *v, struct err *e)
+{
+	int rc = label_check(v->image.image, e);
+
+	v->labelled = rc == 0 && pol_image_labelled(v->image.image);
+	if (rc == E_INTEGRITY)
+		wrong(v, OTHER_LABEL, "%s", e->text);
+	return rc == E_INTEGRITY || rc == E_NOTFOUND ? 0 : rc;
+}
+
 static void put_hex(char out[65], const uint8_t p[32])
 {
 	for (size_t i = 0; i < 32; i++)
@@ -170,12 +188,15 @@ static void summary(const struct verify *v)
 	pol_image_source(im, d);
 	put_hex(src, d);
 	if (!v->json) {
-		printf("%.*s serial %llu: whole, signed by %s%s%s\n"
-		       "  payload  %s\n  source   %s\n",
+		printf("%.*s serial %llu: whole, signed by %s%s%s%s%s%s\n"
+		       "  payload  %s\n  source   %s\n  label    %s\n",
 		       (int)id.n, (const char *)id.p,
 		       (unsigned long long)pol_image_serial(im), key,
+		       v->signer[0] ? " (" : "", v->signer,
+		       v->signer[0] ? ")" : "",
 		       v->source ? ", made from " : "",
-		       v->source ? v->source : "", payload, src);
+		       v->source ? v->source : "", payload, src,
+		       v->labelled ? "that of its rules" : "none");
 		return;
 	}
 	json_obj(&j, NULL);
@@ -187,7 +208,10 @@ static void summary(const struct verify *v)
 	else
 		json_null(&j, "key");
 	json_str(&j, "payload", payload);
+	if (v->signer[0])
+		json_str(&j, "key_name", v->signer);
 	json_str(&j, "source", src);
+	json_bool(&j, "label", v->labelled);
 	json_obj_end(&j);
 	if (json_line(&j))
 		fwrite(j.w.p, 1, j.w.n, stdout);
@@ -212,6 +236,8 @@ static int run(struct verify *v)
 	rc = signature(v, &e);
 	if (rc == 0 && v->source)
 		rc = source(v, &e);
+	if (rc == 0)
+		rc = label(v, &e);
 	if (rc) {
 		if (e.text[0])
 			polc_say("%s", e.text);

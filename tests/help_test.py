@@ -104,7 +104,7 @@ STEP = "- {direction: in, party: headend, observe: {c1222.read-request: {table: 
 ELSEWHERE = {
     3133: "paths of the daemon's configuration, which polc does not read",
     6102: "polc fleet --uplink",
-    **{c: "polc verify; see polc_test.sh" for c in range(7001, 7006)},
+    **{c: "polc verify; see polc_test.sh, show_test.py" for c in range(7001, 7007)},
 }
 
 

@@ -357,7 +357,7 @@ try "not a key" 2 "is not a key" "$polc" verify --key ed25519:12 "$pol"
 try "the binding names another" 5 "for machine mdma" "$polc" verify --binding $home/binding.yaml "$pol"
 mkdir "$tmp/bound" && cp $home/library.yaml "$tmp/bound"
 sed "s/^  mdma-vendor: .*/  mdma-vendor: \"$public\"/" $home/binding.yaml >"$tmp/bound/binding.yaml"
-try "the binding names this" 0 - "$polc" verify --binding "$tmp/bound/binding.yaml" "$pol"
+try "the binding names this" 0 "signed by $public (mdma-vendor)" "$polc" verify --binding "$tmp/bound/binding.yaml" "$pol"
 try "the binding has no such policy" 5 "gives no machine" "$polc" verify \
 	--binding tests/policies/services/binding.yaml "$pol"
 try "no binding at all" 6 "not a binding" "$polc" verify --binding $home/tips.yaml "$pol"

@@ -5,6 +5,7 @@ source names stands in both; and nothing is shown of what is damaged."""
 import glob
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,12 @@ import yaml
 
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 POLC = os.path.abspath(os.path.join(os.environ.get("BUILD", "build"), "bin", "polc"))
+# CRC-32C, reflected.
+CRC = []
+for octet in range(256):
+    for _ in range(8):
+        octet = octet >> 1 ^ (0x82f63b78 if octet & 1 else 0)
+    CRC.append(octet)
 WORDS = {"allow": "allow", "ceiling": "ceiling", "deny": "deny",
          "restrict": "restrict", "limits": "limit", "states": "state",
          "vms": "vm", "floors": "floor", "keys": "key",
@@ -37,6 +44,29 @@ def sections(text):
         row = json.loads(line)
         rows.setdefault(row["section"], []).append(row)
     return rows
+
+
+def crc(octets):
+    c = 0xffffffff
+    for b in octets:
+        c = CRC[(c ^ b) & 255] ^ c >> 8
+    return c ^ 0xffffffff
+
+
+def forged(image, rows):
+    """The image with other octets of the same length in LABL, every checksum
+    put right: layout.h."""
+    p = bytearray(image)
+    n = struct.unpack_from("<I", p, 24)[0]
+    for i in range(n):
+        at = 120 + 32 * i
+        kind, _, off, length = struct.unpack_from("<4sIQQ", p, at)
+        if kind == b"LABL":
+            p[off:off + length] = rows(bytes(p[off:off + length]))
+            struct.pack_into("<I", p, at + 28, crc(p[off:off + length]))
+    struct.pack_into("<I", p, 28, 0)
+    struct.pack_into("<I", p, 28, crc(p[:120 + 32 * n]))
+    return bytes(p)
 
 
 def complete(rows):
@@ -73,7 +103,7 @@ with tempfile.TemporaryDirectory() as tmp:
             source = yaml.load(f, yaml.BaseLoader)
         if source["kind"] == "tests":
             continue
-        image = os.path.join(tmp, "%d.pol" % images)
+        image = os.path.join(tmp, "%d.polc" % images)
         made = polc("compile", path, "-o", image)
         if made.returncode:
             missing.append(path + ": " + made.stderr.decode())
@@ -94,7 +124,7 @@ with tempfile.TemporaryDirectory() as tmp:
     said(rules > 200, "there was something to name", str(rules))
     said(not short, "dump has every row", str(short[:3]))
 
-    one = os.path.join(tmp, "0.pol")
+    one = os.path.join(tmp, "0.polc")
     text = polc("show", one)
     again = json.loads(polc("show", "--json", one).stdout)
     said(again["text"] == text.stdout.decode() and again["file"] == one, "show --json is its text")
@@ -110,6 +140,32 @@ with tempfile.TemporaryDirectory() as tmp:
     said("signed   says key " + public in polc("show", one).stdout.decode(), "show says who signed")
     said(sections(polc("dump", one).stdout)["SIGN"][0]["key"] == public.split(":")[1],
          "dump says who signed")
+
+    m = os.path.join(tmp, "m.polc")
+    source = "tests/policies/household/mdma.yaml"
+    polc("compile", source, "-o", m)
+    told = polc("show", m).stdout.decode()
+    said("label to Example Metering Ltd: grade D, every 30 min" in told, "show tells the label", told)
+    row = sections(polc("dump", m).stdout)["LABL"]
+    said([r["grade"] for r in row] == ["D"], "dump tells the label", str(row))
+    said("label    that of its rules" in polc("verify", "--source", source, m).stdout.decode(),
+         "verify compares the label")
+    with open(m, "rb") as f:
+        image = f.read()
+    said(forged(image, lambda rows: rows) == image, "the test knows the layout")
+    better = forged(image, lambda rows: rows[:24] + b"A" + rows[25:])
+    with open(m, "wb") as f:
+        f.write(better)
+    r = polc("verify", "--source", source, m)
+    said(r.returncode == 5 and b"error[P7006]" in r.stdout and b"P7005" not in r.stdout,
+         "a better label than its rules is found", r.stdout.decode())
+    polc("sign", "-k", key, m)
+    r = polc("verify", "--key", public, m)
+    said(r.returncode == 5 and b"error[P7006]" in r.stdout, "so is one that is signed",
+         r.stdout.decode())
+    polc("compile", "policies/baseline-daily.yaml", "-o", m)
+    said(b"label    none" in polc("verify", "--source", "policies/baseline-daily.yaml", m).stdout,
+         "what is no vendor's has no label")
 
     with open(one, "rb") as f:
         octets = bytearray(f.read())

@@ -23,6 +23,20 @@ struct label { /* of one recipient; bit sets of the two enums */
 	uint32_t statements, clear, blurred;
 };
 
+/*
+ * The label of a policy alone, every consent granted and under no baseline, as
+ * its image carries it (layout.h, LABL): rows for up to LAY_MAX_PARTIES
+ * recipients outside the home, *n of them; none of another kind of file.
+ * E_NOMEM, and what pol_set_new says of it.
+ */
+struct lay_label;
+int label_rows(struct lay_label *row, uint32_t *n, const struct pol_image *im,
+	       struct err *e) __attribute__((warn_unused_result));
+/* Does the image carry the label of its rules? 0; E_NOTFOUND: none, where it
+ * should; E_INTEGRITY: another; and the errors of label_rows. */
+int label_check(const struct pol_image *im, struct err *e)
+	__attribute__((warn_unused_result));
+
 void label_of(struct label *l, const struct bound_recipient *r);
 
 const char *statement_key(enum statement s);

@@ -551,12 +551,13 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 
 		t[i] = (struct lay_section){
 			.type = sects[i].type,
-			.flags = i == LAY_LOCS ? LAY_OPTIONAL : 0,
+			.flags = i == LAY_LOCS || i == LAY_LABL ? LAY_OPTIONAL
+								: 0,
 			.off = at,
 			.len = s.n,
 			.count = (uint32_t)(s.n / sects[i].size),
 			.crc = i == LAY_SIGN ? 0 : crc32c(0, s)};
-		if (i != LAY_LOCS && i != LAY_SIGN) {
+		if (i != LAY_LOCS && i != LAY_LABL && i != LAY_SIGN) {
 			sha256_add(sha, span_of(head, sizeof(head)));
 			sha256_add(sha, s);
 		}

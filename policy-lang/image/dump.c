@@ -311,6 +311,23 @@ ROW(LOCS, struct lay_loc)
 	U(j, r, col);
 }
 
+ROW(LABL, struct lay_label)
+{
+	char grade[2] = {(char)r->grade, 0};
+
+	(void)im;
+	I(j, r, spacing);
+	U(j, r, party);
+	U(j, r, statements);
+	U(j, r, clear);
+	U(j, r, blurred);
+	json_str(j, "grade", grade);
+	U(j, r, identity);
+	U(j, r, sealed);
+	U(j, r, live);
+	U(j, r, late);
+}
+
 ROW(SIGN, struct lay_sign)
 {
 	(void)im;
@@ -477,6 +494,7 @@ int pol_image_dump(const struct pol_image *im,
 	ROWS(ANSW)
 	ROWS(FLOR)
 	ROWS(LOCS)
+	ROWS(LABL)
 	ROWS(SIGN)
 	free(d.buf);
 	return d.failed ? err_set(e, E_LIMIT, 0, "a row that fits no line") : 0;

@@ -43,6 +43,14 @@ struct sign_key;
 int pol_image_sign(uint8_t **out, size_t *n, const struct pol_image *i,
 		   const struct sign_key *key, struct err *e)
 	__attribute__((warn_unused_result));
+/* The same image with a label of n rows, in place of one it may have, and not
+ * signed: a heap block of *size octets that the caller frees. E_NOMEM; E_LIMIT
+ * when it has no room for one. */
+struct lay_label;
+int pol_image_label(uint8_t **out, size_t *size, const struct pol_image *i,
+		    const struct lay_label *row, uint32_t n, struct err *e)
+	__attribute__((warn_unused_result));
+bool pol_image_labelled(const struct pol_image *i);
 /* Of its canonical source and what that includes. */
 void pol_image_source(const struct pol_image *i, uint8_t out[32]);
 /* The key that a binding wants policy id to be signed with, one per machine

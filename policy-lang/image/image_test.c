@@ -211,6 +211,69 @@ static void test_round_trip(void **ctx)
 	free(p);
 }
 
+/* A label changes no digest, survives no bad row, and goes with nothing. */
+static void test_label(void **ctx)
+{
+	static const struct lay_label good[2] = {
+		{.spacing = 1800 * NS_PER_S, .party = 0, .statements = 5,
+		 .clear = 1, .blurred = 2, .grade = 'D', .identity = 4,
+		 .late = 1},
+		{.spacing = INT64_MAX, .party = 1, .grade = '-', .sealed = 1}};
+	static const struct {
+		const char *why;
+		size_t row;
+		struct lay_label bad;
+	} rows[] = {
+		{"a party behind the last", 1, {.party = 2, .grade = 'A'}},
+		{"the party of the row before", 1, {.party = 0, .grade = 'A'}},
+		{"no grade", 0, {.grade = 0}},
+		{"a grade that is none", 0, {.grade = 'G'}},
+		{"negative spacing", 0, {.spacing = -1, .grade = 'A'}},
+		{"an identity that is none", 0, {.identity = 5, .grade = 'A'}},
+		{"a flag that is no flag", 0, {.live = 2, .grade = 'A'}},
+		{"padding", 0, {.grade = 'A', .pad = {0, 0, 1}}},
+	};
+	static struct sample s;
+	struct pol_image *im, *with;
+	struct err e = {0};
+	uint8_t *p, *q, before[32], after[32];
+	size_t n, m;
+
+	(void)ctx;
+	fill(&s);
+	p = build(&s.f, &n);
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), 0);
+	assert_false(pol_image_labelled(im));
+	assert_int_equal(pol_image_label(&q, &m, im, good, 2, &e), 0);
+	assert_int_equal(m, n + sizeof(good));
+	assert_int_equal(pol_image_load(&with, span_of(q, m), &e), 0);
+	assert_true(pol_image_labelled(with));
+	assert_memory_equal(with->LABL, good, sizeof(good));
+	pol_image_digest(im, before);
+	pol_image_digest(with, after);
+	assert_memory_equal(before, after, 32);
+	pol_image_free(with);
+	/* Each bit of it is under a checksum. */
+	for (size_t i = 8 * (m - sizeof(good)); i < 8 * m; i++) {
+		q[i / 8] ^= (uint8_t)(1u << i % 8);
+		assert_int_equal(pol_image_load(&with, span_of(q, m), &e),
+				 E_INTEGRITY);
+		q[i / 8] ^= (uint8_t)(1u << i % 8);
+	}
+	free(q);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lay_label l[2] = {good[0], good[1]};
+
+		l[rows[i].row] = rows[i].bad;
+		assert_int_equal(pol_image_label(&q, &m, im, l, 2, &e), 0);
+		if (pol_image_load(&with, span_of(q, m), &e) != E_SYNTAX)
+			fail_msg("%s is accepted", rows[i].why);
+		free(q);
+	}
+	pol_image_free(im);
+	free(p);
+}
+
 /* A checksum finds every one: no bit is outside of all of them. */
 static void test_every_bit(void **ctx)
 {
@@ -403,7 +466,7 @@ static void fix(uint8_t *p, size_t n)
 		t[i].crc = i == LAY_SIGN ? 0
 					 : crc32c(0, span_of(p + t[i].off,
 							     t[i].len));
-		if (i == LAY_LOCS || i == LAY_SIGN)
+		if (i == LAY_LOCS || i == LAY_LABL || i == LAY_SIGN)
 			continue;
 		memcpy(all + at, head, 16);
 		memcpy(all + at + 16, p + t[i].off, t[i].len);
@@ -529,6 +592,7 @@ static void test_limits_of_size(void **ctx)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_label),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_every_bit),
 		cmocka_unit_test(test_every_length),

@@ -9,8 +9,17 @@
  *
  *   lay_header, lay_section[n_sections], then the sections in the order of
  *   enum lay_sect. crc of the header covers header and table with itself as
- *   0. payload is SHA-256 over all sections but LOCS and SIGN, each preceded
- *   by its type (4 octets), 4 zero octets and its length (8 octets).
+ *   0. payload is SHA-256 over all sections but LOCS, LABL and SIGN, each
+ *   preceded by its type (4 octets), 4 zero octets and its length (8 octets).
+ *
+ *   LABL is the label of the policy alone, as its compiler worked it out: what
+ *   the rules say already, for who has no analysis at hand. It is empty where
+ *   nobody did. It stands outside the payload digest, although section 20.1
+ *   leaves only LOCS and SIGN out: the digest says what a policy means, and a
+ *   gateway that compiles the same source without any analysis, or a later
+ *   compiler that judges a series more strictly, must come to the same. So
+ *   nobody may believe it as it stands. The signature covers it, and whoever
+ *   can work it out again compares (analysis/label.h, polc verify).
  *
  *   SIGN is the last section and empty in an image that nobody signed. Its
  *   signature is over every octet before it, the table too; so its own crc
@@ -88,6 +97,7 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 	X(ANSW, LAY_TYPE('A', 'N', 'S', 'W'), struct lay_answer)               \
 	X(FLOR, LAY_TYPE('F', 'L', 'O', 'R'), struct lay_floor)                \
 	X(LOCS, LAY_TYPE('L', 'O', 'C', 'S'), struct lay_loc)                  \
+	X(LABL, LAY_TYPE('L', 'A', 'B', 'L'), struct lay_label)                \
 	X(SIGN, LAY_TYPE('S', 'I', 'G', 'N'), struct lay_sign)
 
 enum lay_sect {
@@ -310,6 +320,17 @@ struct lay_loc { /* one per row of RULE, then one per row of LIMT */
 	uint32_t line, col;
 };
 
+/* What a recipient outside the home is told: one row for each, at its first
+ * party, ascending. Bits and grades are those of analysis/label.h. */
+#define LAY_LABEL_GRADES "ABCDEFX-"
+#define LAY_LABEL_IDS    5 /* enum bound_identity */
+struct lay_label {
+	int64_t spacing; /* ns between values that show use; INT64_MAX: none */
+	uint32_t party;	 /* PRTY */
+	uint32_t statements, clear, blurred;
+	uint8_t grade, identity, sealed, live, late, pad[3];
+};
+
 struct lay_sign { /* at most one */
 	uint8_t key[32]; /* the public key: who says to have signed */
 	uint8_t signature[64];
@@ -339,6 +360,7 @@ LAY_SIZE(struct lay_consent, 24);
 LAY_SIZE(struct lay_answer, 16);
 LAY_SIZE(struct lay_floor, 24);
 LAY_SIZE(struct lay_loc, 8);
+LAY_SIZE(struct lay_label, 32);
 LAY_SIZE(struct lay_sign, 96);
 /* clang-format on */
 

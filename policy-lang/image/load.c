@@ -47,8 +47,8 @@ static int check_header(struct span file, struct lay_header *h, struct err *e)
 	if (h->length != file.n || file.n > LAY_MAX_FILE || file.n % 8)
 		return bad(e, 16, "length %llu, the file has %zu octets",
 			   (unsigned long long)h->length, file.n);
-	/* All but LOCS. */
-	if (h->n_sections < LAY_SECT_COUNT - 1 || h->n_sections > 64 ||
+	/* All but LOCS and LABL. */
+	if (h->n_sections < LAY_SECT_COUNT - 2 || h->n_sections > 64 ||
 	    h->n_sections * sizeof(struct lay_section) > file.n - sizeof(*h))
 		return bad(e, 24, "bad number of sections");
 	return 0;
@@ -90,7 +90,14 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 {
 	struct span s, pad;
 	bool is_sign = t->type == sects[LAY_SIGN].type;
-	int k = *next == LAY_LOCS && is_sign ? LAY_SIGN : *next;
+	bool is_said = t->type == sects[LAY_LOCS].type ||
+		       t->type == sects[LAY_LABL].type || is_sign;
+	int k = *next;
+
+	/* Those that may be missing. */
+	while (is_said && (k == LAY_LOCS || k == LAY_LABL) &&
+	       t->type != sects[k].type)
+		k++;
 
 	if (t->off != at || t->len > im->file.n - at)
 		return bad(e, at, "a section is not where it should be");
@@ -105,7 +112,9 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 			return bad(e, at + s.n, "padding is not zero");
 	}
 	if (k < LAY_SECT_COUNT && t->type == sects[k].type) {
-		if (t->flags != (k == LAY_LOCS ? LAY_OPTIONAL : 0u) ||
+		bool may_miss = k == LAY_LOCS || k == LAY_LABL;
+
+		if (t->flags != (may_miss ? LAY_OPTIONAL : 0u) ||
 		    t->count != t->len / sects[k].size ||
 		    (k != LAY_LOCS && t->len % sects[k].size))
 			return bad(e, at, "%s: bad flags or count",
@@ -117,7 +126,7 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 	} else if (t->flags != LAY_OPTIONAL) {
 		return err_set(e, E_UNSUPPORTED, at, "unknown section");
 	}
-	if (t->type != sects[LAY_LOCS].type && !is_sign) {
+	if (!is_said) {
 		uint64_t head[2] = {t->type, s.n};
 
 		sha256_add(sha, span_of(head, sizeof(head)));
@@ -658,6 +667,23 @@ static bool ok_rest(struct pol_image *im)
 	return true;
 }
 
+static bool ok_label(struct pol_image *im)
+{
+	if (im->n_LABL > im->n_PRTY)
+		return false;
+	for (uint32_t i = 0; i < im->n_LABL; i++) {
+		const struct lay_label *l = &im->LABL[i];
+
+		if (l->spacing < 0 || l->party >= im->n_PRTY ||
+		    (i && l->party <= l[-1].party) || !l->grade ||
+		    !strchr(LAY_LABEL_GRADES, l->grade) ||
+		    l->identity >= LAY_LABEL_IDS || l->sealed > 1 ||
+		    l->live > 1 || l->late > 1 || !zero(l->pad, sizeof(l->pad)))
+			return false;
+	}
+	return true;
+}
+
 static bool ok_locs(struct pol_image *im)
 {
 	size_t rows = (size_t)im->n_RULE + im->n_LIMT;
@@ -697,6 +723,7 @@ static const struct {
         {"data",              ok_data    },
 	{"limits and states", ok_rest    },
         {"positions",         ok_locs    },
+	{"label",             ok_label   },
 };
 
 int pol_image_load(struct pol_image **out, struct span octets, struct err *e)

@@ -512,6 +512,26 @@ static void print_state(struct wbuf *w, const struct pol_image *im, uint32_t i)
 	columns_of(w, im, COL_CLEAR, i);
 }
 
+static void print_label(struct wbuf *w, const struct pol_image *im)
+{
+	for (uint32_t i = 0; i < im->n_LABL; i++) {
+		const struct lay_label *l = &im->LABL[i];
+		const struct lay_party *p = &im->PRTY[l->party];
+		bool operated = im->STRS[p->operator_];
+
+		put(w, "label to ", operated ? im->STRS + p->operator_
+					     : im->TEXT + p->name);
+		out(w, ": grade %c", l->grade);
+		if (l->spacing == 0)
+			out(w, ", all the time");
+		else if (l->spacing < INT64_MAX)
+			duration(w, ", every ", l->spacing);
+		out(w, "%s%s%s (not believed: polc verify compares)\n",
+		    l->live ? ", live" : "", l->late ? ", late" : "",
+		    l->sealed ? ", sealed" : "");
+	}
+}
+
 static void print_household(struct wbuf *w, const struct pol_image *im)
 {
 	char buf[MEAS_TEXT];
@@ -550,5 +570,6 @@ bool pol_image_print(const struct pol_image *im, struct wbuf *w)
 	for (uint32_t i = 0; i < im->n_LIMT; i++)
 		print_limit(w, im, i);
 	print_household(w, im);
+	print_label(w, im);
 	return !w->failed;
 }
