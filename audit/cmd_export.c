@@ -25,10 +25,14 @@ struct export {
 
 static void help(void)
 {
-	puts("Usage: " TOOL " export [--format ndjson|csv] [-o OUT] DB\n"
+	puts("Usage: " TOOL " export [--format ndjson|csv|tiles] [-o OUT] DB\n"
 	     "Write all records. OUT appears only when it is complete.\n\n"
-	     "  -F, --format FORMAT  ndjson (EVE lines; the default) or csv\n"
-	     "  -o, --output OUT     a file; without it standard output\n"
+	     "  -F, --format FORMAT  ndjson (EVE lines; the default), csv, or "
+	     "tiles: a directory\n"
+	     "                       with tiles, entries, checkpoint and proofs\n"
+	     "  -o, --output OUT     a file; without it standard output. Of "
+	     "tiles: a directory\n"
+	     "                       that is not there yet\n"
 	     "  -h, --help           this text");
 }
 
@@ -336,14 +340,18 @@ int cmd_export(int argc, char **argv)
 			return tool_usage("export");
 		}
 	}
-	if (strcmp(format, "ndjson") != 0 && strcmp(format, "csv") != 0) {
-		tool_say("export --format", "only ndjson and csv are known");
+	if (strcmp(format, "ndjson") != 0 && strcmp(format, "csv") != 0 &&
+	    strcmp(format, "tiles") != 0) {
+		tool_say("export --format", "only ndjson, csv and tiles are "
+					    "known");
 		return EXIT_TROUBLE;
 	}
 	if (optind + 1 != argc) {
 		tool_say("export", "exactly one database is needed");
 		return tool_usage("export");
 	}
+	if (strcmp(format, "tiles") == 0)
+		return export_tiles(argv[optind], out);
 	x = calloc(1, sizeof(*x));
 	if (!x) {
 		tool_say("export", "out of memory");

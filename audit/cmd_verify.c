@@ -2,9 +2,11 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/layout.h"
 #include "audit/notefile.h"
 #include "audit/tool.h"
 #include "audit/verify.h"
@@ -16,6 +18,7 @@ static void help(void)
 	     "Read every record again and compare hashes, tree, tiles, chain, "
 	     "state, copies,\nboots, clocks, salts and the seals of the file's "
 	     "pages. The last line is\n\"ok N records\", or what is wrong.\n\n"
+	     "DB may be a directory that export --format tiles wrote.\n\n"
 	     "      --key FILE         public key of the log: every checkpoint "
 	     "is signed by it\n"
 	     "      --checkpoint FILE  a checkpoint that you hold and the log "
@@ -75,7 +78,11 @@ static int run(const char *path, const struct points_conf *points, int quiet)
 	struct verify_result r;
 	struct err e = {0};
 	int show = !quiet && isatty(STDERR_FILENO);
-	int rc = verify_file(path, points, &r, show ? progress : NULL, &p, &e);
+	struct stat st;
+	bool dir = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	int rc = dir ? layout_verify(path, points, &r, &e)
+		     : verify_file(path, points, &r, show ? progress : NULL, &p,
+				   &e);
 
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");

@@ -118,9 +118,10 @@ int points_open(struct points *p, struct db *d, const char *origin,
 			       POINTS_HELD);
 	for (size_t i = 0; rc == 0 && i < conf->n_held; i++)
 		rc = take_held(p, conf->held[i], e);
-	if (rc == 0)
-		rc = db_prepare(&p->st, d, "SELECT size, note, cosigned FROM"
-				" checkpoint ORDER BY size", e);
+	if (rc || !d)
+		return rc;
+	rc = db_prepare(&p->st, d, "SELECT size, note, cosigned FROM checkpoint"
+			" ORDER BY size", e);
 	return rc ? rc : next_row(p, e);
 }
 

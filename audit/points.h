@@ -47,6 +47,7 @@ struct points {
 /* Errors: E_INTEGRITY for whatever does not agree, E_LIMIT, E_SYNTAX for what
  * is held elsewhere and is none. *bad is set with E_INTEGRITY only, to the
  * first record that may be wrong; UINT64_MAX: which cannot be said. */
+/* d: NULL when none are stored. */
 int points_open(struct points *p, struct db *d, const char *origin,
 		const struct points_conf *conf, struct err *e)
 	__attribute__((warn_unused_result));

@@ -25,6 +25,9 @@ int cmd_export(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_check_proof(int argc, char **argv);
 
+/* The log as a directory of tiles, whole or not there at all. */
+int export_tiles(const char *path, const char *out);
+
 /* "metergate-audit: what: why" */
 void tool_say(const char *what, const char *why);
 /* For an unknown or incomplete option: where help is. EXIT_TROUBLE. */

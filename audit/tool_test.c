@@ -174,6 +174,18 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("verify --key %D.vkey --checkpoint %D.old %D", 0,
 	       "ok 602 records");
 	expect("check-proof --key %D.old %O", 2, "not a public key");
+	/* As a directory. */
+	expect("export -F tiles %D", 2, "tiles need a directory");
+	expect("export -F tiles -o %O %D", 2, "exists");
+	expect("export -F tiles -o /nowhere/x %D", 2, "/nowhere/x: No such");
+	expect("export -F tiles -o %O.dir %D", 0, "");
+	expect("verify --key %D.vkey %O.dir", 0, "ok 602 records");
+	expect("verify --key %D.vkey --checkpoint %D.old %O.dir", 0,
+	       "ok 602 records");
+	expect("check-proof --key %D.vkey %O.dir/proof/99.tlog-proof", 0,
+	       "ok record 99");
+	expect("export -F tiles -o %O.dir2 /nowhere/a.db", 2, "/nowhere/a.db");
+	expect("verify /tmp", 1, "checkpoint: not there");
 }
 
 /* Of 600: per ten 7 decisions, 1 violation, 1 anomaly and a flow; each

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/layout.h"
+#include "audit/tool.h"
+
+static int take_away(const char *name, const struct stat *st, int type,
+		     struct FTW *where)
+{
+	(void)st, (void)type, (void)where;
+	return remove(name);
+}
+
+int export_tiles(const char *path, const char *out)
+{
+	char tmp[LAYOUT_PATH];
+	struct stat st;
+	struct err e = {0};
+	mode_t mask = umask(0);
+	int rc;
+
+	umask(mask);
+	if (!out) {
+		tool_say("export", "tiles need a directory: -o");
+		return tool_usage("export");
+	}
+	if (lstat(out, &st) == 0) {
+		tool_say(out, "exists");
+		return EXIT_TROUBLE;
+	}
+	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", out) >= (int)sizeof(tmp)) {
+		tool_say(out, "the name is too long");
+		return EXIT_TROUBLE;
+	}
+	if (!mkdtemp(tmp)) {
+		tool_say(out, strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	rc = layout_write(path, tmp, &e);
+	if (rc) {
+		rc = tool_failed(path, &e);
+	} else if (chmod(tmp, 0777 & ~mask) || rename(tmp, out)) {
+		/* As any new directory, not as a secret. */
+		tool_say(out, strerror(errno));
+		rc = EXIT_TROUBLE;
+	}
+	if (rc && nftw(tmp, take_away, 16, FTW_DEPTH | FTW_PHYS))
+		tool_say(tmp, "could not be taken away again");
+	return rc;
+}

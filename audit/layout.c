@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "audit/db.h"
+#include "audit/layout_file.h"
+#include "audit/prover.h"
+#include "audit/store.h"
+#include "audit/tiles.h"
+
+struct writer {
+	const char *dir;
+	struct db *db;
+	struct prover *prover;
+	struct tiles *tiles;
+	struct sha256 *h;
+	uint64_t size; /* of the checkpoint */
+	struct proof_text proof;
+	uint8_t text[PROOF_TEXT_MAX], boots[LAYOUT_BOOTS];
+};
+
+/* How many hashes the tile has in a tree of that size; 0: none. */
+static unsigned width(uint64_t size, unsigned level, uint64_t idx)
+{
+	uint64_t hashes = size >> (8 * level), first = idx * TREE_TILE;
+
+	return first >= hashes		? 0
+	       : hashes - first < TREE_TILE ? (unsigned)(hashes - first)
+					    : TREE_TILE;
+}
+
+static int put_tiles(struct writer *w, struct err *e)
+{
+	char name[LAYOUT_PATH], what[4];
+	struct span hashes;
+	int rc = 0;
+
+	for (unsigned level = 0; level < TREE_LEVELS; level++) {
+		snprintf(what, sizeof(what), "%u", level);
+		for (uint64_t i = 0; rc == 0 && width(w->size, level, i); i++) {
+			unsigned n = width(w->size, level, i);
+
+			rc = tiles_get(w->tiles, level, i, &hashes, e);
+			if (rc == 0 && hashes.n < n * SHA256_LEN)
+				rc = err_set(e, E_INTEGRITY, 0, "a tile is cut "
+					     "short");
+			if (rc == 0)
+				rc = layout_tile(name, w->dir, what, i, n, e);
+			if (rc == 0)
+				rc = layout_put(name,
+						span_sub(hashes, 0,
+							 n * SHA256_LEN), e);
+		}
+	}
+	return rc;
+}
+
+/* A bundle may hold more than the checkpoint covers. */
+static int put_entries(struct writer *w, struct err *e)
+{
+	char name[LAYOUT_PATH];
+	struct db_stmt *st;
+	struct span data, record;
+	uint64_t first, next = 0;
+	int rc = db_prepare(&st, w->db, "SELECT first, data FROM bundle"
+			    " WHERE first < ?1 ORDER BY first", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, w->size);
+	while ((rc = db_step(st, e)) == 1) {
+		unsigned n = width(w->size, 0, next / STORE_BUNDLE);
+		struct cur c;
+
+		if (!db_u64(st, 0, &first) || !db_span(st, 1, &data) ||
+		    first != next) {
+			rc = err_set(e, E_INTEGRITY, 0, "a bundle is missing");
+			break;
+		}
+		c = cur_of(data);
+		for (unsigned i = 0; i < n && store_next(&c, &record); i++)
+			next++;
+		if (next != first + n) {
+			rc = err_set(e, E_INTEGRITY, 0, "record %llu is "
+				     "missing", (unsigned long long)next);
+			break;
+		}
+		rc = layout_tile(name, w->dir, "entries",
+				 first / STORE_BUNDLE, n, e);
+		if (rc == 0)
+			rc = layout_put(name, span_sub(data, 0, c.off), e);
+		if (rc)
+			break;
+	}
+	db_finish(st);
+	if (rc == 0 && next != w->size)
+		rc = err_set(e, E_INTEGRITY, 0, "record %llu is missing",
+			     (unsigned long long)next);
+	return rc;
+}
+
+static int put_proofs(struct writer *w, struct err *e)
+{
+	char name[LAYOUT_PATH], file[40];
+	struct db_stmt *st;
+	uint64_t seq;
+	int rc = db_prepare(&st, w->db, "SELECT seq FROM protected WHERE"
+			    " seq < ?1 ORDER BY seq", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, w->size);
+	while ((rc = db_step(st, e)) == 1) {
+		struct wbuf t = wbuf_of(w->text, sizeof(w->text));
+
+		rc = db_u64(st, 0, &seq) ? 0 : E_INTEGRITY;
+		if (rc == 0)
+			rc = prover_inclusion(w->prover, seq, w->size,
+					      &w->proof, e);
+		if (rc == 0)
+			rc = proof_text_put(&t, &w->proof, e);
+		snprintf(file, sizeof(file), "proof/%llu.tlog-proof",
+			 (unsigned long long)seq);
+		if (rc == 0)
+			rc = layout_name(name, w->dir, file, e);
+		if (rc == 0)
+			rc = layout_put(name, wbuf_span(&t), e);
+		if (rc)
+			break;
+	}
+	db_finish(st);
+	return rc;
+}
+
+static int put_boots(struct writer *w, struct err *e)
+{
+	struct wbuf t = wbuf_of(w->boots, sizeof(w->boots));
+	char name[LAYOUT_PATH], line[128];
+	uint64_t number, first;
+	struct db_stmt *st;
+	struct span key;
+	int rc = db_prepare(&st, w->db, "SELECT number, first, key FROM boot"
+			    " WHERE first < ?1 ORDER BY number", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, w->size);
+	while ((rc = db_step(st, e)) == 1) {
+		if (!db_u64(st, 0, &number) || !db_u64(st, 1, &first) ||
+		    !db_span(st, 2, &key) || key.n != 32) {
+			rc = err_set(e, E_INTEGRITY, 0, "a boot is damaged");
+			break;
+		}
+		snprintf(line, sizeof(line), "%llu %llu ",
+			 (unsigned long long)number,
+			 (unsigned long long)first);
+		wbuf_put(&t, span_str(line));
+		for (size_t i = 0; i < key.n; i++)
+			snprintf(line + 2 * i, 3, "%02x", key.p[i]);
+		wbuf_put(&t, span_str(line));
+		wbuf_u8(&t, '\n');
+	}
+	db_finish(st);
+	if (rc == 0 && t.failed)
+		rc = err_set(e, E_LIMIT, 0, "too many boots");
+	if (rc == 0)
+		rc = layout_name(name, w->dir, "boots", e);
+	return rc ? rc : layout_put(name, wbuf_span(&t), e);
+}
+
+static int put_all(struct writer *w, const char *path, struct err *e)
+{
+	char name[LAYOUT_PATH];
+	struct checkpoint c;
+	struct span note;
+	int rc = prover_open(&w->prover, path, e);
+
+	if (rc == 0)
+		rc = prover_checkpoint(w->prover, 0, &c, &note, e);
+	if (rc == 0)
+		rc = layout_name(name, w->dir, "checkpoint", e);
+	if (rc == 0)
+		rc = layout_put(name, note, e);
+	if (rc)
+		return rc;
+	w->size = c.size;
+	rc = db_open(&w->db, path, DB_READ, e);
+	if (rc == 0)
+		rc = tiles_open(&w->tiles, w->db, w->h, e);
+	if (rc == 0)
+		rc = put_tiles(w, e);
+	if (rc == 0)
+		rc = put_entries(w, e);
+	if (rc == 0)
+		rc = put_proofs(w, e);
+	return rc ? rc : put_boots(w, e);
+}
+
+int layout_write(const char *path, const char *dir, struct err *e)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+	struct err ignored;
+	int rc;
+
+	if (!w || !(w->h = sha256_new())) {
+		free(w);
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	w->dir = dir;
+	rc = put_all(w, path, e);
+	tiles_close(w->tiles);
+	if (db_close(w->db, &ignored) && rc == 0)
+		rc = err_set(e, E_IO, 0, "%s", ignored.text);
+	prover_close(w->prover);
+	sha256_free(w->h);
+	free(w);
+	return rc;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A log as a directory, in the layout of tiled logs (C2SP tlog-tiles), as it
+ * stood at its last checkpoint:
+ *
+ *	checkpoint			the signed note, cosignatures included
+ *	tile/<level>/<index>[.p/<width>]	hashes of the tree
+ *	tile/entries/<index>[.p/<width>]	records, each behind its length
+ *	proof/<number>.tlog-proof	of each protected record
+ *	boots				number, first record, key: one line each
+ *
+ * An index is written in groups of three digits, all but the last with an x:
+ * x001/x234/067. A tile that is not full has its width.
+ */
+#ifndef AUDIT_LAYOUT_H
+#define AUDIT_LAYOUT_H
+
+#include "audit/points.h"
+#include "audit/verify.h"
+
+#define LAYOUT_PATH 4096
+
+/* tile/<what>/<index>[.p/<width>]; width 256 is a full one. */
+int layout_tile(char out[LAYOUT_PATH], const char *dir, const char *what,
+		uint64_t idx, unsigned width, struct err *e)
+	__attribute__((warn_unused_result));
+/* Write the log `path` as the directory `dir`, which must be empty and there.
+ * E_NOTFOUND: the log has no checkpoint. */
+int layout_write(const char *path, const char *dir, struct err *e)
+	__attribute__((warn_unused_result));
+/* Is the directory whole? As verify_file, from its files alone; points->held
+ * must leave room for one more. */
+int layout_verify(const char *dir, const struct points_conf *points,
+		  struct verify_result *out, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif

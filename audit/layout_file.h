@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of an exported log; layout.c and layout_verify.c share them. */
+#ifndef AUDIT_LAYOUT_FILE_H
+#define AUDIT_LAYOUT_FILE_H
+
+#include "audit/layout.h"
+#include "audit/tree.h"
+
+#define LAYOUT_BOOTS (1 << 20) /* octets of the file of boots */
+
+/* A whole file, its directories made where they are missing. */
+int layout_put(const char *name, struct span s, struct err *e)
+	__attribute__((warn_unused_result));
+/* A whole file into w. E_NOTFOUND: it is not there; E_LIMIT: it is larger
+ * than the room. */
+int layout_get(const char *name, struct wbuf *w, struct err *e)
+	__attribute__((warn_unused_result));
+/* dir/name */
+int layout_name(char out[LAYOUT_PATH], const char *dir, const char *name,
+		struct err *e) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "audit/layout_file.h"
+#include "audit/store.h"
+#include "core/until.h"
+
+struct reading {
+	const char *dir;
+	struct verify_result *out;
+	struct sha256 *h;
+	struct tree tree;
+	struct points points;
+	struct record_view view;
+	struct cur boots; /* lines that were not reached */
+	uint32_t boot;
+	uint8_t key[32];
+	uint8_t note[NOTE_MAX], boots_text[LAYOUT_BOOTS];
+	uint8_t tile[TREE_TILE_OCTETS], entries[STORE_BUNDLE_MAX];
+};
+
+static int wrong(struct reading *r, uint64_t seq, struct err *e,
+		 const char *what)
+{
+	r->out->has_bad = true;
+	r->out->bad = seq;
+	return err_set(e, E_INTEGRITY, 0, "record %llu: %s",
+		       (unsigned long long)seq, what);
+}
+
+/* A tile of the directory has the hashes that the records give. */
+static int same_tile(struct reading *r, unsigned level, uint64_t idx,
+		     struct span hashes, struct err *e)
+{
+	uint64_t covers = UINT64_C(1) << (8 * level);
+	struct wbuf w = wbuf_of(r->tile, sizeof(r->tile));
+	char name[LAYOUT_PATH], what[4];
+	int rc;
+
+	snprintf(what, sizeof(what), "%u", level);
+	rc = layout_tile(name, r->dir, what, idx,
+			 (unsigned)(hashes.n / SHA256_LEN), e);
+	if (rc == 0)
+		rc = layout_get(name, &w, e);
+	if (rc == E_NOTFOUND)
+		return wrong(r, idx * TREE_TILE * covers, e,
+			     "its tile is missing");
+	if (rc == E_LIMIT || (rc == 0 && !span_eq(wbuf_span(&w), hashes)))
+		return wrong(r, idx * TREE_TILE * covers, e, "it or one behind "
+			     "it is not what the tree's tile says");
+	return rc;
+}
+
+static int full(void *arg, unsigned level, uint64_t idx, struct span hashes,
+		struct err *e)
+{
+	return same_tile(arg, level, idx, hashes, e);
+}
+
+static int hex_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
+}
+
+/* The next line of boots is this record's. */
+static int enter_boot(struct reading *r, uint64_t seq, struct err *e)
+{
+	struct span line = cur_until(&r->boots, '\n'), hex;
+	struct cur c = cur_of(line);
+	uint64_t number, first;
+	bool ok = checkpoint_number(cur_until(&c, ' '), &number) &&
+		  checkpoint_number(cur_until(&c, ' '), &first);
+
+	hex = cur_rest(&c);
+	ok = ok && cur_done(&c) && hex.n == 64 && number == r->view.r.boot &&
+	     number > r->boot && first == seq;
+	for (size_t i = 0; ok && i < 32; i++) {
+		int a = hex_digit(hex.p[2 * i]), b = hex_digit(hex.p[2 * i + 1]);
+
+		ok = a >= 0 && b >= 0;
+		r->key[i] = (uint8_t)((a & 15) << 4 | (b & 15));
+	}
+	if (!ok)
+		return wrong(r, seq, e, "its boot is not the next one known");
+	r->boot = (uint32_t)number;
+	r->out->boots++;
+	return 0;
+}
+
+static int check_record(struct reading *r, uint64_t seq, struct span record,
+			struct err *e)
+{
+	uint8_t salt[RECORD_SALT], leaf[SHA256_LEN], root[SHA256_LEN];
+	uint64_t bad;
+	int rc = record_decode(&r->view, record, e);
+
+	if (rc)
+		return wrong(r, seq, e, "it cannot be read");
+	if (r->view.r.seq != seq)
+		return wrong(r, seq, e, "its number is another's");
+	if (r->view.r.boot != r->boot)
+		rc = enter_boot(r, seq, e);
+	if (rc)
+		return rc;
+	record_salt(r->h, r->key, seq, salt);
+	if (memcmp(salt, r->view.r.salt, sizeof(salt)) != 0)
+		return wrong(r, seq, e, "its salt is not of its boot's key");
+	tree_leaf(r->h, record, leaf);
+	rc = tree_add(&r->tree, leaf, e);
+	if (rc || points_next(&r->points) != r->tree.size)
+		return rc;
+	tree_root(&r->tree, root);
+	rc = points_reach(&r->points, r->tree.size, root, false, &bad, e);
+	if (rc && bad != UINT64_MAX) {
+		r->out->has_bad = true;
+		r->out->bad = bad;
+	}
+	return rc;
+}
+
+static int read_entries(struct reading *r, uint64_t size, struct err *e)
+{
+	while (r->tree.size < size) {
+		uint64_t first = r->tree.size, left = size - first;
+		unsigned n = left < STORE_BUNDLE ? (unsigned)left
+						 : STORE_BUNDLE;
+		struct wbuf w = wbuf_of(r->entries, sizeof(r->entries));
+		char name[LAYOUT_PATH];
+		struct span record;
+		struct cur c;
+		int rc = layout_tile(name, r->dir, "entries",
+				     first / STORE_BUNDLE, n, e);
+
+		if (rc == 0)
+			rc = layout_get(name, &w, e);
+		if (rc == E_NOTFOUND)
+			return wrong(r, first, e, "its bundle is missing");
+		if (rc)
+			return rc;
+		c = cur_of(wbuf_span(&w));
+		while (r->tree.size < first + n && store_next(&c, &record)) {
+			rc = check_record(r, r->tree.size, record, e);
+			if (rc)
+				return rc;
+			r->out->records = r->tree.size;
+		}
+		if (r->tree.size != first + n || !cur_done(&c))
+			return wrong(r, r->tree.size, e, "its bundle is "
+				     "damaged");
+	}
+	return 0;
+}
+
+/* Those that are not full, one of each level. */
+static int partial_tiles(struct reading *r, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned level = 0; rc == 0 && level < TREE_LEVELS; level++) {
+		uint64_t hashes = r->tree.size >> (8 * level);
+		size_t n = hashes % TREE_TILE;
+
+		if (n)
+			rc = same_tile(r, level, hashes / TREE_TILE,
+				       span_of(r->tree.tile[level],
+					       n * SHA256_LEN), e);
+	}
+	return rc;
+}
+
+static int get(struct reading *r, const char *file, struct wbuf *w,
+	       struct err *e)
+{
+	char name[LAYOUT_PATH];
+	int rc = layout_name(name, r->dir, file, e);
+
+	if (rc == 0)
+		rc = layout_get(name, w, e);
+	if (rc == E_NOTFOUND || rc == E_LIMIT) {
+		rc = E_INTEGRITY;
+		if (e)
+			e->code = rc;
+	}
+	return rc;
+}
+
+static int read_all(struct reading *r, const struct points_conf *given,
+		    struct err *e)
+{
+	struct span held[POINTS_HELD];
+	struct points_conf conf = *given;
+	struct wbuf w = wbuf_of(r->note, sizeof(r->note));
+	struct wbuf boots = wbuf_of(r->boots_text, sizeof(r->boots_text));
+	struct checkpoint c;
+	struct note n;
+	uint64_t bad;
+	int rc = get(r, "checkpoint", &w, e);
+
+	if (rc == 0)
+		rc = get(r, "boots", &boots, e);
+	if (rc)
+		return rc;
+	if (checkpoint_read(&c, &n, wbuf_span(&w), e))
+		return e->code = E_INTEGRITY;
+	if (conf.n_held >= POINTS_HELD)
+		return err_set(e, E_LIMIT, 0, "at most %d checkpoints",
+			       POINTS_HELD - 1);
+	/* The directory's own is one among those that are held. */
+	for (size_t i = 0; i < conf.n_held; i++)
+		held[i] = conf.held[i];
+	held[conf.n_held++] = wbuf_span(&w);
+	conf.held = held;
+	r->boots = cur_of(wbuf_span(&boots));
+	rc = points_open(&r->points, NULL, c.origin, &conf, e);
+	if (rc == 0)
+		rc = read_entries(r, c.size, e);
+	if (rc == 0)
+		rc = partial_tiles(r, e);
+	if (rc == 0)
+		rc = points_end(&r->points, r->tree.size, &bad, e);
+	if (rc == 0 && !cur_done(&r->boots))
+		rc = err_set(e, E_INTEGRITY, 0, "there is a boot without "
+						"records");
+	r->out->checkpoints = 1;
+	r->out->checkpoint = c.size;
+	r->out->has_cosigned = r->points.has_cosigned;
+	r->out->cosigned = r->points.cosigned;
+	return rc;
+}
+
+int layout_verify(const char *dir, const struct points_conf *points,
+		  struct verify_result *out, struct err *e)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (!r || !(r->h = sha256_new())) {
+		free(r);
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	r->dir = dir;
+	r->out = out;
+	tree_init(&r->tree, r->h);
+	r->tree.full = full;
+	r->tree.arg = r;
+	rc = read_all(r, points, e);
+	tree_root(&r->tree, out->root);
+	points_close(&r->points);
+	sha256_free(r->h);
+	free(r);
+	return rc;
+}
