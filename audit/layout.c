@@ -175,7 +175,7 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	char name[LAYOUT_PATH];
 	struct checkpoint c;
 	struct span note;
-	int rc = prover_open(&w->prover, path, e);
+	int rc = prover_open(&w->prover, path, false, e);
 
 	if (rc == 0)
 		rc = prover_checkpoint(w->prover, 0, &c, &note, e);
