@@ -384,6 +384,12 @@ static int make_checkpoint(struct audit *a, struct err *e)
 	return rc ? rc : store_checkpoint(a->store, wbuf_span(&n), e);
 }
 
+int audit_cosign(struct audit *a, uint64_t size, struct span line,
+		 const struct note_key *keys, size_t n_keys, struct err *e)
+{
+	return store_cosign(a->store, size, line, keys, n_keys, e);
+}
+
 static int commit(struct audit *a, bool last, struct err *e)
 {
 	struct now now = {.mono = a->last_mono, .wall.us = a->last_wall};

@@ -16,6 +16,7 @@
 
 struct audit;
 struct note_signer;
+struct note_key;
 
 struct audit_conf {
 	const char *path;
@@ -73,6 +74,10 @@ bool audit_due(const struct audit *a, struct mono now);
  * will be once the next commit made it. audit_commit does so itself, with the
  * clocks of the last record. 1: a record was added; 0: not. */
 int audit_seal(struct audit *a, const struct now *now, struct err *e)
+	__attribute__((warn_unused_result));
+/* A cosignature of a witness, for the next commit; errors in store.h. */
+int audit_cosign(struct audit *a, uint64_t size, struct span line,
+		 const struct note_key *keys, size_t n_keys, struct err *e)
 	__attribute__((warn_unused_result));
 int audit_commit(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));

@@ -35,7 +35,7 @@ bool store_next(struct cur *c, struct span *record)
 /* --- writing --- */
 
 /* The first failure is told; what follows only says that there was one. */
-static int usable(struct store *s, struct err *e)
+int store_usable(struct store *s, struct err *e)
 {
 	if (s->failed)
 		return err_set(e, E_STATE, 0,
@@ -43,13 +43,13 @@ static int usable(struct store *s, struct err *e)
 	return 0;
 }
 
-static int lost(struct store *s, int rc)
+int store_lost(struct store *s, int rc)
 {
 	s->failed = true;
 	return rc;
 }
 
-static int begin(struct store *s, struct err *e)
+int store_begin(struct store *s, struct err *e)
 {
 	int rc;
 
@@ -125,7 +125,7 @@ static int add(struct store *s, struct span record, uint16_t flags,
 	uint64_t seq = s->tree.size;
 	struct wbuf w = wbuf_of(s->data, sizeof(s->data));
 	uint8_t leaf[SHA256_LEN];
-	int rc = begin(s, e);
+	int rc = store_begin(s, e);
 
 	if (rc == 0)
 		rc = put_boot(s, e);
@@ -149,12 +149,12 @@ static int add(struct store *s, struct span record, uint16_t flags,
 int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e)
 {
-	int rc = usable(s, e);
+	int rc = store_usable(s, e);
 
 	if (rc)
 		return rc;
 	rc = add(s, record, flags, kind, e);
-	return rc ? lost(s, rc) : 0;
+	return rc ? store_lost(s, rc) : 0;
 }
 
 static int put_state(struct store *s, struct err *e)
@@ -172,7 +172,7 @@ static int put_state(struct store *s, struct err *e)
 
 int store_checkpoint(struct store *s, struct span note, struct err *e)
 {
-	int rc = usable(s, e);
+	int rc = store_usable(s, e);
 
 	if (rc)
 		return rc;
@@ -181,14 +181,14 @@ int store_checkpoint(struct store *s, struct span note, struct err *e)
 	db_put_span(s->point, 2, note);
 	rc = db_run(s->point, e);
 	if (rc)
-		return lost(s, rc);
+		return store_lost(s, rc);
 	s->checkpoint = s->tree.size;
 	return 0;
 }
 
 int store_commit(struct store *s, struct err *e)
 {
-	int rc = usable(s, e);
+	int rc = store_usable(s, e);
 
 	if (rc || !s->in_txn)
 		return rc;
@@ -198,7 +198,7 @@ int store_commit(struct store *s, struct err *e)
 	if (rc == 0)
 		rc = db_run(s->commit, e);
 	if (rc)
-		return lost(s, rc);
+		return store_lost(s, rc);
 	s->in_txn = false;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #ifndef AUDIT_STORE_H
 #define AUDIT_STORE_H
 
+#include "audit/note.h"
 #include "audit/record.h"
 #include "audit/tree.h"
 
@@ -56,6 +57,14 @@ int store_add(struct store *s, struct span record, uint16_t flags,
  * must follow at once. note: signed, of the root there is now. Something was
  * added since the last. */
 int store_checkpoint(struct store *s, struct span note, struct err *e)
+	__attribute__((warn_unused_result));
+/* A cosignature that came for the checkpoint of `size` records: one line of a
+ * note, by one of the keys (type 04). Durable with the next commit; one that
+ * is there already is taken as it is. E_NOTFOUND: no such checkpoint; E_AUTH:
+ * of no key that is known; E_INTEGRITY: it is wrong; E_SYNTAX; E_LIMIT: the
+ * note would be too long. After none of these is the store lost. */
+int store_cosign(struct store *s, uint64_t size, struct span line,
+		 const struct note_key *keys, size_t n_keys, struct err *e)
 	__attribute__((warn_unused_result));
 int store_commit(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));

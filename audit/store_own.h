@@ -30,6 +30,14 @@ struct store {
 	uint8_t data[STORE_BUNDLE_MAX];
 };
 
+/* E_STATE after a failure. */
+int store_usable(struct store *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* Nothing is taken any more; returns rc. */
+int store_lost(struct store *s, int rc);
+/* The transaction that the next commit ends. */
+int store_begin(struct store *s, struct err *e)
+	__attribute__((warn_unused_result));
 /* tree.full: a tile is complete. arg: the store. */
 int store_put_tile(void *arg, unsigned level, uint64_t idx,
 		   struct span hashes, struct err *e)

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "audit/store_own.h"
+
+/* A checkpoint with all its lines. */
+struct whole {
+	struct wbuf w;
+	size_t signed_n; /* octets of it that the log signed and wrote */
+	uint8_t octets[NOTE_MAX];
+};
+
+static int read_point(struct store *s, uint64_t size, struct whole *p,
+		      struct err *e)
+{
+	struct span note = {0}, more = {0};
+	struct db_stmt *st;
+	int rc = db_prepare(&st, s->db, "SELECT note, cosigned FROM checkpoint"
+			    " WHERE size = ?1", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, size);
+	rc = db_step(st, e);
+	if (rc == 0)
+		rc = err_set(e, E_NOTFOUND, 0, "there is no checkpoint of "
+			     "%llu records", (unsigned long long)size);
+	else if (rc == 1)
+		rc = db_span(st, 0, &note) &&
+				     (db_null(st, 1) || db_span(st, 1, &more))
+			     ? 0
+			     : err_set(e, E_INTEGRITY, 0, "the checkpoint is "
+				       "damaged");
+	p->w = wbuf_of(p->octets, sizeof(p->octets));
+	wbuf_put(&p->w, note);
+	wbuf_put(&p->w, more);
+	p->signed_n = note.n;
+	db_finish(st);
+	return rc;
+}
+
+/* Whose line it is; NULL: of nobody who is known, or it is no cosignature. */
+static const struct note_key *whose(const struct note_sig *sig,
+				    const struct note_key *keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (keys[i].type == NOTE_COSIGNATURE &&
+		    keys[i].id == sig->id && span_is(sig->name, keys[i].name))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+static bool has_line(const struct note *n, const struct note_sig *sig)
+{
+	struct cur c = cur_of(n->sigs);
+	struct note_sig other;
+
+	while (note_next(&c, &other)) {
+		if (other.id == sig->id && span_eq(other.name, sig->name))
+			return true;
+	}
+	return false;
+}
+
+static int put_line(struct store *s, uint64_t size, const struct whole *p,
+		    struct err *e)
+{
+	struct db_stmt *st;
+	int rc = store_begin(s, e);
+
+	if (rc)
+		return store_lost(s, rc);
+	rc = db_prepare(&st, s->db, "UPDATE checkpoint SET cosigned = ?2"
+			" WHERE size = ?1", e);
+	if (rc == 0) {
+		db_put_u64(st, 1, size);
+		db_put_span(st, 2, span_from(wbuf_span(&p->w), p->signed_n));
+		rc = db_run(st, e);
+		db_finish(st);
+	}
+	return rc ? store_lost(s, rc) : 0;
+}
+
+static int cosign(struct store *s, uint64_t size, struct span line,
+		  const struct note_key *keys, size_t n_keys, struct whole *p,
+		  struct err *e)
+{
+	struct cur c = cur_of(line);
+	const struct note_key *key;
+	struct note_sig sig;
+	struct note n;
+	uint64_t time;
+	int rc;
+
+	if (!note_next(&c, &sig) || !cur_done(&c))
+		return err_set(e, E_SYNTAX, 0, "not one line of a signature");
+	key = whose(&sig, keys, n_keys);
+	if (!key)
+		return err_set(e, E_AUTH, 0, "the cosignature is of no witness "
+			       "that is known");
+	rc = read_point(s, size, p, e);
+	if (rc == 0)
+		rc = note_parse(&n, wbuf_span(&p->w), e);
+	if (rc == 0)
+		rc = note_check_line(n.text, &sig, key, &time, e);
+	if (rc || has_line(&n, &sig))
+		return rc;
+	wbuf_put(&p->w, line);
+	if (p->w.failed)
+		return err_set(e, E_LIMIT, 0, "the checkpoint has too many "
+			       "cosignatures");
+	return put_line(s, size, p, e);
+}
+
+int store_cosign(struct store *s, uint64_t size, struct span line,
+		 const struct note_key *keys, size_t n_keys, struct err *e)
+{
+	struct whole *p;
+	int rc = store_usable(s, e);
+
+	if (rc)
+		return rc;
+	p = malloc(sizeof(*p));
+	if (!p)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	rc = cosign(s, size, line, keys, n_keys, p, e);
+	free(p);
+	return rc;
+}
