@@ -9,11 +9,12 @@
  *
  * What sqlite tells of real disks holds here, too: a write leaves the other
  * octets of its sector as they were (SQLITE_IOCAP_POWERSAFE_OVERWRITE).
+ *
+ * To be included behind <sqlite3.h>, by one test.
  */
 #ifndef AUDIT_TESTDISK_H
 #define AUDIT_TESTDISK_H
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -9,6 +9,7 @@
 #include "enforcer/daemon/courier.h"
 
 #include <fcntl.h>
+#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
@@ -28,6 +29,8 @@
 #define IDLE_S		 3
 #define LIFE_NS		 (5 * NS_PER_S)
 #define TURN_MS		 500
+#define BLOCK		 (8 * 1024) /* of a stream, to the library at once */
+#define STUCK_S		 30 /* a reader of one that takes nothing so long */
 #define AGAIN_NS	 (NS_PER_S / 2) /* to ask again for what did not come */
 
 struct server;
@@ -218,6 +221,79 @@ static void ask_again(struct server *s, bool came, struct mono now)
 
 /* --- records --- */
 
+/* A stream and whose it is. */
+struct reading {
+	struct stream *stream;
+	struct MHD_Connection *c;
+	struct connection *k;
+};
+
+static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
+{
+	const struct reading *r = arg;
+	int64_t n = stream_give(r->stream, to, cap);
+
+	(void)pos;
+	switch (n) {
+	case STREAM_WAIT:
+		MHD_suspend_connection(r->c);
+		return 0;
+	case STREAM_END:
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	case STREAM_BROKEN:
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	default:
+		return (ssize_t)n;
+	}
+}
+
+static void on_end(void *arg)
+{
+	struct reading *r = arg;
+
+	r->k->stream_over = true;
+	stream_free(r->stream);
+	free(r);
+}
+
+static void on_resume(void *conn)
+{
+	MHD_resume_connection(conn);
+}
+
+static enum MHD_Result start_stream(struct server *s, struct MHD_Connection *c,
+				    struct connection *k, const struct want *w)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	struct MHD_Response *answer = NULL;
+	enum MHD_Result rc;
+
+	if (r)
+		*r = (struct reading){stream_new(s->streams, w, c, on_resume),
+				      c, k};
+	if (r && r->stream)
+		answer = MHD_create_response_from_callback(
+			MHD_SIZE_UNKNOWN, BLOCK, on_more, r, on_end);
+	if (!answer) {
+		if (r && r->stream)
+			stream_free(r->stream);
+		free(r);
+		return MHD_NO;
+	}
+	k->stream = true;
+	k->stream_over = false;
+	MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE,
+				w->events ? "text/event-stream"
+					  : "application/x-ndjson");
+	MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL,
+				"no-store");
+	MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff");
+	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, STUCK_S);
+	rc = MHD_queue_response(c, MHD_HTTP_OK, answer);
+	MHD_destroy_response(answer);
+	return rc;
+}
+
 struct asked {
 	struct want w;
 	struct err e;
@@ -261,8 +337,7 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 		n += s->connection[i].fd >= 0 && streaming(&s->connection[i]);
 	if (n >= s->max_streams)
 		return busy(c);
-	k->stream = true;
-	return stream_start(s->streams, c, &q.w, &k->stream_over);
+	return start_stream(s, c, k, &q.w);
 }
 
 /* Called when the head is there, and again when the body is. */

@@ -13,8 +13,6 @@
 #ifndef ENFORCER_DAEMON_COURIER_H
 #define ENFORCER_DAEMON_COURIER_H
 
-#include <microhttpd.h>
-
 #include "audit/eve.h"
 #include "audit/filter.h"
 #include "core/wbuf.h"
@@ -88,15 +86,22 @@ int streams_open(struct streams **out, struct window *w, struct err *e)
 	__attribute__((warn_unused_result));
 void streams_close(struct streams *s);
 
-/* Answer with the records wanted. *ended, which outlives the stream, is set
- * false now and true when the stream is over. MHD_NO: it could not be done. */
-enum MHD_Result stream_start(struct streams *s, struct MHD_Connection *c,
-			     const struct want *w, bool *ended);
-/* Before the server looks at its connections: those that have something to do
- * again are resumed. wake: as in shelf_turn. */
+/* A stream of the records wanted. conn is whose it is: resume is called with
+ * it when stream_give said to wait and has something to do again. NULL: no
+ * memory. */
+struct stream;
+struct stream *stream_new(struct streams *s, const struct want *w, void *conn,
+			  void (*resume)(void *conn));
+void stream_free(struct stream *s);
+
+enum { STREAM_WAIT = -1, STREAM_END = -2, STREAM_BROKEN = -3 };
+/* What comes next, at most cap octets: how many, or one of the above. */
+int64_t stream_give(struct stream *s, char *to, size_t cap);
+
+/* In every turn. wake: as in shelf_turn. true: something came. */
 bool streams_turn(struct streams *s, struct mono now,
 		  void (*wake)(void *arg), void *arg);
-/* Where single answers come from, too; true of streams_turn: one came. */
+/* Where single answers come from, too. */
 struct shelf *streams_shelf(struct streams *s);
 
 #endif

@@ -16,11 +16,9 @@
 #include "enforcer/daemon/courier.h"
 #include "enforcer/daemon/live.h"
 
-#define BLOCK	     (8 * 1024) /* given to the server at once */
 #define SCAN	     1024	/* records looked at before others have a turn */
 #define HEARTBEAT_NS (15 * NS_PER_S)
 #define AGAIN_NS     (NS_PER_S / 2) /* to ask again for what did not come */
-#define STUCK_S	     30 /* a reader that takes nothing for so long */
 #define FRAME	     64 /* around a line of events */
 #define LINE_MAX_OCTETS (EVE_LINE_MAX + FRAME)
 
@@ -31,7 +29,8 @@ enum pause { PAUSE_NONE, PAUSE_TURN, PAUSE_BUNDLE, PAUSE_MORE };
 struct stream {
 	struct streams *all;
 	struct stream *next, **at; /* in the list */
-	struct MHD_Connection *c;
+	void *conn;
+	void (*resume)(void *conn);
 	struct want want;
 	uint64_t seq;	 /* the next record */
 	uint64_t end;	 /* without follow: where it ends */
@@ -42,7 +41,6 @@ struct stream {
 	const char *say; /* in front of the next record, what is left of it */
 	enum pause pause;
 	struct mono since; /* it paused */
-	bool *ended;
 };
 
 struct streams {
@@ -157,22 +155,18 @@ static bool over(const struct stream *s)
 	       (!s->want.follow && s->seq >= s->end);
 }
 
-static ssize_t wait_for(struct stream *s, enum pause why)
+static int64_t wait_for(struct stream *s, enum pause why)
 {
 	s->pause = why;
 	s->since = live_mono();
-	MHD_suspend_connection(s->c);
-	return 0;
+	return STREAM_WAIT;
 }
 
-/* Called when the server has sent what it was given before. */
-static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
+int64_t stream_give(struct stream *s, char *to, size_t cap)
 {
-	struct stream *s = arg;
 	struct span record, line;
 	size_t n = 0;
 
-	(void)pos;
 	if (s->say) {
 		n = give(to, cap, span_str(s->say), 0);
 		s->say = s->say[n] ? s->say + n : NULL;
@@ -182,18 +176,17 @@ static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
 		int rc;
 
 		if (over(s))
-			return n ? (ssize_t)n : MHD_CONTENT_READER_END_OF_STREAM;
+			return n ? (int64_t)n : STREAM_END;
 		if (s->seq >= shelf_size(&s->all->shelf))
-			return n ? (ssize_t)n : wait_for(s, PAUSE_MORE);
+			return n ? (int64_t)n : wait_for(s, PAUSE_MORE);
 		rc = record_of(s, &record);
 		if (rc == 0)
-			return n ? (ssize_t)n : wait_for(s, PAUSE_BUNDLE);
+			return n ? (int64_t)n : wait_for(s, PAUSE_BUNDLE);
 		if (rc == 1)
 			rc = line_of(s, record, &line);
 		/* A log that cannot be read is not passed over in silence. */
 		if (rc < 0)
-			return n ? (ssize_t)n
-				 : MHD_CONTENT_READER_END_WITH_ERROR;
+			return n ? (int64_t)n : STREAM_BROKEN;
 		k = give(to + n, cap - n, line, s->part);
 		n += k;
 		s->part += k;
@@ -202,19 +195,16 @@ static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
 		s->given += line.n > 0;
 		pass(s, record);
 	}
-	return n ? (ssize_t)n : wait_for(s, PAUSE_TURN);
+	return n ? (int64_t)n : wait_for(s, PAUSE_TURN);
 }
 
 /* --- beginning and end ---------------------------------------------------- */
 
-static void on_end(void *arg)
+void stream_free(struct stream *s)
 {
-	struct stream *s = arg;
-
 	*s->at = s->next;
 	if (s->next)
 		s->next->at = s->at;
-	*s->ended = true;
 	free(s);
 }
 
@@ -228,39 +218,27 @@ static void begin_at(struct stream *s)
 	s->end = size;
 }
 
-enum MHD_Result stream_start(struct streams *all, struct MHD_Connection *c,
-			     const struct want *w, bool *ended)
+struct stream *stream_new(struct streams *all, const struct want *w,
+			  void *conn, void (*resume)(void *conn))
 {
 	struct stream *s = calloc(1, sizeof(*s));
-	struct MHD_Response *r;
-	enum MHD_Result rc;
 
 	if (!s)
-		return MHD_NO;
-	*s = (struct stream){.all = all, .c = c, .want = *w, .ended = ended};
-	s->say = w->events ? hello : NULL;
+		return NULL;
+	*s = (struct stream){
+		.all = all,
+		.next = all->first,
+		.at = &all->first,
+		.conn = conn,
+		.resume = resume,
+		.want = *w,
+		.say = w->events ? hello : NULL,
+	};
 	begin_at(s);
-	r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, on_more,
-					      s, on_end);
-	if (!r) {
-		free(s);
-		return MHD_NO;
-	}
-	s->next = all->first;
-	s->at = &all->first;
 	if (s->next)
 		s->next->at = &s->next;
 	all->first = s;
-	*ended = false;
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE,
-				w->events ? "text/event-stream"
-					  : "application/x-ndjson");
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, STUCK_S);
-	rc = MHD_queue_response(c, MHD_HTTP_OK, r);
-	MHD_destroy_response(r);
-	return rc;
+	return s;
 }
 
 /* --- all of them ---------------------------------------------------------- */
@@ -309,7 +287,7 @@ bool streams_turn(struct streams *all, struct mono now,
 		if (!may_go_on(s, came, grew, now))
 			continue;
 		s->pause = PAUSE_NONE;
-		MHD_resume_connection(s->c);
+		s->resume(s->conn);
 	}
 	atomic_store(&all->shelf.w->follows, follows);
 	return came;
