@@ -46,6 +46,12 @@ ANSWERS = {
     b"metrics": b'{"ok":true,"metrics":"# HELP x\\nx{a=\\"b\\"} 1\\n"}\n',
     b"status": b"rubbish\n",
     b"policies": b"",
+    b"pending": b'{"ok":true,"staged":1}\n'
+                b'{"policy":"com.example.mdma","kind":"vendor","serial":7,"guest":"mdma","state":"staged","digest":"00ff","code":"0a1b2c3d","notice_left_s":7200}\n'
+                b'{"line":"com.example.mdma serial 7"}\n'
+                b'{"line":"  WIDER: \\u001b[2J"}\n',
+    b"confirm 0a1b2c3d": b'{"ok":true,"generation":4,"policies":3,"staged":0}\n',
+    b"diff": b'{"ok":true,"staged":0}\n{"line":"nothing"}\n',
     b"budgets mdma": b'{"ok":true,"guest":"mdma","lines":2}\n'
                      b'{"budget":"p/r: 1 reading per day","party":"headend","used":1,"limit":1,"frees_s":7200}\n'
                      b'{"budget":"cut off in the mid',
@@ -122,6 +128,19 @@ def tables(path, daemon):
     rc, out, err = run(path, "thaw", "nobody")
     check("a refusal is 1", (rc, out, err) ==
           (1, "", "metergatectl: there is no guest nobody\n"), (rc, out, err))
+    rc, out, _ = run(path, "panel", "show")
+    check("panel show: what waits, until when, and why", rc == 0
+          and "0a1b2c3d" in out and "in 2 h" in out and "WIDER: ?[2J" in out
+          and "com.example.mdma serial 7\n" in out, out)
+    rc, out, _ = run(path, "panel", "confirm", "0a1b2c3d")
+    check("panel confirm", rc == 0 and b"confirm 0a1b2c3d" in daemon.asked,
+          out)
+    rc, out, _ = run(path, "policy", "diff")
+    check("policy diff", (rc, out) == (0, "nothing\n"), out)
+    rc, out, err = run(path, "panel", "confirm")
+    check("confirm what", rc == 2 and "name a code" in err, err)
+    rc, out, err = run(path, "policy", "drop")
+    check("a second word that is none", rc == 2 and "which one?" in err, err)
     rc, out, err = run(path, "reload")
     check("an error's controls are shown as such", rc == 1
           and err == "metergatectl: a.yaml:3:1: error?[2J\n", err)

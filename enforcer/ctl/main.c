@@ -7,6 +7,7 @@
 #include "enforcer/ctl/tool.h"
 
 #define SOCKET_DEFAULT "/run/metergate/control"
+#define PANEL_DEFAULT  "/run/metergate/panel"
 #define GUEST_MAX      47 /* as in the daemon */
 
 static const char help[] =
@@ -23,7 +24,11 @@ static const char help[] =
 	"  freeze GUEST     drop everything of the guest\n"
 	"  thaw GUEST       judge it again\n"
 	"  reload           put the policies of the directory in force\n"
-	"  policies         what is in force (also: policy list)\n"
+	"  policies         what is in force and what waits (also: policy list)\n"
+	"  policy show ID   all of one of them\n"
+	"  policy diff      what the last reload found different\n"
+	"  panel show       what waits for the customer, and its codes\n"
+	"  panel confirm CODE   the customer says yes; both on the panel's socket\n"
 	"  metrics          counters, in the text form of Prometheus\n"
 	"\n"
 	"  -s, --socket PATH, -j, --json, -h, --help, -V, --version\n"
@@ -51,6 +56,10 @@ static const struct command {
 	{"reload",   NULL,   NONE, "reload",   show_reload  },
 	{"policies", NULL,   NONE, "policies", show_policies},
 	{"policy",   "list", NONE, "policies", show_policies},
+	{"policy",   "show", MUST, "policies", show_policy  },
+	{"policy",   "diff", NONE, "diff",     show_pending },
+	{"panel",    "show", NONE, "pending",  show_pending },
+	{"panel",    "confirm", MUST, "confirm", show_reload},
 	{"metrics",  NULL,   NONE, "metrics",  show_metrics },
 };
 
@@ -101,6 +110,7 @@ static int options(struct tool *t, int argc, char **argv)
 static const struct command *find(struct tool *t, int n, char **arg)
 {
 	const struct command *c = NULL;
+	bool known = false;
 	int used = 1;
 
 	if (n == 0) {
@@ -108,27 +118,32 @@ static const struct command *find(struct tool *t, int n, char **arg)
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(commands[i].name, arg[0]) == 0)
-			c = &commands[i];
+		const struct command *x = &commands[i];
+
+		if (strcmp(x->name, arg[0]) != 0)
+			continue;
+		known = true;
+		if (!x->second || (n > 1 && strcmp(arg[1], x->second) == 0))
+			c = x;
 	}
 	if (!c) {
-		usage(arg[0], "no such command");
+		usage(arg[0], known ? "which one? 'policy list', 'show ID', "
+				      "'diff'; 'panel show', 'confirm CODE'"
+				    : "no such command");
 		return NULL;
 	}
-	if (c->second) {
-		if (n < 2 || strcmp(arg[1], c->second) != 0) {
-			usage(arg[0], "say 'policy list'");
-			return NULL;
-		}
+	if (c->second)
 		used = 2;
-	}
 	if (n > used && c->guest != NONE)
 		t->guest = arg[used++];
 	if (n > used)
 		usage(arg[used], "one argument too many");
 	else if (c->guest == MUST && !t->guest)
-		usage(arg[0], "name a guest");
-	else if (t->guest && (strlen(t->guest) > GUEST_MAX || !t->guest[0]))
+		usage(arg[0], c->show == show_policy   ? "name a policy"
+			      : c->show == show_reload ? "name a code"
+						       : "name a guest");
+	else if (t->guest && c->show != show_policy &&
+		 (strlen(t->guest) > GUEST_MAX || !t->guest[0]))
 		usage(t->guest, "not the name of a guest");
 	else
 		return c;
@@ -143,13 +158,14 @@ static void print_json(const struct answer *a)
 static int run(const struct tool *t, const struct command *c, struct err *e)
 {
 	char request[128];
+	bool named = t->guest && c->show != show_policy;
 	struct answer a;
 	int rc;
 
 	if (!c->request)
 		return top(t, e);
 	snprintf(request, sizeof(request), "%s%s%s", c->request,
-		 t->guest ? " " : "", t->guest ? t->guest : "");
+		 named ? " " : "", named ? t->guest : "");
 	rc = client_ask(&a, t->socket, request, e);
 	if (t->json && (rc == 0 || (rc == E_STATE && a.n)))
 		print_json(&a);
@@ -163,7 +179,7 @@ static int run(const struct tool *t, const struct command *c, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct tool t = {.socket = SOCKET_DEFAULT};
+	struct tool t = {0};
 	const struct command *c;
 	struct err e = {0};
 	int rc = options(&t, argc, argv);
@@ -173,6 +189,9 @@ int main(int argc, char **argv)
 	c = find(&t, argc - optind, argv + optind);
 	if (!c)
 		return 2;
+	if (!t.socket)
+		t.socket = strcmp(c->name, "panel") == 0 ? PANEL_DEFAULT
+							 : SOCKET_DEFAULT;
 	if (t.json && !c->request)
 		return usage(c->name, "has no JSON form; use guests --json");
 	t.style.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");

@@ -301,22 +301,95 @@ void show_erased(const struct tool *t, struct answer *a)
 
 /* --- the others ------------------------------------------------------------------------------------- */
 
+static void policy_row(struct table *table, struct span line)
+{
+	char x[FIELD_TEXT], left[SHORT_TEXT];
+
+	table_cell(table, NULL, "%s", field(x, line, "kind"));
+	table_cell(table, NULL, "%s", field(x, line, "policy"));
+	table_cell(table, NULL, "%lld", (long long)field_int(line, "serial"));
+	table_cell(table, NULL, "%s", field(x, line, "guest"));
+	field(x, line, "state");
+	table_cell(table, strcmp(x, "in force") ? YELLOW : NULL, "%s", x);
+	table_cell(table, NULL, "%s", field(x, line, "code"));
+	if (json_get(line, "notice_left_s").n)
+		table_cell(table, NULL, "in %s",
+			   short_time(left, 1000 * field_int(line,
+							     "notice_left_s")));
+	else
+		table_cell(table, NULL, "%s", "");
+	table_cell(table, DIM, "%.16s", field(x, line, "digest"));
+}
+
+#define POLICY_HEAD "KIND|POLICY|>SERIAL|GUEST|STATE|CODE|BY ITSELF|DIGEST"
+
 void show_policies(const struct tool *t, struct answer *a)
 {
-	struct table *table = table_new("KIND|POLICY|>SERIAL|GUEST|DIGEST");
-	char x[FIELD_TEXT];
+	struct table *table = table_new(POLICY_HEAD);
 	struct span line;
 
 	(void)answer_line(a, &line);
-	while (answer_line(a, &line)) {
-		table_cell(table, NULL, "%s", field(x, line, "kind"));
-		table_cell(table, NULL, "%s", field(x, line, "policy"));
-		table_cell(table, NULL, "%lld",
-			   (long long)field_int(line, "serial"));
-		table_cell(table, NULL, "%s", field(x, line, "guest"));
-		table_cell(table, DIM, "%.16s", field(x, line, "digest"));
-	}
+	while (answer_line(a, &line))
+		policy_row(table, line);
 	table_print(table, &t->style, stdout);
+	table_free(table);
+}
+
+/* What is in force by this id, and what waits. */
+void show_policy(const struct tool *t, struct answer *a)
+{
+	static const char *const keys[] = {"policy", "kind",   "guest",
+					   "state",  "code",   "digest",
+					   "signed_with"};
+	char x[FIELD_TEXT];
+	struct span line;
+	bool found = false;
+
+	(void)answer_line(a, &line);
+	while (answer_line(a, &line)) {
+		if (strcmp(field(x, line, "policy"), t->guest) != 0)
+			continue;
+		found = true;
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+			if (field(x, line, keys[i])[0])
+				printf("%-13s%s\n", keys[i], x);
+		}
+		printf("%-13s%lld\n", "serial",
+		       (long long)field_int(line, "serial"));
+		if (json_get(line, "notice_left_s").n)
+			printf("%-13s%s\n", "by itself in",
+			       short_time(x, 1000 * field_int(
+						line, "notice_left_s")));
+		printf("\n");
+	}
+	if (!found)
+		printf("no policy %s is in force or waits\n", t->guest);
+}
+
+/* Lines of a difference, behind the policies that wait, if any. */
+void show_pending(const struct tool *t, struct answer *a)
+{
+	struct table *table = table_new(POLICY_HEAD);
+	size_t begin = 0;
+	char x[FIELD_TEXT];
+	struct span line;
+	bool some = false;
+
+	(void)answer_line(a, &line);
+	begin = a->at;
+	while (answer_line(a, &line)) {
+		if (json_get(line, "line").n)
+			continue;
+		policy_row(table, line);
+		some = true;
+	}
+	if (some)
+		table_print(table, &t->style, stdout);
+	a->at = begin;
+	while (answer_line(a, &line)) {
+		if (json_get(line, "line").n)
+			printf("%s\n", field(x, line, "line"));
+	}
 	table_free(table);
 }
 

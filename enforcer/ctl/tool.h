@@ -88,6 +88,8 @@ void show_budgets(const struct tool *t, struct answer *a);
 void show_ledger(const struct tool *t, struct answer *a);
 void show_erased(const struct tool *t, struct answer *a);
 void show_policies(const struct tool *t, struct answer *a);
+void show_policy(const struct tool *t, struct answer *a);
+void show_pending(const struct tool *t, struct answer *a);
 void show_metrics(const struct tool *t, struct answer *a);
 void show_frozen(const struct tool *t, struct answer *a);
 void show_reload(const struct tool *t, struct answer *a);

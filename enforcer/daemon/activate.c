@@ -2,27 +2,13 @@
 #include "enforcer/daemon/activate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "enforcer/daemon/trial.h"
 #include "policy-lang/image/view.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
-
-int activate_open(struct activation *a, const struct conf *c, struct err *e)
-{
-	int rc;
-
-	*a = (struct activation){0};
-	if (!c->signatures)
-		return 0;
-	rc = signers_read(&a->signers, c->platform_key, e);
-	return rc < 0 ? rc : store_read(&a->store, c->state, e);
-}
-
-void activate_close(struct activation *a)
-{
-	store_free(&a->store);
-}
 
 /* --- one image after another ------------------------------------------------ */
 
@@ -86,38 +72,222 @@ static int finish(struct policies *out, struct capture_policy *p,
 	return policies_of(out, p, c, e);
 }
 
-int activate_next(const struct activation *a, struct policies *out,
+int activate_read(const struct activation *a, struct capture_policy *found,
 		  const struct conf *c, struct err *e)
 {
-	struct capture_policy p;
 	int rc;
 
 	if (!c->signatures)
-		return policies_load(out, c, e);
-	*out = (struct policies){0};
-	rc = capture_policy_images(&p, c->policies, e);
+		return capture_policy_load(found, c->policies, e);
+	rc = capture_policy_images(found, c->policies, e);
 	if (rc < 0)
 		return rc;
-	rc = check_all(a, &p, e);
-	if (rc < 0) {
-		capture_policy_free(&p);
-		return rc;
+	rc = check_all(a, found, e);
+	if (rc < 0)
+		capture_policy_free(found);
+	return rc;
+}
+
+bool activate_compares(const struct activation *a,
+		       const struct capture_policy *found)
+{
+	size_t n = 0; /* in force; the customer's comes from elsewhere */
+	bool all = true;
+
+	for (size_t i = 0; i < a->store.n_force; i++)
+		n += pol_image_kind(a->store.force[i].image) != POL_CUSTOMER;
+	/* Also what is in force and not in the directory: a baseline. */
+	all = n == found->n;
+	for (size_t i = 0; all && i < found->n; i++) {
+		const struct pol_image *im = found->image[i];
+		const struct pol_image *was = store_in_force(
+			&a->store, pol_image_kind(im), pol_image_id(im));
+
+		all = was && store_same(im, was);
 	}
-	return finish(out, &p, c, c->policies, e);
+	return a->store.n_force > 0 && !all;
+}
+
+int activate_was(const struct activation *a, struct capture_policy *was,
+		 struct err *e)
+{
+	int rc = 0;
+
+	*was = (struct capture_policy){0};
+	for (size_t i = 0; rc == 0 && i < a->store.n_force; i++)
+		rc = capture_policy_add(was,
+					span_of(a->store.force[i].octets,
+						a->store.force[i].n),
+					STORE_FILE, e);
+	if (rc < 0)
+		capture_policy_free(was);
+	return rc;
+}
+
+/* --- choosing ------------------------------------------------------------------- */
+
+/* May it, although it is wider? */
+static bool due(struct activation *a, const struct pol_image *im,
+		enum widen_verdict v)
+{
+	const struct store_staged *s = store_find_staged(&a->store, im);
+	int64_t notice = activate_notice(a);
+
+	return s && (s->confirmed || (v == WIDEN_NOTICE && notice > 0 &&
+				      s->elapsed_ns >= notice));
+}
+
+static void accept(struct activation *a, bool *accepted,
+		   const struct capture_policy *found, const struct widen *w)
+{
+	bool together = true;
+
+	for (size_t i = 0; i < found->n; i++) {
+		enum widen_verdict v = w ? (enum widen_verdict)w->of[i].verdict
+					 : WIDEN_SAME;
+
+		accepted[i] = v <= WIDEN_NOT || due(a, found->image[i], v);
+		if (w && w->of[i].together)
+			together &= accepted[i];
+	}
+	for (size_t i = 0; w && i < found->n; i++)
+		accepted[i] &= !w->of[i].together || together;
+}
+
+/* In the place of what waits stands what is in force. */
+static int add_before(const struct activation *a, struct capture_policy *p,
+		      const struct pol_image *im, struct err *e)
+{
+	for (size_t i = 0; i < a->store.n_force; i++) {
+		const struct store_image *f = &a->store.force[i];
+
+		if (pol_image_kind(f->image) == pol_image_kind(im) &&
+		    (pol_image_kind(im) != POL_VENDOR ||
+		     span_eq(pol_image_id(f->image), pol_image_id(im))))
+			return capture_policy_add(
+				p, span_of(f->octets, f->n), STORE_FILE, e);
+	}
+	return 0;
+}
+
+static int put_together(struct activation *a, struct capture_policy *p,
+			const struct capture_policy *found,
+			const struct widen *w, const char *name, struct err *e)
+{
+	bool accepted[CAPTURE_POLICIES];
+	int rc = 0;
+
+	capture_policy_free(&a->waits);
+	accept(a, accepted, found, w);
+	for (size_t i = 0; rc == 0 && i < found->n; i++) {
+		struct span octets = span_of(found->octets[i],
+					     found->n_octets[i]);
+
+		if (accepted[i]) {
+			rc = capture_policy_add(p, octets, name, e);
+			continue;
+		}
+		rc = add_before(a, p, found->image[i], e);
+		if (rc == 0)
+			rc = capture_policy_add(&a->waits, octets, name, e);
+		if (rc == 0)
+			a->how[a->waits.n - 1] = (struct store_staged){
+				.notice = w->of[i].verdict == WIDEN_NOTICE,
+				.together = w->of[i].together};
+	}
+	return rc;
+}
+
+int activate_choose(struct activation *a, struct policies *out,
+		    struct capture_policy *found, const struct widen *w,
+		    const struct conf *c, struct err *e)
+{
+	struct capture_policy p = {0};
+	int rc;
+
+	*out = (struct policies){0};
+	if (!c->signatures)
+		return policies_of(out, found, c, e);
+	rc = w && w->rc ? err_set(e, w->rc < 0 ? w->rc : E_STATE, 0, "%.*s",
+				  (int)strnlen(w->error, sizeof(w->error)),
+				  w->error)
+			: put_together(a, &p, found, w, c->policies, e);
+	capture_policy_free(found);
+	snprintf(a->text, sizeof(a->text), "%.*s",
+		 w ? (int)strnlen(w->text, sizeof(w->text)) : 0,
+		 w ? w->text : "");
+	if (rc == 0)
+		return finish(out, &p, c, c->policies, e);
+	capture_policy_free(&p);
+	return rc;
+}
+
+struct comparing {
+	const struct capture_policy *was, *is;
+};
+
+static void compare(void *arg, void *result)
+{
+	const struct comparing *x = arg;
+
+	widen_judge(result, x->was, x->is);
+}
+
+/* result: calloced by the caller. */
+static int compare_now(const struct activation *a, struct widen *w,
+		       const struct capture_policy *found,
+		       const struct conf *c, struct err *e)
+{
+	struct capture_policy was;
+	struct comparing x = {&was, found};
+	struct trial_job job = {compare, NULL, &x, sizeof(*w), c->uid_base};
+	struct trial t;
+	int rc = activate_was(a, &was, e);
+
+	if (rc < 0)
+		return rc;
+	if (a->in_process) {
+		widen_judge(w, &was, found);
+	} else {
+		rc = trial_run(&t, &job, e);
+		if (rc == 1)
+			memcpy(w, t.area.p, sizeof(*w));
+		trial_end(&t);
+	}
+	capture_policy_free(&was);
+	return rc < 0 ? rc : 0;
+}
+
+int activate_next(struct activation *a, struct policies *out,
+		  const struct conf *c, struct err *e)
+{
+	struct capture_policy found;
+	struct widen *w = NULL;
+	int rc = activate_read(a, &found, c, e);
+
+	*out = (struct policies){0};
+	if (rc < 0)
+		return rc;
+	if (c->signatures && activate_compares(a, &found)) {
+		w = calloc(1, sizeof(*w));
+		rc = w ? compare_now(a, w, &found, c, e)
+		       : err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	if (rc == 0)
+		rc = activate_choose(a, out, &found, w, c, e);
+	else
+		capture_policy_free(&found);
+	free(w);
+	return rc;
 }
 
 /* What was in force, if whoever may sign has not changed since. */
 static int as_before(const struct activation *a, struct policies *out,
 		     const struct conf *c, struct err *e)
 {
-	struct capture_policy p = {0};
-	int rc = 0;
+	struct capture_policy p;
+	int rc = activate_was(a, &p, e);
 
-	for (size_t i = 0; rc == 0 && i < a->store.n_force; i++)
-		rc = capture_policy_add(&p,
-					span_of(a->store.force[i].octets,
-						a->store.force[i].n),
-					STORE_FILE, e);
 	if (rc == 0)
 		rc = signers_check(&a->signers,
 				   (const struct pol_image *const *)p.image,
@@ -172,16 +342,91 @@ int activate_first(struct activation *a, struct policies *out,
 
 /* --- what is kept ------------------------------------------------------------------ */
 
-int activate_see(struct activation *a, const struct policies *next,
-		 const struct conf *c, struct err *e)
+static bool among(const struct capture_policy *p, const struct pol_image *im)
 {
+	for (size_t i = 0; i < p->n; i++) {
+		if (pol_image_kind(p->image[i]) == pol_image_kind(im) &&
+		    span_eq(pol_image_id(p->image[i]), pol_image_id(im)) &&
+		    store_same(p->image[i], im))
+			return true;
+	}
+	return false;
+}
+
+static int stage(struct activation *a, struct policy_store *next,
+		 activate_note_f *note, void *arg, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < a->waits.n; i++) {
+		const struct pol_image *im = a->waits.image[i];
+		const struct store_staged *was =
+			store_find_staged(&a->store, im);
+		struct store_staged how = a->how[i];
+
+		if (was) {
+			how.elapsed_ns = was->elapsed_ns;
+			how.confirmed = was->confirmed;
+		} else {
+			activate_tell(note, arg, im, how.notice
+				     ? "staged: waits for notice or consent"
+				     : "staged: waits for the customer");
+		}
+		rc = store_stage(next,
+				 span_of(a->waits.octets[i],
+					 a->waits.n_octets[i]),
+				 how, e);
+	}
+	return rc;
+}
+
+/* What waited and does no longer. */
+static void tell_gone(const struct activation *a, const struct policies *next,
+		      activate_note_f *note, void *arg)
+{
+	for (size_t i = 0; i < a->store.n_staged; i++) {
+		const struct store_staged *s = &a->store.staged[i];
+		const struct pol_image *im = s->image.image;
+
+		if (among(&next->files, im))
+			activate_tell(note, arg, im, s->confirmed
+				     ? "activates: confirmed"
+				     : "activates: its notice is over");
+		else if (!among(&a->waits, im))
+			activate_tell(note, arg, im, "withdrawn: it is not there now");
+	}
+}
+
+int activate_see(struct activation *a, const struct policies *next,
+		 const struct conf *c, activate_note_f *note, void *arg,
+		 struct err *e)
+{
+	struct policy_store *kept;
 	int rc = 0;
 
 	if (!c->signatures)
 		return 0;
+	kept = calloc(1, sizeof(*kept));
+	if (!kept)
+		return err_set(e, E_NOMEM, 0, "out of memory");
 	for (size_t i = 0; rc == 0 && i < next->files.n; i++)
 		rc = store_see(&a->store, next->files.image[i], e);
-	return rc < 0 ? rc : store_write(&a->store, c->state, e);
+	for (size_t i = 0; rc == 0 && i < a->waits.n; i++)
+		rc = store_see(&a->store, a->waits.image[i], e);
+	if (rc == 0)
+		rc = stage(a, kept, note, arg, e);
+	if (rc == 0) {
+		tell_gone(a, next, note, arg);
+		store_unstage_all(&a->store);
+		memcpy(a->store.staged, kept->staged, sizeof(kept->staged));
+		a->store.n_staged = kept->n_staged;
+		a->told_due = false;
+		rc = activate_keep(a, c, e);
+	} else {
+		store_unstage_all(kept);
+	}
+	free(kept);
+	return rc;
 }
 
 int activate_done(struct activation *a, const struct policies *now,
@@ -192,5 +437,5 @@ int activate_done(struct activation *a, const struct policies *now,
 	if (!c->signatures)
 		return 0;
 	rc = store_force(&a->store, &now->files, e);
-	return rc < 0 ? rc : store_write(&a->store, c->state, e);
+	return rc < 0 ? rc : activate_keep(a, c, e);
 }

@@ -9,6 +9,12 @@
  * force, if that much is signed: machines without a policy have no grants, so
  * everything is refused, and a better directory needs no restart.
  *
+ * What permits more than what is in force (widen.h) waits: staged, kept over
+ * restarts, until the customer confirms it on the meter's panel, or, where the
+ * baseline in force says so, until its notice has passed. The notice is
+ * counted by the stepless clock; time without a daemon counts as far as that
+ * clock, or after another boot a trusted wall clock, shows it.
+ *
  * With `signatures: off` whatever lies in the directory is in force, and
  * neither signatures nor serials are looked at: for trials.
  */
@@ -18,22 +24,46 @@
 #include "enforcer/daemon/policies.h"
 #include "enforcer/daemon/policy_store.h"
 #include "enforcer/daemon/signers.h"
+#include "enforcer/daemon/widen.h"
 
 struct activation {
 	struct policy_store store; /* as on the disk */
 	struct signers signers;
 	char refused[ERR_TEXT]; /* why a start does without the directory */
+	bool in_process; /* no child is needed to compare: tests, metergated -n */
+	struct capture_policy waits; /* chosen to wait: of activate_choose */
+	struct store_staged how[CAPTURE_POLICIES]; /* each; without an image */
+	char text[WIDEN_TEXT];	     /* the difference, for people */
+	int64_t ticked_ns, kept_ns;  /* mono */
+	bool told_due;
 };
 
 /* The platform's keys and what was in force; changes nothing. */
-int activate_open(struct activation *a, const struct conf *c, struct err *e)
+int activate_open(struct activation *a, const struct conf *c,
+		  const uint8_t boot[16], struct now now, struct err *e)
 	__attribute__((warn_unused_result));
 void activate_close(struct activation *a);
 
-/* What the directory wants in force; *out is then freed by policies_free. It
- * may differ from the store by E_AUTH, E_INTEGRITY, E_STATE and the errors of
- * policies_load. */
-int activate_next(const struct activation *a, struct policies *out,
+/* --- another directory, in steps ------------------------------------------------ */
+
+/* Read, and held to signatures and serials. E_AUTH, E_INTEGRITY, E_STATE and
+ * the errors of capture_policy_load. */
+int activate_read(const struct activation *a, struct capture_policy *found,
+		  const struct conf *c, struct err *e)
+	__attribute__((warn_unused_result));
+/* Is there anything to compare? Then *was is what is in force, to be freed. */
+bool activate_compares(const struct activation *a,
+		       const struct capture_policy *found);
+int activate_was(const struct activation *a, struct capture_policy *was,
+		 struct err *e) __attribute__((warn_unused_result));
+/* What comes into force of it; w: the comparison, or NULL when there is none.
+ * *found is taken over, *out is then freed by policies_free. */
+int activate_choose(struct activation *a, struct policies *out,
+		    struct capture_policy *found, const struct widen *w,
+		    const struct conf *c, struct err *e)
+	__attribute__((warn_unused_result));
+/* All of it at once, waiting for the comparison. */
+int activate_next(struct activation *a, struct policies *out,
 		  const struct conf *c, struct err *e)
 	__attribute__((warn_unused_result));
 /* The same for a start, that goes on without the directory when it can: then
@@ -42,13 +72,44 @@ int activate_first(struct activation *a, struct policies *out,
 		   const struct conf *c, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* They are about to come into force: their serials are on the disk first. */
+/* Something to record: "com.example.mdma serial 7 staged: ...". */
+typedef void activate_note_f(void *arg, const char *text);
+
+/* They are about to come into force: their serials, and what waits, are on the
+ * disk first. */
 int activate_see(struct activation *a, const struct policies *next,
-		 const struct conf *c, struct err *e)
-	__attribute__((warn_unused_result));
+		 const struct conf *c, activate_note_f *note, void *arg,
+		 struct err *e) __attribute__((warn_unused_result));
 /* They are in force, and so they are after a restart. */
 int activate_done(struct activation *a, const struct policies *now,
 		  const struct conf *c, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* --- what waits ------------------------------------------------------------------- */
+
+/* What the customer confirms by: of this content, on top of what is in force.
+ * Policies that only go together have one. */
+#define ACTIVATE_CODE 9 /* eight hexadecimal digits, terminated */
+void activate_code(const struct activation *a, size_t staged,
+		   char code[ACTIVATE_CODE]);
+/* Notice left, in ns; negative: it waits for the customer alone. */
+int64_t activate_left(const struct activation *a, size_t staged);
+/* E_NOTFOUND: nothing waits by this code. Then the directory is to be read
+ * again. */
+int activate_confirm(struct activation *a, const char *code,
+		     const struct conf *c, activate_note_f *note, void *arg,
+		     struct err *e) __attribute__((warn_unused_result));
+/* Time passes. True, once: something's notice is over, and the directory is to
+ * be read again. */
+bool activate_tick(struct activation *a, const struct conf *c,
+		   struct now now);
+
+/* activate_wait.c, for activate.c: the store as it is now, the notice of the
+ * baseline in force, one note. */
+int activate_keep(struct activation *a, const struct conf *c, struct err *e)
+	__attribute__((warn_unused_result));
+int64_t activate_notice(const struct activation *a);
+void activate_tell(activate_note_f *note, void *arg,
+		   const struct pol_image *im, const char *what);
 
 #endif

@@ -11,18 +11,38 @@
 #include "enforcer/daemon/activate.h"
 #include "enforcer/daemon/signed_kit.h"
 
+/* When, in which boot; and what was told. */
+static uint8_t boot[16];
+static struct now at;
+static char told[4096];
+
+static void note(void *arg, const char *text)
+{
+	(void)arg;
+	strncat(told, text, sizeof(told) - strlen(told) - 2);
+	strcat(told, "\n");
+}
+
+static int open_it(struct activation *a, const struct conf *c, struct err *e)
+{
+	int rc = activate_open(a, c, boot, at, e);
+
+	a->in_process = true;
+	return rc;
+}
+
 /* One start of a daemon as far as policies go: the number of them in force, or
  * the error. */
 static int begin(struct activation *a, struct policies *p,
 		 const struct conf *c, struct err *e)
 {
-	int rc = activate_open(a, c, e);
+	int rc = open_it(a, c, e);
 
 	*p = (struct policies){0};
 	if (rc == 0)
 		rc = activate_first(a, p, c, e);
 	if (rc == 0 && !a->refused[0])
-		rc = activate_see(a, p, c, e);
+		rc = activate_see(a, p, c, note, NULL, e);
 	if (rc == 0 && !a->refused[0])
 		rc = activate_done(a, p, c, e);
 	return rc < 0 ? rc : (int)p->files.n;
@@ -87,7 +107,7 @@ static void who_may(void **s)
 		kit_put(&k, "binding", "binding", key_of(&k, rows[i].binding));
 		kit_put(&k, "baseline", "base", key_of(&k, rows[i].baseline));
 		kit_put(&k, "metering", "mdma", key_of(&k, rows[i].vendor));
-		assert_int_equal(activate_open(&a, &c, &e), 0);
+		assert_int_equal(open_it(&a, &c, &e), 0);
 		rc = activate_next(&a, &p, &c, &e);
 		if (rc != rows[i].want || !strstr(e.text, rows[i].says))
 			fail_msg("%s: %d: %s", rows[i].why, rc, e.text);
@@ -123,7 +143,7 @@ static void forged(void **s)
 	fseek(f, n - 1, SEEK_SET);
 	fputc(last ^ 1, f);
 	fclose(f);
-	assert_int_equal(activate_open(&a, &c, &e), 0);
+	assert_int_equal(open_it(&a, &c, &e), 0);
 	assert_int_equal(activate_next(&a, &p, &c, &e), E_INTEGRITY);
 	assert_non_null(strstr(e.text, "the signature is wrong"));
 	activate_close(&a);
@@ -142,7 +162,7 @@ static void not_images(void **s)
 	(void)s;
 	kit_new(&k);
 	c = kit_conf(&k);
-	assert_int_equal(activate_open(&a, &c, &e), 0);
+	assert_int_equal(open_it(&a, &c, &e), 0);
 	assert_int_equal(activate_next(&a, &p, &c, &e), E_NOTFOUND);
 	kit_all(&k);
 	/* The customer's file has no key, and comes another way. */
@@ -253,7 +273,7 @@ static void seen(void **s)
 	kit_edit(&k, "metering", "serial: 5", "serial: 7");
 	kit_all(&k);
 	assert_int_equal(activate_next(&a, &q, &c, &e), 0);
-	assert_int_equal(activate_see(&a, &q, &c, &e), 0);
+	assert_int_equal(activate_see(&a, &q, &c, note, NULL, &e), 0);
 	policies_free(&q); /* an engine refused it */
 	kit_edit(&k, "metering", "serial: 7", "serial: 6");
 	kit_all(&k);
@@ -429,6 +449,284 @@ static void damaged(void **s)
 	kit_free(&k);
 }
 
+/* --- the widening gate ------------------------------------------------------------- */
+
+#define DAY_NS (24 * 3600 * NS_PER_S)
+
+struct gate { /* a daemon, and what it reads */
+	struct kit k;
+	struct conf c;
+	struct activation a;
+	struct policies p;
+	unsigned serial;
+};
+
+static void gate_open(struct gate *g, const char *widening)
+{
+	struct err e = {0};
+
+	*g = (struct gate){.serial = 10};
+	at = (struct now){.mono = {1000 * NS_PER_S},
+			  .wall = {.us = 1700000000 * US_PER_S,
+				   .trusted = true}};
+	memset(boot, 1, sizeof(boot));
+	told[0] = 0;
+	kit_new(&g->k);
+	g->c = kit_conf(&g->k);
+	kit_edit(&g->k, "metering", "serial: 2023110101", "serial: 10");
+	kit_edit(&g->k, "baseline", "consent-rules:", widening);
+	kit_all(&g->k);
+	if (begin(&g->a, &g->p, &g->c, &e) != 3)
+		fail_msg("%s%s", e.text, g->a.refused);
+}
+
+static void gate_close(struct gate *g)
+{
+	end(&g->a, &g->p);
+	kit_free(&g->k);
+}
+
+static void gate_restart(struct gate *g)
+{
+	struct err e = {0};
+
+	end(&g->a, &g->p);
+	if (begin(&g->a, &g->p, &g->c, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+/* A reload. */
+static void gate_read(struct gate *g)
+{
+	struct policies next;
+	struct err e = {0};
+
+	if (activate_next(&g->a, &next, &g->c, &e) < 0 ||
+	    activate_see(&g->a, &next, &g->c, note, NULL, &e) < 0 ||
+	    activate_done(&g->a, &next, &g->c, &e) < 0)
+		fail_msg("%s", e.text);
+	policies_free(&g->p);
+	g->p = next;
+}
+
+static uint64_t in_force(const struct gate *g, enum pol_kind kind)
+{
+	for (size_t i = 0; i < g->p.files.n; i++) {
+		if (pol_image_kind(g->p.files.image[i]) == kind)
+			return pol_image_serial(g->p.files.image[i]);
+	}
+	return 0;
+}
+
+/* The next serial of the vendor's policy with one text replaced. */
+static void vendor_says(struct gate *g, const char *from, const char *to)
+{
+	char was[32], is[32];
+
+	snprintf(was, sizeof(was), "serial: %u\n", g->serial);
+	snprintf(is, sizeof(is), "serial: %u\n", ++g->serial);
+	kit_edit(&g->k, "metering", was, is);
+	kit_edit(&g->k, "metering", from, to);
+	kit_put(&g->k, "metering", "metering", &g->k.vendor);
+}
+
+#define NO_NOTICE "consent-rules:"
+#define NOTICE                                                                 \
+	"widening: {roles: [metering], notice: 30 d}\n\nconsent-rules:"
+
+static void wider_waits(void **s)
+{
+	enum { AT_ONCE, WAITS, MAY_BY_NOTICE };
+	static const struct {
+		const char *why, *from, *to;
+		int want;
+	} rows[] = {
+		{"later than before", "delay: 1 h", "delay: 2 h", AT_ONCE},
+		{"coarser", "granularity: 15 min or coarser",
+		 "granularity: 30 min or coarser", AT_ONCE},
+		{"in other words", "purpose: Working out your bill.",
+		 "purpose: Your bill.", AT_ONCE},
+		{"less often", "1 reading per month, at least 27 d apart",
+		 "1 reading per month, at least 28 d apart", AT_ONCE},
+		{"fewer tables", "table: [0, 3, 12,", "table: [0, 3,",
+		 AT_ONCE},
+		{"sooner", "delay: 1 h", "delay: 30 min", WAITS},
+		{"further back", "history: 35 d", "history: 36 d", WAITS},
+		{"another measurement", "power.peak]}\n    limits: [at "
+		 "least 20 h", "power.peak, event.power]}\n    limits: [at "
+		 "least 20 h", WAITS},
+		{"more often, and nobody is asked", "30 readings per 24 h",
+		 "31 readings per 24 h", MAY_BY_NOTICE},
+		{"to more addresses", "address: [10.20.0.1/32]",
+		 "address: [10.20.0.0/31]", WAITS},
+		{"another recipient by the same name", "address: "
+		 "[10.20.0.1/32]", "address: [10.20.0.9/32]", WAITS},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate g;
+		bool waits;
+
+		gate_open(&g, NOTICE);
+		vendor_says(&g, rows[i].from, rows[i].to);
+		gate_read(&g);
+		waits = rows[i].want != AT_ONCE;
+		if (in_force(&g, POL_VENDOR) != (waits ? 10u : 11u) ||
+		    g.a.store.n_staged != waits)
+			fail_msg("%s: serial %u, %zu wait: %s", rows[i].why,
+				 (unsigned)in_force(&g, POL_VENDOR),
+				 g.a.store.n_staged, g.a.text);
+		if (waits && (activate_left(&g.a, 0) >= 0) !=
+				     (rows[i].want == MAY_BY_NOTICE))
+			fail_msg("%s: notice", rows[i].why);
+		gate_close(&g);
+	}
+}
+
+static void consent(void **s)
+{
+	struct gate g;
+	struct err e = {0};
+	char code[ACTIVATE_CODE], other[ACTIVATE_CODE];
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	vendor_says(&g, "delay: 1 h", "delay: 30 min");
+	gate_read(&g);
+	assert_non_null(strstr(told, "com.example.mdma serial 11 staged: waits "
+				     "for the customer"));
+	assert_non_null(strstr(g.a.text, "WIDER"));
+	assert_non_null(strstr(g.a.text, "newest value: 1 h old -> 30 min"));
+	activate_code(&g.a, 0, code);
+	/* It waits over a restart, by the same code, and another reload. */
+	gate_restart(&g);
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 10);
+	activate_code(&g.a, 0, other);
+	assert_string_equal(code, other);
+	assert_int_equal(activate_confirm(&g.a, "00000000", &g.c, note, NULL,
+					  &e), E_NOTFOUND);
+	/* What came instead is another thing to confirm. */
+	vendor_says(&g, "delay: 30 min", "delay: 20 min");
+	gate_read(&g);
+	assert_non_null(strstr(told, "serial 11 withdrawn"));
+	assert_int_equal(activate_confirm(&g.a, code, &g.c, note, NULL, &e),
+			 E_NOTFOUND);
+	activate_code(&g.a, 0, code);
+	assert_int_equal(activate_confirm(&g.a, code, &g.c, note, NULL, &e),
+			 0);
+	/* The word is kept: whoever is killed before the reload. */
+	gate_restart(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 12);
+	assert_int_equal(g.a.store.n_staged, 0);
+	assert_non_null(strstr(told, "serial 12 confirmed on the panel"));
+	assert_non_null(strstr(told, "serial 12 activates: confirmed"));
+	gate_close(&g);
+}
+
+/* One that waits keeps no other waiting. */
+static void one_by_one(void **s)
+{
+	struct gate g;
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	kit_edit(&g.k, "baseline", "serial: 2023110100", "serial: 2023110101");
+	kit_edit(&g.k, "baseline", "limit: 256 KiB", "limit: 255 KiB");
+	kit_put(&g.k, "baseline", "baseline", &g.k.platform);
+	vendor_says(&g, "delay: 1 h", "delay: 30 min");
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_BASELINE), 2023110101);
+	assert_int_equal(in_force(&g, POL_VENDOR), 10);
+	/* A baseline that gives more waits as well. */
+	kit_edit(&g.k, "baseline", "serial: 2023110101", "serial: 2023110102");
+	kit_edit(&g.k, "baseline", "limit: 255 KiB", "limit: 257 KiB");
+	kit_put(&g.k, "baseline", "baseline", &g.k.platform);
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_BASELINE), 2023110101);
+	assert_int_equal(g.a.store.n_staged, 2);
+	gate_close(&g);
+}
+
+static void no_baseline(void **s)
+{
+	struct policies next;
+	struct gate g;
+	struct err e = {0};
+	char path[256];
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	unlink(kit_path(path, &g.k, "policies/baseline.polc"));
+	assert_true(activate_next(&g.a, &next, &g.c, &e) < 0);
+	assert_non_null(strstr(e.text, "the baseline is gone"));
+	gate_close(&g);
+}
+
+/* Each step adds to the clocks; how much of the notice passed then. */
+static void notice(void **s)
+{
+	static const struct {
+		const char *why;
+		int mono_days, wall_days;
+		bool restart, boot, trusted;
+		int want; /* days in all */
+	} rows[] = {
+		{"it runs", 5, 5, false, false, true, 5},
+		{"the wall clock is set forward", 0, 100, false, false, true,
+		 5},
+		{"and back", 0, -100, false, false, true, 5},
+		{"it was away for a day", 1, 1, true, false, true, 6},
+		{"with the wall clock set", 0, 100, true, false, true, 6},
+		{"away over a boot, the clock is trusted", 0, 2, true, true,
+		 true, 8},
+		{"the clock is not trusted", 0, 50, true, true, false, 8},
+		{"the clock went back", 0, -60, true, true, true, 8},
+		{"it runs", 21, 21, false, false, true, 29},
+	};
+	struct gate g;
+
+	(void)s;
+	gate_open(&g, NOTICE);
+	vendor_says(&g, "30 readings per 24 h", "31 readings per 24 h");
+	gate_read(&g);
+	assert_non_null(strstr(told, "waits for notice or consent"));
+	assert_int_equal(activate_left(&g.a, 0), 30 * DAY_NS);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t passed;
+
+		/* What is kept is of now. */
+		if (rows[i].restart) {
+			struct err e;
+
+			assert_int_equal(activate_keep(&g.a, &g.c, &e), 0);
+		}
+		at.mono.ns += rows[i].mono_days * DAY_NS;
+		at.wall.us += rows[i].wall_days * (DAY_NS / 1000);
+		at.wall.trusted = rows[i].trusted;
+		if (rows[i].boot) {
+			boot[0]++;
+			at.mono.ns = 10 * NS_PER_S;
+		}
+		if (rows[i].restart)
+			gate_restart(&g);
+		assert_false(activate_tick(&g.a, &g.c, at));
+		passed = 30 * DAY_NS - activate_left(&g.a, 0);
+		if (passed != rows[i].want * DAY_NS)
+			fail_msg("row %zu, %s: %lld s", i, rows[i].why,
+				 (long long)(passed / NS_PER_S));
+		assert_int_equal(in_force(&g, POL_VENDOR), 10);
+	}
+	at.mono.ns += DAY_NS;
+	assert_true(activate_tick(&g.a, &g.c, at));
+	assert_false(activate_tick(&g.a, &g.c, at)); /* once */
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 11);
+	assert_non_null(strstr(told, "activates: its notice is over"));
+	gate_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -437,6 +735,9 @@ int main(void)
 		cmocka_unit_test(serials),	 cmocka_unit_test(seen),
 		cmocka_unit_test(first_start),	 cmocka_unit_test(restarts),
 		cmocka_unit_test(key_files),	 cmocka_unit_test(damaged),
+		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
+		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
+		cmocka_unit_test(notice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

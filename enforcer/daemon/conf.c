@@ -96,6 +96,8 @@ static const struct config_key keys[] = {
 	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
 	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",
 	 NULL, 0, 0},
+	{"panel-gid",	  CONFIG_NUMBER, AT(panel_gid),	0, 4294967294, "0",
+	 NULL, 0, 0},
 	{"control-gid",	  CONFIG_NUMBER, AT(control_gid), 0, 4294967294, "0",
 	 NULL, 0, 0},
 };

@@ -43,6 +43,7 @@ struct conf {
 	uint32_t audit_batch_ms; /* group commit */
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
+	uint32_t panel_gid;   /* who may use the panel's, besides root */
 	uint32_t control_gid; /* who may use the control socket besides root */
 	bool clock_trusted; /* whatever the kernel says of its own clock */
 };

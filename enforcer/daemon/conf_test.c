@@ -69,6 +69,7 @@ static void defaults(void **s)
 	assert_int_equal(c.min_ttl, 1);
 	assert_int_equal(c.audit_batch_ms, 20);
 	assert_int_equal(c.listen_port, 8480);
+	assert_int_equal(c.panel_gid, 0);
 	assert_int_equal(c.control_gid, 0);
 }
 

@@ -16,7 +16,7 @@
 struct ctl {
 	struct conn conn[CTL_CONNS];
 	uint64_t next_id;
-	int listen_fd; /* borrowed: the parent's */
+	int listen_fd, panel_fd; /* borrowed: the parent's */
 };
 
 int ctl_open(struct ctl **out, struct parent *p, struct err *e)
@@ -25,6 +25,7 @@ int ctl_open(struct ctl **out, struct parent *p, struct err *e)
 	if (!*out)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	(*out)->listen_fd = p->ctl_fd;
+	(*out)->panel_fd = p->panel_fd;
 	for (size_t i = 0; i < CTL_CONNS; i++)
 		(*out)->conn[i].fd = -1;
 	return 0;
@@ -65,7 +66,7 @@ static bool in_group(int fd, const struct ucred *who, gid_t gid)
 	return false;
 }
 
-static bool may(int fd, const struct conf *conf, uid_t *uid)
+static bool may(int fd, gid_t gid, uid_t *uid)
 {
 	struct ucred who;
 	socklen_t n = sizeof(who);
@@ -74,7 +75,7 @@ static bool may(int fd, const struct conf *conf, uid_t *uid)
 	    n != sizeof(who))
 		return false;
 	*uid = who.uid;
-	return who.uid == 0 || in_group(fd, &who, conf->control_gid);
+	return who.uid == 0 || in_group(fd, &who, gid);
 }
 
 /* A free place, or that of the oldest one that has not asked yet; of those that
@@ -95,24 +96,30 @@ static struct conn *find_place(struct ctl *c, uint64_t after)
 	return oldest;
 }
 
-static void welcome(struct ctl *c, struct parent *p)
+static void welcome(struct ctl *c, struct parent *p, bool panel)
 {
+	gid_t gid = panel ? p->conf->panel_gid : p->conf->control_gid;
+	int from = panel ? c->panel_fd : c->listen_fd;
 	uint64_t before = c->next_id;
 	struct conn *n;
 	int fd;
 
 	/* At most as many as there are places; the others wait. */
 	while ((n = find_place(c, before)) &&
-	       (fd = accept4(p->ctl_fd, NULL, NULL,
+	       (fd = accept4(from, NULL, NULL,
 			     SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		hang_up(n);
 		*n = (struct conn){
 			.fd = fd,
 			.id = ++c->next_id,
+			.panel = panel,
 			.deadline_ns = p->now.mono.ns + ASK_NS,
 		};
-		if (!may(fd, p->conf, &n->uid))
-			conn_refuse(n, "only root and the control group may");
+		if (!may(fd, gid, &n->uid))
+			conn_refuse(n, panel ? "only root and the panel's "
+					       "group may"
+					     : "only root and the control "
+					       "group may");
 	}
 }
 
@@ -171,8 +178,10 @@ size_t ctl_polls(const struct ctl *c, struct pollfd *fds, size_t cap)
 		else if (k->fd >= 0 && k->state == CONN_WRITE)
 			fds[n++] = (struct pollfd){k->fd, POLLOUT, 0};
 	}
-	if (room)
+	if (room && n + 2 < cap) {
 		fds[n++] = (struct pollfd){c->listen_fd, POLLIN, 0};
+		fds[n++] = (struct pollfd){c->panel_fd, POLLIN, 0};
+	}
 	return n;
 }
 
@@ -206,7 +215,8 @@ void ctl_turn(struct ctl *c, struct parent *p)
 {
 	/* First what those say that a newcomer may take the place of. */
 	serve(c, p);
-	welcome(c, p);
+	welcome(c, p, false);
+	welcome(c, p, true);
 	serve(c, p);
 }
 

@@ -7,18 +7,25 @@
  * why. Peer credentials decide who may: root and control-group everything,
  * everybody else nothing.
  *
+ * The panel of the meter has a socket of its own, with a group of its own: what
+ * waits for the customer is confirmed there and nowhere else, so that who took
+ * over the operator's or the portal's way in confirms nothing.
+ *
  * Verbs are rows of one table (ctl_request.c): status, guests, flows GUEST,
  * budgets GUEST, why [GUEST], freeze GUEST, thaw GUEST, reload, policies,
- * metrics. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
+ * diff, metrics; on both pending, on the panel's confirm CODE. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
  * peer's uid) before they are done.
  */
 #ifndef ENFORCER_DAEMON_CTL_H
 #define ENFORCER_DAEMON_CTL_H
 
+#include <stdbool.h>
+
 #include "core/err.h"
 #include "core/span.h"
 
 #define CTL_SOCKET  "control"
+#define CTL_PANEL   "panel"   /* of the meter's own display and buttons */
 #define CTL_METRICS "metrics" /* socket of the courier beside it */
 #define CTL_REQUEST 256 /* octets of a request at most */
 
@@ -34,14 +41,20 @@ enum ctl_verb {
 	CTL_ERASE,
 	CTL_RELOAD,
 	CTL_POLICIES,
+	CTL_DIFF,
+	CTL_PENDING,
+	CTL_CONFIRM,
 	CTL_METRICS_TEXT,
 	CTL_VERBS
 };
 
 struct ctl_request {
 	enum ctl_verb verb;
-	char guest[48]; /* empty: none was named */
+	char guest[48]; /* empty: none was named; a code, of CTL_CONFIRM */
 };
+
+/* Is it answered on the panel's socket, or on the other one? */
+bool ctl_verb_may(enum ctl_verb v, bool panel);
 
 /* One request without its newline. E_SYNTAX with what would have been right. */
 int ctl_request(struct ctl_request *out, struct span line, struct err *e)

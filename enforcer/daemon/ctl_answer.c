@@ -507,6 +507,7 @@ void conn_reloaded(struct conn *c, struct parent *p)
 	j = conn_ok(c);
 	json_u64(&j, "generation", p->generation);
 	json_u64(&j, "policies", p->policies.files.n);
+	json_u64(&j, "staged", p->activation.store.n_staged);
 	conn_end(c, &j);
 }
 
@@ -555,21 +556,27 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 	static void (*const now[CTL_VERBS])(struct conn *c, struct parent *p) = {
 		[CTL_STATUS] = status,	   [CTL_GUESTS] = guests,
 		[CTL_WHY] = why,	   [CTL_POLICIES] = conn_policies,
-		[CTL_METRICS_TEXT] = metrics,
+		[CTL_METRICS_TEXT] = metrics, [CTL_DIFF] = conn_diff,
+		[CTL_PENDING] = conn_pending,
 	};
 	static void (*const later[CTL_VERBS])(struct conn *c, size_t number,
 					      struct parent *p) = {
 		[CTL_FLOWS] = ask,     [CTL_BUDGETS] = ask,
 		[CTL_FREEZE] = freeze, [CTL_THAW] = freeze,
 		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
-		[CTL_ERASE] = erase,
+		[CTL_ERASE] = erase,   [CTL_CONFIRM] = conn_confirm,
 	};
 	static const bool changes[CTL_VERBS] = {
 		[CTL_FREEZE] = true, [CTL_THAW] = true,
 		[CTL_RELOAD] = true, [CTL_ERASE] = true,
 	};
 
-	if (c->req.guest[0] && !find_guest(c, p))
+	if (!ctl_verb_may(c->req.verb, c->panel)) {
+		conn_refuse(c, c->panel ? "not on the panel's socket"
+					: "only on the meter's panel");
+		return;
+	}
+	if (c->req.guest[0] && c->req.verb != CTL_CONFIRM && !find_guest(c, p))
 		return;
 	if (changes[c->req.verb] && parent_may_not_act(p)) {
 		conn_refuse(c, "the audit's log was altered; see status");

@@ -19,6 +19,7 @@ struct conn {
 	int fd; /* -1: free */
 	uint64_t id;
 	uid_t uid;
+	bool panel; /* it came by the panel's socket */
 	enum conn_state state;
 	int64_t deadline_ns;
 	uint8_t in[CTL_REQUEST + 1];
@@ -45,5 +46,8 @@ void conn_end(struct conn *c, struct json *j);
 
 /* ctl_policy.c */
 void conn_policies(struct conn *c, struct parent *p);
+void conn_diff(struct conn *c, struct parent *p);
+void conn_pending(struct conn *c, struct parent *p);
+void conn_confirm(struct conn *c, size_t number, struct parent *p);
 
 #endif

@@ -1,15 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the control socket answers about policies. */
+#include <string.h>
+
 #include "core/json.h"
 #include "enforcer/daemon/ctl_conn.h"
 
+static const char *const kinds[] = {
+	[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
+	[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
+	[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
+};
+
+static struct json one_policy(const struct conn *c, const struct pol_image *im,
+			      const char *state)
+{
+	struct json j = conn_line(c);
+	char key[SIGN_KEY_TEXT];
+	uint8_t digest[32];
+
+	pol_image_digest(im, digest);
+	json_text(&j, "policy", pol_image_id(im));
+	json_str(&j, "kind", kinds[pol_image_kind(im)]);
+	json_u64(&j, "serial", pol_image_serial(im));
+	json_text(&j, "guest", pol_image_vm(im));
+	json_str(&j, "state", state);
+	json_hex(&j, "digest", span_of(digest, sizeof(digest)));
+	if (pol_image_signer(im)) {
+		sign_key_text(key, pol_image_signer(im));
+		json_str(&j, "signed_with", key);
+	}
+	return j;
+}
+
+static void waiting(struct conn *c, const struct activation *a)
+{
+	for (size_t i = 0; i < a->store.n_staged; i++) {
+		const struct store_staged *s = &a->store.staged[i];
+		struct json j = one_policy(c, s->image.image,
+					   s->confirmed ? "confirmed"
+							: "staged");
+		int64_t left = activate_left(a, i);
+		char code[ACTIVATE_CODE];
+
+		activate_code(a, i, code);
+		json_str(&j, "code", code);
+		/* By itself; never, where only the customer's word counts. */
+		if (left >= 0)
+			json_i64(&j, "notice_left_s", left / NS_PER_S);
+		conn_end(c, &j);
+	}
+}
+
 void conn_policies(struct conn *c, struct parent *p)
 {
-	static const char *const kinds[] = {
-		[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
-		[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
-		[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
-	};
 	const struct capture_policy *f = &p->policies.files;
 	struct json j = conn_ok(c);
 
@@ -17,20 +60,64 @@ void conn_policies(struct conn *c, struct parent *p)
 	json_u64(&j, "policies", f->n);
 	conn_end(c, &j);
 	for (size_t i = 0; i < f->n; i++) {
-		char key[SIGN_KEY_TEXT];
-		uint8_t digest[32];
-
-		pol_image_digest(f->image[i], digest);
-		j = conn_line(c);
-		json_text(&j, "policy", pol_image_id(f->image[i]));
-		json_str(&j, "kind", kinds[pol_image_kind(f->image[i])]);
-		json_u64(&j, "serial", pol_image_serial(f->image[i]));
-		json_text(&j, "guest", pol_image_vm(f->image[i]));
-		json_hex(&j, "digest", span_of(digest, sizeof(digest)));
-		if (pol_image_signer(f->image[i])) {
-			sign_key_text(key, pol_image_signer(f->image[i]));
-			json_str(&j, "signed_with", key);
-		}
+		j = one_policy(c, f->image[i], "in force");
 		conn_end(c, &j);
 	}
+	waiting(c, &p->activation);
+}
+
+static void difference(struct conn *c, const struct activation *a)
+{
+	for (const char *at = a->text; *at;) {
+		size_t n = strcspn(at, "\n");
+		struct json j = conn_line(c);
+
+		json_text(&j, "line", span_of(at, n));
+		conn_end(c, &j);
+		at += at[n] ? n + 1 : n;
+	}
+}
+
+void conn_diff(struct conn *c, struct parent *p)
+{
+	struct json j = conn_ok(c);
+
+	json_u64(&j, "staged", p->activation.store.n_staged);
+	conn_end(c, &j);
+	difference(c, &p->activation);
+}
+
+void conn_pending(struct conn *c, struct parent *p)
+{
+	struct json j = conn_ok(c);
+
+	json_u64(&j, "staged", p->activation.store.n_staged);
+	conn_end(c, &j);
+	waiting(c, &p->activation);
+	difference(c, &p->activation);
+}
+
+void conn_confirm(struct conn *c, size_t number, struct parent *p)
+{
+	struct err e;
+
+	if (p->reload.step != RELOAD_IDLE) {
+		conn_refuse(c, "a reload is under way; try again");
+		return;
+	}
+	if (!c->recorded)
+		c->recorded = parent_note(p, EV_POLICY, REASON_NONE, NULL,
+					  "the panel confirms %.16s, uid %u",
+					  c->req.guest, (unsigned)c->uid);
+	if (!c->recorded) {
+		conn_refuse(c, "the audit takes no record now; try again");
+		return;
+	}
+	if (activate_confirm(&p->activation, c->req.guest, p->conf,
+			     parent_policy_note, p, &e) < 0) {
+		conn_refuse(c, e.text);
+		return;
+	}
+	c->state = CONN_WAIT;
+	reload_start(p, true, number, c->id);
 }

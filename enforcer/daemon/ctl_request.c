@@ -7,19 +7,23 @@ static const struct {
 	const char *name;
 	enum ctl_verb verb;
 	enum arg guest;
+	enum who { OPERATOR = 1, PANEL = 2, BOTH = 3 } who;
 } verbs[] = {
-	{"status",   CTL_STATUS,       ARG_NONE},
-	{"guests",   CTL_GUESTS,       ARG_NONE},
-	{"flows",    CTL_FLOWS,	       ARG_MUST},
-	{"budgets",  CTL_BUDGETS,      ARG_MUST},
-	{"ledger",   CTL_LEDGER,       ARG_MUST},
-	{"why",	     CTL_WHY,	       ARG_MAY },
-	{"freeze",   CTL_FREEZE,       ARG_MUST},
-	{"thaw",     CTL_THAW,	       ARG_MUST},
-	{"erase",    CTL_ERASE,	       ARG_MUST},
-	{"reload",   CTL_RELOAD,       ARG_NONE},
-	{"policies", CTL_POLICIES,     ARG_NONE},
-	{"metrics",  CTL_METRICS_TEXT, ARG_NONE},
+	{"status",   CTL_STATUS,       ARG_NONE, OPERATOR},
+	{"guests",   CTL_GUESTS,       ARG_NONE, OPERATOR},
+	{"flows",    CTL_FLOWS,	       ARG_MUST, OPERATOR},
+	{"budgets",  CTL_BUDGETS,      ARG_MUST, OPERATOR},
+	{"ledger",   CTL_LEDGER,       ARG_MUST, OPERATOR},
+	{"why",	     CTL_WHY,	       ARG_MAY , OPERATOR},
+	{"freeze",   CTL_FREEZE,       ARG_MUST, OPERATOR},
+	{"thaw",     CTL_THAW,	       ARG_MUST, OPERATOR},
+	{"erase",    CTL_ERASE,	       ARG_MUST, OPERATOR},
+	{"reload",   CTL_RELOAD,       ARG_NONE, OPERATOR},
+	{"policies", CTL_POLICIES,     ARG_NONE, OPERATOR},
+	{"diff",     CTL_DIFF,	       ARG_NONE, OPERATOR},
+	{"pending",  CTL_PENDING,      ARG_NONE, BOTH},
+	{"confirm",  CTL_CONFIRM,      ARG_MUST, PANEL},
+	{"metrics",  CTL_METRICS_TEXT, ARG_NONE, OPERATOR},
 };
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == CTL_VERBS,
 	       "a verb without a row");
@@ -27,6 +31,11 @@ _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == CTL_VERBS,
 const char *ctl_verb_name(enum ctl_verb v)
 {
 	return (size_t)v < CTL_VERBS ? verbs[v].name : "?";
+}
+
+bool ctl_verb_may(enum ctl_verb v, bool panel)
+{
+	return verbs[v].who & (panel ? PANEL : OPERATOR);
 }
 
 /* The word at *at, and *at behind it and one space. */
@@ -70,8 +79,9 @@ int ctl_request(struct ctl_request *out, struct span line, struct err *e)
 		return err_set(e, E_SYNTAX, 0, "no such request");
 	out->verb = verbs[row].verb;
 	if (guest.n == 0 && verbs[row].guest == ARG_MUST)
-		return err_set(e, E_SYNTAX, verb.n, "%s: name a guest",
-			       verbs[row].name);
+		return err_set(e, E_SYNTAX, verb.n, "%s: name a %s",
+			       verbs[row].name,
+			       verbs[row].who == PANEL ? "code" : "guest");
 	if (guest.n == 0 && verb.n != line.n)
 		return err_set(e, E_SYNTAX, verb.n, "%s: a space at the end",
 			       verbs[row].name);

@@ -30,6 +30,10 @@ static void requests(void **s)
 		{"reload",		  "reload",	     0,	       CTL_RELOAD,	 ""	 },
 		{"policies",		  "policies",	     0,	       CTL_POLICIES,	 ""	 },
 		{"metrics",		  "metrics",	     0,	       CTL_METRICS_TEXT, ""	 },
+		{"diff",		  "diff",	     0,	       CTL_DIFF,	 ""	 },
+		{"pending",		  "pending",	     0,	       CTL_PENDING,	 ""	 },
+		{"confirm",		  "confirm 0a1b2c3d", 0,       CTL_CONFIRM,	 "0a1b2c3d"},
+		{"confirm what",	  "confirm",	     E_SYNTAX, 0,		 ""	 },
 		{"nothing",		  "",		     E_SYNTAX, 0,		 ""	 },
 		{"unknown",		  "stop",	     E_SYNTAX, 0,		 ""	 },
 		{"capitals",		  "STATUS",	     E_SYNTAX, 0,		 ""	 },
@@ -75,9 +79,23 @@ static void bounds(void **s)
 	assert_int_equal(ctl_request(&r, span_of("why a\0", 6), &e), E_SYNTAX);
 }
 
+/* The customer's word is given on the panel and nowhere else. */
+static void who_may(void **s)
+{
+	(void)s;
+	for (int v = 0; v < CTL_VERBS; v++) {
+		bool panel = v == CTL_CONFIRM || v == CTL_PENDING;
+
+		assert_int_equal(ctl_verb_may((enum ctl_verb)v, true), panel);
+		assert_int_equal(ctl_verb_may((enum ctl_verb)v, false),
+				 v != CTL_CONFIRM);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_may),
 		cmocka_unit_test(requests),
 		cmocka_unit_test(bounds),
 	};

@@ -64,6 +64,14 @@ bool parent_note(struct parent *p, enum event_type type, enum reason why,
 	return parent_record(p, &ev);
 }
 
+void parent_policy_note(void *arg, const char *text)
+{
+	struct parent *p = arg;
+
+	log_info(p->log, "policy %s", text);
+	parent_note(p, EV_POLICY, REASON_NONE, NULL, "%s", text);
+}
+
 /* --- rules --------------------------------------------------------------------------------- */
 
 int parent_rules(struct parent *p, const struct policies *from, struct err *e)
@@ -223,6 +231,9 @@ static void turn(struct parent *p)
 			  p->n_guests))
 		log_debug(p->log, "interfaces changed");
 	query_turn(p);
+	/* Something's notice is over: a reload finds out what. */
+	if (activate_tick(&p->activation, p->conf, p->now))
+		p->reload_again = true;
 	reload_turn(p);
 	watch_turn(p);
 	begin(p);
@@ -295,10 +306,25 @@ static void stop(struct parent *p)
 	end_kind(p, CHILD_SCRIBE, 20 * NS_PER_S);
 }
 
+/* Before there are policies, which say the zone. */
+static struct now clock_before(const struct parent *p)
+{
+	struct clock_zone utc;
+	struct timex t = {0};
+	struct err e;
+
+	if (clock_zone_init(&utc, (struct span){0}, &e) < 0)
+		return (struct now){.mono = live_mono()};
+	return live_now(&utc, p->conf->clock_trusted ||
+				      (adjtimex(&t) >= 0 &&
+				       !(t.status & STA_UNSYNC)));
+}
+
 /* What a start brings into force is on the disk before anything passes. */
 static int kept(struct parent *p, struct err *e)
 {
-	int rc = activate_see(&p->activation, &p->policies, p->conf, e);
+	int rc = activate_see(&p->activation, &p->policies, p->conf,
+			      parent_policy_note, p, e);
 
 	return rc < 0 ? rc
 		      : activate_done(&p->activation, &p->policies, p->conf, e);
@@ -337,6 +363,7 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 	       struct err *e)
 {
 	struct parent *p = calloc(1, sizeof(*p));
+	uint8_t boot[16];
 	int rc;
 
 	if (!p)
@@ -345,7 +372,10 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 	p->conf = c;
 	p->conf_path = conf_path;
 	notify_open(&p->notify);
-	rc = activate_open(&p->activation, c, e);
+	rc = live_boot(boot, e);
+	if (rc == 0)
+		rc = activate_open(&p->activation, c, boot,
+				   clock_before(p), e);
 	if (rc == 0)
 		rc = activate_first(&p->activation, &p->policies, c, e);
 	if (rc < 0)
@@ -354,10 +384,11 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 			     e);
 	if (rc == 0)
 		rc = setup_all(p, e);
+	if (rc == 0)
+		parent_clock(p);
 	if (rc == 0 && !p->activation.refused[0])
 		rc = kept(p, e);
 	if (rc == 0) {
-		parent_clock(p);
 		p->started = p->now.mono;
 		started(p);
 		capture_policy_events(&p->policies.files, p->now, "in force",
@@ -371,6 +402,9 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 	setup_undo(p);
 out:
 	policies_free(&p->reload.next);
+	capture_policy_free(&p->reload.found);
+	capture_policy_free(&p->reload.was);
+	trial_end(&p->reload.trial);
 	policies_free(&p->policies);
 	activate_close(&p->activation);
 	notify_close(&p->notify);

@@ -33,6 +33,7 @@
 #include "enforcer/daemon/policies.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/rules.h"
+#include "enforcer/daemon/trial.h"
 #include "enforcer/daemon/view.h"
 
 struct log;
@@ -84,11 +85,13 @@ struct guest {
 	uint64_t kernel_dropped, kernel_unsent; /* as last audited */
 };
 
-enum reload_step { RELOAD_IDLE, RELOAD_SWAP, RELOAD_BACK };
+enum reload_step { RELOAD_IDLE, RELOAD_COMPARE, RELOAD_SWAP, RELOAD_BACK };
 enum reload_guest { RELOAD_TO_ASK, RELOAD_ASKED, RELOAD_SWAPPED,
 	RELOAD_ASKED_BACK, RELOAD_UNCHANGED };
 struct reload {
 	enum reload_step step;
+	struct capture_policy found, was; /* while they are compared */
+	struct trial trial;
 	struct policies next;
 	bool addresses;
 	uint32_t half, generation;
@@ -132,13 +135,13 @@ struct parent {
 	uint64_t unrecorded, unrecorded_told;
 
 	int lock_fd, alone_fd, packet_fd;
-	int signal_fd, ctl_fd, operator_fd, portal_fd;
+	int signal_fd, ctl_fd, panel_fd, operator_fd, portal_fd;
 	int window_fd; /* the scribe wakes the courier */
 	struct ifaces *ifaces;
 	struct ctl *ctl;
 	struct drops *drops;
 	struct reload reload;
-	bool reload_again; /* a signal asked for it during one */
+	bool reload_again; /* a signal, or what waited, asked for it during one */
 	struct frozen frozen; /* as on the disk */
 	struct notify notify;
 	struct mono started;
@@ -149,6 +152,8 @@ struct parent {
 
 /* parent.c */
 void parent_clock(struct parent *p); /* sets p->now */
+/* A note about policies, for activate_see; arg: the parent. */
+void parent_policy_note(void *arg, const char *text);
 /* Record an event of ours; false: there is no room, the scribe is behind. */
 bool parent_record(struct parent *p, const struct event *ev);
 bool parent_note(struct parent *p, enum event_type type, enum reason why,

@@ -18,7 +18,7 @@
 /* The file: magic, items, SHA-256 of all before it. An item is its kind, the
  * number of its octets (4, least significant first) and these. */
 static const uint8_t magic[8] = {0x8d, 'M', 'G', 'P', 0x0d, 0x0a, 1, 0x0a};
-enum item { ITEM_FORCE = 1, ITEM_SEEN };
+enum item { ITEM_FORCE = 1, ITEM_SEEN, ITEM_STAGED, ITEM_CLOCK };
 #define ITEM_HEAD 5
 
 /* --- images ------------------------------------------------------------------- */
@@ -53,7 +53,43 @@ void store_free(struct policy_store *s)
 {
 	for (size_t i = 0; i < s->n_force; i++)
 		image_free(&s->force[i]);
+	store_unstage_all(s);
 	*s = (struct policy_store){0};
+}
+
+void store_unstage_all(struct policy_store *s)
+{
+	for (size_t i = 0; i < s->n_staged; i++)
+		image_free(&s->staged[i].image);
+	s->n_staged = 0;
+}
+
+int store_stage(struct policy_store *s, struct span octets,
+		struct store_staged how, struct err *e)
+{
+	int rc;
+
+	if (s->n_staged == STORE_IMAGES)
+		return err_set(e, E_LIMIT, 0, "more than %d policies wait",
+			       STORE_IMAGES);
+	rc = image_copy(&how.image, octets, e);
+	if (rc == 0)
+		s->staged[s->n_staged++] = how;
+	return rc;
+}
+
+struct store_staged *store_find_staged(struct policy_store *s,
+				       const struct pol_image *im)
+{
+	for (size_t i = 0; i < s->n_staged; i++) {
+		const struct pol_image *x = s->staged[i].image.image;
+
+		if (pol_image_kind(x) == pol_image_kind(im) &&
+		    span_eq(pol_image_id(x), pol_image_id(im)) &&
+		    store_same(x, im))
+			return &s->staged[i];
+	}
+	return NULL;
 }
 
 bool store_same(const struct pol_image *a, const struct pol_image *b)
@@ -187,6 +223,38 @@ static int take_seen(struct policy_store *s, struct span octets, struct err *e)
 	return 0;
 }
 
+#define STAGED_HEAD 9
+
+static int take_staged(struct policy_store *s, struct span octets,
+		       struct err *e)
+{
+	struct cur c = cur_of(octets);
+	uint8_t flags = cur_u8(&c);
+	int64_t elapsed = (int64_t)cur_le64(&c);
+	struct store_staged how = {.confirmed = flags & 1,
+				   .notice = flags & 2,
+				   .together = flags & 4,
+				   .elapsed_ns = elapsed};
+
+	if (!cur_ok(&c) || flags > 7 || elapsed < 0)
+		return err_set(e, E_SYNTAX, 0, "what waits makes no sense");
+	return store_stage(s, cur_rest(&c), how, e);
+}
+
+static int take_clock(struct policy_store *s, struct span octets,
+		      struct err *e)
+{
+	struct cur c = cur_of(octets);
+	struct span boot = cur_take(&c, sizeof(s->clock.boot));
+
+	s->clock.mono_ns = (int64_t)cur_le64(&c);
+	s->clock.wall_us = (int64_t)cur_le64(&c);
+	if (!cur_done(&c))
+		return err_set(e, E_SYNTAX, 0, "its clock makes no sense");
+	memcpy(s->clock.boot, boot.p, boot.n);
+	return 0;
+}
+
 static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 		     struct err *e)
 {
@@ -201,6 +269,10 @@ static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 		return rc;
 	case ITEM_SEEN:
 		return take_seen(s, octets, e);
+	case ITEM_STAGED:
+		return take_staged(s, octets, e);
+	case ITEM_CLOCK:
+		return take_clock(s, octets, e);
 	default:
 		return err_set(e, E_SYNTAX, 0, "an item of unknown kind");
 	}
@@ -284,7 +356,29 @@ static size_t octets_of(const struct policy_store *s)
 
 	for (size_t i = 0; i < s->n_force; i++)
 		n += ITEM_HEAD + s->force[i].n;
+	for (size_t i = 0; i < s->n_staged; i++)
+		n += ITEM_HEAD + STAGED_HEAD + s->staged[i].image.n;
+	n += ITEM_HEAD + sizeof(s->clock.boot) + 8 + 8;
 	return n + s->n_seen * (ITEM_HEAD + 1 + 8 + 32 + STORE_ID);
+}
+
+static void put_staged(struct wbuf *w, const struct store_staged *x)
+{
+	wbuf_u8(w, ITEM_STAGED);
+	wbuf_le(w, STAGED_HEAD + x->image.n, 4);
+	wbuf_u8(w, (uint8_t)(x->confirmed | x->notice << 1 |
+			     x->together << 2));
+	wbuf_le(w, (uint64_t)x->elapsed_ns, 8);
+	wbuf_put(w, span_of(x->image.octets, x->image.n));
+}
+
+static void put_clock(struct wbuf *w, const struct store_clock *c)
+{
+	wbuf_u8(w, ITEM_CLOCK);
+	wbuf_le(w, sizeof(c->boot) + 8 + 8, 4);
+	wbuf_put(w, span_of(c->boot, sizeof(c->boot)));
+	wbuf_le(w, (uint64_t)c->mono_ns, 8);
+	wbuf_le(w, (uint64_t)c->wall_us, 8);
 }
 
 static void put_all(struct wbuf *w, const struct policy_store *s)
@@ -296,6 +390,9 @@ static void put_all(struct wbuf *w, const struct policy_store *s)
 		put(w, ITEM_FORCE, span_of(s->force[i].octets, s->force[i].n));
 	for (size_t i = 0; i < s->n_seen; i++)
 		put_seen(w, &s->seen[i]);
+	for (size_t i = 0; i < s->n_staged; i++)
+		put_staged(w, &s->staged[i]);
+	put_clock(w, &s->clock);
 	sha256_of(wbuf_span(w), digest);
 	wbuf_put(w, span_of(digest, sizeof(digest)));
 }

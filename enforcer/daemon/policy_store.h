@@ -33,9 +33,25 @@ struct store_seen {
 	uint8_t digest[32]; /* of what had it */
 };
 
+struct store_staged { /* it waits */
+	struct store_image image;
+	bool confirmed;	    /* by the customer; what is left is a restart */
+	bool notice;	    /* the baseline's notice is enough */
+	bool together;	    /* only with the others of this kind */
+	int64_t elapsed_ns; /* of the notice */
+};
+
+struct store_clock { /* when the elapsed times were written */
+	uint8_t boot[16];
+	int64_t mono_ns, wall_us;
+};
+
 struct policy_store {
 	struct store_image force[STORE_IMAGES];
 	size_t n_force; /* 0: nothing was ever activated */
+	struct store_staged staged[STORE_IMAGES];
+	size_t n_staged;
+	struct store_clock clock;
 	struct store_seen seen[STORE_SEEN];
 	size_t n_seen;
 };
@@ -61,6 +77,15 @@ int store_serial(const struct policy_store *s, const struct pol_image *im,
 /* It was accepted. E_LIMIT: more policies than can be remembered. */
 int store_see(struct policy_store *s, const struct pol_image *im,
 	      struct err *e) __attribute__((warn_unused_result));
+/* What waits with this content, or NULL. */
+struct store_staged *store_find_staged(struct policy_store *s,
+				       const struct pol_image *im);
+/* One more that waits: a copy of octets. E_NOMEM, E_LIMIT. */
+int store_stage(struct policy_store *s, struct span octets,
+		struct store_staged how, struct err *e)
+	__attribute__((warn_unused_result));
+void store_unstage_all(struct policy_store *s);
+
 /* These and no others are in force: copies. E_NOMEM leaves it as it was. */
 int store_force(struct policy_store *s, const struct capture_policy *from,
 		struct err *e)

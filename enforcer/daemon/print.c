@@ -76,8 +76,11 @@ int parent_print(const struct conf *c, struct err *e)
 	struct policies p;
 	const char *how = "";
 	struct activation a;
-	int rc = activate_open(&a, c, e);
+	/* A notice that is over shows at the next start, not here. */
+	int rc = activate_open(&a, c, (const uint8_t[16]){0},
+			       (struct now){0}, e);
 
+	a.in_process = true;
 	if (rc == 0)
 		rc = activate_next(&a, &p, c, e);
 	if (rc < 0) {

@@ -5,6 +5,7 @@
  * or is silent, those that swapped go back, and the last good set stays.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "enforcer/daemon/parent.h"
 
@@ -28,6 +29,9 @@ static void told(struct parent *p, const char *error)
 	if (r->asked_by_ctl)
 		ctl_reload_done(p->ctl, p, r->conn, r->conn_id, error);
 	policies_free(&r->next);
+	capture_policy_free(&r->found);
+	capture_policy_free(&r->was);
+	trial_end(&r->trial);
 	*r = (struct reload){.step = RELOAD_IDLE};
 }
 
@@ -180,6 +184,102 @@ static void busy(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 	p->reload_again = true;
 }
 
+/* --- reading and comparing ----------------------------------------------------- */
+
+/* w: what was compared, or NULL. */
+static void proceed(struct parent *p, const struct widen *w)
+{
+	struct reload *r = &p->reload;
+	struct err e;
+	int rc;
+
+	r->deadline_ns = p->now.mono.ns + RELOAD_NS;
+	rc = activate_choose(&p->activation, &r->next, &r->found, w, p->conf,
+			     &e);
+	if (rc == 0)
+		rc = policies_compare(&p->policies, &r->next, &r->addresses,
+				      &e);
+	if (rc == 0)
+		rc = policies_half(&r->next, p->half[r->half], POLICY_HALF,
+				   r->generation, &e);
+	/* Whoever is asked to swap may do so at once. */
+	if (rc == 0)
+		rc = activate_see(&p->activation, &r->next, p->conf,
+				  parent_policy_note, p, &e);
+	if (rc < 0)
+		told(p, e.text);
+	else
+		r->step = RELOAD_SWAP;
+}
+
+static void compare_job(void *arg, void *result)
+{
+	const struct parent *p = arg;
+
+	widen_judge(result, &p->reload.was, &p->reload.found);
+}
+
+/* In the child: keys are nobody's business there, nor what engines share. */
+static void forget(void *arg)
+{
+	struct parent *p = arg;
+
+	if (p->policies.keys)
+		explicit_bzero(p->policies.keys, p->policies.n_keys);
+	explicit_bzero(p->boot_key, sizeof(p->boot_key));
+	for (size_t i = 0; i < p->n_guests; i++) {
+		area_drop(&p->guest[i].lane);
+		area_drop(&p->guest[i].state);
+		area_drop(&p->guest[i].slots);
+	}
+	area_drop(&p->shared_state);
+	area_drop(&p->half_area[0]);
+	area_drop(&p->half_area[1]);
+	area_drop(&p->events_area);
+	area_drop(&p->view_area);
+	area_drop(&p->control_area);
+}
+
+static void compare(struct parent *p)
+{
+	struct reload *r = &p->reload;
+	struct trial_job job = {compare_job, forget, p, sizeof(struct widen),
+				p->conf->uid_base};
+	struct err e;
+	int rc = activate_was(&p->activation, &r->was, &e);
+
+	if (rc == 0)
+		rc = trial_start(&r->trial, &job, p->now.mono.ns, &e);
+	if (rc < 0)
+		told(p, e.text);
+	else
+		r->step = RELOAD_COMPARE;
+}
+
+static void compare_turn(struct parent *p)
+{
+	struct reload *r = &p->reload;
+	struct err e;
+	int rc = trial_look(&r->trial, p->now.mono.ns, &e);
+	struct widen *w;
+
+	if (rc == 0)
+		return;
+	if (rc < 0) {
+		told(p, e.text);
+		return;
+	}
+	w = malloc(sizeof(*w));
+	if (!w) {
+		told(p, "out of memory");
+		return;
+	}
+	memcpy(w, r->trial.area.p, sizeof(*w));
+	trial_end(&r->trial);
+	proceed(p, w);
+	free(w);
+}
+
 void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 {
 	struct reload *r = &p->reload;
@@ -199,20 +299,14 @@ void reload_start(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 		.generation = p->generation + 1,
 		.deadline_ns = p->now.mono.ns + RELOAD_NS,
 	};
-	rc = activate_next(&p->activation, &r->next, p->conf, &e);
-	if (rc == 0)
-		rc = policies_compare(&p->policies, &r->next, &r->addresses,
-				      &e);
-	if (rc == 0)
-		rc = policies_half(&r->next, p->half[r->half], POLICY_HALF,
-				   r->generation, &e);
-	/* Whoever is asked to swap may do so at once. */
-	if (rc == 0)
-		rc = activate_see(&p->activation, &r->next, p->conf, &e);
+	rc = activate_read(&p->activation, &r->found, p->conf, &e);
 	if (rc < 0)
 		told(p, e.text);
+	else if (p->conf->signatures &&
+		 activate_compares(&p->activation, &r->found))
+		compare(p);
 	else
-		r->step = RELOAD_SWAP;
+		proceed(p, NULL);
 }
 
 /* An engine that is not there starts with the set that is then in force. */
@@ -257,6 +351,10 @@ void reload_turn(struct parent *p)
 	}
 	if (r->step == RELOAD_IDLE)
 		return;
+	if (r->step == RELOAD_COMPARE) {
+		compare_turn(p);
+		return;
+	}
 	waiting = ask(p);
 	if (waiting && p->now.mono.ns < r->deadline_ns)
 		return;

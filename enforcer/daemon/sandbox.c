@@ -207,6 +207,7 @@ static const struct row {
 		FDS_MAX, CALLS(scribe)},
 	[SANDBOX_COURIER] = {"courier", 0, 0, false, false, 320,
 		CALLS(courier)},
+	[SANDBOX_TRIAL] = {"trial", 0, 0, false, false, FDS_MAX, NULL, 0},
 	/* CHOWN to KILL, SETUID and SETGID: its directories, and who its
 	 * children are; SETPCAP: what they lose. RAW: for iptables. */
 	[SANDBOX_PARENT] = {"parent", CAP(CHOWN) | CAP(DAC_OVERRIDE) |

@@ -25,8 +25,9 @@
 #define E  (1u << SANDBOX_ENGINE)
 #define S  (1u << SANDBOX_SCRIBE)
 #define C  (1u << SANDBOX_COURIER)
+#define T  (1u << SANDBOX_TRIAL)
 #define P  (1u << SANDBOX_PARENT)
-#define ALL (G | E | S | C)
+#define ALL (G | E | S | C | T)
 
 /* How a child says what happened; a signal says refused, too. */
 enum said {
@@ -308,10 +309,10 @@ static const struct try {
 	{"map executable memory",		  ALL,	       try_executable	 },
 	{"write where it may only read",	  ALL,	       try_unprotect	 },
 	{"undo its settings",			  ALL,	       try_prctl	 },
-	{"send on its sockets",			  E,	       try_send		 },
-	{"write to its sockets",		  E | G,       try_write_socket	 },
-	{"receive on its sockets",		  G,	       try_receive	 },
-	{"read its sockets",			  G,	       try_read		 },
+	{"send on its sockets",			  E | T,	       try_send		 },
+	{"write to its sockets",		  E | G | T,       try_write_socket	 },
+	{"receive on its sockets",		  G | T,	       try_receive	 },
+	{"read its sockets",			  G | T,	       try_read		 },
 	{"connect its sockets elsewhere",	  ALL,	       try_connect	 },
 	{"use a descriptor that was left open",	  ALL,	       try_leak		 },
 };

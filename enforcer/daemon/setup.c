@@ -289,7 +289,7 @@ static int raw_sockets(struct parent *p, struct err *e)
 }
 
 static int listen_unix(int *fd, const struct conf *c, const char *name,
-		       struct err *e)
+		       gid_t gid, struct err *e)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s", c->runtime,
@@ -308,7 +308,7 @@ static int listen_unix(int *fd, const struct conf *c, const char *name,
 	if (fchmod(*fd, 0660) < 0 ||
 	    bind(*fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(a.sun_path, 0660) < 0 ||
-	    chown(a.sun_path, 0, c->control_gid) < 0 || listen(*fd, 8) < 0)
+	    chown(a.sun_path, 0, gid) < 0 || listen(*fd, 8) < 0)
 		return err_sys(e, "%s", a.sun_path);
 	return 0;
 }
@@ -367,9 +367,14 @@ static int sockets(struct parent *p, struct err *e)
 	if (rc == 0)
 		rc = raw_sockets(p, e);
 	if (rc == 0)
-		rc = listen_unix(&p->ctl_fd, p->conf, CTL_SOCKET, e);
+		rc = listen_unix(&p->ctl_fd, p->conf, CTL_SOCKET,
+				 p->conf->control_gid, e);
 	if (rc == 0)
-		rc = listen_unix(&p->operator_fd, p->conf, CTL_METRICS, e);
+		rc = listen_unix(&p->panel_fd, p->conf, CTL_PANEL,
+				 p->conf->panel_gid, e);
+	if (rc == 0)
+		rc = listen_unix(&p->operator_fd, p->conf, CTL_METRICS,
+				 p->conf->control_gid, e);
 	if (rc == 0)
 		rc = listen_portal(p, e);
 	return rc;
@@ -393,7 +398,7 @@ int setup_all(struct parent *p, struct err *e)
 	int rc;
 
 	p->lock_fd = p->alone_fd = p->packet_fd = p->shared_state.fd = -1;
-	p->signal_fd = p->ctl_fd = p->operator_fd = p->portal_fd = -1;
+	p->signal_fd = p->ctl_fd = p->panel_fd = p->operator_fd = p->portal_fd = -1;
 	p->window_fd = p->window_area.fd = -1;
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
 	p->courier = (struct child){CHILD_COURIER, 0, .pidfd = -1};
@@ -474,12 +479,16 @@ void setup_undo(struct parent *p)
 			 CTL_SOCKET);
 		unlink(path);
 		snprintf(path, sizeof(path), "%s/%s", p->conf->runtime,
+			 CTL_PANEL);
+		unlink(path);
+		snprintf(path, sizeof(path), "%s/%s", p->conf->runtime,
 			 CTL_METRICS);
 		unlink(path);
 	}
 	shut(&p->packet_fd);
 	shut(&p->signal_fd);
 	shut(&p->ctl_fd);
+	shut(&p->panel_fd);
 	shut(&p->operator_fd);
 	shut(&p->window_fd);
 	shut(&p->portal_fd);

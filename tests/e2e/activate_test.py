@@ -6,12 +6,13 @@ first start without anything good."""
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import time
 
 import c1222
 import talk
-from lib import ADDR, Gate, Net, Report, need_live, until
+from lib import ADDR, Gate, Net, Report, need_live, program, until
 from signed import Signed
 
 
@@ -170,6 +171,110 @@ def first(report, net, signed):
     shutil.rmtree(gate.work, ignore_errors=True)
 
 
+def panel(gate, request):
+    return gate.ask(request, sock="panel", timeout=60)
+
+
+def policy_notes(gate):
+    return [r["metergate"].get("detail", "") for r in gate.records()
+            if r["event_type"] == "policy"]
+
+
+def staged(gate):
+    """{policy: line} of what waits."""
+    return {r["policy"]: r for r in gate.ask("policies")[1:]
+            if r["state"] != "in force"}
+
+
+MDMA = "com.example.testbed.mdma"
+
+
+def widening(report, net, signed):
+    """The month's end once a month; a policy that gives it more often waits
+    for the panel, or, with a notice in the baseline, for its time."""
+    shutil.rmtree(signed.policies)
+    os.makedirs(signed.policies)
+    signed.serial("mdma", 20)
+    signed.deliver_all(signed.policies)
+    with Gate(net, policies=signed.policies, **signed.conf()) as gate:
+        once = until(lambda: answered(net, 25), 8) and not answered(net, 25)
+        signed.edit("mdma", ("limits: [1 reading per month]",
+                             "limits: [3 readings per month]"))
+        signed.serial("mdma", 21)
+        signed.deliver("mdma", gate.policies)
+        got = gate.ask("reload", timeout=60)[0]
+        wait = staged(gate).get(MDMA, {})
+        report.check("a policy that gives more waits", "" if once and
+                     got["ok"] and got["staged"] == 1 and serial(gate)[:1] ==
+                     [20] and wait.get("serial") == 21 and
+                     "notice_left_s" not in wait and not answered(net, 25)
+                     else "%s, %s, %s" % (once, got, wait))
+        gate.kill_all()
+        gate.start()
+        code = staged(gate)[MDMA]["code"]
+        lines = [r["line"] for r in panel(gate, "pending") if "line" in r]
+        report.check("it waits over kill -9, and the panel shows why",
+                     "" if code == wait["code"] and serial(gate)[:1] == [20]
+                     and any("WIDER" in x for x in lines) and any(
+                         "times a year" in x for x in lines) else lines)
+        got = [gate.ask("confirm " + code)[0], panel(gate, "confirm 0000")[0],
+               panel(gate, "reload")[0]]
+        report.check("only the panel's word counts, and only for what waits",
+                     "" if not any(g["ok"] for g in got) and
+                     "only on the meter's panel" in got[0]["error"] and
+                     serial(gate)[:1] == [20] else got)
+        text = subprocess.run(
+            [program("metergatectl"), "-s", gate.work + "/run/panel", "panel",
+             "confirm", code], capture_output=True, text=True, check=False)
+        report.check("after it the policy is in force", "" if
+                     text.returncode == 0 and serial(gate) == [21] and
+                     not staged(gate) and answered(net, 25) else
+                     "%s%s, %s" % (text.stdout, text.stderr, serial(gate)))
+        signed.edit("mdma", ("limits: [3 readings per month]",
+                             "limits: [2 readings per month]"))
+        signed.serial("mdma", 22)
+        signed.deliver("mdma", gate.policies)
+        gate.ask("reload", timeout=60)
+        report.check("one that gives less is in force at once", "" if
+                     serial(gate) == [22] else serial(gate))
+        notes = until(lambda: [x for x in policy_notes(gate)
+                               if "activates: confirmed" in x])
+        notes = policy_notes(gate)
+        report.check("each step is recorded", "" if all(any(
+            w in x for x in notes) for w in (
+                "serial 21 staged", "the panel confirms " + code,
+                "serial 21 confirmed on the panel",
+                "serial 21 activates: confirmed", "serial 21 in force"))
+                     else notes)
+        by_notice(report, net, gate, signed)
+
+
+def by_notice(report, net, gate, signed):
+    """What may come by itself, for which the baseline of this test waits ten
+    seconds."""
+    signed.edit("baseline", ("consent-rules:", "widening: {roles: [metering], "
+                             "notice: 10 s}\n\nconsent-rules:"))
+    signed.serial("baseline", 2)
+    signed.deliver("baseline", gate.policies)
+    gate.ask("reload", timeout=60)
+    signed.edit("mdma", ("limits: [100000000 readings per day]",
+                         "limits: [100000001 readings per day]"))
+    signed.serial("mdma", 23)
+    signed.deliver("mdma", gate.policies)
+    begin = time.monotonic()
+    gate.ask("reload", timeout=60)
+    wait = staged(gate).get(MDMA, {})
+    early = serial(gate)[:1]
+    came = until(lambda: serial(gate) == [23], 60)
+    took = time.monotonic() - begin
+    report.check("with a notice it comes by itself, and not before", "" if
+                 wait.get("notice_left_s", 99) <= 10 and early == [22] and
+                 came and took > 9.5 and any(
+                     "its notice is over" in x for x in until(
+                         lambda: policy_notes(gate))) else
+                 "%s, %s, %.1f s" % (wait, early, took))
+
+
 def main():
     report = Report()
     need_live(report)
@@ -190,6 +295,8 @@ def main():
             bad_directories(report, net, gate, signed)
             restarts(report, net, gate, signed)
         first(report, net, signed)
+        signed.deliver("binding", signed.policies)
+        widening(report, net, signed)
         meter.stop()
     report.done()
 

@@ -428,13 +428,13 @@ class Gate:
     def died(self):
         raise RuntimeError("metergated ended: " + self.text()[-1500:])
 
-    def ask(self, request, quiet=False, timeout=PATIENCE):
-        """The records of an answer of the control socket."""
+    def ask(self, request, quiet=False, timeout=PATIENCE, sock="control"):
+        """The records of an answer of the control socket, or the panel's."""
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(timeout)
         data = b""
         try:
-            s.connect(os.path.join(self.work, "run", "control"))
+            s.connect(os.path.join(self.work, "run", sock))
             s.sendall(request.encode() + b"\n")
             while True:
                 more = s.recv(65536)

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/widen.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "policy-lang/analysis/diff.h"
+#include "policy-lang/analysis/within.h"
+#include "policy-lang/image/view.h"
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+
+struct judge {
+	const struct capture_policy *was, *is;
+	struct pol_set *set; /* of was */
+	uint32_t roles;	     /* for which notice is enough */
+	const struct pol_image *baseline; /* in force, or NULL */
+	struct widen *out;
+	bool wider, eligible; /* of what is looked at */
+};
+
+static void say(struct widen *w, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct widen *w, const char *fmt, ...)
+{
+	size_t room = sizeof(w->text) - w->n_text;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(w->text + w->n_text, room, fmt, ap);
+	va_end(ap);
+	/* A line that does not fit is left out as a whole. */
+	if (n > 0 && (size_t)n < room)
+		w->n_text += (uint32_t)n;
+	w->text[w->n_text] = 0;
+}
+
+size_t widen_place(const struct capture_policy *was,
+		   const struct pol_image *im)
+{
+	enum pol_kind kind = pol_image_kind(im);
+	size_t i = 0;
+
+	while (i < was->n &&
+	       (pol_image_kind(was->image[i]) != kind ||
+		(kind == POL_VENDOR && !span_eq(pol_image_id(was->image[i]),
+						pol_image_id(im)))))
+		i++;
+	return i;
+}
+
+static bool same(const struct pol_image *a, const struct pol_image *b)
+{
+	uint8_t x[32], y[32];
+
+	pol_image_digest(a, x);
+	pol_image_digest(b, y);
+	return memcmp(x, y, sizeof(x)) == 0;
+}
+
+/* --- who would receive it -------------------------------------------------------- */
+
+static bool role_may(const struct judge *j, enum pol_role role)
+{
+	return j->roles >> role & 1;
+}
+
+/* The baseline may ask for opt-in where the vendor does not. */
+static bool needs_opt_in(const struct judge *j, const struct bound_flow *f)
+{
+	if (f->consent == CONSENT_OPT_IN)
+		return true;
+	for (uint32_t i = 0; j->baseline && i < j->baseline->n_CONS; i++) {
+		const struct lay_consent *c = &j->baseline->CONS[i];
+
+		if (c->minimum == CONSENT_OPT_IN && c->meas >> f->meas & 1 &&
+		    f->spacing_ns < c->finer_than)
+			return true;
+	}
+	return false;
+}
+
+static bool grant_may(const struct judge *j, const struct pol_image *im,
+		      uint32_t rule)
+{
+	if (im->RULE[rule].consent == CONSENT_OPT_IN ||
+	    im->RULE[rule].monitor_until || im->META->monitor_until)
+		return false;
+	for (uint32_t c = im->col_at[COL_GRANT]; c < im->col_at[COL_GRANT + 1];
+	     c++) {
+		const struct lay_sel *s = &im->SELS[im->COLS[c].sel];
+
+		if (im->COLS[c].owner != rule)
+			continue;
+		if (s->flags & LAY_SEL_ANY_PARTY)
+			return false;
+		for (uint64_t p = s->parties; p; p &= p - 1) {
+			uint32_t i = (uint32_t)__builtin_ctzll(p);
+
+			if (i >= im->n_PRTY ||
+			    !role_may(j, im->PRTY[i].role))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* The grants that are new or wider; where none is, a denial or a limit that
+ * went, which each of them may gain by. */
+static bool vendor_may(const struct judge *j, const struct pol_image *im,
+		       const struct pol_image *was)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < im->n_RULE; i++) {
+		if (im->RULE[i].kind != RULE_GRANT ||
+		    (was && pol_within_grant(im, i, was)))
+			continue;
+		all = false;
+		if (!grant_may(j, im, i))
+			return false;
+	}
+	for (uint32_t i = 0; all && i < im->n_RULE; i++) {
+		if (im->RULE[i].kind == RULE_GRANT && !grant_may(j, im, i))
+			return false;
+	}
+	return true;
+}
+
+/* --- rules ------------------------------------------------------------------------ */
+
+static void by_rules(struct judge *j, const struct pol_image *im,
+		     const struct pol_image *was)
+{
+	char why[200] = "it is new";
+	enum pol_kind kind = pol_image_kind(im);
+
+	if ((kind != POL_VENDOR && kind != POL_BASELINE) ||
+	    (was && pol_within(im, was, why, sizeof(why))))
+		return;
+	/* A baseline only ever takes away. */
+	if (!was && kind == POL_BASELINE)
+		return;
+	j->wider = true;
+	j->eligible &= kind == POL_VENDOR && vendor_may(j, im, was);
+	say(j->out, "  may let more pass: %s\n", why);
+}
+
+/* --- figures ------------------------------------------------------------------------ */
+
+static const char *subject(const struct diff_item *i)
+{
+	return i->what == DIFF_FLOW    ? meas_name(i->meas)
+	       : i->what == DIFF_POWER ? "may switch or limit"
+				       : "sealed channel";
+}
+
+static void say_item(struct widen *w, const struct diff_item *i)
+{
+	char a[64], b[64];
+
+	if (i->n_row == 0)
+		say(w, "  %.*s to %.*s: %s %s\n", TEXT(i->machine),
+		    TEXT(i->operator_), diff_change_name(i->change),
+		    subject(i));
+	for (size_t k = 0; k < i->n_row; k++) {
+		const struct diff_row *r = &i->row[k];
+
+		say(w, "  %.*s to %.*s: %s %s, %s: %s -> %s\n",
+		    TEXT(i->machine), TEXT(i->operator_),
+		    diff_change_name(r->change), subject(i),
+		    diff_scale_name(r->scale),
+		    diff_figure(a, sizeof(a), r, false, i),
+		    diff_figure(b, sizeof(b), r, true, i));
+	}
+}
+
+static void by_figures(struct judge *j, const struct diff *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diff_item *x = &d->item[i];
+
+		if (x->change == DIFF_SAME)
+			continue;
+		say_item(j->out, x);
+		if (x->change < DIFF_WIDER)
+			continue;
+		j->wider = true;
+		j->eligible &= x->is_r && role_may(j, x->is_r->role) &&
+			       (x->what != DIFF_FLOW ||
+				(x->is && !needs_opt_in(j, x->is)));
+	}
+}
+
+static int compare_sets(struct judge *j, const struct pol_set *is,
+			struct err *e)
+{
+	struct bound *a = NULL, *b = NULL;
+	struct diff *d = NULL;
+	int rc = bound_new(&a, j->set, false, e);
+
+	if (rc == 0)
+		rc = bound_new(&b, is, false, e);
+	if (rc == 0)
+		rc = diff_new(&d, a, b, e);
+	if (rc == 0) {
+		by_figures(j, d);
+		diff_free(d);
+	}
+	bound_free(a);
+	bound_free(b);
+	return rc;
+}
+
+/* --- one, or several together --------------------------------------------------------- */
+
+/* What is in force, with the chosen ones in their places. */
+static int set_with(const struct judge *j, const bool *chosen,
+		    struct pol_set **out, struct err *e)
+{
+	const struct pol_image *im[2 * CAPTURE_POLICIES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->was->n; i++) {
+		bool replaced = false;
+
+		for (size_t k = 0; k < j->is->n; k++)
+			replaced |= chosen[k] &&
+				    widen_place(j->was, j->is->image[k]) == i;
+		if (!replaced)
+			im[n++] = j->was->image[i];
+	}
+	for (size_t k = 0; k < j->is->n; k++) {
+		if (chosen[k])
+			im[n++] = j->is->image[k];
+	}
+	return pol_set_new(out, im, n, e);
+}
+
+static int judge(struct judge *j, const bool *chosen,
+		 enum widen_verdict *verdict, struct err *e)
+{
+	struct pol_set *set;
+	int rc = set_with(j, chosen, &set, e);
+
+	if (rc < 0)
+		return rc;
+	j->wider = false;
+	j->eligible = true;
+	for (size_t k = 0; k < j->is->n; k++) {
+		const struct pol_image *im = j->is->image[k];
+		size_t at = widen_place(j->was, im);
+		struct span id = pol_image_id(im);
+
+		if (!chosen[k])
+			continue;
+		say(j->out, "%.*s serial %llu\n", TEXT(id),
+		    (unsigned long long)pol_image_serial(im));
+		by_rules(j, im, at < j->was->n ? j->was->image[at] : NULL);
+	}
+	rc = compare_sets(j, set, e);
+	pol_set_free(set);
+	*verdict = !j->wider   ? WIDEN_NOT
+		   : j->eligible ? WIDEN_NOTICE
+				 : WIDEN_CONSENT;
+	say(j->out, "  %s\n", !j->wider	 ? "permits no more than before"
+			      : j->eligible
+				      ? "WIDER: after notice, or the "
+					"customer's consent"
+				      : "WIDER: needs the customer's consent");
+	return rc;
+}
+
+static int judge_all(struct judge *j, struct err *e)
+{
+	bool chosen[CAPTURE_POLICIES] = {0}, rest = false;
+	enum widen_verdict v = WIDEN_CONSENT;
+	int rc = 0;
+
+	for (size_t k = 0; rc == 0 && k < j->is->n; k++) {
+		const struct pol_image *im = j->is->image[k];
+		size_t at = widen_place(j->was, im);
+		bool alone[CAPTURE_POLICIES] = {0};
+		struct pol_set *set;
+
+		if (at < j->was->n && same(im, j->was->image[at]))
+			continue; /* WIDEN_SAME */
+		alone[k] = true;
+		if (set_with(j, alone, &set, e) < 0) {
+			j->out->of[k].together = chosen[k] = rest = true;
+			continue;
+		}
+		pol_set_free(set);
+		rc = judge(j, alone, &v, e);
+		j->out->of[k].verdict = (uint8_t)v;
+	}
+	if (rc < 0 || !rest)
+		return rc;
+	rc = judge(j, chosen, &v, e);
+	for (size_t k = 0; rc == 0 && k < j->is->n; k++) {
+		if (chosen[k])
+			j->out->of[k].verdict = (uint8_t)v;
+	}
+	return rc;
+}
+
+static bool has_baseline(const struct capture_policy *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (pol_image_kind(p->image[i]) == POL_BASELINE)
+			return true;
+	}
+	return false;
+}
+
+void widen_judge(struct widen *out, const struct capture_policy *was,
+		 const struct capture_policy *is)
+{
+	struct judge j = {.was = was, .is = is, .out = out};
+	struct err e = {0};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < was->n; i++) {
+		if (pol_image_kind(was->image[i]) == POL_BASELINE)
+			j.baseline = was->image[i];
+	}
+	if (j.baseline && j.baseline->META->widening_notice > 0)
+		j.roles = j.baseline->META->widening_roles;
+	/* Without one everything is wider. */
+	rc = j.baseline && !has_baseline(is)
+		     ? err_set(&e, E_STATE, 0, "the baseline is gone")
+		     : pol_set_new(&j.set,
+				   (const struct pol_image *const *)was->image,
+				   was->n, &e);
+	if (rc == 0) {
+		rc = judge_all(&j, &e);
+		pol_set_free(j.set);
+	}
+	out->rc = rc;
+	snprintf(out->error, sizeof(out->error), "%s", rc ? e.text : "");
+}
