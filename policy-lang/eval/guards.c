@@ -68,7 +68,24 @@ static int64_t age(const struct pol_state *st, int64_t at_s, bool older)
 {
 	int64_t now = wall_s(st->now.wall), top = st->live->wall_max_s;
 
+	if (st->what_if.on && st->trusted && top < now)
+		top = now;
 	return (older == (top > now) ? top : now) - at_s;
+}
+
+/* When a value was, or would be if it were asked for otherwise. */
+static bool value_at(const struct pol_state *st, const struct obs *leaf,
+		     enum field f, int64_t *at)
+{
+	const struct what_if *w = &st->what_if;
+	int64_t told = f == F_OLDEST ? w->oldest_s : w->newest_s;
+
+	*at = obs_get_i64(leaf, f, 0);
+	if (!w->on)
+		return obs_has(leaf, f);
+	*at = told == AS_IT_IS ? *at + w->later_s
+			       : wall_s(st->now.wall) - told;
+	return told != AS_IT_IS || obs_has(leaf, f);
 }
 
 static void check_ages(struct pol_state *st, const struct lay_data *d,
@@ -76,30 +93,26 @@ static void check_ages(struct pol_state *st, const struct lay_data *d,
 		       const struct fail *proto)
 {
 	meas_set aged = meas & ~ageless;
-	bool now = is_now(leaf, aged);
-	int64_t s;
+	bool now = is_now(leaf, aged), known;
+	int64_t s, at;
 
 	if (!aged)
 		return;
 	if (d->flags & LAY_DATA_HISTORY) {
-		if (!obs_has(leaf, F_OLDEST) && !now)
+		known = value_at(st, leaf, F_OLDEST, &at);
+		if (!known && !now)
 			fail_as(st, proto, REASON_TOO_FAR_BACK, -1, d->history);
-		s = obs_has(leaf, F_OLDEST)
-			    ? age(st, obs_get_i64(leaf, F_OLDEST, 0), true)
-			    : 0;
+		s = known ? age(st, at, true) : 0;
 		if (s > d->history / NS_PER_S)
 			fail_as(st, proto, REASON_TOO_FAR_BACK, s * NS_PER_S,
 				d->history);
 	}
 	if (d->flags & LAY_DATA_DELAY && d->delay > 0) {
-		s = obs_has(leaf, F_NEWEST)
-			    ? age(st, obs_get_i64(leaf, F_NEWEST, 0), false)
-			    : -1;
+		known = value_at(st, leaf, F_NEWEST, &at);
+		s = known ? age(st, at, false) : -1;
 		if (s < (d->delay + NS_PER_S - 1) / NS_PER_S)
 			fail_as(st, proto, REASON_TOO_FRESH,
-				obs_has(leaf, F_NEWEST) && s >= 0 ? s * NS_PER_S
-								  : -1,
-				d->delay);
+				known && s >= 0 ? s * NS_PER_S : -1, d->delay);
 	}
 }
 
@@ -110,9 +123,11 @@ static void check_granularity(struct pol_state *st, const struct lay_data *d,
 	int64_t ns =
 		g <= INT32_MAX ? (int64_t)g * NS_PER_S : INT32_MAX * NS_PER_S;
 
-	if (g == 0)
-		fail_as(st, proto, REASON_TOO_FINE, -1, d->gran_lo);
-	else if (ns < d->gran_lo)
+	if (st->what_if.on && st->what_if.gran_ns)
+		ns = st->what_if.gran_ns;
+	else if (g == 0)
+		ns = -1;
+	if (ns < d->gran_lo)
 		fail_as(st, proto, REASON_TOO_FINE, ns, d->gran_lo);
 	else if (d->gran_hi && ns >= d->gran_hi)
 		fail_as(st, proto, REASON_NO_GRANT, ns, d->gran_hi);
@@ -125,7 +140,16 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 	uint32_t before = st->n_fail;
 	uint64_t step = obs_get(leaf, F_RES_STEP, 0);
 	uint64_t unit = obs_get(leaf, F_RES_UNIT, UNIT_NONE);
+	const struct what_if *w = &st->what_if;
 
+	if (w->on && w->res_milli) {
+		step = w->res_milli;
+		unit = w->res_unit;
+	}
+	if (w->on && w->has_value) { /* a message has one unit */
+		step = unit == w->value_unit || w->res_milli == 0 ? step : 0;
+		unit = w->value_unit;
+	}
 	if (d->flags & LAY_DATA_GRAN && meas & SERIES)
 		check_granularity(st, d, leaf, proto);
 	if (d->flags & (LAY_DATA_HISTORY | LAY_DATA_DELAY))
@@ -145,6 +169,11 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 			     obs_has(leaf, F_VALUE_MAX) &&
 			     unit == d->value_unit;
 
+		if (w->on && w->has_value) {
+			lo = w->lo;
+			hi = w->hi;
+			known = true;
+		}
 		if (!known || lo < d->value_lo || hi > d->value_hi)
 			fail_as(st, proto, REASON_OUT_OF_RANGE,
 				!known             ? -1
@@ -152,9 +181,13 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 						   : lo,
 				d->value_hi);
 	}
-	if (d->flags & LAY_DATA_CHANNELS &&
-	    (!obs_has(leaf, F_CHANNELS) ||
-	     obs_get(leaf, F_CHANNELS, 0) > d->channels))
+	if (d->flags & LAY_DATA_CHANNELS && w->on && w->channels) {
+		if (w->channels > d->channels)
+			fail_as(st, proto, REASON_TOO_MANY,
+				(int64_t)w->channels, d->channels);
+	} else if (d->flags & LAY_DATA_CHANNELS &&
+		   (!obs_has(leaf, F_CHANNELS) ||
+		    obs_get(leaf, F_CHANNELS, 0) > d->channels))
 		fail_as(st, proto, REASON_TOO_MANY,
 			(int64_t)(obs_get(leaf, F_CHANNELS, UINT64_MAX) &
 				  INT64_MAX),

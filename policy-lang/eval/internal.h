@@ -24,7 +24,7 @@
  *   look.c    one observation in one layer
  *   tell.c    what a decision says and what a refusal costs
  *   flow.c    connections and packets
- *   text.c    refusals in words
+ *   text.c    refusals in words; would.c: what would have passed
  */
 #ifndef POLICY_LANG_EVAL_INTERNAL_H
 #define POLICY_LANG_EVAL_INTERNAL_H
@@ -279,6 +279,21 @@ struct ledger_due {
 	uint64_t hour, day;
 };
 
+/* A message judged as if it said something else, later: nothing is charged or
+ * written then (would.c). */
+#define AS_IT_IS INT64_MIN
+struct what_if {
+	bool on;
+	bool has_value;
+	uint8_t res_unit, value_unit;
+	int64_t later_s;	     /* how much */
+	int64_t gran_ns;	     /* or 0 */
+	int64_t oldest_s, newest_s;  /* ages by the wall clock, or AS_IT_IS */
+	uint64_t res_milli;	     /* or 0 */
+	int64_t lo, hi;		     /* of its value */
+	uint64_t channels;	     /* or 0 */
+};
+
 struct pol_state {
 	/* The rules of each leaf of the message judged last. */
 	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
@@ -323,6 +338,7 @@ struct pol_state {
 	uint64_t answered[2]; /* the request that the message answers, by side */
 	struct fail fail[FAILS];
 	struct pending pend[PENDING];
+	struct what_if what_if;
 	char would[512];
 };
 
@@ -541,9 +557,23 @@ void tell_budgets(struct pol_state *st, struct pol_decision *d);
 void tell_refusal(struct pol_state *st, const struct pol_msg *m,
 		  struct pol_decision *d);
 
+/* --- would.c ------------------------------------------------------------- */
+
+/* Steps 2 to 6 of m as st->what_if has it, at another time; what fails is in
+ * st->fail. */
+bool judge_what_if(struct pol_state *st, const struct pol_msg *m,
+		   struct now now, struct pol_decision *d);
+/* The nearest request that would have passed, if there is one. */
+void would_pass(struct pol_state *st, const struct pol_msg *m,
+		struct pol_decision *d);
+
 /* --- text.c -------------------------------------------------------------- */
 
 void text_refusal(struct pol_state *st, struct pol_decision *d);
+/* A time that is told is rounded up, to what is told of it. */
+int64_t text_rounded(int64_t ns);
+/* "1 kWh", "30 min" of thousandths of a unit. */
+int text_milli(char *buf, size_t cap, int64_t milli, unsigned unit);
 /* One clause about one failure; returns its length. */
 int text_fail(const struct pol_state *st, const struct fail *f, char *buf,
 	      size_t cap);

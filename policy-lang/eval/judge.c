@@ -266,20 +266,42 @@ static bool stages_1_to_4(struct pol_state *st, const struct pol_msg *m,
 	return true;
 }
 
+/* A message may be its own only observation. */
+static uint32_t only_observation(const struct pol_msg *m,
+				 const struct obs **leaves)
+{
+	*leaves = m->leaves;
+	if (m->n_leaves || !m->message ||
+	    obs_level((enum obs_kind)m->message->kind) == OBS_LEVEL_CARRIER)
+		return m->n_leaves;
+	*leaves = m->message;
+	return 1;
+}
+
+bool judge_what_if(struct pol_state *st, const struct pol_msg *m,
+		   struct now now, struct pol_decision *d)
+{
+	const struct obs *leaves;
+	uint32_t n = only_observation(m, &leaves);
+
+	st->now = now;
+	st->n_fail = st->n_pend = 0;
+	st->n_side = 0;
+	if (!judge_identify(st, m->machine, m->dir, &m->peer, true,
+			    m->one_sided, d))
+		return false;
+	judge_all(st, m, leaves, n, st->live->next_id);
+	return !judge_blocked(st);
+}
+
 void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	       struct pol_decision *d)
 {
-	const struct obs *leaves = m->leaves;
-	uint32_t n = m->n_leaves, mark = st->live->n_undo;
+	const struct obs *leaves;
+	uint32_t n = only_observation(m, &leaves), mark = st->live->n_undo;
 	uint64_t id = st->live->next_id++;
 
 	judge_begin(st, m->now, d);
-	/* A message that is its own only observation. */
-	if (n == 0 && m->message &&
-	    obs_level((enum obs_kind)m->message->kind) != OBS_LEVEL_CARRIER) {
-		leaves = m->message;
-		n = 1;
-	}
 	if (!stages_1_to_4(st, m, d)) {
 		tell_refusal(st, m, d);
 		return;

@@ -150,6 +150,17 @@ static void pend_rule(struct pol_state *st, unsigned side, enum layer l,
 			   monitored);
 }
 
+/* Several new values of one message: a place for one is not enough, and for all
+ * there may never be. */
+static bool several(const struct pol_state *st, const struct pending *p)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < st->n_pend; i++)
+		n += st->pend[i].limit == p->limit && st->pend[i].at == p->at;
+	return n > 1;
+}
+
 /* Step 7 and 8: everything pending has room, or nothing is charged. */
 void look_charge(struct pol_state *st)
 {
@@ -169,7 +180,7 @@ void look_charge(struct pol_state *st)
 			       p->side, (enum layer)sl->layer, LAY_NONE);
 		f.rule = sl->l->rule;
 		f.limit = p->limit;
-		f.wait = wait;
+		f.wait = several(st, p) ? -1 : wait;
 		f.have =
 			p->unknown ? -1 : (int64_t)limit_used(st, sl->l, p->at);
 		f.need = (int64_t)p->amount;

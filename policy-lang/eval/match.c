@@ -51,9 +51,15 @@ static void meas_rows(const struct pol_image *im, meas_set meas, uint64_t *hit)
 		and_row(im, hit, none);
 		return;
 	}
-	if (granted == meas && (meas & (meas - 1)) == 0) {
-		and_row(im, hit,
-			img_row(im, d, (uint32_t)__builtin_ctzll(meas)));
+	if ((meas & (meas - 1)) == 0) {
+		const uint64_t *row =
+			img_row(im, d, (uint32_t)__builtin_ctzll(meas));
+
+		/* What a message is about is no measurement to a grant. */
+		if (granted)
+			and_row(im, hit, row);
+		else
+			and_both(im, hit, none, row);
 		return;
 	}
 	for (uint32_t w = 0; w < im->words; w++) {

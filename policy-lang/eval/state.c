@@ -150,7 +150,7 @@ void st_put(struct pol_state *st, uint32_t at, uint64_t v)
 	uint64_t *w = &st->w[at], was = *w;
 	uint32_t n = st->live->n_undo;
 
-	if (was == v)
+	if (was == v || st->what_if.on)
 		return;
 	/* pol_judge refuses before the log could overflow. */
 	if (n < UNDO_MAX) {

@@ -225,4 +225,5 @@ void tell_refusal(struct pol_state *st, const struct pol_msg *m,
 	if (m && st->s->m[st->side[0].m].refusal_limits)
 		refusal_limits(st, m);
 	text_refusal(st, d);
+	would_pass(st, m, d);
 }

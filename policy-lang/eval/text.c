@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Refusals in words: what failed, with the numbers, and the nearest request
- * that would have passed. Only refusals come here.
+ * Refusals in words: what failed, with the numbers. Only refusals come here.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,6 +30,19 @@ static void say(struct line *l, const char *fmt, ...)
 						  : l->cap - l->n - 1;
 }
 
+static int64_t rounded_s(int64_t ns)
+{
+	int64_t s = ns / NS_PER_S + (ns % NS_PER_S > 0);
+	int64_t grain = s >= 2 * 86400 ? 3600 : s >= 2 * 3600 ? 60 : 1;
+
+	return (s + grain - 1) / grain * grain;
+}
+
+int64_t text_rounded(int64_t ns)
+{
+	return rounded_s(ns) * NS_PER_S;
+}
+
 /* "30 min", "1 h 5 min", "3 d 2 h": rounded up, so that a time told is never
  * too short. */
 int text_duration(char *buf, size_t cap, int64_t ns)
@@ -44,12 +56,10 @@ int text_duration(char *buf, size_t cap, int64_t ns)
                 {60,    "min"},
                 {1,     "s"  }
         };
-	int64_t s = ns / NS_PER_S + (ns % NS_PER_S > 0);
-	int64_t grain = s >= 2 * 86400 ? 3600 : s >= 2 * 3600 ? 60 : 1;
+	int64_t s = rounded_s(ns);
 	struct line l = {buf, cap, 0};
 
 	buf[0] = 0;
-	s = (s + grain - 1) / grain * grain;
 	/* "24 h" rather than "1 d": as people write such times. */
 	for (int i = s < 2 * 86400; i < 4; i++) {
 		if (s < units[i].s)
@@ -91,6 +101,15 @@ static void say_milli(struct line *l, int64_t milli, unsigned unit)
 		say(l, "%s%lld.%03lld %s", sign, (long long)(a / 1000),
 		    (long long)(a % 1000), unit_name((enum unit)unit));
 	}
+}
+
+int text_milli(char *buf, size_t cap, int64_t milli, unsigned unit)
+{
+	struct line l = {buf, cap, 0};
+
+	buf[0] = 0;
+	say_milli(&l, milli, unit);
+	return (int)l.n;
 }
 
 static const struct pol_image *image_of(const struct pol_state *st,
@@ -257,111 +276,6 @@ int text_fail(const struct pol_state *st, const struct fail *f, char *buf,
 	return (int)l.n;
 }
 
-/* The strictest need over all layers, of one reason. */
-static int64_t strictest(const struct pol_state *st, enum reason r,
-			 bool largest, const struct fail **which)
-{
-	int64_t v = largest ? -1 : INT64_MAX;
-
-	*which = NULL;
-	for (uint32_t i = 0; i < st->n_fail; i++) {
-		const struct fail *f = &st->fail[i];
-
-		if (f->reason != r || f->monitored ||
-		    (largest ? f->need <= v : f->need >= v))
-			continue;
-		v = f->need;
-		*which = f;
-	}
-	return v;
-}
-
-/* Could changing what is asked, or waiting, have helped at all? */
-static bool curable(const struct pol_state *st)
-{
-	static const enum reason by_asking[] = {
-		REASON_TOO_FINE,    REASON_TOO_FAR_BACK, REASON_TOO_FRESH,
-		REASON_TOO_PRECISE, REASON_OUT_OF_RANGE, REASON_TOO_MANY};
-
-	for (uint32_t i = 0; i < st->n_fail; i++) {
-		const struct fail *f = &st->fail[i];
-		bool ok = f->monitored || f->wait >= 0;
-
-		for (size_t k = 0; k < sizeof(by_asking) / sizeof(*by_asking);
-		     k++)
-			ok |= f->reason == by_asking[k];
-		if (!ok)
-			return false;
-	}
-	return st->n_fail > 0;
-}
-
-static void separate(struct line *l)
-{
-	if (l->n)
-		say(l, ", ");
-}
-
-static void would_pass(struct pol_state *st, struct pol_decision *d)
-{
-	static const struct {
-		enum reason r;
-		bool largest;
-		const char *name;
-	} rows[] = {
-		{REASON_TOO_FINE,     true,  "granularity "},
-		{REASON_TOO_FAR_BACK, false, "oldest "     },
-		{REASON_TOO_FRESH,    true,  "newest "     },
-	};
-	struct line l = {st->would, sizeof(st->would), 0};
-	const struct fail *f;
-	const struct lay_data *dt;
-	int64_t v;
-
-	if (!curable(st))
-		return;
-	for (int i = 0; i < 3; i++) {
-		v = strictest(st, rows[i].r, rows[i].largest, &f);
-		if (!f)
-			continue;
-		separate(&l);
-		say(&l, "%s", rows[i].name);
-		say_duration(&l, v);
-	}
-	v = strictest(st, REASON_TOO_PRECISE, true, &f);
-	if (f) {
-		separate(&l);
-		dt = data_of(st, f);
-		say(&l, "resolution ");
-		say_milli(&l, v, dt ? dt->res_unit : 0);
-	}
-	strictest(st, REASON_OUT_OF_RANGE, false, &f);
-	dt = f ? data_of(st, f) : NULL;
-	if (dt) {
-		separate(&l);
-		say(&l, "value ");
-		say_milli(&l, dt->value_lo, dt->value_unit);
-		say(&l, " to ");
-		say_milli(&l, dt->value_hi, dt->value_unit);
-	}
-	v = strictest(st, REASON_TOO_MANY, false, &f);
-	if (f) {
-		separate(&l);
-		say(&l, "channels %lld", (long long)v);
-	}
-	v = 0;
-	for (uint32_t i = 0; i < st->n_fail; i++) {
-		if (st->fail[i].wait > v && !st->fail[i].monitored)
-			v = st->fail[i].wait;
-	}
-	if (v > 0) {
-		separate(&l);
-		say(&l, "in ");
-		say_duration(&l, v);
-	}
-	d->would_pass = span_of(st->would, l.n);
-}
-
 void text_refusal(struct pol_state *st, struct pol_decision *d)
 {
 	const struct fail *first = NULL;
@@ -372,5 +286,4 @@ void text_refusal(struct pol_state *st, struct pol_decision *d)
 	}
 	if (first)
 		text_fail(st, first, d->text, sizeof(d->text));
-	would_pass(st, d);
 }

@@ -105,11 +105,21 @@ int64_t calendar_due(const struct pol_state *st, const struct lay_limit *l,
 int64_t calendar_wait(const struct pol_state *st, const struct lay_limit *l,
 		      uint32_t at)
 {
-	int64_t next = window_start(st, (enum pol_window)l->window,
-				    (int64_t)st->w[at] - BIAS + 1);
+	enum pol_window w = (enum pol_window)l->window;
+	int64_t was = (int64_t)st->w[at] - BIAS;
+	int64_t next = window_start(st, w, was + 1), s = next - std_s(st);
 
-	int64_t s = next - std_s(st);
+	/* As calendar_due: the stepless clock has a say when the other is not
+	 * trusted. */
+	if (!st->trusted) {
+		int64_t length = next - window_start(st, w, was);
+		int64_t gone = (st->now.mono.ns - (int64_t)st->w[at + 2]) /
+			       NS_PER_S;
+		int64_t half = (length + 1) / 2 - gone;
 
+		s = s > half ? s : half;
+		s = s < length - gone ? s : length - gone;
+	}
 	/* A kept number may name a window thousands of years ahead. */
 	return s > 0 && s <= WAIT_MOST_S ? s * NS_PER_S : -1;
 }

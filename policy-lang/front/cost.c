@@ -70,9 +70,26 @@ static uint32_t states_of(const struct pol_file *f,
 	return n;
 }
 
+/* Of grants one applies; of restrictions all that select the message do. */
+static uint32_t restricting(const struct pol_file *f,
+			    const struct pol_rule_src *r)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < f->n_rule; i++) {
+		const struct pol_rule_src *q = &f->rule[i];
+
+		if (q->kind == RULE_RESTRICT && vm_meet(&r->vm, &q->vm))
+			n += (uint32_t)q->n_limit;
+	}
+	return n;
+}
+
 struct pol_worst cost_of_rule(const struct pol_file *f,
 			      const struct pol_rule_src *r)
 {
+	if (r->kind == RULE_RESTRICT && r->n_limit)
+		return (struct pol_worst){restricting(f, r), 0, 0};
 	if (r->kind != RULE_GRANT && r->kind != RULE_CEILING)
 		return (struct pol_worst){(uint32_t)r->n_limit, 0, 0};
 	return (struct pol_worst){limits_of(f, r), compares_of(r),
@@ -111,10 +128,17 @@ static void over(struct rd *r, const struct pol_rule_src *rule, uint32_t n,
 
 void check_cost(struct rd *r)
 {
+	bool told = false; /* of restrictions: each would say the same */
+
 	for (size_t i = 0; i < r->f->n_rule; i++) {
 		const struct pol_rule_src *rule = &r->f->rule[i];
 		struct pol_worst w = cost_of_rule(r->f, rule);
 
+		if (rule->kind == RULE_RESTRICT) {
+			if (told)
+				continue;
+			told = w.limits > COST_MAX_LIMITS;
+		}
 		over(r, rule, w.limits, COST_MAX_LIMITS, "counters to charge",
 		     "merge limits, or let them select less");
 		over(r, rule, w.compares, COST_MAX_COMPARES, "guards",

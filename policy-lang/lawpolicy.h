@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random policies for the laws: a baseline, vendors and a customer, of all
+ * that rules can say. What a rule is about comes from a short list (struct
+ * about), and so do the messages (lawworld.h): most of them fit some rule.
+ */
+#ifndef POLICY_LANG_LAWPOLICY_H
+#define POLICY_LANG_LAWPOLICY_H
+
+#include "core/event.h"
+#include "policy-lang/lawtree.h"
+
+enum { AB_READ, AB_ASK, AB_PUSH, AB_SWITCH, AB_OBIX, AB_OBIX_ASK, AB_HTTP,
+       AB_OPAQUE, AB_LOGON, AB_LOGOFF, AB_COUNT };
+
+struct about {
+	const char *obs;
+	enum obs_kind kind;
+	enum dir dir;
+	bool data, table, href;
+	unsigned n_var; /* of its attribute, which do not overlap */
+};
+
+static const struct about abouts[AB_COUNT] = {
+	{"c1222.read-response", OBS_C1222_READ_RESPONSE, DIR_OUT, true, true,
+	 false, 3},
+	{"c1222.read-request", OBS_C1222_READ_REQUEST, DIR_IN, false, true,
+	 false, 3},
+	{"c1222.write-request", OBS_C1222_WRITE_REQUEST, DIR_OUT, true, true,
+	 false, 3},
+	{"c1222.write-request", OBS_C1222_WRITE_REQUEST, DIR_IN, true, true,
+	 false, 3},
+	{"obix.read-response", OBS_OBIX_READ_RESPONSE, DIR_OUT, true, false,
+	 true, 3},
+	{"obix.read-request", OBS_OBIX_READ_REQUEST, DIR_IN, false, false, true,
+	 3},
+	{"http.request", OBS_HTTP_REQUEST, DIR_OUT, false, false, false, 1},
+	{"opaque", OBS_OPAQUE, DIR_OUT, false, false, false, 1},
+	{"c1222.logon-request", OBS_C1222_LOGON_REQUEST, DIR_IN, false, false,
+	 false, 1},
+	{"c1222.logoff-request", OBS_C1222_LOGOFF_REQUEST, DIR_IN, false,
+	 false, false, 1},
+};
+
+#define LAW_TABLE(v) (20 + 10 * (v)) /* and the four behind it */
+
+#define PICK(d, ...)                                                         \
+	({                                                                   \
+		static const char *const p_[] = {__VA_ARGS__};               \
+		p_[draw(d, sizeof(p_) / sizeof(p_[0]))];                     \
+	})
+
+static inline void put_match(struct lt *t, uint16_t in, unsigned about,
+			     unsigned var)
+{
+	const struct about *a = &abouts[about];
+	uint16_t m = lt_add(t, in, LT_MAP, "match");
+	uint16_t o = lt_add(t, m, LT_MAP, a->obs);
+
+	if (a->table) {
+		uint16_t s = lt_add(t, o, LT_SEQ, "table");
+
+		lt_put(t, s, NULL, "%u-%u", LAW_TABLE(var),
+		       LAW_TABLE(var) + 4);
+	} else if (a->href) {
+		lt_put(t, o, "href", "/meter/%c/*", 'a' + (int)var);
+	} else if (about == AB_HTTP) {
+		lt_put(t, o, "method", "GET");
+		lt_put(t, o, "path", "/tips/**");
+		lt_put(t, o, "body", "0 B");
+	}
+}
+
+/* --- data ------------------------------------------------------------------- */
+
+static inline void put_gran(struct draws *d, struct lt *t, uint16_t data)
+{
+	lt_drop(t, data, "granularity");
+	lt_put(t, data, "granularity", "%s",
+	       PICK(d, "15 min or coarser", "30 min or coarser",
+		    "1 h or coarser", "15 min to 2 h", "30 min to 3 h"));
+}
+
+/* One guard more, or another instead. power: of watts. */
+static inline void put_guard(struct draws *d, struct lt *t, uint16_t data,
+			     bool power, bool customer)
+{
+	switch (draw(d, customer ? 3 : 4)) {
+	case 0:
+		lt_drop(t, data, "delay");
+		lt_put(t, data, "delay", "%s", PICK(d, "1 h", "6 h", "12 h"));
+		break;
+	case 1:
+		lt_drop(t, data, "history");
+		lt_put(t, data, "history", "%s", PICK(d, "35 d", "3 d", "1 d"));
+		break;
+	case 2:
+		lt_drop(t, data, "resolution");
+		lt_put(t, data, "resolution", "%s %s",
+		       PICK(d, "1", "2", "3", "10"), power ? "W" : "Wh");
+		break;
+	default:
+		lt_drop(t, data, "channels");
+		lt_put(t, data, "channels", "%s", PICK(d, "1", "2", "3"));
+		break;
+	}
+}
+
+static inline void put_data(struct draws *d, struct lt *t, uint16_t rule,
+			    unsigned about)
+{
+	uint16_t data = lt_add(t, rule, LT_MAP, "data");
+	bool power = false;
+
+	if (about == AB_PUSH) {
+		lt_put(t, data, "measurement", "event.power");
+	} else if (about == AB_SWITCH) {
+		lt_put(t, data, "measurement", "control.load");
+		if (draw(d, 3))
+			lt_put(t, data, "value", "%s",
+			       PICK(d, "0 s to 2 h", "0 s to 1 h",
+				    "30 min to 3 h"));
+		return;
+	} else {
+		uint64_t which = draw(d, 4);
+		uint16_t s;
+
+		if (which == 0) {
+			lt_put(t, data, "measurement", "energy.register");
+		} else if (which == 1) {
+			lt_put(t, data, "measurement", "energy.interval");
+			put_gran(d, t, data);
+		} else if (which == 2) {
+			s = lt_add(t, data, LT_SEQ, "measurement");
+			lt_put(t, s, NULL, "energy.register");
+			lt_put(t, s, NULL, "energy.interval");
+			put_gran(d, t, data);
+		} else {
+			lt_put(t, data, "measurement", "power.instant");
+			power = true;
+		}
+	}
+	if (lt_get(t, data, "granularity")) /* P4104 */
+		lt_put(t, data, "history", "%s", PICK(d, "35 d", "3 d", "1 d"));
+	for (uint64_t n = about == AB_PUSH ? 0 : draw(d, 4); n; n--)
+		put_guard(d, t, data, power, false);
+}
+
+/* --- limits ----------------------------------------------------------------- */
+
+#define CALENDARS "day", "hour", "week", "month", "billing-period", "year"
+#define SLIDINGS  "1 h", "10 min", "6 h", "24 h", "7 d"
+
+static inline void limit_phrase(struct draws *d, char *buf, size_t cap,
+				bool data, bool table, bool counts)
+{
+	unsigned n = 1 + (unsigned)draw(d, 5);
+	const char *thing = data ? PICK(d, "messages", "readings", "values")
+				 : "messages";
+
+	switch (draw(d, counts ? 4 : table ? 7 : 6)) {
+	case 0:
+		snprintf(buf, cap, "%u %s per %s", n, thing,
+			 PICK(d, CALENDARS));
+		break;
+	case 1:
+		snprintf(buf, cap, "%u %s per %s", n, thing, PICK(d, SLIDINGS));
+		break;
+	case 2:
+		snprintf(buf, cap, "%u %s per %s burst %u", n, thing,
+			 PICK(d, SLIDINGS), 1 + (unsigned)draw(d, 4));
+		break;
+	case 3:
+		snprintf(buf, cap, "at least %s apart",
+			 PICK(d, "5 min", "1 h", "20 h", "1 s"));
+		break;
+	case 4:
+		snprintf(buf, cap, "%u00 B per %s", 3 + n,
+			 PICK(d, "day", "hour", "1 h", "24 h", "month"));
+		break;
+	case 5:
+		snprintf(buf, cap, "%u00 B per %s burst %u00 B", 3 + n,
+			 PICK(d, SLIDINGS), 2 + n);
+		break;
+	default:
+		snprintf(buf, cap, "at most %u distinct table per %s", n,
+			 PICK(d, "day", "hour", "24 h"));
+		break;
+	}
+}
+
+static inline void put_limit(struct draws *d, struct lt *t, uint16_t rule,
+			     bool data, bool table)
+{
+	uint16_t s = lt_get(t, rule, "limits");
+	char buf[100];
+
+	/* The first of a rule that tells something counts it: P5101. */
+	limit_phrase(d, buf, sizeof(buf), data, table, data && !s);
+	if (!s)
+		s = lt_add(t, rule, LT_SEQ, "limits");
+	lt_put(t, s, NULL, "%s", buf);
+}
+
+static inline void put_exceed(struct draws *d, struct lt *t, uint16_t in)
+{
+	if (one_in(d, 4))
+		lt_put(t, in, "exceed", "%s",
+		       PICK(d, "drop", "reset", "defer 30 s",
+			    "quarantine 10 min"));
+}
+
+static inline void put_roles(struct draws *d, struct lt *t, uint16_t in)
+{
+	uint16_t p = lt_add(t, in, LT_MAP, "party");
+	uint16_t s = lt_add(t, p, LT_SEQ, "role");
+
+	lt_put(t, s, NULL, "%s", PICK(d, "metering", "service", "vm"));
+}
+
+/* A limit of its own; vendor: its parties have names. */
+static inline void put_top(struct draws *d, struct lt *t, const char *id,
+			   bool vendor)
+{
+	uint16_t all = lt_map(t, 1, "limits"), x, on, each;
+	uint64_t kind = draw(d, 6);
+	char buf[100];
+
+	x = lt_add(t, all, LT_MAP, id);
+	limit_phrase(d, buf, sizeof(buf), false, false, false);
+	if (kind == 5 || draw(d, 2)) {
+		on = lt_add(t, x, LT_MAP, "on");
+		if (kind == 4) {
+			lt_put(t, on, "direction", "any");
+			snprintf(buf, sizeof(buf), "%s",
+				 PICK(d, "20 refusals per 10 min",
+				      "6 refusals per hour",
+				      "12 refusals per 1 h burst 4"));
+		} else if (kind == 5) {
+			uint16_t m = lt_add(t, on, LT_MAP, "match");
+
+			(void)lt_add(t, m, LT_MAP, "flow.open");
+			snprintf(buf, sizeof(buf), "%s",
+				 PICK(d, "4 connections per day",
+				      "3 connections per 10 min burst 2",
+				      "at most 2 connections at once"));
+		} else {
+			lt_put(t, on, "direction", "%s",
+			       PICK(d, "any", "out", "in"));
+			if (vendor && draw(d, 2))
+				lt_put(t, on, "party", "%s",
+				       PICK(d, "headend", "service"));
+			else if (!vendor && draw(d, 2))
+				put_roles(d, t, on);
+			if (kind == 3)
+				lt_put(t, on, "measurement", "%s",
+				       PICK(d, "energy.*", "energy.register",
+					    "power.instant"));
+			else if (kind == 2)
+				put_match(t, on, (unsigned)draw(d, AB_HTTP),
+					  (unsigned)draw(d, 3));
+		}
+	}
+	if (draw(d, 2)) {
+		each = lt_add(t, x, LT_SEQ, "each");
+		if (draw(d, 3))
+			lt_put(t, each, NULL, "vm");
+		if (draw(d, 2))
+			lt_put(t, each, NULL, "party");
+		if (kind == 3)
+			lt_put(t, each, NULL, "measurement");
+	}
+	lt_put(t, x, "limit", "%s", buf);
+	put_exceed(d, t, x);
+}
+
+/* --- rules ------------------------------------------------------------------ */
+
+static inline void put_when(struct draws *d, struct lt *t, uint16_t rule)
+{
+	uint16_t w = lt_add(t, rule, LT_MAP, "when");
+
+	lt_put(t, w, "between", "%s",
+	       PICK(d, "06:00-18:00", "22:00-13:00", "00:30-23:00"));
+	if (one_in(d, 3)) {
+		uint16_t s = lt_add(t, w, LT_SEQ, "days");
+
+		lt_put(t, s, NULL, "wed");
+		lt_put(t, s, NULL, "thu");
+		lt_put(t, s, NULL, "sun");
+	}
+}
+
+static inline void put_denial(struct draws *d, struct lt *t, const char *id,
+			      bool vendor)
+{
+	uint16_t x = lt_add(t, lt_map(t, 1, "deny"), LT_MAP, id), data;
+
+	switch (draw(d, 3)) {
+	case 0:
+		put_match(t, x, (unsigned)draw(d, AB_COUNT),
+			  (unsigned)draw(d, 3));
+		break;
+	case 1:
+		data = lt_add(t, x, LT_MAP, "data");
+		lt_put(t, data, "measurement", "%s",
+		       PICK(d, "energy.register", "power.*", "energy.interval",
+			    "control.load"));
+		break;
+	default:
+		if (vendor)
+			lt_put(t, x, "party", "service");
+		else
+			put_roles(d, t, x);
+		break;
+	}
+	if (draw(d, 2))
+		lt_put(t, x, "direction", "%s", PICK(d, "any", "out", "in"));
+	if (!vendor && one_in(d, 3))
+		lt_put(t, x, "vm", "any");
+	put_exceed(d, t, x);
+}
+
+static inline void put_parties(struct draws *d, struct lt *t, const char *other)
+{
+	static const char *const id[] = {"headend", "service"};
+	uint16_t all = lt_add(t, 1, LT_MAP, "parties"), x, s;
+	uint64_t same = one_in(d, 3), ports = draw(d, 2);
+
+	for (int i = 0; i < 2; i++) {
+		x = lt_add(t, all, LT_MAP, id[i]);
+		lt_put(t, x, "name", "Party %d", i);
+		lt_put(t, x, "role", i ? "service" : "metering");
+		if (same)
+			lt_put(t, x, "operator", "One");
+		s = lt_add(t, x, LT_SEQ, "address");
+		lt_put(t, s, NULL, i ? "198.51.100.0/24" : "203.0.113.0/28");
+		if (ports) {
+			s = lt_add(t, x, LT_SEQ, "ports");
+			lt_put(t, s, NULL, "tcp/1153");
+		}
+	}
+	if (!other)
+		return;
+	x = lt_add(t, all, LT_MAP, "other");
+	lt_put(t, x, "name", "The other machine");
+	lt_put(t, x, "role", "vm");
+	lt_put(t, x, "vm", "%s", other);
+}
+
+static inline void put_states(struct draws *d, struct lt *t)
+{
+	static const char *const keys[] = {"set-by", "cleared-by"};
+	static const unsigned by[] = {AB_LOGON, AB_LOGOFF};
+	uint16_t x = lt_add(t, lt_map(t, 1, "states"), LT_MAP, "joined"), y;
+
+	lt_put(t, x, "scope", "%s", PICK(d, "party", "vm", "flow"));
+	for (int i = 0; i < 2; i++) {
+		if (i && draw(d, 2))
+			break;
+		y = lt_add(t, x, LT_MAP, keys[i]);
+		lt_put(t, y, "direction", "in");
+		lt_put(t, y, "party", "headend");
+		put_match(t, y, by[i], 0);
+	}
+	lt_put(t, x, "expires", "%s", PICK(d, "26 h", "10 min", "2 h"));
+}
+
+/* P4007: an answer goes to whoever asked. ask may be none. */
+static inline bool same_parties(const struct lt *t, uint16_t x, uint16_t ask)
+{
+	uint16_t a, b;
+
+	if (!ask)
+		return false;
+	a = lt_get(t, x, "party");
+	b = lt_get(t, ask, "party");
+	return t->node[a].type == t->node[b].type &&
+	       strcmp(lt_str(t, t->node[a].text), lt_str(t, t->node[b].text)) ==
+		       0;
+}
+
+/* A grant of a vendor, about something. */
+static inline void put_grant(struct draws *d, struct lt *t, unsigned about,
+			     unsigned var, bool states, bool other)
+{
+	const struct about *a = &abouts[about];
+	uint16_t all = lt_map(t, 1, "allow"), x, s;
+	unsigned ask = about == AB_READ ? AB_ASK : AB_OBIX_ASK;
+	char id[24], answers[24];
+	uint64_t who = about == AB_LOGON ? 0 : draw(d, other ? 4 : 3);
+
+	snprintf(id, sizeof(id), "rule-%c%u", 'a' + (int)about, var);
+	while (lt_get(t, all, id)) /* which P4001 will say */
+		snprintf(id + strlen(id), sizeof(id) - strlen(id), "x");
+	x = lt_add(t, all, LT_MAP, id);
+	lt_put(t, x, "direction", one_in(d, 6) && a->data ? "any" : a->dir == DIR_OUT
+							      ? "out"
+							      : "in");
+	if (who == 1) {
+		s = lt_add(t, x, LT_SEQ, "party");
+		lt_put(t, s, NULL, "headend");
+		lt_put(t, s, NULL, "service");
+	} else {
+		lt_put(t, x, "party", "%s",
+		       who == 3	  ? "other"
+		       : who == 2 ? "service"
+				  : "headend");
+	}
+	put_match(t, x, about, var);
+	if (a->data) {
+		lt_put(t, x, "purpose", "Reason %u of them.", about);
+		lt_put(t, x, "consent", "%s",
+		       PICK(d, "none", "opt-out", "opt-in"));
+		put_data(d, t, x, about);
+	}
+	snprintf(answers, sizeof(answers), "rule-%c%u", 'a' + (int)ask, var);
+	if ((about == AB_READ || about == AB_OBIX) &&
+	    same_parties(t, x, lt_get(t, all, answers)) && draw(d, 3)) {
+		s = lt_add(t, x, LT_SEQ, "answers");
+		lt_put(t, s, NULL, "%s", answers);
+	}
+	if (states && about != AB_LOGON && one_in(d, 3)) {
+		s = lt_add(t, x, LT_SEQ, draw(d, 3) ? "requires" : "forbids");
+		lt_put(t, s, NULL, "joined");
+	} else if (one_in(d, 6)) {
+		s = lt_add(t, x, LT_SEQ, "requires");
+		lt_put(t, s, NULL, "attested");
+	}
+	if (one_in(d, 6))
+		put_when(d, t, x);
+	for (uint64_t n = (a->data ? 1 : 0) + draw(d, 3); n; n--)
+		put_limit(d, t, x, a->data, a->table);
+	if (about == AB_OPAQUE) { /* P5107 */
+		s = lt_get(t, x, "limits");
+		s = s ? s : lt_add(t, x, LT_SEQ, "limits");
+		lt_put(t, s, NULL, "%s",
+		       PICK(d, "900 B per day", "2 KiB per 1 h",
+			    "1 KiB per month"));
+	}
+	put_exceed(d, t, x);
+	if (one_in(d, 8))
+		lt_put(t, x, "audit", "%s", PICK(d, "each", "summary"));
+}
+
+static inline void put_head(struct lt *t, const char *kind, const char *id)
+{
+	lt_new(t);
+	lt_put(t, 1, "polc", "1");
+	lt_put(t, 1, "kind", "%s", kind);
+	lt_put(t, 1, "id", "%s", id);
+	lt_put(t, 1, "serial", "1");
+	lt_put(t, 1, "title", "A %s for a law", kind);
+}
+
+/* other: another machine of the set, or NULL. */
+static inline void make_vendor(struct draws *d, struct lt *t, const char *vm,
+			       const char *other)
+{
+	bool states = draw(d, 2), had[AB_COUNT][3] = {{false}};
+	char id[40];
+
+	snprintf(id, sizeof(id), "org.example.%s", vm);
+	put_head(t, "vendor", id);
+	lt_put(t, 1, "vm", "%s", vm);
+	put_parties(d, t, other);
+	if (states) {
+		put_states(d, t);
+		put_grant(d, t, AB_LOGON, 0, false, false);
+		had[AB_LOGON][0] = true;
+	}
+	for (unsigned n = 0; n < 8 && (n == 0 || draw(d, 6)); n++) {
+		unsigned about = (unsigned)draw(d, AB_COUNT);
+		unsigned var = (unsigned)draw(d, abouts[about].n_var);
+		unsigned ask = about == AB_READ	  ? AB_ASK
+			       : about == AB_OBIX ? AB_OBIX_ASK
+						  : AB_COUNT;
+
+		if (ask < AB_COUNT && !had[ask][var] && draw(d, 2)) {
+			put_grant(d, t, ask, var, states, other != NULL);
+			had[ask][var] = true;
+		}
+		if (had[about][var] && !one_in(d, 10))
+			continue;
+		put_grant(d, t, about, var, states, other != NULL);
+		had[about][var] = true;
+	}
+	if (one_in(d, 4))
+		put_denial(d, t, "never", true);
+	for (unsigned n = 0; n < 3 && draw(d, 2); n++) {
+		snprintf(id, sizeof(id), "top-%u", n);
+		put_top(d, t, id, true);
+	}
+}
+
+static inline void put_ceiling(struct draws *d, struct lt *t, unsigned which)
+{
+	static const char *const families[][4] = {
+		{"any"}, {"c1222.any"}, {"obix.any", "http.any", "opaque"}};
+	uint16_t x = lt_add(t, lt_map(t, 1, "ceiling"), LT_MAP,
+			    which == 2 ? "web" : "all"),
+		 p, s, data;
+	char id[] = "r0";
+
+	(void)id;
+	if (one_in(d, 4))
+		lt_put(t, x, "vm", "any");
+	lt_put(t, x, "direction", "any");
+	p = lt_add(t, x, LT_MAP, "party");
+	s = lt_add(t, p, LT_SEQ, "role");
+	lt_put(t, s, NULL, "metering");
+	if (draw(d, 4))
+		lt_put(t, s, NULL, "service");
+	lt_put(t, s, NULL, "vm");
+	s = lt_add(t, x, LT_SEQ, "match");
+	for (unsigned i = 0; families[which][i]; i++)
+		(void)lt_add(t, lt_add(t, s, LT_MAP, NULL), LT_MAP,
+			     families[which][i]);
+	data = lt_add(t, x, LT_MAP, "data");
+	s = lt_add(t, data, LT_SEQ, "measurement");
+	lt_put(t, s, NULL, "energy.*");
+	lt_put(t, s, NULL, "event.power");
+	lt_put(t, s, NULL, "control.load");
+	if (draw(d, 4))
+		lt_put(t, s, NULL, "power.instant");
+	put_gran(d, t, data);
+	for (uint64_t n = draw(d, 3); n; n--)
+		put_guard(d, t, data, false, true);
+	if (one_in(d, 5))
+		put_when(d, t, x);
+	for (uint64_t n = draw(d, 2); n; n--)
+		put_limit(d, t, x, false, false);
+	put_exceed(d, t, x);
+}
+
+static inline void make_baseline(struct draws *d, struct lt *t)
+{
+	char id[40];
+
+	put_head(t, "baseline", "org.example.base");
+	if (draw(d, 2)) {
+		put_ceiling(d, t, 1);
+		put_ceiling(d, t, 2);
+	} else {
+		put_ceiling(d, t, 0);
+	}
+	for (unsigned n = 0, all = (unsigned)draw(d, 4); n + 2 < all; n++) {
+		snprintf(id, sizeof(id), "no-%u", n);
+		put_denial(d, t, id, false);
+	}
+	for (unsigned n = 0; n < 3 && draw(d, 2); n++) {
+		snprintf(id, sizeof(id), "all-%u", n);
+		put_top(d, t, id, false);
+	}
+}
+
+/* --- the customer ----------------------------------------------------------- */
+
+static inline void put_restriction(struct draws *d, struct lt *t, const char *id,
+				   bool two)
+{
+	uint16_t x = lt_add(t, lt_map(t, 1, "restrict"), LT_MAP, id), data;
+	char buf[100];
+
+	lt_put(t, x, "vm", "%s", two ? PICK(d, "any", "mdma", "dr") : "any");
+	if (one_in(d, 3))
+		put_roles(d, t, x);
+	switch (draw(d, 5)) {
+	case 0:
+		limit_phrase(d, buf, sizeof(buf), false, false, false);
+		lt_put(t, x, "limit", "%s", buf);
+		break;
+	case 1:
+		data = lt_add(t, x, LT_MAP, "data");
+		lt_put(t, data, "measurement", "energy.interval");
+		put_gran(d, t, data);
+		put_guard(d, t, data, false, true);
+		break;
+	case 2:
+		data = lt_add(t, x, LT_MAP, "data");
+		lt_put(t, data, "measurement", "%s",
+		       PICK(d, "energy.register", "energy.*"));
+		put_guard(d, t, data, false, true);
+		break;
+	case 3:
+		put_when(d, t, x);
+		break;
+	default:
+		lt_put(t, x, "block", "true");
+		if (draw(d, 3)) {
+			data = lt_add(t, x, LT_MAP, "data");
+			lt_put(t, data, "measurement", "%s",
+			       PICK(d, "power.instant", "energy.register"));
+		}
+		break;
+	}
+}
+
+/* Answers to what the vendors ask, and restrictions. */
+static inline void make_customer(struct draws *d, struct lt *t,
+				 const struct lt *const *vendor, size_t n)
+{
+	char id[100];
+
+	put_head(t, "customer", "customer");
+	for (size_t i = 0; i < n; i++) {
+		const struct lt *v = vendor[i];
+		uint16_t all = lt_get(v, 1, "allow"), k, c;
+
+		for (k = v->node[all].first; all && k; k = v->node[k].next) {
+			c = lt_get(v, k, "consent");
+			if (!c || !strcmp(lt_str(v, v->node[c].text), "none") ||
+			    !draw(d, 2))
+				continue;
+			snprintf(id, sizeof(id), "%s/%s",
+				 lt_str(v, v->node[lt_get(v, 1, "id")].text),
+				 lt_str(v, v->node[k].key));
+			lt_put(t, lt_map(t, 1, "consent"), id, "%s",
+			       PICK(d, "granted", "refused"));
+		}
+	}
+	for (unsigned k = 0, all = 1 + (unsigned)draw(d, 3); k < all; k++) {
+		snprintf(id, sizeof(id), "less-%u", k);
+		put_restriction(d, t, id, n > 1);
+	}
+}
+
+#endif
