@@ -44,7 +44,7 @@ static const char *const spaces[] = {
 };
 
 /* Not empty, no plus, nothing that some reader takes for a space. */
-static bool name_ok(struct span s)
+bool note_name_ok(struct span s)
 {
 	for (size_t i = 0, n; i < s.n; i += n) {
 		struct span one = span_from(s, i);
@@ -59,7 +59,7 @@ static bool name_ok(struct span s)
 				return false;
 		}
 	}
-	return s.n > 0;
+	return s.n > 0 && s.n <= NOTE_NAME_MAX;
 }
 
 static uint32_t id_of(const struct note_key *k)
@@ -87,7 +87,7 @@ int note_key_make(struct note_key *k, struct span name, enum note_type type,
 	if (!f)
 		return err_set(e, E_UNSUPPORTED, 0, "key type %02x is not "
 			       "known here", (unsigned)type);
-	if (name.n > NOTE_NAME_MAX || !name_ok(name))
+	if (!note_name_ok(name))
 		return err_set(e, E_SYNTAX, 0, "not a key's name");
 	if (pub.n != f->pub || (type == NOTE_P256 && !sign_p256_is(pub)))
 		return err_set(e, E_SYNTAX, 0, "not a key of its type");
@@ -172,7 +172,7 @@ static bool read_line(struct span line, struct note_sig *sig)
 		return false;
 	sig->name = cur_until(&c, ' ');
 	sig->base64 = cur_rest(&c);
-	if (!cur_ok(&c) || !name_ok(sig->name) ||
+	if (!cur_ok(&c) || !note_name_ok(sig->name) ||
 	    !base64_get(&w, sig->base64) || w.n < 5)
 		return false;
 	o = cur_of(wbuf_span(&w));

@@ -51,6 +51,9 @@ struct note_sig {
 	uint32_t id;
 };
 
+/* May a key, and so a log, have this name? Up to NOTE_NAME_MAX octets of UTF-8
+ * without spaces and plus signs. */
+bool note_name_ok(struct span name);
 /* A key from its parts. E_SYNTAX: a name or key of no good form. */
 int note_key_make(struct note_key *k, struct span name, enum note_type type,
 		  struct span pub, struct err *e)

@@ -216,6 +216,9 @@ static const struct {
 	{"no bundle in the middle", "DELETE FROM bundle WHERE first = 256"},
 	{"no tile", "DELETE FROM tile WHERE idx = 1"},
 	{"another tile", "UPDATE tile SET data = zeroblob(8192) WHERE idx = 1"},
+	{"a checkpoint of nobody",
+	 "INSERT INTO checkpoint(size, note) VALUES(5, x'00')"},
+	{"a checkpoint too few", "UPDATE state SET checkpoint = 5"},
 	{"a tile too many", "INSERT INTO tile SELECT 0, 2, data FROM tile"
 			    " WHERE idx = 0"},
 };

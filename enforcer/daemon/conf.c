@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/note.h"
 #include "policy-lang/front/config.h"
 
 static const struct config_word backends[] = {
@@ -163,6 +164,14 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 					       path, c->uplink[i]);
 		}
 	}
+	/* Else nothing could be signed, so nothing recorded; there is room for
+	 * "/recovery-99" behind it. */
+	if (!note_name_ok(span_str(c->origin)) ||
+	    strlen(c->origin) > NOTE_NAME_MAX - 16)
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: origin: '%.60s' cannot name a log in its "
+			       "checkpoints; no spaces, no plus, at most %d "
+			       "octets", path, c->origin, NOTE_NAME_MAX - 16);
 	if (c->signatures && !c->platform_key[0])
 		return err_set(e, E_SYNTAX, 0,
 			       "%s: platform-key: policies have to be signed, "

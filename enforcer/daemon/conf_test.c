@@ -233,6 +233,8 @@ static void whole_files(void **s)
 		{"five uplinks",  "uplink: [a, b, c, d, e]\norigin: o\npolicies: /p\n", "from 1 to 4"},
 		{"no uplink",	  "uplink: []\norigin: o\npolicies: /p\n", "from 1 to 4"},
 		{"an uplink twice", "uplink: [a, a]\norigin: o\npolicies: /p\n", "twice"},
+		{"a log's name with a space", "uplink: a\norigin: meter 1\npolicies: /p\n", "cannot name a log"},
+		{"a log's name with a plus", "uplink: a\norigin: a+b\npolicies: /p\n", "cannot name a log"},
 		{"who signs",	  "uplink: a\norigin: o\npolicies: /p\n", "platform-key: policies have to be signed"},
 		{"a sequence",	  "[a]\n",			      "1:1:"		     },
 		{"empty",	  "",				      "1:1:"		     },
