@@ -87,8 +87,12 @@ static inline bool tighten_data(struct draws *d, struct lt *t, uint16_t rule,
 	return false;
 }
 
-/* Permits nothing more. False: it found nothing to do. */
-static inline bool tighten(struct draws *d, struct policies *p)
+enum tighter { BY_DENIAL, BY_TOP, BY_LIMIT, BY_STATE, BY_HOURS,
+	BY_RESTRICTION, BY_DATA, BY_COUNT };
+
+/* Permits nothing more. False: it found nothing to do. *how: what it did. */
+static inline bool tighten(struct draws *d, struct policies *p,
+			   enum tighter *how)
 {
 	struct lt *t = NULL;
 	uint16_t rule = any_rule(d, p, &t), s;
@@ -99,17 +103,21 @@ static inline bool tighten(struct draws *d, struct policies *p)
 	data = lt_get(t, rule, "data") && !ceiling;
 	switch (draw(d, 9)) {
 	case 0:
+		*how = BY_DENIAL;
 		put_denial(d, t, "no-more", !ceiling);
 		return true;
 	case 1:
 	case 2:
+		*how = BY_TOP;
 		put_top(d, t, "one-more", !ceiling);
 		return true;
 	case 3:
 	case 4:
+		*how = BY_LIMIT;
 		put_limit(d, t, rule, data, false);
 		return true;
 	case 5:
+		*how = BY_STATE;
 		if (ceiling || lt_get(t, rule, "requires"))
 			return false;
 		s = lt_add(t, rule, LT_SEQ, "requires");
@@ -117,16 +125,19 @@ static inline bool tighten(struct draws *d, struct policies *p)
 		       PICK(d, "attested", "clock-trusted"));
 		return true;
 	case 6:
+		*how = BY_HOURS;
 		if (lt_get(t, rule, "when"))
 			return false;
 		put_when(d, t, rule);
 		return true;
 	case 7:
+		*how = BY_RESTRICTION;
 		if (!p->has_customer)
 			return false;
 		put_restriction(d, &p->customer, "one-more", p->two);
 		return true;
 	default:
+		*how = BY_DATA;
 		return tighten_data(d, t, rule, ceiling);
 	}
 }

@@ -31,7 +31,7 @@
 
 #define LAW_GROUP  16
 #define LAW_DRAWS  8192
-#define LAW_SHARES 12
+#define LAW_SHARES 20
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LAW_FEWER 1
@@ -65,7 +65,7 @@ struct law {
 /* What a share of the cases must have seen, so that they are no trifles. */
 struct law_share {
 	const char *what;
-	unsigned percent; /* at least */
+	unsigned percent; /* at least; 0: at least one */
 };
 
 /* 0 to n - 1. */
@@ -372,7 +372,7 @@ static inline void law_run(const char *name, law_fn *law,
 	}
 	law_say(name, n, from, shares, seen);
 	for (size_t i = 0; n >= 300 && shares[i].what; i++) {
-		if (seen[i] * 100 < n * shares[i].percent)
+		if (seen[i] * 100 < n * shares[i].percent || !seen[i])
 			fail_msg("%s: fewer than %u %%: %s", name,
 				 shares[i].percent, shares[i].what);
 	}
