@@ -155,12 +155,20 @@ static int make_draft(struct init *in, char **text, size_t *n, struct err *e)
 {
 	struct draft_form form = {.id = in->id, .pcap = in->pcap_text,
 				  .guest = in->guest,
+				  .tls = true,
 				  .keys = in->args.keys ? in->keys_text : NULL};
 	struct diags *d = calloc(1, sizeof(*d));
 	char *raw = NULL;
 	int rc = d ? try_draft(in, &form, &raw, n, e)
 		   : err_set(e, E_NOMEM, 0, "out of memory");
 
+	/* Not every word with a party is within TLS. */
+	if (rc == 0 && in->permit < in->seen) {
+		free(raw);
+		raw = NULL;
+		form.tls = false;
+		rc = try_draft(in, &form, &raw, n, e);
+	}
 	if (rc == 0 && in->permit < in->seen) {
 		free(raw);
 		raw = NULL;
@@ -203,6 +211,7 @@ static void print_json(const struct init *in, const char *text, size_t n)
 	}
 	json_obj_end(&j);
 	json_bool(&j, "cut", in->draft.cut);
+	json_u64(&j, "starred", in->draft.starred);
 	if (!in->out)
 		json_text(&j, "policy", span_of(text, n));
 	json_obj_end(&j);

@@ -91,6 +91,36 @@ static void party_title(struct draft_party *p, const struct event *ev)
 	p->titled = true;
 }
 
+/* Small letters, digits, '-' and dots, as a policy writes hosts. */
+static bool is_host(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		      c == '-' || (c == '.' && i && i + 1 < s.n)))
+			return false;
+	}
+	return s.n && s.n <= DRAFT_VALUE_OCTETS;
+}
+
+/* A machine's hello says whom it wants to talk to. */
+static void party_name(struct draft_party *p, const struct event *ev)
+{
+	struct draft_attr one = {.field = F_DNS_NAME, .n = 1};
+	struct span s;
+
+	if (ev->leaves[ev->leaf].also != OBS_TLS_HELLO || !ev->message ||
+	    ev->dir != DIR_OUT)
+		return;
+	s = obs_get_span(ev->message, F_DNS_NAME);
+	if (is_host(s))
+		memcpy(one.text[0], s.p, s.n);
+	p->names.field = F_DNS_NAME;
+	if (!is_host(s) || !draft_add_values(&p->names, &one))
+		p->unnamed = true;
+}
+
 static const char *role_of(const struct event *ev)
 {
 	switch (obs_family((enum obs_kind)ev->leaves[ev->leaf].kind)) {
@@ -125,6 +155,7 @@ static int party_of(struct draft *d, const struct event *ev,
 	}
 	party_port(d, p, f);
 	party_title(p, ev);
+	party_name(p, ev);
 	return (int)i;
 }
 
@@ -239,6 +270,21 @@ static bool fits(const struct draft_need *n, size_t party, enum dir dir,
 	return true;
 }
 
+/* In a policy a star stands for anything, and nothing stands for a star: such
+ * a text would grant others. */
+static bool has_star(const struct draft_attr *attr, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!is_text((enum field)attr[i].field))
+			continue;
+		for (size_t k = 0; k < attr[i].n; k++) {
+			if (strchr(attr[i].text[k], '*'))
+				return true;
+		}
+	}
+	return false;
+}
+
 static struct draft_need *need_of(struct draft *d, size_t party,
 				  const struct event *ev, const struct obs *o,
 				  enum obs_kind kind, meas_set meas)
@@ -248,6 +294,10 @@ static struct draft_need *need_of(struct draft *d, size_t party,
 	bool alone = meas || obs_get(o, F_ASKS_FOR, 0) & ~MEAS_ABOUT;
 	struct draft_need *n;
 
+	if (has_star(attr, n_attr)) {
+		d->starred++;
+		return NULL;
+	}
 	while (i < d->n_need && !fits(&d->need[i], party, ev->dir, kind,
 				      meas != 0, alone, attr, n_attr))
 		i++;

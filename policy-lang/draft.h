@@ -20,6 +20,13 @@
 #define DRAFT_ATTRS	    6
 #define DRAFT_FLOWS	    1024
 
+struct draft_attr {
+	uint16_t field; /* enum field */
+	size_t n;
+	uint32_t num[DRAFT_VALUES];
+	char text[DRAFT_VALUES][DRAFT_VALUE_OCTETS + 1];
+};
+
 struct draft_party {
 	struct net_addr addr;
 	struct {
@@ -32,13 +39,8 @@ struct draft_party {
 	uint8_t title[64]; /* the ApTitle that all its messages had */
 	size_t n_title;
 	bool titled, untitled;
-};
-
-struct draft_attr {
-	uint16_t field; /* enum field */
-	size_t n;
-	uint32_t num[DRAFT_VALUES];
-	char text[DRAFT_VALUES][DRAFT_VALUE_OCTETS + 1];
+	struct draft_attr names; /* that the hellos of TLS asked for */
+	bool unnamed;		 /* one asked for none, or for no host */
 };
 
 /* One rule to be. */
@@ -92,6 +94,7 @@ struct draft {
 	uint64_t out_day, out_most, packets_most;
 	uint64_t refused[REASON_COUNT]; /* what no policy lets pass */
 	bool cut; /* more than there is room for */
+	uint64_t starred; /* observations with a star in a text */
 };
 
 void draft_event(struct draft *d, const struct event *ev);
@@ -109,6 +112,7 @@ struct draft_form {
 	const char *id, *zone; /* of the policy; zone of the meter or NULL */
 	const char *pcap, *guest, *keys; /* as the test names them */
 	bool partial; /* checksums: a test of the capture would refuse it */
+	bool tls;   /* parties are known by the names of TLS, too */
 	bool loose; /* spacing and counts with room: the first try was tight */
 	/* what a replay of the draft gave; 0 and NULL before it */
 	uint64_t permit;

@@ -106,7 +106,8 @@ static bool is_sealed(const struct draft_need *n)
 
 /* --- parties ------------------------------------------------------------------ */
 
-static void put_party(struct page *pg, const struct draft_party *p, size_t i)
+static void put_party(struct page *pg, const struct draft_party *p, size_t i,
+		      bool tls)
 {
 	char a[NET_ADDR_TEXT], oid[OID_TEXT];
 
@@ -130,6 +131,13 @@ static void put_party(struct page *pg, const struct draft_party *p, size_t i)
 		    oid_text(oid, sizeof(oid), span_of(p->title, p->n_title)));
 		mark(pg);
 	}
+	/* What is inside stays between the two ends, as in the capture. */
+	if (!tls || !p->names.n || p->unnamed)
+		return;
+	for (size_t k = 0; k < p->names.n; k++)
+		put(pg, "%s'%s'", k ? ", " : "    tls: {names: [",
+		    p->names.text[k]);
+	put_line(pg, "], mode: end-to-end}");
 }
 
 /* --- rules -------------------------------------------------------------------- */
@@ -450,6 +458,10 @@ static void put_head(struct page *pg, const struct draft *d,
 			    reason_text((enum reason)r),
 			    (unsigned long long)d->refused[r]);
 	}
+	if (d->starred)
+		put(pg, "# With a star in a text, which no policy can name: "
+			"%llu.\n",
+		    (unsigned long long)d->starred);
 	if (d->cut)
 		put(pg, "# There was more than a draft has room for.\n");
 	put_line(pg, "polc: 1");
@@ -476,7 +488,7 @@ int draft_write(const struct draft *d, const struct draft_form *f, char **out,
 	put_head(&pg, d, f);
 	put_line(&pg, "parties:");
 	for (size_t i = 0; i < d->n_party; i++)
-		put_party(&pg, &d->party[i], i);
+		put_party(&pg, &d->party[i], i, f->tls);
 	put_line(&pg, "allow:");
 	for (size_t i = 0; i < d->n_need; i++)
 		put_rule(&pg, d, i, f->loose);

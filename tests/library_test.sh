@@ -114,6 +114,8 @@ for s in "${!files[@]}"; do
 	same "check-$s.expect" "$polc" check ${files[$s]}
 	same "label-$s.expect" "$polc" label "$tmp/$s"
 	same "label-$s.json" "$polc" label --json "$tmp/$s"
+	same "label-$s.html" "$polc" label --html "$tmp/$s"
+	same "label-$s.svg" "$polc" label --svg "$tmp/$s"
 	same "bound-$s.expect" "$polc" bound "$tmp/$s"
 	[ "$s" = daily ] || [ "$s" = head-end ] ||
 		same "diff-daily-$s.expect" "$polc" diff --all "$tmp/daily" "$tmp/$s"

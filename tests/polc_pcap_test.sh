@@ -190,6 +190,11 @@ gen_procedures mdma=10.20.0.10
 gen_read_write mdma=10.20.0.10
 gen_udp_sessionless mdma=10.20.0.10
 EOF
+try "a draft of TLS" 0 - "$polc" init --from tests/pcaps/gen_net_tls.pcap -g tips=10.20.0.21 -o "$tmp/draft.yaml"
+is "knows its parties by their names" [ "$(sed -n "s/^    tls: {names: \(.*\), mode: end-to-end}  # review/\1/p" "$tmp/draft.yaml" | tr '\n' ' ')" = \
+	"['tips.example', 'upload.tips.example'] ['tips.example'] " ]
+sed "s/'tips.example', 'upload.tips.example'\], mode/'upload.tips.example'], mode/" "$tmp/draft.yaml" >"$tmp/other.yaml"
+try "and by no others" 0 "party-identity" "$polc" replay -q -g tips=10.20.0.21 "$tmp/other.yaml" tests/pcaps/gen_net_tls.pcap
 try "the draft of the polling" 0 - "$polc" init --from $cap -g mdma=10.20.0.10 --binding tests/policies/metering
 is "is what it was" cmp -s "$tmp/out" tests/policies/polling/init.expect
 try "init for programs" 0 '"permitted":37,"needed":37,"refused":{"no-grant":5}' \

@@ -87,14 +87,19 @@ static void lint_series(struct rd *r, const struct pol_rule_src *rule)
 		     "a longer history than readings that often need");
 }
 
+/* TLS that anybody may answer says nothing about who does. */
+static bool is_proved(const struct pol_party_src *p)
+{
+	return p->n_tls_name || p->n_tls_pin || p->aptitle.n;
+}
+
 static void lint_party(struct rd *r, const struct pol_rule_src *rule)
 {
 	for (size_t i = 0; i < rule->party.n_party; i++) {
 		const struct pol_party_src *p =
 			&r->f->party[rule->party.party[i]];
 
-		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM || p->tls ||
-		    p->aptitle.n)
+		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM || is_proved(p))
 			continue;
 		find(r, DIAG_WARNING, 5106, AT_RULE(rule),
 		     "give the party tls names or pins",
