@@ -6,8 +6,8 @@
 
 #include "audit/db.h"
 #include "audit/page.h"
-#include "audit/schema.h"
 #include "audit/store.h"
+#include "audit/verify_schema.h"
 
 #define STEP_US US_PER_S
 
@@ -46,52 +46,6 @@ static int wrong(struct verify *v, uint64_t seq, struct err *e,
 static int wrong_file(struct err *e, const char *what)
 {
 	return err_set(e, E_INTEGRITY, 0, "%s", what);
-}
-
-static bool same_text(struct db_stmt *a, struct db_stmt *b, int i)
-{
-	struct span x, y;
-
-	if (db_null(a, i) && db_null(b, i))
-		return true;
-	return db_text(a, i, &x) && db_text(b, i, &y) && span_eq(x, y);
-}
-
-/* The schema is exactly ours: no view in a table's place, no guard gone. */
-static int check_schema(struct verify *v, struct err *e)
-{
-	static const char sql[] = "SELECT type, name, tbl_name, sql"
-				  " FROM sqlite_schema ORDER BY name";
-	struct db_stmt *have = NULL, *want = NULL;
-	struct err ignored;
-	struct db *ours;
-	int rc = db_open(&ours, NULL, DB_MEMORY, e);
-
-	for (size_t i = 0; rc == 0 && i < N_STORE_SCHEMA; i++)
-		rc = db_exec(ours, store_schema[i], e);
-	if (rc == 0)
-		rc = db_prepare(&want, ours, sql, e);
-	if (rc == 0)
-		rc = db_prepare(&have, v->db, sql, e);
-	while (rc == 0) {
-		int w = db_step(want, e), h = db_step(have, e);
-
-		if (h < 0)
-			rc = h;
-		else if (w != h)
-			rc = wrong_file(e, "the schema was altered");
-		if (rc || w <= 0)
-			break;
-		for (int i = 0; i < 4; i++) {
-			if (!same_text(have, want, i))
-				rc = wrong_file(e, "the schema was altered");
-		}
-	}
-	db_finish(want);
-	db_finish(have);
-	if (db_close(ours, &ignored) && rc == 0)
-		rc = err_set(e, E_IO, 0, "%s", ignored.text);
-	return rc;
 }
 
 static int check_structure(struct verify *v, struct err *e)
@@ -527,7 +481,7 @@ static int check_content(struct verify *v, const char *path,
 	if (rc == 0)
 		rc = store_identify(v->db, NULL, e);
 	if (rc == 0)
-		rc = check_schema(v, e);
+		rc = verify_schema(v->db, e);
 	if (rc == 0)
 		rc = prepare(v, e);
 	if (rc == 0)
