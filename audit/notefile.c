@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int note_file_read(struct note_file *f, const char *path, struct err *e)
@@ -46,6 +47,45 @@ int note_file_key(struct note_key *k, const char *path, struct err *e)
 
 	if (rc == 0)
 		rc = note_key_parse(k, span_of(f->octets, f->n), e);
+	free(f);
+	return rc;
+}
+
+static int key_line(struct note_key *k, size_t cap, size_t *n,
+		    struct span line, unsigned number, struct err *e)
+{
+	if (line.n == 0 || line.p[0] == '#')
+		return 0;
+	if (*n == cap)
+		return err_set(e, E_LIMIT, 0, "line %u: more than %zu keys",
+			       number, cap);
+	if (note_key_parse(&k[*n], line, e)) {
+		err_wrap(e, "line %u", number);
+		return e->code = E_SYNTAX;
+	}
+	++*n;
+	return 0;
+}
+
+int note_file_keys(struct note_key *k, size_t cap, size_t *n,
+		   const char *path, struct err *e)
+{
+	struct note_file *f = malloc(sizeof(*f));
+	int rc = f ? note_file_read(f, path, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+	size_t at = 0;
+
+	*n = 0;
+	for (unsigned line = 1; rc == 0 && at < f->n; line++) {
+		const uint8_t *p = f->octets + at;
+		const uint8_t *end = memchr(p, '\n', f->n - at);
+		size_t len = end ? (size_t)(end - p) : f->n - at;
+
+		rc = key_line(k, cap, n, span_of(p, len), line, e);
+		at += len + (end ? 1 : 0);
+	}
+	if (rc == 0 && *n == 0)
+		rc = err_set(e, E_NOTFOUND, 0, "holds no key");
 	free(f);
 	return rc;
 }

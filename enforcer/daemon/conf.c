@@ -94,6 +94,7 @@ static const struct config_key keys[] = {
 	{"min-ttl",	  CONFIG_NUMBER, AT(min_ttl),	1, 255, "1", NULL, 0, 0},
 	{"audit-batch-ms", CONFIG_NUMBER, AT(audit_batch_ms), 1, 1000, "20",
 	 NULL, 0, 0},
+	{"witness-keys",  CONFIG_PATH,	 AT(witness_keys), 0, 0, "", NULL, 0, 0},
 	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
 	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",
 	 NULL, 0, 0},

@@ -41,6 +41,8 @@ struct conf {
 	uint32_t queue_len, socket_buffer;
 	uint8_t min_ttl;
 	uint32_t audit_batch_ms; /* group commit */
+	/* Public keys of who cosigns checkpoints, notefile.h; "": nobody. */
+	char witness_keys[CONF_PATH];
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
 	uint32_t panel_gid;   /* who may use the panel's, besides root */

@@ -43,6 +43,8 @@ struct connection {
 	bool question;	 /* is being answered */
 	struct MHD_Connection *waits; /* for the scribe's answer; else NULL */
 	struct mono asked;
+	size_t n_post; /* octets it brought */
+	uint8_t post[WINDOW_POST];
 	bool stream;	 /* it was given one, which may be over: */
 	bool stream_over;
 };
@@ -205,6 +207,60 @@ static enum MHD_Result send_lookup(struct server *s, struct MHD_Connection *c,
 	return MHD_YES;
 }
 
+/* --- cosignatures --- */
+
+/* Called with the head, with each part of the body, and when all is there. */
+static enum MHD_Result on_cosignature(struct server *s,
+				      struct MHD_Connection *c,
+				      struct connection *k, const char *body,
+				      size_t *n_body, bool first)
+{
+	struct lookup l = lookup_cosign();
+	struct looked q = {.l = &l};
+	struct wbuf w = {0};
+	const char *why;
+	unsigned status;
+	int rc;
+
+	if (first) {
+		k->n_post = 0;
+		return MHD_YES;
+	}
+	if (*n_body) {
+		/* One octet too many is enough to know. */
+		size_t n = *n_body < sizeof(k->post) + 1 - k->n_post
+				   ? *n_body
+				   : sizeof(k->post) + 1 - k->n_post;
+
+		if (k->n_post + n <= sizeof(k->post))
+			memcpy(k->post + k->n_post, body, n);
+		k->n_post += n;
+		*n_body = 0;
+		return MHD_YES;
+	}
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_detail, &q);
+	if (q.rc == 0)
+		q.rc = lookup_ready(&l, &q.e);
+	if (q.rc)
+		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
+	if (!take_question(s, k))
+		return busy(c);
+	rc = k->n_post > sizeof(k->post)
+		     ? E_SYNTAX
+		     : shelf_post(streams_shelf(s->streams), k, l.key.a,
+				  span_of(k->post, k->n_post));
+	if (rc < 0) {
+		status = lookup_refusal(rc, &why);
+		return send_error(c, status, why);
+	}
+	if (rc == 1)
+		return send_octets(c, MHD_HTTP_NO_CONTENT, "text/plain", &w);
+	k->waits = c;
+	k->asked = live_mono();
+	MHD_suspend_connection(c);
+	return MHD_YES;
+}
+
 static void ask_again(struct server *s, bool came, struct mono now)
 {
 	for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -359,6 +415,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	(void)body;
 	if (!k)
 		return MHD_NO;
+	if (strcmp(path, "/v1/cosignature") == 0 &&
+	    strcmp(method, MHD_HTTP_METHOD_POST) == 0) {
+		bool first = !*seen;
+
+		*seen = s;
+		return on_cosignature(s, c, k, body, n_body, first);
+	}
 	if (!p && !audit && !single)
 		return send_error(c, MHD_HTTP_NOT_FOUND, "no such resource");
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
@@ -401,8 +464,10 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 	const union MHD_ConnectionInfo *info;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (k)
+		if (k) {
+			shelf_forget(streams_shelf(s->streams), k);
 			k->fd = -1;
+		}
 		return;
 	}
 	info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The courier's own parts. It answers questions about how the gateway is
- * doing and what it recorded, and nothing it is asked changes anything:
+ * doing and what it recorded; all that it takes is cosignatures, for the scribe
+ * to check:
  *
  *   courier.c	       sockets, connections, the loop
  *   courier_page.c    GET /v1/status, GET /metrics
@@ -73,6 +74,10 @@ int lookup_set(struct lookup *l, const char *name, const char *value,
 /* E_SYNTAX: an argument is missing. */
 int lookup_ready(const struct lookup *l, struct err *e)
 	__attribute__((warn_unused_result));
+/* Of POST /v1/cosignature; key.a is the size of the checkpoint. */
+struct lookup lookup_cosign(void);
+/* The status of HTTP, and why, for what shelf_post said. */
+unsigned lookup_refusal(int rc, const char **why);
 /* Can there be such a tile or bundle in a log of so many records? */
 bool lookup_there(const struct lookup *l, uint64_t size);
 /* Of what shelf_get gave, what was asked for. */

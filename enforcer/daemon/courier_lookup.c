@@ -171,3 +171,31 @@ struct span lookup_cut(const struct lookup *l, struct span octets)
 		;
 	return span_sub(octets, 0, c.off);
 }
+
+struct lookup lookup_cosign(void)
+{
+	return (struct lookup){
+		.key.kind = WINDOW_COSIGN, .a = "size", .needs_a = true};
+}
+
+unsigned lookup_refusal(int rc, const char **why)
+{
+	static const struct {
+		int rc;
+		unsigned status;
+		const char *why;
+	} rows[] = {
+		{E_NOTFOUND, 404, "no such checkpoint"},
+		{E_AUTH, 403, "of no witness that is known"},
+		{E_INTEGRITY, 400, "the signature is wrong"},
+		{E_SYNTAX, 400, "not one line of a signed note"},
+		{E_LIMIT, 409, "the checkpoint has as many as it may have"},
+		{0, 503, "it cannot be taken now"},
+	};
+	size_t i = 0;
+
+	while (rows[i].rc && rows[i].rc != rc)
+		i++;
+	*why = rows[i].why;
+	return rows[i].status;
+}

@@ -278,6 +278,106 @@ static void what_there_is_not_is_said(void **state)
 	assert_true(alive());
 }
 
+static unsigned post(const char *path, struct span body)
+{
+	static char request[8192];
+	int n = snprintf(request, sizeof(request),
+			 "POST %s HTTP/1.1\r\nHost: m\r\nConnection: close\r\n"
+			 "Content-Length: %zu\r\n\r\n%.*s", path, body.n,
+			 (int)body.n, (const char *)body.p);
+
+	assert_true(n > 0 && (size_t)n < sizeof(request));
+	ask(PORTAL, request, answer, sizeof(answer), 5000);
+	return (unsigned)strtoul(answer + 9, NULL, 10);
+}
+
+/* The portal cosigns the checkpoint it was given; from then on it is with it. */
+static void a_witness_cosigns(void **state)
+{
+	static uint8_t octets[NOTE_MAX], copy[NOTE_MAX];
+	struct wbuf w = wbuf_of(octets, sizeof(octets));
+	struct note_signer by, stranger;
+	struct err e = {0};
+	struct note note;
+	struct span body;
+	char path[96], filled[2000];
+
+	(void)state;
+	NEEDS_COURIER();
+	witness(&by);
+	snprintf(path, sizeof(path), "/v1/cosignature?size=%d", RECORDS);
+	body = found("/v1/checkpoint");
+	memcpy(copy, body.p, body.n);
+	assert_int_equal(note_parse(&note, span_of(copy, body.n), &e), 0);
+	assert_int_equal(note_sign(&w, note.text, &by, 1764082800, &e), 0);
+	/* Each of these is refused, and nothing is kept. */
+	assert_int_equal(post("/v1/cosignature", wbuf_span(&w)), 400);
+	assert_int_equal(post("/v1/cosignature?size=3", wbuf_span(&w)), 404);
+	assert_int_equal(post("/v1/cosignature?at=3", wbuf_span(&w)), 400);
+	assert_int_equal(post(path, span_str("")), 400);
+	assert_int_equal(post(path, span_str("no line of a note\n")), 400);
+	memset(filled, 'a', sizeof(filled));
+	assert_int_equal(post(path, span_of(filled, sizeof(filled))), 400);
+	stranger = by;
+	assert_int_equal(note_key_make(&stranger.key, span_str("eve.example"),
+				       NOTE_COSIGNATURE,
+				       span_of(by.key.pub, by.key.n), &e), 0);
+	{
+		uint8_t other[1024];
+		struct wbuf o = wbuf_of(other, sizeof(other));
+
+		assert_int_equal(note_sign(&o, note.text, &stranger,
+					   1764082800, &e), 0);
+		assert_int_equal(post(path, wbuf_span(&o)), 403);
+		o = wbuf_of(other, sizeof(other));
+		assert_int_equal(note_sign(&o, span_str("another\n"), &by,
+					   1764082800, &e), 0);
+		assert_int_equal(post(path, wbuf_span(&o)), 400);
+	}
+	usleep(1100000); /* what the courier kept is not fresh any more */
+	body = found("/v1/checkpoint");
+	assert_null(strstr((const char *)body.p, "portal.example"));
+	assert_int_equal(post(path, wbuf_span(&w)), 204);
+	for (int i = 0; i < 50; i++) {
+		usleep(100000);
+		body = found("/v1/checkpoint");
+		if (strstr((const char *)body.p, "portal.example"))
+			break;
+	}
+	assert_non_null(strstr((const char *)body.p, "portal.example"));
+	/* Again: it is there already. */
+	assert_int_equal(post(path, wbuf_span(&w)), 204);
+	assert_true(alive());
+}
+
+/* Who brings one and hangs up keeps nobody else from it. */
+static void who_hangs_up_is_forgotten(void **state)
+{
+	char request[256];
+	int n;
+
+	(void)state;
+	NEEDS_COURIER();
+	kill_writer(); /* they all wait */
+	n = snprintf(request, sizeof(request),
+		     "POST /v1/cosignature?size=%d HTTP/1.1\r\nHost: m\r\n"
+		     "Content-Length: 4\r\n\r\nabc\n", RECORDS);
+	for (int i = 0; i < 8; i++) {
+		int fd = call(PORTAL);
+
+		say(fd, request, (size_t)n);
+		usleep(20000);
+		close(fd);
+	}
+	start_writer();
+	for (int i = 0; i < 60; i++) {
+		if (post("/v1/cosignature?size=3", span_str("abc\n")) == 400)
+			return;
+		usleep(100000);
+	}
+	fail_msg("nobody else is heard");
+}
+
 /* Nobody answers at the window: who asked is let go in time. */
 static void a_question_without_an_answer_ends(void **state)
 {
@@ -302,6 +402,7 @@ static int with_log(void **state)
 	if (!b.runs)
 		return 0;
 	b.log_goal->points = true;
+	witness(&(struct note_signer){0});
 	start_writer();
 	write_log(RECORDS);
 	return 0;
@@ -315,6 +416,8 @@ int main(void)
 		cmocka_unit_test(a_stranger_rebuilds_the_tree),
 		cmocka_unit_test(proofs_hold),
 		cmocka_unit_test(what_there_is_not_is_said),
+		cmocka_unit_test(a_witness_cosigns),
+		cmocka_unit_test(who_hangs_up_is_forgotten),
 		cmocka_unit_test(a_question_without_an_answer_ends),
 	};
 

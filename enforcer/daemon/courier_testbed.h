@@ -25,7 +25,9 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/note.h"
 #include "audit/sample.h"
+#include "crypto/sign.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/view.h"
@@ -48,6 +50,7 @@ static struct bench {
 		_Atomic uint64_t goal; /* it writes up to so many records */
 		bool points; /* the last is what a checkpoint is bound to */
 	} *log_goal;
+	struct note_signer witness;
 	pid_t pid, writer;
 	bool runs;
 } b;
@@ -206,6 +209,41 @@ static inline struct event *logged(struct sample *s, uint64_t i)
 	return ev;
 }
 
+static inline int witness_sign(void *arg, struct span octets, struct wbuf *out,
+			       struct err *e)
+{
+	uint8_t sig[SIGN_LEN];
+	int rc = sign_make(arg, octets, sig, e);
+
+	if (rc == 0)
+		wbuf_put(out, span_of(sig, sizeof(sig)));
+	return rc;
+}
+
+/* A witness whose key the writer knows. */
+static inline void witness(struct note_signer *by)
+{
+	static struct sign_key key;
+	struct err e = {0};
+
+	if (!b.witness.sign &&
+	    (sign_new_key(&key, &e) ||
+	     note_key_make(&b.witness.key, span_str("portal.example"),
+			   NOTE_COSIGNATURE,
+			   span_of(key.public_, SIGN_KEY_LEN), &e)))
+		abort();
+	b.witness.sign = witness_sign;
+	b.witness.arg = &key;
+	*by = b.witness;
+}
+
+static inline int on_cosign(void *arg, uint64_t size, struct span line)
+{
+	struct err e = {0};
+
+	return audit_cosign(arg, size, line, &b.witness.key, 1, &e);
+}
+
 static inline int writer(void)
 {
 	struct audit_conf conf = {
@@ -221,6 +259,8 @@ static inline int writer(void)
 
 	if (audit_open(&a, &conf, &e))
 		return 1;
+	b.window.cosign = b.log_goal->points ? on_cosign : NULL;
+	b.window.arg = a;
 	window_commit(&b.window, audit_size(a));
 	for (;;) {
 		uint64_t goal = atomic_load(&b.log_goal->goal), seq;

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "audit/audit.h"
+#include "audit/notefile.h"
 #include "crypto/digest.h"
 #include "dissectors/c1222/c1222.h"
 #include "enforcer/daemon/flat.h"
@@ -64,6 +65,9 @@ struct scribe {
 	struct mono since, retry; /* first pending record; next try to open */
 	struct scribe_view view;
 	struct window_side window;
+	struct note_key *witness;
+	size_t n_witness;
+	bool cosigned; /* a cosignature waits for the next commit */
 	struct owner *owner; /* of limits that machines have in common */
 	struct log_limit limit;
 	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
@@ -104,7 +108,7 @@ static void failed(struct scribe *s, const struct err *e)
 		s->src[i].n = s->src[i].taken = 0;
 	}
 	s->pending = 0;
-	s->urgent = false;
+	s->urgent = s->cosigned = false;
 	s->retry = mono_add(s->mono, RETRY_NS);
 }
 
@@ -404,7 +408,7 @@ static int commit(struct scribe *s, struct err *e)
 	scribe_view_commit(&s->view,
 			   (uint64_t)mono_sub(live_mono(), start) / 1000);
 	s->pending = 0;
-	s->urgent = false;
+	s->urgent = s->cosigned = false;
 	return 0;
 }
 
@@ -520,6 +524,38 @@ static void open_audit(struct scribe *s)
 	s->told[0] = '\0';
 }
 
+/* --- witnesses ------------------------------------------------------------ */
+
+static int on_cosign(void *arg, uint64_t size, struct span line)
+{
+	struct scribe *s = arg;
+	struct err e = {0};
+	int rc = audit_cosign(s->audit, size, line, s->witness, s->n_witness,
+			      &e);
+
+	if (rc)
+		log_debug(s->a->log, "cosignature of %llu: %s",
+			  (unsigned long long)size, e.text);
+	s->cosigned |= rc == 0;
+	return rc;
+}
+
+static int read_witnesses(struct scribe *s, struct err *e)
+{
+	const char *path = s->a->conf->witness_keys;
+	int rc;
+
+	if (!path[0])
+		return 0;
+	s->witness = calloc(NOTE_KEYS_MAX, sizeof(*s->witness));
+	if (!s->witness)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	rc = note_file_keys(s->witness, NOTE_KEYS_MAX, &s->n_witness, path, e);
+	s->window.cosign = on_cosign;
+	s->window.arg = s;
+	return rc ? err_wrap(e, "witness-keys: %s", path) : 0;
+}
+
 /* --- the loop ------------------------------------------------------------- */
 
 static void beat(struct scribe *s)
@@ -585,7 +621,8 @@ static void turn(struct scribe *s)
 	    (s->urgent || s->pending >= BATCH || crowded(s) || s->stopping ||
 	     mono_sub(s->mono, s->since) >= batch_ns(s)))
 		rc = commit(s, &e);
-	else if (rc == 0 && !s->pending && audit_due(s->audit, s->mono))
+	else if (rc == 0 && !s->pending &&
+		 (s->cosigned || audit_due(s->audit, s->mono)))
 		rc = commit(s, &e);
 	if (rc)
 		failed(s, &e);
@@ -664,6 +701,8 @@ static int prepare(struct scribe *s, struct err *e)
 		rc = add_source(s, s->a->guest[i].events, (int)i, e);
 	if (rc == 0)
 		rc = add_source(s, s->a->parent_events, -1, e);
+	if (rc == 0)
+		rc = read_witnesses(s, e);
 	if (rc == 0)
 		rc = owner_open(&s->owner, s->a, e);
 	return rc;

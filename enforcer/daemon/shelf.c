@@ -91,6 +91,56 @@ int shelf_get(struct shelf *s, const struct window_key *key, uint32_t least,
 	return slot->rc ? slot->rc : 1;
 }
 
+int shelf_post(struct shelf *s, const void *whose, uint64_t size,
+	       struct span line)
+{
+	int rc;
+
+	if (line.n == 0 || line.n > WINDOW_POST)
+		return E_SYNTAX;
+	if (!s->post.whose) {
+		s->post.whose = whose;
+		s->post.size = size;
+		s->post.n = (uint32_t)line.n;
+		s->post.sent = s->post.done = false;
+		memcpy(s->post.octets, line.p, line.n);
+	}
+	if (s->post.whose != whose || !s->post.done)
+		return 0;
+	rc = s->post.rc;
+	s->post.whose = NULL;
+	return rc ? rc : 1;
+}
+
+void shelf_forget(struct shelf *s, const void *whose)
+{
+	if (s->post.whose != whose)
+		return;
+	/* What is on its way is answered, and nobody hears it. */
+	s->post.whose = s->post.sent && !s->post.done ? &s->post : NULL;
+}
+
+/* It goes first: it is one, and small. */
+static bool hand_on(struct shelf *s)
+{
+	if (!s->post.whose || s->post.sent)
+		return false;
+	s->w->want = (struct window_key){WINDOW_COSIGN, s->post.size, 0};
+	s->w->n_post = s->post.n;
+	memcpy(s->w->post, s->post.octets, s->post.n);
+	s->post.sent = true;
+	return true;
+}
+
+static bool posted(struct shelf *s)
+{
+	s->post.done = true;
+	s->post.rc = s->w->rc;
+	if (s->post.whose == &s->post)
+		s->post.whose = NULL;
+	return true;
+}
+
 /* The answers that say how it is, not that it could not be found out. */
 static bool final(int rc)
 {
@@ -138,13 +188,17 @@ bool shelf_turn(struct shelf *s, struct mono now, void (*wake)(void *arg),
 		return false;
 	}
 	if (s->waits)
-		came = take_in(s, now);
+		came = s->w->key.kind == WINDOW_COSIGN ? posted(s)
+						       : take_in(s, now);
 	s->waits = false;
-	if (s->n_wanted == 0)
-		return came;
-	s->w->want = s->wanted[0];
-	s->n_wanted--;
-	memmove(s->wanted, s->wanted + 1, s->n_wanted * sizeof(*s->wanted));
+	if (!hand_on(s)) {
+		if (s->n_wanted == 0)
+			return came;
+		s->w->want = s->wanted[0];
+		s->n_wanted--;
+		memmove(s->wanted, s->wanted + 1,
+			s->n_wanted * sizeof(*s->wanted));
+	}
 	s->waits = true;
 	atomic_store(&s->w->asked, asked + 1);
 	wake(arg);

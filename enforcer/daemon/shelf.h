@@ -38,6 +38,15 @@ struct shelf {
 	bool waits; /* for the answer to w->want */
 	struct window_key wanted[SHELF_WANTED];
 	size_t n_wanted;
+	/* What somebody brings, one at a time. */
+	struct {
+		const void *whose; /* NULL: nothing is brought */
+		bool sent, done;
+		int rc;
+		uint64_t size;
+		uint32_t n;
+		uint8_t octets[WINDOW_POST];
+	} post;
 };
 
 /* What key names, with at least `least` of its records or hashes (1 of what
@@ -48,6 +57,13 @@ struct shelf {
 int shelf_get(struct shelf *s, const struct window_key *key, uint32_t least,
 	      struct mono now, struct span *octets, uint32_t *n)
 	__attribute__((warn_unused_result));
+/* Bring a cosignature of the checkpoint of `size` records. 1: the scribe took
+ * it; 0: it was handed on, or another is on its way: try again, with the same
+ * `whose`, after shelf_turn said that something came; negative: what the
+ * scribe said, as store_cosign; E_STATE: it cannot be taken now. */
+int shelf_post(struct shelf *s, const void *whose, uint64_t size,
+	       struct span line) __attribute__((warn_unused_result));
+void shelf_forget(struct shelf *s, const void *whose); /* who is gone */
 /* Take in the answer, ask for what is wanted next; true: something came.
  * wake: called when the scribe was asked. */
 bool shelf_turn(struct shelf *s, struct mono now, void (*wake)(void *arg),

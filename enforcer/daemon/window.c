@@ -2,6 +2,7 @@
 #include "enforcer/daemon/window.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "audit/prooftext.h"
@@ -142,6 +143,21 @@ static int proof(struct window_side *s, const struct window_key *k,
 	return rc ? rc : proof_text_put(&f->out, &f->text, e);
 }
 
+static int cosign(struct window_side *s, const struct window_key *k)
+{
+	const struct window *w = s->w;
+	uint8_t line[WINDOW_POST];
+	uint32_t n = w->n_post;
+
+	if (!s->cosign)
+		return E_AUTH;
+	if (n > sizeof(line))
+		return E_SYNTAX;
+	/* Looked at only when nobody can change it any more. */
+	memcpy(line, w->post, n);
+	return s->cosign(s->arg, k->a, span_of(line, n));
+}
+
 static int fetch(struct window_side *s, const struct window_key *k,
 		 uint32_t *n)
 {
@@ -157,9 +173,11 @@ static int fetch(struct window_side *s, const struct window_key *k,
 	struct err ignored;
 	int rc = 0;
 
-	if (k->kind < WINDOW_BUNDLE || k->kind > WINDOW_CONSISTENCY ||
+	if (k->kind < WINDOW_BUNDLE || k->kind > WINDOW_COSIGN ||
 	    k->a >> 62 || k->b >> 62)
 		return E_SYNTAX;
+	if (k->kind == WINDOW_COSIGN)
+		return cosign(s, k);
 	if (!s->files)
 		rc = files_open(s);
 	if (rc)
@@ -186,7 +204,9 @@ void window_turn(struct window_side *s, struct mono now)
 	w->rc = fetch(s, &key, &n);
 	w->key = key;
 	w->n = n;
-	w->octets = w->rc ? 0 : (uint32_t)s->files->out.n;
+	w->octets = w->rc || key.kind == WINDOW_COSIGN
+			    ? 0
+			    : (uint32_t)s->files->out.n;
 	/* Opened anew next time: the file may be another. */
 	if (w->rc == E_IO || w->rc == E_STATE || w->rc == E_INTEGRITY)
 		window_forget(s);

@@ -29,7 +29,9 @@ enum window_kind {
 	WINDOW_CHECKPOINT,  /* of a records, or the last (0): the note */
 	WINDOW_INCLUSION,   /* of record a under checkpoint b or the last (0), */
 	WINDOW_CONSISTENCY, /* with the log of a records: as prooftext.h says */
+	WINDOW_COSIGN,	    /* a cosignature, in post, of checkpoint a */
 };
+#define WINDOW_POST 1024
 struct window_key {
 	uint32_t kind;
 	uint64_t a, b;
@@ -47,6 +49,8 @@ struct window {
 	_Alignas(4096) _Atomic uint32_t asked;
 	_Atomic uint32_t follows; /* somebody waits for what comes next */
 	struct window_key want;
+	uint32_t n_post;
+	uint8_t post[WINDOW_POST];
 };
 
 /* --- the scribe's side --- */
@@ -58,6 +62,10 @@ struct window_side {
 	struct window_files *files; /* NULL: opened when they are needed */
 	struct mono last;	    /* answer */
 	int wake_fd;		    /* eventfd that the courier waits on */
+	/* A cosignature of the checkpoint of so many records; as
+	 * audit_cosign. NULL: nobody cosigns. */
+	int (*cosign)(void *arg, uint64_t size, struct span line);
+	void *arg;
 };
 
 /* size records are durable now: readers who follow are told. */
