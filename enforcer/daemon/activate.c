@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "enforcer/daemon/trial.h"
+#include "policy-lang/analysis/label.h"
 #include "policy-lang/image/view.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -43,6 +44,17 @@ static int check_meter(const struct activation *a,
 		       TEXT(of), TEXT(here));
 }
 
+/* What a policy says of itself must be what its rules come to; many say
+ * nothing. */
+static int check_label(const struct pol_image *im, struct err *e)
+{
+	struct span id = pol_image_id(im);
+	int rc = label_check(im, e);
+
+	return rc == 0 || rc == E_NOTFOUND ? 0
+					   : err_wrap(e, "%.*s", TEXT(id));
+}
+
 static int check_all(const struct activation *a, const struct capture_policy *p,
 		     struct err *e)
 {
@@ -52,8 +64,11 @@ static int check_all(const struct activation *a, const struct capture_policy *p,
 
 	if (rc == 0)
 		rc = check_meter(a, p, e);
-	for (size_t i = 0; rc == 0 && i < p->n; i++)
+	for (size_t i = 0; rc == 0 && i < p->n; i++) {
 		rc = store_serial(&a->store, p->image[i], e);
+		if (rc == 0)
+			rc = check_label(p->image[i], e);
+	}
 	return rc;
 }
 

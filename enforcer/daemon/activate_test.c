@@ -10,6 +10,9 @@
 
 #include "enforcer/daemon/activate.h"
 #include "enforcer/daemon/signed_kit.h"
+#include "policy-lang/analysis/label.h"
+#include "policy-lang/front/file.h"
+#include "policy-lang/image/layout.h"
 
 /* When, in which boot; and what was told. */
 static uint8_t boot[16];
@@ -148,6 +151,65 @@ static void forged(void **s)
 	assert_non_null(strstr(e.text, "the signature is wrong"));
 	activate_close(&a);
 	kit_free(&k);
+}
+
+/* The vendor's policy with a label of its own, or a better one, signed. */
+static void put_label(const struct kit *k, bool better)
+{
+	struct lay_label row[LAY_MAX_PARTIES];
+	char path[256];
+	uint8_t *p, *q, *r;
+	struct pol_image *im, *with;
+	struct err e = {0};
+	uint32_t rows;
+	size_t n, m, o;
+
+	kit_put(k, "metering", "metering", NULL);
+	kit_path(path, k, "policies/metering.polc");
+	assert_int_equal(file_read(&p, &n, path, LAY_MAX_FILE, &e), 0);
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), 0);
+	assert_int_equal(label_rows(row, &rows, im, &e), 0);
+	assert_true(rows > 0);
+	assert_int_equal(row[0].grade, 'D');
+	if (better)
+		row[0].grade = 'A';
+	assert_int_equal(pol_image_label(&q, &m, im, row, rows, &e), 0);
+	assert_int_equal(pol_image_load(&with, span_of(q, m), &e), 0);
+	assert_int_equal(pol_image_sign(&r, &o, with, &k->vendor, &e), 0);
+	kit_write(path, r, o);
+	pol_image_free(with);
+	pol_image_free(im);
+	free(p);
+	free(q);
+	free(r);
+}
+
+/* Whoever signs it: nobody's label is believed. */
+static void labelled(void **s)
+{
+	(void)s;
+	for (int better = 0; better < 2; better++) {
+		struct activation a;
+		struct policies p;
+		struct err e = {0};
+		struct kit k;
+		struct conf c;
+		int rc;
+
+		kit_new(&k);
+		c = kit_conf(&k);
+		kit_all(&k);
+		put_label(&k, better);
+		assert_int_equal(open_it(&a, &c, &e), 0);
+		rc = activate_next(&a, &p, &c, &e);
+		assert_int_equal(rc, better ? E_INTEGRITY : 0);
+		if (better)
+			assert_non_null(strstr(e.text, "com.example.mdma: the "
+						       "label"));
+		policies_free(&p);
+		activate_close(&a);
+		kit_free(&k);
+	}
 }
 
 static void not_images(void **s)
@@ -731,6 +793,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_may),	 cmocka_unit_test(forged),
+		cmocka_unit_test(labelled),
 		cmocka_unit_test(not_images),	 cmocka_unit_test(another_meter),
 		cmocka_unit_test(serials),	 cmocka_unit_test(seen),
 		cmocka_unit_test(first_start),	 cmocka_unit_test(restarts),
