@@ -298,7 +298,8 @@ void flow_expire(struct work *w, uint32_t most)
 
 /* --- room for a new flow ----------------------------------------------------- */
 
-/* Something waits in it or has yet to be delivered. */
+/* Something waits in it or has yet to be delivered. The answer to a refusal is
+ * no reason to stay: whoever does not take it must not keep others out. */
 static bool busy(const struct pipeline *p, uint32_t i)
 {
 	const struct flow *f = &p->flow[i];
@@ -307,7 +308,7 @@ static bool busy(const struct pipeline *p, uint32_t i)
 		const struct side *d = &f->side[s];
 
 		if (d->held != NONE || d->segs != NONE || d->ooo != NONE ||
-		    timer_runs(d, TIMER_RTO))
+		    (timer_runs(d, TIMER_RTO) && !f->parting))
 			return true;
 	}
 	return defer_waits(p, i);
