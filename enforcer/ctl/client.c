@@ -82,8 +82,21 @@ bool answer_line(struct answer *a, struct span *line)
 	return true;
 }
 
+static bool send_all(int fd, struct span s)
+{
+	while (s.n > 0) {
+		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0)
+			s = span_from(s, (size_t)n);
+	}
+	return true;
+}
+
 int client_ask(struct answer *a, const char *socket, const char *request,
-	       struct err *e)
+	       struct span body, struct err *e)
 {
 	char text[ERR_TEXT];
 	struct span line;
@@ -92,8 +105,8 @@ int client_ask(struct answer *a, const char *socket, const char *request,
 	*a = (struct answer){0};
 	if (fd < 0)
 		return fd;
-	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0 ||
-	    send(fd, "\n", 1, MSG_NOSIGNAL) < 0) {
+	if (!send_all(fd, span_str(request)) || !send_all(fd, span_str("\n")) ||
+	    !send_all(fd, body)) {
 		/* It may have refused and hung up: then it said why. */
 		if (errno != EPIPE) {
 			rc = err_sys(e, "%s", socket);

@@ -27,6 +27,7 @@ static const char help[] =
 	"  policies         what is in force and what waits (also: policy list)\n"
 	"  policy show ID   all of one of them\n"
 	"  policy diff      what the last reload found different\n"
+	"  customer propose FILE   a customer's file, for the panel to confirm\n"
 	"  panel show       what waits for the customer, and its codes\n"
 	"  panel confirm CODE   the customer says yes; both on the panel's socket\n"
 	"  metrics          counters, in the text form of Prometheus\n"
@@ -58,6 +59,7 @@ static const struct command {
 	{"policy",   "list", NONE, "policies", show_policies},
 	{"policy",   "show", MUST, "policies", show_policy  },
 	{"policy",   "diff", NONE, "diff",     show_pending },
+	{"customer", "propose", MUST, "propose", show_pending},
 	{"panel",    "show", NONE, "pending",  show_pending },
 	{"panel",    "confirm", MUST, "confirm", show_reload},
 	{"metrics",  NULL,   NONE, "metrics",  show_metrics },
@@ -106,6 +108,11 @@ static int options(struct tool *t, int argc, char **argv)
 	return 0;
 }
 
+static bool is_propose(const struct command *c)
+{
+	return strcmp(c->name, "customer") == 0;
+}
+
 /* NULL after a complaint. */
 static const struct command *find(struct tool *t, int n, char **arg)
 {
@@ -128,7 +135,8 @@ static const struct command *find(struct tool *t, int n, char **arg)
 	}
 	if (!c) {
 		usage(arg[0], known ? "which one? 'policy list', 'show ID', "
-				      "'diff'; 'panel show', 'confirm CODE'"
+				      "'diff'; 'customer propose FILE'; "
+				      "'panel show', 'confirm CODE'"
 				    : "no such command");
 		return NULL;
 	}
@@ -139,10 +147,11 @@ static const struct command *find(struct tool *t, int n, char **arg)
 	if (n > used)
 		usage(arg[used], "one argument too many");
 	else if (c->guest == MUST && !t->guest)
-		usage(arg[0], c->show == show_policy   ? "name a policy"
+		usage(arg[0], is_propose(c)	       ? "name a file"
+			      : c->show == show_policy ? "name a policy"
 			      : c->show == show_reload ? "name a code"
 						       : "name a guest");
-	else if (t->guest && c->show != show_policy &&
+	else if (t->guest && c->show != show_policy && !is_propose(c) &&
 		 (strlen(t->guest) > GUEST_MAX || !t->guest[0]))
 		usage(t->guest, "not the name of a guest");
 	else
@@ -155,18 +164,58 @@ static void print_json(const struct answer *a)
 	fwrite(a->text, 1, a->n, stdout);
 }
 
+/* A customer's file, as large as the language has them; the daemon looks at
+ * what it is. */
+#define SOURCE_MAX (256u << 10)
+
+static int read_file(struct span *out, const char *path, struct err *e)
+{
+	uint8_t *p = malloc(SOURCE_MAX + 1);
+	FILE *f = fopen(path, "re");
+	int rc = 0;
+
+	if (!p)
+		rc = err_set(e, E_NOMEM, 0, "out of memory");
+	else if (!f)
+		rc = err_sys(e, "%s", path);
+	else
+		*out = span_of(p, fread(p, 1, SOURCE_MAX + 1, f));
+	if (rc == 0 && ferror(f))
+		rc = err_sys(e, "%s", path);
+	else if (rc == 0 && (out->n == 0 || out->n > SOURCE_MAX))
+		rc = err_set(e, E_LIMIT, 0, "%s: has to have from 1 to %u "
+			     "octets", path, SOURCE_MAX);
+	if (f)
+		fclose(f);
+	if (rc < 0) {
+		free(p);
+		*out = (struct span){0};
+	}
+	return rc;
+}
+
 static int run(const struct tool *t, const struct command *c, struct err *e)
 {
 	char request[128];
+	struct span body = {0};
 	bool named = t->guest && c->show != show_policy;
 	struct answer a;
 	int rc;
 
 	if (!c->request)
 		return top(t, e);
-	snprintf(request, sizeof(request), "%s%s%s", c->request,
-		 named ? " " : "", named ? t->guest : "");
-	rc = client_ask(&a, t->socket, request, e);
+	if (is_propose(c)) {
+		rc = read_file(&body, t->guest, e);
+		if (rc < 0)
+			return rc;
+		snprintf(request, sizeof(request), "%s %zu", c->request,
+			 body.n);
+	} else {
+		snprintf(request, sizeof(request), "%s%s%s", c->request,
+			 named ? " " : "", named ? t->guest : "");
+	}
+	rc = client_ask(&a, t->socket, request, body, e);
+	free((void *)(uintptr_t)body.p);
 	if (t->json && (rc == 0 || (rc == E_STATE && a.n)))
 		print_json(&a);
 	else if (rc == 0)

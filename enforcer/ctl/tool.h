@@ -28,9 +28,9 @@ struct answer {
 };
 
 /* 0: the answer said ok, its first line is read by answer_line first. E_STATE:
- * the daemon refused, and why. E_IO: nobody answered. Frees nothing. */
+ * the daemon refused, and why. body: octets that follow the request. E_IO: nobody answered. Frees nothing. */
 int client_ask(struct answer *a, const char *socket, const char *request,
-	       struct err *e) __attribute__((warn_unused_result));
+	       struct span body, struct err *e) __attribute__((warn_unused_result));
 bool answer_line(struct answer *a, struct span *line);
 void answer_free(struct answer *a);
 

@@ -116,7 +116,7 @@ static int guests(struct top *p, struct err *e)
 					">FLOWS|>HELD|>QUEUED|>ALLOWED|>DENIED");
 	struct span line;
 	struct answer a;
-	int rc = client_ask(&a, p->t->socket, "guests", e);
+	int rc = client_ask(&a, p->t->socket, "guests", (struct span){0}, e);
 
 	look(p);
 	if (rc == 0)
@@ -138,7 +138,7 @@ static int refusals(struct top *p, size_t rows, size_t width, struct err *e)
 	struct span line;
 	struct answer a;
 	size_t n = 0;
-	int rc = client_ask(&a, p->t->socket, "why", e);
+	int rc = client_ask(&a, p->t->socket, "why", (struct span){0}, e);
 
 	if (rc < 0) {
 		answer_free(&a);

@@ -185,6 +185,29 @@ static int add_before(const struct activation *a, struct capture_policy *p,
 	return 0;
 }
 
+/* The customer's file comes another way: the one that was confirmed, else the
+ * one in force. */
+static int add_customer(const struct activation *a, struct capture_policy *p,
+			struct err *e)
+{
+	const struct store_image *found = NULL;
+
+	for (size_t i = 0; i < a->store.n_force; i++) {
+		if (pol_image_kind(a->store.force[i].image) == POL_CUSTOMER)
+			found = &a->store.force[i];
+	}
+	for (size_t i = 0; i < a->store.n_staged; i++) {
+		const struct store_staged *s = &a->store.staged[i];
+
+		if (pol_image_kind(s->image.image) == POL_CUSTOMER &&
+		    s->confirmed)
+			found = &s->image;
+	}
+	return found ? capture_policy_add(p, span_of(found->octets, found->n),
+					  "the customer's file", e)
+		     : 0;
+}
+
 static int put_together(struct activation *a, struct capture_policy *p,
 			const struct capture_policy *found,
 			const struct widen *w, const char *name, struct err *e)
@@ -194,6 +217,7 @@ static int put_together(struct activation *a, struct capture_policy *p,
 
 	capture_policy_free(&a->waits);
 	accept(a, accepted, found, w);
+	rc = add_customer(a, p, e);
 	for (size_t i = 0; rc == 0 && i < found->n; i++) {
 		struct span octets = span_of(found->octets[i],
 					     found->n_octets[i]);
@@ -300,13 +324,18 @@ int activate_next(struct activation *a, struct policies *out,
 static int as_before(const struct activation *a, struct policies *out,
 		     const struct conf *c, struct err *e)
 {
+	const struct pol_image *signed_[CAPTURE_POLICIES];
 	struct capture_policy p;
 	int rc = activate_was(a, &p, e);
+	size_t n = 0;
 
+	/* Nobody signs the customer's. */
+	for (size_t i = 0; rc == 0 && i < p.n; i++) {
+		if (pol_image_kind(p.image[i]) != POL_CUSTOMER)
+			signed_[n++] = p.image[i];
+	}
 	if (rc == 0)
-		rc = signers_check(&a->signers,
-				   (const struct pol_image *const *)p.image,
-				   p.n, e);
+		rc = signers_check(&a->signers, signed_, n, e);
 	if (rc == 0)
 		return finish(out, &p, c, STORE_FILE, e);
 	capture_policy_free(&p);
@@ -369,7 +398,7 @@ static bool among(const struct capture_policy *p, const struct pol_image *im)
 }
 
 static int stage(struct activation *a, struct policy_store *next,
-		 activate_note_f *note, void *arg, struct err *e)
+		 const struct capture_policy *in_force, activate_note_f *note, void *arg, struct err *e)
 {
 	int rc = 0;
 
@@ -392,6 +421,16 @@ static int stage(struct activation *a, struct policy_store *next,
 					 a->waits.n_octets[i]),
 				 how, e);
 	}
+	/* The customer's is not in the directory, and waits on. */
+	for (size_t i = 0; rc == 0 && i < a->store.n_staged; i++) {
+		const struct store_staged *s = &a->store.staged[i];
+
+		if (pol_image_kind(s->image.image) == POL_CUSTOMER &&
+		    !among(in_force, s->image.image))
+			rc = store_stage(next,
+					 span_of(s->image.octets, s->image.n),
+					 *s, e);
+	}
 	return rc;
 }
 
@@ -407,7 +446,8 @@ static void tell_gone(const struct activation *a, const struct policies *next,
 			activate_tell(note, arg, im, s->confirmed
 				     ? "activates: confirmed"
 				     : "activates: its notice is over");
-		else if (!among(&a->waits, im))
+		else if (!among(&a->waits, im) &&
+			 pol_image_kind(im) != POL_CUSTOMER)
 			activate_tell(note, arg, im, "withdrawn: it is not there now");
 	}
 }
@@ -429,7 +469,7 @@ int activate_see(struct activation *a, const struct policies *next,
 	for (size_t i = 0; rc == 0 && i < a->waits.n; i++)
 		rc = store_see(&a->store, a->waits.image[i], e);
 	if (rc == 0)
-		rc = stage(a, kept, note, arg, e);
+		rc = stage(a, kept, &next->files, note, arg, e);
 	if (rc == 0) {
 		tell_gone(a, next, note, arg);
 		store_unstage_all(&a->store);

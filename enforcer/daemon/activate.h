@@ -34,6 +34,7 @@ struct activation {
 	struct capture_policy waits; /* chosen to wait: of activate_choose */
 	struct store_staged how[CAPTURE_POLICIES]; /* each; without an image */
 	char text[WIDEN_TEXT];	     /* the difference, for people */
+	char customer[WIDEN_TEXT];   /* the same of the customer's file */
 	int64_t ticked_ns, kept_ns;  /* mono */
 	bool told_due;
 };
@@ -94,6 +95,14 @@ void activate_code(const struct activation *a, size_t staged,
 		   char code[ACTIVATE_CODE]);
 /* Notice left, in ns; negative: it waits for the customer alone. */
 int64_t activate_left(const struct activation *a, size_t staged);
+/* The customer's file, compiled: it waits in the place of one that waited. Its
+ * serial has to rise, and it has to make a set with what is in force (floors,
+ * answers that may not be given). text: what changes. E_STATE and the errors
+ * of pol_image_load. */
+int activate_propose(struct activation *a, struct span image,
+		     struct span text, const struct conf *c,
+		     activate_note_f *note, void *arg, struct err *e)
+	__attribute__((warn_unused_result));
 /* E_NOTFOUND: nothing waits by this code. Then the directory is to be read
  * again. */
 int activate_confirm(struct activation *a, const char *code,

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 
 #include "enforcer/daemon/activate.h"
+#include "enforcer/daemon/propose.h"
 #include "enforcer/daemon/signed_kit.h"
 #include "policy-lang/analysis/label.h"
 #include "policy-lang/front/file.h"
 #include "policy-lang/image/layout.h"
+#include "enforcer/daemon/trial.h"
 
 /* When, in which boot; and what was told. */
 static uint8_t boot[16];
@@ -789,6 +791,202 @@ static void notice(void **s)
 	gate_close(&g);
 }
 
+/* --- the customer's file ------------------------------------------------------------ */
+
+#define CUSTOMER(serial, body)                                                 \
+	"polc: 1\nkind: customer\nid: org.example.home\nserial: " serial       \
+	"\ntitle: Mine\n" body
+#define GRANTED "consent:\n  com.example.mdma/send-profile: granted\n"
+
+static void sources(void **s)
+{
+	static const struct {
+		const char *why, *source;
+		int want;
+		const char *says;
+	} rows[] = {
+		{"answers", CUSTOMER("1", GRANTED), 0,
+		 "send-profile: no answer -> granted"},
+		{"a restriction", CUSTOMER("1", "restrict:\n  night:\n    vm: "
+					   "mdma\n    block: true\n"), 0,
+		 "restriction night: is new"},
+		{"it has no word for allow", CUSTOMER("1", "allow:\n  all: {}\n"),
+		 E_SYNTAX, "customer.yaml:6:1: error[P"},
+		{"another kind", "polc: 1\nkind: library\nid: org.example.lib\n"
+		 "serial: 1\ntitle: L\nparties:\n  p: {name: P, role: grid, "
+		 "address: [192.0.2.1/32]}\n", E_STATE, "no customer's file"},
+		{"an anchor", CUSTOMER("1", "consent: &a\n  b/c: granted\n"),
+		 E_SYNTAX, "anchor"},
+		{"a key twice", CUSTOMER("1", GRANTED GRANTED), E_SYNTAX,
+		 "twice"},
+		{"a library, for which it would have to be looked",
+		 CUSTOMER("1", "use: {l: org.example.lib@1}\n" GRANTED),
+		 E_SYNTAX, "error[P"},
+		{"nothing", "", E_SYNTAX, "error[P"},
+		{"octets", "\x00\xff\xfe", E_SYNTAX, "error[P"},
+		{"an image", "\x8dPOL\r\n\x1a\n", E_SYNTAX, "error[P"},
+		{"deep", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", E_SYNTAX,
+		 "error[P"},
+	};
+	const struct capture_policy none = {0};
+	struct proposed *o = malloc(sizeof(*o));
+
+	(void)s;
+	assert_non_null(o);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(o, 0, sizeof(*o));
+		propose_compile(o, span_str(rows[i].source), &none);
+		if (o->rc != rows[i].want ||
+		    !strstr(o->rc ? o->error : o->text, rows[i].says) ||
+		    (o->n_image > 0) != (o->rc == 0))
+			fail_msg("%s: %d: %s%s", rows[i].why, o->rc, o->error,
+				 o->text);
+	}
+	free(o);
+}
+
+static int propose(struct gate *g, const char *source, struct err *e)
+{
+	struct proposed *o = calloc(1, sizeof(*o));
+	struct capture_policy was;
+	int rc;
+
+	assert_non_null(o);
+	assert_int_equal(activate_was(&g->a, &was, e), 0);
+	propose_compile(o, span_str(source), &was);
+	capture_policy_free(&was);
+	rc = o->rc ? err_set(e, o->rc, 0, "%s", o->error)
+		   : activate_propose(&g->a, span_of(o->image, o->n_image),
+				      span_str(o->text), &g->c, note, NULL, e);
+	free(o);
+	return rc;
+}
+
+static void customer(void **s)
+{
+	struct gate g;
+	struct err e = {0};
+	char code[ACTIVATE_CODE];
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	assert_int_equal(propose(&g, CUSTOMER("3", GRANTED), &e), 0);
+	assert_non_null(strstr(told, "serial 3 proposed and staged"));
+	/* Nothing but the panel's word brings it into force. */
+	gate_restart(&g);
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 0);
+	assert_int_equal(g.a.store.n_staged, 1);
+	assert_int_equal(activate_left(&g.a, 0), -1);
+	activate_code(&g.a, 0, code);
+	assert_int_equal(activate_confirm(&g.a, code, &g.c, note, NULL, &e),
+			 0);
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 3);
+	assert_int_equal(g.a.store.n_staged, 0);
+	assert_non_null(strstr(told, "serial 3 activates: confirmed"));
+	/* It stays, whatever the directory does. */
+	gate_restart(&g);
+	vendor_says(&g, "delay: 1 h", "delay: 2 h");
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 11);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 3);
+	kit_empty(&g.k, "policies");
+	gate_restart(&g);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 3);
+	kit_all(&g.k);
+	/* Its serials rise, too. */
+	assert_int_equal(propose(&g, CUSTOMER("2", GRANTED), &e), E_STATE);
+	assert_int_equal(propose(&g, CUSTOMER("3", ""), &e), E_STATE);
+	/* What another proposal takes the place of is not confirmed by it. */
+	assert_int_equal(propose(&g, CUSTOMER("4", GRANTED), &e), 0);
+	activate_code(&g.a, 0, code);
+	assert_int_equal(propose(&g, CUSTOMER("5", "restrict:\n  all:\n    vm: "
+					      "any\n    block: true\n"), &e),
+			 0);
+	assert_non_null(strstr(told, "serial 4 withdrawn"));
+	assert_non_null(strstr(g.a.customer, "granted -> no answer"));
+	assert_int_equal(g.a.store.n_staged, 1);
+	assert_int_equal(activate_confirm(&g.a, code, &g.c, note, NULL, &e),
+			 E_NOTFOUND);
+	/* An answer to what is asked of nobody. */
+	assert_int_equal(propose(&g, CUSTOMER("6", "consent:\n  com.example."
+					      "mdma/send-month-end: refused\n"),
+				 &e), E_STATE);
+	gate_close(&g);
+}
+
+/* In a child that has nothing; where there may be one. */
+static void work(void *arg, void *result)
+{
+	struct capture_policy none = {0};
+
+	propose_compile(result, span_str(arg), &none);
+}
+
+static void endless(void *arg, void *result)
+{
+	(void)arg;
+	for (volatile uint8_t *p = result;; p[0]++)
+		;
+}
+
+static void greedy(void *arg, void *result)
+{
+	(void)arg, (void)result;
+	for (;;) {
+		volatile char *p = malloc(64 << 20);
+
+		if (!p)
+			abort();
+		p[0] = 1; /* so that it is not left out */
+	}
+}
+
+static void reaches_out(void *arg, void *result)
+{
+	(void)arg, (void)result;
+	fclose(fopen("/etc/passwd", "r"));
+}
+
+static void in_a_child(void **s)
+{
+	struct trial_job job = {work, NULL, NULL, sizeof(struct proposed),
+				64127};
+	struct trial t;
+	struct err e = {0};
+	char source[] = CUSTOMER("1", GRANTED);
+	const struct proposed *o;
+
+	(void)s;
+#if defined(__SANITIZE_ADDRESS__)
+	skip();
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+	skip();
+#endif
+#endif
+	if (geteuid() != 0)
+		skip();
+	job.arg = source;
+	if (trial_run(&t, &job, &e) != 1)
+		fail_msg("%s", e.text);
+	o = (const struct proposed *)(const void *)t.area.p;
+	assert_int_equal(o->rc, 0);
+	assert_true(o->n_image > 100);
+	trial_end(&t);
+	job.work = reaches_out;
+	assert_int_equal(trial_run(&t, &job, &e), E_STATE);
+	assert_non_null(strstr(e.text, "signal 31"));
+	job.work = greedy;
+	assert_int_equal(trial_run(&t, &job, &e), E_STATE);
+	job.work = endless;
+	assert_true(trial_start(&t, &job, 0, &e) == 0);
+	assert_int_equal(trial_look(&t, TRIAL_NS - 1, &e), 0);
+	assert_int_equal(trial_look(&t, TRIAL_NS, &e), E_LIMIT);
+	assert_false(t.on);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -800,7 +998,8 @@ int main(void)
 		cmocka_unit_test(key_files),	 cmocka_unit_test(damaged),
 		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
 		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
-		cmocka_unit_test(notice),
+		cmocka_unit_test(notice),	 cmocka_unit_test(sources),
+		cmocka_unit_test(customer),	 cmocka_unit_test(in_a_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,72 @@ void activate_code(const struct activation *a, size_t staged,
 		snprintf(code + 2 * i, 3, "%02x", digest[i]);
 }
 
+/* In the place of the customer's file in force, if there is one. */
+static int makes_a_set(const struct activation *a, const struct pol_image *im,
+		       struct err *e)
+{
+	const struct pol_image *all[STORE_IMAGES + 1];
+	struct pol_set *set;
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < a->store.n_force; i++) {
+		if (pol_image_kind(a->store.force[i].image) != POL_CUSTOMER)
+			all[n++] = a->store.force[i].image;
+	}
+	all[n++] = im;
+	rc = pol_set_new(&set, all, n, e);
+	if (rc == 0)
+		pol_set_free(set);
+	return rc;
+}
+
+static void drop_customer(struct activation *a, activate_note_f *note,
+			  void *arg)
+{
+	for (size_t i = 0; i < a->store.n_staged; i++) {
+		const struct pol_image *im = a->store.staged[i].image.image;
+
+		if (pol_image_kind(im) != POL_CUSTOMER)
+			continue;
+		activate_tell(note, arg, im, "withdrawn: another is proposed");
+		store_unstage(&a->store, i);
+		return;
+	}
+}
+
+int activate_propose(struct activation *a, struct span image,
+		     struct span text, const struct conf *c,
+		     activate_note_f *note, void *arg, struct err *e)
+{
+	struct pol_image *im;
+	int rc = pol_image_load(&im, image, e);
+
+	if (rc < 0)
+		return rc;
+	if (pol_image_kind(im) != POL_CUSTOMER)
+		rc = err_set(e, E_STATE, 0, "it is no customer's file");
+	if (rc == 0)
+		rc = store_serial(&a->store, im, e);
+	if (rc == 0)
+		rc = makes_a_set(a, im, e);
+	if (rc == 0)
+		rc = store_see(&a->store, im, e);
+	if (rc == 0) {
+		drop_customer(a, note, arg);
+		rc = store_stage(&a->store, image, (struct store_staged){0}, e);
+	}
+	if (rc == 0) {
+		snprintf(a->customer, sizeof(a->customer), "%.*s", (int)text.n,
+			 (const char *)text.p);
+		activate_tell(note, arg, im,
+			      "proposed and staged: waits for the panel");
+		rc = activate_keep(a, c, e);
+	}
+	pol_image_free(im);
+	return rc;
+}
+
 int activate_confirm(struct activation *a, const char *code,
 		     const struct conf *c, activate_note_f *note, void *arg,
 		     struct err *e)

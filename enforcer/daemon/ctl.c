@@ -36,6 +36,7 @@ static void hang_up(struct conn *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	free(c->out.p);
+	free(c->body);
 	*c = (struct conn){.fd = -1};
 }
 
@@ -125,6 +126,40 @@ static void welcome(struct ctl *c, struct parent *p, bool panel)
 
 /* --- octets in, octets out --------------------------------------------------------------------- */
 
+static void body_done(struct conn *c)
+{
+	if (c->n_body == c->req.body)
+		c->state = CONN_ASK;
+}
+
+static void begin_body(struct conn *c, struct span rest)
+{
+	c->body = malloc(c->req.body);
+	if (!c->body || rest.n > c->req.body) {
+		conn_refuse(c, c->body ? "more follows than was said"
+				       : "out of memory");
+		return;
+	}
+	if (rest.n)
+		memcpy(c->body, rest.p, rest.n);
+	c->n_body = rest.n;
+	c->state = CONN_BODY;
+	body_done(c);
+}
+
+static void take_body(struct conn *c)
+{
+	ssize_t got = read(c->fd, c->body + c->n_body,
+			   c->req.body - c->n_body);
+
+	if (got > 0) {
+		c->n_body += (size_t)got;
+		body_done(c);
+	} else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+		hang_up(c);
+	}
+}
+
 static void take_in(struct conn *c, int64_t now)
 {
 	ssize_t got = read(c->fd, c->in + c->n_in, sizeof(c->in) - c->n_in);
@@ -139,11 +174,16 @@ static void take_in(struct conn *c, int64_t now)
 	c->n_in += (size_t)got;
 	end = memchr(c->in, '\n', c->n_in);
 	if (end) {
+		struct span rest = span_of(end + 1,
+					   (size_t)(c->in + c->n_in - end) - 1);
+
 		c->n_in = (size_t)(end - c->in);
 		c->state = CONN_ASK;
 		c->deadline_ns = now + CTL_NS;
 		if (ctl_request(&c->req, span_of(c->in, c->n_in), &e) < 0)
 			conn_refuse(c, e.text);
+		else if (c->req.body)
+			begin_body(c, rest);
 	} else if (c->n_in == sizeof(c->in)) {
 		conn_refuse(c, "the request is too long");
 	} else if (got == 0) {
@@ -173,7 +213,8 @@ size_t ctl_polls(const struct ctl *c, struct pollfd *fds, size_t cap)
 		const struct conn *k = &c->conn[i];
 
 		room = room || k->fd < 0 || k->state == CONN_READ;
-		if (k->fd >= 0 && k->state == CONN_READ)
+		if (k->fd >= 0 && (k->state == CONN_READ ||
+				   k->state == CONN_BODY))
 			fds[n++] = (struct pollfd){k->fd, POLLIN, 0};
 		else if (k->fd >= 0 && k->state == CONN_WRITE)
 			fds[n++] = (struct pollfd){k->fd, POLLOUT, 0};
@@ -202,6 +243,8 @@ static void serve(struct ctl *c, struct parent *p)
 
 		if (k->fd >= 0 && k->state == CONN_READ)
 			take_in(k, p->now.mono.ns);
+		else if (k->fd >= 0 && k->state == CONN_BODY)
+			take_body(k);
 		if (k->fd >= 0 && k->state == CONN_ASK)
 			conn_answer(k, i, p);
 		if (k->fd >= 0 && k->state == CONN_WRITE)
@@ -229,6 +272,15 @@ void ctl_query_done(struct ctl *c, struct parent *p, size_t conn, size_t guest,
 	if (conn < CTL_CONNS && k->fd >= 0 && k->state == CONN_WAIT &&
 	    k->guest == guest)
 		conn_query_done(k, p, rc, why);
+}
+
+void ctl_proposed(struct ctl *c, struct parent *p, size_t conn,
+		  uint64_t conn_id, const char *error)
+{
+	struct conn *k = &c->conn[conn];
+
+	if (conn < CTL_CONNS && k->fd >= 0 && k->id == conn_id)
+		conn_proposed(k, p, error);
 }
 
 void ctl_reload_done(struct ctl *c, struct parent *p, size_t conn,

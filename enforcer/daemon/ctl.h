@@ -13,7 +13,8 @@
  *
  * Verbs are rows of one table (ctl_request.c): status, guests, flows GUEST,
  * budgets GUEST, why [GUEST], freeze GUEST, thaw GUEST, reload, policies,
- * diff, metrics; on both pending, on the panel's confirm CODE. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
+ * diff, metrics, propose OCTETS (a customer's file follows, so many octets); on
+ * both pending, on the panel's confirm CODE. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
  * peer's uid) before they are done.
  */
 #ifndef ENFORCER_DAEMON_CTL_H
@@ -28,6 +29,7 @@
 #define CTL_PANEL   "panel"   /* of the meter's own display and buttons */
 #define CTL_METRICS "metrics" /* socket of the courier beside it */
 #define CTL_REQUEST 256 /* octets of a request at most */
+#define CTL_BODY    (256u << 10) /* of what follows one at most */
 
 enum ctl_verb {
 	CTL_STATUS,
@@ -44,6 +46,7 @@ enum ctl_verb {
 	CTL_DIFF,
 	CTL_PENDING,
 	CTL_CONFIRM,
+	CTL_PROPOSE,
 	CTL_METRICS_TEXT,
 	CTL_VERBS
 };
@@ -51,6 +54,7 @@ enum ctl_verb {
 struct ctl_request {
 	enum ctl_verb verb;
 	char guest[48]; /* empty: none was named; a code, of CTL_CONFIRM */
+	uint32_t body;	/* octets that follow; 0: none */
 };
 
 /* Is it answered on the panel's socket, or on the other one? */

@@ -565,6 +565,7 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 		[CTL_FREEZE] = freeze, [CTL_THAW] = freeze,
 		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
 		[CTL_ERASE] = erase,   [CTL_CONFIRM] = conn_confirm,
+		[CTL_PROPOSE] = conn_propose,
 	};
 	static const bool changes[CTL_VERBS] = {
 		[CTL_FREEZE] = true, [CTL_THAW] = true,

@@ -10,6 +10,7 @@
 
 enum conn_state {
 	CONN_READ,  /* the request is not complete */
+	CONN_BODY,  /* it is; what follows it is not */
 	CONN_ASK,   /* it is; to be answered as soon as it can be */
 	CONN_WAIT,  /* an engine, or all of them, were asked */
 	CONN_WRITE, /* the answer is on its way */
@@ -26,6 +27,8 @@ struct conn {
 	size_t n_in;
 	struct ctl_request req;
 	size_t guest;
+	uint8_t *body; /* heap; of req.body octets */
+	size_t n_body;
 	bool recorded;
 	struct wbuf out; /* heap; NULL before there is an answer */
 	size_t sent;
@@ -48,6 +51,8 @@ void conn_end(struct conn *c, struct json *j);
 void conn_policies(struct conn *c, struct parent *p);
 void conn_diff(struct conn *c, struct parent *p);
 void conn_pending(struct conn *c, struct parent *p);
+void conn_propose(struct conn *c, size_t number, struct parent *p);
+void conn_proposed(struct conn *c, struct parent *p, const char *error);
 void conn_confirm(struct conn *c, size_t number, struct parent *p);
 
 #endif

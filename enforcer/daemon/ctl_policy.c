@@ -66,9 +66,9 @@ void conn_policies(struct conn *c, struct parent *p)
 	waiting(c, &p->activation);
 }
 
-static void difference(struct conn *c, const struct activation *a)
+static void lines(struct conn *c, const char *text)
 {
-	for (const char *at = a->text; *at;) {
+	for (const char *at = text; *at;) {
 		size_t n = strcspn(at, "\n");
 		struct json j = conn_line(c);
 
@@ -76,6 +76,23 @@ static void difference(struct conn *c, const struct activation *a)
 		conn_end(c, &j);
 		at += at[n] ? n + 1 : n;
 	}
+}
+
+static bool customer_waits(const struct activation *a)
+{
+	for (size_t i = 0; i < a->store.n_staged; i++) {
+		if (pol_image_kind(a->store.staged[i].image.image) ==
+		    POL_CUSTOMER)
+			return true;
+	}
+	return false;
+}
+
+static void difference(struct conn *c, const struct activation *a)
+{
+	lines(c, a->text);
+	if (customer_waits(a))
+		lines(c, a->customer);
 }
 
 void conn_diff(struct conn *c, struct parent *p)
@@ -120,4 +137,44 @@ void conn_confirm(struct conn *c, size_t number, struct parent *p)
 	}
 	c->state = CONN_WAIT;
 	reload_start(p, true, number, c->id);
+}
+
+/* --- the customer's file -------------------------------------------------------- */
+
+void conn_propose(struct conn *c, size_t number, struct parent *p)
+{
+	if (!p->conf->signatures) {
+		conn_refuse(c, "signatures are off: the customer's file lies "
+			       "in the directory of policies");
+	} else if (p->activation.store.n_force == 0) {
+		conn_refuse(c, "no policy is in force that it could restrict");
+	} else if (p->propose.trial.on) {
+		conn_refuse(c, "another file is looked at; try again");
+	} else if (!parent_note(p, EV_POLICY, REASON_NONE, NULL,
+				"a customer's file is proposed by uid %u",
+				(unsigned)c->uid)) {
+		conn_refuse(c, "the audit takes no record now; try again");
+	} else {
+		c->state = CONN_WAIT;
+		/* It takes over the octets. */
+		propose_start(p, c->body, c->n_body, number, c->id);
+		c->body = NULL;
+	}
+}
+
+void conn_proposed(struct conn *c, struct parent *p, const char *error)
+{
+	struct json j;
+
+	if (error) {
+		conn_refuse(c, error);
+		return;
+	}
+	if (!conn_begin(c))
+		return;
+	j = conn_ok(c);
+	json_u64(&j, "staged", p->activation.store.n_staged);
+	conn_end(c, &j);
+	waiting(c, &p->activation);
+	lines(c, p->activation.customer);
 }

@@ -23,6 +23,7 @@ static const struct {
 	{"diff",     CTL_DIFF,	       ARG_NONE, OPERATOR},
 	{"pending",  CTL_PENDING,      ARG_NONE, BOTH},
 	{"confirm",  CTL_CONFIRM,      ARG_MUST, PANEL},
+	{"propose",  CTL_PROPOSE,      ARG_MUST, OPERATOR},
 	{"metrics",  CTL_METRICS_TEXT, ARG_NONE, OPERATOR},
 };
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == CTL_VERBS,
@@ -63,6 +64,20 @@ static bool is_name(struct span s, size_t cap)
 	return s.n > 0 && s.n < cap;
 }
 
+static int body(struct ctl_request *out, struct span number, struct err *e)
+{
+	for (size_t i = 0; i < number.n && out->body <= CTL_BODY; i++) {
+		if (number.p[i] < '0' || number.p[i] > '9')
+			return err_set(e, E_SYNTAX, 0,
+				       "propose: name a number of octets");
+		out->body = 10 * out->body + (number.p[i] - '0');
+	}
+	if (out->body == 0 || out->body > CTL_BODY)
+		return err_set(e, E_LIMIT, 0, "propose: from 1 to %u octets",
+			       CTL_BODY);
+	return 0;
+}
+
 int ctl_request(struct ctl_request *out, struct span line, struct err *e)
 {
 	size_t at = 0, row = 0;
@@ -91,6 +106,8 @@ int ctl_request(struct ctl_request *out, struct span line, struct err *e)
 	if (guest.n && !is_name(guest, sizeof(out->guest)))
 		return err_set(e, E_SYNTAX, verb.n + 1,
 			       "%s: not the name of a guest", verbs[row].name);
+	if (out->verb == CTL_PROPOSE)
+		return body(out, guest, e);
 	memcpy(out->guest, guest.p ? guest.p : (const uint8_t *)"", guest.n);
 	return 0;
 }

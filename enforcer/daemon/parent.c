@@ -235,6 +235,7 @@ static void turn(struct parent *p)
 	if (activate_tick(&p->activation, p->conf, p->now))
 		p->reload_again = true;
 	reload_turn(p);
+	propose_turn(p);
 	watch_turn(p);
 	begin(p);
 	tell_loss(p);
@@ -405,6 +406,7 @@ out:
 	capture_policy_free(&p->reload.found);
 	capture_policy_free(&p->reload.was);
 	trial_end(&p->reload.trial);
+	propose_end(p);
 	policies_free(&p->policies);
 	activate_close(&p->activation);
 	notify_close(&p->notify);

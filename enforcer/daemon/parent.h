@@ -12,6 +12,7 @@
  *   reload.c   another policy set: verify, ask all engines, swap or go back
  *   counts.c   drops that no engine sees: rules, full queues
  *   ctl.c      the control socket; ctl_answer.c what it answers
+ *   parent_propose.c    a customer's file: compiled in a child, then staged
  *   print.c    metergated -n
  *
  * Nothing in the loop waits for a child: what takes time is a state that the
@@ -103,6 +104,16 @@ struct reload {
 	uint64_t conn_id;
 };
 
+/* A customer's file that is looked at. */
+struct propose {
+	struct trial trial;
+	struct capture_policy was;
+	uint8_t *source; /* heap */
+	size_t n;
+	size_t conn;
+	uint64_t conn_id;
+};
+
 struct drops; /* counts.c */
 
 struct parent {
@@ -141,6 +152,7 @@ struct parent {
 	struct ctl *ctl;
 	struct drops *drops;
 	struct reload reload;
+	struct propose propose;
 	bool reload_again; /* a signal, or what waited, asked for it during one */
 	struct frozen frozen; /* as on the disk */
 	struct notify notify;
@@ -223,6 +235,16 @@ void reload_turn(struct parent *p);
 void reload_marks(struct parent *p);
 void reload_answer(struct parent *p, size_t guest, int rc, const char *text);
 
+/* In a child of the parent's: forget what is nobody else's business. arg: the
+ * parent. */
+void reload_forget(void *arg);
+
+/* parent_propose.c: takes over the source. */
+void propose_start(struct parent *p, uint8_t *source, size_t n, size_t conn,
+		   uint64_t conn_id);
+void propose_turn(struct parent *p);
+void propose_end(struct parent *p);
+
 /* counts.c */
 int counts_new(struct drops **out, struct err *e)
 	__attribute__((warn_unused_result));
@@ -248,5 +270,8 @@ void ctl_query_done(struct ctl *c, struct parent *p, size_t conn, size_t guest,
 		    int rc, const char *why);
 void ctl_reload_done(struct ctl *c, struct parent *p, size_t conn,
 		     uint64_t conn_id, const char *error);
+/* error NULL: it is staged. */
+void ctl_proposed(struct ctl *c, struct parent *p, size_t conn,
+		  uint64_t conn_id, const char *error);
 
 #endif

@@ -57,6 +57,14 @@ void store_free(struct policy_store *s)
 	*s = (struct policy_store){0};
 }
 
+void store_unstage(struct policy_store *s, size_t i)
+{
+	image_free(&s->staged[i].image);
+	s->n_staged--;
+	memmove(&s->staged[i], &s->staged[i + 1],
+		(s->n_staged - i) * sizeof(s->staged[0]));
+}
+
 void store_unstage_all(struct policy_store *s)
 {
 	for (size_t i = 0; i < s->n_staged; i++)

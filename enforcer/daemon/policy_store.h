@@ -84,6 +84,7 @@ struct store_staged *store_find_staged(struct policy_store *s,
 int store_stage(struct policy_store *s, struct span octets,
 		struct store_staged how, struct err *e)
 	__attribute__((warn_unused_result));
+void store_unstage(struct policy_store *s, size_t i);
 void store_unstage_all(struct policy_store *s);
 
 /* These and no others are in force: copies. E_NOMEM leaves it as it was. */

@@ -220,7 +220,7 @@ static void compare_job(void *arg, void *result)
 }
 
 /* In the child: keys are nobody's business there, nor what engines share. */
-static void forget(void *arg)
+void reload_forget(void *arg)
 {
 	struct parent *p = arg;
 
@@ -243,7 +243,7 @@ static void forget(void *arg)
 static void compare(struct parent *p)
 {
 	struct reload *r = &p->reload;
-	struct trial_job job = {compare_job, forget, p, sizeof(struct widen),
+	struct trial_job job = {compare_job, reload_forget, p, sizeof(struct widen),
 				p->conf->uid_base};
 	struct err e;
 	int rc = activate_was(&p->activation, &r->was, &e);

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import time
 
-import c1222
 import talk
 from lib import ADDR, Gate, Net, Report, need_live, program, until
 from signed import Signed
 
 
-def answered(net, table=1, seconds=2):
-    """Does the head end get the table?"""
+def answered(net, table=1, seconds=4):
+    """Does the head end get the table? A refusal in the protocol is none."""
     u = net.socket("wan", kind=socket.SOCK_DGRAM)
     u.bind((ADDR["wan"], 0))
     u.settimeout(seconds)
@@ -25,7 +24,7 @@ def answered(net, table=1, seconds=2):
                      table)
     u.sendto(m, (ADDR["mdma"], 1153))
     try:
-        return c1222.METER in u.recv(65536) and True
+        return talk.tables()[table] in u.recv(65536)
     except OSError:
         return False
     finally:
@@ -197,7 +196,7 @@ def widening(report, net, signed):
     signed.serial("mdma", 20)
     signed.deliver_all(signed.policies)
     with Gate(net, policies=signed.policies, **signed.conf()) as gate:
-        once = until(lambda: answered(net, 25), 8) and not answered(net, 25)
+        once = answered(net, 25, 15) and not answered(net, 25)
         signed.edit("mdma", ("limits: [1 reading per month]",
                              "limits: [3 readings per month]"))
         signed.serial("mdma", 21)
@@ -246,7 +245,83 @@ def widening(report, net, signed):
                 "serial 21 confirmed on the panel",
                 "serial 21 activates: confirmed", "serial 21 in force"))
                      else notes)
+        customers(report, net, gate)
         by_notice(report, net, gate, signed)
+
+
+CUSTOMER = """polc: 1
+kind: customer
+id: org.example.home
+serial: %d
+title: What we chose
+"""
+YES = "consent:\n  com.example.testbed.mdma/send-registers: granted\n"
+NO = "restrict:\n  none-of-it:\n    vm: mdma\n    block: true\n"
+
+
+def propose(gate, text):
+    """What metergatectl makes of a file: its exit code and all that it says."""
+    path = os.path.join(gate.work, "customer.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    done = subprocess.run(
+        [program("metergatectl"), "-s", gate.work + "/run/control", "customer",
+         "propose", path], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def customers(report, net, gate):
+    """Registers need opt-in: the head end gets them after the household said
+    so, and the panel with it; then it says no."""
+    before = answered(net, 23)
+    code, text = propose(gate, CUSTOMER % 1 + YES)
+    wait = staged(gate).get("org.example.home", {})
+    report.check("a customer's file waits for the panel", "" if not before and
+                 code == 0 and wait.get("kind") == "customer" and
+                 "no answer -> granted" in text and not answered(net, 23) else
+                 "%s, %s, %s" % (before, text, wait))
+    got = [gate.ask("confirm " + wait["code"])[0],
+           gate.ask("reload", timeout=60)[0]]
+    report.check("a portal that was taken over cannot confirm it", "" if
+                 not got[0]["ok"] and "org.example.home" in staged(gate) and
+                 not answered(net, 23) else got)
+    got = panel(gate, "confirm " + wait["code"])[0]
+    report.check("the panel's word brings it into force", "" if got["ok"] and
+                 serial(gate, "org.example.home") == [1] and
+                 answered(net, 23) else got)
+    pids = gate.processes()
+    wrong = []
+    for what, source, says in (
+            ("garbage", "\u00ff\u0000" * 60000, "error[P"),
+            ("depth", "[" * 200000, "error[P"),
+            ("width", CUSTOMER % 9 + "consent:\n" + "".join(
+                "  a.b/c%d: granted\n" % n for n in range(12000)), ""),
+            ("an anchor", CUSTOMER % 9 + "consent: &a {}\n", "anchor"),
+            ("a loosening", CUSTOMER % 9 + "allow:\n  x: {}\n", "error[P"),
+            ("too large", "#" * 300000, "octets"),
+            ("of before", CUSTOMER % 1 + NO, "of this serial"),
+            ("a refusal of what is agreed", CUSTOMER % 9 + "consent:\n  com."
+             "example.testbed.mdma/send-month-end: refused\n", "")):
+        code, text = propose(gate, source)
+        if code == 0 or says not in text or text.count("\n") != 1:
+            wrong.append("%s: %d %s" % (what, code, text[:200]))
+    report.check("hostile files are refused, and hurt nobody", "; ".join(wrong)
+                 or ("" if gate.processes() == pids and not staged(gate) and
+                     serial(gate, "org.example.home") == [1] else
+                     gate.text()[-300:]))
+    code, text = propose(gate, CUSTOMER % 2 + NO)
+    wait = staged(gate)["org.example.home"]
+    gate.kill_all()
+    gate.start()
+    kept = staged(gate).get("org.example.home", {})
+    allowed = passes(net)
+    got = panel(gate, "confirm " + wait["code"])[0]
+    report.check("a refusal waits over kill -9, and then holds", "" if
+                 kept.get("code") == wait["code"] and allowed and got["ok"]
+                 and not answered(net) else "%s, %s, %s" % (kept, allowed, got))
+    got = propose(gate, CUSTOMER % 3 + YES)
+    panel(gate, "confirm " + staged(gate)["org.example.home"]["code"])
+    report.check("and can be taken back", "" if passes(net) else got)
 
 
 def by_notice(report, net, gate, signed):
