@@ -177,19 +177,28 @@ struct put {
 	bool cut;
 };
 
-static void put_tuple(struct put *p)
+static void put_ends(struct wbuf *w, const struct net_tuple *t)
 {
-	const struct net_tuple *t = &p->ev->tup;
 	bool v4 = net_addr_is4(&t->src) && net_addr_is4(&t->dst);
 	size_t skip = v4 ? 12 : 0;
 
-	if (!p->ev->has_tuple)
-		return;
-	wbuf_u8(p->w, t->proto);
-	wbuf_put(p->w, span_from(span_of(t->src.b, 16), skip));
-	wbuf_put(p->w, span_from(span_of(t->dst.b, 16), skip));
-	wbuf_be(p->w, t->sport, 2);
-	wbuf_be(p->w, t->dport, 2);
+	wbuf_u8(w, t->proto);
+	wbuf_put(w, span_from(span_of(t->src.b, 16), skip));
+	wbuf_put(w, span_from(span_of(t->dst.b, 16), skip));
+	wbuf_be(w, t->sport, 2);
+	wbuf_be(w, t->dport, 2);
+}
+
+static void put_tuple(struct put *p)
+{
+	if (p->ev->has_tuple)
+		put_ends(p->w, &p->ev->tup);
+}
+
+static void put_last_tuple(struct put *p)
+{
+	if (p->ev->last_tup.proto)
+		put_ends(p->w, &p->ev->last_tup);
 }
 
 static void get_addr(struct cur *c, struct net_addr *a, size_t n)
@@ -203,18 +212,28 @@ static void get_addr(struct cur *c, struct net_addr *a, size_t n)
 		memcpy(a->b + sizeof(a->b) - s.n, s.p, s.n);
 }
 
-static bool get_tuple(struct cur *c, struct record_view *v)
+static void get_ends(struct cur *c, struct net_tuple *t)
 {
-	struct net_tuple *t = &v->ev.tup;
 	size_t n = cur_left(c) == 13 ? 4 : 16;
 
-	v->ev.has_tuple = true;
 	t->proto = cur_u8(c);
 	get_addr(c, &t->src, n);
 	get_addr(c, &t->dst, n);
 	t->sport = cur_u16(c);
 	t->dport = cur_u16(c);
+}
+
+static bool get_tuple(struct cur *c, struct record_view *v)
+{
+	v->ev.has_tuple = true;
+	get_ends(c, &v->ev.tup);
 	return true;
+}
+
+static bool get_last_tuple(struct cur *c, struct record_view *v)
+{
+	get_ends(c, &v->ev.last_tup);
+	return v->ev.last_tup.proto != 0;
 }
 
 /* Elements that are one number or one text of the event. */
@@ -295,6 +314,11 @@ NUMBER(first, p->ev->first.ns > 0 ? p->ev->first.ns : 0,
        v->ev.first.ns = (int64_t)u; return u <= INT64_MAX)
 NUMBER(last, p->ev->last.ns > 0 ? p->ev->last.ns : 0,
        v->ev.last.ns = (int64_t)u; return u <= INT64_MAX)
+NUMBER(severity, p->ev->severity,
+       v->ev.severity = (uint8_t)u; return u <= SEV_CRITICAL)
+NUMBER(notify, p->ev->notify,
+       v->ev.notify = (uint8_t)u; return u <= NOTIFY_ALL)
+NUMBER(last_flow, p->ev->last_flow, v->ev.last_flow = u; return true)
 NUMBER(about, p->r->kind == RECORD_AGGREGATE
 		      ? record_kind_of_type(p->ev->type) : 0,
        v->ev.type = record_type_of((unsigned)u);
@@ -527,7 +551,7 @@ static const struct {
 };
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 #define X(name, id, number, max, meaning) +1
-_Static_assert(ELEMENT_REMOVED == 0 RECORD_ELEMENTS(X),
+_Static_assert(ELEMENT_LAST_FLOW == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 

@@ -178,6 +178,23 @@ static void put_leaf(struct json *j, const struct event *ev,
 	json_arr_end(j);
 }
 
+/* Where the last of several alike was; the ends above are the first's. */
+static void put_last(struct json *j, const struct event *ev)
+{
+	char a[NET_ADDR_TEXT];
+
+	if (ev->last_tup.proto == 0)
+		return;
+	json_obj(j, "last");
+	if (ev->last_flow)
+		json_u64(j, "flow_id", ev->last_flow);
+	json_str(j, "src_ip", net_addr_text(a, &ev->last_tup.src));
+	json_u64(j, "src_port", ev->last_tup.sport);
+	json_str(j, "dest_ip", net_addr_text(a, &ev->last_tup.dst));
+	json_u64(j, "dest_port", ev->last_tup.dport);
+	json_obj_end(j);
+}
+
 /* Of several alike: times are before the event's, which is when it was
  * told. */
 static void put_count(struct json *j, const struct event *ev)
@@ -190,6 +207,21 @@ static void put_count(struct json *j, const struct event *ev)
 		 mono_sub(ev->now.mono, ev->first) / 1000000);
 	json_i64(j, "last_ms_ago",
 		 mono_sub(ev->now.mono, ev->last) / 1000000);
+	put_last(j, ev);
+}
+
+static void put_presentation(struct json *j, const struct event *ev)
+{
+	if (severity_name(ev->severity))
+		json_str(j, "severity", severity_name(ev->severity));
+	if (ev->notify == 0)
+		return;
+	json_arr(j, "notify");
+	for (unsigned bit = 0; notify_name(bit); bit++) {
+		if (ev->notify >> bit & 1)
+			json_str(j, NULL, notify_name(bit));
+	}
+	json_arr_end(j);
 }
 
 /* The audit about itself. */
@@ -224,6 +256,7 @@ static void put_metergate(struct json *j, const struct event *ev,
 		json_str(j, "verdict", eve_verdict(ev->verdict));
 	if (ev->monitored)
 		json_bool(j, "would_refuse", true);
+	put_presentation(j, ev);
 	if (r)
 		json_text(j, "rule", r->rule);
 	put_reasons(j, ev);

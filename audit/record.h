@@ -44,7 +44,8 @@
 	X(BILL, 11, EV_TYPES, "bill", false, "a bill was signed") \
 	X(CHECKPOINT, 12, EV_CHECKPOINT, "checkpoint", true, "what the checkpoint behind it is bound to") \
 	X(FLOW, 13, EV_FLOW, "flow", true, "a flow began or ended") \
-	X(ANOMALY, 14, EV_ANOMALY, "anomaly", true, "a packet or unit was refused below policy, or odd")
+	X(ANOMALY, 14, EV_ANOMALY, "anomaly", true, "a packet or unit was refused below policy, or odd") \
+	X(NOTICE, 15, EV_NOTICE, "notification", true, "a rule decided that says who is told")
 
 enum record_kind {
 #define X(id, number, type, name, written, meaning) RECORD_##id = number,
@@ -87,7 +88,11 @@ enum record_kind {
 	X(chain, CHAIN, 29, 32, "head of the chain of bundles before this record") \
 	X(pcr, PCR, 30, 32, "PCR 13 of the platform, before it is extended by the checkpoint") \
 	X(counter, COUNTER, 31, 8, "number: the NV counter of the platform") \
-	X(removed, REMOVED, 32, 50, "first record and the one behind the last that were removed (numbers as in lists), root of the tree of all before that (32 octets)")
+	X(removed, REMOVED, 32, 50, "first record and the one behind the last that were removed (numbers as in lists), root of the tree of all before that (32 octets)") \
+	X(severity, SEVERITY, 33, 1, "number: 1 info, 2 low, 3 medium, 4 high, 5 critical; absent = the rules do not say") \
+	X(notify, NOTIFY, 34, 1, "number, bits: 1 the portal, 2 the vendor, 4 the operator are told") \
+	X(last_tuple, LAST_TUPLE, 35, 37, "of the last of several alike, as tuple") \
+	X(last_flow, LAST_FLOW, 36, 8, "number: its flow")
 
 /* Facts that would be what was said, or a secret. */
 static inline bool record_leaves_out(unsigned field)

@@ -329,7 +329,7 @@ static const struct {
 	{"another version", 0, 2, E_UNSUPPORTED},
 	{"kind 0", 1, 0, E_UNSUPPORTED},
 	{"a kind that nothing writes yet", 1, RECORD_BILL, E_UNSUPPORTED},
-	{"a kind behind the last", 1, 15, E_UNSUPPORTED},
+	{"a kind behind the last", 1, 16, E_UNSUPPORTED},
 	{"a flag there is not", 3, 1, E_UNSUPPORTED},
 	{"cut, and nothing says what", 2, 0x20, 0},
 	{"a monotonic clock below zero", 12, 0x80, E_SYNTAX},

@@ -150,6 +150,11 @@ static inline struct event *sample_aggregate(struct sample *s, uint64_t i)
 	ev->count_octets = 480;
 	ev->first.ns = ev->now.mono.ns - 900000000;
 	ev->last.ns = ev->now.mono.ns - 1000000;
+	ev->last_tup = ev->tup;
+	ev->last_tup.sport++;
+	ev->last_flow = ev->flow_id + 1;
+	ev->severity = SEV_HIGH;
+	ev->notify = NOTIFY_PORTAL | NOTIFY_OPERATOR;
 	return ev;
 }
 

@@ -22,9 +22,25 @@ const char *event_type_name(const struct event *e)
 		"policy", "maintenance", "attestation", "stats",
 		/* EVE has no words for these. */
 		"anomaly", "maintenance", "maintenance", "maintenance",
+		"notification",
 	};
 
 	if (e->type == EV_PROTOCOL)
 		return e->app_proto ? e->app_proto : "unknown";
 	return (unsigned)e->type < EV_TYPES ? names[e->type] : "unknown";
+}
+
+const char *severity_name(unsigned s)
+{
+	static const char *const names[] = {NULL,     "info", "low",
+					    "medium", "high", "critical"};
+
+	return s <= SEV_CRITICAL ? names[s] : NULL;
+}
+
+const char *notify_name(unsigned bit)
+{
+	static const char *const names[] = {"portal", "vendor", "operator"};
+
+	return bit < 3 ? names[bit] : NULL;
 }

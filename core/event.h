@@ -24,8 +24,27 @@ enum event_type {
 	EV_BOOT,  /* the writer of the audit started */
 	EV_CHECKPOINT, /* what the audit's next checkpoint is bound to */
 	EV_EXPORT,     /* records of the audit were handed out or removed */
+	EV_NOTICE, /* a rule that says `notify` decided; event.notify: whom */
 	EV_TYPES
 };
+
+/* How what a rule refused or permitted is presented. */
+enum severity {
+	SEV_UNSET,
+	SEV_INFO,
+	SEV_LOW,
+	SEV_MEDIUM,
+	SEV_HIGH,
+	SEV_CRITICAL
+};
+const char *severity_name(unsigned s); /* "high"; NULL: unset, or none */
+
+/* Who is told: bits, and the name of one. */
+#define NOTIFY_PORTAL	1
+#define NOTIFY_VENDOR	2
+#define NOTIFY_OPERATOR 4
+#define NOTIFY_ALL	7
+const char *notify_name(unsigned bit); /* of bit 0 to 2: "portal" */
 
 enum verdict {
 	VERDICT_NONE, /* nothing was judged: facts only */
@@ -120,6 +139,9 @@ struct event {
 	const struct obs *leaves;   /* of the message */
 	uint32_t n_leaves;
 	uint32_t leaf; /* EV_DECISION and EV_VIOLATION: index in leaves */
+	/* Of the rules that decided: the highest, and all of them. */
+	uint8_t severity; /* enum severity */
+	uint8_t notify;	  /* NOTIFY_* */
 	struct event_rule rules[EVENT_RULES];
 	uint32_t n_rules;
 	struct event_budget budgets[EVENT_BUDGETS];
@@ -130,10 +152,13 @@ struct event {
 	uint64_t pkts_out, pkts_in, octets_out, octets_in;
 	struct mono flow_start;
 	/* Several alike, told once: how many, their octets in all, when the
-	 * first and the last of them were. count 0: a single one. */
+	 * first and the last of them were. count 0: a single one. tup and
+	 * flow_id are the first one's; these the last one's, if they are known. */
 	uint64_t count, count_octets;
 	struct mono first, last;
 	const struct event_log *log; /* or NULL */
+	struct net_tuple last_tup; /* proto 0: not known */
+	uint64_t last_flow;
 };
 
 const char *event_type_name(const struct event *e); /* EV_PROTOCOL: app */

@@ -23,6 +23,7 @@ static const char help[] =
 	"  top              guests, live\n"
 	"  freeze GUEST     drop everything of the guest\n"
 	"  thaw GUEST       judge it again\n"
+	"  release GUEST    end its quarantine\n"
 	"  reload           put the policies of the directory in force\n"
 	"  policies         what is in force and what waits (also: policy list)\n"
 	"  policy show ID   all of one of them\n"
@@ -54,6 +55,7 @@ static const struct command {
 	{"top",	     NULL,   NONE, NULL,       NULL	    },
 	{"freeze",   NULL,   MUST, "freeze",   show_frozen  },
 	{"thaw",     NULL,   MUST, "thaw",     show_frozen  },
+	{"release",  NULL,   MUST, "release",  show_released},
 	{"reload",   NULL,   NONE, "reload",   show_reload  },
 	{"policies", NULL,   NONE, "policies", show_policies},
 	{"policy",   "list", NONE, "policies", show_policies},

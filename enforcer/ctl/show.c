@@ -299,6 +299,17 @@ void show_erased(const struct tool *t, struct answer *a)
 		       field(x, line, "guest"));
 }
 
+void show_released(const struct tool *t, struct answer *a)
+{
+	char x[FIELD_TEXT];
+	struct span line;
+
+	(void)t;
+	if (answer_line(a, &line))
+		printf("%s: its quarantine is over\n",
+		       field(x, line, "guest"));
+}
+
 /* --- the others ------------------------------------------------------------------------------------- */
 
 static void policy_row(struct table *table, struct span line)

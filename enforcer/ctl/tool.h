@@ -87,6 +87,7 @@ void show_flows(const struct tool *t, struct answer *a);
 void show_budgets(const struct tool *t, struct answer *a);
 void show_ledger(const struct tool *t, struct answer *a);
 void show_erased(const struct tool *t, struct answer *a);
+void show_released(const struct tool *t, struct answer *a);
 void show_policies(const struct tool *t, struct answer *a);
 void show_policy(const struct tool *t, struct answer *a);
 void show_pending(const struct tool *t, struct answer *a);

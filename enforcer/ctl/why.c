@@ -71,6 +71,23 @@ static void what_was_asked(struct span mg)
 		printf("\n");
 }
 
+static void notified(struct span mg)
+{
+	struct span list = json_get(mg, "notify"), name;
+	size_t at = 0, n = 0;
+
+	while (json_next(list, &at, NULL, &name)) {
+		char x[FIELD_TEXT];
+
+		if (n++ == 0)
+			printf("    %-12s", "notified");
+		if (json_string(x, sizeof(x), name))
+			printf(" %s", x);
+	}
+	if (n)
+		printf("\n");
+}
+
 static void one(const struct tool *t, struct span line)
 {
 	struct span event = json_get(line, "event");
@@ -83,6 +100,8 @@ static void one(const struct tool *t, struct span line)
 	       paint(&t->style, RED), field(y, mg, "reason"),
 	       paint(&t->style, RESET));
 	say(stdout, "detail", field(x, mg, "detail"));
+	say(stdout, "severity", field(x, mg, "severity"));
+	notified(mg);
 	what_was_asked(mg);
 	ends(event);
 	if (rule.n) {

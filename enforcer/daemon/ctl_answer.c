@@ -326,12 +326,12 @@ void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why)
 			 why[0] ? why : err_name(rc));
 		conn_refuse(c, text);
 	} else if (c->req.verb == CTL_FREEZE || c->req.verb == CTL_THAW ||
-		   c->req.verb == CTL_ERASE) {
+		   c->req.verb == CTL_ERASE || c->req.verb == CTL_RELEASE) {
 		if (!conn_begin(c))
 			return;
 		j = conn_ok(c);
 		json_str(&j, "guest", c->req.guest);
-		if (c->req.verb != CTL_ERASE)
+		if (c->req.verb == CTL_FREEZE || c->req.verb == CTL_THAW)
 			json_bool(&j, "frozen", c->req.verb == CTL_FREEZE);
 		conn_end(c, &j);
 	} else {
@@ -517,7 +517,8 @@ static void ask(struct conn *c, size_t number, struct parent *p)
 {
 	static const uint32_t kinds[CTL_VERBS] = {
 		[CTL_FLOWS] = QUERY_FLOWS,   [CTL_BUDGETS] = QUERY_BUDGETS,
-		[CTL_LEDGER] = QUERY_LEDGER, [CTL_ERASE] = QUERY_ERASE};
+		[CTL_LEDGER] = QUERY_LEDGER, [CTL_ERASE] = QUERY_ERASE,
+		[CTL_RELEASE] = QUERY_RELEASE};
 
 	if (p->guest[c->guest].engine.pid <= 0)
 		conn_query_done(c, p, E_STATE, "its engine is not running");
@@ -526,15 +527,21 @@ static void ask(struct conn *c, size_t number, struct parent *p)
 		c->state = CONN_WAIT;
 }
 
-static void erase(struct conn *c, size_t number, struct parent *p)
+/* Recorded, durably, before it is done. */
+static void recorded(struct conn *c, size_t number, struct parent *p)
 {
+	const char *what = c->req.verb == CTL_ERASE ? "ledger erased" :
+						      "quarantine ended";
+
 	if (!c->recorded)
 		c->recorded = parent_note(
 			p, EV_MAINTENANCE, REASON_NONE, c->req.guest,
-			"ledger erased by uid %u", (unsigned)c->uid);
-	if (c->recorded)
+			"%s by uid %u", what, (unsigned)c->uid);
+	if (c->recorded && c->record == 0)
+		c->record = p->events.edge;
+	if (c->recorded && parent_durable(p, c->record))
 		ask(c, number, p);
-	else
+	else if (!c->recorded)
 		conn_refuse(c, "the audit takes no record now; try again");
 }
 
@@ -564,12 +571,14 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 		[CTL_FLOWS] = ask,     [CTL_BUDGETS] = ask,
 		[CTL_FREEZE] = freeze, [CTL_THAW] = freeze,
 		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
-		[CTL_ERASE] = erase,   [CTL_CONFIRM] = conn_confirm,
+		[CTL_ERASE] = recorded, [CTL_RELEASE] = recorded,
+		[CTL_CONFIRM] = conn_confirm,
 		[CTL_PROPOSE] = conn_propose,
 	};
 	static const bool changes[CTL_VERBS] = {
 		[CTL_FREEZE] = true, [CTL_THAW] = true,
 		[CTL_RELOAD] = true, [CTL_ERASE] = true,
+		[CTL_RELEASE] = true,
 	};
 
 	if (!ctl_verb_may(c->req.verb, c->panel)) {

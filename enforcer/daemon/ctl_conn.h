@@ -30,6 +30,7 @@ struct conn {
 	uint8_t *body; /* heap; of req.body octets */
 	size_t n_body;
 	bool recorded;
+	uint64_t record; /* its place in the parent's ring */
 	struct wbuf out; /* heap; NULL before there is an answer */
 	size_t sent;
 };

@@ -18,6 +18,7 @@ static const struct {
 	{"freeze",   CTL_FREEZE,       ARG_MUST, OPERATOR},
 	{"thaw",     CTL_THAW,	       ARG_MUST, OPERATOR},
 	{"erase",    CTL_ERASE,	       ARG_MUST, OPERATOR},
+	{"release",  CTL_RELEASE,      ARG_MUST, OPERATOR},
 	{"reload",   CTL_RELOAD,       ARG_NONE, OPERATOR},
 	{"policies", CTL_POLICIES,     ARG_NONE, OPERATOR},
 	{"diff",     CTL_DIFF,	       ARG_NONE, OPERATOR},

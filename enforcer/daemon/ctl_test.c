@@ -23,6 +23,8 @@ static void requests(void **s)
 		{"ledger",		  "ledger mdma",     0,	       CTL_LEDGER,	 "mdma"	 },
 		{"erase",		  "erase mdma",	     0,	       CTL_ERASE,	 "mdma"	 },
 		{"erase whose",		  "erase",	     E_SYNTAX, 0,		 ""	 },
+		{"release",		  "release mdma",    0,	       CTL_RELEASE,	 "mdma"	 },
+		{"release whom",	  "release",	     E_SYNTAX, 0,		 ""	 },
 		{"may have one",	  "why",	     0,	       CTL_WHY,		 ""	 },
 		{"and has one",		  "why portal",	     0,	       CTL_WHY,		 "portal"},
 		{"freeze",		  "freeze mdma",     0,	       CTL_FREEZE,	 "mdma"	 },

@@ -190,6 +190,27 @@ static int erase(struct engine *e, uint32_t arg, struct wbuf *reply,
 	return 0;
 }
 
+/* E_STATE: it is in none. */
+static int release(struct engine *e, uint32_t arg, struct wbuf *reply,
+		   struct err *err)
+{
+	struct span name = span_str(e->a->guest->name);
+	int machine = pol_set_find_machine(e->set.set, name);
+	int rc;
+
+	(void)arg;
+	(void)reply;
+	if (machine < 0)
+		return err_set(err, E_NOTFOUND, 0, "no machine of that name");
+	if (pol_quarantined(e->state, (size_t)machine, e->now) == 0)
+		return err_set(err, E_STATE, 0, "it is in no quarantine");
+	rc = pol_state_set(e->state, (size_t)machine, span_str("quarantined"),
+			   (struct span){0}, false, e->now);
+	/* That it is over is told. */
+	pipeline_tick(e->pipeline, e->now, &e->sink);
+	return rc;
+}
+
 static int reload(struct engine *e, uint32_t arg, struct wbuf *reply,
 		  struct err *err)
 {
@@ -224,7 +245,7 @@ static int (*const question[])(struct engine *e, uint32_t arg,
 	[QUERY_FLOWS] = flows,	 [QUERY_BUDGETS] = budgets,
 	[QUERY_POLICY] = reload, [QUERY_FREEZE] = freeze,
 	[QUERY_CANARY] = canary, [QUERY_LEDGER] = ledger,
-	[QUERY_ERASE] = erase,
+	[QUERY_ERASE] = erase,	 [QUERY_RELEASE] = release,
 };
 
 static void answer(struct engine *e, uint32_t asked)
@@ -235,7 +256,7 @@ static void answer(struct engine *e, uint32_t asked)
 	struct err err = {0};
 	int rc;
 
-	if (kind < QUERY_FLOWS || kind > QUERY_ERASE)
+	if (kind < QUERY_FLOWS || kind > QUERY_RELEASE)
 		rc = err_set(&err, E_UNSUPPORTED, 0, "no such question");
 	else
 		rc = question[kind](e, q->arg, &reply, &err);

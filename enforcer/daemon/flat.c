@@ -21,7 +21,8 @@ struct head {
 	uint16_t app, detail, guest, party, would_pass;
 	uint16_t sport, dport;
 	struct net_addr src, dst;
-	uint8_t type, proto, dir, verdict, reason, n_rules, n_budgets, zero;
+	uint8_t type, proto, dir, verdict, reason, n_rules, n_budgets;
+	uint8_t shown; /* severity, and notify from bit 4 on */
 	uint16_t flags;
 };
 _Static_assert(sizeof(struct head) % 8 == 0, "padding inside");
@@ -48,6 +49,10 @@ struct flow_part {
 struct count_part {
 	uint64_t n, octets;
 	int64_t first_ns, last_ns;
+	uint64_t last_flow;
+	struct net_addr src, dst; /* of the last */
+	uint16_t sport, dport;
+	uint32_t proto;
 };
 
 struct rule_head {
@@ -244,6 +249,7 @@ static struct head head_of(const struct event *ev)
 		.n_budgets = (uint8_t)(ev->n_budgets < EVENT_BUDGETS
 					       ? ev->n_budgets
 					       : EVENT_BUDGETS),
+		.shown = (uint8_t)(ev->severity | ev->notify << 4),
 	};
 }
 
@@ -251,8 +257,10 @@ static void put_parts(struct wbuf *w, const struct event *ev, struct head *h)
 {
 	struct flow_part f = {ev->pkts_out, ev->pkts_in, ev->octets_out,
 			      ev->octets_in, ev->flow_start.ns};
+	const struct net_tuple *l = &ev->last_tup;
 	struct count_part n = {ev->count, ev->count_octets, ev->first.ns,
-			       ev->last.ns};
+			       ev->last.ns, ev->last_flow, l->src, l->dst,
+			       l->sport, l->dport, l->proto};
 
 	if (f.pkts_out | f.pkts_in | f.octets_out | f.octets_in |
 	    (uint64_t)f.start_ns) {
@@ -464,7 +472,8 @@ static bool head_fits(const struct head *h)
 	return h->type < EV_TYPES && h->dir <= DIR_IN &&
 	       h->verdict <= VERDICT_DENY && h->reason < REASON_COUNT &&
 	       !(h->reasons.w[0] & 1) && !(h->reasons.w[1] & ~known) &&
-	       !(h->flags & ~FLAGS) && !h->zero &&
+	       !(h->flags & ~FLAGS) && (h->shown & 15) <= SEV_CRITICAL &&
+	       h->shown >> 4 <= NOTIFY_ALL &&
 	       h->n_rules <= EVENT_RULES && h->n_budgets <= EVENT_BUDGETS &&
 	       h->n_leaves <=
 		       (h->type == EV_PROTOCOL ? FLAT_LEAVES : FLAT_LISTED) &&
@@ -494,6 +503,8 @@ static void take_head(struct event *ev, const struct head *h)
 	ev->n_rules = h->n_rules;
 	ev->n_budgets = h->n_budgets;
 	ev->flow_end = h->flags & FLOW_END;
+	ev->severity = h->shown & 15;
+	ev->notify = h->shown >> 4;
 }
 
 static bool get_parts(struct cur *c, struct event *ev, const struct head *h)
@@ -508,7 +519,8 @@ static bool get_parts(struct cur *c, struct event *ev, const struct head *h)
 		return false;
 	if (h->flags & COUNT &&
 	    (!get(c, &n, sizeof(n)) || n.first_ns < 0 || n.last_ns < 0 ||
-	     !(n.n | n.octets | (uint64_t)n.first_ns | (uint64_t)n.last_ns)))
+	     !(n.n | n.octets | (uint64_t)n.first_ns | (uint64_t)n.last_ns) ||
+	     n.proto > UINT8_MAX))
 		return false;
 	ev->pkts_out = f.pkts_out;
 	ev->pkts_in = f.pkts_in;
@@ -519,6 +531,9 @@ static bool get_parts(struct cur *c, struct event *ev, const struct head *h)
 	ev->count_octets = n.octets;
 	ev->first.ns = n.first_ns;
 	ev->last.ns = n.last_ns;
+	ev->last_flow = n.last_flow;
+	ev->last_tup = (struct net_tuple){n.src, n.dst, n.sport, n.dport,
+					  (uint8_t)n.proto};
 	return true;
 }
 

@@ -44,6 +44,14 @@ bool parent_record(struct parent *p, const struct event *ev)
 	return true;
 }
 
+bool parent_durable(const struct parent *p, uint64_t edge)
+{
+	uint64_t tail = atomic_load_explicit(&p->events.s->tail,
+					     memory_order_acquire);
+
+	return (int64_t)(tail - edge) >= 0;
+}
+
 bool parent_note(struct parent *p, enum event_type type, enum reason why,
 		 const char *guest, const char *fmt, ...)
 {

@@ -168,6 +168,8 @@ void parent_clock(struct parent *p); /* sets p->now */
 void parent_policy_note(void *arg, const char *text);
 /* Record an event of ours; false: there is no room, the scribe is behind. */
 bool parent_record(struct parent *p, const struct event *ev);
+/* Is what was recorded up to that place of our ring, its edge then, on disk? */
+bool parent_durable(const struct parent *p, uint64_t edge);
 bool parent_note(struct parent *p, enum event_type type, enum reason why,
 		 const char *guest, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

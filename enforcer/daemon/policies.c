@@ -2,6 +2,7 @@
 #include "enforcer/daemon/policies.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "enforcer/daemon/processes.h"
 #include "policy-lang/front/file.h"
@@ -118,6 +119,23 @@ static int check_limits(const struct pol_image *im, size_t machines,
 	return 0;
 }
 
+/* What is only monitored enforces nothing, so its end has to be near. */
+static int check_monitored(const struct pol_image *im, int64_t now_s,
+			   struct err *e)
+{
+	int64_t until = im->META->monitor_until;
+
+	for (uint32_t i = 0; i < im->n_RULE; i++) {
+		if (im->RULE[i].monitor_until > until)
+			until = im->RULE[i].monitor_until;
+	}
+	if (until - now_s <= POL_MONITOR_MOST_S)
+		return 0;
+	return err_set(e, E_STATE, 0,
+		       "%.*s: monitoring would not end for more than 30 days",
+		       TEXT(im->path.n ? im->path : im->id));
+}
+
 static int check_images(const struct policies *p, const struct conf *c,
 			struct err *e)
 {
@@ -128,6 +146,8 @@ static int check_images(const struct policies *p, const struct conf *c,
 		rc = check_resolver(p->files.image[i], c, e);
 		if (rc == 0)
 			rc = check_limits(p->files.image[i], machines, e);
+		if (rc == 0)
+			rc = check_monitored(p->files.image[i], time(NULL), e);
 	}
 	return rc;
 }

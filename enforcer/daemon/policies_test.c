@@ -11,9 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "enforcer/daemon/policies.h"
+#include "policy-lang/front/front.h"
+#include "policy-lang/image/build.h"
 
 static const char *const files[] = {"baseline.yaml", "binding.yaml",
 				    "customer.yaml", "library.yaml",
@@ -138,6 +141,9 @@ static void refused(void **s)
 		 E_SYNTAX, "metering.yaml:"},
 		{"another machine's policy", "metering.yaml", "vm: mdma",
 		 "vm: portal", E_STATE, "portal"},
+		{"monitored for good", "metering.yaml", "vm: mdma\n",
+		 "vm: mdma\nmode: {monitor-until: 2199-01-01}\n", E_SYNTAX,
+		 "P3134"},
 	};
 
 	(void)s;
@@ -154,6 +160,67 @@ static void refused(void **s)
 			policies_free(&p);
 		forget(&d);
 	}
+}
+
+/* A vendor's policy, or a rule of it, in monitor mode until then. */
+static void add_monitored(struct capture_policy *cp, const struct pol_file *of,
+			  bool rule, int64_t until)
+{
+	struct pol_file f = *of;
+	struct pol_rule_src *r = calloc(f.n_rule + 1, sizeof(*r));
+	struct err e = {0};
+	size_t n = cp->n++;
+
+	assert_non_null(r);
+	memcpy(r, f.rule, f.n_rule * sizeof(*r));
+	if (f.kind == POL_VENDOR && rule)
+		r[0].monitor_until_s = until;
+	else if (f.kind == POL_VENDOR)
+		f.monitor_until_s = until;
+	f.rule = r;
+	if (pol_image_build(&cp->octets[n], &cp->n_octets[n], &f, &e) ||
+	    pol_image_load(&cp->image[n],
+			   span_of(cp->octets[n], cp->n_octets[n]), &e))
+		fail_msg("%s", e.text);
+	free(r);
+}
+
+/* Compiled policies were checked when they were made, perhaps long before, and
+ * perhaps by another compiler. */
+static void monitored(void **s)
+{
+	struct diags *d = calloc(1, sizeof(*d));
+	struct pol_files set;
+	struct err e = {0};
+
+	(void)s;
+	assert_non_null(d);
+	assert_int_equal(pol_read_set(&set, "tests/policies/metering", false,
+				      d, &e), 0);
+	for (int i = 0; i < 4; i++) {
+		bool late = i & 1;
+		int64_t until = time(NULL) + POL_MONITOR_MOST_S +
+				(late ? 3600 : -3600);
+		struct conf c = conf_of("policies");
+		struct capture_policy cp = {.n = 0};
+		const struct pol_image *im[CAPTURE_POLICIES];
+		struct policies p;
+		int rc;
+
+		for (size_t k = 0; k < set.n; k++) {
+			add_monitored(&cp, set.f[k], i & 2, until);
+			im[k] = cp.image[k];
+		}
+		assert_int_equal(pol_set_new(&cp.set, im, cp.n, &e), 0);
+		rc = policies_of(&p, &cp, &c, &e);
+		if (rc != (late ? E_STATE : 0) ||
+		    (late && !strstr(e.text, "30 days")))
+			fail_msg("%d: %d %s", i, rc, e.text);
+		if (rc == 0)
+			policies_free(&p);
+	}
+	pol_files_free(&set);
+	free(d);
 }
 
 /* A party with port 53 is the resolver, or the set is refused. */
@@ -325,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(guests), cmocka_unit_test(refused),
+		cmocka_unit_test(monitored),
 		cmocka_unit_test(shared_limit), cmocka_unit_test(resolver),
 		cmocka_unit_test(keys),
 		cmocka_unit_test(half),	  cmocka_unit_test(compare),

@@ -81,8 +81,10 @@ void scribe_view_add(struct scribe_view *v, int guest, const struct event *ev,
 		v->lost += ev->count;
 	else
 		v->aggregated += ev->count;
-	/* The end of a refused flow says nothing that its refusal did not. */
-	if (guest < 0 || ev->verdict != VERDICT_DENY || ev->type == EV_FLOW)
+	/* The end of a refused flow says nothing that its refusal did not; nor
+	 * does whom it was told. */
+	if (guest < 0 || ev->verdict != VERDICT_DENY || ev->type == EV_FLOW ||
+	    ev->type == EV_NOTICE)
 		return;
 	r = &v->held[guest].refusal[v->held[guest].n++ % VIEW_REFUSALS];
 	text = render(v, ev, seq);

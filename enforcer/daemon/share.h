@@ -115,6 +115,7 @@ enum query_kind {
 	QUERY_CANARY,	 /* reply: nothing; proves that the loop turns */
 	QUERY_LEDGER,	 /* struct ledger_line each */
 	QUERY_ERASE,	 /* of the ledger, what no window of now needs */
+	QUERY_RELEASE,	 /* end the guest's quarantine */
 };
 struct lane_query {
 	_Atomic uint32_t asked, answered;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "enforcer/daemon/storm.h"
+#include "enforcer/daemon/storm_rule.h"
 
 #include "audit/record.h"
 
@@ -32,7 +32,10 @@ static void empty(struct storm *s)
 
 void storm_init(struct storm *s, const struct storm_conf *c)
 {
+	uint32_t rules = s->n_rules;
+
 	empty(s);
+	s->n_rules = rules;
 	s->conf = *c;
 	if (s->conf.rate == 0)
 		s->conf.rate = RATE;
@@ -43,7 +46,7 @@ void storm_init(struct storm *s, const struct storm_conf *c)
 
 /* --- the bucket ----------------------------------------------------------- */
 
-static bool take_token(struct storm *s, struct mono now)
+bool storm_token(struct storm *s, struct mono now)
 {
 	int64_t one = NS_PER_S / s->conf.rate;
 	int64_t full = s->conf.burst * one;
@@ -77,7 +80,7 @@ static void put_peer(struct wbuf *w, const struct event *ev)
 	wbuf_u8(w, port < 1024 ? 0 : port < 49152 ? 1 : 2);
 }
 
-static void put_name(struct wbuf *w, struct span s)
+void storm_put_name(struct wbuf *w, struct span s)
 {
 	s = span_sub(s, 0, sizeof(((struct storm_text *)0)->s));
 	wbuf_u8(w, (uint8_t)s.n);
@@ -121,12 +124,12 @@ static uint64_t hash_of(const struct storm *s, const struct event *ev)
 	wbuf_u8(&w, (uint8_t)ev->dir);
 	wbuf_u8(&w, (uint8_t)(ev->monitored | ev->flow_end << 1 |
 			      ev->has_tuple << 2));
-	put_name(&w, ev->guest);
-	put_name(&w, ev->party);
-	put_name(&w, span_str(ev->app_proto));
+	storm_put_name(&w, ev->guest);
+	storm_put_name(&w, ev->party);
+	storm_put_name(&w, span_str(ev->app_proto));
 	if (r) {
-		put_name(&w, r->policy);
-		put_name(&w, r->rule);
+		storm_put_name(&w, r->policy);
+		storm_put_name(&w, r->rule);
 		wbuf_be(&w, r->line, 4);
 	}
 	if (ev->has_tuple)
@@ -161,7 +164,7 @@ static void put_app(struct storm_key *k, const char *app)
 		memcpy(k->app, s.p, s.n);
 }
 
-static void describe(struct storm_key *k, const struct event *ev)
+void storm_describe(struct storm_key *k, const struct event *ev)
 {
 	const struct event_rule *r = record_rule(ev);
 
@@ -171,6 +174,8 @@ static void describe(struct storm_key *k, const struct event *ev)
 	k->reason = (uint8_t)ev->reason;
 	k->monitored = ev->monitored;
 	k->flow_end = ev->flow_end;
+	k->severity = ev->severity;
+	k->notify = ev->notify;
 	put_app(k, ev->app_proto);
 	k->guest = copy(ev->guest);
 	k->party = copy(ev->party);
@@ -207,7 +212,7 @@ static struct storm_key *key_of(struct storm *s, const struct event *ev,
 	k = &s->key[s->n_keys++];
 	memset(k, 0, sizeof(*k));
 	k->hash = hash;
-	describe(k, ev);
+	storm_describe(k, ev);
 	s->slot[i] = (uint16_t)s->n_keys;
 	return k;
 }
@@ -223,7 +228,7 @@ static void count(struct storm_sum *sum, const struct event *ev)
 	sum->octets += ev->octets;
 }
 
-static void count_key(struct storm_key *k, const struct event *ev)
+void storm_count(struct storm_key *k, const struct event *ev)
 {
 	if (k->sum.n == 0) {
 		k->now = ev->now;
@@ -231,6 +236,8 @@ static void count_key(struct storm_key *k, const struct event *ev)
 		k->tup = ev->tup;
 		k->has_tuple = ev->has_tuple;
 	}
+	k->last_tup = ev->has_tuple ? ev->tup : (struct net_tuple){.proto = 0};
+	k->last_flow = ev->flow_id;
 	count(&k->sum, ev);
 }
 
@@ -241,7 +248,7 @@ static void count_event(struct storm *s, struct storm_key *k,
 
 	s->merged++;
 	if (k) {
-		count_key(k, ev);
+		storm_count(k, ev);
 		return;
 	}
 	s->any_other = true;
@@ -249,20 +256,19 @@ static void count_event(struct storm *s, struct storm_key *k,
 	      ev);
 }
 
-void storm_event(struct storm *s, const struct event *ev, storm_out *out,
-		 void *arg)
+static void merge(struct storm *s, const struct event *ev, storm_out *out,
+		  void *arg)
 {
 	struct storm_key *k;
 	bool fresh, in_full;
 
-	storm_tick(s, ev->now, out, arg);
 	if ((merged_as(ev) < 0 && !ev->summary) || ev->count) {
 		s->passed++;
 		out(arg, ev);
 		return;
 	}
 	/* A flow's record is kept for each while the bucket lasts. */
-	if (ev->type == EV_FLOW && take_token(s, ev->now.mono)) {
+	if (ev->type == EV_FLOW && storm_token(s, ev->now.mono)) {
 		s->passed++;
 		out(arg, ev);
 		return;
@@ -276,13 +282,29 @@ void storm_event(struct storm *s, const struct event *ev, storm_out *out,
 		in_full = !k || fresh;
 	else
 		in_full = ev->type != EV_FLOW && k && fresh &&
-			  take_token(s, ev->now.mono);
+			  storm_token(s, ev->now.mono);
 	if (in_full) {
 		s->passed++;
 		out(arg, ev);
 	} else {
 		count_event(s, k, ev);
 	}
+}
+
+void storm_event(struct storm *s, const struct event *ev, storm_out *out,
+		 void *arg)
+{
+	bool refused = ev->type == EV_VIOLATION && ev->count == 0;
+	bool notifies = ev->notify && ev->count == 0 &&
+			(refused || ev->type == EV_DECISION);
+	struct storm_rule *r;
+
+	storm_tick(s, ev->now, out, arg);
+	r = refused || notifies ? storm_rule_of(s, ev) : NULL;
+	if (!refused || !r || !storm_refused(s, r, ev, out, arg))
+		merge(s, ev, out, arg);
+	if (notifies)
+		storm_notice(s, r, ev, out, arg);
 }
 
 /* --- telling -------------------------------------------------------------- */
@@ -300,7 +322,7 @@ static void tell(const struct storm_sum *sum, struct event *ev,
 	out(arg, ev);
 }
 
-static void tell_key(const struct storm_key *k, struct now now,
+void storm_tell(const struct storm_key *k, struct now now,
 		     storm_out *out, void *arg)
 {
 	struct event ev = {
@@ -317,6 +339,10 @@ static void tell_key(const struct storm_key *k, struct now now,
 		.reason = (enum reason)k->reason,
 		.flow_end = k->flow_end,
 		.n_rules = k->has_rule,
+		.severity = k->severity,
+		.notify = k->notify,
+		.last_tup = k->last_tup,
+		.last_flow = k->last_flow,
 	};
 
 	if (k->has_rule)
@@ -349,16 +375,23 @@ static void tell_others(struct storm *s, struct now now, storm_out *out,
 	s->any_other = false;
 }
 
-void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg)
+static void tell_second(struct storm *s, struct now now, storm_out *out,
+			void *arg)
 {
 	for (uint32_t i = 0; i < s->n_keys; i++) {
 		if (s->key[i].sum.n)
-			tell_key(&s->key[i], now, out, arg);
+			storm_tell(&s->key[i], now, out, arg);
 	}
 	s->n_keys = 0;
 	memset(s->slot, 0, sizeof(s->slot));
 	if (s->any_other)
 		tell_others(s, now, out, arg);
+}
+
+void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg)
+{
+	tell_second(s, now, out, arg);
+	storm_tell_rules(s, now, true, out, arg);
 }
 
 /* --- what a predecessor left ---------------------------------------------- */
@@ -381,8 +414,12 @@ static void mend_key(struct storm_key *k, struct now now)
 	struct event ev = {.type = (enum event_type)k->type};
 
 	mend_sum(&k->sum, now);
-	if (merged_as(&ev) < 0 && ev.type != EV_DECISION)
+	if (merged_as(&ev) < 0 && ev.type != EV_DECISION &&
+	    ev.type != EV_NOTICE)
 		k->type = EV_ANOMALY;
+	if (k->severity > SEV_CRITICAL)
+		k->severity = SEV_UNSET;
+	k->notify &= NOTIFY_ALL;
 	if (ev.type == EV_DECISION)
 		k->verdict = VERDICT_ALLOW;
 	k->dir = k->dir == DIR_IN ? DIR_IN : DIR_OUT;
@@ -411,34 +448,68 @@ static void mend_flags(struct storm_key *k)
 	}
 }
 
+/* Its hour goes on: nobody gets another hundred by making an engine die. */
+static void mend_rule(struct storm_rule *r, struct now now)
+{
+	uint8_t told;
+
+	memcpy(&told, &r->told, 1);
+	r->told = told != 0;
+	r->hour.ns = clamp(r->hour.ns, 0, now.mono.ns);
+	r->noticed.ns = clamp(r->noticed.ns, 0, now.mono.ns);
+	if (r->each > STORM_EACH)
+		r->each = STORM_EACH;
+	r->more.sum.n = r->notice.sum.n = 0;
+}
+
+static void recover_key(struct storm_key *k, struct now now, storm_out *out,
+			void *arg)
+{
+	if (k->sum.n == 0)
+		return;
+	mend_flags(k);
+	mend_key(k, now);
+	storm_tell(k, now, out, arg);
+}
+
 void storm_recover(struct storm *s, struct now now, storm_out *out, void *arg)
 {
 	uint32_t n = s->n_keys < STORM_KEYS ? s->n_keys : STORM_KEYS;
+	uint32_t rules = s->n_rules < STORM_RULES ? s->n_rules : STORM_RULES;
 	struct storm_sum *sum = &s->other[0][0][0];
 
-	for (uint32_t i = 0; i < n; i++) {
-		if (s->key[i].sum.n == 0)
-			continue;
-		mend_flags(&s->key[i]);
-		mend_key(&s->key[i], now);
-		tell_key(&s->key[i], now, out, arg);
+	for (uint32_t i = 0; i < n; i++)
+		recover_key(&s->key[i], now, out, arg);
+	for (uint32_t i = 0; i < rules; i++) {
+		recover_key(&s->rule[i].more, now, out, arg);
+		recover_key(&s->rule[i].notice, now, out, arg);
+		mend_rule(&s->rule[i], now);
 	}
 	for (size_t i = 0; i < sizeof(s->other) / sizeof(*sum); i++)
 		mend_sum(&sum[i], now);
 	s->conf.guest[sizeof(s->conf.guest) - 1] = 0;
 	tell_others(s, now, out, arg);
 	empty(s);
+	s->n_rules = rules;
+}
+
+static int64_t second_due(const struct storm *s)
+{
+	return s->n_keys || s->any_other ? mono_add(s->since, STORM_PERIOD).ns :
+					   INT64_MAX;
 }
 
 void storm_tick(struct storm *s, struct now now, storm_out *out, void *arg)
 {
-	if (now.mono.ns >= storm_due(s).ns)
-		storm_flush(s, now, out, arg);
+	if (now.mono.ns >= second_due(s))
+		tell_second(s, now, out, arg);
+	if (s->rules_due_ns && now.mono.ns >= s->rules_due_ns)
+		storm_tell_rules(s, now, false, out, arg);
 }
 
 struct mono storm_due(const struct storm *s)
 {
-	if (s->n_keys == 0 && !s->any_other)
-		return (struct mono){INT64_MAX};
-	return mono_add(s->since, STORM_PERIOD);
+	int64_t second = second_due(s), rules = s->rules_due_ns;
+
+	return (struct mono){rules && rules < second ? rules : second};
 }

@@ -3,10 +3,15 @@
  * What keeps a storm of refusals from drowning the audit: in the engine,
  * between the pipeline and the event ring.
  *
- * Refusals and oddities that are alike (type, reason, verdict, rule, machine,
- * party, direction, protocol, the other end's prefix and class of port)
- * within a second: the first passes in full, the rest are counted and told as
- * one event with its count, its addresses those of the first counted. A
+ * What a rule refuses is told in full a hundred times in an hour, which begins
+ * with the first; the rest of that hour is one event with its count, the first
+ * and the last example (policy-language 16). Whom a rule notifies is told at
+ * once, and then once in ten minutes how often (EV_NOTICE).
+ *
+ * Oddities that are alike (type, reason, verdict, rule, machine, party,
+ * direction, protocol, the other end's prefix and class of port) within a
+ * second, and refusals for which the bucket has no room: the first passes in
+ * full, the rest are counted and told as one event with its count. A
  * bucket bounds what passes in full over time, starts and ends of flows
  * included; above it everything is counted. What finds no place in the table
  * is counted under its type and reason alone. So every event that came in is
@@ -32,6 +37,10 @@
 #define STORM_KEYS   768  /* in them, at most */
 #define STORM_PERIOD NS_PER_S
 #define STORM_TYPES  3 /* that are merged: flow, violation, anomaly */
+#define STORM_RULES  256 /* that refuse or notify, at once */
+#define STORM_EACH   100 /* refusals of a rule told in full in an hour */
+#define STORM_HOUR   (3600 * NS_PER_S)
+#define STORM_NOTICE (600 * NS_PER_S)
 
 struct storm_conf {
 	struct sipkey key;
@@ -54,16 +63,26 @@ struct storm_key {
 	struct storm_sum sum;
 	struct now now; /* of the first counted; so are the next four */
 	uint64_t flow_id;
-	struct net_tuple tup;
+	struct net_tuple tup, last_tup;
+	uint64_t last_flow; /* of the last counted, as last_tup */
 	bool has_tuple;
 	char app[16];
-	uint8_t type, dir, verdict, reason;
+	uint8_t type, dir, verdict, reason, severity, notify;
 	bool monitored, flow_end;
 	/* The rule that record_rule names; texts are copies. */
 	bool has_rule, rule_refused;
 	uint32_t line;
 	uint64_t serial;
 	struct storm_text guest, party, layer, policy, rule, file;
+};
+
+/* What one rule did: the refusals of an hour, the notices of ten minutes. */
+struct storm_rule {
+	uint64_t hash;
+	struct mono hour, noticed; /* since when */
+	uint32_t each;		   /* refusals told in full in that hour */
+	bool told;		   /* a notice was, at noticed */
+	struct storm_key more, notice; /* the rest; sum.n 0: none */
 };
 
 struct storm {
@@ -74,18 +93,20 @@ struct storm {
 	uint64_t passed, merged; /* events in full; events in counts */
 	bool any_other;
 	struct storm_sum other[STORM_TYPES][2][REASON_COUNT]; /* [1]: denied */
-	uint32_t n_keys;
+	int64_t rules_due_ns; /* of the first count of a rule; 0: there is none */
+	uint32_t n_keys, n_rules;
 	uint16_t slot[STORM_SLOTS]; /* by hash: 1 + index of a key; 0: free */
 	struct storm_key key[STORM_KEYS];
+	struct storm_rule rule[STORM_RULES];
 };
 
 typedef void storm_out(void *arg, const struct event *ev);
 
 /* s is zeroed, or was emptied by storm_recover. */
 void storm_init(struct storm *s, const struct storm_conf *c);
-/* s is what a predecessor left, or zeroed: tell its counts, and empty it. The
- * predecessor may have been taken over: nothing it left is believed but as a
- * number of something. */
+/* s is what a predecessor left, or zeroed: tell its counts, and empty it, but
+ * for the hours of its rules. The predecessor may have been taken over: nothing
+ * it left is believed but as a number of something. */
 void storm_recover(struct storm *s, struct now now, storm_out *out, void *arg);
 /* An event comes in; what is due goes out. */
 void storm_event(struct storm *s, const struct event *ev, storm_out *out,

@@ -78,7 +78,58 @@ static void give(struct storm *s, struct event *ev, int64_t ms,
 	storm_event(s, ev, out, t);
 }
 
-static void a_refusal_is_told_once_and_the_rest_counted(void **state)
+static void a_rule_tells_a_hundred_refusals_in_an_hour(void **state)
+{
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+	struct event *ev = sample_violation(&m, 0);
+	uint64_t flow = ev->flow_id;
+
+	(void)state;
+	ev->n_rules = 2;
+	ev->rules[1].refused = true;
+	ev->severity = SEV_HIGH;
+	for (int i = 0; i < 1000; i++) {
+		ev->flow_id = flow + (uint64_t)i;
+		ev->tup.sport = (uint16_t)(2000 + i);
+		/* Not what makes others different. */
+		ev->party = span_str(i % 2 ? "headend" : "portal");
+		ev->tup.dst.b[14] = (uint8_t)i;
+		give(s, ev, i, &t);
+	}
+	assert_int_equal(t.calls, 100);
+	assert_ptr_equal(t.last.message, ev->message); /* in full */
+	assert_int_equal(storm_due(s).ns, at(3600000).mono.ns);
+	storm_tick(s, at(3599999), out, &t);
+	assert_int_equal(t.calls, 100);
+	storm_tick(s, at(3600000), out, &t);
+	assert_int_equal(t.calls, 101);
+	assert_int_equal(t.last.type, EV_VIOLATION);
+	assert_int_equal(t.last.verdict, VERDICT_DENY);
+	assert_int_equal(t.last.reason, REASON_TOO_SOON);
+	assert_int_equal(t.last.severity, SEV_HIGH);
+	assert_int_equal(t.last.count, 900);
+	assert_int_equal(t.last.count_octets, 900 * 96);
+	assert_int_equal(t.last.first.ns, at(100).mono.ns);
+	assert_int_equal(t.last.last.ns, at(999).mono.ns);
+	assert_int_equal(t.last.flow_id, flow + 100);
+	assert_int_equal(t.last.tup.sport, 2100);
+	assert_int_equal(t.last.last_flow, flow + 999);
+	assert_int_equal(t.last.last_tup.sport, 2999);
+	assert_string_equal(t.rule, "send-profile");
+	assert_int_equal(storm_due(s).ns, INT64_MAX);
+	/* The next hour begins anew. */
+	for (int i = 0; i < 150; i++)
+		give(s, ev, 3600001 + i, &t);
+	assert_int_equal(t.calls, 201);
+	storm_flush(s, at(3700000), out, &t);
+	assert_int_equal(t.last.count, 50);
+	free(s);
+}
+
+/* Each rule has its hour. */
+static void another_rule_has_a_hundred_of_its_own(void **state)
 {
 	struct storm *s = storm_with(0, 0);
 	struct tally t = {0};
@@ -86,31 +137,135 @@ static void a_refusal_is_told_once_and_the_rest_counted(void **state)
 	struct event *ev = sample_violation(&m, 0);
 
 	(void)state;
-	ev->n_rules = 2;
-	ev->rules[1].refused = true;
-	for (int i = 0; i < 1000; i++)
-		give(s, ev, i / 2, &t);
-	assert_int_equal(t.calls, 1);
-	assert_ptr_equal(t.last.message, ev->message); /* in full */
-	assert_int_equal(storm_due(s).ns, at(1000).mono.ns);
-	storm_tick(s, at(999), out, &t);
-	assert_int_equal(t.calls, 1);
-	storm_tick(s, at(1000), out, &t);
-	assert_int_equal(t.calls, 2);
+	ev->n_rules = 1;
+	for (int i = 0; i < 600; i++) {
+		char rule[8];
+
+		snprintf(rule, sizeof(rule), "r%d", i % 3);
+		ev->rules[0].rule = span_str(rule);
+		ev->rules[0].refused = true;
+		give(s, ev, i, &t);
+	}
+	assert_int_equal(t.full, 300);
+	/* What is refused without a rule: by its reason. */
+	ev->n_rules = 0;
+	for (int i = 0; i < 400; i++) {
+		ev->reason = i % 2 ? REASON_NO_GRANT : REASON_UNKNOWN_PARTY;
+		give(s, ev, 700, &t);
+	}
+	assert_int_equal(t.full, 500);
+	storm_flush(s, at(800), out, &t);
+	assert_int_equal(t.calls, 505);
+	assert_int_equal(t.full + t.counted, 1000);
+	free(s);
+}
+
+static struct event *notifying(struct sample *m, const char *rule, bool denies)
+{
+	struct event *ev = denies ? sample_violation(m, 0) :
+				    sample_decision(m, 0);
+
+	ev->notify = NOTIFY_PORTAL | NOTIFY_VENDOR;
+	ev->severity = SEV_LOW;
+	for (uint32_t i = 0; i < ev->n_rules; i++)
+		ev->rules[i].rule = span_str(rule);
+	return ev;
+}
+
+static void notices_of_a_rule_are_one_in_ten_minutes(void **state)
+{
+	(void)state;
+	for (int denies = 0; denies < 2; denies++) {
+		struct storm *s = storm_with(0, 0);
+		struct tally t = {0};
+		struct sample m;
+
+		for (int i = 0; i < 50; i++)
+			give(s, notifying(&m, "rare", denies), i, &t);
+		assert_int_equal(t.by_type[EV_NOTICE], 1);
+		assert_int_equal(t.by_type[denies ? EV_VIOLATION :
+						    EV_DECISION], 50);
+		/* Another rule's is another one. */
+		give(s, notifying(&m, "other", denies), 60, &t);
+		assert_int_equal(t.by_type[EV_NOTICE], 2);
+		assert_int_equal(t.last.type, EV_NOTICE);
+		assert_int_equal(t.last.count, 0);
+		assert_int_equal(t.last.notify, NOTIFY_PORTAL | NOTIFY_VENDOR);
+		assert_int_equal(t.last.severity, SEV_LOW);
+		assert_int_equal(t.last.verdict,
+				 denies ? VERDICT_DENY : VERDICT_ALLOW);
+		assert_int_equal(t.last.n_leaves, 0);
+		assert_string_equal(t.rule, "other");
+		assert_int_equal(storm_due(s).ns, at(600000).mono.ns);
+		storm_tick(s, at(600000), out, &t);
+		assert_int_equal(t.last.type, EV_NOTICE);
+		assert_int_equal(t.last.count, 49);
+		assert_string_equal(t.rule, "rare");
+		/* From then on ten minutes again. */
+		give(s, notifying(&m, "rare", denies), 600001, &t);
+		assert_int_equal(t.by_type[EV_NOTICE], 51);
+		assert_int_equal(storm_due(s).ns, at(1200000).mono.ns);
+		storm_tick(s, at(1200000), out, &t);
+		assert_int_equal(t.by_type[EV_NOTICE], 52);
+		/* After them the first is told at once. */
+		give(s, notifying(&m, "rare", denies), 3000000, &t);
+		assert_int_equal(t.by_type[EV_NOTICE], 53);
+		assert_int_equal(t.last.count, 0);
+		storm_flush(s, at(3000001), out, &t);
+		assert_int_equal(t.by_type[EV_NOTICE], 53);
+		free(s);
+	}
+}
+
+/* An engine that dies leaves what it owes. */
+static void what_rules_owe_outlives_the_process(void **state)
+{
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 150; i++)
+		give(s, notifying(&m, "rare", true), i, &t);
+	assert_int_equal(t.full, 101);
+	storm_recover(s, at(200), out, &t);
+	assert_int_equal(t.calls, 103);
+	assert_int_equal(t.by_type[EV_VIOLATION], 150);
+	assert_int_equal(t.by_type[EV_NOTICE], 150);
+	/* Their hour and their ten minutes go on, with another key. */
+	storm_init(s, &(struct storm_conf){.key = {3, 4}, .guest = "mdma"});
+	give(s, notifying(&m, "rare", true), 300, &t);
+	assert_int_equal(t.calls, 103);
+	storm_tick(s, at(3600000), out, &t);
+	assert_int_equal(t.calls, 105);
+	give(s, notifying(&m, "rare", true), 3600001, &t);
+	assert_int_equal(t.full, 102);
+	free(s);
+}
+
+/* More rules than there are places for at once: merged as oddities are. */
+static void rules_without_a_place_are_merged(void **state)
+{
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int i = 0; i < 2 * STORM_RULES; i++) {
+		char rule[8];
+
+		snprintf(rule, sizeof(rule), "r%d", i);
+		give(s, notifying(&m, rule, true), 0, &t);
+		give(s, notifying(&m, rule, true), 0, &t);
+	}
+	assert_int_equal(t.by_type[EV_NOTICE], 3 * STORM_RULES);
+	storm_flush(s, at(1), out, &t);
+	assert_int_equal(t.by_type[EV_VIOLATION], 4 * STORM_RULES);
+	assert_int_equal(t.by_type[EV_NOTICE], 4 * STORM_RULES);
+	/* An hour later they have none to keep. */
+	give(s, notifying(&m, "late", true), 3600001, &t);
+	give(s, notifying(&m, "late", true), 3600001, &t);
 	assert_int_equal(t.last.type, EV_VIOLATION);
-	assert_int_equal(t.last.verdict, VERDICT_DENY);
-	assert_int_equal(t.last.reason, REASON_TOO_SOON);
-	assert_int_equal(t.last.count, 999);
-	assert_int_equal(t.last.count_octets, 999 * 96);
-	assert_int_equal(t.last.first.ns, at(0).mono.ns);
-	assert_int_equal(t.last.last.ns, at(499).mono.ns);
-	assert_string_equal(t.rule, "send-profile");
-	assert_string_equal(t.party, "headend");
-	assert_int_equal(t.last.tup.dport, 40000);
-	assert_int_equal(storm_due(s).ns, INT64_MAX);
-	/* The next second begins anew. */
-	give(s, ev, 1001, &t);
-	assert_int_equal(t.calls, 3);
 	assert_int_equal(t.last.count, 0);
 	free(s);
 }
@@ -127,6 +282,14 @@ static void a_single_one_leaves_no_count(void **state)
 	assert_int_equal(t.calls, 1);
 	assert_int_equal(storm_due(s).ns, INT64_MAX);
 	free(s);
+}
+
+static struct event *odd(struct sample *m)
+{
+	struct event *ev = sample_violation(m, 0);
+
+	ev->type = EV_ANOMALY;
+	return ev;
 }
 
 static void as_is(struct event *ev)
@@ -201,7 +364,7 @@ static void other_octets(struct event *ev)
 
 static void other_type(struct event *ev)
 {
-	ev->type = EV_ANOMALY;
+	ev->type = EV_FLOW;
 }
 
 static void monitored(struct event *ev)
@@ -214,7 +377,7 @@ static void allowed(struct event *ev)
 	ev->verdict = VERDICT_ALLOW;
 }
 
-/* What makes two refusals different ones; what one sender can vary at will
+/* What makes two oddities different ones; what one sender can vary at will
  * does not. */
 static const struct {
 	const char *why;
@@ -247,9 +410,9 @@ static void likeness_is_what_the_sender_cannot_vary(void **state)
 		struct storm *s = storm_with(0, 0);
 		struct tally t = {0};
 		struct sample a, b;
-		struct event *ev = sample_violation(&b, 0);
+		struct event *ev = odd(&b);
 
-		give(s, sample_violation(&a, 0), 0, &t);
+		give(s, odd(&a), 0, &t);
 		keys[i].change(ev);
 		give(s, ev, 1, &t);
 		if (t.full != (keys[i].alike ? 1 : 2))
@@ -348,14 +511,14 @@ static void a_full_table_counts_all_the_same(void **state)
 		octets += ev->octets;
 		give(s, ev, i / 100, &t);
 	}
-	assert_int_equal(t.full, STORM_KEYS);
+	assert_int_equal(t.full, STORM_KEYS + STORM_EACH);
 	storm_flush(s, at(300), out, &t);
 	assert_int_equal(t.full + t.counted, 20000);
 	assert_int_equal(t.by_type[EV_VIOLATION], 10000);
 	assert_int_equal(t.by_type[EV_ANOMALY], 10000);
 	assert_int_equal(t.octets, octets);
-	/* 768 in full, two of them again with the rest they share. */
-	assert_in_range(t.calls, STORM_KEYS, 2 * STORM_KEYS + 2);
+	/* 768 and 100 in full; the rest of each kind, and of the rule. */
+	assert_in_range(t.calls, STORM_KEYS, 2 * STORM_KEYS + STORM_EACH + 2);
 	assert_int_equal(t.last.guest.n, 4);
 	assert_int_equal(s->passed + s->merged, 20000);
 	free(s);
@@ -451,7 +614,7 @@ static void what_is_permitted_passes_a_full_table(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2 * STORM_KEYS; i++) {
-		struct event *ev = sample_violation(&m, 0);
+		struct event *ev = sample_anomaly(&m, 0);
 
 		ev->tup.dst.b[13] = (uint8_t)(i >> 8);
 		ev->tup.dst.b[14] = (uint8_t)i;
@@ -517,7 +680,7 @@ static void counts_outlive_their_process(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5000; i++) {
-		struct event *ev = sample_violation(&m, 0);
+		struct event *ev = sample_anomaly(&m, 0);
 
 		ev->tup.dst.b[13] = (uint8_t)(i % 1000 >> 8);
 		ev->tup.dst.b[14] = (uint8_t)(i % 1000);
@@ -554,7 +717,9 @@ static void sane(void *arg, const struct event *ev)
 
 	(*n)++;
 	assert_true(ev->type == EV_FLOW || ev->type == EV_VIOLATION ||
-		    ev->type == EV_ANOMALY || ev->type == EV_DECISION);
+		    ev->type == EV_ANOMALY || ev->type == EV_DECISION ||
+		    ev->type == EV_NOTICE);
+	assert_true(ev->severity <= SEV_CRITICAL && ev->notify <= NOTIFY_ALL);
 	assert_true(ev->type != EV_DECISION || ev->verdict == VERDICT_ALLOW);
 	assert_true(ev->dir <= DIR_IN && ev->verdict <= VERDICT_DENY);
 	assert_true(ev->reason < REASON_COUNT);
@@ -582,7 +747,8 @@ static void rubbish_is_told_as_numbers(void **state)
 		for (size_t i = 0; i < sizeof(*s); i++)
 			p[i] = (uint8_t)(rand_r(&seed) >> 8);
 		storm_recover(s, at(0), sane, &n);
-		assert_in_range(n, 1, STORM_KEYS + 6 * REASON_COUNT);
+		assert_in_range(n, 1, STORM_KEYS + 2 * STORM_RULES +
+				      6 * REASON_COUNT);
 		storm_init(s, &conf);
 		for (int i = 0; i < 2000; i++) {
 			struct event *ev = sample_violation(&m, 0);
@@ -591,6 +757,7 @@ static void rubbish_is_told_as_numbers(void **state)
 			give(s, ev, 1, &t);
 		}
 		storm_flush(s, at(2), out, &t);
+		/* It may have said that all hundred were told. */
 		assert_int_equal(t.full + t.counted, 2000);
 		free(s);
 	}
@@ -599,7 +766,11 @@ static void rubbish_is_told_as_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_refusal_is_told_once_and_the_rest_counted),
+		cmocka_unit_test(a_rule_tells_a_hundred_refusals_in_an_hour),
+		cmocka_unit_test(another_rule_has_a_hundred_of_its_own),
+		cmocka_unit_test(notices_of_a_rule_are_one_in_ten_minutes),
+		cmocka_unit_test(what_rules_owe_outlives_the_process),
+		cmocka_unit_test(rules_without_a_place_are_merged),
 		cmocka_unit_test(a_single_one_leaves_no_count),
 		cmocka_unit_test(likeness_is_what_the_sender_cannot_vary),
 		cmocka_unit_test(what_must_be_told_is_told),

@@ -181,6 +181,8 @@ static void fill_decision(struct event *ev, const struct pol_decision *d)
 	ev->would_pass = d->would_pass;
 	ev->n_rules = d->n_rules;
 	memcpy(ev->rules, d->rules, sizeof(ev->rules));
+	ev->severity = d->severity;
+	ev->notify = d->notify;
 	for (uint32_t i = 0; i < ev->n_rules; i++)
 		ev->rules[i].refused = !d->permit && d->refused_rules >> i & 1;
 	ev->n_budgets = d->n_budgets;

@@ -483,6 +483,7 @@ void pipeline_packet(struct pipeline *p, const struct packet_in *in,
 		freeze_packet(&w, in, &pkt);
 	else
 		one_packet(&w, in, &pkt);
+	quarantine_look(&w);
 }
 
 void pipeline_tick(struct pipeline *p, struct now now,
@@ -497,6 +498,7 @@ void pipeline_tick(struct pipeline *p, struct now now,
 	hold_expire(&w, false);
 	frag_expire(&w, false);
 	flow_expire(&w, UINT32_MAX);
+	quarantine_look(&w);
 }
 
 struct mono pipeline_due(const struct pipeline *p)
@@ -507,6 +509,8 @@ struct mono pipeline_due(const struct pipeline *p)
 	at = timers_due(p);
 	due = at < due ? at : due;
 	at = defer_due(p);
+	due = at < due ? at : due;
+	at = quarantine_due(p);
 	due = at < due ? at : due;
 	at = frag_due(p);
 	return (struct mono){at < due ? at : due};

@@ -23,6 +23,7 @@
  *   hold.c     packets whose verdict is due
  *   classify.c which protocol; classifier.h a guess at it, for the records
  *   decide.c   what it says, what policy says to that
+ *   quarantine.c  a machine loses its grants, and gets them back: told
  *   defer.c    what a rule holds back; offload.c: what the kernel may carry
  *   pipeline.c puts them together; reload.c: another policy, freezing;
  *              view.c: the flows there are

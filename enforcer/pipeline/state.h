@@ -283,6 +283,7 @@ struct guest {
 	struct names names;
 	struct echo echo[ECHOES_MAX];
 	uint32_t next_echo; /* the place of the one that asked first */
+	struct mono quarantine; /* it ends then, as was told; 0: it is in none */
 };
 
 /* What a rule holds back. */
@@ -616,6 +617,10 @@ void offload_return(struct work *w);
 /* The octets that said what it speaks have arrived. */
 bool side_settled(struct side *d);
 void offload_resync(struct work *w, struct side *me, struct side *you);
+
+/* quarantine.c: tells what has changed */
+void quarantine_look(struct work *w);
+int64_t quarantine_due(const struct pipeline *p);
 
 /* frag.c: true when pkt is whole now (its payload in the pool) */
 bool frag_add(struct work *w, struct packet *pkt);

@@ -18,7 +18,8 @@
  * - valid dates bind vendor policies (the end is the first second without);
  *   after them, as in quarantine, what baseline floors need still passes. An
  *   expired baseline stays in force: dropping it could only loosen.
- * - Monitoring and hours need a trusted clock.
+ * - Monitoring and hours need a trusted clock; monitoring that ends more than
+ *   30 days from now has not begun.
  * - An error (c1222.error, HTTP status from 400) that answers a permitted
  *   request and carries nothing needs no rule.
  *
@@ -205,6 +206,9 @@ size_t pol_state_size(const struct pol_state *st); /* octets, all of it */
 int pol_state_set(struct pol_state *st, size_t machine, struct span name,
 		  struct span party, bool on, struct now now)
 	__attribute__((warn_unused_result));
+/* For how long machine i is in quarantine from now on, in ns; 0: it is not.
+ * pol_state_set ends one early. */
+int64_t pol_quarantined(const struct pol_state *st, size_t i, struct now now);
 /* Slots of `when: spread` are cut from the window by meter id and rule. Tests
  * must not depend on the meter, so they switch it off: the whole window is
  * then open. On after pol_state_new. */
@@ -293,6 +297,8 @@ struct pol_decision {
 	struct span would_pass;
 	char text[256]; /* one clause: what failed, with the numbers */
 	uint8_t refused_rules; /* bit i: the layer of rules[i] refused */
+	/* Of the rules told: when refused, of those that refused. */
+	uint8_t severity, notify; /* enum severity, NOTIFY_* */
 	int64_t wait_ns; /* refused for time or budget only: when it would
 			  * pass; 0 = not known. For defer and Retry-After */
 	int64_t defer_ns; /* of defer: the longest time the rules give */

@@ -935,6 +935,15 @@ static void test_monitor(void **ctx)
 	kit_wait(&k, H(1));
 	expect(&k, &bad, REASON_NO_GRANT, "until then");
 	kit_free(&k);
+	/* One that would not end for longer has not begun. */
+	h.vendor.monitor_until_s = INT64_C(1795608000) + POL_MONITOR_MOST_S + 60;
+	start(&k, &h);
+	expect(&k, &bad, REASON_NO_GRANT, "too long");
+	kit_wait(&k, 120 * NS_PER_S);
+	m = message_of(&k, &bad);
+	assert_true(kit_judge(&k, &m, &d));
+	assert_true(d.monitored);
+	kit_free(&k);
 }
 
 /* --- connections and packets --------------------------------------------- */

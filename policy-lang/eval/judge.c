@@ -29,6 +29,7 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	d->leaf = d->n_rules = d->n_budgets = 0;
 	d->request_id = 0;
 	d->refused_rules = 0;
+	d->severity = d->notify = 0;
 	d->text[0] = 0;
 }
 
@@ -46,7 +47,10 @@ struct fail judge_fail(enum reason r, unsigned side, enum layer l,
 
 bool judge_monitors(const struct pol_state *st, int64_t until)
 {
-	return until && st->trusted && std_s(st) < until;
+	int64_t now = std_s(st);
+
+	return until && st->trusted && now < until &&
+	       until - now <= POL_MONITOR_MOST_S;
 }
 
 /* --- sides --------------------------------------------------------------- */

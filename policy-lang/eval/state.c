@@ -310,6 +310,14 @@ void st_quarantine(struct pol_state *st, size_t m, int64_t ns)
 		st_put_final(st, at, until);
 }
 
+int64_t pol_quarantined(const struct pol_state *st, size_t i, struct now now)
+{
+	uint64_t until = st->w[st->builtin[i] + BUILTIN_QUARANTINED];
+	uint64_t t = (uint64_t)now.mono.ns;
+
+	return until > t ? (int64_t)(until - t) : 0;
+}
+
 /* --- by hand ------------------------------------------------------------- */
 
 static const char *const builtin_names[BUILTIN_COUNT] = {

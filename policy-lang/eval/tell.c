@@ -38,6 +38,19 @@ static void put_rule(struct pol_decision *d, const struct side *sd,
 	}
 }
 
+/* How it is presented, and who is told. */
+static void present(struct pol_decision *d, const struct side *sd,
+		    enum layer l, uint32_t rule)
+{
+	const struct pol_image *im = sd->im[l];
+
+	if (!im || rule == NO_RULE)
+		return;
+	if (im->RULE[rule].severity > d->severity)
+		d->severity = im->RULE[rule].severity;
+	d->notify |= im->RULE[rule].notify;
+}
+
 /* The first thing that failed in a layer of a side. */
 static const struct fail *fail_in(const struct pol_state *st, unsigned side,
 				  unsigned l)
@@ -63,6 +76,8 @@ void tell_rules(struct pol_state *st, struct pol_decision *d)
 				   (side == 1 && l != LAYER_VENDOR)))
 				continue;
 			put_rule(d, sd, (enum layer)l, rule, f != NULL);
+			if (f || st->n_fail == 0)
+				present(d, sd, (enum layer)l, rule);
 			if (f && f->limit != LAY_NONE && rule == NO_RULE) {
 				const struct set_limit *sl =
 					&st->s->limit[f->limit];

@@ -2,6 +2,7 @@
 #include "policy-lang/front/front.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "policy-lang/front/file.h"
 #include "policy-lang/front/read.h"
@@ -55,6 +56,7 @@ static int read_into(struct owner *o, const char *path, struct span source,
 	r->libs = libs;
 	r->f = &o->f;
 	r->root = root;
+	r->now_s = time(NULL);
 	o->f.path = pool_text(&o->pool, span_str(path));
 	read_file(r);
 	return 0;

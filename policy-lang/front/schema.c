@@ -319,7 +319,7 @@ void get_severity(struct rd *r, const struct ynode *v, void *at)
 	int k;
 
 	if (ph_word(&r->s, v, 3120, "a severity", words, &k))
-		*(enum pol_severity *)at = (enum pol_severity)k;
+		*(enum severity *)at = (enum severity)k;
 }
 
 void get_consent(struct rd *r, const struct ynode *v, void *at)
@@ -386,6 +386,10 @@ void get_mode(struct rd *r, const struct ynode *v, void *at)
 			"a mode (enforce or {monitor-until: DATE})", words, &k);
 	else
 		read_map(r, v, &keys, at);
+	if (*(int64_t *)at > r->now_s + POL_MONITOR_MOST_S)
+		bad(&r->s, yaml_get(v, "monitor-until"), 3134,
+		    "a day at most 30 days ahead",
+		    "monitoring would not end for more than 30 days");
 }
 
 void get_vm_sel(struct rd *r, const struct ynode *v, void *at)

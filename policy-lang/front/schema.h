@@ -35,6 +35,7 @@ struct rd {
 	const struct ynode *fixtures;
 	bool in_fixture;
 	size_t prefixes; /* counted against their bound */
+	int64_t now_s;	 /* wall clock: for what must be near */
 };
 
 #define KEY_REQUIRED 1u

@@ -37,8 +37,6 @@ enum pol_role {
 enum pol_dirsel { DIRSEL_OUT, DIRSEL_IN, DIRSEL_ANY };
 enum pol_consent { CONSENT_UNSET, CONSENT_NONE, CONSENT_OPT_OUT,
 	CONSENT_OPT_IN };
-enum pol_severity { SEV_UNSET, SEV_INFO, SEV_LOW, SEV_MEDIUM, SEV_HIGH,
-	SEV_CRITICAL };
 enum pol_audit { AUDIT_UNSET, AUDIT_EACH, AUDIT_SUMMARY };
 
 struct pol_pos { /* where it stands in its source; 1-based */
@@ -213,14 +211,17 @@ struct pol_rule_src {
 	size_t n_limit;
 	struct pol_action_src exceed;
 	enum pol_audit audit;
-	enum pol_severity severity;
-	uint8_t notify; /* bit 0 portal, 1 vendor, 2 operator */
-	int64_t monitor_until_s; /* 0 = enforce */
+	enum severity severity;
+	uint8_t notify; /* NOTIFY_* */
+	int64_t monitor_until_s; /* 0 = enforce; POL_MONITOR_MOST_S */
 	bool block;		 /* restrict */
 	struct pol_pos pos;
 };
 
 #define POL_STATE_BUILTIN 0x8000
+
+/* How far ahead the end of a monitored rule or policy may be (section 16). */
+#define POL_MONITOR_MOST_S (30 * INT64_C(86400))
 enum pol_builtin { BUILTIN_ATTESTED, BUILTIN_CLOCK_TRUSTED,
 	BUILTIN_QUARANTINED, BUILTIN_COUNT };
 
@@ -380,7 +381,7 @@ struct pol_file {
 	const char *id, *title, *contact, *vm;
 	uint64_t serial;
 	int64_t valid_from_s, valid_until_s; /* 0 = open; meter's std time */
-	int64_t monitor_until_s;	     /* 0 = enforce */
+	int64_t monitor_until_s;	     /* 0 = enforce; as of rules */
 	uint8_t source_digest[32]; /* SHA-256, canonical source + includes */
 	/* binding */
 	const char *meter_id, *timezone;

@@ -82,8 +82,9 @@ def main():
         total, told = count(gate.records())
         report.check("every refusal is in the log",
                      total != 4 * n and "%d of %d" % (total, 4 * n))
+        # A hundred in an hour, whoever dies meanwhile, and what was owed.
         report.check("the log is not filled with them",
-                     told > n / 4 and "%d records" % told)
+                     told > 120 and "%d records" % told)
         report.note("%d refusals in %d records" % (total, told))
     report.done()
 
