@@ -42,11 +42,38 @@ bool discloses(const struct pol_file *f, const struct pol_rule_src *rule)
 
 /* --- overlap ------------------------------------------------------------- */
 
+/* The parties by which both rules know one remote end: the same one, or two
+ * that are not told apart. x is NULL where the rules select by role. */
+static bool who_meets(const struct pol_file *f, const struct pol_rule_src *a,
+		      const struct pol_rule_src *b,
+		      const struct pol_party_src **x,
+		      const struct pol_party_src **y)
+{
+	*x = *y = NULL;
+	for (size_t i = 0; i < a->party.n_party; i++) {
+		struct pol_party_sel one = {.party = &a->party.party[i],
+					    .n_party = 1};
+
+		if (!party_meet(&one, &b->party))
+			continue;
+		*x = *y = &f->party[a->party.party[i]];
+		return true;
+	}
+	for (size_t i = 0; i < a->party.n_party; i++) {
+		for (size_t k = 0; k < b->party.n_party; k++) {
+			*x = &f->party[a->party.party[i]];
+			*y = &f->party[b->party.party[k]];
+			if (parties_meet(*x, *y))
+				return true;
+		}
+	}
+	return a->party.n_party == 0 && party_meet(&a->party, &b->party);
+}
+
 static bool selections_meet(const struct pol_rule_src *a,
 			    const struct pol_rule_src *b)
 {
-	if (!dir_meet(a->dir, b->dir) || !vm_meet(&a->vm, &b->vm) ||
-	    !party_meet(&a->party, &b->party))
+	if (!dir_meet(a->dir, b->dir) || !vm_meet(&a->vm, &b->vm))
 		return false;
 	/* Of a ceiling, messages without measurements pass too. */
 	if (a->kind == RULE_CEILING)
@@ -56,21 +83,20 @@ static bool selections_meet(const struct pol_rule_src *a,
 	return !a->data.present || data_meet(&a->data, &b->data);
 }
 
-static void put_who(struct rd *r, const struct pol_rule_src *a,
-		    const struct pol_rule_src *b, struct wbuf *w)
+static void put_who(const struct pol_rule_src *a, const struct pol_rule_src *b,
+		    const struct pol_party_src *x,
+		    const struct pol_party_src *y, struct wbuf *w)
 {
 	enum pol_dirsel dir = a->dir == DIRSEL_ANY ? b->dir : a->dir;
 
 	wbuf_put(w, span_str(dir == DIRSEL_IN ? "in" : "out"));
-	for (size_t i = 0; i < a->party.n_party; i++) {
-		struct pol_party_sel one = {.party = &a->party.party[i],
-					    .n_party = 1};
-
-		if (!party_meet(&one, &b->party))
-			continue;
+	if (x) {
 		wbuf_put(w, span_str(", "));
-		wbuf_put(w, span_str(r->f->party[a->party.party[i]].id));
-		break;
+		wbuf_put(w, span_str(x->id));
+	}
+	if (x != y) {
+		wbuf_put(w, span_str(" or "));
+		wbuf_put(w, span_str(y->id));
 	}
 	wbuf_put(w, span_str(", "));
 }
@@ -81,12 +107,13 @@ static void overlap(struct rd *r, const struct pol_rule_src *a,
 {
 	char text[150], meas[MEAS_TEXT];
 	struct wbuf w = wbuf_of(text, sizeof(text) - 1);
+	const struct pol_party_src *x, *y;
 	struct diag *g;
 
-	if (!selections_meet(a, b) ||
+	if (!selections_meet(a, b) || !who_meets(r->f, a, b, &x, &y) ||
 	    !match_meet(a->match, a->n_match, b->match, b->n_match, NULL))
 		return;
-	put_who(r, a, b, &w);
+	put_who(a, b, x, y, &w);
 	match_meet(a->match, a->n_match, b->match, b->n_match, &w);
 	if (a->kind == RULE_GRANT && a->data.present) {
 		meas_set both = a->data.meas & b->data.meas;
@@ -97,7 +124,9 @@ static void overlap(struct rd *r, const struct pol_rule_src *a,
 	}
 	text[w.n] = 0;
 	g = find(r, DIAG_ERROR, 4001, AT_RULE(b),
-		 "narrow one of them, or merge both",
+		 x == y ? "narrow one of them, or merge both"
+			: "give the parties other addresses, ports or "
+			  "ApTitles, or name both in one rule",
 		 "'%s' and '%s' both match: %s", a->id, b->id, text);
 	diag_second(g, a->pos.line, a->pos.col, "'%s' is here", a->id);
 }

@@ -215,6 +215,64 @@ bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b)
 			   b->n_operator);
 }
 
+static bool prefixes_meet(const struct pol_prefix *a,
+			  const struct pol_prefix *b)
+{
+	unsigned len = a->len < b->len ? a->len : b->len;
+	unsigned whole = len / 8, rest = len % 8;
+
+	if (memcmp(a->addr.b, b->addr.b, whole) != 0)
+		return false;
+	return rest == 0 ||
+	       (a->addr.b[whole] ^ b->addr.b[whole]) >> (8 - rest) == 0;
+}
+
+/* Without addresses: what a name stood for, or whoever claims an ApTitle. */
+static bool places_meet(const struct pol_party_src *a,
+			const struct pol_party_src *b)
+{
+	if (a->dns && b->dns && strcmp(a->dns, b->dns) != 0)
+		return false;
+	if (a->n_addr == 0 || b->n_addr == 0)
+		return !a->dns == !b->dns || (a->n_addr == 0 && !a->dns) ||
+		       (b->n_addr == 0 && !b->dns);
+	for (size_t i = 0; i < a->n_addr; i++) {
+		for (size_t k = 0; k < b->n_addr; k++) {
+			if (prefixes_meet(&a->addr[i], &b->addr[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool ports_meet(const struct pol_party_src *a,
+		       const struct pol_party_src *b)
+{
+	if (a->n_port == 0 || b->n_port == 0)
+		return true;
+	for (size_t i = 0; i < a->n_port; i++) {
+		const struct pol_port *x = &a->port[i];
+
+		for (size_t k = 0; k < b->n_port; k++) {
+			const struct pol_port *y = &b->port[k];
+
+			if (x->proto == y->proto && x->lo <= y->hi &&
+			    y->lo <= x->hi)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool parties_meet(const struct pol_party_src *a, const struct pol_party_src *b)
+{
+	if (a->vm || b->vm)
+		return a->vm && b->vm && strcmp(a->vm, b->vm) == 0;
+	if (a->aptitle.n && b->aptitle.n && !span_eq(a->aptitle, b->aptitle))
+		return false;
+	return places_meet(a, b) && ports_meet(a, b);
+}
+
 /* --- what ---------------------------------------------------------------- */
 
 static bool has_kind(const struct pol_kinds *k, unsigned i)

@@ -23,6 +23,12 @@ bool vm_meet(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
 bool vm_covers(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
 bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b);
 bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b);
+/* Could one remote end be both? Told apart by machine, addresses, ports, two
+ * ApTitles, and by names in DNS: two of them, or a name alone and an address,
+ * where what was asked for by name is that party. Not by TLS, since one server
+ * may show the certificates of both; nor by role, operator or country, which
+ * are what the author says. */
+bool parties_meet(const struct pol_party_src *a, const struct pol_party_src *b);
 
 /* No match at all (n 0) selects everything. A common observation is written
  * to out: "c1222.read-request table=64". */

@@ -166,6 +166,101 @@ static void data_ranges_meet(void **s)
 	assert_false(data_meet(&a, &b));
 }
 
+static const struct pol_prefix net28 = {
+	{{[10] = 0xff, [11] = 0xff, 203, 0, 113, 0}}, 124};
+static const struct pol_prefix net29 = {
+	{{[10] = 0xff, [11] = 0xff, 203, 0, 113, 8}}, 125};
+static const struct pol_prefix next28 = {
+	{{[10] = 0xff, [11] = 0xff, 203, 0, 113, 16}}, 124};
+static const struct pol_prefix all4 = {{{[10] = 0xff, [11] = 0xff}}, 96};
+static const struct pol_prefix all = {{{0}}, 0};
+static const struct pol_prefix all6 = {{{0x20}}, 3};
+static const struct pol_port p1153 = {6, 1153, 1153}, p443 = {6, 443, 443},
+			     u1153 = {17, 1153, 1153}, wide = {6, 1, 1153};
+
+#define AT(p)    .addr = &(p), .n_addr = 1
+#define PORT(p)  .port = &(p), .n_port = 1
+#define TITLE(t) .aptitle = {(const uint8_t *)(t), 3}
+
+/* Is it one remote end? */
+static void remote_ends_meet(void **s)
+{
+	static const struct {
+		const char *why;
+		struct pol_party_src a, b;
+		bool meet;
+	} rows[] = {
+		{"the same address",             {AT(net28)},              {AT(net28)},  true },
+		{"one within the other",         {AT(net28)},              {AT(net29)},  true },
+		{"the next network",             {AT(net28)},              {AT(next28)}, false},
+		{"every IPv4 address",           {AT(all4)},               {AT(net29)},  true },
+		{"every address",                {AT(all)},                {AT(net29)},  true },
+		{"another version",              {AT(all6)},               {AT(net29)},  false},
+		{"another port",
+		 {AT(net28), PORT(p1153)},
+		 {AT(net28), PORT(p443)},
+		 false									},
+		{"another protocol",
+		 {AT(net28), PORT(p1153)},
+		 {AT(net28), PORT(u1153)},
+		 false									},
+		{"a range of ports",
+		 {AT(net28), PORT(p1153)},
+		 {AT(net28), PORT(wide)},
+		 true									 },
+		{"any port",                     {AT(net28), PORT(p1153)}, {AT(net28)},  true },
+		{"another ApTitle",
+		 {AT(net28), TITLE("\1\2\3")},
+		 {AT(net28), TITLE("\1\2\4")},
+		 false									},
+		{"the same ApTitle",
+		 {AT(net28), TITLE("\1\2\3")},
+		 {AT(net28), TITLE("\1\2\3")},
+		 true									 },
+		{"one ApTitle",
+		 {AT(net28), TITLE("\1\2\3")},
+		 {AT(net28)},
+		 true									 },
+		{"an ApTitle from anywhere",
+		 {TITLE("\1\2\3")},
+		 {AT(net28)},
+		 true									 },
+		{"an ApTitle, and a name",
+		 {TITLE("\1\2\3")},
+		 {.dns = "a"},
+		 true									 },
+		{"roles are words",
+		 {AT(net28), .role = ROLE_HOUSEHOLD},
+		 {AT(net28), .role = ROLE_METERING},
+		 true									 },
+		{"one name",                     {.dns = "a"},             {.dns = "a"}, true },
+		{"two names",                    {.dns = "a"},             {.dns = "b"}, false},
+		{"two names of one address",
+		 {.dns = "a", AT(net28)},
+		 {.dns = "b", AT(net28)},
+		 false									},
+		{"a name, and an address",       {.dns = "a"},             {AT(net28)},  false},
+		{"a name at that address",
+		 {.dns = "a", AT(net29)},
+		 {AT(net28)},
+		 true									 },
+		{"a name, and it at an address",
+		 {.dns = "a", AT(net29)},
+		 {.dns = "a"},
+		 true									 },
+		{"one machine",                  {.vm = "m"},              {.vm = "m"},  true },
+		{"two machines",                 {.vm = "m"},              {.vm = "n"},  false},
+		{"a machine is not outside",     {.vm = "m"},              {AT(all)},    false},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (parties_meet(&rows[i].a, &rows[i].b) != rows[i].meet ||
+		    parties_meet(&rows[i].b, &rows[i].a) != rows[i].meet)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +268,7 @@ int main(void)
 		cmocka_unit_test(globs_agree_with_the_definition),
 		cmocka_unit_test(sets_meet),
 		cmocka_unit_test(data_ranges_meet),
+		cmocka_unit_test(remote_ends_meet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
