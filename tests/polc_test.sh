@@ -142,6 +142,27 @@ sed 's/send-profile: granted/send-nothing: granted/' $home/customer.yaml >"$tmp/
 try "an answer to nothing" 0 "P3206" "$polc" check "$tmp/mine"
 { cat $home/customer.yaml; printf '  no-bill:\n    vm: mdma\n    block: true\n'; } >"$tmp/mine/customer.yaml"
 try "a floor cannot be cut" 1 "error[P4011]: restriction no-bill cuts the floor" "$polc" check "$tmp/mine"
+while IFS='|' read -r want probe; do
+	sed "s/^restrict:/restrict:\n  probe: {$probe}/" $home/customer.yaml >"$tmp/mine/customer.yaml"
+	if [ "$want" = cuts ]; then
+		try "it is cut by: $probe" 1 "restriction probe cuts the floor" "$polc" check "$tmp/mine"
+	else
+		try "it is not cut by: $probe" 0 - "$polc" check "$tmp/mine"
+	fi
+done <<'EOF'
+cuts|vm: mdma, data: {measurement: energy.register, delay: 24 h}
+cuts|vm: mdma, data: {measurement: energy.register, resolution: 100 kWh}
+cuts|vm: mdma, limit: 1 B per month
+cuts|vm: mdma, limit: 11 readings per year
+cuts|vm: mdma, limit: at least 31 d apart
+keeps|vm: mdma, data: {measurement: energy.register, resolution: 1 kWh}
+keeps|vm: mdma, data: {measurement: power.peak}, block: true
+keeps|vm: mdma, data: {measurement: energy.interval}, block: true
+keeps|vm: mdma, limit: 12 readings per year
+keeps|vm: mdma, limit: 1 refusal per year
+keeps|vm: mdma, when: {between: 08:00-20:00}
+keeps|vm: tips, block: true
+EOF
 
 # bound
 for c in "" --customer; do

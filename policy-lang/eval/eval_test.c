@@ -932,6 +932,11 @@ static void test_monitor(void **ctx)
 	assert_true(d.monitored);
 	assert_int_equal(d.reason, REASON_NO_GRANT);
 	expect(&k, &wave, REASON_DENIED, "the baseline is not monitored");
+	/* What the customer was asked and did not agree to, neither. */
+	expect(&k, &(struct given){READ, .table = 64, .gran = 1800,
+				   .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
+				   .oldest_h = 24, .newest_h = 7},
+	       REASON_NO_CONSENT, "the answer is the customer's");
 	kit_wait(&k, H(1));
 	expect(&k, &bad, REASON_NO_GRANT, "until then");
 	kit_free(&k);

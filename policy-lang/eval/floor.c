@@ -91,22 +91,26 @@ void set_floor_rules(struct pol_set *s, size_t mi)
 
 static int64_t window_s(const struct lay_limit *l)
 {
-	static const int64_t s[] = {0,           3600,       86400,
-				    7 * 86400,   30 * 86400, 30 * 86400,
-				    365 * 86400, 0};
+	static const int64_t year = 365 * 86400;
+	static const int64_t s[] = {0,	       3600,	  86400, 7 * 86400,
+				    year / 12, year / 12, year,	 0};
 
 	return l->kind == LIMIT_CALENDAR ? s[l->window]
 					 : l->window_ns / NS_PER_S;
 }
 
-/* Fewer in the long run than the floor keeps? */
+/* Fewer in the long run than the floor keeps? Of what counts otherwise than in
+ * readings that cannot be told: then it may be. */
 static bool tighter(const struct lay_limit *l, const struct lay_limit *keep)
 {
 	int64_t a = window_s(l), b = window_s(keep);
 
-	if (l->thing == THING_BYTES || l->kind == LIMIT_DISTINCT ||
-	    l->kind == LIMIT_CONCURRENT || a <= 0 || b <= 0)
+	if (l->thing == THING_REFUSALS)
 		return false;
+	if ((l->thing != THING_READINGS && l->thing != THING_MESSAGES) ||
+	    l->kind == LIMIT_DISTINCT || l->kind == LIMIT_CONCURRENT ||
+	    a <= 0 || b <= 0)
+		return true;
 	if (l->kind == LIMIT_SPACING)
 		return (unsigned __int128)(uint64_t)a * keep->n >
 		       (unsigned __int128)(uint64_t)b;
@@ -114,34 +118,133 @@ static bool tighter(const struct lay_limit *l, const struct lay_limit *keep)
 	       (unsigned __int128)keep->n * (uint64_t)a;
 }
 
+/* What a floor is looked at with: one machine, one of its parties. */
+struct kept {
+	const struct pol_set *s;
+	const struct lay_floor *f;
+	const struct machine *m;
+	uint32_t party;
+	const char *what, *cut; /* what cut it: a restriction, or an answer */
+};
+
+/* May this restriction keep all that the rule gives from passing? */
+static bool cuts(const struct kept *k, const struct lay_rule *r,
+		 const struct lay_rule *g)
+{
+	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
+	const struct lay_data *given = &v->DATA[g->data];
+	meas_set meas = given->meas;
+
+	if (r->data != LAY_NONE)
+		meas &= c->DATA[r->data].meas;
+	if (!meas)
+		return false;
+	if (r->flags & LAY_RULE_BLOCK)
+		return true;
+	for (uint32_t i = 0; i < r->limit_n; i++) {
+		if (tighter(&c->LIMT[r->limit_first + i],
+			    &k->s->base->LIMT[k->f->limit]))
+			return true;
+	}
+	/* Hours of its own, and other hours of the customer's. */
+	if (r->guard != LAY_NONE && c->GARD[r->guard].flags & LAY_GUARD_WHEN &&
+	    g->guard != LAY_NONE && v->GARD[g->guard].flags & LAY_GUARD_WHEN)
+		return true;
+	return r->data != LAY_NONE &&
+	       !guard_implied(&c->DATA[r->data], given, meas);
+}
+
+/* The customer's answer about a rule: 1 granted, 0 refused, -1 none. */
+static int answer_of(const struct kept *k, const struct lay_rule *g)
+{
+	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
+
+	for (uint32_t a = 0; a < c->n_ANSW; a++) {
+		if (span_eq(pol_image_id(v), img_str(c, c->ANSW[a].policy)) &&
+		    span_eq(img_str(v, g->id), img_str(c, c->ANSW[a].rule)))
+			return c->ANSW[a].granted != 0;
+	}
+	return -1;
+}
+
+static bool passes(struct kept *k, const struct lay_rule *g)
+{
+	const struct pol_image *c = k->s->customer;
+	const uint64_t *row = k->m->rows[LAYER_CUSTOMER] +
+			      (size_t)k->party * c->words;
+
+	if (answer_of(k, g) == 0) {
+		k->what = "the answer about";
+		k->cut = k->m->vendor->STRS + g->id;
+		return false;
+	}
+	for (uint32_t i = c->col_at[COL_RESTRICT];
+	     i < c->col_at[COL_RESTRICT + 1]; i++) {
+		const struct lay_rule *r = &c->RULE[c->COLS[i].owner];
+
+		if (bit_get(row, i) && cuts(k, r, g)) {
+			k->what = "restriction";
+			k->cut = c->STRS + r->id;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Does this rule give the floor's measurement to the party? What nobody has
+ * agreed to gives nothing that could be cut. */
+static bool gives(const struct kept *k, const struct lay_rule *g)
+{
+	const struct pol_image *v = k->m->vendor;
+	const uint64_t *row = k->m->rows[LAYER_VENDOR] +
+			      (size_t)k->party * v->words;
+	bool selects = false;
+
+	if (g->kind != RULE_GRANT || g->data == LAY_NONE ||
+	    !(v->DATA[g->data].meas & k->f->meas) || g->dir == DIRSEL_IN ||
+	    (g->consent == CONSENT_OPT_IN && answer_of(k, g) != 1))
+		return false;
+	for (uint32_t i = v->col_at[COL_GRANT]; i < v->col_at[COL_GRANT + 1];
+	     i++)
+		selects |= bit_get(row, i) && &v->RULE[v->COLS[i].owner] == g;
+	return selects;
+}
+
+/* Each party outside the home that gets it goes on to get it by some rule. */
+static int check_party(struct kept *k, struct err *e)
+{
+	const struct pol_image *v = k->m->vendor;
+	bool given = false;
+
+	for (uint32_t i = 0; i < v->n_RULE; i++) {
+		if (!gives(k, &v->RULE[i]))
+			continue;
+		if (passes(k, &v->RULE[i]))
+			return 0;
+		given = true;
+	}
+	return !given ? 0
+		      : err_set(e, E_STATE, 0,
+				"%s %s cuts the floor %s", k->what, k->cut,
+				k->s->base->STRS + k->f->id);
+}
+
 /* A customer's file may not cut a floor of the baseline. */
 static int check_floor(const struct pol_set *s, const struct lay_floor *f,
 		       struct err *e)
 {
-	const struct pol_image *c = s->customer;
-	int mi = pol_set_find_machine(s, img_str(s->base, f->vm));
+	int mi = pol_set_find_machine(s, img_str(s->base, f->vm)), rc = 0;
+	struct kept k = {.s = s, .f = f, .m = mi < 0 ? NULL : &s->m[mi]};
 
-	for (uint32_t i = c->col_at[COL_RESTRICT];
-	     mi >= 0 && i < c->col_at[COL_RESTRICT + 1]; i++) {
-		const struct lay_rule *r = &c->RULE[c->COLS[i].owner];
-		const struct machine *m = &s->m[mi];
-		bool cut = r->flags & LAY_RULE_BLOCK, hit = false;
+	if (!k.m || !k.m->vendor)
+		return 0;
+	for (; rc == 0 && k.party < k.m->n_party; k.party++) {
+		uint8_t role = k.m->vendor->PRTY[k.party].role;
 
-		if (r->data != LAY_NONE && !(c->DATA[r->data].meas & f->meas))
-			continue;
-		for (uint32_t k = 0; k < r->limit_n; k++)
-			cut |= tighter(&c->LIMT[r->limit_first + k],
-				       &s->base->LIMT[f->limit]);
-		for (uint32_t p = 0; p < m->n_party; p++)
-			hit |= bit_get(m->rows[LAYER_CUSTOMER] +
-					       (size_t)p * c->words,
-				       i);
-		if (cut && hit)
-			return err_set(e, E_STATE, 0,
-				       "restriction %s cuts the floor %s",
-				       c->STRS + r->id, s->base->STRS + f->id);
+		if (role != ROLE_HOUSEHOLD && role != ROLE_VM)
+			rc = check_party(&k, e);
 	}
-	return 0;
+	return rc;
 }
 
 int set_check_customer(const struct pol_set *s, struct err *e)

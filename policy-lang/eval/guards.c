@@ -279,6 +279,35 @@ unsigned guard_when(struct pol_state *st, const struct side *sd,
 	return 1;
 }
 
+/* Does whatever meets `of` meet d as well, if it carries such types? */
+bool guard_implied(const struct lay_data *d, const struct lay_data *of,
+		   meas_set meas)
+{
+	meas_set aged = meas & ~ageless;
+	uint16_t want = d->flags, has = of->flags;
+
+	if (want & LAY_DATA_GRAN && meas & SERIES &&
+	    !(has & LAY_DATA_GRAN && of->gran_lo >= d->gran_lo &&
+	      (!d->gran_hi || (of->gran_hi && of->gran_hi <= d->gran_hi))))
+		return false;
+	if (want & LAY_DATA_HISTORY && aged &&
+	    !(has & LAY_DATA_HISTORY && of->history <= d->history))
+		return false;
+	if (want & LAY_DATA_DELAY && d->delay > 0 && aged &&
+	    !(has & LAY_DATA_DELAY && of->delay >= d->delay))
+		return false;
+	if (want & LAY_DATA_RES &&
+	    !(has & LAY_DATA_RES && of->res_unit == d->res_unit &&
+	      of->res_milli % d->res_milli == 0))
+		return false;
+	if (want & LAY_DATA_VALUE &&
+	    !(has & LAY_DATA_VALUE && of->value_unit == d->value_unit &&
+	      of->value_lo >= d->value_lo && of->value_hi <= d->value_hi))
+		return false;
+	return !(want & LAY_DATA_CHANNELS) ||
+	       (has & LAY_DATA_CHANNELS && of->channels <= d->channels);
+}
+
 /* --- consent, states, answers -------------------------------------------- */
 
 static bool consented(const struct pol_state *st, const struct side *sd,
@@ -320,10 +349,13 @@ unsigned guard_rule(struct pol_state *st, const struct side *sd,
 		    const struct pol_msg *m, const struct fail *proto)
 {
 	uint32_t before = st->n_fail;
+	/* The answer is the customer's: a vendor's mode does not change it. */
+	struct fail asked = *proto;
 	int a;
 
+	asked.monitored = false;
 	if (!consented(st, sd, r))
-		fail_as(st, proto, REASON_NO_CONSENT,
+		fail_as(st, &asked, REASON_NO_CONSENT,
 			r->consent == CONSENT_OPT_IN, 0);
 	if (!g || !(g->flags & LAY_GUARD_ANSWERS))
 		answer_begin(st, sd, m);

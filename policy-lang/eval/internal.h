@@ -403,6 +403,11 @@ meas_set obs_meas(const struct obs *o);
 
 /* --- guards.c ------------------------------------------------------------ */
 
+/* Does whatever meets the constraints `of` meet d as well, if it carries such
+ * types? */
+bool guard_implied(const struct lay_data *d, const struct lay_data *of,
+		   meas_set meas);
+
 /* Append what fails; returns how many. */
 unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 		    const struct obs *leaf, meas_set meas,
