@@ -596,23 +596,32 @@ static int64_t sustained(const struct counting *c, unsigned gaps)
 	return ns == INT64_MAX ? ns : ns / (int64_t)gaps;
 }
 
-static void fill_series(struct bound_flow *f)
+/* New values a day (step 5): no more than the readings hold, than the day has
+ * intervals, the last of them begun, and than limits on values allow. Of one
+ * quantity where nobody says how many a message may have. */
+static void fill_values(struct bound_flow *f, uint64_t limit)
 {
-	uint64_t day = f->readings[MOST_DAY], each;
+	uint64_t channels = f->channels ? f->channels : 1, each = channels;
+	uint64_t fresh = MOST_UNLIMITED;
 
-	if (f->granularity_ns == 0) {
-		f->values_day = f->backlog = MOST_UNLIMITED;
-		return;
+	if (meas_class(f->meas) == MEAS_CLASS_SERIES) {
+		each = f->backlog = MOST_UNLIMITED;
+		if (f->granularity_ns && f->history_ns != BOUND_NONE)
+			each = f->backlog = most_mul(
+				f->history_ns > f->delay_ns
+					? (uint64_t)((f->history_ns -
+						      f->delay_ns) /
+						     f->granularity_ns)
+					: 0,
+				channels);
+		if (f->granularity_ns)
+			fresh = most_mul((uint64_t)((MOST_DAY_NS - 1) /
+						    f->granularity_ns) + 1,
+					 channels);
 	}
-	if (f->history_ns == BOUND_NONE)
-		f->backlog = MOST_UNLIMITED;
-	else
-		f->backlog = f->history_ns > f->delay_ns
-				     ? (uint64_t)((f->history_ns - f->delay_ns) /
-						  f->granularity_ns)
-				     : 0;
-	each = most_mul(day, f->backlog);
-	f->values_day = least(each, (uint64_t)(MOST_DAY_NS / f->granularity_ns));
+	f->values_day = least(least(most_mul(f->readings[MOST_DAY], each),
+				    fresh),
+			      limit);
 }
 
 static void fill_flow(const struct bound *b, const struct place *at,
@@ -641,14 +650,14 @@ static void fill_flow(const struct bound *b, const struct place *at,
 		f->readings[s] =
 			way_most(b, w, one, THING_READINGS,
 				 (struct bound_in){.span = (enum most_span)s});
-	f->values_day = f->readings[MOST_DAY];
 	if (meas_class(meas) == MEAS_CLASS_SERIES) {
-		fill_series(f);
 		f->spacing_ns = d.gran;
 	} else {
 		f->granularity_ns = 0;
 		f->spacing_ns = sustained(&c, 8);
 	}
+	fill_values(f, way_most(b, w, one, THING_VALUES,
+				(struct bound_in){.span = MOST_DAY}));
 	f->grade = flow_grade(f);
 	if (w->rule == BOUND_NO_RULE)
 		return;

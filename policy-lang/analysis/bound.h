@@ -41,8 +41,10 @@ struct bound_flow {
 	int64_t res_milli;	/* smallest step, or BOUND_NONE */
 	enum unit res_unit;
 	uint64_t readings[MOST_SPANS];
-	uint64_t values_day; /* new ones, of a series; else readings a day */
-	uint64_t backlog;    /* values at the first contact, of a series */
+	/* Of all quantities of a message (channels); of each, where channels
+	 * is 0. */
+	uint64_t values_day; /* new ones */
+	uint64_t backlog;    /* at the first contact, of a series */
 	int64_t spacing_ns;  /* privacy.md 8, step 4; 0 = live */
 	uint32_t channels;   /* quantities of a message; 0 = any number */
 	uint8_t consent;     /* enum pol_consent */

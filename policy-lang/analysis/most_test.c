@@ -250,8 +250,9 @@ static size_t adversary(struct kit *k, struct rng *r, bool greedy,
 	return n;
 }
 
-static void kit_limits(struct kit *k, const struct pol_limit_phrase *l,
-		       size_t n, const struct pol_limit_src *top, size_t n_top)
+static void kit_data(struct kit *k, const struct pol_data_src *data,
+		     const struct pol_limit_phrase *l, size_t n,
+		     const struct pol_limit_src *top, size_t n_top)
 {
 	static const uint16_t headend[] = {0};
 	struct pol_obs_match m = {
@@ -263,9 +264,7 @@ static void kit_limits(struct kit *k, const struct pol_limit_phrase *l,
 	struct pol_rule_src rule = {
 		.kind = RULE_GRANT, .id = "send", .dir = DIRSEL_OUT,
 		.party = {.party = headend, .n_party = 1}, .match = &m,
-		.n_match = 1, .limit = l, .n_limit = n,
-		.data = {.present = true,
-			 .meas = MEAS_BIT(MEAS_ENERGY_REGISTER)}};
+		.n_match = 1, .limit = l, .n_limit = n, .data = *data};
 	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v",
 				  .vm = "mdma", .party = &party, .n_party = 1,
 				  .rule = &rule, .n_rule = 1, .limit = top,
@@ -274,6 +273,15 @@ static void kit_limits(struct kit *k, const struct pol_limit_phrase *l,
 	memset(k, 0, sizeof(*k));
 	if (kit_add(k, &vendor) || kit_go(k))
 		fail_msg("%s", k->e.text);
+}
+
+static void kit_limits(struct kit *k, const struct pol_limit_phrase *l,
+		       size_t n, const struct pol_limit_src *top, size_t n_top)
+{
+	static const struct pol_data_src data = {
+		.present = true, .meas = MEAS_BIT(MEAS_ENERGY_REGISTER)};
+
+	kit_data(k, &data, l, n, top, n_top);
 }
 
 /* Most of them within ns, its end excluded. */
@@ -379,9 +387,73 @@ static void test_no_history_exceeds_it(void **ctx)
 		assert_true(best[k] == 100);
 }
 
+/* privacy.md 8, step 5. */
+static void test_values(void **ctx)
+{
+	const struct {
+		enum meas meas;
+		int64_t gran, history, delay;
+		uint32_t channels;
+		uint64_t readings, values; /* a day; values 0: any */
+		uint64_t day, backlog;
+	} rows[] = {
+		{MEAS_ENERGY_INTERVAL, MIN(30), D(35), H(6), 0, 1, 0, 48, 1668},
+		{MEAS_ENERGY_INTERVAL, MIN(30), D(35), H(6), 3, 1, 0, 144,
+		 5004},
+		{MEAS_ENERGY_INTERVAL, MIN(30), D(35), H(6), 3, 1, 10, 10,
+		 5004},
+		/* As many as the readings hold. */
+		{MEAS_ENERGY_INTERVAL, MIN(30), H(2), 0, 3, 2, 0, 24, 12},
+		/* What is longer than a day ends on some day. */
+		{MEAS_ENERGY_INTERVAL, D(2), D(35), 0, 2, 1, 0, 2, 34},
+		{MEAS_ENERGY_INTERVAL, H(7), D(35), 0, 1, 1, 0, 4, 120},
+		{MEAS_ENERGY_REGISTER, 0, 0, 0, 0, 2, 0, 2, 0},
+		{MEAS_ENERGY_REGISTER, 0, 0, 0, 4, 2, 0, 8, 0},
+		{MEAS_ENERGY_REGISTER, 0, 0, 0, 4, 2, 5, 5, 0},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pol_data_src data = {
+			.present = true, .meas = MEAS_BIT(rows[i].meas),
+			.has_gran = rows[i].gran > 0,
+			.gran_lo_ns = rows[i].gran,
+			.has_history = rows[i].history > 0,
+			.history_ns = rows[i].history,
+			.has_delay = rows[i].delay > 0,
+			.delay_ns = rows[i].delay,
+			.has_channels = rows[i].channels > 0,
+			.channels = rows[i].channels};
+		struct pol_limit_phrase l[2] = {
+			{.kind = LIMIT_CALENDAR, .thing = THING_READINGS,
+			 .n = rows[i].readings, .window = WINDOW_DAY,
+			 .text = "readings"},
+			{.kind = LIMIT_CALENDAR, .thing = THING_VALUES,
+			 .n = rows[i].values, .window = WINDOW_DAY,
+			 .text = "values"}};
+		const struct bound_flow *f;
+		struct bound *b = NULL;
+		struct kit k;
+
+		kit_data(&k, &data, l, rows[i].values ? 2 : 1, NULL, 0);
+		assert_int_equal(bound_new(&b, k.set, false, &k.e), 0);
+		assert_int_equal(b->n, 1);
+		assert_int_equal(b->r[0].n_flow, 1);
+		f = &b->r[0].flow[0];
+		if (f->values_day != rows[i].day ||
+		    f->backlog != rows[i].backlog)
+			fail_msg("row %zu: %llu a day, %llu at first", i,
+				 (unsigned long long)f->values_day,
+				 (unsigned long long)f->backlog);
+		bound_free(b);
+		kit_free(&k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_any_interval),
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_without_end),
