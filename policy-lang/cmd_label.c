@@ -132,7 +132,8 @@ static void put_gets(const struct bound_recipient *r)
 	}
 }
 
-static void put_can_show(const struct label *l)
+static void put_can_show(const struct bound_recipient *r,
+			 const struct label *l)
 {
 	bool first = true;
 
@@ -147,7 +148,8 @@ static void put_can_show(const struct label *l)
 	}
 	if (l->statements >> ST_LATE & 1)
 		put_line("But", statement_text(ST_LATE));
-	if (l->statements && !l->clear && !l->blurred)
+	/* What is sealed may say anything. */
+	if (l->statements && !l->clear && !l->blurred && !r->sealed)
 		put_line("Cannot see", "which appliances are on");
 }
 
@@ -230,7 +232,7 @@ static void put_recipient(const struct bound_recipient *r)
 	       grade_word(r->sealed && r->grade == '-' ? 'X' : r->grade));
 	put_purposes(r);
 	put_gets(r);
-	put_can_show(&l);
+	put_can_show(r, &l);
 	if (r->sealed)
 		put_line("Sealed", "sends sealed messages that nobody here can "
 				   "read: treat it as if it could send "

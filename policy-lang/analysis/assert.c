@@ -115,8 +115,8 @@ static struct bound_in interval(const struct pol_limit_phrase *l)
 	};
 
 	if (l->kind != LIMIT_CALENDAR)
-		return (struct bound_in){l->window_ns, MOST_24H};
-	return (struct bound_in){0, span[l->window]};
+		return (struct bound_in){.ns = l->window_ns};
+	return (struct bound_in){.span = span[l->window]};
 }
 
 static bool total_holds(const struct bound *b, const struct pol_assert_src *a,

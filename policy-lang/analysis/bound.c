@@ -190,8 +190,9 @@ static uint64_t cap_most(const struct bound *b, const struct cap *c,
 	if (!cap_counts(c->l, meas, thing) ||
 	    (c->l->meas && (!meas || meas & ~c->l->meas)))
 		return MOST_UNLIMITED;
-	n = in.ns ? most_in(c->l, in.ns)
-		  : most_span(c->l, in.span, bind ? bind->META->billing_day : 0);
+	n = in.held ? most_held(c->l, in.ns)
+	    : in.ns ? most_in(c->l, in.ns)
+		    : most_span(c->l, in.span, bind ? bind->META->billing_day : 0);
 	n = most_mul(n, c->times);
 	if (c->l->each & LAY_EACH_MEAS)
 		n = most_mul(n, (uint64_t)__builtin_popcountll(meas));
@@ -521,23 +522,33 @@ static struct span_of_data way_demands(const struct place *at,
 
 /* --- figures ------------------------------------------------------------- */
 
+static const struct {
+	int64_t at_least;
+	char grade;
+} grades[] = {/* five sixths of a month, a day, an hour, 15 min, a minute */
+	      {28 * MOST_DAY_NS / 6 * 5, 'A'},
+	      {20 * HOUR_NS, 'B'},
+	      {50 * 60 * NS_PER_S, 'C'},
+	      {750 * NS_PER_S, 'D'},
+	      {50 * NS_PER_S, 'E'}};
+#define N_GRADES (sizeof(grades) / sizeof(grades[0]))
+
 char bound_grade(int64_t ns)
 {
-	static const struct {
-		int64_t at_least;
-		char grade;
-	} t[] = {/* five sixths of a month, a day, an hour, 15 min, a minute */
-		 {28 * MOST_DAY_NS / 6 * 5, 'A'},
-		 {20 * HOUR_NS, 'B'},
-		 {50 * 60 * NS_PER_S, 'C'},
-		 {750 * NS_PER_S, 'D'},
-		 {50 * NS_PER_S, 'E'}};
-
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		if (ns >= t[i].at_least)
-			return t[i].grade;
+	for (size_t i = 0; i < N_GRADES; i++) {
+		if (ns >= grades[i].at_least)
+			return grades[i].grade;
 	}
 	return 'F';
+}
+
+int64_t bound_grade_from(char grade)
+{
+	for (size_t i = 0; i < N_GRADES; i++) {
+		if (grade == grades[i].grade)
+			return grades[i].at_least;
+	}
+	return grade == 'F' ? 0 : INT64_MAX;
 }
 
 /* Types that show what a home uses, and so are as fine together as the finest
@@ -548,11 +559,16 @@ static meas_set use_types(void)
 	       meas_parse(span_str("power.*")) | MEAS_BIT(MEAS_TARIFF_CREDIT);
 }
 
+bool bound_use(enum meas meas)
+{
+	return MEAS_BIT(meas) & use_types();
+}
+
 static char flow_grade(const struct bound_flow *f)
 {
 	char g = bound_grade(f->spacing_ns);
 
-	if (MEAS_BIT(f->meas) & use_types())
+	if (bound_use(f->meas))
 		return g;
 	switch (f->meas) {
 	case MEAS_VOLTAGE_INTERVAL:
@@ -582,7 +598,7 @@ struct counting {
 static uint64_t count_in(const void *arg, int64_t ns)
 {
 	const struct counting *c = arg;
-	struct bound_in in = {.ns = ns};
+	struct bound_in in = {.ns = ns, .held = true};
 
 	return c->w ? way_most(c->b, c->w, c->meas, THING_READINGS, in)
 		    : bound_most(c->b, &c->r, 1, c->meas, THING_READINGS, in);
@@ -850,7 +866,7 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 
 		if (f->grade != '-' && (worst == '-' || f->grade > worst))
 			worst = f->grade;
-		if (MEAS_BIT(f->meas) & use_types() &&
+		if (bound_use(f->meas) &&
 		    f->spacing_ns < r->spacing_ns)
 			r->spacing_ns = f->spacing_ns;
 	}

@@ -115,6 +115,7 @@ struct span bound_state(const struct bound *b, const struct bound_recipient *r,
 struct bound_in {
 	int64_t ns;
 	enum most_span span;
+	bool held; /* within ns, as most_held counts; not of a span */
 };
 /* How many of a thing these recipients together can have in an interval:
  * readings with a type of meas, or with any (0); of other things, with meas 0,
@@ -130,6 +131,10 @@ int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 
 /* By section 2 of privacy.md. */
 char bound_grade(int64_t spacing_ns);
+/* The finest spacing of a grade from A to F; INT64_MAX of others. */
+int64_t bound_grade_from(char grade);
+/* Does it show by its spacing what a home uses? */
+bool bound_use(enum meas meas);
 /* "2 h", "30 min", "400 d", "1 min 30 s"; "any" for BOUND_NONE. */
 char *bound_time(char *buf, size_t cap, int64_t ns);
 

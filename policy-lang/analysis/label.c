@@ -73,6 +73,23 @@ const char *grade_word(char grade)
 	}
 }
 
+/* The spacing at which what a flow tells shows appliances; INT64_MAX: not.
+ * What is no series of use shows them as its grade says: each grade includes
+ * those above it. */
+static int64_t shows_at(const struct bound_flow *f)
+{
+	int64_t finest = bound_grade_from(f->grade);
+
+	if (f->meas == MEAS_APPLIANCE_STATE)
+		return 0; /* that is what it tells */
+	if (bound_use(f->meas))
+		return f->spacing_ns;
+	if (f->grade < 'D' || f->grade > 'F')
+		return INT64_MAX;
+	return f->grade == 'F' || finest > f->spacing_ns ? finest
+							 : f->spacing_ns;
+}
+
 static bool gets(const struct bound_recipient *r, enum meas meas)
 {
 	for (size_t i = 0; i < r->n_flow; i++) {
@@ -89,6 +106,8 @@ static void say(struct label *l, enum statement s, bool is)
 
 void label_of(struct label *l, const struct bound_recipient *r)
 {
+	int64_t finest = r->spacing_ns;
+
 	*l = (struct label){0};
 	if (!r->outside)
 		return;
@@ -100,9 +119,14 @@ void label_of(struct label *l, const struct bound_recipient *r)
 	say(l, ST_LATE, r->late);
 	say(l, ST_OVERRIDE, gets(r, MEAS_CONTROL_RESPONSE));
 	say(l, ST_NAME, gets(r, MEAS_IDENTITY_CUSTOMER));
+	for (size_t i = 0; i < r->n_flow; i++) {
+		int64_t ns = shows_at(&r->flow[i]);
+
+		finest = ns < finest ? ns : finest;
+	}
 	for (unsigned a = 0; a < APPLIANCE_COUNT; a++) {
 		enum appliance_shows shows =
-			appliance_shows((enum appliance)a, r->spacing_ns);
+			appliance_shows((enum appliance)a, finest);
 
 		l->clear |= (uint32_t)(shows == SHOWS_CLEAR) << a;
 		l->blurred |= (uint32_t)(shows == SHOWS_BLURRED) << a;

@@ -92,6 +92,11 @@ uint64_t most_in(const struct lay_limit *l, int64_t ns)
 	}
 }
 
+uint64_t most_held(const struct lay_limit *l, int64_t ns)
+{
+	return most_in(l, l->kind == LIMIT_BUCKET ? ns - 1 : ns);
+}
+
 /* Windows that lie in, or cut, one hour, day, ... of the calendar. */
 static uint64_t windows_in(enum pol_window w, enum most_span s,
 			   unsigned billing_day)

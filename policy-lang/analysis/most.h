@@ -32,6 +32,9 @@ enum most_span {
 /* In any interval of ns > 0, its end excluded. Never less than what can be;
  * sums and products stop at MOST_UNLIMITED. */
 uint64_t most_in(const struct lay_limit *l, int64_t ns);
+/* The same where the last must come before the end, ns > 0: a bucket gives at
+ * the very nanosecond that most_in counts as within. For most_shortest. */
+uint64_t most_held(const struct lay_limit *l, int64_t ns);
 /* In one of the spans above. billing_day: of the meter, 0 = unknown. */
 uint64_t most_span(const struct lay_limit *l, enum most_span s,
 		   unsigned billing_day);

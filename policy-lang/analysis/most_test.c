@@ -130,7 +130,7 @@ static void test_without_end(void **ctx)
 
 static uint64_t one_limit(const void *arg, int64_t ns)
 {
-	return most_in(arg, ns);
+	return most_held(arg, ns);
 }
 
 /* The forms of section 11.5 for the shortest span that holds n. */
@@ -149,14 +149,16 @@ static void test_shortest(void **ctx)
 		{calendar(3, WINDOW_WEEK), 9, D(7)},
 		{sliding(4, H(1)), 9, H(2)},
 		{bucket(6, H(1), 3), 9, H(1)},
+		{bucket(1, H(20), 1), 9, 8 * H(20)},
+		{bucket(1, MIN(50), 1), 9, 8 * MIN(50)},
+		{bucket(6, H(1), 3), 3, 0},
 	};
 
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int64_t ns = most_shortest(one_limit, &rows[i].l, rows[i].n);
 
-		/* The bucket's level is whole only at the nanosecond. */
-		if (ns < rows[i].ns - 1 || ns > rows[i].ns)
+		if (ns != rows[i].ns)
 			fail_msg("row %zu: %lld", i, (long long)ns);
 	}
 }
@@ -297,6 +299,19 @@ static uint64_t densest(const int64_t *at, size_t n, int64_t ns)
 	return best;
 }
 
+/* The least time from one of them to the one that is gaps later. */
+static int64_t closest(const int64_t *at, size_t n, size_t gaps)
+{
+	int64_t best = INT64_MAX;
+
+	for (size_t i = gaps; i < n; i++) {
+		int64_t ns = at[i] - at[i - gaps];
+
+		best = ns < best ? ns : best;
+	}
+	return best;
+}
+
 /* Law 6. Never more than the bound, whatever is asked when; and of one limit alone
  * at least half of it can really be had. */
 static void test_no_history_exceeds_it(void **ctx)
@@ -333,6 +348,13 @@ static void test_no_history_exceeds_it(void **ctx)
 			n = adversary(&k, &r, run % 2, at);
 			assert_int_equal(bound_new(&b, k.set, false, &k.e), 0);
 			assert_int_equal(b->n, 1);
+			/* Nor closer together than the spacing. */
+			if (n > 8)
+				assert_true(closest(at, n, 8) / 8 >=
+					    b->r[0].flow[0].spacing_ns);
+			if (n > 32)
+				assert_true(closest(at, n, 32) / 32 >=
+					    bound_together(b, &b->r[0], 0));
 			for (size_t j = 0; j < 4; j++) {
 				const struct bound_recipient *one = &b->r[0];
 				uint64_t got = densest(at, n, len[j]);
