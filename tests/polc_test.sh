@@ -227,6 +227,10 @@ changed 's/tcp\/1153, udp\/1153/tcp\/1153/' NARROWER WIDER
 changed 's/names: \[mdm.metering.example\]/names: [mdm.metering.example, b.example]/' WIDER NARROWER
 changed 's/  send-profile:/  send-half-hours:/; s/ by send-profile/ by send-half-hours/' WIDER WIDER
 changed 's/  outage-received:/  outage-heard:/' SAME SAME
+changed 's/registered/known/g' SAME SAME
+changed 's/^  register:/  sign-on:/; s/answers: \[register\]/answers: [sign-on]/; s/ by register$/ by sign-on/' SAME SAME
+changed 's/^  register:/  sign-on:/; s/answers: \[register\]/answers: [sign-on, send-outage]/; s/ by register$/ by sign-on/' WIDER NARROWER
+changed '1,130{s/^  ask-registers:/  x:/; s/^  ask-month-end:/  ask-registers:/; s/^  x:/  ask-month-end:/}' WIDER WIDER
 changed 's/00:30-05:30/00:00-05:30/' WIDER WIDER
 changed 's/exceed: defer 10 min/exceed: refuse/' NARROWER WIDER
 

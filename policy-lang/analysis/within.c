@@ -442,6 +442,47 @@ static bool state_in(const struct two *t, uint32_t x, uint32_t y)
 			 cols_of(t->was, COL_CLEAR, y));
 }
 
+/* Names do not count (19.4): only where both files have one is it the same
+ * thing that is meant; what has another name is found by what it does. */
+static bool state_called(const struct pol_image *im, struct span id)
+{
+	bool is = false;
+
+	for (uint32_t i = 0; i < im->n_STAT; i++)
+		is |= span_eq(img_str(im, im->STAT[i].id), id);
+	return is;
+}
+
+static bool rule_called(const struct pol_image *im, struct span id)
+{
+	bool is = false;
+
+	for (uint32_t i = 0; i < im->n_RULE; i++)
+		is |= span_eq(img_str(im, im->RULE[i].id), id);
+	return is;
+}
+
+static bool state_meant(const struct two *t, uint32_t i, uint32_t k)
+{
+	struct span a = img_str(t->is, t->is->STAT[i].id);
+	struct span b = img_str(t->was, t->was->STAT[k].id);
+
+	return span_eq(a, b) ||
+	       (!state_called(t->was, a) && !state_called(t->is, b));
+}
+
+/* A rule that is answered: what it lets pass must be within what it was. */
+static bool rule_meant(const struct two *t, uint32_t i, uint32_t k)
+{
+	struct span a = img_str(t->is, t->is->RULE[i].id);
+	struct span b = img_str(t->was, t->was->RULE[k].id);
+
+	return (span_eq(a, b) ||
+		(!rule_called(t->was, a) && !rule_called(t->is, b))) &&
+	       cols_in(t, cols_of(t->is, COL_GRANT, i),
+		       cols_of(t->was, COL_GRANT, k));
+}
+
 /* Every state of b's list is in a's, and is the same or set less. */
 static bool states_in(const struct two *t, uint64_t a, uint64_t b,
 		      bool required)
@@ -455,8 +496,7 @@ static bool states_in(const struct two *t, uint64_t a, uint64_t b,
 		for (uint64_t x = a; x && !in; x &= x - 1) {
 			uint32_t i = (uint32_t)__builtin_ctzll(x);
 
-			in = same_str(t->is, t->is->STAT[i].id, t->was,
-				      t->was->STAT[k].id) &&
+			in = state_meant(t, i, k) &&
 			     (required ? state_in(t, i, k)
 				       : state_in(&back, k, i));
 		}
@@ -476,8 +516,7 @@ static bool answers_in(const struct two *t, const struct lay_guard *a,
 
 		for (uint32_t k = 0; k < t->was->n_RULE && !in; k++)
 			in = b->answers[k / 64] >> (k % 64) & 1 &&
-			     same_str(t->is, t->is->RULE[i].id, t->was,
-				      t->was->RULE[k].id);
+			     rule_meant(t, i, k);
 		if (!in)
 			return false;
 	}
