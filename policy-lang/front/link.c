@@ -388,7 +388,7 @@ int pol_check_set(const struct pol_files *s, struct diags *d, struct err *e)
 	const struct pol_file *base = NULL;
 	size_t errors = d->errors;
 	struct rd r = {
-		.s = {NULL, d, NULL}
+		.s = {.d = d}
         };
 
 	for (size_t i = 0; i < s->n; i++) {

@@ -96,7 +96,8 @@ def race(net, listener, image, offset):
         t.join()
     for r in rivals:
         r.close()
-    part = [g for g, m in heard if g and g != m]
+    part = [g for g, m in heard
+            if g and g != m and not c1222.refused(g)]
     return sum(r.got for r in rivals), all(asked), part
 
 

@@ -91,3 +91,12 @@ def cut(stream):
         out.append(stream[at:at + head + n])
         at += head + n
     return out, stream[at:]
+
+
+def refused(stream):
+    """One whole message whose only service is a code that is not ok: what the
+    gateway says in place of an answer."""
+    messages, rest = cut(stream)
+    return len(messages) == 1 and not rest and \
+        messages[0][-5:-3] == b"\x81\x03" and \
+        messages[0][-2:-1] == b"\x01" and messages[0][-1] != 0
