@@ -169,6 +169,14 @@ for c in "" --customer; do
 	try "bound $c" 0 "Example Metering Ltd" "$polc" bound $c $home
 	is "bound $c says what it said" cmp -s "$tmp/out" $home/bound$c.expect
 done
+# A policy on trial: the limits of the baseline and of the customer hold on.
+mkdir "$tmp/trial"
+cp $home/*.yaml "$tmp/trial"
+sed -i "s/^vm: .*/&\nmode: {monitor-until: $(date -u -d '10 days' +%F)}/" "$tmp/trial/tips.yaml"
+try "bound on trial" 0 "on trial" "$polc" bound "$tmp/trial"
+is "the machine's octets a day" sh -c "sed -n '/^tips/,\$p' '$tmp/out' | grep -q 'octets     262144 a day, 8126464 a month'"
+try "bound on trial, of this customer" 0 "on trial" "$polc" bound --customer "$tmp/trial"
+is "the customer's octets a month" sh -c "sed -n '/^tips/,\$p' '$tmp/out' | grep -q 'octets     16384 a day, 16384 a month'"
 try "bound for programs" 0 '"backlog-values":1632' "$polc" bound --customer --json $home
 is "it is JSON" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"

@@ -54,25 +54,40 @@ struct place { /* of one party of one machine */
 	enum dir dir;
 };
 
+/* Is grant g of an image one of the rule's, or, with BOUND_NO_RULE, a ceiling
+ * over the party? */
+static bool grants(const struct place *at, const struct pol_image *of,
+		   uint32_t g, uint32_t rule)
+{
+	if (rule != BOUND_NO_RULE)
+		return of->COLS[g].owner == rule;
+	return bit_get(at->s->m[at->m].rows[LAYER_BASE] +
+			       (size_t)at->party * of->words,
+		       g) &&
+	       bit_get(img_row(of, &of->OBSV[LAY_DIM_DIR], at->dir), g);
+}
+
 /* Does a column of that type and owner in that layer cover all that a rule of
- * the machine's policy lets pass to the party? owner LAY_NONE: any of those
+ * the machine's policy, or the baseline, lets pass to the party? owner LAY_NONE: any of those
  * that may: denials and blocks. */
 static bool layer_covers(const struct place *at, enum layer l,
 			 enum lay_col_type type, uint32_t owner, uint32_t rule,
 			 meas_set meas)
 {
 	const struct machine *m = &at->s->m[at->m];
-	const struct pol_image *im = set_image(at->s, at->m, l), *v = m->vendor;
+	const struct pol_image *im = set_image(at->s, at->m, l);
+	const struct pol_image *of = rule == BOUND_NO_RULE ? at->s->base
+							   : m->vendor;
 	const uint64_t *row;
 
-	if (!im)
+	if (!im || !of)
 		return false;
 	row = m->rows[l] + (size_t)at->party * im->words;
-	for (uint32_t g = v->col_at[COL_GRANT]; g < v->col_at[COL_GRANT + 1];
+	for (uint32_t g = of->col_at[COL_GRANT]; g < of->col_at[COL_GRANT + 1];
 	     g++) {
 		bool hit = false;
 
-		if (v->COLS[g].owner != rule)
+		if (!grants(at, of, g, rule))
 			continue;
 		for (uint32_t c = im->col_at[type];
 		     c < im->col_at[type + 1] && !hit; c++) {
@@ -82,7 +97,7 @@ static bool layer_covers(const struct place *at, enum layer l,
 				       im->RULE[o].flags & LAY_RULE_BLOCK
 						 : o == owner) &&
 			      bit_get(row, c) &&
-			      covers(im, c, v, g, at->dir, meas);
+			      covers(im, c, of, g, at->dir, meas);
 		}
 		if (!hit)
 			return false;
@@ -246,7 +261,9 @@ static uint64_t way_most(const struct bound *b, const struct bound_way *w,
 	if (meas && !m)
 		return 0;
 	n = caps_most(b, &w->own, m, thing, in);
-	if (w->any_alt)
+	/* On trial, what has no measurement passes by other ceilings too. */
+	if (w->any_alt || (w->rule == BOUND_NO_RULE && !meas &&
+			   thing != THING_READINGS))
 		return n;
 	for (size_t i = 0; i < w->n_alt; i++) {
 		if (m == 0 || w->alt[i].meas & m)
@@ -255,6 +272,17 @@ static uint64_t way_most(const struct bound *b, const struct bound_way *w,
 						m & w->alt[i].meas, thing, in));
 	}
 	return least(n, sum);
+}
+
+/* On trial messages without a measurement pass as well: is every one counted
+ * that a way lets pass? */
+static bool counts_all(const struct place *at, enum layer l,
+		       enum lay_col_type type, uint32_t owner,
+		       const struct bound_way *w, meas_set meas)
+{
+	return layer_covers(at, l, type, owner, w->rule, meas) &&
+	       (w->rule != BOUND_NO_RULE ||
+		layer_covers(at, l, type, owner, w->rule, 0));
 }
 
 /* Of layer l: its limits at top level that count all of a way. */
@@ -267,8 +295,11 @@ static void top_caps(const struct place *at, enum layer l, struct bound_way *w)
 
 		if (lim->flags & (LAY_LIMIT_RULE | LAY_LIMIT_FLOOR))
 			continue;
-		if (layer_covers(at, l, COL_LIMIT, i, w->rule,
-				 lim->meas ? w->meas & lim->meas : w->meas))
+		if (w->rule == BOUND_NO_RULE && lim->meas &&
+		    lim->thing != THING_READINGS)
+			continue;
+		if (counts_all(at, l, COL_LIMIT, i, w,
+			       lim->meas ? w->meas & lim->meas : w->meas))
 			cap_add(&w->own, lim, 1);
 	}
 }
@@ -280,9 +311,8 @@ static void restriction_caps(const struct place *at, struct bound_way *w)
 	for (uint32_t i = 0; c && i < c->n_RULE; i++) {
 		const struct lay_rule *r = &c->RULE[i];
 
-		if (r->limit_n == 0 || !layer_covers(at, LAYER_CUSTOMER,
-						     COL_RESTRICT, i, w->rule,
-						     w->meas))
+		if (r->limit_n == 0 || !counts_all(at, LAYER_CUSTOMER,
+						   COL_RESTRICT, i, w, w->meas))
 			continue;
 		for (uint32_t k = 0; k < r->limit_n; k++)
 			cap_add(&w->own, &c->LIMT[r->limit_first + k], 1);
@@ -406,8 +436,10 @@ static bool way_of(const struct place *at, uint32_t rule, bool customer,
 	return true;
 }
 
-/* A policy on trial: all that the baseline admits. */
-static bool trial_way(const struct place *at, struct bound_way *w)
+/* A policy on trial: all that the baseline admits. Its limits and those of the
+ * customer cannot be on trial. */
+static bool trial_way(const struct place *at, bool customer,
+		      struct bound_way *w)
 {
 	meas_set meas = MEAS_ALL & ~MEAS_ABOUT;
 
@@ -417,6 +449,9 @@ static bool trial_way(const struct place *at, struct bound_way *w)
 	if (!find_alts(at, w, &meas))
 		return false;
 	w->meas = meas;
+	top_caps(at, LAYER_BASE, w);
+	if (customer)
+		restriction_caps(at, w);
 	return true;
 }
 
@@ -980,12 +1015,12 @@ static int add_party(const struct bound *b, struct bound_recipient *r,
 			rc = add_power(b, r, &in, &w);
 	}
 	if (!rc && v->META->monitor_until) {
-		if (trial_way(&out, &w)) {
+		if (trial_way(&out, customer, &w)) {
 			rc = add_way(r, &w);
 			if (!rc)
 				rc = add_flows(b, r, &out, &w, customer);
 		}
-		if (!rc && trial_way(&in, &w))
+		if (!rc && trial_way(&in, customer, &w))
 			rc = add_power(b, r, &in, &w);
 	}
 	return rc;
