@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "policy-lang/eval/internal.h"
+#include "policy-lang/image/home.h"
 
 #define HOUR_NS (3600 * NS_PER_S)
 #define CAPS	32 /* that are looked at; more would only lower a figure */
@@ -1026,6 +1027,35 @@ static int add_party(const struct bound *b, struct bound_recipient *r,
 	return rc;
 }
 
+/* An image may be made without our compiler, so the role is not believed. */
+static bool is_outside(const struct pol_image *v, uint16_t party)
+{
+	const struct lay_party *p = &v->PRTY[party];
+	bool placed = false, home = true;
+
+	if (p->role != ROLE_HOUSEHOLD)
+		return p->role != ROLE_VM;
+	for (uint32_t i = 0; i < v->n_PFX4; i++) {
+		const struct lay_pfx4 *x = &v->PFX4[i];
+		uint8_t a[16] = {[10] = 0xff, [11] = 0xff};
+
+		if (x->kind != LAY_OWNER_PARTY || x->owner != party)
+			continue;
+		memcpy(a + 12, x->addr, 4);
+		home = home && home_prefix(a, x->len + 96u);
+		placed = true;
+	}
+	for (uint32_t i = 0; i < v->n_PFX6; i++) {
+		const struct lay_pfx6 *x = &v->PFX6[i];
+
+		if (x->kind != LAY_OWNER_PARTY || x->owner != party)
+			continue;
+		home = home && home_prefix(x->addr, x->len);
+		placed = true;
+	}
+	return !placed || !home;
+}
+
 static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 					    uint16_t party)
 {
@@ -1042,6 +1072,7 @@ static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 			r->identity = id < r->identity ? id : r->identity;
 			r->keeps_ns = p->keeps > r->keeps_ns ? p->keeps
 							     : r->keeps_ns;
+			r->outside = r->outside || is_outside(v, party);
 			return r;
 		}
 	}
@@ -1061,7 +1092,7 @@ static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 		.role = (enum pol_role)p->role,
 		.identity = id,
 		.keeps_ns = p->keeps,
-		.outside = p->role != ROLE_HOUSEHOLD && p->role != ROLE_VM,
+		.outside = is_outside(v, party),
 	};
 	return r;
 }

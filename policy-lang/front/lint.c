@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "policy-lang/front/check.h"
+#include "policy-lang/image/home.h"
 
 #define DAY_NS	    (86400 * NS_PER_S)
 #define SETTLING_NS (900 * NS_PER_S)
@@ -320,10 +321,34 @@ static void lint_limit(struct rd *r, const struct pol_limit_src *l)
 		     l->id);
 }
 
+/* What stays at home needs no consent and is in no label, so that somebody is
+ * at home is not left to the author's word. */
+static void lint_home(struct rd *r, const struct pol_party_src *p)
+{
+	bool home = p->n_addr > 0;
+
+	if (p->role != ROLE_HOUSEHOLD)
+		return;
+	for (size_t i = 0; i < p->n_addr; i++)
+		home = home &&
+		       home_prefix(p->addr[i].addr.b, p->addr[i].len);
+	if (home)
+		return;
+	find(r, DIAG_ERROR, 5110, AT_RULE(p),
+	     "give private, link-local or unique local addresses alone, or "
+	     "another role",
+	     p->n_addr ? "the household '%s' has addresses outside the home"
+		       : "the household '%s' could be anywhere: it has no "
+			 "address",
+	     p->id);
+}
+
 void lint_file(struct rd *r)
 {
 	const struct pol_file *f = r->f;
 
+	for (size_t i = 0; i < f->n_party; i++)
+		lint_home(r, &f->party[i]);
 	for (size_t i = 0; i < f->n_limit; i++)
 		lint_limit(r, &f->limit[i]);
 
