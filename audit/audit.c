@@ -411,6 +411,39 @@ static int commit(struct audit *a, bool last, struct err *e)
 	return 0;
 }
 
+/* --- what was recorded --- */
+
+struct newest {
+	struct record_view *v;
+	const char *prefix;
+	char *out;
+	size_t cap;
+};
+
+static int begins_so(void *arg, struct span record, struct err *e)
+{
+	struct newest *n = arg;
+	int rc = record_decode(n->v, record, e);
+
+	if (rc || !n->v->ev.detail ||
+	    strncmp(n->v->detail, n->prefix, strlen(n->prefix)) != 0)
+		return rc;
+	snprintf(n->out, n->cap, "%s", n->v->detail);
+	return 1;
+}
+
+int audit_newest(struct audit *a, const char *prefix, char *out, size_t cap,
+		 struct err *e)
+{
+	struct newest n = {malloc(sizeof(*n.v)), prefix, out, cap};
+	int rc = n.v ? store_newest(a->store, RECORD_MAINTENANCE, begins_so, &n,
+				    e)
+		     : err_set(e, E_NOMEM, 0, "out of memory");
+
+	free(n.v);
+	return rc < 0 ? err_wrap(e, "audit") : rc;
+}
+
 int audit_commit(struct audit *a, struct err *e)
 {
 	return commit(a, false, e);

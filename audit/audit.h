@@ -65,6 +65,10 @@ struct mono audit_last(const struct audit *a);
 bool audit_boot_is_new(const struct audit *a);
 /* The clause for a person of the last record there was then; "" if none. */
 const char *audit_last_detail(const struct audit *a);
+/* The clause of the newest maintenance record that begins with prefix, cut to
+ * cap: 1; 0: there is none. */
+int audit_newest(struct audit *a, const char *prefix, char *out, size_t cap,
+		 struct err *e) __attribute__((warn_unused_result));
 /* Another policy is in force: the records from here on say so. */
 void audit_policy(struct audit *a, uint32_t policy_seq);
 /* Is a checkpoint due? After a record that somebody acts upon, after 65,536

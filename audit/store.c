@@ -283,3 +283,26 @@ struct span store_last_said(const struct store *s)
 {
 	return span_of(s->said, s->said_n);
 }
+
+int store_newest(struct store *s, uint8_t kind,
+		 int (*f)(void *arg, struct span record, struct err *e),
+		 void *arg, struct err *e)
+{
+	struct db_stmt *st;
+	struct span record;
+	int rc = db_prepare(&st, s->db, "SELECT record FROM protected"
+			    " WHERE kind = ?1 ORDER BY seq DESC", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, kind);
+	while ((rc = db_step(st, e)) == 1) {
+		rc = db_span(st, 0, &record) ? f(arg, record, e)
+					     : err_set(e, E_INTEGRITY, 0,
+						       "a protected record");
+		if (rc)
+			break;
+	}
+	db_finish(st);
+	return rc;
+}

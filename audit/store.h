@@ -51,6 +51,12 @@ void store_head(const struct store *s, uint8_t out[SHA256_LEN]);
 /* How long the log was at its last checkpoint; 0: there is none. */
 uint64_t store_checkpointed(const struct store *s);
 
+/* Protected records of a kind, the newest first, also those not committed yet;
+ * until f returns something else than 0, which is returned, or 0. */
+int store_newest(struct store *s, uint8_t kind,
+		 int (*f)(void *arg, struct span record, struct err *e),
+		 void *arg, struct err *e) __attribute__((warn_unused_result));
+
 int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
 /* A checkpoint of all that was added since; part of the next commit, which

@@ -527,22 +527,39 @@ static void ask(struct conn *c, size_t number, struct parent *p)
 		c->state = CONN_WAIT;
 }
 
+/* In the ledger; then in the engine's counters. */
+static bool forgotten(struct conn *c, struct parent *p)
+{
+	struct control *k = p->control;
+
+	if (!c->erasing) {
+		c->erase = atomic_fetch_add(&k->erase_asked[c->guest], 1) + 1;
+		c->erasing = true;
+		ring_wake(&k->scribe_sleeps);
+	}
+	return (int32_t)(atomic_load(&k->erase_done[c->guest]) - c->erase) >=
+	       0;
+}
+
 /* Recorded, durably, before it is done. */
 static void recorded(struct conn *c, size_t number, struct parent *p)
 {
 	const char *what = c->req.verb == CTL_ERASE ? "ledger erased" :
 						      "quarantine ended";
 
-	if (!c->recorded)
+	if (!c->recorded) {
 		c->recorded = parent_note(
 			p, EV_MAINTENANCE, REASON_NONE, c->req.guest,
 			"%s by uid %u", what, (unsigned)c->uid);
-	if (c->recorded && c->record == 0)
 		c->record = p->events.edge;
-	if (c->recorded && parent_durable(p, c->record))
-		ask(c, number, p);
-	else if (!c->recorded)
+	}
+	if (!c->recorded) {
 		conn_refuse(c, "the audit takes no record now; try again");
+		return;
+	}
+	if (parent_durable(p, c->record) &&
+	    (c->req.verb != CTL_ERASE || forgotten(c, p)))
+		ask(c, number, p);
 }
 
 static bool find_guest(struct conn *c, const struct parent *p)

@@ -30,7 +30,9 @@ struct conn {
 	uint8_t *body; /* heap; of req.body octets */
 	size_t n_body;
 	bool recorded;
-	uint64_t record; /* its place in the parent's ring */
+	uint64_t record; /* it ends there in the parent's ring */
+	bool erasing;
+	uint32_t erase; /* what the scribe is to have done */
 	struct wbuf out; /* heap; NULL before there is an answer */
 	size_t sent;
 };

@@ -258,6 +258,10 @@ static void timers(struct engine *e)
 	bool frozen = atomic_load_explicit(&e->lane->frozen,
 					   memory_order_relaxed) != 0;
 
+	if (!e->settled)
+		policy_settle(e);
+	else if (e->a->ledger && !e->unanswered)
+		pol_state_hand_back(e->state, e->now, false);
 	out_durable(e);
 	if (frozen != e->frozen)
 		pipeline_freeze(e->pipeline, frozen);
@@ -430,7 +434,7 @@ static int start(struct engine *e, struct err *err)
 	if (rc < 0)
 		return rc;
 	out_init(e, &key);
-	if (e->lost)
+	if (e->lost && e->settled)
 		out_lost(e);
 	look_for_poison(e);
 	return policy_pipeline(e, err);

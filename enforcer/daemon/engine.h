@@ -69,6 +69,9 @@ struct engine {
 	uint64_t shut, shut_octets; /* dropped: nothing can be recorded */
 	uint64_t shut_told, shut_octets_told;
 	bool lost; /* what the guest had used: nobody knows */
+	bool settled; /* its counters are what the ledger says they may be */
+	bool unanswered; /* a claim: nobody waits for another one */
+	uint64_t credit_waits; /* times it waited for credit */
 	bool late; /* what was said is not durable, for too long */
 	uint64_t mark_at; /* a position of events, as of mark_ns */
 	int64_t mark_ns;
@@ -122,6 +125,8 @@ int policy_start(struct engine *e, struct err *err)
 /* Then, with e->now set, the counters; then what judges by them. */
 int policy_counters(struct engine *e, struct err *err)
 	__attribute__((warn_unused_result));
+/* Until the scribe has said what the ledger is, nothing passes. */
+void policy_settle(struct engine *e);
 int policy_pipeline(struct engine *e, struct err *err)
 	__attribute__((warn_unused_result));
 /* Swap to a half. After a failure everything is as it was. */

@@ -85,7 +85,7 @@ void out_end(struct engine *e)
 
 bool out_closed(const struct engine *e)
 {
-	return e->late ||
+	return e->late || !e->settled ||
 	       atomic_load_explicit(&e->a->control->audit_closed,
 				    memory_order_relaxed) != 0;
 }

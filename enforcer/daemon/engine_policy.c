@@ -57,35 +57,56 @@ static int set_load(struct engine_set *s, const struct engine_arg *a,
 
 /* --- the counters --------------------------------------------------------- */
 
-/* Ask the owner of what is common, and wait. Nothing passes meanwhile; a scribe
- * that died has a successor that finds the claim. */
-static bool ask_owner(void *arg, const struct pol_claim *claim,
-		      struct pol_grant *grant)
+static bool answered(const struct lane_claim *c)
 {
-	struct engine *e = arg;
-	struct lane_claim *c = &e->lane->claim;
-	uint32_t number = atomic_load_explicit(&c->answered,
-					       memory_order_relaxed) + 1;
+	return atomic_load_explicit(&c->answered, memory_order_acquire) ==
+	       atomic_load_explicit(&c->asked, memory_order_relaxed);
+}
 
-	c->claim = *claim;
-	atomic_store_explicit(&c->asked, number, memory_order_release);
-	ring_wake(&e->a->control->scribe_sleeps);
-	for (;;) {
+/* Nothing passes meanwhile; a scribe that died has a successor that finds the
+ * claim. */
+static bool wait_answer(struct engine *e, int64_t until_ns)
+{
+	struct lane_claim *c = &e->lane->claim;
+
+	while (!answered(c)) {
 		ring_drowse(&c->sleeps);
-		if (atomic_load_explicit(&c->answered, memory_order_acquire) ==
-		    number)
+		if (answered(c))
 			break;
 		ring_sleep(&c->sleeps, ENGINE_WAIT_MS);
 		engine_turn(e);
 		query_waiting(e);
-		if (e->stop)
+		if (e->stop || live_mono().ns >= until_ns)
 			break;
 		/* Its wake-up may have gone to one who died. */
 		ring_wake(&e->a->control->scribe_sleeps);
 	}
 	ring_awake(&c->sleeps);
-	if (atomic_load_explicit(&c->answered, memory_order_acquire) != number)
+	return answered(c);
+}
+
+/* Ask the owner of the ledger, and wait, but not for ever: what has no credit
+ * by then is refused. After that nobody waits before the scribe is back. */
+static bool ask_owner(void *arg, const struct pol_claim *claim,
+		      struct pol_grant *grant)
+{
+	struct engine *e = arg;
+	struct lane_claim *c = &e->lane->claim;
+	int64_t until = live_mono().ns + AUDIT_LATE_NS;
+
+	if (!answered(c) && (e->unanswered || !wait_answer(e, until))) {
+		e->unanswered = true;
 		return false;
+	}
+	e->unanswered = false;
+	c->claim = *claim;
+	atomic_fetch_add_explicit(&c->asked, 1, memory_order_release);
+	ring_wake(&e->a->control->scribe_sleeps);
+	e->credit_waits++;
+	if (!wait_answer(e, until)) {
+		e->unanswered = true;
+		return false;
+	}
 	*grant = c->grant;
 	return true;
 }
@@ -94,7 +115,8 @@ static bool ask_owner(void *arg, const struct pol_claim *claim,
 static void apart(struct engine *e, struct pol_state *st)
 {
 	pol_state_one_sided(st, true);
-	pol_state_asks(st, ask_owner, e);
+	if (e->a->ledger)
+		pol_state_asks(st, ask_owner, e);
 }
 
 static int state_open(struct engine *e, const struct pol_set *set,
@@ -172,6 +194,63 @@ int policy_start(struct engine *e, struct err *err)
 	return clock_zone_init(&e->clock.zone, span_str(e->zone_name), err);
 }
 
+static void say_lost(const struct engine *e)
+{
+	log_warn(e->a->log,
+		 "guest %s: its counters were damaged; every budget counts as "
+		 "used up",
+		 e->a->guest->name);
+}
+
+/* A loss of power keeps what was granted, and no counters. */
+static bool recover(struct engine *e)
+{
+	const _Atomic uint32_t *seq = &e->a->control->ledger_seq;
+	uint32_t before = atomic_load(seq);
+	struct err err = {0};
+
+	if (before % 2)
+		return false;
+	if (pol_state_recover(e->state, e->a->ledger, e->a->ledger_octets,
+			      e->now, &err) < 0) {
+		log_warn(e->a->log, "guest %s: %s", e->a->guest->name,
+			 err.text);
+	} else if (atomic_load(seq) == before) {
+		e->lost = false;
+		log_info(e->a->log, "guest %s: counters as the ledger has "
+			 "them, after the machine's end",
+			 e->a->guest->name);
+		return true;
+	}
+	pol_state_exhaust(e->state, e->now);
+	return true;
+}
+
+void policy_settle(struct engine *e)
+{
+	uint32_t is = atomic_load_explicit(&e->a->control->ledger,
+					   memory_order_acquire);
+
+	if (e->settled || is == LEDGER_UNKNOWN)
+		return;
+	if (!atomic_load(&e->lane->ledger_seen)) {
+		if (is == LEDGER_OLD) {
+			pol_state_exhaust(e->state, e->now);
+			e->lost = true;
+		} else if (e->lost && e->a->guest->restarted && !recover(e)) {
+			return;
+		}
+	}
+	if (e->lost) {
+		say_lost(e);
+		out_lost(e);
+	}
+	atomic_store(&e->lane->ledger_seen, 1);
+	/* It has other guests' rows, too. */
+	munmap(e->a->ledger, e->a->ledger_octets);
+	e->settled = true;
+}
+
 int policy_counters(struct engine *e, struct err *err)
 {
 	const struct guest_share *g = e->a->guest;
@@ -186,11 +265,9 @@ int policy_counters(struct engine *e, struct err *err)
 		explicit_bzero(&key, sizeof(key));
 	}
 	e->lost = rc == 0 && was == POL_STATE_DAMAGED;
-	if (e->lost)
-		log_warn(e->a->log,
-			 "guest %s: its counters were damaged; every budget "
-			 "counts as used up",
-			 g->name);
+	e->settled = !e->a->ledger;
+	if (e->lost && e->settled)
+		say_lost(e);
 	/* The disk forgets a seal before anything is judged. */
 	if (rc == 0 && msync(g->state, g->state_octets, MS_SYNC) < 0)
 		rc = err_sys(err, "counters");
@@ -265,6 +342,9 @@ int policy_reload(struct engine *e, uint32_t half, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	/* What it holds of common limits stays with the counters it goes from. */
+	if (e->a->ledger)
+		pol_state_hand_back(e->state, e->now, true);
 	/* Nothing is judged in between, but keys go with their set. */
 	e->c1222 = next.keys.conf;
 	rc = reload(e, &next, err);
@@ -280,6 +360,8 @@ int policy_reload(struct engine *e, uint32_t half, struct err *err)
 
 void policy_end(struct engine *e)
 {
+	if (e->a->ledger && e->settled)
+		pol_state_hand_back(e->state, e->now, true);
 	/* Nothing is judged after this; the parent brings it to the disk. */
 	pol_state_seal(e->state);
 	/* What holds keys does not wait for the kernel to clear it. */

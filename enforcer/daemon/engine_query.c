@@ -183,10 +183,14 @@ static int ledger(struct engine *e, uint32_t arg, struct wbuf *reply,
 static int erase(struct engine *e, uint32_t arg, struct wbuf *reply,
 		 struct err *err)
 {
+	struct span name = span_str(e->a->guest->name);
+	int machine = pol_set_find_machine(e->set.set, name);
+
 	(void)arg;
 	(void)reply;
-	(void)err;
-	pol_ledger_erase(e->state, e->now);
+	if (machine < 0)
+		return err_set(err, E_NOTFOUND, 0, "no machine of that name");
+	pol_ledger_erase(e->state, (size_t)machine, e->now);
 	return 0;
 }
 

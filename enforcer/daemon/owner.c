@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "enforcer/daemon/half.h"
+#include "enforcer/daemon/journal.h"
 #include "enforcer/daemon/live.h"
 
 struct owner {
@@ -16,6 +16,11 @@ struct owner {
 	struct clock_zone zone;
 	uint8_t boot[16];
 	bool told; /* that the set in force cannot be taken */
+	int fd[JOURNAL_FILES];
+	struct journal *journal;
+	bool damaged, granted;
+	struct log_limit limit;
+	struct pol_grant grant[SHARE_GUESTS];
 };
 
 static struct now now_of(struct owner *o)
@@ -44,12 +49,17 @@ static uint32_t generation_now(const struct owner *o)
 /* The memory holds counters of this set or of one before it. */
 static int state_open(struct owner *o, enum pol_state_was *was, struct err *e)
 {
+	_Atomic uint32_t *seq = &o->a->control->ledger_seq;
 	struct pol_state *next;
-	int rc = pol_state_in(&next, o->set.set, o->a->state,
-			      o->a->state_octets, o->boot, now_of(o), was, e);
+	int rc;
 
+	/* Who died in between left it odd. */
+	atomic_fetch_or(seq, 1);
+	rc = pol_state_in(&next, o->set.set, o->a->state, o->a->state_octets,
+			  o->boot, now_of(o), was, e);
+	atomic_fetch_add(seq, 1);
 	if (rc < 0)
-		return err_wrap(e, "shared counters");
+		return err_wrap(e, "its counters");
 	pol_state_free(o->state);
 	o->state = next;
 	return 0;
@@ -79,7 +89,9 @@ static int take(struct owner *o, uint32_t generation, struct err *e)
 	o->set = next;
 	rc = state_open(o, &was, e);
 	if (rc == 0) {
+		atomic_fetch_add(&o->a->control->ledger_seq, 1);
 		pol_state_carry(o->state, copy, now_of(o));
+		atomic_fetch_add(&o->a->control->ledger_seq, 1);
 		o->generation = generation;
 		half_free(&old);
 	} else {
@@ -103,8 +115,52 @@ static void follow(struct owner *o)
 	}
 	/* Claims of limits that changed find nothing, and are refused. */
 	if (!o->told)
-		log_err(o->a->log, "limits of several machines: %s", e.text);
+		log_err(o->a->log, "ledger: %s", e.text);
 	o->told = true;
+}
+
+/* --- the disk ------------------------------------------------------------- */
+
+uint64_t owner_generation(const struct owner *o)
+{
+	return journal_generation(o->journal);
+}
+
+bool owner_damaged(const struct owner *o)
+{
+	return o->damaged;
+}
+
+bool owner_granted(const struct owner *o)
+{
+	return o->granted;
+}
+
+void owner_exhaust(struct owner *o)
+{
+	pol_state_exhaust(o->state, now_of(o));
+}
+
+int owner_write(struct owner *o, uint64_t generation, struct err *e)
+{
+	struct span part[POL_PARTS];
+	uint64_t was = journal_generation(o->journal);
+	int rc;
+
+	pol_state_parts(o->state, part);
+	rc = journal_write(o->journal, part, POL_PARTS, generation, e);
+	if (rc == 0 && generation != was)
+		o->granted = false;
+	return rc;
+}
+
+static void complain(struct owner *o, const struct err *e)
+{
+	uint32_t missed;
+
+	if (log_allow(&o->limit, live_mono(), 1, 60 * NS_PER_S, &missed))
+		log_err(o->a->log, "nothing is granted, so nothing passes: %s",
+			e->text);
 }
 
 /* --- claims --------------------------------------------------------------- */
@@ -117,30 +173,93 @@ static bool waits(const struct guest_share *g)
 	       atomic_load_explicit(&c->answered, memory_order_relaxed);
 }
 
+static bool erases(const struct owner *o, size_t i)
+{
+	const struct control *c = o->a->control;
+
+	return atomic_load_explicit(&c->erase_asked[i],
+				    memory_order_acquire) !=
+	       atomic_load_explicit(&c->erase_done[i], memory_order_relaxed);
+}
+
 bool owner_asked(const struct owner *o)
 {
 	for (size_t i = 0; o && i < o->a->n_guests; i++) {
-		if (waits(&o->a->guest[i]))
+		if (waits(&o->a->guest[i]) || erases(o, i))
 			return true;
 	}
 	return false;
 }
 
-static void answer(struct owner *o, const struct guest_share *g)
+static void grant(struct owner *o, const struct guest_share *g,
+		  struct pol_grant *to)
 {
-	struct lane_claim *c = &g->lane->claim;
-	uint32_t asked = atomic_load_explicit(&c->asked, memory_order_acquire);
-	struct pol_claim claim = c->claim;
-	struct pol_grant grant = {.wait_ns = -1};
+	struct pol_claim claim = g->lane->claim.claim;
 	int machine = pol_set_find_machine(o->set.set, span_str(g->name));
 
-	if (machine >= 0) {
-		claim.machine = (uint32_t)machine;
-		pol_grant(o->state, &claim, now_of(o), &grant);
+	*to = (struct pol_grant){.of[0].wait_ns = -1};
+	if (machine < 0)
+		return;
+	claim.machine = (uint32_t)machine;
+	pol_grant(o->state, &claim, now_of(o), to);
+	o->granted |= to->n > 0;
+}
+
+/* All that wait, with one write for all. Without it nothing was granted: what
+ * was counted of it stays counted. */
+static void answer_all(struct owner *o)
+{
+	const struct scribe_arg *a = o->a;
+	uint32_t asked[SHARE_GUESTS];
+	bool waited[SHARE_GUESTS] = {false}, any = false;
+	struct err e;
+
+	for (size_t i = 0; i < a->n_guests; i++) {
+		const struct lane_claim *c = &a->guest[i].lane->claim;
+
+		waited[i] = waits(&a->guest[i]);
+		if (!waited[i])
+			continue;
+		asked[i] = atomic_load_explicit(&c->asked,
+						memory_order_acquire);
+		grant(o, &a->guest[i], &o->grant[i]);
+		any = true;
 	}
-	c->grant = grant;
-	atomic_store_explicit(&c->answered, asked, memory_order_release);
-	ring_wake(&c->sleeps);
+	if (any && owner_write(o, owner_generation(o), &e) < 0) {
+		complain(o, &e);
+		memset(o->grant, 0, sizeof(o->grant));
+	}
+	for (size_t i = 0; i < a->n_guests; i++) {
+		struct lane_claim *c = &a->guest[i].lane->claim;
+
+		if (!waited[i])
+			continue;
+		c->grant = o->grant[i];
+		atomic_store_explicit(&c->answered, asked[i],
+				      memory_order_release);
+		ring_wake(&c->sleeps);
+	}
+}
+
+/* Its record is durable: the parent asks then. */
+static void erase(struct owner *o, size_t i)
+{
+	struct control *c = o->a->control;
+	uint32_t asked = atomic_load_explicit(&c->erase_asked[i],
+					      memory_order_acquire);
+	int machine = pol_set_find_machine(o->set.set,
+					   span_str(o->a->guest[i].name));
+	struct span part[POL_PARTS];
+	struct err e;
+
+	if (machine >= 0)
+		pol_ledger_erase(o->state, (size_t)machine, now_of(o));
+	pol_state_parts(o->state, part);
+	if (journal_anew(o->journal, part, POL_PARTS, &e) < 0)
+		complain(o, &e);
+	else
+		atomic_store_explicit(&c->erase_done[i], asked,
+				      memory_order_release);
 }
 
 void owner_turn(struct owner *o)
@@ -148,9 +267,10 @@ void owner_turn(struct owner *o)
 	if (!o)
 		return;
 	follow(o);
+	answer_all(o);
 	for (size_t i = 0; i < o->a->n_guests; i++) {
-		if (waits(&o->a->guest[i]))
-			answer(o, &o->a->guest[i]);
+		if (erases(o, i))
+			erase(o, i);
 	}
 }
 
@@ -158,7 +278,6 @@ void owner_turn(struct owner *o)
 
 static int begin(struct owner *o, struct err *e)
 {
-	const struct scribe_arg *a = o->a;
 	enum pol_state_was was;
 	uint32_t generation = generation_now(o);
 	const struct policy_half *h = half_in_force(o, generation);
@@ -180,12 +299,30 @@ static int begin(struct owner *o, struct err *e)
 	if (rc < 0)
 		return rc;
 	o->generation = generation;
-	if (was == POL_STATE_DAMAGED)
-		log_warn(a->log, "counters of limits of several machines were "
-			 "damaged; every such budget counts as used up");
-	/* The disk forgets a seal before anything is granted. */
-	if (msync(a->state, a->state_octets, MS_SYNC) < 0)
-		return err_sys(e, "shared counters");
+	o->damaged |= was == POL_STATE_DAMAGED;
+	return 0;
+}
+
+/* The memory becomes what the files say, whatever a predecessor left there
+ * and did not write. */
+static int read_files(struct owner *o, struct err *e)
+{
+	struct journal_io io;
+	bool fresh;
+	int rc;
+
+	memcpy(o->fd, o->a->ledger_fd, sizeof(o->fd));
+	io = journal_files(o->fd);
+	atomic_fetch_or(&o->a->control->ledger_seq, 1);
+	rc = journal_open(&o->journal, &io, o->a->state, o->a->state_octets,
+			  &fresh, e);
+	if (rc != E_INTEGRITY)
+		return rc;
+	log_warn(o->a->log, "the ledger: %s; all that it kept counts as used "
+		 "up", e->text);
+	/* No counters begin so. */
+	memset(o->a->state, 0xff, sizeof(uint64_t));
+	o->damaged = true;
 	return 0;
 }
 
@@ -200,12 +337,8 @@ int owner_open(struct owner **out, const struct scribe_arg *a, struct err *e)
 	if (!*out)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	(*out)->a = a;
-	rc = begin(*out, e);
-	return rc < 0 ? err_wrap(e, "limits of several machines") : 0;
-}
-
-void owner_end(struct owner *o)
-{
-	if (o)
-		pol_state_seal(o->state);
+	rc = read_files(*out, e);
+	if (rc == 0)
+		rc = begin(*out, e);
+	return rc < 0 ? err_wrap(e, "ledger") : 0;
 }

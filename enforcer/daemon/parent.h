@@ -133,8 +133,9 @@ struct parent {
 	struct child scribe, courier;
 	uint8_t boot_key[32];
 
-	struct area shared_state; /* counters of what guests have in common */
-	bool new_shared;
+	struct area ledger; /* the scribe's; and its files */
+	int ledger_fd[2];
+	bool new_ledger;
 	struct area control_area, view_area, events_area, half_area[2];
 	struct area window_area;
 	struct control *control;
@@ -198,7 +199,7 @@ void setup_addresses(struct parent *p);
 /* setup_state.c: counters of a guest, and of what guests have in common. */
 int setup_guest_state(struct parent *p, size_t i, size_t octets, struct err *e)
 	__attribute__((warn_unused_result));
-int setup_shared_state(struct parent *p, size_t octets, struct err *e)
+int setup_ledger(struct parent *p, size_t octets, struct err *e)
 	__attribute__((warn_unused_result));
 /* Those that this start made. */
 void setup_forget_states(const struct parent *p);

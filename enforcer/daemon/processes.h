@@ -23,6 +23,7 @@ struct guest_share { /* one guest, as the processes see it */
 	void *slots;		 /* ENGINE_SLOTS octets; the engine's alone */
 	void *state;		 /* of the policy; survives the engine */
 	size_t state_octets;
+	bool restarted; /* the machine, since somebody began with state */
 	/* the guest's own addresses: what the gate may craft for */
 	struct pol_prefix addr[16];
 	size_t n_addr;
@@ -35,6 +36,10 @@ struct engine_arg {
 	struct control *control;
 	const struct policy_half *half[2];
 	uint32_t use; /* which half to start with */
+	/* The ledger, to be read until its own counters are settled; NULL:
+	 * there is none, and nobody is asked for credit. */
+	void *ledger;
+	size_t ledger_octets;
 	int queue_fd, wake_fd; /* netlink socket; eventfd of queries */
 	struct sandbox_conf sandbox;
 };
@@ -64,9 +69,10 @@ struct scribe_arg {
 	struct view *view;
 	struct window *window;
 	int courier_fd; /* eventfd: something is in the window */
-	/* Of limits that several machines use up together; survives it. */
+	/* The ledger: memory that engines may read, and its two files. */
 	void *state;
 	size_t state_octets;
+	int ledger_fd[2];
 	const struct policy_half *half[2];
 	uint8_t boot_key[32];
 	struct sandbox_conf sandbox;

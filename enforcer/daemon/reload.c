@@ -232,7 +232,7 @@ void reload_forget(void *arg)
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
 	}
-	area_drop(&p->shared_state);
+	area_drop(&p->ledger);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	area_drop(&p->events_area);

@@ -18,62 +18,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "audit/audit.h"
-#include "audit/notefile.h"
 #include "crypto/digest.h"
 #include "dissectors/c1222/c1222.h"
-#include "enforcer/daemon/flat.h"
-#include "enforcer/daemon/live.h"
-#include "enforcer/daemon/owner.h"
-#include "enforcer/daemon/processes.h"
-#include "enforcer/daemon/scribe_view.h"
+#include "enforcer/daemon/scribe.h"
 
-#define BATCH	   1000 /* records of a commit */
-#define TURN	   8192 /* messages looked at between two beats */
-#define CROWDED	   3	/* a third of a ring */
 #define BATCH_MS   50
 #define IDLE_MS	   200
 #define RETRY_NS   NS_PER_S
 #define SLICE_NS   (5 * INT64_C(1000000)) /* rings are emptied so often */
-#define FUTURE_NS  NS_PER_S /* clocks are the same; more is a lie */
 #define IN_ORDER   "the audit's writer ended in order"
 #define NO_COMMIT  UINT64_MAX /* commit_leaves: nothing is about to be */
 
-struct source {
-	struct ring r;
-	int guest; /* index, or -1: the parent */
-	uint8_t *buf;
-	size_t n;	  /* octets of the message in hand; 0: none */
-	uint64_t before;  /* position in front of it */
-	struct mono when; /* of its event */
-	uint64_t bad_head; /* a position that made no sense */
-	struct mono told;  /* when its nonsense was recorded last */
-	uint32_t taken;	   /* messages since the last commit */
-};
-
-struct scribe {
-	const struct scribe_arg *a;
-	struct audit *audit; /* NULL: it cannot be written */
-	struct source src[SHARE_GUESTS + 1];
-	size_t n_src;
-	struct flat_event in;
-	struct mono mono, last; /* now; of the last record */
-	int64_t wall_us;
-	uint32_t pending; /* records not yet committed */
-	bool urgent;	  /* somebody waits for one of them */
-	bool stopping;
-	struct mono since, retry; /* first pending record; next try to open */
-	struct scribe_view view;
-	struct window_side window;
-	struct note_key *witness;
-	size_t n_witness;
-	bool cosigned; /* a cosignature waits for the next commit */
-	struct owner *owner; /* of limits that machines have in common */
-	struct log_limit limit;
-	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
-};
-
-static void read_clocks(struct scribe *s)
+void scribe_clocks(struct scribe *s)
 {
 	struct timespec t = {0};
 
@@ -109,242 +65,8 @@ static void failed(struct scribe *s, const struct err *e)
 	}
 	s->pending = 0;
 	s->urgent = s->cosigned = false;
+	s->verdict = LEDGER_UNKNOWN; /* its record is none */
 	s->retry = mono_add(s->mono, RETRY_NS);
-}
-
-/* --- one record ----------------------------------------------------------- */
-
-/* The scribe's clocks are the ones that count: an engine's time is taken only
- * for the order and the age of its events. Records of one boot never go back:
- * an event that comes late gets the time of the last record. */
-static void set_time(struct scribe *s, struct event *ev)
-{
-	struct mono when = ev->now.mono;
-
-	if (mono_sub(when, s->mono) > 0)
-		when = s->mono;
-	if (mono_sub(when, s->last) < 0)
-		when = s->last;
-	ev->now.mono = when;
-	ev->now.wall.us = s->wall_us - mono_sub(s->mono, when) / 1000;
-}
-
-/* Somebody waits until these are durable. */
-static bool is_urgent(const struct event *ev)
-{
-	return ev->type == EV_POLICY || ev->type == EV_MAINTENANCE ||
-	       ev->type == EV_ATTESTATION || ev->type == EV_BOOT;
-}
-
-/* Of what the parent tells, too: drops that no engine sees. */
-static int whose(const struct scribe *s, int guest, const struct event *ev)
-{
-	for (size_t i = 0; guest < 0 && ev->guest.n && i < s->a->n_guests; i++) {
-		if (span_is(ev->guest, s->a->guest[i].name))
-			guest = (int)i;
-	}
-	return guest;
-}
-
-static int append(struct scribe *s, int guest, struct event *ev,
-		  struct err *e)
-{
-	uint64_t seq;
-	int rc;
-
-	set_time(s, ev);
-	audit_policy(s->audit,
-		     atomic_load_explicit(&s->a->control->policy_generation,
-					  memory_order_relaxed));
-	rc = audit_append(s->audit, ev, &seq, e);
-	if (rc)
-		return rc;
-	s->last = ev->now.mono;
-	if (s->pending++ == 0)
-		s->since = s->mono;
-	s->urgent |= is_urgent(ev);
-	scribe_view_add(&s->view, whose(s, guest, ev), ev, seq);
-	return 0;
-}
-
-/* An engine that writes what cannot be read is not one of ours any more: the
- * parent kills it for its count. That it happened is recorded, at most once a
- * second. */
-static int nonsense(struct scribe *s, struct source *from, const char *what,
-		    struct err *e)
-{
-	struct event ev = {
-		.type = EV_ANOMALY,
-		.now.mono = s->mono,
-		.verdict = VERDICT_DENY,
-		.reason = REASON_MALFORMED,
-		.detail = what,
-	};
-
-	if (from->guest < 0) {
-		log_err(s->a->log, "the parent's events: %s", what);
-		return 0;
-	}
-	atomic_fetch_add(&s->a->guest[from->guest].lane->gate_bad, 1);
-	if (from->told.ns && mono_sub(s->mono, from->told) < NS_PER_S)
-		return 0;
-	from->told = s->mono;
-	reasons_add(&ev.reasons, ev.reason);
-	ev.guest = span_str(s->a->guest[from->guest].name);
-	log_err(s->a->log, "engine of %s: %s", s->a->guest[from->guest].name,
-		what);
-	return append(s, from->guest, &ev, e);
-}
-
-/* What an engine may say: what happened to its own guest's packets. */
-static bool may_say(const struct scribe *s, const struct source *from,
-		    const struct event *ev)
-{
-	if (from->guest < 0)
-		return true;
-	if (ev->guest.n &&
-	    !span_is(ev->guest, s->a->guest[from->guest].name))
-		return false;
-	return ev->type == EV_FLOW || ev->type == EV_DECISION ||
-	       ev->type == EV_VIOLATION || ev->type == EV_ANOMALY ||
-	       ev->type == EV_PROTOCOL || ev->type == EV_LOSS;
-}
-
-static int record(struct scribe *s, struct source *from, struct err *e)
-{
-	struct event *ev = &s->in.ev;
-	struct span msg = span_of(from->buf, from->n);
-	struct err why = {0};
-	int rc;
-
-	from->n = 0;
-	from->taken++;
-	if (flat_read(&s->in, msg, &why))
-		return nonsense(s, from, "its events cannot be read", e);
-	if (mono_sub(ev->now.mono, s->mono) > 0)
-		read_clocks(s);
-	if (mono_sub(ev->now.mono, s->mono) > FUTURE_NS)
-		return nonsense(s, from, "its events are of the future", e);
-	if (!may_say(s, from, ev))
-		return nonsense(s, from, "its events are not its own", e);
-	if (!audit_wants(ev))
-		return 0;
-	rc = append(s, from->guest, ev, e);
-	/* Well formed, and still nothing that a record can say. */
-	return rc == E_LIMIT
-		       ? nonsense(s, from, "its events cannot be recorded", e)
-		       : rc;
-}
-
-/* --- the rings ------------------------------------------------------------ */
-
-/* A ring whose content makes no sense: all that was published is passed over,
- * if it can be known how much that is. */
-static int pass_over(struct scribe *s, struct source *from, struct err *e)
-{
-	uint64_t head = atomic_load(&from->r.s->head);
-
-	if (head % 8 == 0 && head - from->r.edge <= from->r.size) {
-		from->r.at = from->r.other = head;
-	} else {
-		from->bad_head = head;
-		ring_rewind(&from->r);
-	}
-	return nonsense(s, from, "its ring of events is broken", e);
-}
-
-static bool waits(const struct source *from)
-{
-	uint64_t head = atomic_load(&from->r.s->head);
-
-	return from->n || (head != from->r.at && head != from->bad_head);
-}
-
-static bool anything(const struct scribe *s)
-{
-	for (size_t i = 0; i < s->n_src; i++) {
-		if (waits(&s->src[i]))
-			return true;
-	}
-	return false;
-}
-
-static int fetch(struct scribe *s, struct source *from, struct err *e)
-{
-	int64_t n;
-
-	if (from->n || !waits(from))
-		return 0;
-	from->before = from->r.at;
-	n = ring_get(&from->r, from->buf, FLAT_MAX);
-	if (n < 0)
-		return pass_over(s, from, e);
-	from->n = (size_t)n;
-	from->when = flat_time(span_of(from->buf, from->n));
-	return 0;
-}
-
-/* The oldest of what the rings have next; NULL: they are empty. Who had its
- * share of this commit stands back while others have something: an engine may
- * say that its events are of long ago, all the time. */
-static int next_source(struct scribe *s, struct source **out, struct err *e)
-{
-	uint32_t share = BATCH / (uint32_t)s->n_src;
-	bool behind = true; /* *out has had its share */
-	int rc = 0;
-
-	*out = NULL;
-	for (size_t i = 0; rc == 0 && i < s->n_src; i++) {
-		struct source *from = &s->src[i];
-		bool had = from->taken >= share;
-
-		rc = fetch(s, from, e);
-		if (from->n == 0 || (had && !behind))
-			continue;
-		if (!*out || (behind && !had) ||
-		    mono_sub(from->when, (*out)->when) < 0) {
-			*out = from;
-			behind = had;
-		}
-	}
-	return rc;
-}
-
-/* So much of a ring waits for the commit that its engine would soon wait, too:
- * it goes on writing in what is left meanwhile. */
-static bool crowded(const struct scribe *s)
-{
-	for (size_t i = 0; i < s->n_src; i++) {
-		const struct ring *r = &s->src[i].r;
-
-		if (r->at - r->edge > r->size / CROWDED)
-			return true;
-	}
-	return false;
-}
-
-static int take(struct scribe *s, struct err *e)
-{
-	struct source *from;
-	int rc = 0;
-
-	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH; i++) {
-		rc = next_source(s, &from, e);
-		if (rc || !from)
-			break;
-		rc = record(s, from, e);
-	}
-	return rc;
-}
-
-/* Messages in hand are not covered by the commit. */
-static void put_back(struct scribe *s)
-{
-	for (size_t i = 0; i < s->n_src; i++) {
-		if (s->src[i].n)
-			s->src[i].r.at = s->src[i].before;
-		s->src[i].n = 0;
-	}
 }
 
 /* --- committing ----------------------------------------------------------- */
@@ -380,7 +102,7 @@ static int seal(struct scribe *s, struct err *e)
 	int rc;
 
 	ev.now.mono = s->pending ? s->last : s->mono;
-	set_time(s, &ev);
+	scribe_time(s, &ev);
 	rc = audit_seal(s->audit, &ev.now, e);
 	if (rc <= 0)
 		return rc;
@@ -394,7 +116,7 @@ static int commit(struct scribe *s, struct err *e)
 	struct mono start = live_mono();
 	int rc;
 
-	put_back(s);
+	scribe_put_back(s);
 	rc = seal(s, e);
 	if (rc)
 		return rc;
@@ -455,7 +177,7 @@ static int boot_record(struct scribe *s, struct err *e)
 			 "most %zu records, may have none", size - 1,
 			 (long long)(AUDIT_LATE_NS / 1000000),
 			 s->n_src * (EVENT_RING / FLAT_LEAST));
-	return append(s, -1, &ev, e);
+	return scribe_append(s, -1, &ev, e);
 }
 
 /* That it works again only a record can show: engines drop until this one is
@@ -468,7 +190,7 @@ static int again(struct scribe *s, struct err *e)
 		.detail = "records are written again; until now nothing passed",
 	};
 
-	return append(s, -1, &ev, e);
+	return scribe_append(s, -1, &ev, e);
 }
 
 /* An alarm for as long as it lasts: somebody has to look at the log. */
@@ -599,7 +321,7 @@ static void sleep_a_while(struct scribe *s)
 		nap(window_due(&s->window, s->mono));
 	} else {
 		ring_drowse(&s->a->control->scribe_sleeps);
-		if (anything(s) || owner_asked(s->owner) ||
+		if (scribe_anything(s) || owner_asked(s->owner) ||
 		    window_due(&s->window, s->mono) >= 0)
 			ring_awake(&s->a->control->scribe_sleeps);
 		else
@@ -616,9 +338,11 @@ static void turn(struct scribe *s)
 		open_audit(s);
 	if (!s->audit)
 		return;
-	rc = take(s, &e);
+	rc = ledger_turn(s, &e);
+	if (rc == 0)
+		rc = scribe_take(s, &e);
 	if (rc == 0 && s->pending &&
-	    (s->urgent || s->pending >= BATCH || crowded(s) || s->stopping ||
+	    (s->urgent || s->pending >= BATCH || scribe_crowded(s) || s->stopping ||
 	     mono_sub(s->mono, s->since) >= batch_ns(s)))
 		rc = commit(s, &e);
 	else if (rc == 0 && !s->pending &&
@@ -629,7 +353,7 @@ static void turn(struct scribe *s)
 	if (rc || s->pending)
 		return;
 	/* What was read since is nothing to keep. */
-	put_back(s);
+	scribe_put_back(s);
 	release(s);
 }
 
@@ -642,10 +366,11 @@ static int finish(struct scribe *s)
 					"recorded");
 
 	/* Engines ended before: nobody claims anything any more. */
-	owner_end(s->owner);
+	if (rc == 0)
+		rc = ledger_finish(s, &e);
 	ev.now.mono = s->mono;
 	if (rc == 0)
-		rc = append(s, -1, &ev, &e);
+		rc = scribe_append(s, -1, &ev, &e);
 	if (rc == 0)
 		rc = commit(s, &e);
 	if (rc == 0) {
@@ -660,14 +385,14 @@ static int finish(struct scribe *s)
 static int loop(struct scribe *s)
 {
 	for (;;) {
-		read_clocks(s);
+		scribe_clocks(s);
 		beat(s);
 		s->stopping = s->stopping || told_to_end();
 		owner_turn(s->owner);
 		turn(s);
 		if (s->audit)
 			window_turn(&s->window, s->mono);
-		if (s->stopping && !(s->audit && (anything(s) || s->pending)))
+		if (s->stopping && !(s->audit && (scribe_anything(s) || s->pending)))
 			return finish(s);
 		if (!s->stopping && s->pending < BATCH)
 			sleep_a_while(s);

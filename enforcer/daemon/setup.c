@@ -173,7 +173,7 @@ static int map_all(struct parent *p, struct err *e)
 	for (size_t i = 0; rc == 0 && i < p->n_guests; i++)
 		rc = map_guest(p, i, state, e);
 	if (rc == 0)
-		rc = setup_shared_state(p, state, e);
+		rc = setup_ledger(p, state, e);
 	if (rc < 0)
 		return rc;
 	/* Before any rule opens, and before there is an engine. */
@@ -397,7 +397,8 @@ int setup_all(struct parent *p, struct err *e)
 {
 	int rc;
 
-	p->lock_fd = p->alone_fd = p->packet_fd = p->shared_state.fd = -1;
+	p->lock_fd = p->alone_fd = p->packet_fd = p->ledger.fd = -1;
+	p->ledger_fd[0] = p->ledger_fd[1] = -1;
 	p->signal_fd = p->ctl_fd = p->panel_fd = p->operator_fd = p->portal_fd = -1;
 	p->window_fd = p->window_area.fd = -1;
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
@@ -467,7 +468,9 @@ void setup_undo(struct parent *p)
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
 	}
-	area_drop(&p->shared_state);
+	area_drop(&p->ledger);
+	shut(&p->ledger_fd[0]);
+	shut(&p->ledger_fd[1]);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	area_drop(&p->events_area);

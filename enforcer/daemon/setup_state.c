@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of counters, which outlive everything: one for each guest, one for
- * what guests use up together.
+ * Files of counters, which outlive everything: one for each guest, and the two
+ * of the ledger, which the scribe keeps (journal.h).
  *
- * The first page of each is not given to those who write the counters: it says
+ * The first page of a guest's is not given to those who write the counters: it says
  * how often a daemon has begun with them. The same number is kept beside them,
  * in another file. Where the two differ one is an old copy, and what was used
  * since it was made is not known; where the counters are gone, nothing else
@@ -14,15 +14,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "enforcer/daemon/journal.h"
+#include "enforcer/daemon/live.h"
 #include "enforcer/daemon/parent.h"
 
 #define PATH_TEXT    (CONF_PATH + 80)
 #define PAGE	     4096 /* the first one */
-/* Of what guests have in common: no guest's files are called so. */
-#define SHARED_STATE "shared-limits"
-#define SHARED_BEGUN "shared-limits-begun"
+#define LEDGER_STATE "ledger-%d" /* no guest's files are called so */
 
 struct paths {
 	char state[PATH_TEXT], begun[PATH_TEXT];
@@ -36,10 +37,9 @@ static void guest_paths(struct paths *to, const struct parent *p, size_t i)
 		 p->share[i].name);
 }
 
-static void shared_paths(struct paths *to, const struct parent *p)
+static void ledger_path(char path[PATH_TEXT], const struct parent *p, int i)
 {
-	snprintf(to->state, PATH_TEXT, "%s/" SHARED_STATE, p->conf->state);
-	snprintf(to->begun, PATH_TEXT, "%s/" SHARED_BEGUN, p->conf->state);
+	snprintf(path, PATH_TEXT, "%s/" LEDGER_STATE, p->conf->state, i);
 }
 
 /* --- the number of beginnings ---------------------------------------------- */
@@ -92,11 +92,14 @@ static void mistrust(struct area *state, bool all)
 /* On the disk before anything is counted, the page of the counters last: who
  * is cut off in between finds two numbers. */
 static int begin(const struct parent *p, const char *path, struct area *state,
-		 bool *fresh, struct err *e)
+		 bool *fresh, bool *restarted, struct err *e)
 {
 	const int how = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	uint64_t n = 0, *word = (uint64_t *)(void *)state->p;
-	int fd = open(path, how | O_CREAT | O_EXCL, 0600);
+	uint8_t boot[16], *of_boot = (uint8_t *)(word + 1);
+	int fd = live_boot(boot, e) < 0
+			 ? -1
+			 : open(path, how | O_CREAT | O_EXCL, 0600);
 
 	if (fd < 0 && errno == EEXIST) {
 		*fresh = false;
@@ -113,6 +116,8 @@ static int begin(const struct parent *p, const char *path, struct area *state,
 	if (write_begun(fd, n) < 0 || sync_directory(p->conf->state) < 0)
 		goto sys;
 	*word = n;
+	*restarted = !*fresh && memcmp(of_boot, boot, sizeof(boot)) != 0;
+	memcpy(of_boot, boot, sizeof(boot));
 	if (msync(state->p, state->n, MS_SYNC) < 0)
 		goto sys;
 	close(fd);
@@ -127,11 +132,12 @@ sys:
 /* --- mapping --------------------------------------------------------------- */
 
 static int map(const struct parent *p, const struct paths *at, size_t octets,
-	       struct area *state, bool *fresh, struct err *e)
+	       struct area *state, bool *fresh, bool *restarted, struct err *e)
 {
 	int rc = area_file(state, at->state, PAGE + octets, fresh, e);
 
-	return rc < 0 ? rc : begin(p, at->begun, state, fresh, e);
+	return rc < 0 ? rc
+		      : begin(p, at->begun, state, fresh, restarted, e);
 }
 
 void *setup_counters(const struct area *state, size_t *octets)
@@ -147,19 +153,38 @@ int setup_guest_state(struct parent *p, size_t i, size_t octets, struct err *e)
 	int rc;
 
 	guest_paths(&at, p, i);
-	rc = map(p, &at, octets, &g->state, &g->new_state, e);
+	rc = map(p, &at, octets, &g->state, &g->new_state,
+		 &p->share[i].restarted, e);
 	if (rc == 0)
 		p->share[i].state = setup_counters(&g->state,
 						   &p->share[i].state_octets);
 	return rc;
 }
 
-int setup_shared_state(struct parent *p, size_t octets, struct err *e)
-{
-	struct paths at;
+/* --- the ledger ------------------------------------------------------------ */
 
-	shared_paths(&at, p);
-	return map(p, &at, octets, &p->shared_state, &p->new_shared, e);
+int setup_ledger(struct parent *p, size_t octets, struct err *e)
+{
+	const int how = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	struct journal_io io = journal_files(p->ledger_fd);
+	char path[PATH_TEXT];
+	struct stat st;
+	size_t was;
+
+	p->new_ledger = true;
+	for (int i = 0; i < JOURNAL_FILES; i++) {
+		ledger_path(path, p, i);
+		p->ledger_fd[i] = open(path, how, 0600);
+		if (p->ledger_fd[i] < 0 || fstat(p->ledger_fd[i], &st) < 0)
+			return err_sys(e, "%s", path);
+		if (!S_ISREG(st.st_mode))
+			return err_set(e, E_STATE, 0, "%s: not a file", path);
+		p->new_ledger = p->new_ledger && st.st_size == 0;
+	}
+	if (sync_directory(p->conf->state) < 0)
+		return err_sys(e, "%s", p->conf->state);
+	was = journal_octets(&io);
+	return area_new(&p->ledger, "ledger", was > octets ? was : octets, e);
 }
 
 static void forget(const struct paths *at)
@@ -177,7 +202,10 @@ void setup_forget_states(const struct parent *p)
 		if (p->guest[i].new_state)
 			forget(&at);
 	}
-	shared_paths(&at, p);
-	if (p->new_shared)
-		forget(&at);
+	for (int i = 0; p->new_ledger && i < JOURNAL_FILES; i++) {
+		char path[PATH_TEXT];
+
+		ledger_path(path, p, i);
+		unlink(path);
+	}
 }

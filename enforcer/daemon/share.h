@@ -146,9 +146,9 @@ struct ledger_line {
 	uint64_t hour, hours_24, today, days_30, days_400;
 };
 
-/* What the engine claims of limits that others use up too. It fills claim,
- * counts asked up and wakes the scribe, which answers in grant and sets
- * answered = asked. */
+/* What the engine claims of the ledger, and of limits that others use up too.
+ * It fills claim, counts asked up and wakes the scribe, which brings what it
+ * grants to the disk, answers in grant and sets answered = asked. */
 struct lane_claim {
 	_Atomic uint32_t asked, answered;
 	_Atomic uint32_t sleeps; /* the engine, on it */
@@ -186,6 +186,8 @@ struct lane {
 	struct lane_status status;
 	struct lane_query query;
 	struct lane_claim claim;
+	/* Its counters are what control->ledger says. */
+	_Atomic uint32_t ledger_seen;
 	struct storm storm; /* the engine's: what it counts outlives it */
 	struct poison poison; /* and what it died of */
 };
@@ -198,6 +200,12 @@ struct share_iface {
 	int8_t guest; /* index, or -1: uplink or other */
 	uint8_t mac[6];
 	bool port; /* of a bridge */
+};
+
+enum ledger_verdict { /* by the scribe, when audit and ledger were compared */
+	LEDGER_UNKNOWN = 0,
+	LEDGER_GOOD,
+	LEDGER_OLD, /* it is not the one that the audit tells of */
 };
 
 struct control {
@@ -217,6 +225,11 @@ struct control {
 	 * the one before is not what it says. Nobody acts upon records of
 	 * such a log: no maintenance, no other policies. */
 	_Atomic uint32_t audit_recovery;
+	/* By the scribe: enum ledger_verdict; nothing passes before. Odd while
+	 * it makes the ledger over. */
+	_Atomic uint32_t ledger, ledger_seq;
+	/* Parent -> scribe: what no window needs of a guest goes. */
+	_Atomic uint32_t erase_asked[SHARE_GUESTS], erase_done[SHARE_GUESTS];
 	/* what the scribe is about to commit: leaves there will be, and the
 	 * event rings' positions they cover, so that a scribe that died
 	 * neither loses nor doubles a record */

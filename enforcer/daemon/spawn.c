@@ -91,7 +91,6 @@ static void drop_other_guests(struct parent *p, size_t but)
 		area_drop(&p->guest[i].state);
 		area_drop(&p->guest[i].slots);
 	}
-	area_drop(&p->shared_state);
 }
 
 static int run_engine(void *arg)
@@ -111,6 +110,8 @@ static int run_engine(void *arg)
 		.control = p->control,
 		.half = {p->half[0], p->half[1]},
 		.use = p->use,
+		.ledger = p->ledger.p,
+		.ledger_octets = p->ledger.n,
 		.queue_fd = g->queue_fd,
 		.wake_fd = g->wake_fd,
 		.sandbox = sandbox(s, UID_ENGINE + (uint32_t)i, fds, 2,
@@ -124,6 +125,7 @@ static int run_engine(void *arg)
 	area_drop(&p->events_area);
 	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
 	    !area_readonly(&p->half_area[1], p->half_area[1].n) ||
+	    !area_readonly(&p->ledger, p->ledger.n) ||
 	    !area_readonly(&p->control_area,
 			   offsetof(struct control, scribe_sleeps)) ||
 	    !area_readonly(&g->lane, offsetof(struct lane, engine_beat)))
@@ -156,6 +158,7 @@ static int run_gate(void *arg)
 
 	pin(p->conf, i);
 	drop_other_guests(p, i);
+	area_drop(&p->ledger);
 	area_drop(&g->state);
 	area_drop(&g->slots);
 	area_drop(&p->view_area);
@@ -178,7 +181,7 @@ static int run_scribe(void *arg)
 {
 	const struct start *s = arg;
 	struct parent *p = s->p;
-	const int fds[] = {p->window_fd};
+	const int fds[] = {p->window_fd, p->ledger_fd[0], p->ledger_fd[1]};
 	char name[80], dir[CONF_PATH];
 	struct log log = named(p->log, name, sizeof(name), "scribe", NULL);
 	struct scribe_arg a = {
@@ -192,10 +195,12 @@ static int run_scribe(void *arg)
 		.window = p->window,
 		.courier_fd = p->window_fd,
 		.half = {p->half[0], p->half[1]},
-		.sandbox = sandbox(s, UID_SCRIBE, fds, 1, dir),
+		.state = p->ledger.p,
+		.state_octets = p->ledger.n,
+		.ledger_fd = {p->ledger_fd[0], p->ledger_fd[1]},
+		.sandbox = sandbox(s, UID_SCRIBE, fds, 3, dir),
 	};
 
-	a.state = setup_counters(&p->shared_state, &a.state_octets);
 	audit_directory(dir, sizeof(dir), p->conf);
 	memcpy(a.boot_key, p->boot_key, sizeof(a.boot_key));
 	for (size_t i = 0; i < p->n_guests; i++) {
@@ -242,7 +247,7 @@ static int run_courier(void *arg)
 					 p->guest[i].lane.n);
 	}
 	area_drop(&p->events_area);
-	area_drop(&p->shared_state);
+	area_drop(&p->ledger);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	return ok ? courier_main(&a) : 1;

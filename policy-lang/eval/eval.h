@@ -140,31 +140,63 @@ void pol_state_carry(struct pol_state *to, const struct pol_state *from,
  * connections and packets too. Off after opening. */
 void pol_state_one_sided(struct pol_state *st, bool on);
 /*
- * A limit that several machines use up together is counted by one owner: a
- * state of the same set, in which nothing is judged. Engines claim what they
- * need of it before they let it pass.
+ * What is used is on a disk before it is used. One owner keeps that: a state
+ * of the same set in which nothing is judged. Engines, one for each machine,
+ * claim credit of it and spend what they were granted: of the ledger, for all
+ * that passes; and of limits that several machines use up together, which the
+ * owner alone counts. What was granted is counted, spent or not, so an engine
+ * that dies loses what it had left, and nobody gains by it.
  */
-struct pol_claim {
-	uint64_t limit;	  /* which, by what it is */
-	uint64_t party;	  /* by its name's hash */
+#define POL_ASKS 16
+struct pol_ask {
+	uint64_t limit; /* which, by what it is; 0: of the ledger */
+	uint64_t party; /* by its name's hash */
+	uint64_t what;	/* unit, direction and type: ledger.h */
 	uint64_t need, want; /* at least, and if there is so much */
-	uint32_t machine, dir, meas, pad;
+	uint64_t back;	     /* handed back, of what window says */
+	int64_t window;
 };
-struct pol_grant {
-	uint64_t n; /* 0: nothing; counted, spent or not */
+struct pol_claim {
+	uint32_t machine, n;
+	struct pol_ask ask[POL_ASKS]; /* all or none */
+};
+struct pol_granted {
+	uint64_t n;    /* at least what was needed, or 0 */
 	uint64_t used; /* of the limit, by all */
 	int64_t lasts_ns, wait_ns; /* how long; until there would be some */
 	int64_t window;
 };
-/* Ask so, and wait for the answer; false: there is none, and the message is
+struct pol_grant {
+	uint32_t n; /* as many as were asked; 0: nothing was granted */
+	uint32_t pad;
+	struct pol_granted of[POL_ASKS];
+};
+/* Ask so, and wait for the answer; false: there is none, and what asked is
  * refused. For engines; after every opening. */
 void pol_state_asks(struct pol_state *st,
 		    bool (*ask)(void *arg, const struct pol_claim *c,
 				struct pol_grant *g),
 		    void *arg);
-/* The owner's answer. The claim may be anybody's, its machine is who asks. */
+/* Give back what is left of limits that others use too, and was not spent for
+ * a while; or all of it. Asks, so not in the middle of a judgement. */
+void pol_state_hand_back(struct pol_state *st, struct now now, bool all);
+/* The owner's answer, to be told when it is on the disk. The claim may be
+ * anybody's, its machine is who asks. */
 void pol_grant(struct pol_state *owner, const struct pol_claim *c,
 	       struct now now, struct pol_grant *g);
+/* What of the memory says what was counted, for whoever brings it to a disk
+ * after a grant: seals it, too. The rest may be zero when it is opened. */
+#define POL_PARTS 2
+void pol_state_parts(struct pol_state *st, struct span part[POL_PARTS]);
+/* For a machine whose counters a loss of power took (st was just found
+ * damaged): counters as used as the owner's memory says that they may be. It
+ * is the owner's of this boot, and nobody writes it meanwhile. E_STATE: it is
+ * not; then st stays used up. */
+int pol_state_recover(struct pol_state *st, const void *owner, size_t octets,
+		      struct now now, struct err *e)
+	__attribute__((warn_unused_result));
+/* All budgets of now count as used up: nobody knows what was. */
+void pol_state_exhaust(struct pol_state *st, struct now now);
 /* What cannot be shared so: sets of values and of connections. False: there is
  * none such. */
 bool pol_set_shared_limits(const struct pol_set *s, struct span *name);
@@ -196,9 +228,9 @@ struct pol_total {
 };
 void pol_ledger(const struct pol_state *st, size_t machine, struct now now,
 		bool (*f)(void *arg, const struct pol_total *t), void *arg);
-/* At the household's wish: all but what the windows of the limits in force
- * need. */
-void pol_ledger_erase(struct pol_state *st, struct now now);
+/* At the household's wish: all of a machine but what the windows of the limits
+ * in force need. */
+void pol_ledger_erase(struct pol_state *st, size_t machine, struct now now);
 size_t pol_state_size(const struct pol_state *st); /* octets, all of it */
 
 /* Set or clear by hand: tests, attestation, customer's answers. name is a

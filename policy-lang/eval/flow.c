@@ -176,6 +176,8 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 		}
 	}
 	st->n_pend = 0; /* budgets of messages are none of a connection's */
+	if (!judge_blocked(st) && !ledger_connection(st))
+		judge_fail_now(st, REASON_AUDIT_CLOSED);
 	if (judge_blocked(st)) {
 		st_undo(st, mark);
 		share_undo(st, st->spent_mark);
@@ -184,7 +186,6 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 	}
 	d->permit = true;
 	d->monitored = st->n_fail > 0;
-	ledger_connection(st);
 	tell_rules(st, d);
 }
 
@@ -243,10 +244,10 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 	for (uint32_t i = 0; i < st->n_pend; i++)
 		st->pend[i].check_only = false;
 	look_charge(st);
+	if (!judge_blocked(st) && !ledger_packet(st, octets))
+		judge_fail_now(st, REASON_AUDIT_CLOSED);
 	d->permit = !judge_blocked(st);
-	if (d->permit) {
-		ledger_packet(st, octets);
-	} else {
+	if (!d->permit) {
 		st_undo(st, mark);
 		share_undo(st, st->spent_mark);
 		tell_refusal(st, NULL, d);

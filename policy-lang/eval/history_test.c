@@ -225,7 +225,7 @@ static bool live(struct run *r, const struct life *life,
 		return false;
 	case ERASED:
 		if (!f.without)
-			pol_ledger_erase(r->k.st, now_of(r, *now));
+			pol_ledger_erase(r->k.st, 0, now_of(r, *now));
 		return false;
 	case KILLED:
 		if (!f.without)

@@ -16,9 +16,12 @@
  *   select.c  what a limit counts, to know it again in another image
  *   limits.c  counters; windows.c: their calendar
  *   share.c   limits that several machines use up together: asked of their owner
+ *   credit.c  what is used, asked of the owner before; grant.c: its answers
+ *   recover.c a state whose memory is gone, from what the owner granted
  *   kept.c    counters that come from elsewhere
- *   ledger.c  what was used, whatever permitted it; ledger_fill.c: what a new
- *             limit begins with
+ *   ledger.c  what was used, whatever permitted it; ledger_charge.c: charged;
+ *             ledger_fill.c: what a new limit begins with; ledger_house.c:
+ *             shown and erased
  *   answers.c requests that wait for their answers
  *   judge.c   section 15, step by step (start reading here)
  *   look.c    one observation in one layer
@@ -265,12 +268,38 @@ struct side {
 #define CREDITS 64
 struct credit {
 	uint32_t at; /* word of its counter */
+	uint32_t machine;
+	struct pol_ask of; /* what is asked for it */
 	uint64_t left, granted, used;
 	int64_t asked_ns, until, window;
+	/* So much was not to be had, and will not be until then. */
+	uint64_t denied;
+	int64_t denied_until;
 };
 struct spent {
 	uint32_t at;
 	uint64_t n;
+};
+/* What the owner granted of one of those: at most so much comes back. */
+#define GIVEN 256
+struct lent {
+	uint32_t at, machine;
+	int64_t window;
+	uint64_t n;
+};
+
+/* Of a row of the ledger: credit.c. */
+struct row_credit {
+	uint64_t left, granted;
+	uint64_t day; /* of the ledger when it was asked for */
+	int64_t asked_ns, until;
+};
+/* What the message at hand uses: every unit and type, of both sides. */
+#define LEDGER_WANTS (2 * 2 * (MEAS_COUNT + 4))
+struct ledger_want {
+	uint64_t *row;
+	uint64_t what, n;
+	unsigned side;
 };
 
 #define LEDGER_DUE 256
@@ -313,6 +342,10 @@ struct pol_state {
 	/* What was charged to them since the last commit. */
 	struct ledger_due due[LEDGER_DUE];
 	uint32_t n_due;
+	struct ledger_want want[LEDGER_WANTS];
+	uint32_t n_want;
+	struct row_credit row_credit[512]; /* of each row; when somebody is asked */
+	uint64_t connections_most; /* of a slice */
 	bool (*asks)(void *arg, const struct pol_claim *c,
 		     struct pol_grant *g);
 	void *asks_arg;
@@ -320,6 +353,8 @@ struct pol_state {
 	struct credit credit[CREDITS];
 	struct spent spent[CREDITS]; /* since the last commit */
 	uint32_t n_credit, n_spent;
+	struct lent given[GIVEN];
+	uint32_t next_given;
 	uint32_t spent_mark; /* before the judgement at hand */
 	uint8_t consent[POL_MAX_MACHINES][LAY_MAX_RULES];
 	/* What every judgement looks at, side by side. */
@@ -382,6 +417,10 @@ uint64_t mem_name(uint64_t seed, struct span s); /* hash of a name */
 uint64_t mem_limit_count(const struct mem_head *h, const struct mem_limit *l);
 bool flows_kept(const struct mem *m);
 uint32_t mem_ledger(const struct mem_head *h);
+size_t mem_used_words(const struct mem *m); /* others are zero */
+/* A block of another process, its head and tables checked; false: none. */
+bool mem_of_other(struct mem *m, const void *block, size_t octets);
+void mem_exhaust(struct pol_state *st); /* recover.c */
 /* connections: what hangs on them is carried too. */
 void carry_all(struct pol_state *to, const struct mem *from, bool connections);
 
@@ -449,6 +488,10 @@ uint32_t limit_words(const struct lay_limit *l);
  * would be, -1 never. hash: of the value, for distinct and concurrent. */
 bool limit_charge(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 		  uint64_t amount, uint64_t hash, int64_t *wait);
+void limit_delay(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		 int64_t last, uint64_t n);
+void limit_unslide(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		   int64_t sub, uint64_t n);
 /* How much of it is used now. */
 uint64_t limit_used(const struct pol_state *st, const struct lay_limit *l,
 		    uint32_t at);
@@ -483,11 +526,12 @@ void limit_charged_by(const struct pol_set *s, size_t m,
 
 /* --- ledger.c ------------------------------------------------------------- */
 
-/* Charge what was permitted, to the sides of the judgement at hand. */
-void ledger_message(struct pol_state *st, const struct pol_msg *m,
+/* Charge what was permitted, to the sides of the judgement at hand. False:
+ * there is no credit for it that is on a disk, and nothing was charged. */
+bool ledger_message(struct pol_state *st, const struct pol_msg *m,
 		    const struct obs *leaves, uint32_t n);
-void ledger_packet(struct pol_state *st, uint32_t octets);
-void ledger_connection(struct pol_state *st);
+bool ledger_packet(struct pol_state *st, uint32_t octets);
+bool ledger_connection(struct pol_state *st);
 void ledger_refusal(struct pol_state *st);
 void ledger_abort(struct pol_state *st);
 /* Can these words have been written until then? */
@@ -495,8 +539,21 @@ bool ledger_possible(const uint64_t *ledger, int64_t now);
 void ledger_lost(struct pol_state *st); /* all that was before now */
 
 /* For the owner: so much was granted. */
-void ledger_granted(struct pol_state *st, const struct side *sd,
-		    const struct set_limit *sl, unsigned meas, uint64_t n);
+void ledger_granted(struct pol_state *st, const struct side *sd, uint64_t what,
+		    uint64_t n);
+uint64_t ledger_party(const struct pol_state *st, const struct side *sd);
+
+/* --- credit.c ------------------------------------------------------------- */
+
+/* Is there credit for all that is wanted? Asks for what is missing. */
+bool credit_have(struct pol_state *st);
+void credit_spend(struct pol_state *st, const struct ledger_want *w);
+void credit_unspend(struct pol_state *st, const uint64_t *row, uint64_t n);
+uint64_t credit_most(const struct lay_limit *l); /* of a slice */
+uint64_t credit_connections(const struct pol_set *s); /* that, of all */
+/* Enough for a while at the rate just seen: spent since then, need more. */
+uint64_t credit_slice(int64_t since_ns, uint64_t spent, uint64_t need,
+		      uint64_t most);
 
 /* --- share.c -------------------------------------------------------------- */
 
@@ -506,6 +563,8 @@ bool share_charge(struct pol_state *st, const struct side *sd, uint32_t limit,
 void share_undo(struct pol_state *st, uint32_t mark);
 uint64_t share_used(const struct pol_state *st, uint32_t limit, uint32_t at,
 		    uint64_t used);
+/* Is that counter asked of an owner? */
+bool share_is(const struct pol_state *st, uint32_t limit);
 /* engines.c: do several machines use up that limit of the set together? */
 bool limit_shared(const struct pol_set *s, uint32_t limit);
 

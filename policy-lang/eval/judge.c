@@ -318,6 +318,8 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	look_charge(st);
 	if (st->fails_cut) /* more limits or failures than there is room for */
 		judge_fail_now(st, REASON_RESOURCE);
+	if (!judge_blocked(st) && !ledger_message(st, m, leaves, n))
+		judge_fail_now(st, REASON_AUDIT_CLOSED);
 	if (judge_blocked(st)) {
 		st_undo(st, mark);
 		share_undo(st, st->spent_mark);
@@ -326,7 +328,6 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		return;
 	}
 	states_after(st, m, true);
-	ledger_message(st, m, leaves, n);
 	d->permit = true;
 	d->request_id = id;
 	d->summary = all_summary(st, leaves, n);

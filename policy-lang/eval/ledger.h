@@ -92,6 +92,27 @@ static inline uint64_t *ledger_row(uint64_t *ledger, uint64_t i)
 	return ledger + LG_HEAD + i * LR_WORDS;
 }
 
+/* Halves of words: place i of a list that begins at word at. */
+static inline uint64_t ledger_get(const uint64_t *at, uint64_t i)
+{
+	uint64_t v = (uint32_t)(at[i / 2] >> (i % 2 * 32));
+
+	return v == UINT32_MAX ? UINT64_MAX : v;
+}
+
+static inline uint64_t ledger_with(uint64_t word, uint64_t i, uint64_t v)
+{
+	uint64_t n = v < UINT32_MAX ? v : UINT32_MAX;
+
+	word &= ~(UINT64_C(0xffffffff) << (i % 2 * 32));
+	return word | n << (i % 2 * 32);
+}
+
+static inline uint64_t ledger_place(int64_t no, uint64_t of)
+{
+	return (uint64_t)no % of;
+}
+
 /* Totals of a row: 0 where it is not so old or not so new. */
 uint64_t ledger_hour(const uint64_t *row, int64_t hour);
 uint64_t ledger_of_day(const uint64_t *row, int64_t day);
@@ -104,6 +125,13 @@ int64_t ledger_window(const struct pol_state *st, const struct lay_limit *l);
  * if not. */
 uint64_t *ledger_find(struct pol_state *st, uint64_t machine, uint64_t party,
 		      uint64_t what);
+/* Days, hours and windows of now are entered. */
+void ledger_roll(struct pol_state *st);
+/* Empty the places of a row that are newer than what it has. */
+void ledger_advance(uint64_t *row, int64_t hour, int64_t day);
+/* The counter of calendar window w; the number to enter now, 0: none. */
+uint32_t ledger_window_at(const struct pol_state *st, int w);
+int64_t ledger_window_due(const struct pol_state *st, int w);
 /* At least as much as from has, hour by hour and day by day. */
 void ledger_raise(uint64_t *row, const uint64_t *from);
 

@@ -354,6 +354,29 @@ static void test_lost(void **ctx)
 	free(mem);
 }
 
+/* Counters that hold something are used up as well as empty ones, and stay so
+ * when what they held leaves the window. */
+static void test_exhausted(void **ctx)
+{
+	struct kit k;
+
+	(void)ctx;
+	begin(&k);
+	use(&k);
+	kit_wait(&k, H(23));
+	pol_state_exhaust(k.st, k.now);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(used_of(&k, "readings per day"), 5);
+		assert_int_equal(used_of(&k, "readings per 24 h"), 6);
+		assert_int_equal(used_of(&k, "distinct"), 3);
+		assert_false(house_reading(&k, 3, 25));
+		/* That was yesterday's; into the same calendar day again. */
+		kit_wait(&k, H(2));
+		k.now.wall.us -= H(2) / 1000;
+	}
+	kit_free(&k);
+}
+
 struct sum {
 	uint64_t days, today;
 };
@@ -383,7 +406,7 @@ static void test_erased(void **ctx)
 	pol_ledger(k.st, 0, k.now, sum_up, &s);
 	assert_int_equal(s.days, 3);
 	assert_int_equal(s.today, 1);
-	pol_ledger_erase(k.st, k.now);
+	pol_ledger_erase(k.st, 0, k.now);
 	s = (struct sum){0};
 	pol_ledger(k.st, 0, k.now, sum_up, &s);
 	assert_int_equal(s.days, 1); /* of today, which limits still need */
@@ -435,7 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_moves),	 cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_full),	 cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_erased),	 cmocka_unit_test(test_possible),
+		cmocka_unit_test(test_exhausted), cmocka_unit_test(test_erased),	 cmocka_unit_test(test_possible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,34 @@ static bool bucket(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 	return true;
 }
 
+/* --- for the owner (grant.c) --------------------------------------------- */
+
+/* What n units charged a moment ago will have left if they are spent only at
+ * `last`, when the bucket may have drained without them. */
+void limit_delay(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		 int64_t last, uint64_t n)
+{
+	u128 most = (u128)(uint64_t)last + units_ns(l, n);
+
+	if (most > st->w[at] && most < INT64_MAX)
+		st_put(st, at, (uint64_t)most);
+}
+
+/* So much of what was charged in that part of a window was not used. */
+void limit_unslide(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		   int64_t sub, uint64_t n)
+{
+	int64_t oldest, newest = sliding_roll(st, l, at, &oldest);
+	uint32_t have;
+
+	if (sub < oldest || sub > newest)
+		return;
+	have = ring_get(st, at, sub);
+	n = n < have ? n : have;
+	ring_put(st, at, sub, have - (uint32_t)n);
+	st_put(st, at + 1, st->w[at + 1] - n);
+}
+
 /* --- sets ---------------------------------------------------------------- */
 
 static bool distinct(struct pol_state *st, const struct lay_limit *l,

@@ -327,7 +327,7 @@ static void drop_permissions(struct mem *m, bool states)
 
 /* Rows of the ledger that nobody made are not looked at, so that their pages
  * are not needed. */
-static size_t used_words(const struct mem *m)
+size_t mem_used_words(const struct mem *m)
 {
 	uint32_t at = mem_ledger(m->head);
 	uint64_t rows = m->w[at + LG_ROWS];
@@ -343,7 +343,7 @@ static uint32_t seal_crc(const struct mem *m)
 
 	l.seal_crc = 0;
 	crc = crc32c(m->head->crc, span_of(&l, sizeof(l)));
-	return crc32c(crc, span_of(m->w, used_words(m) * sizeof(*m->w)));
+	return crc32c(crc, span_of(m->w, mem_used_words(m) * sizeof(*m->w)));
 }
 
 /* The time of words now; negative: there can be none. */
@@ -382,49 +382,35 @@ void pol_state_seal(struct pol_state *st)
 	st->live->seal_crc = seal_crc(&st->mem);
 }
 
-/* --- opening ------------------------------------------------------------- */
+/* --- by the owner -------------------------------------------------------- */
 
-/* A quarantine may have been in force: then for as long as one can be. */
-static void exhaust_machine(struct pol_state *st, size_t m)
-{
-	int64_t ns = 0;
-
-	for (int l = 0; l < LAYERS; l++) {
-		const struct pol_image *im =
-			set_image(st->s, m, (enum layer)l);
-
-		for (uint32_t i = 0; im && i < im->n_LIMT; i++) {
-			if (im->LIMT[i].action == ACTION_QUARANTINE &&
-			    im->LIMT[i].action_ns > ns)
-				ns = im->LIMT[i].action_ns;
-		}
-		for (uint32_t i = 0; im && i < im->n_RULE; i++) {
-			if (im->RULE[i].action == ACTION_QUARANTINE &&
-			    im->RULE[i].action_ns > ns)
-				ns = im->RULE[i].action_ns;
-		}
-	}
-	if (ns)
-		st->w[st->builtin[m] + BUILTIN_QUARANTINED] =
-			(uint64_t)(st->now.mono.ns + ns);
-}
-
-static void exhaust(struct pol_state *st)
+void pol_state_parts(struct pol_state *st, struct span part[POL_PARTS])
 {
 	const struct mem *m = &st->mem;
+	uint8_t *block = (uint8_t *)m->head, *tables = (uint8_t *)m->limit;
+	size_t words = mem_used_words(m) * sizeof(*m->w);
 
-	for (uint32_t i = 0; i < m->head->n_limit; i++) {
-		const struct mem_limit *l = &m->limit[i];
-		uint64_t n = mem_limit_count(m->head, l);
-
-		for (uint64_t k = 0; k < n; k++)
-			limit_fill(st, &l->l, m->w + l->base + k * l->words,
-				   UINT64_MAX);
-	}
-	ledger_lost(st);
-	for (size_t i = 0; i < st->s->n_m; i++)
-		exhaust_machine(st, i);
+	pol_state_seal(st);
+	part[0] = span_of(block, (size_t)((uint8_t *)m->w - block) + words);
+	part[1] = span_of(tables, mem_octets(m->head) -
+					  (size_t)(tables - block));
 }
+
+bool mem_of_other(struct mem *m, const void *block, size_t octets)
+{
+	struct mem_head head;
+
+	if (octets < sizeof(head))
+		return false;
+	memcpy(&head, block, sizeof(head));
+	if (!head_sane(&head, octets))
+		return false;
+	/* It is read only. */
+	mem_place(m, (void *)(uintptr_t)block, &head);
+	return tables_sane(m) && live_sane(m->live);
+}
+
+/* --- opening ------------------------------------------------------------- */
 
 /* As the same set left it? */
 static bool same_set(struct pol_state *st, struct mem *m,
@@ -505,7 +491,7 @@ static void start_over(struct pol_state *st, void *block,
 	mem_make(st, block, boot, 0);
 	if (damaged) {
 		st_time(st, now);
-		exhaust(st);
+		mem_exhaust(st);
 	}
 	mem_close_head(h);
 }

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Limits that several machines use up together, where each machine is judged
- * by an engine with counters of its own. One owner counts; engines ask it for
- * credit, and spend that without asking.
+ * by an engine with counters of its own. One owner counts (grant.c); engines
+ * ask it for credit, spend that without asking, and hand back what they do not
+ * need.
  *
- * What was granted is counted, whether it is spent or not, so what passes is
- * never more than what was counted; an engine that dies loses what it had
- * left. Credit of a calendar window ends with it. Of other windows only what
- * the message at hand needs is granted: later it would count at the wrong
- * time.
+ * How long credit lasts, the owner says: to the end of what it counted it in,
+ * a calendar window, a part of a sliding one. Of a spacing there is none but
+ * for the message at hand. What was refused is not asked for again before
+ * there can be some, so that a guest that goes on trying asks nobody.
  */
 #include "policy-lang/eval/ledger.h"
 
-#define SLICE_NS     (5 * NS_PER_S) /* at the rate just seen */
-#define SLICE_OCTETS (16 << 10)
-#define SLICE_PART   8 /* of the limit, at most */
+#define IDLE_NS	   (5 * NS_PER_S) /* unspent for so long: handed back */
+#define DENIED_NS  NS_PER_S	  /* somebody may have handed back since */
 
-/* --- the engine's side --------------------------------------------------- */
-
-/* A limit that this state shares with the others'? */
-static bool shares(const struct pol_state *st, uint32_t limit)
+bool share_is(const struct pol_state *st, uint32_t limit)
 {
 	return st->asks && bit_get(st->shared, limit);
 }
@@ -31,11 +27,28 @@ void pol_state_asks(struct pol_state *st,
 {
 	st->asks = ask;
 	st->asks_arg = arg;
+	st->connections_most = credit_connections(st->s);
 	memset(st->shared, 0, sizeof(st->shared));
 	for (uint32_t i = 0; i < st->s->n_limit; i++) {
 		if (limit_shared(st->s, i))
 			st->shared[i / 64] |= UINT64_C(1) << (i % 64);
 	}
+}
+
+/* --- credit --------------------------------------------------------------- */
+
+static void fill_ask(struct pol_state *st, const struct side *sd,
+		     uint32_t limit, struct credit *c)
+{
+	const struct set_limit *sl = &st->s->limit[limit];
+	uint32_t counter = (c->at - sl->base) / sl->words;
+
+	c->machine = (uint32_t)sd->m;
+	c->of = (struct pol_ask){
+		.limit = st->mem.limit[limit].id,
+		.party = ledger_party(st, sd),
+		.what = ledger_what(USED_MESSAGES, sd->dir,
+				    sl->by_meas ? counter % MEAS_COUNT : 0)};
 }
 
 static struct credit *credit_of(struct pol_state *st, uint32_t at)
@@ -56,59 +69,58 @@ static struct credit *credit_of(struct pol_state *st, uint32_t at)
 static bool holds(const struct pol_state *st, const struct lay_limit *l,
 		  const struct credit *c)
 {
-	return l->kind == LIMIT_CALENDAR && st->now.mono.ns < c->until &&
-	       calendar_now(st, l) == c->window;
+	return st->now.mono.ns < c->until &&
+	       (l->kind != LIMIT_CALENDAR ||
+		calendar_now(st, l) == c->window);
 }
 
-/* Enough for a while at the rate just seen. */
-static uint64_t wanted(const struct pol_state *st, const struct lay_limit *l,
-		       const struct credit *c, uint64_t need)
+static int64_t later(int64_t now, int64_t ns)
 {
-	int64_t since = st->now.mono.ns - c->asked_ns;
-	uint64_t most = l->n / SLICE_PART, rate;
-
-	if (l->kind != LIMIT_CALENDAR || c->asked_ns == 0)
-		return need;
-	if (l->thing == THING_BYTES && most > SLICE_OCTETS)
-		most = SLICE_OCTETS;
-	since = since > 1000 ? since : 1000;
-	if (since > SLICE_NS * 64)
-		return need;
-	rate = (uint64_t)((u128)(c->granted + need) * SLICE_NS /
-			  (uint64_t)since);
-	rate = rate < most ? rate : most;
-	return rate > need ? rate : need;
+	return ns > INT64_MAX - now ? INT64_MAX : now + ns;
 }
 
-static bool ask(struct pol_state *st, const struct side *sd, uint32_t limit,
+static void denied(const struct pol_state *st, struct credit *c, uint64_t need,
+		   int64_t wait)
+{
+	c->denied = need;
+	c->denied_until = later(st->now.mono.ns,
+				wait >= 0 && wait < DENIED_NS ? wait
+							      : DENIED_NS);
+}
+
+static bool ask(struct pol_state *st, const struct lay_limit *l,
 		struct credit *c, uint64_t need, int64_t *wait)
 {
-	const struct set_limit *sl = &st->s->limit[limit];
-	const struct mem_machine *m = &st->mem.m[sd->m];
-	uint32_t p = sd->party < 0 ? m->n_party : (uint32_t)sd->party;
-	uint32_t counter = (c->at - sl->base) / sl->words;
-	struct pol_claim claim = {
-		.limit = st->mem.limit[limit].id,
-		.machine = (uint32_t)sd->m,
-		.party = st->mem.names[m->party + p],
-		.dir = (uint32_t)sd->dir,
-		.meas = sl->by_meas ? counter % MEAS_COUNT : 0,
-		.need = need,
-		.want = wanted(st, sl->l, c, need)};
-	struct pol_grant g = {0};
-	bool answered = st->asks(st->asks_arg, &claim, &g);
+	struct pol_claim claim = {.machine = c->machine, .n = 1, .ask = {c->of}};
+	struct pol_ask *a = &claim.ask[0];
+	struct pol_grant grant = {0};
+	const struct pol_granted *g = &grant.of[0];
+	int64_t now = st->now.mono.ns;
+	bool answered;
 
-	*wait = answered ? g.wait_ns : -1;
-	c->used = answered ? g.used : c->used;
-	if (!answered || g.n < need)
+	a->need = a->want = need;
+	if (c->asked_ns)
+		a->want = credit_slice(now - c->asked_ns, c->granted - c->left,
+				       need, credit_most(l));
+	if (!holds(st, l, c)) { /* nobody can spend it any more */
+		a->back = c->left;
+		a->window = c->window;
+		c->left = 0;
+	}
+	answered = st->asks(st->asks_arg, &claim, &grant);
+	*wait = answered ? g->wait_ns : -1;
+	c->used = answered ? g->used : c->used;
+	if (answered && grant.n == 0)
+		denied(st, c, need, g->wait_ns);
+	if (!answered || grant.n == 0 || g->n < need)
 		return false;
-	c->left = g.n;
-	c->granted = g.n;
-	c->asked_ns = st->now.mono.ns;
-	c->until = g.lasts_ns > INT64_MAX - st->now.mono.ns
-			   ? INT64_MAX
-			   : st->now.mono.ns + g.lasts_ns;
-	c->window = g.window;
+	c->until = c->left ? c->until : later(now, g->lasts_ns);
+	if (later(now, g->lasts_ns) < c->until)
+		c->until = later(now, g->lasts_ns);
+	c->left += g->n;
+	c->granted = c->left;
+	c->asked_ns = now;
+	c->window = g->window;
 	return true;
 }
 
@@ -123,7 +135,7 @@ bool share_charge(struct pol_state *st, const struct side *sd, uint32_t limit,
 	uint64_t have;
 	bool room;
 
-	if (!shares(st, limit)) {
+	if (!share_is(st, limit)) {
 		room = limit_charge(st, l, at, amount, hash, wait);
 		if (!room || check)
 			st_undo(st, mark);
@@ -131,19 +143,24 @@ bool share_charge(struct pol_state *st, const struct side *sd, uint32_t limit,
 	}
 	*wait = -1;
 	c = credit_of(st, at);
-	have = holds(st, l, c) ? c->left : 0;
 	/* A look takes nothing of the others' yet; what is looked at is asked
 	 * for when it is charged. */
 	if (check)
 		return true;
+	have = holds(st, l, c) ? c->left : 0;
 	if (have < amount) {
-		/* What is left stays: the owner has counted it. */
-		if (!ask(st, sd, limit, c, amount - have, wait))
+		if (st->now.mono.ns < c->denied_until &&
+		    amount - have >= c->denied) {
+			*wait = c->denied_until - st->now.mono.ns;
 			return false;
-		c->left += have;
+		}
+		/* What is left stays: the owner has counted it. */
+		fill_ask(st, sd, limit, c);
+		if (!ask(st, l, c, amount - have, wait))
+			return false;
 	}
 	c->left -= amount;
-	if (l->kind == LIMIT_CALENDAR && st->n_spent < CREDITS)
+	if (l->kind != LIMIT_SPACING && st->n_spent < CREDITS)
 		st->spent[st->n_spent++] = (struct spent){at, amount};
 	return true;
 }
@@ -162,7 +179,7 @@ void share_undo(struct pol_state *st, uint32_t mark)
 uint64_t share_used(const struct pol_state *st, uint32_t limit, uint32_t at,
 		    uint64_t used)
 {
-	if (!shares(st, limit))
+	if (!share_is(st, limit))
 		return used;
 	for (uint32_t i = 0; i < st->n_credit; i++) {
 		const struct credit *c = &st->credit[i];
@@ -173,61 +190,31 @@ uint64_t share_used(const struct pol_state *st, uint32_t limit, uint32_t at,
 	return 0;
 }
 
-/* --- the owner's side ---------------------------------------------------- */
+/* --- back ----------------------------------------------------------------- */
 
-static uint32_t limit_of(const struct pol_state *st, uint64_t id)
+void pol_state_hand_back(struct pol_state *st, struct now now, bool all)
 {
-	for (uint32_t i = 0; i < st->mem.head->n_limit; i++) {
-		if (st->mem.limit[i].id == id && limit_shared(st->s, i))
-			return i;
-	}
-	return LAY_NONE;
-}
+	struct pol_claim claim = {0};
+	struct pol_grant ignored;
+	int64_t ns = now.mono.ns + st->mem.head->offset;
 
-static int party_of(const struct pol_state *st, uint32_t machine, uint64_t name)
-{
-	const struct mem_machine *m = &st->mem.m[machine];
+	for (uint32_t i = 0; i < st->n_credit; i++) {
+		struct credit *c = &st->credit[i];
 
-	for (uint32_t p = 0; p < m->n_party; p++) {
-		if (st->mem.names[m->party + p] == name)
-			return (int)p;
-	}
-	return -1;
-}
-
-void pol_grant(struct pol_state *st, const struct pol_claim *c, struct now now,
-	       struct pol_grant *g)
-{
-	uint32_t i = limit_of(st, c->limit), at;
-	const struct set_limit *sl;
-	struct side side = {0};
-	uint64_t of, n = c->want > c->need ? c->want : c->need;
-
-	*g = (struct pol_grant){.wait_ns = -1};
-	if (i == LAY_NONE || c->machine >= st->s->n_m ||
-	    c->meas >= MEAS_COUNT || c->dir > DIR_IN)
-		return;
-	st_time(st, now);
-	sl = &st->s->limit[i];
-	side.m = c->machine;
-	side.dir = (enum dir)c->dir;
-	side.party = party_of(st, c->machine, c->party);
-	at = limit_at(st->s, i, side.m, side.party, c->meas);
-	if (!limit_charge(st, sl->l, at, n, 0, &g->wait_ns)) {
-		pol_abort(st);
-		n = c->need;
-		if (!limit_charge(st, sl->l, at, n, 0, &g->wait_ns)) {
-			pol_abort(st);
-			g->used = limit_now(st, sl->l, at, &of, &g->wait_ns);
-			return;
+		if (c->left == 0 ||
+		    (!all && ns - c->asked_ns < IDLE_NS))
+			continue;
+		claim.machine = c->machine;
+		claim.ask[claim.n] = c->of;
+		claim.ask[claim.n].back = c->left;
+		claim.ask[claim.n++].window = c->window;
+		c->used -= c->left < c->used ? c->left : c->used;
+		c->left = 0;
+		if (claim.n == POL_ASKS) {
+			(void)!st->asks(st->asks_arg, &claim, &ignored);
+			claim.n = 0;
 		}
 	}
-	ledger_granted(st, &side, sl, c->meas, n);
-	pol_commit(st);
-	g->n = n;
-	g->used = limit_used(st, sl->l, at);
-	if (sl->l->kind != LIMIT_CALENDAR)
-		return;
-	g->lasts_ns = calendar_wait(st, sl->l, at);
-	g->window = (int64_t)st->w[at];
+	if (claim.n)
+		(void)!st->asks(st->asks_arg, &claim, &ignored);
 }

@@ -235,6 +235,9 @@ void tell_refusal(struct pol_state *st, const struct pol_msg *m,
 	tell_rules(st, d);
 	if (d->action == POL_QUARANTINE)
 		st_quarantine(st, st->side[0].m, d->action_ns);
+	/* What our own disk refused costs the guest nothing. */
+	if (reasons_has(&d->reasons, REASON_AUDIT_CLOSED))
+		m = NULL;
 	if (m)
 		ledger_refusal(st);
 	if (m && st->s->m[st->side[0].m].refusal_limits)

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters that are put back as they were before something was used are
 noticed: every budget counts as used up, the log and the audit say so. The
-same where they are taken away, and where only the number beside them is.
+same where only the number beside them is, and where all of the directory is
+put back, which only the audit can tell. Counters that are taken away are made
+again from the ledger.
 
 usage: oldcopy_test.py
 """
@@ -62,13 +64,92 @@ def no_counters(state, begun):
     os.unlink(state)
 
 
+LEDGERS = ("ledger-0", "ledger-1")
+
+
+def state(gate):
+    return os.path.join(gate.work, "state")
+
+
+def put_back(gate):
+    shutil.rmtree(state(gate))
+    os.rename(state(gate) + ".old", state(gate))
+
+
+def lose(gate):
+    for name in LEDGERS:
+        os.unlink(os.path.join(state(gate), name))
+
+
+def tear(gate):
+    for name in LEDGERS:
+        with open(os.path.join(state(gate), name), "r+b") as f:
+            f.seek(40)
+            f.write(b"another one")
+
+
+def ledger_told(gate):
+    return "ledger found" in gate.text()
+
+
+def ledger(report, net, what, spoil):
+    """All guests' budgets are used up, and after that all is as it was."""
+    with Gate(net) as gate:
+        meter = talk.Meter(net)
+        gate.stop()
+        shutil.copytree(state(gate), state(gate) + ".old")
+        gate.start()
+        report.check("%s: after an end in order the budget is there" % what,
+                     "" if use_up(net) and not ledger_told(gate) else
+                     gate.text()[-400:])
+        gate.stop()
+        spoil(gate)
+        gate.start()
+        report.check("%s: nothing is left of the budget" % what,
+                     "it was used again" if use_up(net) else "")
+        report.check("%s: the log says so" % what, "" if ledger_told(gate)
+                     and said(gate) else gate.text()[-400:])
+        report.check("%s: so does the audit" % what,
+                     "" if recorded(gate) else gate.ask("why mdma")[-3:])
+        gate.stop()
+        before = gate.text().count("ledger found")
+        gate.start()
+        report.check("%s: and the next start finds nothing new" % what,
+                     "" if gate.text().count("ledger found") in (0, before)
+                     and gate.ready() else gate.text()[-400:])
+        report.check("%s: but the budget is as used as it was" % what,
+                     "it was used again" if use_up(net) else "")
+        meter.stop()
+
+
+def taken_away(report, net):
+    """Of counters that are gone the ledger knows what was used."""
+    with Gate(net) as gate:
+        meter = talk.Meter(net)
+        counters, _ = files(gate)
+        report.check("no counters: at first the budget is there",
+                     "" if use_up(net) else gate.text()[-400:])
+        gate.stop()
+        no_counters(counters, None)
+        gate.start()
+        report.check("no counters: the budget is as used as it was",
+                     "it was used again" if use_up(net) else "")
+        report.check("no counters: the log says where they are from",
+                     "" if "counters as the ledger has them" in gate.text()
+                     else gate.text()[-400:])
+        meter.stop()
+
+
 def main():
     report = Report()
     need_live(report)
     with Net() as net:
+        ledger(report, net, "the whole directory", put_back)
+        ledger(report, net, "no ledger", lose)
+        ledger(report, net, "a ledger with a torn file", tear)
         one(report, net, "an old copy", old_counters)
         one(report, net, "an old number", old_number)
-        one(report, net, "none", no_counters)
+        taken_away(report, net)
     report.done()
 
 

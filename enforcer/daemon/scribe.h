@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The writer of the audit, between its own files:
+ *
+ *   scribe.c         opening, committing, the loop: begin reading here
+ *   scribe_take.c    rings in, records out
+ *   scribe_ledger.c  the ledger's generation, tied to the audit
+ *   owner.c          claims answered
+ *
+ * Nothing outside these includes it.
+ */
+#ifndef ENFORCER_DAEMON_SCRIBE_H
+#define ENFORCER_DAEMON_SCRIBE_H
+
+#include "audit/audit.h"
+#include "audit/notefile.h"
+#include "enforcer/daemon/flat.h"
+#include "enforcer/daemon/live.h"
+#include "enforcer/daemon/owner.h"
+#include "enforcer/daemon/processes.h"
+#include "enforcer/daemon/scribe_view.h"
+#include "enforcer/daemon/window.h"
+
+#define BATCH 1000 /* records of a commit */
+
+struct source {
+	struct ring r;
+	int guest; /* index, or -1: the parent */
+	uint8_t *buf;
+	size_t n;	  /* octets of the message in hand; 0: none */
+	uint64_t before;  /* position in front of it */
+	struct mono when; /* of its event */
+	uint64_t bad_head; /* a position that made no sense */
+	struct mono told;  /* when its nonsense was recorded last */
+	uint32_t taken;	   /* messages since the last commit */
+};
+
+struct scribe {
+	const struct scribe_arg *a;
+	struct audit *audit; /* NULL: it cannot be written */
+	struct source src[SHARE_GUESTS + 1];
+	size_t n_src;
+	struct flat_event in;
+	struct mono mono, last; /* now; of the last record */
+	int64_t wall_us;
+	uint32_t pending; /* records not yet committed */
+	bool urgent;	  /* somebody waits for one of them */
+	bool stopping;
+	struct mono since, retry; /* first pending record; next try to open */
+	struct scribe_view view;
+	struct window_side window;
+	struct note_key *witness;
+	size_t n_witness;
+	bool cosigned; /* a cosignature waits for the next commit */
+	struct owner *owner; /* of the ledger */
+	struct mono tied;    /* its last record */
+	uint32_t verdict;    /* about it, not told before it is durable */
+	bool healed;	     /* after it was another */
+	struct log_limit limit;
+	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
+};
+
+void scribe_clocks(struct scribe *s); /* it is now */
+/* By our clocks, and none before the last record. */
+void scribe_time(const struct scribe *s, struct event *ev);
+/* One record more, not durable before the next commit. guest: -1, none. */
+int scribe_append(struct scribe *s, int guest, struct event *ev, struct err *e)
+	__attribute__((warn_unused_result));
+/* Messages from the rings, up to a commit's. */
+int scribe_take(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+void scribe_put_back(struct scribe *s); /* what is in hand */
+bool scribe_anything(const struct scribe *s);
+bool scribe_crowded(const struct scribe *s);
+
+/* The audit is open: is the ledger the one that it tells of? Then engines are
+ * told. In every turn: once an hour in which something was granted, and when
+ * erasing was asked for. */
+int ledger_turn(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* In order: the last record about it. */
+int ledger_finish(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif
