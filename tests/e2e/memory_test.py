@@ -6,7 +6,7 @@ together, pages that they share counted once.
 
 usage: memory_test.py [FLOWS]       of each machine (4096)
 
-The aim is 16 MiB, which is reported; the test fails at 24.
+The aim is 16 MiB, which is reported; the test fails at 36.
 """
 import resource
 import socket
@@ -17,7 +17,7 @@ import c1222
 import talk
 from lib import ADDR, Gate, Net, Report, need_live, until
 
-AIM, MOST = 16.0, 24.0  # MiB
+AIM, MOST = 16.0, 36.0  # MiB; the ledger of each guest is kept twice
 BATCH = 64
 # client, server, port: the connections of one machine
 WAYS = (("dr", "wan", 8080), ("portal", "lan", 8080), ("wan", "mdma", 1153))
