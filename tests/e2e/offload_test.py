@@ -59,7 +59,9 @@ def reads(net):
         said += [ask(s, (port << 8) + n, t) for n, t in enumerate(tables)]
         s.close()
     meter.stop()
-    return [m.hex() if m else "refused" for m in said]
+    # Said in place of an answer or not: it was refused.
+    return [m.hex() if m and not c1222.refused(m) else "refused"
+            for m in said]
 
 
 class Taker(threading.Thread):
