@@ -45,8 +45,10 @@ class HeadEnd:
         self.inv += 1
         self.s.sendto(talk.request(self.inv, table), (ADDR["mdma"], 1153))
         try:
-            n = len(self.s.recv(65536))
-            return "%d octets came back" % n
+            got = self.s.recv(65536)
+            if c1222.refused(got):
+                return "refused: code %d, said by the gateway" % got[-1]
+            return "%d octets came back" % len(got)
         except socket.timeout:
             return "no answer"
 
@@ -67,8 +69,11 @@ def ask_in_pieces(net, tables, size):
             data = s.recv(65536)
             if not data:
                 return "%d answers, then the connection was closed" % got
+            if c1222.refused(data):
+                return "%d answers, then code %d and the end, said by the " \
+                    "gateway" % (got, data[-1])
             got += 1
-    except ConnectionResetError:
+    except (BrokenPipeError, ConnectionResetError):
         return "%d answers, then a reset" % got
     except socket.timeout:
         return "%d answers, then nothing" % got
