@@ -170,7 +170,7 @@ check: setup
 	@$(MAKE) --no-print-directory -j$(JOBS) all unit-bins fuzz-bins
 	@$(MAKE) --no-print-directory MODE=asan -j$(JOBS) unit-bins
 	@$(MAKE) --no-print-directory MODE=fuzz -j$(JOBS) fuzz-bins
-	@BUILD=$(BUILD) FUZZ_SECONDS=$${FUZZ_SECONDS:-10} tests/check.sh \
+	@BUILD=$(BUILD) FUZZ_SECONDS=$${FUZZ_SECONDS:-5} tests/check.sh \
 		$(TEST_BINS) $(SCRIPT_TESTS) $(patsubst $(BUILD)/%,build/asan/%,$(TEST_BINS)) \
 		tests/fuzz_smoke.sh
 
