@@ -68,8 +68,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
 
 # --- archives: folder, and what each may link against (style: layers) --------
-ARCHIVES := core crypto dissect image eval analysis front pipeline audit capture \
-	daemon
+ARCHIVES := core crypto dissect image eval analysis front pipeline audit attest \
+	capture daemon
 DIR_core     := core
 DIR_crypto   := crypto
 DIR_dissect  := dissectors dissectors/c1222 dissectors/http dissectors/net \
@@ -80,6 +80,7 @@ DIR_analysis := policy-lang/analysis
 DIR_front    := policy-lang/front
 DIR_pipeline := enforcer/pipeline
 DIR_audit    := audit
+DIR_attest   := attest
 DIR_capture  :=
 DIR_daemon   := enforcer/daemon
 # Files of enforcer/ and audit/ that are in an archive or in a program.
@@ -94,8 +95,9 @@ NEED_analysis := analysis eval image crypto core
 NEED_front    := front image crypto core
 NEED_pipeline := pipeline eval image dissect crypto core
 NEED_audit    := audit crypto core
+NEED_attest   := attest crypto core
 NEED_capture  := capture front pipeline eval image dissect crypto core
-NEED_daemon   := daemon capture pipeline audit front analysis eval image dissect \
+NEED_daemon   := daemon capture pipeline audit attest front analysis eval image dissect \
 	crypto core
 NEED_enforcer := capture pipeline audit front analysis eval image dissect crypto core
 NEED_policy-lang := capture pipeline audit front analysis eval image dissect crypto core
@@ -106,6 +108,7 @@ LIBS_crypto   := -lcrypto
 LIBS_dissect  := -lexpat -lz
 LIBS_front    := -lyaml
 LIBS_audit    := -lsqlite3
+LIBS_attest   := -ltss2-esys -ltss2-rc
 LIBS_pipeline :=
 LIBS_capture  := -lpcap
 LIBS_daemon   := -lnetfilter_queue -lmnl -lnfnetlink -lseccomp -lmicrohttpd
@@ -122,7 +125,7 @@ PROG_SRCS_metergated       := enforcer/daemon/main.c
 PROG_SRCS_metergatectl     := $(wildcard enforcer/ctl/*.c)
 NEED_polc             := $(NEED_policy-lang)
 NEED_metergate-replay := $(NEED_enforcer)
-NEED_metergate-audit  := audit crypto core
+NEED_metergate-audit  := audit attest crypto core
 NEED_metergated       := $(NEED_daemon)
 NEED_metergatectl     := core
 ALL_PROG_SRCS := $(foreach p,$(PROGS),$(PROG_SRCS_$(p)))

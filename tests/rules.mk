@@ -7,7 +7,7 @@ TEST_DIRS := core crypto dissectors dissectors/c1222 dissectors/http \
 	dissectors/net dissectors/obix dissectors/tls \
 	policy-lang/image \
 	policy-lang/eval policy-lang/analysis policy-lang/front \
-	enforcer/pipeline audit enforcer enforcer/daemon policy-lang
+	enforcer/pipeline audit attest enforcer enforcer/daemon policy-lang
 ARCH_core := core
 ARCH_crypto := crypto
 ARCH_dissectors := dissect
@@ -22,6 +22,7 @@ ARCH_policy-lang/analysis := analysis
 ARCH_policy-lang/front := front
 ARCH_enforcer/pipeline := pipeline
 ARCH_audit := audit
+ARCH_attest := attest
 ARCH_enforcer := enforcer
 ARCH_enforcer/daemon := daemon
 ARCH_policy-lang := policy-lang

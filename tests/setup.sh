@@ -11,10 +11,10 @@ set -eu
 build="gcc libc6-dev make pkg-config gawk libpcap-dev libyaml-dev libsqlite3-dev
 	libssl-dev zlib1g-dev tzdata libmnl-dev libnetfilter-queue-dev
 	libnfnetlink-dev libseccomp-dev libmicrohttpd-dev libexpat1-dev
-	libndpi-dev"
+	libndpi-dev libtss2-dev"
 check="$build clang libclang-rt-14-dev libcmocka-dev python3 python3-yaml python3-jsonschema jq sqlite3 tshark
 	libxml2-dev mandoc iproute2 iptables nftables procps tcpdump ethtool
-	curl"
+	curl swtpm swtpm-tools"
 
 case "${1:-check}" in
 build) want=$build ;;
