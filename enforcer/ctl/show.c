@@ -77,6 +77,24 @@ void show_status(const struct tool *t, struct answer *a)
 
 /* --- guests --------------------------------------------------------------------------------- */
 
+const char *guest_state(struct span line)
+{
+	if (field_true(line, "frozen"))
+		return "frozen";
+	if (!field_true(line, "engine"))
+		return "down";
+	return field_int(line, "quarantine_left_s") > 0 ? "quarantine" : "up";
+}
+
+const char *guest_colour(struct span line)
+{
+	const char *s = guest_state(line);
+
+	return strcmp(s, "up") == 0 ? GREEN
+	       : strcmp(s, "down") == 0 ? RED
+					: YELLOW;
+}
+
 static void guest_drops(const struct tool *t, struct span line)
 {
 	struct span drops = json_get(line, "drops"), key, value;
@@ -111,18 +129,13 @@ void show_guests(const struct tool *t, struct answer *a)
 
 	(void)answer_line(a, &line);
 	while (answer_line(a, &line)) {
-		bool up = field_true(line, "engine");
-		bool frozen = field_true(line, "frozen");
 		size_t at = 0;
 
 		table_cell(table, NULL, "%s", field(x, line, "guest"));
 		table_cell(table, NULL, "%s", field(x, line, "interface"));
 		table_cell(table, NULL, "%lld",
 			   (long long)field_int(line, "queue"));
-		table_cell(table, frozen ? YELLOW : up ? GREEN : RED, "%s",
-			   frozen ? "frozen"
-			   : up	  ? "up"
-				  : "down");
+		table_cell(table, guest_colour(line), "%s", guest_state(line));
 		for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 			table_cell(table, NULL, "%s",
 				   short_count(n, field_int(line, counts[i])));

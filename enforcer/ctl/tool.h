@@ -81,6 +81,9 @@ struct tool {
 	const char *guest; /* argument, or NULL */
 };
 
+/* "up", "frozen", "quarantine", "down", of a line of guests; its colour. */
+const char *guest_state(struct span line);
+const char *guest_colour(struct span line);
 void show_status(const struct tool *t, struct answer *a);
 void show_guests(const struct tool *t, struct answer *a);
 void show_flows(const struct tool *t, struct answer *a);

@@ -67,17 +67,13 @@ static void one_guest(struct top *p, struct table *table, struct span line)
 			 .denied = field_int(line, "denied")};
 	const struct seen *was;
 	char n[SHORT_TEXT];
-	bool frozen = field_true(line, "frozen"), up = field_true(line, "engine");
 
 	field(s.guest, line, "guest");
 	was = find(p, s.guest);
 	if (!was)
 		was = &s;
 	table_cell(table, BOLD, "%s", s.guest);
-	table_cell(table, frozen ? YELLOW : up ? GREEN : RED, "%s",
-		   frozen ? "frozen"
-		   : up	  ? "up"
-			  : "down");
+	table_cell(table, guest_colour(line), "%s", guest_state(line));
 	table_cell(table, NULL, "%s",
 		   short_count(n, rate(p, s.packets, was->packets)));
 	table_cell(table, NULL, "%s",

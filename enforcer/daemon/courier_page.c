@@ -62,6 +62,8 @@ static const char *engine_state(const struct lane *l, struct mono now)
 
 	if (atomic_load(&l->frozen))
 		return "frozen";
+	if (atomic_load(&l->quarantine) > now.ns)
+		return "quarantined";
 	if (beat == 0)
 		return "starting";
 	/* The beat is the engine's word, and may be any number. */

@@ -221,6 +221,8 @@ static void guests(struct conn *c, struct parent *p)
 		json_u64(&j, "queue", g->queue);
 		json_text(&j, "policy", m.policy);
 		json_bool(&j, "frozen", atomic_load(&p->share[i].lane->frozen));
+		json_i64(&j, "quarantine_left_s",
+			 (parent_quarantine(p, i) + NS_PER_S - 1) / NS_PER_S);
 		json_bool(&j, "engine", child_ready(&p->guest[i].engine));
 		addresses(&j, g);
 		counters(&j, p->share[i].lane);

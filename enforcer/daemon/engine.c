@@ -253,6 +253,20 @@ static int sleep_ms(const struct engine *e)
 	return due <= 0 ? 0 : (int)((due + 999999) / 1000000);
 }
 
+/* The parent takes back what the kernel carries, and shows it. */
+static void say_quarantine(struct engine *e)
+{
+	int machine = pol_set_find_machine(e->set.set,
+					   span_str(e->a->guest->name));
+	int64_t left = machine < 0 ? 0 :
+				     pol_quarantined(e->state, (size_t)machine,
+						     e->now);
+
+	atomic_store_explicit(&e->lane->quarantine,
+			      left ? e->now.mono.ns + left : 0,
+			      memory_order_relaxed);
+}
+
 static void timers(struct engine *e)
 {
 	bool frozen = atomic_load_explicit(&e->lane->frozen,
@@ -272,6 +286,7 @@ static void timers(struct engine *e)
 	}
 	if (storm_due(e->storm).ns <= e->now.mono.ns)
 		out_tick(e);
+	say_quarantine(e);
 	out_publish(e);
 	if (!e->told && mono_sub(e->now.mono, e->told_at) >= STATUS_NS)
 		status_write(e);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "enforcer/daemon/live.h"
 #include "enforcer/daemon/metrics.h"
 
 #include <stdarg.h>
@@ -155,7 +156,10 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 		{"verdicts_malformed_total", "counter", "Verdicts of a broken engine."},
 		{"left_dropped_total",	"counter", "Packets that waited for an engine that died."},
 		{"frozen",		"gauge",   "1: everything of the guest is dropped."},
+		{"quarantined",		"gauge",   "1: the guest has lost its grants for a while."},
 	};
+
+	struct mono now = live_mono();
 
 	for (size_t k = 0; k < sizeof(gate) / sizeof(gate[0]); k++) {
 		head(w, gate[k].name, gate[k].type, gate[k].help);
@@ -168,6 +172,7 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 				atomic_load(&l->gate_bad),
 				atomic_load(&l->left_dropped),
 				atomic_load(&l->frozen),
+				atomic_load(&l->quarantine) > now.ns,
 			};
 
 			line(w, "metergate_%s{guest=\"%s\"} %llu\n",

@@ -175,6 +175,35 @@ static void look_at_audit(struct parent *p)
 	p->shut = shut;
 }
 
+int64_t parent_quarantine(const struct parent *p, size_t guest)
+{
+	int64_t until = atomic_load(&p->share[guest].lane->quarantine);
+
+	return until > p->now.mono.ns ? until - p->now.mono.ns : 0;
+}
+
+/* So when a quarantine begins. The word is an engine's: changing its mind all
+ * the time costs no more than once a second. */
+static void look_at_quarantine(struct parent *p)
+{
+	bool begins = false;
+
+	for (size_t i = 0; i < p->n_guests; i++) {
+		struct guest *g = &p->guest[i];
+		bool is = parent_quarantine(p, i) > 0;
+
+		if (is && !g->quarantined) {
+			if (p->now.mono.ns - g->quarantine_ns < NS_PER_S)
+				continue;
+			g->quarantine_ns = p->now.mono.ns;
+			begins = true;
+		}
+		g->quarantined = is;
+	}
+	if (begins && p->ready)
+		reload_marks(p);
+}
+
 /* --- the loop ------------------------------------------------------------------------------- */
 
 static void signalled(struct parent *p)
@@ -248,6 +277,7 @@ static void turn(struct parent *p)
 	begin(p);
 	tell_loss(p);
 	look_at_audit(p);
+	look_at_quarantine(p);
 	counts_turn(p);
 	ctl_turn(p->ctl, p);
 	notify_tick(&p->notify, p->now.mono.ns);

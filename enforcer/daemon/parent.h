@@ -78,6 +78,8 @@ struct guest {
 	struct child gate, engine;
 	struct query query;
 	bool new_state; /* it never had counters */
+	bool quarantined; /* as its engine said last; and when marks changed */
+	int64_t quarantine_ns;
 	bool draining; /* the gate was asked to drop what an engine left */
 	bool counted;  /* how much that is */
 	int64_t drain_ns;
@@ -178,6 +180,8 @@ bool parent_note(struct parent *p, enum event_type type, enum reason why,
 bool parent_unrecorded(const struct parent *p);
 /* The log was altered: nobody changes anything until it was looked at. */
 bool parent_may_not_act(const struct parent *p);
+/* How long a guest's quarantine lasts from now on; 0: it is in none. */
+int64_t parent_quarantine(const struct parent *p, size_t guest);
 int parent_rules(struct parent *p, const struct policies *from, struct err *e)
 	__attribute__((warn_unused_result));
 

@@ -183,6 +183,8 @@ struct lane {
 	/* The engine may write from here on only: what others count of it, and
 	 * what it is told, is read-only for it. */
 	_Alignas(4096) _Atomic int64_t engine_beat;
+	/* Mono ns until when its guest is in quarantine; 0: it is in none. */
+	_Atomic int64_t quarantine;
 	struct lane_status status;
 	struct lane_query query;
 	struct lane_claim claim;

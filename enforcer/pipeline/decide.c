@@ -450,21 +450,21 @@ bool judge_again(struct work *w, enum reason *why)
 	struct pol_peer peer = peer_of(w, NULL);
 	struct pol_decision d = {0};
 
-	pol_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
-		 side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
+	pol_would_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
+		       side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
 	*why = d.reason;
 	return d.permit;
 }
 
-void tell_closed(struct work *w)
+void tell_closed(struct work *w, enum reason why, const char *detail)
 {
 	struct event ev;
 
 	event_base(w, &ev, EV_VIOLATION);
 	ev.verdict = VERDICT_DENY;
-	ev.reason = REASON_NO_GRANT;
-	reasons_add(&ev.reasons, REASON_NO_GRANT);
-	ev.detail = "the new policy would not open this connection";
+	ev.reason = why;
+	reasons_add(&ev.reasons, why);
+	ev.detail = detail;
 	w->p->stats.denied++;
 	w->sink->event(w->sink->arg, &ev);
 }

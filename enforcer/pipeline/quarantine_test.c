@@ -118,6 +118,28 @@ static void it_begins_and_ends_aloud(void **state)
 	done(k);
 }
 
+/* A connection ends with it, without one more message of its own. */
+static void connections_end(void **state)
+{
+	struct told t;
+	struct kit *k = kit_that(&t);
+	struct kit_seg ack = {.out = true, .port = KIT_PORT,
+			      .seq = KIT_ISN + 1, .ack = KIT_ISN2 + 1,
+			      .flags = TCP_ACK};
+	uint64_t id;
+
+	(void)state;
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	id = kit_tcp(k, &ack, (struct span){0});
+	assert_int_equal(k->verdict[id].v, PACKET_PASS);
+	assert_int_equal(k->n_resets, 0);
+	assert_false(passes(k, "d"));
+	assert_true(k->n_resets > 0);
+	id = kit_tcp(k, &ack, (struct span){0});
+	assert_int_equal(k->verdict[id].v, PACKET_DROP);
+	done(k);
+}
+
 /* By hand; and a pipeline that begins with a machine in quarantine says so. */
 static void it_ends_early_and_goes_on(void **state)
 {
@@ -144,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_begins_and_ends_aloud),
+		cmocka_unit_test(connections_end),
 		cmocka_unit_test(it_ends_early_and_goes_on),
 	};
 

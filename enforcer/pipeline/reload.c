@@ -7,28 +7,47 @@
 static bool still_open(struct work *w)
 {
 	enum reason why = REASON_NONE;
-	bool ok = judge_again(w, &why);
 
-	pol_abort(w->p->conf.state);
-	return ok || why == REASON_LIMIT_EXCEEDED;
+	return judge_again(w, &why) || why == REASON_LIMIT_EXCEEDED;
+}
+
+static void look_at(struct work *w, uint32_t i)
+{
+	w->f = &w->p->flow[i];
+	w->f_idx = i;
+	w->s = 0;
+}
+
+static void close_flow(struct work *w, enum reason why, const char *detail)
+{
+	tell_closed(w, why, detail);
+	if (w->f->tup.proto == PROTO_TCP)
+		stream_refuse(w, why, 0);
+	else
+		flow_end(w, w->f_idx, why);
 }
 
 static void ask_again(struct work *w, uint32_t i, const struct pol_set *old,
 		      const int *machine)
 {
-	struct flow *f = &w->p->flow[i];
+	look_at(w, i);
+	rename_flow(w, old, (size_t)machine[w->f->guest]);
+	if (!w->f->denied && !still_open(w))
+		close_flow(w, REASON_NO_GRANT,
+			   "the new policy would not open this connection");
+}
 
-	w->f = f;
-	w->f_idx = i;
-	w->s = 0;
-	rename_flow(w, old, (size_t)machine[f->guest]);
-	if (f->denied || still_open(w))
-		return;
-	tell_closed(w);
-	if (f->tup.proto == PROTO_TCP)
-		stream_refuse(w, REASON_NO_GRANT, 0);
-	else
-		flow_end(w, i, REASON_NO_GRANT);
+void close_quarantined(struct work *w, uint32_t guest)
+{
+	struct pipeline *p = w->p;
+
+	for (uint32_t i = 0; i < p->flows.fresh; i++) {
+		look_at(w, i);
+		if (w->f->used && w->f->guest == guest && !w->f->denied &&
+		    !still_open(w))
+			close_flow(w, REASON_QUARANTINED,
+				   "its machine is in quarantine");
+	}
 }
 
 int pipeline_policy(struct pipeline *p, const struct pol_set *set,

@@ -620,6 +620,9 @@ void offload_resync(struct work *w, struct side *me, struct side *you);
 
 /* quarantine.c: tells what has changed */
 void quarantine_look(struct work *w);
+/* reload.c: of a machine's connections only those stay that could carry what
+ * its floors need */
+void close_quarantined(struct work *w, uint32_t guest);
 int64_t quarantine_due(const struct pipeline *p);
 
 /* frag.c: true when pkt is whole now (its payload in the pool) */
@@ -712,10 +715,10 @@ bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d);
 /* That they may. */
 void tell_carried(struct work *w, uint32_t octets,
 		  const struct pol_decision *d);
-/* Would the policy of now open it? Tells nothing; charges are tentative. */
+/* Would the policy of now open it? Tells nothing, charges nothing. */
 bool judge_again(struct work *w, enum reason *why);
 /* That it would not. */
-void tell_closed(struct work *w);
+void tell_closed(struct work *w, enum reason why, const char *detail);
 /* Octets and packets that are about to leave. Tells when there is no room;
  * *why, which is not touched otherwise: the reason. */
 bool judge_packet(struct work *w, uint32_t octets, enum reason *why);

@@ -356,6 +356,12 @@ void pol_abort(struct pol_state *st);
 void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 	      const struct pol_peer *peer, uint64_t flow, struct now now,
 	      struct pol_decision *d);
+/* The same question about a connection that there is: nothing is charged, not
+ * even what a refusal costs. What was judged before and is neither committed
+ * nor aborted is aborted. */
+void pol_would_open(struct pol_state *st, size_t machine, enum dir dir,
+		    const struct pol_peer *peer, uint64_t flow, struct now now,
+		    struct pol_decision *d);
 void pol_close(struct pol_state *st, size_t machine, uint64_t flow,
 	       struct now now);
 /* Bytes and packets of a packet that is about to pass (IP header and

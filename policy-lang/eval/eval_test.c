@@ -849,6 +849,8 @@ static void test_floor(void **ctx)
 			    .table = 25};
 	struct given bill = {READ, .table = 25, REG};
 	struct given plain = {READ, .table = 90};
+	struct pol_decision d;
+	struct pol_peer p;
 
 	(void)ctx;
 	fill(&h);
@@ -867,6 +869,20 @@ static void test_floor(void **ctx)
 	expect(&k, &bill, 0, "the floor");
 	expect(&k, &ask, 0, "again");
 	expect(&k, &bill, REASON_POLICY_EXPIRED, "once a month");
+	/* A connection that could carry the floor is still opened. */
+	p = kit_msg(&k, DIR_OUT, OBS_OPAQUE).peer;
+	pol_open(k.st, 0, DIR_OUT, &p, 1, k.now, &d);
+	assert_true(d.permit);
+	pol_commit(k.st);
+	kit_free(&k);
+
+	/* Where floors need other things, none is. */
+	h.floor.meas = MEAS_BIT(MEAS_VOLTAGE_INTERVAL);
+	start(&k, &h);
+	pol_open(k.st, 0, DIR_OUT, &p, 1, k.now, &d);
+	assert_false(d.permit);
+	assert_int_equal(d.reason, REASON_POLICY_EXPIRED);
+	h.floor.meas = MEAS_BIT(MEAS_ENERGY_REGISTER);
 	kit_free(&k);
 
 	h.restricts[0] = (struct pol_rule_src){
@@ -952,6 +968,51 @@ static void test_monitor(void **ctx)
 }
 
 /* --- connections and packets --------------------------------------------- */
+
+/* Whether a connection would still be opened is no attempt to open one: that
+ * there is no room costs nothing. */
+static void test_would_open(void **ctx)
+{
+	static struct house h;
+	static struct kit k;
+	struct pol_limit_src l[2] = {
+		{.id = "a", .dir = DIRSEL_ANY, .party.any = true,
+		 .vm.any = true, .each_vm = true,
+		 .phrase = {.kind = LIMIT_CONCURRENT, .n = 2,
+			    .thing = THING_CONNECTIONS, .text = "2"},
+		 .exceed = {ACTION_QUARANTINE, H(1)}},
+		{.id = "hammering", .dir = DIRSEL_ANY, .party.any = true,
+		 .vm.any = true, .each_vm = true,
+		 .phrase = {.kind = LIMIT_SLIDING, .thing = THING_REFUSALS,
+			    .n = 3, .window = WINDOW_SLIDING,
+			    .window_ns = MIN(10), .text = "3 refusals"},
+		 .exceed = {ACTION_QUARANTINE, H(2)}}};
+	struct pol_decision d;
+	struct pol_peer p;
+
+	(void)ctx;
+	fill(&h);
+	h.base.limit = l;
+	h.base.n_limit = 2;
+	start(&k, &h);
+	p = kit_msg(&k, DIR_IN, OBS_OPAQUE).peer;
+	for (uint64_t flow = 1; flow <= 2; flow++) {
+		pol_open(k.st, 0, DIR_IN, &p, flow, k.now, &d);
+		pol_commit(k.st);
+	}
+	for (uint64_t flow = 3; flow < 9; flow++) {
+		pol_would_open(k.st, 0, DIR_IN, &p, flow, k.now, &d);
+		assert_false(d.permit);
+		assert_int_equal(d.reason, REASON_LIMIT_EXCEEDED);
+		assert_int_equal(pol_quarantined(k.st, 0, k.now), 0);
+	}
+	pol_open(k.st, 0, DIR_IN, &p, 9, k.now, &d);
+	assert_false(d.permit);
+	assert_int_equal(pol_quarantined(k.st, 0, k.now), H(1));
+	pol_would_open(k.st, 0, DIR_IN, &p, 1, k.now, &d);
+	assert_int_equal(d.reason, REASON_QUARANTINED);
+	kit_free(&k);
+}
 
 static void test_connections(void **ctx)
 {
@@ -1555,6 +1616,7 @@ int main(void)
 		cmocka_unit_test(test_floor),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_monitor),
+		cmocka_unit_test(test_would_open),
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_sets),

@@ -38,8 +38,9 @@ static void open_grants(struct pol_state *st, unsigned side, enum layer l,
 {
 	const struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[l];
+	bool floors = l == LAYER_VENDOR && sd->floors_only;
 	uint32_t last = NO_RULE;
-	bool any = false, room = false;
+	bool any = false, room = false, cut = false;
 	struct fail f = judge_fail(REASON_NO_GRANT, side, l, 0);
 
 	f.monitored = l == LAYER_VENDOR && sd->monitor;
@@ -49,12 +50,19 @@ static void open_grants(struct pol_state *st, unsigned side, enum layer l,
 		if (!bit_get(sd->row[l], c) || rule == last)
 			continue;
 		last = rule;
+		if (floors && !bit_get(st->s->m[sd->m].floor_rules, rule)) {
+			cut = true;
+			continue;
+		}
 		any = true;
 		room |= rule_connections(st, side, l, rule, flow);
 	}
 	if (room || (!im && l != LAYER_VENDOR))
 		return;
-	f.reason = any ? REASON_LIMIT_EXCEEDED : REASON_NO_GRANT;
+	f.reason = any	 ? REASON_LIMIT_EXCEEDED
+		   : cut ? sd->floor_reason
+			 : REASON_NO_GRANT;
+	f.monitored = f.monitored && !cut;
 	f.rule = any ? last : NO_RULE;
 	fail_add(st, &f);
 }
@@ -187,6 +195,16 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 	d->permit = true;
 	d->monitored = st->n_fail > 0;
 	tell_rules(st, d);
+}
+
+void pol_would_open(struct pol_state *st, size_t machine, enum dir dir,
+		    const struct pol_peer *peer, uint64_t flow, struct now now,
+		    struct pol_decision *d)
+{
+	st->asking = true;
+	pol_open(st, machine, dir, peer, flow, now, d);
+	st->asking = false;
+	pol_abort(st);
 }
 
 void pol_close(struct pol_state *st, size_t machine, uint64_t flow,

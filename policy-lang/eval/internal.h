@@ -363,6 +363,7 @@ struct pol_state {
 	struct mem_live *live; /* mem.live */
 	struct undo *undo;     /* mem.undo */
 	bool spread, one_sided;
+	bool asking; /* a refusal costs nothing: nobody tried anything */
 	bool trusted, fails_cut;
 	int8_t clock_forced; /* -1 follow the wall clock, else its value */
 	unsigned n_side;

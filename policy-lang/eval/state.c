@@ -313,7 +313,7 @@ void st_quarantine(struct pol_state *st, size_t m, int64_t ns)
 int64_t pol_quarantined(const struct pol_state *st, size_t i, struct now now)
 {
 	uint64_t until = st->w[st->builtin[i] + BUILTIN_QUARANTINED];
-	uint64_t t = (uint64_t)now.mono.ns;
+	uint64_t t = st_until(st, now, 0);
 
 	return until > t ? (int64_t)(until - t) : 0;
 }

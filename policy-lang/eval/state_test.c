@@ -168,6 +168,36 @@ static void test_boot(void **ctx)
 	}
 }
 
+/* How long it still lasts does not depend on the clock's beginning. */
+static void test_quarantine_left(void **ctx)
+{
+	struct house h;
+	struct kit k;
+	size_t n;
+	void *mem;
+
+	(void)ctx;
+	house_fill(&h);
+	house_start(&k, &h);
+	n = pol_state_octets(k.set);
+	mem = calloc(1, n);
+	open_in(&k, mem, n, boot_a);
+	kit_wait(&k, D(1));
+	assert_true(house_reading(&k, 1, 23));
+	st_quarantine(k.st, 0, H(2));
+	assert_int_equal(pol_quarantined(k.st, 0, k.now), H(2));
+	pol_state_seal(k.st);
+	k.now.mono.ns = S(3);
+	k.now.wall.us += MIN(30) / 1000;
+	assert_int_equal(open_in(&k, mem, n, boot_b), POL_STATE_CONTINUED);
+	assert_int_equal(pol_quarantined(k.st, 0, k.now), MIN(90));
+	kit_wait(&k, MIN(90));
+	assert_int_equal(pol_quarantined(k.st, 0, k.now), 0);
+	assert_true(house_reading(&k, 2, 23));
+	kit_free(&k);
+	free(mem);
+}
+
 /* Somebody else wrote here. */
 static void test_damaged(void **ctx)
 {
@@ -615,6 +645,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_boot),
+		cmocka_unit_test(test_quarantine_left),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_parties),

@@ -233,7 +233,9 @@ void tell_refusal(struct pol_state *st, const struct pol_msg *m,
 	d->reason = reasons_first(&d->reasons);
 	choose_action(st, d);
 	tell_rules(st, d);
-	if (d->action == POL_QUARANTINE)
+	if (st->asking)
+		m = NULL;
+	else if (d->action == POL_QUARANTINE)
 		st_quarantine(st, st->side[0].m, d->action_ns);
 	/* What our own disk refused costs the guest nothing. */
 	if (reasons_has(&d->reasons, REASON_AUDIT_CLOSED))
