@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "policy-lang/analysis/assert.h"
+#include "policy-lang/analysis/minimum.h"
+#include "policy-lang/image/view.h"
 #include "policy-lang/front/diag.h"
 #include "policy-lang/polc.h"
 
@@ -24,6 +26,91 @@ static void prove_file(const struct bound *b, const struct pol_file *f,
 	}
 }
 
+/* --- consent -------------------------------------------------------------- */
+
+struct asking {
+	const struct scene *s;
+	struct diags *d;
+};
+
+static const struct pol_file *file_of(const struct scene *s, struct span id,
+				      enum pol_kind kind)
+{
+	for (size_t i = 0; i < s->n_file; i++) {
+		if (s->file[i]->kind == kind && span_is(id, s->file[i]->id))
+			return s->file[i];
+	}
+	return NULL;
+}
+
+static const struct pol_rule_src *rule_of(const struct pol_file *f,
+					  struct span id)
+{
+	for (size_t i = 0; f && i < f->n_rule; i++) {
+		if (f->rule[i].kind == RULE_GRANT &&
+		    span_is(id, f->rule[i].id))
+			return &f->rule[i];
+	}
+	return NULL;
+}
+
+/* By the file alone it may have been told before (front/link.c). */
+static bool is_told(const struct diags *d, const char *path,
+		    const struct pol_rule_src *r)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->d[i].code == 5301 && d->d[i].line == r->pos.line &&
+		    strcmp(d->d[i].path, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void say_unasked(void *arg, const struct minimum_broken *x)
+{
+	const struct asking *a = arg;
+	const struct pol_image *v = x->vendor, *base = x->base;
+	const struct pol_file *f = file_of(a->s, v->id, POL_VENDOR);
+	const struct pol_file *bf = file_of(a->s, base->id, POL_BASELINE);
+	const struct pol_rule_src *r =
+		rule_of(f, img_str(v, v->RULE[x->rule].id));
+	const struct pol_rule_src *other =
+		rule_of(f, img_str(v, v->RULE[x->other].id));
+	char text[200];
+	struct diag *g;
+
+	if (!r || !other || is_told(a->d, f->path, r) ||
+	    is_told(a->d, f->path, other))
+		return;
+	minimum_text(text, sizeof(text), x);
+	g = diag_add(a->d, DIAG_ERROR, 5301, f->path,
+		     (struct diag_at){r->pos.line, r->pos.col,
+				      (uint32_t)strlen(r->id)},
+		     x->n > 1 ? "ask for more, send less often, or add a limit "
+				"over all of them"
+			      : "ask for more, or send less often",
+		     "%s", text);
+	for (size_t i = 0; bf && i < bf->n_consent_rule; i++) {
+		const struct pol_consent_rule_src *c = &bf->consent_rule[i];
+
+		if (!span_is(img_str(base, x->min->id), c->id))
+			continue;
+		diag_second(g, c->pos.line, c->pos.col, "'%s' is here", c->id);
+		if (g)
+			g->path2 = bf->path;
+	}
+}
+
+static int ask(const struct scene *s, const struct bound *b, struct diags *d,
+	       struct err *e)
+{
+	struct asking a = {s, d};
+
+	return minimum_check(b, say_unasked, &a, e);
+}
+
+/* --- all of it ------------------------------------------------------------- */
+
 /* of: whose assertions; they are about what set permits. */
 static int prove(const struct pol_file *const *set, size_t n,
 		 const struct pol_file *const *of, size_t n_of,
@@ -38,6 +125,8 @@ static int prove(const struct pol_file *const *set, size_t n,
 	rc = bound_new(&b, s.set, false, e);
 	for (size_t i = 0; !rc && i < n_of; i++)
 		prove_file(b, of[i], d);
+	if (!rc)
+		rc = ask(&s, b, d, e);
 	bound_free(b);
 	scene_free(&s);
 	return rc;

@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,61 @@ def sets():
             check(f"{name} shows both places",
                   re.search(r"mdma\.yaml:\d+:\d+: .*\[P", out)
                   and re.search(r"baseline\.yaml:\d+:\d+: ", out), out)
+
+
+# What a machine may tell one recipient is held against the baseline as a whole:
+# edits of a set in which two daily rules, or two daily parties, are half-daily.
+WHOLES = (
+    ("p5301-rules", "two daily rules", (), "'send-now' and 'send-season'"),
+    ("p5301-rules", "one of them monthly",
+     ((r"limits: \[1 reading per day, at least 20 h apart\]\n\Z", "limits: [1 reading per month]\n"),), ""),
+    ("p5301-rules", "a limit over both",
+     ((r"\Z", "limits:\n  all: {on: {direction: out}, limit: at least 23 h apart}\n"),), ""),
+    ("p5301-rules", "one of them asked for",
+     (("consent: none", "consent: opt-in"),), ""),
+    ("p5301-rules", "thirty in a burst",
+     (("consent: none", "consent: opt-in"),
+      (r"limits: \[1 reading per day, at least 20 h apart\]", "limits: [1 reading per 1 d burst 30]"),),
+     "'send-now' gives energy.register every"),
+    ("p5301-rules", "other measurements than the rule's",
+     (("energy.register, energy.tou, power.peak", "event.meter"),), ""),
+    ("p5301-parties", "one host by two names", (), "'send', to 'day' and 'night'"),
+    ("p5301-parties", "two hosts by one certificate",
+     (("203.0.113.8", "198.51.100.8"),), "'send', to 'day' and 'night'"),
+    ("p5301-parties", "two hosts by one operator",
+     (("203.0.113.8", "198.51.100.8"), (r"tls: \{names: \[mdm.example\]\}", "operator: A\n    tls: {names: [day.example]}"),
+      (r"tls: \{names: \[mdm.example\]\}", "operator: A"),), "'send', to 'day' and 'night'"),
+    ("p5301-parties", "two hosts without a common name",
+     (("203.0.113.8", "198.51.100.8"), (r"names: \[mdm", "names: [other"),), ""),
+    ("p5301-parties", "one host with two certificates",
+     ((r"names: \[mdm", "names: [other"),), "'send', to 'day' and 'night'"),
+    ("p5301-parties", "one host, one of them without a certificate",
+     ((r"    tls: \{names: \[mdm.example\]\}\n", ""),), "'send', to 'day' and 'night'"),
+    ("p5301-parties", "a common limit of the baseline", "baseline", ""),
+)
+
+
+def wholes():
+    for name, why, edits, want in WHOLES:
+        with tempfile.TemporaryDirectory() as tmp:
+            shutil.copytree(os.path.join(BAD, name), tmp + "/set")
+            path = tmp + "/set/mdma.yaml"
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            if edits == "baseline":
+                with open(tmp + "/set/baseline.yaml", "a", encoding="utf-8") as f:
+                    f.write("limits:\n  all: {on: {direction: out}, each: [vm], limit: 1 reading per day}\n")
+                edits = ()
+            for old, new in edits:
+                text, n = re.subn(old, new, text, count=1)
+                assert n == 1, (why, old)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+            code, out, err = polc("link", "set", cwd=tmp)
+            told = [line for line in out.splitlines() if "[P5301]" in line]
+            check(f"consent for the whole: {why}",
+                  (code == 1 and len(told) == 1 and re.search(want, told[0])) if want
+                  else (code == 0 and not told), out + err)
 
 
 def sarif_of(*args):
@@ -161,6 +217,7 @@ def many():
 def main():
     sets()
     sarif()
+    wholes()
     link()
     many()
     return 1 if failed else 0

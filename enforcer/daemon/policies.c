@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/policies.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "enforcer/daemon/processes.h"
+#include "policy-lang/analysis/minimum.h"
 #include "policy-lang/front/file.h"
 #include "policy-lang/front/keys.h"
 #include "policy-lang/image/view.h"
@@ -92,6 +94,20 @@ static size_t machines_of(const struct pol_image *im, uint32_t limit,
 	return most;
 }
 
+/* Where something stands: file, line and column, or, where the image came
+ * without positions, the policy. */
+static const char *place(char *buf, size_t cap, const struct pol_image *im,
+			 uint32_t row)
+{
+	if (row < im->n_LOCS)
+		snprintf(buf, cap, "%.*s:%u:%u",
+			 TEXT(im->path.n ? im->path : im->id),
+			 im->LOCS[row].line, im->LOCS[row].col);
+	else
+		snprintf(buf, cap, "%.*s", TEXT(im->id));
+	return buf;
+}
+
 /* Credit of a common budget can be given to engines (policy-lang/eval/share.c);
  * places in a common set of values or connections cannot. */
 static int check_limits(const struct pol_image *im, size_t machines,
@@ -101,7 +117,7 @@ static int check_limits(const struct pol_image *im, size_t machines,
 		return 0;
 	for (uint32_t i = 0; i < im->n_LIMT; i++) {
 		const struct lay_limit *l = &im->LIMT[i];
-		const struct lay_loc *at = &im->LOCS[im->n_RULE + i];
+		char at[300];
 
 		if ((l->kind != LIMIT_DISTINCT &&
 		     l->kind != LIMIT_CONCURRENT) ||
@@ -109,12 +125,12 @@ static int check_limits(const struct pol_image *im, size_t machines,
 		    machines_of(im, i, machines) < SHARED_MACHINES)
 			continue;
 		return err_set(e, E_UNSUPPORTED, 0,
-			       "%.*s:%u:%u: limit %s is shared by several "
+			       "%s: limit %s is shared by several "
 			       "machines, which this gateway does not count "
 			       "for what is distinct or at once; add "
 			       "`each: [vm]`",
-			       TEXT(im->path.n ? im->path : im->id), at->line,
-			       at->col, im->STRS + l->id);
+			       place(at, sizeof(at), im, im->n_RULE + i),
+			       im->STRS + l->id);
 	}
 	return 0;
 }
@@ -136,6 +152,36 @@ static int check_monitored(const struct pol_image *im, int64_t now_s,
 		       TEXT(im->path.n ? im->path : im->id));
 }
 
+/* The first, for the operator; polc link tells all of them. */
+static void first_unasked(void *arg, const struct minimum_broken *x)
+{
+	const struct pol_image *v = x->vendor;
+	struct err *why = arg;
+	char text[200], at[300];
+
+	if (why->code)
+		return;
+	minimum_text(text, sizeof(text), x);
+	err_set(why, E_STATE, 0, "%s: %s",
+		place(at, sizeof(at), v, x->rule), text);
+}
+
+/* A vendor may have compiled without this baseline, or before it. */
+static int check_consent(const struct policies *p, struct err *e)
+{
+	struct bound *b;
+	struct err why = {0};
+	int rc = bound_new(&b, p->files.set, false, e);
+
+	if (rc < 0)
+		return rc;
+	rc = minimum_check(b, first_unasked, &why, e);
+	bound_free(b);
+	if (rc == 0 && why.code)
+		rc = err_set(e, why.code, 0, "%s", why.text);
+	return rc;
+}
+
 static int check_images(const struct policies *p, const struct conf *c,
 			struct err *e)
 {
@@ -149,7 +195,7 @@ static int check_images(const struct policies *p, const struct conf *c,
 		if (rc == 0)
 			rc = check_monitored(p->files.image[i], time(NULL), e);
 	}
-	return rc;
+	return rc ? rc : check_consent(p, e);
 }
 
 /* --- guests ----------------------------------------------------------------------- */

@@ -946,6 +946,40 @@ static int add_way(struct bound_recipient *r, const struct bound_way *w)
 	return 0;
 }
 
+int bound_choose(const struct bound *b, uint16_t machine, bound_pick_f *pick,
+		 const void *arg, struct bound_recipient *out)
+{
+	*out = (struct bound_recipient){.machine = machine};
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		for (size_t k = 0; r->machine == machine && k < r->n_way; k++) {
+			const struct bound_way *w = &r->way[k];
+
+			if (pick(arg, w->party, w->rule, w->monitored,
+				 w->meas) &&
+			    add_way(out, w))
+				return E_NOMEM;
+		}
+	}
+	return 0;
+}
+
+void bound_chosen_free(struct bound_recipient *r)
+{
+	free(r->way);
+	r->way = NULL;
+	r->n_way = 0;
+}
+
+int64_t bound_series(const struct bound *b, const struct bound_recipient *r,
+		     meas_set meas, unsigned gaps)
+{
+	struct counting c = {b, r, NULL, meas};
+
+	return r->n_way ? sustained(&c, gaps) : INT64_MAX;
+}
+
 static int add_flows(const struct bound *b, struct bound_recipient *r,
 		     const struct place *at, const struct bound_way *w,
 		     bool customer)

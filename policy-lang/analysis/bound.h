@@ -129,6 +129,20 @@ uint64_t bound_most(const struct bound *b,
 int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 		       meas_set meas);
 
+/* Of one machine's recipients the rules that pick chooses, as one recipient
+ * without figures: for bound_most and bound_series. party and rule: of its
+ * policy; rule may be BOUND_NO_RULE. E_NOMEM; out is to be freed either way. */
+typedef bool bound_pick_f(const void *arg, uint16_t party, uint32_t rule,
+			  bool monitored, meas_set meas);
+int bound_choose(const struct bound *b, uint16_t machine, bound_pick_f *pick,
+		 const void *arg, struct bound_recipient *out)
+	__attribute__((warn_unused_result));
+void bound_chosen_free(struct bound_recipient *r);
+/* Time between readings of these types that it can keep up (privacy.md 8,
+ * step 4), over so many gaps; INT64_MAX where it gets none. */
+int64_t bound_series(const struct bound *b, const struct bound_recipient *r,
+		     meas_set meas, unsigned gaps);
+
 /* By section 2 of privacy.md. */
 char bound_grade(int64_t spacing_ns);
 /* The finest spacing of a grade from A to F; INT64_MAX of others. */

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy-lang/analysis/minimum.h"
+
+#include <stdio.h>
+
+#include "policy-lang/eval/internal.h"
+
+#define TEXT(s) (int)(s).n, (const char *)(s).p
+
+/* Gaps that the readings of several rules are looked at over (privacy.md
+ * section 8, step 4). */
+#define GAPS_ALL 32
+
+/* --- who is who ---------------------------------------------------------- */
+
+static bool prefixes_meet(const uint8_t *a, unsigned na, const uint8_t *b,
+			  unsigned nb)
+{
+	unsigned n = na < nb ? na : nb, whole = n / 8, rest = n % 8;
+
+	return memcmp(a, b, whole) == 0 &&
+	       (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
+}
+
+static bool has_prefix(const struct pol_image *v, uint16_t p)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < v->n_PFX4; i++)
+		any |= v->PFX4[i].kind == LAY_OWNER_PARTY &&
+		       v->PFX4[i].owner == p;
+	for (uint32_t i = 0; i < v->n_PFX6; i++)
+		any |= v->PFX6[i].kind == LAY_OWNER_PARTY &&
+		       v->PFX6[i].owner == p;
+	return any;
+}
+
+#define ROWS_MEET(v, T, a, b)                                                  \
+	do {                                                                   \
+		for (uint32_t i = 0; i < (v)->n_##T; i++) {                    \
+			if ((v)->T[i].kind != LAY_OWNER_PARTY ||               \
+			    (v)->T[i].owner != (a))                            \
+				continue;                                      \
+			for (uint32_t k = 0; k < (v)->n_##T; k++) {            \
+				if ((v)->T[k].kind == LAY_OWNER_PARTY &&       \
+				    (v)->T[k].owner == (b) &&                  \
+				    prefixes_meet((v)->T[i].addr,              \
+						  (v)->T[i].len,               \
+						  (v)->T[k].addr,              \
+						  (v)->T[k].len))              \
+					return true;                           \
+			}                                                      \
+		}                                                              \
+	} while (0)
+
+/* Can one host be both? One that only its name finds is where its certificate
+ * is; one without name and address can be anywhere, but for its ApTitle. */
+static bool places_meet(const struct pol_image *v, uint16_t a, uint16_t b)
+{
+	const struct lay_party *x = &v->PRTY[a], *y = &v->PRTY[b];
+	bool at_a = has_prefix(v, a), at_b = has_prefix(v, b);
+
+	if ((!at_a && img_str(v, x->dns).n) || (!at_b && img_str(v, y->dns).n))
+		return false;
+	if (!at_a || !at_b)
+		return !(x->oid_n && y->oid_n);
+	ROWS_MEET(v, PFX4, a, b);
+	ROWS_MEET(v, PFX6, a, b);
+	return false;
+}
+
+static bool share_name(const struct pol_image *v, const struct lay_party *a,
+		       const struct lay_party *b)
+{
+	for (uint32_t i = 0; i < a->tls_n; i++) {
+		for (uint32_t k = 0; k < b->tls_n; k++) {
+			if (span_eq(img_str(v, v->LIST[a->tls_first + i]),
+				    img_str(v, v->LIST[b->tls_first + k])))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool share_pin(const struct pol_image *v, const struct lay_party *a,
+		      const struct lay_party *b)
+{
+	for (uint32_t i = 0; i < a->pin_n; i++) {
+		for (uint32_t k = 0; k < b->pin_n; k++) {
+			if (memcmp(v->BLOB + a->pin_off + 32 * i,
+				   v->BLOB + b->pin_off + 32 * k, 32) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool same_text(const struct pol_image *v, uint32_t a, uint32_t b)
+{
+	struct span x = img_str(v, a);
+
+	return x.n && span_eq(x, img_str(v, b));
+}
+
+/* Another port, ApTitle or certificate of the same host tells nobody apart: who
+ * holds the host has all that it was told. */
+bool minimum_twins(const struct pol_image *v, uint16_t pa, uint16_t pb)
+{
+	const struct lay_party *a = &v->PRTY[pa], *b = &v->PRTY[pb];
+	struct span ta = span_of(v->BLOB + a->oid_off, a->oid_n);
+	struct span tb = span_of(v->BLOB + b->oid_off, b->oid_n);
+
+	if (pa == pb)
+		return true;
+	if (img_str(v, a->vm).n || img_str(v, b->vm).n)
+		return same_text(v, a->vm, b->vm);
+	return same_text(v, a->operator_, b->operator_) ||
+	       same_text(v, a->dns, b->dns) || (ta.n && span_eq(ta, tb)) ||
+	       share_name(v, a, b) || share_pin(v, a, b) ||
+	       places_meet(v, pa, pb);
+}
+
+/* Those of the parties that are one recipient with p, over others of them
+ * too. */
+static uint64_t recipient_of(const struct pol_image *v, uint64_t among,
+			     uint16_t p)
+{
+	uint64_t all = UINT64_C(1) << p, before = 0;
+
+	while (all != before) {
+		before = all;
+		for (uint16_t i = 0; i < v->n_PRTY; i++) {
+			for (uint16_t k = 0; k < v->n_PRTY; k++) {
+				if (all >> i & 1 && among >> k & 1 &&
+				    minimum_twins(v, i, k))
+					all |= UINT64_C(1) << k;
+			}
+		}
+	}
+	return all;
+}
+
+/* --- how fine ------------------------------------------------------------ */
+
+struct looking {
+	const struct bound *b;
+	uint16_t m;
+	const struct pol_image *v;
+	const struct lay_consent *min;
+	uint64_t parties;
+	meas_set meas;
+	void (*found)(void *arg, const struct minimum_broken *x);
+	void *arg;
+	bool told; /* something that one rule does by itself */
+};
+
+/* Types that show what a home uses are as fine as they are together; of others
+ * each type stands by itself. */
+static meas_set family(meas_set of, enum meas meas)
+{
+	meas_set m = 0;
+
+	if (!bound_use(meas))
+		return MEAS_BIT(meas);
+	for (meas_set s = of; s; s &= s - 1) {
+		if (bound_use((enum meas)__builtin_ctzll(s)))
+			m |= s & -s;
+	}
+	return m;
+}
+
+/* Series are as fine as their intervals, however often they are read. */
+static meas_set snapshots(meas_set of)
+{
+	meas_set m = 0;
+
+	for (meas_set s = of; s; s &= s - 1) {
+		if (meas_class((enum meas)__builtin_ctzll(s)) !=
+		    MEAS_CLASS_SERIES)
+			m |= s & -s;
+	}
+	return m;
+}
+
+static bool asks_less(const struct looking *x, uint32_t rule, bool monitored)
+{
+	/* A rule on trial asks for nothing yet, and the label says so. */
+	return rule != BOUND_NO_RULE && !monitored &&
+	       x->v->RULE[rule].consent < x->min->minimum;
+}
+
+static bool pick(const void *arg, uint16_t party, uint32_t rule, bool monitored,
+		 meas_set meas)
+{
+	const struct looking *x = arg;
+
+	return asks_less(x, rule, monitored) && meas & x->meas &&
+	       x->parties >> party & 1;
+}
+
+/* Of many readings the mean, so from five sixths on (privacy.md section 2). */
+static bool finer(int64_t ns, const struct lay_consent *min)
+{
+	return ns < min->finer_than / 6 * 5;
+}
+
+static bool is_broken(const struct bound_flow *f, const struct lay_consent *min)
+{
+	return meas_class(f->meas) == MEAS_CLASS_SERIES
+		       ? f->spacing_ns < min->finer_than
+		       : finer(f->spacing_ns, min);
+}
+
+static bool counts(const struct looking *x, const struct bound_recipient *r,
+		   const struct bound_flow *f)
+{
+	return r->machine == x->m && r->outside &&
+	       asks_less(x, f->rule, f->monitored) &&
+	       x->min->meas & MEAS_BIT(f->meas);
+}
+
+static struct minimum_broken start(const struct looking *x)
+{
+	return (struct minimum_broken){.machine = x->m,
+				       .vendor = x->v,
+				       .base = x->b->set->base,
+				       .min = x->min};
+}
+
+static void tell_alone(struct looking *x, const struct bound_flow *f)
+{
+	struct minimum_broken y = start(x);
+
+	y.rule = y.other = f->rule;
+	y.party = y.other_party = f->party;
+	y.n = 1;
+	y.meas = MEAS_BIT(f->meas);
+	y.every_ns = f->spacing_ns;
+	x->told = true;
+	x->found(x->arg, &y);
+}
+
+/* The finest two of those that pick chooses; by rule and party, so a rule with
+ * several types is one. */
+static void finest(const struct looking *x, struct minimum_broken *y)
+{
+	int64_t first = INT64_MAX, second = INT64_MAX;
+
+	y->rule = y->other = BOUND_NO_RULE;
+	for (size_t i = 0; i < x->b->n; i++) {
+		const struct bound_recipient *r = &x->b->r[i];
+
+		for (size_t k = 0; k < r->n_flow; k++) {
+			const struct bound_flow *f = &r->flow[k];
+
+			if (!counts(x, r, f) || !(x->meas & MEAS_BIT(f->meas)) ||
+			    !(x->parties >> f->party & 1) ||
+			    (f->rule == y->rule && f->party == y->party))
+				continue;
+			if (y->rule == BOUND_NO_RULE || f->spacing_ns < first) {
+				y->other = y->rule;
+				y->other_party = y->party;
+				second = first;
+				y->rule = f->rule;
+				y->party = f->party;
+				y->meas = MEAS_BIT(f->meas);
+				first = f->spacing_ns;
+			} else if (y->other == BOUND_NO_RULE ||
+				   f->spacing_ns < second) {
+				y->other = f->rule;
+				y->other_party = f->party;
+				second = f->spacing_ns;
+			}
+		}
+	}
+}
+
+/* All that these parties get of these types without being asked so much. */
+static int check_together(struct looking *x, struct err *e)
+{
+	struct minimum_broken y = start(x);
+	struct bound_recipient r;
+	int rc;
+
+	if (!x->meas)
+		return 0;
+	rc = bound_choose(x->b, x->m, pick, x, &r);
+	y.n = r.n_way;
+	if (rc == 0 && r.n_way > 1)
+		y.every_ns = bound_series(x->b, &r, x->meas, GAPS_ALL);
+	bound_chosen_free(&r);
+	if (rc)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	if (y.n < 2 || !finer(y.every_ns, x->min))
+		return 0;
+	finest(x, &y);
+	if (y.rule != BOUND_NO_RULE && y.other != BOUND_NO_RULE)
+		x->found(x->arg, &y);
+	return 0;
+}
+
+static uint64_t outside(const struct looking *x)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < x->b->n; i++) {
+		const struct bound_recipient *r = &x->b->r[i];
+
+		for (size_t k = 0; k < r->n_flow; k++) {
+			if (counts(x, r, &r->flow[k]))
+				all |= UINT64_C(1) << r->flow[k].party;
+		}
+	}
+	return all;
+}
+
+static int check_machine(struct looking *x, struct err *e)
+{
+	uint64_t left, all = outside(x);
+	int rc = 0;
+
+	for (size_t i = 0; i < x->b->n; i++) {
+		const struct bound_recipient *r = &x->b->r[i];
+
+		for (size_t k = 0; k < r->n_flow; k++) {
+			if (counts(x, r, &r->flow[k]) &&
+			    is_broken(&r->flow[k], x->min))
+				tell_alone(x, &r->flow[k]);
+		}
+	}
+	for (left = all; !rc && !x->told && left; left &= ~x->parties) {
+		meas_set done = 0, m = x->min->meas & MEAS_ALL;
+
+		x->parties = recipient_of(x->v, all,
+					  (uint16_t)__builtin_ctzll(left));
+		for (; !rc && m; m &= ~done) {
+			x->meas = family(m, (enum meas)__builtin_ctzll(m));
+			done |= x->meas;
+			x->meas = snapshots(x->meas);
+			rc = check_together(x, e);
+		}
+	}
+	return rc;
+}
+
+int minimum_check(const struct bound *b,
+		  void (*found)(void *arg, const struct minimum_broken *x),
+		  void *arg, struct err *e)
+{
+	const struct pol_image *base = b->set->base;
+	int rc = 0;
+
+	for (uint16_t m = 0; base && m < b->set->n_m; m++) {
+		for (uint32_t i = 0; !rc && i < base->n_CONS; i++) {
+			struct looking x = {.b = b,
+					    .m = m,
+					    .v = b->set->m[m].vendor,
+					    .min = &base->CONS[i],
+					    .found = found,
+					    .arg = arg};
+
+			if (x.v)
+				rc = check_machine(&x, e);
+		}
+	}
+	return rc;
+}
+
+void minimum_text(char *buf, size_t cap, const struct minimum_broken *x)
+{
+	static const char *const names[] = {"nothing", "none", "opt-out",
+					    "opt-in"};
+	const struct pol_image *v = x->vendor;
+	char t[64], m[MEAS_TEXT], also[128] = "";
+
+	if (x->n > 1 && x->rule != x->other)
+		snprintf(also, sizeof(also), " and '%.48s'%s",
+			 v->STRS + v->RULE[x->other].id,
+			 x->n > 2 ? " and others" : "");
+	else if (x->n > 1)
+		snprintf(also, sizeof(also), ", to '%.32s' and '%.32s',",
+			 v->STRS + v->PRTY[x->party].id,
+			 v->STRS + v->PRTY[x->other_party].id);
+	snprintf(buf, cap,
+		 "'%.48s'%s %s%s every %s; '%.48s' wants %s at least",
+		 v->STRS + v->RULE[x->rule].id, also,
+		 x->n > 1 ? "together give " : "gives ",
+		 meas_text(m, sizeof(m), x->meas),
+		 bound_time(t, sizeof(t), x->every_ns), x->base->STRS + x->min->id,
+		 names[x->min->minimum]);
+}
