@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define BEAT_MS	     250 /* the longest sleep */
+#define SETTLE_MS    10	 /* it is waited for with nothing passing */
 #define STATUS_NS    (20 * 1000 * 1000)
 #define BATCHES_TURN 16 /* then timers and questions get their turn */
 #define FDS_MAX	     8
@@ -182,6 +183,9 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 		return;
 	e->again = (p->mark & MARK_CLASS) == MARK_CLASS;
 	count_gap(e, p->id);
+	/* The scribe may have said so since the last turn. */
+	if (!e->settled)
+		policy_settle(e);
 	if (out_closed(e)) {
 		e->shut++;
 		e->shut_octets += p->wire_len;
@@ -243,7 +247,8 @@ static int64_t earlier(int64_t a, int64_t b)
 /* Milliseconds until something is to be done, rounded up. */
 static int sleep_ms(const struct engine *e)
 {
-	int64_t due = e->now.mono.ns + BEAT_MS * INT64_C(1000000);
+	int64_t longest = e->settled ? BEAT_MS : SETTLE_MS;
+	int64_t due = e->now.mono.ns + longest * 1000000;
 
 	due = earlier(due, pipeline_due(e->pipeline).ns);
 	due = earlier(due, storm_due(e->storm).ns);

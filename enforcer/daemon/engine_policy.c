@@ -268,6 +268,8 @@ int policy_counters(struct engine *e, struct err *err)
 	e->settled = !e->a->ledger;
 	if (e->lost && e->settled)
 		say_lost(e);
+	if (e->settled)
+		atomic_store(&e->lane->ledger_seen, 1);
 	/* The disk forgets a seal before anything is judged. */
 	if (rc == 0 && msync(g->state, g->state_octets, MS_SYNC) < 0)
 		rc = err_sys(err, "counters");

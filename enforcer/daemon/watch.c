@@ -193,10 +193,12 @@ void watch_turn(struct parent *p)
 	watch_each(p, start_again);
 }
 
+/* An engine that does not know yet what its budgets are drops everything. */
 static bool is_ready(struct parent *p, struct child *c)
 {
-	(void)p;
-	return child_ready(c);
+	return child_ready(c) &&
+	       (c->kind != CHILD_ENGINE ||
+		atomic_load(&p->share[c->guest].lane->ledger_seen));
 }
 
 bool watch_all_ready(struct parent *p)
