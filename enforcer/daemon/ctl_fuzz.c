@@ -21,8 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(r.verb < CTL_VERBS && size < CTL_REQUEST);
 	assert(strnlen(r.guest, sizeof(r.guest)) < sizeof(r.guest));
-	snprintf(back, sizeof(back), "%s%s%s", ctl_verb_name(r.verb),
-		 r.guest[0] ? " " : "", r.guest);
+	assert((r.verb == CTL_PROPOSE) == (r.body != 0));
+	if (r.verb == CTL_PROPOSE)
+		snprintf(back, sizeof(back), "propose %u", r.body);
+	else
+		snprintf(back, sizeof(back), "%s%s%s", ctl_verb_name(r.verb),
+			 r.guest[0] ? " " : "", r.guest);
 	assert(span_eq(span_str(back), span_of(data, size)));
 	return 0;
 }

@@ -68,7 +68,8 @@ static bool is_name(struct span s, size_t cap)
 static int body(struct ctl_request *out, struct span number, struct err *e)
 {
 	for (size_t i = 0; i < number.n && out->body <= CTL_BODY; i++) {
-		if (number.p[i] < '0' || number.p[i] > '9')
+		if (number.p[i] < '0' || number.p[i] > '9' ||
+		    (i > 0 && number.p[0] == '0'))
 			return err_set(e, E_SYNTAX, 0,
 				       "propose: name a number of octets");
 		out->body = 10 * out->body + (number.p[i] - '0');

@@ -40,6 +40,7 @@ static void requests(void **s)
 		{"one too large",	  "propose 262145",  E_LIMIT,  0,		 ""	 },
 		{"a number that runs over", "propose 99999999999999999999", E_LIMIT, 0,	 ""	 },
 		{"no octets",		  "propose 0",	     E_LIMIT,  0,		 ""	 },
+		{"a number with a nought before it", "propose 03", E_SYNTAX, 0, "" },
 		{"no number",		  "propose 1x",	     E_SYNTAX, 0,		 ""	 },
 		{"nothing",		  "",		     E_SYNTAX, 0,		 ""	 },
 		{"unknown",		  "stop",	     E_SYNTAX, 0,		 ""	 },
