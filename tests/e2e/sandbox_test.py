@@ -80,12 +80,14 @@ def limits(pid):
 DESCRIPTORS = {
     "engine": ["socket", "anon_inode:[eventfd]", "anon_inode:[signalfd]"],
     "gate": ["socket"],
-    "courier": ["socket"],
-    "scribe": ["file"],
+    "courier": ["socket", "anon_inode:[eventfd]"],
+    "scribe": ["file", "anon_inode:[eventfd]"],
 }
 
 
-def descriptors(name, pid, audit):
+def descriptors(name, pid, gate):
+    files = (os.path.dirname(gate.audit),
+             os.path.join(gate.work, "state", "ledger-"))
     wrong = []
     for fd in os.listdir("/proc/%d/fd" % pid):
         to = os.readlink("/proc/%d/fd/%s" % (pid, fd))
@@ -96,7 +98,7 @@ def descriptors(name, pid, audit):
         elif to.startswith("socket:"):
             wrong += [to] if "socket" not in DESCRIPTORS[kind(name)] else []
         elif to.startswith("/"):
-            ok = kind(name) == "scribe" and to.startswith(audit)
+            ok = kind(name) == "scribe" and to.startswith(files)
             wrong += [] if ok else [to]
         elif to not in DESCRIPTORS[kind(name)]:
             wrong.append(to)
@@ -332,7 +334,7 @@ def main():
             report.check("rights of %s" % name,
                          rights(name, pid) + limits(pid))
             report.check("descriptors of %s" % name,
-                         descriptors(name, pid, os.path.dirname(gate.audit)))
+                         descriptors(name, pid, gate))
             report.check("no memory of %s is both written and executed" % name,
                          executable_and_writable(pid))
             if kind(name) == "engine":
