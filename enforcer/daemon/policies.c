@@ -9,6 +9,7 @@
 #include "policy-lang/analysis/minimum.h"
 #include "policy-lang/front/file.h"
 #include "policy-lang/front/keys.h"
+#include "policy-lang/front/zones.h"
 #include "policy-lang/image/view.h"
 
 #define KEYS_MAX (256u << 10) /* octets of a key file */
@@ -182,11 +183,24 @@ static int check_consent(const struct policies *p, struct err *e)
 	return rc;
 }
 
+/* A binding may come compiled, from a computer with another tz database. */
+static int check_zone(const struct pol_set *set, struct err *e)
+{
+	struct span zone = pol_set_timezone(set);
+
+	if (zone.n == 0 || zones_find(zone) == ZONES_FOUND)
+		return 0;
+	return err_set(e, E_NOTFOUND, 0,
+		       "the binding's time zone %.*s is not in the tz database "
+		       "(package tzdata)",
+		       (int)(zone.n < 64 ? zone.n : 64), (const char *)zone.p);
+}
+
 static int check_images(const struct policies *p, const struct conf *c,
 			struct err *e)
 {
 	size_t machines = pol_set_machines(p->files.set);
-	int rc = 0;
+	int rc = check_zone(p->files.set, e);
 
 	for (size_t i = 0; rc == 0 && i < p->files.n; i++) {
 		rc = check_resolver(p->files.image[i], c, e);

@@ -144,6 +144,8 @@ static void refused(void **s)
 		{"consent below the baseline's minimum", "metering.yaml",
 		 "    consent: opt-in\n", "    consent: none\n", E_STATE,
 		 "wants opt-out at least"},
+		{"a time zone that is none", "binding.yaml", "Europe/London",
+		 "Europe/Londen", E_SYNTAX, "P3125"},
 		{"monitored for good", "metering.yaml", "vm: mdma\n",
 		 "vm: mdma\nmode: {monitor-until: 2199-01-01}\n", E_SYNTAX,
 		 "P3134"},
@@ -219,6 +221,48 @@ static void monitored(void **s)
 		if (rc != (late ? E_STATE : 0) ||
 		    (late && !strstr(e.text, "30 days")))
 			fail_msg("%d: %d %s", i, rc, e.text);
+		if (rc == 0)
+			policies_free(&p);
+	}
+	pol_files_free(&set);
+	free(d);
+}
+
+static void a_compiled_zone(void **s)
+{
+	static const struct {
+		const char *zone;
+		int want;
+	} rows[] = {{"UTC", 0}, {"Europe/London", 0},
+		    {"Europe/Londen", E_NOTFOUND}, {"Europe", E_NOTFOUND},
+		    {"../zoneinfo/UTC", E_NOTFOUND}, {"localtime", E_NOTFOUND}};
+	struct diags *d = calloc(1, sizeof(*d));
+	struct pol_files set;
+	struct err e = {0};
+
+	(void)s;
+	assert_non_null(d);
+	assert_int_equal(pol_read_set(&set, "tests/policies/metering", false,
+				      d, &e), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf c = conf_of("policies");
+		struct capture_policy cp = {.n = 0};
+		const struct pol_image *im[CAPTURE_POLICIES];
+		struct policies p;
+		int rc;
+
+		for (size_t k = 0; k < set.n; k++) {
+			struct pol_file f = *set.f[k];
+
+			if (f.kind == POL_BINDING)
+				f.timezone = rows[i].zone;
+			add_monitored(&cp, &f, false, 0);
+			im[k] = cp.image[k];
+		}
+		assert_int_equal(pol_set_new(&cp.set, im, cp.n, &e), 0);
+		rc = policies_of(&p, &cp, &c, &e);
+		if (rc != rows[i].want)
+			fail_msg("%s: %d %s", rows[i].zone, rc, e.text);
 		if (rc == 0)
 			policies_free(&p);
 	}
@@ -396,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(guests), cmocka_unit_test(refused),
 		cmocka_unit_test(monitored),
+		cmocka_unit_test(a_compiled_zone),
 		cmocka_unit_test(shared_limit), cmocka_unit_test(resolver),
 		cmocka_unit_test(keys),
 		cmocka_unit_test(half),	  cmocka_unit_test(compare),

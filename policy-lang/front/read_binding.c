@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Meter profiles and the binding: which machine is which. */
 #include "policy-lang/front/schema.h"
+#include "policy-lang/front/zones.h"
 
 #define MAX_MACHINES 16
 #define MAX_KEYS     64
@@ -110,16 +111,20 @@ void get_profiles(struct rd *r, const struct ynode *v, void *at)
 
 static void meter_zone(struct rd *r, const struct ynode *v, void *at)
 {
-	bool ok = ph_plain(&r->s, v, at);
-
-	for (size_t i = 0; ok && i < v->s.n; i++) {
-		uint8_t c = v->s.p[i];
-
-		ok = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		     (c >= '0' && c <= '9') || (c && strchr("_+-/", c));
-		if (!ok || (i == 0 && c == '/'))
-			bad(&r->s, v, 3125, "write 'Europe/London'",
-			    "not the name of a time zone");
+	if (!ph_plain(&r->s, v, at))
+		return;
+	switch (zones_find(v->s)) {
+	case ZONES_FOUND:
+		return;
+	case ZONES_NONE_HERE:
+		bad(&r->s, v, 3125,
+		    "install the package tzdata, or write 'UTC'",
+		    "this computer has no time zones to look it up in");
+		return;
+	default:
+		bad(&r->s, v, 3125,
+		    "write a name of the tz database, such as 'Europe/London'",
+		    "no time zone is called that");
 	}
 }
 
