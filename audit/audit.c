@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit/anchor.h"
 #include "audit/checkpoint.h"
 #include "audit/logkey.h"
 #include "audit/record.h"
@@ -32,6 +33,9 @@ struct audit {
 	const struct note_signer *by; /* NULL: none are made */
 	struct log_key key;
 	struct note_signer signer;
+	bool (*can_sign)(void *arg);
+	void *arg;
+	struct anchor_bound bound;
 	unsigned recovery; /* 0: this is the log that was asked for */
 	char why[ERR_TEXT];
 	char origin[NOTE_NAME_MAX + 1];
@@ -76,12 +80,12 @@ static int take_signer(struct audit *a, const struct audit_conf *conf,
 		       const char *path, struct err *e)
 {
 	const struct note_key *k;
+	int rc;
 
 	if (conf->own_key && !conf->signer) {
 		/* A log that was signed goes on with its key or not at all. */
-		int rc = log_key_open(&a->key, conf->path, path, a->origin,
-				      store_checkpointed(a->store) == 0, e);
-
+		rc = log_key_open(&a->key, conf->path, path, a->origin,
+				  store_checkpointed(a->store) == 0, e);
 		a->by = &a->key.by;
 		return rc;
 	}
@@ -90,8 +94,12 @@ static int take_signer(struct audit *a, const struct audit_conf *conf,
 	k = &conf->signer->key;
 	a->signer = *conf->signer;
 	a->by = &a->signer;
-	return note_key_make(&a->signer.key, span_str(a->origin), k->type,
-			     span_of(k->pub, k->n), e);
+	rc = note_key_make(&a->signer.key, span_str(a->origin), k->type,
+			   span_of(k->pub, k->n), e);
+	if (rc == 0 && conf->show_key)
+		rc = log_key_show(&a->signer.key, path,
+				  store_checkpointed(a->store) == 0, e);
+	return rc;
 }
 
 static int open_at(struct audit *a, const struct audit_conf *conf,
@@ -108,6 +116,8 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 	rc = take_last(a, e);
 	if (rc == 0)
 		rc = take_signer(a, conf, path, e);
+	if (rc == 0 && conf->agree)
+		rc = conf->agree(conf->arg, a, e);
 	if (rc && store_close(a->store, &ignored))
 		rc = e ? e->code : rc;
 	return rc;
@@ -139,9 +149,9 @@ static int recover(struct audit *a, const struct audit_conf *conf,
 			rc = name_recovery(a->origin, sizeof(a->origin),
 					   conf->origin ? conf->origin : "",
 					   "/", n, e);
+		a->recovery = n;
 		if (rc == 0)
 			rc = open_at(a, conf, path, e);
-		a->recovery = n;
 	}
 	return rc ? err_wrap(e, "%.100s; %s", a->why, path) : 0;
 }
@@ -166,6 +176,8 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->batch = conf->batch ? conf->batch : BATCH;
 	a->policy_seq = (uint32_t)conf->policy_seq;
 	a->service_name = conf->service_name;
+	a->can_sign = conf->can_sign;
+	a->arg = conf->arg;
 	snprintf(a->origin, sizeof(a->origin), "%s",
 		 conf->origin ? conf->origin : "");
 	rc = open_at(a, conf, conf->path, e);
@@ -323,7 +335,7 @@ const char *audit_last_detail(const struct audit *a)
 
 static bool grown(const struct audit *a)
 {
-	return a->by && !a->sealed &&
+	return a->by && !a->sealed && (!a->can_sign || a->can_sign(a->arg)) &&
 	       store_size(a->store) > store_checkpointed(a->store);
 }
 
@@ -338,12 +350,17 @@ bool audit_due(const struct audit *a, struct mono now)
 
 static int seal(struct audit *a, const struct now *now, struct err *e)
 {
-	struct event_log log = {.has_chain = true};
+	struct event_log log = {
+		.has_chain = true,
+		.has_pcr = a->bound.has_pcr,
+		.counter = a->bound.counter,
+	};
 	struct event ev = {.type = EV_CHECKPOINT, .now = *now, .log = &log};
 	int rc = clock_step(a, &ev, e);
 
 	if (rc == 0) {
 		store_head(a->store, log.chain);
+		memcpy(log.pcr, a->bound.pcr, sizeof(log.pcr));
 		rc = append(a, RECORD_CHECKPOINT, &ev, (struct span){0}, NULL,
 			    e);
 	}
@@ -381,7 +398,46 @@ static int make_checkpoint(struct audit *a, struct err *e)
 	wbuf_put(&n, wbuf_span(&t));
 	wbuf_u8(&n, '\n');
 	rc = note_sign(&n, wbuf_span(&t), a->by, 0, e);
-	return rc ? rc : store_checkpoint(a->store, wbuf_span(&n), e);
+	return rc ? rc : store_checkpoint(a->store, wbuf_span(&n), &a->bound,
+					  e);
+}
+
+/* --- anchors --- */
+
+void audit_bind(struct audit *a, const struct anchor_bound *b)
+{
+	static const struct anchor_bound none;
+
+	a->bound = b ? *b : none;
+}
+
+void audit_ask(struct audit *a)
+{
+	a->acted = true;
+}
+
+uint64_t audit_checkpointed(const struct audit *a)
+{
+	return store_checkpointed(a->store);
+}
+
+void audit_anchored(struct audit *a, uint64_t size)
+{
+	store_anchored(a->store, size);
+}
+
+int audit_place(struct audit *a, struct anchor_place *out,
+		const uint8_t pcr[32], uint64_t counter, struct err *e)
+{
+	return store_place(a->store, out, pcr, counter, a->recovery != 0, e);
+}
+
+int audit_pending(struct audit *a, uint64_t at,
+		  int (*f)(void *arg, uint64_t size, const uint8_t digest[32],
+			   struct err *e),
+		  void *arg, struct err *e)
+{
+	return store_pending(a->store, at, f, arg, e);
 }
 
 int audit_cosign(struct audit *a, uint64_t size, struct span line,

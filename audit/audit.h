@@ -14,6 +14,8 @@
 #include "core/err.h"
 #include "core/event.h"
 
+struct anchor_bound;
+struct anchor_place;
 struct audit;
 struct note_signer;
 struct note_key;
@@ -33,6 +35,16 @@ struct audit_conf {
 	 * file (logkey.h) when own_key says so, else nobody: there are none. */
 	const struct note_signer *signer;
 	bool own_key;
+	/* The signer's public key lies beside the file, too, and is what the
+	 * file was signed with until now; else E_INTEGRITY. */
+	bool show_key;
+	/* Can it sign now? Checkpoints wait until then. NULL: always. */
+	bool (*can_sign)(void *arg);
+	/* Is this log, opened and not yet continued, what somebody else knows
+	 * of it? E_INTEGRITY: no, as if the file was not what its state says.
+	 * NULL: nobody is asked. */
+	int (*agree)(void *arg, struct audit *a, struct err *e);
+	void *arg; /* of these two */
 	/* If the file is not what its state says: leave it alone and open
 	 * PATH.recovery-N, origin ORIGIN/recovery-N, instead. */
 	bool recover;
@@ -79,6 +91,22 @@ bool audit_due(const struct audit *a, struct mono now);
  * clocks of the last record. 1: a record was added; 0: not. */
 int audit_seal(struct audit *a, const struct now *now, struct err *e)
 	__attribute__((warn_unused_result));
+/* What the platform's TPM is at: the next checkpoints say so. NULL: nothing is
+ * known. */
+void audit_bind(struct audit *a, const struct anchor_bound *b);
+/* A checkpoint belongs to the next commit. */
+void audit_ask(struct audit *a);
+/* Of how many records the last checkpoint is; 0: there is none. */
+uint64_t audit_checkpointed(const struct audit *a);
+/* What the TPM got; anchor.h. The log must have nothing uncommitted. */
+void audit_anchored(struct audit *a, uint64_t size);
+int audit_place(struct audit *a, struct anchor_place *out,
+		const uint8_t pcr[32], uint64_t counter, struct err *e)
+	__attribute__((warn_unused_result));
+int audit_pending(struct audit *a, uint64_t at,
+		  int (*f)(void *arg, uint64_t size, const uint8_t digest[32],
+			   struct err *e),
+		  void *arg, struct err *e) __attribute__((warn_unused_result));
 /* A cosignature of a witness, for the next commit; errors in store.h. */
 int audit_cosign(struct audit *a, uint64_t size, struct span line,
 		 const struct note_key *keys, size_t n_keys, struct err *e)

@@ -113,7 +113,7 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 	if (rc || points_next(&r->points) != r->tree.size)
 		return rc;
 	tree_root(&r->tree, root);
-	rc = points_reach(&r->points, r->tree.size, root, false, &bad, e);
+	rc = points_reach(&r->points, r->tree.size, root, NULL, &bad, e);
 	if (rc && bad != UINT64_MAX) {
 		r->out->has_bad = true;
 		r->out->bad = bad;

@@ -152,6 +152,42 @@ static int show_public(const struct note_key *key, const char *path,
 	return rc;
 }
 
+int log_key_show(const struct note_key *k, const char *log, bool fresh,
+		 struct err *e)
+{
+	uint8_t want[NOTE_KEY_TEXT + 1], have[NOTE_KEY_TEXT + 2];
+	struct wbuf w = wbuf_of(want, sizeof(want));
+	struct wbuf h = wbuf_of(have, sizeof(have));
+	char name[NAME_MAX_OCTETS];
+	mode_t mode;
+	int rc;
+
+	if (fresh)
+		return show_public(k, log, e);
+	note_key_put(&w, k);
+	wbuf_u8(&w, '\n');
+	rc = name_of(name, log, ".vkey", e);
+	if (rc == 0)
+		rc = read_file(name, &h, &mode, e);
+	if (rc == 0 && !span_eq(wbuf_span(&h), wbuf_span(&w)))
+		rc = err_set(e, E_INTEGRITY, 0, "the log was signed with "
+			     "another key than there is now: %s", name);
+	return rc;
+}
+
+int log_key_lies(const char *log, struct err *e)
+{
+	char name[NAME_MAX_OCTETS];
+	struct stat st;
+	int rc = name_of(name, log, ".key", e);
+
+	if (rc == 0 && lstat(name, &st))
+		rc = errno == ENOENT ? err_set(e, E_NOTFOUND, 0, "%s is not "
+					       "there", name)
+				     : err_sys(e, "%s", name);
+	return rc;
+}
+
 int log_key_open(struct log_key *k, const char *path, const char *log,
 		 const char *origin, bool make, struct err *e)
 {

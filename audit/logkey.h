@@ -22,6 +22,13 @@ struct log_key {
 int log_key_open(struct log_key *k, const char *path, const char *log,
 		 const char *origin, bool make, struct err *e)
 	__attribute__((warn_unused_result));
+/* The public half beside the log, as text: written for a log that is new;
+ * E_INTEGRITY: the log was signed with another. */
+int log_key_show(const struct note_key *k, const char *log, bool fresh,
+		 struct err *e) __attribute__((warn_unused_result));
+/* E_NOTFOUND: no key lies beside the log, so none in a file has signed it. */
+int log_key_lies(const char *log, struct err *e)
+	__attribute__((warn_unused_result));
 void log_key_wipe(struct log_key *k);
 
 #endif

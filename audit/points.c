@@ -80,6 +80,22 @@ static int take_held(struct points *p, struct span octets, struct err *e)
 
 /* --- those that are stored --- */
 
+static bool read_bound(struct points *p)
+{
+	struct span pcr;
+
+	memset(&p->bound, 0, sizeof(p->bound));
+	if (!db_null(p->st, 4) && !db_u64(p->st, 4, &p->bound.counter))
+		return false;
+	if (db_null(p->st, 3))
+		return true;
+	p->bound.has_pcr = true;
+	if (!db_span(p->st, 3, &pcr) || pcr.n != sizeof(p->bound.pcr))
+		return false;
+	memcpy(p->bound.pcr, pcr.p, pcr.n);
+	return true;
+}
+
 static int next_row(struct points *p, struct err *e)
 {
 	struct span octets, more = {0};
@@ -90,7 +106,8 @@ static int next_row(struct points *p, struct err *e)
 	if (rc != 1)
 		return rc;
 	if (!db_u64(p->st, 0, &size) || !db_span(p->st, 1, &octets) ||
-	    (!db_null(p->st, 2) && !db_span(p->st, 2, &more)))
+	    (!db_null(p->st, 2) && !db_span(p->st, 2, &more)) ||
+	    !read_bound(p))
 		return wrong(e, size, "it is damaged");
 	if (checkpoint_read(&p->stored, &p->note, octets, e)) {
 		err_wrap(e, "the checkpoint of %llu records",
@@ -120,8 +137,8 @@ int points_open(struct points *p, struct db *d, const char *origin,
 		rc = take_held(p, conf->held[i], e);
 	if (rc || !d)
 		return rc;
-	rc = db_prepare(&p->st, d, "SELECT size, note, cosigned FROM checkpoint"
-			" ORDER BY size", e);
+	rc = db_prepare(&p->st, d, "SELECT size, note, cosigned, pcr_anchor,"
+			" counter FROM checkpoint ORDER BY size", e);
 	return rc ? rc : next_row(p, e);
 }
 
@@ -152,8 +169,26 @@ static int differs(struct points *p, const struct checkpoint *c,
 	return wrong(e, c->size, what);
 }
 
+/* What the record before it says of the TPM, what the row repeats of that, and
+ * what the checkpoints before it make. */
+static int anchored(struct points *p, const struct anchor_bound *b,
+		    struct err *e)
+{
+	uint64_t size = p->stored.size;
+	int rc;
+
+	if (b->has_pcr != p->bound.has_pcr || b->counter != p->bound.counter ||
+	    memcmp(b->pcr, p->bound.pcr, sizeof(b->pcr)) != 0)
+		return wrong(e, size, "its anchor is not what its record says");
+	rc = anchor_step(&p->anchor, b, p->note.text, e);
+	return rc ? err_wrap(e, "the checkpoint of %llu records",
+			     (unsigned long long)size)
+		  : 0;
+}
+
 int points_reach(struct points *p, uint64_t size,
-		 const uint8_t root[SHA256_LEN], bool sealed, uint64_t *bad,
+		 const uint8_t root[SHA256_LEN],
+		 const struct anchor_bound *sealed, uint64_t *bad,
 		 struct err *e)
 {
 	bool stored = p->has_row && p->stored.size == size;
@@ -165,7 +200,7 @@ int points_reach(struct points *p, uint64_t size,
 		rc = differs(p, &p->held[p->at_held++], root, bad,
 			     "one held elsewhere, of another log than this: it "
 			     "was replaced, altered or forked", e);
-	if (rc == 0 && stored != sealed) {
+	if (rc == 0 && stored != (sealed != NULL)) {
 		*bad = size - 1;
 		rc = wrong(e, size, sealed ? "it is missing"
 					   : "nothing in the log announces it");
@@ -173,6 +208,8 @@ int points_reach(struct points *p, uint64_t size,
 	if (rc == 0 && stored)
 		rc = differs(p, &p->stored, root, bad, "the records up to "
 			     "there are others", e);
+	if (rc == 0 && stored)
+		rc = anchored(p, sealed, e);
 	if (rc)
 		return rc;
 	p->good = size;

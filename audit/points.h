@@ -6,6 +6,7 @@
 #ifndef AUDIT_POINTS_H
 #define AUDIT_POINTS_H
 
+#include "audit/anchor.h"
 #include "audit/checkpoint.h"
 
 struct db;
@@ -32,6 +33,8 @@ struct points {
 	const char *origin; /* borrowed */
 	struct checkpoint stored;
 	struct note note;
+	struct anchor_bound bound; /* what its row says */
+	struct anchor anchor;
 	bool has_row;
 	struct checkpoint held[POINTS_HELD]; /* by size */
 	size_t n_held, at_held;
@@ -54,10 +57,11 @@ int points_open(struct points *p, struct db *d, const char *origin,
 void points_close(struct points *p);
 /* The size at which points_reach is due next; UINT64_MAX: none. */
 uint64_t points_next(const struct points *p);
-/* The tree has so many records and this root. sealed: the last record is what
- * comes before a checkpoint. */
+/* The tree has so many records and this root. sealed: what the last record
+ * says, if it is what comes before a checkpoint; else NULL. */
 int points_reach(struct points *p, uint64_t size,
-		 const uint8_t root[SHA256_LEN], bool sealed, uint64_t *bad,
+		 const uint8_t root[SHA256_LEN],
+		 const struct anchor_bound *sealed, uint64_t *bad,
 		 struct err *e) __attribute__((warn_unused_result));
 /* There are no more records than this. */
 int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)

@@ -167,10 +167,12 @@ static int put_state(struct store *s, struct err *e)
 	db_put_span(s->state, 3, span_of(s->head, sizeof(s->head)));
 	db_put_u64(s->state, 4, s->boot);
 	db_put_u64(s->state, 5, s->checkpoint);
+	db_put_u64(s->state, 6, s->anchored);
 	return db_run(s->state, e);
 }
 
-int store_checkpoint(struct store *s, struct span note, struct err *e)
+int store_checkpoint(struct store *s, struct span note,
+		     const struct anchor_bound *bound, struct err *e)
 {
 	int rc = store_usable(s, e);
 
@@ -179,11 +181,36 @@ int store_checkpoint(struct store *s, struct span note, struct err *e)
 	assert(s->in_txn && s->tree.size > s->checkpoint);
 	db_put_u64(s->point, 1, s->tree.size);
 	db_put_span(s->point, 2, note);
+	if (bound->has_pcr) {
+		db_put_span(s->point, 3, span_of(bound->pcr,
+						 sizeof(bound->pcr)));
+		db_put_u64(s->point, 4, bound->counter);
+	}
 	rc = db_run(s->point, e);
 	if (rc)
 		return store_lost(s, rc);
 	s->checkpoint = s->tree.size;
 	return 0;
+}
+
+void store_anchored(struct store *s, uint64_t size)
+{
+	s->anchored = size;
+}
+
+int store_place(struct store *s, struct anchor_place *out,
+		const uint8_t pcr[SHA256_LEN], uint64_t counter, bool beside,
+		struct err *e)
+{
+	return anchor_find(out, s->db, pcr, counter, beside, e);
+}
+
+int store_pending(struct store *s, uint64_t at,
+		  int (*f)(void *arg, uint64_t size,
+			   const uint8_t digest[SHA256_LEN], struct err *e),
+		  void *arg, struct err *e)
+{
+	return anchor_pending(s->db, at, f, arg, e);
 }
 
 int store_commit(struct store *s, struct err *e)

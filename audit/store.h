@@ -13,6 +13,7 @@
 #ifndef AUDIT_STORE_H
 #define AUDIT_STORE_H
 
+#include "audit/anchor.h"
 #include "audit/note.h"
 #include "audit/record.h"
 #include "audit/tree.h"
@@ -60,10 +61,21 @@ int store_newest(struct store *s, uint8_t kind,
 int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
 /* A checkpoint of all that was added since; part of the next commit, which
- * must follow at once. note: signed, of the root there is now. Something was
- * added since the last. */
-int store_checkpoint(struct store *s, struct span note, struct err *e)
+ * must follow at once. note: signed, of the root there is now. bound: as the
+ * last record says. Something was added since the last. */
+int store_checkpoint(struct store *s, struct span note,
+		     const struct anchor_bound *bound, struct err *e)
 	__attribute__((warn_unused_result));
+/* A TPM got the checkpoint of so many records: noted with the next commit. */
+void store_anchored(struct store *s, uint64_t size);
+/* anchor.h, of what is committed. */
+int store_place(struct store *s, struct anchor_place *out,
+		const uint8_t pcr[SHA256_LEN], uint64_t counter, bool beside,
+		struct err *e) __attribute__((warn_unused_result));
+int store_pending(struct store *s, uint64_t at,
+		  int (*f)(void *arg, uint64_t size,
+			   const uint8_t digest[SHA256_LEN], struct err *e),
+		  void *arg, struct err *e) __attribute__((warn_unused_result));
 /* A cosignature that came for the checkpoint of `size` records: one line of a
  * note, by one of the keys (type 04). Durable with the next commit; one that
  * is there already is taken as it is. E_NOTFOUND: no such checkpoint; E_AUTH:

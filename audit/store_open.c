@@ -200,7 +200,7 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 	int rc = db_prepare(&st, s->db, "SELECT origin, size, frontier, chain,"
 			    " boot, (SELECT coalesce(max(number), 0) FROM boot),"
 			    " checkpoint, (SELECT coalesce(max(size), 0) FROM"
-			    " checkpoint) FROM state", e);
+			    " checkpoint), anchored FROM state", e);
 
 	if (rc)
 		return rc;
@@ -213,11 +213,13 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 			!db_span(st, 2, &front) || !db_span(st, 3, &chain) ||
 			!db_u64(st, 4, &last) || !db_u64(st, 5, &boots) ||
 			!db_u64(st, 6, &s->checkpoint) ||
-			!db_u64(st, 7, &points) || last > UINT32_MAX))
+			!db_u64(st, 7, &points) ||
+			!db_u64(st, 8, &s->anchored) || last > UINT32_MAX))
 		rc = bad_state(e, "types");
 	if (rc == 0 && last != boots)
 		rc = bad_state(e, "boot");
-	if (rc == 0 && (s->checkpoint != points || points > size))
+	if (rc == 0 && (s->checkpoint != points || points > size ||
+			s->anchored > points))
 		rc = bad_state(e, "checkpoints");
 	if (rc == 0 && size != s->tree.size)
 		rc = bad_state(e, "size");
@@ -319,11 +321,12 @@ static int prepare(struct store *s, struct err *e)
 			   " WHERE first = ?1"},
 		{&s->tile, "INSERT INTO tile VALUES(?1, ?2, ?3)"},
 		{&s->state, "UPDATE state SET size = ?1, frontier = ?2,"
-			    " chain = ?3, boot = ?4, checkpoint = ?5"},
+			    " chain = ?3, boot = ?4, checkpoint = ?5,"
+			    " anchored = ?6"},
 		{&s->keep, "INSERT INTO protected VALUES(?1, ?2, ?3)"},
 		{&s->boot_row, "INSERT INTO boot VALUES(?1, ?2, ?3)"},
-		{&s->point, "INSERT INTO checkpoint(size, note)"
-			    " VALUES(?1, ?2)"},
+		{&s->point, "INSERT INTO checkpoint(size, note, pcr_anchor,"
+			    " counter) VALUES(?1, ?2, ?3, ?4)"},
 	};
 	int rc = 0;
 

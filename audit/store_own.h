@@ -18,6 +18,7 @@ struct store {
 	bool boot_known; /* its row is in the file */
 	bool in_txn, failed, bulk;
 	uint64_t checkpoint; /* size of the last one; 0: none */
+	uint64_t anchored;   /* of the last that a TPM has */
 	/* The last bundle: what it holds, and how much of it is in the file. */
 	uint64_t first;
 	uint32_t n, n_stored;

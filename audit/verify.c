@@ -192,12 +192,19 @@ static int check_bound(struct verify *v, uint64_t seq, struct err *e)
 
 static int check_point(struct verify *v, bool sealed, struct err *e)
 {
+	struct anchor_bound said = {0};
 	uint8_t root[SHA256_LEN];
 	uint64_t bad;
 	int rc;
 
 	tree_root(&v->tree, root);
-	rc = points_reach(&v->points, v->tree.size, root, sealed, &bad, e);
+	if (sealed && v->view.ev.log) {
+		said.has_pcr = v->view.ev.log->has_pcr;
+		said.counter = v->view.ev.log->counter;
+		memcpy(said.pcr, v->view.ev.log->pcr, sizeof(said.pcr));
+	}
+	rc = points_reach(&v->points, v->tree.size, root,
+			  sealed ? &said : NULL, &bad, e);
 	v->point_wrong = rc && bad == UINT64_MAX;
 	if (rc && bad != UINT64_MAX) {
 		v->out->has_bad = true;
@@ -369,9 +376,9 @@ static int check_state(struct verify *v, const struct state *s, struct err *e)
 		return wrong_file(e, "the state's boot is not the last");
 	if (s->checkpoint != v->points.last)
 		return wrong_file(e, "the state's checkpoint is not the last");
-	if (s->anchored)
-		return wrong_file(e, "the state names an anchor, and there is "
-				  "none");
+	if (s->anchored > s->checkpoint)
+		return wrong_file(e, "the state names an anchor behind the last "
+				  "checkpoint");
 	return 0;
 }
 

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A log and a TPM that is made of two numbers: they stay together whatever
+ * fails in between, and who tampers with the log is found out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "audit/anchoring.h"
+#include "audit/testdb.h"
+
+static struct false_tpm {
+	uint8_t pcr[SHA256_LEN];
+	uint64_t counter, largest;
+	int calls, fails_at; /* 0: never */
+	bool done_yet;	     /* what fails is done all the same */
+} chip;
+
+static bool fails(void)
+{
+	return ++chip.calls == chip.fails_at;
+}
+
+static int chip_state(void *arg, uint8_t pcr[SHA256_LEN], uint64_t *counter,
+		      struct err *e)
+{
+	(void)arg;
+	memcpy(pcr, chip.pcr, SHA256_LEN);
+	*counter = chip.counter;
+	return fails() ? err_set(e, E_IO, 0, "no TPM") : 0;
+}
+
+static int chip_extend(void *arg, const uint8_t digest[SHA256_LEN],
+		       uint8_t pcr[SHA256_LEN], struct err *e)
+{
+	bool bad = fails();
+
+	(void)arg;
+	if (!bad || chip.done_yet)
+		anchor_extend(chip.pcr, digest);
+	memcpy(pcr, chip.pcr, SHA256_LEN);
+	return bad ? err_set(e, E_IO, 0, "no TPM") : 0;
+}
+
+static int chip_increment(void *arg, uint64_t *counter, struct err *e)
+{
+	bool bad = fails();
+
+	(void)arg;
+	if (!bad || chip.done_yet)
+		chip.counter = chip.counter ? chip.counter + 1
+					    : chip.largest + 1;
+	*counter = chip.counter;
+	return bad ? err_set(e, E_IO, 0, "no TPM") : 0;
+}
+
+static void chip_new(void)
+{
+	memset(&chip, 0, sizeof(chip));
+}
+
+static void chip_reset(void)
+{
+	memset(chip.pcr, 0, sizeof(chip.pcr));
+}
+
+/* --- a writer ------------------------------------------------------------- */
+
+struct writer {
+	struct audit *audit;
+	struct anchoring g;
+	int64_t now;
+	uint64_t n; /* events */
+	bool away;  /* it has no TPM */
+};
+static struct writer w;
+
+static int agree(void *arg, struct audit *a, struct err *e)
+{
+	struct writer *me = arg;
+
+	return me->away ? 0 : anchoring_meet(&me->g, a, e);
+}
+
+static int open_log(bool away, struct err *e)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.batch = UINT32_MAX,
+		.own_key = true,
+		.recover = true,
+		.resume = true,
+		.service_name = sample_service,
+		.agree = agree,
+		.arg = &w,
+	};
+	int rc;
+
+	w.g = (struct anchoring){.tpm = {chip_state, chip_extend,
+					 chip_increment, NULL}};
+	w.away = away;
+	rc = audit_open(&w.audit, &conf, e);
+	if (rc == 0 && !away)
+		rc = anchoring_begin(&w.g, w.audit, (struct mono){w.now}, e);
+	return rc;
+}
+
+/* As when the writer dies: what is not committed is gone. */
+static void dies(void)
+{
+	struct err ignored;
+
+	/* Nothing was added since the last commit in these tests. */
+	if (w.audit && audit_close(w.audit, &ignored))
+		fail_msg("%s", ignored.text);
+	w.audit = NULL;
+}
+
+static int add(int events, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < events; i++) {
+		struct sample s;
+		struct event *ev = test_event(&s, w.n++);
+
+		rc = audit_append(w.audit, ev, NULL, e);
+	}
+	if (rc == 0) {
+		audit_ask(w.audit);
+		rc = audit_commit(w.audit, e);
+	}
+	if (rc == 0)
+		rc = anchoring_commit(&w.g, w.audit, (struct mono){w.now}, e);
+	return rc < 0 ? rc : 0;
+}
+
+static unsigned recovery(void)
+{
+	const char *why;
+
+	return audit_recovery(w.audit, &why);
+}
+
+static void good(int rc, const struct err *e)
+{
+	if (rc)
+		fail_msg("%s", e->text);
+}
+
+static void start(bool away)
+{
+	struct err e = {0};
+
+	good(open_log(away, &e), &e);
+	if (recovery()) {
+		const char *why;
+
+		audit_recovery(w.audit, &why);
+		fail_msg("recovery: %s", why);
+	}
+}
+
+static void grow(int checkpoints)
+{
+	struct err e = {0};
+
+	while (checkpoints-- > 0)
+		good(add(3, &e), &e);
+}
+
+static void fresh(void)
+{
+	dies();
+	test_clean();
+	chip_new();
+	memset(&w, 0, sizeof(w));
+}
+
+/* The TPM has all of it, and who reads the file finds that. */
+static void together(uint64_t resets)
+{
+	struct anchor_place p;
+	struct verify_result r;
+	struct err e = {0};
+	struct anchor a = {0};
+	struct db *d;
+
+	dies();
+	good(db_open(&d, test_path, DB_READ, &e), &e);
+	good(anchor_replay(&a, d, NULL, NULL, &e), &e);
+	good(anchor_find(&p, d, chip.pcr, chip.counter, false, &e), &e);
+	good(db_close(d, &e), &e);
+	assert_memory_equal(a.pcr, chip.pcr, SHA256_LEN);
+	assert_int_equal(a.counter, chip.counter);
+	assert_int_equal(a.resets, resets);
+	assert_int_equal(p.pending, 0);
+	good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+}
+
+static void goes_on(void **state)
+{
+	uint64_t counted;
+
+	(void)state;
+	fresh();
+	start(false);
+	grow(3);
+	assert_int_equal(chip.counter, 1);
+	dies();
+	start(false);
+	grow(2);
+	assert_int_equal(chip.counter, 1); /* no reset, no hour */
+	w.now += ANCHORING_COUNT_NS;
+	grow(2); /* one announces it */
+	assert_int_equal(chip.counter, 2);
+	dies();
+	chip_reset();
+	start(false);
+	grow(2);
+	counted = chip.counter;
+	assert_int_equal(counted, 3);
+	together(2);
+}
+
+/* The TPM went away and came again; it was reset meanwhile or not. */
+static void goes_away(void **state)
+{
+	(void)state;
+	for (int reset = 0; reset < 2; reset++) {
+		fresh();
+		start(false);
+		grow(2);
+		dies();
+		start(true);
+		grow(3);
+		dies();
+		if (reset)
+			chip_reset();
+		start(false);
+		grow(2);
+		together(1 + (uint64_t)reset);
+	}
+}
+
+static void never_there_until_now(void **state)
+{
+	(void)state;
+	fresh();
+	start(true);
+	grow(3);
+	dies();
+	start(false);
+	grow(1);
+	together(1);
+}
+
+/* A counter of this TPM had been further, before it was taken away. */
+static void counts_from_elsewhere(void **state)
+{
+	(void)state;
+	fresh();
+	chip.largest = 40;
+	start(false);
+	grow(1);
+	assert_int_equal(chip.counter, 41);
+	grow(1);
+	together(1);
+}
+
+/* Each call of the TPM fails once, done or not done, with or without a reset
+ * behind it: the next writer finds its way. */
+static void dies_anywhere(void **state)
+{
+	int rounds = 0;
+
+	(void)state;
+	for (int at = 1;; at++) {
+		bool failed = false;
+
+		for (int how = 0; how < 4; how++) {
+			struct err e = {0};
+			int rc;
+
+			fresh();
+			start(false);
+			grow(1);
+			dies();
+			chip_reset();
+			w.now += 2 * ANCHORING_COUNT_NS;
+			chip.calls = 0;
+			chip.fails_at = at;
+			chip.done_yet = how & 1;
+			rc = open_log(false, &e);
+			for (int i = 0; rc == 0 && i < 3; i++) {
+				w.now += ANCHORING_COUNT_NS;
+				rc = add(3, &e);
+			}
+			failed |= rc != 0;
+			assert_true(rc == 0 || rc == E_IO);
+			dies();
+			if (how & 2)
+				chip_reset();
+			chip.fails_at = 0;
+			start(false);
+			grow(2);
+			assert_int_equal(recovery(), 0);
+			dies();
+			start(false);
+			grow(1);
+			dies();
+			rounds++;
+		}
+		if (!failed)
+			break;
+	}
+	assert_true(rounds > 30);
+}
+
+/* --- what can be done to the log ------------------------------------------ */
+
+static char saved[80];
+
+static void shell(const char *fmt, ...)
+{
+	char cmd[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	if (system(cmd))
+		fail_msg("%s", cmd);
+}
+
+static void save(void)
+{
+	dies();
+	shell("rm -rf %s && mkdir %s && cp %s* %s/", saved, saved, test_path,
+	      saved);
+}
+
+static void roll_back(void)
+{
+	shell("rm -f %s* && cp %s/* %s/", test_path, saved, test_dir);
+}
+
+/* Made again, as it would have been, but without a record; signed with its own
+ * software key, and with the anchors that a TPM would have seen. */
+static void make_again(void)
+{
+	struct false_tpm real = chip;
+
+	shell("rm -f %s", test_path); /* the key stays */
+	chip_new();
+	w.n = 1000;
+	start(false);
+	grow(3);
+	dies();
+	chip = real;
+}
+
+/* And with the last thing that the real TPM says in its last checkpoint. */
+static void make_again_and_lie(void)
+{
+	struct false_tpm real = chip;
+	struct err e = {0};
+	struct anchor_bound b = {.has_pcr = true, .counter = real.counter};
+
+	shell("rm -f %s", test_path);
+	w.n = 1000;
+	start(true);
+	memcpy(b.pcr, real.pcr, sizeof(b.pcr));
+	audit_bind(w.audit, &b);
+	good(add(5, &e), &e);
+	audit_bind(w.audit, NULL);
+	dies();
+}
+
+static void take_away(void)
+{
+	shell("rm -f %s*", test_path);
+}
+
+static void without_anchors(void)
+{
+	shell("rm -f %s", test_path);
+	w.n = 1000;
+	start(true);
+	grow(4);
+	dies();
+}
+
+static void other_chip(void)
+{
+	chip_new();
+}
+
+static void nothing(void)
+{
+}
+
+static const struct row {
+	const char *what;
+	void (*tamper)(void);
+	bool reset; /* and the platform is started anew */
+	bool hours; /* and the TPM counted since it was saved */
+	const char *finding;
+} rows[] = {
+	{"untouched", nothing, false, true, NULL},
+	{"untouched, reset", nothing, true, true, NULL},
+	{"rolled back", roll_back, false, true, "it was rolled back"},
+	{"rolled back at once", roll_back, false, false,
+	 "cut, rolled back or replaced"},
+	{"rolled back, reset", roll_back, true, true, "it was rolled back"},
+	/* Within the hour in which it was counted last only who holds a later
+	 * checkpoint knows. */
+	{"rolled back at once, reset", roll_back, true, false, NULL},
+	{"made again", make_again, false, false,
+	 "cut, rolled back or replaced"},
+	{"made again, reset", make_again, true, true, "it was rolled back"},
+	{"made to fit", make_again_and_lie, false, true,
+	 "before this log began"},
+	{"without anchors", without_anchors, false, true,
+	 "knows of no counter"},
+	{"without anchors, reset", without_anchors, true, true,
+	 "knows of no counter"},
+	{"taken away", take_away, false, true, "knows of no counter"},
+	{"taken away, reset", take_away, true, true, "knows of no counter"},
+	{"another TPM", other_chip, false, true, "the TPM is another"},
+};
+
+static void tampering(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *r = &rows[i];
+		const char *why = "";
+		struct err e = {0};
+
+		fresh();
+		snprintf(saved, sizeof(saved), "%s/saved", test_dir);
+		start(false);
+		grow(3);
+		save();
+		for (int k = 0; k < 3; k++) {
+			start(false);
+			w.now += r->hours ? ANCHORING_COUNT_NS : 0;
+			grow(2);
+			dies();
+		}
+		r->tamper();
+		if (r->reset)
+			chip_reset();
+		good(open_log(false, &e), &e);
+		assert_int_equal(audit_recovery(w.audit, &why),
+				 r->finding ? 1 : 0);
+		if (r->finding && !strstr(why, r->finding))
+			fail_msg("%s: %s", r->what, why);
+		/* What goes on beside it is anchored, too, and found again. */
+		grow(2);
+		dies();
+		good(open_log(false, &e), &e);
+		assert_int_equal(recovery(), r->finding ? 1 : 0);
+		grow(1);
+		dies();
+	}
+}
+
+/* Somebody else extends PCR 13. */
+static void others(void **state)
+{
+	const uint8_t digest[SHA256_LEN] = {5};
+	struct err e = {0};
+	const char *why;
+
+	(void)state;
+	fresh();
+	start(false);
+	grow(2);
+	anchor_extend(chip.pcr, digest);
+	assert_int_equal(add(3, &e), E_INTEGRITY);
+	assert_false(w.g.met);
+	dies();
+	good(open_log(false, &e), &e);
+	assert_int_equal(audit_recovery(w.audit, &why), 1);
+}
+
+/* Each thing that a row of the file says of an anchor, changed. */
+static void rows_differ(void **state)
+{
+	static const struct {
+		const char *sql, *finding;
+	} edits[] = {
+		{"UPDATE checkpoint SET counter = counter + 1",
+		 "its anchor is not what its record says"},
+		{"UPDATE checkpoint SET pcr_anchor = zeroblob(32)",
+		 "its anchor is not what its record says"},
+		{"UPDATE checkpoint SET pcr_anchor = NULL",
+		 "its anchor is not what its record says"},
+		{"UPDATE checkpoint SET counter = NULL",
+		 "its anchor is not what its record says"},
+		{"UPDATE checkpoint SET pcr_anchor = x'00'", "damaged"},
+		{"UPDATE state SET anchored = size + 1", "names an anchor"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); i++) {
+		struct verify_result r;
+		struct err e = {0};
+		struct db *d;
+
+		fresh();
+		start(false);
+		grow(3);
+		dies();
+		d = test_db();
+		test_exec(d, edits[i].sql);
+		test_db_close(d);
+		assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL,
+					     &e), E_INTEGRITY);
+		if (!strstr(e.text, edits[i].finding))
+			fail_msg("%s: %s", edits[i].sql, e.text);
+	}
+}
+
+static int done(void **state)
+{
+	dies();
+	return test_teardown(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(goes_on),
+		cmocka_unit_test(goes_away),
+		cmocka_unit_test(never_there_until_now),
+		cmocka_unit_test(counts_from_elsewhere),
+		cmocka_unit_test(dies_anywhere),
+		cmocka_unit_test(tampering),
+		cmocka_unit_test(others),
+		cmocka_unit_test(rows_differ),
+	};
+
+	return cmocka_run_group_tests(tests, test_setup, done);
+}
