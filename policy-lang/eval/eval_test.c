@@ -659,6 +659,56 @@ static void test_distinct(void **ctx)
 	kit_free(&k);
 }
 
+/* Over everything, in each layer: what shows no table, as a frame or a logon,
+ * takes no place of one; what should name one and does not takes one. */
+static void test_distinct_over_all(void **ctx)
+{
+	static const char *const where[] = {"vendor", "baseline", "customer"};
+	struct given on = {.dir = DIR_OUT, .kind = OBS_C1222_LOGON_REQUEST};
+	struct given g = {READ}, ask = {.dir = DIR_IN,
+					.kind = OBS_C1222_READ_REQUEST};
+	struct pol_limit_src top = {
+		.id = "few", .dir = DIRSEL_ANY, .party.any = true,
+		.vm.any = true, .each_vm = true,
+		.phrase = {.kind = LIMIT_DISTINCT, .n = 2,
+			   .distinct = F_TABLE, .window = WINDOW_DAY,
+			   .text = "at most 2 distinct table per day"}};
+
+	(void)ctx;
+	for (int i = 0; i < 3; i++) {
+		static struct house h;
+		static struct kit k;
+		struct pol_file *of = i == 0 ? &h.vendor : &h.base;
+
+		fill(&h);
+		if (i < 2) {
+			of->limit = &top;
+			of->n_limit = 1;
+		} else {
+			h.restricts[0] = (struct pol_rule_src){
+				.kind = RULE_RESTRICT, .id = "few",
+				.dir = DIRSEL_OUT, .party.any = true,
+				.vm.any = true, .limit = &top.phrase,
+				.n_limit = 1};
+			h.customer.rule = h.restricts;
+			h.customer.n_rule = 1;
+		}
+		start(&k, &h);
+		expect(&k, &on, 0, where[i]);
+		g.table = 90;
+		expect(&k, &g, 0, where[i]);
+		expect(&k, &on, 0, where[i]);
+		g.table = 91;
+		expect(&k, &g, 0, where[i]);
+		g.table = 92;
+		expect(&k, &g, REASON_LIMIT_EXCEEDED, where[i]);
+		expect(&k, &on, 0, where[i]);
+		/* The customer's are about what goes out. */
+		expect(&k, &ask, i < 2 ? REASON_LIMIT_EXCEEDED : 0, where[i]);
+		kit_free(&k);
+	}
+}
+
 /* --- states, answers, transactions --------------------------------------- */
 
 static void test_answers(void **ctx)
@@ -1609,6 +1659,7 @@ int main(void)
 		cmocka_unit_test(test_end_to_end),
 		cmocka_unit_test(test_named),
 		cmocka_unit_test(test_distinct),
+		cmocka_unit_test(test_distinct_over_all),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_transaction),

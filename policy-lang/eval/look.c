@@ -47,6 +47,41 @@ static uint64_t hash_of(const struct pol_state *st, const struct lay_limit *l,
 	}
 }
 
+/* Does it show a value of what has to be distinct? A frame, or a message of
+ * another kind, has none, and takes no place. What should name one and does
+ * not has one that nobody knows, which takes a place of its own. */
+static bool has_value(const struct lay_limit *l, const struct obs *o,
+		      const struct obs *carrier, bool carried)
+{
+	enum obs_kind k = (enum obs_kind)o->kind;
+
+	if (l->distinct == 0xffff || obs_has(o, (enum field)l->distinct))
+		return true;
+	if (obs_level(k) == OBS_LEVEL_CARRIER)
+		return false;
+	if (carrier && obs_has(carrier, (enum field)l->distinct))
+		return true;
+	switch (l->distinct) {
+	case F_TABLE:
+		return obs_family(k) == OBS_FAMILY_C1222 &&
+		       (carried || k == OBS_C1222_READ_REQUEST ||
+			k == OBS_C1222_WRITE_REQUEST);
+	case F_HREF:
+		return obs_family(k) == OBS_FAMILY_OBIX &&
+		       (carried || k == OBS_OBIX_READ_REQUEST ||
+			k == OBS_OBIX_WRITE_REQUEST ||
+			k == OBS_OBIX_INVOKE_REQUEST ||
+			k == OBS_OBIX_DELETE_REQUEST);
+	case F_PATH:
+		return k == OBS_HTTP_REQUEST;
+	case F_USER_ID:
+		return k == OBS_C1222_LOGON_REQUEST ||
+		       k == OBS_C1222_SECURITY_REQUEST;
+	default: /* of a number */
+		return carried;
+	}
+}
+
 static void pend(struct pol_state *st, struct pending p)
 {
 	for (uint32_t i = 0; i < st->n_pend; i++) {
@@ -111,7 +146,9 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 
 	if (m->retry || lim->thing == THING_CONNECTIONS ||
 	    lim->thing == THING_REFUSALS || lim->kind == LIMIT_CONCURRENT ||
-	    counted(lim, m, &meas))
+	    counted(lim, m, &meas) ||
+	    (lim->kind == LIMIT_DISTINCT &&
+	     !has_value(lim, o, m->message, carried)))
 		return;
 	if (lim->kind != LIMIT_SPACING && lim->kind != LIMIT_DISTINCT) {
 		if ((lim->thing == THING_READINGS ||
