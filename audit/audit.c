@@ -505,18 +505,36 @@ int audit_commit(struct audit *a, struct err *e)
 	return commit(a, false, e);
 }
 
+/* Whatever the store was not told to commit, closing it takes back. */
+static int end(struct audit *a, struct err *e)
+{
+	int rc = store_close(a->store, e);
+
+	log_key_wipe(&a->key);
+	free(a);
+	return rc;
+}
+
 int audit_close(struct audit *a, struct err *e)
 {
 	struct err ignored;
-	int rc, closed;
+	int rc;
 
 	if (!a)
 		return 0;
 	rc = commit(a, true, e);
-	closed = store_close(a->store, rc ? &ignored : e);
-	if (rc == 0 && closed)
-		rc = err_wrap(e, "audit: closing");
-	log_key_wipe(&a->key);
-	free(a);
-	return rc;
+	if (rc) {
+		(void)end(a, &ignored);
+		return rc;
+	}
+	rc = end(a, e);
+	return rc ? err_wrap(e, "audit: closing") : 0;
+}
+
+void audit_abandon(struct audit *a)
+{
+	struct err ignored;
+
+	if (a)
+		(void)end(a, &ignored);
 }

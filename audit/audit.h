@@ -116,5 +116,7 @@ int audit_commit(struct audit *a, struct err *e)
 /* Commits, with a last checkpoint; frees always. */
 int audit_close(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
+/* Frees, and leaves the file as the last commit left it. */
+void audit_abandon(struct audit *a);
 
 #endif

@@ -138,6 +138,24 @@ static void bulk_gives_the_same_log(void **state)
 	test_whole(3100);
 }
 
+static void what_is_abandoned_is_not_there(void **state)
+{
+	struct audit *a;
+
+	(void)state;
+	test_make(600);
+	a = test_open(0);
+	test_append(a, 600, 620);
+	audit_abandon(a);
+	test_whole(600);
+	/* And its numbers are given again. */
+	a = test_open(0);
+	test_append(a, 600, 603);
+	test_close(a);
+	test_whole(603);
+	audit_abandon(NULL);
+}
+
 static void a_step_of_the_wall_clock_is_a_record(void **state)
 {
 	static const struct {
@@ -365,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_reader_may_follow),
 		cmocka_unit_test(the_same_events_give_the_same_log),
 		cmocka_unit_test(bulk_gives_the_same_log),
+		cmocka_unit_test(what_is_abandoned_is_not_there),
 		cmocka_unit_test(a_step_of_the_wall_clock_is_a_record),
 		cmocka_unit_test(what_does_not_belong_is_refused),
 		cmocka_unit_test(a_boot_is_resumed_by_its_key),

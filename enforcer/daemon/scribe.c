@@ -43,7 +43,6 @@ void scribe_clocks(struct scribe *s)
 static void failed(struct scribe *s, const struct err *e)
 {
 	uint32_t missed;
-	struct err ignored;
 
 	atomic_store(&s->a->control->audit_closed, 1);
 	scribe_view_error(&s->view, e->text);
@@ -54,9 +53,8 @@ static void failed(struct scribe *s, const struct err *e)
 		log_err(s->a->log, "nothing can be recorded, so nothing "
 			"passes: %s", e->text);
 	snprintf(s->told, sizeof(s->told), "%s", e->text);
-	/* What it told is told; frees always. */
-	if (audit_close(s->audit, &ignored))
-		log_debug(s->a->log, "%s", ignored.text);
+	/* What is not committed is read from the rings again. */
+	audit_abandon(s->audit);
 	s->audit = NULL;
 	window_forget(&s->window);
 	for (size_t i = 0; i < s->n_src; i++) {
