@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enforcer/daemon/answers.h"
 #include "enforcer/daemon/trial.h"
 #include "policy-lang/analysis/label.h"
 #include "policy-lang/image/view.h"
@@ -75,8 +76,9 @@ static int check_all(const struct activation *a, const struct capture_policy *p,
 /* --- sets ----------------------------------------------------------------------- */
 
 /* *p is taken over, whatever comes of it. */
-static int finish(struct policies *out, struct capture_policy *p,
-		  const struct conf *c, const char *name, struct err *e)
+static int finish(struct activation *a, struct policies *out,
+		  struct capture_policy *p, const struct conf *c,
+		  const char *name, struct err *e)
 {
 	int rc = capture_policy_compose(p, name, e);
 
@@ -84,7 +86,13 @@ static int finish(struct policies *out, struct capture_policy *p,
 		capture_policy_free(p);
 		return rc;
 	}
-	return policies_of(out, p, c, e);
+	rc = policies_of(out, p, c, e);
+	if (rc < 0)
+		return rc;
+	rc = answers_follow(&a->voids, out, &a->store, e);
+	if (rc < 0)
+		policies_free(out);
+	return rc;
 }
 
 int activate_read(const struct activation *a, struct capture_policy *found,
@@ -256,7 +264,7 @@ int activate_choose(struct activation *a, struct policies *out,
 		 w ? (int)strnlen(w->text, sizeof(w->text)) : 0,
 		 w ? w->text : "");
 	if (rc == 0)
-		return finish(out, &p, c, c->policies, e);
+		return finish(a, out, &p, c, c->policies, e);
 	capture_policy_free(&p);
 	return rc;
 }
@@ -321,7 +329,7 @@ int activate_next(struct activation *a, struct policies *out,
 }
 
 /* What was in force, if whoever may sign has not changed since. */
-static int as_before(const struct activation *a, struct policies *out,
+static int as_before(struct activation *a, struct policies *out,
 		     const struct conf *c, struct err *e)
 {
 	const struct pol_image *signed_[CAPTURE_POLICIES];
@@ -337,13 +345,13 @@ static int as_before(const struct activation *a, struct policies *out,
 	if (rc == 0)
 		rc = signers_check(&a->signers, signed_, n, e);
 	if (rc == 0)
-		return finish(out, &p, c, STORE_FILE, e);
+		return finish(a, out, &p, c, STORE_FILE, e);
 	capture_policy_free(&p);
 	return err_wrap(e, "what was in force");
 }
 
 /* Machines and nothing that they may. */
-static int binding_alone(const struct activation *a, struct policies *out,
+static int binding_alone(struct activation *a, struct policies *out,
 			 const struct conf *c, struct err *e)
 {
 	struct capture_policy all, p = {0};
@@ -364,7 +372,7 @@ static int binding_alone(const struct activation *a, struct policies *out,
 				   (const struct pol_image *const *)p.image,
 				   p.n, e);
 	if (rc == 0)
-		return finish(out, &p, c, c->policies, e);
+		return finish(a, out, &p, c, c->policies, e);
 	capture_policy_free(&p);
 	return rc;
 }
@@ -425,8 +433,14 @@ static int stage(struct activation *a, struct policy_store *next,
 	for (size_t i = 0; rc == 0 && i < a->store.n_staged; i++) {
 		const struct store_staged *s = &a->store.staged[i];
 
-		if (pol_image_kind(s->image.image) == POL_CUSTOMER &&
-		    !among(in_force, s->image.image))
+		if (pol_image_kind(s->image.image) != POL_CUSTOMER ||
+		    among(in_force, s->image.image))
+			continue;
+		/* Nobody would see on the panel that it answers more now. */
+		if (answers_go(s->image.image, in_force, &a->store))
+			activate_tell(note, arg, s->image.image, "withdrawn: a "
+				      "rule that it answers is wider now");
+		else
 			rc = store_stage(next,
 					 span_of(s->image.octets, s->image.n),
 					 *s, e);
@@ -452,6 +466,29 @@ static void tell_gone(const struct activation *a, const struct policies *next,
 	}
 }
 
+/* Answers that counted until now. */
+static void tell_void(const struct activation *a, const struct policies *next,
+		      activate_note_f *note, void *arg)
+{
+	for (size_t i = 0; i < next->files.n && a->voids.n; i++) {
+		const struct pol_image *im = next->files.image[i];
+
+		for (size_t k = 0; pol_image_kind(im) == POL_CUSTOMER &&
+				   k < a->voids.n; k++) {
+			char name[ANSWER_NAME], text[ANSWER_NAME + 80];
+
+			if (answers_were_void(&a->store.voids, im,
+					      a->voids.answer[k]))
+				continue;
+			answer_name(name, im, a->voids.answer[k]);
+			snprintf(text, sizeof(text), "%s: its answer is void: "
+				 "the rule is wider than what was granted",
+				 name);
+			note(arg, text);
+		}
+	}
+}
+
 int activate_see(struct activation *a, const struct policies *next,
 		 const struct conf *c, activate_note_f *note, void *arg,
 		 struct err *e)
@@ -472,6 +509,7 @@ int activate_see(struct activation *a, const struct policies *next,
 		rc = stage(a, kept, &next->files, note, arg, e);
 	if (rc == 0) {
 		tell_gone(a, next, note, arg);
+		tell_void(a, next, note, arg);
 		store_unstage_all(&a->store);
 		memcpy(a->store.staged, kept->staged, sizeof(kept->staged));
 		a->store.n_staged = kept->n_staged;
@@ -492,5 +530,8 @@ int activate_done(struct activation *a, const struct policies *now,
 	if (!c->signatures)
 		return 0;
 	rc = store_force(&a->store, &now->files, e);
-	return rc < 0 ? rc : activate_keep(a, c, e);
+	if (rc < 0)
+		return rc;
+	a->store.voids = a->voids;
+	return activate_keep(a, c, e);
 }

@@ -33,6 +33,7 @@ struct activation {
 	bool in_process; /* no child is needed to compare: tests, metergated -n */
 	struct capture_policy waits; /* chosen to wait: of activate_choose */
 	struct store_staged how[CAPTURE_POLICIES]; /* each; without an image */
+	struct store_voids voids; /* of what was chosen, the same way */
 	char text[WIDEN_TEXT];	     /* the difference, for people */
 	char customer[WIDEN_TEXT];   /* the same of the customer's file */
 	int64_t ticked_ns, kept_ns;  /* mono */

@@ -835,7 +835,7 @@ static void sources(void **s)
 	assert_non_null(o);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		memset(o, 0, sizeof(*o));
-		propose_compile(o, span_str(rows[i].source), &none);
+		propose_compile(o, span_str(rows[i].source), &none, NULL);
 		if (o->rc != rows[i].want ||
 		    !strstr(o->rc ? o->error : o->text, rows[i].says) ||
 		    (o->n_image > 0) != (o->rc == 0))
@@ -853,7 +853,7 @@ static int propose(struct gate *g, const char *source, struct err *e)
 
 	assert_non_null(o);
 	assert_int_equal(activate_was(&g->a, &was, e), 0);
-	propose_compile(o, span_str(source), &was);
+	propose_compile(o, span_str(source), &was, &g->a.store.voids);
 	capture_policy_free(&was);
 	rc = o->rc ? err_set(e, o->rc, 0, "%s", o->error)
 		   : activate_propose(&g->a, span_of(o->image, o->n_image),
@@ -916,12 +916,153 @@ static void customer(void **s)
 	gate_close(&g);
 }
 
+static void confirm_all(struct gate *g)
+{
+	char code[ACTIVATE_CODE];
+	struct err e;
+
+	while (g->a.store.n_staged) {
+		activate_code(&g->a, 0, code);
+		assert_int_equal(activate_confirm(&g->a, code, &g->c, note,
+						  NULL, &e), 0);
+		gate_read(g);
+	}
+}
+
+/* Does the answer of the customer's file in force count? */
+static bool counts(const struct gate *g)
+{
+	return !pol_set_is_void(g->p.files.set, 0);
+}
+
+#define VOID "send-profile: its answer is void"
+
+static void answers(void **s)
+{
+	static const struct {
+		const char *why, *from, *to;
+		bool counts;
+	} rows[] = {
+		{"later", "delay: 1 h", "delay: 2 h", true},
+		{"coarser", "granularity: 15 min or coarser",
+		 "granularity: 30 min or coarser", true},
+		{"other words", "purpose: Working out your bill.",
+		 "purpose: Your bill.", true},
+		{"another rule is wider", "power.peak]}\n    limits: [at "
+		 "least 20 h", "power.peak, event.power]}\n    limits: [at "
+		 "least 20 h", true},
+		{"sooner", "delay: 1 h", "delay: 30 min", false},
+		{"further back", "history: 35 d", "history: 36 d", false},
+		{"to more addresses", "address: [10.20.0.1/32]",
+		 "address: [10.20.0.0/31]", false},
+		{"under another name", "  send-profile:\n",
+		 "  send-profiles:\n", true},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate g;
+		struct err e = {0};
+
+		gate_open(&g, NO_NOTICE);
+		assert_int_equal(propose(&g, CUSTOMER("1", GRANTED), &e), 0);
+		confirm_all(&g);
+		if (in_force(&g, POL_CUSTOMER) != 1 || !counts(&g))
+			fail_msg("%s: before", rows[i].why);
+		vendor_says(&g, rows[i].from, rows[i].to);
+		gate_read(&g);
+		/* While it waits the narrow rule is in force, and answered. */
+		if (!counts(&g))
+			fail_msg("%s: waits", rows[i].why);
+		told[0] = 0;
+		confirm_all(&g);
+		if (in_force(&g, POL_VENDOR) != 11 ||
+		    counts(&g) != rows[i].counts ||
+		    (strstr(told, VOID) != NULL) == rows[i].counts)
+			fail_msg("%s: %d: %s", rows[i].why, counts(&g), told);
+		told[0] = 0;
+		gate_restart(&g);
+		if (counts(&g) != rows[i].counts || strstr(told, VOID))
+			fail_msg("%s: a restart", rows[i].why);
+		gate_close(&g);
+	}
+}
+
+/* What is void stays so, whatever the vendor does, until it is asked again. */
+static void asked_again(void **s)
+{
+	struct gate g;
+	struct err e = {0};
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	assert_int_equal(propose(&g, CUSTOMER("1", GRANTED), &e), 0);
+	confirm_all(&g);
+	vendor_says(&g, "delay: 1 h", "delay: 30 min");
+	gate_read(&g);
+	/* Proposed about the narrow rule, it is not confirmed about the wide
+	 * one. */
+	assert_int_equal(propose(&g, CUSTOMER("2", GRANTED), &e), 0);
+	assert_null(strstr(g.a.customer, "send-profile"));
+	assert_int_equal(g.a.store.n_staged, 2);
+	for (size_t i = 0; i < g.a.store.n_staged; i++)
+		g.a.store.staged[i].confirmed =
+			pol_image_kind(g.a.store.staged[i].image.image) ==
+			POL_VENDOR;
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 11);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 1);
+	assert_non_null(strstr(told, "serial 2 withdrawn: a rule that it"));
+	assert_int_equal(g.a.store.n_staged, 0);
+	assert_false(counts(&g));
+	/* Narrow again: nobody said yes since. */
+	vendor_says(&g, "delay: 30 min", "delay: 3 h");
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 12);
+	assert_false(counts(&g));
+	kit_empty(&g.k, "policies");
+	gate_restart(&g);
+	assert_false(counts(&g));
+	kit_all(&g.k);
+	assert_int_equal(propose(&g, CUSTOMER("3", GRANTED), &e), 0);
+	assert_non_null(strstr(g.a.customer, "send-profile: void, for the "
+			       "rule is wider since -> granted"));
+	gate_read(&g);
+	assert_false(counts(&g));
+	confirm_all(&g);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 3);
+	assert_true(counts(&g));
+	gate_restart(&g);
+	assert_true(counts(&g));
+	gate_close(&g);
+}
+
+/* Who refused less did not agree to more. */
+static void refusals_stay(void **s)
+{
+	struct gate g;
+	struct err e = {0};
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	assert_int_equal(propose(&g, CUSTOMER("1", "consent:\n  com.example."
+					      "mdma/send-profile: refused\n"),
+				 &e), 0);
+	confirm_all(&g);
+	vendor_says(&g, "delay: 1 h", "delay: 30 min");
+	gate_read(&g);
+	confirm_all(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 11);
+	assert_true(counts(&g));
+	gate_close(&g);
+}
+
 /* In a child that has nothing; where there may be one. */
 static void work(void *arg, void *result)
 {
 	struct capture_policy none = {0};
 
-	propose_compile(result, span_str(arg), &none);
+	propose_compile(result, span_str(arg), &none, NULL);
 }
 
 static void endless(void *arg, void *result)
@@ -999,7 +1140,9 @@ int main(void)
 		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
 		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
 		cmocka_unit_test(notice),	 cmocka_unit_test(sources),
-		cmocka_unit_test(customer),	 cmocka_unit_test(in_a_child),
+		cmocka_unit_test(customer),	 cmocka_unit_test(answers),
+		cmocka_unit_test(asked_again),	 cmocka_unit_test(refusals_stay),
+		cmocka_unit_test(in_a_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

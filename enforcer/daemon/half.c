@@ -23,6 +23,20 @@ void half_free(struct half_set *s)
 	*s = (struct half_set){0};
 }
 
+static int void_all(struct pol_set *set, struct span answers, struct err *e)
+{
+	struct cur c = cur_of(answers);
+
+	while (!cur_done(&c)) {
+		uint32_t answer = (uint32_t)cur_le(&c, 4);
+		int rc = cur_ok(&c) ? pol_set_void(set, answer) : E_SYNTAX;
+
+		if (rc < 0)
+			return err_set(e, rc, 0, "answers that are void");
+	}
+	return 0;
+}
+
 int half_load(struct half_set *s, const struct policy_half *h, struct err *e)
 {
 	struct span octets = {0};
@@ -42,5 +56,7 @@ int half_load(struct half_set *s, const struct policy_half *h, struct err *e)
 		rc = pol_set_new(&s->set,
 				 (const struct pol_image *const *)s->image,
 				 s->n_images, e);
-	return rc;
+	if (rc == 0)
+		rc = half_part(&octets, h, h->voids.at, h->voids.n, e);
+	return rc < 0 ? rc : void_all(s->set, octets, e);
 }

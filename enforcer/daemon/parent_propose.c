@@ -12,7 +12,7 @@ static void work(void *arg, void *result)
 	const struct parent *p = arg;
 
 	propose_compile(result, span_of(p->propose.source, p->propose.n),
-			&p->propose.was);
+			&p->propose.was, &p->activation.store.voids);
 }
 
 void propose_end(struct parent *p)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/wbuf.h"
+#include "enforcer/daemon/policy_store.h"
 #include "enforcer/daemon/processes.h"
 #include "policy-lang/analysis/minimum.h"
 #include "policy-lang/front/file.h"
@@ -373,6 +375,27 @@ static int put(struct policy_half *half, size_t cap, size_t *at,
 	return 0;
 }
 
+static int put_voids(const struct policies *p, struct policy_half *half,
+		     size_t cap, size_t *at, struct err *e)
+{
+	uint8_t buf[4 * STORE_VOIDS];
+	struct wbuf w = wbuf_of(buf, sizeof(buf));
+
+	for (size_t i = 0; i < p->files.n; i++) {
+		const struct pol_image *im = p->files.image[i];
+
+		for (uint32_t k = 0;
+		     pol_image_kind(im) == POL_CUSTOMER && k < im->n_ANSW; k++) {
+			if (pol_set_is_void(p->files.set, k))
+				wbuf_le(&w, k, 4);
+		}
+	}
+	if (w.failed)
+		return err_set(e, E_LIMIT, 0, "too many answers are void");
+	return put(half, cap, at, wbuf_span(&w), &half->voids.at,
+		   &half->voids.n, e);
+}
+
 int policies_half(const struct policies *p, struct policy_half *half,
 		  size_t cap, uint32_t generation, struct err *e)
 {
@@ -391,6 +414,8 @@ int policies_half(const struct policies *p, struct policy_half *half,
 		rc = put(half, cap, &at,
 			 span_of(p->files.octets[i], p->files.n_octets[i]),
 			 &half->image[i].at, &half->image[i].n, e);
+	if (rc == 0)
+		rc = put_voids(p, half, cap, &at, e);
 	if (rc == 0)
 		rc = put(half, cap, &at, span_of(p->keys, p->n_keys),
 			 &half->keys.at, &half->keys.n, e);

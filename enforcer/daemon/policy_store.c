@@ -18,7 +18,7 @@
 /* The file: magic, items, SHA-256 of all before it. An item is its kind, the
  * number of its octets (4, least significant first) and these. */
 static const uint8_t magic[8] = {0x8d, 'M', 'G', 'P', 0x0d, 0x0a, 1, 0x0a};
-enum item { ITEM_FORCE = 1, ITEM_SEEN, ITEM_STAGED, ITEM_CLOCK };
+enum item { ITEM_FORCE = 1, ITEM_SEEN, ITEM_STAGED, ITEM_CLOCK, ITEM_VOIDS };
 #define ITEM_HEAD 5
 
 /* --- images ------------------------------------------------------------------- */
@@ -263,6 +263,26 @@ static int take_clock(struct policy_store *s, struct span octets,
 	return 0;
 }
 
+static int take_voids(struct policy_store *s, struct span octets,
+		      struct err *e)
+{
+	struct cur c = cur_of(octets);
+	struct span of = cur_take(&c, sizeof(s->voids.of));
+	struct store_voids *v = &s->voids;
+	bool sane = cur_ok(&c) && v->n == 0 && octets.n % 4 == 0 &&
+		    octets.n - of.n <= 4 * STORE_VOIDS && octets.n > of.n;
+
+	while (sane && !cur_done(&c)) {
+		v->answer[v->n] = (uint32_t)cur_le(&c, 4);
+		sane = v->n == 0 || v->answer[v->n] > v->answer[v->n - 1];
+		v->n++;
+	}
+	if (!sane)
+		return err_set(e, E_SYNTAX, 0, "void answers make no sense");
+	memcpy(v->of, of.p, of.n);
+	return 0;
+}
+
 static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 		     struct err *e)
 {
@@ -281,6 +301,8 @@ static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 		return take_staged(s, octets, e);
 	case ITEM_CLOCK:
 		return take_clock(s, octets, e);
+	case ITEM_VOIDS:
+		return take_voids(s, octets, e);
 	default:
 		return err_set(e, E_SYNTAX, 0, "an item of unknown kind");
 	}
@@ -367,6 +389,7 @@ static size_t octets_of(const struct policy_store *s)
 	for (size_t i = 0; i < s->n_staged; i++)
 		n += ITEM_HEAD + STAGED_HEAD + s->staged[i].image.n;
 	n += ITEM_HEAD + sizeof(s->clock.boot) + 8 + 8;
+	n += ITEM_HEAD + sizeof(s->voids.of) + 4 * s->voids.n;
 	return n + s->n_seen * (ITEM_HEAD + 1 + 8 + 32 + STORE_ID);
 }
 
@@ -389,6 +412,17 @@ static void put_clock(struct wbuf *w, const struct store_clock *c)
 	wbuf_le(w, (uint64_t)c->wall_us, 8);
 }
 
+static void put_voids(struct wbuf *w, const struct store_voids *v)
+{
+	if (v->n == 0)
+		return;
+	wbuf_u8(w, ITEM_VOIDS);
+	wbuf_le(w, sizeof(v->of) + 4 * v->n, 4);
+	wbuf_put(w, span_of(v->of, sizeof(v->of)));
+	for (size_t i = 0; i < v->n; i++)
+		wbuf_le(w, v->answer[i], 4);
+}
+
 static void put_all(struct wbuf *w, const struct policy_store *s)
 {
 	uint8_t digest[SHA256_LEN];
@@ -401,6 +435,7 @@ static void put_all(struct wbuf *w, const struct policy_store *s)
 	for (size_t i = 0; i < s->n_staged; i++)
 		put_staged(w, &s->staged[i]);
 	put_clock(w, &s->clock);
+	put_voids(w, &s->voids);
 	sha256_of(wbuf_span(w), digest);
 	wbuf_put(w, span_of(digest, sizeof(digest)));
 }

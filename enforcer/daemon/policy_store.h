@@ -18,6 +18,7 @@
 #define STORE_FILE   "policies"
 #define STORE_IMAGES CAPTURE_POLICIES
 #define STORE_SEEN   256
+#define STORE_VOIDS  4096 /* answers: of each rule that may be asked about */
 #define STORE_ID     128 /* octets of a policy's id, terminated */
 
 struct store_image {
@@ -46,12 +47,21 @@ struct store_clock { /* when the elapsed times were written */
 	int64_t mono_ns, wall_us;
 };
 
+/* Answers of the customer's file in force that count no more: their numbers,
+ * rising. Of another file than this they say nothing. */
+struct store_voids {
+	uint8_t of[32]; /* digest of the file */
+	uint32_t answer[STORE_VOIDS];
+	size_t n;
+};
+
 struct policy_store {
 	struct store_image force[STORE_IMAGES];
 	size_t n_force; /* 0: nothing was ever activated */
 	struct store_staged staged[STORE_IMAGES];
 	size_t n_staged;
 	struct store_clock clock;
+	struct store_voids voids;
 	struct store_seen seen[STORE_SEEN];
 	size_t n_seen;
 };

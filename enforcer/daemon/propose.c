@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enforcer/daemon/answers.h"
 #include "policy-lang/front/front.h"
 #include "policy-lang/image/view.h"
 
@@ -32,25 +33,30 @@ static void say(struct proposed *o, const char *fmt, ...)
 
 /* --- what changes ------------------------------------------------------------ */
 
-/* granted, refused, or NULL. */
+/* granted, refused, void, or NULL. */
 static const char *answer(const struct pol_image *im, struct span policy,
-			  struct span rule)
+			  struct span rule, const struct store_voids *voids)
 {
 	for (uint32_t i = 0; im && i < im->n_ANSW; i++) {
 		if (span_eq(img_str(im, im->ANSW[i].policy), policy) &&
 		    span_eq(img_str(im, im->ANSW[i].rule), rule))
-			return im->ANSW[i].granted ? "granted" : "refused";
+			return voids && answers_were_void(voids, im, i)
+				       ? "void, for the rule is wider since"
+			       : im->ANSW[i].granted ? "granted"
+						     : "refused";
 	}
 	return NULL;
 }
 
 static void say_answers(struct proposed *o, const struct pol_image *is,
-			const struct pol_image *was)
+			const struct pol_image *was,
+			const struct store_voids *voids)
 {
 	for (uint32_t i = 0; i < is->n_ANSW; i++) {
 		struct span p = img_str(is, is->ANSW[i].policy);
 		struct span r = img_str(is, is->ANSW[i].rule);
-		const char *now = answer(is, p, r), *before = answer(was, p, r);
+		const char *now = answer(is, p, r, NULL);
+		const char *before = answer(was, p, r, voids);
 
 		if (!before || strcmp(now, before) != 0)
 			say(o, "  %.*s/%.*s: %s -> %s\n", TEXT(p), TEXT(r),
@@ -60,9 +66,9 @@ static void say_answers(struct proposed *o, const struct pol_image *is,
 		struct span p = img_str(was, was->ANSW[i].policy);
 		struct span r = img_str(was, was->ANSW[i].rule);
 
-		if (!answer(is, p, r))
+		if (!answer(is, p, r, NULL))
 			say(o, "  %.*s/%.*s: %s -> no answer\n", TEXT(p),
-			    TEXT(r), answer(was, p, r));
+			    TEXT(r), answer(was, p, r, voids));
 	}
 }
 
@@ -130,7 +136,8 @@ static int compile(struct span source, uint8_t **octets, size_t *n,
 }
 
 static int take(struct proposed *o, struct span octets,
-		const struct capture_policy *was, struct err *e)
+		const struct capture_policy *was,
+		const struct store_voids *voids, struct err *e)
 {
 	const struct pol_image *before = NULL;
 	struct pol_image *im;
@@ -149,7 +156,7 @@ static int take(struct proposed *o, struct span octets,
 	id = pol_image_id(im);
 	say(o, "%.*s serial %llu\n", TEXT(id),
 	    (unsigned long long)pol_image_serial(im));
-	say_answers(o, im, before);
+	say_answers(o, im, before, voids);
 	say_rules(o, im, before);
 	pol_image_free(im);
 	memcpy(o->image, octets.p, octets.n);
@@ -158,7 +165,8 @@ static int take(struct proposed *o, struct span octets,
 }
 
 void propose_compile(struct proposed *out, struct span source,
-		     const struct capture_policy *was)
+		     const struct capture_policy *was,
+		     const struct store_voids *voids)
 {
 	uint8_t *octets = NULL;
 	struct err e = {0};
@@ -166,7 +174,7 @@ void propose_compile(struct proposed *out, struct span source,
 
 	out->rc = compile(source, &octets, &n, &e);
 	if (out->rc == 0)
-		out->rc = take(out, span_of(octets, n), was, &e);
+		out->rc = take(out, span_of(octets, n), was, voids, &e);
 	snprintf(out->error, sizeof(out->error), "%s", out->rc ? e.text : "");
 	free(octets);
 }

@@ -8,7 +8,7 @@
 #ifndef ENFORCER_DAEMON_PROPOSE_H
 #define ENFORCER_DAEMON_PROPOSE_H
 
-#include "enforcer/capture_policy.h"
+#include "enforcer/daemon/policy_store.h"
 
 #define PROPOSE_SOURCE (256u << 10) /* octets, as the language has it */
 #define PROPOSE_IMAGE  (256u << 10)
@@ -22,8 +22,9 @@ struct proposed { /* no pointers: it comes out of a child */
 	char text[PROPOSE_TEXT]; /* what changes, for people: lines */
 };
 
-/* was: what is in force. */
+/* was: what is in force, and which answers in it are void. */
 void propose_compile(struct proposed *out, struct span source,
-		     const struct capture_policy *was);
+		     const struct capture_policy *was,
+		     const struct store_voids *voids);
 
 #endif

@@ -253,7 +253,7 @@ struct policy_half {
 	uint32_t n_images;
 	struct {
 		uint32_t at, n; /* in octets */
-	} image[SHARE_GUESTS + 3], keys;
+	} image[SHARE_GUESTS + 3], keys, voids; /* pol_set_void, 4 octets each */
 	uint8_t octets[];
 };
 

@@ -325,7 +325,8 @@ static int answered(const struct pol_set *s, size_t m, uint32_t rule)
 	const struct pol_image *c = s->customer, *v = s->m[m].vendor;
 
 	for (uint32_t i = 0; c && i < c->n_ANSW; i++) {
-		if (span_eq(img_str(c, c->ANSW[i].policy), pol_image_id(v)) &&
+		if (!set_void(s, i) &&
+		    span_eq(img_str(c, c->ANSW[i].policy), pol_image_id(v)) &&
 		    span_eq(img_str(c, c->ANSW[i].rule),
 			    img_str(v, v->RULE[rule].id)))
 			return c->ANSW[i].granted ? 1 : 0;

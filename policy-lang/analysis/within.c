@@ -576,15 +576,8 @@ static bool some_grant(const struct two *t, uint32_t x)
 	return false;
 }
 
-static bool rules_in(const struct two *t, char *why, size_t cap)
+static bool denials_in(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t i = 0; i < t->is->n_RULE; i++) {
-		if (is_grant(&t->is->RULE[i]) && !some_grant(t, i)) {
-			snprintf(why, cap, "'%s' is within no rule there was",
-				 t->is->STRS + t->is->RULE[i].id);
-			return false;
-		}
-	}
 	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
 		bool in = t->was->RULE[k].kind != RULE_DENY;
 
@@ -597,6 +590,18 @@ static bool rules_in(const struct two *t, char *why, size_t cap)
 		}
 	}
 	return true;
+}
+
+static bool rules_in(const struct two *t, char *why, size_t cap)
+{
+	for (uint32_t i = 0; i < t->is->n_RULE; i++) {
+		if (is_grant(&t->is->RULE[i]) && !some_grant(t, i)) {
+			snprintf(why, cap, "'%s' is within no rule there was",
+				 t->is->STRS + t->is->RULE[i].id);
+			return false;
+		}
+	}
+	return denials_in(t, why, cap);
 }
 
 static bool tops_in(const struct two *t, char *why, size_t cap)
@@ -620,10 +625,9 @@ static struct two pair(const struct pol_image *is, const struct pol_image *was)
 	return (struct two){is, was, !apart(is) || !apart(was)};
 }
 
-bool pol_within(const struct pol_image *is, const struct pol_image *was,
-		char *why, size_t cap)
+static bool whole_in(const struct two *t, char *why, size_t cap)
 {
-	const struct two t = pair(is, was);
+	const struct pol_image *is = t->is, *was = t->was;
 
 	if (pol_image_kind(is) != pol_image_kind(was) ||
 	    !span_eq(pol_image_vm(is), pol_image_vm(was))) {
@@ -634,11 +638,35 @@ bool pol_within(const struct pol_image *is, const struct pol_image *was,
 		snprintf(why, cap, "it is on trial for longer");
 		return false;
 	}
-	if (t.by_name && !same_parties(is, was)) {
+	if (t->by_name && !same_parties(is, was)) {
 		snprintf(why, cap, "parties that overlap are others");
 		return false;
 	}
-	return rules_in(&t, why, cap) && tops_in(&t, why, cap);
+	return true;
+}
+
+bool pol_within(const struct pol_image *is, const struct pol_image *was,
+		char *why, size_t cap)
+{
+	const struct two t = pair(is, was);
+
+	return whole_in(&t, why, cap) && rules_in(&t, why, cap) &&
+	       tops_in(&t, why, cap);
+}
+
+bool pol_within_rule(const struct pol_image *is, uint32_t rule,
+		     const struct pol_image *was)
+{
+	const struct two t = pair(is, was);
+	bool in = false;
+	char why[200];
+
+	for (uint32_t k = 0; k < was->n_RULE && !in; k++)
+		in = same_str(is, is->RULE[rule].id, was, was->RULE[k].id) &&
+		     grant_in(&t, rule, k);
+	return in && whole_in(&t, why, sizeof(why)) &&
+	       denials_in(&t, why, sizeof(why)) &&
+	       tops_in(&t, why, sizeof(why));
 }
 
 bool pol_within_grant(const struct pol_image *is, uint32_t rule,

@@ -24,5 +24,10 @@ bool within_match(const struct pol_image *ia, uint32_t a,
 /* Is grant `rule` within one of `was`? For who wants to know of each. */
 bool pol_within_grant(const struct pol_image *is, uint32_t rule,
 		      const struct pol_image *was);
+/* Is it within the one of its name, and are the denials and limits that held
+ * it back there as well? Then what was answered about that one is an answer
+ * about this one. */
+bool pol_within_rule(const struct pol_image *is, uint32_t rule,
+		     const struct pol_image *was);
 
 #endif

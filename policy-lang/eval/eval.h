@@ -47,6 +47,12 @@ struct pol_set;
 int pol_set_new(struct pol_set **out, const struct pol_image *const *images,
 		size_t n, struct err *e) __attribute__((warn_unused_result));
 void pol_set_free(struct pol_set *s);
+/* Answer number `answer` of the customer's file counts no more, until another
+ * file gives one: the rule that it is about is wider since. Before any state
+ * is made of the set. E_NOTFOUND, E_NOMEM. */
+int pol_set_void(struct pol_set *s, uint32_t answer)
+	__attribute__((warn_unused_result));
+bool pol_set_is_void(const struct pol_set *s, uint32_t answer);
 
 /* Machines of the set, in the order of their names. */
 size_t pol_set_machines(const struct pol_set *s);

@@ -3,6 +3,8 @@
  * Floors: what a customer may not cut, and what still passes when a policy
  * has expired or its machine is in quarantine.
  */
+#include <stdlib.h>
+
 #include "policy-lang/eval/internal.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -298,4 +300,26 @@ int set_check_answers(const struct pol_set *s, struct err *e)
 		}
 	}
 	return 0;
+}
+
+/* --- answers that count no more ----------------------------------------- */
+
+int pol_set_void(struct pol_set *s, uint32_t answer)
+{
+	const struct pol_image *c = s->customer;
+
+	if (!c || answer >= c->n_ANSW)
+		return E_NOTFOUND;
+	if (!s->void_answer)
+		s->void_answer = calloc(c->n_ANSW, sizeof(bool));
+	if (!s->void_answer)
+		return E_NOMEM;
+	s->void_answer[answer] = true;
+	return 0;
+}
+
+bool pol_set_is_void(const struct pol_set *s, uint32_t answer)
+{
+	return s->customer && answer < s->customer->n_ANSW &&
+	       set_void(s, answer);
 }

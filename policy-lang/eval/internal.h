@@ -113,7 +113,13 @@ struct pol_set {
 	bool has_flow_states;
 	struct pol_profile profile;
 	uint8_t digest[32];
+	bool *void_answer; /* of each of the customer's; NULL: none is */
 };
+
+static inline bool set_void(const struct pol_set *s, uint32_t answer)
+{
+	return s->void_answer && s->void_answer[answer];
+}
 
 static inline const struct pol_image *
 set_image(const struct pol_set *s, size_t m, enum layer l)

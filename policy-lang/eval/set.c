@@ -520,6 +520,7 @@ void pol_set_free(struct pol_set *s)
 	ipmap_free(&s->hosts);
 	free(s->limit);
 	free(s->names);
+	free(s->void_answer);
 	free(s);
 }
 

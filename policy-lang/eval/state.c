@@ -42,7 +42,8 @@ static void customer_answers(struct pol_state *st)
 
 			/* An answer about a policy or rule that is not there
 			 * (any more) answers nothing. */
-			if (span_eq(st->s->m[m].pub.policy,
+			if (!set_void(st->s, i) &&
+			    span_eq(st->s->m[m].pub.policy,
 				    img_str(c, a->policy)))
 				(void)!consent_of(st, m, img_str(c, a->rule),
 						  a->granted);

@@ -247,6 +247,7 @@ def widening(report, net, signed):
                      else notes)
         customers(report, net, gate)
         by_notice(report, net, gate, signed)
+        voided(report, net, gate, signed)
 
 
 CUSTOMER = """polc: 1
@@ -348,6 +349,59 @@ def by_notice(report, net, gate, signed):
                      "its notice is over" in x for x in until(
                          lambda: policy_notes(gate))) else
                  "%s, %s, %.1f s" % (wait, early, took))
+
+
+def reasons(net, gate):
+    """Why the head end does not get its registers now."""
+    n = len(gate.records())
+    answered(net, 23, 1)
+
+    def found():
+        return [r["metergate"]["reasons"] for r in gate.records()[n:]
+                if r["event_type"] == "violation" and
+                r["metergate"].get("rule") == "send-registers"]
+    got = until(found)
+    return got[0] if got else []
+
+
+def voided(report, net, gate, signed):
+    """An update that widens a rule voids its answer."""
+    before = reasons(net, gate)
+    signed.edit("mdma", ("limits: [at least 15 min apart]",
+                         "limits: [at least 20 min apart]"))
+    signed.serial("mdma", 30)
+    signed.deliver("mdma", gate.policies)
+    gate.ask("reload", timeout=60)
+    narrower = reasons(net, gate)
+    signed.edit("mdma", ("limits: [at least 20 min apart]",
+                         "limits: [at least 16 min apart]"))
+    signed.serial("mdma", 31)
+    signed.deliver("mdma", gate.policies)
+    gate.ask("reload", timeout=60)
+    waits = reasons(net, gate)
+    report.check("an answer counts while its rule is not wider", "" if
+                 serial(gate) == [30, 31] and not any(
+                     "no-consent" in r or "too-soon" not in r
+                     for r in (before, narrower, waits)) else
+                 "%s, %s, %s" % (before, narrower, waits))
+    panel(gate, "confirm " + staged(gate)[MDMA]["code"])
+    wider = reasons(net, gate)
+    gate.kill_all()
+    gate.start()
+    later = reasons(net, gate)
+    notes = [x for x in policy_notes(gate) if "answer is void" in x]
+    report.check("then it is void, over kill -9, and the audit says so",
+                 "" if serial(gate) == [31] and "no-consent" in wider and
+                 "no-consent" in later and len(notes) == 1 and
+                 MDMA + "/send-registers" in notes[0] else
+                 "%s, %s, %s" % (wider, later, notes))
+    code, text = propose(gate, CUSTOMER % 4 + YES)
+    panel(gate, "confirm " + staged(gate)["org.example.home"]["code"])
+    again = reasons(net, gate)
+    report.check("until it was asked again", "" if code == 0 and "void, for "
+                 "the rule is wider since -> granted" in text and
+                 again and "no-consent" not in again else
+                 "%s, %s" % (text, again))
 
 
 def main():
