@@ -101,10 +101,13 @@ static inline bool tighten(struct draws *d, struct policies *p,
 	if (!rule)
 		return false;
 	data = lt_get(t, rule, "data") && !ceiling;
-	switch (draw(d, 9)) {
+	switch (draw(d, 13)) {
 	case 0:
+	case 9:
+	case 10:
 		*how = BY_DENIAL;
-		put_denial(d, t, "no-more", !ceiling);
+		put_denial(d, t, "no-more", !ceiling,
+			   &p->vendor[p->two ? draw(d, 2) : 0]);
 		return true;
 	case 1:
 	case 2:

@@ -4,64 +4,18 @@
  * tested is the verification of content; what passes it is evaluated.
  *
  * Properties: loading twice says the same; judging twice from one state says
- * the same; an abort puts every word back; a refusal leaves no charge. What is
- * shown of it holds nothing that a terminal would act on.
+ * the same; an abort puts every word below the ledger back; a refusal leaves
+ * no charge. What is shown of it holds nothing that a terminal would act on.
  */
 #include <assert.h>
 #include <stdlib.h>
 
-#include "core/crc32c.h"
 #include "core/wbuf.h"
-#include "policy-lang/eval/internal.h"
+#include "policy-lang/eval/imagekit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MAX_IMAGE (256 * 1024)
-
-/* Right checksums over whatever the section table says, as far as it can be
- * followed. */
-static void put_right(uint8_t *p, size_t n)
-{
-	struct lay_header h;
-	struct lay_section t;
-	uint8_t *all = malloc(2 * n + 1);
-	size_t at = 0, table;
-
-	memcpy(&h, p, sizeof(h));
-	h.length = n;
-	table = h.n_sections <= 64 ? h.n_sections * sizeof(t) : 0;
-	for (size_t i = 0; all && table <= n - sizeof(h) &&
-			   i < table / sizeof(t); i++) {
-		uint8_t *row = p + sizeof(h) + i * sizeof(t);
-		uint64_t head[2];
-		bool sign, said;
-
-		memcpy(&t, row, sizeof(t));
-		if (t.off > n || t.len > n - t.off ||
-		    at + sizeof(head) + t.len > 2 * n)
-			break;
-		sign = t.type == LAY_TYPE('S', 'I', 'G', 'N');
-		said = sign || t.type == LAY_TYPE('L', 'O', 'C', 'S') ||
-		       t.type == LAY_TYPE('L', 'A', 'B', 'L');
-		t.crc = sign ? 0 : crc32c(0, span_of(p + t.off, t.len));
-		memcpy(row, &t, sizeof(t));
-		if (said)
-			continue;
-		head[0] = t.type;
-		head[1] = t.len;
-		memcpy(all + at, head, sizeof(head));
-		memcpy(all + at + sizeof(head), p + t.off, t.len);
-		at += sizeof(head) + t.len;
-	}
-	if (all)
-		pol_digest(span_of(all, at), h.payload);
-	free(all);
-	h.crc = 0;
-	memcpy(p, &h, sizeof(h));
-	if (table <= n - sizeof(h))
-		h.crc = crc32c(0, span_of(p, sizeof(h) + table));
-	memcpy(p, &h, sizeof(h));
-}
 
 static void fill_leaf(struct obs *o, unsigned i, int64_t now_s)
 {
@@ -111,7 +65,9 @@ static void fill_peer(const struct pol_image *im, struct pol_peer *p,
 
 static void judge_some(const struct pol_image *im, struct pol_state *st)
 {
-	uint64_t *before = malloc(8 * ((size_t)st->n_w + 1));
+	/* Rows of the ledger stay when they are made; what is in them goes. */
+	size_t kept = 8 * (size_t)st->ledger;
+	uint64_t *before = malloc(kept + 8);
 	struct now now = {{NS_PER_S}, {INT64_C(1795608000) * US_PER_S, 0,
 				       3600, true}};
 	struct obs carrier = {.kind = OBS_C1222_MESSAGE}, leaf[2];
@@ -126,12 +82,11 @@ static void judge_some(const struct pol_image *im, struct pol_state *st)
 		fill_leaf(&leaf[0], i, wall_s(now.wall));
 		fill_leaf(&leaf[1], i + 5, wall_s(now.wall));
 		fill_peer(im, &m.peer, i / 4);
-		memcpy(before, st->w, 8 * (size_t)st->n_w);
+		memcpy(before, st->w, kept);
 		pol_judge(st, &m, &d);
 		if (d.permit) {
 			pol_abort(st);
-			assert(memcmp(before, st->w, 8 * (size_t)st->n_w) ==
-			       0);
+			assert(memcmp(before, st->w, kept) == 0);
 			pol_judge(st, &m, &again);
 			assert(again.permit && again.reason == d.reason);
 			pol_packet(st, 0, m.dir, &m.peer, 340, now, &again);
@@ -203,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!p)
 		return 0;
 	memcpy(p, data, n);
-	put_right(p, n);
+	image_put_right(p, n, true);
 	rc = pol_image_load(&a, span_of(p, n), &e);
 	assert(rc == 0 || (rc < 0 && a == NULL));
 	assert(pol_image_load(&b, span_of(p, n), &e) == rc);

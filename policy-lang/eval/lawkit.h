@@ -68,7 +68,15 @@ struct law_share {
 	unsigned percent; /* at least; 0: at least one in 10,000 */
 };
 
-/* 0 to n - 1. */
+static inline uint32_t draw_next(struct draws *d)
+{
+	d->x ^= d->x << 13;
+	d->x ^= d->x >> 7;
+	d->x ^= d->x << 17;
+	return (uint32_t)(d->x >> 24);
+}
+
+/* 0 to n - 1, which is below 2^32. */
 static inline uint64_t draw(struct draws *d, uint64_t n)
 {
 	uint64_t v = 0;
@@ -76,10 +84,7 @@ static inline uint64_t draw(struct draws *d, uint64_t n)
 	if (d->again) {
 		v = d->at < d->n ? d->v[d->at] % n : 0;
 	} else {
-		d->x ^= d->x << 13;
-		d->x ^= d->x >> 7;
-		d->x ^= d->x << 17;
-		v = (d->x >> 16) % n;
+		v = draw_next(d) % n;
 		if (d->at < LAW_DRAWS)
 			d->v[d->at] = (uint32_t)v;
 	}
@@ -222,6 +227,16 @@ static inline bool law_leave_out(struct law_cut *c, struct draws *d)
 	return some;
 }
 
+/* What comes late is often of no account. */
+static inline void law_halve(struct law_cut *c, struct draws *d)
+{
+	static uint32_t v[LAW_DRAWS];
+
+	do
+		memcpy(v, d->v, d->n * sizeof(*v));
+	while (d->n > 1 && law_still(c, d, v, d->n / 2));
+}
+
 static inline bool law_lower(struct law_cut *c, struct draws *d)
 {
 	static uint32_t v[LAW_DRAWS];
@@ -263,11 +278,11 @@ static inline void law_found(const char *name, law_fn *law, struct law *l,
 		law_seed(&l->policy, seed / LAW_GROUP);
 		law_seed(&l->history, seed);
 		for (size_t i = 0; i < LAW_DRAWS; i++) {
-			/* Drawn modulo what is asked for later. */
-			l->policy.v[i] = (uint32_t)draw(&l->policy, UINT32_MAX);
-			l->history.v[i] =
-				(uint32_t)draw(&l->history, UINT32_MAX);
+			/* Taken modulo what is asked for later. */
+			l->policy.v[i] = draw_next(&l->policy);
+			l->history.v[i] = draw_next(&l->history);
 		}
+		l->policy.at = l->history.at = LAW_DRAWS;
 		law_replay(&l->policy);
 		law_replay(&l->history);
 	}
@@ -275,6 +290,8 @@ static inline void law_found(const char *name, law_fn *law, struct law *l,
 	if (law_breaks(law, l, apart)) {
 		bool some = true;
 
+		law_halve(&c, &l->history);
+		law_halve(&c, &l->policy);
 		while (c.left && some) {
 			some = law_leave_out(&c, &l->history);
 			some |= law_leave_out(&c, &l->policy);
