@@ -272,10 +272,9 @@ static void tell(const struct law *l, const struct life *life)
 enum { SAW_PASSED, SAW_SEVERAL, SAW_KILLED, SAW_REBOOTED, SAW_STEP, SAW_FORM,
        SAW_FULL };
 
-static bool law_8(struct law *l)
+static bool lives(struct law *l, const struct life *life)
 {
 	static struct house plain;
-	static struct life life;
 	static uint64_t *mem;
 	struct run r = {.boot = boot, .room = 2u << 20};
 	struct kit k;
@@ -284,19 +283,18 @@ static bool law_8(struct law *l)
 	unsigned passed = 0;
 	bool held = true;
 
-	make_life(&l->history, &life);
-	tell(l, &life);
+	tell(l, life);
 	if (!mem)
 		mem = malloc(r.room);
 	memset(mem, 0, r.room);
 	r.mem = mem;
-	open_run(&r, &life, now);
-	fill(&plain, &life, (struct form){0});
+	open_run(&r, life, now);
+	fill(&plain, life, (struct form){0});
 	house_start(&k, &plain);
 	if (pol_state_new(&k.st, k.set, &k.e))
 		fail_msg("%s", k.e.text);
-	for (size_t i = 0; i < life.n && held; i++) {
-		const struct happens *e = &life.ev[i];
+	for (size_t i = 0; i < life->n && held; i++) {
+		const struct happens *e = &life->ev[i];
 		bool reads = e->what == READING || e->what == KILLED;
 
 		/* Between what passed: it is what may be given back. */
@@ -304,7 +302,7 @@ static bool law_8(struct law *l)
 		l->saw[SAW_REBOOTED] |= passed && e->what == REBOOTED;
 		l->saw[SAW_STEP] |= passed && e->what == WALL_STEP;
 		l->saw[SAW_FORM] |= passed && e->what > REBOOTED;
-		if (!live(&r, &life, e, &now)) {
+		if (!live(&r, life, e, &now)) {
 			l->saw[SAW_FULL] |= reads && !r.form.without;
 			continue;
 		}
@@ -319,6 +317,56 @@ static bool law_8(struct law *l)
 	kit_free(&k);
 	kit_free(&r.k);
 	return held;
+}
+
+static bool law_8(struct law *l)
+{
+	static struct life life;
+
+	make_life(&l->history, &life);
+	return lives(l, &life);
+}
+
+/* What the law found once. */
+static void test_found(void **ctx)
+{
+	static const struct {
+		const char *why;
+		struct life life;
+	} rows[] = {
+		{"a bucket was not empty when what it remembers began",
+		 {.limit = {{.kind = LIMIT_BUCKET, .thing = THING_READINGS,
+			     .n = 4, .burst = 3, .window = WINDOW_SLIDING,
+			     .window_ns = D(3), .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{READING, 0}, {READING, 0}, {READING, 0},
+			 {WAITING, H(36)}, {READING, 0}, {READING, 0},
+			 {WAITING, H(18)}, {ERASED, 0}, {SPLIT, 0},
+			 {READING, 0}, {READING, 0}},
+		  .n = 11}},
+		{"a limit that was away stayed in a day that others had left",
+		 {.limit = {{.kind = LIMIT_DISTINCT, .distinct = F_TABLE,
+			     .n = 2, .window = WINDOW_DAY, .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{READING, 0}, {WITHOUT, 0}, {WAITING, H(36)},
+			 {WALL_STEP, H(22)}, {WITHOUT, 0}, {READING, 0},
+			 {WALL_STEP, -H(44)}, {READING, 1}, {READING, 2}},
+		  .n = 9}},
+		{"the same of an hour",
+		 {.limit = {{.kind = LIMIT_CALENDAR, .thing = THING_READINGS,
+			     .n = 2, .window = WINDOW_HOUR, .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{READING, 0}, {WITHOUT, 0}, {WAITING, H(27)},
+			 {WALL_STEP, H(66)}, {WITHOUT, 0}, {READING, 0},
+			 {WALL_STEP, -H(88)}, {READING, 0}, {READING, 0}},
+		  .n = 9}}};
+	static struct law l;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (!lives(&l, &rows[i].life))
+			fail_msg("%s: %s", rows[i].why, l.why);
+	}
 }
 
 static void test_history(void **ctx)
@@ -336,6 +384,7 @@ static void test_history(void **ctx)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_found),
 		cmocka_unit_test(test_history),
 	};
 

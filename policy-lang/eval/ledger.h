@@ -153,5 +153,8 @@ void ledger_ask(const struct pol_state *st, uint32_t limit,
  * as far as the ledger says. What it holds already is kept. */
 void ledger_fill(struct pol_state *st, const struct ledger_ask *a, uint32_t at,
 		 unsigned meas);
+/* Since when the ledger must know what a bucket counted: from before the first
+ * unit that came when it was empty and that it has not lost again. */
+int64_t ledger_bucket_since(const struct pol_state *st, uint32_t limit);
 
 #endif

@@ -311,6 +311,30 @@ static uint64_t in_calendar(const struct pol_state *st,
 	return used > within ? used : within;
 }
 
+/* When a counter that counted all of it entered the ledger's window: as late as
+ * that may have been, but no later, or it would still be in that window when
+ * a clock that is not trusted has long led others out of it; set right, that
+ * clock would then open it one more. */
+static int64_t entered_by(const struct pol_state *st, const struct lay_limit *l,
+			  const struct sums *s)
+{
+	int64_t of_all = (int64_t)st->w[ledger_window_at(st, l->window) +
+					LG_ENTERED];
+	int64_t first = (int64_t)s->last, end;
+
+	for (int64_t k = 0; k < LEDGER_HOURS; k++) {
+		end = hour_end(st, k);
+		if (s->hour[k] && end >= of_all && end < first)
+			first = end;
+	}
+	for (int64_t k = 0; k < LEDGER_DAYS; k++) {
+		end = day_end(st, k);
+		if (s->day[k] && end >= of_all && end < first)
+			first = end;
+	}
+	return first > of_all ? first : of_all;
+}
+
 static void fill_calendar(const struct pol_state *st,
 			  const struct lay_limit *l, const struct sums *s,
 			  uint64_t *w)
@@ -319,7 +343,7 @@ static void fill_calendar(const struct pol_state *st,
 
 	w[0] = (uint64_t)ledger_window(st, l);
 	w[1] = used < l->n ? used : l->n;
-	w[2] = (uint64_t)st->now.mono.ns;
+	w[2] = (uint64_t)entered_by(st, l, s);
 }
 
 static void fill_sliding(const struct pol_state *st, const struct lay_limit *l,
@@ -346,28 +370,58 @@ static void fill_sliding(const struct pol_state *st, const struct lay_limit *l,
 	w[1] = l->n - left;
 }
 
-static void fill_bucket(const struct pol_state *st, const struct lay_limit *l,
-			const struct sums *s, uint64_t *w)
+/* When it is empty again after all there was: what was full once is empty
+ * later. *since: when it was empty last and then filled. */
+static int64_t bucket_tat(const struct pol_state *st, const struct lay_limit *l,
+			  const struct sums *s, int64_t *since)
 {
 	struct step step[LEDGER_DAYS];
-	/* All there was: what was full once is empty later. */
 	uint32_t n = steps_of(st, INT64_MAX / 4, s, step);
-	int64_t now = st->now.mono.ns, full = limit_drain(l), tat = 0;
+	int64_t full = limit_drain(l), tat = 0;
 
+	*since = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		u128 more = units_ns(l, step[i].n < l->burst ? step[i].n
 							     : l->burst);
 
-		tat = tat > step[i].end ? tat : step[i].end;
+		if (tat <= step[i].end)
+			tat = *since = step[i].end;
 		tat = more > (u128)full ? step[i].end + full
 					: tat + (int64_t)more;
 		if (tat > step[i].end + full)
 			tat = step[i].end + full;
 	}
-	if (tat > now) {
+	return tat;
+}
+
+static void fill_bucket(const struct pol_state *st, const struct lay_limit *l,
+			const struct sums *s, uint64_t *w)
+{
+	int64_t since, tat = bucket_tat(st, l, s, &since);
+
+	if (tat > st->now.mono.ns) {
 		w[0] = (uint64_t)tat;
 		w[1] = 1;
 	}
+}
+
+int64_t ledger_bucket_since(const struct pol_state *st, uint32_t limit)
+{
+	const struct mem_limit *x = &st->mem.limit[limit];
+	uint64_t n = mem_limit_count(st->mem.head, x);
+	int64_t now = st->now.mono.ns, first = now, since;
+	struct ledger_ask a;
+	struct sums s;
+
+	ledger_ask(st, limit, &a);
+	for (uint64_t k = 0; k < n; k++) {
+		gather(st, &a, x->base + (uint32_t)k * x->words,
+		       x->by_meas ? (unsigned)(k % MEAS_COUNT) : 0, &s);
+		if (s.any && bucket_tat(st, a.l->l, &s, &since) > now &&
+		    since <= first)
+			first = since - 1;
+	}
+	return first;
 }
 
 static uint64_t in_window(const struct pol_state *st,
@@ -412,6 +466,8 @@ void ledger_fill(struct pol_state *st, const struct ledger_ask *a, uint32_t at,
 		break;
 	default:
 		limit_fill(st, l, w, in_window(st, l, &s));
+		if (l->window != WINDOW_SLIDING)
+			w[2] = (uint64_t)entered_by(st, l, &s);
 		break;
 	}
 }

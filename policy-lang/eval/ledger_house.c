@@ -37,10 +37,10 @@ static void current_from(const struct pol_state *st, int64_t *day,
 		if (l->kind == LIMIT_CONCURRENT)
 			continue;
 		if (l->window_ns > 0) {
-			/* A bucket remembers for as long as it drains. */
-			since = now - (l->kind == LIMIT_BUCKET
-					       ? limit_drain(l)
-					       : l->window_ns + sub_ns(l));
+			/* A bucket remembers all since it was empty. */
+			since = l->kind == LIMIT_BUCKET
+					? ledger_bucket_since(st, i)
+					: now - l->window_ns - sub_ns(l);
 			first = first_after(st, today, since);
 		} else if (l->window >= WINDOW_HOUR) {
 			first = calendar_start_day(st, l,

@@ -241,9 +241,9 @@ static const struct {
 	{"forwards", 0, D(40), true, 2, 0, 0},
 	{"backwards", 0, -D(40), true, 2, 2, 2},
 	{"forwards, not trusted", 0, D(40), false, 2, 2, 2},
-	/* A limit that exists would be free; of one that is new it is not
-	 * known when its day began. */
-	{"and a day passes", D(1) + H(1), D(40), false, 0, 2, 2},
+	/* As a limit that was there would be: its day began with what the
+	 * ledger counted in it. */
+	{"and a day passes", D(1) + H(1), D(40), false, 0, 0, 2},
 	{"far forwards", 0, D(4000), true, 2, 0, 0},
 	{"far backwards", 0, -D(18000), true, 2, 2, 2},
 };
