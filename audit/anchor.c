@@ -79,13 +79,22 @@ static int bound(struct anchor *a, const struct anchor_bound *b, struct err *e)
 		return wrong(e, "PCR 13 before it is not what the checkpoints "
 			     "before it make");
 	} else {
-		a->foreign = true;
+		a->foreign = !a->cut;
 	}
 	a->begun = true;
 	memcpy(a->pcr, b->pcr, SHA256_LEN);
 out:
 	a->counter = b->counter;
 	return 0;
+}
+
+void anchor_resume(struct anchor *a, const struct anchor_bound *b)
+{
+	memset(a, 0, sizeof(*a));
+	a->cut = true;
+	a->begun = b->has_pcr;
+	a->counter = b->counter;
+	memcpy(a->pcr, b->pcr, sizeof(a->pcr));
 }
 
 static void point(struct anchor *a, struct span text)
@@ -163,14 +172,24 @@ int anchor_replay(struct anchor *a, struct db *d,
 			   const struct anchor_bound *b, struct err *e),
 		  void *arg, struct err *e)
 {
+	/* Of what was pruned, only the newest: others are thinned out. */
+	static const char pruned[] =
+		"SELECT coalesce((SELECT max(size) FROM checkpoint WHERE"
+		" size <= (SELECT first + n FROM segment WHERE pruned = 1"
+		" ORDER BY no DESC LIMIT 1)), 0)";
 	struct db_stmt *st;
 	struct row r;
-	int rc = rows(&st, d, 0, e);
+	uint64_t from = 0;
+	int rc = db_number(d, pruned, &from, e);
 
+	if (rc == 0)
+		rc = rows(&st, d, from ? from - 1 : 0, e);
 	if (rc)
 		return rc;
 	while ((rc = db_step(st, e)) == 1) {
 		rc = read_row(st, &r, e);
+		if (rc == 0 && r.size == from)
+			anchor_resume(a, &r.bound);
 		if (rc == 0)
 			rc = anchor_step(a, &r.bound, r.text, e);
 		if (rc)

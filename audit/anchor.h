@@ -30,6 +30,7 @@ struct anchor_bound {
  * none was seen yet. */
 struct anchor {
 	bool begun;	/* pcr is known */
+	bool cut;	/* the checkpoints before were pruned, records and all */
 	bool foreign;	/* it had been extended by others before this log */
 	bool has_last;
 	uint8_t pcr[SHA256_LEN];
@@ -43,6 +44,10 @@ struct anchor {
 int anchor_step(struct anchor *a, const struct anchor_bound *b,
 		struct span text, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* The first checkpoint that is left of a log that was pruned: what was before
+ * it is what its row says. anchor_step follows, for the same. */
+void anchor_resume(struct anchor *a, const struct anchor_bound *b);
 
 /* What is extended, and what of it becomes. last: NULL, there is none. */
 void anchor_first(const uint8_t *last, uint64_t counter,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "audit/audit.h"
+#include "audit/audit_own.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "audit/anchor.h"
 #include "audit/checkpoint.h"
-#include "audit/logkey.h"
-#include "audit/record.h"
-#include "audit/store.h"
 
 #define BATCH 1000
 #define AUDIT_PATH 4096
@@ -19,32 +19,6 @@
 #define POINT_NS      (60 * NS_PER_S)
 /* A step of the wall clock against the monotonic one that is a record. */
 #define STEP_US US_PER_S
-
-struct audit {
-	struct store *store;
-	const char *(*service_name)(uint8_t code);
-	uint32_t batch, pending, policy_seq;
-	/* Clocks of the last record of this boot. */
-	bool has_last;
-	struct mono last_mono;
-	int64_t last_wall;
-	bool new_boot;
-	/* Checkpoints. */
-	const struct note_signer *by; /* NULL: none are made */
-	struct log_key key;
-	struct note_signer signer;
-	bool (*can_sign)(void *arg);
-	void *arg;
-	struct anchor_bound bound;
-	unsigned recovery; /* 0: this is the log that was asked for */
-	char why[ERR_TEXT];
-	char origin[NOTE_NAME_MAX + 1];
-	bool acted;  /* somebody waits for a record since the last one */
-	bool sealed; /* what the next one is bound to is in the log */
-	bool has_point;
-	struct mono point; /* of the last; or of the first record */
-	char last_detail[sizeof(((struct record_view *)0)->detail)];
-};
 
 /* What the last record said; its clocks, when it is of the boot that is
  * continued. */
@@ -102,14 +76,41 @@ static int take_signer(struct audit *a, const struct audit_conf *conf,
 	return rc;
 }
 
+/* The lock goes with the process, however it ends; the file stays. */
+static int hold(struct audit *a, const char *path, struct err *e)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char name[AUDIT_PATH];
+
+	if (snprintf(name, sizeof(name), "%s.lock", path) >=
+	    (int)sizeof(name))
+		return err_set(e, E_LIMIT, 0, "the name is too long");
+	a->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (a->lock < 0)
+		return err_sys(e, "%s", name);
+	if (fcntl(a->lock, F_SETLK, &whole) == 0)
+		return 0;
+	return errno == EACCES || errno == EAGAIN
+		       ? err_set(e, E_STATE, 0, "somebody else writes it")
+		       : err_sys(e, "%s", name);
+}
+
+static void let_go(const struct audit *a)
+{
+	if (a->lock >= 0)
+		close(a->lock);
+}
+
 static int open_at(struct audit *a, const struct audit_conf *conf,
 		   const char *path, struct err *e)
 {
 	struct err ignored;
-	int rc = store_open(&a->store, path, a->origin,
-			    conf->resume && conf->boot == 0 ? STORE_BOOT_RESUME
-							    : conf->boot,
-			    conf->boot_key, conf->bulk, e);
+	uint32_t boot = conf->boot	 ? conf->boot
+			: conf->last	 ? STORE_BOOT_LAST
+			: conf->resume	 ? STORE_BOOT_RESUME
+					 : 0;
+	int rc = store_open(&a->store, path, a->origin, boot, conf->boot_key,
+			    conf->bulk, e);
 
 	if (rc)
 		return rc;
@@ -178,14 +179,20 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->service_name = conf->service_name;
 	a->can_sign = conf->can_sign;
 	a->arg = conf->arg;
+	a->lock = -1;
+	a->most = conf->bound;
+	a->cosigned = conf->cosigned;
 	snprintf(a->origin, sizeof(a->origin), "%s",
 		 conf->origin ? conf->origin : "");
-	rc = open_at(a, conf, conf->path, e);
+	rc = conf->alone ? hold(a, conf->path, e) : 0;
+	if (rc == 0)
+		rc = open_at(a, conf, conf->path, e);
 	if (rc == E_INTEGRITY && conf->recover)
 		rc = recover(a, conf, e);
 	a->new_boot = !a->has_last;
 	if (rc) {
 		err_wrap(e, "audit %s", conf->path);
+		let_go(a);
 		free(a);
 		return rc;
 	}
@@ -398,8 +405,13 @@ static int make_checkpoint(struct audit *a, struct err *e)
 	wbuf_put(&n, wbuf_span(&t));
 	wbuf_u8(&n, '\n');
 	rc = note_sign(&n, wbuf_span(&t), a->by, 0, e);
-	return rc ? rc : store_checkpoint(a->store, wbuf_span(&n), &a->bound,
-					  e);
+	/* By what time those of what is pruned are thinned out. */
+	return rc ? rc
+		  : store_checkpoint(a->store, wbuf_span(&n), &a->bound,
+				     (uint64_t)(a->last_wall > 0
+							? a->last_wall
+							: a->last_mono.ns /
+								  1000), e);
 }
 
 /* --- anchors --- */
@@ -511,6 +523,7 @@ static int end(struct audit *a, struct err *e)
 	int rc = store_close(a->store, e);
 
 	log_key_wipe(&a->key);
+	let_go(a);
 	free(a);
 	return rc;
 }

@@ -31,6 +31,16 @@ struct audit_conf {
 	uint32_t boot;
 	/* With boot 0: if the last boot had this key, continue it. */
 	bool resume;
+	/* With boot 0: continue the last boot with the key that the file has,
+	 * whatever boot_key is. */
+	bool last;
+	/* Hold PATH.lock, so that of those who ask for this one writes at a
+	 * time; E_STATE when somebody else does. */
+	bool alone;
+	/* Octets that the log may take in all, for audit_room; 0: no bound.
+	 * cosigned: only what a cosigned checkpoint covers may be pruned. */
+	uint64_t bound;
+	bool cosigned;
 	/* Who signs checkpoints; borrowed. NULL: the key that lies beside the
 	 * file (logkey.h) when own_key says so, else nobody: there are none. */
 	const struct note_signer *signer;
@@ -107,6 +117,28 @@ int audit_pending(struct audit *a, uint64_t at,
 		  int (*f)(void *arg, uint64_t size, const uint8_t digest[32],
 			   struct err *e),
 		  void *arg, struct err *e) __attribute__((warn_unused_result));
+/* Keep the log within its bound: move old records out of the database, and
+ * when there is no room for that prune the oldest (segment.h). To be called
+ * when nothing waits for a commit, at least once every few thousand records.
+ * 1: the record that says what was pruned was added, a commit must follow; 0:
+ * nothing was. E_LIMIT: the log is full and nothing may be pruned. */
+int audit_room(struct audit *a, const struct now *now, struct err *e)
+	__attribute__((warn_unused_result));
+#define AUDIT_BOUND_LEAST (UINT64_C(32) << 20)
+/* It is nearly so: single records that need not be should not be made. */
+bool audit_tight(const struct audit *a);
+/* The first record that was not pruned. */
+uint64_t audit_first(const struct audit *a);
+/* The record behind the last of the oldest segment; 0: there is none. */
+uint64_t audit_next_end(struct audit *a);
+/* Prune the oldest segment; as audit_room. E_NOTFOUND: there is none. why: for
+ * the record. */
+int audit_prune(struct audit *a, const struct now *now, const char *why,
+		struct err *e) __attribute__((warn_unused_result));
+/* Move all records before this one out, as far as bundles are full and not
+ * the last. */
+int audit_segment(struct audit *a, uint64_t before, struct err *e)
+	__attribute__((warn_unused_result));
 /* A cosignature of a witness, for the next commit; errors in store.h. */
 int audit_cosign(struct audit *a, uint64_t size, struct span line,
 		 const struct note_key *keys, size_t n_keys, struct err *e)

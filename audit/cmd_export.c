@@ -295,12 +295,16 @@ static int run(struct export *x, const char *path, const char *out)
 {
 	struct reader *r;
 	struct err e = {0};
+	uint64_t first = 0;
 	int rc = reader_open(&r, path, false, &e);
 
+	if (rc == 0)
+		rc = reader_first(r, &first, &e);
 	if (rc) {
 		tool_say(path, e.text);
 		return EXIT_TROUBLE;
 	}
+	tool_pruned(path, first);
 	if (out) {
 		rc = to_file(x, r, path, out);
 	} else {

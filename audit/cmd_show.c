@@ -110,13 +110,17 @@ static int run(struct show *s, const char *path)
 {
 	struct reader *r;
 	struct err e = {0};
+	uint64_t first = 0;
 	int rc = reader_open(&r, path, s->follow, &e);
 
 	if (rc) {
 		tool_say(path, e.text);
 		return EXIT_TROUBLE;
 	}
-	rc = all(s, r, &e);
+	rc = reader_first(r, &first, &e);
+	tool_pruned(path, first);
+	if (rc == 0)
+		rc = all(s, r, &e);
 	reader_close(r);
 	if (rc)
 		return tool_failed(path, &e);

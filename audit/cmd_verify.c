@@ -66,6 +66,10 @@ static void print_root(const struct verify_result *r, bool by_key)
 	if (r->checkpoints)
 		printf(", the last of %llu records",
 		       (unsigned long long)r->checkpoint);
+	if (r->checkpoints_pruned)
+		printf("\nof them %llu over pruned records: only compared with "
+		       "what is held",
+		       (unsigned long long)r->checkpoints_pruned);
 	if (r->has_cosigned)
 		printf("\ncosigned up to %llu records",
 		       (unsigned long long)r->cosigned);
@@ -88,6 +92,10 @@ static int run(const char *path, const struct points_conf *points, int quiet)
 		fprintf(stderr, "\r\033[K");
 	if (rc == 0) {
 		print_root(&r, points->n_keys > 0);
+		if (r.first)
+			printf("records before %llu were pruned, and the log "
+			       "says so; of these the protected ones were "
+			       "read\n", (unsigned long long)r.first);
 		printf("ok %llu records\n", (unsigned long long)r.records);
 		return tool_flush(EXIT_DONE, 0);
 	}

@@ -2,9 +2,11 @@
 #include "audit/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -506,4 +508,69 @@ bool db_text(struct db_stmt *s, int i, struct span *out)
 bool db_null(struct db_stmt *s, int i)
 {
 	return sqlite3_column_type(s->st, i) == SQLITE_NULL;
+}
+
+/* --- files that are no database at the moment --- */
+
+static int file_failed(int rc, const char *path, struct err *e)
+{
+	return err_set(e, rc == SQLITE_NOMEM ? E_NOMEM : E_IO, 0, "%s: %s",
+		       path, sqlite3_errstr(rc));
+}
+
+int db_file(const char *path, uint64_t *octets, struct err *e)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	sqlite3_int64 n = 0;
+	const char *name;
+	sqlite3_file *f;
+	int there = 0, got;
+	int rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_READWRITE, &there);
+
+	*octets = 0;
+	if (rc == SQLITE_OK && !there)
+		rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there);
+	if (rc != SQLITE_OK || !there)
+		return rc ? file_failed(rc, path, e) : 0;
+	f = calloc(1, (size_t)vfs->szOsFile);
+	name = sqlite3_create_filename(path, "", "", 0, NULL);
+	rc = f && name ? vfs->xOpen(vfs, name, f, SQLITE_OPEN_READONLY |
+					SQLITE_OPEN_MAIN_DB, &got)
+		       : SQLITE_NOMEM;
+	if (rc == SQLITE_OK)
+		rc = f->pMethods->xFileSize(f, &n);
+	if (f && f->pMethods)
+		f->pMethods->xClose(f);
+	free(f);
+	sqlite3_free_filename(name);
+	*octets = (uint64_t)n;
+	return rc ? file_failed(rc, path, e) : 1;
+}
+
+int db_remove(const char *path, struct err *e)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+	int rc = vfs->xDelete(vfs, path, 1);
+
+	return rc == SQLITE_OK || rc == SQLITE_IOERR_DELETE_NOENT
+		       ? 0
+		       : file_failed(rc, path, e);
+}
+
+int db_named(const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strndup(path, (size_t)(slash - path) + 1)
+			  : strdup(".");
+	int fd, rc = 0;
+
+	if (!dir)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd))
+		rc = err_sys(e, "%s", dir);
+	if (fd >= 0)
+		close(fd);
+	free(dir);
+	return rc;
 }

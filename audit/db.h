@@ -36,6 +36,17 @@ int db_close(struct db *d, struct err *e)
  * since: what was read may be of two times. */
 bool db_disturbed(const struct db *d);
 
+/* Of files that are no database at the moment, where databases lie. 1: it is
+ * there, of so many octets; 0: it is not. */
+int db_file(const char *path, uint64_t *octets, struct err *e)
+	__attribute__((warn_unused_result));
+/* Durable when it returns 0; so it is when there was none. */
+int db_remove(const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+/* A file that was made, and is durable, has its name durably, too. */
+int db_named(const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* One or more statements of ours that give no rows we want. */
 int db_exec(struct db *d, const char *sql, struct err *e)
 	__attribute__((warn_unused_result));

@@ -319,6 +319,8 @@ NUMBER(severity, p->ev->severity,
 NUMBER(notify, p->ev->notify,
        v->ev.notify = (uint8_t)u; return u <= NOTIFY_ALL)
 NUMBER(last_flow, p->ev->last_flow, v->ev.last_flow = u; return true)
+NUMBER(kept, p->ev->log && p->ev->log->has_range ? p->ev->log->kept : 0,
+       v->log.kept = u; return v->log.has_range)
 NUMBER(about, p->r->kind == RECORD_AGGREGATE
 		      ? record_kind_of_type(p->ev->type) : 0,
        v->ev.type = record_type_of((unsigned)u);
@@ -551,7 +553,7 @@ static const struct {
 };
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 #define X(name, id, number, max, meaning) +1
-_Static_assert(ELEMENT_LAST_FLOW == 0 RECORD_ELEMENTS(X),
+_Static_assert(ELEMENT_KEPT == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 

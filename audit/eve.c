@@ -240,6 +240,7 @@ static void put_log(struct json *j, const struct event_log *l)
 		json_u64(j, "removed_first", l->first);
 		json_u64(j, "removed_end", l->end);
 		json_hex(j, "root", span_of(l->root, sizeof(l->root)));
+		json_u64(j, "removed_kept", l->kept);
 	}
 	json_obj_end(j);
 }

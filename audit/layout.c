@@ -7,6 +7,7 @@
 #include "audit/db.h"
 #include "audit/layout_file.h"
 #include "audit/prover.h"
+#include "audit/segment.h"
 #include "audit/store.h"
 #include "audit/tiles.h"
 
@@ -17,6 +18,7 @@ struct writer {
 	struct tiles *tiles;
 	struct sha256 *h;
 	uint64_t size; /* of the checkpoint */
+	uint64_t first; /* record that was not pruned */
 	struct proof_text proof;
 	uint8_t text[PROOF_TEXT_MAX], boots[LAYOUT_BOOTS];
 };
@@ -39,7 +41,10 @@ static int put_tiles(struct writer *w, struct err *e)
 
 	for (unsigned level = 0; level < TREE_LEVELS; level++) {
 		snprintf(what, sizeof(what), "%u", level);
-		for (uint64_t i = 0; rc == 0 && width(w->size, level, i); i++) {
+		uint64_t from = level ? 0 : w->first / TREE_TILE;
+
+		for (uint64_t i = from; rc == 0 && width(w->size, level, i);
+		     i++) {
 			unsigned n = width(w->size, level, i);
 
 			rc = tiles_get(w->tiles, level, i, &hashes, e);
@@ -61,44 +66,47 @@ static int put_tiles(struct writer *w, struct err *e)
 static int put_entries(struct writer *w, struct err *e)
 {
 	char name[LAYOUT_PATH];
-	struct db_stmt *st;
 	struct span data, record;
-	uint64_t first, next = 0;
-	int rc = db_prepare(&st, w->db, "SELECT first, data FROM bundle"
-			    " WHERE first < ?1 ORDER BY first", e);
+	uint64_t next = w->first;
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	db_put_u64(st, 1, w->size);
-	while ((rc = db_step(st, e)) == 1) {
+	while (rc == 0 && next < w->size) {
 		unsigned n = width(w->size, 0, next / STORE_BUNDLE);
+		uint64_t first = next;
+		uint32_t have;
 		struct cur c;
 
-		if (!db_u64(st, 0, &first) || !db_span(st, 1, &data) ||
-		    first != next) {
-			rc = err_set(e, E_INTEGRITY, 0, "a bundle is missing");
-			break;
-		}
+		rc = segments_bundle(tiles_segments(w->tiles), first, &have,
+				     &data, e);
+		if (rc < 0)
+			return rc;
 		c = cur_of(data);
 		for (unsigned i = 0; i < n && store_next(&c, &record); i++)
 			next++;
-		if (next != first + n) {
-			rc = err_set(e, E_INTEGRITY, 0, "record %llu is "
-				     "missing", (unsigned long long)next);
-			break;
-		}
+		if (next != first + n)
+			return err_set(e, E_INTEGRITY, 0, "record %llu is "
+				       "missing", (unsigned long long)next);
 		rc = layout_tile(name, w->dir, "entries",
 				 first / STORE_BUNDLE, n, e);
 		if (rc == 0)
 			rc = layout_put(name, span_sub(data, 0, c.off), e);
-		if (rc)
-			break;
 	}
-	db_finish(st);
-	if (rc == 0 && next != w->size)
-		rc = err_set(e, E_INTEGRITY, 0, "record %llu is missing",
-			     (unsigned long long)next);
 	return rc;
+}
+
+static int put_minimum(struct writer *w, struct err *e)
+{
+	char name[LAYOUT_PATH], text[32];
+	int rc = segments_pruned(tiles_segments(w->tiles), &w->first, e);
+
+	if (rc || w->first == 0)
+		return rc;
+	if (w->first > w->size)
+		return err_set(e, E_NOTFOUND, 0, "all that the last checkpoint "
+			       "covers was pruned");
+	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)w->first);
+	rc = layout_name(name, w->dir, "minimum", e);
+	return rc ? rc : layout_put(name, span_str(text), e);
 }
 
 static int put_proofs(struct writer *w, struct err *e)
@@ -188,7 +196,9 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	w->size = c.size;
 	rc = db_open(&w->db, path, DB_READ, e);
 	if (rc == 0)
-		rc = tiles_open(&w->tiles, w->db, w->h, e);
+		rc = tiles_open(&w->tiles, w->db, path, w->h, e);
+	if (rc == 0)
+		rc = put_minimum(w, e);
 	if (rc == 0)
 		rc = put_tiles(w, e);
 	if (rc == 0)

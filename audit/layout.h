@@ -7,6 +7,10 @@
  *	tile/<level>/<index>[.p/<width>]	hashes of the tree
  *	tile/entries/<index>[.p/<width>]	records, each behind its length
  *	proof/<number>.tlog-proof	of each protected record
+ *	minimum				the first record, where those before
+ *					it were pruned: of them there are the
+ *					proofs of protected ones, and tiles of
+ *					level 1 and up
  *	boots				number, first record, key: one line each
  *
  * An index is written in groups of three digits, all but the last with an x:

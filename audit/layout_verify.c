@@ -13,6 +13,7 @@ struct reading {
 	struct tree tree;
 	struct points points;
 	struct record_view view;
+	uint64_t said; /* records that were pruned, as one of them says */
 	struct cur boots; /* lines that were not reached */
 	uint32_t boot;
 	uint8_t key[32];
@@ -90,6 +91,79 @@ static int enter_boot(struct reading *r, uint64_t seq, struct err *e)
 	return 0;
 }
 
+/* Of what was pruned: the boots that began there, and the roots of bundles. */
+static int pass_pruned(struct reading *r, uint64_t end, uint64_t size,
+		       struct err *e)
+{
+	uint64_t hashes = size / TREE_TILE;
+	char name[LAYOUT_PATH];
+	uint8_t root[SHA256_LEN];
+	uint64_t bad;
+	int rc = 0;
+
+	while (rc == 0 && cur_left(&r->boots)) {
+		struct cur c = r->boots;
+		struct span line = cur_until(&c, '\n');
+		struct cur in = cur_of(line);
+		uint64_t first = UINT64_MAX;
+
+		cur_until(&in, ' ');
+		if (!checkpoint_number(cur_until(&in, ' '), &first) ||
+		    first >= end)
+			break;
+		in = cur_of(line);
+		if (checkpoint_number(cur_until(&in, ' '), &bad))
+			r->view.r.boot = (uint32_t)bad;
+		rc = enter_boot(r, first, e);
+	}
+	while (rc == 0 && r->tree.size < end) {
+		uint64_t i = r->tree.size / TREE_TILE;
+		uint64_t left = hashes - i / TREE_TILE * TREE_TILE;
+		struct wbuf w = wbuf_of(r->entries, TREE_TILE_OCTETS);
+
+		if (i % TREE_TILE == 0) {
+			rc = layout_tile(name, r->dir, "1", i / TREE_TILE,
+					 left < TREE_TILE ? (unsigned)left
+							  : TREE_TILE, e);
+			if (rc == 0)
+				rc = layout_get(name, &w, e);
+			if (rc)
+				return wrong(r, i * TREE_TILE, e, "it was "
+					     "pruned, and its tile is missing");
+		}
+		if (left < TREE_TILE && i % TREE_TILE >= left)
+			return wrong(r, i * TREE_TILE, e, "it was pruned, and "
+				     "its tile is missing");
+		rc = tree_add_bundle(&r->tree,
+				     r->entries + i % TREE_TILE * SHA256_LEN,
+				     e);
+	}
+	if (rc)
+		return rc;
+	tree_root(&r->tree, root);
+	return points_pruned(&r->points, end, root, &bad, e);
+}
+
+static int read_minimum(struct reading *r, uint64_t size, struct err *e)
+{
+	char name[LAYOUT_PATH];
+	uint8_t text[32];
+	struct wbuf w = wbuf_of(text, sizeof(text));
+	int rc = layout_name(name, r->dir, "minimum", e);
+
+	if (rc == 0)
+		rc = layout_get(name, &w, e);
+	if (rc == E_NOTFOUND)
+		return 0;
+	if (rc == 0 && (w.n < 2 || text[w.n - 1] != '\n' ||
+			!checkpoint_number(span_of(text, w.n - 1),
+					   &r->out->first) ||
+			r->out->first % TREE_TILE || r->out->first > size))
+		rc = err_set(e, E_INTEGRITY, 0, "the file of the minimum is "
+						"damaged");
+	return rc ? rc : pass_pruned(r, r->out->first, size, e);
+}
+
 static int check_record(struct reading *r, uint64_t seq, struct span record,
 			struct err *e)
 {
@@ -108,6 +182,9 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 	record_salt(r->h, r->key, seq, salt);
 	if (memcmp(salt, r->view.r.salt, sizeof(salt)) != 0)
 		return wrong(r, seq, e, "its salt is not of its boot's key");
+	if (r->view.r.kind == RECORD_EXPORT && r->view.ev.log &&
+	    r->view.ev.log->has_range)
+		r->said = r->view.ev.log->end;
 	tree_leaf(r->h, record, leaf);
 	rc = tree_add(&r->tree, leaf, e);
 	if (rc || points_next(&r->points) != r->tree.size)
@@ -216,7 +293,14 @@ static int read_all(struct reading *r, const struct points_conf *given,
 	r->boots = cur_of(wbuf_span(&boots));
 	rc = points_open(&r->points, NULL, c.origin, &conf, e);
 	if (rc == 0)
+		rc = read_minimum(r, c.size, e);
+	if (rc == 0)
 		rc = read_entries(r, c.size, e);
+	if (rc == 0 && r->said != r->out->first)
+		rc = wrong(r, r->said, e, r->said < r->out->first
+				? "it is gone, and no record says that it was "
+				  "pruned"
+				: "it is said to be pruned, and is there");
 	if (rc == 0)
 		rc = partial_tiles(r, e);
 	if (rc == 0)

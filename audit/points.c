@@ -220,6 +220,58 @@ int points_reach(struct points *p, uint64_t size,
 	return next_row(p, e);
 }
 
+/* One that is held: what the log itself says there is all that is left. */
+static int held_pruned(struct points *p, uint64_t size,
+		       const uint8_t root[SHA256_LEN], uint64_t *bad,
+		       struct err *e)
+{
+	const struct checkpoint *c = &p->held[p->at_held++];
+
+	if (c->size < size && (!p->has_row || p->stored.size != c->size))
+		return wrong(e, c->size, "what it covers was pruned, and the "
+			     "log has none of this size to compare");
+	return differs(p, c, c->size < size ? p->stored.root : root, bad,
+		       "one held elsewhere, of another log than this: it was "
+		       "replaced, altered or forked", e);
+}
+
+static int stored_pruned(struct points *p, uint64_t size,
+			 const uint8_t root[SHA256_LEN], uint64_t *bad,
+			 struct err *e)
+{
+	if (p->stored.size == size &&
+	    differs(p, &p->stored, root, bad, "the records up to there are "
+		    "others", e))
+		return E_INTEGRITY;
+	/* The last of them counts. */
+	anchor_resume(&p->anchor, &p->bound);
+	if (anchor_step(&p->anchor, &p->bound, p->note.text, e))
+		return err_wrap(e, "the checkpoint of %llu records",
+				(unsigned long long)p->stored.size);
+	p->n++;
+	p->n_pruned++;
+	p->last = p->stored.size;
+	return next_row(p, e);
+}
+
+int points_pruned(struct points *p, uint64_t size,
+		  const uint8_t root[SHA256_LEN], uint64_t *bad,
+		  struct err *e)
+{
+	uint64_t next;
+	int rc = 0;
+
+	*bad = UINT64_MAX;
+	while (rc == 0 && (next = points_next(p)) <= size)
+		rc = p->at_held < p->n_held &&
+				     p->held[p->at_held].size == next
+			     ? held_pruned(p, size, root, bad, e)
+			     : stored_pruned(p, size, root, bad, e);
+	if (rc == 0)
+		p->good = size;
+	return rc;
+}
+
 int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)
 {
 	uint64_t next = points_next(p);

@@ -40,6 +40,7 @@ struct points {
 	size_t n_held, at_held;
 	uint64_t good;	   /* up to here the log is as a checkpoint says */
 	uint64_t n;	   /* stored ones that were reached */
+	uint64_t n_pruned; /* of these, in what was pruned */
 	uint64_t last;	   /* size of the last of them */
 	uint64_t cosigned; /* size of the last one cosigned as asked for */
 	bool has_cosigned;
@@ -63,6 +64,12 @@ int points_reach(struct points *p, uint64_t size,
 		 const uint8_t root[SHA256_LEN],
 		 const struct anchor_bound *sealed, uint64_t *bad,
 		 struct err *e) __attribute__((warn_unused_result));
+/* The records before `size` were pruned, of which only the root of the first
+ * `size` is known: of checkpoints before it only signatures are checked, and
+ * those held elsewhere are compared with the stored ones. */
+int points_pruned(struct points *p, uint64_t size,
+		  const uint8_t root[SHA256_LEN], uint64_t *bad,
+		  struct err *e) __attribute__((warn_unused_result));
 /* There are no more records than this. */
 int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)
 	__attribute__((warn_unused_result));

@@ -253,7 +253,7 @@ static void proofs_from_the_tiles_of_a_log(void **state)
 	test_make(1300);
 	assert_int_equal(verify_file(test_path, NULL, &whole, NULL, NULL, &e), 0);
 	d = test_db();
-	assert_int_equal(tiles_open(&t, d, h, &e), 0);
+	assert_int_equal(tiles_open(&t, d, test_path, h, &e), 0);
 	s = tiles_source(t);
 	assert_int_equal(proof_root(&s, 1300, root, &e), 0);
 	assert_memory_equal(root, whole.root, sizeof(root));
@@ -302,7 +302,7 @@ static void tiles_are_as_wide_as_the_log_is_long(void **state)
 	assert_non_null(h);
 	test_make(600);
 	d = test_db();
-	assert_int_equal(tiles_open(&t, d, h, &e), 0);
+	assert_int_equal(tiles_open(&t, d, test_path, h, &e), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int rc = tiles_get(t, rows[i].level, rows[i].idx, &got, &e);
 

@@ -4,20 +4,21 @@
 #include <stdlib.h>
 
 #include "audit/db.h"
+#include "audit/segment.h"
 #include "audit/store.h"
 #include "audit/tiles.h"
 #include "audit/tree.h"
 
 struct prover {
 	struct db *db;
-	struct db_stmt *last, *point, *bundle;
+	struct db_stmt *last, *point;
 	struct tiles *tiles;
 	struct sha256 *h;
 	struct wbuf note;
 	uint8_t octets[NOTE_MAX];
 };
 
-static int prepare(struct prover *p, struct err *e)
+static int prepare(struct prover *p, const char *path, struct err *e)
 {
 	int rc = store_identify(p->db, NULL, e);
 
@@ -28,10 +29,7 @@ static int prepare(struct prover *p, struct err *e)
 	if (rc == 0)
 		rc = db_prepare(&p->point, p->db, "SELECT size, note, cosigned"
 				" FROM checkpoint WHERE size = ?1", e);
-	if (rc == 0)
-		rc = db_prepare(&p->bundle, p->db, "SELECT data FROM bundle"
-				" WHERE first = ?1", e);
-	return rc ? rc : tiles_open(&p->tiles, p->db, p->h, e);
+	return rc ? rc : tiles_open(&p->tiles, p->db, path, p->h, e);
 }
 
 int prover_open(struct prover **out, const char *path, bool follow,
@@ -47,7 +45,7 @@ int prover_open(struct prover **out, const char *path, bool follow,
 	}
 	rc = db_open(&p->db, path, follow ? DB_FOLLOW : DB_READ, e);
 	if (rc == 0)
-		rc = prepare(p, e);
+		rc = prepare(p, path, e);
 	if (rc) {
 		prover_close(p);
 		return rc;
@@ -65,7 +63,6 @@ void prover_close(struct prover *p)
 	tiles_close(p->tiles);
 	db_finish(p->last);
 	db_finish(p->point);
-	db_finish(p->bundle);
 	if (db_close(p->db, &ignored))
 		p->db = NULL; /* nothing was written: nothing is lost */
 	sha256_free(p->h);
@@ -106,23 +103,35 @@ int prover_checkpoint(struct prover *p, uint64_t size, struct checkpoint *c,
 	return rc;
 }
 
+/* kept: it is one of those that stay when the rest of a bundle is pruned. */
 static int read_record(struct prover *p, uint64_t index, struct proof_text *t,
-		       struct err *e)
+		       bool *kept, struct err *e)
 {
-	struct span data = {0}, record = {0};
-	bool found = true;
-	struct cur c;
-	int rc;
+	struct segments *in = tiles_segments(p->tiles);
+	struct span data, record = {0};
+	uint64_t seq;
+	uint32_t n;
+	int rc = segments_bundle(in, index / STORE_BUNDLE * STORE_BUNDLE, &n,
+				 &data, e);
 
-	db_put_u64(p->bundle, 1, index / STORE_BUNDLE * STORE_BUNDLE);
-	rc = db_step(p->bundle, e);
-	if (rc == 1 && db_span(p->bundle, 0, &data)) {
-		c = cur_of(data);
-		for (uint64_t i = 0; found && i <= index % STORE_BUNDLE; i++)
-			found = store_next(&c, &record);
+	*kept = rc == E_NOTFOUND;
+	if (*kept) {
+		rc = segments_kept(in, index, index + 1, &seq, &record, e);
+		if (rc == 0)
+			return err_set(e, E_NOTFOUND, 0, "record %llu was "
+				       "pruned", (unsigned long long)index);
+	} else if (rc == 1) {
+		struct cur c = cur_of(data);
+
+		for (uint64_t i = 0; i <= index % STORE_BUNDLE; i++) {
+			if (store_next(&c, &record))
+				continue;
+			record.n = 0;
+			break;
+		}
 	}
 	if (rc >= 0)
-		rc = record.n && found && record.n <= RECORD_MAX
+		rc = record.n && record.n <= RECORD_MAX
 			     ? 0
 			     : err_set(e, E_NOTFOUND, 0, "record %llu is not "
 				       "there", (unsigned long long)index);
@@ -131,8 +140,39 @@ static int read_record(struct prover *p, uint64_t index, struct proof_text *t,
 		t->record_n = record.n;
 		t->has_record = true;
 	}
-	db_reset(p->bundle);
 	return rc;
+}
+
+/* Of a record that was kept when its bundle was pruned: below the bundle's
+ * root there is the way to it, above the tree. */
+struct way {
+	struct proof_source tree;
+	uint64_t index;
+	uint8_t hash[SEGMENT_WAY][SHA256_LEN];
+};
+
+static int on_the_way(void *arg, unsigned b, uint64_t i,
+		      uint8_t out[SHA256_LEN], struct err *e)
+{
+	struct way *w = arg;
+
+	if (b >= SEGMENT_WAY || i != (w->index >> b ^ 1))
+		return w->tree.node(w->tree.arg, b, i, out, e);
+	memcpy(out, w->hash[b], SHA256_LEN);
+	return 0;
+}
+
+static int prove(struct prover *p, uint64_t index, uint64_t size, bool kept,
+		 struct proof *out, struct err *e)
+{
+	struct way w = {.tree = tiles_source(p->tiles), .index = index};
+	struct proof_source s = {p->h, on_the_way, &w};
+	int rc;
+
+	if (!kept)
+		return proof_inclusion(out, &w.tree, index, size, e);
+	rc = segments_way(tiles_segments(p->tiles), index, w.hash, e);
+	return rc ? rc : proof_inclusion(out, &s, index, size, e);
 }
 
 static int does_not_hold(struct err *e)
@@ -144,9 +184,9 @@ static int does_not_hold(struct err *e)
 int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
 		     struct proof_text *t, struct err *e)
 {
-	struct proof_source s = tiles_source(p->tiles);
 	uint8_t leaf[SHA256_LEN];
 	struct checkpoint c;
+	bool kept = false;
 	int rc;
 
 	memset(t, 0, offsetof(struct proof_text, record));
@@ -159,9 +199,9 @@ int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
 			     (unsigned long long)index,
 			     (unsigned long long)c.size);
 	if (rc == 0)
-		rc = read_record(p, index, t, e);
+		rc = read_record(p, index, t, &kept, e);
 	if (rc == 0)
-		rc = proof_inclusion(&t->proof, &s, index, c.size, e);
+		rc = prove(p, index, c.size, kept, &t->proof, e);
 	if (rc)
 		return rc;
 	tree_leaf(p->h, span_of(t->record, t->record_n), leaf);
@@ -190,6 +230,11 @@ int prover_consistency(struct prover *p, uint64_t old, uint64_t size,
 	return proof_continues(p->h, &t->proof, old, c.size, root, c.root)
 		       ? 0
 		       : does_not_hold(e);
+}
+
+int prover_first(struct prover *p, uint64_t *first, struct err *e)
+{
+	return segments_pruned(tiles_segments(p->tiles), first, e);
 }
 
 int prover_tile(struct prover *p, unsigned level, uint64_t idx,

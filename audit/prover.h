@@ -32,6 +32,10 @@ int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
 int prover_consistency(struct prover *p, uint64_t old, uint64_t size,
 		       struct proof_text *t, struct err *e)
 	__attribute__((warn_unused_result));
+/* The first record that was not pruned. Of those before it protected ones can
+ * still be proved, and that the log continues one of at least so many. */
+int prover_first(struct prover *p, uint64_t *first, struct err *e)
+	__attribute__((warn_unused_result));
 /* The hashes of one tile; as tiles_get. */
 int prover_tile(struct prover *p, unsigned level, uint64_t idx,
 		struct span *hashes, struct err *e)

@@ -4,17 +4,17 @@
 #include <stdlib.h>
 
 #include "audit/db.h"
+#include "audit/segment.h"
 #include "audit/store.h"
 
 struct reader {
 	struct db *db;
-	struct db_stmt *bundle;
+	struct segments *segments;
 	uint64_t next;	/* sequence number of the next record */
 	uint64_t first; /* of the bundle in data */
 	uint32_t n;	/* its records; 0: none is loaded */
-	size_t octets;	/* of data */
-	struct cur c;	/* behind the last record given */
-	uint8_t data[STORE_BUNDLE_MAX];
+	struct span data;
+	struct cur c; /* behind the last record given */
 };
 
 int reader_open(struct reader **out, const char *path, bool follow,
@@ -30,8 +30,7 @@ int reader_open(struct reader **out, const char *path, bool follow,
 	if (rc == 0)
 		rc = store_identify(r->db, NULL, e);
 	if (rc == 0)
-		rc = db_prepare(&r->bundle, r->db, "SELECT n, data FROM bundle"
-				" WHERE first = ?1", e);
+		rc = segments_open(&r->segments, r->db, path, e);
 	if (rc) {
 		reader_close(r);
 		return rc;
@@ -46,7 +45,7 @@ void reader_close(struct reader *r)
 
 	if (!r)
 		return;
-	db_finish(r->bundle);
+	segments_close(r->segments);
 	if (db_close(r->db, &ignored))
 		r->db = NULL; /* nothing was written: nothing is lost */
 	free(r);
@@ -55,35 +54,43 @@ void reader_close(struct reader *r)
 /* Load the bundle that holds record `next` and pass those before it. */
 static int load(struct reader *r, struct err *e)
 {
-	uint64_t first = r->next / STORE_BUNDLE * STORE_BUNDLE, n = 0;
-	struct span data = {0}, record;
-	int rc;
+	uint64_t first = r->next / STORE_BUNDLE * STORE_BUNDLE;
+	struct span record;
+	int rc = segments_bundle(r->segments, first, &r->n, &r->data, e);
 
-	db_put_u64(r->bundle, 1, first);
-	rc = db_step(r->bundle, e);
-	if (rc == 1) {
-		rc = 0;
-		if (!db_u64(r->bundle, 0, &n) || n > STORE_BUNDLE ||
-		    !db_span(r->bundle, 1, &data) ||
-		    data.n > sizeof(r->data))
-			rc = err_set(e, E_INTEGRITY, 0,
-				     "bundle %llu is damaged",
-				     (unsigned long long)first);
-		else if (data.n)
-			memcpy(r->data, data.p, data.n);
-	}
-	db_reset(r->bundle);
-	if (rc)
-		return rc;
 	r->first = first;
-	r->n = (uint32_t)n;
-	r->octets = data.n;
-	r->c = cur_of(span_of(r->data, data.n));
-	for (uint64_t i = first; i < r->next; i++) {
+	if (rc < 0) {
+		r->n = 0;
+		return rc;
+	}
+	r->c = cur_of(r->data);
+	for (uint64_t i = r->first; i < r->next && i < r->first + r->n; i++) {
 		if (!store_next(&r->c, &record))
 			break;
 	}
 	return 0;
+}
+
+int reader_first(struct reader *r, uint64_t *first, struct err *e)
+{
+	return segments_pruned(r->segments, first, e);
+}
+
+/* Among what was pruned: the next protected record, or what comes behind. */
+static int next_kept(struct reader *r, uint64_t *seq, struct span *record,
+		     struct err *e)
+{
+	uint64_t end;
+	int rc = segments_pruned(r->segments, &end, e);
+
+	r->n = 0;
+	if (rc == 0)
+		rc = segments_kept(r->segments, r->next, end, seq, record, e);
+	if (rc == 1)
+		r->next = *seq + 1;
+	else if (rc == 0 && r->next < end)
+		r->next = end;
+	return rc;
 }
 
 static int loaded(struct reader *r, struct err *e)
@@ -106,7 +113,7 @@ int reader_bundle(struct reader *r, uint64_t first, uint32_t *n,
 	if (rc)
 		return rc;
 	*n = r->n;
-	*octets = span_of(r->data, r->octets);
+	*octets = r->data;
 	return 0;
 }
 
@@ -116,6 +123,12 @@ int reader_next(struct reader *r, uint64_t *seq, struct span *record,
 	if (r->next >= r->first + r->n) {
 		int rc = loaded(r, e);
 
+		if (rc == E_NOTFOUND) {
+			rc = next_kept(r, seq, record, e);
+			if (rc)
+				return rc;
+			rc = loaded(r, e);
+		}
 		if (rc)
 			return rc;
 		if (r->next >= r->first + r->n)

@@ -20,14 +20,18 @@ int reader_open(struct reader **out, const char *path, bool follow,
 		struct err *e)
 	__attribute__((warn_unused_result));
 void reader_close(struct reader *r);
+/* The first record that was not pruned. Of those before it reader_next gives
+ * the protected ones. */
+int reader_first(struct reader *r, uint64_t *first, struct err *e)
+	__attribute__((warn_unused_result));
 /* 1: the next record, its octets valid until the next call; 0: none yet (ask
  * again later to follow); negative: failed. */
 int reader_next(struct reader *r, uint64_t *seq, struct span *record,
 		struct err *e) __attribute__((warn_unused_result));
 /* The stored bundle that begins with record first, a multiple of
  * STORE_BUNDLE: its octets as store_next reads them, valid until the next
- * call. *n: how many records; 0: there is none yet. reader_next goes on with
- * its first record. */
+ * call. *n: how many records; 0: there is none yet. E_NOTFOUND: it was pruned.
+ * reader_next goes on with its first record. */
 int reader_bundle(struct reader *r, uint64_t first, uint32_t *n,
 		  struct span *octets, struct err *e)
 	__attribute__((warn_unused_result));

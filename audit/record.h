@@ -92,7 +92,8 @@ enum record_kind {
 	X(severity, SEVERITY, 33, 1, "number: 1 info, 2 low, 3 medium, 4 high, 5 critical; absent = the rules do not say") \
 	X(notify, NOTIFY, 34, 1, "number, bits: 1 the portal, 2 the vendor, 4 the operator are told") \
 	X(last_tuple, LAST_TUPLE, 35, 37, "of the last of several alike, as tuple") \
-	X(last_flow, LAST_FLOW, 36, 8, "number: its flow")
+	X(last_flow, LAST_FLOW, 36, 8, "number: its flow") \
+	X(kept, KEPT, 37, 8, "number: protected records among those that were removed, which stay")
 
 /* Facts that would be what was said, or a secret. */
 static inline bool record_leaves_out(unsigned field)

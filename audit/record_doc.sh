@@ -105,7 +105,11 @@ A signed note (C2SP `signed-note`) whose text is a checkpoint (C2SP
 ## Tables
 
 sqlite, WAL, `synchronous=FULL`, pages of 4096 octets of which the last 8 are
-reserved, application id `6d674175`, user version 1.
+reserved, application id `6d674175`, user version 2. Bundles that were moved
+out are in files beside, `PATH.seg-1` and so on (user version 1002, one table
+`bundle(first, n, data, chain)`), which have their rows in `segment`; those of
+pruned ones are gone, and only these rows, their roots and protected records
+left, with `path`, the eight hashes from the record to its bundle's root.
 
 ```sql
 EOT

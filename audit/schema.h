@@ -11,7 +11,8 @@
 #define AUDIT_SCHEMA_H
 
 #define STORE_APPLICATION 0x6d674175 /* "mgAu" */
-#define STORE_SCHEMA	  1
+#define STORE_SCHEMA	  2
+#define SEGMENT_SCHEMA	  1002 /* of a segment's file (segment.h) */
 
 /* One statement each; in this order. */
 static const char *const store_schema[] = {
@@ -38,7 +39,7 @@ static const char *const store_schema[] = {
 	" anchored INTEGER NOT NULL) STRICT",
 	"CREATE TABLE checkpoint(size INTEGER PRIMARY KEY,"
 	" note BLOB NOT NULL, pcr_anchor BLOB, counter INTEGER,"
-	" cosigned BLOB) STRICT",
+	" cosigned BLOB, wall INTEGER) STRICT", /* wall: us, or of its boot */
 	/* Copies of the protected records. */
 	"CREATE TABLE protected(seq INTEGER PRIMARY KEY,"
 	" kind INTEGER NOT NULL, record BLOB NOT NULL) STRICT",
@@ -46,6 +47,21 @@ static const char *const store_schema[] = {
 	"CREATE TABLE boot(number INTEGER PRIMARY KEY CHECK(number > 0),"
 	" first INTEGER NOT NULL,"
 	" key BLOB NOT NULL CHECK(length(key) = 32)) STRICT",
+	/* Bundles that were moved out of this file, oldest first: n records,
+	 * and the head of the chain behind them. pruned: they are gone. */
+	"CREATE TABLE segment(no INTEGER PRIMARY KEY CHECK(no > 0),"
+	" first INTEGER NOT NULL CHECK(first % 256 = 0),"
+	" n INTEGER NOT NULL CHECK(n > 0 AND n % 256 = 0),"
+	" chain BLOB NOT NULL CHECK(length(chain) = 32),"
+	" octets INTEGER NOT NULL CHECK(octets > 0),"
+	" pruned INTEGER NOT NULL CHECK(pruned IN (0, 1))) STRICT",
+	/* Roots of bundles that were moved out, until the tile that has them
+	 * is full. */
+	"CREATE TABLE root(idx INTEGER PRIMARY KEY,"
+	" hash BLOB NOT NULL CHECK(length(hash) = 32)) STRICT",
+	/* From a protected record that was moved out to its bundle's root. */
+	"CREATE TABLE path(seq INTEGER PRIMARY KEY,"
+	" hashes BLOB NOT NULL CHECK(length(hashes) = 256)) STRICT",
 
 	"CREATE TRIGGER bundle_follows BEFORE INSERT ON bundle"
 	" WHEN NEW.first <> coalesce((SELECT first + n FROM bundle"
@@ -58,6 +74,8 @@ static const char *const store_schema[] = {
 	" OR substr(NEW.data, 1, length(OLD.data)) <> OLD.data"
 	" BEGIN SELECT raise(ABORT, 'only the last bundle may grow'); END",
 	"CREATE TRIGGER bundle_stays BEFORE DELETE ON bundle"
+	" WHEN OLD.first >= coalesce((SELECT first + n FROM segment"
+	" ORDER BY no DESC LIMIT 1), 0)"
 	" BEGIN SELECT raise(ABORT, 'bundles are kept'); END",
 	"CREATE TRIGGER tile_follows BEFORE INSERT ON tile"
 	" WHEN NEW.idx <> coalesce((SELECT max(idx) + 1 FROM tile"
@@ -66,6 +84,8 @@ static const char *const store_schema[] = {
 	"CREATE TRIGGER tile_same BEFORE UPDATE ON tile"
 	" BEGIN SELECT raise(ABORT, 'tiles do not change'); END",
 	"CREATE TRIGGER tile_stays BEFORE DELETE ON tile"
+	" WHEN OLD.level > 0 OR OLD.idx * 256 >= coalesce((SELECT first + n"
+	" FROM segment ORDER BY no DESC LIMIT 1), 0)"
 	" BEGIN SELECT raise(ABORT, 'tiles are kept'); END",
 	"CREATE TRIGGER state_one BEFORE INSERT ON state"
 	" WHEN EXISTS (SELECT 1 FROM state)"
@@ -85,7 +105,10 @@ static const char *const store_schema[] = {
 	"CREATE TRIGGER checkpoint_same BEFORE UPDATE ON checkpoint"
 	" WHEN NEW.size <> OLD.size OR NEW.note <> OLD.note"
 	" BEGIN SELECT raise(ABORT, 'checkpoints do not change'); END",
+	/* But for some of those of pruned records. */
 	"CREATE TRIGGER checkpoint_stays BEFORE DELETE ON checkpoint"
+	" WHEN OLD.size >= coalesce((SELECT first + n FROM segment"
+	" WHERE pruned = 1 ORDER BY no DESC LIMIT 1), 0)"
 	" BEGIN SELECT raise(ABORT, 'checkpoints are kept'); END",
 	"CREATE TRIGGER protected_follows BEFORE INSERT ON protected"
 	" WHEN NEW.seq <= coalesce((SELECT max(seq) FROM protected), -1)"
@@ -102,7 +125,38 @@ static const char *const store_schema[] = {
 	" BEGIN SELECT raise(ABORT, 'boots do not change'); END",
 	"CREATE TRIGGER boot_stays BEFORE DELETE ON boot"
 	" BEGIN SELECT raise(ABORT, 'boots are kept'); END",
+	"CREATE TRIGGER segment_follows BEFORE INSERT ON segment"
+	" WHEN NEW.pruned OR NEW.no <> coalesce((SELECT max(no) + 1"
+	" FROM segment), 1) OR NEW.first <> coalesce((SELECT first + n"
+	" FROM segment ORDER BY no DESC LIMIT 1), 0)"
+	" BEGIN SELECT raise(ABORT, 'a segment follows the last'); END",
+	"CREATE TRIGGER segment_goes BEFORE UPDATE ON segment"
+	" WHEN NEW.no <> OLD.no OR NEW.first <> OLD.first OR NEW.n <> OLD.n"
+	" OR NEW.chain <> OLD.chain OR NEW.octets <> OLD.octets"
+	" OR NEW.pruned <= OLD.pruned OR EXISTS (SELECT 1 FROM segment"
+	" WHERE no < OLD.no AND pruned = 0)"
+	" BEGIN SELECT raise(ABORT, 'only the oldest segment goes'); END",
+	"CREATE TRIGGER segment_stays BEFORE DELETE ON segment"
+	" BEGIN SELECT raise(ABORT, 'segments are remembered'); END",
+	"CREATE TRIGGER root_same BEFORE UPDATE ON root"
+	" BEGIN SELECT raise(ABORT, 'roots do not change'); END",
+	"CREATE TRIGGER root_stays BEFORE DELETE ON root"
+	" WHEN NOT EXISTS (SELECT 1 FROM tile WHERE level = 1"
+	" AND idx = OLD.idx / 256)"
+	" BEGIN SELECT raise(ABORT, 'roots are kept'); END",
+	"CREATE TRIGGER path_same BEFORE UPDATE ON path"
+	" BEGIN SELECT raise(ABORT, 'paths do not change'); END",
+	"CREATE TRIGGER path_stays BEFORE DELETE ON path"
+	" BEGIN SELECT raise(ABORT, 'paths are kept'); END",
 };
+
+/* Of a segment's file. */
+static const char *const segment_schema[] = {
+	"CREATE TABLE bundle(first INTEGER PRIMARY KEY CHECK(first % 256 = 0),"
+	" n INTEGER NOT NULL CHECK(n = 256), data BLOB NOT NULL,"
+	" chain BLOB NOT NULL CHECK(length(chain) = 32)) STRICT",
+};
+
 #define N_STORE_SCHEMA (sizeof(store_schema) / sizeof(store_schema[0]))
 
 #endif

@@ -106,6 +106,7 @@ static int next_bundle(struct store *s, struct err *e)
 	memcpy(s->before, s->head, sizeof(s->before));
 	s->first += STORE_BUNDLE;
 	s->n = s->n_stored = 0;
+	s->live += s->used;
 	s->used = 0;
 	return rc;
 }
@@ -172,7 +173,8 @@ static int put_state(struct store *s, struct err *e)
 }
 
 int store_checkpoint(struct store *s, struct span note,
-		     const struct anchor_bound *bound, struct err *e)
+		     const struct anchor_bound *bound, uint64_t wall,
+		     struct err *e)
 {
 	int rc = store_usable(s, e);
 
@@ -186,6 +188,7 @@ int store_checkpoint(struct store *s, struct span note,
 						 sizeof(bound->pcr)));
 		db_put_u64(s->point, 4, bound->counter);
 	}
+	db_put_u64(s->point, 5, wall);
 	rc = db_run(s->point, e);
 	if (rc)
 		return store_lost(s, rc);
@@ -227,7 +230,8 @@ int store_commit(struct store *s, struct err *e)
 	if (rc)
 		return store_lost(s, rc);
 	s->in_txn = false;
-	return 0;
+	rc = store_drop(s, e);
+	return rc ? store_lost(s, rc) : 0;
 }
 
 int store_close(struct store *s, struct err *e)
@@ -265,6 +269,11 @@ int store_close(struct store *s, struct err *e)
 uint64_t store_size(const struct store *s)
 {
 	return s->tree.size;
+}
+
+uint64_t store_first(const struct store *s)
+{
+	return s->pruned;
 }
 
 uint64_t store_checkpointed(const struct store *s)

@@ -24,12 +24,14 @@
 struct store;
 
 #define STORE_BOOT_RESUME UINT32_MAX
+#define STORE_BOOT_LAST	  (UINT32_MAX - 1)
 
 /* Create the file, or continue it after checking that its state is what its
  * last bundles and tiles say; E_INTEGRITY when it is not, E_STATE when it is
  * no audit database or another's. key: of boot `boot`; 0: one more than the
  * last; the last one again: its key must be the same; STORE_BOOT_RESUME: the
- * last one if its key is this, else one more. bulk: a new file, written
+ * last one if its key is this, else one more; STORE_BOOT_LAST: the last one,
+ * with the key it had. bulk: a new file, written
  * without a journal, synced once when it is closed (audit.h). */
 int store_open(struct store **out, const char *path, const char *origin,
 	       uint32_t boot, const uint8_t key[32], bool bulk, struct err *e)
@@ -49,6 +51,7 @@ struct span store_last_said(const struct store *s);
  * of bundles. */
 void store_root(const struct store *s, uint8_t out[SHA256_LEN]);
 void store_head(const struct store *s, uint8_t out[SHA256_LEN]);
+uint64_t store_first(const struct store *s); /* that was not pruned */
 /* How long the log was at its last checkpoint; 0: there is none. */
 uint64_t store_checkpointed(const struct store *s);
 
@@ -62,9 +65,10 @@ int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
 /* A checkpoint of all that was added since; part of the next commit, which
  * must follow at once. note: signed, of the root there is now. bound: as the
- * last record says. Something was added since the last. */
+ * last record says; wall: its time, us. Something was added since the last. */
 int store_checkpoint(struct store *s, struct span note,
-		     const struct anchor_bound *bound, struct err *e)
+		     const struct anchor_bound *bound, uint64_t wall,
+		     struct err *e)
 	__attribute__((warn_unused_result));
 /* A TPM got the checkpoint of so many records: noted with the next commit. */
 void store_anchored(struct store *s, uint64_t size);
@@ -89,6 +93,38 @@ int store_commit(struct store *s, struct err *e)
 /* What was not committed is dropped. Frees always. */
 int store_close(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* How much room the log takes, octets. */
+struct store_room {
+	uint64_t file;	   /* the database, without its WAL */
+	uint64_t unused;   /* of that, for what comes next */
+	uint64_t live;	   /* records in it that can be moved out */
+	uint64_t segments; /* files of segments */
+	uint64_t first;	   /* the oldest record that was not pruned */
+	uint64_t oldest;   /* segment; 0: there is none that could be pruned */
+	uint64_t end;	   /* of that one: the record behind its last */
+};
+int store_room(struct store *s, struct store_room *out, struct err *e)
+	__attribute__((warn_unused_result));
+/* Records in the last checkpoint that is cosigned; 0: none is. */
+int store_cosigned(struct store *s, uint64_t *size, struct err *e)
+	__attribute__((warn_unused_result));
+/* Move the oldest bundles out into a segment of about so many octets, none of
+ * them from record `before` on (segment.h). Nothing may wait for a commit.
+ * Bundles at the end always stay. *moved: how many records. */
+int store_segment(struct store *s, uint64_t octets, uint64_t before,
+		  uint64_t *moved, struct err *e)
+	__attribute__((warn_unused_result));
+/* Prune the oldest segment, with the next commit; the caller adds the record
+ * about it before. now: wall clock, us; 0: not known. */
+int store_prune(struct store *s, uint64_t now, struct err *e)
+	__attribute__((warn_unused_result));
+/* Protected records from first up to, not with, end. */
+int store_kept(struct store *s, uint64_t first, uint64_t end, uint64_t *n,
+	       struct err *e) __attribute__((warn_unused_result));
+/* Root of the first n records, a multiple of 256, all committed. */
+int store_root_at(struct store *s, uint64_t n, uint8_t out[SHA256_LEN],
+		  struct err *e) __attribute__((warn_unused_result));
 
 /* Is this an audit database, of the format known here? E_STATE when not.
  * fresh: if asked for, an empty file passes and says so. */

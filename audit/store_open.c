@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/store_own.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "audit/schema.h"
@@ -21,7 +22,7 @@ static int create(struct store *s, const char *origin, struct err *e)
 	int rc;
 
 	_Static_assert(STORE_APPLICATION == 1835483509, "as written below");
-	_Static_assert(STORE_SCHEMA == 1, "as written below");
+	_Static_assert(STORE_SCHEMA == 2, "as written below");
 	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = OFF;"
 				      "PRAGMA synchronous = OFF;"
 				      "BEGIN EXCLUSIVE"
@@ -31,7 +32,7 @@ static int create(struct store *s, const char *origin, struct err *e)
 		rc = db_exec(s->db, store_schema[i], e);
 	if (rc == 0)
 		rc = db_exec(s->db, "PRAGMA application_id = 1835483509;"
-				    "PRAGMA user_version = 1", e);
+				    "PRAGMA user_version = 2", e);
 	if (rc == 0)
 		rc = db_prepare(&st, s->db, state, e);
 	if (rc == 0) {
@@ -61,10 +62,39 @@ int store_identify(struct db *d, bool *fresh, struct err *e)
 	}
 	if (app != STORE_APPLICATION)
 		return err_set(e, E_STATE, 0, "not an audit database");
+	if (version == SEGMENT_SCHEMA)
+		return err_set(e, E_STATE, 0, "this is a segment of a log; "
+			       "name the log");
 	if (version != STORE_SCHEMA)
 		return err_set(e, E_STATE, 0, "format %llu is not known here",
 			       (unsigned long long)version);
 	return 0;
+}
+
+/* Of bundles that were moved out, roots that no tile has yet. */
+static int load_roots(struct store *s, uint64_t *want, uint64_t end,
+		      struct err *e)
+{
+	struct db_stmt *st;
+	struct span hash;
+	uint64_t idx;
+	int rc = db_prepare(&st, s->db, "SELECT idx, hash FROM root WHERE"
+			    " idx >= ?1 ORDER BY idx", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, *want);
+	while ((rc = db_step(st, e)) == 1) {
+		if (*want == end || !db_u64(st, 0, &idx) || idx != *want ||
+		    !db_span(st, 1, &hash) || hash.n != SHA256_LEN) {
+			rc = bad_state(e, "roots");
+			break;
+		}
+		memcpy(s->tree.tile[1][idx & 255], hash.p, SHA256_LEN);
+		++*want;
+	}
+	db_finish(st);
+	return rc;
 }
 
 /* Roots of the full tiles of the level below fill the tile of this one. */
@@ -80,6 +110,13 @@ static int load_level(struct store *s, unsigned level, uint64_t size,
 
 	if (rc)
 		return rc;
+	if (level == 1) {
+		rc = load_roots(s, &want, below, e);
+		if (rc) {
+			db_finish(st);
+			return rc;
+		}
+	}
 	db_put_u64(st, 1, level - 1);
 	db_put_u64(st, 2, want);
 	while ((rc = db_step(st, e)) == 1) {
@@ -235,8 +272,8 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 	return rc;
 }
 
-/* 1: that boot had this key; 0: it had another. */
-static int same_key(struct store *s, uint32_t boot, struct err *e)
+/* 1: that boot had this key; 0: it had another. take: then it is ours. */
+static int same_key(struct store *s, uint32_t boot, bool take, struct err *e)
 {
 	struct db_stmt *st;
 	struct span key;
@@ -249,7 +286,9 @@ static int same_key(struct store *s, uint32_t boot, struct err *e)
 	rc = db_step(st, e);
 	if (rc == 0 || (rc == 1 && (!db_span(st, 0, &key) || key.n != 32)))
 		rc = bad_state(e, "the boot's key");
-	else if (rc == 1)
+	if (rc == 1 && take)
+		memcpy(s->key, key.p, key.n);
+	if (rc == 1)
 		rc = span_eq(key, span_of(s->key, sizeof(s->key)));
 	db_finish(st);
 	return rc;
@@ -258,7 +297,8 @@ static int same_key(struct store *s, uint32_t boot, struct err *e)
 static int choose_boot(struct store *s, uint32_t last, uint32_t boot,
 		       struct err *e)
 {
-	bool resume = boot == STORE_BOOT_RESUME;
+	bool take = boot == STORE_BOOT_LAST;
+	bool resume = boot == STORE_BOOT_RESUME || take;
 	int rc;
 
 	s->boot = boot && !resume ? boot : last + 1;
@@ -267,7 +307,7 @@ static int choose_boot(struct store *s, uint32_t last, uint32_t boot,
 			       s->boot, last);
 	if (last == 0 || (s->boot > last && !resume))
 		return 0;
-	rc = same_key(s, last, e);
+	rc = same_key(s, last, take, e);
 	if (rc < 0)
 		return rc;
 	s->boot_known = rc == 1;
@@ -297,7 +337,10 @@ static int continue_file(struct store *s, const char *origin, uint32_t boot,
 	rc = compare_state(s, origin, &last, e);
 	if (rc == 0)
 		rc = choose_boot(s, last, boot, e);
+	if (rc == 0)
+		rc = store_load_segments(s, e);
 	if (rc == 0 && s->n == STORE_BUNDLE) {
+		s->live += s->used;
 		/* Full: the next record begins another. The octets stay in
 		 * data for store_last. */
 		memcpy(s->before, s->head, sizeof(s->before));
@@ -326,7 +369,7 @@ static int prepare(struct store *s, struct err *e)
 		{&s->keep, "INSERT INTO protected VALUES(?1, ?2, ?3)"},
 		{&s->boot_row, "INSERT INTO boot VALUES(?1, ?2, ?3)"},
 		{&s->point, "INSERT INTO checkpoint(size, note, pcr_anchor,"
-			    " counter) VALUES(?1, ?2, ?3, ?4)"},
+			    " counter, wall) VALUES(?1, ?2, ?3, ?4, ?5)"},
 	};
 	int rc = 0;
 
@@ -380,6 +423,12 @@ int store_open(struct store **out, const char *path, const char *origin,
 	s->tree.arg = s;
 	memcpy(s->key, key, sizeof(s->key));
 	s->bulk = bulk;
+	if (snprintf(s->path, sizeof(s->path), "%s", path) >=
+	    (int)sizeof(s->path)) {
+		sha256_free(s->h);
+		free(s);
+		return err_set(e, E_LIMIT, 0, "the name is too long");
+	}
 	rc = open_file(s, path, origin, boot, e);
 	if (rc) {
 		s->failed = true;

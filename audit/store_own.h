@@ -4,6 +4,7 @@
 #define AUDIT_STORE_OWN_H
 
 #include "audit/db.h"
+#include "audit/segment.h"
 #include "audit/store.h"
 
 struct store {
@@ -27,6 +28,14 @@ struct store {
 	size_t last_off, last_n;    /* last record in data at open */
 	uint8_t said[RECORD_MAX];   /* last one at open but for checkpoints */
 	size_t said_n;
+	/* Segments (segment.h). */
+	uint64_t seg_no, seg_end; /* how many; records in them, pruned or not */
+	uint64_t seg_gone, pruned; /* the last pruned one; records in those */
+	uint64_t seg_octets;	   /* of the files of those that are there */
+	uint64_t n_drop;	   /* files that go with the next commit */
+	uint64_t live; /* octets of the bundles in the database, the last one's
+			* not counted */
+	char path[SEGMENT_PATH];
 	size_t used;
 	uint8_t data[STORE_BUNDLE_MAX];
 };
@@ -42,6 +51,13 @@ int store_begin(struct store *s, struct err *e)
 /* tree.full: a tile is complete. arg: the store. */
 int store_put_tile(void *arg, unsigned level, uint64_t idx,
 		   struct span hashes, struct err *e)
+	__attribute__((warn_unused_result));
+/* The segments as the file says, which must be there; called by store_open
+ * when all else was read. */
+int store_load_segments(struct store *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* After a commit: the files of pruned segments go. */
+int store_drop(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
 
 #endif

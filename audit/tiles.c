@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "audit/db.h"
+#include "audit/segment.h"
 #include "audit/store.h"
 
 struct kept {
@@ -13,13 +14,14 @@ struct kept {
 };
 
 struct tiles {
-	struct db_stmt *tile, *bundle;
+	struct db_stmt *tile, *root;
+	struct segments *segments;
 	struct sha256 *h;
 	struct kept level[TREE_LEVELS]; /* the last one of each */
 };
 
-int tiles_open(struct tiles **out, struct db *d, struct sha256 *h,
-	       struct err *e)
+int tiles_open(struct tiles **out, struct db *d, const char *path,
+	       struct sha256 *h, struct err *e)
 {
 	struct tiles *t = calloc(1, sizeof(*t));
 	int rc;
@@ -31,8 +33,10 @@ int tiles_open(struct tiles **out, struct db *d, struct sha256 *h,
 	rc = db_prepare(&t->tile, d, "SELECT data FROM tile WHERE level = ?1"
 			" AND idx = ?2", e);
 	if (rc == 0)
-		rc = db_prepare(&t->bundle, d, "SELECT n, data FROM bundle"
-				" WHERE first = ?1", e);
+		rc = db_prepare(&t->root, d, "SELECT hash FROM root WHERE"
+				" idx = ?1", e);
+	if (rc == 0)
+		rc = segments_open(&t->segments, d, path, e);
 	if (rc) {
 		tiles_close(t);
 		return rc;
@@ -46,8 +50,14 @@ void tiles_close(struct tiles *t)
 	if (!t)
 		return;
 	db_finish(t->tile);
-	db_finish(t->bundle);
+	db_finish(t->root);
+	segments_close(t->segments);
 	free(t);
+}
+
+struct segments *tiles_segments(struct tiles *t)
+{
+	return t->segments;
 }
 
 static int damaged(const char *what, uint64_t idx, struct err *e)
@@ -77,34 +87,43 @@ static int stored(struct tiles *t, unsigned level, uint64_t idx,
 	return rc;
 }
 
-/* Leaves of a bundle that is not full. */
+/* Leaves of a bundle without a tile: not full, or moved out. */
 static int of_bundle(struct tiles *t, uint64_t idx, struct kept *k,
 		     struct err *e)
 {
 	struct span data, record;
-	uint64_t n = 0;
 	struct cur c;
-	uint32_t i = 0;
+	uint32_t n, i = 0;
 	int rc;
 
 	if (idx > INT64_MAX / STORE_BUNDLE)
 		return 0;
-	db_put_u64(t->bundle, 1, idx * STORE_BUNDLE);
-	rc = db_step(t->bundle, e);
-	if (rc == 1 && (!db_u64(t->bundle, 0, &n) || n > STORE_BUNDLE ||
-			!db_span(t->bundle, 1, &data)))
-		rc = damaged("bundle", idx * STORE_BUNDLE, e);
-	if (rc == 1) {
-		for (c = cur_of(data); i < n && store_next(&c, &record); i++)
-			tree_leaf(t->h, record, k->hash[i]);
-		if (i != n || !cur_done(&c))
-			rc = damaged("bundle", idx * STORE_BUNDLE, e);
-	}
-	db_reset(t->bundle);
-	if (rc < 0)
+	rc = segments_bundle(t->segments, idx * STORE_BUNDLE, &n, &data, e);
+	if (rc <= 0)
 		return rc;
+	for (c = cur_of(data); i < n && store_next(&c, &record); i++)
+		tree_leaf(t->h, record, k->hash[i]);
+	if (i != n || !cur_done(&c))
+		return damaged("bundle", idx * STORE_BUNDLE, e);
 	k->n = i;
 	return 0;
+}
+
+/* The root of bundle idx, where it was moved out and no tile has it yet: 1. */
+static int root_of(struct tiles *t, uint64_t idx, uint8_t out[SHA256_LEN],
+		   struct err *e)
+{
+	struct span hash;
+	int rc;
+
+	db_put_u64(t->root, 1, idx);
+	rc = db_step(t->root, e);
+	if (rc == 1 && (!db_span(t->root, 0, &hash) || hash.n != SHA256_LEN))
+		rc = damaged("root", idx, e);
+	else if (rc == 1)
+		memcpy(out, hash.p, hash.n);
+	db_reset(t->root);
+	return rc;
 }
 
 /* Roots of the full tiles below, as many as there are. */
@@ -118,7 +137,13 @@ static int of_below(struct tiles *t, unsigned level, uint64_t idx,
 	if (!below)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	for (; i < TREE_TILE; i++) {
-		rc = stored(t, level - 1, idx * TREE_TILE + i, below, e);
+		rc = level == 1 ? root_of(t, idx * TREE_TILE + i, k->hash[i], e)
+				: 0;
+		if (rc == 1)
+			continue;
+		if (rc == 0)
+			rc = stored(t, level - 1, idx * TREE_TILE + i, below,
+				    e);
 		if (rc != 1)
 			break;
 		tree_tile_root(t->h, span_of(below->hash, TREE_TILE_OCTETS),

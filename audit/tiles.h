@@ -2,7 +2,8 @@
 /*
  * The tree of an audit database, read from its tiles: full ones as they are
  * stored, the ones that are being filled from the last bundle (level 0) and
- * from the roots of full tiles of the level below. It is a source of proofs
+ * from the roots of full tiles of the level below; level 0 of bundles that were moved
+ * out from their records (segment.h). It is a source of proofs
  * (proof.h); it trusts what it reads, so a proof is worth what its root is.
  */
 #ifndef AUDIT_TILES_H
@@ -12,12 +13,15 @@
 #include "core/span.h"
 
 struct db;
+struct segments;
 struct tiles;
 
-/* Both borrowed until tiles_close. */
-int tiles_open(struct tiles **out, struct db *d, struct sha256 *h,
-	       struct err *e) __attribute__((warn_unused_result));
+/* d: the database `path`; it and h are borrowed until tiles_close. */
+int tiles_open(struct tiles **out, struct db *d, const char *path,
+	       struct sha256 *h, struct err *e) __attribute__((warn_unused_result));
 void tiles_close(struct tiles *t);
+/* The same one, for the caller between calls. */
+struct segments *tiles_segments(struct tiles *t);
 struct proof_source tiles_source(struct tiles *t);
 /* The hashes of one tile, 1 to 256; valid until the next call. E_NOTFOUND:
  * there is none (it was never begun, or was pruned); E_INTEGRITY. */

@@ -8,6 +8,8 @@
 #ifndef AUDIT_TOOL_H
 #define AUDIT_TOOL_H
 
+#include <stdint.h>
+
 #include "core/err.h"
 
 #define TOOL "metergate-audit"
@@ -24,6 +26,7 @@ int cmd_verify(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_check_proof(int argc, char **argv);
+int cmd_prune(int argc, char **argv);
 
 /* The log as a directory of tiles, whole or not there at all. */
 int export_tiles(const char *path, const char *out);
@@ -32,6 +35,8 @@ int export_tiles(const char *path, const char *out);
 void tool_say(const char *what, const char *why);
 /* For an unknown or incomplete option: where help is. EXIT_TROUBLE. */
 int tool_usage(const char *command);
+/* Records before `first` are not there; nothing when it is 0. */
+void tool_pruned(const char *path, uint64_t first);
 /* The exit code for an error of the library, after saying it. */
 int tool_failed(const char *what, const struct err *e);
 /* Ends in success only if all that was printed could be written. no: errno

@@ -42,16 +42,18 @@ static int into_tile(struct tree *t, unsigned level, uint64_t idx,
 		       span_of(t->tile[level], TREE_TILE_OCTETS), e);
 }
 
-int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
+/* A subtree of 2^b leaves. As in a binary counter: each set bit from there on
+ * is a subtree to join. */
+static int join(struct tree *t, unsigned b, const uint8_t root[SHA256_LEN],
+		struct err *e)
 {
+	uint64_t n = UINT64_C(1) << b;
 	uint8_t hash[SHA256_LEN];
-	unsigned b = 0;
 	int rc;
 
-	assert(t->size < INT64_MAX);
-	memcpy(hash, leaf, sizeof(hash));
-	rc = into_tile(t, 0, t->size, hash, e);
-	/* As in a binary counter: each set low bit is a subtree to join. */
+	assert(t->size < INT64_MAX - n);
+	memcpy(hash, root, sizeof(hash));
+	rc = into_tile(t, b / 8, t->size >> b, hash, e);
 	for (; rc == 0 && t->size >> b & 1; b++) {
 		tree_node(t->h, t->frontier[b], hash, hash);
 		if ((b + 1) % 8 == 0)
@@ -59,8 +61,20 @@ int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
 				       hash, e);
 	}
 	memcpy(t->frontier[b], hash, sizeof(hash));
-	t->size++;
+	t->size += n;
 	return rc;
+}
+
+int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
+{
+	return join(t, 0, leaf, e);
+}
+
+int tree_add_bundle(struct tree *t, const uint8_t root[SHA256_LEN],
+		    struct err *e)
+{
+	assert(t->size % TREE_TILE == 0);
+	return join(t, 8, root, e);
 }
 
 void tree_root(const struct tree *t, uint8_t out[SHA256_LEN])

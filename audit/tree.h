@@ -39,6 +39,9 @@ void tree_node(struct sha256 *h, const uint8_t left[SHA256_LEN],
 /* Add one leaf hash. Fails only when full() does; then t is lost. */
 int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
 	__attribute__((warn_unused_result));
+/* Add 256 leaves of which only the root is known; size is a multiple of 256. */
+int tree_add_bundle(struct tree *t, const uint8_t root[SHA256_LEN],
+		    struct err *e) __attribute__((warn_unused_result));
 /* Root at the present size. */
 void tree_root(const struct tree *t, uint8_t out[SHA256_LEN]);
 

@@ -4,37 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "audit/db.h"
 #include "audit/page.h"
-#include "audit/store.h"
+#include "audit/verify_own.h"
 #include "audit/verify_schema.h"
 
 #define STEP_US US_PER_S
 
-struct verify {
-	struct db *db;
-	struct db_stmt *tile, *keep, *boot_row;
-	struct sha256 *h;
-	struct verify_result *out;
-	struct tree tree;
-	struct record_view view;
-	uint8_t head[SHA256_LEN];
-	/* Of the record before, for the rules of order. */
-	uint32_t boot;
-	int64_t mono, wall;
-	uint8_t key[32];
-	uint64_t tiles, kept;
-	const struct points_conf *conf;
-	struct points points;
-	char origin[NOTE_NAME_MAX + 1];
-	/* The bundle that is being read: its first record, and what of it lies
-	 * before the record in hand. */
-	uint64_t first;
-	struct span before;
-	bool point_wrong; /* a checkpoint is, and no record */
-};
-
-static int wrong(struct verify *v, uint64_t seq, struct err *e,
+int verify_wrong(struct verify *v, uint64_t seq, struct err *e,
 		 const char *what)
 {
 	v->out->has_bad = true;
@@ -43,16 +19,16 @@ static int wrong(struct verify *v, uint64_t seq, struct err *e,
 		       (unsigned long long)seq, what);
 }
 
-static int wrong_file(struct err *e, const char *what)
+int verify_wrong_file(struct err *e, const char *what)
 {
 	return err_set(e, E_INTEGRITY, 0, "%s", what);
 }
 
-static int check_structure(struct verify *v, struct err *e)
+int verify_structure(struct db *d, struct err *e)
 {
 	struct db_stmt *st;
 	struct span text;
-	int rc = db_prepare(&st, v->db, "PRAGMA integrity_check(1)", e);
+	int rc = db_prepare(&st, d, "PRAGMA integrity_check(1)", e);
 
 	if (rc)
 		return rc;
@@ -76,6 +52,9 @@ static int check_tile(void *arg, unsigned level, uint64_t idx,
 	struct span data = {0};
 	int rc;
 
+	/* Of what was moved out leaves have none (segment.h). */
+	if (level == 0 && idx * TREE_TILE < v->moved)
+		return 0;
 	v->tiles++;
 	db_put_u64(v->tile, 1, level);
 	db_put_u64(v->tile, 2, idx);
@@ -83,21 +62,21 @@ static int check_tile(void *arg, unsigned level, uint64_t idx,
 	if (rc == 1) {
 		rc = 0;
 		if (!db_span(v->tile, 0, &data) || data.n != hashes.n) {
-			rc = wrong_file(e, "a tile is damaged");
+			rc = verify_wrong_file(e, "a tile is damaged");
 		} else if (!span_eq(data, hashes)) {
 			while (span_eq(span_sub(data, i * SHA256_LEN,
 						SHA256_LEN),
 				       span_sub(hashes, i * SHA256_LEN,
 						SHA256_LEN)))
 				i++;
-			rc = wrong(v, (idx * TREE_TILE + i) * covers, e,
+			rc = verify_wrong(v, (idx * TREE_TILE + i) * covers, e,
 				   level ? "it or one behind it is not what "
 					   "the tree's tile says"
 					 : "it is not what the tree's tile "
 					   "says");
 		}
 	} else if (rc == 0) {
-		rc = wrong(v, idx * TREE_TILE * covers, e, "its tile is "
+		rc = verify_wrong(v, idx * TREE_TILE * covers, e, "its tile is "
 			   "missing");
 	}
 	db_reset(v->tile);
@@ -114,16 +93,16 @@ static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
 	int rc;
 
 	if (boot <= v->boot)
-		return wrong(v, seq, e, "its boot is before the last");
+		return verify_wrong(v, seq, e, "its boot is before the last");
 	db_put_u64(v->boot_row, 1, boot);
 	rc = db_step(v->boot_row, e);
 	if (rc == 0)
-		rc = wrong(v, seq, e, "its boot is not known");
+		rc = verify_wrong(v, seq, e, "its boot is not known");
 	else if (rc == 1)
 		rc = !db_u64(v->boot_row, 0, &first) || first != seq ||
 				     !db_span(v->boot_row, 1, &key) ||
 				     key.n != sizeof(v->key)
-			     ? wrong(v, seq, e, "its boot began elsewhere")
+			     ? verify_wrong(v, seq, e, "its boot began elsewhere")
 			     : 0;
 	if (rc == 0)
 		memcpy(v->key, key.p, sizeof(v->key));
@@ -142,11 +121,11 @@ static int check_clocks(struct verify *v, uint64_t seq, struct err *e)
 	int64_t moved = now->wall.us - v->wall;
 
 	if (passed < 0)
-		return wrong(v, seq, e, "its monotonic clock went back");
+		return verify_wrong(v, seq, e, "its monotonic clock went back");
 	if (v->wall > 0 && now->wall.us > 0 &&
 	    v->view.r.kind != RECORD_CLOCK &&
 	    (moved - passed > STEP_US || passed - moved > STEP_US))
-		return wrong(v, seq, e, "its wall clock stepped and no record "
+		return verify_wrong(v, seq, e, "its wall clock stepped and no record "
 			     "says so");
 	v->mono = now->mono.ns;
 	v->wall = now->wall.us;
@@ -164,13 +143,13 @@ static int check_kept(struct verify *v, uint64_t seq, struct span record,
 	db_put_u64(v->keep, 1, seq);
 	rc = db_step(v->keep, e);
 	if (rc == 0)
-		rc = wrong(v, seq, e, "its protected copy is missing");
+		rc = verify_wrong(v, seq, e, "its protected copy is missing");
 	else if (rc == 1)
 		rc = db_u64(v->keep, 0, &kind) && db_span(v->keep, 1, &copy) &&
 				     kind == v->view.r.kind &&
 				     span_eq(copy, record)
 			     ? 0
-			     : wrong(v, seq, e, "its protected copy differs");
+			     : verify_wrong(v, seq, e, "its protected copy differs");
 	db_reset(v->keep);
 	return rc;
 }
@@ -187,7 +166,7 @@ static int check_bound(struct verify *v, uint64_t seq, struct err *e)
 			    (uint32_t)(seq - v->first), v->before, head);
 	return l && l->has_chain && memcmp(l->chain, head, sizeof(head)) == 0
 		       ? 0
-		       : wrong(v, seq, e, "it names another chain of bundles");
+		       : verify_wrong(v, seq, e, "it names another chain of bundles");
 }
 
 static int check_point(struct verify *v, bool sealed, struct err *e)
@@ -227,9 +206,9 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		return e->code = E_INTEGRITY;
 	}
 	if (r->seq != seq)
-		return wrong(v, seq, e, "its number is another's");
+		return verify_wrong(v, seq, e, "its number is another's");
 	if ((r->flags & ~RECORD_CUT) != record_class(r->kind, r->ev))
-		return wrong(v, seq, e, "its class is not that of its kind");
+		return verify_wrong(v, seq, e, "its class is not that of its kind");
 	if (r->boot != v->boot)
 		rc = enter_boot(v, seq, e);
 	if (rc == 0)
@@ -238,9 +217,11 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		return rc;
 	record_salt(v->h, v->key, seq, salt);
 	if (memcmp(salt, r->salt, sizeof(salt)) != 0)
-		return wrong(v, seq, e, "its salt is not of its boot's key");
+		return verify_wrong(v, seq, e, "its salt is not of its boot's key");
 	if (r->flags & RECORD_PROTECTED)
 		rc = check_kept(v, seq, record, e);
+	if (rc == 0 && r->kind == RECORD_EXPORT)
+		rc = verify_removal(v, seq, &v->view, e);
 	if (rc == 0 && r->kind == RECORD_CHECKPOINT)
 		rc = check_bound(v, seq, e);
 	if (rc)
@@ -252,12 +233,6 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		rc = check_point(v, r->kind == RECORD_CHECKPOINT, e);
 	return rc;
 }
-
-struct state {
-	uint64_t size, boot, checkpoint, anchored;
-	struct span frontier, chain;
-	struct db_stmt *st; /* owns the spans */
-};
 
 /* First record of the first subtree that is another in the state's frontier
  * than in ours. */
@@ -294,9 +269,9 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 	if (!db_u64(st, 0, &first) || !db_u64(st, 1, &n) ||
 	    !db_span(st, 2, &data) || !db_span(st, 3, &chain) ||
 	    !db_u64(st, 4, &seg) || n < 1 || n > STORE_BUNDLE || seg != 0)
-		return wrong(v, seq, e, "its bundle is damaged");
+		return verify_wrong(v, seq, e, "its bundle is damaged");
 	if (first != seq || first % STORE_BUNDLE)
-		return wrong(v, seq, e, "its bundle is missing");
+		return verify_wrong(v, seq, e, "its bundle is missing");
 	c = cur_of(data);
 	v->first = first;
 	while (rc == 0 && v->tree.size < first + n) {
@@ -308,7 +283,7 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 	if (rc)
 		return rc;
 	if (v->tree.size != first + n || !cur_done(&c))
-		return wrong(v, v->tree.size, e, "its bundle is damaged");
+		return verify_wrong(v, v->tree.size, e, "its bundle is damaged");
 	store_chain(v->h, v->head, first, (uint32_t)n, data, head);
 	memcpy(v->head, head, sizeof(head));
 	v->out->records = v->tree.size;
@@ -327,7 +302,7 @@ static int read_state(struct verify *v, struct state *s, struct err *e)
 	int rc = db_number(v->db, "SELECT count(*) FROM state", &rows, e);
 
 	if (rc == 0 && rows != 1)
-		rc = wrong_file(e, "the state is missing");
+		rc = verify_wrong_file(e, "the state is missing");
 	if (rc == 0)
 		rc = db_prepare(&s->st, v->db, "SELECT id, origin, size,"
 				" frontier, chain, boot, checkpoint, anchored"
@@ -346,9 +321,9 @@ static int read_state(struct verify *v, struct state *s, struct err *e)
 				     db_u64(s->st, 6, &s->checkpoint) &&
 				     db_u64(s->st, 7, &s->anchored)
 			     ? 0
-			     : wrong_file(e, "the state is damaged");
+			     : verify_wrong_file(e, "the state is damaged");
 	else if (rc == 0)
-		rc = wrong_file(e, "the state is missing");
+		rc = verify_wrong_file(e, "the state is missing");
 	if (rc == 0) {
 		memcpy(v->origin, origin.p, origin.n);
 		v->origin[origin.n] = '\0';
@@ -362,22 +337,22 @@ static int check_state(struct verify *v, const struct state *s, struct err *e)
 	size_t n = tree_frontier(&v->tree, frontier);
 
 	if (s->size > v->tree.size)
-		return wrong(v, v->tree.size, e, "it is missing: the log was "
+		return verify_wrong(v, v->tree.size, e, "it is missing: the log was "
 			     "cut");
 	if (s->size < v->tree.size)
-		return wrong(v, s->size, e, "it is behind the end that the "
+		return verify_wrong(v, s->size, e, "it is behind the end that the "
 			     "state says");
 	if (!span_eq(s->frontier, span_of(frontier, n)))
-		return wrong(v, first_doubtful(v, s), e,
+		return verify_wrong(v, first_doubtful(v, s), e,
 			     "it or one behind it is not in the state's tree");
 	if (!span_eq(s->chain, span_of(v->head, sizeof(v->head))))
-		return wrong_file(e, "the state's chain head does not fit");
+		return verify_wrong_file(e, "the state's chain head does not fit");
 	if (s->boot != v->boot)
-		return wrong_file(e, "the state's boot is not the last");
+		return verify_wrong_file(e, "the state's boot is not the last");
 	if (s->checkpoint != v->points.last)
-		return wrong_file(e, "the state's checkpoint is not the last");
+		return verify_wrong_file(e, "the state's checkpoint is not the last");
 	if (s->anchored > s->checkpoint)
-		return wrong_file(e, "the state names an anchor behind the last "
+		return verify_wrong_file(e, "the state names an anchor behind the last "
 				  "checkpoint");
 	return 0;
 }
@@ -392,6 +367,8 @@ static int check_counts(struct verify *v, struct err *e)
 		{"SELECT count(*) FROM tile", "tiles", v->tiles},
 		{"SELECT count(*) FROM protected", "protected records",
 		 v->kept},
+		{"SELECT count(*) FROM path", "ways of protected records",
+		 v->ways},
 		{"SELECT count(*) FROM boot", "boots", v->out->boots},
 		{"SELECT count(*) FROM checkpoint", "checkpoints",
 		 v->points.n},
@@ -411,13 +388,11 @@ static int check_counts(struct verify *v, struct err *e)
 	return rc;
 }
 
-static int walk(struct verify *v, const struct state *s,
-		void (*progress)(void *arg, uint64_t done, uint64_t total),
-		void *arg, struct err *e)
+int verify_walk(struct verify *v, struct db *d, const char *sql, struct err *e)
 {
+	const struct state *s = v->state;
 	struct db_stmt *st;
-	int rc = db_prepare(&st, v->db, "SELECT first, n, data, chain, seg"
-			    " FROM bundle ORDER BY first", e);
+	int rc = db_prepare(&st, d, sql, e);
 
 	if (rc)
 		return rc;
@@ -435,8 +410,8 @@ static int walk(struct verify *v, const struct state *s,
 			v->out->has_bad |= !v->point_wrong;
 			break;
 		}
-		if (progress)
-			progress(arg, v->tree.size, s->size);
+		if (v->progress)
+			v->progress(v->arg, v->tree.size, s->size);
 	}
 	db_finish(st);
 	return rc;
@@ -477,9 +452,7 @@ static int check_points_end(struct verify *v, struct err *e)
 }
 
 static int check_content(struct verify *v, const char *path,
-			 void (*progress)(void *arg, uint64_t done,
-					  uint64_t total),
-			 void *arg, struct err *e)
+			 struct err *e)
 {
 	struct state s = {0};
 	struct err ignored;
@@ -497,16 +470,22 @@ static int check_content(struct verify *v, const char *path,
 		rc = points_open(&v->points, v->db, v->origin, v->conf, e);
 	if (rc == 0 && points_next(&v->points) == 0)
 		rc = check_point(v, false, e);
+	v->state = &s;
 	if (rc == 0)
-		rc = walk(v, &s, progress, arg, e);
+		rc = verify_segments(v, path, e);
+	if (rc == 0)
+		rc = verify_walk(v, v->db, "SELECT first, n, data, chain, seg"
+				 " FROM bundle ORDER BY first", e);
 	if (rc == 0)
 		rc = check_points_end(v, e);
 	if (rc == 0)
 		rc = check_state(v, &s, e);
 	if (rc == 0)
+		rc = verify_moved(v, path, e);
+	if (rc == 0)
 		rc = check_counts(v, e);
 	if (rc == 0)
-		rc = check_structure(v, e);
+		rc = verify_structure(v->db, e);
 	if (rc && db_disturbed(v->db))
 		rc = err_set(e, E_STATE, 0, "it was opened for writing while "
 					    "it was read; try again");
@@ -538,6 +517,8 @@ int verify_file(const char *path, const struct points_conf *points,
 	v->out = out;
 	v->conf = points ? points : &nothing;
 	tree_init(&v->tree, v->h);
+	v->progress = progress;
+	v->arg = arg;
 	v->tree.full = check_tile;
 	v->tree.arg = v;
 	file = page_check_file(path, &out->pages, &pages);
@@ -546,7 +527,7 @@ int verify_file(const char *path, const struct points_conf *points,
 		rc = file;
 		goto out;
 	}
-	rc = check_content(v, path, progress, arg, e);
+	rc = check_content(v, path, e);
 	tree_root(&v->tree, out->root);
 	if (file == 0)
 		goto out;

@@ -19,7 +19,10 @@
 
 struct verify_result {
 	uint64_t records; /* read so far, or in all */
+	uint64_t first;	  /* records before it were pruned */
 	uint64_t boots, pages, checkpoints;
+	uint64_t checkpoints_pruned; /* of these, over pruned records: only
+				      * their signatures are checked */
 	uint64_t checkpoint; /* size at the last of them; 0: none */
 	bool has_cosigned;
 	uint64_t cosigned; /* size at the last one cosigned as asked for */

@@ -17,6 +17,7 @@ static const struct {
 	{"export", cmd_export, "write all records as NDJSON or CSV"},
 	{"prove", cmd_prove, "prove that a record is in it, or that it only "
 			     "grew"},
+	{"prune", cmd_prune, "remove the oldest records, and record that"},
 	{"check-proof", cmd_check_proof, "check such a proof, without the log"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -39,6 +40,14 @@ int tool_failed(const char *what, const struct err *e)
 	return e->code == E_INTEGRITY ? EXIT_NO : EXIT_TROUBLE;
 }
 
+void tool_pruned(const char *path, uint64_t first)
+{
+	if (first)
+		fprintf(stderr, TOOL ": %s: records before %llu were pruned; "
+			"of these there are the protected ones\n", path,
+			(unsigned long long)first);
+}
+
 int tool_flush(int code, int no)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
@@ -54,8 +63,8 @@ int tool_flush(int code, int no)
 static void help(void)
 {
 	puts("Usage: " TOOL " COMMAND [OPTION]... DB\n"
-	     "Read and check the audit database of a metergate gateway. It is "
-	     "opened read-only.\n\nCommands:");
+	     "Read and check the audit database of a metergate gateway. But "
+	     "by prune it is opened\nread-only.\n\nCommands:");
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		printf("  %-11s %s\n", commands[i].name, commands[i].help);
 	puts("\nOptions:\n"

@@ -115,6 +115,7 @@ struct event_log {
 	uint64_t counter;  /* NV counter of the platform; 0: none */
 	uint64_t first, end; /* records removed: from first up to, not with */
 	uint8_t root[32];    /* of the tree of the first `end` records */
+	uint64_t kept;	     /* protected ones among them, which stay */
 };
 
 struct event {

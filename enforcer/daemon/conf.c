@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "audit/note.h"
 #include "policy-lang/front/config.h"
 
@@ -24,6 +25,11 @@ static const struct config_word signatures[] = {
 	{"required", true },
 	{"off",	     false},
 	{NULL,	     0	  },
+};
+static const struct config_word prunes[] = {
+	{"needed",   PRUNE_NEEDED  },
+	{"cosigned", PRUNE_COSIGNED},
+	{NULL,	     0		   },
 };
 static const struct config_word no_cpu[] = {
 	{"pair", CPU_PAIR},
@@ -94,6 +100,10 @@ static const struct config_key keys[] = {
 	{"min-ttl",	  CONFIG_NUMBER, AT(min_ttl),	1, 255, "1", NULL, 0, 0},
 	{"audit-batch-ms", CONFIG_NUMBER, AT(audit_batch_ms), 1, 1000, "20",
 	 NULL, 0, 0},
+	{"audit-bound",	  CONFIG_SIZE,	 AT(audit_bound), AUDIT_BOUND_LEAST,
+	 INT64_C(1) << 40, "192 MiB", NULL, 0, 0},
+	{"audit-prune",	  CONFIG_WORD,	 AT(audit_prune), 0, 0, "needed",
+	 prunes, 0, 0},
 	{"witness-keys",  CONFIG_PATH,	 AT(witness_keys), 0, 0, "", NULL, 0, 0},
 	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
 	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",

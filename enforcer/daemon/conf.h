@@ -16,6 +16,11 @@
 #define CPU_ANY	 (-1) /* the scheduler's choice */
 #define CPU_PAIR (-2) /* the two of one guest on one, guests in turn */
 
+enum conf_prune {
+	PRUNE_NEEDED,	/* the oldest records, when room is needed */
+	PRUNE_COSIGNED, /* of these only what a cosigned checkpoint covers */
+};
+
 struct conf {
 	char policies[CONF_PATH]; /* directory of files or images */
 	bool signatures; /* required; else all of the directory is in force */
@@ -41,6 +46,8 @@ struct conf {
 	uint32_t queue_len, socket_buffer;
 	uint8_t min_ttl;
 	uint32_t audit_batch_ms; /* group commit */
+	uint64_t audit_bound;	 /* octets of the audit and its segments */
+	uint8_t audit_prune;	 /* enum conf_prune */
 	/* Public keys of who cosigns checkpoints, notefile.h; "": nobody. */
 	char witness_keys[CONF_PATH];
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
@@ -198,6 +199,8 @@ static enum MHD_Result send_lookup(struct server *s, struct MHD_Connection *c,
 			       &n);
 	if (rc == 1)
 		return send_found(c, l, lookup_cut(l, octets));
+	if (rc && lookup_gone(l, shelf_first(shelf)))
+		return send_error(c, MHD_HTTP_GONE, "it was pruned");
 	if (rc)
 		return send_error(c, MHD_HTTP_NOT_FOUND,
 				  "the log has no such thing (yet)");
@@ -380,6 +383,8 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 	struct asked q = {0};
 	const char *seen = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
 						       "Last-Event-ID");
+	char gone[64];
+	uint64_t first;
 	size_t n = 0;
 
 	/* Who reads events waits for more, unless he says otherwise. */
@@ -389,6 +394,12 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 		q.rc = want_last_event(&q.w, seen, &q.e);
 	if (q.rc)
 		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
+	first = shelf_first(streams_shelf(s->streams));
+	if (!q.w.events && !q.w.last && q.w.from && q.w.from < first) {
+		snprintf(gone, sizeof(gone), "records before %llu were pruned",
+			 (unsigned long long)first);
+		return send_error(c, MHD_HTTP_GONE, gone);
+	}
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		n += s->connection[i].fd >= 0 && streaming(&s->connection[i]);
 	if (n >= s->max_streams)

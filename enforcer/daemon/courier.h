@@ -66,6 +66,8 @@ struct lookup {
 	bool needs_a;	   /* it was not given */
 };
 
+/* It is about records that were pruned, of which the first now is this. */
+bool lookup_gone(const struct lookup *l, uint64_t first);
 /* Is it the path of one? */
 bool lookup_of(struct lookup *l, const char *path);
 /* One argument. E_NOTFOUND: there is none of that name; E_SYNTAX. */

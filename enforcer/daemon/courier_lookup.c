@@ -172,6 +172,20 @@ struct span lookup_cut(const struct lookup *l, struct span octets)
 	return span_sub(octets, 0, c.off);
 }
 
+bool lookup_gone(const struct lookup *l, uint64_t first)
+{
+	switch (l->key.kind) {
+	case WINDOW_BUNDLE:
+	case WINDOW_INCLUSION:
+	case WINDOW_CONSISTENCY:
+		return l->key.a < first;
+	case WINDOW_TILE:
+		return l->key.a == 0 && l->key.b < first / TREE_TILE;
+	default:
+		return false;
+	}
+}
+
 struct lookup lookup_cosign(void)
 {
 	return (struct lookup){

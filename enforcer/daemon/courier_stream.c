@@ -38,6 +38,7 @@ struct stream {
 	uint64_t bundle; /* of which off is the octet in front of seq */
 	size_t off;
 	size_t part; /* octets of the line of seq that are given */
+	char told[96];	 /* of which say is a part */
 	const char *say; /* in front of the next record, what is left of it */
 	enum pause pause;
 	struct mono since; /* it paused */
@@ -208,12 +209,23 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
+/* What was pruned cannot be given: who reads events is told so. */
 static void begin_at(struct stream *s)
 {
 	uint64_t size = shelf_size(&s->all->shelf);
+	uint64_t first = shelf_first(&s->all->shelf);
 
 	if (s->want.last)
 		s->want.from = size > s->want.last ? size - s->want.last : 0;
+	if (s->want.from < first) {
+		s->want.from = first;
+		if (s->want.events) {
+			snprintf(s->told, sizeof(s->told), "%sevent: pruned\n"
+				 "data: {\"first\":%llu}\n\n", hello,
+				 (unsigned long long)first);
+			s->say = s->told;
+		}
+	}
 	s->seq = s->want.from;
 	s->end = size;
 }

@@ -261,7 +261,7 @@ static inline int writer(void)
 		return 1;
 	b.window.cosign = b.log_goal->points ? on_cosign : NULL;
 	b.window.arg = a;
-	window_commit(&b.window, audit_size(a));
+	window_commit(&b.window, audit_first(a), audit_size(a));
 	for (;;) {
 		uint64_t goal = atomic_load(&b.log_goal->goal), seq;
 		struct sample s;
@@ -279,7 +279,7 @@ static inline int writer(void)
 		}
 		if (audit_commit(a, &e))
 			return 1;
-		window_commit(&b.window, audit_size(a));
+		window_commit(&b.window, audit_first(a), audit_size(a));
 		window_turn(&b.window, live_mono());
 		usleep(1000);
 	}

@@ -67,6 +67,9 @@ static void on_event(void *arg, const struct event *ev)
 		of_frozen.guest = span_str(e->a->guest->name);
 		ev = &of_frozen;
 	}
+	e->storm->tight =
+		atomic_load_explicit(&e->a->control->audit_tight,
+				     memory_order_relaxed) != 0;
 	storm_event(e->storm, ev, put_event, e);
 }
 

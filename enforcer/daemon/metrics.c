@@ -215,6 +215,9 @@ static void write_audit(struct wbuf *w, const struct view *v,
 	one(w, "audit_closed", "gauge",
 	    "1: nothing can be recorded, so nothing passes.",
 	    atomic_load(&c->audit_closed));
+	one(w, "audit_tight", "gauge",
+	    "1: the audit is nearly full and nothing of it may be pruned.",
+	    atomic_load(&c->audit_tight));
 	one(w, "audit_recovery", "gauge",
 	    "Not 0: the log was altered; records go to another beside it.",
 	    atomic_load(&c->audit_recovery));

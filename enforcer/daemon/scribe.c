@@ -109,6 +109,31 @@ static int seal(struct scribe *s, struct err *e)
 	return 0;
 }
 
+/* The bound of the log. What was pruned is a record that waits for its commit,
+ * as others do. */
+static int make_room(struct scribe *s, struct err *e)
+{
+	struct event_log log = {0};
+	struct event ev = {.type = EV_EXPORT, .now.mono = s->mono, .log = &log,
+			   .detail = "records were pruned"};
+	int rc;
+
+	scribe_time(s, &ev);
+	rc = audit_room(s->audit, &ev.now, e);
+	atomic_store(&s->a->control->audit_tight,
+		     s->audit && audit_tight(s->audit));
+	if (rc <= 0)
+		return rc;
+	s->last = ev.now.mono;
+	if (s->pending++ == 0)
+		s->since = s->mono;
+	s->urgent = true;
+	scribe_view_add(&s->view, -1, &ev, audit_size(s->audit) - 1);
+	log_info(s->a->log, "the audit is full: its records before %llu were "
+		 "pruned", (unsigned long long)audit_first(s->audit));
+	return 0;
+}
+
 static int commit(struct scribe *s, struct err *e)
 {
 	struct mono start = live_mono();
@@ -124,12 +149,14 @@ static int commit(struct scribe *s, struct err *e)
 		return rc;
 	atomic_store(&s->a->control->audit_closed, 0);
 	release(s);
-	window_commit(&s->window, audit_size(s->audit));
+	window_commit(&s->window, audit_first(s->audit),
+			      audit_size(s->audit));
 	scribe_view_commit(&s->view,
 			   (uint64_t)mono_sub(live_mono(), start) / 1000);
 	s->pending = 0;
 	s->urgent = s->cosigned = false;
-	return 0;
+	/* Behind the last record of all comes nothing. */
+	return s->stopping ? 0 : make_room(s, e);
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -218,6 +245,9 @@ static void open_audit(struct scribe *s)
 		.resume = true,
 		.own_key = true,
 		.recover = true,
+		.alone = true,
+		.bound = conf->audit_bound,
+		.cosigned = conf->audit_prune == PRUNE_COSIGNED,
 		.service_name = c1222_service_name,
 	};
 	struct err e = {0};
@@ -227,9 +257,12 @@ static void open_audit(struct scribe *s)
 	rc = audit_open(&s->audit, &ac, &e);
 	if (rc == 0) {
 		take_up(s);
-		window_commit(&s->window, audit_size(s->audit));
+		window_commit(&s->window, audit_first(s->audit),
+			      audit_size(s->audit));
 		s->last = audit_last(s->audit);
-		if (audit_boot_is_new(s->audit))
+		/* One that is full opens nothing. */
+		rc = make_room(s, &e);
+		if (rc == 0 && audit_boot_is_new(s->audit))
 			rc = boot_record(s, &e);
 		if (rc == 0 && atomic_load(&s->a->control->audit_closed))
 			rc = again(s, &e);

@@ -223,6 +223,9 @@ struct control {
 	/* By the scribe: 1 from the first record that could not be written to
 	 * the next that could. Engines drop at once. */
 	_Atomic uint32_t audit_closed;
+	/* By the scribe: 1 while the audit is nearly full and nothing of it may
+	 * be pruned. Engines count what they need not tell one by one. */
+	_Atomic uint32_t audit_tight;
 	/* By the scribe: N while records go to the log of recovery N, since
 	 * the one before is not what it says. Nobody acts upon records of
 	 * such a log: no maintenance, no other policies. */

@@ -45,6 +45,11 @@ static struct shelf_slot *room(struct shelf *s, size_t octets)
 	}
 }
 
+uint64_t shelf_first(const struct shelf *s)
+{
+	return atomic_load(&s->w->first);
+}
+
 uint64_t shelf_size(const struct shelf *s)
 {
 	return atomic_load(&s->w->size);

@@ -69,6 +69,7 @@ void shelf_forget(struct shelf *s, const void *whose); /* who is gone */
 bool shelf_turn(struct shelf *s, struct mono now, void (*wake)(void *arg),
 		void *arg);
 uint64_t shelf_size(const struct shelf *s); /* records that are durable */
+uint64_t shelf_first(const struct shelf *s); /* that was not pruned */
 void shelf_free(struct shelf *s);
 
 #endif

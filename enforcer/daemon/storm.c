@@ -58,7 +58,7 @@ bool storm_token(struct storm *s, struct mono now)
 				       ? full
 				       : s->tokens_ns + passed;
 	}
-	if (s->tokens_ns < one)
+	if (s->tight || s->tokens_ns < one)
 		return false;
 	s->tokens_ns -= one;
 	return true;

@@ -89,6 +89,7 @@ struct storm {
 	struct storm_conf conf;
 	struct mono since;	/* when the first key came */
 	struct mono filled;	/* when the bucket was, last */
+	bool tight; /* by who has it: no tokens are given */
 	int64_t tokens_ns;	/* one event costs NS_PER_S / rate */
 	uint64_t passed, merged; /* events in full; events in counts */
 	bool any_other;

@@ -22,8 +22,9 @@ static void wake(const struct window_side *s)
 		return;
 }
 
-void window_commit(struct window_side *s, uint64_t size)
+void window_commit(struct window_side *s, uint64_t first, uint64_t size)
 {
+	atomic_store(&s->w->first, first);
 	if (atomic_exchange(&s->w->size, size) != size &&
 	    atomic_load(&s->w->follows))
 		wake(s);

@@ -39,6 +39,7 @@ struct window_key {
 
 struct window {
 	_Atomic uint64_t size; /* records that are durable */
+	_Atomic uint64_t first; /* of them that was not pruned */
 	_Atomic uint32_t answered;
 	int32_t rc; /* of the answer: 0 or a negative errcode */
 	uint32_t n; /* its records or hashes; else 1 */
@@ -68,8 +69,9 @@ struct window_side {
 	void *arg;
 };
 
-/* size records are durable now: readers who follow are told. */
-void window_commit(struct window_side *s, uint64_t size);
+/* size records are durable now, those before `first` pruned: readers who
+ * follow are told. */
+void window_commit(struct window_side *s, uint64_t first, uint64_t size);
 /* Answer what is asked, if its time has come. */
 void window_turn(struct window_side *s, struct mono now);
 /* ns until window_turn has something to do; negative: nothing is asked. */

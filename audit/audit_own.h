@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What audit.c (appending) and audit_room.c (making room) share. */
+#ifndef AUDIT_AUDIT_OWN_H
+#define AUDIT_AUDIT_OWN_H
+
+#include "audit/anchor.h"
+#include "audit/audit.h"
+#include "audit/logkey.h"
+#include "audit/record.h"
+#include "audit/store.h"
+
+struct audit {
+	struct store *store;
+	const char *(*service_name)(uint8_t code);
+	uint32_t batch, pending, policy_seq;
+	uint64_t most; /* octets; 0: no bound */
+	bool cosigned, tight;
+	int lock; /* file, or -1 */
+	/* Clocks of the last record of this boot. */
+	bool has_last;
+	struct mono last_mono;
+	int64_t last_wall;
+	bool new_boot;
+	/* Checkpoints. */
+	const struct note_signer *by; /* NULL: none are made */
+	struct log_key key;
+	struct note_signer signer;
+	bool (*can_sign)(void *arg);
+	void *arg;
+	struct anchor_bound bound; /* what the next one says of the TPM */
+	unsigned recovery; /* 0: this is the log that was asked for */
+	char why[ERR_TEXT];
+	char origin[NOTE_NAME_MAX + 1];
+	bool acted;  /* somebody waits for a record since the last one */
+	bool sealed; /* what the next one is bound to is in the log */
+	bool has_point;
+	struct mono point; /* of the last; or of the first record */
+	char last_detail[sizeof(((struct record_view *)0)->detail)];
+};
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "audit/checkpoint.h"
+#include "audit/prover.h"
+#include "audit/tool.h"
+
+#define WHY 120 /* octets of a reason */
+
+static void help(void)
+{
+	puts("Usage: " TOOL " prune --before N [--why TEXT] [--dry-run] DB\n"
+	     "Remove the records before N for good, as far as they fill whole "
+	     "bundles of 256 and\nare not at the end. Protected records, roots "
+	     "and checkpoints stay, so that what\nis left can be proved; what "
+	     "was removed is recorded in the log, whose key must\nlie beside "
+	     "it. The gateway must not run: it prunes by itself "
+	     "(audit-bound).\n\n"
+	     "      --before N   the first record that must stay\n"
+	     "      --why TEXT   for the record\n"
+	     "  -n, --dry-run    only say what would be removed\n"
+	     "  -h, --help       this text\n\n"
+	     "Exit: 0 done, 1 the log is not whole, 2 usage or environment.");
+}
+
+/* As the log's clocks must: not before its last record. */
+static struct now clocks(const struct audit *a)
+{
+	struct timespec t = {0};
+	struct now now = {.mono = audit_last(a)};
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (t.tv_sec * NS_PER_S + t.tv_nsec > now.mono.ns)
+		now.mono.ns = t.tv_sec * NS_PER_S + t.tv_nsec;
+	clock_gettime(CLOCK_REALTIME, &t);
+	now.wall.us = t.tv_sec * US_PER_S + t.tv_nsec / 1000;
+	return now;
+}
+
+/* Whole segments go: so the records are first moved out. */
+static int prune(struct audit *a, uint64_t before, const char *text,
+		 struct err *e)
+{
+	int rc = audit_segment(a, before, e);
+
+	while (rc == 0 && audit_next_end(a) && audit_next_end(a) <= before) {
+		struct now now = clocks(a);
+
+		rc = audit_prune(a, &now, text, e);
+		if (rc == 1)
+			rc = audit_commit(a, e);
+	}
+	return rc;
+}
+
+/* The log's name, as its last checkpoint says. */
+static int name_of(const char *path, char origin[NOTE_NAME_MAX + 1],
+		   struct err *e)
+{
+	struct checkpoint c;
+	struct prover *p;
+	struct span note;
+	int rc = prover_open(&p, path, false, e);
+
+	if (rc == 0)
+		rc = prover_checkpoint(p, 0, &c, &note, e);
+	if (rc == 0)
+		memcpy(origin, c.origin, sizeof(c.origin));
+	prover_close(p);
+	return rc;
+}
+
+static int run(const char *path, uint64_t before, const char *why)
+{
+	char text[WHY + 64], origin[NOTE_NAME_MAX + 1];
+	struct audit_conf conf = {
+		.path = path,
+		.origin = origin,
+		.batch = UINT32_MAX,
+		.last = true,
+		.own_key = true,
+		.alone = true,
+	};
+	struct err e = {0}, ignored;
+	struct audit *a;
+	uint64_t first = 0;
+	int rc;
+
+	snprintf(text, sizeof(text), "by metergate-audit prune, user %ld%s%s",
+		 (long)getuid(), why ? ": " : "", why ? why : "");
+	/* Opening for writing would make it. */
+	if (access(path, R_OK | W_OK) != 0) {
+		tool_say(path, strerror(errno));
+		return EXIT_TROUBLE;
+	}
+	rc = name_of(path, origin, &e);
+	if (rc == 0)
+		rc = audit_open(&a, &conf, &e);
+	if (rc)
+		return tool_failed(path, &e);
+	rc = prune(a, before, text, &e);
+	first = audit_first(a);
+	if (audit_close(a, rc ? &ignored : &e) && rc == 0)
+		rc = e.code;
+	if (rc)
+		return tool_failed(path, &e);
+	printf("the first record is now %llu\n", (unsigned long long)first);
+	return tool_flush(EXIT_DONE, 0);
+}
+
+static int dry_run(const char *path, uint64_t before)
+{
+	struct prover *p;
+	struct checkpoint c;
+	struct span note;
+	struct err e = {0};
+	uint64_t first = 0;
+	int rc = prover_open(&p, path, false, &e);
+
+	if (rc == 0)
+		rc = prover_first(p, &first, &e);
+	if (rc == 0)
+		rc = prover_checkpoint(p, 0, &c, &note, &e);
+	if (rc == 0)
+		printf("the first record is %llu, the last checkpoint is of "
+		       "%llu;\nup to %llu would be removed\n",
+		       (unsigned long long)first, (unsigned long long)c.size,
+		       (unsigned long long)(before > first ? before - first
+							   : 0));
+	prover_close(p);
+	return rc ? tool_failed(path, &e) : tool_flush(EXIT_DONE, 0);
+}
+
+int cmd_prune(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"before", required_argument, NULL, 'b'},
+		{"why", required_argument, NULL, 'w'},
+		{"dry-run", no_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *why = NULL;
+	uint64_t before = 0;
+	bool dry = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "nh", options, NULL)) != -1) {
+		switch (c) {
+		case 'b':
+			if (checkpoint_number(span_str(optarg), &before) &&
+			    before)
+				break;
+			tool_say("--before", "not the number of a record");
+			return tool_usage("prune");
+		case 'w':
+			why = optarg;
+			if (strlen(why) <= WHY)
+				break;
+			tool_say("--why", "too long");
+			return tool_usage("prune");
+		case 'n':
+			dry = true;
+			break;
+		case 'h':
+			help();
+			return tool_flush(EXIT_DONE, 0);
+		default:
+			return tool_usage("prune");
+		}
+	}
+	if (before == 0 || optind + 1 != argc) {
+		tool_say("prune", "--before and exactly one database are "
+				  "needed");
+		return tool_usage("prune");
+	}
+	return dry ? dry_run(argv[optind], before)
+		   : run(argv[optind], before, why);
+}

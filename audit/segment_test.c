@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records that leave the database: into segments, and for good. What is left
+ * is read, proved and checked as before, and who takes away, alters or swaps
+ * some of it is found.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "audit/layout.h"
+#include "audit/notefile.h"
+#include "audit/prover.h"
+#include "audit/reader.h"
+#include "audit/store.h"
+#include "audit/testdb.h"
+
+#define ORIGIN	"meter-1.meter.example/audit"
+#define RECORDS 4000
+#define ANY	UINT64_MAX
+
+/* What is there at first: segments 1 (pruned), 2 and 3; the rest. */
+#define PRUNED 768
+#define MOVED  2048
+
+static char kept_dir[sizeof(test_dir) + 8];
+static struct note_key key;
+
+static struct audit *open_last(bool last)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {1, 2, 3},
+		.own_key = true,
+		.last = last,
+		.service_name = sample_service,
+	};
+	struct err e = {0};
+	struct audit *a;
+
+	if (audit_open(&a, &conf, &e))
+		fail_msg("%s", e.text);
+	return a;
+}
+
+static void fill(struct audit *a, uint64_t to)
+{
+	struct err e = {0};
+	struct sample s;
+
+	while (audit_size(a) < to) {
+		if (audit_append(a, test_event(&s, audit_size(a)), NULL, &e))
+			fail_msg("%s", e.text);
+	}
+	if (audit_commit(a, &e))
+		fail_msg("%s", e.text);
+}
+
+static void move_out(struct audit *a, uint64_t before)
+{
+	struct err e = {0};
+
+	if (audit_segment(a, before, &e))
+		fail_msg("%s", e.text);
+}
+
+static void prune(struct audit *a)
+{
+	struct now now = {.mono = audit_last(a),
+			  .wall.us = INT64_C(1700009000000000)};
+	struct err e = {0};
+
+	if (audit_prune(a, &now, "a test", &e) != 1 || audit_commit(a, &e))
+		fail_msg("%s", e.text);
+}
+
+static void whole(uint64_t first, uint64_t n)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct verify_result r;
+	struct err e = {0};
+
+	if (verify_file(test_path, &conf, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.records, n);
+	assert_int_equal(r.first, first);
+}
+
+static bool there(unsigned no)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s.seg-%u", test_path, no);
+	return access(name, F_OK) == 0;
+}
+
+/* All that a reader gives, but for what was pruned: a sum over it, and how
+ * many. */
+static uint64_t read_all(uint64_t from, uint64_t *count)
+{
+	struct reader *r;
+	struct err e = {0};
+	struct span record;
+	uint64_t seq, sum = 0;
+	int rc;
+
+	*count = 0;
+	assert_int_equal(reader_open(&r, test_path, false, &e), 0);
+	while ((rc = reader_next(r, &seq, &record, &e)) == 1) {
+		if (seq < from)
+			continue;
+		++*count;
+		for (size_t i = 0; i < record.n; i++)
+			sum = (sum ^ record.p[i]) * 1099511628211u + seq;
+	}
+	if (rc)
+		fail_msg("%s", e.text);
+	reader_close(r);
+	return sum;
+}
+
+static void make(void)
+{
+	char name[96];
+	struct err e = {0};
+	struct audit *a;
+
+	test_clean();
+	a = open_last(false);
+	fill(a, RECORDS / 2);
+	test_close(a);
+	a = open_last(false);
+	fill(a, RECORDS);
+	test_close(a);
+	a = open_last(true);
+	move_out(a, PRUNED);
+	move_out(a, 1300);
+	move_out(a, MOVED);
+	prune(a);
+	test_close(a);
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&key, name, &e), 0);
+}
+
+static int setup(void **state)
+{
+	char cmd[128];
+
+	if (test_setup(state))
+		return -1;
+	make();
+	snprintf(kept_dir, sizeof(kept_dir), "%s.kept", test_dir);
+	snprintf(cmd, sizeof(cmd), "cp -a %s %s", test_dir, kept_dir);
+	return system(cmd);
+}
+
+static int teardown(void **state)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", kept_dir);
+	return system(cmd) || test_teardown(state);
+}
+
+static void put_back(void)
+{
+	char cmd[128];
+
+	test_clean();
+	snprintf(cmd, sizeof(cmd), "cp -a %s/* %s/", kept_dir, test_dir);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* --- nothing is lost ------------------------------------------------------ */
+
+static void what_is_moved_out_reads_as_before(void **state)
+{
+	uint64_t before, after, n, m;
+	struct audit *a;
+
+	(void)state;
+	test_clean();
+	a = open_last(false);
+	fill(a, RECORDS);
+	test_close(a);
+	before = read_all(0, &n);
+	a = open_last(true);
+	for (uint64_t to = 256; to < 3000; to += 300)
+		move_out(a, to);
+	/* The end stays, whatever is asked. */
+	move_out(a, UINT64_MAX);
+	assert_false(there(13));
+	test_close(a);
+	after = read_all(0, &m);
+	assert_int_equal(n, m);
+	assert_true(before == after);
+}
+
+static void it_goes_on_behind_them(void **state)
+{
+	struct audit *a;
+
+	(void)state;
+	put_back();
+	for (int i = 0; i < 3; i++) {
+		uint64_t n, first;
+
+		a = open_last(i == 1);
+		fill(a, audit_size(a) + 1500);
+		move_out(a, audit_size(a) - 600);
+		if (i)
+			prune(a);
+		n = audit_size(a);
+		test_close(a);
+		a = open_last(true);
+		assert_in_range(audit_size(a), n, n + 2);
+		n = audit_size(a);
+		first = audit_first(a);
+		test_close(a);
+		whole(first, n);
+	}
+}
+
+static void protected_ones_stay(void **state)
+{
+	struct reader *r;
+	struct err e = {0};
+	struct span record;
+	uint64_t seq, first, n = 0;
+
+	(void)state;
+	put_back();
+	whole(PRUNED, RECORDS + 4);
+	assert_false(there(1));
+	assert_true(there(2) && there(3));
+	assert_int_equal(reader_open(&r, test_path, false, &e), 0);
+	assert_int_equal(reader_first(r, &first, &e), 0);
+	assert_int_equal(first, PRUNED);
+	while (reader_next(r, &seq, &record, &e) == 1 && seq < PRUNED) {
+		assert_true(record.p[2] & 0x80);
+		n++;
+	}
+	assert_int_equal(seq, PRUNED);
+	assert_int_equal(n, PRUNED / 100);
+	assert_int_equal(reader_bundle(r, 256, &(uint32_t){0}, &record, &e),
+			 E_NOTFOUND);
+	reader_close(r);
+}
+
+static void proofs_hold(void **state)
+{
+	struct prover *p;
+	struct proof_text *t = malloc(sizeof(*t));
+	struct err e = {0};
+
+	(void)state;
+	assert_non_null(t);
+	put_back();
+	assert_int_equal(prover_open(&p, test_path, false, &e), 0);
+	for (uint64_t i = 0; i < RECORDS; i += i < 1100 ? 1 : 37) {
+		bool kept = i >= PRUNED || i % 100 == 99;
+		int rc = prover_inclusion(p, i, 0, t, &e);
+
+		if (rc != (kept ? 0 : E_NOTFOUND))
+			fail_msg("%llu: %d %s", (unsigned long long)i, rc,
+				 e.text);
+		if (!kept)
+			assert_non_null(strstr(e.text, "was pruned"));
+	}
+	for (uint64_t i = PRUNED; i < RECORDS; i += 13) {
+		if (prover_consistency(p, i, 0, t, &e))
+			fail_msg("%llu: %s", (unsigned long long)i, e.text);
+	}
+	assert_int_equal(prover_consistency(p, PRUNED - 1, 0, t, &e),
+			 E_NOTFOUND);
+	prover_close(p);
+	free(t);
+}
+
+/* The directory of a log that was pruned says so, and is whole. */
+static void an_export_says_it(void **state)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct verify_result r;
+	struct err e = {0};
+	char dir[96], cmd[160];
+
+	(void)state;
+	put_back();
+	snprintf(dir, sizeof(dir), "%s/out", test_dir);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	if (layout_write(test_path, dir, &e) ||
+	    layout_verify(dir, &conf, &r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.first, PRUNED);
+	assert_int_equal(r.records, RECORDS + 4);
+	assert_int_equal(r.boots, 2);
+	snprintf(cmd, sizeof(cmd), "echo 1024 > %s/minimum", dir);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(layout_verify(dir, &conf, &r, &e), E_INTEGRITY);
+	assert_non_null(strstr(e.text, "no record says that it was pruned"));
+	assert_int_equal(r.bad, PRUNED);
+	snprintf(cmd, sizeof(cmd), "rm %s/minimum", dir);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(layout_verify(dir, &conf, &r, &e), E_INTEGRITY);
+	assert_non_null(strstr(e.text, "record 0: its bundle is missing"));
+}
+
+/* --- what is found -------------------------------------------------------- */
+
+static void shell(const char *what)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd), "cd '%s' && %s", test_dir, what);
+	assert_int_equal(system(cmd), 0);
+}
+
+static void sql(const char *name, const char *what)
+{
+	bool main_file = strcmp(name, "a.db") == 0;
+	struct err e = {0};
+	struct db *d;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", test_dir, name);
+	assert_int_equal(db_open(&d, path, DB_WRITE, &e), 0);
+	if (main_file)
+		test_guards(d, false);
+	test_exec(d, what);
+	if (main_file)
+		test_guards(d, true);
+	test_db_close(d);
+}
+
+static const struct {
+	const char *why, *shell, *file, *sql, *text;
+	uint64_t bad;
+} rows[] = {
+	{"a segment removed", "rm a.db.seg-2", NULL, NULL,
+	 "segment 2 (from record 768): its file is missing", 768},
+	{"segments swapped",
+	 "mv a.db.seg-2 x && mv a.db.seg-3 a.db.seg-2 && mv x a.db.seg-3", NULL,
+	 NULL, "segment 2: record 768: its bundle is missing", 768},
+	{"one in another's place", "cp a.db.seg-2 a.db.seg-3", NULL, NULL,
+	 "segment 3: record 1280: its bundle is missing", 1280},
+	{"another file in its place", "cp a.db a.db.seg-2", NULL, NULL,
+	 "its file is no segment of a log", 768},
+	{"no database in its place", "echo no > a.db.seg-2", NULL, NULL,
+	 "segment 2 (from record 768): its file is no segment of a log", 768},
+	{"one cut short", "truncate -s -4096 a.db.seg-2", NULL, NULL,
+	 "the file was cut or lengthened", 768},
+	{"one lengthened", "cat a.db.seg-2 >> a.db.seg-2.x; head -c 4096 "
+	 "a.db.seg-2 >> a.db.seg-2; rm a.db.seg-2.x", NULL, NULL,
+	 "its file was cut or lengthened", 768},
+	{"an octet altered, without a seal",
+	 "printf x | dd of=a.db.seg-2 bs=1 seek=20000 conv=notrunc 2>/dev/null", NULL,
+	 NULL, "segment 2: page 5 of the file was altered", ANY - 1},
+	{"a record altered", NULL, "a.db.seg-2",
+	 "UPDATE bundle SET data = CAST(substr(data, 1, length(data) - 40) ||"
+	 " x'4142' || substr(data, length(data) - 37) AS BLOB) WHERE first = 1024", "segment 2: ", ANY - 1},
+	{"a bundle removed", NULL, "a.db.seg-3",
+	 "DELETE FROM bundle WHERE first = 1536", "segment 3: record 1536: its "
+	 "bundle is missing", 1536},
+	{"the last bundle removed", NULL, "a.db.seg-3",
+	 "DELETE FROM bundle WHERE first = 1792", "segment 3: record 1792: its "
+	 "segment has not what its row says", 1792},
+	{"a head altered", NULL, "a.db.seg-3",
+	 "UPDATE bundle SET chain = zeroblob(32) WHERE first = 1536",
+	 "segment 3: records 1536 to 1791: the chain of bundles does not fit",
+	 1536},
+	{"something beside", NULL, "a.db.seg-3", "CREATE TABLE more(x)",
+	 "segment 3 (from record 1280): its schema was altered", 1280},
+	{"said to be pruned, and no record says so", "rm a.db.seg-2", "a.db",
+	 "UPDATE segment SET pruned = 1 WHERE no = 2",
+	 "record 768: it is gone, and no record says that it was pruned", 768},
+	{"pruned, and said to be there", NULL, "a.db",
+	 "UPDATE segment SET pruned = 0 WHERE no = 1",
+	 "segment 1 (from record 0): its file is missing", 0},
+	{"a segment forgotten", NULL, "a.db",
+	 "DELETE FROM segment WHERE no = 3", "record 1280: its bundle is "
+	 "missing", 1280},
+	{"all segments forgotten", NULL, "a.db", "DELETE FROM segment",
+	 "record 0: its bundle is missing", 0},
+	{"a row's head", NULL, "a.db",
+	 "UPDATE segment SET chain = zeroblob(32) WHERE no = 2",
+	 "segment 2 (from record 768): the chain of bundles does not fit",
+	 768},
+	{"a pruned row's head", NULL, "a.db",
+	 "UPDATE segment SET chain = zeroblob(32) WHERE no = 1",
+	 "record 1000: it names another chain of bundles", 1000},
+	{"a row's length", NULL, "a.db",
+	 "UPDATE segment SET octets = octets + 1 WHERE no = 2",
+	 "segment 2 (from record 768): its file was cut or lengthened", 768},
+	{"a root altered", NULL, "a.db",
+	 "UPDATE root SET hash = zeroblob(32) WHERE idx = 5",
+	 "record 1280: its bundle is not what its root says", 1280},
+	{"a pruned root altered", NULL, "a.db",
+	 "UPDATE root SET hash = zeroblob(32) WHERE idx = 1",
+	 "the records up to there are others", 768},
+	{"a pruned root removed", NULL, "a.db",
+	 "DELETE FROM root WHERE idx = 1", "record 256: it was pruned, and the "
+	 "root of its bundle is missing", 256},
+	{"a root removed", NULL, "a.db", "DELETE FROM root WHERE idx = 5",
+	 "a root is missing", ANY},
+	{"a protected record altered", NULL, "a.db",
+	 "UPDATE protected SET record = (SELECT record FROM protected WHERE"
+	 " seq = 399) WHERE seq = 299", "record 299: what was kept of it is "
+	 "not of its kind", 299},
+	{"a protected record removed", NULL, "a.db",
+	 "DELETE FROM protected WHERE seq = 299", "record 4002: 7 protected "
+	 "records stayed of what was pruned, 6 are there", 4002},
+	{"and its way", NULL, "a.db",
+	 "DELETE FROM protected WHERE seq = 299; DELETE FROM path WHERE"
+	 " seq = 299", "record 4002: 7 protected records stayed of what was "
+	 "pruned, 6 are there", 4002},
+	{"a way altered", NULL, "a.db",
+	 "UPDATE path SET hashes = zeroblob(256) WHERE seq = 299",
+	 "record 299: its way does not lead to its bundle's root", 299},
+	{"a way removed", NULL, "a.db", "DELETE FROM path WHERE seq = 1599",
+	 "record 1599: its way to its bundle's root is missing", 1599},
+	{"a boot of pruned records", NULL, "a.db",
+	 "UPDATE boot SET key = zeroblob(32) WHERE number = 1",
+	 "record 99: its salt is not of its boot's key", 99},
+};
+
+static void every_change_has_its_finding(void **state)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct verify_result r;
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int rc;
+
+		put_back();
+		if (rows[i].sql)
+			sql(rows[i].file, rows[i].sql);
+		if (rows[i].shell)
+			shell(rows[i].shell);
+		rc = verify_file(test_path, &conf, &r, NULL, NULL, &e);
+		if (rc != E_INTEGRITY || !strstr(e.text, rows[i].text))
+			fail_msg("%s: %d %s", rows[i].why, rc, e.text);
+		if (rows[i].bad != ANY - 1 &&
+		    (r.has_bad != (rows[i].bad != ANY) ||
+		     (r.has_bad && r.bad != rows[i].bad)))
+			fail_msg("%s: record %lld: %s", rows[i].why,
+				 r.has_bad ? (long long)r.bad : -1, e.text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_moved_out_reads_as_before),
+		cmocka_unit_test(protected_ones_stay),
+		cmocka_unit_test(proofs_hold),
+		cmocka_unit_test(an_export_says_it),
+		cmocka_unit_test(it_goes_on_behind_them),
+		cmocka_unit_test(every_change_has_its_finding),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

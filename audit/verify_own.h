@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What verify.c (the log) and verify_segment.c (what left the database)
+ * share. */
+#ifndef AUDIT_VERIFY_OWN_H
+#define AUDIT_VERIFY_OWN_H
+
+#include "audit/db.h"
+#include "audit/store.h"
+#include "audit/verify.h"
+
+struct state {
+	uint64_t size, boot, checkpoint, anchored;
+	struct span frontier, chain;
+	struct db_stmt *st; /* owns the spans */
+};
+
+struct verify {
+	struct db *db;
+	struct db_stmt *tile, *keep, *boot_row;
+	struct sha256 *h;
+	struct verify_result *out;
+	struct tree tree;
+	struct record_view view;
+	uint8_t head[SHA256_LEN];
+	/* Of the record before, for the rules of order. */
+	uint32_t boot;
+	int64_t mono, wall;
+	uint8_t key[32];
+	uint64_t tiles, kept, ways;
+	const struct points_conf *conf;
+	struct points points;
+	char origin[NOTE_NAME_MAX + 1];
+	/* The bundle that is being read: its first record, and what of it lies
+	 * before the record in hand. */
+	uint64_t first;
+	struct span before;
+	/* Of what left the database (segment.h): records in segments, and of
+	 * those in pruned ones; how far records say that it was pruned. */
+	uint64_t moved, pruned, said;
+	uint64_t said_at; /* the last record that does */
+	uint8_t said_root[SHA256_LEN];
+	const struct state *state;
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+	bool point_wrong; /* a checkpoint is, and no record */
+};
+
+/* E_INTEGRITY: record seq is the first that is wrong; or what is, is none. */
+int verify_wrong(struct verify *v, uint64_t seq, struct err *e,
+		 const char *what);
+int verify_wrong_file(struct err *e, const char *what);
+/* sqlite's own check of a file. */
+int verify_structure(struct db *d, struct err *e)
+	__attribute__((warn_unused_result));
+/* Each bundle that the statement gives: first, n, data, chain, 0. */
+int verify_walk(struct verify *v, struct db *d, const char *sql,
+		struct err *e) __attribute__((warn_unused_result));
+
+/* First: what is pruned, and the bundles in segments. */
+int verify_segments(struct verify *v, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+/* A record that says what was pruned. */
+int verify_removal(struct verify *v, uint64_t seq,
+		   const struct record_view *view, struct err *e)
+	__attribute__((warn_unused_result));
+/* Last: what of them is in the database. */
+int verify_moved(struct verify *v, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+
+#endif
