@@ -384,9 +384,8 @@ int store_segment(struct store *s, uint64_t octets, uint64_t before,
 
 /* --- pruning --- */
 
-/* Of pruned records the last checkpoint stays, for what PCR 13 was; one
- * an hour for 90 days, and one a day
- * for ever; of several one that is cosigned. */
+/* Of pruned records the last checkpoint stays, for what PCR 13 was; one an
+ * hour for 90 days, and one a day for ever; of several one that is cosigned. */
 static int thin(struct store *s, uint64_t end, uint64_t now, struct err *e)
 {
 	static const char sql[] =
