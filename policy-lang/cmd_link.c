@@ -116,6 +116,8 @@ static int run(const struct link *l, bool strict, struct diags *d)
 	int rc = pol_read_paths(&files, &l->dir, 1, d, &e);
 
 	if (rc == 0)
+		rc = pol_check_household(&files, d, &e);
+	if (rc == 0)
 		rc = pol_check_set(&files, d, &e);
 	if (rc == 0)
 		rc = prove_assertions(&files, d, &e);

@@ -175,6 +175,15 @@ static struct diag_at place(struct pol_pos pos, const char *id)
 	return (struct diag_at){pos.line, pos.col, (uint32_t)strlen(id)};
 }
 
+static bool restricts_named(const struct pol_rule_src *r, const char *why)
+{
+	for (size_t i = 0; i < r->vm.n_vm; i++) {
+		if (names(why, r->vm.vm[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The composition says what it refuses by name: where that stands. */
 static void say_refused(const struct pol_file *c, const char *why,
 			const struct pol_file *const *others, size_t n,
@@ -192,6 +201,13 @@ static void say_refused(const struct pol_file *c, const char *why,
 			at = (struct diag_at){c->answer[i].pos.line,
 					      c->answer[i].pos.col, 1};
 	}
+	/* A machine that is none; the customer's file names those only. */
+	for (size_t i = 0; !at.line && i < c->n_rule; i++) {
+		if (restricts_named(&c->rule[i], why))
+			at = place(c->rule[i].pos, c->rule[i].id);
+	}
+	if (!at.line)
+		at = place(c->pos_id, c->id);
 	g = diag_add(d, DIAG_ERROR, 4011, c->path, at,
 		     "the gateway would keep the file it has", "%s", why);
 	for (size_t i = 0; g && i < n; i++) {

@@ -81,6 +81,7 @@ meter-profiles:
 }
 FRAMES["b.yaml"] = FRAMES["a.yaml"]
 
+LINKED = {4013, 4014, 4015}  # by polc link, with all files
 RAW = {1102, 1108, 1109, 1113, 1117}  # the whole file
 ASK, SEND, HEAD, VM = "allow.ask", "allow.send", "parties.headend", "vms.mdma"
 # Where a piece goes; without a row: at the top level of the vendor's file.
@@ -168,9 +169,11 @@ def put(code, text):
     pieces = re.split(r"^# file: (\S+)\n", text, flags=re.M)
     if len(pieces) > 1:
         ask = ["."]
-        del files["library.yaml"], files["binding.yaml"], files["a.yaml"], files["b.yaml"]
+        del files["a.yaml"], files["b.yaml"]
+        if code not in LINKED:
+            del files["library.yaml"], files["binding.yaml"]
         files["mdma.yaml"] = FRAMES["mdma.yaml"]
-        if code not in (4011,):
+        if code not in (4011, 4015):
             del files["customer.yaml"]
         for name, piece in zip(pieces[1::2], pieces[2::2]):
             base = files.get(name, FRAMES[name])
@@ -211,7 +214,8 @@ def codes_of(code, text):
         for name, octets in files.items():
             with open(os.path.join(tmp, name), "wb") as f:
                 f.write(octets)
-        cmd = ["test", "--json", "mdma.yaml"] if code == 8001 else ["check", "--json", *ask]
+        cmd = (["test", "--json", "mdma.yaml"] if code == 8001
+               else ["link" if code in LINKED else "check", "--json", *ask])
         p = subprocess.run([POLC, *cmd], cwd=tmp, capture_output=True, stdin=subprocess.DEVNULL)
     found = [json.loads(x) for x in p.stdout.decode().splitlines() if x.startswith("{")]
     return ({d["code"] for d in found if "code" in d},

@@ -42,6 +42,10 @@ void check_budgets(struct rd *r);
 
 /* link.c: does a selection of file of include all that one of f does, or some
  * of it? Of one file, or of a baseline and a vendor's. */
+/* Does a baseline's or a customer's selection include that party, or that
+ * machine? */
+bool party_is(const struct pol_party_sel *s, const struct pol_party_src *p);
+bool vm_names(const struct pol_vm_sel *s, const char *vm);
 bool party_all(const struct pol_file *of, const struct pol_party_sel *s,
 	       const struct pol_file *f, const struct pol_party_sel *g);
 bool party_some(const struct pol_file *of, const struct pol_party_sel *s,

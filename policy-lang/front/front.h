@@ -83,6 +83,12 @@ struct span pol_source(const struct pol_files *s, const char *path);
 int pol_check_set(const struct pol_files *s, struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* Whether the files make one household, where a binding is among them: one of
+ * each kind, and of each machine; parties and restrictions that name machines
+ * that are none, and restrictions of the customer's that restrict nothing. */
+int pol_check_household(const struct pol_files *s, struct diags *d,
+			struct err *e) __attribute__((warn_unused_result));
+
 /* The canonical layout of a source, comments kept (19.1, fmt): a heap block
  * the caller frees. E_SYNTAX with diagnostics when it does not parse. */
 int pol_format(char **out, size_t *n, const char *path, struct span source,

@@ -14,9 +14,7 @@ static bool has_text(const char *const *v, size_t n, const char *t)
 	return n == 0;
 }
 
-/* Does the baseline's selection include that party? */
-static bool includes(const struct pol_party_sel *s,
-		     const struct pol_party_src *p)
+bool party_is(const struct pol_party_sel *s, const struct pol_party_src *p)
 {
 	return s->any || ((s->roles == 0 || s->roles >> p->role & 1) &&
 			  has_text(s->country, s->n_country, p->country) &&
@@ -29,7 +27,7 @@ bool party_all(const struct pol_file *of, const struct pol_party_sel *s,
 	if (of == f || s->any || g->any)
 		return party_covers(s, g);
 	for (size_t i = 0; i < g->n_party; i++) {
-		if (!includes(s, &f->party[g->party[i]]))
+		if (!party_is(s, &f->party[g->party[i]]))
 			return false;
 	}
 	return true;
@@ -41,13 +39,13 @@ bool party_some(const struct pol_file *of, const struct pol_party_sel *s,
 	if (of == f || s->any || g->any)
 		return party_meet(s, g);
 	for (size_t i = 0; i < g->n_party; i++) {
-		if (includes(s, &f->party[g->party[i]]))
+		if (party_is(s, &f->party[g->party[i]]))
 			return true;
 	}
 	return false;
 }
 
-static bool vm_is(const struct pol_vm_sel *s, const char *vm)
+bool vm_names(const struct pol_vm_sel *s, const char *vm)
 {
 	return s->any || has_text(s->vm, s->n_vm, vm);
 }
@@ -109,7 +107,7 @@ static enum nearness near_to(const struct pol_file *base,
 {
 	if (!party_some(base, &c->party, v, &g->party))
 		return NEAR_PARTY;
-	if (!vm_is(&c->vm, v->vm))
+	if (!vm_names(&c->vm, v->vm))
 		return NEAR_MACHINE;
 	if (!dir_meet(c->dir, g->dir))
 		return NEAR_DIRECTION;
@@ -162,7 +160,7 @@ static const struct pol_rule_src *denial(const struct pol_file *base,
 		const struct pol_rule_src *d = &base->rule[i];
 
 		if (d->kind == RULE_DENY && dir_covers(d->dir, g->dir) &&
-		    vm_is(&d->vm, v->vm) &&
+		    vm_names(&d->vm, v->vm) &&
 		    party_all(base, &d->party, v, &g->party) &&
 		    match_covers(d->match, d->n_match, g->match, g->n_match) &&
 		    (!d->data.present ||
@@ -235,7 +233,7 @@ static void check_under(struct rd *r, const struct pol_file *base,
 static bool above(const struct pol_file *base, const struct pol_limit_src *b,
 		  const struct pol_file *v, const struct pol_limit_src *a)
 {
-	return dir_covers(b->dir, a->dir) && vm_is(&b->vm, v->vm) &&
+	return dir_covers(b->dir, a->dir) && vm_names(&b->vm, v->vm) &&
 	       party_all(base, &b->party, v, &a->party) &&
 	       match_covers(b->match, b->n_match, a->match, a->n_match) &&
 	       (b->meas == 0 || (a->meas && !(a->meas & ~b->meas))) &&
@@ -369,16 +367,22 @@ static void check_floors(const struct pol_files *s, struct rd *r,
 	r->f = (struct pol_file *)(uintptr_t)base;
 	for (size_t k = 0; k < base->n_floor; k++) {
 		const struct pol_floor_src *f = &base->floor[k];
+		struct diag *d;
 
 		for (size_t i = 0; i < s->n; i++) {
 			if (s->f[i]->kind != POL_VENDOR ||
 			    strcmp(s->f[i]->vm, f->vm) != 0 ||
 			    kept(s->f[i], f))
 				continue;
-			find(r, DIAG_WARNING, 4012, AT_RULE(f),
-			     "the policy must grant what the floor keeps",
-			     "no rule of '%s' gives what the floor '%s' keeps",
-			     s->f[i]->id, f->id);
+			d = find(r, DIAG_WARNING, 4012, AT_RULE(f),
+				 "the policy must grant what the floor keeps",
+				 "no rule of '%s' gives what the floor '%s' "
+				 "keeps",
+				 s->f[i]->id, f->id);
+			diag_second(d, s->f[i]->pos_id.line,
+				    s->f[i]->pos_id.col, "the policy is here");
+			if (d)
+				d->path2 = s->f[i]->path;
 		}
 	}
 }

@@ -348,6 +348,13 @@ static void digest(struct rd *r)
 	pol_digest(wbuf_span(&w), r->f->source_digest);
 }
 
+static struct pol_pos value_at(const struct rd *r, const char *key)
+{
+	const struct ynode *v = yaml_get(r->root, key);
+
+	return v ? (struct pol_pos){v->line, v->col} : (struct pol_pos){1, 1};
+}
+
 void read_file(struct rd *r)
 {
 	size_t before = r->s.d->errors;
@@ -355,6 +362,8 @@ void read_file(struct rd *r)
 	if (!read_kind(r))
 		return;
 	r->f->billing_day = 1;
+	r->f->pos_id = value_at(r, "id");
+	r->f->pos_vm = value_at(r, "vm");
 	read_use(r);
 	read_parties(r);
 	name_rules(r);

@@ -20,7 +20,9 @@ struct item {
 	bool given; /* asked for; others were found beside them */
 	enum pol_kind kind;
 	char *id;
+	struct diag_at at_id;
 	char *use[USE_MAX]; /* ids of libraries */
+	struct diag_at at_use[USE_MAX];
 	size_t n_use;
 	enum {
 		FRESH,
@@ -64,6 +66,7 @@ static int peek_tree(struct item *it, struct pool *pool)
 	}
 	id = yaml_get(root, "id");
 	if (id && id->type == Y_SCALAR) {
+		it->at_id = at_node(id);
 		it->id = strdup((const char *)id->s.p);
 		if (!it->id)
 			return E_NOMEM;
@@ -76,6 +79,7 @@ static int peek_tree(struct item *it, struct pool *pool)
 
 		if (!at || it->n_use == USE_MAX)
 			continue;
+		it->at_use[it->n_use] = at_node(u);
 		it->use[it->n_use] =
 			strndup((const char *)u->s.p, (size_t)(at - u->s.p));
 		if (!it->use[it->n_use++])
@@ -236,14 +240,9 @@ static int add_missing(struct set *s)
 	return rc;
 }
 
-static void whole_file(struct set *s, const char *path, uint16_t code,
-		       const char *text)
-{
-	diag_add(s->d, DIAG_ERROR, code, path, (struct diag_at){0}, NULL, "%s",
-		 text);
-}
-
-static int load(struct set *s, struct item *it, unsigned depth)
+/* by: what uses it, and by which of its uses; NULL: it was given. */
+static int load(struct set *s, struct item *it, const struct item *by,
+		size_t use, unsigned depth)
 {
 	struct pol_lib libs = {s->libs, 0};
 	int rc;
@@ -251,17 +250,20 @@ static int load(struct set *s, struct item *it, unsigned depth)
 	if (it->state == DONE)
 		return 0;
 	if (it->state == BUSY || depth > MAX_USE_DEPTH) {
-		whole_file(s, it->path, 3212,
-			   it->state == BUSY ? "the file uses itself"
-					     : "libraries use each other more "
-					       "than 4 deep");
+		diag_add(s->d, DIAG_ERROR, 3212, by ? by->path : it->path,
+			 by ? by->at_use[use] : it->at_id, NULL, "%s",
+			 it == by		? "the file uses itself"
+			 : it->state == BUSY	? "this library uses this file "
+						  "in turn"
+						: "libraries use each other "
+						  "more than 4 deep");
 		return 0;
 	}
 	it->state = BUSY;
 	for (size_t k = 0; k < it->n_use; k++) {
 		struct item *lib = find_lib(s, it->use[k]);
 
-		rc = lib ? load(s, lib, depth + 1) : 0;
+		rc = lib ? load(s, lib, it, k, depth + 1) : 0;
 		if (rc)
 			return rc;
 	}
@@ -272,6 +274,17 @@ static int load(struct set *s, struct item *it, unsigned depth)
 	if (rc == 0 && it->kind == POL_LIBRARY)
 		s->libs[s->n_libs++] = it->f;
 	return rc == E_SYNTAX ? 0 : rc; /* the others' errors too */
+}
+
+static void same_id(struct set *s, const struct item *a, const struct item *b)
+{
+	struct diag *d = diag_add(s->d, DIAG_ERROR, 3215, a->path, a->at_id,
+				  "leave one of them out",
+				  "another file has the same id");
+
+	diag_second(d, b->at_id.line, b->at_id.col, "it is here");
+	if (d)
+		d->path2 = b->path;
 }
 
 /* Two files that claim to be the same one. */
@@ -285,8 +298,7 @@ static void check_ids(struct set *s)
 
 			if (b->given && b->id && a->kind == b->kind &&
 			    a->kind == POL_LIBRARY && strcmp(a->id, b->id) == 0)
-				whole_file(s, a->path, 3215,
-					   "another file has the same id");
+				same_id(s, a, b);
 		}
 	}
 }
@@ -301,7 +313,7 @@ static int finish(struct set *s, struct pol_files *out, bool with_tests)
 
 		if (!it->given || (it->kind == POL_TESTS && !with_tests))
 			continue;
-		rc = load(s, it, 0);
+		rc = load(s, it, NULL, 0, 0);
 	}
 	if (rc)
 		return rc;
