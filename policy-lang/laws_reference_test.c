@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A law beside the twelve: the evaluator and one that is written a second time
+ * (reference_eval.h) agree, over random policies and messages. What the second
+ * refuses is refused; what it permits is refused for counters, states or
+ * answers at most.
+ */
+#include "policy-lang/reference_eval.h"
+
+#define EVENTS 24
+
+static struct world w;
+
+static bool only_counters(const struct pol_decision *d)
+{
+	static const enum reason of[] = {
+		REASON_LIMIT_EXCEEDED, REASON_TOO_SOON,	 REASON_STATE_MISSING,
+		REASON_STATE_FORBIDDEN, REASON_NOT_AN_ANSWER,
+		REASON_QUARANTINED};
+	struct reasons r = d->reasons;
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+		r.w[of[i] / 64] &= ~(UINT64_C(1) << of[i] % 64);
+	return !reasons_any(&r);
+}
+
+static bool law_reference(struct law *l)
+{
+	static struct policies p;
+	static struct scenery c;
+	static struct pol_decision d;
+	static bool fine;
+	struct ref_now t = {.now = law_noon()};
+	struct said s = {0};
+
+	if (!l->same_policy) {
+		make_policies(&l->policy, &p, true);
+		tell_policies(l, &p);
+		fine = world_of(&w, &p);
+	}
+	if (!fine)
+		return law_skip(l);
+	world_reset(&w);
+	for (unsigned i = 0; i < EVENTS && draw(&l->history, 40); i++) {
+		struct pol_msg m;
+		bool may;
+
+		s = throw(&l->history, &p, &s);
+		said_time(&s, &t.now);
+		said_tell(l, &s);
+		if (s.what == SAID_WALL)
+			continue;
+		if (t.now.wall.trusted && wall_s(t.now.wall) > t.latest_s)
+			t.latest_s = wall_s(t.now.wall);
+		if (!said_judged(&s)) {
+			world_other(&w, &s, t.now);
+			continue;
+		}
+		world_judge(&w, &s, t.now, &d);
+		if (d.permit)
+			pol_commit(w.st);
+		else
+			pol_abort(w.st);
+		if (s.what == SAID_OPEN)
+			continue;
+		m = said_msg(&s, &c, t.now);
+		may = ref_permits(&w, &s, &m, &c, &t);
+		law_tell(l, "     %s, by the second %s\n",
+			 d.permit ? "permitted" : d.text,
+			 may ? "permitted" : "refused");
+		l->saw[0] |= d.permit;
+		l->saw[1] |= !may;
+		l->saw[2] |= may && !d.permit;
+		l->saw[3] |= s.who == 3;
+		if (d.permit && !may)
+			return law_broken(l, "message %u: permitted, and not "
+					     "by the second",
+					  i);
+		if (may && !d.permit && !only_counters(&d))
+			return law_broken(l, "message %u: '%s', and not by "
+					     "the second",
+					  i, d.text);
+	}
+	return true;
+}
+
+static void test_second_opinion(void **ctx)
+{
+	static const struct law_share shares[] = {
+		{"permitted", 60}, {"refused by both", 80},
+		{"refused for counters or states", 25},
+		{"between machines", 5}, {0}};
+
+	(void)ctx;
+	law_run("second opinion", law_reference, shares);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_second_opinion),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
