@@ -244,7 +244,7 @@ static int take_staged(struct policy_store *s, struct span octets,
 				   .together = flags & 4,
 				   .elapsed_ns = elapsed};
 
-	if (!cur_ok(&c) || flags > 7 || elapsed < 0)
+	if (!cur_ok(&c) || flags > 7 || elapsed < 0 || elapsed > STORE_NS_MAX)
 		return err_set(e, E_SYNTAX, 0, "what waits makes no sense");
 	return store_stage(s, cur_rest(&c), how, e);
 }
@@ -257,7 +257,9 @@ static int take_clock(struct policy_store *s, struct span octets,
 
 	s->clock.mono_ns = (int64_t)cur_le64(&c);
 	s->clock.wall_us = (int64_t)cur_le64(&c);
-	if (!cur_done(&c))
+	if (!cur_done(&c) || s->clock.mono_ns < 0 ||
+	    s->clock.mono_ns > STORE_NS_MAX || s->clock.wall_us < 0 ||
+	    s->clock.wall_us > STORE_US_MAX)
 		return err_set(e, E_SYNTAX, 0, "its clock makes no sense");
 	memcpy(s->clock.boot, boot.p, boot.n);
 	return 0;
@@ -308,7 +310,7 @@ static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 	}
 }
 
-static int parse(struct policy_store *s, struct span all, struct err *e)
+static int take_all(struct policy_store *s, struct span all, struct err *e)
 {
 	uint8_t digest[SHA256_LEN];
 	struct span body = span_sub(all, 0, all.n - SHA256_LEN);
@@ -330,6 +332,20 @@ static int parse(struct policy_store *s, struct span all, struct err *e)
 	return rc;
 }
 
+int store_parse(struct policy_store *s, struct span all, struct err *e)
+{
+	int rc;
+
+	*s = (struct policy_store){0};
+	if (all.n < sizeof(magic) + SHA256_LEN ||
+	    memcmp(all.p, magic, sizeof(magic)) != 0)
+		return err_set(e, E_SYNTAX, 0, "it is of another form");
+	rc = take_all(s, all, e);
+	if (rc < 0)
+		store_free(s);
+	return rc;
+}
+
 int store_read(struct policy_store *s, const char *dir, struct err *e)
 {
 	char path[KEEP_PATH];
@@ -346,17 +362,9 @@ int store_read(struct policy_store *s, const char *dir, struct err *e)
 	rc = file_read(&octets, &n, path, FILE_MAX, e);
 	if (rc < 0)
 		return rc;
-	if (n < sizeof(magic) + SHA256_LEN ||
-	    memcmp(octets, magic, sizeof(magic)) != 0)
-		rc = err_set(e, E_SYNTAX, 0, "it is of another form");
-	else
-		rc = parse(s, span_of(octets, n), e);
+	rc = store_parse(s, span_of(octets, n), e);
 	free(octets);
-	if (rc < 0) {
-		store_free(s);
-		err_wrap(e, "%s", path);
-	}
-	return rc;
+	return rc < 0 ? err_wrap(e, "%s", path) : 0;
 }
 
 /* --- writing ------------------------------------------------------------------- */
@@ -440,18 +448,33 @@ static void put_all(struct wbuf *w, const struct policy_store *s)
 	wbuf_put(w, span_of(digest, sizeof(digest)));
 }
 
+int store_form(const struct policy_store *s, uint8_t **octets, size_t *n,
+	       struct err *e)
+{
+	size_t room = octets_of(s);
+	struct wbuf w;
+
+	*octets = NULL;
+	if (room > FILE_MAX)
+		return err_set(e, E_LIMIT, 0, "too many policies");
+	*octets = malloc(room);
+	if (!*octets)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	w = wbuf_of(*octets, room);
+	put_all(&w, s);
+	*n = w.n;
+	return 0;
+}
+
 int store_write(const struct policy_store *s, const char *dir, struct err *e)
 {
-	size_t n = octets_of(s);
-	uint8_t *buf = malloc(n);
-	struct wbuf w = wbuf_of(buf, n);
-	int rc;
+	uint8_t *octets;
+	size_t n;
+	int rc = store_form(s, &octets, &n, e);
 
-	if (!buf)
-		return err_set(e, E_NOMEM, 0, "out of memory");
-	put_all(&w, s);
-	rc = n > FILE_MAX ? err_set(e, E_LIMIT, 0, "%s: too many policies", dir)
-			  : keep_file(dir, STORE_FILE, wbuf_span(&w), e);
-	free(buf);
+	if (rc < 0)
+		return err_wrap(e, "%s", dir);
+	rc = keep_file(dir, STORE_FILE, span_of(octets, n), e);
+	free(octets);
 	return rc;
 }

@@ -19,6 +19,9 @@
 #define STORE_IMAGES CAPTURE_POLICIES
 #define STORE_SEEN   256
 #define STORE_VOIDS  4096 /* answers: of each rule that may be asked about */
+/* Times in it are within these: what is added to them cannot overflow. */
+#define STORE_NS_MAX (INT64_C(1) << 61)
+#define STORE_US_MAX (STORE_NS_MAX / 1000)
 #define STORE_ID     128 /* octets of a policy's id, terminated */
 
 struct store_image {
@@ -66,6 +69,13 @@ struct policy_store {
 	size_t n_seen;
 };
 
+/* The octets of a file, and a file's octets. E_INTEGRITY, E_SYNTAX: it is
+ * damaged, and *s is empty. */
+int store_parse(struct policy_store *s, struct span all, struct err *e)
+	__attribute__((warn_unused_result));
+/* *octets: heap, the caller's. E_NOMEM; E_LIMIT: more than is ever read. */
+int store_form(const struct policy_store *s, uint8_t **octets, size_t *n,
+	       struct err *e) __attribute__((warn_unused_result));
 /* No file: nothing was activated. E_INTEGRITY, E_SYNTAX: it is damaged. */
 int store_read(struct policy_store *s, const char *dir, struct err *e)
 	__attribute__((warn_unused_result));
