@@ -36,7 +36,16 @@ WHY = b"""{"ok":true}
 {"guest":"mdma","record":7,"wall_us":1700000000000000,"event":{"event_type":"violation","src_ip":"10.20.0.1","src_port":1153,"dest_ip":"10.20.0.10","dest_port":1153,"proto":"UDP","app_proto":"c1222","metergate":{"verdict":"deny","reason":"too-soon","detail":"3 h after the previous one","guest":"mdma","party":"headend","direction":"in","op":"read-request","object":"table 64","rules":[{"layer":"baseline","rule":"metering"},{"layer":"vendor","policy":"p","rule":"send-profile","file":"metering.yaml","line":42,"refused":true}],"would_pass":"the same in 17 h"}}}
 {"guest":"mdma","record":8,"wall_us":1700000001000000,"cut":"{\\"event_type\\":\\"viol"}
 """
+NOTICES = b"""{"ok":true}
+{"notice":"quarantine","severity":"high","guest":"mdma\\u001b[2J","left_s":7200}
+{"notice":"staged","policy":"com.example.dr","serial":7,"confirmed":false,"code":"0a1b2c3d","left_s":86400}
+{"notice":"answer-void","rule":"com.example.mdma/send-profile"}
+{"notice":"monitored","policy":"com.example.mdma","guest":"mdma","rule":"try","until":1700000000,"left_s":9}
+{"notice":"refusal","guest":"mdma","count":3,"record":9,"begin_us":1,"wall_us":1700000001000000,"event":{"event_type":"violation","metergate":{"reason":"denied","severity":"critical","party":"headend","detail":"a deny rule","notify":["portal"]}}}
+{"notice":"of a later version","x":1}
+"""
 ANSWERS = {
+    b"notices": NOTICES,
     b"guests": GUESTS,
     b"why": WHY,
     b"why mdma": WHY,
@@ -109,6 +118,19 @@ def tables(path, daemon):
           and "the same in 17 h" in out and "too-soon" in out
           and "10.20.0.1:1153 -> 10.20.0.10:1153 UDP c1222" in out, out)
     check("why: one that was cut is shown", '{"event_type":"viol' in out, out)
+    rc, out, _ = run(path, "notices")
+    check("notices: a line each", rc == 0 and [x[:12] for x in
+          out.splitlines()] == ["quarantine  ", "staged      ",
+                                "answer void ", "monitored   ",
+                                "refused     "] and
+          "mdma?[2J: nothing but floors for 2 h" in out and
+          "by itself in 24 h, or by the code 0a1b2c3d" in out.replace(
+              "1 d", "24 h") and "com.example.mdma/send-profile" in out and
+          "com.example.mdma/try until 2023-11-14" in out and
+          "a deny rule [critical] (3 times)" in out and "\x1b" not in out,
+          out)
+    check("notices: as JSON", run(path, "--json", "notices")[1].encode() ==
+          NOTICES)
     rc, out, _ = run(path, "budgets", "mdma")
     check("budgets: used up, and when it frees", rc == 0
           and "in 2 h" in out, out)

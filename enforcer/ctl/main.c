@@ -20,6 +20,7 @@ static const char help[] =
 	"  ledger GUEST     what it used, by party, whatever rule permitted it\n"
 	"  erase GUEST      of that, all that no limit of now needs\n"
 	"  why [GUEST]      the last refusals: rule, position, what would pass\n"
+	"  notices          quarantines, what waits, trials, who is to be told\n"
 	"  top              guests, live\n"
 	"  freeze GUEST     drop everything of the guest\n"
 	"  thaw GUEST       judge it again\n"
@@ -52,6 +53,7 @@ static const struct command {
 	{"ledger",   NULL,   MUST, "ledger",   show_ledger  },
 	{"erase",    NULL,   MUST, "erase",    show_erased  },
 	{"why",	     NULL,   MAY,  "why",      show_why	    },
+	{"notices",  NULL,   NONE, "notices",  show_notices },
 	{"top",	     NULL,   NONE, NULL,       NULL	    },
 	{"freeze",   NULL,   MUST, "freeze",   show_frozen  },
 	{"thaw",     NULL,   MUST, "thaw",     show_frozen  },

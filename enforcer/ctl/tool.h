@@ -7,6 +7,7 @@
  *   table.c   columns that fit what is in them
  *   show.c    status, guests, flows, budgets, policies
  *   why.c     the last refusals
+ *   notices.c what somebody should know
  *   top.c     guests, live
  */
 #ifndef ENFORCER_CTL_TOOL_H
@@ -98,6 +99,7 @@ void show_metrics(const struct tool *t, struct answer *a);
 void show_frozen(const struct tool *t, struct answer *a);
 void show_reload(const struct tool *t, struct answer *a);
 void show_why(const struct tool *t, struct answer *a);
+void show_notices(const struct tool *t, struct answer *a);
 /* One line about a refusal, of at most width characters; 0: no bound. */
 void why_line(struct span line, size_t width, FILE *out);
 int top(const struct tool *t, struct err *e)

@@ -12,7 +12,7 @@
  * over the operator's or the portal's way in confirms nothing.
  *
  * Verbs are rows of one table (ctl_request.c): status, guests, flows GUEST,
- * budgets GUEST, why [GUEST], freeze GUEST, thaw GUEST, reload, policies,
+ * budgets GUEST, why [GUEST], notices, freeze GUEST, thaw GUEST, reload, policies,
  * diff, metrics, propose OCTETS (a customer's file follows, so many octets); on
  * both pending, on the panel's confirm CODE. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
  * peer's uid) before they are done.
@@ -38,6 +38,7 @@ enum ctl_verb {
 	CTL_BUDGETS,
 	CTL_LEDGER,
 	CTL_WHY,
+	CTL_NOTICES,
 	CTL_FREEZE,
 	CTL_THAW,
 	CTL_ERASE,

@@ -346,8 +346,8 @@ void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why)
 #define VIEW_TRIES 64
 
 /* A refusal as the scribe wrote it, whole; false: it was being written. */
-static bool refusal(struct view_refusal *to, const struct view *v, size_t guest,
-		    uint64_t number)
+bool conn_refusal(struct view_refusal *to, const struct view *v,
+		  size_t guest, uint64_t number)
 {
 	const struct view_refusal *from =
 		&v->guest[guest].refusal[number % VIEW_REFUSALS];
@@ -364,7 +364,7 @@ static bool refusal(struct view_refusal *to, const struct view *v, size_t guest,
 }
 
 /* A JSON object on one line; a text that was cut is none. */
-static bool is_object(const struct view_refusal *r)
+bool conn_is_object(const struct view_refusal *r)
 {
 	size_t n = r->n;
 
@@ -389,7 +389,7 @@ static void one_refusal(struct conn *c, const struct parent *p, size_t guest,
 	json_str(&j, "guest", p->share[guest].name);
 	json_u64(&j, "record", r->record);
 	json_i64(&j, "wall_us", r->wall_us);
-	if (is_object(r)) {
+	if (conn_is_object(r)) {
 		json_key(&j, span_str("event"));
 		wbuf_put(&j.w, span_of(r->text, n));
 	} else {
@@ -412,7 +412,7 @@ static void why(struct conn *c, struct parent *p)
 		if (!all && g != c->guest)
 			continue;
 		for (uint64_t k = from; k < n; k++) {
-			if (refusal(&r, p->view, g, k))
+			if (conn_refusal(&r, p->view, g, k))
 				one_refusal(c, p, g, &r);
 		}
 	}
@@ -583,7 +583,7 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 		[CTL_STATUS] = status,	   [CTL_GUESTS] = guests,
 		[CTL_WHY] = why,	   [CTL_POLICIES] = conn_policies,
 		[CTL_METRICS_TEXT] = metrics, [CTL_DIFF] = conn_diff,
-		[CTL_PENDING] = conn_pending,
+		[CTL_PENDING] = conn_pending, [CTL_NOTICES] = conn_notices,
 	};
 	static void (*const later[CTL_VERBS])(struct conn *c, size_t number,
 					      struct parent *p) = {

@@ -58,4 +58,12 @@ void conn_propose(struct conn *c, size_t number, struct parent *p);
 void conn_proposed(struct conn *c, struct parent *p, const char *error);
 void conn_confirm(struct conn *c, size_t number, struct parent *p);
 
+/* ctl_notices.c */
+void conn_notices(struct conn *c, struct parent *p);
+/* A refusal as the scribe wrote it, whole; false: it was being written. */
+bool conn_refusal(struct view_refusal *to, const struct view *v, size_t guest,
+		  uint64_t number);
+/* Its text is a JSON object on one line; one that was cut is none. */
+bool conn_is_object(const struct view_refusal *r);
+
 #endif

@@ -15,6 +15,7 @@ static const struct {
 	{"budgets",  CTL_BUDGETS,      ARG_MUST, OPERATOR},
 	{"ledger",   CTL_LEDGER,       ARG_MUST, OPERATOR},
 	{"why",	     CTL_WHY,	       ARG_MAY , OPERATOR},
+	{"notices",  CTL_NOTICES,      ARG_NONE, OPERATOR},
 	{"freeze",   CTL_FREEZE,       ARG_MUST, OPERATOR},
 	{"thaw",     CTL_THAW,	       ARG_MUST, OPERATOR},
 	{"erase",    CTL_ERASE,	       ARG_MUST, OPERATOR},

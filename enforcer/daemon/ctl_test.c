@@ -27,6 +27,7 @@ static void requests(void **s)
 		{"release whom",	  "release",	     E_SYNTAX, 0,		 ""	 },
 		{"may have one",	  "why",	     0,	       CTL_WHY,		 ""	 },
 		{"and has one",		  "why portal",	     0,	       CTL_WHY,		 "portal"},
+		{"notices",		  "notices",	     0,	       CTL_NOTICES,	 ""	 },
 		{"freeze",		  "freeze mdma",     0,	       CTL_FREEZE,	 "mdma"	 },
 		{"thaw",		  "thaw mdma",	     0,	       CTL_THAW,	 "mdma"	 },
 		{"reload",		  "reload",	     0,	       CTL_RELOAD,	 ""	 },

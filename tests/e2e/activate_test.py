@@ -384,17 +384,26 @@ def voided(report, net, gate, signed):
                      "no-consent" in r or "too-soon" not in r
                      for r in (before, narrower, waits)) else
                  "%s, %s, %s" % (before, narrower, waits))
-    panel(gate, "confirm " + staged(gate)[MDMA]["code"])
+    code = staged(gate)[MDMA]["code"]
+    notices = [r for r in gate.ask("notices")[1:] if r["notice"] == "staged"]
+    report.check("what waits is a notice", "" if len(notices) == 1 and
+                 notices[0]["policy"] == MDMA and notices[0]["serial"] == 31
+                 and notices[0]["code"] == code and not
+                 notices[0]["confirmed"] else notices)
+    panel(gate, "confirm " + code)
     wider = reasons(net, gate)
     gate.kill_all()
     gate.start()
     later = reasons(net, gate)
     notes = [x for x in policy_notes(gate) if "answer is void" in x]
+    notices = [r["rule"] for r in gate.ask("notices")[1:]
+               if r["notice"] == "answer-void"]
     report.check("then it is void, over kill -9, and the audit says so",
                  "" if serial(gate) == [31] and "no-consent" in wider and
                  "no-consent" in later and len(notes) == 1 and
-                 MDMA + "/send-registers" in notes[0] else
-                 "%s, %s, %s" % (wider, later, notes))
+                 MDMA + "/send-registers" in notes[0] and
+                 notices == [MDMA + "/send-registers"] else
+                 "%s, %s, %s, %s" % (wider, later, notes, notices))
     code, text = propose(gate, CUSTOMER % 4 + YES)
     panel(gate, "confirm " + staged(gate)["org.example.home"]["code"])
     again = reasons(net, gate)

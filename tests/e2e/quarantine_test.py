@@ -127,7 +127,7 @@ def by_message(report, net, gate):
     report.check("nothing new is answered or opened", "it is" if
                  opened or answered(net) else "")
     echo = talk.Echo(net, "dr", "wan", every=0.02)
-    time.sleep(0.5)
+    until(lambda: echo.answered > 5)
     echo.stop()
     report.check("another guest goes on", "" if echo.answered > 5 and
                  left(gate, "dr") == 0 else echo.answered)
@@ -146,6 +146,14 @@ def by_message(report, net, gate):
     text = tool(gate, "guests")[1], tool(gate, "why", "mdma")[1]
     report.check("metergatectl shows it", "" if "quarantine" in text[0] and
                  "quarantined" in text[1] else text)
+    got = {r["notice"]: r for r in gate.ask("notices")[1:]}
+    report.check("so do the notices", "" if
+                 3000 < got.get("quarantine", {}).get("left_s", 0) <= 3600 and
+                 got["quarantine"]["guest"] == "mdma" and
+                 any(r["notice"] == "refusal" and
+                     r["event"]["metergate"].get("severity") == "critical"
+                     for r in gate.ask("notices")[1:]) and
+                 "quarantine  mdma" in tool(gate, "notices")[1] else got)
     return meter
 
 
