@@ -108,6 +108,7 @@ static const struct config_key keys[] = {
 	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
 	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",
 	 NULL, 0, 0},
+	{"portal",	  CONFIG_TEXT,	 AT(portal),	0, 0, "", NULL, 0, 0},
 	{"panel-gid",	  CONFIG_NUMBER, AT(panel_gid),	0, 4294967294, "0",
 	 NULL, 0, 0},
 	{"control-gid",	  CONFIG_NUMBER, AT(control_gid), 0, 4294967294, "0",
@@ -189,6 +190,11 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 			       "and this says by whom; name a file of public "
 			       "keys, or say signatures: off",
 			       path);
+	if (c->portal[0] && !c->listen[0])
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: portal: '%.40s' has no address to connect "
+			       "to; name one by listen:",
+			       path, c->portal);
 	/* The scribe may write all of the audit's directory. */
 	if (strrchr(c->audit, '/') == c->audit ||
 	    same_directory(c->audit, c->state) ||

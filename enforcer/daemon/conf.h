@@ -52,6 +52,7 @@ struct conf {
 	char witness_keys[CONF_PATH];
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
+	char portal[48]; /* the guest that may connect there; or empty */
 	uint32_t panel_gid;   /* who may use the panel's, besides root */
 	uint32_t control_gid; /* who may use the control socket besides root */
 	bool clock_trusted; /* whatever the kernel says of its own clock */

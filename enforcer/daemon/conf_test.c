@@ -55,6 +55,7 @@ static void defaults(void **s)
 	assert_string_equal(c.resolver, "");
 	assert_int_equal(conf_resolver(&c, &a, &e), 0);
 	assert_string_equal(c.listen, "");
+	assert_string_equal(c.portal, "");
 	assert_false(c.bridged);
 	assert_false(c.offload);
 	assert_false(c.clock_trusted);
@@ -91,7 +92,7 @@ static void every_key(void **s)
 		     "socket-buffer: 256 KiB\ncpu: 0\nuid-base: 70000\n"
 		     "max-flows: 64\nmax-held: 16\nmin-ttl: 5\n"
 		     "audit-batch-ms: 1000\nlisten: \"fd00::1\"\n"
-		     "listen-port: 443\ncontrol-gid: 27\n",
+		     "listen-port: 443\nportal: screens\ncontrol-gid: 27\n",
 		     &e),
 		0);
 	assert_string_equal(c.keys, "/etc/metergate/keys.yaml");
@@ -103,6 +104,7 @@ static void every_key(void **s)
 	assert_true(net_addr_is4(&a));
 	assert_memory_equal(a.b + 12, named, 4);
 	assert_string_equal(c.listen, "fd00::1");
+	assert_string_equal(c.portal, "screens");
 	assert_true(c.bridged && c.offload && c.clock_trusted);
 	assert_int_equal(c.backend, RULES_NFT);
 	assert_int_equal(c.queue_base, 2000);
@@ -197,6 +199,7 @@ static void refused(void **s)
 		{"signatures",	     "signatures: on\n",      ":5:13:", "required off"	 },
 		{"clock",	     "clock: true\n",	      ":5:8:",	"synchronised trusted"	 },
 		{"an address",	     "resolver: dns\n",	      ":5:11:", "203.0.113.9"		 },
+		{"a portal without an address", "portal: screens\n", ": portal: 'screens'", "name one by listen:" },
 		{"with length",	     "listen: 10.0.0.1/8\n",  ":5:9:",	"an address"		 },
 		{"relative path",    "state: var/lib\n",      ":5:8:",	"not an absolute path"	 },
 		{"path upwards",     "state: /var/../etc\n",  ":5:8:",	"not an absolute path"	 },

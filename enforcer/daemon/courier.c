@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 #include "core/json.h"
 #include "enforcer/daemon/live.h"
+#include "enforcer/daemon/trial.h"
 
 #define STREAMS_PORTAL	 112
 #define STREAMS_OPERATOR 48
@@ -30,6 +32,9 @@
 #define IDLE_S		 3
 #define LIFE_NS		 (5 * NS_PER_S)
 #define TURN_MS		 500
+/* What the parent may take to look at a customer's file, and more. */
+#define PROPOSE_NS	 (TRIAL_NS + 10 * NS_PER_S)
+#define AGAIN_S		 "600" /* what is said to who proposes too often */
 #define BLOCK		 (8 * 1024) /* of a stream, to the library at once */
 #define STUCK_S		 30 /* a reader of one that takes nothing so long */
 #define AGAIN_NS	 (NS_PER_S / 2) /* to ask again for what did not come */
@@ -40,6 +45,8 @@ struct connection {
 	struct server *server;
 	int fd; /* -1: free */
 	struct mono since;
+	int64_t life_ns; /* of one that is given no stream */
+	bool portal;	 /* it comes from the portal guest */
 	bool ended;	 /* its time was up */
 	bool question;	 /* is being answered */
 	struct MHD_Connection *waits; /* for the scribe's answer; else NULL */
@@ -52,8 +59,10 @@ struct connection {
 
 struct server {
 	const struct courier_arg *a;
-	struct streams *streams; /* shared by both */
+	struct streams *streams; /* shared by both, as */
+	struct customer *customer;
 	size_t max_streams;
+	bool operators; /* the Unix socket; else the portal's */
 	struct MHD_Daemon *daemon;
 	struct connection connection[CONNECTIONS];
 };
@@ -82,6 +91,9 @@ static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (status == MHD_HTTP_TOO_MANY_REQUESTS)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER,
+					AGAIN_S);
 	if (status != MHD_HTTP_OK) /* what follows is read by nobody */
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION,
 					"close");
@@ -264,6 +276,104 @@ static enum MHD_Result on_cosignature(struct server *s,
 	return MHD_YES;
 }
 
+/* --- policies --- */
+
+static enum MHD_Result send_card(struct server *s, struct MHD_Connection *c,
+				 struct connection *k, const char *rest)
+{
+	struct wbuf w;
+	const char *type;
+	uint8_t *fit;
+	int rc;
+
+	if (!take_question(s, k))
+		return busy(c);
+	rc = cards_write(s->a->cards, rest, &w, &type);
+	if (rc)
+		return send_error(c,
+				  rc == E_NOTFOUND ? MHD_HTTP_NOT_FOUND
+				  : rc == E_STATE
+					  ? MHD_HTTP_SERVICE_UNAVAILABLE
+					  : MHD_HTTP_INTERNAL_SERVER_ERROR,
+				  rc == E_NOTFOUND
+					  ? "no policy in force has this label"
+				  : rc == E_STATE ? "no policies are in force "
+						    "(yet)"
+						  : "no memory");
+	fit = realloc(w.p, w.n ? w.n : 1);
+	w.p = fit ? fit : w.p;
+	return send_octets(c, MHD_HTTP_OK, type, &w);
+}
+
+/* --- the customer's file --- */
+
+static enum MHD_Result send_proposed(struct server *s,
+				     struct MHD_Connection *c,
+				     struct connection *k)
+{
+	struct wbuf w = {0};
+	unsigned status = customer_answer(s->customer, &w);
+
+	if (status) {
+		customer_end(s->customer, k);
+		return w.p ? send_octets(c, status, "application/json", &w)
+			   : send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR,
+					"no memory");
+	}
+	k->waits = c;
+	k->asked = live_mono();
+	MHD_suspend_connection(c);
+	return MHD_YES;
+}
+
+static bool too_long(struct MHD_Connection *c)
+{
+	const char *n = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return n && strtoull(n, NULL, 10) > PROPOSE_SOURCE;
+}
+
+/* Called with the head, with each part of the body, and when all is there. */
+static enum MHD_Result on_customer(struct server *s, struct MHD_Connection *c,
+				   struct connection *k, const char *body,
+				   size_t *n_body, bool first)
+{
+	struct customer *u = s->customer;
+
+	if (first && !k->portal && !s->operators)
+		return send_error(c, MHD_HTTP_FORBIDDEN,
+				  "only the portal guest and the operator may "
+				  "propose; metergated.conf names it by "
+				  "portal:");
+	if (first && too_long(c))
+		return send_error(c, MHD_HTTP_CONTENT_TOO_LARGE,
+				  "a customer's file has at most 256 KiB");
+	if (first && !customer_begin(u, k))
+		return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+				  "another file is looked at; try again");
+	if (first)
+		return MHD_YES;
+	if (u->owner != k)
+		return MHD_NO;
+	if (*n_body) {
+		customer_add(u, span_of(body, *n_body));
+		*n_body = 0;
+		return MHD_YES;
+	}
+	if (u->sent)
+		return send_proposed(s, c, k);
+	if (!customer_send(u, k->portal ? OFFER_PORTAL : OFFER_OPERATOR)) {
+		customer_end(u, k);
+		return send_error(c, u->n ? MHD_HTTP_CONTENT_TOO_LARGE
+					  : MHD_HTTP_BAD_REQUEST,
+				  "a customer's file has 1 octet to 256 KiB");
+	}
+	k->since = live_mono();
+	k->life_ns = PROPOSE_NS;
+	return send_proposed(s, c, k);
+}
+
 static void ask_again(struct server *s, bool came, struct mono now)
 {
 	for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -418,6 +528,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	bool audit = strcmp(path, "/v1/audit") == 0;
 	struct lookup l;
 	bool single = lookup_of(&l, path);
+	const char *rest;
+	bool card = cards_of(path, &rest);
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
 		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct connection *k = info ? info->socket_context : NULL;
@@ -433,7 +545,14 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 		*seen = s;
 		return on_cosignature(s, c, k, body, n_body, first);
 	}
-	if (!p && !audit && !single)
+	if (strcmp(path, "/v1/customer") == 0 &&
+	    strcmp(method, MHD_HTTP_METHOD_PUT) == 0) {
+		bool first = !*seen;
+
+		*seen = s;
+		return on_customer(s, c, k, body, n_body, first);
+	}
+	if (!p && !audit && !single && !card)
 		return send_error(c, MHD_HTTP_NOT_FOUND, "no such resource");
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
 	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
@@ -447,6 +566,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 		return send_error(c, MHD_HTTP_BAD_REQUEST,
 				  "a question has no body");
 	return p	? send_page(s, c, k, p)
+	       : card	? send_card(s, c, k, rest)
 	       : single ? send_lookup(s, c, k, &l)
 			: send_stream(s, c, k);
 }
@@ -467,6 +587,48 @@ static void on_answered(void *arg, struct MHD_Connection *c, void **seen,
 
 /* --- connections ---------------------------------------------------------- */
 
+/* IPv4 as mapped; false: it is none of IP. */
+static bool address(struct net_addr *to, const struct sockaddr *a)
+{
+	*to = (struct net_addr){.b = {[10] = 0xff, [11] = 0xff}};
+	if (a->sa_family == AF_INET) {
+		struct sockaddr_in v4;
+
+		memcpy(&v4, a, sizeof(v4));
+		memcpy(to->b + 12, &v4.sin_addr, 4);
+	} else if (a->sa_family == AF_INET6) {
+		struct sockaddr_in6 v6;
+
+		memcpy(&v6, a, sizeof(v6));
+		memcpy(to->b, &v6.sin6_addr, 16);
+	}
+	return a->sa_family == AF_INET || a->sa_family == AF_INET6;
+}
+
+static bool is_portal(const struct server *s, struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct net_addr a;
+
+	return info && info->client_addr && address(&a, info->client_addr) &&
+	       cards_is_portal(s->a->cards, &a);
+}
+
+/* Nobody but the portal guest, when there is one. That an address is whose it
+ * says it is, the rules in front see to. */
+static enum MHD_Result on_accept(void *arg, const struct sockaddr *from,
+				 socklen_t n)
+{
+	const struct server *s = arg;
+	struct net_addr a;
+
+	if (!s->a->conf->portal[0] || n < sizeof(sa_family_t) ||
+	    !address(&a, from))
+		return MHD_YES;
+	return cards_is_portal(s->a->cards, &a) ? MHD_YES : MHD_NO;
+}
+
 static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 			  enum MHD_ConnectionNotificationCode what)
 {
@@ -477,6 +639,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (k) {
 			shelf_forget(streams_shelf(s->streams), k);
+			customer_end(s->customer, k);
 			k->fd = -1;
 		}
 		return;
@@ -489,6 +652,8 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 			.server = s,
 			.fd = info->connect_fd,
 			.since = live_mono(),
+			.life_ns = LIFE_NS,
+			.portal = is_portal(s, c),
 		};
 		*mine = &s->connection[i];
 		return;
@@ -502,7 +667,7 @@ static void end_old(struct server *s, struct mono now)
 		struct connection *k = &s->connection[i];
 
 		if (k->fd < 0 || k->ended || streaming(k) ||
-		    mono_sub(now, k->since) < LIFE_NS)
+		    mono_sub(now, k->since) < k->life_ns)
 			continue;
 		/* The library finds it closed, and lets go of it. */
 		shutdown(k->fd, SHUT_RDWR);
@@ -510,12 +675,9 @@ static void end_old(struct server *s, struct mono now)
 	}
 }
 
-static int start(struct server *s, const struct courier_arg *a, int fd,
-		 struct streams *streams, size_t max_streams, struct err *e)
+/* s: as its caller began it. */
+static int start(struct server *s, int fd, struct err *e)
 {
-	s->a = a;
-	s->streams = streams;
-	s->max_streams = max_streams;
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		s->connection[i].fd = -1;
 	if (fd < 0)
@@ -524,7 +686,7 @@ static int start(struct server *s, const struct courier_arg *a, int fd,
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_sys(e, "listening socket");
 	s->daemon = MHD_start_daemon(
-		MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, s,
+		MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, s, on_request, s,
 		MHD_OPTION_LISTEN_SOCKET, fd, /* its loop is ours */
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
@@ -601,6 +763,7 @@ static bool turn(struct server *s, size_t n, struct streams *streams)
 int courier_main(const struct courier_arg *a)
 {
 	struct server *s = calloc(2, sizeof(*s));
+	struct customer customer = {.o = a->offer};
 	struct streams *streams = NULL;
 	struct err e = {0};
 	int rc;
@@ -610,12 +773,14 @@ int courier_main(const struct courier_arg *a)
 	/* The library dates its answers; the zone is read from a file. */
 	tzset();
 	rc = streams_open(&streams, a->window, &e);
-	if (rc == 0)
-		rc = start(&s[0], a, a->operator_fd, streams, STREAMS_OPERATOR,
-			   &e);
-	if (rc == 0)
-		rc = start(&s[1], a, a->portal_fd, streams, STREAMS_PORTAL,
-			   &e);
+	for (size_t i = 0; rc == 0 && i < 2; i++) {
+		s[i].a = a;
+		s[i].streams = streams;
+		s[i].customer = &customer;
+		s[i].operators = i == 0;
+		s[i].max_streams = i ? STREAMS_PORTAL : STREAMS_OPERATOR;
+		rc = start(&s[i], i ? a->portal_fd : a->operator_fd, &e);
+	}
 	if (rc == 0)
 		rc = sandbox_check(SANDBOX_COURIER, &a->sandbox, &e);
 	if (rc == 0)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The courier's own parts. It answers questions about how the gateway is
- * doing and what it recorded; all that it takes is cosignatures, for the scribe
- * to check:
+ * doing, what it recorded and what is in force; all that it takes is
+ * cosignatures, for the scribe to check, and a customer's file, for the parent
+ * and the panel:
  *
  *   courier.c	       sockets, connections, the loop
  *   courier_page.c    GET /v1/status, GET /metrics
  *   courier_stream.c  GET /v1/audit: records as NDJSON or server-sent events
  *   courier_want.c    what a question for records asks for
  *   courier_lookup.c  what one for a checkpoint, a proof or a tile asks for
+ *   courier_policy.c  GET /v1/policies, labels as JSON
+ *   courier_svg.c     and as a picture
+ *   courier_customer.c  PUT /v1/customer
  *   shelf.c	       what readers need, from the scribe's window
  */
 #ifndef ENFORCER_DAEMON_COURIER_H
@@ -17,6 +21,8 @@
 #include "audit/eve.h"
 #include "audit/filter.h"
 #include "core/wbuf.h"
+#include "enforcer/daemon/cards.h"
+#include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/shelf.h"
 
@@ -28,6 +34,37 @@ struct page {
 	bool (*write)(const struct courier_arg *a, struct wbuf *w);
 };
 const struct page *page_of(const char *path); /* NULL: none */
+
+/* --- policies ------------------------------------------------------------- */
+
+#define CARD_PATH "/v1/policies/"
+/* Is it the path of the list (*rest NULL) or of something behind CARD_PATH? */
+bool cards_of(const char *path, const char **rest);
+/* w: a heap block, the caller's. E_NOTFOUND; E_STATE: nothing is in force yet;
+ * E_NOMEM. */
+int cards_write(const struct cards *c, const char *rest, struct wbuf *w,
+		const char **type) __attribute__((warn_unused_result));
+bool card_svg(const struct card *k, struct wbuf *w);
+
+/* --- a customer's file ---------------------------------------------------- */
+
+/* One at a time, of all who may: its octets go into shared memory as they
+ * come. */
+struct customer {
+	struct offer *o;
+	const void *owner; /* whose it is; NULL: nobody's */
+	size_t n;	   /* octets that came */
+	bool sent;	   /* it was handed on */
+};
+/* False: another one is under way. */
+bool customer_begin(struct customer *c, const void *owner);
+void customer_add(struct customer *c, struct span octets);
+/* All of it came: hand it on. False: it is empty or too large. */
+bool customer_send(struct customer *c, enum offer_from from);
+/* The status of HTTP and the answer, once there is one; 0 before. w: a heap
+ * block, the caller's; NULL: no memory. */
+unsigned customer_answer(struct customer *c, struct wbuf *w);
+void customer_end(struct customer *c, const void *owner);
 
 /* --- what is asked for ---------------------------------------------------- */
 

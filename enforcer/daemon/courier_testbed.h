@@ -28,7 +28,9 @@
 #include "audit/note.h"
 #include "audit/sample.h"
 #include "crypto/sign.h"
+#include "enforcer/daemon/cards.h"
 #include "enforcer/daemon/live.h"
+#include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/view.h"
 
@@ -45,6 +47,8 @@ static struct bench {
 	struct sockaddr_un un;
 	struct sockaddr_in in;
 	struct window_side window;
+	struct cards *cards;
+	struct offer *offer;
 	char db[64];
 	struct bench_log { /* shared with the writer */
 		_Atomic uint64_t goal; /* it writes up to so many records */
@@ -323,9 +327,11 @@ static inline int set_up(void **state)
 		return -1;
 	b.guest.lane = shared(sizeof(struct lane));
 	b.arg.window = shared(sizeof(struct window));
+	b.arg.cards = b.cards = shared(sizeof(*b.cards));
+	b.arg.offer = b.offer = shared(sizeof(*b.offer));
 	b.log_goal = shared(sizeof(*b.log_goal));
 	b.arg.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!control || !view || !b.guest.lane || !b.arg.window ||
+	if (!control || !view || !b.cards || !b.offer || !b.guest.lane || !b.arg.window ||
 	    !b.log_goal || b.arg.wake_fd < 0)
 		return -1;
 	snprintf(b.db, sizeof(b.db), "%s/a.db", dir);

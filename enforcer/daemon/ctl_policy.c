@@ -143,13 +143,10 @@ void conn_confirm(struct conn *c, size_t number, struct parent *p)
 
 void conn_propose(struct conn *c, size_t number, struct parent *p)
 {
-	if (!p->conf->signatures) {
-		conn_refuse(c, "signatures are off: the customer's file lies "
-			       "in the directory of policies");
-	} else if (p->activation.store.n_force == 0) {
-		conn_refuse(c, "no policy is in force that it could restrict");
-	} else if (p->propose.trial.on) {
-		conn_refuse(c, "another file is looked at; try again");
+	const char *why = propose_may(p);
+
+	if (why) {
+		conn_refuse(c, why);
 	} else if (!parent_note(p, EV_POLICY, REASON_NONE, NULL,
 				"a customer's file is proposed by uid %u",
 				(unsigned)c->uid)) {

@@ -272,6 +272,7 @@ static void turn(struct parent *p)
 	if (activate_tick(&p->activation, p->conf, p->now))
 		p->reload_again = true;
 	reload_turn(p);
+	offer_turn(p);
 	propose_turn(p);
 	watch_turn(p);
 	begin(p);

@@ -12,7 +12,8 @@
  *   reload.c   another policy set: verify, ask all engines, swap or go back
  *   counts.c   drops that no engine sees: rules, full queues
  *   ctl.c      the control socket; ctl_answer.c what it answers
- *   parent_propose.c    a customer's file: compiled in a child, then staged
+ *   parent_propose.c    a customer's file, by ctl or from the courier:
+ *              compiled in a child, then staged
  *   print.c    metergated -n
  *
  * Nothing in the loop waits for a child: what takes time is a state that the
@@ -112,10 +113,13 @@ struct propose {
 	struct capture_policy was;
 	uint8_t *source; /* heap */
 	size_t n;
-	size_t conn;
+	size_t conn; /* or PROPOSE_OFFER */
 	uint64_t conn_id;
 };
+#define PROPOSE_OFFER SIZE_MAX /* it came over HTTP */
 
+struct cards; /* cards.h, offer.h: to and from the courier */
+struct offer;
 struct drops; /* counts.c */
 
 struct parent {
@@ -139,10 +143,14 @@ struct parent {
 	int ledger_fd[2];
 	bool new_ledger;
 	struct area control_area, view_area, events_area, half_area[2];
-	struct area window_area;
+	struct area window_area, cards_area, offer_area;
 	struct control *control;
 	struct view *view;
 	struct window *window;
+	struct cards *cards;
+	struct offer *offer;
+	uint32_t offer_taken;  /* number of the last */
+	int64_t offer_next_ns; /* mono: how many may still come */
 	struct policy_half *half[2];
 	uint32_t use, generation;
 	struct ring events;
@@ -200,6 +208,9 @@ int setup_generation(const struct parent *p, uint32_t *mark, struct err *e)
 	__attribute__((warn_unused_result));
 /* The addresses that gates craft for, after a reload. */
 void setup_addresses(struct parent *p);
+/* What the courier may say of the policies in force. */
+int setup_cards(struct parent *p, struct err *e)
+	__attribute__((warn_unused_result));
 /* setup_state.c: counters of a guest, and of what guests have in common. */
 int setup_guest_state(struct parent *p, size_t i, size_t octets, struct err *e)
 	__attribute__((warn_unused_result));
@@ -246,7 +257,10 @@ void reload_answer(struct parent *p, size_t guest, int rc, const char *text);
  * parent. */
 void reload_forget(void *arg);
 
-/* parent_propose.c: takes over the source. */
+/* parent_propose.c. Why none can be looked at now, or NULL. */
+const char *propose_may(const struct parent *p);
+void offer_turn(struct parent *p);
+/* Takes over the source. */
 void propose_start(struct parent *p, uint8_t *source, size_t n, size_t conn,
 		   uint64_t conn_id);
 void propose_turn(struct parent *p);

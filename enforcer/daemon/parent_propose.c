@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/parent.h"
 #include "enforcer/daemon/propose.h"
+#include "policy-lang/image/image.h"
+
+_Static_assert(OFFER_CODE >= ACTIVATE_CODE, "the code of what waits");
 
 static void work(void *arg, void *result)
 {
@@ -25,12 +29,112 @@ void propose_end(struct parent *p)
 	*x = (struct propose){0};
 }
 
+const char *propose_may(const struct parent *p)
+{
+	if (!p->conf->signatures)
+		return "signatures are off: the customer's file lies in the "
+		       "directory of policies";
+	if (p->activation.store.n_force == 0)
+		return "no policy is in force that it could restrict";
+	return p->propose.trial.on ? "another file is looked at; try again"
+				   : NULL;
+}
+
+/* --- over HTTP -------------------------------------------------------------- */
+
+static void answer_offer(struct parent *p, enum offer_state state,
+			 const char *text)
+{
+	struct offer *o = p->offer;
+
+	o->state = state;
+	snprintf(o->text, sizeof(o->text), "%s", text);
+	atomic_store_explicit(&o->answered, p->offer_taken,
+			      memory_order_release);
+}
+
+static void offer_done(struct parent *p, const char *error)
+{
+	const struct activation *a = &p->activation;
+
+	if (error) {
+		answer_offer(p, OFFER_REFUSED, error);
+		return;
+	}
+	for (size_t i = 0; i < a->store.n_staged; i++) {
+		if (pol_image_kind(a->store.staged[i].image.image) ==
+		    POL_CUSTOMER)
+			activate_code(a, i, p->offer->code);
+	}
+	answer_offer(p, OFFER_STAGED, a->customer);
+}
+
+/* Each leaves records that nothing ever prunes. */
+static bool offer_due(struct parent *p)
+{
+	int64_t now = p->now.mono.ns;
+
+	if (p->offer_next_ns < now - OFFER_BURST * OFFER_EACH_NS)
+		p->offer_next_ns = now - OFFER_BURST * OFFER_EACH_NS;
+	if (p->offer_next_ns > now - OFFER_EACH_NS)
+		return false;
+	p->offer_next_ns += OFFER_EACH_NS;
+	return true;
+}
+
+void offer_turn(struct parent *p)
+{
+	struct offer *o = p->offer;
+	uint32_t asked = atomic_load_explicit(&o->asked, memory_order_acquire);
+	uint32_t n = o->n;
+	const char *why = propose_may(p);
+	uint8_t *source;
+
+	if (asked == atomic_load(&o->answered) || asked == p->offer_taken)
+		return;
+	p->offer_taken = asked;
+	if (p->propose.trial.on) {
+		answer_offer(p, OFFER_BUSY, why);
+	} else if (why) {
+		answer_offer(p, OFFER_REFUSED, why);
+	} else if (n == 0 || n > sizeof(o->source)) {
+		answer_offer(p, OFFER_REFUSED, "it has no octets");
+	} else if (!offer_due(p)) {
+		answer_offer(p, OFFER_BUSY, "there were too many; one is "
+					    "taken every ten minutes");
+	} else if (!parent_note(p, EV_POLICY, REASON_NONE, NULL,
+				"a customer's file is proposed over HTTP by "
+				"the %s", o->from == OFFER_PORTAL
+						  ? "portal" : "operator")) {
+		answer_offer(p, OFFER_BUSY, "the audit takes no record now; "
+					    "try again");
+	} else if (!(source = malloc(n))) {
+		answer_offer(p, OFFER_BUSY, "out of memory");
+	} else {
+		memcpy(source, o->source, n);
+		propose_start(p, source, n, PROPOSE_OFFER, asked);
+	}
+}
+
+/* error NULL: it is staged. */
+static void told(struct parent *p, const char *error)
+{
+	const struct propose *x = &p->propose;
+
+	if (x->conn != PROPOSE_OFFER)
+		ctl_proposed(p->ctl, p, x->conn, x->conn_id, error);
+	else if (x->conn_id == p->offer_taken) /* else nobody waits for it */
+		offer_done(p, error);
+}
+
+/* --- a trial ---------------------------------------------------------------- */
+
 static void refused(struct parent *p, const char *why)
 {
 	log_warn(p->log, "the customer's file: %s", why);
 	parent_note(p, EV_POLICY, REASON_NONE, NULL,
 		    "refused: the customer's file: %.130s", why);
-	ctl_proposed(p->ctl, p, p->propose.conn, p->propose.conn_id, why);
+	told(p, why);
 	propose_end(p);
 }
 
@@ -96,6 +200,6 @@ void propose_turn(struct parent *p)
 		refused(p, e.text);
 		return;
 	}
-	ctl_proposed(p->ctl, p, x->conn, x->conn_id, NULL);
+	told(p, NULL);
 	propose_end(p);
 }

@@ -268,6 +268,19 @@ static void copy_word(char *to, struct span s)
 	to[s.n] = 0;
 }
 
+static int check_portal(const struct policies *p, const struct conf *c,
+			struct err *e)
+{
+	for (size_t i = 0; i < p->n_guests; i++) {
+		if (strcmp(p->guest[i].name, c->portal) == 0)
+			return 0;
+	}
+	return c->portal[0]
+		       ? err_set(e, E_NOTFOUND, 0, "portal: the binding has no "
+				 "machine %s; name one that it has", c->portal)
+		       : 0;
+}
+
 static int take_guests(struct policies *p, const struct conf *c, struct err *e)
 {
 	const struct pol_set *set = p->files.set;
@@ -296,7 +309,7 @@ static int take_guests(struct policies *p, const struct conf *c, struct err *e)
 	}
 	if (rc == 0 && p->n_guests == 0)
 		rc = err_set(e, E_STATE, 0, "the set has no machine");
-	return rc;
+	return rc ? rc : check_portal(p, c, e);
 }
 
 /* --- keys ------------------------------------------------------------------------- */

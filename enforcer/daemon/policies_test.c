@@ -115,6 +115,13 @@ static void guests(void **s)
 	assert_int_equal(p.guest[0].n_addr, 1);
 	assert_int_equal(p.guest[0].addr[0].len, 128);
 	policies_free(&p);
+	/* The portal is one of them. */
+	strcpy(c.portal, "mdma");
+	assert_int_equal(policies_load(&p, &c, &e), 0);
+	policies_free(&p);
+	strcpy(c.portal, "mdm");
+	assert_int_equal(policies_load(&p, &c, &e), E_NOTFOUND);
+	assert_non_null(strstr(e.text, "portal: the binding has no machine"));
 }
 
 static void refused(void **s)

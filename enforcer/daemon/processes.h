@@ -14,6 +14,9 @@
 #include "enforcer/daemon/share.h"
 #include "enforcer/daemon/window.h"
 
+struct cards;
+struct offer;
+
 struct guest_share { /* one guest, as the processes see it */
 	char name[48];
 	size_t machine; /* index in the policy set */
@@ -87,6 +90,8 @@ struct courier_arg {
 	struct control *control;
 	const struct view *view;
 	struct window *window;
+	const struct cards *cards; /* of the policies in force */
+	struct offer *offer;	   /* a customer's file, to the parent */
 	int wake_fd;	 /* eventfd: something is in the window */
 	int operator_fd; /* listening Unix socket */
 	int portal_fd;	 /* listening TCP socket, or -1 */

@@ -111,6 +111,8 @@ static void in_force(struct parent *p)
 	p->use = r->half;
 	p->generation = r->generation;
 	atomic_store(&p->control->policy_generation, p->generation);
+	if (setup_cards(p, &e) < 0) /* then none are shown */
+		log_err(p->log, "reload: labels: %s", e.text);
 	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
 			      p);
 	if (follow(p, addresses, &e) < 0) {
@@ -237,6 +239,9 @@ void reload_forget(void *arg)
 	area_drop(&p->half_area[1]);
 	area_drop(&p->events_area);
 	area_drop(&p->view_area);
+	area_drop(&p->window_area);
+	area_drop(&p->cards_area);
+	area_drop(&p->offer_area);
 	area_drop(&p->control_area);
 }
 

@@ -20,6 +20,8 @@
 #include "enforcer/daemon/alone.h"
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/offload.h"
+#include "enforcer/daemon/cards.h"
+#include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/parent.h"
 
 #define PATH_TEXT (CONF_PATH + 80)
@@ -164,6 +166,10 @@ static int map_all(struct parent *p, struct err *e)
 	if (rc == 0)
 		rc = area_new(&p->window_area, "window", sizeof(*p->window), e);
 	if (rc == 0)
+		rc = area_new(&p->cards_area, "cards", sizeof(*p->cards), e);
+	if (rc == 0)
+		rc = area_new(&p->offer_area, "offer", sizeof(*p->offer), e);
+	if (rc == 0)
 		rc = area_new(&p->events_area, "events",
 			      ring_octets(EVENT_RING), e);
 	for (int h = 0; rc == 0 && h < 2; h++) {
@@ -191,13 +197,35 @@ static int map_all(struct parent *p, struct err *e)
 	p->control = (struct control *)(void *)p->control_area.p;
 	p->view = (struct view *)(void *)p->view_area.p;
 	p->window = (struct window *)(void *)p->window_area.p;
+	p->cards = (struct cards *)(void *)p->cards_area.p;
+	p->offer = (struct offer *)(void *)p->offer_area.p;
+	p->offer_next_ns = -OFFER_BURST * OFFER_EACH_NS;
 	atomic_store(&p->control->mark_generation, p->rules.mark_generation);
 	ring_writer(&p->events, p->events_area.p, EVENT_RING);
 	p->use = 0;
 	p->generation = 1;
 	atomic_store(&p->control->policy_generation, p->generation);
-	return policies_half(&p->policies, p->half[0], POLICY_HALF,
-			     p->generation, e);
+	rc = setup_cards(p, e);
+	return rc < 0 ? rc
+		      : policies_half(&p->policies, p->half[0], POLICY_HALF,
+				      p->generation, e);
+}
+
+static const struct rules_guest *portal(const struct parent *p)
+{
+	for (size_t i = 0; i < p->policies.n_guests; i++) {
+		if (strcmp(p->policies.guest[i].name, p->conf->portal) == 0)
+			return &p->policies.guest[i];
+	}
+	return NULL;
+}
+
+int setup_cards(struct parent *p, struct err *e)
+{
+	const struct capture_policy *f = &p->policies.files;
+
+	return cards_fill(p->cards, (const struct pol_image *const *)f->image,
+			  f->n, p->generation, portal(p), e);
 }
 
 void setup_addresses(struct parent *p)
@@ -471,6 +499,8 @@ void setup_undo(struct parent *p)
 	area_drop(&p->ledger);
 	shut(&p->ledger_fd[0]);
 	shut(&p->ledger_fd[1]);
+	area_drop(&p->cards_area);
+	area_drop(&p->offer_area);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
 	area_drop(&p->events_area);

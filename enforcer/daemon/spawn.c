@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/parent.h"
 
 /* uid_base + these, and of engines and gates each its guest's number */
@@ -122,6 +123,8 @@ static int run_engine(void *arg)
 	drop_other_guests(p, i);
 	area_drop(&p->view_area);
 	area_drop(&p->window_area);
+	area_drop(&p->cards_area);
+	area_drop(&p->offer_area);
 	area_drop(&p->events_area);
 	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
 	    !area_readonly(&p->half_area[1], p->half_area[1].n) ||
@@ -163,6 +166,8 @@ static int run_gate(void *arg)
 	area_drop(&g->slots);
 	area_drop(&p->view_area);
 	area_drop(&p->window_area);
+	area_drop(&p->cards_area);
+	area_drop(&p->offer_area);
 	area_drop(&p->events_area);
 	area_drop(&p->half_area[0]);
 	area_drop(&p->half_area[1]);
@@ -202,6 +207,8 @@ static int run_scribe(void *arg)
 	};
 
 	audit_directory(dir, sizeof(dir), p->conf);
+	area_drop(&p->cards_area);
+	area_drop(&p->offer_area);
 	memcpy(a.boot_key, p->boot_key, sizeof(a.boot_key));
 	for (size_t i = 0; i < p->n_guests; i++) {
 		area_drop(&p->guest[i].state);
@@ -228,6 +235,8 @@ static int run_courier(void *arg)
 		.control = p->control,
 		.view = p->view,
 		.window = p->window,
+		.cards = p->cards,
+		.offer = p->offer,
 		.wake_fd = p->window_fd,
 		.operator_fd = p->operator_fd,
 		.portal_fd = p->portal_fd,
@@ -238,7 +247,9 @@ static int run_courier(void *arg)
 				offsetof(struct control, courier_beat)) &&
 		  area_readonly(&p->view_area, p->view_area.n) &&
 		  area_readonly(&p->window_area,
-				offsetof(struct window, asked));
+				offsetof(struct window, asked)) &&
+		  area_readonly(&p->cards_area, p->cards_area.n) &&
+		  area_readonly(&p->offer_area, offsetof(struct offer, asked));
 
 	for (size_t i = 0; i < p->n_guests; i++) {
 		area_drop(&p->guest[i].state);
