@@ -9,12 +9,12 @@
 #define DAY_NS	    (86400 * NS_PER_S)
 #define SETTLING_NS (900 * NS_PER_S)
 
+/* Not values: a reading that says none of its own still says when it came. */
 static bool counts_readings(const struct pol_limit_phrase *l)
 {
 	return l->kind == LIMIT_SPACING ||
 	       (l->kind <= LIMIT_BUCKET &&
-		(l->thing == THING_READINGS || l->thing == THING_MESSAGES ||
-		 l->thing == THING_VALUES));
+		(l->thing == THING_READINGS || l->thing == THING_MESSAGES));
 }
 
 static bool counts_bytes(const struct pol_limit_phrase *l)
@@ -263,6 +263,7 @@ static bool same_recipient(const struct pol_file *f,
 static void lint_difference(struct rd *r, const struct pol_rule_src *a,
 			    const struct pol_rule_src *b)
 {
+	static const char hint[] = "space the readings at least as far apart";
 	static const char *const family[] = {"energy.*", "power.*"};
 	meas_set m = meas_parse(span_str(family[0])) |
 		     meas_parse(span_str(family[1]));
@@ -274,8 +275,13 @@ static void lint_difference(struct rd *r, const struct pol_rule_src *a,
 	if (!snap || !ser || !b->data.has_gran || !every ||
 	    every >= b->data.gran_lo_ns || !same_recipient(r->f, a, b))
 		return;
-	g = find(r, DIAG_ERROR, 5102, AT_RULE(a),
-		 "space the readings at least as far apart",
+	if (a == b) {
+		find(r, DIAG_ERROR, 5102, AT_RULE(a), hint,
+		     "'%s' reads more often than its own intervals are long",
+		     a->id);
+		return;
+	}
+	g = find(r, DIAG_ERROR, 5102, AT_RULE(a), hint,
 		 "'%s' reads more often than the intervals of '%s' are long",
 		 a->id, b->id);
 	diag_second(g, b->pos.line, b->pos.col, "'%s' is here", b->id);
@@ -369,7 +375,7 @@ void lint_file(struct rd *r)
 			continue;
 		lint_disclosure(r, rule);
 		for (size_t k = 0; k < f->n_rule; k++) {
-			if (k != i && discloses(f, &f->rule[k]))
+			if (discloses(f, &f->rule[k]))
 				lint_difference(r, rule, &f->rule[k]);
 		}
 	}
