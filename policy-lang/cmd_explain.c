@@ -24,7 +24,7 @@ struct args {
 	const char *dir;
 	bool unasked, fresh, json;
 	/* instead of all these: a message of a capture */
-	const char *event, *replay;
+	const char *event, *replay, *record;
 	struct played_args played;
 };
 
@@ -463,7 +463,10 @@ static int parse_event(const struct args *a, uint64_t *n)
 
 	if (a->event)
 		*n = strtoull(a->event, &end, 10);
-	if (!a->event || !a->replay || !a->set)
+	if (a->record && (!a->event || a->replay || a->set))
+		return polc_usage("explain: --event N and --record FILE go "
+				  "together, without a set or a capture");
+	if (!a->record && (!a->event || !a->replay || !a->set))
 		return polc_usage("explain: --event N, --replay PCAP and a set "
 				  "go together");
 	if (*a->event < '1' || *a->event > '9' || *end)
@@ -499,6 +502,7 @@ static int parse(struct args *a, int argc, char **argv)
 		{"--source",  &a->source },
 		{"--event",   &a->event  },
 		{"--replay",  &a->replay },
+		{"--record",  &a->record },
 	};
 
 	for (int i = 1; i < argc; i++) {
@@ -540,13 +544,14 @@ static int parse(struct args *a, int argc, char **argv)
 		else
 			a->set = argv[i];
 	}
-	if (a->event || a->replay)
+	if (a->event || a->replay || a->record)
 		return 0;
 	if (!a->vm || !a->dir || !a->observe || !a->set ||
 	    (!a->party && !a->address))
 		return polc_usage("explain: --vm, --in or --out, --party (or "
 				  "--address and --port), --observe and a set "
-				  "are needed, or --event and --replay");
+				  "are needed, or --event and --replay or "
+				  "--record");
 	return 0;
 }
 
@@ -561,9 +566,11 @@ int cmd_explain(int argc, char **argv)
 		return POLC_IO;
 	}
 	rc = parse(a, argc, argv);
-	if (rc == 0 && (a->event || a->replay)) {
+	if (rc == 0 && (a->event || a->replay || a->record)) {
 		rc = parse_event(a, &n);
-		if (rc == 0)
+		if (rc == 0 && a->record)
+			rc = explain_record(a->record, n, a->json);
+		else if (rc == 0)
 			rc = explain_event(a->set, &a->played, a->replay, n,
 					   a->json);
 	} else if (rc == 0) {

@@ -21,6 +21,7 @@ static const struct {
 	 "run the tests of policies"      },
 	{"explain", cmd_explain,
 	 "--vm VM --in|--out --party P --observe O ... SET |\n        "
+	 "             --event N --record FILE|- [--json], or\n"
 	 "             --event N --replay PCAP [-g GUEST]... [-k KEYS] [--json] "
 	 "SET",    "say why a message passes or not"},
 	{"bound",   cmd_bound,   "[--customer] [--json] SET...",

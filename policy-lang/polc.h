@@ -84,6 +84,10 @@ struct played_args;
 int explain_event(const char *set, const struct played_args *a,
 		  const char *pcap, uint64_t n, bool json);
 
+/* explain_record.c: record n of lines of JSON; "-": the standard input.
+ * Returns an exit code. */
+int explain_record(const char *path, uint64_t n, bool json);
+
 /* diff_replay.c: which messages of a capture change verdict, on the standard
  * output. */
 int diff_replay(const char *old, const char *new, const struct played_args *a,

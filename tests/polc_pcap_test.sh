@@ -87,6 +87,23 @@ try "explain a message for programs" 0 '"would_pass":"oldest 400 d"' \
 	"$polc" explain --json --event 8 --replay $cap tests/policies/rogue
 try "explain what is not there" 2 "has 42" explain 43 $cap tests/policies/rogue
 try "explain without a capture" 2 "go together" "$polc" explain --event 3 tests/policies/rogue
+# From its record alone.
+"$replay" -p tests/policies/rogue --format json --audit "$tmp/audit.db" $cap >/dev/null 2>&1
+"${polc%/polc}/metergate-audit" export "$tmp/audit.db" >"$tmp/records"
+seq=$(grep '"event_type":"violation"' "$tmp/records" | grep too-far-back | head -n 1 | grep -oE '"seq":[0-9]+' | head -n 1 | cut -d: -f2)
+try "explain a record" 0 "REFUSED  too-far-back" "$polc" explain --event "${seq:-0}" --record "$tmp/records"
+is "names layer, rule, file and line" grep -qE \
+	'^  baseline   refused   metering +tests/policies/rogue/baseline.yaml:10$' "$tmp/out"
+is "and what would have passed" grep -qF 'would pass           oldest 400 d' "$tmp/out"
+try "of the standard input, for programs" 0 "\"seq\":${seq:-0}" \
+	"$polc" explain --json --event "${seq:-0}" --record - <"$tmp/records"
+try "a record that is not there" 2 "no record of this number" \
+	"$polc" explain --event 999999 --record "$tmp/records"
+printf '{"metergate":{"seq":3,"verdict":"deny","guest":"a\\u001b[2J","rules":[{"layer":"vendor"}]}}\n{"x":\n' >"$tmp/odd"
+try "a record steers no terminal" 0 'a?[2J' "$polc" explain --event 3 --record "$tmp/odd"
+try "what is no JSON is said" 2 "line 2 is no JSON" "$polc" explain --event 4 --record "$tmp/odd"
+try "a record and a capture" 2 "go together" \
+	"$polc" explain --event 3 --record "$tmp/odd" --replay $cap tests/policies/rogue
 try "explain no number" 2 "write a number" explain x $cap tests/policies/rogue
 # Every message of a capture has its explanation, with the same verdict.
 http=tests/pcaps/gen_http_dr.pcap
