@@ -7,58 +7,19 @@ reader was ever given is in the log at the end, the same; and the log is whole.
 
 usage: recorded_test.py [KILLS]     (16; soak: 200)
 """
-import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 
+import recorded
 import talk
-from lib import Gate, Net, Report, Tap, need_live, program, until
+from lib import Gate, Net, Report, Tap, need_live, until
 from stream import Reader
 
 BACK = 20  # seconds for a service to be back, on any machine
 KINDS = ("scribe", "courier", "engine[mdma]", "gate[mdma]")
-INV = b"\xa8\x06\x02\x04"  # calling invocation id of four octets
-
-
-def arrived(frames):
-    """Invocation ids of the meter's answers in UDP datagrams."""
-    found = set()
-    for _, _, frame in frames:
-        ip = frame[14:]
-        if ip[:1] != b"\x45" or ip[9] != 17 or ip[20:22] != b"\x04\x81":
-            continue
-        at = ip.find(INV)
-        if at > 0:
-            found.add(int.from_bytes(ip[at + 4:at + 8], "big"))
-    return found
-
-
-def exported(gate):
-    out = subprocess.run([program("metergate-audit"), "export", gate.audit],
-                         check=True, stdout=subprocess.PIPE)
-    return out.stdout.splitlines()
-
-
-def recorded(lines):
-    """(invocation ids of answers that were let out, how many more are only
-    counted)"""
-    found, counted = set(), 0
-    for line in lines:
-        r = json.loads(line)
-        m = r.get("metergate", {})
-        if m.get("guest") != "mdma" or m.get("verdict") != "allow" or \
-                m.get("direction") != "out":
-            continue
-        if m.get("count"):
-            counted += m["count"]
-        inv = r.get("c1222", {}).get("calling_inv")
-        if inv is not None:
-            found.add(inv)
-    return found, counted
 
 
 def kill(gate, kind, rng):
@@ -81,30 +42,16 @@ def moves(askers):
 
 
 def judge(report, gate, frames, reader, rounds):
-    out = arrived(frames)
-    lines = exported(gate)
-    known, counted = recorded(lines)
-    missing = out - known
-    report.note("%d answers arrived; %d have a record of their own, %d "
-                "are counted; %d records in all" % (
-                    len(out), len(out & known), counted, len(lines)))
+    out, lines = recorded.unrecorded(report, gate, frames)
     report.check("answers arrived", "" if len(out) > 5 * rounds
                  else len(out))
-    report.check("what arrived is recorded", "" if len(missing) <= counted
-                 else "%d are not, and %d are counted" % (len(missing),
-                                                         counted))
     report.check("a reader was given records",
                  "" if len(reader.lines) > rounds else len(reader.lines))
     other = [n for n, x in reader.lines.items()
              if n >= len(lines) or lines[n] != x]
     report.check("what a reader was given is in the log", other[:5])
     report.check("none was given twice", reader.doubled)
-    done = subprocess.run([program("metergate-audit"), "verify",
-                           gate.audit], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True,
-                          check=False)
-    report.check("the log is whole", done.stdout[-300:]
-                 if done.returncode else "")
+    recorded.whole(report, gate)
 
 
 def main():

@@ -24,6 +24,7 @@ long ./equality_test.py --bridged
 long ./mixed_test.py 600
 long ./kill_test.py 300 30
 long ./recorded_test.py 200
+long ./readers_test.py 60
 long ./flood_test.py 20
 long ./reload_test.py 100
 long ./budget_test.py 25
