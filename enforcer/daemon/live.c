@@ -2,6 +2,7 @@
 #include "enforcer/daemon/live.h"
 
 #include <stdio.h>
+#include <sys/timex.h>
 #include <time.h>
 
 static struct timespec read_clock(clockid_t id)
@@ -30,6 +31,13 @@ struct now live_now(struct clock_zone *z, bool trusted)
 
 	clock_zone_fill(z, &now.wall);
 	return now;
+}
+
+bool live_synced(void)
+{
+	struct timex t = {0};
+
+	return adjtimex(&t) >= 0 && !(t.status & STA_UNSYNC);
 }
 
 struct now live_next(struct live_clock *c, bool trusted)

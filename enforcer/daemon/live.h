@@ -8,6 +8,8 @@
 /* CLOCK_BOOTTIME: counts on during suspend; the same in every process. */
 struct mono live_mono(void);
 struct now live_now(struct clock_zone *z, bool trusted);
+/* Does the kernel say that its wall clock follows a time source? */
+bool live_synced(void);
 
 /* Which boot of the machine it is. */
 int live_boot(uint8_t out[16], struct err *err)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/timex.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,9 +19,7 @@
 
 void parent_clock(struct parent *p)
 {
-	struct timex t = {0};
-	bool trusted = p->conf->clock_trusted ||
-		       (adjtimex(&t) >= 0 && !(t.status & STA_UNSYNC));
+	bool trusted = p->conf->clock_trusted || live_synced();
 
 	p->now = live_now(&p->zone, trusted);
 	if (p->control)
@@ -350,14 +347,11 @@ static void stop(struct parent *p)
 static struct now clock_before(const struct parent *p)
 {
 	struct clock_zone utc;
-	struct timex t = {0};
 	struct err e;
 
 	if (clock_zone_init(&utc, (struct span){0}, &e) < 0)
 		return (struct now){.mono = live_mono()};
-	return live_now(&utc, p->conf->clock_trusted ||
-				      (adjtimex(&t) >= 0 &&
-				       !(t.status & STA_UNSYNC)));
+	return live_now(&utc, p->conf->clock_trusted || live_synced());
 }
 
 /* What a start brings into force is on the disk before anything passes. */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "enforcer/daemon/live.h"
 #include "enforcer/daemon/policies.h"
 #include "policy-lang/front/front.h"
 #include "policy-lang/image/build.h"
@@ -209,16 +210,19 @@ static void monitored(void **s)
 	assert_non_null(d);
 	assert_int_equal(pol_read_set(&set, "tests/policies/metering", false,
 				      d, &e), 0);
-	for (int i = 0; i < 4; i++) {
-		bool late = i & 1;
+	for (int i = 0; i < 8; i++) {
+		/* By a clock that is not trusted nothing is monitored. */
+		bool trusted = !(i & 4) || live_synced();
+		bool far = i & 1, late = far && trusted;
 		int64_t until = time(NULL) + POL_MONITOR_MOST_S +
-				(late ? 3600 : -3600);
+				(far ? 3600 : -3600);
 		struct conf c = conf_of("policies");
 		struct capture_policy cp = {.n = 0};
 		const struct pol_image *im[CAPTURE_POLICIES];
 		struct policies p;
 		int rc;
 
+		c.clock_trusted = !(i & 4);
 		for (size_t k = 0; k < set.n; k++) {
 			add_monitored(&cp, set.f[k], i & 2, until);
 			im[k] = cp.image[k];

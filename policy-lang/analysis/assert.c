@@ -111,7 +111,9 @@ static struct bound_in interval(const struct pol_limit_phrase *l)
 	static const enum most_span span[] = {
 		[WINDOW_HOUR] = MOST_HOUR,	 [WINDOW_DAY] = MOST_DAY,
 		[WINDOW_WEEK] = MOST_WEEK,	 [WINDOW_MONTH] = MOST_MONTH,
-		[WINDOW_BILLING] = MOST_BILLING, [WINDOW_YEAR] = MOST_YEAR,
+		[WINDOW_BILLING] = MOST_BILLING,
+		/* What holds in every year holds in a leap year. */
+		[WINDOW_YEAR] = MOST_ANY_YEAR,
 	};
 
 	if (l->kind != LIMIT_CALENDAR)

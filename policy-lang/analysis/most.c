@@ -101,7 +101,7 @@ uint64_t most_held(const struct lay_limit *l, int64_t ns)
 static uint64_t windows_in(enum pol_window w, enum most_span s,
 			   unsigned billing_day)
 {
-	static const uint16_t n[][6] = {
+	static const uint16_t n[][MOST_YEAR + 1] = {
 		/* of an       hour day week month billing year */
 		[WINDOW_HOUR] = {1, 24, 168, 744, 744, 8760},
 		[WINDOW_DAY] = {1, 1, 7, 31, 31, 365},
@@ -110,23 +110,29 @@ static uint64_t windows_in(enum pol_window w, enum most_span s,
 		[WINDOW_BILLING] = {1, 1, 2, 2, 1, 13},
 		[WINDOW_YEAR] = {1, 1, 2, 1, 2, 1},
 	};
+	/* A leap year that begins on a Sunday touches 54 weeks. */
+	static const uint16_t leap[] = {
+		[WINDOW_HOUR] = 8784, [WINDOW_DAY] = 366, [WINDOW_WEEK] = 54,
+		[WINDOW_MONTH] = 12,  [WINDOW_BILLING] = 13, [WINDOW_YEAR] = 1};
 
 	if (billing_day == 1) {
 		w = w == WINDOW_BILLING ? WINDOW_MONTH : w;
 		s = s == MOST_BILLING ? MOST_MONTH : s;
 	}
-	return n[w][s];
+	return s == MOST_ANY_YEAR ? leap[w] : n[w][s];
 }
 
 uint64_t most_span(const struct lay_limit *l, enum most_span s,
 		   unsigned billing_day)
 {
-	static const int64_t ns[MOST_SPANS] = {
+	static const int64_t ns[MOST_SPANS + 1] = {
 		3600 * NS_PER_S,   MOST_DAY_NS,	     7 * MOST_DAY_NS,
 		31 * MOST_DAY_NS,  31 * MOST_DAY_NS, 365 * MOST_DAY_NS,
-		MOST_DAY_NS,	   30 * MOST_DAY_NS, 365 * MOST_DAY_NS};
+		MOST_DAY_NS,	   30 * MOST_DAY_NS, 365 * MOST_DAY_NS,
+		366 * MOST_DAY_NS};
 
-	if (l->kind == LIMIT_CALENDAR && s <= MOST_YEAR)
+	if (l->kind == LIMIT_CALENDAR &&
+	    (s <= MOST_YEAR || s == MOST_ANY_YEAR))
 		return most_mul(l->n, windows_in((enum pol_window)l->window, s,
 						 billing_day));
 	return most_in(l, ns[s]);

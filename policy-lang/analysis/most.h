@@ -15,7 +15,7 @@
 
 /* Intervals that figures are told for. The calendar's begin where a day, a
  * month or a year does; a year is a common one of 365 days, which touches 53
- * weeks at most. The others begin anywhere. */
+ * weeks at most, but for MOST_ANY_YEAR. The others begin anywhere. */
 enum most_span {
 	MOST_HOUR,
 	MOST_DAY,
@@ -26,7 +26,8 @@ enum most_span {
 	MOST_24H,
 	MOST_30D,
 	MOST_365D,
-	MOST_SPANS
+	MOST_SPANS,
+	MOST_ANY_YEAR = MOST_SPANS, /* a leap year too: for proofs, in no table */
 };
 
 /* In any interval of ns > 0, its end excluded. Never less than what can be;

@@ -102,6 +102,14 @@ static void test_spans(void **ctx)
 		{calendar(1, WINDOW_HOUR), MOST_HOUR, 0, 1},
 		{spacing(H(20)), MOST_DAY, 0, 2},
 		{spacing(D(6)), MOST_YEAR, 0, 61},
+		{calendar(1, WINDOW_HOUR), MOST_ANY_YEAR, 0, 8784},
+		{calendar(1, WINDOW_DAY), MOST_ANY_YEAR, 0, 366},
+		{calendar(1, WINDOW_WEEK), MOST_ANY_YEAR, 0, 54},
+		{calendar(1, WINDOW_MONTH), MOST_ANY_YEAR, 0, 12},
+		{calendar(1, WINDOW_BILLING), MOST_ANY_YEAR, 1, 12},
+		{calendar(1, WINDOW_BILLING), MOST_ANY_YEAR, 0, 13},
+		{calendar(1, WINDOW_YEAR), MOST_ANY_YEAR, 0, 1},
+		{sliding(1, D(1)), MOST_ANY_YEAR, 0, 366},
 	};
 
 	(void)ctx;

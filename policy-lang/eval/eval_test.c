@@ -1003,6 +1003,10 @@ static void test_monitor(void **ctx)
 				   .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
 				   .oldest_h = 24, .newest_h = 7},
 	       REASON_NO_CONSENT, "the answer is the customer's");
+	/* Nor by a clock that nobody vouches for: set back, it would go on. */
+	bad.untrusted = true;
+	expect(&k, &bad, REASON_NO_GRANT, "the clock is not trusted");
+	bad.untrusted = false;
 	kit_wait(&k, H(1));
 	expect(&k, &bad, REASON_NO_GRANT, "until then");
 	kit_free(&k);
