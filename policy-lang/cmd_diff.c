@@ -5,6 +5,7 @@
 #include "core/json.h"
 #include "policy-lang/analysis/diff.h"
 #include "policy-lang/analysis/within.h"
+#include "policy-lang/image/view.h"
 #include "policy-lang/played.h"
 #include "policy-lang/polc.h"
 
@@ -14,6 +15,7 @@ struct version { /* one of the two sets */
 	struct pol_files files;
 	struct scene scene;
 	struct bound *bound;
+	struct bound *chosen; /* by this household */
 };
 
 static int version_read(struct version *v, const char *path, struct diags *d,
@@ -30,12 +32,15 @@ static int version_read(struct version *v, const char *path, struct diags *d,
 	}
 	rc = scene_new(&v->scene, (const struct pol_file *const *)v->files.f,
 		       v->files.n, e);
-	return rc ? rc : bound_new(&v->bound, v->scene.set, false, e);
+	if (!rc)
+		rc = bound_new(&v->bound, v->scene.set, false, e);
+	return rc ? rc : bound_new(&v->chosen, v->scene.set, true, e);
 }
 
 static void version_free(struct version *v)
 {
 	bound_free(v->bound);
+	bound_free(v->chosen);
 	scene_free(&v->scene);
 	pol_files_free(&v->files);
 }
@@ -85,6 +90,11 @@ static void print_new(const struct diff_item *i)
 	}
 }
 
+struct shown {
+	bool all;   /* what is the same, too */
+	bool voids; /* an update voids the answer to what it widens */
+};
+
 /* Another purpose is no wider, but a customer should read it. */
 static bool reworded(const struct diff_item *i)
 {
@@ -92,11 +102,11 @@ static bool reworded(const struct diff_item *i)
 	       !span_eq(i->was->purpose, i->is->purpose);
 }
 
-static void print_item(const struct diff_item *i, bool all)
+static void print_item(const struct diff_item *i, const struct shown *how)
 {
 	bool first = true;
 
-	if (i->change == DIFF_SAME && !all && !reworded(i))
+	if (i->change == DIFF_SAME && !how->all && !reworded(i))
 		return;
 	if (i->n_row == 0) {
 		printf("    %-8s %s", diff_change_name(i->change), subject(i));
@@ -117,7 +127,7 @@ static void print_item(const struct diff_item *i, bool all)
 		       diff_figure(b, sizeof(b), r, true, i));
 		if (first && i->what == DIFF_FLOW && i->is)
 			printf("  allow/%.*s", TEXT(rule_of(i->is->rule_name)));
-		if (first && i->change >= DIFF_WIDER && i->is &&
+		if (first && how->voids && i->change >= DIFF_WIDER && i->is &&
 		    i->is->consent > CONSENT_NONE)
 			printf("  answer void");
 		printf("\n");
@@ -161,7 +171,7 @@ static bool has_change(const struct diff *d, size_t from, size_t to, bool all)
 	return false;
 }
 
-static void print_all(const struct diff *d, bool all)
+static void print_all(const struct diff *d, const struct shown *how)
 {
 	for (size_t i = 0, n; i < d->n; i = n) {
 		const struct diff_item *x = &d->item[i];
@@ -170,12 +180,12 @@ static void print_all(const struct diff *d, bool all)
 				d->item[n].was_r == x->was_r &&
 				d->item[n].is_r == x->is_r;)
 			n++;
-		if (!has_change(d, i, n, all))
+		if (!has_change(d, i, n, how->all))
 			continue;
 		printf("\n  %.*s to %.*s\n", TEXT(x->machine),
 		       TEXT(x->operator_));
 		for (size_t k = i; k < n; k++)
-			print_item(&d->item[k], all);
+			print_item(&d->item[k], how);
 		print_recipient(x->was_r, x->is_r);
 	}
 }
@@ -192,7 +202,8 @@ static const struct pol_file *other(const struct version *v,
 	return NULL;
 }
 
-/* What stands in its place there: a set has one baseline, whatever its id. */
+/* What stands in its place there: a set has one baseline, one customer's file
+ * and one binding, whatever their ids. */
 static const struct pol_image *instead(const struct version *v,
 				       const struct pol_image *im)
 {
@@ -202,11 +213,44 @@ static const struct pol_image *instead(const struct version *v,
 		const struct pol_image *x = v->scene.image[i];
 
 		if (pol_image_kind(x) == kind &&
-		    (kind == POL_BASELINE ||
+		    (kind != POL_VENDOR ||
 		     span_eq(pol_image_id(x), pol_image_id(im))))
 			return x;
 	}
 	return NULL;
+}
+
+/* May it be there where none was? A baseline only ever takes away; a customer
+ * does by all that is no yes. */
+static bool new_within(const struct pol_image *im)
+{
+	if (pol_image_kind(im) == POL_BASELINE)
+		return true;
+	for (uint32_t i = 0; i < im->n_ANSW; i++) {
+		if (im->ANSW[i].granted)
+			return false;
+	}
+	return pol_image_kind(im) == POL_CUSTOMER;
+}
+
+/* Without it everything is as wide as before, or less? */
+static bool gone_within(const struct pol_image *im)
+{
+	if (pol_image_kind(im) == POL_VENDOR)
+		return true;
+	for (uint32_t i = 0; i < im->n_ANSW; i++) {
+		if (!im->ANSW[i].granted)
+			return false;
+	}
+	return pol_image_kind(im) == POL_CUSTOMER && im->n_RULE == 0;
+}
+
+static bool compared(const struct pol_image *im)
+{
+	enum pol_kind kind = pol_image_kind(im);
+
+	return kind == POL_VENDOR || kind == POL_BASELINE ||
+	       kind == POL_CUSTOMER || kind == POL_BINDING;
 }
 
 /* Is every policy of b within the same one of a? Says which are not. */
@@ -217,33 +261,33 @@ static bool within(const struct version *a, const struct version *b, bool say)
 	for (size_t i = 0; i < b->scene.n_file; i++) {
 		const struct pol_image *im = b->scene.image[i];
 		const struct pol_image *was = instead(a, im);
-		enum pol_kind kind = pol_image_kind(im);
 		char why[200] = "it is new";
 
-		if (kind != POL_VENDOR && kind != POL_BASELINE)
-			continue;
-		/* A baseline only ever takes away. */
-		if (!was && kind == POL_BASELINE)
-			continue;
-		if (was && pol_within(im, was, why, sizeof(why)))
+		if (!compared(im) ||
+		    (was ? pol_within(im, was, why, sizeof(why))
+			 : new_within(im)))
 			continue;
 		all = false;
 		if (say)
 			printf("  %.*s may let more pass: %s\n",
 			       TEXT(pol_image_id(im)), why);
 	}
-	/* Without a baseline that was there everything is wider. */
 	for (size_t k = 0; k < a->scene.n_file; k++) {
 		const struct pol_image *im = a->scene.image[k];
 
-		if (pol_image_kind(im) != POL_BASELINE || instead(b, im))
+		if (!compared(im) || instead(b, im) || gone_within(im))
 			continue;
 		all = false;
 		if (say)
-			printf("  the baseline %.*s is gone\n",
+			printf("  %.*s is gone, and held back what may pass\n",
 			       TEXT(pol_image_id(im)));
 	}
 	return all;
+}
+
+static enum diff_change worse(enum diff_change a, enum diff_change b)
+{
+	return a > b ? a : b;
 }
 
 /* Figures say how much, rules say whether: what neither shows to be as narrow
@@ -331,21 +375,52 @@ struct diff_args {
 	struct played_args played;
 };
 
+/* Does the customer's file say something else? Then its figures are shown
+ * beside those of the others. */
+static bool chose(const struct version *was, const struct version *is)
+{
+	for (size_t i = 0; i < is->scene.n_file; i++) {
+		const struct pol_image *im = is->scene.image[i], *x;
+		char why[200];
+
+		if (pol_image_kind(im) != POL_CUSTOMER)
+			continue;
+		x = instead(was, im);
+		return !x || !pol_within(im, x, why, sizeof(why)) ||
+		       !pol_within(x, im, why, sizeof(why));
+	}
+	for (size_t k = 0; k < was->scene.n_file; k++) {
+		if (pol_image_kind(was->scene.image[k]) == POL_CUSTOMER)
+			return true;
+	}
+	return false;
+}
+
+static void print_chosen(const struct version *was, const struct version *is,
+			 const struct diff *chosen, const struct diff_args *a)
+{
+	if (!chose(was, is) || !has_change(chosen, 0, chosen->n, a->all))
+		return;
+	printf("\nwith what this household chose:\n");
+	print_all(chosen, &(struct shown){a->all, false});
+}
+
 static int diff_sets(const struct version *was, const struct version *is,
 		     const struct diff_args *a, enum diff_change *change,
 		     struct err *e)
 {
-	struct diff *d;
+	struct diff *d = NULL, *chosen = NULL;
 	int rc = diff_new(&d, was->bound, is->bound, e);
 
-	if (rc)
-		return rc;
-	*change = verdict(was, is, d->change);
+	if (!rc)
+		rc = diff_new(&chosen, was->chosen, is->chosen, e);
+	if (!rc)
+		*change = verdict(was, is, worse(d->change, chosen->change));
 	for (size_t i = 0; a->json && !rc && i < d->n; i++) {
 		if (a->all || d->item[i].change != DIFF_SAME)
 			rc = print_json(&d->item[i]);
 	}
-	if (!a->json) {
+	if (!rc && !a->json) {
 		print_files(was, is);
 		printf("%s%s\n", diff_change_name(*change),
 		       *change == DIFF_WIDER
@@ -353,9 +428,11 @@ static int diff_sets(const struct version *was, const struct version *is,
 			       : "");
 		if (d->change != DIFF_WIDER)
 			(void)within(was, is, true);
-		print_all(d, a->all);
+		print_all(d, &(struct shown){a->all, true});
+		print_chosen(was, is, chosen, a);
 	}
 	diff_free(d);
+	diff_free(chosen);
 	return rc;
 }
 

@@ -242,6 +242,50 @@ changed '1,130{s/^  ask-registers:/  x:/; s/^  ask-month-end:/  ask-registers:/;
 changed 's/00:30-05:30/00:00-05:30/' WIDER WIDER
 changed 's/exceed: defer 10 min/exceed: refuse/' NARROWER WIDER
 
+# The same of another file of the set; what says that it is wider says why.
+verdict() { "$polc" diff "$1" "$2" | grep -oE '^(SAME|NARROWER|WIDER)'; }
+changed_in() { # file, edit, what it is, what undoing it is, why
+	rm -rf "$tmp/changed" && mkdir "$tmp/changed" && cp $home/*.yaml "$tmp/changed"
+	sed -i "$2" "$tmp/changed/$1.yaml"
+	is "an edit of $1: $2" test -n "$(diff $home/$1.yaml "$tmp/changed/$1.yaml")"
+	is "diff $1 $2" [ "$(verdict $home "$tmp/changed")" = "$3" ]
+	is "undone: $1 $2" [ "$(verdict "$tmp/changed" $home)" = "$4" ]
+	[ -z "${5:-}" ] || {
+		"$polc" diff $home "$tmp/changed" >"$tmp/out"
+		is "and says: $5" grep -qF "$5" "$tmp/out"
+	}
+}
+changed_in baseline '/^consent-rules:/,/^$/d' WIDER NARROWER "the consent rule 'finer-than-daily' is gone"
+changed_in baseline 's/minimum: opt-in/minimum: opt-out/' WIDER NARROWER "or asks less"
+changed_in baseline 's/finer-than: 1 d/finer-than: 1 h/' WIDER NARROWER "or asks less"
+changed_in baseline '$awidening: {roles: [metering], notice: 30 d}' WIDER NARROWER "without the customer"
+changed_in baseline 's/ *exceed: quarantine 1 h//' WIDER NARROWER "the limit 'hammering' is gone, or less"
+changed_in baseline 's/exceed: quarantine 1 h/exceed: quarantine 2 h/' NARROWER WIDER
+changed_in baseline 's/^floors:/&\n  more: {vm: mdma, measurement: event.power, keep: 100 readings per day}/' \
+	WIDER NARROWER "the floor 'more' is new"
+changed_in baseline 's/keep: 1 reading per month/keep: 2 readings per month/' WIDER NARROWER "or keeps more"
+changed_in customer '/^  day-late-for-everyone:/,/except/d' WIDER NARROWER "newest value: 1 d old -> 6 h old"
+changed_in customer 's/16 KiB/16 MiB/' WIDER NARROWER "the restriction 'small-tips-budget' is gone, or less"
+changed_in customer 's/prove-the-saving: refused/prove-the-saving: granted/' WIDER NARROWER "with what this household chose"
+changed_in customer '/prove-the-saving: refused/d' WIDER NARROWER "prove-the-saving: the answer gives more"
+changed_in customer 's/^  small-tips-budget:/  tips-have-a-budget:/' SAME SAME
+changed_in customer 's/^title: .*/title: Another/' SAME SAME
+changed_in binding 's/attestation: required/attestation: none/' WIDER NARROWER "has to attest less"
+changed_in library 's/64: 30 min/64: 60 min/' WIDER WIDER "profile, zone or billing day"
+changed_in binding 's/billing-day: [0-9]*/billing-day: 17/' WIDER WIDER "profile, zone or billing day"
+changed_in binding 's/^title: .*/title: Another/' SAME SAME
+# One budget that is counted twice is two.
+try "a budget split into two rules" 3 "the limits of 'put-note' count several times now" \
+	"$polc" diff --fail-on wider $diff/note.yaml $diff/note-rules.yaml
+try "a party split in two" 3 "the limits of 'put-note' count several times now" \
+	"$polc" diff --fail-on wider $diff/note.yaml $diff/note-parties.yaml
+sed '/^  put-note-b:/,$d' $diff/note-rules.yaml >"$tmp/part.yaml"
+try "one of the parts alone" 0 "NARROWER" "$polc" diff --fail-on wider $diff/note.yaml \
+	"$tmp/part.yaml"
+sed '/limits:/d' $diff/note.yaml >"$tmp/any.yaml"
+sed '/limits:/d' $diff/note-rules.yaml >"$tmp/any-rules.yaml"
+try "without a budget nothing is split" 0 "NARROWER" "$polc" diff --fail-on wider "$tmp/any.yaml" "$tmp/any-rules.yaml"
+
 # fleet: figures of sections 13 and 21 of the language's reference
 try "fleet" 0 "4.55 Mbit/s at most" "$polc" fleet --meters 1000000 $home
 herd=tests/policies/bad/p6101-herd.yaml

@@ -3,340 +3,25 @@
 
 #include <stdio.h>
 
-#include "policy-lang/image/view.h"
-
-struct two { /* images */
-	const struct pol_image *is, *was;
-	bool by_name; /* parties that overlap are told by their names */
-};
+#include "policy-lang/analysis/within_parts.h"
 
 static struct two turned(const struct two *t)
 {
 	return (struct two){t->was, t->is, t->by_name};
 }
 
-static bool same_str(const struct pol_image *ia, uint32_t a,
-		     const struct pol_image *ib, uint32_t b)
-{
-	return span_eq(img_str(ia, a), img_str(ib, b));
-}
-
-/* --- parties --------------------------------------------------------------- */
-
-struct prefix {
-	const uint8_t *addr;
-	unsigned len, octets;
-};
-
-static size_t prefixes(const struct pol_image *im, uint32_t party,
-		       struct prefix out[LAY_MAX_PREFIXES])
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < im->n_PFX4 && n < LAY_MAX_PREFIXES; i++) {
-		const struct lay_pfx4 *p = &im->PFX4[i];
-
-		if (p->kind == LAY_OWNER_PARTY && p->owner == party)
-			out[n++] = (struct prefix){p->addr, p->len, 4};
-	}
-	for (uint32_t i = 0; i < im->n_PFX6 && n < LAY_MAX_PREFIXES; i++) {
-		const struct lay_pfx6 *p = &im->PFX6[i];
-
-		if (p->kind == LAY_OWNER_PARTY && p->owner == party)
-			out[n++] = (struct prefix){p->addr, p->len, 16};
-	}
-	return n;
-}
-
-static bool prefix_in(const struct prefix *a, const struct prefix *b)
-{
-	unsigned whole = b->len / 8, bits = b->len % 8;
-
-	return a->octets == b->octets && a->len >= b->len &&
-	       memcmp(a->addr, b->addr, whole) == 0 &&
-	       (bits == 0 ||
-		((a->addr[whole] ^ b->addr[whole]) >> (8 - bits)) == 0);
-}
-
-static bool addresses_in(const struct pol_image *ia, uint32_t a,
-			 const struct pol_image *ib, uint32_t b)
-{
-	struct prefix x[LAY_MAX_PREFIXES], y[LAY_MAX_PREFIXES];
-	size_t n = prefixes(ia, a, x), m = prefixes(ib, b, y);
-
-	for (size_t i = 0; m && i < n; i++) {
-		bool in = false;
-
-		for (size_t k = 0; k < m; k++)
-			in |= prefix_in(&x[i], &y[k]);
-		if (!in)
-			return false;
-	}
-	return m == 0 || n > 0;
-}
-
-static bool ports_in(const struct pol_image *ia, const struct lay_party *a,
-		     const struct pol_image *ib, const struct lay_party *b)
-{
-	for (uint32_t i = 0; b->port_n && i < a->port_n; i++) {
-		const struct lay_port *x = &ia->PORT[a->port_first + i];
-		bool in = false;
-
-		for (uint32_t k = 0; k < b->port_n; k++) {
-			const struct lay_port *y = &ib->PORT[b->port_first + k];
-
-			in |= x->proto == y->proto && x->lo >= y->lo &&
-			      x->hi <= y->hi;
-		}
-		if (!in)
-			return false;
-	}
-	return b->port_n == 0 || a->port_n > 0;
-}
-
-static bool names_in(const struct pol_image *ia, uint32_t a, uint32_t n,
-		     const struct pol_image *ib, uint32_t b, uint32_t m)
-{
-	for (uint32_t i = 0; m && i < n; i++) {
-		bool in = false;
-
-		for (uint32_t k = 0; k < m; k++)
-			in |= same_str(ia, ia->LIST[a + i], ib,
-				       ib->LIST[b + k]);
-		if (!in)
-			return false;
-	}
-	return m == 0 || n > 0;
-}
-
-static bool pins_in(const struct pol_image *ia, const struct lay_party *a,
-		    const struct pol_image *ib, const struct lay_party *b)
-{
-	for (uint32_t i = 0; b->pin_n && i < a->pin_n; i++) {
-		bool in = false;
-
-		for (uint32_t k = 0; k < b->pin_n; k++)
-			in |= memcmp(ia->BLOB + a->pin_off + 32 * i,
-				     ib->BLOB + b->pin_off + 32 * k, 32) == 0;
-		if (!in)
-			return false;
-	}
-	return b->pin_n == 0 || a->pin_n > 0;
-}
-
-static bool tls_in(const struct pol_image *ia, const struct lay_party *a,
-		   const struct pol_image *ib, const struct lay_party *b)
-{
-	return !(b->flags & LAY_PARTY_TLS) ||
-	       (a->flags == b->flags &&
-		names_in(ia, a->tls_first, a->tls_n, ib, b->tls_first,
-			 b->tls_n) &&
-		pins_in(ia, a, ib, b));
-}
-
-/* Whoever is a is b, and a ceiling that picks a picks b. */
-static bool party_in(const struct pol_image *ia, uint32_t x,
-		     const struct pol_image *ib, uint32_t y)
-{
-	const struct lay_party *a = &ia->PRTY[x], *b = &ib->PRTY[y];
-
-	return a->role == b->role && same_str(ia, a->vm, ib, b->vm) &&
-	       same_str(ia, a->operator_, ib, b->operator_) &&
-	       same_str(ia, a->country, ib, b->country) &&
-	       (!b->dns || same_str(ia, a->dns, ib, b->dns)) &&
-	       (b->oid_n == 0 ||
-		span_eq(span_of(ia->BLOB + a->oid_off, a->oid_n),
-			span_of(ib->BLOB + b->oid_off, b->oid_n))) &&
-	       addresses_in(ia, x, ib, y) && ports_in(ia, a, ib, b) &&
-	       tls_in(ia, a, ib, b);
-}
-
-/* Of parties that overlap the narrower one counts: where one of them shrinks,
- * the other grows. */
-static bool overlap(const struct pol_image *im, uint32_t a, uint32_t b)
-{
-	struct prefix x[LAY_MAX_PREFIXES], y[LAY_MAX_PREFIXES];
-	size_t n, m;
-
-	if (im->PRTY[a].vm || im->PRTY[b].vm)
-		return im->PRTY[a].vm == im->PRTY[b].vm;
-	n = prefixes(im, a, x);
-	m = prefixes(im, b, y);
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < m; k++) {
-			if (prefix_in(&x[i], &y[k]) || prefix_in(&y[k], &x[i]))
-				return true;
-		}
-	}
-	return n == 0 || m == 0;
-}
-
-static bool apart(const struct pol_image *im)
-{
-	for (uint32_t i = 1; i < im->n_PRTY; i++) {
-		for (uint32_t k = 0; k < i; k++) {
-			if (overlap(im, i, k))
-				return false;
-		}
-	}
-	return true;
-}
-
-/* Sorted by name, so that places agree. */
-static bool same_parties(const struct pol_image *a, const struct pol_image *b)
-{
-	for (uint32_t i = 0; a->n_PRTY == b->n_PRTY && i < a->n_PRTY; i++) {
-		if (!same_str(a, a->PRTY[i].id, b, b->PRTY[i].id) ||
-		    !party_in(a, i, b, i) || !party_in(b, i, a, i))
-			return false;
-	}
-	return a->n_PRTY == b->n_PRTY;
-}
-
-static bool one_in(const struct two *t, uint32_t a, uint32_t b)
-{
-	return t->by_name ? same_str(t->is, t->is->PRTY[a].id, t->was,
-				     t->was->PRTY[b].id)
-			  : party_in(t->is, a, t->was, b);
-}
-
-/* --- selectors --------------------------------------------------------------- */
-
-static bool picks(const struct lay_sel *s, uint32_t party)
-{
-	return s->flags & LAY_SEL_ANY_PARTY || s->parties >> party & 1;
-}
-
-/* By role, country and operator: does b select whoever a does? */
-static bool kinds_in(const struct pol_image *ia, const struct lay_sel *a,
-		     const struct pol_image *ib, const struct lay_sel *b)
-{
-	return (b->roles == 0 || (a->roles && !(a->roles & ~b->roles))) &&
-	       names_in(ia, a->country_first, a->country_n, ib,
-			b->country_first, b->country_n) &&
-	       names_in(ia, a->op_first, a->op_n, ib, b->op_first, b->op_n);
-}
-
-static bool machines_in(const struct pol_image *ia, const struct lay_sel *a,
-			const struct pol_image *ib, const struct lay_sel *b)
-{
-	return b->flags & LAY_SEL_ANY_VM ||
-	       (!(a->flags & LAY_SEL_ANY_VM) &&
-		names_in(ia, a->vm_first, a->vm_n, ib, b->vm_first, b->vm_n));
-}
-
-/* Is what a of the new image selects selected by b of the old one? */
-static bool selected(const struct two *t, const struct lay_sel *a,
-		     const struct lay_sel *b)
-{
-	if (b->flags & LAY_SEL_ANY_PARTY)
-		return true;
-	if (a->flags & LAY_SEL_ANY_PARTY)
-		return false;
-	for (uint32_t i = 0; i < t->is->n_PRTY; i++) {
-		bool in = !picks(a, i);
-
-		for (uint32_t k = 0; k < t->was->n_PRTY && !in; k++)
-			in = picks(b, k) && one_in(t, i, k);
-		if (!in)
-			return false;
-	}
-	if (a->parties || b->parties)
-		return a->parties && b->parties;
-	return kinds_in(t->is, a, t->was, b);
-}
-
-/* Does a of the new image select every party there that b of the old one did?
- * Whoever is no party any more gets nothing anyway. */
-static bool still(const struct two *t, const struct lay_sel *a,
-		  const struct lay_sel *b)
-{
-	if (a->flags & LAY_SEL_ANY_PARTY)
-		return true;
-	if (!a->parties && !b->parties)
-		return !(b->flags & LAY_SEL_ANY_PARTY) &&
-		       kinds_in(t->was, b, t->is, a);
-	for (uint32_t i = 0; i < t->is->n_PRTY; i++) {
-		for (uint32_t k = 0; k < t->was->n_PRTY; k++) {
-			if (picks(b, k) && one_in(t, i, k) && !picks(a, i))
-				return false;
-		}
-	}
-	return true;
-}
-
-/* --- columns ------------------------------------------------------------------ */
-
-struct cols {
-	uint32_t from, to;
-};
-
-static struct cols cols_of(const struct pol_image *im, enum lay_col_type type,
-			   uint32_t owner)
-{
-	struct cols c = {im->col_at[type], im->col_at[type]};
-
-	for (uint32_t i = c.from; i < im->col_at[type + 1]; i++) {
-		if (im->COLS[i].owner < owner)
-			c.from = i + 1;
-		if (im->COLS[i].owner <= owner)
-			c.to = i + 1;
-	}
-	return c;
-}
-
-/* Is every column of a within one of b? Grants, and what sets a state. */
-static bool cols_in(const struct two *t, struct cols a, struct cols b)
-{
-	for (uint32_t i = a.from; i < a.to; i++) {
-		const struct lay_sel *x = &t->is->SELS[t->is->COLS[i].sel];
-		bool in = false;
-
-		for (uint32_t k = b.from; k < b.to && !in; k++) {
-			const struct lay_sel *y =
-				&t->was->SELS[t->was->COLS[k].sel];
-
-			in = selected(t, x, y) &&
-			     machines_in(t->is, x, t->was, y) &&
-			     within_match(t->is, i, t->was, k);
-		}
-		if (!in)
-			return false;
-	}
-	return a.from < a.to;
-}
-
-/* Does a of the new image take whatever b of the old one took? Denials and
- * limits. */
-static bool cols_over(const struct two *t, struct cols a, struct cols b)
-{
-	for (uint32_t k = b.from; k < b.to; k++) {
-		const struct lay_sel *y = &t->was->SELS[t->was->COLS[k].sel];
-		bool over = false;
-
-		for (uint32_t i = a.from; i < a.to && !over; i++) {
-			const struct lay_sel *x =
-				&t->is->SELS[t->is->COLS[i].sel];
-
-			over = still(t, x, y) &&
-			       machines_in(t->was, y, t->is, x) &&
-			       within_match(t->was, k, t->is, i);
-		}
-		if (!over)
-			return false;
-	}
-	return true;
-}
-
 /* --- limits ---------------------------------------------------------------------- */
 
 static bool action_in(uint8_t a, int64_t a_ns, uint8_t b, int64_t b_ns)
 {
+	/* A machine that is not put away, or for less, goes on. */
+	if (b == ACTION_QUARANTINE && (a != b || a_ns < b_ns))
+		return false;
 	/* What is held back passes later. */
 	return a != ACTION_DEFER || (b == ACTION_DEFER && a_ns <= b_ns);
 }
 
-static bool tighter(const struct lay_limit *a, const struct lay_limit *b)
+bool within_tighter(const struct lay_limit *a, const struct lay_limit *b)
 {
 	if (a->kind != b->kind || a->thing != b->thing ||
 	    a->distinct != b->distinct)
@@ -347,14 +32,14 @@ static bool tighter(const struct lay_limit *a, const struct lay_limit *b)
 	       a->n <= b->n && a->burst <= b->burst;
 }
 
-static bool limits_in(const struct pol_image *ia, const struct lay_rule *a,
+bool within_limits(const struct pol_image *ia, const struct lay_rule *a,
 		      const struct pol_image *ib, const struct lay_rule *b)
 {
 	for (uint32_t k = 0; k < b->limit_n; k++) {
 		bool in = false;
 
 		for (uint32_t i = 0; i < a->limit_n; i++)
-			in |= tighter(&ia->LIMT[a->limit_first + i],
+			in |= within_tighter(&ia->LIMT[a->limit_first + i],
 				      &ib->LIMT[b->limit_first + k]);
 		if (!in)
 			return false;
@@ -371,10 +56,10 @@ static bool top_in(const struct two *t, uint32_t x, uint32_t y)
 {
 	const struct lay_limit *a = &t->is->LIMT[x], *b = &t->was->LIMT[y];
 
-	return top_level(a) && cols_over(t, cols_of(t->is, COL_LIMIT, x),
-					 cols_of(t->was, COL_LIMIT, y)) &&
+	return top_level(a) && within_over(t, within_cols_of(t->is, COL_LIMIT, x),
+					 within_cols_of(t->was, COL_LIMIT, y)) &&
 	       (a->meas == 0 || (b->meas && !(b->meas & ~a->meas))) &&
-	       !(a->each & ~b->each) && tighter(a, b) &&
+	       !(a->each & ~b->each) && within_tighter(a, b) &&
 	       action_in(a->action, a->action_ns, b->action, b->action_ns);
 }
 
@@ -400,16 +85,9 @@ static bool gran_in(const struct lay_data *a, const struct lay_data *b)
 		(!b->gran_hi || (a->gran_hi && a->gran_hi <= b->gran_hi)));
 }
 
-static bool data_in(const struct pol_image *ia, uint32_t x,
-		    const struct pol_image *ib, uint32_t y)
+bool within_data(const struct lay_data *a, const struct lay_data *b)
 {
-	const struct lay_data *a, *b;
-
-	if (x == LAY_NONE || y == LAY_NONE)
-		return x == y;
-	a = &ia->DATA[x];
-	b = &ib->DATA[y];
-	return !(a->meas & ~b->meas) && gran_in(a, b) && value_in(a, b) &&
+	return gran_in(a, b) && value_in(a, b) &&
 	       (!(b->flags & LAY_DATA_HISTORY) ||
 		(a->flags & LAY_DATA_HISTORY && a->history <= b->history)) &&
 	       (!(b->flags & LAY_DATA_DELAY) ||
@@ -418,7 +96,16 @@ static bool data_in(const struct pol_image *ia, uint32_t x,
 		(a->flags & LAY_DATA_CHANNELS && a->channels <= b->channels));
 }
 
-static bool when_in(const struct lay_guard *a, const struct lay_guard *b)
+static bool data_in(const struct pol_image *ia, uint32_t x,
+		    const struct pol_image *ib, uint32_t y)
+{
+	if (x == LAY_NONE || y == LAY_NONE)
+		return x == y;
+	return !(ia->DATA[x].meas & ~ib->DATA[y].meas) &&
+	       within_data(&ia->DATA[x], &ib->DATA[y]);
+}
+
+bool within_when(const struct lay_guard *a, const struct lay_guard *b)
 {
 	if (!(b->flags & LAY_GUARD_WHEN))
 		return true;
@@ -436,10 +123,10 @@ static bool state_in(const struct two *t, uint32_t x, uint32_t y)
 	const struct lay_state *a = &t->is->STAT[x], *b = &t->was->STAT[y];
 
 	return a->scope == b->scope && a->expires <= b->expires &&
-	       cols_in(t, cols_of(t->is, COL_SET, x),
-		       cols_of(t->was, COL_SET, y)) &&
-	       cols_over(t, cols_of(t->is, COL_CLEAR, x),
-			 cols_of(t->was, COL_CLEAR, y));
+	       within_cols(t, within_cols_of(t->is, COL_SET, x),
+		       within_cols_of(t->was, COL_SET, y)) &&
+	       within_over(t, within_cols_of(t->is, COL_CLEAR, x),
+			 within_cols_of(t->was, COL_CLEAR, y));
 }
 
 /* Names do not count (19.4): only where both files have one is it the same
@@ -479,8 +166,8 @@ static bool rule_meant(const struct two *t, uint32_t i, uint32_t k)
 
 	return (span_eq(a, b) ||
 		(!rule_called(t->was, a) && !rule_called(t->is, b))) &&
-	       cols_in(t, cols_of(t->is, COL_GRANT, i),
-		       cols_of(t->was, COL_GRANT, k));
+	       within_cols(t, within_cols_of(t->is, COL_GRANT, i),
+		       within_cols_of(t->was, COL_GRANT, k));
 }
 
 /* Every state of b's list is in a's, and is the same or set less. */
@@ -529,7 +216,7 @@ static bool guards_in(const struct two *t, uint32_t x, uint32_t y)
 	const struct lay_guard *a = x == LAY_NONE ? &none : &t->is->GARD[x];
 	const struct lay_guard *b = y == LAY_NONE ? &none : &t->was->GARD[y];
 
-	return when_in(a, b) && answers_in(t, a, b) &&
+	return within_when(a, b) && answers_in(t, a, b) &&
 	       !(b->requires_builtin & ~a->requires_builtin) &&
 	       !(b->forbids_builtin & ~a->forbids_builtin) &&
 	       states_in(t, a->requires_, b->requires_, true) &&
@@ -543,28 +230,40 @@ static bool is_grant(const struct lay_rule *r)
 	return r->kind == RULE_GRANT || r->kind == RULE_CEILING;
 }
 
+/* Which slot of the hours is its own hangs on its name. */
+static bool slot_kept(const struct two *t, const struct lay_rule *a,
+		      const struct lay_rule *b)
+{
+	return b->guard == LAY_NONE || t->was->GARD[b->guard].spread == 0 ||
+	       within_str(t->is, a->id, t->was, b->id);
+}
+
 static bool grant_in(const struct two *t, uint32_t x, uint32_t y)
 {
 	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
 
 	return is_grant(b) && a->consent >= b->consent &&
 	       (b->consent <= CONSENT_NONE ||
-		same_str(t->is, a->id, t->was, b->id)) &&
+		within_str(t->is, a->id, t->was, b->id)) &&
 	       data_in(t->is, a->data, t->was, b->data) &&
-	       guards_in(t, a->guard, b->guard) &&
-	       limits_in(t->is, a, t->was, b) &&
-	       action_in(a->action, a->action_ns, b->action, b->action_ns) &&
+	       guards_in(t, a->guard, b->guard) && slot_kept(t, a, b) &&
+	       within_limits(t->is, a, t->was, b) &&
+	       (b->limit_n == 0 ||
+		action_in(a->action, a->action_ns, b->action, b->action_ns)) &&
 	       (!a->monitor_until || a->monitor_until <= b->monitor_until) &&
-	       cols_in(t, cols_of(t->is, COL_GRANT, x),
-		       cols_of(t->was, COL_GRANT, y));
+	       within_cols(t, within_cols_of(t->is, COL_GRANT, x),
+		       within_cols_of(t->was, COL_GRANT, y));
 }
 
 /* Does denial a of the new image cover denial b of the old one? */
 static bool denies(const struct two *t, uint32_t x, uint32_t y)
 {
-	return t->is->RULE[x].kind == RULE_DENY &&
-	       cols_over(t, cols_of(t->is, COL_DENY, x),
-			 cols_of(t->was, COL_DENY, y));
+	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
+
+	return a->kind == RULE_DENY &&
+	       action_in(a->action, a->action_ns, b->action, b->action_ns) &&
+	       within_over(t, within_cols_of(t->is, COL_DENY, x),
+			 within_cols_of(t->was, COL_DENY, y));
 }
 
 static bool some_grant(const struct two *t, uint32_t x)
@@ -574,6 +273,106 @@ static bool some_grant(const struct two *t, uint32_t x)
 			return true;
 	}
 	return false;
+}
+
+/* --- one budget is not several ------------------------------------------------- */
+
+/* The old grant that x is within: the one of its name, if it is, else any.
+ * LAY_NONE: none. */
+static uint32_t holder(const struct two *t, uint32_t x)
+{
+	uint32_t found = LAY_NONE;
+
+	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
+		bool named = within_str(t->is, t->is->RULE[x].id, t->was,
+					t->was->RULE[k].id);
+
+		if ((named || found == LAY_NONE) && grant_in(t, x, k))
+			found = k;
+		if (named && found == k)
+			break;
+	}
+	return found;
+}
+
+/* A counter is of a rule and a party. How many of the new ones of x count what
+ * one of the old rule for party p did? A ceiling names no parties. */
+static unsigned counters(const struct two *t, uint32_t x, uint32_t p)
+{
+	struct cols c = within_cols_of(t->is, COL_GRANT, x);
+	unsigned n = 0;
+
+	if (p == LAY_NONE)
+		return 1;
+	for (uint32_t i = 0; i < t->is->n_PRTY; i++) {
+		bool is = false;
+
+		for (uint32_t k = c.from; k < c.to && !is; k++)
+			is = within_picks(&t->is->SELS[t->is->COLS[k].sel], i);
+		n += is && within_one(t, i, p);
+	}
+	return n;
+}
+
+/* Has every counter of old grant y at most one in its place? */
+static bool undivided(const struct two *t, const uint32_t *held_by, uint32_t y)
+{
+	uint32_t n = t->was->n_PRTY;
+
+	for (uint32_t p = 0; p < (n ? n : 1); p++) {
+		unsigned all = 0;
+
+		for (uint32_t i = 0; i < t->is->n_RULE; i++) {
+			if (held_by[i] == y)
+				all += counters(t, i, n ? p : LAY_NONE);
+		}
+		if (all > 1)
+			return false;
+	}
+	return true;
+}
+
+/* Is a party of the old image several now? Each would have a counter. */
+static bool split_party(const struct two *t)
+{
+	for (uint32_t k = 0; k < t->was->n_PRTY; k++) {
+		unsigned n = 0;
+
+		for (uint32_t i = 0; i < t->is->n_PRTY; i++)
+			n += within_one(t, i, k);
+		if (n > 1)
+			return true;
+	}
+	return false;
+}
+
+static bool budgets_in(const struct two *t, char *why, size_t cap)
+{
+	uint32_t held_by[LAY_MAX_RULES];
+
+	for (uint32_t i = 0; i < t->is->n_RULE; i++)
+		held_by[i] = is_grant(&t->is->RULE[i]) ? holder(t, i)
+						       : LAY_NONE;
+	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
+		const struct lay_rule *r = &t->was->RULE[k];
+
+		if (is_grant(r) && r->limit_n && !undivided(t, held_by, k)) {
+			snprintf(why, cap, "the limits of '%s' count several "
+				 "times now", t->was->STRS + r->id);
+			return false;
+		}
+	}
+	for (uint32_t i = 0; i < t->is->n_LIMT; i++) {
+		const struct lay_limit *l = &t->is->LIMT[i];
+
+		if (top_level(l) && l->each & LAY_EACH_PARTY &&
+		    split_party(t)) {
+			snprintf(why, cap, "the limit '%s' counts for more "
+				 "parties", t->is->STRS + l->id);
+			return false;
+		}
+	}
+	return true;
 }
 
 static bool denials_in(const struct two *t, char *why, size_t cap)
@@ -601,7 +400,7 @@ static bool rules_in(const struct two *t, char *why, size_t cap)
 			return false;
 		}
 	}
-	return denials_in(t, why, cap);
+	return budgets_in(t, why, cap) && denials_in(t, why, cap);
 }
 
 static bool tops_in(const struct two *t, char *why, size_t cap)
@@ -622,7 +421,7 @@ static bool tops_in(const struct two *t, char *why, size_t cap)
 
 static struct two pair(const struct pol_image *is, const struct pol_image *was)
 {
-	return (struct two){is, was, !apart(is) || !apart(was)};
+	return (struct two){is, was, !within_apart(is) || !within_apart(was)};
 }
 
 static bool whole_in(const struct two *t, char *why, size_t cap)
@@ -638,7 +437,7 @@ static bool whole_in(const struct two *t, char *why, size_t cap)
 		snprintf(why, cap, "it is on trial for longer");
 		return false;
 	}
-	if (t->by_name && !same_parties(is, was)) {
+	if (t->by_name && !within_same_parties(is, was)) {
 		snprintf(why, cap, "parties that overlap are others");
 		return false;
 	}
@@ -650,8 +449,17 @@ bool pol_within(const struct pol_image *is, const struct pol_image *was,
 {
 	const struct two t = pair(is, was);
 
-	return whole_in(&t, why, cap) && rules_in(&t, why, cap) &&
-	       tops_in(&t, why, cap);
+	if (!whole_in(&t, why, cap))
+		return false;
+	switch (pol_image_kind(is)) {
+	case POL_CUSTOMER:
+		return within_customer(&t, why, cap);
+	case POL_BINDING:
+		return within_binding(&t, why, cap);
+	default:
+		return rules_in(&t, why, cap) && tops_in(&t, why, cap) &&
+		       within_baseline(&t, why, cap);
+	}
 }
 
 bool pol_within_rule(const struct pol_image *is, uint32_t rule,
@@ -662,9 +470,10 @@ bool pol_within_rule(const struct pol_image *is, uint32_t rule,
 	char why[200];
 
 	for (uint32_t k = 0; k < was->n_RULE && !in; k++)
-		in = same_str(is, is->RULE[rule].id, was, was->RULE[k].id) &&
+		in = within_str(is, is->RULE[rule].id, was, was->RULE[k].id) &&
 		     grant_in(&t, rule, k);
 	return in && whole_in(&t, why, sizeof(why)) &&
+	       budgets_in(&t, why, sizeof(why)) &&
 	       denials_in(&t, why, sizeof(why)) &&
 	       tops_in(&t, why, sizeof(why));
 }
@@ -674,5 +483,5 @@ bool pol_within_grant(const struct pol_image *is, uint32_t rule,
 {
 	const struct two t = pair(is, was);
 
-	return (!t.by_name || same_parties(is, was)) && some_grant(&t, rule);
+	return (!t.by_name || within_same_parties(is, was)) && some_grant(&t, rule);
 }

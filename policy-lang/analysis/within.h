@@ -11,9 +11,12 @@
 
 #include "policy-lang/image/image.h"
 
-/* Of two images of one kind, a vendor's or a baseline. Names, texts, positions
- * and dates of validity do not count; the name of a rule does where the
- * customer is asked by it. When not, why names what is wider. */
+/* Of two images of one kind: a vendor's, a baseline (its consent rules, floors
+ * and widening gate are looked at too), a customer's (a refusal is less than
+ * no answer, and that less than a yes), or a binding (where another meter,
+ * profile, zone, address or key is never within). Names, texts, positions and
+ * dates of validity do not count; the name of a rule does where the customer
+ * is asked by it. When not, why names what is wider. */
 bool pol_within(const struct pol_image *is, const struct pol_image *was,
 		char *why, size_t cap);
 
@@ -29,5 +32,10 @@ bool pol_within_grant(const struct pol_image *is, uint32_t rule,
  * about this one. */
 bool pol_within_rule(const struct pol_image *is, uint32_t rule,
 		     const struct pol_image *was);
+
+/* Of two customer's files: does this restriction refuse whatever that one
+ * did? */
+bool pol_within_restriction(const struct pol_image *is, uint32_t rule,
+			    const struct pol_image *was, uint32_t old);
 
 #endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Containment of what is not a rule that grants: a baseline's minima, what a
+ * customer restricts and answers, a binding. */
+#include <stdio.h>
+
+#include "policy-lang/analysis/within_parts.h"
+
+/* --- the baseline ------------------------------------------------------------
+ */
+
+/* Does some row of a ask for as much of this measurement? */
+static bool asks(const struct pol_image *a, const struct lay_consent *c,
+		 unsigned meas)
+{
+	for (uint32_t i = 0; i < a->n_CONS; i++) {
+		const struct lay_consent *x = &a->CONS[i];
+
+		if (x->meas >> meas & 1 && x->finer_than >= c->finer_than &&
+		    x->minimum >= c->minimum)
+			return true;
+	}
+	return false;
+}
+
+static bool minima_in(const struct two *t, char *why, size_t cap)
+{
+	for (uint32_t k = 0; k < t->was->n_CONS; k++) {
+		const struct lay_consent *c = &t->was->CONS[k];
+
+		for (uint64_t m = c->meas; m; m &= m - 1) {
+			if (asks(t->is, c, (unsigned)__builtin_ctzll(m)))
+				continue;
+			snprintf(why, cap,
+				 "the consent rule '%s' is gone, or "
+				 "asks less",
+				 t->was->STRS + c->id);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* The machine as it is named, which is how the binding's are found. */
+static bool kept(const struct pol_image *b, const struct pol_image *a,
+		 const struct lay_floor *f, unsigned meas)
+{
+	for (uint32_t i = 0; i < b->n_FLOR; i++) {
+		const struct lay_floor *x = &b->FLOR[i];
+
+		if (x->meas >> meas & 1 && within_str(a, f->vm, b, x->vm) &&
+		    within_tighter(&a->LIMT[f->limit], &b->LIMT[x->limit]))
+			return true;
+	}
+	return false;
+}
+
+/* A floor passes in quarantine, from an expired policy, and whatever the
+ * customer says. */
+static bool floors_in(const struct two *t, char *why, size_t cap)
+{
+	for (uint32_t i = 0; i < t->is->n_FLOR; i++) {
+		const struct lay_floor *f = &t->is->FLOR[i];
+
+		for (uint64_t m = f->meas; m; m &= m - 1) {
+			if (kept(t->was, t->is, f,
+				 (unsigned)__builtin_ctzll(m)))
+				continue;
+			snprintf(why, cap,
+				 "the floor '%s' is new, or keeps "
+				 "more",
+				 t->is->STRS + f->id);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool gate_in(const struct two *t, char *why, size_t cap)
+{
+	const struct lay_meta *a = t->is->META, *b = t->was->META;
+	bool in = a->widening_notice <= 0 ||
+		  (b->widening_notice > 0 &&
+		   a->widening_notice >= b->widening_notice &&
+		   !(a->widening_roles & ~b->widening_roles));
+
+	if (!in)
+		snprintf(why, cap,
+			 "more may be widened without the customer, "
+			 "or sooner");
+	return in;
+}
+
+bool within_baseline(const struct two *t, char *why, size_t cap)
+{
+	return minima_in(t, why, cap) && floors_in(t, why, cap) &&
+	       gate_in(t, why, cap);
+}
+
+/* --- the customer
+ * -------------------------------------------------------------- */
+
+/* Does restriction x of the new file refuse whatever y of the old one did? */
+static bool restricts(const struct two *t, uint32_t x, uint32_t y)
+{
+	static const struct lay_guard none;
+	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
+	const struct lay_data *p, *q;
+	const struct lay_guard *g, *h;
+
+	if (!within_over(t, within_cols_of(t->is, COL_RESTRICT, x),
+			 within_cols_of(t->was, COL_RESTRICT, y)))
+		return false;
+	/* Of some measurements only: of those at least. */
+	if (a->data != LAY_NONE &&
+	    (b->data == LAY_NONE ||
+	     t->was->DATA[b->data].meas & ~t->is->DATA[a->data].meas))
+		return false;
+	if (a->flags & LAY_RULE_BLOCK)
+		return true;
+	p = a->data == LAY_NONE ? NULL : &t->is->DATA[a->data];
+	q = b->data == LAY_NONE ? NULL : &t->was->DATA[b->data];
+	g = a->guard == LAY_NONE ? &none : &t->is->GARD[a->guard];
+	h = b->guard == LAY_NONE ? &none : &t->was->GARD[b->guard];
+	return !(b->flags & LAY_RULE_BLOCK) &&
+	       (!q ||
+		(p ? within_data(p, q) : !(q->flags & ~LAY_DATA_CHANNELS))) &&
+	       within_when(g, h) && within_limits(t->is, a, t->was, b);
+}
+
+static bool some_restriction(const struct two *t, uint32_t y)
+{
+	for (uint32_t i = 0; i < t->is->n_RULE; i++) {
+		if (restricts(t, i, y))
+			return true;
+	}
+	return false;
+}
+
+bool pol_within_restriction(const struct pol_image *is, uint32_t rule,
+			    const struct pol_image *was, uint32_t old)
+{
+	const struct two t = {is, was, false};
+
+	return restricts(&t, rule, old);
+}
+
+/* Refused, nothing said (which a rule with opt-out takes for yes), granted. */
+static int answer(const struct pol_image *im, struct span policy,
+		  struct span rule)
+{
+	for (uint32_t i = 0; i < im->n_ANSW; i++) {
+		if (span_eq(img_str(im, im->ANSW[i].policy), policy) &&
+		    span_eq(img_str(im, im->ANSW[i].rule), rule))
+			return im->ANSW[i].granted ? 2 : 0;
+	}
+	return 1;
+}
+
+static bool answers_of(const struct two *t, const struct pol_image *im,
+		       char *why, size_t cap)
+{
+	for (uint32_t i = 0; i < im->n_ANSW; i++) {
+		struct span p = img_str(im, im->ANSW[i].policy);
+		struct span r = img_str(im, im->ANSW[i].rule);
+
+		if (answer(t->is, p, r) <= answer(t->was, p, r))
+			continue;
+		snprintf(why, cap, "%.*s/%.*s: the answer gives more", (int)p.n,
+			 (const char *)p.p, (int)r.n, (const char *)r.p);
+		return false;
+	}
+	return true;
+}
+
+bool within_customer(const struct two *t, char *why, size_t cap)
+{
+	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
+		if (some_restriction(t, k))
+			continue;
+		snprintf(why, cap, "the restriction '%s' is gone, or less",
+			 t->was->STRS + t->was->RULE[k].id);
+		return false;
+	}
+	return answers_of(t, t->is, why, cap) &&
+	       answers_of(t, t->was, why, cap);
+}
+
+/* --- the binding
+ * ----------------------------------------------------------------- */
+
+static const uint8_t *key_of(const struct pol_image *im, uint32_t name)
+{
+	for (uint32_t i = 0; i < im->n_KEYS; i++) {
+		if (within_str(im, im->KEYS[i].id, im, name))
+			return im->KEYS[i].ed25519;
+	}
+	return NULL;
+}
+
+static bool same_key(const struct pol_image *ia, uint32_t a,
+		     const struct pol_image *ib, uint32_t b)
+{
+	const uint8_t *x = key_of(ia, a), *y = key_of(ib, b);
+
+	return x && y ? memcmp(x, y, sizeof(ia->KEYS->ed25519)) == 0 : x == y;
+}
+
+/* What a machine is known by. Another is neither more nor less. */
+static bool same_machine(const struct two *t, uint32_t i, uint32_t k)
+{
+	const struct lay_vm *a = &t->is->VMS[i], *b = &t->was->VMS[k];
+
+	return within_str(t->is, a->iface, t->was, b->iface) &&
+	       within_str(t->is, a->policy, t->was, b->policy) &&
+	       same_key(t->is, a->signed_by, t->was, b->signed_by) &&
+	       a->has_mac == b->has_mac &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       within_same_prefixes(t->is, t->was, LAY_OWNER_VM, i, k);
+}
+
+static bool machine_in(const struct two *t, uint32_t i, char *why, size_t cap)
+{
+	const struct lay_vm *a = &t->is->VMS[i], *b;
+	const char *id = t->is->STRS + a->id;
+	uint32_t k = 0;
+
+	while (k < t->was->n_VMS &&
+	       !within_str(t->is, a->id, t->was, t->was->VMS[k].id))
+		k++;
+	if (k == t->was->n_VMS) {
+		snprintf(why, cap, "machine '%s' is new", id);
+		return false;
+	}
+	b = &t->was->VMS[k];
+	if (!same_machine(t, i, k)) {
+		snprintf(why, cap, "machine '%s' is known by other things", id);
+		return false;
+	}
+	/* Required is the least of them. */
+	if (a->attestation > b->attestation ||
+	    a->attestation_max > b->attestation_max) {
+		snprintf(why, cap, "machine '%s' has to attest less", id);
+		return false;
+	}
+	return true;
+}
+
+/* What intervals a meter has, and when its days and bills begin, is no scale:
+ * every figure hangs on it. */
+static bool same_meter(const struct two *t)
+{
+	const struct lay_meta *a = t->is->META, *b = t->was->META;
+
+	return within_str(t->is, a->meter_id, t->was, b->meter_id) &&
+	       within_str(t->is, a->timezone, t->was, b->timezone) &&
+	       a->billing_day == b->billing_day && a->profile == b->profile &&
+	       a->register_res == b->register_res && a->n_lp == b->n_lp &&
+	       a->n_mfg == b->n_mfg &&
+	       memcmp(a->lp, b->lp, sizeof(a->lp)) == 0 &&
+	       memcmp(a->mfg, b->mfg, sizeof(a->mfg)) == 0;
+}
+
+bool within_binding(const struct two *t, char *why, size_t cap)
+{
+	if (!same_meter(t)) {
+		snprintf(why, cap,
+			 "the meter's profile, zone or billing day "
+			 "is another");
+		return false;
+	}
+	for (uint32_t i = 0; i < t->is->n_VMS; i++) {
+		if (!machine_in(t, i, why, cap))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files of within.h: is what a says within what b says? */
+#ifndef POLICY_LANG_ANALYSIS_WITHIN_PARTS_H
+#define POLICY_LANG_ANALYSIS_WITHIN_PARTS_H
+
+#include "policy-lang/analysis/within.h"
+#include "policy-lang/image/view.h"
+
+struct two { /* images */
+	const struct pol_image *is, *was;
+	bool by_name; /* parties that overlap are told by their names */
+};
+
+struct cols { /* rows of COLS */
+	uint32_t from, to;
+};
+
+/* --- within_who.c ------------------------------------------------------------
+ */
+
+bool within_str(const struct pol_image *ia, uint32_t a,
+		const struct pol_image *ib, uint32_t b);
+/* Do no two parties of an image overlap? */
+bool within_apart(const struct pol_image *im);
+bool within_same_parties(const struct pol_image *a, const struct pol_image *b);
+/* Party a of the new image: is it party b of the old one, or a part of it? */
+bool within_one(const struct two *t, uint32_t a, uint32_t b);
+bool within_picks(const struct lay_sel *s, uint32_t party);
+struct cols within_cols_of(const struct pol_image *im, enum lay_col_type type,
+			   uint32_t owner);
+/* Is every column of a, of the new image, within one of b? Grants, and what
+ * sets a state. */
+bool within_cols(const struct two *t, struct cols a, struct cols b);
+/* Does a of the new image take whatever b of the old one took? Denials,
+ * limits, restrictions. */
+bool within_over(const struct two *t, struct cols a, struct cols b);
+/* Have both machines' prefixes, or parties', the same octets? */
+bool within_same_prefixes(const struct pol_image *ia,
+			  const struct pol_image *ib, unsigned kind, uint32_t a,
+			  uint32_t b);
+
+/* --- within.c ----------------------------------------------------------------
+ */
+
+bool within_limits(const struct pol_image *ia, const struct lay_rule *a,
+		   const struct pol_image *ib, const struct lay_rule *b);
+bool within_tighter(const struct lay_limit *a, const struct lay_limit *b);
+/* All but the measurements. */
+bool within_data(const struct lay_data *a, const struct lay_data *b);
+bool within_when(const struct lay_guard *a, const struct lay_guard *b);
+
+/* --- within_home.c -----------------------------------------------------------
+ */
+
+bool within_baseline(const struct two *t, char *why, size_t cap);
+bool within_customer(const struct two *t, char *why, size_t cap);
+bool within_binding(const struct two *t, char *why, size_t cap);
+
+#endif
