@@ -248,6 +248,7 @@ def widening(report, net, signed):
         customers(report, net, gate)
         by_notice(report, net, gate, signed)
         voided(report, net, gate, signed)
+        at_once(report, gate)
 
 
 CUSTOMER = """polc: 1
@@ -411,6 +412,61 @@ def voided(report, net, gate, signed):
                  "the rule is wider since -> granted" in text and
                  again and "no-consent" not in again else
                  "%s, %s" % (text, again))
+
+
+def proposing(gate, serial_):
+    """metergatectl, still at it."""
+    path = os.path.join(gate.work, "customer-%d.yaml" % serial_)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(CUSTOMER % serial_ + YES)
+    return subprocess.Popen(
+        [program("metergatectl"), "-s", gate.work + "/run/control", "customer",
+         "propose", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True)
+
+
+def at_once(report, gate):
+    """Several propose at once, and the daemon dies over one: what waits is one
+    file that somebody proposed, or none, and the panel's word is about it."""
+    home = "org.example.home"
+
+    def in_force():
+        return [r["serial"] for r in gate.ask("policies")[1:]
+                if r["policy"] == home and r["state"] == "in force"]
+    before = in_force()
+    several = [proposing(gate, n) for n in (10, 11, 12)]
+    said = [(p.communicate(timeout=60)[0], p.returncode) for p in several]
+    wait = [r for r in gate.ask("policies")[1:] if r["state"] == "staged"]
+    won = [n for n, (_, rc) in zip((10, 11, 12), said) if rc == 0]
+    wrong = [text for text, rc in said if rc != 0 and
+             "try again" not in text and "serial" not in text]
+    report.check("of several at once one waits, and the others know", "" if
+                 len(wait) == 1 and wait[0]["serial"] in won and not wrong and
+                 in_force() == before else
+                 "%s, %s, %s" % (wait, won, said))
+    got = panel(gate, "confirm " + wait[0]["code"])[0]
+    report.check("and that is the one confirmed", "" if got["ok"] and
+                 in_force() == [wait[0]["serial"]] and
+                 not staged(gate) else got)
+    before = in_force()
+    wrong = []
+    for n, late in enumerate((0.0, 0.02, 0.1)):
+        p = proposing(gate, 20 + n)
+        time.sleep(late)
+        gate.kill_all()
+        p.communicate(timeout=60)
+        gate.start()
+        if in_force() != before or len(staged(gate)) > 1 or \
+                (p.returncode == 0 and not staged(gate)):
+            wrong.append("%s: %s, %s" % (late, in_force(),
+                                         staged(gate)))
+    report.check("a daemon that dies over a proposal forgets none that it "
+                 "took", "; ".join(wrong))
+    code, text = propose(gate, CUSTOMER % 30 + YES)
+    wait = staged(gate).get(home, {})
+    got = panel(gate, "confirm " + wait.get("code", "?"))[0]
+    report.check("and takes the next", "" if code == 0 and got["ok"] and
+                 in_force() == [30] else "%s, %s" % (text, got))
 
 
 def main():
