@@ -58,6 +58,12 @@ static inline struct span span_sub(struct span s, size_t off, size_t n)
 	return (struct span){n || off ? s.p + off : s.p, n};
 }
 
+/* Octet i; 0 behind the end. */
+static inline uint8_t span_at(struct span s, size_t i)
+{
+	return i < s.n ? s.p[i] : 0;
+}
+
 static inline struct span span_from(struct span s, size_t off)
 {
 	return span_sub(s, off, s.n);
@@ -165,7 +171,15 @@ static inline uint32_t cur_u32(struct cur *c)
 
 static inline uint64_t cur_u64(struct cur *c)
 {
-	return cur_be(c, 8);
+	struct span s = cur_take(c, 8);
+	uint64_t v = 0;
+
+	if (s.n == 8)
+		memcpy(&v, s.p, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	return v;
 }
 
 /* The Internet checksum's sum of s as 16-bit numbers, most significant octet

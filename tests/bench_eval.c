@@ -35,7 +35,7 @@ static struct pol_image *image_of(const struct pol_file *f)
 {
 	uint8_t *octets;
 	size_t n;
-	struct pol_image *im;
+	struct pol_image *im = NULL;
 	struct err e = {0};
 
 	/* The octets live as long as the program. */

@@ -154,8 +154,10 @@ void answer_take(struct pol_state *st, const struct side *sd,
 	st_put(st, at + AN_FLAGS, st->w[at + AN_FLAGS] | FL_USED);
 	st->answered[sd - st->side] = st->w[at + AN_ID];
 	/* Not the next one to be forgotten, while its answer goes on. */
-	if (goes_on(m))
+	if (goes_on(m)) {
 		st_put(st, at + AN_TIME, (uint64_t)st->now.mono.ns);
+		st->turn[sd->m].sure = false;
+	}
 }
 
 void answer_begin(struct pol_state *st, const struct side *sd,
@@ -192,24 +194,70 @@ static bool older(const uint64_t *a, const uint64_t *b)
 	return a[AN_ID] < b[AN_ID];
 }
 
+/* Of two that are as old as each other, the first one goes. */
+static bool before(const struct pol_state *st, size_t m, uint8_t a, uint8_t b)
+{
+	const uint64_t *x = &st->w[word(st, m, a)], *y = &st->w[word(st, m, b)];
+
+	return older(x, y) || (a < b && !older(y, x));
+}
+
+/* Places by age, from the one at next on: nearly in order, from the last time
+ * it was asked for. */
+static void sort_places(const struct pol_state *st, size_t m,
+			struct answer_turn *t)
+{
+	uint8_t was[ANSWERS];
+
+	for (uint32_t i = 0; i < ANSWERS; i++)
+		was[i] = t->known ? t->place[(t->next + i) % ANSWERS]
+				  : (uint8_t)i;
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		uint32_t k = i;
+
+		for (; k > 0 && before(st, m, was[i], t->place[k - 1]); k--)
+			t->place[k] = t->place[k - 1];
+		t->place[k] = was[i];
+	}
+	t->next = 0;
+	t->known = t->sure = true;
+}
+
+/* Where the next request goes: a free place, else that of the oldest, which is
+ * then the youngest. That order is found out once, and holds until times or
+ * places change in another way. */
+static uint32_t place(struct pol_state *st, size_t m)
+{
+	struct answer_turn *t = &st->turn[m];
+	uint32_t at;
+
+	t->sure &= st->now.mono.ns >= t->at_ns;
+	t->at_ns = st->now.mono.ns;
+	for (uint32_t i = 0; !t->sure && i < ANSWERS; i++) {
+		if (st->w[word(st, m, i) + AN_ID] == 0)
+			return word(st, m, i);
+	}
+	if (!t->sure)
+		sort_places(st, m, t);
+	at = t->place[t->next];
+	t->next = (uint8_t)((t->next + 1) % ANSWERS);
+	return word(st, m, at);
+}
+
 void answer_ask(struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, uint32_t rule, uint64_t id)
 {
-	uint32_t at = word(st, sd->m, 0), i;
+	uint32_t at;
 	uint64_t inv = 0;
 	bool has_inv = inv_of(m, F_CALLING_INV, &inv);
 
-	if (goes_on(m))
+	if (goes_on(m)) {
 		id = begun(st, sd, m, id);
-	/* A free place, else the oldest is forgotten. */
-	for (i = 0; i < ANSWERS; i++) {
-		uint32_t w = word(st, sd->m, i);
-
-		if (st->w[w + AN_ID] == 0 || older(&st->w[w], &st->w[at]))
-			at = w;
-		if (st->w[w + AN_ID] == 0)
-			break;
+		st->turn[sd->m].sure = false;
 	}
+	at = place(st, sd->m);
+	if (goes_on(m)) /* its number is an older one's */
+		st->turn[sd->m].sure = false;
 	st_put(st, at + AN_ID, id);
 	st_put(st, at + AN_FLOW, m->flow);
 	st_put(st, at + AN_INV, inv);

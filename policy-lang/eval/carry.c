@@ -479,6 +479,7 @@ void carry_all(struct pol_state *to, const struct mem *from, bool connections)
 	struct pol_state *view = st_handle(to->s);
 	const struct mem *m = &to->mem;
 
+	memset(to->turn, 0, sizeof(to->turn));
 	for (uint32_t i = 0; i < m->head->n_m; i++) {
 		c.machine[i] = LAY_NONE;
 		for (uint32_t k = 0; k < from->head->n_m; k++) {

@@ -253,7 +253,7 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 		return false;
 	}
 	judge_add_side(st, machine, dir, pol_party(st->s, machine, peer));
-	judge_add_peer(st, machine, dir, peer);
+	judge_add_peer(st, machine, dir, peer_machine(st->s, peer));
 	st->n_fail = 0; /* who may talk was settled when it was judged */
 	for (unsigned s = 0; s < st->n_side; s++) {
 		for (int l = 0; l < LAYERS; l++)

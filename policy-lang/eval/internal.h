@@ -152,6 +152,9 @@ uint64_t ipmap_find(const struct ipmap *map, const struct net_addr *a);
  * *why. titles: its ApTitle must hold too. */
 int party_find(const struct pol_set *s, size_t m, const struct pol_peer *peer,
 	       bool titles, enum reason *why);
+/* The same of a peer that is machine other, or -1. */
+int party_match(const struct pol_set *s, size_t m, const struct pol_peer *peer,
+	     int other, bool titles, enum reason *why);
 int peer_machine(const struct pol_set *s, const struct pol_peer *peer);
 /* Is what a party gets sealed where its policy says so, and to its name? */
 bool party_sealed(const struct pol_set *s, size_t m, int party,
@@ -329,6 +332,14 @@ struct what_if {
 	uint64_t channels;	     /* or 0 */
 };
 
+/* Places of outstanding requests by age, the oldest at next; while sure. */
+struct answer_turn {
+	int64_t at_ns; /* of the last one */
+	uint8_t place[ANSWERS], next;
+	bool known; /* place has each place once */
+	bool sure;
+};
+
 struct pol_state {
 	/* The rules of each leaf of the message judged last. */
 	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
@@ -341,6 +352,7 @@ struct pol_state {
 	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_COUNT]: until */
 	uint32_t answers[POL_MAX_MACHINES]; /* [ANSWERS][AN_WORDS] */
 	uint32_t flows[POL_MAX_MACHINES]; /* [FLOW_STATES][FS_WORDS] */
+	struct answer_turn turn[POL_MAX_MACHINES];
 	uint32_t ledger; /* ledger.h */
 	/* Where its rows are, by what they are of: index + 1. */
 	uint32_t lg_rows;
@@ -594,14 +606,23 @@ static inline bool bit_get(const uint64_t *w, uint32_t i)
 }
 
 void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d);
-struct fail judge_fail(enum reason r, unsigned side, enum layer l,
-		       uint32_t leaf);
+static inline struct fail judge_fail(enum reason r, unsigned side,
+				     enum layer l, uint32_t leaf)
+{
+	return (struct fail){.reason = r,
+			     .side = (uint8_t)side,
+			     .layer = (uint8_t)l,
+			     .rule = NO_RULE,
+			     .limit = LAY_NONE,
+			     .leaf = leaf,
+			     .wait = -1};
+}
 void judge_fail_now(struct pol_state *st, enum reason r);
 bool judge_monitors(const struct pol_state *st, int64_t until);
 bool judge_blocked(const struct pol_state *st);
 void judge_add_side(struct pol_state *st, size_t m, enum dir dir, int party);
-void judge_add_peer(struct pol_state *st, size_t m, enum dir dir,
-		    const struct pol_peer *peer);
+/* other: the machine that the peer is, or -1. */
+void judge_add_peer(struct pol_state *st, size_t m, enum dir dir, int other);
 bool judge_identify(struct pol_state *st, size_t m, enum dir dir,
 		    const struct pol_peer *peer, bool titles, bool one_sided,
 		    struct pol_decision *d);

@@ -33,18 +33,6 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	d->text[0] = 0;
 }
 
-struct fail judge_fail(enum reason r, unsigned side, enum layer l,
-		       uint32_t leaf)
-{
-	return (struct fail){.reason = r,
-			     .side = (uint8_t)side,
-			     .layer = (uint8_t)l,
-			     .rule = NO_RULE,
-			     .limit = LAY_NONE,
-			     .leaf = leaf,
-			     .wait = -1};
-}
-
 bool judge_monitors(const struct pol_state *st, int64_t until)
 {
 	int64_t now = std_s(st);
@@ -101,11 +89,9 @@ static bool has_floors(const struct machine *m)
 }
 
 /* The peer is a machine: it must grant it too, seen from its own side. */
-void judge_add_peer(struct pol_state *st, size_t m, enum dir dir,
-		    const struct pol_peer *peer)
+void judge_add_peer(struct pol_state *st, size_t m, enum dir dir, int other)
 {
 	struct pol_peer self = {.machine = (int)m};
-	int other = peer_machine(st->s, peer);
 	enum reason why;
 	int p;
 
@@ -126,8 +112,9 @@ bool judge_identify(struct pol_state *st, size_t m, enum dir dir,
 		    struct pol_decision *d)
 {
 	const struct machine *mc = &st->s->m[m];
+	int other = peer_machine(st->s, peer);
 	enum reason why;
-	int p = party_find(st->s, m, peer, titles, &why);
+	int p = party_match(st->s, m, peer, other, titles, &why);
 	struct fail f;
 
 	judge_add_side(st, m, dir, p);
@@ -142,9 +129,9 @@ bool judge_identify(struct pol_state *st, size_t m, enum dir dir,
 		fail_add(st, &f);
 		return false;
 	}
-	d->party = img_str(mc->vendor, mc->vendor->PRTY[p].id);
+	d->party = img_party(mc->vendor, (uint32_t)p);
 	if (!one_sided)
-		judge_add_peer(st, m, dir, peer);
+		judge_add_peer(st, m, dir, other);
 	return true;
 }
 

@@ -10,27 +10,49 @@
 /* How many they are is not known: more than limits on them allow. */
 #define UNKNOWN_VALUES (UINT32_MAX / 64)
 
+/* Place p of a list and n more; full stays full. */
 static void add(uint64_t *list, uint64_t p, uint64_t n)
 {
-	uint64_t was = ledger_get(list, p);
-	uint64_t sum = n > UINT64_MAX - was ? UINT64_MAX : was + n;
+	unsigned shift = (unsigned)(p % 2 * 32);
+	uint64_t was = (uint32_t)(list[p / 2] >> shift);
+	uint64_t room = UINT32_MAX - was;
 
-	list[p / 2] = ledger_with(list[p / 2], p, sum);
+	/* Within its half of the word. */
+	list[p / 2] += (n < room ? n : room) << shift;
 }
 
-static void enter_row(struct pol_state *st, uint64_t *row, uint64_t n)
+/* The hour and the day it is, and their places in a row. */
+struct ledger_when {
+	int64_t hour, day;
+	uint64_t hour_at, day_at;
+};
+
+static struct ledger_when when(const struct pol_state *st)
 {
 	int64_t hour = st->now.mono.ns / HOUR_NS;
 	int64_t day = (int64_t)st->w[st->ledger + LG_DAY];
 
-	if (hour > (int64_t)row[LR_HOUR] || day > (int64_t)row[LR_DAY])
-		ledger_advance(row, hour, day);
-	add(row + LR_HOURS, ledger_place((int64_t)row[LR_HOUR], LEDGER_HOURS),
+	return (struct ledger_when){hour, day, ledger_place(hour, LEDGER_HOURS),
+				    ledger_place(day, LEDGER_DAYS)};
+}
+
+static void enter_row(struct pol_state *st, uint64_t *row, uint64_t n,
+		      const struct ledger_when *t)
+{
+	if (t->hour > (int64_t)row[LR_HOUR] || t->day > (int64_t)row[LR_DAY])
+		ledger_advance(row, t->hour, t->day);
+	add(row + LR_HOURS,
+	    t->hour == (int64_t)row[LR_HOUR]
+		    ? t->hour_at
+		    : ledger_place((int64_t)row[LR_HOUR], LEDGER_HOURS),
 	    n);
-	add(row + LR_DAYS, ledger_place((int64_t)row[LR_DAY], LEDGER_DAYS), n);
+	add(row + LR_DAYS,
+	    t->day == (int64_t)row[LR_DAY]
+		    ? t->day_at
+		    : ledger_place((int64_t)row[LR_DAY], LEDGER_DAYS),
+	    n);
 	row[LR_LAST] = (uint64_t)st->now.mono.ns;
-	st->w[st->ledger + LG_DAYS_AT + ledger_place(day, LEDGER_DAYS)] =
-		row[LR_LAST];
+	st->w[st->ledger + LG_DAYS_AT + t->day_at] = row[LR_LAST];
 }
 
 uint64_t ledger_party(const struct pol_state *st, const struct side *sd)
@@ -50,33 +72,44 @@ static uint64_t *row_of(struct pol_state *st, const struct side *sd,
 
 /* --- what is wanted ------------------------------------------------------ */
 
-static void want(struct pol_state *st, unsigned side, uint64_t what, uint64_t n)
+/* What is wanted for the first time. */
+static void want_new(struct pol_state *st, unsigned side, uint64_t what,
+		     uint64_t n)
 {
 	struct ledger_want *w;
 
+	/* Each unit and type of each side once: there is room. */
+	assert(st->n_want < LEDGER_WANTS);
+	w = &st->want[st->n_want++];
+	w->what = what;
+	w->n = n;
+	w->side = side;
+	w->row = row_of(st, &st->side[side], what);
+}
+
+static void want(struct pol_state *st, unsigned side, uint64_t what, uint64_t n)
+{
 	for (uint32_t i = 0; i < st->n_want; i++) {
-		w = &st->want[i];
+		struct ledger_want *w = &st->want[i];
+
 		if (w->what == what && w->side == side) {
 			w->n = n > UINT64_MAX - w->n ? UINT64_MAX : w->n + n;
 			return;
 		}
 	}
-	/* Each unit and type of each side once: there is room. */
-	assert(st->n_want < LEDGER_WANTS);
-	w = &st->want[st->n_want++];
-	*w = (struct ledger_want){
-		.what = what, .n = n, .side = side,
-		.row = row_of(st, &st->side[side], what)};
+	want_new(st, side, what, n);
 }
 
 /* At once, so that who is killed has counted it; noted, so that an abort takes
  * it back. What there is no room to note stays, whatever comes. */
 static void charge_wants(struct pol_state *st)
 {
+	const struct ledger_when t = when(st);
+
 	for (uint32_t i = 0; i < st->n_want; i++) {
 		const struct ledger_want *w = &st->want[i];
 
-		enter_row(st, w->row, w->n);
+		enter_row(st, w->row, w->n, &t);
 		credit_spend(st, w);
 		if (w->n < UINT32_MAX && st->n_due < LEDGER_DUE)
 			st->due[st->n_due++] = (struct ledger_due){
@@ -124,20 +157,25 @@ void ledger_abort(struct pol_state *st)
 
 /* --- what is used -------------------------------------------------------- */
 
-static void want_types(struct pol_state *st, unsigned side, enum used u,
-		       meas_set meas, uint64_t n)
+static uint64_t of_type(const struct pol_state *st, unsigned side, enum used u,
+			meas_set meas)
+{
+	return ledger_what(u, st->side[side].dir,
+			   (unsigned)__builtin_ctzll(meas));
+}
+
+/* Leaves may be of the same types. */
+static void want_values(struct pol_state *st, unsigned side, meas_set meas,
+			uint64_t n)
 {
 	for (; meas; meas &= meas - 1)
-		want(st, side,
-		     ledger_what(u, st->side[side].dir,
-				 (unsigned)__builtin_ctzll(meas)),
-		     n);
+		want(st, side, of_type(st, side, USED_VALUES, meas), n);
 }
 
 static void want_any(struct pol_state *st, unsigned side, enum used u,
 		     uint64_t n)
 {
-	want(st, side, ledger_what(u, st->side[side].dir, MEAS_COUNT), n);
+	want_new(st, side, ledger_what(u, st->side[side].dir, MEAS_COUNT), n);
 }
 
 static void want_leaves(struct pol_state *st, unsigned side,
@@ -150,8 +188,8 @@ static void want_leaves(struct pol_state *st, unsigned side,
 	for (uint32_t i = 0; i < n; i++) {
 		meas_set meas = obs_meas(&leaves[i]) & ~MEAS_ABOUT;
 
-		want_types(st, side, USED_VALUES, meas,
-			   obs_get(&leaves[i], F_VALUES, UNKNOWN_VALUES));
+		want_values(st, side, meas,
+			    obs_get(&leaves[i], F_VALUES, UNKNOWN_VALUES));
 		types |= meas;
 	}
 	if (!goes_on)
@@ -160,7 +198,8 @@ static void want_leaves(struct pol_state *st, unsigned side,
 		types = look_new_types(m, types);
 	if (types)
 		want_any(st, side, USED_READINGS, 1);
-	want_types(st, side, USED_READINGS, types, 1);
+	for (; types; types &= types - 1)
+		want_new(st, side, of_type(st, side, USED_READINGS, types), 1);
 }
 
 bool ledger_message(struct pol_state *st, const struct pol_msg *m,
@@ -196,12 +235,15 @@ bool ledger_connection(struct pol_state *st)
  * nobody may take less of what he is refused. */
 void ledger_refusal(struct pol_state *st)
 {
+	struct ledger_when t;
+
 	/* In whichever day it is: no window opens because of it. */
 	if (!st->w[st->ledger + LG_DAY])
 		ledger_roll(st);
 	want_any(st, 0, USED_REFUSALS, 1);
 	(void)!credit_have(st);
-	enter_row(st, st->want[0].row, 1);
+	t = when(st);
+	enter_row(st, st->want[0].row, 1, &t);
 	credit_spend(st, &st->want[0]);
 	st->n_want = 0;
 }
@@ -209,11 +251,13 @@ void ledger_refusal(struct pol_state *st)
 void ledger_granted(struct pol_state *st, const struct side *sd, uint64_t what,
 		    uint64_t n)
 {
+	struct ledger_when t;
 	uint64_t *row;
 
 	ledger_roll(st);
 	row = row_of(st, sd, what);
-	enter_row(st, row, n);
+	t = when(st);
+	enter_row(st, row, n, &t);
 	if (n < UINT32_MAX && st->n_due < LEDGER_DUE)
 		st->due[st->n_due++] = (struct ledger_due){
 			(uint32_t)(row - st->w), (uint32_t)n, row[LR_HOUR],

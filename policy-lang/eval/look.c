@@ -237,8 +237,9 @@ void look_denials(struct pol_state *st, unsigned side, enum layer l,
 {
 	const struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[l];
+	uint32_t end = img_end(im, COL_DENY, COL_DENY + 1);
 
-	for (uint32_t w = 0; w < im->words; w++) {
+	for (uint32_t w = img_first(im, COL_DENY); w < end; w++) {
 		for (uint64_t b = k->hit[w] & im->mask[COL_DENY][w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -262,8 +263,9 @@ void look_restrictions(struct pol_state *st, unsigned side,
 {
 	const struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[LAYER_CUSTOMER];
+	uint32_t end = img_end(im, COL_RESTRICT, COL_RESTRICT + 1);
 
-	for (uint32_t w = 0; w < im->words; w++) {
+	for (uint32_t w = img_first(im, COL_RESTRICT); w < end; w++) {
 		for (uint64_t b = k->hit[w] & im->mask[COL_RESTRICT][w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -295,9 +297,9 @@ static void limits_and_triggers(struct pol_state *st, unsigned side,
 {
 	struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[l];
-	uint32_t from = im->col_at[COL_LIMIT];
+	uint32_t end = img_end(im, COL_LIMIT, COL_TYPES);
 
-	for (uint32_t w = from / 64; w < im->words; w++) {
+	for (uint32_t w = img_first(im, COL_LIMIT); w < end; w++) {
 		uint64_t b = k->hit[w] &
 			     (im->mask[COL_LIMIT][w] | im->mask[COL_SET][w] |
 			      im->mask[COL_CLEAR][w]);
@@ -330,11 +332,12 @@ static uint32_t grant_of(struct pol_state *st, unsigned side, enum layer l,
 	const uint64_t *of = match_kind(im, kind);
 	struct fail f = judge_fail(REASON_NONE, side, l, k->leaf);
 	uint32_t found = NO_RULE, last = NO_RULE, mark = st->n_fail;
+	uint32_t end = img_end(im, COL_GRANT, COL_GRANT + 1);
 	bool cut = st->fails_cut;
 
 	*bad = UINT32_MAX;
 	*many = false;
-	for (uint32_t w = 0; w < im->words; w++) {
+	for (uint32_t w = img_first(im, COL_GRANT); w < end; w++) {
 		for (uint64_t b = k->hit[w] & im->mask[COL_GRANT][w] & of[w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -492,11 +495,13 @@ static bool carrier_matters(const struct side *sd, enum layer l,
 			    const struct obs *o)
 {
 	const struct pol_image *im = sd->im[l];
-	const uint64_t *k = img_row(im, &im->OBSV[LAY_DIM_KIND], o->kind);
+	const uint64_t *k = match_kind(im, o->kind);
 	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], sd->dir);
 	const uint64_t *none = img_row(im, &im->OBSV[LAY_DIM_MEAS], MEAS_COUNT);
 	uint64_t any = 0;
 
+	if (!bit_get(im->carrier[sd->dir], o->kind))
+		return false;
 	for (uint32_t w = 0; w < im->words; w++)
 		any |= k[w] & d[w] & none[w] & sd->row[l][w] &
 		       ~im->mask[COL_GRANT][w];

@@ -111,6 +111,7 @@ static uint32_t oid_row(const struct pol_image *im, const struct lay_dim *d,
 	return 1;
 }
 
+/* Of an automaton that has no table. */
 static uint32_t auto_next(const struct pol_image *im, const struct lay_auto *a,
 			  uint8_t c)
 {
@@ -134,12 +135,18 @@ static uint32_t text_row(const struct pol_image *im, const struct lay_dim *d,
 			 struct span text)
 {
 	const struct lay_auto *states = im->AUTO + d->v_first;
-	struct cur c = cur_of(text);
-	uint32_t at = 0;
+	const struct img_table *t = &im->table[d - im->OBSV];
+	const uint16_t *next = im->tables + t->first;
+	uint32_t at = 0, n_class = t->n_class;
 
 	COST(steps, text.n);
-	while (cur_left(&c) > 0)
-		at = auto_next(im, &states[at], cur_u8(&c));
+	if (n_class) {
+		for (size_t i = 0; i < text.n; i++)
+			at = next[at * n_class + t->class_of[span_at(text, i)]];
+	} else {
+		for (size_t i = 0; i < text.n; i++)
+			at = auto_next(im, &states[at], span_at(text, i));
+	}
 	return states[at].cls + 1u;
 }
 
@@ -169,14 +176,22 @@ static const uint64_t *absent_row(const struct pol_image *im,
 	return img_row(im, d, 0);
 }
 
-static void field_rows(const struct pol_image *im, const struct lay_dim *d,
-		       const struct obs *o, uint64_t *hit)
+/* No grant fits it, every denial does. */
+static void too_long(const struct pol_image *im, const struct lay_dim *d,
+		     uint64_t *hit)
 {
 	static const uint64_t ones[LAY_WORDS] = {
 		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0),
 		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0),
 		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0),
 		~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0), ~UINT64_C(0)};
+
+	and_both(im, hit, img_row(im, d, 0), ones);
+}
+
+static void field_rows(const struct pol_image *im, const struct lay_dim *d,
+		       const struct obs *o, uint64_t *hit)
+{
 	const uint64_t *first = NULL, *row;
 	uint64_t all[LAY_WORDS], any[LAY_WORDS];
 	unsigned n = 0;
@@ -185,8 +200,8 @@ static void field_rows(const struct pol_image *im, const struct lay_dim *d,
 		if (o->f[i].field != d->field)
 			continue;
 		row = value_row(im, d, &o->f[i]);
-		if (!row) { /* no grant fits it, every denial does */
-			and_both(im, hit, img_row(im, d, 0), ones);
+		if (!row) {
+			too_long(im, d, hit);
 			continue;
 		}
 		if (n++ == 0) {
@@ -215,6 +230,57 @@ const uint64_t *match_kind(const struct pol_image *im, uint16_t kind)
 	return img_row(im, &im->OBSV[LAY_DIM_KIND], kind);
 }
 
+/* Facts of o of the dimensions in need, of which each has one value. Returns
+ * those that were there. */
+static uint32_t fact_rows(const struct pol_image *im, uint32_t need,
+			  const struct obs *o, uint64_t *hit)
+{
+	uint32_t seen = 0;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		unsigned at = im->dim_of[o->f[i].field];
+		const struct lay_dim *d = &im->OBSV[at];
+		const uint64_t *row;
+
+		if (!(need >> at & 1))
+			continue;
+		seen |= UINT32_C(1) << at;
+		row = value_row(im, d, &o->f[i]);
+		if (row)
+			and_row(im, hit, row);
+		else
+			too_long(im, d, hit);
+	}
+	return seen;
+}
+
+/* The same when some have several. */
+static uint32_t repeated_rows(const struct pol_image *im, uint32_t need,
+			      const struct obs *o, uint64_t *hit)
+{
+	uint32_t seen = 0;
+
+	for (uint32_t s = need; s; s &= s - 1) {
+		const struct lay_dim *d = &im->OBSV[__builtin_ctz(s)];
+
+		if (!obs_has(o, (enum field)d->field))
+			continue;
+		seen |= s & -s;
+		field_rows(im, d, o, hit);
+	}
+	return seen;
+}
+
+static uint32_t obs_rows(const struct pol_image *im, uint32_t need,
+			 const struct obs *o, uint64_t *hit)
+{
+	unsigned fields = (unsigned)(__builtin_popcountll(o->have[0]) +
+				     __builtin_popcountll(o->have[1]));
+
+	return fields == o->n ? fact_rows(im, need, o, hit)
+			      : repeated_rows(im, need, o, hit);
+}
+
 void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 	       const struct obs *o, const struct obs *carrier, meas_set meas,
 	       uint64_t hit[LAY_WORDS])
@@ -222,22 +288,20 @@ void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], dir);
 	const uint64_t *k = match_kind(im, o->kind);
 	const uint64_t *also = o->also ? match_kind(im, o->also) : k;
+	/* The columns that are left ask about nothing else. */
+	uint32_t need = im->asks[o->kind] | (o->also ? im->asks[o->also] : 0);
 
 	COST(words, 3 * (uint64_t)im->words);
 	for (uint32_t w = 0; w < im->words; w++)
 		hit[w] = row[w] & d[w] & (k[w] | also[w]);
 	meas_rows(im, meas, hit);
-	for (uint32_t i = LAY_DIM_FIELDS; i < im->n_OBSV; i++) {
-		const struct lay_dim *dim = &im->OBSV[i];
-		enum field f = (enum field)dim->field;
-
-		if (obs_has(o, f))
-			field_rows(im, dim, o, hit);
-		else if (carrier && obs_has(carrier, f))
-			field_rows(im, dim, carrier, hit);
-		else
-			and_row(im, hit, absent_row(im, dim));
-	}
+	if (need)
+		need &= ~obs_rows(im, need, o, hit);
+	if (need && carrier)
+		need &= ~obs_rows(im, need, carrier, hit);
+	for (; need; need &= need - 1)
+		and_row(im, hit,
+			absent_row(im, &im->OBSV[__builtin_ctz(need)]));
 }
 
 void match_bare(const struct pol_image *im, const uint64_t *row, enum dir dir,

@@ -203,8 +203,13 @@ static int narrowest(const struct machine *m, uint64_t fits,
 int party_find(const struct pol_set *s, size_t mi, const struct pol_peer *peer,
 	       bool titles, enum reason *why)
 {
+	return party_match(s, mi, peer, peer_machine(s, peer), titles, why);
+}
+
+int party_match(const struct pol_set *s, size_t mi, const struct pol_peer *peer,
+	     int other, bool titles, enum reason *why)
+{
 	const struct machine *m = &s->m[mi];
-	int other = peer_machine(s, peer);
 	uint64_t fits = 0, near = 0, c;
 
 	*why = REASON_UNKNOWN_PARTY;

@@ -177,6 +177,12 @@ void st_put_final(struct pol_state *st, uint32_t at, uint64_t v)
 	IN_ORDER();
 }
 
+static void unsure(struct pol_state *st)
+{
+	for (size_t m = 0; m < st->s->n_m; m++)
+		st->turn[m].sure = false;
+}
+
 void st_undo(struct pol_state *st, uint32_t mark)
 {
 	struct mem_live *live = st->live;
@@ -185,6 +191,9 @@ void st_undo(struct pol_state *st, uint32_t mark)
 		const struct undo *u = &st->undo[live->n_undo - 1];
 
 		st->w[u->at] = u->was;
+		/* No counter: it may be of a request. */
+		if (u->at >= st->s->counter_words)
+			unsure(st);
 		IN_ORDER();
 		live->n_undo--;
 		IN_ORDER();

@@ -9,6 +9,10 @@
 static const char *const layer_names[LAYERS] = {"baseline", "vendor",
 						"customer"};
 
+#define SPAN(text) {(const uint8_t *)(text), sizeof(text) - 1}
+static const struct span layer_spans[LAYERS] = {
+	SPAN("baseline"), SPAN("vendor"), SPAN("customer")};
+
 const char *text_layer(enum layer l)
 {
 	return layer_names[l];
@@ -26,14 +30,14 @@ static void put_rule(struct pol_decision *d, const struct side *sd,
 		d->refused_rules =
 			(uint8_t)(d->refused_rules | 1u << d->n_rules);
 	r = &d->rules[d->n_rules++];
-	*r = (struct event_rule){.layer = span_str(layer_names[l])};
+	*r = (struct event_rule){.layer = layer_spans[l]};
 	if (!im)
 		return;
 	r->policy = im->id;
 	r->serial = im->head->serial;
 	r->file = im->path;
 	if (rule != NO_RULE) {
-		r->rule = img_str(im, im->RULE[rule].id);
+		r->rule = img_rule(im, rule);
 		r->line = im->n_LOCS ? im->LOCS[rule].line : 0;
 	}
 }

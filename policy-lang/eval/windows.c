@@ -75,6 +75,17 @@ int64_t calendar_now(const struct pol_state *st, const struct lay_limit *l)
 	return window_no(st, (enum pol_window)l->window, std_s(st)) + BIAS;
 }
 
+/* Short of the end of window was, or of an earlier one? False: not known
+ * without a calendar. */
+static bool not_over(enum pol_window w, int64_t was, int64_t s)
+{
+	int64_t length = w == WINDOW_HOUR ? 3600 : w == WINDOW_DAY ? DAY_S : 0;
+	int64_t no = was - BIAS;
+
+	return length && no > -BIAS && no < BIAS &&
+	       s < (no + 1) * length;
+}
+
 /* The window to enter now if it is a later one (section 13): with a trusted
  * clock at once; without, only when the stepless clock bears the step out;
  * and when the wall clock stands still, at nominal length. 0: still in it. */
@@ -82,11 +93,13 @@ int64_t calendar_due(const struct pol_state *st, const struct lay_limit *l,
 		     uint32_t at)
 {
 	enum pol_window w = (enum pol_window)l->window;
-	int64_t no = calendar_now(st, l);
-	int64_t was = (int64_t)st->w[at];
+	int64_t was = (int64_t)st->w[at], no;
 	int64_t entered = (int64_t)st->w[at + 2];
 	int64_t now = st->now.mono.ns, length;
 
+	if (st->trusted && not_over(w, was, std_s(st)))
+		return 0;
+	no = calendar_now(st, l);
 	if (no <= was && st->trusted)
 		return 0; /* the common case */
 	if (was != 0) {

@@ -750,12 +750,21 @@ out:
 		return rc;
 	}
 	im->id = img_str(im, im->META->id);
+	rc = img_index(im);
+	if (rc) {
+		pol_image_free(im);
+		return err_set(e, rc, 0, "out of memory");
+	}
 	*out = im;
 	return 0;
 }
 
 void pol_image_free(struct pol_image *i)
 {
+	if (!i)
+		return;
+	free(i->table);
+	free(i->tables);
 	free(i);
 }
 

@@ -10,6 +10,14 @@
 #include "policy-lang/image/image.h"
 #include "policy-lang/image/layout.h"
 
+/* An automaton as a table: octets that it never tells apart are one class. */
+struct img_table {
+	uint32_t first;	  /* in tables: [state][class] */
+	uint32_t n_class; /* 0: it would be too large, and has none */
+	uint8_t class_of[256];
+};
+#define IMG_TABLES (256u << 10) /* octets of all of an image */
+
 struct pol_image {
 	struct span file; /* borrowed */
 	const struct lay_header *head;
@@ -24,7 +32,23 @@ struct pol_image {
 	uint32_t col_at[COL_TYPES + 1]; /* first column of a type */
 	uint64_t mask[COL_TYPES][LAY_WORDS]; /* columns of a type */
 	uint64_t bare[LAY_WORDS]; /* columns that select no observations */
+	/* Of the columns of a kind, the dimensions that any of them asks about;
+	 * and the dimension of a field, or LAY_NO_DIM. */
+	uint32_t asks[OBS_COUNT];
+	uint8_t dim_of[FIELD_COUNT];
+	/* Bit per kind, by direction: what is no leaf is looked at when anything
+	 * but a grant can select it. */
+	uint64_t carrier[2][(OBS_COUNT + 63) / 64];
+	struct img_table *table; /* by dimension; owned, or NULL */
+	uint16_t *tables;	 /* owned */
+	/* Names of rules and parties, measured. */
+	uint32_t rule_len[LAY_MAX_RULES], party_len[LAY_MAX_PARTIES];
 };
+#define LAY_NO_DIM 31
+_Static_assert(LAY_MAX_DIMS <= LAY_NO_DIM, "asks is too small");
+
+/* index.c: fills all but what the sections say; 0 or E_NOMEM. */
+int img_index(struct pol_image *im) __attribute__((warn_unused_result));
 
 static inline struct span img_str(const struct pol_image *im, uint32_t off)
 {
@@ -36,10 +60,34 @@ static inline struct span img_text(const struct pol_image *im, uint32_t off)
 	return span_str(im->TEXT + off);
 }
 
+static inline struct span img_rule(const struct pol_image *im, uint32_t r)
+{
+	return span_of(im->STRS + im->RULE[r].id, im->rule_len[r]);
+}
+
+static inline struct span img_party(const struct pol_image *im, uint32_t p)
+{
+	return span_of(im->STRS + im->PRTY[p].id, im->party_len[p]);
+}
+
 static inline const uint64_t *img_row(const struct pol_image *im,
 				      const struct lay_dim *d, uint32_t row)
 {
 	return im->DIMS + (size_t)(d->first + row) * im->words;
+}
+
+
+/* The words of a row that have columns of types from to to (not included). */
+static inline uint32_t img_first(const struct pol_image *im, unsigned type)
+{
+	return im->col_at[type] / 64;
+}
+static inline uint32_t img_end(const struct pol_image *im, unsigned from,
+			       unsigned to)
+{
+	return im->col_at[from] == im->col_at[to]
+		       ? 0
+		       : (im->col_at[to] + 63) / 64;
 }
 
 #endif
