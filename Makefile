@@ -152,7 +152,8 @@ MANS := policy-lang/polc.1 policy-lang/metergate-policy.5 \
 	enforcer/metergate-replay.1 audit/metergate-audit.1 \
 	enforcer/metergated.8 enforcer/metergated.conf.5 enforcer/metergatectl.8
 
-.PHONY: help setup check check-fast demo bench fuzz-smoke soak install clean docs
+.PHONY: help setup check check-fast demo bench fuzz-smoke soak laws-long \
+	law-mutants install clean docs
 help:
 	@echo 'make             build everything into build/bin (MODE=$(MODE))'
 	@echo 'make check       every test: unit, golden, layers, bad input, sanitizers, fuzz'
@@ -161,6 +162,8 @@ help:
 	@echo 'make bench       ratios against a bare libpcap loop, tshark and, live, an accept-all queue'
 	@echo 'make fuzz-smoke  each fuzz target for FUZZ_SECONDS (20)'
 	@echo 'make soak        the long forms: fuzzing for 30 CPU-minutes a target, 1 GB replays, live'
+	@echo 'make laws-long   a million cases of every law of the language (a part of soak)'
+	@echo 'make law-mutants which law notices which mistake in the evaluator'
 	@echo 'make docs        write the generated documents again'
 	@echo 'make install     into DESTDIR and PREFIX ($(PREFIX))'
 	@echo 'make MODE=...    release debug asan ubsan fuzz coverage'
@@ -203,6 +206,14 @@ soak: setup
 	@BUILD=$(BUILD) tests/memory_test.sh 100 1000
 	@$(MAKE) --no-print-directory -j$(JOBS) unit-bins
 	@BUILD=$(abspath $(BUILD)) tests/e2e/soak.sh
+	@BUILD=$(BUILD) tests/laws_long.sh
+
+laws-long: setup
+	@$(MAKE) --no-print-directory -j$(JOBS) unit-bins
+	@BUILD=$(BUILD) tests/laws_long.sh
+
+law-mutants: setup
+	@tests/law_mutants.py
 
 docs:
 	@tests/docs.sh write

@@ -390,7 +390,8 @@ static inline void law_run(const char *name, law_fn *law,
 	law_say(name, n, from, shares, seen);
 	/* What is rare need not be seen in the few cases of a sanitizer run. */
 	for (size_t i = 0; n >= 300 && shares[i].what; i++) {
-		if (seen[i] * 100 < n * shares[i].percent ||
+		if (seen[i] * (n < 10000 ? 300 : 100) <
+			    n * shares[i].percent ||
 		    (!seen[i] && n >= 10000))
 			fail_msg("%s: fewer than %u %%: %s", name,
 				 shares[i].percent, shares[i].what);
