@@ -25,14 +25,19 @@ struct export {
 
 static void help(void)
 {
-	puts("Usage: " TOOL " export [--format ndjson|csv|tiles] [-o OUT] DB\n"
+	puts("Usage: " TOOL " export [--format ndjson|csv|tiles|proofs] [-o OUT] DB\n"
 	     "Write all records. OUT appears only when it is complete.\n\n"
 	     "  -F, --format FORMAT  ndjson (EVE lines; the default), csv, or "
 	     "tiles: a directory\n"
-	     "                       with tiles, entries, checkpoint and proofs\n"
+	     "                       with tiles, entries, checkpoint and proofs; "
+	     "or proofs: a\n"
+	     "                       directory with protected records alone, "
+	     "each proved\n"
+	     "  -c, --certificate FILE  of tiles and proofs: put it beside; "
+	     "up to 8 times\n"
 	     "  -o, --output OUT     a file; without it standard output. Of "
-	     "tiles: a directory\n"
-	     "                       that is not there yet\n"
+	     "tiles and proofs:\n"
+	     "                       a directory that is not there yet\n"
 	     "  -h, --help           this text");
 }
 
@@ -321,18 +326,30 @@ int cmd_export(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"format", required_argument, NULL, 'F'},
+		{"certificate", required_argument, NULL, 'c'},
 		{"output", required_argument, NULL, 'o'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
+	struct export_dir dir = {0};
+	bool is_dir;
 	const char *out = NULL, *format = "ndjson";
 	struct export *x;
 	int c, rc;
 
-	while ((c = getopt_long(argc, argv, "F:o:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "F:c:o:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'F':
 			format = optarg;
+			break;
+		case 'c':
+			if (dir.n_beside == sizeof(dir.beside) /
+						    sizeof(dir.beside[0])) {
+				tool_say("export --certificate",
+					 "at most 8 files");
+				return EXIT_TROUBLE;
+			}
+			dir.beside[dir.n_beside++] = optarg;
 			break;
 		case 'o':
 			out = optarg;
@@ -345,17 +362,23 @@ int cmd_export(int argc, char **argv)
 		}
 	}
 	if (strcmp(format, "ndjson") != 0 && strcmp(format, "csv") != 0 &&
-	    strcmp(format, "tiles") != 0) {
-		tool_say("export --format", "only ndjson, csv and tiles are "
-					    "known");
+	    strcmp(format, "tiles") != 0 && strcmp(format, "proofs") != 0) {
+		tool_say("export --format", "only ndjson, csv, tiles and "
+					    "proofs are known");
 		return EXIT_TROUBLE;
+	}
+	dir.proofs = strcmp(format, "proofs") == 0;
+	is_dir = dir.proofs || strcmp(format, "tiles") == 0;
+	if (dir.n_beside && !is_dir) {
+		tool_say("export --certificate", "only beside tiles or proofs");
+		return tool_usage("export");
 	}
 	if (optind + 1 != argc) {
 		tool_say("export", "exactly one database is needed");
 		return tool_usage("export");
 	}
-	if (strcmp(format, "tiles") == 0)
-		return export_tiles(argv[optind], out);
+	if (is_dir)
+		return export_dir(argv[optind], out, &dir);
 	x = calloc(1, sizeof(*x));
 	if (!x) {
 		tool_say("export", "out of memory");

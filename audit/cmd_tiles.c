@@ -17,7 +17,18 @@ static int take_away(const char *name, const struct stat *st, int type,
 	return remove(name);
 }
 
-int export_tiles(const char *path, const char *out)
+static int write_all(const char *path, const char *dir,
+		     const struct export_dir *d, struct err *e)
+{
+	int rc = d->proofs ? layout_write_protected(path, dir, e)
+			   : layout_write(path, dir, e);
+
+	for (size_t i = 0; rc == 0 && i < d->n_beside; i++)
+		rc = layout_certificate(dir, d->beside[i], e);
+	return rc;
+}
+
+int export_dir(const char *path, const char *out, const struct export_dir *d)
 {
 	char tmp[LAYOUT_PATH];
 	struct stat st;
@@ -27,7 +38,8 @@ int export_tiles(const char *path, const char *out)
 
 	umask(mask);
 	if (!out) {
-		tool_say("export", "tiles need a directory: -o");
+		tool_say("export", d->proofs ? "proofs need a directory: -o"
+					    : "tiles need a directory: -o");
 		return tool_usage("export");
 	}
 	if (lstat(out, &st) == 0) {
@@ -42,7 +54,7 @@ int export_tiles(const char *path, const char *out)
 		tool_say(out, strerror(errno));
 		return EXIT_TROUBLE;
 	}
-	rc = layout_write(path, tmp, &e);
+	rc = write_all(path, tmp, d, &e);
 	if (rc) {
 		rc = tool_failed(path, &e);
 	} else if (chmod(tmp, 0777 & ~mask) || rename(tmp, out)) {

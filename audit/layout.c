@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "audit/db.h"
+#include "audit/eve.h"
 #include "audit/layout_file.h"
 #include "audit/prover.h"
 #include "audit/segment.h"
@@ -19,6 +21,9 @@ struct writer {
 	struct sha256 *h;
 	uint64_t size; /* of the checkpoint */
 	uint64_t first; /* record that was not pruned */
+	bool protected_only;
+	struct record_view view;
+	uint8_t line[EVE_LINE_MAX];
 	struct proof_text proof;
 	uint8_t text[PROOF_TEXT_MAX], boots[LAYOUT_BOOTS];
 };
@@ -109,6 +114,29 @@ static int put_minimum(struct writer *w, struct err *e)
 	return rc ? rc : layout_put(name, span_str(text), e);
 }
 
+/* The record that the proof has, as people and programs read it. */
+static int put_line(struct writer *w, uint64_t seq, struct err *e)
+{
+	struct json j = json_of(w->line, sizeof(w->line));
+	struct eve_opts o = {.has_seq = true, .seq = seq};
+	char name[LAYOUT_PATH], file[40];
+	int rc = record_decode(&w->view,
+			       span_of(w->proof.record, w->proof.record_n), e);
+
+	if (rc) {
+		err_wrap(e, "record %llu", (unsigned long long)seq);
+		return e->code = E_INTEGRITY;
+	}
+	o.service = w->view.r.service;
+	if (!eve_event(&j, &w->view.ev, &o))
+		return err_set(e, E_LIMIT, 0, "record %llu: its line is too "
+			       "long", (unsigned long long)seq);
+	snprintf(file, sizeof(file), "record/%llu.json",
+		 (unsigned long long)seq);
+	rc = layout_name(name, w->dir, file, e);
+	return rc ? rc : layout_put(name, wbuf_span(&j.w), e);
+}
+
 static int put_proofs(struct writer *w, struct err *e)
 {
 	char name[LAYOUT_PATH], file[40];
@@ -135,6 +163,8 @@ static int put_proofs(struct writer *w, struct err *e)
 			rc = layout_name(name, w->dir, file, e);
 		if (rc == 0)
 			rc = layout_put(name, wbuf_span(&t), e);
+		if (rc == 0 && w->protected_only)
+			rc = put_line(w, seq, e);
 		if (rc)
 			break;
 	}
@@ -197,6 +227,8 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	rc = db_open(&w->db, path, DB_READ, e);
 	if (rc == 0)
 		rc = tiles_open(&w->tiles, w->db, path, w->h, e);
+	if (rc == 0 && w->protected_only)
+		return put_proofs(w, e);
 	if (rc == 0)
 		rc = put_minimum(w, e);
 	if (rc == 0)
@@ -208,7 +240,8 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	return rc ? rc : put_boots(w, e);
 }
 
-int layout_write(const char *path, const char *dir, struct err *e)
+static int write_log(const char *path, const char *dir, bool protected_only,
+		     struct err *e)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 	struct err ignored;
@@ -219,6 +252,7 @@ int layout_write(const char *path, const char *dir, struct err *e)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
 	w->dir = dir;
+	w->protected_only = protected_only;
 	rc = put_all(w, path, e);
 	tiles_close(w->tiles);
 	if (db_close(w->db, &ignored) && rc == 0)
@@ -226,5 +260,38 @@ int layout_write(const char *path, const char *dir, struct err *e)
 	prover_close(w->prover);
 	sha256_free(w->h);
 	free(w);
+	return rc;
+}
+
+int layout_write(const char *path, const char *dir, struct err *e)
+{
+	return write_log(path, dir, false, e);
+}
+
+int layout_write_protected(const char *path, const char *dir, struct err *e)
+{
+	return write_log(path, dir, true, e);
+}
+
+int layout_certificate(const char *dir, const char *from, struct err *e)
+{
+	const char *slash = strrchr(from, '/');
+	const char *base = slash ? slash + 1 : from;
+	uint8_t *octets = malloc(LAYOUT_BESIDE);
+	struct wbuf w = wbuf_of(octets, octets ? LAYOUT_BESIDE : 0);
+	char name[LAYOUT_PATH], file[300];
+	int rc;
+
+	if (!octets)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	snprintf(file, sizeof(file), "certificate/%.255s", base);
+	rc = layout_get(from, &w, e);
+	if (rc)
+		err_wrap(e, "%s", from);
+	if (rc == 0)
+		rc = layout_name(name, dir, file, e);
+	if (rc == 0)
+		rc = layout_put(name, wbuf_span(&w), e);
+	free(octets);
 	return rc;
 }

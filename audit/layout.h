@@ -32,6 +32,15 @@ int layout_tile(char out[LAYOUT_PATH], const char *dir, const char *what,
  * E_NOTFOUND: the log has no checkpoint. */
 int layout_write(const char *path, const char *dir, struct err *e)
 	__attribute__((warn_unused_result));
+/* The same without what the home does on its network, as an agency may have
+ * it: the checkpoint, and of each protected record record/<number>.json, a line
+ * of eve.h, and its proof, which has the record itself. */
+int layout_write_protected(const char *path, const char *dir, struct err *e)
+	__attribute__((warn_unused_result));
+/* Put the file `from`, of at most LAYOUT_BESIDE octets, into certificate/. */
+#define LAYOUT_BESIDE (256 * 1024)
+int layout_certificate(const char *dir, const char *from, struct err *e)
+	__attribute__((warn_unused_result));
 /* Is the directory whole? As verify_file, from its files alone; points->held
  * must leave room for one more. */
 int layout_verify(const char *dir, const struct points_conf *points,

@@ -8,6 +8,7 @@
 #ifndef AUDIT_TOOL_H
 #define AUDIT_TOOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -28,8 +29,14 @@ int cmd_prove(int argc, char **argv);
 int cmd_check_proof(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
 
-/* The log as a directory of tiles, whole or not there at all. */
-int export_tiles(const char *path, const char *out);
+/* The log as a directory, whole or not there at all: of tiles, or, without what
+ * the home does, of proofs. beside: files that go with it. */
+struct export_dir {
+	bool proofs;
+	const char *beside[8];
+	size_t n_beside;
+};
+int export_dir(const char *path, const char *out, const struct export_dir *d);
 
 /* "metergate-audit: what: why" */
 void tool_say(const char *what, const char *why);

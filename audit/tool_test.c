@@ -185,6 +185,20 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("check-proof --key %D.vkey %O.dir/proof/99.tlog-proof", 0,
 	       "ok record 99");
 	expect("export -F tiles -o %O.dir2 /nowhere/a.db", 2, "/nowhere/a.db");
+	/* And without what the home does: policies, not what was passed. */
+	expect("export -F proofs %D", 2, "proofs need a directory");
+	expect("export -F proofs -c %D.vkey -o %O.pr %D", 0, "");
+	expect("check-proof --key %D.vkey %O.pr/proof/99.tlog-proof", 0,
+	       "ok record 99");
+	expect("--version && test -s %O.pr/checkpoint && ! test -e %O.pr/tile && "
+	      "! test -e %O.pr/boots && "
+	      "cmp %D.vkey %O.pr/certificate/$(basename %D.vkey) && "
+	      "test $(ls %O.pr/record | wc -l) = $(ls %O.pr/proof | wc -l) && "
+	      "grep -q '\"event_type\":\"policy\"' %O.pr/record/99.json && "
+	      "! grep -lq decision %O.pr/record/*", 0, "");
+	expect("export -F proofs -c /nowhere/c -o %O.pr2 %D", 2, "/nowhere/c");
+	expect("--version && ! test -e %O.pr2", 0, "");
+	expect("export -c %D.vkey %D", 2, "only beside tiles or proofs");
 	expect("verify /tmp", 1, "checkpoint: not there");
 }
 
