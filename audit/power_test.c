@@ -25,7 +25,12 @@ struct run {
 	uint8_t *before;  /* records as they were read after the last start */
 	size_t n_before;
 	uint64_t failed;  /* calls that failed and said so */
+	/* Of each record that was read once, a sum: it never changes. */
+	uint64_t *sum, n_sum, pruned, first;
 };
+
+/* What is written beside records. */
+static bool moves;
 
 static bool open_log(struct audit **a, struct err *e)
 {
@@ -38,6 +43,29 @@ static bool open_log(struct audit **a, struct err *e)
 	};
 
 	return audit_open(a, &conf, e) == 0;
+}
+
+/* Bundles leave the database, or for good. */
+static bool move_some(struct run *r, struct audit *a)
+{
+	struct now now = {.mono = audit_last(a)};
+	struct err e = {0};
+	int rc;
+
+	if (disk_random() % 3 == 0 && audit_size(a) > 1500 &&
+	    audit_segment(a, audit_size(a) - 1300, &e))
+		return false;
+	if (disk_random() % 6 || !audit_next_end(a))
+		return true;
+	rc = audit_prune(a, &now, "a test", &e);
+	if (rc != 1)
+		return false;
+	r->written = audit_size(a);
+	if (audit_commit(a, &e))
+		return false;
+	r->known = audit_size(a);
+	r->pruned++;
+	return true;
 }
 
 /* Append and commit until so many records are there, or something fails. */
@@ -63,6 +91,8 @@ static bool write_some(struct run *r, struct audit *a, uint64_t n)
 		if (audit_commit(a, &e))
 			return false;
 		r->known = audit_size(a);
+		if (moves && !move_some(r, a))
+			return false;
 	}
 	return true;
 }
@@ -132,6 +162,59 @@ static void look(struct run *r, const char *when)
 	r->known = count;
 }
 
+static uint64_t sum_of(struct span s)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * 1099511628211u;
+	return h | 1;
+}
+
+/* As look, where records may be pruned: all the others are there, and the
+ * protected ones of those. */
+static void look_at_all(struct run *r, const char *when)
+{
+	struct verify_result v;
+	struct reader *in;
+	struct err e = {0};
+	struct span record;
+	uint64_t seq, next = 0;
+	int rc;
+
+	test_clean();
+	assert_true(disk_dump(test_dir));
+	disk_use(false);
+	if (verify_file(test_path, NULL, &v, NULL, NULL, &e))
+		fail_msg("%s: %s", when, e.text);
+	if (v.records < r->known || v.first < r->first)
+		fail_msg("%s: %llu were acknowledged, %llu are there", when,
+			 (unsigned long long)r->known,
+			 (unsigned long long)v.records);
+	r->sum = realloc(r->sum, v.records * sizeof(*r->sum));
+	for (; r->n_sum < v.records; r->n_sum++)
+		r->sum[r->n_sum] = 0;
+	assert_int_equal(reader_open(&in, test_path, false, &e), 0);
+	while ((rc = reader_next(in, &seq, &record, &e)) == 1) {
+		uint64_t sum = sum_of(record);
+
+		if (seq != next && (seq < next || seq > v.first))
+			fail_msg("%s: record %llu is missing", when,
+				 (unsigned long long)next);
+		if (r->sum[seq] && r->sum[seq] != sum)
+			fail_msg("%s: record %llu changed", when,
+				 (unsigned long long)seq);
+		r->sum[seq] = sum;
+		next = seq + 1;
+	}
+	if (rc || next != v.records)
+		fail_msg("%s: %s", when, e.text);
+	reader_close(in);
+	disk_use(true);
+	r->known = v.records;
+	r->first = v.first;
+}
+
 static struct audit *start_again(struct run *r, const char *when)
 {
 	struct audit *a;
@@ -146,14 +229,14 @@ static struct audit *start_again(struct run *r, const char *when)
 	return a;
 }
 
-static void the_power_is_cut(void **state)
+static void cut_power(bool also_moves)
 {
 	const char *more = getenv("METERGATE_CUTS");
 	int cuts = more ? atoi(more) : CUTS, dark = 0;
 	struct run r = {0};
 	struct err e = {0};
 
-	(void)state;
+	moves = also_moves;
 	disk_clean(1);
 	disk_use(true);
 	for (int i = 0; i < cuts; i++) {
@@ -163,7 +246,7 @@ static void the_power_is_cut(void **state)
 		snprintf(when, sizeof(when), "cut %d", i);
 		/* From the first call, the making of the file, to any. */
 		disk.cut = true;
-		disk.fail_at = disk.calls + 1 + disk_random() % (i % 4 ? 400
+		disk.fail_at = disk.calls + 1 + disk_random() % (i % 4 ? (moves ? 1500 : 400)
 								       : 40);
 		if (open_log(&a, &e))
 			write_some(&r, a, 300);
@@ -177,15 +260,35 @@ static void the_power_is_cut(void **state)
 		r.known = audit_size(a);
 		assert_true(write_some(&r, a, 1));
 		test_close(a);
-		look(&r, when);
+		if (moves)
+			look_at_all(&r, when);
+		else
+			look(&r, when);
 	}
 	print_message("%d cuts, %d of them while something was written, "
-		      "%llu records\n", cuts, dark,
-		      (unsigned long long)r.known);
+		      "%llu records, those before %llu pruned in %llu "
+		      "times\n", cuts, dark, (unsigned long long)r.known,
+		      (unsigned long long)r.first,
+		      (unsigned long long)r.pruned);
 	assert_true(dark > cuts / 2);
 	assert_true(r.known > (uint64_t)cuts);
+	assert_int_equal(moves, r.first > 0);
 	free(r.before);
+	free(r.sum);
 	disk_use(false);
+	moves = false;
+}
+
+static void the_power_is_cut(void **state)
+{
+	(void)state;
+	cut_power(false);
+}
+
+static void the_power_is_cut_while_records_move(void **state)
+{
+	(void)state;
+	cut_power(true);
 }
 
 /* Each of the first calls fails, and every seventh behind them (each, with
@@ -277,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_power_is_cut),
+		cmocka_unit_test(the_power_is_cut_while_records_move),
 		cmocka_unit_test(a_disk_that_is_full),
 		cmocka_unit_test(a_disk_that_is_broken),
 		cmocka_unit_test(a_disk_that_fails_once),

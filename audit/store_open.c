@@ -14,6 +14,8 @@ static int bad_state(struct err *e, const char *what)
 		       "%s", what);
 }
 
+/* EXTRA: the change to WAL has a journal, whose removal must be durable. One
+ * that came back with the power would undo all that was committed since. */
 static int create(struct store *s, const char *origin, struct err *e)
 {
 	static const char state[] =
@@ -26,7 +28,9 @@ static int create(struct store *s, const char *origin, struct err *e)
 	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = OFF;"
 				      "PRAGMA synchronous = OFF;"
 				      "BEGIN EXCLUSIVE"
-				    : "PRAGMA journal_mode = WAL;"
+				    : "PRAGMA synchronous = EXTRA;"
+				      "PRAGMA journal_mode = WAL;"
+				      "PRAGMA synchronous = FULL;"
 				      "BEGIN EXCLUSIVE", e);
 	for (size_t i = 0; rc == 0 && i < N_STORE_SCHEMA; i++)
 		rc = db_exec(s->db, store_schema[i], e);

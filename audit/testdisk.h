@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DISK_FILES  8
+#define DISK_FILES  64
 #define DISK_SECTOR 512
 #define DISK_SHM    64
 
@@ -361,6 +361,11 @@ static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f,
 		if (!(flags & SQLITE_OPEN_CREATE) || disk_call())
 			return SQLITE_CANTOPEN;
 		node = node ? node : disk_find("");
+		/* Of a file that is gone, whatever happens to the power. */
+		for (size_t i = 0; !node && i < DISK_FILES; i++) {
+			if (!disk.node[i].there && !disk.node[i].safe_there)
+				node = &disk.node[i];
+		}
 		if (!node || strlen(name) >= sizeof(node->name))
 			return SQLITE_CANTOPEN;
 		snprintf(node->name, sizeof(node->name), "%s", name);
