@@ -205,6 +205,8 @@ soak: setup
 		tests/fuzz_smoke.sh
 	@BUILD=$(BUILD) tests/memory_test.sh 100 1000
 	@$(MAKE) --no-print-directory -j$(JOBS) unit-bins
+	@METERGATE_YEAR=1 $(BUILD)/test/audit/room_test
+	@METERGATE_CUTS=1000 $(BUILD)/test/audit/power_test
 	@BUILD=$(abspath $(BUILD)) tests/e2e/soak.sh
 	@BUILD=$(BUILD) tests/laws_long.sh
 
