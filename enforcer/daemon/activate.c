@@ -260,7 +260,7 @@ int activate_choose(struct activation *a, struct policies *out,
 				  w->error)
 			: put_together(a, &p, found, w, c->policies, e);
 	capture_policy_free(found);
-	snprintf(a->text, sizeof(a->text), "%.*s",
+	snprintf(a->chosen, sizeof(a->chosen), "%.*s",
 		 w ? (int)strnlen(w->text, sizeof(w->text)) : 0,
 		 w ? w->text : "");
 	if (rc == 0)
@@ -405,6 +405,28 @@ static bool among(const struct capture_policy *p, const struct pol_image *im)
 	return false;
 }
 
+/* Is anything else in force but the customer's file? */
+static bool others_change(const struct activation *a,
+			  const struct capture_policy *next)
+{
+	size_t n = 0, m = 0;
+	bool all = true;
+
+	for (size_t i = 0; i < next->n; i++) {
+		const struct pol_image *im = next->image[i], *was;
+
+		if (pol_image_kind(im) == POL_CUSTOMER)
+			continue;
+		was = store_in_force(&a->store, pol_image_kind(im),
+				     pol_image_id(im));
+		all &= was && store_same(im, was);
+		n++;
+	}
+	for (size_t i = 0; i < a->store.n_force; i++)
+		m += pol_image_kind(a->store.force[i].image) != POL_CUSTOMER;
+	return !all || n != m;
+}
+
 static int stage(struct activation *a, struct policy_store *next,
 		 const struct capture_policy *in_force, activate_note_f *note, void *arg, struct err *e)
 {
@@ -440,6 +462,9 @@ static int stage(struct activation *a, struct policy_store *next,
 		if (answers_go(s->image.image, in_force, &a->store))
 			activate_tell(note, arg, s->image.image, "withdrawn: a "
 				      "rule that it answers is wider now");
+		else if (others_change(a, in_force))
+			activate_tell(note, arg, s->image.image, "withdrawn: "
+				      "what it was compared with changed");
 		else
 			rc = store_stage(next,
 					 span_of(s->image.octets, s->image.n),
@@ -514,6 +539,7 @@ int activate_see(struct activation *a, const struct policies *next,
 		memcpy(a->store.staged, kept->staged, sizeof(kept->staged));
 		a->store.n_staged = kept->n_staged;
 		a->told_due = false;
+		memcpy(a->text, a->chosen, sizeof(a->text));
 		rc = activate_keep(a, c, e);
 	} else {
 		store_unstage_all(kept);

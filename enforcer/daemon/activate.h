@@ -34,8 +34,8 @@ struct activation {
 	struct capture_policy waits; /* chosen to wait: of activate_choose */
 	struct store_staged how[CAPTURE_POLICIES]; /* each; without an image */
 	struct store_voids voids; /* of what was chosen, the same way */
-	char text[WIDEN_TEXT];	     /* the difference, for people */
-	char customer[WIDEN_TEXT];   /* the same of the customer's file */
+	char chosen[WIDEN_TEXT]; /* how what was chosen differs, for people */
+	char text[WIDEN_TEXT];	 /* the same of what waits in the store */
 	int64_t ticked_ns, kept_ns;  /* mono */
 	bool told_due;
 };
@@ -94,17 +94,21 @@ int activate_done(struct activation *a, const struct policies *now,
 #define ACTIVATE_CODE 9 /* eight hexadecimal digits, terminated */
 void activate_code(const struct activation *a, size_t staged,
 		   char code[ACTIVATE_CODE]);
+/* Is there a text that says what it changes? Else it cannot be confirmed, and
+ * has no code to show. */
+bool activate_told(const struct activation *a, size_t staged);
 /* Notice left, in ns; negative: it waits for the customer alone. */
 int64_t activate_left(const struct activation *a, size_t staged);
 /* The customer's file, compiled: it waits in the place of one that waited. Its
- * serial has to rise, and it has to make a set with what is in force (floors,
- * answers that may not be given). text: what changes. E_STATE and the errors
- * of pol_image_load. */
+ * serial has to be above that of each that was in force, it has to make a set
+ * with what is in force (floors, answers that may not be given), and every
+ * answer has to be about a rule that is in force or waits. text: what changes;
+ * it is kept with it. E_STATE, E_LIMIT and the errors of pol_image_load. */
 int activate_propose(struct activation *a, struct span image,
 		     struct span text, const struct conf *c,
 		     activate_note_f *note, void *arg, struct err *e)
 	__attribute__((warn_unused_result));
-/* E_NOTFOUND: nothing waits by this code. Then the directory is to be read
+/* E_NOTFOUND: nothing that was shown waits by this code. Else the directory is to be read
  * again. */
 int activate_confirm(struct activation *a, const char *code,
 		     const struct conf *c, activate_note_f *note, void *arg,

@@ -728,6 +728,89 @@ static void no_baseline(void **s)
 	gate_close(&g);
 }
 
+static void confirm_all(struct gate *g)
+{
+	char code[ACTIVATE_CODE];
+	struct err e;
+
+	while (g->a.store.n_staged) {
+		activate_code(&g->a, 0, code);
+		assert_int_equal(activate_confirm(&g->a, code, &g->c, note,
+						  NULL, &e), 0);
+		gate_read(g);
+	}
+}
+
+/* A baseline that would let more come by itself does not come by itself. */
+static void opened_gate(void **s)
+{
+	static const struct {
+		const char *why, *from, *to;
+		bool waits;
+	} rows[] = {
+		{"a notice where none was", "consent-rules:", NOTICE, true},
+		{"sooner", "notice: 30 d", "notice: 29 d", true},
+		{"later", "notice: 30 d", "notice: 31 d", false},
+		{"for more roles", "roles: [metering]",
+		 "roles: [metering, service]", true},
+		{"for nobody", "widening: {roles: [metering], notice: 30 d}",
+		 "", false},
+		{"less is asked", "minimum: opt-in", "minimum: opt-out", true},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate g;
+
+		gate_open(&g, i == 0 ? NO_NOTICE : NOTICE);
+		kit_edit(&g.k, "baseline", "serial: 2023110100",
+			 "serial: 2023110101");
+		kit_edit(&g.k, "baseline", rows[i].from, rows[i].to);
+		kit_put(&g.k, "baseline", "baseline", &g.k.platform);
+		gate_read(&g);
+		if (g.a.store.n_staged != rows[i].waits ||
+		    (rows[i].waits && activate_left(&g.a, 0) >= 0))
+			fail_msg("%s: %zu wait: %s", rows[i].why,
+				 g.a.store.n_staged, g.a.text);
+		gate_close(&g);
+	}
+}
+
+/* Who was asked and said nothing said no: no notice makes a yes of it. */
+static void asked_before(void **s)
+{
+	static const struct {
+		const char *why, *from, *to;
+	} rows[] = {
+		{"by its name", "[ask-profile]\n    consent: opt-in",
+		 "[ask-profile]\n    consent: opt-out"},
+		{"and by another", "send-profile:\n", "send-profiles:\n"},
+	};
+	struct gate g;
+
+	(void)s;
+	for (size_t i = 0; i < 2; i++) {
+		gate_open(&g, NOTICE);
+		kit_edit(&g.k, "baseline", "serial: 2023110100",
+			 "serial: 2023110101");
+		/* Nothing but the vendor asks. */
+		kit_edit(&g.k, "baseline", "minimum: opt-in",
+			 "minimum: none");
+		kit_put(&g.k, "baseline", "baseline", &g.k.platform);
+		gate_read(&g);
+		confirm_all(&g);
+		assert_int_equal(in_force(&g, POL_BASELINE), 2023110101);
+		if (i > 0)
+			kit_edit(&g.k, "metering", rows[0].from, rows[0].to);
+		vendor_says(&g, rows[i].from, rows[i].to);
+		gate_read(&g);
+		if (g.a.store.n_staged != 1 || activate_left(&g.a, 0) >= 0)
+			fail_msg("%s: %zu wait: %s", rows[i].why,
+				 g.a.store.n_staged, g.a.text);
+		gate_close(&g);
+	}
+}
+
 /* Each step adds to the clocks; how much of the notice passed then. */
 static void notice(void **s)
 {
@@ -905,7 +988,7 @@ static void customer(void **s)
 					      "any\n    block: true\n"), &e),
 			 0);
 	assert_non_null(strstr(told, "serial 4 withdrawn"));
-	assert_non_null(strstr(g.a.customer, "granted -> no answer"));
+	assert_non_null(strstr(g.a.store.customer, "granted -> no answer"));
 	assert_int_equal(g.a.store.n_staged, 1);
 	assert_int_equal(activate_confirm(&g.a, code, &g.c, note, NULL, &e),
 			 E_NOTFOUND);
@@ -916,19 +999,6 @@ static void customer(void **s)
 	gate_close(&g);
 }
 
-static void confirm_all(struct gate *g)
-{
-	char code[ACTIVATE_CODE];
-	struct err e;
-
-	while (g->a.store.n_staged) {
-		activate_code(&g->a, 0, code);
-		assert_int_equal(activate_confirm(&g->a, code, &g->c, note,
-						  NULL, &e), 0);
-		gate_read(g);
-	}
-}
-
 /* Does the answer of the customer's file in force count? */
 static bool counts(const struct gate *g)
 {
@@ -936,6 +1006,155 @@ static bool counts(const struct gate *g)
 }
 
 #define VOID "send-profile: its answer is void"
+
+#define RESTRICT(what) "restrict:\n  mine:\n    vm: mdma\n    " what "\n"
+#define LATE(d)                                                                \
+	RESTRICT("data: {measurement: energy.interval, delay: " d "}")
+
+/* What a file with the same names says, and what comes of it. */
+static void shown(void **s)
+{
+	static const struct {
+		const char *why, *was, *is;
+		const char *says[3], *not;
+	} rows[] = {
+		{"the same", LATE("2 d"), LATE("2 d"),
+		 {"restriction mine: is there as well"}, "->"},
+		{"less late", LATE("2 d"), LATE("3 h"),
+		 {"restriction mine: changes", "delay 2 d",
+		  "WIDER energy.interval, newest value: 2 d old -> 3 h old"},
+		 "as well"},
+		{"of another machine", LATE("2 d"),
+		 "restrict:\n  mine:\n    vm: any\n    except: {role: "
+		 "[metering]}\n    data: {measurement: energy.interval, delay: "
+		 "2 d}\n",
+		 {"restriction mine: changes", "except role metering",
+		  "WIDER"}, "as well"},
+		{"all day", RESTRICT("when: {between: 08:00-20:00}"),
+		 RESTRICT("when: {between: 00:00-23:59}"),
+		 {"restriction mine: changes", "when 08:00-20:00",
+		  "when 00:00-23:59"}, "as well"},
+		{"more octets", RESTRICT("limit: 1 MiB per day"),
+		 RESTRICT("limit: 900 MiB per day"),
+		 {"restriction mine: changes", "limit 1 MiB per day",
+		  "limit 900 MiB per day"}, "as well"},
+		{"none", LATE("2 d"), "", {"restriction mine: ends",
+		 "delay 2 d", "2 d old -> 1 h old"}, "as well"},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char was[512], is[512];
+		struct gate g;
+		struct err e = {0};
+
+		snprintf(was, sizeof(was), "%s%s", CUSTOMER("1", GRANTED),
+			 rows[i].was);
+		snprintf(is, sizeof(is), "%s%s", CUSTOMER("2", GRANTED),
+			 rows[i].is);
+		gate_open(&g, NO_NOTICE);
+		if (propose(&g, was, &e) < 0)
+			fail_msg("%s: %s", rows[i].why, e.text);
+		confirm_all(&g);
+		if (propose(&g, is, &e) < 0)
+			fail_msg("%s: %s", rows[i].why, e.text);
+		for (size_t k = 0; k < 3 && rows[i].says[k]; k++) {
+			if (!strstr(g.a.store.customer, rows[i].says[k]))
+				fail_msg("%s: no '%s': %s", rows[i].why,
+					 rows[i].says[k], g.a.store.customer);
+		}
+		if (strstr(g.a.store.customer, rows[i].not))
+			fail_msg("%s: %s", rows[i].why, g.a.store.customer);
+		gate_close(&g);
+	}
+}
+
+/* Nobody confirms what nobody was shown. */
+static void unseen(void **s)
+{
+	static char many[32 << 10];
+	struct gate g;
+	struct err e = {0};
+	char code[ACTIVATE_CODE];
+	size_t n;
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	/* Answers to nothing, among which one counts. */
+	n = (size_t)snprintf(many, sizeof(many), "%s", CUSTOMER("1", GRANTED));
+	for (int i = 0; i < 500; i++)
+		n += (size_t)snprintf(many + n, sizeof(many) - n,
+				      "  a.aa/r%d: granted\n", i);
+	if (propose(&g, many, &e) != E_STATE)
+		fail_msg("%s", e.text);
+	assert_non_null(strstr(e.text, "no policy in force or waiting asks"));
+	/* Too much to be shown. */
+	n = (size_t)snprintf(many, sizeof(many), "%s", CUSTOMER("1", GRANTED
+							      "restrict:\n"));
+	for (int i = 0; i < 250; i++)
+		n += (size_t)snprintf(many + n, sizeof(many) - n,
+				      "  a-restriction-number-%d:\n    vm: "
+				      "mdma\n    data: {measurement: "
+				      "energy.interval, delay: 2 d}\n", i);
+	if (propose(&g, many, &e) != E_LIMIT)
+		fail_msg("%s", e.text);
+	assert_non_null(strstr(e.text, "nobody could confirm it"));
+	assert_int_equal(g.a.store.n_staged, 0);
+	/* The text is there after a restart. */
+	assert_int_equal(propose(&g, CUSTOMER("1", GRANTED), &e), 0);
+	gate_restart(&g);
+	assert_int_equal(g.a.store.n_staged, 1);
+	assert_true(activate_told(&g.a, 0));
+	assert_non_null(strstr(g.a.store.customer,
+			       "send-profile: no answer -> granted"));
+	/* Kept without one, it is to be proposed again. */
+	g.a.store.customer[0] = 0;
+	activate_code(&g.a, 0, code);
+	assert_false(activate_told(&g.a, 0));
+	assert_int_equal(activate_confirm(&g.a, code, &g.c, note, NULL, &e),
+			 E_NOTFOUND);
+	assert_int_equal(activate_keep(&g.a, &g.c, &e), 0);
+	gate_restart(&g);
+	assert_int_equal(g.a.store.n_staged, 0);
+	/* Nor is it confirmed on top of something else. */
+	assert_int_equal(propose(&g, CUSTOMER("1", GRANTED), &e), 0);
+	vendor_says(&g, "delay: 1 h", "delay: 2 h");
+	gate_read(&g);
+	assert_int_equal(in_force(&g, POL_VENDOR), 11);
+	assert_int_equal(g.a.store.n_staged, 0);
+	assert_non_null(strstr(told, "serial 1 withdrawn: what it was "
+			       "compared with changed"));
+	gate_close(&g);
+}
+
+/* Whoever proposes uses nothing up. */
+static void many_proposed(void **s)
+{
+	char id[128];
+	struct gate g;
+	struct err e = {0};
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	for (int i = 0; i < STORE_SEEN + 5; i++) {
+		snprintf(id, sizeof(id), "polc: 1\nkind: customer\nid: "
+			 "a.n%d\nserial: 1000000\ntitle: M\n" GRANTED, i);
+		if (propose(&g, id, &e) < 0)
+			fail_msg("%d: %s", i, e.text);
+	}
+	assert_int_equal(g.a.store.n_seen, 3);
+	/* Nor a serial, until it is confirmed; then by whatever id. */
+	assert_int_equal(propose(&g, CUSTOMER("7", GRANTED), &e), 0);
+	confirm_all(&g);
+	assert_int_equal(in_force(&g, POL_CUSTOMER), 7);
+	assert_int_equal(g.a.store.n_seen, 4);
+	assert_int_equal(propose(&g, "polc: 1\nkind: customer\nid: a.b\n"
+				 "serial: 6\ntitle: M\n" GRANTED, &e),
+			 E_STATE);
+	gate_restart(&g);
+	assert_int_equal(g.a.store.n_seen, 4);
+	gate_close(&g);
+}
 
 static void answers(void **s)
 {
@@ -1003,7 +1222,7 @@ static void asked_again(void **s)
 	/* Proposed about the narrow rule, it is not confirmed about the wide
 	 * one. */
 	assert_int_equal(propose(&g, CUSTOMER("2", GRANTED), &e), 0);
-	assert_null(strstr(g.a.customer, "send-profile"));
+	assert_null(strstr(g.a.store.customer, "send-profile"));
 	assert_int_equal(g.a.store.n_staged, 2);
 	for (size_t i = 0; i < g.a.store.n_staged; i++)
 		g.a.store.staged[i].confirmed =
@@ -1025,7 +1244,7 @@ static void asked_again(void **s)
 	assert_false(counts(&g));
 	kit_all(&g.k);
 	assert_int_equal(propose(&g, CUSTOMER("3", GRANTED), &e), 0);
-	assert_non_null(strstr(g.a.customer, "send-profile: void, for the "
+	assert_non_null(strstr(g.a.store.customer, "send-profile: void, for the "
 			       "rule is wider since -> granted"));
 	gate_read(&g);
 	assert_false(counts(&g));
@@ -1143,6 +1362,9 @@ int main(void)
 		cmocka_unit_test(customer),	 cmocka_unit_test(answers),
 		cmocka_unit_test(asked_again),	 cmocka_unit_test(refusals_stay),
 		cmocka_unit_test(in_a_child),
+		cmocka_unit_test(opened_gate),	 cmocka_unit_test(asked_before),
+		cmocka_unit_test(shown),	 cmocka_unit_test(unseen),
+		cmocka_unit_test(many_proposed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

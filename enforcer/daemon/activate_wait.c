@@ -37,6 +37,19 @@ int activate_keep(struct activation *a, const struct conf *c, struct err *e)
 	return store_write(&a->store, c->state, e);
 }
 
+/* Kept by a version that did not keep what it changes: it is to be proposed
+ * again. */
+static void drop_untold(struct activation *a)
+{
+	for (size_t i = a->store.n_staged; i-- > 0;) {
+		const struct store_staged *s = &a->store.staged[i];
+
+		if (pol_image_kind(s->image.image) == POL_CUSTOMER &&
+		    !s->confirmed && !a->store.customer[0])
+			store_unstage(&a->store, i);
+	}
+}
+
 int activate_open(struct activation *a, const struct conf *c,
 		  const uint8_t boot[16], struct now now, struct err *e)
 {
@@ -51,6 +64,7 @@ int activate_open(struct activation *a, const struct conf *c,
 		rc = store_read(&a->store, c->state, e);
 	if (rc < 0)
 		return rc;
+	drop_untold(a);
 	pass(a, since_kept(&a->store.clock, boot, now));
 	memcpy(a->store.clock.boot, boot, sizeof(a->store.clock.boot));
 	a->store.clock.mono_ns = now.mono.ns;
@@ -151,6 +165,51 @@ void activate_code(const struct activation *a, size_t staged,
 		snprintf(code + 2 * i, 3, "%02x", digest[i]);
 }
 
+bool activate_told(const struct activation *a, size_t staged)
+{
+	const struct pol_image *im = a->store.staged[staged].image.image;
+
+	return (pol_image_kind(im) == POL_CUSTOMER ? a->store.customer
+						   : a->text)[0] != 0;
+}
+
+static bool asks(const struct pol_image *im, struct span policy,
+		 struct span rule)
+{
+	if (pol_image_kind(im) != POL_VENDOR ||
+	    !span_eq(pol_image_id(im), policy))
+		return false;
+	for (uint32_t i = 0; i < im->n_RULE; i++) {
+		if (im->RULE[i].kind == RULE_GRANT &&
+		    span_eq(img_str(im, im->RULE[i].id), rule))
+			return true;
+	}
+	return false;
+}
+
+/* Answers to nothing would only hide the others among them. */
+static int check_asked(const struct activation *a, const struct pol_image *im,
+		       struct err *e)
+{
+	for (uint32_t k = 0; k < im->n_ANSW; k++) {
+		struct span p = img_str(im, im->ANSW[k].policy);
+		struct span r = img_str(im, im->ANSW[k].rule);
+		bool asked = false;
+
+		for (size_t i = 0; i < a->store.n_force; i++)
+			asked |= asks(a->store.force[i].image, p, r);
+		for (size_t i = 0; i < a->store.n_staged; i++)
+			asked |= asks(a->store.staged[i].image.image, p, r);
+		if (!asked)
+			return err_set(e, E_STATE, 0,
+				       "%.*s/%.*s is answered, and no policy "
+				       "in force or waiting asks it",
+				       (int)p.n, (const char *)p.p, (int)r.n,
+				       (const char *)r.p);
+	}
+	return 0;
+}
+
 /* In the place of the customer's file in force, if there is one. */
 static int makes_a_set(const struct activation *a, const struct pol_image *im,
 		       struct err *e)
@@ -201,13 +260,18 @@ int activate_propose(struct activation *a, struct span image,
 	if (rc == 0)
 		rc = makes_a_set(a, im, e);
 	if (rc == 0)
-		rc = store_see(&a->store, im, e);
+		rc = check_asked(a, im, e);
+	if (rc == 0 && (text.n == 0 || text.n >= STORE_TEXT))
+		rc = err_set(e, E_LIMIT, 0, "no text says what it changes");
+	if (rc == 0 && pol_image_id(im).n >= STORE_ID)
+		rc = err_set(e, E_LIMIT, 0, "an id of more than %d octets",
+			     STORE_ID - 1);
 	if (rc == 0) {
 		drop_customer(a, note, arg);
 		rc = store_stage(&a->store, image, (struct store_staged){0}, e);
 	}
 	if (rc == 0) {
-		snprintf(a->customer, sizeof(a->customer), "%.*s", (int)text.n,
+		snprintf(a->store.customer, sizeof(a->store.customer), "%.*s", (int)text.n,
 			 (const char *)text.p);
 		activate_tell(note, arg, im,
 			      "proposed and staged: waits for the panel");
@@ -226,7 +290,7 @@ int activate_confirm(struct activation *a, const char *code,
 
 	for (; i < a->store.n_staged; i++) {
 		activate_code(a, i, of);
-		if (strcmp(of, code) == 0)
+		if (strcmp(of, code) == 0 && activate_told(a, i))
 			break;
 	}
 	if (i == a->store.n_staged)

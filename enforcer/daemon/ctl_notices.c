@@ -54,7 +54,8 @@ static void waiting(struct conn *c, const struct activation *a)
 		json_text(&j, "policy", pol_image_id(s->image.image));
 		json_u64(&j, "serial", pol_image_serial(s->image.image));
 		json_bool(&j, "confirmed", s->confirmed);
-		json_str(&j, "code", code);
+		if (activate_told(a, i))
+			json_str(&j, "code", code);
 		if (left >= 0)
 			json_i64(&j, "left_s", left / NS_PER_S);
 		conn_end(c, &j);

@@ -43,7 +43,8 @@ static void waiting(struct conn *c, const struct activation *a)
 		char code[ACTIVATE_CODE];
 
 		activate_code(a, i, code);
-		json_str(&j, "code", code);
+		if (activate_told(a, i))
+			json_str(&j, "code", code);
 		/* By itself; never, where only the customer's word counts. */
 		if (left >= 0)
 			json_i64(&j, "notice_left_s", left / NS_PER_S);
@@ -92,7 +93,7 @@ static void difference(struct conn *c, const struct activation *a)
 {
 	lines(c, a->text);
 	if (customer_waits(a))
-		lines(c, a->customer);
+		lines(c, a->store.customer);
 }
 
 void conn_diff(struct conn *c, struct parent *p)
@@ -173,5 +174,5 @@ void conn_proposed(struct conn *c, struct parent *p, const char *error)
 	json_u64(&j, "staged", p->activation.store.n_staged);
 	conn_end(c, &j);
 	waiting(c, &p->activation);
-	lines(c, p->activation.customer);
+	lines(c, p->activation.store.customer);
 }

@@ -66,7 +66,7 @@ static void offer_done(struct parent *p, const char *error)
 		    POL_CUSTOMER)
 			activate_code(a, i, p->offer->code);
 	}
-	answer_offer(p, OFFER_STAGED, a->customer);
+	answer_offer(p, OFFER_STAGED, a->store.customer);
 }
 
 /* Each leaves records that nothing ever prunes. */

@@ -18,7 +18,8 @@
 /* The file: magic, items, SHA-256 of all before it. An item is its kind, the
  * number of its octets (4, least significant first) and these. */
 static const uint8_t magic[8] = {0x8d, 'M', 'G', 'P', 0x0d, 0x0a, 1, 0x0a};
-enum item { ITEM_FORCE = 1, ITEM_SEEN, ITEM_STAGED, ITEM_CLOCK, ITEM_VOIDS };
+enum item { ITEM_FORCE = 1, ITEM_SEEN, ITEM_STAGED, ITEM_CLOCK, ITEM_VOIDS,
+	    ITEM_TEXT };
 #define ITEM_HEAD 5
 
 /* --- images ------------------------------------------------------------------- */
@@ -151,7 +152,9 @@ static struct store_seen *find_seen(const struct policy_store *s,
 				    enum pol_kind kind, struct span id)
 {
 	for (size_t i = 0; i < s->n_seen; i++) {
-		if (s->seen[i].kind == kind && span_is(id, s->seen[i].id))
+		/* A household has one customer's file, whatever its id. */
+		if (s->seen[i].kind == kind &&
+		    (kind == POL_CUSTOMER || span_is(id, s->seen[i].id)))
 			return (struct store_seen *)(uintptr_t)&s->seen[i];
 	}
 	return NULL;
@@ -213,7 +216,7 @@ int store_see(struct policy_store *s, const struct pol_image *im,
 static int take_seen(struct policy_store *s, struct span octets, struct err *e)
 {
 	struct cur c = cur_of(octets);
-	struct store_seen *seen = &s->seen[s->n_seen];
+	struct store_seen *was, *seen = &s->seen[s->n_seen];
 	uint8_t kind = cur_u8(&c);
 	uint64_t serial = cur_le64(&c);
 	struct span digest = cur_take(&c, sizeof(seen->digest));
@@ -227,7 +230,11 @@ static int take_seen(struct policy_store *s, struct span octets, struct err *e)
 				    .serial = serial};
 	memcpy(seen->digest, digest.p, digest.n);
 	memcpy(seen->id, id.p, id.n);
-	s->n_seen++;
+	was = find_seen(s, seen->kind, span_str(seen->id));
+	if (!was || seen->kind != POL_CUSTOMER)
+		s->n_seen++;
+	else if (was->serial < serial) /* One place; there were more once. */
+		*was = *seen;
 	return 0;
 }
 
@@ -285,6 +292,15 @@ static int take_voids(struct policy_store *s, struct span octets,
 	return 0;
 }
 
+static int take_text(struct policy_store *s, struct span octets, struct err *e)
+{
+	if (s->customer[0] || octets.n == 0 || octets.n >= STORE_TEXT ||
+	    memchr(octets.p, 0, octets.n))
+		return err_set(e, E_SYNTAX, 0, "its text makes no sense");
+	memcpy(s->customer, octets.p, octets.n);
+	return 0;
+}
+
 static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 		     struct err *e)
 {
@@ -305,6 +321,8 @@ static int take_item(struct policy_store *s, unsigned kind, struct span octets,
 		return take_clock(s, octets, e);
 	case ITEM_VOIDS:
 		return take_voids(s, octets, e);
+	case ITEM_TEXT:
+		return take_text(s, octets, e);
 	default:
 		return err_set(e, E_SYNTAX, 0, "an item of unknown kind");
 	}
@@ -398,6 +416,7 @@ static size_t octets_of(const struct policy_store *s)
 		n += ITEM_HEAD + STAGED_HEAD + s->staged[i].image.n;
 	n += ITEM_HEAD + sizeof(s->clock.boot) + 8 + 8;
 	n += ITEM_HEAD + sizeof(s->voids.of) + 4 * s->voids.n;
+	n += ITEM_HEAD + strlen(s->customer);
 	return n + s->n_seen * (ITEM_HEAD + 1 + 8 + 32 + STORE_ID);
 }
 
@@ -444,6 +463,8 @@ static void put_all(struct wbuf *w, const struct policy_store *s)
 		put_staged(w, &s->staged[i]);
 	put_clock(w, &s->clock);
 	put_voids(w, &s->voids);
+	if (s->customer[0])
+		put(w, ITEM_TEXT, span_str(s->customer));
 	sha256_of(wbuf_span(w), digest);
 	wbuf_put(w, span_of(digest, sizeof(digest)));
 }

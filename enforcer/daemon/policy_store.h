@@ -22,6 +22,7 @@
 /* Times in it are within these: what is added to them cannot overflow. */
 #define STORE_NS_MAX (INT64_C(1) << 61)
 #define STORE_US_MAX (STORE_NS_MAX / 1000)
+#define STORE_TEXT   (24u << 10)
 #define STORE_ID     128 /* octets of a policy's id, terminated */
 
 struct store_image {
@@ -63,6 +64,9 @@ struct policy_store {
 	size_t n_force; /* 0: nothing was ever activated */
 	struct store_staged staged[STORE_IMAGES];
 	size_t n_staged;
+	/* What the customer's file that waits changes of what is in force, for
+	 * people; without it nobody may confirm one. */
+	char customer[STORE_TEXT];
 	struct store_clock clock;
 	struct store_voids voids;
 	struct store_seen seen[STORE_SEEN];
@@ -90,8 +94,8 @@ const struct pol_image *store_in_force(const struct policy_store *s,
 /* The same policy, whatever its signature and the places in its source? */
 bool store_same(const struct pol_image *a, const struct pol_image *b);
 /* May it be accepted? What is in force may; else its serial has to be higher
- * than any that was seen of its kind and id, or be that one. E_STATE says what
- * was seen. */
+ * than any that was seen of its kind and id, or be that one; the customer's has
+ * one place, whatever its id. E_STATE says what was seen. */
 int store_serial(const struct policy_store *s, const struct pol_image *im,
 		 struct err *e) __attribute__((warn_unused_result));
 /* It was accepted. E_LIMIT: more policies than can be remembered. */

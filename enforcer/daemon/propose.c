@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/propose.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/wbuf.h"
 #include "enforcer/daemon/answers.h"
+#include "enforcer/daemon/telling.h"
+#include "policy-lang/analysis/within.h"
 #include "policy-lang/front/front.h"
 #include "policy-lang/image/view.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 #define NAME	"customer.yaml"
-
-static void say(struct proposed *o, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(struct proposed *o, const char *fmt, ...)
-{
-	size_t room = sizeof(o->text) - o->n_text;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(o->text + o->n_text, room, fmt, ap);
-	va_end(ap);
-	/* A line that does not fit is left out as a whole. */
-	if (n > 0 && (size_t)n < room)
-		o->n_text += (uint32_t)n;
-	o->text[o->n_text] = 0;
-}
 
 /* --- what changes ------------------------------------------------------------ */
 
@@ -48,7 +32,7 @@ static const char *answer(const struct pol_image *im, struct span policy,
 	return NULL;
 }
 
-static void say_answers(struct proposed *o, const struct pol_image *is,
+static void say_answers(struct telling *t, const struct pol_image *is,
 			const struct pol_image *was,
 			const struct store_voids *voids)
 {
@@ -59,7 +43,7 @@ static void say_answers(struct proposed *o, const struct pol_image *is,
 		const char *before = answer(was, p, r, voids);
 
 		if (!before || strcmp(now, before) != 0)
-			say(o, "  %.*s/%.*s: %s -> %s\n", TEXT(p), TEXT(r),
+			tell(t, "  %.*s/%.*s: %s -> %s\n", TEXT(p), TEXT(r),
 			    before ? before : "no answer", now);
 	}
 	for (uint32_t i = 0; was && i < was->n_ANSW; i++) {
@@ -67,35 +51,135 @@ static void say_answers(struct proposed *o, const struct pol_image *is,
 		struct span r = img_str(was, was->ANSW[i].rule);
 
 		if (!answer(is, p, r, NULL))
-			say(o, "  %.*s/%.*s: %s -> no answer\n", TEXT(p),
+			tell(t, "  %.*s/%.*s: %s -> no answer\n", TEXT(p),
 			    TEXT(r), answer(was, p, r, voids));
 	}
 }
 
-static bool has_rule(const struct pol_image *im, struct span id)
+static uint32_t find_rule(const struct pol_image *im, struct span id)
 {
 	for (uint32_t i = 0; im && i < im->n_RULE; i++) {
 		if (span_eq(img_str(im, im->RULE[i].id), id))
-			return true;
+			return i;
 	}
-	return false;
+	return LAY_NONE;
 }
 
-static void say_rules(struct proposed *o, const struct pol_image *is,
+/* All that it says: a name says nothing. */
+static void say_rule(struct telling *t, const char *what,
+		     const struct pol_image *im, uint32_t rule)
+{
+	static uint8_t buf[PROPOSE_TEXT];
+	struct wbuf w = wbuf_of(buf, sizeof(buf));
+
+	if (!pol_image_print_rule(im, rule, &w))
+		t->cut = true;
+	else
+		tell(t, "    %s:\n%.*s", what, (int)w.n, (const char *)w.p);
+}
+
+static void say_rules(struct telling *t, const struct pol_image *is,
 		      const struct pol_image *was)
 {
 	for (uint32_t i = 0; i < is->n_RULE; i++) {
 		struct span id = img_str(is, is->RULE[i].id);
+		uint32_t k = find_rule(was, id);
+		bool same = k != LAY_NONE &&
+			    pol_within_restriction(is, i, was, k) &&
+			    pol_within_restriction(was, k, is, i);
 
-		say(o, "  restriction %.*s: %s\n", TEXT(id),
-		    has_rule(was, id) ? "is there as well" : "is new");
+		tell(t, "  restriction %.*s: %s\n", TEXT(id),
+		     same	     ? "is there as well"
+		     : k != LAY_NONE ? "changes"
+				     : "is new");
+		if (!same && k != LAY_NONE)
+			say_rule(t, "it was", was, k);
+		if (!same)
+			say_rule(t, "it is", is, i);
 	}
 	for (uint32_t i = 0; was && i < was->n_RULE; i++) {
 		struct span id = img_str(was, was->RULE[i].id);
 
-		if (!has_rule(is, id))
-			say(o, "  restriction %.*s: ends\n", TEXT(id));
+		if (find_rule(is, id) != LAY_NONE)
+			continue;
+		tell(t, "  restriction %.*s: ends\n", TEXT(id));
+		say_rule(t, "it was", was, i);
 	}
+}
+
+/* --- what comes of it ---------------------------------------------------------- */
+
+/* What is in force, or the same with this customer's file. */
+static int set_with(struct pol_set **out, const struct capture_policy *was,
+		    const struct pol_image *customer, struct err *e)
+{
+	const struct pol_image *im[CAPTURE_POLICIES + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < was->n; i++) {
+		if (!customer || pol_image_kind(was->image[i]) != POL_CUSTOMER)
+			im[n++] = was->image[i];
+	}
+	if (customer)
+		im[n++] = customer;
+	return pol_set_new(out, im, n, e);
+}
+
+static int void_answers(struct pol_set *s, const struct pol_image *customer,
+			const struct store_voids *voids, struct err *e)
+{
+	for (uint32_t i = 0; customer && voids && i < customer->n_ANSW; i++) {
+		if (answers_were_void(voids, customer, i) &&
+		    pol_set_void(s, i) < 0)
+			return err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	return 0;
+}
+
+static int compare_sets(struct telling *t, const struct pol_set *was,
+			const struct pol_set *is, struct err *e)
+{
+	struct bound *a = NULL, *b = NULL;
+	struct diff *d = NULL;
+	int rc = bound_new(&a, was, true, e);
+
+	if (rc == 0)
+		rc = bound_new(&b, is, true, e);
+	if (rc == 0)
+		rc = diff_new(&d, a, b, e);
+	for (size_t i = 0; rc == 0 && i < d->n; i++) {
+		if (d->item[i].change != DIFF_SAME)
+			tell_item(t, &d->item[i]);
+	}
+	diff_free(d);
+	bound_free(a);
+	bound_free(b);
+	return rc;
+}
+
+/* The figures of this household, before and after. */
+static int say_figures(struct telling *t, const struct pol_image *is,
+		       const struct pol_image *before,
+		       const struct capture_policy *was,
+		       const struct store_voids *voids, struct err *e)
+{
+	struct pol_set *old, *new_ = NULL;
+	int rc;
+
+	if (was->n == 0)
+		return 0;
+	rc = set_with(&old, was, NULL, e);
+	if (rc < 0)
+		return rc;
+	rc = void_answers(old, before, voids, e);
+	if (rc == 0)
+		rc = set_with(&new_, was, is, e);
+	if (rc == 0) {
+		rc = compare_sets(t, old, new_, e);
+		pol_set_free(new_);
+	}
+	pol_set_free(old);
+	return rc;
 }
 
 /* --- compiling ------------------------------------------------------------------ */
@@ -139,6 +223,7 @@ static int take(struct proposed *o, struct span octets,
 		const struct capture_policy *was,
 		const struct store_voids *voids, struct err *e)
 {
+	struct telling t = {o->text, sizeof(o->text), 0, false};
 	const struct pol_image *before = NULL;
 	struct pol_image *im;
 	struct span id;
@@ -154,11 +239,19 @@ static int take(struct proposed *o, struct span octets,
 			before = was->image[i];
 	}
 	id = pol_image_id(im);
-	say(o, "%.*s serial %llu\n", TEXT(id),
+	tell(&t, "%.*s serial %llu\n", TEXT(id),
 	    (unsigned long long)pol_image_serial(im));
-	say_answers(o, im, before, voids);
-	say_rules(o, im, before);
+	say_answers(&t, im, before, voids);
+	say_rules(&t, im, before);
+	rc = say_figures(&t, im, before, was, voids, e);
 	pol_image_free(im);
+	if (rc == 0 && t.cut)
+		rc = err_set(e, E_LIMIT, 0, "it changes more than %u octets "
+			     "can tell, and nobody could confirm it",
+			     PROPOSE_TEXT);
+	if (rc < 0)
+		return rc;
+	o->n_text = (uint32_t)t.n;
 	memcpy(o->image, octets.p, octets.n);
 	o->n_image = (uint32_t)octets.n;
 	return 0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/widen.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "policy-lang/analysis/diff.h"
+#include "enforcer/daemon/telling.h"
 #include "policy-lang/analysis/within.h"
 #include "policy-lang/image/view.h"
 
+#define MARK 48 /* octets that are kept for the last line */
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
 struct judge {
@@ -17,26 +17,10 @@ struct judge {
 	uint32_t roles;	     /* for which notice is enough */
 	const struct pol_image *baseline; /* in force, or NULL */
 	struct widen *out;
+	struct telling t;
 	bool wider, eligible; /* of what is looked at */
+	bool waits; /* anything is wider */
 };
-
-static void say(struct widen *w, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(struct widen *w, const char *fmt, ...)
-{
-	size_t room = sizeof(w->text) - w->n_text;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(w->text + w->n_text, room, fmt, ap);
-	va_end(ap);
-	/* A line that does not fit is left out as a whole. */
-	if (n > 0 && (size_t)n < room)
-		w->n_text += (uint32_t)n;
-	w->text[w->n_text] = 0;
-}
 
 size_t widen_place(const struct capture_policy *was,
 		   const struct pol_image *im)
@@ -83,6 +67,26 @@ static bool needs_opt_in(const struct judge *j, const struct bound_flow *f)
 	return false;
 }
 
+/* Did the old policy ask the customer about this rule, or, by whatever name,
+ * about a measurement that it gives? Then a yes is needed, whatever the new
+ * one says. */
+static bool asked_before(const struct pol_image *im, uint32_t rule,
+			 const struct pol_image *was)
+{
+	const struct lay_rule *r = &im->RULE[rule];
+	uint64_t meas = r->data == LAY_NONE ? 0 : im->DATA[r->data].meas;
+
+	for (uint32_t k = 0; was && k < was->n_RULE; k++) {
+		const struct lay_rule *o = &was->RULE[k];
+
+		if (o->kind == RULE_GRANT && o->consent == CONSENT_OPT_IN &&
+		    (span_eq(img_str(was, o->id), img_str(im, r->id)) ||
+		     (o->data != LAY_NONE && was->DATA[o->data].meas & meas)))
+			return true;
+	}
+	return false;
+}
+
 static bool grant_may(const struct judge *j, const struct pol_image *im,
 		      uint32_t rule)
 {
@@ -120,7 +124,7 @@ static bool vendor_may(const struct judge *j, const struct pol_image *im,
 		    (was && pol_within_grant(im, i, was)))
 			continue;
 		all = false;
-		if (!grant_may(j, im, i))
+		if (!grant_may(j, im, i) || asked_before(im, i, was))
 			return false;
 	}
 	for (uint32_t i = 0; all && i < im->n_RULE; i++) {
@@ -146,53 +150,48 @@ static void by_rules(struct judge *j, const struct pol_image *im,
 		return;
 	j->wider = true;
 	j->eligible &= kind == POL_VENDOR && vendor_may(j, im, was);
-	say(j->out, "  may let more pass: %s\n", why);
+	tell(&j->t, "  may let more pass: %s\n", why);
 }
 
 /* --- figures ------------------------------------------------------------------------ */
 
-static const char *subject(const struct diff_item *i)
+/* Was anything of it a thing that the customer is asked about? Whoever never
+ * answered said no. */
+static bool was_asked(const struct diff_item *x)
 {
-	return i->what == DIFF_FLOW    ? meas_name(i->meas)
-	       : i->what == DIFF_POWER ? "may switch or limit"
-				       : "sealed channel";
-}
+	bool asked = x->was && x->was->consent == CONSENT_OPT_IN;
 
-static void say_item(struct widen *w, const struct diff_item *i)
-{
-	char a[64], b[64];
-
-	if (i->n_row == 0)
-		say(w, "  %.*s to %.*s: %s %s\n", TEXT(i->machine),
-		    TEXT(i->operator_), diff_change_name(i->change),
-		    subject(i));
-	for (size_t k = 0; k < i->n_row; k++) {
-		const struct diff_row *r = &i->row[k];
-
-		say(w, "  %.*s to %.*s: %s %s, %s: %s -> %s\n",
-		    TEXT(i->machine), TEXT(i->operator_),
-		    diff_change_name(r->change), subject(i),
-		    diff_scale_name(r->scale),
-		    diff_figure(a, sizeof(a), r, false, i),
-		    diff_figure(b, sizeof(b), r, true, i));
-	}
+	for (size_t k = 0; k < x->n_row; k++)
+		asked |= x->row[k].scale == DIFF_CONSENT &&
+			 x->row[k].was == CONSENT_OPT_IN;
+	return asked;
 }
 
 static void by_figures(struct judge *j, const struct diff *d)
 {
+	bool cut;
+
 	for (size_t i = 0; i < d->n; i++) {
 		const struct diff_item *x = &d->item[i];
 
-		if (x->change == DIFF_SAME)
-			continue;
-		say_item(j->out, x);
 		if (x->change < DIFF_WIDER)
 			continue;
+		tell_item(&j->t, x);
 		j->wider = true;
 		j->eligible &= x->is_r && role_may(j, x->is_r->role) &&
 			       (x->what != DIFF_FLOW ||
-				(x->is && !needs_opt_in(j, x->is)));
+				(x->is && !needs_opt_in(j, x->is) &&
+				 !was_asked(x)));
 	}
+	/* Of what is less some may be left out. */
+	cut = j->t.cut;
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->item[i].change < DIFF_WIDER &&
+		    d->item[i].change != DIFF_SAME)
+			tell_item(&j->t, &d->item[i]);
+	}
+	j->out->less_cut |= j->t.cut && !cut;
+	j->t.cut = cut;
 }
 
 static int compare_sets(struct judge *j, const struct pol_set *is,
@@ -257,16 +256,19 @@ static int judge(struct judge *j, const bool *chosen,
 
 		if (!chosen[k])
 			continue;
-		say(j->out, "%.*s serial %llu\n", TEXT(id),
+		tell(&j->t, "%.*s serial %llu\n", TEXT(id),
 		    (unsigned long long)pol_image_serial(im));
 		by_rules(j, im, at < j->was->n ? j->was->image[at] : NULL);
+		/* It says itself who needs not be asked. */
+		j->eligible &= pol_image_kind(im) != POL_BASELINE;
 	}
 	rc = compare_sets(j, set, e);
 	pol_set_free(set);
+	j->waits |= j->wider;
 	*verdict = !j->wider   ? WIDEN_NOT
 		   : j->eligible ? WIDEN_NOTICE
 				 : WIDEN_CONSENT;
-	say(j->out, "  %s\n", !j->wider	 ? "permits no more than before"
+	tell(&j->t, "  %s\n", !j->wider	 ? "permits no more than before"
 			      : j->eligible
 				      ? "WIDER: after notice, or the "
 					"customer's consent"
@@ -319,7 +321,10 @@ static bool has_baseline(const struct capture_policy *p)
 void widen_judge(struct widen *out, const struct capture_policy *was,
 		 const struct capture_policy *is)
 {
-	struct judge j = {.was = was, .is = is, .out = out};
+	struct judge j = {.was = was,
+			  .is = is,
+			  .out = out,
+			  .t = {out->text, sizeof(out->text) - MARK, 0, false}};
 	struct err e = {0};
 	int rc;
 
@@ -340,6 +345,13 @@ void widen_judge(struct widen *out, const struct capture_policy *was,
 		rc = judge_all(&j, &e);
 		pol_set_free(j.set);
 	}
+	if (rc == 0 && j.waits && j.t.cut)
+		rc = err_set(&e, E_LIMIT, 0, "more is wider than %u octets "
+			     "can tell", WIDEN_TEXT);
+	j.t.cap = sizeof(out->text);
+	if (j.t.cut || out->less_cut)
+		tell(&j.t, "  (and more that is not wider)\n");
+	out->n_text = (uint32_t)j.t.n;
 	out->rc = rc;
 	snprintf(out->error, sizeof(out->error), "%s", rc ? e.text : "");
 }

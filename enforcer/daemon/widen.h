@@ -7,8 +7,8 @@
  * (analysis/within.h) and no figure of the set grows (analysis/diff.h).
  *
  * Notice is enough where every receiver of what is wider has a role that the
- * baseline in force names, and nothing in it needs opt-in. A baseline that is
- * wider always waits for the customer.
+ * baseline in force names, and nothing in it needs opt-in, nor did before. A
+ * baseline that is wider always waits for the customer.
  *
  * Pure: from images alone. Run in a child (trial.h).
  */
@@ -27,14 +27,17 @@ enum widen_verdict {
 };
 
 struct widen { /* no pointers: it comes out of a child */
-	int rc; /* negative: the directory makes no set, and error says why */
+	/* Negative: the directory makes no set, or more of it is wider than text
+	 * can tell (E_LIMIT), and error says why. */
+	int rc;
 	char error[ERR_TEXT];
 	struct widen_one {
 		uint8_t verdict;
 		bool together; /* with the others of this kind only */
 	} of[CAPTURE_POLICIES]; /* as the policies of the directory */
+	bool less_cut; /* not all is told of what is narrower */
 	uint32_t n_text;
-	char text[WIDEN_TEXT]; /* for people: lines; cut where it is full */
+	char text[WIDEN_TEXT]; /* for people: lines; all that is wider */
 };
 
 /* was: what is in force, a customer's file included; is: the directory. */

@@ -65,6 +65,9 @@ size_t pol_image_keys(const struct pol_image *binding, struct span id,
  * would act on; false when w is too small or memory was. */
 struct wbuf;
 bool pol_image_print(const struct pol_image *i, struct wbuf *w);
+/* The same of one rule or restriction. */
+bool pol_image_print_rule(const struct pol_image *i, uint32_t rule,
+			  struct wbuf *w);
 /* All of it for programs: one line of JSON for the header, for each section
  * and for each row, in the order of the file and with the names of layout.h;
  * times and durations as they are stored. E_NOMEM. */

@@ -559,6 +559,14 @@ static void print_household(struct wbuf *w, const struct pol_image *im)
 	}
 }
 
+bool pol_image_print_rule(const struct pol_image *im, uint32_t rule,
+			  struct wbuf *w)
+{
+	if (rule < im->n_RULE)
+		print_rule(w, im, rule);
+	return !w->failed;
+}
+
 bool pol_image_print(const struct pol_image *im, struct wbuf *w)
 {
 	print_head(w, im);
