@@ -130,6 +130,9 @@ try "claims that do not hold" 1 "error[P8002]" "$polc" check $claims/claims.yaml
 is "just those, each with its figure" cmp -s "$tmp/out" $claims/claims.expect
 is "the wrong ones and no other" [ "$(wrong "$tmp/out")" = \
 	"$(grep -o '^  not-[a-z0-9-]*' $claims/claims.yaml | tr -d ' ')" ]
+try "claims about what nobody can see" 1 "error[P8002]" "$polc" check $claims/unseen.yaml
+is "they do not hold, but for the octets" [ "$(wrong "$tmp/out")" = \
+	"$(grep -o '^  not-[a-z0-9-]*' $claims/unseen.yaml | tr -d ' ')" ]
 try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml -o "$tmp/claims.pol"
 is "nothing was written for them" test ! -e "$tmp/claims.pol"
 is "the household's eleven hold" [ "$("$polc" check $home | grep -c P8002)" = 0 ]

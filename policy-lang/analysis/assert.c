@@ -90,17 +90,20 @@ static bool together_holds(const struct bound *b,
 	return false;
 }
 
+/* What is sealed may be any measurement, as fine and as fresh as it likes.
+ * What stays at home stays there: the label says it is sealed. */
+static bool open_to_all(const struct bound_recipient *r, char *why, size_t cap)
+{
+	snprintf(why, cap, "nobody can check what '%.*s' gets sealed: grade X",
+		 TEXT(r->operator_));
+	return !r->sealed || !r->outside;
+}
+
 static bool grade_holds(const struct bound_recipient *r,
 			const struct pol_assert_src *a, char *why, size_t cap)
 {
 	if (a->kind != ASSERT_GRADE)
 		return true;
-	if (r->sealed) {
-		snprintf(why, cap,
-			 "nobody can check what '%.*s' gets sealed: grade X",
-			 TEXT(r->operator_));
-		return false;
-	}
 	snprintf(why, cap, "what '%.*s' gets is of grade %c",
 		 TEXT(r->operator_), r->grade);
 	return r->grade == '-' || r->grade == 'H' || r->grade <= a->grade;
@@ -137,8 +140,12 @@ static bool total_holds(const struct bound *b, const struct pol_assert_src *a,
 		return false;
 	}
 	for (size_t i = 0; i < b->n && n < MAX_RECIPIENTS; i++) {
-		if (about(b, &b->r[i], a, vm))
-			r[n++] = &b->r[i];
+		if (!about(b, &b->r[i], a, vm))
+			continue;
+		if ((thing == THING_READINGS || thing == THING_VALUES) &&
+		    !open_to_all(&b->r[i], why, cap))
+			return false;
+		r[n++] = &b->r[i];
 	}
 	most = bound_most(b, r, n, a->meas, thing, interval(l));
 	if (most <= l->n)
@@ -165,7 +172,7 @@ bool assert_holds(const struct bound *b, const struct pol_assert_src *a,
 			if (!flow_holds(&r->flow[k], a, why, cap))
 				return false;
 		}
-		if (!together_holds(b, r, a, why, cap) ||
+		if (!open_to_all(r, why, cap) || !together_holds(b, r, a, why, cap) ||
 		    !grade_holds(r, a, why, cap))
 			return false;
 	}
