@@ -334,6 +334,11 @@ def by_notice(report, net, gate, signed):
     signed.serial("baseline", 2)
     signed.deliver("baseline", gate.policies)
     gate.ask("reload", timeout=60)
+    wait = [r for r in gate.ask("policies")[1:] if r["state"] == "staged" and
+            r["kind"] == "baseline"]
+    report.check("such a baseline waits for the panel itself", "" if
+                 len(wait) == 1 and "notice_left_s" not in wait[0] and
+                 panel(gate, "confirm " + wait[0]["code"])[0]["ok"] else wait)
     signed.edit("mdma", ("limits: [100000000 readings per day]",
                          "limits: [100000001 readings per day]"))
     signed.serial("mdma", 23)
