@@ -127,6 +127,18 @@ static int connect_to(int fd, const union address *a, socklen_t len,
 	return error ? err_sys(e, "connecting") : 0;
 }
 
+int link_named(const char *name, struct err *e)
+{
+	union address a;
+	socklen_t len;
+
+	if (strncmp(name, "device:/", 8) == 0)
+		return 0;
+	return strncmp(name, "swtpm:", 6) == 0
+		       ? read_address(&a, &len, name, e)
+		       : unknown(name, e);
+}
+
 int link_open(int *fd, const char *name, struct err *e)
 {
 	union address a;
@@ -139,9 +151,9 @@ int link_open(int *fd, const char *name, struct err *e)
 			   O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 		return *fd < 0 ? err_sys(e, "%s", name) : 0;
 	}
-	if (strncmp(name, "swtpm:", 6) != 0)
-		return unknown(name, e);
-	rc = read_address(&a, &len, name, e);
+	rc = link_named(name, e);
+	if (rc == 0)
+		rc = read_address(&a, &len, name, e);
 	if (rc)
 		return rc;
 	*fd = socket(a.any.sa_family,

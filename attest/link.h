@@ -21,6 +21,9 @@
 #define LINK_MAX     4096 /* octets of a command or an answer */
 #define LINK_HEAD    10	  /* tag u16, octets in all u32, code u32 */
 
+/* E_SYNTAX: it is none of these. */
+int link_named(const char *name, struct err *e)
+	__attribute__((warn_unused_result));
 /* E_SYNTAX: the name is none of the above; E_IO: it leads nowhere. */
 int link_open(int *fd, const char *name, struct err *e)
 	__attribute__((warn_unused_result));

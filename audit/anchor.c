@@ -232,7 +232,11 @@ static int seek(void *arg, uint64_t size, const struct anchor *a,
 	if (b->has_pcr && memcmp(b->pcr, s->before, SHA256_LEN) != 0) {
 		/* It was reset: what it was before does not count. */
 		s->found = false;
-		if (memcmp(s->pcr, b->pcr, SHA256_LEN) == 0) {
+		/* What the first that is left of a pruned log says of the time
+		 * before could have been chosen to be this; what comes of it
+		 * could not. */
+		if (!(a->cut && s->out->points == 1) &&
+		    memcmp(s->pcr, b->pcr, SHA256_LEN) == 0) {
 			look(s, s->size);
 			s->out->pending = 1;
 		}

@@ -41,7 +41,7 @@ struct anchoring {
 /* In audit_conf.agree. E_INTEGRITY: they do not belong together. */
 int anchoring_meet(struct anchoring *g, struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
-/* The log is open, and nothing uncommitted in it: the TPM gets what it lacks.
+/* The log is open, and nothing was added to it yet: the TPM gets what it lacks.
  * After a reset it gets its first with the next checkpoint. */
 int anchoring_begin(struct anchoring *g, struct audit *a, struct mono now,
 		    struct err *e) __attribute__((warn_unused_result));

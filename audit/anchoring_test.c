@@ -473,6 +473,44 @@ static void tampering(void **state)
 	}
 }
 
+/* A log that says it was pruned is believed what PCR 13 was before, but only if
+ * something that it has was brought to it since. */
+static void says_it_was_pruned(void **state)
+{
+	(void)state;
+	for (int lies = 0; lies < 2; lies++) {
+		struct anchor_place p;
+		struct err e = {0};
+		struct db_stmt *st;
+		struct db *d;
+
+		fresh();
+		start(false);
+		grow(5);
+		dies();
+		d = test_db();
+		test_guards(d, false);
+		test_exec(d, "INSERT INTO segment VALUES(1, 0, 256,"
+			     " zeroblob(32), 1, 1)");
+		if (lies) {
+			/* Of the whole log one checkpoint that nobody saw. */
+			test_exec(d, "DELETE FROM checkpoint WHERE size <"
+				     " (SELECT max(size) FROM checkpoint)");
+			good(db_prepare(&st, d, "UPDATE checkpoint SET"
+					" pcr_anchor = ?1", &e), &e);
+			db_put_span(st, 1, span_of(chip.pcr,
+						   sizeof(chip.pcr)));
+			good(db_run(st, &e), &e);
+			db_finish(st);
+		}
+		assert_int_equal(anchor_find(&p, d, chip.pcr, chip.counter,
+					     false, &e),
+				 lies ? E_INTEGRITY : 0);
+		test_guards(d, true);
+		test_db_close(d);
+	}
+}
+
 /* Somebody else extends PCR 13. */
 static void others(void **state)
 {
@@ -545,6 +583,7 @@ int main(void)
 		cmocka_unit_test(counts_from_elsewhere),
 		cmocka_unit_test(dies_anywhere),
 		cmocka_unit_test(tampering),
+		cmocka_unit_test(says_it_was_pruned),
 		cmocka_unit_test(others),
 		cmocka_unit_test(rows_differ),
 	};

@@ -9,12 +9,14 @@
 #include "audit/layout.h"
 #include "audit/notefile.h"
 #include "audit/tool.h"
+#include "audit/tool_anchor.h"
 #include "audit/verify.h"
 
 static void help(void)
 {
 	puts("Usage: " TOOL " verify [--key FILE] [--checkpoint FILE]\n"
-	     "         [--witness FILE]... [--cosigned N] DB\n"
+	     "         [--witness FILE]... [--cosigned N]\n"
+	     "         [--tpm NAME | --pcr HEX --counter N] DB\n"
 	     "Read every record again and compare hashes, tree, tiles, chain, "
 	     "state, copies,\nboots, clocks, salts and the seals of the file's "
 	     "pages. The last line is\n\"ok N records\", or what is wrong.\n\n"
@@ -27,6 +29,9 @@ static void help(void)
 	     "      --cosigned N       some checkpoint is cosigned by N "
 	     "witnesses\n"
 	     "                         (all that are named)\n"
+	     "      --tpm NAME         it is the log that this TPM knows, as "
+	     "with the command\n"
+	     "                         anchor, and its other options\n"
 	     "  -q, --quiet            no progress\n"
 	     "  -h, --help             this text\n\n"
 	     "Exit: 0 whole, 1 not whole, 2 it cannot be read.");
@@ -76,7 +81,20 @@ static void print_root(const struct verify_result *r, bool by_key)
 	printf("\n");
 }
 
-static int run(const char *path, const struct points_conf *points, int quiet)
+/* Behind the rest: what the checkpoints say of the TPM is known to be what the
+ * records say. */
+static int compare(const struct tool_anchor *tpm, const char *path, bool dir,
+		   struct err *e)
+{
+	if (!tpm->compare)
+		return 0;
+	return dir ? err_set(e, E_UNSUPPORTED, 0, "a directory of tiles has "
+			     "no anchors")
+		   : tool_anchor_compare(tpm, path, false, e);
+}
+
+static int run(const char *path, const struct points_conf *points,
+	       struct tool_anchor *tpm, int quiet)
 {
 	struct progress p = {0};
 	struct verify_result r;
@@ -84,10 +102,18 @@ static int run(const char *path, const struct points_conf *points, int quiet)
 	int show = !quiet && isatty(STDERR_FILENO);
 	struct stat st;
 	bool dir = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-	int rc = dir ? layout_verify(path, points, &r, &e)
-		     : verify_file(path, points, &r, show ? progress : NULL, &p,
-				   &e);
+	/* The TPM first: what the log gets meanwhile is pending. */
+	int rc = tool_anchor_read(tpm, &e);
 
+	if (rc) {
+		tool_say(tpm->tpm ? tpm->tpm : "verify", e.text);
+		return EXIT_TROUBLE;
+	}
+	rc = dir ? layout_verify(path, points, &r, &e)
+		 : verify_file(path, points, &r, show ? progress : NULL, &p,
+			       &e);
+	if (rc == 0)
+		rc = compare(tpm, path, dir, &e);
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");
 	if (rc == 0) {
@@ -179,12 +205,14 @@ int cmd_verify(int argc, char **argv)
 		{"checkpoint", required_argument, NULL, 'c'},
 		{"witness", required_argument, NULL, 'w'},
 		{"cosigned", required_argument, NULL, 'n'},
+		TOOL_ANCHOR_OPTIONS,
 		{"quiet", no_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct given *g = calloc(1, sizeof(*g));
 	int c, quiet = 0, rc = g ? EXIT_DONE : EXIT_TROUBLE;
+	struct tool_anchor tpm = {0};
 	uint64_t need;
 
 	while (rc == EXIT_DONE &&
@@ -194,6 +222,12 @@ int cmd_verify(int argc, char **argv)
 		case 'c':
 		case 'w':
 			rc = add_file(g, c, optarg);
+			break;
+		case TOOL_ANCHOR_TPM:
+		case TOOL_ANCHOR_INDEX:
+		case TOOL_ANCHOR_PCR:
+		case TOOL_ANCHOR_COUNTER:
+			rc = tool_anchor_option(&tpm, c, optarg);
 			break;
 		case 'n':
 			if (!checkpoint_number(span_str(optarg), &need) ||
@@ -224,7 +258,7 @@ int cmd_verify(int argc, char **argv)
 	if (rc == EXIT_DONE)
 		rc = check_given(g);
 	if (rc == EXIT_DONE)
-		rc = run(argv[optind], &g->conf, quiet);
+		rc = run(argv[optind], &g->conf, &tpm, quiet);
 	free(g);
 	return rc;
 }

@@ -28,6 +28,7 @@ int cmd_export(int argc, char **argv);
 int cmd_prove(int argc, char **argv);
 int cmd_check_proof(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
+int cmd_anchor(int argc, char **argv);
 
 /* The log as a directory, whole or not there at all: of tiles, or, without what
  * the home does, of proofs. beside: files that go with it. */

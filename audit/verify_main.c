@@ -18,6 +18,7 @@ static const struct {
 	{"prove", cmd_prove, "prove that a record is in it, or that it only "
 			     "grew"},
 	{"prune", cmd_prune, "remove the oldest records, and record that"},
+	{"anchor", cmd_anchor, "compare it with the TPM that it is anchored in"},
 	{"check-proof", cmd_check_proof, "check such a proof, without the log"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

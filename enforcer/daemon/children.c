@@ -15,6 +15,7 @@ const char *child_kind_name(enum child_kind k)
 		[CHILD_GATE] = "gate",
 		[CHILD_ENGINE] = "engine",
 		[CHILD_COURIER] = "courier",
+		[CHILD_ATTESTER] = "attester",
 		[CHILD_TRIAL] = "trial",
 	};
 

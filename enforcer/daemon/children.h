@@ -19,7 +19,7 @@
 #define MS INT64_C(1000000)
 
 enum child_kind { CHILD_SCRIBE, CHILD_GATE, CHILD_ENGINE, CHILD_COURIER,
-	CHILD_TRIAL };
+	CHILD_ATTESTER, CHILD_TRIAL };
 const char *child_kind_name(enum child_kind k);
 
 /* --- how long to wait before the next start -------------------------------------- */

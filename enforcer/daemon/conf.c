@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attest/link.h"
+#include "attest/tpm.h"
 #include "audit/audit.h"
 #include "audit/note.h"
 #include "policy-lang/front/config.h"
@@ -30,6 +32,11 @@ static const struct config_word prunes[] = {
 	{"needed",   PRUNE_NEEDED  },
 	{"cosigned", PRUNE_COSIGNED},
 	{NULL,	     0		   },
+};
+static const struct config_word log_keys[] = {
+	{"tpm",	     true },
+	{"software", false},
+	{NULL,	     0	  },
 };
 static const struct config_word no_cpu[] = {
 	{"pair", CPU_PAIR},
@@ -105,6 +112,11 @@ static const struct config_key keys[] = {
 	{"audit-prune",	  CONFIG_WORD,	 AT(audit_prune), 0, 0, "needed",
 	 prunes, 0, 0},
 	{"witness-keys",  CONFIG_PATH,	 AT(witness_keys), 0, 0, "", NULL, 0, 0},
+	{"tpm",		  CONFIG_TEXT,	 AT(tpm),	0, 0, "", NULL, 0, 0},
+	{"tpm-counter",	  CONFIG_NUMBER, AT(tpm_counter), TPM_NV_FIRST,
+	 TPM_NV_LAST, "25165901", NULL, 0, 0},
+	{"log-key",	  CONFIG_WORD,	 AT(log_key_tpm), 0, 0, "tpm", log_keys,
+	 0, 0},
 	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
 	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",
 	 NULL, 0, 0},
@@ -184,6 +196,8 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 			       "%s: origin: '%.60s' cannot name a log in its "
 			       "checkpoints; no spaces, no plus, at most %d "
 			       "octets", path, c->origin, NOTE_NAME_MAX - 16);
+	if (c->tpm[0] && link_named(c->tpm, e))
+		return err_wrap(e, "%s: tpm", path);
 	if (c->signatures && !c->platform_key[0])
 		return err_set(e, E_SYNTAX, 0,
 			       "%s: platform-key: policies have to be signed, "

@@ -50,6 +50,9 @@ struct conf {
 	uint8_t audit_prune;	 /* enum conf_prune */
 	/* Public keys of who cosigns checkpoints, notefile.h; "": nobody. */
 	char witness_keys[CONF_PATH];
+	char tpm[CONF_PATH];  /* attest/link.h; "": there is none */
+	uint32_t tpm_counter; /* NV index */
+	bool log_key_tpm;     /* a new log is signed there */
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
 	char portal[48]; /* the guest that may connect there; or empty */

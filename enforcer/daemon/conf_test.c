@@ -92,7 +92,9 @@ static void every_key(void **s)
 		     "socket-buffer: 256 KiB\ncpu: 0\nuid-base: 70000\n"
 		     "max-flows: 64\nmax-held: 16\nmin-ttl: 5\n"
 		     "audit-batch-ms: 1000\nlisten: \"fd00::1\"\n"
-		     "listen-port: 443\nportal: screens\ncontrol-gid: 27\n",
+		     "listen-port: 443\nportal: screens\ncontrol-gid: 27\n"
+		     "tpm: device:/dev/tpmrm0\ntpm-counter: 29360127\n"
+		     "log-key: software\n",
 		     &e),
 		0);
 	assert_string_equal(c.keys, "/etc/metergate/keys.yaml");
@@ -118,6 +120,9 @@ static void every_key(void **s)
 	assert_int_equal(c.audit_batch_ms, 1000);
 	assert_int_equal(c.listen_port, 443);
 	assert_int_equal(c.control_gid, 27);
+	assert_string_equal(c.tpm, "device:/dev/tpmrm0");
+	assert_int_equal(c.tpm_counter, 0x01bfffff);
+	assert_false(c.log_key_tpm);
 }
 
 /* What the queue may hold finds room in its socket, within bounds. */
@@ -195,6 +200,10 @@ static void refused(void **s)
 		{"size too large",   "socket-buffer: 1 GiB\n", ":5:16:", "not in range"		 },
 		{"not a boolean",    "bridged: yes\n",	      ":5:10:", "'yes'"			 },
 		{"offload",	     "offload: 1\n",	      ":5:10:", "'1'"			 },
+		{"no TPM",	     "tpm: tpm0\n",	      "tpm: ",	"'tpm0' names no TPM"	 },
+		{"a TPM's path",     "tpm: swtpm:path=s\n",   "tpm: ",	"names no TPM"		 },
+		{"a counter's place", "tpm-counter: 1\n",     ":5:14:", "a number from 25165824" },
+		{"log key",	     "log-key: file\n",	      ":5:10:", "tpm software"		 },
 		{"a word",	     "backend: ipfw\n",	      ":5:10:", "auto iptables nft"	 },
 		{"signatures",	     "signatures: on\n",      ":5:13:", "required off"	 },
 		{"clock",	     "clock: true\n",	      ":5:8:",	"synchronised trusted"	 },

@@ -143,6 +143,8 @@ static void status(struct conn *c, struct parent *p)
 	conn_end(c, &j);
 	process(c, p, &p->scribe);
 	process(c, p, &p->courier);
+	if (p->attester_page)
+		process(c, p, &p->attester);
 	for (size_t i = 0; i < p->n_guests; i++) {
 		process(c, p, &p->guest[i].gate);
 		process(c, p, &p->guest[i].engine);
@@ -608,7 +610,7 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 	if (c->req.guest[0] && c->req.verb != CTL_CONFIRM && !find_guest(c, p))
 		return;
 	if (changes[c->req.verb] && parent_may_not_act(p)) {
-		conn_refuse(c, "the audit's log was altered; see status");
+		conn_refuse(c, parent_may_not_act(p));
 		return;
 	}
 	if (later[c->req.verb])

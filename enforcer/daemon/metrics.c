@@ -221,6 +221,12 @@ static void write_audit(struct wbuf *w, const struct view *v,
 	one(w, "audit_recovery", "gauge",
 	    "Not 0: the log was altered; records go to another beside it.",
 	    atomic_load(&c->audit_recovery));
+	one(w, "audit_anchoring", "gauge",
+	    "1: checkpoints are anchored in the TPM; 2: it does not answer; "
+	    "0: there is none.", atomic_load(&c->anchoring));
+	one(w, "audit_anchored_records", "gauge",
+	    "Records under the last checkpoint that the TPM has.",
+	    atomic_load(&c->anchored_size));
 	one(w, "audit_records_total", "counter", "Records in the audit.",
 	    v->records);
 	one(w, "audit_commits_total", "counter", "Commits of the audit.",

@@ -46,6 +46,9 @@ bool parent_durable(const struct parent *p, uint64_t edge)
 	uint64_t tail = atomic_load_explicit(&p->events.s->tail,
 					     memory_order_acquire);
 
+	if (atomic_load(&p->control->anchoring) != ANCHORING_NONE &&
+	    (int64_t)(atomic_load(&p->control->anchored) - edge) < 0)
+		return false;
 	return (int64_t)(tail - edge) >= 0;
 }
 
@@ -156,9 +159,14 @@ bool parent_unrecorded(const struct parent *p)
 	       (beat && p->now.mono.ns - beat > AUDIT_LATE_NS);
 }
 
-bool parent_may_not_act(const struct parent *p)
+const char *parent_may_not_act(const struct parent *p)
 {
-	return atomic_load(&p->control->audit_recovery) != 0;
+	if (atomic_load(&p->control->audit_recovery) != 0)
+		return "the audit's log was altered; see status";
+	if (atomic_load(&p->control->anchoring) == ANCHORING_AWAY)
+		return "the TPM does not answer, so what is done could not be "
+		       "anchored";
+	return NULL;
 }
 
 /* Engines drop by themselves; what the kernel carries has to come back to them
@@ -212,8 +220,8 @@ static void signalled(struct parent *p)
 		if (si.ssi_signo == SIGHUP) {
 			log_info(p->log, "SIGHUP: reload");
 			if (parent_may_not_act(p))
-				log_err(p->log, "reload: refused: the audit's "
-					"log was altered");
+				log_err(p->log, "reload: refused: %s",
+					parent_may_not_act(p));
 			else if (parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
 					"reload asked for by signal, uid %u",
 					si.ssi_uid))
@@ -241,6 +249,7 @@ static size_t gather(const struct parent *p, struct pollfd *fds)
 	fds[n++] = (struct pollfd){p->signal_fd, POLLIN, 0};
 	n = pidfd(fds, n, &p->scribe);
 	n = pidfd(fds, n, &p->courier);
+	n = pidfd(fds, n, &p->attester);
 	for (size_t i = 0; i < p->n_guests; i++) {
 		n = pidfd(fds, n, &p->guest[i].gate);
 		n = pidfd(fds, n, &p->guest[i].engine);
@@ -293,13 +302,14 @@ struct ending {
 static void end_kind(struct parent *p, enum child_kind kind, int64_t wait_ns)
 {
 	int64_t until = live_mono().ns + wait_ns;
-	struct child *all[2 * SHARE_GUESTS + 2];
+	struct child *all[2 * SHARE_GUESTS + 3];
 	bool left = true;
 	siginfo_t si;
 	size_t n = 0;
 
 	all[n++] = &p->scribe;
 	all[n++] = &p->courier;
+	all[n++] = &p->attester;
 	for (size_t i = 0; i < p->n_guests; i++) {
 		all[n++] = &p->guest[i].gate;
 		all[n++] = &p->guest[i].engine;
@@ -341,6 +351,8 @@ static void stop(struct parent *p)
 	end_kind(p, CHILD_COURIER, 1 * NS_PER_S);
 	/* What was recorded until now is committed. */
 	end_kind(p, CHILD_SCRIBE, 20 * NS_PER_S);
+	/* The scribe's last checkpoint needed it. */
+	end_kind(p, CHILD_ATTESTER, 3 * NS_PER_S);
 }
 
 /* Before there are policies, which say the zone. */

@@ -25,6 +25,7 @@
 #include "core/log.h"
 #include "enforcer/daemon/activate.h"
 #include "enforcer/daemon/area.h"
+#include "enforcer/daemon/attester.h"
 #include "enforcer/daemon/children.h"
 #include "enforcer/daemon/conf.h"
 #include "enforcer/daemon/ctl.h"
@@ -136,14 +137,15 @@ struct parent {
 	struct guest_share share[SHARE_GUESTS];
 	struct guest guest[SHARE_GUESTS];
 	size_t n_guests;
-	struct child scribe, courier;
+	struct child scribe, courier, attester; /* that: where there is a TPM */
 	uint8_t boot_key[32];
 
 	struct area ledger; /* the scribe's; and its files */
 	int ledger_fd[2];
 	bool new_ledger;
 	struct area control_area, view_area, events_area, half_area[2];
-	struct area window_area, cards_area, offer_area;
+	struct area window_area, cards_area, offer_area, attester_area;
+	struct attester_share *attester_page; /* NULL: no TPM */
 	struct control *control;
 	struct view *view;
 	struct window *window;
@@ -159,6 +161,7 @@ struct parent {
 	int lock_fd, alone_fd, packet_fd;
 	int signal_fd, ctl_fd, panel_fd, operator_fd, portal_fd;
 	int window_fd; /* the scribe wakes the courier */
+	int attester_fd[2]; /* the scribe's end, the attester's */
 	struct ifaces *ifaces;
 	struct ctl *ctl;
 	struct drops *drops;
@@ -186,8 +189,9 @@ bool parent_note(struct parent *p, enum event_type type, enum reason why,
 	__attribute__((format(printf, 5, 6)));
 /* Nothing can be recorded now, or not in time: engines let nothing pass. */
 bool parent_unrecorded(const struct parent *p);
-/* The log was altered: nobody changes anything until it was looked at. */
-bool parent_may_not_act(const struct parent *p);
+/* Why nobody may change anything now: the log was altered, or what is done
+ * could not be anchored. NULL: one may. */
+const char *parent_may_not_act(const struct parent *p);
 /* How long a guest's quarantine lasts from now on; 0: it is in none. */
 int64_t parent_quarantine(const struct parent *p, size_t guest);
 int parent_rules(struct parent *p, const struct policies *from, struct err *e)
@@ -227,7 +231,7 @@ int spawn(struct parent *p, struct child *c, struct err *e)
 
 /* watch.c */
 typedef bool child_f(struct parent *p, struct child *c);
-/* Each child, scribe first, courier last; stops when f says false. */
+/* Each child, attester and scribe first, courier last; stops when f says false. */
 bool watch_each(struct parent *p, child_f *f);
 void watch_deaths(struct parent *p);
 void watch_turn(struct parent *p); /* starts, restarts, silence, drains */

@@ -39,6 +39,9 @@ static void print_guests(const struct conf *c, const struct policies *p)
 	printf("# process scribe: uid %u, writes %s\n", c->uid_base + 1,
 	       c->audit);
 	printf("# process courier: uid %u\n", c->uid_base + 2);
+	if (c->tpm[0])
+		printf("# process attester: uid %u, TPM %s\n",
+		       (unsigned)(c->uid_base + 3 + 2 * SHARE_GUESTS), c->tpm);
 }
 
 static int print_rules(const struct rules_conf *r, enum rules_backend b,

@@ -72,6 +72,9 @@ struct scribe_arg {
 	struct view *view;
 	struct window *window;
 	int courier_fd; /* eventfd: something is in the window */
+	/* The attester; where to ask it. */
+	const struct attester_share *attester;
+	int attester_fd;
 	/* The ledger: memory that engines may read, and its two files. */
 	void *state;
 	size_t state_octets;
@@ -81,6 +84,15 @@ struct scribe_arg {
 	struct sandbox_conf sandbox;
 };
 int scribe_main(const struct scribe_arg *a);
+
+struct attester_arg {
+	struct log *log;
+	const struct conf *conf;
+	struct attester_share *share;
+	int fd; /* questions come there */
+	struct sandbox_conf sandbox; /* its descriptors are found later */
+};
+int attester_main(const struct attester_arg *a);
 
 struct courier_arg {
 	struct log *log;

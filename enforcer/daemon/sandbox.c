@@ -154,6 +154,19 @@ static const struct call courier[] = {
 	CALL(fcntl, FCNTL_OPS),
 };
 
+/* Commands and answers of the TPM, questions and answers of the scribe; its own
+ * end is in order. */
+static const struct call attester[] = {
+	CALL(read, ON_OURS),
+	CALL(write, ON_OURS),
+	CALL(sendto, ON_OURS),
+	CALL(recvfrom, ON_OURS),
+	CALL(poll, ANY),
+	CALL(ppoll, ANY),
+	CALL(close, ON_OURS),
+	CALL(rt_sigpending, ANY),
+};
+
 /* What the parent is refused, and by what number. Everything else is allowed:
  * it executes programs of the system. Modules that rules need are loaded by
  * the kernel itself. */
@@ -207,6 +220,8 @@ static const struct row {
 		FDS_MAX, CALLS(scribe)},
 	[SANDBOX_COURIER] = {"courier", 0, 0, false, false, 320,
 		CALLS(courier)},
+	[SANDBOX_ATTESTER] = {"attester", 0, 0, false, false, FDS_MAX,
+		CALLS(attester)},
 	[SANDBOX_TRIAL] = {"trial", 0, 0, false, false, FDS_MAX, NULL, 0},
 	/* CHOWN to KILL, SETUID and SETGID: its directories, and who its
 	 * children are; SETPCAP: what they lose. RAW: for iptables. */

@@ -20,6 +20,7 @@ enum sandbox_process {
 			  * memory for a new policy set */
 	SANDBOX_SCRIBE,	 /* files below one directory; futex */
 	SANDBOX_COURIER, /* its listening sockets, and no file */
+	SANDBOX_ATTESTER, /* the TPM's descriptor and its questions, no file */
 	SANDBOX_TRIAL,	 /* nothing: its memory, and its end */
 	SANDBOX_PARENT,	 /* stays root, for rules, children and files, with
 			  * the capabilities for these; what reaches into

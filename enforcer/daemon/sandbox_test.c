@@ -125,6 +125,12 @@ static void a_courier_may_not(void **state)
 	try_all(SANDBOX_COURIER);
 }
 
+static void an_attester_may_not(void **state)
+{
+	(void)state;
+	try_all(SANDBOX_ATTESTER);
+}
+
 static void trial_may_nothing_else(void **state)
 {
 	(void)state;
@@ -514,6 +520,7 @@ int main(void)
 		cmocka_unit_test(an_engine_may_not),
 		cmocka_unit_test(a_scribe_may_not),
 		cmocka_unit_test(a_courier_may_not),
+		cmocka_unit_test(an_attester_may_not),
 		cmocka_unit_test(trial_may_nothing_else),
 		cmocka_unit_test(the_parent_may_not),
 		cmocka_unit_test(the_check_says_nothing_works),

@@ -25,9 +25,10 @@
 #define E  (1u << SANDBOX_ENGINE)
 #define S  (1u << SANDBOX_SCRIBE)
 #define C  (1u << SANDBOX_COURIER)
+#define A  (1u << SANDBOX_ATTESTER)
 #define T  (1u << SANDBOX_TRIAL)
 #define P  (1u << SANDBOX_PARENT)
-#define ALL (G | E | S | C | T)
+#define ALL (G | E | S | C | A | T)
 
 /* How a child says what happened; a signal says refused, too. */
 enum said {

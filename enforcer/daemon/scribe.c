@@ -40,19 +40,10 @@ void scribe_clocks(struct scribe *s)
 
 /* --- failing -------------------------------------------------------------- */
 
-static void failed(struct scribe *s, const struct err *e)
+/* The log is closed; what is in the rings is read again. */
+static void leave(struct scribe *s)
 {
-	uint32_t missed;
-
-	atomic_store(&s->a->control->audit_closed, 1);
-	scribe_view_error(&s->view, e->text);
 	scribe_view_drop(&s->view);
-	/* It is tried each second; the same is said once a minute. */
-	if (log_allow(&s->limit, s->mono, 1, 60 * NS_PER_S, &missed) ||
-	    strcmp(s->told, e->text) != 0)
-		log_err(s->a->log, "nothing can be recorded, so nothing "
-			"passes: %s", e->text);
-	snprintf(s->told, sizeof(s->told), "%s", e->text);
 	/* What is not committed is read from the rings again. */
 	audit_abandon(s->audit);
 	s->audit = NULL;
@@ -64,6 +55,26 @@ static void failed(struct scribe *s, const struct err *e)
 	s->pending = 0;
 	s->urgent = s->cosigned = false;
 	s->verdict = LEDGER_UNKNOWN; /* its record is none */
+	s->retry = s->mono;
+}
+
+static void failed(struct scribe *s, const struct err *e)
+{
+	uint32_t missed;
+
+	if (scribe_tpm_failed(s, e)) {
+		leave(s);
+		return;
+	}
+	atomic_store(&s->a->control->audit_closed, 1);
+	scribe_view_error(&s->view, e->text);
+	/* It is tried each second; the same is said once a minute. */
+	if (log_allow(&s->limit, s->mono, 1, 60 * NS_PER_S, &missed) ||
+	    strcmp(s->told, e->text) != 0)
+		log_err(s->a->log, "nothing can be recorded, so nothing "
+			"passes: %s", e->text);
+	snprintf(s->told, sizeof(s->told), "%s", e->text);
+	leave(s);
 	s->retry = mono_add(s->mono, RETRY_NS);
 }
 
@@ -147,6 +158,7 @@ static int commit(struct scribe *s, struct err *e)
 	rc = audit_commit(s->audit, e);
 	if (rc)
 		return rc;
+	scribe_tpm_commit(s);
 	atomic_store(&s->a->control->audit_closed, 0);
 	release(s);
 	window_commit(&s->window, audit_first(s->audit),
@@ -185,6 +197,7 @@ static int boot_record(struct scribe *s, struct err *e)
 	char text[192];
 	const char *last = audit_last_detail(s->audit), *why;
 	unsigned long long size = audit_size(s->audit);
+	struct event_log log = {0};
 	struct event ev = {.type = EV_BOOT, .now.mono = s->mono,
 			   .detail = text};
 
@@ -202,6 +215,8 @@ static int boot_record(struct scribe *s, struct err *e)
 			 "most %zu records, may have none", size - 1,
 			 (long long)(AUDIT_LATE_NS / 1000000),
 			 s->n_src * (EVENT_RING / FLAT_LEAST));
+	scribe_tpm_boot(s, text, sizeof(text), &log);
+	ev.log = log.counter ? &log : NULL;
 	return scribe_append(s, -1, &ev, e);
 }
 
@@ -243,7 +258,6 @@ static void open_audit(struct scribe *s)
 		.origin = conf->origin,
 		.batch = UINT32_MAX,
 		.resume = true,
-		.own_key = true,
 		.recover = true,
 		.alone = true,
 		.bound = conf->audit_bound,
@@ -254,14 +268,20 @@ static void open_audit(struct scribe *s)
 	int rc;
 
 	memcpy(ac.boot_key, s->a->boot_key, sizeof(ac.boot_key));
-	rc = audit_open(&s->audit, &ac, &e);
+	rc = scribe_tpm_open(s, &ac, &e);
+	if (rc == 0)
+		rc = audit_open(&s->audit, &ac, &e);
 	if (rc == 0) {
 		take_up(s);
 		window_commit(&s->window, audit_first(s->audit),
 			      audit_size(s->audit));
 		s->last = audit_last(s->audit);
+		/* Before a checkpoint can be made. */
+		scribe_tpm_begin(s);
 		/* One that is full opens nothing. */
 		rc = make_room(s, &e);
+		if (rc == 0)
+			rc = scribe_tpm_tell(s, &e);
 		if (rc == 0 && audit_boot_is_new(s->audit))
 			rc = boot_record(s, &e);
 		if (rc == 0 && atomic_load(&s->a->control->audit_closed))
@@ -360,12 +380,27 @@ static void sleep_a_while(struct scribe *s)
 	}
 }
 
+/* There is a TPM: is this the log that it knows? What is pending is durable
+ * before. */
+static void meet(struct scribe *s)
+{
+	struct err e = {0};
+
+	if (s->pending && commit(s, &e))
+		failed(s, &e);
+	else
+		leave(s);
+}
+
 static void turn(struct scribe *s)
 {
 	struct err e = {0};
 	int rc;
 
-	if (!s->audit && mono_sub(s->mono, s->retry) >= 0)
+	if (scribe_tpm_news(s))
+		meet(s);
+	if (!s->audit && mono_sub(s->mono, s->retry) >= 0 &&
+	    !scribe_tpm_awaited(s))
 		open_audit(s);
 	if (!s->audit)
 		return;
@@ -474,6 +509,7 @@ int scribe_main(const struct scribe_arg *a)
 	if (!s || a->n_guests > SHARE_GUESTS)
 		return 1;
 	s->a = a;
+	scribe_tpm_init(s);
 	s->window = (struct window_side){
 		.w = a->window,
 		.path = a->conf->audit,

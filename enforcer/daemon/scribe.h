@@ -5,6 +5,7 @@
  *   scribe.c         opening, committing, the loop: begin reading here
  *   scribe_take.c    rings in, records out
  *   scribe_ledger.c  the ledger's generation, tied to the audit
+ *   scribe_tpm.c     the log's anchors and key in the TPM
  *   owner.c          claims answered
  *
  * Nothing outside these includes it.
@@ -12,8 +13,10 @@
 #ifndef ENFORCER_DAEMON_SCRIBE_H
 #define ENFORCER_DAEMON_SCRIBE_H
 
+#include "audit/anchoring.h"
 #include "audit/audit.h"
 #include "audit/notefile.h"
+#include "enforcer/daemon/attester.h"
 #include "enforcer/daemon/flat.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/owner.h"
@@ -35,6 +38,19 @@ struct source {
 	uint32_t taken;	   /* messages since the last commit */
 };
 
+struct scribe_tpm {
+	struct anchoring g;
+	struct note_signer signer;
+	struct tpm_state state; /* as it was last */
+	uint32_t session;	/* of the attester; 0: there is none */
+	uint64_t number;	/* of the last question */
+	bool signs;		/* the log is signed by it */
+	bool agreed;		/* with the log that was opened last */
+	bool lost;		/* since then */
+	struct mono started, retry;
+	char why[ERR_TEXT];
+};
+
 struct scribe {
 	const struct scribe_arg *a;
 	struct audit *audit; /* NULL: it cannot be written */
@@ -52,6 +68,7 @@ struct scribe {
 	struct note_key *witness;
 	size_t n_witness;
 	bool cosigned; /* a cosignature waits for the next commit */
+	struct scribe_tpm tpm;
 	struct owner *owner; /* of the ledger */
 	struct mono tied;    /* its last record */
 	uint32_t verdict;    /* about it, not told before it is durable */
@@ -72,6 +89,27 @@ int scribe_take(struct scribe *s, struct err *e)
 void scribe_put_back(struct scribe *s); /* what is in hand */
 bool scribe_anything(const struct scribe *s);
 bool scribe_crowded(const struct scribe *s);
+
+void scribe_tpm_init(struct scribe *s);
+/* The log is not opened yet: the TPM may still come. */
+bool scribe_tpm_awaited(struct scribe *s);
+/* Before it is opened: who signs, who is asked whether it is the right one. */
+int scribe_tpm_open(struct scribe *s, struct audit_conf *ac, struct err *e)
+	__attribute__((warn_unused_result));
+/* Behind it, before anything is appended. */
+void scribe_tpm_begin(struct scribe *s);
+/* Record that there is one, in a boot that goes on. */
+int scribe_tpm_tell(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* What the boot record says of it. */
+void scribe_tpm_boot(const struct scribe *s, char *text, size_t cap,
+		     struct event_log *log);
+/* Behind each commit. */
+void scribe_tpm_commit(struct scribe *s);
+/* The log failed because of the TPM only: it is opened anew at once. */
+bool scribe_tpm_failed(struct scribe *s, const struct err *e);
+/* The log is to be opened anew, for a TPM that came. */
+bool scribe_tpm_news(struct scribe *s);
 
 /* The audit is open: is the ledger the one that it tells of? Then engines are
  * told. In every turn: once an hour in which something was granted, and when

@@ -408,6 +408,28 @@ static int sockets(struct parent *p, struct err *e)
 	return rc;
 }
 
+/* Scribe and attester come and go; what is between them stays. */
+static int attester(struct parent *p, struct err *e)
+{
+	const struct timeval wait = {ATTESTER_WAIT_MS / 1000,
+				     ATTESTER_WAIT_MS % 1000 * 1000};
+	int rc = area_new(&p->attester_area, "attester",
+			  sizeof(*p->attester_page), e);
+
+	if (rc < 0)
+		return rc;
+	p->attester_page = (void *)p->attester_area.p;
+	p->attester.beat = &p->attester_page->beat;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		       p->attester_fd) ||
+	    setsockopt(p->attester_fd[0], SOL_SOCKET, SO_RCVTIMEO, &wait,
+		       sizeof(wait)) ||
+	    setsockopt(p->attester_fd[0], SOL_SOCKET, SO_SNDTIMEO, &wait,
+		       sizeof(wait)))
+		return err_sys(e, "sockets of the attester");
+	return 0;
+}
+
 /* --- all of it ---------------------------------------------------------------------------- */
 
 /* What takes more than its row was done: children are started from here. Tried
@@ -429,6 +451,8 @@ int setup_all(struct parent *p, struct err *e)
 	p->ledger_fd[0] = p->ledger_fd[1] = -1;
 	p->signal_fd = p->ctl_fd = p->panel_fd = p->operator_fd = p->portal_fd = -1;
 	p->window_fd = p->window_area.fd = -1;
+	p->attester_fd[0] = p->attester_fd[1] = p->attester_area.fd = -1;
+	p->attester = (struct child){CHILD_ATTESTER, 0, .pidfd = -1};
 	p->scribe = (struct child){CHILD_SCRIBE, 0, .pidfd = -1};
 	p->courier = (struct child){CHILD_COURIER, 0, .pidfd = -1};
 	for (size_t i = 0; i < SHARE_GUESTS; i++) {
@@ -449,6 +473,8 @@ int setup_all(struct parent *p, struct err *e)
 		rc = map_all(p, e);
 	if (rc == 0)
 		rc = sockets(p, e);
+	if (rc == 0 && p->conf->tpm[0])
+		rc = attester(p, e);
 	if (rc == 0)
 		rc = ifaces_open(&p->ifaces, e);
 	if (rc == 0)
@@ -524,6 +550,9 @@ void setup_undo(struct parent *p)
 	shut(&p->panel_fd);
 	shut(&p->operator_fd);
 	shut(&p->window_fd);
+	shut(&p->attester_fd[0]);
+	shut(&p->attester_fd[1]);
+	area_drop(&p->attester_area);
 	shut(&p->portal_fd);
 	shut(&p->alone_fd);
 	shut(&p->lock_fd);

@@ -210,6 +210,12 @@ enum ledger_verdict { /* by the scribe, when audit and ledger were compared */
 	LEDGER_OLD, /* it is not the one that the audit tells of */
 };
 
+enum anchoring_state { /* by the scribe */
+	ANCHORING_NONE = 0, /* there is to be none */
+	ANCHORING_GOOD,
+	ANCHORING_AWAY, /* no TPM answers: nothing is acted upon */
+};
+
 struct control {
 	_Atomic uint32_t ifaces_seq; /* odd while the parent writes */
 	uint32_t n_ifaces;
@@ -230,6 +236,10 @@ struct control {
 	 * the one before is not what it says. Nobody acts upon records of
 	 * such a log: no maintenance, no other policies. */
 	_Atomic uint32_t audit_recovery;
+	/* By the scribe: enum anchoring_state; how far in the parent's ring
+	 * events are anchored, and how many records. */
+	_Atomic uint32_t anchoring;
+	_Atomic uint64_t anchored, anchored_size;
 	/* By the scribe: enum ledger_verdict; nothing passes before. Odd while
 	 * it makes the ledger over. */
 	_Atomic uint32_t ledger, ledger_seq;

@@ -17,6 +17,7 @@ enum {
 	UID_COURIER,
 	UID_ENGINE,
 	UID_GATE = UID_ENGINE + SHARE_GUESTS,
+	UID_ATTESTER = UID_GATE + SHARE_GUESTS,
 };
 
 struct start {
@@ -121,6 +122,7 @@ static int run_engine(void *arg)
 
 	pin(p->conf, i);
 	drop_other_guests(p, i);
+	area_drop(&p->attester_area);
 	area_drop(&p->view_area);
 	area_drop(&p->window_area);
 	area_drop(&p->cards_area);
@@ -161,6 +163,7 @@ static int run_gate(void *arg)
 
 	pin(p->conf, i);
 	drop_other_guests(p, i);
+	area_drop(&p->attester_area);
 	area_drop(&p->ledger);
 	area_drop(&g->state);
 	area_drop(&g->slots);
@@ -186,7 +189,8 @@ static int run_scribe(void *arg)
 {
 	const struct start *s = arg;
 	struct parent *p = s->p;
-	const int fds[] = {p->window_fd, p->ledger_fd[0], p->ledger_fd[1]};
+	const int fds[] = {p->window_fd, p->ledger_fd[0], p->ledger_fd[1],
+			   p->attester_fd[0]};
 	char name[80], dir[CONF_PATH];
 	struct log log = named(p->log, name, sizeof(name), "scribe", NULL);
 	struct scribe_arg a = {
@@ -199,11 +203,14 @@ static int run_scribe(void *arg)
 		.view = p->view,
 		.window = p->window,
 		.courier_fd = p->window_fd,
+		.attester = p->attester_page,
+		.attester_fd = p->attester_fd[0],
 		.half = {p->half[0], p->half[1]},
 		.state = p->ledger.p,
 		.state_octets = p->ledger.n,
 		.ledger_fd = {p->ledger_fd[0], p->ledger_fd[1]},
-		.sandbox = sandbox(s, UID_SCRIBE, fds, 3, dir),
+		.sandbox = sandbox(s, UID_SCRIBE, fds,
+				   p->attester_fd[0] >= 0 ? 4 : 3, dir),
 	};
 
 	audit_directory(dir, sizeof(dir), p->conf);
@@ -215,9 +222,43 @@ static int run_scribe(void *arg)
 		area_drop(&p->guest[i].slots);
 	}
 	if (!area_readonly(&p->half_area[0], p->half_area[0].n) ||
-	    !area_readonly(&p->half_area[1], p->half_area[1].n))
+	    !area_readonly(&p->half_area[1], p->half_area[1].n) ||
+	    (p->attester_page &&
+	     !area_readonly(&p->attester_area, p->attester_area.n)))
 		return 1;
 	return scribe_main(&a);
+}
+
+/* It sees nothing of the guests, the audit or the policies. */
+static int run_attester(void *arg)
+{
+	const struct start *s = arg;
+	struct parent *p = s->p;
+	char name[80];
+	struct log log = named(p->log, name, sizeof(name), "attester", NULL);
+	struct attester_arg a = {
+		.log = &log,
+		.conf = p->conf,
+		.share = p->attester_page,
+		.fd = p->attester_fd[1],
+		.sandbox = sandbox(s, UID_ATTESTER, NULL, 0, NULL),
+	};
+
+	for (size_t i = 0; i < p->n_guests; i++) {
+		area_drop(&p->guest[i].lane);
+		area_drop(&p->guest[i].state);
+		area_drop(&p->guest[i].slots);
+	}
+	area_drop(&p->events_area);
+	area_drop(&p->ledger);
+	area_drop(&p->half_area[0]);
+	area_drop(&p->half_area[1]);
+	area_drop(&p->view_area);
+	area_drop(&p->window_area);
+	area_drop(&p->cards_area);
+	area_drop(&p->offer_area);
+	area_drop(&p->control_area);
+	return attester_main(&a);
 }
 
 static int run_courier(void *arg)
@@ -257,6 +298,7 @@ static int run_courier(void *arg)
 		ok = ok && area_readonly(&p->guest[i].lane,
 					 p->guest[i].lane.n);
 	}
+	area_drop(&p->attester_area);
 	area_drop(&p->events_area);
 	area_drop(&p->ledger);
 	area_drop(&p->half_area[0]);
@@ -271,6 +313,7 @@ int spawn(struct parent *p, struct child *c, struct err *e)
 		[CHILD_GATE] = run_gate,
 		[CHILD_ENGINE] = run_engine,
 		[CHILD_COURIER] = run_courier,
+		[CHILD_ATTESTER] = run_attester,
 	};
 	struct start s = {p, c, getpid()};
 

@@ -8,6 +8,8 @@
 
 bool watch_each(struct parent *p, child_f *f)
 {
+	if (p->attester_page && !f(p, &p->attester))
+		return false;
 	if (!f(p, &p->scribe))
 		return false;
 	for (size_t i = 0; i < p->n_guests; i++) {
@@ -112,6 +114,8 @@ static bool look_for_end(struct parent *p, struct child *c)
 			atomic_fetch_add(&p->share[c->guest].lane->crashes, 1);
 		engine_ended(p, c->guest);
 	}
+	if (c->kind == CHILD_ATTESTER)
+		atomic_store(&p->attester_page->session, 0);
 	if (p->stopping)
 		return true;
 	if (told) {

@@ -6,6 +6,7 @@ it may not. That ends it (the filter kills), and the gateway starts another.
 
 The single tries, without a gateway around them: enforcer/daemon/sandbox_test.c.
 """
+import contextlib
 import ctypes
 import os
 import platform
@@ -14,6 +15,7 @@ import struct
 import sys
 
 from lib import Gate, Net, Report, alive, libc, need_live, until
+from tpm import Tpm, there
 
 NET_ADMIN = 1 << 12
 # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, NET_RAW
@@ -81,7 +83,9 @@ DESCRIPTORS = {
     "engine": ["socket", "anon_inode:[eventfd]", "anon_inode:[signalfd]"],
     "gate": ["socket"],
     "courier": ["socket", "anon_inode:[eventfd]"],
-    "scribe": ["file", "anon_inode:[eventfd]"],
+    # The pair to the attester.
+    "scribe": ["file", "anon_inode:[eventfd]", "socket"],
+    "attester": ["socket"],
 }
 
 
@@ -116,7 +120,7 @@ def executable_and_writable(pid):
 ATTACH, DETACH, CONT, GETREGS, SETREGS = 16, 17, 7, 12, 13
 REGS = ("r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax "
         "rip cs eflags rsp ss fs_base gs_base ds es fs gs").split()
-CALLS = {"openat": 257, "socket": 41, "execve": 59, "ptrace": 101,
+CALLS = {"openat": 257, "socket": 41, "connect": 42, "execve": 59, "ptrace": 101,
          "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "mmap": 9, "munmap": 11,
          "recvfrom": 45, "kill": 62, "mprotect": 10, "bpf": 321,
          "process_vm_readv": 310, "mount": 165, "clone": 56, "setresuid": 117,
@@ -240,6 +244,11 @@ TRIES = [
     ("scribe", "makes a socket", "socket", lambda pid: (2, 1, 0)),
     ("scribe", "executes a program", "execve",
      lambda pid: (stack(pid), 0, 0)),
+    ("attester", "makes a socket", "socket", lambda pid: (1, 1, 0)),
+    ("attester", "opens a file", "openat",
+     lambda pid: (-100, stack(pid), 0)),
+    ("attester", "connects elsewhere", "connect",
+     lambda pid: (3, stack(pid), 16)),
     ("courier", "makes a socket", "socket", lambda pid: (2, 1, 0)),
     ("courier", "opens a file for writing", "openat",
      lambda pid: (-100, stack(pid), 0o101, 0o600)),
@@ -320,10 +329,15 @@ def try_inside(gate, name, call, args):
 def main():
     report = Report()
     need_live(report)
-    with Net() as net, Gate(net) as gate:
+    if not there():
+        report.skip("swtpm is not installed: no attester")
+    with contextlib.ExitStack() as stack_:
+        net = stack_.enter_context(Net())
+        conf = {"tpm": stack_.enter_context(Tpm()).name} if there() else {}
+        gate = stack_.enter_context(Gate(net, **conf))
         found = gate.processes()
-        missing = {"scribe", "courier", "engine[mdma]", "gate[mdma]"} - \
-            set(found)
+        want = {"scribe", "courier", "engine[mdma]", "gate[mdma]"}
+        missing = want.union(("attester",) if conf else ()) - set(found)
         if not report.check("the processes are there", missing):
             report.done()
         users = {}
@@ -347,6 +361,8 @@ def main():
             report.skip("tries from inside know x86-64 only")
         else:
             for name, what, call, args in TRIES:
+                if name == "attester" and not conf:
+                    continue
                 report.check("ended when it %s: %s" % (what, name),
                              try_inside(gate, name, call, args))
             pid = gate.processes()["parent"]

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the scribe and the attester say to each other, on a pair of sockets
+ * whose ends the parent keeps for their successors. A question is one packet,
+ * and so is its answer; answers come in the order of the questions.
+ */
+#ifndef ENFORCER_DAEMON_ATTESTER_H
+#define ENFORCER_DAEMON_ATTESTER_H
+
+#include <stdatomic.h>
+
+#include "attest/tpm.h"
+
+/* The attester's page: only it and the parent write there. */
+struct attester_share {
+	_Atomic int64_t beat;
+	/* Not 0 while there is a TPM: another number with each connection. The
+	 * parent sets it to 0 when the attester ends. */
+	_Atomic uint32_t session;
+	_Atomic uint32_t sessions; /* that there were */
+	uint8_t spki[TPM_SPKI];	   /* of the log key; before session is set */
+};
+
+enum attester_kind {
+	ATTESTER_STATE = 1,
+	ATTESTER_EXTEND,    /* PCR 13, by digest */
+	ATTESTER_INCREMENT, /* the counter */
+	ATTESTER_SIGN,	    /* digest, with the log key */
+};
+
+struct attester_ask {
+	uint64_t number;
+	uint32_t kind, session;
+	uint8_t digest[TPM_DIGEST];
+};
+
+struct attester_answer {
+	uint64_t number;
+	int32_t rc; /* 0 or an errcode, and why */
+	uint32_t n; /* octets of sig */
+	struct tpm_state state; /* of all but ATTESTER_SIGN: after it */
+	uint8_t sig[TPM_SIG];
+	char why[160];
+};
+
+/* The scribe waits so long for one: a log that does not beat for
+ * AUDIT_LATE_NS closes the gateway. */
+#define ATTESTER_WAIT_MS 1500
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The scribe's part with the TPM, which the attester has: log and TPM are
+ * compared when there is a connection that was not there before, for which the
+ * log is opened anew; behind each checkpoint the TPM gets it. While there is
+ * none, records are written and flows pass, but nobody changes anything: what
+ * is acted upon must be anchored before.
+ */
+#include "enforcer/daemon/scribe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "audit/logkey.h"
+#include "crypto/digest.h"
+
+#define START_NS (3 * NS_PER_S) /* the log waits so long for its TPM */
+#define AGAIN_NS NS_PER_S	/* between two tries */
+#define STALE	 64		/* answers to what was given up */
+
+static bool configured(const struct scribe *s)
+{
+	return s->a->conf->tpm[0] != '\0';
+}
+
+static uint32_t session(const struct scribe *s)
+{
+	return configured(s) ? atomic_load(&s->a->attester->session) : 0;
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+static int gone(struct scribe_tpm *t, struct err *e, const char *why)
+{
+	t->session = 0;
+	return err_set(e, E_IO, 0, "TPM: %s", why);
+}
+
+/* Answers to older questions may come before ours. */
+static int hear(struct scribe *s, struct attester_answer *out, struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+
+	for (int i = 0; i < STALE; i++) {
+		ssize_t n = read(s->a->attester_fd, out, sizeof(*out));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != (ssize_t)sizeof(*out))
+			return gone(t, e, "the attester does not answer");
+		if (out->number == t->number)
+			return 0;
+	}
+	return gone(t, e, "the attester answers something else");
+}
+
+static int ask(struct scribe *s, enum attester_kind kind,
+	       const uint8_t digest[TPM_DIGEST], struct attester_answer *out,
+	       struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct attester_ask q = {.kind = kind, .session = t->session};
+	int rc;
+
+	if (t->session == 0 || t->session != session(s))
+		return gone(t, e, "it is not there");
+	/* No successor of ours uses the same numbers. */
+	t->number = t->number ? t->number + 1 : (uint64_t)s->mono.ns;
+	q.number = t->number;
+	if (digest)
+		memcpy(q.digest, digest, sizeof(q.digest));
+	if (write(s->a->attester_fd, &q, sizeof(q)) != (ssize_t)sizeof(q))
+		return gone(t, e, "the attester takes no question");
+	rc = hear(s, out, e);
+	if (rc)
+		return rc;
+	out->why[sizeof(out->why) - 1] = '\0';
+	if (out->rc)
+		return err_set(e, out->rc < 0 ? out->rc : E_IO, 0, "%s",
+			       out->why);
+	t->state = kind == ATTESTER_SIGN ? t->state : out->state;
+	return 0;
+}
+
+static int tpm_is(void *arg, uint8_t pcr[SHA256_LEN], uint64_t *counter,
+		  struct err *e)
+{
+	struct attester_answer a;
+	int rc = ask(arg, ATTESTER_STATE, NULL, &a, e);
+
+	if (rc)
+		return rc;
+	memcpy(pcr, a.state.pcr, SHA256_LEN);
+	*counter = a.state.counter;
+	return 0;
+}
+
+static int tpm_extends(void *arg, const uint8_t digest[SHA256_LEN],
+		       uint8_t pcr[SHA256_LEN], struct err *e)
+{
+	struct attester_answer a;
+	int rc = ask(arg, ATTESTER_EXTEND, digest, &a, e);
+
+	if (rc == 0)
+		memcpy(pcr, a.state.pcr, SHA256_LEN);
+	return rc;
+}
+
+static int tpm_counts(void *arg, uint64_t *counter, struct err *e)
+{
+	struct attester_answer a;
+	int rc = ask(arg, ATTESTER_INCREMENT, NULL, &a, e);
+
+	if (rc == 0)
+		*counter = a.state.counter;
+	return rc;
+}
+
+static int tpm_signs(void *arg, struct span octets, struct wbuf *out,
+		     struct err *e)
+{
+	struct scribe *s = arg;
+	struct attester_answer a;
+	uint8_t md[SHA256_LEN];
+	int rc;
+
+	sha256_of(octets, md);
+	rc = ask(s, ATTESTER_SIGN, md, &a, e);
+	if (rc == 0 && a.n > sizeof(a.sig))
+		rc = gone(&s->tpm, e, "what it signed is no signature");
+	if (rc == 0)
+		wbuf_put(out, span_of(a.sig, a.n));
+	else
+		s->tpm.session = 0; /* the log goes on without */
+	return rc;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+void scribe_tpm_init(struct scribe *s)
+{
+	s->tpm.g.tpm = (struct anchor_tpm){tpm_is, tpm_extends, tpm_counts, s};
+}
+
+/* At the start it is better to begin with it. */
+bool scribe_tpm_awaited(struct scribe *s)
+{
+	if (!configured(s) || session(s))
+		return false;
+	if (s->tpm.started.ns == 0)
+		s->tpm.started = s->mono;
+	return mono_sub(s->mono, s->tpm.started) < START_NS;
+}
+
+static bool can_sign(void *arg)
+{
+	const struct scribe *s = arg;
+
+	return !s->tpm.signs || (s->tpm.session &&
+				 s->tpm.session == session(s));
+}
+
+static void lost(struct scribe *s, const struct err *e)
+{
+	anchoring_lost(&s->tpm.g, s->audit);
+	s->tpm.retry = mono_add(s->mono, AGAIN_NS);
+	s->tpm.lost = true;
+	atomic_store(&s->a->control->anchoring, ANCHORING_AWAY);
+	if (strcmp(s->tpm.why, e->text) != 0)
+		log_err(s->a->log, "checkpoints are not anchored: %s", e->text);
+	snprintf(s->tpm.why, sizeof(s->tpm.why), "%s", e->text);
+}
+
+/* Without an answer there is nothing to compare with. */
+static int agree(void *arg, struct audit *a, struct err *e)
+{
+	struct scribe *s = arg;
+	struct err why = {0};
+	int rc = 0;
+
+	s->tpm.g.met = s->tpm.agreed = false;
+	if (s->tpm.session == 0)
+		return 0;
+	rc = anchoring_meet(&s->tpm.g, a, &why);
+	s->tpm.agreed = rc == 0;
+	if (rc == E_INTEGRITY) {
+		*e = why;
+		return rc;
+	}
+	if (rc)
+		lost(s, &why);
+	return 0;
+}
+
+int scribe_tpm_open(struct scribe *s, struct audit_conf *ac, struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+	int lies = log_key_lies(ac->path, e);
+
+	t->session = session(s);
+	t->lost = false;
+	t->signs = false;
+	ac->arg = s;
+	if (configured(s))
+		ac->agree = agree;
+	/* A log goes on with the key that it began with. */
+	if (lies == 0 || !configured(s) || !s->a->conf->log_key_tpm) {
+		ac->own_key = true;
+		return lies == E_NOTFOUND ? 0 : lies;
+	}
+	if (lies != E_NOTFOUND)
+		return lies;
+	t->signs = true;
+	ac->can_sign = can_sign;
+	/* Until the TPM says which key that is there are no checkpoints. */
+	if (t->session == 0)
+		return 0;
+	t->signer = (struct note_signer){.sign = tpm_signs, .arg = s};
+	ac->signer = &t->signer;
+	ac->show_key = true;
+	return note_key_make(&t->signer.key, span_str(ac->origin), NOTE_P256,
+			     span_of(s->a->attester->spki, TPM_SPKI), e);
+}
+
+/* That there is a TPM, or is none: who reads the log knows from where on it is
+ * anchored. */
+int scribe_tpm_tell(struct scribe *s, struct err *e)
+{
+	const struct scribe_tpm *t = &s->tpm;
+	struct event_log log = {.counter = t->g.bound.counter};
+	char text[192];
+	struct event ev = {.type = EV_ATTESTATION, .now.mono = s->mono,
+			   .detail = text, .log = &log};
+
+	if (!t->g.met)
+		return 0;
+	/* The next checkpoint shows that all before it is anchored. */
+	audit_ask(s->audit);
+	if (audit_boot_is_new(s->audit))
+		return 0;
+	snprintf(text, sizeof(text), "the TPM answers: reset %u, restart %u; "
+		 "PCR 13 %s, %llu checkpoints were brought to it",
+		 t->state.reset, t->state.restart,
+		 t->g.place.reset ? "begins anew" : "goes on",
+		 (unsigned long long)t->g.place.pending);
+	return scribe_append(s, -1, &ev, e);
+}
+
+void scribe_tpm_begin(struct scribe *s)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct err why = {0};
+
+	if (!configured(s))
+		return;
+	atomic_store(&s->a->control->anchoring, ANCHORING_AWAY);
+	if (!t->agreed)
+		return;
+	if (anchoring_begin(&t->g, s->audit, s->mono, &why)) {
+		lost(s, &why);
+		return;
+	}
+	t->why[0] = '\0';
+	log_info(s->a->log, "checkpoints are anchored: counter %llu, %s",
+		 (unsigned long long)t->g.bound.counter,
+		 t->g.place.reset ? "PCR 13 begins anew" : "PCR 13 goes on");
+}
+
+void scribe_tpm_boot(const struct scribe *s, char *text, size_t cap,
+		     struct event_log *log)
+{
+	const struct scribe_tpm *t = &s->tpm;
+	size_t n = strlen(text);
+
+	if (!t->g.met)
+		return;
+	log->counter = t->g.bound.counter;
+	snprintf(text + n, cap - n, "; TPM reset %u, restart %u",
+		 t->state.reset, t->state.restart);
+}
+
+/* --- going on ------------------------------------------------------------- */
+
+void scribe_tpm_commit(struct scribe *s)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct control *c = s->a->control;
+	struct err why = {0};
+	int rc;
+
+	if (!t->g.met)
+		return;
+	rc = anchoring_commit(&t->g, s->audit, s->mono, &why);
+	if (rc < 0)
+		lost(s, &why);
+	if (rc <= 0)
+		return;
+	/* Of the parent's events: what it waits for is among those. */
+	atomic_store(&c->anchored, s->src[s->n_src - 1].r.at);
+	atomic_store(&c->anchored_size, t->g.done);
+	atomic_store(&c->anchoring, ANCHORING_GOOD);
+}
+
+bool scribe_tpm_failed(struct scribe *s, const struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+
+	/* A checkpoint that could not be signed: without it the log goes on. */
+	if (!t->signs || !s->audit || t->session || t->lost)
+		return false;
+	lost(s, e);
+	return true;
+}
+
+/* Log and TPM are to be compared. */
+bool scribe_tpm_news(struct scribe *s)
+{
+	struct scribe_tpm *t = &s->tpm;
+	uint32_t now = session(s);
+	struct err e;
+
+	if (!configured(s) || !s->audit)
+		return false;
+	if (now == 0 && t->g.met) {
+		err_set(&e, E_IO, 0, "TPM: it is not there");
+		t->session = 0;
+		lost(s, &e);
+		return false;
+	}
+	return now && !t->g.met && (now != t->session || t->lost) &&
+	       (!t->lost || mono_sub(s->mono, t->retry) >= 0);
+}

@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The log is anchored in a TPM: who rolls it back, takes it away or makes it
+again is found out, by the gateway and by metergate-audit. Without its TPM the
+gateway lets pass what policy allows, and lets nobody change anything."""
+import os
+import shutil
+import signal
+import subprocess
+
+import rules_test
+from lib import Gate, Report, need_live, program, until
+from tpm import Tpm, there
+
+PAIR = [("mdma", "gw")]
+BACK = 20
+report = Report()
+
+
+def audit(*args):
+    done = subprocess.run([program("metergate-audit"), *args],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def check(what, ok, why=""):
+    report.check(what, None if ok else why or "no")
+
+
+def reload(gate):
+    """None: done; else why not."""
+    for r in gate.ask("reload"):
+        if r.get("error"):
+            return r["error"]
+    return None
+
+
+def refused(gate, word):
+    got = reload(gate)
+    return got is not None and word in got
+
+
+def anchoring(gate):
+    """What the metrics say."""
+    out = subprocess.run(
+        ["curl", "-s", "--unix-socket",
+         os.path.join(gate.work, "run", "metrics"), "http://m/metrics"],
+        capture_output=True, text=True, check=False).stdout
+    for line in out.splitlines():
+        if line.startswith("metergate_audit_anchoring "):
+            return int(line.split()[1])
+    return None
+
+
+def anchored(gate):
+    return until(lambda: anchoring(gate) == 1, BACK)
+
+
+def agrees(gate, tpm, what):
+    """Both stand still, and say the same."""
+    gate.stop()
+    code, text = audit("verify", "-q", "--key", gate.audit + ".vkey", "--tpm",
+                       tpm.name, gate.audit)
+    check(what + ": log and TPM agree", code == 0 and
+          "the TPM has all checkpoints" in text, text)
+
+
+def passes(bed):
+    return until(lambda: len(bed.passes(PAIR)) == 2, BACK)
+
+
+def attestations(gate):
+    return [r for r in gate.records() if r["event_type"] == "attestation"]
+
+
+def goes_on(bed, tpm):
+    with Gate(bed, tpm=tpm.name) as gate:
+        check("it is anchored from the start", anchored(gate),
+              gate.text()[-600:])
+        check("it is signed by the TPM's key",
+              not os.path.exists(gate.audit + ".key") and
+              b"+AjBZ" in open(gate.audit + ".vkey", "rb").read(),
+              open(gate.audit + ".vkey", "rb").read().decode())
+        check("the attester has a user of its own", len({
+            os.stat("/proc/%d" % p).st_uid
+            for p in gate.processes().values()}) == len(gate.processes()))
+        check("a change is made", reload(gate) is None)
+        for name in ("attester", "scribe"):
+            old = gate.processes()[name]
+            os.kill(old, signal.SIGKILL)
+            check("a killed %s is back" % name, until(
+                lambda o=old, n=name: gate.processes().get(n, o) != o, BACK))
+            check("and the log is anchored again", anchored(gate),
+                  gate.text()[-600:])
+            check("and a change is made then", until(
+                lambda: reload(gate) is None, BACK))
+        agrees(gate, tpm, "after kills")
+        gate.start()
+        check("after a restart it is anchored", anchored(gate))
+        agrees(gate, tpm, "after a restart")
+        tpm.again()
+        gate.start()
+        check("after a reset it is anchored", anchored(gate))
+        agrees(gate, tpm, "after a reset")
+        boots = [r["metergate"]["detail"] for r in gate.records()
+                 if "TPM reset" in r["metergate"].get("detail", "")]
+        check("boot records say how often the TPM was reset", len(boots) == 3,
+              str(boots))
+
+
+def dies(bed, tpm):
+    with Gate(bed, tpm=tpm.name) as gate:
+        anchored(gate)
+        for sig, how in ((signal.SIGKILL, "dies"), (signal.SIGSTOP, "hangs")):
+            if how == "dies":
+                tpm.off()
+            else:
+                tpm.p.send_signal(sig)
+                # It is found out when something is asked of it.
+                refused(gate, "")
+            check("the TPM %s: that is noticed" % how, until(
+                lambda: anchoring(gate) == 2, BACK), gate.text()[-600:])
+            check("the TPM %s: allowed flows pass" % how, passes(bed))
+            check("the TPM %s: nobody changes anything" % how,
+                  refused(gate, "TPM"), str(reload(gate)))
+            closed = gate.text().count("nothing can be recorded")
+            check("the TPM %s: records are written" % how, closed == 0,
+                  gate.text()[-600:])
+            tpm.again()
+            check("the TPM %s and comes back: it is anchored" % how,
+                  anchored(gate), gate.text()[-600:])
+            check("the TPM %s and comes back: a change is made" % how, until(
+                lambda: reload(gate) is None, BACK))
+        agrees(gate, tpm, "after deaths of the TPM")
+        check("the log says that it went and came",
+              len(attestations(gate)) >= 2, str(attestations(gate)))
+
+
+def absent(bed):
+    """There is none, and then there is."""
+    with Tpm() as tpm:
+        tpm.off()
+        with Gate(bed, tpm=tpm.name) as gate:
+            check("without its TPM allowed flows pass", passes(bed),
+                  gate.text()[-600:])
+            check("without its TPM nobody changes anything",
+                  refused(gate, "TPM"), str(reload(gate)))
+            tpm.on()
+            check("when it comes the log is anchored", anchored(gate),
+                  gate.text()[-600:])
+            check("and changes are made", until(
+                lambda: reload(gate) is None, BACK))
+            agrees(gate, tpm, "a TPM that came late")
+
+
+def saved(gate, name):
+    gate.stop()
+    to = os.path.join(gate.work, name)
+    shutil.copytree(os.path.dirname(gate.audit), to)
+    return to
+
+
+def put_back(gate, name):
+    here = os.path.dirname(gate.audit)
+    for f in os.listdir(here):
+        if f.startswith("audit.db") and not f.endswith("key"):
+            os.unlink(os.path.join(here, f))
+    for f in os.listdir(name) if name else ():
+        shutil.copy2(os.path.join(name, f), here)
+
+
+def tampered(bed, log_key):
+    """Rolled back, taken away, made again by who has its software key; in the
+    same boot of the platform and after a reset."""
+    for what in ("rolled back", "taken away", "made again"):
+        with Tpm() as tpm, Gate(bed, tpm=tpm.name, log_key=log_key) as gate:
+            anchored(gate)
+            old = saved(gate, "old")
+            gate.start()
+            anchored(gate)
+            reload(gate)
+            gate.stop()
+            if what == "made again":
+                with Tpm() as other:
+                    put_back(gate, None)
+                    again(gate, other, bed)
+            else:
+                put_back(gate, old if what == "rolled back" else None)
+            if what != "taken away":
+                code, text = audit("anchor", "--tpm", tpm.name, gate.audit)
+                check("%s, %s: metergate-audit finds it" % (what, log_key),
+                      code == 1 and "not the TPM's log" in text, text)
+            gate.start()
+            check("%s, %s: the gateway finds it" % (what, log_key), until(
+                lambda: "recovery-1" in gate.text(), BACK), gate.text()[-600:])
+            check("%s, %s: nobody changes anything" % (what, log_key), until(
+                lambda: refused(gate, "altered"), BACK), str(reload(gate)))
+            # Budgets count as used up then, so little passes; what is refused
+            # is recorded and anchored.
+            check("%s, %s: what goes on beside it is anchored" % (
+                what, log_key), anchored(gate), gate.text()[-600:])
+
+
+def again(gate, other, bed):
+    """The gateway itself makes another log, with another TPM; the software key
+    is the same one."""
+    with open(gate.conf, encoding="utf-8") as f:
+        rows = f.read()
+    with open(gate.conf, "w", encoding="utf-8") as f:
+        f.write("".join("tpm: %s\n" % other.name if r.startswith("tpm:") else
+                        r + "\n" for r in rows.splitlines()))
+    gate.start()
+    anchored(gate)
+    passes(bed)
+    gate.stop()
+    with open(gate.conf, "w", encoding="utf-8") as f:
+        f.write(rows)
+
+
+def commands(bed, tpm):
+    with Gate(bed, tpm=tpm.name) as gate:
+        anchored(gate)
+        gate.stop()
+        code, text = audit("anchor", gate.audit)
+        check("anchor says what PCR and counter should be", code == 0 and
+              "not compared" in text, text)
+        row = dict(x.split(" ", 1) for x in text.splitlines() if " " in x)
+        pcr, counter = row.get("pcr13", ""), row.get("counter", "")
+        code, text = audit("anchor", "--list", "--pcr", pcr, "--counter",
+                           counter, gate.audit)
+        check("values that it was told agree", code == 0 and
+              "has all checkpoints" in text, text)
+        for args in (("--pcr", pcr[:-1] + ("0" if pcr[-1] != "0" else "1"),
+                      "--counter", counter),
+                     ("--pcr", pcr, "--counter", str(int(counter) + 1)),
+                     ("--pcr", pcr, "--counter", str(int(counter) + 2))):
+            code, text = audit("anchor", *args, gate.audit)
+            check("others do not", code == 1 and "not the TPM's log" in text,
+                  text)
+            code, text = audit("verify", "-q", *args, gate.audit)
+            check("nor for verify", code == 1, text)
+        for args in (("--pcr", pcr), ("--counter", "1"), ("--pcr", "00"),
+                     ("--tpm", "nonsense"), ("--index", "5"),
+                     ("--tpm", "swtpm:path=/nonexistent")):
+            code, text = audit("anchor", *args, gate.audit)
+            check("anchor %s is an error" % " ".join(args), code == 2, text)
+
+
+def main():
+    need_live(report)
+    if not there():
+        print("SKIP: swtpm is not installed")
+        return
+    with rules_test.Bed("routed") as bed:
+        for part in (goes_on, dies, commands):
+            with Tpm() as tpm:
+                part(bed, tpm)
+        absent(bed)
+        for log_key in ("tpm", "software"):
+            tampered(bed, log_key)
+    report.done()
+
+
+main()
