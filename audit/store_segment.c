@@ -199,7 +199,7 @@ static int put_way(struct store *s, struct db_stmt *st, uint64_t seq,
 		uint64_t i = (at >> b ^ 1) << b;
 
 		tree_fold(s->h, span_sub(hashes, i * SHA256_LEN,
-					 SHA256_LEN << b), way[b]);
+					 (size_t)SHA256_LEN << b), way[b]);
 	}
 	db_put_u64(st, 1, seq);
 	db_put_span(st, 2, span_of(way[0], sizeof(way)));
