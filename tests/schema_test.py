@@ -22,6 +22,7 @@ BEYOND = {
     "P2103": "a key that does not go with another",
     "P2208": "an empty value that is only empty beside others",
     "P2209": "one of several keys is needed",
+    "P3125": "zones are looked up in the tz database",
     "P3134": "a date is near or far by the clock",
     "P3210": "reasons are looked up when they are read",
 }

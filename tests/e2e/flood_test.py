@@ -221,7 +221,7 @@ def main():
             grown = gate.memory() - memory
             report.check("memory does not grow: %d KiB, %+d" % (
                 memory, grown), "%d KiB more" % grown
-                if grown > memory / 20 + 2048 else "")
+                if grown > memory / 20 + 4096 else "")
             counts = gate.guest("dr")
             gate.stop()
             audited(report, counts, gate.records())
