@@ -19,12 +19,14 @@
 /* When, in which boot; and what was told. */
 static uint8_t boot[16];
 static struct now at;
-static char told[4096];
+static char told[65536];
 
 static void note(void *arg, const char *text)
 {
 	(void)arg;
-	strncat(told, text, sizeof(told) - strlen(told) - 2);
+	if (strlen(told) + strlen(text) + 2 > sizeof(told))
+		fail_msg("more is told than there is room for");
+	strcat(told, text);
 	strcat(told, "\n");
 }
 
