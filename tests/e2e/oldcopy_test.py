@@ -12,7 +12,7 @@ import os
 import shutil
 
 import talk
-from lib import Gate, Net, Report, need_live
+from lib import Gate, Net, Report, need_live, until
 from reload_test import use_up
 
 
@@ -26,6 +26,7 @@ def said(gate):
 
 
 def recorded(gate):
+    # A record is shown once it is durable.
     return any("counters are lost" in str(r) for r in gate.ask("why mdma"))
 
 
@@ -48,7 +49,8 @@ def one(report, net, what, spoil):
         report.check("%s: the log says so" % what,
                      "" if said(gate) else gate.text()[-400:])
         report.check("%s: so does the audit" % what,
-                     "" if recorded(gate) else gate.ask("why mdma")[-3:])
+                     "" if until(lambda: recorded(gate)) else
+                     gate.ask("why mdma")[-3:])
         meter.stop()
 
 
@@ -110,7 +112,8 @@ def ledger(report, net, what, spoil):
         report.check("%s: the log says so" % what, "" if ledger_told(gate)
                      and said(gate) else gate.text()[-400:])
         report.check("%s: so does the audit" % what,
-                     "" if recorded(gate) else gate.ask("why mdma")[-3:])
+                     "" if until(lambda: recorded(gate)) else
+                     gate.ask("why mdma")[-3:])
         gate.stop()
         before = gate.text().count("ledger found")
         gate.start()
