@@ -248,8 +248,8 @@ any other address is refused before a rule is asked, and its answers say which
 addresses the name stands for (of the type that was asked for, in the answer
 section, along eight aliases at most): a party with that `dns` name is at these
 addresses, for connections that begin within the time the answer gives, a minute
-at least, and for these as long as they last. Without a resolver no party has a
-name's address.
+at least and a day at most whatever it says, and for these as long as they last.
+Without a resolver no party has a name's address.
 
 EOT
 printf 'Observations: %s.\n' "$(observations DNS)"

@@ -18,12 +18,14 @@
 #define NAME	"\5cloud\7example\0\0\1\0\1"
 #define ASK	D(ID "\1\0\0\1\0\0\0\0\0\0" NAME)
 #define ANSWER(n, name, ttl)                                                   \
-	D(ID "\x81\x80\0\1\0" n "\0\0\0\0" NAME name "\0\1\0\1\0\0" ttl       \
+	D(ID "\x81\x80\0\1\0" n "\0\0\0\0" NAME name "\0\1\0\1" ttl	       \
 	  "\0\4\x0a\x14\0\1")
-#define TOLD(ttl) ANSWER("\1", "\xc0\x0c", ttl)
+#define TOLD4(ttl) ANSWER("\1", "\xc0\x0c", ttl)
+#define TOLD(ttl)  TOLD4("\0\0" ttl)
 #define POOL	  "\4pool\7example\0"
 #define ALIAS(ttl)                                                             \
-	ANSWER("\2", "\xc0\x0c\0\5\0\1\0\0\x0e\x10\0\x0e" POOL POOL, ttl)
+	ANSWER("\2", "\xc0\x0c\0\5\0\1\0\0\x0e\x10\0\x0e" POOL POOL,      \
+	       "\0\0" ttl)
 
 enum op {
 	END,
@@ -71,6 +73,11 @@ static const struct row {
 	{"a minute at least", false,
 	 {{SAYS, ASK, 0, NULL}, {HEARS, TOLD("\0\0"), 0, NULL},
 	  {WAITS, NULL, 60, 0, NULL}, {OPENS, NULL, 0, 0, NULL},
+	  {WAITS, NULL, 2, 0, NULL},
+	  {OPENS, NULL, 0, UNKNOWN, BEFORE "2 s before"}}},
+	{"a day at most", false,
+	 {{SAYS, ASK, 0, NULL}, {HEARS, TOLD4("\x7f\xff\xff\xff"), 0, NULL},
+	  {WAITS, NULL, 86400, 0, NULL}, {OPENS, NULL, 0, 0, NULL},
 	  {WAITS, NULL, 2, 0, NULL},
 	  {OPENS, NULL, 0, UNKNOWN, BEFORE "2 s before"}}},
 	{"along an alias, for the shorter time", false,

@@ -33,7 +33,9 @@ void names_bind(struct names *t, struct span name, const struct net_addr *a,
 {
 	uint32_t i = find(t, name, a);
 	struct name_row *r;
-	int64_t ttl = ttl_s < NAMES_TTL_MIN_S ? NAMES_TTL_MIN_S : ttl_s;
+	int64_t ttl = ttl_s < NAMES_TTL_MIN_S	? NAMES_TTL_MIN_S
+		      : ttl_s > NAMES_TTL_MAX_S ? NAMES_TTL_MAX_S
+						: ttl_s;
 	int64_t until = now.ns + ttl * NS_PER_S;
 
 	if (name.n == 0 || name.n > sizeof(r->name))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which addresses a name stands for: what the configured resolver told one
- * machine, for as long as it said, and 60 seconds at least (policy-language
- * section 7). A flow is asked about when it begins, and keeps the names that its
+ * machine, for as long as it said, but 60 seconds at least (policy-language
+ * section 7) and a day at most. A flow is asked about when it begins, and keeps the names that its
  * far end had then (flow.named): what is open was opened to the right address.
  *
  * Fixed size; only names that the machine's policy has are put in. When it is
@@ -17,6 +17,10 @@
 
 #define NAMES_MAX	64 /* addresses of names, of one machine */
 #define NAMES_TTL_MIN_S 60
+/* An answer may say 68 years (RFC 2181 8), in which the address goes to
+ * somebody else. Who keeps answers cuts what they say (RFC 8767 suggests a week), and whoever
+ * still wants the name asks again: once a day costs nothing. */
+#define NAMES_TTL_MAX_S (24 * 60 * 60)
 
 struct name_row {
 	uint8_t n; /* octets of the name; 0: free */
@@ -30,7 +34,7 @@ struct names {
 	uint32_t n; /* in use, from the first on */
 };
 
-/* From now on, for ttl_s. What it stood for already it goes on to stand for,
+/* From now on, for ttl_s within those bounds. What it stood for already it goes on to stand for,
  * never shorter than was said before. */
 void names_bind(struct names *t, struct span name, const struct net_addr *a,
 		struct mono now, uint32_t ttl_s);

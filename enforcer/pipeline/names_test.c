@@ -82,9 +82,11 @@ static void test_times(void **state)
 	assert_false(stands(&t, "a", 1, 999));
 	bind_at(&t, "a", 1, 1000, 60);
 	assert_true(stands(&t, "a", 1, 1060) && !stands(&t, "a", 1, 1061));
-	/* A year is a long time, and no overflow. */
-	bind_at(&t, "c", 1, 1000, UINT32_MAX);
-	assert_true(stands(&t, "c", 1, INT64_C(4000000000)));
+	/* More than a day is a day. */
+	bind_at(&t, "c", 1, 1000, 86401);
+	assert_true(stands(&t, "c", 1, 87400) && !stands(&t, "c", 1, 87401));
+	bind_at(&t, "c", 1, 2000, UINT32_MAX);
+	assert_true(stands(&t, "c", 1, 88400) && !stands(&t, "c", 1, 88401));
 	assert_int_equal(t.n, 4);
 	bind_at(&t, "", 9, 1000, 60);
 	assert_int_equal(t.n, 4);
