@@ -40,7 +40,7 @@ define test_rule
 $(BUILD)/test/$(basename $(1)): $(call obj,$(1)) $(call libs_for,$(call need_of,$(1)))
 	$$(call say,LD)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(TEST_LIBS) $(call libs_of,$(call need_of,$(1)))
+	$(Q)$$(CC) $$(LDFLAGS) $$(LDTEST_$$(MODE)) -o $$@ $$^ -lcmocka $$(TEST_LIBS) $(call libs_of,$(call need_of,$(1)))
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
 
@@ -68,7 +68,7 @@ define fuzz_rule
 $(BUILD)/fuzz/$(basename $(1)): $(call obj,$(1)) $(FUZZ_MAIN) $(call libs_for,$(call need_of,$(1)))
 	$$(call say,LD)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(CC) $$(LDFLAGS) $(FUZZ_LD) -o $$@ $$^ $(call libs_of,$(call need_of,$(1)))
+	$(Q)$$(CC) $$(LDFLAGS) $$(LDTEST_$$(MODE)) $(FUZZ_LD) -o $$@ $$^ $(call libs_of,$(call need_of,$(1)))
 endef
 $(foreach t,$(FUZZERS),$(eval $(call fuzz_rule,$(t))))
 
@@ -77,13 +77,13 @@ E2E_BINS := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
 $(BUILD)/e2e/%: $(BUILD)/obj/tests/e2e/%.o
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LDFLAGS) $(LDTEST_$(MODE)) -o $@ $^
 
 # The one that loads rules stands on the gateway's own code.
 $(BUILD)/e2e/rules_load: $(BUILD)/obj/tests/e2e/rules_load.o $(call libs_for,$(NEED_daemon))
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(call libs_of,$(NEED_daemon))
+	$(Q)$(CC) $(LDFLAGS) $(LDTEST_$(MODE)) -o $@ $^ $(call libs_of,$(NEED_daemon))
 
 .PHONY: unit-bins fuzz-bins
 unit-bins: $(TEST_BINS) $(E2E_BINS)
@@ -102,7 +102,7 @@ define bench_rule
 $(BUILD)/bench/$(patsubst tests/%.c,%,$(1)): $(call obj,$(1)) $(call libs_for,$(NEED_enforcer))
 	$$(call say,LD)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$^ $(call libs_of,$(NEED_enforcer))
+	$(Q)$$(CC) $$(LDFLAGS) $$(LDPROG_$$(MODE)) -o $$@ $$^ $(call libs_of,$(NEED_enforcer))
 endef
 $(foreach t,$(BENCH_SRCS),$(eval $(call bench_rule,$(t))))
 # Of the live ones: on libmnl alone, sharing no code with the gateway.
@@ -111,6 +111,6 @@ LOAD_BINS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(LOAD_SRCS))
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lmnl
+	$(Q)$(CC) $(LDFLAGS) $(LDTEST_$(MODE)) -o $@ $^ -lmnl
 .PHONY: bench-bins
 bench-bins: $(BENCH_BINS) $(LOAD_BINS)
