@@ -230,7 +230,7 @@ static bool may_stay(const struct pol_state *st, uint32_t at)
 {
 	for (size_t m = 0; m < st->s->n_m; m++) {
 		if ((at >= st->states[m] && at < st->builtin[m]) ||
-		    (st->s->has_flow_states && at >= st->flows[m] &&
+		    (st->s->keeps_flows && at >= st->flows[m] &&
 		     at < st->flows[m] + FLOW_STATES * FS_WORDS))
 			return st->w[at] == 0;
 	}

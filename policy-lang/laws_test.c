@@ -439,7 +439,7 @@ static bool may_change(const struct pol_state *st, uint32_t at, uint64_t was,
 			       is > was;
 		/* States of machines, parties and connections. */
 		if ((at >= st->states[m] && at < st->builtin[m]) ||
-		    (st->s->has_flow_states && at >= st->flows[m] &&
+		    (st->s->keeps_flows && at >= st->flows[m] &&
 		     at < st->flows[m] + FLOW_STATES * FS_WORDS))
 			return is == 0;
 	}

@@ -422,6 +422,17 @@ static void carry_answers(struct carry *c, const struct mem_machine *new,
 	}
 }
 
+static bool has_limit(const struct carry *c, uint64_t what)
+{
+	const struct mem *m = &c->to->mem;
+
+	for (uint32_t i = 0; i < m->head->n_limit; i++) {
+		if ((m->limit[i].id | FS_LIMIT) == what)
+			return true;
+	}
+	return false;
+}
+
 static void carry_flows(struct carry *c, const struct mem_machine *new,
 			const struct mem_machine *old)
 {
@@ -432,6 +443,14 @@ static void carry_flows(struct carry *c, const struct mem_machine *new,
 	     i++, to += FS_WORDS, from += FS_WORDS) {
 		uint32_t k = LAY_NONE;
 
+		/* Of a limit that is another now nothing says that it has room
+		 * for the connection. */
+		if (from[FS_STATE] & FS_LIMIT) {
+			memcpy(to, from, FS_WORDS * sizeof(*to));
+			if (!has_limit(c, from[FS_STATE]))
+				to[FS_STATE] = FS_LIMIT;
+			continue;
+		}
 		if (from[FS_STATE] >= 1 && from[FS_STATE] <= old->n_state)
 			k = find_name(&c->to->mem, new->state, new->n_state,
 				      c->from->names[old->state +

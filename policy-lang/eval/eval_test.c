@@ -1125,6 +1125,247 @@ static void test_connections(void **ctx)
 	kit_free(&k);
 }
 
+/* A customer's limit on connections holds for connections, opened by either
+ * end; with what it does not name, it has nothing to do. */
+static void test_restricted_connections(void **ctx)
+{
+	static const struct {
+		struct pol_limit_phrase phrase;
+		const char *country;
+		bool data;
+		enum dir dir;
+		unsigned room; /* of five connections */
+		unsigned after; /* and when the first has ended */
+	} cases[] = {
+		{{.kind = LIMIT_CALENDAR, .thing = THING_CONNECTIONS, .n = 2,
+		  .window = WINDOW_DAY, .text = "2 connections per day"},
+		 NULL, false, DIR_OUT, 2, 0},
+		{{.kind = LIMIT_CALENDAR, .thing = THING_CONNECTIONS, .n = 2,
+		  .window = WINDOW_DAY, .text = "2 connections per day"},
+		 NULL, false, DIR_IN, 2, 0},
+		{{.kind = LIMIT_CONCURRENT, .thing = THING_CONNECTIONS, .n = 3,
+		  .text = "at most 3 connections at once"},
+		 NULL, false, DIR_OUT, 3, 1},
+		{{.kind = LIMIT_CONCURRENT, .thing = THING_CONNECTIONS, .n = 3,
+		  .text = "at most 3 connections at once"},
+		 NULL, true, DIR_IN, 3, 1},
+		{{.kind = LIMIT_CONCURRENT, .thing = THING_CONNECTIONS, .n = 1,
+		  .text = "at most 1 connections at once"},
+		 "GB", false, DIR_OUT, 5, 1},
+		{{.kind = LIMIT_CALENDAR, .thing = THING_MESSAGES, .n = 1,
+		  .window = WINDOW_DAY, .text = "1 message per day"},
+		 NULL, false, DIR_OUT, 5, 1},
+	};
+	static struct house h;
+	static struct kit k;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *country[] = {cases[i].country};
+		struct pol_decision d;
+		struct pol_peer p;
+		unsigned room = 0;
+
+		fill(&h);
+		h.party[0].country = "GB";
+		h.restricts[0] = (struct pol_rule_src){
+			.kind = RULE_RESTRICT, .id = "few", .dir = DIRSEL_ANY,
+			.party.any = true, .vm.any = true,
+			.except = {.country = country,
+				   .n_country = cases[i].country != NULL},
+			.limit = &cases[i].phrase, .n_limit = 1,
+			.data = {.present = cases[i].data,
+				 .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL)}};
+		h.customer.rule = h.restricts;
+		h.customer.n_rule = 1;
+		start(&k, &h);
+		p = kit_msg(&k, cases[i].dir, OBS_OPAQUE).peer;
+		for (uint64_t flow = 1; flow <= 5; flow++) {
+			pol_open(k.st, 0, cases[i].dir, &p, flow, k.now, &d);
+			pol_commit(k.st);
+			room += d.permit;
+			if (d.permit)
+				continue;
+			assert_int_equal(d.reason, REASON_LIMIT_EXCEEDED);
+			assert_true(span_is(d.rules[d.n_rules - 1].rule, "few"));
+		}
+		assert_int_equal(room, cases[i].room);
+		pol_close(k.st, 0, 1, k.now);
+		pol_open(k.st, 0, cases[i].dir, &p, 6, k.now, &d);
+		assert_int_equal(d.permit, cases[i].after);
+		kit_free(&k);
+	}
+}
+
+/* A grant that had no room for a connection is not used by it, whatever other
+ * grant had some; not after a reload either, and not if it is renamed there. */
+static const struct pol_limit_phrase once_a_day = {
+	.kind = LIMIT_CALENDAR, .thing = THING_CONNECTIONS, .n = 1,
+	.window = WINDOW_DAY, .text = "1 connection per day"};
+static const struct pol_limit_phrase one_at_once = {
+	.kind = LIMIT_CONCURRENT, .thing = THING_CONNECTIONS, .n = 1,
+	.text = "at most 1 connections at once"};
+
+static bool opens(struct kit *k, uint64_t flow)
+{
+	struct pol_peer p = kit_msg(k, DIR_OUT, OBS_OPAQUE).peer;
+	struct pol_decision d;
+
+	pol_open(k->st, 0, DIR_OUT, &p, flow, k->now, &d);
+	if (d.permit)
+		pol_commit(k->st);
+	else
+		pol_abort(k->st);
+	return d.permit;
+}
+
+static enum reason passes_by(struct kit *k, const struct given *g,
+			     uint64_t flow, struct pol_decision *d)
+{
+	struct pol_msg m = message_of(k, g);
+
+	m.flow = flow;
+	return kit_judge(k, &m, d) ? REASON_NONE : d->reason;
+}
+
+static void test_sibling_grants(void **ctx)
+{
+	static const struct given plain = {READ, .table = 90},
+				  ask = {.dir = DIR_IN, .table = 64,
+					 .kind = OBS_C1222_READ_REQUEST};
+	static const struct pol_limit_phrase *const phrases[] = {&once_a_day,
+								 &one_at_once};
+	static struct house h;
+	static struct kit k;
+	struct pol_decision d;
+
+	(void)ctx;
+	for (int i = 0; i < 2; i++) {
+		fill(&h);
+		h.rule[PLAIN].limit = phrases[i];
+		h.rule[PLAIN].n_limit = 1;
+		start(&k, &h);
+		assert_true(opens(&k, 1));
+		assert_true(opens(&k, 2));
+		assert_int_equal(passes_by(&k, &plain, 1, &d), 0);
+		assert_int_equal(passes_by(&k, &plain, 2, &d),
+				 REASON_LIMIT_EXCEEDED);
+		assert_non_null(strstr(d.text, "full when this connection"));
+		assert_true(span_is(d.rules[1].rule, "plain"));
+		assert_int_equal(d.would_pass.n, 0);
+		assert_int_equal(passes_by(&k, &ask, 2, &d), 0);
+		pol_close(k.st, 0, 1, k.now);
+		assert_int_equal(passes_by(&k, &plain, 2, &d),
+				 REASON_LIMIT_EXCEEDED);
+		assert_true(opens(&k, 3));
+		assert_int_equal(passes_by(&k, &plain, 3, &d),
+				 i ? 0 : REASON_LIMIT_EXCEEDED);
+		/* What is noted ends with the connection. */
+		pol_close(k.st, 0, 2, k.now);
+		assert_int_equal(passes_by(&k, &plain, 2, &d), 0);
+		kit_free(&k);
+	}
+}
+
+/* The same of a ceiling. */
+static void test_sibling_ceilings(void **ctx)
+{
+	static const struct given plain = {READ, .table = 90},
+				  ask = {.dir = DIR_IN, .table = 64,
+					 .kind = OBS_C1222_READ_REQUEST};
+	static struct house h;
+	static struct kit k;
+	struct pol_rule_src two[2];
+	struct pol_decision d;
+
+	(void)ctx;
+	fill(&h);
+	two[0] = two[1] = h.ceiling;
+	two[0].id = "answers";
+	two[0].match = &h.m[PLAIN];
+	two[0].limit = &once_a_day;
+	two[0].n_limit = 1;
+	two[1].id = "requests";
+	two[1].match = &h.m[ASK];
+	memset(&k, 0, sizeof(k));
+	h.base.rule = two;
+	h.base.n_rule = 2;
+	if (kit_add(&k, &h.vendor) || kit_add(&k, &h.base) || kit_go(&k))
+		fail_msg("%s", k.e.text);
+	assert_true(opens(&k, 1));
+	assert_true(opens(&k, 2));
+	assert_int_equal(passes_by(&k, &plain, 1, &d), 0);
+	assert_int_equal(passes_by(&k, &plain, 2, &d), REASON_LIMIT_EXCEEDED);
+	assert_true(span_is(d.rules[0].rule, "answers"));
+	assert_int_equal(passes_by(&k, &ask, 2, &d), 0);
+	kit_free(&k);
+}
+
+/* Over a reload, where the rule has another name or none of its limits. */
+static void test_siblings_reloaded(void **ctx)
+{
+	static const struct {
+		const char *id;
+		bool limited;
+		enum reason why;
+	} cases[] = {{"plain", true, REASON_LIMIT_EXCEEDED},
+		     {"renamed", true, REASON_LIMIT_EXCEEDED},
+		     {"plain", false, 0}};
+	static const struct given plain = {READ, .table = 90};
+	static struct house h;
+	static struct kit k, next;
+	struct pol_decision d;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fill(&h);
+		h.rule[PLAIN].limit = &once_a_day;
+		h.rule[PLAIN].n_limit = 1;
+		start(&k, &h);
+		assert_true(opens(&k, 1));
+		assert_true(opens(&k, 2));
+		h.rule[PLAIN].id = cases[i].id;
+		h.rule[PLAIN].n_limit = cases[i].limited;
+		h.vendor.serial++;
+		start(&next, &h);
+		pol_state_carry(next.st, k.st, k.now);
+		assert_int_equal(passes_by(&next, &plain, 2, &d),
+				 cases[i].why);
+		kit_free(&next);
+		kit_free(&k);
+	}
+}
+
+/* What cannot be noted is not opened; a state, which is a permission, makes
+ * room for it and is not noted in its place. */
+static void test_siblings_full(void **ctx)
+{
+	static const struct given plain = {READ, .table = 90},
+				  ask = {.dir = DIR_IN, .table = 64,
+					 .kind = OBS_C1222_READ_REQUEST};
+	static struct house h;
+	static struct kit k;
+	struct pol_decision d;
+
+	(void)ctx;
+	fill(&h);
+	h.rule[PLAIN].limit = &once_a_day;
+	h.rule[PLAIN].n_limit = 1;
+	start(&k, &h);
+	assert_true(opens(&k, 1));
+	assert_int_equal(passes_by(&k, &ask, 1, &d), 0); /* sets talking */
+	for (uint64_t flow = 2; flow < 2 + FLOW_STATES; flow++)
+		assert_true(opens(&k, flow));
+	assert_false(opens(&k, 2 + FLOW_STATES));
+	assert_int_equal(passes_by(&k, &ask, 1, &d), 0);
+	for (uint64_t flow = 2; flow < 2 + FLOW_STATES; flow++)
+		assert_int_equal(passes_by(&k, &plain, flow, &d),
+				 REASON_LIMIT_EXCEEDED);
+	pol_close(k.st, 0, 2, k.now);
+	assert_true(opens(&k, 2 + FLOW_STATES));
+	kit_free(&k);
+}
+
 static void test_bytes(void **ctx)
 {
 	static struct house h;
@@ -1673,6 +1914,11 @@ int main(void)
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_would_open),
 		cmocka_unit_test(test_connections),
+		cmocka_unit_test(test_restricted_connections),
+		cmocka_unit_test(test_sibling_grants),
+		cmocka_unit_test(test_sibling_ceilings),
+		cmocka_unit_test(test_siblings_reloaded),
+		cmocka_unit_test(test_siblings_full),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_two_machines),

@@ -6,14 +6,15 @@
 
 /* --- connections and packets --------------------------------------------- */
 
-/* May connections of the rule's own limit take this one? Those of every rule
- * that could be used are charged; one with room is enough. */
+/* May connections of the rule's own limits take this one? All of them are
+ * charged, or none; then the rule may not be used by this connection. One rule
+ * with room is enough to open it. */
 static bool rule_connections(struct pol_state *st, unsigned side, enum layer l,
 			     uint32_t rule, uint64_t flow)
 {
 	const struct side *sd = &st->side[side];
 	const struct lay_rule *r = &sd->im[l]->RULE[rule];
-	bool room = true;
+	uint32_t mark = st->live->n_undo, spent = st->n_spent;
 
 	for (uint32_t i = 0; i < r->limit_n; i++) {
 		uint32_t at =
@@ -21,15 +22,18 @@ static bool rule_connections(struct pol_state *st, unsigned side, enum layer l,
 		const struct lay_limit *lim = st->s->limit[at].l;
 		int64_t wait;
 
-		if (lim->thing != THING_CONNECTIONS &&
-		    lim->kind != LIMIT_CONCURRENT)
+		if (!limit_connects(lim) ||
+		    share_charge(st, sd, at,
+				 limit_at(st->s, at, sd->m, sd->party, 0), 1,
+				 flow, false, &wait))
 			continue;
-		if (!share_charge(st, sd, at,
-				  limit_at(st->s, at, sd->m, sd->party, 0), 1,
-				  flow, false, &wait))
-			room = false;
+		st_undo(st, mark);
+		share_undo(st, spent);
+		if (!st_shut(st, sd->m, flow, at))
+			judge_fail_now(st, REASON_RESOURCE);
+		return false;
 	}
-	return room;
+	return true;
 }
 
 /* Grants of a layer that could be used with this party, either way. */
@@ -67,37 +71,67 @@ static void open_grants(struct pol_state *st, unsigned side, enum layer l,
 	fail_add(st, &f);
 }
 
+/* One limit that this connection falls under, if it counts connections. */
+static void open_limit(struct pol_state *st, unsigned side, enum layer l,
+		       uint32_t index, uint64_t flow)
+{
+	const struct side *sd = &st->side[side];
+	const struct lay_limit *lim = &sd->im[l]->LIMT[index];
+	uint32_t at = set_first_limit(st->s, sd->m, l) + index, w;
+	struct fail f = judge_fail(REASON_LIMIT_EXCEEDED, side, l, 0);
+
+	if (!limit_connects(lim) ||
+	    (side == 1 && l != LAYER_VENDOR && !st->s->limit[at].by_vm))
+		return;
+	w = limit_at(st->s, at, sd->m, sd->party, 0);
+	if (share_charge(st, sd, at, w, 1, flow, false, &f.wait))
+		return;
+	f.rule = lim->rule;
+	f.limit = at;
+	f.have = (int64_t)limit_used(st, lim, w);
+	f.need = 1;
+	f.action = lim->action;
+	f.action_ns = lim->action_ns;
+	f.monitored = l == LAYER_VENDOR && sd->monitor;
+	fail_add(st, &f);
+}
+
 static void open_limits(struct pol_state *st, unsigned side, enum layer l,
 			const uint64_t *hit, uint64_t flow)
 {
-	const struct side *sd = &st->side[side];
-	const struct pol_image *im = sd->im[l];
+	const struct pol_image *im = st->side[side].im[l];
 	uint32_t last = LAY_NONE;
 
 	for (uint32_t c = im->col_at[COL_LIMIT]; c < im->col_at[COL_LIMIT + 1];
 	     c++) {
-		const struct lay_limit *lim = &im->LIMT[im->COLS[c].owner];
-		uint32_t at =
-			set_first_limit(st->s, sd->m, l) + im->COLS[c].owner;
-		struct fail f = judge_fail(REASON_LIMIT_EXCEEDED, side, l, 0);
-		uint32_t w;
-
-		if (!bit_get(hit, c) || im->COLS[c].owner == last ||
-		    (lim->thing != THING_CONNECTIONS &&
-		     lim->kind != LIMIT_CONCURRENT) ||
-		    (side == 1 && l != LAYER_VENDOR && !st->s->limit[at].by_vm))
+		if (!bit_get(hit, c) || im->COLS[c].owner == last)
 			continue;
 		last = im->COLS[c].owner;
-		w = limit_at(st->s, at, sd->m, sd->party, 0);
-		if (share_charge(st, sd, at, w, 1, flow, false, &f.wait))
+		open_limit(st, side, l, last, flow);
+	}
+}
+
+/* The customer's, of whoever they are about: a connection is for both
+ * directions, whoever opens it, and carries nothing yet that they could tell
+ * apart. */
+static void open_restrictions(struct pol_state *st, unsigned side,
+			      uint64_t flow)
+{
+	const struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[LAYER_CUSTOMER];
+	uint32_t last = NO_RULE;
+
+	for (uint32_t c = im->col_at[COL_RESTRICT];
+	     c < im->col_at[COL_RESTRICT + 1]; c++) {
+		const struct lay_rule *r = &im->RULE[im->COLS[c].owner];
+
+		if (!bit_get(sd->row[LAYER_CUSTOMER], c) ||
+		    im->COLS[c].owner == last)
 			continue;
-		f.limit = at;
-		f.have = (int64_t)limit_used(st, lim, w);
-		f.need = 1;
-		f.action = lim->action;
-		f.action_ns = lim->action_ns;
-		f.monitored = l == LAYER_VENDOR && sd->monitor;
-		fail_add(st, &f);
+		last = im->COLS[c].owner;
+		for (uint32_t i = 0; i < r->limit_n; i++)
+			open_limit(st, side, LAYER_CUSTOMER,
+				   r->limit_first + i, flow);
 	}
 }
 
@@ -178,8 +212,10 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 			match_obs(sd->im[l], sd->row[l], sd->dir, &o, NULL, 0,
 				  k.hit);
 			look_denials(st, s, (enum layer)l, &k);
-			if (l == LAYER_CUSTOMER)
+			if (l == LAYER_CUSTOMER) {
 				look_restrictions(st, s, &k);
+				open_restrictions(st, s, flow);
+			}
 			open_limits(st, s, (enum layer)l, k.hit, flow);
 		}
 	}
@@ -225,12 +261,7 @@ void pol_close(struct pol_state *st, size_t machine, uint64_t flow,
 		for (uint32_t k = 0; k < n; k++)
 			limit_release(st, l->l, at + k * l->words, flow);
 	}
-	for (uint32_t i = 0; s->has_flow_states && i < FLOW_STATES; i++) {
-		uint32_t at = st->flows[machine] + i * FS_WORDS;
-
-		if (st->w[at + FS_FLOW] == flow)
-			st_put_final(st, at + FS_UNTIL, 0);
-	}
+	st_end_flow(st, flow);
 }
 
 bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,

@@ -93,6 +93,8 @@ struct machine {
 	uint64_t *rows[LAYERS];
 	uint64_t floor_rules[LAY_MAX_RULES / 64]; /* what floors need */
 	uint64_t asked[LAY_MAX_RULES / 64];	  /* that others answer */
+	/* Grants and ceilings with limits of their own on connections. */
+	uint64_t connects[LAYER_CUSTOMER][LAY_MAX_RULES / 64];
 	int64_t attestation_max;
 	bool refusal_limits;
 };
@@ -110,7 +112,7 @@ struct pol_set {
 	uint32_t max_party; /* + 1 */
 	uint32_t n_group;
 	uint32_t counter_words;
-	bool has_flow_states;
+	bool keeps_flows; /* something is noted of connections */
 	struct pol_profile profile;
 	uint8_t digest[32];
 	bool *void_answer; /* of each of the customer's; NULL: none is */
@@ -164,7 +166,7 @@ bool party_sealed(const struct pol_set *s, size_t m, int party,
 
 #define ANSWERS	    64 /* outstanding requests per machine */
 #define ANSWER_NS   (120 * NS_PER_S)
-#define FLOW_STATES 256 /* states of connections per machine */
+#define FLOW_STATES 256 /* what is noted of connections per machine */
 #define UNDO_MAX    65536
 #define UNDO_SPARE  8192 /* what one message may need */
 #define FOREVER	    (UINT64_C(1) << 62) /* a time that never comes */
@@ -227,12 +229,17 @@ struct mem {
 
 enum { AN_ID, AN_FLOW, AN_INV, AN_TIME, AN_RULE, AN_FLAGS, AN_WORDS };
 enum { FS_FLOW, FS_STATE, FS_UNTIL, FS_WORDS };
+/* FS_STATE: a state + 1, or a limit that had no room for the connection when it
+ * was opened, by what it is (mem_limit.id); alone: by any. */
+#define FS_LIMIT (UINT64_C(1) << 63)
 
 enum consent_answer { CONSENT_UNASKED, CONSENT_GRANTED, CONSENT_REFUSED };
 
 #define FAILS	64
 #define PENDING 64
 
+/* have: the connection began when the limit had no room. */
+#define FAIL_SHUT (-2)
 /* One thing that failed, for reasons, texts and explanations. */
 struct fail {
 	enum reason reason;
@@ -243,7 +250,7 @@ struct fail {
 	uint32_t rule;	/* or NO_RULE */
 	uint32_t limit; /* of the set, or LAY_NONE */
 	uint32_t leaf;
-	int64_t have, need; /* of the guard; -1 unknown */
+	int64_t have, need; /* of the guard; -1 unknown, FAIL_SHUT */
 	int64_t wait;	    /* until it would hold; -1 never by waiting */
 };
 
@@ -410,6 +417,12 @@ void st_set(struct pol_state *st, size_t m, int party, uint64_t flow,
 	    unsigned state);
 void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
 	      unsigned state);
+/* A limit of a rule has no room for this connection: what comes by it may not
+ * use that rule. False: no more can be noted. */
+bool st_shut(struct pol_state *st, size_t m, uint64_t flow, uint32_t limit);
+bool st_is_shut(const struct pol_state *st, size_t m, uint64_t flow,
+		uint32_t limit);
+void st_end_flow(struct pol_state *st, uint64_t flow);
 bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b);
 void st_quarantine(struct pol_state *st, size_t m, int64_t ns);
 
@@ -642,6 +655,11 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 meas_set look_new_types(const struct pol_msg *m, meas_set meas);
 /* Charge all that is pending; what has no room fails. */
 void look_charge(struct pol_state *st);
+/* Does a rule's own limit count connections? */
+static inline bool limit_connects(const struct lay_limit *l)
+{
+	return l->thing == THING_CONNECTIONS || l->kind == LIMIT_CONCURRENT;
+}
 
 void tell_rules(struct pol_state *st, struct pol_decision *d);
 void tell_budgets(struct pol_state *st, struct pol_decision *d);

@@ -442,6 +442,35 @@ static bool asks(const struct look *k, bool asked)
 	return obs_level((enum obs_kind)o->kind) == OBS_LEVEL_REQUEST || asked;
 }
 
+/* A connection that was opened when this rule's own count of them had no room,
+ * for the sake of another rule, is only that one's. */
+static void shut(struct pol_state *st, unsigned side, enum layer l,
+		 const struct look *k, const struct fail *proto)
+{
+	const struct side *sd = &st->side[side];
+	const struct lay_rule *r = &sd->im[l]->RULE[proto->rule];
+
+	if (!bit_get(st->s->m[sd->m].connects[l], proto->rule))
+		return;
+	for (uint32_t i = 0; i < r->limit_n; i++) {
+		uint32_t at =
+			set_first_limit(st->s, sd->m, l) + r->limit_first + i;
+		const struct lay_limit *lim = st->s->limit[at].l;
+		struct fail f = *proto;
+
+		if (!limit_connects(lim) ||
+		    !st_is_shut(st, sd->m, k->m->flow, at))
+			continue;
+		f.reason = REASON_LIMIT_EXCEEDED;
+		f.limit = at;
+		f.have = FAIL_SHUT;
+		f.need = 1;
+		f.action = lim->action;
+		f.action_ns = lim->action_ns;
+		fail_add(st, &f);
+	}
+}
+
 static void grants(struct pol_state *st, unsigned side, enum layer l,
 		   const struct look *k, uint64_t id)
 {
@@ -479,6 +508,7 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 		guard_when(st, sd, r, &im->GARD[r->guard], &f);
 	if (l == LAYER_VENDOR)
 		vendor_guards(st, side, k, rule, &f);
+	shut(st, side, l, k, &f);
 	pend_rule(st, side, l, r, k->m, k->o, k->meas, f.monitored);
 	if (l == LAYER_VENDOR && asks(k, bit_get(st->s->m[sd->m].asked, rule)))
 		answer_ask(st, sd, k->m, rule, id);

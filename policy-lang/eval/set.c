@@ -409,6 +409,24 @@ static void asked_rules(struct machine *m)
 	}
 }
 
+static void connects(struct pol_set *s, size_t mi)
+{
+	struct machine *m = &s->m[mi];
+
+	for (int l = 0; l < LAYER_CUSTOMER; l++) {
+		const struct pol_image *im = set_image(s, mi, (enum layer)l);
+
+		for (uint32_t i = 0; im && i < im->n_LIMT; i++) {
+			uint32_t r = im->LIMT[i].rule;
+
+			if (r == LAY_NONE || !limit_connects(&im->LIMT[i]))
+				continue;
+			m->connects[l][r / 64] |= UINT64_C(1) << (r % 64);
+			s->keeps_flows = true;
+		}
+	}
+}
+
 static bool counts_refusals(const struct pol_image *im)
 {
 	for (uint32_t i = 0; im && i < im->n_LIMT; i++) {
@@ -468,6 +486,7 @@ static int compose(struct pol_set *s, struct err *e)
 			m->pub.addr = m->addr;
 		party_kinds(s, i);
 		asked_rules(m);
+		connects(s, i);
 		set_floor_rules(s, i);
 		for (int l = 0; l < LAYERS; l++) {
 			if (party_rows(s, i, (enum layer)l))
@@ -476,7 +495,7 @@ static int compose(struct pol_set *s, struct err *e)
 				counts_refusals(set_image(s, i, (enum layer)l));
 		}
 		for (uint32_t k = 0; m->vendor && k < m->vendor->n_STAT; k++)
-			s->has_flow_states |=
+			s->keeps_flows |=
 				m->vendor->STAT[k].scope == SCOPE_FLOW;
 	}
 	profile(s);

@@ -233,9 +233,10 @@ static uint32_t flow_word(const struct pol_state *st, size_t m, uint32_t i)
 	return st->flows[m] + i * FS_WORDS;
 }
 
-/* The row of a connection's state, or the one to use for it. */
+/* The row of what is noted of a connection, or the one to use for it: that
+ * which ends first. */
 static uint32_t flow_row(const struct pol_state *st, size_t m, uint64_t flow,
-			 unsigned state, bool *found)
+			 uint64_t what, bool *found)
 {
 	uint32_t oldest = flow_word(st, m, 0);
 
@@ -243,7 +244,7 @@ static uint32_t flow_row(const struct pol_state *st, size_t m, uint64_t flow,
 		uint32_t at = flow_word(st, m, i);
 
 		if (st->w[at + FS_FLOW] == flow &&
-		    st->w[at + FS_STATE] == state + 1) {
+		    st->w[at + FS_STATE] == what) {
 			*found = true;
 			return at;
 		}
@@ -264,8 +265,16 @@ bool st_has(const struct pol_state *st, size_t m, int party, uint64_t flow,
 
 	if (s->scope != SCOPE_FLOW)
 		return st->w[state_word(st, m, party, state)] > now;
-	at = flow_row(st, m, flow, state, &found);
+	at = flow_row(st, m, flow, state + 1, &found);
 	return found && st->w[at + FS_UNTIL] > now;
+}
+
+static void note_flow(struct pol_state *st, uint32_t at, uint64_t flow,
+		      uint64_t what, uint64_t until)
+{
+	st_put(st, at + FS_FLOW, flow);
+	st_put(st, at + FS_STATE, what);
+	st_put(st, at + FS_UNTIL, until);
 }
 
 void st_set(struct pol_state *st, size_t m, int party, uint64_t flow,
@@ -280,12 +289,52 @@ void st_set(struct pol_state *st, size_t m, int party, uint64_t flow,
 		st_put(st, state_word(st, m, party, state), until);
 		return;
 	}
-	/* When all are in use the one that ends first is forgotten, which
+	/* When all are in use the state that ends first is forgotten, which
 	 * takes a permission away and never gives one. */
-	at = flow_row(st, m, flow, state, &found);
-	st_put(st, at + FS_FLOW, flow);
-	st_put(st, at + FS_STATE, state + 1);
-	st_put(st, at + FS_UNTIL, until);
+	at = flow_row(st, m, flow, state + 1, &found);
+	if (st->w[at + FS_UNTIL] < FOREVER)
+		note_flow(st, at, flow, state + 1, until);
+}
+
+bool st_shut(struct pol_state *st, size_t m, uint64_t flow, uint32_t limit)
+{
+	bool found;
+	uint64_t what = st->mem.limit[limit].id | FS_LIMIT;
+	uint32_t at = flow_row(st, m, flow, what, &found);
+
+	if (!found && st->w[at + FS_UNTIL] >= FOREVER)
+		return false;
+	note_flow(st, at, flow, what, FOREVER);
+	return true;
+}
+
+bool st_is_shut(const struct pol_state *st, size_t m, uint64_t flow,
+		uint32_t limit)
+{
+	uint64_t what = st->mem.limit[limit].id | FS_LIMIT;
+
+	for (uint32_t i = 0; i < FLOW_STATES; i++) {
+		uint32_t at = flow_word(st, m, i);
+
+		if (st->w[at + FS_FLOW] == flow &&
+		    st->w[at + FS_UNTIL] >= FOREVER &&
+		    (st->w[at + FS_STATE] == what ||
+		     st->w[at + FS_STATE] == FS_LIMIT))
+			return true;
+	}
+	return false;
+}
+
+void st_end_flow(struct pol_state *st, uint64_t flow)
+{
+	for (size_t m = 0; st->s->keeps_flows && m < st->s->n_m; m++) {
+		for (uint32_t i = 0; i < FLOW_STATES; i++) {
+			uint32_t at = flow_word(st, m, i);
+
+			if (st->w[at + FS_FLOW] == flow)
+				st_put_final(st, at + FS_UNTIL, 0);
+		}
+	}
 }
 
 void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
@@ -299,7 +348,7 @@ void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
 		st_put_final(st, state_word(st, m, party, state), 0);
 		return;
 	}
-	at = flow_row(st, m, flow, state, &found);
+	at = flow_row(st, m, flow, state + 1, &found);
 	if (found)
 		st_put_final(st, at + FS_UNTIL, 0);
 }

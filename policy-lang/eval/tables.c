@@ -39,7 +39,7 @@ uint32_t mem_machine(const struct pol_set *s, size_t i, struct mem_machine *m,
 	m->answers = at;
 	at += ANSWERS * AN_WORDS;
 	m->flows = at;
-	at += s->has_flow_states ? FLOW_STATES * FS_WORDS : 0;
+	at += s->keeps_flows ? FLOW_STATES * FS_WORDS : 0;
 	return at;
 }
 

@@ -164,7 +164,9 @@ static void say_limit(const struct pol_state *st, struct line *l,
 	if (!*phrase)
 		say(l, "%llu", (unsigned long long)sl->l->n);
 	if (sl->l->kind != LIMIT_SPACING) {
-		if (f->have < 0)
+		if (f->have == FAIL_SHUT)
+			say(l, ", full when this connection began");
+		else if (f->have < 0)
 			say(l, ", of an unknown number");
 		else
 			say(l, ", %lld used", (long long)f->have);
