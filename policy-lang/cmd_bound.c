@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy-lang/figures.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -227,18 +228,16 @@ static int bound_files(const struct pol_files *files, const void *arg,
 int cmd_bound(int argc, char **argv)
 {
 	struct bound_args a = {0};
-	int i = 1;
+	const struct option_row options[] = {
+		{"--customer", OPTION_FLAG, &a.customer, NULL},
+		{"--json",     OPTION_FLAG, &a.json,     NULL},
+	};
+	int rc = options_read(&argc, argv, options, 2);
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--customer") == 0)
-			a.customer = true;
-		else if (strcmp(argv[i], "--json") == 0)
-			a.json = true;
-		else
-			return polc_usage("bound: unknown option %s", argv[i]);
-	}
-	if (i == argc)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return polc_usage("bound: which files?");
-	return polc_with_files(argv + i, (size_t)(argc - i), a.json,
+	return polc_with_files(argv + 1, (size_t)(argc - 1), a.json,
 			       bound_files, &a);
 }

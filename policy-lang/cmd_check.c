@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 int cmd_check(int argc, char **argv)
@@ -11,23 +12,24 @@ int cmd_check(int argc, char **argv)
 	struct pol_files files;
 	struct err e = {0};
 	struct diags *d;
-	int i = 1, rc;
+	const struct option_row options[] = {
+		{"--strict", OPTION_FLAG, &strict, NULL     },
+		{"--json",   OPTION_WORD, &form,   polc_form},
+		{"--sarif",  OPTION_WORD, &form,   polc_form},
+	};
+	int rc = options_read(&argc, argv, options, 3);
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--strict") == 0)
-			strict = true;
-		else if (!polc_form(argv[i], &form))
-			return polc_usage("check: unknown option %s", argv[i]);
-	}
-	if (i == argc)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return polc_usage("check: which files?");
 	d = calloc(1, sizeof(*d));
 	if (!d) {
 		polc_say("out of memory");
 		return POLC_IO;
 	}
-	rc = pol_read_paths(&files, (const char *const *)argv + i,
-			    (size_t)(argc - i), d, &e);
+	rc = pol_read_paths(&files, (const char *const *)argv + 1,
+			    (size_t)(argc - 1), d, &e);
 	if (rc == 0)
 		rc = pol_check_set(&files, d, &e);
 	if (rc == 0)

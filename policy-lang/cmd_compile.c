@@ -9,6 +9,7 @@
 #include "policy-lang/front/diag.h"
 #include "policy-lang/image/cost.h"
 #include "policy-lang/image/layout.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
@@ -179,24 +180,20 @@ int cmd_compile(int argc, char **argv)
 	struct pol_files files;
 	struct err e = {0};
 	struct diags *d;
-	int rc;
+	bool only; /* there is no other mode */
+	const struct option_row options[] = {
+		{"-n",              OPTION_FLAG, &dry,  NULL},
+		{"-o",              OPTION_TEXT, &out,  NULL},
+		{"--json",          OPTION_FLAG, &json, NULL},
+		{"--deterministic", OPTION_FLAG, &only, NULL},
+	};
+	int rc = options_read(&argc, argv, options, 4);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "-n") == 0)
-			dry = true;
-		else if (strcmp(argv[i], "--json") == 0)
-			json = true;
-		else if (strcmp(argv[i], "--deterministic") == 0)
-			continue; /* there is no other mode */
-		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
-			out = argv[++i];
-		else if (argv[i][0] == '-' || in)
-			return polc_usage("compile: unexpected %s", argv[i]);
-		else
-			in = argv[i];
-	}
-	if (!in || (!out && !dry))
+	if (rc)
+		return rc;
+	if (argc != 2 || (!out && !dry))
 		return polc_usage("compile: one file and -o OUT are needed");
+	in = argv[1];
 	if (out && same_file(in, out)) {
 		polc_say("%s: is an input and an output", out);
 		return POLC_IO;

@@ -6,6 +6,7 @@
 #include "policy-lang/analysis/diff.h"
 #include "policy-lang/analysis/within.h"
 #include "policy-lang/image/view.h"
+#include "policy-lang/options.h"
 #include "policy-lang/played.h"
 #include "policy-lang/polc.h"
 
@@ -436,6 +437,16 @@ static int diff_sets(const struct version *was, const struct version *is,
 	return rc;
 }
 
+static int take_fail(void *to, const char *name, const char *value,
+		     struct err *e)
+{
+	if (strcmp(value, "wider") != 0)
+		return err_set(e, E_SYNTAX, 0, "%s %s: write %s wider", name,
+			       value, name);
+	*(bool *)to = true;
+	return 0;
+}
+
 int cmd_diff(int argc, char **argv)
 {
 	static struct version was, is;
@@ -443,42 +454,31 @@ int cmd_diff(int argc, char **argv)
 	struct diff_args a = {0};
 	struct err e = {0};
 	struct diags *d;
-	int i = 1, rc;
+	const struct option_row options[] = {
+		PLAYED_OPTIONS(&a.played),
+		{"--replay",  OPTION_TEXT, &a.replay, NULL     },
+		{"--fail-on", OPTION_TAKE, &a.fail,   take_fail},
+		{"--all",     OPTION_FLAG, &a.all,    NULL     },
+		{"--json",    OPTION_FLAG, &a.json,   NULL     },
+	};
+	int rc = options_read(&argc, argv, options, PLAYED_N + 4);
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		rc = played_option(&a.played, argc, argv, &i, &e);
-		if (rc < 0)
-			return polc_usage("diff: %s", e.text);
-		if (rc)
-			continue;
-		if (strcmp(argv[i], "--replay") == 0 && i + 1 < argc)
-			a.replay = argv[++i];
-		else if (strcmp(argv[i], "--json") == 0)
-			a.json = true;
-		else if (strcmp(argv[i], "--all") == 0)
-			a.all = true;
-		else if (strcmp(argv[i], "--fail-on") == 0 && i + 1 < argc &&
-			 strcmp(argv[i + 1], "wider") == 0) {
-			a.fail = true;
-			i++;
-		} else {
-			return polc_usage("diff: unexpected %s", argv[i]);
-		}
-	}
-	if (argc - i != 2)
+	if (rc)
+		return rc;
+	if (argc != 3)
 		return polc_usage("diff: an old and a new set are needed");
 	d = calloc(1, sizeof(*d));
 	if (!d) {
 		polc_say("out of memory");
 		return POLC_IO;
 	}
-	rc = version_read(&was, argv[i], d, a.json, &e);
+	rc = version_read(&was, argv[1], d, a.json, &e);
 	if (!rc)
-		rc = version_read(&is, argv[i + 1], d, a.json, &e);
+		rc = version_read(&is, argv[2], d, a.json, &e);
 	if (!rc)
 		rc = diff_sets(&was, &is, &a, &change, &e);
 	if (!rc && a.replay)
-		rc = diff_replay(argv[i], argv[i + 1], &a.played, a.replay,
+		rc = diff_replay(argv[1], argv[2], &a.played, a.replay,
 				 a.json, &e);
 	if (rc && rc != E_SYNTAX)
 		polc_say("%s", e.text);

@@ -10,17 +10,19 @@
 
 #include "policy-lang/analysis/explain.h"
 #include "policy-lang/front/overlap.h"
+#include "policy-lang/options.h"
 #include "policy-lang/played.h"
 #include "policy-lang/polc.h"
 
-#define MAX_STATES   16
-#define MAX_CONSENTS 16
+#define MAX_LISTED 16
 
 struct args {
 	const char *vm, *party, *address, *port, *observe, *data, *size, *at;
 	const char *source, *set;
-	const char *state[MAX_STATES], *consent[MAX_CONSENTS];
-	size_t n_state, n_consent;
+	struct listed {
+		const char *v[MAX_LISTED];
+		size_t n;
+	} state, consent; /* repeated options */
 	const char *dir;
 	bool unasked, fresh, json;
 	/* instead of all these: a message of a capture */
@@ -147,20 +149,20 @@ static void compose(struct text *t, const struct args *a)
 {
 	put(t, "polc: 1\nkind: tests\nid: explain\nserial: 1\ntitle: x\n"
 	       "policies: [x]\ntests:\n  x:\n");
-	if (a->n_state || a->n_consent)
+	if (a->state.n || a->consent.n)
 		put(t, "    given:\n");
-	if (a->n_state)
+	if (a->state.n)
 		put(t, "      states:\n");
-	for (size_t i = 0; i < a->n_state; i++) {
+	for (size_t i = 0; i < a->state.n; i++) {
 		put(t, "        - ");
-		put_value(t, a->state[i], strlen(a->state[i]));
+		put_value(t, a->state.v[i], strlen(a->state.v[i]));
 		put(t, "\n");
 	}
-	if (a->n_consent)
+	if (a->consent.n)
 		put(t, "      consent:\n");
-	for (size_t i = 0; i < a->n_consent; i++) {
+	for (size_t i = 0; i < a->consent.n; i++) {
 		put(t, "        ");
-		put_value(t, a->consent[i], strlen(a->consent[i]));
+		put_value(t, a->consent.v[i], strlen(a->consent.v[i]));
 		put(t, ": granted\n");
 	}
 	put(t, "    steps:\n      -\n");
@@ -395,7 +397,7 @@ static int run(struct scene *s, const struct args *a, const struct pol_file *q)
 		polc_say("explain: %s", e.text);
 		return e.code == E_NOTFOUND ? POLC_USAGE : POLC_IO;
 	}
-	if (!a->n_state && !a->fresh)
+	if (!a->state.n && !a->fresh)
 		assume_states(s, &t->step[0]);
 	if (!a->unasked && a->party)
 		asked = ask_for(s, &t->step[0]);
@@ -476,74 +478,58 @@ static int parse_event(const struct args *a, uint64_t *n)
 	return 0;
 }
 
-static bool list(const char **v, size_t *n, size_t max, const char *s)
+static int take_dir(void *to, const char *name, const char *value,
+		    struct err *e)
 {
-	if (*n == max)
-		return false;
-	v[(*n)++] = s;
-	return true;
+	(void)value, (void)e;
+	*(const char **)to = name + 2;
+	return 0;
+}
+
+static int take_listed(void *to, const char *name, const char *value,
+		       struct err *e)
+{
+	struct listed *l = to;
+
+	if (l->n == sizeof(l->v) / sizeof(l->v[0]))
+		return err_set(e, E_LIMIT, 0, "%s: more than %zu of them", name,
+			       l->n);
+	l->v[l->n++] = value;
+	return 0;
 }
 
 static int parse(struct args *a, int argc, char **argv)
 {
-	struct err e = {0};
-	const struct {
-		const char *name;
-		const char **to;
-	} opts[] = {
-		{"--vm",      &a->vm     },
-                {"--party",   &a->party  },
-		{"--address", &a->address},
-                {"--port",    &a->port   },
-		{"--observe", &a->observe},
-                {"--data",    &a->data   },
-		{"--size",    &a->size   },
-                {"--at",      &a->at     },
-		{"--source",  &a->source },
-		{"--event",   &a->event  },
-		{"--replay",  &a->replay },
-		{"--record",  &a->record },
+	const struct option_row options[] = {
+		PLAYED_OPTIONS(&a->played),
+		{"--vm",        OPTION_TEXT, &a->vm,      NULL       },
+		{"--in",        OPTION_WORD, &a->dir,     take_dir   },
+		{"--out",       OPTION_WORD, &a->dir,     take_dir   },
+		{"--party",     OPTION_TEXT, &a->party,   NULL       },
+		{"--address",   OPTION_TEXT, &a->address, NULL       },
+		{"--port",      OPTION_TEXT, &a->port,    NULL       },
+		{"--observe",   OPTION_TEXT, &a->observe, NULL       },
+		{"--data",      OPTION_TEXT, &a->data,    NULL       },
+		{"--size",      OPTION_TEXT, &a->size,    NULL       },
+		{"--at",        OPTION_TEXT, &a->at,      NULL       },
+		{"--source",    OPTION_TEXT, &a->source,  NULL       },
+		{"--state",     OPTION_TAKE, &a->state,   take_listed},
+		{"--consent",   OPTION_TAKE, &a->consent, take_listed},
+		{"--no-states", OPTION_FLAG, &a->fresh,   NULL       },
+		{"--unasked",   OPTION_FLAG, &a->unasked, NULL       },
+		{"--event",     OPTION_TEXT, &a->event,   NULL       },
+		{"--replay",    OPTION_TEXT, &a->replay,  NULL       },
+		{"--record",    OPTION_TEXT, &a->record,  NULL       },
+		{"--json",      OPTION_FLAG, &a->json,    NULL       },
 	};
+	int rc = options_read(&argc, argv, options,
+			      sizeof(options) / sizeof(options[0]));
 
-	for (int i = 1; i < argc; i++) {
-		bool more = i + 1 < argc;
-		int done = played_option(&a->played, argc, argv, &i, &e);
-
-		if (done < 0)
-			return polc_usage("explain: %s", e.text);
-		if (done)
-			continue;
-
-		for (size_t k = 0; k < sizeof(opts) / sizeof(opts[0]); k++) {
-			if (strcmp(argv[i], opts[k].name) != 0 || !more)
-				continue;
-			*opts[k].to = argv[++i];
-			done = 1;
-			break;
-		}
-		if (done)
-			continue;
-		if (strcmp(argv[i], "--in") == 0 ||
-		    strcmp(argv[i], "--out") == 0)
-			a->dir = argv[i] + 2;
-		else if (strcmp(argv[i], "--unasked") == 0)
-			a->unasked = true;
-		else if (strcmp(argv[i], "--json") == 0)
-			a->json = true;
-		else if (strcmp(argv[i], "--no-states") == 0)
-			a->fresh = true;
-		else if (strcmp(argv[i], "--state") == 0 && more &&
-			 list(a->state, &a->n_state, MAX_STATES, argv[i + 1]))
-			i++;
-		else if (strcmp(argv[i], "--consent") == 0 && more &&
-			 list(a->consent, &a->n_consent, MAX_CONSENTS,
-			      argv[i + 1]))
-			i++;
-		else if (argv[i][0] == '-' || a->set)
-			return polc_usage("explain: unexpected %s", argv[i]);
-		else
-			a->set = argv[i];
-	}
+	if (rc)
+		return rc;
+	if (argc > 2)
+		return polc_usage("explain: unexpected %s", argv[2]);
+	a->set = argc == 2 ? argv[1] : NULL;
 	if (a->event || a->replay || a->record)
 		return 0;
 	if (!a->vm || !a->dir || !a->observe || !a->set ||

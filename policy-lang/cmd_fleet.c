@@ -11,6 +11,7 @@
 
 #include "policy-lang/figures.h"
 #include "policy-lang/front/diag.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 #define YEAR_S     (365.0 * 86400)
@@ -326,43 +327,55 @@ static bool read_count(const char *text, uint64_t max, uint64_t *out)
 	       *out <= max;
 }
 
+static int take_meters(void *to, const char *name, const char *value,
+		       struct err *e)
+{
+	(void)name;
+	return read_count(value, MAX_METERS, to)
+		       ? 0
+		       : err_set(e, E_SYNTAX, 0,
+				 "'%s' is no number of meters, 1 to 1000000000",
+				 value);
+}
+
+static int take_exchange(void *to, const char *name, const char *value,
+			 struct err *e)
+{
+	(void)name;
+	return read_count(value, 1 << 30, to)
+		       ? 0
+		       : err_set(e, E_SYNTAX, 0, "'%s' is no number of octets",
+				 value);
+}
+
+static int take_rate(void *to, const char *name, const char *value,
+		     struct err *e)
+{
+	(void)name;
+	return read_rate(value, to)
+		       ? 0
+		       : err_set(e, E_SYNTAX, 0,
+				 "'%s' is no rate like '100 Mbit/s'", value);
+}
+
 int cmd_fleet(int argc, char **argv)
 {
 	struct fleet_args a = {.exchange = EXCHANGE};
-	char *set[64];
-	size_t n = 0;
+	const struct option_row options[] = {
+		{"--meters",   OPTION_TAKE, &a.meters,   take_meters  },
+		{"--exchange", OPTION_TAKE, &a.exchange, take_exchange},
+		{"--uplink",   OPTION_TAKE, &a.uplink,   take_rate    },
+		{"--strict",   OPTION_FLAG, &a.strict,   NULL         },
+		{"--json",     OPTION_FLAG, &a.json,     NULL         },
+	};
+	int rc = options_read(&argc, argv, options, 5);
 
-	for (int i = 1; i < argc; i++) {
-		bool more = i + 1 < argc;
-
-		if (strcmp(argv[i], "--json") == 0) {
-			a.json = true;
-		} else if (strcmp(argv[i], "--strict") == 0) {
-			a.strict = true;
-		} else if (strcmp(argv[i], "--meters") == 0 && more) {
-			if (!read_count(argv[++i], MAX_METERS, &a.meters))
-				return polc_usage("fleet: '%s' is no number of "
-						  "meters, 1 to 1000000000",
-						  argv[i]);
-		} else if (strcmp(argv[i], "--exchange") == 0 && more) {
-			if (!read_count(argv[++i], 1 << 30, &a.exchange))
-				return polc_usage("fleet: '%s' is no number of "
-						  "octets",
-						  argv[i]);
-		} else if (strcmp(argv[i], "--uplink") == 0 && more) {
-			if (!read_rate(argv[++i], &a.uplink))
-				return polc_usage("fleet: '%s' is no rate like "
-						  "'100 Mbit/s'",
-						  argv[i]);
-		} else if (argv[i][0] == '-' || n == 64) {
-			return polc_usage("fleet: unexpected %s", argv[i]);
-		} else {
-			set[n++] = argv[i];
-		}
-	}
-	if (!n)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return polc_usage("fleet: which files?");
 	if (!a.meters)
 		return polc_usage("fleet: how many? --meters N");
-	return polc_with_files(set, n, a.json, fleet_files, &a);
+	return polc_with_files(argv + 1, (size_t)(argc - 1), a.json,
+			       fleet_files, &a);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy-lang/front/file.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
@@ -51,19 +52,17 @@ static int one(const char *path, bool check, bool json, struct err *e)
 int cmd_fmt(int argc, char **argv)
 {
 	bool check = false, json = false;
-	int i = 1, worst = POLC_OK;
+	const struct option_row options[] = {
+		{"--check", OPTION_FLAG, &check, NULL},
+		{"--json",  OPTION_FLAG, &json,  NULL},
+	};
+	int worst = options_read(&argc, argv, options, 2);
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--check") == 0)
-			check = true;
-		else if (strcmp(argv[i], "--json") == 0)
-			json = true;
-		else
-			return polc_usage("fmt: unknown option %s", argv[i]);
-	}
-	if (i == argc)
+	if (worst)
+		return worst;
+	if (argc == 1)
 		return polc_usage("fmt: which files?");
-	for (; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		struct err e = {0};
 		int rc = one(argv[i], check, json, &e);
 		int code = rc == 1 ? (check ? POLC_ERRORS : POLC_OK)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 static void print_example(const char *label, const char *text)
@@ -69,15 +70,21 @@ int cmd_help(int argc, char **argv)
 {
 	const struct topic *t;
 	const char *arg, *digits;
-	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+	bool json = false;
 	unsigned long code;
 	char *end = NULL;
+	const struct option_row options[] = {
+		{"--json", OPTION_FLAG, &json, NULL},
+	};
+	int rc = options_read(&argc, argv, options, 1);
 
-	arg = argc > 1 + json ? argv[1 + json] : NULL;
-	if (!arg)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return all(json);
-	if (argc > 2 + json)
+	if (argc > 2)
 		return polc_usage("help: one code at a time");
+	arg = argv[1];
 	digits = arg + (arg[0] == 'P' || arg[0] == 'p');
 	code = isdigit((unsigned char)digits[0]) ? strtoul(digits, &end, 10)
 						 : 0;

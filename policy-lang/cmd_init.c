@@ -312,35 +312,25 @@ static void name_file(char out[PATH_MAX], const char *path, const char *draft)
 
 static int parse(struct init *in, int argc, char **argv)
 {
-	struct err e = {0};
+	const struct option_row options[] = {
+		PLAYED_OPTIONS(&in->args),
+		{"--from",    OPTION_TEXT, &in->pcap,    NULL},
+		{"--binding", OPTION_TEXT, &in->binding, NULL},
+		{"-o",        OPTION_TEXT, &in->out,     NULL},
+		{"--json",    OPTION_FLAG, &in->json,    NULL},
+	};
+	int rc = options_read(&argc, argv, options, PLAYED_N + 4);
 
-	for (int i = 1; i < argc; i++) {
-		bool more = i + 1 < argc;
-		const char *guest = more ? argv[i + 1] : "";
-		int took = played_option(&in->args, argc, argv, &i, &e);
-
-		if (took < 0)
-			return polc_usage("init: %s", e.text);
-		if (took && strcmp(argv[i - 1], "-g") == 0)
-			snprintf(in->guest_text, sizeof(in->guest_text), "%s",
-				 strchr(guest, '=') + 1);
-		if (took)
-			continue;
-		if (strcmp(argv[i], "--from") == 0 && more && !in->pcap)
-			in->pcap = argv[++i];
-		else if (strcmp(argv[i], "--binding") == 0 && more)
-			in->binding = argv[++i];
-		else if (strcmp(argv[i], "-o") == 0 && more)
-			in->out = argv[++i];
-		else if (strcmp(argv[i], "--json") == 0)
-			in->json = true;
-		else
-			return polc_usage("init: unexpected %s", argv[i]);
-	}
+	if (rc)
+		return rc;
+	if (argc != 1)
+		return polc_usage("init: unexpected %s", argv[1]);
 	if (!in->pcap || in->args.n_guest != 1)
 		return polc_usage("init: --from PCAP and one -g "
 				  "GUEST=INTERFACE|MAC|CIDR are needed");
 	in->vm = in->args.guest[0].name;
+	snprintf(in->guest_text, sizeof(in->guest_text), "%s",
+		 strchr(in->args.guest_text, '=') + 1);
 	in->guest = in->guest_text;
 	in->draft.vm = in->vm;
 	name_file(in->pcap_text, in->pcap, in->out);

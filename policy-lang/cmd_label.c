@@ -5,6 +5,7 @@
 #include "policy-lang/analysis/label.h"
 #include "policy-lang/figures.h"
 #include "policy-lang/label_page.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
@@ -506,42 +507,53 @@ static int label_files(const struct pol_files *files, const void *arg,
 	return rc;
 }
 
-static bool form_of(const char *option, enum label_form *form)
+static int take_form(void *to, const char *name, const char *value,
+		     struct err *e)
 {
 	static const char *const names[] = {[FORM_TEXT] = "--text",
 					    [FORM_JSON] = "--json",
 					    [FORM_HTML] = "--html",
 					    [FORM_SVG] = "--svg"};
 
+	(void)value, (void)e;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(option, names[i]) == 0) {
-			*form = (enum label_form)i;
-			return true;
-		}
+		if (strcmp(name, names[i]) == 0)
+			*(enum label_form *)to = (enum label_form)i;
 	}
-	return false;
+	return 0;
+}
+
+static int take_lang(void *to, const char *name, const char *value,
+		     struct err *e)
+{
+	const struct lang *l = lang_find(value);
+
+	(void)name;
+	if (!l)
+		return err_set(e, E_SYNTAX, 0,
+			       "no words in language '%s'; there are: %s",
+			       value, lang_tags());
+	*(const struct lang **)to = l;
+	return 0;
 }
 
 int cmd_label(int argc, char **argv)
 {
 	struct label_args a = {.lang = lang_find("en")};
-	int i = 1;
+	const struct option_row options[] = {
+		{"--customer", OPTION_FLAG, &a.customer, NULL     },
+		{"--lang",     OPTION_TAKE, &a.lang,     take_lang},
+		{"--text",     OPTION_WORD, &a.form,     take_form},
+		{"--json",     OPTION_WORD, &a.form,     take_form},
+		{"--html",     OPTION_WORD, &a.form,     take_form},
+		{"--svg",      OPTION_WORD, &a.form,     take_form},
+	};
+	int rc = options_read(&argc, argv, options, 6);
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--customer") == 0) {
-			a.customer = true;
-		} else if (strcmp(argv[i], "--lang") == 0 && i + 1 < argc) {
-			a.lang = lang_find(argv[++i]);
-			if (!a.lang)
-				return polc_usage("label: no words in language "
-						  "'%s'; there are: %s",
-						  argv[i], lang_tags());
-		} else if (!form_of(argv[i], &a.form)) {
-			return polc_usage("label: unknown option %s", argv[i]);
-		}
-	}
-	if (i == argc)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return polc_usage("label: which files?");
-	return polc_with_files(argv + i, (size_t)(argc - i),
+	return polc_with_files(argv + 1, (size_t)(argc - 1),
 			       a.form == FORM_JSON, label_files, &a);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 #define MAX_FILES 64
@@ -138,20 +139,18 @@ int cmd_link(int argc, char **argv)
 	struct link l = {NULL, SAY_TEXT};
 	bool strict = false;
 	struct diags *d;
-	int rc;
+	const struct option_row options[] = {
+		{"--strict", OPTION_FLAG, &strict, NULL     },
+		{"--json",   OPTION_WORD, &l.form, polc_form},
+		{"--sarif",  OPTION_WORD, &l.form, polc_form},
+	};
+	int rc = options_read(&argc, argv, options, 3);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--strict") == 0)
-			strict = true;
-		else if (polc_form(argv[i], &l.form))
-			continue;
-		else if (argv[i][0] == '-' || l.dir)
-			return polc_usage("link: unexpected %s", argv[i]);
-		else
-			l.dir = argv[i];
-	}
-	if (!l.dir)
-		return polc_usage("link: which directory?");
+	if (rc)
+		return rc;
+	if (argc != 2)
+		return polc_usage("link: one directory is needed");
+	l.dir = argv[1];
 	d = calloc(1, sizeof(*d));
 	if (!d) {
 		polc_say("out of memory");

@@ -280,30 +280,19 @@ static int replay(struct report *r)
 
 static int parse(struct report *r, int argc, char **argv)
 {
-	struct err e = {0};
+	const struct option_row options[] = {
+		PLAYED_OPTIONS(&r->args),
+		{"-q",     OPTION_FLAG, &r->quiet, NULL},
+		{"--json", OPTION_FLAG, &r->json,  NULL},
+	};
+	int rc = options_read(&argc, argv, options, PLAYED_N + 2);
 
-	for (int i = 1; i < argc; i++) {
-		int took = played_option(&r->args, argc, argv, &i, &e);
-
-		if (took < 0)
-			return polc_usage("replay: %s", e.text);
-		if (took)
-			continue;
-		if (strcmp(argv[i], "--json") == 0)
-			r->json = true;
-		else if (strcmp(argv[i], "-q") == 0)
-			r->quiet = true;
-		else if (argv[i][0] == '-' && argv[i][1])
-			return polc_usage("replay: unknown option %s", argv[i]);
-		else if (!r->set)
-			r->set = argv[i];
-		else if (!r->pcap)
-			r->pcap = argv[i];
-		else
-			return polc_usage("replay: one set and one capture");
-	}
-	if (!r->pcap)
+	if (rc)
+		return rc;
+	if (argc != 3)
 		return polc_usage("replay: a set and a capture are needed");
+	r->set = argv[1];
+	r->pcap = argv[2];
 	return 0;
 }
 

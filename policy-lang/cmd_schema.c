@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 int cmd_schema(int argc, char **argv)
@@ -10,13 +11,16 @@ int cmd_schema(int argc, char **argv)
 	struct err e = {0};
 	char *text;
 	size_t n;
-	int rc;
+	bool json; /* it is, either way */
+	const struct option_row options[] = {
+		{"--json", OPTION_FLAG, &json, NULL},
+	};
+	int rc = options_read(&argc, argv, options, 1);
 
-	for (int i = 1; i < argc; i++) {
-		/* It is JSON either way. */
-		if (strcmp(argv[i], "--json") != 0)
-			return polc_usage("schema: unexpected %s", argv[i]);
-	}
+	if (rc)
+		return rc;
+	if (argc != 1)
+		return polc_usage("schema: unexpected %s", argv[1]);
 	rc = pol_schema(&text, &n, &e);
 	if (rc) {
 		polc_say("%s", e.text);

@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "policy-lang/binary.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 #define TEXT_MIN ((size_t)1 << 18)
@@ -128,23 +129,18 @@ static int show_dir(struct show *s, const char *path)
 
 static int run(const char *name, struct show *s, int argc, char **argv)
 {
-	int n = 0, rc = POLC_OK;
+	const struct option_row options[] = {
+		{"--json", OPTION_FLAG, &s->json, NULL},
+	};
+	int rc = options_read(&argc, argv, options, 1);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			s->json = true;
-		else if (argv[i][0] == '-')
-			return polc_usage("%s: unexpected %s", name, argv[i]);
-		else
-			n++;
-	}
-	if (n == 0)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return polc_usage("%s: which image?", name);
 	for (int i = 1; i < argc && rc == POLC_OK; i++) {
 		struct stat st;
 
-		if (argv[i][0] == '-')
-			continue;
 		rc = stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode)
 			     ? show_dir(s, argv[i])
 			     : show_one(s, argv[i]);

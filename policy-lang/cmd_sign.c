@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "policy-lang/binary.h"
 #include "policy-lang/keyfile.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/replace.h"
 
@@ -41,18 +42,17 @@ int cmd_keygen(int argc, char **argv)
 	struct sign_key k = {0};
 	bool json = false;
 	struct err e = {0};
-	int rc;
+	const struct option_row options[] = {
+		{"-o",       OPTION_TEXT, &out,  NULL},
+		{"--public", OPTION_TEXT, &in,   NULL},
+		{"--json",   OPTION_FLAG, &json, NULL},
+	};
+	int rc = options_read(&argc, argv, options, 3);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			json = true;
-		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
-			out = argv[++i];
-		else if (strcmp(argv[i], "--public") == 0 && i + 1 < argc)
-			in = argv[++i];
-		else
-			return polc_usage("keygen: unexpected %s", argv[i]);
-	}
+	if (rc)
+		return rc;
+	if (argc != 1)
+		return polc_usage("keygen: unexpected %s", argv[1]);
 	if (!out == !in)
 		return polc_usage("keygen: -o KEY or --public KEY is needed");
 	if (in) {
@@ -99,22 +99,18 @@ int cmd_sign(int argc, char **argv)
 	struct sign_key k = {0};
 	bool json = false;
 	struct err e = {0};
-	int rc;
+	const struct option_row options[] = {
+		{"-k",     OPTION_TEXT, &key,  NULL},
+		{"-o",     OPTION_TEXT, &out,  NULL},
+		{"--json", OPTION_FLAG, &json, NULL},
+	};
+	int rc = options_read(&argc, argv, options, 3);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			json = true;
-		else if (strcmp(argv[i], "-k") == 0 && i + 1 < argc)
-			key = argv[++i];
-		else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
-			out = argv[++i];
-		else if (argv[i][0] == '-' || in)
-			return polc_usage("sign: unexpected %s", argv[i]);
-		else
-			in = argv[i];
-	}
-	if (!key || !in)
+	if (rc)
+		return rc;
+	if (!key || argc != 2)
 		return polc_usage("sign: -k KEY and one image are needed");
+	in = argv[1];
 	rc = keyfile_read(&k, key, &e);
 	if (rc) {
 		polc_say("%s", e.text);

@@ -7,6 +7,7 @@
 #include "policy-lang/coverage.h"
 #include "policy-lang/junit.h"
 #include "policy-lang/mutate.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 #include "policy-lang/step_text.h"
 
@@ -545,21 +546,17 @@ int cmd_test(int argc, char **argv)
 	const char *junit = NULL;
 	struct test_args a = {0};
 	struct err e = {0};
-	int i = 1, rc = 0, wrote;
+	const struct option_row options[] = {
+		{"--coverage", OPTION_FLAG, &a.coverage, NULL},
+		{"--mutate",   OPTION_FLAG, &a.mutate,   NULL},
+		{"--junit",    OPTION_TEXT, &junit,      NULL},
+		{"--json",     OPTION_FLAG, &t.json,     NULL},
+	};
+	int rc = options_read(&argc, argv, options, 4), wrote;
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			t.json = true;
-		else if (strcmp(argv[i], "--coverage") == 0)
-			a.coverage = true;
-		else if (strcmp(argv[i], "--mutate") == 0)
-			a.mutate = true;
-		else if (strcmp(argv[i], "--junit") == 0 && i + 1 < argc)
-			junit = argv[++i];
-		else
-			return polc_usage("test: unknown option %s", argv[i]);
-	}
-	if (i == argc)
+	if (rc)
+		return rc;
+	if (argc == 1)
 		return polc_usage("test: which files?");
 	if (junit)
 		rc = junit_open(&t.junit, junit, &e);
@@ -570,7 +567,7 @@ int cmd_test(int argc, char **argv)
 	if (rc)
 		polc_say("%s", e.text);
 	else
-		rc = run(&t, argv + i, (size_t)(argc - i), &a);
+		rc = run(&t, argv + 1, (size_t)(argc - 1), &a);
 	wrote = junit_close(t.junit, &e);
 	if (wrote)
 		polc_say("%s", e.text);

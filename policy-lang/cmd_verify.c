@@ -8,6 +8,7 @@
 #include "policy-lang/analysis/label.h"
 #include "policy-lang/binary.h"
 #include "policy-lang/keyfile.h"
+#include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
 enum {
@@ -254,34 +255,19 @@ static int run(struct verify *v)
 int cmd_verify(int argc, char **argv)
 {
 	struct verify v = {0};
-	const struct {
-		const char *name, **at;
-	} options[] = {
-		{"--key",     &v.key    },
-		{"--binding", &v.binding},
-		{"--source",  &v.source },
+	const struct option_row options[] = {
+		{"--key",     OPTION_TEXT, &v.key,     NULL},
+		{"--binding", OPTION_TEXT, &v.binding, NULL},
+		{"--source",  OPTION_TEXT, &v.source,  NULL},
+		{"--json",    OPTION_FLAG, &v.json,    NULL},
 	};
+	int rc = options_read(&argc, argv, options, 4);
 
-	for (int i = 1; i < argc; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < 3 && !known; k++) {
-			known = strcmp(argv[i], options[k].name) == 0 &&
-				i + 1 < argc;
-			if (known)
-				*options[k].at = argv[++i];
-		}
-		if (known)
-			continue;
-		if (strcmp(argv[i], "--json") == 0)
-			v.json = true;
-		else if (argv[i][0] == '-' || v.path)
-			return polc_usage("verify: unexpected %s", argv[i]);
-		else
-			v.path = argv[i];
-	}
-	if (!v.path)
+	if (rc)
+		return rc;
+	if (argc != 2)
 		return polc_usage("verify: one image is needed");
+	v.path = argv[1];
 	if (v.key && !sign_key_parse(v.want, span_str(v.key)))
 		return polc_usage("verify: '%s' is not a key: ed25519: and 64 "
 				  "hex digits",

@@ -20,38 +20,27 @@ int played_guest(struct played_args *a, const char *text, struct err *e)
 				     a->guest[i].name);
 	}
 	a->n_guest += rc == 0;
+	a->guest_text = text;
 	return rc;
 }
 
-int played_option(struct played_args *a, int argc, char **argv, int *i,
-		  struct err *e)
+int played_take_guest(void *to, const char *name, const char *value,
+		      struct err *e)
 {
-	bool guest = strcmp(argv[*i], "-g") == 0;
-	bool sums = strcmp(argv[*i], "--checksums") == 0;
+	(void)name;
+	return played_guest(to, value, e);
+}
 
-	if (!guest && !sums && strcmp(argv[*i], "-k") != 0)
-		return 0;
-	if (*i + 1 == argc)
-		return err_set(e, E_SYNTAX, 0, "%s needs a value", argv[*i]);
-	++*i;
-	if (guest) {
-		int rc = played_guest(a, argv[*i], e);
+int played_take_sums(void *to, const char *name, const char *value,
+		     struct err *e)
+{
+	bool partial = strcmp(value, "partial") == 0;
 
-		return rc ? rc : 1;
-	}
-	if (sums) {
-		a->partial = strcmp(argv[*i], "partial") == 0;
-		if (!a->partial && strcmp(argv[*i], "strict") != 0)
-			return err_set(e, E_SYNTAX, 0,
-				       "--checksums %s: write strict or "
-				       "partial",
-				       argv[*i]);
-		return 1;
-	}
-	if (a->keys)
-		return err_set(e, E_SYNTAX, 0, "-k was given twice");
-	a->keys = argv[*i];
-	return 1;
+	if (!partial && strcmp(value, "strict") != 0)
+		return err_set(e, E_SYNTAX, 0, "%s %s: write strict or partial",
+			       name, value);
+	*(bool *)to = partial;
+	return 0;
 }
 
 struct playing {

@@ -9,20 +9,31 @@
 #include "enforcer/capture_guest.h"
 #include "enforcer/capture_player.h"
 #include "enforcer/capture_policy.h"
+#include "policy-lang/options.h"
 
 #define PLAYED_GUESTS 64
 
 /* -g, -k and --checksums. */
 struct played_args {
 	struct pipeline_guest guest[PLAYED_GUESTS];
+	const char *guest_text; /* of the last -g; borrowed */
 	size_t n_guest;
 	const char *keys;
 	bool partial; /* sums that a host left to its network card, too */
 };
-/* 1: argv[*i] was one of them, and *i is at its last word; 0: it was not;
- * E_SYNTAX. */
-int played_option(struct played_args *a, int argc, char **argv, int *i,
-		  struct err *e) __attribute__((warn_unused_result));
+/* The rows of a command's options for them. */
+#define PLAYED_N 3
+#define PLAYED_OPTIONS(a)                                                      \
+	{"-g", OPTION_TAKE, (a), played_take_guest},                           \
+		{"-k", OPTION_TEXT, &(a)->keys, NULL},                         \
+	{                                                                      \
+		"--checksums", OPTION_TAKE, &(a)->partial, played_take_sums    \
+	}
+int played_take_guest(void *to, const char *name, const char *value,
+		      struct err *e) __attribute__((warn_unused_result));
+int played_take_sums(void *to, const char *name, const char *value,
+		     struct err *e) __attribute__((warn_unused_result));
+/* As -g does. */
 int played_guest(struct played_args *a, const char *text, struct err *e)
 	__attribute__((warn_unused_result));
 

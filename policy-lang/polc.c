@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy-lang/polc.h"
-
-#include <stdarg.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "policy-lang/options.h"
+#include "policy-lang/polc.h"
 
 static const struct {
 	const char *name;
@@ -20,24 +21,31 @@ static const struct {
 	{"test",    cmd_test,    "[--coverage] [--mutate] [--junit OUT] [--json] FILE...",
 	 "run the tests of policies"      },
 	{"explain", cmd_explain,
-	 "--vm VM --in|--out --party P --observe O ... SET |\n        "
+	 "--vm VM --in|--out --party P|--address A --port P\n"
+	 "             --observe O [--data D] [--size S] [--source A] [--at "
+	 "TIME]\n"
+	 "             [--state S]... [--no-states] [--consent C]... [--unasked]"
+	 "\n             [--json] SET, or\n"
 	 "             --event N --record FILE|- [--json], or\n"
-	 "             --event N --replay PCAP [-g GUEST]... [-k KEYS] [--json] "
-	 "SET",    "say why a message passes or not"},
+	 "             --event N --replay PCAP [-g GUEST]... [-k KEYS]\n"
+	 "             [--checksums strict|partial] [--json] SET",    "say why a message passes or not"},
 	{"bound",   cmd_bound,   "[--customer] [--json] SET...",
 	 "say what can leave the home at most"						 },
 	{"label",   cmd_label,   "[--customer] [--text|--json|--html|--svg] [--lang TAG] SET...",
 	 "say what a household should know of it"					  },
 	{"diff",    cmd_diff,    "[--all] [--fail-on wider] [--json]\n                 "
-	 "[--replay PCAP [-g GUEST]... [-k KEYS]] OLD NEW",
+	 "[--replay PCAP [-g GUEST]... [-k KEYS] [--checksums "
+	 "strict|partial]]\n                 OLD NEW",
 	 "say what a new policy would let out"						 },
-	{"replay",  cmd_replay,  "[-g GUEST]... [-k KEYS] [-q] [--json] SET PCAP",
+	{"replay",  cmd_replay,  "[-g GUEST]... [-k KEYS] [--checksums strict|partial]\n"
+	 "                  [-q] [--json] SET PCAP",
 	 "say what a policy makes of a capture"						 },
 	{"fleet",   cmd_fleet,
 	 "[--uplink RATE] [--exchange N] [--strict] [--json] --meters N SET...",
 	 "say what many meters ask of those they talk to"},
 	{"init",    cmd_init,
-	 "--from PCAP -g GUEST [-k KEYS] [--binding SET] [-o OUT] [--json]",
+	 "--from PCAP -g GUEST [-k KEYS] [--checksums strict|partial]\n"
+	 "                 [--binding SET] [-o OUT] [--json]",
 	 "draft the policy that a capture needs"						 },
 	{"fmt",     cmd_fmt,     "[--check] [--json] FILE...",
 	 "rewrite policies in the canonical layout"                                              },
@@ -151,12 +159,12 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
-		if (argc > 2 && is_option(argv[2], "-h", "--help")) {
+		rc = commands[i].run(argc - 1, argv + 1);
+		if (rc == POLC_HELP) {
 			printf("usage: polc %s %s\n%s\n", commands[i].name,
 			       commands[i].args, commands[i].help);
-			return POLC_OK;
+			rc = POLC_OK;
 		}
-		rc = commands[i].run(argc - 1, argv + 1);
 		if (fflush(stdout) || ferror(stdout)) {
 			polc_say("standard output: cannot be written");
 			return POLC_IO;

@@ -28,8 +28,9 @@ enum polc_say {
 	SAY_JSON,  /* an object a line */
 	SAY_SARIF, /* one document of version 2.1.0, also of none */
 };
-/* The form that an option asks for; false when it is no such option. */
-bool polc_form(const char *option, enum polc_say *form);
+/* The form that --json or --sarif asks for: takes an OPTION_WORD, form is an
+ * enum polc_say. */
+int polc_form(void *form, const char *name, const char *value, struct err *e);
 /* Print all diagnostics in the order of file and place; file is a FILE *. */
 void polc_diags(void *file, struct diags *d, const struct pol_files *from,
 		enum polc_say form);

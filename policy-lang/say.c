@@ -6,15 +6,12 @@
 #include "core/json.h"
 #include "policy-lang/polc.h"
 
-bool polc_form(const char *option, enum polc_say *form)
+int polc_form(void *form, const char *name, const char *value, struct err *e)
 {
-	if (strcmp(option, "--json") == 0)
-		*form = SAY_JSON;
-	else if (strcmp(option, "--sarif") == 0)
-		*form = SAY_SARIF;
-	else
-		return false;
-	return true;
+	(void)value, (void)e;
+	*(enum polc_say *)form =
+		strcmp(name, "--sarif") == 0 ? SAY_SARIF : SAY_JSON;
+	return 0;
 }
 
 static int diag_order(const void *a, const void *b)

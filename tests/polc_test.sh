@@ -42,9 +42,38 @@ try "help of the program" 0 "polc check" "$polc" --help
 try "no command" 2 "usage" "$polc"
 try "unknown command" 2 "'frob' is not a command" "$polc" frob
 try "unknown option" 2 "unknown option" "$polc" check --frob x
-for c in check link compile test explain fmt bound diff label replay init sign verify keygen; do
+for c in check link compile test explain fmt bound diff label replay init sign verify keygen fleet show dump; do
 	try "$c without files" 2 "polc: $c" "$polc" $c
 done
+# One manner of options for all commands.
+for c in $("$polc" --help | sed -n 's/^  polc \([a-z]*\) .*/\1/p'); do
+	try "$c: an unknown option behind an operand" 2 "polc: $c: unknown option --frobnicate; see polc --help" \
+		"$polc" "$c" "$home/tips.yaml" --frobnicate
+	try "$c: a misspelt option" 2 "(did you mean --json?)" "$polc" "$c" --jsn
+	try "$c: an option that takes no value" 2 "$c: --json takes no value" "$polc" "$c" --json=1
+	try "$c: help" 0 "usage: polc $c " "$polc" "$c" --help
+	try "$c: help behind an operand" 0 "usage: polc $c " "$polc" "$c" "$home/tips.yaml" -h
+done
+is "help has all commands" [ "$("$polc" --help | grep -c '^  polc ')" = 19 ]
+set=$home/tips.yaml
+try "check: options behind" 1 "P5203" "$polc" check $home --strict
+try "check: options behind, JSON" 1 '"code":"P4001"' "$polc" check tests/policies/bad/p4001-overlap.yaml --json
+try "test: options behind" 0 "passed" "$polc" test $home --coverage
+try "label: options behind" 0 "<!DOCTYPE html>" "$polc" label $home --html
+try "label: options between" 0 '{' "$polc" label $home/baseline.yaml --json $set
+try "label: an unknown language" 2 "no words in language 'xx'" "$polc" label $home --lang xx
+try "bound: options behind" 0 '"' "$polc" bound $home --json
+try "diff: options behind" 0 '"SAME"' "$polc" diff $set $set --json --all
+try "diff: options between" 0 '"SAME"' "$polc" diff $set --json $set --all
+try "diff: what to fail on" 2 "--fail-on narrower: write --fail-on wider" "$polc" diff $set $set --fail-on narrower
+try "fmt: options behind" 0 - "$polc" fmt $set --check
+try "a value behind =" 0 - "$polc" label --lang=en --text $home
+try "a value is missing" 2 "compile: -o needs a value" "$polc" compile $set -o
+try "a value given twice" 2 "compile: -o was given twice" "$polc" compile $set -o "$tmp/1" -o "$tmp/2"
+cp $set "$tmp/--json"
+(cd "$tmp" && "$polc" check -- --json >out 2>&1)
+is "behind -- all are operands" grep -q '^--json:[0-9:]* info' "$tmp/out"
+rm "$tmp/--json"
 
 try "check of a directory" 0 "0 errors" "$polc" check $home
 try "warnings count when strict" 1 "P5203" "$polc" check --strict $home
