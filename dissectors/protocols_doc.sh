@@ -120,8 +120,12 @@ cat <<'EOT'
 ## HTTP
 
 Read: HTTP/1.1 with the methods below, and answers of 1.0; bodies by length, in chunks or to
-the end of the connection, plain or as gzip or deflate within bounds. Opaque:
-going out, a body that nothing reads (a leaf of its own beside the message).
+the end of the connection, plain or as gzip or deflate within bounds: one member,
+no field in the head of gzip, at most two blocks of nothing, no block longer than
+its content would be as it stands, zeros where bits fill an octet (`encoding`).
+Which of the ways to write one content a sender chose, and the time in gzip's head,
+are not read. Opaque: going out, a body that nothing reads (a leaf of its own
+beside the message).
 Content types identify nothing: the first octets of any body say whether it is
 oBIX. What they say is none is looked at to its end: a member `obix` of JSON, and
 where it begins as no markup `tag`, with the name of an element refuses it (`not-xml`)

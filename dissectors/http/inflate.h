@@ -3,7 +3,9 @@
  * Bodies in gzip or deflate (RFC 9110 8.4.1): one whole stream into a buffer
  * of the caller, from memory of the caller. Refused: a second member or octets
  * behind it, a wrong checksum, more than INFLATE_MAX octets or INFLATE_RATIO
- * times as many as were sent.
+ * times as many as were sent; and what carries octets that are no content: fields
+ * of gzip's head (RFC 1952 2.3.1), a third block of nothing, a block longer than
+ * its content would be as it stands, bits that fill an octet and are not zero.
  */
 #ifndef DISSECTORS_HTTP_INFLATE_H
 #define DISSECTORS_HTTP_INFLATE_H
