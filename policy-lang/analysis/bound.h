@@ -66,7 +66,7 @@ struct bound_power { /* what a party may make the home do: control.load */
 	int64_t lo, hi; /* thousandths of the unit */
 };
 
-struct bound_way; /* bound.c: a rule on its way to a party */
+struct bound_way; /* bound_way.c: a rule on its way to a party */
 
 struct bound_recipient {
 	uint16_t machine, party; /* the first of its parties */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How much passes by one way, and by several together. */
+#include "policy-lang/analysis/bound_parts.h"
+
+/* --- one way -------------------------------------------------------------
+ */
+
+/* A message with a measurement is a reading; one without is none. */
+static bool cap_counts(const struct lay_limit *l, meas_set meas,
+		       enum pol_thing thing)
+{
+	if (thing != THING_READINGS && thing != THING_MESSAGES)
+		return l->kind <= LIMIT_BUCKET && l->thing == thing;
+	return l->kind == LIMIT_SPACING ||
+	       (l->kind <= LIMIT_BUCKET &&
+		(l->thing == THING_MESSAGES ||
+		 (l->thing == THING_READINGS && meas)));
+}
+
+static uint64_t cap_most(const struct bound *b, const struct cap *c,
+			 meas_set meas, enum pol_thing thing,
+			 struct bound_in in)
+{
+	const struct pol_image *bind = b->set->binding;
+	uint64_t n;
+
+	if (!cap_counts(c->l, meas, thing) ||
+	    (c->l->meas && (!meas || meas & ~c->l->meas)))
+		return MOST_UNLIMITED;
+	n = in.held ? most_held(c->l, in.ns)
+	    : in.ns ? most_in(c->l, in.ns)
+		    : most_span(c->l, in.span,
+				bind ? bind->META->billing_day : 0);
+	n = most_mul(n, c->times);
+	if (c->l->each & LAY_EACH_MEAS)
+		n = most_mul(n, (uint64_t)__builtin_popcountll(meas));
+	return n;
+}
+
+static uint64_t caps_most(const struct bound *b, const struct caps *c,
+			  meas_set meas, enum pol_thing thing,
+			  struct bound_in in)
+{
+	uint64_t n = MOST_UNLIMITED;
+
+	for (size_t i = 0; i < c->n; i++)
+		n = least(n, cap_most(b, &c->c[i], meas, thing, in));
+	return n;
+}
+
+static uint64_t alt_most(const struct bound *b, const struct alt *a,
+			 meas_set meas, enum pol_thing thing,
+			 struct bound_in in)
+{
+	const struct lay_rule *r = &b->set->base->RULE[a->ceiling];
+	uint64_t n = MOST_UNLIMITED;
+
+	for (uint32_t i = 0; i < r->limit_n; i++) {
+		struct cap c = {&b->set->base->LIMT[r->limit_first + i], 1};
+
+		n = least(n, cap_most(b, &c, meas, thing, in));
+	}
+	return n;
+}
+
+uint64_t bound_way_most(const struct bound *b, const struct bound_way *w,
+			meas_set meas, enum pol_thing thing, struct bound_in in)
+{
+	meas_set m = meas ? meas & w->meas : w->meas;
+	uint64_t n, sum = 0;
+
+	if (meas && !m)
+		return 0;
+	n = caps_most(b, &w->own, m, thing, in);
+	/* On trial, what has no measurement passes by other ceilings too. */
+	if (w->any_alt ||
+	    (w->rule == BOUND_NO_RULE && !meas && thing != THING_READINGS))
+		return n;
+	for (size_t i = 0; i < w->n_alt; i++) {
+		if (m == 0 || w->alt[i].meas & m)
+			sum = most_add(sum,
+				       alt_most(b, &w->alt[i],
+						m & w->alt[i].meas, thing, in));
+	}
+	return least(n, sum);
+}
+
+/* --- several together ----------------------------------------------------
+ */
+
+static bool row_of(const struct pol_image *im, const struct lay_limit *l)
+{
+	return im && l >= im->LIMT && l < im->LIMT + im->n_LIMT;
+}
+
+/* Is a limit that is no rule's own among those of every way that counts?
+ * *counters: how many it has for them. */
+static bool shared(const struct bound *b,
+		   const struct bound_recipient *const *r, size_t n,
+		   const struct lay_limit *l, meas_set meas, uint64_t *counters)
+{
+	/* A restriction's budget is the household's for a machine. */
+	bool customer = row_of(b->set->customer, l);
+	bool each_vm =
+		customer || (row_of(b->set->base, l) && l->each & LAY_EACH_VM);
+	uint64_t parties = 0, machines = 0;
+
+	if (l->flags & LAY_LIMIT_RULE && !customer)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		machines += i == 0 || r[i]->machine != r[i - 1]->machine;
+		for (size_t k = 0; k < r[i]->n_way; k++) {
+			const struct bound_way *w = &r[i]->way[k];
+			bool has = false;
+
+			parties += k == 0 || w->party != w[-1].party;
+			if (meas && !(meas & w->meas))
+				continue;
+			for (size_t j = 0; j < w->own.n; j++)
+				has |= w->own.c[j].l == l;
+			if (!has)
+				return false;
+		}
+	}
+	*counters = l->each & LAY_EACH_PARTY && !customer ? parties
+		    : each_vm                             ? machines
+							  : 1;
+	return true;
+}
+
+/* Limits at top level that count all ways together. */
+static uint64_t shared_most(const struct bound *b,
+			    const struct bound_recipient *const *r, size_t n,
+			    meas_set meas, enum pol_thing thing,
+			    struct bound_in in)
+{
+	uint64_t most = MOST_UNLIMITED;
+	size_t first = 0;
+
+	while (first < n && r[first]->n_way == 0)
+		first++;
+	for (size_t i = 0; first < n && i < r[first]->way[0].own.n; i++) {
+		struct cap c = r[first]->way[0].own.c[i];
+
+		if (shared(b, r, n, c.l, meas, &c.times))
+			most = least(most, cap_most(b, &c, meas, thing, in));
+	}
+	return most;
+}
+
+static uint64_t ways_most(const struct bound *b,
+			  const struct bound_recipient *r, meas_set meas,
+			  enum pol_thing thing, struct bound_in in)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->n_way; i++) {
+		if (thing != THING_READINGS || r->way[i].meas)
+			sum = most_add(sum, bound_way_most(b, &r->way[i], meas,
+							   thing, in));
+	}
+	return least(sum, shared_most(b, &r, 1, meas, thing, in));
+}
+
+uint64_t bound_most(const struct bound *b,
+		    const struct bound_recipient *const *r, size_t n,
+		    meas_set meas, enum pol_thing thing, struct bound_in in)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum = most_add(sum, ways_most(b, r[i], meas, thing, in));
+	return least(sum, shared_most(b, r, n, meas, thing, in));
+}

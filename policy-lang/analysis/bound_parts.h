@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the files of bound.h: the ways by which a reading reaches a party. */
+#ifndef POLICY_LANG_ANALYSIS_BOUND_PARTS_H
+#define POLICY_LANG_ANALYSIS_BOUND_PARTS_H
+
+#include "policy-lang/analysis/bound.h"
+#include "policy-lang/eval/internal.h"
+
+#define HOUR_NS (3600 * NS_PER_S)
+
+/* --- bound_cover.c -----------------------------------------------------------
+ */
+
+struct place { /* of one party of one machine */
+	const struct pol_set *s;
+	uint16_t m, party;
+	enum dir dir;
+};
+
+/* Does a column of that type and owner in that layer cover all that a rule of
+ * the machine's policy, or with BOUND_NO_RULE the baseline, lets pass to the
+ * party? owner LAY_NONE: any of those that may: denials and blocks. */
+bool bound_covers(const struct place *at, enum layer l, enum lay_col_type type,
+		  uint32_t owner, uint32_t rule, meas_set meas);
+bool bound_denied(const struct place *at, uint32_t rule, meas_set meas,
+		  bool customer);
+/* Types with which a ceiling may admit what a rule lets pass; *bare: also
+ * messages without any. */
+meas_set bound_admits(const struct place *at, uint32_t ceiling, uint32_t rule,
+		      bool *bare);
+
+/* --- bound_way.c -------------------------------------------------------------
+ */
+
+#define CAPS 32 /* that are looked at; more would only lower a figure */
+
+struct cap {
+	const struct lay_limit *l;
+	uint64_t times; /* counters it has for what is bounded */
+};
+struct caps {
+	struct cap c[CAPS];
+	size_t n;
+};
+
+struct alt { /* one ceiling under which it may pass */
+	uint32_t ceiling;
+	meas_set meas;
+};
+
+struct bound_way {
+	uint16_t party;
+	uint32_t rule; /* or BOUND_NO_RULE */
+	meas_set meas; /* with which it can pass; 0: without any */
+	bool monitored, sealed;
+	struct caps own; /* of policy and customer; top level of all layers */
+	struct alt alt[LAY_MAX_RULES / 8];
+	size_t n_alt;
+	bool any_alt; /* no baseline, or too many ceilings to look at each */
+};
+
+/* What of a rule can reach the party; false: nothing. */
+bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
+		  struct bound_way *w);
+/* A policy on trial: all that the baseline admits. */
+bool bound_trial_way(const struct place *at, bool customer,
+		     struct bound_way *w);
+/* Of the customer to a rule: 1 granted, 0 refused, -1 none. */
+int bound_answered(const struct pol_set *s, size_t m, uint32_t rule);
+
+/* --- bound_most.c ------------------------------------------------------------
+ */
+
+/* meas: of these types; 0 all there is. */
+uint64_t bound_way_most(const struct bound *b, const struct bound_way *w,
+			meas_set meas, enum pol_thing thing,
+			struct bound_in in);
+
+static inline uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* --- bound_flow.c ------------------------------------------------------------
+ */
+
+struct counting {
+	const struct bound *b;
+	const struct bound_recipient *r;
+	const struct bound_way *w; /* or all of r */
+	meas_set meas;
+};
+
+
+/* Time between readings that can be kept up over n gaps. */
+int64_t bound_sustained(const struct counting *c, unsigned gaps);
+void bound_fill_flow(const struct bound *b, const struct place *at,
+		     const struct bound_way *w, enum meas meas, bool customer,
+		     struct bound_flow *f);
+
+#endif
