@@ -323,6 +323,7 @@ cat <<'EOT'
 |---|---|
 | QUIC, DTLS | opaque; nothing of them is read |
 | HTTP/2 in clear, WebSocket, CONNECT | refused by the dissector of HTTP, each with its reason |
+| HTTP over UDP, on any port (SSDP is) | refused by the dissector of HTTP: `unknown-protocol` |
 | multicast DNS | refused by the dissector of DNS |
 | other TCP and UDP | opaque: `opaque` must be granted, else refused |
 | DHCPv6 (UDP ports 546 and 547) | refused: `unknown-protocol` |

@@ -151,6 +151,9 @@ const char *http_answer(const struct dis_ctx *c, struct span unit,
 	struct wbuf w = wbuf_of(out->p + out->n, out->cap - out->n);
 	struct asked a;
 
+	/* There is no connection to answer on. */
+	if (c->tup.proto != PROTO_TCP)
+		return NULL;
 	if (out->failed || !may_answer(c, unit, &a, instead))
 		return NULL;
 	if (a.obix)

@@ -239,8 +239,15 @@ static enum recognise recognise(struct span first, uint16_t sport,
 {
 	enum recognise r;
 
-	if (ip_proto != PROTO_TCP)
-		return RECOGNISE_NO;
+	/* Over UDP it is nobody's protocol here, and refused where it stands: a
+	 * datagram is all there is, so that nothing waits for more. Documents
+	 * without a head are not HTTP's to tell there. */
+	if (ip_proto != PROTO_TCP) {
+		if (is_text(span_from(first, white_in_front(first))))
+			return RECOGNISE_NO;
+		return looks_right(first) == RECOGNISE_YES ? how_sure(first) :
+							     RECOGNISE_NO;
+	}
 	r = looks_right(first);
 	if (r == RECOGNISE_YES)
 		return how_sure(first);
@@ -272,8 +279,14 @@ static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
 {
 	struct cutter k = cutter(c, false);
 	struct piece x;
-	enum frame fr = http_cut(&k, in, &x, e);
+	enum frame fr;
 
+	if (c->tup.proto != PROTO_TCP) {
+		err_reason(e, E_UNSUPPORTED, REASON_UNKNOWN_PROTOCOL, 0,
+			   "HTTP over UDP");
+		return FRAME_BAD;
+	}
+	fr = http_cut(&k, in, &x, e);
 	*len = fr == FRAME_UNIT ? x.len : 0;
 	return fr;
 }

@@ -22,6 +22,8 @@
  * 256 of a machine; METHOD, HOST, PATH and QUERY of a response are those of
  * its request. The client is who speaks first.
  *
+ * Over UDP heads are recognised, and refused.
+ *
  * gzip and deflate are decoded within one unit, at most 64 KiB and 100 times
  * the octets sent. Not undone by settle(false): nothing.
  */
