@@ -318,6 +318,27 @@ static int set_peer(const struct scene *s, const struct pol_step_src *step,
 	return 0;
 }
 
+/* A connection that is opened has the port that its observation shows; where
+ * the step names another, it contradicts itself. */
+static int set_open_port(const struct pol_step_src *step, struct pol_peer *peer,
+			 struct err *e)
+{
+	for (size_t i = 0; i < step->n_attr; i++) {
+		const struct pol_attr *a = &step->attr[i];
+
+		if (a->field != F_PORT || a->n_num == 0)
+			continue;
+		if (step->port.proto &&
+		    POL_PORT(step->port.proto, step->port.lo) != a->num[0].lo)
+			return err_set(e, E_STATE, 0,
+				       "the port of the step is not the one "
+				       "observed");
+		peer->proto = (uint8_t)(a->num[0].lo >> 16);
+		peer->port = (uint16_t)a->num[0].lo;
+	}
+	return 0;
+}
+
 static void set_attr(struct obs *o, const struct pol_attr *a)
 {
 	enum field f = (enum field)a->field;
@@ -423,6 +444,8 @@ int scene_message(const struct scene *s, const struct pol_step_src *step,
 		return k;
 	m->machine = (size_t)k;
 	rc = set_peer(s, step, vm, &m->peer, e);
+	if (rc == 0)
+		rc = set_open_port(step, &m->peer, e);
 	if (rc)
 		return rc;
 	init_obs(&out->leaf, step->kind);

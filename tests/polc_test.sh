@@ -96,6 +96,40 @@ is "order and locale change nothing" cmp -s "$tmp/a" "$tmp/b"
 (cd "$tmp" && TZ=Asia/Tokyo "$polc" test "$root/$home" >b 2>&1)
 is "the zone changes no test" cmp -s "$tmp/a" "$tmp/b"
 
+# Ports of connections have a transport.
+cat >"$tmp/ports.yaml" <<'END'
+polc: 1
+kind: vendor
+id: com.example.ports
+serial: 1
+title: Ports
+vm: tips
+parties:
+  cloud: {name: Cloud, role: service, address: [198.51.100.128/28], tls: {names: [a.example]}}
+allow:
+  fetch:
+    direction: out
+    party: cloud
+    match: {http.request: {method: [GET], path: /tips, body: 0 B}}
+    limits: [2 messages per day, at least 6 h apart]
+deny:
+  no-shell: {match: {flow.open: {port: [tcp/22, udp/5000-5010]}}}
+tests:
+  ports:
+    steps:
+      - {direction: out, party: cloud, observe: {flow.open: {port: tcp/443}}, expect: permit}
+      - {direction: out, party: cloud, observe: {flow.open: {port: tcp/22}}, expect: deny by no-shell}
+      - {direction: out, party: cloud, observe: {flow.open: {port: udp/22}}, expect: permit}
+      - {direction: out, party: cloud, observe: {flow.open: {port: udp/5010}}, expect: deny by no-shell}
+      - {direction: out, party: cloud, observe: {flow.open: {port: tcp/5010}}, expect: permit}
+      - {direction: out, party: cloud, port: tcp/22, observe: {flow.open: {}}, expect: deny by no-shell}
+END
+try "ports of connections" 0 "1 passed, 0 failed" "$polc" test "$tmp/ports.yaml"
+try "they are shown as written" 0 - "$polc" compile "$tmp/ports.yaml" -o "$tmp/ports.polc"
+try "with their transports" 0 "port tcp/22, udp/5000-5010" "$polc" show "$tmp/ports.polc"
+sed -i 's|, port: tcp/22, observe: {flow.open: {}}|, port: tcp/22, observe: {flow.open: {port: tcp/23}}|' "$tmp/ports.yaml"
+try "a step with two ports" 4 "the port of the step is not the one observed" "$polc" test "$tmp/ports.yaml"
+
 # compile
 try "compile" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
 cp "$tmp/x.pol" "$tmp/y.pol"

@@ -188,7 +188,7 @@ void pol_open(struct pol_state *st, size_t machine, enum dir dir,
 			    .now = now};
 	uint32_t mark = st->live->n_undo;
 
-	obs_u64(&o, F_PORT, peer->port);
+	obs_u64(&o, F_PORT, POL_PORT(peer->proto, peer->port));
 	judge_begin(st, now, d);
 	if (st->live->n_undo > UNDO_MAX - UNDO_SPARE) {
 		judge_add_side(st, machine, dir, -1);

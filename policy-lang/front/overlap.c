@@ -305,11 +305,15 @@ static void put_text(struct wbuf *out, const char *t)
 		wbuf_put(out, span_str(t));
 }
 
-static void put_number(struct wbuf *out, uint32_t v)
+static void put_number(struct wbuf *out, uint16_t field, uint32_t v)
 {
 	char buf[16];
 
-	snprintf(buf, sizeof(buf), "%u", v);
+	if (field == F_PORT)
+		snprintf(buf, sizeof(buf), "%s/%u",
+			 v >> 16 == 6 ? "tcp" : "udp", v & 0xffff);
+	else
+		snprintf(buf, sizeof(buf), "%u", v);
 	put_text(out, buf);
 }
 
@@ -327,7 +331,7 @@ static bool attr_meet(const struct pol_attr *a, const struct pol_attr *b,
 
 			if (lo > a->num[i].hi || lo > b->num[k].hi)
 				continue;
-			put_number(out, lo);
+			put_number(out, a->field, lo);
 			return true;
 		}
 	}

@@ -66,7 +66,7 @@ static const struct word dns_words[] = {
 };
 
 static const struct attr_row attrs[] = {
-	{"port",         FAM(FLOW),           F_PORT,         ATTR_SET,   1,   65535, NULL          },
+	{"port",         FAM(FLOW),           F_PORT,         ATTR_PORT,  0,   0,     NULL          },
 	{"table",        FAM(C1222),          F_TABLE,        ATTR_SET,   0,   12287, NULL          },
 	{"notification", FAM(C1222),          F_NOTIFICATION, ATTR_FLAG,  0,   1,     NULL          },
 	{"security",     FAM(C1222),          F_SECURITY,     ATTR_WORD,  0,   2,     security_words},
@@ -214,6 +214,7 @@ static void number_values(struct rd *r, const struct attr_row *row,
 	struct pol_range *num = pool_array(r->s.pool, n + 1, sizeof(*num));
 	/* Used after an error, too: what was wrong is never matched. */
 	uint64_t size = 0;
+	struct pol_port port = {0};
 	bool flag = false;
 	int k = 0;
 
@@ -231,6 +232,10 @@ static void number_values(struct rd *r, const struct attr_row *row,
 			at->hi =
 				size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
 			at->lo = seen ? at->hi : 0;
+		} else if (row->kind == ATTR_PORT) {
+			ok = ph_port(&r->s, e[i], &port);
+			at->lo = POL_PORT(port.proto, port.lo);
+			at->hi = POL_PORT(port.proto, port.hi);
 		} else if (row->kind == ATTR_WORD && !digits) {
 			ok = ph_word(&r->s, e[i], 3120, row->name, row->words,
 				     &k);

@@ -148,6 +148,7 @@ enum attr_kind {
 	ATTR_UPPER, /* a method */
 	ATTR_LOWER, /* hosts, media types: compared in lower case */
 	ATTR_SIZE,  /* in a match the largest, in a step the one seen */
+	ATTR_PORT,  /* of a transport: tcp/22 */
 };
 struct attr_row {
 	const char *name;

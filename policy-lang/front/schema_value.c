@@ -219,6 +219,7 @@ static void attr_value(struct writer *w, const struct attr_row *a, bool seen)
 		[ATTR_SET] = PH_RANGE,   [ATTR_FLAG] = PH_BOOL,
 		[ATTR_OID] = PH_OID,     [ATTR_PATH] = PH_PATH,
 		[ATTR_TEXT] = PH_SCALAR, [ATTR_SIZE] = PH_SIZE,
+		[ATTR_PORT] = PH_PORT,
 	};
 	struct asked one = {.form = forms[a->kind], .lo = a->lo, .hi = a->hi};
 

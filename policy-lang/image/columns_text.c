@@ -70,11 +70,19 @@ static void tell_numbers(struct wbuf *w, const struct pol_image *im,
 			continue;
 		while (last + 1 < d->v_n && has(im, d, last + 2, col))
 			last++;
-		img_say(w, "%s%u", sep, v[i]);
+		if (d->field == F_PORT) {
+			img_say(w, "%s%s/%u", sep,
+				v[i] >> 16 == 6 ? "tcp" : "udp", v[i] & 0xffff);
+		} else {
+			img_say(w, "%s%u", sep, v[i]);
+		}
 		if (last + 1 == d->v_n)
 			img_say(w, " or more");
 		else if (v[last + 1] - 1 != v[i])
-			img_say(w, "-%u", v[last + 1] - 1);
+			img_say(w, "-%u",
+				(v[last + 1] - 1) & (d->field == F_PORT
+							     ? 0xffff
+							     : UINT32_MAX));
 		sep = ", ";
 		i = last;
 	}

@@ -52,6 +52,8 @@ struct pol_port {
 	uint8_t proto; /* 6 or 17 */
 	uint16_t lo, hi;
 };
+/* The value of F_PORT. */
+#define POL_PORT(proto, port) ((uint32_t)(proto) << 16 | (uint32_t)(port))
 
 struct pol_range { /* inclusive */
 	uint32_t lo, hi;
