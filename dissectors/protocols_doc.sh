@@ -83,8 +83,9 @@ port is refused, not opaque. IP protocols other than TCP, UDP, ICMP and ICMPv6
 are refused (`unknown-protocol`).
 
 An opaque stream over TCP is looked at again where an end speaks after the other
-one did, and where a segment begins: what is C12.22 or HTTP there beyond doubt, by
-itself or with the segments behind it, ends the connection (`changed-protocol`).
+one did, and where a segment begins: what is C12.22, HTTP, a hello of TLS or oBIX
+without HTTP there beyond doubt, by itself or with the segments behind it, ends the
+connection (`changed-protocol`).
 Not found is a message that begins inside a segment, behind other octets (a text
 may quote one, and no receiver looks for it there); one whose method is in no
 registry, cut right in front of the blank behind it or right behind that; and
@@ -97,8 +98,8 @@ overview
 cat <<'EOT'
 
 What is not used yet is built and tested, but no packet reaches it: until it is
-in `dissectors/registry.c`, its protocol is opaque. oBIX has no row: it is read
-in the bodies of HTTP.
+in `dissectors/registry.c`, its protocol is opaque. oBIX is read in the bodies of
+HTTP; its row is what no HTTP carries.
 
 ## C12.22
 
@@ -139,7 +140,7 @@ does come before any octet of the body (in a capture, or to a head that is a uni
 of its own), nothing more of the client is read on that connection: libmicrohttpd
 ends it then, curl asks again on it when the answer is 417, other clients send the
 body all the same (`two-readings`). On other ports what a proxy writes in front of
-a request, white space of 64 octets and more, and oBIX without HTTP are refused.
+a request and white space of 64 octets and more are refused.
 
 EOT
 table dissectors/http/head.c methods | grep -oE '"[A-Z]+"' | tr -d '"' | some methods |
@@ -204,6 +205,13 @@ within another, a filter in the query beside a document and,
 in a request, a reference to another server or one that begins with two slashes
 are refused, and two definitions of one prototype or unit that contradict each
 other. In an answer a reference to another server is noted.
+
+Without HTTP around it, in a datagram, at the start of a stream or where a turn or
+a segment of one that nobody reads begins, oBIX is known by the name of its root
+behind marks of byte order, white space, comments, instructions and a document
+type, in UTF-8, 16 and 32, and refused (`without-http`); so are a document type with
+declarations of its own, a SOAP envelope, JSON as above, and the marks of EBCDIC and
+EXI. The binary encoding of oBIX is not known there: its octets may be any.
 
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |

@@ -6,6 +6,7 @@
 #include "dissectors/net/dhcp.h"
 #include "dissectors/net/dns.h"
 #include "dissectors/net/ntp.h"
+#include "dissectors/obix/bare.h"
 #include "dissectors/tls/tls.h"
 
 const struct dissector *const dissectors[] = {
@@ -15,6 +16,7 @@ const struct dissector *const dissectors[] = {
 	&dissector_ntp,
 	&dissector_dhcp,
 	&dissector_tls,
+	&dissector_bare,
 	NULL,
 };
 

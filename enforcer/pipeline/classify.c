@@ -176,11 +176,17 @@ static bool turn_octets(const struct work *w, const struct side *me,
 	return true;
 }
 
-/* TLS is never sure, and all may be TLS on its port. */
-static bool may_become(const struct work *w, struct opinion o)
+/* All may be TLS on its port, which says nothing of what comes behind. */
+static bool may_become(const struct work *w, struct span octets,
+		       struct opinion o)
 {
-	return o.sure == RECOGNISE_LIKELY ||
-	       (o.maybe != DIS_NONE && !w->p->dis[o.maybe]->sealed);
+	const struct dissector *d;
+
+	if (o.sure == RECOGNISE_LIKELY || o.maybe == DIS_NONE)
+		return o.sure == RECOGNISE_LIKELY;
+	d = w->p->dis[o.maybe];
+	return !d->sealed || d->recognise(octets, 0, 0, w->f->tup.proto) ==
+				     RECOGNISE_MAYBE;
 }
 
 /* Does a message begin where these octets do, inside a turn? */
@@ -197,7 +203,8 @@ static bool begins_here(const struct work *w, struct side *me,
 	if (octets.n == 0)
 		return false;
 	o = ask(w, octets);
-	if (may_become(w, o) && octets.n < TURN_OCTETS && me->n_turns < TURNS)
+	if (may_become(w, octets, o) && octets.n < TURN_OCTETS &&
+	    me->n_turns < TURNS)
 		me->turn[me->n_turns++] = (struct turn){seq, true, true};
 	return o.sure == RECOGNISE_SURE;
 }
@@ -230,7 +237,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 		o = ask(w, first);
 		if (o.sure == RECOGNISE_SURE)
 			return HEARD_OTHER;
-		t->maybe = may_become(w, o);
+		t->maybe = may_become(w, first, o);
 		if (t->maybe && me->nxt - t->seq < TURN_OCTETS)
 			i++;
 		else

@@ -18,8 +18,8 @@
 #define NAMES_MAX	64 /* addresses of names, of one machine */
 #define NAMES_TTL_MIN_S 60
 /* An answer may say 68 years (RFC 2181 8), in which the address goes to
- * somebody else. Who keeps answers cuts what they say (RFC 8767 suggests a week), and whoever
- * still wants the name asks again: once a day costs nothing. */
+ * somebody else. Who keeps answers cuts what they say (RFC 8767 suggests a
+ * week); whoever still wants the name asks again: once a day costs nothing. */
 #define NAMES_TTL_MAX_S (24 * 60 * 60)
 
 struct name_row {

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A party that may say what nobody reads: that gives it neither oBIX without
+ * HTTP nor a change to TLS, wherever they begin and however they are cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "enforcer/pipeline/testkit.h"
+
+#define S(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define Z32	"ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ"
+#define HELLO	"\1\0\0\x29\3\3" Z32 "\0\0\2\x13\1\1\0"
+
+struct row {
+	const char *why;
+	struct span octets;
+	/* Of a datagram, of the start of a stream, and behind others in one. */
+	enum reason alone, first, later;
+};
+
+#define OBIX  REASON_WITHOUT_HTTP
+#define MIDWAY REASON_CHANGED_PROTOCOL
+
+static const struct row rows[] = {
+	{"a reading", S("<real val='23.1'/>"), OBIX, OBIX, MIDWAY},
+	{"with its end", S("<obj><int val='1'/></obj>"), OBIX, OBIX, MIDWAY},
+	{"with a prefix", S("<o:list xmlns:o='x'/>"), OBIX, OBIX, MIDWAY},
+	{"with its declaration", S("<?xml version='1.0'?>\n<obj/>"), OBIX,
+	 OBIX, MIDWAY},
+	{"behind white space", S("\r\n \t<obj/>"), OBIX, OBIX, MIDWAY},
+	{"behind a mark", S("\xef\xbb\xbf<obj/>"), OBIX, OBIX, MIDWAY},
+	{"behind two and a blank", S("\xef\xbb\xbf\xef\xbb\xbf <obj/>"), OBIX,
+	 OBIX, MIDWAY},
+	{"behind a comment", S("<!-- a --><!-- b > --><obj/>"), OBIX, OBIX,
+	 MIDWAY},
+	{"behind a stylesheet", S("<?xml-stylesheet href='a'?><obj/>"), OBIX,
+	 OBIX, MIDWAY},
+	{"behind an instruction", S("<?php echo '<a>'?><obj/>"), OBIX, OBIX,
+	 MIDWAY},
+	{"behind a document type", S("<!DOCTYPE obj SYSTEM 'x'><obj/>"), OBIX,
+	 OBIX, MIDWAY},
+	{"one of its own", S("<!DOCTYPE a [<!ENTITY b '<obj/>'>]><a/>"), OBIX,
+	 OBIX, MIDWAY},
+	{"the beginning of its root", S("<abstime val='2025"), OBIX, OBIX,
+	 MIDWAY},
+	{"UTF-16", S("<\0o\0b\0j\0/\0>\0"), OBIX, OBIX, MIDWAY},
+	{"UTF-16, marked", S("\xff\xfe<\0r\0e\0f\0/\0>\0"), OBIX, OBIX, MIDWAY},
+	{"the other way round", S("\0<\0o\0b\0j\0/\0>"), OBIX, OBIX, MIDWAY},
+	{"marked", S("\xfe\xff\0 \0<\0o\0b\0j\0/\0>"), OBIX, OBIX, MIDWAY},
+	{"UTF-32", S("\0\0\0<\0\0\0o\0\0\0p\0\0\0>"), OBIX, OBIX, MIDWAY},
+	{"EBCDIC", S("\x4c\x6f\xa7\x94\x93\x40"), OBIX, OBIX, MIDWAY},
+	{"EXI", S("$EXI\x80"), OBIX, OBIX, MIDWAY},
+	{"JSON", S("{\"obix\":\"obj\",\"val\":1}"), OBIX, OBIX, MIDWAY},
+	{"SOAP", S("<s:Envelope><s:Body><obj/>"), OBIX, OBIX, MIDWAY},
+	{"an HTML page", S("<html><body><obj/></body></html>"), 0, 0, 0},
+	{"another root", S("<?xml version='1.0'?><svg><obj/></svg>"), 0, 0, 0},
+	{"of a longer name", S("<objects/>"), 0, 0, 0},
+	{"inside other octets", S("log: <obj/>\n"), 0, 0, 0},
+	{"zeros in front", S("\0\0\0\0\0<obj/>"), 0, 0, 0},
+	{"other JSON", S("{\"a\":{\"b\":[1,\"obj\"]}}"), 0, 0, 0},
+	{"a hello", S("\x16\3\1\0\x2d" HELLO), 0, 0, MIDWAY},
+	{"a hello in small records", S("\x16\3\1\0\1\1\x16\3\1\0\1\0\x16\3\1\0"
+	 "\1\0\x16\3\1\0\1\x29\x16\3\1\0\x29\3\3" Z32 "\0\0\2\x13\1\1\0"), 0,
+	 0, MIDWAY},
+	{"a hello in a record of SSL 3.0", S("\x16\3\0\0\x2d" HELLO), 0,
+	 REASON_LEGACY, MIDWAY},
+};
+
+static struct kit *kit(bool live)
+{
+	struct kit *k = kit_new(true, false);
+
+	kit_live(k, live);
+	k->p->conf.checksums = false;
+	k->bulk = true;
+	return k;
+}
+
+static void done(struct kit *k)
+{
+	kit_end(k);
+	assert_string_equal(k->bad, "");
+	kit_free(k);
+}
+
+static uint64_t segment(struct kit *k, bool out, uint32_t at, uint32_t ack,
+			struct span s)
+{
+	struct kit_seg g = {.out = out, .port = KIT_PORT,
+			    .flags = TCP_PSH | TCP_ACK,
+			    .seq = (out ? KIT_ISN : KIT_ISN2) + 1u + at,
+			    .ack = (out ? KIT_ISN2 : KIT_ISN) + 1u + ack};
+
+	return kit_tcp(k, &g, s);
+}
+
+static uint64_t datagram(struct kit *k, bool out, struct span s)
+{
+	uint8_t b[2048];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+
+	wbuf_be(&w, out ? KIT_PORT : 9000, 2);
+	wbuf_be(&w, out ? 9000 : KIT_PORT, 2);
+	wbuf_be(&w, 8 + s.n, 2);
+	wbuf_be(&w, 0, 2);
+	wbuf_put(&w, s);
+	return kit_send(k, LINK_RAW,
+			kit_ip4(k, &(struct kit_ip){out, PROTO_UDP, 0, 0,
+						    false},
+				wbuf_span(&w)));
+}
+
+/* The packet was refused for why; 0: it passed. */
+static void judged(const struct kit *k, const char *what, size_t cut,
+		   uint64_t id, enum reason why)
+{
+	const struct kit_verdict *v = &k->verdict[id];
+	bool pass = v->n && v->v == PACKET_PASS;
+
+	if (pass != (why == REASON_NONE) || (v->n && !pass && v->why != why))
+		fail_msg("%s, cut at %zu: %s, not %s", what, cut,
+			 v->n ? reason_text(v->why) : "waits",
+			 reason_text(why));
+}
+
+/* By itself, behind what nobody reads, and in answer to it. */
+static void datagrams(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 6 * sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *r = &rows[i / 6];
+		bool out = i & 1;
+		struct kit *k = kit(true);
+
+		if (i / 2 % 3)
+			judged(k, r->why, 0, datagram(k, i / 2 % 3 == 1 ? out :
+									  !out,
+						      span_of("0123", 4)),
+			       REASON_NONE);
+		judged(k, r->why, 0, datagram(k, out, r->octets), r->alone);
+		done(k);
+	}
+}
+
+static void begins_stream(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *r = &rows[i / 2];
+		struct kit *k = kit(true);
+
+		kit_handshake(k, KIT_PORT, KIT_ISN, false);
+		judged(k, r->why, 0, segment(k, i & 1, 0, 0, r->octets),
+		       r->first);
+		done(k);
+	}
+}
+
+enum behind {
+	ONE_OCTET, /* of the same end */
+	A_TURN,	   /* of both */
+	ANSWER,	   /* of the other end */
+	BEHINDS
+};
+
+/* Behind octets that nobody reads, cut in two; the first piece may pass. */
+static void later_at(const struct row *r, enum behind b, bool out, bool live,
+		     size_t cut)
+{
+	struct kit *k = kit(live);
+	uint32_t mine = b == ONE_OCTET ? 1 : b == A_TURN ? 4 : 0;
+	uint32_t yours = b == ONE_OCTET ? 0 : 4;
+	uint64_t id[2];
+
+	kit_handshake(k, KIT_PORT, KIT_ISN, false);
+	if (mine)
+		judged(k, r->why, cut,
+		       segment(k, out, 0, 0, span_of("0123", mine)),
+		       REASON_NONE);
+	if (yours)
+		judged(k, r->why, cut,
+		       segment(k, !out, 0, mine, span_of("4567", yours)),
+		       REASON_NONE);
+	id[0] = segment(k, out, mine, yours, span_sub(r->octets, 0, cut));
+	if (cut == r->octets.n) {
+		judged(k, r->why, cut, id[0], r->later);
+	} else if (k->verdict[id[0]].n && k->verdict[id[0]].v == PACKET_DROP) {
+		judged(k, r->why, cut, id[0], r->later);
+	} else {
+		id[1] = segment(k, out, mine + (uint32_t)cut, yours,
+				span_from(r->octets, cut));
+		judged(k, r->why, cut, id[1], r->later);
+	}
+	done(k);
+}
+
+static void in_stream(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		for (unsigned how = 0; how < 4 * BEHINDS; how++) {
+			struct span o = rows[i].octets;
+			bool whole = !rows[i].later &&
+				     memmem(o.p, o.n, "<obj", 4);
+
+			/* Cut there, one would begin with a segment. */
+			for (size_t cut = whole ? o.n : 1; cut <= o.n; cut++)
+				later_at(&rows[i], how / 4, how & 1, how & 2,
+					 cut);
+		}
+	}
+}
+
+/* More in front than is waited for: a comment, and white space. */
+static void long_front(void **state)
+{
+	static const struct {
+		const char *begin;
+		uint8_t fill;
+		enum reason want;
+	} fronts[] = {
+		{"<!--", 'x', MIDWAY},
+		{"<?a", 'x', MIDWAY},
+		{"", ' ', MIDWAY},
+		{"", 'x', REASON_NONE},
+		{"", 0, REASON_NONE},
+	};
+	uint8_t b[2400];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fronts) / sizeof(*fronts); i++) {
+		struct kit *k = kit(true);
+		enum reason got = REASON_NONE;
+		uint32_t at = 4;
+
+		memset(b, fronts[i].fill, sizeof(b));
+		memcpy(b, fronts[i].begin, strlen(fronts[i].begin));
+		kit_handshake(k, KIT_PORT, KIT_ISN, false);
+		segment(k, true, 0, 0, span_of("0123", 4));
+		segment(k, false, 0, 4, span_of("4567", 4));
+		for (size_t n = 0; n < sizeof(b); n += 600, at += 600) {
+			uint64_t id = segment(k, true, at, 4,
+					      span_of(b + n, 600));
+
+			if (got == REASON_NONE)
+				got = k->verdict[id].why;
+		}
+		assert_string_equal(reason_text(got),
+				    reason_text(fronts[i].want));
+		done(k);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(datagrams),
+		cmocka_unit_test(begins_stream),
+		cmocka_unit_test(in_stream),
+		cmocka_unit_test(long_front),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
