@@ -158,21 +158,45 @@ static void say_party(struct page *pg, const struct pol_state *st,
 	}
 }
 
-/* The failures of one layer of one side, without those of its limits. */
+/* A failure of a layer of a side, not of its limits? */
+static bool fails_in(const struct fail *f, unsigned side, unsigned l)
+{
+	return f->side == side && f->layer == l && f->limit == LAY_NONE;
+}
+
+/* The failures of one rule of a layer. What no rule is to blame for stands
+ * with the first. */
 static void say_fails(struct page *pg, const struct pol_state *st,
-		      unsigned side, unsigned l)
+		      unsigned side, unsigned l, uint32_t rule, bool first)
 {
 	char buf[256];
 
 	for (uint32_t i = 0; i < st->n_fail; i++) {
 		const struct fail *f = &st->fail[i];
 
-		if (f->side != side || f->layer != l || f->limit != LAY_NONE)
+		if (!fails_in(f, side, l) ||
+		    (f->rule != rule && !(first && f->rule == NO_RULE)))
 			continue;
 		text_fail(st, f, buf, sizeof(buf));
 		line(pg, "                         %s%s\n", buf,
 		     f->monitored ? " (monitored)" : "");
 	}
+}
+
+/* The rule of failure i, if it is a rule that no failure before it names. */
+static uint32_t next_rule(const struct pol_state *st, unsigned side, unsigned l,
+			  uint32_t i)
+{
+	const struct fail *f = &st->fail[i];
+
+	if (!fails_in(f, side, l))
+		return NO_RULE;
+	for (uint32_t k = 0; k < i; k++) {
+		if (fails_in(&st->fail[k], side, l) &&
+		    st->fail[k].rule == f->rule)
+			return NO_RULE;
+	}
+	return f->rule;
 }
 
 static bool layer_failed(const struct pol_state *st, unsigned side, unsigned l)
@@ -195,40 +219,50 @@ static void say_rule(struct page *pg, const char *layer, bool bad,
 		line(pg, "%s\n", rule);
 }
 
-static void say_layer(struct page *pg, const struct pol_state *st,
-		      unsigned side, unsigned l)
+/* One rule of a layer, or that there is none, and what failed of it. */
+static void say_one(struct page *pg, const struct pol_state *st, unsigned side,
+		    unsigned l, uint32_t rule, bool first)
 {
-	const struct side *sd = &st->side[side];
-	const struct pol_image *im = sd->im[l];
-	bool bad = layer_failed(st, side, l);
-	uint32_t rule = sd->rule[l];
-	struct span name = st->s->m[sd->m].pub.name;
+	const struct pol_image *im = st->side[side].im[l];
+	struct span name = st->s->m[st->side[side].m].pub.name;
 	char text[160];
 
-	for (uint32_t i = 0; i < st->n_fail; i++) {
-		if (st->fail[i].side == side && st->fail[i].layer == l &&
-		    st->fail[i].rule != NO_RULE &&
-		    st->fail[i].limit == LAY_NONE) {
-			rule = st->fail[i].rule;
-			break;
-		}
-	}
-	if (!im && !bad)
-		return;
-	if (l == LAYER_CUSTOMER && !bad) {
-		line(pg, "  %-10s ok\n", "customer");
-		return;
-	}
 	snprintf(text, sizeof(text), "%s%s%.*s",
 		 im && rule != NO_RULE ? im->STRS + im->RULE[rule].id :
 					 "no rule",
 		 side ? " of " : "", side ? (int)name.n : 0,
 		 (const char *)name.p);
-	say_rule(pg, side ? "peer" : text_layer((enum layer)l), bad, text,
+	say_rule(pg, side ? "peer" : text_layer((enum layer)l),
+		 layer_failed(st, side, l), text,
 		 im ? im->path : (struct span){0},
 		 im && rule != NO_RULE && im->n_LOCS ? im->LOCS[rule].line :
 						       0);
-	say_fails(pg, st, side, l);
+	say_fails(pg, st, side, l, rule, first);
+}
+
+static void say_layer(struct page *pg, const struct pol_state *st,
+		      unsigned side, unsigned l)
+{
+	const struct side *sd = &st->side[side];
+	bool bad = layer_failed(st, side, l), said = false;
+
+	if (!sd->im[l] && !bad)
+		return;
+	if (l == LAYER_CUSTOMER && !bad) {
+		line(pg, "  %-10s ok\n", "customer");
+		return;
+	}
+	/* Of restrictions each may refuse, for a reason of its own. */
+	for (uint32_t i = 0; i < st->n_fail; i++) {
+		uint32_t rule = next_rule(st, side, l, i);
+
+		if (rule == NO_RULE)
+			continue;
+		say_one(pg, st, side, l, rule, !said);
+		said = true;
+	}
+	if (!said)
+		say_one(pg, st, side, l, sd->rule[l], true);
 }
 
 /* The layers of a message that passed, as its decision tells them. */

@@ -10,7 +10,7 @@
 
 static const uint16_t headend[] = {0};
 
-static void start(struct kit *k)
+static void start(struct kit *k, size_t restrictions)
 {
 	static const struct pol_limit_phrase daily = {
 		.kind = LIMIT_CALENDAR, .thing = THING_READINGS, .n = 1,
@@ -28,19 +28,24 @@ static void start(struct kit *k)
 			 .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
 			 .has_gran = true, .gran_lo_ns = MIN(30),
 			 .has_delay = true, .delay_ns = H(6)}};
-	struct pol_rule_src late = {
-		.kind = RULE_RESTRICT, .id = "day-late", .dir = DIRSEL_OUT,
-		.party.any = true, .vm.any = true, .pos = {13, 3},
-		.data = {.present = true,
-			 .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
-			 .has_delay = true, .delay_ns = D(1)}};
+	struct pol_rule_src late[] = {
+		{.kind = RULE_RESTRICT, .id = "day-late", .dir = DIRSEL_OUT,
+		 .party.any = true, .vm.any = true, .pos = {13, 3},
+		 .data = {.present = true,
+			  .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
+			  .has_delay = true, .delay_ns = D(1)}},
+		{.kind = RULE_RESTRICT, .id = "hours", .dir = DIRSEL_OUT,
+		 .party.any = true, .vm.any = true, .pos = {17, 3},
+		 .data = {.present = true,
+			  .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
+			  .has_gran = true, .gran_lo_ns = H(1)}}};
 	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v",
 				  .vm = "mdma", .path = "mdma.yaml",
 				  .party = &party, .n_party = 1,
 				  .rule = &rule, .n_rule = 1};
 	struct pol_file customer = {.kind = POL_CUSTOMER, .id = "c",
-				    .path = "customer.yaml", .rule = &late,
-				    .n_rule = 1};
+				    .path = "customer.yaml", .rule = late,
+				    .n_rule = restrictions};
 
 	memset(k, 0, sizeof(*k));
 	if (kit_add(k, &vendor) || kit_add(k, &customer) || kit_go(k))
@@ -85,7 +90,7 @@ static void test_refused(void **ctx)
 	struct pol_msg m;
 
 	(void)ctx;
-	start(&k);
+	start(&k, 1);
 	m = profile(&k, 900, 2);
 	assert_int_equal(pol_explain(k.set, k.st, &m, buf, sizeof(buf)), 0);
 	EXPECT(buf, want);
@@ -112,7 +117,7 @@ static void test_permitted(void **ctx)
 	struct pol_msg m;
 
 	(void)ctx;
-	start(&k);
+	start(&k, 1);
 	m = profile(&k, 1800, 24);
 	/* Asking charges nothing, however often. */
 	for (int i = 0; i < 3; i++)
@@ -131,11 +136,32 @@ static void test_permitted(void **ctx)
 	kit_free(&k);
 }
 
+/* Two restrictions refuse, each by its own name and for its own reason. */
+static void test_two_restrictions(void **ctx)
+{
+	static const char *const want[] = {
+		"customer   refused   day-late                             customer.yaml:13\n"
+		"                         newest value 2 h old, needs 24 h\n"
+		"  customer   refused   hours                                customer.yaml:17\n"
+		"                         granularity 15 min, needs 1 h or coarser\n"};
+	static struct kit k;
+	char buf[4096];
+	struct pol_msg m;
+
+	(void)ctx;
+	start(&k, 2);
+	m = profile(&k, 900, 2);
+	assert_int_equal(pol_explain(k.set, k.st, &m, buf, sizeof(buf)), 0);
+	EXPECT(buf, want);
+	kit_free(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_permitted),
+		cmocka_unit_test(test_two_restrictions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
