@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy-lang/front/diag.h"
 #include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
@@ -65,26 +66,32 @@ static const struct {
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+static void say(const char *fmt, va_list ap, const char *more)
+{
+	char text[8192]; /* two paths and what is wrong */
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fputs("polc: ", stderr);
+	diag_text(stderr, text);
+	fprintf(stderr, "%s\n", more);
+}
+
 void polc_say(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("polc: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap, "");
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 int polc_usage(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("polc: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap, "; see polc --help");
 	va_end(ap);
-	fputs("; see polc --help\n", stderr);
 	return POLC_USAGE;
 }
 

@@ -96,6 +96,22 @@ is "order and locale change nothing" cmp -s "$tmp/a" "$tmp/b"
 (cd "$tmp" && TZ=Asia/Tokyo "$polc" test "$root/$home" >b 2>&1)
 is "the zone changes no test" cmp -s "$tmp/a" "$tmp/b"
 
+# A line of garbage is shown in part, and nothing of it reaches a terminal.
+bad=$tmp/$'esc\x1b[31m.yaml'
+{ printf 'polc: 1\nkind: ven\x1b[31mdor \xff\xfe\n'; } >"$bad"
+try "controls in a source and its name" 1 'esc?[31m.yaml:2:10: error[P1104]' "$polc" check "$bad"
+is "none is shown" test "$(tr -d '\n -~' <"$tmp/out" | wc -c)" = 0
+try "a name that is no file" 6 "esc?[31m.yaml.x" "$polc" check "$bad.x"
+is "none in that either" test "$(tr -d '\n -~' <"$tmp/err" | wc -c)" = 0
+{ printf 'polc: 1\nkind: vendor\ntitle: '; head -c 3000 /dev/zero | tr '\0' x; printf '\xff'
+	head -c 3000 /dev/zero | tr '\0' y; echo; } >"$tmp/long.yaml"
+try "a long line" 1 "long.yaml:3:3008: error[P1101]" "$polc" check "$tmp/long.yaml"
+is "is shown around the place" grep -qE '^    3 \| \.\.\.x{60}\?y{99}\.\.\.$' "$tmp/out"
+is "with the caret below it" grep -qE '^      \| {64}\^$' "$tmp/out"
+{ printf 'polc: 1\nkind: vendor\nid: '; head -c 6000 /dev/zero | tr '\0' x; echo; } >"$tmp/long.yaml"
+try "a long line from its beginning" 1 "P1111" "$polc" check "$tmp/long.yaml"
+is "has no dots before it" grep -qE '^    3 \| id: x{156}\.\.\.$' "$tmp/out"
+
 # Ports of connections have a transport.
 cat >"$tmp/ports.yaml" <<'END'
 polc: 1

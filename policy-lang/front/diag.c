@@ -156,56 +156,79 @@ static struct span line_of(struct span source, uint32_t line)
 	return span_sub(source, at, end - at);
 }
 
-static size_t chars(struct span s)
+#define LINE_SHOWN 160 /* columns of a line at most */
+#define LINE_LEFT  60  /* of them before the caret, in a longer line */
+
+/* The next character, and past it: as it is, or one '?' for what is malformed
+ * or cannot be seen. The source may hold what we are complaining about. */
+static struct span next_char(struct cur *c)
 {
+	struct cur next = *c;
+	struct span text = span_sub(c->in, c->off, 1);
+	uint32_t code;
+
+	if (!text_char(&next, &code)) {
+		cur_take(c, 1);
+		return span_str("?");
+	}
+	text.n = next.off - c->off;
+	*c = next;
+	return text_invisible(code) ? span_str("?") : text;
+}
+
+static size_t columns(struct span text)
+{
+	struct cur c = cur_of(text);
 	size_t n = 0;
 
-	for (size_t i = 0; i < s.n; i++)
-		n += !is_cont(s.p[i]);
+	for (; cur_left(&c) > 0; n++)
+		next_char(&c);
 	return n;
 }
 
-/* The source may hold what we are complaining about: each character that is
- * malformed or cannot be seen becomes one '?'. */
-static void print_text(FILE *out, struct span text)
+/* Columns from..to of a text, the first being 0. */
+static void print_text(FILE *out, struct span text, size_t from, size_t to)
 {
 	struct cur c = cur_of(text);
 
-	while (cur_left(&c) > 0) {
-		struct cur next = c;
-		uint32_t code;
+	for (size_t i = 0; i < to && cur_left(&c) > 0; i++) {
+		struct span one = next_char(&c);
 
-		if (!text_char(&next, &code)) {
-			cur_take(&c, 1);
-			fputc('?', out);
-			continue;
-		}
-		if (text_invisible(code))
-			fputc('?', out);
-		else
-			fwrite(text.p + c.off, 1, next.off - c.off, out);
-		c = next;
+		if (i >= from)
+			fwrite(one.p, 1, one.n, out);
 	}
 }
 
+/* Of a long line, what stands around the place. */
 static void print_line(FILE *out, struct span source, uint32_t line,
 		       uint32_t col, uint32_t len)
 {
 	struct span text = line_of(source, line);
-	size_t width = chars(text);
+	size_t width = columns(text), from = 0, to = width;
+	size_t at = col > 1 ? col - 1 : 0;
 
 	if (line == 0 || source.n == 0)
 		return;
-	fprintf(out, "%5u | ", line);
-	print_text(out, text);
-	fprintf(out, "\n      | %*s", (int)(col > 1 ? col - 1 : 0), "");
+	if (width > LINE_SHOWN) {
+		from = at > LINE_LEFT ? at - LINE_LEFT : 0;
+		to = from + LINE_SHOWN < width ? from + LINE_SHOWN : width;
+	}
+	fprintf(out, "%5u | %s", line, from ? "..." : "");
+	print_text(out, text, from, to);
+	fprintf(out, "%s\n      | %*s", to < width ? "..." : "",
+		(int)(at - from + (from ? 3 : 0)), "");
 	if (len == 0)
 		len = 1;
-	if (col <= width && len > width - col + 1)
-		len = (uint32_t)(width - col + 1);
-	for (uint32_t i = 0; i < len; i++)
+	if (at < to && len > to - at)
+		len = (uint32_t)(to - at);
+	for (uint32_t i = 0; i < len && i < LINE_SHOWN; i++)
 		fputc('^', out);
 	fputc('\n', out);
+}
+
+void diag_text(void *file, const char *text)
+{
+	print_text(file, span_str(text), 0, SIZE_MAX);
 }
 
 void diag_print(void *file, const struct diag *d, struct span source,
@@ -214,16 +237,14 @@ void diag_print(void *file, const struct diag *d, struct span source,
 	static const char *const level[] = {"error", "warning", "info"};
 	FILE *out = file;
 
+	diag_text(out, d->path);
 	if (d->line)
-		fprintf(out, "%s:%u:%u: %s[P%04u]: %s\n", d->path, d->line,
-			d->col, level[d->level], d->code, d->text);
-	else
-		fprintf(out, "%s: %s[P%04u]: %s\n", d->path, level[d->level],
-			d->code, d->text);
+		fprintf(out, ":%u:%u", d->line, d->col);
+	fprintf(out, ": %s[P%04u]: %s\n", level[d->level], d->code, d->text);
 	print_line(out, source, d->line, d->col, d->len);
 	if (d->line2) {
-		fprintf(out, "%s:%u:%u: %s\n", d->path2 ? d->path2 : d->path,
-			d->line2, d->col2, d->text2);
+		diag_text(out, d->path2 ? d->path2 : d->path);
+		fprintf(out, ":%u:%u: %s\n", d->line2, d->col2, d->text2);
 		print_line(out, second, d->line2, d->col2, 1);
 	}
 	if (d->hint[0])

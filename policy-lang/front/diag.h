@@ -29,6 +29,10 @@ struct diag_at at_part(const struct ynode *n, size_t off, size_t len);
 #define SHOW 72
 char *show(char buf[SHOW], struct span s);
 
+/* Print text that strangers may have chosen, such as the name of a file: what
+ * is not UTF-8 or cannot be seen is one '?' each. file is a FILE *. */
+void diag_text(void *file, const char *text);
+
 /* The nearest of n words by edit distance, or NULL when none is near. */
 const char *nearest(struct span word, const char *const *words, size_t n);
 
