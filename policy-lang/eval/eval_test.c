@@ -846,6 +846,15 @@ static void test_transaction(void **ctx)
 	kit_free(&k);
 }
 
+static enum reason passes_by(struct kit *k, const struct given *g,
+			     uint64_t flow, struct pol_decision *d)
+{
+	struct pol_msg m = message_of(k, g);
+
+	m.flow = flow;
+	return kit_judge(k, &m, d) ? REASON_NONE : d->reason;
+}
+
 /* --- layers -------------------------------------------------------------- */
 
 static void test_customer(void **ctx)
@@ -1019,6 +1028,62 @@ static void test_monitor(void **ctx)
 	assert_true(kit_judge(&k, &m, &d));
 	assert_true(d.monitored);
 	kit_free(&k);
+}
+
+/* In a grant: of what it is about and is refused, be it for a guard of its own
+ * or in another layer; nothing else. What follows is what it says. */
+static void test_refusals_of_a_rule(void **ctx)
+{
+	static const struct {
+		enum pol_action_kind action;
+		bool ceiling;
+		enum pol_action then; /* of the third refusal */
+	} cases[] = {{ACTION_QUARANTINE, false, POL_REFUSE},
+		     {ACTION_QUARANTINE, true, POL_REFUSE},
+		     {ACTION_DROP, false, POL_DROP},
+		     {ACTION_RESET, true, POL_RESET},
+		     {ACTION_REFUSE, false, POL_REFUSE}};
+	static const struct pol_limit_phrase two = {
+		.kind = LIMIT_SLIDING, .thing = THING_REFUSALS, .n = 2,
+		.window = WINDOW_SLIDING, .window_ns = H(1),
+		.text = "2 refusals per 1 h"};
+	static const struct given other = {READ, .table = 99},
+				  many = {READ, .table = 28, .channels = 3,
+					  .meas = MEAS_BIT(MEAS_POWER_INSTANT)},
+				  few = {READ, .table = 28, .channels = 2,
+					 .meas = MEAS_BIT(MEAS_POWER_INSTANT)};
+	static struct house h;
+	static struct kit k;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pol_rule_src *r;
+		struct pol_decision d;
+
+		fill(&h);
+		r = cases[i].ceiling ? &h.ceiling : &h.rule[MANY];
+		r->limit = &two;
+		r->n_limit = 1;
+		r->exceed = (struct pol_action_src){cases[i].action, H(2)};
+		start(&k, &h);
+		for (int n = 0; !cases[i].ceiling && n < 5; n++)
+			expect(&k, &other, REASON_NO_GRANT, "of no rule");
+		for (int n = 0; n < 2; n++) {
+			assert_int_equal(passes_by(&k, &many, 1, &d),
+					 REASON_TOO_MANY);
+			assert_int_equal(d.action, POL_REFUSE);
+			expect(&k, &few, 0, "two are within it");
+		}
+		assert_int_equal(passes_by(&k, &many, 1, &d), REASON_TOO_MANY);
+		assert_int_equal(d.action, cases[i].then);
+		expect(&k, &few,
+		       cases[i].action == ACTION_QUARANTINE ?
+			       REASON_QUARANTINED : 0, "after the third");
+		kit_wait(&k, H(3));
+		assert_int_equal(passes_by(&k, &many, 1, &d), REASON_TOO_MANY);
+		assert_int_equal(d.action, POL_REFUSE);
+		kit_free(&k);
+	}
 }
 
 /* --- connections and packets --------------------------------------------- */
@@ -1217,15 +1282,6 @@ static bool opens(struct kit *k, uint64_t flow)
 	else
 		pol_abort(k->st);
 	return d.permit;
-}
-
-static enum reason passes_by(struct kit *k, const struct given *g,
-			     uint64_t flow, struct pol_decision *d)
-{
-	struct pol_msg m = message_of(k, g);
-
-	m.flow = flow;
-	return kit_judge(k, &m, d) ? REASON_NONE : d->reason;
 }
 
 static void test_sibling_grants(void **ctx)
@@ -1911,6 +1967,7 @@ int main(void)
 		cmocka_unit_test(test_customer),
 		cmocka_unit_test(test_floor),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_refusals_of_a_rule),
 		cmocka_unit_test(test_monitor),
 		cmocka_unit_test(test_would_open),
 		cmocka_unit_test(test_connections),

@@ -350,6 +350,7 @@ struct answer_turn {
 struct pol_state {
 	/* The rules of each leaf of the message judged last. */
 	uint32_t leaf_rule[LIMIT_LEAVES][2][LAYERS];
+	uint32_t n_leaf_rule; /* 0: it was refused before any was looked for */
 	struct mem mem;
 	void *own; /* the block, when it is ours to free */
 	bool fresh; /* nothing was in its memory when it was opened */

@@ -18,7 +18,7 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	st->n_fail = st->n_pend = 0;
 	st->spent_mark = st->n_spent;
 	st->fails_cut = false;
-	st->n_side = 0;
+	st->n_side = st->n_leaf_rule = 0;
 	st->answered[0] = st->answered[1] = 0;
 	d->permit = d->monitored = d->summary = false;
 	d->action = POL_REFUSE;
@@ -164,6 +164,7 @@ static void judge_all(struct pol_state *st, const struct pol_msg *m,
 	struct look k;
 
 	k.m = m;
+	st->n_leaf_rule = n;
 	for (uint32_t i = 0; i <= n; i++) {
 		uint32_t before = st->n_fail;
 

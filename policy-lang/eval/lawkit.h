@@ -379,7 +379,7 @@ static inline void law_run(const char *name, law_fn *law,
 		if (l.skipped) {
 			skipped++;
 			/* Or nothing would ever be tested. */
-			if (skipped > 200 + 2 * n)
+			if (skipped > 200 + 4 * n)
 				fail_msg("%s: too few policies", name);
 			continue;
 		}

@@ -170,8 +170,24 @@ static void choose_action(struct pol_state *st, struct pol_decision *d)
 
 /* --- refusals: what they cost -------------------------------------------- */
 
+/* A limit on refusals that is used up says what is done to the machine, or to
+ * this message, if that is more than it met already. */
+static void refused_too_often(struct pol_state *st, size_t m,
+			      const struct lay_limit *lim,
+			      struct pol_decision *d)
+{
+	enum pol_action a = lim->action == ACTION_DROP	  ? POL_DROP
+			    : lim->action == ACTION_RESET ? POL_RESET
+							  : POL_REFUSE;
+
+	if (lim->action == ACTION_QUARANTINE)
+		st_quarantine(st, m, lim->action_ns);
+	else if (a > d->action)
+		d->action = a;
+}
+
 static void charge_refusal(struct pol_state *st, unsigned side, enum layer l,
-			   uint32_t limit)
+			   uint32_t limit, struct pol_decision *d)
 {
 	const struct side *sd = &st->side[side];
 	uint32_t at = set_first_limit(st->s, sd->m, l) + limit;
@@ -183,19 +199,41 @@ static void charge_refusal(struct pol_state *st, unsigned side, enum layer l,
 	    lim->kind >= LIMIT_DISTINCT)
 		return;
 	w = limit_at(st->s, at, sd->m, sd->party, 0);
-	if (!share_charge(st, sd, at, w, 1, 0, false, &wait) &&
-	    lim->action == ACTION_QUARANTINE)
-		st_quarantine(st, sd->m, lim->action_ns);
+	if (!share_charge(st, sd, at, w, 1, 0, false, &wait))
+		refused_too_often(st, sd->m, lim, d);
 	/* For good: nothing else writes these words, so they are only taken
 	 * out of the log. */
 	st->live->n_undo = mark;
 	st->n_spent = st->spent_mark;
 }
 
-static void refusal_limits(struct pol_state *st, const struct pol_msg *m)
+/* Those of the grants that were about a part of it: each once. */
+static void rule_refusals(struct pol_state *st, enum layer l,
+			  struct pol_decision *d)
+{
+	const struct pol_image *im = st->side[0].im[l];
+	uint64_t seen[LAY_MAX_RULES / 64] = {0};
+
+	for (uint32_t i = 0; im && i < st->n_leaf_rule; i++) {
+		uint32_t rule = st->leaf_rule[i][0][l];
+		const struct lay_rule *r;
+
+		if (rule == NO_RULE || bit_get(seen, rule))
+			continue;
+		seen[rule / 64] |= UINT64_C(1) << (rule % 64);
+		r = &im->RULE[rule];
+		for (uint32_t k = 0; k < r->limit_n; k++)
+			charge_refusal(st, 0, l, r->limit_first + k, d);
+	}
+}
+
+static void refusal_limits(struct pol_state *st, const struct pol_msg *m,
+			   struct pol_decision *d)
 {
 	struct look k = {.m = m};
 
+	for (int l = 0; l < LAYER_CUSTOMER; l++)
+		rule_refusals(st, (enum layer)l, d);
 	for (int l = 0; l < LAYERS; l++) {
 		const struct side *sd = &st->side[0];
 		const struct pol_image *im = sd->im[l];
@@ -220,7 +258,7 @@ static void refusal_limits(struct pol_state *st, const struct pol_msg *m)
 
 			if (bit_get(any, c) && !again)
 				charge_refusal(st, 0, (enum layer)l,
-					       im->COLS[c].owner);
+					       im->COLS[c].owner, d);
 		}
 	}
 }
@@ -247,7 +285,7 @@ void tell_refusal(struct pol_state *st, const struct pol_msg *m,
 	if (m)
 		ledger_refusal(st);
 	if (m && st->s->m[st->side[0].m].refusal_limits)
-		refusal_limits(st, m);
+		refusal_limits(st, m, d);
 	text_refusal(st, d);
 	would_pass(st, m, d);
 }

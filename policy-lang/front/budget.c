@@ -122,6 +122,22 @@ void say_idle(struct rd *r, const struct pol_limit_phrase *a,
 		g->path2 = of->path;
 }
 
+/* Nothing is refused for having been refused before: what follows has to be
+ * something else. */
+static void check_refusals(struct rd *r, const struct pol_limit_phrase *a,
+			   enum pol_action_kind exceed)
+{
+	if (a->thing != THING_REFUSALS ||
+	    (exceed != ACTION_UNSET && exceed != ACTION_REFUSE &&
+	     exceed != ACTION_DEFER))
+		return;
+	find(r, DIAG_WARNING, 4005, a->pos, strlen(a->text),
+	     r->f->kind == POL_CUSTOMER ?
+		     "count messages, or write 'block: true'" :
+		     "write 'exceed: quarantine 1 h', or drop or reset",
+	     "'%s' never binds: nothing follows from it", a->text);
+}
+
 /* Of two that are equal, the second one. */
 static bool second(const struct pol_limit_phrase *a,
 		   const struct pol_limit_phrase *b, bool alike)
@@ -315,10 +331,13 @@ void check_budgets(struct rd *r)
 		const struct pol_rule_src *rule = &f->rule[i];
 
 		check_rule(r, rule);
+		for (size_t k = 0; k < rule->n_limit; k++)
+			check_refusals(r, &rule->limit[k], rule->exceed.kind);
 		if (rule->kind == RULE_GRANT)
 			check_starving(r, rule, f);
 	}
 	for (size_t i = 0; i < f->n_limit; i++) {
+		check_refusals(r, &f->limit[i].phrase, f->limit[i].exceed.kind);
 		for (size_t k = 0; k < f->n_limit; k++) {
 			const struct pol_limit_src *a = &f->limit[i];
 			const struct pol_limit_src *b = &f->limit[k];
