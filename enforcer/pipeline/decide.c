@@ -298,6 +298,7 @@ static void ask_policy(struct work *w, struct judged_unit *u)
 		.leaves = u->n > 1 ? &p->obs[u->first + 1] : NULL,
 		.n_leaves = u->n > 1 ? u->n - 1 : 0,
 		.octets = u->charged,
+		.packets = u->packets,
 		.now = w->now,
 		/* What is sealed is an observation of its own. */
 		.refused = u->refused == REASON_UNKNOWN_KEY ? REASON_NONE :
@@ -374,6 +375,15 @@ bool judge_open(struct work *w, enum reason *why)
 	return false;
 }
 
+/* As many as there can be in so many octets: nobody counts what the kernel
+ * carries. */
+static uint32_t packets_of(const struct work *w, uint32_t octets)
+{
+	uint32_t least = w->f->tup.proto == PROTO_TCP ? 40 : 28;
+
+	return octets / least + 1;
+}
+
 static void opaque(struct obs o[2], uint32_t octets)
 {
 	o[0] = (struct obs){.kind = OBS_FLOW_OPEN};
@@ -396,6 +406,7 @@ bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d)
 		.leaves = &o[1],
 		.n_leaves = 1,
 		.octets = octets,
+		.packets = packets_of(w, octets),
 		.now = w->now,
 		.one_sided = p->self >= 0,
 	};
@@ -405,8 +416,8 @@ bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d)
 	pol_judge(p->conf.state, &m, d);
 	if (!d->permit)
 		return false;
-	return pol_packet(p->conf.state, m.machine, m.dir, &peer, octets,
-			  w->now, &room);
+	return pol_packets(p->conf.state, m.machine, m.dir, &peer, octets,
+			   m.packets, w->now, &room);
 }
 
 void tell_carried(struct work *w, uint32_t octets,
@@ -513,18 +524,40 @@ static uint32_t headers(const struct work *w, const struct judge *j, size_t at,
 	return n;
 }
 
-/* Octets of the datagrams with the other segments of a message. */
-static uint32_t parts(const struct work *w, uint64_t key)
+/* Packets that have some of the unit. One with several has some of each: it
+ * counts for all of them, since any may be another rule's. */
+static uint32_t packets(const struct work *w, const struct judge *j, size_t at,
+			size_t len)
 {
 	const struct pipeline *p = w->p;
-	uint32_t n = 0;
+	uint32_t from = j->seq + (uint32_t)at, n = 0;
+
+	if (!strict(p))
+		return 0;
+	if (j->datagram)
+		return held_packets(p, w->held);
+	for (uint32_t h = w->f->side[w->s].held; h != NONE;
+	     h = p->held[h].next) {
+		int32_t end = (int32_t)(p->held[h].end_seq - from);
+
+		if (end > 0 && end - (int32_t)p->held[h].payload < (int32_t)len)
+			n += held_packets(p, h);
+	}
+	return n;
+}
+
+/* The datagrams with the other segments of a message. */
+static void add_parts(const struct work *w, uint64_t key, struct judged_unit *u)
+{
+	const struct pipeline *p = w->p;
 
 	for (uint32_t h = w->f->side[w->s].segs; h != NONE;
 	     h = p->held[h].next) {
-		if (p->held[h].key == key)
-			n += held_octets(p, h);
+		if (p->held[h].key != key)
+			continue;
+		u->charged += held_octets(p, h);
+		u->packets += held_packets(p, h);
 	}
-	return n;
 }
 
 /* It was held back for as long as the rule says. */
@@ -552,6 +585,8 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u,
 	const struct obs *o = carrier(w, u);
 	const struct dis_ctx *c = context(w);
 
+	if (o && obs_has(o, F_SEG_TOTAL))
+		add_parts(w, w->assembly, u);
 	if (strict(w->p)) {
 		ask_policy(w, u);
 		j->defer = !u->d.permit && defer_wanted(w, j, u);
@@ -567,7 +602,6 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u,
 	if (o && obs_has(o, F_SEG_TOTAL)) {
 		j->whole = true;
 		j->key = w->assembly;
-		u->charged += parts(w, j->key);
 	}
 	tell_protocol(w, u);
 	tell_notes(w, u);
@@ -665,6 +699,7 @@ static struct judged_unit *unit_next(struct work *w, const struct judge *j,
 	u->refused = REASON_NONE;
 	u->octets = (uint32_t)len;
 	u->charged = (uint32_t)len + headers(w, j, at, len);
+	u->packets = packets(w, j, at, len);
 	u->pcap_cnt = completed_by(w, j, at + len);
 	memset(&u->d, 0, offsetof(struct pol_decision, rules));
 	u->d.n_rules = u->d.n_budgets = 0;

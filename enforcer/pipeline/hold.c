@@ -59,6 +59,15 @@ uint32_t held_new(struct work *w, const struct packet_in *in)
 	return h;
 }
 
+uint32_t held_packets(const struct pipeline *p, uint32_t h)
+{
+	uint32_t n = 0;
+
+	for (; h != NONE; h = p->held[h].sib)
+		n++;
+	return n;
+}
+
 uint32_t held_octets(const struct pipeline *p, uint32_t h)
 {
 	uint32_t n = 0;

@@ -302,6 +302,7 @@ struct judged_unit {
 	uint32_t first, n; /* observations; the first is the carrier */
 	uint32_t octets;
 	uint32_t charged; /* with the headers of the packets it ends */
+	uint32_t packets; /* that have some of it */
 	uint64_t pcap_cnt;
 	enum reason refused;
 	struct pol_decision d;
@@ -423,6 +424,7 @@ void held_replace(struct work *w, uint32_t h, const struct segment_out *seg,
 		  enum reason why);
 /* Octets of the packet and of the other fragments of its datagram. */
 uint32_t held_octets(const struct pipeline *p, uint32_t h);
+uint32_t held_packets(const struct pipeline *p, uint32_t h);
 void held_append(struct pipeline *p, uint32_t *head, uint32_t *last,
 		 uint32_t h);
 /* An anomaly that names the packet, then the drop. Facts only: the anomaly,

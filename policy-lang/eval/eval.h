@@ -296,6 +296,7 @@ struct pol_msg {
 	const struct obs *leaves;
 	uint32_t n_leaves;
 	uint32_t octets;    /* of the unit */
+	uint32_t packets;   /* that brought any of it; 0 counts as 1 */
 	struct now now;
 	enum reason refused; /* the dissector's: malformed, opaque.. 0 = none */
 	bool forged_source;  /* spoofed: step 1 fails */
@@ -344,8 +345,8 @@ struct pol_decision {
 
 /* Judge one message; charges are applied tentatively when it is permitted.
  * Budgets in bytes or packets that select observations are charged here, with
- * octets; those that select only machine, direction and party are looked at
- * here (is there room for octets?) and charged by pol_packet. What a refusal
+ * octets and packets; those that select only machine, direction and party are
+ * looked at here (is there room for them?) and charged by pol_packet. What a refusal
  * costs (refusals, quarantine, states it clears) is charged for good. */
 void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	       struct pol_decision *d);
@@ -371,7 +372,11 @@ void pol_would_open(struct pol_state *st, size_t machine, enum dir dir,
 void pol_close(struct pol_state *st, size_t machine, uint64_t flow,
 	       struct now now);
 /* Bytes and packets of a packet that is about to pass (IP header and
- * retransmissions included); also tentative. False: a limit has no room. */
+ * retransmissions included); also tentative. False: a limit has no room.
+ * pol_packets: of as many that are charged at once. */
+bool pol_packets(struct pol_state *st, size_t machine, enum dir dir,
+		 const struct pol_peer *peer, uint32_t octets, uint32_t packets,
+		 struct now now, struct pol_decision *d);
 bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 		const struct pol_peer *peer, uint32_t octets, struct now now,
 		struct pol_decision *d);

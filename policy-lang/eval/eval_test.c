@@ -1459,6 +1459,64 @@ static void test_bytes(void **ctx)
 	kit_free(&k);
 }
 
+/* In a rule packets are those that brought the message; elsewhere they are
+ * counted as they leave, as many as are charged at once. */
+static void test_packets(void **ctx)
+{
+	static const struct pol_limit_phrase five = {
+		.kind = LIMIT_CALENDAR, .thing = THING_PACKETS, .n = 5,
+		.window = WINDOW_DAY, .text = "5 packets per day"};
+	static const struct given plain = {READ, .table = 90};
+	struct pol_limit_src all = {
+		.id = "all", .dir = DIRSEL_OUT, .party.any = true,
+		.vm.any = true, .each_vm = true, .phrase = five};
+	static struct house h;
+	static struct kit k;
+	struct pol_decision d;
+	struct pol_msg m;
+
+	(void)ctx;
+	for (int matched = 0; matched < 2; matched++) {
+		fill(&h);
+		if (matched) {
+			all.match = &h.m[PLAIN];
+			all.n_match = 1;
+			h.base.limit = &all;
+			h.base.n_limit = 1;
+		} else {
+			h.rule[PLAIN].limit = &five;
+			h.rule[PLAIN].n_limit = 1;
+		}
+		start(&k, &h);
+		m = message_of(&k, &plain);
+		m.packets = 4;
+		assert_true(kit_judge(&k, &m, &d));
+		m.packets = 2;
+		assert_false(kit_judge(&k, &m, &d));
+		assert_int_equal(d.reason, REASON_LIMIT_EXCEEDED);
+		assert_non_null(strstr(d.text, ", 4 used"));
+		m.packets = 0;
+		assert_true(kit_judge(&k, &m, &d));
+		kit_free(&k);
+	}
+
+	all.n_match = 0;
+	fill(&h);
+	h.base.limit = &all;
+	h.base.n_limit = 1;
+	start(&k, &h);
+	m = message_of(&k, &plain);
+	assert_true(pol_packets(k.st, 0, DIR_OUT, &m.peer, 4000, 3, k.now, &d));
+	pol_commit(k.st);
+	m.packets = 3;
+	assert_false(kit_judge(&k, &m, &d)); /* there is room for two */
+	m.packets = 2;
+	assert_true(kit_judge(&k, &m, &d));
+	assert_false(pol_packets(k.st, 0, DIR_OUT, &m.peer, 40, 3, k.now, &d));
+	assert_true(pol_packet(k.st, 0, DIR_OUT, &m.peer, 40, k.now, &d));
+	kit_free(&k);
+}
+
 /* --- sets ---------------------------------------------------------------- */
 
 static void test_sets(void **ctx)
@@ -1977,6 +2035,7 @@ int main(void)
 		cmocka_unit_test(test_siblings_reloaded),
 		cmocka_unit_test(test_siblings_full),
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_packets),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_two_machines),
 		cmocka_unit_test(test_would_pass),

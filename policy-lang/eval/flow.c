@@ -268,10 +268,18 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 		const struct pol_peer *peer, uint32_t octets, struct now now,
 		struct pol_decision *d)
 {
+	return pol_packets(st, machine, dir, peer, octets, 1, now, d);
+}
+
+bool pol_packets(struct pol_state *st, size_t machine, enum dir dir,
+		 const struct pol_peer *peer, uint32_t octets, uint32_t packets,
+		 struct now now, struct pol_decision *d)
+{
 	struct pol_msg m = {.machine = machine,
 			    .dir = dir,
 			    .peer = *peer,
 			    .octets = octets,
+			    .packets = packets,
 			    .now = now};
 	struct obs none = {0};
 	uint32_t mark = st->live->n_undo;
@@ -293,7 +301,7 @@ bool pol_packet(struct pol_state *st, size_t machine, enum dir dir,
 	for (uint32_t i = 0; i < st->n_pend; i++)
 		st->pend[i].check_only = false;
 	look_charge(st);
-	if (!judge_blocked(st) && !ledger_packet(st, octets))
+	if (!judge_blocked(st) && !ledger_packets(st, octets, packets))
 		judge_fail_now(st, REASON_AUDIT_CLOSED);
 	d->permit = !judge_blocked(st);
 	if (!d->permit) {

@@ -563,7 +563,7 @@ void limit_charged_by(const struct pol_set *s, size_t m,
  * there is no credit for it that is on a disk, and nothing was charged. */
 bool ledger_message(struct pol_state *st, const struct pol_msg *m,
 		    const struct obs *leaves, uint32_t n);
-bool ledger_packet(struct pol_state *st, uint32_t octets);
+bool ledger_packets(struct pol_state *st, uint32_t octets, uint32_t packets);
 bool ledger_connection(struct pol_state *st);
 void ledger_refusal(struct pol_state *st);
 void ledger_abort(struct pol_state *st);

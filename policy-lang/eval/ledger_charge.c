@@ -213,11 +213,11 @@ bool ledger_message(struct pol_state *st, const struct pol_msg *m,
 	return settle(st);
 }
 
-bool ledger_packet(struct pol_state *st, uint32_t octets)
+bool ledger_packets(struct pol_state *st, uint32_t octets, uint32_t packets)
 {
 	ledger_roll(st);
 	for (unsigned i = 0; i < st->n_side; i++) {
-		want_any(st, i, USED_PACKETS, 1);
+		want_any(st, i, USED_PACKETS, packets);
 		want_any(st, i, USED_BYTES, octets);
 	}
 	return settle(st);

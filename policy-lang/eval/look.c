@@ -12,6 +12,8 @@ static uint64_t amount_of(const struct pol_msg *m, const struct lay_limit *l,
 	switch (l->thing) {
 	case THING_BYTES:
 		return m->octets;
+	case THING_PACKETS:
+		return m->packets ? m->packets : 1;
 	case THING_VALUES:
 		*unknown = !obs_has(o, F_VALUES);
 		return obs_get(o, F_VALUES, 0);
