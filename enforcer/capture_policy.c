@@ -182,37 +182,55 @@ static int check_parties(const struct pol_image *im, struct err *e)
 	return 0;
 }
 
+static int compose(struct capture_policy *p, const char *name, struct err *e)
+{
+	int rc;
+
+	if (p->n == 0)
+		return err_set(e, E_NOTFOUND, 0, "%s: no policy in it", name);
+	rc = pol_set_new(&p->set, (const struct pol_image *const *)p->image,
+			 p->n, e);
+	if (rc < 0)
+		err_wrap(e, "%s", name);
+	return rc;
+}
+
 int capture_policy_compose(struct capture_policy *p, const char *name,
 			   struct err *e)
 {
 	int rc = 0;
 
-	if (p->n == 0)
-		rc = err_set(e, E_NOTFOUND, 0, "%s: no policy in it", name);
 	for (size_t i = 0; rc == 0 && i < p->n; i++)
 		rc = check_parties(p->image[i], e);
-	if (rc == 0) {
-		rc = pol_set_new(&p->set,
-				 (const struct pol_image *const *)p->image,
-				 p->n, e);
-		if (rc < 0)
-			err_wrap(e, "%s", name);
-	}
-	return rc;
+	return rc ? rc : compose(p, name, e);
 }
 
-int capture_policy_load(struct capture_policy *p, const char *path,
-			struct err *e)
+static int load_with(struct capture_policy *p, const char *path,
+		     int (*join)(struct capture_policy *p, const char *name,
+				 struct err *e),
+		     struct err *e)
 {
 	int rc;
 
 	*p = (struct capture_policy){0};
 	rc = load(p, path, e);
 	if (rc == 0)
-		rc = capture_policy_compose(p, path, e);
+		rc = join(p, path, e);
 	if (rc < 0)
 		capture_policy_free(p);
 	return rc;
+}
+
+int capture_policy_load(struct capture_policy *p, const char *path,
+			struct err *e)
+{
+	return load_with(p, path, capture_policy_compose, e);
+}
+
+int capture_policy_offline(struct capture_policy *p, const char *path,
+			   struct err *e)
+{
+	return load_with(p, path, compose, e);
 }
 
 int capture_policy_images(struct capture_policy *p, const char *dir,

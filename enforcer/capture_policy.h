@@ -22,6 +22,11 @@ struct capture_policy {
  * gateway, which nothing here can enforce. */
 int capture_policy_load(struct capture_policy *p, const char *path,
 			struct err *e) __attribute__((warn_unused_result));
+/* For who judges captures and lets nothing out: such a party is taken, and
+ * what its machine said in clear, before the gateway would have sealed it, is
+ * judged. */
+int capture_policy_offline(struct capture_policy *p, const char *path,
+			   struct err *e) __attribute__((warn_unused_result));
 void capture_policy_free(struct capture_policy *p);
 
 /* The same in steps, for who looks at images in between. Images of a

@@ -6,7 +6,7 @@ int replay_policy_load(struct replay_policy *p, const char *path, struct err *e)
 	int rc;
 
 	*p = (struct replay_policy){0};
-	rc = capture_policy_load(&p->files, path, e);
+	rc = capture_policy_offline(&p->files, path, e);
 	if (rc < 0)
 		return rc;
 	p->set = p->files.set;

@@ -254,7 +254,7 @@ static int replay(struct report *r)
 	struct pol_state *st = NULL;
 	struct pipeline_stats stats = {0};
 	struct err e = {0};
-	int rc = capture_policy_load(&p, r->set, &e);
+	int rc = capture_policy_offline(&p, r->set, &e);
 
 	if (rc) {
 		polc_say("%s", e.text);

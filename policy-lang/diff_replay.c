@@ -138,7 +138,7 @@ static int judge(struct outcomes *o, const char *set,
 	const struct played_sink sink = {on_event, o};
 	struct capture_policy p = {0};
 	struct pol_state *st = NULL;
-	int rc = capture_policy_load(&p, set, e);
+	int rc = capture_policy_offline(&p, set, e);
 
 	if (rc == 0)
 		rc = pol_state_new(&st, p.set, e);

@@ -87,7 +87,7 @@ int explain_event(const char *set, const struct played_args *a,
 		return POLC_IO;
 	}
 	*s = (struct search){.want = n, .json = json, .rc = POLC_USAGE};
-	rc = capture_policy_load(&p, set, &e);
+	rc = capture_policy_offline(&p, set, &e);
 	if (rc == 0)
 		rc = pol_state_new(&st, p.set, &e);
 	s->st = st;

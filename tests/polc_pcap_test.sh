@@ -73,6 +73,25 @@ done
 try "replay under images" 0 "37 observations permitted" "$polc" replay "$tmp/images" $cap
 is "says the same of them" cmp -s "$tmp/out" "$tmp/a"
 
+# A party whose channel the gateway would seal: what its machine said in clear
+# is judged. Only the daemon refuses it, see metergated_test.sh.
+mkdir "$tmp/sealed"
+cp tests/policies/metering/*.yaml "$tmp/sealed/"
+sed -i 's/^    aptitle: .71.1$/&\n    tls: {names: [mdm.example], mode: gateway}/' "$tmp/sealed/metering.yaml"
+is "a party is sealed" grep -q 'mode: gateway' "$tmp/sealed/metering.yaml"
+"$polc" replay -q tests/policies/metering $cap >"$tmp/a"
+try "replay with a party that is sealed" 0 "37 observations permitted" "$polc" replay -q "$tmp/sealed" $cap
+is "judges what it says in clear" cmp -s "$tmp/out" "$tmp/a"
+try "metergate-replay does, too" 1 " deny " "$replay" --format text -p "$tmp/sealed" $cap
+try "explain a message of it" 0 "REFUSED  too-far-back" "$polc" explain --event 8 --replay $cap "$tmp/sealed"
+try "diff --replay with it" 0 "of 42 messages 0 pass now that did not, 0 no longer" \
+	"$polc" diff --replay $cap tests/policies/metering "$tmp/sealed"
+for c in check link test bound label show; do
+	try "$c of it" 0 - "$polc" $c "$(if [ $c = show ]; then
+		"$polc" compile "$tmp/sealed/metering.yaml" -o "$tmp/sealed.polc" >/dev/null 2>&1
+		echo "$tmp/sealed.polc"; else echo "$tmp/sealed"; fi)"
+done
+
 # explain --event
 explain() { # number, capture, set
 	"$polc" explain --event "$1" --replay "$2" "$3"
