@@ -53,7 +53,7 @@ static int64_t unzigzag(uint64_t v)
 /* Numbers of reasons are not for storing, their texts are. */
 static struct span note_text(const struct fact *f)
 {
-	return span_str(reason_text((enum reason)f->u));
+	return reason_span((enum reason)f->u);
 }
 
 static void put_fact(struct wbuf *w, const struct fact *f, bool *cut)
@@ -296,7 +296,7 @@ NUMBER(marks, (p->ev->monitored ? MARK_MONITORED : 0) |
 	      (p->ev->flow_end ? MARK_END : 0),
        v->ev.monitored = u & MARK_MONITORED; v->ev.flow_end = u & MARK_END;
        return true)
-TEXT(reason, p->ev->reason ? span_str(reason_text(p->ev->reason))
+TEXT(reason, p->ev->reason ? reason_span(p->ev->reason)
 			   : (struct span){0},
      return (v->ev.reason = reason_find(s)) != REASON_NONE)
 TEXT(detail, span_str(p->ev->detail),
@@ -336,7 +336,7 @@ static void put_reasons(struct put *p)
 
 		for (; left; left &= left - 1) {
 			size_t r = i * 64 + (size_t)__builtin_ctzll(left);
-			struct span s = span_str(reason_text((enum reason)r));
+			struct span s = reason_span((enum reason)r);
 			size_t used = p->w->n - start;
 
 			if (used + s.n + 1 > p->max) {

@@ -16,7 +16,7 @@ struct reading {
 	uint64_t said; /* records that were pruned, as one of them says */
 	struct cur boots; /* lines that were not reached */
 	uint32_t boot;
-	uint8_t key[32];
+	struct hmac_key salts; /* of the boot */
 	uint8_t note[NOTE_MAX], boots_text[LAYOUT_BOOTS];
 	uint8_t tile[TREE_TILE_OCTETS], entries[STORE_BUNDLE_MAX];
 };
@@ -72,6 +72,7 @@ static int enter_boot(struct reading *r, uint64_t seq, struct err *e)
 	struct span line = cur_until(&r->boots, '\n'), hex;
 	struct cur c = cur_of(line);
 	uint64_t number, first;
+	uint8_t key[32];
 	bool ok = checkpoint_number(cur_until(&c, ' '), &number) &&
 		  checkpoint_number(cur_until(&c, ' '), &first);
 
@@ -82,10 +83,11 @@ static int enter_boot(struct reading *r, uint64_t seq, struct err *e)
 		int a = hex_digit(hex.p[2 * i]), b = hex_digit(hex.p[2 * i + 1]);
 
 		ok = a >= 0 && b >= 0;
-		r->key[i] = (uint8_t)((a & 15) << 4 | (b & 15));
+		key[i] = (uint8_t)((a & 15) << 4 | (b & 15));
 	}
 	if (!ok)
 		return wrong(r, seq, e, "its boot is not the next one known");
+	hmac_key_make(&r->salts, key);
 	r->boot = (uint32_t)number;
 	r->out->boots++;
 	return 0;
@@ -179,7 +181,7 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 		rc = enter_boot(r, seq, e);
 	if (rc)
 		return rc;
-	record_salt(r->h, r->key, seq, salt);
+	record_salt(&r->salts, seq, salt);
 	if (memcmp(salt, r->view.r.salt, sizeof(salt)) != 0)
 		return wrong(r, seq, e, "its salt is not of its boot's key");
 	if (r->view.r.kind == RECORD_EXPORT && r->view.ev.log &&

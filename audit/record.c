@@ -231,26 +231,13 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 	return 0;
 }
 
-void record_salt(struct sha256 *h, const uint8_t key[32], uint64_t seq,
+void record_salt(const struct hmac_key *key, uint64_t seq,
 		 uint8_t out[RECORD_SALT])
 {
-	uint8_t pad[64], num[8], md[SHA256_LEN];
+	uint8_t num[8], md[SHA256_LEN];
 	struct wbuf w = wbuf_of(num, sizeof(num));
 
-	/* HMAC (RFC 2104) by hand: libcrypto's costs three times as much for
-	 * messages this short, and there is one per record. */
 	wbuf_be(&w, seq, 8);
-	for (size_t i = 0; i < sizeof(pad); i++)
-		pad[i] = (uint8_t)((i < 32 ? key[i] : 0) ^ 0x36);
-	sha256_begin(h);
-	sha256_add(h, span_of(pad, sizeof(pad)));
-	sha256_add(h, wbuf_span(&w));
-	sha256_end(h, md);
-	for (size_t i = 0; i < sizeof(pad); i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	sha256_begin(h);
-	sha256_add(h, span_of(pad, sizeof(pad)));
-	sha256_add(h, span_of(md, sizeof(md)));
-	sha256_end(h, md);
+	hmac_key_of(key, wbuf_span(&w), md);
 	memcpy(out, md, RECORD_SALT);
 }

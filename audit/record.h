@@ -164,7 +164,7 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 	__attribute__((warn_unused_result));
 
 /* First octets of HMAC-SHA-256(boot key, sequence number as u64). */
-void record_salt(struct sha256 *h, const uint8_t key[32], uint64_t seq,
+void record_salt(const struct hmac_key *key, uint64_t seq,
 		 uint8_t out[RECORD_SALT]);
 
 /* The rule a record names: of what was refused the rule of a layer that

@@ -305,11 +305,6 @@ const uint8_t *store_key(const struct store *s)
 	return s->key;
 }
 
-struct sha256 *store_digest(struct store *s)
-{
-	return s->h;
-}
-
 struct span store_last(const struct store *s)
 {
 	return span_of(s->data + s->last_off, s->last_n);

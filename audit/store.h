@@ -40,7 +40,6 @@ int store_open(struct store **out, const char *path, const char *origin,
 uint64_t store_size(const struct store *s); /* next sequence number */
 uint32_t store_boot(const struct store *s);
 const uint8_t *store_key(const struct store *s);
-struct sha256 *store_digest(struct store *s); /* for the caller between calls */
 /* The last record of the file at open; empty when there is none. Valid until
  * the first store_add. */
 struct span store_last(const struct store *s);

@@ -101,11 +101,11 @@ static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
 	else if (rc == 1)
 		rc = !db_u64(v->boot_row, 0, &first) || first != seq ||
 				     !db_span(v->boot_row, 1, &key) ||
-				     key.n != sizeof(v->key)
+				     key.n != 32
 			     ? verify_wrong(v, seq, e, "its boot began elsewhere")
 			     : 0;
 	if (rc == 0)
-		memcpy(v->key, key.p, sizeof(v->key));
+		hmac_key_make(&v->salts, key.p);
 	db_reset(v->boot_row);
 	v->boot = boot;
 	v->mono = 0;
@@ -215,7 +215,7 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		rc = check_clocks(v, seq, e);
 	if (rc)
 		return rc;
-	record_salt(v->h, v->key, seq, salt);
+	record_salt(&v->salts, seq, salt);
 	if (memcmp(salt, r->salt, sizeof(salt)) != 0)
 		return verify_wrong(v, seq, e, "its salt is not of its boot's key");
 	if (r->flags & RECORD_PROTECTED)

@@ -25,7 +25,7 @@ struct verify {
 	/* Of the record before, for the rules of order. */
 	uint32_t boot;
 	int64_t mono, wall;
-	uint8_t key[32];
+	struct hmac_key salts; /* of its boot */
 	uint64_t tiles, kept, ways;
 	const struct points_conf *conf;
 	struct points points;

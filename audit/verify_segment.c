@@ -99,12 +99,12 @@ static int pruned_boots(struct verify *v, struct err *e)
 	db_put_u64(st, 1, v->pruned);
 	while ((rc = db_step(st, e)) == 1) {
 		if (!db_u64(st, 0, &number) || number > UINT32_MAX ||
-		    !db_span(st, 1, &key) || key.n != sizeof(v->key)) {
+		    !db_span(st, 1, &key) || key.n != 32) {
 			rc = verify_wrong_file(e, "a boot is damaged");
 			break;
 		}
 		v->boot = (uint32_t)number;
-		memcpy(v->key, key.p, key.n);
+		hmac_key_make(&v->salts, key.p);
 		v->out->boots++;
 	}
 	db_finish(st);
@@ -135,6 +135,7 @@ static int key_of(struct verify *v, uint64_t seq, uint8_t key[32],
 static int pruned_record(struct verify *v, struct db_stmt *st, struct err *e)
 {
 	uint8_t salt[RECORD_SALT], key[32];
+	struct hmac_key salts;
 	struct span record;
 	uint64_t seq, kind;
 	int rc;
@@ -156,7 +157,8 @@ static int pruned_record(struct verify *v, struct db_stmt *st, struct err *e)
 	rc = key_of(v, seq, key, e);
 	if (rc)
 		return rc;
-	record_salt(v->h, key, seq, salt);
+	hmac_key_make(&salts, key);
+	record_salt(&salts, seq, salt);
 	if (memcmp(salt, v->view.r.salt, sizeof(salt)) != 0)
 		return verify_wrong(v, seq, e, "its salt is not of its boot's "
 				    "key");

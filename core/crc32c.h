@@ -7,5 +7,7 @@
 
 /* Of in, continuing from crc (0 to start). crc32c("123456789") = e3069283. */
 uint32_t crc32c(uint32_t crc, struct span in);
+/* The same, on any processor. */
+uint32_t crc32c_by_table(uint32_t crc, struct span in);
 
 #endif

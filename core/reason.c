@@ -4,9 +4,11 @@
 static const struct {
 	const char *text, *why;
 	enum reason_group group;
+	size_t n; /* octets of the text */
 } rows[REASON_COUNT] = {
-	{"none", "", REASON_GROUP_NONE},
-#define X(id, text, group, why) {text, why, REASON_GROUP_##group},
+	{"none", "", REASON_GROUP_NONE, 4},
+#define X(id, text, group, why)                                                \
+	{text, why, REASON_GROUP_##group, sizeof(text) - 1},
 #include "core/reason.def"
 #undef X
 };
@@ -36,6 +38,11 @@ const char *reason_why(enum reason r)
 	return known(r) ? rows[r].why : "";
 }
 
+struct span reason_span(enum reason r)
+{
+	return span_of(reason_text(r), rows[known(r) ? r : REASON_NONE].n);
+}
+
 enum reason_group reason_group(enum reason r)
 {
 	return known(r) ? rows[r].group : REASON_GROUP_NONE;
@@ -44,7 +51,8 @@ enum reason_group reason_group(enum reason r)
 enum reason reason_find(struct span text)
 {
 	for (unsigned i = 1; i < REASON_COUNT; i++) {
-		if (span_is(text, rows[i].text))
+		if (text.n == rows[i].n &&
+		    memcmp(text.p, rows[i].text, text.n) == 0)
 			return (enum reason)i;
 	}
 	return REASON_NONE;

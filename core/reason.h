@@ -47,6 +47,7 @@ static inline bool reasons_any(const struct reasons *s)
 enum reason reasons_first(const struct reasons *s);
 
 const char *reason_text(enum reason r); /* "too-soon"; "none" for 0 */
+struct span reason_span(enum reason r); /* the same, without counting */
 const char *reason_why(enum reason r);	/* one clause of prose */
 enum reason_group reason_group(enum reason r);
 enum reason reason_find(struct span text); /* REASON_NONE when unknown */

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* SHA256_Init and its like are still there in libcrypto 3, marked as old. */
+#define OPENSSL_API_COMPAT 0x10101000L
+
 #include "crypto/digest.h"
 
 #include <assert.h>
@@ -6,36 +9,26 @@
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 #include "core/err.h"
 
 struct sha256 {
-	EVP_MD_CTX *ctx;
-	EVP_MD *md; /* fetched once: a fetch per digest costs more than it */
+	SHA256_CTX ctx;
 };
 
 struct sha256 *sha256_new(void)
 {
-	struct sha256 *h = calloc(1, sizeof(*h));
+	EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", NULL); /* its settings */
+	struct sha256 *h = md ? calloc(1, sizeof(*h)) : NULL;
 
-	if (!h)
-		return NULL;
-	h->ctx = EVP_MD_CTX_new();
-	h->md = EVP_MD_fetch(NULL, "SHA256", NULL);
-	if (!h->ctx || !h->md) {
-		sha256_free(h);
-		return NULL;
-	}
+	EVP_MD_free(md);
 	return h;
 }
 
 void sha256_free(struct sha256 *h)
 {
-	if (!h)
-		return;
-	EVP_MD_CTX_free(h->ctx);
-	EVP_MD_free(h->md);
 	free(h);
 }
 
@@ -48,17 +41,17 @@ static void must(int ok)
 
 void sha256_begin(struct sha256 *h)
 {
-	must(EVP_DigestInit_ex2(h->ctx, h->md, NULL));
+	must(SHA256_Init(&h->ctx));
 }
 
 void sha256_add(struct sha256 *h, struct span s)
 {
-	must(EVP_DigestUpdate(h->ctx, s.p, s.n));
+	must(SHA256_Update(&h->ctx, s.p, s.n));
 }
 
 void sha256_end(struct sha256 *h, uint8_t out[SHA256_LEN])
 {
-	must(EVP_DigestFinal_ex(h->ctx, out, NULL));
+	must(SHA256_Final(out, &h->ctx));
 }
 
 void sha256_of(struct span s, uint8_t out[SHA256_LEN])
@@ -72,6 +65,44 @@ void hmac_sha256(struct span key, struct span s, uint8_t out[SHA256_LEN])
 
 	must(HMAC(EVP_sha256(), key.p, (int)key.n, s.p, s.n, out, &n) != NULL);
 	assert(n == SHA256_LEN);
+}
+
+/* RFC 2104: H(key ^ opad, H(key ^ ipad, text)); each half begins with a whole
+ * block of the key, which is hashed here. */
+void hmac_key_make(struct hmac_key *k, const uint8_t key[32])
+{
+	uint8_t pad[64];
+	SHA256_CTX c;
+
+	_Static_assert(sizeof(k->inner) == sizeof(c) &&
+			       sizeof(k->outer) == sizeof(c),
+		       "a digest has another size");
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] = (uint8_t)((i < 32 ? key[i] : 0) ^ 0x36);
+	must(SHA256_Init(&c));
+	must(SHA256_Update(&c, pad, sizeof(pad)));
+	memcpy(k->inner, &c, sizeof(c));
+	for (size_t i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	must(SHA256_Init(&c));
+	must(SHA256_Update(&c, pad, sizeof(pad)));
+	memcpy(k->outer, &c, sizeof(c));
+	OPENSSL_cleanse(pad, sizeof(pad));
+	OPENSSL_cleanse(&c, sizeof(c));
+}
+
+void hmac_key_of(const struct hmac_key *k, struct span s,
+		 uint8_t out[SHA256_LEN])
+{
+	uint8_t md[SHA256_LEN];
+	SHA256_CTX c;
+
+	memcpy(&c, k->inner, sizeof(c));
+	must(SHA256_Update(&c, s.p, s.n));
+	must(SHA256_Final(md, &c));
+	memcpy(&c, k->outer, sizeof(c));
+	must(SHA256_Update(&c, md, sizeof(md)));
+	must(SHA256_Final(out, &c));
 }
 
 bool crypto_equal(const void *a, const void *b, size_t n)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 and HMAC-SHA-256 through libcrypto's EVP. A context is made at
- * start and used again without allocating. Failures of libcrypto itself are
+ * SHA-256 and HMAC-SHA-256 through libcrypto. A running digest is made at start
+ * and used again without allocating; it is libcrypto's SHA-256 itself, since
+ * what EVP puts around it costs as much as hashing 200 octets, and a record of
+ * the audit is three short digests. Failures of libcrypto itself are
  * programming or memory errors: they abort.
  */
 #ifndef CRYPTO_DIGEST_H
@@ -13,11 +15,22 @@
 
 struct sha256; /* a running digest; not shared between threads */
 
-struct sha256 *sha256_new(void); /* NULL: out of memory */
+/* NULL: out of memory. libcrypto has read its settings then, so that it opens
+ * no file later. */
+struct sha256 *sha256_new(void);
 void sha256_free(struct sha256 *h);
 void sha256_begin(struct sha256 *h);
 void sha256_add(struct sha256 *h, struct span s);
 void sha256_end(struct sha256 *h, uint8_t out[SHA256_LEN]);
+
+/* HMAC-SHA-256 of many short messages with one key: what the key costs is paid
+ * once. As secret as the key. */
+struct hmac_key {
+	_Alignas(8) uint8_t inner[112], outer[112];
+};
+void hmac_key_make(struct hmac_key *k, const uint8_t key[32]);
+void hmac_key_of(const struct hmac_key *k, struct span s,
+		 uint8_t out[SHA256_LEN]);
 
 /* One shot; slower, for start-up and tools. */
 void sha256_of(struct span s, uint8_t out[SHA256_LEN]);

@@ -133,6 +133,42 @@ def language(a, tmp, add):
     add("language: check and compile of the largest policy, ms", took, "<= 50")
 
 
+def audit(a, add):
+    """The log: written through the scribe, verified, and the engine's share."""
+    program = os.path.join(a.build, "bench", "bench_audit")
+    # On a disk, where the scribe's user may go.
+    where = tempfile.mkdtemp(prefix="bench-audit-", dir="/var/tmp")
+    os.chmod(where, 0o711)
+    rounds = []
+    try:
+        for i in range(a.runs):
+            print(f"bench: audit, round {i + 1} of {a.runs}", file=sys.stderr)
+            out = subprocess.run([program, where], stdout=subprocess.PIPE, check=True)
+            rounds.append(json.loads(out.stdout))
+    finally:
+        shutil.rmtree(where)
+    write = [r["write"] for r in rounds if "write" in r]
+    verify = [r["verify"] for r in rounds if "verify" in r]
+    share = [r["share"] for r in rounds]
+    if write:
+        add("audit: records/s, acknowledged (thousand)",
+            [w["records_s"] / 1e3 for w in write], ">= 300, or")
+        add("audit: the same / bare sqlite loop", [w["ratio"] for w in write], ">= 0.5")
+        add("audit: bare sqlite loop, records/s (thousand)",
+            [w["bare_records_s"] / 1e3 for w in write])
+        add("audit: records of a commit", [w["per_commit"] for w in write])
+        add("audit: processor time of a record, ns", [w["scribe_cpu_ns"] for w in write])
+        add("audit: records/s verified (million)",
+            [v["records_s"] / 1e6 for v in verify], ">= 2, or")
+        add("audit: verified / bare SHA-256 of them", [v["ratio"] for v in verify],
+            ">= 0.5")
+        add("audit: verified / the format's digests alone",
+            [v["of_digests"] for v in verify])
+    add("audit: a record in the engine, ns", [s["with_storm_ns"] for s in share], "<= 300")
+    add("audit: its message at the scribe, ns", [s["scribe_get_read_ns"] for s in share])
+    add("audit: a bare copy of it, ns", [s["copy_ns"] for s in share])
+
+
 def measure(a, tmp):
     replay = os.path.join(a.build, "bin", "metergate-replay")
     bare = os.path.join(a.build, "bench", "bench_pcap")
@@ -200,6 +236,7 @@ def measure(a, tmp):
         add("evaluation, 250 rules / 10 rules",
             [r["judge_250_rules_ns"] / r["judge_10_rules_ns"] for r in rounds], "<= 1.5")
     language(a, tmp, add)
+    audit(a, add)
     reader = os.path.join(a.build, "bench", "bench_obix")
     if os.path.exists(reader):
         rounds = []

@@ -5,8 +5,8 @@
 # against a bare pcap_next_ex loop and against tshark, over C12.22 and over
 # small HTTP and oBIX transactions, there against ndpiReader and Suricata too
 # where they are installed; policy evaluation with 10 and 250 rules, and with all
-# that the language allows beside a bare hash lookup; memory of a
-# small and a large replay. A table on stdout, JSON in build/bench/bench.json.
+# that the language allows beside a bare hash lookup; the audit beside a bare
+# sqlite loop and a bare SHA-256; memory of a small and a large replay. A table on stdout, JSON in build/bench/bench.json.
 # Medians of RUNS (5) runs, spread beside.
 #   SIZE_MB (200): size of the generated capture; TSHARK_MB (10): of the part
 #   that tshark reads, since it is slow; MEMORY_MB ("100 1000"): the two sizes

@@ -98,11 +98,13 @@ SCRIPT_TESTS := $(sort $(SCRIPT_TESTS))
 # Programs of the benchmarks.
 BENCH_SRCS := $(wildcard tests/bench_*.c)
 BENCH_BINS := $(patsubst tests/%.c,$(BUILD)/bench/%,$(BENCH_SRCS))
+# The audit's runs the scribe.
+bench_need = $(if $(filter %/bench_audit.c,$(1)),$(NEED_daemon),$(NEED_enforcer))
 define bench_rule
-$(BUILD)/bench/$(patsubst tests/%.c,%,$(1)): $(call obj,$(1)) $(call libs_for,$(NEED_enforcer))
+$(BUILD)/bench/$(patsubst tests/%.c,%,$(1)): $(call obj,$(1)) $(call libs_for,$(call bench_need,$(1)))
 	$$(call say,LD)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$$(CC) $$(LDFLAGS) $$(LDPROG_$$(MODE)) -o $$@ $$^ $(call libs_of,$(NEED_enforcer))
+	$(Q)$$(CC) $$(LDFLAGS) $$(LDPROG_$$(MODE)) -o $$@ $$^ $(call libs_of,$(call bench_need,$(1)))
 endef
 $(foreach t,$(BENCH_SRCS),$(eval $(call bench_rule,$(t))))
 # Of the live ones: on libmnl alone, sharing no code with the gateway.
