@@ -139,6 +139,20 @@ int audit_prune(struct audit *a, const struct now *now, const char *why,
  * the last. */
 int audit_segment(struct audit *a, uint64_t before, struct err *e)
 	__attribute__((warn_unused_result));
+/* Numbers that are kept beside the records and will be one later, such as the
+ * open counts of an hour: what they say is the caller's, up to 64 KiB. Durable
+ * with the next commit; not covered by checkpoints. said empty: the slot is
+ * free again. */
+int audit_tally(struct audit *a, uint64_t slot, struct span said,
+		struct err *e) __attribute__((warn_unused_result));
+/* Those that are durable, by slot, until f returns something else than 0; f
+ * appends nothing. */
+int audit_tallies(struct audit *a,
+		  int (*f)(void *arg, uint64_t slot, struct span said,
+			   struct err *e),
+		  void *arg, struct err *e) __attribute__((warn_unused_result));
+/* How many commits the log has had. One without anything new is none. */
+uint64_t audit_commits(const struct audit *a);
 /* A cosignature of a witness, for the next commit; errors in store.h. */
 int audit_cosign(struct audit *a, uint64_t size, struct span line,
 		 const struct note_key *keys, size_t n_keys, struct err *e)

@@ -11,7 +11,7 @@
 #define AUDIT_SCHEMA_H
 
 #define STORE_APPLICATION 0x6d674175 /* "mgAu" */
-#define STORE_SCHEMA	  2
+#define STORE_SCHEMA	  3
 #define SEGMENT_SCHEMA	  1002 /* of a segment's file (segment.h) */
 
 /* One statement each; in this order. */
@@ -36,7 +36,8 @@ static const char *const store_schema[] = {
 	" chain BLOB NOT NULL CHECK(length(chain) = 32),"
 	" boot INTEGER NOT NULL,"
 	" checkpoint INTEGER NOT NULL,"
-	" anchored INTEGER NOT NULL) STRICT",
+	" anchored INTEGER NOT NULL,"
+	" commits INTEGER NOT NULL) STRICT", /* transactions that were done */
 	"CREATE TABLE checkpoint(size INTEGER PRIMARY KEY,"
 	" note BLOB NOT NULL, pcr_anchor BLOB, counter INTEGER,"
 	" cosigned BLOB, wall INTEGER) STRICT", /* wall: us, or of its boot */
@@ -62,6 +63,9 @@ static const char *const store_schema[] = {
 	/* From a protected record that was moved out to its bundle's root. */
 	"CREATE TABLE path(seq INTEGER PRIMARY KEY,"
 	" hashes BLOB NOT NULL CHECK(length(hashes) = 256)) STRICT",
+	/* What is counted and not a record yet; no leaf of the tree. */
+	"CREATE TABLE tally(slot INTEGER PRIMARY KEY CHECK(slot >= 0),"
+	" said BLOB NOT NULL) STRICT",
 
 	"CREATE TRIGGER bundle_follows BEFORE INSERT ON bundle"
 	" WHEN NEW.first <> coalesce((SELECT first + n FROM bundle"
@@ -94,6 +98,7 @@ static const char *const store_schema[] = {
 	" WHEN NEW.id <> OLD.id OR NEW.origin <> OLD.origin"
 	" OR NEW.size < OLD.size OR NEW.boot < OLD.boot"
 	" OR NEW.checkpoint < OLD.checkpoint OR NEW.anchored < OLD.anchored"
+	" OR NEW.commits <= OLD.commits"
 	" OR (NEW.size = OLD.size AND (NEW.frontier <> OLD.frontier"
 	" OR NEW.chain <> OLD.chain))"
 	" BEGIN SELECT raise(ABORT, 'the state only moves forward'); END",

@@ -60,7 +60,7 @@ int store_begin(struct store *s, struct err *e)
 	return rc;
 }
 
-static int put_boot(struct store *s, struct err *e)
+int store_put_boot(struct store *s, struct err *e)
 {
 	if (s->boot_known)
 		return 0;
@@ -129,7 +129,7 @@ static int add(struct store *s, struct span record, uint16_t flags,
 	int rc = store_begin(s, e);
 
 	if (rc == 0)
-		rc = put_boot(s, e);
+		rc = store_put_boot(s, e);
 	if (rc)
 		return rc;
 	w.n = s->used;
@@ -169,6 +169,7 @@ static int put_state(struct store *s, struct err *e)
 	db_put_u64(s->state, 4, s->boot);
 	db_put_u64(s->state, 5, s->checkpoint);
 	db_put_u64(s->state, 6, s->anchored);
+	db_put_u64(s->state, 7, s->commits + 1);
 	return db_run(s->state, e);
 }
 
@@ -230,6 +231,7 @@ int store_commit(struct store *s, struct err *e)
 	if (rc)
 		return store_lost(s, rc);
 	s->in_txn = false;
+	s->commits++;
 	rc = store_drop(s, e);
 	return rc ? store_lost(s, rc) : 0;
 }
@@ -252,6 +254,8 @@ int store_close(struct store *s, struct err *e)
 	db_finish(s->keep);
 	db_finish(s->boot_row);
 	db_finish(s->point);
+	db_finish(s->tally);
+	db_finish(s->tallied);
 	/* Into the mode of all others; it syncs what was written so far. */
 	rc = !s->failed && s->bulk
 		     ? db_exec(s->db, "PRAGMA synchronous = FULL;"

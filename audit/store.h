@@ -87,6 +87,18 @@ int store_pending(struct store *s, uint64_t at,
 int store_cosign(struct store *s, uint64_t size, struct span line,
 		 const struct note_key *keys, size_t n_keys, struct err *e)
 	__attribute__((warn_unused_result));
+/* What is counted and not a record yet: durable with the next commit, no part
+ * of the tree. said empty: it is gone. slot < 2^63. */
+int store_tally(struct store *s, uint64_t slot, struct span said,
+		struct err *e) __attribute__((warn_unused_result));
+/* Those that are there, by slot; until f returns something else than 0, which
+ * is returned. f adds nothing. */
+typedef int store_tally_f(void *arg, uint64_t slot, struct span said,
+			  struct err *e);
+int store_tallies(struct store *s, store_tally_f *f, void *arg, struct err *e)
+	__attribute__((warn_unused_result));
+/* Transactions that the file has; one that has nothing to do is none. */
+uint64_t store_commits(const struct store *s);
 int store_commit(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
 /* What was not committed is dropped. Frees always. */

@@ -19,12 +19,12 @@ static int bad_state(struct err *e, const char *what)
 static int create(struct store *s, const char *origin, struct err *e)
 {
 	static const char state[] =
-		"INSERT INTO state VALUES(0, ?1, 0, x'', zeroblob(32), 0, 0, 0)";
+		"INSERT INTO state VALUES(0, ?1, 0, x'', zeroblob(32), 0, 0, 0, 0)";
 	struct db_stmt *st = NULL;
 	int rc;
 
 	_Static_assert(STORE_APPLICATION == 1835483509, "as written below");
-	_Static_assert(STORE_SCHEMA == 2, "as written below");
+	_Static_assert(STORE_SCHEMA == 3, "as written below");
 	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = OFF;"
 				      "PRAGMA synchronous = OFF;"
 				      "BEGIN EXCLUSIVE"
@@ -36,7 +36,7 @@ static int create(struct store *s, const char *origin, struct err *e)
 		rc = db_exec(s->db, store_schema[i], e);
 	if (rc == 0)
 		rc = db_exec(s->db, "PRAGMA application_id = 1835483509;"
-				    "PRAGMA user_version = 2", e);
+				    "PRAGMA user_version = 3", e);
 	if (rc == 0)
 		rc = db_prepare(&st, s->db, state, e);
 	if (rc == 0) {
@@ -241,7 +241,7 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 	int rc = db_prepare(&st, s->db, "SELECT origin, size, frontier, chain,"
 			    " boot, (SELECT coalesce(max(number), 0) FROM boot),"
 			    " checkpoint, (SELECT coalesce(max(size), 0) FROM"
-			    " checkpoint), anchored FROM state", e);
+			    " checkpoint), anchored, commits FROM state", e);
 
 	if (rc)
 		return rc;
@@ -255,7 +255,8 @@ static int compare_state(struct store *s, const char *origin, uint32_t *boot,
 			!db_u64(st, 4, &last) || !db_u64(st, 5, &boots) ||
 			!db_u64(st, 6, &s->checkpoint) ||
 			!db_u64(st, 7, &points) ||
-			!db_u64(st, 8, &s->anchored) || last > UINT32_MAX))
+			!db_u64(st, 8, &s->anchored) ||
+			!db_u64(st, 9, &s->commits) || last > UINT32_MAX))
 		rc = bad_state(e, "types");
 	if (rc == 0 && last != boots)
 		rc = bad_state(e, "boot");
@@ -369,11 +370,13 @@ static int prepare(struct store *s, struct err *e)
 		{&s->tile, "INSERT INTO tile VALUES(?1, ?2, ?3)"},
 		{&s->state, "UPDATE state SET size = ?1, frontier = ?2,"
 			    " chain = ?3, boot = ?4, checkpoint = ?5,"
-			    " anchored = ?6"},
+			    " anchored = ?6, commits = ?7"},
 		{&s->keep, "INSERT INTO protected VALUES(?1, ?2, ?3)"},
 		{&s->boot_row, "INSERT INTO boot VALUES(?1, ?2, ?3)"},
 		{&s->point, "INSERT INTO checkpoint(size, note, pcr_anchor,"
 			    " counter, wall) VALUES(?1, ?2, ?3, ?4, ?5)"},
+		{&s->tally, "INSERT OR REPLACE INTO tally VALUES(?1, ?2)"},
+		{&s->tallied, "DELETE FROM tally WHERE slot = ?1"},
 	};
 	int rc = 0;
 

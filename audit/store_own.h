@@ -12,6 +12,7 @@ struct store {
 	struct db_stmt *begin, *commit, *insert, *grow, *tile, *state, *keep,
 		*boot_row;
 	struct db_stmt *point; /* adds a checkpoint */
+	struct db_stmt *tally, *tallied; /* puts one, takes one away */
 	struct sha256 *h;
 	struct tree tree;
 	uint32_t boot;
@@ -20,6 +21,7 @@ struct store {
 	bool in_txn, failed, bulk;
 	uint64_t checkpoint; /* size of the last one; 0: none */
 	uint64_t anchored;   /* of the last that a TPM has */
+	uint64_t commits;    /* that are in the file */
 	/* The last bundle: what it holds, and how much of it is in the file. */
 	uint64_t first;
 	uint32_t n, n_stored;
@@ -47,6 +49,9 @@ int store_usable(struct store *s, struct err *e)
 int store_lost(struct store *s, int rc);
 /* The transaction that the next commit ends. */
 int store_begin(struct store *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* That this boot writes, with the first of what it does. */
+int store_put_boot(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
 /* tree.full: a tile is complete. arg: the store. */
 int store_put_tile(void *arg, unsigned level, uint64_t idx,

@@ -62,7 +62,7 @@ static const struct {
 	{"a tile goes", "DELETE FROM tile WHERE idx = 1", E_STATE},
 	{"a second state",
 	 "INSERT INTO state SELECT 1, origin, size, frontier, chain, boot,"
-	 " checkpoint, anchored FROM state", E_STATE},
+	 " checkpoint, anchored, commits FROM state", E_STATE},
 	{"a state written over",
 	 "INSERT OR REPLACE INTO state SELECT * FROM state", E_STATE},
 	{"the size goes back", "UPDATE state SET size = size - 1", E_STATE},
@@ -323,6 +323,62 @@ static void other_files_are_left_alone(void **state)
 	assert_non_null(strstr(e.text, "No such file"));
 }
 
+static int sum_tallies(void *arg, uint64_t slot, struct span said,
+		       struct err *e)
+{
+	uint64_t *sum = arg;
+
+	(void)e;
+	assert_int_equal(said.n, 3);
+	*sum += slot;
+	return slot == 9; /* looks at no others */
+}
+
+static uint64_t tallies(struct audit *a, int want)
+{
+	struct err e = {0};
+	uint64_t sum = 0;
+
+	assert_int_equal(audit_tallies(a, sum_tallies, &sum, &e), want);
+	return sum;
+}
+
+static void counts_lie_beside_the_records(void **state)
+{
+	struct audit *a, *b;
+	struct err e = {0};
+
+	(void)state;
+	test_make(300);
+	a = test_open(3); /* nothing else was written in this boot */
+	assert_int_equal(audit_tally(a, 2, span_str("two"), &e), 0);
+	assert_int_equal(audit_tally(a, 5, span_str("fiv"), &e), 0);
+	assert_int_equal(audit_tally(a, 5, span_str("FIV"), &e), 0);
+	assert_int_equal(audit_commit(a, &e), 0);
+	assert_int_equal(audit_tally(a, 7, span_str("sev"), &e), 0);
+	assert_int_equal(audit_tally(a, 2, (struct span){0}, &e), 0);
+	audit_abandon(a);
+	a = test_open(3);
+	b = test_open(3);
+	assert_int_equal(tallies(a, 0), 2 + 5);
+	assert_int_equal(audit_commits(a), audit_commits(b));
+	assert_int_equal(audit_tally(a, 2, (struct span){0}, &e), 0);
+	assert_int_equal(audit_tally(a, 9, span_str("nin"), &e), 0);
+	assert_int_equal(audit_tally(a, 11, span_str("ele"), &e), 0);
+	assert_int_equal(audit_commit(a, &e), 0);
+	assert_int_equal(audit_commits(a), audit_commits(b) + 1);
+	assert_int_equal(audit_commit(a, &e), 0); /* of nothing: none */
+	assert_int_equal(audit_commits(a), audit_commits(b) + 1);
+	assert_int_equal(tallies(a, 1), 5 + 9);
+	/* Another writer does not know of it. */
+	assert_int_equal(audit_tally(b, 2, span_str("two"), &e), 0);
+	assert_int_equal(audit_commit(b, &e), E_STATE);
+	assert_int_equal(audit_close(b, &e), E_STATE);
+	test_append(a, 300, 310);
+	test_close(a);
+	test_whole(310);
+}
+
 static void bundles_are_read_to_their_end(void **state)
 {
 	static const uint8_t two[] = {0, 1, 'a', 0, 2, 'b', 'c'};
@@ -355,6 +411,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_page_is_not_continued),
 		cmocka_unit_test(boots_and_origins_are_checked),
 		cmocka_unit_test(other_files_are_left_alone),
+		cmocka_unit_test(counts_lie_beside_the_records),
 		cmocka_unit_test(bundles_are_read_to_their_end),
 	};
 

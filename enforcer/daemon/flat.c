@@ -37,7 +37,8 @@ enum {
 	DETAIL = 64, /* not NULL */
 	FLOW = 128,  /* struct flow_part follows */
 	COUNT = 256, /* struct count_part follows */
-	FLAGS = 511,
+	SUMMARY = 512,
+	FLAGS = 1023,
 };
 
 /* Neither is written when all of it is zero. */
@@ -239,6 +240,7 @@ static struct head head_of(const struct event *ev)
 		.reason = (uint8_t)ev->reason,
 		.flags = (uint16_t)((ev->has_tuple ? HAS_TUPLE : 0) |
 				   (ev->monitored ? MONITORED : 0) |
+				   (ev->summary ? SUMMARY : 0) |
 				   (ev->flow_end ? FLOW_END : 0) |
 				   (ev->now.wall.trusted ? TRUSTED : 0) |
 				   (ev->message ? MESSAGE : 0) |
@@ -495,6 +497,7 @@ static void take_head(struct event *ev, const struct head *h)
 	ev->dir = (enum dir)h->dir;
 	ev->verdict = (enum verdict)h->verdict;
 	ev->monitored = h->flags & MONITORED;
+	ev->summary = h->flags & SUMMARY;
 	ev->reasons = h->reasons;
 	ev->reason = (enum reason)h->reason;
 	ev->octets = h->octets;

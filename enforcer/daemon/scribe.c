@@ -2,12 +2,13 @@
 /*
  * The writer of the audit: all event rings in, records out, many to a commit.
  *
- * A message leaves its ring only when its record is durable. Just before a
- * commit the scribe notes in struct control how many leaves there will be and
- * how far in each ring they reach. A successor that finds so many leaves
- * knows that the commit was done, and goes on behind it; one that finds fewer
- * takes up the rings where they were last released. So a scribe may die at
- * any moment and no record is lost or doubled.
+ * A message leaves its ring only when its record is durable, or the count it
+ * went into. Just before a commit the scribe notes in struct control the how
+ * manieth of the log it will be and how far in each ring it reaches. A
+ * successor that finds so many commits knows that it was done, and goes on
+ * behind it; one that finds fewer takes up the rings where they were last
+ * released. So a scribe may die at any moment and no record is lost or
+ * doubled.
  *
  * When nothing can be written, nothing is released, and a word tells the
  * engines to drop at once: the gateway is closed. It is tried again each
@@ -27,7 +28,7 @@
 #define RETRY_NS   NS_PER_S
 #define SLICE_NS   (5 * INT64_C(1000000)) /* rings are emptied so often */
 #define IN_ORDER   "the audit's writer ended in order"
-#define NO_COMMIT  UINT64_MAX /* commit_leaves: nothing is about to be */
+#define NO_COMMIT  UINT64_MAX /* commit_number: nothing is about to be */
 
 void scribe_clocks(struct scribe *s)
 {
@@ -46,6 +47,7 @@ static void leave(struct scribe *s)
 	scribe_view_drop(&s->view);
 	/* What is not committed is read from the rings again. */
 	audit_abandon(s->audit);
+	hours_forget(s);
 	s->audit = NULL;
 	window_forget(&s->window);
 	for (size_t i = 0; i < s->n_src; i++) {
@@ -85,12 +87,12 @@ static void note_intent(struct scribe *s)
 	struct control *c = s->a->control;
 
 	/* A half-written note must not look like one. */
-	c->commit_leaves = NO_COMMIT;
+	c->commit_number = NO_COMMIT;
 	atomic_thread_fence(memory_order_seq_cst);
 	for (size_t i = 0; i < s->n_src; i++)
 		c->commit_tail[i] = s->src[i].r.at;
 	atomic_thread_fence(memory_order_seq_cst);
-	c->commit_leaves = audit_size(s->audit);
+	c->commit_number = audit_commits(s->audit) + 1;
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
@@ -152,6 +154,8 @@ static int commit(struct scribe *s, struct err *e)
 
 	scribe_put_back(s);
 	rc = seal(s, e);
+	if (rc == 0)
+		rc = hours_keep(s, e);
 	if (rc)
 		return rc;
 	note_intent(s);
@@ -179,7 +183,7 @@ static void take_up(struct scribe *s)
 {
 	const struct control *c = s->a->control;
 
-	if (audit_size(s->audit) != c->commit_leaves)
+	if (audit_commits(s->audit) != c->commit_number)
 		return;
 	for (size_t i = 0; i < s->n_src; i++) {
 		struct ring *r = &s->src[i].r;
@@ -265,6 +269,7 @@ static void open_audit(struct scribe *s)
 		.service_name = c1222_service_name,
 	};
 	struct err e = {0};
+	bool fresh;
 	int rc;
 
 	memcpy(ac.boot_key, s->a->boot_key, sizeof(ac.boot_key));
@@ -282,8 +287,11 @@ static void open_audit(struct scribe *s)
 		rc = make_room(s, &e);
 		if (rc == 0)
 			rc = scribe_tpm_tell(s, &e);
-		if (rc == 0 && audit_boot_is_new(s->audit))
+		fresh = audit_boot_is_new(s->audit);
+		if (rc == 0 && fresh)
 			rc = boot_record(s, &e);
+		if (rc == 0)
+			rc = hours_open(s, fresh, &e);
 		if (rc == 0 && atomic_load(&s->a->control->audit_closed))
 			rc = again(s, &e);
 	}
@@ -406,6 +414,8 @@ static void turn(struct scribe *s)
 		return;
 	rc = ledger_turn(s, &e);
 	if (rc == 0)
+		rc = hours_turn(s, &e);
+	if (rc == 0)
 		rc = scribe_take(s, &e);
 	if (rc == 0 && s->pending &&
 	    (s->urgent || s->pending >= BATCH || scribe_crowded(s) || s->stopping ||
@@ -434,6 +444,8 @@ static int finish(struct scribe *s)
 	/* Engines ended before: nobody claims anything any more. */
 	if (rc == 0)
 		rc = ledger_finish(s, &e);
+	if (rc == 0)
+		rc = hours_end(s, &e);
 	ev.now.mono = s->mono;
 	if (rc == 0)
 		rc = scribe_append(s, -1, &ev, &e);
@@ -496,6 +508,8 @@ static int prepare(struct scribe *s, struct err *e)
 		rc = read_witnesses(s, e);
 	if (rc == 0)
 		rc = owner_open(&s->owner, s->a, e);
+	if (rc == 0)
+		rc = hours_init(s, e);
 	return rc;
 }
 

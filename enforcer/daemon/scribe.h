@@ -4,6 +4,7 @@
  *
  *   scribe.c         opening, committing, the loop: begin reading here
  *   scribe_take.c    rings in, records out
+ *   scribe_hours.c   counts of an hour, where a rule says `audit: summary`
  *   scribe_ledger.c  the ledger's generation, tied to the audit
  *   scribe_tpm.c     the log's anchors and key in the TPM
  *   owner.c          claims answered
@@ -51,6 +52,20 @@ struct scribe_tpm {
 	char why[ERR_TEXT];
 };
 
+#define HOURS 128 /* open ones of a guest */
+
+struct hour {
+	struct storm_key k; /* sum.n: counted so far; 0: only the first was */
+	struct now since;
+	bool dirty; /* not what the log has of it */
+	bool kept;  /* the log has it */
+};
+
+struct guest_hours {
+	uint64_t hash[HOURS]; /* of the rule and the other end; 0: free */
+	struct hour hour[HOURS];
+};
+
 struct scribe {
 	const struct scribe_arg *a;
 	struct audit *audit; /* NULL: it cannot be written */
@@ -63,6 +78,9 @@ struct scribe {
 	bool urgent;	  /* somebody waits for one of them */
 	bool stopping;
 	struct mono since, retry; /* first pending record; next try to open */
+	struct guest_hours *hours; /* of each guest */
+	int64_t hours_due_ns;	   /* when the first of them ends */
+	uint8_t *said;		   /* FLAT_MAX octets */
 	struct scribe_view view;
 	struct window_side window;
 	struct note_key *witness;
@@ -86,9 +104,30 @@ int scribe_append(struct scribe *s, int guest, struct event *ev, struct err *e)
 /* Messages from the rings, up to a commit's. */
 int scribe_take(struct scribe *s, struct err *e)
 	__attribute__((warn_unused_result));
+/* For the next commit; it is none of the log's records by itself. */
+void scribe_waits(struct scribe *s);
 void scribe_put_back(struct scribe *s); /* what is in hand */
 bool scribe_anything(const struct scribe *s);
 bool scribe_crowded(const struct scribe *s);
+
+int hours_init(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* An event of a guest: 1, it went into a count; 0, it is a record. */
+int hours_event(struct scribe *s, int guest, struct event *ev, struct err *e)
+	__attribute__((warn_unused_result));
+/* Those whose hour is over become records. */
+int hours_turn(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* In front of a commit: what was counted goes with it. */
+int hours_keep(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
+/* The log was opened: go on with what it has; of another boot, tell it. */
+int hours_open(struct scribe *s, bool new_boot, struct err *e)
+	__attribute__((warn_unused_result));
+void hours_forget(struct scribe *s); /* the log was closed */
+/* All of them become records: the daemon ends. */
+int hours_end(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
 
 void scribe_tpm_init(struct scribe *s);
 /* The log is not opened yet: the TPM may still come. */

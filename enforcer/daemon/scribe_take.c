@@ -40,6 +40,12 @@ static int whose(const struct scribe *s, int guest, const struct event *ev)
 	return guest;
 }
 
+void scribe_waits(struct scribe *s)
+{
+	if (s->pending++ == 0)
+		s->since = s->mono;
+}
+
 int scribe_append(struct scribe *s, int guest, struct event *ev,
 		  struct err *e)
 {
@@ -54,8 +60,7 @@ int scribe_append(struct scribe *s, int guest, struct event *ev,
 	if (rc)
 		return rc;
 	s->last = ev->now.mono;
-	if (s->pending++ == 0)
-		s->since = s->mono;
+	scribe_waits(s);
 	s->urgent |= is_urgent(ev);
 	scribe_view_add(&s->view, whose(s, guest, ev), ev, seq);
 	return 0;
@@ -123,6 +128,9 @@ static int record(struct scribe *s, struct source *from, struct err *e)
 		return nonsense(s, from, "its events are not its own", e);
 	if (!audit_wants(ev))
 		return 0;
+	rc = hours_event(s, from->guest, ev, e);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	rc = scribe_append(s, from->guest, ev, e);
 	/* Well formed, and still nothing that a record can say. */
 	return rc == E_LIMIT

@@ -6,154 +6,15 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "audit/notefile.h"
 #include "audit/reader.h"
 #include "audit/record.h"
 #include "audit/sample.h"
 #include "audit/verify.h"
-#include "enforcer/daemon/flat.h"
-#include "enforcer/daemon/live.h"
-#include "enforcer/daemon/processes.h"
-#include "enforcer/daemon/view.h"
-
-#define TEST_UID 64124
-#define GUESTS	 2
-
-static char dir[] = "/tmp/scribe_testXXXXXX";
-
-struct bench {
-	struct conf conf;
-	struct log log;
-	struct guest_share guest[GUESTS];
-	struct scribe_arg arg;
-	struct ring ring[GUESTS + 1]; /* the last: the parent's */
-	pid_t pid;
-};
-
-static void *shared(size_t n)
-{
-	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		fail_msg("no memory");
-	return p;
-}
-
-static void clean(void)
-{
-	char cmd[128];
-
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'/*", dir);
-	assert_int_equal(system(cmd), 0);
-}
-
-static void bench_init(struct bench *b, uint8_t key)
-{
-	memset(b, 0, sizeof(*b));
-	snprintf(b->conf.audit, sizeof(b->conf.audit), "%s/a.db", dir);
-	snprintf(b->conf.origin, sizeof(b->conf.origin), "test/audit");
-	b->conf.audit_batch_ms = 5;
-	b->log = log_init("scribe", LOG_LEVEL_ERR, false);
-	b->arg = (struct scribe_arg){
-		.log = &b->log,
-		.conf = &b->conf,
-		.guest = b->guest,
-		.n_guests = GUESTS,
-		.parent_events = shared(ring_octets(EVENT_RING)),
-		.control = shared(sizeof(struct control)),
-		.view = shared(sizeof(struct view)),
-		.window = shared(sizeof(struct window)),
-		.courier_fd = -1,
-		.boot_key = {key},
-		.sandbox = {.uid = TEST_UID, .gid = TEST_UID, .dir = dir},
-	};
-	for (size_t i = 0; i < GUESTS; i++) {
-		struct guest_share *g = &b->guest[i];
-
-		snprintf(g->name, sizeof(g->name), "guest%zu", i);
-		g->lane = shared(sizeof(*g->lane));
-		g->events = shared(ring_octets(EVENT_RING));
-		ring_writer(&b->ring[i], g->events, EVENT_RING);
-	}
-	ring_writer(&b->ring[GUESTS], b->arg.parent_events, EVENT_RING);
-}
-
-static void bench_free(struct bench *b)
-{
-	for (size_t i = 0; i < GUESTS; i++) {
-		munmap(b->guest[i].lane, sizeof(struct lane));
-		munmap(b->guest[i].events, ring_octets(EVENT_RING));
-	}
-	munmap(b->arg.parent_events, ring_octets(EVENT_RING));
-	munmap(b->arg.control, sizeof(struct control));
-	munmap(b->arg.view, sizeof(struct view));
-	munmap(b->arg.window, sizeof(struct window));
-}
-
-static void start(struct bench *b)
-{
-	b->arg.control->scribe_beat = 0;
-	b->pid = fork();
-	assert_true(b->pid >= 0);
-	if (b->pid == 0)
-		_exit(scribe_main(&b->arg));
-}
-
-static void end(struct bench *b, int sig)
-{
-	int status;
-
-	kill(b->pid, sig);
-	assert_int_equal(waitpid(b->pid, &status, 0), b->pid);
-	if (sig == SIGTERM)
-		assert_int_equal(status, 0);
-	else
-		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == sig);
-}
-
-/* Until every ring is empty: all is durable. False: it takes too long. */
-static bool drained(struct bench *b)
-{
-	for (int i = 0; i < 5000; i++) {
-		bool empty = true;
-
-		for (size_t k = 0; k <= GUESTS; k++)
-			empty &= atomic_load(&b->ring[k].s->tail) ==
-				 b->ring[k].at;
-		if (empty)
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
-
-static bool put_octets(struct bench *b, size_t k, struct span octets)
-{
-	if (ring_put(&b->ring[k], octets))
-		return false;
-	ring_publish(&b->ring[k]);
-	ring_wake(&b->arg.control->scribe_sleeps);
-	return true;
-}
-
-static bool put(struct bench *b, size_t k, const struct event *ev)
-{
-	static uint8_t buf[FLAT_MAX];
-	struct wbuf w = wbuf_of(buf, sizeof(buf));
-
-	flat_write(&w, ev);
-	return put_octets(b, k, wbuf_span(&w));
-}
+#include "enforcer/daemon/scribe_bench.h"
 
 /* The i-th of guest k: its number is that of the flow. */
 static const struct event *numbered(struct sample *s, size_t k, uint64_t i)
@@ -244,27 +105,6 @@ static struct seen read_log(const struct bench *b)
 	assert_int_equal(seen.checkpoints, r.checkpoints);
 	return seen;
 }
-
-static bool may_run(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return false;
-#endif
-#endif
-	return geteuid() == 0;
-}
-
-#define NEEDS_ROOT()                                                           \
-	do {                                                                   \
-		if (!may_run()) {                                              \
-			print_message("SKIP: needs root and no sanitizer\n");  \
-			skip();                                                \
-		}                                                              \
-		clean();                                                       \
-	} while (0)
 
 /* --- the tests ------------------------------------------------------------ */
 
@@ -684,22 +524,6 @@ static void nobody_pushes_to_the_front(void **state)
 	reader_close(reader);
 	bench_free(&b);
 	free(v);
-}
-
-static int make_dir(void **state)
-{
-	(void)state;
-	if (!mkdtemp(dir))
-		return -1;
-	return geteuid() == 0 && chown(dir, TEST_UID, TEST_UID) ? -1 : 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	umount(dir); /* a test that failed may have left it */
-	clean();
-	return rmdir(dir);
 }
 
 int main(void)

@@ -245,10 +245,10 @@ struct control {
 	_Atomic uint32_t ledger, ledger_seq;
 	/* Parent -> scribe: what no window needs of a guest goes. */
 	_Atomic uint32_t erase_asked[SHARE_GUESTS], erase_done[SHARE_GUESTS];
-	/* what the scribe is about to commit: leaves there will be, and the
-	 * event rings' positions they cover, so that a scribe that died
-	 * neither loses nor doubles a record */
-	uint64_t commit_leaves;
+	/* what the scribe is about to commit: the log's how manieth commit it
+	 * will be, and the event rings' positions it covers, so that a scribe
+	 * that died neither loses nor doubles a record */
+	uint64_t commit_number;
 	uint64_t commit_tail[SHARE_GUESTS + 1];
 	/* The courier may write from here on only. */
 	_Alignas(4096) _Atomic int64_t courier_beat;

@@ -219,13 +219,19 @@ static struct storm_key *key_of(struct storm *s, const struct event *ev,
 
 /* --- counting ------------------------------------------------------------- */
 
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 static void count(struct storm_sum *sum, const struct event *ev)
 {
 	if (sum->n == 0)
-		sum->first = ev->now.mono;
-	sum->last = ev->now.mono;
-	sum->n++;
-	sum->octets += ev->octets;
+		sum->first = ev->count ? ev->first : ev->now.mono;
+	sum->last = ev->count ? ev->last : ev->now.mono;
+	sum->n = plus(sum->n, ev->count ? ev->count : 1);
+	sum->octets = plus(sum->octets,
+			   ev->count ? ev->count_octets : ev->octets);
 }
 
 void storm_count(struct storm_key *k, const struct event *ev)
@@ -236,8 +242,10 @@ void storm_count(struct storm_key *k, const struct event *ev)
 		k->tup = ev->tup;
 		k->has_tuple = ev->has_tuple;
 	}
-	k->last_tup = ev->has_tuple ? ev->tup : (struct net_tuple){.proto = 0};
-	k->last_flow = ev->flow_id;
+	k->last_tup = ev->count	      ? ev->last_tup
+		      : ev->has_tuple ? ev->tup
+				      : (struct net_tuple){.proto = 0};
+	k->last_flow = ev->count ? ev->last_flow : ev->flow_id;
 	count(&k->sum, ev);
 }
 

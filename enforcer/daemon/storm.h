@@ -20,7 +20,7 @@
  * A permitted transmission (EV_DECISION) is merged where its rule says
  * `audit: summary`, only with those of the same rule and about the same
  * object; it costs nothing of the bucket and passes in full when the table is
- * full. One under `audit: each` is never merged, nor is what changes the
+ * full. What passes, the scribe counts by the hour (scribe_hours.c). One under `audit: each` is never merged, nor is what changes the
  * gateway.
  *
  * No allocation, no clock, no pointers: events carry their time, storm_tick is

@@ -23,6 +23,7 @@ void storm_tell_rules(struct storm *s, struct now now, bool all,
 bool storm_token(struct storm *s, struct mono now);
 void storm_put_name(struct wbuf *w, struct span s);
 void storm_describe(struct storm_key *k, const struct event *ev);
+/* One more, or as many as an event counts that tells several already. */
 void storm_count(struct storm_key *k, const struct event *ev);
 void storm_tell(const struct storm_key *k, struct now now, storm_out *out,
 		void *arg);

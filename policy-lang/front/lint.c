@@ -307,16 +307,6 @@ static void lint_operators(struct rd *r)
 	}
 }
 
-/* It is recorded more than was asked for, never less. */
-static void lint_audit(struct rd *r, const struct pol_rule_src *rule)
-{
-	if (rule->audit == AUDIT_SUMMARY)
-		find(r, DIAG_INFO, 6103, AT_RULE(rule),
-		     "nothing need be done, or leave the key out",
-		     "what '%s' allows is counted second by second, not by the "
-		     "hour", rule->id);
-}
-
 /* What counts all messages holds back those of protocols that wait less. */
 static void lint_limit(struct rd *r, const struct pol_limit_src *l)
 {
@@ -365,7 +355,6 @@ void lint_file(struct rd *r)
 			continue;
 		lint_match(r, rule);
 		lint_time(r, rule);
-		lint_audit(r, rule);
 		if (goes_outside(f, rule)) {
 			lint_opaque(r, rule);
 			if (!rule->data.present)
