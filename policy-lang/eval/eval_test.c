@@ -958,6 +958,122 @@ static void test_floor(void **ctx)
 	kit_free(&k);
 }
 
+/* Two restrictions of which each leaves enough of a floor, and what of them
+ * together does or does not. */
+#define BETWEEN(a, b, d)                                                       \
+	{.present = true, .has_between = true, .from_min = 60 * (a),           \
+	 .to_min = 60 * (b), .days = (d)}
+#define KEEP(k, w, num, ns, t)                                                 \
+	{.kind = LIMIT_##k, .thing = THING_READINGS, .n = (num),               \
+	 .window = WINDOW_##w, .window_ns = (ns), .text = t}
+enum { MON = 1, TUE = 2, SUN = 64 };
+
+static void test_floor_together(void **ctx)
+{
+	static const struct pol_limit_phrase month = KEEP(
+		CALENDAR, MONTH, 1, 0, "1 reading per month"),
+		day = KEEP(CALENDAR, DAY, 1, 0, "1 reading per day"),
+		two = KEEP(CALENDAR, DAY, 2, 0, "2 readings per day"),
+		days30 = KEEP(SLIDING, SLIDING, 1, D(30), "1 reading per 30 d"),
+		hour = KEEP(SPACING, SLIDING, 1, H(1), "at least 1 h apart");
+	static const struct {
+		const char *why, *said; /* NULL: enough is left */
+		const struct pol_limit_phrase *keep;
+		struct {
+			struct pol_when when;
+			const struct pol_limit_phrase *limit;
+		} r[2];
+		struct pol_when own;
+	} rows[] = {
+		{"hours that meet", NULL, &month,
+		 {{BETWEEN(8, 20, 0), NULL}, {BETWEEN(19, 9, 0), NULL}}, {0}},
+		{"hours that do not", "restrictions a and b together cut the floor bill",
+		 &month, {{BETWEEN(8, 20, 0), NULL}, {BETWEEN(21, 7, 0), NULL}},
+		 {0}},
+		{"days that do not", "restrictions a and b together cut the floor bill",
+		 &month, {{BETWEEN(8, 20, MON), NULL},
+			 {BETWEEN(8, 20, TUE), NULL}}, {0}},
+		{"the night of the day before", NULL, &month,
+		 {{BETWEEN(20, 8, SUN), NULL}, {BETWEEN(0, 6, MON), NULL}},
+		 {0}},
+		{"one that is too seldom", "restriction a cuts the floor bill",
+		 &day, {{BETWEEN(8, 20, MON), NULL}, {BETWEEN(0, 24, 0), NULL}},
+		 {0}},
+		{"often enough", NULL, &month,
+		 {{BETWEEN(8, 20, MON), NULL}, {BETWEEN(0, 12, 0), NULL}},
+		 {0}},
+		{"an interval alone", NULL, &month,
+		 {{{0}, &days30}, {BETWEEN(8, 20, 0), NULL}}, {0}},
+		{"with it only each fifth Monday",
+		 "restrictions a and b together cut the floor bill", &month,
+		 {{{0}, &days30}, {BETWEEN(8, 9, MON), NULL}}, {0}},
+		{"two in two hours", NULL, &two,
+		 {{{0}, &hour}, {BETWEEN(8, 10, 0), NULL}}, {0}},
+		{"two in one hour",
+		 "restrictions a and b together cut the floor bill", &two,
+		 {{{0}, &hour}, {BETWEEN(8, 9, 0), NULL}}, {0}},
+		{"as many in the same windows", NULL, &two,
+		 {{{0}, &two}, {BETWEEN(8, 9, 0), NULL}}, {0}},
+		{"hours of the rule's own", NULL, &month,
+		 {{BETWEEN(0, 6, 0), NULL}, {{0}, &day}},
+		 BETWEEN(1, 5, 0)},
+		{"other hours than its own", "restriction a cuts the floor bill",
+		 &month, {{BETWEEN(6, 12, 0), NULL}, {{0}, &day}},
+		 BETWEEN(1, 5, 0)},
+		{"a slot, and all of its hours", NULL, &month,
+		 {{BETWEEN(0, 6, 0), NULL}, {{0}, &day}},
+		 {.present = true, .has_between = true, .from_min = 60,
+		  .to_min = 300, .spread_ns = MIN(30)}},
+		{"a slot, and a part of its hours",
+		 "restriction a cuts the floor bill", &month,
+		 {{BETWEEN(0, 4, 0), NULL}, {{0}, &day}},
+		 {.present = true, .has_between = true, .from_min = 60,
+		  .to_min = 300, .spread_ns = MIN(30)}},
+		{"not there without them either", NULL, &day,
+		 {{BETWEEN(0, 4, MON), NULL}, {{0}, NULL}},
+		 BETWEEN(1, 5, MON)},
+	};
+	static struct house h;
+	static struct kit k;
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pol_rule_src *r = h.restricts;
+		int rc;
+
+		fill(&h);
+		h.floor = (struct pol_floor_src){
+			.id = "bill", .vm = "mdma", .keep = *rows[i].keep,
+			.meas = MEAS_BIT(MEAS_ENERGY_INTERVAL)};
+		h.base.floor = &h.floor;
+		h.base.n_floor = 1;
+		h.rule[PROFILE].consent = CONSENT_NONE;
+		h.rule[PROFILE].when = rows[i].own;
+		for (int n = 0; n < 2; n++)
+			r[n] = (struct pol_rule_src){
+				.kind = RULE_RESTRICT, .id = n ? "b" : "a",
+				.dir = DIRSEL_ANY, .party.any = true,
+				.vm.any = true, .when = rows[i].r[n].when,
+				.limit = rows[i].r[n].limit,
+				.n_limit = rows[i].r[n].limit != NULL};
+		h.customer.rule = r;
+		h.customer.n_rule = 2;
+		memset(&k, 0, sizeof(k));
+		base_rules[0] = h.ceiling;
+		base_rules[1] = h.deny;
+		h.base.rule = base_rules;
+		h.base.n_rule = 2;
+		assert_int_equal(kit_add(&k, &h.vendor), 0);
+		assert_int_equal(kit_add(&k, &h.base), 0);
+		assert_int_equal(kit_add(&k, &h.customer), 0);
+		rc = kit_go(&k);
+		if (rc != (rows[i].said ? E_STATE : 0) ||
+		    (rc && strcmp(k.e.text, rows[i].said)))
+			fail_msg("%s: %s", rows[i].why, rc ? k.e.text : "passes");
+		kit_free(&k);
+	}
+}
+
 static void test_refusals(void **ctx)
 {
 	static struct house h;
@@ -2024,6 +2140,7 @@ int main(void)
 		cmocka_unit_test(test_transaction),
 		cmocka_unit_test(test_customer),
 		cmocka_unit_test(test_floor),
+		cmocka_unit_test(test_floor_together),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_refusals_of_a_rule),
 		cmocka_unit_test(test_monitor),

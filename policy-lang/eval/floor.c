@@ -3,6 +3,7 @@
  * Floors: what a customer may not cut, and what still passes when a policy
  * has expired or its machine is in quarantine.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy-lang/eval/internal.h"
@@ -126,20 +127,36 @@ struct kept {
 	const struct lay_floor *f;
 	const struct machine *m;
 	uint32_t party;
-	const char *what, *cut; /* what cut it: a restriction, or an answer */
+	/* What cut it: restrictions, or an answer. */
+	const char *what, *verb;
+	char cut[160];
 };
 
-/* May this restriction keep all that the rule gives from passing? */
+static void cut_by(struct kept *k, const char *what, const char *name)
+{
+	k->what = what;
+	k->verb = "cuts";
+	snprintf(k->cut, sizeof(k->cut), "%s", name);
+}
+
+/* Is this restriction about what the rule gives? */
+static bool meets(const struct kept *k, const struct lay_rule *r,
+		  const struct lay_rule *g)
+{
+	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
+	meas_set meas = v->DATA[g->data].meas;
+
+	return (r->data == LAY_NONE ? meas : meas & c->DATA[r->data].meas) != 0;
+}
+
+/* May this restriction alone keep all that the rule gives from passing? */
 static bool cuts(const struct kept *k, const struct lay_rule *r,
 		 const struct lay_rule *g)
 {
 	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
 	const struct lay_data *given = &v->DATA[g->data];
-	meas_set meas = given->meas;
 
-	if (r->data != LAY_NONE)
-		meas &= c->DATA[r->data].meas;
-	if (!meas)
+	if (!meets(k, r, g))
 		return false;
 	if (r->flags & LAY_RULE_BLOCK)
 		return true;
@@ -148,12 +165,9 @@ static bool cuts(const struct kept *k, const struct lay_rule *r,
 			    &k->s->base->LIMT[k->f->limit]))
 			return true;
 	}
-	/* Hours of its own, and other hours of the customer's. */
-	if (r->guard != LAY_NONE && c->GARD[r->guard].flags & LAY_GUARD_WHEN &&
-	    g->guard != LAY_NONE && v->GARD[g->guard].flags & LAY_GUARD_WHEN)
-		return true;
 	return r->data != LAY_NONE &&
-	       !guard_implied(&c->DATA[r->data], given, meas);
+	       !guard_implied(&c->DATA[r->data], given,
+			      given->meas & c->DATA[r->data].meas);
 }
 
 /* The customer's answer about a rule: 1 granted, 0 refused, -1 none. */
@@ -169,28 +183,61 @@ static int answer_of(const struct kept *k, const struct lay_rule *g)
 	return -1;
 }
 
+/* Name those without which enough would be left. */
+static void cut_together(struct kept *k, struct floor_left *f)
+{
+	const struct pol_image *c = k->s->customer;
+	size_t n = 0, many = 0;
+
+	for (uint32_t i = 0; i < c->n_RULE; i++) {
+		uint64_t bit = UINT64_C(1) << (i % 64);
+
+		if (!bit_get(f->restrict_, i))
+			continue;
+		f->restrict_[i / 64] &= ~bit;
+		if (floor_is_left(f))
+			f->restrict_[i / 64] |= bit;
+	}
+	for (uint32_t i = 0; i < c->n_RULE && n < sizeof(k->cut); i++) {
+		if (bit_get(f->restrict_, i))
+			n += (size_t)snprintf(k->cut + n, sizeof(k->cut) - n,
+					      "%s%.48s", many++ ? " and " : "",
+					      c->STRS + c->RULE[i].id);
+	}
+	k->what = many > 1 ? "restrictions" : "restriction";
+	k->verb = many > 1 ? "together cut" : "cuts";
+}
+
 static bool passes(struct kept *k, const struct lay_rule *g)
 {
+	struct floor_left f = {.vendor = k->m->vendor,
+			       .customer = k->s->customer,
+			       .grant = g,
+			       .keep = &k->s->base->LIMT[k->f->limit]};
 	const struct pol_image *c = k->s->customer;
 	const uint64_t *row = k->m->rows[LAYER_CUSTOMER] +
 			      (size_t)k->party * c->words;
 
 	if (answer_of(k, g) == 0) {
-		k->what = "the answer about";
-		k->cut = k->m->vendor->STRS + g->id;
+		cut_by(k, "the answer about", k->m->vendor->STRS + g->id);
 		return false;
 	}
 	for (uint32_t i = c->col_at[COL_RESTRICT];
 	     i < c->col_at[COL_RESTRICT + 1]; i++) {
 		const struct lay_rule *r = &c->RULE[c->COLS[i].owner];
 
-		if (bit_get(row, i) && cuts(k, r, g)) {
-			k->what = "restriction";
-			k->cut = c->STRS + r->id;
+		if (!bit_get(row, i) || !meets(k, r, g))
+			continue;
+		if (cuts(k, r, g)) {
+			cut_by(k, "restriction", c->STRS + r->id);
 			return false;
 		}
+		set_bit(f.restrict_, c->COLS[i].owner);
 	}
-	return true;
+	if (floor_is_left(&f))
+		return true;
+	cut_together(k, &f);
+	return false;
 }
 
 /* Does this rule give the floor's measurement to the party? What nobody has
@@ -227,8 +274,8 @@ static int check_party(struct kept *k, struct err *e)
 	}
 	return !given ? 0
 		      : err_set(e, E_STATE, 0,
-				"%s %s cuts the floor %s", k->what, k->cut,
-				k->s->base->STRS + k->f->id);
+				"%s %s %s the floor %s", k->what, k->cut,
+				k->verb, k->s->base->STRS + k->f->id);
 }
 
 /* A customer's file may not cut a floor of the baseline. */

@@ -3,7 +3,8 @@
  * How the evaluator is put together; private to eval/ and analysis/.
  *
  *   set.c     images composed into machines, parties and limits
- *   floor.c   what may not be cut, and what passes when all else does not
+ *   floor.c   what may not be cut, and what passes when all else does not;
+ *             floor_left.c: what restrictions leave of it together
  *   party.c   addresses -> parties
  *   match.c   observation -> columns that match
  *   state.c   all that changes: one block of words and its undo log
@@ -145,6 +146,15 @@ int set_check_customer(const struct pol_set *s, struct err *e)
 	__attribute__((warn_unused_result));
 int set_check_answers(const struct pol_set *s, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* floor_left.c: do these restrictions together leave so much of the grant? */
+struct floor_left {
+	const struct pol_image *vendor, *customer;
+	const struct lay_rule *grant;
+	const struct lay_limit *keep;
+	uint64_t restrict_[LAY_MAX_RULES / 64]; /* bit per rule of customer */
+};
+bool floor_is_left(const struct floor_left *f);
 
 /* party.c */
 int ipmap_build(struct ipmap *map, const struct pol_image *im, unsigned kind);
