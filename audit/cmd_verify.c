@@ -20,7 +20,8 @@ static void help(void)
 	     "Read every record again and compare hashes, tree, tiles, chain, "
 	     "state, copies,\nboots, clocks, salts and the seals of the file's "
 	     "pages. The last line is\n\"ok N records\", or what is wrong.\n\n"
-	     "DB may be a directory that export --format tiles wrote.\n\n"
+	     "DB may be a directory that export --format tiles or proofs "
+	     "wrote.\n\n"
 	     "      --key FILE         public key of the log: every checkpoint "
 	     "is signed by it\n"
 	     "      --checkpoint FILE  a checkpoint that you hold and the log "
@@ -63,8 +64,14 @@ static void print_root(const struct verify_result *r, bool by_key)
 	printf("root ");
 	for (size_t i = 0; i < sizeof(r->root); i++)
 		printf("%02x", r->root[i]);
-	printf("\n%llu boots, %llu pages\n", (unsigned long long)r->boots,
-	       (unsigned long long)r->pages);
+	printf("\n");
+	if (r->protected_only)
+		printf("protected records alone, each proved; that none was "
+		       "left out cannot be seen\n");
+	else
+		printf("%llu boots, %llu pages\n",
+		       (unsigned long long)r->boots,
+		       (unsigned long long)r->pages);
 	printf("%llu checkpoints%s", (unsigned long long)r->checkpoints,
 	       r->checkpoints == 0 ? "" : by_key ? ", signed by the log's key"
 						 : ", signatures not checked");

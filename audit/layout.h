@@ -42,7 +42,9 @@ int layout_write_protected(const char *path, const char *dir, struct err *e)
 int layout_certificate(const char *dir, const char *from, struct err *e)
 	__attribute__((warn_unused_result));
 /* Is the directory whole? As verify_file, from its files alone; points->held
- * must leave room for one more. */
+ * must leave room for one more. One that has protected records alone is known
+ * by having no tiles: out->protected_only. That none of these was left out
+ * cannot be seen, except among pruned ones, whose number a record says. */
 int layout_verify(const char *dir, const struct points_conf *points,
 		  struct verify_result *out, struct err *e)
 	__attribute__((warn_unused_result));

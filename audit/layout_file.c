@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/layout_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 int layout_name(char out[LAYOUT_PATH], const char *dir, const char *name,
@@ -85,4 +87,77 @@ int layout_get(const char *name, struct wbuf *w, struct err *e)
 		rc = err_set(e, E_LIMIT, 0, "%s: too large", name);
 	fclose(f);
 	return rc;
+}
+
+static bool number_of(uint64_t *out, const char *name, const char *tail)
+{
+	size_t n = strlen(name), t = strlen(tail);
+
+	return n > t && strcmp(name + n - t, tail) == 0 &&
+	       checkpoint_number(span_of(name, n - t), out);
+}
+
+/* The next that is a file of ours. 0: there is no other. */
+static int next_number(DIR *d, const char *sub, const char *tail,
+		       uint64_t *out, struct err *e)
+{
+	struct dirent *f;
+
+	do {
+		errno = 0;
+		f = readdir(d);
+		if (!f)
+			return errno ? err_sys(e, "%s", sub) : 0;
+	} while (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0);
+	return number_of(out, f->d_name, tail)
+		       ? 1
+		       : err_set(e, E_INTEGRITY, 0, "%s/%.80s: no file of an "
+				 "export has that name", sub, f->d_name);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int layout_list(uint64_t **out, size_t *n, const char *dir, const char *sub,
+		const char *tail, struct err *e)
+{
+	char name[LAYOUT_PATH];
+	size_t cap = 0;
+	uint64_t seq, *more;
+	DIR *d;
+	int rc = layout_name(name, dir, sub, e);
+
+	*out = NULL;
+	*n = 0;
+	if (rc)
+		return rc;
+	d = opendir(name);
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
+	while ((rc = next_number(d, sub, tail, &seq, e)) == 1) {
+		if (*n == cap) {
+			cap = cap ? 2 * cap : 256;
+			more = reallocarray(*out, cap, sizeof(**out));
+			if (!more) {
+				rc = err_set(e, E_NOMEM, 0, "out of memory");
+				break;
+			}
+			*out = more;
+		}
+		(*out)[(*n)++] = seq;
+	}
+	closedir(d);
+	if (rc < 0) {
+		free(*out);
+		*out = NULL;
+		*n = 0;
+		return rc;
+	}
+	if (*n)
+		qsort(*out, *n, sizeof(**out), ascending);
+	return 0;
 }

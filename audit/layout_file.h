@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files of an exported log; layout.c and layout_verify.c share them. */
+/* Files of an exported log; who writes and who verifies one share them. */
 #ifndef AUDIT_LAYOUT_FILE_H
 #define AUDIT_LAYOUT_FILE_H
 
@@ -14,6 +14,12 @@ int layout_put(const char *name, struct span s, struct err *e)
 /* A whole file into w. E_NOTFOUND: it is not there; E_LIMIT: it is larger
  * than the room. */
 int layout_get(const char *name, struct wbuf *w, struct err *e)
+	__attribute__((warn_unused_result));
+/* The files of dir/sub, which are <number><tail>: the numbers, ascending, the
+ * caller's to free. None when there is no such directory. E_INTEGRITY: a file
+ * of another name. */
+int layout_list(uint64_t **out, size_t *n, const char *dir, const char *sub,
+		const char *tail, struct err *e)
 	__attribute__((warn_unused_result));
 /* dir/name */
 int layout_name(char out[LAYOUT_PATH], const char *dir, const char *name,

@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
-#include "audit/layout.h"
+#include "audit/layout_file.h"
 #include "audit/notefile.h"
+#include "audit/prover.h"
 #include "audit/testdb.h"
 
 static void an_index_is_written_in_threes(void **state)
@@ -48,7 +49,8 @@ static const char *const files[] = {
 	"proof/99.tlog-proof",
 };
 
-static void write_dir(void)
+static void write_with(int (*f)(const char *path, const char *dir,
+				struct err *e))
 {
 	struct err e = {0};
 	char cmd[200];
@@ -56,8 +58,13 @@ static void write_dir(void)
 	snprintf(cmd, sizeof(cmd), "rm -rf '%s' && mkdir '%s'", test_other,
 		 test_other);
 	assert_int_equal(system(cmd), 0);
-	if (layout_write(test_path, test_other, &e))
+	if (f(test_path, test_other, &e))
 		fail_msg("%s", e.text);
+}
+
+static void write_dir(void)
+{
+	write_with(layout_write);
 }
 
 static int check(struct verify_result *r, struct err *e)
@@ -121,11 +128,13 @@ static void it_ends_at_its_checkpoint(void **state)
 
 #define ANY UINT64_MAX
 
-static const struct {
+struct change {
 	const char *why, *cmd; /* in the directory */
 	const char *text;
 	uint64_t bad;
-} rows[] = {
+};
+
+static const struct change rows[] = {
 	{"no checkpoint", "rm checkpoint", "checkpoint: not there", ANY},
 	{"another size", "sed -i 's/^602$/601/' checkpoint",
 	 "the signature of meter-1", ANY},
@@ -157,31 +166,218 @@ static const struct {
 	 "printf '\\0\\1\\2\\3' | dd of=tile/0/001 bs=1 seek=320 conv=notrunc"
 	 " status=none", "tree's tile", 256},
 	{"a tile too wide", "printf x >> tile/0/002.p/90", "tree's tile", 512},
+	{"a proof gone", "rm proof/199.tlog-proof", "its proof is missing",
+	 199},
+	{"all proofs gone", "rm -r proof", "its proof is missing", 99},
+	{"a proof of another", "cp proof/99.tlog-proof proof/400.tlog-proof",
+	 "its proof is of something else", 400},
+	{"a proof's hash", "sed -i '5s/^..../AAAA/' proof/400.tlog-proof",
+	 "it is not under the checkpoint", 400},
 };
 
-static void every_change_is_found(void **state)
+/* The same, of protected records alone. */
+static const struct change alone[] = {
+	{"no checkpoint", "rm checkpoint", "checkpoint: not there", ANY},
+	{"another size", "sed -i 's/^602$/601/' checkpoint",
+	 "the signature of meter-1", ANY},
+	{"nobody's signature", "sed -i '5d' checkpoint", "sign", ANY},
+	{"a proof gone", "rm proof/199.tlog-proof",
+	 "record/199.json: there is no proof of it", ANY},
+	{"a line gone", "rm record/199.json", "its line is missing", 199},
+	{"a line that says more", "sed -i 's/activated/accepted/' "
+	 "record/400.json", "its line says something else", 400},
+	{"a line more", "cp record/99.json record/98.json",
+	 "record/98.json: there is no proof of it", ANY},
+	{"an octet of a record", "sed -i '2s/extra AQ/extra AA/' "
+	 "proof/199.tlog-proof", "it is not under the checkpoint", 199},
+	{"without the record", "sed -i '2d' proof/199.tlog-proof",
+	 "its proof is of something else", 199},
+	{"a proof's hash", "sed -i '5s/^..../AAAA/' proof/500.tlog-proof",
+	 "it is not under the checkpoint", 500},
+	{"a hash less", "sed -i '5d' proof/500.tlog-proof",
+	 "it is not under the checkpoint", 500},
+	{"proofs swapped", "mv proof/99.tlog-proof x; "
+	 "mv proof/199.tlog-proof proof/99.tlog-proof; "
+	 "mv x proof/199.tlog-proof", "its proof is of something else", 99},
+	{"no proof any more", "echo no > proof/99.tlog-proof",
+	 "its proof is none", 99},
+	{"too long for one", "truncate -s 1M proof/99.tlog-proof",
+	 "too long to be one", 99},
+	{"under another checkpoint", "sed -i 's/^602$/603/' "
+	 "proof/99.tlog-proof", "its proof is under another checkpoint", 99},
+	{"a number that nobody writes", "mv proof/99.tlog-proof "
+	 "proof/099.tlog-proof", "no file of an export has that name", ANY},
+	{"a file more", "touch proof/x", "no file of an export", ANY},
+};
+
+static void find(const struct change *c, size_t n,
+		 int (*f)(const char *path, const char *dir, struct err *e))
 {
 	struct verify_result r;
 
-	(void)state;
-	test_make_signed();
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct err e = {0};
 		char cmd[400];
 		int rc;
 
-		write_dir();
+		write_with(f);
 		snprintf(cmd, sizeof(cmd), "cd '%s' && { %s; }", test_other,
-			 rows[i].cmd);
+			 c[i].cmd);
 		assert_int_equal(system(cmd), 0);
 		rc = check(&r, &e);
-		if (rc != E_INTEGRITY || !strstr(e.text, rows[i].text))
-			fail_msg("%s: %d %s", rows[i].why, rc, e.text);
-		if (r.has_bad != (rows[i].bad != ANY) ||
-		    (r.has_bad && r.bad != rows[i].bad))
-			fail_msg("%s: record %lld: %s", rows[i].why,
+		if (rc != E_INTEGRITY || !strstr(e.text, c[i].text))
+			fail_msg("%s: %d %s", c[i].why, rc, e.text);
+		if (r.has_bad != (c[i].bad != ANY) ||
+		    (r.has_bad && r.bad != c[i].bad))
+			fail_msg("%s: record %lld: %s", c[i].why,
 				 r.has_bad ? (long long)r.bad : -1, e.text);
 	}
+}
+
+static void every_change_is_found(void **state)
+{
+	(void)state;
+	test_make_signed();
+	find(rows, sizeof(rows) / sizeof(rows[0]), layout_write);
+}
+
+/* --- protected records alone --- */
+
+static void every_change_of_protected_ones_is_found(void **state)
+{
+	struct verify_result r;
+	struct err e = {0};
+	char cmd[200];
+
+	(void)state;
+	test_make_signed();
+	write_with(layout_write_protected);
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_true(r.protected_only);
+	assert_int_equal(r.records, 6);
+	assert_int_equal(r.checkpoint, 602);
+	find(alone, sizeof(alone) / sizeof(alone[0]), layout_write_protected);
+	/* What was left out with all that belongs to it nobody can see: it is
+	 * said, and the number tells. */
+	write_with(layout_write_protected);
+	snprintf(cmd, sizeof(cmd), "rm '%s'/*/99.*", test_other);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(check(&r, &e), 0);
+	assert_int_equal(r.records, 5);
+}
+
+/* A proof that holds, of a record that nobody outside may have. */
+static void others_do_not_belong_there(void **state)
+{
+	static struct proof_text t;
+	static uint8_t text[PROOF_TEXT_MAX];
+	struct wbuf w = wbuf_of(text, sizeof(text));
+	char name[LAYOUT_PATH], file[40];
+	struct verify_result r;
+	struct prover *p;
+	struct err e = {0};
+
+	(void)state;
+	test_make_signed();
+	write_with(layout_write_protected);
+	assert_int_equal(prover_open(&p, test_path, false, &e), 0);
+	assert_int_equal(prover_inclusion(p, 150, 602, &t, &e), 0);
+	assert_int_equal(proof_text_put(&w, &t, &e), 0);
+	prover_close(p);
+	snprintf(file, sizeof(file), "proof/150.tlog-proof");
+	assert_int_equal(layout_name(name, test_other, file, &e), 0);
+	assert_int_equal(layout_put(name, wbuf_span(&w), &e), 0);
+	assert_int_equal(check(&r, &e), E_INTEGRITY);
+	assert_true(r.has_bad);
+	assert_int_equal(r.bad, 150);
+	assert_non_null(strstr(e.text, "none of those that are protected"));
+}
+
+/* One that is held: of the same size it is compared, of another it cannot be,
+ * and nobody is told that it was. */
+static void held_ones_are_compared_or_refused(void **state)
+{
+	static uint8_t octets[NOTE_MAX];
+	char name[LAYOUT_PATH], vkey[80];
+	struct wbuf w = wbuf_of(octets, sizeof(octets));
+	struct note_key key;
+	struct span held;
+	struct points_conf conf = {.keys = &key, .n_keys = 1, .held = &held,
+				   .n_held = 1};
+	struct verify_result r;
+	struct err e = {0};
+
+	(void)state;
+	test_clean();
+	test_add_signed(0, 300);
+	write_with(layout_write_protected);
+	snprintf(vkey, sizeof(vkey), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&key, vkey, &e), 0);
+	assert_int_equal(layout_name(name, test_other, "checkpoint", &e), 0);
+	assert_int_equal(layout_get(name, &w, &e), 0);
+	held = wbuf_span(&w);
+	assert_int_equal(layout_verify(test_other, &conf, &r, &e), 0);
+	test_add_signed(300, 600);
+	write_with(layout_write_protected);
+	assert_int_equal(layout_verify(test_other, &conf, &r, &e),
+			 E_UNSUPPORTED);
+	assert_non_null(strstr(e.text, "check-proof"));
+	/* All of the log can be. */
+	write_dir();
+	assert_int_equal(layout_verify(test_other, &conf, &r, &e), 0);
+}
+
+/* --- pruned --- */
+
+static void prune_first(void)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.own_key = true,
+		.last = true,
+	};
+	struct now now = {.wall.us = INT64_C(1700009000000000)};
+	struct err e = {0};
+	struct audit *a;
+
+	if (audit_open(&a, &conf, &e))
+		fail_msg("%s", e.text);
+	now.mono = audit_last(a);
+	if (audit_segment(a, 256, &e) ||
+	    audit_prune(a, &now, "for a test", &e) < 0)
+		fail_msg("%s", e.text);
+	test_close(a);
+}
+
+/* Of what was pruned the log itself says how many protected ones stayed. */
+static void what_was_kept_is_counted(void **state)
+{
+	static const struct change kept[] = {
+		{"one that was kept is gone", "rm */99.*",
+		 "2 protected records stayed of what was pruned, 1 are there",
+		 4005},
+		{"all of them", "rm */99.* */199.*", "0 are there", 4005},
+	};
+	struct verify_result r;
+	struct err e = {0};
+
+	(void)state;
+	test_clean();
+	test_add_signed(0, 4000);
+	prune_first();
+	write_dir();
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.first, 256);
+	find(kept, 2, layout_write);
+	write_with(layout_write_protected);
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.records, 41); /* and the one that says it */
+	find(kept, 2, layout_write_protected);
 }
 
 int main(void)
@@ -191,6 +387,10 @@ int main(void)
 		cmocka_unit_test(it_is_whole_and_has_all_its_files),
 		cmocka_unit_test(it_ends_at_its_checkpoint),
 		cmocka_unit_test(every_change_is_found),
+		cmocka_unit_test(every_change_of_protected_ones_is_found),
+		cmocka_unit_test(others_do_not_belong_there),
+		cmocka_unit_test(held_ones_are_compared_or_refused),
+		cmocka_unit_test(what_was_kept_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "audit/layout_file.h"
+#include "audit/layout_proofs.h"
 #include "audit/store.h"
 #include "core/until.h"
 
@@ -12,6 +13,8 @@ struct reading {
 	struct sha256 *h;
 	struct tree tree;
 	struct points points;
+	struct layout_proofs *proofs;
+	struct checkpoint c;
 	struct record_view view;
 	uint64_t said; /* records that were pruned, as one of them says */
 	struct cur boots; /* lines that were not reached */
@@ -177,6 +180,13 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 		return wrong(r, seq, e, "it cannot be read");
 	if (r->view.r.seq != seq)
 		return wrong(r, seq, e, "its number is another's");
+	if ((r->view.r.flags & ~RECORD_CUT) !=
+	    record_class(r->view.r.kind, r->view.r.ev))
+		return wrong(r, seq, e, "its class is not that of its kind");
+	if (r->view.r.flags & RECORD_PROTECTED &&
+	    !layout_proofs_has(r->proofs, seq))
+		return wrong(r, seq, e, "it is protected, and its proof is "
+					"missing");
 	if (r->view.r.boot != r->boot)
 		rc = enter_boot(r, seq, e);
 	if (rc)
@@ -266,23 +276,67 @@ static int get(struct reading *r, const char *file, struct wbuf *w,
 	return rc;
 }
 
+/* All of the log: its tiles, its records, and the proofs beside them. */
+static int read_log(struct reading *r, uint64_t size, struct err *e)
+{
+	struct wbuf boots = wbuf_of(r->boots_text, sizeof(r->boots_text));
+	int rc = get(r, "boots", &boots, e);
+
+	if (rc)
+		return rc;
+	r->boots = cur_of(wbuf_span(&boots));
+	rc = read_minimum(r, size, e);
+	if (rc == 0)
+		rc = read_entries(r, size, e);
+	if (rc == 0 && r->said != r->out->first)
+		rc = wrong(r, r->said, e, r->said < r->out->first
+				? "it is gone, and no record says that it was "
+				  "pruned"
+				: "it is said to be pruned, and is there");
+	return rc ? rc : partial_tiles(r, e);
+}
+
+/* Protected records alone: the tree is what the checkpoint says, and of all
+ * others nothing is known. */
+static int reach_end(struct reading *r, const struct checkpoint *c,
+		     struct err *e)
+{
+	uint64_t bad, next = points_next(&r->points);
+
+	if (next != c->size)
+		return err_set(e, E_UNSUPPORTED, 0, "protected records alone "
+			       "cannot be compared with the checkpoint of %llu "
+			       "records: check-proof can, with a proof of "
+			       "consistency", (unsigned long long)next);
+	r->tree.size = c->size;
+	return points_reach(&r->points, c->size, c->root, NULL, &bad, e);
+}
+
+static int check_proofs(struct reading *r, struct err *e)
+{
+	uint64_t bad;
+	int rc = layout_proofs_check(r->proofs, &bad, e);
+
+	if (rc == E_INTEGRITY && bad != UINT64_MAX) {
+		r->out->has_bad = true;
+		r->out->bad = bad;
+	}
+	return rc;
+}
+
 static int read_all(struct reading *r, const struct points_conf *given,
-		    struct err *e)
+		    bool alone, struct err *e)
 {
 	struct span held[POINTS_HELD];
 	struct points_conf conf = *given;
 	struct wbuf w = wbuf_of(r->note, sizeof(r->note));
-	struct wbuf boots = wbuf_of(r->boots_text, sizeof(r->boots_text));
-	struct checkpoint c;
 	struct note n;
 	uint64_t bad;
 	int rc = get(r, "checkpoint", &w, e);
 
-	if (rc == 0)
-		rc = get(r, "boots", &boots, e);
 	if (rc)
 		return rc;
-	if (checkpoint_read(&c, &n, wbuf_span(&w), e))
+	if (checkpoint_read(&r->c, &n, wbuf_span(&w), e))
 		return e->code = E_INTEGRITY;
 	if (conf.n_held >= POINTS_HELD)
 		return err_set(e, E_LIMIT, 0, "at most %d checkpoints",
@@ -292,29 +346,40 @@ static int read_all(struct reading *r, const struct points_conf *given,
 		held[i] = conf.held[i];
 	held[conf.n_held++] = wbuf_span(&w);
 	conf.held = held;
-	r->boots = cur_of(wbuf_span(&boots));
-	rc = points_open(&r->points, NULL, c.origin, &conf, e);
+	rc = points_open(&r->points, NULL, r->c.origin, &conf, e);
 	if (rc == 0)
-		rc = read_minimum(r, c.size, e);
+		rc = layout_proofs_open(&r->proofs, r->dir, &r->c,
+					wbuf_span(&w), alone, e);
 	if (rc == 0)
-		rc = read_entries(r, c.size, e);
-	if (rc == 0 && r->said != r->out->first)
-		rc = wrong(r, r->said, e, r->said < r->out->first
-				? "it is gone, and no record says that it was "
-				  "pruned"
-				: "it is said to be pruned, and is there");
+		rc = alone ? reach_end(r, &r->c, e) : read_log(r, r->c.size, e);
 	if (rc == 0)
-		rc = partial_tiles(r, e);
+		rc = check_proofs(r, e);
 	if (rc == 0)
 		rc = points_end(&r->points, r->tree.size, &bad, e);
 	if (rc == 0 && !cur_done(&r->boots))
 		rc = err_set(e, E_INTEGRITY, 0, "there is a boot without "
 						"records");
+	if (alone && rc == 0)
+		r->out->records = layout_proofs_number(r->proofs);
+	r->out->protected_only = alone;
 	r->out->checkpoints = 1;
-	r->out->checkpoint = c.size;
+	r->out->checkpoint = r->c.size;
 	r->out->has_cosigned = r->points.has_cosigned;
 	r->out->cosigned = r->points.cosigned;
+	if (alone)
+		memcpy(r->out->root, r->c.root, sizeof(r->out->root));
 	return rc;
+}
+
+/* Neither tiles nor boots: it was given to somebody who is to have protected
+ * records alone. A whole export from which both were taken says less than it
+ * did, and is told as what it is. */
+static bool is_alone(const char *dir)
+{
+	char name[LAYOUT_PATH];
+
+	return layout_name(name, dir, "tile", NULL) == 0 && access(name, F_OK) &&
+	       layout_name(name, dir, "boots", NULL) == 0 && access(name, F_OK);
 }
 
 int layout_verify(const char *dir, const struct points_conf *points,
@@ -333,8 +398,10 @@ int layout_verify(const char *dir, const struct points_conf *points,
 	tree_init(&r->tree, r->h);
 	r->tree.full = full;
 	r->tree.arg = r;
-	rc = read_all(r, points, e);
-	tree_root(&r->tree, out->root);
+	rc = read_all(r, points, is_alone(dir), e);
+	if (!out->protected_only)
+		tree_root(&r->tree, out->root);
+	layout_proofs_close(r->proofs);
 	points_close(&r->points);
 	sha256_free(r->h);
 	free(r);

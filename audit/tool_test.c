@@ -196,6 +196,9 @@ static void proofs_go_from_hand_to_hand(void **state)
 	      "test $(ls %O.pr/record | wc -l) = $(ls %O.pr/proof | wc -l) && "
 	      "grep -q '\"event_type\":\"policy\"' %O.pr/record/99.json && "
 	      "! grep -lq decision %O.pr/record/*", 0, "");
+	expect("verify --key %D.vkey %O.pr", 0, "ok 6 records");
+	expect("verify --key %D.vkey --checkpoint %D.old %O.pr", 2,
+	       "check-proof can");
 	expect("export -F proofs -c /nowhere/c -o %O.pr2 %D", 2, "/nowhere/c");
 	expect("--version && ! test -e %O.pr2", 0, "");
 	expect("export -c %D.vkey %D", 2, "only beside tiles or proofs");

@@ -21,6 +21,9 @@ struct verify_result {
 	uint64_t records; /* read so far, or in all */
 	uint64_t first;	  /* records before it were pruned */
 	uint64_t boots, pages, checkpoints;
+	/* An export of protected records alone: `records` counts these, and of
+	 * the others, up to the checkpoint, nothing is known. */
+	bool protected_only;
 	uint64_t checkpoints_pruned; /* of these, over pruned records: only
 				      * their signatures are checked */
 	uint64_t checkpoint; /* size at the last of them; 0: none */
