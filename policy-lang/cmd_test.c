@@ -126,6 +126,7 @@ static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
 		uint64_t to = st->answers ? ids[st->answers - 1] : 0;
 
 		scene_advance(s, st->after_ns);
+		coverage_passed(t->coverage, s);
 		if (scene_message(s, st, f->vm, to, &m, &e)) {
 			snprintf(text, sizeof(text), "step %zu: %s", i + 1,
 				 e.text);
@@ -134,6 +135,7 @@ static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
 		}
 		scene_judge(s, &m.msg, &d);
 		coverage_saw(t->coverage, &d);
+		coverage_passed(t->coverage, s);
 		if (d.permit)
 			ids[i] = d.request_id;
 		if (as_expected(s, st, &d))
@@ -248,6 +250,7 @@ static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
 		free(ids);
 		return;
 	}
+	coverage_given(t->coverage, s);
 	for (size_t i = 0; i < test->n_step && !bad; i++)
 		bad = run_step(t, s, f, test, i, ids);
 	free(ids);
@@ -308,6 +311,8 @@ static int run_file(struct tally *t, const struct pol_file *f,
 	rc = scene_new(&s, v, n, e);
 	if (rc)
 		return rc;
+	s.judged = t->coverage ? coverage_judged : NULL;
+	s.judged_arg = t->coverage;
 	for (size_t i = 0; i < f->n_test && !(t->quiet && t->failed); i++)
 		run_test(t, &s, f, &f->test[i]);
 	scene_free(&s);

@@ -115,6 +115,9 @@ struct scene {
 	struct pol_state *state;
 	struct now now;
 	const char *zone; /* of the binding, or NULL */
+	/* Told of each judgement before it is committed, or NULL. */
+	void (*judged)(void *arg, const struct pol_state *st);
+	void *judged_arg;
 };
 
 #define SCENE_LEAVES 2

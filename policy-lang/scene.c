@@ -486,6 +486,12 @@ static void judge_close(struct scene *s, const struct pol_msg *m,
 	d->permit = true;
 }
 
+static void tell_judged(const struct scene *s)
+{
+	if (s->judged)
+		s->judged(s->judged_arg, s->state);
+}
+
 void scene_judge(struct scene *s, const struct pol_msg *m,
 		 struct pol_decision *d)
 {
@@ -501,9 +507,13 @@ void scene_judge(struct scene *s, const struct pol_msg *m,
 			 m->now, d);
 	else
 		pol_judge(s->state, m, d);
-	if (d->permit && !pol_packet(s->state, m->machine, m->dir, &m->peer,
-				     m->octets, m->now, &bytes))
-		*d = bytes;
+	tell_judged(s);
+	if (d->permit) {
+		if (!pol_packet(s->state, m->machine, m->dir, &m->peer,
+				m->octets, m->now, &bytes))
+			*d = bytes;
+		tell_judged(s);
+	}
 	if (d->permit)
 		pol_commit(s->state);
 	else

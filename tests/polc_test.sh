@@ -395,6 +395,23 @@ try "tests of the agents over oBIX" 0 "7 passed, 0 failed" "$polc" test tests/po
 try "coverage" 0 "'acknowledge' never permits anything" "$polc" test --coverage $home
 is "a rule that was tried both ways is not in it" [ "$(grep -c "'send-profile' " "$tmp/out")" = 0 ]
 is "nor a denial that hit" [ "$(grep -c "'no-waveforms' " "$tmp/out")" = 0 ]
+try "coverage of limits" 0 "'limits/hammering: 50 refusals per 10 min' is never reached" "$polc" test --coverage $home
+is "and of those that count nothing" grep -q "'allow/receive-prices: 96 messages per day' never counts anything" "$tmp/out"
+is "one that counts is not among them" test "$(grep -c "hammering.* never counts" "$tmp/out")" = 0
+is "nor one that was reached among the others" test "$(grep -c "tips.yaml.*'limits/monthly-bytes" "$tmp/out")" = 0
+is "a state that is never left" grep -q "'states/registered' is never left" "$tmp/out"
+is "but entered" test "$(grep -c "'states/registered' is never entered" "$tmp/out")" = 0
+# Given, a state is not entered; when it runs out, it is left.
+sed -e '/^tests:/,$d' $home/mdma.yaml >"$tmp/states.yaml"
+cat >>"$tmp/states.yaml" <<'END'
+tests:
+  it-runs-out:
+    given: {time: 2026-04-07T12:00:00+01:00, states: [attested, "registered@headend"]}
+    steps:
+      - {after: 2 d, direction: in, party: headend, observe: {c1222.read-request: {table: 23}}, expect: deny because state-missing}
+END
+try "a state that runs out" 0 "'states/registered' is never entered" "$polc" test --coverage "$tmp/states.yaml"
+is "is left" test "$(grep -c "'states/registered' is never left" "$tmp/out")" = 0
 try "coverage for programs" 0 '"level":"untried"' "$polc" test --coverage --json $home/tips.yaml
 junit() { python3 -c 'import sys, xml.etree.ElementTree as x
 r = x.parse(sys.argv[1]).getroot()
