@@ -225,17 +225,42 @@ cat <<'EOT'
 
 Read: the hellos of both sides, from version 1.0 to 1.3, in one record or in
 several: the host name, ALPN and the versions offered, or the one chosen. Of all
-other records type, version and length. Opaque: the octets of all of it; the
-hello is `tls.hello` and `opaque` as well, so that a rule may grant it by name
-and protocols. The hello of SSL 2.0, SSL 3.0, a second name, a name that is no
-host name, a hello of more than 8 KiB, a server's choice of a version or protocol
-that was not offered and a stream that ceases to be records are refused. In
-version 1.3 the protocol chosen is sealed, and not known. To a party whose `tls`
-is `end-to-end` nothing goes that is not TLS, and no hello without one of its
-names (`party-identity`). Certificates are not read. A hello that is sealed in
-another (ECH) is noted: the name that is seen may not be the one that counts.
+other records type, version and length, and what of them is in clear: alerts (two
+octets, of the registered ones, four at most and nothing behind one that ends the
+connection), changes of cipher (one octet, two at most), and of version 1.2 and
+older which handshake messages come, in their order, each once and within a length,
+up to the change of cipher. Opaque: the octets of all of it; the hello is `tls.hello`
+and `opaque` as well, so that a rule may grant it by name and protocols.
 
+Refused are the hello of SSL 2.0, SSL 3.0, a second name, a name that is no host
+name, a hello of more than 8 KiB, a server's choice of a version, protocol or
+extension that was not offered, another session in its answer, another hello or
+the request for one in clear behind the first, but after a request for another
+(then with the same random, session, suites, name and ALPN, and the server's
+cookie), heartbeats, and a stream that ceases to be records. In version 1.3 the
+protocol chosen is sealed, and not known. To a party whose `tls` is `end-to-end`
+nothing goes that is not TLS, and no hello without one of its names
+(`party-identity`). Certificates are not read. A hello that is sealed in another
+(ECH) is noted: the name that is seen may not be the one that counts.
+
+Suites (128 at most), groups, schemes and versions of a hello are assigned ones, or
+values of no meaning (GREASE), each once; of extensions those below, and four of
+no meaning with one octet of zero at most. What nobody can check may say anything,
+in so many octets of each hello: the random 32, the session 32, and where the table
+has **not checked** as many as it has, 2560 together at most (a key of X25519 with
+ML-KEM, one more and a long ticket). Like all of the hello they are charged by
+their octets.
+
+| extension | of | octets at most | what it holds |
+|---|---|---|---|
 EOT
+sed -n 's/^X(0x\([0-9a-f]*\), "\([^"]*\)", \([A-Z |]*\), \([0-9]*\), [a-z0-9_]*, "\(.*\)")$/\1 `\2`\t\3\t\4\t\5/p' \
+	dissectors/tls/extensions.def |
+	sed -e 's/CLIENT/client/' -e 's/ | OLD/, server to 1.2/' -e 's/ | NEW/, server 1.3/' \
+		-e 's/ | RETRY/, request for another/' |
+	awk -F'\t' '{ print "| " $1 " | " $2 " | " $3 " | " $4 " |" }' |
+	some "extensions"
+echo
 printf 'Observations: %s.\n' "$(observations TLS)"
 # shellcheck disable=SC2046
 reasons $(sources dissectors/tls)

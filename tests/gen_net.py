@@ -302,18 +302,23 @@ def hello(kind, extensions, version=0x0303, suites=b"\0\4\x13\1\x13\2"):
 WEB = b"\2h2\x08http/1.1"
 
 
-def client(host, versions=b"\3\4\3\3", speaks=WEB):
+def client(host, versions=b"\3\4\3\3", speaks=WEB, more=b""):
     host = host.encode()
     sni = struct.pack(">HHHBH", 0, len(host) + 5, len(host) + 3, 0,
                       len(host)) + host
     alpn = struct.pack(">HHH", 16, len(speaks) + 2, len(speaks)) + speaks
     listed = struct.pack(">HHB", 43, len(versions) + 1,
                          len(versions)) + versions if versions else b""
-    return hello(1, sni + alpn + listed)
+    return hello(1, sni + alpn + listed + more)
 
 
 NEW = hello(2, b"\0\x2b\0\2\3\4")
 OLD = hello(2, b"")
+
+
+# of 1.2: the server's last message in clear, the client's key, the end
+DONE, KEY = b"\x0e\0\0\0", b"\x10\0\0\4" + bytes(4)
+FINISHED = record(CCS, b"\1") + record(HANDSHAKE, bytes(range(40)))
 
 
 def sealed(folder):
@@ -331,8 +336,9 @@ def sealed(folder):
          (1, record(HANDSHAKE, NEW) + record(CCS, b"\1") + data),
          (0, record(CCS, b"\1") + data), (1, data * 8)).close()
     talk((0, record(HANDSHAKE, client(TIPS, b""), 0x0301)),
-         (1, record(HANDSHAKE, OLD)), (0, record(HANDSHAKE, b"\x10" + bytes(
-             7)) + record(CCS, b"\1") + data), (1, data)).close()
+         (1, record(HANDSHAKE, OLD) + record(HANDSHAKE, DONE)),
+         (0, record(HANDSHAKE, KEY) + FINISHED), (1, FINISHED), (0, data),
+         (1, data)).close()
     m = client(TIPS)
     m = record(HANDSHAKE, m[:60], 0x0301) + record(HANDSHAKE, m[60:], 0x0301)
     talk((0, m[:3]), (0, m[3:80]), (0, m[80:]),
@@ -357,6 +363,15 @@ def sealed(folder):
              (1, record(HANDSHAKE, hello(2, chosen))))
     # to somebody else
     talk((0, record(HANDSHAKE, client(TIPS), 0x0301)), to="stranger")
+    # text in an extension that is unknown, in padding, and in a key
+    for more in (b"\x12\x34\0\4text", b"\0\x15\0\4text",
+                 b"\0\x33\0\x0a\0\x08\0\x1d\0\4text"):
+        talk((0, record(HANDSHAKE, client(TIPS, more=more), 0x0301)))
+    # another hello in clear behind the first; a heartbeat
+    for what in (record(HANDSHAKE, client("other." + TIPS)),
+                 record(24, b"\1\0\4text")):
+        talk((0, record(HANDSHAKE, client(TIPS, b""), 0x0301)),
+             (1, record(HANDSHAKE, OLD) + record(HANDSHAKE, DONE)), (0, what))
     c.write(os.path.join(folder, "gen_net_tls.pcap"))
 
 

@@ -373,7 +373,7 @@ static void check(const struct reader *r, const struct how *h, SSL *c)
 	assert_int_equal(r->notes, 0);
 	for (int d = 0; d < 2; d++) {
 		assert_int_equal(r->n[d], 0);
-		assert_int_equal(r->flow.left[d], 0);
+		assert_int_equal(r->flow.side[d].left, 0);
 		assert_true(r->judged[d] > DATA);
 	}
 }

@@ -7,26 +7,16 @@
 #define SESSION_ID_MAX 32
 #define LABEL_MAX      63
 
-/* IANA, TLS ExtensionType values. */
+/* Those that are looked for before they are read. */
 enum {
-	EXT_SERVER_NAME = 0,
-	EXT_ALPN = 16,
 	EXT_PRE_SHARED_KEY = 41,
-	EXT_EARLY_DATA = 42,
 	EXT_VERSIONS = 43,
-	EXT_ECH = 0xfe0d,
-	EXT_ESNI = 0xffce, /* a draft's form of the same */
 };
+#define GREASE_MAX 4 /* extensions of no meaning */
 
 static int bad(struct err *e, enum reason why, const char *what)
 {
 	return err_reason(e, E_SYNTAX, (int)why, 0, "%s", what);
-}
-
-/* RFC 8701: 0x0a0a, 0x1a1a .. 0xfafa mean nothing. */
-static bool is_grease(uint16_t v)
-{
-	return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
 }
 
 uint16_t tls_highest(uint8_t versions)
@@ -95,156 +85,39 @@ bool tls_name_ok(struct span name)
 	return !is_number(label);
 }
 
-static int lower_copy(struct span *to, struct span s, struct arena *arena,
-		      struct err *e)
-{
-	uint8_t text[TLS_NAME_MAX];
-
-	for (size_t i = 0; i < s.n; i++)
-		text[i] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20
-							 : s.p[i];
-	*to = arena_copy(arena, span_of(text, s.n));
-	return to->p ? 0 : bad(e, REASON_RESOURCE, "no room for the name");
-}
-
 /* --- extensions ------------------------------------------------------------------ */
 
-/* ServerNameList, RFC 6066 3: one name, of the only type there is. A server
- * says with an empty one that it took the name. */
-static int server_name(struct tls_hello *h, struct cur *c, struct arena *arena,
-		       struct err *e)
-{
-	struct cur list;
-	struct span name;
-
-	if (!h->client)
-		return cur_done(c) ? 0 : bad(e, REASON_MALFORMED,
-					     "a name from the server");
-	list = cur_sub(c, cur_u16(c));
-	if (!cur_done(c))
-		return bad(e, REASON_MALFORMED, "length of the list of names");
-	if (cur_u8(&list) != 0 && cur_ok(&list))
-		return bad(e, REASON_SUSPICIOUS, "a name of another type");
-	name = cur_take(&list, cur_u16(&list));
-	if (!cur_ok(&list))
-		return bad(e, REASON_MALFORMED, "length of the name");
-	if (!cur_done(&list))
-		return bad(e, REASON_SUSPICIOUS, "more than one name");
-	if (!tls_name_ok(name))
-		return bad(e, REASON_MALFORMED, "not a host name");
-	return lower_copy(&h->name, name, arena, e);
-}
-
-static bool alpn_ok(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] <= 0x20 || s.p[i] >= 0x7f)
-			return false;
-	}
-	return s.n > 0;
-}
-
-/* ProtocolNameList, RFC 7301 3.1; of a server exactly one. */
-static int alpn(struct tls_hello *h, struct cur *c, struct arena *arena,
-		struct err *e)
-{
-	struct cur list = cur_sub(c, cur_u16(c));
-	struct span s;
-
-	if (!cur_done(c) || cur_left(&list) == 0)
-		return bad(e, REASON_MALFORMED, "length of the ALPN list");
-	while (cur_left(&list)) { /* at most TLS_ALPN_MAX, and what is GREASE */
-		s = cur_take(&list, cur_u8(&list));
-		if (!cur_ok(&list) || s.n == 0)
-			return bad(e, REASON_MALFORMED, "a protocol of ALPN");
-		if (s.n == 2 && is_grease((uint16_t)(s.p[0] << 8 | s.p[1])))
-			continue;
-		if (!alpn_ok(s))
-			return bad(e, REASON_SUSPICIOUS,
-				   "odd octets in a protocol of ALPN");
-		if (h->n_alpn == TLS_ALPN_MAX)
-			return bad(e, REASON_TOO_MANY_UNITS,
-				   "protocols of ALPN");
-		s = arena_copy(arena, s);
-		if (!s.p)
-			return bad(e, REASON_RESOURCE, "no room for ALPN");
-		h->alpn[h->n_alpn++] = s;
-	}
-	return h->client || h->n_alpn == 1
-		       ? 0
-		       : bad(e, REASON_SUSPICIOUS, "ALPN from the server");
-}
-
-/* RFC 8446 4.2.1. A server that chooses an older version sends none. */
-static int versions(struct tls_hello *h, struct cur *c, struct arena *arena,
-		    struct err *e)
-{
-	struct cur list;
-
-	(void)arena;
-	h->listed = true;
-	if (!h->client) {
-		uint16_t v = cur_u16(c);
-
-		if (!cur_done(c))
-			return bad(e, REASON_MALFORMED, "version chosen");
-		h->versions = 1 << (TLS_1_3 - TLS_1_0);
-		return v == TLS_1_3 ? 0 : bad(e, REASON_SUSPICIOUS,
-					      "version chosen");
-	}
-	list = cur_sub(c, cur_u8(c));
-	if (!cur_done(c) || cur_left(&list) == 0 || cur_left(&list) % 2)
-		return bad(e, REASON_MALFORMED, "length of the versions");
-	while (cur_left(&list)) { /* at most 127 */
-		uint16_t v = cur_u16(&list);
-
-		if (v >= TLS_1_0 && v <= TLS_1_3)
-			h->versions |= (uint8_t)(1 << (v - TLS_1_0));
-	}
-	return h->versions ? 0 : bad(e, REASON_SUSPICIOUS,
-				     "no version that is known");
-}
-
-/* RFC 8446 4.2.10 */
-static int early_data(struct tls_hello *h, struct cur *c, struct arena *arena,
-		      struct err *e)
-{
-	(void)arena;
-	h->early = h->client;
-	return cur_done(c) && h->client ? 0 : bad(e, REASON_MALFORMED,
-						  "early data");
-}
-
-static int encrypted(struct tls_hello *h, struct cur *c, struct arena *arena,
-		     struct err *e)
-{
-	(void)c;
-	(void)arena;
-	(void)e;
-	h->encrypted = h->client;
-	return 0;
-}
-
-/* What is read; all others are passed over. */
-static const struct {
+struct extension {
 	uint16_t type;
-	int (*read)(struct tls_hello *h, struct cur *c, struct arena *arena,
-		    struct err *e);
-} extensions[] = {
-	{EXT_SERVER_NAME, server_name},
-	{EXT_ALPN,        alpn       },
-	{EXT_EARLY_DATA,  early_data },
-	{EXT_VERSIONS,    versions   },
-	{EXT_ECH,         encrypted  },
-	{EXT_ESNI,        encrypted  },
+	struct span data;
 };
 
-static int extension(struct tls_hello *h, uint16_t type, struct cur *c,
-		     struct arena *arena, struct err *e)
+/* All of them, each once. */
+static int split(const struct tls_hello *h, struct cur *c,
+		 struct extension to[TLS_EXT_MAX], uint32_t *n, struct err *e)
 {
-	for (size_t i = 0; i < sizeof(extensions) / sizeof(*extensions); i++) {
-		if (extensions[i].type == type)
-			return extensions[i].read(h, c, arena, e);
+	unsigned grease = 0;
+
+	while (cur_left(c)) { /* at most TLS_EXT_MAX */
+		struct extension x = {.type = cur_u16(c)};
+
+		x.data = cur_take(c, cur_u16(c));
+		if (!cur_ok(c))
+			return bad(e, REASON_MALFORMED,
+				   "length of an extension");
+		for (uint32_t i = 0; i < *n; i++) {
+			if (to[i].type == x.type)
+				return bad(e, REASON_SUSPICIOUS,
+					   "an extension that comes twice");
+		}
+		grease += tls_is_grease(x.type);
+		if (*n == TLS_EXT_MAX || grease > GREASE_MAX)
+			return bad(e, REASON_TOO_MANY_UNITS, "extensions");
+		to[(*n)++] = x;
+		/* RFC 8446 4.2.11: what binds it covers all in front. */
+		if (h->client && x.type == EXT_PRE_SHARED_KEY && cur_left(c))
+			return bad(e, REASON_SUSPICIOUS,
+				   "an extension behind the last one");
 	}
 	return 0;
 }
@@ -252,31 +125,22 @@ static int extension(struct tls_hello *h, uint16_t type, struct cur *c,
 static int read_extensions(struct tls_hello *h, struct cur *c,
 			   struct arena *arena, struct err *e)
 {
-	uint16_t seen[TLS_EXT_MAX];
+	struct extension all[TLS_EXT_MAX];
 	uint32_t n = 0;
-	int rc = 0;
+	int rc = split(h, c, all, &n, e);
 
-	while (rc == 0 && cur_left(c)) { /* at most TLS_EXT_MAX */
-		uint16_t type = cur_u16(c);
-		struct cur data = cur_sub(c, cur_u16(c));
-
-		if (!cur_ok(c))
-			return bad(e, REASON_MALFORMED,
-				   "length of an extension");
-		for (uint32_t i = 0; i < n; i++) {
-			if (seen[i] == type)
-				return bad(e, REASON_SUSPICIOUS,
-					   "an extension that comes twice");
-		}
-		if (n == TLS_EXT_MAX)
-			return bad(e, REASON_TOO_MANY_UNITS, "extensions");
-		seen[n++] = type;
-		/* RFC 8446 4.2.11: what binds it covers all in front. */
-		if (h->client && type == EXT_PRE_SHARED_KEY && cur_left(c))
-			return bad(e, REASON_SUSPICIOUS,
-				   "an extension behind the last one");
-		rc = extension(h, type, &data, arena, e);
+	for (uint32_t i = 0; i < n && h->in == TLS_IN_OLD; i++) {
+		if (all[i].type == EXT_VERSIONS)
+			h->in = TLS_IN_NEW;
 	}
+	for (uint32_t i = 0; i < n && rc == 0; i++) {
+		struct cur data = cur_of(all[i].data);
+
+		rc = tls_extension_read(h, all[i].type, &data, arena, e);
+	}
+	if (rc == 0 && h->unchecked > TLS_UNCHECKED_MAX)
+		return bad(e, REASON_TOO_LONG,
+			   "more than may go unchecked in a hello");
 	return rc;
 }
 
@@ -289,26 +153,91 @@ static const uint8_t retry_random[RANDOM] = {
 	0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
 
-/* CipherSuite cipher_suites<2..2^16-2>; opaque legacy_compression<1..2^8-1> */
-static int client_lists(struct cur *c, size_t *compressions, struct err *e)
+/* IANA, TLS Cipher Suites, and values of the same field that are none: what a
+ * client can do (RFC 5746, 7507). */
+static bool suite_ok(uint16_t v)
 {
-	struct span suites = cur_take(c, cur_u16(c));
-	struct span compress = cur_take(c, cur_u8(c));
+	static const struct {
+		uint16_t from, to;
+	} rows[] = {
+		{0x0001, 0x006d}, {0x0084, 0x00c7}, {0x00ff, 0x00ff},
+		{0x1301, 0x1307}, {0x5600, 0x5600}, {0xc001, 0xc0b7},
+		{0xc100, 0xc107}, {0xcca8, 0xccae}, {0xd001, 0xd005},
+	};
 
-	if (!cur_ok(c) || suites.n == 0 || suites.n % 2 || compress.n == 0)
-		return bad(e, REASON_MALFORMED, "suites or compressions");
-	if (!memchr(compress.p, 0, compress.n))
-		return bad(e, REASON_SUSPICIOUS, "must be compressed");
-	*compressions = compress.n;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (v >= rows[i].from && v <= rows[i].to)
+			return true;
+	}
+	return false;
+}
+
+static int suites_ok(struct span suites, struct err *e)
+{
+	struct cur c = cur_of(suites);
+
+	if (suites.n > 2 * TLS_SUITES_MAX)
+		return bad(e, REASON_TOO_MANY_UNITS, "suites");
+	for (size_t at = 0; at < suites.n; at += 2) { /* TLS_SUITES_MAX */
+		uint16_t v = cur_u16(&c);
+
+		if (!suite_ok(v) && !tls_is_grease(v))
+			return bad(e, REASON_SUSPICIOUS,
+				   "a suite that is not assigned");
+		for (size_t k = 0; k < at; k += 2) {
+			if (span_eq(span_sub(suites, k, 2),
+				    span_sub(suites, at, 2)))
+				return bad(e, REASON_SUSPICIOUS,
+					   "a suite that comes twice");
+		}
+	}
 	return 0;
 }
 
-static int server_lists(struct cur *c, struct err *e)
+/* None, DEFLATE, LZS (RFC 3749, 3943), each once. */
+static int compress_ok(struct span compress, struct err *e)
 {
-	(void)cur_u16(c);
+	for (size_t i = 0; i < compress.n; i++) { /* at most 3 are */
+		uint8_t v = compress.p[i];
+
+		if ((v > 1 && v != 64) || memchr(compress.p, v, i))
+			return bad(e, REASON_SUSPICIOUS, "compressions");
+	}
+	return memchr(compress.p, 0, compress.n) ?
+		       0 :
+		       bad(e, REASON_SUSPICIOUS, "must be compressed");
+}
+
+/* CipherSuite cipher_suites<2..2^16-2>; opaque legacy_compression<1..2^8-1> */
+static int client_lists(struct tls_hello *h, struct cur *c,
+			size_t *compressions, struct err *e)
+{
+	struct span compress;
+	int rc;
+
+	h->suites = cur_take(c, cur_u16(c));
+	compress = cur_take(c, cur_u8(c));
+	*compressions = compress.n;
+	if (!cur_ok(c) || h->suites.n == 0 || h->suites.n % 2 ||
+	    compress.n == 0)
+		return bad(e, REASON_MALFORMED, "suites or compressions");
+	rc = suites_ok(h->suites, e);
+	return rc ? rc : compress_ok(compress, e);
+}
+
+static int server_lists(struct tls_hello *h, struct cur *c, struct err *e)
+{
+	struct cur suite;
+
+	h->suites = cur_take(c, 2);
+	suite = cur_of(h->suites);
 	if (cur_u8(c) != 0 && cur_ok(c))
 		return bad(e, REASON_SUSPICIOUS, "compressed");
-	return cur_ok(c) ? 0 : bad(e, REASON_MALFORMED, "cut short");
+	if (!cur_ok(c))
+		return bad(e, REASON_MALFORMED, "cut short");
+	return suite_ok(cur_u16(&suite)) ?
+		       0 :
+		       bad(e, REASON_SUSPICIOUS, "a suite that is not assigned");
 }
 
 /* Without the extension, the field in front says it (RFC 5246 E.1). */
@@ -345,7 +274,6 @@ int tls_hello_read(struct tls_hello *h, struct span msg, struct arena *arena,
 {
 	struct cur c = cur_of(msg), body;
 	size_t compressions = 1;
-	struct span random, session;
 	uint8_t type = cur_u8(&c);
 	int rc;
 
@@ -356,14 +284,18 @@ int tls_hello_read(struct tls_hello *h, struct span msg, struct arena *arena,
 	if (type != TLS_CLIENT_HELLO && type != TLS_SERVER_HELLO)
 		return bad(e, REASON_SESSION_STATE, "not a hello");
 	h->legacy_version = cur_u16(&body);
-	random = cur_take(&body, RANDOM);
-	session = cur_take(&body, cur_u8(&body));
-	if (!cur_ok(&body) || session.n > SESSION_ID_MAX)
+	h->random = cur_take(&body, RANDOM);
+	h->session = cur_take(&body, cur_u8(&body));
+	if (!cur_ok(&body) || h->session.n > SESSION_ID_MAX)
 		return bad(e, REASON_MALFORMED, "session");
+	h->unchecked = (uint32_t)(h->random.n + h->session.n);
 	h->retry = !h->client &&
-		   span_eq(random, span_of(retry_random, RANDOM));
-	rc = h->client ? client_lists(&body, &compressions, e) :
-			 server_lists(&body, e);
+		   span_eq(h->random, span_of(retry_random, RANDOM));
+	h->in = h->client  ? TLS_IN_CLIENT :
+		h->retry   ? TLS_IN_RETRY :
+			     TLS_IN_OLD;
+	rc = h->client ? client_lists(h, &body, &compressions, e) :
+			 server_lists(h, &body, e);
 	if (rc)
 		return rc;
 	if (cur_left(&body)) { /* older ones may have no extensions at all */

@@ -4,9 +4,11 @@
  *
  * Read strictly: every length adds up, no extension comes twice, and a name
  * is a host name (RFC 6066 3: no address, no final dot). Versions before 1.0
- * are refused (RFC 6176, 7568). Values that exist to be ignored (RFC 8701)
- * and versions, suites and extensions that are not known are passed over:
- * what counts is what the server chooses, and that must be known.
+ * are refused (RFC 6176, 7568). An extension is a row of extensions.def, with
+ * what may stand in it and how long it may be, or the hello is refused: what
+ * nobody reads could say anything. So are versions, groups, suites and schemes
+ * of signatures outside the ranges that are assigned. Values that exist to be
+ * ignored (RFC 8701) are passed over, of an extension at most one octet.
  */
 #ifndef DISSECTORS_TLS_HELLO_H
 #define DISSECTORS_TLS_HELLO_H
@@ -25,13 +27,32 @@
 #define TLS_NAME_MAX 253
 #define TLS_ALPN_MAX 16 /* protocols of one hello */
 #define TLS_EXT_MAX  64 /* extensions of one hello */
+#define TLS_SUITES_MAX 128 /* suites of one hello */
+/* Octets of one hello that nobody can check: random, session, keys, tickets. A
+ * key of X25519 with ML-KEM, one of X25519 and a long ticket have room. */
+#define TLS_UNCHECKED_MAX 2560
+
+/* Which message has an extension (RFC 8446 4.2, RFC 5246 7.4.1.4). */
+enum tls_message {
+	TLS_IN_CLIENT = 1, /* the client's hello */
+	TLS_IN_OLD = 2,	   /* the server's, of version 1.2 or older */
+	TLS_IN_NEW = 4,	   /* of version 1.3 */
+	TLS_IN_RETRY = 8,  /* the server's that asks for another hello */
+};
 
 struct tls_hello {
 	bool client;
 	bool retry;	/* the server's, that asks for another hello */
 	bool encrypted; /* another hello, with other names, is sealed in it */
 	bool early;	/* data follow before the server has answered */
+	uint8_t in; /* enum tls_message */
 	uint16_t legacy_version;
+	/* Borrowed from the message. */
+	struct span random, session;
+	struct span suites; /* of a server: the one that it chose */
+	struct span cookie; /* empty when absent */
+	uint64_t has;	    /* bit n: the extension of row n is there */
+	uint32_t unchecked; /* octets that nobody can check */
 	/* Bit n: version TLS_1_0 + n. Of a server: the one it chose. */
 	uint8_t versions;
 	bool listed;	  /* they come from supported_versions */
@@ -44,6 +65,17 @@ struct tls_hello {
  * negative errcode with e->reason. */
 int tls_hello_read(struct tls_hello *h, struct span msg, struct arena *arena,
 		   struct err *e) __attribute__((warn_unused_result));
+
+/* The row of an extension whose presence needs no offer: what a request for
+ * another hello, or a suite of a special value, stands for. */
+uint64_t tls_unasked(void);
+
+/* What extension.c reads of one, c: all of its octets. */
+int tls_extension_read(struct tls_hello *h, uint16_t type, struct cur *c,
+		       struct arena *arena, struct err *e)
+	__attribute__((warn_unused_result));
+/* RFC 8701: 0x0a0a, 0x1a1a .. 0xfafa mean nothing. */
+bool tls_is_grease(uint16_t v);
 
 /* A DNS name of letters, digits, '-' and '_' as RFC 6066 wants it; capitals
  * included. */

@@ -16,6 +16,19 @@
 #define ONLY13	"\0\x2b\0\3\2\3\4"
 #define CHOSE13 "\0\x2b\0\2\3\4"
 #define GREASE	"\x7a\x7a\0\1\0"
+#define Z32	"ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ"
+#define Z1024	Z256 Z256 Z256 Z256
+#define Z256	Z32 Z32 Z32 Z32 Z32 Z32 Z32 Z32
+#define L1025	Z1024 "Z"
+#define MLKEM	"\x11\xec\4\xc0" Z1024 Z32 Z32 Z32 Z32 Z32 Z32
+#define FFDHE	"\1\0\1\0" Z256
+#define ECH(type, enc) "\xfe\x0d\0\x0b" type "\0\1\0\1\5" enc "\0\1x"
+#define PSK(id_n, binder)                                                      \
+	"\0\x29\0\x2c\0\7\0" id_n "x\0\0\0\0\0\x21" binder
+#define KEYS(list) "\0\x33\0\x26" list
+#define OPENSSL                                                                \
+	"\0\x0b\0\4\3\0\1\2\0\x0a\0\6\0\4\0\x1d\1\4\0\x16\0\0\0\x17\0\0"        \
+	"\0\x0d\0\6\0\4\4\3\x08\7\0\x2d\0\2\1\1\0\x31\0\0"
 #define L10	"aaaaaaaaaa"
 #define L60	L10 L10 L10 L10 L10 L10
 #define L63	L60 "aaa"
@@ -115,7 +128,9 @@ static void test_names(void **state)
 		p.ext = (const char *)ext;
 		p.ext_n = w.n;
 		want(name_rows[i].why, read_parts(&l, TLS_CLIENT_HELLO, &p),
-		     name_rows[i].ok ? REASON_NONE : REASON_MALFORMED);
+		     name_rows[i].ok	    ? REASON_NONE :
+		     name.n > TLS_NAME_MAX ? REASON_TOO_LONG :
+					     REASON_MALFORMED);
 		assert_int_equal(tls_name_ok(name), name_rows[i].ok);
 		if (!name_rows[i].ok)
 			continue;
@@ -142,7 +157,6 @@ static const struct {
 	{"1.3 only", HELD(ONLY13), 0, "", 8, 0, 0, 0},
 	{"a version of no meaning", HELD("\0\x2b\0\5\4\x8a\x8a\3\4"), 0, "", 8,
 	 0, 0, 0},
-	{"a version to come", HELD("\0\x2b\0\5\4\3\5\3\4"), 0, "", 8, 0, 0, 0},
 	{"name, ALPN, versions", HELD(METER H2 ONLY13), 0, "h2", 8, 1, 0, 0},
 	{"two protocols", HELD("\0\x10\0\x0e\0\x0c\2h2\x08http/1.1"), 0,
 	 "h2,http/1.1", 7, 0, 0, 0},
@@ -150,13 +164,28 @@ static const struct {
 	 "h2", 7, 0, 0, 0},
 	{"extensions of no meaning", HELD(GREASE METER "\xda\xda\0\0"), 0, "",
 	 7, 1, 0, 0},
-	{"an unknown extension", HELD("\x12\x34\0\3abc" METER), 0, "", 7, 1, 0,
-	 0},
 	{"early data", HELD(ONLY13 "\0\x2a\0\0"), 0, "", 8, 0, 0, 1},
-	{"a sealed hello", HELD(METER "\xfe\x0d\0\4abcd" ONLY13), 0, "", 8, 1,
+	{"a sealed hello", HELD(METER ECH("\0", "\0\0") ONLY13), 0, "", 8, 1,
 	 1, 0},
-	{"its draft", HELD("\xff\xce\0\4abcd" ONLY13), 0, "", 8, 0, 1, 0},
-	{"a binder at the end", HELD(ONLY13 "\0\x29\0\1x"), 0, "", 8, 0, 0, 0},
+	{"a binder at the end", HELD(ONLY13 PSK("\1", "\x20" Z32)), 0, "", 8, 0,
+	 0, 0},
+	{"padding", HELD("\0\x15\0\5\0\0\0\0\0"), 0, "", 7, 0, 0, 0},
+	{"as OpenSSL has it", HELD(METER OPENSSL ONLY13), 0, "", 8, 1, 0, 0},
+	{"of older ones", HELD("\0\1\0\1\2\0\x0f\0\1\1\x33\x74\0\0\0\x12\0\0"),
+	 0, "", 7, 0, 0, 0},
+	{"of Java", HELD("\0\5\0\5\1\0\0\0\0\0\x11\0\x09\0\7\2\0\4\0\0\0\0"),
+	 0, "", 7, 0, 0, 0},
+	{"of browsers", HELD("\0\x1b\0\3\2\0\2\x44\x69\0\5\0\3\2h2\0\x22\0\4\0\2"
+	 "\4\3\0\x1c\0\2\x40\1"), 0, "", 7, 0, 0, 0},
+	{"types of certificates", HELD("\0\x13\0\3\2\2\0\0\x14\0\2\1\2"), 0, "",
+	 7, 0, 0, 0},
+	{"a key", HELD(KEYS("\0\x24\0\x1d\0\x20" Z32)), 0, "", 7, 0, 0, 0},
+	{"and one of no meaning", HELD("\0\x33\0\x2b\0\x29\xfa\xfa\0\1\0\0\x1d"
+	 "\0\x20" Z32), 0, "", 7, 0, 0, 0},
+	{"no key", HELD("\0\x33\0\2\0\0"), 0, "", 7, 0, 0, 0},
+	{"a ticket", HELD("\0\x23\0\4abcd"), 0, "", 7, 0, 0, 0},
+	{"as many octets as go unchecked", HELD("\0\x33\5\xca\5\xc8" MLKEM FFDHE
+	 "\0\x23\4\0" Z1024), 0, "", 7, 0, 0, 0},
 
 #define BAD(why, ext, reason) {why, HELD(ext), reason, "", 0, 0, 0, 0}
 	BAD("a name twice", METER METER, REASON_SUSPICIOUS),
@@ -194,8 +223,62 @@ static const struct {
 	BAD("only unknown versions", "\0\x2b\0\5\4\x7f\x1c\x3a\x3a",
 	    REASON_SUSPICIOUS),
 	BAD("only SSL", "\0\x2b\0\3\2\3\0", REASON_SUSPICIOUS),
-	BAD("early data with octets", ONLY13 "\0\x2a\0\1\0", REASON_MALFORMED),
+	BAD("early data with octets", ONLY13 "\0\x2a\0\1\0", REASON_TOO_LONG),
 	BAD("early data without 1.3", "\0\x2a\0\0", REASON_SUSPICIOUS),
+	BAD("a version to come", "\0\x2b\0\5\4\3\5\3\4", REASON_SUSPICIOUS),
+	BAD("a version twice", "\0\x2b\0\5\4\3\4\3\4", REASON_SUSPICIOUS),
+	BAD("17 versions", "\0\x2b\0\x23\x22" Z32 "ZZ", REASON_TOO_LONG),
+	BAD("an unknown extension", "\x12\x34\0\3abc" METER,
+	    REASON_UNKNOWN_EXTENSION),
+	BAD("a draft of ECH", "\xff\xce\0\4abcd", REASON_UNKNOWN_EXTENSION),
+	BAD("padding with text", "\0\x15\0\5\0\0a\0\0", REASON_SUSPICIOUS),
+	BAD("text of no meaning", "\x7a\x7a\0\1a", REASON_SUSPICIOUS),
+	BAD("two octets of no meaning", "\x7a\x7a\0\2\0\0",
+	    REASON_SUSPICIOUS),
+	BAD("five extensions of no meaning", "\x0a\x0a\0\0\x1a\x1a\0\0\x2a"
+	    "\x2a\0\0\x3a\x3a\0\0\x4a\x4a\0\0", REASON_TOO_MANY_UNITS),
+	BAD("a group that is none", "\0\x0a\0\4\0\2ab", REASON_SUSPICIOUS),
+	BAD("a group twice", "\0\x0a\0\6\0\4\0\x1d\0\x1d", REASON_SUSPICIOUS),
+	BAD("half a group", "\0\x0a\0\3\0\1\0", REASON_MALFORMED),
+	BAD("no group", "\0\x0a\0\2\0\0", REASON_MALFORMED),
+	BAD("too many groups", "\0\x0a\0\x44\0\x42" Z32 Z32 "ZZ",
+	    REASON_TOO_LONG),
+	BAD("a scheme that is none", "\0\x0d\0\4\0\2ab", REASON_SUSPICIOUS),
+	BAD("a format that is none", "\0\x0b\0\2\1\3", REASON_SUSPICIOUS),
+	BAD("a mode that is none", "\0\x2d\0\2\1\2", REASON_SUSPICIOUS),
+	BAD("text where nothing is", "\0\x17\0\1a", REASON_TOO_LONG),
+	BAD("a name of who answers OCSP", "\0\5\0\7\1\0\2\0\0\0\0",
+	    REASON_TOO_LONG),
+	BAD("another kind of status", "\0\5\0\5\2\0\0\0\0",
+	    REASON_SUSPICIOUS),
+	BAD("settings with text", "\x44\x69\0\5\0\3\2ab", REASON_SUSPICIOUS),
+	BAD("a renegotiation", "\xff\1\0\1\1", REASON_SUSPICIOUS),
+	BAD("a key too short", "\0\x33\0\7\0\5\0\x1d\0\1a",
+	    REASON_SUSPICIOUS),
+	BAD("a key of no group", "\0\x33\0\7\0\5\x12\x34\0\1a",
+	    REASON_SUSPICIOUS),
+	BAD("text of no meaning in a key", "\0\x33\0\7\0\5\x1a\x1a\0\1a",
+	    REASON_SUSPICIOUS),
+	BAD("two keys of a group", "\0\x33\0\x0c\0\x0a\x1a\x1a\0\1\0\x1a"
+	    "\x1a\0\1\0", REASON_SUSPICIOUS),
+	BAD("a point that is compressed", "\0\x33\0\x47\0\x45\0\x17\0\x41"
+	    Z32 Z32 "Z", REASON_SUSPICIOUS),
+	BAD("an octet behind the keys", "\0\x33\0\3\0\0\0",
+	    REASON_MALFORMED),
+	BAD("a binder that is short", ONLY13 "\0\x29\0\x0d\0\7\0\1x\0\0\0\0"
+	    "\0\2\1y", REASON_MALFORMED),
+	BAD("more binders than keys", ONLY13 "\0\x29\0\x2d\0\7\0\1x\0\0\0\0"
+	    "\0\x22\x20" Z32 "\0", REASON_MALFORMED),
+	BAD("a sealed hello of another type", ECH("\1", "\0\0"),
+	    REASON_MALFORMED),
+	BAD("a sealed hello with text for a key", ECH("\0", "\0\1"),
+	    REASON_MALFORMED),
+	BAD("a cookie of nothing", "\0\x2c\0\2\0\0", REASON_MALFORMED),
+	BAD("a long ticket", "\0\x23\4\1" L1025, REASON_TOO_LONG),
+	BAD("one octet more than may go unchecked",
+	    "\0\x33\5\xee\5\xec" MLKEM FFDHE "\0\x1d\0\x20" Z32
+	    "\0\x23\3\xe1" Z256 Z256 Z256 Z32 Z32 Z32 Z32 Z32 Z32 Z32 "Z",
+	    REASON_TOO_LONG),
 	BAD("behind the binder", "\0\x29\0\1x" ONLY13, REASON_SUSPICIOUS),
 	BAD("half an extension", METER "\0\x10", REASON_MALFORMED),
 	BAD("half its length", METER "\0\x10\0", REASON_MALFORMED),
@@ -248,7 +331,8 @@ static void test_many_extensions(void **state)
 			wbuf_be(&w, (uint64_t)(0x2000 + i) << 16, 4);
 		p.ext_n = w.n;
 		want("extensions", read_parts(&l, TLS_CLIENT_HELLO, &p),
-		     n > TLS_EXT_MAX ? REASON_TOO_MANY_UNITS : REASON_NONE);
+		     n > TLS_EXT_MAX ? REASON_TOO_MANY_UNITS :
+				       REASON_UNKNOWN_EXTENSION);
 	}
 }
 
@@ -317,7 +401,34 @@ static const struct {
 	 REASON_SUSPICIOUS, 0},
 	{"server sends early data", 2,
 	 {0x0303, 0, 0, HELD("\0"), HELD(CHOSE13 "\0\x2a\0\0"), 0},
-	 REASON_MALFORMED, 0},
+	 REASON_SUSPICIOUS, 0},
+	{"server with a key", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x33\0\x24\0\x1d\0\x20" Z32), 0}, 0, 8},
+	{"server with text for a key", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x33\0\5\0\x1d\0\1a"), 0}, REASON_SUSPICIOUS, 0},
+	{"server with two keys", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x33\0\x48\0\x1d\0\x20" Z32 "\0\x1d\0\x20" Z32), 0},
+	 REASON_SUSPICIOUS, 0},
+	{"server that takes a ticket", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x29\0\2\0\0"), 0}, 0, 8},
+	{"server that names what was not there", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x29\0\2\0\4"), 0}, REASON_SUSPICIOUS, 0},
+	{"a request with cookie and group", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x33\0\2\0\x17\0\x2c\0\3\0\1a"), 1}, 0, 8},
+	{"a cookie without a request", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD(CHOSE13 "\0\x2c\0\3\0\1a"), 0}, REASON_SUSPICIOUS, 0},
+	{"server with padding", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD("\0\x15\0\1\0"), 0}, REASON_SUSPICIOUS, 0},
+	{"server with an unknown one", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD("\x12\x34\0\1\0"), 0}, REASON_UNKNOWN_EXTENSION, 0},
+	{"server with one of no meaning", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD("\x1a\x1a\0\0"), 0}, REASON_SUSPICIOUS, 0},
+	{"server with a ticket", 2, {0x0303, 32, 0, HELD("\0"),
+	 HELD("\0\x23\0\1a"), 0}, REASON_SUSPICIOUS, 0},
+	{"compressions with text", 1, {0x0303, 0, 2, HELD("\0ab"), NULL, 0, 0},
+	 REASON_SUSPICIOUS, 0},
+	{"suites that are none", 1, {0x0303, 0, 16, HELD("\0"), NULL, 0, 0},
+	 REASON_SUSPICIOUS, 0},
 	{"another message", 11, {0x0303, 0, 0, HELD("\0"), NULL, 0, 0},
 	 REASON_SESSION_STATE, 0},
 };

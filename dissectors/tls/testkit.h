@@ -55,7 +55,8 @@ static inline void kit_hello(struct wbuf *w, uint8_t type,
 	kit_fill(w, p->session_n, 0x11);
 	if (type == TLS_CLIENT_HELLO) {
 		wbuf_be(w, p->suites_n, 2);
-		kit_fill(w, p->suites_n, 0x13);
+		for (size_t i = 0; i < p->suites_n; i++)
+			wbuf_u8(w, (uint8_t)(i % 2 ? 1 + i / 2 : 0x13));
 		wbuf_u8(w, (uint8_t)p->compress_n);
 	} else {
 		wbuf_be(w, 0x1301, 2);

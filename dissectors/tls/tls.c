@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   octets -> tls_cut     records; where a hello, or a slice, ends
+ *   octets -> cut         records; where a hello, or a slice, ends
+ *          -> clear.c     what else is in clear
  *          -> hello.c     what a hello says
  *          -> advance     where the connection stands then
  *
@@ -11,17 +12,13 @@
 
 #include "core/siphash.h"
 #include "core/wbuf.h"
+#include "dissectors/tls/clear.h"
 
 #define PORT_HTTPS 443
-#define HEADER	   5	       /* of a record */
-#define PLAIN_MAX  (1 << 14)   /* RFC 8446 5.1 */
-#define SEALED_MAX (PLAIN_MAX + 256) /* 5.2; version 1.2 pads no further */
-#define MESSAGE	   4	       /* header of a handshake message */
+#define HEADER	   TLS_HEADER
+#define MESSAGE	   4 /* header of a handshake message */
 #define SSL_3_0	   0x0300
 #define ALL_VERSIONS 15
-
-/* RFC 8446 5.1, RFC 6520 */
-enum { TYPE_CCS = 20, TYPE_ALERT, TYPE_HANDSHAKE, TYPE_DATA, TYPE_HEARTBEAT };
 
 struct tls_machine {
 	/* The unit that waits for its verdict. */
@@ -37,7 +34,8 @@ struct piece {
 	uint8_t hello;	  /* TLS_CLIENT_HELLO or TLS_SERVER_HELLO, 0: a slice */
 	size_t message;	  /* octets of the hello, with its header */
 	uint16_t version; /* of the last record of the hello */
-	uint16_t left;	  /* octets missing of the last record */
+	uint16_t left;	  /* octets missing of that record */
+	struct tls_side side; /* behind it */
 };
 
 struct header {
@@ -53,27 +51,21 @@ static enum frame bad(struct err *e, enum reason why, const char *what)
 
 /* --- records --------------------------------------------------------------------- */
 
-#define T(type) (1u << ((type) - TYPE_CCS))
 #define DUMMY	(T(TYPE_CCS) | T(TYPE_ALERT)) /* RFC 8446 D.4, 6 */
 #define SEALED	(DUMMY | T(TYPE_DATA))
-#define ALL	(SEALED | T(TYPE_HANDSHAKE) | T(TYPE_HEARTBEAT))
 
 /*
- * Which records may come now, and which hello a handshake record has. Early
- * data are taken from clients that announced them. Behind hellos of version
- * 1.3 all handshake messages look like data; in older ones they are opaque.
+ * Which records may come until both hellos were there, and which hello a
+ * handshake record has. Early data are taken from clients that announced them.
  */
 static const struct {
 	uint8_t client, client_hello;
 	uint8_t server, server_hello;
-} stages[TLS_STAGES] = {
+} stages[TLS_OLD] = {
 	[TLS_START]   = {0,      TLS_CLIENT_HELLO, 0,             0               },
 	[TLS_ASKED]   = {SEALED, 0,                T(TYPE_ALERT), TLS_SERVER_HELLO},
 	[TLS_RETRY]   = {SEALED, TLS_CLIENT_HELLO, DUMMY,         0               },
 	[TLS_RETRIED] = {DUMMY,  0,                DUMMY,         TLS_SERVER_HELLO},
-	[TLS_OLD]     = {ALL,    0,                ALL,           0               },
-	[TLS_NEW]     = {SEALED, 0,                SEALED,        0               },
-	[TLS_ANY]     = {ALL,    0,                ALL,           0               },
 };
 
 static bool is_client(const struct tls_flow *f, enum dir dir)
@@ -83,17 +75,27 @@ static bool is_client(const struct tls_flow *f, enum dir dir)
 
 static uint8_t hello_awaited(const struct tls_flow *f, enum dir dir)
 {
+	if (f->stage >= TLS_OLD)
+		return 0;
 	return is_client(f, dir) ? stages[f->stage].client_hello :
 				   stages[f->stage].server_hello;
 }
 
 static unsigned types_allowed(const struct tls_flow *f, enum dir dir)
 {
-	unsigned t = is_client(f, dir) ? stages[f->stage].client :
-					 stages[f->stage].server;
+	const struct tls_side *s = &f->side[dir];
+	unsigned t;
 
-	if (f->stage < TLS_OLD && !f->early)
+	if (f->stage >= TLS_OLD)
+		return clear_types((enum tls_stage)f->stage, s);
+	t = is_client(f, dir) ? stages[f->stage].client :
+				stages[f->stage].server;
+	if (!f->early)
 		t &= ~T(TYPE_DATA);
+	if (s->data)
+		t &= ~T(TYPE_ALERT);
+	if (s->over)
+		t = 0;
 	return hello_awaited(f, dir) ? t | T(TYPE_HANDSHAKE) : t;
 }
 
@@ -108,13 +110,13 @@ static bool is_record(const struct header *h)
 {
 	return h->type >= TYPE_CCS && h->type <= TYPE_HEARTBEAT &&
 	       h->version >= TLS_1_0 && h->version <= TLS_1_2 && h->n > 0 &&
-	       h->n <= SEALED_MAX;
+	       h->n <= TLS_SEALED_MAX;
 }
 
 /* That of SSL 3.0, too: it is ours to refuse. */
 static bool is_handshake(const struct header *h)
 {
-	return h->type == TYPE_HANDSHAKE && h->n > 0 && h->n <= SEALED_MAX &&
+	return h->type == TYPE_HANDSHAKE && h->n > 0 && h->n <= TLS_SEALED_MAX &&
 	       h->version >= SSL_3_0 && h->version <= TLS_1_2;
 }
 
@@ -139,17 +141,6 @@ static enum frame no_record(const struct tls_flow *f, struct span in,
 	return bad(e, REASON_MALFORMED, "not a record of TLS");
 }
 
-/* What is in clear has its length; 0: any. */
-static bool length_ok(const struct tls_flow *f, const struct header *h)
-{
-	if (f->stage == TLS_OLD || f->stage == TLS_ANY)
-		return true;
-	return h->type == TYPE_CCS	 ? h->n == 1 :
-	       h->type == TYPE_ALERT	 ? h->n == 2 :
-	       h->type == TYPE_HANDSHAKE ? h->n <= PLAIN_MAX :
-					   true;
-}
-
 /* The header at the start of in: at least HEADER octets. */
 static enum frame header(const struct tls_flow *f, enum dir dir, struct span in,
 			 struct header *h, struct err *e)
@@ -160,8 +151,6 @@ static enum frame header(const struct tls_flow *f, enum dir dir, struct span in,
 	if (!(types_allowed(f, dir) & T(h->type)))
 		return bad(e, REASON_SESSION_STATE,
 			   "a record that may not come now");
-	if (!length_ok(f, h))
-		return bad(e, REASON_MALFORMED, "length of a record");
 	/* Only the first hello may say an older one (5.1), and an alert that
 	 * there is no version for both. */
 	if (f->version && h->type != TYPE_ALERT && h->version != f->version)
@@ -224,6 +213,8 @@ static enum frame cut_hello(const struct tls_flow *f, enum dir dir,
 		fr = header(f, dir, span_from(in, at), &h, e);
 		if (fr != FRAME_UNIT)
 			return fr;
+		if (h.n > TLS_PLAIN_MAX)
+			return bad(e, REASON_MALFORMED, "length of a record");
 		part = span_sub(in, at + HEADER, h.n);
 		at += HEADER + part.n;
 		wbuf_put(&w, part);
@@ -247,6 +238,33 @@ static enum frame cut_hello(const struct tls_flow *f, enum dir dir,
 				      FRAME_MORE;
 }
 
+static bool begins_hello(const struct tls_flow *f, enum dir dir, struct span in)
+{
+	return in.n >= HEADER && in.p[0] == TYPE_HANDSHAKE &&
+	       hello_awaited(f, dir) && !f->side[dir].over;
+}
+
+/* Past a header, or octets of a record; FRAME_MORE: there is not enough. */
+static enum frame step(struct tls_flow *f, enum dir dir, struct span in,
+		       size_t *n, struct err *e)
+{
+	struct tls_side *s = &f->side[dir];
+	enum tls_stage stage = (enum tls_stage)f->stage;
+	struct header h;
+
+	if (s->left > 0 && in.n > 0)
+		return clear_take(stage, s, is_client(f, dir), in, n, e) ?
+			       FRAME_BAD :
+			       FRAME_UNIT;
+	if (in.n < HEADER)
+		return FRAME_MORE;
+	if (header(f, dir, in, &h, e) == FRAME_BAD ||
+	    clear_begin(stage, s, h.type, h.n, e))
+		return FRAME_BAD;
+	*n = HEADER;
+	return FRAME_UNIT;
+}
+
 /*
  * The unit at the start of in; plain: TLS_UNIT_MAX octets of scratch, where
  * the hello lies then. The same octets give the same hello however they came;
@@ -255,36 +273,38 @@ static enum frame cut_hello(const struct tls_flow *f, enum dir dir,
 static enum frame cut(const struct tls_flow *f, enum dir dir, struct span in,
 		      uint8_t *plain, struct piece *x, struct err *e)
 {
-	size_t at = 0;
-	struct header h;
-	enum frame fr;
+	struct tls_flow at = *f;
+	struct tls_side *s = &at.side[dir];
+	size_t off = 0;
 
 	in = span_sub(in, 0, TLS_UNIT_MAX);
-	*x = (struct piece){.left = f->left[dir]};
-	for (;;) { /* at most TLS_UNIT_MAX / HEADER records */
-		size_t n = span_sub(in, at, x->left).n;
+	*x = (struct piece){.side = *s};
+	for (;;) { /* an octet at least in each round */
+		struct span rest = span_from(in, off);
+		size_t n = 0;
+		enum frame fr;
 
-		at += n;
-		x->left = (uint16_t)(x->left - n);
-		if (in.n - at < HEADER)
-			break;
-		h = header_read(span_from(in, at));
-		if (h.type == TYPE_HANDSHAKE && hello_awaited(f, dir)) {
-			if (at)
-				break;
+		if (s->left == 0 && begins_hello(&at, dir, rest)) {
+			if (x->len)
+				return FRAME_UNIT;
 			x->hello = hello_awaited(f, dir);
 			return cut_hello(f, dir, in, plain, x, e);
 		}
-		fr = header(f, dir, span_from(in, at), &h, e);
-		if (fr != FRAME_UNIT && at == 0)
-			return fr;
-		if (fr != FRAME_UNIT)
+		fr = step(&at, dir, rest, &n, e);
+		if (fr == FRAME_BAD)
+			return x->len ? FRAME_UNIT : FRAME_BAD;
+		if (fr == FRAME_MORE)
 			break;
-		at += HEADER;
-		x->left = h.n;
+		off += n;
+		if (clear_whole(s)) {
+			x->len = off;
+			x->side = *s;
+		}
 	}
-	x->len = at ? at : HEADER;
-	return at ? FRAME_UNIT : FRAME_MORE;
+	if (x->len)
+		return FRAME_UNIT;
+	x->len = in.n < HEADER ? HEADER : 0;
+	return FRAME_MORE;
 }
 
 /* How the connection stands, as far as the capture shows (dis_ctx.midstream):
@@ -303,6 +323,7 @@ static struct tls_flow standing(const struct dis_ctx *c, struct span in)
 		f.stage = TLS_ASKED;
 		f.client = (uint8_t)(1 + !c->dir);
 		f.versions = ALL_VERSIONS;
+		f.offered = UINT64_MAX;
 		f.n_alpn = TLS_ALPN_UNSEEN;
 	} else if (first.p[HEADER] != TLS_CLIENT_HELLO) {
 		f.stage = TLS_ANY;
@@ -316,12 +337,18 @@ static struct tls_flow standing(const struct dis_ctx *c, struct span in)
  * are, so that nothing is won by finding another text with the same one. */
 static const struct sipkey key = {0};
 
-/* To see that a second hello asks for the same. */
+/* What a second hello says as the first one did (RFC 8446 4.1.2). */
 static uint64_t said(const struct tls_hello *h)
 {
-	uint8_t text[TLS_NAME_MAX + 1 + TLS_ALPN_MAX * 256];
+	uint8_t text[32 + 33 + 2 + 2 * TLS_SUITES_MAX + TLS_NAME_MAX + 1 +
+		     TLS_ALPN_MAX * 256];
 	struct wbuf w = wbuf_of(text, sizeof(text));
 
+	wbuf_put(&w, h->random);
+	wbuf_u8(&w, (uint8_t)h->session.n);
+	wbuf_put(&w, h->session);
+	wbuf_be(&w, h->suites.n, 2);
+	wbuf_put(&w, h->suites);
 	wbuf_u8(&w, (uint8_t)h->name.n);
 	wbuf_put(&w, h->name);
 	for (uint32_t i = 0; i < h->n_alpn; i++) {
@@ -354,11 +381,16 @@ static int client_hello(struct tls_flow *f, enum dir dir,
 	    (h->early || h->versions != f->versions || said(h) != f->said))
 		return refuse(e, REASON_SUSPICIOUS,
 			      "the second hello differs from the first");
+	if ((h->cookie.n ? siphash24(&key, h->cookie) : 0) != f->cookie)
+		return refuse(e, REASON_SUSPICIOUS,
+			      "another cookie than the server's");
 	f->stage = f->stage == TLS_RETRY ? TLS_RETRIED : TLS_ASKED;
 	f->client = (uint8_t)(1 + dir);
 	f->versions = h->versions;
 	f->early = h->early;
 	f->said = said(h);
+	f->session = siphash24(&key, h->session);
+	f->offered = h->has | tls_unasked();
 	f->n_alpn = (uint8_t)h->n_alpn;
 	for (uint32_t i = 0; i < h->n_alpn; i++)
 		f->alpn[i] = siphash24(&key, h->alpn[i]);
@@ -379,13 +411,18 @@ static int server_hello(struct tls_flow *f, const struct tls_hello *h,
 			      "another answer than the first");
 	if (x->version != v)
 		return refuse(e, REASON_SUSPICIOUS, "version of a record");
-	if (h->n_alpn && now)
-		return refuse(e, REASON_SUSPICIOUS, "ALPN in a hello of 1.3");
+	if (h->has & ~f->offered)
+		return refuse(e, REASON_SUSPICIOUS,
+			      "an extension that was not offered");
+	if (now && f->n_alpn != TLS_ALPN_UNSEEN &&
+	    siphash24(&key, h->session) != f->session)
+		return refuse(e, REASON_SUSPICIOUS, "another session");
 	if (h->n_alpn && !was_offered(f, h->alpn[0]))
 		return refuse(e, REASON_SUSPICIOUS,
 			      "a protocol that was not offered");
 	if (now && x->left)
 		return refuse(e, REASON_SUSPICIOUS, "octets behind the hello");
+	f->cookie = h->cookie.n ? siphash24(&key, h->cookie) : 0;
 	f->stage = h->retry ? TLS_RETRY : now ? TLS_NEW : TLS_OLD;
 	f->version = v;
 	return 0;
@@ -401,8 +438,10 @@ static int advance(struct tls_flow *f, enum dir dir, const struct piece *x,
 		rc = client_hello(f, dir, h, e);
 	else if (x->hello)
 		rc = server_hello(f, h, x, e);
-	if (rc == 0)
-		f->left[dir] = x->left;
+	if (rc == 0 && x->hello)
+		clear_hello(&f->side[dir], x->left);
+	else if (rc == 0)
+		f->side[dir] = x->side;
 	return rc;
 }
 
@@ -596,13 +635,17 @@ static enum reason leftover(const struct dis_ctx *c, struct span rest)
 	return rest.n ? REASON_INCOMPLETE : REASON_NONE;
 }
 
-/* Both hellos were read, and their answer is what both agreed on. */
+/* Both hellos were read, their answer is what both agreed on, and nothing is in
+ * clear any more. */
 static bool sealed(const struct dis_ctx *c)
 {
 	struct tls_flow f;
 
 	memcpy(&f, c->flow, sizeof(f));
-	return f.stage == TLS_OLD || f.stage == TLS_NEW;
+	return f.stage == TLS_NEW
+		       ? f.side[0].data && f.side[1].data
+		       : f.stage == TLS_OLD && f.side[0].finished &&
+				 f.side[1].finished;
 }
 
 const struct dissector dissector_tls = {

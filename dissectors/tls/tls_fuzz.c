@@ -35,7 +35,7 @@ static bool at_hello(const struct try *t, struct span in)
 	    (in.n < 6 || in.p[5] < TLS_CLIENT_HELLO ||
 	     in.p[5] > TLS_SERVER_HELLO))
 		return false;
-	return in.n && in.p[0] == 22 && t->f.left[t->c.dir] == 0 &&
+	return in.n && in.p[0] == 22 && t->f.side[t->c.dir].left == 0 &&
 	       t->f.stage < TLS_OLD;
 }
 

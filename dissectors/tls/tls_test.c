@@ -17,6 +17,7 @@
 #define BOTH	"\0\x2b\0\5\4\3\4\3\3"
 #define CHOSE13 "\0\x2b\0\2\3\4"
 #define EARLY	"\0\x2a\0\0"
+#define GIVEN	"\0\x2c\0\3\0\1g"
 #define HELD(s) (s), sizeof(s) - 1
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -196,6 +197,18 @@ static const struct {
 	 {0x0303, 32, 4, HELD("\0"), HELD(METER H2 BOTH EARLY), 0}},
 	{'d', CLIENT, 0x0301, {0x0303, 0, 2, HELD("\0"), HELD(METER), 0}},
 	{'l', CLIENT, 0x0300, {0x0303, 0, 2, HELD("\0"), HELD(METER), 0}},
+	{'O', CLIENT, 0x0303,
+	 {0x0303, 32, 4, HELD("\0"), HELD(METER H2 BOTH "\0\x2c\0\3\0\1o"), 0}},
+	{'Q', CLIENT, 0x0303,
+	 {0x0303, 32, 4, HELD("\0"), HELD(METER H2 BOTH GIVEN), 0}},
+	{'s', CLIENT, 0x0303,
+	 {0x0303, 31, 4, HELD("\0"), HELD(METER H2 BOTH), 0}},
+	{'W', CLIENT, 0x0303,
+	 {0x0303, 32, 2, HELD("\0"), HELD(METER H2 BOTH), 0}},
+	{'I', SERVER, 0x0303,
+	 {0x0303, 32, 0, HELD("\0"), HELD(CHOSE13 GIVEN), 1}},
+	{'N', SERVER, 0x0303,
+	 {0x0303, 32, 0, HELD("\0"), HELD("\0\x17\0\0"), 0}},
 	{'n', SERVER, 0x0303,
 	 {0x0303, 32, 0, HELD("\0"), HELD(CHOSE13), 0}},
 	{'r', SERVER, 0x0303,
@@ -216,6 +229,22 @@ static const struct {
 	{'.', HELD("\x14\3\3\0\1\1")},	       /* change of cipher */
 	{'!', HELD("\x15\3\3\0\2\2\x28")},     /* alert */
 	{'#', HELD("\x17\3\3\0\4abcd")},       /* data */
+	{'k', HELD("\x16\3\3\0\7\x0b\0\0\3\0\0\0")}, /* certificate */
+	{'D', HELD("\x16\3\3\0\4\x0e\0\0\0")},  /* server hello done */
+	{'K', HELD("\x16\3\3\0\5\x10\0\0\1a")}, /* key exchange */
+	{'f', HELD("\x16\3\3\0\5abcde")},	       /* a sealed message */
+	{'J', HELD("\x16\3\2\0\5\x10\0\0\1a")}, /* key exchange of 1.1 */
+	{'m', HELD("\x16\3\3\0\x0c\x0b\0\0\0\x0c\0\0\0\x0d\0\0\0")},
+	{'u', HELD("\x16\3\3\0\2\x0e\0\x16\3\3\0\2\0\0")},
+	{'v', HELD("\x16\3\3\0\2\x0b\0\x14\3\3\0\1\1")},
+	{'T', HELD("\x16\3\3\0\4\4\0\0\0")},  /* ticket */
+	{'R', HELD("\x16\3\3\0\4\0\0\0\0")},  /* begin anew */
+	{'S', HELD("\x16\3\3\0\4\x14\0\0\0")}, /* end, in clear */
+	{'M', HELD("\x16\3\3\0\4\x0b\1\0\1")}, /* a long certificate */
+	{'j', HELD("\x14\3\3\0\1\2")},	       /* no change */
+	{'a', HELD("\x15\3\3\0\2ab")},	       /* text in an alert */
+	{'g', HELD("\x15\3\3\0\2\1\x70")},      /* a warning */
+	{'z', HELD("\x15\3\3\0\2\1\0")},	       /* the end */
 	{'~', HELD("\x17\3\1\0\4abcd")},       /* of another version */
 	{'h', HELD("\x16\3\3\0\4\2\0\0\0")},   /* a handshake message */
 	{'H', HELD("\x16\3\2\0\4\x0e\0\0\0")}, /* the same of 1.1 */
@@ -260,8 +289,15 @@ static const struct {
 	enum reason want;
 } scripts[] = {
 	{"1.3", ">c<n.##>.##<#", "hhooo", 0},
-	{"1.2", ">c<ohh>h.h<.h>#", "hhoooo", 0},
-	{"1.1", ">d<1H>H", "hhoo", 0},
+	{"1.2", ">c<okD>K.f<.f>##<#", "hhooooo", 0},
+	{"1.2 and a certificate of the client", ">c<okDT>kK.f<.f>#", "hhoooo",
+	 0},
+	{"1.2, resumed", ">c<oT.f>.f#", "hhoo", 0},
+	{"messages in one record", ">c<om", "hho", 0},
+	{"a message in two records", ">c<ou>K", "hhoo", 0},
+	{"sealed alerts and messages", ">c<oD>K.f<.f>AfA.", "hhoooo", 0},
+	{"1.1", ">d<1H>J", "hhoo", 0},
+	{"a warning, and the end", ">c<go>z", "hoho", 0},
 	{"early data", ">e#<n.#>#", "hohoo", 0},
 	{"early data that come to nothing", ">e.##<r.>C<n#>#", "hohohhoo", 0},
 	{"another hello", ">c<r.>.C<n.#>#", "hhoohhoo", 0},
@@ -269,7 +305,43 @@ static const struct {
 	{"refused by the server", ">c<!", "ho", 0},
 	{"refused by the client", ">c<n>!", "hho", 0},
 	{"refused after another hello", ">c<r>C<!", "hhho", 0},
-	{"1.2 with heartbeats", ">c<o>b", "hho", 0},
+
+	{"heartbeat in 1.2", ">c<o>b", "hh", REASON_SESSION_STATE},
+	{"sealed heartbeat in 1.2", ">c<oD>K.f<.f>b", "hhooo",
+	 REASON_SESSION_STATE},
+	{"another name in clear", ">c<oD>x", "hhoo", REASON_SESSION_STATE},
+	{"another answer in clear", ">c<oo", "hho", REASON_SESSION_STATE},
+	{"a request to begin anew", ">c<oR", "hho", REASON_SESSION_STATE},
+	{"another name behind it", ">c<oD>Kx", "hhoo", REASON_SESSION_STATE},
+	{"data in clear", ">c<oD>K#", "hhoo", REASON_SESSION_STATE},
+	{"data behind the change", ">c<oD>K.#", "hhoo", REASON_SESSION_STATE},
+	{"the end in clear", ">c<oD>KS", "hhoo", REASON_SESSION_STATE},
+	{"a certificate twice", ">c<okk", "hho", REASON_SESSION_STATE},
+	{"out of order", ">c<oDk", "hho", REASON_SESSION_STATE},
+	{"a message of the other side", ">c<oK", "hho", REASON_SESSION_STATE},
+	{"the other way round", ">c<oD>D", "hhoo", REASON_SESSION_STATE},
+	{"a certificate longer than any", ">c<oM", "hho", REASON_TOO_LONG},
+	{"a change within a message", ">c<ov", "hho", REASON_SUSPICIOUS},
+	{"a change of another value", ">c<oD>Kj", "hhoo", REASON_MALFORMED},
+	{"the same in 1.3", ">c<nj", "hh", REASON_MALFORMED},
+	{"three changes in 1.3", ">c.<n>..", "hoho", REASON_TOO_MANY_UNITS},
+	{"text in an alert", ">c<a", "h", REASON_MALFORMED},
+	{"the same in 1.2", ">c<oa", "hh", REASON_MALFORMED},
+	{"the same in 1.3", ">c<n>a", "hh", REASON_MALFORMED},
+	{"five warnings", ">c<ggggg", "ho", REASON_TOO_MANY_UNITS},
+	{"something behind a fatal alert", ">c<n>!#", "hho",
+	 REASON_SESSION_STATE},
+	{"a hello behind it", ">c<!n", "ho", REASON_SESSION_STATE},
+	{"a clear alert behind data", ">c<n#!", "hho", REASON_SESSION_STATE},
+	{"an early cookie", ">O", "", REASON_SUSPICIOUS},
+	{"a cookie that was given", ">c<I>Q", "hhh", 0},
+	{"another cookie", ">c<I>O", "hh", REASON_SUSPICIOUS},
+	{"no cookie", ">c<I>C", "hh", REASON_SUSPICIOUS},
+	{"a cookie that was not given", ">c<r>O", "hh", REASON_SUSPICIOUS},
+	{"another session the second time", ">c<r>s", "hh", REASON_SUSPICIOUS},
+	{"other suites the second time", ">c<r>W", "hh", REASON_SUSPICIOUS},
+	{"another session in the answer", ">s<n", "h", REASON_SUSPICIOUS},
+	{"an extension that was not offered", ">c<N", "h", REASON_SUSPICIOUS},
 
 	{"data at once", ">#", "", REASON_SESSION_STATE},
 	{"an alert at once", ">!", "", REASON_SESSION_STATE},
@@ -423,7 +495,7 @@ static void test_facts(void **state)
 
 /* --- many records, one unit -------------------------------------------------------- */
 
-/* A client's hello with n octets of some extension, in records of size. */
+/* A client's hello with a ticket of n octets, in records of size. */
 static size_t long_hello(uint8_t *to, size_t cap, size_t n, size_t size)
 {
 	static char ext[70000];
@@ -432,7 +504,7 @@ static size_t long_hello(uint8_t *to, size_t cap, size_t n, size_t size)
 	struct wbuf m = wbuf_of(msg, sizeof(msg)), w = wbuf_of(to, cap);
 	struct parts p = {0x0303, 0, 2, "", 1, ext, 0, false};
 
-	wbuf_be(&x, 0x1234, 2);
+	wbuf_be(&x, 35, 2);
 	wbuf_be(&x, n, 2);
 	kit_fill(&x, n, 'x');
 	p.ext_n = x.n;
@@ -450,26 +522,33 @@ static void test_records(void **state)
 	static const struct {
 		const char *why;
 		size_t n, size;
+		bool framed;
 		enum reason want;
 	} rows[] = {
-		{"two records",		      200,  128,   0},
-		{"an octet in each",	      100,  1,	   0},
-		{"the longest in one",	      8136, 16384, 0},
-		{"an octet more",	      8137, 16384, REASON_TOO_LONG},
-		{"twice the limit",	      16000, 16384, REASON_TOO_LONG},
-		{"the longest in two",	      8131, 4096,  0},
-		{"an octet more in two",      8132, 4096,  REASON_TOO_LONG},
-		{"too many records",	      1500, 1,	   REASON_TOO_LONG},
-		{"a record in clear too long", 16500, 16600, REASON_MALFORMED},
+		{"two records",		      200,  128,   true,  0},
+		{"an octet in each",	      100,  1,	   true,  0},
+		{"the longest ticket",	      1024, 16384, true,  0},
+		{"an octet more",	      1025, 16384, true,  REASON_TOO_LONG},
+		{"the longest in one",	      8136, 16384, true,  REASON_TOO_LONG},
+		{"an octet more",	      8137, 16384, false, REASON_TOO_LONG},
+		{"twice the limit",	      16000, 16384, false, REASON_TOO_LONG},
+		{"the longest in two",	      8131, 4096,  true,  REASON_TOO_LONG},
+		{"an octet more in two",      8132, 4096,  false, REASON_TOO_LONG},
+		{"too many records",	      1500, 1,	   false, REASON_TOO_LONG},
+		{"a record in clear too long", 16500, 16600, false, REASON_MALFORMED},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		size_t n = long_hello(in, sizeof(in), rows[i].n, rows[i].size);
 		enum reason why;
+		size_t len;
 
 		memset(&l->flow, 0, sizeof(l->flow));
 		l->out = (struct obs_list){l->obs, 0, COUNT(l->obs)};
+		if ((dissector_tls.frame(&l->c, span_of(in, n), &len, &l->e) ==
+		     FRAME_UNIT) != rows[i].framed)
+			fail_msg("%s: framed, or not", rows[i].why);
 		why = take(l, DIR_OUT, span_of(in, n), &used);
 		if (why != rows[i].want || (!why && used != n))
 			fail_msg("%s: %s, %zu of %zu", rows[i].why,
