@@ -526,6 +526,43 @@ static void nobody_pushes_to_the_front(void **state)
 	free(v);
 }
 
+/* A second one, as of a gateway that was started twice: it is closed as long
+ * as the first lives, whatever it was given waits, and neither's is lost. */
+static void two_of_them_never_write_one_log(void **state)
+{
+	struct bench a, b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&a, 7);
+	bench_init(&b, 7);
+	start(&a);
+	assert_true(put(&a, 0, numbered(&s, 0, 0)));
+	assert_true(drained(&a));
+	start(&b);
+	for (uint64_t i = 0; i < 50; i++) {
+		assert_true(put(&b, 1, numbered(&s, 1, i)));
+		assert_true(put(&a, 0, numbered(&s, 0, i + 1)));
+		usleep(10000);
+	}
+	assert_true(drained(&a));
+	assert_true(atomic_load(&b.arg.control->audit_closed) != 0);
+	assert_int_equal(atomic_load(&b.ring[1].s->tail), 0);
+	assert_non_null(strstr(b.arg.view->error, "somebody else writes it"));
+	/* The lock goes with who had it, however he ended. */
+	end(&a, SIGKILL);
+	assert_true(drained(&b));
+	assert_true(atomic_load(&b.arg.control->audit_closed) == 0);
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.next[0], 51);
+	assert_int_equal(seen.next[1], 50);
+	bench_free(&a);
+	bench_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +576,7 @@ int main(void)
 		cmocka_unit_test(the_view_shows_what_is_durable),
 		cmocka_unit_test(rings_are_merged_by_time),
 		cmocka_unit_test(nobody_pushes_to_the_front),
+		cmocka_unit_test(two_of_them_never_write_one_log),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The log reaches its bound while it is read: the oldest records go, who asks
+for them is told so, who was behind goes on with what is there and knows what he
+missed, and what is left is whole. And nobody else writes or prunes a log that a
+gateway has open."""
+import fcntl
+import json
+import os
+import subprocess
+import threading
+import time
+
+import recorded
+import talk
+from lib import Gate, Net, Report, alive, need_live, program, until
+from stream import Reader, bodies, connect
+
+BOUND = 32 << 20  # the least that may be asked for
+EACH = 20         # tables of a question: a record for each
+PRUNES = 2        # so often it is to prune
+PATIENCE = 240    # until then, on any machine
+report = Report()
+
+
+class Told(Reader):
+    """Remembers what it was told of pruned records: {first: the record that it
+    had waited for}. Slow: takes little at a time."""
+
+    def __init__(self, gate, first, slow=False):
+        self.pruned, self.slow, self.gaps = {}, slow, []
+        super().__init__(gate, first)
+
+    def once(self):
+        s = connect(self.gate)
+        with s, s.makefile("rb", buffering=256 if self.slow else 65536) as f:
+            ask = b"GET /v1/audit HTTP/1.1\r\nHost: m\r\nAccept: " \
+                b"text/event-stream\r\nLast-Event-ID: %d\r\n\r\n" % (
+                    self.next - 1)
+            if self.next == 0:
+                ask = ask.replace(b"Last-Event-ID: -1\r\n", b"")
+            s.sendall(ask)
+            while f.readline() not in (b"\r\n", b""):
+                pass
+            self.connections += 1
+            rest = b""
+            for octets in bodies(f):
+                rest += octets
+                while b"\n\n" in rest:
+                    event, rest = rest.split(b"\n\n", 1)
+                    self.take(event)
+                if self.stopping:
+                    return
+                if self.slow:
+                    time.sleep(0.02)
+
+    def take(self, event):
+        rows = dict(x.split(b": ", 1) for x in event.split(b"\n")
+                    if b": " in x)
+        if rows.get(b"event") == b"pruned":
+            self.pruned[json.loads(rows[b"data"])["first"]] = self.next
+        elif b"id" in rows:
+            n = int(rows[b"id"])
+            if n != self.next and self.pruned.get(n) != self.next:
+                self.gaps.append((self.next, n))
+            super().take(event)
+
+
+def get(gate, path):
+    """(status, body) of one question."""
+    out = subprocess.run(
+        ["curl", "-sS", "--max-time", "20", "-w", "\n%{http_code}",
+         "--unix-socket", os.path.join(gate.work, "run", "metrics"),
+         "http://meter" + path], check=False, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT).stdout
+    body, _, status = out.rpartition(b"\n")
+    return int(status or 0), body
+
+
+def tool(*args):
+    done = subprocess.run([program("metergate-audit"), *args],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def octets(gate):
+    """All that the log takes."""
+    where, total = os.path.dirname(gate.audit), 0
+    for name in os.listdir(where):
+        try:
+            total += os.stat(os.path.join(where, name)).st_size
+        except FileNotFoundError:
+            pass
+    return total
+
+
+def prunes(gate):
+    return gate.text().count("were pruned")
+
+
+def until_pruned(gate, n):
+    """(the most that the log took, whether it pruned n times)."""
+    most, end = 0, time.monotonic() + PATIENCE
+    while prunes(gate) < n and time.monotonic() < end:
+        most = max(most, octets(gate))
+        time.sleep(0.02)
+    return max(most, octets(gate)), prunes(gate) >= n
+
+
+def is_gone(gate, told):
+    """Who asks for what was pruned is told so, whatever he asks for."""
+    one = min(n for n, line in told.items() if b'"event_type":"decision"' in line)
+    for path in ("/v1/audit?from=1", "/v1/audit?from=1&follow=1",
+                 "/v1/tile/entries/000", "/v1/tile/0/000",
+                 "/v1/proof/inclusion?index=%d" % one):
+        status, body = get(gate, path)
+        report.check("%s: %d" % (path, status), "" if status == 410 and
+                     b"pruned" in body else body[:200])
+    # What stays of it: protected records, the tree; and what is there.
+    for path in ("/v1/proof/inclusion?index=0", "/v1/tile/1/000.p/20",
+                 "/v1/audit?limit=3", "/v1/audit?last=3"):
+        status, body = get(gate, path)
+        report.check("%s: %d" % (path, status), "" if status == 200
+                     else body[:200])
+
+
+def resumes(gate):
+    """A reader that comes back with a number that is gone: the first event
+    says where the log begins now, the next is that record."""
+    r = Told(gate, 2)
+    until(lambda: len(r.lines) > 1, 20)
+    r.stopping = True
+    at = sorted(r.pruned)
+    report.check("resuming from 1 begins with event: pruned", "" if at and
+                 r.pruned[at[0]] == 2 else r.pruned)
+    report.check("and goes on with the record that it names", "" if at and
+                 min(r.lines, default=-1) == at[0] and not r.gaps
+                 else (at, min(r.lines, default=None), r.gaps))
+
+
+def nobody_else(gate):
+    """Beside a gateway nobody writes its log."""
+    before = len(gate.text())
+    code, text = tool("prune", "--before", "100000000", gate.audit)
+    report.check("prune beside a running gateway is refused", "" if code == 2
+                 and "somebody else writes it" in text else (code, text))
+    code, text = tool("prune", "--before", "100000000", "-n", gate.audit)
+    report.check("its dry run is not", "" if code == 0 else text)
+    report.check("and the gateway notices nothing of both",
+                 gate.text()[before:].count("nothing can be recorded"))
+
+
+def held_lock(net, gate):
+    """Somebody else has it: the gateway is closed until he lets go."""
+    with open(gate.audit + ".lock", "r+", encoding="utf-8") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        gate.start(wait=False)
+        closed = until(lambda: "somebody else writes it" in
+                       gate.text()[-2000:], 20)
+        report.check("a log that somebody else writes: closed, and it is said",
+                     "" if closed else gate.text()[-300:])
+        asker = talk.Asker(net, "udp", (1,), every=0.05, patience=0.2)
+        time.sleep(1.5)
+        report.check("nothing passes meanwhile", asker.answered)
+    report.check("and open when he lets go", "" if until(
+        lambda: gate.ready() and asker.answered > 3, 30) else
+        gate.text()[-300:])
+    asker.stop()
+
+
+def by_command(net, gate, key):
+    """The log at rest: the command prunes it, and the gateway goes on."""
+    _, text = tool("verify", "--key", key, gate.audit)
+    size = int(text.split()[-2])
+    code, text = tool("prune", "--before", str(size - 2000), "--why",
+                      "the test", gate.audit)
+    first = int(text.split()[-1]) if code == 0 else 0
+    report.check("the command prunes a log at rest (before %d)" % first, ""
+                 if code == 0 and size - 6000 < first <= size - 2000 else text)
+    code, text = tool("verify", "--key", key, gate.audit)
+    report.check("which is whole", "" if code == 0 else text)
+    code, text = tool("show", "--kind", "export", gate.audit)
+    report.check("and says who did it", "" if "user 0: the test" in text
+                 else text[-300:])
+    held_lock(net, gate)
+    status, _ = get(gate, "/v1/audit?from=%d" % (first - 1))
+    report.check("the gateway goes on with it, and tells what is gone",
+                 "" if status == 410 else status)
+
+
+def load(net, stop):
+    askers = [talk.Asker(net, "udp", (1,) * EACH, patience=5.0)
+              for _ in range(3)]
+    stop.wait()
+    for a in askers:
+        a.stop()
+    return askers
+
+
+def main():
+    need_live(report)
+    with Net() as net:
+        net.neighbours()
+        with Gate(net, audit_bound="%d MiB" % (BOUND >> 20)) as gate:
+            meter = talk.Meter(net)
+            pids, stop = gate.processes(), threading.Event()
+            fast, slow = Told(gate, 0), Told(gate, 0, slow=True)
+            until(lambda: fast.next and slow.next, 20)
+            begin = time.monotonic()
+            loader = threading.Thread(target=load, args=(net, stop))
+            loader.start()
+            most, done = until_pruned(gate, PRUNES)
+            report.check("it pruned %d times in %.0f s, during load" % (
+                prunes(gate), time.monotonic() - begin), "" if done else
+                gate.text()[-300:])
+            is_gone(gate, dict(fast.lines))
+            resumes(gate)
+            nobody_else(gate)
+            # Who is behind comes to what is gone.
+            until(lambda: slow.pruned, 60)
+            stop.set()
+            loader.join()
+            time.sleep(1.5)
+            size = len(recorded.exported(gate)) and first_size(gate)
+            until(lambda: fast.next >= size, 120)
+            most = max(most, octets(gate))
+            report.check("the log kept within its bound (%.1f MiB)" % (
+                most / (1 << 20)), "" if most <= BOUND else most)
+            report.check("a reader that kept up has every record (%d)" %
+                         fast.next, "" if fast.next >= size and
+                         not fast.gaps and not fast.doubled else
+                         (fast.next, size, fast.gaps[:3], fast.doubled))
+            report.note("it was cut off %d times, and told of pruned records "
+                        "%s" % (fast.connections - 1, fast.pruned))
+            report.check("one that was behind was told what it missed: %s" %
+                         slow.pruned, "" if slow.pruned and not slow.gaps
+                         else (slow.pruned, slow.gaps[:3]))
+            fast.stopping = slow.stopping = True
+            report.check("nobody had to be started again", "" if
+                         gate.processes() == pids else gate.processes())
+            gate.stop()
+            key = gate.audit + ".vkey"
+            code, text = tool("verify", "--key", key, gate.audit)
+            report.check("what is left is whole", "" if code == 0 and
+                         "were pruned, and the log says so" in text else text)
+            same(gate, fast)
+            by_command(net, gate, key)
+            gate.stop()
+            code, text = tool("verify", "--key", key, gate.audit)
+            report.check("and whole at the end", "" if code == 0 else text)
+            meter.stop()
+            report.check("none is left", [p for p in pids.values() if alive(p)])
+    report.done()
+
+
+def first_size(gate):
+    """How many records there are, pruned ones counted."""
+    _, body = get(gate, "/v1/audit?last=1")
+    return json.loads(body)["metergate"]["seq"] + 1
+
+
+def same(gate, reader):
+    """What the log has is what the reader was told."""
+    wrong = [x for x in recorded.exported(gate)
+             if reader.lines.get(json.loads(x)["metergate"]["seq"], x) != x]
+    report.check("and is what was told", wrong[:1])
+
+
+if __name__ == "__main__":
+    main()
