@@ -134,8 +134,10 @@ where it stands. A charset in which octets are not what they look like (UTF-7, U
 and their like) is refused, and oBIX in any but UTF-8 and US-ASCII. A request that expects 100 Continue is held
 until its body comes, which its sender sends after a while without: what it asks
 is known then. So no server sees it before, nor can refuse it before. One answer
-100 Continue to a request is read: an answer of its kind that holds no data, and
-`http.response`, so that a rule may grant it by its status. Where a final answer
+100 Continue to a request that expects it is read, without fields and in the words
+of the standard or none, so that it says nothing but that it came: an answer of its
+kind, and `http.response`, so that a rule may grant it by its status. All other
+interim answers are refused. Where a final answer
 does come before any octet of the body (in a capture, or to a head that is a unit
 of its own), nothing more of the client is read on that connection: libmicrohttpd
 ends it then, curl asks again on it when the answer is 417, other clients send the
@@ -143,6 +145,38 @@ body all the same (`two-readings`). On other ports what a proxy writes in front 
 a request and white space of 64 octets and more are refused.
 
 EOT
+cat <<'EOT2'
+Each octet of a head has a meaning that is read, or is counted, or refuses it.
+Chunk extensions, trailers, fragments and fields without a row below are refused:
+those that servers take for another method, host or path with `method-override`,
+others with `unknown-header`. What says something that nothing reads is counted by
+its octets: values of fields (a date as 6), words behind a status other than those of
+the standard, white space beyond one blank, names in unusual letters, one more octet
+for each field, which one it is and where it stands; and a path that is written in
+another way than its normal form, such as `/a/../b` and `%62`. Of that there is room
+for
+
+EOT2
+sed -n -e 's/^#define HEAD_ROOM_OUT *\([0-9]*\).*/- \1 octets of a head that goes out,/p' \
+	-e 's/^#define HEAD_ROOM_IN *\([0-9]*\).*/- \1 octets of a head that comes in./p' \
+	dissectors/http/state.h | some HEAD_ROOM
+cat <<'EOT2'
+
+That much may be hidden in any message of HTTP that is granted; how often, its limits
+say. What a head has beyond its room is an `opaque` leaf beside the message, and
+counts in `body`. So does a query: it is content as a form in a body is, no part of
+`path`, and wholly counted (`body: 0 B` grants none). Going out it is in the `opaque`
+leaf too, but for `start`, `end` and `limit` of a history that can be read; coming in
+it is covered by the message, as a body is. Not counted is into which chunks a body
+is cut.
+
+Fields, with (r) of requests only, with (a) of answers only:
+EOT2
+sed -n 's/^X("\([^"]*\)", \([A-Z]*\),.*, \([a-z_]*\))$/\1 \2 \3/p' dissectors/http/fields.def |
+	awk '$3 !~ /^refuse_|^read_upgrade$/ { printf "%s%s%s", n++ ? ", " : "", $1,
+		$2 == "REQUESTS" ? " (r)" : $2 == "RESPONSES" ? " (a)" : "" } END { print "." }' |
+	fold -s -w 80 | sed 's/ *$//' | some fields
+printf '\n'
 table dissectors/http/head.c methods | grep -oE '"[A-Z]+"' | tr -d '"' | some methods |
 	awk '{ printf "%s%s", n++ ? ", " : "Methods: ", $1 } END { print "." }'
 # shellcheck disable=SC2046

@@ -27,6 +27,7 @@ NAMES = {
     "gen_net_tls": {"TLS", "SSH"},
     "gen_http_dr": {"HTTP"},
     "gen_http_portal": {"HTTP"},
+    "gen_http_said": {"HTTP"},
     "gen_http_forms": {"HTTP", "HTTP_Connect"},
 }
 

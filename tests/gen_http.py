@@ -4,7 +4,8 @@
 response and the portal agent say over HTTP and oBIX, beside what their
 policies (tests/policies/agents) refuse. Each conversation is a connection of
 its own; what is refused stands last in it. Also gen_http_forms.pcap: how
-messages may be framed and answered, and how not.
+messages may be framed and answered, and how not; and gen_http_said.pcap: what
+heads may say beside their messages, and what not.
 
 usage: gen_http.py DIRECTORY
 
@@ -391,6 +392,46 @@ def forms(folder):
     c.write(os.path.join(folder, "gen_http_forms.pcap"))
 
 
+def said(folder):
+    """What heads say beside the message."""
+    text = "reading=4711.08-15;" * 40
+    c = Capture(HOSTS)
+    # a question and a path that hide text, out; prices are granted, no text
+    for path in ("/dr/price/now", "/dr/price/now?" + text[:200],
+                 "/dr/price/now?", "/" + text[:285].replace(";", "/") +
+                 "../" * 15 + "dr/price/now"):
+        t = Talk(c, "dr", "aggregator")
+        t.ask("GET", path)
+    # fields that say more than they have room for
+    for head in ("User-Agent: flex/1\r\nAccept: text/xml\r\n",
+                 "User-Agent: " + text[:300] + "\r\n",
+                 "Cookie: a=" + text[:150] + "\r\nReferer: " + text[:150] +
+                 "\r\n",
+                 "X-Reading: 4711\r\n"):
+        t = Talk(c, "dr", "aggregator")
+        t.ask("GET", "/dr/price/now", head=head)
+    # a page for a screen: it is asked without a question, `body: 0 B`
+    for path in ("/today", "/today?day=1", "/today?"):
+        t = Talk(c, "screen", "portal")
+        t.ask("GET", path)
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/today", head="Cookie: a=" + text[:700] + "\r\n")
+    # too much for a screen, too
+    t = Talk(c, "screen", "portal")
+    t.ask("GET", "/today", head="Cookie: a=" + text + "\r\nReferer: " + text +
+          "\r\n")
+    # an object for it, with as much again in the head and in the status
+    for status, head in (("200 OK", "Set-Cookie: " + text[:300] + "\r\n"),
+                         ("200 " + text[:300], ""),
+                         ("200 OK", "Server: portal\r\n")):
+        c.wait(60)
+        t = Talk(c, "screen", "portal")
+        t.ask("GET", "/obix/power")
+        t.answer("<real href='/obix/power' unit='obix:units/watt' "
+                 "val='231'/>", status=status, head=head)
+    c.write(os.path.join(folder, "gen_http_said.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -398,6 +439,7 @@ def main():
     demand_response(sys.argv[1])
     portal(sys.argv[1])
     forms(sys.argv[1])
+    said(sys.argv[1])
     return 0
 
 

@@ -228,6 +228,8 @@ static enum frame start(const struct cutter *k, struct piece *x, struct err *e)
 		return FRAME_MORE;
 	if (!x->request && a && a->continued && x->head.status == 100)
 		return bad(e, REASON_UNPAIRED, "100 Continue again");
+	if (!x->request && a && !a->expects && x->head.status == 100)
+		return bad(e, REASON_UNPAIRED, "100 that nobody asked for");
 	x->unpaired = !x->request && !a;
 	x->answers = a ? a->method : HTTP_GET;
 	if (head_framing(&x->head, x->answers, &framing, e))

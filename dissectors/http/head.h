@@ -5,7 +5,8 @@
  *
  * A request is HTTP/1.1 in origin form with one Host and one of six methods;
  * a response is HTTP/1.1, or HTTP/1.0 without Transfer-Encoding. A body has
- * one Content-Length or is exactly `chunked`.
+ * one Content-Length or is exactly `chunked`. A field that fields.def does not
+ * name is refused.
  */
 #ifndef DISSECTORS_HTTP_HEAD_H
 #define DISSECTORS_HTTP_HEAD_H
@@ -53,6 +54,9 @@ struct head {
 	bool charset; /* said, and other than UTF-8 or US-ASCII */
 	bool close, keep_alive;
 	bool event_stream; /* text/event-stream */
+	/* Octets that its fields and the words of its status may carry (see
+	 * fields.c), beside the target of a request. */
+	uint32_t said;
 };
 
 /* How long is the head at the start of in? Returns 0 and *len, E_MORE, or

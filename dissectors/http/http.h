@@ -18,6 +18,10 @@
  * - A unit behind the first has CONTINUES on its carrier, the one that ends
  *   the message has LAST. BODY: octets of the whole body, where known.
  *
+ * BODY counts the query of a request, too, and what a head says beyond
+ * HEAD_ROOM_OUT or _IN: that is one leaf `opaque` beside the message, with the
+ * query where it goes out, but for the part of a history that it names.
+ *
  * Requests are answered in order, at most 16 outstanding on a connection and
  * 256 of a machine; METHOD, HOST, PATH and QUERY of a response are those of
  * its request. The client is who speaks first.

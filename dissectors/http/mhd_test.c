@@ -162,11 +162,11 @@ static void put_request(struct maker *k)
 		"HOST:m.example\r\n",
 	};
 	static const char *const others[] = {
-		"", "", "", "X-A: b\r\n", "Connection: keep-alive\r\n",
-		"Accept: */*\r\nAccept: text/xml;q=0.5\r\n", "X-Empty:\r\n",
-		"Content-Type: text/plain\r\n", "X-Blank: \t \r\n",
+		"", "", "", "From: b\r\n", "Connection: keep-alive\r\n",
+		"Accept: */*\r\nAccept: text/xml;q=0.5\r\n", "Referer:\r\n",
+		"Content-Type: text/plain\r\n", "Via: \t b\r\nVia:c\r\n",
 		"Cookie: a=b; c=\"d; e\"\r\n",
-		"Cookie: a=\"b\"; c=\"\"; d, e=f\r\n", "X: a\tb \xe9:\r\n",
+		"Cookie: a=\"b\"; c=\"\"; d, e=f\r\n", "User-Agent: a\tb \xe9:\r\n", "TE: trailers\r\nConnection: TE\r\n",
 		"Connection: close\r\n", "Keep-Alive: timeout=5\r\n",
 	};
 	const char *method = PICK(k, methods);

@@ -33,10 +33,11 @@ static void state_message(const struct message *msg, struct obs *o)
 		obs_u64(o, F_STATUS, s->status);
 	if (type.n)
 		obs_span(o, F_CONTENT_TYPE, type);
+	/* What the head says that nothing reads is content as the body is. */
 	if (s->length_known)
-		obs_u64(o, F_BODY, s->length);
+		obs_u64(o, F_BODY, s->length + s->said);
 	else if (msg->x.ends)
-		obs_u64(o, F_BODY, s->body);
+		obs_u64(o, F_BODY, s->body + s->said);
 }
 
 static void state_unit(const struct message *msg, struct obs *o)
@@ -58,6 +59,26 @@ static void state_unit(const struct message *msg, struct obs *o)
 static enum obs_kind kind_of(const struct message *msg)
 {
 	return msg->x.request ? OBS_HTTP_REQUEST : OBS_HTTP_RESPONSE;
+}
+
+/* What the head says that nothing reads. A query is content of the request, as a
+ * form in its body would be. Opaque is what the head says beyond its room, and a
+ * query that goes out, but for the part of a history that it names. */
+static void weigh_head(struct message *msg)
+{
+	bool out = msg->c->dir == DIR_OUT;
+	uint32_t room = out ? HEAD_ROOM_OUT : HEAD_ROOM_IN;
+	uint32_t said = msg->x.head.said, query = 0, unread = 0;
+	const struct http_row *r = msg->x.request ? msg->row : NULL;
+
+	if (r) {
+		said += r->said;
+		query = r->has_query ? r->query_n + 1u : 0;
+		unread = obix_query_unread(row_query(r));
+	}
+	said = said > room ? said - room : 0;
+	msg->x.next.said = (uint16_t)(said + query);
+	msg->x.next.dark = (uint16_t)(said + (out ? unread : 0));
 }
 
 /* --- bodies ------------------------------------------------------------------------ */
@@ -82,7 +103,8 @@ static int state_page(struct message *msg, struct span plain, size_t octets)
 			return full(msg);
 		state_message(msg, o);
 	}
-	if (!out || octets == 0)
+	octets = (out ? octets : 0) + (goes_on ? 0 : msg->x.next.dark);
+	if (octets == 0)
 		return 0;
 	o = obs_add(msg->out, OBS_OPAQUE);
 	if (!o)
@@ -90,6 +112,20 @@ static int state_page(struct message *msg, struct span plain, size_t octets)
 	obs_u64(o, F_OCTETS, octets);
 	if (goes_on) /* the exchange ends with it, and is told by it */
 		state_message(msg, o);
+	return 0;
+}
+
+/* What its head says beside a message of oBIX. */
+static int state_dark(struct message *msg)
+{
+	struct obs *o;
+
+	if (!msg->x.begins || msg->x.next.dark == 0)
+		return 0;
+	o = obs_add(msg->out, OBS_OPAQUE);
+	if (!o)
+		return full(msg);
+	obs_u64(o, F_OCTETS, msg->x.next.dark);
 	return 0;
 }
 
@@ -137,7 +173,7 @@ static int read_obix(struct message *msg, struct span body)
 	rc = obix_read(&c, body, msg->out, msg->e);
 	if (rc == 0 && msg->x.request && msg->row)
 		msg->row->ask = msg->x.next.ask;
-	return rc;
+	return rc ? rc : state_dark(msg);
 }
 
 /* A whole body in gzip or deflate. */
@@ -192,7 +228,7 @@ static int read_bare(struct message *msg)
 	if (o->kind != OBS_HTTP_REQUEST)
 		o->also = OBS_HTTP_REQUEST;
 	state_message(msg, o);
-	return 0;
+	return state_dark(msg);
 }
 
 /* A head whose sender waits for leave to send the body: what it asks is told
@@ -255,7 +291,11 @@ static int read_any(struct message *msg)
 int read_unit(struct message *msg)
 {
 	uint32_t mark = msg->out->n;
-	int rc = read_any(msg);
+	int rc;
+
+	if (msg->x.has_head)
+		weigh_head(msg);
+	rc = read_any(msg);
 
 	if (rc == 0)
 		remember(msg, mark);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/reason.h"
 #include "dissectors/http/read.h"
+#include "dissectors/http/text.h"
 
 /* One that nobody waits for, else the one that was asked first: connections
  * end without a word. */
@@ -20,7 +21,7 @@ static uint16_t victim(const struct http_machine *m)
 static int fill(struct http_row *r, const struct head *h, struct err *e)
 {
 	struct wbuf w = wbuf_of(r->text, TEXT_MAX);
-	struct span host;
+	struct span host, raw;
 	struct uri u;
 	int rc = uri_read(h->target, &w, &u, e);
 
@@ -29,6 +30,9 @@ static int fill(struct http_row *r, const struct head *h, struct err *e)
 	if (u.absolute || u.fragment)
 		return err_reason(e, E_SYNTAX, REASON_TWO_READINGS, 0,
 				  "a target with an authority or a fragment");
+	/* `/a/../b` and `%62` say more than the path that they are. */
+	raw = text_before(h->target, '?');
+	r->said = span_eq(raw, u.path) ? 0 : (uint16_t)raw.n;
 	r->path_n = (uint16_t)u.path.n;
 	r->has_query = u.query.p != NULL;
 	r->query_n = (uint16_t)u.query.n;

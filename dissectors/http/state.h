@@ -22,6 +22,10 @@
 #define REQUEST_MAX 256	 /* of a machine */
 #define TEXT_MAX    3072 /* path, query and host of a request */
 #define TYPE_MAX    32
+/* What a head may say that nothing reads: octets of heads as clients and servers
+ * write them. The rest counts as a part of the body. */
+#define HEAD_ROOM_OUT 256
+#define HEAD_ROOM_IN  1024 /* browsers tell much of themselves */
 
 enum side_stage {
 	SIDE_HEAD, /* a message begins next */
@@ -53,6 +57,8 @@ struct http_side {
 	bool closes;   /* the connection ends with this message */
 	bool apart;    /* its head went in front, to ask for leave */
 	uint16_t status;
+	uint16_t said; /* by the head beyond its room, and by its query */
+	uint16_t dark; /* of that, what is opaque beside the message */
 	uint16_t row; /* 1 + row of the request sent or answered, 0 none */
 	uint32_t serial;
 	bool length_known;
@@ -92,6 +98,7 @@ struct http_row {
 	uint8_t method;
 	bool has_query;
 	uint16_t path_n, query_n, host_n;
+	uint16_t said; /* by the way its path is written */
 	struct obix_ask ask;
 	uint8_t text[TEXT_MAX]; /* path, query, host */
 };

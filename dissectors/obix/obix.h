@@ -182,6 +182,10 @@ int obix_read(const struct obix_ctx *c, struct span unit, struct obs_list *out,
 int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* Octets of a query, as it stands, that say no part of a history: start, end and
+ * limit that can be read, and no longer than a time stamp may be, are none. */
+uint32_t obix_query_unread(struct span query);
+
 /* After every obix_read and obix_request, also after a failed one, before the
  * next of the machine: what they changed in m is kept (passed) or undone.
  * *c->at and *c->ask are the caller's to put back. */

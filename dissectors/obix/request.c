@@ -32,6 +32,8 @@ static bool decode(struct span in, uint8_t *buf, size_t cap, struct span *out)
 
 /* --- queries ---------------------------------------------------------------- */
 
+#define QUERY_VALUE 40 /* octets of a value: a time stamp, its colons encoded */
+
 /* What a filter may say of a history (obix.md 12). */
 enum query_key { KEY_START, KEY_END, KEY_LIMIT, KEYS };
 static const char *const query_keys[KEYS] = {"start", "end", "limit"};
@@ -142,6 +144,36 @@ void query_filter(struct item *it, struct span query)
 
 	while (query_next(&query, &key, &value))
 		parameter(it, key_of(key, &plain), value);
+}
+
+static bool is_read(enum query_key key, struct span text)
+{
+	uint8_t buf[64];
+	struct span v;
+	struct decimal n;
+	int64_t ms;
+	bool unbounded;
+
+	if (text.n > QUERY_VALUE || !decode(text, buf, sizeof(buf), &v))
+		return false;
+	return key == KEY_LIMIT ? value_decimal(v, &n) :
+				  value_abstime(v, &ms, &unbounded);
+}
+
+uint32_t obix_query_unread(struct span query)
+{
+	struct span rest = query, key, value;
+	uint32_t n = 0;
+	bool plain;
+
+	/* Each pair, with what stands in front of it and between. */
+	while (query_next(&rest, &key, &value)) {
+		enum query_key k = key_of(key, &plain);
+
+		if (k == KEYS || !is_read(k, value))
+			n += (uint32_t)(2 + key.n + value.n);
+	}
+	return n;
 }
 
 int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
