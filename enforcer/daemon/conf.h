@@ -11,6 +11,8 @@
 #include "enforcer/daemon/rules.h"
 
 #define CONF_PATH 256
+/* User and group ids that are ours, from uid_base on; spawn.c gives them. */
+#define CONF_UIDS (4 + 2 * SHARE_GUESTS)
 
 /* struct conf.cpu, where it is no processor's number. */
 #define CPU_ANY	 (-1) /* the scheduler's choice */
@@ -39,8 +41,8 @@ struct conf {
 	bool classify; /* nDPI names flows in the records */
 	uint16_t queue_base; /* guest i has queue_base + i */
 	int cpu;	     /* gate and engine are pinned to it, or CPU_... */
-	uint32_t uid_base;   /* one for trials, scribe, courier, engines,
-			      * gates */
+	uint32_t uid_base;   /* the first of CONF_UIDS: for trials, scribe,
+			      * courier, engines, gates, attester */
 	uint32_t max_flows;  /* of one guest */
 	uint32_t max_held;   /* packets of one guest */
 	uint32_t queue_len, socket_buffer;

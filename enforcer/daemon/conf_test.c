@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "enforcer/daemon/conf.h"
+#include "enforcer/daemon/share.h"
 #include "policy-lang/front/config.h"
 
 static const char needed[] = "policies: /etc/metergate/policies\n"
@@ -201,7 +202,7 @@ static void refused(void **s)
 		{"not a boolean",    "bridged: yes\n",	      ":5:10:", "'yes'"			 },
 		{"offload",	     "offload: 1\n",	      ":5:10:", "'1'"			 },
 		{"no TPM",	     "tpm: tpm0\n",	      "tpm: ",	"'tpm0' names no TPM"	 },
-		{"a TPM's path",     "tpm: swtpm:path=s\n",   "tpm: ",	"names no TPM"		 },
+		{"a TPM's path",     "tpm: swtpm:path=s\n",   "tpm: ",	"swtpm:path=/SOCKET"	 },
 		{"a counter's place", "tpm-counter: 1\n",     ":5:14:", "a number from 25165824" },
 		{"log key",	     "log-key: file\n",	      ":5:10:", "tpm software"		 },
 		{"a word",	     "backend: ipfw\n",	      ":5:10:", "auto iptables nft"	 },
@@ -305,11 +306,36 @@ static void manual(void **s)
 	for (const char *at = text; (at = strstr(at, "\n.It Ic ")); at++)
 		items++;
 	assert_int_equal(items, count);
+	snprintf(line, sizeof(line), "The first of %d user and group ids",
+		 CONF_UIDS);
+	if (!strstr(text, line))
+		fail_msg("uid-base: does not say '%s'", line);
+}
+
+/* The example for sysusers.d(5) keeps each id of ours, from the default on. */
+static void ids_are_kept(void **s)
+{
+	FILE *f = fopen("examples/metergate.sysusers", "r");
+	char line[256];
+	unsigned id, n = 0;
+
+	(void)s;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (line[0] != 'u')
+			continue;
+		assert_int_equal(sscanf(line, "u %*s %u", &id), 1);
+		assert_int_equal(id, 59200 + n);
+		n++;
+	}
+	fclose(f);
+	assert_int_equal(n, CONF_UIDS);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ids_are_kept),
 		cmocka_unit_test(defaults), cmocka_unit_test(every_key),
 		cmocka_unit_test(a_socket_for_its_queue),
 		cmocka_unit_test(lists),    cmocka_unit_test(refused),

@@ -19,6 +19,7 @@ enum {
 	UID_GATE = UID_ENGINE + SHARE_GUESTS,
 	UID_ATTESTER = UID_GATE + SHARE_GUESTS,
 };
+_Static_assert(UID_ATTESTER + 1 == CONF_UIDS, "as metergated.conf(5) says");
 
 struct start {
 	struct parent *p;
