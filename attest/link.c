@@ -51,8 +51,30 @@ static int wait_for(int fd, short events, int64_t until, struct err *e)
 
 /* --- opening -------------------------------------------------------------- */
 
+/* What tpm2-tss reaches, too, and we in another way only. */
+static const struct {
+	const char *prefix, *instead;
+} others[] = {
+	{"tabrmd", "it is D-Bus and a program between; the kernel shares the "
+		   "chip as well: device:/dev/tpmrm0"},
+	{"cmd:", "it runs a program, which nothing confines; for a socket: "
+		 "swtpm:path=/SOCKET"},
+	{"mssim", "a simulator for developers with a second connection for its "
+		  "power switch; swtpm does the same: swtpm:path=/SOCKET"},
+	{"device", "needs the whole path: device:/dev/tpmrm0"},
+	{"swtpm", "needs the whole path of its socket, swtpm:path=/SOCKET, or a "
+		  "numeric address, swtpm:host=127.0.0.1,port=2321"},
+};
+
 static int unknown(const char *name, struct err *e)
 {
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (strncmp(name, others[i].prefix,
+			    strlen(others[i].prefix)) == 0)
+			return err_set(e, E_SYNTAX, 0, "'%.100s' names no TPM "
+				       "that is reached from here: %s", name,
+				       others[i].instead);
+	}
 	return err_set(e, E_SYNTAX, 0, "'%.100s' names no TPM; it is "
 		       "device:PATH, swtpm:path=PATH or "
 		       "swtpm:host=ADDRESS,port=NUMBER", name);

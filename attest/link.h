@@ -9,7 +9,11 @@
  *	swtpm:path=/run/tpm.sock	     swtpm on a Unix socket
  *	swtpm:host=127.0.0.1,port=2321	     or on TCP; a numeric address
  *
- * as tpm2-tss names them.
+ * as tpm2-tss names them. Its other transports are refused, with what to name
+ * instead: one process has one descriptor here, opened before its sandbox
+ * closes. tabrmd asks for a resource manager over D-Bus, which the kernel's
+ * own makes needless; cmd runs a program that no sandbox holds; mssim speaks
+ * another protocol on two connections, for a simulator that swtpm replaces.
  */
 #ifndef ATTEST_LINK_H
 #define ATTEST_LINK_H

@@ -190,23 +190,29 @@ static void absent(void **state)
 {
 	static const struct {
 		int rc;
-		const char *name;
+		const char *name, *remedy;
 	} rows[] = {
-		{E_IO, "swtpm:path=/nonexistent/s"},
-		{E_IO, "swtpm:host=127.0.0.1,port=1"},
-		{E_IO, "swtpm:host=::1,port=1"},
-		{E_IO, "device:/dev/nonexistent"},
-		{E_SYNTAX, "device:tpm0"},
-		{E_SYNTAX, "swtpm:path=s"},
-		{E_SYNTAX, "swtpm:host=localhost,port=1"},
-		{E_SYNTAX, "swtpm:host=127.0.0.1"},
-		{E_SYNTAX, "swtpm:host=127.0.0.1,port=0"},
-		{E_SYNTAX, "swtpm:host=127.0.0.1,port=1x"},
-		{E_SYNTAX, "swtpm:host=127.0.0.1,port=65536"},
-		{E_SYNTAX, "swtpm:"},
-		{E_SYNTAX, "cmd:nc -U /s"},
-		{E_SYNTAX, "nonsense"},
-		{E_SYNTAX, ""},
+		{E_IO, "swtpm:path=/nonexistent/s", ""},
+		{E_IO, "swtpm:host=127.0.0.1,port=1", ""},
+		{E_IO, "swtpm:host=::1,port=1", ""},
+		{E_IO, "device:/dev/nonexistent", ""},
+		{E_SYNTAX, "device:tpm0", "device:/dev/tpmrm0"},
+		{E_SYNTAX, "device", "device:/dev/tpmrm0"},
+		{E_SYNTAX, "swtpm:path=s", "swtpm:path=/SOCKET"},
+		{E_SYNTAX, "swtpm:host=localhost,port=1", "numeric"},
+		{E_SYNTAX, "swtpm:host=127.0.0.1", "port=2321"},
+		{E_SYNTAX, "swtpm:host=127.0.0.1,port=0", "port=2321"},
+		{E_SYNTAX, "swtpm:host=127.0.0.1,port=1x", "port=2321"},
+		{E_SYNTAX, "swtpm:host=127.0.0.1,port=65536", "port=2321"},
+		{E_SYNTAX, "swtpm:", "swtpm:path=/SOCKET"},
+		{E_SYNTAX, "cmd:nc -U /s", "swtpm:path=/SOCKET"},
+		{E_SYNTAX, "tabrmd:bus_name=com.intel.tss2.Tabrmd",
+		 "device:/dev/tpmrm0"},
+		{E_SYNTAX, "tabrmd", "device:/dev/tpmrm0"},
+		{E_SYNTAX, "mssim:host=127.0.0.1,port=2321",
+		 "swtpm:path=/SOCKET"},
+		{E_SYNTAX, "nonsense", "device:PATH"},
+		{E_SYNTAX, "", "device:PATH"},
 	};
 	struct err e = {0};
 	struct tpm *t;
@@ -216,6 +222,7 @@ static void absent(void **state)
 		assert_int_equal(tpm_open(&t, rows[i].name, &e), rows[i].rc);
 		assert_null(t);
 		assert_non_null(strstr(e.text, rows[i].name));
+		assert_non_null(strstr(e.text, rows[i].remedy));
 	}
 }
 
