@@ -63,6 +63,7 @@ struct server {
 	struct customer *customer;
 	size_t max_streams;
 	bool operators; /* the Unix socket; else the portal's */
+	bool resumed;	/* a connection was, and the library was not run since */
 	struct MHD_Daemon *daemon;
 	struct connection connection[CONNECTIONS];
 };
@@ -74,8 +75,10 @@ static bool streaming(const struct connection *k)
 
 /* --- HTTP ----------------------------------------------------------------- */
 
-static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
-				   const char *type, struct wbuf *w)
+/* allow: the methods that a resource has; NULL: it is not about that. */
+static enum MHD_Result send_allow(struct MHD_Connection *c, unsigned status,
+				  const char *type, const char *allow,
+				  struct wbuf *w)
 {
 	struct MHD_Response *r =
 		MHD_create_response_from_buffer(w->n, w->p,
@@ -89,8 +92,8 @@ static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+	if (allow)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
 	if (status == MHD_HTTP_TOO_MANY_REQUESTS)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER,
 					AGAIN_S);
@@ -102,8 +105,14 @@ static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
 	return rc;
 }
 
-static enum MHD_Result send_error(struct MHD_Connection *c, unsigned status,
-				  const char *what)
+static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
+				   const char *type, struct wbuf *w)
+{
+	return send_allow(c, status, type, NULL, w);
+}
+
+static enum MHD_Result send_refusal(struct MHD_Connection *c, unsigned status,
+				    const char *allow, const char *what)
 {
 	struct wbuf w = {malloc(256), 256, 0, false};
 	struct json j = json_of(w.p, w.cap);
@@ -118,7 +127,13 @@ static enum MHD_Result send_error(struct MHD_Connection *c, unsigned status,
 		return MHD_NO;
 	}
 	w.n = j.w.n;
-	return send_octets(c, status, "application/json", &w);
+	return send_allow(c, status, "application/json", allow, &w);
+}
+
+static enum MHD_Result send_error(struct MHD_Connection *c, unsigned status,
+				  const char *what)
+{
+	return send_refusal(c, status, NULL, what);
 }
 
 static enum MHD_Result busy(struct MHD_Connection *c)
@@ -258,11 +273,12 @@ static enum MHD_Result on_cosignature(struct server *s,
 		q.rc = lookup_ready(&l, &q.e);
 	if (q.rc)
 		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
+	if (k->n_post > sizeof(k->post))
+		return send_error(c, MHD_HTTP_CONTENT_TOO_LARGE,
+				  "a cosignature has at most 4096 octets");
 	if (!take_question(s, k))
 		return busy(c);
-	rc = k->n_post > sizeof(k->post)
-		     ? E_SYNTAX
-		     : shelf_post(streams_shelf(s->streams), k, l.key.a,
+	rc = shelf_post(streams_shelf(s->streams), k, l.key.a,
 				  span_of(k->post, k->n_post));
 	if (rc < 0) {
 		status = lookup_refusal(rc, &why);
@@ -384,6 +400,7 @@ static void ask_again(struct server *s, bool came, struct mono now)
 		    (!came && !k->ended && mono_sub(now, k->asked) < AGAIN_NS))
 			continue;
 		k->waits = NULL;
+		s->resumed = true;
 		MHD_resume_connection(c);
 	}
 }
@@ -425,8 +442,20 @@ static void on_end(void *arg)
 	free(r);
 }
 
+static struct connection *whose(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static void on_resume(void *conn)
 {
+	struct connection *k = whose(conn);
+
+	if (k)
+		k->server->resumed = true;
 	MHD_resume_connection(conn);
 }
 
@@ -479,14 +508,6 @@ static enum MHD_Result on_argument(void *arg, enum MHD_ValueKind kind,
 	return q->rc ? MHD_NO : MHD_YES;
 }
 
-static bool wants_events(struct MHD_Connection *c)
-{
-	const char *accept = MHD_lookup_connection_value(
-		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-
-	return accept && strstr(accept, "text/event-stream");
-}
-
 static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 				   struct connection *k)
 {
@@ -498,7 +519,8 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 	size_t n = 0;
 
 	/* Who reads events waits for more, unless he says otherwise. */
-	q.w.events = q.w.follow = wants_events(c);
+	q.w.events = q.w.follow = want_events(MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
 	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_argument, &q);
 	if (q.rc == 0 && q.w.events && seen)
 		q.rc = want_last_event(&q.w, seen, &q.e);
@@ -517,6 +539,28 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 	return start_stream(s, c, k, &q.w);
 }
 
+static bool has_body(struct MHD_Connection *c)
+{
+	const char *n = MHD_lookup_connection_value(
+		c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return (n && strspn(n, "0") != strlen(n)) ||
+	       MHD_lookup_connection_value(c, MHD_HEADER_KIND,
+					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+/* What on_request finds in place of a request seen before: a zero octet ends
+ * the names that the library gives us, so nobody is told that he was
+ * understood. */
+static char zero[1];
+
+static void *on_address(void *arg, const char *uri, struct MHD_Connection *c)
+{
+	(void)arg;
+	(void)c;
+	return strstr(uri, "%00") ? zero : NULL;
+}
+
 /* Called when the head is there, and again when the body is. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 				  const char *path, const char *method,
@@ -530,41 +574,40 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	bool single = lookup_of(&l, path);
 	const char *rest;
 	bool card = cards_of(path, &rest);
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct connection *k = info ? info->socket_context : NULL;
+	bool cosignature = strcmp(path, "/v1/cosignature") == 0;
+	bool customer = strcmp(path, "/v1/customer") == 0;
+	bool first = !*seen;
+	struct connection *k = whose(c);
 
 	(void)version;
-	(void)body;
 	if (!k)
 		return MHD_NO;
-	if (strcmp(path, "/v1/cosignature") == 0 &&
-	    strcmp(method, MHD_HTTP_METHOD_POST) == 0) {
-		bool first = !*seen;
-
-		*seen = s;
+	if (*seen == zero)
+		return send_error(c, MHD_HTTP_BAD_REQUEST,
+				  "a zero octet in the address");
+	*seen = s;
+	if (cosignature && strcmp(method, MHD_HTTP_METHOD_POST) == 0)
 		return on_cosignature(s, c, k, body, n_body, first);
-	}
-	if (strcmp(path, "/v1/customer") == 0 &&
-	    strcmp(method, MHD_HTTP_METHOD_PUT) == 0) {
-		bool first = !*seen;
-
-		*seen = s;
+	if (customer && strcmp(method, MHD_HTTP_METHOD_PUT) == 0)
 		return on_customer(s, c, k, body, n_body, first);
-	}
+	if (cosignature || customer)
+		return send_refusal(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				    cosignature ? "POST" : "PUT",
+				    cosignature ? "this resource takes a POST"
+						: "this resource takes a PUT");
 	if (!p && !audit && !single && !card)
 		return send_error(c, MHD_HTTP_NOT_FOUND, "no such resource");
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
 	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-		return send_error(c, MHD_HTTP_METHOD_NOT_ALLOWED,
-				  "this resource can only be read");
-	if (!*seen) {
-		*seen = s;
-		return MHD_YES;
-	}
-	if (*n_body)
+		return send_refusal(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+				    "GET, HEAD",
+				    "this resource can only be read");
+	/* Once a body comes the library takes no answer any more. */
+	if (first && has_body(c))
 		return send_error(c, MHD_HTTP_BAD_REQUEST,
 				  "a question has no body");
+	if (first)
+		return MHD_YES;
 	return p	? send_page(s, c, k, p)
 	       : card	? send_card(s, c, k, rest)
 	       : single ? send_lookup(s, c, k, &l)
@@ -574,9 +617,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 static void on_answered(void *arg, struct MHD_Connection *c, void **seen,
 			enum MHD_RequestTerminationCode how)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct connection *k = info ? info->socket_context : NULL;
+	struct connection *k = whose(c);
 
 	(void)arg;
 	(void)seen;
@@ -692,6 +733,7 @@ static int start(struct server *s, int fd, struct err *e)
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_URI_LOG_CALLBACK, on_address, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_answered, s,
 		MHD_OPTION_END);
@@ -742,6 +784,10 @@ static bool turn(struct server *s, size_t n, struct streams *streams)
 		if (MHD_get_timeout(s[i].daemon, &ms) == MHD_YES &&
 		    ms < TURN_MS && (suseconds_t)ms * 1000 < wait.tv_usec)
 			wait.tv_usec = (suseconds_t)ms * 1000;
+		/* It does not say that it has these to look at. */
+		if (s[i].resumed)
+			wait.tv_usec = 0;
+		s[i].resumed = false;
 	}
 	if (select(max + 1, &in, &out, &odd, &wait) < 0) {
 		FD_ZERO(&in);

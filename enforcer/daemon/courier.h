@@ -82,6 +82,8 @@ struct want {
  * limit, follow. E_SYNTAX or E_NOTFOUND, with a text for who asked. */
 int want_set(struct want *w, const char *name, const char *value,
 	     struct err *e) __attribute__((warn_unused_result));
+/* Does a header field Accept, or NULL, ask for events? */
+bool want_events(const char *accept);
 /* What a reader of events saw last: it goes on behind that. */
 int want_last_event(struct want *w, const char *id, struct err *e)
 	__attribute__((warn_unused_result));

@@ -281,6 +281,25 @@ static void what_there_is_not_is_said(void **state)
 	assert_true(alive());
 }
 
+/* Alone on an idle gateway nobody waits for a turn of the courier, half a
+ * second, for what the scribe has answered. */
+static void an_answer_waits_for_no_turn(void **state)
+{
+	int64_t began;
+
+	(void)state;
+	NEEDS_COURIER();
+	began = live_mono().ns;
+	for (unsigned i = 0; i < 40; i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "/v1/proof/inclusion?index=%u",
+			 300 + i);
+		found(path);
+	}
+	assert_true(live_mono().ns - began < 40 * 250 * MS);
+}
+
 static unsigned post(const char *path, struct span body)
 {
 	static char request[8192];
@@ -303,7 +322,7 @@ static void a_witness_cosigns(void **state)
 	struct err e = {0};
 	struct note note;
 	struct span body;
-	char path[96], filled[2000];
+	char path[96], filled[5000];
 
 	(void)state;
 	NEEDS_COURIER();
@@ -320,7 +339,10 @@ static void a_witness_cosigns(void **state)
 	assert_int_equal(post(path, span_str("")), 400);
 	assert_int_equal(post(path, span_str("no line of a note\n")), 400);
 	memset(filled, 'a', sizeof(filled));
-	assert_int_equal(post(path, span_of(filled, sizeof(filled))), 400);
+	/* There is room for signatures of other kinds. */
+	assert_int_equal(post(path, span_of(filled, 4096)), 400);
+	assert_int_equal(post(path, span_of(filled, 4097)), 413);
+	assert_int_equal(post(path, span_of(filled, sizeof(filled))), 413);
 	stranger = by;
 	assert_int_equal(note_key_make(&stranger.key, span_str("eve.example"),
 				       NOTE_COSIGNATURE,
@@ -419,6 +441,7 @@ int main(void)
 		cmocka_unit_test(a_stranger_rebuilds_the_tree),
 		cmocka_unit_test(proofs_hold),
 		cmocka_unit_test(what_there_is_not_is_said),
+		cmocka_unit_test(an_answer_waits_for_no_turn),
 		cmocka_unit_test(a_witness_cosigns),
 		cmocka_unit_test(who_hangs_up_is_forgotten),
 		cmocka_unit_test(a_question_without_an_answer_ends),

@@ -72,6 +72,38 @@ static void arguments_are_what_they_say(void **state)
 	assert_int_equal(want_last_event(&w, "x", &e), E_SYNTAX);
 }
 
+static const struct {
+	const char *accept;
+	bool events;
+} accepts[] = {
+	{NULL, false},
+	{"", false},
+	{"*/*", false},
+	{"text/event-stream", true},
+	{"Text/Event-Stream", true},
+	{"text/event-streams", false},
+	{"x-text/event-stream", false},
+	{"application/json, text/event-stream", true},
+	{" text/event-stream ; q=0.5 , */*", true},
+	{"text/event-stream;q=0", false},
+	{"text/event-stream; charset=utf-8; Q=0.000, */*", false},
+	{"text/event-stream;q=0.001", true},
+	{"text/event-stream;q=", false},
+	{"text/event-stream;", true},
+	{"*/*;q=0,text/event-stream", true},
+	{"text/html;a=\"text/event-stream\"", false},
+	{",,;,", false},
+};
+
+static void events_come_to_who_asks_for_them(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(accepts) / sizeof(accepts[0]); i++) {
+		if (want_events(accepts[i].accept) != accepts[i].events)
+			fail_msg("%s", accepts[i].accept);
+	}
+}
+
 /* --- reading -------------------------------------------------------------- */
 
 /* Octets of a chunked answer, without the chunks. */
@@ -402,6 +434,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arguments_are_what_they_say),
+		cmocka_unit_test(events_come_to_who_asks_for_them),
 		cmocka_unit_test(every_record_from_any_number),
 		cmocka_unit_test(only_what_the_filter_lets_through),
 		cmocka_unit_test(what_is_not_understood_is_said),

@@ -37,7 +37,28 @@ static const struct {
 	 "405", NULL},
 	{"a question with a body", "GET /v1/status HTTP/1.1\r\nHost: m\r\n"
 				   "Content-Length: 3\r\n\r\nabc", "400",
-	 NULL},
+	 "a question has no body"},
+	{"one in chunks", "GET /v1/status HTTP/1.1\r\nHost: m\r\n"
+			  "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+			  "\r\n", "400", "a question has no body"},
+	{"a body of nothing", "GET /v1/status HTTP/1.1\r\nHost: m\r\n"
+			      "Content-Length: 0\r\nConnection: close\r\n\r\n",
+	 "200", NULL},
+	{"a cosignature that is asked for",
+	 "GET /v1/cosignature HTTP/1.1\r\nHost: m\r\n\r\n", "405",
+	 "Allow: POST"},
+	{"a cosignature that is put",
+	 "PUT /v1/cosignature HTTP/1.1\r\nHost: m\r\nContent-Length: 0\r\n"
+	 "\r\n", "405", "Allow: POST"},
+	{"a customer's file that is asked for",
+	 "GET /v1/customer HTTP/1.1\r\nHost: m\r\n\r\n", "405",
+	 "Allow: PUT"},
+	{"a zero octet in an argument",
+	 "GET /v1/audit?from=1%00xyz HTTP/1.1\r\nHost: m\r\n\r\n", "400",
+	 "zero octet"},
+	{"a zero octet in the path",
+	 "GET /v1/status%00xyz HTTP/1.1\r\nHost: m\r\n\r\n", "400",
+	 "zero octet"},
 	{"no host", "GET /v1/status HTTP/1.1\r\n\r\n", "400", NULL},
 	{"a length that is none", "GET /v1/status HTTP/1.1\r\nHost: m\r\n"
 				  "Content-Length: -1\r\n\r\n", "400", NULL},

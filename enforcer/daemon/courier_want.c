@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "enforcer/daemon/courier.h"
 
@@ -58,6 +59,40 @@ int want_set(struct want *w, const char *name, const char *value,
 			       "from, last, limit, follow, guest, kind, "
 			       "verdict, reason, since, until", name);
 	return rc ? err_set(e, rc, 0, "%s", why.text) : 0;
+}
+
+/* Of one media range with its parameters: may it be sent? */
+static bool wanted(const char *q, const char *end)
+{
+	while (q < end) {
+		double weight;
+		char *stop;
+
+		q++; /* of ';' */
+		q += strspn(q, " \t");
+		if (end - q >= 2 && (*q == 'q' || *q == 'Q') && q[1] == '=') {
+			weight = strtod(q + 2, &stop);
+			return stop > q + 2 && weight > 0;
+		}
+		q += strcspn(q, ";,");
+	}
+	return true;
+}
+
+bool want_events(const char *accept)
+{
+	static const char type[] = "text/event-stream";
+
+	while (accept && *accept) {
+		const char *end = accept + strcspn(accept, ",");
+		const char *name = accept + strspn(accept, " \t");
+		size_t n = strcspn(name, ";, \t");
+
+		if (n == sizeof(type) - 1 && strncasecmp(name, type, n) == 0)
+			return wanted(name + n + strspn(name + n, " \t"), end);
+		accept = *end ? end + 1 : end;
+	}
+	return false;
 }
 
 int want_last_event(struct want *w, const char *id, struct err *e)

@@ -31,7 +31,8 @@ enum window_kind {
 	WINDOW_CONSISTENCY, /* with the log of a records: as prooftext.h says */
 	WINDOW_COSIGN,	    /* a cosignature, in post, of checkpoint a */
 };
-#define WINDOW_POST 1024
+/* A line of a note: a signature of ML-DSA-44 has some 3,300 octets. */
+#define WINDOW_POST 4096
 struct window_key {
 	uint32_t kind;
 	uint64_t a, b;
