@@ -110,6 +110,60 @@ static void cut_attr(struct seek *s, size_t i, size_t k, size_t a)
 	o[k].n_attr -= o[k].attr ? 1 : o[k].n_attr;
 }
 
+/* --- who a party is ---------------------------------------------------------
+ */
+
+/* The party of the mutant that is to be changed. */
+static struct pol_party_src *own_party(struct seek *s, size_t i)
+{
+	struct pol_party_src *p =
+		copy(s, s->f->party, s->f->n_party, sizeof(*p), s->f->n_party);
+
+	if (!p)
+		return NULL;
+	s->m->file.party = p;
+	return &p[i];
+}
+
+/* Any host, of either family. */
+static const struct pol_prefix anywhere = {.len = 0};
+
+/* Each thing that tells a party from others. What a gateway would check where
+ * it seals the channel itself (tls.mode: gateway) no test can show; of a party
+ * without an address and a name the ApTitle is all that there is. */
+static void of_party(struct seek *s, size_t i)
+{
+	const struct pol_party_src *p = &s->f->party[i];
+	struct pol_party_src *c;
+
+	if ((p->n_addr || p->dns) &&
+	    here(s, p->pos, p->id, p->n_addr ? "address" : "dns", 0)) {
+		c = own_party(s, i);
+		if (c) {
+			c->dns = NULL;
+			c->addr = &anywhere;
+			c->n_addr = 1;
+		}
+	}
+	if (p->n_port && here(s, p->pos, p->id, "ports", 0)) {
+		c = own_party(s, i);
+		if (c)
+			c->n_port = 0;
+	}
+	if (p->aptitle.n && (p->n_addr || p->dns) &&
+	    here(s, p->pos, p->id, "aptitle", 0)) {
+		c = own_party(s, i);
+		if (c)
+			c->aptitle = (struct span){0};
+	}
+	if (p->tls_end_to_end && p->n_tls_name &&
+	    here(s, p->pos, p->id, "tls", 0)) {
+		c = own_party(s, i);
+		if (c)
+			c->n_tls_name = 0;
+	}
+}
+
 /* --- what a rule is bound by -----------------------------------------------
  */
 
@@ -126,6 +180,13 @@ static void of_data(struct seek *s, size_t i)
 {
 	const struct pol_rule_src *r = &s->f->rule[i];
 
+	if (r->data.present && r->data.meas != MEAS_ALL &&
+	    here(s, r->data.pos, r->id, "measurement", 0)) {
+		struct pol_rule_src *c = own_rule(s, i);
+
+		if (c)
+			c->data.meas = MEAS_ALL;
+	}
 	CUT(data.has_gran, r->data.pos_gran, "granularity")
 	CUT(data.has_history, r->data.pos_history, "history")
 	CUT(data.has_delay, r->data.pos_delay, "delay")
@@ -173,6 +234,29 @@ static void of_guards(struct seek *s, size_t i)
 	}
 }
 
+/* An answer goes the other way than what it answers, whatever its rule says. */
+static bool follows(const struct pol_file *f, const struct pol_rule_src *r)
+{
+	for (size_t i = 0; i < r->n_answers; i++) {
+		if (f->rule[r->answers[i]].dir == DIRSEL_ANY)
+			return false;
+	}
+	return r->has_answers;
+}
+
+static void of_direction(struct seek *s, size_t i)
+{
+	const struct pol_rule_src *r = &s->f->rule[i];
+	struct pol_rule_src *c;
+
+	if (r->dir == DIRSEL_ANY || follows(s->f, r) ||
+	    !here(s, r->pos, r->id, "direction", 0))
+		return;
+	c = own_rule(s, i);
+	if (c)
+		c->dir = DIRSEL_ANY;
+}
+
 static void of_rule(struct seek *s, size_t i)
 {
 	const struct pol_rule_src *r = &s->f->rule[i];
@@ -187,6 +271,7 @@ static void of_rule(struct seek *s, size_t i)
 		s->m->file.n_rule--;
 		return;
 	}
+	of_direction(s, i);
 	of_match(s, i);
 	of_data(s, i);
 	of_guards(s, i);
@@ -232,6 +317,8 @@ bool mutant_new(struct mutant *m, const struct pol_file *f, size_t k,
 	    f->kind != POL_CUSTOMER)
 		return false;
 	m->file = *f;
+	for (size_t i = 0; i < f->n_party && !s.found; i++)
+		of_party(&s, i);
 	for (size_t i = 0; i < f->n_rule && !s.found; i++)
 		of_rule(&s, i);
 	of_limits(&s);

@@ -436,8 +436,13 @@ for s in metering rogue; do
 done
 
 # mutants: what no test would miss
-try "mutants of the household" 4 "115 mutants" "$polc" test --mutate $home
+try "mutants of the household" 4 "156 mutants" "$polc" test --mutate $home
 is "those that survive are the ones known" cmp -s <(grep survives "$tmp/out") $home/mutate.expect
+for m in tips-cloud/ports fetch-tip/direction; do
+	is "$m is a mutant" grep -q "com.example.tips/$m survives" "$tmp/out"
+done
+is "another address is noticed" test "$(grep -c tips-cloud/address "$tmp/out")" = 0
+is "so is another measurement" test "$(grep -c send-registers/measurement "$tmp/out")" = 0
 try "one that a test notices is not among them" 4 - "$polc" test --mutate $home
 is "the delay is tested" [ "$(grep -c 'send-profile/delay' "$tmp/out")" = 0 ]
 mkdir "$tmp/mut" && cp $home/*.yaml "$tmp/mut"
