@@ -197,6 +197,10 @@ static inline void put_limit(struct draws *d, struct lt *t, uint16_t rule,
 
 	/* The first of a rule that tells something counts it: P5101. */
 	limit_phrase(d, buf, sizeof(buf), data, table, data && !s);
+	if (s && one_in(d, 6))
+		snprintf(buf, sizeof(buf), "%s",
+			 PICK(d, "1 connection per day", "1 connection per week",
+			      "at most 1 connections at once"));
 	if (!s)
 		s = lt_add(t, rule, LT_SEQ, "limits");
 	lt_put(t, s, NULL, "%s", buf);

@@ -3,9 +3,11 @@
  * A law beside the twelve: the evaluator and one that is written a second time
  * (reference_eval.h) agree, over random policies and messages. What the second
  * refuses is refused; what it permits is refused for counters, states or
- * answers at most.
+ * answers at most. What was permitted agrees with the history before it
+ * (reference_past.h): its states, its requests, and no limit of a rule admitted
+ * more than it says.
  */
-#include "policy-lang/reference_eval.h"
+#include "policy-lang/reference_past.h"
 
 #define EVENTS 24
 
@@ -32,6 +34,8 @@ static bool law_reference(struct law *l)
 	static bool fine;
 	struct ref_now t = {.now = law_noon()};
 	struct said s = {0};
+	static struct ref_past past;
+	const char *odd;
 
 	if (!l->same_policy) {
 		make_policies(&l->policy, &p, true);
@@ -41,6 +45,7 @@ static bool law_reference(struct law *l)
 	if (!fine)
 		return law_skip(l);
 	world_reset(&w);
+	past = (struct ref_past){.n_asked = 0};
 	for (unsigned i = 0; i < EVENTS && draw(&l->history, 40); i++) {
 		struct pol_msg m;
 		bool may;
@@ -48,6 +53,7 @@ static bool law_reference(struct law *l)
 		s = throw(&l->history, &p, &s);
 		said_time(&s, &t.now);
 		said_tell(l, &s);
+		ref_past_other(&past, &s, &w, &t.now);
 		if (s.what == SAID_WALL)
 			continue;
 		if (t.now.wall.trusted && wall_s(t.now.wall) > t.latest_s)
@@ -61,6 +67,12 @@ static bool law_reference(struct law *l)
 			pol_commit(w.st);
 		else
 			pol_abort(w.st);
+		odd = ref_quarantine(&past, &s, &d, t.now.mono.ns);
+		if (odd)
+			return law_broken(l, "message %u: permitted to %s", i,
+					  odd);
+		if (s.what == SAID_OPEN && d.permit)
+			ref_open(&past, &w, &s, &t);
 		if (s.what == SAID_OPEN)
 			continue;
 		m = said_msg(&s, &c, t.now);
@@ -68,6 +80,10 @@ static bool law_reference(struct law *l)
 		law_tell(l, "     %s, by the second %s\n",
 			 d.permit ? "permitted" : d.text,
 			 may ? "permitted" : "refused");
+		odd = ref_past_says(&past, &w, &s, &m, &c, &t, &d);
+		if (odd)
+			return law_broken(l, "message %u: %s, but %s", i,
+					  d.permit ? "permitted" : d.text, odd);
 		l->saw[0] |= d.permit;
 		l->saw[1] |= !may;
 		l->saw[2] |= may && !d.permit;

@@ -227,7 +227,7 @@ struct said { /* one thing that happens */
 	unsigned about, var, sub, n_leaves;
 	meas_set meas;
 	int64_t gran, newest, oldest, res, channels, value, values; /* -1: unknown */
-	bool echo, forged;
+	bool echo, forged, deep, other_port;
 	enum unit unit;
 	uint64_t flow, inv;
 	uint32_t octets;
@@ -260,6 +260,8 @@ static inline void throw_data(struct draws *d, struct said *s)
 		s->meas = one_in(d, 3) ? 0 : MEAS_BIT(draw(d, MEAS_COUNT));
 	s->gran = known(d, 900 * (1 + (int64_t)draw(d, 6)));
 	s->newest = known(d, 3600 * (int64_t)draw(d, 14));
+	if (s->newest > 0 && one_in(d, 6)) /* a second too young */
+		s->newest--;
 	s->oldest = s->newest < 0 ? -1
 				  : known(d, s->newest + 7200 *
 						     (int64_t)draw(d, 14));
@@ -322,12 +324,14 @@ static inline struct said throw(struct draws *d, const struct policies *p,
 		s.n_leaves = 2;
 	s.echo = one_in(d, 40);
 	s.forged = one_in(d, 60);
+	s.deep = one_in(d, 20);
+	s.other_port = one_in(d, 40);
 	if (one_in(d, 60))
 		s.refused = REASON_MALFORMED;
 	if (kind == 21) {
 		s.what = SAID_STATE;
 		s.on = draw(d, 4) > 0;
-	} else if (kind == 22) {
+	} else if (kind == 22 || kind == 20) {
 		s.what = draw(d, 3) ? SAID_OPEN : SAID_CLOSE;
 	} else if (kind == 23) {
 		s.what = SAID_WALL;
@@ -361,6 +365,9 @@ static inline void said_tell(const struct law *l, const struct said *s)
 		 LAW_TABLE(s->var) + s->sub, (int)s->flow, (int)s->inv,
 		 s->octets, s->n_leaves, s->echo ? ", an echo" : "",
 		 s->forged ? ", forged" : "", s->refused ? ", malformed" : "");
+	if (s->deep || s->other_port)
+		law_tell(l, "     %s%s\n", s->deep ? "deeper " : "",
+			 s->other_port ? "port 1154" : "");
 	if (s->meas)
 		law_tell(l, "     data %llx, granularity %lld, newest %lld, "
 			    "oldest %lld, resolution %lld, channels %lld, "
@@ -387,8 +394,8 @@ static inline void said_leaf(const struct said *s, struct scenery *c,
 	if (a->table)
 		obs_u64(o, F_TABLE, LAW_TABLE(s->var) + (s->sub + i) % 5);
 	if (a->href) {
-		snprintf(c->href[i], sizeof(c->href[i]), "/meter/%c/%u",
-			 'a' + (int)s->var, s->sub + i);
+		snprintf(c->href[i], sizeof(c->href[i]), "/meter/%c/%u%s",
+			 'a' + (int)s->var, s->sub + i, s->deep ? "/x" : "");
 		obs_span(o, F_HREF, span_str(c->href[i]));
 	}
 	if (s->about == AB_HTTP) {
@@ -423,7 +430,8 @@ static inline void said_leaf(const struct said *s, struct scenery *c,
 
 static inline struct pol_peer said_peer(const struct said *s)
 {
-	struct pol_peer p = {.machine = -1, .port = 1153, .proto = 6};
+	struct pol_peer p = {.machine = -1, .proto = 6,
+			     .port = s->other_port ? 1154 : 1153};
 
 	p.addr = s->who == 0   ? kit_net(203, 0, 113, 7, 32).addr
 		 : s->who == 1 ? kit_net(198, 51, 100, 9, 32).addr
