@@ -15,19 +15,39 @@ char *net_addr_text(char buf[NET_ADDR_TEXT], const struct net_addr *a)
 	return buf;
 }
 
+/* Of each type: EVE's word for it, and whether it is about packets, which is
+ * what engines tell of. */
+static const struct {
+	const char *name;
+	bool packets;
+} types[EV_TYPES] = {
+	[EV_FLOW] = {"flow", true},
+	[EV_PROTOCOL] = {NULL, true},
+	[EV_DECISION] = {"decision", true},
+	[EV_VIOLATION] = {"violation", true},
+	[EV_ANOMALY] = {"anomaly", true},
+	[EV_POLICY] = {"policy", false},
+	[EV_MAINTENANCE] = {"maintenance", false},
+	[EV_ATTESTATION] = {"attestation", false},
+	[EV_STATS] = {"stats", false},
+	/* EVE has no words for these. */
+	[EV_LOSS] = {"anomaly", true},
+	[EV_BOOT] = {"maintenance", false},
+	[EV_CHECKPOINT] = {"maintenance", false},
+	[EV_EXPORT] = {"maintenance", false},
+	[EV_NOTICE] = {"notification", true},
+};
+
 const char *event_type_name(const struct event *e)
 {
-	static const char *const names[EV_TYPES] = {
-		"flow",	   NULL,	  "decision",	 "violation", "anomaly",
-		"policy", "maintenance", "attestation", "stats",
-		/* EVE has no words for these. */
-		"anomaly", "maintenance", "maintenance", "maintenance",
-		"notification",
-	};
-
 	if (e->type == EV_PROTOCOL)
 		return e->app_proto ? e->app_proto : "unknown";
-	return (unsigned)e->type < EV_TYPES ? names[e->type] : "unknown";
+	return (unsigned)e->type < EV_TYPES ? types[e->type].name : "unknown";
+}
+
+bool event_of_packets(enum event_type t)
+{
+	return (unsigned)t < EV_TYPES && types[t].packets;
 }
 
 const char *severity_name(unsigned s)

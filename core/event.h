@@ -163,5 +163,8 @@ struct event {
 };
 
 const char *event_type_name(const struct event *e); /* EV_PROTOCOL: app */
+/* Is it about packets of a guest, or their refusals? An engine tells of these
+ * and of nothing else. */
+bool event_of_packets(enum event_type t);
 
 #endif

@@ -104,9 +104,7 @@ static bool may_say(const struct scribe *s, const struct source *from,
 	if (ev->guest.n &&
 	    !span_is(ev->guest, s->a->guest[from->guest].name))
 		return false;
-	return ev->type == EV_FLOW || ev->type == EV_DECISION ||
-	       ev->type == EV_VIOLATION || ev->type == EV_ANOMALY ||
-	       ev->type == EV_PROTOCOL || ev->type == EV_LOSS;
+	return event_of_packets(ev->type);
 }
 
 static int record(struct scribe *s, struct source *from, struct err *e)

@@ -15,6 +15,7 @@
 #include "audit/sample.h"
 #include "audit/verify.h"
 #include "enforcer/daemon/scribe_bench.h"
+#include "enforcer/daemon/storm.h"
 
 /* The i-th of guest k: its number is that of the flow. */
 static const struct event *numbered(struct sample *s, size_t k, uint64_t i)
@@ -34,6 +35,7 @@ static const struct event *numbered(struct sample *s, size_t k, uint64_t i)
 struct seen {
 	uint64_t next[GUESTS];
 	uint64_t records, malformed, boots, ends, others, checkpoints;
+	uint64_t notices[VERDICT_DENY + 1];
 	char boot_text[200];
 };
 
@@ -52,6 +54,11 @@ static void look_at(struct seen *seen, const struct record_view *v)
 	}
 	if (v->r.kind == RECORD_ANOMALY && v->ev.reason == REASON_MALFORMED) {
 		seen->malformed++;
+		return;
+	}
+	if (v->ev.type == EV_NOTICE) { /* or a count of them */
+		assert_int_equal(v->ev.notify, NOTIFY_PORTAL | NOTIFY_OPERATOR);
+		seen->notices[v->ev.verdict]++;
 		return;
 	}
 	for (size_t k = 0; k < GUESTS; k++) {
@@ -274,6 +281,48 @@ static void an_engine_that_lies_is_counted_and_recorded(void **state)
 	assert_in_range(seen.malformed, 1, n + 2);
 	assert_int_equal(seen.others, 1);
 	bench_free(&b);
+}
+
+static void into_ring(void *arg, const struct event *ev)
+{
+	assert_true(put(arg, 0, ev));
+}
+
+/* What an engine makes of events whose rules say `notify`. */
+static void what_a_rule_notifies_is_recorded(void **state)
+{
+	struct storm_conf c = {.key = {1, 2}, .guest = "guest0"};
+	struct storm *storm = calloc(1, sizeof(*storm));
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	assert_non_null(storm);
+	storm_init(storm, &c);
+	bench_init(&b, 1);
+	start(&b);
+	for (uint64_t i = 0; i < 6; i++) {
+		struct event ev = *numbered(&s, 0, i);
+
+		ev.notify = NOTIFY_PORTAL | NOTIFY_OPERATOR;
+		ev.rules[0].rule = span_str(i % 3 == 0 ? "may" : "never");
+		ev.rules[1].rule = ev.rules[0].rule;
+		storm_event(storm, &ev, into_ring, &b);
+	}
+	storm_flush(storm, (struct now){.mono = live_mono()}, into_ring, &b);
+	assert_true(drained(&b));
+	assert_int_equal(atomic_load(&b.guest[0].lane->gate_bad), 0);
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.malformed, 0);
+	assert_int_equal(seen.next[0], 6);
+	/* The first of each rule, and then how many more. */
+	assert_int_equal(seen.notices[VERDICT_ALLOW], 2);
+	assert_int_equal(seen.notices[VERDICT_DENY], 2);
+	bench_free(&b);
+	free(storm);
 }
 
 static void starts_are_records(void **state)
@@ -571,6 +620,7 @@ int main(void)
 		cmocka_unit_test(
 			killed_at_any_point_it_loses_and_doubles_nothing),
 		cmocka_unit_test(an_engine_that_lies_is_counted_and_recorded),
+		cmocka_unit_test(what_a_rule_notifies_is_recorded),
 		cmocka_unit_test(a_full_disk_stops_all_until_there_is_room),
 		cmocka_unit_test(an_altered_log_is_left_and_told_of),
 		cmocka_unit_test(the_view_shows_what_is_durable),
