@@ -59,6 +59,22 @@ static void progress(void *arg, uint64_t done, uint64_t total)
 		(unsigned long long)done, (unsigned long long)total);
 }
 
+/* Held, and signed by the log's key; more is not known. */
+static void print_thinned(const struct points_thinned *t)
+{
+	printf("\nthe checkpoint of %llu records that you hold was not "
+	       "compared: those records\nwere pruned, and the log's own of "
+	       "that size was thinned out",
+	       (unsigned long long)t->size);
+	if (t->after)
+		printf("; proved is what is\nbehind, from the log's checkpoint "
+		       "of %llu records on",
+		       (unsigned long long)t->after);
+	if (t->before)
+		printf(" (the one before it is\nof %llu)",
+		       (unsigned long long)t->before);
+}
+
 static void print_root(const struct verify_result *r, bool by_key)
 {
 	printf("root ");
@@ -82,6 +98,8 @@ static void print_root(const struct verify_result *r, bool by_key)
 		printf("\nof them %llu over pruned records: only compared with "
 		       "what is held",
 		       (unsigned long long)r->checkpoints_pruned);
+	for (size_t i = 0; i < r->n_thinned; i++)
+		print_thinned(&r->thinned[i]);
 	if (r->has_cosigned)
 		printf("\ncosigned up to %llu records",
 		       (unsigned long long)r->cosigned);

@@ -142,11 +142,18 @@ static int pass_pruned(struct reading *r, uint64_t end, uint64_t size,
 		rc = tree_add_bundle(&r->tree,
 				     r->entries + i % TREE_TILE * SHA256_LEN,
 				     e);
+		if (rc || (r->tree.size < end &&
+			   points_next(&r->points) > r->tree.size))
+			continue;
+		tree_root(&r->tree, root);
+		rc = points_pruned(&r->points, r->tree.size, end, root, &bad,
+				   e);
+		if (rc && bad != UINT64_MAX) {
+			r->out->has_bad = true;
+			r->out->bad = bad;
+		}
 	}
-	if (rc)
-		return rc;
-	tree_root(&r->tree, root);
-	return points_pruned(&r->points, end, root, &bad, e);
+	return rc;
 }
 
 static int read_minimum(struct reading *r, uint64_t size, struct err *e)
@@ -364,6 +371,7 @@ static int read_all(struct reading *r, const struct points_conf *given,
 	r->out->protected_only = alone;
 	r->out->checkpoints = 1;
 	r->out->checkpoint = r->c.size;
+	points_tell(&r->points, r->out->thinned, &r->out->n_thinned);
 	r->out->has_cosigned = r->points.has_cosigned;
 	r->out->cosigned = r->points.cosigned;
 	if (alone)

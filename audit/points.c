@@ -220,16 +220,28 @@ int points_reach(struct points *p, uint64_t size,
 	return next_row(p, e);
 }
 
-/* One that is held: what the log itself says there is all that is left. */
-static int held_pruned(struct points *p, uint64_t size,
+/* One that is held, over records of which there is nothing to compare it with.
+ * That the log's own of this size was thinned out can be: of those over pruned
+ * records the last one never is. An exported log has none. */
+static int thinned(struct points *p, uint64_t size, uint64_t end,
+		   struct err *e)
+{
+	if (p->st && (!p->has_row || p->stored.size > end))
+		return wrong(e, size, "what it covers was pruned, and the log "
+			     "has none of this size, nor one behind it");
+	p->thinned[p->n_thinned++] = (struct points_thinned){
+		size, p->last, p->has_row ? p->stored.size : 0};
+	return 0;
+}
+
+static int held_pruned(struct points *p, uint64_t size, uint64_t end,
 		       const uint8_t root[SHA256_LEN], uint64_t *bad,
 		       struct err *e)
 {
 	const struct checkpoint *c = &p->held[p->at_held++];
 
 	if (c->size < size && (!p->has_row || p->stored.size != c->size))
-		return wrong(e, c->size, "what it covers was pruned, and the "
-			     "log has none of this size to compare");
+		return thinned(p, c->size, end, e);
 	return differs(p, c, c->size < size ? p->stored.root : root, bad,
 		       "one held elsewhere, of another log than this: it was "
 		       "replaced, altered or forked", e);
@@ -254,20 +266,23 @@ static int stored_pruned(struct points *p, uint64_t size,
 	return next_row(p, e);
 }
 
-int points_pruned(struct points *p, uint64_t size,
+int points_pruned(struct points *p, uint64_t size, uint64_t end,
 		  const uint8_t root[SHA256_LEN], uint64_t *bad,
 		  struct err *e)
 {
+	bool compared = size == end;
 	uint64_t next;
 	int rc = 0;
 
 	*bad = UINT64_MAX;
-	while (rc == 0 && (next = points_next(p)) <= size)
+	while (rc == 0 && (next = points_next(p)) <= size) {
+		compared |= next == size;
 		rc = p->at_held < p->n_held &&
 				     p->held[p->at_held].size == next
-			     ? held_pruned(p, size, root, bad, e)
+			     ? held_pruned(p, size, end, root, bad, e)
 			     : stored_pruned(p, size, root, bad, e);
-	if (rc == 0)
+	}
+	if (rc == 0 && compared)
 		p->good = size;
 	return rc;
 }

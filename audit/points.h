@@ -27,6 +27,12 @@ struct points_conf {
 	size_t n_held;
 };
 
+/* One that is held, over pruned records, of which the log's own was thinned
+ * out, and the stored ones before and behind it; 0: there is none. */
+struct points_thinned {
+	uint64_t size, before, after;
+};
+
 struct points {
 	const struct points_conf *conf;
 	struct db_stmt *st; /* the stored ones; a row of it is at hand */
@@ -44,6 +50,8 @@ struct points {
 	uint64_t last;	   /* size of the last of them */
 	uint64_t cosigned; /* size of the last one cosigned as asked for */
 	bool has_cosigned;
+	struct points_thinned thinned[POINTS_HELD];
+	size_t n_thinned;
 	struct wbuf whole; /* a note with its cosignatures */
 	uint8_t octets[NOTE_MAX];
 };
@@ -64,12 +72,22 @@ int points_reach(struct points *p, uint64_t size,
 		 const uint8_t root[SHA256_LEN],
 		 const struct anchor_bound *sealed, uint64_t *bad,
 		 struct err *e) __attribute__((warn_unused_result));
-/* The records before `size` were pruned, of which only the root of the first
- * `size` is known: of checkpoints before it only signatures are checked, and
- * those held elsewhere are compared with the stored ones. */
-int points_pruned(struct points *p, uint64_t size,
+/* The records before `end` were pruned, of which only roots at ends of bundles
+ * are known: this is the one of the first `size`. Of checkpoints of other sizes
+ * only signatures are checked, and those held elsewhere are compared with the
+ * stored ones, or, where these were thinned out, remembered. To be called for
+ * each size that points_next does not lie behind, and at last for `end`. */
+int points_pruned(struct points *p, uint64_t size, uint64_t end,
 		  const uint8_t root[SHA256_LEN], uint64_t *bad,
 		  struct err *e) __attribute__((warn_unused_result));
+/* Which of those held elsewhere could not be compared. */
+static inline void points_tell(const struct points *p,
+			       struct points_thinned out[POINTS_HELD],
+			       size_t *n)
+{
+	*n = p->n_thinned;
+	memcpy(out, p->thinned, sizeof(p->thinned));
+}
 /* There are no more records than this. */
 int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)
 	__attribute__((warn_unused_result));

@@ -337,6 +337,116 @@ static void sql(const char *name, const char *what)
 	test_db_close(d);
 }
 
+/* --- checkpoints held over what was pruned ---------------------------------- */
+
+struct held {
+	uint64_t size;
+	uint8_t octets[NOTE_MAX];
+	size_t n;
+};
+
+/* What somebody was given when the log was so long. */
+static struct held hold_last(void)
+{
+	struct checkpoint c;
+	struct prover *p;
+	struct held h;
+	struct span note;
+	struct err e = {0};
+
+	assert_int_equal(prover_open(&p, test_path, false, &e), 0);
+	assert_int_equal(prover_checkpoint(p, 0, &c, &note, &e), 0);
+	h.size = c.size;
+	h.n = note.n;
+	memcpy(h.octets, note.p, note.n);
+	prover_close(p);
+	return h;
+}
+
+/* A log with a checkpoint of about every hundred records; those of 301, 512
+ * and 901 are held. from: where it begins to be another. */
+static void make_held(struct held h[3], uint64_t from)
+{
+	static const uint64_t at[] = {300, 511, 900};
+	struct audit *a = open_last(false);
+	struct err e = {0};
+	struct sample s;
+	size_t n = 0;
+
+	for (uint64_t to = 100; to < 4000; to += 100) {
+		bool is = n < 3 && to + 100 > at[n];
+		uint64_t end = is ? at[n] : to;
+
+		while (audit_size(a) < end) {
+			uint64_t i = audit_size(a);
+
+			if (audit_append(a, test_event(&s, i < from ? i
+							: 5 * i), NULL, &e))
+				fail_msg("%s", e.text);
+		}
+		audit_ask(a);
+		if (audit_commit(a, &e))
+			fail_msg("%s", e.text);
+		if (is)
+			h[n++] = hold_last();
+	}
+	move_out(a, 1024);
+	prune(a);
+	test_close(a);
+}
+
+static int verify_held(const struct held *h, struct verify_result *r,
+		       struct err *e)
+{
+	struct span held = span_of(h->octets, h->n);
+	struct points_conf conf = {.keys = &key, .n_keys = 1, .held = &held,
+				   .n_held = 1};
+
+	return verify_file(test_path, &conf, r, NULL, NULL, e);
+}
+
+static void held_ones_over_pruned_records(void **state)
+{
+	struct held ours[3], theirs[3];
+	struct note_key before = key; /* of the log that others use */
+	struct verify_result r;
+	struct err e = {0};
+	char cmd[256], name[96];
+
+	(void)state;
+	test_clean();
+	make_held(theirs, 200);
+	/* The same key, and the same name: another log all the same. */
+	snprintf(cmd, sizeof(cmd), "cd '%s' && mv a.db.key k && mv a.db.vkey v "
+		 "&& rm a.db* && mv k a.db.key && mv v a.db.vkey", test_dir);
+	assert_int_equal(system(cmd), 0);
+	make_held(ours, UINT64_MAX);
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&key, name, &e), 0);
+	assert_int_equal(ours[0].size, 301);
+	assert_int_equal(ours[1].size, 512);
+	/* It ends with a bundle: compared, stored or not. */
+	if (verify_held(&ours[1], &r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.first, 1024);
+	assert_int_equal(r.n_thinned, 0);
+	assert_int_equal(verify_held(&theirs[1], &r, &e), E_INTEGRITY);
+	assert_non_null(strstr(e.text, "replaced, altered or forked"));
+	/* The log's own is gone: it is told, and what is proved. */
+	if (verify_held(&ours[0], &r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.n_thinned, 1);
+	assert_int_equal(r.thinned[0].size, 301);
+	assert_true(r.thinned[0].after > 301 && r.thinned[0].after <= 1024);
+	/* But for none that cannot have been thinned out. */
+	sql("a.db", "DELETE FROM checkpoint WHERE size <= 1024");
+	assert_int_equal(verify_held(&ours[2], &r, &e), E_INTEGRITY);
+	assert_non_null(strstr(e.text, "nor one behind it"));
+	key = before;
+}
+
+/* --- each change ------------------------------------------------------------ */
+
 static const struct {
 	const char *why, *shell, *file, *sql, *text;
 	uint64_t bad;
@@ -461,6 +571,7 @@ int main(void)
 		cmocka_unit_test(protected_ones_stay),
 		cmocka_unit_test(proofs_hold),
 		cmocka_unit_test(an_export_says_it),
+		cmocka_unit_test(held_ones_over_pruned_records),
 		cmocka_unit_test(it_goes_on_behind_them),
 		cmocka_unit_test(every_change_has_its_finding),
 	};

@@ -442,6 +442,7 @@ static int check_points_end(struct verify *v, struct err *e)
 
 	v->out->checkpoints = v->points.n;
 	v->out->checkpoint = v->points.last;
+	points_tell(&v->points, v->out->thinned, &v->out->n_thinned);
 	v->out->has_cosigned = v->points.has_cosigned;
 	v->out->cosigned = v->points.cosigned;
 	if (rc && bad != UINT64_MAX) {

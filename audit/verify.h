@@ -27,6 +27,9 @@ struct verify_result {
 	uint64_t checkpoints_pruned; /* of these, over pruned records: only
 				      * their signatures are checked */
 	uint64_t checkpoint; /* size at the last of them; 0: none */
+	/* Those held elsewhere that could not be compared (points.h). */
+	struct points_thinned thinned[POINTS_HELD];
+	size_t n_thinned;
 	bool has_cosigned;
 	uint64_t cosigned; /* size at the last one cosigned as asked for */
 	uint8_t root[SHA256_LEN];

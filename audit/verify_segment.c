@@ -59,11 +59,27 @@ static int root_of(struct verify *v, struct db_stmt *st, uint64_t idx,
 	return rc < 0 ? rc : 0;
 }
 
+/* Checkpoints up to here; one of so many records is compared with the tree. */
+static int pruned_points(struct verify *v, struct err *e)
+{
+	uint8_t root[SHA256_LEN];
+	uint64_t bad;
+	int rc;
+
+	tree_root(&v->tree, root);
+	rc = points_pruned(&v->points, v->tree.size, v->pruned, root, &bad, e);
+	v->point_wrong = rc && bad == UINT64_MAX;
+	if (rc && bad != UINT64_MAX) {
+		v->out->has_bad = true;
+		v->out->bad = bad;
+	}
+	return rc;
+}
+
 static int pruned_bundles(struct verify *v, struct err *e)
 {
 	struct db_stmt *st;
 	uint8_t root[SHA256_LEN];
-	uint64_t bad;
 	int rc = db_prepare(&st, v->db, "SELECT hash FROM root WHERE idx = ?1",
 			    e);
 
@@ -71,17 +87,11 @@ static int pruned_bundles(struct verify *v, struct err *e)
 		rc = root_of(v, st, v->tree.size / TREE_TILE, root, e);
 		if (rc == 0)
 			rc = tree_add_bundle(&v->tree, root, e);
+		if (rc == 0 && (v->tree.size == v->pruned ||
+				points_next(&v->points) <= v->tree.size))
+			rc = pruned_points(v, e);
 	}
 	db_finish(st);
-	if (rc)
-		return rc;
-	tree_root(&v->tree, root);
-	rc = points_pruned(&v->points, v->tree.size, root, &bad, e);
-	v->point_wrong = rc && bad == UINT64_MAX;
-	if (rc && bad != UINT64_MAX) {
-		v->out->has_bad = true;
-		v->out->bad = bad;
-	}
 	return rc;
 }
 
