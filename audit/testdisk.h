@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DISK_FILES  64
+#define DISK_FILES  1024 /* at once; those that are gone give their place */
 #define DISK_SECTOR 512
 #define DISK_SHM    64
 
@@ -91,7 +91,16 @@ static void disk_copy(uint8_t **to, size_t *n_to, const uint8_t *from,
 		memcpy(*to, from, n);
 }
 
-/* The power is back: what is there now. */
+static void disk_forget(struct disk_node *f)
+{
+	free(f->now);
+	free(f->safe);
+	for (size_t k = 0; k < DISK_SHM; k++)
+		free(f->shm[k]);
+	memset(f, 0, sizeof(*f));
+}
+
+/* The power is back: what is there now. Nobody has a file open. */
 static inline void disk_power(void)
 {
 	for (size_t i = 0; i < DISK_FILES; i++) {
@@ -100,6 +109,8 @@ static inline void disk_power(void)
 		uint8_t *p = NULL;
 		size_t have = 0;
 
+		if (!f->name[0])
+			continue;
 		/* Made or removed since: by chance, too. */
 		if (f->there != f->safe_there && disk_random() & 1)
 			f->there = f->safe_there;
@@ -124,6 +135,8 @@ static inline void disk_power(void)
 			free(f->shm[k]);
 			f->shm[k] = NULL;
 		}
+		if (!f->there)
+			disk_forget(f);
 	}
 	disk.dark = disk.cut = false;
 	disk.fail_at = 0;
@@ -132,12 +145,8 @@ static inline void disk_power(void)
 /* Empty. */
 static inline void disk_clean(uint64_t seed)
 {
-	for (size_t i = 0; i < DISK_FILES; i++) {
-		free(disk.node[i].now);
-		free(disk.node[i].safe);
-		for (size_t k = 0; k < DISK_SHM; k++)
-			free(disk.node[i].shm[k]);
-	}
+	for (size_t i = 0; i < DISK_FILES; i++)
+		disk_forget(&disk.node[i]);
 	memset(&disk, 0, sizeof(disk));
 	disk.random = seed * 2654435761u + 1;
 }
