@@ -153,9 +153,25 @@ static int read_proof(struct check *k, const char *path, size_t *n,
 	if (ferror(f))
 		rc = err_sys(e, "cannot be read");
 	else if (*n == sizeof(k->text))
-		rc = err_set(e, E_LIMIT, 0, "it is too long for a proof");
+		rc = err_set(e, E_INTEGRITY, 0, "it is too long for a proof");
 	if (f != stdin)
 		fclose(f);
+	return rc;
+}
+
+/* What somebody changed until it cannot be read holds as little as one that
+ * can be and is wrong. */
+static int read_text(struct check *k, size_t n, struct checkpoint *c,
+		     struct err *e)
+{
+	int rc = proof_text_parse(&k->t, span_of(k->text, n), e);
+
+	if (rc == 0)
+		rc = signed_point(k, k->t.note, true, c, e);
+	if (rc == E_SYNTAX || rc == E_LIMIT) {
+		err_wrap(e, "it is no proof");
+		return e->code = E_INTEGRITY;
+	}
 	return rc;
 }
 
@@ -167,9 +183,7 @@ static int run(struct check *k, const char *path)
 	int rc = read_proof(k, path, &n, &e);
 
 	if (rc == 0)
-		rc = proof_text_parse(&k->t, span_of(k->text, n), &e);
-	if (rc == 0)
-		rc = signed_point(k, k->t.note, true, &c, &e);
+		rc = read_text(k, n, &c, &e);
 	if (rc == 0)
 		rc = k->t.inclusion ? check_inclusion(k, &c, &e)
 				    : check_consistency(k, &c, &e);
@@ -183,28 +197,29 @@ static int run(struct check *k, const char *path)
 	return tool_flush(rc, 0);
 }
 
-static int take_key(struct note_key *k, const char *path)
+static int took(int rc, const char *path, const struct err *e)
 {
-	struct err e = {0};
-
-	if (note_file_key(k, path, &e) == 0)
+	if (rc == 0)
 		return EXIT_DONE;
-	tool_say(path, e.text);
+	tool_say(path, e->text);
 	return EXIT_TROUBLE;
 }
 
 static int option(struct check *k, int c)
 {
 	uint64_t need = 0;
+	struct err e = {0};
 
 	switch (c) {
 	case 'k':
 		k->has_key = true;
-		return take_key(&k->key, optarg);
+		return took(note_file_key(&k->key, optarg, &e), optarg, &e);
 	case 'w':
 		if (k->n_witnesses < KEYS)
-			return take_key(&k->witnesses[k->n_witnesses++],
-					optarg);
+			return took(note_file_witness(k->witnesses,
+						      k->n_witnesses++,
+						      optarg, &e),
+				    optarg, &e);
 		tool_say("--witness", "too many");
 		return EXIT_TROUBLE;
 	case 'n':

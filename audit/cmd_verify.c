@@ -185,8 +185,8 @@ static int add_file(struct given *g, int option, const char *path)
 			     : err_set(&e, E_LIMIT, 0, "at most %d keys", KEYS);
 	else if (option == 'w')
 		rc = c->n_witnesses < NOTE_KEYS_MAX
-			     ? note_file_key(&g->witnesses[c->n_witnesses++],
-					     path, &e)
+			     ? note_file_witness(g->witnesses,
+						 c->n_witnesses++, path, &e)
 			     : err_set(&e, E_LIMIT, 0, "at most %d witnesses",
 				       NOTE_KEYS_MAX);
 	else

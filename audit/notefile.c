@@ -51,6 +51,31 @@ int note_file_key(struct note_key *k, const char *path, struct err *e)
 	return rc;
 }
 
+/* k[n] beside those before it. */
+static int another(const struct note_key *k, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(k[i].name, k[n].name) == 0)
+			return err_set(e, E_EXISTS, 0, "the witness '%s' was "
+				       "named already; one does not count as "
+				       "two", k[n].name);
+		if (span_eq(span_of(k[i].pub, k[i].n),
+			    span_of(k[n].pub, k[n].n)))
+			return err_set(e, E_EXISTS, 0, "'%s' has the key of "
+				       "the witness '%s'; one does not count "
+				       "as two", k[n].name, k[i].name);
+	}
+	return 0;
+}
+
+int note_file_witness(struct note_key *k, size_t n, const char *path,
+		      struct err *e)
+{
+	int rc = note_file_key(&k[n], path, e);
+
+	return rc ? rc : another(k, n, e);
+}
+
 static int key_line(struct note_key *k, size_t cap, size_t *n,
 		    struct span line, unsigned number, struct err *e)
 {
@@ -63,6 +88,8 @@ static int key_line(struct note_key *k, size_t cap, size_t *n,
 		err_wrap(e, "line %u", number);
 		return e->code = E_SYNTAX;
 	}
+	if (another(k, *n, e))
+		return err_wrap(e, "line %u", number);
 	++*n;
 	return 0;
 }

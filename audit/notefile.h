@@ -16,9 +16,14 @@ int note_file_read(struct note_file *f, const char *path, struct err *e)
 /* A public key as text. */
 int note_file_key(struct note_key *k, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
+/* The next witness's, behind n others. E_EXISTS: it is one of them by its name
+ * or its octets, and one witness is not two. */
+int note_file_witness(struct note_key *k, size_t n, const char *path,
+		      struct err *e) __attribute__((warn_unused_result));
 /* Several, one a line; empty lines and those that begin with # say nothing.
  * *n: how many of the cap there is room for. E_LIMIT: more; E_SYNTAX: a line
- * is none, and the text says which; E_NOTFOUND: there is none. */
+ * is none, E_EXISTS: it is one that was there, and the text says which;
+ * E_NOTFOUND: there is none. */
 int note_file_keys(struct note_key *k, size_t cap, size_t *n,
 		   const char *path, struct err *e)
 	__attribute__((warn_unused_result));
