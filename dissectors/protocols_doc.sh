@@ -167,8 +167,8 @@ say. What a head has beyond its room is an `opaque` leaf beside the message, and
 counts in `body`. So does a query: it is content as a form in a body is, no part of
 `path`, and wholly counted (`body: 0 B` grants none). Going out it is in the `opaque`
 leaf too, but for `start`, `end` and `limit` of a history that can be read; coming in
-it is covered by the message, as a body is. Not counted is into which chunks a body
-is cut.
+it is covered by the message, as a body is. The digits of the sizes of chunks count
+as the head does where oBIX goes out, beyond one for 16 octets of the body.
 
 Fields, with (r) of requests only, with (a) of answers only:
 EOT2

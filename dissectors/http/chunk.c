@@ -34,7 +34,7 @@ static enum chunks crlf(struct span in, size_t *at, struct err *e,
 }
 
 static enum chunks size_line(struct span in, size_t *at, uint64_t *size,
-			     struct err *e)
+			     uint32_t *digits, struct err *e)
 {
 	size_t i = *at;
 	enum chunks c;
@@ -49,6 +49,7 @@ static enum chunks size_line(struct span in, size_t *at, uint64_t *size,
 		return CHUNKS_MORE;
 	if (i == *at)
 		return bad(e, i, "no size");
+	*digits = (uint32_t)(i - *at);
 	c = crlf(in, &i, e, "an extension, or no end of the size");
 	if (c == CHUNKS_FULL)
 		*at = i;
@@ -59,6 +60,7 @@ enum chunks chunks_walk(struct http_side *s, struct span in, uint8_t *out,
 			size_t n, size_t *used, size_t *got, struct err *e)
 {
 	enum chunks c = CHUNKS_FULL;
+	uint32_t digits;
 	struct span data;
 
 	*used = *got = 0;
@@ -66,9 +68,11 @@ enum chunks chunks_walk(struct http_side *s, struct span in, uint8_t *out,
 	while (c == CHUNKS_FULL) {
 		switch (s->chunk) {
 		case CHUNK_SIZE:
-			c = size_line(in, used, &s->left, e);
-			if (c == CHUNKS_FULL)
-				s->chunk = s->left ? CHUNK_DATA : CHUNK_LAST;
+			c = size_line(in, used, &s->left, &digits, e);
+			if (c != CHUNKS_FULL)
+				break;
+			s->digits = (uint16_t)(s->digits + digits);
+			s->chunk = s->left ? CHUNK_DATA : CHUNK_LAST;
 			break;
 		case CHUNK_DATA:
 			if (*got == n)

@@ -330,6 +330,7 @@ enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,
 	default:
 		x->next = *s;
 		x->next.apart = false;
+		x->next.digits = 0;
 		x->begins = s->apart;
 		x->answers = answered(k->f) ? answered(k->f)->method : HTTP_GET;
 		fr = cut_body(k, in, UNIT_MAX, x, e);

@@ -20,7 +20,9 @@
  *
  * BODY counts the query of a request, too, and what a head says beyond
  * HEAD_ROOM_OUT or _IN: that is one leaf `opaque` beside the message, with the
- * query where it goes out, but for the part of a history that it names.
+ * query where it goes out, but for the part of a history that it names. Digits of
+ * chunks of oBIX that goes out take of that room, too, beyond one for CHUNK_ROOM
+ * octets.
  *
  * Requests are answered in order, at most 16 outstanding on a connection and
  * 256 of a machine; METHOD, HOST, PATH and QUERY of a response are those of

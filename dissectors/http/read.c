@@ -70,15 +70,35 @@ static void weigh_head(struct message *msg)
 	uint32_t room = out ? HEAD_ROOM_OUT : HEAD_ROOM_IN;
 	uint32_t said = msg->x.head.said, query = 0, unread = 0;
 	const struct http_row *r = msg->x.request ? msg->row : NULL;
+	struct http_side *s = &msg->x.next;
 
 	if (r) {
 		said += r->said;
 		query = r->has_query ? r->query_n + 1u : 0;
 		unread = obix_query_unread(row_query(r));
 	}
+	s->room = (uint16_t)(said < room ? room - said : 0);
 	said = said > room ? said - room : 0;
-	msg->x.next.said = (uint16_t)(said + query);
-	msg->x.next.dark = (uint16_t)(said + (out ? unread : 0));
+	s->said = said + query;
+	s->dark = (uint16_t)(said + (out ? unread : 0));
+}
+
+/* The places where a body is cut into chunks say something, too: no more than
+ * the digits of their sizes. What senders of whole buffers need has room. Coming
+ * in it is covered by the message, and of a page that goes out each octet is
+ * opaque anyway. */
+static void weigh_chunks(struct message *msg)
+{
+	struct http_side *s = &msg->x.next;
+	uint32_t room = (uint32_t)(msg->x.body.n / CHUNK_ROOM);
+	uint32_t digits = s->digits > room ? s->digits - room : 0, used;
+
+	if (msg->c->dir == DIR_IN || (s->kind != BODY_OBIX && !s->coding))
+		return;
+	used = digits < s->room ? digits : s->room;
+	s->room = (uint16_t)(s->room - used);
+	s->said += digits - used;
+	s->dark = (uint16_t)(s->dark + digits - used);
 }
 
 /* --- bodies ------------------------------------------------------------------------ */
@@ -103,7 +123,7 @@ static int state_page(struct message *msg, struct span plain, size_t octets)
 			return full(msg);
 		state_message(msg, o);
 	}
-	octets = (out ? octets : 0) + (goes_on ? 0 : msg->x.next.dark);
+	octets = (out ? octets : 0) + msg->x.next.dark;
 	if (octets == 0)
 		return 0;
 	o = obs_add(msg->out, OBS_OPAQUE);
@@ -115,12 +135,12 @@ static int state_page(struct message *msg, struct span plain, size_t octets)
 	return 0;
 }
 
-/* What its head says beside a message of oBIX. */
+/* What its head and chunks say beside a message of oBIX. */
 static int state_dark(struct message *msg)
 {
 	struct obs *o;
 
-	if (!msg->x.begins || msg->x.next.dark == 0)
+	if (msg->x.next.dark == 0)
 		return 0;
 	o = obs_add(msg->out, OBS_OPAQUE);
 	if (!o)
@@ -295,6 +315,9 @@ int read_unit(struct message *msg)
 
 	if (msg->x.has_head)
 		weigh_head(msg);
+	else if (!msg->m->was.side[msg->c->dir].apart)
+		msg->x.next.dark = 0; /* it went with the head's unit */
+	weigh_chunks(msg);
 	rc = read_any(msg);
 
 	if (rc == 0)

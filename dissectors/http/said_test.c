@@ -192,6 +192,76 @@ static void of_streams(void **state)
 	reader_free(r);
 }
 
+/* A document in chunks of n octets: what all its units say is opaque. */
+static unsigned chunked(size_t octets, size_t n, enum dir dir, uint64_t *body)
+{
+	static char stream[1 << 20];
+	struct maker *doc = calloc(1, sizeof(*doc));
+	struct reader_kit *r = reader_new();
+	struct dis_ctx c = {.machine = r->m, .flow = &r->f,
+			    .arena = &r->arena, .dir = dir,
+			    .tup.proto = PROTO_TCP};
+	size_t at = 0, end, len;
+	unsigned dark = 0;
+	struct err e = {0};
+
+	assert_non_null(doc);
+	put(doc, "<list>");
+	while (doc->n + 24 < octets)
+		put(doc, "<str val='x'/>");
+	put(doc, "</list>");
+	end = (size_t)sprintf(stream, "PUT /x HTTP/1.1\r\n" H
+			      "Transfer-Encoding: chunked\r\n\r\n");
+	for (size_t i = 0; i < doc->n; i += n) {
+		size_t m = doc->n - i < n ? doc->n - i : n;
+
+		end += (size_t)sprintf(stream + end, "%zx\r\n%.*s\r\n", m,
+				       (int)m, doc->text + i);
+	}
+	end += (size_t)sprintf(stream + end, "0\r\n\r\n");
+	for (; at < end; at += len) {
+		struct span in = span_of(stream + at, end - at);
+		struct obs_list out = {r->obs, 0, KIT_OBS};
+
+		assert_int_equal(dissector_http.frame(&c, in, &len, &e),
+				 FRAME_UNIT);
+		arena_reset(&r->arena);
+		assert_int_equal(dissector_http.dissect(
+					 &c, span_sub(in, 0, len), &out, &e),
+				 0);
+		dissector_http.settle(&c, true);
+		for (uint32_t i = 0; i < out.n; i++) {
+			if (out.v[i].kind == OBS_OPAQUE)
+				dark += (unsigned)obs_get(&out.v[i], F_OCTETS,
+							  0);
+			if (obs_has(&out.v[i], F_BODY))
+				*body = obs_get(&out.v[i], F_BODY, 0) - doc->n;
+		}
+	}
+	free(doc);
+	reader_free(r);
+	return dark;
+}
+
+/* Chunks that are long enough say nothing; those of an octet each say that. */
+static void of_chunks(void **state)
+{
+	uint64_t body = 1;
+
+	(void)state;
+	assert_int_equal(chunked(50000, 4096, DIR_OUT, &body), 0);
+	assert_int_equal(chunked(50000, 64, DIR_OUT, &body), 0);
+	assert_int_equal(chunked(200, 1, DIR_OUT, &body), 0);
+	assert_int_equal(body, 0);
+	/* An octet, a digit: but for the room of the head and of the body. */
+	assert_in_range(chunked(2000, 1, DIR_OUT, &body), 1590, 1650);
+	assert_in_range(body, 1590, 1650);
+	assert_in_range(chunked(50000, 4, DIR_OUT, &body), 8900, 9400);
+	assert_in_range(body, 8900, 9400);
+	assert_int_equal(chunked(50000, 4, DIR_IN, &body), 0);
+	assert_int_equal(body, 0);
+}
+
 /* Each row is found by its name, in the messages that it is for. */
 static void all_rows(void **state)
 {
@@ -234,6 +304,7 @@ int main(void)
 		cmocka_unit_test(of_requests),
 		cmocka_unit_test(of_answers),
 		cmocka_unit_test(of_streams),
+		cmocka_unit_test(of_chunks),
 		cmocka_unit_test(all_rows),
 	};
 

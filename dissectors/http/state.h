@@ -26,6 +26,8 @@
  * write them. The rest counts as a part of the body. */
 #define HEAD_ROOM_OUT 256
 #define HEAD_ROOM_IN  1024 /* browsers tell much of themselves */
+/* Octets of a body that give room for a digit of the size of a chunk. */
+#define CHUNK_ROOM 16
 
 enum side_stage {
 	SIDE_HEAD, /* a message begins next */
@@ -57,13 +59,15 @@ struct http_side {
 	bool closes;   /* the connection ends with this message */
 	bool apart;    /* its head went in front, to ask for leave */
 	uint16_t status;
-	uint16_t said; /* by the head beyond its room, and by its query */
-	uint16_t dark; /* of that, what is opaque beside the message */
+	uint16_t dark; /* octets of this unit that are opaque beside it */
 	uint16_t row; /* 1 + row of the request sent or answered, 0 none */
 	uint32_t serial;
+	uint32_t said; /* beyond the room, and by the query: counts as body */
 	bool length_known;
 	uint8_t type_n;
 	uint8_t type[TYPE_MAX]; /* media type, lower case, cut if longer */
+	uint16_t room;	 /* that its head and chunks left */
+	uint16_t digits; /* of sizes of chunks, of this unit */
 	uint64_t left;	 /* octets of the body, or of the chunk */
 	uint64_t length; /* of the body, with length_known */
 	uint64_t body;	 /* octets of the body so far */
