@@ -15,6 +15,7 @@
 
 struct audit_numbers {
 	uint64_t records, commits, last_commit_us, failures, aggregated, lost;
+	uint64_t size, first;
 	char error[sizeof(((struct view *)0)->error)];
 };
 
@@ -28,7 +29,8 @@ static struct audit_numbers audit_numbers(const struct view *v)
 
 		n = (struct audit_numbers){
 			v->records,  v->commits,    v->last_commit_us,
-			v->failures, v->aggregated, v->lost, ""};
+			v->failures, v->aggregated, v->lost,
+			v->size,     v->first,	    ""};
 		memcpy(n.error, v->error, sizeof(n.error));
 		atomic_thread_fence(memory_order_acquire);
 		if (!(seq & 1) && seq == atomic_load(&v->seq))
@@ -43,6 +45,8 @@ static void put_audit(struct json *j, const struct view *v)
 	struct audit_numbers n = audit_numbers(v);
 
 	json_obj(j, "audit");
+	json_u64(j, "size", n.size);
+	json_u64(j, "first", n.first);
 	json_u64(j, "records", n.records);
 	json_u64(j, "commits", n.commits);
 	json_u64(j, "last_commit_us", n.last_commit_us);

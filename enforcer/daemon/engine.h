@@ -78,7 +78,7 @@ struct engine {
 	uint32_t at_once;      /* verdicts of this batch's own packets */
 	uint64_t batch_time;   /* of their ids, already shifted */
 	int64_t batch_ns;      /* when it came, mono */
-	uint64_t latency[ENGINE_BUCKETS];
+	uint64_t latency[ENGINE_BUCKETS], latency_sum_ns;
 	uint8_t *flat; /* FLAT_MAX octets */
 	struct hops hops; /* empty unless bridged */
 

@@ -147,6 +147,12 @@ static unsigned bucket(int64_t ns)
 }
 
 /* Those of this batch are counted when it is sent. */
+static void add_latency(struct engine *e, int64_t ns, uint64_t n)
+{
+	e->latency[bucket(ns)] += n;
+	e->latency_sum_ns += (uint64_t)(ns > 0 ? ns : 0) * n;
+}
+
 static void count_latency(struct engine *e, uint64_t id)
 {
 	uint64_t us = (e->batch_time - (id & ~(uint64_t)0 << ID_TIME)) >>
@@ -155,13 +161,13 @@ static void count_latency(struct engine *e, uint64_t id)
 	if (us == 0)
 		e->at_once++;
 	else
-		e->latency[bucket((int64_t)us * 1000)]++;
+		add_latency(e, (int64_t)us * 1000, 1);
 }
 
 void out_latency(struct engine *e)
 {
 	if (e->at_once)
-		e->latency[bucket(live_mono().ns - e->batch_ns)] += e->at_once;
+		add_latency(e, live_mono().ns - e->batch_ns, e->at_once);
 	e->at_once = 0;
 }
 

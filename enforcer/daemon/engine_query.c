@@ -34,6 +34,7 @@ static void fill(struct lane_status *to, const struct engine *e)
 	to->socket_overruns = e->overruns;
 	to->audit_waits = e->waits;
 	memcpy(to->latency_ns, e->latency, sizeof(to->latency_ns));
+	to->latency_sum_ns = e->latency_sum_ns;
 }
 
 void status_write(struct engine *e)

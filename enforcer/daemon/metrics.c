@@ -57,7 +57,7 @@ struct row {
 /* clang-format off */
 static const struct row rows[] = {
 	{"packets_total",	"counter", "Packets taken from the guest's queue.", OFF(packets)},
-	{"octets_total",	"counter", "Octets of those packets.", OFF(octets)},
+	{"bytes_total",	"counter", "Octets of those packets.", OFF(octets)},
 	{"passed_total",	"counter", "Packets that were let pass.", OFF(passed)},
 	{"dropped_total",	"counter", "Packets that were not.", OFF(dropped)},
 	{"flows_total",		"counter", "Flows seen.", OFF(flows)},
@@ -137,6 +137,10 @@ static void write_latency(struct wbuf *w, const struct guest_share *guest,
 			     "le=\"%s\"} %llu\n",
 			     guest[i].name, le[k], (unsigned long long)sum);
 		}
+		line(w, "metergate_verdict_seconds_sum{guest=\"%s\"} "
+		     "%llu.%09llu\n", guest[i].name,
+		     (unsigned long long)(s[i].latency_sum_ns / NS_PER_S),
+		     (unsigned long long)(s[i].latency_sum_ns % NS_PER_S));
 		line(w, "metergate_verdict_seconds_count{guest=\"%s\"} %llu\n",
 		     guest[i].name, (unsigned long long)sum);
 	}
@@ -212,6 +216,10 @@ static void one(struct wbuf *w, const char *name, const char *type,
 static void write_audit(struct wbuf *w, const struct view *v,
 			const struct control *c)
 {
+	static const char *const states[] = {[ANCHORING_NONE] = "none",
+					     [ANCHORING_GOOD] = "good",
+					     [ANCHORING_AWAY] = "away"};
+
 	one(w, "audit_closed", "gauge",
 	    "1: nothing can be recorded, so nothing passes.",
 	    atomic_load(&c->audit_closed));
@@ -221,18 +229,28 @@ static void write_audit(struct wbuf *w, const struct view *v,
 	one(w, "audit_recovery", "gauge",
 	    "Not 0: the log was altered; records go to another beside it.",
 	    atomic_load(&c->audit_recovery));
-	one(w, "audit_anchoring", "gauge",
-	    "1: checkpoints are anchored in the TPM; 2: it does not answer; "
-	    "0: there is none.", atomic_load(&c->anchoring));
+	head(w, "audit_anchoring", "gauge",
+	     "1 at the state of anchoring: there is no TPM; checkpoints are "
+	     "anchored; it does not answer.");
+	for (uint32_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+		line(w, "metergate_audit_anchoring{state=\"%s\"} %d\n",
+		     states[i], atomic_load(&c->anchoring) == i);
 	one(w, "audit_anchored_records", "gauge",
 	    "Records under the last checkpoint that the TPM has.",
 	    atomic_load(&c->anchored_size));
-	one(w, "audit_records_total", "counter", "Records in the audit.",
-	    v->records);
+	one(w, "audit_records", "gauge", "Records of the log, all boots.",
+	    v->size);
+	one(w, "audit_first_record", "gauge",
+	    "The oldest record that was not pruned.", v->first);
+	one(w, "audit_records_total", "counter",
+	    "Records written since the gateway started.", v->records);
 	one(w, "audit_commits_total", "counter", "Commits of the audit.",
 	    v->commits);
-	one(w, "audit_commit_microseconds", "gauge",
-	    "How long the last commit took.", v->last_commit_us);
+	head(w, "audit_commit_seconds", "gauge",
+	     "How long the last commit took.");
+	line(w, "metergate_audit_commit_seconds %llu.%06llu\n",
+	     (unsigned long long)(v->last_commit_us / 1000000),
+	     (unsigned long long)(v->last_commit_us % 1000000));
 	one(w, "audit_failures_total", "counter",
 	    "Times the audit could not be written.", v->failures);
 	one(w, "audit_aggregated_total", "counter",
@@ -251,8 +269,8 @@ void metrics_write(struct wbuf *w, const struct guest_share *guest, size_t n,
 		n = SHARE_GUESTS;
 	for (size_t i = 0; i < n; i++)
 		(void)lane_status_read(&s[i], guest[i].lane);
-	head(w, "info", "gauge", "Always 1.");
-	line(w, "metergate_info{version=\"%s\"} 1\n", METERGATE_VERSION);
+	head(w, "build_info", "gauge", "Always 1.");
+	line(w, "metergate_build_info{version=\"%s\"} 1\n", METERGATE_VERSION);
 	one(w, "clock_trusted", "gauge", "1: a time source set the clock.",
 	    atomic_load(&control->clock_trusted));
 	write_rows(w, guest, s, n);

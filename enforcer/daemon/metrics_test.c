@@ -66,7 +66,14 @@ static void values(void **s)
 		"le=\"0.00003\"} 5\n",
 		"metergate_verdict_seconds_bucket{guest=\"guest-0\","
 		"le=\"+Inf\"} 6\n",
+		"metergate_verdict_seconds_sum{guest=\"guest-0\"} "
+		"1.000000250\n",
 		"metergate_verdict_seconds_count{guest=\"guest-0\"} 6\n",
+		"metergate_audit_records 1455\n",
+		"metergate_audit_first_record 256\n",
+		"metergate_audit_commit_seconds 0.001500\n",
+		"metergate_audit_anchoring{state=\"none\"} 0\n",
+		"metergate_audit_anchoring{state=\"away\"} 1\n",
 		"metergate_audit_records_total 99\n",
 		"metergate_clock_trusted 1\n",
 	};
@@ -85,6 +92,11 @@ static void values(void **s)
 	atomic_store(&b->rules_dropped[REASON_SPOOFED_SOURCE], 7);
 	atomic_store(&w->control.clock_trusted, 1);
 	w->view.records = 99;
+	w->view.size = 1455;
+	w->view.first = 256;
+	w->view.last_commit_us = 1500;
+	a->status.latency_sum_ns = NS_PER_S + 250;
+	atomic_store(&w->control.anchoring, ANCHORING_AWAY);
 	write_all(w, 2);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		if (!strstr(text, lines[i]))
@@ -101,7 +113,8 @@ static void form(void **s)
 	struct world *w = make(3);
 	char *text = (char *)w->text, *save = NULL, family[128] = "",
 	     seen[64][128];
-	size_t n = 0, samples = 0;
+	size_t n = 0, samples = 0, sums = 0, counts = 0;
+	bool histogram = false;
 
 	(void)s;
 	write_all(w, 3);
@@ -120,6 +133,7 @@ static void form(void **s)
 		}
 		if (sscanf(l, "# TYPE %127s %31s", name, type) == 2) {
 			assert_string_equal(name, family);
+			histogram = !strcmp(type, "histogram");
 			assert_true(!strcmp(type, "counter") ||
 				    !strcmp(type, "gauge") ||
 				    !strcmp(type, "histogram"));
@@ -129,11 +143,22 @@ static void form(void **s)
 							 "_total"));
 			continue;
 		}
+		/* A family's samples have its name, but for a histogram's
+		 * parts, of which none may be missing. */
 		assert_memory_equal(l, family, strlen(family));
-		strtoull(strrchr(l, ' ') + 1, &end, 10);
+		end = l + strlen(family);
+		assert_int_equal(histogram, *end != '{' && *end != ' ');
+		sums += strncmp(end, "_sum", 4) == 0;
+		counts += strncmp(end, "_count", 6) == 0;
+		/* Names have base units. */
+		assert_null(strstr(family, "micro"));
+		assert_null(strstr(family, "milli"));
+		strtod(strrchr(l, ' ') + 1, &end);
 		assert_int_equal(*end, 0);
 		samples++;
 	}
+	assert_int_equal(sums, 3);
+	assert_int_equal(counts, 3);
 	assert_true(samples > 3 * 20);
 	end(w, 3);
 }

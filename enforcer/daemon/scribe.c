@@ -147,6 +147,13 @@ static int make_room(struct scribe *s, struct err *e)
 	return 0;
 }
 
+/* What there is of it now, to readers. */
+static void show_log(struct scribe *s)
+{
+	window_commit(&s->window, audit_first(s->audit), audit_size(s->audit));
+	scribe_view_log(&s->view, audit_first(s->audit), audit_size(s->audit));
+}
+
 static int commit(struct scribe *s, struct err *e)
 {
 	struct mono start = live_mono();
@@ -165,8 +172,7 @@ static int commit(struct scribe *s, struct err *e)
 	scribe_tpm_commit(s);
 	atomic_store(&s->a->control->audit_closed, 0);
 	release(s);
-	window_commit(&s->window, audit_first(s->audit),
-			      audit_size(s->audit));
+	show_log(s);
 	scribe_view_commit(&s->view,
 			   (uint64_t)mono_sub(live_mono(), start) / 1000);
 	s->pending = 0;
@@ -278,8 +284,7 @@ static void open_audit(struct scribe *s)
 		rc = audit_open(&s->audit, &ac, &e);
 	if (rc == 0) {
 		take_up(s);
-		window_commit(&s->window, audit_first(s->audit),
-			      audit_size(s->audit));
+		show_log(s);
 		s->last = audit_last(s->audit);
 		/* Before a checkpoint can be made. */
 		scribe_tpm_begin(s);

@@ -127,6 +127,14 @@ void scribe_view_commit(struct scribe_view *v, uint64_t took_us)
 	v->records = v->aggregated = v->lost = 0;
 }
 
+void scribe_view_log(struct scribe_view *v, uint64_t first, uint64_t size)
+{
+	begin(v->view);
+	v->view->first = first;
+	v->view->size = size;
+	end(v->view);
+}
+
 void scribe_view_drop(struct scribe_view *v)
 {
 	for (size_t i = 0; i < SHARE_GUESTS; i++)

@@ -27,6 +27,8 @@ void scribe_view_fini(struct scribe_view *v);
 void scribe_view_add(struct scribe_view *v, int guest, const struct event *ev,
 		     uint64_t seq);
 void scribe_view_commit(struct scribe_view *v, uint64_t took_us);
+/* The log has so many records, those before first pruned. */
+void scribe_view_log(struct scribe_view *v, uint64_t first, uint64_t size);
 /* What was added since the last commit never was. */
 void scribe_view_drop(struct scribe_view *v);
 /* Why nothing can be recorded; NULL: it can again. */

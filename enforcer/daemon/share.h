@@ -102,6 +102,7 @@ struct lane_status {
 	uint64_t netlink_errors, socket_overruns;
 	uint64_t audit_waits; /* times it waited for the scribe */
 	uint64_t latency_ns[8]; /* verdicts within 10us 30us .1 .3 1 3 10ms, more */
+	uint64_t latency_sum_ns;
 };
 
 /* What the parent asks of an engine. The parent fills kind and arg, then

@@ -23,6 +23,7 @@ struct view {
 	_Atomic uint32_t seq;
 	uint64_t records, commits, last_commit_us, failures;
 	uint64_t aggregated, lost; /* merged in storms; refusals only counted */
+	uint64_t size, first; /* of the log: records; the oldest one kept */
 	char error[160]; /* why nothing can be recorded; empty = it can */
 	struct {
 		uint64_t n; /* ever; refusal[n % VIEW_REFUSALS] is the next */

@@ -4,6 +4,7 @@
 again is found out, by the gateway and by metergate-audit. Without its TPM the
 gateway lets pass what policy allows, and lets nobody change anything."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -46,14 +47,13 @@ def anchoring(gate):
         ["curl", "-s", "--unix-socket",
          os.path.join(gate.work, "run", "metrics"), "http://m/metrics"],
         capture_output=True, text=True, check=False).stdout
-    for line in out.splitlines():
-        if line.startswith("metergate_audit_anchoring "):
-            return int(line.split()[1])
-    return None
+    found = re.search(r'^metergate_audit_anchoring\{state="(\w+)"\} 1$', out,
+                      re.MULTILINE)
+    return found.group(1) if found else None
 
 
 def anchored(gate):
-    return until(lambda: anchoring(gate) == 1, BACK)
+    return until(lambda: anchoring(gate) == "good", BACK)
 
 
 def agrees(gate, tpm, what):
@@ -119,7 +119,7 @@ def dies(bed, tpm):
                 # It is found out when something is asked of it.
                 refused(gate, "")
             check("the TPM %s: that is noticed" % how, until(
-                lambda: anchoring(gate) == 2, BACK), gate.text()[-600:])
+                lambda: anchoring(gate) == "away", BACK), gate.text()[-600:])
             check("the TPM %s: allowed flows pass" % how, passes(bed))
             check("the TPM %s: nobody changes anything" % how,
                   refused(gate, "TPM"), str(reload(gate)))
