@@ -209,6 +209,12 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 			       "%s: portal: '%.40s' has no address to connect "
 			       "to; name one by listen:",
 			       path, c->portal);
+	if (c->listen[0] && !c->portal[0])
+		return err_set(e, E_SYNTAX, 0,
+			       "%s: listen: whoever a policy lets reach %.60s "
+			       "would read the records of all guests; name the "
+			       "guest that may by portal:",
+			       path, c->listen);
 	/* The scribe may write all of the audit's directory. */
 	if (strrchr(c->audit, '/') == c->audit ||
 	    same_directory(c->audit, c->state) ||

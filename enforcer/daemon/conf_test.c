@@ -210,6 +210,7 @@ static void refused(void **s)
 		{"clock",	     "clock: true\n",	      ":5:8:",	"synchronised trusted"	 },
 		{"an address",	     "resolver: dns\n",	      ":5:11:", "203.0.113.9"		 },
 		{"a portal without an address", "portal: screens\n", ": portal: 'screens'", "name one by listen:" },
+		{"an address for all", "listen: 10.0.0.1\n", ": listen: whoever", "by portal:" },
 		{"with length",	     "listen: 10.0.0.1/8\n",  ":5:9:",	"an address"		 },
 		{"relative path",    "state: var/lib\n",      ":5:8:",	"not an absolute path"	 },
 		{"path upwards",     "state: /var/../etc\n",  ":5:8:",	"not an absolute path"	 },
