@@ -233,6 +233,19 @@ unknown type. So are, where no value tells them, numbers
 Longer ones than four digits in names and references, other than those that were
 asked for, are numbers of devices (`identity.device`). Comments are noted.
 
+Text that nothing reads is counted by its octets: of a unit (4096 at most) 56 are
+let pass, and 56 more for each of ten values in it (of records, for each of their
+names); each eight beyond are a value of unknown type. That is what stands between
+elements; comments; the stylesheet behind its first 36 octets; a `display` beyond the value
+and the path of the request; a `displayName` of other letters than the `name`;
+names that are in no table and not in the path; of references what those before
+and the path do not have (a query that names a part of a history is none); names of
+contracts but those of the standard; `icon`, `range`, `tz`, `unit` and `status` that are
+in no table; the name and value of attributes, and the names of elements, that are in
+no table; prefixes and namespaces; a `val` of what has none or that is not what its
+type holds; a text longer than 64 octets, `facets` longer than 160, a name of an
+enumeration longer than 24. The same again in a unit is not counted.
+
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or
 within another, a filter in the query beside a document and,

@@ -282,6 +282,8 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	/* The uri of an item names it, and is no value. */
 	if (!(el->item && d->request))
 		rc = value_read(r, el, t);
+	else
+		text_read(r, el, t, true);
 	if (rc == 0)
 		rc = climb(r, el, t);
 	d->depth++;
@@ -306,14 +308,14 @@ int doc_end(void *arg, struct err *e)
 
 /* --- the end of a unit --- */
 
-int doc_unit_end(struct reader *r, uint32_t apart)
+int doc_unit_end(struct reader *r, uint32_t apart, uint32_t octets)
 {
 	struct doc *d = r->d;
 	struct item *rest = &d->rest;
 	int rc = 0;
 
 	/* What is between elements means nothing; it may tell a lot. */
-	item_hides(rest, apart);
+	item_hides(rest, apart + text_hidden(r, octets));
 	if (r->c->last)
 		record_whole(r, rest);
 	if (d->request) {

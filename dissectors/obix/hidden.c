@@ -151,22 +151,28 @@ static unsigned in_path(const struct reader *r, struct item *it,
 	return in_name(r, it, span_sub(ref, from, to - from));
 }
 
+bool hidden_filter(struct span query)
+{
+	struct item asked = {0};
+	unsigned parts = 1;
+
+	for (size_t i = 0; i < query.n; i++)
+		parts += query.p[i] == '&' || query.p[i] == ';';
+	query_filter(&asked, query);
+	return parts == (unsigned)asked.has_start + asked.has_end +
+				asked.has_limit;
+}
+
 /* A query in a reference names a part of a history, which tells how a server
  * is set up; or it may say anything. */
 static unsigned in_query(struct item *it, struct span ref)
 {
 	struct span query = href_query(ref);
-	struct item asked = {0};
-	unsigned parts = 1;
 
 	if (!hidden_numbers(query))
 		return 0;
-	for (size_t i = 0; i < query.n; i++)
-		parts += query.p[i] == '&' || query.p[i] == ';';
-	query_filter(&asked, query);
 	it->meas |= MEAS_BIT(MEAS_CONFIG_METER);
-	return parts != (unsigned)asked.has_start + asked.has_end +
-				asked.has_limit;
+	return !hidden_filter(query);
 }
 
 static unsigned in_reference(const struct reader *r, struct item *it,

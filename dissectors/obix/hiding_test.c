@@ -15,6 +15,117 @@
 	"<obj><abstime name='timestamp' val='2025-11-20T00:00:00Z'/><" el      \
 	" name='" name "' val='" v "'/></obj>"
 
+#define T64 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+#define U64 "zyxwvutsrqponmlkjihgfedcbazyxwvutsrqponmlkjihgfedcbazyxwvutsrqpo"
+#define W   " val='1' unit='obix:units/watt'"
+#define TEXT(path, body, says)                                                 \
+	"GET", path, NULL, body, false,                                        \
+		"read-request " path "\nread-response " path " " says "\n"
+
+/* Text beside a value: 112 octets are let pass, eight more are a value. */
+static const struct kit_row words[] = {
+	{"words in a comment",
+	 TEXT("/w1", "<!-- " T64 " " T64 " --><real" W "/>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"fewer", TEXT("/w2", "<!-- " T64 " --><real" W "/>",
+		       "unit=watt power.instant r=1 v=1 note")},
+	{"as many as are let pass",
+	 TEXT("/w3", "<real" W " display='" T64 "abcdefghijklmnopqrstuvwxyzabcdefgh"
+	      "ijklmnopqrstuv'/>", "unit=watt power.instant r=1 v=1")},
+	{"and one more",
+	 TEXT("/w4", "<real" W " display='" T64 "abcdefghijklmnopqrstuvwxyzabcdefgh"
+	      "ijklmnopqrstuvw'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=2 note")},
+	{"in two displays",
+	 TEXT("/w5", "<obj display='" T64 "'><real" W " display='" U64
+	      "'/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"the same twice",
+	 TEXT("/w6", "<obj display='" T64 "'><real" W " display='" T64
+	      "'/></obj>", "unit=watt power.instant r=1 v=1")},
+	{"in names for people",
+	 TEXT("/w7", "<obj displayName='" T64 "'><real" W " displayName='" U64
+	      "'/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"in names",
+	 TEXT("/w8", "<obj><obj name='" T64 "'/><real" W " name='" U64
+	      "'/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"in an attribute that is none",
+	 TEXT("/w9", "<real" W " a='" T64 U64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in one of a foreign namespace",
+	 TEXT("/w10", "<real" W " xmlns:n='u' n:a='" T64 U64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in the namespace",
+	 TEXT("/w11", "<real" W " xmlns:n='" T64 "' xmlns:m='" U64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in prefixes",
+	 TEXT("/w12", "<real" W " xmlns:" T64 "='u' xmlns:" U64 "='v'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in xml:lang",
+	 TEXT("/w13", "<real" W " xml:lang='" T64 U64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in names of elements that are none",
+	 TEXT("/w14", "<obj><" T64 "/><" U64 "/><real" W "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"between elements",
+	 TEXT("/w15", "<obj>" T64 "<real" W "/>" U64 "</obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in references",
+	 TEXT("/w16", "<obj><ref href='/" T64 "'/><ref href='/a/" U64 "'/><real"
+	      W "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"what they have in common", TEXT("/w17", "<obj><ref href='/" T64
+	 "/a'/><ref href='/" T64 "/b'/><real" W "/></obj>",
+	 "unit=watt power.instant r=1 v=1")},
+	{"in pictures and ranges",
+	 TEXT("/w18", "<real" W " icon='/" T64 "' range='#" U64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in contracts", TEXT("/w19", "<obj><ref is='" T64 "' of='" U64
+	 "'/><real" W "/></obj>",
+	 "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"in one that ends like the standard's",
+	 TEXT("/w20", "<obj><ref is='/" T64 U64 "/Point'/><real" W "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"those of the standard",
+	 TEXT("/w21", "<obj><op in='obix:WatchIn' out='obix:WatchOut'/><op "
+	      "in='obix:HistoryFilter' out='obix:HistoryQueryOut'/><op "
+	      "in='obix:HistoryRollupIn' out='obix:HistoryRollupOut'/><op "
+	      "in='obix:AlarmFilter' out='obix:AlarmQueryOut'/><real" W
+	      "/></obj>", "unit=watt power.instant r=1 v=1")},
+	{"in a number",
+	 TEXT("/w22", "<obj><real" W "/><real val='" T64 T64 U64
+	      "' unit='obix:units/watt'/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=12 note")},
+	{"in a value that is true or false",
+	 TEXT("/w23", "<bool val='" T64 T64 "'/>",
+	      "appliance.state+unknown.table r=1 v=10 note")},
+	{"in a long text",
+	 TEXT("/t24", "<str name='status' val='" T64 T64 U64 "'/>",
+	      "status.device+unknown.table r=1 v=11 note")},
+	{"in a value of what has none",
+	 TEXT("/w25", "<obj val='" T64 U64 "'><real" W "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"in facets that have their words",
+	 TEXT("/w26", "<real" W " status='" T64 "' writable='" U64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"in a stylesheet",
+	 TEXT("/w27", "<?xml-stylesheet href='/" T64 U64 "'?><real" W "/>",
+	      "unit=watt power.instant+unknown.table r=1 v=2 note")},
+	{"beside an item of a batch", "POST", "/batch",
+	 "<list is='obix:BatchIn'><uri is='obix:Read' val='/a' display='" T64
+	 U64 "'/></list>", NULL, false,
+	 "read-request /a\nbatch-request /batch is=obix:BatchIn "
+	 "unknown.table r=1 v=9 note\n"},
+	{"names of people, as the thing is called",
+	 TEXT("/w28", "<obj><real" W " name='activePowerOfPhaseOne' "
+	      "displayName='Active Power of Phase One' display='1 W'/><real" W
+	      " name='activePowerOfPhaseTwo' displayName='Active Power of "
+	      "Phase Two' display='1 W'/></obj>",
+	      "unit=watt power.instant r=1 v=2")},
+};
+
 static const struct kit_row rows[] = {
 	{"a count that no other member tells may be any number", "POST",
 	 "/r5/rollup",
@@ -453,6 +564,8 @@ static void exchanges(void **state)
 
 	(void)state;
 	assert_int_equal(kit_rows(k, rows, sizeof(rows) / sizeof(rows[0])), 0);
+	assert_int_equal(kit_rows(k, words, sizeof(words) / sizeof(words[0])),
+			 0);
 	kit_free(k);
 }
 

@@ -102,7 +102,8 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 	if (row->doc.depth != s->depth)
 		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "elements end where others see none");
-	return doc_unit_end(r, (s->text > 0) + s->numbers);
+	return doc_unit_end(r, (s->text > 0) + s->numbers,
+			    s->text + s->words);
 }
 
 /* Read it again, knowing what came last: definitions behind their use. */
@@ -128,6 +129,7 @@ static int again(struct reader *r, struct doc_row *row, struct span unit,
 	r->second = true;
 	r->leaves = 0;
 	r->n_members = 0;
+	memset(&r->text, 0, sizeof(r->text));
 	return pass(r, row, unit, s);
 }
 

@@ -87,14 +87,19 @@ static enum scan_token text(struct scan *s)
 	return SCAN_TEXT;
 }
 
+#define MARKS 4	 /* octets of "<!--" */
+#define SHEET 36 /* of "<?xml-stylesheet type='text/xsl' href=''" */
 #define YEARS 2 /* of whoever wrote it, in comments */
 
 /* Nobody reads them; whoever wants to can. */
 static void numbers(struct scan *s, size_t end, uint32_t *years)
 {
 	struct span in = span_sub(s->in, s->at, end - s->at), one;
-	size_t at = 0;
+	size_t at = 0, words = 0, marks = years ? MARKS : SHEET;
 
+	for (size_t i = 0; i < in.n; i++)
+		words += !is_white(in.p[i]);
+	s->words += (uint32_t)(words > marks ? words - marks : 0);
 	while ((one = value_number_in(in, &at)).n) {
 		bool year = one.n == 4 && (span_is(span_sub(one, 0, 2), "19") ||
 					   span_is(span_sub(one, 0, 2), "20"));

@@ -41,6 +41,7 @@ struct scan {
 	uint32_t tags, ends, comments, years;
 	uint32_t text;  /* octets outside tags that are no white space */
 	uint32_t numbers; /* in comments and the stylesheet; see scan.c */
+	uint32_t words;	  /* octets there that are no white space */
 	uint64_t names; /* hash of the names of start tags, in order */
 	struct err *e;
 };

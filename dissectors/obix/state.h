@@ -399,6 +399,9 @@ void stage_begin(struct obix_machine *m);
 /* --- doc.c
  * ------------------------------------------------------------------------ */
 
+/* References that are compared with those of their kind. */
+enum { TEXT_HREF, TEXT_ICON, TEXT_RANGE, TEXT_KINDS };
+
 struct reader {
 	const struct obix_ctx *c;
 	struct obix_machine *m;
@@ -420,6 +423,15 @@ struct reader {
 		struct decimal d;
 		bool is;
 	} number;
+	/* Text of this unit that nothing reads (text.c). */
+	struct {
+		uint32_t octets, told; /* told: values beside it */
+		uint32_t n_said;
+#define TEXTS 16
+		uint64_t said[TEXTS]; /* hashes of those that came last */
+		uint8_t ref_n[TEXT_KINDS];
+		uint8_t ref[TEXT_KINDS][255]; /* references before */
+	} text;
 	/* What members of records were found to be, in this unit. */
 	uint32_t n_members;
 	struct {
@@ -454,8 +466,8 @@ static inline struct elem *doc_parent(struct doc *d)
 int doc_start(void *arg, const struct xml_tag *t, struct err *e);
 int doc_end(void *arg, struct err *e);
 /* The unit ends: the leaves of what is open. apart: texts and numbers in what
- * is no element. */
-int doc_unit_end(struct reader *r, uint32_t apart);
+ * is no element; octets: of it. */
+int doc_unit_end(struct reader *r, uint32_t apart, uint32_t octets);
 
 /* --- item.c ---------------------------------------------------------------- */
 
@@ -514,8 +526,22 @@ unsigned hidden_value(struct reader *r, struct item *it,
  * member that was read before. */
 void hidden_read(struct reader *r, struct item *it, const struct elem *el,
 		 const struct xml_tag *t, bool fresh);
+/* Does a query name a part of a history, and nothing else? */
+bool hidden_filter(struct span query);
 /* Does a bound say more than that there is none, and more than the value? */
 bool hidden_bound(struct span val, struct span bound);
+
+/* --- text.c ---------------------------------------------------------------- */
+
+/* Count what an element says that nothing reads. fresh: as of hidden_read. */
+void text_read(struct reader *r, const struct elem *el,
+	       const struct xml_tag *t, bool fresh);
+/* What of a value is none, or more than one is long; true: nothing. */
+bool text_value(struct reader *r, const struct elem *el, struct span val);
+void text_facets(struct reader *r, struct span val);
+/* How many values of unknown type all of the unit's counts as. apart: octets
+ * between elements. */
+uint32_t text_hidden(const struct reader *r, uint32_t apart);
 
 /* --- define.c -------------------------------------------------------------- */
 

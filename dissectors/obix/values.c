@@ -363,15 +363,18 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	struct sizing s;
 	struct use u;
 	enum obix_use use;
-	bool faceted;
+	bool faceted, is;
 	unsigned n;
 	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
 
 	if (rc)
 		return rc;
 	hidden_read(r, it, el, t, u.fresh);
-	if (kind == VALUE_NONE)
+	text_read(r, el, t, u.fresh);
+	if (kind == VALUE_NONE) {
+		(void)text_value(r, el, val);
 		return 0;
+	}
 	if (up && up->def && t->at[AT_UNIT].n)
 		rc = define_member(r, &d->known.proto[up->def - 1], t);
 	if (rc)
@@ -382,9 +385,12 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		return 0;
 	faceted = val.p && up && el->el == EL_STR &&
 		  span_is(t->at[AT_NAME], "facets");
+	if (faceted)
+		text_facets(r, val);
 	if (faceted && only_facets(r, it, el, t))
 		return 0;
 	if (val.p && bookkeeping(r, it, &use, val)) {
+		r->text.told += !d->in_data;
 		if (bounded)
 			bounds(r, it, el, NULL, t);
 		return 0;
@@ -407,8 +413,11 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		it->hidden = true;
 		item_hides(it, n - 1);
 	}
+	is = !val.n || faceted || text_value(r, el, val);
 	if (val.p || !bounded)
 		sizing_value(r, it, el, &s, val);
+	/* Of records that follow on each other all have the same names. */
+	r->text.told += is && n == 0 && (!d->in_data || u.fresh);
 	if (el->statistic)
 		record_statistic(d, use, val);
 	if (bounded)

@@ -100,7 +100,8 @@ struct reading {
 	int rc;
 	uint32_t tags, ends, comments;
 	uint64_t names;
-	unsigned spaces; /* numbers in namespaces of the next element */
+	/* Numbers and octets in namespaces of the next element. */
+	unsigned spaces, space_text;
 	/* Between two elements tag.at is empty: clearing all of it for every
 	 * element would cost more than reading most of them. */
 	struct xml_tag tag;
@@ -206,6 +207,7 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 			return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 					  "xml:base");
 		t->others++;
+		t->other_text += (unsigned)(n.local.n + strlen(value));
 		return 0;
 	}
 	t->other_values += has_number(n.prefix, NAME_DIGITS);
@@ -213,6 +215,9 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 		t->others++;
 		t->other_values += has_number(n.local, NAME_DIGITS);
 		t->other_values += !is_schema(&n) && has_digit(span_str(value));
+		/* Where a schema lies, begins with what it is of. */
+		if (!is_schema(&n) || !is_namespace(span_str(value)))
+			t->other_text += (unsigned)(n.local.n + strlen(value));
 		return 0;
 	}
 	t->prefixed |= n.ns.n > 0;
@@ -244,7 +249,9 @@ static void XMLCALL on_start(void *arg, const XML_Char *name,
 	t->other_values = r->spaces + has_number(n.prefix, NAME_DIGITS) +
 			  (t->el == EL_UNKNOWN &&
 			   has_number(n.local, NAME_DIGITS));
-	r->spaces = 0;
+	t->other_text = r->space_text +
+			(unsigned)(t->el == EL_UNKNOWN ? n.local.n : 0);
+	r->spaces = r->space_text = 0;
 	t->prefixed = false;
 	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
 		refuse(r, REASON_TOO_LONG, "a name is too long");
@@ -282,10 +289,11 @@ static void XMLCALL on_namespace(void *arg, const XML_Char *prefix,
 	struct reading *r = arg;
 	struct span text = span_str(uri ? uri : "");
 
-	(void)prefix;
 	if (text.n > XML_NAME)
 		refuse(r, REASON_TOO_LONG, "a namespace is too long");
 	r->spaces += has_digit(text) && !is_namespace(text);
+	r->space_text += (unsigned)(prefix ? strlen(prefix) : 0);
+	r->space_text += (unsigned)(is_namespace(text) ? 0 : text.n);
 }
 
 static void XMLCALL on_comment(void *arg, const XML_Char *text)

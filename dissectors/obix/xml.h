@@ -33,6 +33,9 @@ struct xml_tag {
 	uint8_t n_set;
 	/* Attributes that are in no table, and those of them with digits. */
 	unsigned others, other_values;
+	/* Octets of those, of their names, of namespaces and of elements that
+	 * are in no table. */
+	unsigned other_text;
 	bool prefixed; /* a known attribute with a prefix */
 };
 
