@@ -254,6 +254,15 @@ static bool compared(const struct pol_image *im)
 	       kind == POL_CUSTOMER || kind == POL_BINDING;
 }
 
+static const struct pol_image *customer_of(const struct version *v)
+{
+	for (size_t i = 0; i < v->scene.n_file; i++) {
+		if (pol_image_kind(v->scene.image[i]) == POL_CUSTOMER)
+			return v->scene.image[i];
+	}
+	return NULL;
+}
+
 /* Is every policy of b within the same one of a? Says which are not. */
 static bool within(const struct version *a, const struct version *b, bool say)
 {
@@ -265,7 +274,8 @@ static bool within(const struct version *a, const struct version *b, bool say)
 		char why[200] = "it is new";
 
 		if (!compared(im) ||
-		    (was ? pol_within(im, was, why, sizeof(why))
+		    (was ? pol_within_answers(im, was, customer_of(a), why,
+					      sizeof(why))
 			 : new_within(im)))
 			continue;
 		all = false;
@@ -343,12 +353,14 @@ static void put_row(struct json *j, const struct diff_item *i,
 	json_obj_end(j);
 }
 
-static int print_json(const struct diff_item *i)
+/* customer: with what this household chose. */
+static int print_json(const struct diff_item *i, bool customer)
 {
 	char buf[8192];
 	struct json j = json_of(buf, sizeof(buf));
 
 	json_obj(&j, NULL);
+	json_str(&j, "of", customer ? "customer" : "all consents");
 	json_text(&j, "machine", i->machine);
 	json_text(&j, "operator", i->operator_);
 	json_str(&j, "subject", i->what == DIFF_FLOW    ? "measurement"
@@ -406,6 +418,33 @@ static void print_chosen(const struct version *was, const struct version *is,
 	print_all(chosen, &(struct shown){a->all, false});
 }
 
+static int print_rows(const struct diff *d, const struct diff_args *a,
+		      bool customer)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < d->n && !rc; i++) {
+		if (a->all || d->item[i].change != DIFF_SAME)
+			rc = print_json(&d->item[i], customer);
+	}
+	return rc;
+}
+
+static int print_told(const struct version *was, const struct version *is,
+		      bool json)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < is->scene.n_file && !rc; i++) {
+		const struct pol_image *im = is->scene.image[i];
+		const struct pol_image *old = instead(was, im);
+
+		if (old)
+			rc = diff_told(old, im, json);
+	}
+	return rc;
+}
+
 static int diff_sets(const struct version *was, const struct version *is,
 		     const struct diff_args *a, enum diff_change *change,
 		     struct err *e)
@@ -417,10 +456,12 @@ static int diff_sets(const struct version *was, const struct version *is,
 		rc = diff_new(&chosen, was->chosen, is->chosen, e);
 	if (!rc)
 		*change = verdict(was, is, worse(d->change, chosen->change));
-	for (size_t i = 0; a->json && !rc && i < d->n; i++) {
-		if (a->all || d->item[i].change != DIFF_SAME)
-			rc = print_json(&d->item[i]);
-	}
+	if (!rc && a->json)
+		rc = print_rows(d, a, false);
+	if (!rc && a->json && chose(was, is))
+		rc = print_rows(chosen, a, true);
+	if (!rc && a->json)
+		rc = print_told(was, is, true);
 	if (!rc && !a->json) {
 		print_files(was, is);
 		printf("%s%s\n", diff_change_name(*change),
@@ -431,6 +472,7 @@ static int diff_sets(const struct version *was, const struct version *is,
 			(void)within(was, is, true);
 		print_all(d, &(struct shown){a->all, true});
 		print_chosen(was, is, chosen, a);
+		rc = print_told(was, is, false);
 	}
 	diff_free(d);
 	diff_free(chosen);

@@ -112,6 +112,36 @@ is "with the caret below it" grep -qE '^      \| {64}\^$' "$tmp/out"
 try "a long line from its beginning" 1 "P1111" "$polc" check "$tmp/long.yaml"
 is "has no dots before it" grep -qE '^    3 \| id: x{156}\.\.\.$' "$tmp/out"
 
+# diff: names do not count, but where an answer hangs on one.
+cp -r $home "$tmp/was" && cp -r $home "$tmp/is"
+sed -i 's/prove-the-saving/prove-it/' "$tmp/is/flex.yaml"
+try "a rule by another name, which had been refused" 0 - "$polc" diff "$tmp/was" "$tmp/is"
+is "lets no more pass" grep -qE '^(SAME|NARROWER)' "$tmp/out"
+try "one file alone is the same" 0 "SAME" "$polc" diff $home/flex.yaml "$tmp/is/flex.yaml"
+sed -i 's/send-registers/send-totals/' "$tmp/is/mdma.yaml"
+try "with opt-out, unanswered" 0 - "$polc" diff "$tmp/was" "$tmp/is"
+is "lets no more pass either" grep -qE '^(SAME|NARROWER)' "$tmp/out"
+echo "  com.example.mdma/send-registers: refused" >"$tmp/refused"
+sed -i "/^consent:/r $tmp/refused" "$tmp/was/customer.yaml"
+try "refused, it would come back by another name" 0 "'send-totals' is within no rule there was" "$polc" diff "$tmp/was" "$tmp/is"
+is "which is wider" grep -q '^WIDER' "$tmp/out"
+# What the household chose has rows of its own.
+cp -r $home "$tmp/chose"
+sed -i 's/send-daily-use: granted/send-daily-use: refused/' "$tmp/chose/customer.yaml"
+try "diff of what was chosen, for programs" 0 '{"of":"customer","machine":"tips"' "$polc" diff --json $home "$tmp/chose"
+is "as for people" grep -q REMOVED <("$polc" diff $home "$tmp/chose")
+try "nothing else was" 0 - "$polc" diff --json $home "$tmp/chose"
+is "is said" test "$(grep -c '"of":"all consents"' "$tmp/out")" = 0
+# How it is told is no part of the verdict, and shown.
+cp -r $home "$tmp/told"
+sed -i 's/^    consent: opt-in$/&\n    audit: summary\n    notify: [vendor]\n    severity: high/' "$tmp/told/tips.yaml"
+try "told otherwise" 0 "com.example.tips send-daily-use is told otherwise" "$polc" diff $home "$tmp/told"
+is "is the same" grep -q '^SAME' "$tmp/out"
+is "the audit" grep -qE '^    audit +as usual -> summary$' "$tmp/out"
+is "the severity" grep -qE '^    severity +as usual -> high$' "$tmp/out"
+try "told otherwise, for programs" 0 '"subject":"told","policy":"com.example.tips","rule":"send-daily-use"' \
+	"$polc" diff --json $home "$tmp/told"
+
 # Ports of connections have a transport.
 cat >"$tmp/ports.yaml" <<'END'
 polc: 1

@@ -616,6 +616,8 @@ static void wider_waits(void **s)
 		 "1 reading per month, at least 28 d apart", AT_ONCE},
 		{"fewer tables", "table: [0, 3, 12,", "table: [0, 3,",
 		 AT_ONCE},
+		{"asked about by another name", "  send-profile:\n",
+		 "  send-profiles:\n", AT_ONCE},
 		{"sooner", "delay: 1 h", "delay: 30 min", WAITS},
 		{"further back", "history: 35 d", "history: 36 d", WAITS},
 		{"another measurement", "power.peak]}\n    limits: [at "
@@ -715,6 +717,97 @@ static void one_by_one(void **s)
 	gate_close(&g);
 }
 
+static void confirm_all(struct gate *g)
+{
+	char code[ACTIVATE_CODE];
+	struct err e;
+
+	while (g->a.store.n_staged) {
+		activate_code(&g->a, 0, code);
+		assert_int_equal(activate_confirm(&g->a, code, &g->c, note,
+						  NULL, &e), 0);
+		gate_read(g);
+	}
+}
+
+/* Who a machine is, is no less than what it may do. */
+static void binding_waits(void **s)
+{
+	static const struct {
+		const char *why, *from, *to;
+		bool waits;
+	} rows[] = {
+		{"other words", "title: Metering", "title: The meter", false},
+		{"another address", "addresses: [10.20.0.10/32]",
+		 "addresses: [10.20.0.10/32, 10.20.0.99/32]", true},
+		{"another interface", "interface: vif1.0", "interface: vif9.0",
+		 true},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate g;
+
+		gate_open(&g, NOTICE);
+		kit_edit(&g.k, "binding", "serial: 1", "serial: 2");
+		kit_edit(&g.k, "binding", rows[i].from, rows[i].to);
+		kit_put(&g.k, "binding", "binding", &g.k.platform);
+		gate_read(&g);
+		if (g.a.store.n_staged != rows[i].waits ||
+		    in_force(&g, POL_BINDING) != (rows[i].waits ? 1u : 2u) ||
+		    (rows[i].waits && activate_left(&g.a, 0) >= 0))
+			fail_msg("%s: %zu wait: %s", rows[i].why,
+				 g.a.store.n_staged, g.a.text);
+		if (rows[i].waits)
+			confirm_all(&g);
+		assert_int_equal(in_force(&g, POL_BINDING), 2);
+		gate_close(&g);
+	}
+}
+
+/* What cannot be told in full is not asked about. */
+static void too_much_to_tell(void **s)
+{
+	static char parties[16384], rule[8192];
+	struct policies next;
+	struct err e = {0};
+	struct gate g;
+	size_t n = 0, m;
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	n = (size_t)snprintf(parties, sizeof(parties), "parties:\n");
+	m = (size_t)snprintf(rule, sizeof(rule),
+			     "allow:\n  leak:\n    purpose: Growing.\n"
+			     "    direction: out\n    match: "
+			     "{c1222.read-response: {table: [29]}}\n"
+			     "    consent: opt-in\n    data: {measurement: "
+			     "[energy.register, energy.tou, energy.export, "
+			     "energy.snapshot, power.peak, event.power]}\n"
+			     "    limits: [1 reading per day, at least 20 h "
+			     "apart]\n    party: [");
+	for (int i = 1; i <= 50; i++) {
+		n += (size_t)snprintf(
+			parties + n, sizeof(parties) - n,
+			"  p%d: {name: P, role: metering, address: "
+			"[198.51.100.%d/32], operator: 'A name as long as "
+			"that of somebody who wants to know all of it, on "
+			"every day of the year, and more, number %d'}\n",
+			i, i, i);
+		m += (size_t)snprintf(rule + m, sizeof(rule) - m, "%sp%d",
+				      i > 1 ? ", " : "", i);
+	}
+	snprintf(rule + m, sizeof(rule) - m, "]\n");
+	kit_edit(&g.k, "metering", "parties:\n", parties);
+	vendor_says(&g, "allow:\n", rule);
+	assert_int_equal(activate_next(&g.a, &next, &g.c, &e), E_LIMIT);
+	assert_non_null(strstr(e.text, "more is wider than 24576 octets can "
+				       "tell"));
+	assert_int_equal(in_force(&g, POL_VENDOR), 10);
+	assert_int_equal(g.a.store.n_staged, 0);
+	gate_close(&g);
+}
+
 static void no_baseline(void **s)
 {
 	struct policies next;
@@ -728,19 +821,6 @@ static void no_baseline(void **s)
 	assert_true(activate_next(&g.a, &next, &g.c, &e) < 0);
 	assert_non_null(strstr(e.text, "the baseline is gone"));
 	gate_close(&g);
-}
-
-static void confirm_all(struct gate *g)
-{
-	char code[ACTIVATE_CODE];
-	struct err e;
-
-	while (g->a.store.n_staged) {
-		activate_code(&g->a, 0, code);
-		assert_int_equal(activate_confirm(&g->a, code, &g->c, note,
-						  NULL, &e), 0);
-		gate_read(g);
-	}
 }
 
 /* A baseline that would let more come by itself does not come by itself. */
@@ -1360,6 +1440,8 @@ int main(void)
 		cmocka_unit_test(key_files),	 cmocka_unit_test(damaged),
 		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
 		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
+		cmocka_unit_test(binding_waits),
+		cmocka_unit_test(too_much_to_tell),
 		cmocka_unit_test(notice),	 cmocka_unit_test(sources),
 		cmocka_unit_test(customer),	 cmocka_unit_test(answers),
 		cmocka_unit_test(asked_again),	 cmocka_unit_test(refusals_stay),

@@ -15,7 +15,7 @@ struct judge {
 	const struct capture_policy *was, *is;
 	struct pol_set *set; /* of was */
 	uint32_t roles;	     /* for which notice is enough */
-	const struct pol_image *baseline; /* in force, or NULL */
+	const struct pol_image *baseline, *customer; /* in force, or NULL */
 	struct widen *out;
 	struct telling t;
 	bool wider, eligible; /* of what is looked at */
@@ -142,8 +142,9 @@ static void by_rules(struct judge *j, const struct pol_image *im,
 	char why[200] = "it is new";
 	enum pol_kind kind = pol_image_kind(im);
 
-	if ((kind != POL_VENDOR && kind != POL_BASELINE) ||
-	    (was && pol_within(im, was, why, sizeof(why))))
+	/* The customer's own file comes by another way (propose.h). */
+	if (kind == POL_CUSTOMER ||
+	    (was && pol_within_answers(im, was, j->customer, why, sizeof(why))))
 		return;
 	/* A baseline only ever takes away. */
 	if (!was && kind == POL_BASELINE)
@@ -332,6 +333,8 @@ void widen_judge(struct widen *out, const struct capture_policy *was,
 	for (size_t i = 0; i < was->n; i++) {
 		if (pol_image_kind(was->image[i]) == POL_BASELINE)
 			j.baseline = was->image[i];
+		if (pol_image_kind(was->image[i]) == POL_CUSTOMER)
+			j.customer = was->image[i];
 	}
 	if (j.baseline && j.baseline->META->widening_notice > 0)
 		j.roles = j.baseline->META->widening_roles;

@@ -8,7 +8,7 @@
  *
  * Notice is enough where every receiver of what is wider has a role that the
  * baseline in force names, and nothing in it needs opt-in, nor did before. A
- * baseline that is wider always waits for the customer.
+ * baseline or a binding that is wider always waits for the customer.
  *
  * Pure: from images alone. Run in a child (trial.h).
  */

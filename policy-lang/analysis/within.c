@@ -7,7 +7,8 @@
 
 static struct two turned(const struct two *t)
 {
-	return (struct two){t->was, t->is, t->by_name};
+	return (struct two){
+		.is = t->was, .was = t->is, .by_name = t->by_name};
 }
 
 /* --- limits ---------------------------------------------------------------------- */
@@ -238,13 +239,43 @@ static bool slot_kept(const struct two *t, const struct lay_rule *a,
 	       within_str(t->is, a->id, t->was, b->id);
 }
 
+/* What was answered about a rule of that name in a policy of was: -1 refused,
+ * 1 granted, 0 nothing. */
+static int answer(const struct two *t, struct span rule)
+{
+	const struct pol_image *c = t->customer;
+
+	for (uint32_t i = 0; c && i < c->n_ANSW; i++) {
+		const struct lay_answer *a = &c->ANSW[i];
+
+		if (span_eq(img_str(c, a->policy), pol_image_id(t->was)) &&
+		    span_eq(img_str(c, a->rule), rule))
+			return a->granted ? 1 : -1;
+	}
+	return 0;
+}
+
+/* An answer is about a name. By another one a refusal would be lost, and a yes
+ * to something else would count. */
+static bool asked_alike(const struct two *t, const struct lay_rule *a,
+			const struct lay_rule *b)
+{
+	struct span is = img_str(t->is, a->id), was = img_str(t->was, b->id);
+
+	if (b->consent <= CONSENT_NONE || span_eq(is, was))
+		return true;
+	if (!t->answered)
+		return false;
+	return a->consent == CONSENT_OPT_IN ? answer(t, is) <= 0
+					    : answer(t, was) >= 0;
+}
+
 static bool grant_in(const struct two *t, uint32_t x, uint32_t y)
 {
 	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
 
 	return is_grant(b) && a->consent >= b->consent &&
-	       (b->consent <= CONSENT_NONE ||
-		within_str(t->is, a->id, t->was, b->id)) &&
+	       asked_alike(t, a, b) &&
 	       data_in(t->is, a->data, t->was, b->data) &&
 	       guards_in(t, a->guard, b->guard) && slot_kept(t, a, b) &&
 	       within_limits(t->is, a, t->was, b) &&
@@ -421,7 +452,9 @@ static bool tops_in(const struct two *t, char *why, size_t cap)
 
 static struct two pair(const struct pol_image *is, const struct pol_image *was)
 {
-	return (struct two){is, was, !within_apart(is) || !within_apart(was)};
+	return (struct two){.is = is,
+			    .was = was,
+			    .by_name = !within_apart(is) || !within_apart(was)};
 }
 
 static bool whole_in(const struct two *t, char *why, size_t cap)
@@ -444,22 +477,37 @@ static bool whole_in(const struct two *t, char *why, size_t cap)
 	return true;
 }
 
+static bool all_in(const struct two *t, char *why, size_t cap)
+{
+	if (!whole_in(t, why, cap))
+		return false;
+	switch (pol_image_kind(t->is)) {
+	case POL_CUSTOMER:
+		return within_customer(t, why, cap);
+	case POL_BINDING:
+		return within_binding(t, why, cap);
+	default:
+		return rules_in(t, why, cap) && tops_in(t, why, cap) &&
+		       within_baseline(t, why, cap);
+	}
+}
+
 bool pol_within(const struct pol_image *is, const struct pol_image *was,
 		char *why, size_t cap)
 {
 	const struct two t = pair(is, was);
 
-	if (!whole_in(&t, why, cap))
-		return false;
-	switch (pol_image_kind(is)) {
-	case POL_CUSTOMER:
-		return within_customer(&t, why, cap);
-	case POL_BINDING:
-		return within_binding(&t, why, cap);
-	default:
-		return rules_in(&t, why, cap) && tops_in(&t, why, cap) &&
-		       within_baseline(&t, why, cap);
-	}
+	return all_in(&t, why, cap);
+}
+
+bool pol_within_answers(const struct pol_image *is, const struct pol_image *was,
+			const struct pol_image *customer, char *why, size_t cap)
+{
+	struct two t = pair(is, was);
+
+	t.answered = true;
+	t.customer = customer;
+	return all_in(&t, why, cap);
 }
 
 bool pol_within_rule(const struct pol_image *is, uint32_t rule,

@@ -20,6 +20,13 @@
 bool pol_within(const struct pol_image *is, const struct pol_image *was,
 		char *why, size_t cap);
 
+/* The same where it is known what the customer has answered: customer is the
+ * file in force, NULL: there is none. A rule that is asked about may then have
+ * another name, unless an answer would be lost or found by it. */
+bool pol_within_answers(const struct pol_image *is, const struct pol_image *was,
+			const struct pol_image *customer, char *why,
+			size_t cap);
+
 /* Does column a of one image match nothing that column b of the other does
  * not, as far as the observation goes? */
 bool within_match(const struct pol_image *ia, uint32_t a,

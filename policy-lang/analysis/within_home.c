@@ -139,7 +139,7 @@ static bool some_restriction(const struct two *t, uint32_t y)
 bool pol_within_restriction(const struct pol_image *is, uint32_t rule,
 			    const struct pol_image *was, uint32_t old)
 {
-	const struct two t = {is, was, false};
+	const struct two t = {.is = is, .was = was};
 
 	return restricts(&t, rule, old);
 }

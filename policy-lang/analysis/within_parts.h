@@ -9,6 +9,8 @@
 struct two { /* images */
 	const struct pol_image *is, *was;
 	bool by_name; /* parties that overlap are told by their names */
+	bool answered; /* what the customer answered is known: */
+	const struct pol_image *customer; /* or NULL: nothing */
 };
 
 struct cols { /* rows of COLS */
