@@ -68,6 +68,8 @@ static inline void put_match(struct lt *t, uint16_t in, unsigned about,
 		lt_put(t, o, "method", "GET");
 		lt_put(t, o, "path", "/tips/**");
 		lt_put(t, o, "body", "0 B");
+		/* A pattern in which no slash stands. */
+		lt_put(t, o, "host", "tips*");
 	}
 }
 

@@ -26,6 +26,15 @@ static bool only_counters(const struct pol_decision *d)
 	return !reasons_any(&r);
 }
 
+/* As if its patterns were too large for tables. */
+static void without_tables(struct world *of)
+{
+	for (size_t i = 0; i < of->n; i++) {
+		for (uint32_t d = 0; d < of->image[i]->n_OBSV; d++)
+			of->image[i]->table[d].n_class = 0;
+	}
+}
+
 static bool law_reference(struct law *l)
 {
 	static struct policies p;
@@ -41,6 +50,8 @@ static bool law_reference(struct law *l)
 		make_policies(&l->policy, &p, true);
 		tell_policies(l, &p);
 		fine = world_of(&w, &p);
+		if (fine && one_in(&l->policy, 3))
+			without_tables(&w);
 	}
 	if (!fine)
 		return law_skip(l);

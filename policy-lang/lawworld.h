@@ -401,6 +401,7 @@ static inline void said_leaf(const struct said *s, struct scenery *c,
 	if (s->about == AB_HTTP) {
 		obs_span(o, F_METHOD, span_str(s->sub == 2 ? "PUT" : "GET"));
 		obs_span(o, F_PATH, span_str("/tips/today"));
+		obs_span(o, F_HOST, span_str(s->deep ? "tips/1" : "tips.example"));
 		obs_u64(o, F_BODY, 0);
 	}
 	if (!s->meas)

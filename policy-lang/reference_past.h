@@ -296,7 +296,8 @@ static inline bool ref_charge(struct ref_past *h, const struct ref_side *s,
 				return false;
 			continue;
 		}
-		if ((l->kind < LIMIT_SPACING && l->thing > THING_VALUES) ||
+		if ((l->kind == LIMIT_SPACING && r->data.present && !meas) ||
+		    (l->kind < LIMIT_SPACING && l->thing > THING_VALUES) ||
 		    (l->kind < LIMIT_SPACING && l->thing != THING_MESSAGES &&
 		     !meas))
 			continue;

@@ -129,12 +129,16 @@ static int check_limits(const struct pol_image *im, size_t machines,
 		    machines_of(im, i, machines) < SHARED_MACHINES)
 			continue;
 		return err_set(e, E_UNSUPPORTED, 0,
-			       "%s: limit %s is shared by several "
-			       "machines, which this gateway does not count "
-			       "for what is distinct or at once; add "
+			       "%s: limit %s is one for several machines, and "
+			       "each has an engine of its own: %s; add "
 			       "`each: [vm]`",
 			       place(at, sizeof(at), im, im->n_RULE + i),
-			       im->STRS + l->id);
+			       im->STRS + l->id,
+			       l->kind == LIMIT_DISTINCT ?
+				       "of values one engine keeps hashes "
+				       "that no other can compare" :
+				       "when a connection ends, no other "
+				       "engine knows");
 	}
 	return 0;
 }

@@ -343,6 +343,7 @@ static void shared_limit(void **s)
 	free(text);
 	assert_int_equal(policies_load(&p, &c, &e), E_UNSUPPORTED);
 	assert_non_null(strstr(e.text, "per-machine-uplink"));
+	assert_non_null(strstr(e.text, "when a connection ends"));
 	assert_non_null(strstr(e.text, "baseline.yaml:"));
 	forget(&d);
 }

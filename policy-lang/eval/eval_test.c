@@ -1633,6 +1633,32 @@ static void test_packets(void **ctx)
 	kit_free(&k);
 }
 
+/* A ceiling with data is about readings, but passes messages without any, which
+ * need not be apart. */
+static void test_apart_are_readings(void **ctx)
+{
+	static const struct pol_limit_phrase apart = {
+		.kind = LIMIT_SPACING, .window_ns = H(20),
+		.text = "at least 20 h apart"};
+	static const struct given plain = {READ, .table = 90},
+				  many = {READ, .table = 28, .channels = 1,
+					  .meas = MEAS_BIT(MEAS_POWER_INSTANT)};
+	static struct house h;
+	static struct kit k;
+
+	(void)ctx;
+	fill(&h);
+	h.ceiling.limit = &apart;
+	h.ceiling.n_limit = 1;
+	start(&k, &h);
+	expect(&k, &plain, 0, "no reading");
+	expect(&k, &plain, 0, "nor this");
+	expect(&k, &many, 0, "the first reading");
+	expect(&k, &plain, 0, "no reading either");
+	expect(&k, &many, REASON_TOO_SOON, "the second");
+	kit_free(&k);
+}
+
 /* --- sets ---------------------------------------------------------------- */
 
 static void test_sets(void **ctx)
@@ -2153,6 +2179,7 @@ int main(void)
 		cmocka_unit_test(test_siblings_full),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_packets),
+		cmocka_unit_test(test_apart_are_readings),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_two_machines),
 		cmocka_unit_test(test_would_pass),

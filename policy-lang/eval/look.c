@@ -133,6 +133,15 @@ static bool counted(const struct lay_limit *l, const struct pol_msg *m,
 	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
 }
 
+/* Of a rule with data it is readings that are apart; a ceiling with data passes
+ * messages without any as well. */
+static bool not_spaced(const struct pol_image *im, const struct lay_limit *l,
+		       bool carried)
+{
+	return l->kind == LIMIT_SPACING && !carried && l->rule != LAY_NONE &&
+	       im->RULE[l->rule].data != LAY_NONE;
+}
+
 /* A limit of layer l that observation o falls under. */
 void look_limit(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t index, const struct pol_msg *m, const struct obs *o,
@@ -148,7 +157,7 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 
 	if (m->retry || lim->thing == THING_CONNECTIONS ||
 	    lim->thing == THING_REFUSALS || lim->kind == LIMIT_CONCURRENT ||
-	    counted(lim, m, &meas) ||
+	    counted(lim, m, &meas) || not_spaced(sl->im, lim, carried) ||
 	    (lim->kind == LIMIT_DISTINCT &&
 	     !has_value(lim, o, m->message, carried)))
 		return;

@@ -87,26 +87,70 @@ static bool counted(const struct pol_limit_phrase *a,
 	       (alike && a->thing == THING_MESSAGES && thing == THING_READINGS);
 }
 
-bool limit_idle(const struct pol_limit_phrase *a,
-		const struct pol_limit_phrase *b, bool alike)
+/* Are the windows of a, counts of b of which lie in one, too wide to matter? */
+static bool windows_idle(const struct pol_limit_phrase *a,
+			 const struct pol_limit_phrase *b)
+{
+	uint64_t in;
+
+	if (a->window == WINDOW_SLIDING || b->window == WINDOW_SLIDING)
+		return a->window == b->window && b->n <= a->n &&
+		       b->window_ns >= a->window_ns;
+	in = nested(b->window, a->window);
+	return in ? (wide)b->n * in <= a->n
+		  : nested(a->window, b->window) && b->n <= a->n;
+}
+
+/* Does b admit no more at once than the bucket a, and no more in the long run?
+ * What b admits in an interval is at most a burst and its rate. */
+static bool bucket_idle(const struct pol_limit_phrase *a,
+			const struct pol_limit_phrase *b)
+{
+	wide n = b->kind == LIMIT_SPACING ? 1 : b->n;
+	wide burst = b->kind == LIMIT_BUCKET	 ? b->burst
+		     : b->kind == LIMIT_CALENDAR ? 2 * n
+						 : n;
+
+	return burst <= a->burst &&
+	       n * (uint64_t)a->window_ns <=
+		       (wide)a->n * (uint64_t)window_ns(b, false);
+}
+
+static bool rate_idle(const struct pol_limit_phrase *a,
+		      const struct pol_limit_phrase *b, bool alike)
 {
 	/* Spacing is between readings, or, without data, between messages:
 	 * who may stand under one rule counts alike. */
 	bool spaced = b->kind == LIMIT_SPACING && a->thing == THING_MESSAGES;
 
-	if (a->kind > LIMIT_SLIDING || b->kind > LIMIT_SPACING ||
-	    a->thing == THING_REFUSALS ||
+	if (b->kind > LIMIT_SPACING || a->thing == THING_REFUSALS ||
 	    !(counted(a, b, alike) || (spaced && alike)))
 		return false;
-	if (a->kind == LIMIT_CALENDAR && b->kind == LIMIT_CALENDAR) {
-		uint64_t in = nested(b->window, a->window);
-
-		if (in)
-			return (wide)b->n * in <= a->n;
-		if (nested(a->window, b->window))
-			return b->n <= a->n;
-	}
+	if (a->kind == LIMIT_BUCKET)
+		return bucket_idle(a, b);
+	if (a->kind == LIMIT_CALENDAR && b->kind == LIMIT_CALENDAR &&
+	    (nested(b->window, a->window) || nested(a->window, b->window)))
+		return windows_idle(a, b);
 	return most(b, window_ns(a, true)) <= a->n;
+}
+
+bool limit_idle(const struct pol_limit_phrase *a,
+		const struct pol_limit_phrase *b, bool alike)
+{
+	if (a->kind == LIMIT_CONCURRENT || b->kind == LIMIT_CONCURRENT)
+		return a->kind == b->kind && b->n <= a->n;
+	if (a->kind == LIMIT_DISTINCT || b->kind == LIMIT_DISTINCT)
+		return a->kind == b->kind && a->distinct == b->distinct &&
+		       windows_idle(a, b);
+	/* One in a while is apart by that. */
+	if (a->kind == LIMIT_SPACING)
+		return alike &&
+		       (b->kind == LIMIT_SPACING ||
+			(b->kind == LIMIT_SLIDING && b->n == 1 &&
+			 (b->thing == THING_READINGS ||
+			  b->thing == THING_MESSAGES))) &&
+		       b->window_ns >= a->window_ns;
+	return rate_idle(a, b, alike);
 }
 
 void say_idle(struct rd *r, const struct pol_limit_phrase *a,

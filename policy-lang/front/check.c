@@ -200,12 +200,33 @@ static bool any_request(const struct pol_rule_src *rule)
 	return false;
 }
 
+/* Does every way back from it end at itself, or at one that permits nothing?
+ * Rules that answer each other begin with no request. */
+static bool begins(const struct rd *r, const struct pol_rule_src *rule,
+		   uint64_t *seen)
+{
+	const struct pol_rule_src *by;
+	size_t at = (size_t)(rule - r->f->rule);
+
+	if (seen[at / 64 % 4] >> at % 64 & 1)
+		return false;
+	seen[at / 64 % 4] |= UINT64_C(1) << at % 64;
+	if (never(r, rule, &by))
+		return false;
+	for (size_t i = 0; i < rule->n_answers; i++) {
+		if (begins(r, &r->f->rule[rule->answers[i]], seen))
+			return true;
+	}
+	return !rule->has_answers;
+}
+
 /* Can the answered rule ever permit what this one answers? */
 static void check_answer(struct rd *r, const struct pol_rule_src *rule,
 			 const struct pol_rule_src *asked)
 {
 	const struct pol_rule_src *by;
 	const char *why = NULL;
+	uint64_t seen[4] = {0};
 
 	if (never(r, asked, &by))
 		why = "which never permits anything";
@@ -215,6 +236,8 @@ static void check_answer(struct rd *r, const struct pol_rule_src *rule,
 		why = "which concerns other parties";
 	else if (!any_request(asked))
 		why = "which matches no request";
+	else if (!begins(r, asked, seen))
+		why = "which is itself an answer to what is never asked";
 	if (why)
 		find(r, DIAG_ERROR, 4007, AT_RULE(rule),
 		     "answer the rule that permits the request",

@@ -50,18 +50,27 @@ bool vm_names(const struct pol_vm_sel *s, const char *vm)
 	return s->any || has_text(s->vm, s->n_vm, vm);
 }
 
+#define DAY_MIN (24 * 60u)
+
+/* In that minute of the week; hours that go past midnight belong to the day
+ * that they begin on. */
 static bool open_at(const struct pol_when *w, unsigned minute)
 {
+	unsigned day = minute / DAY_MIN, m = minute % DAY_MIN;
+
 	if (!w->present || !w->has_between)
 		return true;
-	return w->from_min <= w->to_min
-		       ? minute >= w->from_min && minute < w->to_min
-		       : minute >= w->from_min || minute < w->to_min;
+	if (w->from_min > w->to_min && m < w->to_min)
+		day = (day + 6) % 7;
+	else if (m < w->from_min ||
+		 (w->from_min <= w->to_min && m >= w->to_min))
+		return false;
+	return !w->days || w->days >> day & 1;
 }
 
 static bool hours_meet(const struct pol_when *a, const struct pol_when *b)
 {
-	for (unsigned minute = 0; minute < 1440; minute++) {
+	for (unsigned minute = 0; minute < 7 * DAY_MIN; minute++) {
 		if (open_at(a, minute) && open_at(b, minute))
 			return true;
 	}
@@ -86,6 +95,17 @@ static bool intervals_meet(const struct pol_data_src *a,
 	       !(b->gran_hi_ns && b->gran_hi_ns <= a->gran_lo_ns);
 }
 
+/* A number that both let pass; a unit that one does not speak of is neither's. */
+static bool numbers_meet(const struct pol_data_src *a,
+			 const struct pol_data_src *b)
+{
+	if (a->has_res && b->has_res && a->res_unit != b->res_unit)
+		return false;
+	return !a->has_value || !b->has_value ||
+	       (a->value_unit == b->value_unit && a->value_lo <= b->value_hi &&
+		b->value_lo <= a->value_hi);
+}
+
 /* Why a ceiling does not admit a grant, the further down the closer it is. */
 enum nearness {
 	NEAR_PARTY,
@@ -96,6 +116,7 @@ enum nearness {
 	NEAR_MEASUREMENT,
 	NEAR_INTERVAL,
 	NEAR_AGE,
+	NEAR_NUMBER,
 	NEAR_HOURS,
 	NEAR_ADMITS,
 };
@@ -121,6 +142,8 @@ static enum nearness near_to(const struct pol_file *base,
 		return NEAR_INTERVAL;
 	if (g->data.present && !ages_meet(&c->data, &g->data))
 		return NEAR_AGE;
+	if (g->data.present && !numbers_meet(&c->data, &g->data))
+		return NEAR_NUMBER;
 	return hours_meet(&c->when, &g->when) ? NEAR_ADMITS : NEAR_HOURS;
 }
 
@@ -137,6 +160,7 @@ static void say_unadmitted(struct rd *r, const struct pol_file *base,
 		[NEAR_MEASUREMENT] = "admits none of its measurements",
 		[NEAR_INTERVAL] = "admits none of its intervals",
 		[NEAR_AGE] = "admits no value of its age",
+		[NEAR_NUMBER] = "admits none of its values or steps",
 		[NEAR_HOURS] = "is open at other hours",
 	};
 	struct diag *d = find(r, DIAG_WARNING, 4003, AT_RULE(g),
@@ -278,20 +302,61 @@ static void check_many(struct rd *r, const struct pol_file *base,
 		d->path2 = base->path;
 }
 
+/* All that it could answer is asked by rules that permit nothing here, as far
+ * as is known; until that is no news. */
+static bool answers_nobody(struct rd *r, const struct pol_file *base,
+			   const bool *idle, const struct pol_rule_src *g)
+{
+	struct diag *d;
+
+	for (size_t k = 0; k < g->n_answers; k++) {
+		if (!idle[g->answers[k]])
+			return false;
+	}
+	if (!g->n_answers)
+		return false;
+	d = find(r, DIAG_WARNING, 4003, AT_RULE(g),
+		 "no request that it answers is admitted",
+		 "'%s' can never permit anything under '%s'", g->id, base->id);
+	diag_second(d, r->f->rule[g->answers[0]].pos.line,
+		    r->f->rule[g->answers[0]].pos.col, "it answers '%s'",
+		    r->f->rule[g->answers[0]].id);
+	return true;
+}
+
+static void check_answers(struct rd *r, const struct pol_file *base, bool *idle)
+{
+	bool news = true;
+
+	while (news) {
+		news = false;
+		for (size_t i = 0; i < r->f->n_rule; i++) {
+			if (!idle[i] && r->f->rule[i].kind == RULE_GRANT &&
+			    answers_nobody(r, base, idle, &r->f->rule[i]))
+				news = idle[i] = true;
+		}
+	}
+}
+
 static void check_layers(struct rd *r, const struct pol_file *base)
 {
+	bool idle[256] = {false}; /* rules of a file */
+
 	for (size_t i = 0; i < r->f->n_rule; i++) {
 		const struct pol_rule_src *g = &r->f->rule[i], *c;
 
 		if (g->kind != RULE_GRANT)
 			continue;
 		c = check_grant(r, base, g);
+		if (i < 256)
+			idle[i] = !c;
 		if (!c)
 			continue;
 		check_under(r, base, c, g);
 		check_starving(r, g, base);
 		check_many(r, base, c, g);
 	}
+	check_answers(r, base, idle);
 	check_totals(r, base);
 }
 

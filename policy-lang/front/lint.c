@@ -48,21 +48,58 @@ static meas_set of_class(meas_set m, enum meas_class cls)
 	return s;
 }
 
+/* One at a time: no two within a minute. */
+static bool keeps_apart(const struct pol_limit_phrase *l)
+{
+	return l->kind == LIMIT_SPACING ||
+	       (counts_readings(l) && ((l->kind == LIMIT_SLIDING && l->n == 1) ||
+				       (l->kind == LIMIT_BUCKET &&
+					l->burst == 1)));
+}
+
+static bool bunches(const struct pol_limit_phrase *l)
+{
+	return l->kind == LIMIT_CALENDAR && l->thing == THING_READINGS;
+}
+
+static void say_bunch(struct rd *r, const struct pol_limit_phrase *l)
+{
+	find(r, DIAG_WARNING, 5203, l->pos, strlen(l->text),
+	     "add 'at least ... apart'",
+	     "%llu could be taken within one minute, where two windows meet",
+	     (unsigned long long)(2 * l->n));
+}
+
 static void lint_spacing(struct rd *r, const struct pol_rule_src *rule)
 {
-	bool spaced = false;
+	for (size_t i = 0;
+	     i < rule->n_limit && !bounded(r->f, rule, keeps_apart); i++) {
+		if (bunches(&rule->limit[i]))
+			say_bunch(r, &rule->limit[i]);
+	}
+}
 
-	for (size_t i = 0; i < rule->n_limit; i++)
-		spaced = spaced || rule->limit[i].kind == LIMIT_SPACING;
-	for (size_t i = 0; i < rule->n_limit && !spaced; i++) {
-		const struct pol_limit_phrase *l = &rule->limit[i];
+/* The same of a limit at top level: once, where some rule is spaced by nothing
+ * else. */
+static void lint_totals(struct rd *r)
+{
+	const struct pol_file *f = r->f;
 
-		if (l->kind == LIMIT_CALENDAR && l->thing == THING_READINGS)
-			find(r, DIAG_WARNING, 5203, l->pos, strlen(l->text),
-			     "add 'at least ... apart'",
-			     "%llu could be taken within one minute, where "
-			     "two windows meet",
-			     (unsigned long long)(2 * l->n));
+	for (size_t i = 0; i < f->n_limit; i++) {
+		const struct pol_limit_src *l = &f->limit[i];
+		bool bunch = false;
+
+		for (size_t k = 0; bunches(&l->phrase) && k < f->n_rule; k++) {
+			const struct pol_rule_src *rule = &f->rule[k];
+
+			bunch |= rule->kind == RULE_GRANT &&
+				 rule->data.present &&
+				 rule->dir != DIRSEL_IN &&
+				 limit_covers(f, l, f, rule) &&
+				 !bounded(f, rule, keeps_apart);
+		}
+		if (bunch)
+			say_bunch(r, &l->phrase);
 	}
 }
 
@@ -347,7 +384,7 @@ void lint_file(struct rd *r)
 		lint_home(r, &f->party[i]);
 	for (size_t i = 0; i < f->n_limit; i++)
 		lint_limit(r, &f->limit[i]);
-
+	lint_totals(r);
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *rule = &f->rule[i];
 
