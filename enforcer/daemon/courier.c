@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -414,6 +415,14 @@ struct reading {
 	struct connection *k;
 };
 
+/* Whoever closed his side, even one only, is not waiting for anything. */
+static bool hung_up(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 1;
+}
+
 static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
 {
 	const struct reading *r = arg;
@@ -422,6 +431,9 @@ static ssize_t on_more(void *arg, uint64_t pos, char *to, size_t cap)
 	(void)pos;
 	switch (n) {
 	case STREAM_WAIT:
+		/* Nobody looks at a connection that is suspended. */
+		if (hung_up(r->k->fd))
+			return MHD_CONTENT_READER_END_WITH_ERROR;
 		MHD_suspend_connection(r->c);
 		return 0;
 	case STREAM_END:

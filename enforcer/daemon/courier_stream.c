@@ -4,8 +4,8 @@
  * octets: only the number of its next record and how much of its line is
  * given; the line is made again when the reader takes more. So what a reader
  * can cost is its place, however slow it is. A stream that has nothing to give
- * is suspended until something comes; every HEARTBEAT_NS a stream of events
- * says so, and so finds out that its reader is gone.
+ * is suspended until something comes, and looked at every HEARTBEAT_NS: is
+ * its reader gone? One of events says that it is there.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +42,7 @@ struct stream {
 	const char *say; /* in front of the next record, what is left of it */
 	enum pause pause;
 	struct mono since; /* it paused */
+	struct mono gave;  /* something, last */
 };
 
 struct streams {
@@ -156,6 +157,16 @@ static bool over(const struct stream *s)
 	       (!s->want.follow && s->seq >= s->end);
 }
 
+/* A filter may let nothing through while the log grows. */
+static void beat_if_due(struct stream *s)
+{
+	struct mono now = live_mono();
+
+	if (s->want.events && !s->say && s->part == 0 &&
+	    mono_sub(now, s->gave) >= HEARTBEAT_NS)
+		s->say = beat;
+}
+
 static int64_t wait_for(struct stream *s, enum pause why)
 {
 	s->pause = why;
@@ -168,6 +179,9 @@ int64_t stream_give(struct stream *s, char *to, size_t cap)
 	struct span record, line;
 	size_t n = 0;
 
+	beat_if_due(s);
+	if (s->say || s->part)
+		s->gave = live_mono();
 	if (s->say) {
 		n = give(to, cap, span_str(s->say), 0);
 		s->say = s->say[n] ? s->say + n : NULL;
@@ -194,6 +208,8 @@ int64_t stream_give(struct stream *s, char *to, size_t cap)
 		if (s->part < line.n)
 			break;
 		s->given += line.n > 0;
+		if (line.n)
+			s->gave = live_mono();
 		pass(s, record);
 	}
 	return n ? (int64_t)n : wait_for(s, PAUSE_TURN);
@@ -245,6 +261,7 @@ struct stream *stream_new(struct streams *all, const struct want *w,
 		.resume = resume,
 		.want = *w,
 		.say = w->events ? hello : NULL,
+		.gave = live_mono(),
 	};
 	begin_at(s);
 	if (s->next)
@@ -265,13 +282,7 @@ static bool may_go_on(struct stream *s, bool came, bool grew, struct mono now)
 	case PAUSE_BUNDLE:
 		return came || waited >= AGAIN_NS;
 	case PAUSE_MORE:
-		if (grew)
-			return true;
-		if (waited < HEARTBEAT_NS)
-			return false;
-		if (s->want.events)
-			s->say = beat;
-		return true;
+		return grew || waited >= HEARTBEAT_NS;
 	case PAUSE_NONE:
 		break;
 	}

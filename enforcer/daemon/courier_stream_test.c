@@ -387,6 +387,37 @@ static void a_reader_outlives_the_writer(void **state)
 	expect_run(answer, size - 700, 703);
 }
 
+/* Their streams had nothing for them, and they went: their places are free when
+ * the log has grown, or after a while. */
+static void who_went_away_holds_no_place(void **state)
+{
+	static const char rare[] = "GET /v1/audit?kind=bill&follow=1 HTTP/1.1"
+				   "\r\nHost: m\r\n\r\n";
+	static char buf[65536];
+	int busy = 0;
+
+	(void)state;
+	NEEDS_COURIER();
+	for (int i = 0; i < 120; i++) {
+		int fd = call(OPERATOR);
+
+		assert_true(fd >= 0);
+		say(fd, rare, strlen(rare));
+		/* Its head comes, then nothing. */
+		for (size_t n = 0; n < 20;)
+			n += hear(fd, buf + n, sizeof(buf) - n, 5);
+		busy += strstr(buf, " 503 ") != NULL;
+		close(fd);
+		if (i % 10 == 9)
+			write_log(atomic_load(&b.arg.window->size) + 3);
+	}
+	assert_int_equal(busy, 0);
+	write_log(atomic_load(&b.arg.window->size) + 3);
+	get(OPERATOR, "?limit=1", "", 5000);
+	assert_non_null(strstr(answer, " 200 "));
+	assert_true(alive());
+}
+
 /* More than there are places for: told so, and the others go on. */
 static void places_are_limited(void **state)
 {
@@ -441,6 +472,7 @@ int main(void)
 		cmocka_unit_test(events_resume_behind_the_last_one),
 		cmocka_unit_test(readers_beside_readers),
 		cmocka_unit_test(a_reader_outlives_the_writer),
+		cmocka_unit_test(who_went_away_holds_no_place),
 		cmocka_unit_test(places_are_limited),
 	};
 
