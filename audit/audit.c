@@ -120,6 +120,10 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 		rc = take_signer(a, conf, path, e);
 	if (rc == 0 && conf->agree)
 		rc = conf->agree(conf->arg, a, e);
+	if (rc == 0) {
+		a->path = strdup(path);
+		rc = a->path ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
+	}
 	if (rc && store_close(a->store, &ignored))
 		rc = e ? e->code : rc;
 	return rc;
@@ -205,6 +209,16 @@ unsigned audit_recovery(const struct audit *a, const char **why)
 {
 	*why = a->why;
 	return a->recovery;
+}
+
+const char *audit_path(const struct audit *a)
+{
+	return a->path;
+}
+
+const char *audit_origin(const struct audit *a)
+{
+	return a->origin;
 }
 
 void audit_policy(struct audit *a, uint32_t policy_seq)
@@ -524,6 +538,7 @@ static int end(struct audit *a, struct err *e)
 
 	log_key_wipe(&a->key);
 	let_go(a);
+	free(a->path);
 	free(a);
 	return rc;
 }

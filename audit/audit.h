@@ -72,6 +72,10 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 /* N, when this is PATH.recovery-N; 0: it is the log that was asked for. *why:
  * what was wrong with that one. */
 unsigned audit_recovery(const struct audit *a, const char **why);
+/* The log that is open, this or that: its file, and what its checkpoints are
+ * signed for. Both last as long as a does. */
+const char *audit_path(const struct audit *a);
+const char *audit_origin(const struct audit *a);
 /* Encode the event (see audit_wants) and append it as one record. Durable
  * after audit_commit returns 0; *seq, if asked for, is its leaf index. */
 int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,

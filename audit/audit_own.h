@@ -29,6 +29,7 @@ struct audit {
 	bool (*can_sign)(void *arg);
 	void *arg;
 	struct anchor_bound bound; /* what the next one says of the TPM */
+	char *path;	   /* of the file that is open */
 	unsigned recovery; /* 0: this is the log that was asked for */
 	char why[ERR_TEXT];
 	char origin[NOTE_NAME_MAX + 1];

@@ -144,6 +144,12 @@ static enum MHD_Result busy(struct MHD_Connection *c)
 			  "try again in a second");
 }
 
+static enum MHD_Result closed(struct MHD_Connection *c)
+{
+	return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+			  "no log is open yet; try again in a second");
+}
+
 /* May one more be answered now? */
 static bool take_question(struct server *s, struct connection *k)
 {
@@ -222,6 +228,8 @@ static enum MHD_Result send_lookup(struct server *s, struct MHD_Connection *c,
 		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
 	if (!take_question(s, k))
 		return busy(c);
+	if (!shelf_log(shelf))
+		return closed(c);
 	if (lookup_there(l, shelf_size(shelf)))
 		rc = shelf_get(shelf, &l->key, l->width, live_mono(), &octets,
 			       &n);
@@ -526,6 +534,7 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 	struct asked q = {0};
 	const char *seen = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
 						       "Last-Event-ID");
+	struct window_log log;
 	char gone[64];
 	uint64_t first;
 	size_t n = 0;
@@ -538,6 +547,11 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 		q.rc = want_last_event(&q.w, seen, &q.e);
 	if (q.rc)
 		return send_error(c, MHD_HTTP_BAD_REQUEST, q.e.text);
+	if (!window_log(s->a->window, &log))
+		return closed(c);
+	if (q.w.origin[0] && strcmp(q.w.origin, log.origin) != 0)
+		return send_error(c, MHD_HTTP_GONE, "the log that is written "
+				  "is of another origin; /v1/status names it");
 	first = shelf_first(streams_shelf(s->streams));
 	if (!q.w.events && !q.w.last && q.w.from && q.w.from < first) {
 		snprintf(gone, sizeof(gone), "records before %llu were pruned",

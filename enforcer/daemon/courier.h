@@ -69,22 +69,26 @@ void customer_end(struct customer *c, const void *owner);
 /* --- what is asked for ---------------------------------------------------- */
 
 /* Records from `from` on that the filter lets through. */
+#define EVENT_RECOVERY "recovery-" /* N "/", in front of the id of an event */
 struct want {
 	uint64_t from;
 	uint64_t last; /* > 0: instead, the last so many that there are now */
 	uint64_t limit; /* end behind so many; 0: no limit */
 	bool follow;	/* wait for more; else end where the log ends now */
 	bool events;	/* text/event-stream */
+	bool resumes;	/* behind what a reader of events saw last */
+	uint32_t recovery; /* of the log that he saw that in */
+	char origin[NOTE_NAME_MAX + 1]; /* of that log only; "": of any */
 	struct filter filter;
 };
 
 /* One argument of the query. The names are filter_set's, and from, last,
- * limit, follow. E_SYNTAX or E_NOTFOUND, with a text for who asked. */
+ * limit, follow, origin. E_SYNTAX or E_NOTFOUND, with a text for who asked. */
 int want_set(struct want *w, const char *name, const char *value,
 	     struct err *e) __attribute__((warn_unused_result));
 /* Does a header field Accept, or NULL, ask for events? */
 bool want_events(const char *accept);
-/* What a reader of events saw last: it goes on behind that. */
+/* What a reader of events saw last: it goes on behind that, in that log. */
 int want_last_event(struct want *w, const char *id, struct err *e)
 	__attribute__((warn_unused_result));
 

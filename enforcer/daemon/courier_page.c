@@ -40,11 +40,26 @@ static struct audit_numbers audit_numbers(const struct view *v)
 	return n;
 }
 
-static void put_audit(struct json *j, const struct view *v)
+static void put_origin(struct json *j, const struct window *w)
+{
+	struct window_log log;
+	int i = 0;
+
+	while (!window_log(w, &log) && i < TRIES)
+		i++;
+	if (i < TRIES)
+		json_str(j, "origin", log.origin);
+	else
+		json_null(j, "origin");
+}
+
+static void put_audit(struct json *j, const struct view *v,
+		      const struct window *w)
 {
 	struct audit_numbers n = audit_numbers(v);
 
 	json_obj(j, "audit");
+	put_origin(j, w);
 	json_u64(j, "size", n.size);
 	json_u64(j, "first", n.first);
 	json_u64(j, "records", n.records);
@@ -111,7 +126,7 @@ static bool write_status(const struct courier_arg *a, struct wbuf *w)
 		 (now.ns - atomic_load(&a->control->scribe_beat)) / 1000000);
 	json_bool(&j, "audit_closed",
 		  atomic_load(&a->control->audit_closed) != 0);
-	put_audit(&j, a->view);
+	put_audit(&j, a->view, a->window);
 	json_arr(&j, "guests");
 	for (size_t i = 0; i < a->n_guests; i++)
 		put_guest(&j, &a->guest[i], s, now);

@@ -20,6 +20,7 @@
 #define HEARTBEAT_NS (15 * NS_PER_S)
 #define AGAIN_NS     (NS_PER_S / 2) /* to ask again for what did not come */
 #define FRAME	     64 /* around a line of events */
+#define TOLD	     (NOTE_NAME_MAX * 6 + 128) /* an origin, escaped */
 #define LINE_MAX_OCTETS (EVE_LINE_MAX + FRAME)
 
 static const char beat[] = ":\n\n", hello[] = "retry: 2000\n\n";
@@ -32,13 +33,14 @@ struct stream {
 	void *conn;
 	void (*resume)(void *conn);
 	struct want want;
+	struct window_log log; /* that it reads; number 0: none yet */
 	uint64_t seq;	 /* the next record */
 	uint64_t end;	 /* without follow: where it ends */
 	uint64_t given;	 /* records */
 	uint64_t bundle; /* of which off is the octet in front of seq */
 	size_t off;
 	size_t part; /* octets of the line of seq that are given */
-	char told[96];	 /* of which say is a part */
+	char told[TOLD];  /* of which say is a part */
 	const char *say; /* in front of the next record, what is left of it */
 	enum pause pause;
 	struct mono since; /* it paused */
@@ -49,6 +51,7 @@ struct streams {
 	struct shelf shelf;
 	struct stream *first;
 	uint64_t size; /* of the log, when it was looked at last */
+	uint32_t log;  /* which that was */
 	struct mono now;
 	struct record_view view;
 	uint8_t line[LINE_MAX_OCTETS];
@@ -124,9 +127,12 @@ static int line_of(struct stream *s, struct span record, struct span *line)
 		return 0;
 	o.service = all->view.r.service;
 	if (s->want.events) {
-		char id[FRAME];
+		char id[FRAME], in[FRAME / 2] = "";
 
-		snprintf(id, sizeof(id), "id: %llu\ndata: ",
+		if (s->log.recovery)
+			snprintf(in, sizeof(in), EVENT_RECOVERY "%u/",
+				 s->log.recovery);
+		snprintf(id, sizeof(id), "id: %s%llu\ndata: ", in,
 			 (unsigned long long)s->seq);
 		wbuf_put(&j.w, span_str(id));
 	}
@@ -174,11 +180,81 @@ static int64_t wait_for(struct stream *s, enum pause why)
 	return STREAM_WAIT;
 }
 
+/* --- which log, and where in it ------------------------------------------- */
+
+/* An event of ours, which is no record: it has no id. */
+static void tell(struct stream *s, const char *event, bool which)
+{
+	char data[TOLD - FRAME];
+	struct json j = json_of((uint8_t *)data, sizeof(data) - 1);
+
+	json_obj(&j, NULL);
+	if (which)
+		json_str(&j, "origin", s->log.origin);
+	json_u64(&j, "first", s->seq);
+	json_obj_end(&j);
+	data[j.w.failed ? 0 : j.w.n] = 0;
+	snprintf(s->told, sizeof(s->told), "%sevent: %s\ndata: %s\n\n",
+		 s->say ? hello : "", event, data);
+	s->say = s->told;
+}
+
+/* What was pruned cannot be given, nor what is of another log than the one
+ * that a reader saw: who reads events is told so. */
+static void begin_at(struct stream *s)
+{
+	uint64_t size = shelf_size(&s->all->shelf);
+	uint64_t first = shelf_first(&s->all->shelf);
+	uint64_t from = s->want.from;
+	bool other = s->want.resumes && (s->want.recovery != s->log.recovery ||
+					 from > size);
+
+	if (s->want.last)
+		from = size > s->want.last ? size - s->want.last : 0;
+	else if (other)
+		from = 0;
+	s->seq = from < first ? first : from;
+	s->end = size;
+	if (s->want.events && (other || from < first))
+		tell(s, other ? "log" : "pruned", other);
+}
+
+/* The log is another than before. Who reads events hears of it and is given
+ * that one, from its beginning; others find their answer cut off. */
+static int64_t next_log(struct stream *s, const struct window_log *log)
+{
+	bool within = s->part || (s->say && s->say != hello &&
+				  s->say != beat && s->say != s->told);
+
+	if (!s->want.events || !s->want.follow || s->want.origin[0] || within)
+		return STREAM_BROKEN;
+	s->log = *log;
+	s->bundle = s->off = 0;
+	s->seq = shelf_first(&s->all->shelf);
+	tell(s, "log", true);
+	return 0;
+}
+
+static int64_t same_log(struct stream *s)
+{
+	struct window_log log;
+	uint32_t now = shelf_log(&s->all->shelf);
+
+	if (now && now == s->log.number)
+		return 0;
+	if (!now || !window_log(s->all->shelf.w, &log))
+		return wait_for(s, PAUSE_BUNDLE);
+	return next_log(s, &log);
+}
+
 int64_t stream_give(struct stream *s, char *to, size_t cap)
 {
 	struct span record, line;
+	int64_t log = same_log(s);
 	size_t n = 0;
 
+	if (log)
+		return log;
 	beat_if_due(s);
 	if (s->say || s->part)
 		s->gave = live_mono();
@@ -225,27 +301,6 @@ void stream_free(struct stream *s)
 	free(s);
 }
 
-/* What was pruned cannot be given: who reads events is told so. */
-static void begin_at(struct stream *s)
-{
-	uint64_t size = shelf_size(&s->all->shelf);
-	uint64_t first = shelf_first(&s->all->shelf);
-
-	if (s->want.last)
-		s->want.from = size > s->want.last ? size - s->want.last : 0;
-	if (s->want.from < first) {
-		s->want.from = first;
-		if (s->want.events) {
-			snprintf(s->told, sizeof(s->told), "%sevent: pruned\n"
-				 "data: {\"first\":%llu}\n\n", hello,
-				 (unsigned long long)first);
-			s->say = s->told;
-		}
-	}
-	s->seq = s->want.from;
-	s->end = size;
-}
-
 struct stream *stream_new(struct streams *all, const struct want *w,
 			  void *conn, void (*resume)(void *conn))
 {
@@ -263,6 +318,8 @@ struct stream *stream_new(struct streams *all, const struct want *w,
 		.say = w->events ? hello : NULL,
 		.gave = live_mono(),
 	};
+	if (!window_log(all->shelf.w, &s->log))
+		s->log = (struct window_log){0};
 	begin_at(s);
 	if (s->next)
 		s->next->at = &s->next;
@@ -299,10 +356,12 @@ bool streams_turn(struct streams *all, struct mono now,
 {
 	bool came = shelf_turn(&all->shelf, now, wake, arg);
 	uint64_t size = shelf_size(&all->shelf);
-	bool grew = size != all->size, follows = false;
+	uint32_t log = shelf_log(&all->shelf);
+	bool grew = size != all->size || log != all->log, follows = false;
 	struct stream *next;
 
 	all->size = size;
+	all->log = log;
 	all->now = now;
 	for (struct stream *s = all->first; s; s = next) {
 		next = s->next;

@@ -38,6 +38,9 @@ static const struct {
 	{"follow", "1", 0, NULL},
 	{"follow", "0", 0, NULL},
 	{"follow", "yes", E_SYNTAX, "neither"},
+	{"origin", "meter-1.example/audit/recovery-1", 0, NULL},
+	{"origin", "", E_SYNTAX, "name"},
+	{"origin", "two words", E_SYNTAX, "name"},
 	{"guest", "mdma", 0, NULL},
 	{"guest", NULL, E_SYNTAX, "guest"},
 	{"verdict", "deny", 0, NULL},
@@ -47,6 +50,13 @@ static const struct {
 	{"since", "now", E_SYNTAX, "since"},
 	{"From", "1", E_NOTFOUND, "from, last"},
 	{"frm", "1", E_NOTFOUND, "no argument"},
+};
+
+static const char *const no_ids[] = {
+	"x", "", "recovery-/7", "recovery-0/7", "recovery-1/", "recovery-1",
+	"recovery-1/x", "recovery-1/2/3", "recovery--1/7", "recovery 1/7",
+	"recovery-4611686018427387904/7", "recovery-11111111111111111111/7",
+	"/7", "1/7",
 };
 
 static void arguments_are_what_they_say(void **state)
@@ -69,7 +79,15 @@ static void arguments_are_what_they_say(void **state)
 	assert_int_equal(want_last_event(&w, "41", &e), 0);
 	assert_int_equal(w.from, 42);
 	assert_int_equal(w.last, 0);
-	assert_int_equal(want_last_event(&w, "x", &e), E_SYNTAX);
+	assert_true(w.resumes);
+	assert_int_equal(w.recovery, 0);
+	assert_int_equal(want_last_event(&w, "recovery-12/7", &e), 0);
+	assert_int_equal(w.from, 8);
+	assert_int_equal(w.recovery, 12);
+	for (size_t i = 0; i < sizeof(no_ids) / sizeof(no_ids[0]); i++) {
+		if (want_last_event(&w, no_ids[i], &e) != E_SYNTAX)
+			fail_msg("%s", no_ids[i]);
+	}
 }
 
 static const struct {
@@ -448,6 +466,122 @@ static void places_are_limited(void **state)
 	assert_true(alive());
 }
 
+/* Events to a reader who has seen `id` until `last` is among them. */
+static void events(const char *id, const char *last)
+{
+	char request[256];
+	size_t n = 0;
+	int fd = call(PORTAL);
+
+	snprintf(request, sizeof(request),
+		 "GET /v1/audit HTTP/1.1\r\nHost: m\r\n"
+		 "Accept: text/event-stream\r\nLast-Event-ID: %s\r\n\r\n", id);
+	say(fd, request, strlen(request));
+	answer[0] = 0;
+	for (int i = 0; i < 100 && !strstr(answer, last); i++)
+		n += hear(fd, answer + n, sizeof(answer) - n, 100);
+	close(fd);
+	unchunk(answer, n);
+}
+
+#define OTHER	   20 /* records of the log of recovery */
+#define OTHER_LAST "id: recovery-1/19\n"
+#define TOLD                                                                   \
+	"event: log\n"                                                         \
+	"data: {\"origin\":\"test/audit/recovery-1\",\"first\":0}\n\n"
+
+static void go_to_log(unsigned recovery, uint64_t n)
+{
+	uint32_t before = atomic_load(&b.arg.window->log);
+
+	kill_writer();
+	b.log_goal->recovery = recovery;
+	atomic_store(&b.log_goal->goal, n);
+	start_writer();
+	for (int i = 0; i < 5000; i++) {
+		if (atomic_load(&b.arg.window->log) != before)
+			break;
+		usleep(1000);
+	}
+	write_log(n);
+}
+
+static const struct {
+	const char *why, *id;
+	uint64_t from; /* OTHER: none comes */
+	bool told;
+} resumed[] = {
+	{"seen in the log before", "3", 0, true},
+	{"a number that only that one had", "400", 0, true},
+	{"seen in this one", "recovery-1/4", 5, false},
+	{"seen in another recovery", "recovery-2/4", 0, true},
+	{"more than there is", "recovery-1/20", 0, true},
+};
+
+/* The log turns out to be altered, and another is written. */
+static void readers_are_told_of_another_log(void **state)
+{
+	uint64_t size = atomic_load(&b.arg.window->size);
+	static char lines[1 << 16];
+	char request[256], want[64];
+	size_t n = 0;
+	int fd, other;
+
+	(void)state;
+	NEEDS_COURIER();
+	get(OPERATOR, "?limit=1", "", 2000);
+	assert_non_null(strstr(answer, "\"guest\":\"mdma\""));
+	fd = call(PORTAL);
+	other = call(PORTAL);
+	snprintf(request, sizeof(request), "GET /v1/audit?last=3 HTTP/1.1\r\n"
+		 "Host: m\r\nAccept: text/event-stream\r\n\r\n");
+	say(fd, request, strlen(request));
+	snprintf(request, sizeof(request), "GET /v1/audit?last=3&follow=1 "
+		 "HTTP/1.1\r\nHost: m\r\n\r\n");
+	say(other, request, strlen(request));
+	snprintf(want, sizeof(want), "id: %llu\n",
+		 (unsigned long long)size - 1);
+	answer[0] = 0;
+	for (int i = 0; i < 100 && !strstr(answer, want); i++)
+		n += hear(fd, answer + n, sizeof(answer) - n, 100);
+	go_to_log(1, OTHER);
+	for (int i = 0; i < 100 && !strstr(answer, OTHER_LAST); i++)
+		n += hear(fd, answer + n, sizeof(answer) - n, 100);
+	close(fd);
+	unchunk(answer, n);
+	assert_non_null(strstr(answer, "\n\n" TOLD "id: recovery-1/0\n"));
+	expect_run(strstr(answer, TOLD), 0, OTHER);
+	/* Lines have no way to say so: they are cut off, not ended. */
+	n = hear(other, lines, sizeof(lines), 1000);
+	close(other);
+	assert_non_null(strstr(lines, "\"seq\":"));
+	assert_null(strstr(lines, "\r\n0\r\n"));
+	unchunk(lines, n);
+	expect_run(lines, size - 3, 3);
+
+	for (size_t i = 0; i < sizeof(resumed) / sizeof(resumed[0]); i++) {
+		events(resumed[i].id, OTHER_LAST);
+		if ((strstr(answer, TOLD) != NULL) != resumed[i].told)
+			fail_msg("%s: %s", resumed[i].why, answer);
+		expect_run(answer, resumed[i].from, OTHER - resumed[i].from);
+	}
+	/* Nothing that was asked for before is given for this one. */
+	get(OPERATOR, "?limit=1", "", 2000);
+	assert_non_null(strstr(answer, "\"guest\":\"portal\""));
+	get(OPERATOR, "?origin=test/audit", "", 2000);
+	assert_non_null(strstr(answer, " 410 "));
+	get(OPERATOR, "?origin=test/audit/recovery-1", "", 2000);
+	unchunk(answer, strlen(answer));
+	expect_run(answer, 0, OTHER);
+	ask(OPERATOR, STATUS, answer, sizeof(answer), 2000);
+	assert_non_null(strstr(answer,
+			       "\"origin\":\"test/audit/recovery-1\""));
+	go_to_log(0, size);
+	events("recovery-1/4", "id: 5\n");
+	assert_non_null(strstr(answer, "{\"origin\":\"test/audit\","
+				       "\"first\":0}\n\nid: 0\n"));
+}
+
 /* --- */
 
 static int with_log(void **state)
@@ -473,6 +607,7 @@ int main(void)
 		cmocka_unit_test(readers_beside_readers),
 		cmocka_unit_test(a_reader_outlives_the_writer),
 		cmocka_unit_test(who_went_away_holds_no_place),
+		cmocka_unit_test(readers_are_told_of_another_log),
 		cmocka_unit_test(places_are_limited),
 	};
 

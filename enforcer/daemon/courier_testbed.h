@@ -53,6 +53,7 @@ static struct bench {
 	struct bench_log { /* shared with the writer */
 		_Atomic uint64_t goal; /* it writes up to so many records */
 		bool points; /* the last is what a checkpoint is bound to */
+		unsigned recovery; /* that log instead, of other records */
 	} *log_goal;
 	struct note_signer witness;
 	pid_t pid, writer;
@@ -250,9 +251,11 @@ static inline int on_cosign(void *arg, uint64_t size, struct span line)
 
 static inline int writer(void)
 {
+	unsigned recovery = b.log_goal->recovery;
+	char suffix[32] = "", path[128], origin[64];
 	struct audit_conf conf = {
-		.path = b.db,
-		.origin = "test/audit",
+		.path = path,
+		.origin = origin,
 		.boot_key = {1},
 		.resume = true,
 		.batch = UINT32_MAX,
@@ -261,11 +264,18 @@ static inline int writer(void)
 	struct audit *a;
 	struct err e = {0};
 
+	if (recovery)
+		snprintf(suffix, sizeof(suffix), "recovery-%u", recovery);
+	snprintf(path, sizeof(path), "%s%s%s", b.db, recovery ? "." : "",
+		 suffix);
+	snprintf(origin, sizeof(origin), "test/audit%s%s",
+		 recovery ? "/" : "", suffix);
 	if (audit_open(&a, &conf, &e))
 		return 1;
 	b.window.cosign = b.log_goal->points ? on_cosign : NULL;
 	b.window.arg = a;
-	window_commit(&b.window, audit_first(a), audit_size(a));
+	window_open(&b.window, path, origin, recovery, audit_first(a),
+		    audit_size(a));
 	for (;;) {
 		uint64_t goal = atomic_load(&b.log_goal->goal), seq;
 		struct sample s;
@@ -276,7 +286,8 @@ static inline int writer(void)
 
 			/* A checkpoint is due behind what is acted upon. */
 			if (audit_append(a, last ? sample_policy(&s, at)
-						 : logged(&s, at), &seq, &e))
+						 : logged(&s, at + recovery),
+					 &seq, &e))
 				return 1;
 			if (last)
 				break;
@@ -336,7 +347,7 @@ static inline int set_up(void **state)
 		return -1;
 	snprintf(b.db, sizeof(b.db), "%s/a.db", dir);
 	b.window = (struct window_side){
-		.w = b.arg.window, .path = b.db, .wake_fd = b.arg.wake_fd};
+		.w = b.arg.window, .wake_fd = b.arg.wake_fd};
 	/* A namespace of its own: ports of this machine are none of ours. */
 	if (!may_run() || unshare(CLONE_NEWNET) || !loopback_up())
 		return 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,6 +39,16 @@ static int set_follow(struct want *w, const char *value, struct err *e)
 	return 0;
 }
 
+static int set_origin(struct want *w, const char *value, struct err *e)
+{
+	if (!note_name_ok(span_str(value)) ||
+	    strlen(value) > NOTE_NAME_MAX)
+		return err_set(e, E_SYNTAX, 0, "origin: '%.40s' cannot name a "
+			       "log", value);
+	snprintf(w->origin, sizeof(w->origin), "%s", value);
+	return 0;
+}
+
 int want_set(struct want *w, const char *name, const char *value,
 	     struct err *e)
 {
@@ -53,11 +65,13 @@ int want_set(struct want *w, const char *name, const char *value,
 		return courier_number(name, value, 1, &w->limit, e);
 	if (strcmp(name, "follow") == 0)
 		return set_follow(w, value, e);
+	if (strcmp(name, "origin") == 0)
+		return set_origin(w, value, e);
 	rc = filter_set(&w->filter, name, value, &why);
 	if (rc == E_NOTFOUND)
 		return err_set(e, rc, 0, "'%.40s' is no argument; there are "
-			       "from, last, limit, follow, guest, kind, "
-			       "verdict, reason, since, until", name);
+			       "from, last, limit, follow, origin, guest, "
+			       "kind, verdict, reason, since, until", name);
 	return rc ? err_set(e, rc, 0, "%s", why.text) : 0;
 }
 
@@ -97,11 +111,27 @@ bool want_events(const char *accept)
 
 int want_last_event(struct want *w, const char *id, struct err *e)
 {
-	uint64_t seen;
-	int rc = courier_number("Last-Event-ID", id, 0, &seen, e);
+	static const char name[] = "Last-Event-ID", in[] = EVENT_RECOVERY;
+	uint64_t seen, recovery = 0;
+	const char *number = strchr(id, '/');
+	int rc = 0;
 
+	/* "recovery-N/" in front of those of a log of recovery */
+	if (number && strncmp(id, in, sizeof(in) - 1) == 0) {
+		char digits[32];
+
+		snprintf(digits, sizeof(digits), "%.*s",
+			 (int)(number - id - (ptrdiff_t)sizeof(in) + 1),
+			 id + sizeof(in) - 1);
+		rc = courier_number(name, digits, 1, &recovery, e);
+		id = number + 1;
+	}
+	if (rc == 0)
+		rc = courier_number(name, id, 0, &seen, e);
 	if (rc)
 		return rc;
+	w->resumes = true;
+	w->recovery = recovery < UINT32_MAX ? (uint32_t)recovery : UINT32_MAX;
 	w->from = seen + 1;
 	w->last = 0;
 	return 0;

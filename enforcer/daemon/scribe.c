@@ -260,6 +260,16 @@ static void recovered(struct scribe *s)
 	log_err(s->a->log, "%s", text);
 }
 
+static void open_window(struct scribe *s)
+{
+	const char *why;
+
+	window_open(&s->window, audit_path(s->audit), audit_origin(s->audit),
+		    audit_recovery(s->audit, &why), audit_first(s->audit),
+		    audit_size(s->audit));
+	scribe_view_log(&s->view, audit_first(s->audit), audit_size(s->audit));
+}
+
 static void open_audit(struct scribe *s)
 {
 	const struct conf *conf = s->a->conf;
@@ -284,7 +294,7 @@ static void open_audit(struct scribe *s)
 		rc = audit_open(&s->audit, &ac, &e);
 	if (rc == 0) {
 		take_up(s);
-		show_log(s);
+		open_window(s);
 		s->last = audit_last(s->audit);
 		/* Before a checkpoint can be made. */
 		scribe_tpm_begin(s);
@@ -531,7 +541,6 @@ int scribe_main(const struct scribe_arg *a)
 	scribe_tpm_init(s);
 	s->window = (struct window_side){
 		.w = a->window,
-		.path = a->conf->audit,
 		.wake_fd = a->courier_fd,
 	};
 	/* It is looked for between two turns, never in the middle of one. */

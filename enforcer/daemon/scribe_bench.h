@@ -16,6 +16,7 @@
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/view.h"
+#include "enforcer/daemon/window.h"
 
 #define TEST_UID 64124
 #define GUESTS	 2
@@ -145,6 +146,24 @@ static inline bool put(struct bench *b, size_t k, const struct event *ev)
 
 	flat_write(&w, ev);
 	return put_octets(b, k, wbuf_span(&w));
+}
+
+/* What the courier would be given. */
+static inline int ask_window(struct bench *b, enum window_kind kind, uint64_t a)
+{
+	struct window *w = b->arg.window;
+	uint32_t asked = atomic_load(&w->asked) + 1;
+
+	w->want = (struct window_key){kind, a, 0};
+	atomic_store(&w->asked, asked);
+	ring_wake(&b->arg.control->scribe_sleeps);
+	for (int i = 0; i < 5000; i++) {
+		if (atomic_load(&w->answered) == asked)
+			return w->rc;
+		usleep(1000);
+	}
+	fail_msg("the scribe does not answer");
+	return E_STATE;
 }
 
 static inline bool may_run(void)

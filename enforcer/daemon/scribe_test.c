@@ -428,8 +428,30 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	assert_int_equal(umount(dir), 0);
 }
 
+/* To those who read: of this origin, with these words in its first record. */
+static void what_is_shown_is(struct bench *b, const char *origin,
+			     const char *begins)
+{
+	const struct window *w = b->arg.window;
+	struct record_view *v = malloc(sizeof(*v));
+	struct err e = {0};
+	struct span first;
+	struct cur c;
+
+	assert_non_null(v);
+	assert_string_equal(w->origin, origin);
+	assert_int_equal(ask_window(b, WINDOW_BUNDLE, 0), 0);
+	assert_int_equal(w->n, atomic_load(&w->size));
+	c = cur_of(span_of(w->data, w->octets));
+	assert_true(store_next(&c, &first));
+	assert_int_equal(record_decode(v, first, &e), 0);
+	assert_non_null(strstr(v->detail, begins));
+	free(v);
+}
+
 static void an_altered_log_is_left_and_told_of(void **state)
 {
+	uint32_t log;
 	struct bench b;
 	struct seen seen;
 	struct sample s;
@@ -443,6 +465,8 @@ static void an_altered_log_is_left_and_told_of(void **state)
 	assert_true(drained(&b));
 	end(&b, SIGTERM);
 	assert_int_equal(atomic_load(&b.arg.control->audit_recovery), 0);
+	assert_string_equal(b.arg.window->origin, "test/audit");
+	log = atomic_load(&b.arg.window->log);
 	f = fopen(b.conf.audit, "r+b");
 	assert_non_null(f);
 	fseek(f, 2 * 4096 + 3000, SEEK_SET);
@@ -453,7 +477,9 @@ static void an_altered_log_is_left_and_told_of(void **state)
 	assert_true(drained(&b));
 	assert_int_equal(atomic_load(&b.arg.control->audit_recovery), 1);
 	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 0);
+	assert_true(atomic_load(&b.arg.window->log) != log);
 	assert_non_null(strstr(b.arg.view->error, "recovery-1"));
+	what_is_shown_is(&b, "test/audit/recovery-1", "was left as it is");
 	end(&b, SIGTERM);
 	snprintf(b.conf.audit + strlen(b.conf.audit), 16, ".recovery-1");
 	seen = read_log(&b);

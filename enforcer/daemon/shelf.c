@@ -45,6 +45,27 @@ static struct shelf_slot *room(struct shelf *s, size_t octets)
 	}
 }
 
+uint32_t shelf_log(const struct shelf *s)
+{
+	uint32_t log = atomic_load(&s->w->log);
+
+	return log & 1 ? 0 : log;
+}
+
+/* What is there of a log that is another since is of no use. */
+static void same_log(struct shelf *s)
+{
+	uint32_t log = atomic_load(&s->w->log);
+
+	if (log == s->log)
+		return;
+	for (size_t i = 0; i < SHELF_SLOTS; i++) {
+		if (s->slot[i].used)
+			clear(s, &s->slot[i]);
+	}
+	s->log = log;
+}
+
 uint64_t shelf_first(const struct shelf *s)
 {
 	return atomic_load(&s->w->first);
@@ -84,8 +105,10 @@ static bool serves(const struct shelf_slot *slot, uint32_t least,
 int shelf_get(struct shelf *s, const struct window_key *key, uint32_t least,
 	      struct mono now, struct span *octets, uint32_t *n)
 {
-	struct shelf_slot *slot = find(s, key);
+	struct shelf_slot *slot;
 
+	same_log(s);
+	slot = find(s, key);
 	if (!slot || !serves(slot, least, now)) {
 		want(s, key);
 		return 0;
@@ -167,7 +190,7 @@ static bool take_in(struct shelf *s, struct mono now)
 	};
 	struct shelf_slot *slot = find(s, &new.key);
 
-	if (!final(new.rc) || new.n_octets > sizeof(w->data) ||
+	if (w->of != s->log || !final(new.rc) || new.n_octets > sizeof(w->data) ||
 	    new.n > STORE_BUNDLE)
 		return false;
 	if (slot)
@@ -188,6 +211,7 @@ bool shelf_turn(struct shelf *s, struct mono now, void (*wake)(void *arg),
 	uint32_t asked = atomic_load(&s->w->asked);
 	bool came = false;
 
+	same_log(s);
 	if (asked != atomic_load(&s->w->answered)) {
 		s->waits = true; /* a predecessor's, too */
 		return false;

@@ -32,6 +32,7 @@ struct shelf_slot {
 
 struct shelf {
 	struct window *w;
+	uint32_t log; /* that the slots are of */
 	struct shelf_slot slot[SHELF_SLOTS];
 	size_t octets;
 	uint64_t needs;
@@ -49,6 +50,10 @@ struct shelf {
 	} post;
 };
 
+/* The number of the log that is open (window.h); 0: none is. It may be another
+ * whenever one of these functions is called: what a slot has of one before is
+ * forgotten. */
+uint32_t shelf_log(const struct shelf *s);
 /* What key names, with at least `least` of its records or hashes (1 of what
  * has none). 1: *octets and *n, valid until the next call of any function
  * here. 0: it was asked for, or will be; try again after shelf_turn said that

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/daemon/window.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,54 @@ void window_commit(struct window_side *s, uint64_t first, uint64_t size)
 	atomic_store(&s->w->first, first);
 	if (atomic_exchange(&s->w->size, size) != size &&
 	    atomic_load(&s->w->follows))
+		wake(s);
+}
+
+/* --- which log ------------------------------------------------------------ */
+
+bool window_log(const struct window *w, struct window_log *out)
+{
+	out->number = atomic_load_explicit(&w->log, memory_order_acquire);
+	out->recovery = w->recovery;
+	memcpy(out->origin, w->origin, sizeof(out->origin));
+	out->origin[sizeof(out->origin) - 1] = 0;
+	atomic_thread_fence(memory_order_acquire);
+	return out->number && !(out->number & 1) &&
+	       out->number == atomic_load(&w->log);
+}
+
+/* Nobody was told of a record that is not durable: a log that is shorter is
+ * another, whatever it is called. */
+static bool goes_on(const struct window *w, const char *origin,
+		    uint32_t recovery, uint64_t size)
+{
+	struct window_log log;
+
+	return window_log(w, &log) && log.recovery == recovery &&
+	       strcmp(log.origin, origin) == 0 &&
+	       atomic_load(&w->size) <= size;
+}
+
+void window_open(struct window_side *s, const char *path, const char *origin,
+		 uint32_t recovery, uint64_t first, uint64_t size)
+{
+	struct window *w = s->w;
+	uint32_t busy = atomic_load(&w->log) | 1;
+
+	s->path = path;
+	if (goes_on(w, origin, recovery, size)) {
+		window_commit(s, first, size);
+		return;
+	}
+	atomic_store(&w->log, busy);
+	atomic_thread_fence(memory_order_seq_cst);
+	w->recovery = recovery;
+	snprintf(w->origin, sizeof(w->origin), "%s", origin);
+	atomic_store(&w->first, first);
+	atomic_store(&w->size, size);
+	/* Never 0, when so many were opened that it begins anew. */
+	atomic_store(&w->log, busy + 1 ? busy + 1 : 2);
+	if (s->w->follows)
 		wake(s);
 }
 
@@ -204,6 +253,7 @@ void window_turn(struct window_side *s, struct mono now)
 	s->last = now;
 	w->rc = fetch(s, &key, &n);
 	w->key = key;
+	w->of = atomic_load(&w->log);
 	w->n = n;
 	w->octets = w->rc || key.kind == WINDOW_COSIGN
 			    ? 0

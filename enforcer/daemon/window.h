@@ -16,6 +16,7 @@
 
 #include <stdatomic.h>
 
+#include "audit/note.h"
 #include "audit/store.h"
 #include "core/clock.h"
 
@@ -38,13 +39,24 @@ struct window_key {
 	uint64_t a, b;
 };
 
+/* A log that was opened. Another one has another number; none is 0. */
+struct window_log {
+	uint32_t number;
+	uint32_t recovery; /* N: a log of recovery N; as audit_recovery */
+	char origin[NOTE_NAME_MAX + 1];
+};
+
 struct window {
+	_Atomic uint32_t log; /* its number; odd while it is changed */
+	uint32_t recovery;
+	char origin[NOTE_NAME_MAX + 1];
 	_Atomic uint64_t size; /* records that are durable */
 	_Atomic uint64_t first; /* of them that was not pruned */
 	_Atomic uint32_t answered;
 	int32_t rc; /* of the answer: 0 or a negative errcode */
 	uint32_t n; /* its records or hashes; else 1 */
 	uint32_t octets;
+	uint32_t of; /* the number of its log */
 	struct window_key key;
 	uint8_t data[STORE_BUNDLE_MAX];
 	/* The courier may write from here on only. */
@@ -55,12 +67,15 @@ struct window {
 	uint8_t post[WINDOW_POST];
 };
 
+/* Which log it is now. False: none yet, or it is being changed. */
+bool window_log(const struct window *w, struct window_log *out);
+
 /* --- the scribe's side --- */
 
 struct window_files; /* the database, open for reading */
 struct window_side {
 	struct window *w;
-	const char *path; /* of the database */
+	const char *path; /* of the database; by window_open */
 	struct window_files *files; /* NULL: opened when they are needed */
 	struct mono last;	    /* answer */
 	int wake_fd;		    /* eventfd that the courier waits on */
@@ -70,6 +85,11 @@ struct window_side {
 	void *arg;
 };
 
+/* A log was opened: the file at path, borrowed until the next one, of so many
+ * records. Nothing is answered before. If it is of another origin or recovery
+ * than the one before, or shorter, it is another log: who reads is told so. */
+void window_open(struct window_side *s, const char *path, const char *origin,
+		 uint32_t recovery, uint64_t first, uint64_t size);
 /* size records are durable now, those before `first` pruned: readers who
  * follow are told. */
 void window_commit(struct window_side *s, uint64_t first, uint64_t size);
