@@ -141,7 +141,7 @@ static void each_path_has_its_answer(void **state)
 		{"/v1/policies//label.json", 404, NULL},
 		{"/v1/policies/", 404, NULL},
 		{"/v1/policiesx", 404, NULL},
-		{"/v1/customer", 404, NULL},
+		{"/v1/customer", 405, NULL},
 	};
 
 	(void)state;
