@@ -37,6 +37,11 @@ READS = """  asks-gateway:
     direction: out
     party: gateway
     match: {http.request: {method: [GET], path: /v1/**}}
+  asks-in-a-query: # which nothing reads
+    direction: out
+    party: gateway
+    match: {opaque: {}}
+    limits: [1 MiB per day]
   gateway-answers:
     direction: in
     party: gateway
