@@ -133,12 +133,11 @@ int audit_room(struct audit *a, const struct now *now, struct err *e)
 bool audit_tight(const struct audit *a);
 /* The first record that was not pruned. */
 uint64_t audit_first(const struct audit *a);
-/* The record behind the last of the oldest segment; 0: there is none. */
-uint64_t audit_next_end(struct audit *a);
-/* Prune the oldest segment; as audit_room. E_NOTFOUND: there is none. why: for
- * the record. */
-int audit_prune(struct audit *a, const struct now *now, const char *why,
-		struct err *e) __attribute__((warn_unused_result));
+/* Prune the segments that end before this record, or with the one before it; as
+ * audit_room. 0: there is none. why: for the record. */
+int audit_prune(struct audit *a, uint64_t before, const struct now *now,
+		const char *why, struct err *e)
+	__attribute__((warn_unused_result));
 /* Move all records before this one out, as far as bundles are full and not
  * the last. */
 int audit_segment(struct audit *a, uint64_t before, struct err *e)

@@ -4,21 +4,29 @@
 
 #include "audit/audit_own.h"
 
-#define SEGMENT_OCTETS (UINT64_C(16) << 20)
+/* A segment is moved out while nothing else is written, so it is small: on the
+ * slowest flash that is meant, 20 MB/s, a third of a second. What is pruned is
+ * a record that stays for ever, so that is more at a time. */
+#define SEGMENT_OCTETS (UINT64_C(2) << 20)
+#define PRUNE_OCTETS   (UINT64_C(16) << 20)
+
+/* A part of the bound, and no more than that. */
+static uint64_t share(const struct audit *a, unsigned part, uint64_t most)
+{
+	uint64_t n = a->most / part;
+
+	return n && n < most ? n : most;
+}
 
 static uint64_t segment_octets(const struct audit *a)
 {
-	uint64_t share = a->most / 8;
-
-	return share && share < SEGMENT_OCTETS ? share : SEGMENT_OCTETS;
+	return share(a, 8, SEGMENT_OCTETS);
 }
 
 /* What a commit may add before the next look: its records, and its WAL. */
 static uint64_t slack(const struct audit *a)
 {
-	uint64_t share = a->most / 16, most = UINT64_C(2) << 20;
-
-	return segment_octets(a) / 2 + (share < most ? share : most);
+	return share(a, 16, UINT64_C(8) << 20) + share(a, 16, UINT64_C(2) << 20);
 }
 
 bool audit_tight(const struct audit *a)
@@ -31,11 +39,12 @@ uint64_t audit_first(const struct audit *a)
 	return store_first(a->store);
 }
 
-static int prune(struct audit *a, const struct store_room *r,
-		 const struct now *now, const char *why, struct err *e)
+/* Records up to, not with, end. */
+static int prune(struct audit *a, uint64_t end, const struct now *now,
+		 const char *why, struct err *e)
 {
-	struct event_log log = {.has_range = true, .first = r->first,
-				.end = r->end};
+	struct event_log log = {.has_range = true,
+				.first = store_first(a->store), .end = end};
 	struct event ev = {.type = EV_EXPORT, .now = *now, .log = &log,
 			   .detail = why};
 	int rc;
@@ -43,37 +52,28 @@ static int prune(struct audit *a, const struct store_room *r,
 	assert(a->pending == 0);
 	if (a->has_last && mono_sub(now->mono, a->last_mono) < 0)
 		ev.now.mono = a->last_mono;
-	rc = store_root_at(a->store, r->end, log.root, e);
+	rc = store_root_at(a->store, end, log.root, e);
 	if (rc == 0)
-		rc = store_kept(a->store, r->first, r->end, &log.kept, e);
+		rc = store_kept(a->store, log.first, end, &log.kept, e);
 	if (rc == 0)
-		rc = store_prune(a->store, (uint64_t)(now->wall.us > 0
-							      ? now->wall.us
-							      : 0), e);
+		rc = store_prune(a->store, end,
+				 (uint64_t)(now->wall.us > 0 ? now->wall.us
+							     : 0), e);
 	if (rc)
 		return err_wrap(e, "audit: pruning");
 	rc = audit_append(a, &ev, NULL, e);
 	return rc ? rc : 1;
 }
 
-uint64_t audit_next_end(struct audit *a)
+int audit_prune(struct audit *a, uint64_t before, const struct now *now,
+		const char *why, struct err *e)
 {
-	struct err ignored;
-	struct store_room r;
+	uint64_t end;
+	int rc = store_oldest(a->store, UINT64_MAX, before, &end, e);
 
-	return store_room(a->store, &r, &ignored) == 0 ? r.end : 0;
-}
-
-int audit_prune(struct audit *a, const struct now *now, const char *why,
-		struct err *e)
-{
-	struct store_room r;
-	int rc = store_room(a->store, &r, e);
-
-	if (rc == 0 && !r.oldest)
-		rc = err_set(e, E_NOTFOUND, 0, "nothing was moved out that "
-					       "could be pruned");
-	return rc ? rc : prune(a, &r, now, why, e);
+	if (rc)
+		return err_wrap(e, "audit");
+	return end ? prune(a, end, now, why, e) : 0;
 }
 
 int audit_segment(struct audit *a, uint64_t before, struct err *e)
@@ -104,7 +104,8 @@ static int full(struct audit *a, const struct store_room *r, struct err *e)
 
 int audit_room(struct audit *a, const struct now *now, struct err *e)
 {
-	uint64_t segment = segment_octets(a), need, cosigned = 0, moved;
+	uint64_t segment = segment_octets(a), need, moved;
+	uint64_t may = UINT64_MAX, end; /* what may go ends there; will */
 	struct store_room r;
 	bool move;
 	int rc;
@@ -124,11 +125,12 @@ int audit_room(struct audit *a, const struct now *now, struct err *e)
 			  : 0;
 		return rc ? err_wrap(e, "audit: moving") : 0;
 	}
-	if (r.oldest && a->cosigned)
-		rc = store_cosigned(a->store, &cosigned, e);
+	if (a->cosigned)
+		rc = store_cosigned(a->store, &may, e);
+	if (rc == 0)
+		rc = store_oldest(a->store, share(a, 8, PRUNE_OCTETS), may,
+				  &end, e);
 	if (rc)
 		return err_wrap(e, "audit");
-	if (!r.oldest || (a->cosigned && cosigned < r.end))
-		return full(a, &r, e);
-	return prune(a, &r, now, "room was needed", e);
+	return end ? prune(a, end, now, "room was needed", e) : full(a, &r, e);
 }

@@ -48,15 +48,11 @@ static int prune(struct audit *a, uint64_t before, const char *text,
 		 struct err *e)
 {
 	int rc = audit_segment(a, before, e);
+	struct now now = clocks(a);
 
-	while (rc == 0 && audit_next_end(a) && audit_next_end(a) <= before) {
-		struct now now = clocks(a);
-
-		rc = audit_prune(a, &now, text, e);
-		if (rc == 1)
-			rc = audit_commit(a, e);
-	}
-	return rc;
+	if (rc == 0)
+		rc = audit_prune(a, before, &now, text, e);
+	return rc == 1 ? audit_commit(a, e) : rc;
 }
 
 /* The log's name, as its last checkpoint says. */

@@ -347,7 +347,7 @@ static void prune_first(void)
 		fail_msg("%s", e.text);
 	now.mono = audit_last(a);
 	if (audit_segment(a, 256, &e) ||
-	    audit_prune(a, &now, "for a test", &e) < 0)
+	    audit_prune(a, 256, &now, "for a test", &e) != 1)
 		fail_msg("%s", e.text);
 	test_close(a);
 }

@@ -55,11 +55,12 @@ static bool move_some(struct run *r, struct audit *a)
 	if (disk_random() % 3 == 0 && audit_size(a) > 1500 &&
 	    audit_segment(a, audit_size(a) - 1300, &e))
 		return false;
-	if (disk_random() % 6 || !audit_next_end(a))
+	if (disk_random() % 6)
 		return true;
-	rc = audit_prune(a, &now, "a test", &e);
+	rc = audit_prune(a, audit_first(a) + 256 + disk_random() % 2500, &now,
+			 "a test", &e);
 	if (rc != 1)
-		return false;
+		return rc == 0;
 	r->written = audit_size(a);
 	if (audit_commit(a, &e))
 		return false;
@@ -246,7 +247,7 @@ static void cut_power(bool also_moves)
 		snprintf(when, sizeof(when), "cut %d", i);
 		/* From the first call, the making of the file, to any. */
 		disk.cut = true;
-		disk.fail_at = disk.calls + 1 + disk_random() % (i % 4 ? (moves ? 1500 : 400)
+		disk.fail_at = disk.calls + 1 + disk_random() % (i % 4 ? (moves ? 900 : 400)
 								       : 40);
 		if (open_log(&a, &e))
 			write_some(&r, a, 300);

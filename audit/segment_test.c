@@ -68,13 +68,13 @@ static void move_out(struct audit *a, uint64_t before)
 		fail_msg("%s", e.text);
 }
 
-static void prune(struct audit *a)
+static void prune(struct audit *a, uint64_t before)
 {
 	struct now now = {.mono = audit_last(a),
 			  .wall.us = INT64_C(1700009000000000)};
 	struct err e = {0};
 
-	if (audit_prune(a, &now, "a test", &e) != 1 || audit_commit(a, &e))
+	if (audit_prune(a, before, &now, "a test", &e) != 1 || audit_commit(a, &e))
 		fail_msg("%s", e.text);
 }
 
@@ -140,7 +140,7 @@ static void make(void)
 	move_out(a, PRUNED);
 	move_out(a, 1300);
 	move_out(a, MOVED);
-	prune(a);
+	prune(a, PRUNED);
 	test_close(a);
 	snprintf(name, sizeof(name), "%s.vkey", test_path);
 	assert_int_equal(note_file_key(&key, name, &e), 0);
@@ -213,7 +213,7 @@ static void it_goes_on_behind_them(void **state)
 		fill(a, audit_size(a) + 1500);
 		move_out(a, audit_size(a) - 600);
 		if (i)
-			prune(a);
+			prune(a, audit_first(a) + 1000);
 		n = audit_size(a);
 		test_close(a);
 		a = open_last(true);
@@ -391,7 +391,7 @@ static void make_held(struct held h[3], uint64_t from)
 			h[n++] = hold_last();
 	}
 	move_out(a, 1024);
-	prune(a);
+	prune(a, 1024);
 	test_close(a);
 }
 

@@ -113,7 +113,6 @@ struct store_room {
 	uint64_t segments; /* files of segments */
 	uint64_t first;	   /* the oldest record that was not pruned */
 	uint64_t oldest;   /* segment; 0: there is none that could be pruned */
-	uint64_t end;	   /* of that one: the record behind its last */
 };
 int store_room(struct store *s, struct store_room *out, struct err *e)
 	__attribute__((warn_unused_result));
@@ -126,9 +125,15 @@ int store_cosigned(struct store *s, uint64_t *size, struct err *e)
 int store_segment(struct store *s, uint64_t octets, uint64_t before,
 		  uint64_t *moved, struct err *e)
 	__attribute__((warn_unused_result));
-/* Prune the oldest segment, with the next commit; the caller adds the record
- * about it before. now: wall clock, us; 0: not known. */
-int store_prune(struct store *s, uint64_t now, struct err *e)
+/* The record behind the last of the oldest segments that take so many octets
+ * together, or of the oldest alone; none of them holds record `before` or one
+ * behind it. 0: there is none. */
+int store_oldest(struct store *s, uint64_t octets, uint64_t before,
+		 uint64_t *end, struct err *e)
+	__attribute__((warn_unused_result));
+/* Prune the segments before record `end`, with the next commit; the caller adds
+ * the record about it before. now: wall clock, us; 0: not known. */
+int store_prune(struct store *s, uint64_t end, uint64_t now, struct err *e)
 	__attribute__((warn_unused_result));
 /* Protected records from first up to, not with, end. */
 int store_kept(struct store *s, uint64_t first, uint64_t end, uint64_t *n,

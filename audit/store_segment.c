@@ -400,46 +400,113 @@ static int thin(struct store *s, uint64_t end, uint64_t now, struct err *e)
 	return run_with(s, sql, end, now > KEEP_US ? now - KEEP_US : 0, e);
 }
 
-static int prune(struct store *s, uint64_t now, struct err *e)
+/* The segments that are there, oldest first, as far as f wants to see them. */
+struct oldest {
+	uint64_t no, end, octets;
+};
+
+static int each_oldest(struct store *s,
+		       bool (*f)(void *arg, const struct oldest *o), void *arg,
+		       struct err *e)
 {
-	uint64_t no = s->seg_gone + 1, octets = 0, end = 0;
+	struct oldest o = {.no = s->seg_gone};
 	struct db_stmt *st;
+	int rc = db_prepare(&st, s->db, "SELECT no, first + n, octets FROM"
+			    " segment WHERE no > ?1 ORDER BY no", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, s->seg_gone);
+	while ((rc = db_step(st, e)) == 1) {
+		uint64_t no = o.no + 1;
+
+		if (!db_u64(st, 0, &o.no) || !db_u64(st, 1, &o.end) ||
+		    !db_u64(st, 2, &o.octets) || o.no != no) {
+			rc = bad_segment(e, no, "its row is damaged");
+			break;
+		}
+		if (!f(arg, &o))
+			break;
+	}
+	db_finish(st);
+	return rc < 0 ? rc : 0;
+}
+
+struct choice {
+	uint64_t octets, before, end;
+};
+
+static bool choose(void *arg, const struct oldest *o)
+{
+	struct choice *c = arg;
+
+	if (o->end > c->before || (c->end && o->octets > c->octets))
+		return false;
+	c->octets -= o->octets < c->octets ? o->octets : c->octets;
+	c->end = o->end;
+	return true;
+}
+
+int store_oldest(struct store *s, uint64_t octets, uint64_t before,
+		 uint64_t *end, struct err *e)
+{
+	struct choice c = {octets, before, 0};
+	int rc = each_oldest(s, choose, &c, e);
+
+	*end = c.end;
+	return rc;
+}
+
+struct going {
+	uint64_t end, no, octets, n;
+};
+
+static bool goes(void *arg, const struct oldest *o)
+{
+	struct going *g = arg;
+
+	if (o->end > g->end)
+		return false;
+	g->no = o->no;
+	g->octets += o->octets;
+	g->n++;
+	return true;
+}
+
+static int prune(struct store *s, uint64_t end, uint64_t now, struct err *e)
+{
+	struct going g = {.end = end};
 	int rc = store_begin(s, e);
 
 	if (rc == 0)
-		rc = run_with(s, "UPDATE segment SET pruned = 1 WHERE no = ?1"
-			      " AND ?2", no, 1, e);
+		rc = each_oldest(s, goes, &g, e);
 	if (rc == 0)
-		rc = db_prepare(&st, s->db, "SELECT first + n, octets FROM"
-				" segment WHERE no = ?1", e);
-	if (rc)
-		return rc;
-	db_put_u64(st, 1, no);
-	rc = db_step(st, e) == 1 && db_u64(st, 0, &end) &&
-			     db_u64(st, 1, &octets)
-		     ? 0
-		     : bad_segment(e, no, "its row is damaged");
-	db_finish(st);
+		rc = run_with(s, "UPDATE segment SET pruned = 1 WHERE no > ?1"
+			      " AND no <= ?2", s->seg_gone, g.no, e);
 	if (rc == 0)
 		rc = thin(s, end, now, e);
 	if (rc)
 		return rc;
-	s->seg_gone = no;
+	s->seg_gone = g.no;
 	s->pruned = end;
-	s->seg_octets -= octets;
-	s->n_drop++;
+	s->seg_octets -= g.octets;
+	s->n_drop += g.n;
 	return 0;
 }
 
-int store_prune(struct store *s, uint64_t now, struct err *e)
+int store_prune(struct store *s, uint64_t end, uint64_t now, struct err *e)
 {
+	uint64_t there;
 	int rc = store_usable(s, e);
 
+	if (rc == 0)
+		rc = store_oldest(s, UINT64_MAX, end, &there, e);
 	if (rc)
 		return rc;
-	if (s->seg_gone == s->seg_no)
-		return err_set(e, E_NOTFOUND, 0, "there is no segment");
-	rc = prune(s, now, e);
+	if (there == 0 || there != end)
+		return err_set(e, E_NOTFOUND, 0, "there is no segment that "
+						 "ends there");
+	rc = prune(s, end, now, e);
 	return rc ? store_lost(s, rc) : 0;
 }
 
@@ -499,10 +566,6 @@ int store_room(struct store *s, struct store_room *out, struct err *e)
 
 	if (rc == 0)
 		rc = db_number(s->db, "PRAGMA freelist_count", &unused, e);
-	if (rc == 0 && s->seg_gone < s->seg_no)
-		rc = db_number(s->db, "SELECT first + n FROM segment WHERE"
-			       " pruned = 0 ORDER BY no LIMIT 1", &out->end,
-			       e);
 	out->file = pages * PAGE_SIZE_OCTETS;
 	out->unused = unused * PAGE_SIZE_OCTETS;
 	out->live = s->live;
