@@ -31,7 +31,7 @@ static const struct {
 	[EV_ATTESTATION] = {"attestation", false},
 	[EV_STATS] = {"stats", false},
 	/* EVE has no words for these. */
-	[EV_LOSS] = {"anomaly", true},
+	[EV_LOSS] = {"anomaly", false}, /* kept for ever: the parent's */
 	[EV_BOOT] = {"maintenance", false},
 	[EV_CHECKPOINT] = {"maintenance", false},
 	[EV_EXPORT] = {"maintenance", false},

@@ -7,6 +7,13 @@
 #include "enforcer/daemon/half.h"
 #include "enforcer/daemon/journal.h"
 #include "enforcer/daemon/live.h"
+#include "enforcer/daemon/pace.h"
+
+/* Each answer is a write that waits for the disk, and everybody's records wait
+ * behind it. What is granted is enough for much more than one packet; who asks
+ * more often than this is made to wait, and so is his machine alone. */
+#define CLAIM_NS    (NS_PER_S / 20)
+#define CLAIM_BURST 200
 
 struct owner {
 	const struct scribe_arg *a;
@@ -21,6 +28,7 @@ struct owner {
 	bool damaged, granted;
 	struct log_limit limit;
 	struct pol_grant grant[SHARE_GUESTS];
+	int64_t paid_ns[SHARE_GUESTS]; /* pace.h, of claims */
 };
 
 static struct now now_of(struct owner *o)
@@ -182,10 +190,29 @@ static bool erases(const struct owner *o, size_t i)
 	       atomic_load_explicit(&c->erase_done[i], memory_order_relaxed);
 }
 
+static bool may_claim(const struct owner *o, size_t i, struct mono now)
+{
+	return pace_may(o->paid_ns[i], now, CLAIM_NS, CLAIM_BURST);
+}
+
 bool owner_asked(const struct owner *o)
 {
+	struct mono now = live_mono();
+
 	for (size_t i = 0; o && i < o->a->n_guests; i++) {
-		if (waits(&o->a->guest[i]) || erases(o, i))
+		if ((waits(&o->a->guest[i]) && may_claim(o, i, now)) ||
+		    erases(o, i))
+			return true;
+	}
+	return false;
+}
+
+bool owner_holds_back(const struct owner *o)
+{
+	struct mono now = live_mono();
+
+	for (size_t i = 0; o && i < o->a->n_guests; i++) {
+		if (waits(&o->a->guest[i]) && !may_claim(o, i, now))
 			return true;
 	}
 	return false;
@@ -212,14 +239,16 @@ static void answer_all(struct owner *o)
 	const struct scribe_arg *a = o->a;
 	uint32_t asked[SHARE_GUESTS];
 	bool waited[SHARE_GUESTS] = {false}, any = false;
+	struct mono now = live_mono();
 	struct err e;
 
 	for (size_t i = 0; i < a->n_guests; i++) {
 		const struct lane_claim *c = &a->guest[i].lane->claim;
 
-		waited[i] = waits(&a->guest[i]);
+		waited[i] = waits(&a->guest[i]) && may_claim(o, i, now);
 		if (!waited[i])
 			continue;
+		pace_take(&o->paid_ns[i], now, CLAIM_NS);
 		asked[i] = atomic_load_explicit(&c->asked,
 						memory_order_acquire);
 		grant(o, &a->guest[i], &o->grant[i]);

@@ -17,10 +17,13 @@ struct owner;
  * keep counters in. */
 int owner_open(struct owner **out, const struct scribe_arg *a, struct err *e)
 	__attribute__((warn_unused_result));
-/* The set in force, and every claim that waits. */
+/* The set in force, and every claim that waits, but for those of a machine
+ * whose engine claims without end. */
 void owner_turn(struct owner *o);
-/* Does anybody wait? */
+/* Does anybody wait who would be answered? */
 bool owner_asked(const struct owner *o);
+/* Or one who will be in a while? */
+bool owner_holds_back(const struct owner *o);
 
 /* Its files were damaged: what they said is not known. */
 bool owner_damaged(const struct owner *o);

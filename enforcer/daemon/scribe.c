@@ -21,6 +21,7 @@
 
 #include "crypto/digest.h"
 #include "dissectors/c1222/c1222.h"
+#include "enforcer/daemon/pace.h"
 #include "enforcer/daemon/scribe.h"
 
 #define BATCH_MS   50
@@ -28,6 +29,8 @@
 #define RETRY_NS   NS_PER_S
 #define SLICE_NS   (5 * INT64_C(1000000)) /* rings are emptied so often */
 #define IN_ORDER   "the audit's writer ended in order"
+#define COSIGN_NS    NS_PER_S
+#define COSIGN_BURST 8
 #define NO_COMMIT  UINT64_MAX /* commit_number: nothing is about to be */
 
 void scribe_clocks(struct scribe *s)
@@ -393,6 +396,8 @@ static void sleep_a_while(struct scribe *s)
 			nap(left < SLICE_NS ? left : SLICE_NS);
 	} else if (window_due(&s->window, s->mono) > 0) {
 		nap(window_due(&s->window, s->mono));
+	} else if (s->cosigned || owner_holds_back(s->owner)) {
+		nap(SLICE_NS);
 	} else {
 		ring_drowse(&s->a->control->scribe_sleeps);
 		if (scribe_anything(s) || owner_asked(s->owner) ||
@@ -413,6 +418,16 @@ static void meet(struct scribe *s)
 		failed(s, &e);
 	else
 		leave(s);
+}
+
+/* A commit for it alone: a witness may send as many as a note has room for. */
+static bool cosigned(struct scribe *s)
+{
+	if (!s->cosigned ||
+	    !pace_may(s->cosign_paid_ns, s->mono, COSIGN_NS, COSIGN_BURST))
+		return false;
+	pace_take(&s->cosign_paid_ns, s->mono, COSIGN_NS);
+	return true;
 }
 
 static void turn(struct scribe *s)
@@ -437,7 +452,7 @@ static void turn(struct scribe *s)
 	     mono_sub(s->mono, s->since) >= batch_ns(s)))
 		rc = commit(s, &e);
 	else if (rc == 0 && !s->pending &&
-		 (s->cosigned || audit_due(s->audit, s->mono)))
+		 (cosigned(s) || audit_due(s->audit, s->mono)))
 		rc = commit(s, &e);
 	if (rc)
 		failed(s, &e);

@@ -86,6 +86,7 @@ struct scribe {
 	struct note_key *witness;
 	size_t n_witness;
 	bool cosigned; /* a cosignature waits for the next commit */
+	int64_t cosign_paid_ns; /* pace.h, of commits for these alone */
 	struct scribe_tpm tpm;
 	struct owner *owner; /* of the ledger */
 	struct mono tied;    /* its last record */

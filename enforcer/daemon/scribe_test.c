@@ -223,6 +223,17 @@ static void verdict(struct event *ev)
 	ev->verdict = (enum verdict)7;
 }
 
+static void loss(struct event *ev)
+{
+	ev->type = EV_LOSS;
+	ev->count = 1;
+}
+
+static void export(struct event *ev)
+{
+	ev->type = EV_EXPORT;
+}
+
 static void reason(struct event *ev)
 {
 	ev->reason = REASON_COUNT;
@@ -235,6 +246,8 @@ static const struct {
 	{"in another guest's name", other_name},
 	{"a policy that was activated", policy},
 	{"a start of the writer", boot},
+	{"a loss, which would be kept for ever", loss},
+	{"an export, which somebody acts upon", export},
 	{"of the future", future},
 	{"a verdict there is not", verdict},
 	{"a reason there is not", reason},
@@ -510,7 +523,7 @@ static void the_view_shows_what_is_durable(void **state)
 	ev = sample_loss(&s, 0);
 	ev->guest = (struct span){0};
 	ev->now.mono = live_mono();
-	assert_true(put(&b, 1, ev));
+	assert_true(put(&b, GUESTS, ev));
 	assert_true(drained(&b));
 	usleep(20000);
 	assert_int_equal(v->records, 3 * (VIEW_REFUSALS + 6) + 3);
