@@ -542,7 +542,7 @@ static void the_view_shows_what_is_durable(void **state)
 		assert_int_equal(r->text[0], '{');
 		assert_int_equal(r->text[r->n - 1], '}');
 	}
-	assert_int_equal(v->guest[1].n, 2);
+	assert_int_equal(v->guest[1].n, 1);
 	end(&b, SIGTERM);
 	bench_free(&b);
 }
