@@ -33,6 +33,18 @@ static inline void test_tpm_make(struct test_tpm *t)
 	snprintf(t->tcti, sizeof(t->tcti), "swtpm:path=%s/s", t->dir);
 }
 
+/* Somebody listens there; a name alone may be too early. */
+static inline bool test_tpm_answers(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), rc;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	rc = connect(fd, (struct sockaddr *)&a, sizeof(a));
+	close(fd);
+	return rc == 0;
+}
+
 /* Switch it on; as it was when it was switched off. */
 static inline bool test_tpm_on(struct test_tpm *t)
 {
@@ -52,9 +64,12 @@ static inline bool test_tpm_on(struct test_tpm *t)
 		       "not-need-init,startup-clear", (char *)NULL);
 		_exit(127);
 	}
-	for (int i = 0; i < 500 && access(path, F_OK); i++)
+	for (int i = 0; i < 500; i++) {
+		if (test_tpm_answers(path))
+			return true;
 		usleep(10000);
-	return access(path, F_OK) == 0;
+	}
+	return false;
 }
 
 static inline void test_tpm_off(struct test_tpm *t, int sig)

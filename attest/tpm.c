@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "attest/tpm.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <tss2/tss2_esys.h>
 #include <tss2/tss2_rc.h>
 #include <unistd.h>
 
 #include "attest/link.h"
+#include "attest/transport.h"
+#include "crypto/digest.h"
 
-#define LEFT_OVER 16 /* objects flushed at the start */
+#define LEFT_OVER 16 /* objects, and sessions, flushed at the start */
 #define OBJECTS	  0x80000000u /* the library's constant overflows an int */
-#define OUR_MAGIC INT64_C(0x6d676174746c6e6b)
 
 #define NO_SESSIONS ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
 #define PASSWORD    ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE
@@ -18,80 +21,30 @@
 #define COUNTER_ATTRIBUTES                                                     \
 	((TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT) | TPMA_NV_AUTHREAD |       \
 	 TPMA_NV_AUTHWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA)
+#define ECDSA_P256                                                             \
+	{                                                                      \
+		.symmetric = {.algorithm = TPM2_ALG_NULL},                     \
+		.scheme = {                                                    \
+			.scheme = TPM2_ALG_ECDSA,                              \
+			.details.ecdsa.hashAlg = TPM2_ALG_SHA256,              \
+		},                                                             \
+		.curveID = TPM2_ECC_NIST_P256,                                 \
+		.kdf = {.scheme = TPM2_ALG_NULL},                              \
+	}
 #define KEY_ATTRIBUTES                                                         \
 	(TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |                      \
-	 TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |          \
+	 TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_ADMINWITHPOLICY |       \
 	 TPMA_OBJECT_NODA | TPMA_OBJECT_SIGN_ENCRYPT)
 
-/* What the library calls to reach the TPM; it knows the first member only. */
-struct transport {
-	TSS2_TCTI_CONTEXT_COMMON_V1 v1;
-	int fd;
-	struct err why; /* the last failure */
-};
-
 struct tpm {
-	struct transport way;
+	struct transport *way;
+	int fd;
 	ESYS_CONTEXT *esys;
 	ESYS_TR nv, key; /* ESYS_TR_NONE: there is none */
 	bool dead;	 /* it answers no more */
+	const struct key_policy *policy; /* of the key */
+	struct tpm_bound bound;
 };
-
-/* --- the way there -------------------------------------------------------- */
-
-static TSS2_RC transmit(TSS2_TCTI_CONTEXT *c, size_t n, const uint8_t *command)
-{
-	struct transport *w = (struct transport *)c;
-
-	return link_send(w->fd, span_of(command, n), &w->why)
-		       ? TSS2_TCTI_RC_IO_ERROR
-		       : TSS2_RC_SUCCESS;
-}
-
-/* Whoever calls waits until it is there, whatever timeout says: the link has
- * one of its own. */
-static TSS2_RC receive(TSS2_TCTI_CONTEXT *c, size_t *n, uint8_t *answer,
-		       int32_t timeout)
-{
-	struct transport *w = (struct transport *)c;
-	size_t cap = *n < LINK_MAX ? *n : LINK_MAX;
-
-	(void)timeout;
-	if (!answer) {
-		*n = LINK_MAX;
-		return TSS2_RC_SUCCESS;
-	}
-	return link_receive(w->fd, answer, cap, n, &w->why)
-		       ? TSS2_TCTI_RC_IO_ERROR
-		       : TSS2_RC_SUCCESS;
-}
-
-static void no_finalize(TSS2_TCTI_CONTEXT *c)
-{
-	(void)c;
-}
-
-static TSS2_RC no_cancel(TSS2_TCTI_CONTEXT *c)
-{
-	(void)c;
-	return TSS2_TCTI_RC_NOT_SUPPORTED;
-}
-
-static TSS2_RC no_locality(TSS2_TCTI_CONTEXT *c, uint8_t locality)
-{
-	(void)c;
-	(void)locality;
-	return TSS2_TCTI_RC_NOT_SUPPORTED;
-}
-
-static TSS2_RC no_handles(TSS2_TCTI_CONTEXT *c, TSS2_TCTI_POLL_HANDLE *h,
-			  size_t *n)
-{
-	(void)c;
-	(void)h;
-	*n = 0;
-	return TSS2_RC_SUCCESS;
-}
 
 /* --- calling -------------------------------------------------------------- */
 
@@ -111,8 +64,8 @@ static int result(struct tpm *t, TSS2_RC rc, const char *what, struct err *e)
 	/* Only what the TPM said itself is an answer to go on from. */
 	if ((layer != TSS2_TPM_RC_LAYER && layer != TSS2_RESMGR_TPM_RC_LAYER) ||
 	    rc == TPM2_RC_FAILURE)
-		return dead(t, e, what, t->way.why.text[0]
-						? t->way.why.text
+		return dead(t, e, what, transport_why(t->way)[0]
+						? transport_why(t->way)
 						: Tss2_RC_Decode(rc));
 	return err_set(e, E_STATE, 0, "TPM: %s: %s (0x%x)", what,
 		       Tss2_RC_Decode(rc), rc);
@@ -133,25 +86,18 @@ int tpm_open_fd(struct tpm **out, int fd, struct err *e)
 	int rc;
 
 	*out = NULL;
-	if (!t) {
+	if (t)
+		t->way = transport_new(fd);
+	if (!t || !t->way) {
+		free(t);
 		close(fd);
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
 	/* Each failure is told by us, once. */
 	setenv("TSS2_LOG", "all+none", 0);
 	t->nv = t->key = ESYS_TR_NONE;
-	t->way.v1 = (TSS2_TCTI_CONTEXT_COMMON_V1){
-		.magic = OUR_MAGIC,
-		.version = 1,
-		.transmit = transmit,
-		.receive = receive,
-		.finalize = no_finalize,
-		.cancel = no_cancel,
-		.getPollHandles = no_handles,
-		.setLocality = no_locality,
-	};
-	t->way.fd = fd;
-	done = Esys_Initialize(&t->esys, (TSS2_TCTI_CONTEXT *)&t->way, NULL);
+	t->fd = fd;
+	done = Esys_Initialize(&t->esys, (TSS2_TCTI_CONTEXT *)t->way, NULL);
 	rc = result(t, done, "beginning", e);
 	if (rc)
 		tpm_close(t, false);
@@ -170,7 +116,7 @@ int tpm_open(struct tpm **out, const char *name, struct err *e)
 
 int tpm_fd(const struct tpm *t)
 {
-	return t->way.fd;
+	return t->fd;
 }
 
 static int flush(struct tpm *t, ESYS_TR object, struct err *e)
@@ -186,25 +132,36 @@ static int known(struct tpm *t, TPM2_HANDLE handle, ESYS_TR *out,
 		      "looking for an object", e);
 }
 
-/* Objects of one who died: there is room for three. */
-static int flush_left(struct tpm *t, struct err *e)
+/* A session has no public part to be known by. */
+static int flush_handle(struct tpm *t, TPM2_HANDLE handle, struct err *e)
 {
-	static const char what[] = "listing its objects";
+	TSS2_SYS_CONTEXT *sys = NULL;
+	ESYS_TR object;
+	int rc;
+
+	if (handle >= OBJECTS) {
+		rc = known(t, handle, &object, e);
+		return rc ? rc : flush(t, object, e);
+	}
+	rc = result(t, Esys_GetSysContext(t->esys, &sys), "flushing", e);
+	return rc ? rc : result(t, Tss2_Sys_FlushContext(sys, handle),
+				"flushing a session", e);
+}
+
+/* Of one who died: there is room for three, and for three. */
+static int flush_left(struct tpm *t, TPM2_HANDLE from, struct err *e)
+{
+	static const char what[] = "listing what is in it";
 	TPMS_CAPABILITY_DATA *cap = NULL;
 	TPMI_YES_NO more;
-	ESYS_TR object;
 	int rc = result(t, Esys_GetCapability(t->esys, NO_SESSIONS,
-					      TPM2_CAP_HANDLES,
-					      OBJECTS, LEFT_OVER,
+					      TPM2_CAP_HANDLES, from, LEFT_OVER,
 					      &more, &cap), what, e);
 
 	if (rc == 0 && cap->capability != TPM2_CAP_HANDLES)
 		rc = dead(t, e, what, "not what was asked for");
-	for (uint32_t i = 0; rc == 0 && i < cap->data.handles.count; i++) {
-		rc = known(t, cap->data.handles.handle[i], &object, e);
-		if (rc == 0)
-			rc = flush(t, object, e);
-	}
+	for (uint32_t i = 0; rc == 0 && i < cap->data.handles.count; i++)
+		rc = flush_handle(t, cap->data.handles.handle[i], e);
 	Esys_Free(cap);
 	return rc;
 }
@@ -219,7 +176,9 @@ int tpm_begin(struct tpm *t, struct err *e)
 	done = Esys_Startup(t->esys, TPM2_SU_CLEAR);
 	if (done != TPM2_RC_INITIALIZE) /* somebody did */
 		rc = result(t, done, "starting", e);
-	return rc ? rc : flush_left(t, e);
+	if (rc == 0)
+		rc = flush_left(t, OBJECTS, e);
+	return rc ? rc : flush_left(t, TPM2_LOADED_SESSION_FIRST, e);
 }
 
 void tpm_close(struct tpm *t, bool orderly)
@@ -234,7 +193,8 @@ void tpm_close(struct tpm *t, bool orderly)
 		(void)Esys_Shutdown(t->esys, TPM2_SU_CLEAR, NO_SESSIONS);
 	if (t->esys)
 		Esys_Finalize(&t->esys);
-	close(t->way.fd);
+	free(t->way);
+	close(t->fd);
 	free(t);
 }
 
@@ -424,92 +384,296 @@ int tpm_state(struct tpm *t, struct tpm_state *s, struct err *e)
 	return rc ? rc : read_clock(t, s, e);
 }
 
+/* --- states of the platform ----------------------------------------------- */
+
+static TPML_PCR_SELECTION selection(uint32_t pcrs)
+{
+	TPML_PCR_SELECTION s = {
+		.count = 1,
+		.pcrSelections = {{.hash = TPM2_ALG_SHA256, .sizeofSelect = 3}},
+	};
+
+	for (size_t i = 0; i < 3; i++)
+		s.pcrSelections[0].pcrSelect[i] = (uint8_t)(pcrs >> 8 * i);
+	return s;
+}
+
+static int said(struct tpm *t, ESYS_TR session, uint8_t out[TPM_DIGEST],
+		struct err *e)
+{
+	static const char what[] = "asking for a policy";
+	TPM2B_DIGEST *d = NULL;
+	int rc = result(t, Esys_PolicyGetDigest(t->esys, session, NO_SESSIONS,
+						&d), what, e);
+
+	if (rc == 0 && d->size != TPM_DIGEST)
+		rc = dead(t, e, what, "not a digest");
+	if (rc == 0)
+		memcpy(out, d->buffer, TPM_DIGEST);
+	Esys_Free(d);
+	return rc;
+}
+
+/* The caller's, who flushes it. */
+static int session(struct tpm *t, ESYS_TR *out, struct err *e)
+{
+	const TPMT_SYM_DEF none = {.algorithm = TPM2_ALG_NULL};
+
+	return result(t, Esys_StartAuthSession(t->esys, ESYS_TR_NONE,
+					       ESYS_TR_NONE, NO_SESSIONS, NULL,
+					       TPM2_SE_POLICY, &none,
+					       TPM2_ALG_SHA256, out),
+		      "beginning a session", e);
+}
+
+static int drop(struct tpm *t, ESYS_TR session, int rc)
+{
+	struct err ignored;
+
+	if (rc && !t->dead && flush(t, session, &ignored))
+		t->dead = true;
+	return rc;
+}
+
+/* A session that knows the state: what it makes of a policy. */
+static int state(struct tpm *t, uint32_t pcrs, ESYS_TR *out,
+		 uint8_t policy[TPM_DIGEST], struct err *e)
+{
+	const TPML_PCR_SELECTION of = selection(pcrs);
+	const TPM2B_DIGEST as_it_is = {0};
+	int rc = session(t, out, e);
+
+	if (rc)
+		return rc;
+	rc = result(t, Esys_PolicyPCR(t->esys, *out, NO_SESSIONS, &as_it_is,
+				      &of), "looking at the state", e);
+	if (rc == 0)
+		rc = said(t, *out, policy, e);
+	return drop(t, *out, rc);
+}
+
+static void put_number(TPM2B_ECC_PARAMETER *out, struct span s)
+{
+	out->size = (uint16_t)s.n;
+	memcpy(out->buffer, s.p, s.n);
+}
+
+static int load_authority(struct tpm *t, ESYS_TR *out, struct err *e)
+{
+	struct span x, y;
+	TPM2B_PUBLIC p = {
+		.publicArea = {
+			.type = TPM2_ALG_ECC,
+			.nameAlg = TPM2_ALG_SHA256,
+			.objectAttributes = POLICY_AUTHORITY_ATTRIBUTES,
+			.parameters.eccDetail = ECDSA_P256,
+		},
+	};
+
+	if (!der_get_spki(span_of(t->policy->authority, TPM_SPKI), &x, &y))
+		return err_set(e, E_SYNTAX, 0, "TPM: the authority's key");
+	put_number(&p.publicArea.unique.ecc.x, x);
+	put_number(&p.publicArea.unique.ecc.y, y);
+	return result(t, Esys_LoadExternal(t->esys, NO_SESSIONS, NULL, &p,
+					   ESYS_TR_RH_OWNER, out),
+		      "loading the authority's key", e);
+}
+
+/* The TPM's own word that the authority signed this. */
+static int verify(struct tpm *t, const struct policy_approval *a,
+		  const uint8_t state[TPM_DIGEST], TPMT_TK_VERIFIED **out,
+		  struct err *e)
+{
+	TPMT_SIGNATURE sig = {
+		.sigAlg = TPM2_ALG_ECDSA,
+		.signature.ecdsa.hash = TPM2_ALG_SHA256,
+	};
+	TPM2B_DIGEST md = {.size = TPM_DIGEST};
+	uint8_t text[POLICY_APPROVED];
+	struct span r, s;
+	ESYS_TR key;
+	int rc;
+
+	if (!der_get_signature(span_of(a->der, a->n), &r, &s))
+		return err_set(e, E_SYNTAX, 0, "TPM: an approval");
+	put_number(&sig.signature.ecdsa.signatureR, r);
+	put_number(&sig.signature.ecdsa.signatureS, s);
+	policy_approved(state, text);
+	sha256_of(span_of(text, sizeof(text)), md.buffer);
+	rc = load_authority(t, &key, e);
+	if (rc)
+		return rc;
+	rc = result(t, Esys_VerifySignature(t->esys, key, NO_SESSIONS, &md,
+					    &sig, out),
+		    "checking an approval", e);
+	return rc ? drop(t, key, rc) : flush(t, key, e);
+}
+
+/* The session goes on as the authority's. */
+static int authorize(struct tpm *t, ESYS_TR session,
+		     const uint8_t state[TPM_DIGEST], struct err *e)
+{
+	const struct policy_approval *a = policy_find(t->policy, state);
+	TPM2B_DIGEST approved = {.size = TPM_DIGEST};
+	TPM2B_NONCE ref = {.size = sizeof(POLICY_REF) - 1};
+	TPM2B_NAME name = {.size = POLICY_AUTHORITY_NAME};
+	TPMT_TK_VERIFIED *ticket = NULL;
+	int rc;
+
+	if (!a)
+		return 0; /* it stays what it is */
+	memcpy(approved.buffer, state, TPM_DIGEST);
+	memcpy(ref.buffer, POLICY_REF, ref.size);
+	policy_authority_name(t->policy, name.name);
+	rc = verify(t, a, state, &ticket, e);
+	if (rc == 0)
+		rc = result(t, Esys_PolicyAuthorize(t->esys, session,
+						    NO_SESSIONS, &approved,
+						    &ref, &name, ticket),
+			    "using an approval", e);
+	Esys_Free(ticket);
+	return rc;
+}
+
+/* The text goes to people who have to approve it, or to go back to another. */
+static int barred(const struct tpm *t, const uint8_t state[TPM_DIGEST],
+		  struct err *e)
+{
+	char pcrs[POLICY_PCRS_TEXT], hex[2 * TPM_DIGEST + 1];
+
+	policy_pcrs_text(pcrs, t->bound.pcrs);
+	for (size_t i = 0; i < TPM_DIGEST; i++)
+		snprintf(hex + 2 * i, 3, "%02x", state[i]);
+	return err_set(e, E_AUTH, 0, "TPM: the log's key may not be used in "
+		       "this state of the platform (PCRs %s: %s): %s", pcrs,
+		       hex, t->policy->has_authority
+			? "nobody approved it"
+			: "the log began in another");
+}
+
+/* A session in which the key may be used: the TPM asks for one with the policy
+ * that the key has. */
+static int permitted(struct tpm *t, ESYS_TR *out, struct err *e)
+{
+	uint8_t first[TPM_DIGEST], then[TPM_DIGEST];
+	int rc = usable(t, e);
+
+	if (rc == 0 && t->key == ESYS_TR_NONE)
+		rc = err_set(e, E_STATE, 0, "TPM: there is no key");
+	if (rc == 0)
+		rc = state(t, t->bound.pcrs, out, first, e);
+	if (rc || memcmp(first, t->bound.policy, TPM_DIGEST) == 0)
+		return rc;
+	rc = authorize(t, *out, first, e);
+	if (rc == 0)
+		rc = said(t, *out, then, e);
+	if (rc == 0 && memcmp(then, t->bound.policy, TPM_DIGEST) != 0)
+		rc = barred(t, first, e);
+	return drop(t, *out, rc);
+}
+
+int tpm_key_usable(struct tpm *t, struct err *e)
+{
+	ESYS_TR session;
+	int rc = permitted(t, &session, e);
+
+	return rc ? rc : flush(t, session, e);
+}
+
+/* A bank that is not there would make of every state the same one. */
+static int bind(struct tpm *t, const struct key_policy *p,
+		struct tpm_bound *bound, struct err *e)
+{
+	static const uint8_t zeros[TPM_DIGEST];
+	uint8_t pcr[TPM_DIGEST];
+	ESYS_TR session;
+	int rc = read_pcr(t, pcr, e);
+
+	if (rc || memcmp(bound->policy, zeros, TPM_DIGEST) != 0)
+		return rc;
+	bound->pcrs = p->pcrs;
+	if (p->has_authority) {
+		policy_of_authority(p, bound->policy);
+		return 0;
+	}
+	rc = state(t, p->pcrs, &session, bound->policy, e);
+	return rc ? rc : flush(t, session, e);
+}
+
 /* --- the key -------------------------------------------------------------- */
 
-/* A coordinate as 32 octets: leading zeros may be left out. */
-static void put_number(struct wbuf *w, const uint8_t *p, size_t n)
-{
-	for (size_t i = n; i < TPM_DIGEST; i++)
-		wbuf_u8(w, 0);
-	wbuf_put(w, span_of(p, n));
-}
-
-/* SEQUENCE { SEQUENCE { ecPublicKey, prime256v1 }, BIT STRING { 04 x y } } */
-static int put_spki(const TPMS_ECC_POINT *p, uint8_t out[TPM_SPKI])
-{
-	static const uint8_t head[] = {
-		0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
-		0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-		0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
-	};
-	struct wbuf w = wbuf_of(out, TPM_SPKI);
-
-	wbuf_put(&w, span_of(head, sizeof(head)));
-	put_number(&w, p->x.buffer, p->x.size);
-	put_number(&w, p->y.buffer, p->y.size);
-	return w.failed || w.n != TPM_SPKI;
-}
-
-static TPM2B_PUBLIC template(const uint8_t seed[TPM_DIGEST])
+static TPM2B_PUBLIC template(const uint8_t seed[TPM_DIGEST],
+			     const struct tpm_bound *b)
 {
 	TPM2B_PUBLIC p = {
 		.publicArea = {
 			.type = TPM2_ALG_ECC,
 			.nameAlg = TPM2_ALG_SHA256,
 			.objectAttributes = KEY_ATTRIBUTES,
-			.parameters.eccDetail = {
-				.symmetric = {.algorithm = TPM2_ALG_NULL},
-				.scheme = {
-					.scheme = TPM2_ALG_ECDSA,
-					.details.ecdsa.hashAlg =
-						TPM2_ALG_SHA256,
-				},
-				.curveID = TPM2_ECC_NIST_P256,
-				.kdf = {.scheme = TPM2_ALG_NULL},
-			},
+			.authPolicy.size = TPM_DIGEST,
+			.parameters.eccDetail = ECDSA_P256,
 			.unique.ecc = {.x.size = TPM_DIGEST,
 				       .y.size = TPM_DIGEST},
 		},
 	};
 
+	memcpy(p.publicArea.authPolicy.buffer, b->policy, TPM_DIGEST);
 	memcpy(p.publicArea.unique.ecc.x.buffer, seed, TPM_DIGEST);
 	return p;
 }
 
-static bool is_key(const TPM2B_PUBLIC *p)
+static struct span number(const TPM2B_ECC_PARAMETER *v)
 {
-	const TPMT_PUBLIC *a = &p->publicArea;
-
-	return a->type == TPM2_ALG_ECC &&
-	       a->objectAttributes == KEY_ATTRIBUTES &&
-	       a->parameters.eccDetail.curveID == TPM2_ECC_NIST_P256 &&
-	       a->unique.ecc.x.size <= TPM_DIGEST &&
-	       a->unique.ecc.y.size <= TPM_DIGEST;
+	return span_of(v->buffer, v->size);
 }
 
-int tpm_key(struct tpm *t, const uint8_t seed[TPM_DIGEST],
-	    uint8_t spki[TPM_SPKI], struct err *e)
+/* As it was asked for: with this policy, and no other way to use it. */
+static bool is_key(const TPMT_PUBLIC *a, const struct tpm_bound *b)
+{
+	return a->type == TPM2_ALG_ECC &&
+	       a->objectAttributes == KEY_ATTRIBUTES &&
+	       a->authPolicy.size == TPM_DIGEST &&
+	       memcmp(a->authPolicy.buffer, b->policy, TPM_DIGEST) == 0 &&
+	       a->parameters.eccDetail.curveID == TPM2_ECC_NIST_P256;
+}
+
+void tpm_key_seed(const char *origin, uint8_t out[TPM_DIGEST])
+{
+	static const char tag[] = "mgLK1\n";
+	uint8_t in[sizeof(tag) + 256];
+	struct wbuf w = wbuf_of(in, sizeof(in));
+
+	wbuf_put(&w, span_str(tag));
+	wbuf_put(&w, span_str(origin));
+	assert(!w.failed);
+	sha256_of(wbuf_span(&w), out);
+}
+
+static int create(struct tpm *t, const uint8_t seed[TPM_DIGEST],
+		  uint8_t spki[TPM_SPKI], struct err *e)
 {
 	static const char what[] = "making the key";
 	const TPM2B_SENSITIVE_CREATE sensitive = {0};
-	const TPM2B_PUBLIC want = template(seed);
+	const TPM2B_PUBLIC want = template(seed, &t->bound);
 	const TPML_PCR_SELECTION pcrs = {0};
 	const TPM2B_DATA outside = {0};
 	TPM2B_CREATION_DATA *data = NULL;
 	TPMT_TK_CREATION *ticket = NULL;
 	TPM2B_DIGEST *hash = NULL;
 	TPM2B_PUBLIC *pub = NULL;
-	int rc = usable(t, e);
+	const TPMS_ECC_POINT *at;
+	int rc = result(t, Esys_CreatePrimary(t->esys, ESYS_TR_RH_OWNER,
+					      PASSWORD, &sensitive, &want,
+					      &outside, &pcrs, &t->key,
+					      &pub, &data, &hash, &ticket),
+			what, e);
 
-	if (rc == 0)
-		rc = result(t, Esys_CreatePrimary(t->esys, ESYS_TR_RH_OWNER,
-						  PASSWORD, &sensitive, &want,
-						  &outside, &pcrs, &t->key,
-						  &pub, &data, &hash, &ticket),
-			    what, e);
-	if (rc == 0 && (!is_key(pub) ||
-			put_spki(&pub->publicArea.unique.ecc, spki)))
-		rc = dead(t, e, what, "not the key that was asked for");
+	if (rc == 0) {
+		at = &pub->publicArea.unique.ecc;
+		if (!is_key(&pub->publicArea, &t->bound) ||
+		    !der_put_spki(spki, number(&at->x), number(&at->y)))
+			rc = dead(t, e, what, "not the key that was asked for");
+	}
 	Esys_Free(data);
 	Esys_Free(ticket);
 	Esys_Free(hash);
@@ -517,37 +681,33 @@ int tpm_key(struct tpm *t, const uint8_t seed[TPM_DIGEST],
 	return rc;
 }
 
-/* An INTEGER of DER: no zeros in front, but where the first bit is set. */
-static void put_integer(struct wbuf *w, const TPM2B_ECC_PARAMETER *v)
+/* One key at a time: there is room for three objects. */
+int tpm_key(struct tpm *t, const uint8_t seed[TPM_DIGEST],
+	    const struct key_policy *p, struct tpm_bound *bound,
+	    uint8_t spki[TPM_SPKI], struct err *e)
 {
-	struct span s = span_of(v->buffer, v->size);
-	bool sign;
+	int rc = usable(t, e);
 
-	while (s.n > 1 && s.p[0] == 0)
-		s = span_from(s, 1);
-	sign = s.n == 0 || s.p[0] & 0x80;
-	wbuf_u8(w, 2);
-	wbuf_u8(w, (uint8_t)(s.n + sign));
-	if (sign)
-		wbuf_u8(w, 0);
-	wbuf_put(w, s);
+	if (rc == 0 && t->key != ESYS_TR_NONE)
+		rc = flush(t, t->key, e);
+	t->key = ESYS_TR_NONE;
+	if (rc == 0)
+		rc = bind(t, p, bound, e);
+	if (rc)
+		return rc;
+	t->policy = p;
+	t->bound = *bound;
+	return create(t, seed, spki, e);
 }
 
 static int put_der(struct wbuf *der, const TPMT_SIGNATURE *s)
 {
 	const TPMS_SIGNATURE_ECC *rs = &s->signature.ecdsa;
-	uint8_t octets[TPM_SIG];
-	struct wbuf w = wbuf_of(octets, sizeof(octets));
 
-	if (s->sigAlg != TPM2_ALG_ECDSA || rs->hash != TPM2_ALG_SHA256 ||
-	    rs->signatureR.size > TPM_DIGEST || rs->signatureS.size > TPM_DIGEST)
+	if (s->sigAlg != TPM2_ALG_ECDSA || rs->hash != TPM2_ALG_SHA256)
 		return 1;
-	put_integer(&w, &rs->signatureR);
-	put_integer(&w, &rs->signatureS);
-	wbuf_u8(der, 0x30);
-	wbuf_u8(der, (uint8_t)w.n);
-	wbuf_put(der, wbuf_span(&w));
-	return w.failed || der->failed;
+	return der_put_signature(der, number(&rs->signatureR),
+				 number(&rs->signatureS));
 }
 
 int tpm_sign(struct tpm *t, const uint8_t digest[TPM_DIGEST], struct wbuf *der,
@@ -564,14 +724,17 @@ int tpm_sign(struct tpm *t, const uint8_t digest[TPM_DIGEST], struct wbuf *der,
 	};
 	TPM2B_DIGEST md = {.size = TPM_DIGEST};
 	TPMT_SIGNATURE *sig = NULL;
-	int rc = usable(t, e);
+	ESYS_TR session;
+	int rc = permitted(t, &session, e);
 
+	if (rc)
+		return rc;
 	memcpy(md.buffer, digest, TPM_DIGEST);
-	if (rc == 0 && t->key == ESYS_TR_NONE)
-		rc = err_set(e, E_STATE, 0, "TPM: there is no key");
-	if (rc == 0)
-		rc = result(t, Esys_Sign(t->esys, t->key, PASSWORD, &md, &scheme,
-					 &from_outside, &sig), what, e);
+	/* The library keeps a session, used or not, until it is flushed. */
+	rc = result(t, Esys_Sign(t->esys, t->key, session, ESYS_TR_NONE,
+				 ESYS_TR_NONE, &md, &scheme, &from_outside,
+				 &sig), what, e);
+	rc = rc ? drop(t, session, rc) : flush(t, session, e);
 	if (rc == 0 && put_der(der, sig))
 		rc = dead(t, e, what, "not a signature as was asked for");
 	Esys_Free(sig);

@@ -4,19 +4,20 @@
  * never goes back, a key that signs, clocks.
  *
  * One connection, one thread. A TPM behind a socket (swtpm) serves one client
- * at a time and has room for three objects: who opens it owns it, and what a
- * predecessor that died left in it is flushed. Objects have an empty
- * authorization and are kept out of the dictionary attack protection: a power
- * cut counts as an attack there.
+ * at a time and has room for three objects and sessions: who opens it owns it,
+ * and what a predecessor that died left in it is flushed. Nothing has a
+ * password; what matters has a policy (policy.h). Objects are kept out of the
+ * dictionary attack protection: a power cut counts as an attack there.
  *
  * Every command takes LINK_WAIT_MS (link.h) at most. Errors: E_IO, there is no TPM, or it
  * does not answer, or not what could be an answer: the connection is of no
  * more use and every further call fails alike. E_STATE: it refuses; the text
- * has its reason.
+ * has its reason. E_AUTH: what is asked is not for this state of the platform.
  */
 #ifndef ATTEST_TPM_H
 #define ATTEST_TPM_H
 
+#include "attest/policy.h"
 #include "core/err.h"
 #include "core/wbuf.h"
 
@@ -28,8 +29,8 @@
 #define TPM_NV_LAST  0x01bfffff
 
 /* A key as DER SubjectPublicKeyInfo; a signature as DER, at most. */
-#define TPM_SPKI 91
-#define TPM_SIG	 72
+#define TPM_SPKI DER_SPKI
+#define TPM_SIG	 DER_SIG
 
 struct tpm;
 
@@ -72,13 +73,29 @@ int tpm_state(struct tpm *t, struct tpm_state *s, struct err *e)
 int tpm_extend(struct tpm *t, const uint8_t digest[TPM_DIGEST], struct err *e)
 	__attribute__((warn_unused_result));
 
-/* The signing key (ECDSA on P-256 with SHA-256) that belongs to these octets:
- * the TPM makes the same one of the same octets until its owner clears it, so
- * nothing is stored. It never leaves the TPM. */
+/* What, beside its octets, a key is made of; nothing of it is secret. */
+struct tpm_bound {
+	uint32_t pcrs; /* of the state in which it may be used */
+	uint8_t policy[TPM_DIGEST];
+};
+
+/* The octets of a log's key: two logs on one TPM have two. */
+void tpm_key_seed(const char *origin, uint8_t out[TPM_DIGEST]);
+/* The signing key (ECDSA on P-256 with SHA-256) that belongs to these octets and
+ * to what it is bound to: the TPM makes the same one of the same until its owner
+ * clears it, so nothing is stored. It never leaves the TPM, and signs in states
+ * that its policy allows only. p, which stays the caller's while the connection
+ * is there: for a key that is not bound yet (*bound is zero) an authority's
+ * policy, or, without one, the state that the platform is in; and what the
+ * authority approved. *bound is what it is bound to then. */
 int tpm_key(struct tpm *t, const uint8_t seed[TPM_DIGEST],
+	    const struct key_policy *p, struct tpm_bound *bound,
 	    uint8_t spki[TPM_SPKI], struct err *e)
 	__attribute__((warn_unused_result));
-/* With that key, over a digest. */
+/* Could it sign now? E_AUTH: not in this state; the text says which it is. */
+int tpm_key_usable(struct tpm *t, struct err *e)
+	__attribute__((warn_unused_result));
+/* With that key, over a digest. E_AUTH as above. */
 int tpm_sign(struct tpm *t, const uint8_t digest[TPM_DIGEST], struct wbuf *der,
 	     struct err *e) __attribute__((warn_unused_result));
 

@@ -11,6 +11,8 @@
 static void use(struct tpm *t)
 {
 	static const uint8_t seed[TPM_DIGEST];
+	static const struct key_policy policy = {.pcrs = 0x395};
+	struct tpm_bound bound = {0};
 	uint8_t spki[TPM_SPKI], der[TPM_SIG];
 	struct wbuf w = wbuf_of(der, sizeof(der));
 	struct tpm_state s;
@@ -29,7 +31,7 @@ static void use(struct tpm *t)
 	if (rc == 0)
 		rc = tpm_extend(t, seed, &e);
 	if (rc == 0)
-		rc = tpm_key(t, seed, spki, &e);
+		rc = tpm_key(t, seed, &policy, &bound, spki, &e);
 	if (rc == 0)
 		rc = tpm_sign(t, seed, &w, &e);
 	if (rc == 0 && w.n > TPM_SIG)

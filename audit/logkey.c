@@ -215,3 +215,69 @@ void log_key_wipe(struct log_key *k)
 {
 	explicit_bzero(k, sizeof(*k));
 }
+
+/* --- of a chip ------------------------------------------------------------ */
+
+#define BOUND_TEXT (sizeof("pcrs 0x000000\npolicy \n") + 2 * SHA256_LEN)
+
+static void bound_text(char out[BOUND_TEXT], const struct log_key_bound *b)
+{
+	int n = snprintf(out, BOUND_TEXT, "pcrs 0x%06x\npolicy ",
+			 b->pcrs & 0xffffff);
+
+	for (size_t i = 0; i < SHA256_LEN; i++)
+		n += snprintf(out + n, BOUND_TEXT - (size_t)n, "%02x",
+			      b->policy[i]);
+	snprintf(out + n, BOUND_TEXT - (size_t)n, "\n");
+}
+
+/* There is one way to write it. */
+static bool bound_parse(struct log_key_bound *b, const char *text)
+{
+	char again[BOUND_TEXT];
+	unsigned v;
+
+	if (strlen(text) != BOUND_TEXT - 1 ||
+	    sscanf(text, "pcrs 0x%6x", &v) != 1)
+		return false;
+	b->pcrs = v;
+	for (size_t i = 0; i < SHA256_LEN; i++) {
+		const char *at = text + BOUND_TEXT - 2 - 2 * (SHA256_LEN - i);
+
+		if (sscanf(at, "%2x", &v) != 1)
+			return false;
+		b->policy[i] = (uint8_t)v;
+	}
+	bound_text(again, b);
+	return strcmp(again, text) == 0;
+}
+
+int log_key_bound_read(struct log_key_bound *b, const char *log, struct err *e)
+{
+	char text[BOUND_TEXT + 1], name[NAME_MAX_OCTETS];
+	struct wbuf w = wbuf_of((uint8_t *)text, BOUND_TEXT);
+	mode_t mode;
+	int rc = name_of(name, log, ".tpmkey", e);
+
+	memset(b, 0, sizeof(*b));
+	if (rc == 0)
+		rc = read_file(name, &w, &mode, e);
+	if (rc)
+		return rc;
+	text[w.n] = '\0';
+	return bound_parse(b, text)
+		       ? 0
+		       : err_set(e, E_SYNTAX, 0, "%s does not say what the "
+				 "log's key is bound to; take it away, and it "
+				 "is made anew if the key is the same", name);
+}
+
+int log_key_bound_write(const struct log_key_bound *b, const char *log,
+			struct err *e)
+{
+	char text[BOUND_TEXT], name[NAME_MAX_OCTETS];
+	int rc = name_of(name, log, ".tpmkey", e);
+
+	bound_text(text, b);
+	return rc ? rc : write_file(name, span_str(text), 0644, e);
+}

@@ -9,6 +9,7 @@
 #define AUDIT_LOGKEY_H
 
 #include "audit/note.h"
+#include "crypto/digest.h"
 #include "crypto/sign.h"
 
 struct log_key {
@@ -30,5 +31,18 @@ int log_key_show(const struct note_key *k, const char *log, bool fresh,
 int log_key_lies(const char *log, struct err *e)
 	__attribute__((warn_unused_result));
 void log_key_wipe(struct log_key *k);
+
+/* What a key in a chip is made for beside the log's name (attest/tpm.h): the
+ * PCRs and the policy under which it signs, as text in PATH.tpmkey. Nothing of
+ * it is secret; with another the chip has another key, which is not the log's. */
+struct log_key_bound {
+	uint32_t pcrs;
+	uint8_t policy[SHA256_LEN];
+};
+/* E_NOTFOUND: there is none; E_SYNTAX: it is no such text. */
+int log_key_bound_read(struct log_key_bound *b, const char *log, struct err *e)
+	__attribute__((warn_unused_result));
+int log_key_bound_write(const struct log_key_bound *b, const char *log,
+			struct err *e) __attribute__((warn_unused_result));
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The TPM's one client. It connects, closes its sandbox, which leaves it that
  * connection and the scribe's questions, and answers them: the state of PCR 13
- * and the counter, an extend, one more, a signature of the log's key. It knows
- * nothing of the log. When the TPM answers no more it ends, and its successor
+ * and the counter, an extend, one more, the log's key and a signature of it. It
+ * knows nothing of the log but its name. When the TPM answers no more it ends, and its successor
  * waits for one to connect to.
  */
 #include "enforcer/daemon/attester.h"
@@ -28,6 +28,7 @@
 struct attester {
 	const struct attester_arg *a;
 	struct tpm *tpm;
+	struct key_policy policy;
 	struct log_limit limit;
 };
 
@@ -75,36 +76,45 @@ static bool connect_at_last(struct attester *at)
 	}
 }
 
-/* Of the log's name, so that two logs on one TPM have two keys. */
-static void seed(const struct conf *c, uint8_t out[TPM_DIGEST])
-{
-	char text[sizeof(c->origin) + 16];
-
-	snprintf(text, sizeof(text), "mgLK1\n%s", c->origin);
-	sha256_of(span_str(text), out);
-}
-
 static int begin(struct attester *at, struct err *e)
 {
-	struct attester_share *s = at->a->share;
-	uint8_t octets[TPM_DIGEST], spki[TPM_SPKI];
 	int rc = tpm_begin(at->tpm, e);
 
 	beat(at);
 	if (rc == 0)
 		rc = tpm_counter(at->tpm, at->a->conf->tpm_counter, true, e);
 	beat(at);
-	seed(at->a->conf, octets);
-	if (rc == 0)
-		rc = tpm_key(at->tpm, octets, spki, e);
-	beat(at);
-	if (rc)
-		return rc;
-	memcpy(s->spki, spki, sizeof(s->spki));
-	return 0;
+	return rc;
+}
+
+/* In which states the log's key may be used; before the sandbox. */
+static int read_policy(struct attester *at, struct err *e)
+{
+	const struct conf *c = at->a->conf;
+	int rc = policy_pcrs(&at->policy.pcrs, c->log_key_pcrs, e);
+
+	if (rc == 0 && c->log_key_approvals[0])
+		rc = policy_load(&at->policy, c->log_key_approvals, e);
+	return rc ? err_wrap(e, "log-key-approvals") : 0;
 }
 
 /* --- questions ------------------------------------------------------------ */
+
+/* That it may not be used is no error: there is a key, and it is the log's. */
+static int key(struct attester *at, const struct attester_ask *ask,
+	       struct attester_answer *out, struct err *e)
+{
+	uint8_t seed[TPM_DIGEST];
+	int rc;
+
+	tpm_key_seed(at->a->conf->origin, seed);
+	out->bound = ask->bound;
+	rc = tpm_key(at->tpm, seed, &at->policy, &out->bound, out->spki, e);
+	if (rc == 0)
+		rc = tpm_key_usable(at->tpm, e);
+	out->unusable = rc == E_AUTH;
+	return out->unusable ? 0 : rc;
+}
 
 static int act(struct attester *at, const struct attester_ask *ask,
 	       struct attester_answer *out, struct err *e)
@@ -122,6 +132,8 @@ static int act(struct attester *at, const struct attester_ask *ask,
 	case ATTESTER_INCREMENT:
 		rc = tpm_increment(at->tpm, &counter, e);
 		break;
+	case ATTESTER_KEY:
+		return key(at, ask, out, e);
 	case ATTESTER_SIGN:
 		rc = tpm_sign(at->tpm, ask->digest, &w, e);
 		out->n = (uint32_t)w.n;
@@ -142,7 +154,7 @@ static int answer(struct attester *at, const struct attester_ask *ask)
 		out.rc = err_set(&e, E_IO, 0, "it is another connection");
 	else
 		out.rc = act(at, ask, &out, &e);
-	snprintf(out.why, sizeof(out.why), "%.150s", out.rc ? e.text : "");
+	snprintf(out.why, sizeof(out.why), "%s", e.text);
 	/* Who asked may be dead by now. */
 	if (send(at->a->fd, &out, sizeof(out), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug(at->a->log, "an answer was not taken");
@@ -228,9 +240,11 @@ int attester_main(const struct attester_arg *a)
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigprocmask(SIG_BLOCK, &term, NULL);
-	if (!connect_at_last(&at))
+	rc = read_policy(&at, &e);
+	if (rc == 0 && !connect_at_last(&at))
 		return 0;
-	rc = confine(&at, &e);
+	if (rc == 0)
+		rc = confine(&at, &e);
 	if (rc == 0)
 		rc = begin(&at, &e);
 	if (rc) {

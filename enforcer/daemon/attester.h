@@ -18,29 +18,34 @@ struct attester_share {
 	 * parent sets it to 0 when the attester ends. */
 	_Atomic uint32_t session;
 	_Atomic uint32_t sessions; /* that there were */
-	uint8_t spki[TPM_SPKI];	   /* of the log key; before session is set */
 };
 
 enum attester_kind {
 	ATTESTER_STATE = 1,
 	ATTESTER_EXTEND,    /* PCR 13, by digest */
 	ATTESTER_INCREMENT, /* the counter */
-	ATTESTER_SIGN,	    /* digest, with the log key */
+	ATTESTER_KEY,	    /* the log's, that is bound so */
+	ATTESTER_SIGN,	    /* digest, with that key */
 };
 
 struct attester_ask {
 	uint64_t number;
 	uint32_t kind, session;
 	uint8_t digest[TPM_DIGEST];
+	struct tpm_bound bound; /* of ATTESTER_KEY; zero: not yet */
 };
 
 struct attester_answer {
 	uint64_t number;
 	int32_t rc; /* 0 or an errcode, and why */
 	uint32_t n; /* octets of sig */
-	struct tpm_state state; /* of all but ATTESTER_SIGN: after it */
+	struct tpm_state state; /* after what was asked, but for the key's */
 	uint8_t sig[TPM_SIG];
-	char why[160];
+	/* Of ATTESTER_KEY; unusable: in this state of the platform, and why. */
+	struct tpm_bound bound;
+	uint8_t spki[TPM_SPKI];
+	bool unusable;
+	char why[ERR_TEXT];
 };
 
 /* The scribe waits so long for one: a log that does not beat for

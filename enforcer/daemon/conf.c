@@ -117,6 +117,10 @@ static const struct config_key keys[] = {
 	 TPM_NV_LAST, "25165901", NULL, 0, 0},
 	{"log-key",	  CONFIG_WORD,	 AT(log_key_tpm), 0, 0, "tpm", log_keys,
 	 0, 0},
+	{"log-key-pcrs",  CONFIG_TEXT,	 AT(log_key_pcrs), 0, 0, "0 2 4 7 8 9",
+	 NULL, 0, 0},
+	{"log-key-approvals", CONFIG_PATH, AT(log_key_approvals), 0, 0, "",
+	 NULL, 0, 0},
 	{"listen",	  CONFIG_ADDR,	 AT(listen),	0, 0, "", NULL, 0, 0},
 	{"listen-port",	  CONFIG_NUMBER, AT(listen_port), 1, 65535, "8480",
 	 NULL, 0, 0},
@@ -174,6 +178,8 @@ static int last_processor(const cpu_set_t *set)
 static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 		 struct err *e)
 {
+	uint32_t pcrs;
+
 	if (c->cpu >= 0 && !CPU_ISSET((size_t)c->cpu, cpus))
 		return err_set(e, E_SYNTAX, 0,
 			       "%s: cpu: processor %d is not online, or not "
@@ -198,6 +204,8 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 			       "octets", path, c->origin, NOTE_NAME_MAX - 16);
 	if (c->tpm[0] && link_named(c->tpm, e))
 		return err_wrap(e, "%s: tpm", path);
+	if (policy_pcrs(&pcrs, c->log_key_pcrs, e))
+		return err_wrap(e, "%s: log-key-pcrs", path);
 	if (c->signatures && !c->platform_key[0])
 		return err_set(e, E_SYNTAX, 0,
 			       "%s: platform-key: policies have to be signed, "

@@ -7,6 +7,7 @@
 #ifndef ENFORCER_DAEMON_CONF_H
 #define ENFORCER_DAEMON_CONF_H
 
+#include "attest/policy.h"
 #include "core/err.h"
 #include "enforcer/daemon/rules.h"
 
@@ -55,6 +56,8 @@ struct conf {
 	char tpm[CONF_PATH];  /* attest/link.h; "": there is none */
 	uint32_t tpm_counter; /* NV index */
 	bool log_key_tpm;     /* a new log is signed there */
+	/* In which states of the platform, attest/policy.h; a file, or "". */
+	char log_key_pcrs[POLICY_PCRS_TEXT], log_key_approvals[CONF_PATH];
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
 	char portal[48]; /* the guest that may connect there; or empty */

@@ -95,7 +95,8 @@ static void every_key(void **s)
 		     "audit-batch-ms: 1000\nlisten: \"fd00::1\"\n"
 		     "listen-port: 443\nportal: screens\ncontrol-gid: 27\n"
 		     "tpm: device:/dev/tpmrm0\ntpm-counter: 29360127\n"
-		     "log-key: software\n",
+		     "log-key: software\nlog-key-pcrs: 11 8 9\n"
+		     "log-key-approvals: /etc/metergate/approvals\n",
 		     &e),
 		0);
 	assert_string_equal(c.keys, "/etc/metergate/keys.yaml");
@@ -124,6 +125,8 @@ static void every_key(void **s)
 	assert_string_equal(c.tpm, "device:/dev/tpmrm0");
 	assert_int_equal(c.tpm_counter, 0x01bfffff);
 	assert_false(c.log_key_tpm);
+	assert_string_equal(c.log_key_pcrs, "11 8 9");
+	assert_string_equal(c.log_key_approvals, "/etc/metergate/approvals");
 }
 
 /* What the queue may hold finds room in its socket, within bounds. */
@@ -205,6 +208,8 @@ static void refused(void **s)
 		{"a TPM's path",     "tpm: swtpm:path=s\n",   "tpm: ",	"swtpm:path=/SOCKET"	 },
 		{"a counter's place", "tpm-counter: 1\n",     ":5:14:", "a number from 25165824" },
 		{"log key",	     "log-key: file\n",	      ":5:10:", "tpm software"		 },
+		{"no PCR",	     "log-key-pcrs: 0 24\n",  ": log-key-pcrs: ", "no PCR 24"	 },
+		{"a PCR that moves", "log-key-pcrs: 13\n",    ": log-key-pcrs: ", "each checkpoint"	 },
 		{"a word",	     "backend: ipfw\n",	      ":5:10:", "auto iptables nft"	 },
 		{"signatures",	     "signatures: on\n",      ":5:13:", "required off"	 },
 		{"clock",	     "clock: true\n",	      ":5:8:",	"synchronised trusted"	 },

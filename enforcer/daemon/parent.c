@@ -164,8 +164,9 @@ const char *parent_may_not_act(const struct parent *p)
 	if (atomic_load(&p->control->audit_recovery) != 0)
 		return "the audit's log was altered; see status";
 	if (atomic_load(&p->control->anchoring) == ANCHORING_AWAY)
-		return "the TPM does not answer, so what is done could not be "
-		       "anchored";
+		return "the TPM does not answer, or its key may not sign in "
+		       "this state of the platform, so what is done could not "
+		       "be anchored; the log says which";
 	return NULL;
 }
 

@@ -16,6 +16,7 @@
 
 #include "audit/anchoring.h"
 #include "audit/audit.h"
+#include "audit/logkey.h"
 #include "audit/notefile.h"
 #include "enforcer/daemon/attester.h"
 #include "enforcer/daemon/flat.h"
@@ -46,6 +47,9 @@ struct scribe_tpm {
 	uint32_t session;	/* of the attester; 0: there is none */
 	uint64_t number;	/* of the last question */
 	bool signs;		/* the log is signed by it */
+	bool unusable;		/* by a key that is not for this state */
+	bool unbound;		/* what the key is bound to is not yet noted */
+	struct log_key_bound bound;
 	bool agreed;		/* with the log that was opened last */
 	bool lost;		/* since then */
 	struct mono started, retry;

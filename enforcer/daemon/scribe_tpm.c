@@ -4,7 +4,9 @@
  * compared when there is a connection that was not there before, for which the
  * log is opened anew; behind each checkpoint the TPM gets it. While there is
  * none, records are written and flows pass, but nobody changes anything: what
- * is acted upon must be anchored before.
+ * is acted upon must be anchored before. So it is, too, while the key may not
+ * sign because the platform is in another state than those that it is for: that
+ * ends with a restart only.
  */
 #include "enforcer/daemon/scribe.h"
 
@@ -12,7 +14,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "audit/logkey.h"
 #include "crypto/digest.h"
 
 #define START_NS (3 * NS_PER_S) /* the log waits so long for its TPM */
@@ -70,6 +71,10 @@ static int ask(struct scribe *s, enum attester_kind kind,
 	q.number = t->number;
 	if (digest)
 		memcpy(q.digest, digest, sizeof(q.digest));
+	if (kind == ATTESTER_KEY) {
+		q.bound.pcrs = t->bound.pcrs;
+		memcpy(q.bound.policy, t->bound.policy, TPM_DIGEST);
+	}
 	if (write(s->a->attester_fd, &q, sizeof(q)) != (ssize_t)sizeof(q))
 		return gone(t, e, "the attester takes no question");
 	rc = hear(s, out, e);
@@ -79,7 +84,8 @@ static int ask(struct scribe *s, enum attester_kind kind,
 	if (out->rc)
 		return err_set(e, out->rc < 0 ? out->rc : E_IO, 0, "%s",
 			       out->why);
-	t->state = kind == ATTESTER_SIGN ? t->state : out->state;
+	if (kind != ATTESTER_SIGN && kind != ATTESTER_KEY)
+		t->state = out->state;
 	return 0;
 }
 
@@ -157,8 +163,16 @@ static bool can_sign(void *arg)
 {
 	const struct scribe *s = arg;
 
-	return !s->tpm.signs || (s->tpm.session &&
+	return !s->tpm.signs || (s->tpm.session && !s->tpm.unusable &&
 				 s->tpm.session == session(s));
+}
+
+static void away(struct scribe *s, const char *why)
+{
+	atomic_store(&s->a->control->anchoring, ANCHORING_AWAY);
+	if (strcmp(s->tpm.why, why) != 0)
+		log_err(s->a->log, "checkpoints are not anchored: %s", why);
+	snprintf(s->tpm.why, sizeof(s->tpm.why), "%s", why);
 }
 
 static void lost(struct scribe *s, const struct err *e)
@@ -166,10 +180,7 @@ static void lost(struct scribe *s, const struct err *e)
 	anchoring_lost(&s->tpm.g, s->audit);
 	s->tpm.retry = mono_add(s->mono, AGAIN_NS);
 	s->tpm.lost = true;
-	atomic_store(&s->a->control->anchoring, ANCHORING_AWAY);
-	if (strcmp(s->tpm.why, e->text) != 0)
-		log_err(s->a->log, "checkpoints are not anchored: %s", e->text);
-	snprintf(s->tpm.why, sizeof(s->tpm.why), "%s", e->text);
+	away(s, e->text);
 }
 
 /* Without an answer there is nothing to compare with. */
@@ -193,14 +204,58 @@ static int agree(void *arg, struct audit *a, struct err *e)
 	return 0;
 }
 
+/* The key of the log: what it is bound to lies beside it, or is what a new one
+ * would be bound to now. */
+static int ask_key(struct scribe *s, const char *path, struct attester_answer *a,
+		   struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+	int rc = log_key_bound_read(&t->bound, path, e);
+
+	t->unbound = rc == E_NOTFOUND;
+	if (rc && !t->unbound)
+		return rc;
+	rc = ask(s, ATTESTER_KEY, NULL, a, e);
+	if (rc)
+		return rc;
+	t->unusable = a->unusable;
+	t->bound.pcrs = a->bound.pcrs;
+	memcpy(t->bound.policy, a->bound.policy, SHA256_LEN);
+	if (t->unusable)
+		away(s, a->why);
+	return 0;
+}
+
+static int take_key(struct scribe *s, struct audit_conf *ac, struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct attester_answer a;
+	struct err why = {0};
+
+	t->signs = true;
+	ac->can_sign = can_sign;
+	/* Until the TPM says which key that is there are no checkpoints. */
+	if (t->session == 0)
+		return 0;
+	if (ask_key(s, ac->path, &a, &why)) {
+		t->session = 0;
+		lost(s, &why);
+		return 0;
+	}
+	t->signer = (struct note_signer){.sign = tpm_signs, .arg = s};
+	ac->signer = &t->signer;
+	ac->show_key = true;
+	return note_key_make(&t->signer.key, span_str(ac->origin), NOTE_P256,
+			     span_of(a.spki, TPM_SPKI), e);
+}
+
 int scribe_tpm_open(struct scribe *s, struct audit_conf *ac, struct err *e)
 {
 	struct scribe_tpm *t = &s->tpm;
 	int lies = log_key_lies(ac->path, e);
 
 	t->session = session(s);
-	t->lost = false;
-	t->signs = false;
+	t->lost = t->signs = t->unusable = t->unbound = false;
 	ac->arg = s;
 	if (configured(s))
 		ac->agree = agree;
@@ -209,18 +264,25 @@ int scribe_tpm_open(struct scribe *s, struct audit_conf *ac, struct err *e)
 		ac->own_key = true;
 		return lies == E_NOTFOUND ? 0 : lies;
 	}
-	if (lies != E_NOTFOUND)
-		return lies;
-	t->signs = true;
-	ac->can_sign = can_sign;
-	/* Until the TPM says which key that is there are no checkpoints. */
-	if (t->session == 0)
-		return 0;
-	t->signer = (struct note_signer){.sign = tpm_signs, .arg = s};
-	ac->signer = &t->signer;
-	ac->show_key = true;
-	return note_key_make(&t->signer.key, span_str(ac->origin), NOTE_P256,
-			     span_of(s->a->attester->spki, TPM_SPKI), e);
+	return lies == E_NOTFOUND ? take_key(s, ac, e) : lies;
+}
+
+/* Only beside the log that it is the key of: one that was lost is made anew,
+ * and no other takes its place. */
+static void note_bound(struct scribe *s)
+{
+	struct scribe_tpm *t = &s->tpm;
+	const char *why;
+	struct err e = {0};
+
+	if (!t->signs || !t->unbound || !t->session ||
+	    audit_recovery(s->audit, &why))
+		return;
+	if (log_key_bound_write(&t->bound, s->a->conf->audit, &e))
+		log_err(s->a->log, "what the log's key is bound to could not "
+			"be noted: %s", e.text);
+	else
+		t->unbound = false;
 }
 
 /* That there is a TPM, or is none: who reads the log knows from where on it is
@@ -255,7 +317,9 @@ void scribe_tpm_begin(struct scribe *s)
 	if (!configured(s))
 		return;
 	atomic_store(&s->a->control->anchoring, ANCHORING_AWAY);
-	if (!t->agreed)
+	note_bound(s);
+	/* Nothing is counted or extended before it can be signed. */
+	if (!t->agreed || t->unusable)
 		return;
 	if (anchoring_begin(&t->g, s->audit, s->mono, &why)) {
 		lost(s, &why);
@@ -273,6 +337,9 @@ void scribe_tpm_boot(const struct scribe *s, char *text, size_t cap,
 	const struct scribe_tpm *t = &s->tpm;
 	size_t n = strlen(text);
 
+	if (t->unusable)
+		snprintf(text + n, cap - n, "; the TPM's key may not sign in "
+			 "this state");
 	if (!t->g.met)
 		return;
 	log->counter = t->g.bound.counter;

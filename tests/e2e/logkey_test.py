@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The log's key signs in the states of the platform that it is for, and in no
+other: not after another kernel was started, until that is taken back or its
+certifier approved it. Records go on meanwhile; nobody changes anything."""
+import base64
+import os
+import re
+import subprocess
+
+import rules_test
+from lib import Gate, Report, need_live, program, until
+from tpm import Tpm, there
+
+PAIR = [("mdma", "gw")]
+BACK = 20
+report = Report()
+
+
+def check(what, ok, why=""):
+    report.check(what, None if ok else why or "no")
+
+
+def audit(*args):
+    done = subprocess.run([program("metergate-audit"), *args],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def anchoring(gate):
+    out = subprocess.run(
+        ["curl", "-s", "--unix-socket",
+         os.path.join(gate.work, "run", "metrics"), "http://m/metrics"],
+        capture_output=True, text=True, check=False).stdout
+    got = re.search(r'^metergate_audit_anchoring\{state="(\w+)"\} 1$', out,
+                    re.M)
+    return got and got.group(1)
+
+
+def reload(gate):
+    for r in gate.ask("reload"):
+        if r.get("error"):
+            return r["error"]
+    return None
+
+
+def key_of(gate):
+    with open(gate.audit + ".vkey", encoding="utf-8") as f:
+        return f.read()
+
+
+def signs(gate, what):
+    check(what + ": it is anchored", until(lambda: anchoring(gate) == "good", BACK),
+          gate.text()[-800:])
+    check(what + ": a change is made", until(lambda: reload(gate) is None,
+                                             BACK), str(reload(gate)))
+
+
+def does_not(gate, bed, what, why):
+    check(what + ": the log says why, and how the state is called", until(
+        lambda: why in gate.text().rsplit("PCRs 0 2 4 7 8 9: ", 1)[-1] and
+        "PCRs 0 2 4 7 8 9: " in gate.text(), BACK), gate.text()[-800:])
+    check(what + ": it is not anchored", until(lambda: anchoring(gate) == "away",
+                                               BACK))
+    got = reload(gate)
+    check(what + ": nobody changes anything", got is not None and
+          "this state of the platform" in got, str(got))
+    check(what + ": what policy allows passes", until(
+        lambda: len(bed.passes(PAIR)) == 2, BACK), gate.text()[-800:])
+    check(what + ": the log goes on", "recovery-1" not in gate.text() and
+          not os.path.exists(gate.audit + ".recovery-1"), gate.text()[-800:])
+    said = gate.text().count("checkpoints are not anchored")
+    check(what + ": that is said once", not until(
+        lambda: gate.text().count("checkpoints are not anchored") > said, 3),
+        gate.text()[-800:])
+
+
+def whole(gate, tpm, what):
+    gate.stop()
+    code, text = audit("verify", "-q", "--key", gate.audit + ".vkey", "--tpm",
+                       tpm.name, gate.audit)
+    check(what + ": the log is whole", code == 0, text)
+
+
+def booted(gate, tpm, *pcrs):
+    """The platform starts, and measures what it starts."""
+    gate.stop()
+    tpm.again()
+    for n in pcrs:
+        tpm.measure(n)
+    gate.start()
+
+
+def updated(bed):
+    with Tpm() as tpm:
+        for n in (0, 4, 8):
+            tpm.measure(n)
+        with Gate(bed, tpm=tpm.name) as gate:
+            signs(gate, "the kernel it began with")
+            key = key_of(gate)
+            booted(gate, tpm, 0, 4, 8, 8)
+            does_not(gate, bed, "another kernel", "began in another")
+            whole(gate, tpm, "another kernel")
+            booted(gate, tpm, 0, 4, 8)
+            signs(gate, "the first one again")
+            check("with the same key", key_of(gate) == key)
+            # What is no part of the state.
+            booted(gate, tpm, 0, 4, 8, 1, 5, 11)
+            signs(gate, "other settings")
+            whole(gate, tpm, "after all that")
+            bound = gate.audit + ".tpmkey"
+            with open(bound, encoding="utf-8") as f:
+                was = f.read()
+            check("what it is bound to is noted",
+                  was.startswith("pcrs 0x000395\npolicy "), was)
+            os.unlink(bound)
+            gate.start()
+            signs(gate, "that is lost")
+            check("it is noted again", open(bound).read() == was)
+            gate.stop()
+            with open(bound, "w", encoding="utf-8") as f:
+                f.write(was[:-3] + ("0" if was[-3] != "0" else "1") +
+                        was[-2:])
+            gate.start()
+            check("another there is another key: that is found", until(
+                lambda: "signed with another" in gate.text(), BACK),
+                gate.text()[-800:])
+
+
+class Certifier:
+    def __init__(self, work):
+        self.work = work
+        self.pem = os.path.join(work, "certifier.pem")
+        self.file = os.path.join(work, "approvals")
+        self.openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout",
+                     "-out", self.pem)
+        pub = self.openssl("ec", "-in", self.pem, "-pubout", "-outform",
+                           "DER")
+        self.write("authority " + base64.b64encode(pub).decode(), "w")
+
+    def openssl(self, *args):
+        return subprocess.run(["openssl", *args], capture_output=True,
+                              check=True).stdout
+
+    def write(self, line, how="a"):
+        with open(self.file, how, encoding="utf-8") as f:
+            f.write(line + "\n")
+
+    def approve(self, name, state):
+        said = os.path.join(self.work, "said")
+        with open(said, "wb") as f:
+            f.write(bytes.fromhex(state) + b"mgLP1")
+        sig = self.openssl("dgst", "-sha256", "-sign", self.pem, said)
+        self.write("approved %s %s" % (name,
+                                       base64.b64encode(sig).decode()))
+
+
+def approved(bed):
+    with Tpm() as tpm, Tpm() as aside:
+        tpm.measure(8)
+        c = Certifier(aside.dir)
+        with Gate(bed, tpm=tpm.name, log_key_approvals=c.file) as gate:
+            for release in ("1.0", "1.1", "1.2"):
+                does_not(gate, bed, release, "nobody approved it")
+                c.approve(release, re.findall(
+                    r"PCRs [0-9 ]+: ([0-9a-f]{64})", gate.text())[-1])
+                gate.stop()
+                gate.start()
+                signs(gate, release + ", approved")
+                if release == "1.0":
+                    key = key_of(gate)
+                check(release + ": the key is the same", key_of(gate) == key)
+                whole(gate, tpm, release)
+                booted(gate, tpm, 8, 9, *([9] if release == "1.1" else []))
+            gate.stop()
+            c.write("nonsense")
+            gate.start(wait=False)
+            check("a list that is none: it is said, and nothing is signed",
+                  until(lambda: "approvals: line 5: " in gate.text() and
+                        anchoring(gate) == "away", BACK), gate.text()[-800:])
+
+
+def main():
+    need_live(report)
+    if not there():
+        print("SKIP: swtpm is not installed")
+        return
+    with rules_test.Bed("routed") as bed:
+        updated(bed)
+        approved(bed)
+    report.done()
+
+
+main()
