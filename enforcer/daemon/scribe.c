@@ -83,6 +83,30 @@ static void failed(struct scribe *s, const struct err *e)
 	s->retry = mono_add(s->mono, RETRY_NS);
 }
 
+/* What somebody has to look at, for as long as it lasts. */
+static void show_alarm(struct scribe *s)
+{
+	const char *why;
+	unsigned n = audit_recovery(s->audit, &why);
+	char text[ERR_TEXT + 96];
+
+	if (n)
+		snprintf(text, sizeof(text), "the log is not what it says; "
+			 "records go to recovery-%u: %s", n, why);
+	scribe_view_error(&s->view, n ? text : NULL);
+}
+
+/* A record is durable: until then nobody knows that it works again, whatever
+ * could be opened. */
+static void works(struct scribe *s)
+{
+	if (atomic_exchange(&s->a->control->audit_closed, 0) == 0)
+		return;
+	show_alarm(s);
+	log_info(s->a->log, "records are written again");
+	s->told[0] = '\0';
+}
+
 /* --- committing ----------------------------------------------------------- */
 
 static void note_intent(struct scribe *s)
@@ -173,7 +197,7 @@ static int commit(struct scribe *s, struct err *e)
 	if (rc)
 		return rc;
 	scribe_tpm_commit(s);
-	atomic_store(&s->a->control->audit_closed, 0);
+	works(s);
 	release(s);
 	show_log(s);
 	scribe_view_commit(&s->view,
@@ -246,21 +270,18 @@ static int again(struct scribe *s, struct err *e)
 	return scribe_append(s, -1, &ev, e);
 }
 
-/* An alarm for as long as it lasts: somebody has to look at the log. */
-static void recovered(struct scribe *s)
+static void opened(struct scribe *s)
 {
 	const char *why;
 	unsigned n = audit_recovery(s->audit, &why);
-	char text[ERR_TEXT + 96];
 
 	atomic_store(&s->a->control->audit_recovery, n);
-	scribe_view_error(&s->view, NULL);
-	if (n == 0)
-		return;
-	snprintf(text, sizeof(text), "the log is not what it says; records go "
-		 "to recovery-%u: %s", n, why);
-	scribe_view_error(&s->view, text);
-	log_err(s->a->log, "%s", text);
+	if (n && n != s->recovery)
+		log_err(s->a->log, "the log is not what it says; records go "
+			"to recovery-%u: %s", n, why);
+	s->recovery = n;
+	if (atomic_load(&s->a->control->audit_closed) == 0)
+		show_alarm(s);
 }
 
 static void open_window(struct scribe *s)
@@ -317,10 +338,7 @@ static void open_audit(struct scribe *s)
 		failed(s, &e);
 		return;
 	}
-	recovered(s);
-	if (s->told[0])
-		log_info(s->a->log, "records are written again");
-	s->told[0] = '\0';
+	opened(s);
 }
 
 /* --- witnesses ------------------------------------------------------------ */

@@ -98,6 +98,7 @@ struct scribe {
 	bool healed;	     /* after it was another */
 	struct log_limit limit;
 	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
+	uint32_t recovery;   /* of the log that was opened last; it was told */
 };
 
 void scribe_clocks(struct scribe *s); /* it is now */

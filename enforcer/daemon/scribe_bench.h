@@ -3,6 +3,7 @@
 #ifndef ENFORCER_DAEMON_SCRIBE_BENCH_H
 #define ENFORCER_DAEMON_SCRIBE_BENCH_H
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct bench {
 	struct guest_share guest[GUESTS];
 	struct scribe_arg arg;
 	struct ring ring[GUESTS + 1]; /* the last: the parent's */
+	FILE *said; /* what the scribe logs goes here; NULL: to all */
 	pid_t pid;
 };
 
@@ -98,8 +100,13 @@ static inline void start(struct bench *b)
 	b->arg.control->scribe_beat = 0;
 	b->pid = fork();
 	assert_true(b->pid >= 0);
-	if (b->pid == 0)
+	if (b->pid == 0) {
+		if (b->said) {
+			fcntl(fileno(b->said), F_SETFL, O_APPEND);
+			dup2(fileno(b->said), STDERR_FILENO);
+		}
 		_exit(scribe_main(&b->arg));
+	}
 }
 
 static inline void end(struct bench *b, int sig)
@@ -164,6 +171,18 @@ static inline int ask_window(struct bench *b, enum window_kind kind, uint64_t a)
 	}
 	fail_msg("the scribe does not answer");
 	return E_STATE;
+}
+
+/* How often the scribe logged that; b->said is its file. */
+static inline unsigned times_said(struct bench *b, const char *what)
+{
+	unsigned n = 0;
+	char line[512];
+
+	rewind(b->said);
+	while (fgets(line, sizeof(line), b->said))
+		n += strstr(line, what) != NULL;
+	return n;
 }
 
 static inline bool may_run(void)

@@ -407,6 +407,9 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 		skip();
 	}
 	bench_init(&b, 1);
+	b.log = log_init("scribe", LOG_LEVEL_INFO, false);
+	b.said = tmpfile();
+	assert_non_null(b.said);
 	start(&b);
 	for (int waits = 0; !b.arg.view->error[0] && waits < 10000;) {
 		if (put(&b, 0, numbered(&s, 0, sent))) {
@@ -422,7 +425,15 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	tail = atomic_load(&b.ring[0].s->tail);
 	while (put(&b, 0, numbered(&s, 0, sent)))
 		sent++;
-	usleep(1500000);
+	/* It is tried several times meanwhile, and said once. */
+	for (int i = 0; i < 350; i++) {
+		assert_true(b.arg.view->error[0]);
+		assert_int_equal(atomic_load(&b.arg.control->audit_closed), 1);
+		usleep(10000);
+	}
+	assert_int_equal(times_said(&b, "nothing can be recorded"), 1);
+	assert_int_equal(times_said(&b, "written again"), 0);
+	assert_in_range(b.arg.view->failures, 3, 5);
 	assert_int_equal(tail, atomic_load(&b.ring[0].s->tail));
 	/* Also between two tries, and for a successor. */
 	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 1);
@@ -434,6 +445,9 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	assert_true(drained(&b));
 	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 0);
 	end(&b, SIGTERM);
+	assert_int_equal(times_said(&b, "nothing can be recorded"), 1);
+	assert_int_equal(times_said(&b, "written again"), 1);
+	fclose(b.said);
 	seen = read_log(&b);
 	assert_int_equal(seen.next[0], sent);
 	assert_int_equal(seen.boots, 1);
