@@ -42,7 +42,7 @@ static bool law_reference(struct law *l)
 	static struct pol_decision d;
 	static bool fine;
 	struct ref_now t = {.now = law_noon()};
-	struct said s = {0};
+	struct said s = {0}, last = {0};
 	static struct ref_past past;
 	const char *odd;
 
@@ -61,7 +61,10 @@ static bool law_reference(struct law *l)
 		struct pol_msg m;
 		bool may;
 
-		s = throw(&l->history, &p, &s);
+		/* The one before again, on both sides of a clock's step. */
+		s = throw(&l->history, &p, &last);
+		if (s.what == SAID_MESSAGE)
+			last = s;
 		said_time(&s, &t.now);
 		said_tell(l, &s);
 		ref_past_other(&past, &s, &w, &t.now);

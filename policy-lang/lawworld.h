@@ -333,7 +333,7 @@ static inline struct said throw(struct draws *d, const struct policies *p,
 		s.on = draw(d, 4) > 0;
 	} else if (kind == 22 || kind == 20) {
 		s.what = draw(d, 3) ? SAID_OPEN : SAID_CLOSE;
-	} else if (kind == 23) {
+	} else if (kind == 23 || kind == 19) {
 		s.what = SAID_WALL;
 		s.step = ((int64_t)draw(d, 9) - 4) * 7 * INT64_C(3600) *
 			 US_PER_S;
