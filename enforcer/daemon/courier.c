@@ -30,6 +30,7 @@
 /* Those, and whoever has not asked yet. */
 #define CONNECTIONS	 (STREAMS_PORTAL + 2 * QUESTIONS)
 #define REQUEST_MAX	 (16 * 1024)
+#define REFUSAL_MAX	 (6 * ERR_TEXT + 64) /* a text, escaped */
 #define IDLE_S		 3
 #define LIFE_NS		 (5 * NS_PER_S)
 #define TURN_MS		 500
@@ -115,7 +116,7 @@ static enum MHD_Result send_octets(struct MHD_Connection *c, unsigned status,
 static enum MHD_Result send_refusal(struct MHD_Connection *c, unsigned status,
 				    const char *allow, const char *what)
 {
-	struct wbuf w = {malloc(256), 256, 0, false};
+	struct wbuf w = {malloc(REFUSAL_MAX), REFUSAL_MAX, 0, false};
 	struct json j = json_of(w.p, w.cap);
 
 	if (!w.p)
@@ -211,6 +212,16 @@ static enum MHD_Result send_found(struct MHD_Connection *c,
 	return send_octets(c, MHD_HTTP_OK, l->type, &w);
 }
 
+/* Nothing is given in place of what was altered or cannot be read. */
+static enum MHD_Result send_damaged(struct MHD_Connection *c, struct span why)
+{
+	char text[ERR_TEXT];
+
+	snprintf(text, sizeof(text), "the log is damaged: %.*s",
+		 (int)(why.n < 200 ? why.n : 200), (const char *)why.p);
+	return send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR, text);
+}
+
 /* Asked again for the same when the scribe has answered. */
 static enum MHD_Result send_lookup(struct server *s, struct MHD_Connection *c,
 				   struct connection *k, struct lookup *l)
@@ -235,6 +246,8 @@ static enum MHD_Result send_lookup(struct server *s, struct MHD_Connection *c,
 			       &n);
 	if (rc == 1)
 		return send_found(c, l, lookup_cut(l, octets));
+	if (rc == E_INTEGRITY || rc == E_IO)
+		return send_damaged(c, octets);
 	if (rc && lookup_gone(l, shelf_first(shelf)))
 		return send_error(c, MHD_HTTP_GONE, "it was pruned");
 	if (rc)

@@ -42,6 +42,7 @@ struct stream {
 	size_t part; /* octets of the line of seq that are given */
 	char told[TOLD];  /* of which say is a part */
 	const char *say; /* in front of the next record, what is left of it */
+	bool broken;	 /* it was told that the log is damaged here */
 	enum pause pause;
 	struct mono since; /* it paused */
 	struct mono gave;  /* something, last */
@@ -86,9 +87,9 @@ static int record_of(struct stream *s, struct span *record)
 	int rc = shelf_get(&s->all->shelf, &key, index + 1, s->all->now,
 			   &octets, &have);
 
-	/* It must be there: the log is so long. */
+	/* If it was not pruned it must be there: the log is so long. */
 	if (rc != 1)
-		return rc < 0 ? E_INTEGRITY : 0;
+		return rc;
 	c = cur_of(octets);
 	if (s->bundle == first && s->off) {
 		/* A bundle only grows. */
@@ -186,7 +187,7 @@ static int64_t wait_for(struct stream *s, enum pause why)
 static void tell(struct stream *s, const char *event, bool which)
 {
 	char data[TOLD - FRAME];
-	struct json j = json_of((uint8_t *)data, sizeof(data) - 1);
+	struct json j = json_of(data, sizeof(data) - 1);
 
 	json_obj(&j, NULL);
 	if (which)
@@ -247,6 +248,34 @@ static int64_t same_log(struct stream *s)
 	return next_log(s, &log);
 }
 
+static size_t give_said(struct stream *s, char *to, size_t cap)
+{
+	size_t n = give(to, cap, span_str(s->say), 0);
+
+	s->say = s->say[n] ? s->say + n : NULL;
+	return n;
+}
+
+/* The next record cannot be given: it was pruned, so others are, or the log is
+ * damaged there. That is not passed over in silence: who reads events is told,
+ * others find their answer cut off. */
+static int64_t cannot(struct stream *s, int rc, char *to, size_t cap)
+{
+	uint64_t first = shelf_first(&s->all->shelf);
+
+	if (!s->want.events || s->part || s->broken)
+		return STREAM_BROKEN;
+	if (rc == E_NOTFOUND && s->seq < first) {
+		s->seq = first;
+		s->bundle = s->off = 0;
+		tell(s, "pruned", false);
+	} else {
+		s->broken = true;
+		tell(s, "damaged", false);
+	}
+	return (int64_t)give_said(s, to, cap);
+}
+
 int64_t stream_give(struct stream *s, char *to, size_t cap)
 {
 	struct span record, line;
@@ -258,10 +287,8 @@ int64_t stream_give(struct stream *s, char *to, size_t cap)
 	beat_if_due(s);
 	if (s->say || s->part)
 		s->gave = live_mono();
-	if (s->say) {
-		n = give(to, cap, span_str(s->say), 0);
-		s->say = s->say[n] ? s->say + n : NULL;
-	}
+	if (s->say)
+		n = give_said(s, to, cap);
 	for (int looked = 0; n < cap && looked < SCAN; looked++) {
 		size_t k;
 		int rc;
@@ -275,9 +302,8 @@ int64_t stream_give(struct stream *s, char *to, size_t cap)
 			return n ? (int64_t)n : wait_for(s, PAUSE_BUNDLE);
 		if (rc == 1)
 			rc = line_of(s, record, &line);
-		/* A log that cannot be read is not passed over in silence. */
 		if (rc < 0)
-			return n ? (int64_t)n : STREAM_BROKEN;
+			return n ? (int64_t)n : cannot(s, rc, to, cap);
 		k = give(to + n, cap - n, line, s->part);
 		n += k;
 		s->part += k;

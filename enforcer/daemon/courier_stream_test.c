@@ -10,6 +10,7 @@
 
 #include "enforcer/daemon/courier.h"
 #include "enforcer/daemon/courier_testbed.h"
+#include "enforcer/daemon/damage_testbed.h"
 
 #define FIRST	600 /* records that are there from the start */
 #define READERS 100
@@ -582,6 +583,46 @@ static void readers_are_told_of_another_log(void **state)
 				       "\"first\":0}\n\nid: 0\n"));
 }
 
+/* A stream of records 250 on, whose next bundle cannot be read. */
+static size_t as_far_as_it_goes(const char *heads, int ms)
+{
+	int64_t from = live_mono().ns;
+	size_t n = get(OPERATOR, "?from=250", heads, ms);
+
+	assert_true(live_mono().ns - from < ms * MS); /* it ended */
+	assert_null(strstr(answer, "\r\n0\r\n"));	      /* not in order */
+	n = unchunk(answer, n);
+	expect_run(strchr(answer, '{'), 250, 6);
+	return n;
+}
+
+static void damage_ends_a_stream_and_is_told(void **state)
+{
+	(void)state;
+	NEEDS_COURIER();
+	write_log(4000);
+	kill_writer();
+	damage_bundles(b.db, "UPDATE bundle SET data = zeroblob(2000000)"
+			     " WHERE first = 256");
+	atomic_store(&b.arg.window->log, 0); /* what was read is forgotten */
+	start_writer();
+	for (int i = 0; i < 5000 && !atomic_load(&b.arg.window->log); i++)
+		usleep(1000);
+	as_far_as_it_goes("Accept: text/event-stream\r\n", 8000);
+	assert_non_null(strstr(answer, "\n\nevent: damaged\n"
+				       "data: {\"first\":256}\n\n"));
+	as_far_as_it_goes("", 8000);
+	assert_null(strstr(answer, "damaged"));
+	ask(PORTAL, "GET /v1/tile/entries/001 HTTP/1.1\r\nHost: m\r\n"
+		    "Connection: close\r\n\r\n",
+	    answer, sizeof(answer), 4000);
+	assert_non_null(strstr(answer, "HTTP/1.1 500 "));
+	assert_non_null(strstr(answer, "records from 256: "));
+	get(OPERATOR, "?from=512&limit=9", "", 4000);
+	unchunk(answer, strlen(answer));
+	expect_run(answer, 512, 9);
+}
+
 /* --- */
 
 static int with_log(void **state)
@@ -609,6 +650,7 @@ int main(void)
 		cmocka_unit_test(who_went_away_holds_no_place),
 		cmocka_unit_test(readers_are_told_of_another_log),
 		cmocka_unit_test(places_are_limited),
+		cmocka_unit_test(damage_ends_a_stream_and_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, with_log, tear_down);

@@ -229,6 +229,9 @@ static void write_audit(struct wbuf *w, const struct view *v,
 	one(w, "audit_recovery", "gauge",
 	    "Not 0: the log was altered; records go to another beside it.",
 	    atomic_load(&c->audit_recovery));
+	one(w, "audit_damaged", "gauge",
+	    "1: something of the log was altered or could not be read when "
+	    "somebody asked for it.", atomic_load(&c->audit_damaged));
 	head(w, "audit_anchoring", "gauge",
 	     "1 at the state of anchoring: there is no TPM; checkpoints are "
 	     "anchored; it does not answer.");

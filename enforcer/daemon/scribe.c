@@ -93,7 +93,25 @@ static void show_alarm(struct scribe *s)
 	if (n)
 		snprintf(text, sizeof(text), "the log is not what it says; "
 			 "records go to recovery-%u: %s", n, why);
-	scribe_view_error(&s->view, n ? text : NULL);
+	else if (s->damaged[0])
+		snprintf(text, sizeof(text), "the log is damaged: %s",
+			 s->damaged);
+	scribe_view_error(&s->view, n || s->damaged[0] ? text : NULL);
+}
+
+/* Found when somebody read it. What is wrong first is told; there may be more,
+ * and who asks again would have it told again. */
+static void on_damage(void *arg, const char *what)
+{
+	struct scribe *s = arg;
+
+	atomic_store(&s->a->control->audit_damaged, 1);
+	if (s->damaged[0])
+		return;
+	snprintf(s->damaged, sizeof(s->damaged), "%s", what);
+	log_err(s->a->log, "the log is damaged: %s", what);
+	if (atomic_load(&s->a->control->audit_closed) == 0)
+		show_alarm(s);
 }
 
 /* A record is durable: until then nobody knows that it works again, whatever
@@ -286,12 +304,17 @@ static void opened(struct scribe *s)
 
 static void open_window(struct scribe *s)
 {
+	uint32_t before = atomic_load(&s->a->window->log);
 	const char *why;
 
 	window_open(&s->window, audit_path(s->audit), audit_origin(s->audit),
 		    audit_recovery(s->audit, &why), audit_first(s->audit),
 		    audit_size(s->audit));
 	scribe_view_log(&s->view, audit_first(s->audit), audit_size(s->audit));
+	if (atomic_load(&s->a->window->log) == before)
+		return;
+	atomic_store(&s->a->control->audit_damaged, 0);
+	s->damaged[0] = '\0';
 }
 
 static void open_audit(struct scribe *s)
@@ -369,7 +392,6 @@ static int read_witnesses(struct scribe *s, struct err *e)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	rc = note_file_keys(s->witness, NOTE_KEYS_MAX, &s->n_witness, path, e);
 	s->window.cosign = on_cosign;
-	s->window.arg = s;
 	return rc ? err_wrap(e, "witness-keys: %s", path) : 0;
 }
 
@@ -575,6 +597,8 @@ int scribe_main(const struct scribe_arg *a)
 	s->window = (struct window_side){
 		.w = a->window,
 		.wake_fd = a->courier_fd,
+		.damaged = on_damage,
+		.arg = s,
 	};
 	/* It is looked for between two turns, never in the middle of one. */
 	sigemptyset(&term);

@@ -96,6 +96,7 @@ struct scribe {
 	struct mono tied;    /* its last record */
 	uint32_t verdict;    /* about it, not told before it is durable */
 	bool healed;	     /* after it was another */
+	char damaged[ERR_TEXT]; /* what of the log is, when it was read */
 	struct log_limit limit;
 	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
 	uint32_t recovery;   /* of the log that was opened last; it was told */

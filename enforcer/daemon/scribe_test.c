@@ -14,6 +14,7 @@
 #include "audit/record.h"
 #include "audit/sample.h"
 #include "audit/verify.h"
+#include "enforcer/daemon/damage_testbed.h"
 #include "enforcer/daemon/scribe_bench.h"
 #include "enforcer/daemon/storm.h"
 
@@ -516,6 +517,59 @@ static void an_altered_log_is_left_and_told_of(void **state)
 	bench_free(&b);
 }
 
+#define OLD_RECORDS 2000 /* the first are not looked at when it is opened */
+
+/* An altered record by itself tells nothing: its proof does. */
+static void what_a_reader_finds_altered_is_an_alarm(void **state)
+{
+	struct bench b;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	b.said = tmpfile();
+	assert_non_null(b.said);
+	start(&b);
+	for (uint64_t i = 0; i < OLD_RECORDS; i++) {
+		while (!put(&b, 0, numbered(&s, 0, i)))
+			usleep(1000);
+	}
+	assert_true(drained(&b));
+	end(&b, SIGTERM);
+	damage_bundles(b.conf.audit,
+		       "UPDATE bundle SET data = CAST(substr(data, 1, 70) || "
+		       "x'5a' || substr(data, 72) AS BLOB) WHERE first = 0");
+	damage_bundles(b.conf.audit, "UPDATE bundle SET data = zeroblob(2000000)"
+				     " WHERE first = 256");
+	start(&b);
+	assert_true(put(&b, 0, numbered(&s, 0, OLD_RECORDS)));
+	assert_true(drained(&b));
+	assert_int_equal(ask_window(&b, WINDOW_INCLUSION, OLD_RECORDS - 1), 0);
+	assert_int_equal(atomic_load(&b.arg.control->audit_damaged), 0);
+	assert_false(b.arg.view->error[0]);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(ask_window(&b, WINDOW_INCLUSION, 0),
+				 E_INTEGRITY);
+		assert_non_null(memmem(b.arg.window->data,
+				       b.arg.window->octets, "record 0: ", 10));
+		assert_int_equal(ask_window(&b, WINDOW_BUNDLE, 256),
+				 E_INTEGRITY);
+	}
+	assert_int_equal(atomic_load(&b.arg.control->audit_damaged), 1);
+	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 0);
+	assert_non_null(strstr(b.arg.view->error, "damaged"));
+	assert_int_equal(times_said(&b, "damaged"), 1);
+	/* It goes on, and the rest can be read. */
+	assert_int_equal(ask_window(&b, WINDOW_BUNDLE, 512), 0);
+	assert_true(put(&b, 0, numbered(&s, 0, OLD_RECORDS + 1)));
+	assert_true(drained(&b));
+	assert_non_null(strstr(b.arg.view->error, "damaged"));
+	end(&b, SIGTERM);
+	fclose(b.said);
+	bench_free(&b);
+}
+
 static void the_view_shows_what_is_durable(void **state)
 {
 	const struct view *v;
@@ -676,6 +730,7 @@ int main(void)
 		cmocka_unit_test(what_a_rule_notifies_is_recorded),
 		cmocka_unit_test(a_full_disk_stops_all_until_there_is_room),
 		cmocka_unit_test(an_altered_log_is_left_and_told_of),
+		cmocka_unit_test(what_a_reader_finds_altered_is_an_alarm),
 		cmocka_unit_test(the_view_shows_what_is_durable),
 		cmocka_unit_test(rings_are_merged_by_time),
 		cmocka_unit_test(nobody_pushes_to_the_front),

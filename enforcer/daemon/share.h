@@ -237,6 +237,9 @@ struct control {
 	 * the one before is not what it says. Nobody acts upon records of
 	 * such a log: no maintenance, no other policies. */
 	_Atomic uint32_t audit_recovery;
+	/* By the scribe: 1 since something of this log could not be read, or
+	 * was not what it was, when a reader asked for it. */
+	_Atomic uint32_t audit_damaged;
 	/* By the scribe: enum anchoring_state; how far in the parent's ring
 	 * events are anchored, and how many records. */
 	_Atomic uint32_t anchoring;

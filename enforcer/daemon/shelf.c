@@ -169,10 +169,11 @@ static bool posted(struct shelf *s)
 	return true;
 }
 
-/* The answers that say how it is, not that it could not be found out. */
+/* The others say only that it cannot be found out now. */
 static bool final(int rc)
 {
-	return rc == 0 || rc == E_NOTFOUND || rc == E_LIMIT;
+	return rc == 0 || rc == E_NOTFOUND || rc == E_LIMIT ||
+	       rc == E_INTEGRITY || rc == E_IO;
 }
 
 /* What lies in the window is the scribe's word: its lengths are checked. */

@@ -58,7 +58,8 @@ uint32_t shelf_log(const struct shelf *s);
  * has none). 1: *octets and *n, valid until the next call of any function
  * here. 0: it was asked for, or will be; try again after shelf_turn said that
  * something came. Negative: what the scribe said, E_NOTFOUND or E_LIMIT: there
- * is no such thing. */
+ * is no such thing; E_INTEGRITY or E_IO: it cannot be read, *octets is a text
+ * that says why. */
 int shelf_get(struct shelf *s, const struct window_key *key, uint32_t least,
 	      struct mono now, struct span *octets, uint32_t *n)
 	__attribute__((warn_unused_result));

@@ -88,15 +88,13 @@ struct window_files {
 	struct wbuf out; /* in the window */
 };
 
-static int files_open(struct window_side *s)
+static int files_open(struct window_side *s, struct err *e)
 {
 	struct window_files *f = calloc(1, sizeof(*f));
-	struct err ignored;
-	int rc = f ? reader_open(&f->reader, s->path, true, &ignored)
-		   : E_NOMEM;
+	int rc = f ? reader_open(&f->reader, s->path, true, e) : E_NOMEM;
 
 	if (rc == 0)
-		rc = prover_open(&f->prover, s->path, true, &ignored);
+		rc = prover_open(&f->prover, s->path, true, e);
 	s->files = f;
 	if (rc)
 		window_forget(s);
@@ -209,7 +207,7 @@ static int cosign(struct window_side *s, const struct window_key *k)
 }
 
 static int fetch(struct window_side *s, const struct window_key *k,
-		 uint32_t *n)
+		 uint32_t *n, struct err *e)
 {
 	static int (*const kinds[])(struct window_side *s,
 				    const struct window_key *k, uint32_t *n,
@@ -220,7 +218,6 @@ static int fetch(struct window_side *s, const struct window_key *k,
 		[WINDOW_INCLUSION] = proof,
 		[WINDOW_CONSISTENCY] = proof,
 	};
-	struct err ignored;
 	int rc = 0;
 
 	if (k->kind < WINDOW_BUNDLE || k->kind > WINDOW_COSIGN ||
@@ -229,38 +226,83 @@ static int fetch(struct window_side *s, const struct window_key *k,
 	if (k->kind == WINDOW_COSIGN)
 		return cosign(s, k);
 	if (!s->files)
-		rc = files_open(s);
+		rc = files_open(s, e);
 	if (rc)
 		return rc;
 	s->files->out = wbuf_of(s->w->data, sizeof(s->w->data));
-	rc = kinds[k->kind](s, k, n, &ignored);
+	rc = kinds[k->kind](s, k, n, e);
 	if (rc == 0 && s->files->out.failed)
 		rc = E_LIMIT;
 	return rc;
 }
 
-/* --- */
+/* --- answering ------------------------------------------------------------ */
+
+static bool unread(int rc)
+{
+	return rc == E_IO || rc == E_STATE || rc == E_INTEGRITY;
+}
+
+/* Whoever asked hears why, and so does the scribe. */
+static uint32_t put_why(struct window_side *s, const struct window_key *k,
+			const struct err *e)
+{
+	static const char *const kinds[] = {
+		[WINDOW_BUNDLE] = "records from",
+		[WINDOW_TILE] = "a tile of level",
+		[WINDOW_CHECKPOINT] = "the checkpoint of",
+		[WINDOW_INCLUSION] = "a proof of record",
+		[WINDOW_CONSISTENCY] = "a proof since record",
+	};
+	char text[ERR_TEXT + 64];
+
+	snprintf(text, sizeof(text), "%s %llu: %s", kinds[k->kind],
+		 (unsigned long long)k->a, e->text);
+	if (s->damaged)
+		s->damaged(s->arg, text);
+	memcpy(s->w->data, text, strlen(text));
+	return (uint32_t)strlen(text);
+}
+
+static int answer(struct window_side *s, const struct window_key *k,
+		  uint32_t *n, uint32_t *octets)
+{
+	bool open = s->files != NULL;
+	struct err e = {0};
+	int rc = fetch(s, k, n, &e);
+
+	if (k->kind == WINDOW_COSIGN)
+		return rc;
+	/* Once more, opened anew: the files may be others. */
+	if (unread(rc)) {
+		window_forget(s);
+		if (open)
+			rc = fetch(s, k, n, &e);
+	}
+	if (unread(rc))
+		window_forget(s);
+	if (rc == 0)
+		*octets = (uint32_t)s->files->out.n;
+	else if (rc == E_INTEGRITY || rc == E_IO)
+		*octets = put_why(s, k, &e);
+	return rc;
+}
 
 void window_turn(struct window_side *s, struct mono now)
 {
 	struct window *w = s->w;
-	uint32_t asked = atomic_load(&w->asked), n = 0;
+	uint32_t asked = atomic_load(&w->asked), n = 0, octets = 0;
 	struct window_key key;
 
 	if (asked == atomic_load(&w->answered) || window_due(s, now) > 0)
 		return;
 	key = w->want;
 	s->last = now;
-	w->rc = fetch(s, &key, &n);
+	w->rc = answer(s, &key, &n, &octets);
 	w->key = key;
 	w->of = atomic_load(&w->log);
-	w->n = n;
-	w->octets = w->rc || key.kind == WINDOW_COSIGN
-			    ? 0
-			    : (uint32_t)s->files->out.n;
-	/* Opened anew next time: the file may be another. */
-	if (w->rc == E_IO || w->rc == E_STATE || w->rc == E_INTEGRITY)
-		window_forget(s);
+	w->n = w->rc ? 0 : n;
+	w->octets = octets;
 	atomic_store(&w->answered, asked);
 	wake(s);
 }

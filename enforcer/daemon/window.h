@@ -53,7 +53,9 @@ struct window {
 	_Atomic uint64_t size; /* records that are durable */
 	_Atomic uint64_t first; /* of them that was not pruned */
 	_Atomic uint32_t answered;
-	int32_t rc; /* of the answer: 0 or a negative errcode */
+	/* Of the answer: 0 or a negative errcode. Of E_INTEGRITY and E_IO the
+	 * data is a text that says why. */
+	int32_t rc;
 	uint32_t n; /* its records or hashes; else 1 */
 	uint32_t octets;
 	uint32_t of; /* the number of its log */
@@ -82,7 +84,10 @@ struct window_side {
 	/* A cosignature of the checkpoint of so many records; as
 	 * audit_cosign. NULL: nobody cosigns. */
 	int (*cosign)(void *arg, uint64_t size, struct span line);
-	void *arg;
+	/* Something of the log cannot be read, or is not what it was. NULL:
+	 * nobody wants to know. */
+	void (*damaged)(void *arg, const char *what);
+	void *arg; /* of both */
 };
 
 /* A log was opened: the file at path, borrowed until the next one, of so many
