@@ -10,20 +10,28 @@
 #include "audit/checkpoint.h"
 #include "audit/prover.h"
 #include "audit/tool.h"
+#include "audit/tool_key.h"
 
 #define WHY 120 /* octets of a reason */
 
 static void help(void)
 {
-	puts("Usage: " TOOL " prune --before N [--why TEXT] [--dry-run] DB\n"
+	puts("Usage: " TOOL " prune --before N [--why TEXT] [--tpm NAME "
+	     "[--approvals FILE]]\n"
+	     "       [--dry-run] DB\n"
 	     "Remove the records before N for good, as far as they fill whole "
 	     "bundles of 256 and\nare not at the end. Protected records, roots "
 	     "and checkpoints stay, so that what\nis left can be proved; what "
-	     "was removed is recorded in the log, whose key must\nlie beside "
-	     "it. The gateway must not run: it prunes by itself "
-	     "(audit-bound).\n\n"
+	     "was removed is recorded in the log and signed with\nits key: "
+	     "that lies beside it, or in the TPM. The gateway must not run: it "
+	     "prunes\nby itself (audit-bound).\n\n"
 	     "      --before N   the first record that must stay\n"
 	     "      --why TEXT   for the record\n"
+	     "      --tpm NAME   the TPM that has the log's key: "
+	     "device:/dev/tpmrm0,\n"
+	     "                   swtpm:path=SOCKET\n"
+	     "      --approvals FILE\n"
+	     "                   the gateway's log-key-approvals\n"
 	     "  -n, --dry-run    only say what would be removed\n"
 	     "  -h, --help       this text\n\n"
 	     "Exit: 0 done, 1 the log is not whole, 2 usage or environment.");
@@ -72,7 +80,8 @@ static int name_of(const char *path, char origin[NOTE_NAME_MAX + 1],
 	return rc;
 }
 
-static int run(const char *path, uint64_t before, const char *why)
+static int run(const char *path, uint64_t before, const char *why,
+	       struct tool_key *k)
 {
 	char text[WHY + 64], origin[NOTE_NAME_MAX + 1];
 	struct audit_conf conf = {
@@ -80,7 +89,6 @@ static int run(const char *path, uint64_t before, const char *why)
 		.origin = origin,
 		.batch = UINT32_MAX,
 		.last = true,
-		.own_key = true,
 		.alone = true,
 	};
 	struct err e = {0}, ignored;
@@ -97,13 +105,16 @@ static int run(const char *path, uint64_t before, const char *why)
 	}
 	rc = name_of(path, origin, &e);
 	if (rc == 0)
+		rc = tool_key_open(k, &conf, path, origin, &e);
+	if (rc == 0)
 		rc = audit_open(&a, &conf, &e);
-	if (rc)
-		return tool_failed(path, &e);
-	rc = prune(a, before, text, &e);
-	first = audit_first(a);
-	if (audit_close(a, rc ? &ignored : &e) && rc == 0)
-		rc = e.code;
+	if (rc == 0) {
+		rc = prune(a, before, text, &e);
+		first = audit_first(a);
+		if (audit_close(a, rc ? &ignored : &e) && rc == 0)
+			rc = e.code;
+	}
+	tool_key_close(k);
 	if (rc)
 		return tool_failed(path, &e);
 	printf("the first record is now %llu\n", (unsigned long long)first);
@@ -138,12 +149,15 @@ int cmd_prune(int argc, char **argv)
 	static const struct option options[] = {
 		{"before", required_argument, NULL, 'b'},
 		{"why", required_argument, NULL, 'w'},
+		{"tpm", required_argument, NULL, 't'},
+		{"approvals", required_argument, NULL, 'a'},
 		{"dry-run", no_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *why = NULL;
 	uint64_t before = 0;
+	struct tool_key key = {0};
 	bool dry = false;
 	int c;
 
@@ -161,6 +175,12 @@ int cmd_prune(int argc, char **argv)
 				break;
 			tool_say("--why", "too long");
 			return tool_usage("prune");
+		case 't':
+			key.tpm = optarg;
+			break;
+		case 'a':
+			key.approvals = optarg;
+			break;
 		case 'n':
 			dry = true;
 			break;
@@ -177,5 +197,5 @@ int cmd_prune(int argc, char **argv)
 		return tool_usage("prune");
 	}
 	return dry ? dry_run(argv[optind], before)
-		   : run(argv[optind], before, why);
+		   : run(argv[optind], before, why, &key);
 }

@@ -9,7 +9,8 @@ import re
 import subprocess
 
 import rules_test
-from lib import Gate, Report, need_live, program, until
+import talk
+from lib import Gate, Net, Report, need_live, program, until
 from tpm import Tpm, there
 
 PAIR = [("mdma", "gw")]
@@ -180,6 +181,71 @@ def approved(bed):
                         anchoring(gate) == "away", BACK), gate.text()[-800:])
 
 
+def busy(net, gate):
+    """Records that are going to be removed, and those behind them, which
+    stay. How many may go."""
+    meter = talk.Meter(net)
+    asker = talk.Asker(net, "udp", (1,) * 20, patience=5.0)
+    until(lambda: asker.answered > 300, 120)
+    asker.stop()
+    meter.stop()
+    gate.stop()
+    n = len(gate.records())
+    check("there is something to remove", n > 5000, "%d records" % n)
+    return str(n - 2000)
+
+
+def pruned():
+    with Net() as net, Tpm() as tpm, Tpm() as other:
+        net.neighbours()
+        for one in (tpm, other):
+            one.measure(8)
+        with Gate(net, tpm=tpm.name) as gate:
+            signs(gate, "to be pruned")
+            before = busy(net, gate)
+            whole(gate, tpm, "before it is pruned")
+            for more, word in (((), "needs --tpm"),
+                               (("--tpm", other.name), "another key"),
+                               (("--tpm", "tabrmd"), "device:/dev/tpmrm0"),
+                               (("--tpm", tpm.name, "--approvals",
+                                 gate.conf), "neither authority")):
+                code, text = audit("prune", "--before", before, *more,
+                                   gate.audit)
+                check("prune %s is refused" % " ".join(more), code in (1, 2)
+                      and word in text, text)
+            tpm.measure(8)
+            code, text = audit("prune", "--before", before, "--tpm", tpm.name,
+                               gate.audit)
+            check("prune in another state is refused", code == 2 and
+                  "this state of the platform" in text, text)
+            whole(gate, tpm, "not pruned")
+            code, text = audit("show", "--kind", "export", gate.audit)
+            check("none of these removed anything", "prune" not in text, text)
+            tpm.again()
+            tpm.measure(8)
+            code, text = audit("prune", "--before", before, "--why", "the test",
+                               "--tpm", tpm.name, gate.audit)
+            check("prune with the TPM's key", code == 0 and
+                  1000 < int(text.split()[-1]) <= int(before), text)
+            code, text = audit("show", "--kind", "export", gate.audit)
+            check("who did it is recorded", "the test" in text, text)
+            code, text = audit("verify", "-q", "--key", gate.audit + ".vkey",
+                               gate.audit)
+            check("what is left is whole and signed", code == 0, text)
+            gate.start()
+            signs(gate, "pruned")
+            whole(gate, tpm, "after it was pruned")
+            check("there was no recovery", "recovery" not in gate.text(),
+                  gate.text()[-800:])
+        with Gate(net, tpm=other.name, log_key="software") as gate:
+            signs(gate, "with a key in a file")
+            gate.stop()
+            code, text = audit("prune", "--before", before, "--tpm",
+                               other.name, gate.audit)
+            check("a log with a key in a file takes no --tpm", code == 2 and
+                  "leave --tpm out" in text, text)
+
+
 def main():
     need_live(report)
     if not there():
@@ -188,7 +254,9 @@ def main():
     with rules_test.Bed("routed") as bed:
         updated(bed)
         approved(bed)
+    pruned()
     report.done()
 
 
-main()
+if __name__ == "__main__":
+    main()
