@@ -9,11 +9,12 @@
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/pace.h"
 
-/* Each answer is a write that waits for the disk, and everybody's records wait
- * behind it. What is granted is enough for much more than one packet; who asks
- * more often than this is made to wait, and so is his machine alone. */
-#define CLAIM_NS    (NS_PER_S / 20)
-#define CLAIM_BURST 200
+/* Each answer is a write that waits for the disk, wears it, and makes
+ * everybody's records wait behind it. Octets are granted 16 KiB at a time: this
+ * is 1.6 MB/s under a limit of octets, once 32 MB went through. Who asks more
+ * often is made to wait, and so is his machine alone. */
+#define CLAIM_NS    (NS_PER_S / 100)
+#define CLAIM_BURST 2000
 
 struct owner {
 	const struct scribe_arg *a;
