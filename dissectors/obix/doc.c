@@ -147,6 +147,7 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 		el->of = obix_contracts(t->at[AT_OF], &other);
 		el->of_name = define_fragment(t->at[AT_OF]);
 	}
+	el->known = !other;
 	if (up && (up->el == EL_LIST || up->el == EL_FEED)) {
 		el->contracts |= up->of;
 		name = name ? name : up->of_name;

@@ -81,6 +81,7 @@ struct elem {
 	bool item;        /* it is one */
 	bool dimension;   /* of the unit above */
 	bool record;      /* a record of a history, or an alarm */
+	bool known;	  /* `is` and `of` have nothing but the standard's */
 	bool valued;      /* its value was counted */
 	bool counted;     /* a child of a list: as one reading */
 	bool statistic;   /* of the same readings as its siblings */
@@ -533,12 +534,15 @@ bool hidden_bound(struct span val, struct span bound);
 
 /* --- text.c ---------------------------------------------------------------- */
 
-/* Count what an element says that nothing reads. fresh: as of hidden_read. */
+/* Count what an element says that nothing reads. fresh: its name is, too; it is
+ * no standard member, nor that of a record's which was read before. */
 void text_read(struct reader *r, const struct elem *el,
 	       const struct xml_tag *t, bool fresh);
 /* What of a value is none, or more than one is long; true: nothing. */
 bool text_value(struct reader *r, const struct elem *el, struct span val);
 void text_facets(struct reader *r, struct span val);
+/* The unit of a value is in no table. */
+void text_unit(struct reader *r, const struct xml_tag *t);
 /* How many values of unknown type all of the unit's counts as. apart: octets
  * between elements. */
 uint32_t text_hidden(const struct reader *r, uint32_t apart);

@@ -19,21 +19,38 @@
 #define TEXT_LONG  64  /* octets of a text that is a value; more are no word */
 #define FACETS_LONG 160 /* of a facets string */
 #define COPIES "/obix/def/"
+#define UNITS  "obix:units/"
 #define NAME_LONG  24  /* of a value of an enumeration */
 
-static bool begins(struct span s, const char *text)
+#define BEGINS(s, text) begins(s, text, sizeof(text) - 1)
+static bool begins(struct span s, const char *text, size_t n)
 {
-	return span_is(span_sub(s, 0, strlen(text)), text);
+	return s.n >= n && memcmp(s.p, text, n) == 0;
 }
 
-static bool is_one_of(struct span s, const char *const *of)
+struct a_word {
+	size_t n;
+	const char *text;
+};
+#define A(word) {sizeof(word) - 1, word}
+
+static bool is_one_of(struct span s, const struct a_word *of)
 {
-	for (; *of; of++) {
-		if (span_is(s, *of))
+	for (; of->n; of++) {
+		if (s.n == of->n && memcmp(s.p, of->text, s.n) == 0)
 			return true;
 	}
 	return false;
 }
+
+static const struct a_word truth[] = {A("true"), A("false"), A("0"), A("1"),
+				      {0, NULL}};
+static const struct a_word ends[] = {A("INF"), A("-INF"), A("+INF"), A("NaN"),
+				     {0, NULL}};
+static const struct a_word states[] = {
+	A("ok"),   A("null"),	 A("disabled"),	    A("fault"),
+	A("down"), A("unacked"), A("alarm"),	    A("unackedAlarm"),
+	A("overridden"),	 {0, NULL}};
 
 static bool within(struct span text, struct span part)
 {
@@ -45,6 +62,17 @@ static void add(struct reader *r, size_t octets)
 	r->text.octets += (uint32_t)octets;
 }
 
+/* Only to see that a text is the same: whoever finds two with one hash has said
+ * a few octets more. */
+static uint64_t mark(struct span s)
+{
+	uint64_t h = s.n;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
 /* Its octets, once in a unit. */
 static void say(struct reader *r, struct span s)
 {
@@ -52,7 +80,7 @@ static void say(struct reader *r, struct span s)
 
 	if (s.n == 0)
 		return;
-	h = obix_hash(s);
+	h = mark(s);
 	for (unsigned i = 0; i < TEXTS && i < r->text.n_said; i++) {
 		if (r->text.said[i] == h)
 			return;
@@ -70,18 +98,16 @@ static size_t common(struct span a, struct span b)
 	return n;
 }
 
-/* A reference: what is new in it. own: its last part may be this one's name. */
-static void refer(struct reader *r, unsigned kind, struct span ref,
-		  struct span own, bool told)
+/* What is new in a reference. own: its last part may be this one's name. */
+static size_t beyond(const struct reader *r, struct span ref, struct span own)
 {
 	struct span last, query = href_query(ref);
-	size_t n = common(ref, r->c->path);
+	size_t n;
 
-	if (ref.n == 0)
-		return;
 	/* What that tells is counted with its numbers. */
 	if (query.n && hidden_filter(query))
 		ref = span_sub(ref, 0, (size_t)(query.p - ref.p));
+	n = common(ref, r->c->path);
 	for (unsigned i = 0; i < TEXT_KINDS; i++) {
 		size_t same = common(ref, span_of(r->text.ref[i],
 						  r->text.ref_n[i]));
@@ -92,16 +118,22 @@ static void refer(struct reader *r, unsigned kind, struct span ref,
 	n = ref.n - n;
 	if (own.n && span_eq(last, own))
 		n -= n < last.n ? n : last.n;
+	return n;
+}
+
+static void refer(struct reader *r, unsigned kind, struct span ref,
+		  struct span own, bool told)
+{
 	if (!told)
-		add(r, n);
+		add(r, beyond(r, ref, own));
 	ref = span_sub(ref, 0, sizeof(r->text.ref[kind]));
 	memcpy(r->text.ref[kind], ref.p, ref.n);
 	r->text.ref_n[kind] = (uint8_t)ref.n;
 }
 
 /* Names of contracts: those of the standard, as it spells them, say what a thing
- * is; others what somebody called it. */
-static void contracts(struct reader *r, struct span list)
+ * is; others what somebody called it. known: all of them are the standard's. */
+static void contracts(struct reader *r, struct span list, bool known)
 {
 	for (size_t at = 0; at < list.n;) {
 		size_t from = at;
@@ -112,14 +144,20 @@ static void contracts(struct reader *r, struct span list)
 			at++;
 		one = span_sub(list, from, at - from);
 		/* A server may have its own copies of them (5). */
-		if (begins(one, COPIES))
+		if (BEGINS(one, COPIES))
 			one = span_from(one, sizeof(COPIES) - 1);
-		if (one.n && !(begins(one, "obix:") &&
-			       (obix_contracts(one, &other) || !other)))
+		if (one.n && !(BEGINS(one, "obix:") &&
+			       (known || obix_contracts(one, &other) ||
+				!other)))
 			say(r, one);
 		while (at < list.n && list.p[at] <= ' ')
 			at++;
 	}
+}
+
+static bool is_gap(uint8_t ch)
+{
+	return ch == ' ' || ch == '_' || ch == '-' || ch == '.';
 }
 
 /* "Room Temp" of roomTemp */
@@ -128,9 +166,9 @@ static bool same_letters(struct span a, struct span b)
 	size_t i = 0, k = 0;
 
 	for (;;) {
-		while (i < a.n && strchr(" _-.", a.p[i]) && a.p[i])
+		while (i < a.n && is_gap(a.p[i]))
 			i++;
-		while (k < b.n && strchr(" _-.", b.p[k]) && b.p[k])
+		while (k < b.n && is_gap(b.p[k]))
 			k++;
 		if (i == a.n || k == b.n)
 			return i == a.n && k == b.n;
@@ -157,20 +195,16 @@ static void display(struct reader *r, const struct xml_tag *t)
 	say(r, text);
 }
 
-static void name(struct reader *r, const struct elem *up, struct span s)
+static void name(struct reader *r, const struct elem *el, struct span s)
 {
-	enum obix_value v;
-
-	if (s.n == 0 || within(r->c->path, s) ||
-	    (up && obix_member(up->contracts, s, &v) != USE_VALUE) ||
-	    obix_operation(s) != OP_NONE)
+	if (within(r->c->path, s) ||
+	    (el->el == EL_OP && obix_operation(s) != OP_NONE))
 		return;
 	say(r, s);
 }
 
 static bool is_bound(struct span s)
 {
-	static const char *const ends[] = {"INF", "-INF", "+INF", "NaN", NULL};
 	struct decimal d;
 	int64_t ms;
 	bool open;
@@ -180,63 +214,89 @@ static bool is_bound(struct span s)
 	       value_date(s) || value_time(s);
 }
 
-/* Facets of a closed form. */
-static void facets(struct reader *r, const struct xml_tag *t)
+/* That of a value is looked up with it. */
+static void unit(struct reader *r, const struct xml_tag *t)
 {
-	static const char *const truth[] = {"true", "false", "0", "1", NULL};
-	static const char *const states[] = {
-		"ok",	   "null",    "disabled",     "fault",	 "down",
-		"unacked", "alarm",   "unackedAlarm", "overridden", NULL};
-	static const uint8_t flags[] = {AT_NULL, AT_IS_NULL, AT_WRITABLE};
-	static const uint8_t bounds[] = {AT_MIN, AT_MAX, AT_PRECISION};
+	struct span s = t->at[AT_UNIT];
 	bool null;
 
-	for (unsigned i = 0; i < sizeof(flags); i++) {
-		if (!is_one_of(t->at[flags[i]], truth))
-			add(r, t->at[flags[i]].n);
+	if (!BEGINS(s, UNITS) || (!t->at[AT_VAL].n && !obix_unit(s, &null)))
+		say(r, s);
+}
+
+static void attribute(struct reader *r, const struct elem *el,
+		      const struct xml_tag *t, enum obix_attr at, bool fresh)
+{
+	struct span s = t->at[at], own = t->at[AT_NAME];
+	const struct span none = {0};
+
+	switch (at) {
+	case AT_NAME:
+		if (fresh)
+			name(r, el, s);
+		break;
+	case AT_DISPLAY_NAME:
+		if (!same_letters(s, own))
+			say(r, s);
+		break;
+	case AT_DISPLAY:
+		display(r, t);
+		break;
+	case AT_HREF: /* what it names is told */
+		refer(r, TEXT_HREF, s, own.n ? own : t->at[AT_DISPLAY_NAME],
+		      el->item || r->d->depth == 0);
+		break;
+	case AT_ICON:
+		refer(r, TEXT_ICON, s, none, false);
+		break;
+	case AT_RANGE:
+	case AT_TS:
+		refer(r, TEXT_RANGE, s, none, false);
+		break;
+	case AT_IS:
+	case AT_OF:
+		contracts(r, s, el->known);
+		break;
+	case AT_IN:
+	case AT_OUT:
+		contracts(r, s, false);
+		break;
+	case AT_NULL:
+	case AT_IS_NULL:
+	case AT_WRITABLE:
+		add(r, is_one_of(s, truth) ? 0 : s.n);
+		break;
+	case AT_MIN:
+	case AT_MAX:
+	case AT_PRECISION:
+		add(r, is_bound(s) ? 0 : s.n);
+		break;
+	case AT_STATUS:
+		if (!is_one_of(s, states))
+			say(r, s);
+		break;
+	case AT_UNIT:
+		unit(r, t);
+		break;
+	case AT_TZ:
+		say(r, s);
+		break;
+	default: /* its value */
+		break;
 	}
-	for (unsigned i = 0; i < sizeof(bounds); i++) {
-		if (t->at[bounds[i]].n && !is_bound(t->at[bounds[i]]))
-			add(r, t->at[bounds[i]].n);
-	}
-	if (!is_one_of(t->at[AT_STATUS], states))
-		say(r, t->at[AT_STATUS]);
-	if (!begins(t->at[AT_UNIT], "obix:units/") ||
-	    !obix_unit(t->at[AT_UNIT], &null))
-		say(r, t->at[AT_UNIT]);
-	say(r, t->at[AT_TZ]);
 }
 
 void text_read(struct reader *r, const struct elem *el,
 	       const struct xml_tag *t, bool fresh)
 {
-	const struct elem *up = doc_parent(r->d);
-	struct span called = t->at[AT_DISPLAY_NAME], own = t->at[AT_NAME];
-
 	add(r, t->other_text);
-	/* As nearly all are. */
-	if (t->n_set == (own.p != NULL) + (t->at[AT_VAL].p != NULL)) {
-		if (fresh)
-			name(r, up, own);
-		return;
+	for (unsigned i = 0; i < t->n_set; i++) {
+		enum obix_attr at = (enum obix_attr)t->set[i];
+
+		/* As nearly all are. */
+		if (t->at[at].n && at != AT_VAL && (fresh || at != AT_NAME))
+			attribute(r, el, t, at, fresh);
 	}
-	if (fresh)
-		name(r, up, own);
-	if (called.n && !same_letters(called, own))
-		say(r, called);
-	if (t->at[AT_DISPLAY].n)
-		display(r, t);
-	/* What it names is told. */
-	refer(r, TEXT_HREF, t->at[AT_HREF], own.n ? own : called,
-	      el->item || r->d->depth == 0);
-	refer(r, TEXT_ICON, t->at[AT_ICON], (struct span){0}, false);
-	refer(r, TEXT_RANGE, t->at[AT_RANGE], (struct span){0}, false);
-	refer(r, TEXT_RANGE, t->at[AT_TS], (struct span){0}, false);
-	contracts(r, t->at[AT_IS]);
-	contracts(r, t->at[AT_OF]);
-	contracts(r, t->at[AT_IN]);
-	contracts(r, t->at[AT_OUT]);
-	facets(r, t);
 }
 
 static size_t longer(struct span s, size_t most)
@@ -246,7 +306,6 @@ static size_t longer(struct span s, size_t most)
 
 static size_t odd(struct reader *r, enum obix_value kind, struct span val)
 {
-	static const char *const truth[] = {"true", "false", "0", "1", NULL};
 	struct decimal d;
 
 	switch (kind) {
@@ -272,6 +331,12 @@ bool text_value(struct reader *r, const struct elem *el, struct span val)
 
 	add(r, n);
 	return n == 0;
+}
+
+void text_unit(struct reader *r, const struct xml_tag *t)
+{
+	if (BEGINS(t->at[AT_UNIT], UNITS))
+		say(r, t->at[AT_UNIT]);
 }
 
 void text_facets(struct reader *r, struct span val)

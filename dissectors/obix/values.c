@@ -370,7 +370,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (rc)
 		return rc;
 	hidden_read(r, it, el, t, u.fresh);
-	text_read(r, el, t, u.fresh);
+	text_read(r, el, t, u.fresh && u.use == USE_VALUE);
 	if (kind == VALUE_NONE) {
 		(void)text_value(r, el, val);
 		return 0;
@@ -407,13 +407,17 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		s = (struct sizing){0};
 	else
 		s = sizing_of(r, el, t);
+	if (t->at[AT_UNIT].n && val.n && !s.sure)
+		text_unit(r, t);
 	n = val.n ? hidden_value(r, it, el, &s, val) : 0;
 	if (n) {
 		s = (struct sizing){0};
 		it->hidden = true;
 		item_hides(it, n - 1);
 	}
-	is = !val.n || faceted || text_value(r, el, val);
+	is = !val.n || faceted ||
+	     (kind == VALUE_NUMBER && r->number.is && r->number.of.p == val.p) ||
+	     text_value(r, el, val);
 	if (val.p || !bounded)
 		sizing_value(r, it, el, &s, val);
 	/* Of records that follow on each other all have the same names. */

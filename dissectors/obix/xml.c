@@ -173,14 +173,20 @@ static bool has_digit(struct span s)
 /* Those that are in use hold a version or a date. */
 static bool is_namespace(struct span uri)
 {
-	static const char *const known[] = {
-		"http://obix.org/ns/schema/", "http://www.w3.org/",
-		"http://docs.oasis-open.org/obix/", "urn:oasis:names:tc:obix:"};
+#define KNOWN(text) {text, sizeof(text) - 1}
+	static const struct {
+		const char *text;
+		size_t n;
+	} known[] = {KNOWN("http://obix.org/ns/schema/"),
+		     KNOWN("http://www.w3.org/"),
+		     KNOWN("http://docs.oasis-open.org/obix/"),
+		     KNOWN("urn:oasis:names:tc:obix:")};
+#undef KNOWN
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		size_t n = strlen(known[i]);
+		size_t n = known[i].n;
 
-		if (span_is(span_sub(uri, 0, n), known[i]))
+		if (uri.n >= n && memcmp(uri.p, known[i].text, n) == 0)
 			return uri.n <= n + 32;
 	}
 	return false;
@@ -291,9 +297,11 @@ static void XMLCALL on_namespace(void *arg, const XML_Char *prefix,
 
 	if (text.n > XML_NAME)
 		refuse(r, REASON_TOO_LONG, "a namespace is too long");
-	r->spaces += has_digit(text) && !is_namespace(text);
 	r->space_text += (unsigned)(prefix ? strlen(prefix) : 0);
-	r->space_text += (unsigned)(is_namespace(text) ? 0 : text.n);
+	if (is_namespace(text))
+		return;
+	r->spaces += has_digit(text);
+	r->space_text += (unsigned)text.n;
 }
 
 static void XMLCALL on_comment(void *arg, const XML_Char *text)

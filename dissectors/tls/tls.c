@@ -13,11 +13,8 @@
 #include "core/siphash.h"
 #include "core/wbuf.h"
 #include "dissectors/tls/clear.h"
+#include "dissectors/tls/record.h"
 
-#define PORT_HTTPS 443
-#define HEADER	   TLS_HEADER
-#define MESSAGE	   4 /* header of a handshake message */
-#define SSL_3_0	   0x0300
 #define ALL_VERSIONS 15
 
 struct tls_machine {
@@ -36,11 +33,6 @@ struct piece {
 	uint16_t version; /* of the last record of the hello */
 	uint16_t left;	  /* octets missing of that record */
 	struct tls_side side; /* behind it */
-};
-
-struct header {
-	uint8_t type;
-	uint16_t version, n;
 };
 
 static enum frame bad(struct err *e, enum reason why, const char *what)
@@ -97,38 +89,6 @@ static unsigned types_allowed(const struct tls_flow *f, enum dir dir)
 	if (s->over)
 		t = 0;
 	return hello_awaited(f, dir) ? t | T(TYPE_HANDSHAKE) : t;
-}
-
-/* SSL 2.0 form: length with its highest bit set, CLIENT-HELLO, version. */
-static bool is_ssl2(struct span in)
-{
-	return in.n >= HEADER && in.p[0] & 0x80 && in.p[2] == 1 &&
-	       (in.p[3] == 3 || (in.p[3] == 0 && in.p[4] == 2));
-}
-
-static bool is_record(const struct header *h)
-{
-	return h->type >= TYPE_CCS && h->type <= TYPE_HEARTBEAT &&
-	       h->version >= TLS_1_0 && h->version <= TLS_1_2 && h->n > 0 &&
-	       h->n <= TLS_SEALED_MAX;
-}
-
-/* That of SSL 3.0, too: it is ours to refuse. */
-static bool is_handshake(const struct header *h)
-{
-	return h->type == TYPE_HANDSHAKE && h->n > 0 && h->n <= TLS_SEALED_MAX &&
-	       h->version >= SSL_3_0 && h->version <= TLS_1_2;
-}
-
-static struct header header_read(struct span in)
-{
-	struct cur c = cur_of(in);
-	struct header h;
-
-	h.type = cur_u8(&c);
-	h.version = cur_u16(&c);
-	h.n = cur_u16(&c);
-	return h;
 }
 
 static enum frame no_record(const struct tls_flow *f, struct span in,
@@ -447,67 +407,6 @@ static int advance(struct tls_flow *f, enum dir dir, const struct piece *x,
 
 /* --- the dissector ------------------------------------------------------------------ */
 
-/* SURE: type, length and version of a hello are there, in however many
- * records; by chance fewer than one in 10^12 octets look so. LIKELY: as far as
- * it goes. */
-static enum recognise how_sure(struct span in)
-{
-	uint8_t begin[MESSAGE + 2];
-	struct wbuf w = wbuf_of(begin, sizeof(begin));
-
-	while (w.n < sizeof(begin) && in.n > 0) { /* an octet in each round */
-		struct header h = header_read(in);
-		struct span part;
-
-		if (in.n < HEADER && in.p[0] == TYPE_HANDSHAKE)
-			break;
-		if (!is_handshake(&h))
-			return RECOGNISE_YES;
-		part = span_sub(in, HEADER, h.n);
-		wbuf_put(&w, span_sub(part, 0, sizeof(begin) - w.n));
-		in = span_from(in, HEADER + part.n);
-	}
-	if ((w.n > 0 && begin[0] != TLS_CLIENT_HELLO &&
-	     begin[0] != TLS_SERVER_HELLO) ||
-	    (w.n > 1 && begin[1] != 0) || (w.n > 4 && begin[4] != 3) ||
-	    (w.n > 5 && begin[5] > 4))
-		return RECOGNISE_YES;
-	return w.n == sizeof(begin) ? RECOGNISE_SURE : RECOGNISE_LIKELY;
-}
-
-static enum recognise looks_right(struct span in)
-{
-	struct header h = header_read(in);
-
-	if (in.n == 0)
-		return RECOGNISE_MAYBE;
-	if (in.n >= HEADER && is_handshake(&h))
-		return how_sure(in);
-	if (in.n >= HEADER)
-		return is_record(&h) || is_ssl2(in) ? RECOGNISE_YES :
-						      RECOGNISE_NO;
-	if (in.p[0] & 0x80)
-		return in.n < 3 || in.p[2] == 1 ? RECOGNISE_MAYBE :
-						  RECOGNISE_NO;
-	if (in.p[0] < TYPE_CCS || in.p[0] > TYPE_HEARTBEAT)
-		return RECOGNISE_NO;
-	return in.n < 2 || in.p[1] == 3 ? RECOGNISE_MAYBE : RECOGNISE_NO;
-}
-
-static enum recognise recognise(struct span first, uint16_t sport,
-				uint16_t dport, uint8_t ip_proto)
-{
-	enum recognise r;
-
-	if (ip_proto != PROTO_TCP)
-		return RECOGNISE_NO;
-	r = looks_right(first);
-	/* What comes over the registered port is ours to refuse. */
-	if (r == RECOGNISE_NO && (sport == PORT_HTTPS || dport == PORT_HTTPS))
-		return RECOGNISE_MAYBE;
-	return r;
-}
-
 static void machine_init(void *machine, const void *conf)
 {
 	(void)machine;
@@ -655,7 +554,7 @@ const struct dissector dissector_tls = {
 	.machine_size = sizeof(struct tls_machine),
 	.flow_size = sizeof(struct tls_flow),
 	.carrier = OBS_FLOW_OPEN,
-	.recognise = recognise,
+	.recognise = tls_recognise,
 	.machine_init = machine_init,
 	.frame = frame,
 	.skip = skip,
