@@ -104,6 +104,15 @@ static const char *authority(struct key_policy *p, struct cur *c)
 				  "base64 of its DER";
 }
 
+static bool printable(struct span s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	}
+	return s.n > 0;
+}
+
 static const char *approval(struct key_policy *p, struct cur *c)
 {
 	struct policy_approval *a = &p->approval[p->n_approvals];
@@ -112,8 +121,9 @@ static const char *approval(struct key_policy *p, struct cur *c)
 
 	if (p->n_approvals == POLICY_APPROVALS)
 		return "more approvals than 64; take old ones out";
-	if (name.n == 0 || name.n > POLICY_NAME)
-		return "approved NAME SIGNATURE, a name of at most 32 octets";
+	if (!printable(name) || name.n > POLICY_NAME)
+		return "approved NAME SIGNATURE, a name of at most 32 octets "
+		       "of ASCII";
 	if (!get(a->der, sizeof(a->der), &n, cur_take(c, cur_left(c))) ||
 	    !der_get_signature(span_of(a->der, n), &r, &s))
 		return "not a signature on P-256, in base64 of its DER";

@@ -111,6 +111,8 @@ static void files(void **state)
 		 "line 2: approved NAME"},
 		{"an empty name", AUTHORITY "approved  " SIG "\n", E_SYNTAX,
 		 "line 2: approved NAME"},
+		{"a tab in it", AUTHORITY "approved 1\t0 " SIG "\n", E_SYNTAX,
+		 "line 2: approved NAME"},
 		{"no base64", AUTHORITY "approved a !" SIG "\n", E_SYNTAX,
 		 "line 2: not a signature"},
 		{"more behind it", AUTHORITY "approved a " SIG " b\n",

@@ -227,6 +227,53 @@ static void the_public_half_follows_the_key(void **state)
 	log_key_wipe(&k);
 }
 
+/* What a chip's key is bound to: one way to write it, and no other is read. */
+static void what_a_key_is_bound_to(void **state)
+{
+#define DIGEST "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+	static const struct {
+		const char *text;
+		int rc;
+	} rows[] = {
+		{"pcrs 0x000395\npolicy " DIGEST "\n", 0},
+		{"", E_SYNTAX},
+		{"pcrs 0x000395\npolicy " DIGEST, E_SYNTAX},
+		{"pcrs 0x000395\npolicy " DIGEST "\n\n", E_SYNTAX},
+		{"pcrs 0x395\npolicy " DIGEST "\n", E_SYNTAX},
+		{"pcrs 0x 0395\npolicy " DIGEST "\n", E_SYNTAX},
+		{"pcrs 0x00039A\npolicy " DIGEST "\n", E_SYNTAX},
+		{"pcrs 0x000395 policy " DIGEST "\n", E_SYNTAX},
+		{"pcrs 0x000395\nPolicy " DIGEST "\n", E_SYNTAX},
+		{"pcrs 0x000395\npolicy x" DIGEST "\n", E_SYNTAX},
+	};
+	struct log_key_bound b, got;
+	struct err e = {0};
+	char name[80];
+	FILE *f;
+
+	(void)state;
+	test_clean();
+	b.pcrs = 0x395;
+	for (size_t i = 0; i < sizeof(b.policy); i++)
+		b.policy[i] = (uint8_t)i;
+	snprintf(name, sizeof(name), "%s.tpmkey", test_path);
+	unlink(name);
+	assert_int_equal(log_key_bound_read(&got, test_path, &e), E_NOTFOUND);
+	assert_int_equal(log_key_bound_write(&b, test_path, &e), 0);
+	assert_int_equal(log_key_bound_read(&got, test_path, &e), 0);
+	assert_memory_equal(&got, &b, sizeof(b));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		f = fopen(name, "w");
+		assert_non_null(f);
+		fputs(rows[i].text, f);
+		fclose(f);
+		if (log_key_bound_read(&got, test_path, &e) != rows[i].rc)
+			fail_msg("'%s': %s", rows[i].text, e.text);
+		assert_true(rows[i].rc == 0 || strstr(e.text, name));
+	}
+	unlink(name);
+}
+
 static void a_damaged_key_is_not_replaced(void **state)
 {
 	char name[80];
@@ -377,6 +424,7 @@ int main(void)
 		cmocka_unit_test(after_65536_records),
 		cmocka_unit_test(the_key_is_its_owners),
 		cmocka_unit_test(the_public_half_follows_the_key),
+		cmocka_unit_test(what_a_key_is_bound_to),
 		cmocka_unit_test(a_damaged_key_is_not_replaced),
 		cmocka_unit_test(without_a_signature_nothing_is_acknowledged),
 		cmocka_unit_test(an_altered_log_is_left_alone),
