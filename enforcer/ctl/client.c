@@ -9,7 +9,7 @@
 #include "enforcer/ctl/tool.h"
 
 #define ANSWER_MAX (8u << 20) /* more than a daemon ever says */
-#define ANSWER_S   20	      /* it gives up before */
+#define ANSWER_S   30	      /* it gives up before */
 
 static int dial(const char *path, struct err *e)
 {

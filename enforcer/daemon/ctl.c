@@ -9,7 +9,7 @@
 
 #include "enforcer/daemon/ctl_conn.h"
 
-#define CTL_NS	   (15 * NS_PER_S) /* a connection lives at most so long */
+#define CTL_NS	   (25 * NS_PER_S) /* a connection lives at most so long */
 #define ASK_NS	   (2 * NS_PER_S)  /* until its request is whole */
 #define CTL_GROUPS 64
 

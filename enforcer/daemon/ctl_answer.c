@@ -435,7 +435,7 @@ static void metrics(struct conn *c, struct parent *p)
 	free(text);
 }
 
-/* --- what changes something: recorded before it is done -------------------------------------------------- */
+/* --- what changes something: acts.h -------------------------------------------------- */
 
 /* On the disk, for the next start. */
 static bool keep(struct parent *p, const char *guest, bool on)
@@ -457,47 +457,76 @@ static bool keep(struct parent *p, const char *guest, bool on)
 	return true;
 }
 
-static void freeze(struct conn *c, size_t number, struct parent *p)
+bool conn_may(struct conn *c, struct parent *p, enum act_kind kind,
+	      const char *guest, const char *who)
 {
-	bool on = c->req.verb == CTL_FREEZE;
-	struct lane *l = p->share[c->guest].lane;
+	char by[32];
+	enum act_may may;
 
-	if (!c->recorded)
-		c->recorded = parent_note(p, EV_MAINTENANCE, REASON_NONE,
-					  c->req.guest, "%s by uid %u",
-					  on ? "frozen" : "thawed",
-					  (unsigned)c->uid);
-	/* To close is always allowed; to open only when it is recorded. */
-	if (!c->recorded && !on) {
-		conn_refuse(c, "the audit takes no record now; try again");
-		return;
-	}
-	/* An engine that starts later looks there. */
-	if (!on && !keep(p, c->req.guest, false)) {
-		conn_refuse(c, "the thaw cannot be kept; it stays frozen");
-		return;
-	}
-	if (atomic_exchange(&l->frozen, on) != on && on)
-		reload_marks(p);
-	if (on && !keep(p, c->req.guest, true)) {
-		conn_refuse(c, "it is frozen, but a restart would forget it: "
-			       "the state directory cannot be written");
-		return;
-	}
+	snprintf(by, sizeof(by), "uid %u", (unsigned)c->uid);
+	may = act(p, &c->act, kind, guest, who ? who : by);
+	if (may == ACT_REFUSED)
+		conn_refuse(c, c->act.why);
+	return may == ACT_DO;
+}
+
+/* The engine, that its held packets are dealt with; one that starts later
+ * looks at its lane. */
+static void tell_engine(struct conn *c, size_t number, struct parent *p)
+{
 	if (p->guest[c->guest].engine.pid <= 0)
 		conn_query_done(c, p, 0, "");
-	else if (query_start(p, c->guest, QUERY_FREEZE, on, QUERY_OWNER_CTL,
+	else if (query_start(p, c->guest, QUERY_FREEZE,
+			     c->req.verb == CTL_FREEZE, QUERY_OWNER_CTL,
 			     number))
 		c->state = CONN_WAIT;
 }
 
-static void reload(struct conn *c, size_t number, struct parent *p)
+/* It closes at once, acts.h; and its record is waited for afterwards. */
+static void freeze(struct conn *c, size_t number, struct parent *p)
 {
-	if (!parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
-			 "reload asked for by uid %u", (unsigned)c->uid)) {
-		conn_refuse(c, "the audit takes no record now; try again");
+	char why[sizeof(c->act.why) + 64];
+	enum act_may may;
+	char who[32];
+
+	snprintf(who, sizeof(who), "uid %u", (unsigned)c->uid);
+	may = act(p, &c->act, ACT_FREEZE, c->req.guest, who);
+	if (!c->closed &&
+	    !atomic_exchange(&p->share[c->guest].lane->frozen, 1))
+		reload_marks(p);
+	c->closed = true;
+	if (!c->kept && !keep(p, c->req.guest, true)) {
+		conn_refuse(c, "it is frozen, but a restart would forget it: "
+			       "the state directory cannot be written");
 		return;
 	}
+	c->kept = true;
+	if (may == ACT_DO) {
+		tell_engine(c, number, p);
+	} else if (may == ACT_REFUSED) {
+		snprintf(why, sizeof(why), "it is frozen, but that is not "
+			 "recorded: %s", c->act.why);
+		conn_refuse(c, why);
+	}
+}
+
+static void thaw(struct conn *c, size_t number, struct parent *p)
+{
+	if (!conn_may(c, p, ACT_THAW, c->req.guest, NULL))
+		return;
+	/* An engine that starts later looks there. */
+	if (!keep(p, c->req.guest, false)) {
+		conn_refuse(c, "the thaw cannot be kept; it stays frozen");
+		return;
+	}
+	atomic_store(&p->share[c->guest].lane->frozen, 0);
+	tell_engine(c, number, p);
+}
+
+static void reload(struct conn *c, size_t number, struct parent *p)
+{
+	if (!conn_may(c, p, ACT_RELOAD, NULL, NULL))
+		return;
 	c->state = CONN_WAIT;
 	reload_start(p, true, number, c->id);
 }
@@ -545,24 +574,15 @@ static bool forgotten(struct conn *c, struct parent *p)
 	       0;
 }
 
-/* Recorded, durably, before it is done. */
-static void recorded(struct conn *c, size_t number, struct parent *p)
+static void erase(struct conn *c, size_t number, struct parent *p)
 {
-	const char *what = c->req.verb == CTL_ERASE ? "ledger erased" :
-						      "quarantine ended";
+	if (conn_may(c, p, ACT_ERASE, c->req.guest, NULL) && forgotten(c, p))
+		ask(c, number, p);
+}
 
-	if (!c->recorded) {
-		c->recorded = parent_note(
-			p, EV_MAINTENANCE, REASON_NONE, c->req.guest,
-			"%s by uid %u", what, (unsigned)c->uid);
-		c->record = p->events.edge;
-	}
-	if (!c->recorded) {
-		conn_refuse(c, "the audit takes no record now; try again");
-		return;
-	}
-	if (parent_durable(p, c->record) &&
-	    (c->req.verb != CTL_ERASE || forgotten(c, p)))
+static void release(struct conn *c, size_t number, struct parent *p)
+{
+	if (conn_may(c, p, ACT_RELEASE, c->req.guest, NULL))
 		ask(c, number, p);
 }
 
@@ -590,16 +610,11 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 	static void (*const later[CTL_VERBS])(struct conn *c, size_t number,
 					      struct parent *p) = {
 		[CTL_FLOWS] = ask,     [CTL_BUDGETS] = ask,
-		[CTL_FREEZE] = freeze, [CTL_THAW] = freeze,
+		[CTL_FREEZE] = freeze, [CTL_THAW] = thaw,
 		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
-		[CTL_ERASE] = recorded, [CTL_RELEASE] = recorded,
+		[CTL_ERASE] = erase,   [CTL_RELEASE] = release,
 		[CTL_CONFIRM] = conn_confirm,
 		[CTL_PROPOSE] = conn_propose,
-	};
-	static const bool changes[CTL_VERBS] = {
-		[CTL_FREEZE] = true, [CTL_THAW] = true,
-		[CTL_RELOAD] = true, [CTL_ERASE] = true,
-		[CTL_RELEASE] = true,
 	};
 
 	if (!ctl_verb_may(c->req.verb, c->panel)) {
@@ -609,10 +624,6 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 	}
 	if (c->req.guest[0] && c->req.verb != CTL_CONFIRM && !find_guest(c, p))
 		return;
-	if (changes[c->req.verb] && parent_may_not_act(p)) {
-		conn_refuse(c, parent_may_not_act(p));
-		return;
-	}
 	if (later[c->req.verb])
 		later[c->req.verb](c, number, p);
 	else if (conn_begin(c))

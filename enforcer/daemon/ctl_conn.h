@@ -29,8 +29,8 @@ struct conn {
 	size_t guest;
 	uint8_t *body; /* heap; of req.body octets */
 	size_t n_body;
-	bool recorded;
-	uint64_t record; /* it ends there in the parent's ring */
+	struct act act; /* what is to be done waits for its record */
+	bool closed, kept; /* of a freeze */
 	bool erasing;
 	uint32_t erase; /* what the scribe is to have done */
 	struct wbuf out; /* heap; NULL before there is an answer */
@@ -39,6 +39,9 @@ struct conn {
 
 void conn_answer(struct conn *c, size_t number, struct parent *p);
 void conn_refuse(struct conn *c, const char *why);
+/* What is asked may be done now. False: not yet, or it is refused. */
+bool conn_may(struct conn *c, struct parent *p, enum act_kind kind,
+	      const char *guest, const char *who);
 void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why);
 void conn_reloaded(struct conn *c, struct parent *p);
 

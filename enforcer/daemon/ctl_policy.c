@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the control socket answers about policies. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -118,19 +119,17 @@ void conn_pending(struct conn *c, struct parent *p)
 void conn_confirm(struct conn *c, size_t number, struct parent *p)
 {
 	struct err e;
+	char who[48];
 
 	if (p->reload.step != RELOAD_IDLE) {
-		conn_refuse(c, "a reload is under way; try again");
+		if (!c->act.begun) /* else it waits for its end, too */
+			conn_refuse(c, "a reload is under way; try again");
 		return;
 	}
-	if (!c->recorded)
-		c->recorded = parent_note(p, EV_POLICY, REASON_NONE, NULL,
-					  "the panel confirms %.16s, uid %u",
-					  c->req.guest, (unsigned)c->uid);
-	if (!c->recorded) {
-		conn_refuse(c, "the audit takes no record now; try again");
+	snprintf(who, sizeof(who), "%.16s, uid %u", c->req.guest,
+		 (unsigned)c->uid);
+	if (!conn_may(c, p, ACT_CONFIRM, NULL, who))
 		return;
-	}
 	if (activate_confirm(&p->activation, c->req.guest, p->conf,
 			     parent_policy_note, p, &e) < 0) {
 		conn_refuse(c, e.text);
@@ -145,14 +144,12 @@ void conn_confirm(struct conn *c, size_t number, struct parent *p)
 void conn_propose(struct conn *c, size_t number, struct parent *p)
 {
 	const char *why = propose_may(p);
+	char who[32];
 
+	snprintf(who, sizeof(who), "by uid %u", (unsigned)c->uid);
 	if (why) {
 		conn_refuse(c, why);
-	} else if (!parent_note(p, EV_POLICY, REASON_NONE, NULL,
-				"a customer's file is proposed by uid %u",
-				(unsigned)c->uid)) {
-		conn_refuse(c, "the audit takes no record now; try again");
-	} else {
+	} else if (conn_may(c, p, ACT_PROPOSE, NULL, who)) {
 		c->state = CONN_WAIT;
 		/* It takes over the octets. */
 		propose_start(p, c->body, c->n_body, number, c->id);

@@ -41,15 +41,20 @@ bool parent_record(struct parent *p, const struct event *ev)
 	return true;
 }
 
-bool parent_durable(const struct parent *p, uint64_t edge)
+bool parent_written(const struct parent *p, uint64_t edge)
 {
 	uint64_t tail = atomic_load_explicit(&p->events.s->tail,
 					     memory_order_acquire);
 
+	return (int64_t)(tail - edge) >= 0;
+}
+
+bool parent_durable(const struct parent *p, uint64_t edge)
+{
 	if (atomic_load(&p->control->anchoring) != ANCHORING_NONE &&
 	    (int64_t)(atomic_load(&p->control->anchored) - edge) < 0)
 		return false;
-	return (int64_t)(tail - edge) >= 0;
+	return parent_written(p, edge);
 }
 
 bool parent_note(struct parent *p, enum event_type type, enum reason why,
@@ -220,20 +225,33 @@ static void signalled(struct parent *p)
 	while (read(p->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP) {
 			log_info(p->log, "SIGHUP: reload");
-			if (parent_may_not_act(p))
-				log_err(p->log, "reload: refused: %s",
-					parent_may_not_act(p));
-			else if (parent_note(p, EV_MAINTENANCE, REASON_NONE, NULL,
-					"reload asked for by signal, uid %u",
-					si.ssi_uid))
-				reload_start(p, false, 0, 0);
-			else
-				log_err(p->log,
-					"reload: cannot be recorded now");
+			/* Another one starts anew: what it is about may have
+			 * come after the first. */
+			p->signal_act = (struct act){0};
+			p->signal_asks = true;
+			p->signal_uid = si.ssi_uid;
 		} else {
 			p->stopping = true;
 		}
 	}
+}
+
+static void signal_turn(struct parent *p)
+{
+	char who[32];
+	enum act_may may;
+
+	if (!p->signal_asks)
+		return;
+	snprintf(who, sizeof(who), "signal, uid %u", p->signal_uid);
+	may = act(p, &p->signal_act, ACT_RELOAD, NULL, who);
+	if (may == ACT_WAITS)
+		return;
+	p->signal_asks = false;
+	if (may == ACT_DO)
+		reload_start(p, false, 0, 0);
+	else
+		log_err(p->log, "reload: refused: %s", p->signal_act.why);
 }
 
 static size_t pidfd(struct pollfd *fds, size_t n, const struct child *c)
@@ -278,6 +296,7 @@ static void turn(struct parent *p)
 	/* Something's notice is over: a reload finds out what. */
 	if (activate_tick(&p->activation, p->conf, p->now))
 		p->reload_again = true;
+	signal_turn(p);
 	reload_turn(p);
 	offer_turn(p);
 	propose_turn(p);

@@ -9,6 +9,7 @@
  *   spawn.c    one function per kind of child: what it gets, what it loses
  *   watch.c    deaths, silence, restarts
  *   query.c    what is asked of engines, one question at a time each
+ *   acts.c     what is acted upon waits for its record (acts.h)
  *   reload.c   another policy set: verify, ask all engines, swap or go back
  *   counts.c   drops that no engine sees: rules, full queues
  *   ctl.c      the control socket; ctl_answer.c what it answers
@@ -23,6 +24,7 @@
 #define ENFORCER_DAEMON_PARENT_H
 
 #include "core/log.h"
+#include "enforcer/daemon/acts.h"
 #include "enforcer/daemon/activate.h"
 #include "enforcer/daemon/area.h"
 #include "enforcer/daemon/attester.h"
@@ -90,7 +92,14 @@ struct guest {
 	uint64_t kernel_dropped, kernel_unsent; /* as last audited */
 };
 
-enum reload_step { RELOAD_IDLE, RELOAD_COMPARE, RELOAD_SWAP, RELOAD_BACK };
+enum reload_step {
+	RELOAD_IDLE,
+	RELOAD_COMPARE,
+	RELOAD_TOLD, /* what it will be is recorded, soon durably */
+	RELOAD_SEEN, /* so is what it does to what waits */
+	RELOAD_SWAP,
+	RELOAD_BACK,
+};
 enum reload_guest { RELOAD_TO_ASK, RELOAD_ASKED, RELOAD_SWAPPED,
 	RELOAD_ASKED_BACK, RELOAD_UNCHANGED };
 struct reload {
@@ -100,6 +109,8 @@ struct reload {
 	struct policies next;
 	bool addresses;
 	uint32_t half, generation;
+	struct act act;
+	char what[96]; /* comes into force */
 	enum reload_guest guest[SHARE_GUESTS];
 	char error[ERR_TEXT]; /* of the refusal */
 	int64_t deadline_ns;
@@ -152,6 +163,9 @@ struct parent {
 	struct cards *cards;
 	struct offer *offer;
 	uint32_t offer_taken;  /* number of the last */
+	struct act offer_act;  /* while it waits for its record */
+	bool offer_waits;
+	const char *offer_from;
 	int64_t offer_next_ns; /* mono: how many may still come */
 	struct policy_half *half[2];
 	uint32_t use, generation;
@@ -168,6 +182,9 @@ struct parent {
 	struct reload reload;
 	struct propose propose;
 	bool reload_again; /* a signal, or what waited, asked for it during one */
+	bool signal_asks;  /* a signal's reload waits for its record */
+	struct act signal_act;
+	uint32_t signal_uid;
 	struct frozen frozen; /* as on the disk */
 	struct notify notify;
 	struct mono started;
@@ -183,6 +200,8 @@ void parent_policy_note(void *arg, const char *text);
 /* Record an event of ours; false: there is no room, the scribe is behind. */
 bool parent_record(struct parent *p, const struct event *ev);
 /* Is what was recorded up to that place of our ring, its edge then, on disk? */
+bool parent_written(const struct parent *p, uint64_t edge);
+/* And anchored, where there is a TPM? What waits for that uses acts.h. */
 bool parent_durable(const struct parent *p, uint64_t edge);
 bool parent_note(struct parent *p, enum event_type type, enum reason why,
 		 const char *guest, const char *fmt, ...)

@@ -82,37 +82,69 @@ static bool offer_due(struct parent *p)
 	return true;
 }
 
-void offer_turn(struct parent *p)
+/* Copied, it may be read: the courier can change what it has given. */
+static void offer_start(struct parent *p)
 {
-	struct offer *o = p->offer;
-	uint32_t asked = atomic_load_explicit(&o->asked, memory_order_acquire);
-	uint32_t n = o->n;
+	const struct offer *o = p->offer;
 	const char *why = propose_may(p);
+	uint32_t n = o->n;
 	uint8_t *source;
 
-	if (asked == atomic_load(&o->answered) || asked == p->offer_taken)
-		return;
-	p->offer_taken = asked;
-	if (p->propose.trial.on) {
+	if (why) {
 		answer_offer(p, OFFER_BUSY, why);
-	} else if (why) {
-		answer_offer(p, OFFER_REFUSED, why);
 	} else if (n == 0 || n > sizeof(o->source)) {
 		answer_offer(p, OFFER_REFUSED, "it has no octets");
-	} else if (!offer_due(p)) {
-		answer_offer(p, OFFER_BUSY, "there were too many; one is "
-					    "taken every ten minutes");
-	} else if (!parent_note(p, EV_POLICY, REASON_NONE, NULL,
-				"a customer's file is proposed over HTTP by "
-				"the %s", o->from == OFFER_PORTAL
-						  ? "portal" : "operator")) {
-		answer_offer(p, OFFER_BUSY, "the audit takes no record now; "
-					    "try again");
 	} else if (!(source = malloc(n))) {
 		answer_offer(p, OFFER_BUSY, "out of memory");
 	} else {
 		memcpy(source, o->source, n);
-		propose_start(p, source, n, PROPOSE_OFFER, asked);
+		propose_start(p, source, n, PROPOSE_OFFER, p->offer_taken);
+	}
+}
+
+static void offer_recorded(struct parent *p)
+{
+	enum act_may may = act(p, &p->offer_act, ACT_PROPOSE, NULL,
+			       p->offer_from);
+
+	if (may == ACT_WAITS)
+		return;
+	p->offer_waits = false;
+	if (may == ACT_DO)
+		offer_start(p);
+	else
+		answer_offer(p, OFFER_BUSY, p->offer_act.why);
+}
+
+void offer_turn(struct parent *p)
+{
+	struct offer *o = p->offer;
+	uint32_t asked = atomic_load_explicit(&o->asked, memory_order_acquire);
+	const char *why = propose_may(p);
+
+	if (asked != atomic_load(&o->answered) && asked != p->offer_taken) {
+		p->offer_taken = asked;
+		p->offer_act = (struct act){0};
+		p->offer_waits = false;
+	} else if (p->offer_waits) {
+		offer_recorded(p);
+		return;
+	} else {
+		return;
+	}
+	if (p->propose.trial.on) {
+		answer_offer(p, OFFER_BUSY, why);
+	} else if (why) {
+		answer_offer(p, OFFER_REFUSED, why);
+	} else if (!offer_due(p)) {
+		answer_offer(p, OFFER_BUSY, "there were too many; one is "
+					    "taken every ten minutes");
+	} else {
+		p->offer_waits = true;
+		p->offer_from = o->from == OFFER_PORTAL
+					? "over HTTP by the portal"
+					: "over HTTP by the operator";
+		offer_recorded(p);
 	}
 }
 

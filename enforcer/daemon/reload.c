@@ -6,7 +6,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "crypto/digest.h"
 #include "enforcer/daemon/parent.h"
 
 #define RELOAD_NS (10 * NS_PER_S)
@@ -188,6 +190,28 @@ static void busy(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 
 /* --- reading and comparing ----------------------------------------------------- */
 
+/* The set that comes into force, for its record: each policy's own comes when
+ * it is. */
+static void whole(struct reload *r)
+{
+	const struct capture_policy *f = &r->next.files;
+	struct sha256 *h = sha256_new();
+	uint8_t digest[SHA256_LEN];
+	size_t n;
+
+	sha256_begin(h);
+	for (size_t i = 0; i < f->n; i++) {
+		pol_image_digest(f->image[i], digest);
+		sha256_add(h, span_of(digest, sizeof(digest)));
+	}
+	sha256_end(h, digest);
+	sha256_free(h);
+	n = (size_t)snprintf(r->what, sizeof(r->what), "generation %u, %zu "
+			     "policies, digest ", r->generation, f->n);
+	for (size_t i = 0; i < 16; i++)
+		snprintf(r->what + n + 2 * i, 3, "%02x", digest[i]);
+}
+
 /* w: what was compared, or NULL. */
 static void proceed(struct parent *p, const struct widen *w)
 {
@@ -204,14 +228,40 @@ static void proceed(struct parent *p, const struct widen *w)
 	if (rc == 0)
 		rc = policies_half(&r->next, p->half[r->half], POLICY_HALF,
 				   r->generation, &e);
-	/* Whoever is asked to swap may do so at once. */
-	if (rc == 0)
-		rc = activate_see(&p->activation, &r->next, p->conf,
-				  parent_policy_note, p, &e);
-	if (rc < 0)
+	if (rc < 0) {
 		told(p, e.text);
-	else
+		return;
+	}
+	whole(r);
+	r->step = RELOAD_TOLD;
+}
+
+/* Durable before anything is changed: what it will be; and before engines
+ * are asked, who may swap at once, also what it does to what waits. */
+static void recorded_turn(struct parent *p)
+{
+	struct reload *r = &p->reload;
+	enum act_may may = act(p, &r->act, ACT_IN_FORCE, NULL, r->what);
+	struct err e;
+	char why[sizeof(r->act.why)];
+
+	if (may == ACT_WAITS)
+		return;
+	if (may == ACT_REFUSED) {
+		memcpy(why, r->act.why, sizeof(why)); /* told() forgets it */
+		told(p, why);
+	} else if (r->step == RELOAD_TOLD) {
+		if (activate_see(&p->activation, &r->next, p->conf,
+				 parent_policy_note, p, &e) < 0) {
+			told(p, e.text);
+			return;
+		}
+		act_covers(p, &r->act);
+		r->step = RELOAD_SEEN;
+	} else {
+		r->deadline_ns = p->now.mono.ns + RELOAD_NS;
 		r->step = RELOAD_SWAP;
+	}
 }
 
 static void compare_job(void *arg, void *result)
@@ -350,7 +400,9 @@ void reload_turn(struct parent *p)
 	bool waiting;
 	struct err e;
 
-	if (r->step == RELOAD_IDLE && p->reload_again) {
+	/* By itself: when something may be done. */
+	if (r->step == RELOAD_IDLE && p->reload_again &&
+	    !parent_may_not_act(p)) {
 		p->reload_again = false;
 		reload_start(p, false, 0, 0);
 	}
@@ -358,6 +410,10 @@ void reload_turn(struct parent *p)
 		return;
 	if (r->step == RELOAD_COMPARE) {
 		compare_turn(p);
+		return;
+	}
+	if (r->step == RELOAD_TOLD || r->step == RELOAD_SEEN) {
+		recorded_turn(p);
 		return;
 	}
 	waiting = ask(p);

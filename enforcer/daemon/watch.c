@@ -234,6 +234,6 @@ bool watch_busy(struct parent *p)
 			return true;
 	}
 	return !p->ready || p->reload.step != RELOAD_IDLE ||
-	       p->reload_again ||
+	       p->reload_again || p->signal_asks || p->offer_waits ||
 	       !watch_each(p, is_up);
 }

@@ -36,7 +36,10 @@ def full_disk(report, net, gate, small):
         except OSError:
             pass
     # Opaque exchanges say little: frozen by a request, it must record now.
-    gate.ask("reload", timeout=60)
+    before = gate.ask("status")[0]["generation"]
+    got = gate.ask("reload", timeout=60)
+    report.check("what cannot be recorded is not done", "" if not got[0]["ok"]
+                 and gate.ask("status")[0]["generation"] == before else got)
     closed = until(lambda: state(gate) == "closed: audit", 20)
     report.check("a full disk is told", "" if closed else state(gate))
     time.sleep(0.3)
@@ -55,6 +58,10 @@ def full_disk(report, net, gate, small):
     echo.stop()
     time.sleep(0.5)
     got = gate.records()
+    report.check("nor is it later, and that is recorded", "" if
+                 "the reload was not done" in str(got) and
+                 gate.ask("status")[0]["generation"] == 1 else
+                 gate.ask("status"))
     told = sum(r.get("metergate", {}).get("count", 0) for r in got
                if "audit-closed" in str(r))
     report.check("what was dropped is told as a sum", "" if
