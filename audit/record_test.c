@@ -390,6 +390,19 @@ static void classes_follow_kinds(void **state)
 	assert_int_equal(record_class(RECORD_ATTESTATION, &ok), 0);
 	assert_int_equal(record_class(RECORD_ATTESTATION, &bad), 0x8000);
 	assert_int_equal(record_class(RECORD_DENY, &bad), 0);
+	/* What an engine may tell, whoever took it over: all of it is pruned. */
+	for (int t = 0; t < EV_TYPES; t++) {
+		for (int v = 0; v < 2; v++) {
+			struct event ev = {.type = (enum event_type)t,
+					   .verdict = v ? VERDICT_DENY
+							: VERDICT_ALLOW};
+
+			if (event_of_packets(ev.type))
+				assert_int_equal(
+					record_class(record_kind_of(&ev), &ev),
+					0);
+		}
+	}
 	assert_string_equal(record_kind_name(RECORD_CLOCK), "clock-step");
 	assert_string_equal(record_kind_name(99), "unknown");
 }

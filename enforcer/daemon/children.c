@@ -112,6 +112,16 @@ static int child_run(pid_t parent, int (*run)(void *arg), void *arg)
 	return run(arg);
 }
 
+bool child_tell(struct child *c, int64_t now_ns)
+{
+	if (c->told_ns < now_ns)
+		c->told_ns = now_ns;
+	if (c->told_ns - now_ns > (CHILD_TELL_BURST - 1) * CHILD_TELL_NS)
+		return false;
+	c->told_ns += CHILD_TELL_NS;
+	return true;
+}
+
 int child_fork(struct child *c, int (*run)(void *arg), void *arg,
 	       int64_t now_ns, struct err *e)
 {

@@ -54,6 +54,7 @@ struct child {
 	uint32_t starts;
 	bool hung;  /* we killed it */
 	bool told;  /* we asked it to end */
+	int64_t told_ns; /* mono: child_tell has all of its burst from then on */
 	_Atomic int64_t *beat; /* mono ns of its last turn; NULL: has none */
 };
 
@@ -69,6 +70,13 @@ char *child_end_text(char buf[CHILD_END_TEXT], const siginfo_t *si);
 bool child_crashed(const siginfo_t *si);
 /* What its end means for the next start; sets due_ns, returns the wait. */
 int64_t child_ended(struct child *c, const siginfo_t *si, int64_t now_ns);
+
+/* May a record of its end be one that is kept for ever? A guest that can make
+ * its engine die does so every few seconds: after a burst one an hour, the
+ * others are kept as long as what flows leave. */
+#define CHILD_TELL_NS	 (3600 * NS_PER_S)
+#define CHILD_TELL_BURST 16
+bool child_tell(struct child *c, int64_t now_ns);
 
 /* Start it: run(arg) in a child of its own process group that dies with us;
  * what run returns is its exit status. */

@@ -186,12 +186,37 @@ static void whose_fault(void **s)
 	assert_int_equal(child_ended(&c, &si, MS), 4 * NS_PER_S);
 }
 
+/* Records of it are never pruned: as many as there may be ends would fill the
+ * log. */
+static void ends_are_told_for_ever_only_so_often(void **s)
+{
+	static const struct {
+		int64_t every_ns, for_ns;
+		int told;
+	} rows[] = {
+		{5 * NS_PER_S,	  24 * 3600 * NS_PER_S,	    16 + 23},
+		{MS,		  10 * NS_PER_S,	    16     },
+		{3600 * NS_PER_S, 100 * 3600 * NS_PER_S,    100    },
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct child c = {.kind = CHILD_ENGINE};
+		int told = 0;
+
+		for (int64_t t = 0; t < rows[i].for_ns; t += rows[i].every_ns)
+			told += child_tell(&c, t);
+		assert_int_equal(told, rows[i].told);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(backoff), cmocka_unit_test(silence),
 		cmocka_unit_test(ends),	   cmocka_unit_test(whose_fault),
 		cmocka_unit_test(crashes),
+		cmocka_unit_test(ends_are_told_for_ever_only_so_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

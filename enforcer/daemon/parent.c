@@ -14,6 +14,7 @@
 
 #define POLLS	   (2 * SHARE_GUESTS + 32)
 #define RULES_RETRY_NS (5 * NS_PER_S)
+#define LOSS_NS	       (60 * NS_PER_S) /* its records are never pruned */
 
 /* --- time and events ---------------------------------------------------------------------- */
 
@@ -148,12 +149,15 @@ static void tell_loss(struct parent *p)
 	};
 	uint64_t before = p->unrecorded;
 
-	if (ev.count == 0)
+	/* Its record is never pruned. */
+	if (ev.count == 0 || p->now.mono.ns < p->loss_due_ns)
 		return;
-	if (parent_record(p, &ev))
+	if (parent_record(p, &ev)) {
 		p->unrecorded_told = before;
-	else
+		p->loss_due_ns = p->now.mono.ns + LOSS_NS;
+	} else {
 		p->unrecorded = before; /* the telling itself is no loss */
+	}
 }
 
 bool parent_unrecorded(const struct parent *p)

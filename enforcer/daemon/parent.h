@@ -171,6 +171,7 @@ struct parent {
 	uint32_t use, generation;
 	struct ring events;
 	uint64_t unrecorded, unrecorded_told;
+	int64_t loss_due_ns; /* mono: when it may be told again */
 
 	int lock_fd, alone_fd, packet_fd;
 	int signal_fd, ctl_fd, panel_fd, operator_fd, portal_fd;

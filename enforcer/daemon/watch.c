@@ -94,6 +94,12 @@ static void drain(struct parent *p, size_t i)
 
 /* --- all children ---------------------------------------------------------------------------- */
 
+/* A guest's doing, perhaps: it cannot fill the log with what is kept. */
+static enum event_type end_type(struct parent *p, struct child *c)
+{
+	return child_tell(c, p->now.mono.ns) ? EV_MAINTENANCE : EV_ANOMALY;
+}
+
 static bool look_for_end(struct parent *p, struct child *c)
 {
 	char name[80], how[CHILD_END_TEXT];
@@ -124,7 +130,7 @@ static bool look_for_end(struct parent *p, struct child *c)
 	}
 	log_err(p->log, "%s: died: %s; started again in %lld ms", name, how,
 		(long long)(wait / MS));
-	parent_note(p, EV_MAINTENANCE,
+	parent_note(p, end_type(p, c),
 		    c->kind == CHILD_ENGINE ? REASON_ENGINE_RESTART
 					    : REASON_NONE,
 		    guest, "%s died: %s", name, how);
@@ -180,7 +186,8 @@ static void look_for_nonsense(struct parent *p, size_t i)
 	log_err(p->log,
 		"engine of %s: %llu malformed verdicts or events; it is killed",
 		p->share[i].name, (unsigned long long)bad);
-	parent_note(p, EV_MAINTENANCE, REASON_ENGINE_RESTART, p->share[i].name,
+	parent_note(p, end_type(p, engine), REASON_ENGINE_RESTART,
+		    p->share[i].name,
 		    "engine of %s: %llu malformed verdicts or events",
 		    p->share[i].name, (unsigned long long)bad);
 	engine->hung = true;
