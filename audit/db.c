@@ -334,15 +334,27 @@ static int open_write(struct db *d, const char *path)
 	return rc;
 }
 
+/* A pipe would keep its reader waiting for ever, a device gives what it likes.
+ * What is not there at all may be sqlite's to find. */
+static bool other_than_file(const struct stat *st)
+{
+	return !S_ISREG(st->st_mode);
+}
+
 int db_open(struct db **out, const char *path, enum db_mode mode,
 	    struct err *e)
 {
 	struct db *d = calloc(1, sizeof(*d));
+	struct stat st;
 	int rc;
 
 	*out = NULL;
 	if (!d)
 		return err_set(e, E_NOMEM, 0, "out of memory");
+	if (mode != DB_MEMORY && stat(path, &st) == 0 && other_than_file(&st)) {
+		free(d);
+		return err_set(e, E_STATE, 0, "it is no regular file");
+	}
 	if (mode == DB_MEMORY)
 		rc = try_open(d, ":memory:",
 			      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
@@ -524,10 +536,14 @@ int db_file(const char *path, uint64_t *octets, struct err *e)
 	sqlite3_int64 n = 0;
 	const char *name;
 	sqlite3_file *f;
-	int there = 0, got;
-	int rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_READWRITE, &there);
+	struct stat st;
+	int there = 0, got, rc;
 
 	*octets = 0;
+	if (lstat(path, &st) == 0 && other_than_file(&st))
+		return err_set(e, E_INTEGRITY, 0, "%s is no regular file",
+			       path);
+	rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_READWRITE, &there);
 	if (rc == SQLITE_OK && !there)
 		rc = vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there);
 	if (rc != SQLITE_OK || !there)

@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int layout_name(char out[LAYOUT_PATH], const char *dir, const char *name,
 		struct err *e)
@@ -71,15 +73,31 @@ int layout_put(const char *name, struct span s, struct err *e)
 	return 0;
 }
 
+static int no_file(const char *name, struct err *e)
+{
+	return err_set(e, E_INTEGRITY, 0, "%s is no regular file", name);
+}
+
 int layout_get(const char *name, struct wbuf *w, struct err *e)
 {
-	FILE *f = fopen(name, "re");
+	/* A pipe must not keep us waiting, nor a link lead elsewhere. */
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	struct stat st;
 	int rc = 0;
 
+	if (fd >= 0 && !f)
+		close(fd);
+	if (!f && (errno == ELOOP || errno == ENXIO))
+		return no_file(name, e);
 	if (!f)
 		return errno == ENOENT ? err_set(e, E_NOTFOUND, 0, "%s: not "
 						 "there", name)
 				       : err_sys(e, "%s", name);
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		fclose(f);
+		return no_file(name, e);
+	}
 	w->n = fread(w->p, 1, w->cap, f);
 	if (ferror(f))
 		rc = err_sys(e, "%s", name);
@@ -137,7 +155,10 @@ int layout_list(uint64_t **out, size_t *n, const char *dir, const char *sub,
 		return rc;
 	d = opendir(name);
 	if (!d)
-		return errno == ENOENT ? 0 : err_sys(e, "%s", name);
+		return errno == ENOENT	  ? 0
+		       : errno == ENOTDIR ? err_set(e, E_INTEGRITY, 0,
+						    "%s is no directory", name)
+					  : err_sys(e, "%s", name);
 	while ((rc = next_number(d, sub, tail, &seq, e)) == 1) {
 		if (*n == cap) {
 			cap = cap ? 2 * cap : 256;

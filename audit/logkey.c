@@ -32,7 +32,8 @@ static int sign(void *arg, struct span octets, struct wbuf *out, struct err *e)
 static int read_file(const char *path, struct wbuf *w, mode_t *mode,
 		     struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int rc = 0;
 	struct stat st;
 	ssize_t n = 1;
 
@@ -42,6 +43,8 @@ static int read_file(const char *path, struct wbuf *w, mode_t *mode,
 		return err_sys(e, "%s", path);
 	if (fstat(fd, &st))
 		rc = err_sys(e, "%s", path);
+	else if (!S_ISREG(st.st_mode))
+		rc = err_set(e, E_STATE, 0, "%s is no regular file", path);
 	else
 		*mode = st.st_mode;
 	while (rc == 0 && n > 0 && w->n < w->cap) {

@@ -134,7 +134,8 @@ static bool looks_like_one(struct span head)
 
 int page_check_file(const char *path, uint64_t *pages, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe must not keep us waiting. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	uint8_t head[100];
 	struct cur count = {0};
 	uint64_t bad = 0, size;
@@ -144,11 +145,11 @@ int page_check_file(const char *path, uint64_t *pages, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "opening");
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		n = pread(fd, head, sizeof(head), 0);
-	else
-		errno = EINVAL;
-	if (n < 0)
+	if (fstat(fd, &st))
+		rc = err_sys(e, "reading");
+	else if (!S_ISREG(st.st_mode))
+		rc = err_set(e, E_STATE, 0, "it is no regular file");
+	else if ((n = pread(fd, head, sizeof(head), 0)) < 0)
 		rc = err_sys(e, "reading");
 	else if (!looks_like_one(span_of(head, (size_t)n)))
 		rc = err_set(e, E_STATE, 0, "not an audit database");

@@ -462,6 +462,15 @@ static const struct {
 	 "its file is no segment of a log", 768},
 	{"no database in its place", "echo no > a.db.seg-2", NULL, NULL,
 	 "segment 2 (from record 768): its file is no segment of a log", 768},
+	{"a pipe in its place", "rm a.db.seg-2 && mkfifo a.db.seg-2", NULL,
+	 NULL, "segment 2 (from record 768): its file is no regular file",
+	 768},
+	{"a directory in its place", "rm a.db.seg-2 && mkdir a.db.seg-2", NULL,
+	 NULL, "segment 2 (from record 768): its file is no regular file",
+	 768},
+	{"a link elsewhere in its place", "mv a.db.seg-2 x && "
+	 "ln -s x a.db.seg-2", NULL, NULL,
+	 "segment 2 (from record 768): its file is no regular file", 768},
 	{"one cut short", "truncate -s -4096 a.db.seg-2", NULL, NULL,
 	 "the file was cut or lengthened", 768},
 	{"one lengthened", "cat a.db.seg-2 >> a.db.seg-2.x; head -c 4096 "
@@ -553,6 +562,7 @@ static void every_change_has_its_finding(void **state)
 			sql(rows[i].file, rows[i].sql);
 		if (rows[i].shell)
 			shell(rows[i].shell);
+		alarm(60); /* not to wait for ever is part of it */
 		rc = verify_file(test_path, &conf, &r, NULL, NULL, &e);
 		if (rc != E_INTEGRITY || !strstr(e.text, rows[i].text))
 			fail_msg("%s: %d %s", rows[i].why, rc, e.text);
@@ -562,6 +572,34 @@ static void every_change_has_its_finding(void **state)
 			fail_msg("%s: record %lld: %s", rows[i].why,
 				 r.has_bad ? (long long)r.bad : -1, e.text);
 	}
+	alarm(0);
+}
+
+/* Whoever can write the directory must not keep those who read waiting. */
+static void a_pipe_is_no_log(void **state)
+{
+	struct verify_result r;
+	struct reader *reader;
+	struct err e = {0};
+	struct span octets;
+	uint64_t seq;
+	int rc;
+
+	(void)state;
+	put_back();
+	alarm(60);
+	shell("rm a.db.seg-2 && mkfifo a.db.seg-2");
+	assert_int_equal(reader_open(&reader, test_path, false, &e), 0);
+	while ((rc = reader_next(reader, &seq, &octets, &e)) == 1)
+		assert_true(seq < PRUNED);
+	assert_int_equal(rc, E_INTEGRITY);
+	reader_close(reader);
+	shell("rm a.db && mkfifo a.db");
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
+			 E_STATE);
+	assert_int_equal(reader_open(&reader, test_path, false, &e), E_STATE);
+	assert_non_null(strstr(e.text, "no regular file"));
+	alarm(0);
 }
 
 int main(void)
@@ -574,6 +612,7 @@ int main(void)
 		cmocka_unit_test(held_ones_over_pruned_records),
 		cmocka_unit_test(it_goes_on_behind_them),
 		cmocka_unit_test(every_change_has_its_finding),
+		cmocka_unit_test(a_pipe_is_no_log),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -347,6 +347,8 @@ static int check_segment(struct verify *v, const struct row *r,
 		rc = db_file(name, &octets, e);
 	if (rc == 0)
 		return file_gone(v, r, path, e);
+	if (rc == E_INTEGRITY)
+		return bad_segment(v, r, e, "its file is no regular file");
 	if (rc < 0)
 		return rc;
 	file = page_check_file(name, &pages, &of_file);

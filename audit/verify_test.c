@@ -428,7 +428,8 @@ static void what_is_no_audit_is_said_so(void **state)
 	(void)state;
 	test_clean();
 	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_IO);
-	assert_int_equal(verify_file("/tmp", NULL, &r, NULL, NULL, &e), E_IO);
+	assert_int_equal(verify_file("/tmp", NULL, &r, NULL, NULL, &e), E_STATE);
+	assert_non_null(strstr(e.text, "no regular file"));
 	spill((const uint8_t *)"", 0);
 	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_STATE);
 	spill(bundle, 10000);
