@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "audit/logkey.h"
-#include "audit/tool_key.h"
+#include "audit/cmd_key.h"
 #include "crypto/digest.h"
 
 #define PATH_OCTETS 4096

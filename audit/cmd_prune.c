@@ -10,7 +10,7 @@
 #include "audit/checkpoint.h"
 #include "audit/prover.h"
 #include "audit/tool.h"
-#include "audit/tool_key.h"
+#include "audit/cmd_key.h"
 
 #define WHY 120 /* octets of a reason */
 

@@ -35,7 +35,7 @@ while IFS='|' read -r dir may libs; do
 	*) files=$(git ls-files "$dir/*.[ch]" | grep -E "^$dir/[^/]*$") ;;
 	esac
 	for f in $files; do
-		case $f in *_test.c | *_fuzz.c | */verify_main.c | */cmd_*.c) continue ;; esac
+		case $f in *_test.c | *_fuzz.c | */verify_main.c | */cmd_*.[ch]) continue ;; esac
 		for inc in $(sed -n 's/^#include "\(.*\)"/\1/p' "$f"); do
 			ok=0
 			for d in $dir $may; do

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* metergate-audit: the key of a log that lies in a TPM, for the command that
  * writes one. */
-#ifndef AUDIT_TOOL_KEY_H
-#define AUDIT_TOOL_KEY_H
+#ifndef AUDIT_CMD_KEY_H
+#define AUDIT_CMD_KEY_H
 
 #include "attest/tpm.h"
 #include "audit/audit.h"
