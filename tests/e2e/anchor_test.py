@@ -77,6 +77,8 @@ def goes_on(bed, tpm):
     with Gate(bed, tpm=tpm.name) as gate:
         check("it is anchored from the start", anchored(gate),
               gate.text()[-600:])
+        check("no process that begins is taken for one that hangs",
+              "silent for more" not in gate.text(), gate.text()[-600:])
         check("it is signed by the TPM's key",
               not os.path.exists(gate.audit + ".key") and
               b"+AjBZ" in open(gate.audit + ".vkey", "rb").read(),
