@@ -236,6 +236,11 @@ static inline bool ref_over(const struct ref_past *h,
 						   sum > l->n;
 }
 
+static inline bool limit_is_of_connections(const struct pol_limit_phrase *l)
+{
+	return l->kind == LIMIT_CONCURRENT || l->thing == THING_CONNECTIONS;
+}
+
 static inline bool ref_count(struct ref_past *h, struct ref_counted x,
 			     const struct ref_now *t)
 {
@@ -243,19 +248,16 @@ static inline bool ref_count(struct ref_past *h, struct ref_counted x,
 	    (x.limit->window != WINDOW_SLIDING && h->guessed))
 		return true;
 	x.window = ref_window(x.limit->window, wall_s(t->now.wall));
-	/* One once left is not entered again. */
-	for (unsigned i = 0; i < h->n_counted; i++) {
+	/* One once left is not entered again; a connection stays in that in
+	 * which it was opened, however late it is used. */
+	for (unsigned i = 0;
+	     !limit_is_of_connections(x.limit) && i < h->n_counted; i++) {
 		if (ref_same(&h->counted[i], &x) &&
 		    h->counted[i].window > x.window)
 			x.window = h->counted[i].window;
 	}
 	h->counted[h->n_counted++] = x;
 	return !ref_over(h, &h->counted[h->n_counted - 1]);
-}
-
-static inline bool limit_is_of_connections(const struct pol_limit_phrase *l)
-{
-	return l->kind == LIMIT_CONCURRENT || l->thing == THING_CONNECTIONS;
 }
 
 /* A rule was used by a connection: of those that were opened in one window of
