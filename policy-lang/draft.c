@@ -392,10 +392,19 @@ static int64_t day_of(struct wall w)
 	return s / 86400 - (s % 86400 < 0);
 }
 
+static unsigned half_hour(struct wall w)
+{
+	int64_t s = (wall_s(w) + w.civil_off_s) % 86400;
+
+	return (unsigned)((s < 0 ? s + 86400 : s) / 1800);
+}
+
 static void count(struct draft_need *n, const struct event *ev)
 {
 	int64_t day = day_of(ev->now.wall), t = ev->now.mono.ns;
 
+	n->halves |= UINT64_C(1) << half_hour(ev->now.wall);
+	n->days |= n->messages && day != n->day;
 	if (n->messages && t - n->last_ns < n->gap_ns)
 		n->gap_ns = t - n->last_ns;
 	if (n->messages == 0 || day != n->day)

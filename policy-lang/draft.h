@@ -63,6 +63,8 @@ struct draft_need {
 	uint64_t messages, octets;
 	int64_t day, last_ns, gap_ns; /* gap: the shortest; INT64_MAX: one */
 	uint64_t in_day, most, octets_day, octets_most;
+	uint64_t halves; /* of the civil day: the half hours it was seen in */
+	bool days;	 /* on several */
 	uint16_t answers[16]; /* needs */
 	size_t n_answers;
 	char id[48];

@@ -152,6 +152,8 @@ static void join(struct draft *d, size_t a, size_t b)
 	x->most += y->most;
 	x->octets_most += y->octets_most;
 	x->gap_ns = 0;
+	x->halves |= y->halves;
+	x->days |= y->days || x->day != y->day;
 	for (size_t i = 0; i < y->n_answers; i++)
 		draft_add_answer(x, y->answers[i]);
 	memmove(y, y + 1, (d->n_need - b - 1) * sizeof(*y));

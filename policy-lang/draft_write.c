@@ -274,6 +274,40 @@ static void put_limits(struct page *pg, const struct draft_need *n, bool loose)
 	put_line(pg, "]");
 }
 
+#define HALVES 48u /* half hours of a day */
+
+/* The part of the day that has all half hours in which it was seen, which may
+ * wrap midnight: what the longest pause leaves. False where that is more than
+ * half of the day, or where a day is all that was seen. */
+static bool hours_of(const struct draft_need *n, unsigned *from, unsigned *to)
+{
+	unsigned longest = 0, pause = 0;
+
+	for (unsigned i = 0; i < 2 * HALVES; i++) {
+		pause = n->halves >> (i % HALVES) & 1 ? 0 : pause + 1;
+		if (pause <= longest || pause >= HALVES)
+			continue;
+		longest = pause;
+		*from = (i + 1) % HALVES;
+		*to = (i + 1 + HALVES - pause) % HALVES;
+	}
+	return n->days && longest >= HALVES / 2;
+}
+
+/* That it came at no other hour may be chance: a person knows. */
+static void suggest_hours(struct page *pg, const struct draft_need *n)
+{
+	unsigned from = 0, to = 0;
+
+	if (!n->meas || !hours_of(n, &from, &to))
+		return;
+	put(pg, "    # Seen at these hours only; if that is meant:");
+	mark(pg);
+	put(pg, "    # when: {between: %02u:%02u-%02u:%02u}", from / 2,
+	    from % 2 * 30, to / 2, to % 2 * 30);
+	mark(pg);
+}
+
 static void put_rule(struct page *pg, const struct draft *d, size_t i,
 		     bool loose)
 {
@@ -300,6 +334,7 @@ static void put_rule(struct page *pg, const struct draft *d, size_t i,
 		put_line(pg, "    consent: opt-out");
 	if (n->meas)
 		put_data(pg, n);
+	suggest_hours(pg, n);
 	put_limits(pg, n, loose);
 }
 

@@ -233,6 +233,14 @@ sed "s/'tips.example', 'upload.tips.example'\], mode/'upload.tips.example'], mod
 try "and by no others" 0 "party-identity" "$polc" replay -q -g tips=10.20.0.21 "$tmp/other.yaml" tests/pcaps/gen_net_tls.pcap
 try "the draft of the polling" 0 - "$polc" init --from $cap -g mdma=10.20.0.10 --binding tests/policies/metering
 is "is what it was" cmp -s "$tmp/out" tests/policies/polling/init.expect
+# Hours that were kept to are a suggestion, which can be taken.
+hours() { grep -c '^    # when: {between: [0-9:]*-[0-9:]*} # review$' "$1"; }
+is "it suggests hours" [ "$(hours "$tmp/out")" -ge 1 ]
+sed 's/^    # \(when: .*\) # review/    \1/' "$tmp/out" >"$tmp/hours.yaml"
+try "with these hours it checks" 0 - "$polc" check "$tmp/hours.yaml" tests/policies/metering/binding.yaml
+try "and passes the capture" 0 "37 observations permitted" "$polc" replay -q -g mdma=10.20.0.10 "$tmp/hours.yaml" $cap
+try "of one day it suggests none" 0 - "$polc" init --from tests/pcaps/gen_values.pcap -g mdma=10.20.0.10 --binding tests/policies/metering
+is "it does not" [ "$(hours "$tmp/out")" = 0 ]
 try "init for programs" 0 '"permitted":37,"needed":37,"refused":{"no-grant":5}' \
 	"$polc" init --json --from $cap -g mdma=10.20.0.10 --binding tests/policies/metering
 is "init's JSON holds the draft" python3 - "$tmp/out" tests/policies/polling/init.expect <<'EOF'
