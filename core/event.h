@@ -44,6 +44,8 @@ const char *severity_name(unsigned s); /* "high"; NULL: unset, or none */
 #define NOTIFY_VENDOR	2
 #define NOTIFY_OPERATOR 4
 #define NOTIFY_ALL	7
+/* Of a rule or a decision: the portal, of a refusal. No event has it. */
+#define NOTIFY_REFUSED	8
 const char *notify_name(unsigned bit); /* of bit 0 to 2: "portal" */
 
 enum verdict {

@@ -48,12 +48,14 @@ static const char *notify_text(char buf[64], unsigned notify)
 	size_t n = 0;
 
 	buf[0] = 0;
+	if (notify == NOTIFY_REFUSED)
+		return "portal of refusals";
 	for (unsigned i = 0; i < 3; i++) {
 		if (notify >> i & 1)
 			n += (size_t)snprintf(buf + n, 64 - n, "%s%s",
 					      n ? ", " : "", notify_name(i));
 	}
-	return n ? buf : "as usual";
+	return n ? buf : "nobody";
 }
 
 static void told_row(const char *what, const char *was, const char *is)

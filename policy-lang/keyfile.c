@@ -63,7 +63,8 @@ int keyfile_read(struct sign_key *k, const char *path, struct err *e)
 
 	if (stat(path, &st))
 		return err_sys(e, "%s", path);
-	if (st.st_mode & 077)
+	/* Of what is none, reading it says what it is. */
+	if (S_ISREG(st.st_mode) && st.st_mode & 077)
 		return err_set(e, E_STATE, 0,
 			       "%s: others may read or write this key; make a "
 			       "new one, or chmod 600 it if nobody did",

@@ -64,6 +64,24 @@ try "replay without a capture" 2 "a set and a capture" "$polc" replay tests/poli
 try "replay of what is no capture" 6 "README.md" "$polc" replay tests/policies/metering README.md
 try "replay under what is no policy" 1 "P4001" "$polc" replay tests/policies/bad/p4001-overlap.yaml $cap
 
+# Where a rule says nothing, the portal hears of what it refuses, and of that
+# alone; of the baseline's ceilings nobody does.
+"$replay" -p tests/policies/metering --format json tests/pcaps/gen_profile.pcap >"$tmp/out" 2>/dev/null
+is "the portal hears of refusals" python3 - "$tmp/out" <<'EOF'
+import json, sys
+refused = permitted = 0
+for line in open(sys.argv[1], encoding="utf-8"):
+    mg = json.loads(line).get("metergate", {})
+    by_vendor = any(r["layer"] == "vendor" and r.get("refused") for r in mg.get("rules", []))
+    if mg.get("verdict") == "deny" and by_vendor:
+        assert mg.get("notify") == ["portal"], mg
+        refused += 1
+    elif mg.get("verdict") == "allow":
+        assert "notify" not in mg, mg
+        permitted += 1
+assert refused and permitted, (refused, permitted)
+EOF
+
 # Images are judged as their sources are.
 mkdir "$tmp/images"
 for f in tests/policies/metering/{binding,baseline,metering,customer}.yaml; do

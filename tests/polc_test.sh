@@ -176,6 +176,14 @@ try "with their transports" 0 "port tcp/22, udp/5000-5010" "$polc" show "$tmp/po
 sed -i 's|, port: tcp/22, observe: {flow.open: {}}|, port: tcp/22, observe: {flow.open: {port: tcp/23}}|' "$tmp/ports.yaml"
 try "a step with two ports" 4 "the port of the step is not the one observed" "$polc" test "$tmp/ports.yaml"
 
+# Who is told, where a rule does not say.
+try "a rule that notifies nobody in particular" 0 - "$polc" compile $home/tips.yaml -o "$tmp/notify.polc"
+try "tells the portal of refusals" 0 "notify portal of refusals" "$polc" show "$tmp/notify.polc"
+sed 's/^    consent: opt-in$/&\n    notify: [vendor]/' $home/tips.yaml >"$tmp/notify.yaml"
+try "one that notifies the vendor" 0 - "$polc" compile "$tmp/notify.yaml" -o "$tmp/notify.polc"
+try "tells him" 0 "    notify vendor" "$polc" show "$tmp/notify.polc"
+try "the difference" 0 "notify     portal of refusals -> vendor" "$polc" diff $home/tips.yaml "$tmp/notify.yaml"
+
 # compile
 try "compile" 0 - "$polc" compile $home/mdma.yaml -o "$tmp/x.pol"
 cp "$tmp/x.pol" "$tmp/y.pol"
@@ -550,6 +558,7 @@ is "that nobody else reads" [ "$(stat -c %a "$key")" = 600 ]
 try "is not written over" 6 "is there already" "$polc" keygen -o "$key"
 try "its public half again" 0 "$public" "$polc" keygen --public "$key"
 try "the same for programs" 0 "\"key\":\"$public\"" "$polc" keygen --json --public "$key"
+try "a directory for a key" 6 "a directory" "$polc" keygen --public "$tmp"
 try "a key elsewhere" 6 "No such file" "$polc" keygen -o "$tmp/no/key"
 try "something to sign" 0 - "$polc" compile $home/mdma.yaml -o "$pol"
 try "unsigned" 5 "error[P7002]" "$polc" verify "$pol"

@@ -169,6 +169,15 @@ static void tell_notes(struct work *w, const struct judged_unit *u)
 	}
 }
 
+/* Whom its rules want to be told. */
+static uint8_t told_to(const struct pol_decision *d)
+{
+	bool portal = d->notify & NOTIFY_REFUSED && !d->permit;
+
+	return (uint8_t)((d->notify & NOTIFY_ALL) |
+			 (portal ? NOTIFY_PORTAL : 0));
+}
+
 static void fill_decision(struct event *ev, const struct pol_decision *d)
 {
 	ev->verdict = d->permit ? VERDICT_ALLOW : VERDICT_DENY;
@@ -182,7 +191,7 @@ static void fill_decision(struct event *ev, const struct pol_decision *d)
 	ev->n_rules = d->n_rules;
 	memcpy(ev->rules, d->rules, sizeof(ev->rules));
 	ev->severity = d->severity;
-	ev->notify = d->notify;
+	ev->notify = told_to(d);
 	for (uint32_t i = 0; i < ev->n_rules; i++)
 		ev->rules[i].refused = !d->permit && d->refused_rules >> i & 1;
 	ev->n_budgets = d->n_budgets;

@@ -337,7 +337,8 @@ struct pol_decision {
 	char text[256]; /* one clause: what failed, with the numbers */
 	uint8_t refused_rules; /* bit i: the layer of rules[i] refused */
 	/* Of the rules told: when refused, of those that refused. */
-	uint8_t severity, notify; /* enum severity, NOTIFY_* */
+	uint8_t severity, notify; /* enum severity; NOTIFY_*, and where the
+				   * portal hears of refusals NOTIFY_REFUSED */
 	int64_t wait_ns; /* refused for time or budget only: when it would
 			  * pass; 0 = not known. For defer and Retry-After */
 	int64_t defer_ns; /* of defer: the longest time the rules give */

@@ -524,8 +524,12 @@ static void read_rule(struct rd *r, const struct ynode *v,
 	read_map(r, v, keys, rule);
 	if (v->type != Y_MAP)
 		return;
-	if (kind == RULE_GRANT)
+	if (kind == RULE_GRANT) {
 		check_star(r, v, rule);
+		/* Where it says nothing, the portal hears of refusals. */
+		if (!yaml_get(v, "notify"))
+			rule->notify = NOTIFY_REFUSED;
+	}
 	if (kind == RULE_DENY)
 		check_denial(r, v);
 	if (kind == RULE_RESTRICT)

@@ -540,7 +540,8 @@ static bool ok_rules(struct pol_image *im)
 		    !in(r->limit_first, r->limit_n, im->n_LIMT) ||
 		    r->kind > RULE_RESTRICT || r->dir > DIRSEL_ANY ||
 		    r->consent > CONSENT_OPT_IN || r->severity > SEV_CRITICAL ||
-		    r->audit > AUDIT_SUMMARY || r->notify > 7 ||
+		    r->audit > AUDIT_SUMMARY ||
+		    (r->notify > NOTIFY_ALL && r->notify != NOTIFY_REFUSED) ||
 		    r->action > ACTION_QUARANTINE || r->pad ||
 		    r->flags > LAY_RULE_BLOCK)
 			return false;

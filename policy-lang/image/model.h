@@ -214,7 +214,7 @@ struct pol_rule_src {
 	struct pol_action_src exceed;
 	enum pol_audit audit;
 	enum severity severity;
-	uint8_t notify; /* NOTIFY_* */
+	uint8_t notify; /* NOTIFY_*, or NOTIFY_REFUSED alone */
 	int64_t monitor_until_s; /* 0 = enforce; POL_MONITOR_MOST_S */
 	bool block;		 /* restrict */
 	struct pol_pos pos;

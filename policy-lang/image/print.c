@@ -416,13 +416,15 @@ static void print_audit(struct wbuf *w, const struct lay_rule *r)
 {
 	line(w, "    severity ", severities[r->severity]);
 	line(w, "    audit ", audits[r->audit]);
-	if (r->notify)
+	if (r->notify == NOTIFY_REFUSED)
+		out(w, "    notify portal of refusals\n");
+	else if (r->notify)
 		out(w, "    notify");
 	for (unsigned i = 0; i < 3; i++) {
 		if (r->notify >> i & 1)
 			out(w, " %s", notified[i]);
 	}
-	if (r->notify)
+	if (r->notify && r->notify != NOTIFY_REFUSED)
 		out(w, "\n");
 	if (r->monitor_until) {
 		date(w, "    mode monitor until ", r->monitor_until);
