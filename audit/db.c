@@ -319,6 +319,11 @@ bool db_disturbed(const struct db *d)
 	return d && d->still && !lies_alone(d->still);
 }
 
+bool db_shared(const struct db *d)
+{
+	return !d->still;
+}
+
 static int open_write(struct db *d, const char *path)
 {
 	int rc, reserve = PAGE_SEAL;

@@ -36,6 +36,9 @@ int db_close(struct db *d, struct err *e)
  * since: what was read may be of two times. */
 bool db_disturbed(const struct db *d);
 
+/* Somebody else may write it while it is open. */
+bool db_shared(const struct db *d);
+
 /* Of files that are no database at the moment, where databases lie. 1: it is
  * there, of so many octets; 0: it is not. */
 int db_file(const char *path, uint64_t *octets, struct err *e)

@@ -96,19 +96,19 @@ static bool read_bound(struct points *p)
 	return true;
 }
 
-static int next_row(struct points *p, struct err *e)
+static int take_row(struct points *p, struct err *e)
 {
 	struct span octets, more = {0};
 	uint64_t size = 0;
-	int rc = db_step(p->st, e);
+	int rc;
 
-	p->has_row = rc == 1;
-	if (rc != 1)
-		return rc;
 	if (!db_u64(p->st, 0, &size) || !db_span(p->st, 1, &octets) ||
 	    (!db_null(p->st, 2) && !db_span(p->st, 2, &more)) ||
-	    !read_bound(p))
+	    !read_bound(p) || octets.n > sizeof(p->row))
 		return wrong(e, size, "it is damaged");
+	memcpy(p->row, octets.p, octets.n);
+	octets = span_of(p->row, octets.n);
+	p->from = size + 1;
 	if (checkpoint_read(&p->stored, &p->note, octets, e)) {
 		err_wrap(e, "the checkpoint of %llu records",
 			 (unsigned long long)size);
@@ -120,6 +120,25 @@ static int next_row(struct points *p, struct err *e)
 		return wrong(e, size, "it is of another log");
 	rc = check_signed(p, &p->note, size, e);
 	return rc ? rc : check_cosigned(p, octets, more, size, e);
+}
+
+/* Nothing of the database is held on to in between. */
+static int next_row(struct points *p, struct err *e)
+{
+	int rc;
+
+	db_put_u64(p->st, 1, p->from);
+	rc = db_step(p->st, e);
+	p->has_row = rc == 1;
+	if (rc == 1)
+		rc = take_row(p, e);
+	db_reset(p->st);
+	return rc;
+}
+
+int points_look(struct points *p, struct err *e)
+{
+	return p->st && !p->has_row ? next_row(p, e) : 0;
 }
 
 int points_open(struct points *p, struct db *d, const char *origin,
@@ -138,7 +157,8 @@ int points_open(struct points *p, struct db *d, const char *origin,
 	if (rc || !d)
 		return rc;
 	rc = db_prepare(&p->st, d, "SELECT size, note, cosigned, pcr_anchor,"
-			" counter FROM checkpoint ORDER BY size", e);
+			" counter FROM checkpoint WHERE size >= ?1"
+			" ORDER BY size LIMIT 1", e);
 	return rc ? rc : next_row(p, e);
 }
 

@@ -35,11 +35,12 @@ struct points_thinned {
 
 struct points {
 	const struct points_conf *conf;
-	struct db_stmt *st; /* the stored ones; a row of it is at hand */
+	struct db_stmt *st; /* the next stored one behind a size */
 	const char *origin; /* borrowed */
 	struct checkpoint stored;
-	struct note note;
+	struct note note; /* of row */
 	struct anchor_bound bound; /* what its row says */
+	uint64_t from; /* the next one's size is not below this */
 	struct anchor anchor;
 	bool has_row;
 	struct checkpoint held[POINTS_HELD]; /* by size */
@@ -53,7 +54,7 @@ struct points {
 	struct points_thinned thinned[POINTS_HELD];
 	size_t n_thinned;
 	struct wbuf whole; /* a note with its cosignatures */
-	uint8_t octets[NOTE_MAX];
+	uint8_t octets[NOTE_MAX], row[NOTE_MAX];
 };
 
 /* Errors: E_INTEGRITY for whatever does not agree, E_LIMIT, E_SYNTAX for what
@@ -64,6 +65,9 @@ int points_open(struct points *p, struct db *d, const char *origin,
 		const struct points_conf *conf, struct err *e)
 	__attribute__((warn_unused_result));
 void points_close(struct points *p);
+/* The log may have grown: look again where there was no other stored one. */
+int points_look(struct points *p, struct err *e)
+	__attribute__((warn_unused_result));
 /* The size at which points_reach is due next; UINT64_MAX: none. */
 uint64_t points_next(const struct points *p);
 /* The tree has so many records and this root. sealed: what the last record

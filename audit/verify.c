@@ -3,12 +3,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "audit/page.h"
 #include "audit/verify_own.h"
 #include "audit/verify_schema.h"
 
 #define STEP_US US_PER_S
+#define BUNDLES 8  /* read in one transaction */
+#define PASSES	16 /* over what came during the one before */
+#define ASIDE_LEAST_NS 1000000
+#define ASIDE_MOST_NS  250000000
 
 int verify_wrong(struct verify *v, uint64_t seq, struct err *e,
 		 const char *what)
@@ -295,44 +300,93 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 				 (unsigned long long)(first + n - 1));
 }
 
-static int read_state(struct verify *v, struct state *s, struct err *e)
+static int take_state(struct verify *v, struct db_stmt *st, struct err *e)
 {
-	struct span origin;
-	uint64_t rows, id;
+	struct state *s = &v->state;
+	struct span origin, frontier, chain;
+	uint64_t id;
+
+	if (!db_u64(st, 0, &id) || id != 0 || !db_text(st, 1, &origin) ||
+	    origin.n > NOTE_NAME_MAX || !db_u64(st, 2, &s->size) ||
+	    !db_span(st, 3, &frontier) || !db_span(st, 4, &chain) ||
+	    frontier.n > sizeof(s->octets) || chain.n != sizeof(s->chain) ||
+	    !db_u64(st, 5, &s->boot) || !db_u64(st, 6, &s->checkpoint) ||
+	    !db_u64(st, 7, &s->anchored) || !db_u64(st, 8, &s->moves))
+		return verify_wrong_file(e, "the state is damaged");
+	if (frontier.n)
+		memcpy(s->octets, frontier.p, frontier.n);
+	s->frontier = span_of(s->octets, frontier.n);
+	memcpy(s->chain, chain.p, chain.n);
+	memcpy(v->origin, origin.p, origin.n);
+	v->origin[origin.n] = '\0';
+	return 0;
+}
+
+static int read_state(struct verify *v, struct err *e)
+{
+	struct db_stmt *st = NULL;
+	uint64_t rows;
 	int rc = db_number(v->db, "SELECT count(*) FROM state", &rows, e);
 
 	if (rc == 0 && rows != 1)
 		rc = verify_wrong_file(e, "the state is missing");
 	if (rc == 0)
-		rc = db_prepare(&s->st, v->db, "SELECT id, origin, size,"
-				" frontier, chain, boot, checkpoint, anchored"
-				" FROM state", e);
+		rc = db_prepare(&st, v->db, "SELECT id, origin, size,"
+				" frontier, chain, boot, checkpoint, anchored,"
+				" (SELECT count(*) + coalesce(sum(pruned), 0)"
+				" FROM segment) FROM state", e);
 	if (rc)
 		return rc;
-	rc = db_step(s->st, e);
+	rc = db_step(st, e);
 	if (rc == 1)
-		rc = db_u64(s->st, 0, &id) && id == 0 &&
-				     db_text(s->st, 1, &origin) &&
-				     origin.n <= NOTE_NAME_MAX &&
-				     db_u64(s->st, 2, &s->size) &&
-				     db_span(s->st, 3, &s->frontier) &&
-				     db_span(s->st, 4, &s->chain) &&
-				     db_u64(s->st, 5, &s->boot) &&
-				     db_u64(s->st, 6, &s->checkpoint) &&
-				     db_u64(s->st, 7, &s->anchored)
-			     ? 0
-			     : verify_wrong_file(e, "the state is damaged");
+		rc = take_state(v, st, e);
 	else if (rc == 0)
 		rc = verify_wrong_file(e, "the state is missing");
-	if (rc == 0) {
-		memcpy(v->origin, origin.p, origin.n);
-		v->origin[origin.n] = '\0';
-	}
+	db_finish(st);
 	return rc;
 }
 
-static int check_state(struct verify *v, const struct state *s, struct err *e)
+static int64_t clock_ns(void)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* A writer begins its WAL anew only when nobody reads from it just then: who
+ * reads all the time has to stand aside for a fifth of it. */
+static void stand_aside(struct verify *v)
+{
+	int64_t ns = (clock_ns() - v->since_ns) / 4;
+	struct timespec t = {0, ns < ASIDE_LEAST_NS  ? ASIDE_LEAST_NS
+				: ns > ASIDE_MOST_NS ? ASIDE_MOST_NS
+						     : (long)ns};
+
+	if (db_shared(v->db))
+		nanosleep(&t, NULL);
+	v->since_ns = clock_ns();
+}
+
+int verify_renew(struct verify *v, struct err *e)
+{
+	uint64_t moves = v->state.moves;
+	int rc = db_exec(v->db, "COMMIT", e);
+
+	stand_aside(v);
+	if (rc == 0)
+		rc = db_exec(v->db, "BEGIN", e);
+	if (rc == 0)
+		rc = read_state(v, e);
+	if (rc == 0 && v->state.moves != moves)
+		rc = err_set(e, E_STATE, 0, "records were moved out or pruned "
+			     "while it was read; try again");
+	return rc ? rc : points_look(&v->points, e);
+}
+
+static int check_state(struct verify *v, struct err *e)
+{
+	const struct state *s = &v->state;
 	uint8_t frontier[TREE_FRONTIER_MAX];
 	size_t n = tree_frontier(&v->tree, frontier);
 
@@ -345,7 +399,7 @@ static int check_state(struct verify *v, const struct state *s, struct err *e)
 	if (!span_eq(s->frontier, span_of(frontier, n)))
 		return verify_wrong(v, first_doubtful(v, s), e,
 			     "it or one behind it is not in the state's tree");
-	if (!span_eq(s->chain, span_of(v->head, sizeof(v->head))))
+	if (memcmp(s->chain, v->head, sizeof(v->head)) != 0)
 		return verify_wrong_file(e, "the state's chain head does not fit");
 	if (s->boot != v->boot)
 		return verify_wrong_file(e, "the state's boot is not the last");
@@ -388,33 +442,82 @@ static int check_counts(struct verify *v, struct err *e)
 	return rc;
 }
 
-int verify_walk(struct verify *v, struct db *d, const char *sql, struct err *e)
+/* Where in a bundle that is wrong: the chain names a range, the frontier less
+ * of it. */
+static void place_bad(struct verify *v, uint64_t first)
 {
-	const struct state *s = v->state;
-	struct db_stmt *st;
-	int rc = db_prepare(&st, d, sql, e);
+	uint64_t doubtful = first_doubtful(v, &v->state);
 
-	if (rc)
-		return rc;
+	if (!v->out->has_bad && doubtful > first && doubtful < v->tree.size)
+		first = doubtful;
+	if (!v->out->has_bad)
+		v->out->bad = first;
+	v->out->has_bad |= !v->point_wrong;
+}
+
+/* Some bundles from *from on: 1, there may be more; 0, these were the last. */
+static int some_bundles(struct verify *v, struct db_stmt *st, uint64_t *from,
+			struct err *e)
+{
+	unsigned n = 0;
+	uint64_t begun;
+	int rc;
+
+	db_put_u64(st, 1, *from);
+	db_put_u64(st, 2, BUNDLES);
 	while ((rc = db_step(st, e)) == 1) {
 		uint64_t first = v->tree.size;
 
+		if (db_u64(st, 0, &begun))
+			*from = begun + 1;
 		rc = check_bundle(v, st, e);
 		if (rc) {
-			/* The chain names a range; the frontier less of it. */
-			if (!v->out->has_bad && first_doubtful(v, s) > first &&
-			    first_doubtful(v, s) < v->tree.size)
-				first = first_doubtful(v, s);
-			if (!v->out->has_bad)
-				v->out->bad = first;
-			v->out->has_bad |= !v->point_wrong;
+			place_bad(v, first);
 			break;
 		}
+		n++;
 		if (v->progress)
-			v->progress(v->arg, v->tree.size, s->size);
+			v->progress(v->arg, v->tree.size, v->state.size);
+	}
+	db_reset(st);
+	return rc < 0 ? rc : n == BUNDLES;
+}
+
+/* Of what came since the beginning the rest is read without, so that there is
+ * an end, however fast the log grows. */
+static int let_go(struct verify *v, struct err *e)
+{
+	bool held = v->tree.size >= v->until && v->passes == PASSES;
+	int rc = held ? 0 : verify_renew(v, e);
+
+	if (v->tree.size >= v->until && !held) {
+		v->until = v->state.size;
+		v->passes++;
+	}
+	return rc;
+}
+
+int verify_walk(struct verify *v, struct db *d, struct err *e)
+{
+	struct db_stmt *st;
+	uint64_t from = 0;
+	int rc = db_prepare(&st, d, d == v->db
+			    ? "SELECT first, n, data, chain, seg FROM bundle"
+			      " WHERE first >= ?1 ORDER BY first LIMIT ?2"
+			    : "SELECT first, n, data, chain, 0 FROM bundle"
+			      " WHERE first >= ?1 ORDER BY first LIMIT ?2", e);
+
+	if (rc)
+		return rc;
+	/* A bundle that is not full is the last one, of this transaction. */
+	while ((rc = some_bundles(v, st, &from, e)) == 1 &&
+	       v->tree.size % STORE_BUNDLE == 0) {
+		rc = let_go(v, e);
+		if (rc)
+			break;
 	}
 	db_finish(st);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static int prepare(struct verify *v, struct err *e)
@@ -455,7 +558,6 @@ static int check_points_end(struct verify *v, struct err *e)
 static int check_content(struct verify *v, const char *path,
 			 struct err *e)
 {
-	struct state s = {0};
 	struct err ignored;
 	int rc = db_open(&v->db, path, DB_READ, e);
 
@@ -466,32 +568,34 @@ static int check_content(struct verify *v, const char *path,
 	if (rc == 0)
 		rc = prepare(v, e);
 	if (rc == 0)
-		rc = read_state(v, &s, e);
+		rc = read_state(v, e);
+	v->until = v->state.size;
+	v->since_ns = clock_ns();
 	if (rc == 0)
 		rc = points_open(&v->points, v->db, v->origin, v->conf, e);
 	if (rc == 0 && points_next(&v->points) == 0)
 		rc = check_point(v, false, e);
-	v->state = &s;
 	if (rc == 0)
 		rc = verify_segments(v, path, e);
 	if (rc == 0)
-		rc = verify_walk(v, v->db, "SELECT first, n, data, chain, seg"
-				 " FROM bundle ORDER BY first", e);
+		rc = verify_walk(v, v->db, e);
 	if (rc == 0)
 		rc = check_points_end(v, e);
 	if (rc == 0)
-		rc = check_state(v, &s, e);
+		rc = check_state(v, e);
 	if (rc == 0)
 		rc = verify_moved(v, path, e);
 	if (rc == 0)
 		rc = check_counts(v, e);
+	/* By itself: it reads the whole file. */
+	if (rc == 0)
+		rc = db_exec(v->db, "COMMIT", e);
 	if (rc == 0)
 		rc = verify_structure(v->db, e);
 	if (rc && db_disturbed(v->db))
 		rc = err_set(e, E_STATE, 0, "it was opened for writing while "
 					    "it was read; try again");
 	points_close(&v->points);
-	db_finish(s.st);
 	db_finish(v->tile);
 	db_finish(v->keep);
 	db_finish(v->boot_row);

@@ -10,8 +10,9 @@
 
 struct state {
 	uint64_t size, boot, checkpoint, anchored;
-	struct span frontier, chain;
-	struct db_stmt *st; /* owns the spans */
+	struct span frontier; /* in octets */
+	uint8_t octets[TREE_FRONTIER_MAX], chain[SHA256_LEN];
+	uint64_t moves; /* of bundles out of the database, and out of reach */
 };
 
 struct verify {
@@ -39,7 +40,10 @@ struct verify {
 	uint64_t moved, pruned, said;
 	uint64_t said_at; /* the last record that does */
 	uint8_t said_root[SHA256_LEN];
-	const struct state *state;
+	struct state state; /* as the transaction has it */
+	uint64_t until;	    /* its size at the beginning of this pass */
+	unsigned passes;
+	int64_t since_ns; /* when this transaction began */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
 	bool point_wrong; /* a checkpoint is, and no record */
@@ -52,9 +56,14 @@ int verify_wrong_file(struct err *e, const char *what);
 /* sqlite's own check of a file. */
 int verify_structure(struct db *d, struct err *e)
 	__attribute__((warn_unused_result));
-/* Each bundle that the statement gives: first, n, data, chain, 0. */
-int verify_walk(struct verify *v, struct db *d, const char *sql,
-		struct err *e) __attribute__((warn_unused_result));
+/* Each bundle of d. In between the database is let go of. */
+int verify_walk(struct verify *v, struct db *d, struct err *e)
+	__attribute__((warn_unused_result));
+/* Nothing is read at the moment: end the transaction and begin another, so that
+ * the writer can make its log of what changed shorter. The log may be longer
+ * afterwards. E_STATE: records were moved out or pruned meanwhile. */
+int verify_renew(struct verify *v, struct err *e)
+	__attribute__((warn_unused_result));
 
 /* First: what is pruned, and the bundles in segments. */
 int verify_segments(struct verify *v, const char *path, struct err *e)

@@ -316,8 +316,7 @@ static int segment_content(struct verify *v, const struct row *r,
 	if (rc == 0)
 		rc = segment_shape(v, r, d, e);
 	if (rc == 0)
-		rc = verify_walk(v, d, "SELECT first, n, data, chain, 0 FROM"
-				 " bundle ORDER BY first", e);
+		rc = verify_walk(v, d, e);
 	if (rc == 0 && v->tree.size != r->first + r->n)
 		rc = verify_wrong(v, v->tree.size < r->first + r->n
 					     ? v->tree.size
@@ -386,15 +385,24 @@ static int each_segment(struct verify *v, const char *path,
 	struct db_stmt *st;
 	struct row r = {0};
 	int rc = db_prepare(&st, v->db, "SELECT no, first, n, chain, octets,"
-			    " pruned FROM segment ORDER BY no", e);
+			    " pruned FROM segment WHERE no >= ?1 ORDER BY no"
+			    " LIMIT 1", e);
 
 	if (rc)
 		return rc;
-	while ((rc = db_step(st, e)) == 1) {
+	for (;;) {
 		uint64_t no = r.no;
 
-		rc = read_row(st, &r, e);
-		if (rc == 0 && r.no != no + 1)
+		db_put_u64(st, 1, no + 1);
+		rc = db_step(st, e);
+		if (rc == 1)
+			rc = read_row(st, &r, e) ? E_INTEGRITY : 1;
+		/* It is not held while the segment is read. */
+		db_reset(st);
+		if (rc != 1)
+			break;
+		rc = 0;
+		if (r.no != no + 1)
 			rc = bad_segment(v, &r, e, "its number is not the "
 					 "next");
 		if (rc == 0)

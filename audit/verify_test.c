@@ -5,6 +5,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "audit/page.h"
 #include "audit/store.h"
@@ -441,6 +446,79 @@ static void what_is_no_audit_is_said_so(void **state)
 	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e), E_STATE);
 }
 
+/* --- a log that grows meanwhile --- */
+
+struct growing {
+	_Atomic uint64_t goal, written; /* records */
+	uint64_t wal_most;		/* octets */
+};
+
+static void write_on(struct growing *g)
+{
+	struct audit *a = test_open(2);
+	struct err e = {0};
+
+	for (;;) {
+		uint64_t at = audit_size(a), goal = g->goal;
+
+		if (at < goal)
+			test_append(a, at, goal < at + 50 ? goal : at + 50);
+		if (audit_commit(a, &e))
+			_exit(1);
+		g->written = audit_size(a);
+		usleep(200);
+	}
+}
+
+/* For each bundle that was read thousands of records more are written. */
+static void grow(void *arg, uint64_t done, uint64_t total)
+{
+	struct growing *g = arg;
+	char wal[96];
+	struct stat st;
+
+	(void)done;
+	(void)total;
+	/* Some of it while nobody reads. */
+	if (g->goal < 60 * 256 + 60 * 1000)
+		g->goal += 1000;
+	while (g->written + 500 < g->goal)
+		usleep(200);
+	snprintf(wal, sizeof(wal), "%s-wal", test_path);
+	if (stat(wal, &st) == 0 && (uint64_t)st.st_size > g->wal_most)
+		g->wal_most = (uint64_t)st.st_size;
+}
+
+static void a_log_may_grow_while_it_is_read(void **state)
+{
+	struct growing *g = mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct verify_result r;
+	struct err e = {0};
+	pid_t pid;
+
+	(void)state;
+	assert_true(g != MAP_FAILED);
+	test_make(60 * 256 + 100);
+	g->goal = 60 * 256 + 100;
+	pid = fork();
+	if (pid == 0)
+		write_on(g);
+	while (g->written < g->goal)
+		usleep(200);
+	if (verify_file(test_path, NULL, &r, grow, g, &e))
+		fail_msg("%s", e.text);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_true(r.records >= 60 * 256 + 100);
+	print_message("%llu records, and at most %llu octets in the WAL\n",
+		      (unsigned long long)r.records,
+		      (unsigned long long)g->wal_most);
+	/* Held on to from beginning to end it is all that is written. */
+	assert_true(g->wal_most < 24 << 20);
+	munmap(g, sizeof(*g));
+}
+
 static void an_empty_log_is_whole(void **state)
 {
 	(void)state;
@@ -459,6 +537,7 @@ int main(void)
 		cmocka_unit_test(a_bit_of_the_file_is_found),
 		cmocka_unit_test(a_file_of_another_length_is_found),
 		cmocka_unit_test(what_is_no_audit_is_said_so),
+		cmocka_unit_test(a_log_may_grow_while_it_is_read),
 		cmocka_unit_test(an_empty_log_is_whole),
 	};
 
