@@ -530,7 +530,7 @@ static void others(void **state)
 	assert_int_equal(audit_recovery(w.audit, &why), 1);
 }
 
-/* Each thing that a row of the file says of an anchor, changed. */
+/* Each thing that a row of the file says of a checkpoint's record. */
 static void rows_differ(void **state)
 {
 	static const struct {
@@ -545,6 +545,15 @@ static void rows_differ(void **state)
 		{"UPDATE checkpoint SET counter = NULL",
 		 "its anchor is not what its record says"},
 		{"UPDATE checkpoint SET pcr_anchor = x'00'", "damaged"},
+		/* Who chooses when it was chooses which are thinned out. */
+		{"UPDATE checkpoint SET wall = 5",
+		 "its time is not that of its record"},
+		{"UPDATE checkpoint SET wall = wall + 1 WHERE size = (SELECT"
+		 " max(size) FROM checkpoint)",
+		 "its time is not that of its record"},
+		{"UPDATE checkpoint SET wall = NULL",
+		 "its time is not that of its record"},
+		{"UPDATE checkpoint SET wall = -1", "damaged"},
 		{"UPDATE state SET anchored = size + 1, commits = commits + 1",
 		 "names an anchor"},
 	};

@@ -10,6 +10,7 @@
 
 #include "audit/anchor.h"
 #include "audit/checkpoint.h"
+#include "audit/points.h"
 
 #define BATCH 1000
 #define AUDIT_PATH 4096
@@ -411,6 +412,7 @@ static int make_checkpoint(struct audit *a, struct err *e)
 	struct wbuf t = wbuf_of(text, sizeof(text));
 	struct wbuf n = wbuf_of(note, sizeof(note));
 	struct checkpoint c = {.size = store_size(a->store)};
+	struct now now = {.mono = a->last_mono, .wall.us = a->last_wall};
 	int rc;
 
 	memcpy(c.origin, a->origin, sizeof(c.origin));
@@ -422,10 +424,7 @@ static int make_checkpoint(struct audit *a, struct err *e)
 	/* By what time those of what is pruned are thinned out. */
 	return rc ? rc
 		  : store_checkpoint(a->store, wbuf_span(&n), &a->bound,
-				     (uint64_t)(a->last_wall > 0
-							? a->last_wall
-							: a->last_mono.ns /
-								  1000), e);
+				     points_wall(&now), e);
 }
 
 /* --- anchors --- */

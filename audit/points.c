@@ -85,6 +85,9 @@ static bool read_bound(struct points *p)
 	struct span pcr;
 
 	memset(&p->bound, 0, sizeof(p->bound));
+	p->has_wall = !db_null(p->st, 5);
+	if (p->has_wall && !db_u64(p->st, 5, &p->wall))
+		return false;
 	if (!db_null(p->st, 4) && !db_u64(p->st, 4, &p->bound.counter))
 		return false;
 	if (db_null(p->st, 3))
@@ -157,7 +160,7 @@ int points_open(struct points *p, struct db *d, const char *origin,
 	if (rc || !d)
 		return rc;
 	rc = db_prepare(&p->st, d, "SELECT size, note, cosigned, pcr_anchor,"
-			" counter FROM checkpoint WHERE size >= ?1"
+			" counter, wall FROM checkpoint WHERE size >= ?1"
 			" ORDER BY size LIMIT 1", e);
 	return rc ? rc : next_row(p, e);
 }
@@ -189,14 +192,17 @@ static int differs(struct points *p, const struct checkpoint *c,
 	return wrong(e, c->size, what);
 }
 
-/* What the record before it says of the TPM, what the row repeats of that, and
- * what the checkpoints before it make. */
-static int anchored(struct points *p, const struct anchor_bound *b,
+/* What the record before it says of its time and of the TPM, what the row
+ * repeats of that, and what the checkpoints before it make. */
+static int anchored(struct points *p, const struct points_sealed *sealed,
 		    struct err *e)
 {
+	const struct anchor_bound *b = &sealed->bound;
 	uint64_t size = p->stored.size;
 	int rc;
 
+	if (!p->has_wall || p->wall != sealed->wall)
+		return wrong(e, size, "its time is not that of its record");
 	if (b->has_pcr != p->bound.has_pcr || b->counter != p->bound.counter ||
 	    memcmp(b->pcr, p->bound.pcr, sizeof(b->pcr)) != 0)
 		return wrong(e, size, "its anchor is not what its record says");
@@ -208,7 +214,7 @@ static int anchored(struct points *p, const struct anchor_bound *b,
 
 int points_reach(struct points *p, uint64_t size,
 		 const uint8_t root[SHA256_LEN],
-		 const struct anchor_bound *sealed, uint64_t *bad,
+		 const struct points_sealed *sealed, uint64_t *bad,
 		 struct err *e)
 {
 	bool stored = p->has_row && p->stored.size == size;

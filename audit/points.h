@@ -8,6 +8,7 @@
 
 #include "audit/anchor.h"
 #include "audit/checkpoint.h"
+#include "core/clock.h"
 
 struct db;
 
@@ -33,6 +34,13 @@ struct points_thinned {
 	uint64_t size, before, after;
 };
 
+/* What the record says that comes right before a checkpoint: the TPM's state,
+ * and when that was, as points_wall. */
+struct points_sealed {
+	struct anchor_bound bound;
+	uint64_t wall;
+};
+
 struct points {
 	const struct points_conf *conf;
 	struct db_stmt *st; /* the next stored one behind a size */
@@ -40,6 +48,8 @@ struct points {
 	struct checkpoint stored;
 	struct note note; /* of row */
 	struct anchor_bound bound; /* what its row says */
+	uint64_t wall;		   /* likewise: by what it is thinned out */
+	bool has_wall;
 	uint64_t from; /* the next one's size is not below this */
 	struct anchor anchor;
 	bool has_row;
@@ -70,11 +80,18 @@ int points_look(struct points *p, struct err *e)
 	__attribute__((warn_unused_result));
 /* The size at which points_reach is due next; UINT64_MAX: none. */
 uint64_t points_next(const struct points *p);
+/* The time by which a checkpoint is thinned out once it is over pruned records:
+ * us of the wall clock, or of the boot where that was not set. */
+static inline uint64_t points_wall(const struct now *now)
+{
+	return (uint64_t)(now->wall.us > 0 ? now->wall.us
+					   : now->mono.ns / 1000);
+}
 /* The tree has so many records and this root. sealed: what the last record
  * says, if it is what comes before a checkpoint; else NULL. */
 int points_reach(struct points *p, uint64_t size,
 		 const uint8_t root[SHA256_LEN],
-		 const struct anchor_bound *sealed, uint64_t *bad,
+		 const struct points_sealed *sealed, uint64_t *bad,
 		 struct err *e) __attribute__((warn_unused_result));
 /* The records before `end` were pruned, of which only roots at ends of bundles
  * are known: this is the one of the first `size`. Of checkpoints of other sizes

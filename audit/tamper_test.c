@@ -148,6 +148,7 @@ static void forge(const struct change *c)
 {
 	struct db_stmt *st;
 	struct err e = {0};
+	struct sample s;
 	struct db *d;
 
 	test_clean();
@@ -156,11 +157,14 @@ static void forge(const struct change *c)
 	d = test_db();
 	test_guards(d, false);
 	test_exec(d, "DELETE FROM checkpoint");
-	assert_int_equal(db_prepare(&st, d, "INSERT INTO checkpoint(size, note)"
-				    " VALUES(?1, ?2)", &e), 0);
+	assert_int_equal(db_prepare(&st, d, "INSERT INTO checkpoint(size, note,"
+				    " wall) VALUES(?1, ?2, ?3)", &e), 0);
 	for (size_t i = 0; i < 2; i++) {
 		db_put_u64(st, 1, i ? 602 : 301);
 		db_put_span(st, 2, span_of(held[i].octets, held[i].n));
+		/* The time of the last event before it. */
+		db_put_u64(st, 3, (uint64_t)test_event(&s, i ? 599 : 299)
+					  ->now.wall.us);
 		assert_int_equal(db_run(st, &e), 0);
 	}
 	db_finish(st);

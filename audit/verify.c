@@ -176,16 +176,17 @@ static int check_bound(struct verify *v, uint64_t seq, struct err *e)
 
 static int check_point(struct verify *v, bool sealed, struct err *e)
 {
-	struct anchor_bound said = {0};
+	struct points_sealed said = {.wall = points_wall(&v->view.ev.now)};
 	uint8_t root[SHA256_LEN];
 	uint64_t bad;
 	int rc;
 
 	tree_root(&v->tree, root);
 	if (sealed && v->view.ev.log) {
-		said.has_pcr = v->view.ev.log->has_pcr;
-		said.counter = v->view.ev.log->counter;
-		memcpy(said.pcr, v->view.ev.log->pcr, sizeof(said.pcr));
+		said.bound.has_pcr = v->view.ev.log->has_pcr;
+		said.bound.counter = v->view.ev.log->counter;
+		memcpy(said.bound.pcr, v->view.ev.log->pcr,
+		       sizeof(said.bound.pcr));
 	}
 	rc = points_reach(&v->points, v->tree.size, root,
 			  sealed ? &said : NULL, &bad, e);
