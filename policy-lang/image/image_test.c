@@ -570,6 +570,32 @@ static void test_bounds(void **ctx)
 	free(p);
 }
 
+/* The header says what kind of file it is, and is in no digest. */
+static void test_kinds(void **ctx)
+{
+	static struct sample s;
+	uint8_t *p;
+	size_t n;
+
+	(void)ctx;
+	fill(&s);
+	p = build(&s.f, &n);
+	for (unsigned kind = POL_BINDING; kind <= POL_TESTS; kind++) {
+		struct lay_header *h = (struct lay_header *)p;
+		struct pol_image *im;
+		struct err e = {0};
+		int rc;
+
+		h->kind = (uint16_t)kind;
+		fix(p, n);
+		rc = pol_image_load(&im, span_of(p, n), &e);
+		if (rc != (kind == POL_VENDOR ? 0 : E_SYNTAX))
+			fail_msg("kind %u: %d %s", kind, rc, e.text);
+		pol_image_free(im);
+	}
+	free(p);
+}
+
 static void test_limits_of_size(void **ctx)
 {
 	static struct sample s;
@@ -599,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_permuted),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_limits_of_size),
 	};
 

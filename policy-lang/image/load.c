@@ -525,6 +525,20 @@ static bool ok_dims(struct pol_image *im)
 	return true;
 }
 
+/* What rules a file of this kind may have. The header is in no digest: a grant
+ * of a vendor must not become what a baseline says. */
+static bool ok_kind(const struct pol_image *im, const struct lay_rule *r)
+{
+	static const uint8_t of[] = {
+		[POL_BASELINE] = 1 << RULE_CEILING | 1 << RULE_DENY,
+		[POL_VENDOR] = 1 << RULE_GRANT | 1 << RULE_DENY,
+		[POL_CUSTOMER] = 1 << RULE_RESTRICT,
+		[POL_TESTS] = 0,
+	};
+
+	return r->kind <= RULE_RESTRICT && of[im->head->kind] >> r->kind & 1;
+}
+
 static bool ok_rules(struct pol_image *im)
 {
 	if (im->n_RULE > LAY_MAX_RULES)
@@ -538,7 +552,7 @@ static bool ok_rules(struct pol_image *im)
 		    (r->guard != LAY_NONE && r->guard >= im->n_GARD) ||
 		    (r->data != LAY_NONE && r->data >= im->n_DATA) ||
 		    !in(r->limit_first, r->limit_n, im->n_LIMT) ||
-		    r->kind > RULE_RESTRICT || r->dir > DIRSEL_ANY ||
+		    !ok_kind(im, r) || r->dir > DIRSEL_ANY ||
 		    r->consent > CONSENT_OPT_IN || r->severity > SEV_CRITICAL ||
 		    r->audit > AUDIT_SUMMARY ||
 		    (r->notify > NOTIFY_ALL && r->notify != NOTIFY_REFUSED) ||
