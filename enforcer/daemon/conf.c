@@ -221,7 +221,8 @@ static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
 		return err_set(e, E_SYNTAX, 0,
 			       "%s: listen: whoever a policy lets reach %.60s "
 			       "would read the records of all guests; name the "
-			       "guest that may by portal:",
+			       "guest that may by portal:, or say portal: "
+			       "\"*\"",
 			       path, c->listen);
 	/* The scribe may write all of the audit's directory. */
 	if (strrchr(c->audit, '/') == c->audit ||

@@ -24,6 +24,8 @@ enum conf_prune {
 	PRUNE_COSIGNED, /* of these only what a cosigned checkpoint covers */
 };
 
+#define CONF_ANYBODY "*"
+
 struct conf {
 	char policies[CONF_PATH]; /* directory of files or images */
 	bool signatures; /* required; else all of the directory is in force */
@@ -60,7 +62,8 @@ struct conf {
 	char log_key_pcrs[POLICY_PCRS_TEXT], log_key_approvals[CONF_PATH];
 	char listen[NET_ADDR_TEXT]; /* courier, towards the portal; or empty */
 	uint16_t listen_port;
-	char portal[48]; /* the guest that may connect there; or empty */
+	char portal[48]; /* the guest that may connect there, CONF_ANYBODY, or
+			  * empty: nobody listens */
 	uint32_t panel_gid;   /* who may use the panel's, besides root */
 	uint32_t control_gid; /* who may use the control socket besides root */
 	bool clock_trusted; /* whatever the kernel says of its own clock */

@@ -695,18 +695,20 @@ static bool is_portal(const struct server *s, struct MHD_Connection *c)
 	       cards_is_portal(s->a->cards, &a);
 }
 
-/* Nobody but the portal guest, when there is one. That an address is whose it
- * says it is, the rules in front see to. */
+/* Nobody but the portal guest, unless the configuration says anybody. That an
+ * address is whose it says it is, the rules in front see to. */
 static enum MHD_Result on_accept(void *arg, const struct sockaddr *from,
 				 socklen_t n)
 {
 	const struct server *s = arg;
 	struct net_addr a;
 
-	if (!s->a->conf->portal[0] || n < sizeof(sa_family_t) ||
-	    !address(&a, from))
+	if (s->operators || strcmp(s->a->conf->portal, CONF_ANYBODY) == 0)
 		return MHD_YES;
-	return cards_is_portal(s->a->cards, &a) ? MHD_YES : MHD_NO;
+	return n >= sizeof(sa_family_t) && address(&a, from) &&
+			       cards_is_portal(s->a->cards, &a)
+		       ? MHD_YES
+		       : MHD_NO;
 }
 
 static void on_connection(void *arg, struct MHD_Connection *c, void **mine,

@@ -336,6 +336,7 @@ static inline int set_up(void **state)
 	(void)state;
 	if (!mkdtemp(dir))
 		return -1;
+	snprintf(b.conf.portal, sizeof(b.conf.portal), "%s", CONF_ANYBODY);
 	b.guest.lane = shared(sizeof(struct lane));
 	b.arg.window = shared(sizeof(struct window));
 	b.arg.cards = b.cards = shared(sizeof(*b.cards));

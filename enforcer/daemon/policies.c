@@ -284,7 +284,7 @@ static int check_portal(const struct policies *p, const struct conf *c,
 		if (strcmp(p->guest[i].name, c->portal) == 0)
 			return 0;
 	}
-	return c->portal[0]
+	return c->portal[0] && strcmp(c->portal, CONF_ANYBODY) != 0
 		       ? err_set(e, E_NOTFOUND, 0, "portal: the binding has no "
 				 "machine %s; name one that it has", c->portal)
 		       : 0;

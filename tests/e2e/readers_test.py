@@ -273,7 +273,7 @@ def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
     with Net() as net:
         net.neighbours()
-        with Gate(net, listen=ADDR["gw"]) as gate:
+        with Gate(net, listen=ADDR["gw"], portal='"*"') as gate:
             meter = talk.Meter(net)
             here, there = multiprocessing.Pipe()
             readers = multiprocessing.Process(
