@@ -339,6 +339,13 @@ static int read_pcr(struct tpm *t, uint8_t out[TPM_DIGEST], struct err *e)
 	return rc;
 }
 
+int tpm_pcr(struct tpm *t, uint8_t pcr[TPM_DIGEST], struct err *e)
+{
+	int rc = usable(t, e);
+
+	return rc ? rc : read_pcr(t, pcr, e);
+}
+
 int tpm_extend(struct tpm *t, const uint8_t digest[TPM_DIGEST], struct err *e)
 {
 	TPML_DIGEST_VALUES values = {

@@ -69,6 +69,9 @@ struct tpm_state {
 };
 int tpm_state(struct tpm *t, struct tpm_state *s, struct err *e)
 	__attribute__((warn_unused_result));
+/* The PCR of it alone. */
+int tpm_pcr(struct tpm *t, uint8_t pcr[TPM_DIGEST], struct err *e)
+	__attribute__((warn_unused_result));
 /* PCR' = H(PCR || digest). */
 int tpm_extend(struct tpm *t, const uint8_t digest[TPM_DIGEST], struct err *e)
 	__attribute__((warn_unused_result));

@@ -119,10 +119,10 @@ int anchoring_commit(struct anchoring *g, struct audit *a, struct mono now,
 	if (!g->met || audit_checkpointed(a) <= g->done)
 		return 0;
 	rc = deliver(g, a, e);
-	if (rc) {
+	if (rc && rc != E_MORE)
 		anchoring_lost(g, a);
+	if (rc)
 		return rc;
-	}
 	counter = g->counter;
 	/* Other counters of this TPM had counted further before. */
 	if (counter != g->bound.counter)
@@ -133,6 +133,11 @@ int anchoring_commit(struct anchoring *g, struct audit *a, struct mono now,
 	}
 	bind(g, a, counter);
 	return 1;
+}
+
+bool anchoring_under_way(const struct anchoring *g, const struct audit *a)
+{
+	return g->met && audit_checkpointed(a) > g->done;
 }
 
 void anchoring_lost(struct anchoring *g, struct audit *a)

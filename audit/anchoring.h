@@ -46,9 +46,13 @@ int anchoring_meet(struct anchoring *g, struct audit *a, struct err *e)
 int anchoring_begin(struct anchoring *g, struct audit *a, struct mono now,
 		    struct err *e) __attribute__((warn_unused_result));
 /* Behind a commit. 1: the TPM has every checkpoint now; 0: there was none.
- * After an error it is as lost. */
+ * E_MORE: extend or increment said so, they have been asked: to be called again
+ * until it says something else, and no checkpoint is made meanwhile. After
+ * another error it is as lost. */
 int anchoring_commit(struct anchoring *g, struct audit *a, struct mono now,
 		     struct err *e) __attribute__((warn_unused_result));
+/* The TPM does not have every checkpoint yet. */
+bool anchoring_under_way(const struct anchoring *g, const struct audit *a);
 /* The TPM is gone; a may be NULL. */
 void anchoring_lost(struct anchoring *g, struct audit *a);
 

@@ -12,6 +12,7 @@
 
 #include "audit/anchoring.h"
 #include "audit/testdb.h"
+#include "crypto/sign.h"
 
 static struct false_tpm {
 	uint8_t pcr[SHA256_LEN];
@@ -76,8 +77,27 @@ struct writer {
 	int64_t now;
 	uint64_t n; /* events */
 	bool away;  /* it has no TPM */
+	/* Who signs says so often that it is not done yet. */
+	bool slow;
+	int later;
+	struct sign_key key;
+	struct note_signer by;
 };
 static struct writer w;
+
+static int sign_slowly(void *arg, struct span octets, struct wbuf *out,
+		       struct err *e)
+{
+	struct writer *me = arg;
+	uint8_t *room;
+
+	if (me->later > 0) {
+		me->later--;
+		return err_set(e, E_MORE, 0, "not yet");
+	}
+	room = wbuf_room(out, SIGN_LEN);
+	return room ? sign_make(&me->key, octets, room, e) : E_LIMIT;
+}
 
 static int agree(void *arg, struct audit *a, struct err *e)
 {
@@ -102,6 +122,10 @@ static int open_log(bool away, struct err *e)
 	};
 	int rc;
 
+	if (w.slow) {
+		conf.own_key = false;
+		conf.signer = &w.by;
+	}
 	w.g = (struct anchoring){.tpm = {chip_state, chip_extend,
 					 chip_increment, NULL}};
 	w.away = away;
@@ -584,10 +608,87 @@ static int done(void **state)
 	return test_teardown(state);
 }
 
+/* A log whose checkpoints are signed by a slow TPM. */
+static void slowly(void)
+{
+	struct err e = {0};
+
+	fresh();
+	w.slow = true;
+	good(sign_new_key(&w.key, &e), &e);
+	good(note_key_make(&w.by.key, span_str("meter-1.meter.example/audit"),
+			   NOTE_ED25519, span_of(w.key.public_, SIGN_KEY_LEN),
+			   &e), &e);
+	w.by.sign = sign_slowly;
+	w.by.arg = &w;
+	start(false);
+	grow(2);
+}
+
+static void records_do_not_wait_for_a_signature(void **state)
+{
+	struct err e = {0};
+	uint64_t before, size;
+
+	(void)state;
+	slowly();
+	before = audit_checkpointed(w.audit);
+	w.later = 2;
+	good(add(3, &e), &e);
+	size = audit_size(w.audit);
+	assert_true(audit_unsigned(w.audit));
+	/* Asked for again, and none begins behind it. */
+	good(add(4, &e), &e);
+	assert_true(audit_unsigned(w.audit));
+	assert_int_equal(audit_size(w.audit), size + 4);
+	assert_int_equal(audit_checkpointed(w.audit), before);
+	good(audit_commit(w.audit, &e), &e);
+	assert_false(audit_unsigned(w.audit));
+	assert_int_equal(audit_checkpointed(w.audit), size);
+	assert_int_equal(anchoring_commit(&w.g, w.audit, (struct mono){w.now},
+					  &e), 1);
+	grow(1);
+	together(1);
+}
+
+/* Whoever takes away one that there was cannot say that there was none. */
+static void a_signature_that_never_came_hides_no_other(void **state)
+{
+	struct verify_result r;
+	struct err e = {0};
+	char sql[80];
+	uint64_t size;
+	struct db *d;
+
+	(void)state;
+	slowly();
+	w.later = 1000;
+	good(add(3, &e), &e);
+	size = audit_checkpointed(w.audit);
+	dies();
+	good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+	w.later = 0;
+	start(false);
+	grow(2);
+	together(1);
+	dies();
+	d = test_db();
+	test_guards(d, false);
+	snprintf(sql, sizeof(sql), "DELETE FROM checkpoint WHERE size = %llu",
+		 (unsigned long long)size);
+	test_exec(d, sql);
+	test_guards(d, true);
+	test_db_close(d);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
+			 E_INTEGRITY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_on),
+		cmocka_unit_test(records_do_not_wait_for_a_signature),
+		cmocka_unit_test(a_signature_that_never_came_hides_no_other),
 		cmocka_unit_test(goes_away),
 		cmocka_unit_test(never_there_until_now),
 		cmocka_unit_test(counts_from_elsewhere),

@@ -357,7 +357,8 @@ const char *audit_last_detail(const struct audit *a)
 
 static bool grown(const struct audit *a)
 {
-	return a->by && !a->sealed && (!a->can_sign || a->can_sign(a->arg)) &&
+	return a->by && !a->sealed && a->unsigned_.size == 0 &&
+	       (!a->can_sign || a->can_sign(a->arg)) &&
 	       store_size(a->store) > store_checkpointed(a->store);
 }
 
@@ -406,25 +407,53 @@ int audit_seal(struct audit *a, const struct now *now, struct err *e)
 	return rc ? rc : 1;
 }
 
+/* With its signature, as soon as there is one: records go on meanwhile. */
+static int sign_checkpoint(struct audit *a, struct err *e)
+{
+	uint8_t note[NOTE_MAX];
+	struct wbuf n = wbuf_of(note, sizeof(note));
+	struct span text = span_of(a->unsigned_.text, a->unsigned_.n);
+	int rc;
+
+	wbuf_put(&n, text);
+	wbuf_u8(&n, '\n');
+	rc = note_sign(&n, text, a->by, 0, e);
+	if (rc == E_MORE)
+		return 0;
+	if (rc == 0)
+		rc = store_checkpoint(a->store, a->unsigned_.size,
+				      wbuf_span(&n), &a->unsigned_.bound,
+				      a->unsigned_.wall, e);
+	a->unsigned_.size = 0;
+	return rc;
+}
+
 static int make_checkpoint(struct audit *a, struct err *e)
 {
-	uint8_t text[CHECKPOINT_TEXT_MAX], note[NOTE_MAX];
-	struct wbuf t = wbuf_of(text, sizeof(text));
-	struct wbuf n = wbuf_of(note, sizeof(note));
+	struct wbuf t = wbuf_of(a->unsigned_.text, sizeof(a->unsigned_.text));
 	struct checkpoint c = {.size = store_size(a->store)};
 	struct now now = {.mono = a->last_mono, .wall.us = a->last_wall};
-	int rc;
 
 	memcpy(c.origin, a->origin, sizeof(c.origin));
 	store_root(a->store, c.root);
 	checkpoint_put(&t, &c);
-	wbuf_put(&n, wbuf_span(&t));
-	wbuf_u8(&n, '\n');
-	rc = note_sign(&n, wbuf_span(&t), a->by, 0, e);
+	a->unsigned_.n = t.n;
+	a->unsigned_.size = c.size;
+	a->unsigned_.bound = a->bound;
 	/* By what time those of what is pruned are thinned out. */
-	return rc ? rc
-		  : store_checkpoint(a->store, wbuf_span(&n), &a->bound,
-				     points_wall(&now), e);
+	a->unsigned_.wall = points_wall(&now);
+	return sign_checkpoint(a, e);
+}
+
+bool audit_unsigned(const struct audit *a)
+{
+	return a->unsigned_.size != 0;
+}
+
+void audit_sign_later(struct audit *a)
+{
+	a->acted |= a->unsigned_.size != 0;
+	a->unsigned_.size = 0;
 }
 
 /* --- anchors --- */
@@ -474,9 +503,14 @@ int audit_cosign(struct audit *a, uint64_t size, struct span line,
 static int commit(struct audit *a, bool last, struct err *e)
 {
 	struct now now = {.mono = a->last_mono, .wall.us = a->last_wall};
-	int rc = 0;
+	bool waited = a->unsigned_.size != 0;
+	int rc = waited ? sign_checkpoint(a, e) : 0;
 
-	if (last ? grown(a) && a->has_last : audit_due(a, a->last_mono))
+	if (rc)
+		return err_wrap(e, "audit");
+	/* The next one says what the TPM is at behind the one that waited. */
+	if (!waited && (last ? grown(a) && a->has_last
+			     : audit_due(a, a->last_mono)))
 		rc = seal(a, &now, e);
 	if (rc == 0 && a->sealed)
 		rc = make_checkpoint(a, e);

@@ -105,6 +105,12 @@ bool audit_due(const struct audit *a, struct mono now);
  * clocks of the last record. 1: a record was added; 0: not. */
 int audit_seal(struct audit *a, const struct now *now, struct err *e)
 	__attribute__((warn_unused_result));
+/* Has the last one not got its signature? A signer that says E_MORE has been
+ * asked, and is asked again with each commit until it has an answer; records
+ * are committed meanwhile, and no other checkpoint is made. */
+bool audit_unsigned(const struct audit *a);
+/* It gets none: another is due at once. The record that announced it stays. */
+void audit_sign_later(struct audit *a);
 /* What the platform's TPM is at: the next checkpoints say so. NULL: nothing is
  * known. */
 void audit_bind(struct audit *a, const struct anchor_bound *b);

@@ -5,6 +5,7 @@
 
 #include "audit/anchor.h"
 #include "audit/audit.h"
+#include "audit/checkpoint.h"
 #include "audit/logkey.h"
 #include "audit/record.h"
 #include "audit/store.h"
@@ -35,6 +36,13 @@ struct audit {
 	char origin[NOTE_NAME_MAX + 1];
 	bool acted;  /* somebody waits for a record since the last one */
 	bool sealed; /* what the next one is bound to is in the log */
+	/* One that is not signed yet: what is bound to it is in the log. */
+	struct {
+		uint64_t size, wall; /* size 0: none */
+		uint8_t text[CHECKPOINT_TEXT_MAX];
+		size_t n;
+		struct anchor_bound bound;
+	} unsigned_;
 	bool has_point;
 	struct mono point; /* of the last; or of the first record */
 	char last_detail[sizeof(((struct record_view *)0)->detail)];

@@ -82,7 +82,8 @@ int note_check_line(struct span text, const struct note_sig *sig,
 		    const struct note_key *key, uint64_t *time, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* Who signs: given the octets, the signature in its type's form. */
+/* Who signs: given the octets, the signature in its type's form. E_MORE: not
+ * yet, to be asked the same again. */
 struct note_signer {
 	struct note_key key;
 	int (*sign)(void *arg, struct span octets, struct wbuf *out,

@@ -139,11 +139,6 @@ static int next_row(struct points *p, struct err *e)
 	return rc;
 }
 
-int points_look(struct points *p, struct err *e)
-{
-	return p->st && !p->has_row ? next_row(p, e) : 0;
-}
-
 int points_open(struct points *p, struct db *d, const char *origin,
 		const struct points_conf *conf, struct err *e)
 {
@@ -226,6 +221,12 @@ int points_reach(struct points *p, uint64_t size,
 		rc = differs(p, &p->held[p->at_held++], root, bad,
 			     "one held elsewhere, of another log than this: it "
 			     "was replaced, altered or forked", e);
+	if (rc == 0 && sealed && !stored && sealed->bound.has_pcr) {
+		p->late.size = size;
+		p->late.sealed = *sealed;
+		memcpy(p->late.root, root, SHA256_LEN);
+		return 0;
+	}
 	if (rc == 0 && stored != (sealed != NULL)) {
 		*bad = size - 1;
 		rc = wrong(e, size, sealed ? "it is missing"
@@ -243,6 +244,25 @@ int points_reach(struct points *p, uint64_t size,
 		return 0;
 	p->n++;
 	p->last = size;
+	return next_row(p, e);
+}
+
+int points_look(struct points *p, struct err *e)
+{
+	uint64_t bad;
+	int rc = p->st && !p->has_row ? next_row(p, e) : 0;
+
+	/* It was not signed yet when its record was read. */
+	if (rc || !p->has_row || p->stored.size != p->late.size)
+		return rc;
+	rc = differs(p, &p->stored, p->late.root, &bad, "the records up to "
+		     "there are others", e);
+	if (rc == 0)
+		rc = anchored(p, &p->late.sealed, e);
+	if (rc)
+		return rc;
+	p->n++;
+	p->last = p->stored.size;
 	return next_row(p, e);
 }
 

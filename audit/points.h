@@ -52,6 +52,13 @@ struct points {
 	bool has_wall;
 	uint64_t from; /* the next one's size is not below this */
 	struct anchor anchor;
+	/* What announced one that was not there: in a log that is being
+	 * written it may come. size 0: none. */
+	struct {
+		uint64_t size;
+		uint8_t root[SHA256_LEN];
+		struct points_sealed sealed;
+	} late;
 	bool has_row;
 	struct checkpoint held[POINTS_HELD]; /* by size */
 	size_t n_held, at_held;
@@ -87,7 +94,13 @@ static inline uint64_t points_wall(const struct now *now)
 	return (uint64_t)(now->wall.us > 0 ? now->wall.us
 					   : now->mono.ns / 1000);
 }
-/* The tree has so many records and this root. sealed: what the last record
+/* A TPM's signature takes its time, and a writer may die before it has it: then
+ * there is no checkpoint behind what announces one. Of those that it had, none
+ * can be taken away so: the next one says what PCR 13 was, which each extended;
+ * of the last that is for who knows what the TPM says (anchor.h). Without a TPM
+ * there is one behind each.
+ *
+ * The tree has so many records and this root. sealed: what the last record
  * says, if it is what comes before a checkpoint; else NULL. */
 int points_reach(struct points *p, uint64_t size,
 		 const uint8_t root[SHA256_LEN],

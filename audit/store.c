@@ -173,16 +173,18 @@ static int put_state(struct store *s, struct err *e)
 	return db_run(s->state, e);
 }
 
-int store_checkpoint(struct store *s, struct span note,
+int store_checkpoint(struct store *s, uint64_t size, struct span note,
 		     const struct anchor_bound *bound, uint64_t wall,
 		     struct err *e)
 {
 	int rc = store_usable(s, e);
 
+	if (rc == 0)
+		rc = store_begin(s, e);
 	if (rc)
 		return rc;
-	assert(s->in_txn && s->tree.size > s->checkpoint);
-	db_put_u64(s->point, 1, s->tree.size);
+	assert(s->tree.size >= size && size > s->checkpoint);
+	db_put_u64(s->point, 1, size);
 	db_put_span(s->point, 2, note);
 	if (bound->has_pcr) {
 		db_put_span(s->point, 3, span_of(bound->pcr,
@@ -193,7 +195,7 @@ int store_checkpoint(struct store *s, struct span note,
 	rc = db_run(s->point, e);
 	if (rc)
 		return store_lost(s, rc);
-	s->checkpoint = s->tree.size;
+	s->checkpoint = size;
 	return 0;
 }
 

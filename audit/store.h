@@ -62,10 +62,10 @@ int store_newest(struct store *s, uint8_t kind,
 
 int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
-/* A checkpoint of all that was added since; part of the next commit, which
- * must follow at once. note: signed, of the root there is now. bound: as the
- * last record says; wall: its time, us. Something was added since the last. */
-int store_checkpoint(struct store *s, struct span note,
+/* A checkpoint of so many records, more than the last is of; part of the next
+ * commit, which must follow at once. note: signed, of the root there was then.
+ * bound: as the last of them says; wall: its time, us. */
+int store_checkpoint(struct store *s, uint64_t size, struct span note,
 		     const struct anchor_bound *bound, uint64_t wall,
 		     struct err *e)
 	__attribute__((warn_unused_result));

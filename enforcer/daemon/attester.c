@@ -122,7 +122,6 @@ static int act(struct attester *at, const struct attester_ask *ask,
 	       struct attester_answer *out, struct err *e)
 {
 	struct wbuf w = wbuf_of(out->sig, sizeof(out->sig));
-	uint64_t counter;
 	int rc = 0;
 
 	switch (ask->kind) {
@@ -130,10 +129,9 @@ static int act(struct attester *at, const struct attester_ask *ask,
 		break;
 	case ATTESTER_EXTEND:
 		rc = tpm_extend(at->tpm, ask->digest, e);
-		break;
+		return rc ? rc : tpm_pcr(at->tpm, out->state.pcr, e);
 	case ATTESTER_INCREMENT:
-		rc = tpm_increment(at->tpm, &counter, e);
-		break;
+		return tpm_increment(at->tpm, &out->state.counter, e);
 	case ATTESTER_KEY:
 		return key(at, ask, out, e);
 	case ATTESTER_SIGN:
@@ -160,6 +158,7 @@ static int answer(struct attester *at, const struct attester_ask *ask)
 	/* Who asked may be dead by now. */
 	if (send(at->a->fd, &out, sizeof(out), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug(at->a->log, "an answer was not taken");
+	atomic_store(&at->a->share->answered, ask->number);
 	if (out.rc == E_IO && ask->session == atomic_load(&at->a->share->session))
 		complain(at, &e);
 	else if (out.rc)

@@ -18,6 +18,7 @@ struct attester_share {
 	 * parent sets it to 0 when the attester ends. */
 	_Atomic uint32_t session;
 	_Atomic uint32_t sessions; /* that there were */
+	_Atomic uint64_t answered; /* number of the question that was last */
 };
 
 enum attester_kind {
@@ -48,8 +49,10 @@ struct attester_answer {
 	char why[ERR_TEXT];
 };
 
-/* The scribe waits so long for one: a log that does not beat for
- * AUDIT_LATE_NS closes the gateway. */
+/* While it opens or ends the log the scribe waits so long for an answer: a log
+ * that does not beat for AUDIT_LATE_NS closes the gateway. Else it goes on, and
+ * gives the TPM up when there is none in ATTESTER_LATE_NS. */
 #define ATTESTER_WAIT_MS 1500
+#define ATTESTER_LATE_NS (4 * NS_PER_S)
 
 #endif

@@ -163,6 +163,7 @@ static int seal(struct scribe *s, struct err *e)
 	if (rc <= 0)
 		return rc;
 	s->last = ev.now.mono;
+	scribe_tpm_sealed(s);
 	scribe_view_add(&s->view, -1, &ev, audit_size(s->audit) - 1);
 	return 0;
 }
@@ -438,6 +439,8 @@ static void sleep_a_while(struct scribe *s)
 		nap(window_due(&s->window, s->mono));
 	} else if (s->cosigned || owner_holds_back(s->owner)) {
 		nap(SLICE_NS);
+	} else if (scribe_tpm_asks(s)) {
+		nap(INT64_C(1000000));
 	} else {
 		ring_drowse(&s->a->control->scribe_sleeps);
 		if (scribe_anything(s) || owner_asked(s->owner) ||
@@ -473,6 +476,7 @@ static bool cosigned(struct scribe *s)
 static void turn(struct scribe *s)
 {
 	struct err e = {0};
+	bool signed_now;
 	int rc;
 
 	if (scribe_tpm_news(s))
@@ -482,17 +486,18 @@ static void turn(struct scribe *s)
 		open_audit(s);
 	if (!s->audit)
 		return;
+	signed_now = scribe_tpm_turn(s);
 	rc = ledger_turn(s, &e);
 	if (rc == 0)
 		rc = hours_turn(s, &e);
 	if (rc == 0)
 		rc = scribe_take(s, &e);
 	if (rc == 0 && s->pending &&
-	    (s->urgent || s->pending >= BATCH || scribe_crowded(s) || s->stopping ||
+	    (s->urgent || signed_now || s->pending >= BATCH || scribe_crowded(s) || s->stopping ||
 	     mono_sub(s->mono, s->since) >= batch_ns(s)))
 		rc = commit(s, &e);
 	else if (rc == 0 && !s->pending &&
-		 (cosigned(s) || audit_due(s->audit, s->mono)))
+		 (signed_now || cosigned(s) || audit_due(s->audit, s->mono)))
 		rc = commit(s, &e);
 	if (rc)
 		failed(s, &e);

@@ -46,6 +46,16 @@ struct scribe_tpm {
 	struct tpm_state state; /* as it was last */
 	uint32_t session;	/* of the attester; 0: there is none */
 	uint64_t number;	/* of the last question */
+	/* It is under way, and nothing waits for it meanwhile. */
+	struct {
+		bool on;
+		enum attester_kind kind;
+		uint8_t digest[TPM_DIGEST];
+		struct mono since;
+	} out;
+	bool patient;	 /* wait for answers: the log is opened, or ends */
+	uint64_t sealed; /* size of the last checkpoint; and how far into */
+	uint64_t edge;	 /* the parent's ring it reaches */
 	bool signs;		/* the log is signed by it */
 	bool unusable;		/* by a key that is not for this state */
 	bool unbound;		/* what the key is bound to is not yet noted */
@@ -150,8 +160,15 @@ int scribe_tpm_tell(struct scribe *s, struct err *e)
 /* What the boot record says of it. */
 void scribe_tpm_boot(const struct scribe *s, char *text, size_t cap,
 		     struct event_log *log);
+/* A checkpoint of all that there is belongs to the next commit. */
+void scribe_tpm_sealed(struct scribe *s);
 /* Behind each commit. */
 void scribe_tpm_commit(struct scribe *s);
+/* In every turn: what was asked of the TPM. True: a commit is to follow, since
+ * a checkpoint has its signature. */
+bool scribe_tpm_turn(struct scribe *s);
+/* An answer is waited for. */
+bool scribe_tpm_asks(const struct scribe *s);
 /* The log failed because of the TPM only: it is opened anew at once. */
 bool scribe_tpm_failed(struct scribe *s, const struct err *e);
 /* The log is to be opened anew, for a TPM that came. */

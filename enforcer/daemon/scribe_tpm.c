@@ -56,16 +56,12 @@ static int hear(struct scribe *s, struct attester_answer *out, struct err *e)
 	return gone(t, e, "the attester answers something else");
 }
 
-static int ask(struct scribe *s, enum attester_kind kind,
-	       const uint8_t digest[TPM_DIGEST], struct attester_answer *out,
-	       struct err *e)
+static int put_question(struct scribe *s, enum attester_kind kind,
+			const uint8_t digest[TPM_DIGEST], struct err *e)
 {
 	struct scribe_tpm *t = &s->tpm;
 	struct attester_ask q = {.kind = kind, .session = t->session};
-	int rc;
 
-	if (t->session == 0 || t->session != session(s))
-		return gone(t, e, "it is not there");
 	/* No successor of ours uses the same numbers. */
 	t->number = t->number ? t->number + 1 : (uint64_t)s->mono.ns;
 	q.number = t->number;
@@ -75,16 +71,64 @@ static int ask(struct scribe *s, enum attester_kind kind,
 		q.bound.pcrs = t->bound.pcrs;
 		memcpy(q.bound.policy, t->bound.policy, TPM_DIGEST);
 	}
+	memcpy(t->out.digest, q.digest, sizeof(t->out.digest));
+	t->out.kind = kind;
+	t->out.since = s->mono;
+	t->out.on = true;
 	if (write(s->a->attester_fd, &q, sizeof(q)) != (ssize_t)sizeof(q))
 		return gone(t, e, "the attester takes no question");
-	rc = hear(s, out, e);
+	return 0;
+}
+
+static bool is_out(const struct scribe_tpm *t, enum attester_kind kind,
+		   const uint8_t digest[TPM_DIGEST])
+{
+	return t->out.on && t->out.kind == kind &&
+	       (!digest || memcmp(t->out.digest, digest, TPM_DIGEST) == 0);
+}
+
+/* Then reading does not wait. */
+static bool is_answered(const struct scribe *s)
+{
+	return atomic_load(&s->a->attester->answered) == s->tpm.number;
+}
+
+static bool is_late(const struct scribe *s)
+{
+	return mono_sub(s->mono, s->tpm.out.since) > ATTESTER_LATE_NS;
+}
+
+/* E_MORE: there is no answer yet, the same is to be asked again. Another
+ * question gives up the one that is under way. */
+static int ask(struct scribe *s, enum attester_kind kind,
+	       const uint8_t digest[TPM_DIGEST], struct attester_answer *out,
+	       struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+	int rc = 0;
+
+	if (t->session == 0 || t->session != session(s))
+		return gone(t, e, "it is not there");
+	if (!is_out(t, kind, digest))
+		rc = put_question(s, kind, digest, e);
+	if (rc == 0 && !t->patient && !is_answered(s))
+		return is_late(s)
+			       ? gone(t, e, "the attester does not answer")
+			       : err_set(e, E_MORE, 0, "TPM: no answer yet");
+	t->out.on = false;
+	/* One that waits is not silent. */
+	if (t->patient)
+		atomic_store(&s->a->control->scribe_beat, live_mono().ns);
+	if (rc == 0)
+		rc = hear(s, out, e);
 	if (rc)
 		return rc;
 	out->why[sizeof(out->why) - 1] = '\0';
 	if (out->rc)
-		return err_set(e, out->rc < 0 ? out->rc : E_IO, 0, "%s",
-			       out->why);
-	if (kind != ATTESTER_SIGN && kind != ATTESTER_KEY)
+		return err_set(e, out->rc < 0 && out->rc != E_MORE ? out->rc
+								   : E_IO,
+			       0, "%s", out->why);
+	if (kind == ATTESTER_STATE)
 		t->state = out->state;
 	return 0;
 }
@@ -137,7 +181,7 @@ static int tpm_signs(void *arg, struct span octets, struct wbuf *out,
 		rc = gone(&s->tpm, e, "what it signed is no signature");
 	if (rc == 0)
 		wbuf_put(out, span_of(a.sig, a.n));
-	else
+	else if (rc != E_MORE)
 		s->tpm.session = 0; /* the log goes on without */
 	return rc;
 }
@@ -163,6 +207,9 @@ static bool can_sign(void *arg)
 {
 	const struct scribe *s = arg;
 
+	/* The next one says what the TPM is at behind the last. */
+	if (s->audit && anchoring_under_way(&s->tpm.g, s->audit))
+		return false;
 	return !s->tpm.signs || (s->tpm.session && !s->tpm.unusable &&
 				 s->tpm.session == session(s));
 }
@@ -177,6 +224,9 @@ static void away(struct scribe *s, const char *why)
 
 static void lost(struct scribe *s, const struct err *e)
 {
+	s->tpm.out.on = false;
+	if (s->audit)
+		audit_sign_later(s->audit);
 	anchoring_lost(&s->tpm.g, s->audit);
 	s->tpm.retry = mono_add(s->mono, AGAIN_NS);
 	s->tpm.lost = true;
@@ -255,10 +305,15 @@ int scribe_tpm_open(struct scribe *s, struct audit_conf *ac, struct err *e)
 	int lies = log_key_lies(ac->path, e);
 
 	t->session = session(s);
+	t->patient = true;
+	t->out.on = false;
+	t->sealed = 0;
 	t->lost = t->signs = t->unusable = t->unbound = false;
 	ac->arg = s;
-	if (configured(s))
+	if (configured(s)) {
 		ac->agree = agree;
+		ac->can_sign = can_sign;
+	}
 	/* A log goes on with the key that it began with. */
 	if (lies == 0 || !configured(s) || !s->a->conf->log_key_tpm) {
 		ac->own_key = true;
@@ -349,6 +404,13 @@ void scribe_tpm_boot(const struct scribe *s, char *text, size_t cap,
 
 /* --- going on ------------------------------------------------------------- */
 
+void scribe_tpm_sealed(struct scribe *s)
+{
+	s->tpm.sealed = audit_size(s->audit);
+	/* What the parent waits for is among those. */
+	s->tpm.edge = s->src[s->n_src - 1].r.at;
+}
+
 void scribe_tpm_commit(struct scribe *s)
 {
 	struct scribe_tpm *t = &s->tpm;
@@ -359,14 +421,40 @@ void scribe_tpm_commit(struct scribe *s)
 	if (!t->g.met)
 		return;
 	rc = anchoring_commit(&t->g, s->audit, s->mono, &why);
-	if (rc < 0)
+	if (rc < 0 && rc != E_MORE)
 		lost(s, &why);
 	if (rc <= 0)
 		return;
-	/* Of the parent's events: what it waits for is among those. */
-	atomic_store(&c->anchored, s->src[s->n_src - 1].r.at);
+	if (t->sealed == t->g.done)
+		atomic_store(&c->anchored, t->edge);
 	atomic_store(&c->anchored_size, t->g.done);
 	atomic_store(&c->anchoring, ANCHORING_GOOD);
+}
+
+bool scribe_tpm_asks(const struct scribe *s)
+{
+	return s->tpm.out.on;
+}
+
+bool scribe_tpm_turn(struct scribe *s)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct err e = {0};
+
+	t->patient = s->stopping;
+	if (!t->out.on || (!t->patient && !is_answered(s) && !is_late(s) &&
+			   t->session == session(s)))
+		return false;
+	if (t->out.kind != ATTESTER_SIGN) {
+		scribe_tpm_commit(s);
+		return false;
+	}
+	if (t->session && t->session == session(s) &&
+	    (t->patient || is_answered(s)))
+		return true;
+	(void)gone(t, &e, "the attester does not answer");
+	lost(s, &e);
+	return false;
 }
 
 bool scribe_tpm_failed(struct scribe *s, const struct err *e)
