@@ -10,9 +10,9 @@
 #include "enforcer/daemon/pace.h"
 
 /* Each answer is a write that waits for the disk, wears it, and makes
- * everybody's records wait behind it. Octets are granted 16 KiB at a time: this
- * is 1.6 MB/s under a limit of octets, once 32 MB went through. Who asks more
- * often is made to wait, and so is his machine alone. */
+ * everybody's records wait behind it. An engine asks for what lasts a twentieth
+ * of a second at least (policy-lang/eval/credit.c). Who asks more often is made
+ * to wait, and so is his machine alone. */
 #define CLAIM_NS    (NS_PER_S / 100)
 #define CLAIM_BURST 2000
 

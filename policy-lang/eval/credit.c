@@ -11,32 +11,48 @@
 
 #define SLICE_NS     (5 * NS_PER_S) /* at the rate just seen */
 #define SLICE_OCTETS (16 << 10)
+/* Octets: more of them for so long at the rate just seen, so that nobody asks
+ * much more often than twenty times a second, however fast it goes. */
+#define OCTETS_NS    (NS_PER_S / 20)
 #define SLICE_PART   8 /* of the limit, at most */
 #define SLICE_RATE   64 /* slices; a rate seen longer ago says nothing */
+
+static uint64_t at_rate(int64_t since_ns, uint64_t spent, int64_t ns)
+{
+	uint64_t since = since_ns > 1000 ? (uint64_t)since_ns : 1000;
+	unsigned __int128 n = (unsigned __int128)spent * (uint64_t)ns / since;
+
+	return n > UINT64_MAX ? UINT64_MAX : (uint64_t)n;
+}
+
+uint64_t credit_octets(int64_t since_ns, uint64_t spent, uint64_t most)
+{
+	uint64_t n = at_rate(since_ns, spent, OCTETS_NS);
+
+	n = n > SLICE_OCTETS ? n : SLICE_OCTETS;
+	return n < most ? n : most;
+}
 
 uint64_t credit_slice(int64_t since_ns, uint64_t spent, uint64_t need,
 		      uint64_t most)
 {
-	uint64_t since = since_ns > 1000 ? (uint64_t)since_ns : 1000;
-	unsigned __int128 n;
+	uint64_t since = since_ns > 1000 ? (uint64_t)since_ns : 1000, n;
 
 	if (since > SLICE_NS * SLICE_RATE || most <= need)
 		return need;
-	n = ((unsigned __int128)spent + need) * (uint64_t)SLICE_NS / since;
+	n = at_rate(since_ns, spent > UINT64_MAX - need ? UINT64_MAX
+							: spent + need,
+		    SLICE_NS);
 	if (n > most)
 		return most;
-	return n > need ? (uint64_t)n : need;
+	return n > need ? n : need;
 }
 
 uint64_t credit_most(const struct lay_limit *l)
 {
-	uint64_t most = (l->kind == LIMIT_BUCKET ? l->burst : l->n) /
-			SLICE_PART;
-
 	if (l->kind == LIMIT_SPACING)
 		return 0;
-	return l->thing == THING_BYTES && most > SLICE_OCTETS ? SLICE_OCTETS
-							      : most;
+	return (l->kind == LIMIT_BUCKET ? l->burst : l->n) / SLICE_PART;
 }
 
 static struct row_credit *credit_of(struct pol_state *st, const uint64_t *row)
@@ -72,7 +88,7 @@ uint64_t credit_connections(const struct pol_set *s)
  * part of them; those of connections are charged before. *spacing: one counts
  * when the last one was. */
 static uint64_t most_of(const struct pol_state *st, unsigned unit,
-			bool *spacing)
+			int64_t since_ns, uint64_t spent, bool *spacing)
 {
 	uint64_t most = UINT32_MAX / SLICE_PART;
 
@@ -85,6 +101,8 @@ static uint64_t most_of(const struct pol_state *st, unsigned unit,
 
 		if (ledger_unit(sl) != unit)
 			continue;
+		if (unit == USED_BYTES)
+			n = credit_octets(since_ns, spent, n);
 		*spacing |= sl->l->kind == LIMIT_SPACING;
 		most = n < most ? n : most;
 	}
@@ -100,7 +118,8 @@ static bool missing(struct pol_state *st, const struct ledger_want *w,
 	uint64_t left = !nobodys && lasts(st, c) ? c->left : 0, most;
 	bool spacing;
 
-	most = most_of(st, what_unit(w->what), &spacing);
+	most = most_of(st, what_unit(w->what), st->now.mono.ns - c->asked_ns,
+		       c->granted - left, &spacing);
 	if (left >= w->n && !spacing)
 		return false;
 	*ask = (struct pol_ask){

@@ -593,6 +593,9 @@ bool credit_have(struct pol_state *st);
 void credit_spend(struct pol_state *st, const struct ledger_want *w);
 void credit_unspend(struct pol_state *st, const uint64_t *row, uint64_t n);
 uint64_t credit_most(const struct lay_limit *l); /* of a slice */
+/* Of octets, of which so many were spent since then: what goes in a twentieth
+ * of a second at that rate, 16 KiB at least, and most at most. */
+uint64_t credit_octets(int64_t since_ns, uint64_t spent, uint64_t most);
 uint64_t credit_connections(const struct pol_set *s); /* that, of all */
 /* Enough for a while at the rate just seen: spent since then, need more. */
 uint64_t credit_slice(int64_t since_ns, uint64_t spent, uint64_t need,

@@ -453,11 +453,40 @@ static void test_possible(void **ctx)
 	kit_free(&k);
 }
 
+/* However fast octets go, they are asked for some twenty times a second; and
+ * never more of them than an eighth of the limit. */
+static void test_slices_of_octets(void **ctx)
+{
+	static const uint64_t rates[] = {100,	   10000,     300000,
+					 5000000, 100000000, 2000000000};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		uint64_t most = UINT64_C(1) << 40, slice = 1500;
+		unsigned asked = 0;
+
+		/* Two seconds to find the rate, and then one. */
+		for (int64_t ns = 0, at; ns < 3 * NS_PER_S; ns = at) {
+			at = ns + (int64_t)(slice * NS_PER_S / rates[i]) + 1;
+			asked += at >= 2 * NS_PER_S;
+			slice = credit_octets(at - ns, slice, most);
+			assert_true(slice >= 16384);
+			assert_true(slice <= rates[i] / 15 || slice == 16384);
+		}
+		if (asked > 25)
+			fail_msg("%llu octets a second: asked %u times",
+				 (unsigned long long)rates[i], asked);
+	}
+	assert_int_equal(credit_octets(1, UINT64_MAX, 5000), 5000);
+	assert_int_equal(credit_octets(0, 0, UINT64_MAX), 16384);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_moves),	 cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_full),	 cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_slices_of_octets),
 		cmocka_unit_test(test_exhausted), cmocka_unit_test(test_erased),	 cmocka_unit_test(test_possible),
 	};
 

@@ -96,12 +96,16 @@ static bool ask(struct pol_state *st, const struct lay_limit *l,
 	struct pol_grant grant = {0};
 	const struct pol_granted *g = &grant.of[0];
 	int64_t now = st->now.mono.ns;
+	uint64_t most = credit_most(l);
 	bool answered;
 
 	a->need = a->want = need;
+	if (l->thing == THING_BYTES)
+		most = credit_octets(now - c->asked_ns, c->granted - c->left,
+				     most);
 	if (c->asked_ns)
 		a->want = credit_slice(now - c->asked_ns, c->granted - c->left,
-				       need, credit_most(l));
+				       need, most);
 	if (!holds(st, l, c)) { /* nobody can spend it any more */
 		a->back = c->left;
 		a->window = c->window;
