@@ -221,6 +221,8 @@ static unsigned references(const struct reader *r, struct item *it,
 }
 
 /* 0, PT0S, -INF: there is no bound. */
+#define ZERO_MAX 4 /* octets: -0.0 */
+
 bool hidden_bound(struct span val, struct span bound)
 {
 	struct decimal n;
@@ -228,8 +230,9 @@ bool hidden_bound(struct span val, struct span bound)
 
 	if (!hidden_numbers(bound) || span_eq(val, bound))
 		return false;
+	/* Nothing is said by a nothing that is written shortly. */
 	if (value_decimal(bound, &n))
-		return n.m != 0;
+		return n.m != 0 || bound.n > ZERO_MAX;
 	return !(value_reltime(bound, &ms) && ms == 0);
 }
 

@@ -54,6 +54,38 @@ static const struct kit_row words[] = {
 	{"in an attribute that is none",
 	 TEXT("/w9", "<real" W " a='" T64 U64 "'/>",
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in the digits of a namespace",
+	 TEXT("/x1", "<real" W " xmlns='http://obix.org/ns/schema/"
+	      "12345678901234567890123456789012'><obj/><op xmlns="
+	      "'http://obix.org/ns/schema/98765432109876543210987654321098'/>"
+	      "</real>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in those that are in use",
+	 TEXT("/x2", "<real" W " xmlns='http://obix.org/ns/schema/1.0' "
+	      "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+	      "xsi:schemaLocation='http://obix.org/ns/schema/1.0 /obix/xsd'/>",
+	      "unit=watt power.instant r=1 v=1")},
+	{"in where a schema lies",
+	 TEXT("/x3", "<real" W " "
+	      "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+	      "xsi:schemaLocation='http://obix.org/ns/schema/1.0 " T64 T64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=10 note")},
+	{"in what is of a schema, and unknown",
+	 TEXT("/x4", "<real" W " "
+	      "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
+	      "xsi:" T64 "='" T64 "'/>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in the exponent of nothing",
+	 TEXT("/x5", "<real val='0e1234567890123456789012345678901234567890123"
+	      "456789012345678901234567890123456789012345678901234567890123456"
+	      "78901234567890' unit='obix:units/watt'/>",
+	      "unknown.table r=1 v=11 note")},
+	{"in that of a bound",
+	 TEXT("/x6", "<real" W " min='0e12345'/>",
+	      "unit=watt power.instant r=1 v=2")},
+	{"bounds of nothing",
+	 TEXT("/x7", "<real" W " min='-0.0' max='0.00'/>",
+	      "unit=watt power.instant r=1 v=1")},
 	{"in one of a foreign namespace",
 	 TEXT("/w10", "<real" W " xmlns:n='u' n:a='" T64 U64 "'/>",
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},

@@ -20,6 +20,7 @@
 #define FACETS_LONG 160 /* of a facets string */
 #define COPIES "/obix/def/"
 #define UNITS  "obix:units/"
+#define ZERO_LONG  8   /* 0.000000 */
 #define NAME_LONG  24  /* of a value of an enumeration */
 
 #define BEGINS(s, text) begins(s, text, sizeof(text) - 1)
@@ -286,6 +287,20 @@ static void attribute(struct reader *r, const struct elem *el,
 	}
 }
 
+/* A value that is nothing may be written with any exponent, and so may say
+ * anything. */
+static bool is_long_zero(struct span val)
+{
+	size_t i = val.n > 0 && val.p[0] == '-';
+	bool zero = false;
+
+	if (val.n <= ZERO_LONG)
+		return false;
+	for (; i < val.n && (val.p[i] == '0' || val.p[i] == '.'); i++)
+		zero |= val.p[i] == '0';
+	return zero && (i == val.n || val.p[i] == 'e' || val.p[i] == 'E');
+}
+
 void text_read(struct reader *r, const struct elem *el,
 	       const struct xml_tag *t, bool fresh)
 {
@@ -293,6 +308,8 @@ void text_read(struct reader *r, const struct elem *el,
 	for (unsigned i = 0; i < t->n_set; i++) {
 		enum obix_attr at = (enum obix_attr)t->set[i];
 
+		if (at == AT_VAL && is_long_zero(t->at[at]))
+			add(r, t->at[at].n);
 		/* As nearly all are. */
 		if (t->at[at].n && at != AT_VAL && (fresh || at != AT_NAME))
 			attribute(r, el, t, at, fresh);

@@ -170,24 +170,22 @@ static bool has_digit(struct span s)
 
 #define NAME_DIGITS 2 /* of a prefix, or a name that is in no table */
 
-/* Those that are in use hold a version or a date. */
+/* Those that are in use; of others every letter and digit counts. */
 static bool is_namespace(struct span uri)
 {
-#define KNOWN(text) {text, sizeof(text) - 1}
-	static const struct {
-		const char *text;
-		size_t n;
-	} known[] = {KNOWN("http://obix.org/ns/schema/"),
-		     KNOWN("http://www.w3.org/"),
-		     KNOWN("http://docs.oasis-open.org/obix/"),
-		     KNOWN("urn:oasis:names:tc:obix:")};
-#undef KNOWN
+	static const char *const known[] = {
+		"http://obix.org/ns/schema/1.0",
+		"http://obix.org/ns/schema/1.1",
+		"http://www.w3.org/2001/XMLSchema-instance",
+		"http://www.w3.org/2001/XMLSchema",
+		"http://www.w3.org/1999/xhtml",
+		"http://www.w3.org/1999/xlink",
+		"http://www.w3.org/XML/1998/namespace",
+	};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		size_t n = known[i].n;
-
-		if (uri.n >= n && memcmp(uri.p, known[i].text, n) == 0)
-			return uri.n <= n + 32;
+		if (span_is(uri, known[i]))
+			return true;
 	}
 	return false;
 }
@@ -195,7 +193,19 @@ static bool is_namespace(struct span uri)
 /* Where a schema lies, and the like: nothing that a reader of oBIX reads. */
 static bool is_schema(const struct name *n)
 {
-	return span_is(n->ns, "http://www.w3.org/2001/XMLSchema-instance");
+	return span_is(n->ns, "http://www.w3.org/2001/XMLSchema-instance") &&
+	       span_is(n->local, "schemaLocation");
+}
+
+/* What it is of, and perhaps the one place where that lies. */
+static bool is_location(struct span value)
+{
+	static const char place[] = " /obix/xsd";
+	size_t n = sizeof(place) - 1;
+
+	if (value.n > n && memcmp(value.p + value.n - n, place, n) == 0)
+		value.n -= n;
+	return is_namespace(value);
 }
 
 static int attribute(struct reading *r, struct xml_tag *t, const char *name,
@@ -220,10 +230,10 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 	if (at == AT_UNKNOWN) {
 		t->others++;
 		t->other_values += has_number(n.local, NAME_DIGITS);
-		t->other_values += !is_schema(&n) && has_digit(span_str(value));
-		/* Where a schema lies, begins with what it is of. */
-		if (!is_schema(&n) || !is_namespace(span_str(value)))
-			t->other_text += (unsigned)(n.local.n + strlen(value));
+		if (is_schema(&n) && is_location(span_str(value)))
+			return 0;
+		t->other_values += has_digit(span_str(value));
+		t->other_text += (unsigned)(n.local.n + strlen(value));
 		return 0;
 	}
 	t->prefixed |= n.ns.n > 0;
