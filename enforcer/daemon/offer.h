@@ -19,7 +19,7 @@
 #define OFFER_EACH_NS (600 * NS_PER_S)
 #define OFFER_CODE    9
 
-enum offer_from { OFFER_OPERATOR, OFFER_PORTAL };
+enum offer_from { OFFER_OPERATOR, OFFER_PORTAL, OFFER_FROMS };
 enum offer_state {
 	OFFER_STAGED = 1, /* it waits for the panel; text: what changes */
 	OFFER_REFUSED,	  /* text: why */

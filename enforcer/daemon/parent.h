@@ -35,6 +35,7 @@
 #include "enforcer/daemon/ifaces.h"
 #include "enforcer/daemon/live.h"
 #include "enforcer/daemon/notify.h"
+#include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/policies.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/rules.h"
@@ -166,7 +167,7 @@ struct parent {
 	struct act offer_act;  /* while it waits for its record */
 	bool offer_waits;
 	const char *offer_from;
-	int64_t offer_next_ns; /* mono: how many may still come */
+	int64_t offer_paid_ns[OFFER_FROMS]; /* pace.h */
 	struct policy_half *half[2];
 	uint32_t use, generation;
 	struct ring events;

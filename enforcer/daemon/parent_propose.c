@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "enforcer/daemon/offer.h"
+#include "enforcer/daemon/pace.h"
 #include "enforcer/daemon/parent.h"
 #include "enforcer/daemon/propose.h"
 #include "policy-lang/image/image.h"
@@ -69,16 +70,15 @@ static void offer_done(struct parent *p, const char *error)
 	answer_offer(p, OFFER_STAGED, a->store.customer);
 }
 
-/* Each leaves records that nothing ever prunes. */
-static bool offer_due(struct parent *p)
+/* Each leaves records that nothing ever prunes. A portal that proposes all the
+ * time does not take the operator's. */
+static bool offer_due(struct parent *p, uint32_t from)
 {
-	int64_t now = p->now.mono.ns;
+	int64_t *paid = &p->offer_paid_ns[from == OFFER_PORTAL];
 
-	if (p->offer_next_ns < now - OFFER_BURST * OFFER_EACH_NS)
-		p->offer_next_ns = now - OFFER_BURST * OFFER_EACH_NS;
-	if (p->offer_next_ns > now - OFFER_EACH_NS)
+	if (!pace_may(*paid, p->now.mono, OFFER_EACH_NS, OFFER_BURST))
 		return false;
-	p->offer_next_ns += OFFER_EACH_NS;
+	pace_take(paid, p->now.mono, OFFER_EACH_NS);
 	return true;
 }
 
@@ -136,7 +136,7 @@ void offer_turn(struct parent *p)
 		answer_offer(p, OFFER_BUSY, why);
 	} else if (why) {
 		answer_offer(p, OFFER_REFUSED, why);
-	} else if (!offer_due(p)) {
+	} else if (!offer_due(p, o->from)) {
 		answer_offer(p, OFFER_BUSY, "there were too many; one is "
 					    "taken every ten minutes");
 	} else {

@@ -199,7 +199,6 @@ static int map_all(struct parent *p, struct err *e)
 	p->window = (struct window *)(void *)p->window_area.p;
 	p->cards = (struct cards *)(void *)p->cards_area.p;
 	p->offer = (struct offer *)(void *)p->offer_area.p;
-	p->offer_next_ns = -OFFER_BURST * OFFER_EACH_NS;
 	atomic_store(&p->control->mark_generation, p->rules.mark_generation);
 	ring_writer(&p->events, p->events_area.p, EVENT_RING);
 	p->use = 0;
