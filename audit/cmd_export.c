@@ -46,7 +46,8 @@ static void help(void)
 static const char csv_head[] =
 	"seq,timestamp,kind,verdict,reason,guest,direction,party,src_ip,"
 	"src_port,dest_ip,dest_port,proto,app_proto,op,object,measurement,"
-	"granularity_s,readings,span_s,octets,policy,rule,file,line,detail\n";
+	"granularity_s,readings,span_s,octets,policy,rule,file,line,detail,"
+	"count,count_octets,would_refuse,severity\n";
 
 static void csv_text(FILE *f, struct span s)
 {
@@ -149,6 +150,13 @@ static void csv_line(FILE *f, const struct record_view *v, uint64_t seq)
 	csv_text(f, r ? r->file : (struct span){0});
 	csv_number(f, r && r->line, r ? r->line : 0);
 	csv_text(f, span_str(ev->detail ? ev->detail : ""));
+	/* A record of several alike is one row: who counts rows sums this. */
+	csv_number(f, true, ev->count ? ev->count : 1);
+	csv_number(f, true, ev->count ? ev->count_octets : ev->octets);
+	csv_number(f, judged, ev->monitored);
+	csv_text(f, span_str(severity_name(ev->severity)
+				     ? severity_name(ev->severity)
+				     : ""));
 	putc('\n', f);
 }
 

@@ -280,7 +280,7 @@ static void exports_are_complete(void **state)
 		     "mdma,out,headend,10.20.0.10,1153,10.20.0.1,40000,UDP,"
 		     "c1222,c1222.wait-request,,,,,,96,reference-mdma,"
 		     "send-profile,metering.yaml,42,\"3 h after the previous "
-		     "one, at least 20 h are needed\"\n"));
+		     "one, at least 20 h are needed\",1,96,0,\n"));
 	assert_int_equal(unlink(test_other), 0);
 	/* No room: one line, and no file. */
 	assert_int_equal(run("--version; ulimit -f 8; trap '' XFSZ; "
