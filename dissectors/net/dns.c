@@ -367,7 +367,9 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	 * octets that its protocol does not have. */
 	if (ip_proto == PROTO_TCP)
 		return RECOGNISE_NO;
-	return dns_read(&m, first, &arena, &e) == 0 ? RECOGNISE_YES :
+	/* A whole message, to its last octet: nothing else looks so, and a flow
+	 * that nobody reads does not turn into one. */
+	return dns_read(&m, first, &arena, &e) == 0 ? RECOGNISE_SURE :
 						      RECOGNISE_NO;
 }
 

@@ -373,7 +373,7 @@ static const struct {
 	{"TLS", "\x16\3\1\0", 4, 4000, PROTO_TCP, RECOGNISE_NO},
 	{"TLS on our port", "\x16\3\1\0", 4, 53, PROTO_TCP, RECOGNISE_MAYBE},
 	{"a query over UDP", QUERY NAME IN_A, 31, 4000, PROTO_UDP,
-	 RECOGNISE_YES},
+	 RECOGNISE_SURE},
 	{"half a query", QUERY NAME, 27, 4000, PROTO_UDP, RECOGNISE_NO},
 	{"on the port of mDNS", "x", 1, 5353, PROTO_UDP, RECOGNISE_MAYBE},
 };

@@ -144,6 +144,27 @@ static void datagrams(void **state)
 	}
 }
 
+/* Behind what nobody reads, a question of DNS on any port. */
+static void dns_behind_others(void **state)
+{
+	static const struct span question =
+		S("\x12\x34\1\0\0\1\0\0\0\0\0\0\4data\6secret\7example\0"
+		  "\0\1\0\1");
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool out = i & 1;
+		struct kit *k = kit(true);
+
+		judged(k, "other octets", 0,
+		       datagram(k, i & 2 ? out : !out, span_of("0123", 4)),
+		       REASON_NONE);
+		judged(k, "a question", 0, datagram(k, out, question),
+		       REASON_SUSPICIOUS);
+		done(k);
+	}
+}
+
 static void begins_stream(void **state)
 {
 	(void)state;
@@ -257,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(datagrams),
+		cmocka_unit_test(dns_behind_others),
 		cmocka_unit_test(begins_stream),
 		cmocka_unit_test(in_stream),
 		cmocka_unit_test(long_front),
