@@ -321,7 +321,11 @@ configured resolver's the addresses of the name are told. Of EDNS: NSID,
 cookies, keep-alive, padding of zeros, and in answers the extended error. A
 machine has eight client cookies that are new in an hour, of all servers together
 (dig makes one each time it is run); behind one that was seen stands what its
-server gave last or last but one, and an answer shows the cookie of its query.
+server gave last or last but one, and an answer shows the cookie of its query. With
+one that is new any server part is taken, 40 octets in all, so that eight of them say
+at most 320 octets an hour. What else of a question nobody can check: its number (16
+bits), the case of the letters of the name, the size that EDNS offers and the bits
+RD, AD, CD and DO (20 bits), and how much padding there is.
 Refused: zone transfers, updates, other operations, names with octets other than
 letters, digits, `-` and `_`, another port: over UDP a whole message is known by
 its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is
@@ -367,7 +371,9 @@ The language has no observation for it: what is well formed is an `opaque` leaf
 with app `ntp`. Versions 3 and 4, modes client and server, 48 octets, then
 nothing, a MAC of 20 or 24 octets, a crypto-NAK, or extension fields of NTS; an
 answer belongs to a request that passed, by its time stamp, once. Modes 6 and 7
-(control, private), symmetric and broadcast modes are refused.
+(control, private), symmetric and broadcast modes are refused, and so is a request
+without a time of transmission (all zero, as the simplest clients send it), whose
+answer could be to any.
 EOT
 reasons dissectors/net/ntp.c dissectors/net/asked.c
 cat <<'EOT'

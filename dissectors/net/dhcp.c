@@ -20,7 +20,8 @@ enum { OPT_PAD = 0, OPT_OVERLOAD = 52, OPT_TYPE = 53, OPT_ASKS = 55,
 #define C 1 /* of clients */
 #define S 2 /* of servers */
 
-/* RFC 2132, 3396, 3397, 3442, 4039, 4702: length from, to, in steps. */
+/* RFC 2132, 2563, 3396, 3397, 3442, 4039, 4578, 4702, 6704: length from, to, in
+ * steps. */
 static const struct option {
 	uint8_t code, min, max, step, who;
 } options[] = {
@@ -46,8 +47,13 @@ static const struct option {
 	{61,  2, 64,  1, C | S}, /* client identifier; RFC 6842 */
 	{80,  0, 0,   1, C    }, /* rapid commit */
 	{81,  3, 253, 1, C | S}, /* client's FQDN */
+	{93,  2, 2,   1, C    }, /* client's architecture */
+	{94,  3, 3,   1, C    }, /* client's network interface */
+	{97,  17, 17, 1, C    }, /* client machine's identifier */
+	{116, 1, 1,   1, C | S}, /* auto-configuration */
 	{119, 1, 255, 1, S    }, /* domain search */
 	{121, 5, 255, 1, S    }, /* classless routes */
+	{145, 1, 1,   1, C    }, /* forced renewal's algorithm */
 };
 
 static const struct option *option_find(uint8_t code)

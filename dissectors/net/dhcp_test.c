@@ -65,6 +65,15 @@ static const struct {
 			    "\x0c\5meter" END), 0},
 	{"with rapid commit", 1, HELD(DISCOVER "\x50\0" END), 0},
 	{"with an identifier", 1, HELD(DISCOVER "\x3d\7\1\2\0\0\0\0\7" END), 0},
+	{"as dhcpcd asks", 1, HELD(DISCOVER ASKS "\x91\1\1" END), 0},
+	{"as firmware asks", 1, HELD(DISCOVER "\x5d\2\0\7" "\x5e\3\1\3\x10"
+				     "\x61\x11\0" "0123456789abcdef" END), 0},
+	{"algorithms of a forced renewal", 1, HELD(DISCOVER "\x91\2\1\2" END),
+	 REASON_MALFORMED},
+	{"half an identifier", 1, HELD(DISCOVER "\x61\x10\0" "0123456789abcde"
+				       END), REASON_MALFORMED},
+	{"a user's class", 1, HELD(DISCOVER "\x4d\2ab" END),
+	 REASON_SUSPICIOUS},
 	{"release", 1, HELD(TYPE("\7") SERVER_ID END), 0},
 	{"inform", 1, HELD(TYPE("\x08") END), 0},
 	{"offer", 2, HELD(OFFER SERVER_ID "\x33\4\0\0\x0e\x10"
