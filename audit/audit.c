@@ -62,7 +62,7 @@ static int take_signer(struct audit *a, const struct audit_conf *conf,
 		rc = log_key_open(&a->key, conf->path, path, a->origin,
 				  store_checkpointed(a->store) == 0, e);
 		a->by = &a->key.by;
-		return rc;
+		return rc ? rc : store_signed(a->store, &a->key.by.key, e);
 	}
 	if (!conf->signer)
 		return 0;
@@ -74,7 +74,7 @@ static int take_signer(struct audit *a, const struct audit_conf *conf,
 	if (rc == 0 && conf->show_key)
 		rc = log_key_show(&a->signer.key, path,
 				  store_checkpointed(a->store) == 0, e);
-	return rc;
+	return rc ? rc : store_signed(a->store, &a->signer.key, e);
 }
 
 /* The lock goes with the process, however it ends; the file stays. */

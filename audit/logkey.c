@@ -172,6 +172,8 @@ int log_key_show(const struct note_key *k, const char *log, bool fresh,
 	rc = name_of(name, log, ".vkey", e);
 	if (rc == 0)
 		rc = read_file(name, &h, &mode, e);
+	if (rc == E_NOTFOUND) /* it is the caller's who looks at the log */
+		return write_file(name, wbuf_span(&w), 0644, e);
 	if (rc == 0 && !span_eq(wbuf_span(&h), wbuf_span(&w)))
 		rc = err_set(e, E_INTEGRITY, 0, "the log was signed with "
 			     "another key than there is now: %s", name);
@@ -192,7 +194,7 @@ int log_key_lies(const char *log, struct err *e)
 }
 
 int log_key_open(struct log_key *k, const char *path, const char *log,
-		 const char *origin, bool make, struct err *e)
+		 const char *origin, bool fresh, struct err *e)
 {
 	char name[NAME_MAX_OCTETS];
 	int rc = name_of(name, path, ".key", e);
@@ -200,13 +202,14 @@ int log_key_open(struct log_key *k, const char *path, const char *log,
 	memset(k, 0, sizeof(*k));
 	if (rc == 0)
 		rc = read_key(&k->key, name, e);
-	if (rc == E_NOTFOUND && make)
+	if (rc == E_NOTFOUND && fresh)
 		rc = make_key(&k->key, name, e);
 	if (rc == 0)
 		rc = note_key_make(&k->by.key, span_str(origin), NOTE_ED25519,
 				   span_of(k->key.public_, SIGN_KEY_LEN), e);
+	/* One that was begun with another key stays as it is. */
 	if (rc == 0)
-		rc = show_public(&k->by.key, log, e);
+		rc = log_key_show(&k->by.key, log, fresh, e);
 	k->by.sign = sign;
 	k->by.arg = k;
 	if (rc)

@@ -17,11 +17,12 @@ struct log_key {
 	struct note_signer by; /* points into this: it must not move */
 };
 
-/* Read the key of the log `path`, or make one when there is none and `make`
- * says so; its public half is written for the log `log`. E_NOTFOUND: there is none; E_STATE: others may read it; E_SYNTAX:
- * origin cannot be a key's name. */
+/* Read the key of the log `path`, or, for a log that is new, make one when there
+ * is none; its public half is written for the log `log`. E_NOTFOUND: there is
+ * none; E_STATE: others may read it; E_INTEGRITY: another public half lies
+ * beside a log that is not new; E_SYNTAX: origin cannot be a key's name. */
 int log_key_open(struct log_key *k, const char *path, const char *log,
-		 const char *origin, bool make, struct err *e)
+		 const char *origin, bool fresh, struct err *e)
 	__attribute__((warn_unused_result));
 /* The public half beside the log, as text: written for a log that is new;
  * E_INTEGRITY: the log was signed with another. */

@@ -416,6 +416,54 @@ static void an_altered_log_is_left_alone(void **state)
 	test_close(a);
 }
 
+static void shell(const char *what)
+{
+	char cmd[256];
+
+	snprintf(cmd, sizeof(cmd), "cd '%s' && %s", test_dir, what);
+	assert_int_equal(system(cmd), 0);
+}
+
+/* Another key in the place of the log's, or another log of the same name in the
+ * place of this: neither goes on as if nothing had been. */
+static void a_key_goes_with_its_log(void **state)
+{
+	static const struct {
+		const char *why, *swap, *vkey;
+	} rows[] = {
+		{"another key", "cp k a.db.key", "v"},
+		{"and its public half", "cp k a.db.key; cp kv a.db.vkey", "kv"},
+		{"another log, with its key's public half",
+		 "rm a.db*; cp b a.db; cp v0 a.db.key; cp v a.db.vkey", "v"},
+	};
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *why;
+		struct audit *a;
+		char cmd[96];
+
+		test_make_signed();
+		shell("mkdir -p o; mv a.db* o; cd o; mv a.db ../b; "
+		      "mv a.db.key ../k; mv a.db.vkey ../kv; cd ..; rm -r o");
+		shell("mkdir -p keep; mv b k kv keep");
+		test_add_signed(0, 300);
+		shell("mv keep/* .; rmdir keep; cp a.db.key v0; "
+		      "cp a.db.vkey v");
+		shell(rows[i].swap);
+		if (try_open(&a, &e) != E_INTEGRITY)
+			fail_msg("%s: it goes on", rows[i].why);
+		assert_int_equal(open_recover(&a, &e), 0);
+		assert_int_equal(audit_recovery(a, &why), 1);
+		test_close(a);
+		/* And nothing of it was written over. */
+		snprintf(cmd, sizeof(cmd), "cmp a.db.vkey %s", rows[i].vkey);
+		shell(cmd);
+		test_clean();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +476,7 @@ int main(void)
 		cmocka_unit_test(a_damaged_key_is_not_replaced),
 		cmocka_unit_test(without_a_signature_nothing_is_acknowledged),
 		cmocka_unit_test(an_altered_log_is_left_alone),
+		cmocka_unit_test(a_key_goes_with_its_log),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

@@ -69,6 +69,10 @@ int store_checkpoint(struct store *s, uint64_t size, struct span note,
 		     const struct anchor_bound *bound, uint64_t wall,
 		     struct err *e)
 	__attribute__((warn_unused_result));
+/* Is the last checkpoint, if there is one, signed by this key? E_INTEGRITY: it
+ * is not, so the log or the key is another than it was. */
+int store_signed(struct store *s, const struct note_key *key, struct err *e)
+	__attribute__((warn_unused_result));
 /* A TPM got the checkpoint of so many records: noted with the next commit. */
 void store_anchored(struct store *s, uint64_t size);
 /* anchor.h, of what is committed. */

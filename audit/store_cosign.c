@@ -39,6 +39,28 @@ static int read_point(struct store *s, uint64_t size, struct whole *p,
 	return rc;
 }
 
+int store_signed(struct store *s, const struct note_key *key, struct err *e)
+{
+	struct whole *p = malloc(sizeof(*p));
+	struct note n;
+	uint64_t by = 0;
+	int rc = p ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0 && s->checkpoint)
+		rc = read_point(s, s->checkpoint, p, e);
+	if (rc == 0 && s->checkpoint)
+		rc = note_parse(&n, wbuf_span(&p->w), e);
+	if (rc == 0 && s->checkpoint)
+		rc = note_check(&n, key, 1, &by, e);
+	if (rc == 0 && s->checkpoint && by == 0)
+		rc = err_set(e, E_INTEGRITY, 0, "the last checkpoint is not "
+			     "signed by the key that there is now");
+	else if (rc == E_SYNTAX)
+		rc = e->code = E_INTEGRITY;
+	free(p);
+	return rc;
+}
+
 /* Whose line it is; NULL: of nobody who is known, or it is no cosignature. */
 static const struct note_key *whose(const struct note_sig *sig,
 				    const struct note_key *keys, size_t n)
