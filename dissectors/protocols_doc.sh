@@ -246,6 +246,30 @@ no table; prefixes and namespaces; a `val` of what has none or that is not what 
 type holds; a text longer than 64 octets, `facets` longer than 160, a name of an
 enumeration longer than 24. The same again in a unit is not counted.
 
+Layout and spelling count there, too. Free are between two tags an end of line, LF or
+CRLF, and up to 40 spaces or up to 40 tabs, or nothing, as the first of that depth in
+the unit has it, and the depths as many times the step of the first; in a tag one space
+in front of each attribute; in front of `/>` a space or none, and around values the
+quotes, as the first has it. A run of that shape which is another, a space elsewhere in
+a tag, other quotes, and a reference to a character by its number count as one octet
+each; any other run of white space, and a reference longer than 8 octets or with a zero
+in front, as they are long; an end of line or a tab in a value as one. `&lt;` and
+`&amp;` are free. So do an empty element without a name (two octets; one with a name, unless
+it is a `ref` or an `op`), each contract but the first of a list that the unit has not
+had, and a `status`, `writable`, `null`, `min`, `max` or `precision` that is not the
+one before. Octets behind the root that come on their own, beyond two, are never let
+pass.
+
+Values that are words (`str`, `uri`, `enum`) and those that say only how a thing is or
+is set up count by their octets, one for the same again behind another; beside a
+measurement in the document no more than 56 of those are let pass in a unit.
+
+What a dishonest sender can still choose beside what is granted is, of a unit, those
+octets (56, and 56 for each of ten values); of each record the digits and the offset of
+its stamp (about 31 bits) and the zeros of its numbers; which form an empty element has
+and the order of attributes; where the octets are cut into units; how a text is
+coded by gzip; of runs behind the root that come on their own two octets each.
+
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or
 within another, a filter in the query beside a document and,

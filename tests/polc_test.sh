@@ -429,7 +429,7 @@ try "the household's tests" 0 "16 passed, 0 failed" "$polc" test $home
 is "that line is the last" test "$(tail -n 1 "$tmp/out")" = "16 passed, 0 failed"
 try "one file finds its baseline" 0 "7 passed, 0 failed" "$polc" test $home/mdma.yaml
 try "tests of an agent that asks for names, time, address and tips" 0 "8 passed, 0 failed" "$polc" test tests/policies/services
-try "tests of the agents over oBIX" 0 "7 passed, 0 failed" "$polc" test tests/policies/agents
+try "tests of the agents over oBIX" 0 "8 passed, 0 failed" "$polc" test tests/policies/agents
 try "coverage" 0 "'acknowledge' never permits anything" "$polc" test --coverage $home
 is "a rule that was tried both ways is not in it" [ "$(grep -c "'send-profile' " "$tmp/out")" = 0 ]
 is "nor a denial that hit" [ "$(grep -c "'no-waveforms' " "$tmp/out")" = 0 ]

@@ -9,11 +9,6 @@
 #define NULS   3    /* in front of a character of UTF-32 */
 #define NAME   64   /* octets of a root's name, with its prefix */
 
-static bool is_white(uint8_t ch)
-{
-	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
-}
-
 static bool starts(struct span in, const char *text, size_t n)
 {
 	return span_eq(span_sub(in, 0, n), span_of(text, n));

@@ -255,6 +255,8 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	el->ordinal = ++d->ordinal;
 	el->base = up ? up->base : 0;
 	d->odd |= t->el == EL_UNKNOWN || t->prefixed;
+	el->hollow = d->depth > 0 && !t->at[AT_VAL].n;
+	el->bare = !t->at[AT_NAME].n && !t->at[AT_HREF].n;
 	inherit(r, el, t);
 	if (d->depth == 0)
 		rc = root_start(r, el, t);
@@ -302,6 +304,8 @@ int doc_end(void *arg, struct err *e)
 		record_end(r, el);
 	if (el->base != (up ? up->base : 0))
 		d->paths_n = el->base;
+	if (el->hollow && el->ordinal == d->ordinal)
+		text_empty(r, el);
 	if (el->unit_def && define_unit_done(r, el->unit_def))
 		return r->e->code;
 	return el->item ? item_end(r) : 0;

@@ -50,7 +50,7 @@ static const struct kit_row words[] = {
 	{"in names",
 	 TEXT("/w8", "<obj><obj name='" T64 "'/><real" W " name='" U64
 	      "'/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"in an attribute that is none",
 	 TEXT("/w9", "<real" W " a='" T64 U64 "'/>",
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
@@ -100,7 +100,7 @@ static const struct kit_row words[] = {
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"in names of elements that are none",
 	 TEXT("/w14", "<obj><" T64 "/><" U64 "/><real" W "/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"between elements",
 	 TEXT("/w15", "<obj>" T64 "<real" W "/>" U64 "</obj>",
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
@@ -116,10 +116,10 @@ static const struct kit_row words[] = {
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"in contracts", TEXT("/w19", "<obj><ref is='" T64 "' of='" U64
 	 "'/><real" W "/></obj>",
-	 "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	 "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"in one that ends like the standard's",
 	 TEXT("/w20", "<obj><ref is='/" T64 U64 "/Point'/><real" W "/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=5 note")},
 	{"those of the standard",
 	 TEXT("/w21", "<obj><op in='obix:WatchIn' out='obix:WatchOut'/><op "
 	      "in='obix:HistoryFilter' out='obix:HistoryQueryOut'/><op "
@@ -135,7 +135,7 @@ static const struct kit_row words[] = {
 	      "appliance.state+unknown.table r=1 v=10 note")},
 	{"in a long text",
 	 TEXT("/t24", "<str name='status' val='" T64 T64 U64 "'/>",
-	      "status.device+unknown.table r=1 v=11 note")},
+	      "status.device+unknown.table r=1 v=19 note")},
 	{"in a value of what has none",
 	 TEXT("/w25", "<obj val='" T64 U64 "'><real" W "/></obj>",
 	      "unit=watt power.instant+unknown.table r=1 v=3 note")},

@@ -73,6 +73,7 @@ static int count(const struct obix_ctx *c, struct span unit, struct scan *s,
 		 struct err *e)
 {
 	*s = scan_of(c->at, unit, e);
+	s->counts = true;
 	for (;;) {
 		enum scan_token t = scan_next(s);
 
@@ -103,7 +104,7 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "elements end where others see none");
 	return doc_unit_end(r, (s->text > 0) + s->numbers,
-			    s->text + s->words);
+			    s->text + s->words + s->white);
 }
 
 /* Read it again, knowing what came last: definitions behind their use. */

@@ -71,11 +71,6 @@ static bool is_type(struct span name)
 
 enum { PAGE_TEXTS, PAGE_KEY, PAGE_COLON };
 
-static bool is_white(uint8_t ch)
-{
-	return ch == ' ' || ch == '\t' || ch == '\r' || ch == '\n';
-}
-
 /* What stands between two '"': a key, a colon, a type? Any two are looked at,
  * so that it does not matter which of them begins a text. True: it is one. */
 static bool page_quote(struct obix_page *p)

@@ -35,11 +35,6 @@ static bool may_start(const struct scan *s, const char *text)
 	       span_eq(span_from(s->in, s->at), span_of(text, n));
 }
 
-static bool is_white(uint8_t ch)
-{
-	return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r';
-}
-
 /* Position of text at or behind from, or in.n. */
 static size_t find(struct span in, size_t from, const char *text)
 {
@@ -63,9 +58,11 @@ struct span scan_local(struct span name)
 static enum scan_token text(struct scan *s)
 {
 	size_t i = s->at;
+	struct span run;
 
 	while (i < s->in.n && is_white(s->in.p[i]))
 		i++;
+	run = span_sub(s->in, s->at, i - s->at);
 	if (i < s->in.n && s->in.p[i] != '<') {
 		size_t from = i;
 		const uint8_t *lt = memchr(s->in.p + i, '<', s->in.n - i);
@@ -76,13 +73,17 @@ static enum scan_token text(struct scan *s)
 		if (s->stage != SCAN_INSIDE)
 			return bad(s, REASON_MALFORMED,
 				   "text outside the root element");
-		for (; from < i; from++)
-			s->text += !is_white(s->in.p[from]);
+		/* The white space among it, too. */
+		s->text += (uint32_t)(i - from);
 	}
 	/* Behind the root any white space is whole; elsewhere text ends where
 	 * the next tag begins. */
 	if (i == s->in.n && s->stage != SCAN_BEHIND)
 		return SCAN_MORE;
+	if (s->stage == SCAN_BEHIND && i == s->in.n)
+		white_behind(s, run, s->at == 0);
+	else
+		s->gap = run;
 	s->at = i;
 	return SCAN_TEXT;
 }
@@ -100,6 +101,7 @@ static void numbers(struct scan *s, size_t end, uint32_t *years)
 	for (size_t i = 0; i < in.n; i++)
 		words += !is_white(in.p[i]);
 	s->words += (uint32_t)(words > marks ? words - marks : 0);
+	s->white += white_runs(in);
 	while ((one = value_number_in(in, &at)).n) {
 		bool year = one.n == 4 && (span_is(span_sub(one, 0, 2), "19") ||
 					   span_is(span_sub(one, 0, 2), "20"));
@@ -122,6 +124,8 @@ static enum scan_token comment(struct scan *s)
 	if (memchr(s->in.p + s->at, 0, end - s->at))
 		return bad(s, REASON_XML_ENCODING, "NUL");
 	numbers(s, end, &s->years);
+	white_between(s, s->depth, false);
+	s->opened = false;
 	s->at = end + 3;
 	s->comments++;
 	return SCAN_COMMENT;
@@ -152,6 +156,9 @@ static enum scan_token instruction(struct scan *s)
 		return bad(s, REASON_XML_ENCODING, "NUL");
 	if (sheet)
 		numbers(s, end, NULL);
+	else
+		s->white += white_runs(span_sub(s->in, s->at, end - s->at));
+	white_between(s, 0, false);
 	s->stylesheet |= sheet;
 	s->at = end + 2;
 	return SCAN_OTHER;
@@ -191,32 +198,77 @@ enum {
 	PLAIN,
 	QUOTE,
 	END,
-	TRAP
+	TRAP,
+	WHITE
 };
 static const uint8_t in_tag[256] = {
 	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
+	[' '] = WHITE, ['\t'] = WHITE, ['\n'] = WHITE, ['\r'] = WHITE,
 };
+
+/* Behind the white space that begins at i. */
+static size_t run_end(const struct scan *s, size_t i, uint32_t *white)
+{
+	struct span in = s->in;
+	size_t from = i;
+
+	/* As nearly all are. */
+	if (in.n - i > 1 && in.p[i] == ' ' && in_tag[in.p[i + 1]] == PLAIN &&
+	    in.p[i + 1] != '=')
+		return i + 1;
+	while (i < in.n && is_white(in.p[i]))
+		i++;
+	if (i < in.n)
+		*white += white_within(span_sub(in, from, i - from), in.p[i]);
+	return i;
+}
+
+/* The closing quote of the value that begins at i, or in.n. */
+static size_t quote_end(struct scan *s, size_t i, uint32_t *white)
+{
+	struct span in = s->in;
+	const uint8_t *q = memchr(in.p + i + 1, in.p[i], in.n - i - 1);
+
+	if (!q)
+		return in.n;
+	if (!s->counts)
+		return (size_t)(q - in.p);
+	if (s->layout.quote == 0)
+		s->layout.quote = in.p[i];
+	*white += s->layout.quote != in.p[i];
+	*white += white_value(
+		span_sub(in, i + 1, (size_t)(q - in.p) - i - 1));
+	return (size_t)(q - in.p);
+}
 
 /* The '>' that ends the tag, or in.n, or SIZE_MAX when there cannot be one. A
  * NUL within quotes hides no end, and expat refuses it. */
-static size_t tag_end(const struct scan *s)
+static size_t tag_end(struct scan *s, uint32_t *white)
 {
 	struct span in = s->in;
+	size_t i = s->at + 1;
 
-	for (size_t i = s->at + 1;; i++) {
-		const uint8_t *q;
-
-		while (i < in.n && in_tag[in.p[i]] == PLAIN)
-			i++;
-		if (i == in.n || in_tag[in.p[i]] == END)
+	while (i < in.n) {
+		switch (in_tag[in.p[i]]) {
+		case PLAIN:
+			do
+				i++;
+			while (i < in.n && in_tag[in.p[i]] == PLAIN);
+			break;
+		case END:
 			return i;
-		if (in_tag[in.p[i]] == TRAP)
+		case TRAP:
 			return SIZE_MAX;
-		q = memchr(in.p + i + 1, in.p[i], in.n - i - 1);
-		if (!q)
-			return in.n;
-		i = (size_t)(q - in.p);
+		case WHITE:
+			i = run_end(s, i, white);
+			break;
+		default:
+			i = quote_end(s, i, white);
+			i += i < in.n;
+			break;
+		}
 	}
+	return i;
 }
 
 static struct span name_of(const struct scan *s, size_t from, size_t end)
@@ -237,7 +289,8 @@ static bool is_name_start(uint8_t ch)
 static enum scan_token tag(struct scan *s)
 {
 	bool close = s->in.p[s->at + 1] == '/';
-	size_t end = tag_end(s), from = s->at + (close ? 2 : 1);
+	uint32_t white = 0;
+	size_t end = tag_end(s, &white), from = s->at + (close ? 2 : 1);
 	bool empty;
 
 	if (end == SIZE_MAX)
@@ -251,9 +304,14 @@ static enum scan_token tag(struct scan *s)
 	if (s->name.n == 0 || !is_name_start(s->name.p[0]))
 		return bad(s, REASON_MALFORMED, "a tag without a name");
 	s->at = end + 1;
+	s->white += white;
+	if (close && s->depth == 0)
+		return bad(s, REASON_MALFORMED, "an end without start");
+	white_between(s, s->depth - (unsigned)close, close);
+	s->opened = !close && !empty;
+	if (empty)
+		white_slash(s, is_white(s->in.p[end - 2]));
 	if (close) {
-		if (s->depth == 0)
-			return bad(s, REASON_MALFORMED, "an end without start");
 		s->ends++;
 		if (--s->depth == 0)
 			s->stage = SCAN_BEHIND;

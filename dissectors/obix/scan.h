@@ -31,6 +31,13 @@ enum scan_token {
 	SCAN_BAD,
 };
 
+/* How a unit is laid out: as what stands first in it is. */
+struct scan_layout {
+	uint8_t as[2][XML_DEPTH + 1]; /* [closes][depth]: 1 + form, 0 none yet */
+	uint8_t eol, step, tab;
+	uint8_t slash, quote;
+};
+
 struct scan {
 	struct span in;
 	size_t at; /* behind the last whole token */
@@ -42,6 +49,11 @@ struct scan {
 	uint32_t text;  /* octets outside tags that are no white space */
 	uint32_t numbers; /* in comments and the stylesheet; see scan.c */
 	uint32_t words;	  /* octets there that are no white space */
+	uint32_t white;	  /* octets that layout and spelling tell; see white.c */
+	struct scan_layout layout;
+	struct span gap; /* white space in front of the token being read */
+	bool opened;	 /* the tag before was a start */
+	bool counts;	 /* what layout tells: where a unit ends needs it not */
 	uint64_t names; /* hash of the names of start tags, in order */
 	struct err *e;
 };
@@ -59,6 +71,26 @@ static inline uint64_t scan_hash(uint64_t h, struct span name)
 		h = (h ^ name.p[i]) * UINT64_C(0x100000001b3);
 	return (h ^ '>') * UINT64_C(0x100000001b3);
 }
+
+static inline bool is_white(uint8_t ch)
+{
+	return ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r';
+}
+
+/* --- white.c --------------------------------------------------------------- */
+
+/* Count s->gap, which is in front of a tag or comment at that depth. */
+void white_between(struct scan *s, unsigned depth, bool close);
+/* Count what stands behind the root. apart: nothing else is in the unit. */
+void white_behind(struct scan *s, struct span run, bool apart);
+/* What a run in a tag, in front of next, tells. */
+uint32_t white_within(struct span run, uint8_t next);
+/* Is there a space in front of "/>"? */
+void white_slash(struct scan *s, bool space);
+/* What the runs of a comment or an instruction tell. */
+uint32_t white_runs(struct span in);
+/* What references to characters and white space in a value tell. */
+uint32_t white_value(struct span val);
 
 /* "list" of "o:list" */
 struct span scan_local(struct span name);

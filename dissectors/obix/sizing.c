@@ -523,7 +523,7 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 	enum obix_value kind = obix_value((enum obix_el)el->el);
 	struct decimal d;
 	struct milli v = {0};
-	bool number = reader_decimal(r, val, &d);
+	bool number = reader_decimal(r, val, &d), words;
 	meas_set meas = obix_meas(q, r->d->series);
 
 	for (unsigned i = 0; s->hints && i < Q_COUNT; i++) {
@@ -534,7 +534,15 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 	count(r->d, it, el, q, number);
 	if (it->op == OP_WRITE || it->op == OP_SIGNUP || it->op == OP_INVOKE)
 		it->echo += value_hash(val, number ? &d : NULL);
-	it->meas |= command(r, q, meas);
+	meas = command(r, q, meas);
+	it->meas |= meas;
+	/* Words are no reading, whatever a name near them measures. */
+	words = !number && (kind == VALUE_TEXT || kind == VALUE_URI ||
+			    kind == VALUE_NAME);
+	if (words || !(meas & ~MEAS_ABOUT))
+		text_about(r, val);
+	else
+		r->d->measured = true;
 	if (kind == VALUE_DURATION) {
 		struct sizing seconds = {.quantity = Q_DURATION};
 		int64_t ms;

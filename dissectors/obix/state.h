@@ -83,6 +83,7 @@ struct elem {
 	bool record;      /* a record of a history, or an alarm */
 	bool known;	  /* `is` and `of` have nothing but the standard's */
 	bool valued;      /* its value was counted */
+	bool hollow, bare; /* without a value; without a name or reference */
 	bool counted;     /* a child of a list: as one reading */
 	bool statistic;   /* of the same readings as its siblings */
 	uint8_t entry;    /* 1 + depth of the child of a list it is in */
@@ -214,6 +215,7 @@ struct doc {
 	uint8_t depth;
 	uint16_t next_item;   /* of a batch that is answered */
 	bool odd;             /* something to be noted */
+	bool measured;	      /* a value of it is a measurement */
 	uint64_t wanted;      /* "#X" that was used before it was defined */
 	uint64_t wanted_unit; /* and a unit */
 	bool in_data;         /* within a record */
@@ -427,7 +429,10 @@ struct reader {
 	/* Text of this unit that nothing reads (text.c). */
 	struct {
 		uint32_t octets, told; /* told: values beside it */
+		uint32_t about; /* octets of what is no measurement */
+		uint64_t about_last;
 		uint32_t n_said;
+		uint32_t flag[AT_COUNT]; /* hashes of those that came last */
 #define TEXTS 16
 		uint64_t said[TEXTS]; /* hashes of those that came last */
 		uint8_t ref_n[TEXT_KINDS];
@@ -541,6 +546,10 @@ void text_read(struct reader *r, const struct elem *el,
 /* What of a value is none, or more than one is long; true: nothing. */
 bool text_value(struct reader *r, const struct elem *el, struct span val);
 void text_facets(struct reader *r, struct span val);
+/* A value that says how a thing is or is set up, or words: no measurement. */
+void text_about(struct reader *r, struct span val);
+/* An element ends that has neither value nor children. */
+void text_empty(struct reader *r, const struct elem *el);
 /* The unit of a value is in no table. */
 void text_unit(struct reader *r, const struct xml_tag *t);
 /* How many values of unknown type all of the unit's counts as. apart: octets

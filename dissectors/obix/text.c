@@ -6,6 +6,9 @@
  * it; what is more than a unit needs for what it tells counts as values of
  * unknown type, one for each VALUE_TEXT octets, as numbers in it do (hidden.c).
  *
+ * How it is laid out and spelt is counted with it (white.c). Words that are a
+ * value have no room but a little beside a measurement.
+ *
  * What was said before says nothing again: a text of this unit, the beginning of
  * a reference as the last one of a kind had it, or the request.
  */
@@ -14,7 +17,9 @@
 #define UNIT_TEXT  56 /* octets of a unit */
 #define TOLD_TEXT  56 /* more for each value; of records, for each of their names */
 #define TOLD_MOST  10 /* such values */
+#define ABOUT_TEXT 56 /* octets of words in a unit that measures something */
 #define VALUE_TEXT 8  /* octets that count as one value */
+#define BARE_TEXT  2  /* that an element tells which says nothing */
 
 #define TEXT_LONG  64  /* octets of a text that is a value; more are no word */
 #define FACETS_LONG 160 /* of a facets string */
@@ -74,20 +79,33 @@ static uint64_t mark(struct span s)
 	return h;
 }
 
+/* Is it new in a unit? */
+static bool is_new(struct reader *r, struct span s)
+{
+	uint64_t h = mark(s);
+
+	for (unsigned i = 0; i < TEXTS && i < r->text.n_said; i++) {
+		if (r->text.said[i] == h)
+			return false;
+	}
+	r->text.said[r->text.n_said++ % TEXTS] = h;
+	return true;
+}
+
 /* Its octets, once in a unit. */
 static void say(struct reader *r, struct span s)
 {
-	uint64_t h;
+	if (s.n && is_new(r, s))
+		add(r, s.n);
+}
 
-	if (s.n == 0)
-		return;
-	h = mark(s);
-	for (unsigned i = 0; i < TEXTS && i < r->text.n_said; i++) {
-		if (r->text.said[i] == h)
-			return;
-	}
-	r->text.said[r->text.n_said++ % TEXTS] = h;
-	add(r, s.n);
+/* One of few words tells something where it is another than before. */
+static void flag(struct reader *r, enum obix_attr at, struct span s)
+{
+	uint32_t h = (uint32_t)mark(s);
+
+	add(r, r->text.flag[at] && r->text.flag[at] != h);
+	r->text.flag[at] = h;
 }
 
 static size_t common(struct span a, struct span b)
@@ -136,10 +154,13 @@ static void refer(struct reader *r, unsigned kind, struct span ref,
  * is; others what somebody called it. known: all of them are the standard's. */
 static void contracts(struct reader *r, struct span list, bool known)
 {
+	/* Of several, which and in what order tells something, too. */
+	bool fresh = memchr(list.p, ' ', list.n) && is_new(r, list);
+
 	for (size_t at = 0; at < list.n;) {
 		size_t from = at;
 		struct span one;
-		bool other = false;
+		bool other = false, own;
 
 		while (at < list.n && list.p[at] > ' ')
 			at++;
@@ -147,12 +168,16 @@ static void contracts(struct reader *r, struct span list, bool known)
 		/* A server may have its own copies of them (5). */
 		if (BEGINS(one, COPIES))
 			one = span_from(one, sizeof(COPIES) - 1);
-		if (one.n && !(BEGINS(one, "obix:") &&
-			       (known || obix_contracts(one, &other) ||
-				!other)))
-			say(r, one);
-		while (at < list.n && list.p[at] <= ' ')
+		own = one.n && !(BEGINS(one, "obix:") &&
+				 (known || obix_contracts(one, &other) ||
+				  !other));
+		if (own && is_new(r, one))
+			add(r, one.n);
+		else
+			add(r, fresh && from > 0);
+		for (from = at; at < list.n && list.p[at] <= ' ';)
 			at++;
+		add(r, at > from + 1 ? at - from - 1 : 0);
 	}
 }
 
@@ -266,15 +291,18 @@ static void attribute(struct reader *r, const struct elem *el,
 	case AT_IS_NULL:
 	case AT_WRITABLE:
 		add(r, is_one_of(s, truth) ? 0 : s.n);
+		flag(r, at, s);
 		break;
 	case AT_MIN:
 	case AT_MAX:
 	case AT_PRECISION:
 		add(r, is_bound(s) ? 0 : s.n);
+		flag(r, at, s);
 		break;
 	case AT_STATUS:
 		if (!is_one_of(s, states))
 			say(r, s);
+		flag(r, at, s);
 		break;
 	case AT_UNIT:
 		unit(r, t);
@@ -350,6 +378,31 @@ bool text_value(struct reader *r, const struct elem *el, struct span val)
 	return n == 0;
 }
 
+void text_about(struct reader *r, struct span val)
+{
+	uint64_t h = mark(val);
+
+	if (val.n == 0 || h == r->text.about_last)
+		return;
+	r->text.about_last = h;
+	/* Those beyond a text's length are counted with all that are too long. */
+	val = span_sub(val, 0, TEXT_LONG);
+	r->text.about += is_new(r, val) ? (uint32_t)val.n : 1;
+}
+
+void text_empty(struct reader *r, const struct elem *el)
+{
+	switch (el->el) {
+	case EL_REF:
+	case EL_OP:
+		add(r, el->bare ? BARE_TEXT : 0);
+		break;
+	default:
+		add(r, el->bare ? BARE_TEXT : 1);
+		break;
+	}
+}
+
 void text_unit(struct reader *r, const struct xml_tag *t)
 {
 	if (BEGINS(t->at[AT_UNIT], UNITS))
@@ -361,11 +414,20 @@ void text_facets(struct reader *r, struct span val)
 	add(r, longer(val, FACETS_LONG));
 }
 
+static uint32_t beyond_room(uint32_t n, uint32_t most)
+{
+	return n > most ? n - most : 0;
+}
+
 uint32_t text_hidden(const struct reader *r, uint32_t apart)
 {
 	uint32_t told = r->text.told < TOLD_MOST ? r->text.told : TOLD_MOST;
-	uint32_t most = UNIT_TEXT + told * TOLD_TEXT;
-	uint32_t n = r->text.octets + apart;
+	uint32_t all = r->text.octets + r->text.about + apart;
+	uint32_t n = beyond_room(all, UNIT_TEXT + told * TOLD_TEXT);
+	uint32_t about = beyond_room(r->text.about, ABOUT_TEXT);
 
-	return n > most ? (n - most + VALUE_TEXT - 1) / VALUE_TEXT : 0;
+	/* Words beside a measurement make no room for themselves. */
+	if (r->d->measured && about > n)
+		n = about;
+	return (n + VALUE_TEXT - 1) / VALUE_TEXT;
 }

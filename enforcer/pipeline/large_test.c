@@ -432,12 +432,12 @@ static void grow(struct tree *r, unsigned depth, size_t most)
 		} else if (next(r->seed) % 2) {
 			put(r->t,
 			    "<obj><real name='value' val='%u' "
-			    "unit='obix:units/kilowatt_hour'/></obj>\n", i);
+			    "unit='obix:units/kilowatt_hour'/></obj>", i);
 		} else {
 			put(r->t,
 			    "<real name='e%u' unit='obix:units/"
-			    "kilowatt_hour' val='%u.25'/>%*s",
-			    r->points, i, (int)(next(r->seed) % 90), "");
+			    "kilowatt_hour' val='%u.25'/>",
+			    r->points, i);
 		}
 	}
 	point(r);
