@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/anchor.h"
@@ -106,6 +107,7 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 		   const char *path, struct err *e)
 {
 	struct err ignored;
+	struct stat st;
 	uint32_t boot = conf->boot	 ? conf->boot
 			: conf->last	 ? STORE_BOOT_LAST
 			: conf->resume	 ? STORE_BOOT_RESUME
@@ -124,6 +126,12 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 	if (rc == 0) {
 		a->path = strdup(path);
 		rc = a->path ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
+	}
+	if (rc == 0 && stat(path, &st))
+		rc = err_sys(e, "%s", path);
+	if (rc == 0) {
+		a->device = st.st_dev;
+		a->inode = st.st_ino;
 	}
 	if (rc && store_close(a->store, &ignored))
 		rc = e ? e->code : rc;
@@ -210,6 +218,19 @@ unsigned audit_recovery(const struct audit *a, const char **why)
 {
 	*why = a->why;
 	return a->recovery;
+}
+
+int audit_there(const struct audit *a, struct err *e)
+{
+	struct stat st;
+
+	if (stat(a->path, &st))
+		return err_set(e, E_INTEGRITY, 0, "the log was taken away: %s "
+			       "is not there any more", a->path);
+	return st.st_dev == a->device && st.st_ino == a->inode
+		       ? 0
+		       : err_set(e, E_INTEGRITY, 0, "the log was replaced: %s "
+				 "is another file now", a->path);
 }
 
 const char *audit_path(const struct audit *a)

@@ -75,6 +75,10 @@ unsigned audit_recovery(const struct audit *a, const char **why);
 /* The log that is open, this or that: its file, and what its checkpoints are
  * signed for. Both last as long as a does. */
 const char *audit_path(const struct audit *a);
+/* Is the file that is written still the one of that name? E_INTEGRITY: it was
+ * taken away or replaced, and what is written would be gone. */
+int audit_there(const struct audit *a, struct err *e)
+	__attribute__((warn_unused_result));
 const char *audit_origin(const struct audit *a);
 /* Encode the event (see audit_wants) and append it as one record. Durable
  * after audit_commit returns 0; *seq, if asked for, is its leaf index. */

@@ -3,6 +3,8 @@
 #ifndef AUDIT_AUDIT_OWN_H
 #define AUDIT_AUDIT_OWN_H
 
+#include <sys/types.h>
+
 #include "audit/anchor.h"
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
@@ -31,6 +33,8 @@ struct audit {
 	void *arg;
 	struct anchor_bound bound; /* what the next one says of the TPM */
 	char *path;	   /* of the file that is open */
+	dev_t device;	   /* which that is */
+	ino_t inode;
 	unsigned recovery; /* 0: this is the log that was asked for */
 	char why[ERR_TEXT];
 	char origin[NOTE_NAME_MAX + 1];

@@ -206,7 +206,9 @@ static int commit(struct scribe *s, struct err *e)
 	int rc;
 
 	scribe_put_back(s);
-	rc = seal(s, e);
+	rc = audit_there(s->audit, e);
+	if (rc == 0)
+		rc = seal(s, e);
 	if (rc == 0)
 		rc = hours_keep(s, e);
 	if (rc)
@@ -228,6 +230,24 @@ static int commit(struct scribe *s, struct err *e)
 }
 
 /* --- opening -------------------------------------------------------------- */
+
+/* The number of a commit was noted when all before it were done. A log of fewer
+ * is not the one that was written: it was replaced, rolled back or taken away,
+ * and stays closed for as long as anybody remembers. */
+static int no_fewer(const struct scribe *s, struct err *e)
+{
+	const struct control *c = s->a->control;
+	uint64_t noted = c->commit_number;
+	const char *why;
+
+	if (noted == 0 || noted == NO_COMMIT ||
+	    audit_recovery(s->audit, &why) != atomic_load(&c->audit_recovery) ||
+	    audit_commits(s->audit) + 1 >= noted)
+		return 0;
+	return err_set(e, E_INTEGRITY, 0, "the log is not the one that was "
+		       "written until now: it was replaced, rolled back or "
+		       "taken away; put it back, or restart and begin another");
+}
 
 /* The last commit of a predecessor, or our own that failed, may have been
  * done: then what it covers is released now. */
@@ -294,6 +314,9 @@ static void opened(struct scribe *s)
 	const char *why;
 	unsigned n = audit_recovery(s->audit, &why);
 
+	/* The number noted is another log's. */
+	if (n != atomic_load(&s->a->control->audit_recovery))
+		s->a->control->commit_number = NO_COMMIT;
 	atomic_store(&s->a->control->audit_recovery, n);
 	if (n && n != s->recovery)
 		log_err(s->a->log, "the log is not what it says; records go "
@@ -340,6 +363,8 @@ static void open_audit(struct scribe *s)
 	rc = scribe_tpm_open(s, &ac, &e);
 	if (rc == 0)
 		rc = audit_open(&s->audit, &ac, &e);
+	if (rc == 0)
+		rc = no_fewer(s, &e);
 	if (rc == 0) {
 		take_up(s);
 		open_window(s);

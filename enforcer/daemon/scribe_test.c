@@ -570,6 +570,66 @@ static void what_a_reader_finds_altered_is_an_alarm(void **state)
 	bench_free(&b);
 }
 
+/* What is written to a file that has no name is gone when it is closed. */
+static void a_log_that_is_taken_away_closes(void **state)
+{
+	static const char *const ways[] = {
+		"rm '%s'/a.db*",		   /* gone */
+		"cp '%s'/old '%s'/a.db",	   /* rolled back where it lies */
+		"cp '%s'/old '%s'/n && mv '%s'/n '%s'/a.db", /* another */
+	};
+
+	(void)state;
+	NEEDS_ROOT();
+	for (size_t i = 0; i < 3; i++) {
+		char cmd[320];
+		struct bench b;
+		struct sample s;
+		uint64_t tail;
+
+		clean();
+		bench_init(&b, 1);
+		start(&b);
+		assert_true(put(&b, 0, numbered(&s, 0, 0)));
+		assert_true(drained(&b));
+		end(&b, SIGKILL);
+		snprintf(cmd, sizeof(cmd), "cp '%s'/a.db '%s'/old", dir, dir);
+		assert_int_equal(system(cmd), 0);
+		start(&b);
+		for (uint64_t k = 1; k < 5; k++) {
+			assert_true(put(&b, 0, numbered(&s, 0, k)));
+			assert_true(drained(&b));
+		}
+		if (i == 1) /* nobody has it open then */
+			end(&b, SIGKILL);
+		snprintf(cmd, sizeof(cmd), ways[i], dir, dir, dir, dir);
+		assert_int_equal(system(cmd), 0);
+		snprintf(cmd, sizeof(cmd), "rm -f '%s'/a.db-*; "
+			 "chown %d:%d '%s'/a.db 2>/dev/null || true", dir,
+			 TEST_UID, TEST_UID, dir);
+		assert_int_equal(system(cmd), 0);
+		if (i == 1)
+			start(&b);
+		tail = atomic_load(&b.ring[0].s->tail);
+		assert_true(put(&b, 0, numbered(&s, 0, 5)));
+		assert_true(view_error(&b, true));
+		assert_non_null(strstr(b.arg.view->error, "the log"));
+		/* Also for the next, and for a successor. */
+		for (int k = 0; k < 2; k++) {
+			usleep(1300000);
+			assert_true(b.arg.view->error[0]);
+			assert_int_equal(
+				atomic_load(&b.arg.control->audit_closed), 1);
+			assert_int_equal(tail,
+					 atomic_load(&b.ring[0].s->tail));
+			end(&b, SIGKILL);
+			start(&b);
+		}
+		end(&b, SIGKILL);
+		bench_free(&b);
+	}
+}
+
 static void the_view_shows_what_is_durable(void **state)
 {
 	const struct view *v;
@@ -731,6 +791,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_stops_all_until_there_is_room),
 		cmocka_unit_test(an_altered_log_is_left_and_told_of),
 		cmocka_unit_test(what_a_reader_finds_altered_is_an_alarm),
+		cmocka_unit_test(a_log_that_is_taken_away_closes),
 		cmocka_unit_test(the_view_shows_what_is_durable),
 		cmocka_unit_test(rings_are_merged_by_time),
 		cmocka_unit_test(nobody_pushes_to_the_front),
