@@ -180,6 +180,7 @@ static bool is_namespace(struct span uri)
 		"http://www.w3.org/2001/XMLSchema",
 		"http://www.w3.org/1999/xhtml",
 		"http://www.w3.org/1999/xlink",
+		"http://www.w3.org/2001/XInclude",
 		"http://www.w3.org/XML/1998/namespace",
 	};
 
