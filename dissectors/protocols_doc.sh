@@ -270,6 +270,13 @@ its stamp (about 31 bits) and the zeros of its numbers; which form an empty elem
 and the order of attributes; where the octets are cut into units; how a text is
 coded by gzip; of runs behind the root that come on their own two octets each.
 
+Where a document is cut into units says nothing. A later unit that shows nothing of
+its own (closing tags, white space, `count` and the like, which agree; no value, and
+of all such units of a document at most 56 octets of that text, 8 elements and 4096
+octets) is the rest of an object that was shown before: it is `continues`, and the
+grant of what the units in front of it carried covers it, without another reading.
+The first unit never is.
+
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or
 within another, a filter in the query beside a document and,

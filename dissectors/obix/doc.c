@@ -313,14 +313,14 @@ int doc_end(void *arg, struct err *e)
 
 /* --- the end of a unit --- */
 
-int doc_unit_end(struct reader *r, uint32_t apart, uint32_t octets)
+int doc_unit_end(struct reader *r, uint32_t apart)
 {
 	struct doc *d = r->d;
 	struct item *rest = &d->rest;
 	int rc = 0;
 
 	/* What is between elements means nothing; it may tell a lot. */
-	item_hides(rest, apart + text_hidden(r, octets));
+	item_hides(rest, apart + text_hidden(r, r->apart));
 	if (r->c->last)
 		record_whole(r, rest);
 	if (d->request) {
@@ -339,5 +339,7 @@ int doc_unit_end(struct reader *r, uint32_t apart, uint32_t octets)
 	if (rest->meas || rest->notes || r->leaves == 0 ||
 	    (!rest->shown && d->op == OP_BATCH))
 		rc = leaf_give(r, rest);
+	if (r->quiet)
+		d->quiet = leaf_quiet(r);
 	return rc;
 }

@@ -145,6 +145,35 @@ static uint32_t readings_of(const struct item *it)
 	return n ? n : 1;
 }
 
+/* --- what says nothing --- */
+
+/* Of all quiet units of a document: closing tags, white space, and what tells of
+ * the records that were shown. */
+#define QUIET_OCTETS   4096
+#define QUIET_TEXT     56
+#define QUIET_ELEMENTS 8
+
+struct quiet leaf_quiet(const struct reader *r)
+{
+	const struct doc *d = r->d;
+
+	return (struct quiet){d->quiet.octets + r->octets,
+			      d->quiet.text + r->text.octets + r->apart,
+			      d->quiet.elements + d->ordinal - r->before};
+}
+
+/* Where a document is cut says nothing: the rest of an object may be in a unit
+ * of its own. It says no more than the units in front of it, which had to be
+ * granted. More of that than a document ends with is something said. */
+static bool is_quiet(const struct reader *r, const struct item *it)
+{
+	struct quiet q = leaf_quiet(r);
+
+	return !r->c->first && it->shown && !it->meas && !it->values &&
+	       !it->notes && q.octets <= QUIET_OCTETS && q.text <= QUIET_TEXT &&
+	       q.elements <= QUIET_ELEMENTS;
+}
+
 static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 	       unsigned reading)
 {
@@ -173,6 +202,10 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 		obs_flag(o, F_ECHO);
 	if (r->d->request && op_queries((enum obix_op)it->op))
 		state_filter(o, it);
+	if (is_quiet(r, it)) {
+		obs_flag(o, F_CONTINUES);
+		r->quiet = true;
+	}
 	if (echo || !it->meas)
 		return 0;
 	obs_u64(o, F_MEASUREMENT, of_watch(r, it));

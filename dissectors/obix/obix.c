@@ -96,6 +96,10 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 
 	/* Comments carry nothing for those who read oBIX. */
 	row->doc.odd |= s->comments > 0;
+	r->quiet = false;
+	r->octets = (uint32_t)unit.n;
+	r->apart = s->text + s->words + s->white;
+	r->before = row->doc.ordinal;
 	rc = xml_read(&row->xml, unit, r->c->last, s, &sink, r->e);
 
 	if (rc)
@@ -103,8 +107,7 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 	if (row->doc.depth != s->depth)
 		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
 				  "elements end where others see none");
-	return doc_unit_end(r, (s->text > 0) + s->numbers,
-			    s->text + s->words + s->white);
+	return doc_unit_end(r, (s->text > 0) + s->numbers);
 }
 
 /* Read it again, knowing what came last: definitions behind their use. */

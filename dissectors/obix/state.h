@@ -206,6 +206,11 @@ static inline bool member_set(struct member_name *m, uint64_t of,
 	return true;
 }
 
+/* What units had that say nothing of their own. */
+struct quiet {
+	uint32_t octets, text, elements;
+};
+
 struct doc {
 	uint8_t op;       /* enum obix_op */
 	uint8_t op2;      /* path and contract say different things: both */
@@ -246,6 +251,8 @@ struct doc {
 		uint8_t use, value;
 	} use[MEMBERS];
 	uint32_t ordinal;   /* elements so far */
+	/* Of all the units that were quiet (leaf.c). */
+	struct quiet quiet;
 	struct known known;
 	/* What is said of the whole, of one item of it, and, where that is an
 	 * operation of a Watch, of one object that it names. */
@@ -414,6 +421,9 @@ struct reader {
 	uint32_t leaves; /* given so far */
 	bool again;      /* what came later tells more of what came before */
 	bool second;     /* this is the reading with that */
+	bool quiet;      /* a leaf was given as quiet */
+	uint32_t octets, apart; /* of the unit, and between its elements */
+	uint32_t before;	/* elements in front of it */
 	/* The reference of this element that was resolved last: the same one
 	 * is asked for to name an object, to climb and to learn. */
 	struct {
@@ -472,8 +482,8 @@ static inline struct elem *doc_parent(struct doc *d)
 int doc_start(void *arg, const struct xml_tag *t, struct err *e);
 int doc_end(void *arg, struct err *e);
 /* The unit ends: the leaves of what is open. apart: texts and numbers in what
- * is no element; octets: of it. */
-int doc_unit_end(struct reader *r, uint32_t apart, uint32_t octets);
+ * is no element. */
+int doc_unit_end(struct reader *r, uint32_t apart);
 
 /* --- item.c ---------------------------------------------------------------- */
 
@@ -594,6 +604,8 @@ struct sizing sizing_of_def(const struct unit_def *u);
  * ----------------------------------------------------------------------- */
 
 int leaf_give(struct reader *r, struct item *it);
+/* With this unit, which is quiet, too. */
+struct quiet leaf_quiet(const struct reader *r);
 /* Empty what is of one unit. */
 void item_reset(struct item *it);
 

@@ -123,6 +123,8 @@ static inline void kit_leaf(struct kit *k, const struct obs *o)
 	}
 	if (obs_has(o, F_ECHO))
 		kit_say(k, " echo");
+	if (obs_has(o, F_CONTINUES))
+		kit_say(k, " quiet");
 	if (obs_has(o, F_NOTE))
 		kit_say(k, " note");
 	kit_say(k, "\n");
@@ -177,6 +179,11 @@ static inline int kit_message(struct kit *k, struct obix_ctx *c,
 		size_t len;
 		enum frame f;
 
+		if (b.in.n == 0) { /* nobody asks about nothing */
+			seen += way->piece;
+			seen = seen > body.n ? body.n : seen;
+			continue;
+		}
 		if (way->rest == OBIX_REST_CLOSE && ended &&
 		    at.stage == SCAN_BEHIND)
 			b.full = true;

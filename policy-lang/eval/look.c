@@ -482,6 +482,28 @@ static void shut(struct pol_state *st, unsigned side, enum layer l,
 	}
 }
 
+/* The rest of what was granted, and nothing else: whatever may carry what the
+ * units in front of it carried may end as well. Only that selects the grant;
+ * it is no reading. */
+static uint32_t grant_of_rest(struct pol_state *st, unsigned side, enum layer l,
+			      const struct look *k, unsigned *bad, bool *many)
+{
+	const struct side *sd = &st->side[side];
+	const struct obs *message = k->m->message;
+	struct look rest = *k;
+	meas_set carried;
+
+	if (!message || !obs_has(message, F_CONTINUES) ||
+	    !obs_has(k->o, F_CONTINUES) || k->meas)
+		return NO_RULE;
+	carried = obs_get(message, F_CARRIED, 0) & MEAS_ALL & ~MEAS_ABOUT;
+	if (!carried)
+		return NO_RULE;
+	match_obs(sd->im[l], sd->row[l], sd->dir, k->o, message, carried,
+		  rest.hit);
+	return select_grant(st, side, l, &rest, bad, many);
+}
+
 static void grants(struct pol_state *st, unsigned side, enum layer l,
 		   const struct look *k, uint64_t id)
 {
@@ -494,6 +516,8 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 	uint32_t rule = select_grant(st, side, l, k, &bad, &many);
 
 	f.monitored = l == LAYER_VENDOR && sd->monitor;
+	if (rule == NO_RULE)
+		rule = grant_of_rest(st, side, l, k, &bad, &many);
 	if (rule == NO_RULE && k->error_of >= 0) {
 		if (l == LAYER_VENDOR)
 			answer_take(st, sd, k->m, k->error_of);

@@ -195,7 +195,7 @@ struct sent {
 	enum dir dir;
 	enum obs_kind kind;
 	meas_set meas, carried;
-	bool goes_on;
+	bool goes_on, quiet;
 	uint64_t flow, values;
 };
 
@@ -208,6 +208,8 @@ static bool judge(struct kit *k, const struct sent *u, struct pol_decision *d)
 		obs_flag(&k->carrier, F_CONTINUES);
 	if (u->carried)
 		obs_u64(&k->carrier, F_CARRIED, u->carried);
+	if (u->quiet)
+		obs_flag(&k->leaf[0], F_CONTINUES);
 	if (u->meas)
 		obs_u64(&k->leaf[0], F_MEASUREMENT, u->meas);
 	if (u->values)
@@ -221,6 +223,8 @@ static bool judge(struct kit *k, const struct sent *u, struct pol_decision *d)
 #define POINT	.dir = DIR_OUT, .kind = OBS_OBIX_READ_RESPONSE
 #define PAGE	.dir = DIR_OUT, .kind = OBS_HTTP_RESPONSE
 #define ON	.goes_on = true
+#define REST	.goes_on = true, .quiet = true
+#define VOLTS	MEAS_BIT(MEAS_VOLTAGE_INSTANT)
 
 static void test_counting(void **ctx)
 {
@@ -276,6 +280,26 @@ static void test_counting(void **ctx)
 		  {POINT, ON, .meas = ENERGY, .carried = POWER},
 		  {POINT, .meas = POWER}},
 		 {0, REASON_TOO_SOON, 0, REASON_TOO_SOON}},
+		{"what only ends it is covered, and no reading", R_LIVE,
+		 {.kind = LIMIT_CALENDAR, .thing = THING_READINGS, .n = 1,
+		  .window = WINDOW_DAY, .text = "x"},
+		 {{POINT, .meas = POWER}, {POINT, REST, .carried = POWER},
+		  {POINT, REST, .carried = POWER}, {POINT, .meas = POWER}},
+		 {0, 0, 0, REASON_LIMIT_EXCEEDED}},
+		{"what says something is not, nor what begins", R_LIVE,
+		 APART,
+		 {{POINT, ON, .carried = POWER},
+		  {POINT, .quiet = true, .carried = POWER},
+		  {POINT, REST}, {POINT, REST, .meas = VOLTS,
+				  .carried = POWER}},
+		 {REASON_NO_GRANT, REASON_NO_GRANT, REASON_NO_GRANT,
+		  REASON_NO_GRANT}},
+		{"nor what goes on with something else", R_LIVE, APART,
+		 {{POINT, REST, .carried = VOLTS},
+		  {POINT, REST, .carried = POWER | VOLTS},
+		  {POINT, REST, .carried = MEAS_BIT(MEAS_STATUS_DEVICE)},
+		  {PAGE, REST, .carried = POWER}},
+		 {REASON_NO_GRANT, REASON_NO_GRANT, REASON_NO_GRANT, 0}},
 		{"numbers are counted wherever they stand", R_OTHER,
 		 {.kind = LIMIT_CALENDAR, .thing = THING_VALUES, .n = 10,
 		  .window = WINDOW_DAY, .text = "x"},
