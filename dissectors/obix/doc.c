@@ -82,6 +82,8 @@ static int root_href(struct reader *r, struct span ref)
 	if (rc == 0 && ref.n)
 		rc = href_resolve(&h, href_span(&path), ref, r->e);
 	if (rc == 0)
+		text_spelling(r, ref);
+	if (rc == 0)
 		rc = item_server(r, &h);
 	if (rc)
 		return rc;

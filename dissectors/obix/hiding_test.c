@@ -54,6 +54,23 @@ static const struct kit_row words[] = {
 	{"in an attribute that is none",
 	 TEXT("/w9", "<real" W " a='" T64 U64 "'/>",
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in what a reference leads out of again",
+	 TEXT("/x8", "<real" W " href='/" T64 U64 "/../x8'/>", 
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in slashes of one",
+	 TEXT("/x9", "<real" W " href='/////////////////////////////////////////"
+	      "///////////////////////////////////////////////////////////////"
+	      "////////////////////////x9'/>", 
+	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	{"behind its mark",
+	 TEXT("/y1", "<real" W " href='/y1#" T64 U64 "'/>", 
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in letters that need no escape",
+	 TEXT("/y3", "<real" W " href='/%79%33'/>",
+	      "unit=watt power.instant r=1 v=1")},
+	{"a path of a base",
+	 TEXT("/y4/a/b", "<real" W " href='../a/b'/>",
+	      "unit=watt power.instant r=1 v=1")},
 	{"in the digits of a namespace",
 	 TEXT("/x1", "<real" W " xmlns='http://obix.org/ns/schema/"
 	      "12345678901234567890123456789012'><obj/><op xmlns="

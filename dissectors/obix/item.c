@@ -75,6 +75,7 @@ int item_server(struct reader *r, const struct href *h)
 			     !href_host_is(h->authority, r->c->host)))
 		return 0;
 	r->d->odd = true;
+	text_server(r, h->authority);
 	return r->d->request ? refuse(r->e, REASON_SUSPICIOUS,
 				      "a reference to another server")
 			     : 0;
@@ -92,6 +93,7 @@ int item_href(struct reader *r, struct item *it, struct span ref)
 	rc = item_server(r, h);
 	if (rc)
 		return rc;
+	text_spelling(r, ref);
 	item_put_href(it, 0, h);
 	it->href_n[1] = 0;
 	it->object = obix_key(r->c, href_span(h));

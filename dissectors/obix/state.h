@@ -554,6 +554,11 @@ bool hidden_bound(struct span val, struct span bound);
 void text_read(struct reader *r, const struct elem *el,
 	       const struct xml_tag *t, bool fresh);
 /* What of a value is none, or more than one is long; true: nothing. */
+/* A reference whose path is told in its normal form: what of its spelling is
+ * more than that. */
+void text_spelling(struct reader *r, struct span ref);
+/* The same of a server's name that is not the one that was asked. */
+void text_server(struct reader *r, struct span authority);
 bool text_value(struct reader *r, const struct elem *el, struct span val);
 void text_facets(struct reader *r, struct span val);
 /* A value that says how a thing is or is set up, or words: no measurement. */

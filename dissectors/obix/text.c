@@ -26,6 +26,7 @@
 #define COPIES "/obix/def/"
 #define UNITS  "obix:units/"
 #define ZERO_LONG  8   /* 0.000000 */
+#define FRAGMENT_LONG 25 /* "#" and the name of something */
 #define NAME_LONG  24  /* of a value of an enumeration */
 
 #define BEGINS(s, text) begins(s, text, sizeof(text) - 1)
@@ -138,6 +139,70 @@ static size_t beyond(const struct reader *r, struct span ref, struct span own)
 	if (own.n && span_eq(last, own))
 		n -= n < last.n ? n : last.n;
 	return n;
+}
+
+/* Segments of a path that its normal form does not have: "", "." and "..", and
+ * what the last one takes away. Those in front lead out of the base. */
+static unsigned idle_segments(struct span path)
+{
+	unsigned n = 0, last = 0;
+	bool front = true;
+
+	/* The one that it begins with. */
+	path = span_from(path, path.n && path.p[0] == '/');
+	while (path.n) {
+		const uint8_t *slash = memchr(path.p, '/', path.n);
+		size_t len = slash ? (size_t)(slash - path.p) : path.n;
+		struct span one = span_sub(path, 0, len);
+		bool up = span_is(one, "..");
+
+		if (len == 0)
+			n++;
+		else if (span_is(one, "."))
+			n += 2;
+		else if (up && !front)
+			n += 3 + last;
+		front = front && up;
+		last = up ? 0 : (unsigned)len + 1;
+		path = span_from(path, slash ? len + 1 : len);
+	}
+	return n;
+}
+
+static unsigned escapes(struct span path)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i + 2 < path.n; i++)
+		n += path.p[i] == '%' ? 2 : 0;
+	return n;
+}
+
+void text_spelling(struct reader *r, struct span ref)
+{
+	const uint8_t *mark = ref.n ? memchr(ref.p, '#', ref.n) : NULL;
+	struct span path = mark ? span_sub(ref, 0, (size_t)(mark - ref.p)) : ref;
+	const uint8_t *query = path.n ? memchr(path.p, '?', path.n) : NULL;
+	size_t scheme = 0;
+
+	/* "#a" alone is a name of this document, which items have. */
+	if (mark && path.n)
+		add(r, ref.n - path.n);
+	else if (mark && ref.n > FRAGMENT_LONG)
+		add(r, ref.n - FRAGMENT_LONG);
+	if (query)
+		path = span_sub(path, 0, (size_t)(query - path.p));
+	if (BEGINS(path, "http://"))
+		scheme = 7;
+	else if (BEGINS(path, "https://"))
+		scheme = 8;
+	path = span_from(path, scheme);
+	add(r, idle_segments(path) + escapes(path));
+}
+
+void text_server(struct reader *r, struct span authority)
+{
+	add(r, authority.n);
 }
 
 static void refer(struct reader *r, unsigned kind, struct span ref,
