@@ -71,6 +71,11 @@ static const struct kit_row words[] = {
 	{"a path of a base",
 	 TEXT("/y4/a/b", "<real" W " href='../a/b'/>",
 	      "unit=watt power.instant r=1 v=1")},
+	{"numbers called what needs no grant",
+	 TEXT("/y5", "<list name='lease'><real val='12'/><real name='annotation'"
+	      " val='13'/></list>", "unknown.table r=2 v=2")},
+	{"a lease that is one",
+	 TEXT("/y6", "<list><reltime name='lease' val='PT4M'/></list>", "config.meter")},
 	{"in the digits of a namespace",
 	 TEXT("/x1", "<real" W " xmlns='http://obix.org/ns/schema/"
 	      "12345678901234567890123456789012'><obj/><op xmlns="

@@ -230,7 +230,8 @@ static quantity_set fits(enum obix_value v, quantity_set hints)
 	case VALUE_NAME:
 		return hints & ~(NUMERIC | WORDS);
 	case VALUE_NUMBER:
-		return hints & ~Q_BIT(Q_DEVICE);
+		/* By its name alone a number is none of what needs no grant. */
+		return hints & ~(Q_BIT(Q_DEVICE) | Q_BIT(Q_CONFIG));
 	case VALUE_INSTANT:
 	case VALUE_DURATION:
 		return hints & ~NUMERIC;
