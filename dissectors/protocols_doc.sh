@@ -277,6 +277,12 @@ octets) is the rest of an object that was shown before: it is `continues`, and t
 grant of what the units in front of it carried covers it, without another reading.
 The first unit never is.
 
+An element `err` that answers a request, whatever the status of HTTP, is `err`: in
+answer to a permitted request it needs no rule of its own. It is in one unit, or the
+answer to an item of a batch; names no object or, as it was written there, the one
+that was asked for; and says nothing beyond the room of its unit. An object whose
+contract is an error's is none.
+
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or
 within another, a filter in the query beside a document and,

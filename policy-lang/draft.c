@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "policy-lang/eval/eval.h"
 
 /* What a rule is narrowed by, where the observation has it. The first one
  * that it has tells needs with measurements apart. */
@@ -476,14 +477,6 @@ static void ask(struct draft_flow *f, enum dir dir, size_t need, bool more)
 
 /* --- the events ------------------------------------------------------------- */
 
-/* An error that answers and carries nothing needs no rule. */
-static bool is_error(const struct obs *o, meas_set meas)
-{
-	return meas == 0 &&
-	       (o->kind == OBS_C1222_ERROR ||
-		(o->kind == OBS_HTTP_RESPONSE && obs_get(o, F_STATUS, 0) >= 400));
-}
-
 static void count_out(struct draft *d, const struct event *ev)
 {
 	int64_t day = day_of(ev->now.wall);
@@ -505,7 +498,8 @@ static void note(struct draft *d, const struct event *ev, const struct obs *o,
 				: obs_get(o, F_MEASUREMENT, 0) & MEAS_ALL &
 					  ~MEAS_ABOUT;
 	struct draft_flow *f = flow_of(d, ev);
-	int party = is_error(o, meas) ? -1 : party_of(d, ev, f);
+	/* An error that answers and carries nothing needs no rule. */
+	int party = pol_is_error(o, meas) ? -1 : party_of(d, ev, f);
 	struct draft_need *n = party < 0 ? NULL
 					 : need_of(d, (size_t)party, ev, o,
 						   kind, meas);

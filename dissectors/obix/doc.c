@@ -113,6 +113,9 @@ static int root_start(struct reader *r, struct elem *el,
 	rc = root_href(r, t->at[AT_HREF]);
 	if (rc)
 		return rc;
+	/* One that goes on over several units is more than an err. */
+	d->rest.fails = d->rest.err && r->c->first && r->c->last &&
+			item_fails(r, t->at[AT_HREF], r->c->path);
 	d->rest.object = r->c->ask->object;
 	d->rest.watch = r->c->ask->watch;
 	el->items = d->op == OP_BATCH && el->el != EL_ERR;

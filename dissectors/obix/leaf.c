@@ -202,6 +202,8 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 		obs_flag(o, F_ECHO);
 	if (r->d->request && op_queries((enum obix_op)it->op))
 		state_filter(o, it);
+	if (it->fails && !it->meas && !it->values)
+		obs_flag(o, F_ERR);
 	if (is_quiet(r, it)) {
 		obs_flag(o, F_CONTINUES);
 		r->quiet = true;

@@ -513,7 +513,36 @@ static const struct kit_row rows[] = {
 	{"an error says nothing", "GET", "/s/e7", NULL,
 	 "<err is='obix:BadUriErr' display='no /s/e7 here'/>", false,
 	 "read-request /s/e7\n"
+	 "read-response /s/e7 is=obix:BadUriErr err\n"},
+	{"nor one that repeats what was asked", "GET", "/s/e7", NULL,
+	 "<err href='/s/e7'/>", false,
+	 "read-request /s/e7\n"
+	 "read-response /s/e7 err\n"},
+	{"one of something else may", "GET", "/s/e7", NULL,
+	 "<err href='/s/e8'/>", false,
+	 "read-request /s/e7\n"
+	 "read-response /s/e7\n"
+	 "read-response /s/e8\n"},
+	{"or in other words", "GET", "/s/e7", NULL,
+	 "<err href='/s/../s/e7'/>", false,
+	 "read-request /s/e7\n"
+	 "read-response /s/e7\n"},
+	{"or with a value", "GET", "/s/e6", NULL,
+	 "<err><str val='a'/></err>", false,
+	 "read-request /s/e6\n"
+	 "read-response /s/e6 status.device\n"},
+	{"an object that says it is an err is none", "GET", "/s/e7", NULL,
+	 "<obj is='obix:BadUriErr'/>", false,
+	 "read-request /s/e7\n"
 	 "read-response /s/e7 is=obix:BadUriErr\n"},
+	{"errs of a batch", "POST", "/obix/batch",
+	 "<list is='obix:BatchIn'><uri is='obix:Read' val='/s/e7'/>"
+	 "<uri is='obix:Read' val='/s/e8'/></list>",
+	 "<list is='obix:BatchOut'><err/><err href='/s/e9'/></list>", false,
+	 "read-request /s/e7\nread-request /s/e8\n"
+	 "batch-request /obix/batch is=obix:BatchIn\n"
+	 "read-response /s/e7 err\nread-response /s/e9 note\n"
+	 "batch-response /obix/batch is=obix:BatchOut note\n"},
 	{"but one with other numbers may", "GET", "/s/e", NULL,
 	 "<err display='8100.9'/>", false,
 	 "read-request /s/e\n"

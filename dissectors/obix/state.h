@@ -107,6 +107,7 @@ struct elem {
 /* What is said of one object: one leaf. */
 struct item {
 	bool open, err;
+	bool fails; /* it is an err, and that of what was asked */
 	bool shown; /* a leaf of it was given */
 	uint8_t op;
 	uint16_t href_n[2]; /* two readings; [1] 0: the same */
@@ -511,6 +512,8 @@ int item_path(struct reader *r, struct item *it);
 void item_is(struct item *it, struct span is);
 /* Whoever may invoke something has power over it. */
 void item_command(struct item *it, bool in);
+/* Is an err with that href (empty: none) one of what was asked as path? */
+bool item_fails(const struct reader *r, struct span href, struct span path);
 /* Does an item begin with this element? */
 int item_start(struct reader *r, struct elem *el, const struct xml_tag *t);
 int item_end(struct reader *r);

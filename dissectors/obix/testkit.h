@@ -123,6 +123,8 @@ static inline void kit_leaf(struct kit *k, const struct obs *o)
 	}
 	if (obs_has(o, F_ECHO))
 		kit_say(k, " echo");
+	if (obs_has(o, F_ERR))
+		kit_say(k, " err");
 	if (obs_has(o, F_CONTINUES))
 		kit_say(k, " quiet");
 	if (obs_has(o, F_NOTE))

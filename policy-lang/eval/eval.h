@@ -344,6 +344,10 @@ struct pol_decision {
 	int64_t defer_ns; /* of defer: the longest time the rules give */
 };
 
+/* An error of its protocol that carries no measurement: in answer to a permitted
+ * request it needs no rule of its own. */
+bool pol_is_error(const struct obs *o, meas_set meas);
+
 /* Judge one message; charges are applied tentatively when it is permitted.
  * Budgets in bytes or packets that select observations are charged here, with
  * octets and packets; those that select only machine, direction and party are

@@ -755,6 +755,23 @@ static void test_answers(void **ctx)
 	m = kit_msg(&k, DIR_OUT, OBS_C1222_ERROR);
 	assert_true(kit_judge(&k, &m, &d));
 	assert_false(kit_judge(&k, &m, &d));
+	/* So does an err of oBIX, which says that it is one and nothing else. */
+	for (unsigned i = 0; i < 4; i++) {
+		m = message_of(&k, &ask);
+		assert_true(kit_judge(&k, &m, &d));
+		m = kit_msg(&k, DIR_OUT,
+			    i == 3 ? OBS_OBIX_READ_REQUEST
+				   : OBS_OBIX_READ_RESPONSE);
+		if (i != 1)
+			obs_flag(&k.leaf[0], F_ERR);
+		if (i == 2)
+			obs_u64(&k.leaf[0], F_MEASUREMENT,
+				MEAS_BIT(MEAS_STATUS_DEVICE));
+		assert_int_equal(kit_judge(&k, &m, &d), i == 0);
+		m = kit_msg(&k, DIR_OUT, OBS_OBIX_READ_RESPONSE);
+		obs_flag(&k.leaf[0], F_ERR);
+		assert_int_equal(kit_judge(&k, &m, &d), i != 0); /* once */
+	}
 	/* 64 are kept; the oldest is forgotten. */
 	for (int i = 0; i < 65; i++) {
 		m = message_of(&k, &ask);

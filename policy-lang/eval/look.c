@@ -549,12 +549,6 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 		answer_ask(st, sd, k->m, rule, id);
 }
 
-static bool is_error(const struct obs *o)
-{
-	return o->kind == OBS_C1222_ERROR ||
-	       (o->kind == OBS_HTTP_RESPONSE && obs_get(o, F_STATUS, 0) >= 400);
-}
-
 /* Can anything but a grant select such a carrier? */
 static bool carrier_matters(const struct side *sd, enum layer l,
 			    const struct obs *o)
@@ -578,7 +572,7 @@ void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
 	struct side *sd = &st->side[side];
 
 	k->error_of = -1;
-	if (k->is_leaf && is_error(k->o) && !k->meas)
+	if (k->is_leaf && pol_is_error(k->o, k->meas))
 		k->error_of = answer_find(st, sd, k->m, NULL);
 	for (int l = 0; l < LAYERS; l++) {
 		sd->rule[l] = NO_RULE;

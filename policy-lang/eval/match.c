@@ -22,6 +22,18 @@ meas_set obs_meas(const struct obs *o)
 	return obs_get(o, F_MEASUREMENT, 0) & MEAS_ALL;
 }
 
+bool pol_is_error(const struct obs *o, meas_set meas)
+{
+	enum obs_kind k = (enum obs_kind)o->kind;
+
+	if (meas)
+		return false;
+	if (obs_family(k) == OBS_FAMILY_OBIX)
+		return obs_level(k) == OBS_LEVEL_RESPONSE && obs_has(o, F_ERR);
+	return k == OBS_C1222_ERROR || (k == OBS_HTTP_RESPONSE &&
+					obs_get(o, F_STATUS, 0) >= 400);
+}
+
 static void and_row(const struct pol_image *im, uint64_t *hit,
 		    const uint64_t *row)
 {
