@@ -297,6 +297,13 @@ type, in UTF-8, 16 and 32, and refused (`without-http`); so are a document type 
 declarations of its own, a SOAP envelope, JSON as above, and the marks of EBCDIC and
 EXI. The binary encoding of oBIX is not known there: its octets may be any.
 
+A body of HTTP is refused as EXI (`not-xml`) by the type `application/exi`, by its
+cookie whatever the type, and by a first octet of 80 to BF where no type is given,
+none that is one, or one with `xml`, `exi` or `obix` in it. Under any other type that
+octet begins something else (CBOR, MessagePack, what is encrypted): octets that nothing
+reads, as its type says, which need a grant as `opaque` going out. By that type, or
+where nothing looks at it, EXI may leave as well.
+
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |
 	awk '{ printf "%s%s", n++ ? ", " : "Elements: ", $1 } END { print "." }'

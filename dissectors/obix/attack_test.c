@@ -95,6 +95,30 @@ static void cut_short(void **state)
 	}
 }
 
+/* What says that it is something else may begin with any octet. */
+static void other_types(void **state)
+{
+	static const char *const types[] = {
+		"application/octet-stream", "application/cbor",
+		"application/msgpack", "application/pgp-encrypted",
+		"application/x-tar", "text/plain", "image/png"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		for (unsigned first = 0x80; first < 0xc0; first++) {
+			uint8_t body[12] = {(uint8_t)first, 'A', 'B', 2, 3,
+					    4, 5, 6, 7, 8, 9, 10};
+			struct err e = {0};
+
+			if (obix_recognise(span_of(body, sizeof(body)), true,
+					   span_str(types[i]),
+					   &e) != OBIX_NO)
+				fail_msg("%s: %02x: %s", types[i], first,
+					 e.text);
+		}
+	}
+}
+
 static void harmless(void **state)
 {
 	static const struct {
@@ -151,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(attacks),
 		cmocka_unit_test(cut_short),
+		cmocka_unit_test(other_types),
 		cmocka_unit_test(harmless),
 	};
 

@@ -48,16 +48,21 @@ static bool is_wide(struct span in)
 	return false;
 }
 
-static bool is_family(struct span type, const char *prefix)
-{
-	return begins(type, prefix, strlen(prefix));
-}
-
-/* Types of other things, whose first octets may be any. */
+/* A type of other things, whose first octets may be any: such a body is what
+ * nothing reads, and granted as that or not at all. Without one, or with what is
+ * no type, it may be XML. */
 static bool is_other(struct span type)
 {
-	return is_family(type, "image/") || is_family(type, "audio/") ||
-	       is_family(type, "video/") || is_family(type, "font/");
+	static const char *const ours[] = {"xml", "exi", "obix"};
+	const uint8_t *slash = type.n ? memchr(type.p, '/', type.n) : NULL;
+
+	if (!slash || slash == type.p || slash + 1 == type.p + type.n)
+		return false;
+	for (unsigned i = 0; i < 3; i++) {
+		if (memmem(type.p, type.n, ours[i], strlen(ours[i])))
+			return false;
+	}
+	return true;
 }
 
 static bool is_type(struct span name)
