@@ -281,7 +281,12 @@ An element `err` that answers a request, whatever the status of HTTP, is `err`: 
 answer to a permitted request it needs no rule of its own. It is in one unit, or the
 answer to an item of a batch; names no object or, as it was written there, the one
 that was asked for; and says nothing beyond the room of its unit. An object whose
-contract is an error's is none.
+contract is an error's is none. Its contracts of the standard are free, and each
+in words as its `displayName` (`Bad URI Error`, with two gaps at most).
+
+A `ref` with a name, outside an err, makes room as a value does (a lobby calls what
+there is by names for people) in an answer that has shown no measurement; together
+with values ten at most.
 
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or

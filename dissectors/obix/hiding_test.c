@@ -22,6 +22,76 @@
 	"GET", path, NULL, body, false,                                        \
 		"read-request " path "\nread-response " path " " says "\n"
 
+/* A lobby of four things with names for people: 130 octets. */
+#define DEVICE(name, text)                                                     \
+	"<ref name='" name "' href='" name "/' is='acme:Device' displayName='" \
+	text "'/>"
+#define DEVICES                                                                \
+	DEVICE("mete", "Main electricity measuring") DEVICE("heat", "Heat "    \
+	"pump of the cellar") DEVICE("char", "Charger of the car outside")     \
+	DEVICE("boil", "Hot water boiler upstairs")
+static const struct kit_row lobbies[] = {
+	{"a lobby", TEXT("/l1", "<obj is='obix:Lobby'>" DEVICES "</obj>",
+			 "is=obix:Lobby")},
+	{"beside a measurement",
+	 TEXT("/l2", "<obj>" DEVICES "<real" W "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	{"in an err", TEXT("/l3", "<err>" DEVICES "</err>",
+			   "unknown.table r=1 v=10 note")},
+	{"references without names",
+	 TEXT("/l4", "<obj><ref href='a/'/><ref href='b/'/><ref href='c/'/>"
+	      "<str displayName='" T64 "'/></obj>",
+	      "unknown.table r=1 v=2 note")},
+	{"an err in the words of its contract",
+	 TEXT("/l5", "<err is='obix:BadUriErr' displayName='Bad URI Error' "
+	      "display='Requested URI is not found on this server in a list'/>",
+	      "is=obix:BadUriErr err")},
+	{"in others",
+	 TEXT("/l6", "<err is='obix:BadUriErr' displayName='Bad Use Error' "
+	      "display='Requested URI is not found on this server in a list'/>",
+	      "is=obix:BadUriErr unknown.table r=1 v=1 note")},
+	{"in those, far apart",
+	 TEXT("/l7", "<err is='obix:BadUriErr' displayName='Bad  URI  Error' "
+	      "display='Requested URI is not found on this server in a list'/>",
+	      "is=obix:BadUriErr unknown.table r=1 v=2 note")},
+	{"an object in the words of an err",
+	 TEXT("/l8", "<obj is='obix:BadUriErr' displayName='Bad URI Error' "
+	      "display='Requested URI is not found on this server in a list'/>",
+	      "is=obix:BadUriErr unknown.table r=1 v=1 note")},
+};
+
+/* An err says whose it is: by the name that the request called the server. */
+static void err_of_server(void **state)
+{
+	static const struct {
+		const char *href;
+		bool same;
+	} rows[] = {
+		{"http://meter:8080/e1", true},	 {"http://meter/e1", true},
+		{"http://meter:4711/e1", true},	 {"http://meter:80/e1", false},
+		{"http://meter:8080/e2", false}, {"http://meters/e1", false},
+		{"https://meter/e1", false},	 {"http://meter:/e1", false},
+	};
+	struct kit *k = kit_new();
+
+	(void)state;
+	k->host = span_str("meter");
+	k->dis.tup.sport = 8080;
+	k->dis.tup.dport = 4711;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char body[80];
+
+		snprintf(body, sizeof(body), "<err href='%s'/>", rows[i].href);
+		assert_int_equal(kit_ask(k, "GET", "/e1", (struct span){0},
+					 NULL), 0);
+		assert_int_equal(kit_answer(k, "GET", "/e1", span_str(body),
+					    NULL), 0);
+		if ((strstr(k->text, " err") != NULL) != rows[i].same)
+			fail_msg("%s: %s", rows[i].href, k->text);
+	}
+	kit_free(k);
+}
+
 /* Text beside a value: 112 octets are let pass, eight more are a value. */
 static const struct kit_row words[] = {
 	{"words in a comment",
@@ -618,6 +688,9 @@ static void exchanges(void **state)
 
 	(void)state;
 	assert_int_equal(kit_rows(k, rows, sizeof(rows) / sizeof(rows[0])), 0);
+	assert_int_equal(kit_rows(k, lobbies,
+				  sizeof(lobbies) / sizeof(lobbies[0])),
+			 0);
 	assert_int_equal(kit_rows(k, words, sizeof(words) / sizeof(words[0])),
 			 0);
 	kit_free(k);
@@ -626,6 +699,7 @@ static void exchanges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(err_of_server),
 		cmocka_unit_test(exchanges),
 	};
 

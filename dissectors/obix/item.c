@@ -3,6 +3,8 @@
  * Items of a document: what is said of one object, from the element that names
  * it to the one that ends it, and the records in it.
  */
+#include <stdio.h>
+
 #include "dissectors/obix/state.h"
 
 static int refuse(struct err *e, enum reason why, const char *what)
@@ -245,6 +247,23 @@ int batch_invoke(struct reader *r, contract_set argument)
 	return 0;
 }
 
+/* Octets of ":8080", where that is a port of the connection. */
+static size_t own_port(const struct reader *r, struct span s)
+{
+	const struct net_tuple *t = &r->c->dis->tup;
+	const uint16_t ports[] = {t->sport, t->dport};
+	char text[8];
+
+	for (unsigned i = 0; i < 2; i++) {
+		size_t n = (size_t)snprintf(text, sizeof(text), ":%u",
+					    (unsigned)ports[i]);
+
+		if (s.n > n && memcmp(s.p, text, n) == 0 && s.p[n] == '/')
+			return n;
+	}
+	return 0;
+}
+
 /* An err is let through without a grant: it may not choose what it names. */
 bool item_fails(const struct reader *r, struct span href, struct span path)
 {
@@ -255,6 +274,7 @@ bool item_fails(const struct reader *r, struct span href, struct span path)
 		    !span_eq(span_sub(href, front.n, host.n), host))
 			return false;
 		href = span_from(href, front.n + host.n);
+		href = span_from(href, own_port(r, href));
 		return span_eq(href, path);
 	}
 	return href.n == 0 || span_eq(href, path);

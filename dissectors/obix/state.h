@@ -440,6 +440,7 @@ struct reader {
 	/* Text of this unit that nothing reads (text.c). */
 	struct {
 		uint32_t octets, told; /* told: values beside it */
+		uint32_t refs; /* with a name */
 		uint32_t about; /* octets of what is no measurement */
 		uint64_t about_last;
 		uint32_t n_said;

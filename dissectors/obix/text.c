@@ -59,6 +59,14 @@ static const struct a_word states[] = {
 	A("down"), A("unacked"), A("alarm"),	    A("unackedAlarm"),
 	A("overridden"),	 {0, NULL}};
 
+/* Contracts of errs, and what those are in words. */
+static const struct a_word errs[] = {A("obix:BadUriErr"),
+				     A("obix:UnsupportedErr"),
+				     A("obix:PermissionErr"), {0, NULL}};
+static const struct a_word err_names[] = {A("BadUriError"),
+					  A("UnsupportedError"),
+					  A("PermissionError")};
+
 static bool within(struct span text, struct span part)
 {
 	return text.n && part.n && memmem(text.p, text.n, part.p, part.n);
@@ -233,9 +241,9 @@ static void contracts(struct reader *r, struct span list, bool known)
 		/* A server may have its own copies of them (5). */
 		if (BEGINS(one, COPIES))
 			one = span_from(one, sizeof(COPIES) - 1);
-		own = one.n && !(BEGINS(one, "obix:") &&
-				 (known || obix_contracts(one, &other) ||
-				  !other));
+		own = one.n && !is_one_of(one, errs) &&
+		      !(BEGINS(one, "obix:") &&
+			(known || obix_contracts(one, &other) || !other));
 		if (own && is_new(r, one))
 			add(r, one.n);
 		else
@@ -266,6 +274,22 @@ static bool same_letters(struct span a, struct span b)
 		if ((a.p[i++] ^ b.p[k++]) & 0xdf)
 			return false;
 	}
+}
+
+/* "Bad URI Error" of obix:BadUriErr: an err's contract in words, with no more
+ * gaps than those have. */
+static bool is_err_name(const struct elem *el, const struct xml_tag *t)
+{
+	struct span is = t->at[AT_IS], s = t->at[AT_DISPLAY_NAME];
+
+	for (size_t i = 0; el->el == EL_ERR && errs[i].n; i++) {
+		struct span name = span_of(err_names[i].text, err_names[i].n);
+
+		if (is.n == errs[i].n &&
+		    memcmp(is.p, errs[i].text, is.n) == 0)
+			return s.n <= name.n + 2 && same_letters(s, name);
+	}
+	return false;
 }
 
 /* Text for people: the value, in words. */
@@ -327,7 +351,7 @@ static void attribute(struct reader *r, const struct elem *el,
 			name(r, el, s);
 		break;
 	case AT_DISPLAY_NAME:
-		if (!same_letters(s, own))
+		if (!same_letters(s, own) && !is_err_name(el, t))
 			say(r, s);
 		break;
 	case AT_DISPLAY:
@@ -398,6 +422,9 @@ void text_read(struct reader *r, const struct elem *el,
 	       const struct xml_tag *t, bool fresh)
 {
 	add(r, t->other_text);
+	/* What there is to read is told by its name, as a value is. */
+	r->text.refs += el->el == EL_REF && t->at[AT_HREF].n &&
+			t->at[AT_NAME].n && !doc_item(r->d)->err;
 	for (unsigned i = 0; i < t->n_set; i++) {
 		enum obix_attr at = (enum obix_attr)t->set[i];
 
@@ -486,7 +513,10 @@ static uint32_t beyond_room(uint32_t n, uint32_t most)
 
 uint32_t text_hidden(const struct reader *r, uint32_t apart)
 {
-	uint32_t told = r->text.told < TOLD_MOST ? r->text.told : TOLD_MOST;
+	/* Not beside a measurement, which would carry them along. */
+	uint32_t refs = r->d->measured || r->d->request ? 0 : r->text.refs;
+	uint32_t told = r->text.told + refs < TOLD_MOST ? r->text.told + refs
+							: TOLD_MOST;
 	uint32_t all = r->text.octets + r->text.about + apart;
 	uint32_t n = beyond_room(all, UNIT_TEXT + told * TOLD_TEXT);
 	uint32_t about = beyond_room(r->text.about, ABOUT_TEXT);
