@@ -306,13 +306,14 @@ static void into_ring(void *arg, const struct event *ev)
 static void what_a_rule_notifies_is_recorded(void **state)
 {
 	struct storm_conf c = {.key = {1, 2}, .guest = "guest0"};
-	struct storm *storm = calloc(1, sizeof(*storm));
+	struct storm *storm;
 	struct bench b;
 	struct seen seen;
 	struct sample s;
 
 	(void)state;
 	NEEDS_ROOT();
+	storm = calloc(1, sizeof(*storm));
 	assert_non_null(storm);
 	storm_init(storm, &c);
 	bench_init(&b, 1);

@@ -379,8 +379,8 @@ static inline void law_run(const char *name, law_fn *law,
 		if (l.skipped) {
 			skipped++;
 			/* Or nothing would ever be tested. */
-			if (skipped > 200 + 4 * n)
-				fail_msg("%s: too few policies", name);
+			if (skipped > 2000 + 5 * n)
+				fail_msg("%s: too few policies: %u for %u", name, skipped, done);
 			continue;
 		}
 		done++;
