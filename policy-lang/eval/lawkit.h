@@ -380,7 +380,8 @@ static inline void law_run(const char *name, law_fn *law,
 			skipped++;
 			/* Or nothing would ever be tested. */
 			if (skipped > 2000 + 5 * n)
-				fail_msg("%s: too few policies: %u for %u", name, skipped, done);
+				fail_msg("%s: too few policies: %llu skipped",
+					 name, (unsigned long long)skipped);
 			continue;
 		}
 		done++;
