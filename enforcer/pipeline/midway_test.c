@@ -96,22 +96,6 @@ static uint64_t segment(struct kit *k, bool out, uint32_t at, uint32_t ack,
 	return kit_tcp(k, &g, s);
 }
 
-static uint64_t datagram(struct kit *k, bool out, struct span s)
-{
-	uint8_t b[2048];
-	struct wbuf w = wbuf_of(b, sizeof(b));
-
-	wbuf_be(&w, out ? KIT_PORT : 9000, 2);
-	wbuf_be(&w, out ? 9000 : KIT_PORT, 2);
-	wbuf_be(&w, 8 + s.n, 2);
-	wbuf_be(&w, 0, 2);
-	wbuf_put(&w, s);
-	return kit_send(k, LINK_RAW,
-			kit_ip4(k, &(struct kit_ip){out, PROTO_UDP, 0, 0,
-						    false},
-				wbuf_span(&w)));
-}
-
 /* The packet was refused for why; 0: it passed. */
 static void judged(const struct kit *k, const char *what, size_t cut,
 		   uint64_t id, enum reason why)
@@ -135,11 +119,11 @@ static void datagrams(void **state)
 		struct kit *k = kit(true);
 
 		if (i / 2 % 3)
-			judged(k, r->why, 0, datagram(k, i / 2 % 3 == 1 ? out :
+			judged(k, r->why, 0, kit_odd_datagram(k, i / 2 % 3 == 1 ? out :
 									  !out,
 						      span_of("0123", 4)),
 			       REASON_NONE);
-		judged(k, r->why, 0, datagram(k, out, r->octets), r->alone);
+		judged(k, r->why, 0, kit_odd_datagram(k, out, r->octets), r->alone);
 		done(k);
 	}
 }
@@ -157,9 +141,9 @@ static void dns_behind_others(void **state)
 		struct kit *k = kit(true);
 
 		judged(k, "other octets", 0,
-		       datagram(k, i & 2 ? out : !out, span_of("0123", 4)),
+		       kit_odd_datagram(k, i & 2 ? out : !out, span_of("0123", 4)),
 		       REASON_NONE);
-		judged(k, "a question", 0, datagram(k, out, question),
+		judged(k, "a question", 0, kit_odd_datagram(k, out, question),
 		       REASON_SUSPICIOUS);
 		done(k);
 	}

@@ -215,22 +215,6 @@ static uint64_t segment(struct kit *k, bool out, uint32_t at, uint32_t ack,
 	return kit_tcp(k, &g, s);
 }
 
-static uint64_t datagram(struct kit *k, bool out, struct span s)
-{
-	uint8_t b[2048];
-	struct wbuf w = wbuf_of(b, sizeof(b));
-
-	wbuf_be(&w, out ? KIT_PORT : 9000, 2);
-	wbuf_be(&w, out ? 9000 : KIT_PORT, 2);
-	wbuf_be(&w, 8 + s.n, 2);
-	wbuf_be(&w, 0, 2);
-	wbuf_put(&w, s);
-	return kit_send(k, LINK_RAW,
-			kit_ip4(k, &(struct kit_ip){out, PROTO_UDP, 0, 0,
-						    false},
-				wbuf_span(&w)));
-}
-
 static uint64_t act(struct kit *k, const struct act *a, bool tcp, bool out)
 {
 	uint8_t b[1024];
@@ -240,7 +224,7 @@ static uint64_t act(struct kit *k, const struct act *a, bool tcp, bool out)
 	if (a->op != ME)
 		out = !out;
 	if (!tcp)
-		return datagram(k, out, s);
+		return kit_odd_datagram(k, out, s);
 	if (a->op == ACK)
 		return segment(k, out, 0, a->at, (struct span){0});
 	return segment(k, out, a->at, 0, s);
@@ -352,9 +336,9 @@ static void in_front(void **state)
 		wbuf_put(&w, front);
 		wbuf_put(&w, span_from(request, 2));
 		apdu = wbuf_span(&w);
-		assert_why(k, datagram(k, true, span_of("0123", 4)),
+		assert_why(k, kit_odd_datagram(k, true, span_of("0123", 4)),
 			   REASON_NONE);
-		id = datagram(k, true, apdu);
+		id = kit_odd_datagram(k, true, apdu);
 		assert_int_equal(k->verdict[id].v, PACKET_DROP);
 		done(k);
 		for (size_t cut = 1; cut <= apdu.n; cut++) {
@@ -798,7 +782,7 @@ static void no_datagrams(void **state)
 
 	(void)state;
 	for (int i = 0; i < 40; i++) {
-		assert_why(k, datagram(k, i & 1, span_of(b, 1000)),
+		assert_why(k, kit_odd_datagram(k, i & 1, span_of(b, 1000)),
 			   REASON_NONE);
 	}
 	assert_int_equal(k->n_offloads, 0);

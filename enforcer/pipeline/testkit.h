@@ -588,6 +588,23 @@ static inline struct span kit_udp(uint8_t *b, size_t cap, bool out,
 	return wbuf_span(&w);
 }
 
+/* A datagram between KIT_PORT and a port of nobody, without a checksum. */
+static inline uint64_t kit_odd_datagram(struct kit *k, bool out, struct span s)
+{
+	uint8_t b[2048];
+	struct wbuf w = wbuf_of(b, sizeof(b));
+
+	wbuf_be(&w, out ? KIT_PORT : 9000, 2);
+	wbuf_be(&w, out ? 9000 : KIT_PORT, 2);
+	wbuf_be(&w, 8 + s.n, 2);
+	wbuf_be(&w, 0, 2);
+	wbuf_put(&w, s);
+	return kit_send(k, LINK_RAW,
+			kit_ip4(k, &(struct kit_ip){out, PROTO_UDP, 0, 0,
+						    false},
+				wbuf_span(&w)));
+}
+
 static inline void kit_handshake(struct kit *k, uint16_t port, uint32_t isn,
 				 bool has_ts)
 {
