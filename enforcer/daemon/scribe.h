@@ -129,8 +129,8 @@ bool scribe_crowded(const struct scribe *s);
 
 int hours_init(struct scribe *s, struct err *e)
 	__attribute__((warn_unused_result));
-/* An event of a guest: 1, it went into a count; 0, it is a record. */
-int hours_event(struct scribe *s, int guest, struct event *ev, struct err *e)
+/* An event of a guest: did it go into a count? Else it is a record. */
+bool hours_event(struct scribe *s, int guest, struct event *ev)
 	__attribute__((warn_unused_result));
 /* Those whose hour is over become records. */
 int hours_turn(struct scribe *s, struct err *e)

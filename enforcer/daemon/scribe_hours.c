@@ -97,16 +97,15 @@ static bool counts(const struct event *ev)
 	       !ev->monitored && (ev->summary || ev->count);
 }
 
-int hours_event(struct scribe *s, int guest, struct event *ev, struct err *e)
+bool hours_event(struct scribe *s, int guest, struct event *ev)
 {
 	struct guest_hours *g;
 	struct hour *h;
 	uint64_t hash;
 	size_t i;
 
-	(void)e;
 	if (guest < 0 || !counts(ev))
-		return 0;
+		return false;
 	scribe_time(s, ev);
 	ev->last.ns = within(ev->last.ns, 0, ev->now.mono.ns);
 	ev->first.ns = within(ev->first.ns, 0, ev->last.ns);
@@ -114,7 +113,7 @@ int hours_event(struct scribe *s, int guest, struct event *ev, struct err *e)
 	hash = hash_of(s, ev);
 	i = place_of(g, hash);
 	if (i == HOURS)
-		return 0;
+		return false;
 	h = &g->hour[i];
 	if (g->hash[i] == 0) {
 		memset(h, 0, sizeof(*h));
@@ -123,12 +122,12 @@ int hours_event(struct scribe *s, int guest, struct event *ev, struct err *e)
 		h->since = ev->now;
 		due_by(s, h);
 		if (ev->count == 0)
-			return 0;
+			return false;
 	}
 	storm_count(&h->k, ev);
 	h->dirty = true;
 	scribe_waits(s);
-	return 1;
+	return true;
 }
 
 /* --- telling -------------------------------------------------------------- */

@@ -226,13 +226,13 @@ static void wait_ns(struct hand *h, int64_t ns)
 static int give(struct hand *h, size_t k, struct event *ev)
 {
 	struct err e = {0};
-	int rc;
+	bool counted;
 
 	ev->now.mono = h->s.mono;
-	rc = hours_event(&h->s, (int)k, ev, &e);
-	if (rc == 0 && scribe_append(&h->s, (int)k, ev, &e))
+	counted = hours_event(&h->s, (int)k, ev);
+	if (!counted && scribe_append(&h->s, (int)k, ev, &e))
 		fail_msg("%s", e.text);
-	return rc;
+	return counted;
 }
 
 static int give_one(struct hand *h, size_t k)

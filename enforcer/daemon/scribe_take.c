@@ -126,9 +126,8 @@ static int record(struct scribe *s, struct source *from, struct err *e)
 		return nonsense(s, from, "its events are not its own", e);
 	if (!audit_wants(ev))
 		return 0;
-	rc = hours_event(s, from->guest, ev, e);
-	if (rc)
-		return rc < 0 ? rc : 0;
+	if (hours_event(s, from->guest, ev))
+		return 0;
 	rc = scribe_append(s, from->guest, ev, e);
 	/* Well formed, and still nothing that a record can say. */
 	return rc == E_LIMIT
