@@ -365,6 +365,15 @@ bool conn_refusal(struct view_refusal *to, const struct view *v,
 	return false;
 }
 
+struct span conn_text(const struct view_refusal *r)
+{
+	size_t n = strnlen(r->text, r->n);
+
+	while (n > 0 && r->text[n - 1] == '\n')
+		n--;
+	return span_of(r->text, n);
+}
+
 /* A JSON object on one line; a text that was cut is none. */
 bool conn_is_object(const struct view_refusal *r)
 {
@@ -384,18 +393,15 @@ static void one_refusal(struct conn *c, const struct parent *p, size_t guest,
 			const struct view_refusal *r)
 {
 	struct json j = conn_line(c);
-	size_t n = strnlen(r->text, r->n);
 
-	while (n > 0 && r->text[n - 1] == '\n')
-		n--;
 	json_str(&j, "guest", p->share[guest].name);
 	json_u64(&j, "record", r->record);
 	json_i64(&j, "wall_us", r->wall_us);
 	if (conn_is_object(r)) {
 		json_key(&j, span_str("event"));
-		wbuf_put(&j.w, span_of(r->text, n));
+		wbuf_put(&j.w, conn_text(r));
 	} else {
-		json_text(&j, "cut", span_of(r->text, n));
+		json_text(&j, "cut", conn_text(r));
 	}
 	conn_end(c, &j);
 }

@@ -66,6 +66,9 @@ void conn_notices(struct conn *c, struct parent *p);
 /* A refusal as the scribe wrote it, whole; false: it was being written. */
 bool conn_refusal(struct view_refusal *to, const struct view *v, size_t guest,
 		  uint64_t number);
+/* Its text, without the line's end. Behind that its place may hold what is left
+ * of a longer one before it. */
+struct span conn_text(const struct view_refusal *r);
 /* Its text is a JSON object on one line; one that was cut is none. */
 bool conn_is_object(const struct view_refusal *r);
 

@@ -137,8 +137,7 @@ static bool to_be_told(struct span mg)
 
 static bool key_of(char key[KEY_TEXT], const struct view_refusal *r)
 {
-	struct span text = span_of(r->text, strnlen(r->text, r->n));
-	struct span mg = json_get(text, "metergate");
+	struct span mg = json_get(conn_text(r), "metergate");
 	size_t n;
 
 	if (!conn_is_object(r) || !to_be_told(mg))
@@ -194,7 +193,7 @@ static void refusals(struct conn *c, const struct parent *p, size_t guest)
 		json_i64(&j, "begin_us", g[i].begin_us);
 		json_i64(&j, "wall_us", r.wall_us);
 		json_key(&j, span_str("event"));
-		wbuf_put(&j.w, span_of(r.text, strcspn(r.text, "\n")));
+		wbuf_put(&j.w, conn_text(&r));
 		conn_end(c, &j);
 	}
 }

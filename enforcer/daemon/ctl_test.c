@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "enforcer/daemon/ctl_conn.h"
 #include "enforcer/daemon/ctl.h"
 
 static void requests(void **s)
@@ -101,11 +102,38 @@ static void who_may(void **s)
 	}
 }
 
+/* A place that held a longer text before, which has no end of its own. */
+static void texts_of_refusals(void **s)
+{
+	static const struct {
+		const char *why, *text, *want;
+		uint32_t n;
+		bool object;
+	} rows[] = {
+		{"shorter than the one before", "{\"a\":1}", "{\"a\":1}", 7, true},
+		{"with the line's end", "{\"a\":1}\n", "{\"a\":1}", 8, true},
+		{"cut", "{\"a\":1", "{\"a\":1", 6, false},
+		{"nothing", "", "", 0, false},
+	};
+	struct view_refusal r;
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(r.text, 'x', sizeof(r.text));
+		memcpy(r.text, rows[i].text, rows[i].n);
+		r.n = rows[i].n;
+		if (!span_is(conn_text(&r), rows[i].want) ||
+		    conn_is_object(&r) != rows[i].object)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_may),
 		cmocka_unit_test(requests),
+		cmocka_unit_test(texts_of_refusals),
 		cmocka_unit_test(bounds),
 	};
 
