@@ -30,6 +30,7 @@
 #include "crypto/sign.h"
 #include "enforcer/daemon/cards.h"
 #include "enforcer/daemon/live.h"
+#include "enforcer/daemon/may_run.h"
 #include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/view.h"
@@ -68,18 +69,6 @@ static inline void *shared(size_t n)
 		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
-}
-
-static inline bool may_run(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return false;
-#endif
-#endif
-	return geteuid() == 0;
 }
 
 #define NEEDS_COURIER()                                                        \

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "enforcer/daemon/form.h"
+#include "enforcer/daemon/may_run.h"
 #include "enforcer/daemon/nfq.h"
 #include "enforcer/daemon/sandbox.h"
 
@@ -291,19 +292,6 @@ static const struct {
 	{"heads emptied",			emptied,	  SIGSYS },
 	{"heads written",			written,	  SIGSEGV},
 };
-
-/* Sanitizers need calls of their own. */
-static bool may_run(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return false;
-#endif
-#endif
-	return geteuid() == 0;
-}
 
 static void verdicts_and_nothing_else(void **state)
 {

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "enforcer/daemon/may_run.h"
 #include "enforcer/daemon/sandbox.h"
 
 #define TEST_UID 64123
@@ -39,19 +40,6 @@ static struct sandbox_conf conf_for(enum sandbox_process p)
 	if (p == SANDBOX_SCRIBE)
 		c.dir = dir;
 	return c;
-}
-
-/* Sanitizers need calls of their own. */
-static bool may_run(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return false;
-#endif
-#endif
-	return geteuid() == 0;
 }
 
 #define NEEDS_ROOT()                                                           \

@@ -15,6 +15,7 @@
 
 #include "enforcer/daemon/flat.h"
 #include "enforcer/daemon/live.h"
+#include "enforcer/daemon/may_run.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/view.h"
 #include "enforcer/daemon/window.h"
@@ -183,18 +184,6 @@ static inline unsigned times_said(struct bench *b, const char *what)
 	while (fgets(line, sizeof(line), b->said))
 		n += strstr(line, what) != NULL;
 	return n;
-}
-
-static inline bool may_run(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	return false;
-#endif
-#endif
-	return geteuid() == 0;
 }
 
 #define NEEDS_ROOT()                                                           \
