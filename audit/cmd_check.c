@@ -29,7 +29,7 @@ static void help(void)
 	puts("Usage: " TOOL " check-proof --key FILE [OPTION]... PROOF\n"
 	     "Check a proof that prove printed ('-': standard input). Nothing "
 	     "else is needed\nbut the log's public key.\n\n"
-	     "      --key FILE      public key of the log\n"
+	     "      --key FILE      public key of the log: its .vkey, or PEM\n"
 	     "      --old FILE      the checkpoint that is continued (for "
 	     "consistency)\n"
 	     "      --record FILE   the record, where the proof does not hold "

@@ -62,14 +62,15 @@ bool note_name_ok(struct span s)
 	return s.n > 0 && s.n <= NOTE_NAME_MAX;
 }
 
-static uint32_t id_of(const struct note_key *k)
+/* Under that name: that of a key in PEM is the signature's. */
+static uint32_t id_of(const struct note_key *k, struct span name)
 {
 	uint8_t in[NOTE_NAME_MAX + 2 + NOTE_PUB_MAX], md[SHA256_LEN];
 	struct wbuf w = wbuf_of(in, sizeof(in));
 	struct cur c = cur_of(span_of(md, sizeof(md)));
 
 	if (k->type != NOTE_P256) {
-		wbuf_put(&w, span_str(k->name));
+		wbuf_put(&w, name);
 		wbuf_u8(&w, '\n');
 		wbuf_u8(&w, (uint8_t)k->type);
 	}
@@ -95,7 +96,7 @@ int note_key_make(struct note_key *k, struct span name, enum note_type type,
 	memcpy(k->pub, pub.p, pub.n);
 	k->n = pub.n;
 	k->type = type;
-	k->id = id_of(k);
+	k->id = id_of(k, name);
 	return 0;
 }
 
@@ -121,6 +122,9 @@ int note_key_parse(struct note_key *k, struct span text, struct err *e)
 	c = cur_of(text);
 	name = cur_until(&c, '+');
 	hex = cur_until(&c, '+');
+	if (span_is(name, "PRIVATE") && span_is(hex, "KEY"))
+		return err_set(e, E_AUTH, 0, "it is a private key; public keys "
+			       "only");
 	ok = cur_ok(&c) && hex.n == 8;
 	for (size_t i = 0; ok && i < hex.n; i++) {
 		int v = hex_value(hex.p[i]);
@@ -142,6 +146,24 @@ int note_key_parse(struct note_key *k, struct span text, struct err *e)
 	if (rc == 0 && k->id != id)
 		rc = err_set(e, E_SYNTAX, 0, "the key is not of its id");
 	return rc;
+}
+
+int note_key_pem(struct note_key *k, struct span pem, bool witness,
+		 struct err *e)
+{
+	int rc;
+
+	memset(k, 0, sizeof(*k));
+	rc = sign_get_public_pem(k->pub, &k->n, pem, e);
+	if (rc)
+		return rc;
+	k->type = k->n == SIGN_KEY_LEN ? NOTE_ED25519 : NOTE_P256;
+	if (witness && k->type != NOTE_ED25519)
+		return err_set(e, E_UNSUPPORTED, 0, "a witness's key is "
+			       "Ed25519");
+	if (witness)
+		k->type = NOTE_COSIGNATURE;
+	return 0;
 }
 
 void note_key_put(struct wbuf *w, const struct note_key *k)
@@ -279,8 +301,15 @@ int note_check_line(struct span text, const struct note_sig *sig,
 	if (holds(key, text, cur_rest(&c)))
 		return 0;
 wrong:
-	return err_set(e, E_INTEGRITY, 0, "the signature of %s is wrong",
-		       key->name);
+	return err_set(e, E_INTEGRITY, 0, "the signature of %.*s is wrong",
+		       (int)sig->name.n, (const char *)sig->name.p);
+}
+
+/* Does it say that this key made it? */
+static bool claims(const struct note_sig *sig, const struct note_key *k)
+{
+	return k->name[0] ? sig->id == k->id && span_is(sig->name, k->name)
+			  : sig->id == id_of(k, sig->name);
 }
 
 int note_check(const struct note *n, const struct note_key *keys,
@@ -296,8 +325,7 @@ int note_check(const struct note *n, const struct note_key *keys,
 		for (size_t i = 0; i < n_keys; i++) {
 			int rc;
 
-			if (sig.id != keys[i].id ||
-			    !span_is(sig.name, keys[i].name))
+			if (!claims(&sig, &keys[i]))
 				continue;
 			rc = note_check_line(n->text, &sig, &keys[i], &time, e);
 			if (rc)

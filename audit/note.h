@@ -34,9 +34,10 @@ enum note_type {
 };
 
 struct note_key {
+	/* "": of any name, as a key in PEM, which has none. */
 	char name[NOTE_NAME_MAX + 1];
 	enum note_type type;
-	uint32_t id;
+	uint32_t id; /* 0 without a name: it is made of that, too */
 	uint8_t pub[NOTE_PUB_MAX];
 	size_t n; /* octets of pub */
 };
@@ -59,9 +60,14 @@ int note_key_make(struct note_key *k, struct span name, enum note_type type,
 		  struct span pub, struct err *e)
 	__attribute__((warn_unused_result));
 /* From its text; one newline at the end passes. E_SYNTAX, E_UNSUPPORTED: a
- * type not known here. */
+ * type not known here, E_AUTH: a private one. */
 int note_key_parse(struct note_key *k, struct span text, struct err *e)
 	__attribute__((warn_unused_result));
+/* From PEM, without a name: of a log, or of a witness, which is Ed25519. The
+ * errors of sign_get_public_pem. */
+int note_key_pem(struct note_key *k, struct span pem, bool witness,
+		 struct err *e) __attribute__((warn_unused_result));
+/* k has a name. */
 void note_key_put(struct wbuf *w, const struct note_key *k);
 
 /* Take a note apart: valid UTF-8, no control characters but newlines, at

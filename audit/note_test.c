@@ -321,7 +321,7 @@ static const struct {
 	{"no name", "+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
 	 E_SYNTAX},
 	{"a private key", "PRIVATE+KEY+example.com/foo+530d903a+AekyeRrm56hAp",
-	 E_SYNTAX},
+	 E_AUTH},
 };
 
 static void keys_that_are_none(void **state)
@@ -420,6 +420,90 @@ static void checkpoints_have_one_form(void **state)
 	}
 }
 
+#define PEM(body)                                                              \
+	"-----BEGIN PUBLIC KEY-----\n" body "\n-----END PUBLIC KEY-----\n"
+/* FOO_KEY's, and one of P-256 in both forms, as openssl(1) writes them. */
+#define FOO_PEM PEM("MCowBQYDK2VwAyEA6TJ5GubnqECkYWTJBHhkJtXngh3YspoA1hyucq/dTaQ=")
+#define P256_PEM                                                               \
+	PEM("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAESGbSlwVozYNDSlPaUB0roryr"       \
+	    "wcqH\nhXaUcsuvr+p4w39UySPQhvT+tmZRDQHIXLLSfBv2iT+tFX+sqRp1pB671Q==")
+#define P256_SHORT                                                             \
+	PEM("MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgADSGbSlwVozYNDSlPaUB0roryr"       \
+	    "wcqH\nhXaUcsuvr+p4w38=")
+#define P384_PEM                                                               \
+	PEM("MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEEd+wiI51rCmY8J3a02pVhHdomn/J"       \
+	    "LwuR\ne/w2N8ebDNoe80ksTFw14SNJB4/tf0f3HrYCOoi1aS9FwbO1WR9Qq83L"      \
+	    "44+AFcFZ\nwpzRVJPd02k61LFaJsXTxxNnmD59zbaP")
+#define PRIVATE "-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n"
+
+static void keys_in_pem(void **state)
+{
+	static const struct {
+		const char *why, *pem;
+		bool witness;
+		int rc;
+		const char *says;
+	} rows[] = {
+		{"Ed25519", FOO_PEM, false, 0, ""},
+		{"of a witness", FOO_PEM, true, 0, ""},
+		{"P-256", P256_PEM, false, 0, ""},
+		{"P-256, compressed", P256_SHORT, false, 0, ""},
+		{"a witness on P-256", P256_PEM, true, E_UNSUPPORTED,
+		 "a witness's key is Ed25519"},
+		{"another curve", P384_PEM, false, E_UNSUPPORTED,
+		 "neither an Ed25519 nor a P-256 key"},
+		{"private", PRIVATE, false, E_AUTH,
+		 "a private key; public keys only"},
+		{"private behind a public one", FOO_PEM PRIVATE, false, E_AUTH,
+		 "public keys only"},
+		{"two", FOO_PEM FOO_PEM, false, E_SYNTAX, "not one public key"},
+		{"a certificate", "-----BEGIN CERTIFICATE-----\n", false,
+		 E_SYNTAX, "openssl x509 -pubkey"},
+		{"cut short", "-----BEGIN PUBLIC KEY-----\nMCow\n", false,
+		 E_SYNTAX, "not a public key in PEM"},
+	};
+	struct note_key whole, compressed;
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct note_key k;
+		int rc = note_key_pem(&k, span_str(rows[i].pem),
+				      rows[i].witness, &e);
+
+		if (rc != rows[i].rc || (rc && !strstr(e.text, rows[i].says)))
+			fail_msg("%s: %d %s", rows[i].why, rc, e.text);
+	}
+	assert_int_equal(note_key_pem(&whole, span_str(P256_PEM), false, &e),
+			 0);
+	assert_int_equal(note_key_pem(&compressed, span_str(P256_SHORT), false,
+				      &e), 0);
+	assert_memory_equal(whole.pub, compressed.pub, NOTE_PUB_MAX);
+}
+
+/* One without a name finds its signature under the name that this has. */
+static void a_key_in_pem_signed(void **state)
+{
+	struct note_key log, witness;
+	struct note n;
+	struct err e = {0};
+	uint64_t by;
+
+	(void)state;
+	assert_int_equal(note_parse(&n, span_str(FOO), &e), 0);
+	assert_int_equal(note_key_pem(&log, span_str(FOO_PEM), false, &e), 0);
+	assert_int_equal(note_check(&n, &log, 1, &by, &e), 0);
+	assert_int_equal(by, 1);
+	/* A witness's signature has another type, so another id. */
+	assert_int_equal(note_key_pem(&witness, span_str(FOO_PEM), true, &e),
+			 0);
+	assert_int_equal(note_check(&n, &witness, 1, &by, &e), 0);
+	assert_int_equal(by, 0);
+	log.pub[0] ^= 1;
+	assert_int_equal(note_check(&n, &log, 1, &by, &e), 0);
+	assert_int_equal(by, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +514,8 @@ int main(void)
 		cmocka_unit_test(every_flipped_bit_is_refused),
 		cmocka_unit_test(notes_that_are_none),
 		cmocka_unit_test(keys_that_are_none),
+		cmocka_unit_test(keys_in_pem),
+		cmocka_unit_test(a_key_in_pem_signed),
 		cmocka_unit_test(known_keys_may_not_be_wrong),
 		cmocka_unit_test(checkpoints_have_one_form),
 	};

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crypto/sign.h"
+
 int note_file_read(struct note_file *f, const char *path, struct err *e)
 {
 	bool in = strcmp(path, "-") == 0;
@@ -39,23 +41,41 @@ int note_file_read(struct note_file *f, const char *path, struct err *e)
 	return rc;
 }
 
-int note_file_key(struct note_key *k, const char *path, struct err *e)
+static int read_key(struct note_key *k, const char *path, bool witness,
+		    struct err *e)
 {
 	struct note_file *f = malloc(sizeof(*f));
 	int rc = f ? note_file_read(f, path, e)
 		   : err_set(e, E_NOMEM, 0, "out of memory");
 
-	if (rc == 0)
+	if (rc == 0 && sign_is_pem(span_of(f->octets, f->n)))
+		rc = note_key_pem(k, span_of(f->octets, f->n), witness, e);
+	else if (rc == 0)
 		rc = note_key_parse(k, span_of(f->octets, f->n), e);
+	if (f) /* it may have been somebody's secret */
+		explicit_bzero(f, sizeof(*f));
 	free(f);
 	return rc;
+}
+
+int note_file_key(struct note_key *k, const char *path, struct err *e)
+{
+	return read_key(k, path, false, e);
+}
+
+static const char *called(const struct note_key *k)
+{
+	return k->name[0] ? k->name : "a key in PEM";
 }
 
 /* k[n] beside those before it. */
 static int another(const struct note_key *k, size_t n, struct err *e)
 {
+	if (k[n].type != NOTE_COSIGNATURE)
+		return err_set(e, E_UNSUPPORTED, 0, "the key of a log, not of "
+			       "a witness, whose type is 04");
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(k[i].name, k[n].name) == 0)
+		if (k[n].name[0] && strcmp(k[i].name, k[n].name) == 0)
 			return err_set(e, E_EXISTS, 0, "the witness '%s' was "
 				       "named already; one does not count as "
 				       "two", k[n].name);
@@ -63,7 +83,7 @@ static int another(const struct note_key *k, size_t n, struct err *e)
 			    span_of(k[n].pub, k[n].n)))
 			return err_set(e, E_EXISTS, 0, "'%s' has the key of "
 				       "the witness '%s'; one does not count "
-				       "as two", k[n].name, k[i].name);
+				       "as two", called(&k[n]), called(&k[i]));
 	}
 	return 0;
 }
@@ -71,7 +91,7 @@ static int another(const struct note_key *k, size_t n, struct err *e)
 int note_file_witness(struct note_key *k, size_t n, const char *path,
 		      struct err *e)
 {
-	int rc = note_file_key(&k[n], path, e);
+	int rc = read_key(&k[n], path, true, e);
 
 	return rc ? rc : another(k, n, e);
 }

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 #include <sys/wait.h>
 
+#include "audit/notefile.h"
 #include "audit/testdb.h"
+#include "core/base64.h"
 #include "core/wbuf.h"
 
 static char tool[256], out[1 << 20];
@@ -83,7 +85,7 @@ static const struct {
 	{"show --color sometimes %D", 2, "--color"},
 	{"verify", 2, "exactly one database"},
 	{"verify --key /nowhere/k %D", 2, "/nowhere/k: cannot be read: No such"},
-	{"verify --key " __FILE__ " %D", 2, "not a public key"},
+	{"verify --key Makefile %D", 2, "not a public key"},
 	{"verify --checkpoint /nowhere/c %D", 2, "/nowhere/c: cannot be read"},
 	{"verify --checkpoint " __FILE__ " %D", 2, "worth nothing without"},
 	{"verify --cosigned 1 %D", 2, "more than there are witnesses"},
@@ -121,6 +123,29 @@ static void expect(const char *args, int want, const char *text)
 		fail_msg("%s: %d: %s", args, rc, out);
 }
 
+/* The log's public key in PEM beside it, or, flipped, another one. */
+static void put_pem(const char *tail, uint8_t flip)
+{
+	char name[300];
+	uint8_t text[64];
+	struct wbuf w = wbuf_of(text, sizeof(text));
+	struct note_key k;
+	struct err e;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&k, name, &e), 0);
+	k.pub[0] ^= flip;
+	base64_put(&w, span_of(k.pub, k.n));
+	snprintf(name, sizeof(name), "%s%s", test_path, tail);
+	f = fopen(name, "w");
+	assert_non_null(f);
+	/* The head of a SubjectPublicKeyInfo is whole groups of base64. */
+	fprintf(f, "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA%.*s\n"
+		"-----END PUBLIC KEY-----\n", (int)w.n, (const char *)w.p);
+	fclose(f);
+}
+
 /* Of a signed log; what was printed by one is the file of the next. */
 static void proofs_go_from_hand_to_hand(void **state)
 {
@@ -149,12 +174,27 @@ static void proofs_go_from_hand_to_hand(void **state)
 		{"check-proof --key %D.vkey - < %O", 0, "with 602 records"},
 		{"check-proof --key %D.vkey - < /dev/null", 1, "no proof"},
 		{"check-proof --key %D.vkey - < /dev/zero", 1, "too long"},
-		{"check-proof --key %D.vkey --witness %D.vkey"
-		 " --witness %D.vkey %O", 2, "does not count as two"},
-		{"verify --witness %D.vkey --witness %D.vkey %D", 2,
+		/* A key in PEM, too; never a private one. */
+		{"verify --key %D.pem %D", 0, "2 checkpoints, signed by"},
+		{"verify --key %D.pem2 %D", 1, "not signed by the log's key"},
+		{"check-proof --key %D.pem %O", 0, "\nok record 5 of meter-1"},
+		{"check-proof --key %D.pem2 %O", 1, "does not hold: the check"
+		 "point is not signed by"},
+		{"verify --key %D.key %D", 2, "a private key; public keys "
+		 "only"},
+		{"check-proof --key %D.key %O", 2, "public keys only"},
+		{"check-proof --key %D.vkey --witness %D.key %O", 2,
+		 "public keys only"},
+		{"check-proof --key %D.vkey --witness %D.vkey %O", 2,
+		 "the key of a log"},
+		{"check-proof --key %D.vkey --witness %D.pem %O", 1,
+		 "not cosigned by as many"},
+		{"check-proof --key %D.vkey --witness %D.pem"
+		 " --witness %D.pem %O", 2, "does not count as two"},
+		{"verify --witness %D.pem --witness %D.pem %D", 2,
 		 "does not count as two"},
 		{"check-proof --cosigned 1 --key %D.vkey %O", 2, "more than"},
-		{"check-proof --key %D.vkey --witness %D.vkey --cosigned 2 %O",
+		{"check-proof --key %D.vkey --witness %D.pem --cosigned 2 %O",
 		 2, "more than"},
 		{"check-proof --key %D.vkey --record /dev/null %O", 1,
 		 "does not hold: the record is not under"},
@@ -170,6 +210,8 @@ static void proofs_go_from_hand_to_hand(void **state)
 
 	(void)state;
 	test_make_signed();
+	put_pem(".pem", 0);
+	put_pem(".pem2", 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect(rows[i].args, rows[i].want, rows[i].text);
 	/* The old checkpoint lies behind the proof of nothing new. */

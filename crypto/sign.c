@@ -147,6 +147,77 @@ int sign_get_pem(struct sign_key *k, struct span pem, struct err *e)
 			    "polc keygen makes one");
 }
 
+/* --- public keys in PEM --------------------------------------------------- */
+
+static const char begin[] = "-----BEGIN ";
+
+/* How often it stands there. */
+static size_t count(struct span in, const char *what)
+{
+	size_t n = 0, len = strlen(what);
+
+	for (size_t i = 0; i + len <= in.n; i++)
+		n += memcmp(in.p + i, what, len) == 0;
+	return n;
+}
+
+bool sign_is_pem(struct span text)
+{
+	return count(text, begin) > 0;
+}
+
+/* The uncompressed form, as chips and notes have it. */
+static size_t p256_spki(uint8_t out[SIGN_P256_SPKI], EVP_PKEY *p)
+{
+	unsigned char *der = NULL;
+	size_t n = 0;
+	int len;
+
+	if (EVP_PKEY_set_utf8_string_param(
+		    p, "point-format", "uncompressed") != 1)
+		return 0;
+	len = i2d_PUBKEY(p, &der);
+	if (len == SIGN_P256_SPKI && sign_p256_is(span_of(der, (size_t)len))) {
+		n = SIGN_P256_SPKI;
+		memcpy(out, der, n);
+	}
+	OPENSSL_free(der);
+	return n;
+}
+
+int sign_get_public_pem(uint8_t out[SIGN_P256_SPKI], size_t *n,
+			struct span pem, struct err *e)
+{
+	EVP_PKEY *p;
+	BIO *b;
+
+	*n = 0;
+	if (count(pem, "PRIVATE KEY-----"))
+		return err_set(e, E_AUTH, 0, "it is a private key; public keys "
+			       "only: openssl pkey -pubout -in FILE");
+	if (count(pem, "-----BEGIN CERTIFICATE"))
+		return err_set(e, E_SYNTAX, 0, "it is a certificate; its key "
+			       "alone: openssl x509 -pubkey -noout -in FILE");
+	if (count(pem, begin) != 1 || pem.n > SIGN_PEM_MAX)
+		return err_set(e, E_SYNTAX, 0, "not one public key in PEM");
+	b = BIO_new_mem_buf(pem.p, (int)pem.n);
+	p = b ? PEM_read_bio_PUBKEY(b, NULL, no_passphrase, NULL) : NULL;
+	BIO_free(b);
+	if (!p)
+		return err_set(e, E_SYNTAX, 0, "not a public key in PEM");
+	if (EVP_PKEY_get_id(p) == EVP_PKEY_ED25519) {
+		*n = SIGN_KEY_LEN;
+		if (EVP_PKEY_get_raw_public_key(p, out, n) != 1)
+			*n = 0;
+	} else if (EVP_PKEY_is_a(p, "EC")) {
+		*n = p256_spki(out, p);
+	}
+	EVP_PKEY_free(p);
+	return *n ? 0
+		  : err_set(e, E_UNSUPPORTED, 0, "neither an Ed25519 nor a "
+			    "P-256 key");
+}
+
 /* --- public keys as text -------------------------------------------------- */
 
 static const char prefix[] = "ed25519:";

@@ -38,6 +38,15 @@ int sign_put_pem(const struct sign_key *k, struct wbuf *w, struct err *e)
 int sign_get_pem(struct sign_key *k, struct span pem, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* A public key alone in PEM (SubjectPublicKeyInfo, "openssl pkey -pubout"):
+ * Ed25519, *n SIGN_KEY_LEN octets of the key itself, or P-256, *n
+ * SIGN_P256_SPKI octets of DER. E_AUTH: it is or has a private key; E_SYNTAX;
+ * E_UNSUPPORTED: of another kind. */
+bool sign_is_pem(struct span text);
+int sign_get_public_pem(uint8_t out[SIGN_P256_SPKI], size_t *n,
+			struct span pem, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* "ed25519:" and 64 hex digits, as a binding has it. */
 #define SIGN_KEY_TEXT (sizeof("ed25519:") + 2 * SIGN_KEY_LEN)
 void sign_key_text(char out[SIGN_KEY_TEXT], const uint8_t key[SIGN_KEY_LEN]);
