@@ -99,6 +99,12 @@ refuse "a pipe as an image" "more.polc: is a pipe" "$daemon" -c "$work/c5" -n
 refuse "a pipe of keys" "is a pipe" "$daemon" -c "$(conf "keys: $work/keys.pipe")" -n
 refuse "keys that are none" "keys.yaml:1:" "$daemon" -c \
 	"$(echo '"*": {1: short}' >"$work/keys.yaml"; conf "keys: $work/keys.yaml")" -n
+refuse "pruned when cosigned, by nobody" ":10:14: audit-prune: nobody may cosign" "$daemon" -c \
+	"$(conf 'audit-prune: cosigned')" -n
+refuse "witnesses that are none" ":10:15: witness-keys: $work/w.keys: line 1: not a public key" "$daemon" -c \
+	"$(echo nobody >"$work/w.keys"; conf "witness-keys: $work/w.keys")" -n
+refuse "witnesses that are not there" ":10:15: witness-keys: $work/no.keys: cannot be read" "$daemon" -c \
+	"$(conf "witness-keys: $work/no.keys")" -n
 refuse "ctl: no command" "name a command" "$ctl"
 refuse "ctl: no such command" "no such command" "$ctl" halt
 refuse "ctl: no guest" "name a guest" "$ctl" flows

@@ -9,7 +9,7 @@
 #include "attest/link.h"
 #include "attest/tpm.h"
 #include "audit/audit.h"
-#include "audit/note.h"
+#include "audit/notefile.h"
 #include "policy-lang/front/config.h"
 
 static const struct config_word backends[] = {
@@ -174,65 +174,89 @@ static int last_processor(const cpu_set_t *set)
 	return last;
 }
 
-/* What one key alone cannot show. */
-static int check(const struct conf *c, const cpu_set_t *cpus, const char *path,
+/* Where the file says it, in front of what is wrong with it. */
+static int at(const char *path, const char *key, struct err *e)
+{
+	char place[CONFIG_PLACE];
+
+	config_place(place, sizeof(place), path, key);
+	return err_wrap(e, "%s: %s", place, key);
+}
+
+static int check_uplinks(const struct conf *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_uplinks; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(c->uplink[i], c->uplink[k]) == 0)
+				return err_set(e, E_SYNTAX, 0, "%s stands "
+					       "there twice; remove one",
+					       c->uplink[i]);
+		}
+	}
+	return 0;
+}
+
+/* The scribe may write all of the audit's directory. */
+static bool alone(const struct conf *c)
+{
+	return strrchr(c->audit, '/') != c->audit &&
+	       !same_directory(c->audit, c->state) &&
+	       !same_directory(c->audit, c->runtime) &&
+	       !same_directory(c->audit, c->policies);
+}
+
+/* What one key alone cannot show; *key: which it is about. */
+static int check(const struct conf *c, const cpu_set_t *cpus, const char **key,
 		 struct err *e)
 {
 	uint32_t pcrs;
 
+	*key = "cpu";
 	if (c->cpu >= 0 && !CPU_ISSET((size_t)c->cpu, cpus))
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: cpu: processor %d is not online, or not "
-			       "given to this process; name another",
-			       path, c->cpu);
-	for (size_t i = 0; i < c->n_uplinks; i++) {
-		for (size_t k = 0; k < i; k++) {
-			if (strcmp(c->uplink[i], c->uplink[k]) == 0)
-				return err_set(e, E_SYNTAX, 0,
-					       "%s: uplink: %s stands there "
-					       "twice; remove one",
-					       path, c->uplink[i]);
-		}
-	}
+		return err_set(e, E_SYNTAX, 0, "processor %d is not online, or "
+			       "not given to this process; name another",
+			       c->cpu);
+	*key = "uplink";
+	if (check_uplinks(c, e))
+		return e->code;
 	/* Else nothing could be signed, so nothing recorded; there is room for
 	 * "/recovery-99" behind it. */
+	*key = "origin";
 	if (!note_name_ok(span_str(c->origin)) ||
 	    strlen(c->origin) > NOTE_NAME_MAX - 16)
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: origin: '%.60s' cannot name a log in its "
-			       "checkpoints; no spaces, no plus, at most %d "
-			       "octets", path, c->origin, NOTE_NAME_MAX - 16);
+		return err_set(e, E_SYNTAX, 0, "'%.60s' cannot name a log in "
+			       "its checkpoints; no spaces, no plus, at most "
+			       "%d octets", c->origin, NOTE_NAME_MAX - 16);
+	*key = "tpm";
 	if (c->tpm[0] && link_named(c->tpm, e))
-		return err_wrap(e, "%s: tpm", path);
+		return e->code;
+	*key = "log-key-pcrs";
 	if (policy_pcrs(&pcrs, c->log_key_pcrs, e))
-		return err_wrap(e, "%s: log-key-pcrs", path);
+		return e->code;
+	*key = "platform-key";
 	if (c->signatures && !c->platform_key[0])
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: platform-key: policies have to be signed, "
+		return err_set(e, E_SYNTAX, 0, "policies have to be signed, "
 			       "and this says by whom; name a file of public "
-			       "keys, or say signatures: off",
-			       path);
+			       "keys, or say signatures: off");
+	*key = "portal";
 	if (c->portal[0] && !c->listen[0])
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: portal: '%.40s' has no address to connect "
-			       "to; name one by listen:",
-			       path, c->portal);
+		return err_set(e, E_SYNTAX, 0, "'%.40s' has no address to "
+			       "connect to; name one by listen:", c->portal);
+	*key = "listen";
 	if (c->listen[0] && !c->portal[0])
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: listen: whoever a policy lets reach %.60s "
-			       "would read the records of all guests; name the "
-			       "guest that may by portal:, or say portal: "
-			       "\"*\"",
-			       path, c->listen);
-	/* The scribe may write all of the audit's directory. */
-	if (strrchr(c->audit, '/') == c->audit ||
-	    same_directory(c->audit, c->state) ||
-	    same_directory(c->audit, c->runtime) ||
-	    same_directory(c->audit, c->policies))
-		return err_set(e, E_SYNTAX, 0,
-			       "%s: audit: %s does not lie in a directory of "
-			       "its own; give it one",
-			       path, c->audit);
+		return err_set(e, E_SYNTAX, 0, "whoever a policy lets reach "
+			       "%.60s would read the records of all guests; "
+			       "name the guest that may by portal:, or say "
+			       "portal: \"*\"", c->listen);
+	*key = "audit-prune";
+	if (c->audit_prune == PRUNE_COSIGNED && !c->witness_keys[0])
+		return err_set(e, E_SYNTAX, 0, "nobody may cosign, so nothing "
+			       "could ever be pruned; name a file of public "
+			       "keys by witness-keys:, or say needed");
+	*key = "audit";
+	if (!alone(c))
+		return err_set(e, E_SYNTAX, 0, "%s does not lie in a directory "
+			       "of its own; give it one", c->audit);
 	return 0;
 }
 
@@ -240,6 +264,7 @@ int conf_load(struct conf *out, const char *path, struct err *e)
 {
 	struct config_key here[KEYS]; /* with what is so on this machine */
 	cpu_set_t cpus;
+	const char *key;
 	int rc;
 
 	if (!processors(&cpus))
@@ -252,7 +277,30 @@ int conf_load(struct conf *out, const char *path, struct err *e)
 	rc = config_read_file(out, sizeof(*out), here, KEYS, path, e);
 	if (rc == 0 && out->socket_buffer == 0)
 		out->socket_buffer = socket_buffer(out->queue_len);
-	return rc < 0 ? rc : check(out, &cpus, path, e);
+	if (rc == 0 && check(out, &cpus, &key, e))
+		rc = at(path, key, e);
+	return rc;
+}
+
+/* Read by who uses them, later and in another process: here to find what is
+ * wrong before anything is changed. */
+int conf_files(const struct conf *c, const char *path, struct err *e)
+{
+	struct note_key *k = calloc(NOTE_KEYS_MAX, sizeof(*k));
+	struct key_policy approvals;
+	size_t n;
+	int rc = k ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0 && c->witness_keys[0] &&
+	    note_file_keys(k, NOTE_KEYS_MAX, &n, c->witness_keys, e)) {
+		err_wrap(e, "%s", c->witness_keys);
+		rc = at(path, "witness-keys", e);
+	}
+	free(k);
+	if (rc == 0 && c->log_key_approvals[0] &&
+	    policy_load(&approvals, c->log_key_approvals, e))
+		rc = at(path, "log-key-approvals", e);
+	return rc;
 }
 
 int conf_resolver(const struct conf *c, struct net_addr *a, struct err *e)

@@ -73,6 +73,12 @@ struct conf {
 int conf_load(struct conf *out, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* The files that it names and other processes read later (witness-keys,
+ * log-key-approvals) can be read and are what they should be; path: that of
+ * the configuration, for the same messages. */
+int conf_files(const struct conf *c, const char *path, struct err *e)
+	__attribute__((warn_unused_result));
+
 /* The address of the one resolver; 0: none is named, 1: *a. */
 int conf_resolver(const struct conf *c, struct net_addr *a, struct err *e)
 	__attribute__((warn_unused_result));

@@ -204,18 +204,18 @@ static void refused(void **s)
 		{"size too large",   "socket-buffer: 1 GiB\n", ":5:16:", "not in range"		 },
 		{"not a boolean",    "bridged: yes\n",	      ":5:10:", "'yes'"			 },
 		{"offload",	     "offload: 1\n",	      ":5:10:", "'1'"			 },
-		{"no TPM",	     "tpm: tpm0\n",	      "tpm: ",	"'tpm0' names no TPM"	 },
-		{"a TPM's path",     "tpm: swtpm:path=s\n",   "tpm: ",	"swtpm:path=/SOCKET"	 },
+		{"no TPM",	     "tpm: tpm0\n",	      ":5:6: tpm: ", "'tpm0' names no TPM"	 },
+		{"a TPM's path",     "tpm: swtpm:path=s\n",   ":5:6: tpm: ", "swtpm:path=/SOCKET"	 },
 		{"a counter's place", "tpm-counter: 1\n",     ":5:14:", "a number from 25165824" },
 		{"log key",	     "log-key: file\n",	      ":5:10:", "tpm software"		 },
-		{"no PCR",	     "log-key-pcrs: 0 24\n",  ": log-key-pcrs: ", "no PCR 24"	 },
-		{"a PCR that moves", "log-key-pcrs: 13\n",    ": log-key-pcrs: ", "each checkpoint"	 },
+		{"no PCR",	     "log-key-pcrs: 0 24\n",  ":5:15: log-key-pcrs: ", "no PCR 24"	 },
+		{"a PCR that moves", "log-key-pcrs: 13\n",    ":5:15: log-key-pcrs: ", "each checkpoint"	 },
 		{"a word",	     "backend: ipfw\n",	      ":5:10:", "auto iptables nft"	 },
 		{"signatures",	     "signatures: on\n",      ":5:13:", "required off"	 },
 		{"clock",	     "clock: true\n",	      ":5:8:",	"synchronised trusted"	 },
 		{"an address",	     "resolver: dns\n",	      ":5:11:", "203.0.113.9"		 },
-		{"a portal without an address", "portal: screens\n", ": portal: 'screens'", "name one by listen:" },
-		{"an address for all", "listen: 10.0.0.1\n", ": listen: whoever", "by portal:" },
+		{"a portal without an address", "portal: screens\n", ":5:9: portal: 'screens'", "name one by listen:" },
+		{"an address for all", "listen: 10.0.0.1\n", ":5:9: listen: whoever", "by portal:" },
 		{"with length",	     "listen: 10.0.0.1/8\n",  ":5:9:",	"an address"		 },
 		{"relative path",    "state: var/lib\n",      ":5:8:",	"not an absolute path"	 },
 		{"path upwards",     "state: /var/../etc\n",  ":5:8:",	"not an absolute path"	 },
@@ -225,8 +225,9 @@ static void refused(void **s)
 		{"no value",	     "audit:\n",	      ":5:",	"no value"		 },
 		{"an anchor",	     "audit: &a /x/y\n",      ":5:8:",	"anchor"		 },
 		{"outside ASCII",    "audit: /x/\xc3\xa4\n",  ":5:8:",	"outside ASCII"		 },
-		{"no directory of its own", "audit: /var/lib/metergate/state/a.db\n", ": audit:", "of its own"},
-		{"in the root",	     "audit: /a.db\n",	      ": audit:", "of its own"		 },
+		{"no directory of its own", "audit: /var/lib/metergate/state/a.db\n", ":5:8: audit:", "of its own"},
+		{"pruned when cosigned, by nobody", "audit-prune: cosigned\n", ":5:14: audit-prune: nobody", "by witness-keys:, or say needed"},
+		{"in the root",	     "audit: /a.db\n",	      ":5:8: audit:", "of its own"		 },
 	};
 
 	(void)s;
@@ -276,6 +277,61 @@ static void whole_files(void **s)
 			fail_msg("%s: %d: %s", rows[i].why, rc, e.text);
 	}
 	assert_int_equal(conf_load(&c, "/nonexistent/x", &e), E_IO);
+}
+
+#define LOG_KEY                                                                \
+	"example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2" \
+	"k\n"
+#define WITNESS "witness.example+9a073b7a+BOkyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k\n"
+
+/* What is wrong in a file that the file names is found with it. */
+static void named_files(void **s)
+{
+	const struct {
+		const char *why, *key, *text, *says[3];
+	} rows[] = {
+		{"a witness", "witness-keys", WITNESS, {0}},
+		{"a log's key", "witness-keys", WITNESS LOG_KEY,
+		 {":5:15: witness-keys: ", "line 2: ", "the key of a log"}},
+		{"not there", "witness-keys", NULL,
+		 {":5:15: witness-keys: /tmp/conf_test_", "cannot be read",
+		  ""}},
+		{"empty", "witness-keys", "", {":5:15: witness-keys: ",
+		 "holds no key", ""}},
+		{"no key", "witness-keys", "# one\nnokey\n",
+		 {":5:15: witness-keys: ", "line 2: ", ""}},
+		{"no authority", "log-key-approvals", "nonsense\n",
+		 {":5:20: log-key-approvals: ", "", ""}},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[] = "/tmp/conf_test_XXXXXX";
+		char conf[] = "/tmp/conf_test_XXXXXX";
+		FILE *f = fdopen(mkstemp(path), "w");
+		FILE *g = fdopen(mkstemp(conf), "w");
+		struct err e = {0};
+		struct conf c;
+		int rc;
+
+		fputs(rows[i].text ? rows[i].text : "", f);
+		fclose(f);
+		if (!rows[i].text)
+			unlink(path);
+		fprintf(g, "%s%s: %s\n", needed, rows[i].key, path);
+		fclose(g);
+		assert_int_equal(conf_load(&c, conf, &e), 0);
+		rc = conf_files(&c, conf, &e);
+		unlink(path);
+		unlink(conf);
+		if (!rows[i].says[0] && rc)
+			fail_msg("%s: %s", rows[i].why, e.text);
+		for (size_t k = 0; rows[i].says[0] && k < 3; k++) {
+			if (rc == 0 || !strstr(e.text, rows[i].says[k]))
+				fail_msg("%s: %d: %s", rows[i].why, rc,
+					 e.text);
+		}
+	}
 }
 
 /* metergated.conf(5) has every key with its default, and no other. */
@@ -346,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_socket_for_its_queue),
 		cmocka_unit_test(lists),    cmocka_unit_test(refused),
 		cmocka_unit_test(whole_files), cmocka_unit_test(manual),
+		cmocka_unit_test(named_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

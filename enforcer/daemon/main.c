@@ -127,6 +127,8 @@ int main(int argc, char **argv)
 	if (o.verbose)
 		log.level = LOG_LEVEL_DEBUG;
 	rc = conf_load(&c, o.conf, &e);
+	if (rc == 0 && !o.remove)
+		rc = conf_files(&c, o.conf, &e);
 	if (rc == 0 && o.dry)
 		rc = parent_print(&c, &e);
 	else if (rc == 0 && geteuid() != 0)

@@ -381,3 +381,41 @@ int config_read_file(void *out, size_t size, const struct config_key *keys,
 	free(p);
 	return rc;
 }
+
+static int find_place(struct reader *r, struct span source, const char *key,
+		      char *out, size_t cap)
+{
+	const struct ynode *v;
+	struct ynode *root;
+	struct err e;
+	jmp_buf oom;
+	int rc;
+
+	if (setjmp(oom))
+		return E_NOMEM;
+	r->s.pool->oom = &oom;
+	rc = yaml_tree(&root, r->s.pool, r->s.path, source, r->s.d, &e);
+	r->s.pool->oom = NULL;
+	v = rc == 0 ? yaml_get(root, key) : NULL;
+	if (v)
+		snprintf(out, cap, "%s:%u:%u", r->s.path, v->line, v->col);
+	return rc;
+}
+
+void config_place(char *out, size_t cap, const char *path, const char *key)
+{
+	struct diags *d = calloc(1, sizeof(*d));
+	struct pool pool = {0};
+	struct reader r = {{&pool, d, path, NULL}, NULL, NULL, 0};
+	struct err ignored;
+	uint8_t *p = NULL;
+	size_t n;
+
+	snprintf(out, cap, "%s", path);
+	if (d && read_source(&p, &n, path, &ignored) == 0 &&
+	    find_place(&r, span_of(p, n), key, out, cap))
+		snprintf(out, cap, "%s", path); /* it was read before */
+	pool_free(&pool);
+	free(p);
+	free(d);
+}

@@ -48,5 +48,10 @@ int config_read(void *out, size_t size, const struct config_key *keys,
 int config_read_file(void *out, size_t size, const struct config_key *keys,
 		     size_t n, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
+/* "path:line:col" of what the file says of that key, for a complaint about
+ * several keys; the path alone where it says nothing, so that the default
+ * counts. */
+#define CONFIG_PLACE 320
+void config_place(char *out, size_t cap, const char *path, const char *key);
 
 #endif
