@@ -121,7 +121,8 @@ PROGS += $(if $(wildcard enforcer/daemon/main.c),metergated)
 PROGS += $(if $(wildcard enforcer/ctl/*.c),metergatectl)
 PROG_SRCS_polc             := $(wildcard policy-lang/*.c)
 PROG_SRCS_metergate-replay := enforcer/replay.c $(wildcard enforcer/replay_*.c)
-PROG_SRCS_metergate-audit  := audit/verify_main.c $(wildcard audit/cmd_*.c)
+PROG_SRCS_metergate-audit  := audit/verify_main.c $(wildcard audit/cmd_*.c) \
+	enforcer/ctl/client.c
 PROG_SRCS_metergated       := enforcer/daemon/main.c
 PROG_SRCS_metergatectl     := $(wildcard enforcer/ctl/*.c)
 NEED_polc             := $(NEED_policy-lang)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/cmd_ask.h"
 #include "audit/eve.h"
 #include "audit/eve_word.h"
 #include "audit/reader.h"
@@ -38,6 +39,11 @@ static void help(void)
 	     "  -o, --output OUT     a file; without it standard output. Of "
 	     "tiles and proofs:\n"
 	     "                       a directory that is not there yet\n"
+	     "      --control SOCKET  of the gateway that writes the log, which "
+	     "records the\n"
+	     "                       export first "
+	     "(/run/metergate/control)\n"
+	     "      --unrecorded     do without that record\n"
 	     "  -h, --help           this text");
 }
 
@@ -265,7 +271,7 @@ static void catch_signals(void)
 }
 
 static int to_file(struct export *x, struct reader *r, const char *path,
-		   const char *out)
+		   const char *out, struct export_ask *ask)
 {
 	char *tmp = unfinished;
 	struct err e = {0};
@@ -293,6 +299,11 @@ static int to_file(struct export *x, struct reader *r, const char *path,
 		tool_say(out, strerror(errno));
 		return EXIT_TROUBLE;
 	}
+	rc = export_recorded(ask, path);
+	if (rc) {
+		unlink(tmp);
+		return rc;
+	}
 	rc = all(x, r, &e);
 	if (rc == 0 && finish(x->to, tmp, out) == 0)
 		return EXIT_DONE;
@@ -304,7 +315,8 @@ static int to_file(struct export *x, struct reader *r, const char *path,
 	return rc ? rc : EXIT_TROUBLE;
 }
 
-static int run(struct export *x, const char *path, const char *out)
+static int run(struct export *x, const char *path, const char *out,
+	       struct export_ask *ask)
 {
 	struct reader *r;
 	struct err e = {0};
@@ -319,14 +331,16 @@ static int run(struct export *x, const char *path, const char *out)
 	}
 	tool_pruned(path, first);
 	if (out) {
-		rc = to_file(x, r, path, out);
-	} else {
+		rc = to_file(x, r, path, out, ask);
+	} else if ((rc = export_recorded(ask, path)) == EXIT_DONE) {
 		x->to = stdout;
 		rc = all(x, r, &e);
 		rc = rc ? tool_failed(path, &e)
 			: tool_flush(EXIT_DONE, x->out_errno);
 	}
 	reader_close(r);
+	if (rc == EXIT_DONE)
+		export_unrecorded(ask, path);
 	return rc;
 }
 
@@ -336,10 +350,13 @@ int cmd_export(int argc, char **argv)
 		{"format", required_argument, NULL, 'F'},
 		{"certificate", required_argument, NULL, 'c'},
 		{"output", required_argument, NULL, 'o'},
+		{"control", required_argument, NULL, 'C'},
+		{"unrecorded", no_argument, NULL, 'U'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct export_dir dir = {0};
+	struct export_ask ask = {0};
 	bool is_dir;
 	const char *out = NULL, *format = "ndjson";
 	struct export *x;
@@ -361,6 +378,12 @@ int cmd_export(int argc, char **argv)
 			break;
 		case 'o':
 			out = optarg;
+			break;
+		case 'C':
+			ask.control = optarg;
+			break;
+		case 'U':
+			ask.unrecorded = true;
 			break;
 		case 'h':
 			help();
@@ -385,15 +408,16 @@ int cmd_export(int argc, char **argv)
 		tool_say("export", "exactly one database is needed");
 		return tool_usage("export");
 	}
+	ask.form = format;
 	if (is_dir)
-		return export_dir(argv[optind], out, &dir);
+		return export_dir(argv[optind], out, &dir, &ask);
 	x = calloc(1, sizeof(*x));
 	if (!x) {
 		tool_say("export", "out of memory");
 		return EXIT_TROUBLE;
 	}
 	x->csv = strcmp(format, "csv") == 0;
-	rc = run(x, argv[optind], out);
+	rc = run(x, argv[optind], out, &ask);
 	free(x);
 	return rc;
 }

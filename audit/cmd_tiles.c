@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/cmd_ask.h"
 #include "audit/layout.h"
 #include "audit/tool.h"
 
@@ -28,7 +29,8 @@ static int write_all(const char *path, const char *dir,
 	return rc;
 }
 
-int export_dir(const char *path, const char *out, const struct export_dir *d)
+int export_dir(const char *path, const char *out, const struct export_dir *d,
+	       struct export_ask *ask)
 {
 	char tmp[LAYOUT_PATH];
 	struct stat st;
@@ -54,15 +56,18 @@ int export_dir(const char *path, const char *out, const struct export_dir *d)
 		tool_say(out, strerror(errno));
 		return EXIT_TROUBLE;
 	}
-	rc = write_all(path, tmp, d, &e);
-	if (rc) {
+	rc = export_recorded(ask, path);
+	if (rc == EXIT_DONE && write_all(path, tmp, d, &e)) {
 		rc = tool_failed(path, &e);
-	} else if (chmod(tmp, 0777 & ~mask) || rename(tmp, out)) {
+	} else if (rc == EXIT_DONE &&
+		   (chmod(tmp, 0777 & ~mask) || rename(tmp, out))) {
 		/* As any new directory, not as a secret. */
 		tool_say(out, strerror(errno));
 		rc = EXIT_TROUBLE;
 	}
 	if (rc && nftw(tmp, take_away, 16, FTW_DEPTH | FTW_PHYS))
 		tool_say(tmp, "could not be taken away again");
+	if (rc == EXIT_DONE)
+		export_unrecorded(ask, path);
 	return rc;
 }

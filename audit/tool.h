@@ -37,7 +37,9 @@ struct export_dir {
 	const char *beside[8];
 	size_t n_beside;
 };
-int export_dir(const char *path, const char *out, const struct export_dir *d);
+struct export_ask;
+int export_dir(const char *path, const char *out, const struct export_dir *d,
+	       struct export_ask *ask);
 
 /* "metergate-audit: what: why" */
 void tool_say(const char *what, const char *why);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include "audit/notefile.h"
@@ -309,11 +310,13 @@ static void exports_are_complete(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(run("export %D"), 0);
+	assert_int_equal(run("export %D 2>%O"), 0);
 	assert_int_equal(lines(), 600);
 	assert_memory_equal(out, "{\"timestamp\":\"2023", 18);
 	assert_int_equal(run("export --format csv -o %O %D"), 0);
-	assert_string_equal(out, "");
+	assert_non_null(strstr(out, "nobody writes it, so this export is not "
+				    "recorded in it\n"));
+	assert_int_equal(lines(), 1);
 	assert_int_equal(stat(test_other, &st), 0);
 	assert_int_equal(run("--version; cat %O"), 0);
 	assert_int_equal(lines(), 602);
@@ -330,6 +333,28 @@ static void exports_are_complete(void **state)
 	if (!strstr(out, "b.db: File too large"))
 		fail_msg("%s", out);
 	assert_int_equal(run("--version; ls $DIR | grep -c b.db"), 1);
+}
+
+/* It has to be recorded in it, by its gateway, which there is none of. */
+static void what_is_written_is_not_exported(void **state)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char name[300];
+	int fd;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s.lock", test_path);
+	fd = open(name, O_RDWR | O_CREAT, 0600);
+	assert_true(fd >= 0 && fcntl(fd, F_SETLK, &whole) == 0);
+	expect("export --control %O %D", 2, "metergated is not running");
+	expect("export -F tiles --control %O -o %O.t %D", 2,
+	       "has to be recorded in it first");
+	expect("export -F csv --control %O -o %O.c %D", 2, "--unrecorded");
+	expect("--version; ls $DIR | grep -c b.db", 1, "0\n");
+	expect("export --unrecorded %D", 0, "\nmetergate-audit: ");
+	expect("export --unrecorded %D", 0, "export is not recorded in it");
+	close(fd);
+	expect("export %D", 0, "nobody writes it");
 }
 
 static void tampering_is_exit_1(void **state)
@@ -397,6 +422,7 @@ int main(void)
 		cmocka_unit_test(filters_select),
 		cmocka_unit_test(colors_are_for_terminals),
 		cmocka_unit_test(exports_are_complete),
+		cmocka_unit_test(what_is_written_is_not_exported),
 		cmocka_unit_test(tampering_is_exit_1),
 		cmocka_unit_test(it_follows),
 		cmocka_unit_test(proofs_go_from_hand_to_hand),

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "enforcer/ctl/tool.h"
+#include "enforcer/ctl/client.h"
 
 #define ANSWER_MAX (8u << 20) /* more than a daemon ever says */
 #define ANSWER_S   30	      /* it gives up before */

@@ -6,7 +6,6 @@
 
 #include "enforcer/ctl/tool.h"
 
-#define SOCKET_DEFAULT "/run/metergate/control"
 #define PANEL_DEFAULT  "/run/metergate/panel"
 #define GUEST_MAX      47 /* as in the daemon */
 

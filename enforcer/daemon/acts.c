@@ -28,6 +28,8 @@ static const struct {
 			  "ledger erased by "},
 	[ACT_RELEASE]  = {EV_MAINTENANCE, false, "the release",
 			  "quarantine ended by "},
+	[ACT_EXPORT]   = {EV_EXPORT,	  false, "the export",
+			  "exported "},
 };
 /* clang-format on */
 

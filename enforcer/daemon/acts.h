@@ -28,6 +28,7 @@ enum act_kind {
 	ACT_THAW,
 	ACT_ERASE,   /* of the ledger */
 	ACT_RELEASE, /* out of a quarantine */
+	ACT_EXPORT,  /* of the log, by metergate-audit */
 	ACT_KINDS,
 };
 

@@ -13,9 +13,11 @@
  *
  * Verbs are rows of one table (ctl_request.c): status, guests, flows GUEST,
  * budgets GUEST, why [GUEST], notices, freeze GUEST, thaw GUEST, reload, policies,
- * diff, metrics, propose OCTETS (a customer's file follows, so many octets); on
- * both pending, on the panel's confirm CODE. freeze, thaw and reload are recorded (EV_MAINTENANCE, with the
- * peer's uid) before they are done.
+ * diff, metrics, propose OCTETS (a customer's file follows, so many octets),
+ * export FORM (the log is about to be exported so; the answer names it); on
+ * both pending, on the panel's confirm CODE. What changes something, and an
+ * export, is recorded with the peer's uid before it is done, or allowed
+ * (acts.h).
  */
 #ifndef ENFORCER_DAEMON_CTL_H
 #define ENFORCER_DAEMON_CTL_H
@@ -49,13 +51,15 @@ enum ctl_verb {
 	CTL_PENDING,
 	CTL_CONFIRM,
 	CTL_PROPOSE,
+	CTL_EXPORT,
 	CTL_METRICS_TEXT,
 	CTL_VERBS
 };
 
 struct ctl_request {
 	enum ctl_verb verb;
-	char guest[48]; /* empty: none was named; a code, of CTL_CONFIRM */
+	char guest[48]; /* empty: none was named; a code of CTL_CONFIRM, a
+			 * form of CTL_EXPORT */
 	uint32_t body;	/* octets that follow; 0: none */
 };
 

@@ -592,6 +592,32 @@ static void release(struct conn *c, size_t number, struct parent *p)
 		ask(c, number, p);
 }
 
+/* Whoever asked exports then, and not before. */
+static void export(struct conn *c, size_t number, struct parent *p)
+{
+	static const char *const forms[] = {"ndjson", "csv", "tiles", "proofs",
+					    "proofs-for-agency"};
+	char who[sizeof(c->req.guest) + 32];
+	struct json j;
+	size_t i = 0;
+
+	(void)number;
+	while (i < sizeof(forms) / sizeof(forms[0]) &&
+	       strcmp(c->req.guest, forms[i]) != 0)
+		i++;
+	if (i == sizeof(forms) / sizeof(forms[0])) {
+		conn_refuse(c, "export: no such form");
+		return;
+	}
+	snprintf(who, sizeof(who), "as %s by uid %u", forms[i],
+		 (unsigned)c->uid);
+	if (!conn_may(c, p, ACT_EXPORT, NULL, who) || !conn_begin(c))
+		return;
+	j = conn_ok(c);
+	json_str(&j, "audit", p->conf->audit);
+	conn_end(c, &j);
+}
+
 static bool find_guest(struct conn *c, const struct parent *p)
 {
 	char text[CTL_REQUEST];
@@ -620,7 +646,7 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 		[CTL_RELOAD] = reload, [CTL_LEDGER] = ask,
 		[CTL_ERASE] = erase,   [CTL_RELEASE] = release,
 		[CTL_CONFIRM] = conn_confirm,
-		[CTL_PROPOSE] = conn_propose,
+		[CTL_PROPOSE] = conn_propose, [CTL_EXPORT] = export,
 	};
 
 	if (!ctl_verb_may(c->req.verb, c->panel)) {
@@ -628,7 +654,8 @@ void conn_answer(struct conn *c, size_t number, struct parent *p)
 					: "only on the meter's panel");
 		return;
 	}
-	if (c->req.guest[0] && c->req.verb != CTL_CONFIRM && !find_guest(c, p))
+	if (c->req.guest[0] && c->req.verb != CTL_CONFIRM &&
+	    c->req.verb != CTL_EXPORT && !find_guest(c, p))
 		return;
 	if (later[c->req.verb])
 		later[c->req.verb](c, number, p);

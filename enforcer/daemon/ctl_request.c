@@ -26,6 +26,7 @@ static const struct {
 	{"pending",  CTL_PENDING,      ARG_NONE, BOTH},
 	{"confirm",  CTL_CONFIRM,      ARG_MUST, PANEL},
 	{"propose",  CTL_PROPOSE,      ARG_MUST, OPERATOR},
+	{"export",   CTL_EXPORT,       ARG_MUST, OPERATOR},
 	{"metrics",  CTL_METRICS_TEXT, ARG_NONE, OPERATOR},
 };
 _Static_assert(sizeof(verbs) / sizeof(verbs[0]) == CTL_VERBS,
@@ -99,7 +100,11 @@ int ctl_request(struct ctl_request *out, struct span line, struct err *e)
 	if (guest.n == 0 && verbs[row].guest == ARG_MUST)
 		return err_set(e, E_SYNTAX, verb.n, "%s: name a %s",
 			       verbs[row].name,
-			       verbs[row].who == PANEL ? "code" : "guest");
+			       verbs[row].who == PANEL		? "code"
+			       : verbs[row].verb == CTL_EXPORT	? "form"
+			       : verbs[row].verb == CTL_PROPOSE ? "number of "
+								  "octets"
+								: "guest");
 	if (guest.n == 0 && verb.n != line.n)
 		return err_set(e, E_SYNTAX, verb.n, "%s: a space at the end",
 			       verbs[row].name);

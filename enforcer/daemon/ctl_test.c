@@ -38,6 +38,8 @@ static void requests(void **s)
 		{"pending",		  "pending",	     0,	       CTL_PENDING,	 ""	 },
 		{"confirm",		  "confirm 0a1b2c3d", 0,       CTL_CONFIRM,	 "0a1b2c3d"},
 		{"confirm what",	  "confirm",	     E_SYNTAX, 0,		 ""	 },
+		{"export",		  "export csv",	     0,	       CTL_EXPORT,	 "csv"	 },
+		{"as what",		  "export",	     E_SYNTAX, 0,		 ""	 },
 		{"a file follows",	  "propose 262144",  0,	       CTL_PROPOSE,	 ""	 },
 		{"one too large",	  "propose 262145",  E_LIMIT,  0,		 ""	 },
 		{"a number that runs over", "propose 99999999999999999999", E_LIMIT, 0,	 ""	 },

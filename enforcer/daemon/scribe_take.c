@@ -27,7 +27,8 @@ void scribe_time(const struct scribe *s, struct event *ev)
 static bool is_urgent(const struct event *ev)
 {
 	return ev->type == EV_POLICY || ev->type == EV_MAINTENANCE ||
-	       ev->type == EV_ATTESTATION || ev->type == EV_BOOT;
+	       ev->type == EV_ATTESTATION || ev->type == EV_BOOT ||
+	       ev->type == EV_EXPORT;
 }
 
 /* Of what the parent tells, too: drops that no engine sees. */

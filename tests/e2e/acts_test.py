@@ -93,6 +93,22 @@ def http(gate, text):
     return 0 if done.stdout == "202" else 1, done.stdout
 
 
+def export(gate):
+    done = subprocess.run(
+        [program("metergate-audit"), "export", "-F", "csv", "--control",
+         os.path.join(gate.work, "run", "control"), "-o",
+         os.path.join(gate.work, "out.csv"), gate.audit],
+        capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def exported(gate):
+    try:
+        return os.stat(os.path.join(gate.work, "out.csv")).st_mtime_ns
+    except OSError:
+        return None
+
+
 def hup(gate):
     gate.p.send_signal(signal.SIGHUP)
     return 0, ""
@@ -109,6 +125,7 @@ ACTS = (
      lambda g: (frozen(g), kept(g)), "frozen by uid 0", True),
     ("thaw", lambda g: ctl(g, "thaw", "dr"), lambda g: (frozen(g), kept(g)),
      "thawed by uid 0", False),
+    ("an export", export, exported, "exported as csv by uid 0", False),
     ("a proposal", lambda g: ctl(g, "customer", "propose",
                                  text=CUSTOMER % (1, "granted")), staged,
      "is proposed by uid 0", False),
@@ -153,7 +170,7 @@ def held(gate, who):
 def cut(gate):
     """The writer stands still, and then all is gone as in a power cut: what
     has no record was not done."""
-    for what, ask, shows, words, at_once in ACTS[:4]:
+    for what, ask, shows, words, at_once in ACTS[:5]:
         if what == "thaw":
             ctl(gate, "freeze", "dr")
         before, records = shows(gate), len(told(gate, words))

@@ -535,7 +535,8 @@ def alive(pid):
 
 
 def export(audit):
-    done = subprocess.run([program("metergate-audit"), "export", audit],
+    done = subprocess.run([program("metergate-audit"), "export",
+                           "--unrecorded", audit],
                           capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError("metergate-audit: " + done.stderr.decode())

@@ -26,8 +26,9 @@ def traffic(net, n):
 
 
 def exported(gate):
-    out = subprocess.run([program("metergate-audit"), "export", gate.audit],
-                         check=True, stdout=subprocess.PIPE)
+    out = subprocess.run([program("metergate-audit"), "export",
+                          "--unrecorded", gate.audit], check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return out.stdout.splitlines()
 
 
