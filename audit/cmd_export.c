@@ -34,6 +34,10 @@ static void help(void)
 	     "or proofs: a\n"
 	     "                       directory with protected records alone, "
 	     "each proved\n"
+	     "      --for CLIENT     of proofs: agency (a utility, too; the "
+	     "default) gets\n"
+	     "                       nothing that the customer chose; customer "
+	     "gets all\n"
 	     "  -c, --certificate FILE  of tiles and proofs: put it beside; "
 	     "up to 8 times\n"
 	     "  -o, --output OUT     a file; without it standard output. Of "
@@ -348,6 +352,7 @@ int cmd_export(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"format", required_argument, NULL, 'F'},
+		{"for", required_argument, NULL, 'f'},
 		{"certificate", required_argument, NULL, 'c'},
 		{"output", required_argument, NULL, 'o'},
 		{"control", required_argument, NULL, 'C'},
@@ -358,7 +363,7 @@ int cmd_export(int argc, char **argv)
 	struct export_dir dir = {0};
 	struct export_ask ask = {0};
 	bool is_dir;
-	const char *out = NULL, *format = "ndjson";
+	const char *out = NULL, *format = "ndjson", *client = NULL;
 	struct export *x;
 	int c, rc;
 
@@ -378,6 +383,9 @@ int cmd_export(int argc, char **argv)
 			break;
 		case 'o':
 			out = optarg;
+			break;
+		case 'f':
+			client = optarg;
 			break;
 		case 'C':
 			ask.control = optarg;
@@ -400,6 +408,17 @@ int cmd_export(int argc, char **argv)
 	}
 	dir.proofs = strcmp(format, "proofs") == 0;
 	is_dir = dir.proofs || strcmp(format, "tiles") == 0;
+	dir.for_customer = client && strcmp(client, "customer") == 0;
+	if (client && !dir.proofs) {
+		tool_say("export --for", "only proofs are for somebody; what "
+			 "else is exported is all of the log");
+		return tool_usage("export");
+	}
+	if (client && !dir.for_customer && strcmp(client, "agency") != 0) {
+		tool_say("export --for", "only agency (a utility is one) and "
+					 "customer are known");
+		return tool_usage("export");
+	}
 	if (dir.n_beside && !is_dir) {
 		tool_say("export --certificate", "only beside tiles or proofs");
 		return tool_usage("export");
@@ -408,7 +427,8 @@ int cmd_export(int argc, char **argv)
 		tool_say("export", "exactly one database is needed");
 		return tool_usage("export");
 	}
-	ask.form = format;
+	ask.form = dir.proofs && !dir.for_customer ? "proofs-for-agency"
+						   : format;
 	if (is_dir)
 		return export_dir(argv[optind], out, &dir, &ask);
 	x = calloc(1, sizeof(*x));

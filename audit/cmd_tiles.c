@@ -21,7 +21,11 @@ static int take_away(const char *name, const struct stat *st, int type,
 static int write_all(const char *path, const char *dir,
 		     const struct export_dir *d, struct err *e)
 {
-	int rc = d->proofs ? layout_write_protected(path, dir, e)
+	int rc = d->proofs ? layout_write_protected(path, dir,
+						    d->for_customer
+							    ? LAYOUT_CUSTOMER
+							    : LAYOUT_AGENCY,
+						    e)
 			   : layout_write(path, dir, e);
 
 	for (size_t i = 0; rc == 0 && i < d->n_beside; i++)

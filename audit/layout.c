@@ -22,6 +22,7 @@ struct writer {
 	uint64_t size; /* of the checkpoint */
 	uint64_t first; /* record that was not pruned */
 	bool protected_only;
+	enum layout_client client; /* then */
 	struct record_view view;
 	uint8_t line[EVE_LINE_MAX];
 	struct proof_text proof;
@@ -114,19 +115,58 @@ static int put_minimum(struct writer *w, struct err *e)
 	return rc ? rc : layout_put(name, span_str(text), e);
 }
 
+/* Which policy came into force is said with its layer; of what is told in
+ * words alone nobody knows here what it names. */
+static bool names_no_choice(const struct event *ev)
+{
+	static const char *const layers[] = {"binding", "baseline", "vendor"};
+	bool known = ev->n_rules > 0;
+
+	for (uint32_t i = 0; i < ev->n_rules && i < EVENT_RULES; i++) {
+		size_t k = 0;
+
+		while (k < 3 && !span_is(ev->rules[i].layer, layers[k]))
+			k++;
+		known = known && k < 3;
+	}
+	return known;
+}
+
+static bool may_have(const struct writer *w)
+{
+	if (!w->protected_only || w->client == LAYOUT_CUSTOMER)
+		return true;
+	switch (w->view.r.kind) {
+	case RECORD_MAINTENANCE:
+	case RECORD_ATTESTATION:
+	case RECORD_BILL:
+		return true;
+	case RECORD_POLICY:
+		return names_no_choice(&w->view.ev);
+	default:
+		return false;
+	}
+}
+
+static int read_view(struct writer *w, uint64_t seq, struct err *e)
+{
+	int rc = record_decode(&w->view,
+			       span_of(w->proof.record, w->proof.record_n), e);
+
+	if (rc == 0)
+		return 0;
+	err_wrap(e, "record %llu", (unsigned long long)seq);
+	return e->code = E_INTEGRITY;
+}
+
 /* The record that the proof has, as people and programs read it. */
 static int put_line(struct writer *w, uint64_t seq, struct err *e)
 {
 	struct json j = json_of(w->line, sizeof(w->line));
 	struct eve_opts o = {.has_seq = true, .seq = seq};
 	char name[LAYOUT_PATH], file[40];
-	int rc = record_decode(&w->view,
-			       span_of(w->proof.record, w->proof.record_n), e);
+	int rc;
 
-	if (rc) {
-		err_wrap(e, "record %llu", (unsigned long long)seq);
-		return e->code = E_INTEGRITY;
-	}
 	o.service = w->view.r.service;
 	if (!eve_event(&j, &w->view.ev, &o))
 		return err_set(e, E_LIMIT, 0, "record %llu: its line is too "
@@ -137,9 +177,28 @@ static int put_line(struct writer *w, uint64_t seq, struct err *e)
 	return rc ? rc : layout_put(name, wbuf_span(&j.w), e);
 }
 
+static int put_proof(struct writer *w, uint64_t seq, struct err *e)
+{
+	struct wbuf t = wbuf_of(w->text, sizeof(w->text));
+	char name[LAYOUT_PATH], file[40];
+	int rc = prover_inclusion(w->prover, seq, w->size, &w->proof, e);
+
+	if (rc == 0)
+		rc = read_view(w, seq, e);
+	if (rc || !may_have(w))
+		return rc;
+	rc = proof_text_put(&t, &w->proof, e);
+	snprintf(file, sizeof(file), "proof/%llu.tlog-proof",
+		 (unsigned long long)seq);
+	if (rc == 0)
+		rc = layout_name(name, w->dir, file, e);
+	if (rc == 0)
+		rc = layout_put(name, wbuf_span(&t), e);
+	return rc == 0 && w->protected_only ? put_line(w, seq, e) : rc;
+}
+
 static int put_proofs(struct writer *w, struct err *e)
 {
-	char name[LAYOUT_PATH], file[40];
 	struct db_stmt *st;
 	uint64_t seq;
 	int rc = db_prepare(&st, w->db, "SELECT seq FROM protected WHERE"
@@ -149,22 +208,10 @@ static int put_proofs(struct writer *w, struct err *e)
 		return rc;
 	db_put_u64(st, 1, w->size);
 	while ((rc = db_step(st, e)) == 1) {
-		struct wbuf t = wbuf_of(w->text, sizeof(w->text));
-
-		rc = db_u64(st, 0, &seq) ? 0 : E_INTEGRITY;
-		if (rc == 0)
-			rc = prover_inclusion(w->prover, seq, w->size,
-					      &w->proof, e);
-		if (rc == 0)
-			rc = proof_text_put(&t, &w->proof, e);
-		snprintf(file, sizeof(file), "proof/%llu.tlog-proof",
-			 (unsigned long long)seq);
-		if (rc == 0)
-			rc = layout_name(name, w->dir, file, e);
-		if (rc == 0)
-			rc = layout_put(name, wbuf_span(&t), e);
-		if (rc == 0 && w->protected_only)
-			rc = put_line(w, seq, e);
+		rc = db_u64(st, 0, &seq)
+			     ? put_proof(w, seq, e)
+			     : err_set(e, E_INTEGRITY, 0, "a protected record "
+				       "is damaged");
 		if (rc)
 			break;
 	}
@@ -241,7 +288,7 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 }
 
 static int write_log(const char *path, const char *dir, bool protected_only,
-		     struct err *e)
+		     enum layout_client client, struct err *e)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 	struct err ignored;
@@ -253,6 +300,7 @@ static int write_log(const char *path, const char *dir, bool protected_only,
 	}
 	w->dir = dir;
 	w->protected_only = protected_only;
+	w->client = client;
 	rc = put_all(w, path, e);
 	tiles_close(w->tiles);
 	if (db_close(w->db, &ignored) && rc == 0)
@@ -265,12 +313,13 @@ static int write_log(const char *path, const char *dir, bool protected_only,
 
 int layout_write(const char *path, const char *dir, struct err *e)
 {
-	return write_log(path, dir, false, e);
+	return write_log(path, dir, false, LAYOUT_CUSTOMER, e);
 }
 
-int layout_write_protected(const char *path, const char *dir, struct err *e)
+int layout_write_protected(const char *path, const char *dir,
+			   enum layout_client client, struct err *e)
 {
-	return write_log(path, dir, true, e);
+	return write_log(path, dir, true, client, e);
 }
 
 int layout_certificate(const char *dir, const char *from, struct err *e)

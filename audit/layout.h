@@ -32,10 +32,18 @@ int layout_tile(char out[LAYOUT_PATH], const char *dir, const char *what,
  * E_NOTFOUND: the log has no checkpoint. */
 int layout_write(const char *path, const char *dir, struct err *e)
 	__attribute__((warn_unused_result));
-/* The same without what the home does on its network, as an agency may have
- * it: the checkpoint, and of each protected record record/<number>.json, a line
+/* The same without what the home does on its network: the checkpoint, and of
+ * each protected record that the client may have, record/<number>.json, a line
  * of eve.h, and its proof, which has the record itself. */
-int layout_write_protected(const char *path, const char *dir, struct err *e)
+enum layout_client {
+	LAYOUT_AGENCY,	 /* an agency or a utility: maintenance, attestation,
+			  * and which policies came into force, but the
+			  * customer's; nothing of what he chose, proposed or
+			  * exported */
+	LAYOUT_CUSTOMER, /* who lives there: all of them */
+};
+int layout_write_protected(const char *path, const char *dir,
+			   enum layout_client client, struct err *e)
 	__attribute__((warn_unused_result));
 /* Put the file `from`, of at most LAYOUT_BESIDE octets, into certificate/. */
 #define LAYOUT_BESIDE (256 * 1024)

@@ -49,6 +49,16 @@ static const char *const files[] = {
 	"proof/99.tlog-proof",
 };
 
+static int write_protected(const char *path, const char *dir, struct err *e)
+{
+	return layout_write_protected(path, dir, LAYOUT_CUSTOMER, e);
+}
+
+static int write_for_agency(const char *path, const char *dir, struct err *e)
+{
+	return layout_write_protected(path, dir, LAYOUT_AGENCY, e);
+}
+
 static void write_with(int (*f)(const char *path, const char *dir,
 				struct err *e))
 {
@@ -263,16 +273,16 @@ static void every_change_of_protected_ones_is_found(void **state)
 
 	(void)state;
 	test_make_signed();
-	write_with(layout_write_protected);
+	write_with(write_protected);
 	if (check(&r, &e))
 		fail_msg("%s", e.text);
 	assert_true(r.protected_only);
 	assert_int_equal(r.records, 6);
 	assert_int_equal(r.checkpoint, 602);
-	find(alone, sizeof(alone) / sizeof(alone[0]), layout_write_protected);
+	find(alone, sizeof(alone) / sizeof(alone[0]), write_protected);
 	/* What was left out with all that belongs to it nobody can see: it is
 	 * said, and the number tells. */
-	write_with(layout_write_protected);
+	write_with(write_protected);
 	snprintf(cmd, sizeof(cmd), "rm '%s'/*/99.*", test_other);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(check(&r, &e), 0);
@@ -292,7 +302,7 @@ static void others_do_not_belong_there(void **state)
 
 	(void)state;
 	test_make_signed();
-	write_with(layout_write_protected);
+	write_with(write_protected);
 	assert_int_equal(prover_open(&p, test_path, false, &e), 0);
 	assert_int_equal(prover_inclusion(p, 150, 602, &t, &e), 0);
 	assert_int_equal(proof_text_put(&w, &t, &e), 0);
@@ -323,7 +333,7 @@ static void held_ones_are_compared_or_refused(void **state)
 	(void)state;
 	test_clean();
 	test_add_signed(0, 300);
-	write_with(layout_write_protected);
+	write_with(write_protected);
 	snprintf(vkey, sizeof(vkey), "%s.vkey", test_path);
 	assert_int_equal(note_file_key(&key, vkey, &e), 0);
 	assert_int_equal(layout_name(name, test_other, "checkpoint", &e), 0);
@@ -331,13 +341,95 @@ static void held_ones_are_compared_or_refused(void **state)
 	held = wbuf_span(&w);
 	assert_int_equal(layout_verify(test_other, &conf, &r, &e), 0);
 	test_add_signed(300, 600);
-	write_with(layout_write_protected);
+	write_with(write_protected);
 	assert_int_equal(layout_verify(test_other, &conf, &r, &e),
 			 E_UNSUPPORTED);
 	assert_non_null(strstr(e.text, "check-proof"));
 	/* All of the log can be. */
 	write_dir();
 	assert_int_equal(layout_verify(test_other, &conf, &r, &e), 0);
+}
+
+/* What an agency or a utility is told, and the customer. */
+static void an_agency_learns_of_no_choice(void **state)
+{
+	static const struct {
+		const char *why;
+		enum event_type type;
+		enum verdict verdict;
+		const char *layer[2];
+		bool told;
+	} said[] = {
+		{"maintenance", EV_MAINTENANCE, 0, {0}, true},
+		{"an attestation that failed", EV_ATTESTATION, VERDICT_DENY,
+		 {0}, true},
+		{"the baseline came into force", EV_POLICY, 0, {"baseline"},
+		 true},
+		{"a vendor's did", EV_POLICY, 0, {"vendor"}, true},
+		{"the binding did", EV_POLICY, 0, {"binding"}, true},
+		{"the customer's did", EV_POLICY, 0, {"customer"}, false},
+		{"his, beside another", EV_POLICY, 0, {"vendor", "customer"},
+		 false},
+		{"one that is not known", EV_POLICY, 0, {"layer-5"}, false},
+		{"a proposal, in words", EV_POLICY, 0, {0}, false},
+		{"an export", EV_EXPORT, 0, {0}, false},
+		{"a loss", EV_LOSS, 0, {0}, false},
+	};
+	enum { N = sizeof(said) / sizeof(said[0]) };
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.own_key = true,
+		.last = true,
+	};
+	struct verify_result r;
+	struct err e = {0};
+	struct audit *a;
+	uint64_t seq[N], all = 0;
+
+	(void)state;
+	test_clean();
+	if (audit_open(&a, &conf, &e))
+		fail_msg("%s", e.text);
+	for (size_t i = 0; i < N; i++) {
+		struct event ev = {
+			.type = said[i].type,
+			.now.mono.ns = (int64_t)(i + 1) * NS_PER_S,
+			.verdict = said[i].verdict,
+			.detail = said[i].why,
+		};
+
+		for (; ev.n_rules < 2 && said[i].layer[ev.n_rules];
+		     ev.n_rules++) {
+			ev.rules[ev.n_rules].layer =
+				span_str(said[i].layer[ev.n_rules]);
+			ev.rules[ev.n_rules].policy = span_str("p");
+		}
+		if (ev.type == EV_LOSS)
+			ev.count = 1;
+		if (audit_append(a, &ev, &seq[i], &e))
+			fail_msg("%s: %s", said[i].why, e.text);
+		all += said[i].told;
+	}
+	test_close(a);
+	write_with(write_for_agency);
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.records, all);
+	for (size_t i = 0; i < N; i++) {
+		char file[300];
+
+		snprintf(file, sizeof(file), "%s/record/%llu.json", test_other,
+			 (unsigned long long)seq[i]);
+		if ((access(file, F_OK) == 0) != said[i].told)
+			fail_msg("%s: %s", said[i].why,
+				 said[i].told ? "not told" : "told");
+	}
+	write_with(write_protected);
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.records, N);
 }
 
 /* --- pruned --- */
@@ -385,11 +477,11 @@ static void what_was_kept_is_counted(void **state)
 		fail_msg("%s", e.text);
 	assert_int_equal(r.first, 256);
 	find(kept, 2, layout_write);
-	write_with(layout_write_protected);
+	write_with(write_protected);
 	if (check(&r, &e))
 		fail_msg("%s", e.text);
 	assert_int_equal(r.records, 41); /* and the one that says it */
-	find(kept, 2, layout_write_protected);
+	find(kept, 2, write_protected);
 }
 
 int main(void)
@@ -402,6 +494,7 @@ int main(void)
 		cmocka_unit_test(every_change_of_protected_ones_is_found),
 		cmocka_unit_test(others_do_not_belong_there),
 		cmocka_unit_test(held_ones_are_compared_or_refused),
+		cmocka_unit_test(an_agency_learns_of_no_choice),
 		cmocka_unit_test(what_was_kept_is_counted),
 	};
 

@@ -31,9 +31,9 @@ int cmd_prune(int argc, char **argv);
 int cmd_anchor(int argc, char **argv);
 
 /* The log as a directory, whole or not there at all: of tiles, or, without what
- * the home does, of proofs. beside: files that go with it. */
+ * the home does, of proofs, for an agency or for the customer. beside: files that go with it. */
 struct export_dir {
-	bool proofs;
+	bool proofs, for_customer;
 	const char *beside[8];
 	size_t n_beside;
 };

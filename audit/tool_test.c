@@ -236,7 +236,7 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("export -F tiles -o %O.dir2 /nowhere/a.db", 2, "/nowhere/a.db");
 	/* And without what the home does: policies, not what was passed. */
 	expect("export -F proofs %D", 2, "proofs need a directory");
-	expect("export -F proofs -c %D.vkey -o %O.pr %D", 0, "");
+	expect("export -F proofs --for customer -c %D.vkey -o %O.pr %D", 0, "");
 	expect("check-proof --key %D.vkey %O.pr/proof/99.tlog-proof", 0,
 	       "ok record 99");
 	expect("--version && test -s %O.pr/checkpoint && ! test -e %O.pr/tile && "
@@ -250,6 +250,14 @@ static void proofs_go_from_hand_to_hand(void **state)
 	       "check-proof can");
 	expect("export -F proofs -c /nowhere/c -o %O.pr2 %D", 2, "/nowhere/c");
 	expect("--version && ! test -e %O.pr2", 0, "");
+	expect("export -F tiles --for agency -o %O.pr2 %D", 2,
+	       "only proofs are for somebody");
+	expect("export -F proofs --for mother -o %O.pr2 %D", 2,
+	       "only agency (a utility is one) and customer");
+	/* An agency's is the default, and has nothing of what the samples say
+	 * of policies, which is in words alone. */
+	expect("export -F proofs -o %O.pr2 %D", 0, "");
+	expect("verify --key %D.vkey %O.pr2", 0, "ok 0 records");
 	expect("export -c %D.vkey %D", 2, "only beside tiles or proofs");
 	expect("verify /tmp", 1, "checkpoint: not there");
 }
