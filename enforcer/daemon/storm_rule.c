@@ -4,7 +4,8 @@
 #include "audit/record.h"
 
 /* Nobody who sends can make many of them: rules, or what is refused without
- * one. The same for whoever goes on with the table. */
+ * one, and what became of it: a count says one verdict of all that are in it.
+ * The same for whoever goes on with the table. */
 static uint64_t rule_hash(const struct event *ev)
 {
 	static const struct sipkey key = {0, 0};
@@ -14,6 +15,8 @@ static uint64_t rule_hash(const struct event *ev)
 	uint64_t h;
 
 	storm_put_name(&w, ev->guest);
+	wbuf_u8(&w, (uint8_t)ev->verdict);
+	wbuf_u8(&w, ev->monitored);
 	if (r) {
 		storm_put_name(&w, r->policy);
 		storm_put_name(&w, r->rule);

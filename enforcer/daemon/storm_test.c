@@ -217,6 +217,45 @@ static void notices_of_a_rule_are_one_in_ten_minutes(void **state)
 	}
 }
 
+/* Where one rule says both, each count has the verdict of all that are in it. */
+static void a_count_of_a_rule_has_one_verdict(void **state)
+{
+	static const struct {
+		const char *why;
+		bool denies, monitored;
+		int n;
+	} rows[] = {
+		{"permitted", false, false, 20},
+		{"refused", true, false, 30},
+		{"would have been refused", true, true, 40},
+	};
+	struct storm *s = storm_with(0, 0);
+	struct tally t = {0};
+	struct sample m;
+
+	(void)state;
+	for (int r = 0; r < 3; r++) {
+		for (int i = 0; i < rows[r].n; i++) {
+			struct event *ev = notifying(&m, "both",
+						     rows[r].denies);
+
+			ev->monitored = rows[r].monitored;
+			give(s, ev, 100 * r, &t);
+		}
+	}
+	/* The first of each is told at once. */
+	assert_int_equal(t.by_type[EV_NOTICE], 3);
+	for (int r = 0; r < 3; r++) {
+		storm_tick(s, at(600000 + 100 * r), out, &t);
+		if (t.last.type != EV_NOTICE ||
+		    t.last.count != (uint64_t)rows[r].n - 1 ||
+		    (t.last.verdict == VERDICT_DENY) != rows[r].denies ||
+		    t.last.monitored != rows[r].monitored)
+			fail_msg("%s", rows[r].why);
+	}
+	free(s);
+}
+
 /* An engine that dies leaves what it owes. */
 static void what_rules_owe_outlives_the_process(void **state)
 {
@@ -769,6 +808,7 @@ int main(void)
 		cmocka_unit_test(a_rule_tells_a_hundred_refusals_in_an_hour),
 		cmocka_unit_test(another_rule_has_a_hundred_of_its_own),
 		cmocka_unit_test(notices_of_a_rule_are_one_in_ten_minutes),
+		cmocka_unit_test(a_count_of_a_rule_has_one_verdict),
 		cmocka_unit_test(what_rules_owe_outlives_the_process),
 		cmocka_unit_test(rules_without_a_place_are_merged),
 		cmocka_unit_test(a_single_one_leaves_no_count),
