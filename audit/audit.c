@@ -284,6 +284,25 @@ static int append(struct audit *a, enum record_kind kind,
 	return rc;
 }
 
+/* A boot says behind which checkpoint it goes on: what is gone from there shows
+ * in any later one. */
+static int append_boot(struct audit *a, const struct event *ev, uint64_t *seq,
+		       struct err *e)
+{
+	struct event_log log = {0};
+	struct event boot = *ev;
+	int rc = 0;
+
+	if (ev->log)
+		log = *ev->log;
+	log.point = store_checkpointed(a->store);
+	if (log.point)
+		rc = store_point_text(a->store, log.point_text, e);
+	boot.log = log.point ? &log : ev->log;
+	return rc ? rc
+		  : append(a, RECORD_BOOT, &boot, (struct span){0}, seq, e);
+}
+
 /* The wall clock may step; that it did is a record of its own, before the
  * first one under the new time. */
 static int clock_step(struct audit *a, const struct event *ev, struct err *e)
@@ -346,7 +365,9 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 			       "went back");
 	rc = clock_step(a, ev, e);
 	if (rc == 0)
-		rc = append(a, kind, ev, service_of(a, ev), seq, e);
+		rc = kind == RECORD_BOOT
+			     ? append_boot(a, ev, seq, e)
+			     : append(a, kind, ev, service_of(a, ev), seq, e);
 	if (rc)
 		return err_wrap(e, "audit");
 	took(a, &ev->now);

@@ -18,6 +18,9 @@ void element_put_log(struct wbuf *w, const struct event_log *l,
 		put_num8(w, l->first);
 		put_num8(w, l->end);
 		wbuf_put(w, span_of(l->root, sizeof(l->root)));
+	} else if (which == ELEMENT_PREVIOUS && l->point) {
+		put_num8(w, l->point);
+		wbuf_put(w, span_of(l->point_text, sizeof(l->point_text)));
 	}
 }
 
@@ -49,6 +52,10 @@ bool element_get_log(struct cur *c, struct record_view *v,
 		l->end = get_num8(c);
 		l->has_range = true;
 		return hash(c, l->root) && l->first < l->end;
+	case ELEMENT_PREVIOUS:
+		l->point = get_num8(c);
+		return hash(c, l->point_text) && l->point &&
+		       l->point <= v->r.seq;
 	default:
 		return false;
 	}

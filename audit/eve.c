@@ -242,6 +242,11 @@ static void put_log(struct json *j, const struct event_log *l)
 		json_hex(j, "root", span_of(l->root, sizeof(l->root)));
 		json_u64(j, "removed_kept", l->kept);
 	}
+	if (l->point) {
+		json_u64(j, "checkpoint", l->point);
+		json_hex(j, "checkpoint_text",
+			 span_of(l->point_text, sizeof(l->point_text)));
+	}
 	json_obj_end(j);
 }
 

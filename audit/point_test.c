@@ -11,6 +11,7 @@
 #include "audit/checkpoint.h"
 #include "audit/logkey.h"
 #include "audit/notefile.h"
+#include "audit/store.h"
 #include "audit/testdb.h"
 
 #define ORIGIN "meter-1.meter.example/audit"
@@ -329,6 +330,136 @@ static void without_a_signature_nothing_is_acknowledged(void **state)
 	test_whole(1);
 }
 
+/* --- a start --- */
+
+static bool may_sign;
+
+static bool can_sign(void *arg)
+{
+	(void)arg;
+	return may_sign;
+}
+
+/* One that the platform's TPM says something of, which may sign or not. */
+static struct audit *open_bound(uint8_t boot, bool signs)
+{
+	static const struct anchor_bound bound = {true, {7}, 3};
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {boot},
+		.batch = UINT32_MAX,
+		.resume = true,
+		.own_key = true,
+		.can_sign = can_sign,
+	};
+	struct err e = {0};
+	struct audit *a;
+
+	may_sign = signs;
+	if (audit_open(&a, &conf, &e))
+		fail_msg("%s", e.text);
+	audit_bind(a, &bound);
+	return a;
+}
+
+/* A new boot that dies behind its first record. */
+static void start(uint8_t boot)
+{
+	struct audit *a = open_bound(boot, false);
+	struct err e = {0};
+	struct sample s;
+
+	add(a, sample_boot(&s, 0), 1);
+	assert_int_equal(audit_commit(a, &e), 0);
+	audit_abandon(a);
+}
+
+static void read_last(struct record_view *v)
+{
+	static uint8_t octets[STORE_BUNDLE_MAX];
+	struct db *d = test_db();
+	struct span data, record;
+	struct db_stmt *st;
+	struct err e = {0};
+	struct cur c;
+
+	assert_int_equal(db_prepare(&st, d, "SELECT data FROM bundle ORDER BY"
+				    " first DESC LIMIT 1", &e), 0);
+	assert_int_equal(db_step(st, &e), 1);
+	assert_true(db_span(st, 0, &data));
+	memcpy(octets, data.p, data.n);
+	c = cur_of(span_of(octets, data.n));
+	db_finish(st);
+	test_db_close(d);
+	while (store_next(&c, &record))
+		assert_int_equal(record_decode(v, record, &e), 0);
+}
+
+/* H(text) of the last checkpoint that is stored. */
+static void last_text(uint8_t out[SHA256_LEN])
+{
+	struct db *d = test_db();
+	struct db_stmt *st;
+	struct err e = {0};
+	struct span note;
+	struct note n;
+
+	assert_int_equal(db_prepare(&st, d, "SELECT note FROM checkpoint ORDER"
+				    " BY size DESC LIMIT 1", &e), 0);
+	assert_int_equal(db_step(st, &e), 1);
+	assert_true(db_span(st, 0, &note));
+	assert_int_equal(note_parse(&n, note, &e), 0);
+	sha256_of(n.text, out);
+	db_finish(st);
+	test_db_close(d);
+}
+
+/* A start names the checkpoint that it goes on behind. One that was taken away
+ * shows by that alone: what announced it could be a writer's that died, and no
+ * later one says what PCR 13 was. */
+static void a_start_names_the_checkpoint_before_it(void **state)
+{
+	static struct record_view v;
+	uint8_t text[SHA256_LEN];
+	struct verify_result r;
+	struct err e = {0};
+	struct audit *a;
+	struct sample s;
+	struct db *d;
+
+	(void)state;
+	test_clean();
+	start(1);
+	read_last(&v);
+	assert_null(v.ev.log); /* there was none */
+	a = open_bound(2, true);
+	add(a, sample_decision(&s, 0), 1);
+	add(a, sample_policy(&s, 0), 2);
+	assert_int_equal(audit_commit(a, &e), 0);
+	assert_int_equal(audit_checkpointed(a), 4);
+	audit_abandon(a);
+	start(3);
+	read_last(&v);
+	last_text(text);
+	assert_int_equal(v.r.kind, RECORD_BOOT);
+	assert_non_null(v.ev.log);
+	assert_int_equal(v.ev.log->point, 4);
+	assert_memory_equal(v.ev.log->point_text, text, sizeof(text));
+	test_whole(5);
+	d = test_db();
+	test_guards(d, false);
+	test_exec(d, "DELETE FROM checkpoint; UPDATE state SET checkpoint = 0,"
+		     " anchored = 0");
+	test_guards(d, true);
+	test_db_close(d);
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
+			 E_INTEGRITY);
+	assert_non_null(strstr(e.text, "the checkpoint that it names is not "
+				       "the last before it"));
+	assert_true(r.has_bad && r.bad == 4);
+}
+
 /* --- a log that was altered --- */
 
 static int open_recover(struct audit **a, struct err *e)
@@ -475,6 +606,7 @@ int main(void)
 		cmocka_unit_test(what_a_key_is_bound_to),
 		cmocka_unit_test(a_damaged_key_is_not_replaced),
 		cmocka_unit_test(without_a_signature_nothing_is_acknowledged),
+		cmocka_unit_test(a_start_names_the_checkpoint_before_it),
 		cmocka_unit_test(an_altered_log_is_left_alone),
 		cmocka_unit_test(a_key_goes_with_its_log),
 	};

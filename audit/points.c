@@ -247,6 +247,13 @@ int points_reach(struct points *p, uint64_t size,
 	return next_row(p, e);
 }
 
+bool points_last_is(const struct points *p, uint64_t size,
+		    const uint8_t text[SHA256_LEN])
+{
+	return size == p->last &&
+	       (size == 0 || memcmp(p->anchor.last, text, SHA256_LEN) == 0);
+}
+
 int points_look(struct points *p, struct err *e)
 {
 	uint64_t bad;

@@ -85,6 +85,10 @@ void points_close(struct points *p);
 /* The log may have grown: look again where there was no other stored one. */
 int points_look(struct points *p, struct err *e)
 	__attribute__((warn_unused_result));
+/* Is the last stored one that was reached of so many records, with this hash of
+ * its text? size 0: there is to be none. */
+bool points_last_is(const struct points *p, uint64_t size,
+		    const uint8_t text[SHA256_LEN]);
 /* The size at which points_reach is due next; UINT64_MAX: none. */
 uint64_t points_next(const struct points *p);
 /* The time by which a checkpoint is thinned out once it is over pruned records:

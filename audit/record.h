@@ -93,7 +93,8 @@ enum record_kind {
 	X(notify, NOTIFY, 34, 1, "number, bits: 1 the portal, 2 the vendor, 4 the operator are told") \
 	X(last_tuple, LAST_TUPLE, 35, 37, "of the last of several alike, as tuple") \
 	X(last_flow, LAST_FLOW, 36, 8, "number: its flow") \
-	X(kept, KEPT, 37, 8, "number: protected records among those that were removed, which stay")
+	X(kept, KEPT, 37, 8, "number: protected records among those that were removed, which stay") \
+	X(previous, PREVIOUS, 38, 41, "of a boot: the last checkpoint before it, of how many records (number as in lists), and SHA-256 of its text")
 
 /* Facts that would be what was said, or a secret. */
 static inline bool record_leaves_out(unsigned field)

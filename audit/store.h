@@ -53,6 +53,9 @@ void store_head(const struct store *s, uint8_t out[SHA256_LEN]);
 uint64_t store_first(const struct store *s); /* that was not pruned */
 /* How long the log was at its last checkpoint; 0: there is none. */
 uint64_t store_checkpointed(const struct store *s);
+/* SHA-256 of that one's text; there is one. */
+int store_point_text(struct store *s, uint8_t out[SHA256_LEN], struct err *e)
+	__attribute__((warn_unused_result));
 
 /* Protected records of a kind, the newest first, also those not committed yet;
  * until f returns something else than 0, which is returned, or 0. */

@@ -39,6 +39,21 @@ static int read_point(struct store *s, uint64_t size, struct whole *p,
 	return rc;
 }
 
+int store_point_text(struct store *s, uint8_t out[SHA256_LEN], struct err *e)
+{
+	struct whole *p = malloc(sizeof(*p));
+	struct note n;
+	int rc = p ? read_point(s, s->checkpoint, p, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0)
+		rc = note_parse(&n, wbuf_span(&p->w), e);
+	if (rc == 0)
+		sha256_of(n.text, out);
+	free(p);
+	return rc;
+}
+
 int store_signed(struct store *s, const struct note_key *key, struct err *e)
 {
 	struct whole *p = malloc(sizeof(*p));

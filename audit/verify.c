@@ -174,6 +174,19 @@ static int check_bound(struct verify *v, uint64_t seq, struct err *e)
 		       : verify_wrong(v, seq, e, "it names another chain of bundles");
 }
 
+/* Behind which checkpoint a boot goes on. */
+static int check_boot(struct verify *v, uint64_t seq, struct err *e)
+{
+	static const struct event_log none;
+	const struct event_log *l = v->view.ev.log;
+
+	l = l ? l : &none;
+	return points_last_is(&v->points, l->point, l->point_text)
+		       ? 0
+		       : verify_wrong(v, seq, e, "the checkpoint that it names "
+				      "is not the last before it");
+}
+
 static int check_point(struct verify *v, bool sealed, struct err *e)
 {
 	struct points_sealed said = {.wall = points_wall(&v->view.ev.now)};
@@ -228,6 +241,8 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		rc = check_kept(v, seq, record, e);
 	if (rc == 0 && r->kind == RECORD_EXPORT)
 		rc = verify_removal(v, seq, &v->view, e);
+	if (rc == 0 && r->kind == RECORD_BOOT)
+		rc = check_boot(v, seq, e);
 	if (rc == 0 && r->kind == RECORD_CHECKPOINT)
 		rc = check_bound(v, seq, e);
 	if (rc)

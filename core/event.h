@@ -109,7 +109,7 @@ struct event_budget {
 };
 #define EVENT_BUDGETS 8
 
-/* EV_CHECKPOINT, EV_EXPORT: the audit about itself. */
+/* EV_CHECKPOINT, EV_EXPORT, EV_BOOT: the audit about itself. */
 struct event_log {
 	bool has_chain, has_pcr, has_range;
 	uint8_t chain[32]; /* head of the chain of bundles before the record */
@@ -118,6 +118,10 @@ struct event_log {
 	uint64_t first, end; /* records removed: from first up to, not with */
 	uint8_t root[32];    /* of the tree of the first `end` records */
 	uint64_t kept;	     /* protected ones among them, which stay */
+	/* The last checkpoint before the record: of how many records, and
+	 * SHA-256 of its text. 0: there is none. */
+	uint64_t point;
+	uint8_t point_text[32];
 };
 
 struct event {
