@@ -277,6 +277,7 @@ static int append(struct audit *a, enum record_kind kind,
 	if (rc == 0 && seq)
 		*seq = r.seq;
 	a->pending++;
+	a->octets += 2 + w.n + SHA256_LEN;
 	a->acted |= (r.flags & RECORD_SYNC) != 0;
 	if (!a->has_point)
 		a->point = ev->now.mono;
@@ -377,6 +378,11 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 uint64_t audit_size(const struct audit *a)
 {
 	return store_size(a->store);
+}
+
+uint64_t audit_octets(const struct audit *a)
+{
+	return a->octets;
 }
 
 struct mono audit_last(const struct audit *a)

@@ -89,6 +89,9 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 bool audit_wants(const struct event *ev);
 /* Records appended so far, those not yet committed included. */
 uint64_t audit_size(const struct audit *a);
+/* Octets that records appended since it was opened take in a log: what they say,
+ * their length and their leaf of the tree. */
+uint64_t audit_octets(const struct audit *a);
 /* The monotonic clock of the last record of this boot; 0: there is none. */
 struct mono audit_last(const struct audit *a);
 /* Nothing was written in this boot when the file was opened. */

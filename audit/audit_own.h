@@ -17,6 +17,7 @@ struct audit {
 	struct hmac_key salts; /* of the boot */
 	const char *(*service_name)(uint8_t code);
 	uint32_t batch, pending, policy_seq;
+	uint64_t octets; /* of records appended */
 	uint64_t most; /* octets; 0: no bound */
 	bool cosigned, tight;
 	int lock; /* file, or -1 */

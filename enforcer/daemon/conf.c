@@ -67,6 +67,9 @@ static uint32_t socket_buffer(uint32_t queue_len)
 				: (uint32_t)n;
 }
 
+/* A record of an ordinary transmission, once a second. */
+#define AUDIT_RATE_LEAST 1024
+
 /* clang-format off */
 static const struct config_key keys[] = {
 	/* name, type, member, min, max, default, words, list */
@@ -109,6 +112,8 @@ static const struct config_key keys[] = {
 	 NULL, 0, 0},
 	{"audit-bound",	  CONFIG_SIZE,	 AT(audit_bound), AUDIT_BOUND_LEAST,
 	 INT64_C(1) << 40, "192 MiB", NULL, 0, 0},
+	{"audit-rate",	  CONFIG_SIZE,	 AT(audit_rate), AUDIT_RATE_LEAST,
+	 INT64_C(1) << 40, "", NULL, 0, 0},
 	{"audit-prune",	  CONFIG_WORD,	 AT(audit_prune), 0, 0, "needed",
 	 prunes, 0, 0},
 	{"witness-keys",  CONFIG_PATH,	 AT(witness_keys), 0, 0, "", NULL, 0, 0},

@@ -52,6 +52,8 @@ struct conf {
 	uint8_t min_ttl;
 	uint32_t audit_batch_ms; /* group commit */
 	uint64_t audit_bound;	 /* octets of the audit and its segments */
+	uint64_t audit_rate;	 /* of these in a second, of one guest; 0: as
+				  * many as fill the bound in an hour */
 	uint8_t audit_prune;	 /* enum conf_prune */
 	/* Public keys of who cosigns checkpoints, notefile.h; "": nobody. */
 	char witness_keys[CONF_PATH];

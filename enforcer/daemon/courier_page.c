@@ -107,6 +107,9 @@ static void put_guest(struct json *j, const struct guest_share *g,
 	json_u64(j, "held_now", s->held_now);
 	json_u64(j, "allowed", s->allowed);
 	json_u64(j, "denied", s->denied);
+	json_u64(j, "audit_used_percent",
+		 atomic_load(&g->lane->audit_percent));
+	json_bool(j, "audit_alarm", atomic_load(&g->lane->audit_alarm) != 0);
 	json_obj_end(j);
 }
 

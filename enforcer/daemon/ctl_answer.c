@@ -185,6 +185,8 @@ static void counters(struct json *j, const struct lane *l)
 	json_u64(j, "denied", s.denied);
 	json_u64(j, "offloaded", s.offloaded);
 	json_u64(j, "audit_waits", s.audit_waits);
+	json_u64(j, "audit_used_percent", atomic_load(&l->audit_percent));
+	json_bool(j, "audit_alarm", atomic_load(&l->audit_alarm) != 0);
 	json_u64(j, "kernel_queued", atomic_load(&l->kernel_queued));
 	json_u64(j, "kernel_dropped",
 		 atomic_load(&l->kernel_dropped) +

@@ -161,6 +161,8 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 		{"left_dropped_total",	"counter", "Packets that waited for an engine that died."},
 		{"frozen",		"gauge",   "1: everything of the guest is dropped."},
 		{"quarantined",		"gauge",   "1: the guest has lost its grants for a while."},
+		{"audit_used_percent",	"gauge",   "Of the records that may come at once; at 100 they wait."},
+		{"audit_alarm",		"gauge",   "1: since that was 80, until it is below 50."},
 	};
 
 	struct mono now = live_mono();
@@ -177,6 +179,8 @@ static void write_gates(struct wbuf *w, const struct guest_share *guest,
 				atomic_load(&l->left_dropped),
 				atomic_load(&l->frozen),
 				atomic_load(&l->quarantine) > now.ns,
+				atomic_load(&l->audit_percent),
+				atomic_load(&l->audit_alarm),
 			};
 
 			line(w, "metergate_%s{guest=\"%s\"} %llu\n",

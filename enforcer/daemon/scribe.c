@@ -57,6 +57,7 @@ static void leave(struct scribe *s)
 		ring_rewind(&s->src[i].r);
 		s->src[i].n = s->src[i].taken = 0;
 	}
+	scribe_pace_back(s);
 	s->pending = 0;
 	s->urgent = s->cosigned = false;
 	s->verdict = LEDGER_UNKNOWN; /* its record is none */
@@ -220,6 +221,7 @@ static int commit(struct scribe *s, struct err *e)
 	scribe_tpm_commit(s);
 	works(s);
 	release(s);
+	scribe_pace_keep(s);
 	show_log(s);
 	scribe_view_commit(&s->view,
 			   (uint64_t)mono_sub(live_mono(), start) / 1000);
@@ -462,7 +464,8 @@ static void sleep_a_while(struct scribe *s)
 			nap(left < SLICE_NS ? left : SLICE_NS);
 	} else if (window_due(&s->window, s->mono) > 0) {
 		nap(window_due(&s->window, s->mono));
-	} else if (s->cosigned || owner_holds_back(s->owner)) {
+	} else if (s->cosigned || owner_holds_back(s->owner) ||
+		   scribe_held_back(s)) {
 		nap(SLICE_NS);
 	} else if (scribe_tpm_asks(s)) {
 		nap(INT64_C(1000000));
@@ -610,6 +613,7 @@ static int prepare(struct scribe *s, struct err *e)
 		rc = owner_open(&s->owner, s->a, e);
 	if (rc == 0)
 		rc = hours_init(s, e);
+	scribe_pace_init(s);
 	return rc;
 }
 

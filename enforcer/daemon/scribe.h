@@ -4,6 +4,7 @@
  *
  *   scribe.c         opening, committing, the loop: begin reading here
  *   scribe_take.c    rings in, records out
+ *   scribe_pace.c    and how fast, of each guest
  *   scribe_hours.c   counts of an hour, where a rule says `audit: summary`
  *   scribe_ledger.c  the ledger's generation, tied to the audit
  *   scribe_tpm.c     the log's anchors and key in the TPM
@@ -38,6 +39,7 @@ struct source {
 	uint64_t bad_head; /* a position that made no sense */
 	struct mono told;  /* when its nonsense was recorded last */
 	uint32_t taken;	   /* messages since the last commit */
+	int64_t paid_ns;   /* of a guest: its pace, scribe_pace.c */
 };
 
 struct scribe_tpm {
@@ -88,6 +90,8 @@ struct scribe {
 	struct flat_event in;
 	struct mono mono, last; /* now; of the last record */
 	int64_t wall_us;
+	uint64_t rate;	  /* octets a second, of one guest; 0: any number */
+	int64_t burst_ns; /* what it may be ahead */
 	uint32_t pending; /* records not yet committed */
 	bool urgent;	  /* somebody waits for one of them */
 	bool stopping;
@@ -124,8 +128,21 @@ int scribe_take(struct scribe *s, struct err *e)
 /* For the next commit; it is none of the log's records by itself. */
 void scribe_waits(struct scribe *s);
 void scribe_put_back(struct scribe *s); /* what is in hand */
-bool scribe_anything(const struct scribe *s);
+bool scribe_anything(const struct scribe *s); /* that may be taken now */
+bool scribe_held_back(const struct scribe *s); /* that may not */
 bool scribe_crowded(const struct scribe *s);
+
+/* A predecessor's goes on. */
+void scribe_pace_init(struct scribe *s);
+/* What the ring has waits until its guest may write again. */
+bool scribe_pace_holds(const struct scribe *s, const struct source *from);
+/* So many octets of the log were its guest's. */
+void scribe_pace_take(struct scribe *s, struct source *from, uint64_t octets);
+void scribe_pace_keep(struct scribe *s); /* a commit was done */
+void scribe_pace_back(struct scribe *s); /* what was taken since never was */
+/* In every turn: what others are shown of it, and the alarm. */
+int scribe_pace_turn(struct scribe *s, struct err *e)
+	__attribute__((warn_unused_result));
 
 int hours_init(struct scribe *s, struct err *e)
 	__attribute__((warn_unused_result));

@@ -163,7 +163,16 @@ static bool waits(const struct source *from)
 bool scribe_anything(const struct scribe *s)
 {
 	for (size_t i = 0; i < s->n_src; i++) {
-		if (waits(&s->src[i]))
+		if (waits(&s->src[i]) && !scribe_pace_holds(s, &s->src[i]))
+			return true;
+	}
+	return false;
+}
+
+bool scribe_held_back(const struct scribe *s)
+{
+	for (size_t i = 0; i < s->n_src; i++) {
+		if (scribe_pace_holds(s, &s->src[i]) && waits(&s->src[i]))
 			return true;
 	}
 	return false;
@@ -198,6 +207,8 @@ static int next_source(struct scribe *s, struct source **out, struct err *e)
 		struct source *from = &s->src[i];
 		bool had = from->taken >= share;
 
+		if (scribe_pace_holds(s, from))
+			continue;
 		rc = fetch(s, from, e);
 		if (from->n == 0 || (had && !behind))
 			continue;
@@ -226,13 +237,16 @@ bool scribe_crowded(const struct scribe *s)
 int scribe_take(struct scribe *s, struct err *e)
 {
 	struct source *from;
-	int rc = 0;
+	uint64_t octets;
+	int rc = scribe_pace_turn(s, e);
 
 	for (int i = 0; rc == 0 && i < TURN && s->pending < BATCH; i++) {
 		rc = next_source(s, &from, e);
 		if (rc || !from)
 			break;
+		octets = audit_octets(s->audit);
 		rc = record(s, from, e);
+		scribe_pace_take(s, from, audit_octets(s->audit) - octets);
 	}
 	return rc;
 }

@@ -297,6 +297,57 @@ static void an_engine_that_lies_is_counted_and_recorded(void **state)
 	bench_free(&b);
 }
 
+/* An engine that writes as fast as it can fills the log at its pace only, and
+ * nobody else waits for that. What it wrote is recorded all the same. */
+static void one_guest_does_not_push_out_the_others(void **state)
+{
+	_Atomic uint32_t *percent, *alarm;
+	uint64_t sent = 0, other = 0;
+	struct bench b;
+	struct seen seen;
+	struct sample s;
+
+	(void)state;
+	NEEDS_ROOT();
+	bench_init(&b, 1);
+	b.conf.audit_bound = UINT64_C(32) << 20; /* 4 MiB at once */
+	b.conf.audit_rate = 1024;
+	percent = &b.guest[0].lane->audit_percent;
+	alarm = &b.guest[0].lane->audit_alarm;
+	start(&b);
+	/* Four times of that, and it is held back before. */
+	while (sent < 64000 && atomic_load(percent) < 99) {
+		if (put(&b, 0, numbered(&s, 0, sent)))
+			sent++;
+		else
+			usleep(1000);
+	}
+	assert_in_range(atomic_load(percent), 99, 100);
+	assert_int_equal(atomic_load(alarm), 1);
+	while (put(&b, 0, numbered(&s, 0, sent)))
+		sent++;
+	for (; other < 50; other++) {
+		assert_true(put(&b, 1, numbered(&s, 1, other)));
+		while (atomic_load(&b.ring[1].s->tail) != b.ring[1].at)
+			usleep(1000);
+	}
+	assert_true(atomic_load(&b.ring[0].s->tail) != b.ring[0].at);
+	assert_int_equal(atomic_load(&b.guest[1].lane->audit_alarm), 0);
+	/* A successor begins with no other bucket. */
+	end(&b, SIGKILL);
+	start(&b);
+	assert_true(put(&b, 1, numbered(&s, 1, other++)));
+	while (atomic_load(&b.ring[1].s->tail) != b.ring[1].at)
+		usleep(1000);
+	assert_true(atomic_load(&b.ring[0].s->tail) != b.ring[0].at);
+	end(&b, SIGTERM);
+	seen = read_log(&b);
+	assert_int_equal(seen.next[0], sent);
+	assert_int_equal(seen.next[1], other);
+	assert_int_equal(seen.others, 2); /* the alarm, and the end */
+	bench_free(&b);
+}
+
 static void into_ring(void *arg, const struct event *ev)
 {
 	assert_true(put(arg, 0, ev));
@@ -788,6 +839,7 @@ int main(void)
 		cmocka_unit_test(
 			killed_at_any_point_it_loses_and_doubles_nothing),
 		cmocka_unit_test(an_engine_that_lies_is_counted_and_recorded),
+		cmocka_unit_test(one_guest_does_not_push_out_the_others),
 		cmocka_unit_test(what_a_rule_notifies_is_recorded),
 		cmocka_unit_test(a_full_disk_stops_all_until_there_is_room),
 		cmocka_unit_test(an_altered_log_is_left_and_told_of),

@@ -176,6 +176,11 @@ struct lane {
 	_Atomic uint32_t kernel_queued;
 	/* What engines that died left there without a verdict. */
 	_Atomic uint64_t left_dropped;
+	/* By the scribe: when what it recorded of the guest will have been paid
+	 * for, mono ns (pace.h); how much of what may come at once is there,
+	 * percent; and whether that was an alarm. */
+	_Atomic int64_t audit_paid;
+	_Atomic uint32_t audit_percent, audit_alarm;
 	/* Engines that ended by a fault of their own, by the parent. */
 	_Atomic uint32_t crashes;
 	struct sipkey poison_key; /* drawn at the start, then only read */

@@ -127,7 +127,7 @@ class Form:
                     f"audit: {work}/audit/audit.db\nstate: {work}/state\n"
                     f"runtime: {work}/run\norigin: bench.meter.example/audit\n"
                     f"uplink: [up0]\ncpu: {self.cpu_of()}\n"
-                    "signatures: off\n"
+                    "signatures: off\naudit-rate: 64 MiB\n"
                     f"offload: {'true' if 'offload' in self.name else 'false'}\n")
         for d in ("audit", "state", "run"):
             os.makedirs(os.path.join(work, d))

@@ -387,7 +387,9 @@ class Gate:
                 "state": os.path.join(self.work, "state"),
                 "runtime": os.path.join(self.work, "run"),
                 "bridged": "true" if net.mode == "bridged" else "false",
-                "clock": "trusted", "audit-batch-ms": 5}
+                "clock": "trusted", "audit-batch-ms": 5,
+                # Load is no taken-over engine; pace_test.py has one.
+                "audit-rate": "64 MiB"}
         rows.update({k.replace("_", "-"): v for k, v in conf.items()})
         with open(self.conf, "w", encoding="utf-8") as f:
             for k, v in rows.items():
