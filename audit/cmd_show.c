@@ -90,6 +90,7 @@ static int all(struct show *s, struct reader *r, struct err *e)
 			return rc;
 		if (rc == 0) {
 			s->out_errno = fflush(stdout) ? errno : 0;
+			reader_pause(r);
 			poll(NULL, 0, FOLLOW_MS);
 			continue;
 		}
@@ -111,7 +112,7 @@ static int run(struct show *s, const char *path)
 	struct reader *r;
 	struct err e = {0};
 	uint64_t first = 0;
-	int rc = reader_open(&r, path, s->follow, &e);
+	int rc = reader_open(&r, path, false, &e);
 
 	if (rc) {
 		tool_say(path, e.text);

@@ -2,13 +2,16 @@
 #include "audit/reader.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "audit/db.h"
 #include "audit/segment.h"
 #include "audit/store.h"
 
 struct reader {
-	struct db *db;
+	char *path;
+	bool follow;
+	struct db *db; /* NULL: let go of, reader_pause */
 	struct segments *segments;
 	uint64_t next;	/* sequence number of the next record */
 	uint64_t first; /* of the bundle in data */
@@ -17,20 +20,40 @@ struct reader {
 	struct cur c; /* behind the last record given */
 };
 
+static int open_log(struct reader *r, struct err *e)
+{
+	int rc = db_open(&r->db, r->path, r->follow ? DB_FOLLOW : DB_READ, e);
+
+	if (rc == 0)
+		rc = store_identify(r->db, NULL, e);
+	return rc ? rc : segments_open(&r->segments, r->db, r->path, e);
+}
+
+void reader_pause(struct reader *r)
+{
+	struct err ignored;
+
+	segments_close(r->segments);
+	r->segments = NULL;
+	if (db_close(r->db, &ignored))
+		r->db = NULL; /* nothing was written: nothing is lost */
+	r->db = NULL;
+	r->n = 0; /* its octets were the segments' */
+}
+
 int reader_open(struct reader **out, const char *path, bool follow,
 		struct err *e)
 {
 	struct reader *r = calloc(1, sizeof(*r));
-	int rc;
+	int rc = 0;
 
 	*out = NULL;
-	if (!r)
+	if (!r || !(r->path = strdup(path))) {
+		free(r);
 		return err_set(e, E_NOMEM, 0, "out of memory");
-	rc = db_open(&r->db, path, follow ? DB_FOLLOW : DB_READ, e);
-	if (rc == 0)
-		rc = store_identify(r->db, NULL, e);
-	if (rc == 0)
-		rc = segments_open(&r->segments, r->db, path, e);
+	}
+	r->follow = follow;
+	rc = open_log(r, e);
 	if (rc) {
 		reader_close(r);
 		return rc;
@@ -41,13 +64,10 @@ int reader_open(struct reader **out, const char *path, bool follow,
 
 void reader_close(struct reader *r)
 {
-	struct err ignored;
-
 	if (!r)
 		return;
-	segments_close(r->segments);
-	if (db_close(r->db, &ignored))
-		r->db = NULL; /* nothing was written: nothing is lost */
+	reader_pause(r);
+	free(r->path);
 	free(r);
 }
 
@@ -73,7 +93,9 @@ static int load(struct reader *r, struct err *e)
 
 int reader_first(struct reader *r, uint64_t *first, struct err *e)
 {
-	return segments_pruned(r->segments, first, e);
+	int rc = r->db ? 0 : open_log(r, e);
+
+	return rc ? rc : segments_pruned(r->segments, first, e);
 }
 
 /* Among what was pruned: the next protected record, or what comes behind. */
@@ -93,14 +115,17 @@ static int next_kept(struct reader *r, uint64_t *seq, struct span *record,
 	return rc;
 }
 
+/* What was opened as a file that nobody writes and is written since may be of
+ * two times: then it is opened as what it is now. */
 static int loaded(struct reader *r, struct err *e)
 {
-	int rc = load(r, e);
+	int rc = r->db ? load(r, e) : 0;
 
-	if (rc && db_disturbed(r->db))
-		return err_set(e, E_STATE, 0, "it was opened for writing while "
-					      "it was read; try again");
-	return rc;
+	if (r->db && (!rc || !db_disturbed(r->db)))
+		return rc;
+	reader_pause(r);
+	rc = open_log(r, e);
+	return rc ? rc : load(r, e);
 }
 
 int reader_bundle(struct reader *r, uint64_t first, uint32_t *n,

@@ -15,11 +15,15 @@
 struct reader;
 
 /* E_STATE: not an audit database. follow: records that a writer adds later
- * are seen, too. */
+ * are seen, too, and it is held open meanwhile; for whoever writes it. */
 int reader_open(struct reader **out, const char *path, bool follow,
 		struct err *e)
 	__attribute__((warn_unused_result));
 void reader_close(struct reader *r);
+/* Let go of the files until it is asked again, which then sees what was added:
+ * who waits with them open is in the way of a writer that ends, whose journal
+ * and shared memory would stay beside the log. */
+void reader_pause(struct reader *r);
 /* The first record that was not pruned. Of those before it reader_next gives
  * the protected ones. */
 int reader_first(struct reader *r, uint64_t *first, struct err *e)
