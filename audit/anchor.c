@@ -127,7 +127,8 @@ int anchor_step(struct anchor *a, const struct anchor_bound *b,
 struct row {
 	uint64_t size;
 	struct anchor_bound bound;
-	struct span text; /* until the next row */
+	struct span text; /* of note */
+	uint8_t note[NOTE_MAX];
 };
 
 static int read_row(struct db_stmt *st, struct row *r, struct err *e)
@@ -139,32 +140,52 @@ static int read_row(struct db_stmt *st, struct row *r, struct err *e)
 
 	memset(&r->bound, 0, sizeof(r->bound));
 	if (!db_u64(st, 0, &r->size) || !db_span(st, 1, &note) ||
+	    note.n > sizeof(r->note) ||
 	    (!db_null(st, 3) && !db_u64(st, 3, &r->bound.counter)))
-		rc = wrong(e, "a checkpoint is damaged");
-	if (rc == 0 && !db_null(st, 2)) {
+		return wrong(e, "a checkpoint is damaged");
+	memcpy(r->note, note.p, note.n);
+	if (!db_null(st, 2)) {
 		r->bound.has_pcr = db_span(st, 2, &pcr) && pcr.n == SHA256_LEN;
 		if (r->bound.has_pcr)
 			memcpy(r->bound.pcr, pcr.p, SHA256_LEN);
 		else
 			rc = wrong(e, "a PCR is damaged");
 	}
-	if (rc == 0 && checkpoint_read(&c, &n, note, e))
+	if (rc == 0 &&
+	    checkpoint_read(&c, &n, span_of(r->note, note.n), e))
 		rc = e->code = E_INTEGRITY;
 	if (rc == 0)
 		r->text = n.text;
 	return rc;
 }
 
-static int rows(struct db_stmt **st, struct db *d, uint64_t above,
-		struct err *e)
+static int rows(struct db_stmt **st, struct db *d, struct err *e)
 {
-	int rc = db_prepare(st, d, "SELECT size, note, pcr_anchor, counter"
-			    " FROM checkpoint WHERE size > ?1 ORDER BY size",
-			    e);
+	return db_prepare(st, d, "SELECT size, note, pcr_anchor, counter FROM"
+			  " checkpoint WHERE size >= ?1 ORDER BY size LIMIT 1",
+			  e);
+}
 
-	if (rc == 0)
-		db_put_u64(*st, 1, above);
-	return rc;
+/* 1: the first of at least that size; 0: there is none. Nothing of the database
+ * is held on to while the caller does something with it. */
+static int next_row(struct db_stmt *st, uint64_t least, struct row *r,
+		    struct err *e)
+{
+	int rc, read;
+
+	db_put_u64(st, 1, least);
+	rc = db_step(st, e);
+	read = rc == 1 ? read_row(st, r, e) : 0;
+	db_reset(st);
+	return read ? read : rc;
+}
+
+/* Of what was pruned, only the newest: others are thinned out. */
+static int newest_pruned(struct db *d, uint64_t *size, struct err *e)
+{
+	return db_number(d, "SELECT coalesce((SELECT max(size) FROM checkpoint"
+			 " WHERE size <= (SELECT first + n FROM segment WHERE"
+			 " pruned = 1 ORDER BY no DESC LIMIT 1)), 0)", size, e);
 }
 
 int anchor_replay(struct anchor *a, struct db *d,
@@ -172,35 +193,36 @@ int anchor_replay(struct anchor *a, struct db *d,
 			   const struct anchor_bound *b, struct err *e),
 		  void *arg, struct err *e)
 {
-	/* Of what was pruned, only the newest: others are thinned out. */
-	static const char pruned[] =
-		"SELECT coalesce((SELECT max(size) FROM checkpoint WHERE"
-		" size <= (SELECT first + n FROM segment WHERE pruned = 1"
-		" ORDER BY no DESC LIMIT 1)), 0)";
+	struct err ignored;
 	struct db_stmt *st;
-	struct row r;
-	uint64_t from = 0;
-	int rc = db_number(d, pruned, &from, e);
+	struct row r = {0};
+	uint64_t from = 0, now;
+	int rc = newest_pruned(d, &from, e);
 
 	if (rc == 0)
-		rc = rows(&st, d, from ? from - 1 : 0, e);
+		rc = rows(&st, d, e);
 	if (rc)
 		return rc;
-	while ((rc = db_step(st, e)) == 1) {
-		rc = read_row(st, &r, e);
-		if (rc == 0 && r.size == from)
+	for (uint64_t least = from; (rc = next_row(st, least, &r, e)) == 1;
+	     least = r.size + 1) {
+		if (from && r.size == from)
 			anchor_resume(a, &r.bound);
-		if (rc == 0)
-			rc = anchor_step(a, &r.bound, r.text, e);
-		if (rc)
-			err_wrap(e, "the checkpoint of %llu records",
-				 (unsigned long long)r.size);
+		rc = anchor_step(a, &r.bound, r.text, e);
 		if (rc == 0 && f)
 			rc = f(arg, r.size, a, &r.bound, e);
 		if (rc)
 			break;
 	}
+	if (rc)
+		err_wrap(e, "the checkpoint of %llu records",
+			 (unsigned long long)r.size);
 	db_finish(st);
+	/* Between two rows others may have been thinned out. */
+	now = from;
+	if ((rc == 0 || rc == E_INTEGRITY) &&
+	    newest_pruned(d, &now, &ignored) == 0 && now != from)
+		return err_set(e, E_STATE, 0, "it was pruned while it was "
+			       "read; try again");
 	return rc;
 }
 
@@ -313,14 +335,12 @@ int anchor_pending(struct db *d, uint64_t at,
 	uint8_t text[SHA256_LEN], digest[SHA256_LEN];
 	struct db_stmt *st;
 	struct row r;
-	int rc = rows(&st, d, at, e);
+	int rc = rows(&st, d, e);
 
 	if (rc)
 		return rc;
-	while ((rc = db_step(st, e)) == 1) {
-		rc = read_row(st, &r, e);
-		if (rc)
-			break;
+	for (uint64_t least = at + 1; (rc = next_row(st, least, &r, e)) == 1;
+	     least = r.size + 1) {
 		sha256_of(r.text, text);
 		anchor_next(text, digest);
 		rc = f(arg, r.size, digest, e);

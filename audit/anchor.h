@@ -73,7 +73,7 @@ struct db;
 /* Does a TPM with these values belong to the log? E_INTEGRITY: no; the log was
  * cut, rolled back or replaced, or it is another TPM. beside: the log was begun
  * because another was not what it should be; it need not tell of what was
- * before it. */
+ * before it. E_STATE: as anchor_replay. */
 int anchor_find(struct anchor_place *out, struct db *d,
 		const uint8_t pcr[SHA256_LEN], uint64_t counter, bool beside,
 		struct err *e) __attribute__((warn_unused_result));
@@ -84,7 +84,8 @@ int anchor_pending(struct db *d, uint64_t at,
 			    const uint8_t digest[SHA256_LEN], struct err *e),
 		   void *arg, struct err *e)
 	__attribute__((warn_unused_result));
-/* All rows, in their order. */
+/* All rows, in their order, each read by itself. E_STATE: rows were thinned out
+ * meanwhile, and nothing can be said. */
 int anchor_replay(struct anchor *a, struct db *d,
 		  int (*f)(void *arg, uint64_t size, const struct anchor *a,
 			   const struct anchor_bound *b, struct err *e),

@@ -535,6 +535,81 @@ static void says_it_was_pruned(void **state)
 	}
 }
 
+/* The writer goes on, and its journal can be emptied, whatever is done with a
+ * row. */
+static int meanwhile(void *arg, uint64_t size, const struct anchor *a,
+		     const struct anchor_bound *b, struct err *e)
+{
+	struct db *d = test_db();
+	uint64_t busy = 1, *calls = arg;
+
+	(void)size;
+	(void)a;
+	(void)b;
+	if (++*calls <= 3)
+		grow(1);
+	good(db_number(d, "PRAGMA wal_checkpoint(TRUNCATE)", &busy, e), e);
+	assert_int_equal(busy, 0);
+	test_db_close(d);
+	return 0;
+}
+
+static void holds_nothing_meanwhile(void **state)
+{
+	uint64_t calls = 0;
+	struct err e = {0};
+	struct anchor a = {0};
+	struct db *d;
+
+	(void)state;
+	fresh();
+	start(false);
+	grow(4);
+	good(db_open(&d, test_path, DB_READ, &e), &e);
+	good(anchor_replay(&a, d, meanwhile, &calls, &e), &e);
+	good(db_close(d, &e), &e);
+	assert_int_equal(calls, 7); /* and those that came */
+	assert_memory_equal(a.pcr, chip.pcr, SHA256_LEN);
+}
+
+/* One that is pruned between two rows: nothing is said of it. */
+static int pruned_meanwhile(void *arg, uint64_t size, const struct anchor *a,
+			    const struct anchor_bound *b, struct err *e)
+{
+	struct db *d = arg;
+
+	(void)a;
+	(void)b;
+	(void)e;
+	if (size < 8) {
+		test_exec(d, "DELETE FROM checkpoint WHERE size BETWEEN 1 AND"
+			     " 12 AND size > 4");
+		test_exec(d, "INSERT INTO segment VALUES(1, 0, 256,"
+			     " zeroblob(32), 1, 1)");
+	}
+	return 0;
+}
+
+static void is_pruned_meanwhile(void **state)
+{
+	struct err e = {0};
+	struct anchor a = {0};
+	struct db *d;
+
+	(void)state;
+	fresh();
+	start(false);
+	grow(5);
+	dies();
+	d = test_db();
+	test_guards(d, false);
+	assert_int_equal(anchor_replay(&a, d, pruned_meanwhile, d, &e),
+			 E_STATE);
+	assert_non_null(strstr(e.text, "try again"));
+	test_guards(d, true);
+	test_db_close(d);
+}
+
 /* Somebody else extends PCR 13. */
 static void others(void **state)
 {
@@ -695,6 +770,8 @@ int main(void)
 		cmocka_unit_test(dies_anywhere),
 		cmocka_unit_test(tampering),
 		cmocka_unit_test(says_it_was_pruned),
+		cmocka_unit_test(holds_nothing_meanwhile),
+		cmocka_unit_test(is_pruned_meanwhile),
 		cmocka_unit_test(others),
 		cmocka_unit_test(rows_differ),
 	};

@@ -200,20 +200,25 @@ static int put_proof(struct writer *w, uint64_t seq, struct err *e)
 static int put_proofs(struct writer *w, struct err *e)
 {
 	struct db_stmt *st;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int rc = db_prepare(&st, w->db, "SELECT seq FROM protected WHERE"
-			    " seq < ?1 ORDER BY seq", e);
+			    " seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT 1", e);
 
-	if (rc)
-		return rc;
-	db_put_u64(st, 1, w->size);
-	while ((rc = db_step(st, e)) == 1) {
-		rc = db_u64(st, 0, &seq)
-			     ? put_proof(w, seq, e)
-			     : err_set(e, E_INTEGRITY, 0, "a protected record "
-				       "is damaged");
-		if (rc)
+	/* Nothing of the database is held on to while files are written. */
+	for (; rc == 0; seq++) {
+		db_put_u64(st, 1, seq);
+		db_put_u64(st, 2, w->size);
+		rc = db_step(st, e);
+		if (rc == 0)
 			break;
+		if (rc == 1)
+			rc = db_u64(st, 0, &seq)
+				     ? 0
+				     : err_set(e, E_INTEGRITY, 0, "a protected "
+					       "record is damaged");
+		db_reset(st);
+		if (rc == 0)
+			rc = put_proof(w, seq, e);
 	}
 	db_finish(st);
 	return rc;
