@@ -162,6 +162,16 @@ void flow_event(struct work *w, uint32_t i, bool end)
 	w->sink->event(w->sink->arg, &ev);
 }
 
+/* It takes no place among those that are open at once, and nothing hangs on it
+ * any more. */
+static void not_open(struct work *w, struct flow *f)
+{
+	if (f->opened && w->p->guest[f->guest].machine >= 0)
+		pol_close(w->p->conf.state,
+			  (size_t)w->p->guest[f->guest].machine, f->id, w->now);
+	f->opened = false;
+}
+
 void flow_end(struct work *w, uint32_t i, enum reason why)
 {
 	struct pipeline *p = w->p;
@@ -182,9 +192,7 @@ void flow_end(struct work *w, uint32_t i, enum reason why)
 	if (p->conf.classifier)
 		p->conf.classifier->end(p->conf.classifier->arg, i);
 	flow_event(w, i, true);
-	if (f->opened && p->guest[f->guest].machine >= 0)
-		pol_close(p->conf.state,
-			  (size_t)p->guest[f->guest].machine, f->id, w->now);
+	not_open(w, f);
 	while (*b != i)
 		b = &p->flow[*b].next;
 	*b = f->next;
@@ -246,7 +254,12 @@ static bool forgettable(const struct flow *f)
 
 void flow_closed(struct work *w, uint32_t i)
 {
-	move(w, i, forgettable(&w->p->flow[i]) ? LIST_OVER : LIST_CLOSED);
+	struct flow *f = &w->p->flow[i];
+	bool over = forgettable(f);
+
+	if (over && f->was_open)
+		not_open(w, f);
+	move(w, i, over ? LIST_OVER : LIST_CLOSED);
 }
 
 /* After how much silence flows of a list end; and after how much they may have

@@ -563,9 +563,51 @@ static void carried_end(void **state)
 	}
 }
 
+static bool note_at_once(void *arg, const struct pol_budget *b)
+{
+	if (strstr(b->name, "at-once"))
+		*(uint64_t *)arg = b->used;
+	return true;
+}
+
+/* Which connections a limit on those that are open at once counts: one that
+ * both ends have closed is over before anybody forgets it. */
+static void at_once(void **ctx)
+{
+	static const struct {
+		const char *why;
+		void (*flow)(struct kit *, uint16_t);
+		uint64_t used;
+	} rows[] = {
+		{"open", open_one, 1},
+		{"one end does not know that the other has closed", half_closed,
+		 1},
+		{"closed", closed, 0},
+		{"reset: what was under way may still arrive", reset_one, 1},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kit *k = new_kit();
+		uint64_t used = 99;
+
+		rows[i].flow(k, KIT_PORT);
+		pol_budgets(k->state, 0, k->now, note_at_once, &used);
+		if (used != rows[i].used)
+			fail_msg("%s: %llu", rows[i].why,
+				 (unsigned long long)used);
+		kit_wait(k, CLOSED_IDLE + S);
+		open_one(k, KIT_PORT + 1);
+		pol_budgets(k->state, 0, k->now, note_at_once, &used);
+		assert_int_equal(used, i == 0 ? 2 : 1);
+		done(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(at_once),
 		cmocka_unit_test(who_makes_room),
 		cmocka_unit_test(floods),
 		cmocka_unit_test(gone),

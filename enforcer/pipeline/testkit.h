@@ -253,17 +253,22 @@ static inline int kit_build(struct kit *k, struct err *e)
 	struct pol_range t66 = {66, 66};
 	struct pol_attr a66 = {.field = F_TABLE, .num = &t66, .n_num = 1};
 	struct pol_obs_match slow = {.n_attr = 1, .attr = &a66};
-	struct pol_limit_src apart = {
-		.id = "apart", .dir = DIRSEL_ANY, .party.any = true,
-		.match = &slow, .n_match = 1,
-		.phrase = {.kind = LIMIT_SPACING, .thing = THING_MESSAGES,
-			   .window_ns = 10 * NS_PER_S,
-			   .text = "at least 10 s apart"},
-		.exceed = {.kind = ACTION_DEFER, .ns = 60 * NS_PER_S}};
+	struct pol_limit_src limit[] = {
+		{.id = "apart", .dir = DIRSEL_ANY, .party.any = true,
+		 .match = &slow, .n_match = 1,
+		 .phrase = {.kind = LIMIT_SPACING, .thing = THING_MESSAGES,
+			    .window_ns = 10 * NS_PER_S,
+			    .text = "at least 10 s apart"},
+		 .exceed = {.kind = ACTION_DEFER, .ns = 60 * NS_PER_S}},
+		{.id = "at-once", .dir = DIRSEL_ANY, .party.any = true,
+		 .phrase = {.kind = LIMIT_CONCURRENT,
+			    .thing = THING_CONNECTIONS, .n = 100,
+			    .text = "at most 100 connections at once"}},
+	};
 	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = party, .n_party = 2,
 			     .rule = rule, .n_rule = 4,
-			     .limit = &apart, .n_limit = 1};
+			     .limit = limit, .n_limit = 2};
 
 	far.addr.b[13] = 21;
 	for (int i = 0; i < OBS_COUNT; i++) {
