@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is on the disk is never less than what was used. Two engines, their
- * owner and its files, played at random: messages and packets, some taken
- * back; engines, owner and all of them killed between any two steps; power
+ * owner and its files, played at random: messages, packets and connections,
+ * some taken back; engines, owner and all of them killed between any two steps; power
  * gone, with what was not synced; disks that break; ends in order. After each
  * that passes, what passed in every window is counted against the limits; and
  * what passed in all against what the files would say after a loss of power.
@@ -23,8 +23,8 @@
 #define STEPS  160
 #define GUESTS 2
 #define PASSED 4096
-
-
+#define TABLES 8
+#define AT_ONCE 4
 
 struct world {
 	/* policy */
@@ -33,7 +33,7 @@ struct world {
 	struct pol_party_src party[GUESTS];
 	struct pol_rule_src rule[GUESTS], ceiling;
 	struct pol_limit_phrase own[3];
-	struct pol_limit_src top[2];
+	struct pol_limit_src top[4];
 	struct pol_file vendor[GUESTS], base;
 	struct kit k;
 	/* processes */
@@ -50,9 +50,12 @@ struct world {
 	struct {
 		int64_t wall_s;
 		unsigned guest;
-		uint32_t messages, octets;
+		uint32_t messages, octets, table;
 	} passed[PASSED];
 	size_t n_passed;
+	/* connections of now */
+	uint64_t flow[GUESTS][AT_ONCE], next_flow;
+	unsigned opened;
 };
 
 static uint64_t any(struct world *w, uint64_t n)
@@ -115,9 +118,23 @@ static void policy(struct world *w)
 		.phrase = {.kind = LIMIT_CALENDAR, .thing = THING_BYTES,
 			   .n = 100000, .window = WINDOW_DAY,
 			   .text = "100 kB per day"}};
+	w->top[2] = (struct pol_limit_src){
+		.id = "tables", .dir = DIRSEL_OUT, .party.any = true,
+		.vm.any = true,
+		.phrase = {.kind = LIMIT_DISTINCT, .distinct = F_TABLE, .n = 5,
+			   .window = any(w, 2) ? WINDOW_DAY : WINDOW_SLIDING,
+			   .text = "at most 5 distinct table per day"}};
+	if (w->top[2].phrase.window == WINDOW_SLIDING)
+		w->top[2].phrase.window_ns = H(3);
+	w->top[3] = (struct pol_limit_src){
+		.id = "connections", .dir = DIRSEL_OUT, .party.any = true,
+		.vm.any = true,
+		.phrase = {.kind = LIMIT_CONCURRENT,
+			   .thing = THING_CONNECTIONS, .n = AT_ONCE,
+			   .text = "at most 4 connections at once"}};
 	w->base = (struct pol_file){.kind = POL_BASELINE, .id = "base",
 				    .rule = &w->ceiling, .n_rule = 1,
-				    .limit = w->top, .n_limit = 2};
+				    .limit = w->top, .n_limit = 4};
 	if (kit_add(&w->k, &w->vendor[0]) || kit_add(&w->k, &w->vendor[1]) ||
 	    kit_add(&w->k, &w->base) || kit_go(&w->k))
 		fail_msg("%s", w->k.e.text);
@@ -209,7 +226,7 @@ static void engine_starts(struct world *w, unsigned i)
 			fail_msg("%s", e.text);
 	}
 	pol_state_one_sided(w->engine[i], true);
-	pol_state_asks(w->engine[i], ask, w);
+	pol_state_asks(w->engine[i], i, ask, w);
 }
 
 static void engine_dies(struct world *w, unsigned i)
@@ -217,6 +234,7 @@ static void engine_dies(struct world *w, unsigned i)
 	pol_state_free(w->engine[i]);
 	w->engine[i] = NULL;
 	w->died++;
+	memset(w->flow[i], 0, sizeof(w->flow[i])); /* they end with it */
 }
 
 static void all_die(struct world *w)
@@ -318,6 +336,26 @@ static void within(uint64_t n, uint64_t most,
 			 (unsigned long long)most);
 }
 
+static uint64_t tables_since(const struct world *w, int64_t wall_s)
+{
+	uint32_t seen = 0;
+
+	for (size_t i = 0; i < w->n_passed; i++) {
+		if (w->passed[i].messages && w->passed[i].wall_s > wall_s)
+			seen |= 1u << w->passed[i].table;
+	}
+	return (uint64_t)__builtin_popcount(seen);
+}
+
+static void check_connections(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < GUESTS * AT_ONCE; i++)
+		n += w->flow[i / AT_ONCE][i % AT_ONCE] != 0;
+	within(n, AT_ONCE, "4 at once");
+}
+
 static void check_limits(const struct world *w)
 {
 	int64_t now = now_s(w), day = now - now % 86400 - 1;
@@ -340,15 +378,20 @@ static void check_limits(const struct world *w)
 		within(passed_since(w, now - 86400, -1, false),
 		       l->n + l->burst, l->text);
 	within(passed_since(w, day, -1, true), 100000, "100 kB");
+	within(tables_since(w, w->top[2].phrase.window == WINDOW_DAY
+				       ? day
+				       : now - 3 * 3600),
+	       5, "5 tables");
 }
 
 static void note(struct world *w, unsigned i, uint32_t messages,
-		 uint32_t octets)
+		 uint32_t octets, uint32_t table)
 {
 	assert_true(w->n_passed < PASSED);
 	w->passed[w->n_passed].wall_s = now_s(w);
 	w->passed[w->n_passed].guest = i;
 	w->passed[w->n_passed].messages = messages;
+	w->passed[w->n_passed].table = table;
 	w->passed[w->n_passed++].octets = octets;
 	check_limits(w);
 }
@@ -356,9 +399,14 @@ static void note(struct world *w, unsigned i, uint32_t messages,
 static void message(struct world *w, unsigned i)
 {
 	struct pol_msg m = kit_msg(&w->k, DIR_OUT, OBS_C1222_LOGON_REQUEST);
+	struct obs leaf = {.kind = OBS_C1222_LOGON_REQUEST};
 	struct pol_decision d;
+	uint32_t table = (uint32_t)any(w, any(w, 4) ? 4 : TABLES);
 
 	engine_starts(w, i);
+	obs_u64(&leaf, F_TABLE, table);
+	m.leaves = &leaf;
+	m.n_leaves = 1;
 	m.machine = i;
 	pol_judge(w->engine[i], &m, &d);
 	if (!d.permit || any(w, 8) == 0) {
@@ -366,7 +414,7 @@ static void message(struct world *w, unsigned i)
 		return;
 	}
 	/* Sent, and then it may die before it has noted that. */
-	note(w, i, 1, 0);
+	note(w, i, 1, 0, table);
 	if (any(w, 16) == 0)
 		engine_dies(w, i);
 	else
@@ -385,11 +433,40 @@ static void packets(struct world *w, unsigned i)
 		if (pol_packet(w->engine[i], i, DIR_OUT, &m.peer, n, w->k.now,
 			       &d)) {
 			pol_commit(w->engine[i]);
-			note(w, i, 0, n);
+			note(w, i, 0, n, 0);
 		} else {
 			pol_abort(w->engine[i]);
 		}
 		kit_wait(&w->k, (int64_t)any(w, (uint64_t)S(1)));
+	}
+}
+
+/* A place is opened or closed. */
+static void connection(struct world *w, unsigned i)
+{
+	struct pol_msg m = kit_msg(&w->k, DIR_OUT, OBS_C1222_LOGON_REQUEST);
+	uint64_t *flow = &w->flow[i][any(w, AT_ONCE)];
+	struct pol_decision d;
+
+	engine_starts(w, i);
+	if (*flow) {
+		pol_close(w->engine[i], i, *flow, w->k.now);
+		*flow = 0;
+	} else {
+		pol_open(w->engine[i], i, DIR_OUT, &m.peer, ++w->next_flow,
+			 w->k.now, &d);
+		if (!d.permit || any(w, 8) == 0) {
+			pol_abort(w->engine[i]);
+			return;
+		}
+		*flow = w->next_flow;
+		w->opened++;
+		check_connections(w);
+		pol_commit(w->engine[i]);
+	}
+	if (any(w, 3) == 0) {
+		kit_wait(&w->k, S(2));
+		pol_state_hand_back(w->engine[i], w->k.now, false);
 	}
 }
 
@@ -503,6 +580,13 @@ static void step(struct world *w, void *old[GUESTS])
 	case 11:
 		packets(w, i);
 		break;
+	case 12:
+	case 13:
+	case 14:
+	case 15:
+	case 16:
+		connection(w, i);
+		break;
 	default:
 		for (uint64_t k = any(w, 6); k > 0; k--) {
 			message(w, i);
@@ -513,7 +597,8 @@ static void step(struct world *w, void *old[GUESTS])
 	}
 }
 
-static void round_of(uint64_t seed, unsigned *passed, unsigned *cut)
+static void round_of(uint64_t seed, unsigned *passed, unsigned *opened,
+		     unsigned *cut)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	void *old[GUESTS];
@@ -535,6 +620,7 @@ static void round_of(uint64_t seed, unsigned *passed, unsigned *cut)
 		step(w, old);
 	check_files(w);
 	*passed += (unsigned)w->n_passed;
+	*opened += w->opened;
 	*cut += w->cut;
 	all_die(w);
 	for (int i = 0; i < GUESTS; i++) {
@@ -552,16 +638,18 @@ static void test_never_refunded(void **ctx)
 	const char *more = getenv("CREDIT_ROUNDS"), *one = getenv("CREDIT_SEED");
 	uint64_t rounds = more ? strtoull(more, NULL, 10) : ROUNDS;
 	uint64_t first = one ? strtoull(one, NULL, 10) : 1;
-	unsigned passed = 0, cut = 0;
+	unsigned passed = 0, opened = 0, cut = 0;
 
 	(void)ctx;
 	for (uint64_t i = first; i < first + (one ? 1 : rounds); i++) {
 		printf("# CREDIT_SEED=%llu\n", (unsigned long long)i);
-		round_of(i, &passed, &cut);
+		round_of(i, &passed, &opened, &cut);
 	}
-	printf("# %u passed, power went %u times\n", passed, cut);
+	printf("# %u passed, %u connections, power went %u times\n", passed,
+	       opened, cut);
 	/* It is not that nothing ever passes. */
-	assert_true(one || (passed > 20 * rounds && cut > rounds));
+	assert_true(one || (passed > 20 * rounds && opened > 5 * rounds &&
+			    cut > rounds));
 }
 
 int main(void)

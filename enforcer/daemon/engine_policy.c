@@ -112,11 +112,15 @@ static bool ask_owner(void *arg, const struct pol_claim *claim,
 }
 
 /* Every machine has an engine of its own. */
-static void apart(struct engine *e, struct pol_state *st)
+static void apart(struct engine *e, const struct pol_set *set,
+		  struct pol_state *st)
 {
+	int machine = pol_set_find_machine(set,
+					   span_str(e->a->guest->name));
+
 	pol_state_one_sided(st, true);
-	if (e->a->ledger)
-		pol_state_asks(st, ask_owner, e);
+	if (e->a->ledger && machine >= 0)
+		pol_state_asks(st, (size_t)machine, ask_owner, e);
 }
 
 static int state_open(struct engine *e, const struct pol_set *set,
@@ -129,7 +133,7 @@ static int state_open(struct engine *e, const struct pol_set *set,
 
 	if (rc < 0)
 		return err_wrap(err, "counters");
-	apart(e, *out);
+	apart(e, set, *out);
 	return 0;
 }
 
@@ -330,7 +334,7 @@ static int reload(struct engine *e, const struct engine_set *next,
 	rc = pol_state_new(&copy, next->set, err);
 	if (rc < 0)
 		return rc;
-	apart(e, copy);
+	apart(e, next->set, copy);
 	pol_state_carry(copy, e->state, e->now);
 	rc = swap(e, next->set, copy, err);
 	pol_state_free(copy);

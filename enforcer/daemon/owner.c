@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "enforcer/daemon/half.h"
 #include "enforcer/daemon/journal.h"
@@ -71,6 +73,22 @@ static int state_open(struct owner *o, enum pol_state_was *was, struct err *e)
 		return err_wrap(e, "its counters");
 	pol_state_free(o->state);
 	o->state = next;
+	return 0;
+}
+
+/* Under which all engines hash what has to be distinct: as old as what is kept
+ * of it. */
+static int draw_key(struct owner *o, struct err *e)
+{
+	_Atomic uint32_t *seq = &o->a->control->ledger_seq;
+	struct sipkey key;
+
+	if (getrandom(&key, sizeof(key), 0) != sizeof(key))
+		return err_sys(e, "random octets");
+	atomic_fetch_add(seq, 1);
+	pol_state_key(o->state, &key);
+	atomic_fetch_add(seq, 1);
+	explicit_bzero(&key, sizeof(key));
 	return 0;
 }
 
@@ -326,6 +344,8 @@ static int begin(struct owner *o, struct err *e)
 	rc = clock_zone_init(&o->zone, span_str(zone), e);
 	if (rc == 0)
 		rc = state_open(o, &was, e);
+	if (rc == 0 && was != POL_STATE_CONTINUED)
+		rc = draw_key(o, e);
 	if (rc < 0)
 		return rc;
 	o->generation = generation;

@@ -16,7 +16,6 @@
 #include "policy-lang/image/view.h"
 
 #define KEYS_MAX (256u << 10) /* octets of a key file */
-#define SHARED_MACHINES 2     /* of one there is nothing to share */
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
@@ -78,26 +77,6 @@ static int check_resolver(const struct pol_image *im, const struct conf *c,
 	return 0;
 }
 
-/* How many of the set's machines the columns of a limit select. */
-static size_t machines_of(const struct pol_image *im, uint32_t limit,
-			  size_t machines)
-{
-	size_t most = 0;
-
-	for (uint32_t c = im->col_at[COL_LIMIT]; c < im->col_at[COL_LIMIT + 1];
-	     c++) {
-		const struct lay_sel *sel = &im->SELS[im->COLS[c].sel];
-		size_t n = sel->vm_n;
-
-		if (im->COLS[c].owner != limit)
-			continue;
-		if (sel->flags & LAY_SEL_ANY_VM || n == 0)
-			n = machines;
-		most = n > most ? n : most;
-	}
-	return most;
-}
-
 /* Where something stands: file, line and column, or, where the image came
  * without positions, the policy. */
 static const char *place(char *buf, size_t cap, const struct pol_image *im,
@@ -110,37 +89,6 @@ static const char *place(char *buf, size_t cap, const struct pol_image *im,
 	else
 		snprintf(buf, cap, "%.*s", TEXT(im->id));
 	return buf;
-}
-
-/* Credit of a common budget can be given to engines (policy-lang/eval/share.c);
- * places in a common set of values or connections cannot. */
-static int check_limits(const struct pol_image *im, size_t machines,
-			struct err *e)
-{
-	if (pol_image_kind(im) == POL_VENDOR)
-		return 0;
-	for (uint32_t i = 0; i < im->n_LIMT; i++) {
-		const struct lay_limit *l = &im->LIMT[i];
-		char at[300];
-
-		if ((l->kind != LIMIT_DISTINCT &&
-		     l->kind != LIMIT_CONCURRENT) ||
-		    l->each & LAY_EACH_VM ||
-		    machines_of(im, i, machines) < SHARED_MACHINES)
-			continue;
-		return err_set(e, E_UNSUPPORTED, 0,
-			       "%s: limit %s is one for several machines, and "
-			       "each has an engine of its own: %s; add "
-			       "`each: [vm]`",
-			       place(at, sizeof(at), im, im->n_RULE + i),
-			       im->STRS + l->id,
-			       l->kind == LIMIT_DISTINCT ?
-				       "of values one engine keeps hashes "
-				       "that no other can compare" :
-				       "when a connection ends, no other "
-				       "engine knows");
-	}
-	return 0;
 }
 
 /* What is only monitored enforces nothing, so its end has to be near. By a
@@ -209,14 +157,11 @@ static int check_zone(const struct pol_set *set, struct err *e)
 static int check_images(const struct policies *p, const struct conf *c,
 			struct err *e)
 {
-	size_t machines = pol_set_machines(p->files.set);
 	bool trusted = c->clock_trusted || live_synced();
 	int rc = check_zone(p->files.set, e);
 
 	for (size_t i = 0; rc == 0 && i < p->files.n; i++) {
 		rc = check_resolver(p->files.image[i], c, e);
-		if (rc == 0)
-			rc = check_limits(p->files.image[i], machines, e);
 		if (rc == 0 && trusted)
 			rc = check_monitored(p->files.image[i], time(NULL), e);
 	}

@@ -319,7 +319,7 @@ static void resolver(void **s)
 	}
 }
 
-/* Two machines, and a limit that both share. */
+/* Two machines, and a limit of connections that both share. */
 static void shared_limit(void **s)
 {
 	struct folder d = copy("baseline.yaml",
@@ -341,10 +341,9 @@ static void shared_limit(void **s)
 	fprintf(f, "%.*s" OTHER "%s", (int)(at - text), text, at);
 	fclose(f);
 	free(text);
-	assert_int_equal(policies_load(&p, &c, &e), E_UNSUPPORTED);
-	assert_non_null(strstr(e.text, "per-machine-uplink"));
-	assert_non_null(strstr(e.text, "when a connection ends"));
-	assert_non_null(strstr(e.text, "baseline.yaml:"));
+	if (policies_load(&p, &c, &e))
+		fail_msg("%s", e.text);
+	policies_free(&p);
 	forget(&d);
 }
 

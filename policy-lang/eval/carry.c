@@ -246,9 +246,8 @@ static uint64_t fullest(struct carry *c, const struct mem_limit *new,
 				continue;
 			*any = true;
 			if (new->l.kind == LIMIT_CONCURRENT) {
-				if (c->connections)
-					limit_join(&new->l, w, &old->l,
-						   counter(c->from, old, q));
+				limit_join(&new->l, w, &old->l,
+					   counter(c->from, old, q));
 				continue;
 			}
 			used = used_at_most(c, &new->l, old,
@@ -277,6 +276,23 @@ static void fill_counter(struct carry *c, const struct mem_limit *new,
 
 /* --- limits -------------------------------------------------------------- */
 
+/* Places of machines, which have other numbers now. */
+static void carry_places(const struct carry *c, const struct mem_limit *new,
+			 uint64_t *w)
+{
+	for (uint32_t i = 0; i < new->l.n; i++) {
+		uint64_t is = 0;
+
+		if (!(w[i] & PLACE))
+			continue;
+		for (uint32_t m = 0; m < c->to->mem.head->n_m; m++) {
+			if ((PLACE | c->machine[m]) == w[i])
+				is = PLACE | m;
+		}
+		w[i] = is;
+	}
+}
+
 static void carry_counter(struct carry *c, const struct mem_limit *new,
 			  const struct mem_limit *old, struct place p)
 {
@@ -286,11 +302,13 @@ static void carry_counter(struct carry *c, const struct mem_limit *new,
 	if (old && same_place(c, new, old, p, &q)) {
 		limit_move(c->view, &new->l, w, &old->l,
 			   counter(c->from, old, q));
-		if (!c->connections)
-			limit_mend(&new->l, w);
-		return;
+	} else {
+		fill_counter(c, new, p, w);
 	}
-	fill_counter(c, new, p, w);
+	if (!c->connections)
+		limit_mend(&new->l, w);
+	if (new->l.kind == LIMIT_CONCURRENT)
+		carry_places(c, new, w);
 }
 
 static void carry_limit(struct carry *c, uint32_t i)

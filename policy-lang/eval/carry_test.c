@@ -464,7 +464,6 @@ static void test_engines(void **ctx)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct pair p;
 		struct kit k;
-		struct span name = {0};
 
 		fill_pair(&p);
 		p.pa.operator_ = rows[i].operators[0];
@@ -477,17 +476,6 @@ static void test_engines(void **ctx)
 		start_pair(&k, &p, true);
 		if (limit_shared(k.set, k.set->base_limit) != rows[i].shared)
 			fail_msg("%s", rows[i].why);
-		assert_false(pol_set_shared_limits(k.set, &name));
-		kit_free(&k);
-		/* How many at once: no credit of that can be given. */
-		p.top.phrase.kind = LIMIT_CONCURRENT;
-		p.top.phrase.thing = THING_CONNECTIONS;
-		start_pair(&k, &p, true);
-		if (pol_set_shared_limits(k.set, &name) != rows[i].shared)
-			fail_msg("%s: connections", rows[i].why);
-		if (rows[i].shared)
-			assert_true(span_is(name,
-					    "limits/all: 2 messages per day"));
 		kit_free(&k);
 	}
 }

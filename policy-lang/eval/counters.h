@@ -8,7 +8,8 @@
  *   calendar    window + BIAS | used | when it was entered (stepless clock)
  *   sliding     newest sub-window + 1 | sum | - | 61 counts of 32 bits
  *   distinct    as calendar, then n of: hash | last seen
- *   concurrent  n connections
+ *   concurrent  n connections; where several machines share it, each engine
+ *               has its own there, and the owner n places, each of a machine
  */
 #ifndef POLICY_LANG_EVAL_COUNTERS_H
 #define POLICY_LANG_EVAL_COUNTERS_H
@@ -21,6 +22,9 @@
 #define SLOTS_AT 3
 #define BIAS     (INT64_C(1) << 40) /* window numbers: never 0 */
 #define DAY_S    86400
+#define PLACE	 (UINT64_C(1) << 63) /* | machine: no connection has such a number */
+/* A value may be used for so long without asking the owner again. */
+#define LEASE_NS (5 * NS_PER_S)
 
 typedef unsigned __int128 u128;
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a set asks of engines, one per machine and each with counters of its
- * own: which limits they use up together (share.c), and what they cannot give.
- * Whoever starts them asks first and refuses such a set.
+ * own: which limits they use up together (share.c).
  */
 #include "policy-lang/eval/internal.h"
 
@@ -78,19 +77,4 @@ bool limit_shared(const struct pol_set *s, uint32_t limit)
 	    l->l->flags & LAY_LIMIT_FLOOR)
 		return false;
 	return shared(s, l, limit - first);
-}
-
-bool pol_set_shared_limits(const struct pol_set *s, struct span *name)
-{
-	for (uint32_t i = 0; i < s->n_limit; i++) {
-		const struct set_limit *l = &s->limit[i];
-
-		if ((l->l->kind == LIMIT_DISTINCT ||
-		     l->l->kind == LIMIT_CONCURRENT) &&
-		    limit_shared(s, i)) {
-			*name = l->name;
-			return true;
-		}
-	}
-	return false;
 }

@@ -31,6 +31,7 @@
 #define POLICY_LANG_EVAL_EVAL_H
 
 #include "core/event.h"
+#include "core/siphash.h"
 #include "policy-lang/image/image.h"
 
 /* A composed set: at most one baseline, one customer file, one binding, and
@@ -152,6 +153,11 @@ void pol_state_one_sided(struct pol_state *st, bool on);
  * that passes; and of limits that several machines use up together, which the
  * owner alone counts. What was granted is counted, spent or not, so an engine
  * that dies loses what it had left, and nobody gains by it.
+ *
+ * Of different values the owner grants each one; engines hash them under its
+ * key, which comes with each answer. Of connections at once, how many places
+ * the machine has in all: need is their number, so that saying it twice, or
+ * again after an answer that was lost, changes nothing.
  */
 #define POL_ASKS 16
 struct pol_ask {
@@ -159,6 +165,7 @@ struct pol_ask {
 	uint64_t party; /* by its name's hash */
 	uint64_t what;	/* unit, direction and type: ledger.h */
 	uint64_t need, want; /* at least, and if there is so much */
+	uint64_t value; /* of a distinct limit: its hash */
 	uint64_t back;	     /* handed back, of what window says */
 	int64_t window;
 };
@@ -174,17 +181,20 @@ struct pol_granted {
 };
 struct pol_grant {
 	uint32_t n; /* as many as were asked; 0: nothing was granted */
-	uint32_t pad;
+	uint32_t keyed; /* key is the owner's */
+	struct sipkey key; /* of the hashes of values */
 	struct pol_granted of[POL_ASKS];
 };
-/* Ask so, and wait for the answer; false: there is none, and what asked is
- * refused. For engines; after every opening. */
-void pol_state_asks(struct pol_state *st,
+/* For the engine of that machine, after every opening. Ask so, and wait for the
+ * answer; false: there is none, and what asked is refused. */
+void pol_state_asks(struct pol_state *st, size_t machine,
 		    bool (*ask)(void *arg, const struct pol_claim *c,
 				struct pol_grant *g),
 		    void *arg);
 /* Give back what is left of limits that others use too, and was not spent for
- * a while; or all of it. Asks, so not in the middle of a judgement. */
+ * a while; or all of it. The first time, say how many connections there are:
+ * the owner may think of more, of an engine before this one. Asks, so not in
+ * the middle of a judgement. */
 void pol_state_hand_back(struct pol_state *st, struct now now, bool all);
 /* The owner's answer, to be told when it is on the disk. The claim may be
  * anybody's, its machine is who asks. */
@@ -203,9 +213,6 @@ int pol_state_recover(struct pol_state *st, const void *owner, size_t octets,
 	__attribute__((warn_unused_result));
 /* All budgets of now count as used up: nobody knows what was. */
 void pol_state_exhaust(struct pol_state *st, struct now now);
-/* What cannot be shared so: sets of values and of connections. False: there is
- * none such. */
-bool pol_set_shared_limits(const struct pol_set *s, struct span *name);
 
 /* One limit as it stands now. */
 struct pol_budget {
@@ -252,7 +259,6 @@ int64_t pol_quarantined(const struct pol_state *st, size_t i, struct now now);
  * then open. On after pol_state_new. */
 void pol_state_spread(struct pol_state *st, bool on);
 /* The key of the hashes of `distinct` limits; fixed until set. */
-struct sipkey;
 void pol_state_key(struct pol_state *st, const struct sipkey *key);
 /* Consent by "policy-id/rule" or by rule name within the machine's policy. */
 int pol_state_consent(struct pol_state *st, size_t machine, struct span rule,

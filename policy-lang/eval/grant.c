@@ -31,27 +31,40 @@ static int party_of(const struct pol_state *st, uint32_t machine, uint64_t name)
 /* --- what was given ------------------------------------------------------- */
 
 static struct lent *given_of(struct pol_state *st, uint32_t machine,
-			      uint32_t at, int64_t window)
+			      uint32_t at, int64_t window, uint64_t value)
 {
 	for (uint32_t i = 0; i < GIVEN; i++) {
 		struct lent *g = &st->given[i];
 
-		if (g->at == at && g->machine == machine && g->window == window)
+		if (g->at == at && g->machine == machine &&
+		    g->window == window && g->value == value)
 			return g;
 	}
 	return NULL;
 }
 
+/* A value that others have as well, or that was used before for all that is
+ * known, is nobody's to give back. */
+static void not_back(struct pol_state *st, uint32_t at, uint64_t value)
+{
+	for (uint32_t i = 0; i < GIVEN; i++) {
+		struct lent *g = &st->given[i];
+
+		if (g->at == at && g->value == value)
+			g->n = 0;
+	}
+}
+
 /* In place of the oldest, of which nothing comes back any more. */
 static void note_given(struct pol_state *st, uint32_t machine, uint32_t at,
-		       int64_t window, uint64_t n)
+		       int64_t window, uint64_t value, uint64_t n)
 {
-	struct lent *g = given_of(st, machine, at, window);
+	struct lent *g = given_of(st, machine, at, window, value);
 
 	if (!g) {
 		g = &st->given[st->next_given++ % GIVEN];
 		*g = (struct lent){.at = at, .machine = machine,
-				    .window = window};
+				    .window = window, .value = value};
 	}
 	g->n += n;
 }
@@ -61,7 +74,7 @@ static void note_given(struct pol_state *st, uint32_t machine, uint32_t at,
 static void take_back(struct pol_state *st, const struct lay_limit *l,
 		      uint32_t at, uint32_t machine, const struct pol_ask *a)
 {
-	struct lent *g = given_of(st, machine, at, a->window);
+	struct lent *g = given_of(st, machine, at, a->window, a->value);
 	uint64_t n = g && a->back < g->n ? a->back : g ? g->n : 0;
 	uint64_t was;
 
@@ -73,6 +86,8 @@ static void take_back(struct pol_state *st, const struct lay_limit *l,
 		st_put(st, at + 1, was > n ? was - n : 0);
 	} else if (l->kind == LIMIT_SLIDING) {
 		limit_unslide(st, l, at, a->window, n);
+	} else if (l->kind == LIMIT_DISTINCT) {
+		limit_forget(st, l, at, a->value);
 	}
 }
 
@@ -103,6 +118,41 @@ static bool of_ledger(struct pol_state *st, const struct side *sd,
 	return true;
 }
 
+static bool of_places(struct pol_state *st, const struct lay_limit *l,
+		      uint32_t at, uint32_t machine, uint64_t n,
+		      struct pol_granted *g)
+{
+	bool room = limit_places(st, l, at, machine, n);
+
+	g->n = room ? n : 0;
+	g->used = limit_used(st, l, at);
+	return room;
+}
+
+/* One value. Who used it before, or has it now, keeps it there. */
+static bool of_values(struct pol_state *st, const struct lay_limit *l,
+		      uint32_t at, uint32_t machine, const struct pol_ask *a,
+		      struct pol_granted *g)
+{
+	bool slides = l->window == WINDOW_SLIDING;
+	bool known = limit_knows(st, l, at, a->value);
+
+	if (!limit_charge(st, l, at, 1, a->value, &g->wait_ns)) {
+		g->used = limit_used(st, l, at);
+		return false;
+	}
+	limit_lease(st, l, at, a->value);
+	g->n = 1;
+	g->window = slides ? 0 : (int64_t)st->w[at];
+	g->lasts_ns = slides ? LEASE_NS : calendar_wait(st, l, at);
+	g->used = limit_used(st, l, at);
+	if (known)
+		not_back(st, at, a->value);
+	else
+		note_given(st, machine, at, g->window, a->value, 1);
+	return true;
+}
+
 static bool of_limit(struct pol_state *st, const struct lay_limit *l,
 		     uint32_t at, uint32_t machine, const struct pol_ask *a,
 		     uint64_t n, struct pol_granted *g)
@@ -111,8 +161,12 @@ static bool of_limit(struct pol_state *st, const struct lay_limit *l,
 	int64_t now = st->now.mono.ns;
 	uint64_t of;
 
+	if (l->kind == LIMIT_CONCURRENT)
+		return of_places(st, l, at, machine, n, g);
 	if (n == 0)
 		goto done;
+	if (l->kind == LIMIT_DISTINCT)
+		return of_values(st, l, at, machine, a, g);
 	if (!limit_charge(st, l, at, n, 0, &g->wait_ns)) {
 		st_undo(st, mark);
 		n = a->need;
@@ -142,7 +196,7 @@ static bool of_limit(struct pol_state *st, const struct lay_limit *l,
 	default:
 		break;
 	}
-	note_given(st, machine, at, g->window, n);
+	note_given(st, machine, at, g->window, 0, n);
 done:
 	g->used = limit_used(st, l, at);
 	return true;
@@ -179,6 +233,8 @@ void pol_grant(struct pol_state *st, const struct pol_claim *c, struct now now,
 	       struct pol_grant *g)
 {
 	memset(g, 0, sizeof(*g));
+	g->key = st->mem.head->key;
+	g->keyed = true;
 	if (c->machine >= st->s->n_m || c->n > POL_ASKS)
 		return;
 	st_time(st, now);

@@ -12,11 +12,12 @@
  *   tables.c  what is where in it
  *   carry.c   counters of one set handed to another
  *   budgets.c limits as they stand
- *   engines.c what one engine per machine cannot do
+ *   engines.c which limits engines share
  *   guards.c  what else a grant asks for
  *   select.c  what a limit counts, to know it again in another image
  *   limits.c  counters; windows.c: their calendar
- *   share.c   limits that several machines use up together: asked of their owner
+ *   share.c   limits that several machines use up together: asked of their
+ *             owner; places.c: connections
  *   credit.c  what is used, asked of the owner before; grant.c: its answers
  *   recover.c a state whose memory is gone, from what the owner granted
  *   kept.c    counters that come from elsewhere
@@ -295,23 +296,26 @@ struct side {
 struct credit {
 	uint32_t at; /* word of its counter */
 	uint32_t machine;
+	uint32_t limit; /* of the set */
+	uint64_t value; /* of a distinct one: its hash; else 0 */
 	struct pol_ask of; /* what is asked for it */
 	uint64_t left, granted, used;
 	int64_t asked_ns, until, window;
+	bool told; /* of connections: the owner knows of granted */
 	/* So much was not to be had, and will not be until then. */
 	uint64_t denied;
 	int64_t denied_until;
 };
 struct spent {
 	uint32_t at;
-	uint64_t n;
+	uint64_t value, n;
 };
 /* What the owner granted of one of those: at most so much comes back. */
 #define GIVEN 256
 struct lent {
 	uint32_t at, machine;
 	int64_t window;
-	uint64_t n;
+	uint64_t value, n;
 };
 
 /* Of a row of the ledger: credit.c. */
@@ -385,6 +389,10 @@ struct pol_state {
 	bool (*asks)(void *arg, const struct pol_claim *c,
 		     struct pol_grant *g);
 	void *asks_arg;
+	size_t asks_machine; /* whose engine it is */
+	bool places_told;
+	bool house_keyed; /* the owner's key is known */
+	struct sipkey house_key;
 	uint64_t shared[(POL_MAX_MACHINES + 2) * LAY_MAX_LIMITS / 64];
 	struct credit credit[CREDITS];
 	struct spent spent[CREDITS]; /* since the last commit */
@@ -535,6 +543,14 @@ void limit_delay(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 		 int64_t last, uint64_t n);
 void limit_unslide(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 		   int64_t sub, uint64_t n);
+bool limit_knows(const struct pol_state *st, const struct lay_limit *l,
+		 uint32_t at, uint64_t hash);
+void limit_lease(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		 uint64_t hash);
+void limit_forget(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		  uint64_t hash);
+bool limit_places(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		  uint32_t machine, uint64_t n);
 /* How much of it is used now. */
 uint64_t limit_used(const struct pol_state *st, const struct lay_limit *l,
 		    uint32_t at);
@@ -611,6 +627,26 @@ uint64_t share_used(const struct pol_state *st, uint32_t limit, uint32_t at,
 		    uint64_t used);
 /* Is that counter asked of an owner? */
 bool share_is(const struct pol_state *st, uint32_t limit);
+/* The key under which a limit's values are hashed: its owner's. */
+const struct sipkey *share_key(struct pol_state *st, uint32_t limit);
+struct credit *share_credit(struct pol_state *st, const struct side *sd,
+			    uint32_t limit, uint32_t at, uint64_t value);
+bool share_ask(struct pol_state *st, const struct pol_claim *c,
+	       struct pol_grant *g);
+/* What was refused a moment ago, and more of it, is refused again unasked. */
+bool share_refused(const struct pol_state *st, const struct credit *c,
+		   uint64_t need, int64_t *wait);
+void share_denied(const struct pol_state *st, struct credit *c, uint64_t need,
+		  int64_t wait);
+
+/* --- places.c ------------------------------------------------------------- */
+
+bool place_charge(struct pol_state *st, const struct side *sd, uint32_t limit,
+		  uint32_t at, uint64_t flow, int64_t *wait);
+/* Tell the owner how many there are, where it may think otherwise. */
+void places_tell(struct pol_state *st);
+/* As pol_state_hand_back, of one counter. */
+void place_back(struct pol_state *st, struct credit *c, bool all);
 /* engines.c: do several machines use up that limit of the set together? */
 bool limit_shared(const struct pol_set *s, uint32_t limit);
 

@@ -72,13 +72,14 @@ int64_t limit_drain(const struct lay_limit *l)
 	return (int64_t)bucket_room(l);
 }
 
+/* An owner's values were seen when the last of them may be used (limit_lease). */
 static bool distinct_sane(const struct lay_limit *l, const uint64_t *w,
 			  uint64_t now)
 {
 	if (l->window != WINDOW_SLIDING && w[0] && !window_sane(l, w[0]))
 		return false;
 	for (uint32_t i = 0; i < l->n; i++) {
-		if (w[SLOTS_AT + 2 * i + 1] > now)
+		if (w[SLOTS_AT + 2 * i + 1] > now + LEASE_NS)
 			return false;
 	}
 	return w[2] <= now;
@@ -113,9 +114,12 @@ void limit_mend(const struct lay_limit *l, uint64_t *w)
 {
 	if (l->kind == LIMIT_SLIDING)
 		w[1] = ring_sum(w);
-	/* The connections died with the process that judged them. */
-	for (uint32_t i = 0; l->kind == LIMIT_CONCURRENT && i < l->n; i++)
-		w[i] = 0;
+	/* The connections died with the process that judged them. Places that
+	 * an owner gave are others', who say when they are free. */
+	for (uint32_t i = 0; l->kind == LIMIT_CONCURRENT && i < l->n; i++) {
+		if (!(w[i] & PLACE))
+			w[i] = 0;
+	}
 }
 
 static void fill_window(const struct pol_state *st, const struct lay_limit *l,
@@ -304,16 +308,29 @@ static void move_distinct(const struct lay_limit *to, uint64_t *w,
 	}
 }
 
-/* The connections of old join those in w, as far as there is room. */
+static uint32_t count(const uint64_t *w, uint64_t n, uint64_t v)
+{
+	uint32_t k = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+		k += w[i] == v;
+	return k;
+}
+
+/* The connections of old join those in w, as far as there is room; of a
+ * machine's places as many as there are in either. */
 void limit_join(const struct lay_limit *to, uint64_t *w,
 		const struct lay_limit *from, const uint64_t *old)
 {
 	for (uint32_t i = 0; i < from->n; i++) {
-		for (uint32_t k = 0; old[i] && k < to->n; k++) {
-			if (w[k] == 0)
+		if (!old[i] || count(w, to->n, old[i]) >=
+				       count(old, i + 1, old[i]))
+			continue;
+		for (uint32_t k = 0; k < to->n; k++) {
+			if (w[k] == 0) {
 				w[k] = old[i];
-			if (w[k] == old[i])
 				break;
+			}
 		}
 	}
 }

@@ -204,7 +204,74 @@ void limit_unslide(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 	st_put(st, at + 1, st->w[at + 1] - n);
 }
 
+/* Machine has n places in all, if there is room for so many. */
+bool limit_places(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		  uint32_t machine, uint64_t n)
+{
+	uint64_t tag = PLACE | machine, mine = 0, free = 0;
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		mine += st->w[at + i] == tag;
+		free += st->w[at + i] == 0;
+	}
+	if (n > mine + free)
+		return false;
+	for (uint32_t i = 0; mine != n; i++) {
+		if (mine < n && st->w[at + i] == 0) {
+			st_put(st, at + i, tag);
+			mine++;
+		} else if (mine > n && st->w[at + i] == tag) {
+			st_put(st, at + i, 0);
+			mine--;
+		}
+	}
+	return true;
+}
+
 /* --- sets ---------------------------------------------------------------- */
+
+/* The word of that value in a set; 0: it is not there. */
+static uint32_t slot_of(const struct pol_state *st, const struct lay_limit *l,
+			uint32_t at, uint64_t hash)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		if (st->w[at + SLOTS_AT + 2 * i] == (hash | 1))
+			return at + SLOTS_AT + 2 * i;
+	}
+	return 0;
+}
+
+/* Would it take no place? For the owner, as the next two. */
+bool limit_knows(const struct pol_state *st, const struct lay_limit *l,
+		 uint32_t at, uint64_t hash)
+{
+	uint32_t w = slot_of(st, l, at, hash);
+
+	if (!w)
+		return false;
+	if (l->window == WINDOW_SLIDING)
+		return st->now.mono.ns - (int64_t)st->w[w + 1] < l->window_ns;
+	return !calendar_due(st, l, at);
+}
+
+/* Somebody may use it until LEASE_NS from now. */
+void limit_lease(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		 uint64_t hash)
+{
+	uint32_t w = slot_of(st, l, at, hash);
+
+	if (w && l->window == WINDOW_SLIDING)
+		st_put(st, w + 1, (uint64_t)(st->now.mono.ns + LEASE_NS));
+}
+
+void limit_forget(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		  uint64_t hash)
+{
+	uint32_t w = slot_of(st, l, at, hash);
+
+	if (w)
+		st_put(st, w, 0);
+}
 
 static bool distinct(struct pol_state *st, const struct lay_limit *l,
 		     uint32_t at, uint64_t hash, int64_t *wait)

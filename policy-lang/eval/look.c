@@ -22,18 +22,32 @@ static uint64_t amount_of(const struct pol_msg *m, const struct lay_limit *l,
 	}
 }
 
-static uint64_t hash_of(const struct pol_state *st, const struct lay_limit *l,
-			const struct obs *o, const struct obs *carrier,
-			int party)
+/* Whom a limit of that layer counts as one: of several machines, whoever is of
+ * one operator. */
+static uint64_t whom(const struct pol_state *st, const struct side *sd,
+		     const struct set_limit *sl)
 {
+	const struct machine *mc = &st->s->m[sd->m];
+	uint32_t p = sd->party < 0 ? mc->n_party : (uint32_t)sd->party;
+
+	return sl->layer == LAYER_VENDOR ? ledger_party(st, sd)
+					 : st->mem.names[mc->group[p]];
+}
+
+static uint64_t hash_of(struct pol_state *st, uint32_t limit,
+			const struct obs *o, const struct obs *carrier,
+			const struct side *sd)
+{
+	const struct sipkey *sip = share_key(st, limit);
+	const struct lay_limit *l = st->s->limit[limit].l;
 	const struct obs *from = o;
 	struct {
 		uint64_t field, value;
 	} key = {l->distinct, 0};
 
 	if (l->distinct == 0xffff) {
-		key.value = (uint64_t)(party + 1);
-		return siphash24(&st->mem.head->key, span_of(&key, sizeof(key)));
+		key.value = whom(st, sd, &st->s->limit[limit]);
+		return siphash24(sip, span_of(&key, sizeof(key)));
 	}
 	if (!obs_has(o, (enum field)l->distinct) && carrier)
 		from = carrier;
@@ -41,11 +55,11 @@ static uint64_t hash_of(const struct pol_state *st, const struct lay_limit *l,
 	case FIELD_SPAN:
 	case FIELD_TEXT:
 	case FIELD_OID:
-		return siphash24(&st->mem.head->key,
-				 obs_get_span(from, (enum field)l->distinct));
+		return siphash24(sip, obs_get_span(from,
+						   (enum field)l->distinct));
 	default:
 		key.value = obs_get(from, (enum field)l->distinct, 0);
-		return siphash24(&st->mem.head->key, span_of(&key, sizeof(key)));
+		return siphash24(sip, span_of(&key, sizeof(key)));
 	}
 }
 
@@ -175,7 +189,7 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 		return;
 	p.amount = amount_of(m, lim, o, &p.unknown);
 	if (lim->kind == LIMIT_DISTINCT)
-		p.hash = hash_of(st, lim, o, m->message, sd->party);
+		p.hash = hash_of(st, at, o, m->message, sd);
 	if (!sl->by_meas) {
 		p.at = limit_at(st->s, at, sd->m, sd->party, 0);
 		pend(st, p);

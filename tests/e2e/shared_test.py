@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A budget of the household that two guests use up together is never exceeded:
 not when the engines or the scribe, who counts it, are killed, not by a reload,
-and not by a restart.
+and not by a restart. Nor are more connections open at once than it allows, and
+those of an engine that was killed are free again.
 
 usage: shared_test.py
 """
@@ -23,20 +24,27 @@ limits:
     each: []
     limit: %d connections per month
 """
+AT_ONCE = 3
+AT_ONCE_RULE = """
+limits:
+  household-at-once:
+    each: []
+    limit: at most %d connections at once
+"""
 # Who is reached, from where, at which port.
 ENDS = [("wan", "mdma", 1153), ("lan", "portal", 8080)]
 
 
-def policies(where):
-    to = os.path.join(where, "policies")
+def policies(where, name, rule):
+    to = os.path.join(where, name)
     shutil.copytree(POLICIES, to)
     path = os.path.join(to, "baseline.yaml")
     with open(path, encoding="utf-8") as f:
         text = f.read()
     if "\nlimits:\n" in text:
-        text = text.replace("\nlimits:\n", RULE % LIMIT, 1)
+        text = text.replace("\nlimits:\n", rule, 1)
     else:
-        text += RULE % LIMIT
+        text += rule
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
     return to
@@ -55,6 +63,69 @@ def opened(net, listeners, which):
         return False
     finally:
         s.close()
+
+
+def hold(net, listeners, which):
+    """A connection that stays, both ends; None: it does not come about."""
+    client, guest, port = ENDS[which]
+    s = net.socket(client)
+    s.settimeout(0.8)
+    try:
+        s.connect((ADDR[guest], port))
+        return s, listeners[which].accept()[0]
+    except OSError:
+        s.close()
+        return None
+
+
+def end(held):
+    for s in held:
+        s.close()
+
+
+def soon(net, listeners, which):
+    """As hold, when somebody may have to hand a place back first."""
+    return until(lambda: hold(net, listeners, which), 20, 0.3)
+
+
+def at_once(report, net, where):
+    with Gate(net, policies(where, "at-once", AT_ONCE_RULE % AT_ONCE)) as gate:
+        listeners = [net.listener(guest, port, ADDR[guest])
+                     for _, guest, port in ENDS]
+        for ls in listeners:
+            ls.settimeout(2)
+        report.check("at once: all are up", "" if up(gate) else
+                     gate.text()[-800:])
+        held = [hold(net, listeners, 0), hold(net, listeners, 0),
+                hold(net, listeners, 1)]
+        report.check("at once: both guests have some", "" if all(held) else
+                     held)
+        report.check("at once: there is no place for one more, of either",
+                     "" if not hold(net, listeners, 0) and
+                     not hold(net, listeners, 1) else "one more")
+        kill(gate, "scribe")
+        up(gate)
+        report.check("at once: nor when the scribe was killed",
+                     "" if not hold(net, listeners, 1) else "one more")
+        end(held[0])
+        held[0] = soon(net, listeners, 1)
+        report.check("at once: where one ends the other guest may begin",
+                     "" if held[0] else gate.text()[-800:])
+        report.check("at once: and no more than that",
+                     "" if not hold(net, listeners, 1) and
+                     not hold(net, listeners, 0) else "one more")
+        kill(gate, "engine[portal]")
+        until(lambda: "engine[portal]" in gate.processes(), 20, 0.1)
+        up(gate)
+        again = [soon(net, listeners, 0), soon(net, listeners, 0)]
+        report.check("at once: what a killed engine had is free",
+                     "" if all(again) else gate.text()[-800:])
+        report.check("at once: but not what the other one has",
+                     "" if not hold(net, listeners, 0) else "one more")
+        for h in held + again:
+            end(h or [])
+        for ls in listeners:
+            ls.close()
 
 
 def up(gate):
@@ -134,7 +205,8 @@ def main():
     where = tempfile.mkdtemp(prefix="metergate-shared-")
     passed = [0, 0]
     tries = 0
-    with Net() as net, Gate(net, policies(where)) as gate:
+    rule = RULE % LIMIT
+    with Net() as net, Gate(net, policies(where, "budget", rule)) as gate:
         listeners = [net.listener(guest, port, ADDR[guest])
                      for _, guest, port in ENDS]
         for ls in listeners:
@@ -157,6 +229,10 @@ def main():
                 if "all-connections" in str(r)]
         report.check("the budget is told as it stands",
                      "" if told and told[0]["used"] == LIMIT else told)
+        for ls in listeners:
+            ls.close()
+    with Net() as net:
+        at_once(report, net, where)
     shutil.rmtree(where, ignore_errors=True)
     report.done()
 
