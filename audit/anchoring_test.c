@@ -421,6 +421,21 @@ static void without_anchors(void)
 	dies();
 }
 
+/* The row of the last checkpoint, and what the state says of it. */
+static void take_last_checkpoint(void)
+{
+	struct db *d = test_db();
+
+	test_guards(d, false);
+	test_exec(d, "DELETE FROM checkpoint WHERE size = (SELECT max(size)"
+		     " FROM checkpoint)");
+	test_exec(d, "UPDATE state SET checkpoint = (SELECT max(size) FROM"
+		     " checkpoint), anchored = (SELECT max(size) FROM"
+		     " checkpoint)");
+	test_guards(d, true);
+	test_db_close(d);
+}
+
 static void other_chip(void)
 {
 	chip_new();
@@ -439,6 +454,8 @@ static const struct row {
 } rows[] = {
 	{"untouched", nothing, false, true, NULL},
 	{"untouched, reset", nothing, true, true, NULL},
+	{"its last checkpoint taken away", take_last_checkpoint, false, false,
+	 "cut, rolled back or replaced"},
 	{"rolled back", roll_back, false, true, "it was rolled back"},
 	{"rolled back at once", roll_back, false, false,
 	 "cut, rolled back or replaced"},
@@ -495,6 +512,39 @@ static void tampering(void **state)
 		grow(1);
 		dies();
 	}
+}
+
+/* Without the TPM it could be a writer that died; that it may be is said. */
+static void last_checkpoint_is_for_the_tpm(void **state)
+{
+	struct verify_result r;
+	struct anchor_place p;
+	struct err e = {0};
+	struct db *d;
+
+	(void)state;
+	fresh();
+	start(false);
+	grow(3);
+	dies();
+	good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+	assert_true(r.anchored);
+	assert_int_equal(r.announced, 0);
+	take_last_checkpoint();
+	good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+	assert_true(r.anchored);
+	assert_true(r.announced > r.checkpoint);
+	assert_true(r.announced <= r.records);
+	good(db_open(&d, test_path, DB_READ, &e), &e);
+	assert_int_equal(anchor_find(&p, d, chip.pcr, chip.counter, false, &e),
+			 E_INTEGRITY);
+	assert_non_null(strstr(e.text, "it was cut"));
+	good(db_close(d, &e), &e);
+	/* Of one that no TPM knows nothing of that is said. */
+	test_make_signed();
+	good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+	assert_false(r.anchored);
+	assert_int_equal(r.announced, 0);
 }
 
 /* A log that says it was pruned is believed what PCR 13 was before, but only if
@@ -769,6 +819,7 @@ int main(void)
 		cmocka_unit_test(counts_from_elsewhere),
 		cmocka_unit_test(dies_anywhere),
 		cmocka_unit_test(tampering),
+		cmocka_unit_test(last_checkpoint_is_for_the_tpm),
 		cmocka_unit_test(says_it_was_pruned),
 		cmocka_unit_test(holds_nothing_meanwhile),
 		cmocka_unit_test(is_pruned_meanwhile),

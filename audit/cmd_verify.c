@@ -76,6 +76,21 @@ static void print_thinned(const struct points_thinned *t)
 		       (unsigned long long)t->before);
 }
 
+/* What the file alone cannot say, and who can. */
+static void print_anchors(const struct verify_result *r, bool compared)
+{
+	if (compared || !r->anchored)
+		return;
+	printf("anchored in a TPM that this was not compared with: that its "
+	       "end was not cut off or\ntaken away shows --tpm, or --pcr and "
+	       "--counter\n");
+	if (r->announced)
+		printf("record %llu announces a checkpoint that is not there: "
+		       "its writer died before\nit was signed, or somebody "
+		       "took it away, which only the TPM knows\n",
+		       (unsigned long long)r->announced - 1);
+}
+
 static void print_root(const struct verify_result *r, bool by_key)
 {
 	printf("root ");
@@ -144,6 +159,7 @@ static int run(const char *path, const struct points_conf *points,
 		fprintf(stderr, "\r\033[K");
 	if (rc == 0) {
 		print_root(&r, points->n_keys > 0);
+		print_anchors(&r, tpm->compare);
 		if (r.first)
 			printf("records before %llu were pruned, and the log "
 			       "says so; of these the protected ones were "

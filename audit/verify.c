@@ -561,6 +561,11 @@ static int check_points_end(struct verify *v, struct err *e)
 
 	v->out->checkpoints = v->points.n;
 	v->out->checkpoint = v->points.last;
+	v->out->anchored = v->points.anchor.begun ||
+			   v->points.late.size > v->points.last;
+	v->out->announced = v->points.late.size > v->points.last
+				    ? v->points.late.size
+				    : 0;
 	points_tell(&v->points, v->out->thinned, &v->out->n_thinned);
 	v->out->has_cosigned = v->points.has_cosigned;
 	v->out->cosigned = v->points.cosigned;

@@ -27,6 +27,11 @@ struct verify_result {
 	uint64_t checkpoints_pruned; /* of these, over pruned records: only
 				      * their signatures are checked */
 	uint64_t checkpoint; /* size at the last of them; 0: none */
+	bool anchored; /* a TPM was told of them; whether of more, it knows */
+	/* A record, the last before so many, announces a checkpoint that is not
+	 * there: its writer died before it was signed, or it was taken away,
+	 * which the TPM knows. 0: none. */
+	uint64_t announced;
 	/* Those held elsewhere that could not be compared (points.h). */
 	struct points_thinned thinned[POINTS_HELD];
 	size_t n_thinned;

@@ -226,12 +226,20 @@ def commands(bed, tpm):
         code, text = audit("anchor", gate.audit)
         check("anchor says what PCR and counter should be", code == 0 and
               "not compared" in text, text)
+        code, said = audit("verify", "-q", gate.audit)
+        check("verify without the TPM says that it was not compared",
+              code == 0 and "that this was not compared with" in said and
+              said.splitlines()[-1].startswith("ok "), said)
         row = dict(x.split(" ", 1) for x in text.splitlines() if " " in x)
         pcr, counter = row.get("pcr13", ""), row.get("counter", "")
         code, text = audit("anchor", "--list", "--pcr", pcr, "--counter",
                            counter, gate.audit)
         check("values that it was told agree", code == 0 and
               "has all checkpoints" in text, text)
+        code, said = audit("verify", "-q", "--pcr", pcr, "--counter", counter,
+                           gate.audit)
+        check("verify that was compared says no such thing", code == 0 and
+              "not compared" not in said, said)
         for args in (("--pcr", pcr[:-1] + ("0" if pcr[-1] != "0" else "1"),
                       "--counter", counter),
                      ("--pcr", pcr, "--counter", str(int(counter) + 1)),
