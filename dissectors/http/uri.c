@@ -230,6 +230,23 @@ static struct span split(struct span *s, size_t at, size_t skip)
 	return head;
 }
 
+bool uri_is_normal(struct span ref)
+{
+	bool begins = false; /* a segment */
+
+	if (ref.n == 0 || ref.n > URI_MAX || ref.p[0] != '/')
+		return false;
+	for (size_t i = 0; i < ref.n; i++) {
+		uint8_t what = in_path[ref.p[i]];
+
+		if ((what != UNRESERVED && what != PCHAR && what != SLASH) ||
+		    (begins && (what == SLASH || ref.p[i] == '.')))
+			return false;
+		begins = what == SLASH;
+	}
+	return true;
+}
+
 int uri_read(struct span ref, struct wbuf *w, struct uri *out, struct err *e)
 {
 	size_t base = w->n, at;

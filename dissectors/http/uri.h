@@ -39,6 +39,9 @@ struct uri {
 int uri_read(struct span ref, struct wbuf *w, struct uri *out, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* Is it a path alone, and what uri_read makes of it? Of some that are, no. */
+bool uri_is_normal(struct span ref);
+
 /* The same path without the slash at its end; "/" stays. */
 struct span uri_identity(struct span path);
 

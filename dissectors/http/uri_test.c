@@ -137,6 +137,34 @@ static void test_hosts(void **state)
 	}
 }
 
+/* What uri_is_normal lets pass is what uri_read makes of it: all texts of six
+ * such octets. */
+static void test_normal(void **state)
+{
+	static const uint8_t of[] = "/.a:%;?#\x80";
+	size_t base = sizeof(of) - 1, all = base * base * base * base * base *
+					    base, normal = 0;
+
+	(void)state;
+	for (size_t i = 0; i < all; i++) {
+		uint8_t text[7] = {'/'}, buf[64];
+		struct wbuf w = wbuf_of(buf, sizeof(buf));
+		struct span in = span_of(text, 0);
+		struct uri u;
+		struct err e = {0};
+
+		for (size_t k = i; k; k /= base)
+			text[++in.n] = of[k % base];
+		if (!uri_is_normal(in))
+			continue;
+		normal++;
+		assert_int_equal(uri_read(in, &w, &u, &e), 0);
+		assert_true(span_eq(u.path, in));
+		assert_true(!u.query.p && !u.absolute && !u.fragment);
+	}
+	assert_true(normal > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +172,7 @@ int main(void)
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_normal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

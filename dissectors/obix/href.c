@@ -72,6 +72,14 @@ int href_resolve(struct href *out, struct span base, struct span ref,
 	struct uri u = {0};
 	int rc;
 
+	/* As nearly all are. */
+	if (ref.n <= HREF_MAX && uri_is_normal(ref)) {
+		memcpy(out->path, ref.p, ref.n);
+		out->n = (uint16_t)ref.n;
+		out->authority = (struct span){0};
+		out->fragment = out->network = false;
+		return 0;
+	}
 	out->n = 0;
 	out->authority = (struct span){0};
 	out->fragment = ref.n && ref.p[0] == '#';
