@@ -45,7 +45,7 @@ static int next_line(struct span in, size_t *at, struct span *line,
 
 int head_find(struct span in, bool request, size_t *len, struct err *e)
 {
-	struct span whole = span_sub(in, 0, HEAD_MAX), line;
+	struct span whole = span_sub(in, 0, HEAD_MAX), line = {0};
 	size_t at = 0;
 	int rc = 0;
 
@@ -198,7 +198,7 @@ static int check(const struct head_reader *r)
 int head_read(struct span in, bool request, struct head *out, struct err *e)
 {
 	struct head_reader r = {.h = out, .e = e};
-	struct span line;
+	struct span line = {0};
 	size_t at = 0;
 	int rc;
 

@@ -271,6 +271,7 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 			       .dir = c->dir,
 			       .lenient = c->lenient,
 			       .plain = m->plain,
+			       .seen = &m->seen,
 			       .exact = exact};
 }
 

@@ -22,6 +22,7 @@
 #define REQUEST_MAX 256	 /* of a machine */
 #define TEXT_MAX    3072 /* path, query and host of a request */
 #define TYPE_MAX    32
+#define SEEN_MAX    1024 /* of a head that is remembered from its framing */
 /* What a head may say that nothing reads: octets of heads as clients and servers
  * write them. The rest counts as a part of the body. */
 #define HEAD_ROOM_OUT 256
@@ -107,6 +108,14 @@ struct http_row {
 	uint8_t text[TEXT_MAX]; /* path, query, host */
 };
 
+/* The head that was read last: a unit is framed, then read. Its octets are kept
+ * beside it and compared, so that it is never believed of others. */
+struct http_seen {
+	uint16_t n; /* 0: none */
+	struct head head; /* of octets */
+	uint8_t octets[SEEN_MAX];
+};
+
 struct http_machine {
 	_Alignas(64) uint8_t obix[OBIX_MACHINE_OCTETS];
 	uint32_t serial; /* of the row given last */
@@ -117,6 +126,7 @@ struct http_machine {
 	uint16_t row_freed; /* the same, of one that is answered now */
 	bool waits, read; /* read: by obix */
 	/* Scratch. */
+	struct http_seen seen;
 	uint8_t plain[UNIT_MAX]; /* without chunk headers */
 	struct inflate_block inflate;
 	uint8_t decoded[INFLATE_MAX];
@@ -148,12 +158,14 @@ static inline struct span side_type(const struct http_side *s)
 }
 
 /* cut.c: the unit at the start of in. exact: in is one unit, as found before.
- * plain: UNIT_MAX octets that x->body may lie in. */
+ * plain: UNIT_MAX octets that x->body may lie in. seen: what its head may lie
+ * in, until the next is cut. */
 struct cutter {
 	const struct http_flow *f;
 	enum dir dir;
 	bool lenient;
 	uint8_t *plain;
+	struct http_seen *seen;
 	bool exact;
 };
 enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,

@@ -47,20 +47,16 @@ bool nobody_reads(struct work *w)
 	return d->sealed && d->sealed(context(w));
 }
 
-int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
-		    uint32_t *count, struct err *e)
+int64_t frame_units(struct work *w, struct span octets, struct framed *f,
+		    struct err *e)
 {
 	const struct dissector *d = dissector_of(w);
 	struct dis_ctx c = *context(w);
 	size_t at = 0;
 
-	*need = *count = 0;
+	*f = (struct framed){0};
 	if (!d)
 		return (int64_t)octets.n; /* opaque: any piece is a unit */
-	if (d->skip) { /* along a copy: nothing is judged yet */
-		memcpy(w->p->walk, c.flow, d->flow_size);
-		c.flow = w->p->walk;
-	}
 	while (at < octets.n) {
 		size_t len = 0;
 		enum frame fr = d->frame(&c, span_from(octets, at), &len, e);
@@ -68,13 +64,19 @@ int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
 		if (fr == FRAME_BAD)
 			return -1;
 		if (fr == FRAME_MORE) {
-			*need = len ? (uint32_t)(at + len) : 0;
+			f->need = len ? (uint32_t)(at + len) : 0;
 			break;
 		}
-		if (d->skip)
+		if (f->count++ == 0)
+			f->first = len;
+		/* Along a copy, where more follows: nothing is judged yet. */
+		if (d->skip && at + len < octets.n) {
+			if (c.flow != w->p->walk)
+				memcpy(w->p->walk, c.flow, d->flow_size);
+			c.flow = w->p->walk;
 			d->skip(&c, span_sub(octets, at, len));
+		}
 		at += len;
-		++*count;
 	}
 	return (int64_t)at;
 }
@@ -800,8 +802,9 @@ void judge_units(struct work *w, struct judge *j)
 		const struct dis_ctx *c = context(w);
 		struct span rest = span_from(j->octets, j->used);
 		struct err e = {0};
-		size_t len = 0;
-		enum frame fr = d->frame(c, rest, &len, &e);
+		size_t len = j->used ? 0 : j->first;
+		enum frame fr =
+			len ? FRAME_UNIT : d->frame(c, rest, &len, &e);
 
 		if (fr == FRAME_MORE)
 			break;

@@ -675,6 +675,7 @@ struct judge {
 	bool datagram;
 	uint32_t seq;	/* TCP: of the first of them */
 	size_t limit;	/* units that begin at or behind it can wait */
+	size_t first;	/* octets of the first unit, framed just now; 0: ask */
 	size_t used;	/* out: octets of the units judged */
 	bool bad;	/* out: refused, and told */
 	bool part;	/* out: a datagram that is one part of a message */
@@ -702,9 +703,13 @@ void units_undone(struct work *w);
 /* No dissector does, or the one that did needs to see nothing more. */
 bool nobody_reads(struct work *w);
 /* How far framing gets: octets of complete units. -1: never further. *need:
- * octets without which it gets no further; 0: not known. *count: of units. */
-int64_t frame_units(struct work *w, struct span octets, uint32_t *need,
-		    uint32_t *count, struct err *e);
+ * octets without which it gets no further; 0: not known. */
+struct framed {
+	uint32_t need, count; /* count: of units */
+	size_t first;	      /* octets of the first one; 0: there is none */
+};
+int64_t frame_units(struct work *w, struct span octets, struct framed *f,
+		    struct err *e);
 /* The stream ended here: is what is left over in order? */
 enum reason stream_leftover(struct work *w, struct span rest);
 /* May this flow be opened? Tells when not; *why: the reason. */

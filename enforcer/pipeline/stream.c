@@ -115,10 +115,11 @@ static struct span in_line(struct work *w, const struct side *me, uint32_t n,
 static bool aligned(struct work *w, const struct side *me, struct span octets,
 		    uint32_t end)
 {
-	uint32_t n = end - me->judged, need, count;
+	uint32_t n = end - me->judged;
+	struct framed f;
 	struct err e;
 
-	return frame_units(w, span_sub(octets, 0, n), &need, &count, &e) == n;
+	return frame_units(w, span_sub(octets, 0, n), &f, &e) == n;
 }
 
 /* How far packets can leave now: the end of the first waiting packet that ends
@@ -295,13 +296,16 @@ static void judge_upto(struct work *w, struct side *me, struct judge *j,
 
 /* Packets that share a unit leave together. */
 static void judge_covered(struct work *w, struct side *me, struct span s,
-			  uint32_t upto, bool many)
+			  uint32_t upto, const struct framed *f)
 {
+	bool many = f->count > UNITS_MAX;
+	size_t first = f->first;
 	uint32_t end;
 
 	while (!w->f->denied && !me->deferred) {
-		struct judge j = {.seq = me->judged};
+		struct judge j = {.seq = me->judged, .first = first};
 
+		first = 0;
 		j.octets = in_line(w, me, me->nxt - me->judged, s);
 		if (!covered(w, me, j.octets, upto, many, &end))
 			return;
@@ -320,10 +324,11 @@ static void wait_behind(struct work *w, struct side *me)
 
 static void judge_stream(struct work *w, struct side *me, struct span s)
 {
-	uint32_t n = me->nxt - me->judged, start = me->judged, units = 0;
+	uint32_t n = me->nxt - me->judged, start = me->judged;
 	struct judge j = {.seq = start};
 	enum heard heard;
 	int64_t complete = me->need > n ? me->whole - start : 0;
+	struct framed f = {0};
 	struct err e = {0};
 
 	if (me->need <= n) {
@@ -333,9 +338,10 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 			give_up(w, me, REASON_CHANGED_PROTOCOL, NULL);
 			return;
 		}
-		if (heard == HEARD)
-			complete = frame_units(w, j.octets, &me->need, &units,
-					       &e);
+		if (heard == HEARD) {
+			complete = frame_units(w, j.octets, &f, &e);
+			me->need = f.need;
+		}
 		me->whole = start + (uint32_t)complete;
 	}
 	if (complete < 0) {
@@ -346,7 +352,7 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 		stream_refuse(w, j.why, j.cnt);
 		return;
 	}
-	judge_covered(w, me, s, start + (uint32_t)complete, units > UNITS_MAX);
+	judge_covered(w, me, s, start + (uint32_t)complete, &f);
 	if (w->f->denied)
 		return;
 	/* Whole units of a packet can be judged, but do not go before the
