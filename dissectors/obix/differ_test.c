@@ -80,6 +80,7 @@ static bool ours(struct xml_block *b, struct span in, struct tree *t)
 	struct scan s = scan_of(&start, in, &e);
 	enum scan_token tok;
 
+	s.counts = true;
 	t->n = 0;
 	t->text[0] = 0;
 	while ((tok = scan_next(&s)) < SCAN_MORE)

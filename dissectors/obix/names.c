@@ -60,6 +60,47 @@ enum obix_attr obix_attribute(struct span local)
 	return AT_UNKNOWN;
 }
 
+/* --- the same again ---------------------------------------------------------- */
+
+static unsigned memo_slot(struct span s)
+{
+	return (s.p[0] * 2u ^ s.p[s.n - 1] ^ (unsigned)s.n * 8) % OBIX_MEMO;
+}
+
+enum obix_el obix_element_again(struct obix_memo *m, struct span local)
+{
+	uint8_t *at;
+
+	if (!local.n)
+		return EL_UNKNOWN;
+	at = &m->el[memo_slot(local)];
+	if (!word_is(&elements[*at], local)) {
+		enum obix_el el = obix_element(local);
+
+		if (el == EL_UNKNOWN)
+			return el;
+		*at = (uint8_t)el;
+	}
+	return (enum obix_el)*at;
+}
+
+enum obix_attr obix_attribute_again(struct obix_memo *m, struct span local)
+{
+	uint8_t *at;
+
+	if (!local.n)
+		return AT_UNKNOWN;
+	at = &m->at[memo_slot(local)];
+	if (!word_is(&attributes[*at], local)) {
+		enum obix_attr attr = obix_attribute(local);
+
+		if (attr == AT_UNKNOWN)
+			return attr;
+		*at = (uint8_t)attr;
+	}
+	return (enum obix_attr)*at;
+}
+
 /* --- contracts --------------------------------------------------------------- */
 
 static const struct {

@@ -122,6 +122,14 @@ enum obix_el obix_element(struct span local);
 enum obix_value obix_value(enum obix_el el);
 enum obix_attr obix_attribute(struct span local);
 
+/* The same, where few names come again and again; given zeroed. */
+#define OBIX_MEMO 32
+struct obix_memo {
+	uint8_t el[OBIX_MEMO], at[OBIX_MEMO];
+};
+enum obix_el obix_element_again(struct obix_memo *m, struct span local);
+enum obix_attr obix_attribute_again(struct obix_memo *m, struct span local);
+
 /* The standard contracts named in a list, by their last segment; other: it
  * names others too. */
 contract_set obix_contracts(struct span list, bool *other);

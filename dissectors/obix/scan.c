@@ -205,6 +205,10 @@ static const uint8_t in_tag[256] = {
 	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
 	[' '] = WHITE, ['\t'] = WHITE, ['\n'] = WHITE, ['\r'] = WHITE,
 };
+/* The same where nobody counts white space. */
+static const uint8_t marks_in_tag[256] = {
+	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
+};
 
 /* Behind the white space that begins at i. */
 static size_t run_end(const struct scan *s, size_t i, uint32_t *white)
@@ -245,15 +249,16 @@ static size_t quote_end(struct scan *s, size_t i, uint32_t *white)
  * NUL within quotes hides no end, and expat refuses it. */
 static size_t tag_end(struct scan *s, uint32_t *white)
 {
+	const uint8_t *what = s->counts ? in_tag : marks_in_tag;
 	struct span in = s->in;
 	size_t i = s->at + 1;
 
 	while (i < in.n) {
-		switch (in_tag[in.p[i]]) {
+		switch (what[in.p[i]]) {
 		case PLAIN:
 			do
 				i++;
-			while (i < in.n && in_tag[in.p[i]] == PLAIN);
+			while (i < in.n && what[in.p[i]] == PLAIN);
 			break;
 		case END:
 			return i;
@@ -275,7 +280,7 @@ static struct span name_of(const struct scan *s, size_t from, size_t end)
 {
 	size_t i = from;
 
-	while (i < end && !is_white(s->in.p[i]) && s->in.p[i] != '/')
+	while (i < end && s->in.p[i] != '/' && in_tag[s->in.p[i]] != WHITE)
 		i++;
 	return span_sub(s->in, from, i - from);
 }
@@ -318,7 +323,8 @@ static enum scan_token tag(struct scan *s)
 		return SCAN_CLOSE;
 	}
 	s->tags++;
-	s->names = scan_hash(s->names, s->name);
+	if (s->counts)
+		s->names = scan_hash(s->names, s->name);
 	s->stage = SCAN_INSIDE;
 	if (s->depth == XML_DEPTH)
 		return bad(s, REASON_TOO_MANY_UNITS,

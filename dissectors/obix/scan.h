@@ -53,7 +53,8 @@ struct scan {
 	struct scan_layout layout;
 	struct span gap; /* white space in front of the token being read */
 	bool opened;	 /* the tag before was a start */
-	bool counts;	 /* what layout tells: where a unit ends needs it not */
+	/* What layout tells, and names: where a unit ends needs neither. */
+	bool counts;
 	uint64_t names; /* hash of the names of start tags, in order */
 	struct err *e;
 };
@@ -64,12 +65,25 @@ struct scan scan_of(const struct obix_scan *s, struct span in, struct err *e);
  * a token is cut. SCAN_BAD sets *e. */
 enum scan_token scan_next(struct scan *s);
 
-/* One step of s->names. */
+static inline uint64_t scan_mix(uint64_t h, uint64_t x)
+{
+	h = (h ^ x) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+/* One step of s->names; in words, the last with how much there is of it. */
 static inline uint64_t scan_hash(uint64_t h, struct span name)
 {
-	for (size_t i = 0; i < name.n; i++)
-		h = (h ^ name.p[i]) * UINT64_C(0x100000001b3);
-	return (h ^ '>') * UINT64_C(0x100000001b3);
+	uint64_t x;
+	size_t i = 0;
+
+	for (; name.n - i >= sizeof(x); i += sizeof(x)) {
+		memcpy(&x, name.p + i, sizeof(x));
+		h = scan_mix(h, x);
+	}
+	for (x = name.n - i; i < name.n; i++)
+		x = x << 8 | name.p[i];
+	return scan_mix(h, x);
 }
 
 static inline bool is_white(uint8_t ch)

@@ -254,7 +254,7 @@ struct doc {
 	uint32_t ordinal;   /* elements so far */
 	/* Of all the units that were quiet (leaf.c). */
 	struct quiet quiet;
-	struct known known;
+	struct known known; /* last of what is cleared: its rows need it not */
 	/* What is said of the whole, of one item of it, and, where that is an
 	 * operation of a Watch, of one object that it names. */
 	struct item rest, item, sub;
@@ -264,7 +264,7 @@ struct doc {
 
 static inline void doc_clear(struct doc *d)
 {
-	memset(d, 0, offsetof(struct doc, rest));
+	memset(d, 0, offsetof(struct doc, known.proto));
 	item_clear(&d->rest);
 	item_clear(&d->item);
 	item_clear(&d->sub);

@@ -49,12 +49,12 @@ static bool next_digit(const struct cur *c)
 /* Digits onto the mantissa; each behind the point lowers the exponent. */
 static unsigned digits(struct cur *c, struct decimal *d, int step)
 {
+	struct span s = cur_peek(c, cur_left(c));
 	unsigned n = 0;
 
-	while (next_digit(c)) {
-		int v = cur_u8(c) - '0';
+	for (; n < s.n && is_digit(s.p[n]); n++) {
+		int v = s.p[n] - '0';
 
-		n++;
 		if (d->m < INT64_C(100000000000000000)) {
 			d->m = d->m * 10 + v;
 			d->e -= step;
@@ -63,6 +63,7 @@ static unsigned digits(struct cur *c, struct decimal *d, int step)
 			d->e += 1 - step;
 		}
 	}
+	cur_take(c, n);
 	return n;
 }
 
@@ -183,36 +184,64 @@ static bool number(struct cur *c, unsigned n, int *v)
 	return s.n == n;
 }
 
+/* Three numbers: digits where form has a d, and between them what it says. */
+static bool read_form(struct cur *c, const char *form, int v[3])
+{
+	struct span s = cur_take(c, strlen(form));
+
+	*v = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (form[i] == 'd' ? !is_digit(s.p[i]) :
+				     s.p[i] != (uint8_t)form[i])
+			return false;
+		if (form[i] == 'd')
+			*v = *v * 10 + (s.p[i] - '0');
+		else
+			*++v = 0;
+	}
+	return s.n > 0;
+}
+
 static bool read_date(struct cur *c, struct civil *v)
 {
 	static const uint8_t days[] = {31, 29, 31, 30, 31, 30,
 				       31, 31, 30, 31, 30, 31};
+	int part[3];
 
-	return number(c, 4, &v->year) && take(c, '-') &&
-	       number(c, 2, &v->month) && take(c, '-') &&
-	       number(c, 2, &v->day) && v->month >= 1 && v->month <= 12 &&
-	       v->day >= 1 && v->day <= days[v->month - 1];
+	if (!read_form(c, "dddd-dd-dd", part))
+		return false;
+	v->year = part[0];
+	v->month = part[1];
+	v->day = part[2];
+	return v->month >= 1 && v->month <= 12 && v->day >= 1 &&
+	       v->day <= days[v->month - 1];
 }
 
 /* hh:mm:ss with 0 to 9 digits of a second; 24:00:00 is the day's end. */
 static bool read_clock(struct cur *c, struct civil *v, int *ms)
 {
-	int digit = 100;
+	int digit = 100, part[3];
+	struct span s;
+	size_t n = 0;
 
 	*ms = 0;
-	if (!number(c, 2, &v->hour) || !take(c, ':') ||
-	    !number(c, 2, &v->minute) || !take(c, ':') ||
-	    !number(c, 2, &v->second) || v->hour > 24 || v->minute > 59 ||
-	    v->second > 60)
+	if (!read_form(c, "dd:dd:dd", part))
+		return false;
+	v->hour = part[0];
+	v->minute = part[1];
+	v->second = part[2];
+	if (v->hour > 24 || v->minute > 59 || v->second > 60)
 		return false;
 	if (!take(c, '.'))
 		return true;
-	for (unsigned n = 0; next_digit(c); n++) {
+	s = cur_peek(c, cur_left(c));
+	while (n < s.n && is_digit(s.p[n])) {
 		if (n == 9)
 			return false;
-		*ms += (cur_u8(c) - '0') * digit;
+		*ms += (s.p[n++] - '0') * digit;
 		digit /= 10;
 	}
+	cur_take(c, n);
 	return true;
 }
 

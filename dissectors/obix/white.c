@@ -140,15 +140,38 @@ static uint32_t reference(struct span from)
 		       : (uint32_t)n;
 }
 
+#define EACH(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Is an octet below a blank, or '&', among eight? */
+static uint64_t tells(uint64_t x)
+{
+	return ((x - EACH(' ')) | ((x ^ EACH('&')) - EACH(1))) & ~x &
+	       EACH(0x80);
+}
+
+static bool may_tell(struct span val)
+{
+	uint64_t x, odd = 0;
+
+	for (size_t i = 0; val.n >= sizeof(x) && i < val.n; i += sizeof(x)) {
+		/* The last ones with some of those before. */
+		memcpy(&x, val.p + (i < val.n - sizeof(x) ? i : val.n - sizeof(x)),
+		       sizeof(x));
+		odd |= tells(x);
+	}
+	for (size_t i = 0; val.n < sizeof(x) && i < val.n; i++)
+		odd |= (val.p[i] < ' ') | (val.p[i] == '&');
+	return odd;
+}
+
 /* Whoever reads it finds a space for each. */
 uint32_t white_value(struct span val)
 {
 	uint32_t n = 0;
-	unsigned odd = 0;
 
-	for (size_t i = 0; i < val.n; i++)
-		odd |= (unsigned)(val.p[i] < ' ') | (val.p[i] == '&');
-	for (size_t i = 0; odd && i < val.n; i++) {
+	if (!may_tell(val))
+		return 0;
+	for (size_t i = 0; i < val.n; i++) {
 		if (val.p[i] == '&')
 			n += reference(span_from(val, i));
 		else

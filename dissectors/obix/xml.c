@@ -4,6 +4,8 @@
 #include <expat.h>
 #include <stddef.h>
 
+#include "core/wbuf.h"
+
 /* The security release has it; with another library it is not there. */
 XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool on)
 	__attribute__((weak));
@@ -102,6 +104,7 @@ struct reading {
 	uint64_t names;
 	/* Numbers and octets in namespaces of the next element. */
 	unsigned spaces, space_text;
+	struct obix_memo memo;
 	/* Between two elements tag.at is empty: clearing all of it for every
 	 * element would cost more than reading most of them. */
 	struct xml_tag tag;
@@ -140,14 +143,19 @@ static struct name name_of(const XML_Char *text)
 	return n;
 }
 
-/* As scan_hash of the name as it was written. */
+/* As scan_hash of the name as it was written. What is too long for that is
+ * refused. */
 static uint64_t hash_name(uint64_t h, const struct name *n)
 {
-	for (size_t i = 0; i < n->prefix.n; i++)
-		h = (h ^ n->prefix.p[i]) * UINT64_C(0x100000001b3);
-	if (n->prefix.n)
-		h = (h ^ ':') * UINT64_C(0x100000001b3);
-	return scan_hash(h, n->local);
+	uint8_t whole[2 * XML_NAME + 1];
+	struct wbuf w = wbuf_of(whole, sizeof(whole));
+
+	if (!n->prefix.n)
+		return scan_hash(h, n->local);
+	wbuf_put(&w, n->prefix);
+	wbuf_u8(&w, ':');
+	wbuf_put(&w, n->local);
+	return scan_hash(h, wbuf_span(&w));
 }
 
 /* A number of more than max digits. */
@@ -213,7 +221,7 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 		     const char *value)
 {
 	struct name n = name_of(name);
-	enum obix_attr at = obix_attribute(n.local);
+	enum obix_attr at = obix_attribute_again(&r->memo, n.local);
 
 	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
 		return err_reason(r->e, E_LIMIT, REASON_TOO_LONG, 0,
@@ -261,7 +269,7 @@ static void XMLCALL on_start(void *arg, const XML_Char *name,
 	r->names = hash_name(r->names, &n);
 	t->local = n.local;
 	t->ns = n.ns;
-	t->el = obix_element(n.local);
+	t->el = obix_element_again(&r->memo, n.local);
 	t->others = 0;
 	t->other_values = r->spaces + has_number(n.prefix, NAME_DIGITS) +
 			  (t->el == EL_UNKNOWN &&
