@@ -227,6 +227,7 @@ struct said { /* one thing that happens */
 	unsigned about, var, sub, n_leaves;
 	meas_set meas;
 	int64_t gran, newest, oldest, res, channels, value, values; /* -1: unknown */
+	unsigned moments; /* of snapshots */
 	bool echo, forged, deep, other_port;
 	enum unit unit;
 	uint64_t flow, inv;
@@ -272,6 +273,7 @@ static inline void throw_data(struct draws *d, struct said *s)
 	s->channels = known(d, 1 + (int64_t)draw(d, 3));
 	s->values = known(d, 1 + (int64_t)draw(d, 3));
 	s->value = known(d, 900000 * (int64_t)draw(d, 12));
+	s->moments = one_in(d, 8) ? 2 + (unsigned)draw(d, 3) : 1;
 }
 
 static inline int64_t throw_wait(struct draws *d)
@@ -371,11 +373,11 @@ static inline void said_tell(const struct law *l, const struct said *s)
 	if (s->meas)
 		law_tell(l, "     data %llx, granularity %lld, newest %lld, "
 			    "oldest %lld, resolution %lld, channels %lld, "
-			    "value %lld, values %lld\n",
+			    "value %lld, values %lld, moments %u\n",
 			 (unsigned long long)s->meas, (long long)s->gran,
 			 (long long)s->newest, (long long)s->oldest,
 			 (long long)s->res, (long long)s->channels,
-			 (long long)s->value, (long long)s->values);
+			 (long long)s->value, (long long)s->values, s->moments);
 }
 
 struct scenery { /* what a message points at */
@@ -427,6 +429,8 @@ static inline void said_leaf(const struct said *s, struct scenery *c,
 		obs_u64(o, F_CHANNELS, (uint64_t)s->channels);
 	if (s->values >= 0)
 		obs_u64(o, F_VALUES, (uint64_t)s->values);
+	if (s->moments > 1)
+		obs_u64(o, F_READINGS, s->moments);
 }
 
 static inline struct pol_peer said_peer(const struct said *s)

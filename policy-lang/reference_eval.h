@@ -184,9 +184,21 @@ static const meas_set ref_events = 0
 #include "core/meas.def"
 	;
 #undef X
+#define X(id, name, cls, plain)                                                \
+	| (MEAS_CLASS_##cls == MEAS_CLASS_SNAPSHOT ? MEAS_BIT(MEAS_##id) : 0)
+static const meas_set ref_each_time = MEAS_BIT(MEAS_CONTROL_LOAD)
+#include "core/meas.def"
+	;
+#undef X
 static const meas_set ref_series = MEAS_BIT(MEAS_ENERGY_INTERVAL) |
 				   MEAS_BIT(MEAS_VOLTAGE_INTERVAL) |
 				   MEAS_BIT(MEAS_UNKNOWN_TABLE);
+
+/* How many snapshots or commands a message has. */
+static inline unsigned ref_moments(const struct said *s, meas_set meas)
+{
+	return meas & ref_each_time ? s->moments : 1;
+}
 
 /* The oldest and the newest value, by the clock that makes them older or that
  * which makes them fresher. */
@@ -203,7 +215,7 @@ static inline bool ref_ages(const struct pol_data_src *d, const struct said *s,
 	if (d->has_history) {
 		int64_t age = s->oldest + (back > 0 ? back : 0);
 
-		if (s->oldest < 0 && meas & dated)
+		if (s->oldest < 0 && (meas & dated || s->moments > 1))
 			return false;
 		if (s->oldest >= 0 && age * NS_PER_S > d->history_ns)
 			return false;
@@ -218,7 +230,9 @@ static inline bool ref_data(const struct pol_data_src *d, const struct said *s,
 {
 	int64_t gran = s->gran * NS_PER_S;
 
-	if (d->has_gran && meas & ref_series &&
+	if (d->has_gran &&
+	    (meas & ref_series ||
+	     ref_moments(s, meas & ~MEAS_BIT(MEAS_CONTROL_LOAD)) > 1) &&
 	    (s->gran < 0 || gran < d->gran_lo_ns ||
 	     (d->gran_hi_ns && gran >= d->gran_hi_ns)))
 		return false;

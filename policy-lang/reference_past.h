@@ -311,9 +311,13 @@ static inline bool ref_charge(struct ref_past *h, const struct ref_side *s,
 			}
 			continue;
 		}
+		if (l->kind == LIMIT_SPACING && ref_moments(x, meas) > 1)
+			return false;
 		if (l->kind < LIMIT_SPACING && l->thing == THING_VALUES)
 			k.n = x->values < 0 ? UINT32_MAX
 					    : (uint64_t)x->values * x->n_leaves;
+		else if (l->kind < LIMIT_SPACING)
+			k.n = ref_moments(x, meas);
 		if (!ref_count(h, k, t))
 			return false;
 	}

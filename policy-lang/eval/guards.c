@@ -150,7 +150,10 @@ unsigned guard_data(struct pol_state *st, const struct lay_data *d,
 		step = unit == w->value_unit || w->res_milli == 0 ? step : 0;
 		unit = w->value_unit;
 	}
-	if (d->flags & LAY_DATA_GRAN && meas & SERIES)
+	/* Several snapshots are a series; several commands are not. */
+	if (d->flags & LAY_DATA_GRAN &&
+	    (meas & SERIES ||
+	     look_moments(leaf, meas & ~MEAS_BIT(MEAS_CONTROL_LOAD)) > 1))
 		check_granularity(st, d, leaf, proto);
 	if (d->flags & (LAY_DATA_HISTORY | LAY_DATA_DELAY))
 		check_ages(st, d, leaf, meas, proto);

@@ -100,6 +100,18 @@ static void want(struct pol_state *st, unsigned side, uint64_t what, uint64_t n)
 	want_new(st, side, what, n);
 }
 
+/* What is wanted already is wanted n times. */
+static void raise_want(struct pol_state *st, unsigned side, uint64_t what,
+		       uint64_t n)
+{
+	for (uint32_t i = 0; i < st->n_want; i++) {
+		struct ledger_want *w = &st->want[i];
+
+		if (w->what == what && w->side == side && w->n < n)
+			w->n = n;
+	}
+}
+
 /* At once, so that who is killed has counted it; noted, so that an abort takes
  * it back. What there is no room to note stays, whatever comes. */
 static void charge_wants(struct pol_state *st)
@@ -178,6 +190,22 @@ static void want_any(struct pol_state *st, unsigned side, enum used u,
 	want_new(st, side, ledger_what(u, st->side[side].dir, MEAS_COUNT), n);
 }
 
+/* What counts each time: so many readings, and so many messages. */
+static void want_each_time(struct pol_state *st, unsigned side,
+			 const struct obs *leaf)
+{
+	meas_set meas = obs_meas(leaf) & ~MEAS_ABOUT;
+	enum dir dir = st->side[side].dir;
+	uint64_t n = look_moments(leaf, meas);
+
+	if (n <= 1)
+		return;
+	raise_want(st, side, ledger_what(USED_MESSAGES, dir, MEAS_COUNT), n);
+	raise_want(st, side, ledger_what(USED_READINGS, dir, MEAS_COUNT), n);
+	for (meas = look_each_time(meas); meas; meas &= meas - 1)
+		raise_want(st, side, of_type(st, side, USED_READINGS, meas), n);
+}
+
 static void want_leaves(struct pol_state *st, unsigned side,
 			const struct pol_msg *m, const struct obs *leaves,
 			uint32_t n)
@@ -192,14 +220,16 @@ static void want_leaves(struct pol_state *st, unsigned side,
 			    obs_get(&leaves[i], F_VALUES, UNKNOWN_VALUES));
 		types |= meas;
 	}
-	if (!goes_on)
-		want_any(st, side, USED_MESSAGES, 1);
-	else
+	if (goes_on)
 		types = look_new_types(m, types);
+	if (!goes_on || look_each_time(types))
+		want_any(st, side, USED_MESSAGES, 1);
 	if (types)
 		want_any(st, side, USED_READINGS, 1);
 	for (; types; types &= types - 1)
 		want_new(st, side, of_type(st, side, USED_READINGS, types), 1);
+	for (uint32_t i = 0; i < n; i++)
+		want_each_time(st, side, &leaves[i]);
 }
 
 bool ledger_message(struct pol_state *st, const struct pol_msg *m,

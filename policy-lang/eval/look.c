@@ -4,9 +4,26 @@
 
 /* --- limits a message charges -------------------------------------------- */
 
-static uint64_t amount_of(const struct pol_msg *m, const struct lay_limit *l,
-			  const struct obs *o, bool *unknown)
+#define X(id, name, cls, plain)                                                \
+	| (MEAS_CLASS_##cls == MEAS_CLASS_SNAPSHOT ? MEAS_BIT(MEAS_##id) : 0)
+static const meas_set each_time = MEAS_BIT(MEAS_CONTROL_LOAD)
+#include "core/meas.def"
+	;
+#undef X
+
+uint64_t look_moments(const struct obs *o, meas_set meas)
 {
+	uint64_t n = meas & each_time ? obs_get(o, F_READINGS, 1) : 1;
+
+	return n ? n : 1;
+}
+
+/* meas: the types that count. */
+static uint64_t amount_of(const struct pol_msg *m, const struct lay_limit *l,
+			  const struct obs *o, meas_set meas, bool *unknown)
+{
+	if (l->kind == LIMIT_SPACING) /* several at once are not apart */
+		*unknown = look_moments(o, meas) > 1;
 	if (l->kind == LIMIT_SPACING || l->kind == LIMIT_DISTINCT)
 		return 1;
 	switch (l->thing) {
@@ -17,6 +34,9 @@ static uint64_t amount_of(const struct pol_msg *m, const struct lay_limit *l,
 	case THING_VALUES:
 		*unknown = !obs_has(o, F_VALUES);
 		return obs_get(o, F_VALUES, 0);
+	case THING_MESSAGES:
+	case THING_READINGS:
+		return look_moments(o, meas);
 	default:
 		return 1;
 	}
@@ -105,10 +125,13 @@ static void pend(struct pol_state *st, struct pending p)
 
 		if (q->limit != p.limit || q->at != p.at || q->hash != p.hash)
 			continue;
-		/* Numbers add up over the leaves; a message is one message,
-		 * a reading one reading, octets those of the message. */
+		/* Numbers add up over the leaves; messages and readings are as
+		 * many as the leaf has that has most, octets those of the
+		 * message. */
 		if (st->s->limit[p.limit].l->thing == THING_VALUES)
 			q->amount += p.amount;
+		else if (q->amount < p.amount)
+			q->amount = p.amount;
 		q->unknown |= p.unknown;
 		return;
 	}
@@ -118,22 +141,20 @@ static void pend(struct pol_state *st, struct pending p)
 		st->fails_cut = true;
 }
 
-#define X(id, name, cls, plain)                                                \
-	| (MEAS_CLASS_##cls == MEAS_CLASS_SNAPSHOT ? MEAS_BIT(MEAS_##id) : 0)
-static const meas_set snapshots = 0
-#include "core/meas.def"
-	;
-#undef X
+meas_set look_each_time(meas_set meas)
+{
+	return meas & each_time;
+}
 
 meas_set look_new_types(const struct pol_msg *m, meas_set meas)
 {
-	return meas & ~(obs_get(m->message, F_CARRIED, 0) & ~snapshots);
+	return meas & ~(obs_get(m->message, F_CARRIED, 0) & ~each_time);
 }
 
 /* Is this a limit on how often, and the unit only goes on with what was
  * counted with the first one? It is no new message, and no new reading of
- * types that the message carried before. But a snapshot is: repeated, it is a
- * series in disguise, and a message may last as long as its sender likes.
+ * types that the message carried before. But a snapshot or a command is both:
+ * a message may last as long as its sender likes.
  * *meas: the types that are left to count. */
 static bool counted(const struct lay_limit *l, const struct pol_msg *m,
 		    meas_set *meas)
@@ -141,9 +162,12 @@ static bool counted(const struct lay_limit *l, const struct pol_msg *m,
 	if (!m->message || !obs_has(m->message, F_CONTINUES) ||
 	    l->kind == LIMIT_DISTINCT)
 		return false;
-	if (l->kind != LIMIT_SPACING && l->thing != THING_READINGS)
-		return l->thing == THING_MESSAGES;
+	if (l->kind != LIMIT_SPACING && l->thing != THING_READINGS &&
+	    l->thing != THING_MESSAGES)
+		return false;
 	*meas = look_new_types(m, *meas);
+	if (l->kind != LIMIT_SPACING && l->thing == THING_MESSAGES)
+		*meas &= each_time;
 	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
 }
 
@@ -187,16 +211,19 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 	/* The other end counts what is common once. */
 	if (side == 1 && l != LAYER_VENDOR && !sl->by_vm)
 		return;
-	p.amount = amount_of(m, lim, o, &p.unknown);
 	if (lim->kind == LIMIT_DISTINCT)
 		p.hash = hash_of(st, at, o, m->message, sd);
 	if (!sl->by_meas) {
+		p.amount = amount_of(m, lim, o,
+				     meas & (lim->meas ? lim->meas : MEAS_ALL),
+				     &p.unknown);
 		p.at = limit_at(st->s, at, sd->m, sd->party, 0);
 		pend(st, p);
 		return;
 	}
 	for (meas_set s = meas & (lim->meas ? lim->meas : MEAS_ALL); s;
 	     s &= s - 1) {
+		p.amount = amount_of(m, lim, o, s & (~s + 1), &p.unknown);
 		p.at = limit_at(st->s, at, sd->m, sd->party,
 				(unsigned)__builtin_ctzll(s));
 		pend(st, p);

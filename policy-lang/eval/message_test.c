@@ -13,8 +13,19 @@
 
 #define POWER  MEAS_BIT(MEAS_POWER_INSTANT)
 #define ENERGY MEAS_BIT(MEAS_ENERGY_INTERVAL)
+#define SWITCH MEAS_BIT(MEAS_CONTROL_LOAD)
 
-enum { R_PAGE, R_OBJECT, R_TELL, R_LIVE, R_OTHER, R_SEND, R_DENY, N_RULES };
+enum {
+	R_PAGE,
+	R_OBJECT,
+	R_TELL,
+	R_LIVE,
+	R_OTHER,
+	R_SWITCH,
+	R_SEND,
+	R_DENY,
+	N_RULES
+};
 
 static const uint16_t party0[] = {0}, asked[] = {R_PAGE, R_OBJECT};
 
@@ -78,6 +89,8 @@ static void fill(struct house *h)
 	     OBS_OBIX_READ_RESPONSE, ENERGY);
 	h->rule[R_OTHER].data.has_gran = true;
 	h->rule[R_OTHER].data.gran_lo_ns = MIN(15);
+	rule(h, R_SWITCH, RULE_GRANT, "switch", DIRSEL_IN,
+	     OBS_OBIX_WRITE_REQUEST, SWITCH);
 	rule(h, R_SEND, RULE_GRANT, "send", DIRSEL_OUT, OBS_HTTP_RESPONSE, 0);
 	rule(h, R_DENY, RULE_DENY, "never", DIRSEL_ANY, OBS_OBIX_DELETE_REQUEST,
 	     0);
@@ -196,7 +209,7 @@ struct sent {
 	enum obs_kind kind;
 	meas_set meas, carried;
 	bool goes_on, quiet;
-	uint64_t flow, values;
+	uint64_t flow, values, readings;
 };
 
 static bool judge(struct kit *k, const struct sent *u, struct pol_decision *d)
@@ -214,6 +227,8 @@ static bool judge(struct kit *k, const struct sent *u, struct pol_decision *d)
 		obs_u64(&k->leaf[0], F_MEASUREMENT, u->meas);
 	if (u->values)
 		obs_u64(&k->leaf[0], F_VALUES, u->values);
+	if (u->readings)
+		obs_u64(&k->leaf[0], F_READINGS, u->readings);
 	obs_u64(&k->leaf[0], F_GRANULARITY, 900);
 	m.flow = u->flow ? u->flow : 1;
 	return kit_judge(k, &m, d);
@@ -221,6 +236,7 @@ static bool judge(struct kit *k, const struct sent *u, struct pol_decision *d)
 
 #define HISTORY .dir = DIR_OUT, .kind = OBS_OBIX_HISTORY_QUERY_RESPONSE
 #define POINT	.dir = DIR_OUT, .kind = OBS_OBIX_READ_RESPONSE
+#define COMMAND .dir = DIR_IN, .kind = OBS_OBIX_WRITE_REQUEST, .meas = SWITCH
 #define PAGE	.dir = DIR_OUT, .kind = OBS_HTTP_RESPONSE
 #define ON	.goes_on = true
 #define REST	.goes_on = true, .quiet = true
@@ -280,6 +296,58 @@ static void test_counting(void **ctx)
 		  {POINT, ON, .meas = ENERGY, .carried = POWER},
 		  {POINT, .meas = POWER}},
 		 {0, REASON_TOO_SOON, 0, REASON_TOO_SOON}},
+		{"and messages, of which they are as many", R_LIVE,
+		 {.kind = LIMIT_CALENDAR, .thing = THING_MESSAGES, .n = 2,
+		  .window = WINDOW_DAY, .text = "x"},
+		 {{POINT, .meas = POWER},
+		  {POINT, ON, .meas = POWER, .carried = POWER},
+		  {POINT, REST, .carried = POWER},
+		  {POINT, ON, .meas = POWER, .carried = POWER}},
+		 {0, 0, 0, REASON_LIMIT_EXCEEDED}},
+		{"several in one unit are several readings", R_LIVE,
+		 {.kind = LIMIT_CALENDAR, .thing = THING_READINGS, .n = 5,
+		  .window = WINDOW_DAY, .text = "x"},
+		 {{POINT, .meas = POWER, .readings = 3},
+		  {POINT, .meas = POWER, .readings = 3},
+		  {POINT, .meas = POWER, .readings = 2},
+		  {POINT, .meas = POWER, .readings = 1}},
+		 {0, REASON_LIMIT_EXCEEDED, 0, REASON_LIMIT_EXCEEDED}},
+		{"and several messages", R_LIVE,
+		 {.kind = LIMIT_SLIDING, .thing = THING_MESSAGES, .n = 5,
+		  .window = WINDOW_SLIDING, .window_ns = H(1), .text = "x"},
+		 {{POINT, .meas = POWER, .readings = 3},
+		  {POINT, .meas = POWER, .readings = 3},
+		  {POINT, .meas = POWER, .readings = 2},
+		  {POINT, .meas = POWER, .readings = 1}},
+		 {0, REASON_LIMIT_EXCEEDED, 0, REASON_LIMIT_EXCEEDED}},
+		{"and not apart", R_LIVE, APART,
+		 {{POINT, .meas = POWER, .readings = 2},
+		  {POINT, .meas = POWER, .readings = 1},
+		  {POINT, .meas = POWER, .readings = 1},
+		  {POINT, ON, .meas = POWER, .carried = POWER}},
+		 {REASON_TOO_SOON, 0, REASON_TOO_SOON, REASON_TOO_SOON}},
+		{"those of a series are one", R_OTHER,
+		 {.kind = LIMIT_CALENDAR, .thing = THING_READINGS, .n = 2,
+		  .window = WINDOW_DAY, .text = "x"},
+		 {{POINT, .meas = ENERGY, .readings = 96},
+		  {POINT, .meas = ENERGY, .readings = 96},
+		  {POINT, .meas = ENERGY},
+		  {PAGE}},
+		 {0, 0, REASON_LIMIT_EXCEEDED, 0}},
+		{"a list of commands is not one command", R_SWITCH,
+		 {.kind = LIMIT_CALENDAR, .thing = THING_MESSAGES, .n = 8,
+		  .window = WINDOW_DAY, .text = "x"},
+		 {{COMMAND, .readings = 110},
+		  {COMMAND, .readings = 7},
+		  {COMMAND, ON, .carried = SWITCH},
+		  {COMMAND, ON, .carried = SWITCH}},
+		 {REASON_LIMIT_EXCEEDED, 0, 0, REASON_LIMIT_EXCEEDED}},
+		{"nor are those of a long message", R_SWITCH, APART,
+		 {{COMMAND},
+		  {COMMAND, ON, .carried = SWITCH},
+		  {COMMAND, REST, .carried = SWITCH},
+		  {COMMAND}},
+		 {0, REASON_TOO_SOON, REASON_TOO_SOON, REASON_TOO_SOON}},
 		{"what only ends it is covered, and no reading", R_LIVE,
 		 {.kind = LIMIT_CALENDAR, .thing = THING_READINGS, .n = 1,
 		  .window = WINDOW_DAY, .text = "x"},
@@ -328,6 +396,38 @@ static void test_counting(void **ctx)
 		}
 		kit_free(&k);
 	}
+}
+
+/* What one snapshot may be is no matter of granularity; of several it is. */
+static void test_finer(void **ctx)
+{
+	static const struct {
+		const char *why;
+		struct sent u;
+		enum reason want;
+	} cases[] = {
+		{"one", {POINT, .meas = POWER}, 0},
+		{"several", {POINT, .meas = POWER, .readings = 2},
+		 REASON_TOO_FINE},
+		{"commands", {COMMAND, .readings = 2}, 0},
+	};
+	static struct house h;
+	static struct kit k;
+	struct pol_decision d;
+
+	(void)ctx;
+	fill(&h);
+	for (int i = R_LIVE; i <= R_SWITCH; i += R_SWITCH - R_LIVE) {
+		h.rule[i].data.has_gran = true;
+		h.rule[i].data.gran_lo_ns = MIN(30); /* units say 15 */
+	}
+	start(&k, &h);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		judge(&k, &cases[i].u, &d);
+		if (d.reason != cases[i].want)
+			fail_msg("%s: %s", cases[i].why, reason_text(d.reason));
+	}
+	kit_free(&k);
 }
 
 /* Every unit of an answer needs a request that is being answered. */
@@ -514,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_also),
 		cmocka_unit_test(test_also_limits),
 		cmocka_unit_test(test_counting),
+		cmocka_unit_test(test_finer),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_many_leaves),
