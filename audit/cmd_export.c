@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audit/checkpoint.h"
 #include "audit/cmd_ask.h"
 #include "audit/eve.h"
 #include "audit/eve_word.h"
@@ -20,6 +21,7 @@ struct export {
 	bool csv;
 	FILE *to;
 	int out_errno; /* of a write that failed */
+	uint64_t from, size; /* of a part; size 0: to the end */
 	struct record_view view;
 	uint8_t line[EVE_LINE_MAX];
 };
@@ -34,6 +36,11 @@ static void help(void)
 	     "or proofs: a\n"
 	     "                       directory with protected records alone, "
 	     "each proved\n"
+	     "      --from N         a part: from record N on; of tiles, from "
+	     "its bundle on\n"
+	     "      --size N         as it was with N records; of tiles and "
+	     "proofs, under the\n"
+	     "                       checkpoint of that size\n"
 	     "      --for CLIENT     of proofs: agency (a utility, too; the "
 	     "default) gets\n"
 	     "                       nothing that the customer chose; customer "
@@ -202,7 +209,9 @@ static int all(struct export *x, struct reader *r, struct err *e)
 
 	if (x->csv)
 		fputs(csv_head, x->to);
-	while ((rc = reader_next(r, &seq, &record, e)) == 1) {
+	reader_seek(r, x->from);
+	while ((rc = reader_next(r, &seq, &record, e)) == 1 &&
+	       (x->size == 0 || seq < x->size)) {
 		rc = one(x, seq, record, e);
 		if (rc)
 			return rc;
@@ -333,7 +342,8 @@ static int run(struct export *x, const char *path, const char *out,
 		tool_say(path, e.text);
 		return EXIT_TROUBLE;
 	}
-	tool_pruned(path, first);
+	if (x->from < first)
+		tool_pruned(path, first);
 	if (out) {
 		rc = to_file(x, r, path, out, ask);
 	} else if ((rc = export_recorded(ask, path)) == EXIT_DONE) {
@@ -353,6 +363,8 @@ int cmd_export(int argc, char **argv)
 	static const struct option options[] = {
 		{"format", required_argument, NULL, 'F'},
 		{"for", required_argument, NULL, 'f'},
+		{"from", required_argument, NULL, 'n'},
+		{"size", required_argument, NULL, 's'},
 		{"certificate", required_argument, NULL, 'c'},
 		{"output", required_argument, NULL, 'o'},
 		{"control", required_argument, NULL, 'C'},
@@ -387,6 +399,17 @@ int cmd_export(int argc, char **argv)
 		case 'f':
 			client = optarg;
 			break;
+		case 'n':
+			if (checkpoint_number(span_str(optarg), &dir.from))
+				break;
+			tool_say("export --from", "not the number of a record");
+			return tool_usage("export");
+		case 's':
+			if (checkpoint_number(span_str(optarg), &dir.size) &&
+			    dir.size)
+				break;
+			tool_say("export --size", "not a number of records");
+			return tool_usage("export");
 		case 'C':
 			ask.control = optarg;
 			break;
@@ -419,6 +442,11 @@ int cmd_export(int argc, char **argv)
 					 "customer are known");
 		return tool_usage("export");
 	}
+	if (dir.from && dir.proofs) {
+		tool_say("export --from", "not of proofs: who gets some is to "
+			 "get all that he may have");
+		return tool_usage("export");
+	}
 	if (dir.n_beside && !is_dir) {
 		tool_say("export --certificate", "only beside tiles or proofs");
 		return tool_usage("export");
@@ -437,6 +465,8 @@ int cmd_export(int argc, char **argv)
 		return EXIT_TROUBLE;
 	}
 	x->csv = strcmp(format, "csv") == 0;
+	x->from = dir.from;
+	x->size = dir.size;
 	rc = run(x, argv[optind], out, &ask);
 	free(x);
 	return rc;

@@ -21,12 +21,13 @@ static int take_away(const char *name, const struct stat *st, int type,
 static int write_all(const char *path, const char *dir,
 		     const struct export_dir *d, struct err *e)
 {
+	const struct layout_part part = {d->from, d->size};
 	int rc = d->proofs ? layout_write_protected(path, dir,
 						    d->for_customer
 							    ? LAYOUT_CUSTOMER
 							    : LAYOUT_AGENCY,
-						    e)
-			   : layout_write(path, dir, e);
+						    d->size, e)
+			   : layout_write_part(path, dir, &part, e);
 
 	for (size_t i = 0; rc == 0 && i < d->n_beside; i++)
 		rc = layout_certificate(dir, d->beside[i], e);

@@ -61,12 +61,14 @@ static void progress(void *arg, uint64_t done, uint64_t total)
 }
 
 /* Held, and signed by the log's key; more is not known. */
-static void print_thinned(const struct points_thinned *t)
+static void print_thinned(const struct points_thinned *t, bool part)
 {
 	printf("\nthe checkpoint of %llu records that you hold was not "
-	       "compared: those records\nwere pruned, and the log's own of "
-	       "that size was thinned out",
-	       (unsigned long long)t->size);
+	       "compared: those records\n%s",
+	       (unsigned long long)t->size,
+	       part ? "are not in this part"
+		    : "were pruned, and the log's own of that size was thinned "
+		      "out");
 	if (t->after)
 		printf("; proved is what is\nbehind, from the log's checkpoint "
 		       "of %llu records on",
@@ -115,7 +117,7 @@ static void print_root(const struct verify_result *r, bool by_key)
 		       "what is held",
 		       (unsigned long long)r->checkpoints_pruned);
 	for (size_t i = 0; i < r->n_thinned; i++)
-		print_thinned(&r->thinned[i]);
+		print_thinned(&r->thinned[i], r->part);
 	if (r->has_cosigned)
 		printf("\ncosigned up to %llu records",
 		       (unsigned long long)r->cosigned);
@@ -150,9 +152,8 @@ static int run(const char *path, const struct points_conf *points,
 		tool_say(tpm->tpm ? tpm->tpm : "verify", e.text);
 		return EXIT_TROUBLE;
 	}
-	rc = dir ? layout_verify(path, points, &r, &e)
-		 : verify_file(path, points, &r, show ? progress : NULL, &p,
-			       &e);
+	rc = (dir ? layout_verify : verify_file)(
+		path, points, &r, show ? progress : NULL, &p, &e);
 	if (rc == 0)
 		rc = compare(tpm, path, dir, &e);
 	if (p.shown)
@@ -160,7 +161,12 @@ static int run(const char *path, const struct points_conf *points,
 	if (rc == 0) {
 		print_root(&r, points->n_keys > 0);
 		print_anchors(&r, tpm->compare);
-		if (r.first)
+		if (r.part)
+			printf("a part: records before %llu are not in it, "
+			       "only their hashes; the others and\nthe "
+			       "protected ones were read\n",
+			       (unsigned long long)r.first);
+		else if (r.first)
 			printf("records before %llu were pruned, and the log "
 			       "says so; of these the protected ones were "
 			       "read\n", (unsigned long long)r.first);

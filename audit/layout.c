@@ -19,8 +19,9 @@ struct writer {
 	struct prover *prover;
 	struct tiles *tiles;
 	struct sha256 *h;
+	struct layout_part part; /* as it was asked for */
 	uint64_t size; /* of the checkpoint */
-	uint64_t first; /* record that was not pruned */
+	uint64_t first; /* record: not pruned, and of the part */
 	bool protected_only;
 	enum layout_client client; /* then */
 	struct record_view view;
@@ -102,16 +103,25 @@ static int put_entries(struct writer *w, struct err *e)
 
 static int put_minimum(struct writer *w, struct err *e)
 {
+	uint64_t from = w->part.from / STORE_BUNDLE * STORE_BUNDLE;
 	char name[LAYOUT_PATH], text[32];
 	int rc = segments_pruned(tiles_segments(w->tiles), &w->first, e);
+	bool part = from > w->first;
 
+	if (rc == 0 && w->part.from && w->part.from >= w->size)
+		return err_set(e, E_LIMIT, 0, "record %llu is not among the "
+			       "%llu of the checkpoint",
+			       (unsigned long long)w->part.from,
+			       (unsigned long long)w->size);
+	if (part)
+		w->first = from;
 	if (rc || w->first == 0)
 		return rc;
 	if (w->first > w->size)
-		return err_set(e, E_NOTFOUND, 0, "all that the last checkpoint "
+		return err_set(e, E_NOTFOUND, 0, "all that the checkpoint "
 			       "covers was pruned");
 	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)w->first);
-	rc = layout_name(name, w->dir, "minimum", e);
+	rc = layout_name(name, w->dir, part ? "part" : "minimum", e);
 	return rc ? rc : layout_put(name, span_str(text), e);
 }
 
@@ -268,7 +278,7 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	int rc = prover_open(&w->prover, path, false, e);
 
 	if (rc == 0)
-		rc = prover_checkpoint(w->prover, 0, &c, &note, e);
+		rc = prover_checkpoint(w->prover, w->part.size, &c, &note, e);
 	if (rc == 0)
 		rc = layout_name(name, w->dir, "checkpoint", e);
 	if (rc == 0)
@@ -292,7 +302,8 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	return rc ? rc : put_boots(w, e);
 }
 
-static int write_log(const char *path, const char *dir, bool protected_only,
+static int write_log(const char *path, const char *dir,
+		     const struct layout_part *part, bool protected_only,
 		     enum layout_client client, struct err *e)
 {
 	struct writer *w = calloc(1, sizeof(*w));
@@ -304,6 +315,7 @@ static int write_log(const char *path, const char *dir, bool protected_only,
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
 	w->dir = dir;
+	w->part = *part;
 	w->protected_only = protected_only;
 	w->client = client;
 	rc = put_all(w, path, e);
@@ -316,15 +328,26 @@ static int write_log(const char *path, const char *dir, bool protected_only,
 	return rc;
 }
 
+int layout_write_part(const char *path, const char *dir,
+		      const struct layout_part *part, struct err *e)
+{
+	return write_log(path, dir, part, false, LAYOUT_CUSTOMER, e);
+}
+
 int layout_write(const char *path, const char *dir, struct err *e)
 {
-	return write_log(path, dir, false, LAYOUT_CUSTOMER, e);
+	const struct layout_part all = {0};
+
+	return layout_write_part(path, dir, &all, e);
 }
 
 int layout_write_protected(const char *path, const char *dir,
-			   enum layout_client client, struct err *e)
+			   enum layout_client client, uint64_t size,
+			   struct err *e)
 {
-	return write_log(path, dir, true, client, e);
+	const struct layout_part part = {.size = size};
+
+	return write_log(path, dir, &part, true, client, e);
 }
 
 int layout_certificate(const char *dir, const char *from, struct err *e)

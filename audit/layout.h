@@ -11,6 +11,8 @@
  *					it were pruned: of them there are the
  *					proofs of protected ones, and tiles of
  *					level 1 and up
+ *	part				instead, the first record of a part,
+ *					whatever was pruned before it
  *	boots				number, first record, key: one line each
  *
  * An index is written in groups of three digits, all but the last with an x:
@@ -32,6 +34,15 @@ int layout_tile(char out[LAYOUT_PATH], const char *dir, const char *what,
  * E_NOTFOUND: the log has no checkpoint. */
 int layout_write(const char *path, const char *dir, struct err *e)
 	__attribute__((warn_unused_result));
+/* A part of it: from the bundle of record `from` on, and as it was with `size`
+ * records, of which there is a checkpoint; 0: the last. E_LIMIT: nothing is
+ * in between. */
+struct layout_part {
+	uint64_t from, size;
+};
+int layout_write_part(const char *path, const char *dir,
+		      const struct layout_part *part, struct err *e)
+	__attribute__((warn_unused_result));
 /* The same without what the home does on its network: the checkpoint, and of
  * each protected record that the client may have, record/<number>.json, a line
  * of eve.h, and its proof, which has the record itself. */
@@ -43,7 +54,8 @@ enum layout_client {
 	LAYOUT_CUSTOMER, /* who lives there: all of them */
 };
 int layout_write_protected(const char *path, const char *dir,
-			   enum layout_client client, struct err *e)
+			   enum layout_client client, uint64_t size,
+			   struct err *e)
 	__attribute__((warn_unused_result));
 /* Put the file `from`, of at most LAYOUT_BESIDE octets, into certificate/. */
 #define LAYOUT_BESIDE (256 * 1024)
@@ -52,9 +64,12 @@ int layout_certificate(const char *dir, const char *from, struct err *e)
 /* Is the directory whole? As verify_file, from its files alone; points->held
  * must leave room for one more. One that has protected records alone is known
  * by having no tiles: out->protected_only. That none of these was left out
- * cannot be seen, except among pruned ones, whose number a record says. */
+ * cannot be seen, except among pruned ones, whose number a record says. Of a
+ * part, out->part, what is before it counts by its hashes alone. */
 int layout_verify(const char *dir, const struct points_conf *points,
-		  struct verify_result *out, struct err *e)
+		  struct verify_result *out,
+		  void (*progress)(void *arg, uint64_t done, uint64_t total),
+		  void *arg, struct err *e)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -51,12 +51,12 @@ static const char *const files[] = {
 
 static int write_protected(const char *path, const char *dir, struct err *e)
 {
-	return layout_write_protected(path, dir, LAYOUT_CUSTOMER, e);
+	return layout_write_protected(path, dir, LAYOUT_CUSTOMER, 0, e);
 }
 
 static int write_for_agency(const char *path, const char *dir, struct err *e)
 {
-	return layout_write_protected(path, dir, LAYOUT_AGENCY, e);
+	return layout_write_protected(path, dir, LAYOUT_AGENCY, 0, e);
 }
 
 static void write_with(int (*f)(const char *path, const char *dir,
@@ -85,7 +85,7 @@ static int check(struct verify_result *r, struct err *e)
 
 	snprintf(name, sizeof(name), "%s.vkey", test_path);
 	assert_int_equal(note_file_key(&key, name, e), 0);
-	return layout_verify(test_other, &conf, r, e);
+	return layout_verify(test_other, &conf, r, NULL, NULL, e);
 }
 
 static void it_is_whole_and_has_all_its_files(void **state)
@@ -263,6 +263,75 @@ static void every_change_is_found(void **state)
 	find(rows, sizeof(rows) / sizeof(rows[0]), layout_write);
 }
 
+/* --- a part --- */
+
+static int write_end(const char *path, const char *dir, struct err *e)
+{
+	const struct layout_part part = {.from = 300};
+
+	return layout_write_part(path, dir, &part, e);
+}
+
+static const struct change parts[] = {
+	{"a record of it", "printf X | dd of=tile/entries/001 bs=1 seek=200"
+	 " conv=notrunc 2>/dev/null", "tree's tile", 256},
+	{"its last bundle is gone", "rm -r tile/entries/002.p",
+	 "its bundle is missing", 512},
+	{"hashes of what is before", "printf X | dd of=tile/1/000.p/2 bs=1"
+	 " seek=3 conv=notrunc 2>/dev/null", "replaced, altered or forked", 0},
+	{"it says to begin at once", "rm part", "its bundle is missing", 0},
+	{"it says that it was pruned", "mv part minimum",
+	 "no record says that it was pruned", 0},
+	{"it begins within a bundle", "echo 300 >part", "'part' is damaged",
+	 ANY},
+	{"it begins behind its end", "echo 1024 >part", "'part' is damaged",
+	 ANY},
+	{"a proof of what is before", "printf X | dd of=proof/99.tlog-proof"
+	 " bs=1 seek=300 conv=notrunc 2>/dev/null", "record 99", 99},
+};
+
+static void a_part_is_proved_by_the_whole(void **state)
+{
+	static const struct {
+		struct layout_part part;
+		uint64_t first, records;
+	} good[] = {
+		{{0, 0}, 0, 602},     {{1, 0}, 0, 602},	 {{255, 0}, 0, 602},
+		{{256, 0}, 256, 602}, {{601, 0}, 512, 602}, {{0, 301}, 0, 301},
+		{{300, 301}, 256, 301},
+	};
+	static const struct layout_part none[] = {
+		{602, 0}, {301, 301}, {10000, 0}, {0, 300},
+	};
+	struct verify_result r;
+	struct err e = {0};
+	char cmd[200];
+
+	(void)state;
+	test_make_signed();
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(cmd, sizeof(cmd), "rm -rf '%s' && mkdir '%s'",
+			 test_other, test_other);
+		assert_int_equal(system(cmd), 0);
+		if (layout_write_part(test_path, test_other, &good[i].part, &e))
+			fail_msg("%zu: %s", i, e.text);
+		if (check(&r, &e))
+			fail_msg("%zu: %s", i, e.text);
+		assert_int_equal(r.records, good[i].records);
+		assert_int_equal(r.first, good[i].first);
+		assert_int_equal(r.part, good[i].first > 0);
+		/* Nothing of what is before. */
+		snprintf(cmd, sizeof(cmd), "test -e '%s/tile/entries/000' -o "
+			 "-e '%s/tile/0/000'", test_other, test_other);
+		assert_int_equal(system(cmd) == 0, good[i].first == 0 &&
+				 good[i].records > 256);
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_true(layout_write_part(test_path, test_other, &none[i],
+					      &e) < 0);
+	find(parts, sizeof(parts) / sizeof(parts[0]), write_end);
+}
+
 /* --- protected records alone --- */
 
 static void every_change_of_protected_ones_is_found(void **state)
@@ -339,15 +408,15 @@ static void held_ones_are_compared_or_refused(void **state)
 	assert_int_equal(layout_name(name, test_other, "checkpoint", &e), 0);
 	assert_int_equal(layout_get(name, &w, &e), 0);
 	held = wbuf_span(&w);
-	assert_int_equal(layout_verify(test_other, &conf, &r, &e), 0);
+	assert_int_equal(layout_verify(test_other, &conf, &r, NULL, NULL, &e), 0);
 	test_add_signed(300, 600);
 	write_with(write_protected);
-	assert_int_equal(layout_verify(test_other, &conf, &r, &e),
+	assert_int_equal(layout_verify(test_other, &conf, &r, NULL, NULL, &e),
 			 E_UNSUPPORTED);
 	assert_non_null(strstr(e.text, "check-proof"));
 	/* All of the log can be. */
 	write_dir();
-	assert_int_equal(layout_verify(test_other, &conf, &r, &e), 0);
+	assert_int_equal(layout_verify(test_other, &conf, &r, NULL, NULL, &e), 0);
 }
 
 /* What an agency or a utility is told, and the customer. */
@@ -491,6 +560,7 @@ int main(void)
 		cmocka_unit_test(it_is_whole_and_has_all_its_files),
 		cmocka_unit_test(it_ends_at_its_checkpoint),
 		cmocka_unit_test(every_change_is_found),
+		cmocka_unit_test(a_part_is_proved_by_the_whole),
 		cmocka_unit_test(every_change_of_protected_ones_is_found),
 		cmocka_unit_test(others_do_not_belong_there),
 		cmocka_unit_test(held_ones_are_compared_or_refused),

@@ -10,6 +10,8 @@
 struct reading {
 	const char *dir;
 	struct verify_result *out;
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
 	struct sha256 *h;
 	struct tree tree;
 	struct points points;
@@ -156,12 +158,14 @@ static int pass_pruned(struct reading *r, uint64_t end, uint64_t size,
 	return rc;
 }
 
-static int read_minimum(struct reading *r, uint64_t size, struct err *e)
+/* A number in a file of its own; 0: there is none. */
+static int read_number(struct reading *r, const char *file, uint64_t size,
+		       struct err *e)
 {
 	char name[LAYOUT_PATH];
 	uint8_t text[32];
 	struct wbuf w = wbuf_of(text, sizeof(text));
-	int rc = layout_name(name, r->dir, "minimum", e);
+	int rc = layout_name(name, r->dir, file, e);
 
 	if (rc == 0)
 		rc = layout_get(name, &w, e);
@@ -170,10 +174,26 @@ static int read_minimum(struct reading *r, uint64_t size, struct err *e)
 	if (rc == 0 && (w.n < 2 || text[w.n - 1] != '\n' ||
 			!checkpoint_number(span_of(text, w.n - 1),
 					   &r->out->first) ||
-			r->out->first % TREE_TILE || r->out->first > size))
-		rc = err_set(e, E_INTEGRITY, 0, "the file of the minimum is "
-						"damaged");
-	return rc ? rc : pass_pruned(r, r->out->first, size, e);
+			r->out->first == 0 || r->out->first % TREE_TILE ||
+			r->out->first > size))
+		rc = err_set(e, E_INTEGRITY, 0, "the file '%s' is damaged",
+			     file);
+	return rc ? rc : 1;
+}
+
+static int read_minimum(struct reading *r, uint64_t size, struct err *e)
+{
+	int rc = read_number(r, "part", size, e);
+
+	r->out->part = rc == 1;
+	if (rc == 0)
+		rc = read_number(r, "minimum", size, e);
+	if (rc != 1)
+		return rc;
+	rc = pass_pruned(r, r->out->first, size, e);
+	/* Those hashes are compared at the end, with the rest. */
+	r->points.good = 0;
+	return rc;
 }
 
 static int check_record(struct reading *r, uint64_t seq, struct span record,
@@ -230,6 +250,8 @@ static int read_entries(struct reading *r, uint64_t size, struct err *e)
 		int rc = layout_tile(name, r->dir, "entries",
 				     first / STORE_BUNDLE, n, e);
 
+		if (r->progress)
+			r->progress(r->arg, first, size);
 		if (rc == 0)
 			rc = layout_get(name, &w, e);
 		if (rc == E_NOTFOUND)
@@ -295,7 +317,7 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 	rc = read_minimum(r, size, e);
 	if (rc == 0)
 		rc = read_entries(r, size, e);
-	if (rc == 0 && r->said != r->out->first)
+	if (rc == 0 && !r->out->part && r->said != r->out->first)
 		rc = wrong(r, r->said, e, r->said < r->out->first
 				? "it is gone, and no record says that it was "
 				  "pruned"
@@ -391,7 +413,9 @@ static bool is_alone(const char *dir)
 }
 
 int layout_verify(const char *dir, const struct points_conf *points,
-		  struct verify_result *out, struct err *e)
+		  struct verify_result *out,
+		  void (*progress)(void *arg, uint64_t done, uint64_t total),
+		  void *arg, struct err *e)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 	int rc;
@@ -403,6 +427,8 @@ int layout_verify(const char *dir, const struct points_conf *points,
 	}
 	r->dir = dir;
 	r->out = out;
+	r->progress = progress;
+	r->arg = arg;
 	tree_init(&r->tree, r->h);
 	r->tree.full = full;
 	r->tree.arg = r;

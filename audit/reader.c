@@ -128,6 +128,12 @@ static int loaded(struct reader *r, struct err *e)
 	return rc ? rc : load(r, e);
 }
 
+void reader_seek(struct reader *r, uint64_t seq)
+{
+	r->next = seq;
+	r->n = 0;
+}
+
 int reader_bundle(struct reader *r, uint64_t first, uint32_t *n,
 		  struct span *octets, struct err *e)
 {

@@ -28,6 +28,8 @@ void reader_pause(struct reader *r);
  * the protected ones. */
 int reader_first(struct reader *r, uint64_t *first, struct err *e)
 	__attribute__((warn_unused_result));
+/* reader_next goes on with record seq, or what comes behind. */
+void reader_seek(struct reader *r, uint64_t seq);
 /* 1: the next record, its octets valid until the next call; 0: none yet (ask
  * again later to follow); negative: failed. */
 int reader_next(struct reader *r, uint64_t *seq, struct span *record,

@@ -294,19 +294,19 @@ static void an_export_says_it(void **state)
 	snprintf(dir, sizeof(dir), "%s/out", test_dir);
 	assert_int_equal(mkdir(dir, 0700), 0);
 	if (layout_write(test_path, dir, &e) ||
-	    layout_verify(dir, &conf, &r, &e))
+	    layout_verify(dir, &conf, &r, NULL, NULL, &e))
 		fail_msg("%s", e.text);
 	assert_int_equal(r.first, PRUNED);
 	assert_int_equal(r.records, RECORDS + 4);
 	assert_int_equal(r.boots, 2);
 	snprintf(cmd, sizeof(cmd), "echo 1024 > %s/minimum", dir);
 	assert_int_equal(system(cmd), 0);
-	assert_int_equal(layout_verify(dir, &conf, &r, &e), E_INTEGRITY);
+	assert_int_equal(layout_verify(dir, &conf, &r, NULL, NULL, &e), E_INTEGRITY);
 	assert_non_null(strstr(e.text, "no record says that it was pruned"));
 	assert_int_equal(r.bad, PRUNED);
 	snprintf(cmd, sizeof(cmd), "rm %s/minimum", dir);
 	assert_int_equal(system(cmd), 0);
-	assert_int_equal(layout_verify(dir, &conf, &r, &e), E_INTEGRITY);
+	assert_int_equal(layout_verify(dir, &conf, &r, NULL, NULL, &e), E_INTEGRITY);
 	assert_non_null(strstr(e.text, "record 0: its bundle is missing"));
 }
 

@@ -34,6 +34,7 @@ int cmd_anchor(int argc, char **argv);
  * the home does, of proofs, for an agency or for the customer. beside: files that go with it. */
 struct export_dir {
 	bool proofs, for_customer;
+	uint64_t from, size; /* a part; 0: from the first, to the last */
 	const char *beside[8];
 	size_t n_beside;
 };

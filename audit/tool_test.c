@@ -250,6 +250,28 @@ static void proofs_go_from_hand_to_hand(void **state)
 	       "check-proof can");
 	expect("export -F proofs -c /nowhere/c -o %O.pr2 %D", 2, "/nowhere/c");
 	expect("--version && ! test -e %O.pr2", 0, "");
+	/* A part of it, and as it was. */
+	expect("export -F tiles --from 300 -o %O.part %D", 0, "");
+	expect("verify --key %D.vkey %O.part", 0, "records before 256 are not "
+	       "in it");
+	expect("verify --key %D.vkey --checkpoint %D.old %O.part", 0,
+	       "\nok 602 records\n");
+	expect("export -F tiles --size 301 -o %O.was %D", 0, "");
+	expect("verify --key %D.vkey --checkpoint %D.old %O.was", 0,
+	       "\nok 301 records\n");
+	expect("export -F proofs --size 301 -o %O.prwas %D", 0, "");
+	expect("verify --key %D.vkey %O.prwas", 0, "the last of 301 records");
+	expect("export -F tiles --size 300 -o %O.none %D", 2,
+	       "no checkpoint of 300");
+	expect("export -F tiles --from 602 -o %O.none %D", 2,
+	       "record 602 is not among the 602");
+	expect("export -F proofs --from 1 -o %O.none %D", 2, "not of proofs");
+	expect("export --from x %D", 2, "not the number of a record");
+	expect("export --size 0 %D", 2, "not a number of records");
+	expect("export --from 255 --size 258 %D 2>%O", 0, "\"seq\":257");
+	assert_int_equal(lines(), 3);
+	expect("export --from 602 %D 2>%O", 0, "");
+	assert_int_equal(lines(), 0);
 	expect("export -F tiles --for agency -o %O.pr2 %D", 2,
 	       "only proofs are for somebody");
 	expect("export -F proofs --for mother -o %O.pr2 %D", 2,

@@ -19,7 +19,8 @@
 
 struct verify_result {
 	uint64_t records; /* read so far, or in all */
-	uint64_t first;	  /* records before it were pruned */
+	uint64_t first;	  /* records before it were pruned, or, of a */
+	bool part;	  /* part of an export, are not in it */
 	uint64_t boots, pages, checkpoints;
 	/* An export of protected records alone: `records` counts these, and of
 	 * the others, up to the checkpoint, nothing is known. */
