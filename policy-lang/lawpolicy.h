@@ -348,7 +348,7 @@ static inline void put_restriction(struct draws *d, struct lt *t, const char *id
 	case 2:
 		data = lt_add(t, x, LT_MAP, "data");
 		lt_put(t, data, "measurement", "%s",
-		       PICK(d, "energy.register", "energy.*"));
+		       PICK(d, "energy.register", "energy.*", "\"*\""));
 		put_guard(d, t, data, false, true);
 		break;
 	case 3:
@@ -363,6 +363,10 @@ static inline void put_restriction(struct draws *d, struct lt *t, const char *id
 		}
 		break;
 	}
+	/* With hours it is about what comes in, too; its data and its limit
+	 * are not. */
+	if (!lt_get(t, x, "when") && one_in(d, 3))
+		put_when(d, t, x);
 }
 
 /* Answers to what the vendors ask, and restrictions. */

@@ -70,7 +70,9 @@ static bool law_reference(struct law *l)
 		ref_past_other(&past, &s, &w, &t.now);
 		if (s.what == SAID_WALL)
 			continue;
-		if (t.now.wall.trusted && wall_s(t.now.wall) > t.latest_s)
+		/* A state that the platform sets tells no time. */
+		if (s.what != SAID_STATE && t.now.wall.trusted &&
+		    wall_s(t.now.wall) > t.latest_s)
 			t.latest_s = wall_s(t.now.wall);
 		if (!said_judged(&s)) {
 			world_other(&w, &s, t.now);

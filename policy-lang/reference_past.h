@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the second evaluator (reference_eval.h) knows of a history: states,
- * requests that wait for an answer, quarantine, and what was permitted under
+ * which a refused message clears in quarantine, too; requests that wait for an
+ * answer, quarantine, and what was permitted under
  * each limit of a rule. Limits are looked at by their definition (section
  * 11), over all that was permitted, and not by counters: what was permitted is
  * more than a limit admits, or it is not. That something was refused for a
@@ -46,7 +47,6 @@ struct ref_past {
 	struct ref_counted counted[PAST_MOST];
 	unsigned n_asked, n_counted;
 	bool guessed; /* the clock was not always trusted */
-	bool quiet;   /* a machine was in quarantine: states are not known */
 };
 
 /* --- states ------------------------------------------------------------------ */
@@ -370,10 +370,10 @@ static inline const char *ref_permitted(struct ref_past *h,
 
 			if (!r)
 				return NULL; /* the other opinion says so */
-			if (k == 0 && !h->quiet &&
+			if (k == 0 &&
 			    ref_states(h, s, r, machine, x->flow, now))
 				return "its states are not as its rule wants";
-			if (k == 0 && r->has_answers && !h->quiet &&
+			if (k == 0 && r->has_answers &&
 			    !ref_answers(h, s, x, r, machine, now))
 				return "it answers no request";
 			if (k == 0)
@@ -407,7 +407,7 @@ static inline const char *ref_blamed(struct ref_past *h,
 				     t->now.mono.ns))
 			return NULL;
 	}
-	return blamed && !h->quiet ? "its states are as its rule wants" : NULL;
+	return blamed ? "its states are as its rule wants" : NULL;
 }
 
 /* NULL, or how a decision contradicts what happened before. */
@@ -473,12 +473,8 @@ static inline const char *ref_quarantine(struct ref_past *h,
 			  (x->who == 3 && h->quarantined[!x->machine] > now)))
 		return "a machine in quarantine";
 	if (d->action == POL_QUARANTINE &&
-	    now + d->action_ns > h->quarantined[x->machine]) {
+	    now + d->action_ns > h->quarantined[x->machine])
 		h->quarantined[x->machine] = now + d->action_ns;
-		h->quiet = true;
-	}
-	if (reasons_has(&d->reasons, REASON_QUARANTINED))
-		h->quiet = true;
 	return NULL;
 }
 

@@ -787,6 +787,49 @@ static void test_answers(void **ctx)
 	kit_free(&k);
 }
 
+static void quarantine(struct kit *k, bool on)
+{
+	assert_int_equal(pol_state_set(k->st, 0, span_str("quarantined"),
+				       (struct span){0}, on, k->now), 0);
+}
+
+/* A message that quarantine refuses clears what it would clear, if it is
+ * genuine; and sets nothing. */
+static void quarantine_clears(struct kit *k, const struct given *ask,
+			      const struct given *daily,
+			      const struct given *clears)
+{
+	static const struct {
+		const char *why;
+		bool forged, malformed, stays;
+	} rows[] = {
+		{"it clears", false, false, false},
+		{"it is not the machine's", true, false, true},
+		{"nobody can read it", false, true, true},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct given g = *clears;
+
+		g.forged = rows[i].forged;
+		g.refused = rows[i].malformed ? REASON_MALFORMED : REASON_NONE;
+		expect(k, ask, 0, "registers");
+		quarantine(k, true);
+		expect(k, ask, REASON_QUARANTINED, "nothing passes");
+		expect(k, &g, g.forged ? REASON_SPOOFED_SOURCE
+				       : REASON_QUARANTINED, rows[i].why);
+		quarantine(k, false);
+		expect(k, daily, rows[i].stays ? REASON_NONE
+					       : REASON_STATE_MISSING,
+		       rows[i].why);
+	}
+	pol_close(k->st, 0, 1, k->now);
+	kit_wait(k, H(2));
+	quarantine(k, true);
+	expect(k, ask, REASON_QUARANTINED, "refused, it sets nothing");
+	quarantine(k, false);
+	expect(k, daily, REASON_STATE_MISSING, "nothing was set");
+}
+
 static void test_states(void **ctx)
 {
 	static struct house h;
@@ -815,6 +858,7 @@ static void test_states(void **ctx)
 	expect(&k, &ask, 0, "registers again");
 	expect(&k, &fine, REASON_TOO_PRECISE, "a refused one that clears");
 	expect(&k, &daily, REASON_STATE_MISSING, "cleared all the same");
+	quarantine_clears(&k, &ask, &daily, &fine);
 	kit_free(&k);
 }
 

@@ -695,6 +695,8 @@ void look_side(struct pol_state *st, unsigned side, struct look *k,
 	       uint64_t id);
 void look_denials(struct pol_state *st, unsigned side, enum layer l,
 		  const struct look *k);
+/* Of all that look_side does, what states it clears. */
+void look_clears(struct pol_state *st, unsigned side, struct look *k);
 void look_restrictions(struct pol_state *st, unsigned side,
 		       const struct look *k);
 void look_limit(struct pol_state *st, unsigned side, enum layer l,

@@ -209,6 +209,36 @@ static void states_after(struct pol_state *st, const struct pol_msg *m,
 	}
 }
 
+/* Quarantine ends it at step 2, but refusing a message keeps no permission
+ * alive (section 12): what it would clear it clears. Only if it is what it says
+ * it is, and can be read. */
+static void clear_in_quarantine(struct pol_state *st, const struct pol_msg *m,
+				const struct obs *leaves, uint32_t n)
+{
+	uint32_t fails = st->n_fail;
+
+	if (st->n_side == 0 || st->side[0].party < 0 ||
+	    st->side[0].floor_reason != REASON_QUARANTINED ||
+	    (m->refused && m->refused != REASON_UNKNOWN_KEY) ||
+	    !party_sealed(st->s, m->machine, st->side[0].party, m))
+		return;
+	if (!m->one_sided)
+		judge_add_peer(st, m->machine, m->dir,
+			       peer_machine(st->s, &m->peer));
+	st->n_fail = fails; /* it is told already why it is refused */
+	for (uint32_t i = 0; i <= n; i++) {
+		struct look k = {.m = m, .is_leaf = i > 0,
+				 .o = i ? &leaves[i - 1] : m->message};
+
+		if (!k.o || (!i && leaves == m->message))
+			continue;
+		k.meas = k.is_leaf ? obs_meas(k.o) : 0;
+		for (unsigned s = 0; s < st->n_side; s++)
+			look_clears(st, s, &k);
+	}
+	states_after(st, m, false);
+}
+
 /* Each leaf by the rule that granted it. */
 static bool all_summary(const struct pol_state *st, const struct obs *leaves,
 			uint32_t n)
@@ -296,6 +326,7 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 	judge_begin(st, m->now, d);
 	if (!stages_1_to_4(st, m, d)) {
 		tell_refusal(st, m, d);
+		clear_in_quarantine(st, m, leaves, n);
 		return;
 	}
 	/* Nothing is said in it, so no rule can be about it: what it carries

@@ -608,6 +608,23 @@ static bool carrier_matters(const struct side *sd, enum layer l,
 	return any != 0;
 }
 
+void look_clears(struct pol_state *st, unsigned side, struct look *k)
+{
+	struct side *sd = &st->side[side];
+	const struct pol_image *im = sd->im[LAYER_VENDOR];
+
+	if (!im || im->col_at[COL_CLEAR] == im->col_at[COL_CLEAR + 1] ||
+	    (!k->is_leaf && !carrier_matters(sd, LAYER_VENDOR, k->o)))
+		return;
+	match_obs(im, sd->row[LAYER_VENDOR], sd->dir, k->o, k->m->message,
+		  k->meas, k->hit);
+	for (uint32_t c = im->col_at[COL_CLEAR]; c < im->col_at[COL_CLEAR + 1];
+	     c++) {
+		if (bit_get(k->hit, c))
+			sd->clear |= UINT64_C(1) << im->COLS[c].owner;
+	}
+}
+
 void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
 {
 	struct side *sd = &st->side[side];

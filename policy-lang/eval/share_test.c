@@ -295,6 +295,28 @@ static void test_distinct(void **ctx)
 	}
 }
 
+/* A value that may be used for a while unasked was used until then. */
+static void test_distinct_lease(void **ctx)
+{
+	struct home h;
+
+	(void)ctx;
+	start(&h, TABLES(WINDOW_SLIDING, H(1)));
+	assert_true(reads(&h, 0, 1, false));
+	kit_wait(&h.k, S(4));
+	h.asked = h.of_limits = 0;
+	assert_true(reads(&h, 0, 1, false));
+	assert_int_equal(h.of_limits, 0);
+	kit_wait(&h.k, H(1) - S(10));
+	assert_true(reads(&h, 1, 2, false));
+	assert_true(reads(&h, 1, 3, false));
+	kit_wait(&h.k, S(9)); /* 3 s after the first, 1 s before the second */
+	assert_false(reads(&h, 1, 4, false));
+	kit_wait(&h.k, S(3));
+	assert_true(reads(&h, 1, 4, false));
+	end(&h);
+}
+
 /* In every window, at random, with engines that die and owners that forget
  * what they gave: never a fourth. */
 static void test_distinct_random(void **ctx)
@@ -584,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_bytes),	 cmocka_unit_test(test_dies),
 		cmocka_unit_test(test_quiet),	 cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_nobody),	 cmocka_unit_test(test_distinct),
+		cmocka_unit_test(test_distinct_lease),
 		cmocka_unit_test(test_distinct_random),
 		cmocka_unit_test(test_distinct_back),
 		cmocka_unit_test(test_distinct_dies),
