@@ -56,7 +56,8 @@ static void print_flow(const struct bound_flow *f)
 	       TEXT(rule_of(f->rule_name)));
 	print_consent(f);
 	if (f->monitored)
-		printf(", on trial: only the baseline bounds it");
+		printf(", on trial until %s: only the baseline bounds it",
+		       bound_date(t[0], sizeof(t[0]), f->until_s));
 	printf("\n");
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		printf("      values     every %s, %s old at least, %s back; "
@@ -90,6 +91,9 @@ static void print_power(const struct bound_power *p)
 	else if (p->has_value)
 		printf(", from %lld to %lld m%s", (long long)p->lo,
 		       (long long)p->hi, unit_name(p->unit));
+	if (p->until_s)
+		printf(", on trial until %s",
+		       bound_date(t, sizeof(t), p->until_s));
 	printf("\n");
 }
 
@@ -144,6 +148,7 @@ static void put_flow(struct json *j, const struct bound_flow *f)
 	if (f->rule_name.n)
 		json_text(j, "rule", f->rule_name);
 	json_bool(j, "monitored", f->monitored);
+	put_until(j, f->until_s);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		put_seconds(j, "granularity-s", f->granularity_ns);
 	put_seconds(j, "spacing-s", f->spacing_ns);

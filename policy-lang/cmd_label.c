@@ -218,6 +218,12 @@ static void put_consents(const struct bound_recipient *r)
 	}
 }
 
+static void put_trial(void *arg, const char *text)
+{
+	(void)arg;
+	put_line("On trial", text);
+}
+
 static void put_recipient(const struct bound_recipient *r)
 {
 	static const char *const known[] = {
@@ -240,6 +246,7 @@ static void put_recipient(const struct bound_recipient *r)
 				   "anything");
 	put_powers(r);
 	put_consents(r);
+	label_trials(lang_find("en"), r, put_trial, NULL);
 	if (r->keeps_ns)
 		snprintf(keeps, sizeof(keeps), "; they say they keep it for %s",
 			 bound_time(t, sizeof(t), r->keeps_ns));
@@ -276,6 +283,7 @@ static void put_flow(struct json *j, const struct bound *b,
 		json_text(j, "purpose", f->purpose);
 	}
 	json_bool(j, "monitored", f->monitored);
+	put_until(j, f->until_s);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		put_seconds(j, "granularity-s", f->granularity_ns);
 	put_seconds(j, "spacing-s", f->spacing_ns);
@@ -392,6 +400,7 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 			json_text(j, "rule", p->rule_name);
 		put_count(j, "per-day", p->day);
 		put_seconds(j, "apart-s", p->apart_ns);
+		put_until(j, p->until_s);
 		if (p->has_value && p->unit == UNIT_S)
 			json_u64(j, "longest-s", (uint64_t)(p->hi / 1000));
 		json_obj_end(j);

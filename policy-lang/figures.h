@@ -22,4 +22,13 @@ static inline void put_seconds(struct json *j, const char *key, int64_t ns)
 		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
 }
 
+/* The day on which a trial ends, where there is one. */
+static inline void put_until(struct json *j, int64_t s)
+{
+	char day[24];
+
+	if (s)
+		json_str(j, "monitored-until", bound_date(day, sizeof(day), s));
+}
+
 #endif

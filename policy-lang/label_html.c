@@ -240,6 +240,11 @@ static void put_shows(const struct page *g, const struct label *l)
 	page_raw(g, "</ul>\n");
 }
 
+static void put_trial(void *arg, const char *text)
+{
+	page_item(arg, text);
+}
+
 static void put_choices(const struct page *g, const struct bound_recipient *r)
 {
 	bool any = false;
@@ -255,6 +260,7 @@ static void put_choices(const struct page *g, const struct bound_recipient *r)
 	}
 	if (!any)
 		page_item(g, page_word(g, W_NO_CHOICE));
+	label_trials(g->l, r, put_trial, (void *)(uintptr_t)g);
 	page_raw(g, "</ul>\n");
 }
 

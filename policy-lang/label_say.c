@@ -186,6 +186,40 @@ char *say_choice(const struct lang *l, char buf[SAY_MAX],
 	return say(l, buf, w, name, NULL, NULL, NULL);
 }
 
+static char *say_trial(const struct lang *l, char buf[SAY_MAX],
+		       struct span rule, int64_t until_s)
+{
+	char name[80], day[24];
+
+	snprintf(name, sizeof(name), "%.*s", (int)rule.n, (const char *)rule.p);
+	return say(l, buf, rule.n ? W_TRIAL : W_TRIAL_ALL, name,
+		   bound_date(day, sizeof(day), until_s), NULL, NULL);
+}
+
+void label_trials(const struct lang *l, const struct bound_recipient *r,
+		  void (*put)(void *arg, const char *text), void *arg)
+{
+	char buf[SAY_MAX];
+
+	for (size_t i = 0; i < r->n_flow; i++) {
+		const struct bound_flow *f = &r->flow[i];
+
+		if (f->until_s && !label_told(r, i, false))
+			put(arg, say_trial(l, buf, f->rule_name, f->until_s));
+	}
+	for (size_t i = 0; i < r->n_power; i++) {
+		const struct bound_power *p = &r->power[i];
+		bool told = !p->until_s;
+
+		for (size_t k = 0; k < r->n_flow; k++)
+			told |= r->flow[k].rule == p->rule;
+		for (size_t k = 0; k < i; k++)
+			told |= r->power[k].rule == p->rule;
+		if (!told)
+			put(arg, say_trial(l, buf, p->rule_name, p->until_s));
+	}
+}
+
 char *say_power(const struct lang *l, char buf[SAY_MAX],
 		const struct bound_power *p)
 {

@@ -59,4 +59,8 @@ bool label_shown(const struct bound_recipient *r);
 /* A rule for several parties has flows to each: it is told once. */
 bool label_told(const struct bound_recipient *r, size_t i, bool same_meas);
 
+/* What of a recipient is on trial and until when: a line for each rule. */
+void label_trials(const struct lang *l, const struct bound_recipient *r,
+		  void (*put)(void *arg, const char *text), void *arg);
+
 #endif

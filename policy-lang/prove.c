@@ -54,12 +54,29 @@ static const struct pol_rule_src *rule_of(const struct pol_file *f,
 	return NULL;
 }
 
+/* A rule by its name, a policy on trial by its mode. */
+static bool place_of(const struct pol_file *f, const struct pol_image *v,
+		     uint32_t rule, struct diag_at *at)
+{
+	const struct pol_rule_src *r;
+
+	if (rule == BOUND_NO_RULE) {
+		*at = (struct diag_at){f->pos_mode.line, f->pos_mode.col, 1};
+		return true;
+	}
+	r = rule_of(f, img_str(v, v->RULE[rule].id));
+	if (r)
+		*at = (struct diag_at){r->pos.line, r->pos.col,
+				       (uint32_t)strlen(r->id)};
+	return r != NULL;
+}
+
 /* By the file alone it may have been told before (front/link.c). */
 static bool is_told(const struct diags *d, const char *path,
-		    const struct pol_rule_src *r)
+		    struct diag_at at)
 {
 	for (size_t i = 0; i < d->n; i++) {
-		if (d->d[i].code == 5301 && d->d[i].line == r->pos.line &&
+		if (d->d[i].code == 5301 && d->d[i].line == at.line &&
 		    strcmp(d->d[i].path, path) == 0)
 			return true;
 	}
@@ -72,23 +89,22 @@ static void say_unasked(void *arg, const struct minimum_broken *x)
 	const struct pol_image *v = x->vendor, *base = x->base;
 	const struct pol_file *f = file_of(a->s, v->id, POL_VENDOR);
 	const struct pol_file *bf = file_of(a->s, base->id, POL_BASELINE);
-	const struct pol_rule_src *r =
-		rule_of(f, img_str(v, v->RULE[x->rule].id));
-	const struct pol_rule_src *other =
-		rule_of(f, img_str(v, v->RULE[x->other].id));
+	struct diag_at at = {0}, other = {0};
 	char text[200];
 	struct diag *g;
 
-	if (!r || !other || is_told(a->d, f->path, r) ||
+	if (!f || !place_of(f, v, x->rule, &at) ||
+	    !place_of(f, v, x->other, &other) || is_told(a->d, f->path, at) ||
 	    is_told(a->d, f->path, other))
 		return;
 	minimum_text(text, sizeof(text), x);
-	g = diag_add(a->d, DIAG_ERROR, 5301, f->path,
-		     (struct diag_at){r->pos.line, r->pos.col,
-				      (uint32_t)strlen(r->id)},
-		     x->n > 1 ? "ask for more, send less often, or add a limit "
-				"over all of them"
-			      : "ask for more, or send less often",
+	g = diag_add(a->d, DIAG_ERROR, 5301, f->path, at,
+		     x->rule == BOUND_NO_RULE || x->on_trial
+			     ? "end the trial: only the baseline and the "
+			       "customer bound it"
+		     : x->n > 1 ? "ask for more, send less often, or add a "
+				  "limit over all of them"
+				: "ask for more, or send less often",
 		     "%s", text);
 	for (size_t i = 0; bf && i < bf->n_consent_rule; i++) {
 		const struct pol_consent_rule_src *c = &bf->consent_rule[i];

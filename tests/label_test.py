@@ -328,6 +328,14 @@ def main():
               and set(re.findall(r"#[0-9a-f]{6}", pic)) == {"#1a1a1a", "#ffffff"})
     root = check_page("sealed", label("--html", "tests/policies/claims/sealed.yaml"))
     check("sealed: said so", "Cannot be checked" in root.text() and "X" in root.text())
+    trial = ["tests/policies/bad/p5302-trial.yaml"]
+    for form in ("--text", "--html"):
+        text = " ".join(label(form, *trial).split())
+        check(f"on trial: {form} says until when",
+              "send: on trial until 2026-05-01." in text and "All of it: on trial until 2026-05-02." in text, text)
+    text = label("--json", *trial)
+    check("on trial: for programs", '"monitored-until":"2026-05-01"' in text
+          and '"monitored-until":"2026-05-02"' in text, text)
     root = check_page("nothing", label("--html", f"{home}/portal.yaml"))
     check("nothing: said so", "Nothing about your use leaves your home." in root.text())
     common = [f"policies/{f}.yaml" for f in ("home", "binding", "demand-response", "portal")]

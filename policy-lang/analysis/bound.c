@@ -193,6 +193,7 @@ static int add_power(const struct bound *b, struct bound_recipient *r,
 	p.day = bound_way_most(b, w, c.meas, THING_READINGS,
 			       (struct bound_in){.span = MOST_DAY});
 	p.apart_ns = bound_sustained(&c, 1);
+	p.until_s = bound_trial_ends(v, w->rule);
 	if (w->rule != BOUND_NO_RULE)
 		p.rule_name = img_str(v, v->RULE[w->rule].id);
 	if (w->rule != BOUND_NO_RULE && !w->monitored) {
@@ -340,6 +341,20 @@ char *bound_time(char *buf, size_t cap, int64_t ns)
 		parts++;
 	}
 	return buf;
+}
+
+char *bound_date(char *buf, size_t cap, int64_t s)
+{
+	struct civil c = civil_of(s);
+
+	snprintf(buf, cap, "%04d-%02d-%02d", c.year, c.month, c.day);
+	return buf;
+}
+
+int64_t bound_trial_ends(const struct pol_image *v, uint32_t rule)
+{
+	return rule == BOUND_NO_RULE ? v->META->monitor_until
+				     : v->RULE[rule].monitor_until;
 }
 
 int bound_new(struct bound **out, const struct pol_set *s, bool customer,

@@ -50,6 +50,7 @@ struct bound_flow {
 	uint8_t consent;     /* enum pol_consent */
 	int8_t answer;	     /* of the customer: 1 granted, 0 refused, -1 none */
 	bool monitored;	     /* on trial: bounded by the baseline alone */
+	int64_t until_s;     /* when that ends; meter's standard time */
 	char grade;	     /* A to F; '-': shows no use by itself */
 	uint64_t requires_;  /* states of the policy, bit each */
 	uint8_t requires_builtin;
@@ -59,6 +60,7 @@ struct bound_power { /* what a party may make the home do: control.load */
 	uint16_t party;
 	struct span rule_name; /* empty with BOUND_NO_RULE */
 	uint32_t rule;
+	int64_t until_s;    /* on trial, as of flows; 0 = not */
 	uint64_t day;	    /* messages a calendar day */
 	int64_t apart_ns;   /* sustained; 0 = any */
 	bool has_value;
@@ -106,6 +108,10 @@ int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 	      struct err *e) __attribute__((warn_unused_result));
 void bound_free(struct bound *b);
 
+/* When the trial of a rule of v, or of all of it (BOUND_NO_RULE), ends; 0 when
+ * it is enforced. */
+int64_t bound_trial_ends(const struct pol_image *v, uint32_t rule);
+
 /* The policy of a machine, or NULL; and the name of one of its states. */
 const struct pol_image *bound_policy(const struct bound *b, size_t machine);
 struct span bound_state(const struct bound *b, const struct bound_recipient *r,
@@ -151,5 +157,7 @@ int64_t bound_grade_from(char grade);
 bool bound_use(enum meas meas);
 /* "2 h", "30 min", "400 d", "1 min 30 s"; "any" for BOUND_NONE. */
 char *bound_time(char *buf, size_t cap, int64_t ns);
+/* "2026-12-20" */
+char *bound_date(char *buf, size_t cap, int64_t s);
 
 #endif

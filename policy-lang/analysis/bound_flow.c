@@ -238,7 +238,8 @@ void bound_fill_flow(const struct bound *b, const struct place *at,
 				 .res_unit = d.unit,
 				 .channels = d.channels,
 				 .answer = -1,
-				 .monitored = w->monitored};
+				 .monitored = w->monitored,
+				 .until_s = bound_trial_ends(v, w->rule)};
 	for (int s = 0; s < MOST_SPANS; s++)
 		f->readings[s] = bound_way_most(
 			b, w, one, THING_READINGS,

@@ -182,10 +182,11 @@ static meas_set snapshots(meas_set of)
 	return m;
 }
 
-static bool asks_less(const struct looking *x, uint32_t rule, bool monitored)
+/* A rule on trial asks as it says; a policy on trial asks nothing for what is
+ * in no rule. */
+static bool asks_less(const struct looking *x, uint32_t rule)
 {
-	/* A rule on trial asks for nothing yet, and the label says so. */
-	return rule != BOUND_NO_RULE && !monitored &&
+	return rule == BOUND_NO_RULE ||
 	       x->v->RULE[rule].consent < x->min->minimum;
 }
 
@@ -194,7 +195,8 @@ static bool pick(const void *arg, uint16_t party, uint32_t rule, bool monitored,
 {
 	const struct looking *x = arg;
 
-	return asks_less(x, rule, monitored) && meas & x->meas &&
+	(void)monitored;
+	return asks_less(x, rule) && meas & x->meas &&
 	       x->parties >> party & 1;
 }
 
@@ -215,7 +217,7 @@ static bool counts(const struct looking *x, const struct bound_recipient *r,
 		   const struct bound_flow *f)
 {
 	return r->machine == x->m && r->outside &&
-	       asks_less(x, f->rule, f->monitored) &&
+	       asks_less(x, f->rule) &&
 	       x->min->meas & MEAS_BIT(f->meas);
 }
 
@@ -235,18 +237,19 @@ static void tell_alone(struct looking *x, const struct bound_flow *f)
 	y.party = y.other_party = f->party;
 	y.n = 1;
 	y.meas = MEAS_BIT(f->meas);
+	y.on_trial = f->monitored;
 	y.every_ns = f->spacing_ns;
 	x->told = true;
 	x->found(x->arg, &y);
 }
 
 /* The finest two of those that pick chooses; by rule and party, so a rule with
- * several types is one. */
-static void finest(const struct looking *x, struct minimum_broken *y)
+ * several types is one. false: there are no two. */
+static bool finest(const struct looking *x, struct minimum_broken *y)
 {
 	int64_t first = INT64_MAX, second = INT64_MAX;
+	unsigned n = 0;
 
-	y->rule = y->other = BOUND_NO_RULE;
 	for (size_t i = 0; i < x->b->n; i++) {
 		const struct bound_recipient *r = &x->b->r[i];
 
@@ -255,24 +258,26 @@ static void finest(const struct looking *x, struct minimum_broken *y)
 
 			if (!counts(x, r, f) || !(x->meas & MEAS_BIT(f->meas)) ||
 			    !(x->parties >> f->party & 1) ||
-			    (f->rule == y->rule && f->party == y->party))
+			    (n && f->rule == y->rule && f->party == y->party))
 				continue;
-			if (y->rule == BOUND_NO_RULE || f->spacing_ns < first) {
+			if (n == 0 || f->spacing_ns < first) {
 				y->other = y->rule;
 				y->other_party = y->party;
 				second = first;
 				y->rule = f->rule;
 				y->party = f->party;
 				y->meas = MEAS_BIT(f->meas);
+				y->on_trial = f->monitored;
 				first = f->spacing_ns;
-			} else if (y->other == BOUND_NO_RULE ||
-				   f->spacing_ns < second) {
+			} else if (n < 2 || f->spacing_ns < second) {
 				y->other = f->rule;
 				y->other_party = f->party;
 				second = f->spacing_ns;
 			}
+			n += n < 2;
 		}
 	}
+	return n > 1;
 }
 
 /* All that these parties get of these types without being asked so much. */
@@ -293,8 +298,7 @@ static int check_together(struct looking *x, struct err *e)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	if (y.n < 2 || !finer(y.every_ns, x->min))
 		return 0;
-	finest(x, &y);
-	if (y.rule != BOUND_NO_RULE && y.other != BOUND_NO_RULE)
+	if (finest(x, &y))
 		x->found(x->arg, &y);
 	return 0;
 }
@@ -366,26 +370,40 @@ int minimum_check(const struct bound *b,
 	return rc;
 }
 
+static void name_of(char *buf, size_t cap, const struct pol_image *v,
+		    uint32_t rule)
+{
+	if (rule == BOUND_NO_RULE)
+		snprintf(buf, cap, "the policy on trial");
+	else
+		snprintf(buf, cap, "'%.48s'", v->STRS + v->RULE[rule].id);
+}
+
 void minimum_text(char *buf, size_t cap, const struct minimum_broken *x)
 {
 	static const char *const names[] = {"nothing", "none", "opt-out",
 					    "opt-in"};
 	const struct pol_image *v = x->vendor;
-	char t[64], m[MEAS_TEXT], also[128] = "";
+	char t[80] = "moment by moment", m[MEAS_TEXT], also[128] = "";
+	char name[2][80];
 
+	if (x->every_ns) {
+		snprintf(t, sizeof(t), "every ");
+		bound_time(t + 6, sizeof(t) - 6, x->every_ns);
+	}
+	name_of(name[0], sizeof(name[0]), v, x->rule);
+	name_of(name[1], sizeof(name[1]), v, x->other);
 	if (x->n > 1 && x->rule != x->other)
-		snprintf(also, sizeof(also), " and '%.48s'%s",
-			 v->STRS + v->RULE[x->other].id,
+		snprintf(also, sizeof(also), " and %s%s", name[1],
 			 x->n > 2 ? " and others" : "");
 	else if (x->n > 1)
 		snprintf(also, sizeof(also), ", to '%.32s' and '%.32s',",
 			 v->STRS + v->PRTY[x->party].id,
 			 v->STRS + v->PRTY[x->other_party].id);
 	snprintf(buf, cap,
-		 "'%.48s'%s %s%s every %s; '%.48s' wants %s at least",
-		 v->STRS + v->RULE[x->rule].id, also,
-		 x->n > 1 ? "together give " : "gives ",
-		 meas_text(m, sizeof(m), x->meas),
-		 bound_time(t, sizeof(t), x->every_ns), x->base->STRS + x->min->id,
-		 names[x->min->minimum]);
+		 "%s%s%s %s%s %s; '%.48s' wants %s at least", name[0],
+		 x->on_trial && x->rule != BOUND_NO_RULE ? ", on trial," : "",
+		 also, x->n > 1 ? "together give " : "gives ",
+		 meas_text(m, sizeof(m), x->meas), t,
+		 x->base->STRS + x->min->id, names[x->min->minimum]);
 }

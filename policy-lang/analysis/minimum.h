@@ -9,7 +9,8 @@
  * one remote end (an operator, a name, a key, an ApTitle or an address in
  * common). Fineness is privacy.md section 8, step 4; what only the sum shows
  * counts from five sixths on, as grades do, so that a monthly reading beside a
- * daily one is still daily.
+ * daily one is still daily. What is on trial is as fine as its ceilings let it
+ * be.
  */
 #ifndef POLICY_LANG_ANALYSIS_MINIMUM_H
 #define POLICY_LANG_ANALYSIS_MINIMUM_H
@@ -24,11 +25,12 @@ struct minimum_broken {
 	/* The finest of the rules that do, and the next; the same rule to two
 	 * parties may be both. n: of rules and parties, 1 where one does so by
 	 * itself. */
-	uint32_t rule, other;
+	uint32_t rule, other; /* BOUND_NO_RULE: the policy is on trial */
 	uint16_t party, other_party;
 	size_t n;
 	meas_set meas; /* of the finest */
-	int64_t every_ns; /* by all of them */
+	int64_t every_ns; /* by all of them; 0 = live */
+	bool on_trial;	  /* the finest is */
 };
 
 /* Calls found for each: rules by themselves, and what only several do. b: with

@@ -376,9 +376,26 @@ static void lint_home(struct rd *r, const struct pol_party_src *p)
 	     p->id);
 }
 
+/* What is on trial is held by the other layers alone, so that must not be
+ * forgotten. what: the rule's name, or the file's. */
+static void lint_trial(struct rd *r, int64_t until_s, struct pol_pos pos,
+		       size_t len, const char *what)
+{
+	struct civil c = civil_of(until_s);
+
+	if (until_s)
+		find(r, DIAG_WARNING, 5302, pos, len,
+		     "mode: enforce, when it is ready",
+		     "'%s' is on trial until %04d-%02d-%02d: only the baseline "
+		     "and the customer bound it",
+		     what, c.year, c.month, c.day);
+}
+
 void lint_file(struct rd *r)
 {
 	const struct pol_file *f = r->f;
+
+	lint_trial(r, f->monitor_until_s, f->pos_mode, 1, f->id);
 
 	for (size_t i = 0; i < f->n_party; i++)
 		lint_home(r, &f->party[i]);
@@ -390,6 +407,7 @@ void lint_file(struct rd *r)
 
 		if (rule->kind != RULE_GRANT)
 			continue;
+		lint_trial(r, rule->monitor_until_s, AT_RULE(rule), rule->id);
 		lint_match(r, rule);
 		lint_time(r, rule);
 		if (goes_outside(f, rule)) {

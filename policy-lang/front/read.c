@@ -364,6 +364,7 @@ void read_file(struct rd *r)
 	r->f->billing_day = 1;
 	r->f->pos_id = value_at(r, "id");
 	r->f->pos_vm = value_at(r, "vm");
+	r->f->pos_mode = value_at(r, "mode");
 	read_use(r);
 	read_parties(r);
 	name_rules(r);

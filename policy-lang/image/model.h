@@ -381,7 +381,7 @@ struct pol_file {
 	enum pol_kind kind;
 	const char *path; /* as given by the user */
 	const char *id, *title, *contact, *vm;
-	struct pol_pos pos_id, pos_vm; /* of the values */
+	struct pol_pos pos_id, pos_vm, pos_mode; /* of the values */
 	uint64_t serial;
 	int64_t valid_from_s, valid_until_s; /* 0 = open; meter's std time */
 	int64_t monitor_until_s;	     /* 0 = enforce; as of rules */
