@@ -151,7 +151,12 @@ static bool total_holds(const struct bound *b, const struct pol_assert_src *a,
 	if (most <= l->n)
 		return true;
 	if (most == MOST_UNLIMITED)
-		snprintf(why, cap, "nothing limits it: not '%s'", l->text);
+		snprintf(why, cap, "nothing limits it%s: not '%s'",
+			 thing == THING_BYTES || thing == THING_PACKETS
+				 ? " (what selects messages counts no packets "
+				   "without any)"
+				 : "",
+			 l->text);
 	else
 		snprintf(why, cap, "%llu are possible, not '%s'",
 			 (unsigned long long)most, l->text);

@@ -8,14 +8,14 @@
 static uint64_t sealed_most(const struct bound *b,
 			    const struct bound_recipient *r, enum most_span s)
 {
+	struct bound_in in = {.span = s, .brought = true};
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < r->n_way; i++) {
 		if (r->way[i].sealed)
-			sum = most_add(
-				sum,
-				bound_way_most(b, &r->way[i], 0, THING_BYTES,
-					       (struct bound_in){.span = s}));
+			sum = most_add(sum,
+				       bound_way_most(b, &r->way[i], 0,
+						      THING_BYTES, in));
 	}
 	return least(sum, r->bytes[s]);
 }

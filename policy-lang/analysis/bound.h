@@ -90,7 +90,8 @@ struct bound_recipient {
 	char grade; /* A to F, H inside the home, '-' */
 	bool sealed, live, late;
 	uint64_t readings[MOST_SPANS]; /* of all rules together */
-	uint64_t bytes[MOST_SPANS], sealed_bytes[MOST_SPANS];
+	uint64_t bytes[MOST_SPANS]; /* whatever leaves, as it leaves */
+	uint64_t sealed_bytes[MOST_SPANS]; /* of what brings sealed messages */
 	int64_t dishonest_ns; /* finest series that could be hidden in the
 			       * octets of a month; 0 = any */
 	int64_t coverage_ns; /* of a day, seen at the finest spacing */
@@ -122,6 +123,8 @@ struct bound_in {
 	int64_t ns;
 	enum most_span span;
 	bool held; /* within ns, as most_held counts; not of a span */
+	bool brought; /* octets and packets: of those alone that bring messages,
+		       * which limits that select messages bound as well */
 };
 /* How many of a thing these recipients together can have in an interval:
  * readings with a type of meas, or with any (0); of other things, with meas 0,

@@ -5,10 +5,15 @@
 /* --- one way -------------------------------------------------------------
  */
 
-/* A message with a measurement is a reading; one without is none. */
+/* A message with a measurement is a reading; one without is none. What selects
+ * messages is not charged for packets that bring none: connections that are
+ * opened and closed, acknowledgements. */
 static bool cap_counts(const struct lay_limit *l, meas_set meas,
-		       enum pol_thing thing)
+		       enum pol_thing thing, struct bound_in in)
 {
+	if (l->flags & LAY_LIMIT_MATCH && !in.brought &&
+	    (thing == THING_BYTES || thing == THING_PACKETS))
+		return false;
 	if (thing != THING_READINGS && thing != THING_MESSAGES)
 		return l->kind <= LIMIT_BUCKET && l->thing == thing;
 	return l->kind == LIMIT_SPACING ||
@@ -24,7 +29,7 @@ static uint64_t cap_most(const struct bound *b, const struct cap *c,
 	const struct pol_image *bind = b->set->binding;
 	uint64_t n;
 
-	if (!cap_counts(c->l, meas, thing) ||
+	if (!cap_counts(c->l, meas, thing, in) ||
 	    (c->l->meas && (!meas || meas & ~c->l->meas)))
 		return MOST_UNLIMITED;
 	n = in.held ? most_held(c->l, in.ns)
