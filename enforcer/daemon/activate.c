@@ -548,6 +548,12 @@ int activate_see(struct activation *a, const struct policies *next,
 	return rc;
 }
 
+bool activate_changes(const struct activation *a, const struct policies *next,
+		      const struct conf *c)
+{
+	return c->signatures && !store_is_force(&a->store, &next->files);
+}
+
 int activate_done(struct activation *a, const struct policies *now,
 		  const struct conf *c, struct err *e)
 {

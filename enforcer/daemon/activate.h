@@ -82,6 +82,10 @@ typedef void activate_note_f(void *arg, const char *text);
 int activate_see(struct activation *a, const struct policies *next,
 		 const struct conf *c, activate_note_f *note, void *arg,
 		 struct err *e) __attribute__((warn_unused_result));
+/* Are they others than were in force before, as far as that is remembered:
+ * without signatures it is not. */
+bool activate_changes(const struct activation *a, const struct policies *next,
+		      const struct conf *c);
 /* They are in force, and so they are after a restart. */
 int activate_done(struct activation *a, const struct policies *now,
 		  const struct conf *c, struct err *e)

@@ -119,9 +119,9 @@ static void audit(struct json *j, const struct parent *p)
 
 static const char *state(const struct parent *p)
 {
-	if (!p->ready)
-		return "closed";
-	return parent_unrecorded(p) ? "closed: audit" : "ready";
+	if (parent_unrecorded(p))
+		return "closed: audit";
+	return p->ready ? "ready" : "closed";
 }
 
 static void status(struct conn *c, struct parent *p)

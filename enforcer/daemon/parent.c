@@ -116,15 +116,48 @@ static bool may_begin(struct parent *p)
 	       watch_some_ready(p);
 }
 
+/* Coming into force is an act as any other: it has its record first, and that
+ * its anchor. A start that changes nothing goes on without the TPM. */
+static bool first_recorded(struct parent *p)
+{
+	const char *why = parent_may_not_act(p);
+
+	if (parent_durable(p, p->first.record) ||
+	    (!p->first.changes && why &&
+	     parent_written(p, p->first.record)))
+		return true;
+	if (!p->first.told &&
+	    mono_sub(p->now.mono, p->started) > BEGIN_NS) {
+		p->first.told = true;
+		log_warn(p->log, "everything stays closed until it is recorded "
+			 "which policies come into force%s%s",
+			 p->first.changes && why ? ": " : "",
+			 p->first.changes && why ? why : "");
+	}
+	return false;
+}
+
+/* And so they are at the next start. */
+static int first_kept(struct parent *p, struct err *e)
+{
+	int rc = 0;
+
+	if (!p->first.kept && !p->activation.refused[0])
+		rc = activate_done(&p->activation, &p->policies, p->conf, e);
+	p->first.kept = rc == 0;
+	return rc;
+}
+
 static void begin(struct parent *p)
 {
 	struct err e;
 
-	if (p->ready || p->now.mono.ns < p->rules_due_ns || !may_begin(p))
+	if (p->ready || p->now.mono.ns < p->rules_due_ns || !may_begin(p) ||
+	    !first_recorded(p))
 		return;
 	if (!watch_all_ready(p))
 		log_warn(p->log, "not every process came up; the others begin");
-	if (rules_check_host(&p->rules, &e) < 0 ||
+	if (first_kept(p, &e) < 0 || rules_check_host(&p->rules, &e) < 0 ||
 	    parent_rules(p, &p->policies, &e) < 0) {
 		log_err(p->log, "rules: %s; everything stays closed", e.text);
 		notify_send(&p->notify, "STATUS=closed: %.200s", e.text);
@@ -390,14 +423,20 @@ static struct now clock_before(const struct parent *p)
 	return live_now(&utc, p->conf->clock_trusted || live_synced());
 }
 
-/* What a start brings into force is on the disk before anything passes. */
-static int kept(struct parent *p, struct err *e)
+static void to_event(void *arg, const struct event *ev)
 {
-	int rc = activate_see(&p->activation, &p->policies, p->conf,
-			      parent_policy_note, p, e);
+	parent_record(arg, ev);
+}
 
-	return rc < 0 ? rc
-		      : activate_done(&p->activation, &p->policies, p->conf, e);
+/* What a start is about to bring into force. */
+static int first(struct parent *p, struct err *e)
+{
+	if (p->activation.refused[0])
+		return 0;
+	p->first.changes = activate_changes(&p->activation, &p->policies,
+					    p->conf);
+	return activate_see(&p->activation, &p->policies, p->conf,
+			    parent_policy_note, p, e);
 }
 
 static void started(struct parent *p)
@@ -422,11 +461,9 @@ static void started(struct parent *p)
 		 "processes are ready",
 		 p->conf_path, p->n_guests,
 		 p->backend == RULES_NFT ? "nft" : "iptables");
-}
-
-static void to_event(void *arg, const struct event *ev)
-{
-	parent_record(arg, ev);
+	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
+			      p);
+	p->first.record = p->events.edge;
 }
 
 int parent_run(const struct conf *c, const char *conf_path, struct log *log,
@@ -456,13 +493,11 @@ int parent_run(const struct conf *c, const char *conf_path, struct log *log,
 		rc = setup_all(p, e);
 	if (rc == 0)
 		parent_clock(p);
-	if (rc == 0 && !p->activation.refused[0])
-		rc = kept(p, e);
+	if (rc == 0)
+		rc = first(p, e);
 	if (rc == 0) {
 		p->started = p->now.mono;
 		started(p);
-		capture_policy_events(&p->policies.files, p->now, "in force",
-				      to_event, p);
 		while (!p->stopping)
 			turn(p);
 		stop(p);

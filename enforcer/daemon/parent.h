@@ -192,6 +192,13 @@ struct parent {
 	struct mono started;
 	int64_t rules_due_ns; /* when to try again what failed */
 	bool ready, closed_rules, stopping;
+	/* What a start brings into force: its records end there in our ring. */
+	struct {
+		uint64_t record;
+		bool changes; /* it is another than before */
+		bool kept;    /* on the disk: for the next start */
+		bool told;    /* that it is waited for */
+	} first;
 	bool shut; /* what the kernel carried was taken back for the audit */
 };
 

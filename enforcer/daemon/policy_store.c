@@ -146,6 +146,17 @@ int store_force(struct policy_store *s, const struct capture_policy *from,
 	return 0;
 }
 
+bool store_is_force(const struct policy_store *s,
+		    const struct capture_policy *from)
+{
+	for (size_t i = 0; i < from->n && i < s->n_force; i++) {
+		if (!span_eq(span_of(s->force[i].octets, s->force[i].n),
+			     span_of(from->octets[i], from->n_octets[i])))
+			return false;
+	}
+	return from->n == s->n_force;
+}
+
 /* --- serials ------------------------------------------------------------------- */
 
 static struct store_seen *find_seen(const struct policy_store *s,

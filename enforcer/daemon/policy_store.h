@@ -115,5 +115,8 @@ void store_unstage_all(struct policy_store *s);
 int store_force(struct policy_store *s, const struct capture_policy *from,
 		struct err *e)
 	__attribute__((warn_unused_result));
+/* Are they? */
+bool store_is_force(const struct policy_store *s,
+		    const struct capture_policy *from);
 
 #endif

@@ -4,6 +4,7 @@
 still, or the TPM's process, nothing of it is done, and afterwards it is. Only
 what closes is done at once. What was asked for and never recorded is refused,
 and so it is without the TPM."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -203,6 +204,53 @@ def without(gate, tpm):
               "%s, %s" % (before, got))
 
 
+def opened(gate):
+    return "ready:" in gate.text().rpartition("closed until")[2]
+
+
+def start_held(net, how):
+    """A start brings policies into force: not before that is recorded."""
+    gate = Gate(net, **how)
+    try:
+        with open(gate.audit + ".lock", "w", encoding="utf-8") as f:
+            os.chmod(f.name, 0o666)
+            fcntl.lockf(f, fcntl.LOCK_EX)
+            gate.start(wait=False)
+            until(lambda: "somebody else writes it" in gate.text(), 20)
+            time.sleep(2 * HELD)
+            check("nothing can be recorded: a start opens nothing",
+                  not opened(gate), gate.text()[-300:])
+            check("and says why", until(lambda: gate.ask("status")[0]["state"]
+                                        == "closed: audit", 10))
+        check("it can: the gateway opens", until(gate.ready, 20),
+              gate.text()[-300:])
+    finally:
+        gate.stop()
+
+
+def start_anchored(net, tpm, how):
+    """Nor before it is anchored, when others were in force before."""
+    gate = Gate(net, tpm=tpm.name, **how)
+    try:
+        tpm.p.send_signal(signal.SIGSTOP)
+        gate.start(wait=False)
+        until(lambda: "checkpoints are not anchored" in gate.text(), 20)
+        time.sleep(2 * HELD)
+        check("the TPM hangs: other policies do not come into force",
+              not opened(gate), gate.text()[-300:])
+        tpm.p.send_signal(signal.SIGCONT)
+        check("it goes on: they do", until(gate.ready, 30),
+              gate.text()[-300:])
+        gate.stop()
+        tpm.p.send_signal(signal.SIGSTOP)
+        gate.start(wait=False)
+        check("it hangs again: a start with the same ones opens",
+              until(lambda: opened(gate), 30), gate.text()[-300:])
+        tpm.p.send_signal(signal.SIGCONT)
+    finally:
+        gate.stop()
+
+
 def main():
     need_live(report)
     with Net() as net, Signed() as signed:
@@ -211,12 +259,15 @@ def main():
             signed.deliver(name, signed.policies)
         how = {"policies": signed.policies, "signatures": "required",
                "platform_key": signed.platform_key}
+        start_held(net, how)
         with Gate(net, **how) as gate:
             held(gate, "scribe")
             cut(gate)
         if not there():
             print("SKIP: swtpm is not installed")
         else:
+            with Tpm() as tpm:
+                start_anchored(net, tpm, how)
             with Tpm() as tpm, Gate(net, tpm=tpm.name, **how) as gate:
                 until(lambda: ctl(gate, "reload")[0] == 0, 20)
                 held(gate, "attester")
