@@ -51,7 +51,9 @@ bool child_silent(const struct child *c, int64_t now_ns)
 	if (c->pid <= 0 || !c->beat)
 		return false;
 	beat = atomic_load(c->beat);
-	if (beat == 0) {
+	if (beat == 0 && c->stopped_ns) {
+		beat = c->stopped_ns;
+	} else if (beat == 0) {
 		beat = c->started_ns;
 		allowed = c->kind == CHILD_SCRIBE ? SCRIBE_START_NS
 						  : CHILD_START_NS;
@@ -146,8 +148,24 @@ int child_fork(struct child *c, int (*run)(void *arg), void *arg,
 	}
 	c->started_ns = now_ns;
 	c->starts++;
+	c->stopped_ns = 0;
 	c->hung = c->told = false;
 	return 0;
+}
+
+void child_look(struct child *c, int64_t now_ns)
+{
+	siginfo_t si = {0};
+	/* What is seen stays to be seen, until it goes on. */
+	bool stopped = c->pid > 0 &&
+		       waitid(P_PID, (id_t)c->pid, &si,
+			      WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+		       si.si_pid == c->pid;
+
+	if (!stopped)
+		c->stopped_ns = 0;
+	else if (c->stopped_ns == 0)
+		c->stopped_ns = now_ns;
 }
 
 bool child_reap(struct child *c, siginfo_t *si)

@@ -50,6 +50,7 @@ struct child {
 	pid_t pid;    /* 0: none */
 	int pidfd;    /* -1: none */
 	int64_t started_ns, due_ns; /* mono; due: when to start it again */
+	int64_t stopped_ns; /* since when it stands still by a signal; 0 */
 	struct backoff backoff;
 	uint32_t starts;
 	bool hung;  /* we killed it */
@@ -60,7 +61,8 @@ struct child {
 
 /* Is it there and did it turn at least once? */
 bool child_ready(const struct child *c);
-/* Is it there but silent for too long? */
+/* Is it there but silent for too long? Before its first beat it may have much to
+ * do; not while it stands still. */
 bool child_silent(const struct child *c, int64_t now_ns);
 /* "signal 9 (Killed)", "exit status 1"; returns buf. */
 #define CHILD_END_TEXT 64
@@ -86,5 +88,7 @@ int child_fork(struct child *c, int (*run)(void *arg), void *arg,
 /* True: it ended, *si says how, and it is gone. Never blocks. */
 bool child_reap(struct child *c, siginfo_t *si);
 void child_kill(struct child *c, int sig);
+/* Did somebody stop it (SIGSTOP)? Sets stopped_ns. Never blocks. */
+void child_look(struct child *c, int64_t now_ns);
 
 #endif

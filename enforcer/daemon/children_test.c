@@ -85,15 +85,19 @@ static void silence(void **s)
 		enum child_kind kind;
 		int64_t started_s, beat_ms, now_ms;
 		bool silent;
+		int64_t stopped_s;
 	} rows[] = {
-		{"just beat",		   CHILD_ENGINE, 1,   5000,  5100,   false},
-		{"at the bound",	   CHILD_ENGINE, 1,   5000,  8000,   false},
-		{"behind it",		   CHILD_ENGINE, 1,   5000,  8001,   true },
-		{"starting",		   CHILD_ENGINE, 1,   0,     15000,  false},
-		{"never started",	   CHILD_ENGINE, 1,   0,     16001,  true },
-		{"a scribe checks first",  CHILD_SCRIBE, 1,   0,     100000, false},
-		{"but not for ever",	   CHILD_SCRIBE, 1,   0,     121001, true },
-		{"a beat of the future",   CHILD_GATE,	 1,   99000, 5000,   true },
+		{"just beat",		   CHILD_ENGINE, 1,   5000,  5100,   false, 0},
+		{"at the bound",	   CHILD_ENGINE, 1,   5000,  8000,   false, 0},
+		{"behind it",		   CHILD_ENGINE, 1,   5000,  8001,   true , 0},
+		{"starting",		   CHILD_ENGINE, 1,   0,     15000,  false, 0},
+		{"never started",	   CHILD_ENGINE, 1,   0,     16001,  true , 0},
+		{"a scribe checks first",  CHILD_SCRIBE, 1,   0,     100000, false, 0},
+		{"but not for ever",	   CHILD_SCRIBE, 1,   0,     121001, true , 0},
+		{"a beat of the future",   CHILD_GATE,	 1,   99000, 5000,   true , 0},
+		{"it stands still",	   CHILD_SCRIBE, 1,   0,     8000,   false, 5},
+		{"for too long",	   CHILD_SCRIBE, 1,   0,     8001,   true,  5},
+		{"it beat before",	   CHILD_SCRIBE, 1,   7000,  8001,   false, 5},
 	};
 
 	(void)s;
@@ -104,6 +108,7 @@ static void silence(void **s)
 			.pid = 1,
 			.started_ns = rows[i].started_s * NS_PER_S,
 			.beat = &beat,
+			.stopped_ns = rows[i].stopped_s * NS_PER_S,
 		};
 
 		if (child_silent(&c, rows[i].now_ms * MS) != rows[i].silent)
@@ -168,6 +173,38 @@ static void ends(void **s)
 	munmap(arg, 4096);
 }
 
+/* By a signal, whether it has a beat or not. */
+static void stands_still(void **s)
+{
+	_Atomic int64_t beat = 0;
+	struct child c = {.kind = CHILD_SCRIBE, .pidfd = -1, .beat = &beat};
+	struct err e;
+	siginfo_t si;
+
+	(void)s;
+	assert_int_equal(child_fork(&c, waits, NULL, NS_PER_S, &e), 0);
+	child_look(&c, 2 * NS_PER_S);
+	assert_int_equal(c.stopped_ns, 0);
+	child_kill(&c, SIGSTOP);
+	for (int i = 0; c.stopped_ns == 0 && i < 2000; i++) {
+		child_look(&c, 3 * NS_PER_S);
+		poll(NULL, 0, 1);
+	}
+	child_look(&c, 4 * NS_PER_S);
+	assert_int_equal(c.stopped_ns, 3 * NS_PER_S);
+	assert_false(child_reap(&c, &si)); /* it is no end */
+	child_kill(&c, SIGCONT);
+	for (int i = 0; c.stopped_ns && i < 2000; i++) {
+		child_look(&c, 5 * NS_PER_S);
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(c.stopped_ns, 0);
+	child_kill(&c, SIGKILL);
+	reap(&c, &si);
+	child_look(&c, 6 * NS_PER_S);
+	assert_int_equal(c.stopped_ns, 0);
+}
+
 /* Killed from outside it waits a second at most; killed by us it is at fault. */
 static void whose_fault(void **s)
 {
@@ -215,7 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(backoff), cmocka_unit_test(silence),
 		cmocka_unit_test(ends),	   cmocka_unit_test(whose_fault),
-		cmocka_unit_test(crashes),
+		cmocka_unit_test(crashes), cmocka_unit_test(stands_still),
 		cmocka_unit_test(ends_are_told_for_ever_only_so_often),
 	};
 

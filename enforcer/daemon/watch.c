@@ -146,6 +146,7 @@ static bool look_for_silence(struct parent *p, struct child *c)
 {
 	char name[80];
 
+	child_look(c, p->now.mono.ns);
 	if (c->hung || !child_silent(c, p->now.mono.ns))
 		return true;
 	log_err(p->log, "%s: silent for more than %lld s; it is killed",

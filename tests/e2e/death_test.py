@@ -126,12 +126,28 @@ def poison(report, net, gate):
         x.close()
 
 
+def stands_still(report, gate):
+    """The writer, as soon as it is there: nobody waits for it for long."""
+    for n in range(4):
+        old = gate.processes()["scribe"]
+        os.kill(old, signal.SIGKILL)
+        new = until(lambda: gate.processes().get("scribe", 0) not in (
+            0, old) and gate.processes()["scribe"])
+        os.kill(new, signal.SIGSTOP)
+        report.check("a writer stands still, %d: the gateway answers" % n, ""
+                     if gate.ask("status") else "it does not")
+        report.check("and has another one", "" if until(
+            lambda: gate.processes().get("scribe", 0) not in (0, new) and
+            gate.ready(), 60) else gate.text()[-300:])
+
+
 def main():
     report = Report()
     need_live(report)
     with Net() as net:
         net.neighbours()
         with Gate(net) as gate:
+            stands_still(report, gate)
             left(report, net, gate)
             before = gate.guest("dr")["left_dropped"]
             poison(report, net, gate)
