@@ -176,9 +176,9 @@ def approved(bed):
             gate.stop()
             c.write("nonsense")
             gate.start(wait=False)
-            check("a list that is none: it is said, and nothing is signed",
+            check("a list that is none: it is said, and nothing starts",
                   until(lambda: "approvals: line 5: " in gate.text() and
-                        anchoring(gate) == "away", BACK), gate.text()[-800:])
+                        gate.p.poll() is not None, BACK), gate.text()[-800:])
 
 
 def busy(net, gate):
