@@ -72,21 +72,20 @@ static void bind(struct anchoring *g, struct audit *a, uint64_t counter)
 	audit_bind(a, &g->bound);
 }
 
-int anchoring_begin(struct anchoring *g, struct audit *a, struct mono now,
-		    struct err *e)
+/* What the TPM lacks of the log as it was opened. After a reset that comes with
+ * the next checkpoint. */
+static int catch_up(struct anchoring *g, struct audit *a, struct err *e)
 {
 	const struct anchor *log = &g->place.whole;
 	uint64_t counter;
 	int rc = count_to(g, log->counter, e);
 
-	g->first = g->place.reset;
 	if (rc == 0 && !g->first)
-		rc = extend_all(g, a, g->place.pending ? g->place.at
-						       : UINT64_MAX >> 1, e);
+		rc = extend_all(g, a, g->done, e);
 	if (rc)
 		return rc;
 	g->done = audit_checkpointed(a);
-	g->counted = now;
+	g->behind = false;
 	/* A counter that never counted has no number yet: its first is told as
 	 * one, and the real one with the next checkpoint. */
 	counter = g->first || g->counter == 0 ? g->counter + 1 : g->counter;
@@ -94,8 +93,24 @@ int anchoring_begin(struct anchoring *g, struct audit *a, struct mono now,
 		anchor_first(log->has_last ? log->last : NULL, counter,
 			     g->first_digest);
 	bind(g, a, counter);
-	g->met = true;
 	return 0;
+}
+
+int anchoring_begin(struct anchoring *g, struct audit *a, struct mono now,
+		    struct err *e)
+{
+	int rc;
+
+	g->first = g->place.reset;
+	g->done = g->place.pending && !g->first ? g->place.at
+						: audit_checkpointed(a);
+	g->bound.counter = g->place.whole.counter;
+	g->counted = now;
+	g->met = g->behind = true;
+	rc = catch_up(g, a, e);
+	if (rc && rc != E_MORE)
+		anchoring_lost(g, a);
+	return rc;
 }
 
 static int deliver(struct anchoring *g, struct audit *a, struct err *e)
@@ -116,9 +131,13 @@ int anchoring_commit(struct anchoring *g, struct audit *a, struct mono now,
 	uint64_t counter;
 	int rc;
 
-	if (!g->met || audit_checkpointed(a) <= g->done)
+	if (!anchoring_under_way(g, a))
 		return 0;
-	rc = deliver(g, a, e);
+	rc = g->behind ? catch_up(g, a, e) : 0;
+	if (rc == 0 && audit_checkpointed(a) <= g->done)
+		return 0;
+	if (rc == 0)
+		rc = deliver(g, a, e);
 	if (rc && rc != E_MORE)
 		anchoring_lost(g, a);
 	if (rc)
@@ -137,7 +156,7 @@ int anchoring_commit(struct anchoring *g, struct audit *a, struct mono now,
 
 bool anchoring_under_way(const struct anchoring *g, const struct audit *a)
 {
-	return g->met && audit_checkpointed(a) > g->done;
+	return g->met && (g->behind || audit_checkpointed(a) > g->done);
 }
 
 void anchoring_lost(struct anchoring *g, struct audit *a)

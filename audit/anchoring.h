@@ -34,6 +34,7 @@ struct anchoring {
 	uint64_t counter;	   /* of the TPM */
 	uint64_t done;		   /* the checkpoint that it got last */
 	struct mono counted;
+	bool behind; /* it lacks something of the log as it was opened */
 	bool first; /* it was reset, and has nothing since */
 	uint8_t first_digest[SHA256_LEN];
 };
@@ -42,7 +43,8 @@ struct anchoring {
 int anchoring_meet(struct anchoring *g, struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 /* The log is open, and nothing was added to it yet: the TPM gets what it lacks.
- * After a reset it gets its first with the next checkpoint. */
+ * After a reset it gets its first with the next checkpoint. E_MORE: as of
+ * anchoring_commit, which goes on with it; records may be added meanwhile. */
 int anchoring_begin(struct anchoring *g, struct audit *a, struct mono now,
 		    struct err *e) __attribute__((warn_unused_result));
 /* Behind a commit. 1: the TPM has every checkpoint now; 0: there was none.

@@ -19,7 +19,13 @@ static struct false_tpm {
 	uint64_t counter, largest;
 	int calls, fails_at; /* 0: never */
 	bool done_yet;	     /* what fails is done all the same */
+	int later;	     /* it says so often that it is not done yet */
 } chip;
+
+static bool takes_its_time(void)
+{
+	return chip.later > 0 && chip.later-- > 0;
+}
 
 static bool fails(void)
 {
@@ -41,6 +47,8 @@ static int chip_extend(void *arg, const uint8_t digest[SHA256_LEN],
 	bool bad = fails();
 
 	(void)arg;
+	if (takes_its_time())
+		return err_set(e, E_MORE, 0, "not yet");
 	if (!bad || chip.done_yet)
 		anchor_extend(chip.pcr, digest);
 	memcpy(pcr, chip.pcr, SHA256_LEN);
@@ -52,6 +60,8 @@ static int chip_increment(void *arg, uint64_t *counter, struct err *e)
 	bool bad = fails();
 
 	(void)arg;
+	if (takes_its_time())
+		return err_set(e, E_MORE, 0, "not yet");
 	if (!bad || chip.done_yet)
 		chip.counter = chip.counter ? chip.counter + 1
 					    : chip.largest + 1;
@@ -106,6 +116,13 @@ static int agree(void *arg, struct audit *a, struct err *e)
 	return me->away ? 0 : anchoring_meet(&me->g, a, e);
 }
 
+static bool may_sign(void *arg)
+{
+	const struct writer *me = arg;
+
+	return !me->audit || !anchoring_under_way(&me->g, me->audit);
+}
+
 static int open_log(bool away, struct err *e)
 {
 	struct audit_conf conf = {
@@ -118,6 +135,7 @@ static int open_log(bool away, struct err *e)
 		.resume = true,
 		.service_name = sample_service,
 		.agree = agree,
+		.can_sign = may_sign,
 		.arg = &w,
 	};
 	int rc;
@@ -727,6 +745,55 @@ static void rows_differ(void **state)
 	}
 }
 
+/* What a slow TPM missed while it was away it gets while records are written. */
+static void what_it_missed_holds_up_no_record(void **state)
+{
+	struct err e = {0};
+	uint64_t points, size;
+	int rc;
+
+	(void)state;
+	fresh();
+	start(false);
+	grow(2);
+	dies();
+	start(true);
+	grow(3);
+	dies();
+	chip.later = 7;
+	assert_int_equal(open_log(false, &e), E_MORE);
+	points = audit_checkpointed(w.audit);
+	size = audit_size(w.audit);
+	for (int i = 0; i < 3; i++) {
+		assert_true(anchoring_under_way(&w.g, w.audit));
+		rc = add(2, &e);
+		if (rc && rc != E_MORE)
+			good(rc, &e);
+	}
+	/* No checkpoint, which would say what PCR 13 is not yet. */
+	assert_int_equal(audit_size(w.audit), size + 6);
+	assert_int_equal(audit_checkpointed(w.audit), points);
+	for (int i = 0; i < 8 && anchoring_under_way(&w.g, w.audit); i++) {
+		rc = anchoring_commit(&w.g, w.audit, (struct mono){w.now}, &e);
+		if (rc && rc != E_MORE)
+			good(rc, &e);
+	}
+	assert_false(anchoring_under_way(&w.g, w.audit));
+	grow(2);
+	together(1);
+	/* Dies in the middle of it. */
+	start(true);
+	grow(3);
+	dies();
+	chip.later = 2;
+	assert_int_equal(open_log(false, &e), E_MORE);
+	chip.later = 0;
+	dies();
+	start(false);
+	grow(1);
+	together(1);
+}
+
 static int done(void **state)
 {
 	dies();
@@ -814,6 +881,7 @@ int main(void)
 		cmocka_unit_test(goes_on),
 		cmocka_unit_test(records_do_not_wait_for_a_signature),
 		cmocka_unit_test(a_signature_that_never_came_hides_no_other),
+		cmocka_unit_test(what_it_missed_holds_up_no_record),
 		cmocka_unit_test(goes_away),
 		cmocka_unit_test(never_there_until_now),
 		cmocka_unit_test(counts_from_elsewhere),

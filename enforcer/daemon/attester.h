@@ -49,9 +49,8 @@ struct attester_answer {
 	char why[ERR_TEXT];
 };
 
-/* While it opens or ends the log the scribe waits so long for an answer: a log
- * that does not beat for AUDIT_LATE_NS closes the gateway. Else it goes on, and
- * gives the TPM up when there is none in ATTESTER_LATE_NS. */
+/* While it ends the log the scribe waits so long for an answer. Else it goes on,
+ * and gives the TPM up when there is none in ATTESTER_LATE_NS. */
 #define ATTESTER_WAIT_MS 1500
 #define ATTESTER_LATE_NS (4 * NS_PER_S)
 

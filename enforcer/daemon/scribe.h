@@ -55,7 +55,16 @@ struct scribe_tpm {
 		uint8_t digest[TPM_DIGEST];
 		struct mono since;
 	} out;
-	bool patient;	 /* wait for answers: the log is opened, or ends */
+	bool patient;	 /* wait for answers: the log ends */
+	/* What opening the log needs to know is asked before. */
+	struct {
+		uint32_t session; /* of the attester; 0: nothing was asked */
+		bool on;	  /* it is under way */
+		bool good;	  /* it is known: state, and key where needed */
+		bool has_key;
+		struct attester_answer key;
+	} ahead;
+	uint32_t opened; /* the session that the log was opened with; or 0 */
 	uint64_t sealed; /* size of the last checkpoint; and how far into */
 	uint64_t edge;	 /* the parent's ring it reaches */
 	bool signs;		/* the log is signed by it */

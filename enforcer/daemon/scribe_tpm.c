@@ -17,6 +17,7 @@
 #include "crypto/digest.h"
 
 #define START_NS (3 * NS_PER_S) /* the log waits so long for its TPM */
+#define AFTER_NS (NS_PER_S / 10) /* one that others wait for */
 #define AGAIN_NS NS_PER_S	/* between two tries */
 #define STALE	 64		/* answers to what was given up */
 
@@ -133,16 +134,15 @@ static int ask(struct scribe *s, enum attester_kind kind,
 	return 0;
 }
 
+/* As it was asked ahead: nobody extends or counts between. */
 static int tpm_is(void *arg, uint8_t pcr[SHA256_LEN], uint64_t *counter,
 		  struct err *e)
 {
-	struct attester_answer a;
-	int rc = ask(arg, ATTESTER_STATE, NULL, &a, e);
+	const struct scribe *s = arg;
 
-	if (rc)
-		return rc;
-	memcpy(pcr, a.state.pcr, SHA256_LEN);
-	*counter = a.state.counter;
+	(void)e;
+	memcpy(pcr, s->tpm.state.pcr, SHA256_LEN);
+	*counter = s->tpm.state.counter;
 	return 0;
 }
 
@@ -193,16 +193,6 @@ void scribe_tpm_init(struct scribe *s)
 	s->tpm.g.tpm = (struct anchor_tpm){tpm_is, tpm_extends, tpm_counts, s};
 }
 
-/* At the start it is better to begin with it. */
-bool scribe_tpm_awaited(struct scribe *s)
-{
-	if (!configured(s) || session(s))
-		return false;
-	if (s->tpm.started.ns == 0)
-		s->tpm.started = s->mono;
-	return mono_sub(s->mono, s->tpm.started) < START_NS;
-}
-
 static bool can_sign(void *arg)
 {
 	const struct scribe *s = arg;
@@ -211,7 +201,7 @@ static bool can_sign(void *arg)
 	if (s->audit && anchoring_under_way(&s->tpm.g, s->audit))
 		return false;
 	return !s->tpm.signs || (s->tpm.session && !s->tpm.unusable &&
-				 s->tpm.session == session(s));
+				 !s->tpm.lost && s->tpm.opened == session(s));
 }
 
 static void away(struct scribe *s, const char *why)
@@ -225,6 +215,8 @@ static void away(struct scribe *s, const char *why)
 static void lost(struct scribe *s, const struct err *e)
 {
 	s->tpm.out.on = false;
+	s->tpm.ahead.session = 0;
+	s->tpm.ahead.on = s->tpm.ahead.good = false;
 	if (s->audit)
 		audit_sign_later(s->audit);
 	anchoring_lost(&s->tpm.g, s->audit);
@@ -241,7 +233,7 @@ static int agree(void *arg, struct audit *a, struct err *e)
 	int rc = 0;
 
 	s->tpm.g.met = s->tpm.agreed = false;
-	if (s->tpm.session == 0)
+	if (s->tpm.opened == 0)
 		return 0;
 	rc = anchoring_meet(&s->tpm.g, a, &why);
 	s->tpm.agreed = rc == 0;
@@ -268,58 +260,120 @@ static int ask_key(struct scribe *s, const char *path, struct attester_answer *a
 	rc = ask(s, ATTESTER_KEY, NULL, a, e);
 	if (rc)
 		return rc;
-	t->unusable = a->unusable;
 	t->bound.pcrs = a->bound.pcrs;
 	memcpy(t->bound.policy, a->bound.policy, SHA256_LEN);
-	if (t->unusable)
-		away(s, a->why);
 	return 0;
+}
+
+/* A log goes on with the key that it began with; one that begins has the
+ * TPM's, unless it is to have another. */
+static int key_is_there(const struct scribe *s, bool *in_tpm, struct err *e)
+{
+	int lies = log_key_lies(s->a->conf->audit, e);
+
+	*in_tpm = lies == E_NOTFOUND && configured(s) &&
+		  s->a->conf->log_key_tpm;
+	return lies == E_NOTFOUND ? 0 : lies;
+}
+
+static int ask_ahead(struct scribe *s, struct err *e)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct attester_answer a;
+	bool in_tpm;
+	int rc = t->ahead.has_key ? 0 : key_is_there(s, &in_tpm, e);
+
+	if (rc == 0 && !t->ahead.has_key && in_tpm)
+		rc = ask_key(s, s->a->conf->audit, &t->ahead.key, e);
+	t->ahead.has_key = rc == 0;
+	return rc ? rc : ask(s, ATTESTER_STATE, NULL, &a, e);
+}
+
+/* Opening the log would not wait for the TPM: what it needs is known, or it
+ * will not be. */
+static bool known(struct scribe *s)
+{
+	struct scribe_tpm *t = &s->tpm;
+	struct err e = {0};
+	int rc;
+
+	if (t->ahead.session != session(s)) {
+		t->ahead.session = session(s);
+		t->ahead.on = t->ahead.session != 0;
+		t->ahead.good = t->ahead.has_key = t->out.on = false;
+		t->session = t->ahead.session;
+	}
+	if (!t->ahead.on)
+		return true;
+	rc = ask_ahead(s, &e);
+	if (rc == E_MORE)
+		return false;
+	t->ahead.on = false;
+	t->ahead.good = rc == 0;
+	if (rc)
+		lost(s, &e);
+	return true;
+}
+
+/* At the start it is better to begin with it; in a gateway that runs engines
+ * wait for the log. */
+bool scribe_tpm_awaited(struct scribe *s)
+{
+	int64_t most = s->a->control->commit_number ? AFTER_NS : START_NS;
+
+	if (!configured(s))
+		return false;
+	if (s->tpm.started.ns == 0)
+		s->tpm.started = s->mono;
+	return mono_sub(s->mono, s->tpm.started) < most &&
+	       (!session(s) || !known(s));
 }
 
 static int take_key(struct scribe *s, struct audit_conf *ac, struct err *e)
 {
 	struct scribe_tpm *t = &s->tpm;
-	struct attester_answer a;
-	struct err why = {0};
+	const struct attester_answer *a = &t->ahead.key;
 
 	t->signs = true;
 	ac->can_sign = can_sign;
 	/* Until the TPM says which key that is there are no checkpoints. */
-	if (t->session == 0)
+	if (t->opened == 0)
 		return 0;
-	if (ask_key(s, ac->path, &a, &why)) {
-		t->session = 0;
-		lost(s, &why);
-		return 0;
-	}
+	t->unusable = a->unusable;
+	if (t->unusable)
+		away(s, a->why);
 	t->signer = (struct note_signer){.sign = tpm_signs, .arg = s};
 	ac->signer = &t->signer;
 	ac->show_key = true;
 	return note_key_make(&t->signer.key, span_str(ac->origin), NOTE_P256,
-			     span_of(a.spki, TPM_SPKI), e);
+			     span_of(a->spki, TPM_SPKI), e);
 }
 
 int scribe_tpm_open(struct scribe *s, struct audit_conf *ac, struct err *e)
 {
 	struct scribe_tpm *t = &s->tpm;
-	int lies = log_key_lies(ac->path, e);
+	bool in_tpm;
+	int rc = key_is_there(s, &in_tpm, e);
 
-	t->session = session(s);
-	t->patient = true;
-	t->out.on = false;
+	if (t->ahead.good && t->ahead.session == session(s)) {
+		t->session = t->ahead.session;
+		t->ahead.session = 0;
+		t->ahead.good = false;
+	} else if (!t->ahead.on) {
+		t->session = 0;
+	}
+	t->opened = t->ahead.on ? 0 : t->session;
 	t->sealed = 0;
-	t->lost = t->signs = t->unusable = t->unbound = false;
+	t->lost = t->signs = t->unusable = false;
 	ac->arg = s;
 	if (configured(s)) {
 		ac->agree = agree;
 		ac->can_sign = can_sign;
 	}
-	/* A log goes on with the key that it began with. */
-	if (lies == 0 || !configured(s) || !s->a->conf->log_key_tpm) {
-		ac->own_key = true;
-		return lies == E_NOTFOUND ? 0 : lies;
-	}
-	return lies == E_NOTFOUND ? take_key(s, ac, e) : lies;
+	if (in_tpm)
+		return take_key(s, ac, e);
+	ac->own_key = true;
+	return rc;
 }
 
 /* Only beside the log that it is the key of: one that was lost is made anew,
@@ -330,7 +384,7 @@ static void note_bound(struct scribe *s)
 	const char *why;
 	struct err e = {0};
 
-	if (!t->signs || !t->unbound || !t->session ||
+	if (!t->signs || !t->unbound || !t->opened ||
 	    audit_recovery(s->audit, &why))
 		return;
 	if (log_key_bound_write(&t->bound, s->a->conf->audit, &e))
@@ -368,6 +422,7 @@ void scribe_tpm_begin(struct scribe *s)
 {
 	struct scribe_tpm *t = &s->tpm;
 	struct err why = {0};
+	int rc;
 
 	if (!configured(s))
 		return;
@@ -376,7 +431,8 @@ void scribe_tpm_begin(struct scribe *s)
 	/* Nothing is counted or extended before it can be signed. */
 	if (!t->agreed || t->unusable)
 		return;
-	if (anchoring_begin(&t->g, s->audit, s->mono, &why)) {
+	rc = anchoring_begin(&t->g, s->audit, s->mono, &why);
+	if (rc && rc != E_MORE) {
 		lost(s, &why);
 		return;
 	}
@@ -483,6 +539,10 @@ bool scribe_tpm_news(struct scribe *s)
 		lost(s, &e);
 		return false;
 	}
-	return now && !t->g.met && (now != t->session || t->lost) &&
-	       (!t->lost || mono_sub(s->mono, t->retry) >= 0);
+	if (now == 0 && t->ahead.on)
+		(void)known(s); /* nothing more is */
+	if (now == 0 || t->g.met || (now == t->opened && !t->lost) ||
+	    (t->lost && mono_sub(s->mono, t->retry) < 0))
+		return false;
+	return known(s) && t->ahead.good;
 }
