@@ -117,8 +117,9 @@ static bool has_wal(const char *path)
 	       st.st_size > 0;
 }
 
-/* A file so unlike ours that it never was one is no tampered audit. */
-static bool looks_like_one(struct span head)
+/* A file so unlike ours that it never was one is no tampered audit. What is in
+ * its WAL still, as of a young log all is, says whose it is there. */
+static bool looks_like_one(struct span head, bool wal)
 {
 	static const uint8_t magic[16] = "SQLite format 3";
 	static const uint8_t app[4] = {0x6d, 0x67, 0x41, 0x75};
@@ -128,7 +129,7 @@ static bool looks_like_one(struct span head)
 	for (size_t i = 0; i < sizeof(magic) && i < head.n; i++)
 		same += head.p[i] == magic[i];
 	for (size_t i = 0; i < sizeof(app) && i < at.n; i++)
-		same += at.p[i] == app[i];
+		same += wal || at.p[i] == app[i];
 	return same >= 18; /* of 20 */
 }
 
@@ -151,7 +152,7 @@ int page_check_file(const char *path, uint64_t *pages, struct err *e)
 		rc = err_set(e, E_STATE, 0, "it is no regular file");
 	else if ((n = pread(fd, head, sizeof(head), 0)) < 0)
 		rc = err_sys(e, "reading");
-	else if (!looks_like_one(span_of(head, (size_t)n)))
+	else if (!looks_like_one(span_of(head, (size_t)n), has_wal(path)))
 		rc = err_set(e, E_STATE, 0, "not an audit database");
 	if (rc == 0) {
 		size = (uint64_t)st.st_size;

@@ -519,6 +519,22 @@ static void a_log_may_grow_while_it_is_read(void **state)
 	munmap(g, sizeof(*g));
 }
 
+/* All that it has is in the journal, also what it is. */
+static void a_young_log_is_whole_while_it_is_written(void **state)
+{
+	struct audit *a;
+	struct err e = {0};
+
+	(void)state;
+	test_clean();
+	a = test_open(0);
+	test_append(a, 0, 3);
+	assert_int_equal(audit_commit(a, &e), 0);
+	test_whole(3);
+	test_close(a);
+	test_whole(3);
+}
+
 static void an_empty_log_is_whole(void **state)
 {
 	(void)state;
@@ -538,6 +554,7 @@ int main(void)
 		cmocka_unit_test(a_file_of_another_length_is_found),
 		cmocka_unit_test(what_is_no_audit_is_said_so),
 		cmocka_unit_test(a_log_may_grow_while_it_is_read),
+		cmocka_unit_test(a_young_log_is_whole_while_it_is_written),
 		cmocka_unit_test(an_empty_log_is_whole),
 	};
 
