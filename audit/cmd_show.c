@@ -30,7 +30,8 @@ static void help(void)
 	     "  -k, --kind K         only of this kind: allow, deny, aggregate, "
 	     "anomaly, flow,\n"
 	     "                       policy, maintenance, attestation, boot, "
-	     "clock-step, loss\n"
+	     "clock-step, loss,\n"
+	     "                       bill, export, checkpoint, notification\n"
 	     "  -v, --verdict V      only allow, or only deny\n"
 	     "  -r, --reason R       only with this reason (docs/vocabulary.md)"
 	     "\n"
@@ -90,7 +91,6 @@ static int all(struct show *s, struct reader *r, struct err *e)
 			return rc;
 		if (rc == 0) {
 			s->out_errno = fflush(stdout) ? errno : 0;
-			reader_pause(r);
 			poll(NULL, 0, FOLLOW_MS);
 			continue;
 		}
@@ -120,6 +120,8 @@ static int run(struct show *s, const char *path)
 	}
 	rc = reader_first(r, &first, &e);
 	tool_pruned(path, first);
+	if (rc == 0 && s->follow)
+		rc = reader_aloof(r, &e);
 	if (rc == 0)
 		rc = all(s, r, &e);
 	reader_close(r);

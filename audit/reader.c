@@ -18,6 +18,7 @@ struct reader {
 	uint32_t n;	/* its records; 0: none is loaded */
 	struct span data;
 	struct cur c; /* behind the last record given */
+	uint8_t *copy; /* of data: nothing is open between two calls; or NULL */
 };
 
 static int open_log(struct reader *r, struct err *e)
@@ -29,7 +30,7 @@ static int open_log(struct reader *r, struct err *e)
 	return rc ? rc : segments_open(&r->segments, r->db, r->path, e);
 }
 
-void reader_pause(struct reader *r)
+static void close_log(struct reader *r)
 {
 	struct err ignored;
 
@@ -38,7 +39,27 @@ void reader_pause(struct reader *r)
 	if (db_close(r->db, &ignored))
 		r->db = NULL; /* nothing was written: nothing is lost */
 	r->db = NULL;
-	r->n = 0; /* its octets were the segments' */
+}
+
+int reader_aloof(struct reader *r, struct err *e)
+{
+	r->copy = malloc(STORE_BUNDLE_MAX);
+	if (!r->copy)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	r->n = 0;
+	close_log(r);
+	return 0;
+}
+
+/* What was read lies where it is closed with the rest. */
+static struct span keep(struct reader *r, struct span s)
+{
+	if (!r->copy)
+		return s;
+	if (s.n)
+		memcpy(r->copy, s.p, s.n);
+	close_log(r);
+	return span_of(r->copy, s.n);
 }
 
 int reader_open(struct reader **out, const char *path, bool follow,
@@ -66,7 +87,8 @@ void reader_close(struct reader *r)
 {
 	if (!r)
 		return;
-	reader_pause(r);
+	close_log(r);
+	free(r->copy);
 	free(r->path);
 	free(r);
 }
@@ -83,6 +105,7 @@ static int load(struct reader *r, struct err *e)
 		r->n = 0;
 		return rc;
 	}
+	r->data = keep(r, r->data);
 	r->c = cur_of(r->data);
 	for (uint64_t i = r->first; i < r->next && i < r->first + r->n; i++) {
 		if (!store_next(&r->c, &record))
@@ -103,11 +126,15 @@ static int next_kept(struct reader *r, uint64_t *seq, struct span *record,
 		     struct err *e)
 {
 	uint64_t end;
-	int rc = segments_pruned(r->segments, &end, e);
+	int rc = r->db ? 0 : open_log(r, e);
 
 	r->n = 0;
 	if (rc == 0)
+		rc = segments_pruned(r->segments, &end, e);
+	if (rc == 0)
 		rc = segments_kept(r->segments, r->next, end, seq, record, e);
+	if (rc == 1)
+		*record = keep(r, *record);
 	if (rc == 1)
 		r->next = *seq + 1;
 	else if (rc == 0 && r->next < end)
@@ -119,11 +146,11 @@ static int next_kept(struct reader *r, uint64_t *seq, struct span *record,
  * two times: then it is opened as what it is now. */
 static int loaded(struct reader *r, struct err *e)
 {
-	int rc = r->db ? load(r, e) : 0;
+	int rc = r->db ? load(r, e) : E_STATE;
 
-	if (r->db && (!rc || !db_disturbed(r->db)))
+	if (rc == 0 || (r->db && !db_disturbed(r->db)))
 		return rc;
-	reader_pause(r);
+	close_log(r);
 	rc = open_log(r, e);
 	return rc ? rc : load(r, e);
 }

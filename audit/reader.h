@@ -20,10 +20,12 @@ int reader_open(struct reader **out, const char *path, bool follow,
 		struct err *e)
 	__attribute__((warn_unused_result));
 void reader_close(struct reader *r);
-/* Let go of the files until it is asked again, which then sees what was added:
- * who waits with them open is in the way of a writer that ends, whose journal
- * and shared memory would stay beside the log. */
-void reader_pause(struct reader *r);
+/* From here on nothing is open between two calls, and what was added meanwhile
+ * is seen: who waits with files open, for more or for somebody who takes what
+ * he prints, is in the way of a writer that ends, whose journal and shared
+ * memory would stay beside the log. Costs an opening for each bundle. */
+int reader_aloof(struct reader *r, struct err *e)
+	__attribute__((warn_unused_result));
 /* The first record that was not pruned. Of those before it reader_next gives
  * the protected ones. */
 int reader_first(struct reader *r, uint64_t *first, struct err *e)

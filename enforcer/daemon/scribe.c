@@ -555,6 +555,8 @@ static int finish(struct scribe *s)
 	if (rc == 0)
 		rc = commit(s, &e);
 	if (rc == 0) {
+		/* Who reads on would leave the journal beside the log. */
+		window_forget(&s->window);
 		rc = audit_close(s->audit, &e);
 		s->audit = NULL;
 	}

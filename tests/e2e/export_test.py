@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import subprocess
+from contextlib import closing
 
 from lib import ADDR, Gate, Net, Report, need_live, program, until
 
@@ -95,8 +96,9 @@ def refused(gate, control):
 def another(gate, control):
     """One that somebody else writes."""
     log = os.path.join(gate.work, "other.db")
-    with sqlite3.connect("file:%s?mode=ro" % gate.audit, uri=True) as a, \
-            sqlite3.connect(log) as b:
+    with closing(sqlite3.connect("file:%s?mode=ro" % gate.audit,
+                                 uri=True)) as a, \
+            closing(sqlite3.connect(log)) as b:
         a.backup(b)
     before = len(exports(gate))
     with open(log + ".lock", "w", encoding="utf-8") as f:
@@ -106,6 +108,27 @@ def another(gate, control):
           code == 2 and out == "" and "writes another log" in err, err)
     check("and says in its own no less than it was asked",
           len(exports(gate)) == before + 1)
+
+
+def leaves_nothing(gate):
+    """Read over HTTP, verified and followed while it was written, and then
+    ended: beside the log there is what belongs to it."""
+    code, out, err = audit("verify", "--key", gate.audit + ".vkey",
+                           gate.audit)
+    check("a log that is being written is whole", code == 0, out + err)
+    subprocess.run(["curl", "-s", "-o", os.devnull, "--unix-socket",
+                    os.path.join(gate.work, "run", "metrics"),
+                    "http://m/v1/audit"], check=True)
+    with subprocess.Popen([program("metergate-audit"), "show", "-f",
+                           gate.audit], stdout=subprocess.PIPE) as p:
+        p.stdout.readline()
+        gate.stop()
+        ended = until(lambda: b"ended in order" in p.stdout.readline())
+        p.kill()
+    check("who follows sees its last record", ended)
+    left = sorted(x for x in os.listdir(os.path.dirname(gate.audit))
+                  if x.endswith("-shm") or x.endswith("-wal"))
+    check("no journal and no shared memory are left", left == [], str(left))
 
 
 def main():
@@ -122,7 +145,7 @@ def main():
             directories(gate, control)
             refused(gate, control)
             another(gate, control)
-            gate.stop()
+            leaves_nothing(gate)
             code, out, err = audit("export", gate.audit)
             check("of a log that nobody writes it is said",
                   code == 0 and out and "nobody writes it" in err, err)
