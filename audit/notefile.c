@@ -52,6 +52,8 @@ static int read_key(struct note_key *k, const char *path, bool witness,
 		rc = note_key_pem(k, span_of(f->octets, f->n), witness, e);
 	else if (rc == 0)
 		rc = note_key_parse(k, span_of(f->octets, f->n), e);
+	if (rc == E_SYNTAX && f && !sign_is_pem(span_of(f->octets, f->n)))
+		err_wrap(e, "neither PEM nor a key as text");
 	if (f) /* it may have been somebody's secret */
 		explicit_bzero(f, sizeof(*f));
 	free(f);
