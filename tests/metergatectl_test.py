@@ -76,7 +76,7 @@ ANSWERS = {
 class Daemon(threading.Thread):
     def __init__(self, path):
         super().__init__(daemon=True)
-        self.asked, self.open = [], True
+        self.asked, self.open, self.deaf = [], True, False
         self.s = socket.socket(socket.AF_UNIX)
         self.s.bind(path)
         self.s.listen(8)
@@ -85,6 +85,11 @@ class Daemon(threading.Thread):
     def run(self):
         while True:
             c, _ = self.s.accept()
+            if self.deaf:  # it refuses what it has not read
+                c.recv(1, socket.MSG_PEEK)
+                c.sendall(b'{"ok":false,"error":"only root may"}\n')
+                c.close()
+                continue
             got = b""
             while not got.endswith(b"\n"):
                 more = c.recv(4096)
@@ -232,6 +237,14 @@ def top(path, daemon):
             check("top: colours on a terminal", b"\x1b[32m" in t.out, t.out)
 
 
+def refused(path, daemon):
+    daemon.deaf = True
+    got = run(path, "status")
+    daemon.deaf = False
+    check("who is refused before he is heard is told why",
+          got[0] == 1 and "only root may" in got[2], got)
+
+
 def main():
     if not os.path.exists(CTL):
         print("SKIP: metergatectl is not built")
@@ -240,6 +253,7 @@ def main():
         path = os.path.join(d, "control")
         daemon = Daemon(path)
         tables(path, daemon)
+        refused(path, daemon)
         top(path, daemon)
     sys.exit(1 if failed else 0)
 

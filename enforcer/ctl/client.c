@@ -59,6 +59,9 @@ static int read_all(struct answer *a, int fd, struct err *e)
 		got = read(fd, a->text + a->n, cap - a->n - 1);
 		if (got < 0 && errno == EINTR)
 			continue;
+		/* It refused without reading the request, and said why. */
+		if (got < 0 && errno == ECONNRESET && a->n > 0)
+			break;
 		if (got < 0)
 			return err_sys(e, "reading the answer");
 		if (got == 0)
