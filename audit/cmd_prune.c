@@ -9,6 +9,7 @@
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
 #include "audit/prover.h"
+#include "audit/store.h"
 #include "audit/tool.h"
 #include "audit/cmd_key.h"
 
@@ -93,7 +94,7 @@ static int run(const char *path, uint64_t before, const char *why,
 	};
 	struct err e = {0}, ignored;
 	struct audit *a;
-	uint64_t first = 0;
+	uint64_t was = 0, first = 0;
 	int rc;
 
 	snprintf(text, sizeof(text), "by metergate-audit prune, user %ld%s%s",
@@ -109,6 +110,7 @@ static int run(const char *path, uint64_t before, const char *why,
 	if (rc == 0)
 		rc = audit_open(&a, &conf, &e);
 	if (rc == 0) {
+		was = audit_first(a);
 		rc = prune(a, before, text, &e);
 		first = audit_first(a);
 		if (audit_close(a, rc ? &ignored : &e) && rc == 0)
@@ -117,8 +119,27 @@ static int run(const char *path, uint64_t before, const char *why,
 	tool_key_close(k);
 	if (rc)
 		return tool_failed(path, &e);
-	printf("the first record is now %llu\n", (unsigned long long)first);
+	if (first == was)
+		printf("nothing was removed: before %llu there is no whole "
+		       "bundle that is not among\nthe last %d, which stay; the "
+		       "first record is %llu\n",
+		       (unsigned long long)before, STORE_STAY,
+		       (unsigned long long)was);
+	else
+		printf("the first record is now %llu\n",
+		       (unsigned long long)first);
 	return tool_flush(EXIT_DONE, 0);
+}
+
+/* Of so many records, at most those before this one. */
+static uint64_t may_go(uint64_t size, uint64_t before)
+{
+	uint64_t bundles = size / STORE_BUNDLE;
+	uint64_t end = bundles > STORE_STAY ? bundles - STORE_STAY : 0;
+
+	if (end > before / STORE_BUNDLE)
+		end = before / STORE_BUNDLE;
+	return end * STORE_BUNDLE;
 }
 
 static int dry_run(const char *path, uint64_t before)
@@ -134,6 +155,8 @@ static int dry_run(const char *path, uint64_t before)
 		rc = prover_first(p, &first, &e);
 	if (rc == 0)
 		rc = prover_checkpoint(p, 0, &c, &note, &e);
+	if (rc == 0)
+		before = may_go(c.size, before);
 	if (rc == 0)
 		printf("the first record is %llu, the last checkpoint is of "
 		       "%llu;\nup to %llu would be removed\n",

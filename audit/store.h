@@ -19,6 +19,8 @@
 #include "audit/tree.h"
 
 #define STORE_BUNDLE	   256
+#define STORE_STAY	   5 /* bundles at the end are not moved out: what is
+			      * read again when it is opened */
 #define STORE_BUNDLE_MAX   (STORE_BUNDLE * (2 + RECORD_MAX))
 
 struct store;

@@ -9,7 +9,6 @@
 #include "audit/store_own.h"
 #include "audit/tiles.h"
 
-#define STAY 5 /* bundles at the end: what store_open reads again */
 #define DAY_US	(24 * 3600 * US_PER_S)
 #define KEEP_US (90 * DAY_US) /* one checkpoint an hour for so long */
 
@@ -355,7 +354,7 @@ int store_segment(struct store *s, uint64_t octets, uint64_t before,
 	if (rc)
 		return rc;
 	assert(!s->in_txn);
-	last = last > STAY ? (last - STAY) * STORE_BUNDLE : 0;
+	last = last > STORE_STAY ? (last - STORE_STAY) * STORE_BUNDLE : 0;
 	before = before / STORE_BUNDLE * STORE_BUNDLE;
 	before = before < last ? before : last;
 	if (before <= s->seg_end)

@@ -223,6 +223,10 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("verify --key %D.vkey --checkpoint %D.old %D", 0,
 	       "ok 602 records");
 	expect("check-proof --key %D.old %O", 2, "not a public key");
+	/* Too few to prune any of, which is said, and not done. */
+	expect("prune --dry-run --before 600 %D", 0, "up to 0 would");
+	expect("prune --before 600 %D", 0, "nothing was removed: before 600");
+	expect("verify --key %D.vkey %D", 0, "ok 602 records");
 	/* As a directory. */
 	expect("export -F tiles %D", 2, "tiles need a directory");
 	expect("export -F tiles -o %O %D", 2, "exists");
