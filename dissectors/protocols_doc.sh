@@ -243,8 +243,11 @@ and the path do not have (a query that names a part of a history is none); names
 contracts but those of the standard; `icon`, `range`, `tz`, `unit` and `status` that are
 in no table; the name and value of attributes, and the names of elements, that are in
 no table; prefixes and namespaces; a `val` of what has none or that is not what its
-type holds; a text longer than 64 octets, `facets` longer than 160, a name of an
-enumeration longer than 24. The same again in a unit is not counted.
+type holds; a text longer than 64 octets, a name of an enumeration longer than 24. The
+same again in a unit is not counted. A string of `facets` is free where it is the one
+before again. Else each of its parts is an octet, and all is text but the names of
+known units, a number or infinity as `min`, `max` and `precision`, and whether to show
+the unit, the sign or groups of digits (`showUnits`, `forceSign`, `showSeparators`).
 
 Layout and spelling count there, too. Free are between two tags an end of line, LF or
 CRLF, and up to 40 spaces or up to 40 tabs, or nothing, as the first of that depth in

@@ -465,6 +465,24 @@ static const struct kit_row rows[] = {
 	 false,
 	 "read-request /f4\n"
 	 "read-response /f4 unknown.table r=2 v=3 note\n"},
+	{"in letters", TEXT("/f6", "<obj><real" W "><str name='facets' val='" T64
+	 T64 "'/></real></obj>", "unit=watt power.instant+unknown.table r=1 "
+	 "v=4 note")},
+	{"beside a unit, as often as they differ", TEXT("/f7", "<obj><real" W
+	 "><str name='facets' val='units=u:kilowatt;kW|x=" T64 "'/></real>"
+	 "<real" W "><str name='facets' val='units=u:kilowatt;kW|y=" U64
+	 "'/></real></obj>", "unit=watt power.instant r=1 v=2")},
+	{"in symbols", TEXT("/f8", "<obj><real" W "><str name='facets' "
+	 "val='units=u:kilowatt;" T64 ";(" U64 ")|precision=i:1'/></real>"
+	 "</obj>", "unit=watt power.instant+unknown.table r=1 v=14 note")},
+	{"in what a unit is called", TEXT("/f9", "<obj><real" W "><str "
+	 "name='facets' val='units=u:" T64 U64 ";'/></real></obj>",
+	 "unit=watt power.instant+unknown.table r=1 v=7 note")},
+	{"as a station writes them", TEXT("/g1", "<obj is='obix:Point'><ref><str name='facets' "
+	 "val='units=u:celsius;C;(K);|precision=i:1|min=d:-inf|max=d:+inf|"
+	 "showUnits=b:true'/></ref><ref><str name='facets' val='units=u:"
+	 "null;;;;|precision=i:1|min=d:-inf|max=d:+inf'/></ref></obj>",
+	 "is=obix:Point")},
 	{"with numbers that are not those of the unit", "GET", "/f5", NULL,
 	 "<real val='2' unit='obix:units/watt'><str name='facets' "
 	 "val='units=u:kilowatt;kW;(m7)(kg)(s-3);*1234.0;'/></real>",

@@ -250,7 +250,7 @@ static int digit(uint8_t ch)
 	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
-/* Lower case, '_' for space and hyphen, %20 decoded, one final s dropped. */
+/* Lower case, '_' for space and hyphen, %20 decoded. */
 static struct span fold_unit(struct span name, uint8_t buf[OBIX_UNIT_NAME])
 {
 	size_t n = 0;
@@ -270,23 +270,25 @@ static struct span fold_unit(struct span name, uint8_t buf[OBIX_UNIT_NAME])
 			ch |= 0x20;
 		buf[n++] = ch == ' ' || ch == '-' ? '_' : ch;
 	}
-	if (n > 1 && buf[n - 1] == 's')
-		n--;
 	return span_of(buf, n);
 }
 
 const struct obix_unit *obix_unit_named(struct span name, bool *null)
 {
 	uint8_t buf[OBIX_UNIT_NAME];
-	struct span folded;
+	struct span folded, one;
 
 	/* One trailing slash is a spelling of the same URI. */
 	if (name.n && name.p[name.n - 1] == '/')
 		name.n--;
 	folded = fold_unit(name, buf);
 	*null = folded.n == 0 ? name.n == 0 : span_is(folded, "null");
+	/* Of "kilowatts", too. */
+	one = folded;
+	one.n -= one.n > 1 && one.p[one.n - 1] == 's';
 	for (size_t i = 0; folded.n && i < N(units); i++) {
-		if (span_eq(units[i].name, folded))
+		if (span_eq(units[i].name, one) ||
+		    span_eq(units[i].name, folded))
 			return &units[i];
 	}
 	return NULL;

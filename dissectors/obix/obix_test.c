@@ -494,6 +494,14 @@ static const struct kit_row rows[] = {
 	 false,
 	 "read-request /s/q\n"
 	 "read-response /s/q unit=kilowatt power.instant r=1 v=1\n"},
+	{"a unit as it is called", "GET", "/s/c", NULL,
+	 "<real val='20' unit='obix:units/celsius'/>", false,
+	 "read-request /s/c\n"
+	 "read-response /s/c unit=celsius climate.temperature r=1 v=1\n"},
+	{"of several", "GET", "/s/j", NULL,
+	 "<real val='3600' unit='obix:units/joules'/>", false,
+	 "read-request /s/j\n"
+	 "read-response /s/j unit=joule energy.register r=1 v=1\n"},
 	{"a number hidden in the display of what has none", "GET", "/s/d",
 	 NULL, "<obj display='42'/>", false,
 	 "read-request /s/d\n"

@@ -443,6 +443,7 @@ struct reader {
 		uint32_t refs; /* with a name */
 		uint32_t about; /* octets of what is no measurement */
 		uint64_t about_last;
+		uint64_t facets; /* hash of the string that came last */
 		uint32_t n_said;
 		uint32_t flag[AT_COUNT]; /* hashes of those that came last */
 #define TEXTS 16
@@ -564,6 +565,7 @@ void text_spelling(struct reader *r, struct span ref);
 /* The same of a server's name that is not the one that was asked. */
 void text_server(struct reader *r, struct span authority);
 bool text_value(struct reader *r, const struct elem *el, struct span val);
+/* A facets string: what is in it but keys and values that are read. */
 void text_facets(struct reader *r, struct span val);
 /* A value that says how a thing is or is set up, or words: no measurement. */
 void text_about(struct reader *r, struct span val);

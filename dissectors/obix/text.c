@@ -22,7 +22,6 @@
 #define BARE_TEXT  2  /* that an element tells which says nothing */
 
 #define TEXT_LONG  64  /* octets of a text that is a value; more are no word */
-#define FACETS_LONG 160 /* of a facets string */
 #define COPIES "/obix/def/"
 #define UNITS  "obix:units/"
 #define ZERO_LONG  8   /* 0.000000 */
@@ -77,21 +76,10 @@ static void add(struct reader *r, size_t octets)
 	r->text.octets += (uint32_t)octets;
 }
 
-/* Only to see that a text is the same: whoever finds two with one hash has said
- * a few octets more. */
-static uint64_t mark(struct span s)
-{
-	uint64_t h = s.n;
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ s.p[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 /* Is it new in a unit? */
 static bool is_new(struct reader *r, struct span s)
 {
-	uint64_t h = mark(s);
+	uint64_t h = obix_hash(s);
 
 	for (unsigned i = 0; i < TEXTS && i < r->text.n_said; i++) {
 		if (r->text.said[i] == h)
@@ -111,7 +99,7 @@ static void say(struct reader *r, struct span s)
 /* One of few words tells something where it is another than before. */
 static void flag(struct reader *r, enum obix_attr at, struct span s)
 {
-	uint32_t h = (uint32_t)mark(s);
+	uint32_t h = (uint32_t)obix_hash(s);
 
 	add(r, r->text.flag[at] && r->text.flag[at] != h);
 	r->text.flag[at] = h;
@@ -472,7 +460,7 @@ bool text_value(struct reader *r, const struct elem *el, struct span val)
 
 void text_about(struct reader *r, struct span val)
 {
-	uint64_t h = mark(val);
+	uint64_t h = obix_hash(val);
 
 	if (val.n == 0 || h == r->text.about_last)
 		return;
@@ -501,10 +489,73 @@ void text_unit(struct reader *r, const struct xml_tag *t)
 		say(r, t->at[AT_UNIT]);
 }
 
+/* --- facets strings
+ * ---------------------------------------------------------------------- */
+
+static const struct a_word unbounded[] = {A("inf"),  A("-inf"), A("+inf"),
+					  A("nan"),  {0, NULL}};
+static const struct a_word switches[] = {A("b:true"), A("b:false"), {0, NULL}};
+static const struct a_word switched[] = {A("showUnits"), A("showSeparators"),
+					 A("forceSign"), {0, NULL}};
+static const struct a_word numbers[] = {A("precision"), A("min"), A("max"),
+					{0, NULL}};
+
+/* "i:1", "d:+inf" */
+static bool facet_number(struct span value)
+{
+	struct span kind = span_sub(value, 0, 2), n = span_from(value, 2);
+
+	return (span_is(kind, "i:") || span_is(kind, "d:")) &&
+	       (is_one_of(n, unbounded) || (is_bound(n) && !is_long_zero(n)));
+}
+
+/* What is said in "units=u:kilowatt;kW;(m2)(kg)(s-3);*1000.0;" or another of a
+ * list of them that is not read: a symbol, or all of it. */
+static struct span facet_text(struct span one)
+{
+	const uint8_t *eq = one.n ? memchr(one.p, '=', one.n) : NULL;
+	struct span key = span_sub(one, 0, eq ? (size_t)(eq - one.p) : 0);
+	struct span value = span_from(one, key.n + (eq != NULL)), name;
+	const struct obix_unit *row;
+	const uint8_t *end;
+	bool null;
+
+	if ((is_one_of(key, numbers) && facet_number(value)) ||
+	    (is_one_of(key, switched) && is_one_of(value, switches)))
+		return (struct span){0};
+	if (!span_is(key, "units") || !BEGINS(value, "u:"))
+		return one;
+	value = span_from(value, 2);
+	end = value.n ? memchr(value.p, ';', value.n) : NULL;
+	name = span_sub(value, 0, end ? (size_t)(end - value.p) : value.n);
+	row = obix_unit_named(name, &null);
+	/* As the table spells it. */
+	if (!span_is(name, "null") && !(row && span_eq(row->name, name)))
+		return one;
+	return span_from(value, name.n);
+}
+
+/* What is like the one before says nothing; else which there are, and in what
+ * order, tells something, too. */
 void text_facets(struct reader *r, struct span val)
 {
-	add(r, longer(val, FACETS_LONG));
+	uint64_t h = obix_hash(val);
+
+	if (h == r->text.facets)
+		return;
+	r->text.facets = h;
+	while (val.n) {
+		const uint8_t *bar = memchr(val.p, '|', val.n);
+		size_t n = bar ? (size_t)(bar - val.p) : val.n;
+
+		add(r, 1);
+		say(r, facet_text(span_sub(val, 0, n)));
+		val = span_from(val, n + (bar != NULL));
+	}
 }
+
+/* --- all of it
+ * ---------------------------------------------------------------------- */
 
 static uint32_t beyond_room(uint32_t n, uint32_t most)
 {
