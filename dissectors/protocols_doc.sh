@@ -195,7 +195,10 @@ alone none is known, whatever was learnt of others: what is read often is as fin
 as it is read. That of a roll-up is the least of what was asked, of the records'
 own ends and of the time between them. A member of a standard contract (`count`,
 `start`, `timestamp`, `facets`) says what it is there for in its own type, without
-a unit, and once; otherwise it is a value. Two children of one name are refused
+a unit, and once; otherwise it is a value. So is the `format` of a filter that is no
+known type of media (`text/xml`, `application/xml`, `application/obix+xml`,
+`application/x-obix-binary`, `application/exi`, `application/json`, `text/csv`,
+`text/plain`), and a `compact` that is neither `true` nor `false`. Two children of one name are refused
 where the parent is no list. A child of a list is a reading, and so is each of
 several values of one quantity in a record; of more than four no interval is
 known, nor are they one reading of an object. A null in a record is a value of

@@ -402,6 +402,15 @@ static const struct kit_row rows[] = {
 	 "history-query-request /b4/~historyQuery\n"
 	 "history-query-response /b4/~historyQuery is=obix:HistoryQueryOut "
 	 "unknown.table r=1 v=1 note\n"},
+	{"in a form that is known", "POST", "/b7/query",
+	 "<obj is='obix:HistoryFilter'><str name='format' val='text/csv'/>"
+	 "<bool name='compact' val='true'/></obj>", NULL, false,
+	 "history-query-request /b7/query is=obix:HistoryFilter\n"},
+	{"in others", "POST", "/b7/query",
+	 "<obj is='obix:HistoryFilter'><str name='format' val='csv'/>"
+	 "<bool name='compact' val='shortly'/></obj>", NULL, false,
+	 "history-query-request /b7/query is=obix:HistoryFilter "
+	 "status.device+appliance.state r=1 v=2\n"},
 	{"what was appended", "POST", "/b5/append",
 	 "<obj is='obix:HistoryAppendIn'><list name='data'>"
 	 NOTED("2025-11-20T00:00:00Z", "1") "</list></obj>",

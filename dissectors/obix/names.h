@@ -89,7 +89,8 @@ enum obix_use {
 	USE_STATISTIC, /* a value, of the same readings as its siblings */
 	USE_AVERAGE,   /* those of them that tell how many readings */
 	USE_SUM,
-	USE_NOTHING,
+	USE_FORM,    /* how a history shall be written */
+	USE_COMPACT, /* and whether shortly */
 	USE_COUNT, /* how many records there are */
 	USE_ADDED, /* how many of them were new */
 	USE_START,

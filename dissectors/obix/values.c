@@ -72,11 +72,28 @@ static bool counted(struct item *it, enum obix_use use, struct span val)
 	return true;
 }
 
+/* How a history shall be written: a type of media that is known. */
+static bool is_form(struct span val)
+{
+	static const char *const types[] = {
+		"text/xml",	   "application/xml",
+		"application/obix+xml", "application/x-obix-binary",
+		"application/exi", "application/json",
+		"text/csv",	   "text/plain",
+	};
+
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (span_is(val, types[i]))
+			return true;
+	}
+	return false;
+}
+
 /* What a member of a standard contract says; false: it is none. */
 static bool says(struct reader *r, struct item *it, enum obix_use use,
 		 struct span val)
 {
-	bool request = r->d->request;
+	bool request = r->d->request, is;
 
 	switch (use) {
 	case USE_STAMP:
@@ -88,8 +105,10 @@ static bool says(struct reader *r, struct item *it, enum obix_use use,
 	case USE_COUNT:
 	case USE_ADDED:
 		return !request && counted(it, use, val);
-	case USE_NOTHING:
-		return !hidden_numbers(val);
+	case USE_FORM:
+		return is_form(val);
+	case USE_COMPACT:
+		return value_bool(val, &is);
 	case USE_START:
 	case USE_END:
 		return instant(it, use, val, request);
@@ -139,7 +158,7 @@ static bool bookkeeping(struct reader *r, struct item *it, enum obix_use *use,
 			 *use == USE_EACH;
 	bool once = !of_record && *use < USE_SCALE;
 
-	if (*use < USE_NOTHING)
+	if (*use < USE_FORM)
 		return false;
 	if (val.n == 0)
 		return true;
