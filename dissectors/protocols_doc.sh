@@ -240,14 +240,27 @@ Text that nothing reads is counted by its octets: of a unit (4096 at most) 56 ar
 let pass, and 56 more for each of ten values in it (of records, for each of their
 names); each eight beyond are a value of unknown type. That is what stands between
 elements; comments; the stylesheet behind its first 36 octets; a `display` beyond the value
-and the path of the request; a `displayName` of other letters than the `name`;
+and the path of the request; a `displayName` of other letters than the `name` (of the
+same: an eighth of its octets and each gap);
 names that are in no table and not in the path; of references what those before
 and the path do not have (a query that names a part of a history is none); names of
 contracts but those of the standard; `icon`, `range`, `tz`, `unit` and `status` that are
 in no table; the name and value of attributes, and the names of elements, that are in
 no table; prefixes and namespaces; a `val` of what has none or that is not what its
-type holds; a text longer than 64 octets, a name of an enumeration longer than 24. The
-same again in a unit is not counted. A string of `facets` is free where it is the one
+type holds; a text longer than 64 octets, a name of an enumeration longer than 24. A unit
+of the standard that is not written as in its table is text, too; a known name of an
+operation an eighth of its octets and each tilde. What was said in a unit costs no more
+than the choice, as follows.
+
+An element below the root that has what the one before at its place had, but for its
+value, says nothing else. The one before is the same child of the element before at the
+depth above (the first to the 16th; those behind are compared with the 16th), or in its
+first the sibling in front, and in a list always that. Of another each attribute that
+differs counts by its text, and one octet at least; another element or prefix, or other
+attributes, count one octet, and one more for each two attributes that only one of both
+has, or, where they stand in another order, for each two that there are. So does an
+element that ends with another number of children than the one before. Nothing stands
+before in the first of a unit. A string of `facets` is free where it is the one
 before again. Else each of its parts is an octet, and all is text but the names of
 known units, a number or infinity as `min`, `max` and `precision`, and whether to show
 the unit, the sign or groups of digits (`showUnits`, `forceSign`, `showSeparators`).
@@ -260,10 +273,11 @@ quotes, as the first has it. A run of that shape which is another, a space elsew
 a tag, other quotes, and a reference to a character by its number count as one octet
 each; any other run of white space, and a reference longer than 8 octets or with a zero
 in front, as they are long; an end of line or a tab in a value as one. `&lt;` and
-`&amp;` are free. So do an empty element without a name (two octets; one with a name, unless
-it is a `ref` or an `op`), each contract but the first of a list that the unit has not
-had, and a `status`, `writable`, `null`, `min`, `max` or `precision` that is not the
-one before. Octets behind the root that come on their own, beyond two, are never let
+`&amp;` are free. One octet each count a comment, a declaration of a namespace, an
+attribute of the table with a prefix, an empty element that is closed in another way
+(`<obj/>`, `<obj></obj>`) than the first, an empty element (two without a name or
+reference; none where it is a `ref` or `op` with one, and like the one before), and each
+contract but the first of a list that the unit has not had. Octets behind the root that come on their own, beyond two, are never let
 pass.
 
 Values that are words (`str`, `uri`, `enum`) and those that say only how a thing is or
@@ -272,8 +286,7 @@ measurement in the document no more than 56 of those are let pass in a unit.
 
 What a dishonest sender can still choose beside what is granted is, of a unit, those
 octets (56, and 56 for each of ten values); of each record the digits and the offset of
-its stamp (about 31 bits) and the zeros of its numbers; which form an empty element has
-and the order of attributes; where the octets are cut into units; how a text is
+its stamp (about 31 bits) and the zeros of its numbers; where the octets are cut into units; how a text is
 coded by gzip; of runs behind the root that come on their own two octets each.
 
 Where a document is cut into units says nothing. A later unit that shows nothing of
@@ -286,11 +299,12 @@ The first unit never is.
 An element `err` that answers a request, whatever the status of HTTP, is `err`: in
 answer to a permitted request it needs no rule of its own. It is in one unit, or the
 answer to an item of a batch; names no object or, as it was written there, the one
-that was asked for; and says nothing beyond the room of its unit. An object whose
+that was asked for; has no element in it; and says nothing beyond the room of its
+unit. An object whose
 contract is an error's is none. Its contracts of the standard are free, and each
 in words as its `displayName` (`Bad URI Error`, with two gaps at most).
 
-A `ref` with a name, outside an err, makes room as a value does (a lobby calls what
+A `ref` with a name that is new in the unit, outside an err, makes room as a value does (a lobby calls what
 there is by names for people) in an answer that has shown no measurement; together
 with values ten at most.
 

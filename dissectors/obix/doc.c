@@ -294,6 +294,9 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 		text_read(r, el, t, true);
 	if (rc == 0)
 		rc = climb(r, el, t);
+	/* An err that needs no grant is one alone. */
+	if (up && !el->item)
+		doc_item(d)->fails = false;
 	d->depth++;
 	return rc;
 }
@@ -309,6 +312,7 @@ int doc_end(void *arg, struct err *e)
 		record_end(r, el);
 	if (el->base != (up ? up->base : 0))
 		d->paths_n = el->base;
+	shape_end(r, el);
 	if (el->hollow && el->ordinal == d->ordinal)
 		text_empty(r, el);
 	if (el->unit_def && define_unit_done(r, el->unit_def))

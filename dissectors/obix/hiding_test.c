@@ -35,13 +35,13 @@ static const struct kit_row lobbies[] = {
 			 "is=obix:Lobby")},
 	{"beside a measurement",
 	 TEXT("/l2", "<obj>" DEVICES "<real" W "/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=5 note")},
 	{"in an err", TEXT("/l3", "<err>" DEVICES "</err>",
 			   "unknown.table r=1 v=10 note")},
 	{"references without names",
 	 TEXT("/l4", "<obj><ref href='a/'/><ref href='b/'/><ref href='c/'/>"
 	      "<str displayName='" T64 "'/></obj>",
-	      "unknown.table r=1 v=2 note")},
+	      "unknown.table r=1 v=3 note")},
 	{"an err in the words of its contract",
 	 TEXT("/l5", "<err is='obix:BadUriErr' displayName='Bad URI Error' "
 	      "display='Requested URI is not found on this server in a list'/>",
@@ -96,7 +96,7 @@ static void err_of_server(void **state)
 static const struct kit_row words[] = {
 	{"words in a comment",
 	 TEXT("/w1", "<!-- " T64 " " T64 " --><real" W "/>",
-	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"fewer", TEXT("/w2", "<!-- " T64 " --><real" W "/>",
 		       "unit=watt power.instant r=1 v=1 note")},
 	{"as many as are let pass",
@@ -109,14 +109,14 @@ static const struct kit_row words[] = {
 	{"in two displays",
 	 TEXT("/w5", "<obj display='" T64 "'><real" W " display='" U64
 	      "'/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"the same twice",
 	 TEXT("/w6", "<obj display='" T64 "'><real" W " display='" T64
 	      "'/></obj>", "unit=watt power.instant r=1 v=1")},
 	{"in names for people",
 	 TEXT("/w7", "<obj displayName='" T64 "'><real" W " displayName='" U64
 	      "'/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"in names",
 	 TEXT("/w8", "<obj><obj name='" T64 "'/><real" W " name='" U64
 	      "'/></obj>",
@@ -151,7 +151,7 @@ static const struct kit_row words[] = {
 	      "12345678901234567890123456789012'><obj/><op xmlns="
 	      "'http://obix.org/ns/schema/98765432109876543210987654321098'/>"
 	      "</real>",
-	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=5 note")},
 	{"in those that are in use",
 	 TEXT("/x2", "<real" W " xmlns='http://obix.org/ns/schema/1.0' "
 	      "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' "
@@ -195,7 +195,7 @@ static const struct kit_row words[] = {
 	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"between elements",
 	 TEXT("/w15", "<obj>" T64 "<real" W "/>" U64 "</obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=5 note")},
 	{"in references",
 	 TEXT("/w16", "<obj><ref href='/" T64 "'/><ref href='/a/" U64 "'/><real"
 	      W "/></obj>",
@@ -221,7 +221,7 @@ static const struct kit_row words[] = {
 	{"in a number",
 	 TEXT("/w22", "<obj><real" W "/><real val='" T64 T64 U64
 	      "' unit='obix:units/watt'/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=12 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=13 note")},
 	{"in a value that is true or false",
 	 TEXT("/w23", "<bool val='" T64 T64 "'/>",
 	      "appliance.state+unknown.table r=1 v=10 note")},
@@ -230,7 +230,7 @@ static const struct kit_row words[] = {
 	      "status.device+unknown.table r=1 v=19 note")},
 	{"in a value of what has none",
 	 TEXT("/w25", "<obj val='" T64 U64 "'><real" W "/></obj>",
-	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
+	      "unit=watt power.instant+unknown.table r=1 v=4 note")},
 	{"in facets that have their words",
 	 TEXT("/w26", "<real" W " status='" T64 "' writable='" U64 "'/>",
 	      "unit=watt power.instant+unknown.table r=1 v=3 note")},
@@ -241,7 +241,7 @@ static const struct kit_row words[] = {
 	 "<list is='obix:BatchIn'><uri is='obix:Read' val='/a' display='" T64
 	 U64 "'/></list>", NULL, false,
 	 "read-request /a\nbatch-request /batch is=obix:BatchIn "
-	 "unknown.table r=1 v=9 note\n"},
+	 "unknown.table r=1 v=10 note\n"},
 	{"names of people, as the thing is called",
 	 TEXT("/w28", "<obj><real" W " name='activePowerOfPhaseOne' "
 	      "displayName='Active Power of Phase One' display='1 W'/><real" W
@@ -476,17 +476,17 @@ static const struct kit_row rows[] = {
 	 "read-response /f4 unknown.table r=2 v=3 note\n"},
 	{"in letters", TEXT("/f6", "<obj><real" W "><str name='facets' val='" T64
 	 T64 "'/></real></obj>", "unit=watt power.instant+unknown.table r=1 "
-	 "v=4 note")},
+	 "v=5 note")},
 	{"beside a unit, as often as they differ", TEXT("/f7", "<obj><real" W
 	 "><str name='facets' val='units=u:kilowatt;kW|x=" T64 "'/></real>"
 	 "<real" W "><str name='facets' val='units=u:kilowatt;kW|y=" U64
 	 "'/></real></obj>", "unit=watt power.instant r=1 v=2")},
 	{"in symbols", TEXT("/f8", "<obj><real" W "><str name='facets' "
 	 "val='units=u:kilowatt;" T64 ";(" U64 ")|precision=i:1'/></real>"
-	 "</obj>", "unit=watt power.instant+unknown.table r=1 v=14 note")},
+	 "</obj>", "unit=watt power.instant+unknown.table r=1 v=15 note")},
 	{"in what a unit is called", TEXT("/f9", "<obj><real" W "><str "
 	 "name='facets' val='units=u:" T64 U64 ";'/></real></obj>",
-	 "unit=watt power.instant+unknown.table r=1 v=7 note")},
+	 "unit=watt power.instant+unknown.table r=1 v=8 note")},
 	{"as a station writes them", TEXT("/g1", "<obj is='obix:Point'><ref><str name='facets' "
 	 "val='units=u:celsius;C;(K);|precision=i:1|min=d:-inf|max=d:+inf|"
 	 "showUnits=b:true'/></ref><ref><str name='facets' val='units=u:"

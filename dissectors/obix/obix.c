@@ -96,9 +96,10 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 
 	/* Comments carry nothing for those who read oBIX. */
 	row->doc.odd |= s->comments > 0;
+	shape_begin(r->m);
 	r->quiet = false;
 	r->octets = (uint32_t)unit.n;
-	r->apart = s->text + s->words + s->white;
+	r->apart = s->text + s->words + s->white + s->comments;
 	r->before = row->doc.ordinal;
 	rc = xml_read(&row->xml, unit, r->c->last, s, &sink, r->e);
 

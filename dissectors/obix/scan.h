@@ -35,7 +35,7 @@ enum scan_token {
 struct scan_layout {
 	uint8_t as[2][XML_DEPTH + 1]; /* [closes][depth]: 1 + form, 0 none yet */
 	uint8_t eol, step, tab;
-	uint8_t slash, quote;
+	uint8_t slash, quote, empty;
 };
 
 struct scan {
@@ -99,7 +99,7 @@ void white_between(struct scan *s, unsigned depth, bool close);
 void white_behind(struct scan *s, struct span run, bool apart);
 /* What a run in a tag, in front of next, tells. */
 uint32_t white_within(struct span run, uint8_t next);
-/* Is there a space in front of "/>"? */
+/* An element ends in its tag: is there a space in front of "/>"? */
 void white_slash(struct scan *s, bool space);
 /* What the runs of a comment or an instruction tell. */
 uint32_t white_runs(struct span in);

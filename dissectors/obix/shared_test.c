@@ -51,13 +51,13 @@ static const struct {
 	/* They have comments of a thousand octets, which may say anything. */
 	{"cot-server_about.xml",                             "GET",  "/obix/about/", true,
 	 "read-response /obix/about is=obix:About identity.device+"
-	 "unknown.table r=1 v=86",					       true },
+	 "unknown.table r=1 v=91",					       true },
  /* `meta` is no type of oBIX. */
 	{"cot-server_lobby.xml",                             "GET",  "/obix/",       true,
 	 "read-response /obix is=obix:Lobby unknown.table",                   true },
 	{"cot-server_test_device.xml",                       "GET",  "/obix/test/",  true,
 	 "read-response /obix/test status.device+climate.temperature+"
-	 "appliance.state+unknown.table r=1 v=164",			 true },
+	 "appliance.state+unknown.table r=1 v=167",			 true },
 	{"niagara-batch-POST-batch-no-errors-req1.xml",      "POST", "/obix/batch/",
 	 false,									     "read-request /obix/config/Test/BooleanWritable/out\n"
 	 "write-request /obix/config/Test/NumericWritable/set unknown.table "

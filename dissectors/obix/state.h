@@ -86,6 +86,9 @@ struct elem {
 	bool hollow, bare; /* without a value; without a name or reference */
 	bool counted;     /* a child of a list: as one reading */
 	bool statistic;   /* of the same readings as its siblings */
+	bool same;        /* it is as foreseen; and where it stands (shape.c) */
+	uint8_t place;
+	uint32_t children;
 	uint8_t entry;    /* 1 + depth of the child of a list it is in */
 	uint8_t named_n;  /* children's names in named */
 	uint8_t uses;     /* of its children, as rows of uses in doc */
@@ -356,6 +359,26 @@ struct stage {
 	bool watch_gone[STAGE_WATCHES];
 };
 
+/* --- how elements look
+ * ----------------------------------------------------------------- */
+
+#define PLACES_DEEP 12
+#define PLACES      16 /* children of one element */
+#define PLACE_TEXT  160
+
+/* An element of the unit, and all it had but its value. */
+struct place {
+	uint32_t unit;     /* another: nothing stood there */
+	uint32_t children; /* that it had in the end */
+	uint16_t n;        /* octets of text; 0: more than there is room for */
+	uint8_t text[PLACE_TEXT];
+};
+
+struct places {
+	uint32_t unit; /* that is being read */
+	struct place at[PLACES_DEEP][PLACES];
+};
+
 struct obix_machine {
 	uint64_t tick;
 	uint32_t serial;
@@ -366,6 +389,7 @@ struct obix_machine {
 	struct list list[LISTS + 1];
 	struct doc_row doc[DOCS + 1];
 	struct doc_row shadow;
+	struct places places; /* of no use behind the unit */
 };
 _Static_assert(sizeof(struct obix_machine) <= OBIX_MACHINE_OCTETS,
 	       "OBIX_MACHINE_OCTETS");
@@ -445,7 +469,6 @@ struct reader {
 		uint64_t about_last;
 		uint64_t facets; /* hash of the string that came last */
 		uint32_t n_said;
-		uint32_t flag[AT_COUNT]; /* hashes of those that came last */
 #define TEXTS 16
 		uint64_t said[TEXTS]; /* hashes of those that came last */
 		uint8_t ref_n[TEXT_KINDS];
@@ -552,18 +575,35 @@ bool hidden_filter(struct span query);
 /* Does a bound say more than that there is none, and more than the value? */
 bool hidden_bound(struct span val, struct span bound);
 
+/* --- shape.c --------------------------------------------------------------- */
+
+/* Another unit, or the same again. */
+void shape_begin(struct obix_machine *m);
+/* Count what an element below the root has that the one before at its place had
+ * not: see text_read. Sets el->same. */
+void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
+		bool fresh);
+/* It ends: as many children as that had? */
+void shape_end(struct reader *r, const struct elem *el);
+
 /* --- text.c ---------------------------------------------------------------- */
 
 /* Count what an element says that nothing reads. fresh: its name is, too; it is
  * no standard member, nor that of a record's which was read before. */
-void text_read(struct reader *r, const struct elem *el,
-	       const struct xml_tag *t, bool fresh);
-/* What of a value is none, or more than one is long; true: nothing. */
+void text_read(struct reader *r, struct elem *el, const struct xml_tag *t,
+	       bool fresh);
+/* Count what an attribute says that is not as foreseen: an octet at least. */
+void text_attribute(struct reader *r, const struct elem *el,
+		    const struct xml_tag *t, enum obix_attr at, bool fresh);
+void text_more(struct reader *r, size_t octets);
+/* What a display says beyond the value. */
+struct span text_displayed(const struct xml_tag *t);
 /* A reference whose path is told in its normal form: what of its spelling is
  * more than that. */
 void text_spelling(struct reader *r, struct span ref);
 /* The same of a server's name that is not the one that was asked. */
 void text_server(struct reader *r, struct span authority);
+/* What of a value is none, or more than one is long; true: nothing. */
 bool text_value(struct reader *r, const struct elem *el, struct span val);
 /* A facets string: what is in it but keys and values that are read. */
 void text_facets(struct reader *r, struct span val);
@@ -571,8 +611,6 @@ void text_facets(struct reader *r, struct span val);
 void text_about(struct reader *r, struct span val);
 /* An element ends that has neither value nor children. */
 void text_empty(struct reader *r, const struct elem *el);
-/* The unit of a value is in no table. */
-void text_unit(struct reader *r, const struct xml_tag *t);
 /* How many values of unknown type all of the unit's counts as. apart: octets
  * between elements. */
 uint32_t text_hidden(const struct reader *r, uint32_t apart);

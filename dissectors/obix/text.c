@@ -76,15 +76,27 @@ static void add(struct reader *r, size_t octets)
 	r->text.octets += (uint32_t)octets;
 }
 
+void text_more(struct reader *r, size_t octets)
+{
+	add(r, octets);
+}
+
+static bool was_said(const struct reader *r, uint64_t h)
+{
+	for (unsigned i = 0; i < TEXTS && i < r->text.n_said; i++) {
+		if (r->text.said[i] == h)
+			return true;
+	}
+	return false;
+}
+
 /* Is it new in a unit? */
 static bool is_new(struct reader *r, struct span s)
 {
 	uint64_t h = obix_hash(s);
 
-	for (unsigned i = 0; i < TEXTS && i < r->text.n_said; i++) {
-		if (r->text.said[i] == h)
-			return false;
-	}
+	if (was_said(r, h))
+		return false;
 	r->text.said[r->text.n_said++ % TEXTS] = h;
 	return true;
 }
@@ -94,15 +106,6 @@ static void say(struct reader *r, struct span s)
 {
 	if (s.n && is_new(r, s))
 		add(r, s.n);
-}
-
-/* One of few words tells something where it is another than before. */
-static void flag(struct reader *r, enum obix_attr at, struct span s)
-{
-	uint32_t h = (uint32_t)obix_hash(s);
-
-	add(r, r->text.flag[at] && r->text.flag[at] != h);
-	r->text.flag[at] = h;
 }
 
 static size_t common(struct span a, struct span b)
@@ -230,7 +233,8 @@ static void contracts(struct reader *r, struct span list, bool known)
 		if (BEGINS(one, COPIES))
 			one = span_from(one, sizeof(COPIES) - 1);
 		own = one.n && !is_one_of(one, errs) &&
-		      !(BEGINS(one, "obix:") &&
+		      !(BEGINS(one, "obix:") && !memchr(one.p, '/', one.n) &&
+			!memchr(one.p, '#', one.n) &&
 			(known || obix_contracts(one, &other) || !other));
 		if (own && is_new(r, one))
 			add(r, one.n);
@@ -280,16 +284,31 @@ static bool is_err_name(const struct elem *el, const struct xml_tag *t)
 	return false;
 }
 
+/* How "Room Temp" is written: which letters are great, and where gaps are. */
+static size_t lettering(struct span s)
+{
+	size_t n = s.n / 8;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += is_gap(s.p[i]);
+	return n;
+}
+
 /* Text for people: the value, in words. */
-static void display(struct reader *r, const struct xml_tag *t)
+struct span text_displayed(const struct xml_tag *t)
 {
 	struct span text = t->at[AT_DISPLAY], val = t->at[AT_VAL];
-	struct span path = href_identity(r->c->path);
 
 	if (within(val, text))
-		return;
-	if (val.n && common(text, val) == val.n)
-		text = span_from(text, val.n);
+		return span_sub(text, 0, 0);
+	return span_from(text, val.n && common(text, val) == val.n ? val.n : 0);
+}
+
+static void display(struct reader *r, const struct xml_tag *t)
+{
+	struct span text = text_displayed(t);
+	struct span path = href_identity(r->c->path);
+
 	/* An err repeats what was asked for. */
 	if (path.n > 1 && within(text, path)) {
 		add(r, text.n - path.n);
@@ -298,12 +317,36 @@ static void display(struct reader *r, const struct xml_tag *t)
 	say(r, text);
 }
 
+/* Does it stand in the path, between slashes or so? */
+static bool is_segment(struct span path, struct span s)
+{
+	const uint8_t *at = memmem(path.p, path.n, s.p, s.n);
+	size_t from = (size_t)(at - path.p), to = from + s.n;
+
+	return (from == 0 || path.p[from - 1] == '/') &&
+	       (to == path.n || path.p[to] == '/');
+}
+
+/* Those of the standard are told apart by their letters alone. */
+static size_t op_name(struct span s)
+{
+	size_t n = s.n / 8;
+
+	for (size_t i = 0; i < s.n; i++)
+		n += s.p[i] == '~';
+	return n;
+}
+
 static void name(struct reader *r, const struct elem *el, struct span s)
 {
-	if (within(r->c->path, s) ||
-	    (el->el == EL_OP && obix_operation(s) != OP_NONE))
-		return;
-	say(r, s);
+	bool fresh = is_new(r, s);
+
+	if (within(r->c->path, s)) /* any part of it tells where that is */
+		add(r, is_segment(r->c->path, s) ? 0 : s.n < 2 ? s.n : 2);
+	else if (el->el == EL_OP && obix_operation(s) != OP_NONE)
+		add(r, op_name(s));
+	else
+		add(r, fresh ? s.n : 0);
 }
 
 static bool is_bound(struct span s)
@@ -317,14 +360,20 @@ static bool is_bound(struct span s)
 	       value_date(s) || value_time(s);
 }
 
-/* That of a value is looked up with it. */
-static void unit(struct reader *r, const struct xml_tag *t)
+/* One of the standard, as the table spells it, is no text. */
+static void unit(struct reader *r, struct span s)
 {
-	struct span s = t->at[AT_UNIT];
+	const struct obix_unit *row;
 	bool null;
 
-	if (!BEGINS(s, UNITS) || (!t->at[AT_VAL].n && !obix_unit(s, &null)))
-		say(r, s);
+	if (BEGINS(s, UNITS)) {
+		struct span own = span_from(s, sizeof(UNITS) - 1);
+
+		row = obix_unit_named(own, &null);
+		if (span_is(own, "null") || (row && span_eq(row->name, own)))
+			return;
+	}
+	say(r, s);
 }
 
 static void attribute(struct reader *r, const struct elem *el,
@@ -339,7 +388,9 @@ static void attribute(struct reader *r, const struct elem *el,
 			name(r, el, s);
 		break;
 	case AT_DISPLAY_NAME:
-		if (!same_letters(s, own) && !is_err_name(el, t))
+		if (same_letters(s, own))
+			add(r, lettering(s));
+		else if (!is_err_name(el, t))
 			say(r, s);
 		break;
 	case AT_DISPLAY:
@@ -368,21 +419,18 @@ static void attribute(struct reader *r, const struct elem *el,
 	case AT_IS_NULL:
 	case AT_WRITABLE:
 		add(r, is_one_of(s, truth) ? 0 : s.n);
-		flag(r, at, s);
 		break;
 	case AT_MIN:
 	case AT_MAX:
 	case AT_PRECISION:
 		add(r, is_bound(s) ? 0 : s.n);
-		flag(r, at, s);
 		break;
 	case AT_STATUS:
 		if (!is_one_of(s, states))
 			say(r, s);
-		flag(r, at, s);
 		break;
 	case AT_UNIT:
-		unit(r, t);
+		unit(r, s);
 		break;
 	case AT_TZ:
 		say(r, s);
@@ -406,21 +454,34 @@ static bool is_long_zero(struct span val)
 	return zero && (i == val.n || val.p[i] == 'e' || val.p[i] == 'E');
 }
 
-void text_read(struct reader *r, const struct elem *el,
-	       const struct xml_tag *t, bool fresh)
+void text_attribute(struct reader *r, const struct elem *el,
+		    const struct xml_tag *t, enum obix_attr at, bool fresh)
+{
+	uint32_t before = r->text.octets;
+
+	attribute(r, el, t, at, fresh);
+	/* Which it is of those that are free. */
+	if (r->text.octets == before)
+		add(r, 1);
+}
+
+void text_read(struct reader *r, struct elem *el, const struct xml_tag *t,
+	       bool fresh)
 {
 	add(r, t->other_text);
 	/* What there is to read is told by its name, as a value is. */
 	r->text.refs += el->el == EL_REF && t->at[AT_HREF].n &&
-			t->at[AT_NAME].n && !doc_item(r->d)->err;
+			t->at[AT_NAME].n && !doc_item(r->d)->err &&
+			!was_said(r, obix_hash(t->at[AT_NAME]));
+	if (is_long_zero(t->at[AT_VAL]))
+		add(r, t->at[AT_VAL].n);
+	if (r->d->depth > 0) {
+		shape_read(r, el, t, fresh);
+		return;
+	}
 	for (unsigned i = 0; i < t->n_set; i++) {
-		enum obix_attr at = (enum obix_attr)t->set[i];
-
-		if (at == AT_VAL && is_long_zero(t->at[at]))
-			add(r, t->at[at].n);
-		/* As nearly all are. */
-		if (t->at[at].n && at != AT_VAL && (fresh || at != AT_NAME))
-			attribute(r, el, t, at, fresh);
+		if (t->at[t->set[i]].n)
+			attribute(r, el, t, (enum obix_attr)t->set[i], fresh);
 	}
 }
 
@@ -475,18 +536,12 @@ void text_empty(struct reader *r, const struct elem *el)
 	switch (el->el) {
 	case EL_REF:
 	case EL_OP:
-		add(r, el->bare ? BARE_TEXT : 0);
+		add(r, el->bare ? BARE_TEXT : !el->same);
 		break;
 	default:
 		add(r, el->bare ? BARE_TEXT : 1);
 		break;
 	}
-}
-
-void text_unit(struct reader *r, const struct xml_tag *t)
-{
-	if (BEGINS(t->at[AT_UNIT], UNITS))
-		say(r, t->at[AT_UNIT]);
 }
 
 /* --- facets strings

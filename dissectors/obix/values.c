@@ -426,8 +426,6 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		s = (struct sizing){0};
 	else
 		s = sizing_of(r, el, t);
-	if (t->at[AT_UNIT].n && val.n && !s.sure)
-		text_unit(r, t);
 	n = val.n ? hidden_value(r, it, el, &s, val) : 0;
 	if (n) {
 		s = (struct sizing){0};

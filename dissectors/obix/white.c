@@ -56,6 +56,14 @@ static bool fits(struct scan_layout *l, unsigned f, unsigned depth)
 	return n == depth * l->step && l->tab == (kind & 1);
 }
 
+/* "<obj></obj>" or "<obj/>": as the first. */
+static void empty_as(struct scan *s, uint8_t style)
+{
+	if (s->layout.empty == 0)
+		s->layout.empty = style;
+	s->white += s->layout.empty != style;
+}
+
 void white_between(struct scan *s, unsigned depth, bool close)
 {
 	struct span run = s->gap;
@@ -63,9 +71,12 @@ void white_between(struct scan *s, unsigned depth, bool close)
 	uint8_t *as;
 
 	s->gap = (struct span){0};
-	/* "<obj></obj>" */
-	if (!s->counts || (run.n == 0 && close && s->opened))
+	if (!s->counts)
 		return;
+	if (run.n == 0 && close && s->opened) {
+		empty_as(s, 1);
+		return;
+	}
 	f = form(run);
 	as = &s->layout.as[close][depth];
 	if (f == 0)
@@ -106,6 +117,7 @@ void white_slash(struct scan *s, bool space)
 	if (s->layout.slash == 0)
 		s->layout.slash = style;
 	s->white += s->layout.slash != style;
+	empty_as(s, 2);
 }
 
 uint32_t white_runs(struct span in)

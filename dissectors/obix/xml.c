@@ -246,6 +246,7 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 		return 0;
 	}
 	t->prefixed |= n.ns.n > 0;
+	t->other_text += n.ns.n > 0;
 	/* By local name there are two: readers differ on which one counts. */
 	if (t->at[at].p)
 		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
@@ -269,6 +270,7 @@ static void XMLCALL on_start(void *arg, const XML_Char *name,
 	r->names = hash_name(r->names, &n);
 	t->local = n.local;
 	t->ns = n.ns;
+	t->prefix = n.prefix;
 	t->el = obix_element_again(&r->memo, n.local);
 	t->others = 0;
 	t->other_values = r->spaces + has_number(n.prefix, NAME_DIGITS) +
@@ -316,7 +318,8 @@ static void XMLCALL on_namespace(void *arg, const XML_Char *prefix,
 
 	if (text.n > XML_NAME)
 		refuse(r, REASON_TOO_LONG, "a namespace is too long");
-	r->space_text += (unsigned)(prefix ? strlen(prefix) : 0);
+	/* Where it is said tells something, too. */
+	r->space_text += 1 + (unsigned)(prefix ? strlen(prefix) : 0);
 	if (is_namespace(text))
 		return;
 	r->spaces += has_digit(text);

@@ -26,7 +26,7 @@ struct xml_block {
 
 /* A start tag. Spans are valid within the call. */
 struct xml_tag {
-	struct span local, ns;
+	struct span local, ns, prefix;
 	enum obix_el el;
 	struct span at[AT_COUNT]; /* p NULL: absent */
 	uint8_t set[AT_COUNT];	  /* those that are there */
