@@ -269,7 +269,7 @@ static int append(struct audit *a, enum record_kind kind,
 	};
 	int rc;
 
-	record_salt(&a->salts, r.seq, r.salt);
+	record_salts(&a->salts, r.seq, 1, &r.salt);
 	rc = record_encode(&w, &r, e);
 	if (rc == 0)
 		rc = store_add(a->store, wbuf_span(&w), r.flags,

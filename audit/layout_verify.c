@@ -218,7 +218,7 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 		rc = enter_boot(r, seq, e);
 	if (rc)
 		return rc;
-	record_salt(&r->salts, seq, salt);
+	record_salts(&r->salts, seq, 1, &salt);
 	if (memcmp(salt, r->view.r.salt, sizeof(salt)) != 0)
 		return wrong(r, seq, e, "its salt is not of its boot's key");
 	if (r->view.r.kind == RECORD_EXPORT && r->view.ev.log &&

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/record.h"
 
+#include <assert.h>
+
 #include "audit/element.h"
 #include "core/crc32c.h"
 
@@ -231,13 +233,20 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 	return 0;
 }
 
-void record_salt(const struct hmac_key *key, uint64_t seq,
-		 uint8_t out[RECORD_SALT])
+void record_salts(const struct hmac_key *key, uint64_t first, size_t n,
+		  uint8_t (*out)[RECORD_SALT])
 {
-	uint8_t num[8], md[SHA256_LEN];
-	struct wbuf w = wbuf_of(num, sizeof(num));
+	uint8_t number[HMAC_JOBS][8], md[HMAC_JOBS][SHA256_LEN];
+	struct span s[HMAC_JOBS] = {{0}};
 
-	wbuf_be(&w, seq, 8);
-	hmac_key_of(key, wbuf_span(&w), md);
-	memcpy(out, md, RECORD_SALT);
+	assert(n <= HMAC_JOBS);
+	for (size_t i = 0; i < n; i++) {
+		struct wbuf w = wbuf_of(number[i], sizeof(number[i]));
+
+		wbuf_be(&w, first + i, 8);
+		s[i] = wbuf_span(&w);
+	}
+	hmac_key_of(key, s, n, md);
+	for (size_t i = 0; i < n; i++)
+		memcpy(out[i], md[i], RECORD_SALT);
 }

@@ -164,9 +164,10 @@ int record_encode(struct wbuf *w, const struct record *r, struct err *e)
 int record_decode(struct record_view *v, struct span octets, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* First octets of HMAC-SHA-256(boot key, sequence number as u64). */
-void record_salt(const struct hmac_key *key, uint64_t seq,
-		 uint8_t out[RECORD_SALT]);
+/* First octets of HMAC-SHA-256(boot key, sequence number as u64), of n (at
+ * most HMAC_JOBS) records in a row. */
+void record_salts(const struct hmac_key *key, uint64_t first, size_t n,
+		  uint8_t (*out)[RECORD_SALT]);
 
 /* The rule a record names: of what was refused the rule of a layer that
  * refused, if a rule did; else of the vendor's layer, else the first with a

@@ -364,7 +364,7 @@ static void heads_are_read_strictly(void **state)
 
 static void salts_are_hmacs(void **state)
 {
-	uint8_t key[32], want[32], got[RECORD_SALT];
+	uint8_t key[32], want[32], got[HMAC_JOBS][RECORD_SALT];
 	struct hmac_key made;
 
 	(void)state;
@@ -373,9 +373,9 @@ static void salts_are_hmacs(void **state)
 	hmac_sha256(span_of(key, 32), span_of("\0\0\0\0\0\1\2\3", 8), want);
 	hmac_key_make(&made, key);
 	/* Used more than once: it is not used up. */
-	for (int i = 0; i < 2; i++) {
-		record_salt(&made, 0x010203, got);
-		assert_memory_equal(got, want, sizeof(got));
+	for (uint64_t n = 1; n <= HMAC_JOBS; n++) {
+		record_salts(&made, 0x010204 - n, n, got);
+		assert_memory_equal(got[n - 1], want, RECORD_SALT);
 	}
 }
 

@@ -4,24 +4,51 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void store_chain(struct sha256 *h, const uint8_t before[SHA256_LEN],
-		 uint64_t first, uint32_t count, struct span bundle,
-		 uint8_t out[SHA256_LEN])
+void store_chain_of(struct sha256 *h, const uint8_t before[SHA256_LEN],
+		    uint64_t first, uint32_t count,
+		    const uint8_t all[SHA256_LEN], uint8_t out[SHA256_LEN])
 {
-	uint8_t in[1 + SHA256_LEN + 8 + 4 + SHA256_LEN], md[SHA256_LEN];
+	uint8_t in[1 + SHA256_LEN + 8 + 4 + SHA256_LEN];
 	struct wbuf w = wbuf_of(in, sizeof(in));
 
-	sha256_begin(h);
-	sha256_add(h, bundle);
-	sha256_end(h, md);
 	wbuf_u8(&w, 2);
 	wbuf_put(&w, span_of(before, SHA256_LEN));
 	wbuf_be(&w, first, 8);
 	wbuf_be(&w, count, 4);
-	wbuf_put(&w, span_of(md, sizeof(md)));
+	wbuf_put(&w, span_of(all, SHA256_LEN));
 	sha256_begin(h);
 	sha256_add(h, wbuf_span(&w));
 	sha256_end(h, out);
+}
+
+void store_chain(struct sha256 *h, const uint8_t before[SHA256_LEN],
+		 uint64_t first, uint32_t count, struct span bundle,
+		 uint8_t out[SHA256_LEN])
+{
+	uint8_t all[SHA256_LEN];
+
+	sha256_begin(h);
+	sha256_add(h, bundle);
+	sha256_end(h, all);
+	store_chain_of(h, before, first, count, all, out);
+}
+
+/* All of them beside the leaves, which are as much to hash: neither waits for
+ * the other (sha256_jobs). */
+void store_digests(struct store_digests *d, struct span bundle)
+{
+	struct sha256_job jobs[1 + STORE_BUNDLE];
+	struct cur c = cur_of(bundle);
+	struct span record;
+	size_t n = 0;
+
+	jobs[n++] = (struct sha256_job){.s = bundle, .out = d->all};
+	while (n <= STORE_BUNDLE && store_next(&c, &record)) {
+		jobs[n] = (struct sha256_job){.prefixed = true, .s = record,
+					      .out = d->leaf[n - 1]};
+		n++;
+	}
+	sha256_jobs(jobs, n);
 }
 
 bool store_next(struct cur *c, struct span *record)

@@ -161,6 +161,16 @@ int store_identify(struct db *d, bool *fresh, struct err *e)
 void store_chain(struct sha256 *h, const uint8_t before[SHA256_LEN],
 		 uint64_t first, uint32_t count, struct span bundle,
 		 uint8_t out[SHA256_LEN]);
+/* What a bundle's octets are in the log: the digest of each record as a leaf,
+ * as far as they can be told apart, and that of all of them. */
+struct store_digests {
+	uint8_t leaf[STORE_BUNDLE][SHA256_LEN], all[SHA256_LEN];
+};
+void store_digests(struct store_digests *d, struct span bundle);
+/* The next head, from that of all octets. */
+void store_chain_of(struct sha256 *h, const uint8_t before[SHA256_LEN],
+		    uint64_t first, uint32_t count,
+		    const uint8_t all[SHA256_LEN], uint8_t out[SHA256_LEN]);
 /* The next record of a bundle; false at its end or when it is damaged (then
  * c is failed). */
 bool store_next(struct cur *c, struct span *record);

@@ -129,7 +129,7 @@ static int load_level(struct store *s, unsigned level, uint64_t size,
 			rc = bad_state(e, "tiles");
 			break;
 		}
-		tree_tile_root(s->h, data, s->tree.tile[level][idx & 255]);
+		tree_tile_root(data, s->tree.tile[level][idx & 255]);
 		want++;
 	}
 	db_finish(st);

@@ -188,8 +188,8 @@ static int make_file(struct moving *m, uint64_t octets, uint64_t before,
 }
 
 /* hashes: all of the bundle's. */
-static int put_way(struct store *s, struct db_stmt *st, uint64_t seq,
-		   struct span hashes, struct err *e)
+static int put_way(struct db_stmt *st, uint64_t seq, struct span hashes,
+		   struct err *e)
 {
 	uint8_t way[SEGMENT_WAY][SHA256_LEN];
 	uint64_t at = seq % TREE_TILE;
@@ -197,8 +197,8 @@ static int put_way(struct store *s, struct db_stmt *st, uint64_t seq,
 	for (unsigned b = 0; b < SEGMENT_WAY; b++) {
 		uint64_t i = (at >> b ^ 1) << b;
 
-		tree_fold(s->h, span_sub(hashes, i * SHA256_LEN,
-					 (size_t)SHA256_LEN << b), way[b]);
+		tree_fold(span_sub(hashes, i * SHA256_LEN,
+				   (size_t)SHA256_LEN << b), way[b]);
 	}
 	db_put_u64(st, 1, seq);
 	db_put_span(st, 2, span_of(way[0], sizeof(way)));
@@ -219,7 +219,7 @@ static int leave_bundle(struct moving *m, struct db_stmt *root,
 	if (hashes.n != TREE_TILE_OCTETS)
 		return bad_segment(e, m->no, "a tile for it is damaged");
 	if (idx / TREE_TILE >= s->tree.size >> 16) {
-		tree_tile_root(s->h, hashes, hash);
+		tree_tile_root(hashes, hash);
 		db_put_u64(root, 1, idx);
 		db_put_span(root, 2, span_of(hash, sizeof(hash)));
 		rc = db_run(root, e);
@@ -227,7 +227,7 @@ static int leave_bundle(struct moving *m, struct db_stmt *root,
 	db_put_u64(kept, 1, idx * STORE_BUNDLE);
 	while (rc == 0 && (rc = db_step(kept, e)) == 1)
 		rc = db_u64(kept, 0, &seq)
-			     ? put_way(s, way, seq, hashes, e)
+			     ? put_way(way, seq, hashes, e)
 			     : bad_segment(e, m->no, "a protected record");
 	db_reset(kept);
 	return rc;

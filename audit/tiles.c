@@ -146,7 +146,7 @@ static int of_below(struct tiles *t, unsigned level, uint64_t idx,
 				    e);
 		if (rc != 1)
 			break;
-		tree_tile_root(t->h, span_of(below->hash, TREE_TILE_OCTETS),
+		tree_tile_root(span_of(below->hash, TREE_TILE_OCTETS),
 			       k->hash[i]);
 	}
 	free(below);
@@ -205,7 +205,7 @@ static int node(void *arg, unsigned b, uint64_t i, uint8_t out[SHA256_LEN],
 		return err_set(e, E_NOTFOUND, 0, "the tree's records %llu to "
 			       "%llu are not there", (unsigned long long)i << b,
 			       (unsigned long long)((i + 1) << b) - 1);
-	tree_fold(t->h, span_of(k->hash[from], n * SHA256_LEN), out);
+	tree_fold(span_of(k->hash[from], n * SHA256_LEN), out);
 	return 0;
 }
 

@@ -42,18 +42,19 @@ static int into_tile(struct tree *t, unsigned level, uint64_t idx,
 		       span_of(t->tile[level], TREE_TILE_OCTETS), e);
 }
 
-/* A subtree of 2^b leaves. As in a binary counter: each set bit from there on
- * is a subtree to join. */
+/* A subtree of 2^b leaves, which are in their tile. As in a binary counter:
+ * each set bit from there on is a subtree to join. */
 static int join(struct tree *t, unsigned b, const uint8_t root[SHA256_LEN],
 		struct err *e)
 {
 	uint64_t n = UINT64_C(1) << b;
 	uint8_t hash[SHA256_LEN];
-	int rc;
+	int rc = 0;
 
 	assert(t->size < INT64_MAX - n);
 	memcpy(hash, root, sizeof(hash));
-	rc = into_tile(t, b / 8, t->size >> b, hash, e);
+	if (b % 8 == 0 && b > 0)
+		rc = into_tile(t, b / 8, t->size >> b, hash, e);
 	for (; rc == 0 && t->size >> b & 1; b++) {
 		tree_node(t->h, t->frontier[b], hash, hash);
 		if ((b + 1) % 8 == 0)
@@ -67,7 +68,37 @@ static int join(struct tree *t, unsigned b, const uint8_t root[SHA256_LEN],
 
 int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
 {
-	return join(t, 0, leaf, e);
+	int rc = into_tile(t, 0, t->size, leaf, e);
+
+	return rc ? rc : join(t, 0, leaf, e);
+}
+
+/* Subtrees as large as they can be: from where the tree ends, one of 2^b
+ * leaves may begin when its size is a multiple of that. */
+int tree_add_leaves(struct tree *t, struct span leaves, struct err *e)
+{
+	uint8_t root[SHA256_LEN];
+	size_t done = 0;
+	int rc = 0;
+
+	while (rc == 0 && done < leaves.n / SHA256_LEN) {
+		size_t n = TREE_TILE, left = leaves.n / SHA256_LEN - done;
+		struct span s;
+
+		while (n > left || t->size % n)
+			n /= 2;
+		s = span_sub(leaves, done * SHA256_LEN, n * SHA256_LEN);
+		for (size_t i = 0; rc == 0 && i < n; i++)
+			rc = into_tile(t, 0, t->size + i,
+				       span_sub(s, i * SHA256_LEN,
+						SHA256_LEN).p, e);
+		if (rc)
+			break;
+		tree_fold(s, root);
+		rc = join(t, (unsigned)__builtin_ctzll(n), root, e);
+		done += n;
+	}
+	return rc;
 }
 
 int tree_add_bundle(struct tree *t, const uint8_t root[SHA256_LEN],
@@ -107,25 +138,38 @@ size_t tree_frontier(const struct tree *t, uint8_t out[TREE_FRONTIER_MAX])
 	return n;
 }
 
-void tree_fold(struct sha256 *h, struct span hashes, uint8_t out[SHA256_LEN])
+/* n nodes from twice as many hashes. */
+static void fold_level(const uint8_t (*in)[SHA256_LEN], size_t n,
+		       uint8_t (*out)[SHA256_LEN])
 {
-	uint8_t v[TREE_TILE][SHA256_LEN];
+	struct sha256_job jobs[TREE_TILE / 2];
+
+	for (size_t i = 0; i < n; i++)
+		jobs[i] = (struct sha256_job){
+			.prefixed = true, .prefix = 1, .out = out[i],
+			.s = span_of(in[2 * i], 2 * SHA256_LEN)};
+	sha256_jobs(jobs, n);
+}
+
+void tree_fold(struct span hashes, uint8_t out[SHA256_LEN])
+{
+	uint8_t v[2][TREE_TILE / 2][SHA256_LEN];
+	const uint8_t (*in)[SHA256_LEN] = (const void *)hashes.p;
 	size_t n = hashes.n / SHA256_LEN;
 
 	assert(n > 0 && n <= TREE_TILE && (n & (n - 1)) == 0);
-	memcpy(v, hashes.p, n * SHA256_LEN);
-	for (; n > 1; n /= 2) {
-		for (size_t i = 0; i < n / 2; i++)
-			tree_node(h, v[2 * i], v[2 * i + 1], v[i]);
+	for (size_t i = 0; n > 1; i ^= 1) {
+		n /= 2;
+		fold_level(in, n, v[i]);
+		in = (const void *)v[i];
 	}
-	memcpy(out, v[0], SHA256_LEN);
+	memcpy(out, in[0], SHA256_LEN);
 }
 
-void tree_tile_root(struct sha256 *h, struct span hashes,
-		    uint8_t out[SHA256_LEN])
+void tree_tile_root(struct span hashes, uint8_t out[SHA256_LEN])
 {
 	assert(hashes.n == TREE_TILE_OCTETS);
-	tree_fold(h, hashes, out);
+	tree_fold(hashes, out);
 }
 
 void tree_restore(struct tree *t, uint64_t size)
@@ -138,7 +182,7 @@ void tree_restore(struct tree *t, uint64_t size)
 
 		if (!(count >> bit & 1))
 			continue;
-		tree_fold(t->h, span_of(t->tile[level][first],
+		tree_fold(span_of(t->tile[level][first],
 					((size_t)1 << bit) * SHA256_LEN),
 			  t->frontier[b]);
 	}

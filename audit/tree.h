@@ -39,6 +39,9 @@ void tree_node(struct sha256 *h, const uint8_t left[SHA256_LEN],
 /* Add one leaf hash. Fails only when full() does; then t is lost. */
 int tree_add(struct tree *t, const uint8_t leaf[SHA256_LEN], struct err *e)
 	__attribute__((warn_unused_result));
+/* Add several, one hash after another; cheaper than one by one. */
+int tree_add_leaves(struct tree *t, struct span leaves, struct err *e)
+	__attribute__((warn_unused_result));
 /* Add 256 leaves of which only the root is known; size is a multiple of 256. */
 int tree_add_bundle(struct tree *t, const uint8_t root[SHA256_LEN],
 		    struct err *e) __attribute__((warn_unused_result));
@@ -50,10 +53,9 @@ void tree_root(const struct tree *t, uint8_t out[SHA256_LEN]);
 size_t tree_frontier(const struct tree *t, uint8_t out[TREE_FRONTIER_MAX]);
 
 /* Root of neighbouring hashes, as many as a power of two up to 256. */
-void tree_fold(struct sha256 *h, struct span hashes, uint8_t out[SHA256_LEN]);
+void tree_fold(struct span hashes, uint8_t out[SHA256_LEN]);
 /* Root of a full tile. */
-void tree_tile_root(struct sha256 *h, struct span hashes,
-		    uint8_t out[SHA256_LEN]);
+void tree_tile_root(struct span hashes, uint8_t out[SHA256_LEN]);
 /* The caller filled the valid part of t->tile for this size: compute the
  * frontier from it. */
 void tree_restore(struct tree *t, uint64_t size);

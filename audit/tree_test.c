@@ -164,6 +164,51 @@ static void roots_and_tiles_follow_the_definition(void **state)
 	sha256_free(h);
 }
 
+/* In pieces of any size, on both sides of each border: the same tiles and the
+ * same tree as one by one. */
+static void several_leaves_are_as_one_by_one(void **state)
+{
+	static const size_t pieces[] = {1, 2, 3, 1, 255, 256, 257, 5, 64,
+					0, 63, 128, 1000, 7, 4000, 250};
+	static uint8_t all[6292][SHA256_LEN];
+	struct sha256 *h = sha256_new();
+	struct tree *t = malloc(sizeof(*t)), *r = malloc(sizeof(*r));
+	struct sink sink = {.h = h};
+	struct err e = {0};
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(h);
+	assert_non_null(t);
+	assert_non_null(r);
+	tree_init(t, h);
+	tree_init(r, h);
+	t->full = full;
+	t->arg = &sink;
+	for (size_t i = 0; i < sizeof(all) / SHA256_LEN; i++)
+		leaf(h, i, all[i]);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		uint8_t a[SHA256_LEN], b[SHA256_LEN];
+		size_t k = pieces[i];
+
+		assert_int_equal(tree_add_leaves(t, span_of(all[n],
+							    k * SHA256_LEN),
+						 &e), 0);
+		for (; k > 0; k--, n++)
+			assert_int_equal(tree_add(r, all[n], &e), 0);
+		assert_int_equal(t->size, n);
+		tree_root(t, a);
+		tree_root(r, b);
+		assert_memory_equal(a, b, SHA256_LEN);
+		assert_memory_equal(t->tile, r->tile, sizeof(t->tile));
+	}
+	assert_int_equal(n, sizeof(all) / SHA256_LEN);
+	assert_int_equal(sink.tiles[0], n / 256);
+	free(t);
+	free(r);
+	sha256_free(h);
+}
+
 static void the_frontier_has_a_hash_for_each_set_bit(void **state)
 {
 	struct sha256 *h = sha256_new();
@@ -196,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roots_are_those_of_the_vectors),
 		cmocka_unit_test(roots_and_tiles_follow_the_definition),
+		cmocka_unit_test(several_leaves_are_as_one_by_one),
 		cmocka_unit_test(the_frontier_has_a_hash_for_each_set_bit),
 	};
 

@@ -88,6 +88,23 @@ static int check_tile(void *arg, unsigned level, uint64_t idx,
 	return rc;
 }
 
+void verify_salts(struct verify *v, const uint8_t key[32])
+{
+	hmac_key_make(&v->salts, key);
+	v->n_salted = 0;
+}
+
+static bool salt_fits(struct verify *v, uint64_t seq)
+{
+	if (seq - v->salted >= v->n_salted) {
+		record_salts(&v->salts, seq, HMAC_JOBS, v->salt);
+		v->salted = seq;
+		v->n_salted = HMAC_JOBS;
+	}
+	return memcmp(v->salt[seq - v->salted], v->view.r.salt,
+		      RECORD_SALT) == 0;
+}
+
 /* A record of another boot than the one before: it must be the next boot, and
  * this record its first. */
 static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
@@ -110,7 +127,7 @@ static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
 			     ? verify_wrong(v, seq, e, "its boot began elsewhere")
 			     : 0;
 	if (rc == 0)
-		hmac_key_make(&v->salts, key.p);
+		verify_salts(v, key.p);
 	db_reset(v->boot_row);
 	v->boot = boot;
 	v->mono = 0;
@@ -187,6 +204,18 @@ static int check_boot(struct verify *v, uint64_t seq, struct err *e)
 				      "is not the last before it");
 }
 
+/* Records before `end`, all of one bundle. */
+static int into_tree(struct verify *v, uint64_t end, struct err *e)
+{
+	uint64_t at = v->tree.size;
+
+	if (at >= end)
+		return 0;
+	return tree_add_leaves(&v->tree,
+			       span_of(v->digests.leaf[at - v->first],
+				       (end - at) * SHA256_LEN), e);
+}
+
 static int check_point(struct verify *v, bool sealed, struct err *e)
 {
 	struct points_sealed said = {.wall = points_wall(&v->view.ev.now)};
@@ -215,7 +244,6 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 			struct err *e)
 {
 	const struct record *r = &v->view.r;
-	uint8_t salt[RECORD_SALT], leaf[SHA256_LEN];
 	int rc = record_decode(&v->view, record, e);
 
 	if (rc) {
@@ -234,8 +262,7 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		rc = check_clocks(v, seq, e);
 	if (rc)
 		return rc;
-	record_salt(&v->salts, seq, salt);
-	if (memcmp(salt, r->salt, sizeof(salt)) != 0)
+	if (!salt_fits(v, seq))
 		return verify_wrong(v, seq, e, "its salt is not of its boot's key");
 	if (r->flags & RECORD_PROTECTED)
 		rc = check_kept(v, seq, record, e);
@@ -247,12 +274,10 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		rc = check_bound(v, seq, e);
 	if (rc)
 		return rc;
-	tree_leaf(v->h, record, leaf);
-	rc = tree_add(&v->tree, leaf, e);
-	if (rc == 0 && (r->kind == RECORD_CHECKPOINT ||
-			points_next(&v->points) == v->tree.size))
-		rc = check_point(v, r->kind == RECORD_CHECKPOINT, e);
-	return rc;
+	if (r->kind != RECORD_CHECKPOINT && points_next(&v->points) != seq + 1)
+		return 0;
+	rc = into_tree(v, seq + 1, e);
+	return rc ? rc : check_point(v, r->kind == RECORD_CHECKPOINT, e);
 }
 
 /* First record of the first subtree that is another in the state's frontier
@@ -284,8 +309,9 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 	uint64_t first, n, seg, seq = v->tree.size;
 	uint8_t head[SHA256_LEN];
 	struct span data, chain, record;
+	struct err later = {0};
 	struct cur c;
-	int rc = 0;
+	int rc = 0, put;
 
 	if (!db_u64(st, 0, &first) || !db_u64(st, 1, &n) ||
 	    !db_span(st, 2, &data) || !db_span(st, 3, &chain) ||
@@ -295,17 +321,22 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 		return verify_wrong(v, seq, e, "its bundle is missing");
 	c = cur_of(data);
 	v->first = first;
-	while (rc == 0 && v->tree.size < first + n) {
+	store_digests(&v->digests, data);
+	while (seq < first + n) {
 		v->before = span_sub(data, 0, c.off);
 		if (!store_next(&c, &record))
 			break;
-		rc = check_record(v, v->tree.size, record, e);
+		rc = check_record(v, seq, record, e);
+		if (rc)
+			break;
+		seq++;
 	}
-	if (rc)
-		return rc;
-	if (v->tree.size != first + n || !cur_done(&c))
-		return verify_wrong(v, v->tree.size, e, "its bundle is damaged");
-	store_chain(v->h, v->head, first, (uint32_t)n, data, head);
+	put = into_tree(v, seq, rc ? &later : e);
+	if (rc || put)
+		return rc ? rc : put;
+	if (seq != first + n || !cur_done(&c))
+		return verify_wrong(v, seq, e, "its bundle is damaged");
+	store_chain_of(v->h, v->head, first, (uint32_t)n, v->digests.all, head);
 	memcpy(v->head, head, sizeof(head));
 	v->out->records = v->tree.size;
 	return span_eq(chain, span_of(head, sizeof(head)))

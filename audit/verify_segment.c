@@ -114,7 +114,7 @@ static int pruned_boots(struct verify *v, struct err *e)
 			break;
 		}
 		v->boot = (uint32_t)number;
-		hmac_key_make(&v->salts, key.p);
+		verify_salts(v, key.p);
 		v->out->boots++;
 	}
 	db_finish(st);
@@ -168,7 +168,7 @@ static int pruned_record(struct verify *v, struct db_stmt *st, struct err *e)
 	if (rc)
 		return rc;
 	hmac_key_make(&salts, key);
-	record_salt(&salts, seq, salt);
+	record_salts(&salts, seq, 1, &salt);
 	if (memcmp(salt, v->view.r.salt, sizeof(salt)) != 0)
 		return verify_wrong(v, seq, e, "its salt is not of its boot's "
 				    "key");

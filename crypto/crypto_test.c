@@ -36,6 +36,72 @@ static void digest_in_parts_and_at_once(void **s)
 	assert_memory_equal(out, abc, sizeof(abc));
 }
 
+/* Lengths on both sides of each border of blocks and of padding; several at
+ * once, with and without an octet before, from the beginning and behind a
+ * block: what they are one by one. */
+static void digests_of_many(void **s)
+{
+	enum { N = 200 };
+	static uint8_t octets[N + 64], got[4 * N][SHA256_LEN];
+	static struct sha256_job jobs[4 * N];
+	struct sha256 *h = sha256_new();
+	uint8_t key[32] = {7}, want[SHA256_LEN];
+	struct hmac_key made;
+
+	(void)s;
+	assert_non_null(h);
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (uint8_t)(i * 37 + 1);
+	hmac_key_make(&made, key);
+	for (size_t i = 0; i < 4 * N; i++)
+		jobs[i] = (struct sha256_job){
+			.from = i & 2 ? &made.inner : NULL,
+			.prefixed = i & 1,
+			.prefix = (uint8_t)i,
+			.s = span_of(octets, i / 4),
+			.out = got[i],
+		};
+	sha256_jobs(jobs, 0);
+	sha256_jobs(jobs, 1);
+	sha256_jobs(jobs + 1, 4 * N - 1);
+	for (size_t i = 0; i < 4 * N; i++) {
+		uint8_t first = jobs[i].prefix;
+
+		sha256_begin(h);
+		for (size_t k = 0; i & 2 && k < 64; k++) {
+			uint8_t pad = (k < 32 ? key[k] : 0) ^ 0x36;
+
+			sha256_add(h, span_of(&pad, 1));
+		}
+		if (i & 1)
+			sha256_add(h, span_of(&first, 1));
+		sha256_add(h, jobs[i].s);
+		sha256_end(h, want);
+		assert_memory_equal(got[i], want, SHA256_LEN);
+	}
+	sha256_free(h);
+}
+
+static void hmacs_of_many(void **s)
+{
+	uint8_t key[32] = {9, 8, 7}, octets[200] = {3}, want[SHA256_LEN];
+	uint8_t got[HMAC_JOBS][SHA256_LEN];
+	struct span in[HMAC_JOBS];
+	struct hmac_key made;
+
+	(void)s;
+	hmac_key_make(&made, key);
+	for (size_t i = 0; i < HMAC_JOBS; i++)
+		in[i] = span_of(octets, 13 * i % sizeof(octets));
+	for (size_t n = 0; n <= HMAC_JOBS; n++) {
+		hmac_key_of(&made, in, n, got);
+		for (size_t i = 0; i < n; i++) {
+			hmac_sha256(span_of(key, 32), in[i], want);
+			assert_memory_equal(got[i], want, SHA256_LEN);
+		}
+	}
+}
+
 /* RFC 4231, test case 2. */
 static void hmac_vector(void **s)
 {
@@ -139,6 +205,8 @@ int main(void)
 		cmocka_unit_test(sign_vector),
 		cmocka_unit_test(keys_as_pem),
 		cmocka_unit_test(digest_in_parts_and_at_once),
+		cmocka_unit_test(digests_of_many),
+		cmocka_unit_test(hmacs_of_many),
 		cmocka_unit_test(hmac_vector),
 		cmocka_unit_test(aes_vector),
 		cmocka_unit_test(random_is_not_constant),

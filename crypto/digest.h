@@ -23,14 +23,33 @@ void sha256_begin(struct sha256 *h);
 void sha256_add(struct sha256 *h, struct span s);
 void sha256_end(struct sha256 *h, uint8_t out[SHA256_LEN]);
 
+/* A digest that has read one block. */
+struct sha256_start {
+	uint32_t h[8];
+};
+
+/* Digests of many messages, two at a time: a block of one, a block of the
+ * other. What a block does waits for what it did just before; a processor does
+ * the other's meanwhile, and needs two thirds of the time. */
+struct sha256_job {
+	const struct sha256_start *from; /* NULL: the beginning */
+	bool prefixed;
+	uint8_t prefix; /* one octet before s */
+	struct span s;
+	uint8_t *out; /* SHA256_LEN octets; in no message of these jobs */
+};
+void sha256_jobs(const struct sha256_job *jobs, size_t n);
+
 /* HMAC-SHA-256 of many short messages with one key: what the key costs is paid
  * once. As secret as the key. */
 struct hmac_key {
-	_Alignas(8) uint8_t inner[112], outer[112];
+	struct sha256_start inner, outer;
 };
+#define HMAC_JOBS 16
 void hmac_key_make(struct hmac_key *k, const uint8_t key[32]);
-void hmac_key_of(const struct hmac_key *k, struct span s,
-		 uint8_t out[SHA256_LEN]);
+/* n (at most HMAC_JOBS) messages of the same key. */
+void hmac_key_of(const struct hmac_key *k, const struct span *s, size_t n,
+		 uint8_t (*out)[SHA256_LEN]);
 
 /* One shot; slower, for start-up and tools. */
 void sha256_of(struct span s, uint8_t out[SHA256_LEN]);
