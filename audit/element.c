@@ -33,9 +33,13 @@ static void put_text8(struct wbuf *w, struct span s, size_t max, bool *cut)
 	wbuf_put(w, s);
 }
 
-static struct span get_text8(struct cur *c)
+static struct span get_text8(struct cur *c, size_t max)
 {
-	return cur_take(c, cur_u8(c));
+	size_t n = cur_u8(c);
+
+	if (n > max) /* it would have been cut */
+		c->failed = true;
+	return cur_take(c, n);
 }
 
 /* --- observations --- */
@@ -125,7 +129,7 @@ static bool get_fact(struct cur *c, struct obs *o)
 	if (field >= FIELD_COUNT || record_leaves_out(f) || o->n >= OBS_MAX_FACTS)
 		return false;
 	if (f == F_NOTE) {
-		enum reason r = reason_find(get_text8(c));
+		enum reason r = reason_find(get_text8(c, FACT_MAX));
 
 		obs_u64(o, f, r);
 		return cur_ok(c) && r != REASON_NONE;
@@ -134,7 +138,7 @@ static bool get_fact(struct cur *c, struct obs *o)
 	case FIELD_SPAN:
 	case FIELD_TEXT:
 	case FIELD_OID:
-		obs_span(o, f, get_text8(c));
+		obs_span(o, f, get_text8(c, FACT_MAX));
 		break;
 	case FIELD_I64:
 		obs_i64(o, f, unzigzag(get_num8(c)));
@@ -165,8 +169,8 @@ static bool get_obs(struct cur *c, struct obs *o)
 }
 
 /* --- elements ---------------------------------------------------------------
- * put_x writes the value or nothing (absent); get_x reads it into the view.
- * What get_x takes too liberally, the comparison in record_decode refuses.
+ * put_x writes the value or nothing (absent); get_x reads it into the view and
+ * takes only what put_x would write of that: no value is said in two ways.
  */
 
 struct put {
@@ -212,7 +216,7 @@ static void get_addr(struct cur *c, struct net_addr *a, size_t n)
 		memcpy(a->b + sizeof(a->b) - s.n, s.p, s.n);
 }
 
-static void get_ends(struct cur *c, struct net_tuple *t)
+static bool get_ends(struct cur *c, struct net_tuple *t)
 {
 	size_t n = cur_left(c) == 13 ? 4 : 16;
 
@@ -221,19 +225,19 @@ static void get_ends(struct cur *c, struct net_tuple *t)
 	get_addr(c, &t->dst, n);
 	t->sport = cur_u16(c);
 	t->dport = cur_u16(c);
+	/* The long form is for what the short one cannot say. */
+	return n == 4 || !net_addr_is4(&t->src) || !net_addr_is4(&t->dst);
 }
 
 static bool get_tuple(struct cur *c, struct record_view *v)
 {
 	v->ev.has_tuple = true;
-	get_ends(c, &v->ev.tup);
-	return true;
+	return get_ends(c, &v->ev.tup);
 }
 
 static bool get_last_tuple(struct cur *c, struct record_view *v)
 {
-	get_ends(c, &v->ev.last_tup);
-	return v->ev.last_tup.proto != 0;
+	return get_ends(c, &v->ev.last_tup) && v->ev.last_tup.proto != 0;
 }
 
 /* Elements that are one number or one text of the event. */
@@ -281,6 +285,7 @@ static bool keep_str(char *to, size_t cap, struct span s, const char **at)
 
 #define MARK_MONITORED 1
 #define MARK_END       2
+#define MARKS	       3
 
 /* clang-format off */
 NUMBER(flow_id, p->ev->flow_id, v->ev.flow_id = u; return true)
@@ -295,7 +300,7 @@ NUMBER(verdict, p->ev->verdict,
 NUMBER(marks, (p->ev->monitored ? MARK_MONITORED : 0) |
 	      (p->ev->flow_end ? MARK_END : 0),
        v->ev.monitored = u & MARK_MONITORED; v->ev.flow_end = u & MARK_END;
-       return true)
+       return u <= MARKS)
 TEXT(reason, p->ev->reason ? reason_span(p->ev->reason)
 			   : (struct span){0},
      return (v->ev.reason = reason_find(s)) != REASON_NONE)
@@ -324,7 +329,8 @@ NUMBER(kept, p->ev->log && p->ev->log->has_range ? p->ev->log->kept : 0,
 NUMBER(about, p->r->kind == RECORD_AGGREGATE
 		      ? record_kind_of_type(p->ev->type) : 0,
        v->ev.type = record_type_of((unsigned)u);
-       return v->r.kind == RECORD_AGGREGATE && u <= UINT8_MAX)
+       return v->r.kind == RECORD_AGGREGATE &&
+	      record_kind_of_type(v->ev.type) == u)
 /* clang-format on */
 
 static void put_reasons(struct put *p)
@@ -352,14 +358,17 @@ static void put_reasons(struct put *p)
 
 static bool get_reasons(struct cur *c, struct record_view *v)
 {
+	enum reason last = REASON_NONE;
+
 	while (cur_left(c) > 0) {
 		struct span rest = cur_peek(c, cur_left(c));
 		const uint8_t *comma = memchr(rest.p, ',', rest.n);
 		size_t n = comma ? (size_t)(comma - rest.p) : rest.n;
 		enum reason r = reason_find(cur_take(c, n));
 
-		if (r == REASON_NONE)
+		if (r <= last)
 			return false;
+		last = r;
 		reasons_add(&v->ev.reasons, r);
 		if (comma && (cur_u8(c), cur_left(c) == 0))
 			return false;
@@ -389,7 +398,7 @@ static bool get_leaves(struct cur *c, struct record_view *v)
 {
 	size_t n = cur_left(c) / 2;
 
-	if (n > RECORD_LEAVES)
+	if (n < 2 || n > RECORD_LEAVES)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		uint16_t kind = cur_u16(c);
@@ -449,15 +458,20 @@ static bool get_observation(struct cur *c, struct record_view *v)
 	       kind == v->leaves[v->ev.leaf].kind;
 }
 
+/* Longest texts in lists. */
+#define LAYER_MAX  16
+#define FILE_MAX   61
+#define BUDGET_MAX 48
+
 static void put_rules(struct put *p)
 {
 	for (uint32_t i = 0; i < p->ev->n_rules && i < EVENT_RULES; i++) {
 		const struct event_rule *r = &p->ev->rules[i];
 
-		put_text8(p->w, r->layer, 16, &p->cut);
+		put_text8(p->w, r->layer, LAYER_MAX, &p->cut);
 		put_text8(p->w, r->policy, ELEMENT_POLICY_MAX, &p->cut);
 		put_text8(p->w, r->rule, ELEMENT_RULE_MAX, &p->cut);
-		put_text8(p->w, r->file, 61, &p->cut);
+		put_text8(p->w, r->file, FILE_MAX, &p->cut);
 		put_num8(p->w, r->line);
 		put_num8(p->w, r->serial);
 		put_num8(p->w, r->refused);
@@ -472,10 +486,10 @@ static bool get_rules(struct cur *c, struct record_view *v)
 
 		if (v->ev.n_rules++ >= EVENT_RULES)
 			return false;
-		r->layer = get_text8(c);
-		r->policy = get_text8(c);
-		r->rule = get_text8(c);
-		r->file = get_text8(c);
+		r->layer = get_text8(c, LAYER_MAX);
+		r->policy = get_text8(c, ELEMENT_POLICY_MAX);
+		r->rule = get_text8(c, ELEMENT_RULE_MAX);
+		r->file = get_text8(c, FILE_MAX);
 		line = get_num8(c);
 		r->line = (uint32_t)line;
 		r->serial = get_num8(c);
@@ -492,7 +506,7 @@ static void put_budgets(struct put *p)
 	for (uint32_t i = 0; i < p->ev->n_budgets && i < EVENT_BUDGETS; i++) {
 		const struct event_budget *b = &p->ev->budgets[i];
 
-		put_text8(p->w, b->name, 48, &p->cut);
+		put_text8(p->w, b->name, BUDGET_MAX, &p->cut);
 		put_num8(p->w, b->used);
 		put_num8(p->w, b->limit);
 	}
@@ -505,7 +519,7 @@ static bool get_budgets(struct cur *c, struct record_view *v)
 
 		if (v->ev.n_budgets++ >= EVENT_BUDGETS)
 			return false;
-		b->name = get_text8(c);
+		b->name = get_text8(c, BUDGET_MAX);
 		b->used = get_num8(c);
 		b->limit = get_num8(c);
 	}
@@ -530,7 +544,8 @@ static bool get_counters(struct cur *c, struct record_view *v)
 	v->ev.pkts_in = get_num8(c);
 	v->ev.octets_out = get_num8(c);
 	v->ev.octets_in = get_num8(c);
-	return true;
+	return (v->ev.pkts_out | v->ev.pkts_in | v->ev.octets_out |
+		v->ev.octets_in) != 0;
 }
 
 /* clang-format off */
@@ -580,8 +595,17 @@ void element_put_all(struct wbuf *w, const struct record *r, bool *cut)
 	*cut = p.cut;
 }
 
+/* What is said about an observation is said when there is one: the one that
+ * was judged, of a record that is about such. */
+static bool leaf_fits(const struct record *r, bool observed)
+{
+	return observed ? element_has_leaf(r)
+			: r->ev->n_leaves == 0 && r->service.n == 0;
+}
+
 int element_get_all(struct cur *c, struct record_view *v, struct err *e)
 {
+	bool observed = false;
 	unsigned last = 0;
 
 	while (cur_left(c) > 0) { /* types ascend: at most 255 turns */
@@ -593,6 +617,7 @@ int element_get_all(struct cur *c, struct record_view *v, struct err *e)
 			return err_set(e, E_SYNTAX, at,
 				       "record is not canonical: elements");
 		last = type;
+		observed |= type == ELEMENT_OBSERVATION;
 		if (type > N_ELEMENTS) {
 			if (v->r.tail.n == 0)
 				v->r.tail = span_from(c->in, at);
@@ -604,5 +629,8 @@ int element_get_all(struct cur *c, struct record_view *v, struct err *e)
 				       "record element %u cannot be read",
 				       type);
 	}
+	if (!leaf_fits(&v->r, observed))
+		return err_set(e, E_SYNTAX, c->off, "record is not canonical: "
+			       "about an observation that is not there");
 	return 0;
 }

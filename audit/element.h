@@ -16,8 +16,8 @@
 
 /* Append all elements that r has; *cut is set when something did not fit. */
 void element_put_all(struct wbuf *w, const struct record *r, bool *cut);
-/* Read elements to the end of c; liberal where writing them again, and
- * comparing, is strict. Returns 0 or E_SYNTAX. */
+/* Read elements to the end of c, and only such as element_put_all writes of
+ * what they say. Returns 0 or E_SYNTAX. */
 int element_get_all(struct cur *c, struct record_view *v, struct err *e)
 	__attribute__((warn_unused_result));
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers in elements: as few octets as possible, none for 0. */
+/* Numbers in elements: as few octets as possible, none for 0. Read otherwise
+ * they fail. */
 #ifndef AUDIT_ELEMENT_VALUE_H
 #define AUDIT_ELEMENT_VALUE_H
 
@@ -25,10 +26,14 @@ static inline void put_num8(struct wbuf *w, uint64_t v)
 static inline uint64_t get_number(struct cur *c)
 {
 	size_t n = cur_left(c);
+	uint64_t v;
 
-	if (n > 8)
+	if (n == 0)
+		return 0;
+	v = cur_be(c, n);
+	if (n > 8 || v >> (8 * (n - 1)) == 0)
 		c->failed = true;
-	return n ? cur_be(c, n) : 0;
+	return v;
 }
 
 static inline uint64_t get_num8(struct cur *c)

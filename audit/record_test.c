@@ -55,14 +55,16 @@ static void the_fixed_part_is_as_written(void **state)
 			    14);
 }
 
+static struct event *(*const make[])(struct sample *, uint64_t) = {
+	sample_decision, sample_violation, sample_anomaly,
+	sample_flow,	 sample_policy,	   sample_aggregate,
+	sample_loss,	 sample_boot,	   sample_log,
+};
+#define N_MAKE (sizeof(make) / sizeof(make[0]))
+
 /* Everything an event says, but values, is said by its record. */
 static void eve_of_a_record_is_eve_of_its_event(void **state)
 {
-	static struct event *(*const make[])(struct sample *, uint64_t) = {
-		sample_decision, sample_violation, sample_anomaly,
-		sample_flow,	 sample_policy,	   sample_aggregate,
-		sample_loss,	 sample_boot,	   sample_log,
-	};
 	static uint8_t live[EVE_LINE_MAX], kept[EVE_LINE_MAX];
 	struct record_view *v = malloc(sizeof(*v));
 	struct eve_opts o = {.service = span_str("wait")};
@@ -71,7 +73,7 @@ static void eve_of_a_record_is_eve_of_its_event(void **state)
 
 	(void)state;
 	assert_non_null(v);
-	for (size_t i = 0; i < sizeof(make) / sizeof(make[0]); i++) {
+	for (size_t i = 0; i < N_MAKE; i++) {
 		const struct event *ev = make[i](&s, i);
 		struct json a = json_of(live, sizeof(live));
 		struct json b = json_of(kept, sizeof(kept));
@@ -179,6 +181,92 @@ static void every_bit_counts(void **state)
 	free(v);
 }
 
+/* The element that octet `at` is in the value of; 0: in none. */
+static size_t element_at(const uint8_t *in, size_t n, size_t at)
+{
+	size_t i = RECORD_FIXED;
+
+	while (i + 3 <= n) {
+		size_t end = i + 3 + (size_t)(in[i + 1] << 8 | in[i + 2]);
+
+		if (at < end)
+			return at >= i + 3 && end <= n ? i : 0;
+		i = end;
+	}
+	return 0;
+}
+
+static void lengthen(uint8_t *element, int by)
+{
+	int n = (element[1] << 8 | element[2]) + by;
+
+	element[1] = (uint8_t)(n >> 8);
+	element[2] = (uint8_t)n;
+}
+
+/* One thing is changed: an octet, or one more or one less in an element that
+ * is longer or shorter by it. Returns the length. */
+static size_t change(uint8_t in[RECORD_MAX + 1], size_t n)
+{
+	size_t at = (size_t)random() % n, el = element_at(in, n, at);
+	uint8_t to = (uint8_t)(random() % 4 ? random() % 5 : random());
+
+	switch (el ? random() % 4 : 0) {
+	case 0:
+		in[at] = to;
+		return n;
+	case 1:
+		in[at] = (uint8_t)(in[at] + (random() % 2 ? 1 : -1));
+		return n;
+	case 2:
+		memmove(in + at, in + at + 1, n - at - 1);
+		lengthen(in + el, -1);
+		return n - 1;
+	default:
+		memmove(in + at + 1, in + at, n - at);
+		in[at] = to;
+		lengthen(in + el, 1);
+		return n + 1;
+	}
+}
+
+/* Reading takes exactly what writing gives: whatever is accepted is written
+ * again as the same octets, though nothing compares them when it is read. */
+static void nothing_can_be_written_otherwise(void **state)
+{
+	enum { TIMES = 20000 };
+	struct record_view *v = malloc(sizeof(*v));
+	struct err e = {0};
+	unsigned accepted = 0;
+
+	(void)state;
+	assert_non_null(v);
+	srandom(64125);
+	for (size_t i = 0; i < N_MAKE; i++) {
+		uint8_t out[RECORD_MAX], in[RECORD_MAX + 1], again[RECORD_MAX];
+		struct sample s;
+		size_t n = encode(out, make[i](&s, i));
+
+		for (int k = 0; k < TIMES; k++) {
+			struct wbuf w = wbuf_of(again, sizeof(again));
+			size_t to;
+
+			memcpy(in, out, n);
+			to = change(in, n);
+			if (random() % 4 == 0 && to < RECORD_MAX)
+				to = change(in, to);
+			if (record_decode(v, span_of(in, to), &e))
+				continue;
+			accepted += to != n || memcmp(in, out, n) != 0;
+			assert_int_equal(record_encode(&w, &v->r, &e), 0);
+			assert_int_equal(w.n, to);
+			assert_memory_equal(again, in, to);
+		}
+	}
+	assert_true(accepted > TIMES / 10);
+	free(v);
+}
+
 static void cut_anywhere_is_refused_or_shorter(void **state)
 {
 	struct record_view *v = malloc(sizeof(*v));
@@ -250,6 +338,17 @@ static const struct {
 	{"removed, and no root", "\40\0\4\1\5\1\6", 7, E_SYNTAX},
 	{"counters of nothing", "\26\0\4\0\0\0\0", 7, E_SYNTAX},
 	{"counters cut short", "\26\0\2\1\1", 5, E_SYNTAX},
+	{"a count in the list with a leading zero",
+	 "\26\0\6\2\0\1\0\0\0", 9, E_SYNTAX},
+	{"kinds of observations, and none was judged",
+	 "\16\0\4\0\7\0\7", 7, E_SYNTAX},
+	{"a layer's name longer than there is room for",
+	 "\23\0\30\21" "aaaaaaaaaaaaaaaaa" "\0\0\0\0\0\0", 27, E_SYNTAX},
+	{"a layer's name", "\23\0\27\20" "aaaaaaaaaaaaaaaa" "\0\0\0\0\0\0",
+	 26, 0},
+	{"a budget's name longer than there is room for",
+	 "\24\0\64\61" "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	 "\0\0", 55, E_SYNTAX},
 	{"a service without an observation", "\22\0\4wait", 7, E_SYNTAX},
 	{"five rules",
 	 "\23\0\36\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
@@ -415,6 +514,7 @@ int main(void)
 		cmocka_unit_test(values_never_get_in),
 		cmocka_unit_test(longer_texts_are_cut_and_it_says_so),
 		cmocka_unit_test(every_bit_counts),
+		cmocka_unit_test(nothing_can_be_written_otherwise),
 		cmocka_unit_test(cut_anywhere_is_refused_or_shorter),
 		cmocka_unit_test(bodies_are_read_strictly),
 		cmocka_unit_test(aggregates_are_read_strictly),
