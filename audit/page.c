@@ -20,19 +20,42 @@ static uint32_t word(const uint8_t *p)
 	return le32toh(v);
 }
 
-/* Each step is an invertible map of (a, b) plus the word, so two pages that
- * differ in one word only can never end in the same sums. */
+/* Two words a step: a += first + b, then b += second + a. Each is an
+ * invertible map of (a, b) plus the word, so two pages that differ in one word
+ * only can never end in the same sums.
+ *
+ * Every step waits for the one before, so the page is summed in seven parts
+ * beside each other, all but the first from (0, 0). What stands before a part
+ * goes through its 73 steps as through any others: (a, b) becomes
+ * (f145 a + f146 b, f146 a + f147 b), Fibonacci's numbers modulo 2^32. */
+#define PARTS 7
+#define STEPS (WORDS / 2 / PARTS)
+
 static void sums(const uint8_t *page, uint64_t no, uint32_t out[2])
 {
-	uint32_t a = (uint32_t)no, b = ~(uint32_t)no ^ (uint32_t)(no >> 32);
+	const uint32_t f145 = 0x081a8961, f146 = 0x9c35a821, f147 = 0xa4503182;
+	uint32_t a[PARTS] = {(uint32_t)no};
+	uint32_t b[PARTS] = {~(uint32_t)no ^ (uint32_t)(no >> 32)};
 
-	_Static_assert(WORDS % 2 == 0, "two words a step");
-	for (size_t i = 0; i < WORDS; i += 2) {
-		a += word(page + 4 * i) + b;
-		b += word(page + 4 * i + 4) + a;
+	_Static_assert(WORDS == 2 * PARTS * STEPS && STEPS == 73,
+		       "all words, in parts of as many steps");
+	for (size_t i = 0; i < STEPS; i++) {
+#pragma GCC unroll 7
+		for (size_t k = 0; k < PARTS; k++) {
+			const uint8_t *p = page + 8 * (k * STEPS + i);
+
+			a[k] += word(p) + b[k];
+			b[k] += word(p + 4) + a[k];
+		}
 	}
-	out[0] = htole32(a);
-	out[1] = htole32(b);
+	for (size_t k = 1; k < PARTS; k++) {
+		uint32_t a0 = a[k - 1], b0 = b[k - 1];
+
+		a[k] += f145 * a0 + f146 * b0;
+		b[k] += f146 * a0 + f147 * b0;
+	}
+	out[0] = htole32(a[PARTS - 1]);
+	out[1] = htole32(b[PARTS - 1]);
 }
 
 void page_seal(uint8_t page[PAGE_SIZE_OCTETS], uint64_t no)
