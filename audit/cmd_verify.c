@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -136,6 +137,18 @@ static int compare(const struct tool_anchor *tpm, const char *path, bool dir,
 		   : tool_anchor_compare(tpm, path, false, e);
 }
 
+/* A file that nobody has open is read where the kernel has it (verify.h). */
+static void cannot_go_on(int signal_no)
+{
+	static const char text[] = TOOL ": verify: the file became shorter "
+				   "while it was read, or cannot be read\n";
+	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)signal_no;
+	(void)n;
+	_exit(EXIT_TROUBLE);
+}
+
 static int run(const char *path, const struct points_conf *points,
 	       struct tool_anchor *tpm, int quiet)
 {
@@ -152,6 +165,7 @@ static int run(const char *path, const struct points_conf *points,
 		tool_say(tpm->tpm ? tpm->tpm : "verify", e.text);
 		return EXIT_TROUBLE;
 	}
+	signal(SIGBUS, cannot_go_on);
 	rc = (dir ? layout_verify : verify_file)(
 		path, points, &r, show ? progress : NULL, &p, &e);
 	if (rc == 0)

@@ -319,6 +319,11 @@ bool db_disturbed(const struct db *d)
 	return d && d->still && !lies_alone(d->still);
 }
 
+int db_map(struct db *d, struct err *e)
+{
+	return d->still ? db_exec(d, "PRAGMA mmap_size = 0x7fff0000", e) : 0;
+}
+
 bool db_shared(const struct db *d)
 {
 	return !d->still;

@@ -36,6 +36,11 @@ int db_close(struct db *d, struct err *e)
  * since: what was read may be of two times. */
 bool db_disturbed(const struct db *d);
 
+/* From now on read it where the kernel has it, if it is a file that nobody had
+ * open: without copies. If it is made shorter meanwhile, or the medium fails,
+ * the process gets a SIGBUS. */
+int db_map(struct db *d, struct err *e) __attribute__((warn_unused_result));
+
 /* Somebody else may write it while it is open. */
 bool db_shared(const struct db *d);
 

@@ -535,8 +535,11 @@ static int some_bundles(struct verify *v, struct db_stmt *st, uint64_t *from,
 static int let_go(struct verify *v, struct err *e)
 {
 	bool held = v->tree.size >= v->until && v->passes == PASSES;
-	int rc = held ? 0 : verify_renew(v, e);
+	int rc;
 
+	if (!db_shared(v->db)) /* nobody waits for it */
+		return 0;
+	rc = held ? 0 : verify_renew(v, e);
 	if (v->tree.size >= v->until && !held) {
 		v->until = v->state.size;
 		v->passes++;
@@ -613,6 +616,8 @@ static int check_content(struct verify *v, const char *path,
 	struct err ignored;
 	int rc = db_open(&v->db, path, DB_READ, e);
 
+	if (rc == 0)
+		rc = db_map(v->db, e);
 	if (rc == 0)
 		rc = store_identify(v->db, NULL, e);
 	if (rc == 0)

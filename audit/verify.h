@@ -8,6 +8,10 @@
  * content, through sqlite), and the octets of the file (page.h), so that a
  * change is found even where it says nothing.
  *
+ * A file that nobody has open is mapped, not copied: who makes it shorter while
+ * it is read gives the process a SIGBUS, as a medium does that fails between
+ * the check of the pages and that of the content.
+ *
  * What no file can prove about itself, that it was not replaced as a whole or
  * cut and made again, needs the log's key and a checkpoint held elsewhere
  * (points.h).

@@ -314,6 +314,8 @@ static int segment_content(struct verify *v, const struct row *r,
 	int rc = db_open(&d, name, DB_READ, e);
 
 	if (rc == 0)
+		rc = db_map(d, e);
+	if (rc == 0)
 		rc = segment_shape(v, r, d, e);
 	if (rc == 0)
 		rc = verify_walk(v, d, e);

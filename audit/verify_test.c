@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <endian.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -346,6 +347,34 @@ static void spill(const uint8_t *p, size_t n)
 	fclose(f);
 }
 
+/* The format is the sums one word after another, however they are added. */
+static void a_seal_is_what_it_was(void **state)
+{
+	uint8_t page[PAGE_SIZE_OCTETS];
+
+	(void)state;
+	srandom(64125);
+	for (uint64_t no = 1; no != 0; no *= 8) {
+		uint32_t a = (uint32_t)no;
+		uint32_t b = ~(uint32_t)no ^ (uint32_t)(no >> 32), w[2];
+		size_t i = 0;
+
+		for (; i < sizeof(page); i++)
+			page[i] = (uint8_t)random();
+		for (i = 0; i < sizeof(page) - PAGE_SEAL; i += sizeof(w)) {
+			memcpy(w, page + i, sizeof(w));
+			a += le32toh(w[0]) + b;
+			b += le32toh(w[1]) + a;
+		}
+		page_seal(page, no);
+		w[0] = htole32(a);
+		w[1] = htole32(b);
+		assert_memory_equal(page + i, w, sizeof(w));
+		assert_true(page_ok(page, no));
+		assert_false(page_ok(page, no + 1));
+	}
+}
+
 /* Exhaustive: every bit of every page, unused space and header included. */
 static void every_bit_of_every_page_is_sealed(void **state)
 {
@@ -535,6 +564,36 @@ static void a_young_log_is_whole_while_it_is_written(void **state)
 	test_whole(3);
 }
 
+static void cut_it(void *arg, uint64_t done, uint64_t total)
+{
+	(void)arg;
+	(void)done;
+	(void)total;
+	if (truncate(test_path, 2 * PAGE_SIZE_OCTETS))
+		_exit(0);
+}
+
+/* By a death or a finding, but never as whole. */
+static void a_file_cut_meanwhile_is_noticed(void **state)
+{
+	struct verify_result r;
+	struct err e = {0};
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	test_make(20 * 256);
+	test_whole(20 * 256);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGBUS, SIG_DFL);
+		_exit(verify_file(test_path, NULL, &r, cut_it, NULL, &e) != 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGBUS
+					: WEXITSTATUS(status) == 1);
+}
+
 static void an_empty_log_is_whole(void **state)
 {
 	(void)state;
@@ -549,12 +608,14 @@ int main(void)
 		cmocka_unit_test(every_table_is_compared),
 		cmocka_unit_test(every_record_is_compared),
 		cmocka_unit_test(every_bit_of_a_bundle_is_compared),
+		cmocka_unit_test(a_seal_is_what_it_was),
 		cmocka_unit_test(every_bit_of_every_page_is_sealed),
 		cmocka_unit_test(a_bit_of_the_file_is_found),
 		cmocka_unit_test(a_file_of_another_length_is_found),
 		cmocka_unit_test(what_is_no_audit_is_said_so),
 		cmocka_unit_test(a_log_may_grow_while_it_is_read),
 		cmocka_unit_test(a_young_log_is_whole_while_it_is_written),
+		cmocka_unit_test(a_file_cut_meanwhile_is_noticed),
 		cmocka_unit_test(an_empty_log_is_whole),
 	};
 
