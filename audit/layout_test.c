@@ -551,6 +551,12 @@ static void what_was_kept_is_counted(void **state)
 		fail_msg("%s", e.text);
 	assert_int_equal(r.records, 41); /* and the one that says it */
 	find(kept, 2, write_protected);
+	/* Who may not have all cannot count them, and is not told that he did
+	 * not get as many. */
+	write_with(write_for_agency);
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.records, 0);
 }
 
 int main(void)

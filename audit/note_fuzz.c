@@ -9,6 +9,7 @@
 
 #include "audit/checkpoint.h"
 #include "audit/note.h"
+#include "crypto/sign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,6 +26,23 @@ static void as_key(struct span in)
 	if (in.p[in.n - 1] == '\n')
 		in.n--;
 	assert(span_eq(wbuf_span(&w), in));
+}
+
+/* What is taken for a public key in PEM is one of those that are known, and
+ * never beside a private one. */
+static void as_pem(struct span in)
+{
+	struct note_key k;
+	struct err e;
+
+	if (note_key_pem(&k, in, false, &e))
+		return;
+	assert(k.name[0] == '\0' && sign_is_pem(in));
+	assert(memmem(in.p, in.n, "PRIVATE KEY-----", 16) == NULL);
+	assert(k.type == NOTE_ED25519
+		       ? k.n == SIGN_KEY_LEN
+		       : k.type == NOTE_P256 &&
+				 sign_p256_is(span_of(k.pub, k.n)));
 }
 
 static void as_note(struct span in)
@@ -62,6 +80,7 @@ static void as_note(struct span in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	as_key(span_of(data, size));
+	as_pem(span_of(data, size));
 	as_note(span_of(data, size));
 	return 0;
 }
