@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "dissectors/http/uri.h"
 #include "policy-lang/polc.h"
 
 #define MAX_SCENE 64
@@ -348,6 +349,13 @@ static void set_attr(struct obs *o, const struct pol_attr *a)
 			obs_flag(o, f);
 	} else if (a->n_num) {
 		obs_u64(o, f, a->num[0].lo);
+	} else if (a->n_text && (f == F_PATH || f == F_HREF)) {
+		struct span path = span_str(a->text[0]);
+
+		/* As the dissectors tell it. */
+		obs_span(o, f, uri_identity(path));
+		if (uri_identity(path).n < path.n)
+			obs_flag(o, F_SLASH);
 	} else if (a->n_text) {
 		obs_span(o, f, span_str(a->text[0]));
 	} else if (a->n_oid) {

@@ -143,13 +143,14 @@ static uint32_t auto_next(const struct pol_image *im, const struct lay_auto *a,
 	return c == '/' ? a->slash : a->other;
 }
 
-static uint32_t text_row(const struct pol_image *im, const struct lay_dim *d,
-			 struct span text)
+/* The state behind a text, from state at on. */
+static uint32_t text_walk(const struct pol_image *im, const struct lay_dim *d,
+			  uint32_t at, struct span text)
 {
 	const struct lay_auto *states = im->AUTO + d->v_first;
 	const struct img_table *t = &im->table[d - im->OBSV];
 	const uint16_t *next = im->tables + t->first;
-	uint32_t at = 0, n_class = t->n_class;
+	uint32_t n_class = t->n_class;
 
 	COST(steps, text.n);
 	if (n_class) {
@@ -159,12 +160,39 @@ static uint32_t text_row(const struct pol_image *im, const struct lay_dim *d,
 		for (size_t i = 0; i < text.n; i++)
 			at = auto_next(im, &states[at], span_at(text, i));
 	}
-	return states[at].cls + 1u;
+	return at;
 }
 
-/* The row of one value, or NULL: too long for any pattern to be tried. */
+/* Of a path that ended with a slash, which its fact has not, what fits either
+ * spelling: "/a" as well as "/a/". That may be no row: put together in both. */
+static const uint64_t *text_row(const struct pol_image *im,
+				const struct lay_dim *d, struct span text,
+				bool slash, uint64_t both[LAY_WORDS])
+{
+	const struct lay_auto *states = im->AUTO + d->v_first;
+	uint32_t at = text_walk(im, d, 0, text);
+	const uint64_t *row = img_row(im, d, states[at].cls + 1u), *other;
+
+	if (!slash)
+		return row;
+	at = text_walk(im, d, at, span_str("/"));
+	other = img_row(im, d, states[at].cls + 1u);
+	COST(words, im->words);
+	for (uint32_t w = 0; w < im->words; w++)
+		both[w] = row[w] | other[w];
+	return both;
+}
+
+static bool has_slash(const struct lay_dim *d, const struct obs *o)
+{
+	return (d->field == F_PATH || d->field == F_HREF) && obs_has(o, F_SLASH);
+}
+
+/* The row of one value of o, which may be put together in both; or NULL: too
+ * long for any pattern to be tried. */
 static const uint64_t *value_row(const struct pol_image *im,
-				 const struct lay_dim *d, const struct fact *f)
+				 const struct lay_dim *d, const struct obs *o,
+				 const struct fact *f, uint64_t both[LAY_WORDS])
 {
 	switch (d->form) {
 	case DIM_RANGES:
@@ -174,7 +202,8 @@ static const uint64_t *value_row(const struct pol_image *im,
 	default:
 		if (f->n > LAY_MAX_MATCH)
 			return NULL;
-		return img_row(im, d, text_row(im, d, span_of(f->p, f->n)));
+		return text_row(im, d, span_of(f->p, f->n), has_slash(d, o),
+				both);
 	}
 }
 
@@ -205,13 +234,13 @@ static void field_rows(const struct pol_image *im, const struct lay_dim *d,
 		       const struct obs *o, uint64_t *hit)
 {
 	const uint64_t *first = NULL, *row;
-	uint64_t all[LAY_WORDS], any[LAY_WORDS];
+	uint64_t all[LAY_WORDS], any[LAY_WORDS], both[2][LAY_WORDS];
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < o->n; i++) {
 		if (o->f[i].field != d->field)
 			continue;
-		row = value_row(im, d, &o->f[i]);
+		row = value_row(im, d, o, &o->f[i], both[n > 0]);
 		if (!row) {
 			too_long(im, d, hit);
 			continue;
@@ -252,12 +281,13 @@ static uint32_t fact_rows(const struct pol_image *im, uint32_t need,
 	for (unsigned i = 0; i < o->n; i++) {
 		unsigned at = im->dim_of[o->f[i].field];
 		const struct lay_dim *d = &im->OBSV[at];
+		uint64_t both[LAY_WORDS];
 		const uint64_t *row;
 
 		if (!(need >> at & 1))
 			continue;
 		seen |= UINT32_C(1) << at;
-		row = value_row(im, d, &o->f[i]);
+		row = value_row(im, d, o, &o->f[i], both);
 		if (row)
 			and_row(im, hit, row);
 		else

@@ -58,7 +58,7 @@ static struct pol_image *by_path(const char *const *text, unsigned n_text,
 	return im;
 }
 
-static uint64_t hits(const struct pol_image *im, const char *path)
+static uint64_t hits_as(const struct pol_image *im, const char *path, bool slash)
 {
 	uint64_t all[LAY_WORDS], hit[LAY_WORDS];
 	struct obs o = {.kind = OBS_HTTP_REQUEST};
@@ -66,8 +66,15 @@ static uint64_t hits(const struct pol_image *im, const char *path)
 	memset(all, 0xff, sizeof(all));
 	if (path)
 		obs_span(&o, F_PATH, span_str(path));
+	if (slash)
+		obs_flag(&o, F_SLASH);
 	match_obs(im, all, DIR_OUT, &o, NULL, 0, hit);
 	return hit[0] & 7;
+}
+
+static uint64_t hits(const struct pol_image *im, const char *path)
+{
+	return hits_as(im, path, false);
 }
 
 static const struct img_table *table_of(const struct pol_image *im)
@@ -101,6 +108,37 @@ static void test_tables(void **state)
 	assert_int_equal(hits(few, "/site/x/now"), 1);
 	assert_int_equal(hits(few, "/site/x"), 4);
 	assert_int_equal(hits(few, NULL), 0);
+	pol_image_free(few);
+	pol_image_free(many);
+	free(a);
+	free(b);
+}
+
+/* A path that ended with a slash is told without it, and fits what is written
+ * for either. */
+static void test_slash(void **state)
+{
+	static const char *const text[] = {"/a/**", "/a", "/a/*"};
+	static const struct {
+		const char *path;
+		bool slash;
+		uint64_t want;
+	} cases[] = {
+		{"/a", false, 2},   {"/a", true, 1 | 2 | 4},
+		{"/a/b", false, 5}, {"/a/b", true, 1 | 4},
+		{"/b", true, 0},    {"/a/b/c", true, 1},
+	};
+	uint8_t *a, *b;
+	struct pol_image *few = by_path(text, 3, 3, &a);
+	struct pol_image *many = by_path(text, 3, RULES, &b);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(hits_as(few, cases[i].path, cases[i].slash),
+				 cases[i].want);
+		assert_int_equal(hits_as(many, cases[i].path, cases[i].slash),
+				 cases[i].want);
+	}
 	pol_image_free(few);
 	pol_image_free(many);
 	free(a);
@@ -192,8 +230,11 @@ static void test_places(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables),
-					   cmocka_unit_test(test_places)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_slash),
+		cmocka_unit_test(test_places),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

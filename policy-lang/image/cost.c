@@ -9,6 +9,9 @@ void pol_image_cost(const struct pol_image *im, struct pol_cost *c)
 	for (uint32_t i = 0; i < im->n_OBSV; i++) {
 		if (im->OBSV[i].form == DIM_AUTO)
 			c->texts++;
+		/* A path that ended with a slash is looked at in two ways. */
+		if (im->OBSV[i].field == F_PATH || im->OBSV[i].field == F_HREF)
+			c->rows++;
 	}
 	c->words = c->rows * c->row_words;
 }
