@@ -319,6 +319,8 @@ int uri_host(struct span authority, struct wbuf *w, struct span *host,
 	} else if (find(name, "~") < name.n) {
 		return odd(e, 0, REASON_MALFORMED, "host: '~'");
 	}
+	if (name.n > 1 && name.p[name.n - 1] == '.') /* the same name */
+		name.n--;
 	if (name.n == 0 || name.n > 255 || port.n > 6 ||
 	    (port.n && (port.p[0] != ':' || port.n == 1)))
 		return odd(e, 0, REASON_MALFORMED, "host: no name, or a port "

@@ -45,8 +45,9 @@ bool uri_is_normal(struct span ref);
 /* The same path without the slash at its end; "/" stays. */
 struct span uri_identity(struct span path);
 
-/* Host of an authority in lower case, without the port; the host is copied to
- * w. Refused: user information, an empty host, a port that is no number. */
+/* Host of an authority in lower case, without the port and without the dot that
+ * may end a name; the host is copied to w. Refused: user information, an empty
+ * host, a port that is no number. */
 int uri_host(struct span authority, struct wbuf *w, struct span *host,
 	     struct err *e) __attribute__((warn_unused_result));
 

@@ -118,6 +118,9 @@ static void test_hosts(void **state)
 		{"", NULL},
 		{":80", NULL},
 		{"m.example:x", NULL},
+		{"m.example.", "m.example"},
+		{"m.example.:80", "m.example"},
+		{".", "."},
 		{"m.example:80:81", NULL},
 		{"m example", NULL},
 	};

@@ -273,6 +273,59 @@ static bool cased(const struct src *s, const struct ynode *n, bool upper)
 	return true;
 }
 
+static bool ends_with(struct span s, char c)
+{
+	return s.n > 1 && s.p[s.n - 1] == (uint8_t)c;
+}
+
+/* "meter.example:8080", but not "fd00::1" */
+static bool has_port(struct span host)
+{
+	size_t at = 0, n = 0;
+
+	for (size_t i = 0; i < host.n; i++) {
+		if (host.p[i] == ':') {
+			at = i;
+			n++;
+		}
+	}
+	return n == 1 && at + 1 < host.n && host.p[at + 1] >= '0' &&
+	       host.p[at + 1] <= '9';
+}
+
+/* There is one spelling of each name that is compared. seen: a step shows what
+ * was sent, in which a path may end with a slash. */
+static bool spelt(const struct src *s, enum field f, const struct ynode *n,
+		  bool seen)
+{
+	bool path = f == F_PATH || f == F_HREF;
+	bool name = f == F_HOST || f == F_DNS_NAME;
+	const char *hint = NULL;
+	char buf[SHOW];
+
+	if (path && !seen && ends_with(n->s, '/'))
+		hint = "paths are compared without the slash at their end";
+	else if (name && ends_with(n->s, '.'))
+		hint = "names are compared without the dot at their end";
+	else if (f == F_HOST && n->s.n && n->s.p[0] == '[')
+		hint = "an address stands without brackets";
+	else if (f == F_HOST && has_port(n->s))
+		hint = "hosts are compared without the port";
+	if (hint)
+		bad(s, n, 3131, hint, "'%s' can never match", show(buf, n->s));
+	return !hint;
+}
+
+/* "obix:units/watt" is told as "watt". */
+static const char *bare_unit(struct span s)
+{
+	static const char units[] = "obix:units/";
+	size_t n = sizeof(units) - 1;
+
+	return (const char *)s.p +
+	       (s.n > n && memcmp(s.p, units, n) == 0 ? n : 0);
+}
+
 static void text_values(struct rd *r, const struct attr_row *row,
 			const struct ynode *const *e, size_t n, bool seen,
 			struct pol_attr *a)
@@ -286,12 +339,16 @@ static void text_values(struct rd *r, const struct attr_row *row,
 			ok = ph_path(&r->s, e[i], !seen, &text[a->n_text]);
 		else if (ok && row->kind != ATTR_TEXT)
 			ok = cased(&r->s, e[i], row->kind == ATTR_UPPER);
+		if (ok)
+			ok = spelt(&r->s, (enum field)row->field, e[i], seen);
 		if (ok && e[i]->s.n > 128) {
 			bad(&r->s, e[i], 3108, NULL, "more than 128 octets");
 			ok = false;
 		}
 		if (ok)
-			text[a->n_text++] = (const char *)e[i]->s.p;
+			text[a->n_text++] = row->field == F_OBIX_UNIT
+						    ? bare_unit(e[i]->s)
+						    : (const char *)e[i]->s.p;
 	}
 	a->text = text;
 }

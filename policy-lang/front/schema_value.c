@@ -213,6 +213,20 @@ void schema_value(struct writer *w, const struct asked *a)
 
 /* --- observations -------------------------------------------------------- */
 
+/* What can match, as read_obs.c has it. */
+static const char *spelling(const struct attr_row *a)
+{
+	if (a->kind == ATTR_UPPER)
+		return "^[A-Z]+$";
+	if (a->kind == ATTR_PATH)
+		return "^/(.*[^/])?$";
+	if (a->field == F_HOST)
+		return "^(?!\\[)(?!.+\\.$)(?![^:]*:[0-9][^:]*$)[!-@\\[-~]+$";
+	if (a->field == F_DNS_NAME)
+		return "^(?!.+\\.$)[!-@\\[-~]+$";
+	return "^[!-@\\[-~]+$";
+}
+
 static void attr_value(struct writer *w, const struct attr_row *a, bool seen)
 {
 	static const enum ph forms[] = {
@@ -225,10 +239,10 @@ static void attr_value(struct writer *w, const struct attr_row *a, bool seen)
 
 	if (seen && a->kind == ATTR_SET)
 		one.form = PH_INTEGER;
-	if (a->kind == ATTR_UPPER || a->kind == ATTR_LOWER) {
+	if (a->kind == ATTR_UPPER || a->kind == ATTR_LOWER ||
+	    (a->kind == ATTR_PATH && !seen)) {
 		json_str(&w->j, "type", "string");
-		json_str(&w->j, "pattern",
-			 a->kind == ATTR_UPPER ? "^[A-Z]+$" : "^[!-@\\[-~]+$");
+		json_str(&w->j, "pattern", spelling(a));
 		return;
 	}
 	if (a->kind != ATTR_WORD) {
