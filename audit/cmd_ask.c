@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
 
 /* Somebody holds the lock of who writes it. One who may not look at that
  * finds the shared memory of a database that is open. */
-static bool is_written(const char *path)
+static bool is_locked(const char *path)
 {
 	struct flock whole = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	char name[PATH_OCTETS];
@@ -35,6 +36,16 @@ static bool is_written(const char *path)
 		return false;
 	snprintf(name, sizeof(name), "%s-shm", path);
 	return access(name, F_OK) == 0 || errno != ENOENT;
+}
+
+/* Under the name that it was called by, or its own. */
+static bool is_written(const char *path)
+{
+	char *own = realpath(path, NULL);
+	bool written = is_locked(path) || (own && is_locked(own));
+
+	free(own);
+	return written;
 }
 
 static bool same_file(const char *a, const char *b)

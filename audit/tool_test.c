@@ -385,6 +385,8 @@ static void what_is_written_is_not_exported(void **state)
 	       "has to be recorded in it first");
 	expect("export -F csv --control %O -o %O.c %D", 2, "--unrecorded");
 	expect("--version; ls $DIR | grep -c b.db", 1, "0\n");
+	expect("--version; ln -s %D %D.link", 0, "");
+	expect("export --control %O %D.link", 2, "has to be recorded");
 	expect("export --unrecorded %D", 0, "\nmetergate-audit: ");
 	expect("export --unrecorded %D", 0, "export is not recorded in it");
 	close(fd);
