@@ -7,14 +7,11 @@
 
 /* --- the common part --- */
 
-static void put_tuple(struct json *j, const struct event *ev)
+static void put_ends(struct json *j, const struct net_tuple *t)
 {
-	const struct net_tuple *t = &ev->tup;
 	bool ports = t->proto == 6 || t->proto == 17 || t->sport || t->dport;
 	char buf[NET_ADDR_TEXT];
 
-	if (!ev->has_tuple)
-		return;
 	json_text(j, "src_ip", eve_addr(buf, &t->src));
 	if (ports)
 		json_u64(j, "src_port", t->sport);
@@ -27,6 +24,53 @@ static void put_tuple(struct json *j, const struct event *ev)
 		json_u64(j, "proto", t->proto);
 }
 
+static bool same_ends(const struct net_tuple *a, const struct net_tuple *b)
+{
+	return a->sport == b->sport && a->dport == b->dport &&
+	       a->proto == b->proto && net_addr_eq(&a->src, &b->src) &&
+	       net_addr_eq(&a->dst, &b->dst);
+}
+
+/* What is written lies behind a value, so it begins with a comma. */
+static void put_tuple(struct json *j, const struct event *ev,
+		      struct eve_memo *memo)
+{
+	const struct net_tuple *t = &ev->tup;
+	size_t at = (t->sport ^ t->dport * 3u) % EVE_MEMO, from = j->w.n;
+	struct span text;
+
+	if (!ev->has_tuple)
+		return;
+	if (!memo || !j->comma) {
+		put_ends(j, t);
+		return;
+	}
+	if (memo->ends[at].n && same_ends(&memo->ends[at].t, t)) {
+		wbuf_put(&j->w, span_of(memo->ends[at].text,
+					memo->ends[at].n));
+		return;
+	}
+	put_ends(j, t);
+	text = span_from(wbuf_span(&j->w), from);
+	if (j->w.failed || text.n > sizeof(memo->ends[at].text))
+		return;
+	memo->ends[at].t = *t;
+	memo->ends[at].n = (uint8_t)text.n;
+	memcpy(memo->ends[at].text, text.p, text.n);
+}
+
+static const char *when_of(char buf[CLOCK_TEXT], struct wall wall,
+			   struct eve_memo *memo)
+{
+	if (!memo)
+		return clock_eve(buf, wall);
+	if (!memo->when[0] || memo->wall.us != wall.us) {
+		clock_eve(memo->when, wall);
+		memo->wall = wall;
+	}
+	return memo->when;
+}
+
 static const char *type_of(const struct event *ev, unsigned line)
 {
 	if (ev->type == EV_PROTOCOL && eve_is_http(ev))
@@ -34,17 +78,18 @@ static const char *type_of(const struct event *ev, unsigned line)
 	return event_type_name(ev);
 }
 
-static void put_head(struct json *j, const struct event *ev, unsigned line)
+static void put_head(struct json *j, const struct event *ev,
+		     const struct eve_opts *o)
 {
 	char when[CLOCK_TEXT];
 
-	json_str(j, "timestamp", clock_eve(when, ev->now.wall));
+	json_str(j, "timestamp", when_of(when, ev->now.wall, o->memo));
 	if (ev->flow_id)
 		json_u64(j, "flow_id", ev->flow_id);
 	if (ev->pcap_cnt)
 		json_u64(j, "pcap_cnt", ev->pcap_cnt);
-	json_str(j, "event_type", type_of(ev, line));
-	put_tuple(j, ev);
+	json_str(j, "event_type", type_of(ev, o->line));
+	put_tuple(j, ev, o->memo);
 	if (ev->app_proto)
 		json_str(j, "app_proto", ev->app_proto);
 }
@@ -294,7 +339,7 @@ bool eve_event(struct json *j, const struct event *ev,
 	       const struct eve_opts *o)
 {
 	json_obj(j, NULL);
-	put_head(j, ev, o->line);
+	put_head(j, ev, o);
 	if (ev->message && obs_family((enum obs_kind)ev->message->kind) ==
 				   OBS_FAMILY_C1222)
 		eve_c1222(j, ev, o);

@@ -14,6 +14,19 @@
 
 #define EVE_LINE_MAX (256 * 1024)
 
+/* Beginnings of lines that were written before: those of a unit begin alike,
+ * and so do those of a flow. Given zeroed, for one writer. */
+#define EVE_MEMO 32
+struct eve_memo {
+	struct wall wall;
+	char when[CLOCK_TEXT];
+	struct {
+		struct net_tuple t;
+		uint8_t n; /* 0: nothing yet */
+		uint8_t text[200];
+	} ends[EVE_MEMO];
+};
+
 struct eve_opts {
 	bool values;	/* show values and table data */
 	bool has_seq;	/* rendered from an audit record: its number */
@@ -23,6 +36,7 @@ struct eve_opts {
 	/* From an audit record: the name it carries, which then counts. */
 	struct span service;
 	unsigned line; /* which of eve_lines */
+	struct eve_memo *memo; /* or NULL */
 };
 
 /* How many lines an event is: one; but an EV_PROTOCOL event of HTTP has one

@@ -41,16 +41,38 @@ static bool plain(uint8_t c)
 static size_t plain_len(struct span s)
 {
 	size_t n = 0;
-	uint64_t x;
 
-	for (; s.n - n >= sizeof(x); n += sizeof(x)) {
-		memcpy(&x, s.p + n, sizeof(x));
-		if (odd_ones(x))
-			break;
-	}
 	while (n < s.n && plain(s.p[n]))
 		n++;
 	return n;
+}
+
+/* The eight octets at s.p + at, or in front of its end. */
+static uint64_t eight(struct span s, size_t at)
+{
+	uint64_t x;
+
+	memcpy(&x, s.p + (at < s.n - sizeof(x) ? at : s.n - sizeof(x)),
+	       sizeof(x));
+	return x;
+}
+
+/* Does all of it? Of text that does not it may say so, never the other way. */
+static bool all_plain(struct span s)
+{
+	uint64_t odd = 0;
+	uint32_t front, back;
+
+	if (s.n >= sizeof(odd)) {
+		for (size_t i = 0; i < s.n; i += sizeof(odd))
+			odd |= odd_ones(eight(s, i));
+		return odd == 0;
+	}
+	if (s.n < sizeof(front))
+		return plain_len(s) == s.n;
+	memcpy(&front, s.p, sizeof(front));
+	memcpy(&back, s.p + s.n - sizeof(back), sizeof(back));
+	return odd_ones((uint64_t)front << 32 | back) == 0;
 }
 
 static void escape_u(struct json *j, uint8_t c)
@@ -66,7 +88,7 @@ static bool put_plain(struct json *j, struct span s)
 {
 	uint8_t *at;
 
-	if (plain_len(s) != s.n)
+	if (!all_plain(s))
 		return false;
 	at = wbuf_room(&j->w, s.n + 2);
 	if (!at)

@@ -52,10 +52,10 @@ char *meas_text(char *buf, size_t cap, meas_set s)
 
 	if (cap == 0)
 		return buf;
-	for (unsigned m = 0; m < MEAS_COUNT; m++) {
-		struct span name = span_str(rows[m].name);
+	for (s &= MEAS_ALL; s; s &= s - 1) {
+		struct span name = span_str(rows[__builtin_ctzll(s)].name);
 
-		if (!(s & MEAS_BIT(m)) || n + name.n + 2 > cap)
+		if (n + name.n + 2 > cap)
 			continue;
 		if (n)
 			buf[n++] = '+';

@@ -97,6 +97,7 @@ struct replay_output {
 	size_t n;
 	enum replay_format format;
 	struct eve_opts eve;
+	struct eve_memo *memo;
 	bool quiet;
 	struct err *e; /* the first failure is kept; then nothing is written */
 	bool failed;

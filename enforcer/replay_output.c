@@ -13,19 +13,23 @@ int replay_output_init(struct replay_output *o, const struct replay_opts *opts,
 {
 	*o = (struct replay_output){
 		.buf = malloc(BUFFER),
+		.memo = calloc(1, sizeof(*o->memo)),
 		.format = opts->format,
 		.quiet = opts->quiet,
 		.eve = {.values = opts->values,
 			.service_name = c1222_service_name},
 		.e = e,
 	};
-	return o->buf ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
+	o->eve.memo = o->memo;
+	return o->buf && o->memo ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
 }
 
 void replay_output_fini(struct replay_output *o)
 {
 	free(o->buf);
+	free(o->memo);
 	o->buf = NULL;
+	o->memo = o->eve.memo = NULL;
 }
 
 void replay_output_flush(struct replay_output *o)
