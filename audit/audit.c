@@ -310,7 +310,7 @@ static int clock_step(struct audit *a, const struct event *ev, struct err *e)
 {
 	static const char what[] = "the wall clock stepped from ";
 	char text[sizeof(what) + 2 * CLOCK_TEXT + 8];
-	struct event step = {.type = EV_MAINTENANCE, .now = ev->now};
+	struct event step;
 	struct wbuf w = wbuf_of(text, sizeof(text) - 1);
 	int64_t wall = ev->now.wall.us, moved, passed;
 	char when[CLOCK_TEXT];
@@ -327,7 +327,8 @@ static int clock_step(struct audit *a, const struct event *ev, struct err *e)
 	wbuf_put(&w, span_str(" to "));
 	wbuf_put(&w, span_str(clock_eve(when, ev->now.wall)));
 	text[w.n] = 0;
-	step.detail = text;
+	step = (struct event){.type = EV_MAINTENANCE, .now = ev->now,
+			      .detail = text};
 	return append(a, RECORD_CLOCK, &step, (struct span){0}, NULL, e);
 }
 

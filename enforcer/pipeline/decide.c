@@ -333,9 +333,10 @@ bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
 {
 	struct pipeline *p = w->p;
 	struct pol_peer peer = peer_of(w, NULL);
-	struct pol_decision d = {0};
+	struct pol_decision d;
 	struct event ev;
 
+	pol_decision_clear(&d);
 	if (pol_packet(p->conf.state, (size_t)p->guest[w->f->guest].machine,
 		       side_dir(w->f, w->s), &peer, octets, w->now, &d)) {
 		w->f->silent = false;
@@ -712,10 +713,7 @@ static struct judged_unit *unit_next(struct work *w, const struct judge *j,
 	u->charged = (uint32_t)len + headers(w, j, at, len);
 	u->packets = packets(w, j, at, len);
 	u->pcap_cnt = completed_by(w, j, at + len);
-	memset(&u->d, 0, offsetof(struct pol_decision, rules));
-	u->d.n_rules = u->d.n_budgets = 0;
-	u->d.would_pass = (struct span){0};
-	u->d.text[0] = 0;
+	pol_decision_clear(&u->d);
 	return u;
 }
 

@@ -350,6 +350,20 @@ struct pol_decision {
 	int64_t defer_ns; /* of defer: the longest time the rules give */
 };
 
+/* As a decision is given to be filled: nothing is said of the rules behind
+ * n_rules, the budgets behind n_budgets, and of text behind its end. */
+static inline void pol_decision_clear(struct pol_decision *d)
+{
+	memset(d, 0, offsetof(struct pol_decision, rules));
+	d->n_rules = 0;
+	memset(&d->n_budgets, 0,
+	       offsetof(struct pol_decision, text) -
+		       offsetof(struct pol_decision, n_budgets));
+	d->text[0] = 0;
+	memset(&d->refused_rules, 0,
+	       sizeof(*d) - offsetof(struct pol_decision, refused_rules));
+}
+
 /* An error of its protocol that carries no measurement: in answer to a permitted
  * request it needs no rule of its own. */
 bool pol_is_error(const struct obs *o, meas_set meas);

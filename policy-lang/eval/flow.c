@@ -281,7 +281,7 @@ bool pol_packets(struct pol_state *st, size_t machine, enum dir dir,
 			    .octets = octets,
 			    .packets = packets,
 			    .now = now};
-	struct obs none = {0};
+	static const struct obs none;
 	uint32_t mark = st->live->n_undo;
 
 	judge_begin(st, now, d);
