@@ -101,6 +101,13 @@ def web(a, tmp, add):
     for name in there:
         add(f"HTTP and oBIX: policy and audit / {name}",
             [t / j for t, j in zip(took[name], judged)], others[name][2])
+    least = json.loads(subprocess.run(
+        [os.path.join(a.build, "bench", "bench_least"), a.web],
+        capture_output=True, check=True).stdout)
+    add("HTTP and oBIX, a ceiling: expat alone / bare loop",
+        [least["loop_ns"] / least["expat_ns"]])
+    add("HTTP and oBIX, a ceiling: expat and a digest / bare loop",
+        [least["loop_ns"] / least["records_ns"]])
 
 
 def language(a, tmp, add):
