@@ -348,6 +348,49 @@ static void lines_for_people(void **state)
 			    "2023-11-14T22:13:20.000000Z allow policy mdma: activated\n");
 }
 
+/* What is written from memory is what would be written without: ends that
+ * differ in one thing only, and share their place with the ones before. */
+static void remembered(void **state)
+{
+	static const struct {
+		const char *why;
+		uint8_t src, dst, proto;
+		uint16_t sport, dport;
+		int64_t us;
+	} rows[] = {
+		{"the first",	  10, 1, 17, 1153, 40000, 1},
+		{"the same",	  10, 1, 17, 1153, 40000, 1},
+		{"another time",   10, 1, 17, 1153, 40000, 2},
+		{"another source", 11, 1, 17, 1153, 40000, 2},
+		{"another target", 11, 2, 17, 1153, 40000, 2},
+		{"another proto",  11, 2, 6,  1153, 40000, 2},
+		{"other ports",	   11, 2, 6,  1153 + EVE_MEMO, 40000, 2},
+		{"other ports",	   11, 2, 6,  1153, 40000 + EVE_MEMO, 2},
+		{"the first",	  10, 1, 17, 1153, 40000, 1},
+		{"no time",	10, 1, 17, 1153, 40000, 0},
+		{"before 1970",    10, 1, 17, 1153, 40000, -1},
+	};
+	static struct eve_memo memo;
+	static char without[EVE_LINE_MAX];
+	struct sample s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct event ev = *sample_decision(&s, 0);
+
+		ev.tup.src.b[15] = rows[i].src;
+		ev.tup.dst.b[15] = rows[i].dst;
+		ev.tup.proto = rows[i].proto;
+		ev.tup.sport = rows[i].sport;
+		ev.tup.dport = rows[i].dport;
+		ev.now.wall.us = rows[i].us;
+		strcpy(without, render(&ev, (struct eve_opts){0}));
+		if (strcmp(render(&ev, (struct eve_opts){.memo = &memo}),
+			   without) != 0)
+			fail_msg("%s: %s", rows[i].why, without);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +406,7 @@ int main(void)
 		cmocka_unit_test(hostile_octets_are_escaped),
 		cmocka_unit_test(what_does_not_fit_is_no_line),
 		cmocka_unit_test(lines_for_people),
+		cmocka_unit_test(remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
