@@ -494,22 +494,30 @@ static void check_restriction(struct rd *r, const struct ynode *v,
 	rule->dir = rule->block || rule->when.present ? DIRSEL_ANY : DIRSEL_OUT;
 }
 
-/* '*' is for denials and assertions; of the household's own screens it is
+static bool is_households(const struct pol_file *f,
+			  const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->party.n_party; i++) {
+		if (f->party[rule->party.party[i]].role != ROLE_HOUSEHOLD)
+			return false;
+	}
+	return rule->kind == RULE_GRANT ||
+	       (!rule->party.any && rule->party.roles == 1u << ROLE_HOUSEHOLD);
+}
+
+/* '*' is for denials and assertions; to the household's own screens it is
  * granted, and means every measurement but what is none. */
 static void check_star(struct rd *r, const struct ynode *v,
 		       struct pol_rule_src *rule)
 {
 	if (rule->data.meas != MEAS_ALL)
 		return;
-	for (size_t i = 0; i < rule->party.n_party; i++) {
-		if (r->f->party[rule->party.party[i]].role == ROLE_HOUSEHOLD)
-			continue;
+	if (!is_households(r->f, rule))
 		bad(&r->s, yaml_get(yaml_get(v, "data"), "measurement"), 4106,
 		    "name the types, or a family such as energy.*",
 		    "'*' is for the household's own screens");
-		return;
-	}
-	rule->data.meas &= ~MEAS_ABOUT;
+	else
+		rule->data.meas &= ~MEAS_ABOUT;
 }
 
 static void read_rule(struct rd *r, const struct ynode *v,
@@ -524,8 +532,9 @@ static void read_rule(struct rd *r, const struct ynode *v,
 	read_map(r, v, keys, rule);
 	if (v->type != Y_MAP)
 		return;
-	if (kind == RULE_GRANT) {
+	if (kind == RULE_GRANT || kind == RULE_CEILING)
 		check_star(r, v, rule);
+	if (kind == RULE_GRANT) {
 		/* Where it says nothing, the portal hears of refusals. */
 		if (!yaml_get(v, "notify"))
 			rule->notify = NOTIFY_REFUSED;
