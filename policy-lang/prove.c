@@ -72,11 +72,11 @@ static bool place_of(const struct pol_file *f, const struct pol_image *v,
 }
 
 /* By the file alone it may have been told before (front/link.c). */
-static bool is_told(const struct diags *d, const char *path,
+static bool is_told(const struct diags *d, uint16_t code, const char *path,
 		    struct diag_at at)
 {
 	for (size_t i = 0; i < d->n; i++) {
-		if (d->d[i].code == 5301 && d->d[i].line == at.line &&
+		if (d->d[i].code == code && d->d[i].line == at.line &&
 		    strcmp(d->d[i].path, path) == 0)
 			return true;
 	}
@@ -94,8 +94,8 @@ static void say_unasked(void *arg, const struct minimum_broken *x)
 	struct diag *g;
 
 	if (!f || !place_of(f, v, x->rule, &at) ||
-	    !place_of(f, v, x->other, &other) || is_told(a->d, f->path, at) ||
-	    is_told(a->d, f->path, other))
+	    !place_of(f, v, x->other, &other) || is_told(a->d, 5301, f->path, at) ||
+	    is_told(a->d, 5301, f->path, other))
 		return;
 	minimum_text(text, sizeof(text), x);
 	g = diag_add(a->d, DIAG_ERROR, 5301, f->path, at,
@@ -125,6 +125,70 @@ static int ask(const struct scene *s, const struct bound *b, struct diags *d,
 	return minimum_check(b, say_unasked, &a, e);
 }
 
+/* --- differencing ---------------------------------------------------------- */
+
+/* Of the snapshots that show use, or of the series, which one is finest? NULL:
+ * it gets none. */
+static const struct bound_flow *finest(const struct bound_recipient *r,
+				       enum meas_class cls)
+{
+	const struct bound_flow *best = NULL;
+
+	for (size_t i = 0; i < r->n_flow; i++) {
+		const struct bound_flow *f = &r->flow[i];
+
+		if (bound_use(f->meas) && meas_class(f->meas) == cls &&
+		    (!best || f->spacing_ns < best->spacing_ns))
+			best = f;
+	}
+	return best;
+}
+
+static bool on_trial(const struct bound_recipient *r)
+{
+	for (size_t i = 0; i < r->n_flow; i++) {
+		if (r->flow[i].rule == BOUND_NO_RULE)
+			return true;
+	}
+	return false;
+}
+
+/* Rules that each stay behind the series may not do so together. What only the
+ * sum shows counts from five sixths on, as in grades. */
+static void check_difference(const struct scene *s, const struct bound *b,
+			     const struct bound_recipient *r, struct diags *d)
+{
+	const struct bound_flow *snap = finest(r, MEAS_CLASS_SNAPSHOT);
+	const struct bound_flow *ser = finest(r, MEAS_CLASS_SERIES);
+	const struct pol_image *v = bound_policy(b, r->machine);
+	const struct pol_file *f;
+	const struct pol_rule_src *a, *of;
+	int64_t every = bound_together(b, r, 0);
+	struct diag *g;
+	char t[64];
+
+	if (!snap || !ser || !r->outside || on_trial(r) ||
+	    every >= ser->spacing_ns / 6 * 5)
+		return;
+	f = file_of(s, v->id, POL_VENDOR);
+	a = rule_of(f, snap->rule_name);
+	of = rule_of(f, ser->rule_name);
+	if (!a || !of ||
+	    is_told(d, 5102, f->path,
+		    (struct diag_at){.line = a->pos.line, .col = a->pos.col}))
+		return;
+	g = diag_add(d, DIAG_ERROR, 5102, f->path,
+		     (struct diag_at){a->pos.line, a->pos.col,
+				      (uint32_t)strlen(a->id)},
+		     "space the readings further apart, or add a limit over "
+		     "all of them",
+		     "all that '%.*s' reads is together a value every %s, more "
+		     "often than the intervals of '%s' are long",
+		     (int)r->operator_.n, (const char *)r->operator_.p,
+		     bound_time(t, sizeof(t), every), of->id);
+	diag_second(g, of->pos.line, of->pos.col, "'%s' is here", of->id);
+}
+
 /* --- all of it ------------------------------------------------------------- */
 
 /* of: whose assertions; they are about what set permits. */
@@ -141,6 +205,8 @@ static int prove(const struct pol_file *const *set, size_t n,
 	rc = bound_new(&b, s.set, false, e);
 	for (size_t i = 0; !rc && i < n_of; i++)
 		prove_file(b, of[i], d);
+	for (size_t i = 0; !rc && i < b->n; i++)
+		check_difference(&s, b, &b->r[i], d);
 	if (!rc)
 		rc = ask(&s, b, d, e);
 	bound_free(b);
