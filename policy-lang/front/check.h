@@ -35,6 +35,11 @@ void say_idle(struct rd *r, const struct pol_limit_phrase *a,
  * baseline's. */
 void check_starving(struct rd *r, const struct pol_rule_src *rule,
 		    const struct pol_file *of);
+/* link.c, P4108: rule u of file `of`, a ceiling or a restriction, asks for a
+ * granularity that g gives snapshots more often than; told once of each u. */
+void check_snapshots(struct rd *r, const struct pol_file *of,
+		     const struct pol_rule_src *u, const struct pol_file *v,
+		     const struct pol_rule_src *g);
 /* Limits at top level that a message of the rule has to be counted by. */
 size_t limits_met(const struct pol_file *of, const struct pol_file *f,
 		  const struct pol_rule_src *rule);

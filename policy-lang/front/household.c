@@ -163,11 +163,22 @@ static bool selects(const struct pol_rule_src *r, const struct pol_file *v,
 	return false;
 }
 
+/* Granularity is theirs alone. */
+static bool has_series(meas_set m)
+{
+	for (; m; m &= m - 1) {
+		if (meas_class((enum meas)__builtin_ctzll(m)) ==
+		    MEAS_CLASS_SERIES)
+			return true;
+	}
+	return false;
+}
+
 /* Does it ask for more than the grant and its layer do already? */
 static bool is_stricter(const struct pol_data_src *r,
 			const struct pol_data_src *g)
 {
-	bool gran = r->has_gran &&
+	bool gran = r->has_gran && has_series(r->meas & g->meas) &&
 		    (!g->has_gran || g->gran_lo_ns < r->gran_lo_ns ||
 		     (r->gran_hi_ns && (!g->gran_hi_ns ||
 					g->gran_hi_ns > r->gran_hi_ns)));
@@ -214,6 +225,9 @@ static void check_restriction(struct home *h, const struct pol_rule_src *r)
 			enum effect e = effect_on(r, v, &v->rule[k]);
 
 			most = e > most ? e : most;
+			if (e != SELECTS_NOTHING)
+				check_snapshots(&h->r, h->r.f, r, v,
+						&v->rule[k]);
 		}
 	}
 	if (most == RESTRICTS)

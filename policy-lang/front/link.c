@@ -234,6 +234,52 @@ static const struct pol_rule_src *check_grant(struct rd *r,
 	return NULL;
 }
 
+/* --- granularity that snapshots pass by ------------------------------------ */
+
+static bool told_here(const struct rd *r, const struct pol_file *of,
+		      struct pol_pos pos)
+{
+	const struct diags *d = r->s.d;
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->d[i].code == 4108 && d->d[i].line == pos.line &&
+		    strcmp(d->d[i].path, of->path) == 0)
+			return true;
+	}
+	return false;
+}
+
+void check_snapshots(struct rd *r, const struct pol_file *of,
+		     const struct pol_rule_src *u, const struct pol_file *v,
+		     const struct pol_rule_src *g)
+{
+	int64_t a = sustained_ns(v, g), b = sustained_ns(of, u);
+	const char *path = r->s.path;
+	char buf[MEAS_TEXT];
+	meas_set m = 0;
+	struct diag *d;
+
+	for (unsigned i = 0; i < MEAS_COUNT; i++) {
+		if (meas_class((enum meas)i) == MEAS_CLASS_SNAPSHOT)
+			m |= MEAS_BIT(i);
+	}
+	m &= u->data.meas & g->data.meas;
+	if (!m || !u->data.has_gran || !goes_outside(v, g) ||
+	    (a > b ? a : b) >= u->data.gran_lo_ns ||
+	    told_here(r, of, u->data.pos_gran))
+		return;
+	r->s.path = of->path;
+	d = find(r, DIAG_WARNING, 4108, u->data.pos_gran, 1,
+		 "limit the spacing of readings as well",
+		 "granularity does not bound %s, which '%s' may give more "
+		 "often",
+		 meas_text(buf, sizeof(buf), m), g->id);
+	r->s.path = path;
+	diag_second(d, g->pos.line, g->pos.col, "'%s' is here", g->id);
+	if (d)
+		d->path2 = v->path;
+}
+
 /* --- budgets --------------------------------------------------------------- */
 
 /* Limits of the rule that its ceiling's leave nothing to do. */
@@ -353,6 +399,7 @@ static void check_layers(struct rd *r, const struct pol_file *base)
 		if (!c)
 			continue;
 		check_under(r, base, c, g);
+		check_snapshots(r, base, c, r->f, g);
 		check_starving(r, g, base);
 		check_many(r, base, c, g);
 	}
