@@ -313,7 +313,33 @@ static enum diff_change verdict(const struct version *was,
 							      : DIFF_NARROWER;
 }
 
-/* Policies by their ids: what came, went, or has another serial. */
+static void print_day(const char *before, int64_t s, const char *without)
+{
+	char day[24];
+
+	printf("%s%s", before, s ? bound_date(day, sizeof(day), s) : without);
+}
+
+/* Dates do not count as wider or narrower: the verdict is about the time when
+ * both are valid. But they are shown. */
+static void print_validity(const struct pol_file *was,
+			   const struct pol_file *is)
+{
+	if (was->valid_from_s != is->valid_from_s) {
+		printf("%s", is->id);
+		print_day("  valid from ", was->valid_from_s, "any day");
+		print_day(" -> ", is->valid_from_s, "any day");
+		printf("\n");
+	}
+	if (was->valid_until_s != is->valid_until_s) {
+		printf("%s", is->id);
+		print_day("  valid until ", was->valid_until_s, "any day");
+		print_day(" -> ", is->valid_until_s, "any day");
+		printf("\n");
+	}
+}
+
+/* Policies by their ids: what came, went, has another serial or other days. */
 static void print_files(const struct version *was, const struct version *is)
 {
 	for (size_t i = 0; i < is->files.n; i++) {
@@ -328,6 +354,8 @@ static void print_files(const struct version *was, const struct version *is)
 			printf("%s  serial %llu -> %llu\n", f->id,
 			       (unsigned long long)old->serial,
 			       (unsigned long long)f->serial);
+		if (old)
+			print_validity(old, f);
 	}
 	for (size_t k = 0; k < was->files.n; k++) {
 		const struct pol_file *f = was->files.f[k];
@@ -468,7 +496,8 @@ static int diff_sets(const struct version *was, const struct version *is,
 		       *change == DIFF_WIDER
 			       ? "  (needs the customer's acknowledgement)"
 			       : "");
-		if (d->change != DIFF_WIDER)
+		/* Figures add up rules, so one may hide behind another. */
+		if (*change == DIFF_WIDER)
 			(void)within(was, is, true);
 		print_all(d, &(struct shown){a->all, true});
 		print_chosen(was, is, chosen, a);

@@ -328,6 +328,22 @@ is "is JSON" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
 try "diff without a new set" 2 "an old and a new set" "$polc" diff $home
 try "diff of what is wrong" 1 "P4001" "$polc" diff $home/mdma.yaml tests/policies/bad/p4001-overlap.yaml
+sed 's/until: 2027-03-15/until: 2036-03-15/; s/from: 2026-03-15/from: 2026-03-16/' $home/mdma.yaml >"$tmp/new.yaml"
+try "other days of validity are shown" 0 "com.example.mdma  valid until 2027-03-15 -> 2036-03-15" "$polc" diff $home/mdma.yaml "$tmp/new.yaml"
+is "from which day, too" grep -q "valid from 2026-03-15 -> 2026-03-16" "$tmp/out"
+# What of a rule was widened is named, also where another rule was as wide before.
+widened() {
+	sed "$1" $home/mdma.yaml >"$tmp/new.yaml"
+	"$polc" diff $home/mdma.yaml "$tmp/new.yaml" >"$tmp/out"
+	is "what was widened: $1" grep -q "may let more pass: '$2" "$tmp/out"
+}
+widened 's/delay: 6 h/delay: 1 h/' "send-profile' is wider: delay 6 h -> 1 h$"
+widened 's/history: 35 d/history: 36 d/' "send-profile' is wider: history 35 d -> 36 d$"
+widened '/^  send-profile:/,/limits:/s/consent: .*/consent: none/' "send-profile' is wider: consent opt-in -> none$"
+widened 's/resolution: 1 kWh/resolution: 100 Wh/' "send-registers' is wider: resolution 1000 Wh -> 100 Wh$"
+widened 's/granularity: 30 min or/granularity: 15 min or/' "send-profile' is wider: granularity 30 min -> 15 min$"
+widened 's/requires: \[registered, attested\]/requires: [registered]/' "send-[a-z-]*' is wider: requires$"
+widened 's/^    answers: .*//' "[a-z-]*' is wider: answers$"
 # An edit of the metering policy, and what it is; then what undoing it is.
 changed() {
 	sed "$1" $home/mdma.yaml >"$tmp/new.yaml"

@@ -66,16 +66,17 @@ static bool top_in(const struct two *t, uint32_t x, uint32_t y)
 
 /* --- guards ------------------------------------------------------------------------ */
 
+static bool step_in(const struct lay_data *a, const struct lay_data *b)
+{
+	return !(b->flags & LAY_DATA_RES) ||
+	       (a->flags & LAY_DATA_RES && a->res_unit == b->res_unit &&
+		a->res_milli % (b->res_milli ? b->res_milli : 1) == 0);
+}
+
 static bool value_in(const struct lay_data *a, const struct lay_data *b)
 {
-	bool res = a->flags & LAY_DATA_RES, value = a->flags & LAY_DATA_VALUE;
-
-	if (b->flags & LAY_DATA_RES &&
-	    (!res || a->res_unit != b->res_unit ||
-	     a->res_milli % (b->res_milli ? b->res_milli : 1) != 0))
-		return false;
 	return !(b->flags & LAY_DATA_VALUE) ||
-	       (value && a->value_unit == b->value_unit &&
+	       (a->flags & LAY_DATA_VALUE && a->value_unit == b->value_unit &&
 		a->value_lo >= b->value_lo && a->value_hi <= b->value_hi);
 }
 
@@ -86,24 +87,44 @@ static bool gran_in(const struct lay_data *a, const struct lay_data *b)
 		(!b->gran_hi || (a->gran_hi && a->gran_hi <= b->gran_hi)));
 }
 
-bool within_data(const struct lay_data *a, const struct lay_data *b)
+static uint32_t part(enum within_part p, bool in)
 {
-	return gran_in(a, b) && value_in(a, b) &&
-	       (!(b->flags & LAY_DATA_HISTORY) ||
-		(a->flags & LAY_DATA_HISTORY && a->history <= b->history)) &&
-	       (!(b->flags & LAY_DATA_DELAY) ||
-		(a->flags & LAY_DATA_DELAY && a->delay >= b->delay)) &&
-	       (!(b->flags & LAY_DATA_CHANNELS) ||
-		(a->flags & LAY_DATA_CHANNELS && a->channels <= b->channels));
+	return in ? 0 : UINT32_C(1) << p;
 }
 
-static bool data_in(const struct pol_image *ia, uint32_t x,
-		    const struct pol_image *ib, uint32_t y)
+static uint32_t data_wider(const struct lay_data *a, const struct lay_data *b)
 {
+	return part(PART_GRANULARITY, gran_in(a, b)) |
+	       part(PART_RESOLUTION, step_in(a, b)) |
+	       part(PART_VALUE, value_in(a, b)) |
+	       part(PART_HISTORY,
+		    !(b->flags & LAY_DATA_HISTORY) ||
+			    (a->flags & LAY_DATA_HISTORY &&
+			     a->history <= b->history)) |
+	       part(PART_DELAY,
+		    !(b->flags & LAY_DATA_DELAY) ||
+			    (a->flags & LAY_DATA_DELAY &&
+			     a->delay >= b->delay)) |
+	       part(PART_CHANNELS,
+		    !(b->flags & LAY_DATA_CHANNELS) ||
+			    (a->flags & LAY_DATA_CHANNELS &&
+			     a->channels <= b->channels));
+}
+
+bool within_data(const struct lay_data *a, const struct lay_data *b)
+{
+	return data_wider(a, b) == 0;
+}
+
+static uint32_t rule_data_wider(const struct two *t, uint32_t x, uint32_t y)
+{
+	const struct lay_data *a, *b;
+
 	if (x == LAY_NONE || y == LAY_NONE)
-		return x == y;
-	return !(ia->DATA[x].meas & ~ib->DATA[y].meas) &&
-	       within_data(&ia->DATA[x], &ib->DATA[y]);
+		return part(PART_TYPES, x == y);
+	a = &t->is->DATA[x];
+	b = &t->was->DATA[y];
+	return part(PART_TYPES, !(a->meas & ~b->meas)) | data_wider(a, b);
 }
 
 bool within_when(const struct lay_guard *a, const struct lay_guard *b)
@@ -211,17 +232,20 @@ static bool answers_in(const struct two *t, const struct lay_guard *a,
 	return a->flags & LAY_GUARD_ANSWERS;
 }
 
-static bool guards_in(const struct two *t, uint32_t x, uint32_t y)
+static uint32_t guards_wider(const struct two *t, uint32_t x, uint32_t y)
 {
 	static const struct lay_guard none;
 	const struct lay_guard *a = x == LAY_NONE ? &none : &t->is->GARD[x];
 	const struct lay_guard *b = y == LAY_NONE ? &none : &t->was->GARD[y];
 
-	return within_when(a, b) && answers_in(t, a, b) &&
-	       !(b->requires_builtin & ~a->requires_builtin) &&
-	       !(b->forbids_builtin & ~a->forbids_builtin) &&
-	       states_in(t, a->requires_, b->requires_, true) &&
-	       states_in(t, a->forbids, b->forbids, false);
+	return part(PART_WHEN, within_when(a, b)) |
+	       part(PART_ANSWERS, answers_in(t, a, b)) |
+	       part(PART_REQUIRES,
+		    !(b->requires_builtin & ~a->requires_builtin) &&
+			    states_in(t, a->requires_, b->requires_, true)) |
+	       part(PART_FORBIDS,
+		    !(b->forbids_builtin & ~a->forbids_builtin) &&
+			    states_in(t, a->forbids, b->forbids, false));
 }
 
 /* --- rules -------------------------------------------------------------------------- */
@@ -270,20 +294,28 @@ static bool asked_alike(const struct two *t, const struct lay_rule *a,
 					    : answer(t, was) >= 0;
 }
 
-static bool grant_in(const struct two *t, uint32_t x, uint32_t y)
+uint32_t within_wider(const struct two *t, uint32_t x, uint32_t y)
 {
 	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
 
-	return is_grant(b) && a->consent >= b->consent &&
-	       asked_alike(t, a, b) &&
-	       data_in(t->is, a->data, t->was, b->data) &&
-	       guards_in(t, a->guard, b->guard) && slot_kept(t, a, b) &&
-	       within_limits(t->is, a, t->was, b) &&
-	       (b->limit_n == 0 ||
-		action_in(a->action, a->action_ns, b->action, b->action_ns)) &&
-	       (!a->monitor_until || a->monitor_until <= b->monitor_until) &&
-	       within_cols(t, within_cols_of(t->is, COL_GRANT, x),
-		       within_cols_of(t->was, COL_GRANT, y));
+	return part(PART_CONSENT, a->consent >= b->consent) |
+	       part(PART_NAME, asked_alike(t, a, b) && slot_kept(t, a, b)) |
+	       rule_data_wider(t, a->data, b->data) |
+	       guards_wider(t, a->guard, b->guard) |
+	       part(PART_LIMITS, within_limits(t->is, a, t->was, b)) |
+	       part(PART_EXCEED, b->limit_n == 0 ||
+					 action_in(a->action, a->action_ns,
+						   b->action, b->action_ns)) |
+	       part(PART_MODE, !a->monitor_until ||
+				       a->monitor_until <= b->monitor_until) |
+	       part(PART_MATCH,
+		    within_cols(t, within_cols_of(t->is, COL_GRANT, x),
+				within_cols_of(t->was, COL_GRANT, y)));
+}
+
+static bool grant_in(const struct two *t, uint32_t x, uint32_t y)
+{
+	return is_grant(&t->was->RULE[y]) && !within_wider(t, x, y);
 }
 
 /* Does denial a of the new image cover denial b of the old one? */
@@ -426,8 +458,7 @@ static bool rules_in(const struct two *t, char *why, size_t cap)
 {
 	for (uint32_t i = 0; i < t->is->n_RULE; i++) {
 		if (is_grant(&t->is->RULE[i]) && !some_grant(t, i)) {
-			snprintf(why, cap, "'%s' is within no rule there was",
-				 t->is->STRS + t->is->RULE[i].id);
+			within_say(t, i, why, cap);
 			return false;
 		}
 	}

@@ -51,6 +51,37 @@ bool within_tighter(const struct lay_limit *a, const struct lay_limit *b);
 bool within_data(const struct lay_data *a, const struct lay_data *b);
 bool within_when(const struct lay_guard *a, const struct lay_guard *b);
 
+enum within_part { /* of a grant */
+	PART_CONSENT,
+	PART_NAME, /* by which it is asked about, or has its time slot */
+	PART_TYPES,
+	PART_GRANULARITY,
+	PART_HISTORY,
+	PART_DELAY,
+	PART_RESOLUTION,
+	PART_VALUE,
+	PART_CHANNELS,
+	PART_WHEN,
+	PART_ANSWERS,
+	PART_REQUIRES,
+	PART_FORBIDS,
+	PART_LIMITS,
+	PART_EXCEED,
+	PART_MODE,
+	PART_MATCH, /* and with whom */
+	PARTS
+};
+/* In what is grant x of the new image wider than y of the old one? Bits of
+ * enum within_part. */
+uint32_t within_wider(const struct two *t, uint32_t x, uint32_t y);
+
+/* --- within_why.c ------------------------------------------------------------
+ */
+
+/* Why grant x of the new image is within none of the old one: in what it is
+ * wider than the one of its name, where there is one. */
+void within_say(const struct two *t, uint32_t x, char *why, size_t cap);
+
 /* --- within_home.c -----------------------------------------------------------
  */
 
