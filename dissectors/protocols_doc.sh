@@ -296,6 +296,12 @@ octets) is the rest of an object that was shown before: it is `continues`, and t
 grant of what the units in front of it carried covers it, without another reading.
 The first unit never is.
 
+The answer to a write or a sign-up is an `echo`, which carries no measurement, where it
+has the values of the request and no others: as many, each the same, in the same order,
+under the same name (or `href` where there is none) and in the same unit. Where one was
+written its answer may call it otherwise and give a unit, as a point does. What was
+written in several units of the document has no echo.
+
 An element `err` that answers a request, whatever the status of HTTP, is `err`: in
 answer to a permitted request it needs no rule of its own. It is in one unit, or the
 answer to an item of a batch; names no object or, as it was written there, the one

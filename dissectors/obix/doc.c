@@ -336,8 +336,11 @@ int doc_unit_end(struct reader *r, uint32_t apart)
 		item_command(rest, d->in);
 		r->c->ask->interval_s = rest->interval_s;
 		r->c->ask->bounds = item_bounds(rest);
+		/* Of more than one unit there is no echo. */
+		r->c->ask->echo = r->c->ask->written
+					  ? r->c->ask->echo * !rest->values
+					  : item_echo(rest);
 		r->c->ask->written += rest->values;
-		r->c->ask->echo += rest->echo;
 	}
 	if (d->sub.open)
 		rc = leaf_give(r, &d->sub);

@@ -138,6 +138,12 @@ void item_open(struct item *it, enum obix_op op)
 	it->op = (uint8_t)op;
 }
 
+/* The answer to one value may call it otherwise, as a point its value. */
+uint64_t item_echo(const struct item *it)
+{
+	return it->hidden ? 0 : it->values == 1 ? it->echo_last : it->echo;
+}
+
 struct obix_bounds item_bounds(const struct item *it)
 {
 	return (struct obix_bounds){it->start, it->end, it->has_start,
@@ -431,7 +437,7 @@ static int batch_end(struct reader *r)
 	}
 	row->interval_s = it->interval_s;
 	row->written = it->values;
-	row->echo = it->echo;
+	row->echo = item_echo(it);
 	row->bounds = item_bounds(it);
 	op_ask(r->c, (enum obix_op)it->op, span_of(it->href[0], it->href_n[0]),
 	       &row->object, &row->watch);

@@ -15,7 +15,7 @@ void item_reset(struct item *it)
 	it->stamped = it->unstamped = false;
 	it->unit = (struct span){0};
 	it->units = false;
-	it->echo = 0;
+	it->echo = it->echo_last = 0;
 }
 
 static void state_sizes(struct obs *o, const struct item *it)
@@ -96,23 +96,18 @@ static void state_filter(struct obs *o, const struct item *it)
 			(uint64_t)(floor_s(it->end) - floor_s(it->start)));
 }
 
-/* Nothing but what was written: no value that the writer did not have. */
+/* Nothing but what was written: as many values, in the same order under the same
+ * names. Alone one may have another, and a unit: a point's. */
 static bool is_echo(const struct reader *r, const struct item *it)
 {
 	const struct obix_ask *ask = r->c->ask;
-	uint32_t written = ask->written;
-	uint64_t echo = ask->echo;
+	uint32_t written = it->asked ? it->written : ask->written;
+	uint64_t echo = it->asked ? it->was_written : ask->echo;
 
 	if (r->d->request || it->values == 0 || it->records ||
 	    (it->op != OP_WRITE && it->op != OP_SIGNUP))
 		return false;
-	if (it->asked) {
-		written = it->written;
-		echo = it->was_written;
-	}
-	if (written == 1)
-		return it->echo == it->values * echo;
-	return written == it->values && it->echo == echo;
+	return written == it->values && echo && item_echo(it) == echo;
 }
 
 /* A value of unknown type that a Watch gives is one of what was added, where

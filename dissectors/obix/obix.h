@@ -141,7 +141,7 @@ struct obix_ask {
 	uint32_t serial;     /* of that row */
 	uint32_t interval_s; /* of a roll-up, 0 = none or not in the request */
 	uint32_t written;    /* values that were written */
-	uint64_t echo;       /* sum of their hashes */
+	uint64_t echo;       /* what an echo has again, 0: there is none */
 	struct obix_key object; /* what the path names */
 	struct obix_key watch;  /* the Watch of an operation of one */
 	struct obix_bounds bounds;

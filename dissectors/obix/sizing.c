@@ -486,6 +486,17 @@ static uint64_t value_hash(struct span val, const struct decimal *d)
 	return obix_hash(span_of(buf, sizeof(buf)));
 }
 
+/* Values in their order, and what each is called. */
+static void echo(struct item *it, const struct xml_tag *t, uint64_t value)
+{
+	struct span called = t->at[AT_NAME].n ? t->at[AT_NAME] : t->at[AT_HREF];
+	const uint64_t all[] = {it->echo, value, obix_hash(called),
+				obix_hash(t->at[AT_UNIT])};
+
+	it->echo = obix_hash(span_of(all, sizeof(all)));
+	it->echo_last = value;
+}
+
 static uint16_t more(uint16_t *n)
 {
 	return *n < UINT16_MAX ? ++*n : *n;
@@ -518,7 +529,8 @@ static void count(struct doc *d, struct item *it, const struct elem *el,
 }
 
 void sizing_value(struct reader *r, struct item *it, const struct elem *el,
-		  const struct sizing *s, struct span val)
+		  const struct sizing *s, const struct xml_tag *t,
+		  struct span val)
 {
 	enum obix_quantity q = (enum obix_quantity)s->quantity;
 	enum obix_value kind = obix_value((enum obix_el)el->el);
@@ -534,7 +546,7 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 	it->values++;
 	count(r->d, it, el, q, number);
 	if (it->op == OP_WRITE || it->op == OP_SIGNUP || it->op == OP_INVOKE)
-		it->echo += value_hash(val, number ? &d : NULL);
+		echo(it, t, value_hash(val, number ? &d : NULL));
 	meas = command(r, q, meas);
 	it->meas |= meas;
 	/* Words are no reading, whatever a name near them measures. */

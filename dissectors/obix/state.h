@@ -135,7 +135,7 @@ struct item {
 	bool stamped, unstamped;
 	struct span unit;
 	bool units; /* more than one */
-	uint64_t echo;
+	uint64_t echo, echo_last; /* hash of its values; of the last alone */
 	int64_t start, end; /* of a filter, or told of an answer, ms */
 	bool has_start, has_end, has_limit;
 	uint32_t limit, interval_s;
@@ -524,6 +524,8 @@ const struct href *doc_href(struct reader *r, struct span base, struct span ref,
 			    struct err *e);
 
 void item_open(struct item *it, enum obix_op op);
+/* Of what is written: all that an echo has again; 0: nothing has. */
+uint64_t item_echo(const struct item *it);
 /* What its filter says. */
 struct obix_bounds item_bounds(const struct item *it);
 void item_put_href(struct item *it, unsigned reading, const struct href *h);
@@ -641,7 +643,8 @@ struct sizing sizing_of(struct reader *r, const struct elem *el,
 			const struct xml_tag *t);
 /* Count the value of an element in what is said of an object. */
 void sizing_value(struct reader *r, struct item *it, const struct elem *el,
-		  const struct sizing *s, struct span val);
+		  const struct sizing *s, const struct xml_tag *t,
+		  struct span val);
 /* "units=u:kilowatt;kW;...|precision=i:1"; sure is false when it has none. */
 struct sizing sizing_facets(struct span text);
 /* Does it hold nothing but what facets are? bound: its min and max. */

@@ -231,7 +231,7 @@ static bool only_facets(struct reader *r, struct item *it, const struct elem *el
 		s = up->facets;
 	for (unsigned i = 0; i < 2; i++) {
 		if (hidden_bound((struct span){0}, bound[i]))
-			sizing_value(r, it, el, &s, bound[i]);
+			sizing_value(r, it, el, &s, t, bound[i]);
 	}
 	return true;
 }
@@ -363,7 +363,7 @@ static void bounds(struct reader *r, struct item *it, const struct elem *el,
 		if (!hidden_bound(t->at[AT_VAL], t->at[at[i]]))
 			continue;
 		if (s)
-			sizing_value(r, it, el, s, t->at[at[i]]);
+			sizing_value(r, it, el, s, t, t->at[at[i]]);
 		else
 			item_hides(it, 1);
 	}
@@ -436,7 +436,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	     (kind == VALUE_NUMBER && r->number.is && r->number.of.p == val.p) ||
 	     text_value(r, el, val);
 	if (val.p || !bounded)
-		sizing_value(r, it, el, &s, val);
+		sizing_value(r, it, el, &s, t, val);
 	/* Of records that follow on each other all have the same names. */
 	r->text.told += is && n == 0 && (!d->in_data || u.fresh);
 	if (el->statistic)
