@@ -187,7 +187,9 @@ cat <<'EOT'
 
 Read: oBIX 1.0 and 1.1 in plain XML in the bodies of HTTP, in units of whole
 objects. Elements and attributes of other names are read past and noted. In a
-query `start`, `end` and `limit` stand once each and as they are called. The
+query `start`, `end` and `limit` stand once each and as they are called. A limit, there
+and in a document, is of digits alone, at most 4294967295 and without a zero in front;
+of a time in a query `:` and `+` may be encoded, and nothing else. The
 interval of records is the least between two that follow each other, divided by
 the most values of one quantity that one of them has; where one is out of their
 order, up or down, where one has more than four of a quantity, and of one record

@@ -66,6 +66,12 @@ static const struct row requests[] = {
 	 "GET /x?start=abc HTTP/1.1\r\n" H "\r\n", 10, 10},
 	{"a number in many digits", DIR_OUT,
 	 "GET /x?limit=" T50 " HTTP/1.1\r\n" H "\r\n", 57, 57},
+	{"no number of records", DIR_OUT,
+	 "GET /x?limit=0.7391826450 HTTP/1.1\r\n" H "\r\n", 19, 19},
+	{"with noughts in front", DIR_OUT,
+	 "GET /x?limit=009 HTTP/1.1\r\n" H "\r\n", 10, 10},
+	{"letters of a time that are encoded", DIR_OUT,
+	 "GET /x?start=2026-01-01%5400:00:00Z HTTP/1.1\r\n" H "\r\n", 29, 29},
 	{"a query beside a document", DIR_OUT,
 	 "PUT /x?abc HTTP/1.1\r\n" H "Content-Length: 17\r\n\r\n"
 	 "<real val='0.1'/>", 21, 5},

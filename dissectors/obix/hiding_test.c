@@ -655,6 +655,16 @@ static const struct kit_row rows[] = {
 	 NULL, false, "refused for two-readings\n"},
 	{"alone it is one", "POST", "/q1/query?limit=1", NULL, NULL, false,
 	 "history-query-request /q1/query limit=1\n"},
+	{"a limit that is none", "POST", "/q1/query",
+	 "<obj is='obix:HistoryFilter'><int name='limit' val='9999999999'/>"
+	 "</obj>", NULL, false, "history-query-request /q1/query "
+	 "is=obix:HistoryFilter unknown.table r=1 v=1\n"},
+	{"one with noughts", "POST", "/q1/query",
+	 "<obj is='obix:HistoryFilter'><int name='limit' val='0005.00'/></obj>",
+	 NULL, false, "history-query-request /q1/query "
+	 "is=obix:HistoryFilter unknown.table r=1 v=1\n"},
+	{"in a query", "POST", "/q1/query?limit=05", NULL, NULL, false,
+	 "history-query-request /q1/query\n"},
 	{"a reference within one for a Watch", "POST", "/w3/add",
 	 "<obj is='obix:WatchIn'><list name='hrefs'><uri val='/a'><str "
 	 "val='/secret'/></uri></list></obj>",

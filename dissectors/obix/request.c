@@ -113,19 +113,13 @@ static void parameter(struct item *it, enum query_key key, struct span text)
 {
 	uint8_t buf[64];
 	struct span v;
-	struct decimal n;
 	int64_t ms;
 	bool unbounded;
 
 	if (!decode(text, buf, sizeof(buf), &v))
 		return;
-	if (key == KEY_LIMIT && value_decimal(v, &n) && n.m >= 0 &&
-	    n.m < 1000000 && n.e >= 0 && n.e <= 3) {
-		it->has_limit = true;
-		it->limit = (uint32_t)n.m;
-		for (int e = n.e; e > 0; e--)
-			it->limit *= 10;
-	}
+	if (key == KEY_LIMIT)
+		it->has_limit = value_count(v, &it->limit);
 	if (!value_abstime(v, &ms, &unbounded) || unbounded)
 		return;
 	if (key == KEY_START) {
@@ -146,18 +140,33 @@ void query_filter(struct item *it, struct span query)
 		parameter(it, key_of(key, &plain), value);
 }
 
+/* %3A and %2B; nothing else of a time has to be encoded. */
+static bool is_escaped(struct span text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		struct span three = span_sub(text, i, 3);
+
+		if (text.p[i] == '%' && !span_is(three, "%3A") &&
+		    !span_is(three, "%3a") && !span_is(three, "%2B") &&
+		    !span_is(three, "%2b"))
+			return false;
+	}
+	return true;
+}
+
 static bool is_read(enum query_key key, struct span text)
 {
 	uint8_t buf[64];
 	struct span v;
-	struct decimal n;
+	uint32_t n;
 	int64_t ms;
 	bool unbounded;
 
-	if (text.n > QUERY_VALUE || !decode(text, buf, sizeof(buf), &v))
+	if (text.n > QUERY_VALUE || !is_escaped(text) ||
+	    !decode(text, buf, sizeof(buf), &v))
 		return false;
-	return key == KEY_LIMIT ? value_decimal(v, &n) :
-				  value_abstime(v, &ms, &unbounded);
+	return key == KEY_LIMIT ? value_count(v, &n)
+				: value_abstime(v, &ms, &unbounded);
 }
 
 uint32_t obix_query_unread(struct span query)

@@ -115,6 +115,24 @@ bool value_decimal(struct span text, struct decimal *d)
 	return true;
 }
 
+#define COUNT_LONG 10 /* digits of 2^32 - 1 */
+
+bool value_count(struct span text, uint32_t *n)
+{
+	uint64_t v = 0;
+
+	if (text.n == 0 || text.n > COUNT_LONG ||
+	    (text.n > 1 && text.p[0] == '0'))
+		return false;
+	for (size_t i = 0; i < text.n; i++) {
+		if (!is_digit(text.p[i]))
+			return false;
+		v = v * 10 + (text.p[i] - '0');
+	}
+	*n = (uint32_t)v;
+	return v <= UINT32_MAX;
+}
+
 /* v * 10^e, false when it does not fit. */
 static bool scale(__int128 *v, int e)
 {

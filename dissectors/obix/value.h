@@ -14,6 +14,8 @@ struct decimal {
 
 /* XML Schema long or double. INF, NaN and what is no number: false. */
 bool value_decimal(struct span text, struct decimal *d);
+/* How many: digits alone, none of them a nought in front. */
+bool value_count(struct span text, uint32_t *n);
 
 /* In thousandths of the base unit, rounded down and up; false: too large. */
 struct milli {

@@ -25,19 +25,6 @@ static bool instant(struct item *it, enum obix_use use, struct span val,
 	return true;
 }
 
-static bool count(struct span val, uint32_t *out)
-{
-	struct decimal n;
-
-	if (val.n > 10 || !value_decimal(val, &n) || n.e < 0 || n.m < 0 ||
-	    n.e > 9)
-		return false;
-	for (*out = n.m < UINT32_MAX ? (uint32_t)n.m : UINT32_MAX; n.e > 0;
-	     n.e--)
-		*out = *out < UINT32_MAX / 10 ? *out * 10 : UINT32_MAX;
-	return true;
-}
-
 static bool interval(struct item *it, struct span val)
 {
 	int64_t ms;
@@ -51,7 +38,7 @@ static bool interval(struct item *it, struct span val)
 
 static bool limit(struct item *it, struct span val)
 {
-	it->has_limit = count(val, &it->limit);
+	it->has_limit = value_count(val, &it->limit);
 	return it->has_limit;
 }
 
@@ -60,7 +47,7 @@ static bool counted(struct item *it, enum obix_use use, struct span val)
 {
 	uint32_t n;
 
-	if (!count(val, &n))
+	if (!value_count(val, &n))
 		return false;
 	if (use == USE_COUNT) {
 		it->whole.has_count = true;
