@@ -190,7 +190,8 @@ objects. Elements and attributes of other names are read past and noted. In a
 query `start`, `end` and `limit` stand once each and as they are called. A limit, there
 and in a document, is of digits alone, at most 4294967295 and without a zero in front;
 of a time in a query `:` and `+` may be encoded, and nothing else. The
-interval of records is the least between two that follow each other, divided by
+interval of records is the least between two that follow each other, in whole seconds
+that have passed, divided by
 the most values of one quantity that one of them has; where one is out of their
 order, up or down, where one has more than four of a quantity, and of one record
 alone none is known, whatever was learnt of others: what is read often is as fine

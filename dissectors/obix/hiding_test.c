@@ -665,6 +665,14 @@ static const struct kit_row rows[] = {
 	 "is=obix:HistoryFilter unknown.table r=1 v=1\n"},
 	{"in a query", "POST", "/q1/query?limit=05", NULL, NULL, false,
 	 "history-query-request /q1/query\n"},
+	{"records half a minute apart, nearly", "POST", "/q2/query", NULL,
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 NOTED("2025-11-20T00:00:00Z", "1") NOTED("2025-11-20T00:00:29.9Z", "2")
+	 "</list></obj>",
+	 false,
+	 "history-query-request /q2/query\n"
+	 "history-query-response /q2/query is=obix:HistoryQueryOut unit=watt "
+	 "power.instant r=2 v=2 g=29 span=58\n"},
 	{"a reference within one for a Watch", "POST", "/w3/add",
 	 "<obj is='obix:WatchIn'><list name='hrefs'><uri val='/a'><str "
 	 "val='/secret'/></uri></list></obj>",

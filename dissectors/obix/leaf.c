@@ -43,7 +43,7 @@ static uint32_t interval_of(const struct reader *r, const struct item *it)
 	const struct learnt *l = learnt_find(r->m, it->object);
 	uint32_t before = l ? l->interval_s : 0;
 	uint32_t shares = d->shares ? d->shares : 1;
-	int64_t gap_s = (d->gap_ms + 500) / 1000;
+	int64_t gap_s = d->gap_ms / 1000; /* no coarser than it is */
 
 	/* Neighbours in the document are none in time, or there are readings
 	 * between the records. */
