@@ -110,18 +110,18 @@ static unsigned apart(const uint8_t *now, const uint8_t *was)
 }
 
 /* The text of an attribute of it; p NULL: it has none. */
-static struct span find(const uint8_t *text, size_t n, enum obix_attr at)
+static struct span find(struct span text, enum obix_attr at)
 {
-	struct cur c = cur_of(span_of(text, n));
+	struct cur c = cur_of(text);
 
-	if (n == 0)
+	if (text.n == 0)
 		return (struct span){0};
-	cur_take(&c, head_of(text));
-	for (unsigned i = 0; i < text[1]; i++) {
+	cur_take(&c, head_of(text.p));
+	for (unsigned i = 0; i < text.p[1]; i++) {
 		struct span s = cur_take(&c, cur_u8(&c));
 
-		if (text[2 + i] == at)
-			return span_of(s.p ? s.p : text, s.n);
+		if (text.p[2 + i] == at)
+			return span_of(s.p ? s.p : text.p, s.n);
 	}
 	return (struct span){0};
 }
@@ -129,6 +129,51 @@ static struct span find(const uint8_t *text, size_t n, enum obix_attr at)
 static bool same(struct span a, struct span b)
 {
 	return a.p && b.p && a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
+/* What differs; n 0: too long to be compared, or nothing stood there. */
+static void count(struct reader *r, const struct elem *el,
+		  const struct xml_tag *t, bool fresh, struct span now,
+		  struct span was)
+{
+	size_t head = now.n ? head_of(now.p) : 0;
+
+	if (!now.n || !was.n)
+		text_more(r, 1 + t->n_set / 2u);
+	else if (head != head_of(was.p) || memcmp(now.p, was.p, head) != 0)
+		text_more(r, apart(now.p, was.p));
+	for (unsigned i = 0; i < t->n_set; i++) {
+		enum obix_attr at = (enum obix_attr)t->set[i];
+
+		if (at != AT_VAL && !same(find(now, at), find(was, at)))
+			text_attribute(r, el, t, at, fresh);
+	}
+}
+
+/* Is that what it has? Asked before it is written down: nearly all records are
+ * like the one before. false: it has to be. */
+static bool is_plainly(const struct place *p, const struct elem *el,
+		       const struct xml_tag *t)
+{
+	const uint8_t *at = p->text;
+
+	if (p->n == 0 || at[0] != el->el || at[1] != t->n_set ||
+	    memcmp(at + 2, t->set, t->n_set) != 0 || t->prefix.n)
+		return false;
+	at += 2 + t->n_set;
+	if (*at++ != 0)
+		return false;
+	for (unsigned i = 0; i < t->n_set; i++) {
+		struct span s = t->at[t->set[i]];
+
+		if (t->set[i] == AT_VAL)
+			s.n = 0;
+		if (t->set[i] == AT_HREF || t->set[i] == AT_DISPLAY ||
+		    *at++ != s.n || memcmp(at, s.p, s.n) != 0)
+			return false;
+		at += s.n;
+	}
+	return true;
 }
 
 void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
@@ -139,7 +184,7 @@ void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
 	unsigned depth = r->d->depth - 1u;
 	struct place *to, *like;
 	uint8_t now[PLACE_TEXT];
-	size_t n;
+	size_t n, was;
 
 	el->place = list ? 0
 		    : up->children < PLACES ? (uint8_t)up->children
@@ -149,32 +194,19 @@ void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
 	like = to;
 	if (!is_set(r, like) && el->place > 0)
 		like = place_at(r, depth, el->place - 1u);
+	el->same = like == to && is_set(r, to) && is_plainly(to, el, t);
+	if (el->same)
+		return;
 	n = describe(now, r, el, t);
-	el->same = is_set(r, like) && n && n == like->n &&
-		   memcmp(now, like->text, n) == 0;
-	if (!el->same) {
-		size_t was = is_set(r, like) ? like->n : 0;
-		size_t head = n ? head_of(now) : 0;
-
-		if (!was || !n)
-			text_more(r, 1 + t->n_set / 2u);
-		else if (head != head_of(like->text) ||
-			 memcmp(now, like->text, head) != 0)
-			text_more(r, apart(now, like->text));
-		for (unsigned i = 0; i < t->n_set; i++) {
-			enum obix_attr at = (enum obix_attr)t->set[i];
-
-			if (at != AT_VAL &&
-			    !same(find(now, n, at), find(like->text, was, at)))
-				text_attribute(r, el, t, at, fresh);
-		}
-	}
-	if (!el->same || like != to) {
-		to->unit = r->m->places.unit;
-		to->children = 0;
-		to->n = (uint16_t)n;
-		memcpy(to->text, now, n);
-	}
+	was = is_set(r, like) ? like->n : 0;
+	el->same = n && n == was && memcmp(now, like->text, n) == 0;
+	if (!el->same)
+		count(r, el, t, fresh, span_of(now, n),
+		      span_of(like->text, was));
+	to->unit = r->m->places.unit;
+	to->children = el->same && like == to ? to->children : 0;
+	to->n = (uint16_t)n;
+	memcpy(to->text, now, n);
 }
 
 void shape_end(struct reader *r, const struct elem *el)
