@@ -322,6 +322,16 @@ int doc_end(void *arg, struct err *e)
 
 /* --- the end of a unit --- */
 
+/* A WatchIn of nothing, where no argument is: some clients poll with it. */
+static bool is_poll(const struct reader *r)
+{
+	const struct doc *d = r->d;
+
+	return d->request && d->op == OP_WATCH_POLL &&
+	       d->op2 == OP_WATCH_ADD && r->c->first && r->c->last &&
+	       r->leaves == 0 && d->rest.values == 0;
+}
+
 int doc_unit_end(struct reader *r, uint32_t apart)
 {
 	struct doc *d = r->d;
@@ -332,6 +342,8 @@ int doc_unit_end(struct reader *r, uint32_t apart)
 	item_hides(rest, apart + text_hidden(r, r->apart));
 	if (r->c->last)
 		record_whole(r, rest);
+	if (is_poll(r))
+		d->op2 = OP_NONE;
 	if (d->request) {
 		item_command(rest, d->in);
 		r->c->ask->interval_s = rest->interval_s;

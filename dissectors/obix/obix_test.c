@@ -563,6 +563,12 @@ static const struct kit_row rows[] = {
 	 "watch-poll-request /w1/pollChanges\n"
 	 "watch-poll-response /w1/a appliance.state r=1 v=1\n"
 	 "watch-poll-response /w1/v/a appliance.state r=1 v=1\n"},
+	{"polling with a WatchIn of nothing", "POST", "/w1/pollChanges",
+	 "<obj is='obix:WatchIn'><list name='hrefs'/></obj>", NULL, false,
+	 "watch-poll-request /w1/pollChanges is=obix:WatchIn\n"},
+	{"of something", "POST", "/w1/pollChanges",
+	 "<obj is='obix:WatchIn'><list name='hrefs'><uri val='/a'/></list>"
+	 "</obj>", NULL, false, "watch-poll-request /a\n"},
 	{"an alarm with what was measured", "POST", "/al/query",
 	 "<obj is='obix:AlarmFilter'/>",
 	 "<obj is='obix:AlarmQueryOut'><list name='data'>"
