@@ -16,6 +16,8 @@
 	" name='" name "' val='" v "'/></obj>"
 
 #define T64 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+#define GAPS "_ .-_. -_ ..--__  .-_ -_.   ---"
+#define TILDES "~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~"
 #define U64 "zyxwvutsrqponmlkjihgfedcbazyxwvutsrqponmlkjihgfedcbazyxwvutsrqpo"
 #define W   " val='1' unit='obix:units/watt'"
 #define TEXT(path, body, says)                                                 \
@@ -212,6 +214,22 @@ static const struct kit_row words[] = {
 	{"in one that ends like the standard's",
 	 TEXT("/w20", "<obj><ref is='/" T64 U64 "/Point'/><real" W "/></obj>",
 	      "unit=watt power.instant+unknown.table r=1 v=5 note")},
+	{"in front of one of the standard",
+	 TEXT("/z1", "<obj><ref is='obix:" T64 U64 "/obix:Point'/><real" W
+	      "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=6 note")},
+	{"in front of a unit",
+	 TEXT("/z2", "<obj><real val='1' unit='obix:units/" T64 U64
+	      "/units/watt'/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=6 note")},
+	{"in the gaps of a name for people",
+	 TEXT("/z3", "<obj><real name='ab'" W " displayName='a" GAPS GAPS GAPS
+	      GAPS GAPS "b'/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=10 note")},
+	{"in the tildes of an operation's",
+	 TEXT("/z4", "<obj><op name='" TILDES TILDES TILDES TILDES TILDES
+	      "set'/><real" W "/></obj>",
+	      "unit=watt power.instant+unknown.table r=1 v=11 note")},
 	{"those of the standard",
 	 TEXT("/w21", "<obj><op in='obix:WatchIn' out='obix:WatchOut'/><op "
 	      "in='obix:HistoryFilter' out='obix:HistoryQueryOut'/><op "
