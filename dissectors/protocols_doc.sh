@@ -317,6 +317,10 @@ A `ref` with a name that is new in the unit, outside an err, makes room as a val
 there is by names for people) in an answer that has shown no measurement; together
 with values ten at most.
 
+A path that ends with `query`, of which no document told what is there, is asked for
+alarms by an `obix:AlarmFilter`, and else for a history. Where the answer says that it is
+an `obix:HistoryQueryOut`, it is a history's.
+
 An item of a batch is judged as if it were sent alone, its query included. An
 item of a batch in what is none, a Watch's reference in anything but a uri or
 within another, a filter in the query beside a document and,

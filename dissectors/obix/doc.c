@@ -49,6 +49,7 @@ static int root_answer(struct reader *r, struct elem *el)
 
 	if (op == OP_NONE)
 		op = obix_answers(el->contracts);
+	op = op_answered(op, el->contracts);
 	d->op = (uint8_t)(op == OP_NONE ? OP_READ : op);
 	d->rest.err = el->el == EL_ERR;
 	d->rest.interval_s = ask->interval_s;

@@ -345,6 +345,9 @@ static int batch_start(struct reader *r, struct elem *el,
 	int rc = d->request ? batch_item(r, el, t) : batch_answer(r, t);
 
 	el->item = true;
+	if (!d->request)
+		d->item.op = (uint8_t)op_answered((enum obix_op)d->item.op,
+						  el->contracts);
 	item_fresh(d);
 	if (rc || d->request)
 		return rc;

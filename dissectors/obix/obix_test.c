@@ -576,10 +576,29 @@ static const struct kit_row rows[] = {
 	 "val='2025-11-20T10:00:00Z'/><real name='alarmValue' val='9.7' "
 	 "unit='obix:units/kilowatt'/></obj></list></obj>",
 	 false,
-	 "history-query-request /al/query is=obix:AlarmFilter\n"
 	 "alarm-query-request /al/query is=obix:AlarmFilter\n"
-	 "history-query-response /al/query is=obix:AlarmQueryOut "
+	 "alarm-query-response /al/query is=obix:AlarmQueryOut "
 	 "unit=kilowatt power.instant+event.meter r=1 v=1 span=0\n"},
+	{"in a batch", "POST", "/batch",
+	 "<list is='obix:BatchIn'><uri is='obix:Invoke' val='/al/query'>"
+	 "<obj name='in' is='obix:AlarmFilter'/></uri></list>", NULL, false,
+	 "alarm-query-request /al/query asks=power.instant+event.meter\n"
+	 "batch-request /batch is=obix:BatchIn\n"},
+	{"a history that is asked for as alarms", "POST", "/hi/query",
+	 "<obj is='obix:AlarmFilter'/>",
+	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
+	 NOTED("2025-11-20T00:00:00Z", "1") "</list></obj>", false,
+	 "alarm-query-request /hi/query is=obix:AlarmFilter\n"
+	 "history-query-response /hi/query is=obix:HistoryQueryOut unit=watt "
+	 "power.instant r=1 v=1 span=0\n"},
+	{"a history", "GET", "/hl/", NULL,
+	 "<obj is='obix:History'><op name='query' href='query' "
+	 "in='obix:HistoryFilter'/></obj>", false,
+	 "read-request /hl\nread-response /hl is=obix:History\n"},
+	{"alarms of what was read to be one", "POST", "/hl/query",
+	 "<obj is='obix:AlarmFilter'/>", NULL, false,
+	 "history-query-request /hl/query is=obix:AlarmFilter\n"
+	 "alarm-query-request /hl/query is=obix:AlarmFilter\n"},
 };
 
 static void exchanges(void **state)

@@ -4,20 +4,27 @@
 /* --- what a request does
  * --------------------------------------------------------- */
 
-/* A path says it: what was learnt of it, else its last segment. */
-static enum obix_op of_path(const struct obix_ctx *c, struct span path)
+/* A path says it: what was learnt of it, else its last segment. Where that is
+ * the name of two operations of the standard (10.6, 10.7) the argument says
+ * which: a History's `query` and that of an AlarmSubject. */
+static enum obix_op of_path(const struct obix_ctx *c, struct span path,
+			    enum obix_op by_body)
 {
 	const struct learnt *l = learnt_find(c->m, obix_key(c, path));
+	struct span last = href_last(path);
 
 	if (l && l->op != OP_NONE)
 		return (enum obix_op)l->op;
-	return obix_operation(href_last(path));
+	if (by_body == OP_ALARM_QUERY && span_is(last, "query"))
+		return OP_ALARM_QUERY;
+	return obix_operation(last);
 }
 
 enum obix_op op_of_post(const struct obix_ctx *c, struct span path,
 			contract_set body, enum obix_op *op2)
 {
-	enum obix_op by_path = of_path(c, path), by_body = obix_asks(body);
+	enum obix_op by_body = obix_asks(body);
+	enum obix_op by_path = of_path(c, path, by_body);
 
 	*op2 = OP_NONE;
 	if (by_path == OP_NONE)
@@ -94,6 +101,14 @@ contract_set op_record(contract_set parent)
 	if (parent & C_BIT(C_ALARM_QUERY_OUT))
 		return C_BIT(C_ALARM);
 	return 0;
+}
+
+enum obix_op op_answered(enum obix_op asked, contract_set answer)
+{
+	return asked == OP_ALARM_QUERY &&
+			       obix_answers(answer) == OP_HISTORY_QUERY
+		       ? OP_HISTORY_QUERY
+		       : asked;
 }
 
 /* --- what an answer needs

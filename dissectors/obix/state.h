@@ -676,6 +676,9 @@ enum obix_op op_of_read(struct span path, struct span query);
 /* Contracts of the argument and the result that go without saying. */
 contract_set op_in(enum obix_op op);
 contract_set op_out(enum obix_op op);
+/* What an answer is: records of a history are no alarms, whatever the request
+ * said that it asked of a path that is not known. */
+enum obix_op op_answered(enum obix_op asked, contract_set answer);
 /* Of what hangs in their list `data`. */
 contract_set op_record(contract_set parent);
 /* Fill what the answer will need of a request to that path. */
