@@ -110,8 +110,9 @@ static int root_start(struct reader *r, struct elem *el,
 	if (rc)
 		return rc;
 	d->rest.op = d->op;
-	item_is(&d->rest, t->at[AT_IS]);
-	rc = root_href(r, t->at[AT_HREF]);
+	rc = item_is(r, &d->rest, t->at[AT_IS]);
+	if (rc == 0)
+		rc = root_href(r, t->at[AT_HREF]);
 	if (rc)
 		return rc;
 	/* One that goes on over several units is more than an err. */

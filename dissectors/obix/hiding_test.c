@@ -342,7 +342,8 @@ static const struct kit_row rows[] = {
 	 HOUR("00:00", "01:00") "</list></obj>",
 	 false,
 	 "history-rollup-request /r9/rollup\n"
-	 "history-rollup-response /r9/rollup is=obix:HistoryRollupOut "
+	 "history-rollup-response /r9/rollup "
+	 "is=obix:HistoryRollupOut+obix:HistoryRollupIn "
 	 "unknown.table r=1 v=3 g=3600 span=3600\n"},
 	{"one record is not as coarse as those that came before", "POST",
 	 "/r6/query", NULL,

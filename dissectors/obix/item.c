@@ -122,13 +122,24 @@ int item_second(struct reader *r, struct item *it, struct span ref)
 	return rc;
 }
 
-void item_is(struct item *it, struct span is)
+int item_is(struct reader *r, struct item *it, struct span is)
 {
-	struct span text = span_sub(obix_contract_text(is), 0, CONTRACT_TEXT);
+	struct span one;
+	size_t at = 0;
 
-	it->is_n = (uint8_t)text.n;
-	if (text.n)
-		memcpy(it->is, text.p, text.n);
+	it->is_n = 0;
+	for (unsigned n = 0; (one = obix_contract_text(is, &at)).n; n++) {
+		size_t gap = it->is_n > 0;
+
+		if (n == CONTRACTS || it->is_n + gap + one.n > CONTRACT_TEXT)
+			return err_reason(r->e, E_LIMIT, REASON_TOO_LONG, 0,
+					  "more contracts than are told");
+		if (gap)
+			it->is[it->is_n++] = ' ';
+		memcpy(it->is + it->is_n, one.p, one.n);
+		it->is_n = (uint8_t)(it->is_n + one.n);
+	}
+	return 0;
 }
 
 void item_open(struct item *it, enum obix_op op)
@@ -351,7 +362,9 @@ static int batch_start(struct reader *r, struct elem *el,
 	item_fresh(d);
 	if (rc || d->request)
 		return rc;
-	item_is(&d->item, t->at[AT_IS]);
+	rc = item_is(r, &d->item, t->at[AT_IS]);
+	if (rc)
+		return rc;
 	if (!d->item.err)
 		el->contracts |= op_out((enum obix_op)d->item.op);
 	if (d->item.op == OP_WATCH_ADD || d->item.op == OP_WATCH_REMOVE)
@@ -374,8 +387,8 @@ static int watch_item(struct reader *r, struct item *it,
 	rc = item_href(r, it, t->at[r->d->request ? AT_VAL : AT_HREF]);
 	if (r->d->request && op == OP_WATCH_ADD)
 		it->asks_for = op_asks_for(r->c, OP_READ, it->object, watch);
-	if (!r->d->request)
-		item_is(it, t->at[AT_IS]);
+	if (rc == 0 && !r->d->request)
+		rc = item_is(r, it, t->at[AT_IS]);
 	return rc;
 }
 

@@ -187,8 +187,11 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 		obs_span(o, F_HREF, path);
 	if (path.n < it->href_n[reading])
 		obs_flag(o, F_SLASH);
-	if (is.n)
-		obs_span(o, F_IS, is);
+	for (size_t at = 0, n; at < is.n; at += n + 1) {
+		for (n = 0; at + n < is.n && is.p[at + n] != ' '; n++)
+			;
+		obs_span(o, F_IS, span_sub(is, at, n));
+	}
 	if (r->d->request && it->asks_for)
 		obs_u64(o, F_ASKS_FOR, it->asks_for);
 	if (it->notes || r->d->odd)

@@ -185,12 +185,11 @@ contract_set obix_contracts(struct span list, bool *other)
 	return set;
 }
 
-struct span obix_contract_text(struct span list)
+struct span obix_contract_text(struct span list, size_t *at)
 {
-	size_t at = 0;
-	struct span first = next_item(list, &at), name = last_segment(first);
+	struct span next = next_item(list, at), name = last_segment(next);
 
-	return name.n ? name : first;
+	return name.n ? name : next;
 }
 
 enum obix_op obix_asks(contract_set c)

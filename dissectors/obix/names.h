@@ -134,8 +134,9 @@ enum obix_attr obix_attribute_again(struct obix_memo *m, struct span local);
 /* The standard contracts named in a list, by their last segment; other: it
  * names others too. */
 contract_set obix_contracts(struct span list, bool *other);
-/* The first of a list as F_IS: without what stands before its last segment. */
-struct span obix_contract_text(struct span list);
+/* The next of a list from *at, as F_IS: without what stands before its last
+ * segment; n = 0: none. */
+struct span obix_contract_text(struct span list, size_t *at);
 enum obix_op obix_asks(contract_set c);
 enum obix_op obix_answers(contract_set c);
 /* *value: what an element of that name holds, if it is the member. */

@@ -232,6 +232,12 @@ static const struct kit_row rows[] = {
 	 "<real val='3.42' unit='obix:units/kilowatt'/>", false,
 	 "read-request /m/p\n"
 	 "read-response /m/p unit=kilowatt power.instant r=1 v=1\n"},
+	{"each of its contracts", "GET", "/m/both", NULL,
+	 "<real is='obix:Writable  http://m.example/def/acme:Point' val='3' "
+	 "unit='obix:units/kilowatt'/>", false,
+	 "read-request /m/both\n"
+	 "read-response /m/both is=obix:Writable+acme:Point unit=kilowatt "
+	 "power.instant r=1 v=1\n"},
 	{"a unit of its own, defined behind its use", "GET", "/m/x", NULL,
 	 "<obj><real val='2' unit='/u'/>" DIM "</obj>", false,
 	 "read-request /m/x\n"

@@ -25,7 +25,8 @@
 #define PROTO_MEMBERS 8
 #define UNIT_DEFS     4
 #define FACETS        32
-#define CONTRACT_TEXT 64
+#define CONTRACT_TEXT 128 /* of all contracts of an object */
+#define CONTRACTS     8
 
 /* What is known of the size of a value. */
 struct sizing {
@@ -115,7 +116,7 @@ struct item {
 	uint8_t op;
 	uint16_t href_n[2]; /* two readings; [1] 0: the same */
 	uint8_t is_n;
-	uint8_t is[CONTRACT_TEXT];
+	uint8_t is[CONTRACT_TEXT]; /* one behind the other, a space between */
 	/* From here on: of this unit. */
 	meas_set meas;
 	quantity_set quantities;
@@ -536,7 +537,8 @@ int item_href(struct reader *r, struct item *it, struct span ref);
 /* What else the item names. */
 int item_second(struct reader *r, struct item *it, struct span ref);
 int item_path(struct reader *r, struct item *it);
-void item_is(struct item *it, struct span is);
+int item_is(struct reader *r, struct item *it, struct span is)
+	__attribute__((warn_unused_result));
 /* Whoever may invoke something has power over it. */
 void item_command(struct item *it, bool in);
 /* Is an err with that href (empty: none) one of what was asked as path? */

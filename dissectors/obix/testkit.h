@@ -77,10 +77,16 @@ static inline void kit_say(struct kit *k, const char *fmt, ...)
 static inline void kit_say_span(struct kit *k, const char *what,
 				const struct obs *o, enum field f)
 {
-	struct span s = obs_get_span(o, f);
+	const char *sep = " ";
 
-	if (obs_has(o, f))
-		kit_say(k, " %s%.*s", what, (int)s.n, (const char *)s.p);
+	for (unsigned i = 0; i < o->n; i++) {
+		if (o->f[i].field != f)
+			continue;
+		kit_say(k, "%s%s%.*s", sep, what, (int)o->f[i].n,
+			(const char *)o->f[i].p);
+		sep = "+";
+		what = "";
+	}
 }
 
 static inline void kit_say_u64(struct kit *k, const char *what,
