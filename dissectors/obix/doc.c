@@ -226,6 +226,18 @@ static void definitions(struct reader *r, struct elem *el,
 	}
 }
 
+/* What is written stands within the object that is: a child elsewhere would be
+ * written past the rules, which see the object's own href. */
+static bool is_within(const struct item *it, const struct href *h)
+{
+	struct span path = href_identity(href_span(h));
+	struct span own = href_identity(span_of(it->href[0], it->href_n[0]));
+
+	return span_is(own, "/") || span_eq(path, own) ||
+	       (path.n > own.n && path.p[own.n] == '/' &&
+		span_eq(span_sub(path, 0, own.n), own));
+}
+
 static int climb(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	const struct href *h;
@@ -243,6 +255,10 @@ static int climb(struct reader *r, struct elem *el, const struct xml_tag *t)
 	rc = item_server(r, h);
 	if (rc)
 		return rc;
+	if (r->d->request && doc_item(r->d)->op == OP_WRITE && !h->fragment &&
+	    el->el != EL_REF && !is_within(doc_item(r->d), h))
+		return refuse(r->e, REASON_SUSPICIOUS,
+			      "a child of another object is written");
 	if (!h->fragment && el->el != EL_REF && el->el != EL_OP)
 		doc_push_base(r->d, el, h);
 	return 0;

@@ -653,6 +653,41 @@ static void order_across_units(void **state)
 	kit_free(k);
 }
 
+/* What is written stands within what the rules see. */
+static void written_elsewhere(void **state)
+{
+	static const struct {
+		const char *body;
+		enum reason want;
+	} bodies[] = {
+		{"<obj><bool href='b' val='true'/></obj>", REASON_NONE},
+		{"<obj><bool href='/a/b' val='true'/></obj>", REASON_NONE},
+		{"<obj href='/a'><bool href='/a/' val='true'/></obj>",
+		 REASON_NONE},
+		{"<obj><ref href='/other'/></obj>", REASON_NONE},
+		{"<obj><bool href='#b' val='true'/></obj>", REASON_NONE},
+		{"<obj><bool href='/dr/override' val='true'/></obj>",
+		 REASON_SUSPICIOUS},
+		{"<list><real href='/dr/override' val='1'/></list>",
+		 REASON_SUSPICIOUS},
+		{"<obj><bool href='/ab' val='true'/></obj>",
+		 REASON_SUSPICIOUS},
+		{"<obj><obj href='/a/b/'><bool href='../../c' val='1'/></obj>"
+		 "</obj>", REASON_SUSPICIOUS},
+	};
+	struct kit *k = kit_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		k->e = (struct err){0};
+		kit_ask(k, "PUT", "/a/", span_str(bodies[i].body), NULL);
+		if (k->e.reason != (int)bodies[i].want)
+			fail_msg("%s: %s", bodies[i].body,
+				 reason_text((enum reason)k->e.reason));
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -663,6 +698,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(exchanges),
 		cmocka_unit_test(order_across_units),
+		cmocka_unit_test(written_elsewhere),
 	};
 
 	return cmocka_run_group_tests_name("obix", tests, NULL, NULL);
