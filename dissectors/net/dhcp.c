@@ -20,8 +20,8 @@ enum { OPT_PAD = 0, OPT_OVERLOAD = 52, OPT_TYPE = 53, OPT_ASKS = 55,
 #define C 1 /* of clients */
 #define S 2 /* of servers */
 
-/* RFC 2132, 2563, 3396, 3397, 3442, 4039, 4578, 4702, 6704: length from, to, in
- * steps. */
+/* RFC 2132, 2563, 3361, 3396, 3397, 3442, 4039, 4578, 4702, 6704, 8910, 8925,
+ * and what servers and clients use without one: length from, to, in steps. */
 static const struct option {
 	uint8_t code, min, max, step, who;
 } options[] = {
@@ -33,7 +33,12 @@ static const struct option {
 	{15,  1, 253, 1, S    }, /* domain name */
 	{26,  2, 2,   1, S    }, /* MTU of the interface */
 	{28,  4, 4,   1, S    }, /* broadcast address */
+	{33,  8, 248, 8, S    }, /* static routes */
 	{42,  4, 252, 4, S    }, /* NTP servers */
+	{43,  1, 255, 1, S    }, /* what the vendor has to say */
+	{44,  4, 252, 4, S    }, /* NetBIOS name servers */
+	{46,  1, 1,   1, S    }, /* NetBIOS node type */
+	{47,  1, 255, 1, S    }, /* NetBIOS scope */
 	{50,  4, 4,   1, C    }, /* address wanted */
 	{51,  4, 4,   1, C | S}, /* lease */
 	{53,  1, 1,   1, C | S}, /* message type */
@@ -45,15 +50,22 @@ static const struct option {
 	{59,  4, 4,   1, S    }, /* T2 */
 	{60,  1, 64,  1, C    }, /* vendor class */
 	{61,  2, 64,  1, C | S}, /* client identifier; RFC 6842 */
+	{66,  1, 255, 1, S    }, /* boot server */
+	{67,  1, 255, 1, S    }, /* boot file */
 	{80,  0, 0,   1, C    }, /* rapid commit */
 	{81,  3, 253, 1, C | S}, /* client's FQDN */
 	{93,  2, 2,   1, C    }, /* client's architecture */
 	{94,  3, 3,   1, C    }, /* client's network interface */
 	{97,  17, 17, 1, C    }, /* client machine's identifier */
+	{108, 4, 4,   1, S    }, /* IPv6 alone is enough */
+	{114, 1, 255, 1, S    }, /* captive portal */
 	{116, 1, 1,   1, C | S}, /* auto-configuration */
 	{119, 1, 255, 1, S    }, /* domain search */
+	{120, 2, 255, 1, S    }, /* SIP servers */
 	{121, 5, 255, 1, S    }, /* classless routes */
 	{145, 1, 1,   1, C    }, /* forced renewal's algorithm */
+	{249, 5, 255, 1, S    }, /* classless routes, Microsoft's */
+	{252, 1, 255, 1, S    }, /* web proxy */
 };
 
 static const struct option *option_find(uint8_t code)

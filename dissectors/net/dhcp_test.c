@@ -79,6 +79,12 @@ static const struct {
 	{"offer", 2, HELD(OFFER SERVER_ID "\x33\4\0\0\x0e\x10"
 			  "\1\4\xff\xff\xff\0" "\3\4\x0a\0\0\1" END), 0},
 	{"ack with routes", 2, HELD(ACK SERVER_ID "\x79\5\0\x0a\0\0\1" END), 0},
+	{"what clients ask for and servers add", 2,
+	 HELD(ACK SERVER_ID "\x21\x08\x0a\1\1\1\x0a\0\0\1"
+	      "\x2b\3\1\1\1" "\x2c\4\x0a\0\0\1" "\x2e\1\x08" "\x2f\1x"
+	      "\x42\x08" "10.0.0.1" "\x43\5" "a.efi" "\x6c\4\0\0\7\x08"
+	      "\x72\7" "urn:x:y" "\x78\5\1\x0a\0\0\1"
+	      "\xf9\5\0\x0a\0\0\1" "\xfc\1\n" END), 0},
 	{"nak", 2, HELD(TYPE("\6") SERVER_ID "\x38\2no" END), 0},
 
 	{"no type", 1, HELD(ASKS END), REASON_SUSPICIOUS},
@@ -106,7 +112,16 @@ static const struct {
 	 REASON_SUSPICIOUS},
 	{"relay information", 1, HELD(DISCOVER "\x52\3\1\1x" END),
 	 REASON_SUSPICIOUS},
-	{"web proxy", 2, HELD(ACK "\xfc\1x" END), REASON_SUSPICIOUS},
+	{"half a static route", 2, HELD(ACK "\x21\4\x0a\1\1\1" END),
+	 REASON_MALFORMED},
+	{"a wait of three octets", 2, HELD(ACK "\x6c\3\0\0\7" END),
+	 REASON_MALFORMED},
+	{"an unknown option of a server", 2, HELD(ACK "\xe0\1x" END),
+	 REASON_SUSPICIOUS},
+	{"a vendor's words from a client", 1,
+	 HELD(DISCOVER "\x2b\3\1\1\1" END), REASON_SUSPICIOUS},
+	{"a web proxy from a client", 1, HELD(DISCOVER "\xfc\1x" END),
+	 REASON_SUSPICIOUS},
 	{"a router from a client", 1, HELD(DISCOVER "\3\4\x0a\0\0\1" END),
 	 REASON_SUSPICIOUS},
 	{"half a router", 2, HELD(ACK "\3\6\x0a\0\0\1\x0a\0" END),
