@@ -408,6 +408,9 @@ one that is new any server part is taken, 40 octets in all, so that eight of the
 at most 320 octets an hour. What else of a question nobody can check: its number (16
 bits), the case of the letters of the name, the size that EDNS offers and the bits
 RD, AD, CD and DO (20 bits), and how much padding there is.
+Of the root only NS, SOA, DS and DNSKEY are asked, and its name is told as `.`. An
+answer that is FORMERR or NOTIMP may be a header alone: it is to the question of its
+number.
 Refused: zone transfers, updates, other operations, names with octets other than
 letters, digits, `-` and `_`, another port: over UDP a whole message is known by
 its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is

@@ -18,8 +18,10 @@
 #define FLAG_NEVER  0x7840 /* other operations, and the reserved bit */
 #define FLAGS_RCODE 0x000f
 
-enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_PTR = 12,
-       TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_TKEY = 249 }; /* .. 255 ask only */
+enum { TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = 12,
+       TYPE_AAAA = 28, TYPE_OPT = 41, TYPE_DS = 43, TYPE_DNSKEY = 48,
+       TYPE_TKEY = 249 }; /* .. 255 ask only */
+enum { RCODE_FORMERR = 1, RCODE_NOTIMP = 4 };
 
 struct query {
 	bool used, has_cookie;
@@ -212,13 +214,21 @@ static int record(struct dns_message *m, struct cur *c, bool additional,
 	return 0;
 }
 
+/* What resolvers that validate ask of the root, and dig when it is told
+ * nothing. */
+static bool root_has(uint16_t type)
+{
+	return type == TYPE_NS || type == TYPE_SOA || type == TYPE_DS ||
+	       type == TYPE_DNSKEY;
+}
+
 static int question(struct dns_message *m, struct cur *c, struct arena *arena,
 		    struct err *e)
 {
 	uint8_t text[WIRE_NAME_MAX + 2];
 	size_t n;
 
-	if (!name_read(c, true, text, &n) || n == 0 || n > DNS_NAME_MAX)
+	if (!name_read(c, true, text, &n) || n > DNS_NAME_MAX)
 		return bad(e, REASON_MALFORMED, "name of the question");
 	m->type = cur_u16(c);
 	if (cur_u16(c) != CLASS_IN)
@@ -226,6 +236,10 @@ static int question(struct dns_message *m, struct cur *c, struct arena *arena,
 	if (m->type == 0 || m->type == TYPE_OPT ||
 	    (m->type >= TYPE_TKEY && m->type <= 255))
 		return bad(e, REASON_SUSPICIOUS, "type of the question");
+	if (n == 0 && !root_has(m->type))
+		return bad(e, REASON_SUSPICIOUS, "a question of the root");
+	if (n == 0)
+		text[n++] = '.';
 	m->name = arena_copy(arena, span_of(text, n));
 	return m->name.p ? 0 : bad(e, REASON_RESOURCE, "no room for the name");
 }
@@ -299,6 +313,16 @@ static void stands_for(struct dns_message *m, const struct cur *c, uint16_t n)
 	}
 }
 
+/* RFC 6891 7: of a server that does not understand the question. */
+static bool is_bare(bool answer, uint16_t flags, const uint16_t n[4])
+{
+	uint16_t code = flags & FLAGS_RCODE;
+
+	return answer && !(flags & FLAG_NEVER) &&
+	       (code == RCODE_FORMERR || code == RCODE_NOTIMP) && n[0] == 0 &&
+	       n[1] == 0 && n[2] == 0 && n[3] == 0;
+}
+
 /* The numbers of the header: one question, and in a query nothing but OPT. */
 static bool counts_fit(bool answer, uint16_t flags, const uint16_t n[4])
 {
@@ -326,6 +350,10 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 	m->answer = flags & FLAG_ANSWER;
 	if (!cur_ok(&c))
 		return bad(e, REASON_MALFORMED, "cut short");
+	m->bare = is_bare(m->answer, flags, n);
+	if (m->bare)
+		return cur_done(&c) ? 0 : bad(e, REASON_SUSPICIOUS,
+					      "octets behind the message");
 	if (!counts_fit(m->answer, flags, n))
 		return bad(e, REASON_SUSPICIOUS, "flags or counts");
 	rc = question(m, &c, arena, e);
@@ -369,8 +397,9 @@ static enum recognise recognise(struct span first, uint16_t sport,
 		return RECOGNISE_NO;
 	/* A whole message, to its last octet: nothing else looks so, and a flow
 	 * that nobody reads does not turn into one. */
-	return dns_read(&m, first, &arena, &e) == 0 ? RECOGNISE_SURE :
-						      RECOGNISE_NO;
+	return dns_read(&m, first, &arena, &e) == 0 && !m.bare ?
+		       RECOGNISE_SURE :
+		       RECOGNISE_NO;
 }
 
 static void machine_init(void *machine, const void *conf)
@@ -408,15 +437,22 @@ static bool alive(const struct query *q, const struct now *now)
 	return q->used && now->mono.ns - q->at_ns <= DNS_WAIT_NS;
 }
 
+/* A bare answer is to whatever its number was given to. */
+static bool is_of(const struct query *q, const struct dns_message *m)
+{
+	return q->id == m->id &&
+	       (m->bare || (q->type == m->type &&
+			    span_eq(span_of(q->name, q->n), m->name)));
+}
+
 static bool pair(struct dns_machine *s, const struct dis_ctx *c,
 		 const struct dns_message *m)
 {
 	for (uint32_t i = 0; i < DNS_OUTSTANDING_MAX; i++) {
 		const struct query *q = &s->q[i];
 
-		if (!alive(q, &c->now) || q->id != m->id ||
-		    q->type != m->type || !net_reversed(&q->tup, &c->tup) ||
-		    !span_eq(span_of(q->name, q->n), m->name))
+		if (!alive(q, &c->now) || !is_of(q, m) ||
+		    !net_reversed(&q->tup, &c->tup))
 			continue;
 		s->place = i;
 		s->change = ANSWERED;
@@ -508,8 +544,15 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 		paired = pair(s, c, &m);
 	else
 		remember(s, c, &m);
-	if (!paired && !c->lenient)
+	if (!paired && (!c->lenient || m.bare))
 		return bad(e, REASON_UNPAIRED, "nobody asked that");
+	if (m.bare) {
+		m.type = s->q[s->place].type;
+		m.name = arena_copy(c->arena, span_of(s->q[s->place].name,
+						      s->q[s->place].n));
+		if (!m.name.p)
+			return bad(e, REASON_RESOURCE, "no room for the name");
+	}
 	rc = check_cookie(s, c, &m, e);
 	if (rc)
 		return rc;

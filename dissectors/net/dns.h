@@ -4,7 +4,9 @@
  *
  * One question of class IN; an answer belongs to a query that was let pass,
  * by number, question and both ends, and is taken once. Names are letters,
- * digits, '-' and '_'; pointers go backwards, at most 16 for a name. One OPT
+ * digits, '-' and '_'; pointers go backwards, at most 16 for a name. Of the root
+ * only what it has is asked: NS, SOA, DS and DNSKEY. An answer FORMERR or NOTIMP
+ * may be a header alone, and is then to the question of its number. One OPT
  * record (RFC 6891) may stand behind; cookies in it are those of cookie.h, and
  * in an answer that of its query. Everything else is refused: other
  * operations, zone transfers, signed messages, and DNS on a port other than
@@ -35,7 +37,8 @@ struct dns_conf {
 struct dns_message {
 	uint16_t id, type;
 	bool answer;
-	struct span name; /* in the arena; lower case */
+	bool bare; /* without its question: FORMERR or NOTIMP, and no more */
+	struct span name; /* in the arena; lower case; the root is "." */
 	struct span cookie; /* RFC 7873, in the message; empty: none */
 	/* What the name stands for, of the answer section alone. */
 	struct net_addr addr[DNS_ADDRESSES_MAX];

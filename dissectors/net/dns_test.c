@@ -90,7 +90,22 @@ static const struct {
 	ROW("everything there is", QUERY NAME "\0\xff\0\1",
 	    REASON_SUSPICIOUS),
 	ROW("type 0", QUERY NAME "\0\0\0\1", REASON_SUSPICIOUS),
-	ROW("the root", QUERY "\0" IN_A, REASON_MALFORMED),
+	ROW("the root's servers", QUERY "\0" "\0\2\0\1", REASON_NONE),
+	ROW("the root's keys", QUERY "\0" "\0\x30\0\1", REASON_NONE),
+	ROW("the root's address", QUERY "\0" IN_A, REASON_SUSPICIOUS),
+	ROW("text of the root", QUERY "\0" "\0\x10\0\1", REASON_SUSPICIOUS),
+	ROW("an answer without its question that says so",
+	    HEAD("\x81\x81", "\0", "\0", "\0", "\0"), REASON_NONE),
+	ROW("one of a server that does not do that",
+	    HEAD("\x81\x84", "\0", "\0", "\0", "\0"), REASON_NONE),
+	ROW("an answer without its question that is none",
+	    HEAD("\x81\x80", "\0", "\0", "\0", "\0"), REASON_SUSPICIOUS),
+	ROW("an error in a query", HEAD("\x01\x01", "\0", "\0", "\0", "\0"),
+	    REASON_SUSPICIOUS),
+	ROW("an error with a record", HEAD("\x81\x81", "\0", "\0", "\0", "\1")
+	    "\0\0\x29\x10\0\0\0\0\0\0\0", REASON_SUSPICIOUS),
+	ROW("an error with octets behind",
+	    HEAD("\x81\x81", "\0", "\0", "\0", "\0") "x", REASON_SUSPICIOUS),
 	ROW("a name without its end", QUERY "\5meter", REASON_MALFORMED),
 	ROW("an octet no name has", QUERY "\5me.er\0" IN_A, REASON_MALFORMED),
 	ROW("a space", QUERY "\5me er\0" IN_A, REASON_MALFORMED),
@@ -322,6 +337,7 @@ static void test_pairs(void **state)
 		NAME IN_A;
 	static const char other[] = HEAD("\x81\x83", "\1", "\0", "\0", "\0")
 		"\5other\7example\0" IN_A;
+	static const char bare[] = HEAD("\x81\x81", "\0", "\0", "\0", "\0");
 	struct lab l = {.machine = calloc(1, dissector_dns.machine_size)};
 	enum reason why;
 
@@ -350,6 +366,17 @@ static void test_pairs(void **state)
 	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), 2);
 	assert_int_equal(l.obs[1].kind, OBS_DNS_ANSWER);
 	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	/* An error without its question is to that of its number, once. */
+	assert_int_equal(say(&l, bare, sizeof(bare) - 1, false, true, &why),
+			 -1);
+	assert_int_equal(why, REASON_UNPAIRED);
+	assert_int_equal(say(&l, q, sizeof(q) - 1, true, true, &why), 2);
+	assert_int_equal(say(&l, bare, sizeof(bare) - 1, false, true, &why), 2);
+	assert_int_equal(l.obs[1].kind, OBS_DNS_ANSWER);
+	assert_true(span_is(obs_get_span(&l.obs[1], F_DNS_NAME),
+			    "meter.example"));
+	assert_int_equal(say(&l, bare, sizeof(bare) - 1, false, true, &why),
+			 -1);
 	/* Not after the time a resolver has. */
 	assert_int_equal(say(&l, q, sizeof(q) - 1, true, true, &why), 2);
 	l.c.now.mono.ns += DNS_WAIT_NS + 1;
@@ -374,6 +401,9 @@ static const struct {
 	{"TLS on our port", "\x16\3\1\0", 4, 53, PROTO_TCP, RECOGNISE_MAYBE},
 	{"a query over UDP", QUERY NAME IN_A, 31, 4000, PROTO_UDP,
 	 RECOGNISE_SURE},
+	{"an error without its question",
+	 HEAD("\x81\x81", "\0", "\0", "\0", "\0"), 12, 4000, PROTO_UDP,
+	 RECOGNISE_NO},
 	{"half a query", QUERY NAME, 27, 4000, PROTO_UDP, RECOGNISE_NO},
 	{"on the port of mDNS", "x", 1, 5353, PROTO_UDP, RECOGNISE_MAYBE},
 };
