@@ -376,8 +376,9 @@ Suites (128 at most), groups, schemes and versions of a hello are assigned ones,
 values of no meaning (GREASE), each once; of extensions those below, and four of
 no meaning with one octet of zero at most. What nobody can check may say anything,
 in so many octets of each hello: the random 32, the session 32, and where the table
-has **not checked** as many as it has, 2560 together at most (a key of X25519 with
-ML-KEM, one more and a long ticket). Like all of the hello they are charged by
+has **not checked** as many as it has, 4096 together at most (a key of X25519 with
+ML-KEM, one more and a ticket with the client's certificate in it, as OpenSSL and Go
+make them). Like all of the hello they are charged by
 their octets.
 
 | extension | of | octets at most | what it holds |

@@ -29,8 +29,9 @@
 #define TLS_EXT_MAX  64 /* extensions of one hello */
 #define TLS_SUITES_MAX 128 /* suites of one hello */
 /* Octets of one hello that nobody can check: random, session, keys, tickets. A
- * key of X25519 with ML-KEM, one of X25519 and a long ticket have room. */
-#define TLS_UNCHECKED_MAX 2560
+ * key of X25519 with ML-KEM, one of X25519 and a ticket with the client's
+ * certificate and another of its chain have room. */
+#define TLS_UNCHECKED_MAX 4096
 
 /* Which message has an extension (RFC 8446 4.2, RFC 5246 7.4.1.4). */
 enum tls_message {

@@ -184,8 +184,11 @@ static const struct {
 	 "\0\x20" Z32), 0, "", 7, 0, 0, 0},
 	{"no key", HELD("\0\x33\0\2\0\0"), 0, "", 7, 0, 0, 0},
 	{"a ticket", HELD("\0\x23\0\4abcd"), 0, "", 7, 0, 0, 0},
+	{"a key that has the client's certificate",
+	 HELD(ONLY13 "\0\x29\5\xef\5\xca\5\xc4" Z1024 Z256 Z32 Z32 Z32 Z32 Z32
+	      Z32 "abcd" "\0\0\0\0" "\0\x21\x20" Z32), 0, "", 8, 0, 0, 0},
 	{"as many octets as go unchecked", HELD("\0\x33\5\xca\5\xc8" MLKEM FFDHE
-	 "\0\x23\4\0" Z1024), 0, "", 7, 0, 0, 0},
+	 "\0\x23\x0a\0" Z1024 Z1024 Z256 Z256), 0, "", 7, 0, 0, 0},
 
 #define BAD(why, ext, reason) {why, HELD(ext), reason, "", 0, 0, 0, 0}
 	BAD("a name twice", METER METER, REASON_SUSPICIOUS),
@@ -274,10 +277,11 @@ static const struct {
 	BAD("a sealed hello with text for a key", ECH("\0", "\0\1"),
 	    REASON_MALFORMED),
 	BAD("a cookie of nothing", "\0\x2c\0\2\0\0", REASON_MALFORMED),
-	BAD("a long ticket", "\0\x23\4\1" L1025, REASON_TOO_LONG),
+	BAD("a long ticket", "\0\x23\x10\1" Z1024 Z1024 Z1024 L1025,
+	    REASON_TOO_LONG),
 	BAD("one octet more than may go unchecked",
 	    "\0\x33\5\xee\5\xec" MLKEM FFDHE "\0\x1d\0\x20" Z32
-	    "\0\x23\3\xe1" Z256 Z256 Z256 Z32 Z32 Z32 Z32 Z32 Z32 Z32 "Z",
+	    "\0\x23\x09\xe1" Z1024 Z1024 Z256 Z32 Z32 Z32 Z32 Z32 Z32 Z32 "Z",
 	    REASON_TOO_LONG),
 	BAD("behind the binder", "\0\x29\0\1x" ONLY13, REASON_SUSPICIOUS),
 	BAD("half an extension", METER "\0\x10", REASON_MALFORMED),

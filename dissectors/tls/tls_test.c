@@ -527,8 +527,8 @@ static void test_records(void **state)
 	} rows[] = {
 		{"two records",		      200,  128,   true,  0},
 		{"an octet in each",	      100,  1,	   true,  0},
-		{"the longest ticket",	      1024, 16384, true,  0},
-		{"an octet more",	      1025, 16384, true,  REASON_TOO_LONG},
+		{"the longest ticket",	      4064, 16384, true,  0},
+		{"an octet more",	      4065, 16384, true,  REASON_TOO_LONG},
 		{"the longest in one",	      8136, 16384, true,  REASON_TOO_LONG},
 		{"an octet more",	      8137, 16384, false, REASON_TOO_LONG},
 		{"twice the limit",	      16000, 16384, false, REASON_TOO_LONG},
