@@ -432,7 +432,9 @@ int head_field(struct head_reader *r, struct span line)
 	if (under)
 		return head_odd(r, REASON_TWO_READINGS,
 				"'_' for '-' in the name of a header");
-	if (text_white(line.p[line.n - 1]))
+	/* The one blank behind a colon is before the value, not behind it. */
+	if (text_white(line.p[line.n - 1]) &&
+	    (value.n || line.n != name.n + 2 || line.p[line.n - 1] != ' '))
 		return head_odd(r, REASON_TWO_READINGS,
 				"white space behind a value, which not all "
 				"take away");

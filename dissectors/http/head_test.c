@@ -35,6 +35,7 @@ static const struct {
 	{"white space before a value that nobody reads",
 	 UP "From: \t a\r\n" E, REASON_NONE},
 	{"an empty value", UP "From:\r\n" E, REASON_NONE},
+	{"an empty value and a blank", UP "Accept-Encoding: \r\n" E, REASON_NONE},
 	{"a list in two fields", UP "Via: a\r\nVia: b\r\n" E, REASON_NONE},
 	{"TE, and the connection names it",
 	 UP "TE: trailers\r\nConnection: keep-alive, TE\r\n" E, REASON_NONE},
