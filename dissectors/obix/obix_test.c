@@ -524,6 +524,20 @@ static const struct kit_row rows[] = {
 	 "<obj><secret val='a1'/></obj>", false,
 	 "read-request /s/u\n"
 	 "read-response /s/u unknown.table r=1 v=1 note\n"},
+	{"what a server is, as the standard wants it", "GET", "/about", NULL,
+	 "<obj is='obix:About'><str name='obixVersion' val='1.1'/>"
+	 "<str name='serverName' val='gateway'/>"
+	 "<abstime name='serverTime' val='2025-11-20T16:00:00Z'/>"
+	 "<abstime name='serverBootTime' val='2025-11-01T10:00:00Z'/>"
+	 "<str name='vendorName' val='Acme'/>"
+	 "<uri name='vendorUrl' val='http://acme.example/'/>"
+	 "<str name='productName' val='Meter'/>"
+	 "<str name='productVersion' val='1.2'/>"
+	 "<uri name='productUrl' val='http://acme.example/meter'/></obj>",
+	 false,
+	 "read-request /about\n"
+	 "read-response /about is=obix:About identity.device+status.device "
+	 "r=1 v=9\n"},
 	{"an error says nothing", "GET", "/s/e7", NULL,
 	 "<err is='obix:BadUriErr' display='no /s/e7 here'/>", false,
 	 "read-request /s/e7\n"
@@ -532,6 +546,9 @@ static const struct kit_row rows[] = {
 	 "<err href='/s/e7'/>", false,
 	 "read-request /s/e7\n"
 	 "read-response /s/e7 err\n"},
+	{"nor has one elements in it", "GET", "/s/e7", NULL,
+	 "<err><op name='set'/></err>", false,
+	 "read-request /s/e7\nread-response /s/e7\n"},
 	{"one of something else may", "GET", "/s/e7", NULL,
 	 "<err href='/s/e8'/>", false,
 	 "read-request /s/e7\n"

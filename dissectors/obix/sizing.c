@@ -552,7 +552,8 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 	/* Words are no reading, whatever a name near them measures. */
 	words = !number && (kind == VALUE_TEXT || kind == VALUE_URI ||
 			    kind == VALUE_NAME);
-	if (words || !(meas & ~MEAS_ABOUT))
+	/* Nor is what a device is, if that is a number: a version. */
+	if (words || !(meas & ~(MEAS_ABOUT | MEAS_BIT(MEAS_IDENTITY_DEVICE))))
 		text_about(r, val);
 	else
 		r->d->measured = true;
