@@ -27,8 +27,8 @@ static void echoes(void **state)
 		 "<obj><int name='b' val='1'/><int name='a' val='2'/></obj>",
 		 false},
 		{"under none, as it is referred to",
-		 "<list><int href='a' val='1'/><int href='b' val='2'/></list>",
-		 "<list><int href='b' val='1'/><int href='a' val='2'/></list>",
+		 "<list><int href='/l/a' val='1'/><int href='/l/b' val='2'/></list>",
+		 "<list><int href='/l/b' val='1'/><int href='/l/a' val='2'/></list>",
 		 false},
 		{"in other units", AB("1", "2"),
 		 "<obj><int name='a' val='1'/><int name='b' val='2' "
