@@ -160,6 +160,7 @@ static inline void put_grant(struct draws *d, struct lt *t, unsigned about,
 	uint64_t who = about == AB_LOGON ? 0 : draw(d, other ? 4 : 3);
 
 	snprintf(id, sizeof(id), "rule-%c%u", 'a' + (int)about, var);
+	snprintf(answers, sizeof(answers), "rule-%c%u", 'a' + (int)ask, var);
 	while (lt_get(t, all, id)) /* which P4001 will say */
 		snprintf(id + strlen(id), sizeof(id) - strlen(id), "x");
 	x = lt_add(t, all, LT_MAP, id);
@@ -176,6 +177,17 @@ static inline void put_grant(struct draws *d, struct lt *t, unsigned about,
 		       : who == 2 ? "service"
 				  : "headend");
 	}
+	/* Whoever asked for it. */
+	if ((about == AB_READ || about == AB_OBIX) && lt_get(t, all, answers) &&
+	    draw(d, 2)) {
+		uint16_t p = lt_get(t, lt_get(t, all, answers), "party");
+
+		if (t->node[p].type == LT_SCALAR) {
+			lt_drop(t, x, "party");
+			lt_put(t, x, "party", "%s",
+			       lt_str(t, t->node[p].text));
+		}
+	}
 	put_match(t, x, about, var);
 	if (a->data) {
 		lt_put(t, x, "purpose", "Reason %u of them.", about);
@@ -183,7 +195,6 @@ static inline void put_grant(struct draws *d, struct lt *t, unsigned about,
 		       PICK(d, "none", "opt-out", "opt-in"));
 		put_data(d, t, x, about);
 	}
-	snprintf(answers, sizeof(answers), "rule-%c%u", 'a' + (int)ask, var);
 	if ((about == AB_READ || about == AB_OBIX) &&
 	    same_parties(t, x, lt_get(t, all, answers)) && draw(d, 3)) {
 		s = lt_add(t, x, LT_SEQ, "answers");
@@ -245,7 +256,7 @@ static inline void make_vendor(struct draws *d, struct lt *t, const char *vm,
 			       : about == AB_OBIX ? AB_OBIX_ASK
 						  : AB_COUNT;
 
-		if (ask < AB_COUNT && !had[ask][var] && draw(d, 2)) {
+		if (ask < AB_COUNT && !had[ask][var] && draw(d, 4)) {
 			put_grant(d, t, ask, var, states, other != NULL);
 			had[ask][var] = true;
 		}

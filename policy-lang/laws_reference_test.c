@@ -26,6 +26,16 @@ static bool only_counters(const struct pol_decision *d)
 	return !reasons_any(&r);
 }
 
+static bool customer_refused(const struct pol_decision *d)
+{
+	bool is = false;
+
+	for (uint32_t i = 0; i < d->n_rules; i++)
+		is |= d->refused_rules >> i & 1 &&
+		      span_is(d->rules[i].layer, "customer");
+	return is;
+}
+
 /* As if its patterns were too large for tables. */
 static void without_tables(struct world *of)
 {
@@ -111,6 +121,12 @@ static bool law_reference(struct law *l)
 		if (may && !d.permit && !only_counters(&d))
 			return law_broken(l, "message %u: '%s', and not by "
 					     "the second",
+					  i, d.text);
+		/* What comes in is only blocked, or at the wrong hour. */
+		if (may && s.dir == DIR_IN && s.who != 3 &&
+		    customer_refused(&d))
+			return law_broken(l, "message %u: '%s', by a customer's "
+					     "limit on what goes out",
 					  i, d.text);
 	}
 	return true;

@@ -288,6 +288,47 @@ static inline int64_t throw_wait(struct draws *d)
 	return draw(d, 3) ? ns : S(1);
 }
 
+static inline bool has_topic(const struct policies *p, uint64_t machine,
+			     unsigned about, unsigned var)
+{
+	for (unsigned i = 0; i < p->n_topic; i++) {
+		const struct topic *t = &p->topic[i];
+
+		if (t->machine == machine && t->about == about &&
+		    t->var == var)
+			return true;
+	}
+	return false;
+}
+
+/* To the request before it, if that is what it was and some grant is about
+ * the answer. */
+static inline bool throw_answer(struct draws *d, const struct policies *p,
+				const struct said *before, struct said *s)
+{
+	if (before->what != SAID_MESSAGE || !before->octets ||
+	    (before->about != AB_ASK && before->about != AB_OBIX_ASK) ||
+	    !has_topic(p, before->machine,
+		       before->about == AB_ASK ? AB_READ : AB_OBIX,
+		       before->var) ||
+	    one_in(d, 4))
+		return false;
+	*s = (struct said){.machine = before->machine, .dir = DIR_OUT,
+			   .who = before->who, .n_leaves = 1,
+			   .about = before->about == AB_ASK ? AB_READ : AB_OBIX,
+			   .var = before->var, .sub = before->sub,
+			   .flow = before->flow, .inv = before->inv,
+			   .octets = 100, .wait = S(1)};
+	throw_data(d, s);
+	if (draw(d, 4)) { /* what most rules let pass */
+		s->gran = 5400;
+		s->oldest = s->newest = 12 * 3600;
+		s->res = 30000;
+		s->channels = s->values = 1;
+	}
+	return true;
+}
+
 /* Two in three are about what a grant is about, and of these again some are the
  * one before once more. */
 static inline struct said throw(struct draws *d, const struct policies *p,
@@ -296,11 +337,16 @@ static inline struct said throw(struct draws *d, const struct policies *p,
 	struct said s = {.what = SAID_MESSAGE, .n_leaves = 1};
 	uint64_t kind = draw(d, 24);
 
-	if (before->what == SAID_MESSAGE && before->octets && one_in(d, 4)) {
+	bool answer = before->about == AB_READ || before->about == AB_OBIX;
+
+	if (before->what == SAID_MESSAGE && before->octets &&
+	    one_in(d, answer ? 3 : 4)) {
 		s = *before;
-		s.wait = throw_wait(d);
+		s.wait = answer && draw(d, 2) ? S(1) : throw_wait(d);
 		return s;
 	}
+	if (throw_answer(d, p, before, &s))
+		return s;
 	if (p->n_topic && draw(d, 4)) {
 		const struct topic *t = &p->topic[draw(d, p->n_topic)];
 
@@ -333,12 +379,14 @@ static inline struct said throw(struct draws *d, const struct policies *p,
 	if (kind == 21) {
 		s.what = SAID_STATE;
 		s.on = draw(d, 4) > 0;
-	} else if (kind == 22 || kind == 20) {
+	} else if (kind == 22 || kind == 20 || kind == 18 || kind == 16) {
 		s.what = draw(d, 3) ? SAID_OPEN : SAID_CLOSE;
 	} else if (kind == 23 || kind == 19) {
 		s.what = SAID_WALL;
 		s.step = ((int64_t)draw(d, 9) - 4) * 7 * INT64_C(3600) *
 			 US_PER_S;
+		if (one_in(d, 3)) /* weeks and months away */
+			s.step *= 30;
 		s.on = draw(d, 3) > 0;
 	}
 	return s;
