@@ -195,6 +195,54 @@ static void of_data(struct seek *s, size_t i)
 	CUT(data.has_channels, r->data.pos_channels, "channels")
 }
 
+/* Kinds that may carry a measurement. */
+static const uint8_t carrying[] = {
+	OBS_C1222_READ_RESPONSE,	 OBS_C1222_WRITE_REQUEST,
+	OBS_C1222_PROCEDURE_REQUEST,	 OBS_C1222_PROCEDURE_RESPONSE,
+	OBS_HTTP_REQUEST,		 OBS_HTTP_RESPONSE,
+	OBS_OBIX_READ_RESPONSE,		 OBS_OBIX_WRITE_REQUEST,
+	OBS_OBIX_WRITE_RESPONSE,	 OBS_OBIX_INVOKE_REQUEST,
+	OBS_OBIX_INVOKE_RESPONSE,	 OBS_OBIX_WATCH_ADD_RESPONSE,
+	OBS_OBIX_WATCH_POLL_RESPONSE,	 OBS_OBIX_HISTORY_QUERY_RESPONSE,
+	OBS_OBIX_HISTORY_ROLLUP_RESPONSE, OBS_OBIX_HISTORY_APPEND_REQUEST,
+	OBS_OBIX_ALARM_QUERY_RESPONSE};
+
+static bool may_carry(const struct pol_rule_src *r)
+{
+	for (size_t i = 0; i < r->n_match; i++) {
+		for (size_t k = 0; k < sizeof(carrying); k++) {
+			if (r->match[i].kinds.w[carrying[k] / 64] >>
+				    carrying[k] % 64 & 1)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* That a rule says nothing of data is a constraint, too: it passes no
+ * measurement. A grant with data passes nothing else, so another one stands
+ * beside it; a ceiling with data passes both. */
+static void of_no_data(struct seek *s, size_t i)
+{
+	const struct pol_rule_src *r = &s->f->rule[i];
+	struct pol_rule_src *c;
+
+	if (r->data.present || !may_carry(r) ||
+	    !here(s, r->pos, r->id, "no-data", 0))
+		return;
+	c = own_rule(s, i); /* with room for one more */
+	if (!c)
+		return;
+	if (r->kind == RULE_GRANT) {
+		s->m->file.rule = c - i;
+		c += s->m->file.n_rule - i;
+		*c = *r;
+		s->m->file.n_rule++;
+	}
+	c->data.present = true;
+	c->data.meas = MEAS_ALL;
+}
+
 static void of_match(struct seek *s, size_t i)
 {
 	const struct pol_rule_src *r = &s->f->rule[i];
@@ -274,6 +322,7 @@ static void of_rule(struct seek *s, size_t i)
 	of_direction(s, i);
 	of_match(s, i);
 	of_data(s, i);
+	of_no_data(s, i);
 	of_guards(s, i);
 }
 

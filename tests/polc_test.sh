@@ -490,7 +490,7 @@ for s in metering rogue; do
 done
 
 # mutants: what no test would miss
-try "mutants of the household" 4 "156 mutants" "$polc" test --mutate $home
+try "mutants of the household" 4 "165 mutants" "$polc" test --mutate $home
 is "those that survive are the ones known" cmp -s <(grep survives "$tmp/out") $home/mutate.expect
 for m in tips-cloud/ports fetch-tip/direction; do
 	is "$m is a mutant" grep -q "com.example.tips/$m survives" "$tmp/out"
