@@ -327,6 +327,7 @@ within another, a filter in the query beside a document and,
 in a request, a reference to another server or one that begins with two slashes
 are refused, and two definitions of one prototype or unit that contradict each
 other. In an answer a reference to another server is noted.
+Another port is another server.
 
 Without HTTP around it, in a datagram, at the start of a stream or where a turn or
 a segment of one that nobody reads begins, oBIX is known by the name of its root

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dissectors/obix/href.h"
 
+#include <stdio.h>
+
 #include "core/reason.h"
 #include "dissectors/http/uri.h"
 
@@ -107,24 +109,39 @@ struct span href_query(struct span ref)
 	return n < ref.n ? span_from(ref, n + 1) : (struct span){0};
 }
 
-bool href_host_is(struct span authority, struct span host)
+size_t href_port(struct span s, uint16_t port)
 {
-	if (authority.n < host.n)
-		return false;
+	char text[8];
+	int n = snprintf(text, sizeof(text), ":%u", (unsigned)port);
+
+	return span_is(span_sub(s, 0, (size_t)n), text) ? (size_t)n : 0;
+}
+
+size_t href_host(struct span s, struct span host)
+{
+	/* RFC 3986 3.2.2 */
+	size_t v6 = host.n && memchr(host.p, ':', host.n) ? 1 : 0;
+	struct span name = span_sub(s, v6, host.n);
+
+	if (host.n == 0 || name.n < host.n)
+		return 0;
 	for (size_t i = 0; i < host.n; i++) {
-		uint8_t ch = authority.p[i];
+		uint8_t ch = name.p[i];
 
 		if ((ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch) != host.p[i])
-			return false;
+			return 0;
 	}
-	if (authority.n == host.n)
-		return true;
-	/* A port, and no "user@" of another host. */
-	for (size_t i = host.n + 1; i < authority.n; i++) {
-		if (authority.p[i] < '0' || authority.p[i] > '9')
-			return false;
-	}
-	return authority.p[host.n] == ':';
+	if (v6 && (s.p[0] != '[' || s.n < host.n + 2 || s.p[host.n + 1] != ']'))
+		return 0;
+	return host.n + 2 * v6;
+}
+
+bool href_host_is(struct span authority, struct span host, uint16_t port)
+{
+	size_t n = href_host(authority, host);
+	struct span behind = span_from(authority, n);
+
+	return n && (behind.n == 0 || href_port(behind, port) == behind.n);
 }
 
 struct span href_identity(struct span path)

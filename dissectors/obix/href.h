@@ -25,8 +25,13 @@ static inline struct span href_span(const struct href *h)
 struct span href_identity(struct span path);
 
 bool href_same(const struct href *a, const struct href *b);
-/* Is that authority this host, given in lower case and without port? */
-bool href_host_is(struct span authority, struct span host);
+/* Is that authority this host, given in lower case and without port? A port
+ * is that one: behind another is another server. */
+bool href_host_is(struct span authority, struct span host, uint16_t port);
+/* Octets of that host where s begins with it, an IPv6 address in brackets; and
+ * of ":8080" where it begins with that port. 0: it does not. */
+size_t href_host(struct span s, struct span host);
+size_t href_port(struct span s, uint16_t port);
 
 /* ref against a base path. 0, or E_SYNTAX or E_LIMIT: has no normal form. */
 int href_resolve(struct href *out, struct span base, struct span ref,

@@ -73,8 +73,11 @@ void item_put_href(struct item *it, unsigned reading, const struct href *h)
  * first segment some take for a name. */
 int item_server(struct reader *r, const struct href *h)
 {
+	const struct net_tuple *t = &r->c->dis->tup;
+	uint16_t port = r->d->request ? t->dport : t->sport;
+
 	if (!h->network && !(h->authority.n && r->c->host.n &&
-			     !href_host_is(h->authority, r->c->host)))
+			     !href_host_is(h->authority, r->c->host, port)))
 		return 0;
 	r->d->odd = true;
 	text_server(r, h->authority);
@@ -264,34 +267,23 @@ int batch_invoke(struct reader *r, contract_set argument)
 	return 0;
 }
 
-/* Octets of ":8080", where that is a port of the connection. */
-static size_t own_port(const struct reader *r, struct span s)
-{
-	const struct net_tuple *t = &r->c->dis->tup;
-	const uint16_t ports[] = {t->sport, t->dport};
-	char text[8];
-
-	for (unsigned i = 0; i < 2; i++) {
-		size_t n = (size_t)snprintf(text, sizeof(text), ":%u",
-					    (unsigned)ports[i]);
-
-		if (s.n > n && memcmp(s.p, text, n) == 0 && s.p[n] == '/')
-			return n;
-	}
-	return 0;
-}
-
 /* An err is let through without a grant: it may not choose what it names. */
 bool item_fails(const struct reader *r, struct span href, struct span path)
 {
-	struct span host = r->c->host, front = span_str("http://");
+	const struct net_tuple *t = &r->c->dis->tup;
+	struct span front = span_str("http://");
+	size_t n;
 
 	if (href.n && href.p[0] != '/') {
-		if (!span_eq(span_sub(href, 0, front.n), front) || !host.n ||
-		    !span_eq(span_sub(href, front.n, host.n), host))
+		if (!span_eq(span_sub(href, 0, front.n), front))
 			return false;
-		href = span_from(href, front.n + host.n);
-		href = span_from(href, own_port(r, href));
+		href = span_from(href, front.n);
+		n = href_host(href, r->c->host);
+		if (n == 0)
+			return false;
+		href = span_from(href, n);
+		n = href_port(href, t->sport);
+		href = span_from(href, n ? n : href_port(href, t->dport));
 		return span_eq(href, path);
 	}
 	return href.n == 0 || span_eq(href, path);

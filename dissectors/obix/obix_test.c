@@ -171,8 +171,42 @@ static void references(void **state)
 					      span_str("http://A.b:80/p?q"),
 					      &e), 0);
 		assert_true(span_is(h.authority, "A.b:80"));
-		assert_true(href_host_is(h.authority, span_str("a.b")));
-		assert_false(href_host_is(h.authority, span_str("a")));
+		assert_true(href_host_is(h.authority, span_str("a.b"), 80));
+		assert_false(href_host_is(h.authority, span_str("a.b"), 8080));
+		assert_false(href_host_is(h.authority, span_str("a"), 80));
+	}
+}
+
+static void hosts(void **state)
+{
+	static const struct {
+		const char *authority, *host;
+		uint16_t port;
+		bool same;
+	} rows[] = {
+		{"a.b",		   "a.b",     8080, true },
+		{"A.b:8080",	   "a.b",     8080, true },
+		{"a.b:80",	   "a.b",     8080, false},
+		{"a.b:808",	   "a.b",     8080, false},
+		{"a.b:08080",	   "a.b",     8080, false},
+		{"a.b:80@c",	   "a.b",     80,   false},
+		{"a.bc",	   "a.b",     80,   false},
+		{"[fd00::1]",	   "fd00::1", 80,   true },
+		{"[FD00::1]:8080", "fd00::1", 8080, true },
+		{"[fd00::1]:80",   "fd00::1", 8080, false},
+		{"[fd00::12]",	   "fd00::1", 80,   false},
+		{"[fd00::1",	   "fd00::1", 80,   false},
+		{"fd00::1",	   "fd00::1", 80,   false},
+		{"[a.b]",	   "a.b",     80,   false},
+		{"",		   "a.b",     80,   false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (href_host_is(span_str(rows[i].authority),
+				 span_str(rows[i].host), rows[i].port) !=
+		    rows[i].same)
+			fail_msg("%s of %s", rows[i].authority, rows[i].host);
 	}
 }
 
@@ -712,6 +746,7 @@ int main(void)
 		cmocka_unit_test(durations),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(references),
+		cmocka_unit_test(hosts),
 		cmocka_unit_test(names),
 		cmocka_unit_test(exchanges),
 		cmocka_unit_test(order_across_units),
