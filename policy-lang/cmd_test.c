@@ -111,33 +111,131 @@ static bool as_expected(const struct scene *s, const struct pol_step_src *st,
 	return !st->by || decided(s, d, st->by);
 }
 
-/* 0, or 1 after saying what went wrong. ids: of permitted requests. */
+/* --- what waits ---------------------------------------------------------- */
+
+#define WAITING 64 /* messages that one test holds back */
+
+/* A message that was held back, which is judged again when there may be room,
+ * as the gateway does (enforcer/pipeline/defer.c). */
+struct waiting {
+	struct scene_msg *m; /* or NULL */
+	size_t step;
+	int64_t since, at; /* ns, stepless */
+};
+
+struct run {
+	uint64_t *ids; /* of permitted requests, by step */
+	struct waiting waiting[WAITING];
+};
+
+/* Takes m where it waits. */
+static bool keep(struct run *r, const struct scene *s, struct scene_msg *m,
+		 size_t step, int64_t since, const struct pol_decision *d)
+{
+	int64_t left = d->defer_ns - (s->now.mono.ns - since);
+	int64_t wait = d->wait_ns > 0 ? d->wait_ns : left;
+	size_t i = 0;
+
+	while (i < WAITING && r->waiting[i].m)
+		i++;
+	if (d->permit || d->action != POL_DEFER || wait <= 0 || wait > left ||
+	    i == WAITING)
+		return false;
+	r->waiting[i] =
+		(struct waiting){m, step, since, s->now.mono.ns + wait};
+	return true;
+}
+
+static struct waiting *first_waiting(struct run *r)
+{
+	struct waiting *first = NULL;
+
+	for (size_t i = 0; i < WAITING; i++) {
+		struct waiting *w = &r->waiting[i];
+
+		if (w->m && (!first || w->at < first->at))
+			first = w;
+	}
+	return first;
+}
+
+/* Time goes by, and what waits leaves meanwhile or not at all. */
+static void pass_time(struct tally *t, struct scene *s, struct run *r,
+		      int64_t ns)
+{
+	int64_t until = s->now.mono.ns + ns;
+	struct waiting *w;
+
+	while ((w = first_waiting(r)) && w->at <= until) {
+		struct waiting x = *w;
+		struct pol_decision d;
+
+		w->m = NULL;
+		scene_advance(s, x.at - s->now.mono.ns);
+		x.m->msg.now = s->now;
+		scene_judge(s, &x.m->msg, &d);
+		coverage_saw(t->coverage, &d);
+		if (d.permit)
+			r->ids[x.step] = d.request_id;
+		if (!keep(r, s, x.m, x.step, x.since, &d))
+			free(x.m);
+	}
+	scene_advance(s, until - s->now.mono.ns);
+}
+
+static void run_free(struct run *r)
+{
+	for (size_t i = 0; r && i < WAITING; i++)
+		free(r->waiting[i].m);
+	if (r)
+		free(r->ids);
+	free(r);
+}
+
+static struct run *run_new(const struct pol_test_src *test)
+{
+	struct run *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->ids = calloc(test->n_step + 1, sizeof(*r->ids));
+	if (r->ids)
+		return r;
+	free(r);
+	return NULL;
+}
+
+/* 0, or 1 after saying what went wrong. */
 static int run_step(struct tally *t, struct scene *s, const struct pol_file *f,
-		    const struct pol_test_src *test, size_t i, uint64_t *ids)
+		    const struct pol_test_src *test, size_t i, struct run *r)
 {
 	const struct pol_step_src *st = &test->step[i];
 	uint32_t times = st->repeat ? st->repeat : 1;
 	char text[1024], want[256], got[600];
-	struct scene_msg m;
 	struct pol_decision d;
 	struct err e = {0};
 
 	for (uint32_t k = 0; k < times; k++) {
-		uint64_t to = st->answers ? ids[st->answers - 1] : 0;
+		struct scene_msg *m = calloc(1, sizeof(*m));
+		uint64_t to;
 
-		scene_advance(s, st->after_ns);
+		pass_time(t, s, r, st->after_ns);
+		to = st->answers ? r->ids[st->answers - 1] : 0;
 		coverage_passed(t->coverage, s);
-		if (scene_message(s, st, f->vm, to, &m, &e)) {
+		if (!m || scene_message(s, st, f->vm, to, m, &e)) {
 			snprintf(text, sizeof(text), "step %zu: %s", i + 1,
-				 e.text);
+				 m ? e.text : "out of memory");
+			free(m);
 			fail(t, f, st->pos, test->id, text);
 			return 1;
 		}
-		scene_judge(s, &m.msg, &d);
+		scene_judge(s, &m->msg, &d);
 		coverage_saw(t->coverage, &d);
 		coverage_passed(t->coverage, s);
 		if (d.permit)
-			ids[i] = d.request_id;
+			r->ids[i] = d.request_id;
+		if (!keep(r, s, m, i, s->now.mono.ns, &d))
+			free(m);
 		if (as_expected(s, st, &d))
 			continue;
 		step_wants(want, sizeof(want), st);
@@ -235,7 +333,7 @@ static void run_pcap(struct tally *t, struct scene *s, const struct pol_file *f,
 static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
 		     const struct pol_test_src *test)
 {
-	uint64_t *ids;
+	struct run *r;
 	struct err e = {0};
 	int bad = 0;
 
@@ -243,17 +341,17 @@ static void run_test(struct tally *t, struct scene *s, const struct pol_file *f,
 		run_pcap(t, s, f, test);
 		return;
 	}
-	ids = calloc(test->n_step + 1, sizeof(*ids));
-	if (!ids || scene_reset(s, start_of(s, f, test), &e) ||
+	r = run_new(test);
+	if (!r || scene_reset(s, start_of(s, f, test), &e) ||
 	    scene_given(s, test, f->vm, &e)) {
-		fail(t, f, test->pos, test->id, ids ? e.text : "out of memory");
-		free(ids);
+		fail(t, f, test->pos, test->id, r ? e.text : "out of memory");
+		run_free(r);
 		return;
 	}
 	coverage_given(t->coverage, s);
 	for (size_t i = 0; i < test->n_step && !bad; i++)
-		bad = run_step(t, s, f, test, i, ids);
-	free(ids);
+		bad = run_step(t, s, f, test, i, r);
+	run_free(r);
 	if (!bad)
 		pass(t, f, test->id);
 }

@@ -254,6 +254,8 @@ try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml
 is "nothing was written for them" test ! -e "$tmp/claims.pol"
 is "the household's eleven hold" [ "$("$polc" check $home | grep -c P8002)" = 0 ]
 
+try "what is held back leaves and counts later" 0 "3 passed, 0 failed" "$polc" test $claims/held.yaml
+
 # a customer's file beside the others
 mkdir "$tmp/mine" && cp $home/*.yaml "$tmp/mine"
 sed -i 's/send-profile: granted/send-month-end: refused/' "$tmp/mine/customer.yaml"
