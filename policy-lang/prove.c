@@ -222,9 +222,10 @@ static void check_answers(const struct pol_file *c,
 	for (size_t a = 0; a < c->n_answer; a++) {
 		const struct pol_answer_src *x = &c->answer[a];
 		struct diag_at at = {x->pos.line, x->pos.col, 1};
-		bool policy = false, rule = false;
+		bool policy = false, rule = false, home = false;
 
 		for (size_t i = 0; i < n; i++) {
+			home |= others[i]->kind == POL_BINDING;
 			if (strcmp(others[i]->id, x->policy) != 0)
 				continue;
 			policy = true;
@@ -233,6 +234,11 @@ static void check_answers(const struct pol_file *c,
 					strcmp(others[i]->rule[k].id,
 					       x->rule) == 0;
 		}
+		if (home && !policy)
+			diag_add(d, DIAG_WARNING, 3206, c->path, at, NULL,
+				 "there is no policy '%s': this answers "
+				 "nothing",
+				 x->policy);
 		if (policy && !rule)
 			diag_add(d, DIAG_WARNING, 3206, c->path, at, NULL,
 				 "'%s' has no rule '%s': this answers nothing",

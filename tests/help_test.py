@@ -96,7 +96,7 @@ PLACES = {
     3211: "binding.yaml:", 3213: "binding.yaml:vms", 3301: SEND, 4001: "allow", 4002: SEND, 4005: SEND, 4007: "allow",
     4009: ASK, 4010: "parties", 4101: SEND, 4102: SEND, 4103: SEND, 4104: SEND, 4105: SEND, 4106: SEND, 4108: SEND,
     4109: SEND, 5101: SEND, 5103: SEND, 5104: SEND, 5105: SEND, 5106: HEAD, 5107: "allow", 5108: "allow", 5109: ASK,
-    5110: HEAD, 5203: SEND, 5204: "parties", 6101: SEND, 8001: "tests", 8002: "assert", 8004: "tests",
+    5110: HEAD, 5111: SEND, 5203: SEND, 5204: "parties", 6101: SEND, 8001: "tests", 8002: "assert", 8004: "tests",
 }
 # Keys of the place that an example is about leaving out.
 DROPS = {4101: ["purpose"], 4102: ["consent"], 5106: ["tls"], 1113: ["vm"]}

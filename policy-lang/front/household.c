@@ -90,6 +90,27 @@ static void one_of_a_kind(struct home *h, enum pol_kind kind, const char *what)
 
 /* --- machines -------------------------------------------------------------- */
 
+/* A machine that is never attested has no use for a rule that asks it. */
+static void check_attested(struct home *h, const struct pol_file *f,
+			   const struct pol_vm_src *m)
+{
+	for (size_t i = 0; i < f->n_rule && m->attestation == ATT_NONE; i++) {
+		const struct pol_rule_src *g = &f->rule[i];
+
+		for (size_t k = 0; k < g->n_requires; k++) {
+			if (g->requires_[k] !=
+			    POL_STATE_BUILTIN + BUILTIN_ATTESTED)
+				continue;
+			other_place(find(&h->r, DIAG_WARNING, 4008, AT_RULE(g),
+					 "have it attested, or do not ask it",
+					 "'%s' never permits anything: '%s' is "
+					 "not attested",
+					 g->id, f->vm),
+				    h->binding, m->pos, "the machine is here");
+		}
+	}
+}
+
 static void check_machine(struct home *h, const struct pol_file *f)
 {
 	const struct pol_vm_src *m = machine_of(h->binding, f->vm);
@@ -111,6 +132,7 @@ static void check_machine(struct home *h, const struct pol_file *f)
 		other_place(d, h->binding, m->pos, "the machine is here");
 		return;
 	}
+	check_attested(h, f, m);
 	for (size_t i = 0; h->s->f[i] != f; i++) {
 		const struct pol_file *o = h->s->f[i];
 
@@ -192,6 +214,17 @@ static bool is_stricter(const struct pol_data_src *r,
 		(!g->has_history || g->history_ns > r->history_ns));
 }
 
+/* A count of refusals refuses nothing. */
+static bool limits(const struct pol_rule_src *r)
+{
+	for (size_t i = 0; i < r->n_limit; i++) {
+		if (r->limit[i].kind > LIMIT_BUCKET ||
+		    r->limit[i].thing != THING_REFUSALS)
+			return true;
+	}
+	return false;
+}
+
 enum effect { SELECTS_NOTHING, ADDS_NOTHING, RESTRICTS };
 
 static enum effect effect_on(const struct pol_rule_src *r,
@@ -208,7 +241,8 @@ static enum effect effect_on(const struct pol_rule_src *r,
 	if (!out)
 		return SELECTS_NOTHING;
 	/* What is on trial bounds nothing itself. */
-	if (v->monitor_until_s || g->monitor_until_s || r->n_limit || (r->data.present && is_stricter(&r->data, &g->data)))
+	if (v->monitor_until_s || g->monitor_until_s || limits(r) ||
+	    (r->data.present && is_stricter(&r->data, &g->data)))
 		return RESTRICTS;
 	return ADDS_NOTHING;
 }

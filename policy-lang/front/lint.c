@@ -147,9 +147,28 @@ static void lint_party(struct rd *r, const struct pol_rule_src *rule)
 	}
 }
 
+/* Of measurements to somebody whose TLS nobody opens, none is seen. */
+static void lint_unseen(struct rd *r, const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->party.n_party; i++) {
+		if (!r->f->party[rule->party.party[i]].tls_end_to_end)
+			return;
+	}
+	find(r, DIAG_WARNING, 4002, AT_RULE(rule),
+	     "grant opaque with a limit in octets, or let the gateway end TLS",
+	     "'%s' never permits anything: what its party gets is sealed end "
+	     "to end",
+	     rule->id);
+}
+
 static void lint_disclosure(struct rd *r, const struct pol_rule_src *rule)
 {
 	char buf[MEAS_TEXT];
+
+	lint_unseen(r, rule);
+	if (rule->data.meas & MEAS_BIT(MEAS_SECURITY_SECRET))
+		find(r, DIAG_WARNING, 5111, rule->data.pos, 4, NULL,
+		     "'%s' sends passwords and keys out of the home", rule->id);
 
 	if (!bounded(r->f, rule, counts_readings))
 		find(r, DIAG_ERROR, 5101, AT_RULE(rule),
@@ -223,6 +242,34 @@ static bool is_free(const struct pol_obs_match *m)
 				  a->num[0].hi == 0);
 	}
 	return !named || glob || !empty;
+}
+
+/* Names that the rule does not write out: letters of them are whatever a
+ * sender likes. */
+static bool is_free_name(const struct pol_obs_match *m)
+{
+	bool named = false, glob = false;
+
+	for (size_t i = 0; i < m->n_attr; i++) {
+		const struct pol_attr *a = &m->attr[i];
+
+		named = named || a->field == F_DNS_NAME;
+		for (size_t k = 0; k < a->n_text && a->field == F_DNS_NAME; k++)
+			glob = glob || strchr(a->text[k], '*');
+	}
+	return !named || glob;
+}
+
+static void lint_names(struct rd *r, const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->n_match; i++) {
+		const struct pol_obs_match *m = &rule->match[i];
+
+		if (match_has(m, 1, OBS_DNS_QUERY) && is_free_name(m))
+			find(r, DIAG_INFO, 5108, m->pos, 9, "write the names out",
+			     "free text in names that are asked for could carry "
+			     "values");
+	}
 }
 
 /* Text that nobody reads can carry values past every data constraint. */
@@ -414,6 +461,7 @@ void lint_file(struct rd *r)
 		lint_time(r, rule);
 		if (goes_outside(f, rule)) {
 			lint_opaque(r, rule);
+			lint_names(r, rule);
 			if (!rule->data.present)
 				lint_free_text(r, rule);
 		}
