@@ -336,9 +336,9 @@ bool ph_grade(const struct src *s, const struct ynode *n, char *grade)
 		return false;
 	if (!words_cut(&w, s, n, 3129, "a grade",
 		       "write 'D or better'; grades are "
-		       "A to F, H and X"))
+		       "A to F"))
 		return false;
-	if (w.count != 3 || w.w[0].n != 1 || !strchr("ABCDEFHX", w.w[0].p[0]) ||
+	if (w.count != 3 || w.w[0].n != 1 || !strchr("ABCDEF", w.w[0].p[0]) ||
 	    !span_is(w.w[1], "or") || !span_is(w.w[2], "better"))
 		return words_bad(&w);
 	*grade = (char)w.w[0].p[0];
