@@ -57,9 +57,10 @@ static bool keeps_apart(const struct pol_limit_phrase *l)
 					l->burst == 1)));
 }
 
+/* Of rules that disclose every message is a reading. */
 static bool bunches(const struct pol_limit_phrase *l)
 {
-	return l->kind == LIMIT_CALENDAR && l->thing == THING_READINGS;
+	return l->kind == LIMIT_CALENDAR && counts_readings(l);
 }
 
 static void say_bunch(struct rd *r, const struct pol_limit_phrase *l)
