@@ -63,14 +63,28 @@ static void put_line(const char *head, const char *text)
 
 /* --- what is said ---------------------------------------------------------- */
 
-static const char *per_day(char buf[80], uint64_t n)
+static const char *per(char buf[80], uint64_t n, const char *period)
 {
 	if (n == MOST_UNLIMITED)
 		return "as often as it likes";
-	snprintf(buf, 80, n == 1 ? "at most once a day"
-				 : "at most %llu times a day",
-		 (unsigned long long)n);
+	if (n == 1)
+		snprintf(buf, 80, "at most once a %s", period);
+	else
+		snprintf(buf, 80, "at most %llu times a %s",
+			 (unsigned long long)n, period);
 	return buf;
+}
+
+/* Of what comes less often than once a day the month says more, or the year. */
+static const char *how_often(char buf[80], const struct bound_flow *f)
+{
+	const uint64_t *n = f->readings;
+
+	if (n[MOST_YEAR] < 12)
+		return per(buf, n[MOST_YEAR], "year");
+	if (n[MOST_MONTH] < 28)
+		return per(buf, n[MOST_MONTH], "month");
+	return per(buf, n[MOST_DAY], "day");
 }
 
 static void say_series(const struct bound_flow *f, char *buf, size_t cap)
@@ -85,7 +99,7 @@ static void say_series(const struct bound_flow *f, char *buf, size_t cap)
 			 : "instant",
 		 f->delay_ns ? "never less than " : "up to this moment",
 		 f->delay_ns ? bound_time(b, sizeof(b), f->delay_ns) : "",
-		 f->delay_ns ? " old" : "", per_day(d, f->readings[MOST_DAY]),
+		 f->delay_ns ? " old" : "", how_often(d, f),
 		 f->history_ns == BOUND_NONE ? "as far back as there is"
 					     : "at most ",
 		 f->history_ns == BOUND_NONE
@@ -99,11 +113,12 @@ static void say_snapshot(const struct bound_flow *f, char *buf, size_t cap)
 {
 	char a[64], b[64], d[80];
 	size_t n = (size_t)snprintf(buf, cap, "%s, %s", meas_plain(f->meas),
-				    per_day(d, f->readings[MOST_DAY]));
+				    how_often(d, f));
 
-	if (n < cap && f->spacing_ns && f->spacing_ns != INT64_MAX)
+	if (n < cap && f->spacing_ns && f->spacing_ns != INT64_MAX &&
+	    f->readings[MOST_DAY] > 1)
 		n += (size_t)snprintf(buf + n, cap - n,
-				      ", in the long run every %s",
+				      ", at the closest every %s",
 				      bound_time(a, sizeof(a), f->spacing_ns));
 	if (n < cap && f->delay_ns)
 		n += (size_t)snprintf(buf + n, cap - n,
@@ -183,7 +198,7 @@ static void put_powers(const struct bound_recipient *r)
 					    p->hi / 1000 * NS_PER_S));
 		snprintf(buf, sizeof(buf),
 			 "switch or limit your appliances, %s%s",
-			 per_day(d, p->day), each);
+			 per(d, p->day, "day"), each);
 		put_line("May", buf);
 	}
 }
