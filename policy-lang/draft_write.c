@@ -487,6 +487,10 @@ static void put_head(struct page *pg, const struct draft *d,
 	put(pg, "%s: what that capture needs,\n", f->pcap);
 	put(pg, "# and nothing else. Every line is marked; take the mark off "
 		"where it is right.\n");
+	put(pg, "# Not derived: names of parties in DNS (they are the addresses "
+		"that were used),\n"
+		"# states, days and spread; hours stand beside their rule as "
+		"remarks.\n");
 	for (unsigned r = 1; r < REASON_COUNT; r++) {
 		if (d->refused[r])
 			put(pg, "# No policy lets pass, for %s: %llu.\n",
