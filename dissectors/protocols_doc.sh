@@ -204,7 +204,10 @@ known type of media (`text/xml`, `application/xml`, `application/obix+xml`,
 `text/plain`), and a `compact` that is neither `true` nor `false`. Two children of one name are refused
 where the parent is no list. A child of a list is a reading, and so is each of
 several values of one quantity in a record; of more than four no interval is
-known, nor are they one reading of an object. A null in a record is a value of
+known, nor are they one reading of an object. In an answer six are, where each has a
+name or an href, and so are six children of a list with hrefs of their own: a meter of
+three phases, the points of a room. Whoever shows what was at six times as six points
+of now is bounded by `values` and `channels`, in which each counts. A null in a record is a value of
 what it is null of.
 
 What is said of records must agree with them, or it counts as a value of unknown
@@ -213,7 +216,7 @@ was asked; how many readings a roll-up is of with its sum and average, or with
 what fits between its ends at the interval that its history showed before. So
 does a record of nothing but stamps. The number, first and last of a History, and
 of what it has after an append, tell how a server is set up (`config.meter`), the
-number of alarms that wait is `event.meter`.
+number of alarms that wait is `event.meter`, and alone it is of now.
 
 Of what a document defines there is room for 4 prototypes of 8 members with
 units, 4 units and 32 strings of facets at a time; with more, no number is what

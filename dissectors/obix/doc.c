@@ -304,6 +304,8 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 		el->entry = up->el == EL_LIST || up->el == EL_FEED
 				    ? (uint8_t)(d->depth + 1)
 				    : up->entry;
+	if (el->entry == d->depth + 1 && t->at[AT_HREF].n)
+		el->own = obix_hash(t->at[AT_HREF]);
 	learn_op(r, el, t);
 	/* The uri of an item names it, and is no value. */
 	if (!(el->item && d->request))

@@ -454,7 +454,15 @@ static const struct kit_row rows[] = {
 	 "<obj is='obix:AlarmSubject'><int name='count' val='3'/></obj>",
 	 false,
 	 "read-request /b6\n"
-	 "read-response /b6 is=obix:AlarmSubject event.meter r=1 v=1\n"},
+	 "read-response /b6 is=obix:AlarmSubject event.meter r=1 v=1 "
+	 "span=0\n"},
+	{"another number beside them is of no date", "GET", "/b6a", NULL,
+	 "<obj is='obix:AlarmSubject'><int name='count' val='1'/>"
+	 "<real name='p' val='3' unit='obix:units/watt'/></obj>",
+	 false,
+	 "read-request /b6a\n"
+	 "read-response /b6a is=obix:AlarmSubject unit=watt "
+	 "power.instant+event.meter r=1 v=2\n"},
 	{"bounds are further values", "GET", "/m1", NULL,
 	 "<real val='2' min='1' max='9' unit='obix:units/watt'/>", false,
 	 "read-request /m1\n"

@@ -10,6 +10,8 @@ void item_reset(struct item *it)
 	it->meas = 0;
 	it->values = it->records = it->notes = it->channels = 0;
 	it->readings = it->entries = it->most = 0;
+	it->plain = it->waits = false;
+	it->points = 0;
 	memset(it->same, 0, sizeof(it->same));
 	it->sized = it->unsized = it->fine = it->hidden = false;
 	it->stamped = it->unstamped = false;
@@ -70,6 +72,13 @@ static void state_times(const struct reader *r, struct obs *o,
 
 	if (g)
 		obs_u64(o, F_GRANULARITY, g);
+	/* How many alarms wait, and no more, is so now. */
+	if (it->waits && it->values == 1 && !it->stamped && !r->d->request) {
+		from = wall_s(r->c->dis->now.wall);
+		obs_i64(o, F_OLDEST, from);
+		obs_i64(o, F_NEWEST, from);
+		obs_u64(o, F_SPAN_S, 0);
+	}
 	if (!it->stamped || it->unstamped)
 		return;
 	/* A stamp is the end of what its value covers. */
@@ -130,12 +139,14 @@ static struct span kept(const struct reader *r, const uint8_t *p, size_t n)
 }
 
 /* Intervals or snapshots: records, entries of lists, or one object as it is,
- * unless it holds a list in all but name. */
+ * unless it holds a list in all but name. A few points with hrefs of their own
+ * are as they are now, listed or not. */
 static uint32_t readings_of(const struct item *it)
 {
-	uint32_t more = it->most > CHANNELS ? it->most : 0;
-	uint32_t n = it->readings +
-		     (it->entries > more ? it->entries : more);
+	uint32_t room = it->plain ? CHANNELS : POINTS;
+	uint32_t more = it->most > room ? it->most : 0;
+	uint32_t entries = it->entries ? it->entries + it->points : 0;
+	uint32_t n = it->readings + (entries > more ? entries : more);
 
 	return n ? n : 1;
 }

@@ -418,10 +418,66 @@ static const struct kit_row rows[] = {
 	 "val='2' unit='obix:units/watt'/><real name='c' val='3' "
 	 "unit='obix:units/watt'/><real name='d' val='3' "
 	 "unit='obix:units/watt'/><real name='e' val='3' "
+	 "unit='obix:units/watt'/><real name='f' val='3' "
+	 "unit='obix:units/watt'/><real name='g' val='3' "
 	 "unit='obix:units/watt'/></obj>",
 	 false,
 	 "read-request /l3\n"
-	 "read-response /l3 unit=watt power.instant r=5 v=5\n"},
+	 "read-response /l3 unit=watt power.instant r=7 v=7\n"},
+	{"nor where some have no name", "GET", "/l4", NULL,
+	 "<obj><real name='a' val='1' unit='obix:units/watt'/><real name='b' "
+	 "val='2' unit='obix:units/watt'/><real name='c' val='3' "
+	 "unit='obix:units/watt'/><real name='d' val='3' "
+	 "unit='obix:units/watt'/><real val='3' "
+	 "unit='obix:units/watt'/></obj>",
+	 false,
+	 "read-request /l4\n"
+	 "read-response /l4 unit=watt power.instant r=5 v=5\n"},
+	{"between phases, too", "GET", "/l5", NULL,
+	 "<obj><real name='v1' val='1' unit='obix:units/volt'/><real name='v2' "
+	 "val='2' unit='obix:units/volt'/><real name='v3' val='3' "
+	 "unit='obix:units/volt'/><real name='v12' val='3' "
+	 "unit='obix:units/volt'/><real name='v23' val='3' "
+	 "unit='obix:units/volt'/><real name='v31' val='3' "
+	 "unit='obix:units/volt'/></obj>",
+	 false,
+	 "read-request /l5\n"
+	 "read-response /l5 unit=volt voltage.instant r=1 v=6\n"},
+	{"written they are so many", "PUT", "/l6",
+	 "<obj><real name='v1' val='1' unit='obix:units/volt'/><real name='v2' "
+	 "val='2' unit='obix:units/volt'/><real name='v3' val='3' "
+	 "unit='obix:units/volt'/><real name='v12' val='3' "
+	 "unit='obix:units/volt'/><real name='v23' val='3' "
+	 "unit='obix:units/volt'/></obj>",
+	 "<obj/>", false,
+	 "write-request /l6 unit=volt voltage.instant r=5 v=5\n"
+	 "write-response /l6\n"},
+	{"points of a list are as they are now", "GET", "/l7", NULL,
+	 "<list><real href='/a' val='1' unit='obix:units/watt'/>"
+	 "<real href='/b' val='2' unit='obix:units/watt'/></list>",
+	 false,
+	 "read-request /l7\n"
+	 "read-response /l7 unit=watt power.instant r=1 v=2\n"},
+	{"but not one twice", "GET", "/l8", NULL,
+	 "<list><real href='/a' val='1' unit='obix:units/watt'/>"
+	 "<real href='/a' val='2' unit='obix:units/watt'/></list>",
+	 false,
+	 "read-request /l8\n"
+	 "read-response /l8 unit=watt power.instant r=2 v=2\n"},
+	{"nor as many as that", "GET", "/l9", NULL,
+	 "<list><bool href='1' val='true'/><bool href='2' val='true'/>"
+	 "<bool href='3' val='true'/><bool href='4' val='true'/>"
+	 "<bool href='5' val='true'/><bool href='6' val='true'/>"
+	 "<bool href='7' val='true'/></list>",
+	 false,
+	 "read-request /l9\n"
+	 "read-response /l9 appliance.state r=7 v=7\n"},
+	{"how many alarms wait is so now", "GET", "/as1", NULL,
+	 "<obj is='obix:AlarmSubject'><int name='count' val='2'/></obj>",
+	 false,
+	 "read-request /as1\n"
+	 "read-response /as1 is=obix:AlarmSubject event.meter r=1 v=1 "
+	 "span=0\n"},
 	{"two values of one quantity in each record", "POST", "/c1/query", NULL,
 	 "<obj is='obix:HistoryQueryOut'><list name='data'>"
 	 CHANNELED("00:00", "") CHANNELED("00:15", "") "</list></obj>",

@@ -502,9 +502,22 @@ static uint16_t more(uint16_t *n)
 	return *n < UINT16_MAX ? ++*n : *n;
 }
 
+/* One that is not too many, nor the same again, and not sent to be done. */
+static bool is_point(const struct doc *d, struct item *it, uint64_t own)
+{
+	if (d->request || !own || it->points == POINTS)
+		return false;
+	for (unsigned i = 0; i < it->points; i++) {
+		if (it->point[i] == own)
+			return false;
+	}
+	it->point[it->points++] = own;
+	return true;
+}
+
 /* Values of one quantity: of a record, of an entry of a list, of the rest. */
 static void count(struct doc *d, struct item *it, const struct elem *el,
-		  enum obix_quantity q, bool number)
+		  enum obix_quantity q, const struct xml_tag *t, bool number)
 {
 	uint16_t n;
 
@@ -520,10 +533,12 @@ static void count(struct doc *d, struct item *it, const struct elem *el,
 	}
 	if (el->entry && !d->stack[el->entry - 1].counted) {
 		d->stack[el->entry - 1].counted = true;
-		it->entries++;
+		it->entries += !is_point(d, it, d->stack[el->entry - 1].own);
 	}
 	if (!number)
 		return;
+	it->plain = it->plain || d->request ||
+		    !(t->at[AT_NAME].n || t->at[AT_HREF].n);
 	n = more(&it->same[q]);
 	it->most = n > it->most ? n : it->most;
 }
@@ -544,7 +559,7 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 			meas |= obix_meas((enum obix_quantity)i, r->d->series);
 	}
 	it->values++;
-	count(r->d, it, el, q, number);
+	count(r->d, it, el, q, t, number);
 	if (it->op == OP_WRITE || it->op == OP_SIGNUP || it->op == OP_INVOKE)
 		echo(it, t, value_hash(val, number ? &d : NULL));
 	meas = command(r, q, meas);

@@ -74,6 +74,7 @@ struct known {
 #define NAMED 32 /* children whose names are told apart */
 
 #define CHANNELS 4 /* values of one quantity that are one reading of it */
+#define POINTS 6 /* the same where an answer names each, or gives its href */
 
 struct elem {
 	uint8_t el;
@@ -91,6 +92,7 @@ struct elem {
 	uint8_t place;
 	uint32_t children;
 	uint8_t entry;    /* 1 + depth of the child of a list it is in */
+	uint64_t own;     /* of such a child: its href, hashed; 0: none */
 	uint8_t named_n;  /* children's names in named */
 	uint8_t uses;     /* of its children, as rows of uses in doc */
 	uint8_t proto;    /* 1 + prototype of its members; 0: none */
@@ -124,6 +126,10 @@ struct item {
 	uint32_t readings;   /* in records; entries of lists */
 	uint32_t entries;
 	uint32_t most;       /* values of one quantity outside them */
+	bool plain;          /* some have no name, nor an href */
+	bool waits;          /* of alarms that wait it says how many */
+	uint8_t points;	     /* entries with an href of their own */
+	uint64_t point[POINTS]; /* hashes; valid as far as points */
 	uint16_t same[Q_COUNT];
 	uint32_t channels;   /* most values of one record */
 	uint8_t base;        /* enum unit, of the sizes below */

@@ -406,6 +406,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		use = USE_VALUE;
 	el->valued = true;
 	el->statistic = is_statistic(use);
+	it->waits = it->waits || (use == USE_ALARM && u.value == VALUE_NUMBER);
 	if (use > USE_VALUE && use < USE_STATISTIC)
 		s = (struct sizing){.quantity = (uint8_t)quantity_of(use),
 				    .sure = true};
