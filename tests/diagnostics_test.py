@@ -123,6 +123,32 @@ def wholes():
                   else (code == 0 and not told), out + err)
 
 
+# Sums over a file that an image has no room for stand at the rule that is too many.
+SIZES = (
+    ("256 limits", 128, ", limits: [9 messages per day, 99 messages per week]", 0, ""),
+    ("258 limits", 129, ", limits: [9 messages per day, 99 messages per week]", 0, "g128"),
+    ("1024 observations", 64, "", 16, ""),
+    ("1025 observations", 65, "", 16, "g064"),
+)
+
+
+def sizes():
+    for why, rules, limits, n, want in SIZES:
+        with tempfile.TemporaryDirectory() as tmp:
+            text = ("polc: 1\nkind: vendor\nid: com.example.bad\nserial: 1\ntitle: Large\nvm: m\nparties:\n"
+                    "  hub: {name: H, role: metering, address: [203.0.113.0/28], ports: [tcp/80]}\nallow:\n")
+            for i in range(rules):
+                paths = ", ".join(f"{{http.request: {{path: /{i}/{k}}}}}" for k in range(n or 1))
+                text += f"  g{i:03}: {{direction: out, party: hub, match: [{paths}]{limits}}}\n"
+            with open(tmp + "/large.yaml", "w", encoding="utf-8") as f:
+                f.write(text)
+            code, out, err = polc("check", "large.yaml", cwd=tmp)
+            told = [i for i, line in enumerate(out.splitlines()) if "[P3301]" in line]
+            shown = out.splitlines()[told[0] + 1] if told else ""
+            check(f"a file of {why}", (code == 1 and len(told) == 1 and want + ":" in shown) if want
+                  else (code == 0 and not told), out[-600:] + err)
+
+
 def sarif_of(*args):
     code, out, _ = polc(*args)
     return code, json.loads(out)
@@ -229,6 +255,7 @@ def main():
     sets()
     sarif()
     wholes()
+    sizes()
     link()
     many()
     return 1 if failed else 0

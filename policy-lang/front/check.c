@@ -375,8 +375,59 @@ static void check_text(struct rd *r)
 		     "more than 64 KiB of text for people");
 }
 
+/* What an image holds of a file; told at the rule that is too many. */
+#define MAX_LIMITS 256
+#define MAX_COLUMNS 1024
+
+static void too_many(struct rd *r, struct pol_pos pos, size_t *n, size_t more,
+		     size_t most, const char *what)
+{
+	if (*n <= most && *n + more > most)
+		find(r, DIAG_ERROR, 3301, pos, 1, "let rules share what they can",
+		     "more than %zu %s in one file", most, what);
+	*n += more;
+}
+
+static size_t selected(size_t n_match)
+{
+	return n_match ? n_match : 1;
+}
+
+static void check_sizes(struct rd *r)
+{
+	static const char columns[] = "observations in matches";
+	static const char limits[] = "limits, those of rules included,";
+	const struct pol_file *f = r->f;
+	size_t n = f->n_floor, cols = 0;
+
+	for (size_t i = 0; i < f->n_rule; i++) {
+		const struct pol_rule_src *u = &f->rule[i];
+
+		too_many(r, u->pos, &n, u->n_limit, MAX_LIMITS, limits);
+		too_many(r, u->pos, &cols, selected(u->n_match), MAX_COLUMNS,
+			 columns);
+	}
+	for (size_t i = 0; i < f->n_limit; i++) {
+		const struct pol_limit_src *l = &f->limit[i];
+
+		too_many(r, l->pos, &n, 1, MAX_LIMITS, limits);
+		too_many(r, l->pos, &cols, selected(l->n_match), MAX_COLUMNS,
+			 columns);
+	}
+	for (size_t i = 0; i < f->n_state; i++) {
+		const struct pol_state_src *s = &f->state[i];
+
+		too_many(r, s->pos, &cols,
+			 selected(s->set.n_match) +
+				 (s->has_clear ? selected(s->clear.n_match)
+					       : 0),
+			 MAX_COLUMNS, columns);
+	}
+}
+
 void check_file(struct rd *r)
 {
+	check_sizes(r);
 	check_rules(r);
 	check_states(r);
 	check_text(r);
