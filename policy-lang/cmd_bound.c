@@ -210,6 +210,7 @@ static int bound_files(const struct pol_files *files, const void *arg,
 {
 	const struct bound_args *a = arg;
 	struct bound *b = NULL;
+	bool none = true;
 	struct scene s;
 	int rc = scene_new(&s, (const struct pol_file *const *)files->f,
 			   files->n, e);
@@ -220,11 +221,15 @@ static int bound_files(const struct pol_files *files, const void *arg,
 	for (size_t i = 0; !rc && i < b->n; i++) {
 		const struct bound_recipient *r = &b->r[i];
 
+		none = none && !r->n_way && !r->n_power;
+
 		if (a->json)
 			rc = print_json(r);
 		else if (r->n_way || r->n_power)
 			print_recipient(r);
 	}
+	if (!rc && none && !a->json)
+		printf("Nothing leaves, and nothing may be switched.\n");
 	bound_free(b);
 	scene_free(&s);
 	return rc;

@@ -81,14 +81,17 @@ static void summary(const struct pol_file *f, size_t octets, size_t state,
 		    const struct pol_cost *c, bool json)
 {
 	struct pol_worst w = cost_of_file(f);
+	size_t limits = f->n_limit + f->n_floor;
 	char buf[1024];
 	struct json j = json_of(buf, sizeof(buf));
 
+	for (size_t i = 0; i < f->n_rule; i++)
+		limits += f->rule[i].n_limit;
 	if (!json) {
 		printf("%s serial %llu: %zu octets, %zu rules, %zu limits, "
 		       "%zu states; %zu octets of state alone\n",
 		       f->id, (unsigned long long)f->serial, octets, f->n_rule,
-		       f->n_limit, f->n_state, state);
+		       limits, f->n_state, state);
 		if (f->n_rule)
 			printf("worst case of an observation: %u words of "
 			       "bitmaps in %u rows, automata over %u texts, "
@@ -102,7 +105,7 @@ static void summary(const struct pol_file *f, size_t octets, size_t state,
 	json_u64(&j, "serial", f->serial);
 	json_u64(&j, "octets", octets);
 	json_u64(&j, "rules", f->n_rule);
-	json_u64(&j, "limits", f->n_limit);
+	json_u64(&j, "limits", limits);
 	json_u64(&j, "states", f->n_state);
 	json_u64(&j, "state_octets", state);
 	json_obj(&j, "cost");

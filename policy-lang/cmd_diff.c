@@ -27,7 +27,7 @@ static int version_read(struct version *v, const char *path, struct diags *d,
 	memset(d, 0, sizeof(*d));
 	rc = pol_read_paths(&v->files, &path, 1, d, e);
 	if (rc) {
-		polc_diags(stderr, d, &v->files,
+		polc_diags(json ? stdout : stderr, d, &v->files,
 			   json ? SAY_JSON : SAY_TEXT);
 		return rc;
 	}

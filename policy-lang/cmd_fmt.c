@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/json.h"
 #include "policy-lang/front/file.h"
 #include "policy-lang/options.h"
 #include "policy-lang/polc.h"
@@ -17,6 +18,23 @@ static void report(struct diags *d, struct span source, bool json)
 	}
 	for (size_t i = 0; i < d->n; i++)
 		diag_print(stderr, &d->d[i], source, source);
+}
+
+static void say_differs(const char *path, bool json)
+{
+	char buf[8192];
+	struct json j = json_of(buf, sizeof(buf));
+
+	if (!json) {
+		printf("%s\n", path);
+		return;
+	}
+	json_obj(&j, NULL);
+	json_str(&j, "file", path);
+	json_bool(&j, "formatted", false);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
 }
 
 /* 0 or 1 (the layout differs), or a negative errcode. */
@@ -37,7 +55,7 @@ static int one(const char *path, bool check, bool json, struct err *e)
 	if (rc == 0) {
 		same = span_eq(span_of(p, n), span_of(out, n_out));
 		if (check && !same)
-			printf("%s\n", path);
+			say_differs(path, json);
 		if (!check && !same)
 			rc = replace_file(path, out, n_out, e);
 		if (rc == 0 && !same)

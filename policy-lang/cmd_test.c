@@ -606,6 +606,23 @@ static void tally_fini(struct tally *t)
 	pol_files_free(&t->beside);
 }
 
+static void print_sum(const struct tally *t)
+{
+	char buf[100];
+	struct json j = json_of(buf, sizeof(buf));
+
+	if (!t->json) {
+		printf("%zu passed, %zu failed\n", t->passed, t->failed);
+		return;
+	}
+	json_obj(&j, NULL);
+	json_u64(&j, "passed", t->passed);
+	json_u64(&j, "failed", t->failed);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
 struct test_args {
 	bool coverage, mutate;
 };
@@ -636,7 +653,7 @@ static int run(struct tally *t, char **path, size_t n,
 			polc_say("%s", e.text);
 	}
 	if (rc == 0)
-		printf("%zu passed, %zu failed\n", t->passed, t->failed);
+		print_sum(t);
 	tally_fini(t);
 	pol_files_free(&files);
 	free(d);
