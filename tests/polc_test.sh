@@ -470,7 +470,8 @@ try "a state that runs out" 0 "'states/registered' is never entered" "$polc" tes
 is "is left" test "$(grep -c "'states/registered' is never left" "$tmp/out")" = 0
 try "sums for programs" 0 '{"passed":3,"failed":0}' "$polc" test --json $claims/held.yaml
 printf 'polc: 1\nkind: vendor\nid: com.example.in\nserial: 1\ntitle: In\nvm: m\nparties:\n  h: {name: H, role: grid, address: [192.0.2.1/32], ports: [tcp/80]}\nallow:\n  ask: {direction: in, party: h, match: {http.request: {path: /}}, limits: [9 messages per day]}\n' >"$tmp/in.yaml"
-try "a layout for programs" 1 '"formatted":false' "$polc" fmt --json --check "$tmp/in.yaml"
+sed "s/: vendor/:   vendor/" "$tmp/in.yaml" >"$tmp/lay.yaml"
+try "a layout for programs" 1 '"formatted":false' "$polc" fmt --json --check "$tmp/lay.yaml"
 try "a bound of nothing is said" 0 "Nothing leaves" "$polc" bound "$tmp/in.yaml"
 try "limits of rules are counted" 0 "1 rules, 1 limits" "$polc" compile "$tmp/in.yaml" -o "$tmp/in.pol"
 try "coverage for programs" 0 '"level":"untried"' "$polc" test --coverage --json $home/tips.yaml

@@ -312,10 +312,32 @@ static void check_grant(struct rd *r, const struct pol_rule_src *rule)
 		check_answer(r, rule, &f->rule[rule->answers[i]]);
 }
 
+/* That a connection ends is told, not asked. */
+static bool only_ends(const struct pol_rule_src *rule)
+{
+	for (size_t i = 0; i < rule->n_match; i++) {
+		for (unsigned k = 0; k < OBS_COUNT; k++) {
+			if (k != OBS_FLOW_CLOSE &&
+			    match_has(&rule->match[i], 1, (enum obs_kind)k))
+				return false;
+		}
+	}
+	return rule->n_match > 0;
+}
+
 static void check_denial(struct rd *r, const struct pol_rule_src *rule,
 			 size_t index)
 {
 	const struct pol_file *f = r->f;
+
+	if (only_ends(rule)) {
+		find(r, DIAG_WARNING, 4004, AT_RULE(rule),
+		     "deny flow.open, or what comes by it",
+		     "'%s' denies nothing: that a connection ends is asked of "
+		     "nobody",
+		     rule->id);
+		return;
+	}
 
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *other = &f->rule[i];

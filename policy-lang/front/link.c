@@ -175,6 +175,31 @@ static void say_unadmitted(struct rd *r, const struct pol_file *base,
 	d->path2 = base->path;
 }
 
+/* Without connections nothing comes by TCP. */
+static bool by_tcp(const struct pol_file *v, const struct pol_rule_src *g)
+{
+	bool tcp = g->party.n_party > 0;
+
+	for (size_t i = 0; i < g->party.n_party; i++) {
+		const struct pol_party_src *p = &v->party[g->party.party[i]];
+
+		tcp = tcp && p->n_port > 0;
+		for (size_t k = 0; k < p->n_port; k++)
+			tcp = tcp && p->port[k].proto == 6;
+	}
+	return tcp;
+}
+
+static bool opens_none(const struct pol_rule_src *d)
+{
+	for (size_t i = 0; i < d->n_match && d->dir == DIRSEL_ANY; i++) {
+		if (match_has(&d->match[i], 1, OBS_FLOW_OPEN) &&
+		    d->match[i].n_attr == 0)
+			return true;
+	}
+	return false;
+}
+
 /* A denial of the baseline that selects all that the grant does. */
 static const struct pol_rule_src *denial(const struct pol_file *base,
 					 const struct pol_file *v,
@@ -186,7 +211,9 @@ static const struct pol_rule_src *denial(const struct pol_file *base,
 		if (d->kind == RULE_DENY && dir_covers(d->dir, g->dir) &&
 		    vm_names(&d->vm, v->vm) &&
 		    party_all(base, &d->party, v, &g->party) &&
-		    match_covers(d->match, d->n_match, g->match, g->n_match) &&
+		    (match_covers(d->match, d->n_match, g->match,
+				  g->n_match) ||
+		     (opens_none(d) && by_tcp(v, g))) &&
 		    (!d->data.present ||
 		     (g->data.meas && !(g->data.meas & ~d->data.meas))))
 			return d;
