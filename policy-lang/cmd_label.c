@@ -321,6 +321,10 @@ static void put_flow(struct json *j, const struct bound *b,
 		json_bool(j, "unlimited", true);
 	json_obj_end(j);
 	put_count(j, "values-per-day", f->values_day);
+	if (f->grade != '-')
+		put_decimal(j, "coverage",
+			    (uint64_t)(f->coverage_ns /
+				       (MOST_DAY_NS / 1000)));
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		put_count(j, "backlog-values", f->backlog);
 	json_obj(j, "consent");
@@ -390,8 +394,6 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 	for (size_t i = 0; i < r->n_flow; i++)
 		put_flow(j, b, r, &r->flow[i]);
 	json_arr_end(j);
-	put_decimal(j, "coverage",
-		    (uint64_t)(r->coverage_ns / (MOST_DAY_NS / 1000)));
 	json_obj(j, "bytes");
 	put_count(j, "per-day", r->bytes[MOST_DAY]);
 	json_obj_end(j);
@@ -406,11 +408,16 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 	put_set(j, "clear", l.clear, an_appliance);
 	put_set(j, "blurred", l.blurred, an_appliance);
 	json_obj_end(j);
-	json_arr(j, "powers");
+	json_obj_end(j);
+}
+
+static void put_powers_json(struct json *j, const struct bound_recipient *r)
+{
 	for (size_t i = 0; i < r->n_power; i++) {
 		const struct bound_power *p = &r->power[i];
 
 		json_obj(j, NULL);
+		json_text(j, "operator", r->operator_);
 		if (p->rule != BOUND_NO_RULE)
 			json_text(j, "rule", p->rule_name);
 		put_count(j, "per-day", p->day);
@@ -420,8 +427,15 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 			json_u64(j, "longest-s", (uint64_t)(p->hi / 1000));
 		json_obj_end(j);
 	}
-	json_arr_end(j);
-	json_obj_end(j);
+}
+
+static void put_digest(struct json *j, const uint8_t digest[32])
+{
+	char text[80] = "sha-256:";
+
+	for (size_t i = 0; i < 32; i++)
+		snprintf(text + 8 + 2 * i, 3, "%02x", digest[i]);
+	json_str(j, "digest", text);
 }
 
 static int print_json(const struct bound *b, uint16_t machine, bool customer)
@@ -441,7 +455,7 @@ static int print_json(const struct bound *b, uint16_t machine, bool customer)
 	json_obj(&j, "policy");
 	json_text(&j, "id", pol_image_id(v));
 	json_u64(&j, "serial", pol_image_serial(v));
-	json_hex(&j, "sha-256", span_of(digest, sizeof(digest)));
+	put_digest(&j, digest);
 	json_obj_end(&j);
 	json_str(&j, "scope", customer ? "this-household" : "all-consents");
 	json_text(&j, "machine", about.name);
@@ -449,6 +463,12 @@ static int print_json(const struct bound *b, uint16_t machine, bool customer)
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->r[i].machine == machine)
 			put_recipient_json(&j, b, &b->r[i]);
+	}
+	json_arr_end(&j);
+	json_arr(&j, "powers");
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->r[i].machine == machine)
+			put_powers_json(&j, &b->r[i]);
 	}
 	json_arr_end(&j);
 	json_obj_end(&j);

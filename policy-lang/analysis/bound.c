@@ -39,21 +39,8 @@ static void fill_times(struct bound_recipient *r)
 			late_series &= f->delay_ns >= MOST_DAY_NS;
 		}
 		if (f->grade != '-' && f->spacing_ns <= finest) {
-			int64_t each = f->spacing_ns;
-			unsigned __int128 ns;
-
-			if (is && f->history_ns != BOUND_NONE &&
-			    f->history_ns - f->delay_ns > each)
-				each = f->history_ns - f->delay_ns;
-			ns = (unsigned __int128)f->readings[MOST_DAY] *
-			     (uint64_t)each;
 			finest = f->spacing_ns;
-			r->coverage_ns =
-				(is && f->history_ns == BOUND_NONE) ||
-						ns > (uint64_t)MOST_DAY_NS ||
-						each == 0
-					? MOST_DAY_NS
-					: (int64_t)ns;
+			r->coverage_ns = f->coverage_ns;
 		}
 	}
 	r->late = fine ? late : series && late_series;

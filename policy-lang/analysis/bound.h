@@ -52,6 +52,7 @@ struct bound_flow {
 	bool monitored;	     /* on trial: bounded by the baseline alone */
 	int64_t until_s;     /* when that ends; meter's standard time */
 	char grade;	     /* A to F; '-': shows no use by itself */
+	int64_t coverage_ns; /* of a day, seen at that spacing */
 	uint64_t requires_;  /* states of the policy, bit each */
 	uint8_t requires_builtin;
 };

@@ -218,6 +218,23 @@ static void fill_values(struct bound_flow *f, uint64_t limit)
 		least(most_mul(f->readings[MOST_DAY], each), fresh), limit);
 }
 
+/* Step 6: what all readings of a day show of it. */
+static int64_t coverage(const struct bound_flow *f)
+{
+	bool is = meas_class(f->meas) == MEAS_CLASS_SERIES;
+	int64_t each = f->spacing_ns;
+	unsigned __int128 ns;
+
+	if (is && f->history_ns != BOUND_NONE &&
+	    f->history_ns - f->delay_ns > each)
+		each = f->history_ns - f->delay_ns;
+	ns = (unsigned __int128)f->readings[MOST_DAY] * (uint64_t)each;
+	return (is && f->history_ns == BOUND_NONE) ||
+			       ns > (uint64_t)MOST_DAY_NS || each == 0
+		       ? MOST_DAY_NS
+		       : (int64_t)ns;
+}
+
 void bound_fill_flow(const struct bound *b, const struct place *at,
 		     const struct bound_way *w, enum meas meas, bool customer,
 		     struct bound_flow *f)
@@ -253,6 +270,7 @@ void bound_fill_flow(const struct bound *b, const struct place *at,
 	fill_values(f, bound_way_most(b, w, one, THING_VALUES,
 				      (struct bound_in){.span = MOST_DAY}));
 	f->grade = flow_grade(f);
+	f->coverage_ns = coverage(f);
 	if (w->rule == BOUND_NO_RULE)
 		return;
 	f->rule_name = img_str(v, v->RULE[w->rule].id);
