@@ -64,6 +64,17 @@ static const struct {
 	{"100 without words", "HTTP/1.1 100 \r\n" E, REASON_NONE},
 	{"one of requests", "HTTP/1.1 200 OK\r\nCookie: a=b\r\n" E,
 	 REASON_UNKNOWN_HEADER},
+	{"what a Niagara station adds",
+	 "HTTP/1.1 200 OK\r\nNiagara-Platform: QNX\r\n"
+	 "Niagara-Started: 2024-3-11-8-51-20\r\nBaja-Station-Brand: webs\r\n"
+	 "Niagara-HostId: Qnx-NPM6-0000-1234-5678\r\n" E, REASON_NONE},
+	{"what IIS adds", "HTTP/1.1 200 OK\r\nX-AspNet-Version: 4.0.30319\r\n"
+	 "X-AspNetMvc-Version: 5.2\r\n" E, REASON_NONE},
+	{"what helmet adds", "HTTP/1.1 200 OK\r\nX-DNS-Prefetch-Control: off\r\n"
+	 "X-Download-Options: noopen\r\nOrigin-Agent-Cluster: ?1\r\n"
+	 "X-Permitted-Cross-Domain-Policies: none\r\n" E, REASON_NONE},
+	{"what proxies add", "HTTP/1.1 200 OK\r\nAlt-Svc: h3=\":443\"\r\n"
+	 "Server-Timing: a;dur=1\r\nX-Request-Id: 6b9d\r\n" E, REASON_NONE},
 	{"205 that says it is empty",
 	 "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n" E,
 	 REASON_NONE},

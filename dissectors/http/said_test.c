@@ -99,6 +99,8 @@ static const struct row answers[] = {
 	 2},
 	{"a page beside it", DIR_OUT, "HTTP/1.1 200 OK\r\nServer: " T50 T50 T50
 	 T50 T50 "abcd\r\nContent-Length: 3\r\n\r\nabc", 4, 4},
+	{"the number of a request", DIR_OUT, "HTTP/1.1 200 OK\r\nX-Request-Id: "
+	 T50 T50 T50 T50 T50 "abcd\r\nContent-Length: 3\r\n\r\nabc", 4, 4},
 	{"a page that comes in", DIR_IN, "HTTP/1.1 200 OK\r\nServer: " T50 T50
 	 T50 T50 T50 "abcd\r\nContent-Length: 3\r\n\r\nabc", 3, NONE},
 	{"no document that comes in has so much", DIR_IN,
