@@ -299,7 +299,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 			return rc;
 	}
 	definitions(r, el, t);
-	record_start(d, el);
+	record_start(d, el, t);
 	if (!el->item && !el->record && up)
 		el->entry = up->el == EL_LIST || up->el == EL_FEED
 				    ? (uint8_t)(d->depth + 1)

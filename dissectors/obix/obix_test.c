@@ -472,6 +472,22 @@ static const struct kit_row rows[] = {
 	 false,
 	 "read-request /l9\n"
 	 "read-response /l9 appliance.state r=7 v=7\n"},
+	{"what records are like is no record", "GET", "/hp1", NULL,
+	 "<obj is='obix:History'><obj name='prototype' "
+	 "is='obix:HistoryRecord'><abstime name='timestamp' null='true'/>"
+	 "<real name='value' unit='obix:units/kilowatt_hour'/></obj></obj>",
+	 false,
+	 "read-request /hp1\nread-response /hp1 is=obix:History\n"},
+	{"but values in it are values", "GET", "/hp2", NULL,
+	 "<obj is='obix:History'><obj name='prototype' "
+	 "is='obix:HistoryRecord'>"
+	 "<abstime name='timestamp' val='2026-01-01T00:00:00Z'/>"
+	 "<real name='value' val='7' unit='obix:units/kilowatt_hour'/></obj>"
+	 "</obj>",
+	 false,
+	 "read-request /hp2\n"
+	 "read-response /hp2 is=obix:History unit=kilowatt_hour "
+	 "energy.register+unknown.table r=1 v=2\n"},
 	{"how many alarms wait is so now", "GET", "/as1", NULL,
 	 "<obj is='obix:AlarmSubject'><int name='count' val='2'/></obj>",
 	 false,

@@ -557,7 +557,7 @@ int batch_invoke(struct reader *r, contract_set argument);
 
 /* --- record.c -------------------------------------------------------------- */
 
-void record_start(struct doc *d, struct elem *el);
+void record_start(struct doc *d, struct elem *el, const struct xml_tag *t);
 void record_end(struct reader *r, const struct elem *el);
 bool record_stamp(struct doc *d, struct span val);
 bool record_begin(struct doc *d, struct span val);
