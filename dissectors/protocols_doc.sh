@@ -337,7 +337,10 @@ a segment of one that nobody reads begins, oBIX is known by the name of its root
 behind marks of byte order, white space, comments, instructions and a document
 type, in UTF-8, 16 and 32, and refused (`without-http`); so are a document type with
 declarations of its own, a SOAP envelope, JSON as above, and the marks of EBCDIC and
-EXI. The binary encoding of oBIX is not known there: its octets may be any.
+EXI. So is all that as the body of a message of CoAP in a datagram, on any port, and
+a body of CoAP that says it is EXI (content format 47); CoAP over TCP or DTLS, bodies
+in several blocks behind the first, and other bodies are octets that nothing reads. The
+binary encoding of oBIX is not known there: its octets may be any.
 
 A body of HTTP is refused as EXI (`not-xml`) by the type `application/exi`, by its
 cookie whatever the type, and by a first octet of 80 to BF where no type is given,

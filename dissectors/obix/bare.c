@@ -180,6 +180,48 @@ static enum recognise looks_right(struct span first, bool all)
 	return r == RECOGNISE_MAYBE && first.n >= SHOWN ? RECOGNISE_SURE : r;
 }
 
+/* --- CoAP (RFC 7252 3), which the standard has a binding to --- */
+
+#define CONTENT_FORMAT 12
+#define FORMAT_EXI     47
+
+/* A number of an option's head, of which four bits stand in its first octet. */
+static uint32_t coap_number(struct cur *c, unsigned bits)
+{
+	return bits == 13 ? 13u + cur_u8(c) : bits == 14 ? 269u + cur_u16(c) :
+							   bits;
+}
+
+/* Is it a message whose body is oBIX, or EXI? */
+static bool is_coap(struct span in)
+{
+	struct cur c = cur_of(in);
+	uint8_t head = cur_u8(&c);
+	uint32_t option = 0;
+	bool exi = false;
+
+	if (head >> 6 != 1 || (head & 0x0f) > 8)
+		return false;
+	(void)cur_take(&c, 3u + (head & 0x0f));
+	while (cur_left(&c)) { /* an octet of each option at least */
+		uint8_t both = cur_u8(&c);
+		struct span value;
+		uint32_t n;
+
+		if (both == 0xff)
+			break;
+		if (both >> 4 == 15 || (both & 0x0f) == 15)
+			return false;
+		option += coap_number(&c, both >> 4);
+		n = coap_number(&c, both & 0x0f);
+		value = cur_take(&c, n);
+		exi = exi || (option == CONTENT_FORMAT && value.n == 1 &&
+			      value.p[0] == FORMAT_EXI);
+	}
+	return cur_ok(&c) && cur_left(&c) &&
+	       (exi || looks_right(cur_rest(&c), true) == RECOGNISE_SURE);
+}
+
 static enum recognise recognise(struct span first, uint16_t sport,
 				uint16_t dport, uint8_t ip_proto)
 {
@@ -191,6 +233,8 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	if (first.n == 0 || (ip_proto != PROTO_TCP && !all))
 		return RECOGNISE_NO;
 	r = looks_right(first, all);
+	if (all && r != RECOGNISE_SURE && is_coap(first))
+		return RECOGNISE_SURE;
 	return all && r == RECOGNISE_MAYBE ? RECOGNISE_NO : r;
 }
 

@@ -9,7 +9,8 @@
  * marks, white space, comments, instructions and a document type; in UTF-8, 16
  * and 32; a document type with declarations of its own, a SOAP envelope and the
  * marks of EBCDIC and EXI without looking for a root; and JSON as a page may not
- * have it (recognise.c). What is not is a root behind other octets, as no reader
+ * have it (recognise.c). In a datagram the same is known as the body of a message
+ * of CoAP, and so is a body that says it is EXI. What is not is a root behind other octets, as no reader
  * finds one there, and the binary encoding, whose octets may be any.
  */
 #ifndef DISSECTORS_OBIX_BARE_H
