@@ -35,6 +35,7 @@ struct obs *obs_add(struct obs_list *l, enum obs_kind kind)
 	o->also = 0;
 	o->n = 0;
 	o->dropped = 0;
+	o->repeats = false;
 	o->have[0] = o->have[1] = 0;
 	return o;
 }
@@ -48,10 +49,15 @@ static struct fact *add(struct obs *o, enum field f)
 			o->dropped++;
 		return NULL;
 	}
+	if (obs_has(o, f)) {
+		o->repeats = true;
+	} else {
+		o->have[f / 64] |= UINT64_C(1) << (f % 64);
+		o->at[f] = o->n;
+	}
 	a = &o->f[o->n++];
 	a->field = (uint16_t)f;
 	a->n = 0;
-	o->have[f / 64] |= UINT64_C(1) << (f % 64);
 	return a;
 }
 
@@ -84,38 +90,6 @@ void obs_span(struct obs *o, enum field f, struct span v)
 void obs_flag(struct obs *o, enum field f)
 {
 	obs_u64(o, f, 1);
-}
-
-static const struct fact *find(const struct obs *o, enum field f)
-{
-	if (!obs_has(o, f))
-		return NULL;
-	for (unsigned i = 0; i < o->n; i++) {
-		if (o->f[i].field == f)
-			return &o->f[i];
-	}
-	return NULL;
-}
-
-uint64_t obs_get(const struct obs *o, enum field f, uint64_t dflt)
-{
-	const struct fact *a = find(o, f);
-
-	return a ? a->u : dflt;
-}
-
-int64_t obs_get_i64(const struct obs *o, enum field f, int64_t dflt)
-{
-	const struct fact *a = find(o, f);
-
-	return a ? a->i : dflt;
-}
-
-struct span obs_get_span(const struct obs *o, enum field f)
-{
-	const struct fact *a = find(o, f);
-
-	return a ? (struct span){a->p, a->n} : (struct span){0};
 }
 
 const char *obs_name(enum obs_kind k)

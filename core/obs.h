@@ -99,7 +99,9 @@ struct obs {
 	uint16_t also;
 	uint8_t n;     /* facts in use */
 	uint8_t dropped; /* facts that did not fit: the obs is refused */
+	bool repeats; /* a field has several facts */
 	uint64_t have[2];
+	uint8_t at[FIELD_COUNT]; /* of a field it has: the first fact */
 	struct fact f[OBS_MAX_FACTS];
 };
 
@@ -123,10 +125,34 @@ static inline bool obs_has(const struct obs *o, enum field f)
 	return o->have[f / 64] >> (f % 64) & 1;
 }
 
-/* The first fact of that field; the default when there is none. */
-uint64_t obs_get(const struct obs *o, enum field f, uint64_t dflt);
-int64_t obs_get_i64(const struct obs *o, enum field f, int64_t dflt);
-struct span obs_get_span(const struct obs *o, enum field f);
+/* The first fact of that field, or NULL. */
+static inline const struct fact *obs_fact(const struct obs *o, enum field f)
+{
+	return obs_has(o, f) ? &o->f[o->at[f]] : NULL;
+}
+
+/* The same; the default when there is none. */
+static inline uint64_t obs_get(const struct obs *o, enum field f, uint64_t dflt)
+{
+	const struct fact *a = obs_fact(o, f);
+
+	return a ? a->u : dflt;
+}
+
+static inline int64_t obs_get_i64(const struct obs *o, enum field f,
+				  int64_t dflt)
+{
+	const struct fact *a = obs_fact(o, f);
+
+	return a ? a->i : dflt;
+}
+
+static inline struct span obs_get_span(const struct obs *o, enum field f)
+{
+	const struct fact *a = obs_fact(o, f);
+
+	return a ? (struct span){a->p, a->n} : (struct span){0};
+}
 
 const char *obs_name(enum obs_kind k); /* "c1222.read-request" */
 enum obs_level obs_level(enum obs_kind k);

@@ -404,23 +404,18 @@ static bool get_number(struct cur *c, struct flat_fact t, uint64_t *v)
 static bool get_fact(struct cur *c, struct obs *o)
 {
 	struct flat_fact t;
-	struct fact *f = &o->f[o->n];
+	uint64_t v;
 
 	if (!get(c, &t, sizeof(t)) || t.field >= FIELD_COUNT ||
 	    record_leaves_out(t.field) || t.n > FLAT_TEXT)
 		return false;
-	f->field = t.field;
-	f->n = 0;
 	if (is_octets[t.field]) {
-		f->n = t.n;
-		f->p = cur_take(c, t.n).p;
-		if (!cur_ok(c))
-			return false;
-	} else if (!get_number(c, t, &f->u)) {
-		return false;
+		obs_span(o, (enum field)t.field, cur_take(c, t.n));
+		return cur_ok(c);
 	}
-	o->have[t.field / 64] |= UINT64_C(1) << (t.field % 64);
-	o->n++;
+	if (!get_number(c, t, &v))
+		return false;
+	obs_u64(o, (enum field)t.field, v);
 	return true;
 }
 
