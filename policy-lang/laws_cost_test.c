@@ -47,8 +47,7 @@ struct told {
 static struct told told(const struct said *s)
 {
 	struct told t = {0};
-	uint64_t n = s->n_leaves + 1,
-		 meas = (unsigned)__builtin_popcountll(s->meas);
+	uint64_t meas = (unsigned)__builtin_popcountll(s->meas);
 
 	for (unsigned side = 0; side < w.st->n_side; side++) {
 		const struct side *sd = &w.st->side[side];
@@ -57,9 +56,12 @@ static struct told told(const struct said *s)
 			const struct pol_image *im = sd->im[l];
 			struct pol_worst f = {0};
 			struct pol_cost c;
+			uint64_t n = s->n_leaves;
 
 			if (!im)
 				continue;
+			/* What carries them, where something asks for it. */
+			n += bit_get(im->carrier[sd->dir], said_carrier(s));
 			pol_image_cost(im, &c);
 			t.words += words_of(im, n, meas);
 			t.steps += n * c.texts * 64;

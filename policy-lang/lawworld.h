@@ -494,6 +494,12 @@ static inline struct pol_peer said_peer(const struct said *s)
 	return p;
 }
 
+static inline enum obs_kind said_carrier(const struct said *s)
+{
+	return s->about < AB_OBIX || s->about > AB_OPAQUE ? OBS_C1222_MESSAGE
+							  : OBS_FLOW_OPEN;
+}
+
 static inline struct pol_msg said_msg(const struct said *s, struct scenery *c,
 				      struct now now)
 {
@@ -504,10 +510,7 @@ static inline struct pol_msg said_msg(const struct said *s, struct scenery *c,
 			    .forged_source = s->forged,
 			    .refused = s->refused};
 
-	c->carrier = (struct obs){.kind = s->about < AB_OBIX ||
-							  s->about > AB_OPAQUE
-						  ? OBS_C1222_MESSAGE
-						  : OBS_FLOW_OPEN};
+	c->carrier = (struct obs){.kind = (uint16_t)said_carrier(s)};
 	obs_u64(&c->carrier,
 		s->about == AB_READ ? F_CALLED_INV : F_CALLING_INV, s->inv);
 	for (unsigned i = 0; i < s->n_leaves; i++)

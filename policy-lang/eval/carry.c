@@ -529,7 +529,7 @@ void carry_all(struct pol_state *to, const struct mem *from, bool connections)
 	m->head->key = from->head->key;
 	if (view) {
 		view->w = from->w;
-		view->now = to->now;
+		st_now(view, to->now);
 		view->trusted = to->trusted;
 	}
 	c.view = view;

@@ -63,6 +63,17 @@ static inline u128 burst_ns(const struct lay_limit *l)
 		       : l->burst * units_ns(l, 1);
 }
 
+/* A trusted clock is short of the end of that hour or day, or of an earlier
+ * one. False: not known without a calendar. */
+static inline bool calendar_stays(const struct pol_state *st,
+				  enum pol_window w, int64_t was)
+{
+	int64_t length = w == WINDOW_HOUR ? 3600 : w == WINDOW_DAY ? DAY_S : 0;
+
+	return length && st->trusted && was > 0 && was < 2 * BIAS &&
+	       st->std_s < (was - BIAS + 1) * length;
+}
+
 /* windows.c: calendar windows, in local standard time all year. Numbers are
  * stored with BIAS. */
 int64_t calendar_now(const struct pol_state *st, const struct lay_limit *l);

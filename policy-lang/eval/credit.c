@@ -201,11 +201,13 @@ bool credit_have(struct pol_state *st)
 
 void credit_spend(struct pol_state *st, const struct ledger_want *w)
 {
-	struct row_credit *c = credit_of(st, w->row);
+	struct row_credit *c;
 
+	if (!st->asks)
+		return;
 	/* A refusal is counted without, too. */
-	if (st->asks)
-		c->left -= c->left < w->n ? c->left : w->n;
+	c = credit_of(st, w->row);
+	c->left -= c->left < w->n ? c->left : w->n;
 }
 
 /* Of the same hour and day. */

@@ -48,11 +48,6 @@ static void fail_as(struct pol_state *st, const struct fail *proto,
 	fail_add(st, &f);
 }
 
-int64_t std_s(const struct pol_state *st)
-{
-	return wall_s(st->now.wall) + st->now.wall.std_off_s;
-}
-
 /* A snapshot without a date says what is at this moment; one that was stored,
  * or several in one message, have a date that is not known. */
 static bool is_now(const struct obs *leaf, meas_set meas)
@@ -66,7 +61,7 @@ static bool is_now(const struct obs *leaf, meas_set meas)
  * clock so far, nothing is old. */
 static int64_t age(const struct pol_state *st, int64_t at_s, bool older)
 {
-	int64_t now = wall_s(st->now.wall), top = st->live->wall_max_s;
+	int64_t now = st->wall_s, top = st->live->wall_max_s;
 
 	if (st->what_if.on && st->trusted && top < now)
 		top = now;
@@ -84,7 +79,7 @@ static bool value_at(const struct pol_state *st, const struct obs *leaf,
 	if (!w->on)
 		return obs_has(leaf, f);
 	*at = told == AS_IT_IS ? *at + w->later_s
-			       : wall_s(st->now.wall) - told;
+			       : st->wall_s - told;
 	return told != AS_IT_IS || obs_has(leaf, f);
 }
 
@@ -247,7 +242,7 @@ unsigned guard_when(struct pol_state *st, const struct side *sd,
 		    const struct lay_rule *r, const struct lay_guard *g,
 		    const struct fail *proto)
 {
-	int64_t civil = wall_s(st->now.wall) + st->now.wall.civil_off_s;
+	int64_t civil = st->wall_s + st->now.wall.civil_off_s;
 	int64_t day, since, from, len;
 	struct civil c;
 
@@ -352,14 +347,17 @@ unsigned guard_rule(struct pol_state *st, const struct side *sd,
 		    const struct pol_msg *m, const struct fail *proto)
 {
 	uint32_t before = st->n_fail;
-	/* The answer is the customer's: a vendor's mode does not change it. */
-	struct fail asked = *proto;
 	int a;
 
-	asked.monitored = false;
-	if (!consented(st, sd, r))
+	if (!consented(st, sd, r)) {
+		/* The answer is the customer's: a vendor's mode does not
+		 * change it. */
+		struct fail asked = *proto;
+
+		asked.monitored = false;
 		fail_as(st, &asked, REASON_NO_CONSENT,
 			r->consent == CONSENT_OPT_IN, 0);
+	}
 	if (!g || !(g->flags & LAY_GUARD_ANSWERS))
 		answer_begin(st, sd, m);
 	if (!g)

@@ -76,6 +76,9 @@ struct set_limit {
 	uint32_t words;	   /* of one counter */
 	uint32_t parties;  /* counters beside each other */
 	uint32_t base;	   /* first word in the state */
+	/* What a message charges: not where it counts refusals or connections;
+	 * only what carries a measurement; nothing yet, where packets do. */
+	bool by_message, by_reading, check_only;
 	struct span name;  /* "allow/send: 1 reading per day"; of set.names */
 };
 
@@ -83,6 +86,9 @@ struct machine {
 	struct pol_machine pub;
 	struct pol_prefix addr[LAY_MAX_PREFIXES / LAY_MAX_VMS];
 	const struct pol_image *vendor; /* or NULL */
+	const struct pol_image *im[LAYERS]; /* or NULL */
+	uint32_t first_limit[LAYERS];
+	struct event_rule told[LAYERS]; /* all that is told but the rule */
 	struct ipmap parties; /* prefixes of the vendor's parties */
 	uint64_t vm_of[POL_MAX_MACHINES]; /* parties that name machine k */
 	uint64_t anywhere; /* parties by ApTitle alone */
@@ -93,6 +99,8 @@ struct machine {
 	/* Rows of the party dimension: n_party + 1 per layer, the last for an
 	 * unknown one. */
 	uint64_t *rows[LAYERS];
+	/* Bit per kind, by direction: some layer looks at such a carrier. */
+	uint64_t carrier[2][(OBS_COUNT + 63) / 64];
 	uint64_t floor_rules[LAY_MAX_RULES / 64]; /* what floors need */
 	uint64_t asked[LAY_MAX_RULES / 64];	  /* that others answer */
 	/* Grants and ceilings with limits of their own on connections. */
@@ -110,7 +118,6 @@ struct pol_set {
 	uint32_t n_limit;
 	char *names; /* of limits */
 	uint32_t base_limit, customer_limit; /* first of the layer */
-	uint32_t vendor_limit[POL_MAX_MACHINES];
 	uint32_t max_party; /* + 1 */
 	uint32_t n_group;
 	uint32_t counter_words;
@@ -128,17 +135,28 @@ static inline bool set_void(const struct pol_set *s, uint32_t answer)
 static inline const struct pol_image *
 set_image(const struct pol_set *s, size_t m, enum layer l)
 {
-	return l == LAYER_BASE	   ? s->base :
-	       l == LAYER_VENDOR   ? s->m[m].vendor :
-				     s->customer;
+	return s->m[m].im[l];
 }
 
 static inline uint32_t set_first_limit(const struct pol_set *s, size_t m,
 				       enum layer l)
 {
-	return l == LAYER_BASE	   ? s->base_limit :
-	       l == LAYER_VENDOR   ? s->vendor_limit[m] :
-				     s->customer_limit;
+	return s->m[m].first_limit[l];
+}
+
+/* The word where the counter of that machine, party and type begins. */
+static inline uint32_t limit_at(const struct pol_set *s, uint32_t limit,
+				size_t m, int party, unsigned meas)
+{
+	const struct set_limit *l = &s->limit[limit];
+	const struct machine *mc = &s->m[m];
+	uint32_t p = party < 0 ? mc->n_party : (uint32_t)party;
+	uint32_t i = l->by_vm ? (uint32_t)m : 0;
+
+	i = i * l->parties + (l->by_group ? mc->group[p] : l->by_party ? p : 0);
+	if (l->by_meas)
+		i = i * MEAS_COUNT + meas;
+	return l->base + i * l->words;
 }
 
 /* floor.c */
@@ -413,21 +431,34 @@ struct pol_state {
 	unsigned n_side;
 	uint32_t n_fail, n_pend;
 	/* Scratch of one judgement. */
-	struct now now;
+	struct now now; /* st_now */
+	int64_t wall_s, std_s; /* of it: UTC, and the meter's standard time */
 	struct side side[2];
 	uint64_t answered[2]; /* the request that the message answers, by side */
 	struct fail fail[FAILS];
-	struct pending pend[PENDING];
+	struct pending pend[PENDING + 1]; /* one to fill in */
 	struct what_if what_if;
 	char would[512];
 };
 
-/* From here on it is now. */
+/* What is judged next is as it is now, whatever the time was; and from here on
+ * it is now. */
+static inline void st_now(struct pol_state *st, struct now now)
+{
+	st->now = now;
+	st->wall_s = wall_s(now.wall);
+	st->std_s = st->wall_s + now.wall.std_off_s;
+}
 void st_time(struct pol_state *st, struct now now);
 /* The end of a time that begins now and lasts ns. */
 uint64_t st_until(const struct pol_state *st, struct now now, int64_t ns);
 /* Write a word so that pol_abort takes it back, or for good. */
-void st_put(struct pol_state *st, uint32_t at, uint64_t v);
+void st_log(struct pol_state *st, uint32_t at, uint64_t v);
+static inline void st_put(struct pol_state *st, uint32_t at, uint64_t v)
+{
+	if (st->w[at] != v)
+		st_log(st, at, v);
+}
 void st_put_final(struct pol_state *st, uint32_t at, uint64_t v);
 void st_undo(struct pol_state *st, uint32_t mark);
 bool st_has(const struct pol_state *st, size_t m, int party, uint64_t flow,
@@ -509,7 +540,6 @@ unsigned guard_when(struct pol_state *st, const struct side *sd,
 		    const struct lay_rule *r, const struct lay_guard *g,
 		    const struct fail *proto);
 void fail_add(struct pol_state *st, const struct fail *f);
-int64_t std_s(const struct pol_state *st); /* meter's standard time */
 
 /* --- answers.c ----------------------------------------------------------- */
 
@@ -539,6 +569,9 @@ uint32_t limit_words(const struct lay_limit *l);
  * would be, -1 never. hash: of the value, for distinct and concurrent. */
 bool limit_charge(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 		  uint64_t amount, uint64_t hash, int64_t *wait);
+/* The same, and nothing is charged. */
+bool limit_room(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		uint64_t amount, uint64_t hash, int64_t *wait);
 void limit_delay(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 		 int64_t last, uint64_t n);
 void limit_unslide(struct pol_state *st, const struct lay_limit *l, uint32_t at,
@@ -569,9 +602,6 @@ void limit_join(const struct lay_limit *to, uint64_t *w,
 void limit_move(const struct pol_state *st, const struct lay_limit *to,
 		uint64_t *w, const struct lay_limit *from, const uint64_t *old);
 int64_t limit_drain(const struct lay_limit *l); /* of a bucket, ns */
-/* The word where the counter of that machine, party and type begins. */
-uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
-		  unsigned meas);
 /* select.c: what it counts. */
 uint64_t select_hash(const struct pol_image *im, uint32_t limit);
 /* engines.c: does column c charge limit i of its image? */
@@ -657,7 +687,7 @@ struct look { /* what is being judged */
 	const struct obs *o;
 	meas_set meas;
 	uint32_t leaf;
-	bool is_leaf;
+	bool is_leaf, alone; /* alone: no leaves come with it */
 	int error_of; /* the request an error answers, which then needs no
 		       * rule; else -1 */
 	uint64_t hit[LAY_WORDS];

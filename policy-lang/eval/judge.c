@@ -35,10 +35,8 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 
 bool judge_monitors(const struct pol_state *st, int64_t until)
 {
-	int64_t now = std_s(st);
-
-	return until && st->trusted && now < until &&
-	       until - now <= POL_MONITOR_MOST_S;
+	return until && st->trusted && st->std_s < until &&
+	       until - st->std_s <= POL_MONITOR_MOST_S;
 }
 
 /* --- sides --------------------------------------------------------------- */
@@ -64,7 +62,7 @@ void judge_add_side(struct pol_state *st, size_t m, enum dir dir, int party)
 	}
 	if (mc->vendor) {
 		const struct lay_meta *v = mc->vendor->META;
-		int64_t t = std_s(st);
+		int64_t t = st->std_s;
 
 		sd->monitor = judge_monitors(st, v->monitor_until);
 		if ((v->not_before && t < v->not_before) ||
@@ -159,11 +157,12 @@ void judge_fail_now(struct pol_state *st, enum reason r)
 static void judge_all(struct pol_state *st, const struct pol_msg *m,
 		      const struct obs *leaves, uint32_t n, uint64_t id)
 {
-	uint32_t keep[2][LAYERS];
-	bool locked = false, any = false;
+	uint32_t told = 0; /* the first leaf refused, else the first */
+	bool carrier = false, found = false;
 	struct look k;
 
 	k.m = m;
+	k.alone = n == 0;
 	st->n_leaf_rule = n;
 	for (uint32_t i = 0; i <= n; i++) {
 		uint32_t before = st->n_fail;
@@ -176,22 +175,27 @@ static void judge_all(struct pol_state *st, const struct pol_msg *m,
 		k.meas = k.is_leaf ? obs_meas(k.o) : 0;
 		if (k.o->dropped)
 			judge_fail_now(st, REASON_MALFORMED);
-		for (unsigned s = 0; s < st->n_side; s++)
+		for (unsigned s = 0; s < st->n_side; s++) {
 			look_side(st, s, &k, id);
-		for (unsigned s = 0; k.is_leaf && s < st->n_side; s++)
-			memcpy(st->leaf_rule[k.leaf][s], st->side[s].rule,
-			       sizeof(st->side[s].rule));
-		/* The rules told are those of the first leaf refused, else of
-		 * the first. */
-		if (locked || (i > 1 && st->n_fail == before))
+			if (k.is_leaf)
+				memcpy(st->leaf_rule[k.leaf][s],
+				       st->side[s].rule,
+				       sizeof(st->side[s].rule));
+		}
+		if (st->n_fail == before || found)
 			continue;
-		for (unsigned s = 0; s < st->n_side; s++)
-			memcpy(keep[s], st->side[s].rule, sizeof(keep[s]));
-		locked = st->n_fail > before;
-		any = true;
+		found = true;
+		carrier = !k.is_leaf;
+		told = k.leaf;
 	}
-	for (unsigned s = 0; any && s < st->n_side; s++)
-		memcpy(st->side[s].rule, keep[s], sizeof(keep[s]));
+	/* Those of the last one are there. */
+	if (!carrier && (n == 0 || told == n - 1))
+		return;
+	for (unsigned s = 0; s < st->n_side; s++) {
+		for (int l = 0; l < LAYERS; l++)
+			st->side[s].rule[l] =
+				carrier ? NO_RULE : st->leaf_rule[told][s][l];
+	}
 }
 
 static void states_after(struct pol_state *st, const struct pol_msg *m,
@@ -306,7 +310,7 @@ bool judge_what_if(struct pol_state *st, const struct pol_msg *m,
 	const struct obs *leaves;
 	uint32_t n = only_observation(m, &leaves);
 
-	st->now = now;
+	st_now(st, now);
 	st->n_fail = st->n_pend = 0;
 	st->n_side = 0;
 	if (!judge_identify(st, m->machine, m->dir, &m->peer, true,

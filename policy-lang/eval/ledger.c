@@ -90,7 +90,7 @@ static bool enter(struct pol_state *st, int w)
 	return true;
 }
 
-void ledger_roll(struct pol_state *st)
+void ledger_enter(struct pol_state *st)
 {
 	enter(st, WINDOW_HOUR);
 	/* With a trusted clock the others begin with a day. */
@@ -222,21 +222,43 @@ static uint64_t *make(struct pol_state *st, uint64_t machine, uint64_t party,
 				       (enum dir)what_dir(what), MEAS_COUNT));
 }
 
-uint64_t *ledger_find(struct pol_state *st, uint64_t machine, uint64_t party,
-		      uint64_t what)
+static inline uint64_t *among(struct pol_state *st, uint64_t machine,
+			      uint64_t party, uint64_t what)
 {
-	uint32_t p = hash(machine, party, what);
-
-	if (st->lg_rows != st->w[st->ledger + LG_ROWS])
-		note_places(st, true);
-	for (; st->lg_place[p]; p = (p + 1) % PLACES) {
+	for (uint32_t p = hash(machine, party, what); st->lg_place[p];
+	     p = (p + 1) % PLACES) {
 		uint64_t *row = ledger_row(st->w + st->ledger,
 					   st->lg_place[p] - UINT64_C(1));
 
 		if (is_row(row, machine, party, what))
 			return row;
 	}
-	return make(st, machine, party, what);
+	return NULL;
+}
+
+static __attribute__((noinline)) uint64_t *find_or_make(struct pol_state *st,
+						    uint64_t machine,
+						    uint64_t party,
+						    uint64_t what)
+{
+	uint64_t *row;
+
+	if (st->lg_rows != st->w[st->ledger + LG_ROWS])
+		note_places(st, true);
+	row = among(st, machine, party, what);
+	return row ? row : make(st, machine, party, what);
+}
+
+uint64_t *ledger_find(struct pol_state *st, uint64_t machine, uint64_t party,
+		      uint64_t what)
+{
+	if (st->lg_rows == st->w[st->ledger + LG_ROWS]) {
+		uint64_t *row = among(st, machine, party, what);
+
+		if (row) /* the common case */
+			return row;
+	}
+	return find_or_make(st, machine, party, what);
 }
 
 void ledger_raise(uint64_t *row, const uint64_t *from)

@@ -126,7 +126,17 @@ int64_t ledger_window(const struct pol_state *st, const struct lay_limit *l);
 uint64_t *ledger_find(struct pol_state *st, uint64_t machine, uint64_t party,
 		      uint64_t what);
 /* Days, hours and windows of now are entered. */
-void ledger_roll(struct pol_state *st);
+void ledger_enter(struct pol_state *st);
+static inline void ledger_roll(struct pol_state *st)
+{
+	const uint64_t *lg = st->w + st->ledger;
+
+	/* The common case: still the same hour and day. */
+	if (!calendar_stays(st, WINDOW_HOUR,
+			    (int64_t)lg[LG_WINDOW(WINDOW_HOUR)]) ||
+	    !calendar_stays(st, WINDOW_DAY, (int64_t)lg[LG_DAY]))
+		ledger_enter(st);
+}
 /* Empty the places of a row that are newer than what it has. */
 void ledger_advance(uint64_t *row, int64_t hour, int64_t day);
 /* The counter of calendar window w; the number to enter now, 0: none. */

@@ -13,12 +13,13 @@
 /* Place p of a list and n more; full stays full. */
 static void add(uint64_t *list, uint64_t p, uint64_t n)
 {
-	unsigned shift = (unsigned)(p % 2 * 32);
-	uint64_t was = (uint32_t)(list[p / 2] >> shift);
-	uint64_t room = UINT32_MAX - was;
+	/* Half a word is a number of its own here (layout.h). */
+	uint8_t *at = (uint8_t *)list + p * sizeof(uint32_t);
+	uint32_t v;
 
-	/* Within its half of the word. */
-	list[p / 2] += (n < room ? n : room) << shift;
+	memcpy(&v, at, sizeof(v));
+	v = n < UINT32_MAX - v ? v + (uint32_t)n : UINT32_MAX;
+	memcpy(at, &v, sizeof(v));
 }
 
 /* The hour and the day it is, and their places in a row. */
@@ -36,21 +37,20 @@ static struct ledger_when when(const struct pol_state *st)
 				    ledger_place(day, LEDGER_DAYS)};
 }
 
-static void enter_row(struct pol_state *st, uint64_t *row, uint64_t n,
+static inline void enter_row(struct pol_state *st, uint64_t *row, uint64_t n,
 		      const struct ledger_when *t)
 {
-	if (t->hour > (int64_t)row[LR_HOUR] || t->day > (int64_t)row[LR_DAY])
+	if (t->hour == (int64_t)row[LR_HOUR] &&
+	    t->day == (int64_t)row[LR_DAY]) { /* the common case */
+		add(row + LR_HOURS, t->hour_at, n);
+		add(row + LR_DAYS, t->day_at, n);
+	} else {
 		ledger_advance(row, t->hour, t->day);
-	add(row + LR_HOURS,
-	    t->hour == (int64_t)row[LR_HOUR]
-		    ? t->hour_at
-		    : ledger_place((int64_t)row[LR_HOUR], LEDGER_HOURS),
-	    n);
-	add(row + LR_DAYS,
-	    t->day == (int64_t)row[LR_DAY]
-		    ? t->day_at
-		    : ledger_place((int64_t)row[LR_DAY], LEDGER_DAYS),
-	    n);
+		add(row + LR_HOURS,
+		    ledger_place((int64_t)row[LR_HOUR], LEDGER_HOURS), n);
+		add(row + LR_DAYS,
+		    ledger_place((int64_t)row[LR_DAY], LEDGER_DAYS), n);
+	}
 	row[LR_LAST] = (uint64_t)st->now.mono.ns;
 	st->w[st->ledger + LG_DAYS_AT + t->day_at] = row[LR_LAST];
 }
@@ -63,19 +63,28 @@ uint64_t ledger_party(const struct pol_state *st, const struct side *sd)
 	return st->mem.names[m->party + p];
 }
 
-static uint64_t *row_of(struct pol_state *st, const struct side *sd,
-			uint64_t what)
-{
-	return ledger_find(st, st->mem.m[sd->m].name, ledger_party(st, sd),
-			   what);
-}
-
 /* --- what is wanted ------------------------------------------------------ */
 
-/* What is wanted for the first time. */
-static void want_new(struct pol_state *st, unsigned side, uint64_t what,
-		     uint64_t n)
+/* Who wants: a side of the judgement at hand. */
+struct wanting {
+	struct pol_state *st;
+	unsigned side;
+	enum dir dir;
+	uint64_t machine, party;
+};
+
+static struct wanting wanting(struct pol_state *st, unsigned side)
 {
+	const struct side *sd = &st->side[side];
+
+	return (struct wanting){st, side, sd->dir, st->mem.m[sd->m].name,
+				ledger_party(st, sd)};
+}
+
+/* What is wanted for the first time. */
+static void want_new(const struct wanting *of, uint64_t what, uint64_t n)
+{
+	struct pol_state *st = of->st;
 	struct ledger_want *w;
 
 	/* Each unit and type of each side once: there is room. */
@@ -83,31 +92,30 @@ static void want_new(struct pol_state *st, unsigned side, uint64_t what,
 	w = &st->want[st->n_want++];
 	w->what = what;
 	w->n = n;
-	w->side = side;
-	w->row = row_of(st, &st->side[side], what);
+	w->side = of->side;
+	w->row = ledger_find(st, of->machine, of->party, what);
 }
 
-static void want(struct pol_state *st, unsigned side, uint64_t what, uint64_t n)
+static void want(const struct wanting *of, uint64_t what, uint64_t n)
 {
-	for (uint32_t i = 0; i < st->n_want; i++) {
-		struct ledger_want *w = &st->want[i];
+	for (uint32_t i = 0; i < of->st->n_want; i++) {
+		struct ledger_want *w = &of->st->want[i];
 
-		if (w->what == what && w->side == side) {
+		if (w->what == what && w->side == of->side) {
 			w->n = n > UINT64_MAX - w->n ? UINT64_MAX : w->n + n;
 			return;
 		}
 	}
-	want_new(st, side, what, n);
+	want_new(of, what, n);
 }
 
 /* What is wanted already is wanted n times. */
-static void raise_want(struct pol_state *st, unsigned side, uint64_t what,
-		       uint64_t n)
+static void raise_want(const struct wanting *of, uint64_t what, uint64_t n)
 {
-	for (uint32_t i = 0; i < st->n_want; i++) {
-		struct ledger_want *w = &st->want[i];
+	for (uint32_t i = 0; i < of->st->n_want; i++) {
+		struct ledger_want *w = &of->st->want[i];
 
-		if (w->what == what && w->side == side && w->n < n)
+		if (w->what == what && w->side == of->side && w->n < n)
 			w->n = n;
 	}
 }
@@ -169,67 +177,62 @@ void ledger_abort(struct pol_state *st)
 
 /* --- what is used -------------------------------------------------------- */
 
-static uint64_t of_type(const struct pol_state *st, unsigned side, enum used u,
-			meas_set meas)
+static uint64_t of_type(const struct wanting *of, enum used u, meas_set meas)
 {
-	return ledger_what(u, st->side[side].dir,
-			   (unsigned)__builtin_ctzll(meas));
+	return ledger_what(u, of->dir, (unsigned)__builtin_ctzll(meas));
 }
 
 /* Leaves may be of the same types. */
-static void want_values(struct pol_state *st, unsigned side, meas_set meas,
-			uint64_t n)
+static void want_values(const struct wanting *of, meas_set meas, uint64_t n)
 {
 	for (; meas; meas &= meas - 1)
-		want(st, side, of_type(st, side, USED_VALUES, meas), n);
+		want(of, of_type(of, USED_VALUES, meas), n);
 }
 
-static void want_any(struct pol_state *st, unsigned side, enum used u,
-		     uint64_t n)
+static void want_any(const struct wanting *of, enum used u, uint64_t n)
 {
-	want_new(st, side, ledger_what(u, st->side[side].dir, MEAS_COUNT), n);
+	want_new(of, ledger_what(u, of->dir, MEAS_COUNT), n);
 }
 
 /* What counts each time: so many readings, and so many messages. */
-static void want_each_time(struct pol_state *st, unsigned side,
-			 const struct obs *leaf)
+static void want_each_time(const struct wanting *of, const struct obs *leaf)
 {
 	meas_set meas = obs_meas(leaf) & ~MEAS_ABOUT;
-	enum dir dir = st->side[side].dir;
 	uint64_t n = look_moments(leaf, meas);
 
 	if (n <= 1)
 		return;
-	raise_want(st, side, ledger_what(USED_MESSAGES, dir, MEAS_COUNT), n);
-	raise_want(st, side, ledger_what(USED_READINGS, dir, MEAS_COUNT), n);
+	raise_want(of, ledger_what(USED_MESSAGES, of->dir, MEAS_COUNT), n);
+	raise_want(of, ledger_what(USED_READINGS, of->dir, MEAS_COUNT), n);
 	for (meas = look_each_time(meas); meas; meas &= meas - 1)
-		raise_want(st, side, of_type(st, side, USED_READINGS, meas), n);
+		raise_want(of, of_type(of, USED_READINGS, meas), n);
 }
 
 static void want_leaves(struct pol_state *st, unsigned side,
 			const struct pol_msg *m, const struct obs *leaves,
 			uint32_t n)
 {
+	const struct wanting of = wanting(st, side);
 	bool goes_on = m->message && obs_has(m->message, F_CONTINUES);
 	meas_set types = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		meas_set meas = obs_meas(&leaves[i]) & ~MEAS_ABOUT;
 
-		want_values(st, side, meas,
+		want_values(&of, meas,
 			    obs_get(&leaves[i], F_VALUES, UNKNOWN_VALUES));
 		types |= meas;
 	}
 	if (goes_on)
 		types = look_new_types(m, types);
 	if (!goes_on || look_each_time(types))
-		want_any(st, side, USED_MESSAGES, 1);
+		want_any(&of, USED_MESSAGES, 1);
 	if (types)
-		want_any(st, side, USED_READINGS, 1);
+		want_any(&of, USED_READINGS, 1);
 	for (; types; types &= types - 1)
-		want_new(st, side, of_type(st, side, USED_READINGS, types), 1);
+		want_new(&of, of_type(&of, USED_READINGS, types), 1);
 	for (uint32_t i = 0; i < n; i++)
-		want_each_time(st, side, &leaves[i]);
+		want_each_time(&of, &leaves[i]);
 }
 
 bool ledger_message(struct pol_state *st, const struct pol_msg *m,
@@ -247,8 +250,10 @@ bool ledger_packets(struct pol_state *st, uint32_t octets, uint32_t packets)
 {
 	ledger_roll(st);
 	for (unsigned i = 0; i < st->n_side; i++) {
-		want_any(st, i, USED_PACKETS, packets);
-		want_any(st, i, USED_BYTES, octets);
+		const struct wanting of = wanting(st, i);
+
+		want_any(&of, USED_PACKETS, packets);
+		want_any(&of, USED_BYTES, octets);
 	}
 	return settle(st);
 }
@@ -256,8 +261,11 @@ bool ledger_packets(struct pol_state *st, uint32_t octets, uint32_t packets)
 bool ledger_connection(struct pol_state *st)
 {
 	ledger_roll(st);
-	for (unsigned i = 0; i < st->n_side; i++)
-		want_any(st, i, USED_CONNECTIONS, 1);
+	for (unsigned i = 0; i < st->n_side; i++) {
+		const struct wanting of = wanting(st, i);
+
+		want_any(&of, USED_CONNECTIONS, 1);
+	}
 	return settle(st);
 }
 
@@ -265,12 +273,13 @@ bool ledger_connection(struct pol_state *st)
  * nobody may take less of what he is refused. */
 void ledger_refusal(struct pol_state *st)
 {
+	const struct wanting of = wanting(st, 0);
 	struct ledger_when t;
 
 	/* In whichever day it is: no window opens because of it. */
 	if (!st->w[st->ledger + LG_DAY])
 		ledger_roll(st);
-	want_any(st, 0, USED_REFUSALS, 1);
+	want_any(&of, USED_REFUSALS, 1);
 	(void)!credit_have(st);
 	t = when(st);
 	enter_row(st, st->want[0].row, 1, &t);
@@ -285,7 +294,7 @@ void ledger_granted(struct pol_state *st, const struct side *sd, uint64_t what,
 	uint64_t *row;
 
 	ledger_roll(st);
-	row = row_of(st, sd, what);
+	row = ledger_find(st, st->mem.m[sd->m].name, ledger_party(st, sd), what);
 	t = when(st);
 	enter_row(st, row, n, &t);
 	if (n < UINT32_MAX && st->n_due < LEDGER_DUE)

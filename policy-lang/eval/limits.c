@@ -22,27 +22,23 @@ uint32_t limit_words(const struct lay_limit *l)
 	}
 }
 
-uint32_t limit_at(const struct pol_set *s, uint32_t limit, size_t m, int party,
-		  unsigned meas)
-{
-	const struct set_limit *l = &s->limit[limit];
-	const struct machine *mc = &s->m[m];
-	uint32_t p = party < 0 ? mc->n_party : (uint32_t)party;
-	uint32_t i = l->by_vm ? (uint32_t)m : 0;
-
-	i = i * l->parties + (l->by_group ? mc->group[p] : l->by_party ? p : 0);
-	if (l->by_meas)
-		i = i * MEAS_COUNT + meas;
-	return l->base + i * l->words;
-}
-
 /* --- calendar windows ----------------------------------------------------- */
+
+/* The window to enter; 0: still in it. */
+static int64_t entering(const struct pol_state *st, const struct lay_limit *l,
+			uint32_t at)
+{
+	return calendar_stays(st, (enum pol_window)l->window,
+			      (int64_t)st->w[at])
+		       ? 0
+		       : calendar_due(st, l, at);
+}
 
 /* Enter it. Returns true when the count starts again. */
 static bool calendar_roll(struct pol_state *st, const struct lay_limit *l,
 			  uint32_t at)
 {
-	int64_t no = calendar_due(st, l, at), now = st->now.mono.ns;
+	int64_t no = entering(st, l, at), now = st->now.mono.ns;
 
 	if (!no)
 		return false;
@@ -351,6 +347,21 @@ bool limit_charge(struct pol_state *st, const struct lay_limit *l, uint32_t at,
 	default:
 		return false;
 	}
+}
+
+bool limit_room(struct pol_state *st, const struct lay_limit *l, uint32_t at,
+		uint64_t amount, uint64_t hash, int64_t *wait)
+{
+	uint32_t mark = st->live->n_undo;
+	bool room;
+
+	/* The common case, which need not be taken back. */
+	if (l->kind == LIMIT_CALENDAR && amount <= l->n &&
+	    (st->w[at + 1] <= l->n - amount || entering(st, l, at)))
+		return true;
+	room = limit_charge(st, l, at, amount, hash, wait);
+	st_undo(st, mark);
+	return room;
 }
 
 uint64_t limit_used(const struct pol_state *st, const struct lay_limit *l,

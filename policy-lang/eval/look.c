@@ -118,25 +118,27 @@ static bool has_value(const struct lay_limit *l, const struct obs *o,
 	}
 }
 
-static void pend(struct pol_state *st, struct pending p)
+/* The one filled in behind the last is pending too, unless it is already. */
+static void pend(struct pol_state *st)
 {
-	for (uint32_t i = 0; i < st->n_pend; i++) {
-		struct pending *q = &st->pend[i];
+	const struct pending *p = &st->pend[st->n_pend];
 
-		if (q->limit != p.limit || q->at != p.at || q->hash != p.hash)
+	for (struct pending *q = st->pend; q < p; q++) {
+		if (q->limit != p->limit || q->at != p->at ||
+		    q->hash != p->hash)
 			continue;
 		/* Numbers add up over the leaves; messages and readings are as
 		 * many as the leaf has that has most, octets those of the
 		 * message. */
-		if (st->s->limit[p.limit].l->thing == THING_VALUES)
-			q->amount += p.amount;
-		else if (q->amount < p.amount)
-			q->amount = p.amount;
-		q->unknown |= p.unknown;
+		if (st->s->limit[p->limit].l->thing == THING_VALUES)
+			q->amount += p->amount;
+		else if (q->amount < p->amount)
+			q->amount = p->amount;
+		q->unknown |= p->unknown;
 		return;
 	}
 	if (st->n_pend < PENDING)
-		st->pend[st->n_pend++] = p;
+		st->n_pend++;
 	else
 		st->fails_cut = true;
 }
@@ -171,15 +173,6 @@ static bool counted(const struct lay_limit *l, const struct pol_msg *m,
 	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
 }
 
-/* Of a rule with data it is readings that are apart; a ceiling with data passes
- * messages without any as well. */
-static bool not_spaced(const struct pol_image *im, const struct lay_limit *l,
-		       bool carried)
-{
-	return l->kind == LIMIT_SPACING && !carried && l->rule != LAY_NONE &&
-	       im->RULE[l->rule].data != LAY_NONE;
-}
-
 /* A limit of layer l that observation o falls under. */
 void look_limit(struct pol_state *st, unsigned side, enum layer l,
 		uint32_t index, const struct pol_msg *m, const struct obs *o,
@@ -189,44 +182,42 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 	uint32_t at = set_first_limit(st->s, sd->m, l) + index;
 	const struct set_limit *sl = &st->s->limit[at];
 	const struct lay_limit *lim = sl->l;
-	struct pending p = {
-		.limit = at, .monitored = monitored, .side = (uint8_t)side};
+	struct pending *p = &st->pend[st->n_pend], each;
 	bool carried = (meas & ~MEAS_ABOUT) != 0;
 
-	if (m->retry || lim->thing == THING_CONNECTIONS ||
-	    lim->thing == THING_REFUSALS || lim->kind == LIMIT_CONCURRENT ||
-	    counted(lim, m, &meas) || not_spaced(sl->im, lim, carried) ||
+	if (m->retry || !sl->by_message || (sl->by_reading && !carried) ||
+	    counted(lim, m, &meas) ||
 	    (lim->kind == LIMIT_DISTINCT &&
 	     !has_value(lim, o, m->message, carried)))
 		return;
-	if (lim->kind != LIMIT_SPACING && lim->kind != LIMIT_DISTINCT) {
-		if ((lim->thing == THING_READINGS ||
-		     lim->thing == THING_VALUES) &&
-		    !carried)
-			return;
-		p.check_only = (lim->thing == THING_BYTES ||
-				lim->thing == THING_PACKETS) &&
-			       !(lim->flags & LAY_LIMIT_MATCH);
-	}
 	/* The other end counts what is common once. */
 	if (side == 1 && l != LAYER_VENDOR && !sl->by_vm)
 		return;
-	if (lim->kind == LIMIT_DISTINCT)
-		p.hash = hash_of(st, at, o, m->message, sd);
+	p->limit = at;
+	p->unknown = false;
+	p->hash = lim->kind == LIMIT_DISTINCT
+			  ? hash_of(st, at, o, m->message, sd)
+			  : 0;
+	p->check_only = sl->check_only;
+	p->monitored = monitored;
+	p->side = (uint8_t)side;
 	if (!sl->by_meas) {
-		p.amount = amount_of(m, lim, o,
-				     meas & (lim->meas ? lim->meas : MEAS_ALL),
-				     &p.unknown);
-		p.at = limit_at(st->s, at, sd->m, sd->party, 0);
-		pend(st, p);
+		p->amount = amount_of(m, lim, o,
+				      meas & (lim->meas ? lim->meas : MEAS_ALL),
+				      &p->unknown);
+		p->at = limit_at(st->s, at, sd->m, sd->party, 0);
+		pend(st);
 		return;
 	}
+	each = *p;
 	for (meas_set s = meas & (lim->meas ? lim->meas : MEAS_ALL); s;
 	     s &= s - 1) {
-		p.amount = amount_of(m, lim, o, s & (~s + 1), &p.unknown);
-		p.at = limit_at(st->s, at, sd->m, sd->party,
-				(unsigned)__builtin_ctzll(s));
-		pend(st, p);
+		p = &st->pend[st->n_pend];
+		*p = each;
+		p->amount = amount_of(m, lim, o, s & (~s + 1), &p->unknown);
+		p->at = limit_at(st->s, at, sd->m, sd->party,
+				 (unsigned)__builtin_ctzll(s));
+		pend(st);
 	}
 }
 
@@ -289,9 +280,9 @@ void look_denials(struct pol_state *st, unsigned side, enum layer l,
 {
 	const struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[l];
-	uint32_t end = img_end(im, COL_DENY, COL_DENY + 1);
+	const struct img_words in = im->words_of[COL_DENY];
 
-	for (uint32_t w = img_first(im, COL_DENY); w < end; w++) {
+	for (uint32_t w = in.first; w < in.end; w++) {
 		for (uint64_t b = k->hit[w] & im->mask[COL_DENY][w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -315,9 +306,9 @@ void look_restrictions(struct pol_state *st, unsigned side,
 {
 	const struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[LAYER_CUSTOMER];
-	uint32_t end = img_end(im, COL_RESTRICT, COL_RESTRICT + 1);
+	const struct img_words in = im->words_of[COL_RESTRICT];
 
-	for (uint32_t w = img_first(im, COL_RESTRICT); w < end; w++) {
+	for (uint32_t w = in.first; w < in.end; w++) {
 		for (uint64_t b = k->hit[w] & im->mask[COL_RESTRICT][w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -349,14 +340,11 @@ static void limits_and_triggers(struct pol_state *st, unsigned side,
 {
 	struct side *sd = &st->side[side];
 	const struct pol_image *im = sd->im[l];
-	uint32_t end = img_end(im, COL_LIMIT, COL_TYPES);
+	const struct img_words in = im->words_after;
 
-	for (uint32_t w = img_first(im, COL_LIMIT); w < end; w++) {
-		uint64_t b = k->hit[w] &
-			     (im->mask[COL_LIMIT][w] | im->mask[COL_SET][w] |
-			      im->mask[COL_CLEAR][w]);
-
-		for (; b; b &= b - 1) {
+	for (uint32_t w = in.first; w < in.end; w++) {
+		for (uint64_t b = k->hit[w] & im->mask_after[w]; b;
+		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
 			const struct lay_col *col = &im->COLS[c];
 
@@ -384,12 +372,12 @@ static uint32_t grant_of(struct pol_state *st, unsigned side, enum layer l,
 	const uint64_t *of = match_kind(im, kind);
 	struct fail f = judge_fail(REASON_NONE, side, l, k->leaf);
 	uint32_t found = NO_RULE, last = NO_RULE, mark = st->n_fail;
-	uint32_t end = img_end(im, COL_GRANT, COL_GRANT + 1);
+	const struct img_words in = im->words_of[COL_GRANT];
 	bool cut = st->fails_cut;
 
 	*bad = UINT32_MAX;
 	*many = false;
-	for (uint32_t w = img_first(im, COL_GRANT); w < end; w++) {
+	for (uint32_t w = in.first; w < in.end; w++) {
 		for (uint64_t b = k->hit[w] & im->mask[COL_GRANT][w] & of[w]; b;
 		     b &= b - 1) {
 			uint32_t c = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -554,7 +542,9 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 	const struct lay_rule *r;
 	unsigned bad;
 	bool many;
-	uint32_t rule = select_grant(st, side, l, k, &bad, &many);
+	uint32_t rule =
+		k->o->also ? select_grant(st, side, l, k, &bad, &many)
+			   : grant_of(st, side, l, k, k->o->kind, &bad, &many);
 
 	f.monitored = l == LAYER_VENDOR && sd->monitor;
 	if (rule == NO_RULE)
@@ -590,21 +580,21 @@ static void grants(struct pol_state *st, unsigned side, enum layer l,
 		answer_ask(st, sd, k->m, rule, id);
 }
 
-/* Can anything but a grant select such a carrier? */
+/* Does anything select such a carrier that its leaves will not meet? */
 static bool carrier_matters(const struct side *sd, enum layer l,
 			    const struct obs *o)
 {
 	const struct pol_image *im = sd->im[l];
 	const uint64_t *k = match_kind(im, o->kind);
-	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], sd->dir);
-	const uint64_t *none = img_row(im, &im->OBSV[LAY_DIM_MEAS], MEAS_COUNT);
+	const uint64_t *d = im->dirs + sd->dir * im->words;
+	const uint64_t *none = im->meas + MEAS_COUNT * im->words;
 	uint64_t any = 0;
 
 	if (!bit_get(im->carrier[sd->dir], o->kind))
 		return false;
 	for (uint32_t w = 0; w < im->words; w++)
 		any |= k[w] & d[w] & none[w] & sd->row[l][w] &
-		       ~im->mask[COL_GRANT][w];
+		       ~im->by_leaves[w];
 	return any != 0;
 }
 
@@ -629,6 +619,9 @@ void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
 {
 	struct side *sd = &st->side[side];
 
+	if (!k->is_leaf && !k->alone &&
+	    !bit_get(st->s->m[sd->m].carrier[sd->dir], k->o->kind))
+		return;
 	k->error_of = -1;
 	if (k->is_leaf && pol_is_error(k->o, k->meas))
 		k->error_of = answer_find(st, sd, k->m, NULL);
@@ -642,15 +635,18 @@ void look_side(struct pol_state *st, unsigned side, struct look *k, uint64_t id)
 				fail_add(st, &f);
 			continue;
 		}
-		if (!k->is_leaf && !carrier_matters(sd, (enum layer)l, k->o))
+		if (!k->is_leaf && !k->alone &&
+		    !carrier_matters(sd, (enum layer)l, k->o))
 			continue;
 		match_obs(sd->im[l], sd->row[l], sd->dir, k->o, k->m->message,
 			  k->meas, k->hit);
 		look_denials(st, side, (enum layer)l, k);
+		/* Budgets are told as in a file: what holds for all rules
+		 * before what a rule has of its own. */
+		limits_and_triggers(st, side, (enum layer)l, k);
 		if (l == LAYER_CUSTOMER)
 			look_restrictions(st, side, k);
 		else if (k->is_leaf)
 			grants(st, side, (enum layer)l, k, id);
-		limits_and_triggers(st, side, (enum layer)l, k);
 	}
 }

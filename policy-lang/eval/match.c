@@ -17,9 +17,8 @@ _Thread_local struct cost_seen cost_seen;
 
 meas_set obs_meas(const struct obs *o)
 {
-	if (!obs_has(o, F_MEASUREMENT) || obs_has(o, F_ECHO))
-		return 0;
-	return obs_get(o, F_MEASUREMENT, 0) & MEAS_ALL;
+	return obs_has(o, F_ECHO) ? 0
+				  : obs_get(o, F_MEASUREMENT, 0) & MEAS_ALL;
 }
 
 bool pol_is_error(const struct obs *o, meas_set meas)
@@ -54,8 +53,7 @@ static void and_both(const struct pol_image *im, uint64_t *hit,
 
 static void meas_rows(const struct pol_image *im, meas_set meas, uint64_t *hit)
 {
-	const struct lay_dim *d = &im->OBSV[LAY_DIM_MEAS];
-	const uint64_t *none = img_row(im, d, MEAS_COUNT);
+	const uint64_t *none = im->meas + MEAS_COUNT * im->words;
 	uint64_t all[LAY_WORDS], any[LAY_WORDS];
 	meas_set granted = meas & ~MEAS_ABOUT;
 
@@ -65,7 +63,7 @@ static void meas_rows(const struct pol_image *im, meas_set meas, uint64_t *hit)
 	}
 	if ((meas & (meas - 1)) == 0) {
 		const uint64_t *row =
-			img_row(im, d, (uint32_t)__builtin_ctzll(meas));
+			im->meas + (uint32_t)__builtin_ctzll(meas) * im->words;
 
 		/* What a message is about is no measurement to a grant. */
 		if (granted)
@@ -80,7 +78,7 @@ static void meas_rows(const struct pol_image *im, meas_set meas, uint64_t *hit)
 	}
 	for (meas_set s = meas; s; s &= s - 1) {
 		uint32_t m = (uint32_t)__builtin_ctzll(s);
-		const uint64_t *row = img_row(im, d, m);
+		const uint64_t *row = im->meas + m * im->words;
 
 		COST(words, im->words);
 		for (uint32_t w = 0; w < im->words; w++) {
@@ -143,24 +141,34 @@ static uint32_t auto_next(const struct pol_image *im, const struct lay_auto *a,
 	return c == '/' ? a->slash : a->other;
 }
 
-/* The state behind a text, from state at on. */
+/* Where a text leads from at on: a state, or where that begins in the table. */
 static uint32_t text_walk(const struct pol_image *im, const struct lay_dim *d,
 			  uint32_t at, struct span text)
 {
 	const struct lay_auto *states = im->AUTO + d->v_first;
 	const struct img_table *t = &im->table[d - im->OBSV];
-	const uint16_t *next = im->tables + t->first;
-	uint32_t n_class = t->n_class;
+	const uint32_t *next = im->tables + t->first;
 
 	COST(steps, text.n);
-	if (n_class) {
+	if (t->n_class) {
 		for (size_t i = 0; i < text.n; i++)
-			at = next[at * n_class + t->class_of[span_at(text, i)]];
+			at = next[at + t->class_of[span_at(text, i)]];
 	} else {
 		for (size_t i = 0; i < text.n; i++)
 			at = auto_next(im, &states[at], span_at(text, i));
 	}
 	return at;
+}
+
+/* The row of a text that leads there. */
+static const uint64_t *text_end(const struct pol_image *im,
+				const struct lay_dim *d, uint32_t at)
+{
+	const struct img_table *t = &im->table[d - im->OBSV];
+
+	return img_row(im, d,
+		       t->n_class ? im->tables[t->first + at + t->n_class]
+				  : im->AUTO[d->v_first + at].cls + 1u);
 }
 
 /* Of a path that ended with a slash, which its fact has not, what fits either
@@ -169,14 +177,13 @@ static const uint64_t *text_row(const struct pol_image *im,
 				const struct lay_dim *d, struct span text,
 				bool slash, uint64_t both[LAY_WORDS])
 {
-	const struct lay_auto *states = im->AUTO + d->v_first;
 	uint32_t at = text_walk(im, d, 0, text);
-	const uint64_t *row = img_row(im, d, states[at].cls + 1u), *other;
+	const uint64_t *row = text_end(im, d, at), *other;
 
 	if (!slash)
 		return row;
 	at = text_walk(im, d, at, span_str("/"));
-	other = img_row(im, d, states[at].cls + 1u);
+	other = text_end(im, d, at);
 	COST(words, im->words);
 	for (uint32_t w = 0; w < im->words; w++)
 		both[w] = row[w] | other[w];
@@ -268,26 +275,29 @@ static void field_rows(const struct pol_image *im, const struct lay_dim *d,
 const uint64_t *match_kind(const struct pol_image *im, uint16_t kind)
 {
 	assert(kind < OBS_COUNT);
-	return img_row(im, &im->OBSV[LAY_DIM_KIND], kind);
+	return im->kinds + kind * im->words;
 }
 
-/* Facts of o of the dimensions in need, of which each has one value. Returns
- * those that were there. */
-static uint32_t fact_rows(const struct pol_image *im, uint32_t need,
-			  const struct obs *o, uint64_t *hit)
+/* Facts of o of the dimensions in need. Returns those that were there. */
+static uint32_t obs_rows(const struct pol_image *im, uint32_t need,
+			 const struct obs *o, uint64_t *hit)
 {
 	uint32_t seen = 0;
 
-	for (unsigned i = 0; i < o->n; i++) {
-		unsigned at = im->dim_of[o->f[i].field];
-		const struct lay_dim *d = &im->OBSV[at];
+	for (uint32_t s = need; s; s &= s - 1) {
+		const struct lay_dim *d = &im->OBSV[__builtin_ctz(s)];
+		const struct fact *f = obs_fact(o, (enum field)d->field);
 		uint64_t both[LAY_WORDS];
 		const uint64_t *row;
 
-		if (!(need >> at & 1))
+		if (!f)
 			continue;
-		seen |= UINT32_C(1) << at;
-		row = value_row(im, d, o, &o->f[i], both);
+		seen |= s & -s;
+		if (o->repeats) { /* it may have several */
+			field_rows(im, d, o, hit);
+			continue;
+		}
+		row = value_row(im, d, o, f, both);
 		if (row)
 			and_row(im, hit, row);
 		else
@@ -296,38 +306,11 @@ static uint32_t fact_rows(const struct pol_image *im, uint32_t need,
 	return seen;
 }
 
-/* The same when some have several. */
-static uint32_t repeated_rows(const struct pol_image *im, uint32_t need,
-			      const struct obs *o, uint64_t *hit)
-{
-	uint32_t seen = 0;
-
-	for (uint32_t s = need; s; s &= s - 1) {
-		const struct lay_dim *d = &im->OBSV[__builtin_ctz(s)];
-
-		if (!obs_has(o, (enum field)d->field))
-			continue;
-		seen |= s & -s;
-		field_rows(im, d, o, hit);
-	}
-	return seen;
-}
-
-static uint32_t obs_rows(const struct pol_image *im, uint32_t need,
-			 const struct obs *o, uint64_t *hit)
-{
-	unsigned fields = (unsigned)(__builtin_popcountll(o->have[0]) +
-				     __builtin_popcountll(o->have[1]));
-
-	return fields == o->n ? fact_rows(im, need, o, hit)
-			      : repeated_rows(im, need, o, hit);
-}
-
 void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 	       const struct obs *o, const struct obs *carrier, meas_set meas,
 	       uint64_t hit[LAY_WORDS])
 {
-	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], dir);
+	const uint64_t *d = im->dirs + dir * im->words;
 	const uint64_t *k = match_kind(im, o->kind);
 	const uint64_t *also = o->also ? match_kind(im, o->also) : k;
 	/* The columns that are left ask about nothing else. */
@@ -349,7 +332,7 @@ void match_obs(const struct pol_image *im, const uint64_t *row, enum dir dir,
 void match_bare(const struct pol_image *im, const uint64_t *row, enum dir dir,
 		uint64_t hit[LAY_WORDS])
 {
-	const uint64_t *d = img_row(im, &im->OBSV[LAY_DIM_DIR], dir);
+	const uint64_t *d = im->dirs + dir * im->words;
 
 	for (uint32_t w = 0; w < im->words; w++)
 		hit[w] = row[w] & d[w] & im->bare[w];

@@ -300,6 +300,25 @@ static void groups(struct pol_set *s)
 
 /* --- limits -------------------------------------------------------------- */
 
+static void by_message(struct set_limit *l)
+{
+	unsigned kind = l->l->kind, thing = l->l->thing;
+	/* Those count what there is once. */
+	bool once = kind == LIMIT_SPACING || kind == LIMIT_DISTINCT;
+
+	l->by_message = thing != THING_CONNECTIONS &&
+			thing != THING_REFUSALS && kind != LIMIT_CONCURRENT;
+	/* Of a rule with data it is readings that are apart; a ceiling with
+	 * data passes messages without any as well. */
+	l->by_reading = once ? kind == LIMIT_SPACING &&
+				       l->l->rule != LAY_NONE &&
+				       l->im->RULE[l->l->rule].data != LAY_NONE
+			     : thing == THING_READINGS || thing == THING_VALUES;
+	l->check_only = !once &&
+			(thing == THING_BYTES || thing == THING_PACKETS) &&
+			!(l->l->flags & LAY_LIMIT_MATCH);
+}
+
 static int add_limits(struct pol_set *s, const struct pol_image *im,
 		      enum layer layer, uint32_t *first, struct err *e)
 {
@@ -318,6 +337,7 @@ static int add_limits(struct pol_set *s, const struct pol_image *im,
 		l->by_party =
 			l->l->each & LAY_EACH_PARTY && layer != LAYER_CUSTOMER;
 		l->by_group = l->by_party && layer == LAYER_BASE && !l->by_vm;
+		by_message(l);
 		l->parties = !l->by_party  ? 1
 			     : l->by_group ? s->n_group
 					   : s->max_party;
@@ -390,10 +410,14 @@ static int limits(struct pol_set *s, struct err *e)
 	rc = add_limits(s, s->base, LAYER_BASE, &s->base_limit, e);
 	for (size_t i = 0; !rc && i < s->n_m; i++)
 		rc = add_limits(s, s->m[i].vendor, LAYER_VENDOR,
-				&s->vendor_limit[i], e);
+				&s->m[i].first_limit[LAYER_VENDOR], e);
 	if (!rc)
 		rc = add_limits(s, s->customer, LAYER_CUSTOMER,
 				&s->customer_limit, e);
+	for (size_t i = 0; i < s->n_m; i++) {
+		s->m[i].first_limit[LAYER_BASE] = s->base_limit;
+		s->m[i].first_limit[LAYER_CUSTOMER] = s->customer_limit;
+	}
 	return rc ? rc : limit_names(s, e);
 }
 
@@ -477,11 +501,35 @@ static void profile(struct pol_set *s)
 	}
 }
 
+/* What is the same in every judgement of a machine. */
+static void layers(const struct pol_set *s, struct machine *m)
+{
+	m->im[LAYER_BASE] = s->base;
+	m->im[LAYER_VENDOR] = m->vendor;
+	m->im[LAYER_CUSTOMER] = s->customer;
+	for (int l = 0; l < LAYERS; l++) {
+		const struct pol_image *im = m->im[l];
+		struct event_rule *t = &m->told[l];
+
+		t->layer = span_str(text_layer((enum layer)l));
+		if (!im)
+			continue;
+		t->policy = im->id;
+		t->serial = im->head->serial;
+		t->file = im->path;
+		for (int w = 0; w < (OBS_COUNT + 63) / 64; w++) {
+			m->carrier[DIR_OUT][w] |= im->carrier[DIR_OUT][w];
+			m->carrier[DIR_IN][w] |= im->carrier[DIR_IN][w];
+		}
+	}
+}
+
 static int compose(struct pol_set *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n_m; i++) {
 		struct machine *m = &s->m[i];
 
+		layers(s, m);
 		if (m->pub.n_addr)
 			m->pub.addr = m->addr;
 		party_kinds(s, i);

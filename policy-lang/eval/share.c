@@ -219,8 +219,10 @@ bool share_charge(struct pol_state *st, const struct side *sd, uint32_t limit,
 	bool room;
 
 	if (!share_is(st, limit)) {
+		if (check)
+			return limit_room(st, l, at, amount, hash, wait);
 		room = limit_charge(st, l, at, amount, hash, wait);
-		if (!room || check)
+		if (!room)
 			st_undo(st, mark);
 		return room;
 	}

@@ -121,16 +121,15 @@ void st_time(struct pol_state *st, struct now now)
 {
 	struct mem_live *live = st->live;
 	int64_t ns = now.mono.ns + st->mem.head->offset;
-	int64_t s = wall_s(now.wall);
 	bool trusted =
 		st->clock_forced < 0 ? now.wall.trusted : st->clock_forced > 0;
 
-	st->now = now;
-	st->now.mono.ns = ns;
+	now.mono.ns = ns;
+	st_now(st, now);
 	st->trusted = trusted;
 	live->sealed = 0;
-	if (trusted && s > live->wall_max_s)
-		live->wall_max_s = s;
+	if (trusted && st->wall_s > live->wall_max_s)
+		live->wall_max_s = st->wall_s;
 	/* The times of words are never later than this one. */
 	if (ns > live->time)
 		live->time = ns;
@@ -146,22 +145,21 @@ uint64_t st_until(const struct pol_state *st, struct now now, int64_t ns)
 
 /* --- the transaction ----------------------------------------------------- */
 
-void st_put(struct pol_state *st, uint32_t at, uint64_t v)
+void st_log(struct pol_state *st, uint32_t at, uint64_t v)
 {
-	uint64_t *w = &st->w[at], was = *w;
 	uint32_t n = st->live->n_undo;
 
-	if (was == v || st->what_if.on)
+	if (st->what_if.on)
 		return;
 	/* pol_judge refuses before the log could overflow. */
 	if (n < UNDO_MAX) {
 		st->undo[n].at = at;
-		st->undo[n].was = was;
+		st->undo[n].was = st->w[at];
 		IN_ORDER();
 		st->live->n_undo = n + 1;
 		IN_ORDER();
 	}
-	*w = v;
+	st->w[at] = v;
 	IN_ORDER();
 }
 

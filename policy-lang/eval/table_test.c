@@ -79,8 +79,12 @@ static uint64_t hits(const struct pol_image *im, const char *path)
 
 static const struct img_table *table_of(const struct pol_image *im)
 {
-	assert_true(im->dim_of[F_PATH] < im->n_OBSV);
-	return &im->table[im->dim_of[F_PATH]];
+	for (uint32_t i = LAY_DIM_FIELDS; i < im->n_OBSV; i++) {
+		if (im->OBSV[i].field == F_PATH)
+			return &im->table[i];
+	}
+	fail();
+	return NULL;
 }
 
 static void test_tables(void **state)

@@ -9,17 +9,14 @@
 static const char *const layer_names[LAYERS] = {"baseline", "vendor",
 						"customer"};
 
-#define SPAN(text) {(const uint8_t *)(text), sizeof(text) - 1}
-static const struct span layer_spans[LAYERS] = {
-	SPAN("baseline"), SPAN("vendor"), SPAN("customer")};
-
 const char *text_layer(enum layer l)
 {
 	return layer_names[l];
 }
 
-static void put_rule(struct pol_decision *d, const struct side *sd,
-		     enum layer l, uint32_t rule, bool refused)
+static void put_rule(const struct pol_state *st, struct pol_decision *d,
+		     const struct side *sd, enum layer l, uint32_t rule,
+		     bool refused)
 {
 	const struct pol_image *im = sd->im[l];
 	struct event_rule *r;
@@ -30,13 +27,8 @@ static void put_rule(struct pol_decision *d, const struct side *sd,
 		d->refused_rules =
 			(uint8_t)(d->refused_rules | 1u << d->n_rules);
 	r = &d->rules[d->n_rules++];
-	*r = (struct event_rule){.layer = layer_spans[l]};
-	if (!im)
-		return;
-	r->policy = im->id;
-	r->serial = im->head->serial;
-	r->file = im->path;
-	if (rule != NO_RULE) {
+	*r = st->s->m[sd->m].told[l];
+	if (im && rule != NO_RULE) {
 		r->rule = img_rule(im, rule);
 		r->line = im->n_LOCS ? im->LOCS[rule].line : 0;
 	}
@@ -72,14 +64,15 @@ void tell_rules(struct pol_state *st, struct pol_decision *d)
 		const struct side *sd = &st->side[side];
 
 		for (unsigned l = 0; l < LAYERS; l++) {
-			const struct fail *f = fail_in(st, side, l);
+			const struct fail *f =
+				st->n_fail ? fail_in(st, side, l) : NULL;
 			uint32_t rule =
 				f && f->rule != NO_RULE ? f->rule : sd->rule[l];
 
 			if (!f && (!sd->im[l] || l == LAYER_CUSTOMER ||
 				   (side == 1 && l != LAYER_VENDOR)))
 				continue;
-			put_rule(d, sd, (enum layer)l, rule, f != NULL);
+			put_rule(st, d, sd, (enum layer)l, rule, f != NULL);
 			if (f || st->n_fail == 0)
 				present(d, sd, (enum layer)l, rule);
 			if (f && f->limit != LAY_NONE && rule == NO_RULE) {

@@ -72,18 +72,7 @@ int64_t calendar_start_day(const struct pol_state *st,
 
 int64_t calendar_now(const struct pol_state *st, const struct lay_limit *l)
 {
-	return window_no(st, (enum pol_window)l->window, std_s(st)) + BIAS;
-}
-
-/* Short of the end of window was, or of an earlier one? False: not known
- * without a calendar. */
-static bool not_over(enum pol_window w, int64_t was, int64_t s)
-{
-	int64_t length = w == WINDOW_HOUR ? 3600 : w == WINDOW_DAY ? DAY_S : 0;
-	int64_t no = was - BIAS;
-
-	return length && no > -BIAS && no < BIAS &&
-	       s < (no + 1) * length;
+	return window_no(st, (enum pol_window)l->window, st->std_s) + BIAS;
 }
 
 /* The window to enter now if it is a later one (section 13): with a trusted
@@ -97,7 +86,7 @@ int64_t calendar_due(const struct pol_state *st, const struct lay_limit *l,
 	int64_t entered = (int64_t)st->w[at + 2];
 	int64_t now = st->now.mono.ns, length;
 
-	if (st->trusted && not_over(w, was, std_s(st)))
+	if (calendar_stays(st, w, was))
 		return 0;
 	no = calendar_now(st, l);
 	if (no <= was && st->trusted)
@@ -120,7 +109,7 @@ int64_t calendar_wait(const struct pol_state *st, const struct lay_limit *l,
 {
 	enum pol_window w = (enum pol_window)l->window;
 	int64_t was = (int64_t)st->w[at] - BIAS;
-	int64_t next = window_start(st, w, was + 1), s = next - std_s(st);
+	int64_t next = window_start(st, w, was + 1), s = next - st->std_s;
 
 	/* As calendar_due: the stepless clock has a say when the other is not
 	 * trusted. */

@@ -46,7 +46,7 @@ static void keep(struct kept *k, const struct pol_state *st)
 
 static void put_back(struct pol_state *st, const struct kept *k)
 {
-	st->now = k->now;
+	st_now(st, k->now);
 	st->n_side = k->n_side;
 	st->n_fail = k->n_fail;
 	st->n_pend = k->n_pend;
@@ -100,7 +100,7 @@ static bool coarser(struct what_if *w, uint64_t step, uint8_t unit)
 static bool ages(const struct pol_state *st, const struct fail *f,
 		 struct wish *w)
 {
-	int64_t ahead = st->live->wall_max_s - wall_s(st->now.wall), s;
+	int64_t ahead = st->live->wall_max_s - st->wall_s, s;
 
 	if (f->reason == REASON_TOO_FRESH) {
 		s = f->need / NS_PER_S + (f->need % NS_PER_S > 0);

@@ -9,6 +9,29 @@
 #include "core/err.h"
 #include "policy-lang/image/view.h"
 
+/* --- columns -------------------------------------------------------------- */
+
+static struct img_words words(const struct pol_image *im, unsigned from,
+			      unsigned to)
+{
+	uint32_t a = im->col_at[from], b = im->col_at[to];
+
+	return a == b ? (struct img_words){0}
+		      : (struct img_words){(uint8_t)(a / 64),
+					   (uint8_t)((b + 63) / 64)};
+}
+
+static void index_words(struct pol_image *im)
+{
+	for (unsigned t = 0; t < COL_TYPES; t++)
+		im->words_of[t] = words(im, t, t + 1);
+	im->words_after = words(im, COL_LIMIT, COL_TYPES);
+	for (uint32_t w = 0; w < im->words; w++)
+		im->mask_after[w] = im->mask[COL_LIMIT][w] |
+				    im->mask[COL_SET][w] |
+				    im->mask[COL_CLEAR][w];
+}
+
 /* --- dimensions ----------------------------------------------------------- */
 
 /* Columns that some value of a dimension does not fit. */
@@ -26,6 +49,29 @@ static void asking(const struct pol_image *im, const struct lay_dim *d,
 		out[w] = ~out[w];
 }
 
+/* What counts messages whatever they say, their leaves charge: but not what has
+ * to be distinct, of which a carrier may show another value. */
+static void index_by_leaves(struct pol_image *im)
+{
+	uint64_t by[LAY_WORDS];
+
+	memcpy(im->by_leaves, im->mask[COL_LIMIT], sizeof(im->by_leaves));
+	for (uint32_t c = im->col_at[COL_LIMIT]; c < im->col_at[COL_LIMIT + 1];
+	     c++) {
+		if (im->LIMT[im->COLS[c].owner].kind == LIMIT_DISTINCT)
+			im->by_leaves[c / 64] &= ~(UINT64_C(1) << (c % 64));
+	}
+	for (uint32_t i = 0; i < im->n_OBSV; i++) {
+		if (i == LAY_DIM_DIR)
+			continue;
+		asking(im, &im->OBSV[i], by);
+		for (uint32_t w = 0; w < im->words; w++)
+			im->by_leaves[w] &= ~by[w];
+	}
+	for (uint32_t w = 0; w < im->words; w++)
+		im->by_leaves[w] |= im->mask[COL_GRANT][w];
+}
+
 static void index_carriers(struct pol_image *im)
 {
 	const uint64_t *none = img_row(im, &im->OBSV[LAY_DIM_MEAS], MEAS_COUNT);
@@ -39,7 +85,7 @@ static void index_carriers(struct pol_image *im)
 
 		for (uint32_t w = 0; w < im->words; w++)
 			any |= of[w] & dir[w] & none[w] &
-			       ~im->mask[COL_GRANT][w];
+			       ~im->by_leaves[w];
 		if (any)
 			im->carrier[k % 2][k / 128] |= UINT64_C(1)
 						       << (k / 2 % 64);
@@ -51,9 +97,7 @@ static void index_dims(struct pol_image *im)
 {
 	uint64_t by[LAY_WORDS];
 
-	memset(im->dim_of, LAY_NO_DIM, sizeof(im->dim_of));
 	for (uint32_t i = LAY_DIM_FIELDS; i < im->n_OBSV; i++) {
-		im->dim_of[im->OBSV[i].field] = (uint8_t)i;
 		asking(im, &im->OBSV[i], by);
 		for (uint32_t k = 0; k < OBS_COUNT; k++) {
 			const uint64_t *of =
@@ -94,15 +138,17 @@ static void fill(const struct pol_image *im, const struct lay_dim *d,
 {
 	for (uint32_t i = 0; i < d->v_n; i++) {
 		const struct lay_auto *a = &im->AUTO[d->v_first + i];
-		uint16_t *row = im->tables + t->first + i * t->n_class;
+		uint32_t size = t->n_class + 1;
+		uint32_t *row = im->tables + t->first + i * size;
 
 		for (uint32_t c = 0; c < t->n_class; c++)
-			row[c] = (uint16_t)a->other;
-		row[t->class_of['/']] = (uint16_t)a->slash;
+			row[c] = a->other * size;
+		row[t->class_of['/']] = a->slash * size;
+		row[t->n_class] = a->cls + 1u;
 		for (uint32_t k = 0; k < a->edge_n; k++) {
 			uint32_t e = im->LIST[a->edge_first + k];
 
-			row[t->class_of[e >> 24]] = (uint16_t)e;
+			row[t->class_of[e >> 24]] = (e & 0xffffff) * size;
 		}
 	}
 }
@@ -111,7 +157,6 @@ static int index_autos(struct pol_image *im)
 {
 	uint32_t n = 0;
 
-	_Static_assert(LAY_MAX_STATES_AUTO <= UINT16_MAX, "a state fits");
 	im->table = calloc(im->n_OBSV, sizeof(*im->table));
 	if (!im->table)
 		return E_NOMEM;
@@ -123,10 +168,11 @@ static int index_autos(struct pol_image *im)
 			continue;
 		classes(im, d, t);
 		t->first = n;
-		if (n + (uint64_t)d->v_n * t->n_class >
+		if (n + (uint64_t)d->v_n * (t->n_class + 1) >
 		    IMG_TABLES / sizeof(*im->tables))
 			t->n_class = 0;
-		n += d->v_n * t->n_class;
+		if (t->n_class)
+			n += d->v_n * (t->n_class + 1);
 	}
 	im->tables = calloc(n ? n : 1, sizeof(*im->tables));
 	if (!im->tables)
@@ -148,7 +194,12 @@ int img_index(struct pol_image *im)
 	for (uint32_t i = 0; i < im->n_PRTY; i++)
 		im->party_len[i] =
 			(uint32_t)strlen(im->STRS + im->PRTY[i].id);
+	im->kinds = img_row(im, &im->OBSV[LAY_DIM_KIND], 0);
+	im->dirs = img_row(im, &im->OBSV[LAY_DIM_DIR], 0);
+	im->meas = img_row(im, &im->OBSV[LAY_DIM_MEAS], 0);
+	index_words(im);
 	index_dims(im);
+	index_by_leaves(im);
 	index_carriers(im);
 	return index_autos(im);
 }

@@ -12,7 +12,9 @@
 
 /* An automaton as a table: octets that it never tells apart are one class. */
 struct img_table {
-	uint32_t first;	  /* in tables: [state][class] */
+	/* In tables: for each state, by class, where the next state begins; and
+	 * the row of a text that ends there. */
+	uint32_t first;
 	uint32_t n_class; /* 0: it would be too large, and has none */
 	uint8_t class_of[256];
 };
@@ -31,21 +33,27 @@ struct pol_image {
 	uint32_t words;	   /* of a row */
 	uint32_t col_at[COL_TYPES + 1]; /* first column of a type */
 	uint64_t mask[COL_TYPES][LAY_WORDS]; /* columns of a type */
+	/* Words of a row with columns of a type; after: of limits and triggers. */
+	struct img_words {
+		uint8_t first, end;
+	} words_of[COL_TYPES], words_after;
+	uint64_t mask_after[LAY_WORDS];
 	uint64_t bare[LAY_WORDS]; /* columns that select no observations */
-	/* Of the columns of a kind, the dimensions that any of them asks about;
-	 * and the dimension of a field, or LAY_NO_DIM. */
+	const uint64_t *kinds, *dirs, *meas; /* first rows of these dimensions */
+	/* Columns that a carrier need not be looked at for when leaves are:
+	 * grants, which it has no use of, and limits that those charge too. */
+	uint64_t by_leaves[LAY_WORDS];
+	/* Of the columns of a kind, the dimensions that any of them asks about. */
 	uint32_t asks[OBS_COUNT];
-	uint8_t dim_of[FIELD_COUNT];
 	/* Bit per kind, by direction: what is no leaf is looked at when anything
-	 * but a grant can select it. */
+	 * but columns by_leaves can select it. */
 	uint64_t carrier[2][(OBS_COUNT + 63) / 64];
 	struct img_table *table; /* by dimension; owned, or NULL */
-	uint16_t *tables;	 /* owned */
+	uint32_t *tables;	 /* owned */
 	/* Names of rules and parties, measured. */
 	uint32_t rule_len[LAY_MAX_RULES], party_len[LAY_MAX_PARTIES];
 };
-#define LAY_NO_DIM 31
-_Static_assert(LAY_MAX_DIMS <= LAY_NO_DIM, "asks is too small");
+_Static_assert(LAY_MAX_DIMS <= 32, "asks is too small");
 
 /* index.c: fills all but what the sections say; 0 or E_NOMEM. */
 int img_index(struct pol_image *im) __attribute__((warn_unused_result));
@@ -74,20 +82,6 @@ static inline const uint64_t *img_row(const struct pol_image *im,
 				      const struct lay_dim *d, uint32_t row)
 {
 	return im->DIMS + (size_t)(d->first + row) * im->words;
-}
-
-
-/* The words of a row that have columns of types from to to (not included). */
-static inline uint32_t img_first(const struct pol_image *im, unsigned type)
-{
-	return im->col_at[type] / 64;
-}
-static inline uint32_t img_end(const struct pol_image *im, unsigned from,
-			       unsigned to)
-{
-	return im->col_at[from] == im->col_at[to]
-		       ? 0
-		       : (im->col_at[to] + 63) / 64;
 }
 
 #endif
