@@ -96,7 +96,7 @@ static bool counted(struct words *w, struct pol_limit_phrase *l)
 {
 	if (w->at >= w->count || !words_number(w->w[w->at], MAX_COUNT, &l->n) ||
 	    l->n == 0)
-		return words_bad_at(w, w->at, "a number of at least 1",
+		return words_bad_at(w, w->at, "a number from 1 to 2^53",
 				    "how many are allowed");
 	w->at++;
 	for (size_t i = 0; limit_things[i].one; i++) {
@@ -145,7 +145,7 @@ static bool at_most(struct words *w, struct pol_limit_phrase *l)
 
 	if (w->at >= w->count || !words_number(w->w[w->at], MAX_COUNT, &l->n) ||
 	    l->n == 0)
-		return words_bad_at(w, w->at, "a number of at least 1",
+		return words_bad_at(w, w->at, "a number from 1 to 2^53",
 				    "how many are allowed");
 	w->at++;
 	if (words_is(w, "connections") || words_is(w, "connection")) {
