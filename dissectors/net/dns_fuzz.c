@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One DNS message, alone and with a length in front. Properties: what is read
- * has a name of the strict alphabet and reads the same again; only an answer
+ * has a name of the strict alphabet and reads the same again, or is the header of
+ * an answer alone, which no other port is read by; only an answer
  * says addresses, of the type that was asked for, and each stands in it; what
  * is refused has a reason; framing is the same for every prefix that shows it.
  */
@@ -42,7 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(e.code < 0 && e.reason != REASON_NONE);
 		return 0;
 	}
-	assert(m.name.n > 0 && m.name.n <= DNS_NAME_MAX && size >= 18);
+	if (m.bare) {
+		assert(m.answer && size == 12 && !m.name.p && !m.n_addr);
+		assert(dissector_dns.recognise(in, 4000, 4001, 17) ==
+		       RECOGNISE_NO);
+		return 0;
+	}
+	assert(m.name.n > 0 && m.name.n <= DNS_NAME_MAX && size >= 17);
 	for (size_t i = 0; i < m.name.n; i++)
 		assert(m.name.p[i] > 0x20 && m.name.p[i] < 0x7f &&
 		       !(m.name.p[i] >= 'A' && m.name.p[i] <= 'Z'));
