@@ -52,9 +52,9 @@ static int prune(struct audit *a, uint64_t end, const struct now *now,
 	assert(a->pending == 0);
 	if (a->has_last && mono_sub(now->mono, a->last_mono) < 0)
 		ev.now.mono = a->last_mono;
-	rc = store_root_at(a->store, end, log.root, e);
+	rc = store_going(a->store, end, &log.kept, e);
 	if (rc == 0)
-		rc = store_kept(a->store, log.first, end, &log.kept, e);
+		rc = store_root_at(a->store, end, log.root, e);
 	if (rc == 0)
 		rc = store_prune(a->store, end,
 				 (uint64_t)(now->wall.us > 0 ? now->wall.us

@@ -602,6 +602,62 @@ static void a_pipe_is_no_log(void **state)
 	alarm(0);
 }
 
+/* --- pruning looks at what it removes ---------------------------------------- */
+
+static const struct {
+	const char *why, *file, *sql, *text;
+} going[] = {
+	{"a protected copy removed", "a.db",
+	 "DELETE FROM protected WHERE seq = 899; DELETE FROM path WHERE"
+	 " seq = 899", "record 899: its protected copy is missing"},
+	{"all of them", "a.db", "DELETE FROM protected WHERE seq >= 768",
+	 "record 799: its protected copy is missing"},
+	{"one altered", "a.db",
+	 "UPDATE protected SET record = CAST(record || x'00' AS BLOB)"
+	 " WHERE seq = 999", "record 999: its protected copy differs"},
+	{"another kind", "a.db",
+	 "UPDATE protected SET kind = 5 WHERE seq = 999",
+	 "record 999: its protected copy differs"},
+	{"one of a record that is not protected", "a.db",
+	 "INSERT INTO protected VALUES(1279, 4, x'00')",
+	 "record 1279: or one before it has a protected copy"},
+	{"a record altered", "a.db.seg-2",
+	 "UPDATE bundle SET data = CAST(substr(data, 1, length(data) - 40) ||"
+	 " x'4142' || substr(data, length(data) - 37) AS BLOB)"
+	 " WHERE first = 1024", "record 1024: it or one behind it is not what "
+	 "the tree has"},
+	{"a bundle removed", "a.db.seg-2",
+	 "DELETE FROM bundle WHERE first = 1024", "it has not record 1024"},
+};
+
+/* What is wrong with a record cannot be seen when it is gone: so it stays. */
+static void nothing_wrong_is_pruned(void **state)
+{
+	struct now now = {.wall.us = INT64_C(1700009000000000)};
+	struct audit *a;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(going) / sizeof(going[0]); i++) {
+		put_back();
+		sql(going[i].file, going[i].sql);
+		a = open_last(true);
+		now.mono = audit_last(a);
+		e = (struct err){0};
+		if (audit_prune(a, 1280, &now, "a test", &e) != E_INTEGRITY ||
+		    !strstr(e.text, going[i].text))
+			fail_msg("%s: %s", going[i].why, e.text);
+		assert_int_equal(audit_first(a), PRUNED);
+		test_close(a);
+		assert_true(there(2));
+	}
+	put_back();
+	a = open_last(true);
+	prune(a, 1280);
+	assert_int_equal(audit_first(a), 1280);
+	test_close(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -612,6 +668,7 @@ int main(void)
 		cmocka_unit_test(held_ones_over_pruned_records),
 		cmocka_unit_test(it_goes_on_behind_them),
 		cmocka_unit_test(every_change_has_its_finding),
+		cmocka_unit_test(nothing_wrong_is_pruned),
 		cmocka_unit_test(a_pipe_is_no_log),
 	};
 

@@ -144,9 +144,12 @@ int store_oldest(struct store *s, uint64_t octets, uint64_t before,
  * the record about it before. now: wall clock, us; 0: not known. */
 int store_prune(struct store *s, uint64_t end, uint64_t now, struct err *e)
 	__attribute__((warn_unused_result));
-/* Protected records from first up to, not with, end. */
-int store_kept(struct store *s, uint64_t first, uint64_t end, uint64_t *n,
-	       struct err *e) __attribute__((warn_unused_result));
+/* Are the records before `end`, a multiple of 256, that are still there what the
+ * tree says, and do all protected ones have their copy, which stays? *kept: how
+ * many. E_INTEGRITY: no; e names the first that is not. Whoever prunes asks
+ * before: what was wrong with a record cannot be seen when it is gone. */
+int store_going(struct store *s, uint64_t end, uint64_t *kept, struct err *e)
+	__attribute__((warn_unused_result));
 /* Root of the first n records, a multiple of 256, all committed. */
 int store_root_at(struct store *s, uint64_t n, uint8_t out[SHA256_LEN],
 		  struct err *e) __attribute__((warn_unused_result));

@@ -538,17 +538,6 @@ int store_root_at(struct store *s, uint64_t n, uint8_t out[SHA256_LEN],
 	return rc;
 }
 
-int store_kept(struct store *s, uint64_t first, uint64_t end, uint64_t *n,
-	       struct err *e)
-{
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM protected WHERE"
-		 " seq >= %llu AND seq < %llu", (unsigned long long)first,
-		 (unsigned long long)end);
-	return db_number(s->db, sql, n, e);
-}
-
 int store_cosigned(struct store *s, uint64_t *size, struct err *e)
 {
 	return db_number(s->db, "SELECT coalesce(max(size), 0) FROM checkpoint"
