@@ -21,6 +21,10 @@ int layout_get(const char *name, struct wbuf *w, struct err *e)
 int layout_list(uint64_t **out, size_t *n, const char *dir, const char *sub,
 		const char *tail, struct err *e)
 	__attribute__((warn_unused_result));
+/* Is there nothing below dir/tile that a tree of size records has not, pruned or
+ * not? E_INTEGRITY: there is, as *e says. */
+int layout_no_more(const char *dir, uint64_t size, struct err *e)
+	__attribute__((warn_unused_result));
 /* dir/name */
 int layout_name(char out[LAYOUT_PATH], const char *dir, const char *name,
 		struct err *e) __attribute__((warn_unused_result));

@@ -322,7 +322,9 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 				? "it is gone, and no record says that it was "
 				  "pruned"
 				: "it is said to be pruned, and is there");
-	return rc ? rc : partial_tiles(r, e);
+	if (rc == 0)
+		rc = partial_tiles(r, e);
+	return rc ? rc : layout_no_more(r->dir, size, e);
 }
 
 /* Protected records alone: the tree is what the checkpoint says, and of all
