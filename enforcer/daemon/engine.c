@@ -187,6 +187,9 @@ static void one_packet(struct engine *e, const struct nfq_packet *p)
 	if (!e->settled)
 		policy_settle(e);
 	if (out_closed(e)) {
+		if (e->shut == e->shut_told)
+			e->shut_first = e->now.mono;
+		e->shut_last = e->now.mono;
 		e->shut++;
 		e->shut_octets += p->wire_len;
 		out_drop(e, p->id);

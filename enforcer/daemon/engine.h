@@ -68,6 +68,7 @@ struct engine {
 	uint64_t waits;	       /* for the scribe */
 	uint64_t shut, shut_octets; /* dropped: nothing can be recorded */
 	uint64_t shut_told, shut_octets_told;
+	struct mono shut_first, shut_last; /* of those not told */
 	bool lost; /* what the guest had used: nobody knows */
 	bool settled; /* its counters are what the ledger says they may be */
 	bool unanswered; /* a claim: nobody waits for another one */

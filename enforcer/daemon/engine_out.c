@@ -104,6 +104,8 @@ static void tell_shut(struct engine *e)
 		.detail = "dropped while nothing could be recorded",
 		.count = e->shut - e->shut_told,
 		.count_octets = e->shut_octets - e->shut_octets_told,
+		.first = e->shut_first,
+		.last = e->shut_last,
 	};
 
 	e->shut_told = e->shut;

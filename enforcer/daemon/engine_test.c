@@ -47,6 +47,7 @@ struct scene {
 	bool keep; /* events stay in their ring */
 	bool full_is_ok, full; /* a queue that takes no more */
 	uint64_t n_events;
+	struct mono first, last; /* of those that the last event counts */
 };
 
 #define UNTIL(x)                                                               \
@@ -308,6 +309,8 @@ static void take_events(struct scene *s)
 		assert_true(span_is(f.ev.guest, "mdma") ||
 			    f.ev.guest.n == 0);
 		s->n_events++;
+		s->first = f.ev.first;
+		s->last = f.ev.last;
 	}
 	assert_int_equal(n, 0);
 	if (!s->keep)
@@ -761,6 +764,7 @@ static void nothing_passes_unrecorded(void **state)
 {
 	struct scene s;
 	uint64_t before;
+	int64_t from;
 
 	(void)state;
 	set_up(&s);
@@ -768,6 +772,7 @@ static void nothing_passes_unrecorded(void **state)
 	udp(&s, 1, 9000, UNFINISHED);
 	expect(&s, "pass 1");
 	assert_true(quiet(&s, 50));
+	from = live_mono().ns;
 	atomic_store(&s.control->audit_closed, 1);
 	take_events(&s);
 	before = s.n_events;
@@ -782,6 +787,8 @@ static void nothing_passes_unrecorded(void **state)
 	assert_true(quiet(&s, 400)); /* it looks at least so often */
 	take_events(&s);
 	assert_int_equal(s.n_events, before + 1);
+	assert_true(s.first.ns >= from);
+	assert_true(s.last.ns >= s.first.ns);
 	udp(&s, 4, 9000, UNFINISHED);
 	expect(&s, "pass 4");
 	tear_down(&s);
