@@ -204,7 +204,7 @@ static int one(struct export *x, uint64_t seq, struct span record,
 static int all(struct export *x, struct reader *r, struct err *e)
 {
 	struct span record;
-	uint64_t seq;
+	uint64_t seq, end = 0; /* behind the last that was read */
 	int rc;
 
 	if (x->csv)
@@ -212,6 +212,7 @@ static int all(struct export *x, struct reader *r, struct err *e)
 	reader_seek(r, x->from);
 	while ((rc = reader_next(r, &seq, &record, e)) == 1 &&
 	       (x->size == 0 || seq < x->size)) {
+		end = seq + 1;
 		rc = one(x, seq, record, e);
 		if (rc)
 			return rc;
@@ -220,7 +221,12 @@ static int all(struct export *x, struct reader *r, struct err *e)
 			return 0; /* said by who flushes it */
 		}
 	}
-	return rc < 0 ? rc : 0;
+	if (rc < 0)
+		return rc;
+	if (end < x->size)
+		return err_set(e, E_LIMIT, 0, "the log ends before %llu records",
+			       (unsigned long long)x->size);
+	return 0;
 }
 
 /* Durable under its own name, or not there at all. */

@@ -272,6 +272,7 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("export -F proofs --from 1 -o %O.none %D", 2, "not of proofs");
 	expect("export --from x %D", 2, "not the number of a record");
 	expect("export --size 0 %D", 2, "not a number of records");
+	expect("export --size 603 %D > %O", 2, "ends before 603 records");
 	expect("export --from 255 --size 258 %D 2>%O", 0, "\"seq\":257");
 	assert_int_equal(lines(), 3);
 	expect("export --from 602 %D 2>%O", 0, "");
