@@ -6,6 +6,7 @@
 #include "policy-lang/front/check.h"
 #include "policy-lang/image/home.h"
 
+#define MINUTE_NS   (60 * NS_PER_S)
 #define DAY_NS	    (86400 * NS_PER_S)
 #define SETTLING_NS (900 * NS_PER_S)
 
@@ -48,13 +49,14 @@ static meas_set of_class(meas_set m, enum meas_class cls)
 	return s;
 }
 
-/* One at a time: no two within a minute. */
+/* One at a time: no two within a minute; or it says how many there may be. */
 static bool keeps_apart(const struct pol_limit_phrase *l)
 {
 	return l->kind == LIMIT_SPACING ||
-	       (counts_readings(l) && ((l->kind == LIMIT_SLIDING && l->n == 1) ||
-				       (l->kind == LIMIT_BUCKET &&
-					l->burst == 1)));
+	       (counts_readings(l) &&
+		((l->kind == LIMIT_SLIDING &&
+		  (l->n == 1 || l->window_ns <= MINUTE_NS)) ||
+		 (l->kind == LIMIT_BUCKET && l->burst == 1)));
 }
 
 /* Of rules that disclose every message is a reading. */
