@@ -25,6 +25,7 @@
 #include "enforcer/capture_policy.h"
 #include "enforcer/daemon/craft.h"
 #include "enforcer/daemon/flat.h"
+#include "enforcer/daemon/live.h"
 #include "enforcer/daemon/metrics.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/pipeline/packet.h"
