@@ -359,7 +359,15 @@ static void test_found(void **ctx)
 		  .ev = {{READING, 0}, {WITHOUT, 0}, {WAITING, H(27)},
 			 {WALL_STEP, H(66)}, {WITHOUT, 0}, {READING, 0},
 			 {WALL_STEP, -H(88)}, {READING, 0}, {READING, 0}},
-		  .n = 9}}};
+		  .n = 9}},
+		{"one that began late stayed in a day that was over",
+		 {.limit = {{.kind = LIMIT_DISTINCT, .distinct = F_TABLE,
+			     .n = 2, .window = WINDOW_DAY, .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{WALL_STEP, H(22)}, {READING, 0}, {WAITING, H(15)},
+			 {SPLIT, 0}, {READING, 2}, {WALL_STEP, 0},
+			 {READING, 1}, {READING, 0}},
+		  .n = 8}}};
 	static struct law l;
 
 	(void)ctx;

@@ -125,10 +125,15 @@ void limit_mend(const struct lay_limit *l, uint64_t *w)
 static void fill_window(const struct pol_state *st, const struct lay_limit *l,
 			uint64_t *w)
 {
+	const uint64_t *known;
+
 	if (l->window == WINDOW_SLIDING)
 		return;
+	known = st->w + ledger_window_at(st, l->window);
+	/* It was entered when the ledger entered it: an untrusted clock could
+	 * hold a counter that begins late in a window that is over. */
 	w[0] = (uint64_t)ledger_window(st, l);
-	w[2] = (uint64_t)st->now.mono.ns;
+	w[2] = known[0] ? known[LG_ENTERED] : (uint64_t)st->now.mono.ns;
 }
 
 /* Make at least amount of it used in the window of now. */
