@@ -198,7 +198,7 @@ def widening(report, net, signed):
     with Gate(net, policies=signed.policies, **signed.conf()) as gate:
         once = answered(net, 25, 15) and not answered(net, 25)
         signed.edit("mdma", ("limits: [1 reading per month]",
-                             "limits: [3 readings per month]"))
+                             "limits: [2 readings per month]"))
         signed.serial("mdma", 21)
         signed.deliver("mdma", gate.policies)
         got = gate.ask("reload", timeout=60)[0]
@@ -229,8 +229,8 @@ def widening(report, net, signed):
                      text.returncode == 0 and serial(gate) == [21] and
                      not staged(gate) and answered(net, 25) else
                      "%s%s, %s" % (text.stdout, text.stderr, serial(gate)))
-        signed.edit("mdma", ("limits: [3 readings per month]",
-                             "limits: [2 readings per month]"))
+        signed.edit("mdma", ("limits: [2 readings per month]",
+                             "limits: [1 reading per month]"))
         signed.serial("mdma", 22)
         signed.deliver("mdma", gate.policies)
         gate.ask("reload", timeout=60)
