@@ -367,7 +367,16 @@ static void test_found(void **ctx)
 		  .ev = {{WALL_STEP, H(22)}, {READING, 0}, {WAITING, H(15)},
 			 {SPLIT, 0}, {READING, 2}, {WALL_STEP, 0},
 			 {READING, 1}, {READING, 0}},
-		  .n = 8}}};
+		  .n = 8}},
+		{"a week that began with a day of an untrusted clock was not "
+		 "entered",
+		 {.limit = {{.kind = LIMIT_CALENDAR, .thing = THING_MESSAGES,
+			     .n = 2, .window = WINDOW_WEEK, .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{READING, 0}, {WAITING, H(45)}, {WALL_STEP, H(66)},
+			 {READING, 0}, {WALL_STEP, 0}, {READING, 0},
+			 {READING, 0}, {SPLIT, 0}, {READING, 0}},
+		  .n = 9}}};
 	static struct law l;
 
 	(void)ctx;

@@ -427,6 +427,7 @@ struct pol_state {
 	bool spread, one_sided;
 	bool asking; /* a refusal costs nothing: nobody tried anything */
 	bool trusted, fails_cut;
+	bool in_step; /* long windows of the ledger, with the trusted clock */
 	int8_t clock_forced; /* -1 follow the wall clock, else its value */
 	unsigned n_side;
 	uint32_t n_fail, n_pend;

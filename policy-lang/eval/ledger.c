@@ -92,12 +92,17 @@ static bool enter(struct pol_state *st, int w)
 
 void ledger_enter(struct pol_state *st)
 {
+	bool day;
+
 	enter(st, WINDOW_HOUR);
-	/* With a trusted clock the others begin with a day. */
-	if (!enter(st, WINDOW_DAY) && st->trusted)
+	day = enter(st, WINDOW_DAY);
+	/* With a trusted clock the others begin with a day, if it was trusted
+	 * when that began. */
+	if (!day && st->trusted && st->in_step)
 		return;
 	for (int w = WINDOW_WEEK; w <= WINDOW_YEAR; w++)
 		enter(st, w);
+	st->in_step = st->trusted;
 }
 
 /* Empty the places of what is newer than *newest, which becomes no. */

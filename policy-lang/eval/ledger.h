@@ -132,7 +132,8 @@ static inline void ledger_roll(struct pol_state *st)
 	const uint64_t *lg = st->w + st->ledger;
 
 	/* The common case: still the same hour and day. */
-	if (!calendar_stays(st, WINDOW_HOUR,
+	if (!st->in_step ||
+	    !calendar_stays(st, WINDOW_HOUR,
 			    (int64_t)lg[LG_WINDOW(WINDOW_HOUR)]) ||
 	    !calendar_stays(st, WINDOW_DAY, (int64_t)lg[LG_DAY]))
 		ledger_enter(st);
