@@ -186,6 +186,15 @@ def passed(out, into):
     return whole, inside
 
 
+def unacknowledged(r):
+    """Without the octets used so far: they have the acknowledgements that
+    passed before, and how many did, the kernels' time says."""
+    for b in r.get("metergate", {}).get("budgets", []):
+        if b["name"].startswith("limits/bytes"):
+            del b["used"]
+    return r
+
+
 def uncounted(r):
     """How many bare acknowledgements a connection has is the kernels' own."""
     if r["event_type"] != "flow":
@@ -241,7 +250,7 @@ class Run:
                 self.why.add((m["reason"], m.get("party"), m.get("rule")))
         # Of those alike the gateway may count some: how many, time says.
         rest = [r for r in rest if r.get("proto") != "UDP"]
-        rest = [uncounted(r) for r in rest]
+        rest = [unacknowledged(uncounted(r)) for r in rest]
         self.told = told(rest, {likeness(r) for r in rest
                                 if r["event_type"] == "decision"})
 
