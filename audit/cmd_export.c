@@ -364,6 +364,26 @@ static int run(struct export *x, const char *path, const char *out,
 	return rc;
 }
 
+/* Who it is for, and whether the options go together. */
+static int settle(struct export_dir *d, const char *client, bool is_dir)
+{
+	d->for_customer = client && strcmp(client, "customer") == 0;
+	if (client && !d->proofs)
+		tool_say("export --for", "only proofs are for somebody; what "
+			 "else is exported is all of the log");
+	else if (client && !d->for_customer && strcmp(client, "agency") != 0)
+		tool_say("export --for", "only agency (a utility is one) and "
+					 "customer are known");
+	else if (d->from && d->proofs)
+		tool_say("export --from", "not of proofs: who gets some is to "
+			 "get all that he may have");
+	else if (d->n_beside && !is_dir)
+		tool_say("export --certificate", "only beside tiles or proofs");
+	else
+		return EXIT_DONE;
+	return tool_usage("export");
+}
+
 int cmd_export(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -437,26 +457,9 @@ int cmd_export(int argc, char **argv)
 	}
 	dir.proofs = strcmp(format, "proofs") == 0;
 	is_dir = dir.proofs || strcmp(format, "tiles") == 0;
-	dir.for_customer = client && strcmp(client, "customer") == 0;
-	if (client && !dir.proofs) {
-		tool_say("export --for", "only proofs are for somebody; what "
-			 "else is exported is all of the log");
-		return tool_usage("export");
-	}
-	if (client && !dir.for_customer && strcmp(client, "agency") != 0) {
-		tool_say("export --for", "only agency (a utility is one) and "
-					 "customer are known");
-		return tool_usage("export");
-	}
-	if (dir.from && dir.proofs) {
-		tool_say("export --from", "not of proofs: who gets some is to "
-			 "get all that he may have");
-		return tool_usage("export");
-	}
-	if (dir.n_beside && !is_dir) {
-		tool_say("export --certificate", "only beside tiles or proofs");
-		return tool_usage("export");
-	}
+	rc = settle(&dir, client, is_dir);
+	if (rc != EXIT_DONE)
+		return rc;
 	if (optind + 1 != argc) {
 		tool_say("export", "exactly one database is needed");
 		return tool_usage("export");
