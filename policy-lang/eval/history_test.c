@@ -376,7 +376,25 @@ static void test_found(void **ctx)
 		  .ev = {{READING, 0}, {WAITING, H(45)}, {WALL_STEP, H(66)},
 			 {READING, 0}, {WALL_STEP, 0}, {READING, 0},
 			 {READING, 0}, {SPLIT, 0}, {READING, 0}},
-		  .n = 9}}};
+		  .n = 9}},
+		{"what a week of an untrusted clock counted on a day of the "
+		 "week before was not used",
+		 {.limit = {{.kind = LIMIT_CALENDAR, .thing = THING_READINGS,
+			     .n = 1, .window = WINDOW_WEEK, .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{READING, 0}, {WAITING, H(72)}, {WALL_STEP, -H(66)},
+			 {WAITING, H(81)}, {WAITING, H(15)}, {READING, 0},
+			 {WALL_STEP, -H(88)}, {SPLIT, 0}, {READING, 0}},
+		  .n = 9}},
+		{"such a day was erased",
+		 {.limit = {{.kind = LIMIT_CALENDAR, .thing = THING_READINGS,
+			     .n = 2, .window = WINDOW_WEEK, .text = "limit"}},
+		  .n_limit = 1,
+		  .ev = {{READING, 0}, {WAITING, H(72)}, {WALL_STEP, -H(66)},
+			 {WAITING, H(81)}, {WAITING, H(15)}, {READING, 0},
+			 {WAITING, H(24)}, {READING, 0}, {ERASED, 0},
+			 {WALL_STEP, -H(88)}, {SPLIT, 0}, {READING, 0}},
+		  .n = 12}}};
 	static struct law l;
 
 	(void)ctx;

@@ -143,6 +143,13 @@ void ledger_advance(uint64_t *row, int64_t hour, int64_t day);
 /* The counter of calendar window w; the number to enter now, 0: none. */
 uint32_t ledger_window_at(const struct pol_state *st, int w);
 int64_t ledger_window_due(const struct pol_state *st, int w);
+/* When it was entered. What was counted or lost since then was so in that
+ * window, whatever day it was for an untrusted clock: without a trusted one days
+ * and longer windows are left at different times. */
+static inline int64_t ledger_entered(const struct pol_state *st, int w)
+{
+	return (int64_t)st->w[ledger_window_at(st, w) + LG_ENTERED];
+}
 /* At least as much as from has, hour by hour and day by day. */
 void ledger_raise(uint64_t *row, const uint64_t *from);
 

@@ -76,6 +76,8 @@ static bool reaches_loss(const struct pol_state *st, const struct lay_limit *l)
 		       limit_drain(l);
 	if (l->window_ns > 0)
 		return st->now.mono.ns - (int64_t)lg[LG_LOST_NS] < l->window_ns;
+	if ((int64_t)lg[LG_LOST_NS] >= ledger_entered(st, l->window))
+		return true;
 	if (l->window == WINDOW_HOUR)
 		return (int64_t)lg[LG_LOST_DAY] >= today;
 	return (int64_t)lg[LG_LOST_DAY] >=
@@ -269,19 +271,22 @@ static uint64_t in_days(const struct pol_state *st, const struct lay_limit *l,
 {
 	int64_t today = ledger_today(st);
 	int64_t first = calendar_start_day(st, l, ledger_window(st, l));
+	int64_t entered = ledger_entered(st, l->window);
 	uint64_t used = 0;
 
-	for (int64_t k = 0; k < LEDGER_DAYS && k <= today - first; k++)
-		add(&used, s->day[k]);
+	for (int64_t k = 0; k < LEDGER_DAYS; k++) {
+		if (k <= today - first || day_end(st, k) >= entered)
+			add(&used, s->day[k]);
+	}
 	return used;
 }
 
 /* Since the wall clock's hour was entered; when that is long ago, for it was
  * set back, in that day. */
-static uint64_t in_hour(const struct pol_state *st, const struct sums *s)
+static uint64_t in_hour(const struct pol_state *st, const struct lay_limit *l,
+			const struct sums *s)
 {
-	int64_t entered = (int64_t)st->w[st->ledger +
-					 LG_WINDOW(WINDOW_HOUR) + LG_ENTERED];
+	int64_t entered = ledger_entered(st, l->window);
 	uint64_t used = 0;
 
 	if (st->now.mono.ns - entered > (LEDGER_HOURS - 2) * HOUR_NS)
@@ -303,7 +308,7 @@ static uint64_t in_calendar(const struct pol_state *st,
 	uint64_t used, within;
 	int64_t ns = days[l->window] * DAY_S * NS_PER_S;
 
-	used = l->window == WINDOW_HOUR ? in_hour(st, s) : in_days(st, l, s);
+	used = l->window == WINDOW_HOUR ? in_hour(st, l, s) : in_days(st, l, s);
 	if (st->trusted)
 		return used;
 	/* Windows may have been left too early: what a whole one may hold. */
@@ -318,8 +323,7 @@ static uint64_t in_calendar(const struct pol_state *st,
 static int64_t entered_by(const struct pol_state *st, const struct lay_limit *l,
 			  const struct sums *s)
 {
-	int64_t of_all = (int64_t)st->w[ledger_window_at(st, l->window) +
-					LG_ENTERED];
+	int64_t of_all = ledger_entered(st, l->window);
 	int64_t first = (int64_t)s->last, end;
 
 	for (int64_t k = 0; k < LEDGER_HOURS; k++) {

@@ -2,11 +2,6 @@
 /* The ledger for the household: shown, and erased at its wish. */
 #include "policy-lang/eval/ledger.h"
 
-static int64_t entered_at(const struct pol_state *st, int w)
-{
-	return (int64_t)st->w[ledger_window_at(st, w) + LG_ENTERED];
-}
-
 /* The first of the days that counted something later than that. */
 static int64_t first_after(const struct pol_state *st, int64_t today,
 			   int64_t since)
@@ -43,12 +38,19 @@ static void current_from(const struct pol_state *st, int64_t *day,
 					: now - l->window_ns - sub_ns(l);
 			first = first_after(st, today, since);
 		} else if (l->window >= WINDOW_HOUR) {
+			int64_t entered = ledger_entered(st, l->window);
+			int64_t entered_day;
+
 			first = calendar_start_day(st, l,
 						   ledger_window(st, l));
 			since = now - (today - first + 1) * DAY_S * NS_PER_S;
-			/* Longer than it is, where the clock was set back. */
-			if (since > entered_at(st, l->window))
-				since = entered_at(st, l->window);
+			/* Longer than it is, where the clock was set back; and
+			 * with days before it, where it was not trusted. */
+			if (since > entered)
+				since = entered;
+			entered_day = first_after(st, today, entered - 1);
+			if (first > entered_day)
+				first = entered_day;
 		}
 		*day = first < *day ? first : *day;
 		since = since > 0 ? since / HOUR_NS : 0;

@@ -326,7 +326,7 @@ static void test_lost(void **ctx)
 	struct kit k;
 	enum pol_state_was was;
 	size_t n;
-	uint64_t *mem;
+	uint64_t *mem, *lg;
 
 	(void)ctx;
 	house_fill(&next);
@@ -350,6 +350,16 @@ static void test_lost(void **ctx)
 	move(&k);
 	assert_int_equal(used_of(&k, "readings per day"), 0);
 	assert_int_equal(used_of(&k, "readings per 24 h"), 0);
+	/* In this week, but on a day of the one before: the clock was not
+	 * trusted when the week was entered. */
+	assert_true(house_reading(&k, 1, 23));
+	lg = k.st->w + k.st->ledger;
+	lg[LG_LOST_NS] = lg[LG_WINDOW(WINDOW_WEEK) + LG_ENTERED];
+	lg[LG_LOST_DAY] = lg[LG_DAY] - 7;
+	house_fill(&next);
+	week();
+	move(&k);
+	assert_int_equal(used_of(&k, "readings per week"), 5);
 	kit_free(&k);
 	free(mem);
 }
