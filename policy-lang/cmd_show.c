@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "core/json.h"
@@ -65,6 +66,31 @@ struct show {
 	bool dump, json, more; /* more: behind another */
 };
 
+/* Damage, whatever it hit, for programs: polc verify's words for it, with its
+ * code, where a reader of standard output looks for an object. */
+static void damaged_json(const char *path, const char *text)
+{
+	size_t n = strlen(path);
+	char buf[8192];
+	struct json j = json_of(buf, sizeof(buf));
+
+	if (strncmp(text, path, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+		text += n + 2;
+	json_obj(&j, NULL);
+	json_str(&j, "level", "error");
+	json_str(&j, "code", "P7001");
+	json_str(&j, "file", path);
+	json_str(&j, "message", text);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
+static bool is_damage(int rc)
+{
+	return rc != E_IO && rc != E_NOMEM && rc != E_NOTFOUND;
+}
+
 static int show_one(struct show *s, const char *path)
 {
 	struct binary b;
@@ -85,11 +111,11 @@ static int show_one(struct show *s, const char *path)
 	}
 	if (rc == 0)
 		return POLC_OK;
-	polc_say("%s", e.text);
-	/* Damage, whatever it hit: polc verify's word for it. */
-	return rc == E_IO || rc == E_NOMEM || rc == E_NOTFOUND
-		       ? POLC_IO
-		       : POLC_INTEGRITY;
+	if (s->json && is_damage(rc))
+		damaged_json(path, e.text);
+	else
+		polc_say("%s", e.text);
+	return is_damage(rc) ? POLC_INTEGRITY : POLC_IO;
 }
 
 static int is_image_name(const struct dirent *de)

@@ -179,6 +179,18 @@ with tempfile.TemporaryDirectory() as tmp:
         signed = at >= len(octets) - 96  # polc verify is for those
         noticed += signed or (r.returncode == 5 and not r.stdout)
     said(noticed == len(range(0, len(octets), 37)), "nothing is shown of a damaged image")
+    octets[130] ^= 0x20
+    with open(os.path.join(tmp, "bad"), "wb") as f:
+        f.write(octets)
+    r = polc("show", "--json", os.path.join(tmp, "bad"))
+    told = [json.loads(line) for line in r.stdout.decode().splitlines()]
+    said(r.returncode == 5 and not r.stderr and len(told) == 1
+         and told[0]["level"] == "error" and told[0]["code"] == "P7001"
+         and told[0]["file"] == os.path.join(tmp, "bad")
+         and told[0]["message"] and not told[0]["message"].startswith(tmp),
+         "damage is told to programs as an object", str(r))
+    r = polc("dump", "--json", os.path.join(tmp, "bad"))
+    said(r.returncode == 5 and r.stdout.count(b'"code":"P7001"') == 1, "also by dump", str(r))
     said(polc("show", "policies/portal.yaml").returncode == 5
          and b"polc compile" in polc("show", "policies/portal.yaml").stderr,
          "a source is no image")
