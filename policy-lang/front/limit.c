@@ -63,6 +63,9 @@ static bool window(struct words *w, struct pol_limit_phrase *l)
 			"a window");
 	l->window = WINDOW_SLIDING;
 	l->kind = LIMIT_SLIDING;
+	if (l->window_ns == 0)
+		w->hint = "a window is longer than nothing: write a duration "
+			  "such as '24 h'";
 	return l->window_ns > 0 || words_bad(w);
 }
 
@@ -80,6 +83,9 @@ static bool burst(struct words *w, struct pol_limit_phrase *l, bool sized)
 		  : w->at >= w->count || !words_number(w->w[w->at++], MAX_COUNT,
 						       (uint64_t *)&v))
 		return words_bad(w);
+	if (v <= 0)
+		w->hint = "a burst of nothing lets nothing pass: write 'burst "
+			  "1' or more, or leave it out";
 	if (v <= 0 || !words_end(w))
 		return words_bad(w);
 	if (l->kind != LIMIT_SLIDING) {
@@ -115,9 +121,13 @@ static bool sized(struct words *w, struct pol_limit_phrase *l)
 {
 	int64_t v;
 
-	if (!words_amount(w, words_sizes, (int64_t)MAX_COUNT, NULL, &v) ||
-	    v == 0)
+	if (!words_amount(w, words_sizes, (int64_t)MAX_COUNT, NULL, &v))
 		return words_bad(w);
+	if (v == 0) {
+		w->hint = "nothing may pass at all: leave the grant out, or "
+			  "write how much";
+		return words_bad(w);
+	}
 	l->n = (uint64_t)v;
 	l->thing = THING_BYTES;
 	return window(w, l) && burst(w, l, true);

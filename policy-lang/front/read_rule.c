@@ -304,10 +304,30 @@ static const uint16_t *state_list(struct rd *r, const struct ynode *v,
 	return list;
 }
 
+/* In quarantine a machine has no grants (section 11.4): a rule that waits for
+ * it permits no more than what a floor of the baseline keeps. */
+static void warn_quarantined(struct rd *r, const struct ynode *v)
+{
+	size_t n;
+	const struct ynode *const *e = elements(r, v, false, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!yaml_is(e[i], "quarantined"))
+			continue;
+		diag_add(r->s.d, DIAG_WARNING, 4002, r->s.path,
+			 (struct diag_at){e[i]->line, e[i]->col,
+					  strlen("quarantined")},
+			 "leave it out, or write forbids: [quarantined]",
+			 "in quarantine nothing passes but what a floor of the "
+			 "baseline keeps");
+	}
+}
+
 static void rule_requires(struct rd *r, const struct ynode *v, void *at)
 {
 	struct pol_rule_src *rule = at;
 
+	warn_quarantined(r, v);
 	rule->requires_ = state_list(r, v, &rule->n_requires);
 }
 
