@@ -567,7 +567,23 @@ static const struct kit_row rows[] = {
 	{"nor is one that was known before", "GET", "/u6", NULL,
 	 "<obj><real name='v' val='2' unit='/u/a'/></obj>", false,
 	 "read-request /u6 asks=unknown.table\n"
-	 "read-response /u6 voltage.instant r=1 v=1\n"},
+	 "read-response /u6 unknown.table r=1 v=1\n"},
+	{"a price", "GET", "/u9", NULL,
+	 "<real href='/u9' val='2' unit='obix:units/euro'/>", false,
+	 "read-request /u9\n"
+	 "read-response /u9 unit=euro tariff.price r=1 v=1\n"},
+	{"a unit that is nowhere is not what was there before", "GET", "/u9",
+	 NULL, "<real href='/u9' val='2' unit='/u/nowhere'/>", false,
+	 "read-request /u9 asks=tariff.price\n"
+	 "read-response /u9 unknown.table r=1 v=1\n"},
+	{"nor what the name says", "GET", "/u9/b", NULL,
+	 "<real name='price' val='2' unit='kWh'/>", false,
+	 "read-request /u9/b\n"
+	 "read-response /u9/b unknown.table r=1 v=1\n"},
+	{"the unit that is none leaves what is known", "GET", "/u9/c", NULL,
+	 "<real name='price' val='2' unit='obix:units/null'/>", false,
+	 "read-request /u9/c\n"
+	 "read-response /u9/c tariff.price r=1 v=1\n"},
 	{"more prototypes than are kept", "GET", "/u7", NULL,
 	 "<obj><obj href='#a'/><obj href='#b'/><obj href='#c'/><obj "
 	 "href='#d'/><obj href='#e'><real name='value' "

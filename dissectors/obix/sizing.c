@@ -361,6 +361,14 @@ static struct sizing of_history(const struct reader *r, struct span name)
 	return l && l->has_quantity ? of_learnt(l) : unknown;
 }
 
+/* A unit, and not the one that says that there is none. */
+static bool unit_unread(struct span uri)
+{
+	bool null;
+
+	return uri.n && !obix_unit(uri, &null) && !null;
+}
+
 static struct sizing find(struct reader *r, const struct elem *el,
 			  const struct elem *parent, const struct xml_tag *t)
 {
@@ -369,9 +377,10 @@ static struct sizing find(struct reader *r, const struct elem *el,
 
 	if (t->at[AT_UNIT].n)
 		s = sizing_unit(r, t->at[AT_UNIT]);
-	/* A definition that was not kept may say otherwise. */
-	if (!s.sure && r->d->known.full &&
-	    obix_value((enum obix_el)el->el) == VALUE_NUMBER)
+	/* A definition that was not kept may say otherwise; and a unit that is
+	 * nowhere defined does say something else than what is known already. */
+	if (!s.sure && obix_value((enum obix_el)el->el) == VALUE_NUMBER &&
+	    (r->d->known.full || unit_unread(t->at[AT_UNIT])))
 		return lost;
 	if (!s.sure)
 		s = of_proto(r, parent, t->at[AT_NAME]);
