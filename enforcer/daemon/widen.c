@@ -112,24 +112,22 @@ static bool grant_may(const struct judge *j, const struct pol_image *im,
 	return true;
 }
 
-/* The grants that are new or wider; where none is, a denial or a limit that
- * went, which each of them may gain by. */
+/* The grants that are new or wider; and where a denial or a limit went, all,
+ * for each of them may gain by it. lost: which one, empty: none did. */
 static bool vendor_may(const struct judge *j, const struct pol_image *im,
-		       const struct pol_image *was)
+		       const struct pol_image *was, char *lost, size_t cap)
 {
-	bool all = true;
+	bool bounded = was && pol_within_bounds(im, was, lost, cap), some = false;
 
-	for (uint32_t i = 0; i < im->n_RULE; i++) {
-		if (im->RULE[i].kind != RULE_GRANT ||
-		    (was && pol_within_grant(im, i, was)))
-			continue;
-		all = false;
-		if (!grant_may(j, im, i) || asked_before(im, i, was))
-			return false;
-	}
-	for (uint32_t i = 0; all && i < im->n_RULE; i++) {
-		if (im->RULE[i].kind == RULE_GRANT && !grant_may(j, im, i))
-			return false;
+	for (int all = was && !bounded; all < 2 && !some; all++) {
+		for (uint32_t i = 0; i < im->n_RULE; i++) {
+			if (im->RULE[i].kind != RULE_GRANT ||
+			    (!all && was && pol_within_grant(im, i, was)))
+				continue;
+			some = true;
+			if (!grant_may(j, im, i) || asked_before(im, i, was))
+				return false;
+		}
 	}
 	return true;
 }
@@ -139,7 +137,7 @@ static bool vendor_may(const struct judge *j, const struct pol_image *im,
 static void by_rules(struct judge *j, const struct pol_image *im,
 		     const struct pol_image *was)
 {
-	char why[200] = "it is new";
+	char why[200] = "it is new", lost[200] = "";
 	enum pol_kind kind = pol_image_kind(im);
 
 	/* The customer's own file comes by another way (propose.h). */
@@ -150,8 +148,11 @@ static void by_rules(struct judge *j, const struct pol_image *im,
 	if (!was && kind == POL_BASELINE)
 		return;
 	j->wider = true;
-	j->eligible &= kind == POL_VENDOR && vendor_may(j, im, was);
+	j->eligible &= kind == POL_VENDOR &&
+		       vendor_may(j, im, was, lost, sizeof(lost));
 	tell(&j->t, "  may let more pass: %s\n", why);
+	if (*lost && strcmp(lost, why) != 0)
+		tell(&j->t, "  may let more pass: %s\n", lost);
 }
 
 /* --- figures ------------------------------------------------------------------------ */

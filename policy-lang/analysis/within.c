@@ -551,10 +551,16 @@ bool pol_within_rule(const struct pol_image *is, uint32_t rule,
 	for (uint32_t k = 0; k < was->n_RULE && !in; k++)
 		in = within_str(is, is->RULE[rule].id, was, was->RULE[k].id) &&
 		     grant_in(&t, rule, k);
-	return in && whole_in(&t, why, sizeof(why)) &&
-	       budgets_in(&t, why, sizeof(why)) &&
-	       denials_in(&t, why, sizeof(why)) &&
-	       tops_in(&t, why, sizeof(why));
+	return in && pol_within_bounds(is, was, why, sizeof(why));
+}
+
+bool pol_within_bounds(const struct pol_image *is, const struct pol_image *was,
+		       char *why, size_t cap)
+{
+	const struct two t = pair(is, was);
+
+	return whole_in(&t, why, cap) && budgets_in(&t, why, cap) &&
+	       denials_in(&t, why, cap) && tops_in(&t, why, cap);
 }
 
 bool pol_within_grant(const struct pol_image *is, uint32_t rule,

@@ -34,6 +34,10 @@ bool within_match(const struct pol_image *ia, uint32_t a,
 /* Is grant `rule` within one of `was`? For who wants to know of each. */
 bool pol_within_grant(const struct pol_image *is, uint32_t rule,
 		      const struct pol_image *was);
+/* Are the denials and limits that held grants of `was` back there as well? When
+ * not, any grant may gain, and why names what went. */
+bool pol_within_bounds(const struct pol_image *is, const struct pol_image *was,
+		       char *why, size_t cap);
 /* Is it within the one of its name, and are the denials and limits that held
  * it back there as well? Then what was answered about that one is an answer
  * about this one. */

@@ -355,6 +355,24 @@ def by_notice(report, net, gate, signed):
                      "its notice is over" in x for x in until(
                          lambda: policy_notes(gate))) else
                  "%s, %s, %.1f s" % (wait, early, took))
+    wider = (("limits: [100000001 readings per day]",
+              "limits: [100000002 readings per day]"),
+             ("limit: 64 GiB per day", "limit: 65 GiB per day"))
+    signed.edit("mdma", *wider)
+    signed.serial("mdma", 24)
+    signed.deliver("mdma", gate.policies)
+    gate.ask("reload", timeout=60)
+    wait = staged(gate).get(MDMA, {})
+    lines = [r["line"] for r in panel(gate, "pending") if "line" in r]
+    report.check("not where what all are held to goes with it", "" if
+                 wait.get("serial") == 24 and "notice_left_s" not in wait and
+                 any("'send-identity' is wider" in x for x in lines) and
+                 any("the limit 'bytes' is gone, or less" in x
+                     for x in lines) else "%s, %s" % (wait, lines))
+    signed.edit("mdma", *[(b, a) for a, b in wider])
+    signed.serial("mdma", 25)
+    signed.deliver("mdma", gate.policies)
+    gate.ask("reload", timeout=60)
 
 
 def reasons(net, gate):
