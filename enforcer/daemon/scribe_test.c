@@ -429,7 +429,8 @@ static void starts_are_records(void **state)
 	assert_string_equal(seen.boot_text,
 			    "after an unclean end; the last record that is "
 			    "durable is 5; verdicts of the last 2000 ms, at "
-			    "most 24576 records, may have none");
+			    "most 24576 records, may have none, and counts "
+			    "of refusals of the last hour");
 	assert_int_equal(seen.next[0], 3);
 	bench_free(&b);
 }
