@@ -223,7 +223,8 @@ units, 4 units and 32 strings of facets at a time; with more, no number is what
 it is by a definition, and those without a unit of the standard are of unknown
 type. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
-it are values.
+it are values. A number whose unit is neither of the standard nor defined anywhere is of
+unknown type, whatever its name says or was known of it before.
 
 `min` and `max` that are neither zero nor infinite nor the value again are further
 values of the same quantity. A value that is not what its type holds, more than one
