@@ -7,6 +7,7 @@
 
 #define PATTERN_MAX 1024
 #define DUR	    "[0-9]+ +(%s)"
+#define SOME	    "[1-9][0-9]*" /* of a limit: not none */
 
 /* "s|min|h|d|w" */
 static void units(char *out, size_t cap, const struct unit_row *t)
@@ -47,10 +48,10 @@ static void limit_pattern(const struct writer *w, char out[PATTERN_MAX])
 	words_pattern(windows, sizeof(windows), limit_windows);
 	words_pattern(distinct, sizeof(distinct), limit_distinct);
 	snprintf(out, PATTERN_MAX,
-		 "^(at +least +" DUR " +apart|at +most +[0-9]+ +"
-		 "connections? +at +once|(at +most +[0-9]+ +distinct +(%s)|"
-		 "[0-9]+ +(%s|%s)) +per +(%s|" DUR "( +burst +[0-9]+( +(%s))?"
-		 ")?))$",
+		 "^(at +least +" SOME " +(%s) +apart|at +most +" SOME
+		 " +connections? +at +once|(at +most +" SOME
+		 " +distinct +(%s)|" SOME " +(%s|%s)) +per +(%s|" SOME
+		 " +(%s)( +burst +" SOME "( +(%s))?)?))$",
 		 w->durations, distinct, things, w->sizes, windows,
 		 w->durations, w->sizes);
 }
