@@ -281,8 +281,7 @@ static void an_engine_that_lies_is_counted_and_recorded(void **state)
 	/* Positions that cannot be, then, after a new engine, a good event. */
 	atomic_store(&b.ring[0].s->head, b.ring[0].at + 12345678);
 	ring_wake(&b.arg.control->scribe_sleeps);
-	usleep(50000);
-	assert_true(atomic_load(&b.guest[0].lane->gate_bad) > n + 1);
+	within(atomic_load(&b.guest[0].lane->gate_bad) > n + 1);
 	atomic_store(&b.ring[0].s->head, atomic_load(&b.ring[0].s->tail));
 	ring_writer(&b.ring[0], b.guest[0].events, EVENT_RING);
 	assert_true(put(&b, 0, numbered(&s, 0, 0)));
@@ -435,10 +434,10 @@ static void starts_are_records(void **state)
 	bench_free(&b);
 }
 
-/* Waits until the view says so, or some seconds. */
+/* Waits until the view says so, or long. */
 static bool view_error(const struct bench *b, bool want)
 {
-	for (int i = 0; i < 5000; i++) {
+	for (int i = 0; i < WITHIN_MS; i++) {
 		if ((b->arg.view->error[0] != 0) == want)
 			return true;
 		usleep(1000);
@@ -452,6 +451,7 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	struct bench b;
 	struct seen seen;
 	struct sample s;
+	struct mono began;
 
 	(void)state;
 	NEEDS_ROOT();
@@ -479,15 +479,17 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	tail = atomic_load(&b.ring[0].s->tail);
 	while (put(&b, 0, numbered(&s, 0, sent)))
 		sent++;
-	/* It is tried several times meanwhile, and said once. */
-	for (int i = 0; i < 350; i++) {
+	/* It is tried several times meanwhile, not all the time, and said
+	 * once. */
+	began = live_mono();
+	while (b.arg.view->failures < 4) {
 		assert_true(b.arg.view->error[0]);
 		assert_int_equal(atomic_load(&b.arg.control->audit_closed), 1);
 		usleep(10000);
 	}
+	assert_true(mono_sub(live_mono(), began) >= 2 * NS_PER_S);
 	assert_int_equal(times_said(&b, "nothing can be recorded"), 1);
 	assert_int_equal(times_said(&b, "written again"), 0);
-	assert_in_range(b.arg.view->failures, 3, 5);
 	assert_int_equal(tail, atomic_load(&b.ring[0].s->tail));
 	/* Also between two tries, and for a successor. */
 	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 1);
@@ -706,8 +708,7 @@ static void the_view_shows_what_is_durable(void **state)
 	ev->now.mono = live_mono();
 	assert_true(put(&b, GUESTS, ev));
 	assert_true(drained(&b));
-	usleep(20000);
-	assert_int_equal(v->records, 3 * (VIEW_REFUSALS + 6) + 3);
+	within(v->records == 3 * (VIEW_REFUSALS + 6) + 3);
 	assert_int_equal(v->aggregated, 5);
 	assert_int_equal(v->lost, 3);
 	assert_true(v->commits > 0);
@@ -817,7 +818,8 @@ static void two_of_them_never_write_one_log(void **state)
 		usleep(10000);
 	}
 	assert_true(drained(&a));
-	assert_true(atomic_load(&b.arg.control->audit_closed) != 0);
+	/* It may begin long after it was started. */
+	within(atomic_load(&b.arg.control->audit_closed) != 0);
 	assert_int_equal(atomic_load(&b.ring[1].s->tail), 0);
 	assert_non_null(strstr(b.arg.view->error, "somebody else writes it"));
 	/* The lock goes with who had it, however he ended. */
