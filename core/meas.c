@@ -46,6 +46,22 @@ meas_set meas_parse(struct span text)
 	return s;
 }
 
+meas_set meas_use(void)
+{
+	struct span rest = span_str(MEAS_USE);
+	meas_set s = 0;
+
+	while (rest.n) {
+		size_t n = 0;
+
+		while (n < rest.n && rest.p[n] != ',')
+			n++;
+		s |= meas_parse(span_sub(rest, 0, n));
+		rest = span_from(rest, n + 2 < rest.n ? n + 2 : rest.n);
+	}
+	return s;
+}
+
 char *meas_text(char *buf, size_t cap, meas_set s)
 {
 	size_t n = 0;

@@ -39,6 +39,12 @@ enum meas_class meas_class(enum meas m);
  * "*" -> MEAS_ALL; anything else 0. */
 meas_set meas_parse(struct span text);
 
+/* Types that show what a home uses, and so are as fine together as the finest
+ * of them (privacy.md section 1; with the tariff known, what is left of a
+ * credit is a register): as they are written, and as a set. */
+#define MEAS_USE "energy.*, power.*, tariff.credit"
+meas_set meas_use(void);
+
 /* "energy.register+energy.tou", in the order of the list; always terminated,
  * returns buf. 512 octets hold every set. */
 #define MEAS_TEXT 640

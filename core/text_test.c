@@ -196,6 +196,10 @@ static void families_are_prefixes(void **s)
 	assert_int_equal(meas_parse(span_str("ener.*")), 0);
 	assert_int_equal(meas_parse(span_str(".*")), 0);
 	assert_int_equal(meas_parse(span_str("")), 0);
+	assert_int_equal(meas_use(),
+			 meas_parse(span_str("energy.*")) |
+				 meas_parse(span_str("power.*")) |
+				 MEAS_BIT(MEAS_TARIFF_CREDIT));
 	meas_text(buf, sizeof(buf),
 		  MEAS_BIT(MEAS_POWER_PEAK) | MEAS_BIT(MEAS_ENERGY_TOU));
 	assert_string_equal(buf, "energy.tou+power.peak");

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/meas.h"
 #include "policy-lang/polc.h"
 
 static const struct topic topics[] = {

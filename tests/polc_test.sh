@@ -54,6 +54,11 @@ for c in $("$polc" --help | sed -n 's/^  polc \([a-z]*\) .*/\1/p'); do
 	try "$c: help" 0 "usage: polc $c " "$polc" "$c" --help
 	try "$c: help behind an operand" 0 "usage: polc $c " "$polc" "$c" "$home/tips.yaml" -h
 done
+# The manual tells of an option under its command.
+sed -n '/^\.It Cm diff$/,/^\.It Cm fleet$/p' policy-lang/polc.1 >"$tmp/section"
+for o in $("$polc" diff --help | grep -oE -e '--[a-z-]+' | grep -v checksums); do
+	is "the manual on diff has $o" grep -qx -e "\.Fl ${o#-}\( .*\)\?" "$tmp/section"
+done
 is "help has all commands" [ "$("$polc" --help | grep -c '^  polc ')" = 19 ]
 set=$home/tips.yaml
 try "check: options behind" 1 "P5203" "$polc" check $home --strict
@@ -569,6 +574,7 @@ try "a quote in an argument" 2 - \
 try "help lists" 0 "P4001" "$polc" help
 try "help explains" 0 "Wrong:" "$polc" help P4001
 try "help without the P" 0 "overlap" "$polc" help 4001
+try "help names all types that show use" 0 "energy.*, power.*, tariff.credit" "$polc" help P5301
 try "no such diagnostic" 2 "no diagnostic" "$polc" help P9999
 missing=$(cat tests/policies/bad/*.expect | grep -oE '\[P[0-9]{4}\]' | sort -u | tr -d '[]' |
 	while read -r p; do "$polc" help "$p" >/dev/null 2>&1 || echo "$p"; done)

@@ -137,17 +137,9 @@ int64_t bound_grade_from(char grade)
 	return grade == 'F' ? 0 : INT64_MAX;
 }
 
-/* Types that show what a home uses, and so are as fine together as the finest
- * of them (privacy.md 1). */
-static meas_set use_types(void)
-{
-	return meas_parse(span_str("energy.*")) |
-	       meas_parse(span_str("power.*")) | MEAS_BIT(MEAS_TARIFF_CREDIT);
-}
-
 bool bound_use(enum meas meas)
 {
-	return MEAS_BIT(meas) & use_types();
+	return MEAS_BIT(meas) & meas_use();
 }
 
 static char flow_grade(const struct bound_flow *f)
@@ -294,7 +286,7 @@ int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 		meas_set one = MEAS_BIT(r->flow[i].meas);
 
 		if (meas_class(r->flow[i].meas) == MEAS_CLASS_SNAPSHOT &&
-		    (meas == 0 || meas & one) && one & use_types())
+		    (meas == 0 || meas & one) && one & meas_use())
 			c.meas |= one;
 	}
 	return c.meas ? bound_sustained(&c, 32) : INT64_MAX;

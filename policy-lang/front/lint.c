@@ -351,13 +351,9 @@ static void lint_difference(struct rd *r, const struct pol_rule_src *a,
 			    const struct pol_rule_src *b)
 {
 	static const char hint[] = "space the readings at least as far apart";
-	static const char *const family[] = {"energy.*", "power.*"};
-	/* With the tariff known, what is left of a credit is a register. */
-	meas_set m = meas_parse(span_str(family[0])) |
-		     meas_parse(span_str(family[1])) |
-		     MEAS_BIT(MEAS_TARIFF_CREDIT);
-	meas_set snap = of_class(a->data.meas & m, MEAS_CLASS_SNAPSHOT);
-	meas_set ser = of_class(b->data.meas & m, MEAS_CLASS_SERIES);
+	meas_set snap = of_class(a->data.meas & meas_use(),
+				 MEAS_CLASS_SNAPSHOT);
+	meas_set ser = of_class(b->data.meas & meas_use(), MEAS_CLASS_SERIES);
 	int64_t every = sustained_ns(r->f, a);
 	struct diag *g;
 
