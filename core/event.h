@@ -137,7 +137,10 @@ struct event {
 	enum dir dir;
 	enum verdict verdict;
 	bool monitored; /* would have been refused: a rule in monitor mode */
-	bool summary; /* EV_DECISION: may be told in a count (audit: summary) */
+	/* EV_DECISION: may be told in a count (audit: summary). EV_VIOLATION,
+	 * EV_NOTICE: of the hour, or the ten minutes, of a rule, or a count in
+	 * it. */
+	bool summary;
 	struct reasons reasons;
 	enum reason reason;   /* primary */
 	const char *detail;   /* one clause for a human, ours; or NULL */

@@ -290,9 +290,9 @@ static int boot_record(struct scribe *s, struct err *e)
 		snprintf(text, sizeof(text),
 			 "after an unclean end; the last record that is "
 			 "durable is %llu; verdicts of the last %lld ms, at "
-			 "most %zu records, may have none, and counts of "
-			 "refusals of the last hour", size - 1,
-			 (long long)(AUDIT_LATE_NS / 1000000),
+			 "most %zu records and the counts of a second, may "
+			 "have none", size - 1,
+			 (long long)((AUDIT_LATE_NS + STORM_PERIOD) / 1000000),
 			 s->n_src * (EVENT_RING / FLAT_LEAST));
 	scribe_tpm_boot(s, text, sizeof(text), &log);
 	ev.log = log.counter ? &log : NULL;

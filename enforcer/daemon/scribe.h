@@ -5,7 +5,8 @@
  *   scribe.c         opening, committing, the loop: begin reading here
  *   scribe_take.c    rings in, records out
  *   scribe_pace.c    and how fast, of each guest
- *   scribe_hours.c   counts of an hour, where a rule says `audit: summary`
+ *   scribe_hours.c   counts of an hour: of what is permitted with `audit:
+ *                    summary`, and of refusals
  *   scribe_ledger.c  the ledger's generation, tied to the audit
  *   scribe_tpm.c     the log's anchors and key in the TPM
  *   owner.c          claims answered
@@ -77,7 +78,9 @@ struct scribe_tpm {
 	char why[ERR_TEXT];
 };
 
-#define HOURS 128 /* open ones of a guest */
+/* Open ones of a guest: of what rules permit, refuse, notify. */
+#define HOURS_PERMITTED 128
+#define HOURS		(HOURS_PERMITTED + 2 * STORM_RULES)
 
 struct hour {
 	struct storm_key k; /* sum.n: counted so far; 0: only the first was */

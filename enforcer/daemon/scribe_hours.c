@@ -2,12 +2,16 @@
 /*
  * What rules permit that say `audit: summary` (policy-language 16): the first
  * in an hour is a record, the rest of that hour is one record with its count.
- * Until the hour is over the count lies beside the records, in the same commit
+ * What a rule refuses beyond those told in full, likewise, and in ten minutes
+ * the rest of what it notifies: engines send what they counted, marked
+ * `summary`, every second (storm.h).
+ * Until the time is over the count lies beside the records, in the same commit
  * as the place in the ring up to which it counts: whoever dies, nothing is lost
  * or counted twice.
  *
- * A guest's places are its own: its engine can only run out of them, and then
- * its events are records each.
+ * A guest's places are its own, and so are those of what is permitted, refused
+ * and notified: an engine can only run out of them, and then its events are
+ * records each.
  */
 #include <stdlib.h>
 
@@ -38,7 +42,9 @@ void hours_forget(struct scribe *s)
 
 /* --- counting ------------------------------------------------------------- */
 
-/* Who sends cannot vary it: the rule, the direction, the party. */
+/* Who sends cannot vary it: the rule; of what is permitted the direction and
+ * the party, too. A count of refusals says one verdict of all that are in it,
+ * and where no rule refused one reason. */
 static uint64_t hash_of(const struct scribe *s, const struct event *ev)
 {
 	const struct event_rule *r = record_rule(ev);
@@ -48,11 +54,18 @@ static uint64_t hash_of(const struct scribe *s, const struct event *ev)
 	uint64_t h;
 
 	memcpy(&key, s->a->boot_key, sizeof(key));
-	wbuf_u8(&w, (uint8_t)ev->dir);
-	storm_put_name(&w, ev->party);
-	/* As much of it as a count keeps. */
-	storm_put_name(&w, span_sub(span_str(ev->app_proto), 0,
-				    sizeof(((struct storm_key *)0)->app) - 1));
+	wbuf_u8(&w, (uint8_t)ev->type);
+	if (ev->type == EV_DECISION) {
+		wbuf_u8(&w, (uint8_t)ev->dir);
+		storm_put_name(&w, ev->party);
+		/* As much of it as a count keeps. */
+		storm_put_name(&w, span_sub(span_str(ev->app_proto), 0,
+			sizeof(((struct storm_key *)0)->app) - 1));
+	} else {
+		wbuf_u8(&w, (uint8_t)ev->verdict);
+		wbuf_u8(&w, ev->monitored);
+		wbuf_u8(&w, r ? REASON_NONE : (uint8_t)ev->reason);
+	}
 	if (r) {
 		storm_put_name(&w, r->layer);
 		storm_put_name(&w, r->policy);
@@ -64,20 +77,31 @@ static uint64_t hash_of(const struct scribe *s, const struct event *ev)
 	return h ? h : 1;
 }
 
+static struct mono end_of(const struct hour *h)
+{
+	return mono_add(h->since.mono,
+			h->k.type == EV_NOTICE ? STORM_NOTICE : STORM_HOUR);
+}
+
 static void due_by(struct scribe *s, const struct hour *h)
 {
-	int64_t ns = mono_add(h->since.mono, STORM_HOUR).ns;
+	int64_t ns = end_of(h).ns;
 
 	if (ns < s->hours_due_ns)
 		s->hours_due_ns = ns;
 }
 
 /* The place of that hash, a free one if there is none, or HOURS. */
-static size_t place_of(const struct guest_hours *g, uint64_t hash)
+static size_t place_of(const struct guest_hours *g, enum event_type type,
+		       uint64_t hash)
 {
+	size_t from = type == EV_DECISION    ? 0
+		      : type == EV_VIOLATION ? HOURS_PERMITTED
+					     : HOURS_PERMITTED + STORM_RULES;
+	size_t to = from + (from ? STORM_RULES : HOURS_PERMITTED);
 	size_t spare = HOURS;
 
-	for (size_t i = 0; i < HOURS; i++) {
+	for (size_t i = from; i < to; i++) {
 		if (g->hash[i] == hash)
 			return i;
 		if (g->hash[i] == 0 && spare == HOURS)
@@ -93,8 +117,16 @@ static int64_t within(int64_t v, int64_t min, int64_t max)
 
 static bool counts(const struct event *ev)
 {
-	return ev->type == EV_DECISION && ev->verdict == VERDICT_ALLOW &&
-	       !ev->monitored && (ev->summary || ev->count);
+	switch (ev->type) {
+	case EV_DECISION:
+		return ev->verdict == VERDICT_ALLOW && !ev->monitored &&
+		       ev->summary;
+	case EV_VIOLATION:
+	case EV_NOTICE:
+		return ev->summary;
+	default:
+		return false;
+	}
 }
 
 bool hours_event(struct scribe *s, int guest, struct event *ev)
@@ -111,7 +143,7 @@ bool hours_event(struct scribe *s, int guest, struct event *ev)
 	ev->first.ns = within(ev->first.ns, 0, ev->last.ns);
 	g = &s->hours[guest];
 	hash = hash_of(s, ev);
-	i = place_of(g, hash);
+	i = place_of(g, ev->type, hash);
 	if (i == HOURS)
 		return false;
 	h = &g->hour[i];
@@ -124,6 +156,9 @@ bool hours_event(struct scribe *s, int guest, struct event *ev)
 		if (ev->count == 0)
 			return false;
 	}
+	/* How many are told in full is the engine's to say. */
+	if (ev->count == 0 && ev->type != EV_DECISION)
+		return false;
 	storm_count(&h->k, ev);
 	h->dirty = true;
 	scribe_waits(s);
@@ -181,7 +216,7 @@ static int end_hours(struct scribe *s, bool all, struct err *e)
 
 		if (s->hours[guest].hash[i] == 0)
 			continue;
-		if (all || mono_sub(s->mono, h->since.mono) >= STORM_HOUR)
+		if (all || mono_sub(s->mono, end_of(h)) >= 0)
 			rc = end_hour(s, guest, i, e);
 		else
 			due_by(s, h);

@@ -19,15 +19,8 @@
 #define BEFORE	   "several alike, counted before the last start"
 #define SAMPLE_LEN 96 /* octets of a sample's message */
 
-/* One more that guest k's rule permits; `of` of them at once, if it is not 0. */
-static const struct event *permitted(struct sample *s, size_t k, uint64_t of)
+static const struct event *several(struct event *ev, uint64_t of)
 {
-	static const char *const names[] = {"guest0", "guest1"};
-	struct event *ev = sample_decision(s, 0);
-
-	ev->now.mono = live_mono();
-	ev->guest = span_str(names[k]);
-	ev->summary = of == 0;
 	if (of) {
 		ev->count = of;
 		ev->count_octets = of * SAMPLE_LEN;
@@ -38,6 +31,40 @@ static const struct event *permitted(struct sample *s, size_t k, uint64_t of)
 	return ev;
 }
 
+/* One more that guest k's rule permits; `of` of them at once, if it is not 0. */
+static const struct event *permitted(struct sample *s, size_t k, uint64_t of)
+{
+	static const char *const names[] = {"guest0", "guest1"};
+	struct event *ev = sample_decision(s, 0);
+
+	ev->now.mono = live_mono();
+	ev->guest = span_str(names[k]);
+	ev->summary = true;
+	return several(ev, of);
+}
+
+/* What guest k's rule refused (or, as EV_NOTICE, told of that): as its engine
+ * sends it, a hundred in full, the rest by the second. */
+static const struct event *refused(struct sample *s, size_t k, uint64_t of,
+				   enum event_type type)
+{
+	struct event *ev = sample_violation(s, 0);
+
+	ev->type = type;
+	ev->now.mono = live_mono();
+	ev->guest = span_str(k ? "guest1" : "guest0");
+	ev->rules[0].rule = span_str("send-profile");
+	ev->rules[0].refused = true;
+	ev->n_rules = 1;
+	ev->summary = true;
+	if (type == EV_NOTICE) {
+		ev->notify = NOTIFY_PORTAL;
+		ev->n_leaves = 0;
+		ev->message = NULL;
+	}
+	return several(ev, of);
+}
+
 /* --- what the log says ---------------------------------------------------- */
 
 struct told {
@@ -45,7 +72,28 @@ struct told {
 	uint64_t n, octets; /* permitted in all, by the records and by counts */
 	int64_t first_ago, last_ago; /* of the last count, before it was told */
 	uint64_t at_boot;	     /* records before the last boot's */
+	/* [1]: notices */
+	struct {
+		uint64_t full, counts, n, before;
+	} refused[2];
 };
+
+static bool of_before(const struct event *ev)
+{
+	return ev->detail && strcmp(ev->detail, BEFORE) == 0;
+}
+
+static void look_at_refused(struct told *t, const struct event *ev)
+{
+	bool notice = ev->type == EV_NOTICE;
+
+	assert_int_equal(ev->verdict, VERDICT_DENY);
+	assert_true(span_is(ev->rules[0].rule, "send-profile"));
+	t->refused[notice].full += ev->count == 0;
+	t->refused[notice].counts += ev->count != 0;
+	t->refused[notice].n += ev->count ? ev->count : 1;
+	t->refused[notice].before += ev->count && of_before(ev);
+}
 
 static void look_at(struct told *t, const struct record_view *v)
 {
@@ -56,6 +104,8 @@ static void look_at(struct told *t, const struct record_view *v)
 	t->records++;
 	if (v->r.kind == RECORD_ANOMALY && ev->reason == REASON_MALFORMED)
 		t->damaged++;
+	if (ev->type == EV_VIOLATION || ev->type == EV_NOTICE)
+		look_at_refused(t, ev);
 	if (ev->type != EV_DECISION)
 		return;
 	if (ev->count == 0) {
@@ -65,7 +115,7 @@ static void look_at(struct told *t, const struct record_view *v)
 		return;
 	}
 	t->counts++;
-	t->before += ev->detail && strcmp(ev->detail, BEFORE) == 0;
+	t->before += of_before(ev);
 	t->n += ev->count;
 	t->octets += ev->count_octets;
 	t->first_ago = mono_sub(ev->now.mono, ev->first);
@@ -110,7 +160,8 @@ static void killed_at_any_point_it_counts_each_once(void **state)
 {
 	const char *text = getenv("SCRIBE_KILLS");
 	int kills = text ? atoi(text) : 40;
-	uint64_t sent = 0, octets = 0;
+	static const enum event_type types[] = {EV_VIOLATION, EV_NOTICE};
+	uint64_t sent = 0, octets = 0, full[2] = {0}, all[2] = {0};
 	unsigned seed = 7;
 	struct bench b;
 	struct sample s;
@@ -134,6 +185,11 @@ static void killed_at_any_point_it_counts_each_once(void **state)
 				sent += of ? of : 1;
 				octets += (of ? of : 1) * SAMPLE_LEN;
 			}
+			of = (uint64_t)(rand_r(&seed) % 20);
+			if (put(&b, k, refused(&s, k, of, types[of % 2]))) {
+				full[of % 2] += of == 0;
+				all[of % 2] += of ? of : 1;
+			}
 			if (rand_r(&seed) % 4 == 0)
 				usleep(300);
 		}
@@ -148,6 +204,13 @@ static void killed_at_any_point_it_counts_each_once(void **state)
 	assert_int_equal(t.octets, octets);
 	assert_int_equal(t.counts, GUESTS); /* it was no hour */
 	assert_int_equal(t.before, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(t.refused[i].n, all[i]);
+		assert_int_equal(t.refused[i].full, full[i]);
+		assert_int_equal(t.refused[i].before, 0);
+		/* A notice has ten minutes, which these are not. */
+		assert_int_equal(t.refused[i].counts, GUESTS);
+	}
 	print_message("%d kills, %llu permitted, %llu records\n", kills,
 		      (unsigned long long)sent,
 		      (unsigned long long)t.records);
@@ -350,6 +413,124 @@ static void what_a_boot_left_the_next_one_tells(void **state)
 	free(h);
 }
 
+/* What is refused beyond what is told in full is on the disk with the commit
+ * that lets go of it: a power cut an hour into a storm loses none of it. */
+static void refusals_of_an_hour_outlive_the_power(void **state)
+{
+	static const enum event_type types[] = {EV_VIOLATION, EV_NOTICE};
+	struct hand *h = calloc(1, sizeof(*h));
+	struct sample s;
+	struct event ev;
+	struct told t;
+
+	(void)state;
+	assert_non_null(h);
+	hand_begin(h);
+	for (int i = 0; i < 2; i++) {
+		/* In full: records, however many the engine says. */
+		for (int k = 0; k < 3; k++) {
+			ev = *refused(&s, 0, 0, types[i]);
+			assert_int_equal(give(h, 0, &ev), 0);
+		}
+		ev = *refused(&s, 1, 5, types[i]);
+		assert_int_equal(give(h, 1, &ev), 1);
+	}
+	for (int second = 0; second < 500; second++) {
+		wait_ns(h, NS_PER_S);
+		for (int i = 0; i < 2; i++) {
+			ev = *refused(&s, 0, 7, types[i]);
+			assert_int_equal(give(h, 0, &ev), 1);
+		}
+		hand_commit(h);
+	}
+	assert_int_equal(audit_size(h->s.audit), 6);
+	hand_close(h, true);
+	h->b.arg.boot_key[0] = 2;
+	hand_open(h, HOUR_NS / 2, INT64_C(1700007260000000));
+	hand_commit(h);
+	hand_close(h, false);
+	t = read_log(h->b.conf.audit);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(t.refused[i].full, 3);
+		assert_int_equal(t.refused[i].counts, 2);
+		assert_int_equal(t.refused[i].before, 2);
+		assert_int_equal(t.refused[i].n, 3 + 5 + 500 * 7);
+	}
+	bench_free(&h->b);
+	free(h);
+}
+
+/* Each has its time: an hour, ten minutes; from the first that was in full. */
+static void a_count_is_told_when_its_time_is_over(void **state)
+{
+	static const struct {
+		enum event_type type;
+		int64_t ns;
+	} rows[] = {
+		{EV_NOTICE, 600 * NS_PER_S},
+		{EV_VIOLATION, HOUR_NS},
+	};
+	struct hand *h = calloc(1, sizeof(*h));
+	struct sample s;
+	struct event ev;
+	struct told t;
+	struct err e = {0};
+
+	(void)state;
+	assert_non_null(h);
+	for (int i = 0; i < 2; i++) {
+		hand_begin(h);
+		ev = *refused(&s, 0, 0, rows[i].type);
+		assert_int_equal(give(h, 0, &ev), 0);
+		wait_ns(h, 60 * NS_PER_S);
+		ev = *refused(&s, 0, 30, rows[i].type);
+		assert_int_equal(give(h, 0, &ev), 1);
+		wait_ns(h, rows[i].ns - 60 * NS_PER_S - 1);
+		assert_int_equal(hours_turn(&h->s, &e), 0);
+		assert_int_equal(audit_size(h->s.audit), 1);
+		wait_ns(h, 1);
+		assert_int_equal(hours_turn(&h->s, &e), 0);
+		assert_int_equal(audit_size(h->s.audit), 2);
+		hand_commit(h);
+		hand_close(h, false);
+		t = read_log(h->b.conf.audit);
+		assert_int_equal(t.refused[i == 0].counts, 1);
+		assert_int_equal(t.refused[i == 0].n, 31);
+		assert_int_equal(t.refused[i == 0].before, 0);
+		bench_free(&h->b);
+	}
+	free(h);
+}
+
+/* A storm that refuses by every rule takes no place of what is permitted. */
+static void refusals_have_places_of_their_own(void **state)
+{
+	struct hand *h = calloc(1, sizeof(*h));
+	struct sample s;
+	struct event ev;
+	int counted = 0;
+
+	(void)state;
+	assert_non_null(h);
+	hand_begin(h);
+	for (unsigned i = 0; i < STORM_RULES + 9; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "rule-%u", i);
+		ev = *refused(&s, 0, 2, EV_VIOLATION);
+		ev.rules[0].rule = span_str(name);
+		counted += give(h, 0, &ev);
+	}
+	assert_int_equal(counted, STORM_RULES);
+	assert_int_equal(give_one(h, 0), 0);
+	assert_int_equal(give_one(h, 0), 1);
+	ev = *refused(&s, 0, 2, EV_NOTICE);
+	assert_int_equal(give(h, 0, &ev), 1);
+	hand_close(h, true);
+	bench_free(&h->b);
+	free(h);
+}
+
 static void one_that_cannot_be_read_is_told_and_left_out(void **state)
 {
 	static const uint64_t slots[] = {0, HOURS * GUESTS - 1, HOURS * GUESTS,
@@ -394,7 +575,7 @@ static void a_guest_can_only_fill_its_own_places(void **state)
 	assert_non_null(h);
 	hand_begin(h);
 	for (int round = 0; round < 2; round++) {
-		for (unsigned i = 0; i < HOURS + 50; i++) {
+		for (unsigned i = 0; i < HOURS_PERMITTED + 50; i++) {
 			struct event ev = *permitted(&s, 0, 0);
 			char name[16];
 
@@ -403,8 +584,8 @@ static void a_guest_can_only_fill_its_own_places(void **state)
 			counted += give(h, 0, &ev);
 		}
 	}
-	assert_int_equal(counted, HOURS);
-	assert_int_equal(audit_size(h->s.audit), HOURS + 2 * 50);
+	assert_int_equal(counted, HOURS_PERMITTED);
+	assert_int_equal(audit_size(h->s.audit), HOURS_PERMITTED + 2 * 50);
 	assert_int_equal(give_one(h, 1), 0);
 	assert_int_equal(give_one(h, 1), 1);
 	hand_close(h, true);
@@ -499,6 +680,9 @@ int main(void)
 		cmocka_unit_test(an_hour_is_a_record_and_a_count),
 		cmocka_unit_test(who_comes_after_a_crash_counts_on),
 		cmocka_unit_test(what_a_boot_left_the_next_one_tells),
+		cmocka_unit_test(refusals_of_an_hour_outlive_the_power),
+		cmocka_unit_test(a_count_is_told_when_its_time_is_over),
+		cmocka_unit_test(refusals_have_places_of_their_own),
 		cmocka_unit_test(one_that_cannot_be_read_is_told_and_left_out),
 		cmocka_unit_test(a_guest_can_only_fill_its_own_places),
 		cmocka_unit_test(the_longest_and_the_most_can_be_told),

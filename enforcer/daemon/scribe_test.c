@@ -427,9 +427,9 @@ static void starts_are_records(void **state)
 	assert_int_equal(seen.boots, 3);
 	assert_string_equal(seen.boot_text,
 			    "after an unclean end; the last record that is "
-			    "durable is 5; verdicts of the last 2000 ms, at "
-			    "most 24576 records, may have none, and counts "
-			    "of refusals of the last hour");
+			    "durable is 5; verdicts of the last 3000 ms, at "
+			    "most 24576 records and the counts of a second, "
+			    "may have none");
 	assert_int_equal(seen.next[0], 3);
 	bench_free(&b);
 }

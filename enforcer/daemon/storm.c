@@ -174,6 +174,7 @@ void storm_describe(struct storm_key *k, const struct event *ev)
 	k->reason = (uint8_t)ev->reason;
 	k->monitored = ev->monitored;
 	k->flow_end = ev->flow_end;
+	k->summary = ev->summary;
 	k->severity = ev->severity;
 	k->notify = ev->notify;
 	put_app(k, ev->app_proto);
@@ -346,6 +347,7 @@ void storm_tell(const struct storm_key *k, struct now now,
 		.monitored = k->monitored,
 		.reason = (enum reason)k->reason,
 		.flow_end = k->flow_end,
+		.summary = k->summary,
 		.n_rules = k->has_rule,
 		.severity = k->severity,
 		.notify = k->notify,
@@ -399,7 +401,7 @@ static void tell_second(struct storm *s, struct now now, storm_out *out,
 void storm_flush(struct storm *s, struct now now, storm_out *out, void *arg)
 {
 	tell_second(s, now, out, arg);
-	storm_tell_rules(s, now, true, out, arg);
+	storm_tell_rules(s, now, out, arg);
 }
 
 /* --- what a predecessor left ---------------------------------------------- */
@@ -446,7 +448,7 @@ static void mend_key(struct storm_key *k, struct now now)
 static void mend_flags(struct storm_key *k)
 {
 	bool *const flags[] = {&k->has_tuple, &k->monitored, &k->flow_end,
-			       &k->has_rule, &k->rule_refused};
+			       &k->has_rule, &k->rule_refused, &k->summary};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		uint8_t octet;
@@ -459,10 +461,12 @@ static void mend_flags(struct storm_key *k)
 /* Its hour goes on: nobody gets another hundred by making an engine die. */
 static void mend_rule(struct storm_rule *r, struct now now)
 {
-	uint8_t told;
+	uint8_t told, again;
 
 	memcpy(&told, &r->told, 1);
+	memcpy(&again, &r->again, 1);
 	r->told = told != 0;
+	r->again = again != 0;
 	r->hour.ns = clamp(r->hour.ns, 0, now.mono.ns);
 	r->noticed.ns = clamp(r->noticed.ns, 0, now.mono.ns);
 	if (r->each > STORM_EACH)
@@ -512,7 +516,7 @@ void storm_tick(struct storm *s, struct now now, storm_out *out, void *arg)
 	if (now.mono.ns >= second_due(s))
 		tell_second(s, now, out, arg);
 	if (s->rules_due_ns && now.mono.ns >= s->rules_due_ns)
-		storm_tell_rules(s, now, false, out, arg);
+		storm_tell_rules(s, now, out, arg);
 }
 
 struct mono storm_due(const struct storm *s)

@@ -4,9 +4,12 @@
  * between the pipeline and the event ring.
  *
  * What a rule refuses is told in full a hundred times in an hour, which begins
- * with the first; the rest of that hour is one event with its count, the first
- * and the last example (policy-language 16). Whom a rule notifies is told at
- * once, and then once in ten minutes how often (EV_NOTICE).
+ * with the first; the rest of that hour is counted, with the first and the last
+ * example (policy-language 16). Whom a rule notifies is told at once, and then
+ * once in ten minutes how often (EV_NOTICE). What was counted is told within a
+ * second, so that no more than that is lost with this memory: the scribe adds
+ * it up, and keeps the sum on the disk until the time is over
+ * (scribe_hours.c). These events are marked `summary`, those in full as well.
  *
  * Oddities that are alike (type, reason, verdict, rule, machine, party,
  * direction, protocol, the other end's prefix and class of port) within a
@@ -20,8 +23,8 @@
  * A permitted transmission (EV_DECISION) is merged where its rule says
  * `audit: summary`, only with those of the same rule and about the same
  * object; it costs nothing of the bucket and passes in full when the table is
- * full. What passes, the scribe counts by the hour (scribe_hours.c). One under `audit: each` is never merged, nor is what changes the
- * gateway.
+ * full. What passes, the scribe counts by the hour likewise. One under `audit:
+ * each` is never merged, nor is what changes the gateway.
  *
  * No allocation, no clock, no pointers: events carry their time, storm_tick is
  * told it. The counts may lie in memory that outlives the process; what one
@@ -68,7 +71,7 @@ struct storm_key {
 	bool has_tuple;
 	char app[16];
 	uint8_t type, dir, verdict, reason, severity, notify;
-	bool monitored, flow_end;
+	bool monitored, flow_end, summary;
 	/* The rule that record_rule names; texts are copies. */
 	bool has_rule, rule_refused;
 	uint32_t line;
@@ -82,7 +85,8 @@ struct storm_rule {
 	struct mono hour, noticed; /* since when */
 	uint32_t each;		   /* refusals told in full in that hour */
 	bool told;		   /* a notice was, at noticed */
-	struct storm_key more, notice; /* the rest; sum.n 0: none */
+	bool again;		   /* and more since, which were counted */
+	struct storm_key more, notice; /* of this second; sum.n 0: none */
 };
 
 struct storm {
@@ -94,7 +98,7 @@ struct storm {
 	uint64_t passed, merged; /* events in full; events in counts */
 	bool any_other;
 	struct storm_sum other[STORM_TYPES][2][REASON_COUNT]; /* [1]: denied */
-	int64_t rules_due_ns; /* of the first count of a rule; 0: there is none */
+	int64_t rules_due_ns; /* rules' counts are told; 0: there are none */
 	uint32_t n_keys, n_rules;
 	uint16_t slot[STORM_SLOTS]; /* by hash: 1 + index of a key; 0: free */
 	struct storm_key key[STORM_KEYS];

@@ -32,7 +32,7 @@ static bool rule_idle(const struct storm_rule *r, struct mono now)
 {
 	return r->more.sum.n == 0 && r->notice.sum.n == 0 &&
 	       mono_sub(now, r->hour) >= STORM_HOUR &&
-	       mono_sub(now, r->noticed) >= STORM_NOTICE;
+	       mono_sub(now, r->noticed) >= STORM_NOTICE * (1 + r->again);
 }
 
 /* NULL: no place. */
@@ -56,41 +56,55 @@ struct storm_rule *storm_rule_of(struct storm *s, const struct event *ev)
 	return spare;
 }
 
-static void due_by(struct storm *s, int64_t ns)
+static void count_more(struct storm *s, struct storm_key *k,
+		       const struct event *ev)
 {
-	if (s->rules_due_ns == 0 || ns < s->rules_due_ns)
-		s->rules_due_ns = ns;
-}
+	int64_t due = mono_add(ev->now.mono, STORM_PERIOD).ns;
 
-static void count_more(struct storm_key *k, const struct event *ev)
-{
 	if (k->sum.n == 0) {
 		memset(k, 0, sizeof(*k));
 		storm_describe(k, ev);
+		k->summary = true;
 	}
 	storm_count(k, ev);
+	s->merged++;
+	if (s->rules_due_ns == 0 || due < s->rules_due_ns)
+		s->rules_due_ns = due;
 }
 
 /* False: it is to be merged with others that are alike. */
 bool storm_refused(struct storm *s, struct storm_rule *r,
-		   const struct event *ev, storm_out *out, void *arg)
+		   const struct event *of, storm_out *out, void *arg)
 {
-	if (r->each == 0 || mono_sub(ev->now.mono, r->hour) >= STORM_HOUR) {
-		r->hour = ev->now.mono;
+	struct event ev;
+
+	if (r->each == 0 || mono_sub(of->now.mono, r->hour) >= STORM_HOUR) {
+		r->hour = of->now.mono;
 		r->each = 0;
 	}
 	if (r->each == STORM_EACH) {
-		count_more(&r->more, ev);
-		s->merged++;
-		due_by(s, mono_add(r->hour, STORM_HOUR).ns);
+		count_more(s, &r->more, of);
 		return true;
 	}
-	if (!storm_token(s, ev->now.mono))
+	if (!storm_token(s, of->now.mono))
 		return false;
 	r->each++;
 	s->passed++;
-	out(arg, ev);
+	ev = *of;
+	ev.summary = true;
+	out(arg, &ev);
 	return true;
+}
+
+/* Are its ten minutes not over? Behind ten in which some were counted come
+ * another ten. */
+static bool was_told(struct storm_rule *r, struct mono now)
+{
+	if (r->again && mono_sub(now, r->noticed) >= STORM_NOTICE) {
+		r->noticed = mono_add(r->noticed, STORM_NOTICE);
+		r->again = false;
+	}
+	return r->told && mono_sub(now, r->noticed) < STORM_NOTICE;
 }
 
 void storm_notice(struct storm *s, struct storm_rule *r,
@@ -99,14 +113,13 @@ void storm_notice(struct storm *s, struct storm_rule *r,
 	struct event ev = *of;
 
 	ev.type = EV_NOTICE;
+	ev.summary = r != NULL;
 	ev.message = ev.leaves = NULL;
 	ev.n_leaves = ev.leaf = ev.n_budgets = 0;
 	ev.would_pass = (struct span){0};
-	if (r && r->told &&
-	    mono_sub(ev.now.mono, r->noticed) < STORM_NOTICE) {
-		count_more(&r->notice, &ev);
-		s->merged++;
-		due_by(s, mono_add(r->noticed, STORM_NOTICE).ns);
+	if (r && was_told(r, ev.now.mono)) {
+		r->again = true;
+		count_more(s, &r->notice, &ev);
 		return;
 	}
 	if (r) {
@@ -118,27 +131,18 @@ void storm_notice(struct storm *s, struct storm_rule *r,
 	out(arg, &ev);
 }
 
-void storm_tell_rules(struct storm *s, struct now now, bool all,
-		      storm_out *out, void *arg)
+void storm_tell_rules(struct storm *s, struct now now, storm_out *out,
+		      void *arg)
 {
 	s->rules_due_ns = 0;
 	for (uint32_t i = 0; i < s->n_rules; i++) {
-		struct storm_rule *r = &s->rule[i];
-		struct mono hour = mono_add(r->hour, STORM_HOUR);
-		struct mono notice = mono_add(r->noticed, STORM_NOTICE);
+		struct storm_key *const counts[] = {&s->rule[i].more,
+						    &s->rule[i].notice};
 
-		if (r->more.sum.n && (all || hour.ns <= now.mono.ns)) {
-			storm_tell(&r->more, now, out, arg);
-			r->more.sum.n = 0;
+		for (size_t k = 0; k < 2; k++) {
+			if (counts[k]->sum.n)
+				storm_tell(counts[k], now, out, arg);
+			counts[k]->sum.n = 0;
 		}
-		if (r->notice.sum.n && (all || notice.ns <= now.mono.ns)) {
-			storm_tell(&r->notice, now, out, arg);
-			r->notice.sum.n = 0;
-			r->noticed = now.mono;
-		}
-		if (r->more.sum.n)
-			due_by(s, hour.ns);
-		if (r->notice.sum.n)
-			due_by(s, notice.ns);
 	}
 }

@@ -15,9 +15,9 @@ bool storm_refused(struct storm *s, struct storm_rule *r,
 /* Whom the event's rules notify is told, now or in a count. r may be NULL. */
 void storm_notice(struct storm *s, struct storm_rule *r,
 		  const struct event *of, storm_out *out, void *arg);
-/* The counts whose time is over; all: the others as well. */
-void storm_tell_rules(struct storm *s, struct now now, bool all,
-		      storm_out *out, void *arg);
+/* What was counted since it was told last. */
+void storm_tell_rules(struct storm *s, struct now now, storm_out *out,
+		      void *arg);
 
 /* storm.c */
 bool storm_token(struct storm *s, struct mono now);

@@ -17,6 +17,7 @@
 struct tally {
 	uint64_t calls, full, counted, octets, decisions;
 	uint64_t by_type[EV_TYPES];
+	uint64_t hourly; /* of counts: those that the scribe adds up */
 	struct event last;
 	char rule[64], party[64];
 	int64_t now_ns; /* no event may be older than its first, or later */
@@ -31,6 +32,7 @@ static void out(void *arg, const struct event *ev)
 	if (ev->count) {
 		t->counted += ev->count;
 		t->octets += ev->count_octets;
+		t->hourly += ev->summary;
 		assert_true(ev->first.ns <= ev->last.ns);
 		assert_true(ev->last.ns <= ev->now.mono.ns);
 		assert_null(ev->message);
@@ -100,11 +102,14 @@ static void a_rule_tells_a_hundred_refusals_in_an_hour(void **state)
 	}
 	assert_int_equal(t.calls, 100);
 	assert_ptr_equal(t.last.message, ev->message); /* in full */
-	assert_int_equal(storm_due(s).ns, at(3600000).mono.ns);
-	storm_tick(s, at(3599999), out, &t);
+	assert_true(t.last.summary);
+	/* No count stays in memory for longer than a second. */
+	assert_int_equal(storm_due(s).ns, at(1100).mono.ns);
+	storm_tick(s, at(1099), out, &t);
 	assert_int_equal(t.calls, 100);
-	storm_tick(s, at(3600000), out, &t);
+	storm_tick(s, at(1100), out, &t);
 	assert_int_equal(t.calls, 101);
+	assert_int_equal(t.hourly, 1);
 	assert_int_equal(t.last.type, EV_VIOLATION);
 	assert_int_equal(t.last.verdict, VERDICT_DENY);
 	assert_int_equal(t.last.reason, REASON_TOO_SOON);
@@ -119,12 +124,20 @@ static void a_rule_tells_a_hundred_refusals_in_an_hour(void **state)
 	assert_int_equal(t.last.last_tup.sport, 2999);
 	assert_string_equal(t.rule, "send-profile");
 	assert_int_equal(storm_due(s).ns, INT64_MAX);
-	/* The next hour begins anew. */
+	/* The hour goes on. */
+	give(s, ev, 3599000, &t);
+	assert_int_equal(t.calls, 101);
+	assert_int_equal(storm_due(s).ns, at(3600000).mono.ns);
+	storm_tick(s, at(3600000), out, &t);
+	assert_int_equal(t.calls, 102);
+	assert_int_equal(t.last.count, 1);
+	/* The next one begins anew. */
 	for (int i = 0; i < 150; i++)
 		give(s, ev, 3600001 + i, &t);
-	assert_int_equal(t.calls, 201);
+	assert_int_equal(t.calls, 202);
 	storm_flush(s, at(3700000), out, &t);
 	assert_int_equal(t.last.count, 50);
+	assert_int_equal(t.hourly, 3);
 	free(s);
 }
 
@@ -196,17 +209,19 @@ static void notices_of_a_rule_are_one_in_ten_minutes(void **state)
 				 denies ? VERDICT_DENY : VERDICT_ALLOW);
 		assert_int_equal(t.last.n_leaves, 0);
 		assert_string_equal(t.rule, "other");
-		assert_int_equal(storm_due(s).ns, at(600000).mono.ns);
-		storm_tick(s, at(600000), out, &t);
+		assert_int_equal(storm_due(s).ns, at(1001).mono.ns);
+		storm_tick(s, at(1001), out, &t);
 		assert_int_equal(t.last.type, EV_NOTICE);
 		assert_int_equal(t.last.count, 49);
+		assert_int_equal(t.hourly, 1);
 		assert_string_equal(t.rule, "rare");
 		/* From then on ten minutes again. */
 		give(s, notifying(&m, "rare", denies), 600001, &t);
 		assert_int_equal(t.by_type[EV_NOTICE], 51);
-		assert_int_equal(storm_due(s).ns, at(1200000).mono.ns);
-		storm_tick(s, at(1200000), out, &t);
+		assert_int_equal(storm_due(s).ns, at(601001).mono.ns);
+		storm_tick(s, at(601001), out, &t);
 		assert_int_equal(t.by_type[EV_NOTICE], 52);
+		assert_int_equal(t.hourly, 2);
 		/* After them the first is told at once. */
 		give(s, notifying(&m, "rare", denies), 3000000, &t);
 		assert_int_equal(t.by_type[EV_NOTICE], 53);
@@ -231,6 +246,7 @@ static void a_count_of_a_rule_has_one_verdict(void **state)
 	};
 	struct storm *s = storm_with(0, 0);
 	struct tally t = {0};
+	uint64_t told = 0;
 	struct sample m;
 
 	(void)state;
@@ -240,13 +256,12 @@ static void a_count_of_a_rule_has_one_verdict(void **state)
 						     rows[r].denies);
 
 			ev->monitored = rows[r].monitored;
-			give(s, ev, 100 * r, &t);
+			give(s, ev, 2000 * r, &t);
 		}
-	}
-	/* The first of each is told at once. */
-	assert_int_equal(t.by_type[EV_NOTICE], 3);
-	for (int r = 0; r < 3; r++) {
-		storm_tick(s, at(600000 + 100 * r), out, &t);
+		/* The first of each is told at once. */
+		assert_int_equal(t.by_type[EV_NOTICE], told + 1);
+		told += (uint64_t)rows[r].n;
+		storm_tick(s, at(2000 * r + 1000), out, &t);
 		if (t.last.type != EV_NOTICE ||
 		    t.last.count != (uint64_t)rows[r].n - 1 ||
 		    (t.last.verdict == VERDICT_DENY) != rows[r].denies ||
@@ -275,10 +290,15 @@ static void what_rules_owe_outlives_the_process(void **state)
 	storm_init(s, &(struct storm_conf){.key = {3, 4}, .guest = "mdma"});
 	give(s, notifying(&m, "rare", true), 300, &t);
 	assert_int_equal(t.calls, 103);
-	storm_tick(s, at(3600000), out, &t);
+	storm_tick(s, at(1300), out, &t);
 	assert_int_equal(t.calls, 105);
+	give(s, notifying(&m, "rare", true), 600100, &t);
+	assert_int_equal(t.calls, 105);
+	storm_tick(s, at(601100), out, &t);
+	assert_int_equal(t.calls, 107);
+	assert_int_equal(t.hourly, 6);
 	give(s, notifying(&m, "rare", true), 3600001, &t);
-	assert_int_equal(t.full, 102);
+	assert_int_equal(t.full, 103);
 	free(s);
 }
 
