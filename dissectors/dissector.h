@@ -26,6 +26,10 @@
 enum frame {
 	FRAME_UNIT, /* a unit is complete: *len octets */
 	FRAME_MORE, /* cannot say yet; *len: octets the unit will have, or 0 */
+	/* The same, but nothing of a unit is cut short: what is there is
+	 * judged with what comes next, and its sender may have nothing to say
+	 * for long. */
+	FRAME_BETWEEN,
 	FRAME_BAD,  /* never will be; e says why. The stream is lost. */
 };
 

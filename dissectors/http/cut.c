@@ -25,6 +25,7 @@ struct part {
 	struct span plain; /* decoded from chunks */
 	uint64_t rest;	   /* of the body, or OBIX_REST_* */
 	enum chunks end;   /* how the walk over chunks ended */
+	bool whole;	   /* no line of a chunk is cut short */
 	struct err walk;   /* when it was bad */
 };
 
@@ -35,6 +36,7 @@ static void look(const struct cutter *k, const struct http_side *s,
 	size_t used, got;
 
 	p->end = CHUNKS_MORE;
+	p->whole = true;
 	switch (s->framing) {
 	case FRAMING_LENGTH:
 		p->rest = s->left;
@@ -45,6 +47,7 @@ static void look(const struct cutter *k, const struct http_side *s,
 	case FRAMING_CHUNKED:
 		p->end = chunks_walk(&copy, p->in, k->plain, UNIT_MAX, &used,
 				     &got, &p->walk);
+		p->whole = used == p->in.n;
 		p->plain = span_of(k->plain, got);
 		p->rest = p->end == CHUNKS_END ? got : OBIX_REST_UNKNOWN;
 		break;
@@ -162,6 +165,15 @@ static enum frame measure(const struct http_side *s, const struct part *p,
 	return FRAME_UNIT;
 }
 
+/* Which rule an answer needs is known with the first octets of its body: the
+ * head and the lines of a chunk wait for them, and a server that is asked for
+ * news may send them long before. Whoever asks has no reason to. */
+static bool waits(const struct part *p, const struct piece *x)
+{
+	return !x->request && p->plain.n == 0 && p->rest != 0 &&
+	       p->end == CHUNKS_MORE && p->whole && !p->full;
+}
+
 /* A unit, or what it has behind its head: octets of a body. */
 static enum frame cut_body(const struct cutter *k, struct span in, size_t room,
 			   struct piece *x, struct err *e)
@@ -174,6 +186,8 @@ static enum frame cut_body(const struct cutter *k, struct span in, size_t room,
 	size_t n = 0;
 
 	look(k, s, &p);
+	if (!k->exact && waits(&p, x))
+		return FRAME_BETWEEN;
 	if (s->kind == BODY_UNSEEN && p.rest != 0)
 		fr = recognise(s, &p, k->exact, e);
 	if (fr != FRAME_UNIT)

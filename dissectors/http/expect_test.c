@@ -132,6 +132,7 @@ static int read_unit_of(struct reader_kit *r, struct dis_ctx *c,
 
 	switch (dissector_http.frame(c, in, len, &e)) {
 	case FRAME_MORE:
+	case FRAME_BETWEEN:
 		return WAITS;
 	case FRAME_BAD:
 		return e.reason;

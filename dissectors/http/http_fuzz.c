@@ -44,6 +44,15 @@ static bool ends_at_close(const struct dis_ctx *c, const struct try *t,
 	       !h.has_length && !h.chunked;
 }
 
+/* Between units is not at the end of one. */
+static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
+			struct err *e)
+{
+	enum frame fr = dissector_http.frame(c, in, len, e);
+
+	return fr == FRAME_BETWEEN ? FRAME_MORE : fr;
+}
+
 /* By growing prefixes, a few octets at a time, then with all there is. */
 static enum frame find(const struct dis_ctx *c, const struct try *t,
 		       struct span in, size_t step, size_t *len, struct err *e)
@@ -54,8 +63,8 @@ static enum frame find(const struct dis_ctx *c, const struct try *t,
 
 	*len = 0;
 	for (size_t n = 1; n < in.n && fr == FRAME_MORE; n += step)
-		fr = dissector_http.frame(c, span_sub(in, 0, n), len, e);
-	whole = dissector_http.frame(c, in, &all, &e2);
+		fr = frame(c, span_sub(in, 0, n), len, e);
+	whole = frame(c, in, &all, &e2);
 	if (fr == FRAME_UNIT)
 		assert(ends_at_close(c, t, in) ? whole != FRAME_MORE
 					       : whole == FRAME_UNIT &&

@@ -63,7 +63,8 @@ int64_t frame_units(struct work *w, struct span octets, struct framed *f,
 
 		if (fr == FRAME_BAD)
 			return -1;
-		if (fr == FRAME_MORE) {
+		if (fr == FRAME_MORE || fr == FRAME_BETWEEN) {
+			f->between = fr == FRAME_BETWEEN;
 			f->need = len ? (uint32_t)(at + len) : 0;
 			break;
 		}
@@ -804,7 +805,7 @@ void judge_units(struct work *w, struct judge *j)
 		enum frame fr =
 			len ? FRAME_UNIT : d->frame(c, rest, &len, &e);
 
-		if (fr == FRAME_MORE)
+		if (fr == FRAME_MORE || fr == FRAME_BETWEEN)
 			break;
 		if (fr == FRAME_BAD) {
 			struct judged_unit *u =

@@ -48,6 +48,7 @@
 
 #define FRAG_TIMEOUT	(30 * NS_PER_S)
 #define HOLD_TIMEOUT	(30 * NS_PER_S) /* for the rest of a unit */
+#define HOLD_BETWEEN	20 /* times that, for the next one to begin */
 #define RTO_FIRST	(200 * (NS_PER_S / 1000))
 #define RTO_STEPS	6 /* each twice as long */
 #define ANSWER_EVERY	(NS_PER_S / 10)
@@ -110,6 +111,7 @@ struct held {
 	bool used;
 	bool queued;
 	bool early; /* waits for the segments before it */
+	uint8_t waited; /* so many times already, between units */
 };
 
 /* Octets in chunks: the first at skip in head. */
@@ -149,6 +151,7 @@ struct side {
 			    * all of it is known to have arrived */
 	bool settled : 1;  /* its receiver has the octets that said what it
 			    * speaks */
+	bool between : 1;  /* what is held ends where a part of a unit does */
 	bool absorbed : 1; /* of what is held, not every packet is there */
 	bool shown : 1;	   /* its first octets said what it speaks */
 	bool many : 1;	   /* turns begin, more than are looked at */
@@ -707,6 +710,7 @@ bool nobody_reads(struct work *w);
 struct framed {
 	uint32_t need, count; /* count: of units */
 	size_t first;	      /* octets of the first one; 0: there is none */
+	bool between; /* nothing behind the last one is cut short */
 };
 int64_t frame_units(struct work *w, struct span octets, struct framed *f,
 		    struct err *e);

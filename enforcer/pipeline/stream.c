@@ -342,6 +342,7 @@ static void judge_stream(struct work *w, struct side *me, struct span s)
 			complete = frame_units(w, j.octets, &f, &e);
 			me->need = f.need;
 		}
+		me->between = f.between;
 		me->whole = start + (uint32_t)complete;
 	}
 	if (complete < 0) {
@@ -477,6 +478,13 @@ static void in_order(struct work *w, struct side *me, uint32_t seq,
 		release_judged(w, me);
 }
 
+static void wait_again(struct work *w, uint32_t h)
+{
+	w->p->held[h].since = w->now.mono;
+	held_unqueue(w->p, h);
+	held_queue(w->p, h);
+}
+
 void stream_overdue(struct work *w, uint32_t h)
 {
 	struct held *e = &w->p->held[h];
@@ -485,10 +493,7 @@ void stream_overdue(struct work *w, uint32_t h)
 
 	w->s = e->side;
 	if (me->deferred) {
-		/* Its time is the rule's. */
-		e->since = w->now.mono;
-		held_unqueue(w->p, h);
-		held_queue(w->p, h);
+		wait_again(w, h); /* its time is the rule's */
 		return;
 	}
 	if (e->early && !strict(w->p)) {
@@ -498,6 +503,12 @@ void stream_overdue(struct work *w, uint32_t h)
 	if (e->early) {
 		/* The gap was not filled; the sender will repeat both. */
 		early_free(w, me, REASON_TCP_GAP);
+		return;
+	}
+	/* Who is asked to wait for news has none yet. */
+	if (me->between && e->waited < HOLD_BETWEEN) {
+		e->waited++;
+		wait_again(w, h);
 		return;
 	}
 	w->pcap_cnt = e->pcap_cnt;
