@@ -532,6 +532,111 @@ static void tampering(void **state)
 	}
 }
 
+/* Each but the last is named by the record before the next, whether the TPM is
+ * asked or not, and whatever it was at in between. */
+static const struct {
+	unsigned from, n, found;
+} taken[] = {
+	{0, 1, 1}, {0, 3, 3}, {0, 7, 7}, {1, 1, 1}, {1, 6, 6},
+	{3, 1, 1}, {3, 2, 2}, {4, 1, 1}, {6, 1, 1}, {0, 8, 7},
+};
+
+static void read_sizes(uint64_t size[8])
+{
+	struct db *d = test_db();
+	struct db_stmt *st;
+	struct err e = {0};
+
+	good(db_prepare(&st, d, "SELECT size FROM checkpoint ORDER BY size",
+			&e), &e);
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(db_step(st, &e), 1);
+		assert_true(db_u64(st, 0, &size[i]));
+	}
+	assert_int_equal(db_step(st, &e), 0);
+	db_finish(st);
+	test_db_close(d);
+}
+
+static void take_checkpoints(unsigned from, unsigned n)
+{
+	struct db *d = test_db();
+	char sql[128];
+
+	test_guards(d, false);
+	snprintf(sql, sizeof(sql), "DELETE FROM checkpoint WHERE size IN"
+		 " (SELECT size FROM checkpoint ORDER BY size LIMIT %u OFFSET"
+		 " %u)", n, from);
+	test_exec(d, sql);
+	test_exec(d, "UPDATE state SET checkpoint = coalesce((SELECT max(size)"
+		     " FROM checkpoint), 0), anchored = coalesce((SELECT"
+		     " max(size) FROM checkpoint), 0)");
+	test_guards(d, true);
+	test_db_close(d);
+}
+
+static void missing_ones_are_listed(void **state)
+{
+	uint64_t size[8];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(taken) / sizeof(taken[0]); i++) {
+		struct verify_result r;
+		struct err e = {0};
+		unsigned at = taken[i / 2].from;
+
+		fresh();
+		start(false);
+		grow(4);
+		dies();
+		if (i % 2)
+			chip_reset();
+		start(false);
+		grow(4);
+		together(1 + i % 2);
+		read_sizes(size);
+		take_checkpoints(at, taken[i / 2].n);
+		assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL,
+					     &e), E_INTEGRITY);
+		if (r.n_missing != taken[i / 2].found || !r.has_bad ||
+		    r.bad != size[at] - 1 || !strstr(e.text, "it is missing"))
+			fail_msg("row %zu: %llu: %s", i,
+				 (unsigned long long)r.n_missing, e.text);
+		for (unsigned k = 0; k < r.n_missing; k++)
+			assert_int_equal(r.missing[k], size[at + k]);
+	}
+}
+
+/* Behind what somebody else extended no log begins, but one of recovery. */
+static void begins_on_a_pcr_of_others(void **state)
+{
+	const uint8_t digest[SHA256_LEN] = {5};
+	struct anchor_bound b = {.has_pcr = true, .counter = 1};
+	struct verify_result r;
+	struct err e = {0};
+	char other[96];
+
+	(void)state;
+	fresh();
+	anchor_extend(chip.pcr, digest);
+	good(open_log(false, &e), &e);
+	assert_int_equal(recovery(), 1);
+	grow(2);
+	dies();
+	snprintf(other, sizeof(other), "%s.recovery-1", test_path);
+	good(verify_file(other, NULL, &r, NULL, NULL, &e), &e);
+	assert_true(r.anchored);
+	fresh();
+	start(true);
+	memcpy(b.pcr, digest, sizeof(b.pcr));
+	audit_bind(w.audit, &b);
+	good(add(3, &e), &e);
+	dies();
+	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
+			 E_INTEGRITY);
+	assert_non_null(strstr(e.text, "PCR 13 had been extended before it"));
+}
+
 /* Without the TPM it could be a writer that died; that it may be is said. */
 static void last_checkpoint_is_for_the_tpm(void **state)
 {
@@ -873,6 +978,8 @@ static void a_signature_that_never_came_hides_no_other(void **state)
 	test_db_close(d);
 	assert_int_equal(verify_file(test_path, NULL, &r, NULL, NULL, &e),
 			 E_INTEGRITY);
+	assert_int_equal(r.n_missing, 1);
+	assert_int_equal(r.missing[0], size);
 }
 
 int main(void)
@@ -887,6 +994,8 @@ int main(void)
 		cmocka_unit_test(counts_from_elsewhere),
 		cmocka_unit_test(dies_anywhere),
 		cmocka_unit_test(tampering),
+		cmocka_unit_test(missing_ones_are_listed),
+		cmocka_unit_test(begins_on_a_pcr_of_others),
 		cmocka_unit_test(last_checkpoint_is_for_the_tpm),
 		cmocka_unit_test(says_it_was_pruned),
 		cmocka_unit_test(holds_nothing_meanwhile),

@@ -285,20 +285,25 @@ static int append(struct audit *a, enum record_kind kind,
 	return rc;
 }
 
-/* A boot says behind which checkpoint it goes on: what is gone from there shows
- * in any later one. */
+/* A boot, and each checkpoint, says behind which checkpoint it goes on: what is
+ * gone from there shows in any later one. */
+static int name_last(const struct audit *a, struct event_log *log,
+		     struct err *e)
+{
+	log->point = store_checkpointed(a->store);
+	return log->point ? store_point_text(a->store, log->point_text, e) : 0;
+}
+
 static int append_boot(struct audit *a, const struct event *ev, uint64_t *seq,
 		       struct err *e)
 {
 	struct event_log log = {0};
 	struct event boot = *ev;
-	int rc = 0;
+	int rc;
 
 	if (ev->log)
 		log = *ev->log;
-	log.point = store_checkpointed(a->store);
-	if (log.point)
-		rc = store_point_text(a->store, log.point_text, e);
+	rc = name_last(a, &log, e);
 	boot.log = log.point ? &log : ev->log;
 	return rc ? rc
 		  : append(a, RECORD_BOOT, &boot, (struct span){0}, seq, e);
@@ -429,6 +434,8 @@ static int seal(struct audit *a, const struct now *now, struct err *e)
 	struct event ev = {.type = EV_CHECKPOINT, .now = *now, .log = &log};
 	int rc = clock_step(a, &ev, e);
 
+	if (rc == 0)
+		rc = name_last(a, &log, e);
 	if (rc == 0) {
 		store_head(a->store, log.chain);
 		memcpy(log.pcr, a->bound.pcr, sizeof(log.pcr));

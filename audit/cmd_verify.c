@@ -149,6 +149,20 @@ static void cannot_go_on(int signal_no)
 	_exit(EXIT_TROUBLE);
 }
 
+/* All that are known to be, whatever else was found. */
+static void print_missing(const struct verify_result *r)
+{
+	uint64_t n = r->n_missing < POINTS_MISSING ? r->n_missing
+						   : POINTS_MISSING;
+
+	for (uint64_t i = 0; i < n; i++)
+		printf("the checkpoint of %llu records is missing\n",
+		       (unsigned long long)r->missing[i]);
+	if (r->n_missing > n)
+		printf("and %llu more\n",
+		       (unsigned long long)(r->n_missing - n));
+}
+
 static int run(const char *path, const struct points_conf *points,
 	       struct tool_anchor *tpm, int quiet)
 {
@@ -191,6 +205,7 @@ static int run(const char *path, const struct points_conf *points,
 		return tool_failed(path, &e);
 	/* The finding is the answer, so it is on standard output too. */
 	tool_say(path, e.text);
+	print_missing(&r);
 	if (r.has_bad)
 		printf("not whole: first wrong record %llu: %s\n",
 		       (unsigned long long)r.bad, e.text);

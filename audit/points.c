@@ -187,6 +187,55 @@ static int differs(struct points *p, const struct checkpoint *c,
 	return wrong(e, c->size, what);
 }
 
+static void miss(struct points *p, uint64_t size)
+{
+	if (size <= p->last_missing)
+		return;
+	if (p->n_missing < POINTS_MISSING)
+		p->missing[p->n_missing] = size;
+	p->n_missing++;
+	p->last_missing = size;
+	p->gap = true;
+}
+
+bool points_named(struct points *p, uint64_t size,
+		  const uint8_t text[SHA256_LEN])
+{
+	if (size > p->last) {
+		miss(p, size);
+		return true;
+	}
+	return size == p->last &&
+	       (size == 0 || memcmp(p->anchor.last, text, SHA256_LEN) == 0);
+}
+
+int points_whole(const struct points *p, int rc, uint64_t *bad, struct err *e)
+{
+	unsigned long long first = p->missing[0];
+
+	*bad = UINT64_MAX;
+	if (p->n_missing == 0 || (rc && rc != E_INTEGRITY))
+		return rc;
+	*bad = first - 1;
+	if (rc)
+		return err_wrap(e, "the checkpoint of %llu records: it is "
+				"missing; besides", first);
+	if (p->n_missing == 1)
+		return wrong(e, first, "it is missing");
+	return err_set(e, E_INTEGRITY, 0, "the checkpoint of %llu records: it "
+		       "is missing, one of %llu that are", first,
+		       (unsigned long long)p->n_missing);
+}
+
+/* A log that is begun because another was not what it should be goes on with
+ * the PCR that this one left (audit.h). */
+static bool may_be_foreign(const char *origin)
+{
+	const char *last = strrchr(origin, '/');
+
+	return last && strncmp(last, "/recovery-", 10) == 0;
+}
+
 /* What the record before it says of its time and of the TPM, what the row
  * repeats of that, and what the checkpoints before it make. */
 static int anchored(struct points *p, const struct points_sealed *sealed,
@@ -196,12 +245,19 @@ static int anchored(struct points *p, const struct points_sealed *sealed,
 	uint64_t size = p->stored.size;
 	int rc;
 
+	/* What those that are missing made of PCR 13 nobody knows. */
+	if (p->gap)
+		anchor_resume(&p->anchor, b);
+	p->gap = false;
 	if (!p->has_wall || p->wall != sealed->wall)
 		return wrong(e, size, "its time is not that of its record");
 	if (b->has_pcr != p->bound.has_pcr || b->counter != p->bound.counter ||
 	    memcmp(b->pcr, p->bound.pcr, sizeof(b->pcr)) != 0)
 		return wrong(e, size, "its anchor is not what its record says");
 	rc = anchor_step(&p->anchor, b, p->note.text, e);
+	if (rc == 0 && p->anchor.foreign && !may_be_foreign(p->origin))
+		return wrong(e, size, "PCR 13 had been extended before it, by "
+			     "others or by checkpoints that are missing");
 	return rc ? err_wrap(e, "the checkpoint of %llu records",
 			     (unsigned long long)size)
 		  : 0;
@@ -227,10 +283,13 @@ int points_reach(struct points *p, uint64_t size,
 		memcpy(p->late.root, root, SHA256_LEN);
 		return 0;
 	}
-	if (rc == 0 && stored != (sealed != NULL)) {
+	if (rc == 0 && sealed && !stored) {
+		miss(p, size);
+		return 0;
+	}
+	if (rc == 0 && stored && !sealed) {
 		*bad = size - 1;
-		rc = wrong(e, size, sealed ? "it is missing"
-					   : "nothing in the log announces it");
+		rc = wrong(e, size, "nothing in the log announces it");
 	}
 	if (rc == 0 && stored)
 		rc = differs(p, &p->stored, root, bad, "the records up to "
@@ -245,13 +304,6 @@ int points_reach(struct points *p, uint64_t size,
 	p->n++;
 	p->last = size;
 	return next_row(p, e);
-}
-
-bool points_last_is(const struct points *p, uint64_t size,
-		    const uint8_t text[SHA256_LEN])
-{
-	return size == p->last &&
-	       (size == 0 || memcmp(p->anchor.last, text, SHA256_LEN) == 0);
 }
 
 int points_look(struct points *p, struct err *e)

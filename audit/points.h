@@ -12,7 +12,8 @@
 
 struct db;
 
-#define POINTS_HELD 64
+#define POINTS_HELD    64
+#define POINTS_MISSING 64 /* that are listed */
 
 struct points_conf {
 	/* Keys of the log: each checkpoint is signed by one of them. None:
@@ -59,6 +60,10 @@ struct points {
 		uint8_t root[SHA256_LEN];
 		struct points_sealed sealed;
 	} late;
+	/* Stored ones that there were and that are not there, by size, and how
+	 * many they are in all. */
+	uint64_t missing[POINTS_MISSING], n_missing, last_missing;
+	bool gap; /* one of them was right before the next stored one */
 	bool has_row;
 	struct checkpoint held[POINTS_HELD]; /* by size */
 	size_t n_held, at_held;
@@ -85,10 +90,12 @@ void points_close(struct points *p);
 /* The log may have grown: look again where there was no other stored one. */
 int points_look(struct points *p, struct err *e)
 	__attribute__((warn_unused_result));
-/* Is the last stored one that was reached of so many records, with this hash of
- * its text? size 0: there is to be none. */
-bool points_last_is(const struct points *p, uint64_t size,
-		    const uint8_t text[SHA256_LEN]);
+/* A record names the last one before it: of so many records, with this hash of
+ * its text; size 0: there was none. One that is not stored is missing, which is
+ * not wrong yet. False: it is another than the last one stored. */
+bool points_named(struct points *p, uint64_t size,
+		  const uint8_t text[SHA256_LEN])
+	__attribute__((warn_unused_result));
 /* The size at which points_reach is due next; UINT64_MAX: none. */
 uint64_t points_next(const struct points *p);
 /* The time by which a checkpoint is thinned out once it is over pruned records:
@@ -100,9 +107,9 @@ static inline uint64_t points_wall(const struct now *now)
 }
 /* A TPM's signature takes its time, and a writer may die before it has it: then
  * there is no checkpoint behind what announces one. Of those that it had, none
- * can be taken away so: the next one says what PCR 13 was, which each extended;
- * of the last that is for who knows what the TPM says (anchor.h). Without a TPM
- * there is one behind each.
+ * can be taken away so: the record before the next one names it, and so does
+ * that of the next boot; of the last that is for who knows what the TPM says
+ * (anchor.h). Without a TPM there is one behind each.
  *
  * The tree has so many records and this root. sealed: what the last record
  * says, if it is what comes before a checkpoint; else NULL. */
@@ -126,6 +133,10 @@ static inline void points_tell(const struct points *p,
 	*n = p->n_thinned;
 	memcpy(out, p->thinned, sizeof(p->thinned));
 }
+/* rc and e are what else was found. E_INTEGRITY: some are missing, and that is
+ * told first. */
+int points_whole(const struct points *p, int rc, uint64_t *bad, struct err *e)
+	__attribute__((warn_unused_result));
 /* There are no more records than this. */
 int points_end(struct points *p, uint64_t size, uint64_t *bad, struct err *e)
 	__attribute__((warn_unused_result));

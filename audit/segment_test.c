@@ -90,6 +90,17 @@ static void whole(uint64_t first, uint64_t n)
 	assert_int_equal(r.first, first);
 }
 
+static void whole_but_for(struct verify_result *r, const char *text)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct err e = {0};
+
+	assert_int_equal(verify_file(test_path, &conf, r, NULL, NULL, &e),
+			 E_INTEGRITY);
+	if (!strstr(e.text, text))
+		fail_msg("%s", e.text);
+}
+
 static bool there(unsigned no)
 {
 	char name[96];
@@ -442,6 +453,10 @@ static void held_ones_over_pruned_records(void **state)
 	sql("a.db", "DELETE FROM checkpoint WHERE size <= 1024");
 	assert_int_equal(verify_held(&ours[2], &r, &e), E_INTEGRITY);
 	assert_non_null(strstr(e.text, "nor one behind it"));
+	/* The last of them is named by what is there. */
+	whole_but_for(&r, "it is missing");
+	assert_int_equal(r.n_missing, 1);
+	assert_int_equal(r.missing[0], 1001);
 	key = before;
 }
 

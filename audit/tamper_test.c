@@ -351,7 +351,7 @@ static const struct {
 	{"a checkpoint cut", cut_a_checkpoint, NONE,
 	 "checkpoint of 602 records: it is missing", 601},
 	{"all checkpoints cut", cut_all_checkpoints, NONE,
-	 "checkpoint of 301 records: it is missing", 300},
+	 "checkpoint of 301 records: it is missing; besides: no checkpoint", 300},
 	{"a boot cut", cut_a_boot, BOTH,
 	 "checkpoint of 602 records: the log was cut, it ends before", 301},
 	{"rolled back, and gone on", roll_back_and_go_on, BOTH,

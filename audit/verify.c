@@ -191,14 +191,17 @@ static int check_bound(struct verify *v, uint64_t seq, struct err *e)
 		       : verify_wrong(v, seq, e, "it names another chain of bundles");
 }
 
-/* Behind which checkpoint a boot goes on. */
-static int check_boot(struct verify *v, uint64_t seq, struct err *e)
+/* Behind which checkpoint a boot or another checkpoint goes on. A checkpoint of
+ * an older program does not say. */
+static int check_named(struct verify *v, uint64_t seq, struct err *e)
 {
 	static const struct event_log none;
 	const struct event_log *l = v->view.ev.log;
 
 	l = l ? l : &none;
-	return points_last_is(&v->points, l->point, l->point_text)
+	if (l->point == 0 && v->view.r.kind == RECORD_CHECKPOINT)
+		return 0;
+	return points_named(&v->points, l->point, l->point_text)
 		       ? 0
 		       : verify_wrong(v, seq, e, "the checkpoint that it names "
 				      "is not the last before it");
@@ -268,10 +271,11 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 		rc = check_kept(v, seq, record, e);
 	if (rc == 0 && r->kind == RECORD_EXPORT)
 		rc = verify_removal(v, seq, &v->view, e);
-	if (rc == 0 && r->kind == RECORD_BOOT)
-		rc = check_boot(v, seq, e);
 	if (rc == 0 && r->kind == RECORD_CHECKPOINT)
 		rc = check_bound(v, seq, e);
+	if (rc == 0 &&
+	    (r->kind == RECORD_BOOT || r->kind == RECORD_CHECKPOINT))
+		rc = check_named(v, seq, e);
 	if (rc)
 		return rc;
 	if (r->kind != RECORD_CHECKPOINT && points_next(&v->points) != seq + 1)
@@ -614,6 +618,7 @@ static int check_content(struct verify *v, const char *path,
 			 struct err *e)
 {
 	struct err ignored;
+	uint64_t bad;
 	int rc = db_open(&v->db, path, DB_READ, e);
 
 	if (rc == 0)
@@ -649,6 +654,13 @@ static int check_content(struct verify *v, const char *path,
 		rc = db_exec(v->db, "COMMIT", e);
 	if (rc == 0)
 		rc = verify_structure(v->db, e);
+	rc = points_whole(&v->points, rc, &bad, e);
+	if (rc && bad != UINT64_MAX) {
+		v->out->has_bad = true;
+		v->out->bad = bad;
+	}
+	memcpy(v->out->missing, v->points.missing, sizeof(v->out->missing));
+	v->out->n_missing = v->points.n_missing;
 	if (rc && db_disturbed(v->db))
 		rc = err_set(e, E_STATE, 0, "it was opened for writing while "
 					    "it was read; try again");

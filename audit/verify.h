@@ -37,6 +37,9 @@ struct verify_result {
 	 * there: its writer died before it was signed, or it was taken away,
 	 * which the TPM knows. 0: none. */
 	uint64_t announced;
+	/* Those that the log names and that are not there: the first ones, and
+	 * how many they are. Also beside another finding. */
+	uint64_t missing[POINTS_MISSING], n_missing;
 	/* Those held elsewhere that could not be compared (points.h). */
 	struct points_thinned thinned[POINTS_HELD];
 	size_t n_thinned;

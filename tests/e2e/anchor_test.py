@@ -3,10 +3,12 @@
 """The log is anchored in a TPM: who rolls it back, takes it away or makes it
 again is found out, by the gateway and by metergate-audit. Without its TPM the
 gateway lets pass what policy allows, and lets nobody change anything."""
+import contextlib
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 
 import rules_test
@@ -219,6 +221,58 @@ def again(gate, other, bed):
         f.write(rows)
 
 
+def points(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return [x[0] for x in db.execute(
+            "SELECT size FROM checkpoint ORDER BY size")]
+
+
+def take_points(path, sizes):
+    """Rows of checkpoints, by who can write the file; its schema is as it
+    was."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        guard = db.execute("SELECT sql FROM sqlite_master WHERE name ="
+                           " 'checkpoint_stays'").fetchone()[0]
+        db.execute("DROP TRIGGER checkpoint_stays")
+        db.executemany("DELETE FROM checkpoint WHERE size = ?",
+                       [(x,) for x in sizes])
+        db.execute(guard)
+        db.commit()
+
+
+def cut(bed, tpm):
+    """Checkpoints taken away from the middle or the beginning of the log: the
+    records that are left name them, and no TPM need be asked."""
+    with Gate(bed, tpm=tpm.name) as gate:
+        for again in range(3):
+            anchored(gate)
+            reload(gate)
+            agrees(gate, tpm, "before it is cut")
+            if again:
+                tpm.again()
+            if again < 2:
+                gate.start()
+        sizes = points(gate.audit)
+        check("there are checkpoints of three starts", len(sizes) >= 6, sizes)
+        key = gate.audit + ".vkey"
+        for what, gone in (("the first", sizes[:1]), ("two", sizes[2:4]),
+                           ("all but the last", sizes[:-1])):
+            copy = os.path.join(gate.work, "cut.db")
+            shutil.copy2(gate.audit, copy)
+            take_points(copy, gone)
+            code, text = audit("verify", "-q", "--key", key, copy)
+            named = [int(x) for x in re.findall(
+                r"^the checkpoint of (\d+) records is missing$", text,
+                re.MULTILINE)]
+            check("%s taken away: each is named" % what,
+                  code == 1 and named == gone, (gone, text))
+            # Who seals the file's pages anew gains nothing.
+            first = re.search(r"the checkpoint of (\d+) records: it is missing",
+                              text)
+            check("%s taken away: the first is the finding" % what,
+                  first and int(first.group(1)) == gone[0], text)
+
+
 def commands(bed, tpm):
     with Gate(bed, tpm=tpm.name) as gate:
         anchored(gate)
@@ -262,7 +316,7 @@ def main():
         print("SKIP: swtpm is not installed")
         return
     with rules_test.Bed("routed") as bed:
-        for part in (goes_on, dies, commands):
+        for part in (goes_on, dies, cut, commands):
             with Tpm() as tpm:
                 part(bed, tpm)
         absent(bed)
