@@ -6,11 +6,11 @@ drop is counted, in the audit in aggregate.
 
 usage: flood_test.py [SECONDS [KIND...]]      of each kind (1; soak: 20)
 
-Latency is to stay within 3 times. The long form (LONG seconds and more) judges
-the median of each kind by that. The short form, which runs while other things
-do, fails at five times as much: flood, gateway, victims and this program share
-two processors, and with a second of measuring one time slice of somebody else
-is already a few times the median. The 99th percentile is printed: with more
+Latency is to stay within 3 times: the median of each kind is judged in the
+long form (LONG seconds and more), which runs alone. The short form runs while
+other things do and only prints it: flood, gateway, victims and this program
+share two processors, and with a second of measuring one time slice of somebody
+else is many times the median. The 99th percentile is printed always: with more
 busy threads than processors it is the scheduler's slice, not the gateway's
 doing.
 """
@@ -26,7 +26,6 @@ import talk
 from lib import HERE, Gate, Net, Report, need_live, until
 
 RATIO = 3.0
-SLACK = 5.0  # of the short form
 LONG = 10.0
 VICTIMS = ("mdma", "portal")
 # kind, frames a second (0: as many as can be)
@@ -150,9 +149,9 @@ def one(report, net, gate, kind, rate, seconds, quiet):
                  lost and "%s; %s" % (lost, [
                      (g["guest"], g["drops"], g["kernel_dropped"])
                      for g in gate.ask("guests")[1:]]))
-    report.check("%s flood: the others wait not much longer" % kind,
-                 "x %.1f" % ratio if ratio > RATIO *
-                 (1 if seconds >= LONG else SLACK) else "")
+    if seconds >= LONG:
+        report.check("%s flood: the others wait not much longer" % kind,
+                     "x %.1f" % ratio if ratio > RATIO else "")
     if kind == "flows" and seconds >= LONG:
         report.check("flows flood: %d different flows" % different,
                      "" if different >= 100000 else "too few")
