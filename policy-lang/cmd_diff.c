@@ -263,25 +263,34 @@ static const struct pol_image *customer_of(const struct version *v)
 	return NULL;
 }
 
+/* Each reason, a line. */
+static void print_why(struct span id, const char *why)
+{
+	for (size_t n; *why; why += n + (why[n] != 0)) {
+		n = strcspn(why, "\n");
+		printf("  %.*s may let more pass: %.*s\n", TEXT(id), (int)n,
+		       why);
+	}
+}
+
 /* Is every policy of b within the same one of a? Says which are not. */
 static bool within(const struct version *a, const struct version *b, bool say)
 {
+	static char why[WITHIN_TOLD];
 	bool all = true;
 
 	for (size_t i = 0; i < b->scene.n_file; i++) {
 		const struct pol_image *im = b->scene.image[i];
 		const struct pol_image *was = instead(a, im);
-		char why[200] = "it is new";
 
 		if (!compared(im) ||
-		    (was ? pol_within_answers(im, was, customer_of(a), why,
-					      sizeof(why))
+		    (was ? pol_within_told(im, was, customer_of(a), why,
+					   sizeof(why))
 			 : new_within(im)))
 			continue;
 		all = false;
 		if (say)
-			printf("  %.*s may let more pass: %s\n",
-			       TEXT(pol_image_id(im)), why);
+			print_why(pol_image_id(im), was ? why : "it is new");
 	}
 	for (size_t k = 0; k < a->scene.n_file; k++) {
 		const struct pol_image *im = a->scene.image[k];

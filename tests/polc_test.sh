@@ -351,6 +351,30 @@ widened 's/resolution: 1 kWh/resolution: 100 Wh/' "send-registers' is wider: res
 widened 's/granularity: 30 min or/granularity: 15 min or/' "send-profile' is wider: granularity 30 min -> 15 min$"
 widened 's/requires: \[registered, attested\]/requires: [registered]/' "send-[a-z-]*' is wider: requires$"
 widened 's/^    answers: .*//' "[a-z-]*' is wider: answers$"
+# All that is wider, each once.
+sed '/^  send-profile:/,/limits:/s/delay: 6 h/delay: 1 h/; s/resolution: 1 kWh/resolution: 100 Wh/; s/48 KiB per day/64 KiB per day/' \
+	$home/mdma.yaml >"$tmp/new.yaml"
+"$polc" diff $home/mdma.yaml "$tmp/new.yaml" >"$tmp/out"
+is "every reason is told" [ "$(grep -o "may let more pass: .*" "$tmp/out")" = "\
+may let more pass: 'send-profile' is wider: delay 6 h -> 1 h
+may let more pass: 'send-registers' is wider: resolution 1000 Wh -> 100 Wh
+may let more pass: the limit 'daily-bytes' is gone, or less" ]
+rm -rf "$tmp/next" && mkdir "$tmp/next" && cp $home/*.yaml "$tmp/next"
+sed -i '/^  finer-than-daily:/d; s/keep: 1 reading per month/keep: 2 readings per month/; $awidening: {roles: [metering], notice: 30 d}' "$tmp/next/baseline.yaml"
+sed -i '/prove-the-saving: refused/d; /^  small-tips-budget:/,$d; s/tips-only/only-tips/' "$tmp/next/customer.yaml"
+sed -i 's/attestation: required/attestation: none/' "$tmp/next/binding.yaml"
+"$polc" diff $home "$tmp/next" >"$tmp/out"
+is "of every kind of file" [ "$(grep -o "may let more pass: .*" "$tmp/out" | sort)" = "\
+$(sort <<-\END
+may let more pass: the consent rule 'finer-than-daily' is gone, or asks less
+may let more pass: the floor 'bill-can-always-be-read' is new, or keeps more
+may let more pass: more may be widened without the customer, or sooner
+may let more pass: the restriction 'small-tips-budget' is gone, or less
+may let more pass: com.example.flex/prove-the-saving: the answer gives more
+may let more pass: machine 'mdma' has to attest less
+may let more pass: machine 'dr' has to attest less
+END
+)" ]
 # An edit of the metering policy, and what it is; then what undoing it is.
 changed() {
 	sed "$1" $home/mdma.yaml >"$tmp/new.yaml"

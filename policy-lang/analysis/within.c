@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy-lang/analysis/within.h"
 
-#include <stdio.h>
-
 #include "policy-lang/analysis/within_parts.h"
 
 static struct two turned(const struct two *t)
@@ -412,73 +410,76 @@ static bool split_party(const struct two *t)
 static bool budgets_in(const struct two *t, char *why, size_t cap)
 {
 	uint32_t held_by[LAY_MAX_RULES];
+	bool all = true;
 
 	for (uint32_t i = 0; i < t->is->n_RULE; i++)
 		held_by[i] = is_grant(&t->is->RULE[i]) ? holder(t, i)
 						       : LAY_NONE;
-	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
+	for (uint32_t k = 0; k < t->was->n_RULE && within_more(t, all); k++) {
 		const struct lay_rule *r = &t->was->RULE[k];
 
-		if (is_grant(r) && r->limit_n && !undivided(t, held_by, k)) {
-			snprintf(why, cap, "the limits of '%s' count several "
-				 "times now", t->was->STRS + r->id);
-			return false;
-		}
+		if (is_grant(r) && r->limit_n && !undivided(t, held_by, k))
+			all = within_no(why, cap, "the limits of '%s' count "
+					"several times now",
+					t->was->STRS + r->id);
 	}
-	for (uint32_t i = 0; i < t->is->n_LIMT; i++) {
+	for (uint32_t i = 0; i < t->is->n_LIMT && within_more(t, all); i++) {
 		const struct lay_limit *l = &t->is->LIMT[i];
 
-		if (top_level(l) && l->each & LAY_EACH_PARTY &&
-		    split_party(t)) {
-			snprintf(why, cap, "the limit '%s' counts for more "
-				 "parties", t->is->STRS + l->id);
-			return false;
-		}
+		if (top_level(l) && l->each & LAY_EACH_PARTY && split_party(t))
+			all = within_no(why, cap, "the limit '%s' counts for "
+					"more parties", t->is->STRS + l->id);
 	}
-	return true;
+	return all;
 }
 
 static bool denials_in(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
+	bool all = true;
+
+	for (uint32_t k = 0; k < t->was->n_RULE && within_more(t, all); k++) {
 		bool in = t->was->RULE[k].kind != RULE_DENY;
 
 		for (uint32_t i = 0; i < t->is->n_RULE && !in; i++)
 			in = denies(t, i, k);
-		if (!in) {
-			snprintf(why, cap, "the denial '%s' is gone, or less",
-				 t->was->STRS + t->was->RULE[k].id);
-			return false;
-		}
+		if (!in)
+			all = within_no(why, cap,
+					"the denial '%s' is gone, or less",
+					t->was->STRS + t->was->RULE[k].id);
 	}
-	return true;
+	return all;
 }
 
 static bool rules_in(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t i = 0; i < t->is->n_RULE; i++) {
-		if (is_grant(&t->is->RULE[i]) && !some_grant(t, i)) {
-			within_say(t, i, why, cap);
-			return false;
-		}
+	bool all = true;
+
+	for (uint32_t i = 0; i < t->is->n_RULE && within_more(t, all); i++) {
+		if (is_grant(&t->is->RULE[i]) && !some_grant(t, i))
+			all = within_say(t, i, why, cap);
 	}
-	return budgets_in(t, why, cap) && denials_in(t, why, cap);
+	if (within_more(t, all))
+		all &= budgets_in(t, why, cap);
+	if (within_more(t, all))
+		all &= denials_in(t, why, cap);
+	return all;
 }
 
 static bool tops_in(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t k = 0; k < t->was->n_LIMT; k++) {
+	bool all = true;
+
+	for (uint32_t k = 0; k < t->was->n_LIMT && within_more(t, all); k++) {
 		bool in = !top_level(&t->was->LIMT[k]);
 
 		for (uint32_t i = 0; i < t->is->n_LIMT && !in; i++)
 			in = top_in(t, i, k);
-		if (!in) {
-			snprintf(why, cap, "the limit '%s' is gone, or less",
-				 t->was->STRS + t->was->LIMT[k].id);
-			return false;
-		}
+		if (!in)
+			all = within_no(why, cap,
+					"the limit '%s' is gone, or less",
+					t->was->STRS + t->was->LIMT[k].id);
 	}
-	return true;
+	return all;
 }
 
 static struct two pair(const struct pol_image *is, const struct pol_image *was)
@@ -491,36 +492,52 @@ static struct two pair(const struct pol_image *is, const struct pol_image *was)
 static bool whole_in(const struct two *t, char *why, size_t cap)
 {
 	const struct pol_image *is = t->is, *was = t->was;
+	bool all = true;
 
-	if (pol_image_kind(is) != pol_image_kind(was) ||
-	    !span_eq(pol_image_vm(is), pol_image_vm(was))) {
-		snprintf(why, cap, "it is about something else");
-		return false;
-	}
-	if (is->META->monitor_until > was->META->monitor_until) {
-		snprintf(why, cap, "it is on trial for longer");
-		return false;
-	}
-	if (t->by_name && !within_same_parties(is, was)) {
-		snprintf(why, cap, "parties that overlap are others");
-		return false;
-	}
-	return true;
+	if (is->META->monitor_until > was->META->monitor_until)
+		all = within_no(why, cap, "it is on trial for longer");
+	if (within_more(t, all) && t->by_name && !within_same_parties(is, was))
+		all = within_no(why, cap, "parties that overlap are others");
+	return all;
 }
 
-static bool all_in(const struct two *t, char *why, size_t cap)
+static bool comparable(const struct two *t, char *why, size_t cap)
 {
-	if (!whole_in(t, why, cap))
-		return false;
+	return (pol_image_kind(t->is) == pol_image_kind(t->was) &&
+		span_eq(pol_image_vm(t->is), pol_image_vm(t->was))) ||
+	       within_no(why, cap, "it is about something else");
+}
+
+static bool parts_in(const struct two *t, char *why, size_t cap)
+{
+	bool all = true;
+
 	switch (pol_image_kind(t->is)) {
 	case POL_CUSTOMER:
 		return within_customer(t, why, cap);
 	case POL_BINDING:
 		return within_binding(t, why, cap);
 	default:
-		return rules_in(t, why, cap) && tops_in(t, why, cap) &&
-		       within_baseline(t, why, cap);
+		all = rules_in(t, why, cap);
+		if (within_more(t, all))
+			all &= tops_in(t, why, cap);
+		if (within_more(t, all))
+			all &= within_baseline(t, why, cap);
+		return all;
 	}
+}
+
+static bool all_in(const struct two *t, char *why, size_t cap)
+{
+	bool all;
+
+	why[0] = 0;
+	if (!comparable(t, why, cap))
+		return false;
+	all = whole_in(t, why, cap);
+	if (within_more(t, all))
+		all &= parts_in(t, why, cap);
+	return all;
 }
 
 bool pol_within(const struct pol_image *is, const struct pol_image *was,
@@ -537,6 +554,16 @@ bool pol_within_answers(const struct pol_image *is, const struct pol_image *was,
 	struct two t = pair(is, was);
 
 	t.answered = true;
+	t.customer = customer;
+	return all_in(&t, why, cap);
+}
+
+bool pol_within_told(const struct pol_image *is, const struct pol_image *was,
+		     const struct pol_image *customer, char *why, size_t cap)
+{
+	struct two t = pair(is, was);
+
+	t.all = t.answered = true;
 	t.customer = customer;
 	return all_in(&t, why, cap);
 }
@@ -559,8 +586,10 @@ bool pol_within_bounds(const struct pol_image *is, const struct pol_image *was,
 {
 	const struct two t = pair(is, was);
 
-	return whole_in(&t, why, cap) && budgets_in(&t, why, cap) &&
-	       denials_in(&t, why, cap) && tops_in(&t, why, cap);
+	why[0] = 0;
+	return comparable(&t, why, cap) && whole_in(&t, why, cap) &&
+	       budgets_in(&t, why, cap) && denials_in(&t, why, cap) &&
+	       tops_in(&t, why, cap);
 }
 
 bool pol_within_grant(const struct pol_image *is, uint32_t rule,

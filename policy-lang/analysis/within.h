@@ -27,6 +27,12 @@ bool pol_within_answers(const struct pol_image *is, const struct pol_image *was,
 			const struct pol_image *customer, char *why,
 			size_t cap);
 
+/* The same, and why has all that is wider, a line each; WITHIN_TOLD octets hold
+ * whatever there may be. */
+#define WITHIN_TOLD (1u << 20)
+bool pol_within_told(const struct pol_image *is, const struct pol_image *was,
+		     const struct pol_image *customer, char *why, size_t cap);
+
 /* Does column a of one image match nothing that column b of the other does
  * not, as far as the observation goes? */
 bool within_match(const struct pol_image *ia, uint32_t a,

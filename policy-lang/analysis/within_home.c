@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Containment of what is not a rule that grants: a baseline's minima, what a
  * customer restricts and answers, a binding. */
-#include <stdio.h>
-
 #include "policy-lang/analysis/within_parts.h"
 
 /* --- the baseline ------------------------------------------------------------
@@ -24,20 +22,21 @@ static bool asks(const struct pol_image *a, const struct lay_consent *c,
 
 static bool minima_in(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t k = 0; k < t->was->n_CONS; k++) {
-		const struct lay_consent *c = &t->was->CONS[k];
+	bool all = true;
 
-		for (uint64_t m = c->meas; m; m &= m - 1) {
-			if (asks(t->is, c, (unsigned)__builtin_ctzll(m)))
-				continue;
-			snprintf(why, cap,
-				 "the consent rule '%s' is gone, or "
-				 "asks less",
-				 t->was->STRS + c->id);
-			return false;
-		}
+	for (uint32_t k = 0; k < t->was->n_CONS && within_more(t, all); k++) {
+		const struct lay_consent *c = &t->was->CONS[k];
+		uint64_t m = c->meas;
+
+		while (m && asks(t->is, c, (unsigned)__builtin_ctzll(m)))
+			m &= m - 1;
+		if (m)
+			all = within_no(why, cap,
+					"the consent rule '%s' is gone, or "
+					"asks less",
+					t->was->STRS + c->id);
 	}
-	return true;
+	return all;
 }
 
 /* The machine as it is named, which is how the binding's are found. */
@@ -58,21 +57,21 @@ static bool kept(const struct pol_image *b, const struct pol_image *a,
  * customer says. */
 static bool floors_in(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t i = 0; i < t->is->n_FLOR; i++) {
-		const struct lay_floor *f = &t->is->FLOR[i];
+	bool all = true;
 
-		for (uint64_t m = f->meas; m; m &= m - 1) {
-			if (kept(t->was, t->is, f,
-				 (unsigned)__builtin_ctzll(m)))
-				continue;
-			snprintf(why, cap,
-				 "the floor '%s' is new, or keeps "
-				 "more",
-				 t->is->STRS + f->id);
-			return false;
-		}
+	for (uint32_t i = 0; i < t->is->n_FLOR && within_more(t, all); i++) {
+		const struct lay_floor *f = &t->is->FLOR[i];
+		uint64_t m = f->meas;
+
+		while (m &&
+		       kept(t->was, t->is, f, (unsigned)__builtin_ctzll(m)))
+			m &= m - 1;
+		if (m)
+			all = within_no(why, cap,
+					"the floor '%s' is new, or keeps more",
+					t->is->STRS + f->id);
 	}
-	return true;
+	return all;
 }
 
 static bool gate_in(const struct two *t, char *why, size_t cap)
@@ -83,17 +82,20 @@ static bool gate_in(const struct two *t, char *why, size_t cap)
 		   a->widening_notice >= b->widening_notice &&
 		   !(a->widening_roles & ~b->widening_roles));
 
-	if (!in)
-		snprintf(why, cap,
-			 "more may be widened without the customer, "
-			 "or sooner");
-	return in;
+	return in || within_no(why, cap,
+			       "more may be widened without the customer, or "
+			       "sooner");
 }
 
 bool within_baseline(const struct two *t, char *why, size_t cap)
 {
-	return minima_in(t, why, cap) && floors_in(t, why, cap) &&
-	       gate_in(t, why, cap);
+	bool all = minima_in(t, why, cap);
+
+	if (within_more(t, all))
+		all &= floors_in(t, why, cap);
+	if (within_more(t, all))
+		all &= gate_in(t, why, cap);
+	return all;
 }
 
 /* --- the customer
@@ -156,33 +158,41 @@ static int answer(const struct pol_image *im, struct span policy,
 	return 1;
 }
 
+/* Each once: of the old file only what the new one does not answer. */
 static bool answers_of(const struct two *t, const struct pol_image *im,
 		       char *why, size_t cap)
 {
-	for (uint32_t i = 0; i < im->n_ANSW; i++) {
+	bool all = true;
+
+	for (uint32_t i = 0; i < im->n_ANSW && within_more(t, all); i++) {
 		struct span p = img_str(im, im->ANSW[i].policy);
 		struct span r = img_str(im, im->ANSW[i].rule);
 
-		if (answer(t->is, p, r) <= answer(t->was, p, r))
-			continue;
-		snprintf(why, cap, "%.*s/%.*s: the answer gives more", (int)p.n,
-			 (const char *)p.p, (int)r.n, (const char *)r.p);
-		return false;
+		if (answer(t->is, p, r) > answer(t->was, p, r) &&
+		    (im == t->is || answer(t->is, p, r) == 1))
+			all = within_no(why, cap,
+					"%.*s/%.*s: the answer gives more",
+					(int)p.n, (const char *)p.p, (int)r.n,
+					(const char *)r.p);
 	}
-	return true;
+	return all;
 }
 
 bool within_customer(const struct two *t, char *why, size_t cap)
 {
-	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
-		if (some_restriction(t, k))
-			continue;
-		snprintf(why, cap, "the restriction '%s' is gone, or less",
-			 t->was->STRS + t->was->RULE[k].id);
-		return false;
+	bool all = true;
+
+	for (uint32_t k = 0; k < t->was->n_RULE && within_more(t, all); k++) {
+		if (!some_restriction(t, k))
+			all = within_no(why, cap,
+					"the restriction '%s' is gone, or less",
+					t->was->STRS + t->was->RULE[k].id);
 	}
-	return answers_of(t, t->is, why, cap) &&
-	       answers_of(t, t->was, why, cap);
+	if (within_more(t, all))
+		all &= answers_of(t, t->is, why, cap);
+	if (within_more(t, all))
+		all &= answers_of(t, t->was, why, cap);
+	return all;
 }
 
 /* --- the binding
@@ -227,21 +237,17 @@ static bool machine_in(const struct two *t, uint32_t i, char *why, size_t cap)
 	while (k < t->was->n_VMS &&
 	       !within_str(t->is, a->id, t->was, t->was->VMS[k].id))
 		k++;
-	if (k == t->was->n_VMS) {
-		snprintf(why, cap, "machine '%s' is new", id);
-		return false;
-	}
+	if (k == t->was->n_VMS)
+		return within_no(why, cap, "machine '%s' is new", id);
 	b = &t->was->VMS[k];
-	if (!same_machine(t, i, k)) {
-		snprintf(why, cap, "machine '%s' is known by other things", id);
-		return false;
-	}
+	if (!same_machine(t, i, k))
+		return within_no(why, cap,
+				 "machine '%s' is known by other things", id);
 	/* Required is the least of them. */
 	if (a->attestation > b->attestation ||
-	    a->attestation_max > b->attestation_max) {
-		snprintf(why, cap, "machine '%s' has to attest less", id);
-		return false;
-	}
+	    a->attestation_max > b->attestation_max)
+		return within_no(why, cap, "machine '%s' has to attest less",
+				 id);
 	return true;
 }
 
@@ -262,15 +268,12 @@ static bool same_meter(const struct two *t)
 
 bool within_binding(const struct two *t, char *why, size_t cap)
 {
-	if (!same_meter(t)) {
-		snprintf(why, cap,
-			 "the meter's profile, zone or billing day "
-			 "is another");
-		return false;
-	}
-	for (uint32_t i = 0; i < t->is->n_VMS; i++) {
-		if (!machine_in(t, i, why, cap))
-			return false;
-	}
-	return true;
+	bool all = same_meter(t) ||
+		   within_no(why, cap,
+			     "the meter's profile, zone or billing day is "
+			     "another");
+
+	for (uint32_t i = 0; i < t->is->n_VMS && within_more(t, all); i++)
+		all &= machine_in(t, i, why, cap);
+	return all;
 }

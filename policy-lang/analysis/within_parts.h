@@ -9,6 +9,7 @@
 struct two { /* images */
 	const struct pol_image *is, *was;
 	bool by_name; /* parties that overlap are told by their names */
+	bool all; /* every reason is told, on a line each, not the first alone */
 	bool answered; /* what the customer answered is known: */
 	const struct pol_image *customer; /* or NULL: nothing */
 };
@@ -78,9 +79,18 @@ uint32_t within_wider(const struct two *t, uint32_t x, uint32_t y);
 /* --- within_why.c ------------------------------------------------------------
  */
 
+/* Adds a reason to why, where there is room for all of it; returns false. */
+bool within_no(char *why, size_t cap, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Shall other reasons be looked for? */
+static inline bool within_more(const struct two *t, bool in)
+{
+	return in || t->all;
+}
+
 /* Why grant x of the new image is within none of the old one: in what it is
  * wider than the one of its name, where there is one. */
-void within_say(const struct two *t, uint32_t x, char *why, size_t cap);
+bool within_say(const struct two *t, uint32_t x, char *why, size_t cap);
 
 /* --- within_home.c -----------------------------------------------------------
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What of a rule was widened, in words. */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "policy-lang/analysis/bound.h"
@@ -17,6 +18,24 @@ static const char *const names[PARTS] = {
 	[PART_FORBIDS] = "forbids",	[PART_LIMITS] = "limits",
 	[PART_EXCEED] = "exceed",	[PART_MODE] = "mode",
 	[PART_MATCH] = "party or match"};
+
+bool within_no(char *why, size_t cap, const char *fmt, ...)
+{
+	size_t n = strlen(why), at = n ? n + 1 : 0;
+	va_list ap;
+	int more = -1;
+
+	va_start(ap, fmt);
+	if (at < cap)
+		more = vsnprintf(why + at, cap - at, fmt, ap);
+	va_end(ap);
+	/* The first may be cut; of others half a reason is none. */
+	if (at && (more < 0 || (size_t)more >= cap - at))
+		why[n] = 0;
+	else if (at)
+		why[n] = '\n';
+	return false;
+}
 
 static void time_of(char buf[FIGURE], bool has, int64_t ns)
 {
@@ -109,28 +128,28 @@ static uint32_t named(const struct two *t, uint32_t x)
 	return LAY_NONE;
 }
 
-void within_say(const struct two *t, uint32_t x, char *why, size_t cap)
+bool within_say(const struct two *t, uint32_t x, char *why, size_t cap)
 {
+	char parts[PARTS * (24 + 2 * FIGURE)];
 	const char *id = t->is->STRS + t->is->RULE[x].id;
 	uint32_t y = named(t, x), wider;
-	size_t n;
+	size_t n = 0;
 
-	if (y == LAY_NONE) {
-		snprintf(why, cap, "'%s' is within no rule there was", id);
-		return;
-	}
+	if (y == LAY_NONE)
+		return within_no(why, cap, "'%s' is within no rule there was",
+				 id);
 	wider = within_wider(t, x, y);
-	n = (size_t)snprintf(why, cap, "'%s' is wider: ", id);
-	for (unsigned p = 0, said = 0; p < PARTS && n < cap; p++) {
+	for (unsigned p = 0; p < PARTS; p++) {
 		char was[FIGURE], is[FIGURE];
 
 		if (!(wider >> p & 1))
 			continue;
 		figure(was, (enum within_part)p, t->was, y);
 		figure(is, (enum within_part)p, t->is, x);
-		n += (size_t)snprintf(why + n, cap - n, "%s%s%s%s%s%s",
-				      said++ ? ", " : "", names[p],
+		n += (size_t)snprintf(parts + n, sizeof(parts) - n,
+				      "%s%s%s%s%s%s", n ? ", " : "", names[p],
 				      was[0] ? " " : "", was,
 				      was[0] ? " -> " : "", is);
 	}
+	return within_no(why, cap, "'%s' is wider: %s", id, parts);
 }
