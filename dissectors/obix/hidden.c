@@ -189,7 +189,8 @@ static unsigned odd_facets(const struct reader *r, const struct elem *el,
 {
 	const struct elem *up = doc_parent(r->d);
 	struct span tz = t->at[AT_TZ], precision = t->at[AT_PRECISION];
-	bool valued = t->at[AT_VAL].p || (up && up->def) || el->def;
+	bool null = xml_is_null(t) && obix_value((enum obix_el)el->el);
+	bool valued = t->at[AT_VAL].p || null || (up && up->def) || el->def;
 	unsigned n = 0;
 
 	n += tz.n && !(is_zone(tz) && (valued || !hidden_numbers(tz)));

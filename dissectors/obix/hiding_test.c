@@ -24,6 +24,9 @@
 	"GET", path, NULL, body, false,                                        \
 		"read-request " path "\nread-response " path " " says "\n"
 
+#define DIGIT(n) "<real href='/n7' null='true' precision='" n "'/>"
+#define DIGITS	 DIGIT("1") DIGIT("2") DIGIT("1") DIGIT("3") DIGIT("7") DIGIT("8")
+
 /* A lobby of four things with names for people: 130 octets. */
 #define DEVICE(name, text)                                                     \
 	"<ref name='" name "' href='" name "/' is='acme:Device' displayName='" \
@@ -604,6 +607,22 @@ static const struct kit_row rows[] = {
 	 false,
 	 "read-request /n4\n"
 	 "read-response /n4 unknown.table r=1 v=5 note\n"},
+	{"of a value that is null", "GET", "/n5", NULL,
+	 "<obj><real name='a' null='true' precision='1' unit='obix:units/"
+	 "celsius'/><abstime name='b' null='true' tz='Etc/GMT+5'/>"
+	 "<real name='c' isNull='true' precision='2'/></obj>",
+	 false,
+	 "read-request /n5\nread-response /n5\n"},
+	{"of one that is not", "GET", "/n6", NULL,
+	 "<obj><real name='a' null='true' precision='12'/><real name='b' "
+	 "null='true' precision='x1'/><abstime name='c' null='true' tz='231'/>"
+	 "<list name='d' null='true' precision='1'/><str name='e' null='1' "
+	 "precision='1' val='a'/></obj>",
+	 false,
+	 "read-request /n6\n"
+	 "read-response /n6 status.device+unknown.table r=1 v=6 note\n"},
+	{"of many, as often as they differ", TEXT("/n7", "<list>" DIGITS DIGITS DIGITS
+	 DIGITS DIGITS "</list>", "unknown.table r=1 v=1 note")},
 	{"who wrote it, in a comment", "GET", "/k1", NULL,
 	 "<!-- (c) 2009, 2010 A. B. --><bool val='true'/>", false,
 	 "read-request /k1\n"

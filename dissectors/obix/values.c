@@ -333,13 +333,6 @@ static bool parses(const struct elem *el, struct span val)
 	}
 }
 
-/* Is it said to be null? A record without its value is one all the same. */
-static bool is_null(const struct xml_tag *t)
-{
-	return span_is(t->at[AT_NULL], "true") ||
-	       span_is(t->at[AT_IS_NULL], "true");
-}
-
 /* Bounds beside a value can tell as much, and without one what it is. */
 static void bounds(struct reader *r, struct item *it, const struct elem *el,
 		   const struct sizing *s, const struct xml_tag *t)
@@ -387,7 +380,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		return rc;
 	use = is_member(el, &u, t) ? u.use : USE_VALUE;
 	if (!val.p && !bounded &&
-	    !(up && up->record && is_null(t) && use <= USE_STATISTIC))
+	    !(up && up->record && xml_is_null(t) && use <= USE_STATISTIC))
 		return 0;
 	faceted = val.p && up && el->el == EL_STR &&
 		  span_is(t->at[AT_NAME], "facets");

@@ -39,6 +39,13 @@ struct xml_tag {
 	bool prefixed; /* a known attribute with a prefix */
 };
 
+/* Is it said to be null? */
+static inline bool xml_is_null(const struct xml_tag *t)
+{
+	return span_is(t->at[AT_NULL], "true") ||
+	       span_is(t->at[AT_IS_NULL], "true");
+}
+
 /* Who listens; a non-zero return ends the reading with that code, and *e says
  * why. */
 struct xml_sink {
