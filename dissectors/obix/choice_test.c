@@ -86,6 +86,15 @@ static const struct choice records[] = {
 	 "name='v' val='7' unit='obix:units/Kilowatt-Hours'/></o:obj>"},
 };
 
+/* Of what a Watch tells. */
+#define CHANGE(at) "<ref href='" at "/a'/>"
+static const struct choice changes[] = {
+	{"which server, or nothing of it", CHANGE(""), CHANGE("http://meter")},
+	{"its scheme", CHANGE("http://meter"), CHANGE("https://meter")},
+	{"its port", CHANGE("http://meter"), CHANGE("http://meter:80")},
+	{"and letters", CHANGE("http://meter"), CHANGE("http://Meter")},
+};
+
 struct frame_of {
 	const char *begin, *end, *path;
 };
@@ -118,6 +127,7 @@ static void all(const struct frame_of *f, const struct choice *rows, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct kit *k = kit_new();
 
+		k->host = span_str("meter");
 		if (!is_counted(k, f, &rows[i], true)) {
 			print_error("%s: not counted\n", rows[i].why);
 			bad++;
@@ -154,10 +164,21 @@ static void of_records(void **state)
 	all(&history, records, sizeof(records) / sizeof(records[0]));
 }
 
+static void of_changes(void **state)
+{
+	static const struct frame_of watch = {
+		"<obj is='obix:WatchOut'><list name='values'>",
+		"</list></obj>", "/w/pollChanges"};
+
+	(void)state;
+	all(&watch, changes, sizeof(changes) / sizeof(changes[0]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_elements),
+		cmocka_unit_test(of_changes),
 		cmocka_unit_test(of_records),
 	};
 

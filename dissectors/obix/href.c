@@ -37,6 +37,17 @@ static bool is_http(struct span scheme)
 	return same;
 }
 
+/* "h" of "h:443": the port that goes without saying (RFC 3986 6.2.3). */
+static struct span spare_port(struct span authority, struct span scheme)
+{
+	struct span port = span_str(scheme.n == 5 ? ":443" : ":80");
+	size_t n = authority.n > port.n ? authority.n - port.n : 0;
+
+	return n && span_eq(span_from(authority, n), port)
+		       ? span_sub(authority, 0, n)
+		       : authority;
+}
+
 /* The path of a reference that has a root, or of base when it has none. */
 static int normal(struct href *out, struct span base, struct span ref,
 		  struct uri *u, struct err *e)
@@ -96,7 +107,7 @@ int href_resolve(struct href *out, struct span base, struct span ref,
 		return normal(out, span_of("/", 1), ref, &u, e);
 	}
 	rc = normal(out, base, ref, &u, e);
-	out->authority = before(u.authority, '?');
+	out->authority = spare_port(before(u.authority, '?'), u.scheme);
 	return rc;
 }
 

@@ -12,7 +12,8 @@ struct href {
 	uint16_t n;
 	bool fragment;          /* of this document: not a path */
 	bool network;           /* "//h/p", which some read as a path */
-	struct span authority;  /* where the reference has one; borrowed */
+	/* Where the reference has one, without the port of its scheme; borrowed. */
+	struct span authority;
 	uint8_t path[HREF_MAX]; /* '/' at the end as it was written */
 };
 

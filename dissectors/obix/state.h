@@ -475,6 +475,7 @@ struct reader {
 		uint32_t about; /* octets of what is no measurement */
 		uint64_t about_last;
 		uint64_t facets; /* hash of the string that came last */
+		uint64_t server; /* and how the one before said which; 0: not */
 		uint32_t n_said;
 #define TEXTS 16
 		uint64_t said[TEXTS]; /* hashes of those that came last */

@@ -177,12 +177,22 @@ static unsigned escapes(struct span path)
 	return n;
 }
 
+/* Octets in front of a path. */
+static size_t in_front(struct span s)
+{
+	const uint8_t *slash = s.n ? memchr(s.p, '/', s.n) : NULL;
+
+	return slash ? (size_t)(slash - s.p) : s.n;
+}
+
 void text_spelling(struct reader *r, struct span ref)
 {
 	const uint8_t *mark = ref.n ? memchr(ref.p, '#', ref.n) : NULL;
 	struct span path = mark ? span_sub(ref, 0, (size_t)(mark - ref.p)) : ref;
 	const uint8_t *query = path.n ? memchr(path.p, '?', path.n) : NULL;
+	struct span server;
 	size_t scheme = 0;
+	uint64_t h;
 
 	/* "#a" alone is a name of this document, which items have. */
 	if (mark && path.n)
@@ -195,8 +205,13 @@ void text_spelling(struct reader *r, struct span ref)
 		scheme = 7;
 	else if (BEGINS(path, "https://"))
 		scheme = 8;
+	server = span_sub(path, 0, scheme + in_front(span_from(path, scheme)));
 	path = span_from(path, scheme);
 	add(r, idle_segments(path) + escapes(path));
+	/* Of its ways to say which server, another than the one before. */
+	h = scheme ? obix_hash(server) : 0;
+	add(r, h != r->text.server);
+	r->text.server = h;
 }
 
 void text_server(struct reader *r, struct span authority)
