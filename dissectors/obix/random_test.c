@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A forbidden object is put at a random depth and place into a large document
- * whose rest is permitted. The judge refuses every unit that says the
- * forbidden type. Then no octet of the forbidden element was released, every
+ * A forbidden object is put at every depth there is and at a random place into a
+ * large document whose rest is permitted. The judge refuses every unit that says
+ * the forbidden type. Then no octet of the forbidden element was released, every
  * unit stayed within the window, and without it the whole document passes.
  */
 #include <setjmp.h>
@@ -22,6 +22,7 @@ struct gen {
 	char *text;
 	size_t n;
 	size_t bad_at; /* the octet at which it shall be put in */
+	unsigned depth; /* and its own */
 	size_t bad;    /* where it is, 0: not yet */
 };
 
@@ -40,15 +41,17 @@ static void put(struct gen *g, const char *text)
 	g->n += n;
 }
 
-static void maybe_bad(struct gen *g)
+/* Between the children of an element, which have that depth. */
+static void maybe_bad(struct gen *g, unsigned depth)
 {
-	if (g->bad || g->n < g->bad_at)
+	if (g->bad || g->n < g->bad_at || depth != g->depth)
 		return;
 	g->bad = g->n;
 	put(g, BAD);
 }
 
-/* Objects in objects and lists, of a size that differs. */
+/* Objects in objects and lists, of a size that differs. Where the forbidden one
+ * is due, as deep as that. */
 static void object(struct gen *g, unsigned depth)
 {
 	static const char *const tags[] = {"obj", "list", "feed"};
@@ -58,9 +61,13 @@ static void object(struct gen *g, unsigned depth)
 
 	snprintf(line, sizeof(line), "<%s name=\"n%zu\">", tag, g->n);
 	put(g, line);
-	maybe_bad(g);
-	for (uint32_t i = 0; i < children && g->n < SIZE; i++) {
-		if (depth < 12 && rnd(g, 4) == 0) {
+	maybe_bad(g, depth + 1);
+	for (uint32_t i = 0; i < children; i++) {
+		bool due = !g->bad && g->n >= g->bad_at && depth + 1 < g->depth;
+
+		if (g->n >= SIZE && !due)
+			break;
+		if (depth + 1 < XML_DEPTH && (due || rnd(g, 4) == 0)) {
 			object(g, depth + 1);
 		} else {
 			snprintf(line, sizeof(line),
@@ -70,22 +77,20 @@ static void object(struct gen *g, unsigned depth)
 				 rnd(g, 3) ? "" : "<!-- c -->\n ");
 			put(g, line);
 		}
-		maybe_bad(g);
+		maybe_bad(g, depth + 1);
 	}
 	snprintf(line, sizeof(line), "</%s>", tag);
 	put(g, line);
-	maybe_bad(g);
 }
 
 static void document(struct gen *g)
 {
 	g->n = g->bad = 0;
 	put(g, "<?xml version=\"1.0\"?>\n<obj href=\"/obix/site/\">");
-	while (g->n < SIZE)
-		object(g, 1);
-	if (g->bad_at && !g->bad) {
-		g->bad_at = 1;
-		maybe_bad(g);
+	while (g->n < SIZE || !g->bad) {
+		assert_true(g->n < SIZE + SIZE / 2);
+		object(g, 2);
+		maybe_bad(g, 2);
 	}
 	put(g, "</obj>\n");
 }
@@ -155,6 +160,7 @@ static void forbidden(void **state)
 		size_t out;
 
 		g.bad_at = 1 + rnd(&g, SIZE);
+		g.depth = 2 + i % (XML_DEPTH - 1);
 		document(&g);
 		assert_true(g.bad > 0);
 		out = judge(k, span_of(g.text, g.n), &way);
@@ -186,7 +192,7 @@ static void permitted(void **state)
 		g.n = 0;
 		put(&g, "<obj href=\"/obix/site/\">");
 		while (g.n < SIZE)
-			object(&g, 1);
+			object(&g, 2);
 		put(&g, "</obj>");
 		assert_int_equal(judge(k, span_of(g.text, g.n), &way), g.n);
 	}

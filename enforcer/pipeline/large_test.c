@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "dissectors/obix/scan.h"
 #include "enforcer/pipeline/testkit.h"
 
 #define MB     (1000 * 1000)
@@ -397,11 +398,16 @@ static void a_page_of_50_mb(void **state)
 struct tree {
 	struct text *t;
 	uint64_t *seed;
-	unsigned points, chosen; /* where an element may stand */
-	size_t place;		 /* of the forbidden one; 0: none yet */
+	/* Where an element may stand, by its depth. */
+	unsigned points[XML_DEPTH + 1];
+	unsigned depth, chosen; /* of the forbidden one; depth 0: none */
+	unsigned names;
+	size_t place;		/* 0: not yet */
 };
 
-static void point(struct tree *r)
+/* Between two elements of that depth. Its own depth is that of the value in it,
+ * which is the deepest of some. */
+static void point(struct tree *r, unsigned depth)
 {
 	static const char *const forbidden[] = {
 		"<real name='u' unit='obix:units/volt' val='230.1'/>",
@@ -409,11 +415,14 @@ static void point(struct tree *r)
 		"<int val='231' name='l1' unit=\"obix:units/volt\" />",
 		"<obj><real val='1' unit='obix:units/volt'/></obj>",
 	};
+	unsigned kinds = depth < XML_DEPTH ? 4 : 3;
+	bool here = depth == r->depth && r->points[depth] == r->chosen;
 
-	if (r->points++ != r->chosen)
+	r->points[depth]++;
+	if (!here)
 		return;
 	r->place = r->t->n;
-	put(r->t, "%s", forbidden[next(r->seed) % 4]);
+	put(r->t, "%s", forbidden[next(r->seed) % kinds]);
 }
 
 static void grow(struct tree *r, unsigned depth, size_t most)
@@ -422,14 +431,14 @@ static void grow(struct tree *r, unsigned depth, size_t most)
 	unsigned n = 1 + (unsigned)(next(r->seed) % 12);
 
 	for (unsigned i = 0; i < n && r->t->n < most; i++) {
-		point(r);
-		if (depth < 10 && next(r->seed) % 3 == 0) {
+		point(r, depth);
+		if (depth < XML_DEPTH && next(r->seed) % 3 == 0) {
 			const char *kind = kinds[next(r->seed) % 4];
 
-			put(r->t, "<%s name='n%u'>", kind, r->points);
+			put(r->t, "<%s name='n%u'>", kind, ++r->names);
 			grow(r, depth + 1, most);
 			put(r->t, "</%s>", kind);
-		} else if (next(r->seed) % 2) {
+		} else if (depth < XML_DEPTH && next(r->seed) % 2) {
 			put(r->t,
 			    "<obj><real name='value' val='%u' "
 			    "unit='obix:units/kilowatt_hour'/></obj>", i);
@@ -437,23 +446,25 @@ static void grow(struct tree *r, unsigned depth, size_t most)
 			put(r->t,
 			    "<real name='e%u' unit='obix:units/"
 			    "kilowatt_hour' val='%u.25'/>",
-			    r->points, i);
+			    ++r->names, i);
 		}
 	}
-	point(r);
+	point(r, depth);
 }
 
 /* A document with one of them; the same seed gives the same. */
-static struct tree a_tree(struct text *t, uint64_t *seed, unsigned chosen)
+static struct tree a_tree(struct text *t, uint64_t *seed, unsigned depth,
+			  unsigned chosen)
 {
-	struct tree r = {.t = t, .seed = seed, .chosen = chosen};
+	struct tree r = {
+		.t = t, .seed = seed, .depth = depth, .chosen = chosen};
 	size_t most = 500 + next(seed) % 60000;
 
 	t->n = 0;
 	put(t, "<?xml version='1.0'?>\n<%s href='/obix/tree'>",
 	    next(seed) % 2 ? "list" : "obj");
 	while (t->n < most)
-		grow(&r, 1, most);
+		grow(&r, 2, most);
 	return r;
 }
 
@@ -462,18 +473,33 @@ static void close_tree(struct text *t, bool list)
 	put(t, "</%s>", list ? "list" : "obj");
 }
 
-static void one_round(struct text *body, struct text *all, uint64_t *seed,
-		      unsigned *deep)
+/* A document that has places of that depth, and the element in one. */
+static size_t tree_with_one(struct text *body, uint64_t *seed, unsigned depth)
 {
-	uint64_t shape = next(seed), again = shape, again2 = shape;
-	unsigned points = a_tree(body, &again, UINT32_MAX).points;
-	struct tree r = a_tree(body, &again2, (unsigned)next(seed) % points);
+	unsigned points = 0;
+	uint64_t shape = 0;
+	struct tree r;
+
+	for (int tries = 0; points == 0; tries++) {
+		uint64_t again;
+
+		assert_true(tries < 100);
+		shape = again = next(seed);
+		points = a_tree(body, &again, 0, 0).points[depth];
+	}
+	r = a_tree(body, &shape, depth, (unsigned)next(seed) % points);
+	assert_true(r.place);
+	return r.place;
+}
+
+static void one_round(struct text *body, struct text *all, uint64_t *seed,
+		      unsigned depth, unsigned *deep)
+{
+	size_t place = tree_with_one(body, seed, depth);
 	bool list = body->p[strlen("<?xml version='1.0'?>\n<")] == 'l';
-	size_t place = r.place;
 	struct xfer *x = start(next(seed) % 2);
 	uint32_t left;
 
-	assert_true(r.place);
 	close_tree(body, list);
 	all->n = 0;
 	if (next(seed) % 2) {
@@ -490,7 +516,8 @@ static void one_round(struct text *body, struct text *all, uint64_t *seed,
 	       seed);
 	left = x->left[0] - KIT_ISN - 1;
 	if (x->leaked || !x->refused || x->why != REASON_NO_GRANT)
-		fail_msg("place %zu of %zu: %s, %s %s, left %u", place, all->n,
+		fail_msg("depth %u, place %zu of %zu: %s, %s %s, left %u",
+			 depth, place, all->n,
 			 x->leaked ? "leaked" : "held back",
 			 reason_text(x->why), x->what, left);
 	/* What stands well before it was released. */
@@ -511,7 +538,8 @@ static void a_forbidden_element_anywhere(void **state)
 	(void)state;
 	printf("seed %llu\n", (unsigned long long)seed);
 	for (int i = 0; i < ROUNDS; i++)
-		one_round(&body, &all, &seed, &deep);
+		one_round(&body, &all, &seed,
+			  2 + (unsigned)i % (XML_DEPTH - 1), &deep);
 	assert_true(deep > ROUNDS / 10);
 	free(body.p);
 	free(all.p);
