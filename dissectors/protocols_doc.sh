@@ -30,6 +30,31 @@ noted() {
 		on' "$1"
 }
 
+# What a constant of a header is: file, name. A product of numbers is worked out.
+constant() {
+	local v
+	v=$(sed -n "s/^#define $2[ \t]*(*\([0-9][0-9 *]*[0-9]\|[0-9]\)[u)*]*.*/\1/p" "$1")
+	if [ "$v" ]; then echo $((v)); else echo "MISSING: $2"; fi
+}
+
+# Rows of "words|file|name", as a table of what is read at most. Of a row with two
+# names the product.
+limits() {
+	local what file name times
+	printf '\n| limit | at most |\n|---|---|\n'
+	while IFS='|' read -r what file name times; do
+		name=$(constant "$file" "$name")
+		if [ "$times" ]; then
+			times=$(constant "$file" "$times")
+			case $name$times in
+			*MISSING*) name=$name$times ;;
+			*) name=$((name * times)) ;;
+			esac
+		fi
+		echo "| $what | $name |"
+	done
+}
+
 # Reasons that some files give, with their meaning.
 reasons() {
 	local ids
@@ -179,6 +204,24 @@ sed -n 's/^X("\([^"]*\)", \([A-Z]*\),.*, \([a-z_]*\))$/\1 \2 \3/p' dissectors/ht
 printf '\n'
 table dissectors/http/head.c methods | grep -oE '"[A-Z]+"' | tr -d '"' | some methods |
 	awk '{ printf "%s%s", n++ ? ", " : "Methods: ", $1 } END { print "." }'
+cat <<'EOT'
+
+What is longer or more than the following is refused (`too-long`, `too-many-units`);
+the oldest of the requests of a machine is forgotten, and its answer is to none.
+EOT
+limits <<'EOT'
+octets of a direction that wait for the rest of a unit|dissectors/http/state.h|UNIT_MAX
+seconds that they wait|enforcer/pipeline/state.h|HOLD_TIMEOUT
+octets of a head|dissectors/http/head.h|HEAD_MAX
+octets of its first line|dissectors/http/head.h|HEAD_LINE_MAX
+its fields|dissectors/http/head.h|HEAD_HEADERS_MAX
+octets of path, query and host of a request together|dissectors/http/state.h|TEXT_MAX
+octets of a page that are one unit|dissectors/http/state.h|SLICE_MAX
+octets of a body when it is decoded|dissectors/http/inflate.h|INFLATE_MAX
+times as long as it was coded|dissectors/http/inflate.h|INFLATE_RATIO
+requests of a connection that are not answered (pipelining)|dissectors/http/state.h|ASKED_MAX
+requests of a machine that are not answered|dissectors/http/state.h|REQUEST_MAX
+EOT
 # shellcheck disable=SC2046
 reasons $(sources dissectors/http)
 cat <<'EOT'
@@ -218,10 +261,9 @@ does a record of nothing but stamps. The number, first and last of a History, an
 of what it has after an append, tell how a server is set up (`config.meter`), the
 number of alarms that wait is `event.meter`, and alone it is of now.
 
-Of what a document defines there is room for 4 prototypes of 8 members with
-units, 4 units and 32 strings of facets at a time; with more, no number is what
-it is by a definition, and those without a unit of the standard are of unknown
-type. A unit of its own has a dimension in the table and a scale that is a power
+Of what a document defines there is room for some prototypes, units and strings of
+facets (the limits below); with more, no number is what it is by a definition, and
+those without a unit of the standard are of unknown type. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
 it are values. A number whose unit is neither of the standard nor defined anywhere is of
 unknown type, whatever its name says or was known of it before.
@@ -236,14 +278,15 @@ unknown type. So are, where no value tells them, numbers
 - of a query in a reference that names no part of a history;
 - of `min` and `max` of what has no number, of a `val` of what has no value, of a
   `writable` or `null`, of an `icon` that are no size of pictures, and of a `tz`,
-  `precision`, `status` or `facets` that is none;
+  `precision`, `status` or `facets` that is none (a `precision` is one digit, and like
+  `tz` of a value, though it be null);
 - of attributes, and in names of elements, that are in no table, and of namespaces;
 - of comments, but for two years, and of the stylesheet.
 
 Longer ones than four digits in names and references, other than those that were
 asked for, are numbers of devices (`identity.device`). Comments are noted.
 
-Text that nothing reads is counted by its octets: of a unit (4096 at most) 56 are
+Text that nothing reads is counted by its octets: of a unit 56 are
 let pass, and 56 more for each of ten values in it (of records, for each of their
 names); each eight beyond are a value of unknown type. That is what stands between
 elements; comments; the stylesheet behind its first 36 octets; a `display` beyond the value
@@ -331,7 +374,11 @@ within another, a filter in the query beside a document and,
 in a request, a reference to another server or one that begins with two slashes
 are refused, and two definitions of one prototype or unit that contradict each
 other. In an answer a reference to another server is noted.
-Another port is another server.
+A reference is to the server that was asked where it names the host of the request,
+by `http:` or `https:` (TLS may end in front of the gateway, at a port of its own), without
+a port, with the port of its scheme (80, 443) or with the one of the connection. Another
+port is another server. Which of these ways it is written in counts as one octet of
+text where it is another than that of the reference before.
 
 Without HTTP around it, in a datagram, at the start of a stream or where a turn or
 a segment of one that nobody reads begins, oBIX is known by the name of its root
@@ -353,6 +400,31 @@ where nothing looks at it, EXI may leave as well.
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)".*/\1/p' dissectors/obix/elements.def | some elements |
 	awk '{ printf "%s%s", n++ ? ", " : "Elements: ", $1 } END { print "." }'
+cat <<'EOT'
+
+What is longer or more than the following is refused (`too-long`, `too-many-units`,
+`no-resources`). Of what is remembered of a machine the oldest is forgotten: an object
+is as if nothing had been told of it, the answer to a batch has no items.
+EOT
+limits <<'EOT'
+octets of a unit: a tag, a comment, a text, a value|dissectors/obix/obix.h|OBIX_WINDOW
+elements within each other|dissectors/obix/scan.h|XML_DEPTH
+attributes of an element|dissectors/obix/xml.h|XML_ATTRIBUTES
+octets of a name in XML|dissectors/obix/xml.h|XML_NAME
+octets of the stylesheet instruction|dissectors/obix/scan.h|XML_INSTRUCTION
+octets of a path that a reference names|dissectors/obix/href.h|HREF_MAX
+contracts of an object|dissectors/obix/state.h|CONTRACTS
+octets of them|dissectors/obix/state.h|CONTRACT_TEXT
+items of a batch|dissectors/obix/state.h|LIST_ITEMS
+batches of a machine that are not answered|dissectors/obix/state.h|LISTS
+documents of a machine in several units at the same time|dissectors/obix/state.h|DOCS
+objects of which is remembered what they are|dissectors/obix/state.h|LEARNT_SETS|LEARNT_WAYS
+Watches of which is remembered what was added|dissectors/obix/state.h|WATCHES
+prototypes of a document|dissectors/obix/state.h|PROTOS
+members of each|dissectors/obix/state.h|PROTO_MEMBERS
+units that it defines|dissectors/obix/state.h|UNIT_DEFS
+strings of facets of a unit behind what they are of|dissectors/obix/state.h|FACETS
+EOT
 printf '\nObservations: %s.\n' "$(observations OBIX)"
 # shellcheck disable=SC2046
 reasons $(sources dissectors/obix)
