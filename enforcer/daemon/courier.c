@@ -492,12 +492,51 @@ static void on_resume(void *conn)
 	MHD_resume_connection(conn);
 }
 
+/* answer: a response, which is let go of. */
+static enum MHD_Result send_records(struct MHD_Connection *c,
+				    struct MHD_Response *answer, bool events)
+{
+	enum MHD_Result rc;
+
+	MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE,
+				events ? "text/event-stream"
+				       : "application/x-ndjson");
+	MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL,
+				"no-store");
+	MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff");
+	rc = MHD_queue_response(c, MHD_HTTP_OK, answer);
+	MHD_destroy_response(answer);
+	return rc;
+}
+
+static ssize_t on_nothing(void *arg, uint64_t pos, char *to, size_t cap)
+{
+	(void)arg;
+	(void)pos;
+	(void)to;
+	(void)cap;
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* Of a stream the head alone. The library would end the body that there is not
+ * by a last chunk, but for an answer without chunks, which it closes behind. */
+static enum MHD_Result send_stream_head(struct MHD_Connection *c, bool events)
+{
+	struct MHD_Response *answer = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, BLOCK, on_nothing, NULL, NULL);
+
+	if (!answer)
+		return MHD_NO;
+	MHD_set_response_options(answer, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT,
+				 MHD_RO_END);
+	return send_records(c, answer, events);
+}
+
 static enum MHD_Result start_stream(struct server *s, struct MHD_Connection *c,
 				    struct connection *k, const struct want *w)
 {
 	struct reading *r = calloc(1, sizeof(*r));
 	struct MHD_Response *answer = NULL;
-	enum MHD_Result rc;
 
 	if (r)
 		*r = (struct reading){stream_new(s->streams, w, c, on_resume),
@@ -513,16 +552,8 @@ static enum MHD_Result start_stream(struct server *s, struct MHD_Connection *c,
 	}
 	k->stream = true;
 	k->stream_over = false;
-	MHD_add_response_header(answer, MHD_HTTP_HEADER_CONTENT_TYPE,
-				w->events ? "text/event-stream"
-					  : "application/x-ndjson");
-	MHD_add_response_header(answer, MHD_HTTP_HEADER_CACHE_CONTROL,
-				"no-store");
-	MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff");
 	MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, STUCK_S);
-	rc = MHD_queue_response(c, MHD_HTTP_OK, answer);
-	MHD_destroy_response(answer);
-	return rc;
+	return send_records(c, answer, w->events);
 }
 
 struct asked {
@@ -542,7 +573,7 @@ static enum MHD_Result on_argument(void *arg, enum MHD_ValueKind kind,
 }
 
 static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
-				   struct connection *k)
+				   struct connection *k, bool head)
 {
 	struct asked q = {0};
 	const char *seen = MHD_lookup_connection_value(c, MHD_HEADER_KIND,
@@ -571,6 +602,8 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 			 (unsigned long long)first);
 		return send_error(c, MHD_HTTP_GONE, gone);
 	}
+	if (head)
+		return send_stream_head(c, q.w.events);
 	for (size_t i = 0; i < CONNECTIONS; i++)
 		n += s->connection[i].fd >= 0 && streaming(&s->connection[i]);
 	if (n >= s->max_streams)
@@ -650,7 +683,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	return p	? send_page(s, c, k, p)
 	       : card	? send_card(s, c, k, rest)
 	       : single ? send_lookup(s, c, k, &l)
-			: send_stream(s, c, k);
+			: send_stream(s, c, k, strcmp(method, "HEAD") == 0);
 }
 
 static void on_answered(void *arg, struct MHD_Connection *c, void **seen,

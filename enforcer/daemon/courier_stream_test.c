@@ -261,6 +261,35 @@ static void what_is_not_understood_is_said(void **state)
 	assert_non_null(strstr(answer, " 405 "));
 }
 
+/* A HEAD is told what a GET would be, and no octet of it. */
+static void a_head_is_answered_alone(void **state)
+{
+	static const char *const paths[] = {
+		"/v1/audit", "/v1/audit?follow=1", "/v1/tile/entries/000"};
+
+	(void)state;
+	NEEDS_COURIER();
+	for (size_t i = 0; i < 4 * sizeof(paths) / sizeof(paths[0]); i++) {
+		const char *path = paths[i / 4];
+		bool events = i % 4 > 1;
+		char request[300];
+		char *end;
+
+		snprintf(request, sizeof(request), "HEAD %s HTTP/1.1\r\n"
+			 "Host: m\r\n%sConnection: close\r\n\r\n", path,
+			 events ? "Accept: text/event-stream\r\n" : "");
+		ask(i % 2 ? PORTAL : OPERATOR, request, answer, sizeof(answer),
+		    2000);
+		end = strstr(answer, "\r\n\r\n");
+		if (!end || strncmp(answer, "HTTP/1.1 200", 12) != 0 || end[4])
+			fail_msg("%s: %.300s", path, answer);
+		if (i / 4 < 2 &&
+		    !strstr(answer, events ? ": text/event-stream"
+					   : ": application/x-ndjson"))
+			fail_msg("%s: %s", path, answer);
+	}
+}
+
 /* Events come as the log grows, and go on exactly where they ended. */
 static void events_resume_behind_the_last_one(void **state)
 {
@@ -644,6 +673,7 @@ int main(void)
 		cmocka_unit_test(every_record_from_any_number),
 		cmocka_unit_test(only_what_the_filter_lets_through),
 		cmocka_unit_test(what_is_not_understood_is_said),
+		cmocka_unit_test(a_head_is_answered_alone),
 		cmocka_unit_test(events_resume_behind_the_last_one),
 		cmocka_unit_test(readers_beside_readers),
 		cmocka_unit_test(a_reader_outlives_the_writer),
