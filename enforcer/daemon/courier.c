@@ -621,25 +621,39 @@ static bool has_body(struct MHD_Connection *c)
 					   MHD_HTTP_HEADER_TRANSFER_ENCODING);
 }
 
-/* What on_request finds in place of a request seen before: a zero octet ends
- * the names that the library gives us, so nobody is told that he was
- * understood. */
-static char zero[1];
-
-static void *on_address(void *arg, const char *uri, struct MHD_Connection *c)
+/* Before the library reads it. What is returned on_request finds in place of a
+ * request seen before: why it is refused. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *c)
 {
 	(void)arg;
 	(void)c;
-	return strstr(uri, "%00") ? zero : NULL;
+	return (void *)(uintptr_t)asked_bad_target(target);
+}
+
+static enum MHD_Result on_field(void *arg, enum MHD_ValueKind kind,
+				const char *name, const char *value)
+{
+	(void)kind;
+	asked_field(arg, name, value);
+	return MHD_YES;
+}
+
+static const char *bad_fields(struct MHD_Connection *c)
+{
+	struct asked_head h = {0};
+
+	MHD_get_connection_values(c, MHD_HEADER_KIND, on_field, &h);
+	return asked_bad_fields(&h);
 }
 
 /* Called when the head is there, and again when the body is. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
-				  const char *path, const char *method,
+				  const char *target, const char *method,
 				  const char *version, const char *body,
 				  size_t *n_body, void **seen)
 {
 	struct server *s = arg;
+	const char *path = asked_path(target);
 	const struct page *p = page_of(path);
 	bool audit = strcmp(path, "/v1/audit") == 0;
 	struct lookup l;
@@ -648,15 +662,17 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c,
 	bool card = cards_of(path, &rest);
 	bool cosignature = strcmp(path, "/v1/cosignature") == 0;
 	bool customer = strcmp(path, "/v1/customer") == 0;
-	bool first = !*seen;
+	bool first = *seen != s;
+	const char *bad = first ? *seen : NULL;
 	struct connection *k = whose(c);
 
 	(void)version;
 	if (!k)
 		return MHD_NO;
-	if (*seen == zero)
-		return send_error(c, MHD_HTTP_BAD_REQUEST,
-				  "a zero octet in the address");
+	if (first && !bad)
+		bad = bad_fields(c);
+	if (bad)
+		return send_error(c, MHD_HTTP_BAD_REQUEST, bad);
 	*seen = s;
 	if (cosignature && strcmp(method, MHD_HTTP_METHOD_POST) == 0)
 		return on_cosignature(s, c, k, body, n_body, first);
@@ -807,7 +823,7 @@ static int start(struct server *s, int fd, struct err *e)
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_URI_LOG_CALLBACK, on_address, NULL,
+		MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_NOTIFY_COMPLETED, on_answered, s,
 		MHD_OPTION_END);

@@ -6,6 +6,7 @@
  * and the panel:
  *
  *   courier.c	       sockets, connections, the loop
+ *   courier_head.c    what a request's head says twice, or otherwise wrong
  *   courier_page.c    GET /v1/status, GET /metrics
  *   courier_stream.c  GET /v1/audit: records as NDJSON or server-sent events
  *   courier_want.c    what a question for records asks for
@@ -25,6 +26,20 @@
 #include "enforcer/daemon/offer.h"
 #include "enforcer/daemon/processes.h"
 #include "enforcer/daemon/shelf.h"
+
+/* --- heads of requests ---------------------------------------------------- */
+
+/* Why a request-target, as it came, is refused; NULL: it is none of these. */
+const char *asked_bad_target(const char *target);
+/* The path of one that is not refused, decoded and without its query. */
+const char *asked_path(const char *path);
+
+struct asked_head {
+	unsigned hosts, lengths, codings; /* how often there is such a field */
+	bool bad_host;
+};
+void asked_field(struct asked_head *h, const char *name, const char *value);
+const char *asked_bad_fields(const struct asked_head *h); /* as above */
 
 /* --- pages ---------------------------------------------------------------- */
 
