@@ -162,27 +162,7 @@ static bool take_question(struct server *s, struct connection *k)
 	return k->question;
 }
 
-static enum MHD_Result send_page(struct server *s, struct MHD_Connection *c,
-				 struct connection *k, const struct page *p)
-{
-	struct wbuf w = {0};
-	uint8_t *fit;
-
-	if (!take_question(s, k))
-		return busy(c);
-	w = (struct wbuf){malloc(p->max), p->max, 0, false};
-	if (!w.p || !p->write(s->a, &w)) {
-		free(w.p);
-		return send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR,
-				  "no memory");
-	}
-	/* It may lie there for as long as the connection lives. */
-	fit = realloc(w.p, w.n ? w.n : 1);
-	w.p = fit ? fit : w.p;
-	return send_octets(c, MHD_HTTP_OK, p->type, &w);
-}
-
-/* --- single answers --- */
+/* --- arguments --- */
 
 struct looked {
 	struct lookup *l;
@@ -199,6 +179,44 @@ static enum MHD_Result on_detail(void *arg, enum MHD_ValueKind kind,
 	q->rc = lookup_set(q->l, name, value, &q->e);
 	return q->rc ? MHD_NO : MHD_YES;
 }
+
+/* Of a resource that has none. e->text says which. */
+static bool has_arguments(struct MHD_Connection *c, struct err *e)
+{
+	struct lookup none = {0};
+	struct looked q = {.l = &none};
+
+	MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, on_detail, &q);
+	*e = q.e;
+	return q.rc != 0;
+}
+
+/* --- pages --- */
+
+static enum MHD_Result send_page(struct server *s, struct MHD_Connection *c,
+				 struct connection *k, const struct page *p)
+{
+	struct wbuf w = {0};
+	struct err e = {0};
+	uint8_t *fit;
+
+	if (has_arguments(c, &e))
+		return send_error(c, MHD_HTTP_BAD_REQUEST, e.text);
+	if (!take_question(s, k))
+		return busy(c);
+	w = (struct wbuf){malloc(p->max), p->max, 0, false};
+	if (!w.p || !p->write(s->a, &w)) {
+		free(w.p);
+		return send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR,
+				  "no memory");
+	}
+	/* It may lie there for as long as the connection lives. */
+	fit = realloc(w.p, w.n ? w.n : 1);
+	w.p = fit ? fit : w.p;
+	return send_octets(c, MHD_HTTP_OK, p->type, &w);
+}
+
+/* --- single answers --- */
 
 static enum MHD_Result send_found(struct MHD_Connection *c,
 				  const struct lookup *l, struct span octets)
@@ -320,10 +338,13 @@ static enum MHD_Result send_card(struct server *s, struct MHD_Connection *c,
 				 struct connection *k, const char *rest)
 {
 	struct wbuf w;
+	struct err e = {0};
 	const char *type;
 	uint8_t *fit;
 	int rc;
 
+	if (has_arguments(c, &e))
+		return send_error(c, MHD_HTTP_BAD_REQUEST, e.text);
 	if (!take_question(s, k))
 		return busy(c);
 	rc = cards_write(s->a->cards, rest, &w, &type);
@@ -378,12 +399,15 @@ static enum MHD_Result on_customer(struct server *s, struct MHD_Connection *c,
 				   size_t *n_body, bool first)
 {
 	struct customer *u = s->customer;
+	struct err e = {0};
 
 	if (first && !k->portal && !s->operators)
 		return send_error(c, MHD_HTTP_FORBIDDEN,
 				  "only the portal guest and the operator may "
 				  "propose; metergated.conf names it by "
 				  "portal:");
+	if (first && has_arguments(c, &e))
+		return send_error(c, MHD_HTTP_BAD_REQUEST, e.text);
 	if (first && too_long(c))
 		return send_error(c, MHD_HTTP_CONTENT_TOO_LARGE,
 				  "a customer's file has at most 256 KiB");

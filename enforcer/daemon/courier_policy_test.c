@@ -299,6 +299,10 @@ static void what_is_no_file_is_refused(void **state)
 				       0), 2000), 400);
 	assert_int_equal(answer_to(put(OPERATOR, "Content-Length: 262145\r\n",
 				       "", 0), 2000), 413);
+	ask(PORTAL, "PUT /v1/customer?activate=1 HTTP/1.1\r\nHost: m\r\n" FIVE
+		    "\r\nabcde", buf, sizeof(buf), 2000);
+	assert_int_equal(status_of(buf), 400);
+	assert_non_null(strstr(buf, "'activate' is no argument"));
 	/* Of this length nothing is known before it is there. */
 	n = (size_t)sprintf(chunked, "%x\r\n", PROPOSE_SOURCE + 1);
 	memset(chunked + n, '#', PROPOSE_SOURCE + 1);

@@ -22,8 +22,24 @@ static const struct {
 	 "200", "Content-Type: text/plain; version=0.0.4"},
 	{"only the head", "HEAD /metrics HTTP/1.1\r\nHost: m\r\n"
 			  "Connection: close\r\n\r\n", "200", NULL},
-	{"with a query", "GET /v1/status?x=1 HTTP/1.1\r\nHost: m\r\n"
-			 "Connection: close\r\n\r\n", "200", NULL},
+	{"an argument it does not have", "GET /v1/status?x=1 HTTP/1.1\r\n"
+					 "Host: m\r\n\r\n", "400",
+	 "'x' is no argument of this resource"},
+	{"one without a value", "GET /metrics?x HTTP/1.1\r\nHost: m\r\n\r\n",
+	 "400", "'x' is no argument"},
+	{"one without a name", "GET /metrics?=1 HTTP/1.1\r\nHost: m\r\n\r\n",
+	 "400", "'' is no argument"},
+	{"of the policies", "GET /v1/policies?guest=mdma HTTP/1.1\r\n"
+			    "Host: m\r\n\r\n", "400",
+	 "'guest' is no argument"},
+	{"of a label", "GET /v1/policies/a/label.svg?x=1 HTTP/1.1\r\n"
+		       "Host: m\r\n\r\n", "400", "'x' is no argument"},
+	{"of a head", "HEAD /metrics?x=1 HTTP/1.1\r\nHost: m\r\n\r\n",
+	 "400", NULL},
+	{"a query of nothing", "GET /v1/status? HTTP/1.1\r\nHost: m\r\n"
+			       "Connection: close\r\n\r\n", "200", NULL},
+	{"one with a query", "GET http://m/v1/status?x=1 HTTP/1.1\r\n"
+			     "Host: m\r\n\r\n", "400", "'x' is no argument"},
 	{"an absolute address", "GET http://m/v1/status HTTP/1.1\r\n"
 				"Host: m\r\nConnection: close\r\n\r\n",
 	 "200", "\"error\":\"disk full\""},
