@@ -9,7 +9,6 @@
 #include "audit/verify_own.h"
 #include "audit/verify_schema.h"
 
-#define STEP_US US_PER_S
 #define BUNDLES 8  /* read in one transaction */
 #define PASSES	16 /* over what came during the one before */
 #define ASIDE_LEAST_NS 1000000
@@ -18,10 +17,7 @@
 int verify_wrong(struct verify *v, uint64_t seq, struct err *e,
 		 const char *what)
 {
-	v->out->has_bad = true;
-	v->out->bad = seq;
-	return err_set(e, E_INTEGRITY, 0, "record %llu: %s",
-		       (unsigned long long)seq, what);
+	return verify_bad(v->out, seq, e, what);
 }
 
 int verify_wrong_file(struct err *e, const char *what)
@@ -88,35 +84,15 @@ static int check_tile(void *arg, unsigned level, uint64_t idx,
 	return rc;
 }
 
-void verify_salts(struct verify *v, const uint8_t key[32])
-{
-	hmac_key_make(&v->salts, key);
-	v->n_salted = 0;
-}
-
-static bool salt_fits(struct verify *v, uint64_t seq)
-{
-	if (seq - v->salted >= v->n_salted) {
-		record_salts(&v->salts, seq, HMAC_JOBS, v->salt);
-		v->salted = seq;
-		v->n_salted = HMAC_JOBS;
-	}
-	return memcmp(v->salt[seq - v->salted], v->view.r.salt,
-		      RECORD_SALT) == 0;
-}
-
 /* A record of another boot than the one before: it must be the next boot, and
  * this record its first. */
 static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
 {
-	uint32_t boot = v->view.r.boot;
 	struct span key;
 	uint64_t first;
 	int rc;
 
-	if (boot <= v->boot)
-		return verify_wrong(v, seq, e, "its boot is before the last");
-	db_put_u64(v->boot_row, 1, boot);
+	db_put_u64(v->boot_row, 1, v->rules.view.r.boot);
 	rc = db_step(v->boot_row, e);
 	if (rc == 0)
 		rc = verify_wrong(v, seq, e, "its boot is not known");
@@ -127,31 +103,9 @@ static int enter_boot(struct verify *v, uint64_t seq, struct err *e)
 			     ? verify_wrong(v, seq, e, "its boot began elsewhere")
 			     : 0;
 	if (rc == 0)
-		verify_salts(v, key.p);
+		verify_boot(&v->rules, v->rules.view.r.boot, key.p);
 	db_reset(v->boot_row);
-	v->boot = boot;
-	v->mono = 0;
-	v->wall = 0;
-	v->out->boots++;
 	return rc;
-}
-
-static int check_clocks(struct verify *v, uint64_t seq, struct err *e)
-{
-	const struct now *now = &v->view.ev.now;
-	int64_t passed = (now->mono.ns - v->mono) / 1000;
-	int64_t moved = now->wall.us - v->wall;
-
-	if (passed < 0)
-		return verify_wrong(v, seq, e, "its monotonic clock went back");
-	if (v->wall > 0 && now->wall.us > 0 &&
-	    v->view.r.kind != RECORD_CLOCK &&
-	    (moved - passed > STEP_US || passed - moved > STEP_US))
-		return verify_wrong(v, seq, e, "its wall clock stepped and no record "
-			     "says so");
-	v->mono = now->mono.ns;
-	v->wall = now->wall.us;
-	return 0;
 }
 
 static int check_kept(struct verify *v, uint64_t seq, struct span record,
@@ -168,7 +122,7 @@ static int check_kept(struct verify *v, uint64_t seq, struct span record,
 		rc = verify_wrong(v, seq, e, "its protected copy is missing");
 	else if (rc == 1)
 		rc = db_u64(v->keep, 0, &kind) && db_span(v->keep, 1, &copy) &&
-				     kind == v->view.r.kind &&
+				     kind == v->rules.view.r.kind &&
 				     span_eq(copy, record)
 			     ? 0
 			     : verify_wrong(v, seq, e, "its protected copy differs");
@@ -176,30 +130,15 @@ static int check_kept(struct verify *v, uint64_t seq, struct span record,
 	return rc;
 }
 
-/* What a checkpoint is bound to. */
-static int check_bound(struct verify *v, uint64_t seq, struct err *e)
-{
-	const struct event_log *l = v->view.ev.log;
-	uint8_t head[SHA256_LEN];
-
-	memcpy(head, v->head, sizeof(head));
-	if (seq > v->first)
-		store_chain(v->h, v->head, v->first,
-			    (uint32_t)(seq - v->first), v->before, head);
-	return l && l->has_chain && memcmp(l->chain, head, sizeof(head)) == 0
-		       ? 0
-		       : verify_wrong(v, seq, e, "it names another chain of bundles");
-}
-
 /* Behind which checkpoint a boot or another checkpoint goes on. A checkpoint of
  * an older program does not say. */
 static int check_named(struct verify *v, uint64_t seq, struct err *e)
 {
 	static const struct event_log none;
-	const struct event_log *l = v->view.ev.log;
+	const struct event_log *l = v->rules.view.ev.log;
 
 	l = l ? l : &none;
-	if (l->point == 0 && v->view.r.kind == RECORD_CHECKPOINT)
+	if (l->point == 0 && v->rules.view.r.kind == RECORD_CHECKPOINT)
 		return 0;
 	return points_named(&v->points, l->point, l->point_text)
 		       ? 0
@@ -215,24 +154,18 @@ static int into_tree(struct verify *v, uint64_t end, struct err *e)
 	if (at >= end)
 		return 0;
 	return tree_add_leaves(&v->tree,
-			       span_of(v->digests.leaf[at - v->first],
+			       span_of(v->digests.leaf[at - v->rules.first],
 				       (end - at) * SHA256_LEN), e);
 }
 
 static int check_point(struct verify *v, bool sealed, struct err *e)
 {
-	struct points_sealed said = {.wall = points_wall(&v->view.ev.now)};
+	struct points_sealed said = verify_sealed(&v->rules);
 	uint8_t root[SHA256_LEN];
 	uint64_t bad;
 	int rc;
 
 	tree_root(&v->tree, root);
-	if (sealed && v->view.ev.log) {
-		said.bound.has_pcr = v->view.ev.log->has_pcr;
-		said.bound.counter = v->view.ev.log->counter;
-		memcpy(said.bound.pcr, v->view.ev.log->pcr,
-		       sizeof(said.bound.pcr));
-	}
 	rc = points_reach(&v->points, v->tree.size, root,
 			  sealed ? &said : NULL, &bad, e);
 	v->point_wrong = rc && bad == UINT64_MAX;
@@ -246,33 +179,20 @@ static int check_point(struct verify *v, bool sealed, struct err *e)
 static int check_record(struct verify *v, uint64_t seq, struct span record,
 			struct err *e)
 {
-	const struct record *r = &v->view.r;
-	int rc = record_decode(&v->view, record, e);
+	struct verify_rules *rules = &v->rules;
+	const struct record *r = &rules->view.r;
+	int rc = verify_read(rules, seq, record, e);
 
-	if (rc) {
-		v->out->has_bad = true;
-		v->out->bad = seq;
-		err_wrap(e, "record %llu", (unsigned long long)seq);
-		return e->code = E_INTEGRITY;
-	}
-	if (r->seq != seq)
-		return verify_wrong(v, seq, e, "its number is another's");
-	if ((r->flags & ~RECORD_CUT) != record_class(r->kind, r->ev))
-		return verify_wrong(v, seq, e, "its class is not that of its kind");
-	if (r->boot != v->boot)
+	if (rc == 0 && verify_boots(rules))
 		rc = enter_boot(v, seq, e);
 	if (rc == 0)
-		rc = check_clocks(v, seq, e);
+		rc = verify_follows(rules, seq, e);
 	if (rc)
 		return rc;
-	if (!salt_fits(v, seq))
-		return verify_wrong(v, seq, e, "its salt is not of its boot's key");
 	if (r->flags & RECORD_PROTECTED)
 		rc = check_kept(v, seq, record, e);
 	if (rc == 0 && r->kind == RECORD_EXPORT)
-		rc = verify_removal(v, seq, &v->view, e);
-	if (rc == 0 && r->kind == RECORD_CHECKPOINT)
-		rc = check_bound(v, seq, e);
+		rc = verify_removal(v, seq, &rules->view, e);
 	if (rc == 0 &&
 	    (r->kind == RECORD_BOOT || r->kind == RECORD_CHECKPOINT))
 		rc = check_named(v, seq, e);
@@ -324,10 +244,10 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 	if (first != seq || first % STORE_BUNDLE)
 		return verify_wrong(v, seq, e, "its bundle is missing");
 	c = cur_of(data);
-	v->first = first;
+	v->rules.first = first;
 	store_digests(&v->digests, data);
 	while (seq < first + n) {
-		v->before = span_sub(data, 0, c.off);
+		v->rules.before = span_sub(data, 0, c.off);
 		if (!store_next(&c, &record))
 			break;
 		rc = check_record(v, seq, record, e);
@@ -340,8 +260,8 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 		return rc ? rc : put;
 	if (seq != first + n || !cur_done(&c))
 		return verify_wrong(v, seq, e, "its bundle is damaged");
-	store_chain_of(v->h, v->head, first, (uint32_t)n, v->digests.all, head);
-	memcpy(v->head, head, sizeof(head));
+	store_chain_of(v->h, v->rules.head, first, (uint32_t)n, v->digests.all, head);
+	memcpy(v->rules.head, head, sizeof(head));
 	v->out->records = v->tree.size;
 	return span_eq(chain, span_of(head, sizeof(head)))
 		       ? 0
@@ -450,9 +370,9 @@ static int check_state(struct verify *v, struct err *e)
 	if (!span_eq(s->frontier, span_of(frontier, n)))
 		return verify_wrong(v, first_doubtful(v, s), e,
 			     "it or one behind it is not in the state's tree");
-	if (memcmp(s->chain, v->head, sizeof(v->head)) != 0)
+	if (memcmp(s->chain, v->rules.head, sizeof(v->rules.head)) != 0)
 		return verify_wrong_file(e, "the state's chain head does not fit");
-	if (s->boot != v->boot)
+	if (s->boot != v->rules.boot)
 		return verify_wrong_file(e, "the state's boot is not the last");
 	if (s->checkpoint != v->points.last)
 		return verify_wrong_file(e, "the state's checkpoint is not the last");
@@ -688,7 +608,8 @@ int verify_file(const char *path, const struct points_conf *points,
 		free(v);
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
-	v->out = out;
+	v->out = v->rules.out = out;
+	v->rules.h = v->h;
 	v->conf = points ? points : &nothing;
 	tree_init(&v->tree, v->h);
 	v->progress = progress;

@@ -6,7 +6,7 @@
 
 #include "audit/db.h"
 #include "audit/store.h"
-#include "audit/verify.h"
+#include "audit/verify_rules.h"
 
 struct state {
 	uint64_t size, boot, checkpoint, anchored;
@@ -21,24 +21,13 @@ struct verify {
 	struct sha256 *h;
 	struct verify_result *out;
 	struct tree tree;
-	struct record_view view;
-	uint8_t head[SHA256_LEN];
-	/* Of the record before, for the rules of order. */
-	uint32_t boot;
-	int64_t mono, wall;
-	struct hmac_key salts; /* of its boot */
-	/* Of records from here on, as many as were made at once. */
-	uint64_t salted, n_salted;
-	uint8_t salt[HMAC_JOBS][RECORD_SALT];
+	struct verify_rules rules;
 	uint64_t tiles, kept, ways;
 	const struct points_conf *conf;
 	struct points points;
 	char origin[NOTE_NAME_MAX + 1];
-	/* The bundle that is being read: its first record, and what of it lies
-	 * before the record in hand. Records that are right go into the tree
-	 * together, when its root is asked for or there are no more. */
-	uint64_t first;
-	struct span before;
+	/* Records that are right go into the tree together, when its root is
+	 * asked for or there are no more in their bundle. */
 	struct store_digests digests;
 	/* Of what left the database (segment.h): records in segments, and of
 	 * those in pruned ones; how far records say that it was pruned. */
@@ -58,8 +47,6 @@ struct verify {
 int verify_wrong(struct verify *v, uint64_t seq, struct err *e,
 		 const char *what);
 int verify_wrong_file(struct err *e, const char *what);
-/* The key that salts from now on are made with. */
-void verify_salts(struct verify *v, const uint8_t key[32]);
 /* sqlite's own check of a file. */
 int verify_structure(struct db *d, struct err *e)
 	__attribute__((warn_unused_result));

@@ -113,9 +113,7 @@ static int pruned_boots(struct verify *v, struct err *e)
 			rc = verify_wrong_file(e, "a boot is damaged");
 			break;
 		}
-		v->boot = (uint32_t)number;
-		verify_salts(v, key.p);
-		v->out->boots++;
+		verify_boot(&v->rules, (uint32_t)number, key.p);
 	}
 	db_finish(st);
 	return rc;
@@ -129,7 +127,7 @@ static int key_of(struct verify *v, uint64_t seq, uint8_t key[32],
 	uint64_t first;
 	int rc;
 
-	db_put_u64(v->boot_row, 1, v->view.r.boot);
+	db_put_u64(v->boot_row, 1, v->rules.view.r.boot);
 	rc = db_step(v->boot_row, e);
 	if (rc == 0 || (rc == 1 && (!db_u64(v->boot_row, 0, &first) ||
 				    first > seq ||
@@ -153,14 +151,14 @@ static int pruned_record(struct verify *v, struct db_stmt *st, struct err *e)
 	if (!db_u64(st, 0, &seq) || !db_u64(st, 1, &kind) ||
 	    !db_span(st, 2, &record))
 		return verify_wrong_file(e, "a protected record is damaged");
-	if (record_decode(&v->view, record, e)) {
+	if (record_decode(&v->rules.view, record, e)) {
 		v->out->has_bad = true;
 		v->out->bad = seq;
 		err_wrap(e, "record %llu", (unsigned long long)seq);
 		return e->code = E_INTEGRITY;
 	}
-	if (v->view.r.seq != seq || v->view.r.kind != kind ||
-	    !(v->view.r.flags & RECORD_PROTECTED))
+	if (v->rules.view.r.seq != seq || v->rules.view.r.kind != kind ||
+	    !(v->rules.view.r.flags & RECORD_PROTECTED))
 		return verify_wrong(v, seq, e, "what was kept of it is not of "
 				    "its kind");
 	v->kept++;
@@ -169,10 +167,10 @@ static int pruned_record(struct verify *v, struct db_stmt *st, struct err *e)
 		return rc;
 	hmac_key_make(&salts, key);
 	record_salts(&salts, seq, 1, &salt);
-	if (memcmp(salt, v->view.r.salt, sizeof(salt)) != 0)
+	if (memcmp(salt, v->rules.view.r.salt, sizeof(salt)) != 0)
 		return verify_wrong(v, seq, e, "its salt is not of its boot's "
 				    "key");
-	return kind == RECORD_EXPORT ? verify_removal(v, seq, &v->view, e) : 0;
+	return kind == RECORD_EXPORT ? verify_removal(v, seq, &v->rules.view, e) : 0;
 }
 
 static int pruned_records(struct verify *v, struct err *e)
@@ -257,7 +255,7 @@ static int place_segment(struct verify *v, const struct row *r,
 	if (!r->pruned)
 		return 0;
 	v->pruned = v->moved;
-	memcpy(v->head, r->chain, sizeof(v->head));
+	memcpy(v->rules.head, r->chain, sizeof(v->rules.head));
 	return 0;
 }
 
@@ -324,7 +322,7 @@ static int segment_content(struct verify *v, const struct row *r,
 					     ? v->tree.size
 					     : r->first + r->n, e,
 				  "its segment has not what its row says");
-	if (rc == 0 && memcmp(v->head, r->chain, sizeof(v->head)) != 0)
+	if (rc == 0 && memcmp(v->rules.head, r->chain, sizeof(v->rules.head)) != 0)
 		rc = bad_segment(v, r, e, "the chain of bundles does not fit");
 	if (rc == 0)
 		rc = verify_structure(d, e);
