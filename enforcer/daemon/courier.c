@@ -27,6 +27,7 @@
 #define STREAMS_PORTAL	 112
 #define STREAMS_OPERATOR 48
 #define QUESTIONS	 16 /* answered at the same time, of each socket */
+#define PARCELS		 8  /* customers' files on their way, of each */
 /* Those, and whoever has not asked yet. */
 #define CONNECTIONS	 (STREAMS_PORTAL + 2 * QUESTIONS)
 #define REQUEST_MAX	 (16 * 1024)
@@ -37,6 +38,7 @@
 /* What the parent may take to look at a customer's file, and more. */
 #define PROPOSE_NS	 (TRIAL_NS + 10 * NS_PER_S)
 #define AGAIN_S		 "600" /* what is said to who proposes too often */
+#define SOON_S		 "5"   /* to who finds all places taken */
 #define BLOCK		 (8 * 1024) /* of a stream, to the library at once */
 #define STUCK_S		 30 /* a reader of one that takes nothing so long */
 #define AGAIN_NS	 (NS_PER_S / 2) /* to ask again for what did not come */
@@ -55,6 +57,7 @@ struct connection {
 	struct mono asked;
 	size_t n_post; /* octets it brought */
 	uint8_t post[WINDOW_POST];
+	struct parcel parcel;
 	bool stream;	 /* it was given one, which may be over: */
 	bool stream_over;
 };
@@ -99,6 +102,8 @@ static enum MHD_Result send_allow(struct MHD_Connection *c, unsigned status,
 	if (status == MHD_HTTP_TOO_MANY_REQUESTS)
 		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER,
 					AGAIN_S);
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, SOON_S);
 	if (status != MHD_HTTP_OK) /* what follows is read by nobody */
 		MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION,
 					"close");
@@ -142,13 +147,13 @@ static enum MHD_Result busy(struct MHD_Connection *c)
 {
 	return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
 			  "as many as can be answered are being answered; "
-			  "try again in a second");
+			  "try again in a few seconds");
 }
 
 static enum MHD_Result closed(struct MHD_Connection *c)
 {
 	return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-			  "no log is open yet; try again in a second");
+			  "no log is open yet; try again in a few seconds");
 }
 
 /* May one more be answered now? */
@@ -393,6 +398,40 @@ static bool too_long(struct MHD_Connection *c)
 	return n && strtoull(n, NULL, 10) > PROPOSE_SOURCE;
 }
 
+static bool open_parcel(struct server *s, struct connection *k)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CONNECTIONS; i++)
+		n += s->connection[i].fd >= 0 && s->connection[i].parcel.open;
+	k->parcel.open = n < PARCELS;
+	return k->parcel.open;
+}
+
+/* All of it came. */
+static enum MHD_Result send_parcel(struct server *s, struct MHD_Connection *c,
+				   struct connection *k)
+{
+	const struct parcel *p = &k->parcel;
+
+	if (p->lost)
+		return send_error(c, MHD_HTTP_INTERNAL_SERVER_ERROR,
+				  "no memory");
+	if (p->large || p->n == 0)
+		return send_error(c, p->large ? MHD_HTTP_CONTENT_TOO_LARGE
+					      : MHD_HTTP_BAD_REQUEST,
+				  "a customer's file has 1 octet to 256 KiB");
+	if (!customer_send(s->customer, k, span_of(p->octets, p->n),
+			   k->portal ? OFFER_PORTAL : OFFER_OPERATOR))
+		return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+				  "another file is looked at; try again in a "
+				  "few seconds");
+	parcel_end(&k->parcel);
+	k->since = live_mono();
+	k->life_ns = PROPOSE_NS;
+	return send_proposed(s, c, k);
+}
+
 /* Called with the head, with each part of the body, and when all is there. */
 static enum MHD_Result on_customer(struct server *s, struct MHD_Connection *c,
 				   struct connection *k, const char *body,
@@ -411,31 +450,17 @@ static enum MHD_Result on_customer(struct server *s, struct MHD_Connection *c,
 	if (first && too_long(c))
 		return send_error(c, MHD_HTTP_CONTENT_TOO_LARGE,
 				  "a customer's file has at most 256 KiB");
-	if (first && !customer_begin(u, k))
-		return send_error(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-				  "another file is looked at; try again");
 	if (first)
-		return MHD_YES;
-	if (u->owner != k)
-		return MHD_NO;
+		return open_parcel(s, k) ? MHD_YES : busy(c);
 	if (*n_body) {
-		customer_add(u, span_of(body, *n_body));
+		parcel_add(&k->parcel, span_of(body, *n_body));
 		*n_body = 0;
 		return MHD_YES;
 	}
-	if (u->sent)
+	if (u->owner == k)
 		return send_proposed(s, c, k);
-	if (!customer_send(u, k->portal ? OFFER_PORTAL : OFFER_OPERATOR)) {
-		customer_end(u, k);
-		return send_error(c, u->n ? MHD_HTTP_CONTENT_TOO_LARGE
-					  : MHD_HTTP_BAD_REQUEST,
-				  "a customer's file has 1 octet to 256 KiB");
-	}
-	k->since = live_mono();
-	k->life_ns = PROPOSE_NS;
-	return send_proposed(s, c, k);
+	return send_parcel(s, c, k);
 }
-
 static void ask_again(struct server *s, bool came, struct mono now)
 {
 	for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -734,8 +759,10 @@ static void on_answered(void *arg, struct MHD_Connection *c, void **seen,
 	(void)arg;
 	(void)seen;
 	(void)how;
-	if (k)
-		k->question = false;
+	if (!k)
+		return;
+	k->question = false;
+	parcel_end(&k->parcel);
 }
 
 /* --- connections ---------------------------------------------------------- */
@@ -795,6 +822,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 		if (k) {
 			shelf_forget(streams_shelf(s->streams), k);
 			customer_end(s->customer, k);
+			parcel_end(&k->parcel);
 			k->fd = -1;
 		}
 		return;

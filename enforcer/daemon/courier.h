@@ -63,21 +63,29 @@ bool card_svg(const struct card *k, struct wbuf *w);
 
 /* --- a customer's file ---------------------------------------------------- */
 
-/* One at a time, of all who may: its octets go into shared memory as they
- * come. */
+/* The octets of one request, as they come: each has its own, so that nobody
+ * waits for one who is slow. What is all zero has none. */
+struct parcel {
+	bool open;  /* it is on its way */
+	bool large; /* it has more than PROPOSE_SOURCE octets */
+	bool lost;  /* there was no memory for it */
+	uint8_t *octets;
+	size_t n, cap;
+};
+void parcel_add(struct parcel *p, struct span octets);
+void parcel_end(struct parcel *p); /* as before it came */
+
+/* What was handed on: one at a time, of all who may. */
 struct customer {
 	struct offer *o;
-	const void *owner; /* whose it is; NULL: nobody's */
-	size_t n;	   /* octets that came */
-	bool sent;	   /* it was handed on */
+	const void *owner; /* whose it is; NULL: nobody's who waits */
 };
-/* False: another one is under way. */
-bool customer_begin(struct customer *c, const void *owner);
-void customer_add(struct customer *c, struct span octets);
-/* All of it came: hand it on. False: it is empty or too large. */
-bool customer_send(struct customer *c, enum offer_from from);
-/* The status of HTTP and the answer, once there is one; 0 before. w: a heap
- * block, the caller's; NULL: no memory. */
+/* Hand on a whole one of 1 to PROPOSE_SOURCE octets. False: another one is
+ * looked at. */
+bool customer_send(struct customer *c, const void *owner, struct span file,
+		   enum offer_from from);
+/* To its owner: the status of HTTP and the answer, once there is one; 0
+ * before. w: a heap block, the caller's; NULL: no memory. */
 unsigned customer_answer(struct customer *c, struct wbuf *w);
 void customer_end(struct customer *c, const void *owner);
 

@@ -6,41 +6,61 @@
 #include "core/json.h"
 #include "enforcer/daemon/courier.h"
 
+#define PARCEL_FIRST (4 * 1024)
 #define ANSWER_MAX (8 * PROPOSE_TEXT) /* its lines, escaped */
 
-bool customer_begin(struct customer *c, const void *owner)
+/* Room for so many octets in all. */
+static bool grow(struct parcel *p, size_t n)
+{
+	size_t cap = p->cap ? p->cap : PARCEL_FIRST;
+	uint8_t *octets;
+
+	while (cap < n)
+		cap *= 2;
+	if (cap == p->cap)
+		return true;
+	octets = realloc(p->octets, cap);
+	if (!octets)
+		return false;
+	p->octets = octets;
+	p->cap = cap;
+	return true;
+}
+
+void parcel_add(struct parcel *p, struct span octets)
+{
+	if (octets.n == 0 || p->large || p->lost)
+		return;
+	p->large = octets.n > PROPOSE_SOURCE - p->n;
+	p->lost = !p->large && !grow(p, p->n + octets.n);
+	if (p->large || p->lost)
+		return;
+	memcpy(p->octets + p->n, octets.p, octets.n);
+	p->n += octets.n;
+}
+
+void parcel_end(struct parcel *p)
+{
+	free(p->octets);
+	*p = (struct parcel){0};
+}
+
+bool customer_send(struct customer *c, const void *owner, struct span file,
+		   enum offer_from from)
 {
 	struct offer *o = c->o;
+	uint32_t number;
 
 	/* What another courier handed on may still be looked at. */
 	if (!o || c->owner ||
 	    atomic_load(&o->asked) != atomic_load(&o->answered))
 		return false;
-	*c = (struct customer){.o = o, .owner = owner};
-	return true;
-}
-
-void customer_add(struct customer *c, struct span octets)
-{
-	size_t room = c->n < sizeof(c->o->source) ? sizeof(c->o->source) - c->n
-						  : 0;
-
-	if (octets.n <= room && octets.n)
-		memcpy(c->o->source + c->n, octets.p, octets.n);
-	/* One octet too many is enough to know. */
-	c->n += octets.n <= room ? octets.n : room + 1;
-}
-
-bool customer_send(struct customer *c, enum offer_from from)
-{
-	uint32_t number = atomic_load(&c->o->asked) + 1;
-
-	if (c->n == 0 || c->n > sizeof(c->o->source))
-		return false;
-	c->o->from = from;
-	c->o->n = (uint32_t)c->n;
-	c->sent = true;
-	atomic_store_explicit(&c->o->asked, number, memory_order_release);
+	number = atomic_load(&o->asked) + 1;
+	memcpy(o->source, file.p, file.n);
+	o->from = from;
+	o->n = (uint32_t)file.n;
+	c->owner = owner;
+	atomic_store_explicit(&o->asked, number, memory_order_release);
 	return true;
 }
 
@@ -88,7 +108,7 @@ unsigned customer_answer(struct customer *c, struct wbuf *w)
 						 memory_order_acquire);
 	uint32_t state = c->o->state;
 
-	if (!c->sent || answered != atomic_load(&c->o->asked))
+	if (answered != atomic_load(&c->o->asked))
 		return 0;
 	*w = wbuf_of(malloc(ANSWER_MAX), ANSWER_MAX);
 	if (w->p && !write_answer(c->o, w)) {

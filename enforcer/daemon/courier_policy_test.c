@@ -323,44 +323,68 @@ static void what_is_no_file_is_refused(void **state)
 	}
 }
 
-static void one_at_a_time(void **state)
+static bool is_taken(enum where w)
+{
+	int fd = put(w, FIVE, "abcde", 5);
+
+	return parent(OFFER_STAGED, "", 3000) && answer_to(fd, 2000) == 202;
+}
+
+static void one_at_a_time_is_looked_at(void **state)
 {
 	int first;
 
 	(void)state;
 	NEEDS_COURIER();
 	portal_is("portal", 1);
-	first = put(PORTAL, "Content-Length: 5\r\n", "ab", 2);
-	usleep(100000);
-	assert_int_equal(answer_to(put(OPERATOR, FIVE, "abcde", 5), 2000),
-			 503);
-	/* Who hangs up half-way is forgotten, */
-	close(first);
-	usleep(200000);
-	first = put(OPERATOR, FIVE, "abcde", 5);
-	assert_true(parent(OFFER_STAGED, "", 3000));
-	assert_int_equal(answer_to(first, 2000), 202);
-	/* and so is who is slower than a connection lives. */
-	first = put(PORTAL, "Content-Length: 5\r\n", "ab", 2);
-	for (int i = 0; i < 8; i++) {
-		usleep(1000000);
-		say(first, "c", i < 2);
-	}
-	assert_int_equal(answer_to(put(OPERATOR, FIVE, "abcde", 5), 20), 0);
-	assert_true(parent(OFFER_REFUSED, "", 3000));
-	close(first);
-	usleep(1500000); /* the next look at who waited for it */
 	/* What was handed on is looked at, whoever hung up: */
 	first = put(OPERATOR, FIVE, "abcde", 5);
 	usleep(300000);
 	close(first);
 	assert_int_equal(answer_to(put(OPERATOR, FIVE, "abcde", 5), 2000),
 			 503);
+	assert_non_null(strstr(buf, "Retry-After: 5\r\n"));
 	assert_true(parent(OFFER_STAGED, "", 100));
 	usleep(1500000);
-	first = put(OPERATOR, FIVE, "abcde", 5);
-	assert_true(parent(OFFER_STAGED, "", 3000));
-	assert_int_equal(answer_to(first, 2000), 202);
+	assert_true(is_taken(OPERATOR));
+}
+
+/* Who is slow, stuck or gone half-way keeps out nobody but those who come as he
+ * does, and those not longer than a connection lives. */
+static void slow_ones_keep_nobody_out(void **state)
+{
+	enum { PLACES = 8 };
+	int fd[PLACES];
+
+	(void)state;
+	NEEDS_COURIER();
+	portal_is("portal", 1);
+	for (int i = 0; i < PLACES; i++) {
+		fd[i] = put(PORTAL, "Content-Length: 5\r\n", "ab", 2);
+		usleep(50000);
+		if (i == 0) {
+			assert_true(is_taken(OPERATOR));
+			assert_true(is_taken(PORTAL));
+		}
+	}
+	assert_true(is_taken(OPERATOR));
+	assert_int_equal(answer_to(put(PORTAL, FIVE, "abcde", 5), 2000), 503);
+	assert_non_null(strstr(buf, "Retry-After: 5\r\n"));
+	/* Who hangs up half-way is forgotten, */
+	close(fd[0]);
+	usleep(200000);
+	assert_true(is_taken(PORTAL));
+	fd[0] = put(PORTAL, "Content-Length: 5\r\n", "ab", 2);
+	/* and so is who is slower than a connection lives. */
+	for (int i = 0; i < 8; i++) {
+		usleep(1000000);
+		for (int k = 0; k < PLACES; k++)
+			say(fd[k], "c", i < 2);
+	}
+	assert_true(is_taken(PORTAL));
+	for (int k = 0; k < PLACES; k++)
+		close(fd[k]);
+	assert_true(alive());
 }
 
 /* A guest that is not the portal, or when none is named. */
@@ -389,7 +413,8 @@ int main(void)
 		cmocka_unit_test(hostile_cards_are_bounded),
 		cmocka_unit_test(it_is_handed_on_and_answered),
 		cmocka_unit_test(what_is_no_file_is_refused),
-		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(one_at_a_time_is_looked_at),
+		cmocka_unit_test(slow_ones_keep_nobody_out),
 		cmocka_unit_test(others_may_not),
 	};
 
