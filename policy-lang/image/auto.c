@@ -23,11 +23,12 @@ struct set {
 
 struct maker {
 	struct build *b;
-	const char *const *glob;
-	size_t n_glob, glob_words;
+	const struct auto_glob *glob;
+	size_t n_glob;
 	struct vec places;    /* uint32_t */
 	struct vec sets;      /* struct set, one per state */
 	uint32_t *slot;       /* state + 1 by hash */
+	uint32_t *class_slot; /* class + 1 by hash of its columns */
 	uint32_t *tmp, *next; /* places of the set being made, sorted */
 	size_t tmp_cap;
 	bool full; /* more places than tmp holds: absurd patterns */
@@ -49,7 +50,7 @@ static bool star(const char *t)
 /* Add a place and those reachable from it without an octet. */
 static size_t add(struct maker *m, uint32_t *to, size_t n, uint32_t place)
 {
-	const char *t = m->glob[GLOB(place)];
+	const char *t = m->glob[GLOB(place)].text;
 	uint32_t at = AT(place);
 
 	for (;;) {
@@ -67,6 +68,11 @@ static size_t normal(uint32_t *v, size_t n)
 {
 	size_t k = 0;
 
+	while (k + 1 < n && v[k] < v[k + 1])
+		k++;
+	if (k + 1 >= n) /* as they come where there are no stars */
+		return n;
+	k = 0;
 	qsort(v, n, sizeof(*v), place_order);
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || v[i] != v[i - 1])
@@ -118,7 +124,7 @@ static uint32_t step(struct maker *m, struct set s, int c)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < s.n; i++) {
-		const char *t = m->glob[GLOB(v[i])] + AT(v[i]);
+		const char *t = m->glob[GLOB(v[i])].text + AT(v[i]);
 
 		if (star(t)) {
 			if (t[1] == '*' || c != '/')
@@ -130,31 +136,32 @@ static uint32_t step(struct maker *m, struct set s, int c)
 	return state_of(m, m->next, normal(m->next, n));
 }
 
+/* The class of texts that end in a state, new or known. There are no more
+ * classes than states, which SLOTS has room for. */
 static int class_of(struct maker *m, struct set s, uint16_t *cls)
 {
-	const uint32_t *v = (const uint32_t *)m->places.p + s.off;
-	size_t size = m->glob_words * sizeof(uint64_t);
-	uint64_t *bits = calloc(m->glob_words, sizeof(uint64_t));
-	uint32_t c;
+	const uint32_t *v = s.n ? (const uint32_t *)m->places.p + s.off : NULL;
+	struct auto_out *out = m->out;
+	size_t words = m->b->words, size = words * sizeof(uint64_t);
+	uint64_t row[LAY_WORDS] = {0};
+	uint32_t h, *slot;
 
-	if (!bits)
-		return E_NOMEM;
 	for (uint32_t i = 0; i < s.n; i++) {
-		if (m->glob[GLOB(v[i])][AT(v[i])] == 0)
-			bits[GLOB(v[i]) / 64] |= UINT64_C(1)
-						 << (GLOB(v[i]) % 64);
+		const struct auto_glob *g = &m->glob[GLOB(v[i])];
+
+		for (size_t w = 0; g->text[AT(v[i])] == 0 && w < words; w++)
+			row[w] |= g->cols[w];
 	}
-	for (c = 0; c < m->out->n_class; c++) {
-		if (memcmp(m->out->accept.p + c * size, bits, size) == 0)
-			break;
+	h = hash_of((const uint32_t *)row, 2 * words) % SLOTS;
+	while (*(slot = &m->class_slot[h]) &&
+	       memcmp(out->rows.p + (*slot - 1) * size, row, size) != 0)
+		h = (h + 1) % SLOTS;
+	if (!*slot) {
+		vec_put(&out->rows, row, size);
+		*slot = ++out->n_class;
 	}
-	if (c == m->out->n_class) {
-		vec_put(&m->out->accept, bits, size);
-		m->out->n_class++;
-	}
-	free(bits);
-	*cls = (uint16_t)c;
-	return c > UINT16_MAX - 2 ? E_LIMIT : 0;
+	*cls = (uint16_t)(*slot - 1);
+	return out->rows.failed ? E_NOMEM : 0;
 }
 
 static int make_state(struct maker *m, uint32_t k)
@@ -163,31 +170,32 @@ static int make_state(struct maker *m, uint32_t k)
 	struct set s = ((struct set *)m->sets.p)[k];
 	struct lay_auto a = {.edge_first = (uint32_t)(m->b->s[LAY_LIST].n /
 						      sizeof(uint32_t))};
-	bool literal[256] = {0};
+	uint64_t literal[4] = {0};
 	int rc;
 
 	for (uint32_t i = 0; i < s.n; i++) {
 		uint32_t pl = ((uint32_t *)m->places.p)[s.off + i];
-		const char *t = m->glob[GLOB(pl)] + AT(pl);
+		const char *t = m->glob[GLOB(pl)].text + AT(pl);
 
-		if (*t && !star(t))
-			literal[(uint8_t)*t] = true;
+		if (*t && *t != '/' && !star(t))
+			literal[(uint8_t)*t / 64] |= UINT64_C(1)
+						     << ((uint8_t)*t % 64);
 	}
 	a.other = step(m, s, -1);
 	a.slash = step(m, s, '/');
 	if (a.other == LAY_NONE || a.slash == LAY_NONE)
 		return E_LIMIT;
-	for (int c = 0; c < 256; c++) {
-		uint32_t to, edge;
+	for (int w = 0; w < 4; w++) {
+		for (uint64_t l = literal[w]; l; l &= l - 1) {
+			int c = 64 * w + __builtin_ctzll(l);
+			uint32_t to = step(m, s, c), edge;
 
-		if (!literal[c] || c == '/')
-			continue;
-		to = step(m, s, c);
-		if (to == LAY_NONE)
-			return E_LIMIT;
-		edge = (uint32_t)c << 24 | to;
-		build_list(m->b, &edge, 1);
-		a.edge_n++;
+			if (to == LAY_NONE)
+				return E_LIMIT;
+			edge = (uint32_t)c << 24 | to;
+			build_list(m->b, &edge, 1);
+			a.edge_n++;
+		}
 	}
 	rc = class_of(m, s, &a.cls);
 	if (rc)
@@ -208,36 +216,36 @@ static int make(struct maker *m)
 	state_of(m, m->tmp, n);
 	for (uint32_t k = 0; !rc && k < m->sets.n / sizeof(struct set); k++) {
 		rc = make_state(m, k);
-		if (m->places.failed || m->sets.failed || out->accept.failed)
+		if (m->places.failed || m->sets.failed || out->rows.failed)
 			rc = E_NOMEM;
 	}
 	out->n = (uint32_t)(m->sets.n / sizeof(struct set));
 	return rc;
 }
 
-int build_auto(struct build *b, const char *const *glob, size_t n_glob,
+int build_auto(struct build *b, const struct auto_glob *glob, size_t n_glob,
 	       struct auto_out *out)
 {
 	struct maker m = {.b = b, .glob = glob, .n_glob = n_glob, .out = out};
 	int rc = E_NOMEM;
+	uint16_t none;
 
-	m.glob_words = (n_glob + 63) / 64;
 	/* A pattern has at most 129 places, reached from two sides. */
 	for (size_t i = 0; i < n_glob; i++) {
-		if (strlen(glob[i]) > 128)
+		if (strlen(glob[i].text) > 128)
 			return err_set(b->e, E_LIMIT, 0,
 				       "a pattern over 128 octets");
-		m.tmp_cap += 2 * strlen(glob[i]) + 2;
+		m.tmp_cap += 2 * strlen(glob[i].text) + 2;
 	}
 	m.tmp_cap *= 2;
 	m.tmp = calloc(m.tmp_cap, sizeof(*m.tmp));
 	m.next = calloc(m.tmp_cap, sizeof(*m.next));
 	m.slot = calloc(SLOTS, sizeof(*m.slot));
-	*out = (struct auto_out){
-		.first = (uint32_t)(b->s[LAY_AUTO].n / sizeof(struct lay_auto)),
-		.n_class = 1};
-	vec_room(&out->accept, m.glob_words * sizeof(uint64_t));
-	if (m.tmp && m.next && m.slot)
+	m.class_slot = calloc(SLOTS, sizeof(*m.class_slot));
+	*out = (struct auto_out){.first = (uint32_t)(b->s[LAY_AUTO].n /
+						     sizeof(struct lay_auto))};
+	if (m.tmp && m.next && m.slot && m.class_slot &&
+	    class_of(&m, (struct set){0}, &none) == 0)
 		rc = make(&m);
 	if (rc)
 		err_set(b->e, rc, 0, "patterns of paths: %s",
@@ -247,6 +255,7 @@ int build_auto(struct build *b, const char *const *glob, size_t n_glob,
 	free(m.tmp);
 	free(m.next);
 	free(m.slot);
+	free(m.class_slot);
 	vec_free(&m.places);
 	vec_free(&m.sets);
 	return rc;

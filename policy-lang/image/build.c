@@ -508,7 +508,7 @@ static int assemble(struct build *b)
 	b->col = NULL;
 	b->n_col = 0;
 	rc = build_columns(b);
-	if (!rc)
+	if (!rc && s[LAY_STRS].n) /* they name nothing: the first time, none */
 		rc = build_dims(b);
 	put_locs(b);
 	for (int i = 0; !rc && i < LAY_SECT_COUNT; i++) {

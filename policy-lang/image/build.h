@@ -48,15 +48,19 @@ int build_columns(struct build *b) __attribute__((warn_unused_result));
 int build_dims(struct build *b) __attribute__((warn_unused_result));
 
 /* One automaton of patterns ('*' within a path segment, '**' anything), to
- * AUTO and LIST. glob is sorted and without doubles. accept gets one bitmap
- * per class of n_glob bits (words of 64), classes numbered from 0, class 0
- * the texts that nothing fits. */
+ * AUTO and LIST. glob is sorted and without doubles. Texts are of one class
+ * when the same columns take them; rows gets the columns of each class, b->words
+ * words of them; those of class 0, which nothing fits, are none. */
+struct auto_glob {
+	const char *text;
+	const uint64_t *cols; /* that say it */
+};
 struct auto_out {
-	uint32_t first, n;  /* states */
-	struct vec accept;  /* uint64_t[(n_glob + 63) / 64] per class */
+	uint32_t first, n; /* states */
+	struct vec rows;
 	uint32_t n_class;
 };
-int build_auto(struct build *b, const char *const *glob, size_t n_glob,
+int build_auto(struct build *b, const struct auto_glob *glob, size_t n_glob,
 	       struct auto_out *out) __attribute__((warn_unused_result));
 
 #endif
