@@ -116,6 +116,113 @@ bool glob_covers(const char *a, const char *b)
 	       memcmp(a, b, lit) == 0;
 }
 
+/* An end comes first, then a star: what begins alike stands together, the
+ * shortest in front. */
+static int rank(char c)
+{
+	return c == 0 ? 0 : c == '*' ? 1 : 2 + (unsigned char)c;
+}
+
+int glob_order(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return rank(*a) - rank(*b);
+}
+
+/* --- lists of globs, in their order ---------------------------------------- */
+
+struct globs {
+	const char *const *v;
+	size_t n;
+};
+
+static char at(const struct globs *g, size_t i, size_t depth)
+{
+	return g->v[i][depth];
+}
+
+static bool stops(char c)
+{
+	return c == 0 || c == '*';
+}
+
+/* From lo on, the end of those with the same octet at depth. */
+static size_t alike(const struct globs *g, size_t lo, size_t depth)
+{
+	size_t hi = g->n;
+
+	if (at(g, hi - 1, depth) == at(g, lo, depth))
+		return hi;
+	for (hi = lo + 1; at(g, hi, depth) == at(g, lo, depth);)
+		hi++;
+	return hi;
+}
+
+static size_t stopping(const struct globs *g, size_t depth)
+{
+	size_t n = 0;
+
+	while (n < g->n && stops(at(g, n, depth)))
+		n++;
+	return n;
+}
+
+static bool some_meet(const char *glob, const struct globs *g,
+		      struct wbuf *out)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (glob_meet(glob, g->v[i], out))
+			return true;
+	}
+	return false;
+}
+
+/* All of a and b begin with the same depth octets, none of which is a star.
+ * Where one of them has come to its first star or its end, all of the other
+ * list may meet it; the rest only where they go on alike. */
+static bool globs_meet(struct globs a, struct globs b, size_t depth,
+		       struct wbuf *out)
+{
+	size_t i = stopping(&a, depth), k = stopping(&b, depth);
+
+	for (size_t x = 0; x < i; x++) {
+		if (some_meet(a.v[x], &b, out))
+			return true;
+	}
+	for (size_t y = 0; y < k; y++) {
+		if (some_meet(b.v[y], &(struct globs){a.v + i, a.n - i}, out))
+			return true;
+	}
+	while (i < a.n && k < b.n) {
+		int order = rank(at(&a, i, depth)) - rank(at(&b, k, depth));
+		size_t ie = order > 0 ? i : alike(&a, i, depth);
+		size_t ke = order < 0 ? k : alike(&b, k, depth);
+
+		if (order == 0 &&
+		    globs_meet((struct globs){a.v + i, ie - i},
+			       (struct globs){b.v + k, ke - k}, depth + 1, out))
+			return true;
+		i = ie;
+		k = ke;
+	}
+	return false;
+}
+
+/* Is every text of the glob one of the list's? May say no, as glob_covers. */
+static bool globs_cover(const struct globs *a, const char *b)
+{
+	if (!globs_meet(*a, (struct globs){&b, 1}, 0, NULL))
+		return false;
+	for (size_t k = 0; strchr(b, '*'); k++) {
+		if (k == a->n)
+			return false;
+		if (glob_covers(a->v[k], b))
+			break;
+	}
+	return true;
+}
+
 /* --- who ----------------------------------------------------------------- */
 
 bool dir_meet(enum pol_dirsel a, enum pol_dirsel b)
@@ -317,39 +424,67 @@ static void put_number(struct wbuf *out, uint16_t field, uint32_t v)
 	put_text(out, buf);
 }
 
+int oid_order(struct span a, struct span b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* A range that ends before another begins, ends before all that follow it. */
+static bool ranges_meet(const struct pol_attr *a, const struct pol_attr *b,
+			uint32_t *v)
+{
+	for (size_t i = 0, k = 0; i < a->n_num && k < b->n_num;) {
+		const struct pol_range *x = &a->num[i], *y = &b->num[k];
+
+		*v = x->lo > y->lo ? x->lo : y->lo;
+		if (*v <= x->hi && *v <= y->hi)
+			return true;
+		if (x->hi < y->lo)
+			i++;
+		else
+			k++;
+	}
+	return false;
+}
+
+static const struct span *oids_meet(const struct pol_attr *a,
+				    const struct pol_attr *b)
+{
+	for (size_t i = 0, k = 0; i < a->n_oid && k < b->n_oid;) {
+		int order = oid_order(a->oid[i], b->oid[k]);
+
+		if (order == 0)
+			return &a->oid[i];
+		if (order < 0)
+			i++;
+		else
+			k++;
+	}
+	return NULL;
+}
+
 /* A value that both rows admit. */
 static bool attr_meet(const struct pol_attr *a, const struct pol_attr *b,
 		      struct wbuf *out)
 {
+	const struct span *oid;
 	char buf[OID_TEXT];
+	uint32_t v;
 
-	for (size_t i = 0; i < a->n_num; i++) {
-		for (size_t k = 0; k < b->n_num; k++) {
-			uint32_t lo = a->num[i].lo > b->num[k].lo
-					      ? a->num[i].lo
-					      : b->num[k].lo;
-
-			if (lo > a->num[i].hi || lo > b->num[k].hi)
-				continue;
-			put_number(out, a->field, lo);
-			return true;
-		}
+	if (ranges_meet(a, b, &v)) {
+		put_number(out, a->field, v);
+		return true;
 	}
-	for (size_t i = 0; i < a->n_text; i++) {
-		for (size_t k = 0; k < b->n_text; k++) {
-			if (glob_meet(a->text[i], b->text[k], out))
-				return true;
-		}
-	}
-	for (size_t i = 0; i < a->n_oid; i++) {
-		for (size_t k = 0; k < b->n_oid; k++) {
-			if (!span_eq(a->oid[i], b->oid[k]))
-				continue;
-			put_text(out, oid_text(buf, sizeof(buf), a->oid[i]));
-			return true;
-		}
-	}
-	return false;
+	if (globs_meet((struct globs){a->text, a->n_text},
+		       (struct globs){b->text, b->n_text}, 0, out))
+		return true;
+	oid = oids_meet(a, b);
+	if (oid)
+		put_text(out, oid_text(buf, sizeof(buf), *oid));
+	return oid != NULL;
 }
 
 static bool attr_covers(const struct pol_attr *a, const struct pol_attr *b)
@@ -364,11 +499,8 @@ static bool attr_covers(const struct pol_attr *a, const struct pol_attr *b)
 			return false;
 	}
 	for (size_t i = 0; i < b->n_text; i++) {
-		bool in = false;
-
-		for (size_t k = 0; k < a->n_text; k++)
-			in = in || glob_covers(a->text[k], b->text[i]);
-		if (!in)
+		if (!globs_cover(&(struct globs){a->text, a->n_text},
+				 b->text[i]))
 			return false;
 	}
 	for (size_t i = 0; i < b->n_oid; i++) {
@@ -424,6 +556,8 @@ static void describe(const struct pol_obs_match *a,
 static bool one_meet(const struct pol_obs_match *a,
 		     const struct pol_obs_match *b, struct wbuf *out)
 {
+	if (!(a->kinds.w[0] & b->kinds.w[0]) && !(a->kinds.w[1] & b->kinds.w[1]))
+		return false;
 	for (size_t i = 0; i < a->n_attr; i++) {
 		const struct pol_attr *other = attr_of(b, a->attr[i].field);
 

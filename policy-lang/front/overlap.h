@@ -17,6 +17,10 @@ bool glob_meet(const char *a, const char *b, struct wbuf *out);
  * comparing prefixes to see it. */
 bool glob_covers(const char *a, const char *b);
 
+/* The orders of values of an attribute (model.h): of texts, and of ApTitles. */
+int glob_order(const char *a, const char *b);
+int oid_order(struct span a, struct span b);
+
 bool dir_meet(enum pol_dirsel a, enum pol_dirsel b);
 bool dir_covers(enum pol_dirsel a, enum pol_dirsel b);
 bool vm_meet(const struct pol_vm_sel *a, const struct pol_vm_sel *b);

@@ -8,6 +8,9 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "policy-lang/front/overlap.h"
 
@@ -99,6 +102,115 @@ static void globs_agree_with_the_definition(void **s)
 			}
 		}
 	}
+}
+
+static int by_order(const void *a, const void *b)
+{
+	return glob_order(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct pol_obs_match matching(const struct pol_attr *a)
+{
+	struct pol_obs_match m = {.attr = a, .n_attr = 1};
+
+	m.kinds.w[OBS_HTTP_REQUEST / 64] = UINT64_C(1)
+					   << (OBS_HTTP_REQUEST % 64);
+	return m;
+}
+
+/* Lists of globs meet where some pair of them does; and one covers the other
+ * where it has one for each. */
+static void lists_agree_with_their_pairs(void **s)
+{
+	enum { N = 6 };
+	uint64_t seed = 88172645463325252u;
+	unsigned met = 0, covered = 0;
+
+	(void)s;
+	for (int round = 0; round < 30000; round++) {
+		char t[2][N][8], w[64];
+		const char *v[2][N];
+		struct pol_attr a[2];
+		struct pol_obs_match m[2];
+		struct wbuf out = wbuf_of(w, sizeof(w) - 1);
+		bool some = false, all = true, hit, in;
+
+		for (unsigned i = 0; i < 2 * N; i++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			nth((unsigned)(seed >> 20) % 900, "ab/c*", t[i / N][i % N]);
+			v[i / N][i % N] = t[i / N][i % N];
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			a[i] = (struct pol_attr){.field = F_PATH, .text = v[i],
+						 .n_text = 1 + (seed >> (8 * i)) % N};
+			qsort(v[i], a[i].n_text, sizeof(v[i][0]), by_order);
+			m[i] = matching(&a[i]);
+		}
+		for (size_t k = 0; k < a[1].n_text; k++) {
+			bool one = false;
+
+			for (size_t i = 0; i < a[0].n_text; i++) {
+				some |= glob_meet(v[0][i], v[1][k], NULL);
+				one |= glob_covers(v[0][i], v[1][k]);
+			}
+			all &= one;
+		}
+		hit = match_meet(&m[0], 1, &m[1], 1, &out);
+		in = match_covers(&m[0], 1, &m[1], 1);
+		w[out.n] = 0;
+		if (hit != some || in != all)
+			fail_msg("'%s' .. and '%s' ..: %d not %d, %d not %d",
+				 v[0][0], v[1][0], hit, some, in, all);
+		met += hit;
+		covered += in;
+	}
+	assert_true(met > 1000 && met < 29000 && covered > 100);
+}
+
+/* Values by twos would be minutes. */
+static void lists_are_gone_through_once(void **s)
+{
+	enum { N = 150000 };
+	static char t[2][N][9];
+	static const char *v[2][N];
+	static struct pol_range num[2][N];
+	static struct span oid[2][N];
+	struct pol_attr a[2];
+	struct pol_obs_match m[2];
+
+	(void)s;
+	for (unsigned i = 0; i < 2 * N; i++) {
+		/* By turns. */
+		snprintf(t[i % 2][i / 2], sizeof(t[0][0]), "/%06u", i);
+		v[i % 2][i / 2] = t[i % 2][i / 2];
+		num[i % 2][i / 2] = (struct pol_range){i, i};
+		oid[i % 2][i / 2] = span_str(t[i % 2][i / 2]);
+	}
+	alarm(60);
+	for (int by = 0; by < 4; by++) {
+		for (unsigned i = 0; by == 3 && i < 2 * N; i++)
+			strcat(t[i % 2][i / 2], "*");
+		for (int i = 0; i < 2; i++) {
+			a[i] = (struct pol_attr){
+				.field = F_PATH,
+				.text = v[i], .n_text = by % 3 == 0 ? N : 0,
+				.num = num[i], .n_num = by == 1 ? N : 0,
+				.oid = oid[i], .n_oid = by == 2 ? N : 0};
+			m[i] = matching(&a[i]);
+		}
+		assert_false(match_meet(&m[0], 1, &m[1], 1, NULL));
+		/* The last of one is the last of the other. */
+		a[0].text = v[1] + N - 1;
+		a[0].num = &num[1][N - 1];
+		a[0].oid = &oid[1][N - 1];
+		a[0].n_text = by % 3 == 0;
+		a[0].n_num = by == 1;
+		a[0].n_oid = by == 2;
+		assert_true(match_meet(&m[0], 1, &m[1], 1, NULL));
+	}
+	alarm(0);
 }
 
 static void sets_meet(void **s)
@@ -266,6 +378,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(globs_meet),
 		cmocka_unit_test(globs_agree_with_the_definition),
+		cmocka_unit_test(lists_agree_with_their_pairs),
+		cmocka_unit_test(lists_are_gone_through_once),
 		cmocka_unit_test(sets_meet),
 		cmocka_unit_test(data_ranges_meet),
 		cmocka_unit_test(remote_ends_meet),

@@ -207,6 +207,14 @@ static bool read_kinds(struct rd *r, const struct ynode *key, bool one,
 	return false;
 }
 
+static int range_order(const void *a, const void *b)
+{
+	const struct pol_range *x = a, *y = b;
+
+	return x->lo != y->lo ? (x->lo > y->lo ? 1 : -1)
+			      : (x->hi > y->hi) - (x->hi < y->hi);
+}
+
 static void number_values(struct rd *r, const struct attr_row *row,
 			  const struct ynode *const *e, size_t n, bool seen,
 			  struct pol_attr *a)
@@ -250,6 +258,7 @@ static void number_values(struct rd *r, const struct attr_row *row,
 		}
 		a->n_num += ok;
 	}
+	qsort(num, a->n_num, sizeof(*num), range_order);
 	a->num = num;
 }
 
@@ -326,6 +335,11 @@ static const char *bare_unit(struct span s)
 	       (s.n > n && memcmp(s.p, units, n) == 0 ? n : 0);
 }
 
+static int text_order(const void *a, const void *b)
+{
+	return glob_order(*(const char *const *)a, *(const char *const *)b);
+}
+
 static void text_values(struct rd *r, const struct attr_row *row,
 			const struct ynode *const *e, size_t n, bool seen,
 			struct pol_attr *a)
@@ -350,7 +364,13 @@ static void text_values(struct rd *r, const struct attr_row *row,
 						    ? bare_unit(e[i]->s)
 						    : (const char *)e[i]->s.p;
 	}
+	qsort(text, a->n_text, sizeof(*text), text_order);
 	a->text = text;
+}
+
+static int title_order(const void *a, const void *b)
+{
+	return oid_order(*(const struct span *)a, *(const struct span *)b);
 }
 
 static void oid_values(struct rd *r, const struct ynode *const *e, size_t n,
@@ -360,6 +380,7 @@ static void oid_values(struct rd *r, const struct ynode *const *e, size_t n,
 
 	for (size_t i = 0; i < n; i++)
 		a->n_oid += ph_oid(&r->s, e[i], &oid[a->n_oid]);
+	qsort(oid, a->n_oid, sizeof(*oid), title_order);
 	a->oid = oid;
 }
 

@@ -30,11 +30,12 @@ static const struct code_range invisible[] = {
 
 bool text_invisible(uint32_t c)
 {
-	for (size_t i = 0; i < sizeof(invisible) / sizeof(invisible[0]); i++) {
-		if (c >= invisible[i].lo && c <= invisible[i].hi)
-			return true;
-	}
-	return false;
+	size_t i = 0;
+
+	while (i + 1 < sizeof(invisible) / sizeof(invisible[0]) &&
+	       c > invisible[i].hi)
+		i++;
+	return c >= invisible[i].lo && c <= invisible[i].hi;
 }
 
 bool text_char(struct cur *c, uint32_t *code)

@@ -78,7 +78,8 @@ struct pol_party_src {
 
 /* One observation of a match. kinds is a bitmap by enum obs_kind: `c1222.any`
  * sets every kind of the family, `any` all. Each attribute present is one
- * row; rows AND, values of a row OR. */
+ * row; rows AND, values of a row OR. Values are sorted: ranges by their lower
+ * end, texts and ApTitles as front/overlap.h has it. */
 struct pol_kinds {
 	uint64_t w[2];
 };
