@@ -2,10 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the largest policy that the language allows (its section 20.3): 64
 parties, 256 grants and denials, 256 limits, a quarter at top level, 64 states, 64 KiB of
-text for people at most, in at most 256 KiB of YAML. OUT is the file."""
+text for people at most, in at most 256 KiB of YAML. OUT is the file.
+
+OUT paths: instead 256 grants to one party, each of 60 paths, as many as an automaton
+has states for. OUT paths SERIAL: a later one, in which the grant in the middle has
+another path instead of one; OUT paths SERIAL less: in which it has one path less."""
 import sys
 
 PARTIES, RULES, LIMITS, STATES, SOURCE = 64, 256, 64, 64, 256 * 1024
+PATHS = 60
+LETTERS = "abcdefghijklmnopqrstuvwxy"
 
 
 def policy():
@@ -50,8 +56,26 @@ def policy():
                f"    limit: {what}\n")
 
 
+def path(n):
+    """By turns: what stands together is of as many rules as there are."""
+    return "/" + "".join(LETTERS[n // 25**i % 25] for i in (2, 1, 0))
+
+
+def paths(serial="1", change=None):
+    yield f"polc: 1\nkind: vendor\nid: com.example.paths\nserial: {serial}\n"
+    yield "title: As many paths as it may have\nvm: mdma\nparties:\n"
+    yield ("  centre:\n    name: Centre\n    role: service\n    address: [203.0.113.0/28]\n"
+           "    ports: [tcp/443]\n    tls: {names: [centre.example]}\nallow:\n")
+    for r in range(RULES):
+        of = [path(p * RULES + r) for p in range(PATHS)]
+        if r == RULES // 2 and serial != "1":
+            of[PATHS // 2:PATHS // 2 + 1] = [] if change else ["/zzz"]
+        yield (f"  get-{r:03}:\n    direction: out\n    party: centre\n    match: {{http.request: "
+               f"{{path: [{', '.join(of)}], body: 0 B}}}}\n")
+
+
 def main():
-    text = "".join(policy())
+    text = "".join(paths(*sys.argv[3:]) if sys.argv[2:] else policy())
     assert len(text) <= SOURCE, len(text)
     # To the last octet of what may be read.
     text += ("#" * 99 + "\n") * ((SOURCE - len(text)) // 100)
