@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "core/json.h"
+#include "policy-lang/diff_parts.h"
 #include "policy-lang/image/view.h"
-#include "policy-lang/polc.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 

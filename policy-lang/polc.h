@@ -95,11 +95,6 @@ int diff_replay(const char *old, const char *new, const struct played_args *a,
 		const char *pcap, bool json, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* diff_told.c: rules of one name that are audited, notified or graded in
- * another way, on the standard output. */
-int diff_told(const struct pol_image *was, const struct pol_image *is,
-	      bool json) __attribute__((warn_unused_result));
-
 /* prove.c: the assertions of files, about what they permit together, or, when
  * they do not compose, each alone; every consent granted. And whether the
  * customer's file among them can be beside the others. E_SYNTAX with

@@ -54,11 +54,6 @@ for c in $("$polc" --help | sed -n 's/^  polc \([a-z]*\) .*/\1/p'); do
 	try "$c: help" 0 "usage: polc $c " "$polc" "$c" --help
 	try "$c: help behind an operand" 0 "usage: polc $c " "$polc" "$c" "$home/tips.yaml" -h
 done
-# The manual tells of an option under its command.
-sed -n '/^\.It Cm diff$/,/^\.It Cm fleet$/p' policy-lang/polc.1 >"$tmp/section"
-for o in $("$polc" diff --help | grep -oE -e '--[a-z-]+' | grep -v checksums); do
-	is "the manual on diff has $o" grep -qx -e "\.Fl ${o#-}\( .*\)\?" "$tmp/section"
-done
 is "help has all commands" [ "$("$polc" --help | grep -c '^  polc ')" = 19 ]
 set=$home/tips.yaml
 try "check: options behind" 1 "P5203" "$polc" check $home --strict
@@ -116,36 +111,6 @@ is "with the caret below it" grep -qE '^      \| {64}\^$' "$tmp/out"
 { printf 'polc: 1\nkind: vendor\nid: '; head -c 6000 /dev/zero | tr '\0' x; echo; } >"$tmp/long.yaml"
 try "a long line from its beginning" 1 "P1111" "$polc" check "$tmp/long.yaml"
 is "has no dots before it" grep -qE '^    3 \| id: x{156}\.\.\.$' "$tmp/out"
-
-# diff: names do not count, but where an answer hangs on one.
-cp -r $home "$tmp/was" && cp -r $home "$tmp/is"
-sed -i 's/prove-the-saving/prove-it/' "$tmp/is/flex.yaml"
-try "a rule by another name, which had been refused" 0 - "$polc" diff "$tmp/was" "$tmp/is"
-is "lets no more pass" grep -qE '^(SAME|NARROWER)' "$tmp/out"
-try "one file alone is the same" 0 "SAME" "$polc" diff $home/flex.yaml "$tmp/is/flex.yaml"
-sed -i 's/send-registers/send-totals/' "$tmp/is/mdma.yaml"
-try "with opt-out, unanswered" 0 - "$polc" diff "$tmp/was" "$tmp/is"
-is "lets no more pass either" grep -qE '^(SAME|NARROWER)' "$tmp/out"
-echo "  com.example.mdma/send-registers: refused" >"$tmp/refused"
-sed -i "/^consent:/r $tmp/refused" "$tmp/was/customer.yaml"
-try "refused, it would come back by another name" 0 "'send-totals' is within no rule there was" "$polc" diff "$tmp/was" "$tmp/is"
-is "which is wider" grep -q '^WIDER' "$tmp/out"
-# What the household chose has rows of its own.
-cp -r $home "$tmp/chose"
-sed -i 's/send-daily-use: granted/send-daily-use: refused/' "$tmp/chose/customer.yaml"
-try "diff of what was chosen, for programs" 0 '{"of":"customer","machine":"tips"' "$polc" diff --json $home "$tmp/chose"
-is "as for people" grep -q REMOVED <("$polc" diff $home "$tmp/chose")
-try "nothing else was" 0 - "$polc" diff --json $home "$tmp/chose"
-is "is said" test "$(grep -c '"of":"all consents"' "$tmp/out")" = 0
-# How it is told is no part of the verdict, and shown.
-cp -r $home "$tmp/told"
-sed -i 's/^    consent: opt-in$/&\n    audit: summary\n    notify: [vendor]\n    severity: high/' "$tmp/told/tips.yaml"
-try "told otherwise" 0 "com.example.tips send-daily-use is told otherwise" "$polc" diff $home "$tmp/told"
-is "is the same" grep -q '^SAME' "$tmp/out"
-is "the audit" grep -qE '^    audit +as usual -> summary$' "$tmp/out"
-is "the severity" grep -qE '^    severity +as usual -> high$' "$tmp/out"
-try "told otherwise, for programs" 0 '"subject":"told","policy":"com.example.tips","rule":"send-daily-use"' \
-	"$polc" diff --json $home "$tmp/told"
 
 # Ports of connections have a transport.
 cat >"$tmp/ports.yaml" <<'END'
@@ -320,138 +285,6 @@ done
 try "a label of what is sealed, and of parties that are one" 0 "Cannot be checked" \
 	"$polc" label $claims/sealed.yaml
 try "a home that nothing leaves" 0 "Nothing about your use leaves" "$polc" label $home/portal.yaml
-
-# diff
-diff=tests/policies/diff
-try "diff" 0 "WIDER" "$polc" diff $diff/old.yaml $diff/new.yaml
-is "says what became wider" cmp -s "$tmp/out" $diff/wider.expect
-try "and back" 0 "WIDER" "$polc" diff --all $diff/new.yaml $diff/old.yaml
-is "with what stayed" cmp -s "$tmp/out" $diff/back.expect
-try "wider fails where it shall" 3 - "$polc" diff --fail-on wider $diff/old.yaml $diff/new.yaml
-try "a set is itself" 0 - "$polc" diff --fail-on wider $home $home
-is "and that is all" [ "$(cat "$tmp/out")" = SAME ]
-try "diff for programs" 0 '"change":"NEW"' "$polc" diff --json $diff/old.yaml $diff/new.yaml
-is "is JSON" python3 -c 'import json,sys
-for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
-try "diff without a new set" 2 "an old and a new set" "$polc" diff $home
-try "diff of what is wrong" 1 "P4001" "$polc" diff $home/mdma.yaml tests/policies/bad/p4001-overlap.yaml
-sed 's/until: 2027-03-15/until: 2036-03-15/; s/from: 2026-03-15/from: 2026-03-16/' $home/mdma.yaml >"$tmp/new.yaml"
-try "other days of validity are shown" 0 "com.example.mdma  valid until 2027-03-15 -> 2036-03-15" "$polc" diff $home/mdma.yaml "$tmp/new.yaml"
-is "from which day, too" grep -q "valid from 2026-03-15 -> 2026-03-16" "$tmp/out"
-# What of a rule was widened is named, also where another rule was as wide before.
-widened() {
-	sed "$1" $home/mdma.yaml >"$tmp/new.yaml"
-	"$polc" diff $home/mdma.yaml "$tmp/new.yaml" >"$tmp/out"
-	is "what was widened: $1" grep -q "may let more pass: '$2" "$tmp/out"
-}
-widened 's/delay: 6 h/delay: 1 h/' "send-profile' is wider: delay 6 h -> 1 h$"
-widened 's/history: 35 d/history: 36 d/' "send-profile' is wider: history 35 d -> 36 d$"
-widened '/^  send-profile:/,/limits:/s/consent: .*/consent: none/' "send-profile' is wider: consent opt-in -> none$"
-widened 's/resolution: 1 kWh/resolution: 100 Wh/' "send-registers' is wider: resolution 1000 Wh -> 100 Wh$"
-widened 's/granularity: 30 min or/granularity: 15 min or/' "send-profile' is wider: granularity 30 min -> 15 min$"
-widened 's/requires: \[registered, attested\]/requires: [registered]/' "send-[a-z-]*' is wider: requires$"
-widened 's/^    answers: .*//' "[a-z-]*' is wider: answers$"
-# All that is wider, each once.
-sed '/^  send-profile:/,/limits:/s/delay: 6 h/delay: 1 h/; s/resolution: 1 kWh/resolution: 100 Wh/; s/48 KiB per day/64 KiB per day/' \
-	$home/mdma.yaml >"$tmp/new.yaml"
-"$polc" diff $home/mdma.yaml "$tmp/new.yaml" >"$tmp/out"
-is "every reason is told" [ "$(grep -o "may let more pass: .*" "$tmp/out")" = "\
-may let more pass: 'send-profile' is wider: delay 6 h -> 1 h
-may let more pass: 'send-registers' is wider: resolution 1000 Wh -> 100 Wh
-may let more pass: the limit 'daily-bytes' is gone, or less" ]
-rm -rf "$tmp/next" && mkdir "$tmp/next" && cp $home/*.yaml "$tmp/next"
-sed -i '/^  finer-than-daily:/d; s/keep: 1 reading per month/keep: 2 readings per month/; $awidening: {roles: [metering], notice: 30 d}' "$tmp/next/baseline.yaml"
-sed -i '/prove-the-saving: refused/d; /^  small-tips-budget:/,$d; s/tips-only/only-tips/' "$tmp/next/customer.yaml"
-sed -i 's/attestation: required/attestation: none/' "$tmp/next/binding.yaml"
-"$polc" diff $home "$tmp/next" >"$tmp/out"
-is "of every kind of file" [ "$(grep -o "may let more pass: .*" "$tmp/out" | sort)" = "\
-$(sort <<-\END
-may let more pass: the consent rule 'finer-than-daily' is gone, or asks less
-may let more pass: the floor 'bill-can-always-be-read' is new, or keeps more
-may let more pass: more may be widened without the customer, or sooner
-may let more pass: the restriction 'small-tips-budget' is gone, or less
-may let more pass: com.example.flex/prove-the-saving: the answer gives more
-may let more pass: machine 'mdma' has to attest less
-may let more pass: machine 'dr' has to attest less
-END
-)" ]
-# An edit of the metering policy, and what it is; then what undoing it is.
-changed() {
-	sed "$1" $home/mdma.yaml >"$tmp/new.yaml"
-	is "diff $1" [ "$("$polc" diff $home/mdma.yaml "$tmp/new.yaml" | grep -oE '^(SAME|NARROWER|WIDER)')" = "$2" ]
-	is "undone: $1" [ "$("$polc" diff "$tmp/new.yaml" $home/mdma.yaml | grep -oE '^(SAME|NARROWER|WIDER)')" = "$3" ]
-}
-changed 's/^title: .*/title: Another title/' SAME SAME
-changed 's/Your monthly bill/Your bill/' SAME SAME
-changed 's/until: 2027-03-15/until: 2028-03-15/' SAME SAME
-changed 's/requires: \[registered, attested\]/requires: [registered]/' WIDER NARROWER
-changed 's/20 messages per day/10 messages per day/' NARROWER WIDER
-changed 's/table: \[60-64\]/table: [60-66]/' WIDER NARROWER
-changed 's/expires: 26 h/expires: 30 h/' WIDER NARROWER
-changed 's/48 KiB per day/40 KiB per day/' NARROWER WIDER
-changed 's/keeps-data-for: 400 d/keeps-data-for: 500 d/' WIDER NARROWER
-changed 's/country: GB/country: FR/' WIDER WIDER
-changed 's/granularity: 30 min or/granularity: 1 h or/' NARROWER WIDER
-changed 's/delay: 6 h/delay: 7 h/' NARROWER WIDER
-changed 's/history: 35 d/history: 36 d/' WIDER NARROWER
-changed 's/resolution: 1 kWh/resolution: 2 kWh/' NARROWER WIDER
-changed 's/resolution: 1 kWh/resolution: 1500 Wh/' WIDER WIDER
-changed 's/consent: opt-out/consent: opt-in/' NARROWER WIDER
-changed 's/203.0.113.0\/28/203.0.113.0\/29/' NARROWER WIDER
-changed 's/tcp\/1153, udp\/1153/tcp\/1153/' NARROWER WIDER
-changed 's/names: \[mdm.metering.example\]/names: [mdm.metering.example, b.example]/' WIDER NARROWER
-changed 's/  send-profile:/  send-half-hours:/; s/ by send-profile/ by send-half-hours/' WIDER WIDER
-changed 's/  outage-received:/  outage-heard:/' SAME SAME
-changed 's/registered/known/g' SAME SAME
-changed 's/^  register:/  sign-on:/; s/answers: \[register\]/answers: [sign-on]/; s/ by register$/ by sign-on/' SAME SAME
-changed 's/^  register:/  sign-on:/; s/answers: \[register\]/answers: [sign-on, send-outage]/; s/ by register$/ by sign-on/' WIDER NARROWER
-changed '1,130{s/^  ask-registers:/  x:/; s/^  ask-month-end:/  ask-registers:/; s/^  x:/  ask-month-end:/}' WIDER WIDER
-changed 's/00:30-05:30/00:00-05:30/' WIDER WIDER
-changed 's/exceed: defer 10 min/exceed: refuse/' NARROWER WIDER
-
-# The same of another file of the set; what says that it is wider says why.
-verdict() { "$polc" diff "$1" "$2" | grep -oE '^(SAME|NARROWER|WIDER)'; }
-changed_in() { # file, edit, what it is, what undoing it is, why
-	rm -rf "$tmp/changed" && mkdir "$tmp/changed" && cp $home/*.yaml "$tmp/changed"
-	sed -i "$2" "$tmp/changed/$1.yaml"
-	is "an edit of $1: $2" test -n "$(diff $home/$1.yaml "$tmp/changed/$1.yaml")"
-	is "diff $1 $2" [ "$(verdict $home "$tmp/changed")" = "$3" ]
-	is "undone: $1 $2" [ "$(verdict "$tmp/changed" $home)" = "$4" ]
-	[ -z "${5:-}" ] || {
-		"$polc" diff $home "$tmp/changed" >"$tmp/out"
-		is "and says: $5" grep -qF "$5" "$tmp/out"
-	}
-}
-changed_in baseline '/^consent-rules:/,/^$/d' WIDER NARROWER "the consent rule 'finer-than-daily' is gone"
-changed_in baseline 's/minimum: opt-in/minimum: opt-out/' WIDER NARROWER "or asks less"
-changed_in baseline 's/finer-than: 1 d/finer-than: 1 h/' WIDER NARROWER "or asks less"
-changed_in baseline '$awidening: {roles: [metering], notice: 30 d}' WIDER NARROWER "without the customer"
-changed_in baseline 's/ *exceed: quarantine 1 h//' WIDER NARROWER "the limit 'hammering' is gone, or less"
-changed_in baseline 's/exceed: quarantine 1 h/exceed: quarantine 2 h/' NARROWER WIDER
-changed_in baseline 's/^floors:/&\n  more: {vm: mdma, measurement: event.power, keep: 100 readings per day}/' \
-	WIDER NARROWER "the floor 'more' is new"
-changed_in baseline 's/keep: 1 reading per month/keep: 2 readings per month/' WIDER NARROWER "or keeps more"
-changed_in customer '/^  day-late-for-everyone:/,/except/d' WIDER NARROWER "newest value: 1 d old -> 6 h old"
-changed_in customer 's/16 KiB/16 MiB/' WIDER NARROWER "the restriction 'small-tips-budget' is gone, or less"
-changed_in customer 's/prove-the-saving: refused/prove-the-saving: granted/' WIDER NARROWER "with what this household chose"
-changed_in customer '/prove-the-saving: refused/d' WIDER NARROWER "prove-the-saving: the answer gives more"
-changed_in customer 's/^  small-tips-budget:/  tips-have-a-budget:/' SAME SAME
-changed_in customer 's/^title: .*/title: Another/' SAME SAME
-changed_in binding 's/attestation: required/attestation: none/' WIDER NARROWER "has to attest less"
-changed_in library 's/64: 30 min/64: 60 min/' WIDER WIDER "profile, zone or billing day"
-changed_in binding 's/billing-day: [0-9]*/billing-day: 17/' WIDER WIDER "profile, zone or billing day"
-changed_in binding 's/^title: .*/title: Another/' SAME SAME
-# One budget that is counted twice is two.
-try "a budget split into two rules" 3 "the limits of 'put-note' count several times now" \
-	"$polc" diff --fail-on wider $diff/note.yaml $diff/note-rules.yaml
-try "a party split in two" 3 "the limits of 'put-note' count several times now" \
-	"$polc" diff --fail-on wider $diff/note.yaml $diff/note-parties.yaml
-sed '/^  put-note-b:/,$d' $diff/note-rules.yaml >"$tmp/part.yaml"
-try "one of the parts alone" 0 "NARROWER" "$polc" diff --fail-on wider $diff/note.yaml \
-	"$tmp/part.yaml"
-sed '/limits:/d' $diff/note.yaml >"$tmp/any.yaml"
-sed '/limits:/d' $diff/note-rules.yaml >"$tmp/any-rules.yaml"
-try "without a budget nothing is split" 0 "NARROWER" "$polc" diff --fail-on wider "$tmp/any.yaml" "$tmp/any-rules.yaml"
 
 # fleet: figures of sections 13 and 21 of the language's reference
 try "fleet" 0 "4.55 Mbit/s at most" "$polc" fleet --meters 1000000 $home

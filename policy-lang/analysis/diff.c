@@ -272,13 +272,18 @@ static int diff_recipient(struct diff *d, const struct bound *was,
 			  const struct bound *is,
 			  const struct bound_recipient *ir)
 {
+	struct diff_recipient *r = &d->r[d->n_r++];
 	int rc = 0;
 
+	*r = (struct diff_recipient){.was = wr, .is = ir, .first = d->n};
 	for (unsigned m = 0; !rc && m < MEAS_COUNT; m++)
 		rc = diff_flow(d, was, wr, is, ir, (enum meas)m);
 	if (!rc)
 		rc = diff_powers(d, wr, ir);
-	return rc ? rc : diff_sealed(d, wr, ir);
+	if (!rc)
+		rc = diff_sealed(d, wr, ir);
+	r->n = d->n - r->first;
+	return rc;
 }
 
 /* The recipient of the other set that is the same one. */
@@ -301,6 +306,10 @@ int diff_new(struct diff **out, const struct bound *was,
 	int rc = d ? 0 : E_NOMEM;
 
 	*out = NULL;
+	if (d)
+		d->r = calloc(is->n + was->n + 1, sizeof(*d->r));
+	if (d && !d->r)
+		rc = E_NOMEM;
 	for (size_t i = 0; !rc && i < is->n; i++)
 		rc = diff_recipient(d, was, same(was, &is->r[i]), is,
 				    &is->r[i]);
@@ -324,8 +333,10 @@ int diff_new(struct diff **out, const struct bound *was,
 
 void diff_free(struct diff *d)
 {
-	if (d)
+	if (d) {
 		free(d->item);
+		free(d->r);
+	}
 	free(d);
 }
 

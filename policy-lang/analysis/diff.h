@@ -61,9 +61,17 @@ struct diff_item { /* one operator and measurement, power, or sealed channel */
 	const struct bound_recipient *was_r, *is_r;
 };
 
+struct diff_recipient { /* of either bound, or of both */
+	const struct bound_recipient *was, *is; /* NULL where there is none */
+	size_t first, n;			/* its items */
+};
+
 struct diff {
 	struct diff_item *item; /* by machine and operator, then measurement */
 	size_t n;
+	/* All there are: octets and grade may change where no item does. */
+	struct diff_recipient *r;
+	size_t n_r;
 	enum diff_change change; /* the worst of all; NEW counts as WIDER */
 };
 
