@@ -9,58 +9,14 @@
 
 #include <cmocka.h>
 
-#include "enforcer/pipeline/testkit.h"
+#include "enforcer/pipeline/webkit.h"
 
-#define PORT 18080
 #define OK   "HTTP/1.1 200 OK\r\n"
 #define XML  "Content-Type: text/xml\r\n"
 #define TE   "Transfer-Encoding: chunked\r\n"
 #define NEWS "<list><bool name='on' val='true'/></list>"
 #define N    "41" /* octets of it */
 #define X    "29" /* the same, as a chunk says it */
-
-static struct pol_kinds families(void)
-{
-	struct pol_kinds s = {{0}};
-
-	for (int i = 0; i < OBS_COUNT; i++) {
-		enum obs_family f = obs_family((enum obs_kind)i);
-
-		if (f == OBS_FAMILY_HTTP || f == OBS_FAMILY_OBIX)
-			s.w[i / 64] |= UINT64_C(1) << (i % 64);
-	}
-	return s;
-}
-
-/* The machine may ask 10.21.0.1 for anything of oBIX, and hear it. */
-static struct kit *start(bool live)
-{
-	static const uint16_t party0[] = {0};
-	struct pol_prefix far = kit_net(0, 1, 32);
-	struct pol_party_src party = {.id = "far", .name = "Far",
-				      .addr = &far, .n_addr = 1};
-	struct pol_obs_match any = {.kinds = families()};
-	struct pol_rule_src rule[] = {
-		{.kind = RULE_GRANT, .id = "ask", .dir = DIRSEL_ANY,
-		 .party = {.party = party0, .n_party = 1}, .match = &any,
-		 .n_match = 1},
-		{.kind = RULE_GRANT, .id = "tell", .dir = DIRSEL_ANY,
-		 .party = {.party = party0, .n_party = 1}, .match = &any,
-		 .n_match = 1, .data = {.present = true, .meas = MEAS_ALL}},
-	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
-			     .path = "v.yaml", .party = &party, .n_party = 1,
-			     .rule = rule, .n_rule = 2};
-	struct kit *k;
-
-	far.addr.b[13] = 21;
-	k = kit_new_of(&f);
-	k->bulk = true; /* whose checksums the kit does not make */
-	k->p->conf.checksums = false;
-	kit_live(k, live);
-	kit_handshake(k, PORT, KIT_ISN, false);
-	return k;
-}
 
 struct step {
 	unsigned s;	    /* seconds before it */
@@ -118,11 +74,11 @@ static enum reason refused(const struct kit *k)
 
 static void play(const struct row *r, bool live)
 {
-	struct kit *k = start(live);
-	struct kit_seg mine = {.out = true, .port = PORT, .seq = KIT_ISN + 1,
+	struct kit *k = web_new(live);
+	struct kit_seg mine = {.out = true, .port = WEB_PORT, .seq = KIT_ISN + 1,
 			       .ack = KIT_ISN2 + 1,
 			       .flags = TCP_ACK | TCP_PSH};
-	struct kit_seg its = {.port = PORT, .seq = KIT_ISN2 + 1,
+	struct kit_seg its = {.port = WEB_PORT, .seq = KIT_ISN2 + 1,
 			      .flags = TCP_ACK | TCP_PSH};
 
 	say(k, &mine, "GET /obix/news HTTP/1.1\r\nHost: far\r\n\r\n");

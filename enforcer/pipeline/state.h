@@ -500,6 +500,8 @@ void stream_packet(struct work *w);
 void stream_again(struct work *w); /* what waits is judged again */
 void stream_overdue(struct work *w, uint32_t h);
 void early_free(struct work *w, struct side *s, enum reason why);
+/* Octets that are not judged and cannot be yet: not more than the hold limit. */
+uint32_t side_waiting(const struct pipeline *p, const struct side *me);
 /* Early segments whose turn has come. */
 void stream_catch_up(struct work *w, struct side *me);
 

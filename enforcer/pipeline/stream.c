@@ -11,20 +11,24 @@
 
 #include "enforcer/pipeline/state.h"
 
-void early_free(struct work *w, struct side *s, enum reason why)
+static void early_drop(struct work *w, struct side *s, uint32_t *at,
+		       enum reason why)
 {
 	struct pipeline *p = w->p;
+	uint32_t i = *at;
 
-	while (s->ooo != NONE) {
-		uint32_t i = s->ooo;
+	*at = p->early[i].next;
+	s->n_ooo--;
+	if (p->early[i].held != NONE)
+		drop_held(w, p->early[i].held, why);
+	octets_free(p, w->f->guest, &p->early[i].o);
+	pool_give(&p->earlies, i);
+}
 
-		s->ooo = p->early[i].next;
-		if (p->early[i].held != NONE)
-			drop_held(w, p->early[i].held, why);
-		octets_free(p, w->f->guest, &p->early[i].o);
-		pool_give(&p->earlies, i);
-	}
-	s->n_ooo = 0;
+void early_free(struct work *w, struct side *s, enum reason why)
+{
+	while (s->ooo != NONE)
+		early_drop(w, s, &s->ooo, why);
 }
 
 /* Tell, then refuse what waits. */
@@ -516,6 +520,34 @@ void stream_overdue(struct work *w, uint32_t h)
 	w->pcap_cnt = cnt;
 }
 
+/* Octets of a unit that is not whole, and those behind gaps. */
+uint32_t side_waiting(const struct pipeline *p, const struct side *me)
+{
+	uint32_t n = me->nxt - me->judged;
+
+	if (n && !me->deferred && seq_diff(me->whole, me->judged) > 0)
+		n = me->nxt - me->whole;
+	for (uint32_t i = me->ooo; i != NONE; i = p->early[i].next)
+		n += p->early[i].o.n;
+	return n;
+}
+
+/* What comes in order has the room of what came early: the last of that is
+ * given up, and will be sent again. */
+static void make_way(struct work *w, struct side *me)
+{
+	struct pipeline *p = w->p;
+
+	while (strict(p) && me->ooo != NONE &&
+	       side_waiting(p, me) > PIPELINE_HOLD_OCTETS) {
+		uint32_t *at = &me->ooo;
+
+		while (p->early[*at].next != NONE)
+			at = &p->early[*at].next;
+		early_drop(w, me, at, REASON_TCP_GAP);
+	}
+}
+
 static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 		       struct span s, bool fin)
 {
@@ -525,6 +557,8 @@ static bool keep_early(struct work *w, struct side *me, uint32_t seq,
 	struct early *e;
 
 	if (me->n_ooo == OOO_SIDE || !octets_room(w, &none, s.n))
+		return false;
+	if (strict(p) && side_waiting(p, me) + s.n > PIPELINE_HOLD_OCTETS)
 		return false;
 	i = pool_take(&p->earlies);
 	if (i == NONE)
@@ -835,4 +869,5 @@ void stream_packet(struct work *w)
 	}
 	segment(w, me, t->seq, s, fin, h);
 	stream_catch_up(w, me);
+	make_way(w, me);
 }
