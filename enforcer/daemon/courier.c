@@ -2,9 +2,9 @@
 /*
  * The courier: HTTP on two sockets, the operator's (Unix) and the portal's
  * (TCP). Each has its own places, so that readers of one never keep out those
- * of the other. A connection lives a few seconds, however slowly it asks or
- * reads; one that was given a stream of records lives as long as somebody
- * takes from it. One thread.
+ * of the other, nor one address the others where anybody may ask. A connection
+ * lives a few seconds, however slowly it asks or reads; one that was given a
+ * stream of records lives as long as somebody takes from it. One thread.
  */
 #include "enforcer/daemon/courier.h"
 
@@ -50,6 +50,7 @@ struct connection {
 	int fd; /* -1: free */
 	struct mono since;
 	int64_t life_ns; /* of one that is given no stream */
+	struct net_addr from; /* zero: by the Unix socket */
 	bool portal;	 /* it comes from the portal guest */
 	bool ended;	 /* its time was up */
 	bool question;	 /* is being answered */
@@ -67,15 +68,54 @@ struct server {
 	struct streams *streams; /* shared by both, as */
 	struct customer *customer;
 	size_t max_streams;
-	bool operators; /* the Unix socket; else the portal's */
+	bool operators; /* the Unix socket; else the portal's, */
+	bool anybody;	/* who may be anybody */
 	bool resumed;	/* a connection was, and the library was not run since */
 	struct MHD_Daemon *daemon;
 	struct connection connection[CONNECTIONS];
 };
 
+/* --- places --------------------------------------------------------------- */
+
+/* Of what anybody may take, one address takes so many: no guest keeps out all
+ * the others. */
+#define SHARE(places) ((places) * 3 / 4)
+
+static bool connected(const struct connection *k)
+{
+	return k->fd >= 0;
+}
+
+static bool asking(const struct connection *k)
+{
+	return k->question;
+}
+
+static bool proposing(const struct connection *k)
+{
+	return k->parcel.open;
+}
+
 static bool streaming(const struct connection *k)
 {
 	return k->stream && !k->stream_over;
+}
+
+/* Is there a place for one more, who comes from there? */
+static bool has_place(const struct server *s, const struct net_addr *from,
+		      size_t places, bool (*takes)(const struct connection *))
+{
+	size_t all = 0, his = 0;
+
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		const struct connection *k = &s->connection[i];
+
+		if (k->fd < 0 || !takes(k))
+			continue;
+		all++;
+		his += net_addr_eq(&k->from, from);
+	}
+	return all < places && (!s->anybody || his < SHARE(places));
 }
 
 /* --- HTTP ----------------------------------------------------------------- */
@@ -159,11 +199,8 @@ static enum MHD_Result closed(struct MHD_Connection *c)
 /* May one more be answered now? */
 static bool take_question(struct server *s, struct connection *k)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		n += s->connection[i].fd >= 0 && s->connection[i].question;
-	k->question = k->question || n < QUESTIONS;
+	k->question = k->question ||
+		      has_place(s, &k->from, QUESTIONS, asking);
 	return k->question;
 }
 
@@ -400,11 +437,7 @@ static bool too_long(struct MHD_Connection *c)
 
 static bool open_parcel(struct server *s, struct connection *k)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		n += s->connection[i].fd >= 0 && s->connection[i].parcel.open;
-	k->parcel.open = n < PARCELS;
+	k->parcel.open = has_place(s, &k->from, PARCELS, proposing);
 	return k->parcel.open;
 }
 
@@ -630,7 +663,6 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 	struct window_log log;
 	char gone[64];
 	uint64_t first;
-	size_t n = 0;
 
 	/* Who reads events waits for more, unless he says otherwise. */
 	q.w.events = q.w.follow = want_events(MHD_lookup_connection_value(
@@ -653,9 +685,7 @@ static enum MHD_Result send_stream(struct server *s, struct MHD_Connection *c,
 	}
 	if (head)
 		return send_stream_head(c, q.w.events);
-	for (size_t i = 0; i < CONNECTIONS; i++)
-		n += s->connection[i].fd >= 0 && streaming(&s->connection[i]);
-	if (n >= s->max_streams)
+	if (!has_place(s, &k->from, s->max_streams, streaming))
 		return busy(c);
 	return start_stream(s, c, k, &q.w);
 }
@@ -785,30 +815,34 @@ static bool address(struct net_addr *to, const struct sockaddr *a)
 	return a->sa_family == AF_INET || a->sa_family == AF_INET6;
 }
 
-static bool is_portal(const struct server *s, struct MHD_Connection *c)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-		c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	struct net_addr a;
-
-	return info && info->client_addr && address(&a, info->client_addr) &&
-	       cards_is_portal(s->a->cards, &a);
-}
-
-/* Nobody but the portal guest, unless the configuration says anybody. That an
- * address is whose it says it is, the rules in front see to. */
+/* Whom to answer: nobody but the portal guest, unless the configuration says
+ * anybody. That an address is whose it says it is, the rules in front see to. */
 static enum MHD_Result on_accept(void *arg, const struct sockaddr *from,
 				 socklen_t n)
 {
 	const struct server *s = arg;
 	struct net_addr a;
 
-	if (s->operators || strcmp(s->a->conf->portal, CONF_ANYBODY) == 0)
+	if (s->operators)
 		return MHD_YES;
-	return n >= sizeof(sa_family_t) && address(&a, from) &&
-			       cards_is_portal(s->a->cards, &a)
-		       ? MHD_YES
-		       : MHD_NO;
+	if (n < sizeof(sa_family_t) || !address(&a, from))
+		return MHD_NO;
+	if (s->anybody ? has_place(s, &a, CONNECTIONS, connected)
+		       : cards_is_portal(s->a->cards, &a))
+		return MHD_YES;
+	return MHD_NO;
+}
+
+/* Zero: not by IP. */
+static struct net_addr from_where(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+		c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct net_addr a;
+
+	return info && info->client_addr && address(&a, info->client_addr)
+		       ? a
+		       : (struct net_addr){0};
 }
 
 static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
@@ -816,6 +850,7 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 {
 	struct server *s = arg;
 	struct connection *k = *mine;
+	struct net_addr from = from_where(c);
 	const union MHD_ConnectionInfo *info;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -836,7 +871,9 @@ static void on_connection(void *arg, struct MHD_Connection *c, void **mine,
 			.fd = info->connect_fd,
 			.since = live_mono(),
 			.life_ns = LIFE_NS,
-			.portal = is_portal(s, c),
+			.from = from,
+			.portal = !s->operators &&
+				  cards_is_portal(s->a->cards, &from),
 		};
 		*mine = &s->connection[i];
 		return;
@@ -966,6 +1003,7 @@ int courier_main(const struct courier_arg *a)
 		s[i].streams = streams;
 		s[i].customer = &customer;
 		s[i].operators = i == 0;
+		s[i].anybody = i && strcmp(a->conf->portal, CONF_ANYBODY) == 0;
 		s[i].max_streams = i ? STREAMS_PORTAL : STREAMS_OPERATOR;
 		rc = start(&s[i], i ? a->portal_fd : a->operator_fd, &e);
 	}

@@ -276,6 +276,30 @@ static void many_connections_do_no_harm(void **state)
 	assert_true(answers(PORTAL, 3000));
 }
 
+/* Where anybody may ask, who takes all he can get leaves some to others. */
+static void one_address_does_not_take_all(void **state)
+{
+	int fd[160], there = 0;
+	char octet;
+
+	(void)state;
+	NEEDS_COURIER();
+	assert_true(answers(PORTAL, 8000));
+	for (int i = 0; i < 160; i++) {
+		fd[i] = call(PORTAL);
+		usleep(1000);
+	}
+	assert_true(answers(NEIGHBOUR, 1000));
+	assert_true(answers(OPERATOR, 1000));
+	for (int i = 0; i < 160; i++) {
+		there += fd[i] >= 0 && recv(fd[i], &octet, 1, MSG_DONTWAIT) < 0 &&
+			 errno == EAGAIN;
+		close(fd[i]);
+	}
+	assert_in_range(there, 1, 144 * 3 / 4);
+	assert_true(answers(PORTAL, 8000));
+}
+
 /* Several questions in one connection. */
 static void a_connection_may_ask_again(void **state)
 {
@@ -303,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_head_that_is_too_long_is_refused),
 		cmocka_unit_test(rubbish_does_no_harm),
 		cmocka_unit_test(many_connections_do_no_harm),
+		cmocka_unit_test(one_address_does_not_take_all),
 		cmocka_unit_test(readers_who_do_not_read_end),
 		cmocka_unit_test(slow_questions_end),
 	};

@@ -61,7 +61,7 @@ static struct bench {
 	bool runs;
 } b;
 
-enum where { OPERATOR, PORTAL };
+enum where { OPERATOR, PORTAL, NEIGHBOUR /* as the portal, from 127.0.0.2 */ };
 
 static inline void *shared(size_t n)
 {
@@ -84,13 +84,20 @@ static inline void *shared(size_t n)
 
 static inline int call(enum where w)
 {
+	struct sockaddr_in from = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
 	int fd = socket(w == OPERATOR ? AF_UNIX : AF_INET,
 			SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = w == OPERATOR ? connect(fd, (struct sockaddr *)&b.un,
-					 sizeof(b.un))
-			       : connect(fd, (struct sockaddr *)&b.in,
-					 sizeof(b.in));
+	int rc = 0;
 
+	if (w == NEIGHBOUR)
+		rc = bind(fd, (struct sockaddr *)&from, sizeof(from));
+	if (rc == 0)
+		rc = w == OPERATOR ? connect(fd, (struct sockaddr *)&b.un,
+					     sizeof(b.un))
+				   : connect(fd, (struct sockaddr *)&b.in,
+					     sizeof(b.in));
 	if (rc) {
 		close(fd);
 		return -1;
