@@ -253,6 +253,22 @@ three phases, the points of a room. Whoever shows what was at six times as six p
 of now is bounded by `values` and `channels`, in which each counts. A null in a record is a value of
 what it is null of.
 
+An object that has no `val` and is not null says the value of its type, and is read as if
+that stood there:
+EOT
+sed -n 's/^X([A-Z]*, "\([a-z]*\)", [A-Z]*, "\(..*\)")$/`\1` \2/p' dissectors/obix/elements.def |
+	awk '{ printf "%s%s", n++ ? ", " : "", $0 } END { print ";" }' | some silent
+cat <<'EOT'
+`str` and `uri` nothing; `enum`, `abstime`, `date` and `time` a value that is not known. A
+`limit` is none then, nor is the `scale` or an exponent of a unit. Nothing is said by the
+members of a `prototype` of a History, and of an object that others of the document are
+like, by "#name" in their `is` or the `of` of their list. What is like it and leaves a
+member out has its value all the same, which counts with it: a record that has only a time
+is one of nought. A prototype that nothing is like, or what is in it only, is an object
+like any; of more members than are kept, and of values deeper in it, each that is like
+it says something of unknown type. What an object has of a contract that another document
+defines is not known, and not counted.
+
 What is said of records must agree with them, or it counts as a value of unknown
 type: `count`, `start` and `end` of an answer with the records in it or with what
 was asked; how many readings a roll-up is of with its sum and average, or with
@@ -265,7 +281,10 @@ Of what a document defines there is room for some prototypes, units and strings 
 facets (the limits below); with more, no number is what it is by a definition, and
 those without a unit of the standard are of unknown type. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
-it are values. A number whose unit is neither of the standard nor defined anywhere is of
+it are values. A unit that was told of a thing (an object by its href, a member of a
+history's records, also by a prototype without a record or by that of the History) holds
+for it later where none is said. Another one is noted, and from then on none holds but
+what stands beside the value or in its document. A number whose unit is neither of the standard nor defined anywhere is of
 unknown type, whatever its name says or was known of it before.
 
 `min` and `max` that are neither zero nor infinite nor the value again are further

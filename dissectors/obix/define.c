@@ -24,34 +24,6 @@ void define_full(struct reader *r)
 	d->known.full = d->odd = true;
 }
 
-uint8_t define_find(const struct doc *d, uint64_t name)
-{
-	for (uint8_t i = 0; i < d->known.protos_n; i++) {
-		if (d->known.proto[i].name == name)
-			return (uint8_t)(i + 1);
-	}
-	return 0;
-}
-
-/* This object can be referred to as "#X". */
-void define_proto(struct reader *r, struct elem *el, uint64_t name)
-{
-	struct doc *d = r->d;
-
-	if (define_find(d, name)) {
-		el->def = define_find(d, name);
-		return;
-	}
-	if (d->known.protos_n == PROTOS) {
-		define_full(r);
-		return;
-	}
-	d->known.proto[d->known.protos_n++] = (struct proto){.name = name};
-	el->def = d->known.protos_n;
-	if (name == d->wanted)
-		r->again = true;
-}
-
 /* Of two definitions of one name readers keep the first or the last. */
 static int two(struct err *e)
 {
@@ -59,35 +31,26 @@ static int two(struct err *e)
 			  "two definitions of one name");
 }
 
-static bool differ(const struct sizing *a, const struct sizing *b)
+/* What was told of a thing before and what is told now differ: whichever a server
+ * goes by, from here on nothing is known but what a value says beside it. */
+void define_learn(struct reader *r, struct obix_key key, const struct sizing *s)
 {
-	return a->quantity != b->quantity || a->num != b->num ||
-	       a->den != b->den;
-}
+	struct learnt *l = learnt_stage(r->m, key);
+	struct sizing was;
 
-int define_member(struct reader *r, struct proto *p, const struct xml_tag *t)
-{
-	struct sizing s = {0};
-	uint64_t name = obix_hash(t->at[AT_NAME]);
-
-	if (!t->at[AT_UNIT].n || !t->at[AT_NAME].n)
-		return 0;
-	s = sizing_unit(r, t->at[AT_UNIT]);
-	for (unsigned i = 0; i < p->n; i++) {
-		if (p->member[i].name != name)
-			continue;
-		return s.sure && differ(&p->member[i].sizing, &s) ? two(r->e)
-								  : 0;
+	if (!l || l->disputed)
+		return;
+	was = (struct sizing){
+		.quantity = l->quantity, .num = l->num, .den = l->den};
+	if (l->has_quantity && sizing_differ(&was, s)) {
+		l->disputed = true;
+		doc_item(r->d)->notes++;
 	}
-	if (!s.sure)
-		return 0;
-	if (p->n == PROTO_MEMBERS) {
-		define_full(r);
-		return 0;
-	}
-	p->member[p->n].name = name;
-	p->member[p->n++].sizing = s;
-	return 0;
+	l->has_quantity = true;
+	l->quantity = s->quantity;
+	l->num = s->num;
+	l->den = s->den;
+	l->unit = s->unit;
 }
 
 void define_unit(struct reader *r, struct elem *el, struct span ref)
@@ -186,7 +149,6 @@ int define_unit_done(struct reader *r, uint8_t index)
 {
 	const struct unit_def *u = &r->d->known.def[index - 1];
 	struct sizing s;
-	struct learnt *l;
 
 	s = sizing_of_def(u);
 	/* Exponents that no unit has are numbers like any other. */
@@ -196,20 +158,14 @@ int define_unit_done(struct reader *r, uint8_t index)
 		const struct unit_def *was = &r->d->known.def[i];
 		struct sizing before = sizing_of_def(was);
 
-		if (was->href == u->href && differ(&before, &s))
+		if (was->href == u->href && sizing_differ(&before, &s))
 			return two(r->e);
 	}
 	if (u->href == r->d->wanted_unit)
 		r->again = true;
 	if (r->d->request || r->d->known.full || !key_set(u->key))
 		return 0;
-	l = learnt_stage(r->m, u->key);
-	if (!l)
-		return 0;
-	l->has_quantity = true;
-	l->quantity = s.quantity;
-	l->num = s.num;
-	l->den = s.den;
-	l->unit = (struct span){0};
+	s.unit = (struct span){0};
+	define_learn(r, u->key, &s);
 	return 0;
 }

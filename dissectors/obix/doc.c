@@ -159,11 +159,14 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 		el->contracts |= up->of;
 		name = name ? name : up->of_name;
 	}
-	if (name) {
-		el->proto = define_find(d, name);
-		if (!el->proto)
-			d->wanted = name;
-	}
+	/* Nothing is like itself. */
+	own = t->at[AT_HREF];
+	if (own.n && own.p[0] == '#' && name == obix_hash(own))
+		name = 0;
+	if (name)
+		el->proto = proto_use(r, name);
+	if (el->of_name)
+		(void)proto_use(r, el->of_name);
 	/* `data` of a history holds its records without saying so. */
 	if (up && el->el == EL_LIST && span_is(t->at[AT_NAME], "data"))
 		el->of |= op_record(up->contracts);
@@ -211,12 +214,15 @@ static void learn_op(struct reader *r, const struct elem *el,
 static void definitions(struct reader *r, struct elem *el,
 			const struct xml_tag *t)
 {
+	const struct elem *up = doc_parent(r->d);
 	struct span href = t->at[AT_HREF];
 
 	if (href.n && href.p[0] == '#')
-		define_proto(r, el, obix_hash(href));
+		proto_define(r, el, obix_hash(href));
 	if (el->contracts & C_BIT(C_UNIT) && href.n && el->el == EL_OBJ)
 		define_unit(r, el, href);
+	el->pattern = up && up->contracts & C_BIT(C_HISTORY) &&
+		      el->el == EL_OBJ && span_is(t->at[AT_NAME], "prototype");
 	/* A unit in a facets string, found in the first reading. */
 	for (unsigned i = 0; r->second && i < r->d->known.facets_n; i++) {
 		if (r->d->known.facet[i].ordinal != el->ordinal)
@@ -280,6 +286,8 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	d->odd |= t->el == EL_UNKNOWN || t->prefixed;
 	el->hollow = d->depth > 0 && !t->at[AT_VAL].n;
 	el->bare = !t->at[AT_NAME].n && !t->at[AT_HREF].n;
+	el->null = xml_is_null(t);
+	el->within = !up ? 0 : up->def ? up->def : up->within;
 	inherit(r, el, t);
 	if (d->depth == 0)
 		rc = root_start(r, el, t);
@@ -299,7 +307,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 			return rc;
 	}
 	definitions(r, el, t);
-	record_start(d, el, t);
+	record_start(d, el);
 	if (!el->item && !el->record && up)
 		el->entry = up->el == EL_LIST || up->el == EL_FEED
 				    ? (uint8_t)(d->depth + 1)
@@ -328,6 +336,7 @@ int doc_end(void *arg, struct err *e)
 	struct elem *el = &d->stack[--d->depth], *up = doc_parent(d);
 
 	(void)e;
+	proto_left_out(r, el);
 	if (el->record)
 		record_end(r, el);
 	if (el->base != (up ? up->base : 0))

@@ -46,7 +46,7 @@ static const struct kit_row lobbies[] = {
 	{"references without names",
 	 TEXT("/l4", "<obj><ref href='a/'/><ref href='b/'/><ref href='c/'/>"
 	      "<str displayName='" T64 "'/></obj>",
-	      "unknown.table r=1 v=3 note")},
+	      "status.device+unknown.table r=1 v=4 note")},
 	{"an err in the words of its contract",
 	 TEXT("/l5", "<err is='obix:BadUriErr' displayName='Bad URI Error' "
 	      "display='Requested URI is not found on this server in a list'/>",
@@ -477,7 +477,7 @@ static const struct kit_row rows[] = {
 	{"also without a value", "GET", "/m3", NULL,
 	 "<real min='1' max='9' unit='obix:units/watt'/>", false,
 	 "read-request /m3\n"
-	 "read-response /m3 unit=watt power.instant r=1 v=2\n"},
+	 "read-response /m3 unit=watt power.instant r=1 v=3\n"},
 	{"of what has no number", "GET", "/m4", NULL,
 	 "<list min='0' max='2310'><str val='on' min='17'/></list>", false,
 	 "read-request /m4\n"
@@ -594,7 +594,7 @@ static const struct kit_row rows[] = {
 	 "name='value' val='1'/></obj><real name='temperature' val='1'/></obj>",
 	 false,
 	 "read-request /u7\n"
-	 "read-response /u7 unknown.table r=1 v=2 note\n"},
+	 "read-response /u7 energy.register+unknown.table r=1 v=3 note\n"},
 	{"numbers in references", "GET", "/n3", NULL,
 	 "<list><ref href='/a/23.1'/><ref href='/a?b=7'/><ref icon='/i/231'/>"
 	 "<ref is='23.4'/><ref href='h/?limit=5' icon='/x16/a.png'/></list>",

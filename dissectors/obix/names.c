@@ -18,17 +18,23 @@ static bool word_is(const struct word *w, struct span s)
 /* --- elements and attributes ------------------------------------------------- */
 
 static const struct word elements[EL_COUNT] = {
-#define X(id, name, value) {WORD(name)},
+#define X(id, name, value, silent) {WORD(name)},
 #include "dissectors/obix/elements.def"
 #undef X
 };
 
 static const uint8_t values[EL_COUNT + 1] = {
-#define X(id, name, value) VALUE_##value,
+#define X(id, name, value, silent) VALUE_##value,
 #include "dissectors/obix/elements.def"
 #undef X
 	/* An unknown element's val is text of unknown meaning. */
 	VALUE_TEXT,
+};
+
+static const struct word silent[EL_COUNT] = {
+#define X(id, name, value, silent) {WORD(silent)},
+#include "dissectors/obix/elements.def"
+#undef X
 };
 
 static const struct word attributes[AT_COUNT] = {
@@ -49,6 +55,11 @@ enum obix_el obix_element(struct span local)
 enum obix_value obix_value(enum obix_el el)
 {
 	return (enum obix_value)values[el];
+}
+
+struct span obix_silent(enum obix_el el)
+{
+	return span_of(silent[el].text, silent[el].n);
 }
 
 enum obix_attr obix_attribute(struct span local)

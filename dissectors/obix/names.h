@@ -10,7 +10,7 @@
 #include "core/obs.h"
 
 enum obix_el {
-#define X(id, name, value) EL_##id,
+#define X(id, name, value, silent) EL_##id,
 #include "dissectors/obix/elements.def"
 #undef X
 	EL_COUNT,
@@ -122,6 +122,8 @@ struct obix_unit {
 enum obix_el obix_element(struct span local);
 enum obix_value obix_value(enum obix_el el);
 enum obix_attr obix_attribute(struct span local);
+/* What an object of that type says that has no `val` and is not null. */
+struct span obix_silent(enum obix_el el);
 
 /* The same, where few names come again and again; given zeroed. */
 #define OBIX_MEMO 32

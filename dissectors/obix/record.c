@@ -58,21 +58,11 @@ void record_statistic(struct doc *d, enum obix_use use, struct span val)
 
 /* --- one record --- */
 
-/* What a History says its records are like is none of them: a value in it is one
- * of the object. */
-static bool is_prototype(struct doc *d, const struct xml_tag *t)
+void record_start(struct doc *d, struct elem *el)
 {
-	const struct elem *up = doc_parent(d);
-
-	return up && up->contracts & C_BIT(C_HISTORY) &&
-	       span_is(t->at[AT_NAME], "prototype");
-}
-
-void record_start(struct doc *d, struct elem *el, const struct xml_tag *t)
-{
-	/* In a record there is none: what it says is a value. */
-	if (!(el->contracts & RECORD) || el->def || d->in_data ||
-	    is_prototype(d, t))
+	/* In a record there is none: what it says is a value. Nor is what a
+	 * History says they are like: a value in it is one of the object. */
+	if (!(el->contracts & RECORD) || el->def || d->in_data || el->pattern)
 		return;
 	if (el->contracts & ALARMS) {
 		el->contracts |= C_BIT(C_ALARM);

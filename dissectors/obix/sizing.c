@@ -18,6 +18,8 @@ static struct sizing of_row(const struct obix_unit *u)
 
 static struct sizing of_learnt(const struct learnt *l)
 {
+	if (l->disputed)
+		return (struct sizing){.sure = true, .known = true};
 	return (struct sizing){.quantity = l->quantity,
 			       .sure = true,
 			       .num = l->num,

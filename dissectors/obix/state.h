@@ -22,7 +22,7 @@
  * ------------------------------------------------------------- */
 
 #define PROTOS        4 /* of a document */
-#define PROTO_MEMBERS 8
+#define PROTO_MEMBERS 16
 #define UNIT_DEFS     4
 #define FACETS        32
 #define CONTRACT_TEXT 128 /* of all contracts of an object */
@@ -38,13 +38,26 @@ struct sizing {
 	quantity_set hints; /* all that it may be, where nothing is sure */
 };
 
+/* Does what one says contradict the other? */
+static inline bool sizing_differ(const struct sizing *a, const struct sizing *b)
+{
+	return a->quantity != b->quantity || a->num != b->num ||
+	       a->den != b->den;
+}
+
 /* A prototype: an object of this document that others refer to by "#name". */
 struct proto {
 	uint64_t name; /* hash of the fragment, 0 = free */
 	uint8_t n;
-	struct {
+	bool used;   /* something is like it */
+	bool silent; /* members of it were taken for values */
+	bool more;   /* it has values that are not among its members */
+	struct proto_member {
 		uint64_t name;
+		struct obix_key key; /* as a member of the records of a history */
 		struct sizing sizing;
+		uint8_t el;
+		enum { PROTO_SILENT, PROTO_NULL, PROTO_VALUE } said;
 	} member[PROTO_MEMBERS];
 };
 
@@ -88,6 +101,9 @@ struct elem {
 	bool hollow, bare; /* without a value; without a name or reference */
 	bool counted;     /* a child of a list: as one reading */
 	bool statistic;   /* of the same readings as its siblings */
+	bool null, silent; /* without a value, if it is said so or not */
+	bool pattern;     /* what a History says its records are like */
+	uint8_t within;   /* 1 + the prototype that it is in */
 	bool same;        /* it is as foreseen; and where it stands (shape.c) */
 	uint8_t place;
 	uint32_t children;
@@ -259,6 +275,7 @@ struct doc {
 	uint8_t uses_n;
 	struct {
 		struct member_name name;
+		uint64_t hash;
 		uint8_t use, value;
 	} use[MEMBERS];
 	uint32_t ordinal;   /* elements so far */
@@ -312,6 +329,7 @@ struct learnt {
 	uint8_t op;       /* what invoking it does, OP_NONE: not known */
 	uint8_t quantity; /* Q_UNKNOWN: not known */
 	bool has_quantity;
+	bool disputed; /* it was told twice, and not the same */
 	bool series;
 	uint32_t interval_s; /* of a history, 0 = not known */
 	int64_t num, den;
@@ -558,7 +576,7 @@ int batch_invoke(struct reader *r, contract_set argument);
 
 /* --- record.c -------------------------------------------------------------- */
 
-void record_start(struct doc *d, struct elem *el, const struct xml_tag *t);
+void record_start(struct doc *d, struct elem *el);
 void record_end(struct reader *r, const struct elem *el);
 bool record_stamp(struct doc *d, struct span val);
 bool record_begin(struct doc *d, struct span val);
@@ -630,15 +648,30 @@ uint32_t text_hidden(const struct reader *r, uint32_t apart);
 
 /* The first "#X" of a list, hashed; 0: none. */
 uint64_t define_fragment(struct span list);
-uint8_t define_find(const struct doc *d, uint64_t name); /* 1 + index */
-void define_proto(struct reader *r, struct elem *el, uint64_t name);
-int define_member(struct reader *r, struct proto *p, const struct xml_tag *t);
+/* A unit, once seen, holds for what names the same object later. */
+void define_learn(struct reader *r, struct obix_key key, const struct sizing *s);
 void define_unit(struct reader *r, struct elem *el, struct span ref);
 /* false: not of a unit that is being defined, or it is no exponent or scale. */
 bool define_unit_member(struct doc *d, enum obix_use use, struct span val);
 int define_unit_done(struct reader *r, uint8_t index);
 /* A table is full: what is read is read again, trusting none of it. */
 void define_full(struct reader *r);
+
+/* --- proto.c --------------------------------------------------------------- */
+
+uint8_t proto_find(const struct doc *d, uint64_t name); /* 1 + index */
+/* An object has that name. */
+void proto_define(struct reader *r, struct elem *el, uint64_t name);
+/* Something is like it. 1 + index; 0: it was not yet there. */
+uint8_t proto_use(struct reader *r, uint64_t name);
+/* An element of a type that has values, and its parent a prototype. *kept: what
+ * it says is what others are like. */
+int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
+		 bool *kept);
+/* A value in a prototype that is no member of it. */
+void proto_deeper(struct reader *r, uint8_t index);
+/* An object ends: count what its prototype has and it has not. */
+void proto_left_out(struct reader *r, const struct elem *el);
 
 /* --- values.c -------------------------------------------------------------- */
 

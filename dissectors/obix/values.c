@@ -223,33 +223,24 @@ static bool only_facets(struct reader *r, struct item *it, const struct elem *el
 	return true;
 }
 
-/* A unit, once seen, holds for what names the same object later. */
 static void learn_value(struct reader *r, const struct elem *up,
 			const struct sizing *s, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
-	struct obix_key key = {0};
+	struct obix_key object = doc_item(d)->object, key = {0};
 	const struct href *h = NULL;
-	struct learnt *l;
 
 	if (d->request)
 		return;
 	if (t->at[AT_HREF].n && !(up && up->record))
 		h = doc_href(r, doc_base(d), t->at[AT_HREF], NULL);
-	if (up && up->record)
-		key = obix_member_key(r->c->ask->object, t->at[AT_NAME]);
+	if (up && up->record && key_set(object))
+		key = obix_member_key(object, t->at[AT_NAME]);
 	else if (h)
 		key = obix_key(r->c, href_span(h));
 	else if (d->depth == 0)
-		key = r->c->ask->object;
-	l = learnt_stage(r->m, key);
-	if (!l)
-		return;
-	l->has_quantity = true;
-	l->quantity = s->quantity;
-	l->num = s->num;
-	l->den = s->den;
-	l->unit = s->unit;
+		key = object;
+	define_learn(r, key, s);
 }
 
 static int twice(struct err *e)
@@ -304,6 +295,7 @@ static int use_of(struct reader *r, struct elem *up, const struct elem *el,
 		return 0;
 	if (up->record && d->uses_n < MEMBERS &&
 	    member_set(&d->use[d->uses_n].name, up->contracts, name)) {
+		d->use[d->uses_n].hash = obix_hash(name);
 		d->use[d->uses_n].use = (uint8_t)u->use;
 		d->use[d->uses_n].value = (uint8_t)u->value;
 		up->uses |= (uint8_t)(1u << d->uses_n++);
@@ -349,7 +341,55 @@ static void bounds(struct reader *r, struct item *it, const struct elem *el,
 	}
 }
 
-int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
+/* What it says where it says nothing. How many records are asked for, and what a
+ * unit is, has other defaults than its type. */
+static struct span silent(const struct elem *el, const struct use *u,
+			  const struct xml_tag *t)
+{
+	struct span val = obix_silent((enum obix_el)el->el);
+
+	if (is_member(el, u, t) && (u->use == USE_LIMIT || u->use >= USE_SCALE))
+		return span_sub(val, 0, 0);
+	return val;
+}
+
+/* What the records of a History are like, which stands at the root or in an item:
+ * its units are known when they are asked for. */
+static void pattern(struct reader *r, const struct xml_tag *t)
+{
+	const struct doc *d = r->d;
+	const struct elem *of = &d->stack[d->depth - 2u];
+	struct obix_key object = doc_item(r->d)->object;
+	struct sizing s;
+
+	if (d->request || !t->at[AT_UNIT].n || !t->at[AT_NAME].n ||
+	    !key_set(object) || !(d->depth == 2 || of->item))
+		return;
+	s = sizing_unit(r, t->at[AT_UNIT]);
+	if (s.sure)
+		define_learn(r, obix_member_key(object, t->at[AT_NAME]), &s);
+}
+
+/* An element of a type that has values, in an object that says what others are
+ * like. *is: it is no value where it has none. */
+static int defines(struct reader *r, struct elem *el, const struct use *u,
+		   const struct xml_tag *t, bool *is)
+{
+	const struct elem *up = doc_parent(r->d);
+
+	*is = up->pattern;
+	if (up->pattern)
+		pattern(r, t);
+	if (up->within && !up->def)
+		proto_deeper(r, up->within);
+	if (!up->def)
+		return 0;
+	*is = is_member(el, u, t) && u->use >= USE_FORM;
+	return *is ? 0 : proto_member(r, el, t, is);
+}
+
+static int read(struct reader *r, struct elem *el, const struct xml_tag *t,
+		const struct use *u)
 {
 	struct doc *d = r->d;
 	struct elem *up = doc_parent(d);
@@ -360,27 +400,20 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 			kind == VALUE_DURATION);
 	struct span val = t->at[AT_VAL];
 	struct sizing s;
-	struct use u;
+	bool says = val.n || !el->silent; /* something, if only "" */
 	enum obix_use use;
 	bool faceted, is;
 	unsigned n;
-	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
 
-	if (rc)
-		return rc;
-	hidden_read(r, it, el, t, u.fresh);
-	text_read(r, el, t, u.fresh && u.use == USE_VALUE);
+	hidden_read(r, it, el, t, u->fresh);
+	text_read(r, el, t, u->fresh && u->use == USE_VALUE);
 	if (kind == VALUE_NONE) {
 		(void)text_value(r, el, val);
 		return 0;
 	}
-	if (up && up->def && t->at[AT_UNIT].n)
-		rc = define_member(r, &d->known.proto[up->def - 1], t);
-	if (rc)
-		return rc;
-	use = is_member(el, &u, t) ? u.use : USE_VALUE;
+	use = is_member(el, u, t) ? u->use : USE_VALUE;
 	if (!val.p && !bounded &&
-	    !(up && up->record && xml_is_null(t) && use <= USE_STATISTIC))
+	    !(up && up->record && el->null && use <= USE_STATISTIC))
 		return 0;
 	faceted = val.p && up && el->el == EL_STR &&
 		  span_is(t->at[AT_NAME], "facets");
@@ -389,7 +422,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (faceted && only_facets(r, it, el, t))
 		return 0;
 	if (val.p && bookkeeping(r, it, &use, val)) {
-		r->text.told += !d->in_data;
+		r->text.told += !d->in_data && says;
 		if (bounded)
 			bounds(r, it, el, NULL, t);
 		return 0;
@@ -399,7 +432,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		use = USE_VALUE;
 	el->valued = true;
 	el->statistic = is_statistic(use);
-	it->waits = it->waits || (use == USE_ALARM && u.value == VALUE_NUMBER);
+	it->waits = it->waits || (use == USE_ALARM && u->value == VALUE_NUMBER);
 	if (use > USE_VALUE && use < USE_STATISTIC)
 		s = (struct sizing){.quantity = (uint8_t)quantity_of(use),
 				    .sure = true};
@@ -419,7 +452,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (val.p || !bounded)
 		sizing_value(r, it, el, &s, t, val);
 	/* Of records that follow on each other all have the same names. */
-	r->text.told += is && n == 0 && (!d->in_data || u.fresh);
+	r->text.told += says && is && n == 0 && (!d->in_data || u->fresh);
 	if (el->statistic)
 		record_statistic(d, use, val);
 	if (bounded)
@@ -427,4 +460,26 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (s.sure && !s.known)
 		learn_value(r, up, &s, t);
 	return 0;
+}
+
+int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
+{
+	struct elem *up = doc_parent(r->d);
+	struct xml_tag whole;
+	bool is = false;
+	struct use u;
+	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
+
+	if (rc || el->el == EL_UNKNOWN ||
+	    obix_value((enum obix_el)el->el) == VALUE_NONE)
+		return rc ? rc : read(r, el, t, &u);
+	if (up)
+		rc = defines(r, el, &u, t, &is);
+	if (rc || is || t->at[AT_VAL].p || el->null)
+		return rc ? rc : read(r, el, t, &u);
+	whole = *t;
+	whole.at[AT_VAL] = silent(el, &u, t);
+	el->silent = true;
+	el->hollow = el->hollow && !whole.at[AT_VAL].n;
+	return read(r, el, &whole, &u);
 }

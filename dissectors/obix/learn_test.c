@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is learnt of a thing: a unit that is said once holds for what names the
+ * same thing later, wherever in its document it stood, until something else is
+ * said of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "dissectors/obix/testrows.h"
+
+#define OUT    "<obj is='obix:HistoryQueryOut'>"
+#define LIST   "<list name='data' of='#R obix:HistoryRecord'>"
+#define REC    RECORD("00:00", "1") RECORD("00:15", "2")
+#define DEF(u) "<obj href='#R'><real name='value' unit='obix:units/" u "'/></obj>"
+#define QUERY(path, body, says)                                                \
+	"POST", path "/query", NULL, body, false,                              \
+		"history-query-request " path "/query" says
+#define SAYS(path, what) "\nhistory-query-response " path "/query "           \
+	"is=obix:HistoryQueryOut" what "\n"
+#define TWO    " r=2 v=2 g=900 span=1800"
+#define PLAIN  OUT "<list name='data'>" REC "</list></obj>"
+#define GET(path, body, asks, says)                                            \
+	"GET", path, NULL, body, false,                                        \
+		"read-request " path asks "\nread-response " path says "\n"
+
+static const struct kit_row rows[] = {
+	{"a history without records, and what they would be like",
+	 QUERY("/a", OUT LIST "</list>" DEF("kilowatt_hour") "</obj>",
+	       SAYS("/a", ""))},
+	{"is known from then on",
+	 QUERY("/a", PLAIN, SAYS("/a", " unit=kilowatt_hour energy.interval"
+				 TWO))},
+	{"in front of them", QUERY("/b", OUT DEF("watt") LIST "</list></obj>",
+				   SAYS("/b", ""))},
+	{"is, too", QUERY("/b", PLAIN, SAYS("/b", " unit=watt power.instant"
+					    TWO))},
+	{"of what nothing is like nothing is learnt",
+	 QUERY("/c", OUT "<obj href='#S'><real name='value' null='true' "
+	       "unit='obix:units/watt'/></obj></obj>", SAYS("/c", ""))},
+	{"of its records", QUERY("/c", PLAIN, SAYS("/c", " unknown.table"
+						   TWO))},
+	{"what a History says that they are like",
+	 GET("/d", "<obj is='obix:History'><obj name='prototype' is='obix:"
+	     "HistoryRecord'><real name='value' unit='obix:units/watt'/></obj>"
+	     "</obj>", "", " is=obix:History")},
+	{"holds for them", QUERY("/d", PLAIN, SAYS("/d", " unit=watt "
+						   "power.instant" TWO))},
+	{"of one in a batch", "POST", "/batch",
+	 "<list is='obix:BatchIn'><uri is='obix:Invoke' val='/e/query'><obj "
+	 "name='in' is='obix:HistoryFilter'/></uri></list>",
+	 "<list is='obix:BatchOut'>" OUT LIST REC "</list>"
+	 DEF("kilowatt_hour") "</obj></list>", false,
+	 "history-query-request /e/query\n"
+	 "batch-request /batch is=obix:BatchIn\n"
+	 "history-query-response /e/query is=obix:HistoryQueryOut "
+	 "unit=kilowatt_hour energy.interval" TWO "\n"
+	 "batch-response /batch is=obix:BatchOut\n"},
+	{"that, too", QUERY("/e", PLAIN, " asks=energy.interval" SAYS("/e",
+			    " unit=kilowatt_hour energy.interval" TWO))},
+	/* Something else. */
+	{"another unit behind records that had one is noted",
+	 QUERY("/a", OUT LIST REC "</list>" DEF("euro") "</obj>",
+	       " asks=energy.interval" SAYS("/a", " unit=euro tariff.price"
+					    TWO " note"))},
+	{"and from then on none is known",
+	 QUERY("/a", PLAIN, " asks=energy.interval+tariff.price"
+	       SAYS("/a", " unknown.table" TWO))},
+	{"nor by the next", QUERY("/a", OUT LIST REC "</list>" DEF("euro")
+				  "</obj>", " asks=energy.interval+tariff."
+				  "price+unknown.table" SAYS("/a",
+				  " unit=euro tariff.price" TWO))},
+	{"which holds for what it says alone",
+	 QUERY("/a", PLAIN, " asks=energy.interval+tariff.price+unknown.table"
+	       SAYS("/a", " unknown.table" TWO))},
+	{"a point", GET("/p", "<real href='/p' val='1' unit='obix:units/watt'/>", "",
+			" unit=watt power.instant r=1 v=1")},
+	{"again", GET("/p", "<real href='/p' val='1'/>", " asks=power.instant",
+		      " unit=watt power.instant r=1 v=1")},
+	{"with another unit", GET("/p", "<real href='/p' val='1' unit='obix:units/euro'/>",
+				  " asks=power.instant",
+				  " unit=euro tariff.price r=1 v=1 note")},
+	{"without one", GET("/p", "<real href='/p' val='1'/>",
+			    " asks=power.instant+tariff.price",
+			    " unknown.table r=1 v=1")},
+	{"a unit of its own", GET("/u1", KELVIN("/u"), "",
+				  " is=obix:Unit\nread-response /u "
+				  "is=obix:Unit")},
+	{"is another one now", GET("/u2", DIM, "", " is=obix:Unit note\n"
+				   "read-response /u is=obix:Unit note")},
+	{"so what has it is not known",
+	 GET("/u3", "<real val='1' unit='/u'/>", "", " unknown.table r=1 v=1")},
+};
+
+static void exchanges(void **state)
+{
+	struct kit *k = kit_new();
+
+	(void)state;
+	assert_int_equal(kit_rows(k, rows, sizeof(rows) / sizeof(rows[0])), 0);
+	kit_free(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exchanges),
+	};
+
+	return cmocka_run_group_tests_name("obix learnt", tests, NULL, NULL);
+}
