@@ -7,7 +7,7 @@
  * A datagram is kept here with its octets; a stream keeps its own, and judges
  * nothing until then.
  */
-#include "enforcer/pipeline/state.h"
+#include "enforcer/pipeline/take.h"
 
 static bool room(struct work *w, const struct judge *j)
 {
@@ -126,7 +126,7 @@ static void judge_now(struct work *w, struct deferral *d)
 	w->pkt = &pkt;
 	if (h == NONE) {
 		forget(p, d);
-		stream_again(w);
+		take_again(w);
 	} else {
 		pkt.payload = octets_read(p, &d->kept, 0, d->kept.n,
 					  p->early_line, PACKET_MOST);

@@ -15,7 +15,8 @@
  *   flow.c     the table of flows
  *   datagram.c UDP and the rest: one datagram, one unit
  *   stream.c   TCP: order; check.c: what a receiver would not take;
- *              octets.c: octets that wait, octets to compare with;
+ *              take.c: octets in order, judged; kept.c: those that are kept,
+ *              to compare with; octets.c: where they lie;
  *              deliver.c: what is acknowledged in the receiver's name;
  *              refuse.c: resets; parting.c: the end behind an answer;
  *              timer.c: what is due later

@@ -497,7 +497,6 @@ uint32_t flow_oldest(const struct pipeline *p, enum list l);
 /* stream.c: one TCP segment, checked and put in order */
 void stream_packet(struct work *w);
 /* A packet of it has waited too long for the rest of its unit. */
-void stream_again(struct work *w); /* what waits is judged again */
 void stream_overdue(struct work *w, uint32_t h);
 void early_free(struct work *w, struct side *s, enum reason why);
 /* Octets that are not judged and cannot be yet: not more than the hold limit. */
