@@ -5,6 +5,7 @@
 #include "policy-lang/analysis/within.h"
 #include "policy-lang/diff_parts.h"
 #include "policy-lang/image/view.h"
+#include "policy-lang/libraries.h"
 #include "policy-lang/options.h"
 #include "policy-lang/played.h"
 
@@ -301,6 +302,8 @@ int diff_told_all(const struct diff_whole *w, bool json)
 		const struct pol_image *old = instead(w->was, im);
 
 		if (old)
+			rc = diff_libraries(old, im, json);
+		if (old && !rc)
 			rc = diff_told(old, im, json);
 	}
 	return rc;

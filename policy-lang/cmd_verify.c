@@ -7,7 +7,9 @@
 #include "core/json.h"
 #include "policy-lang/analysis/label.h"
 #include "policy-lang/binary.h"
+#include "policy-lang/image/tell.h"
 #include "policy-lang/keyfile.h"
+#include "policy-lang/libraries.h"
 #include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
@@ -24,18 +26,28 @@ struct verify {
 	const char *path, *key, *binding, *source;
 	bool json;
 	uint8_t want[SIGN_KEY_LEN]; /* the key of --key */
-	struct binary image;
+	struct binary image, made; /* made: of --source */
 	size_t found; /* what is wrong */
 	bool labelled;
 	char signer[64]; /* what the binding calls the key */
 };
+
+/* Whoever made the image may have meant a name for the terminal. */
+static void put_safe(struct span s)
+{
+	char text[4096];
+	struct wbuf w = wbuf_of(text, sizeof(text));
+
+	img_put(&w, s);
+	fwrite(w.p, 1, w.n, stdout);
+}
 
 static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
 {
-	char text[ERR_TEXT + 64], buf[8192], name[8];
+	char text[1024], buf[8192], name[8];
 	struct json j = json_of(buf, sizeof(buf));
 	va_list ap;
 
@@ -44,7 +56,9 @@ static void wrong(struct verify *v, unsigned code, const char *fmt, ...)
 	va_end(ap);
 	v->found++;
 	if (!v->json) {
-		printf("%s: error[P%04u]: %s\n", v->path, code, text);
+		printf("%s: error[P%04u]: ", v->path, code);
+		put_safe(span_str(text));
+		putchar('\n');
 		return;
 	}
 	snprintf(name, sizeof(name), "P%04u", code);
@@ -131,29 +145,41 @@ static int signature(struct verify *v, struct err *e)
 	return 0;
 }
 
+static int other_library(void *arg, struct span id, const struct lay_lib *was,
+			 const struct lay_lib *is)
+{
+	struct verify *v = arg;
+	char a[LIBRARY_TEXT], b[LIBRARY_TEXT];
+
+	wrong(v, OTHER_SOURCE, "library %.*s: made with %s, at hand is %s",
+	      (int)id.n, (const char *)id.p, library_text(a, was),
+	      library_text(b, is));
+	return 0;
+}
+
 /* Positions may differ: they are in no digest. */
 static int source(struct verify *v, struct err *e)
 {
 	uint8_t a[32], b[32];
-	struct binary made;
-	int rc = binary_make(&made, v->source, e);
+	int rc = binary_make(&v->made, v->source, e);
 
 	if (rc)
 		return rc;
 	pol_image_source(v->image.image, a);
-	pol_image_source(made.image, b);
+	pol_image_source(v->made.image, b);
 	if (memcmp(a, b, sizeof(a)) != 0)
 		wrong(v, OTHER_SOURCE,
 		      "made from another source than %s, or "
 		      "from other libraries",
 		      v->source);
 	pol_image_digest(v->image.image, a);
-	pol_image_digest(made.image, b);
+	pol_image_digest(v->made.image, b);
 	if (memcmp(a, b, sizeof(a)) != 0)
 		wrong(v, OTHER_SOURCE, "%s compiles to another payload",
 		      v->source);
-	binary_free(&made);
-	return 0;
+	rc = libraries_compare(v->image.image, v->made.image, other_library, v);
+	binary_free(&v->made);
+	return rc;
 }
 
 /* One that it carries must be that of its rules. */
@@ -173,13 +199,44 @@ static void put_hex(char out[65], const uint8_t p[32])
 		snprintf(out + 2 * i, 3, "%02x", p[i]);
 }
 
+static void say_libraries(const struct pol_image *im)
+{
+	for (uint32_t i = 0; i < im->n_INCL; i++) {
+		char text[LIBRARY_TEXT];
+
+		printf("  library  ");
+		put_safe(img_lib(im, i).id);
+		printf(" %s\n", library_text(text, &im->INCL[i]));
+	}
+}
+
+static void put_libraries(struct json *j, const struct pol_image *im)
+{
+	json_arr(j, "libraries");
+	for (uint32_t i = 0; i < im->n_INCL; i++) {
+		const struct lay_lib *l = &im->INCL[i];
+		struct img_lib t = img_lib(im, i);
+
+		json_obj(j, NULL);
+		json_text(j, "id", t.id);
+		json_u64(j, "serial", l->serial);
+		json_hex(j, "sha256", span_of(l->digest, sizeof(l->digest)));
+		json_text(j, "path", t.path);
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+}
+
 static void summary(const struct verify *v)
 {
 	const struct pol_image *im = v->image.image;
 	const uint8_t *signer = pol_image_signer(im);
-	char buf[8192], key[SIGN_KEY_TEXT] = "nobody", payload[65], src[65];
-	struct json j = json_of(buf, sizeof(buf));
+	char key[SIGN_KEY_TEXT] = "nobody", payload[65], src[65];
 	struct span id = pol_image_id(im);
+	/* Each text of it six times as long, as it might be escaped. */
+	size_t cap = 16384 + 6 * im->file.n;
+	struct json j;
+	char *buf;
 	uint8_t d[32];
 
 	if (signer)
@@ -189,17 +246,20 @@ static void summary(const struct verify *v)
 	pol_image_source(im, d);
 	put_hex(src, d);
 	if (!v->json) {
-		printf("%.*s serial %llu: whole, signed by %s%s%s%s%s%s\n"
+		put_safe(id);
+		printf(" serial %llu: whole, signed by %s%s%s%s%s%s\n"
 		       "  payload  %s\n  source   %s\n  label    %s\n",
-		       (int)id.n, (const char *)id.p,
 		       (unsigned long long)pol_image_serial(im), key,
 		       v->signer[0] ? " (" : "", v->signer,
 		       v->signer[0] ? ")" : "",
 		       v->source ? ", made from " : "",
 		       v->source ? v->source : "", payload, src,
 		       v->labelled ? "that of its rules" : "none");
+		say_libraries(im);
 		return;
 	}
+	buf = malloc(cap);
+	j = json_of(buf, buf ? cap : 0);
 	json_obj(&j, NULL);
 	json_str(&j, "file", v->path);
 	json_text(&j, "id", id);
@@ -213,9 +273,11 @@ static void summary(const struct verify *v)
 		json_str(&j, "key_name", v->signer);
 	json_str(&j, "source", src);
 	json_bool(&j, "label", v->labelled);
+	put_libraries(&j, im);
 	json_obj_end(&j);
 	if (json_line(&j))
 		fwrite(j.w.p, 1, j.w.n, stdout);
+	free(buf);
 }
 
 static int run(struct verify *v)

@@ -3,6 +3,7 @@
 """polc show and dump: of every policy of the tree, compiled, all that its
 source names stands in both; and nothing is shown of what is damaged."""
 import glob
+import hashlib
 import json
 import os
 import struct
@@ -53,17 +54,21 @@ def crc(octets):
     return c ^ 0xffffffff
 
 
-def forged(image, rows):
-    """The image with other octets of the same length in LABL, every checksum
-    put right: layout.h."""
+def forged(image, rows, sect=b"LABL"):
+    """The image with other octets of the same length in a section, every
+    checksum and the digest put right: layout.h."""
     p = bytearray(image)
     n = struct.unpack_from("<I", p, 24)[0]
+    payload = hashlib.sha256()
     for i in range(n):
         at = 120 + 32 * i
         kind, _, off, length = struct.unpack_from("<4sIQQ", p, at)
-        if kind == b"LABL":
+        if kind == sect:
             p[off:off + length] = rows(bytes(p[off:off + length]))
             struct.pack_into("<I", p, at + 28, crc(p[off:off + length]))
+        if kind not in (b"INCL", b"LOCS", b"LABL", b"SIGN"):
+            payload.update(struct.pack("<4sIQ", kind, 0, length) + p[off:off + length])
+    p[32:64] = payload.digest()
     struct.pack_into("<I", p, 28, 0)
     struct.pack_into("<I", p, 28, crc(p[:120 + 32 * n]))
     return bytes(p)
@@ -166,6 +171,71 @@ with tempfile.TemporaryDirectory() as tmp:
     polc("compile", "policies/baseline-daily.yaml", "-o", m)
     said(b"label    none" in polc("verify", "--source", "policies/baseline-daily.yaml", m).stdout,
          "what is no vendor's has no label")
+
+    # What a policy includes: each library once, also that of a library.
+    header = "polc: 1\nkind: %s\nid: %s\nserial: %d\ntitle: T\n"
+    party = ("parties:\n  p: {name: P, role: metering, address: [192.0.2.1/32], "
+             "ports: [tcp/1153]}\n")
+    files = {
+        "v.yaml": header % ("vendor", "org.v", 1) + "contact: c\nvm: mdma\n"
+                  "use: {x: org.lib.z@1, y: org.lib.a@2}\nallow:\n"
+                  "  r: {direction: in, party: x/p, match: {flow.open: {}}, "
+                  "limits: [1 message per day]}\n",
+        "z.yaml": header % ("library", "org.lib.z", 1) + "use: {a: org.lib.a@2}\n" + party,
+        "a.yaml": header % ("library", "org.lib.a", 3) + party,
+    }
+    digest = {}
+    lib = os.path.join(tmp, "lib")
+    for where, more in (("", ""), ("2", "# a word more\n")):
+        os.mkdir(lib + where)
+        for name, text in files.items():
+            text += more if name == "a.yaml" else ""
+            digest[name + where] = hashlib.sha256(text.encode()).hexdigest()
+            with open(os.path.join(lib + where, name), "w", encoding="utf-8") as f:
+                f.write(text)
+    source = os.path.join(lib, "v.yaml")
+    said(polc("compile", source, "-o", m).returncode == 0, "a policy with libraries compiles")
+    want = [("org.lib.a", 3, digest["a.yaml"], os.path.join(lib, "a.yaml")),
+            ("org.lib.z", 1, digest["z.yaml"], os.path.join(lib, "z.yaml"))]
+    got = sections(polc("dump", m).stdout).get("INCL", [])
+    said([(r["id"], r["serial"], r["digest"], r["path"]) for r in got] == want,
+         "dump has each file that was included", str(got))
+    told = polc("show", m).stdout.decode()
+    said(["library  %s serial %d sha256:%s from %s" % w in told for w in want] == [True, True],
+         "show has each file that was included", told)
+    r = polc("verify", "--source", source, m)
+    said(r.returncode == 0 and ["  library  %s serial %d sha256:%s\n" % w[:3] in r.stdout.decode()
+                                for w in want] == [True, True],
+         "verify tells the libraries", r.stdout.decode())
+    r = json.loads(polc("verify", "--json", "--source", source, m).stdout)
+    said([(x["id"], x["serial"], x["sha256"], x["path"]) for x in r["libraries"]] == want,
+         "verify tells programs the libraries", str(r))
+    r = polc("verify", "--source", os.path.join(lib + "2", "v.yaml"), m).stdout.decode()
+    said(r.count("P7005") == 1 and "library org.lib.a: made with serial 3 sha256:%s, at hand is "
+         "serial 3 sha256:%s" % (digest["a.yaml"], digest["a.yaml2"]) in r,
+         "verify names the library that is another", r)
+    r = polc("diff", lib, lib + "2").stdout.decode()
+    said("SAME\n" in r and "org.v is compiled with other libraries\n    org.lib.a\n"
+         "      serial 3 sha256:%s\n      -> serial 3 sha256:%s\n"
+         % (digest["a.yaml"], digest["a.yaml2"]) in r and "org.lib.z" not in r,
+         "diff tells of a changed library", r)
+    r = polc("diff", "--json", lib, lib + "2").stdout.decode()
+    said([(x["policy"], x["library"], x["was"]["sha256"], x["is"]["sha256"])
+          for x in map(json.loads, r.splitlines()) if x["subject"] == "library"] ==
+         [("org.v", "org.lib.a", digest["a.yaml"], digest["a.yaml2"])],
+         "diff tells programs of a changed library", r)
+    polc("compile", os.path.join(lib + "2", "v.yaml"), "-o", m + "2")
+    said(sections(polc("dump", m + "2").stdout)["header"][0]["payload"] ==
+         sections(polc("dump", m).stdout)["header"][0]["payload"],
+         "a comment in a library makes no other policy")
+    with open(m, "rb") as f:
+        image = f.read()
+    with open(m, "wb") as f:
+        f.write(forged(image, lambda s: s.replace(b"org.v", b"or\x1b[v"), b"STRS"))
+    polc("sign", "-k", key, m)
+    r = polc("verify", m)
+    said(r.returncode == 0 and b"\x1b" not in r.stdout and b"or\\x1b[v serial 1: whole" in r.stdout,
+         "verify shows a terminal nothing to act upon", str(r))
 
     with open(one, "rb") as f:
         octets = bytearray(f.read())

@@ -27,18 +27,16 @@ static inline void image_put_right(uint8_t *p, size_t n, bool digest)
 			   i < table / sizeof(t); i++) {
 		uint8_t *row = p + sizeof(h) + i * sizeof(t);
 		uint64_t head[2];
-		bool sign, said;
+		bool sign;
 
 		memcpy(&t, row, sizeof(t));
 		if (t.off > n || t.len > n - t.off ||
 		    at + sizeof(head) + t.len > 2 * n)
 			break;
 		sign = t.type == LAY_TYPE('S', 'I', 'G', 'N');
-		said = sign || t.type == LAY_TYPE('L', 'O', 'C', 'S') ||
-		       t.type == LAY_TYPE('L', 'A', 'B', 'L');
 		t.crc = sign ? 0 : crc32c(0, span_of(p + t.off, t.len));
 		memcpy(row, &t, sizeof(t));
-		if (said)
+		if (lay_outside(t.type))
 			continue;
 		head[0] = t.type;
 		head[1] = t.len;

@@ -6,6 +6,7 @@
 
 #include "policy-lang/front/file.h"
 #include "policy-lang/front/read.h"
+#include "policy-lang/image/image.h"
 
 /* What pol_file_free gets back. */
 struct owner {
@@ -58,6 +59,7 @@ static int read_into(struct owner *o, const char *path, struct span source,
 	r->root = root;
 	r->now_s = time(NULL);
 	o->f.path = pool_text(&o->pool, span_str(path));
+	pol_digest(source, o->f.octets_digest);
 	read_file(r);
 	return 0;
 }

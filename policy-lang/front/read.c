@@ -348,6 +348,51 @@ static void digest(struct rd *r)
 	pol_digest(wbuf_span(&w), r->f->source_digest);
 }
 
+/* Each library once, whoever uses it: ids are unique among files. */
+static void add_include(struct pol_include *v, size_t *n, struct pol_include i)
+{
+	for (size_t k = 0; k < *n; k++) {
+		if (strcmp(v[k].id, i.id) == 0)
+			return;
+	}
+	v[(*n)++] = i;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct pol_include *x = a, *y = b;
+
+	return strcmp(x->id, y->id);
+}
+
+/* What it uses, and what that uses. */
+static void includes(struct rd *r)
+{
+	struct pol_include *v;
+	size_t most = 0, n = 0;
+
+	for (size_t i = 0; i < r->n_use; i++)
+		most += 1 + r->use[i].lib->n_include;
+	v = pool_array(r->s.pool, most + 1, sizeof(*v));
+	for (size_t i = 0; i < r->n_use; i++) {
+		const struct pol_file *lib = r->use[i].lib;
+		struct pol_include own = {lib->id, lib->path, lib->serial, {0}};
+
+		memcpy(own.digest, lib->octets_digest, sizeof(own.digest));
+		add_include(v, &n, own);
+		for (size_t k = 0; k < lib->n_include; k++)
+			add_include(v, &n, lib->include[k]);
+	}
+	/* A library may be freed before what uses it. */
+	for (size_t i = 0; i < n; i++) {
+		v[i].id = pool_text(r->s.pool, span_str(v[i].id));
+		v[i].path = pool_text(r->s.pool, span_str(v[i].path));
+	}
+	qsort(v, n, sizeof(*v), by_id);
+	r->f->include = v;
+	r->f->n_include = n;
+}
+
 static struct pol_pos value_at(const struct rd *r, const char *key)
 {
 	const struct ynode *v = yaml_get(r->root, key);
@@ -377,5 +422,6 @@ void read_file(struct rd *r)
 	if (r->s.d->errors != before)
 		return;
 	digest(r);
+	includes(r);
 	check_file(r);
 }

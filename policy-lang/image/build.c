@@ -458,6 +458,23 @@ static void put_rest(struct build *b)
 	}
 }
 
+static void put_libs(struct build *b)
+{
+	const struct pol_include *l = b->f->include;
+	struct vec *out = &b->s[LAY_INCL];
+
+	for (size_t i = 0; i < b->f->n_include; i++) {
+		struct lay_lib o = {.serial = l[i].serial};
+
+		memcpy(o.digest, l[i].digest, sizeof(o.digest));
+		vec_put(out, &o, sizeof(o));
+	}
+	for (size_t i = 0; i < b->f->n_include; i++) {
+		vec_put(out, l[i].id, strlen(l[i].id) + 1);
+		vec_put(out, l[i].path, strlen(l[i].path) + 1);
+	}
+}
+
 static void put_loc(struct build *b, struct pol_pos pos)
 {
 	struct lay_loc l = {pos.line, pos.col};
@@ -504,6 +521,7 @@ static int assemble(struct build *b)
 		put_rule(b, i);
 	put_top_limits(b);
 	put_rest(b);
+	put_libs(b);
 	free(b->col);
 	b->col = NULL;
 	b->n_col = 0;
@@ -555,9 +573,11 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 								: 0,
 			.off = at,
 			.len = s.n,
-			.count = (uint32_t)(s.n / sects[i].size),
+			.count = i == LAY_INCL
+					 ? (uint32_t)b->f->n_include
+					 : (uint32_t)(s.n / sects[i].size),
 			.crc = i == LAY_SIGN ? 0 : crc32c(0, s)};
-		if (i != LAY_LOCS && i != LAY_LABL && i != LAY_SIGN) {
+		if (!lay_outside(sects[i].type)) {
 			sha256_add(sha, span_of(head, sizeof(head)));
 			sha256_add(sha, s);
 		}
@@ -589,12 +609,13 @@ static int check(const struct build *b)
 		const char *what;
 		size_t n, max;
 	} rows[] = {
-		{"rules",    f->n_rule,    LAY_MAX_RULES   },
-		{"limits",   limits,       LAY_MAX_LIMITS  },
-		{"states",   f->n_state,   LAY_MAX_STATES  },
-		{"parties",  f->n_party,   LAY_MAX_PARTIES },
-		{"prefixes", prefixes,     LAY_MAX_PREFIXES},
-		{"machines", f->n_machine, LAY_MAX_VMS     },
+		{"rules",     f->n_rule,    LAY_MAX_RULES   },
+		{"limits",    limits,       LAY_MAX_LIMITS  },
+		{"states",    f->n_state,   LAY_MAX_STATES  },
+		{"parties",   f->n_party,   LAY_MAX_PARTIES },
+		{"prefixes",  prefixes,     LAY_MAX_PREFIXES},
+		{"machines",  f->n_machine, LAY_MAX_VMS     },
+		{"libraries", f->n_include, LAY_MAX_LIBS    },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -304,6 +304,16 @@ ROW(FLOR, struct lay_floor)
 	U(j, r, limit);
 }
 
+ROW(INCL, struct lay_lib)
+{
+	struct img_lib l = img_lib(im, (uint32_t)(r - im->INCL));
+
+	U(j, r, serial);
+	H(j, r, digest);
+	json_text(j, "id", l.id);
+	json_text(j, "path", l.path);
+}
+
 ROW(LOCS, struct lay_loc)
 {
 	(void)im;
@@ -493,6 +503,7 @@ int pol_image_dump(const struct pol_image *im,
 	ROWS(CONS)
 	ROWS(ANSW)
 	ROWS(FLOR)
+	ROWS(INCL)
 	ROWS(LOCS)
 	ROWS(LABL)
 	ROWS(SIGN)

@@ -39,6 +39,7 @@ struct sample {
 	struct pol_rule_src rule[3];
 	struct pol_state_src state;
 	struct pol_limit_src top;
+	struct pol_include lib[2];
 	struct pol_file f;
 };
 
@@ -131,8 +132,10 @@ static void fill(struct sample *s)
 			   .n = 4096, .window = WINDOW_SLIDING,
 			   .window_ns = 3600 * NS_PER_S,
 			   .text = "4 KiB per 1 h"}};
+	s->lib[0] = (struct pol_include){"com.lib.a", "lib/a.yaml", 3, {7}};
+	s->lib[1] = (struct pol_include){"com.lib.b", "b.yaml", 12, {8}};
 	s->f = (struct pol_file){
-		.kind = POL_VENDOR, .path = "a.yaml", .id = "com.example",
+		.include = s->lib, .n_include = 2, .kind = POL_VENDOR, .path = "a.yaml", .id = "com.example",
 		.title = "A", .vm = "mdma", .serial = 9,
 		.valid_from_s = 1000, .valid_until_s = 2000,
 		.party = s->party, .n_party = 2, .rule = s->rule,
@@ -162,7 +165,9 @@ static void test_print(const struct pol_image *im)
 		"with headend", "answers ask", "when 00:30-05:30",
 		"exceed defer 10 min", "table 23-25, 64",
 		"href /m, /meter/*, /meter//power", "message Never \xc3\xa9.",
-		"valid    from 1970-01-01 until 1970-01-01", "(line 7)"};
+		"valid    from 1970-01-01 until 1970-01-01", "(line 7)",
+		"library  com.lib.a serial 3 sha256:0700", " from lib/a.yaml\n",
+		"library  com.lib.b serial 12 sha256:0800", " from b.yaml\n"};
 	static char text[8192];
 	struct wbuf w = wbuf_of(text, sizeof(text) - 1);
 
@@ -206,6 +211,13 @@ static void test_round_trip(void **ctx)
 	assert_int_equal(im->DATA[im->RULE[1].data].res_milli, 1000000);
 	assert_int_equal(im->LOCS[1].line, 7);
 	assert_true(span_is(im->path, "a.yaml"));
+	assert_int_equal(im->n_INCL, 2);
+	assert_true(span_is(img_lib(im, 0).id, "com.lib.a"));
+	assert_true(span_is(img_lib(im, 1).id, "com.lib.b"));
+	assert_int_equal(im->INCL[1].serial, 12);
+	assert_int_equal(im->INCL[1].digest[0], 8);
+	assert_true(span_is(img_lib(im, 0).path, "lib/a.yaml"));
+	assert_true(span_is(img_lib(im, 1).path, "b.yaml"));
 	test_print(im);
 	pol_image_free(im);
 	free(p);
@@ -333,15 +345,26 @@ static void test_permuted(void **ctx)
 	b.text[0] = a.text[2];
 	b.text[2] = a.text[0];
 	b.f.path = "b.yaml"; /* LOCS: outside of the digest */
+	b.lib[0].path = "/elsewhere/a.yaml";
 	b.rule[1].pos.line = 99;
 	p = build(&a.f, &n);
 	q = build(&b.f, &m);
-	assert_int_equal(n, m);
 	assert_memory_equal(((struct lay_header *)p)->payload,
 			    ((struct lay_header *)q)->payload, 32);
 	free(q);
+	b.lib[1].digest[31] = 1; /* INCL too, but it is in the image */
+	q = build(&b.f, &m);
+	assert_memory_equal(((struct lay_header *)p)->payload,
+			    ((struct lay_header *)q)->payload, 32);
+	b.lib[0].path = a.lib[0].path;
 	b.f.path = "a.yaml";
 	b.rule[1].pos.line = 7;
+	free(q);
+	q = build(&b.f, &m);
+	assert_int_equal(n, m);
+	assert_memory_not_equal(p, q, n);
+	free(q);
+	b.lib[1] = a.lib[1];
 	q = build(&b.f, &m);
 	assert_int_equal(n, m);
 	assert_memory_equal(p, q, n);
@@ -466,7 +489,7 @@ static void fix(uint8_t *p, size_t n)
 		t[i].crc = i == LAY_SIGN ? 0
 					 : crc32c(0, span_of(p + t[i].off,
 							     t[i].len));
-		if (i == LAY_LOCS || i == LAY_LABL || i == LAY_SIGN)
+		if (lay_outside(t[i].type))
 			continue;
 		memcpy(all + at, head, 16);
 		memcpy(all + at + 16, p + t[i].off, t[i].len);
@@ -478,6 +501,11 @@ static void fix(uint8_t *p, size_t n)
 					      h->n_sections * sizeof(*t)));
 	free(all);
 }
+
+/* Behind the places of three rules and three limits: a.yaml. */
+#define LOCS_PATH (6 * sizeof(struct lay_loc))
+/* Behind two libraries: com.lib.a, lib/a.yaml, com.lib.b, b.yaml. */
+#define LIB_TEXT (2 * sizeof(struct lay_lib))
 
 static const struct {
 	const char *why;
@@ -538,6 +566,19 @@ static const struct {
 	{"serial unlike the header", LAY_META, 0, 8, 10},
 	{"text that is not UTF-8", LAY_TEXT, 1, 1, 0xff},
 	{"text section does not begin empty", LAY_STRS, 0, 1, 'x'},
+	{"library without an id", LAY_INCL, LIB_TEXT, 1, 0},
+	{"library before the one before it", LAY_INCL, LIB_TEXT + 8, 1, 'c'},
+	{"library twice", LAY_INCL, LIB_TEXT + 8, 1, 'b'},
+	{"library without a serial", LAY_INCL,
+	 offsetof(struct lay_lib, serial), 8, 0},
+	{"library's serial over 2^53", LAY_INCL,
+	 offsetof(struct lay_lib, serial), 8, (UINT64_C(1) << 53) + 1},
+	{"text of no library", LAY_INCL, LIB_TEXT + 36, 1, 0},
+	{"path of a library is missing", LAY_INCL, LIB_TEXT + 20, 1, 'x'},
+	{"last path is not terminated", LAY_INCL, LIB_TEXT + 37, 1, 'x'},
+	{"id of a library is not UTF-8", LAY_INCL, LIB_TEXT + 8, 1, 0xff},
+	{"path of a library is not UTF-8", LAY_INCL, LIB_TEXT + 33, 1, 0xff},
+	{"text behind the path", LAY_LOCS, LOCS_PATH + 5, 1, 0},
 };
 
 static void test_bounds(void **ctx)
@@ -596,6 +637,62 @@ static void test_kinds(void **ctx)
 	free(p);
 }
 
+/* Each once, in the order of their ids, and no more than there is room for. */
+static void test_libraries(void **ctx)
+{
+	static struct sample s;
+	static struct pol_include many[LAY_MAX_LIBS + 1];
+	static char id[LAY_MAX_LIBS + 1][16];
+	struct pol_image *im;
+	struct lay_section *t;
+	struct lay_header *h;
+	struct err e = {0};
+	uint8_t *p;
+	size_t n;
+
+	(void)ctx;
+	fill(&s);
+	s.lib[0] = s.lib[1];
+	p = build(&s.f, &n);
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), E_SYNTAX);
+	free(p);
+	fill(&s);
+	s.lib[0].id = "com.lib.c";
+	p = build(&s.f, &n);
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), E_SYNTAX);
+	free(p);
+	for (size_t i = 0; i <= LAY_MAX_LIBS; i++) {
+		snprintf(id[i], sizeof(id[i]), "l%03zu", i);
+		many[i] = (struct pol_include){id[i], "l.yaml", 1, {0}};
+	}
+	fill(&s);
+	s.f.include = many;
+	s.f.n_include = LAY_MAX_LIBS + 1;
+	assert_int_equal(pol_image_build(&p, &n, &s.f, &e), E_LIMIT);
+	s.f.n_include = LAY_MAX_LIBS;
+	p = build(&s.f, &n);
+	if (pol_image_load(&im, span_of(p, n), &e))
+		fail_msg("%s", e.text);
+	assert_true(span_is(img_lib(im, 255).id, "l255"));
+	pol_image_free(im);
+	/* An image of before there were any says what to do. */
+	/* More rows than it has octets. */
+	h = (struct lay_header *)p;
+	t = (struct lay_section *)(p + sizeof(*h)) + LAY_INCL;
+	t->count = (uint32_t)(t->len / sizeof(struct lay_lib)) + 1;
+	fix(p, n);
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), E_SYNTAX);
+	t->count = LAY_MAX_LIBS - 1;
+	fix(p, n);
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), E_SYNTAX);
+	h->major = 1;
+	assert_int_equal(pol_image_load(&im, span_of(p, n), &e),
+			 E_UNSUPPORTED);
+	assert_string_equal(e.text, "format 1, this program reads 2: compile "
+				    "the policy again");
+	free(p);
+}
+
 static void test_limits_of_size(void **ctx)
 {
 	static struct sample s;
@@ -627,6 +724,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_limits_of_size),
+		cmocka_unit_test(test_libraries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

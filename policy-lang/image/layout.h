@@ -9,7 +9,7 @@
  *
  *   lay_header, lay_section[n_sections], then the sections in the order of
  *   enum lay_sect. crc of the header covers header and table with itself as
- *   0. payload is SHA-256 over all sections but LOCS, LABL and SIGN, each
+ *   0. payload is SHA-256 over all sections but INCL, LOCS, LABL and SIGN, each
  *   preceded by its type (4 octets), 4 zero octets and its length (8 octets).
  *
  *   LABL is the label of the policy alone, as its compiler worked it out: what
@@ -25,6 +25,15 @@
  *   signature is over every octet before it, the table too; so its own crc
  *   is 0.
  *
+ * INCL says which libraries a policy was compiled with, all of them, also
+ * those that only another library uses (section 3). The digest is that of the
+ * file as it lay there, so that sha256sum compares it. Like the header's
+ * source digest it says where a policy came from, and stands outside of the
+ * payload digest as that does: what is used of a library is compiled into the
+ * policy, and another name or comment in a library that many share makes none
+ * of them another policy, which would need a higher serial. The signature
+ * covers it.
+ *
  * An index that may be missing is LAY_NONE. Names and phrases are offsets of
  * terminated UTF-8 in STRS (what programs compare) or TEXT (what people
  * read); offset 0 is the empty one.
@@ -36,18 +45,20 @@
  * value of the class. The AND of the rows is what matches.
  *
  * Limits of the format: 256 rules, 256 limits, 64 states, 64 parties, 512
- * prefixes, 16 machines, 1024 columns, 24 dimensions, 64 KiB of text.
+ * prefixes, 16 machines, 1024 columns, 24 dimensions, 256 libraries, 64 KiB of
+ * text.
  */
 #ifndef POLICY_LANG_IMAGE_LAYOUT_H
 #define POLICY_LANG_IMAGE_LAYOUT_H
 
 #include <endian.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 
 #define LAY_MAGIC "\x8dPOL\r\n\x1a\n" /* text-mode damage shows */
-#define LAY_MAJOR 1
+#define LAY_MAJOR 2 /* 1 had no INCL */
 #define LAY_MINOR 0
 #define LAY_NONE  UINT32_C(0xffffffff)
 
@@ -60,6 +71,7 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 #define LAY_MAX_COLS	 1024
 #define LAY_WORDS	 (LAY_MAX_COLS / 64)
 #define LAY_MAX_DIMS	 24
+#define LAY_MAX_LIBS	 256
 #define LAY_MAX_TEXT	 65536
 #define LAY_MAX_STATES_AUTO 32768 /* of all automata of a file */
 #define LAY_MAX_FILE	 (64u << 20)
@@ -96,6 +108,7 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 	X(CONS, LAY_TYPE('C', 'O', 'N', 'S'), struct lay_consent)              \
 	X(ANSW, LAY_TYPE('A', 'N', 'S', 'W'), struct lay_answer)               \
 	X(FLOR, LAY_TYPE('F', 'L', 'O', 'R'), struct lay_floor)                \
+	X(INCL, LAY_TYPE('I', 'N', 'C', 'L'), struct lay_lib)                  \
 	X(LOCS, LAY_TYPE('L', 'O', 'C', 'S'), struct lay_loc)                  \
 	X(LABL, LAY_TYPE('L', 'A', 'B', 'L'), struct lay_label)                \
 	X(SIGN, LAY_TYPE('S', 'I', 'G', 'N'), struct lay_sign)
@@ -106,6 +119,15 @@ enum lay_sect {
 #undef X
 	LAY_SECT_COUNT
 };
+
+/* Does a section of that type stand outside of the payload digest? */
+static inline bool lay_outside(uint32_t type)
+{
+	return type == LAY_TYPE('I', 'N', 'C', 'L') ||
+	       type == LAY_TYPE('L', 'O', 'C', 'S') ||
+	       type == LAY_TYPE('L', 'A', 'B', 'L') ||
+	       type == LAY_TYPE('S', 'I', 'G', 'N');
+}
 
 struct lay_header {
 	uint8_t magic[8];
@@ -315,6 +337,12 @@ struct lay_floor {
 	uint32_t id, vm, limit, pad; /* limit: LIMT */
 };
 
+/* Sorted by id, each once; then the id and the path of each, terminated. */
+struct lay_lib {
+	uint64_t serial;
+	uint8_t digest[32]; /* SHA-256 of the file's octets */
+};
+
 /* Where rules and limits stand; then the path, terminated. */
 struct lay_loc { /* one per row of RULE, then one per row of LIMT */
 	uint32_t line, col;
@@ -359,6 +387,7 @@ LAY_SIZE(struct lay_state, 16);
 LAY_SIZE(struct lay_consent, 24);
 LAY_SIZE(struct lay_answer, 16);
 LAY_SIZE(struct lay_floor, 24);
+LAY_SIZE(struct lay_lib, 40);
 LAY_SIZE(struct lay_loc, 8);
 LAY_SIZE(struct lay_label, 32);
 LAY_SIZE(struct lay_sign, 96);

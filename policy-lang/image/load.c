@@ -42,8 +42,9 @@ static int check_header(struct span file, struct lay_header *h, struct err *e)
 		return bad(e, 0, "not a compiled policy");
 	if (h->major != LAY_MAJOR)
 		return err_set(e, E_UNSUPPORTED, 8,
-			       "format %u, this program reads %d", h->major,
-			       LAY_MAJOR);
+			       "format %u, this program reads %d: compile the "
+			       "policy again",
+			       h->major, LAY_MAJOR);
 	if (h->length != file.n || file.n > LAY_MAX_FILE || file.n % 8)
 		return bad(e, 16, "length %llu, the file has %zu octets",
 			   (unsigned long long)h->length, file.n);
@@ -90,12 +91,11 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 {
 	struct span s, pad;
 	bool is_sign = t->type == sects[LAY_SIGN].type;
-	bool is_said = t->type == sects[LAY_LOCS].type ||
-		       t->type == sects[LAY_LABL].type || is_sign;
+	bool outside = lay_outside(t->type);
 	int k = *next;
 
 	/* Those that may be missing. */
-	while (is_said && (k == LAY_LOCS || k == LAY_LABL) &&
+	while (outside && (k == LAY_LOCS || k == LAY_LABL) &&
 	       t->type != sects[k].type)
 		k++;
 
@@ -114,19 +114,24 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 	if (k < LAY_SECT_COUNT && t->type == sects[k].type) {
 		bool may_miss = k == LAY_LOCS || k == LAY_LABL;
 
+		bool texts = k == LAY_LOCS || k == LAY_INCL; /* behind */
+
 		if (t->flags != (may_miss ? LAY_OPTIONAL : 0u) ||
-		    t->count != t->len / sects[k].size ||
-		    (k != LAY_LOCS && t->len % sects[k].size))
+		    (k == LAY_INCL ? t->count > t->len / sects[k].size
+				   : t->count != t->len / sects[k].size) ||
+		    (!texts && t->len % sects[k].size))
 			return bad(e, at, "%s: bad flags or count",
 				   sects[k].name);
 		set_section(im, k, s.p, t->count);
 		if (k == LAY_LOCS)
 			im->path = s; /* ok_locs finds it in there */
+		if (k == LAY_INCL)
+			im->lib_text = span_from(s, t->count * sects[k].size);
 		*next = k + 1;
 	} else if (t->flags != LAY_OPTIONAL) {
 		return err_set(e, E_UNSUPPORTED, at, "unknown section");
 	}
-	if (!is_said) {
+	if (!outside) {
 		uint64_t head[2] = {t->type, s.n};
 
 		sha256_add(sha, span_of(head, sizeof(head)));
@@ -699,10 +704,40 @@ static bool ok_label(struct pol_image *im)
 	return true;
 }
 
+/* The terminated text that s begins with; false: there is none. */
+static bool take_text(struct span *s, struct span *text)
+{
+	const uint8_t *end = s->n ? memchr(s->p, 0, s->n) : NULL;
+
+	if (!end)
+		return false;
+	*text = span_of(s->p, (size_t)(end - s->p));
+	*s = span_from(*s, text->n + 1);
+	return utf8(*text);
+}
+
+static bool ok_libs(struct pol_image *im)
+{
+	struct span s = im->lib_text, id, path;
+	const char *last = "";
+
+	if (im->n_INCL > LAY_MAX_LIBS)
+		return false;
+	for (uint32_t i = 0; i < im->n_INCL; i++) {
+		const struct lay_lib *l = &im->INCL[i];
+
+		if (!take_text(&s, &id) || !take_text(&s, &path) ||
+		    strcmp((const char *)id.p, last) <= 0 || !l->serial ||
+		    l->serial > SIZE_MAX_LIMIT)
+			return false;
+		last = (const char *)id.p;
+	}
+	return s.n == 0;
+}
+
 static bool ok_locs(struct pol_image *im)
 {
 	size_t rows = (size_t)im->n_RULE + im->n_LIMT;
-	const char *path;
 	struct span s;
 
 	if (!im->LOCS) {
@@ -712,14 +747,10 @@ static bool ok_locs(struct pol_image *im)
 	if (im->n_LOCS < rows)
 		return false;
 	s = span_from(im->path, rows * sizeof(struct lay_loc));
-	if (s.n == 0)
+	if (!take_text(&s, &im->path))
 		return false;
-	path = (const char *)s.p;
-	if (!memchr(path, 0, s.n) || !utf8(span_str(path)))
-		return false;
-	im->path = span_str(path);
 	im->n_LOCS = (uint32_t)rows;
-	return true;
+	return s.n == 0;
 }
 
 static const struct {
@@ -737,8 +768,9 @@ static const struct {
 	{"guards",            ok_guards  },
         {"data",              ok_data    },
 	{"limits and states", ok_rest    },
-        {"positions",         ok_locs    },
-	{"label",             ok_label   },
+        {"libraries",         ok_libs    },
+	{"positions",         ok_locs    },
+        {"label",             ok_label   },
 };
 
 int pol_image_load(struct pol_image **out, struct span octets, struct err *e)

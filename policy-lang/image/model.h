@@ -378,6 +378,13 @@ struct pol_named_profile {
 	struct pol_profile profile;
 };
 
+/* A library that a file was compiled with. */
+struct pol_include {
+	const char *id, *path; /* path: as it was read from */
+	uint64_t serial;
+	uint8_t digest[32]; /* SHA-256 of its octets */
+};
+
 struct pol_file {
 	enum pol_kind kind;
 	const char *path; /* as given by the user */
@@ -387,6 +394,10 @@ struct pol_file {
 	int64_t valid_from_s, valid_until_s; /* 0 = open; meter's std time */
 	int64_t monitor_until_s;	     /* 0 = enforce; as of rules */
 	uint8_t source_digest[32]; /* SHA-256, canonical source + includes */
+	uint8_t octets_digest[32]; /* SHA-256 of the source as it is */
+	const struct pol_include *include; /* sorted by id; also those that
+					    * only a library uses */
+	size_t n_include;
 	/* binding */
 	const char *meter_id, *timezone;
 	uint8_t billing_day;

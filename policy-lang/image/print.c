@@ -174,6 +174,21 @@ static void print_meter(struct wbuf *w, const struct pol_image *im)
 	}
 }
 
+static void print_libs(struct wbuf *w, const struct pol_image *im)
+{
+	for (uint32_t i = 0; i < im->n_INCL; i++) {
+		struct img_lib l = img_lib(im, i);
+
+		out(w, "\nlibrary  ");
+		img_put(w, l.id);
+		out(w, " serial %llu sha256:",
+		    (unsigned long long)im->INCL[i].serial);
+		hex(w, im->INCL[i].digest, 32);
+		out(w, " from ");
+		img_put(w, l.path);
+	}
+}
+
 static void print_head(struct wbuf *w, const struct pol_image *im)
 {
 	const struct lay_header *h = im->head;
@@ -210,6 +225,7 @@ static void print_head(struct wbuf *w, const struct pol_image *im)
 	if (im->path.n)
 		out(w, "\nfrom     ");
 	img_put(w, im->path);
+	print_libs(w, im);
 	out(w,
 	    "\nsize     %u columns in %u words, %u dimensions, %u states of "
 	    "automata\n",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between print.c and columns_text.c: an image in words. */
+/* Between print.c and columns_text.c, and for the commands of polc: an image
+ * in words. */
 #ifndef POLICY_LANG_IMAGE_TELL_H
 #define POLICY_LANG_IMAGE_TELL_H
 

@@ -30,6 +30,7 @@ struct pol_image {
 #undef X
 	struct span id;	   /* of the file */
 	struct span path;  /* of the source, or empty */
+	struct span lib_text; /* id and path of each row of INCL */
 	uint32_t words;	   /* of a row */
 	uint32_t col_at[COL_TYPES + 1]; /* first column of a type */
 	uint64_t mask[COL_TYPES][LAY_WORDS]; /* columns of a type */
@@ -76,6 +77,25 @@ static inline struct span img_rule(const struct pol_image *im, uint32_t r)
 static inline struct span img_party(const struct pol_image *im, uint32_t p)
 {
 	return span_of(im->STRS + im->PRTY[p].id, im->party_len[p]);
+}
+
+/* A row of INCL in words. */
+struct img_lib {
+	struct span id, path; /* terminated */
+};
+
+static inline struct img_lib img_lib(const struct pol_image *im, uint32_t lib)
+{
+	struct span s = im->lib_text;
+	struct img_lib l = {{0}, {0}};
+
+	for (uint32_t i = 0; i <= lib; i++) {
+		l.id = span_str((const char *)s.p);
+		s = span_from(s, l.id.n + 1);
+		l.path = span_str((const char *)s.p);
+		s = span_from(s, l.path.n + 1);
+	}
+	return l;
 }
 
 static inline const uint64_t *img_row(const struct pol_image *im,
