@@ -279,7 +279,11 @@ number of alarms that wait is `event.meter`, and alone it is of now.
 
 Of what a document defines there is room for some prototypes, units and strings of
 facets (the limits below); with more, no number is what it is by a definition, and
-those without a unit of the standard are of unknown type. A unit of its own has a dimension in the table and a scale that is a power
+those without a unit of the standard are of unknown type. One that stands behind what it is for is applied in the same unit (the limits
+below), as far as the octets of a unit can be held; in front of that what was told of the
+same history before counts, else the type is unknown. So where a server says the unit
+of its records behind them, who asks it for few at first (a `limit` of 20) makes it
+known. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
 it are values. A unit that was told of a thing (an object by its href, a member of a
 history's records, also by a prototype without a record or by that of the History) holds

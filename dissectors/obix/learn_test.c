@@ -104,9 +104,70 @@ static void exchanges(void **state)
 	kit_free(k);
 }
 
+/* A history longer than a unit, and behind it what its records are like: which
+ * helps those that are in its unit, and all of the next. */
+static void behind_several_units(void **state)
+{
+	static const struct {
+		const char *why, *unit; /* NULL: nothing behind */
+		const char *first, *last; /* of what is read */
+	} steps[] = {
+		{"what is not known yet", "kilowatt_hour", "unknown.table",
+		 "unit=kilowatt_hour energy.interval"},
+		{"is known then", "kilowatt_hour",
+		 "unit=kilowatt_hour energy.interval",
+		 "unit=kilowatt_hour energy.interval"},
+		{"where nobody says it, too", NULL,
+		 "unit=kilowatt_hour energy.interval",
+		 "unit=kilowatt_hour energy.interval"},
+		{"another unit comes too late for the first", "watt",
+		 "unit=kilowatt_hour energy.interval",
+		 "unit=watt power.instant"},
+		{"from then on neither is", NULL, "unknown.table",
+		 "unknown.table"},
+		{"but where it stands with them", "watt", "unknown.table",
+		 "unit=watt power.instant"},
+	};
+	struct kit *k = kit_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		static char body[20000];
+		size_t n = (size_t)snprintf(body, sizeof(body), "%s", OUT LIST);
+		char *last;
+
+		for (unsigned q = 0; q < 90; q++)
+			n += (size_t)snprintf(
+				body + n, sizeof(body) - n,
+				"<obj><abstime name='timestamp' "
+				"val='2025-11-20T%02u:%02u:00Z'/><real "
+				"name='value' val='%u'/></obj>",
+				q / 4, q % 4 * 15, q);
+		n += (size_t)snprintf(body + n, sizeof(body) - n, "</list>");
+		if (steps[i].unit)
+			n += (size_t)snprintf(body + n, sizeof(body) - n,
+					      DEF("%s"), steps[i].unit);
+		n += (size_t)snprintf(body + n, sizeof(body) - n, "</obj>");
+		if (kit_ask(k, "POST", "/l/query",
+			    span_str("<obj is='obix:HistoryFilter'/>"), NULL) ||
+		    kit_answer(k, "POST", "/l/query", span_of(body, n), NULL))
+			fail_msg("%s: %s", steps[i].why, k->e.text);
+		assert_true(k->units > 2);
+		for (last = k->text + k->text_n - 1; last[-1] != '\n';)
+			last--;
+		*strchr(k->text, '\n') = 0;
+		if (!strstr(k->text, steps[i].first) ||
+		    !strstr(last, steps[i].last) ||
+		    (strstr(last, " note") != NULL) != (i == 3))
+			fail_msg("%s: %s\n%s", steps[i].why, k->text, last);
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(behind_several_units),
 		cmocka_unit_test(exchanges),
 	};
 

@@ -30,7 +30,13 @@
 
 #include "dissectors/dissector.h"
 
-#define OBIX_WINDOW 4096 /* body octets of a unit */
+/*
+ * Body octets of a unit: half of what a direction may hold. The other half is of
+ * the packets that hold its beginning and its end, and of those behind it that
+ * came before it was whole; with 6 KiB they are more than 8. A definition that
+ * stands behind what it is for is found as far as this.
+ */
+#define OBIX_WINDOW 4096
 
 /* Of the machine block, aligned to 64: see obix.c for what is in it. Memory
  * that nothing touched costs nothing. */
