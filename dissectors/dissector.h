@@ -36,6 +36,7 @@ enum frame {
 /* How sure recognise() is. */
 enum recognise {
 	RECOGNISE_NO,
+	RECOGNISE_BEGUN, /* so far, but so do many: nobody waits for more */
 	RECOGNISE_MAYBE, /* needs more octets, or the port decides */
 	RECOGNISE_YES,
 	RECOGNISE_LIKELY, /* the same, and more octets may make it SURE */

@@ -132,6 +132,7 @@ struct timer {
 struct turn {
 	uint32_t seq; /* what comes from it on is looked at */
 	bool maybe;   /* and may be a message, or nothing was seen of it yet */
+	bool begun;   /* only that: others have its place first */
 	bool inside;  /* no turn: a segment began there, and gives way */
 };
 
