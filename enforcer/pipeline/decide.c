@@ -16,7 +16,9 @@ static const struct dis_ctx *context(struct work *w)
 	struct pipeline *p = w->p;
 	const struct flow *f = w->f;
 	struct dis_ctx *c = &w->ctx;
+	const struct side *you = &f->side[!w->s];
 
+	c->other_waits = you->nxt != you->judged;
 	if (w->ctx_f == f && w->ctx_s == w->s && w->ctx_dis == f->dis)
 		return c;
 	w->ctx_f = f;
@@ -27,6 +29,7 @@ static const struct dis_ctx *context(struct work *w)
 			      .dir = side_dir(f, w->s),
 			      .lenient = !strict(p),
 			      .midstream = f->midstream,
+			      .other_waits = c->other_waits,
 			      .self = &p->guest[f->guest].self,
 			      .arena = &p->arena,
 			      .assembly = &w->assembly};
