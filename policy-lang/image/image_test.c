@@ -541,6 +541,8 @@ static const struct {
 	{"bit beyond the columns", LAY_DIMS, 0, 8, UINT64_C(1) << 6},
 	{"column of no rule", LAY_COLS,
 	 offsetof(struct lay_col, owner), 2, 5},
+	{"columns not by their rules", LAY_COLS,
+	 2 * sizeof(struct lay_col) + offsetof(struct lay_col, owner), 2, 0},
 	{"column of another kind of rule", LAY_COLS,
 	 offsetof(struct lay_col, owner), 2, 2},
 	{"selector out of range", LAY_COLS,

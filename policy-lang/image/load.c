@@ -404,6 +404,7 @@ static bool ok_cols(struct pol_image *im)
 							 : im->n_STAT;
 
 		if (c->type >= COL_TYPES || c->type < type ||
+		    (i && c->type == c[-1].type && c->owner < c[-1].owner) ||
 		    c->owner >= owners || c->sel >= im->n_SELS ||
 		    (c->except != LAY_NONE && c->except >= im->n_SELS) ||
 		    c->flags > LAY_COL_MATCH || c->pad)
