@@ -10,8 +10,7 @@
  *	minimum				the first record, where those before
  *					it were pruned: of them there are the
  *					proofs of protected ones, and tiles of
- *					level 1 and up; and, on a second line,
- *					the head of the chain before it
+ *					level 1 and up
  *	part				instead, the first record of a part,
  *					whatever was pruned before it
  *	boots				number, first record, key: one line each

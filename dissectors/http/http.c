@@ -270,7 +270,6 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 	return (struct cutter){.f = c->flow,
 			       .dir = c->dir,
 			       .lenient = c->lenient,
-			       .other_waits = c->other_waits,
 			       .plain = m->plain,
 			       .seen = &m->seen,
 			       .exact = exact};
@@ -307,8 +306,7 @@ static void skip(const struct dis_ctx *c, struct span unit)
 	http_advance(c->flow, c->dir, &x, 0, 0);
 }
 
-/* A body that ends with the connection may end here; its document may not. One
- * that was refused with the connection need not come. */
+/* A body that ends with the connection may end here; its document may not. */
 static enum reason leftover(const struct dis_ctx *c, struct span rest)
 {
 	const struct http_flow *f = c->flow;
@@ -316,7 +314,7 @@ static enum reason leftover(const struct dis_ctx *c, struct span rest)
 
 	if (rest.n)
 		return REASON_INCOMPLETE;
-	if (s->stage != SIDE_BODY || s->spared)
+	if (s->stage != SIDE_BODY)
 		return REASON_NONE;
 	return s->framing == FRAMING_CLOSE && s->scan.depth == 0 ?
 		       REASON_NONE :

@@ -693,6 +693,23 @@ static void consent(void **s)
 	gate_close(&g);
 }
 
+/* Who confirms has read all of it. */
+static void every_way_is_told(void **s)
+{
+	struct gate g;
+
+	(void)s;
+	gate_open(&g, NO_NOTICE);
+	kit_edit(&g.k, "metering", "delay: 1 h", "delay: 30 min");
+	vendor_says(&g, "30 readings per 24 h", "31 readings per 24 h");
+	gate_read(&g);
+	assert_non_null(strstr(g.a.text, "  may let more pass: 'send-identity' "
+			       "is wider: limits\n"));
+	assert_non_null(strstr(g.a.text, "  may let more pass: 'send-profile' "
+			       "is wider: delay 1 h -> 30 min\n"));
+	gate_close(&g);
+}
+
 /* One that waits keeps no other waiting. */
 static void one_by_one(void **s)
 {
@@ -1439,6 +1456,7 @@ int main(void)
 		cmocka_unit_test(first_start),	 cmocka_unit_test(restarts),
 		cmocka_unit_test(key_files),	 cmocka_unit_test(damaged),
 		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
+		cmocka_unit_test(every_way_is_told),
 		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
 		cmocka_unit_test(binding_waits),
 		cmocka_unit_test(too_much_to_tell),

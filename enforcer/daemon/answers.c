@@ -20,9 +20,16 @@ static const struct pol_image *vendor_of(const struct capture_policy *p,
 	return NULL;
 }
 
+/* What was found out of a policy for one answer holds for the next, which is
+ * often about the same. */
+struct kept {
+	const struct pol_image *is, *old;
+	struct within_rules in;
+};
+
 /* Is the rule that the answer grants new, or wider than it was? */
-static bool wider(const struct pol_image *c, const struct lay_answer *a,
-		  const struct capture_policy *next,
+static bool wider(struct kept *k, const struct pol_image *c,
+		  const struct lay_answer *a, const struct capture_policy *next,
 		  const struct policy_store *was)
 {
 	struct span id = img_str(c, a->policy), rule = img_str(c, a->rule);
@@ -31,10 +38,14 @@ static bool wider(const struct pol_image *c, const struct lay_answer *a,
 
 	if (!a->granted || !is || (old && store_same(is, old)))
 		return false;
+	if (old && (k->is != is || k->old != old)) {
+		*k = (struct kept){.is = is, .old = old};
+		pol_within_rules(is, old, &k->in);
+	}
 	for (uint32_t i = 0; i < is->n_RULE; i++) {
 		if (is->RULE[i].kind == RULE_GRANT &&
 		    span_eq(img_str(is, is->RULE[i].id), rule))
-			return !old || !pol_within_rule(is, i, old);
+			return !old || !within_has(&k->in, i);
 	}
 	return false;
 }
@@ -72,6 +83,7 @@ int answers_follow(struct store_voids *out, struct policies *next,
 		   const struct policy_store *was, struct err *e)
 {
 	const struct pol_image *c = NULL;
+	struct kept k = {0};
 	int rc = 0;
 
 	out->n = 0;
@@ -85,7 +97,7 @@ int answers_follow(struct store_voids *out, struct policies *next,
 	pol_image_digest(c, out->of);
 	for (uint32_t i = 0; rc == 0 && i < c->n_ANSW; i++) {
 		if (answers_were_void(&was->voids, c, i) ||
-		    wider(c, &c->ANSW[i], &next->files, was))
+		    wider(&k, c, &c->ANSW[i], &next->files, was))
 			rc = void_one(out, next, i, e);
 	}
 	return rc;
@@ -95,8 +107,10 @@ bool answers_go(const struct pol_image *customer,
 		const struct capture_policy *next,
 		const struct policy_store *was)
 {
+	struct kept k = {0};
+
 	for (uint32_t i = 0; i < customer->n_ANSW; i++) {
-		if (wider(customer, &customer->ANSW[i], next, was))
+		if (wider(&k, customer, &customer->ANSW[i], next, was))
 			return true;
 	}
 	return false;

@@ -2,12 +2,14 @@
 #include "enforcer/daemon/widen.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "enforcer/daemon/telling.h"
 #include "policy-lang/analysis/within.h"
 #include "policy-lang/image/view.h"
 
+#define REASONS 32 /* that are told one by one */
 #define MARK 48 /* octets that are kept for the last line */
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
@@ -113,16 +115,21 @@ static bool grant_may(const struct judge *j, const struct pol_image *im,
 }
 
 /* The grants that are new or wider; and where a denial or a limit went, all,
- * for each of them may gain by it. lost: which one, empty: none did. */
+ * for each of them may gain by it. */
 static bool vendor_may(const struct judge *j, const struct pol_image *im,
-		       const struct pol_image *was, char *lost, size_t cap)
+		       const struct pol_image *was)
 {
-	bool bounded = was && pol_within_bounds(im, was, lost, cap), some = false;
+	char why[200];
+	struct within_rules in = {{0}};
+	bool bounded = was && pol_within_bounds(im, was, why, sizeof(why));
+	bool some = false;
 
+	if (was)
+		pol_within_grants(im, was, &in);
 	for (int all = was && !bounded; all < 2 && !some; all++) {
 		for (uint32_t i = 0; i < im->n_RULE; i++) {
 			if (im->RULE[i].kind != RULE_GRANT ||
-			    (!all && was && pol_within_grant(im, i, was)))
+			    (!all && within_has(&in, i)))
 				continue;
 			some = true;
 			if (!grant_may(j, im, i) || asked_before(im, i, was))
@@ -134,25 +141,42 @@ static bool vendor_may(const struct judge *j, const struct pol_image *im,
 
 /* --- rules ------------------------------------------------------------------------ */
 
+/* One reason on a line; of very many it is said how many there are. */
+static void tell_why(struct judge *j, const char *why)
+{
+	size_t n = 0;
+
+	while (*why) {
+		size_t len = strcspn(why, "\n");
+
+		if (n++ < REASONS)
+			tell(&j->t, "  may let more pass: %.*s\n", (int)len, why);
+		why += len + (why[len] == '\n');
+	}
+	if (n > REASONS)
+		tell(&j->t, "  may let more pass: in %zu other ways\n",
+		     n - REASONS);
+}
+
 static void by_rules(struct judge *j, const struct pol_image *im,
 		     const struct pol_image *was)
 {
-	char why[200] = "it is new", lost[200] = "";
 	enum pol_kind kind = pol_image_kind(im);
+	char *why = NULL;
 
-	/* The customer's own file comes by another way (propose.h). */
-	if (kind == POL_CUSTOMER ||
-	    (was && pol_within_answers(im, was, j->customer, why, sizeof(why))))
+	/* The customer's own file comes by another way (propose.h). A
+	 * baseline where there was none only takes away. */
+	if (kind == POL_CUSTOMER || (!was && kind == POL_BASELINE))
 		return;
-	/* A baseline only ever takes away. */
-	if (!was && kind == POL_BASELINE)
-		return;
-	j->wider = true;
-	j->eligible &= kind == POL_VENDOR &&
-		       vendor_may(j, im, was, lost, sizeof(lost));
-	tell(&j->t, "  may let more pass: %s\n", why);
-	if (*lost && strcmp(lost, why) != 0)
-		tell(&j->t, "  may let more pass: %s\n", lost);
+	why = was ? malloc(WITHIN_TOLD) : NULL;
+	if (!why || !pol_within_told(im, was, j->customer, why, WITHIN_TOLD)) {
+		j->wider = true;
+		j->eligible &= kind == POL_VENDOR && vendor_may(j, im, was);
+		tell_why(j, !was  ? "it is new"
+			    : why ? why
+				  : "there is no memory to compare it");
+	}
+	free(why);
 }
 
 /* --- figures ------------------------------------------------------------------------ */

@@ -26,14 +26,13 @@
 struct opinion {
 	enum recognise sure;
 	int dis, maybe; /* DIS_NONE: nobody's */
-	bool begun;
 };
 
 static struct opinion ask(const struct work *w, struct span octets)
 {
 	const struct pipeline *p = w->p;
 	const struct net_tuple *t = &w->f->tup;
-	struct opinion o = {RECOGNISE_NO, DIS_NONE, DIS_NONE, false};
+	struct opinion o = {RECOGNISE_NO, DIS_NONE, DIS_NONE};
 
 	for (size_t i = 0; i < p->n_dis; i++) {
 		enum recognise r = p->dis[i]->recognise(octets, t->sport,
@@ -41,7 +40,6 @@ static struct opinion ask(const struct work *w, struct span octets)
 
 		if (r == RECOGNISE_MAYBE && o.maybe == DIS_NONE)
 			o.maybe = (int)i;
-		o.begun |= r == RECOGNISE_BEGUN;
 		if (r >= RECOGNISE_YES && r > o.sure) {
 			o.sure = r;
 			o.dis = (int)i;
@@ -137,15 +135,6 @@ static unsigned first_inside(const struct side *me)
 	return i;
 }
 
-static unsigned first_begun(const struct side *me)
-{
-	unsigned i = 0;
-
-	while (i < me->n_turns && !me->turn[i].begun)
-		i++;
-	return i;
-}
-
 /* The other end may take a turn now. */
 static void your_turn(struct work *w)
 {
@@ -158,14 +147,12 @@ static void your_turn(struct work *w)
 	while (i < you->n_turns && you->turn[i].maybe)
 		i++;
 	if (i == TURNS)
-		i = first_begun(you);
-	if (i == TURNS)
 		i = first_inside(you);
 	if (you->n_turns == TURNS && i < TURNS)
 		turn_over(you, i);
 	if (you->n_turns < TURNS)
 		you->turn[you->n_turns++] =
-			(struct turn){.seq = you->nxt, .maybe = true};
+			(struct turn){you->nxt, true, false};
 	else
 		you->many = true;
 }
@@ -202,32 +189,11 @@ static bool may_become(const struct work *w, struct span octets,
 				     RECOGNISE_MAYBE;
 }
 
-/* The turn t may be a message, for all that its octets say. */
-static void weigh(const struct work *w, struct turn *t, struct span octets,
-		  struct opinion o)
-{
-	t->maybe = may_become(w, octets, o);
-	t->begun = !t->maybe && o.begun;
-	t->maybe |= t->begun;
-}
-
-/* A turn more, where there is room, or one that has less to say. */
-static void turn_add(struct side *me, struct turn t)
-{
-	unsigned i = first_begun(me);
-
-	if (me->n_turns == TURNS && !t.begun && i < TURNS)
-		turn_over(me, i);
-	if (t.maybe && me->n_turns < TURNS)
-		me->turn[me->n_turns++] = t;
-}
-
 /* Does a message begin where these octets do, inside a turn? */
 static bool begins_here(const struct work *w, struct side *me,
 			struct span octets)
 {
 	uint32_t seq = me->nxt - (uint32_t)octets.n;
-	struct turn t = {.seq = seq, .inside = true};
 	struct opinion o;
 
 	for (unsigned i = 0; i < me->n_turns; i++) {
@@ -237,9 +203,9 @@ static bool begins_here(const struct work *w, struct side *me,
 	if (octets.n == 0)
 		return false;
 	o = ask(w, octets);
-	weigh(w, &t, octets, o);
-	if (t.maybe && octets.n < TURN_OCTETS)
-		turn_add(me, t);
+	if (may_become(w, octets, o) && octets.n < TURN_OCTETS &&
+	    me->n_turns < TURNS)
+		me->turn[me->n_turns++] = (struct turn){seq, true, true};
 	return o.sure == RECOGNISE_SURE;
 }
 
@@ -263,7 +229,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 
 		if (!turn_octets(w, me, t->seq, &first, b)) {
 			/* Others needed the room: nobody can say any more. */
-			if (kept && t->maybe && !t->begun && !t->inside)
+			if (kept && t->maybe && !t->inside)
 				return HEARD_OTHER;
 			turn_over(me, i);
 			continue;
@@ -271,7 +237,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 		o = ask(w, first);
 		if (o.sure == RECOGNISE_SURE)
 			return HEARD_OTHER;
-		weigh(w, t, first, o);
+		t->maybe = may_become(w, first, o);
 		if (t->maybe && me->nxt - t->seq < TURN_OCTETS)
 			i++;
 		else
@@ -325,11 +291,6 @@ enum heard hear_stream(struct work *w, struct span octets)
 			return HEARD_LITTLE;
 		me->shown = true;
 		speaks(w, o);
-		if (f->dis == DIS_NONE && o.begun)
-			turn_add(me, (struct turn){.seq = me->nxt -
-							  (uint32_t)octets.n,
-						   .maybe = true,
-						   .begun = true});
 	}
 	if (h == HEARD && f->dis == DIS_NONE)
 		your_turn(w);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "dissectors/net/icmp.h"
-#include "enforcer/pipeline/ask.h"
 #include "enforcer/pipeline/state.h"
 
 #define MAX_HELD  4096

@@ -5,8 +5,11 @@
 
 static struct two turned(const struct two *t)
 {
-	return (struct two){
-		.is = t->was, .was = t->is, .by_name = t->by_name};
+	return (struct two){.is = t->was,
+			    .was = t->is,
+			    .known = t->known,
+			    .turned = !t->turned,
+			    .by_name = t->by_name};
 }
 
 /* --- limits ---------------------------------------------------------------------- */
@@ -160,15 +163,6 @@ static bool state_called(const struct pol_image *im, struct span id)
 	return is;
 }
 
-static bool rule_called(const struct pol_image *im, struct span id)
-{
-	bool is = false;
-
-	for (uint32_t i = 0; i < im->n_RULE; i++)
-		is |= span_eq(img_str(im, im->RULE[i].id), id);
-	return is;
-}
-
 static bool state_meant(const struct two *t, uint32_t i, uint32_t k)
 {
 	struct span a = img_str(t->is, t->is->STAT[i].id);
@@ -176,18 +170,6 @@ static bool state_meant(const struct two *t, uint32_t i, uint32_t k)
 
 	return span_eq(a, b) ||
 	       (!state_called(t->was, a) && !state_called(t->is, b));
-}
-
-/* A rule that is answered: what it lets pass must be within what it was. */
-static bool rule_meant(const struct two *t, uint32_t i, uint32_t k)
-{
-	struct span a = img_str(t->is, t->is->RULE[i].id);
-	struct span b = img_str(t->was, t->was->RULE[k].id);
-
-	return (span_eq(a, b) ||
-		(!rule_called(t->was, a) && !rule_called(t->is, b))) &&
-	       within_cols(t, within_cols_of(t->is, COL_GRANT, i),
-		       within_cols_of(t->was, COL_GRANT, k));
 }
 
 /* Every state of b's list is in a's, and is the same or set less. */
@@ -213,17 +195,18 @@ static bool states_in(const struct two *t, uint64_t a, uint64_t b,
 	return true;
 }
 
+/* Whatever a answers, b did. */
 static bool answers_in(const struct two *t, const struct lay_guard *a,
 		       const struct lay_guard *b)
 {
 	if (!(b->flags & LAY_GUARD_ANSWERS))
 		return true;
 	for (uint32_t i = 0; i < t->is->n_RULE; i++) {
-		bool in = !(a->answers[i / 64] >> (i % 64) & 1);
+		const struct within_rules *meant = &t->known->meant[i];
+		uint64_t in = !(a->answers[i / 64] >> (i % 64) & 1);
 
-		for (uint32_t k = 0; k < t->was->n_RULE && !in; k++)
-			in = b->answers[k / 64] >> (k % 64) & 1 &&
-			     rule_meant(t, i, k);
+		for (size_t w = 0; w < LAY_MAX_RULES / 64; w++)
+			in |= b->answers[w] & meant->w[w];
 		if (!in)
 			return false;
 	}
@@ -306,14 +289,13 @@ uint32_t within_wider(const struct two *t, uint32_t x, uint32_t y)
 						   b->action, b->action_ns)) |
 	       part(PART_MODE, !a->monitor_until ||
 				       a->monitor_until <= b->monitor_until) |
-	       part(PART_MATCH,
-		    within_cols(t, within_cols_of(t->is, COL_GRANT, x),
-				within_cols_of(t->was, COL_GRANT, y)));
+	       part(PART_MATCH, within_has(&t->known->grants[x], y));
 }
 
 static bool grant_in(const struct two *t, uint32_t x, uint32_t y)
 {
-	return is_grant(&t->was->RULE[y]) && !within_wider(t, x, y);
+	return within_has(&t->known->grants[x], y) &&
+	       is_grant(&t->was->RULE[y]) && !within_wider(t, x, y);
 }
 
 /* Does denial a of the new image cover denial b of the old one? */
@@ -345,8 +327,7 @@ static uint32_t holder(const struct two *t, uint32_t x)
 	uint32_t found = LAY_NONE;
 
 	for (uint32_t k = 0; k < t->was->n_RULE; k++) {
-		bool named = within_str(t->is, t->is->RULE[x].id, t->was,
-					t->was->RULE[k].id);
+		bool named = within_has(&t->known->named[x], k);
 
 		if ((named || found == LAY_NONE) && grant_in(t, x, k))
 			found = k;
@@ -482,13 +463,6 @@ static bool tops_in(const struct two *t, char *why, size_t cap)
 	return all;
 }
 
-static struct two pair(const struct pol_image *is, const struct pol_image *was)
-{
-	return (struct two){.is = is,
-			    .was = was,
-			    .by_name = !within_apart(is) || !within_apart(was)};
-}
-
 static bool whole_in(const struct two *t, char *why, size_t cap)
 {
 	const struct pol_image *is = t->is, *was = t->was;
@@ -499,13 +473,6 @@ static bool whole_in(const struct two *t, char *why, size_t cap)
 	if (within_more(t, all) && t->by_name && !within_same_parties(is, was))
 		all = within_no(why, cap, "parties that overlap are others");
 	return all;
-}
-
-static bool comparable(const struct two *t, char *why, size_t cap)
-{
-	return (pol_image_kind(t->is) == pol_image_kind(t->was) &&
-		span_eq(pol_image_vm(t->is), pol_image_vm(t->was))) ||
-	       within_no(why, cap, "it is about something else");
 }
 
 static bool parts_in(const struct two *t, char *why, size_t cap)
@@ -527,75 +494,109 @@ static bool parts_in(const struct two *t, char *why, size_t cap)
 	}
 }
 
-static bool all_in(const struct two *t, char *why, size_t cap)
+static bool begin(struct two *t, const struct pol_image *is,
+		  const struct pol_image *was, char *why, size_t cap)
 {
-	bool all;
-
 	why[0] = 0;
-	if (!comparable(t, why, cap))
-		return false;
-	all = whole_in(t, why, cap);
+	if (pol_image_kind(is) != pol_image_kind(was) ||
+	    !span_eq(pol_image_vm(is), pol_image_vm(was)))
+		return within_no(why, cap, "it is about something else");
+	return within_open(t, is, was) ||
+	       within_no(why, cap, "there is no memory to compare them");
+}
+
+static bool all_in(struct two *t, char *why, size_t cap)
+{
+	bool all = whole_in(t, why, cap);
+
 	if (within_more(t, all))
 		all &= parts_in(t, why, cap);
+	within_close(t);
 	return all;
 }
 
 bool pol_within(const struct pol_image *is, const struct pol_image *was,
 		char *why, size_t cap)
 {
-	const struct two t = pair(is, was);
+	struct two t;
 
-	return all_in(&t, why, cap);
-}
-
-bool pol_within_answers(const struct pol_image *is, const struct pol_image *was,
-			const struct pol_image *customer, char *why, size_t cap)
-{
-	struct two t = pair(is, was);
-
-	t.answered = true;
-	t.customer = customer;
-	return all_in(&t, why, cap);
+	return begin(&t, is, was, why, cap) && all_in(&t, why, cap);
 }
 
 bool pol_within_told(const struct pol_image *is, const struct pol_image *was,
 		     const struct pol_image *customer, char *why, size_t cap)
 {
-	struct two t = pair(is, was);
+	struct two t;
 
+	if (!begin(&t, is, was, why, cap))
+		return false;
 	t.all = t.answered = true;
 	t.customer = customer;
 	return all_in(&t, why, cap);
 }
 
-bool pol_within_rule(const struct pol_image *is, uint32_t rule,
-		     const struct pol_image *was)
+static bool bounds_in(const struct two *t, char *why, size_t cap)
 {
-	const struct two t = pair(is, was);
-	bool in = false;
-	char why[200];
+	bool all = whole_in(t, why, cap);
 
-	for (uint32_t k = 0; k < was->n_RULE && !in; k++)
-		in = within_str(is, is->RULE[rule].id, was, was->RULE[k].id) &&
-		     grant_in(&t, rule, k);
-	return in && pol_within_bounds(is, was, why, sizeof(why));
+	if (within_more(t, all))
+		all &= budgets_in(t, why, cap);
+	if (within_more(t, all))
+		all &= denials_in(t, why, cap);
+	if (within_more(t, all))
+		all &= tops_in(t, why, cap);
+	return all;
 }
 
 bool pol_within_bounds(const struct pol_image *is, const struct pol_image *was,
 		       char *why, size_t cap)
 {
-	const struct two t = pair(is, was);
+	struct two t;
+	bool in;
 
-	why[0] = 0;
-	return comparable(&t, why, cap) && whole_in(&t, why, cap) &&
-	       budgets_in(&t, why, cap) && denials_in(&t, why, cap) &&
-	       tops_in(&t, why, cap);
+	if (!begin(&t, is, was, why, cap))
+		return false;
+	t.all = true;
+	in = bounds_in(&t, why, cap);
+	within_close(&t);
+	return in;
 }
 
-bool pol_within_grant(const struct pol_image *is, uint32_t rule,
-		      const struct pol_image *was)
+void pol_within_rules(const struct pol_image *is, const struct pol_image *was,
+		      struct within_rules *in)
 {
-	const struct two t = pair(is, was);
+	struct two t;
+	char why[200];
+	bool bounded;
 
-	return (!t.by_name || within_same_parties(is, was)) && some_grant(&t, rule);
+	*in = (struct within_rules){{0}};
+	if (!begin(&t, is, was, why, sizeof(why)))
+		return;
+	bounded = bounds_in(&t, why, sizeof(why));
+	for (uint32_t x = 0; bounded && x < is->n_RULE; x++) {
+		for (uint32_t y = 0; y < was->n_RULE; y++) {
+			if (within_has(&t.known->named[x], y) &&
+			    grant_in(&t, x, y))
+				within_set(in, x);
+		}
+	}
+	within_close(&t);
+}
+
+void pol_within_grants(const struct pol_image *is, const struct pol_image *was,
+		       struct within_rules *in)
+{
+	struct two t;
+	char why[200];
+	bool same;
+
+	*in = (struct within_rules){{0}};
+	if (!begin(&t, is, was, why, sizeof(why)))
+		return;
+	same = !t.by_name || within_same_parties(is, was);
+	for (uint32_t x = 0; same && x < is->n_RULE; x++) {
+		if (some_grant(&t, x))
+			within_set(in, x);
+	}
+	within_close(&t);
 }

@@ -9,6 +9,7 @@
 #ifndef POLICY_LANG_ANALYSIS_WITHIN_H
 #define POLICY_LANG_ANALYSIS_WITHIN_H
 
+#include "policy-lang/image/layout.h"
 #include "policy-lang/image/image.h"
 
 /* Of two images of one kind: a vendor's, a baseline (its consent rules, floors
@@ -22,33 +23,34 @@ bool pol_within(const struct pol_image *is, const struct pol_image *was,
 
 /* The same where it is known what the customer has answered: customer is the
  * file in force, NULL: there is none. A rule that is asked about may then have
- * another name, unless an answer would be lost or found by it. */
-bool pol_within_answers(const struct pol_image *is, const struct pol_image *was,
-			const struct pol_image *customer, char *why,
-			size_t cap);
-
-/* The same, and why has all that is wider, a line each; WITHIN_TOLD octets hold
- * whatever there may be. */
+ * another name, unless an answer would be lost or found by it. And why has all
+ * that is wider, a line each; WITHIN_TOLD octets hold whatever there may be. */
 #define WITHIN_TOLD (1u << 20)
 bool pol_within_told(const struct pol_image *is, const struct pol_image *was,
 		     const struct pol_image *customer, char *why, size_t cap);
 
-/* Does column a of one image match nothing that column b of the other does
- * not, as far as the observation goes? */
-bool within_match(const struct pol_image *ia, uint32_t a,
-		  const struct pol_image *ib, uint32_t b);
-/* Is grant `rule` within one of `was`? For who wants to know of each. */
-bool pol_within_grant(const struct pol_image *is, uint32_t rule,
-		      const struct pol_image *was);
 /* Are the denials and limits that held grants of `was` back there as well? When
- * not, any grant may gain, and why names what went. */
+ * not, any grant may gain, and why has all that went, a line each. */
 bool pol_within_bounds(const struct pol_image *is, const struct pol_image *was,
 		       char *why, size_t cap);
-/* Is it within the one of its name, and are the denials and limits that held
- * it back there as well? Then what was answered about that one is an answer
- * about this one. */
-bool pol_within_rule(const struct pol_image *is, uint32_t rule,
-		     const struct pol_image *was);
+
+/* Rules of an image, a bit each. */
+struct within_rules {
+	uint64_t w[LAY_MAX_RULES / 64];
+};
+static inline bool within_has(const struct within_rules *r, uint32_t rule)
+{
+	return r->w[rule / 64] >> (rule % 64) & 1;
+}
+
+/* Which grants are within one of `was`? For who wants to know of each. */
+void pol_within_grants(const struct pol_image *is, const struct pol_image *was,
+		       struct within_rules *in);
+/* Which are within the one of their name, while the denials and limits that
+ * held it back are there as well? Then what was answered about that one is an
+ * answer about this one. */
+void pol_within_rules(const struct pol_image *is, const struct pol_image *was,
+		      struct within_rules *in);
 
 /* Of two customer's files: does this restriction refuse whatever that one
  * did? */

@@ -141,9 +141,11 @@ static bool some_restriction(const struct two *t, uint32_t y)
 bool pol_within_restriction(const struct pol_image *is, uint32_t rule,
 			    const struct pol_image *was, uint32_t old)
 {
-	const struct two t = {.is = is, .was = was};
+	struct two t;
+	bool in = within_open(&t, is, was) && restricts(&t, rule, old);
 
-	return restricts(&t, rule, old);
+	within_close(&t);
+	return in;
 }
 
 /* Refused, nothing said (which a rule with opt-out takes for yes), granted. */

@@ -6,8 +6,33 @@
 #include "policy-lang/analysis/within.h"
 #include "policy-lang/image/view.h"
 
+/* Columns of two images. Of each column of the one, a row of bits: those of the
+ * other that it is within, as far as the observation goes. */
+struct within_matches {
+	uint64_t *is_in; /* is->n_COLS rows of was->words */
+	uint64_t *was_in; /* and the other way */
+};
+
+static inline void within_set(struct within_rules *r, uint32_t rule)
+{
+	r->w[rule / 64] |= UINT64_C(1) << (rule % 64);
+}
+
+/* What is asked again and again, found out once. */
+struct within_known {
+	struct within_matches matches;
+	/* Bit per party of the other image that this one is, or is part of. */
+	uint64_t is_party[LAY_MAX_PARTIES], was_party[LAY_MAX_PARTIES];
+	/* Of each rule of is, those of was: grants that its columns are
+	 * within; those of its name; what it is to who answers it, or less. */
+	struct within_rules grants[LAY_MAX_RULES], named[LAY_MAX_RULES],
+		meant[LAY_MAX_RULES];
+};
+
 struct two { /* images */
 	const struct pol_image *is, *was;
+	struct within_known *known;
+	bool turned; /* known is of was and is */
 	bool by_name; /* parties that overlap are told by their names */
 	bool all; /* every reason is told, on a line each, not the first alone */
 	bool answered; /* what the customer answered is known: */
@@ -26,8 +51,18 @@ bool within_str(const struct pol_image *ia, uint32_t a,
 /* Do no two parties of an image overlap? */
 bool within_apart(const struct pol_image *im);
 bool within_same_parties(const struct pol_image *a, const struct pol_image *b);
-/* Party a of the new image: is it party b of the old one, or a part of it? */
-bool within_one(const struct two *t, uint32_t a, uint32_t b);
+/* Fills known->is_party and was_party. */
+void within_parties(struct two *t);
+/* The parties of the old image that party a of the new one is, or is part of:
+ * a bit each. */
+static inline uint64_t within_ones(const struct two *t, uint32_t a)
+{
+	return t->turned ? t->known->was_party[a] : t->known->is_party[a];
+}
+static inline bool within_one(const struct two *t, uint32_t a, uint32_t b)
+{
+	return within_ones(t, a) >> b & 1;
+}
 bool within_picks(const struct lay_sel *s, uint32_t party);
 struct cols within_cols_of(const struct pol_image *im, enum lay_col_type type,
 			   uint32_t owner);
@@ -41,6 +76,43 @@ bool within_over(const struct two *t, struct cols a, struct cols b);
 bool within_same_prefixes(const struct pol_image *ia,
 			  const struct pol_image *ib, unsigned kind, uint32_t a,
 			  uint32_t b);
+
+/* --- within_match.c ----------------------------------------------------------
+ */
+
+/* 0, or E_NOMEM. */
+int within_matches(struct within_matches *m, const struct pol_image *is,
+		   const struct pol_image *was)
+	__attribute__((warn_unused_result));
+void within_matches_free(struct within_matches *m);
+
+/* Is column i of the new image within column k of the old one, as far as the
+ * observation goes? */
+static inline bool within_match(const struct two *t, uint32_t i, uint32_t k)
+{
+	const struct within_matches *m = &t->known->matches;
+	const uint64_t *in = t->turned ? m->was_in : m->is_in;
+
+	return in[(size_t)i * t->was->words + k / 64] >> (k % 64) & 1;
+}
+
+/* And column k of the old one in column i of the new one? */
+static inline bool within_match_back(const struct two *t, uint32_t k,
+				     uint32_t i)
+{
+	const struct within_matches *m = &t->known->matches;
+	const uint64_t *in = t->turned ? m->is_in : m->was_in;
+
+	return in[(size_t)k * t->is->words + i / 64] >> (i % 64) & 1;
+}
+
+/* --- within_open.c -----------------------------------------------------------
+ */
+
+/* Two images to compare. false: no memory. */
+bool within_open(struct two *t, const struct pol_image *is,
+		 const struct pol_image *was);
+void within_close(struct two *t);
 
 /* --- within.c ----------------------------------------------------------------
  */

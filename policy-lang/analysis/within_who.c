@@ -190,11 +190,23 @@ bool within_same_parties(const struct pol_image *a, const struct pol_image *b)
 	return a->n_PRTY == b->n_PRTY;
 }
 
-bool within_one(const struct two *t, uint32_t a, uint32_t b)
+static bool one(const struct two *t, const struct pol_image *ia, uint32_t a,
+		const struct pol_image *ib, uint32_t b)
 {
-	return t->by_name ? within_str(t->is, t->is->PRTY[a].id, t->was,
-				       t->was->PRTY[b].id)
-			  : party_in(t->is, a, t->was, b);
+	return t->by_name ? within_str(ia, ia->PRTY[a].id, ib, ib->PRTY[b].id)
+			  : party_in(ia, a, ib, b);
+}
+
+void within_parties(struct two *t)
+{
+	for (uint32_t i = 0; i < t->is->n_PRTY; i++) {
+		for (uint32_t k = 0; k < t->was->n_PRTY; k++) {
+			t->known->is_party[i] |=
+				(uint64_t)one(t, t->is, i, t->was, k) << k;
+			t->known->was_party[k] |=
+				(uint64_t)one(t, t->was, k, t->is, i) << i;
+		}
+	}
 }
 
 /* --- selectors ---------------------------------------------------------------
@@ -231,12 +243,9 @@ static bool selected(const struct two *t, const struct lay_sel *a,
 		return true;
 	if (a->flags & LAY_SEL_ANY_PARTY)
 		return false;
-	for (uint32_t i = 0; i < t->is->n_PRTY; i++) {
-		bool in = !within_picks(a, i);
-
-		for (uint32_t k = 0; k < t->was->n_PRTY && !in; k++)
-			in = within_picks(b, k) && within_one(t, i, k);
-		if (!in)
+	for (uint64_t p = a->parties; p; p &= p - 1) {
+		if (!(within_ones(t, (uint32_t)__builtin_ctzll(p)) &
+		      b->parties))
 			return false;
 	}
 	if (a->parties || b->parties)
@@ -255,11 +264,12 @@ static bool still(const struct two *t, const struct lay_sel *a,
 		return !(b->flags & LAY_SEL_ANY_PARTY) &&
 		       kinds_in(t->was, b, t->is, a);
 	for (uint32_t i = 0; i < t->is->n_PRTY; i++) {
-		for (uint32_t k = 0; k < t->was->n_PRTY; k++) {
-			if (within_picks(b, k) && within_one(t, i, k) &&
-			    !within_picks(a, i))
-				return false;
-		}
+		bool was = b->flags & LAY_SEL_ANY_PARTY
+				   ? within_ones(t, i) != 0
+				   : within_ones(t, i) & b->parties;
+
+		if (was && !within_picks(a, i))
+			return false;
 	}
 	return true;
 }
@@ -267,18 +277,28 @@ static bool still(const struct two *t, const struct lay_sel *a,
 /* --- columns
  * ------------------------------------------------------------------ */
 
+/* From which column of the type on the owner is at least this one? */
+static uint32_t owned_from(const struct pol_image *im, enum lay_col_type type,
+			   uint32_t owner)
+{
+	uint32_t lo = im->col_at[type], hi = im->col_at[type + 1];
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (im->COLS[mid].owner < owner)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 struct cols within_cols_of(const struct pol_image *im, enum lay_col_type type,
 			   uint32_t owner)
 {
-	struct cols c = {im->col_at[type], im->col_at[type]};
-
-	for (uint32_t i = c.from; i < im->col_at[type + 1]; i++) {
-		if (im->COLS[i].owner < owner)
-			c.from = i + 1;
-		if (im->COLS[i].owner <= owner)
-			c.to = i + 1;
-	}
-	return c;
+	return (struct cols){owned_from(im, type, owner),
+			     owned_from(im, type, owner + 1)};
 }
 
 static const struct lay_sel *except_of(const struct pol_image *im, uint32_t col)
@@ -317,9 +337,9 @@ bool within_cols(const struct two *t, struct cols a, struct cols b)
 			const struct lay_sel *y =
 				&t->was->SELS[t->was->COLS[k].sel];
 
-			in = selected(t, x, y) && excepts(t, i, k) &&
-			     machines_in(t->is, x, t->was, y) &&
-			     within_match(t->is, i, t->was, k);
+			in = within_match(t, i, k) && selected(t, x, y) &&
+			     excepts(t, i, k) &&
+			     machines_in(t->is, x, t->was, y);
 		}
 		if (!in)
 			return false;
@@ -339,9 +359,9 @@ bool within_over(const struct two *t, struct cols a, struct cols b)
 			const struct lay_sel *x =
 				&t->is->SELS[t->is->COLS[i].sel];
 
-			over = still(t, x, y) && excepted(t, i, k) &&
-			       machines_in(t->was, y, t->is, x) &&
-			       within_match(t->was, k, t->is, i);
+			over = within_match_back(t, k, i) && still(t, x, y) &&
+			       excepted(t, i, k) &&
+			       machines_in(t->was, y, t->is, x);
 		}
 		if (!over)
 			return false;
