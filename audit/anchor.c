@@ -122,6 +122,18 @@ int anchor_step(struct anchor *a, const struct anchor_bound *b,
 	return rc;
 }
 
+/* A log that is begun because another was not what it should be goes on with
+ * the PCR that this one left (audit.h). */
+int anchor_begins(const struct anchor *a, const char *origin, struct err *e)
+{
+	const char *last = strrchr(origin, '/');
+
+	if (!a->foreign || (last && strncmp(last, "/recovery-", 10) == 0))
+		return 0;
+	return wrong(e, "PCR 13 had been extended before the first of them, by "
+		     "others or by some that are missing");
+}
+
 /* --- the rows ------------------------------------------------------------- */
 
 struct row {

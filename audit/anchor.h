@@ -45,6 +45,10 @@ int anchor_step(struct anchor *a, const struct anchor_bound *b,
 		struct span text, struct err *e)
 	__attribute__((warn_unused_result));
 
+/* Could a log of that name begin so? E_INTEGRITY: no, PCR 13 is not what it was
+ * reset to. */
+int anchor_begins(const struct anchor *a, const char *origin, struct err *e)
+	__attribute__((warn_unused_result));
 /* The first checkpoint that is left of a log that was pruned: what was before
  * it is what its row says. anchor_step follows, for the same. */
 void anchor_resume(struct anchor *a, const struct anchor_bound *b);

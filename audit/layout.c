@@ -104,7 +104,9 @@ static int put_entries(struct writer *w, struct err *e)
 static int put_minimum(struct writer *w, struct err *e)
 {
 	uint64_t from = w->part.from / STORE_BUNDLE * STORE_BUNDLE;
-	char name[LAYOUT_PATH], text[32];
+	char name[LAYOUT_PATH], text[LAYOUT_BEGIN];
+	uint8_t head[SHA256_LEN];
+	size_t n;
 	int rc = segments_pruned(tiles_segments(w->tiles), &w->first, e);
 	bool part = from > w->first;
 
@@ -120,7 +122,14 @@ static int put_minimum(struct writer *w, struct err *e)
 	if (w->first > w->size)
 		return err_set(e, E_NOTFOUND, 0, "all that the checkpoint "
 			       "covers was pruned");
-	snprintf(text, sizeof(text), "%llu\n", (unsigned long long)w->first);
+	rc = segments_head(tiles_segments(w->tiles), w->first, head, e);
+	if (rc)
+		return rc;
+	n = (size_t)snprintf(text, sizeof(text), "%llu\n",
+			     (unsigned long long)w->first);
+	for (size_t i = 0; i < sizeof(head); i++)
+		snprintf(text + n + 2 * i, 3, "%02x", head[i]);
+	strcat(text, "\n");
 	rc = layout_name(name, w->dir, part ? "part" : "minimum", e);
 	return rc ? rc : layout_put(name, span_str(text), e);
 }

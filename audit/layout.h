@@ -10,7 +10,8 @@
  *	minimum				the first record, where those before
  *					it were pruned: of them there are the
  *					proofs of protected ones, and tiles of
- *					level 1 and up
+ *					level 1 and up; and, on a second line,
+ *					the head of the chain before it
  *	part				instead, the first record of a part,
  *					whatever was pruned before it
  *	boots				number, first record, key: one line each

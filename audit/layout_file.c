@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/until.h"
+
 int layout_name(char out[LAYOUT_PATH], const char *dir, const char *name,
 		struct err *e)
 {
@@ -105,6 +107,41 @@ int layout_get(const char *name, struct wbuf *w, struct err *e)
 		rc = err_set(e, E_LIMIT, 0, "%s: too large", name);
 	fclose(f);
 	return rc;
+}
+
+static int hex_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
+}
+
+bool layout_hex(struct span s, uint8_t out[32])
+{
+	if (s.n != 64)
+		return false;
+	for (size_t i = 0; i < 32; i++) {
+		int a = hex_digit(s.p[2 * i]), b = hex_digit(s.p[2 * i + 1]);
+
+		if (a < 0 || b < 0)
+			return false;
+		out[i] = (uint8_t)(a << 4 | b);
+	}
+	return true;
+}
+
+bool layout_boot(struct cur *lines, struct layout_boot *out)
+{
+	struct cur c = cur_of(cur_until(lines, '\n'));
+	uint64_t number;
+
+	if (!cur_ok(lines) ||
+	    !checkpoint_number(cur_until(&c, ' '), &number) ||
+	    number > UINT32_MAX ||
+	    !checkpoint_number(cur_until(&c, ' '), &out->first))
+		return false;
+	out->number = (uint32_t)number;
+	return layout_hex(cur_rest(&c), out->key) && cur_done(&c);
 }
 
 static bool number_of(uint64_t *out, const char *name, const char *tail)

@@ -20,6 +20,12 @@ struct layout_proofs {
 	uint32_t boot;
 	int64_t mono;
 	uint64_t said; /* what was pruned, as the records say */
+	/* Of records before `end`: the boot of the one in hand, the next, and
+	 * the lines behind that. */
+	uint64_t end;
+	struct layout_boot of, next;
+	bool has_next;
+	struct cur boots;
 	struct proof_text t;
 	struct record_view view;
 	uint8_t text[PROOF_TEXT_MAX + 1], line[EVE_LINE_MAX];
@@ -70,6 +76,14 @@ void layout_proofs_close(struct layout_proofs *p)
 	sha256_free(p->h);
 	free(p->seq);
 	free(p);
+}
+
+void layout_proofs_boots(struct layout_proofs *p, struct span boots,
+			 uint64_t end)
+{
+	p->boots = cur_of(boots);
+	p->end = end;
+	p->has_next = layout_boot(&p->boots, &p->next);
 }
 
 uint64_t layout_proofs_number(const struct layout_proofs *p)
@@ -157,6 +171,27 @@ static int check_order(struct layout_proofs *p, uint64_t seq, struct err *e)
 	return 0;
 }
 
+/* Nobody else has a record that was pruned. */
+static int check_salt(struct layout_proofs *p, uint64_t seq, struct err *e)
+{
+	uint8_t salt[RECORD_SALT];
+	struct hmac_key key;
+
+	if (seq >= p->end)
+		return 0;
+	while (p->has_next && p->next.first <= seq) {
+		p->of = p->next;
+		p->has_next = layout_boot(&p->boots, &p->next);
+	}
+	if (p->view.r.boot != p->of.number)
+		return wrong(seq, e, "its boot began elsewhere");
+	hmac_key_make(&key, p->of.key);
+	record_salts(&key, seq, 1, &salt);
+	return memcmp(salt, p->view.r.salt, sizeof(salt)) == 0
+		       ? 0
+		       : wrong(seq, e, "its salt is not of its boot's key");
+}
+
 /* What it says was pruned: of that as many stayed as it says. */
 static int check_range(struct layout_proofs *p, uint64_t seq, struct err *e)
 {
@@ -196,6 +231,8 @@ static int check_record(struct layout_proofs *p, uint64_t seq, struct err *e)
 	if (!(r->flags & RECORD_PROTECTED))
 		return wrong(seq, e, "it is none of those that are protected");
 	rc = check_order(p, seq, e);
+	if (rc == 0)
+		rc = check_salt(p, seq, e);
 	if (rc == 0)
 		rc = check_range(p, seq, e);
 	return rc == 0 && p->lines ? check_line(p, seq, e) : rc;

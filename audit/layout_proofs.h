@@ -17,6 +17,10 @@ int layout_proofs_open(struct layout_proofs **out, const char *dir,
 		       bool lines, struct err *e)
 	__attribute__((warn_unused_result));
 void layout_proofs_close(struct layout_proofs *p);
+/* Records before `end` are not there but as proofs: their boots are of these
+ * lines (layout.h), which are borrowed. */
+void layout_proofs_boots(struct layout_proofs *p, struct span boots,
+			 uint64_t end);
 /* How many there are; is one of them of this record? */
 uint64_t layout_proofs_number(const struct layout_proofs *p);
 bool layout_proofs_has(const struct layout_proofs *p, uint64_t seq);

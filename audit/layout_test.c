@@ -180,7 +180,7 @@ static const struct change rows[] = {
 	{"a partial tile gone", "rm tile/1/000.p/2", "its tile is missing", 0},
 	{"a tile's hash",
 	 "printf '\\0\\1\\2\\3' | dd of=tile/0/001 bs=1 seek=320 conv=notrunc"
-	 " status=none", "tree's tile", 256},
+	 " status=none", "tree's tile", 266},
 	{"a tile too wide", "printf x >> tile/0/002.p/90", "tree's tile", 512},
 	{"a bundle more", "cp tile/entries/001 tile/entries/003",
 	 "tile/entries/003: a tree of 602 records has none", ANY},
@@ -196,6 +196,21 @@ static const struct change rows[] = {
 	 "tile/2/000: a tree of 602", ANY},
 	{"a file among the levels", "touch tile/x", "tile/x: a tree", ANY},
 	{"a link", "ln -s 001 tile/0/003", "tile/0/003: a tree", ANY},
+	{"a directory with nothing in it", "mkdir tile/3",
+	 "tile/3: nothing is in it", ANY},
+	{"a file beside the others", "touch notes.txt",
+	 "notes.txt: an export has no such file", ANY},
+	{"a hidden one", "touch .boots", ".boots: an export has no such", ANY},
+	{"lines of records, which nobody reads", "mkdir record; echo {} > "
+	 "record/99.json", "record: an export has no such file", ANY},
+	{"a link to a place for certificates", "ln -s tile certificate",
+	 "certificate: an export has no such file", ANY},
+	{"a link among certificates", "mkdir certificate; ln -s ../boots "
+	 "certificate/a.pem", "certificate/a.pem: an export has no", ANY},
+	{"a link for the checkpoint", "mv checkpoint proof/../c; "
+	 "ln -s c checkpoint", "checkpoint is no regular file", ANY},
+	{"a beginning that it has not", "printf '256\\n%064d\\n' 0 > minimum",
+	 "another chain of bundles", 300},
 	{"a proof gone", "rm proof/199.tlog-proof", "its proof is missing",
 	 199},
 	{"all proofs gone", "rm -r proof", "its proof is missing", 99},
@@ -242,6 +257,9 @@ static const struct change alone[] = {
 	{"a number that nobody writes", "mv proof/99.tlog-proof "
 	 "proof/099.tlog-proof", "no file of an export has that name", ANY},
 	{"a file more", "touch proof/x", "no file of an export", ANY},
+	{"a beginning, which nobody reads", "echo 256 > part",
+	 "part: an export has no such file", ANY},
+	{"a file beside the others", "touch x", "x: an export has no", ANY},
 };
 
 static void find(const struct change *c, size_t n,
@@ -292,16 +310,44 @@ static const struct change parts[] = {
 	{"its last bundle is gone", "rm -r tile/entries/002.p",
 	 "its bundle is missing", 512},
 	{"hashes of what is before", "printf X | dd of=tile/1/000.p/2 bs=1"
-	 " seek=3 conv=notrunc 2>/dev/null", "replaced, altered or forked", 0},
+	 " seek=3 conv=notrunc 2>/dev/null", "record 601: the checkpoint that it "
+	 "names, of 301 records, is of others", 0},
 	{"it says to begin at once", "rm part", "its bundle is missing", 0},
 	{"it says that it was pruned", "mv part minimum",
 	 "no record says that it was pruned", 0},
+	{"it says both", "cp part minimum", "both minimum and part", ANY},
+	{"another head of the chain before it",
+	 "sed -i '2s/^..../1234/' part",
+	 "another chain of bundles", 300},
+	{"no head", "sed -i 2d part", "'part' is damaged", ANY},
+	{"a head too short", "sed -i '2s/^.//' part", "'part' is damaged", ANY},
+	{"a boot of what is before", "sed -i '1s/^1 0 /1 2 /' boots",
+	 "boots: a line is damaged, or not the next", ANY},
+	{"the key of what is before", "sed -i '1s/ 01/ 00/' boots",
+	 "its salt is not of its boot's key", 256},
 	{"it begins within a bundle", "echo 300 >part", "'part' is damaged",
 	 ANY},
 	{"it begins behind its end", "echo 1024 >part", "'part' is damaged",
 	 ANY},
 	{"a proof of what is before", "printf X | dd of=proof/99.tlog-proof"
 	 " bs=1 seek=300 conv=notrunc 2>/dev/null", "record 99", 99},
+};
+
+/* From the second bundle but one: the first boot is all before it. */
+static int write_last(const char *path, const char *dir, struct err *e)
+{
+	const struct layout_part part = {.from = 600};
+
+	return layout_write_part(path, dir, &part, e);
+}
+
+static const struct change last[] = {
+	{"the key of a boot before it", "sed -i '1s/ 01/ 00/' boots",
+	 "its salt is not of its boot's key", 99},
+	{"where a boot before it began", "sed -i '2s/^2 301/2 290/' boots",
+	 "record 299: its boot began elsewhere", 299},
+	{"no boot before it", "sed -i 1d boots",
+	 "boots: a line is damaged, or not the next", ANY},
 };
 
 static void a_part_is_proved_by_the_whole(void **state)
@@ -344,6 +390,7 @@ static void a_part_is_proved_by_the_whole(void **state)
 		assert_true(layout_write_part(test_path, test_other, &none[i],
 					      &e) < 0);
 	find(parts, sizeof(parts) / sizeof(parts[0]), write_end);
+	find(last, sizeof(last) / sizeof(last[0]), write_last);
 }
 
 /* --- protected records alone --- */

@@ -94,17 +94,23 @@ static int walk(struct walk *w, unsigned depth, struct err *e)
 	size_t n = strlen(w->path);
 	DIR *d = opendir(w->path);
 	struct dirent *f;
+	uint64_t files = 0;
 	int rc = 0;
 
 	if (!d)
 		return err_sys(e, "%s", w->path);
 	for (errno = 0; rc == 0 && (f = readdir(d)); errno = 0) {
-		if (strcmp(f->d_name, ".") && strcmp(f->d_name, ".."))
-			rc = each(w, n, f->d_name, depth, e);
+		if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0)
+			continue;
+		files++;
+		rc = each(w, n, f->d_name, depth, e);
 	}
 	if (rc == 0 && errno)
 		rc = err_sys(e, "%s", w->path);
 	closedir(d);
+	if (rc == 0 && files == 0)
+		rc = err_set(e, E_INTEGRITY, 0, "%s: nothing is in it",
+			     w->path);
 	return rc;
 }
 
@@ -123,4 +129,102 @@ int layout_no_more(const char *dir, uint64_t size, struct err *e)
 		rc = walk(w, 0, e);
 	free(w);
 	return rc;
+}
+
+/* --- beside the tiles --- */
+
+static const struct {
+	const char *name;
+	mode_t kind;
+	bool all, alone; /* of a log; of protected records alone */
+} top[] = {
+	{"checkpoint", S_IFREG, true, true},
+	{"boots", S_IFREG, true, false},
+	{"minimum", S_IFREG, true, false},
+	{"part", S_IFREG, true, false},
+	{"tile", S_IFDIR, true, false},
+	{"proof", S_IFDIR, true, true},
+	{"record", S_IFDIR, false, true},
+	{"certificate", S_IFDIR, true, true},
+};
+
+/* A part does not say what was pruned. */
+static bool both(const char *dir)
+{
+	char one[LAYOUT_PATH], other[LAYOUT_PATH];
+	struct stat st;
+
+	return layout_name(one, dir, "minimum", NULL) == 0 &&
+	       layout_name(other, dir, "part", NULL) == 0 &&
+	       lstat(one, &st) == 0 && lstat(other, &st) == 0;
+}
+
+static int no_file(const char *name, struct err *e)
+{
+	return err_set(e, E_INTEGRITY, 0, "%.200s: an export has no such file",
+		       name);
+}
+
+/* Each name but . and .., until f says no. */
+static int list(const char *dir,
+		int (*f)(const char *path, const char *name, bool alone,
+			 struct err *e),
+		bool alone, struct err *e)
+{
+	char path[LAYOUT_PATH];
+	struct dirent *next;
+	DIR *d = opendir(dir);
+	int rc = 0;
+
+	if (!d)
+		return err_sys(e, "%s", dir);
+	for (errno = 0; rc == 0 && (next = readdir(d)); errno = 0) {
+		if (strcmp(next->d_name, ".") == 0 ||
+		    strcmp(next->d_name, "..") == 0)
+			continue;
+		rc = layout_name(path, dir, next->d_name, e);
+		if (rc == 0)
+			rc = f(path, next->d_name, alone, e);
+	}
+	if (rc == 0 && errno)
+		rc = err_sys(e, "%s", dir);
+	closedir(d);
+	return rc;
+}
+
+static int a_file(const char *path, const char *name, bool alone,
+		  struct err *e)
+{
+	struct stat st;
+
+	(void)name;
+	(void)alone;
+	if (lstat(path, &st))
+		return err_sys(e, "%s", path);
+	return S_ISREG(st.st_mode) ? 0 : no_file(path, e);
+}
+
+static int of_export(const char *path, const char *name, bool alone,
+		     struct err *e)
+{
+	struct stat st;
+	size_t i = 0;
+
+	if (lstat(path, &st))
+		return err_sys(e, "%s", path);
+	while (i < sizeof(top) / sizeof(top[0]) && strcmp(top[i].name, name))
+		i++;
+	if (i == sizeof(top) / sizeof(top[0]) ||
+	    !(alone ? top[i].alone : top[i].all) ||
+	    (st.st_mode & S_IFMT) != top[i].kind)
+		return no_file(path, e);
+	return strcmp(name, "certificate") == 0 ? list(path, a_file, alone, e)
+						: 0;
+}
+
+int layout_only(const char *dir, bool alone, struct err *e)
+{
+	return both(dir) ? err_set(e, E_INTEGRITY, 0, "%.200s: it has both "
+				   "minimum and part", dir)
+			 : list(dir, of_export, alone, e);
 }

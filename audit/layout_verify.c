@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/layout_named.h"
 #include "audit/layout_proofs.h"
 #include "audit/store.h"
+#include "audit/verify_rules.h"
 #include "core/until.h"
 
 struct reading {
@@ -16,12 +18,12 @@ struct reading {
 	struct tree tree;
 	struct points points;
 	struct layout_proofs *proofs;
+	struct layout_named *named;
 	struct checkpoint c;
-	struct record_view view;
+	struct verify_rules rules;
 	uint64_t said; /* records that were pruned, as one of them says */
 	struct cur boots; /* lines that were not reached */
-	uint32_t boot;
-	struct hmac_key salts; /* of the boot */
+	struct layout_boot before; /* of the line before those */
 	uint8_t note[NOTE_MAX], boots_text[LAYOUT_BOOTS];
 	uint8_t tile[TREE_TILE_OCTETS], entries[STORE_BUNDLE_MAX];
 };
@@ -29,72 +31,66 @@ struct reading {
 static int wrong(struct reading *r, uint64_t seq, struct err *e,
 		 const char *what)
 {
-	r->out->has_bad = true;
-	r->out->bad = seq;
-	return err_set(e, E_INTEGRITY, 0, "record %llu: %s",
-		       (unsigned long long)seq, what);
+	return verify_bad(r->out, seq, e, what);
 }
 
-/* A tile of the directory has the hashes that the records give. */
+/* A tile of the directory, of so many hashes, begins with those that the
+ * records give. */
 static int same_tile(struct reading *r, unsigned level, uint64_t idx,
-		     struct span hashes, struct err *e)
+		     unsigned width, struct span hashes, struct err *e)
 {
-	uint64_t covers = UINT64_C(1) << (8 * level);
+	uint64_t covers = UINT64_C(1) << (8 * level), i = 0;
 	struct wbuf w = wbuf_of(r->tile, sizeof(r->tile));
 	char name[LAYOUT_PATH], what[4];
 	int rc;
 
 	snprintf(what, sizeof(what), "%u", level);
-	rc = layout_tile(name, r->dir, what, idx,
-			 (unsigned)(hashes.n / SHA256_LEN), e);
+	rc = layout_tile(name, r->dir, what, idx, width, e);
 	if (rc == 0)
 		rc = layout_get(name, &w, e);
 	if (rc == E_NOTFOUND)
 		return wrong(r, idx * TREE_TILE * covers, e,
 			     "its tile is missing");
-	if (rc == E_LIMIT || (rc == 0 && !span_eq(wbuf_span(&w), hashes)))
-		return wrong(r, idx * TREE_TILE * covers, e, "it or one behind "
-			     "it is not what the tree's tile says");
-	return rc;
+	if (rc && rc != E_LIMIT)
+		return rc;
+	while (i < hashes.n / SHA256_LEN &&
+	       span_eq(span_sub(wbuf_span(&w), i * SHA256_LEN, SHA256_LEN),
+		       span_sub(hashes, i * SHA256_LEN, SHA256_LEN)))
+		i++;
+	if (i == hashes.n / SHA256_LEN && rc == 0 &&
+	    w.n == (size_t)width * SHA256_LEN)
+		return 0;
+	i = i == hashes.n / SHA256_LEN ? 0 : i;
+	return wrong(r, (idx * TREE_TILE + i) * covers, e,
+		     level ? "it or one behind it is not what the tree's tile "
+			     "says"
+			   : "it is not what the tree's tile says");
 }
 
 static int full(void *arg, unsigned level, uint64_t idx, struct span hashes,
 		struct err *e)
 {
-	return same_tile(arg, level, idx, hashes, e);
+	return same_tile(arg, level, idx, TREE_TILE, hashes, e);
 }
 
-static int hex_digit(uint8_t c)
+/* The next line; false when it is none. */
+static bool next_boot(struct reading *r, struct layout_boot *b)
 {
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-				      : -1;
+	return layout_boot(&r->boots, b) && b->number > r->before.number &&
+	       (r->before.number ? b->first >= r->before.first
+				 : b->first == 0);
 }
 
 /* The next line of boots is this record's. */
 static int enter_boot(struct reading *r, uint64_t seq, struct err *e)
 {
-	struct span line = cur_until(&r->boots, '\n'), hex;
-	struct cur c = cur_of(line);
-	uint64_t number, first;
-	uint8_t key[32];
-	bool ok = checkpoint_number(cur_until(&c, ' '), &number) &&
-		  checkpoint_number(cur_until(&c, ' '), &first);
+	struct layout_boot b;
 
-	hex = cur_rest(&c);
-	ok = ok && cur_done(&c) && hex.n == 64 && number == r->view.r.boot &&
-	     number > r->boot && first == seq;
-	for (size_t i = 0; ok && i < 32; i++) {
-		int a = hex_digit(hex.p[2 * i]), b = hex_digit(hex.p[2 * i + 1]);
-
-		ok = a >= 0 && b >= 0;
-		key[i] = (uint8_t)((a & 15) << 4 | (b & 15));
-	}
-	if (!ok)
+	if (!next_boot(r, &b) || b.number != r->rules.view.r.boot ||
+	    b.first != seq)
 		return wrong(r, seq, e, "its boot is not the next one known");
-	hmac_key_make(&r->salts, key);
-	r->boot = (uint32_t)number;
-	r->out->boots++;
+	verify_boot(&r->rules, b.number, b.key);
+	r->before = b;
 	return 0;
 }
 
@@ -105,23 +101,22 @@ static int pass_pruned(struct reading *r, uint64_t end, uint64_t size,
 	uint64_t hashes = size / TREE_TILE;
 	char name[LAYOUT_PATH];
 	uint8_t root[SHA256_LEN];
+	struct layout_boot b;
 	uint64_t bad;
 	int rc = 0;
 
-	while (rc == 0 && cur_left(&r->boots)) {
-		struct cur c = r->boots;
-		struct span line = cur_until(&c, '\n');
-		struct cur in = cur_of(line);
-		uint64_t first = UINT64_MAX;
+	while (cur_left(&r->boots)) {
+		struct cur line = r->boots;
 
-		cur_until(&in, ' ');
-		if (!checkpoint_number(cur_until(&in, ' '), &first) ||
-		    first >= end)
+		if (!next_boot(r, &b))
+			return err_set(e, E_INTEGRITY, 0, "boots: a line is "
+				       "damaged, or not the next");
+		if (b.first >= end) {
+			r->boots = line;
 			break;
-		in = cur_of(line);
-		if (checkpoint_number(cur_until(&in, ' '), &bad))
-			r->view.r.boot = (uint32_t)bad;
-		rc = enter_boot(r, first, e);
+		}
+		verify_boot(&r->rules, b.number, b.key);
+		r->before = b;
 	}
 	while (rc == 0 && r->tree.size < end) {
 		uint64_t i = r->tree.size / TREE_TILE;
@@ -158,24 +153,28 @@ static int pass_pruned(struct reading *r, uint64_t end, uint64_t size,
 	return rc;
 }
 
-/* A number in a file of its own; 0: there is none. */
-static int read_number(struct reading *r, const char *file, uint64_t size,
-		       struct err *e)
+/* Where the records begin, and the chain before them; 0: there is no such
+ * file. */
+static int read_begin(struct reading *r, const char *file, uint64_t size,
+		      struct err *e)
 {
 	char name[LAYOUT_PATH];
-	uint8_t text[32];
+	uint8_t text[LAYOUT_BEGIN];
 	struct wbuf w = wbuf_of(text, sizeof(text));
 	int rc = layout_name(name, r->dir, file, e);
+	struct cur c;
 
 	if (rc == 0)
 		rc = layout_get(name, &w, e);
 	if (rc == E_NOTFOUND)
 		return 0;
-	if (rc == 0 && (w.n < 2 || text[w.n - 1] != '\n' ||
-			!checkpoint_number(span_of(text, w.n - 1),
-					   &r->out->first) ||
-			r->out->first == 0 || r->out->first % TREE_TILE ||
-			r->out->first > size))
+	c = cur_of(wbuf_span(&w));
+	if (rc == E_LIMIT ||
+	    (rc == 0 &&
+	     (!checkpoint_number(cur_until(&c, '\n'), &r->out->first) ||
+	      !layout_hex(cur_until(&c, '\n'), r->rules.head) ||
+	      !cur_done(&c) || r->out->first == 0 ||
+	      r->out->first % TREE_TILE || r->out->first > size)))
 		rc = err_set(e, E_INTEGRITY, 0, "the file '%s' is damaged",
 			     file);
 	return rc ? rc : 1;
@@ -183,11 +182,11 @@ static int read_number(struct reading *r, const char *file, uint64_t size,
 
 static int read_minimum(struct reading *r, uint64_t size, struct err *e)
 {
-	int rc = read_number(r, "part", size, e);
+	int rc = read_begin(r, "part", size, e);
 
 	r->out->part = rc == 1;
 	if (rc == 0)
-		rc = read_number(r, "minimum", size, e);
+		rc = read_begin(r, "minimum", size, e);
 	if (rc != 1)
 		return rc;
 	rc = pass_pruned(r, r->out->first, size, e);
@@ -196,36 +195,73 @@ static int read_minimum(struct reading *r, uint64_t size, struct err *e)
 	return rc;
 }
 
+/* Behind which checkpoint a boot or another checkpoint goes on. A checkpoint of
+ * an older program does not say. */
+static int check_named(struct reading *r, uint64_t seq, struct err *e)
+{
+	static const struct event_log none;
+	const struct event_log *l = r->rules.view.ev.log;
+	uint64_t bad = seq;
+	int rc;
+
+	l = l ? l : &none;
+	if (l->point == 0 && r->rules.view.r.kind == RECORD_CHECKPOINT)
+		return 0;
+	rc = layout_named_is(r->named, l->point, l->point_text, &bad, e);
+	if (rc != E_INTEGRITY)
+		return rc;
+	r->out->has_bad = true;
+	r->out->bad = bad;
+	return err_wrap(e, "record %llu", (unsigned long long)seq);
+}
+
+/* The record announces a checkpoint of all up to it. */
+static int announce(struct reading *r, struct err *e)
+{
+	struct points_sealed sealed = verify_sealed(&r->rules);
+	struct checkpoint c = {.size = r->tree.size};
+
+	memcpy(c.origin, r->c.origin, sizeof(c.origin));
+	tree_root(&r->tree, c.root);
+	return layout_named_said(r->named, &c, &sealed.bound, e);
+}
+
 static int check_record(struct reading *r, uint64_t seq, struct span record,
 			struct err *e)
 {
-	uint8_t salt[RECORD_SALT], leaf[SHA256_LEN], root[SHA256_LEN];
+	const struct record *is = &r->rules.view.r;
+	int rc = verify_read(&r->rules, seq, record, e);
+
+	if (rc == 0 && is->flags & RECORD_PROTECTED &&
+	    !layout_proofs_has(r->proofs, seq))
+		rc = wrong(r, seq, e, "it is protected, and its proof is "
+				      "missing");
+	if (rc == 0 && verify_boots(&r->rules))
+		rc = enter_boot(r, seq, e);
+	if (rc == 0)
+		rc = verify_follows(&r->rules, seq, e);
+	if (rc == 0 &&
+	    (is->kind == RECORD_BOOT || is->kind == RECORD_CHECKPOINT))
+		rc = check_named(r, seq, e);
+	if (rc == 0 && is->kind == RECORD_EXPORT && is->ev->log &&
+	    is->ev->log->has_range)
+		r->said = is->ev->log->end;
+	return rc;
+}
+
+static int add_record(struct reading *r, uint64_t seq, struct span record,
+		      struct err *e)
+{
+	uint8_t leaf[SHA256_LEN], root[SHA256_LEN];
 	uint64_t bad;
-	int rc = record_decode(&r->view, record, e);
+	int rc = check_record(r, seq, record, e);
 
 	if (rc)
-		return wrong(r, seq, e, "it cannot be read");
-	if (r->view.r.seq != seq)
-		return wrong(r, seq, e, "its number is another's");
-	if ((r->view.r.flags & ~RECORD_CUT) !=
-	    record_class(r->view.r.kind, r->view.r.ev))
-		return wrong(r, seq, e, "its class is not that of its kind");
-	if (r->view.r.flags & RECORD_PROTECTED &&
-	    !layout_proofs_has(r->proofs, seq))
-		return wrong(r, seq, e, "it is protected, and its proof is "
-					"missing");
-	if (r->view.r.boot != r->boot)
-		rc = enter_boot(r, seq, e);
-	if (rc)
 		return rc;
-	record_salts(&r->salts, seq, 1, &salt);
-	if (memcmp(salt, r->view.r.salt, sizeof(salt)) != 0)
-		return wrong(r, seq, e, "its salt is not of its boot's key");
-	if (r->view.r.kind == RECORD_EXPORT && r->view.ev.log &&
-	    r->view.ev.log->has_range)
-		r->said = r->view.ev.log->end;
 	tree_leaf(r->h, record, leaf);
 	rc = tree_add(&r->tree, leaf, e);
+	if (rc == 0 && r->rules.view.r.kind == RECORD_CHECKPOINT)
+		rc = announce(r, e);
 	if (rc || points_next(&r->points) != r->tree.size)
 		return rc;
 	tree_root(&r->tree, root);
@@ -235,6 +271,20 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 		r->out->bad = bad;
 	}
 	return rc;
+}
+
+/* A record is wrong that begins so many of a bundle: perhaps one before it,
+ * which makes it so. */
+static int blame(struct reading *r, unsigned width, struct err *e)
+{
+	uint64_t n = r->tree.size % TREE_TILE;
+	struct err before = {0};
+
+	if (n && same_tile(r, 0, r->tree.size / TREE_TILE, width,
+			   span_of(r->tree.tile[0], n * SHA256_LEN),
+			   &before) == E_INTEGRITY)
+		*e = before;
+	return e->code;
 }
 
 static int read_entries(struct reading *r, uint64_t size, struct err *e)
@@ -259,8 +309,14 @@ static int read_entries(struct reading *r, uint64_t size, struct err *e)
 		if (rc)
 			return rc;
 		c = cur_of(wbuf_span(&w));
-		while (r->tree.size < first + n && store_next(&c, &record)) {
-			rc = check_record(r, r->tree.size, record, e);
+		r->rules.first = first;
+		while (r->tree.size < first + n) {
+			r->rules.before = span_sub(wbuf_span(&w), 0, c.off);
+			if (!store_next(&c, &record))
+				break;
+			rc = add_record(r, r->tree.size, record, e);
+			if (rc == E_INTEGRITY)
+				return blame(r, n, e);
 			if (rc)
 				return rc;
 			r->out->records = r->tree.size;
@@ -268,6 +324,8 @@ static int read_entries(struct reading *r, uint64_t size, struct err *e)
 		if (r->tree.size != first + n || !cur_done(&c))
 			return wrong(r, r->tree.size, e, "its bundle is "
 				     "damaged");
+		store_chain(r->h, r->rules.head, first, n, wbuf_span(&w),
+			    r->rules.head);
 	}
 	return 0;
 }
@@ -283,6 +341,7 @@ static int partial_tiles(struct reading *r, struct err *e)
 
 		if (n)
 			rc = same_tile(r, level, hashes / TREE_TILE,
+				       (unsigned)n,
 				       span_of(r->tree.tile[level],
 					       n * SHA256_LEN), e);
 	}
@@ -315,6 +374,9 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 		return rc;
 	r->boots = cur_of(wbuf_span(&boots));
 	rc = read_minimum(r, size, e);
+	layout_proofs_boots(r->proofs, wbuf_span(&boots), r->out->first);
+	if (rc == 0)
+		rc = layout_named_open(&r->named, r->out->first, e);
 	if (rc == 0)
 		rc = read_entries(r, size, e);
 	if (rc == 0 && !r->out->part && r->said != r->out->first)
@@ -322,6 +384,11 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 				? "it is gone, and no record says that it was "
 				  "pruned"
 				: "it is said to be pruned, and is there");
+	if (rc == 0) {
+		rc = layout_named_end(r->named, &r->c, &r->out->anchored, e);
+		r->out->has_bad = rc == E_INTEGRITY;
+		r->out->bad = size - 1;
+	}
 	if (rc == 0)
 		rc = partial_tiles(r, e);
 	return rc ? rc : layout_no_more(r->dir, size, e);
@@ -390,6 +457,8 @@ static int read_all(struct reading *r, const struct points_conf *given,
 	if (rc == 0 && !cur_done(&r->boots))
 		rc = err_set(e, E_INTEGRITY, 0, "there is a boot without "
 						"records");
+	if (rc == 0)
+		rc = layout_only(r->dir, alone, e);
 	if (alone && rc == 0)
 		r->out->records = layout_proofs_number(r->proofs);
 	r->out->protected_only = alone;
@@ -428,7 +497,8 @@ int layout_verify(const char *dir, const struct points_conf *points,
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
 	r->dir = dir;
-	r->out = out;
+	r->out = r->rules.out = out;
+	r->rules.h = r->h;
 	r->progress = progress;
 	r->arg = arg;
 	tree_init(&r->tree, r->h);
@@ -438,6 +508,7 @@ int layout_verify(const char *dir, const struct points_conf *points,
 	if (!out->protected_only)
 		tree_root(&r->tree, out->root);
 	layout_proofs_close(r->proofs);
+	layout_named_close(r->named);
 	points_close(&r->points);
 	sha256_free(r->h);
 	free(r);

@@ -227,15 +227,6 @@ int points_whole(const struct points *p, int rc, uint64_t *bad, struct err *e)
 		       (unsigned long long)p->n_missing);
 }
 
-/* A log that is begun because another was not what it should be goes on with
- * the PCR that this one left (audit.h). */
-static bool may_be_foreign(const char *origin)
-{
-	const char *last = strrchr(origin, '/');
-
-	return last && strncmp(last, "/recovery-", 10) == 0;
-}
-
 /* What the record before it says of its time and of the TPM, what the row
  * repeats of that, and what the checkpoints before it make. */
 static int anchored(struct points *p, const struct points_sealed *sealed,
@@ -255,9 +246,8 @@ static int anchored(struct points *p, const struct points_sealed *sealed,
 	    memcmp(b->pcr, p->bound.pcr, sizeof(b->pcr)) != 0)
 		return wrong(e, size, "its anchor is not what its record says");
 	rc = anchor_step(&p->anchor, b, p->note.text, e);
-	if (rc == 0 && p->anchor.foreign && !may_be_foreign(p->origin))
-		return wrong(e, size, "PCR 13 had been extended before it, by "
-			     "others or by checkpoints that are missing");
+	if (rc == 0)
+		rc = anchor_begins(&p->anchor, p->origin, e);
 	return rc ? err_wrap(e, "the checkpoint of %llu records",
 			     (unsigned long long)size)
 		  : 0;

@@ -217,6 +217,49 @@ int segments_bundle(struct segments *s, uint64_t first, uint32_t *n,
 		       : rc;
 }
 
+/* 1: it is in head; 0: it is not there. */
+static int take_head(struct db *d, const char *sql, uint64_t end,
+		     uint8_t head[SHA256_LEN], struct err *e)
+{
+	struct db_stmt *st;
+	struct span chain;
+	int rc = db_prepare(&st, d, sql, e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, end);
+	rc = db_step(st, e);
+	if (rc == 1 && (!db_span(st, 0, &chain) || chain.n != SHA256_LEN))
+		rc = damaged(end - STORE_BUNDLE, e);
+	if (rc == 1)
+		memcpy(head, chain.p, chain.n);
+	db_finish(st);
+	return rc;
+}
+
+int segments_head(struct segments *s, uint64_t end, uint8_t head[SHA256_LEN],
+		  struct err *e)
+{
+	uint64_t no;
+	int rc = take_head(s->main, "SELECT chain FROM bundle WHERE"
+			   " first + n = ?1 UNION ALL SELECT chain FROM"
+			   " segment WHERE first + n = ?1 LIMIT 1", end, head,
+			   e);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	rc = find(s, end - STORE_BUNDLE, &no, e);
+	if (rc == 1)
+		rc = open_segment(s, no, e);
+	else if (rc == 0)
+		return err_set(e, E_NOTFOUND, 0, "there is no record %llu",
+			       (unsigned long long)end - 1);
+	if (rc == 0)
+		rc = take_head(s->file, "SELECT chain FROM bundle WHERE"
+			       " first + n = ?1", end, head, e);
+	return rc == 1 ? 0 : rc < 0 ? rc : damaged(end - STORE_BUNDLE, e);
+}
+
 int segments_pruned(struct segments *s, uint64_t *end, struct err *e)
 {
 	int rc = db_step(s->pruned, e);

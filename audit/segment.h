@@ -51,6 +51,10 @@ void segments_close(struct segments *s);
 int segments_bundle(struct segments *s, uint64_t first, uint32_t *n,
 		    struct span *octets, struct err *e)
 	__attribute__((warn_unused_result));
+/* Head of the chain of bundles before record end, a multiple of 256 and not 0.
+ * E_NOTFOUND: that is not kept, or not there yet. */
+int segments_head(struct segments *s, uint64_t end, uint8_t head[SHA256_LEN],
+		  struct err *e) __attribute__((warn_unused_result));
 /* Records before this one were pruned; 0: none. */
 int segments_pruned(struct segments *s, uint64_t *end, struct err *e)
 	__attribute__((warn_unused_result));

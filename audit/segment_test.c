@@ -295,6 +295,7 @@ static void proofs_hold(void **state)
 /* The directory of a log that was pruned says so, and is whole. */
 static void an_export_says_it(void **state)
 {
+	const struct layout_part later = {.from = 1024};
 	struct points_conf conf = {.keys = &key, .n_keys = 1};
 	struct verify_result r;
 	struct err e = {0};
@@ -302,6 +303,12 @@ static void an_export_says_it(void **state)
 
 	(void)state;
 	put_back();
+	snprintf(dir, sizeof(dir), "%s/part", test_dir);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	if (layout_write_part(test_path, dir, &later, &e) ||
+	    layout_verify(dir, &conf, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.first, 1024);
 	snprintf(dir, sizeof(dir), "%s/out", test_dir);
 	assert_int_equal(mkdir(dir, 0700), 0);
 	if (layout_write(test_path, dir, &e) ||
@@ -310,7 +317,7 @@ static void an_export_says_it(void **state)
 	assert_int_equal(r.first, PRUNED);
 	assert_int_equal(r.records, RECORDS + 4);
 	assert_int_equal(r.boots, 2);
-	snprintf(cmd, sizeof(cmd), "echo 1024 > %s/minimum", dir);
+	snprintf(cmd, sizeof(cmd), "cp %s/part/part %s/minimum", test_dir, dir);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(layout_verify(dir, &conf, &r, NULL, NULL, &e), E_INTEGRITY);
 	assert_non_null(strstr(e.text, "no record says that it was pruned"));

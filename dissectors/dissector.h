@@ -36,6 +36,7 @@ enum frame {
 /* How sure recognise() is. */
 enum recognise {
 	RECOGNISE_NO,
+	RECOGNISE_BEGUN, /* so far, but so do many: nobody waits for more */
 	RECOGNISE_MAYBE, /* needs more octets, or the port decides */
 	RECOGNISE_YES,
 	RECOGNISE_LIKELY, /* the same, and more octets may make it SURE */
@@ -65,6 +66,8 @@ struct dis_ctx {
 	bool lenient;
 	/* The stream began before the capture did (only when lenient). */
 	bool midstream;
+	/* Octets of the other direction wait for the rest of their unit. */
+	bool other_waits;
 	const struct dis_self *self; /* NULL: nothing is known */
 	/* Out, for a segment of a larger message: a number of that message
 	 * as it is put together now. Segments that were given up, and the

@@ -517,7 +517,7 @@ answer that is FORMERR or NOTIMP may be a header alone: it is to the question of
 number.
 Refused: zone transfers, updates, other operations, names with octets other than
 letters, digits, `-` and `_`, another port: over UDP a whole message is known by
-its octets on any, over TCP by port 53 alone. Multicast DNS (port 5353) is
+its octets on any, over TCP its header with the question, however they are cut. Multicast DNS (port 5353) is
 refused: its questions have no one answer, and what a machine announces there no
 rule could tell. A question needs a grant and so does its answer, which may be
 held to the question by `answers`. Where a resolver is configured, a question to

@@ -234,6 +234,10 @@ static enum frame start(const struct cutter *k, struct piece *x, struct err *e)
 	 * those whom nobody held. */
 	if (!x->request && !a && x->head.status == 100 && !k->lenient)
 		return FRAME_MORE;
+	/* As is a final answer that spares it. */
+	if (!x->request && !a && !k->lenient && k->other_waits)
+		return bad(e, REASON_INCOMPLETE,
+			   "answers a request that waits for its body");
 	if (!x->request && !a && !k->lenient)
 		return bad(e, REASON_UNPAIRED, "answers no request");
 	/* What it gives leave for is not known yet, either. */
@@ -390,16 +394,23 @@ enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,
 	return FRAME_UNIT;
 }
 
-/* Does the final answer that begins come before any octet of the body that its
- * request asked leave for? Some clients then send the body all the same, some
- * the next request, and servers wait for the one, for the other, or for neither
- * (RFC 9110 10.1.1). With leave given it is the body. */
-static bool tears(const struct http_flow *f, const struct http_side *asker)
+/* The final answer that begins comes before the end of its request. Where the
+ * connection ends with it, the rest is read by nobody, and may come or not (RFC
+ * 9110 10.1.1, RFC 9112 9.6). Else, before any octet of a body that leave was
+ * asked for, some clients send the body all the same, some the next request, and
+ * servers wait for the one, for the other, or for neither. With leave given it
+ * is the body. */
+static void answered_early(const struct http_flow *f, struct http_side *asker,
+			   bool closes)
 {
 	const struct http_asked *a = answered(f);
 
-	return a && a->expects && !a->continued && f->n == 1 &&
-	       asker->stage == SIDE_BODY && asker->body == 0;
+	if (!a || f->n != 1 || asker->stage != SIDE_BODY)
+		return;
+	if (closes)
+		asker->spared = true;
+	else if (a->expects && !a->continued && asker->body == 0)
+		asker->stage = SIDE_TORN;
 }
 
 void http_advance(struct http_flow *f, enum dir dir, const struct piece *x,
@@ -419,9 +430,8 @@ void http_advance(struct http_flow *f, enum dir dir, const struct piece *x,
 		s->row = row;
 		s->serial = serial;
 	}
-	if (!x->request && x->has_head && !x->next.interim &&
-	    tears(f, &f->side[!dir]))
-		f->side[!dir].stage = SIDE_TORN;
+	if (!x->request && x->has_head && !x->next.interim)
+		answered_early(f, &f->side[!dir], x->next.closes);
 	if (!x->request && x->ends && x->next.interim && f->n)
 		f->asked[f->first].continued = true;
 	if (!x->request && x->ends && !x->next.interim && f->n) {

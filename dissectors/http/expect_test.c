@@ -26,6 +26,7 @@
 #define GO   "HTTP/1.1 100 Continue\r\n" E
 #define OK   "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" E
 #define NO   "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n" E
+#define END  "" /* of what that end says */
 #define BIG  "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n" \
 	     "Content-Length: 3\r\n" E "big"
 
@@ -54,15 +55,41 @@ static const struct row inline_rows[] = {
 	 {{CLIENT, ASK, WAITS}, {SERVER, GO, WAITS}, {CLIENT, BODY, READ},
 	  {SERVER, OK, READ}}},
 	{"nobody was asked who could refuse it",
-	 {{CLIENT, ASK, WAITS}, {SERVER, NO, REASON_UNPAIRED}}},
+	 {{CLIENT, ASK, WAITS}, {SERVER, NO, REASON_INCOMPLETE}}},
+	{"nor with the connection",
+	 {{CLIENT, ASK, WAITS}, {SERVER, BIG, REASON_INCOMPLETE}}},
+	{"nor anybody at all", {{SERVER, NO, REASON_UNPAIRED}}},
+	{"nor once more",
+	 {{CLIENT, GET, READ}, {SERVER, OK, READ},
+	  {SERVER, NO, REASON_UNPAIRED}}},
 	{"its head alone, refused; the next request could be its body",
 	 {{CLIENT, ALONE, READ}, {SERVER, NO, READ},
 	  {CLIENT, NEXT, REASON_TWO_READINGS}}},
 	{"and the body the next request",
 	 {{CLIENT, ALONE, READ}, {SERVER, NO, READ},
 	  {CLIENT, BODY, REASON_TWO_READINGS}}},
-	{"nothing behind it has one reading",
-	 {{CLIENT, ALONE, READ}, {SERVER, BIG, READ}}},
+	{"refused with the connection, it need not come",
+	 {{CLIENT, ALONE, READ}, {SERVER, BIG, READ}, {CLIENT, END, READ}}},
+	{"or was on its way",
+	 {{CLIENT, ALONE, READ}, {SERVER, BIG, READ}, {CLIENT, BODY, READ},
+	  {CLIENT, END, READ}}},
+	{"or a part of it",
+	 {{CLIENT, ALONE, READ}, {SERVER, BIG, READ}, {CLIENT, "ab", READ},
+	  {CLIENT, END, READ}}},
+	{"and no more than it",
+	 {{CLIENT, ALONE, READ}, {SERVER, BIG, READ},
+	  {CLIENT, BODY "{", REASON_MALFORMED}}},
+	{"without the end of the connection it may stay away, too",
+	 {{CLIENT, ALONE, READ}, {SERVER, NO, READ}, {CLIENT, END, READ}}},
+	{"refused while it comes, and broken off",
+	 {{CLIENT, "PUT /a HTTP/1.1\r\n" H "Content-Length: 6000\r\n" E "ab",
+	   READ}, {SERVER, BIG, READ}, {CLIENT, END, READ}}},
+	{"broken off before that",
+	 {{CLIENT, "PUT /a HTTP/1.1\r\n" H "Content-Length: 6000\r\n" E "ab",
+	   READ}, {CLIENT, END, REASON_INCOMPLETE}}},
+	{"broken off, though the connection could go on",
+	 {{CLIENT, "PUT /a HTTP/1.1\r\n" H "Content-Length: 6000\r\n" E "ab",
+	   READ}, {SERVER, NO, READ}, {CLIENT, END, REASON_INCOMPLETE}}},
 	{"with leave the body comes, whatever is said then",
 	 {{CLIENT, ALONE, READ}, {SERVER, GO, READ}, {SERVER, NO, READ},
 	  {CLIENT, BODY, READ}, {CLIENT, GET, READ}, {SERVER, OK, READ}}},
@@ -95,7 +122,14 @@ static const struct row capture_rows[] = {
 	 {{CLIENT, ASK, READ}, {SERVER, OK, READ},
 	  {CLIENT, BODY, REASON_TWO_READINGS}}},
 	{"refused, and the connection ends",
-	 {{CLIENT, ASK, READ}, {SERVER, BIG, READ}}},
+	 {{CLIENT, ASK, READ}, {SERVER, BIG, READ}, {CLIENT, END, READ}}},
+	{"refused with the connection, while the body was on its way",
+	 {{CLIENT, ASK, READ}, {SERVER, BIG, READ}, {CLIENT, BODY, READ},
+	  {CLIENT, END, READ}}},
+	{"refused for want of a name",
+	 {{CLIENT, ASK, READ}, {SERVER, "HTTP/1.1 401 Unauthorized\r\n"
+	   "WWW-Authenticate: Basic realm=\"m\"\r\nConnection: close\r\n"
+	   "Content-Length: 0\r\n" E, READ}, {CLIENT, END, READ}}},
 	{"refused in pieces",
 	 {{CLIENT, ASK, READ}, {SERVER, "HTTP/1.1 413 No\r\nContent-Length: 3\r\n"
 	   E, WAITS}, {SERVER, "big", READ},
@@ -153,6 +187,9 @@ static int say(struct reader_kit *r, struct side *s, struct dis_ctx *c,
 	size_t n = strlen(octets), len;
 	int got = READ;
 
+	if (n == 0)
+		return dissector_http.leftover(c, span_of(s->octets, s->n));
+
 	assert_true(s->n + n <= sizeof(s->octets));
 	memcpy(s->octets + s->n, octets, n);
 	s->n += n;
@@ -175,6 +212,8 @@ static void play(const struct row *row, bool lenient)
 		struct dis_ctx c = {.machine = r->m, .flow = &r->f,
 				    .arena = &r->arena, .lenient = lenient,
 				    .dir = (enum dir)row->step[i].who,
+				    .other_waits =
+					    side[!row->step[i].who].n > 0,
 				    .tup.proto = PROTO_TCP};
 		int got = say(r, &side[row->step[i].who], &c,
 			      row->step[i].octets);

@@ -270,6 +270,7 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 	return (struct cutter){.f = c->flow,
 			       .dir = c->dir,
 			       .lenient = c->lenient,
+			       .other_waits = c->other_waits,
 			       .plain = m->plain,
 			       .seen = &m->seen,
 			       .exact = exact};
@@ -306,7 +307,8 @@ static void skip(const struct dis_ctx *c, struct span unit)
 	http_advance(c->flow, c->dir, &x, 0, 0);
 }
 
-/* A body that ends with the connection may end here; its document may not. */
+/* A body that ends with the connection may end here; its document may not. One
+ * that was refused with the connection need not come. */
 static enum reason leftover(const struct dis_ctx *c, struct span rest)
 {
 	const struct http_flow *f = c->flow;
@@ -314,7 +316,7 @@ static enum reason leftover(const struct dis_ctx *c, struct span rest)
 
 	if (rest.n)
 		return REASON_INCOMPLETE;
-	if (s->stage != SIDE_BODY)
+	if (s->stage != SIDE_BODY || s->spared)
 		return REASON_NONE;
 	return s->framing == FRAMING_CLOSE && s->scan.depth == 0 ?
 		       REASON_NONE :

@@ -57,8 +57,9 @@ struct http_side {
 	bool events;   /* text/event-stream */
 	bool interim;  /* of a response: 100 Continue */
 	bool charset;  /* as the head's */
-	bool closes;   /* the connection ends with this message */
-	bool apart;    /* its head went in front, to ask for leave */
+	bool closes : 1; /* the connection ends with this message */
+	bool apart : 1;	 /* its head went in front, to ask for leave */
+	bool spared : 1; /* a request whose server will not read the rest */
 	uint16_t status;
 	uint16_t dark; /* octets of this unit that are opaque beside it */
 	uint16_t row; /* 1 + row of the request sent or answered, 0 none */
@@ -163,7 +164,7 @@ static inline struct span side_type(const struct http_side *s)
 struct cutter {
 	const struct http_flow *f;
 	enum dir dir;
-	bool lenient;
+	bool lenient, other_waits;
 	uint8_t *plain;
 	struct http_seen *seen;
 	bool exact;

@@ -377,6 +377,81 @@ int dns_read(struct dns_message *m, struct span in, struct arena *arena,
 
 /* --- recognising and framing --------------------------------------------------- */
 
+#define QUESTION_MIN (HEADER + 5) /* octets of a message with one */
+
+/* Flags and counts, as many octets of them as there are. */
+static bool header_begun(struct span in)
+{
+	static const uint8_t never[] = {FLAG_NEVER >> 8, FLAG_NEVER & 0xff};
+	static const uint8_t query[] = {FLAGS_QUERY >> 8, FLAGS_QUERY & 0xff};
+	bool answer = in.n && in.p[0] & FLAG_ANSWER >> 8;
+
+	for (size_t i = 0; i < in.n && i < 2; i++) {
+		if (answer ? in.p[i] & never[i] : in.p[i] & ~query[i])
+			return false;
+	}
+	if ((in.n > 2 && in.p[2]) || (in.n > 3 && in.p[3] != 1))
+		return false;
+	/* RECORDS_MAX, or none and one. */
+	for (size_t i = 4; i < in.n && i < 10; i++) {
+		unsigned most = answer ? RECORDS_MAX : i == 9;
+
+		if (in.p[i] > (i & 1 ? most : 0))
+			return false;
+	}
+	return true;
+}
+
+/* A question that is cut short, or not. */
+static enum recognise question_begun(struct span in, size_t off, bool whole)
+{
+	uint8_t memory[WIRE_NAME_MAX + 32];
+	struct arena arena = arena_of(memory, sizeof(memory));
+	struct cur c = {.in = in, .off = off};
+	struct dns_message m = {0};
+	size_t wire = 1;
+	struct err e;
+	uint8_t len;
+
+	while ((len = cur_u8(&c)) != 0 && cur_ok(&c)) {
+		struct span label = cur_peek(
+			&c, len < cur_left(&c) ? len : cur_left(&c));
+
+		wire += (size_t)len + 1;
+		if (len > 63 || wire > WIRE_NAME_MAX)
+			return RECOGNISE_NO;
+		for (size_t i = 0; i < label.n; i++) {
+			uint8_t ch = label.p[i];
+
+			if (!label_char(&ch))
+				return RECOGNISE_NO;
+		}
+		(void)cur_take(&c, len);
+	}
+	if (!cur_ok(&c) || cur_left(&c) < 4)
+		return whole ? RECOGNISE_NO : RECOGNISE_LIKELY;
+	c = (struct cur){.in = in, .off = off};
+	return question(&m, &c, &arena, &e) ? RECOGNISE_NO : RECOGNISE_SURE;
+}
+
+/* With its length in front (RFC 1035 4.2.2), one message or the beginning of
+ * one: a header that asks one thing, and what it asks. */
+static enum recognise over_tcp(struct span in)
+{
+	size_t n = in.n ? (size_t)in.p[0] << 8 : 0;
+
+	if (in.n < 2)
+		return in.n && n < STREAM_MAX ? RECOGNISE_BEGUN : RECOGNISE_NO;
+	n |= in.p[1];
+	if (n < QUESTION_MIN || n + 2 > STREAM_MAX ||
+	    !header_begun(span_from(in, 4)))
+		return RECOGNISE_NO;
+	if (in.n < 2 + HEADER)
+		return RECOGNISE_BEGUN;
+	in = span_sub(in, 2, n);
+	return question_begun(in, HEADER, in.n == n);
+}
+
 static enum recognise recognise(struct span first, uint16_t sport,
 				uint16_t dport, uint8_t ip_proto)
 {
@@ -391,10 +466,8 @@ static enum recognise recognise(struct span first, uint16_t sport,
 	if (sport == PORT_DNS || dport == PORT_DNS || sport == PORT_MDNS ||
 	    dport == PORT_MDNS)
 		return RECOGNISE_MAYBE;
-	/* A stream that begins so may be anything, and would have to wait for
-	 * octets that its protocol does not have. */
 	if (ip_proto == PROTO_TCP)
-		return RECOGNISE_NO;
+		return over_tcp(first);
 	/* A whole message, to its last octet: nothing else looks so, and a flow
 	 * that nobody reads does not turn into one. */
 	return dns_read(&m, first, &arena, &e) == 0 && !m.bare ?

@@ -4,7 +4,8 @@
  * has a name of the strict alphabet and reads the same again, or is the header of
  * an answer alone, which no other port is read by; only an answer
  * says addresses, of the type that was asked for, and each stands in it; what
- * is refused has a reason; framing is the same for every prefix that shows it.
+ * is refused has a reason; what is read is recognised over UDP, and over TCP octet
+ * by octet; framing is the same for every prefix that shows it.
  */
 #include <assert.h>
 
@@ -28,6 +29,27 @@ static void check_frame(struct span in)
 		else if (f == FRAME_BAD)
 			assert(whole == FRAME_BAD && e.reason != REASON_NONE);
 	}
+}
+
+/* What is a message over UDP is one over TCP, and so far as it goes might be. */
+static void check_stream(struct span in)
+{
+	uint8_t b[2 + 8190];
+
+	if (in.n > sizeof(b) - 2)
+		return;
+	b[0] = (uint8_t)(in.n >> 8);
+	b[1] = (uint8_t)in.n;
+	memcpy(b + 2, in.p, in.n);
+	for (size_t n = 1; n <= in.n + 2; n += n < 300 ? 1 : 97) {
+		enum recognise r = dissector_dns.recognise(span_of(b, n), 4000,
+							   4001, 6);
+
+		assert(r == RECOGNISE_SURE ||
+		       r == (n < 14 ? RECOGNISE_BEGUN : RECOGNISE_LIKELY));
+	}
+	assert(dissector_dns.recognise(span_of(b, in.n + 2), 4000, 4001, 6) ==
+	       RECOGNISE_SURE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,5 +88,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(dns_read(&again, in, &arena, &e) == 0);
 	assert(span_eq(again.name, m.name) && again.type == m.type);
 	assert(dissector_dns.recognise(in, 4000, 4001, 17) == RECOGNISE_SURE);
+	check_stream(in);
 	return 0;
 }

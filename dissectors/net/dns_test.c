@@ -384,7 +384,7 @@ static void test_pairs(void **state)
 	free(l.machine);
 }
 
-/* Over TCP no port but its own makes another protocol wait. */
+/* Over TCP no port but its own makes another protocol wait for a header. */
 static const struct {
 	const char *why, *octets;
 	size_t n;
@@ -395,9 +395,36 @@ static const struct {
 	{"a query over TCP", "\0\x1f" QUERY NAME IN_A, 33, 53, PROTO_TCP,
 	 RECOGNISE_MAYBE},
 	{"on another port", "\0\x1f" QUERY NAME IN_A, 33, 4000, PROTO_TCP,
+	 RECOGNISE_SURE},
+	{"what follows there says no more", "\1\x1f" QUERY NAME IN_A "\xff", 34,
+	 4000, PROTO_TCP, RECOGNISE_SURE},
+	{"an answer there", "\0\x1f" ANSWER NAME IN_A, 33, 4000, PROTO_TCP,
+	 RECOGNISE_SURE},
+	{"its first octet there", "\0", 1, 4000, PROTO_TCP, RECOGNISE_BEGUN},
+	{"of none", "\x20", 1, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"its length there", "\0\x1f", 2, 4000, PROTO_TCP, RECOGNISE_BEGUN},
+	{"a length of none", "\0\x10", 2, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"its header but for an octet", "\0\x1f" QUERY, 13, 4000, PROTO_TCP,
+	 RECOGNISE_BEGUN},
+	{"its header", "\0\x1f" QUERY, 14, 4000, PROTO_TCP, RECOGNISE_LIKELY},
+	{"half a name", "\0\x1f" QUERY NAME, 20, 4000, PROTO_TCP,
+	 RECOGNISE_LIKELY},
+	{"a name and no type", "\0\x1f" QUERY NAME, 31, 4000, PROTO_TCP,
+	 RECOGNISE_LIKELY},
+	{"no name", "\0\x1f" QUERY "\5me\1er", 20, 4000, PROTO_TCP,
 	 RECOGNISE_NO},
-	{"its first octet there", "\0", 1, 4000, PROTO_TCP, RECOGNISE_NO},
-	{"TLS", "\x16\3\1\0", 4, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"another class", "\0\x1f" QUERY NAME "\0\1\0\3", 33, 4000,
+	 PROTO_TCP, RECOGNISE_NO},
+	{"a length that ends in the name", "\0\x18" QUERY NAME IN_A, 33, 4000,
+	 PROTO_TCP, RECOGNISE_NO},
+	{"other flags", "\0\x1f\0\0\2", 5, 4000, PROTO_TCP, RECOGNISE_NO},
+	{"two questions", "\0\x1f\x12\x34\1\0\0\2", 8, 4000, PROTO_TCP,
+	 RECOGNISE_NO},
+	{"Modbus", "\0\x1f\0\0\0\6\1\3\0\0\0\1", 12, 4000, PROTO_TCP,
+	 RECOGNISE_NO},
+	{"zeros", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, 4000, PROTO_TCP,
+	 RECOGNISE_NO},
+	{"TLS", "\x16\3\1\0\x2d\1\0", 7, 4000, PROTO_TCP, RECOGNISE_NO},
 	{"TLS on our port", "\x16\3\1\0", 4, 53, PROTO_TCP, RECOGNISE_MAYBE},
 	{"a query over UDP", QUERY NAME IN_A, 31, 4000, PROTO_UDP,
 	 RECOGNISE_SURE},

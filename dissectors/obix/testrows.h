@@ -38,6 +38,12 @@
 	"<int name='count' val='" n "'/><real name='avg' val='1' " more       \
 	"></obj></list></obj>"
 
+#define T64 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl"
+#define U64 "zyxwvutsrqponmlkjihgfedcbazyxwvutsrqponmlkjihgfedcbazyxwvutsrqpo"
+#define READ(path, body, says)                                                 \
+	"GET", path, NULL, body, false,                                        \
+		"read-request " path "\nread-response " path " " says "\n"
+
 struct kit_row {
 	const char *why, *method, *path, *ask, *answer; /* NULL: none */
 	bool in; /* the request comes in */

@@ -26,13 +26,14 @@
 struct opinion {
 	enum recognise sure;
 	int dis, maybe; /* DIS_NONE: nobody's */
+	bool begun;
 };
 
 static struct opinion ask(const struct work *w, struct span octets)
 {
 	const struct pipeline *p = w->p;
 	const struct net_tuple *t = &w->f->tup;
-	struct opinion o = {RECOGNISE_NO, DIS_NONE, DIS_NONE};
+	struct opinion o = {RECOGNISE_NO, DIS_NONE, DIS_NONE, false};
 
 	for (size_t i = 0; i < p->n_dis; i++) {
 		enum recognise r = p->dis[i]->recognise(octets, t->sport,
@@ -40,6 +41,7 @@ static struct opinion ask(const struct work *w, struct span octets)
 
 		if (r == RECOGNISE_MAYBE && o.maybe == DIS_NONE)
 			o.maybe = (int)i;
+		o.begun |= r == RECOGNISE_BEGUN;
 		if (r >= RECOGNISE_YES && r > o.sure) {
 			o.sure = r;
 			o.dis = (int)i;
@@ -135,6 +137,15 @@ static unsigned first_inside(const struct side *me)
 	return i;
 }
 
+static unsigned first_begun(const struct side *me)
+{
+	unsigned i = 0;
+
+	while (i < me->n_turns && !me->turn[i].begun)
+		i++;
+	return i;
+}
+
 /* The other end may take a turn now. */
 static void your_turn(struct work *w)
 {
@@ -147,12 +158,14 @@ static void your_turn(struct work *w)
 	while (i < you->n_turns && you->turn[i].maybe)
 		i++;
 	if (i == TURNS)
+		i = first_begun(you);
+	if (i == TURNS)
 		i = first_inside(you);
 	if (you->n_turns == TURNS && i < TURNS)
 		turn_over(you, i);
 	if (you->n_turns < TURNS)
 		you->turn[you->n_turns++] =
-			(struct turn){you->nxt, true, false};
+			(struct turn){.seq = you->nxt, .maybe = true};
 	else
 		you->many = true;
 }
@@ -189,11 +202,32 @@ static bool may_become(const struct work *w, struct span octets,
 				     RECOGNISE_MAYBE;
 }
 
+/* The turn t may be a message, for all that its octets say. */
+static void weigh(const struct work *w, struct turn *t, struct span octets,
+		  struct opinion o)
+{
+	t->maybe = may_become(w, octets, o);
+	t->begun = !t->maybe && o.begun;
+	t->maybe |= t->begun;
+}
+
+/* A turn more, where there is room, or one that has less to say. */
+static void turn_add(struct side *me, struct turn t)
+{
+	unsigned i = first_begun(me);
+
+	if (me->n_turns == TURNS && !t.begun && i < TURNS)
+		turn_over(me, i);
+	if (t.maybe && me->n_turns < TURNS)
+		me->turn[me->n_turns++] = t;
+}
+
 /* Does a message begin where these octets do, inside a turn? */
 static bool begins_here(const struct work *w, struct side *me,
 			struct span octets)
 {
 	uint32_t seq = me->nxt - (uint32_t)octets.n;
+	struct turn t = {.seq = seq, .inside = true};
 	struct opinion o;
 
 	for (unsigned i = 0; i < me->n_turns; i++) {
@@ -203,9 +237,9 @@ static bool begins_here(const struct work *w, struct side *me,
 	if (octets.n == 0)
 		return false;
 	o = ask(w, octets);
-	if (may_become(w, octets, o) && octets.n < TURN_OCTETS &&
-	    me->n_turns < TURNS)
-		me->turn[me->n_turns++] = (struct turn){seq, true, true};
+	weigh(w, &t, octets, o);
+	if (t.maybe && octets.n < TURN_OCTETS)
+		turn_add(me, t);
 	return o.sure == RECOGNISE_SURE;
 }
 
@@ -229,7 +263,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 
 		if (!turn_octets(w, me, t->seq, &first, b)) {
 			/* Others needed the room: nobody can say any more. */
-			if (kept && t->maybe && !t->inside)
+			if (kept && t->maybe && !t->begun && !t->inside)
 				return HEARD_OTHER;
 			turn_over(me, i);
 			continue;
@@ -237,7 +271,7 @@ static enum heard hear_turns(struct work *w, struct side *me,
 		o = ask(w, first);
 		if (o.sure == RECOGNISE_SURE)
 			return HEARD_OTHER;
-		t->maybe = may_become(w, first, o);
+		weigh(w, t, first, o);
 		if (t->maybe && me->nxt - t->seq < TURN_OCTETS)
 			i++;
 		else
@@ -291,6 +325,11 @@ enum heard hear_stream(struct work *w, struct span octets)
 			return HEARD_LITTLE;
 		me->shown = true;
 		speaks(w, o);
+		if (f->dis == DIS_NONE && o.begun)
+			turn_add(me, (struct turn){.seq = me->nxt -
+							  (uint32_t)octets.n,
+						   .maybe = true,
+						   .begun = true});
 	}
 	if (h == HEARD && f->dis == DIS_NONE)
 		your_turn(w);

@@ -3,7 +3,7 @@
  * Datagrams: each is one unit, or one part of an ACSE message whose parts
  * wait for the last one and share its verdict.
  */
-#include "enforcer/pipeline/state.h"
+#include "enforcer/pipeline/ask.h"
 
 /* Parts of an ACSE message wait for the last one and share its verdict. */
 static void keep_part(struct work *w, uint64_t key)

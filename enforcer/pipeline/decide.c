@@ -3,7 +3,8 @@
  * From octets to decisions: what they say, what policy says to that, and the
  * events that tell it.
  */
-#include "enforcer/pipeline/state.h"
+#include "enforcer/pipeline/ask.h"
+#include "enforcer/pipeline/tell.h"
 
 static const struct dissector *dissector_of(const struct work *w)
 {
@@ -15,7 +16,9 @@ static const struct dis_ctx *context(struct work *w)
 	struct pipeline *p = w->p;
 	const struct flow *f = w->f;
 	struct dis_ctx *c = &w->ctx;
+	const struct side *you = &f->side[!w->s];
 
+	c->other_waits = you->nxt != you->judged;
 	if (w->ctx_f == f && w->ctx_s == w->s && w->ctx_dis == f->dis)
 		return c;
 	w->ctx_f = f;
@@ -26,6 +29,7 @@ static const struct dis_ctx *context(struct work *w)
 			      .dir = side_dir(f, w->s),
 			      .lenient = !strict(p),
 			      .midstream = f->midstream,
+			      .other_waits = c->other_waits,
 			      .self = &p->guest[f->guest].self,
 			      .arena = &p->arena,
 			      .assembly = &w->assembly};
@@ -93,156 +97,6 @@ enum reason stream_leftover(struct work *w, struct span rest)
 	return d->leftover(c, rest);
 }
 
-/* --- events ------------------------------------------------------------------- */
-
-static const struct obs *carrier(const struct work *w,
-				 const struct judged_unit *u)
-{
-	return u->n ? &w->p->obs[u->first] : NULL;
-}
-
-/* Between two machines, when one pipeline judges for both. */
-static bool two_sided(const struct work *w)
-{
-	return strict(w->p) && w->p->self < 0 && w->f->peer >= 0;
-}
-
-static enum dir judged_dir(const struct work *w)
-{
-	enum dir d = side_dir(w->f, w->s);
-
-	return w->as_peer ? (enum dir)!d : d;
-}
-
-static size_t judged_machine(const struct work *w)
-{
-	return (size_t)(w->as_peer ? w->f->peer :
-				     w->p->guest[w->f->guest].machine);
-}
-
-static void as_judged(const struct work *w, struct event *ev)
-{
-	for (uint32_t g = 0; g < w->p->n_guests; g++) {
-		if (w->p->guest[g].machine == w->f->peer)
-			ev->guest = guest_name(w->p, g);
-	}
-	ev->dir = judged_dir(w);
-}
-
-static void unit_event(struct work *w, const struct judged_unit *u,
-		       struct event *ev, enum event_type type)
-{
-	event_base(w, ev, type);
-	if (w->as_peer && type != EV_PROTOCOL)
-		as_judged(w, ev);
-	ev->pcap_cnt = told_number(w->p, u->pcap_cnt);
-	ev->octets = u->octets;
-	ev->message = carrier(w, u);
-	if (u->n > 1) {
-		ev->leaves = &w->p->obs[u->first + 1];
-		ev->n_leaves = u->n - 1;
-	}
-}
-
-static void tell_protocol(struct work *w, const struct judged_unit *u)
-{
-	struct event ev;
-
-	unit_event(w, u, &ev, EV_PROTOCOL);
-	w->sink->event(w->sink->arg, &ev);
-}
-
-/* Oddities that were let pass: one anomaly each. */
-static void tell_notes(struct work *w, const struct judged_unit *u)
-{
-	for (uint32_t i = 0; i < u->n; i++) {
-		const struct obs *o = &w->p->obs[u->first + i];
-
-		for (unsigned k = 0; k < o->n && obs_has(o, F_NOTE); k++) {
-			uint64_t cnt = w->pcap_cnt;
-
-			if (o->f[k].field != F_NOTE)
-				continue;
-			w->pcap_cnt = u->pcap_cnt;
-			anomaly(w, (enum reason)o->f[k].u,
-				reason_why((enum reason)o->f[k].u),
-				strict(w->p) ? VERDICT_ALLOW : VERDICT_NONE);
-			w->pcap_cnt = cnt;
-		}
-	}
-}
-
-/* Whom its rules want to be told. */
-static uint8_t told_to(const struct pol_decision *d)
-{
-	bool portal = d->notify & NOTIFY_REFUSED && !d->permit;
-
-	return (uint8_t)((d->notify & NOTIFY_ALL) |
-			 (portal ? NOTIFY_PORTAL : 0));
-}
-
-static void fill_decision(struct event *ev, const struct pol_decision *d)
-{
-	ev->verdict = d->permit ? VERDICT_ALLOW : VERDICT_DENY;
-	ev->monitored = d->monitored;
-	ev->summary = d->permit && d->summary && !d->monitored;
-	ev->reasons = d->reasons;
-	ev->reason = d->reason;
-	ev->party = d->party;
-	ev->detail = d->text[0] ? d->text : NULL;
-	ev->would_pass = d->would_pass;
-	ev->n_rules = d->n_rules;
-	memcpy(ev->rules, d->rules, sizeof(ev->rules));
-	ev->severity = d->severity;
-	ev->notify = told_to(d);
-	for (uint32_t i = 0; i < ev->n_rules; i++)
-		ev->rules[i].refused = !d->permit && d->refused_rules >> i & 1;
-	ev->n_budgets = d->n_budgets;
-	memcpy(ev->budgets, d->budgets, sizeof(ev->budgets));
-}
-
-static void tell_violation(struct work *w, const struct judged_unit *u,
-			   const char *detail)
-{
-	struct event ev;
-
-	unit_event(w, u, &ev, EV_VIOLATION);
-	fill_decision(&ev, &u->d);
-	if (detail)
-		ev.detail = detail;
-	ev.verdict = VERDICT_DENY;
-	ev.leaf = u->d.leaf < ev.n_leaves ? u->d.leaf : 0;
-	w->p->stats.denied++;
-	w->sink->event(w->sink->arg, &ev);
-}
-
-/* What a dissector refused: an anomaly, with what policy had to say. */
-static void tell_refused(struct work *w, const struct judged_unit *u,
-			 const struct err *e)
-{
-	struct event ev;
-
-	unit_event(w, u, &ev, EV_ANOMALY);
-	if (strict(w->p)) {
-		fill_decision(&ev, &u->d);
-		ev.verdict = VERDICT_DENY;
-		/* No rule was asked: what cannot be read never gets there. */
-		if (u->refused != REASON_UNKNOWN_KEY)
-			ev.n_rules = 0;
-		w->p->stats.denied++;
-	}
-	reasons_add(&ev.reasons, u->refused);
-	ev.reason = u->refused;
-	ev.detail = e->text[0] ? e->text : NULL;
-	ev.message = NULL;
-	ev.leaves = NULL;
-	ev.n_leaves = 0;
-	w->p->stats.anomalies[u->refused]++;
-	w->sink->event(w->sink->arg, &ev);
-}
-
-/* --- policy --------------------------------------------------------------------- */
-
 /* What the resolver told the machine and policy let through. */
 static void bind_names(struct work *w, const struct judged_unit *u)
 {
@@ -270,227 +124,6 @@ static void bind_names(struct work *w, const struct judged_unit *u)
 		names_bind(&w->p->guest[w->f->guest].names, name, &a,
 			   w->now.mono, ttl);
 	}
-}
-
-static struct pol_peer peer_of(const struct work *w, const struct obs *message)
-{
-	const struct flow *f = w->f;
-	bool guest_first = (f->first_dir == DIR_OUT) != w->as_peer;
-	bool out = judged_dir(w) == DIR_OUT;
-	struct pol_peer peer = {
-		.addr = guest_first ? f->tup.dst : f->tup.src,
-		.port = guest_first ? f->tup.dport : f->tup.sport,
-		.proto = f->tup.proto,
-		.machine = w->as_peer ? w->p->guest[f->guest].machine :
-					f->peer,
-		.local_port = guest_first ? 0 : f->tup.dport,
-	};
-
-	/* As the other end of a flow a machine is known as that machine. */
-	if (!w->as_peer)
-		peer.named = f->named;
-	peer.tls = f->dis >= 0 && strcmp(w->p->dis[f->dis]->name, "tls") == 0;
-	if (message) {
-		peer.aptitle = obs_get_span(message, out ? F_CALLED :
-							   F_CALLING);
-		peer.authenticated = !out && obs_get(message, F_MAC, 0) == 1;
-	}
-	return peer;
-}
-
-static void ask_policy(struct work *w, struct judged_unit *u)
-{
-	struct pipeline *p = w->p;
-	struct pol_msg m = {
-		.machine = judged_machine(w),
-		.dir = judged_dir(w),
-		.peer = peer_of(w, carrier(w, u)),
-		.flow = w->f->id,
-		.message = carrier(w, u),
-		.leaves = u->n > 1 ? &p->obs[u->first + 1] : NULL,
-		.n_leaves = u->n > 1 ? u->n - 1 : 0,
-		.octets = u->charged,
-		.packets = u->packets,
-		.now = w->now,
-		/* What is sealed is an observation of its own. */
-		.refused = u->refused == REASON_UNKNOWN_KEY ? REASON_NONE :
-							      u->refused,
-		.retry = u->n && obs_has(&p->obs[u->first], F_RETRY),
-		.one_sided = p->self >= 0 || w->f->peer >= 0,
-	};
-
-	pol_judge(p->conf.state, &m, &u->d);
-	/* Each leaf has its own rule: kept for when it is told. */
-	for (uint32_t i = 1; u->d.permit && m.n_leaves > 1 && i <= m.n_leaves;
-	     i++) {
-		struct leaf_rules *r = &p->rules[u->first + i];
-
-		r->n = pol_leaf_rules(p->conf.state, i - 1, &u->d);
-		memcpy(r->v, u->d.rules, sizeof(r->v));
-	}
-}
-
-bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
-{
-	struct pipeline *p = w->p;
-	struct pol_peer peer = peer_of(w, NULL);
-	struct pol_decision d;
-	struct event ev;
-
-	pol_decision_clear(&d);
-	if (pol_packet(p->conf.state, (size_t)p->guest[w->f->guest].machine,
-		       side_dir(w->f, w->s), &peer, octets, w->now, &d)) {
-		w->f->silent = false;
-		return true;
-	}
-	event_base(w, &ev, EV_VIOLATION);
-	fill_decision(&ev, &d);
-	ev.verdict = VERDICT_DENY;
-	if (ev.reason == REASON_NONE)
-		ev.reason = REASON_LIMIT_EXCEEDED;
-	ev.octets = octets;
-	*why = ev.reason;
-	w->f->silent = w->f->tup.proto == PROTO_TCP && d.action == POL_DROP;
-	p->stats.denied++;
-	w->sink->event(w->sink->arg, &ev);
-	return false;
-}
-
-bool judge_held(struct work *w, uint32_t h, enum reason *why)
-{
-	for (; h != NONE; h = w->p->held[h].sib) {
-		if (!judge_packet(w, w->p->held[h].octets, why))
-			return false;
-	}
-	return true;
-}
-
-bool judge_open(struct work *w, enum reason *why)
-{
-	struct pipeline *p = w->p;
-	struct pol_peer peer = peer_of(w, NULL);
-	struct pol_decision d = {0};
-	struct event ev;
-	char text[512];
-
-	pol_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
-		 side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
-	if (d.permit) {
-		w->f->opened = true;
-		return true;
-	}
-	event_base(w, &ev, EV_VIOLATION);
-	fill_decision(&ev, &d);
-	tell_unnamed(w, &ev, text, sizeof(text));
-	*why = d.reason;
-	p->stats.denied++;
-	w->sink->event(w->sink->arg, &ev);
-	return false;
-}
-
-/* As many as there can be in so many octets: nobody counts what the kernel
- * carries. */
-static uint32_t packets_of(const struct work *w, uint32_t octets)
-{
-	uint32_t least = w->f->tup.proto == PROTO_TCP ? 40 : 28;
-
-	return octets / least + 1;
-}
-
-static void opaque(struct obs o[2], uint32_t octets)
-{
-	o[0] = (struct obs){.kind = OBS_FLOW_OPEN};
-	o[1] = (struct obs){.kind = OBS_OPAQUE};
-	obs_u64(&o[1], F_OCTETS, octets);
-}
-
-bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d)
-{
-	struct pipeline *p = w->p;
-	struct pol_peer peer = peer_of(w, NULL);
-	struct pol_decision room = {0};
-	struct obs o[2];
-	struct pol_msg m = {
-		.machine = (size_t)p->guest[w->f->guest].machine,
-		.dir = side_dir(w->f, w->s),
-		.peer = peer,
-		.flow = w->f->id,
-		.message = &o[0],
-		.leaves = &o[1],
-		.n_leaves = 1,
-		.octets = octets,
-		.packets = packets_of(w, octets),
-		.now = w->now,
-		.one_sided = p->self >= 0,
-	};
-
-	opaque(o, octets);
-	*d = (struct pol_decision){0};
-	pol_judge(p->conf.state, &m, d);
-	if (!d->permit)
-		return false;
-	return pol_packets(p->conf.state, m.machine, m.dir, &peer, octets,
-			   m.packets, w->now, &room);
-}
-
-void tell_carried(struct work *w, uint32_t octets,
-		  const struct pol_decision *d)
-{
-	struct event ev;
-	struct obs o[2];
-
-	opaque(o, octets);
-	event_base(w, &ev, EV_DECISION);
-	fill_decision(&ev, d);
-	ev.would_pass = (struct span){0};
-	ev.summary = false; /* a charge, not one more of many messages */
-	ev.detail = "charged before the kernel carries it";
-	ev.octets = octets;
-	ev.message = &o[0];
-	ev.leaves = &o[1];
-	ev.n_leaves = 1;
-	w->p->stats.allowed++;
-	w->sink->event(w->sink->arg, &ev);
-}
-
-bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer)
-{
-	const struct net_tuple *t = &w->pkt->tup;
-	struct pol_peer who = {.addr = dir == DIR_OUT ? t->dst : t->src,
-			       .port = dir == DIR_OUT ? t->dport : t->sport,
-			       .proto = t->proto,
-			       .machine = peer,
-			       .local_port = dir == DIR_OUT ? t->sport :
-							      t->dport};
-
-	who.named = names_now(w, guest, &who.addr);
-	return pol_party(w->p->conf.policy,
-			 (size_t)w->p->guest[guest].machine, &who) >= 0;
-}
-
-bool judge_again(struct work *w, enum reason *why)
-{
-	struct pipeline *p = w->p;
-	struct pol_peer peer = peer_of(w, NULL);
-	struct pol_decision d = {0};
-
-	pol_would_open(p->conf.state, (size_t)p->guest[w->f->guest].machine,
-		       side_dir(w->f, w->s), &peer, w->f->id, w->now, &d);
-	*why = d.reason;
-	return d.permit;
-}
-
-void tell_closed(struct work *w, enum reason why, const char *detail)
-{
-	struct event ev;
-
-	event_base(w, &ev, EV_VIOLATION);
-	ev.verdict = VERDICT_DENY;
-	ev.reason = why;
-	reasons_add(&ev.reasons, why);
-	ev.detail = detail;
-	w->p->stats.denied++;
-	w->sink->event(w->sink->arg, &ev);
 }
 
 /* --- units ------------------------------------------------------------------------ */
@@ -595,7 +228,7 @@ static void judge_read(struct work *w, struct judge *j, struct judged_unit *u,
 		       struct span unit)
 {
 	char text[sizeof(u->d.text) + 32];
-	const struct obs *o = carrier(w, u);
+	const struct obs *o = unit_carrier(w, u);
 	const struct dis_ctx *c = context(w);
 
 	if (o && obs_has(o, F_SEG_TOTAL))
@@ -846,32 +479,6 @@ static void forget_units(struct work *w)
 	arena_reset(&w->p->arena);
 }
 
-static void tell_decisions(struct work *w)
-{
-	struct pipeline *p = w->p;
-
-	for (uint32_t i = 0; i < p->n_units; i++) {
-		const struct judged_unit *u = &p->unit[i];
-		struct event ev;
-
-		unit_event(w, u, &ev, EV_DECISION);
-		fill_decision(&ev, &u->d);
-		ev.would_pass = (struct span){0};
-		for (uint32_t k = 0; k < ev.n_leaves; k++) {
-			const struct leaf_rules *r =
-				&p->rules[u->first + 1 + k];
-
-			ev.leaf = k;
-			if (ev.n_leaves > 1) {
-				ev.n_rules = r->n;
-				memcpy(ev.rules, r->v, sizeof(ev.rules));
-			}
-			p->stats.allowed++;
-			w->sink->event(w->sink->arg, &ev);
-		}
-	}
-}
-
 /* The same units, as they come to the other machine. */
 static bool receiver_allows(struct work *w, struct judge *j)
 {
@@ -930,21 +537,10 @@ void units_undone(struct work *w)
 	pol_abort(p->conf.state);
 	for (uint32_t i = 0; i < p->n_units; i++) {
 		const struct judged_unit *u = &p->unit[i];
-		struct event ev;
 
-		if (!u->d.permit || u->n == 0)
-			continue; /* told already */
-		unit_event(w, u, &ev, EV_VIOLATION);
-		fill_decision(&ev, &u->d);
-		ev.verdict = VERDICT_DENY;
-		ev.would_pass = (struct span){0};
-		ev.reasons = (struct reasons){{0}};
-		reasons_add(&ev.reasons, REASON_SIBLING_DENIED);
-		ev.reason = REASON_SIBLING_DENIED;
-		ev.detail = "allowed, but shares its packet with something "
-			    "refused: not sent, not charged";
-		p->stats.denied++;
-		w->sink->event(w->sink->arg, &ev);
+		/* Others are told already. */
+		if (u->d.permit && u->n)
+			tell_sibling(w, u);
 	}
 	forget_units(w);
 }

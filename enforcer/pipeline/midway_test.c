@@ -11,6 +11,8 @@
 
 #define S(text) {(const uint8_t *)(text), sizeof(text) - 1}
 #define Z32	"ZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZZ"
+#define ASKED	"\4data\6secret\7example\0\0\1\0\1"
+#define QUESTION "\x12\x34\1\0\0\1\0\0\0\0\0\0" ASKED
 #define HELLO	"\1\0\0\x29\3\3" Z32 "\0\0\2\x13\1\1\0"
 
 struct row {
@@ -64,6 +66,14 @@ static const struct row rows[] = {
 	{"a hello in small records", S("\x16\3\1\0\1\1\x16\3\1\0\1\0\x16\3\1\0"
 	 "\1\0\x16\3\1\0\1\x29\x16\3\1\0\x29\3\3" Z32 "\0\0\2\x13\1\1\0"), 0,
 	 0, MIDWAY},
+	{"a question of DNS", S("\0\x25" QUESTION), 0, REASON_SUSPICIOUS,
+	 MIDWAY},
+	{"an answer of DNS", S("\0\x25\x12\x34\x81\x83\0\1\0\0\0\0\0\0"
+	 ASKED), 0, REASON_SUSPICIOUS, MIDWAY},
+	{"a question with more behind it", S("\0\x27" QUESTION "\0\0"), 0,
+	 REASON_SUSPICIOUS, MIDWAY},
+	{"a question to a server of nothing", S("\0\x25\x12\x34\1\0\0\1"
+	 "\0\0\0\0\0\2" ASKED), 0, 0, 0},
 	{"a hello in a record of SSL 3.0", S("\x16\3\0\0\x2d" HELLO), 0,
 	 REASON_LEGACY, MIDWAY},
 };
@@ -155,9 +165,7 @@ static void datagrams(void **state)
 /* Behind what nobody reads, a question of DNS on any port. */
 static void dns_behind_others(void **state)
 {
-	static const struct span question =
-		S("\x12\x34\1\0\0\1\0\0\0\0\0\0\4data\6secret\7example\0"
-		  "\0\1\0\1");
+	static const struct span question = S(QUESTION);
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {
@@ -183,6 +191,51 @@ static void begins_stream(void **state)
 		kit_handshake(k, KIT_PORT, KIT_ISN, false);
 		judged(k, r->why, 0, segment(k, i & 1, 0, 0, r->octets),
 		       r->first);
+		done(k);
+	}
+}
+
+/* Cut in two, the first piece may pass; what cannot be told yet does not. */
+static void dns_begins_in_pieces(void **state)
+{
+	static const struct span question = S("\0\x25" QUESTION);
+
+	(void)state;
+	for (size_t cut = 1; cut < question.n; cut++) {
+		struct kit *k = kit(cut & 1);
+		uint64_t id;
+
+		kit_handshake(k, KIT_PORT, KIT_ISN, false);
+		id = segment(k, true, 0, 0, span_sub(question, 0, cut));
+		assert_int_equal(k->verdict[id].n, cut < 14);
+		id = segment(k, true, (uint32_t)cut, 0,
+			     span_from(question, cut));
+		judged(k, "a question of DNS", cut, id,
+		       cut < 14 ? MIDWAY : REASON_SUSPICIOUS);
+		done(k);
+	}
+}
+
+/* Octets that a length, too, could begin with: nobody waits for more. */
+static void small_octets_pass(void **state)
+{
+	(void)state;
+	for (uint32_t n = 1; n <= 5; n++) {
+		struct kit *k = kit(true);
+		uint32_t at[2] = {0, 0};
+
+		kit_handshake(k, KIT_PORT, KIT_ISN, false);
+		for (unsigned i = 0; i < 60; i++) {
+			bool out = i % 2 == 0;
+			const char *what = i % 3 ? "\5\1\0\0\1" :
+						   "\1\x20\0\1\1";
+
+			judged(k, what, i,
+			       segment(k, out, at[!out], at[out],
+				       span_of(what, n)),
+			       REASON_NONE);
+			at[!out] += n;
+		}
 		done(k);
 	}
 }
@@ -288,6 +341,8 @@ int main(void)
 		cmocka_unit_test(datagrams),
 		cmocka_unit_test(dns_behind_others),
 		cmocka_unit_test(begins_stream),
+		cmocka_unit_test(dns_begins_in_pieces),
+		cmocka_unit_test(small_octets_pass),
 		cmocka_unit_test(in_stream),
 		cmocka_unit_test(long_front),
 	};

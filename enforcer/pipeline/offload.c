@@ -22,7 +22,8 @@
  * carried are not known; until their receiver has acknowledged the place where
  * we have the stream again, they may be sent again as they could be before.
  */
-#include "enforcer/pipeline/state.h"
+#include "enforcer/pipeline/ask.h"
+#include "enforcer/pipeline/tell.h"
 
 #define CARRY_LEAST (16 * 1024) /* less is not worth the change */
 #define CARRY_TIMES 4 /* at most so much more than was seen: what is charged

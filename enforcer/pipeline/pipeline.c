@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dissectors/net/icmp.h"
+#include "enforcer/pipeline/ask.h"
 #include "enforcer/pipeline/state.h"
 
 #define MAX_HELD  4096

@@ -23,7 +23,7 @@
  *   answer.c   what whoever asked is told of a refusal, in its protocol
  *   hold.c     packets whose verdict is due
  *   classify.c which protocol; classifier.h a guess at it, for the records
- *   decide.c   what it says, what policy says to that
+ *   decide.c   what it says; ask.c: what policy says to that; tell.c: events
  *   quarantine.c  a machine loses its grants, and gets them back: told
  *   defer.c    what a rule holds back; offload.c: what the kernel may carry
  *   pipeline.c puts them together; reload.c: another policy, freezing;

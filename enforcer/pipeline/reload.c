@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What changes between packets: the policy set, and whether anything passes. */
-#include "enforcer/pipeline/state.h"
+#include "enforcer/pipeline/ask.h"
+#include "enforcer/pipeline/tell.h"
 
 /* Would the set open this connection? That a budget has no room now says
  * nothing about that; and nothing is charged for asking. */

@@ -132,6 +132,7 @@ struct timer {
 struct turn {
 	uint32_t seq; /* what comes from it on is looked at */
 	bool maybe;   /* and may be a message, or nothing was seen of it yet */
+	bool begun;   /* only that: others have its place first */
 	bool inside;  /* no turn: a segment began there, and gives way */
 };
 
@@ -717,25 +718,6 @@ int64_t frame_units(struct work *w, struct span octets, struct framed *f,
 		    struct err *e);
 /* The stream ended here: is what is left over in order? */
 enum reason stream_leftover(struct work *w, struct span rest);
-/* May this flow be opened? Tells when not; *why: the reason. */
-bool judge_open(struct work *w, enum reason *why);
-/* Does the policy know the other end of a packet that has no flow? */
-bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer);
-/* May so many octets more, of which none is read, go the way of w->s? Tells
- * nothing; charges are tentative. */
-bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d);
-/* That they may. */
-void tell_carried(struct work *w, uint32_t octets,
-		  const struct pol_decision *d);
-/* Would the policy of now open it? Tells nothing, charges nothing. */
-bool judge_again(struct work *w, enum reason *why);
-/* That it would not. */
-void tell_closed(struct work *w, enum reason why, const char *detail);
-/* Octets and packets that are about to leave. Tells when there is no room;
- * *why, which is not touched otherwise: the reason. */
-bool judge_packet(struct work *w, uint32_t octets, enum reason *why);
-/* The same for a packet that waits, and all parts of its datagram. */
-bool judge_held(struct work *w, uint32_t h, enum reason *why);
 
 /* pipeline.c */
 void *pipeline_take(struct pipeline *p, size_t n, size_t size);

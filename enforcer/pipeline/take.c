@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "enforcer/pipeline/take.h"
 
+#include "enforcer/pipeline/ask.h"
 #include "enforcer/pipeline/kept.h"
 
 void stream_give_up(struct work *w, struct side *me, enum reason why,
