@@ -26,6 +26,9 @@
 #define GO   "HTTP/1.1 100 Continue\r\n" E
 #define OK   "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" E
 #define NO   "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n" E
+#define LONG \
+	"PUT /a HTTP/1.1\r\n" H "Content-Type: text/event-stream\r\n" \
+	"Content-Length: 6000\r\n" E
 #define END  "" /* of what that end says */
 #define BIG  "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n" \
 	     "Content-Length: 3\r\n" E "big"
@@ -82,13 +85,13 @@ static const struct row inline_rows[] = {
 	{"without the end of the connection it may stay away, too",
 	 {{CLIENT, ALONE, READ}, {SERVER, NO, READ}, {CLIENT, END, READ}}},
 	{"refused while it comes, and broken off",
-	 {{CLIENT, "PUT /a HTTP/1.1\r\n" H "Content-Length: 6000\r\n" E "ab",
+	 {{CLIENT, LONG "ab",
 	   READ}, {SERVER, BIG, READ}, {CLIENT, END, READ}}},
 	{"broken off before that",
-	 {{CLIENT, "PUT /a HTTP/1.1\r\n" H "Content-Length: 6000\r\n" E "ab",
+	 {{CLIENT, LONG "ab",
 	   READ}, {CLIENT, END, REASON_INCOMPLETE}}},
 	{"broken off, though the connection could go on",
-	 {{CLIENT, "PUT /a HTTP/1.1\r\n" H "Content-Length: 6000\r\n" E "ab",
+	 {{CLIENT, LONG "ab",
 	   READ}, {SERVER, NO, READ}, {CLIENT, END, REASON_INCOMPLETE}}},
 	{"with leave the body comes, whatever is said then",
 	 {{CLIENT, ALONE, READ}, {SERVER, GO, READ}, {SERVER, NO, READ},
