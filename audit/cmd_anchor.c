@@ -164,9 +164,9 @@ static int find(const struct tool_anchor *t, struct db *d, struct err *e)
 				 t->counter, !t->compare, e);
 
 	/* What it should be helps who looks for what is wrong. */
-	if (rc == 0 || p.whole.has_last)
+	if (!t->quiet && (rc == 0 || p.whole.has_last))
 		summary(&p.whole, p.points);
-	if (rc)
+	if (rc || t->quiet)
 		return rc;
 	if (!t->compare)
 		printf("not compared with a TPM\n");

@@ -7,11 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/cmd_verify.h"
 #include "audit/layout.h"
 #include "audit/notefile.h"
 #include "audit/tool.h"
 #include "audit/tool_anchor.h"
-#include "audit/verify.h"
 
 static void help(void)
 {
@@ -20,7 +20,7 @@ static void help(void)
 	     "         [--tpm NAME | --pcr HEX --counter N] DB\n"
 	     "Read every record again and compare hashes, tree, tiles, chain, "
 	     "state, copies,\nboots, clocks, salts and the seals of the file's "
-	     "pages. The last line is\n\"ok N records\", or what is wrong.\n\n"
+	     "pages. The last line is\n\"ok N records\", \"ok N of M records\", or what is wrong.\n\n"
 	     "DB may be a directory that export --format tiles or proofs "
 	     "wrote.\n\n"
 	     "      --key FILE         public key of the log (its .vkey, or PEM): "
@@ -35,6 +35,8 @@ static void help(void)
 	     "      --tpm NAME         it is the log that this TPM knows, as "
 	     "with the command\n"
 	     "                         anchor, and its other options\n"
+	     "  -j, --json             one object at the end instead of "
+	     "lines\n"
 	     "  -q, --quiet            no progress\n"
 	     "  -h, --help             this text\n\n"
 	     "Exit: 0 whole, 1 not whole, 2 it cannot be read.");
@@ -61,70 +63,6 @@ static void progress(void *arg, uint64_t done, uint64_t total)
 		(unsigned long long)done, (unsigned long long)total);
 }
 
-/* Held, and signed by the log's key; more is not known. */
-static void print_thinned(const struct points_thinned *t, bool part)
-{
-	printf("\nthe checkpoint of %llu records that you hold was not "
-	       "compared: those records\n%s",
-	       (unsigned long long)t->size,
-	       part ? "are not in this part"
-		    : "were pruned, and the log's own of that size was thinned "
-		      "out");
-	if (t->after)
-		printf("; proved is what is\nbehind, from the log's checkpoint "
-		       "of %llu records on",
-		       (unsigned long long)t->after);
-	if (t->before)
-		printf(" (the one before it is\nof %llu)",
-		       (unsigned long long)t->before);
-}
-
-/* What the file alone cannot say, and who can. */
-static void print_anchors(const struct verify_result *r, bool compared)
-{
-	if (compared || !r->anchored)
-		return;
-	printf("anchored in a TPM that this was not compared with: that its "
-	       "end was not cut off or\ntaken away shows --tpm, or --pcr and "
-	       "--counter\n");
-	if (r->announced)
-		printf("record %llu announces a checkpoint that is not there: "
-		       "its writer died before\nit was signed, or somebody "
-		       "took it away, which only the TPM knows\n",
-		       (unsigned long long)r->announced - 1);
-}
-
-static void print_root(const struct verify_result *r, bool by_key)
-{
-	printf("root ");
-	for (size_t i = 0; i < sizeof(r->root); i++)
-		printf("%02x", r->root[i]);
-	printf("\n");
-	if (r->protected_only)
-		printf("protected records alone, each proved; that none was "
-		       "left out cannot be seen\n");
-	else
-		printf("%llu boots, %llu pages\n",
-		       (unsigned long long)r->boots,
-		       (unsigned long long)r->pages);
-	printf("%llu checkpoints%s", (unsigned long long)r->checkpoints,
-	       r->checkpoints == 0 ? "" : by_key ? ", signed by the log's key"
-						 : ", signatures not checked");
-	if (r->checkpoints)
-		printf(", the last of %llu records",
-		       (unsigned long long)r->checkpoint);
-	if (r->checkpoints_pruned)
-		printf("\nof them %llu over pruned records: only compared with "
-		       "what is held",
-		       (unsigned long long)r->checkpoints_pruned);
-	for (size_t i = 0; i < r->n_thinned; i++)
-		print_thinned(&r->thinned[i], r->part);
-	if (r->has_cosigned)
-		printf("\ncosigned up to %llu records",
-		       (unsigned long long)r->cosigned);
-	printf("\n");
-}
-
 /* Behind the rest: what the checkpoints say of the TPM is known to be what the
  * records say. */
 static int compare(const struct tool_anchor *tpm, const char *path, bool dir,
@@ -149,26 +87,12 @@ static void cannot_go_on(int signal_no)
 	_exit(EXIT_TROUBLE);
 }
 
-/* All that are known to be, whatever else was found. */
-static void print_missing(const struct verify_result *r)
-{
-	uint64_t n = r->n_missing < POINTS_MISSING ? r->n_missing
-						   : POINTS_MISSING;
-
-	for (uint64_t i = 0; i < n; i++)
-		printf("the checkpoint of %llu records is missing\n",
-		       (unsigned long long)r->missing[i]);
-	if (r->n_missing > n)
-		printf("and %llu more\n",
-		       (unsigned long long)(r->n_missing - n));
-}
-
 static int run(const char *path, const struct points_conf *points,
-	       struct tool_anchor *tpm, int quiet)
+	       struct tool_anchor *tpm, bool quiet, bool json)
 {
 	struct progress p = {0};
-	struct verify_result r;
 	struct err e = {0};
+	struct verified v = {.path = path, .e = &e, .points = points};
 	int show = !quiet && isatty(STDERR_FILENO);
 	struct stat st;
 	bool dir = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -181,37 +105,23 @@ static int run(const char *path, const struct points_conf *points,
 	}
 	signal(SIGBUS, cannot_go_on);
 	rc = (dir ? layout_verify : verify_file)(
-		path, points, &r, show ? progress : NULL, &p, &e);
+		path, points, &v.r, show ? progress : NULL, &p, &e);
+	tpm->quiet = json;
 	if (rc == 0)
 		rc = compare(tpm, path, dir, &e);
 	if (p.shown)
 		fprintf(stderr, "\r\033[K");
-	if (rc == 0) {
-		print_root(&r, points->n_keys > 0);
-		print_anchors(&r, tpm->compare);
-		if (r.part)
-			printf("a part: records before %llu are not in it, "
-			       "only their hashes; the others and\nthe "
-			       "protected ones were read\n",
-			       (unsigned long long)r.first);
-		else if (r.first)
-			printf("records before %llu were pruned, and the log "
-			       "says so; of these the protected ones were "
-			       "read\n", (unsigned long long)r.first);
-		printf("ok %llu records\n", (unsigned long long)r.records);
-		return tool_flush(EXIT_DONE, 0);
-	}
-	if (rc != E_INTEGRITY)
-		return tool_failed(path, &e);
-	/* The finding is the answer, so it is on standard output too. */
-	tool_say(path, e.text);
-	print_missing(&r);
-	if (r.has_bad)
-		printf("not whole: first wrong record %llu: %s\n",
-		       (unsigned long long)r.bad, e.text);
+	v.rc = rc;
+	v.compared = tpm->compare;
+	if (json)
+		verified_json(&v);
 	else
-		printf("not whole: %s\n", e.text);
-	return tool_flush(EXIT_NO, 0);
+		verified_text(&v);
+	if (rc == E_INTEGRITY)
+		tool_say(path, e.text);
+	return rc == 0		   ? tool_flush(EXIT_DONE, 0)
+	       : rc == E_INTEGRITY ? tool_flush(EXIT_NO, 0)
+				   : tool_flush(tool_failed(path, &e), 0);
 }
 
 #define KEYS 8
@@ -283,17 +193,19 @@ int cmd_verify(int argc, char **argv)
 		{"witness", required_argument, NULL, 'w'},
 		{"cosigned", required_argument, NULL, 'n'},
 		TOOL_ANCHOR_OPTIONS,
+		{"json", no_argument, NULL, 'j'},
 		{"quiet", no_argument, NULL, 'q'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct given *g = calloc(1, sizeof(*g));
-	int c, quiet = 0, rc = g ? EXIT_DONE : EXIT_TROUBLE;
+	int c, rc = g ? EXIT_DONE : EXIT_TROUBLE;
+	bool quiet = false, json = false;
 	struct tool_anchor tpm = {0};
 	uint64_t need;
 
 	while (rc == EXIT_DONE &&
-	       (c = getopt_long(argc, argv, "qh", options, NULL)) != -1) {
+	       (c = getopt_long(argc, argv, "jqh", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 		case 'c':
@@ -318,7 +230,10 @@ int cmd_verify(int argc, char **argv)
 			g->has_need = true;
 			break;
 		case 'q':
-			quiet = 1;
+			quiet = true;
+			break;
+		case 'j':
+			json = true;
 			break;
 		case 'h':
 			help();
@@ -335,7 +250,7 @@ int cmd_verify(int argc, char **argv)
 	if (rc == EXIT_DONE)
 		rc = check_given(g);
 	if (rc == EXIT_DONE)
-		rc = run(argv[optind], &g->conf, &tpm, quiet);
+		rc = run(argv[optind], &g->conf, &tpm, quiet, json);
 	free(g);
 	return rc;
 }

@@ -436,6 +436,7 @@ static int read_all(struct reading *r, const struct points_conf *given,
 		return rc;
 	if (checkpoint_read(&r->c, &n, wbuf_span(&w), e))
 		return e->code = E_INTEGRITY;
+	r->out->size = r->c.size;
 	if (conf.n_held >= POINTS_HELD)
 		return err_set(e, E_LIMIT, 0, "at most %d checkpoints",
 			       POINTS_HELD - 1);

@@ -22,6 +22,7 @@ struct tool_anchor {
 	const char *tpm; /* NULL: the values were given, or none */
 	uint32_t index;	 /* 0: the usual one */
 	bool has_pcr, has_counter, compare;
+	bool quiet; /* say nothing but errors */
 	uint8_t pcr[SHA256_LEN];
 	uint64_t counter;
 };
@@ -31,7 +32,7 @@ int tool_anchor_option(struct tool_anchor *t, int option, const char *arg);
 /* Ask the TPM, if one is named. E_SYNTAX: the options do not fit. */
 int tool_anchor_read(struct tool_anchor *t, struct err *e)
 	__attribute__((warn_unused_result));
-/* Print where the TPM is in the log. E_INTEGRITY: it is not this log. */
+/* Print, if not quiet, where the TPM is in the log. E_INTEGRITY: it is not this log. */
 int tool_anchor_compare(const struct tool_anchor *t, const char *path,
 			bool list, struct err *e)
 	__attribute__((warn_unused_result));

@@ -249,7 +249,7 @@ static void proofs_go_from_hand_to_hand(void **state)
 	      "test $(ls %O.pr/record | wc -l) = $(ls %O.pr/proof | wc -l) && "
 	      "grep -q '\"event_type\":\"policy\"' %O.pr/record/99.json && "
 	      "! grep -lq decision %O.pr/record/*", 0, "");
-	expect("verify --key %D.vkey %O.pr", 0, "ok 6 records");
+	expect("verify --key %D.vkey %O.pr", 0, "\nok 6 of 602 records\n");
 	expect("verify --key %D.vkey --checkpoint %D.old %O.pr", 2,
 	       "check-proof can");
 	expect("export -F proofs -c /nowhere/c -o %O.pr2 %D", 2, "/nowhere/c");
@@ -259,7 +259,7 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("verify --key %D.vkey %O.part", 0, "records before 256 are not "
 	       "in it");
 	expect("verify --key %D.vkey --checkpoint %D.old %O.part", 0,
-	       "\nok 602 records\n");
+	       "\nok 346 of 602 records\n");
 	expect("export -F tiles --size 301 -o %O.was %D", 0, "");
 	expect("verify --key %D.vkey --checkpoint %D.old %O.was", 0,
 	       "\nok 301 records\n");
@@ -284,7 +284,7 @@ static void proofs_go_from_hand_to_hand(void **state)
 	/* An agency's is the default, and has nothing of what the samples say
 	 * of policies, which is in words alone. */
 	expect("export -F proofs -o %O.pr2 %D", 0, "");
-	expect("verify --key %D.vkey %O.pr2", 0, "ok 0 records");
+	expect("verify --key %D.vkey %O.pr2", 0, "\nok 0 of 602 records\n");
 	expect("export -c %D.vkey %D", 2, "only beside tiles or proofs");
 	expect("verify /tmp", 1, "checkpoint: not there");
 }
@@ -394,6 +394,68 @@ static void what_is_written_is_not_exported(void **state)
 	expect("export %D", 0, "nobody writes it");
 }
 
+/* For programs: one object, and what it covers. */
+static void verify_tells_programs(void **state)
+{
+	static const struct {
+		const char *args;
+		int want;
+		const char *has;
+	} told[] = {
+		{"verify -j %D", 0, "{\"verdict\":\"whole\",\"log\":\""},
+		{"verify --json %D", 0, "\"records\":{\"checked\":4004,"
+		 "\"of\":4004,\"first\":0,\"end\":4004,\"scope\":\"all\"}"},
+		{"verify -j %D", 0, "\"signed\":false"},
+		{"verify -j %D", 0, "\"keys\":[]"},
+		{"verify -j --key %D.vkey %D", 0, "\"checkpoints\":{\"checked\":"
+		 "4,\"last\":4004,\"over_pruned\":0,\"signed\":true"},
+		{"verify -j --key %D.vkey %D", 0, "\"keys\":[{\"name\":"
+		 "\"meter-1.meter.example/audit\",\"id\":\""},
+		{"verify -j %O.part", 0, "\"records\":{\"checked\":3748,"
+		 "\"of\":4004,\"first\":256,\"end\":4004,\"scope\":\"part\"}"},
+		{"verify -j %O.pr", 0, "\"records\":{\"checked\":40,\"of\":4004,"
+		 "\"scope\":\"protected\"}"},
+		{"verify -j --pcr 00 --counter 1 %D", 2, "not 64 hex digits"},
+		{"verify -j --key %D.vkey %D.bad 2>/dev/null", 1,
+		 "{\"verdict\":\"not-whole\""},
+		{"verify -j --key %D.vkey %D.bad 2>/dev/null", 1,
+		 "\"missing\":[],\"missing_in_all\":0"},
+		{"verify -j --key %D.vkey %D.bad 2>/dev/null", 1,
+		 "\"finding\":{\"record\":"},
+		{"verify -j /nowhere/a.db 2>/dev/null", 2,
+		 "{\"verdict\":\"not-read\",\"log\":\"/nowhere/a.db\""},
+	};
+	FILE *f;
+	char name[80];
+
+	(void)state;
+	test_clean();
+	test_add_signed(0, 2000);
+	test_add_signed(2000, 4000);
+	expect("export -F tiles --from 300 -o %O.part %D", 0, "");
+	expect("export -F proofs --for customer -o %O.pr %D", 0, "");
+	expect("--version; cp %D %D.bad", 0, "");
+	snprintf(name, sizeof(name), "%s.bad", test_path);
+	f = fopen(name, "r+b");
+	assert_non_null(f);
+	fseek(f, 20 * 4096 + 100, SEEK_SET);
+	fputc('x', f);
+	fclose(f);
+	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		expect(told[i].args, told[i].want, told[i].has);
+		if (out[0] == '{')
+			assert_int_equal(lines(), 1);
+	}
+	/* Of what was pruned it says how much is read. */
+	expect("verify %D", 0, "\nok 4004 records\n");
+	expect("prune --before 1024 %D", 0, "");
+	expect("verify %D", 0, "records before 1024 were pruned");
+	expect("verify %D", 0, "\nok 2983 of 4007 records\n");
+	expect("verify -j %D", 0, "\"records\":{\"checked\":2983,"
+	       "\"of\":4007,\"first\":1024,\"end\":4007,"
+	       "\"scope\":\"pruned\"}");
+}
+
 static void tampering_is_exit_1(void **state)
 {
 	FILE *f;
@@ -491,6 +553,7 @@ int main(void)
 		cmocka_unit_test(colors_are_for_terminals),
 		cmocka_unit_test(exports_are_complete),
 		cmocka_unit_test(what_is_written_is_not_exported),
+		cmocka_unit_test(verify_tells_programs),
 		cmocka_unit_test(tampering_is_exit_1),
 		cmocka_unit_test(it_follows),
 		cmocka_unit_test(proofs_go_from_hand_to_hand),

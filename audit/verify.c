@@ -579,6 +579,7 @@ static int check_content(struct verify *v, const char *path,
 		v->out->has_bad = true;
 		v->out->bad = bad;
 	}
+	v->out->size = v->state.size;
 	memcpy(v->out->missing, v->points.missing, sizeof(v->out->missing));
 	v->out->n_missing = v->points.n_missing;
 	if (rc && db_disturbed(v->db))

@@ -23,6 +23,7 @@
 
 struct verify_result {
 	uint64_t records; /* read so far, or in all */
+	uint64_t size;	  /* how many the log says that there are */
 	uint64_t first;	  /* records before it were pruned, or, of a */
 	bool part;	  /* part of an export, are not in it */
 	uint64_t boots, pages, checkpoints;

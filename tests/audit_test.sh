@@ -45,7 +45,13 @@ check "an export replaces no device" refused "regular file" "$audit" export -o f
 check "the device is still there" test -p fifo
 "$audit" export -o out.ndjson a.db
 check "an export has a line for each record" \
-	test "$(wc -l <out.ndjson)" -eq "$("$audit" verify a.db | tail -n 1 | tr -dc 0-9)"
+	test "$(wc -l <out.ndjson)" -eq "$("$audit" verify a.db | sed -n '$s/^ok \([0-9]*\) records$/\1/p')"
+"$audit" verify -j a.db >verify.json
+check "verify says as much to programs" \
+	python3 -c 'import json
+r = json.load(open("verify.json"))
+n = len(open("out.ndjson").readlines())
+assert r["verdict"] == "whole" and r["records"]["checked"] == n, r'
 
 "$audit" verify a.db >/dev/null
 "$audit" show a.db >/dev/null
