@@ -38,11 +38,16 @@ static int start(struct capture_player *p,
 		.classifier = conf->classifier,
 	};
 
+	bool says = conf->set &&
+		    pol_set_resolver(conf->set, &p->dns.resolver);
+
 	for (size_t i = 0; i < DISSECTORS_MAX && dissectors[i]; i++) {
 		if (dissectors[i] == &dissector_c1222)
 			pc.dissector_conf[i] = &p->keys.conf;
 		if (dissectors[i] == &dissector_dns)
-			pc.dissector_conf[i] = conf->dns;
+			pc.dissector_conf[i] = conf->dns ? conf->dns
+					       : says	 ? &p->dns
+							 : NULL;
 	}
 	return pipeline_new(&p->pipeline, &pc, e);
 }

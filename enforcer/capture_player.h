@@ -18,7 +18,9 @@ struct capture_player_conf {
 	const struct pipeline_guest *guests; /* none: the binding's */
 	size_t n_guests;
 	const char *keys;	    /* file of keys, or NULL */
-	const struct dns_conf *dns; /* the one resolver, or NULL: any */
+	/* The one resolver; NULL: the one that set says (pol_set_resolver),
+	 * else any. */
+	const struct dns_conf *dns;
 	bool values, partial_sums;
 	const struct classifier *classifier; /* or NULL */
 };
@@ -29,6 +31,7 @@ struct capture_player_conf {
 struct capture_player {
 	struct capture_keys keys;
 	struct capture_clock clock;
+	struct dns_conf dns; /* that of the set */
 	struct pipeline *pipeline;
 	struct mono last_tick;
 	uint64_t packets; /* so far: pcap_cnt of the last one, and its id */

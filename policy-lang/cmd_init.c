@@ -23,6 +23,7 @@ struct init {
 	struct pol_files files; /* of the binding */
 	struct diags diags;
 	struct draft draft;
+	struct dns_conf dns; /* who was asked for names */
 	uint64_t seen;	/* observations that some policy lets pass */
 	uint64_t permit, deny[REASON_COUNT]; /* of the draft */
 };
@@ -122,7 +123,35 @@ static int gather(struct init *in, struct err *e)
 	snprintf(data + n, sizeof(data) - n, "]");
 	k = snprintf(text, sizeof(text), everything, in->id, in->vm, many, many,
 		     data, many, data, many);
+	in->seen = 0;
+	draft_reset(&in->draft);
 	return judge(in, text, (size_t)k, &sink, e);
+}
+
+#define ROUNDS 8 /* in which names turn out to be no party's */
+
+/* All that it needs; parties by the names that its name server gave, if
+ * asked for. What that said is looked at when it is known who it is. */
+static int gather_all(struct init *in, bool names, struct err *e)
+{
+	int rc = gather(in, e);
+
+	if (rc || !names || in->draft.n_resolver != 1)
+		goto out;
+	in->dns.resolver = in->draft.resolver[0];
+	in->args.dns = &in->dns;
+	for (int i = 0; i < ROUNDS; i++) {
+		rc = gather(in, e);
+		draft_shared(&in->draft);
+		if (rc || !in->draft.again)
+			break;
+	}
+	in->args.dns = NULL;
+	if (rc == 0 && in->draft.again)
+		rc = gather(in, e);
+out:
+	draft_settle(&in->draft);
+	return rc;
 }
 
 /* --- what the draft makes of it ------------------------------------------------ */
@@ -163,6 +192,14 @@ static int make_draft(struct init *in, char **text, size_t *n, struct err *e)
 	int rc = d ? try_draft(in, &form, &raw, n, e)
 		   : err_set(e, E_NOMEM, 0, "out of memory");
 
+	/* A party was not where its name was. */
+	if (rc == 0 && in->permit < in->seen && draft_by_name(&in->draft)) {
+		free(raw);
+		raw = NULL;
+		rc = gather_all(in, false, e);
+		if (rc == 0)
+			rc = try_draft(in, &form, &raw, n, e);
+	}
 	/* Not every word with a party is within TLS. */
 	if (rc == 0 && in->permit < in->seen) {
 		free(raw);
@@ -246,9 +283,8 @@ static int draft(struct init *in)
 	struct err e = {0};
 	char *text = NULL;
 	size_t n = 0;
-	int rc = gather(in, &e);
+	int rc = gather_all(in, true, &e);
 
-	draft_settle(&in->draft);
 	if (rc == 0 && in->draft.n_need == 0) {
 		polc_say("init: %s: nothing of %s in it that a policy could "
 			 "let pass; see metergate-replay -g %s=%s",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy-lang/draft.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -52,7 +53,10 @@ static struct draft_flow *flow_of(struct draft *d, const struct event *ev)
 	f = &d->flow[d->n_flow++ % DRAFT_FLOWS];
 	*f = (struct draft_flow){.id = ev->flow_id,
 				 .proto = ev->tup.proto,
-				 .port = ev->tup.dport};
+				 .port = ev->tup.dport,
+				 .out = ev->dir == DIR_OUT};
+	draft_begin(d, f, ev->dir == DIR_OUT ? &ev->tup.dst : &ev->tup.src,
+		    ev->now.mono);
 	return f;
 }
 
@@ -92,19 +96,6 @@ static void party_title(struct draft_party *p, const struct event *ev)
 	p->titled = true;
 }
 
-/* Small letters, digits, '-' and dots, as a policy writes hosts. */
-static bool is_host(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-		      c == '-' || (c == '.' && i && i + 1 < s.n)))
-			return false;
-	}
-	return s.n && s.n <= DRAFT_VALUE_OCTETS;
-}
-
 /* A machine's hello says whom it wants to talk to. */
 static void party_name(struct draft_party *p, const struct event *ev)
 {
@@ -115,10 +106,10 @@ static void party_name(struct draft_party *p, const struct event *ev)
 	    ev->dir != DIR_OUT)
 		return;
 	s = obs_get_span(ev->message, F_DNS_NAME);
-	if (is_host(s))
+	if (draft_is_host(s))
 		memcpy(one.text[0], s.p, s.n);
 	p->names.field = F_DNS_NAME;
-	if (!is_host(s) || !draft_add_values(&p->names, &one))
+	if (!draft_is_host(s) || !draft_add_values(&p->names, &one))
 		p->unnamed = true;
 }
 
@@ -134,15 +125,27 @@ static const char *role_of(const struct event *ev)
 	}
 }
 
+static bool is_party(const struct draft_party *p, const struct net_addr *a,
+		     const char *name)
+{
+	return *name ? strcmp(p->dns, name) == 0
+		     : !p->dns[0] && net_addr_eq(&p->addr, a);
+}
+
 static int party_of(struct draft *d, const struct event *ev,
-		    const struct draft_flow *f)
+		    struct draft_flow *f)
 {
 	const struct net_addr *a =
 		ev->dir == DIR_OUT ? &ev->tup.dst : &ev->tup.src;
 	struct draft_party *p;
+	const char *name;
 	size_t i = 0;
 
-	while (i < d->n_party && !net_addr_eq(&d->party[i].addr, a))
+	if (!f->placed)
+		f->by = draft_place(d, f, ev);
+	f->placed = true;
+	name = f->by ? d->name[f->by - 1].name : "";
+	while (i < d->n_party && !is_party(&d->party[i], a, name))
 		i++;
 	if (i == DRAFT_PARTIES) {
 		d->cut = true;
@@ -152,11 +155,13 @@ static int party_of(struct draft *d, const struct event *ev,
 	if (i == d->n_party) {
 		d->n_party++;
 		p->addr = *a;
+		snprintf(p->dns, sizeof(p->dns), "%s", name);
 		p->role = role_of(ev);
 	}
 	party_port(d, p, f);
 	party_title(p, ev);
 	party_name(p, ev);
+	draft_stood(d, p, f);
 	return (int)i;
 }
 
@@ -533,6 +538,7 @@ void draft_event(struct draft *d, const struct event *ev)
 		d->refused[ev->reason]++;
 	if (ev->type != EV_DECISION || ev->leaf >= ev->n_leaves)
 		return;
+	draft_answer(d, ev, &ev->leaves[ev->leaf]);
 	again = ev->message == d->message && ev->pcap_cnt == d->pcap_cnt;
 	o = &ev->leaves[ev->leaf];
 	if (!again && ev->dir == DIR_OUT)

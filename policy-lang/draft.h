@@ -2,7 +2,8 @@
 /*
  * What a capture needs of a policy, and the draft made from it (polc init).
  *
- * A draft grants what was seen and nothing else: the parties by their
+ * A draft grants what was seen and nothing else: the parties by their names
+ * where the name server and every hello of TLS agree on them, else by their
  * addresses, each observation with the values it had, measurements as coarse,
  * old and rare as they were. It is a beginning for a person, who knows what
  * the capture does not show.
@@ -10,6 +11,7 @@
 #ifndef POLICY_LANG_DRAFT_H
 #define POLICY_LANG_DRAFT_H
 
+#include "core/clock.h"
 #include "core/err.h"
 #include "core/event.h"
 
@@ -19,6 +21,8 @@
 #define DRAFT_VALUE_OCTETS 128
 #define DRAFT_ATTRS	    6
 #define DRAFT_FLOWS	    1024
+#define DRAFT_NAMES	    128 /* that a name server gave to addresses */
+#define DRAFT_RESOLVERS	    4
 
 struct draft_attr {
 	uint16_t field; /* enum field */
@@ -27,8 +31,18 @@ struct draft_attr {
 	char text[DRAFT_VALUES][DRAFT_VALUE_OCTETS + 1];
 };
 
+/* What a name server said, for as long as the gateway would go by it. */
+struct draft_name {
+	char name[DRAFT_VALUE_OCTETS + 1];
+	struct net_addr addr;
+	int64_t until_ns; /* of the stepless clock; included */
+};
+
 struct draft_party {
 	struct net_addr addr;
+	/* "", or its name: then addr is one that it stood for. */
+	char dns[DRAFT_VALUE_OCTETS + 1];
+	struct draft_attr stood; /* names that stood for an address */
 	struct {
 		uint8_t proto;
 		uint16_t port;
@@ -74,6 +88,11 @@ struct draft_flow {
 	uint64_t id;
 	uint8_t proto;
 	uint16_t port;	    /* the server's */
+	bool out;	    /* the machine began it */
+	/* Of draft.name, those that stood for the far end when it began. */
+	uint64_t named[DRAFT_NAMES / 64];
+	bool placed;   /* something was said, and its party is known: */
+	size_t by; /* the row of draft.name + 1, or 0: by its address */
 	/* the needs of the last request, by its direction: a message may ask
 	 * for several things at once */
 	uint16_t asked[2][8];
@@ -82,6 +101,14 @@ struct draft_flow {
 
 struct draft {
 	const char *vm;
+	/* By these no party is known: something else was said to what they
+	 * stood for. again: one was found that is new here, and all has to be
+	 * gathered once more. */
+	char not_by[DRAFT_NAMES][DRAFT_VALUE_OCTETS + 1];
+	bool wanted[DRAFT_NAMES]; /* a hello asked for it all the same */
+	size_t n_not_by;
+	bool again;
+	/* From here on draft_reset makes it empty. */
 	struct draft_party party[DRAFT_PARTIES];
 	size_t n_party;
 	struct draft_need need[DRAFT_NEEDS];
@@ -95,13 +122,37 @@ struct draft {
 	int64_t day, first_day_us; /* of the out octets; of the capture */
 	uint64_t out_day, out_most, packets_most;
 	uint64_t refused[REASON_COUNT]; /* what no policy lets pass */
+	struct draft_name name[DRAFT_NAMES];
+	size_t n_name;
+	/* Who was asked for names or answered, the first few. */
+	struct net_addr resolver[DRAFT_RESOLVERS];
+	size_t n_resolver;
 	bool cut; /* more than there is room for */
 	uint64_t starred; /* observations with a star in a text */
 };
 
 void draft_event(struct draft *d, const struct event *ev);
+/* Empty, but for the machine and not_by. */
+void draft_reset(struct draft *d);
+/* Is any party known by its name? */
+bool draft_by_name(const struct draft *d);
 /* Names, answers and what has to fit together; once, after the events. */
 void draft_settle(struct draft *d);
+
+/* draft_names.c: what a name server said; who was asked; which names stand for
+ * the far end of a flow that begins; and the row + 1 of the name that its first
+ * words ask for, or 0. */
+void draft_answer(struct draft *d, const struct event *ev, const struct obs *o);
+void draft_begin(const struct draft *d, struct draft_flow *f,
+		 const struct net_addr *far, struct mono now);
+size_t draft_place(struct draft *d, const struct draft_flow *f,
+		   const struct event *ev);
+/* After the events: names that share an address are told apart by nobody. */
+void draft_shared(struct draft *d);
+void draft_stood(const struct draft *d, struct draft_party *p,
+		 const struct draft_flow *f);
+/* Small letters, digits, '-' and dots, as a policy writes hosts. */
+bool draft_is_host(struct span s);
 
 /* Between draft.c and draft_settle.c. Is v's first value one of a's? Add those
  * of v; false: no room. */

@@ -106,6 +106,20 @@ static bool is_sealed(const struct draft_need *n)
 
 /* --- parties ------------------------------------------------------------------ */
 
+/* What is known of its other identity, for the person. */
+static void put_stood(struct page *pg, const struct draft_party *p,
+		      const char *a)
+{
+	if (p->dns[0])
+		put(pg, "    # It had the address %s, as the name server said", a);
+	else if (p->stood.n)
+		put(pg, "    # Its name in DNS, but not in every hello of TLS:");
+	for (size_t k = 0; !p->dns[0] && k < p->stood.n; k++)
+		put(pg, "%s %s", k ? "," : "", p->stood.text[k]);
+	if (p->dns[0] || p->stood.n)
+		mark(pg);
+}
+
 static void put_party(struct page *pg, const struct draft_party *p, size_t i,
 		      bool tls)
 {
@@ -114,12 +128,17 @@ static void put_party(struct page *pg, const struct draft_party *p, size_t i,
 	net_addr_text(a, &p->addr);
 	put(pg, "  peer-%zu:", i + 1);
 	mark(pg);
-	put(pg, "    name: 'Write who %s is'", a);
+	put(pg, "    name: 'Write who %s is'", p->dns[0] ? p->dns : a);
 	mark(pg);
 	put(pg, "    role: %s", p->role);
 	mark(pg);
-	put(pg, "    address: ['%s/%d']", a, net_addr_is4(&p->addr) ? 32 : 128);
+	if (p->dns[0])
+		put(pg, "    dns: %s", p->dns);
+	else
+		put(pg, "    address: ['%s/%d']", a,
+		    net_addr_is4(&p->addr) ? 32 : 128);
 	mark(pg);
+	put_stood(pg, p, a);
 	for (size_t k = 0; k < p->n_port && !p->portless; k++)
 		put(pg, "%s%s/%u", k ? ", " : "    ports: [",
 		    p->port[k].proto == PROTO_TCP ? "tcp" : "udp",
@@ -480,6 +499,32 @@ static void put_capture(struct page *pg, const struct draft *d,
 
 /* --- the file ----------------------------------------------------------------- */
 
+/* How names of parties came about, or why there are none. */
+static void put_resolver(struct page *pg, const struct draft *d)
+{
+	char a[NET_ADDR_TEXT];
+
+	if (d->n_resolver == 1 && !draft_by_name(d))
+		put(pg, "# No party is known by its name in DNS: what was said to "
+			"it did not all begin with\n"
+			"# a hello of TLS that asks for this name, after %s "
+			"gave it.\n",
+		    net_addr_text(a, &d->resolver[0]));
+	else if (d->n_resolver == 1)
+		put(pg, "# Names in DNS are those that %s gave. The gateway has "
+			"to be told of it, in\n"
+			"# metergated.conf: resolver: %s\n",
+		    net_addr_text(a, &d->resolver[0]), a);
+	else if (d->n_resolver)
+		put(pg, "# Not derived: names of parties in DNS, for several "
+			"name servers were asked;\n"
+			"# a gateway has one. Parties are the addresses that "
+			"were used.\n");
+	else
+		put(pg, "# Nobody was asked for names in DNS: parties are the "
+			"addresses that were used.\n");
+}
+
 static void put_head(struct page *pg, const struct draft *d,
 		     const struct draft_form *f)
 {
@@ -487,10 +532,9 @@ static void put_head(struct page *pg, const struct draft *d,
 	put(pg, "%s: what that capture needs,\n", f->pcap);
 	put(pg, "# and nothing else. Every line is marked; take the mark off "
 		"where it is right.\n");
-	put(pg, "# Not derived: names of parties in DNS (they are the addresses "
-		"that were used),\n"
-		"# states, days and spread; hours stand beside their rule as "
-		"remarks.\n");
+	put(pg, "# Not derived: states, days and spread; hours stand beside "
+		"their rule as remarks.\n");
+	put_resolver(pg, d);
 	for (unsigned r = 1; r < REASON_COUNT; r++) {
 		if (d->refused[r])
 			put(pg, "# No policy lets pass, for %s: %llu.\n",

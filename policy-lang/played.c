@@ -85,6 +85,7 @@ int played_run(const struct pol_set *set, struct pol_state *state,
 		.guests = a->guest,
 		.n_guests = a->n_guest,
 		.keys = a->keys,
+		.dns = a->dns,
 		.partial_sums = !set || a->partial,
 	};
 	struct playing playing = {.sink = sink};

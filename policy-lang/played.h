@@ -20,6 +20,8 @@ struct played_args {
 	size_t n_guest;
 	const char *keys;
 	bool partial; /* sums that a host left to its network card, too */
+	/* The one resolver, borrowed; NULL: that of the set, else any. */
+	const struct dns_conf *dns;
 };
 /* The rows of a command's options for them. */
 #define PLAYED_N 3

@@ -251,7 +251,8 @@ sed "s/'tips.example', 'upload.tips.example'\], mode/'upload.tips.example'], mod
 try "and by no others" 0 "party-identity" "$polc" replay -q -g tips=10.20.0.21 "$tmp/other.yaml" tests/pcaps/gen_net_tls.pcap
 try "the draft of the polling" 0 - "$polc" init --from $cap -g mdma=10.20.0.10 --binding tests/policies/metering
 is "is what it was" cmp -s "$tmp/out" tests/policies/polling/init.expect
-is "it says what it did not derive" grep -q "^# Not derived: .*DNS" "$tmp/out"
+is "it says what it did not derive" grep -q "^# Not derived: states, days" "$tmp/out"
+is "and that nobody was asked for names" grep -q "^# Nobody was asked for names in DNS" "$tmp/out"
 # Hours that were kept to are a suggestion, which can be taken.
 hours() { grep -c '^    # when: {between: [0-9:]*-[0-9:]*} # review$' "$1"; }
 is "it suggests hours" [ "$(hours "$tmp/out")" -ge 1 ]

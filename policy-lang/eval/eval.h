@@ -73,6 +73,10 @@ int pol_set_find_machine(const struct pol_set *s, struct span name); /* -1 */
  * name of one of them, in small letters. */
 uint64_t pol_set_named(const struct pol_set *s, size_t i);
 struct span pol_set_party_dns(const struct pol_set *s, size_t i, unsigned party);
+/* The one name server that machines may ask, as far as the policies say it:
+ * some party has a `dns` name, and whoever has port 53 has the same address
+ * and no other, or no gateway with a resolver takes the set. Else false. */
+bool pol_set_resolver(const struct pol_set *s, struct net_addr *out);
 /* ApTitles of the parties of machine i's policy, absolute: others' titles.
  * Returns how many are in out, at most cap. */
 size_t pol_set_titles(const struct pol_set *s, size_t i, struct span *out,

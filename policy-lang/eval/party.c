@@ -273,6 +273,53 @@ bool party_sealed(const struct pol_set *s, size_t mi, int party,
 	       listed_name(im, p, obs_get_span(m->message, F_DNS_NAME));
 }
 
+#define DNS_PORT 53
+
+static bool serves_names(const struct pol_image *im, const struct lay_party *p)
+{
+	for (uint32_t i = 0; i < p->port_n; i++) {
+		const struct lay_port *r = &im->PORT[p->port_first + i];
+
+		if (r->lo <= DNS_PORT && r->hi >= DNS_PORT)
+			return true;
+	}
+	return false;
+}
+
+/* Is the address of every name server of that policy the one in *a, which n
+ * have had before? */
+static bool one_resolver(const struct pol_image *im, struct net_addr *a,
+			 size_t *n)
+{
+	for (uint32_t i = 0; i < im->n_PFX4 + im->n_PFX6; i++) {
+		struct net_addr x;
+		unsigned len, kind;
+		unsigned o = prefix_row(im, i, x.b, &len, &kind);
+
+		if (kind != LAY_OWNER_PARTY ||
+		    !serves_names(im, &im->PRTY[o]))
+			continue;
+		if (len != 128 || (*n && !net_addr_eq(a, &x)))
+			return false;
+		*a = x;
+		(*n)++;
+	}
+	return true;
+}
+
+bool pol_set_resolver(const struct pol_set *s, struct net_addr *out)
+{
+	bool named = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_m; i++) {
+		if (s->m[i].vendor && !one_resolver(s->m[i].vendor, out, &n))
+			return false;
+		named |= s->m[i].named != 0;
+	}
+	return named && n;
+}
+
 int pol_party(const struct pol_set *s, size_t machine,
 	      const struct pol_peer *peer)
 {
