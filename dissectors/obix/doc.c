@@ -336,7 +336,8 @@ int doc_end(void *arg, struct err *e)
 	struct elem *el = &d->stack[--d->depth], *up = doc_parent(d);
 
 	(void)e;
-	proto_left_out(r, el);
+	if (el->proto)
+		proto_left_out(r, el);
 	if (el->record)
 		record_end(r, el);
 	if (el->base != (up ? up->base : 0))

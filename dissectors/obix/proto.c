@@ -199,8 +199,8 @@ void proto_left_out(struct reader *r, const struct elem *el)
 	struct doc *d = r->d;
 	struct proto *own = el->def ? proto_of(d, el->def) : NULL, *p;
 
-	if (!el->proto || el->proto == el->def || el->null ||
-	    el->el == EL_REF || el->el == EL_ERR)
+	if (el->proto == el->def || el->null || el->el == EL_REF ||
+	    el->el == EL_ERR)
 		return;
 	p = proto_of(d, el->proto);
 	for (unsigned i = 0; i < p->n; i++) {

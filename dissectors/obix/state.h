@@ -300,7 +300,12 @@ static inline void doc_clear(struct doc *d)
 /* What is in use of it. */
 static inline void doc_copy(struct doc *to, const struct doc *from)
 {
-	memcpy(to, from, offsetof(struct doc, rest));
+	const struct known *k = &from->known;
+
+	memcpy(to, from, offsetof(struct doc, known.proto));
+	memcpy(to->known.proto, k->proto, k->protos_n * sizeof(k->proto[0]));
+	memcpy(to->known.def, k->def, k->defs_n * sizeof(k->def[0]));
+	memcpy(to->known.facet, k->facet, k->facets_n * sizeof(k->facet[0]));
 	item_copy(&to->rest, &from->rest);
 	item_copy(&to->item, &from->item);
 	item_copy(&to->sub, &from->sub);
@@ -670,7 +675,7 @@ int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 		 bool *kept);
 /* A value in a prototype that is no member of it. */
 void proto_deeper(struct reader *r, uint8_t index);
-/* An object ends: count what its prototype has and it has not. */
+/* An object with a prototype ends: count what that has and it has not. */
 void proto_left_out(struct reader *r, const struct elem *el);
 
 /* --- values.c -------------------------------------------------------------- */

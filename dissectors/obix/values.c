@@ -473,7 +473,7 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (rc || el->el == EL_UNKNOWN ||
 	    obix_value((enum obix_el)el->el) == VALUE_NONE)
 		return rc ? rc : read(r, el, t, &u);
-	if (up)
+	if (up && (up->def || up->within || up->pattern))
 		rc = defines(r, el, &u, t, &is);
 	if (rc || is || t->at[AT_VAL].p || el->null)
 		return rc ? rc : read(r, el, t, &u);

@@ -42,8 +42,8 @@ struct xml_tag {
 /* Is it said to be null? */
 static inline bool xml_is_null(const struct xml_tag *t)
 {
-	return span_is(t->at[AT_NULL], "true") ||
-	       span_is(t->at[AT_IS_NULL], "true");
+	return (t->at[AT_NULL].n && span_is(t->at[AT_NULL], "true")) ||
+	       (t->at[AT_IS_NULL].n && span_is(t->at[AT_IS_NULL], "true"));
 }
 
 /* Who listens; a non-zero return ends the reading with that code, and *e says
