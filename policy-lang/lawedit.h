@@ -155,7 +155,7 @@ static inline bool alter(struct draws *d, struct policies *p)
 	if (!rule)
 		return false;
 	data = lt_get(t, rule, "data");
-	switch (draw(d, 9)) {
+	switch (draw(d, 10)) {
 	case 0: /* an empty one would be no sequence */
 		x = lt_get(t, rule, "limits");
 		if (!x || lt_count(t, x) < 2)
@@ -200,6 +200,12 @@ static inline bool alter(struct draws *d, struct policies *p)
 		lt_drop(t, rule, "consent");
 		lt_put(t, rule, "consent", "%s",
 		       PICK(d, "none", "opt-out", "opt-in"));
+		return true;
+	case 8:
+		if (!lt_get(t, rule, "when"))
+			return false;
+		lt_drop(t, rule, "when");
+		put_when(d, t, rule);
 		return true;
 	default:
 		x = lt_get(t, 1, ceiling ? "ceiling" : "allow");

@@ -15,7 +15,10 @@ static inline void put_when(struct draws *d, struct lt *t, uint16_t rule)
 	uint16_t w = lt_add(t, rule, LT_MAP, "when");
 
 	lt_put(t, w, "between", "%s",
-	       PICK(d, "06:00-18:00", "22:00-13:00", "00:30-23:00"));
+	       PICK(d, "06:00-18:00", "22:00-13:00", "00:30-23:00",
+		    "10:00-16:00", "23:00-12:30"));
+	if (one_in(d, 5))
+		lt_put(t, w, "spread", "4 h");
 	if (one_in(d, 3)) {
 		uint16_t s = lt_add(t, w, LT_SEQ, "days");
 

@@ -128,18 +128,6 @@ static uint32_t rule_data_wider(const struct two *t, uint32_t x, uint32_t y)
 	return part(PART_TYPES, !(a->meas & ~b->meas)) | data_wider(a, b);
 }
 
-bool within_when(const struct lay_guard *a, const struct lay_guard *b)
-{
-	if (!(b->flags & LAY_GUARD_WHEN))
-		return true;
-	if (!(a->flags & LAY_GUARD_WHEN) || a->spread != b->spread ||
-	    (b->days && (!a->days || a->days & ~b->days)))
-		return false;
-	return !(b->flags & LAY_GUARD_BETWEEN) ||
-	       (a->flags & LAY_GUARD_BETWEEN && a->from_min == b->from_min &&
-		a->to_min == b->to_min);
-}
-
 /* Set less often, not longer, and cleared as often. */
 static bool state_in(const struct two *t, uint32_t x, uint32_t y)
 {
@@ -219,8 +207,7 @@ static uint32_t guards_wider(const struct two *t, uint32_t x, uint32_t y)
 	const struct lay_guard *a = x == LAY_NONE ? &none : &t->is->GARD[x];
 	const struct lay_guard *b = y == LAY_NONE ? &none : &t->was->GARD[y];
 
-	return part(PART_WHEN, within_when(a, b)) |
-	       part(PART_ANSWERS, answers_in(t, a, b)) |
+	return part(PART_ANSWERS, answers_in(t, a, b)) |
 	       part(PART_REQUIRES,
 		    !(b->requires_builtin & ~a->requires_builtin) &&
 			    states_in(t, a->requires_, b->requires_, true)) |
@@ -234,14 +221,6 @@ static uint32_t guards_wider(const struct two *t, uint32_t x, uint32_t y)
 static bool is_grant(const struct lay_rule *r)
 {
 	return r->kind == RULE_GRANT || r->kind == RULE_CEILING;
-}
-
-/* Which slot of the hours is its own hangs on its name. */
-static bool slot_kept(const struct two *t, const struct lay_rule *a,
-		      const struct lay_rule *b)
-{
-	return b->guard == LAY_NONE || t->was->GARD[b->guard].spread == 0 ||
-	       within_str(t->is, a->id, t->was, b->id);
 }
 
 /* What was answered about a rule of that name in a policy of was: -1 refused,
@@ -280,7 +259,8 @@ uint32_t within_wider(const struct two *t, uint32_t x, uint32_t y)
 	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
 
 	return part(PART_CONSENT, a->consent >= b->consent) |
-	       part(PART_NAME, asked_alike(t, a, b) && slot_kept(t, a, b)) |
+	       part(PART_NAME, asked_alike(t, a, b)) |
+	       part(PART_WHEN, within_when(t, a, b)) |
 	       rule_data_wider(t, a->data, b->data) |
 	       guards_wider(t, a->guard, b->guard) |
 	       part(PART_LIMITS, within_limits(t->is, a, t->was, b)) |

@@ -104,10 +104,8 @@ bool within_baseline(const struct two *t, char *why, size_t cap)
 /* Does restriction x of the new file refuse whatever y of the old one did? */
 static bool restricts(const struct two *t, uint32_t x, uint32_t y)
 {
-	static const struct lay_guard none;
 	const struct lay_rule *a = &t->is->RULE[x], *b = &t->was->RULE[y];
 	const struct lay_data *p, *q;
-	const struct lay_guard *g, *h;
 
 	if (!within_over(t, within_cols_of(t->is, COL_RESTRICT, x),
 			 within_cols_of(t->was, COL_RESTRICT, y)))
@@ -121,12 +119,10 @@ static bool restricts(const struct two *t, uint32_t x, uint32_t y)
 		return true;
 	p = a->data == LAY_NONE ? NULL : &t->is->DATA[a->data];
 	q = b->data == LAY_NONE ? NULL : &t->was->DATA[b->data];
-	g = a->guard == LAY_NONE ? &none : &t->is->GARD[a->guard];
-	h = b->guard == LAY_NONE ? &none : &t->was->GARD[b->guard];
 	return !(b->flags & LAY_RULE_BLOCK) &&
 	       (!q ||
 		(p ? within_data(p, q) : !(q->flags & ~LAY_DATA_CHANNELS))) &&
-	       within_when(g, h) && within_limits(t->is, a, t->was, b);
+	       within_when(t, a, b) && within_limits(t->is, a, t->was, b);
 }
 
 static bool some_restriction(const struct two *t, uint32_t y)

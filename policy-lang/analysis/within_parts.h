@@ -122,11 +122,10 @@ bool within_limits(const struct pol_image *ia, const struct lay_rule *a,
 bool within_tighter(const struct lay_limit *a, const struct lay_limit *b);
 /* All but the measurements. */
 bool within_data(const struct lay_data *a, const struct lay_data *b);
-bool within_when(const struct lay_guard *a, const struct lay_guard *b);
 
 enum within_part { /* of a grant */
 	PART_CONSENT,
-	PART_NAME, /* by which it is asked about, or has its time slot */
+	PART_NAME, /* by which it is asked about */
 	PART_TYPES,
 	PART_GRANULARITY,
 	PART_HISTORY,
@@ -147,6 +146,13 @@ enum within_part { /* of a grant */
 /* In what is grant x of the new image wider than y of the old one? Bits of
  * enum within_part. */
 uint32_t within_wider(const struct two *t, uint32_t x, uint32_t y);
+
+/* --- within_when.c -----------------------------------------------------------
+ */
+
+/* Is rule a of the new image open only when b of the old one is? */
+bool within_when(const struct two *t, const struct lay_rule *a,
+		 const struct lay_rule *b);
 
 /* --- within_why.c ------------------------------------------------------------
  */

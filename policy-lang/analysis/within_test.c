@@ -318,11 +318,162 @@ static void test_most_paths(void **ctx)
 	free(why);
 }
 
+/* --- hours -------------------------------------------------------------------- */
+
+#define WEEK (7 * 1440)
+
+/* Minutes of a week, from the days on which hours begin. */
+static void open_minutes(const struct pol_when *w, bool open[WEEK])
+{
+	int len = w->to_min - w->from_min;
+
+	memset(open, 0, WEEK);
+	for (int day = 0; day < 7; day++) {
+		for (int i = 0; i < (len < 0 ? len + 1440 : len); i++)
+			open[(1440 * day + w->from_min + i) % WEEK] |=
+				!w->days || w->days >> day & 1;
+	}
+}
+
+static bool hours_in(const struct pol_when *a, const struct pol_when *b)
+{
+	static bool x[WEEK], y[WEEK];
+
+	open_minutes(a, x);
+	open_minutes(b, y);
+	for (int i = 0; i < WEEK; i++) {
+		if (x[i] && !y[i])
+			return false;
+	}
+	return true;
+}
+
+static struct pol_when draw_hours(void)
+{
+	struct pol_when w = {.present = true, .has_between = true};
+
+	do {
+		w.from_min = (uint16_t)(draw(9) * 180);
+		w.to_min = (uint16_t)(draw(9) * 180);
+	} while (w.from_min == w.to_min);
+	w.days = (uint8_t)(draw(2) ? draw(128) : draw(2) ? 0x7f : 0);
+	return w;
+}
+
+static void test_all_hours(void **ctx)
+{
+	unsigned yes = 0, no = 0;
+
+	(void)ctx;
+	for (int round = 0; round < 12; round++) {
+		struct made *m[2];
+		struct two t;
+
+		for (int s = 0; s < 2; s++) {
+			m[s] = make(32);
+			for (unsigned i = 0; i < m[s]->f.n_rule; i++) {
+				m[s]->match[i].n_attr = 0;
+				m[s]->rule[i].when = draw_hours();
+			}
+			build(m[s]);
+		}
+		assert_true(within_open(&t, m[0]->im, m[1]->im));
+		for (uint32_t i = 0; i < m[0]->f.n_rule; i++) {
+			for (uint32_t k = 0; k < m[1]->f.n_rule; k++) {
+				const struct pol_when *a = &m[0]->rule[i].when;
+				const struct pol_when *b = &m[1]->rule[k].when;
+				bool in = within_when(&t, &t.is->RULE[i],
+						      &t.was->RULE[k]);
+
+				if (in != hours_in(a, b))
+					fail_msg("%u-%u on %x, %u-%u on %x: %d",
+						 a->from_min, a->to_min,
+						 a->days, b->from_min,
+						 b->to_min, b->days, in);
+				yes += in;
+				no += !in;
+			}
+		}
+		within_close(&t);
+		drop(m[0]);
+		drop(m[1]);
+	}
+	assert_true(yes > 300 && no > 300);
+}
+
+static void test_hours(void **ctx)
+{
+#define HOURS(from, to, days, slot)                                            \
+	{true, true, from, to, days, (slot) * 60 * NS_PER_S}
+	static const struct {
+		const char *why;
+		struct pol_when is, was;
+		bool renamed, in;
+	} rows[] = {
+		{"none before", HOURS(0, 60, 0, 0), {0}, false, true},
+		{"none now", {0}, HOURS(0, 1440, 0, 0), false, false},
+		{"the same", HOURS(30, 330, 0, 0), HOURS(30, 330, 0, 0), true,
+		 true},
+		{"a part", HOURS(60, 120, 0, 0), HOURS(30, 330, 0, 0), true,
+		 true},
+		{"more", HOURS(30, 331, 0, 0), HOURS(30, 330, 0, 0), false,
+		 false},
+		{"a part past midnight", HOURS(1380, 60, 0, 0),
+		 HOURS(1320, 120, 0, 0), false, true},
+		{"the part behind midnight", HOURS(0, 60, 0, 0),
+		 HOURS(1320, 120, 0, 0), false, true},
+		{"of Tuesday, where it was Monday's", HOURS(0, 60, 2, 0),
+		 HOURS(1320, 120, 1, 0), false, true},
+		{"of Monday, which is Sunday's", HOURS(0, 60, 1, 0),
+		 HOURS(1320, 120, 1, 0), false, false},
+		{"fewer days", HOURS(30, 330, 3, 0), HOURS(30, 330, 7, 0),
+		 false, true},
+		{"every day in other words", HOURS(30, 330, 0, 0),
+		 HOURS(30, 330, 127, 0), false, true},
+		{"a slot of them", HOURS(30, 330, 0, 30), HOURS(30, 330, 0, 0),
+		 true, true},
+		{"a slot of more", HOURS(0, 330, 0, 30), HOURS(30, 330, 0, 0),
+		 false, false},
+		{"the same slot", HOURS(30, 330, 0, 30), HOURS(30, 330, 0, 30),
+		 false, true},
+		{"the slot of another name", HOURS(30, 330, 0, 30),
+		 HOURS(30, 330, 0, 30), true, false},
+		{"a slot elsewhere", HOURS(30, 300, 0, 30),
+		 HOURS(30, 330, 0, 30), false, false},
+		{"all where it was a slot", HOURS(30, 330, 0, 0),
+		 HOURS(30, 330, 0, 30), false, false},
+		{"a slot as long as the hours", HOURS(60, 120, 0, 0),
+		 HOURS(30, 330, 0, 300), true, true},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct made *m[2];
+		char why[200];
+
+		for (int s = 0; s < 2; s++) {
+			m[s] = make(1);
+			m[s]->match[0].n_attr = 0;
+			m[s]->rule[0].when = s ? rows[i].was : rows[i].is;
+			if (s && rows[i].renamed)
+				m[s]->rule[0].id = "before";
+			build(m[s]);
+		}
+		if (pol_within(m[0]->im, m[1]->im, why, sizeof(why)) !=
+		    rows[i].in)
+			fail_msg("%s: %s", rows[i].why, why);
+		drop(m[0]);
+		drop(m[1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_values),
 		cmocka_unit_test(test_most_paths),
+		cmocka_unit_test(test_all_hours),
+		cmocka_unit_test(test_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
