@@ -140,7 +140,7 @@ MUTANTS = [
      "if (crc != h->crc)", "if (crc == h->crc + 1)"),
     ("a grant that is full may be used all the same", E + "look.c",
      "\tshut(st, side, l, k, &f);", "\t(void)shut;"),
-    ("bounds forget the edge of a window", "policy-lang/analysis/most.c",
+    ("bounds forget the edge of a window", "policy-lang/eval/most.c",
      "return up(ns, MOST_DAY_NS) + 1;", "return up(ns, MOST_DAY_NS);"),
 ]
 

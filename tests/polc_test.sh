@@ -250,7 +250,12 @@ cuts|vm: mdma, limit: at least 31 d apart
 keeps|vm: mdma, data: {measurement: energy.register, resolution: 1 kWh}
 keeps|vm: mdma, data: {measurement: power.peak}, block: true
 keeps|vm: mdma, data: {measurement: energy.interval}, block: true
-keeps|vm: mdma, limit: 12 readings per year
+cuts|vm: mdma, limit: 12 readings per year
+cuts|vm: mdma, limit: at least 1 min apart
+cuts|vm: mdma, data: {measurement: energy.register}, limit: 12 readings per year
+keeps|vm: mdma, except: {role: [household, vm]}, data: {measurement: energy.register}, limit: 12 readings per year
+cuts|vm: mdma, except: {role: [household, vm]}, limit: 21 readings per day
+keeps|vm: mdma, except: {role: [household, vm]}, limit: 22 readings per day
 keeps|vm: mdma, limit: 1 refusal per year
 keeps|vm: mdma, when: {between: 08:00-20:00}
 keeps|vm: tips, block: true

@@ -13,7 +13,7 @@
 #ifndef POLICY_LANG_ANALYSIS_BOUND_H
 #define POLICY_LANG_ANALYSIS_BOUND_H
 
-#include "policy-lang/analysis/most.h"
+#include "policy-lang/eval/most.h"
 #include "policy-lang/eval/eval.h"
 
 #define BOUND_NONE     (-1) /* no bound: any age, any step */

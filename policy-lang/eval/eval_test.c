@@ -1115,6 +1115,8 @@ static void test_floor_together(void **ctx)
 				.kind = RULE_RESTRICT, .id = n ? "b" : "a",
 				.dir = DIRSEL_ANY, .party.any = true,
 				.vm.any = true, .when = rows[i].r[n].when,
+				.data = {.present = rows[i].r[n].limit != NULL,
+					 .meas = h.floor.meas},
 				.limit = rows[i].r[n].limit,
 				.n_limit = rows[i].r[n].limit != NULL};
 		h.customer.rule = r;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy-lang/eval/internal.h"
+#include "policy-lang/eval/floor.h"
 
 #define TEXT(s) (int)(s).n, (const char *)(s).p
 
@@ -102,40 +102,46 @@ static int64_t window_s(const struct lay_limit *l)
 					 : l->window_ns / NS_PER_S;
 }
 
-/* Fewer in the long run than the floor keeps? Of what counts otherwise than in
- * readings that cannot be told: then it may be. */
-static bool tighter(const struct lay_limit *l, const struct lay_limit *keep)
+/* Does it count in readings? Of other things nobody can tell how many readings
+ * they are. */
+static bool in_readings(const struct lay_limit *l)
+{
+	return (l->thing == THING_READINGS || l->thing == THING_MESSAGES) &&
+	       l->kind <= LIMIT_SPACING;
+}
+
+/* Fewer in the long run than the floor keeps? room: of its n, those that are
+ * left to the floor. */
+static bool tighter(const struct lay_limit *l, uint64_t room,
+		    const struct lay_limit *keep)
 {
 	int64_t a = window_s(l), b = window_s(keep);
 
 	if (l->thing == THING_REFUSALS)
 		return false;
-	if ((l->thing != THING_READINGS && l->thing != THING_MESSAGES) ||
-	    l->kind == LIMIT_DISTINCT || l->kind == LIMIT_CONCURRENT ||
-	    a <= 0 || b <= 0)
+	if (!in_readings(l) || room == 0 || a <= 0 || b <= 0)
 		return true;
 	if (l->kind == LIMIT_SPACING)
 		return (unsigned __int128)(uint64_t)a * keep->n >
 		       (unsigned __int128)(uint64_t)b;
-	return (unsigned __int128)l->n * (uint64_t)b <
+	return (unsigned __int128)room * (uint64_t)b <
 	       (unsigned __int128)keep->n * (uint64_t)a;
 }
 
-/* What a floor is looked at with: one machine, one of its parties. */
+/* What a floor is looked at with. */
 struct kept {
-	const struct pol_set *s;
-	const struct lay_floor *f;
-	const struct machine *m;
-	uint32_t party;
-	/* What cut it: restrictions, or an answer. */
+	struct floor_at at;
+	/* What cut it: restrictions, or an answer; and what else may use up
+	 * the limit that does. */
 	const char *what, *verb;
-	char cut[160];
+	char cut[160], other[80];
 };
 
 static void cut_by(struct kept *k, const char *what, const char *name)
 {
 	k->what = what;
 	k->verb = "cuts";
+	k->other[0] = 0;
 	snprintf(k->cut, sizeof(k->cut), "%s", name);
 }
 
@@ -143,38 +149,55 @@ static void cut_by(struct kept *k, const char *what, const char *name)
 static bool meets(const struct kept *k, const struct lay_rule *r,
 		  const struct lay_rule *g)
 {
-	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
+	const struct pol_image *c = k->at.s->customer, *v = k->at.m->vendor;
 	meas_set meas = v->DATA[g->data].meas;
 
 	return (r->data == LAY_NONE ? meas : meas & c->DATA[r->data].meas) != 0;
 }
 
-/* May this restriction alone keep all that the rule gives from passing? */
+/* May one of its limits? */
+static bool limits_cut(struct kept *k, const struct lay_rule *r,
+		       struct floor_left *f)
+{
+	const struct pol_image *c = k->at.s->customer, *v = k->at.m->vendor;
+
+	for (uint32_t i = r->limit_first; i < r->limit_first + r->limit_n;
+	     i++) {
+		const struct lay_limit *l = &c->LIMT[i];
+		uint32_t other = LAY_NONE;
+
+		if (in_readings(l))
+			f->room[i] = floor_room(&k->at, r, l, &other);
+		if (!tighter(l, f->room[i], f->keep))
+			continue;
+		cut_by(k, "restriction", c->STRS + r->id);
+		if (other != LAY_NONE)
+			snprintf(k->other, sizeof(k->other),
+				 ": '%.48s' may use up its limit",
+				 v->STRS + v->RULE[other].id);
+		return true;
+	}
+	return false;
+}
+
+/* May this restriction alone keep all that the rule gives from passing, but by
+ * its limits? */
 static bool cuts(const struct kept *k, const struct lay_rule *r,
 		 const struct lay_rule *g)
 {
-	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
+	const struct pol_image *c = k->at.s->customer, *v = k->at.m->vendor;
 	const struct lay_data *given = &v->DATA[g->data];
 
-	if (!meets(k, r, g))
-		return false;
 	if (r->flags & LAY_RULE_BLOCK)
 		return true;
-	for (uint32_t i = 0; i < r->limit_n; i++) {
-		if (tighter(&c->LIMT[r->limit_first + i],
-			    &k->s->base->LIMT[k->f->limit]))
-			return true;
-	}
 	return r->data != LAY_NONE &&
 	       !guard_implied(&c->DATA[r->data], given,
 			      given->meas & c->DATA[r->data].meas);
 }
 
-/* The customer's answer about a rule: 1 granted, 0 refused, -1 none. */
-static int answer_of(const struct kept *k, const struct lay_rule *g)
+int floor_answer(const struct pol_image *c, const struct pol_image *v,
+		 const struct lay_rule *g)
 {
-	const struct pol_image *c = k->s->customer, *v = k->m->vendor;
-
 	for (uint32_t a = 0; a < c->n_ANSW; a++) {
 		if (span_eq(pol_image_id(v), img_str(c, c->ANSW[a].policy)) &&
 		    span_eq(img_str(v, g->id), img_str(c, c->ANSW[a].rule)))
@@ -183,10 +206,15 @@ static int answer_of(const struct kept *k, const struct lay_rule *g)
 	return -1;
 }
 
+static int answer_of(const struct kept *k, const struct lay_rule *g)
+{
+	return floor_answer(k->at.s->customer, k->at.m->vendor, g);
+}
+
 /* Name those without which enough would be left. */
 static void cut_together(struct kept *k, struct floor_left *f)
 {
-	const struct pol_image *c = k->s->customer;
+	const struct pol_image *c = k->at.s->customer;
 	size_t n = 0, many = 0;
 
 	for (uint32_t i = 0; i < c->n_RULE; i++) {
@@ -206,28 +234,33 @@ static void cut_together(struct kept *k, struct floor_left *f)
 	}
 	k->what = many > 1 ? "restrictions" : "restriction";
 	k->verb = many > 1 ? "together cut" : "cuts";
+	k->other[0] = 0;
 }
 
 static bool passes(struct kept *k, const struct lay_rule *g)
 {
-	struct floor_left f = {.vendor = k->m->vendor,
-			       .customer = k->s->customer,
+	const struct pol_set *s = k->at.s;
+	struct floor_left f = {.vendor = k->at.m->vendor,
+			       .customer = s->customer,
 			       .grant = g,
-			       .keep = &k->s->base->LIMT[k->f->limit]};
-	const struct pol_image *c = k->s->customer;
-	const uint64_t *row = k->m->rows[LAYER_CUSTOMER] +
-			      (size_t)k->party * c->words;
+			       .keep = &s->base->LIMT[k->at.f->limit]};
+	const struct pol_image *c = s->customer;
+	const uint64_t *row = k->at.m->rows[LAYER_CUSTOMER] +
+			      (size_t)k->at.party * c->words;
 
 	if (answer_of(k, g) == 0) {
-		cut_by(k, "the answer about", k->m->vendor->STRS + g->id);
+		cut_by(k, "the answer about", f.vendor->STRS + g->id);
 		return false;
 	}
 	for (uint32_t i = c->col_at[COL_RESTRICT];
 	     i < c->col_at[COL_RESTRICT + 1]; i++) {
 		const struct lay_rule *r = &c->RULE[c->COLS[i].owner];
 
-		if (!bit_get(row, i) || !meets(k, r, g))
+		if (!bit_get(row, i) || !meets(k, r, g) ||
+		    bit_get(f.restrict_, c->COLS[i].owner))
 			continue;
+		if (limits_cut(k, r, &f))
+			return false;
 		if (cuts(k, r, g)) {
 			cut_by(k, "restriction", c->STRS + r->id);
 			return false;
@@ -244,13 +277,13 @@ static bool passes(struct kept *k, const struct lay_rule *g)
  * agreed to gives nothing that could be cut. */
 static bool gives(const struct kept *k, const struct lay_rule *g)
 {
-	const struct pol_image *v = k->m->vendor;
-	const uint64_t *row = k->m->rows[LAYER_VENDOR] +
-			      (size_t)k->party * v->words;
+	const struct pol_image *v = k->at.m->vendor;
+	const uint64_t *row = k->at.m->rows[LAYER_VENDOR] +
+			      (size_t)k->at.party * v->words;
 	bool selects = false;
 
 	if (g->kind != RULE_GRANT || g->data == LAY_NONE ||
-	    !(v->DATA[g->data].meas & k->f->meas) || g->dir == DIRSEL_IN ||
+	    !(v->DATA[g->data].meas & k->at.f->meas) || g->dir == DIRSEL_IN ||
 	    (g->consent == CONSENT_OPT_IN && answer_of(k, g) != 1))
 		return false;
 	for (uint32_t i = v->col_at[COL_GRANT]; i < v->col_at[COL_GRANT + 1];
@@ -262,7 +295,7 @@ static bool gives(const struct kept *k, const struct lay_rule *g)
 /* Each party outside the home that gets it goes on to get it by some rule. */
 static int check_party(struct kept *k, struct err *e)
 {
-	const struct pol_image *v = k->m->vendor;
+	const struct pol_image *v = k->at.m->vendor;
 	bool given = false;
 
 	for (uint32_t i = 0; i < v->n_RULE; i++) {
@@ -274,8 +307,9 @@ static int check_party(struct kept *k, struct err *e)
 	}
 	return !given ? 0
 		      : err_set(e, E_STATE, 0,
-				"%s %s %s the floor %s", k->what, k->cut,
-				k->verb, k->s->base->STRS + k->f->id);
+				"%s %s %s the floor %s%s", k->what, k->cut,
+				k->verb, k->at.s->base->STRS + k->at.f->id,
+				k->other);
 }
 
 /* A customer's file may not cut a floor of the baseline. */
@@ -283,12 +317,13 @@ static int check_floor(const struct pol_set *s, const struct lay_floor *f,
 		       struct err *e)
 {
 	int mi = pol_set_find_machine(s, img_str(s->base, f->vm)), rc = 0;
-	struct kept k = {.s = s, .f = f, .m = mi < 0 ? NULL : &s->m[mi]};
+	const struct machine *m = mi < 0 ? NULL : &s->m[mi];
+	struct kept k = {.at = {s, f, m, 0}};
 
-	if (!k.m || !k.m->vendor)
+	if (!m || !m->vendor)
 		return 0;
-	for (; rc == 0 && k.party < k.m->n_party; k.party++) {
-		uint8_t role = k.m->vendor->PRTY[k.party].role;
+	for (; rc == 0 && k.at.party < m->n_party; k.at.party++) {
+		uint8_t role = m->vendor->PRTY[k.at.party].role;
 
 		if (role != ROLE_HOUSEHOLD && role != ROLE_VM)
 			rc = check_party(&k, e);

@@ -8,11 +8,11 @@
  * allow, which leaves the most room for the next ones. What fails without the
  * restrictions as well is not their fault.
  *
- * A limit of n in a window is taken as a gap of window / n, which keeps it
- * whatever its windows are; where it counts in the floor's own windows, and as
- * many, it needs none.
+ * A limit that leaves room for n in a window is taken as a gap of window / n,
+ * which keeps it whatever its windows are; where it counts in the floor's own
+ * windows, and as many, it needs none.
  */
-#include "policy-lang/eval/internal.h"
+#include "policy-lang/eval/floor.h"
 
 #define DAY_MIN	 (24 * 60)
 #define WEEK_MIN (7 * DAY_MIN)
@@ -78,18 +78,18 @@ static void add_slot(struct plan *p, const struct lay_guard *g)
 		p->open[i] = p->open[i] && within_hours(g, i, slot);
 }
 
-static void add_gap(struct plan *p, const struct lay_limit *l,
+static void add_gap(struct plan *p, const struct lay_limit *l, uint64_t room,
 		    const struct lay_limit *keep)
 {
 	static const int64_t longest[] = {
 		[WINDOW_HOUR] = 3600,	      [WINDOW_DAY] = DAY_S,
 		[WINDOW_WEEK] = 7 * DAY_S,    [WINDOW_MONTH] = 31 * DAY_S,
 		[WINDOW_BILLING] = 31 * DAY_S, [WINDOW_YEAR] = 366 * DAY_S};
-	int64_t ns = l->window_ns, n = (int64_t)l->n;
+	int64_t ns = l->window_ns, n = (int64_t)room;
 
 	if (l->thing == THING_REFUSALS || l->kind > LIMIT_SPACING ||
 	    (l->kind == LIMIT_CALENDAR && keep->kind == LIMIT_CALENDAR &&
-	     l->window == keep->window && l->n >= keep->n))
+	     l->window == keep->window && room >= keep->n))
 		return;
 	if (l->kind == LIMIT_CALENDAR)
 		ns = longest[l->window] * NS_PER_S;
@@ -214,7 +214,7 @@ bool floor_is_left(const struct floor_left *f)
 		add_hours(&p, hours_of(f->customer, r));
 		for (uint32_t k = 0; k < r->limit_n; k++)
 			add_gap(&p, &f->customer->LIMT[r->limit_first + k],
-				f->keep);
+				f->room[r->limit_first + k], f->keep);
 	}
 	add_slot(&p, hours_of(f->vendor, f->grant));
 	for (uint32_t i = 0; i < f->customer->n_RULE; i++) {

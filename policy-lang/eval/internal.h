@@ -166,15 +166,6 @@ int set_check_customer(const struct pol_set *s, struct err *e)
 int set_check_answers(const struct pol_set *s, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* floor_left.c: do these restrictions together leave so much of the grant? */
-struct floor_left {
-	const struct pol_image *vendor, *customer;
-	const struct lay_rule *grant;
-	const struct lay_limit *keep;
-	uint64_t restrict_[LAY_MAX_RULES / 64]; /* bit per rule of customer */
-};
-bool floor_is_left(const struct floor_left *f);
-
 /* party.c */
 int ipmap_build(struct ipmap *map, const struct pol_image *im, unsigned kind);
 void ipmap_free(struct ipmap *map);

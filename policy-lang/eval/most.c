@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy-lang/analysis/most.h"
+#include "policy-lang/eval/most.h"
 
 #include <stdbool.h>
 

@@ -4,8 +4,8 @@
  * one limit admits at most, whatever the traffic and wherever the interval
  * lies. Exact integers; a limit that bounds nothing gives MOST_UNLIMITED.
  */
-#ifndef POLICY_LANG_ANALYSIS_MOST_H
-#define POLICY_LANG_ANALYSIS_MOST_H
+#ifndef POLICY_LANG_EVAL_MOST_H
+#define POLICY_LANG_EVAL_MOST_H
 
 #include "policy-lang/image/layout.h"
 #include "policy-lang/image/model.h"
