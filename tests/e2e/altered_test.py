@@ -6,7 +6,6 @@ altered one stays as it is."""
 import hashlib
 import json
 import os
-import subprocess
 import sys
 
 import talk
@@ -18,10 +17,7 @@ BACK = 20
 
 
 def ask(gate, path, *how):
-    return subprocess.run(
-        ["curl", "-s", "-m", "3", "--unix-socket",
-         os.path.join(gate.work, "run", "metrics"), *how, "http://m" + path],
-        capture_output=True, text=True, check=False).stdout
+    return gate.fetch(path, "-m", "3", *how)
 
 
 def records(gate, query=""):

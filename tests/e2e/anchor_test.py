@@ -9,60 +9,31 @@ import re
 import shutil
 import signal
 import sqlite3
-import subprocess
 
 import rules_test
-from lib import Gate, Report, need_live, program, until
+from lib import Gate, Report, auditor, need_live, until
 from tpm import Tpm, there
 
 PAIR = [("mdma", "gw")]
 BACK = 20
 report = Report()
-
-
-def audit(*args):
-    done = subprocess.run([program("metergate-audit"), *args],
-                          capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def check(what, ok, why=""):
-    report.check(what, None if ok else why or "no")
-
-
-def reload(gate):
-    """None: done; else why not."""
-    for r in gate.ask("reload"):
-        if r.get("error"):
-            return r["error"]
-    return None
+check = report.expect
 
 
 def refused(gate, word):
-    got = reload(gate)
+    got = gate.reload()
     return got is not None and word in got
 
 
-def anchoring(gate):
-    """What the metrics say."""
-    out = subprocess.run(
-        ["curl", "-s", "--unix-socket",
-         os.path.join(gate.work, "run", "metrics"), "http://m/metrics"],
-        capture_output=True, text=True, check=False).stdout
-    found = re.search(r'^metergate_audit_anchoring\{state="(\w+)"\} 1$', out,
-                      re.MULTILINE)
-    return found.group(1) if found else None
-
-
 def anchored(gate):
-    return until(lambda: anchoring(gate) == "good", BACK)
+    return until(lambda: gate.anchoring() == "good", BACK)
 
 
 def agrees(gate, tpm, what):
     """Both stand still, and say the same."""
     gate.stop()
-    code, text = audit("verify", "-q", "--key", gate.audit + ".vkey", "--tpm",
-                       tpm.name, gate.audit)
+    code, text = auditor("verify", "-q", "--key", gate.audit + ".vkey", "--tpm",
+                         tpm.name, gate.audit)
     check(what + ": log and TPM agree", code == 0 and
           "the TPM has all checkpoints" in text, text)
 
@@ -88,7 +59,7 @@ def goes_on(bed, tpm):
         check("the attester has a user of its own", len({
             os.stat("/proc/%d" % p).st_uid
             for p in gate.processes().values()}) == len(gate.processes()))
-        check("a change is made", reload(gate) is None)
+        check("a change is made", gate.reload() is None)
         for name in ("attester", "scribe"):
             old = gate.processes()[name]
             os.kill(old, signal.SIGKILL)
@@ -97,7 +68,7 @@ def goes_on(bed, tpm):
             check("and the log is anchored again", anchored(gate),
                   gate.text()[-600:])
             check("and a change is made then", until(
-                lambda: reload(gate) is None, BACK))
+                lambda: gate.reload() is None, BACK))
         agrees(gate, tpm, "after kills")
         gate.start()
         check("after a restart it is anchored", anchored(gate))
@@ -123,10 +94,10 @@ def dies(bed, tpm):
                 # It is found out when something is asked of it.
                 refused(gate, "")
             check("the TPM %s: that is noticed" % how, until(
-                lambda: anchoring(gate) == "away", BACK), gate.text()[-600:])
+                lambda: gate.anchoring() == "away", BACK), gate.text()[-600:])
             check("the TPM %s: allowed flows pass" % how, passes(bed))
             check("the TPM %s: nobody changes anything" % how,
-                  refused(gate, "TPM"), str(reload(gate)))
+                  refused(gate, "TPM"), str(gate.reload()))
             closed = gate.text().count("nothing can be recorded")
             check("the TPM %s: records are written" % how, closed == 0,
                   gate.text()[-600:])
@@ -134,7 +105,7 @@ def dies(bed, tpm):
             check("the TPM %s and comes back: it is anchored" % how,
                   anchored(gate), gate.text()[-600:])
             check("the TPM %s and comes back: a change is made" % how, until(
-                lambda: reload(gate) is None, BACK))
+                lambda: gate.reload() is None, BACK))
         agrees(gate, tpm, "after deaths of the TPM")
         check("the log says that it went and came",
               len(attestations(gate)) >= 2, str(attestations(gate)))
@@ -148,12 +119,12 @@ def absent(bed):
             check("without its TPM allowed flows pass", passes(bed),
                   gate.text()[-600:])
             check("without its TPM nobody changes anything",
-                  refused(gate, "TPM"), str(reload(gate)))
+                  refused(gate, "TPM"), str(gate.reload()))
             tpm.on()
             check("when it comes the log is anchored", anchored(gate),
                   gate.text()[-600:])
             check("and changes are made", until(
-                lambda: reload(gate) is None, BACK))
+                lambda: gate.reload() is None, BACK))
             agrees(gate, tpm, "a TPM that came late")
 
 
@@ -182,7 +153,7 @@ def tampered(bed, log_key):
             old = saved(gate, "old")
             gate.start()
             anchored(gate)
-            reload(gate)
+            gate.reload()
             gate.stop()
             if what == "made again":
                 with Tpm() as other:
@@ -191,14 +162,14 @@ def tampered(bed, log_key):
             else:
                 put_back(gate, old if what == "rolled back" else None)
             if what != "taken away":
-                code, text = audit("anchor", "--tpm", tpm.name, gate.audit)
+                code, text = auditor("anchor", "--tpm", tpm.name, gate.audit)
                 check("%s, %s: metergate-audit finds it" % (what, log_key),
                       code == 1 and "not the TPM's log" in text, text)
             gate.start()
             check("%s, %s: the gateway finds it" % (what, log_key), until(
                 lambda: "recovery-1" in gate.text(), BACK), gate.text()[-600:])
             check("%s, %s: nobody changes anything" % (what, log_key), until(
-                lambda: refused(gate, "altered"), BACK), str(reload(gate)))
+                lambda: refused(gate, "altered"), BACK), str(gate.reload()))
             # Budgets count as used up then, so little passes; what is refused
             # is recorded and anchored.
             check("%s, %s: what goes on beside it is anchored" % (
@@ -246,7 +217,7 @@ def cut(bed, tpm):
     with Gate(bed, tpm=tpm.name) as gate:
         for again in range(3):
             anchored(gate)
-            reload(gate)
+            gate.reload()
             agrees(gate, tpm, "before it is cut")
             if again:
                 tpm.again()
@@ -260,7 +231,7 @@ def cut(bed, tpm):
             copy = os.path.join(gate.work, "cut.db")
             shutil.copy2(gate.audit, copy)
             take_points(copy, gone)
-            code, text = audit("verify", "-q", "--key", key, copy)
+            code, text = auditor("verify", "-q", "--key", key, copy)
             named = [int(x) for x in re.findall(
                 r"^the checkpoint of (\d+) records is missing$", text,
                 re.MULTILINE)]
@@ -277,36 +248,36 @@ def commands(bed, tpm):
     with Gate(bed, tpm=tpm.name) as gate:
         anchored(gate)
         gate.stop()
-        code, text = audit("anchor", gate.audit)
+        code, text = auditor("anchor", gate.audit)
         check("anchor says what PCR and counter should be", code == 0 and
               "not compared" in text, text)
-        code, said = audit("verify", "-q", gate.audit)
+        code, said = auditor("verify", "-q", gate.audit)
         check("verify without the TPM says that it was not compared",
               code == 0 and "that this was not compared with" in said and
               said.splitlines()[-1].startswith("ok "), said)
         row = dict(x.split(" ", 1) for x in text.splitlines() if " " in x)
         pcr, counter = row.get("pcr13", ""), row.get("counter", "")
-        code, text = audit("anchor", "--list", "--pcr", pcr, "--counter",
-                           counter, gate.audit)
+        code, text = auditor("anchor", "--list", "--pcr", pcr, "--counter",
+                             counter, gate.audit)
         check("values that it was told agree", code == 0 and
               "has all checkpoints" in text, text)
-        code, said = audit("verify", "-q", "--pcr", pcr, "--counter", counter,
-                           gate.audit)
+        code, said = auditor("verify", "-q", "--pcr", pcr, "--counter", counter,
+                             gate.audit)
         check("verify that was compared says no such thing", code == 0 and
               "not compared" not in said, said)
         for args in (("--pcr", pcr[:-1] + ("0" if pcr[-1] != "0" else "1"),
                       "--counter", counter),
                      ("--pcr", pcr, "--counter", str(int(counter) + 1)),
                      ("--pcr", pcr, "--counter", str(int(counter) + 2))):
-            code, text = audit("anchor", *args, gate.audit)
+            code, text = auditor("anchor", *args, gate.audit)
             check("others do not", code == 1 and "not the TPM's log" in text,
                   text)
-            code, text = audit("verify", "-q", *args, gate.audit)
+            code, text = auditor("verify", "-q", *args, gate.audit)
             check("nor for verify", code == 1, text)
         for args in (("--pcr", pcr), ("--counter", "1"), ("--pcr", "00"),
                      ("--tpm", "nonsense"), ("--index", "5"),
                      ("--tpm", "swtpm:path=/nonexistent")):
-            code, text = audit("anchor", *args, gate.audit)
+            code, text = auditor("anchor", *args, gate.audit)
             check("anchor %s is an error" % " ".join(args), code == 2, text)
 
 

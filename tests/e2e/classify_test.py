@@ -8,31 +8,20 @@ import subprocess
 import sys
 import tempfile
 
-from lib import ADDR, Gate, Net, Report, need_live, program, until
+from lib import Gate, Net, Report, need_live, program, until
 
 PATIENCE = 20
 SSH = b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"
 
 
-def connect(net, server, client, port):
-    listener = net.listener(server, port, ADDR[server])
-    s = net.socket(client)
-    s.settimeout(10)
-    s.connect((ADDR[server], port))
-    t, _ = listener.accept()
-    t.settimeout(10)
-    listener.close()
-    return s, t
-
-
 def talk(net):
     """What nobody reads, granted to the portal; and what the meter refuses:
     (the first arrived, the second did not)."""
-    s, t = connect(net, "lan", "portal", 8080)
+    s, t = net.connected("portal", "lan", 8080)
     s.sendall(SSH)
     t.sendall(SSH)
     good = t.recv(100) == SSH and s.recv(100) == SSH
-    a, b = connect(net, "mdma", "wan", 1153)
+    a, b = net.connected("wan", "mdma", 1153)
     a.sendall(SSH)
     b.settimeout(2)
     try:

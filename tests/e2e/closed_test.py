@@ -8,12 +8,11 @@ usage: closed_test.py
 """
 import os
 import signal
-import socket
 import subprocess
 import time
 
 import talk
-from lib import ADDR, Gate, Net, Report, need_live, until
+from lib import Gate, Net, Report, need_live, until
 
 
 def flows(echo, seconds=10):
@@ -89,13 +88,7 @@ def rate(s, t, seconds):
 
 
 def frozen(report, net, gate):
-    ls = net.listener("wan", 8080, ADDR["wan"])
-    c = net.socket("dr")
-    c.settimeout(5)
-    c.connect((ADDR["wan"], 8080))
-    s, _ = ls.accept()
-    ls.close()
-    s.settimeout(5)
+    c, s = net.connected("dr", "wan", 8080, 5)
     talk.greeted(c, s)
     c.settimeout(0.05)
     s.settimeout(0.05)

@@ -8,6 +8,7 @@ happened, never on a slow machine."""
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -58,6 +59,10 @@ class Report:
                              ": %s" % str(wrong)[:600] if wrong else ""),
               flush=True)
         return not wrong
+
+    def expect(self, what, ok, why=""):
+        """ok: it is as it should be; why: what it is instead."""
+        return self.check(what, None if ok else why or "no")
 
     @staticmethod
     def skip(why):
@@ -175,6 +180,17 @@ class Net:
         s.listen(64)
         s.settimeout(PATIENCE)
         return s
+
+    def connected(self, client, server, port, seconds=PATIENCE):
+        """Both ends of a connection: the client's first."""
+        listener = self.listener(server, port, ADDR[server])
+        c = self.socket(client)
+        c.settimeout(seconds)
+        c.connect((ADDR[server], port))
+        s, _ = listener.accept()
+        s.settimeout(seconds)
+        listener.close()
+        return c, s
 
     def deaf(self, name):
         """The kernel inside does not answer what belongs to scripts (ports
@@ -451,6 +467,27 @@ class Gate:
             s.close()
         return [json.loads(x) for x in data.splitlines() if x.strip()]
 
+    def reload(self, timeout=PATIENCE):
+        """None: done; else why not."""
+        for r in self.ask("reload", timeout=timeout):
+            if r.get("error"):
+                return r["error"]
+        return None
+
+    def fetch(self, path, *how):
+        """What the operator is answered, by a well-known client."""
+        return subprocess.run(
+            ["curl", "-s", "--max-time", "20", "--unix-socket",
+             os.path.join(self.work, "run", "metrics"), *how,
+             "http://m" + path], capture_output=True, text=True,
+            check=False).stdout
+
+    def anchoring(self):
+        """What the metrics say of it."""
+        found = re.search(r'^metergate_audit_anchoring\{state="(\w+)"\} 1$',
+                          self.fetch("/metrics"), re.MULTILINE)
+        return found.group(1) if found else None
+
     def processes(self):
         """{name: pid} of all that are up: "scribe", "engine[mdma]", ...,
         and "parent"."""
@@ -514,6 +551,10 @@ class Gate:
         """The audit as EVE records."""
         return export(self.audit)
 
+    def lines(self):
+        """The same, each as the octets of its line."""
+        return exported(self.audit)
+
 
 def slots(pid):
     """KiB of an engine's receive buffers."""
@@ -536,13 +577,24 @@ def alive(pid):
     return text[text.rindex(")") + 2] != "Z"
 
 
-def export(audit):
+def exported(audit):
     done = subprocess.run([program("metergate-audit"), "export",
                            "--unrecorded", audit],
                           capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError("metergate-audit: " + done.stderr.decode())
-    return [json.loads(x) for x in done.stdout.splitlines()]
+    return done.stdout.splitlines()
+
+
+def export(audit):
+    return [json.loads(x) for x in exported(audit)]
+
+
+def auditor(*args):
+    """metergate-audit: its exit status, and all that it printed."""
+    done = subprocess.run([program("metergate-audit"), *args],
+                          capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 def replay(capture, policies, audit=None, keys=None, extra=()):

@@ -10,39 +10,13 @@ import subprocess
 
 import rules_test
 import talk
-from lib import Gate, Net, Report, need_live, program, until
+from lib import Gate, Net, Report, auditor, need_live, until
 from tpm import Tpm, there
 
 PAIR = [("mdma", "gw")]
 BACK = 20
 report = Report()
-
-
-def check(what, ok, why=""):
-    report.check(what, None if ok else why or "no")
-
-
-def audit(*args):
-    done = subprocess.run([program("metergate-audit"), *args],
-                          capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def anchoring(gate):
-    out = subprocess.run(
-        ["curl", "-s", "--unix-socket",
-         os.path.join(gate.work, "run", "metrics"), "http://m/metrics"],
-        capture_output=True, text=True, check=False).stdout
-    got = re.search(r'^metergate_audit_anchoring\{state="(\w+)"\} 1$', out,
-                    re.M)
-    return got and got.group(1)
-
-
-def reload(gate):
-    for r in gate.ask("reload"):
-        if r.get("error"):
-            return r["error"]
-    return None
+check = report.expect
 
 
 def key_of(gate):
@@ -51,19 +25,19 @@ def key_of(gate):
 
 
 def signs(gate, what):
-    check(what + ": it is anchored", until(lambda: anchoring(gate) == "good", BACK),
-          gate.text()[-800:])
-    check(what + ": a change is made", until(lambda: reload(gate) is None,
-                                             BACK), str(reload(gate)))
+    check(what + ": it is anchored", until(
+        lambda: gate.anchoring() == "good", BACK), gate.text()[-800:])
+    check(what + ": a change is made", until(lambda: gate.reload() is None,
+                                             BACK), str(gate.reload()))
 
 
 def does_not(gate, bed, what, why):
     check(what + ": the log says why, and how the state is called", until(
         lambda: why in gate.text().rsplit("PCRs 0 2 4 7 8 9: ", 1)[-1] and
         "PCRs 0 2 4 7 8 9: " in gate.text(), BACK), gate.text()[-800:])
-    check(what + ": it is not anchored", until(lambda: anchoring(gate) == "away",
-                                               BACK))
-    got = reload(gate)
+    check(what + ": it is not anchored", until(
+        lambda: gate.anchoring() == "away", BACK))
+    got = gate.reload()
     check(what + ": nobody changes anything", got is not None and
           "this state of the platform" in got, str(got))
     check(what + ": what policy allows passes", until(
@@ -78,8 +52,8 @@ def does_not(gate, bed, what, why):
 
 def whole(gate, tpm, what):
     gate.stop()
-    code, text = audit("verify", "-q", "--key", gate.audit + ".vkey", "--tpm",
-                       tpm.name, gate.audit)
+    code, text = auditor("verify", "-q", "--key", gate.audit + ".vkey", "--tpm",
+                         tpm.name, gate.audit)
     check(what + ": the log is whole", code == 0, text)
 
 
@@ -209,28 +183,28 @@ def pruned():
                                (("--tpm", "tabrmd"), "device:/dev/tpmrm0"),
                                (("--tpm", tpm.name, "--approvals",
                                  gate.conf), "neither authority")):
-                code, text = audit("prune", "--before", before, *more,
-                                   gate.audit)
+                code, text = auditor("prune", "--before", before, *more,
+                                     gate.audit)
                 check("prune %s is refused" % " ".join(more), code in (1, 2)
                       and word in text, text)
             tpm.measure(8)
-            code, text = audit("prune", "--before", before, "--tpm", tpm.name,
-                               gate.audit)
+            code, text = auditor("prune", "--before", before, "--tpm", tpm.name,
+                                 gate.audit)
             check("prune in another state is refused", code == 2 and
                   "this state of the platform" in text, text)
             whole(gate, tpm, "not pruned")
-            code, text = audit("show", "--kind", "export", gate.audit)
+            code, text = auditor("show", "--kind", "export", gate.audit)
             check("none of these removed anything", "prune" not in text, text)
             tpm.again()
             tpm.measure(8)
-            code, text = audit("prune", "--before", before, "--why", "the test",
-                               "--tpm", tpm.name, gate.audit)
+            code, text = auditor("prune", "--before", before, "--why",
+                                 "the test", "--tpm", tpm.name, gate.audit)
             check("prune with the TPM's key", code == 0 and
                   1000 < int(text.split()[-1]) <= int(before), text)
-            code, text = audit("show", "--kind", "export", gate.audit)
+            code, text = auditor("show", "--kind", "export", gate.audit)
             check("who did it is recorded", "the test" in text, text)
-            code, text = audit("verify", "-q", "--key", gate.audit + ".vkey",
-                               gate.audit)
+            code, text = auditor("verify", "-q", "--key", gate.audit + ".vkey",
+                                 gate.audit)
             check("what is left is whole and signed", code == 0, text)
             gate.start()
             signs(gate, "pruned")
@@ -240,8 +214,8 @@ def pruned():
         with Gate(net, tpm=other.name, log_key="software") as gate:
             signs(gate, "with a key in a file")
             gate.stop()
-            code, text = audit("prune", "--before", before, "--tpm",
-                               other.name, gate.audit)
+            code, text = auditor("prune", "--before", before, "--tpm",
+                                 other.name, gate.audit)
             check("a log with a key in a file takes no --tpm", code == 2 and
                   "leave --tpm out" in text, text)
 

@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 
-from lib import ADDR, POLICIES, Gate, Net, Report, need_live, program, until
+from lib import ADDR, POLICIES, Gate, Net, Report, need_live, until
 
 PORT = 8480
 PARTY = """  meter:
@@ -36,10 +36,7 @@ GIVEN = """  records-given:
     answers: [records-asked]
 """
 report = Report()
-
-
-def check(what, ok, why=""):
-    report.check(what, None if ok else why or "no")
+check = report.expect
 
 
 def policies(to, body, dark):

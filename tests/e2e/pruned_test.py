@@ -11,9 +11,8 @@ import subprocess
 import threading
 import time
 
-import recorded
 import talk
-from lib import Gate, Net, Report, alive, need_live, program, until
+from lib import Gate, Net, Report, alive, auditor, need_live, until
 from stream import Reader, bodies, connect
 
 BOUND = 32 << 20  # the least that may be asked for
@@ -80,12 +79,6 @@ def get(gate, path):
     return int(status or 0), body
 
 
-def tool(*args):
-    done = subprocess.run([program("metergate-audit"), *args],
-                          capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
 def octets(gate):
     """All that the log takes."""
     where, total = os.path.dirname(gate.audit), 0
@@ -144,10 +137,10 @@ def resumes(gate):
 def nobody_else(gate):
     """Beside a gateway nobody writes its log."""
     before = len(gate.text())
-    code, text = tool("prune", "--before", "100000000", gate.audit)
+    code, text = auditor("prune", "--before", "100000000", gate.audit)
     report.check("prune beside a running gateway is refused", "" if code == 2
                  and "somebody else writes it" in text else (code, text))
-    code, text = tool("prune", "--before", "100000000", "-n", gate.audit)
+    code, text = auditor("prune", "--before", "100000000", "-n", gate.audit)
     report.check("its dry run is not", "" if code == 0 else text)
     report.check("and the gateway notices nothing of both",
                  gate.text()[before:].count("nothing can be recorded"))
@@ -173,16 +166,16 @@ def held_lock(net, gate):
 
 def by_command(net, gate, key):
     """The log at rest: the command prunes it, and the gateway goes on."""
-    _, text = tool("verify", "--key", key, gate.audit)
+    _, text = auditor("verify", "--key", key, gate.audit)
     size = int(text.split()[-2])
-    code, text = tool("prune", "--before", str(size - 2000), "--why",
-                      "the test", gate.audit)
+    code, text = auditor("prune", "--before", str(size - 2000), "--why",
+                         "the test", gate.audit)
     first = int(text.split()[-1]) if code == 0 else 0
     report.check("the command prunes a log at rest (before %d)" % first, ""
                  if code == 0 and size - 6000 < first <= size - 2000 else text)
-    code, text = tool("verify", "--key", key, gate.audit)
+    code, text = auditor("verify", "--key", key, gate.audit)
     report.check("which is whole", "" if code == 0 else text)
-    code, text = tool("show", "--kind", "export", gate.audit)
+    code, text = auditor("show", "--kind", "export", gate.audit)
     report.check("and says who did it", "" if "user 0: the test" in text
                  else text[-300:])
     held_lock(net, gate)
@@ -225,7 +218,7 @@ def main():
             stop.set()
             loader.join()
             time.sleep(1.5)
-            size = len(recorded.exported(gate)) and first_size(gate)
+            size = len(gate.lines()) and first_size(gate)
             until(lambda: fast.next >= size, 120)
             most = max(most, octets(gate))
             report.check("the log kept within its bound (%.1f MiB)" % (
@@ -244,13 +237,13 @@ def main():
                          gate.processes() == pids else gate.processes())
             gate.stop()
             key = gate.audit + ".vkey"
-            code, text = tool("verify", "--key", key, gate.audit)
+            code, text = auditor("verify", "--key", key, gate.audit)
             report.check("what is left is whole", "" if code == 0 and
                          "were pruned, and the log says so" in text else text)
             same(gate, fast)
             by_command(net, gate, key)
             gate.stop()
-            code, text = tool("verify", "--key", key, gate.audit)
+            code, text = auditor("verify", "--key", key, gate.audit)
             report.check("and whole at the end", "" if code == 0 else text)
             meter.stop()
             report.check("none is left", [p for p in pids.values() if alive(p)])
@@ -265,7 +258,7 @@ def first_size(gate):
 
 def same(gate, reader):
     """What the log has is what the reader was told."""
-    wrong = [x for x in recorded.exported(gate)
+    wrong = [x for x in gate.lines()
              if reader.lines.get(json.loads(x)["metergate"]["seq"], x) != x]
     report.check("and is what was told", wrong[:1])
 

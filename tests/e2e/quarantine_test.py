@@ -81,17 +81,6 @@ def told(gate, guest, kind, words):
             words in r["metergate"].get("detail", "")]
 
 
-def connected(net, client, server, port):
-    listener = net.listener(server, port, ADDR[server])
-    c = net.socket(client)
-    c.settimeout(4)
-    c.connect((ADDR[server], port))
-    s, _ = listener.accept()
-    s.settimeout(4)
-    listener.close()
-    return c, s
-
-
 def by_message(report, net, gate):
     meter = talk.Meter(net)
     tcp = net.socket("wan")
@@ -219,14 +208,14 @@ def carried(gate, guest):
 
 def by_limit(report, net, gate):
     """What the kernel carries ends, too."""
-    c, s = connected(net, "dr", "wan", 8080)
+    c, s = net.connected("dr", "wan", 8080, 4)
     talk.greeted(c, s)
     # So far, both ways, that a reset where it was given away is none of it.
     sent = until(lambda: pump(c, s, 1 << 20, True) and carried(gate, "dr") and
                  pump(c, s, 1 << 18, True) and carried(gate, "dr"))
     report.check("the kernel carries a stream", "" if sent else
                  gate.ask("flows dr"))
-    a, b = connected(net, "dr", "wan", 8081)
+    a, b = net.connected("dr", "wan", 8081, 4)
     begin = time.monotonic()
     n = pump(a, b, 1 << 17)
     began = until(lambda: left(gate, "dr") > 0)
@@ -242,7 +231,7 @@ def by_limit(report, net, gate):
     took = time.monotonic() - begin
     for x in (a, b, c, s):
         x.close()
-    c, s = connected(net, "dr", "wan", 8080)
+    c, s = net.connected("dr", "wan", 8080, 4)
     passes = pump(c, s, 16384)
     report.check("it is over by itself, when its time is", "" if still > 0 and
                  len(over) == 1 and took >= SHORT - 1 and passes == 16384 and

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether what arrived of the meter's answers is recorded, for live tests."""
 import json
-import subprocess
 
-from lib import program
+from lib import auditor
 
 INV = b"\xa8\x06\x02\x04"  # calling invocation id of four octets
 
@@ -19,13 +18,6 @@ def arrived(frames):
         if at > 0:
             found.add(int.from_bytes(ip[at + 4:at + 8], "big"))
     return found
-
-
-def exported(gate):
-    out = subprocess.run([program("metergate-audit"), "export",
-                          "--unrecorded", gate.audit], check=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return out.stdout.splitlines()
 
 
 def recorded(lines):
@@ -50,7 +42,7 @@ def unrecorded(report, gate, frames):
     """(what arrived, exported lines): each that arrived has its record, alone
     or counted in one."""
     out = arrived(frames)
-    lines = exported(gate)
+    lines = gate.lines()
     known, counted = recorded(lines)
     missing = out - known
     report.note("%d answers arrived; %d have a record of their own, %d "
@@ -63,9 +55,5 @@ def unrecorded(report, gate, frames):
 
 
 def whole(report, gate):
-    done = subprocess.run([program("metergate-audit"), "verify",
-                           gate.audit], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True,
-                          check=False)
-    report.check("the log is whole", done.stdout[-300:]
-                 if done.returncode else "")
+    code, text = auditor("verify", gate.audit)
+    report.check("the log is whole", text[-300:] if code else "")

@@ -121,12 +121,7 @@ def arrives(s, t, octets):
 def carried(report, net, gate):
     """A connection of the machine dr, carried up to many times what is sent
     here."""
-    ls = net.listener("wan", 8080, ADDR["wan"])
-    c = net.socket("dr")
-    c.settimeout(5)
-    c.connect((ADDR["wan"], 8080))
-    s, _ = ls.accept()
-    ls.close()
+    c, s = net.connected("dr", "wan", 8080, 5)
     s.settimeout(1)
     talk.greeted(c, s)
 

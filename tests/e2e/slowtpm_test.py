@@ -5,21 +5,17 @@ are not, and no process is taken for one that hangs."""
 import os
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import time
 
 import talk
-from lib import Gate, Net, Report, need_live, program, until
+from lib import Gate, Net, Report, auditor, need_live, until
 from tpm import Tpm, there
 
 GAP = 0.5  # s; of answers, that come each 5 ms
 report = Report()
-
-
-def check(what, ok, why=""):
-    report.check(what, None if ok else why or "no")
+check = report.expect
 
 
 class Slow(threading.Thread):
@@ -65,11 +61,6 @@ class Slow(threading.Thread):
         return True
 
 
-def reload(gate):
-    got = gate.ask("reload", timeout=40)[-1]
-    return None if got.get("ok") else got.get("error")
-
-
 def measured(asker, f):
     """What f says; the longest time without an answer, and how many of them
     were lost meanwhile."""
@@ -85,7 +76,7 @@ def slow(gate, chip, asker):
     for delay in (0.02, 0.15, 0.3):
         chip.delay = delay
         for n in range(2):
-            got, gap, lost = measured(asker, lambda: reload(gate))
+            got, gap, lost = measured(asker, lambda: gate.reload(40))
             check("each answer after %d ms: a change is made, %d" % (
                 delay * 1000, n + 1), got is None, "%s: %s" % (
                     got, gate.text()[-300:]))
@@ -102,7 +93,7 @@ def comes_again(gate, chip, asker):
 
     def again():
         return until(lambda: gate.processes().get("attester", 0) not in (
-            0, old) and reload(gate) is None, 60)
+            0, old) and gate.reload(40) is None, 60)
 
     got, gap, lost = measured(asker, again)
     check("a slow one comes again: changes are made", got, gate.text()[-300:])
@@ -114,7 +105,7 @@ def hangs(gate, chip, tpm, asker):
     chip.delay = 0
     before = gate.processes()
     tpm.p.send_signal(signal.SIGSTOP)
-    got, gap, lost = measured(asker, lambda: reload(gate))
+    got, gap, lost = measured(asker, lambda: gate.reload(40))
     check("it hangs: nothing is changed", got is not None)
     check("it hangs: flows do not wait", gap < GAP and lost < 3,
           "%.2f s, %d lost" % (gap, lost))
@@ -124,7 +115,7 @@ def hangs(gate, chip, tpm, asker):
           gate.text()[-600:])
     tpm.p.send_signal(signal.SIGCONT)
     got, gap, lost = measured(asker, lambda: until(
-        lambda: reload(gate) is None, 20))
+        lambda: gate.reload(40) is None, 20))
     check("it goes on, and so do changes", got, gate.text()[-600:])
     check("it goes on: flows did not wait", gap < 2 * GAP,
           "%.2f s, %d lost" % (gap, lost))
@@ -140,7 +131,7 @@ def dies_meanwhile(gate, chip):
         time.sleep(0.07 * n)
         os.kill(gate.processes()["scribe"], signal.SIGKILL)
         a.join()
-        until(lambda: reload(gate) is None, 20)
+        until(lambda: gate.reload(40) is None, 20)
 
 
 def main():
@@ -154,7 +145,7 @@ def main():
         with Gate(net, tpm=chip.name) as gate:
             meter = talk.Meter(net)
             asker = talk.Asker(net, "udp", (1,), every=0.005, patience=0.3)
-            until(lambda: reload(gate) is None, 20)
+            until(lambda: gate.reload(40) is None, 20)
             slow(gate, chip, asker)
             comes_again(gate, chip, asker)
             hangs(gate, chip, tpm, asker)
@@ -163,13 +154,11 @@ def main():
             dies_meanwhile(gate, chip)
             chip.delay = 0
             gate.stop()
-            done = subprocess.run(
-                [program("metergate-audit"), "verify", "-q", "--key",
-                 gate.audit + ".vkey", "--tpm", tpm.name, gate.audit],
-                capture_output=True, text=True, check=False)
-            check("log and TPM agree", done.returncode == 0 and
-                  "the TPM has all checkpoints" in done.stdout,
-                  done.stdout + done.stderr)
+            code, text = auditor("verify", "-q", "--key",
+                                 gate.audit + ".vkey", "--tpm", tpm.name,
+                                 gate.audit)
+            check("log and TPM agree", code == 0 and
+                  "the TPM has all checkpoints" in text, text)
     report.done()
 
 
