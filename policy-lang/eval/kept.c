@@ -7,9 +7,9 @@
 
 /* --- counters that come from elsewhere ----------------------------------- */
 
-#define MANY (UINT64_C(1) << 53) /* as image/load.c */
+#define MANY (UINT64_C(1) << 53) /* as image/load_rows.c */
 
-/* Could an image hold such a limit? As image/load.c asks. */
+/* Could an image hold such a limit? As image/load_rows.c asks. */
 bool limit_sane(const struct lay_limit *l)
 {
 	bool windowed = l->kind == LIMIT_SLIDING || l->kind == LIMIT_BUCKET ||
