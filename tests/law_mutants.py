@@ -136,7 +136,7 @@ MUTANTS = [
      "? ledger_bucket_since(st, i)", "? now"),
     ("ports do not matter", E + "party.c",
      "if (other < 0 && !port_fits(m->vendor, p, peer))", "if (other < -1)"),
-    ("the verifier takes any bits in DIMS", "policy-lang/image/load.c",
+    ("a header with a wrong checksum is taken", "policy-lang/image/load.c",
      "if (crc != h->crc)", "if (crc == h->crc + 1)"),
     ("a grant that is full may be used all the same", E + "look.c",
      "\tshut(st, side, l, k, &f);", "\t(void)shut;"),
