@@ -43,6 +43,10 @@ uint32_t build_text(struct build *b, const char *s);
 /* The index in LIST where n numbers were put. */
 uint32_t build_list(struct build *b, const uint32_t *v, size_t n);
 
+/* build_rows.c: every section but those of selectors, columns, dimensions and
+ * texts; of the label and the signature there are no rows yet. */
+void build_rows(struct build *b);
+
 /* Selectors, columns and dimensions from the rules, limits and states. */
 int build_columns(struct build *b) __attribute__((warn_unused_result));
 int build_dims(struct build *b) __attribute__((warn_unused_result));
