@@ -262,7 +262,8 @@ cat <<'EOT'
 `str` and `uri` nothing; `enum`, `abstime`, `date` and `time` a value that is not known. A
 `limit` is none then, nor is the `scale` or an exponent of a unit. Nothing is said by the
 members of a `prototype` of a History, and of an object that others of the document are
-like, by "#name" in their `is` or the `of` of their list. What is like it and leaves a
+like, by "#name" in their `is` or the `of` of their list (which may be empty where it is of
+records). What is like it and leaves a
 member out has its value all the same, which counts with it: a record that has only a time
 is one of nought. A prototype that nothing is like, or what is in it only, is an object
 like any; of more members than are kept, and of values deeper in it, each that is like

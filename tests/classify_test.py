@@ -28,6 +28,7 @@ NAMES = {
     "gen_http_dr": {"HTTP"},
     "gen_http_portal": {"HTTP"},
     "gen_http_said": {"HTTP"},
+    "gen_http_silent": {"HTTP"},
     "gen_http_forms": {"HTTP", "HTTP_Connect"},
 }
 

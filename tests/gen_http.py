@@ -4,8 +4,9 @@
 response and the portal agent say over HTTP and oBIX, beside what their
 policies (tests/policies/agents) refuse. Each conversation is a connection of
 its own; what is refused stands last in it. Also gen_http_forms.pcap: how
-messages may be framed and answered, and how not; and gen_http_said.pcap: what
-heads may say beside their messages, and what not.
+messages may be framed and answered, and how not; gen_http_said.pcap: what
+heads may say beside their messages, and what not; and gen_http_silent.pcap:
+values that are left out.
 
 usage: gen_http.py DIRECTORY
 
@@ -432,6 +433,47 @@ def said(folder):
     c.write(os.path.join(folder, "gen_http_said.pcap"))
 
 
+def silent(folder):
+    """Values that are left out."""
+    c = Capture(HOSTS)
+
+    def shown(path, body, wait=60):
+        c.wait(wait)
+        t = Talk(c, "screen", "portal")
+        t.ask("GET", path)
+        t.answer(body)
+
+    def recorded(members):
+        c.wait(60)
+        t = Talk(c, "screen", "portal")
+        t.ask("POST", "/obix/history/energy/query",
+              "<obj is='obix:HistoryFilter'/>")
+        t.answer("<obj is='obix:HistoryQueryOut'><obj href='#R'><abstime "
+                 "name='timestamp' tz='UTC'/>%s</obj><list name='data' "
+                 "of='#R obix:HistoryRecord'>%s</list></obj>" % (
+                     members, "".join(
+                         "<obj><abstime name='timestamp' val='%s'/></obj>" %
+                         stamp(START - 86400 + i * 900) for i in range(4))))
+
+    watt = "<real href='/obix/power' unit='obix:units/watt'%s/>"
+    kwh = "<real name='value' unit='obix:units/kilowatt_hour'/>"
+    shown("/obix/power", watt % " val='231'")
+    shown("/obix/power", watt % "")
+    # no less often than if it were there
+    shown("/obix/power", watt % "", 5)
+    shown("/obix/power", watt % " null='true'", 5)
+    # what is not granted, and what says nothing
+    shown("/obix/room", "<obj><bool name='motion' null='true'/></obj>")
+    shown("/obix/room", "<obj><bool name='motion'/></obj>")
+    shown("/obix/room", "<obj><obj href='#room'><bool name='motion'/></obj>"
+          "<list of='#room'/></obj>")
+    shown("/obix/room", "<obj><obj href='#room'><bool name='motion'/></obj>"
+          "<list of='#room'><obj/></list></obj>")
+    recorded(kwh)
+    recorded(kwh + "<bool name='motion'/>")
+    c.write(os.path.join(folder, "gen_http_silent.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -440,6 +482,7 @@ def main():
     portal(sys.argv[1])
     forms(sys.argv[1])
     said(sys.argv[1])
+    silent(sys.argv[1])
     return 0
 
 

@@ -165,11 +165,12 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 		name = 0;
 	if (name)
 		el->proto = proto_use(r, name);
-	if (el->of_name)
-		(void)proto_use(r, el->of_name);
 	/* `data` of a history holds its records without saying so. */
 	if (up && el->el == EL_LIST && span_is(t->at[AT_NAME], "data"))
 		el->of |= op_record(up->contracts);
+	/* There may be no record; something else has to be there. */
+	if (el->of_name && record_are(el->of))
+		(void)proto_use(r, el->of_name);
 	/* The list of a WatchOut. */
 	if (up && el->el == EL_LIST && (d->depth == 1 || up->item) &&
 	    up->contracts & C_BIT(C_WATCH_OUT))

@@ -31,10 +31,10 @@
 #include "dissectors/dissector.h"
 
 /*
- * Body octets of a unit: half of what a direction may hold. The other half is of
- * the packets that hold its beginning and its end, and of those behind it that
- * came before it was whole; with 6 KiB they are more than 8. A definition that
- * stands behind what it is for is found as far as this.
+ * Body octets of a unit: half of what a direction may hold. A packet with the end
+ * of a unit and the beginning of the next leaves with both, so that two of them
+ * may have to wait; with 6 KiB more than 8 did. A definition that stands behind
+ * what it is for is found as far as this.
  */
 #define OBIX_WINDOW 4096
 

@@ -58,6 +58,11 @@ void record_statistic(struct doc *d, enum obix_use use, struct span val)
 
 /* --- one record --- */
 
+bool record_are(contract_set of)
+{
+	return of & RECORD;
+}
+
 void record_start(struct doc *d, struct elem *el)
 {
 	/* In a record there is none: what it says is a value. Nor is what a

@@ -231,7 +231,11 @@ static const struct kit_row rows[] = {
 	     "</obj>", " presence.sensor r=1 v=1")},
 	{"or like what is in it",
 	 GET("/p5", "<obj><obj href='#p'><bool name='motion'/><list name='a' "
-	     "of='#p'/></obj></obj>", " presence.sensor r=1 v=1")},
+	     "of='#p obix:HistoryRecord'/></obj></obj>",
+	     " presence.sensor r=1 v=1")},
+	{"or a list that holds none",
+	 GET("/p14", "<obj><obj href='#p'><bool name='motion'/></obj><list "
+	     "of='#p'/></obj>", " presence.sensor r=1 v=1")},
 	{"a reference is not like it",
 	 GET("/p6", "<obj><obj href='#p'><bool name='motion' val='true'/>"
 	     "</obj><ref is='#p' href='/a'/></obj>",

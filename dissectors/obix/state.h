@@ -581,6 +581,7 @@ int batch_invoke(struct reader *r, contract_set argument);
 
 /* --- record.c -------------------------------------------------------------- */
 
+bool record_are(contract_set of); /* what hangs in such a list */
 void record_start(struct doc *d, struct elem *el);
 void record_end(struct reader *r, const struct elem *el);
 bool record_stamp(struct doc *d, struct span val);
