@@ -139,7 +139,8 @@ static void changed_protocol(struct work *w, struct judge *j)
 	j->bad = true;
 	j->why = REASON_CHANGED_PROTOCOL;
 	j->cnt = w->pcap_cnt;
-	anomaly(w, j->why, NULL, strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
+	held_anomaly(w, w->held, j->why, NULL,
+		     strict(w->p) ? VERDICT_DENY : VERDICT_NONE);
 }
 
 void datagram_packet(struct work *w)

@@ -99,14 +99,10 @@ static void give_up(struct work *w, struct frag *g, enum reason why)
 	g->held = NONE;
 	while (h != NONE) {
 		uint32_t sib = w->p->held[h].sib;
-		uint64_t cnt = w->pcap_cnt;
 
 		w->p->held[h].sib = NONE;
-		if (!strict(w->p)) {
-			w->pcap_cnt = w->p->held[h].pcap_cnt;
-			anomaly(w, why, "fragment", VERDICT_NONE);
-			w->pcap_cnt = cnt;
-		}
+		if (!strict(w->p))
+			held_anomaly(w, h, why, "fragment", VERDICT_NONE);
 		drop_held(w, h, why);
 		h = sib;
 	}

@@ -96,6 +96,28 @@ static enum want got(const struct kit_verdict *v)
 	return v->n == 0 ? WAIT : v->v == PACKET_PASS ? PASS : DROP;
 }
 
+/* What is told of a part that is refused has the octets of that part. */
+static unsigned check_octets(const struct kit *k, const struct row *r,
+			     const uint64_t *id, const uint32_t *octets)
+{
+	unsigned bad = 0;
+
+	for (int i = 0; i < 6 && r->part[i].want != NOTHING; i++) {
+		for (uint32_t n = 0; n < k->n_events; n++) {
+			const struct kit_event *ev = &k->event[n];
+
+			if (ev->type != EV_ANOMALY || ev->cnt != id[i] ||
+			    ev->reason == REASON_MALFORMED ||
+			    ev->octets == octets[i])
+				continue;
+			print_error("%s: part %d: %u octets told of %u\n",
+				    r->why, i + 1, ev->octets, octets[i]);
+			bad++;
+		}
+	}
+	return bad;
+}
+
 static unsigned check(const struct kit *k, const struct row *r,
 		      const uint64_t *id)
 {
@@ -128,6 +150,7 @@ static unsigned run(const struct row *r)
 	struct wbuf w = wbuf_of(unit, sizeof(unit));
 	struct span s = kit_udp(whole, sizeof(whole), true, KIT_PORT,
 				kit_units(&w, r->units));
+	uint32_t octets[6] = {0};
 	uint64_t id[6] = {0};
 	unsigned bad;
 
@@ -135,13 +158,15 @@ static unsigned run(const struct row *r)
 		const struct part *p = &r->part[i];
 		struct kit_ip h = {true, PROTO_UDP, p->id,
 				   p->place ? p->place : p->off, p->more};
+		struct span packet;
 
 		kit_wait(k, NS_PER_S / 1000);
-		id[i] = kit_send(k, LINK_RAW,
-				 kit_ip4(k, &h, span_sub(s, p->off, p->n)));
+		packet = kit_ip4(k, &h, span_sub(s, p->off, p->n));
+		octets[i] = (uint32_t)packet.n;
+		id[i] = kit_send(k, LINK_RAW, packet);
 	}
 	kit_tick(k, r->seconds);
-	bad = check(k, r, id);
+	bad = check(k, r, id) + check_octets(k, r, id, octets);
 	kit_end(k);
 	if (k->bad[0]) {
 		print_error("%s: %s\n", r->why, k->bad);

@@ -123,13 +123,8 @@ void held_verdict(struct work *w, uint32_t h, enum packet_verdict v,
 		uint32_t sib = e->sib;
 
 		/* The event named one part; the others have their own. */
-		if (v == PACKET_DROP && !first && strict(p)) {
-			uint64_t cnt = w->pcap_cnt;
-
-			w->pcap_cnt = e->pcap_cnt;
-			anomaly(w, why, "fragment", VERDICT_DENY);
-			w->pcap_cnt = cnt;
-		}
+		if (v == PACKET_DROP && !first && strict(p))
+			held_anomaly(w, h, why, "fragment", VERDICT_DENY);
 		first = false;
 		one_verdict(w, e, v, why);
 		held_free(p, h);
@@ -152,17 +147,12 @@ void held_replace(struct work *w, uint32_t h, const struct segment_out *seg,
 
 void drop_held(struct work *w, uint32_t h, enum reason why)
 {
-	struct held *e = &w->p->held[h];
-	uint64_t cnt = w->pcap_cnt;
-
 	if (!strict(w->p)) {
 		/* Nothing is refused when only facts are asked for. */
 		held_verdict(w, h, PACKET_PASS, REASON_NONE);
 		return;
 	}
-	w->pcap_cnt = e->pcap_cnt;
-	anomaly(w, why, NULL, VERDICT_DENY);
-	w->pcap_cnt = cnt;
+	held_anomaly(w, h, why, NULL, VERDICT_DENY);
 	held_verdict(w, h, PACKET_DROP, why);
 }
 
@@ -190,6 +180,6 @@ void packet_drop(struct work *w, enum reason why)
 
 	w->held = NONE;
 	if (!strict(w->p))
-		anomaly(w, why, NULL, VERDICT_NONE);
+		held_anomaly(w, h, why, NULL, VERDICT_NONE);
 	drop_held(w, h, why);
 }

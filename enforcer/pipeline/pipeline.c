@@ -211,8 +211,8 @@ void event_base(struct work *w, struct event *ev, enum event_type type)
 		ev->app_proto = w->p->dis[w->f->dis]->name;
 }
 
-void anomaly(struct work *w, enum reason why, const char *detail,
-	     enum verdict v)
+static void tell(struct work *w, enum reason why, const char *detail,
+		 enum verdict v, uint32_t octets)
 {
 	struct event ev;
 
@@ -221,8 +221,26 @@ void anomaly(struct work *w, enum reason why, const char *detail,
 	ev.reason = why;
 	reasons_add(&ev.reasons, why);
 	ev.detail = detail;
+	ev.octets = octets;
 	w->p->stats.anomalies[why]++;
 	w->sink->event(w->sink->arg, &ev);
+}
+
+void anomaly(struct work *w, enum reason why, const char *detail,
+	     enum verdict v)
+{
+	tell(w, why, detail, v, 0);
+}
+
+void held_anomaly(struct work *w, uint32_t h, enum reason why,
+		  const char *detail, enum verdict v)
+{
+	const struct held *e = &w->p->held[h];
+	uint64_t cnt = w->pcap_cnt;
+
+	w->pcap_cnt = e->pcap_cnt;
+	tell(w, why, detail, v, e->octets);
+	w->pcap_cnt = cnt;
 }
 
 /* --- one packet ----------------------------------------------------------------------- */

@@ -41,18 +41,15 @@ static bool drop_told(struct work *w, uint32_t *head, enum reason why,
 		uint32_t h = *head;
 		struct held *e = &w->p->held[h];
 		bool known = told && e->pcap_cnt == told;
-		uint64_t cnt = w->pcap_cnt;
 
 		*head = e->next;
 		if (!strict(w->p)) {
 			drop_held(w, h, why);
 			continue;
 		}
-		if (!known) {
-			w->pcap_cnt = e->pcap_cnt;
-			anomaly(w, REASON_SIBLING_DENIED, NULL, VERDICT_DENY);
-			w->pcap_cnt = cnt;
-		}
+		if (!known)
+			held_anomaly(w, h, REASON_SIBLING_DENIED, NULL,
+				     VERDICT_DENY);
 		if (reset && !replaced && e->sib == NONE) {
 			held_replace(w, h, reset,
 				     known ? why : REASON_SIBLING_DENIED);
@@ -114,11 +111,8 @@ void refuse_packet(struct work *w, uint32_t h, enum reason why)
 {
 	struct side *me = &w->f->side[w->s];
 	struct held *e = &w->p->held[h];
-	uint64_t cnt = w->pcap_cnt;
 
-	w->pcap_cnt = e->pcap_cnt;
-	anomaly(w, why, NULL, VERDICT_DENY);
-	w->pcap_cnt = cnt;
+	held_anomaly(w, h, why, NULL, VERDICT_DENY);
 	held_append(w->p, &me->held, &me->last, h);
 	stream_refuse(w, why, e->pcap_cnt);
 }

@@ -724,6 +724,9 @@ void *pipeline_take(struct pipeline *p, size_t n, size_t size);
 void event_base(struct work *w, struct event *ev, enum event_type type);
 void anomaly(struct work *w, enum reason why, const char *detail,
 	     enum verdict v);
+/* Of a packet that waits: its number and octets. */
+void held_anomaly(struct work *w, uint32_t h, enum reason why,
+		  const char *detail, enum verdict v);
 struct span guest_name(const struct pipeline *p, uint32_t guest);
 
 #endif
