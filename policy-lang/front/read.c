@@ -2,8 +2,8 @@
 /*
  * One file: its header, what it uses, the baseline's own parts, and the keys
  * of each kind. Parties are in read_party.c, the binding in read_binding.c,
- * rules in read_rule.c, limits and states in read_limit.c, tests in
- * read_suite.c.
+ * rules in read_rule.c and read_data.c, limits and states in read_limit.c,
+ * tests in read_suite.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

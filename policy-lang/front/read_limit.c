@@ -5,11 +5,6 @@
 #define MAX_LIMITS 256
 #define MAX_STATES 64
 
-static struct pol_pos pos_of(const struct ynode *v)
-{
-	return (struct pol_pos){v->line, v->col};
-}
-
 /* --- states -------------------------------------------------------------- */
 
 static void trigger_party(struct rd *r, const struct ynode *v, void *at)

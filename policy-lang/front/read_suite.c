@@ -8,11 +8,6 @@
 
 #define STEP(m) offsetof(struct pol_step_src, m)
 
-static struct pol_pos pos_of(const struct ynode *v)
-{
-	return (struct pol_pos){v->line, v->col};
-}
-
 /* --- what a step's message carried --------------------------------------- */
 
 static void seen_gran(struct rd *r, const struct ynode *v, void *at)

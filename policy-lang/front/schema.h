@@ -163,6 +163,17 @@ const struct attr_row *attr_at(size_t i);
 /* Does an observation have it? */
 bool attr_of_kind(const struct attr_row *a, enum obs_kind k);
 
+static inline struct pol_pos pos_of(const struct ynode *v)
+{
+	return (struct pol_pos){v->line, v->col};
+}
+
+/* read_data.c; at: a rule */
+extern const struct keys data_keys, deny_data_keys, when_keys;
+void rule_data(struct rd *r, const struct ynode *v, void *at);
+void rule_deny_data(struct rd *r, const struct ynode *v, void *at);
+void rule_when(struct rd *r, const struct ynode *v, void *at);
+
 /* read_rule.c, read_limit.c */
 extern const struct word builtin_words[]; /* states of the platform */
 extern const struct keys grant_keys, ceiling_keys, denial_keys, limit_keys,
