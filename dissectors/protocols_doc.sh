@@ -166,15 +166,23 @@ interim answers are refused. Where a final answer
 does come before any octet of the body (in a capture, or to a head that is a unit
 of its own), nothing more of the client is read on that connection: libmicrohttpd
 ends it then, curl asks again on it when the answer is 417, other clients send the
-body all the same (`two-readings`). On other ports what a proxy writes in front of
-a request and white space of 64 octets and more are refused.
+body all the same (`two-readings`). Where the connection ends with that answer nobody
+reads the rest: it may come, stop or stay away. On other ports what a proxy writes in
+front of a request and white space of 64 octets and more are refused.
+
+The head of an answer waits for the first octets of its body, as those say which rule
+it needs. A server that is asked for news may send it long before; only what is cut
+short has to come to its end in time.
 
 EOT
 cat <<'EOT2'
 Each octet of a head has a meaning that is read, or is counted, or refuses it.
 Chunk extensions, trailers, fragments and fields without a row below are refused:
 those that servers take for another method, host or path with `method-override`,
-others with `unknown-header`. What says something that nothing reads is counted by
+others with `unknown-header`. So are a path that begins with `//`, characters of
+Unicode that some servers take for `/`, `.`, `%` and the like, encoded controls, another
+method in a query (`_method`), a list of types of content, parts of documents and
+chunks with 304. What says something that nothing reads is counted by
 its octets: values of fields (a date as 6), words behind a status other than those of
 the standard, white space beyond one blank, names in unusual letters, one more octet
 for each field, which one it is and where it stands; and a path that is written in
@@ -212,6 +220,7 @@ EOT
 limits <<'EOT'
 octets of a direction that wait for the rest of a unit|dissectors/http/state.h|UNIT_MAX
 seconds that they wait|enforcer/pipeline/state.h|HOLD_TIMEOUT
+times that, where an answer waits for the first octet of its body|enforcer/pipeline/state.h|HOLD_BETWEEN
 octets of a head|dissectors/http/head.h|HEAD_MAX
 octets of its first line|dissectors/http/head.h|HEAD_LINE_MAX
 its fields|dissectors/http/head.h|HEAD_HEADERS_MAX

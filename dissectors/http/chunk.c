@@ -2,6 +2,7 @@
 /* Chunks (RFC 9112 7.1), without extensions and trailers. */
 #include "core/reason.h"
 #include "dissectors/http/state.h"
+#include "dissectors/http/text.h"
 
 #define SIZE_DIGITS 8
 
@@ -9,14 +10,6 @@ static enum chunks bad(struct err *e, size_t at, const char *what)
 {
 	err_reason(e, E_SYNTAX, REASON_TWO_READINGS, at, "chunk: %s", what);
 	return CHUNKS_BAD;
-}
-
-static int digit(uint8_t ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
 /* CR LF at *at. */
@@ -40,10 +33,10 @@ static enum chunks size_line(struct span in, size_t *at, uint64_t *size,
 	enum chunks c;
 
 	*size = 0;
-	for (; i < in.n && digit(in.p[i]) >= 0; i++) {
+	for (; i < in.n && text_hex(in.p[i]) >= 0; i++) {
 		if (i - *at == SIZE_DIGITS)
 			return bad(e, i, "a size of more than 8 digits");
-		*size = *size << 4 | (uint64_t)digit(in.p[i]);
+		*size = *size << 4 | (uint64_t)text_hex(in.p[i]);
 	}
 	if (i == in.n)
 		return CHUNKS_MORE;

@@ -111,6 +111,13 @@ static int read_type(struct head_reader *r, struct span v)
 	bool seen = false;
 
 	r->h->content_type = text_trim(text_before(v, ';'));
+	for (size_t i = 0; i < r->h->content_type.n; i++) {
+		uint8_t ch = r->h->content_type.p[i];
+
+		if (ch != '/' && !(class[ch] & TOKEN))
+			return head_odd(r, REASON_TWO_READINGS,
+					"Content-Type is no type, or a list");
+	}
 	r->h->event_stream = text_is(r->h->content_type, "text/event-stream");
 	for (;;) {
 		struct span part = text_before(more, ';'), name, value;

@@ -120,6 +120,46 @@ static int read_version(struct head_reader *r, struct span v)
 	return head_odd(r, REASON_MALFORMED, "no version of HTTP");
 }
 
+/* A name, decoded as a server does it. */
+static bool decodes_to(struct span s, const char *text)
+{
+	for (; *text && s.n; text++) {
+		uint8_t ch = s.p[0];
+		int a = s.n > 2 ? text_hex(s.p[1]) : -1;
+		int b = s.n > 2 ? text_hex(s.p[2]) : -1;
+		bool coded = ch == '%' && a >= 0 && b >= 0;
+
+		if (coded)
+			ch = (uint8_t)(a << 4 | b);
+		if (text_lower(ch) != (uint8_t)*text)
+			return false;
+		s = span_from(s, coded ? 3 : 1);
+	}
+	return *text == 0 && s.n == 0;
+}
+
+/* Frameworks take another method from the query. */
+static bool overrides(struct span target)
+{
+	static const char *const names[] = {
+		"_method", "_http_method", "x-http-method",
+		"x-http-method-override"};
+	struct span q = span_from(target, text_before(target, '?').n + 1);
+
+	while (q.n) {
+		struct span one = text_before(q, '&'), name;
+
+		one = text_before(one, ';');
+		name = text_before(one, '=');
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			if (decodes_to(name, names[i]))
+				return true;
+		}
+		q = span_from(q, one.n + 1);
+	}
+	return false;
+}
+
 static int read_request_line(struct head_reader *r, struct span line)
 {
 	struct span method = text_before(line, ' '), target, version;
@@ -138,6 +178,12 @@ static int read_request_line(struct head_reader *r, struct span line)
 	if (target.p[0] != '/')
 		return head_odd(r, REASON_TWO_READINGS,
 			   "a target with an authority, or none");
+	if (target.n > 1 && target.p[1] == '/')
+		return head_odd(r, REASON_TWO_READINGS,
+			   "a target that begins as an authority does");
+	if (overrides(target))
+		return head_odd(r, REASON_OVERRIDE,
+				"another method in the query");
 	r->h->target = target;
 	return 0;
 }
@@ -164,8 +210,13 @@ static int read_status_line(struct head_reader *r, struct span line)
 	if (r->h->status < 200 && r->h->status != 100)
 		return head_odd(r, REASON_SUSPICIOUS,
 			   "an interim response other than 100");
+	if (r->h->status < 200 && r->h->http10)
+		return head_odd(r, REASON_TWO_READINGS,
+				"an interim response of HTTP/1.0");
 	if (r->h->status == 206)
 		return head_odd(r, REASON_PARTIAL, "206 Partial Content");
+	if (r->h->status == 226) /* RFC 3229: how it differs from another */
+		return head_odd(r, REASON_PARTIAL, "226 IM Used");
 	return 0;
 }
 
@@ -179,6 +230,9 @@ static int check(const struct head_reader *r)
 	if (!h->request && h->status < 200 && h->said)
 		return head_odd(r, REASON_TWO_READINGS,
 				"100 with headers or words of its own");
+	/* Old receivers find its end in it (RFC 2616 4.4). */
+	if (text_is(h->content_type, "multipart/byteranges"))
+		return head_odd(r, REASON_PARTIAL, "multipart/byteranges");
 	if (r->names_te && !r->te)
 		return head_odd(r, REASON_TWO_READINGS,
 				"Connection names TE, which is not there");
@@ -253,6 +307,8 @@ int head_framing(const struct head *h, enum http_method answers,
 		return some ? not_here(e, "a body with a status that has none")
 			    : 0;
 	}
+	if (h->status == 304 && h->chunked)
+		return not_here(e, "chunks with 304");
 	if (answers == HTTP_HEAD || h->status == 304)
 		*framing = FRAMING_NONE;
 	else if (!h->chunked && !h->has_length)

@@ -154,7 +154,7 @@ static void put_request(struct maker *k)
 					      "OPTIONS"};
 	static const char *const targets[] = {
 		"/", "/obix/", "/a/b?c=d", "/a%20b", "/?", "/a?b&c=%41+",
-		"/x/../y", "//a", "/%C3%A9", "/a?b=c?d/e=", "/~u:@!$'()*,=",
+		"/x/../y", "/b//a", "/%C3%A9", "/a?b=c?d/e=", "/~u:@!$'()*,=",
 	};
 	static const char *const hosts[] = {
 		"Host: m.example\r\n", "host:m\r\n", "Host: \t m:80\r\n",

@@ -79,7 +79,7 @@ static const struct row requests[] = {
 	 "PUT /x?abc HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc", 7, 8},
 	{"a path the long way", DIR_OUT, "GET /" T50 T50 T50 T50 T50
 	 "/../x HTTP/1.1\r\n" H "\r\n", 2, 2},
-	{"with slashes", DIR_OUT, "GET /////////x HTTP/1.1\r\nCookie: " T50 T50
+	{"with slashes", DIR_OUT, "GET /x//////// HTTP/1.1\r\nCookie: " T50 T50
 	 T50 T50 T50 "\r\n" H "\r\n", 7, 7},
 	{"with letters encoded", DIR_OUT, "GET /%78 HTTP/1.1\r\nCookie: " T50
 	 T50 T50 T50 T50 "\r\n" H "\r\n", 1, 1},

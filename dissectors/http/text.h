@@ -24,6 +24,15 @@ static inline bool text_white(uint8_t ch)
 	return ch == ' ' || ch == '\t';
 }
 
+/* Of a hexadecimal digit, or -1. */
+static inline int text_hex(uint8_t ch)
+{
+	if (ch >= '0' && ch <= '9')
+		return ch - '0';
+	ch |= 0x20;
+	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
+}
+
 /* Without white space at both ends. */
 static inline struct span text_trim(struct span s)
 {

@@ -2,6 +2,7 @@
 #include "dissectors/http/uri.h"
 
 #include "core/reason.h"
+#include "dissectors/http/text.h"
 
 /* What one octet of a path is (RFC 3986 3.3). */
 enum { BAD, UNRESERVED, PCHAR, PERCENT, SLASH, PARAMETER, HIGH };
@@ -21,14 +22,6 @@ static const uint8_t in_path[256] = {
 static int odd(struct err *e, size_t at, enum reason why, const char *what)
 {
 	return err_reason(e, E_SYNTAX, (int)why, at, "URI: %s", what);
-}
-
-static int digit(uint8_t ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
 static void put_percent(struct wbuf *w, uint8_t ch)
@@ -67,7 +60,7 @@ static bool utf8_step(struct utf8 *u, uint8_t ch)
 /* %xx: the octet it stands for, or -1. */
 static int percent(struct cur *c)
 {
-	int a = digit(cur_u8(c)), b = digit(cur_u8(c));
+	int a = text_hex(cur_u8(c)), b = text_hex(cur_u8(c));
 
 	return !cur_ok(c) || a < 0 || b < 0 ? -1 : a << 4 | b;
 }
@@ -155,6 +148,26 @@ static size_t plain_octets(struct span s)
 	return n;
 }
 
+/* To some servers, which bring characters of a kind together (Unicode's NFKC,
+ * best fit), these are a slash, a backslash, a dot, a percent sign or what ends a
+ * path. */
+static bool is_look_alike(struct span path)
+{
+	static const char *const all[] = {
+		"%EF%BC%8F", "%E2%81%84", "%E2%88%95", "%EF%BC%BC", "%EF%B9%A8",
+		"%E2%88%96", "%EF%BC%8E", "%EF%B9%92", "%E2%80%A4", "%E2%80%A5",
+		"%EF%BC%85", "%EF%B9%AA", "%EF%BC%9F", "%EF%B9%96", "%EF%BC%83",
+		"%EF%B9%9F", "%EF%BC%9B", "%EF%B9%94"};
+
+	if (path.n == 0 || !memchr(path.p, '%', path.n))
+		return false;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (memmem(path.p, path.n, all[i], strlen(all[i])))
+			return true;
+	}
+	return false;
+}
+
 static int read_path(struct span path, struct wbuf *w, size_t base,
 		     struct err *e)
 {
@@ -189,6 +202,9 @@ static int read_path(struct span path, struct wbuf *w, size_t base,
 	if (rc == 0 && w->failed)
 		rc = err_reason(e, E_LIMIT, REASON_TOO_LONG, 0,
 				"URI: path too long");
+	if (rc == 0 && is_look_alike(span_from(wbuf_span(w), base)))
+		return odd(e, 0, REASON_SUSPICIOUS,
+			   "a character that some servers take for '/' or '.'");
 	return rc;
 }
 
@@ -200,13 +216,19 @@ static int check_query(struct span q, struct err *e)
 	while (cur_left(&c) > 0) {
 		size_t at = c.off;
 		uint8_t ch = cur_u8(&c);
+		int coded = 1;
 
 		if (ch <= 0x20 || ch >= 0x7f || ch == '#')
 			return odd(e, at, REASON_MALFORMED,
 				   "a character that a query cannot hold");
-		if (ch == '%' && percent(&c) <= 0)
+		if (ch == '%')
+			coded = percent(&c);
+		if (coded <= 0)
 			return odd(e, at, REASON_MALFORMED,
 				   "% without two hexadecimal digits, or %00");
+		if (ch == '%' && (coded < 0x20 || coded == 0x7f))
+			return odd(e, at, REASON_SUSPICIOUS,
+				   "an encoded control in the query");
 	}
 	return 0;
 }
@@ -298,9 +320,23 @@ struct span uri_identity(struct span path)
 	return path;
 }
 
-static bool is_host(uint8_t ch)
+static bool is_host(uint8_t ch, bool ipv6)
 {
-	return in_path[ch] == UNRESERVED || ch == ':';
+	return ipv6 ? text_hex(ch) >= 0 || ch == ':' || ch == '.' :
+		      in_path[ch] == UNRESERVED;
+}
+
+/* Behind its colon. */
+static bool is_port(struct span s)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		n = n * 10 + s.p[i] - '0';
+	}
+	return n <= UINT16_MAX;
 }
 
 int uri_host(struct span authority, struct wbuf *w, struct span *host,
@@ -309,8 +345,9 @@ int uri_host(struct span authority, struct wbuf *w, struct span *host,
 	size_t base = w->n, at = find(authority, ":");
 	struct span name = span_sub(authority, 0, at);
 	struct span port = span_from(authority, at);
+	bool ipv6 = authority.n && authority.p[0] == '[', begins = true;
 
-	if (authority.n && authority.p[0] == '[') { /* IPv6, RFC 3986 3.2.2 */
+	if (ipv6) { /* IPv6, RFC 3986 3.2.2 */
 		at = find(authority, "]");
 		name = span_sub(authority, 1, at ? at - 1 : 0);
 		port = span_from(authority, at + 1);
@@ -325,16 +362,15 @@ int uri_host(struct span authority, struct wbuf *w, struct span *host,
 	    (port.n && (port.p[0] != ':' || port.n == 1)))
 		return odd(e, 0, REASON_MALFORMED, "host: no name, or a port "
 						   "that is none");
-	for (size_t i = 1; i < port.n; i++) {
-		if (port.p[i] < '0' || port.p[i] > '9')
-			return odd(e, at, REASON_MALFORMED, "host: port");
-	}
+	if (!is_port(span_from(port, 1)))
+		return odd(e, at, REASON_MALFORMED, "host: port");
 	for (size_t i = 0; i < name.n; i++) {
 		uint8_t ch = name.p[i];
 
-		if (!is_host(ch))
+		if (!is_host(ch, ipv6) || (begins && ch == '.'))
 			return odd(e, i, REASON_MALFORMED,
 				   "host: a character it cannot hold");
+		begins = ch == '.';
 		wbuf_u8(w, ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch);
 	}
 	if (w->failed)

@@ -304,7 +304,7 @@ static const struct {
 #define ASK "PUT /x HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 5\r\n"
 #define ALONE ASK "Content-Type: text/event-stream\r\n" E
 	{"an answer to what waits for its body", S(ASK E), S("abcde"),
-	 REASON_UNPAIRED, false},
+	 REASON_INCOMPLETE, false},
 	{"the next request", S(ALONE), S(UP E), REASON_TWO_READINGS, true},
 	{"the body", S(ALONE), S("abcde"), REASON_TWO_READINGS, true},
 };
