@@ -5,7 +5,9 @@
  * cosignatures, for the scribe to check, and a customer's file, for the parent
  * and the panel:
  *
- *   courier.c	       sockets, connections, the loop
+ *   courier.c	       the loop
+ *   courier_http.c    sockets, connections, requests
+ *   courier_answer.c  which resource, and what is answered
  *   courier_head.c    what a request's head says twice, or otherwise wrong
  *   courier_page.c    GET /v1/status, GET /metrics
  *   courier_stream.c  GET /v1/audit: records as NDJSON or server-sent events
