@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/digest.h"
 #include "enforcer/daemon/activate.h"
 #include "enforcer/daemon/propose.h"
 #include "enforcer/daemon/signed_kit.h"
@@ -483,7 +484,7 @@ static void damaged(void **s)
 	struct err e = {0};
 	struct kit k;
 	struct conf c;
-	char path[256], *all;
+	char path[256], *all, *image;
 	size_t n;
 	FILE *f;
 
@@ -511,6 +512,17 @@ static void damaged(void **s)
 	assert_int_equal(st.n_force, 3);
 	assert_int_equal(st.n_seen, 3);
 	store_free(&st);
+	/* What another version wrote is not damage, and no first start. */
+	image = memmem(all, n, LAY_MAGIC, 8);
+	assert_non_null(image);
+	image[offsetof(struct lay_header, major)] = LAY_MAJOR - 1;
+	sha256_of(span_of(all, n - SHA256_LEN),
+		  (uint8_t *)all + n - SHA256_LEN);
+	kit_write(path, all, n);
+	assert_int_equal(begin(&a, &p, &c, &e), E_UNSUPPORTED);
+	assert_non_null(strstr(e.text, "state/policies: it holds policies of a "
+				       "format that only another version"));
+	end(&a, &p);
 	free(all);
 	kit_free(&k);
 }

@@ -358,6 +358,13 @@ static int take_all(struct policy_store *s, struct span all, struct err *e)
 		else
 			rc = take_item(s, kind, octets, e);
 	}
+	/* To start without them would be a first start, where nobody is asked
+	 * whether more may pass than before. */
+	if (rc == E_UNSUPPORTED)
+		return err_set(e, rc, 0, "it holds policies of a format that "
+			       "only another version of this program reads: "
+			       "start that one, or remove the file and begin "
+			       "anew with policies that are compiled again");
 	return rc;
 }
 

@@ -74,7 +74,7 @@ struct policy_store {
 };
 
 /* The octets of a file, and a file's octets. E_INTEGRITY, E_SYNTAX: it is
- * damaged, and *s is empty. */
+ * damaged; E_UNSUPPORTED: another version wrote it; *s is empty then. */
 int store_parse(struct policy_store *s, struct span all, struct err *e)
 	__attribute__((warn_unused_result));
 /* *octets: heap, the caller's. E_NOMEM; E_LIMIT: more than is ever read. */
