@@ -234,12 +234,18 @@ static void print_json(const struct init *in, const char *text, size_t n)
 	size_t cap = 8192 + 6 * n;
 	char *buf = malloc(cap);
 	struct json j = json_of(buf, buf ? cap : 0);
+	char addr[NET_ADDR_TEXT];
 
 	json_obj(&j, NULL);
 	if (in->out)
 		json_str(&j, "file", in->out);
 	json_u64(&j, "parties", in->draft.n_party);
 	json_u64(&j, "rules", in->draft.n_need);
+	if (draft_by_name(&in->draft))
+		json_str(&j, "resolver",
+			 net_addr_text(addr, &in->draft.resolver[0]));
+	else
+		json_null(&j, "resolver");
 	json_u64(&j, "permitted", in->permit);
 	json_u64(&j, "needed", in->seen);
 	json_obj(&j, "refused");

@@ -4,6 +4,7 @@
 its name where the answers and every hello of TLS agree, and by its address
 where they do not. The draft lets its own capture pass, and the same party at
 another address that the name server gave; nobody else."""
+import json
 import os
 import re
 import struct
@@ -119,6 +120,9 @@ with tempfile.TemporaryDirectory() as tmp:
     said("    tls: {names: ['%s'], mode: end-to-end}" % CLOUD in text,
          "and by what its hellos ask for", text)
     said("metergated.conf: resolver: 10.20.0.53" in text, "it says who has to be the resolver")
+    r = subprocess.run([POLC, "init", "--json", "--from", os.path.join(tmp, "c.pcap"), "-g", GUEST],
+                       capture_output=True, text=True, timeout=60)
+    said(json.loads(r.stdout)["resolver"] == "10.20.0.53", "and to programs", r.stdout)
     said(refused(tmp, draft, usual("moved")) == {},
          "the same party elsewhere, as the name server says, passes")
     t = usual()
