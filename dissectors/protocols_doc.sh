@@ -272,9 +272,8 @@ cat <<'EOT'
 `limit` is none then, nor is the `scale` or an exponent of a unit. Nothing is said by the
 members of a `prototype` of a History, and of an object that others of the document are
 like, by "#name" in their `is` or the `of` of their list (which may be empty where it is of
-records). What is like it and leaves a
-member out has its value all the same, which counts with it: a record that has only a time
-is one of nought. A prototype that nothing is like, or what is in it only, is an object
+records). What is like it and leaves a member out has its value all the same, which counts
+with it: a record that has only a time is one of nought. A prototype that nothing is like, or what is in it only, is an object
 like any; of more members than are kept, and of values deeper in it, each that is like
 it says something of unknown type. What an object has of a contract that another document
 defines is not known, and not counted.
@@ -289,11 +288,11 @@ number of alarms that wait is `event.meter`, and alone it is of now.
 
 Of what a document defines there is room for some prototypes, units and strings of
 facets (the limits below); with more, no number is what it is by a definition, and
-those without a unit of the standard are of unknown type. One that stands behind what it is for is applied in the same unit (the limits
-below), as far as the octets of a unit can be held; in front of that what was told of the
-same history before counts, else the type is unknown. So where a server says the unit
-of its records behind them, who asks it for few at first (a `limit` of 20) makes it
-known. A unit of its own has a dimension in the table and a scale that is a power
+those without a unit of the standard are of unknown type. One that stands behind what
+it is for is applied in the same unit (the limits below), as far as the octets of a
+unit can be held; in front of that what was told of the same history before counts,
+else the type is unknown. So where a server says the unit of its records behind them,
+who asks it for few at first (a `limit` of 20) makes it known. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
 it are values. A unit that was told of a thing (an object by its href, a member of a
 history's records, also by a prototype without a record or by that of the History) holds
