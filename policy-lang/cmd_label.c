@@ -135,6 +135,8 @@ static void say_snapshot(const struct bound_flow *f, char *buf, size_t cap)
 /* One sentence for a rule, whatever it carries: the finest of it. */
 static void put_gets(const struct bound_recipient *r)
 {
+	char other[SAY_MAX];
+
 	for (size_t i = 0; i < r->n_flow; i++) {
 		char buf[400];
 
@@ -146,6 +148,9 @@ static void put_gets(const struct bound_recipient *r)
 			say_snapshot(&r->flow[i], buf, sizeof(buf));
 		put_line(i == 0 ? "Gets" : "", buf);
 	}
+	if (label_other(r))
+		put_line(r->n_flow ? "" : "Gets",
+			 say_other(lang_find("en"), other, r));
 }
 
 static void put_can_show(const struct bound_recipient *r,
@@ -398,6 +403,7 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 	put_count(j, "per-day", r->bytes[MOST_DAY]);
 	json_obj_end(j);
 	put_count(j, "sealed-bytes-per-day", r->sealed_bytes[MOST_DAY]);
+	put_count(j, "other-bytes-per-day", r->other_bytes[MOST_DAY]);
 	if (r->dishonest_ns == INT64_MAX)
 		json_null(j, "dishonest-spacing-s");
 	else

@@ -71,20 +71,6 @@ static void put_flows(const struct page *g, const struct bound_recipient *r)
 	page_raw(g, "</table>\n");
 }
 
-static const char *hidden(const struct page *g, char buf[SAY_MAX],
-			  const struct bound_recipient *r)
-{
-	char t[SAY_MAX];
-
-	if (r->dishonest_ns == INT64_MAX)
-		return page_word(g, W_HIDDEN_NONE);
-	if (r->bytes[MOST_MONTH] == MOST_UNLIMITED || r->dishonest_ns <= 0)
-		return page_word(g, W_HIDDEN_ANY);
-	/* In whole seconds, the finer one. */
-	return say(g->l, buf, W_HIDDEN, say_time(g->l, t, r->dishonest_ns),
-		   NULL, NULL, NULL);
-}
-
 static void put_about(const struct page *g, const struct bound_recipient *r)
 {
 	char buf[SAY_MAX], t[2][SAY_MAX];
@@ -122,7 +108,13 @@ static void put_about(const struct page *g, const struct bound_recipient *r)
 			       say_bytes(g->l, t[0], r->sealed_bytes[MOST_DAY]),
 			       NULL, NULL, NULL)
 			 : page_word(g, W_SEALED_NONE));
-	page_row(g, W_ABOUT_HIDDEN, hidden(g, buf, r));
+	if (r->other)
+		page_row(g, W_ABOUT_OTHER,
+			 say(g->l, buf, W_BYTES,
+			     say_bytes(g->l, t[0], r->other_bytes[MOST_DAY]),
+			     say_bytes(g->l, t[1], r->other_bytes[MOST_MONTH]),
+			     NULL, NULL));
+	page_row(g, W_ABOUT_HIDDEN, say_hidden(g->l, buf, r));
 	for (size_t i = 0; i < r->n_power; i++)
 		page_row(g, W_POWERS, say_power(g->l, buf, &r->power[i]));
 	page_raw(g, "</tbody>\n</table>\n");

@@ -68,7 +68,7 @@ static void put_head(const struct page *g)
 }
 
 struct headline {
-	size_t learn, live, power, sealed;
+	size_t learn, live, power, sealed, other;
 };
 
 static void sentence(const struct page *g, enum word one, size_t n)
@@ -93,6 +93,7 @@ static void put_headline(const struct page *g)
 		h.live += r->live;
 		h.power += r->n_power > 0;
 		h.sealed += r->sealed;
+		h.other += r->other_bytes[MOST_DAY] == MOST_UNLIMITED;
 	}
 	page_raw(g, "<p><strong>");
 	if (h.learn) {
@@ -108,6 +109,8 @@ static void put_headline(const struct page *g)
 		sentence(g, W_HEAD_POWER_ONE, h.power);
 	if (h.sealed)
 		sentence(g, W_HEAD_SEALED_ONE, h.sealed);
+	if (h.other)
+		sentence(g, W_HEAD_OTHER_ONE, h.other);
 	page_raw(g, "</strong></p>\n");
 }
 
@@ -122,9 +125,12 @@ static void glance_row(const struct page *g, const struct bound_recipient *r)
 	label_escape(g->out, r->machine_name);
 	page_element(g, "</td><th scope=\"row\">", say_name(buf, r), "</th>");
 	page_element(g, "<td>",
-		     r->n_flow || r->sealed ? say_grade(g->l, buf, r)
-					    : page_word(g, W_NOTHING_SENT),
-		     "</td><td>");
+		     r->n_way ? say_grade(g->l, buf, r)
+			      : page_word(g, W_NOTHING_SENT),
+		     "");
+	if (label_other(r))
+		page_element(g, "; ", say_other(g->l, buf, r), "");
+	page_raw(g, "</td><td>");
 	say_count(g->l, buf, r->n_flow ? r->readings[MOST_DAY] : 0);
 	page_str(g, buf);
 	page_raw(g, "</td><td>");
@@ -222,6 +228,8 @@ static void put_gets(const struct page *g, const struct bound_recipient *r)
 	}
 	if (!r->n_flow)
 		page_item(g, page_word(g, W_GETS_NOTHING));
+	if (label_other(r))
+		page_item(g, say_other(g->l, line, r));
 	page_raw(g, "</ul>\n");
 }
 

@@ -266,6 +266,37 @@ char *say_grade(const struct lang *l, char buf[SAY_MAX],
 	return say(l, buf, W_GRADE, letter, words, NULL, NULL);
 }
 
+const char *say_hidden(const struct lang *l, char buf[SAY_MAX],
+		       const struct bound_recipient *r)
+{
+	char t[SAY_MAX];
+
+	if (r->dishonest_ns == INT64_MAX)
+		return l->word[W_HIDDEN_NONE];
+	if (r->dishonest_ns <= 0)
+		return l->word[W_HIDDEN_ANY];
+	/* In whole seconds, the finer one. */
+	return say(l, buf, W_HIDDEN, say_time(l, t, r->dishonest_ns), NULL,
+		   NULL, NULL);
+}
+
+bool label_other(const struct bound_recipient *r)
+{
+	return r->other &&
+	       (!r->n_flow || r->other_bytes[MOST_DAY] == MOST_UNLIMITED);
+}
+
+char *say_other(const struct lang *l, char buf[SAY_MAX],
+		const struct bound_recipient *r)
+{
+	uint64_t n = r->other_bytes[MOST_DAY];
+	char b[2][SAY_MAX], h[SAY_MAX];
+
+	return say(l, buf, n == MOST_UNLIMITED ? W_OTHER_ANY : W_OTHER,
+		   say_bytes(l, b[0], n), say_hidden(l, h, r),
+		   say_bytes(l, b[1], r->other_bytes[MOST_MONTH]), NULL);
+}
+
 const char *say_known(const struct lang *l, enum bound_identity id)
 {
 	static const enum word w[] = {W_KNOWN_ADDRESS, W_KNOWN_APTITLE,
@@ -315,7 +346,7 @@ char *say_statement(char buf[SAY_MAX], enum statement s, const struct label *l)
 
 bool label_shown(const struct bound_recipient *r)
 {
-	return r->outside && (r->n_flow || r->n_power || r->sealed);
+	return r->outside && (r->n_flow || r->n_power || r->n_way);
 }
 
 bool label_told(const struct bound_recipient *r, size_t i, bool same_meas)

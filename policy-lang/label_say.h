@@ -54,6 +54,15 @@ char *say_appliances(char buf[SAY_MAX], uint32_t set);
 /* A statement with its list filled in. */
 char *say_statement(char buf[SAY_MAX], enum statement s, const struct label *l);
 
+/* If the software lied. */
+const char *say_hidden(const struct lang *l, char buf[SAY_MAX],
+		       const struct bound_recipient *r);
+/* Are messages without readings to be told of: all it gets, or without bound?
+ * Then what there is to say. */
+bool label_other(const struct bound_recipient *r);
+char *say_other(const struct lang *l, char buf[SAY_MAX],
+		const struct bound_recipient *r);
+
 /* Has a card of its own: it is outside and may get or do something. */
 bool label_shown(const struct bound_recipient *r);
 /* A rule for several parties has flows to each: it is told once. */

@@ -11,6 +11,7 @@
 #define RIGHT 346
 #define LINE  18 /* of text */
 #define CHARS 46 /* of a line of text */
+#define OTHER_LINES 6
 
 void label_escape(void *out, struct span s)
 {
@@ -161,7 +162,7 @@ static void draw_power(FILE *out, int y)
 static int lane(FILE *out, int y, const struct label_page *p,
 		const struct bound_recipient *r)
 {
-	bool sends = r->n_flow || r->sealed;
+	bool sends = r->n_way;
 	char buf[SAY_MAX], head[3 * SAY_MAX], n[SAY_MAX];
 
 	say_name(n, r);
@@ -174,6 +175,8 @@ static int lane(FILE *out, int y, const struct label_page *p,
 		draw_off(out, y + 4);
 	say_grade(p->lang, buf, r);
 	y = text(out, y + 36, sends ? buf : p->lang->word[W_NOTHING_SENT], 2);
+	if (label_other(r))
+		y = text(out, y, say_other(p->lang, buf, r), OTHER_LINES);
 	for (size_t i = 0; i < r->n_power; i++) {
 		draw_power(out, y);
 		y = text(out, y + 28, say_power(p->lang, buf, &r->power[i]), 3);
@@ -202,7 +205,7 @@ static size_t n_lines(const char *words, int max)
 static int lane_height(const struct label_page *p,
 		       const struct bound_recipient *r)
 {
-	bool sends = r->n_flow || r->sealed;
+	bool sends = r->n_way;
 	char buf[SAY_MAX], head[3 * SAY_MAX], n[SAY_MAX];
 	int y = LINE + 36;
 
@@ -213,6 +216,9 @@ static int lane_height(const struct label_page *p,
 	y += LINE *
 	     (int)(n_lines(head, 2) +
 		   n_lines(sends ? buf : p->lang->word[W_NOTHING_SENT], 2));
+	if (label_other(r))
+		y += LINE * (int)n_lines(say_other(p->lang, buf, r),
+					 OTHER_LINES);
 	for (size_t i = 0; i < r->n_power; i++)
 		y += 28 +
 		     LINE * (int)n_lines(say_power(p->lang, buf, &r->power[i]),

@@ -289,7 +289,21 @@ for c in "" --customer; do
 done
 try "a label of what is sealed, and of parties that are one" 0 "Cannot be checked" \
 	"$polc" label $claims/sealed.yaml
-try "a home that nothing leaves" 0 "Nothing about your use leaves" "$polc" label $home/portal.yaml
+try "a home that nothing leaves" 0 "Nothing about your use leaves" "$polc" label $home/baseline.yaml
+# What carries no readings leaves as well, and could say anything.
+sed '/^limits:/,/64 KiB/d' $home/portal.yaml >"$tmp/chatty.yaml"
+for form in --text --html --svg --json; do
+	try "who gets other messages, $form" 0 "Example Portal GmbH" "$polc" label $form "$tmp/chatty.yaml"
+done
+is "without bound, for programs" grep -qF '"operator":"Example Portal GmbH"' "$tmp/out"
+is "which is null" grep -qE 'Example Portal GmbH.*"other-bytes-per-day":null' "$tmp/out"
+for form in --text --html --svg; do
+	"$polc" label $form "$tmp/chatty.yaml" | tr -s ' \n' '  ' | sed 's|</text> <text[^>]*>| |g' >"$tmp/flat"
+	is "without bound, $form" grep -qF \
+		"messages without readings, as many as it likes; if its software lied: nothing bounds what it could hide" "$tmp/flat"
+	"$polc" label $form $home/portal.yaml | tr -s ' \n' '  ' | sed 's|</text> <text[^>]*>| |g' >"$tmp/flat"
+	is "within one, $form" grep -qF "messages without readings, up to 64 KiB a day and 64 KiB a month; if its software lied: one hidden value every 1 minute 19 seconds, at most" "$tmp/flat"
+done
 
 # fleet: figures of sections 13 and 21 of the language's reference
 try "fleet" 0 "4.55 Mbit/s at most" "$polc" fleet --meters 1000000 $home

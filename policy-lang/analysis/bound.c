@@ -5,14 +5,26 @@
 #include "policy-lang/analysis/bound_parts.h"
 #include "policy-lang/image/home.h"
 
-static uint64_t sealed_most(const struct bound *b,
-			    const struct bound_recipient *r, enum most_span s)
+static bool is_sealed(const struct bound_way *w)
+{
+	return w->sealed;
+}
+
+/* On trial it may have none as well. */
+static bool is_other(const struct bound_way *w)
+{
+	return w->meas == 0 || w->rule == BOUND_NO_RULE;
+}
+
+static uint64_t octets_of(const struct bound *b,
+			  const struct bound_recipient *r, enum most_span s,
+			  bool (*is)(const struct bound_way *w))
 {
 	struct bound_in in = {.span = s, .brought = true};
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < r->n_way; i++) {
-		if (r->way[i].sealed)
+		if (is(&r->way[i]))
 			sum = most_add(sum,
 				       bound_way_most(b, &r->way[i], 0,
 						      THING_BYTES, in));
@@ -58,10 +70,15 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 
 		r->readings[s] = bound_most(b, &one, 1, 0, THING_READINGS, in);
 		r->bytes[s] = bound_most(b, &one, 1, 0, THING_BYTES, in);
-		r->sealed_bytes[s] = sealed_most(b, r, (enum most_span)s);
+		r->sealed_bytes[s] =
+			octets_of(b, r, (enum most_span)s, is_sealed);
+		r->other_bytes[s] =
+			octets_of(b, r, (enum most_span)s, is_other);
 	}
-	for (size_t i = 0; i < r->n_way; i++)
-		r->sealed |= r->way[i].sealed;
+	for (size_t i = 0; i < r->n_way; i++) {
+		r->sealed |= is_sealed(&r->way[i]);
+		r->other |= is_other(&r->way[i]);
+	}
 	r->spacing_ns = INT64_MAX;
 	for (size_t i = 0; i < r->n_flow; i++) {
 		const struct bound_flow *f = &r->flow[i];

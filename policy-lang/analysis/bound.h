@@ -93,6 +93,10 @@ struct bound_recipient {
 	uint64_t readings[MOST_SPANS]; /* of all rules together */
 	uint64_t bytes[MOST_SPANS]; /* whatever leaves, as it leaves */
 	uint64_t sealed_bytes[MOST_SPANS]; /* of what brings sealed messages */
+	/* Messages without a measurement reach it, of so many octets: what is
+	 * written in them shows nothing, unless software lies. */
+	bool other;
+	uint64_t other_bytes[MOST_SPANS];
 	int64_t dishonest_ns; /* finest series that could be hidden in the
 			       * octets of a month; 0 = any */
 	int64_t coverage_ns; /* of a day, seen at the finest spacing */
