@@ -238,7 +238,7 @@ static void cut_power(bool also_moves)
 	struct err e = {0};
 
 	moves = also_moves;
-	disk_clean(1);
+	disk_clean(moves ? 3 : 1);
 	disk_use(true);
 	for (int i = 0; i < cuts; i++) {
 		struct audit *a = NULL;

@@ -25,7 +25,7 @@ static int create(struct store *s, const char *origin, struct err *e)
 
 	_Static_assert(STORE_APPLICATION == 1835483509, "as written below");
 	_Static_assert(STORE_SCHEMA == 3, "as written below");
-	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = OFF;"
+	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = MEMORY;"
 				      "PRAGMA synchronous = OFF;"
 				      "BEGIN EXCLUSIVE"
 				    : "PRAGMA synchronous = EXTRA;"
