@@ -203,6 +203,7 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	if (rc == E_INTEGRITY && conf->recover)
 		rc = recover(a, conf, e);
 	a->new_boot = !a->has_last;
+	a->counted = rc == 0 && store_any_open(a->store);
 	if (rc) {
 		err_wrap(e, "audit %s", conf->path);
 		let_go(a);
@@ -412,7 +413,8 @@ static bool grown(const struct audit *a)
 {
 	return a->by && !a->sealed && a->unsigned_.size == 0 &&
 	       (!a->can_sign || a->can_sign(a->arg)) &&
-	       store_size(a->store) > store_checkpointed(a->store);
+	       (a->counted ||
+		store_size(a->store) > store_checkpointed(a->store));
 }
 
 bool audit_due(const struct audit *a, struct mono now)
@@ -438,6 +440,11 @@ static int seal(struct audit *a, const struct now *now, struct err *e)
 		rc = name_last(a, &log, e);
 	if (rc == 0) {
 		store_head(a->store, log.chain);
+		free(a->open);
+		rc = store_counts(a->store, log.open, &a->open, &a->open_n, e);
+		log.has_open = a->open_n != 0;
+	}
+	if (rc == 0) {
 		memcpy(log.pcr, a->bound.pcr, sizeof(log.pcr));
 		rc = append(a, RECORD_CHECKPOINT, &ev, (struct span){0}, NULL,
 			    e);
@@ -446,6 +453,7 @@ static int seal(struct audit *a, const struct now *now, struct err *e)
 		return err_wrap(e, "audit");
 	took(a, now);
 	a->sealed = true;
+	a->counted = false;
 	return 0;
 }
 
@@ -478,7 +486,8 @@ static int sign_checkpoint(struct audit *a, struct err *e)
 	if (rc == 0)
 		rc = store_checkpoint(a->store, a->unsigned_.size,
 				      wbuf_span(&n), &a->unsigned_.bound,
-				      a->unsigned_.wall, e);
+				      a->unsigned_.wall,
+				      span_of(a->open, a->open_n), e);
 	a->unsigned_.size = 0;
 	return rc;
 }
@@ -627,6 +636,7 @@ static int end(struct audit *a, struct err *e)
 	log_key_wipe(&a->key);
 	let_go(a);
 	free(a->path);
+	free(a->open);
 	free(a);
 	return rc;
 }

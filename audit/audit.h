@@ -61,7 +61,7 @@ struct audit_conf {
 	/* Names of C12.22 services for the records; NULL = none. */
 	const char *(*service_name)(uint8_t code);
 	/* A new file that nobody acts upon before audit_close returned 0: no
-	 * journal, one sync at the end. A crash leaves rubbish behind. */
+	 * journal file, one sync at the end. A crash leaves rubbish behind. */
 	bool bulk;
 };
 
@@ -105,7 +105,7 @@ int audit_newest(struct audit *a, const char *prefix, char *out, size_t cap,
 /* Another policy is in force: the records from here on say so. */
 void audit_policy(struct audit *a, uint32_t policy_seq);
 /* Is a checkpoint due? After a record that somebody acts upon, after 65,536
- * records, and 60 s after the last when there are others since. */
+ * records, and 60 s after the last when there are others, or counts, since. */
 bool audit_due(const struct audit *a, struct mono now);
 /* If one is due: append what it is bound to, so that audit_size is what it
  * will be once the next commit made it. audit_commit does so itself, with the
@@ -155,16 +155,17 @@ int audit_prune(struct audit *a, uint64_t before, const struct now *now,
  * the last. */
 int audit_segment(struct audit *a, uint64_t before, struct err *e)
 	__attribute__((warn_unused_result));
-/* Numbers that are kept beside the records and will be one later, such as the
- * open counts of an hour: what they say is the caller's, up to 64 KiB. Durable
- * with the next commit; not covered by checkpoints. said empty: the slot is
- * free again. */
-int audit_tally(struct audit *a, uint64_t slot, struct span said,
+/* Several alike, counted so far, that will be a record later: such as the open
+ * counts of an hour. Durable with the next commit, and covered by the next
+ * checkpoint (tally.h): a count only grows until a record tells it, with the
+ * same first one. ev->count is not 0. ev NULL: the slot is free again, which
+ * belongs into the commit of that record. */
+int audit_tally(struct audit *a, uint64_t slot, const struct event *ev,
 		struct err *e) __attribute__((warn_unused_result));
-/* Those that are durable, by slot, until f returns something else than 0; f
+/* Those that are there, by slot, until f returns something else than 0; f
  * appends nothing. */
 int audit_tallies(struct audit *a,
-		  int (*f)(void *arg, uint64_t slot, struct span said,
+		  int (*f)(void *arg, uint64_t slot, const struct event *ev,
 			   struct err *e),
 		  void *arg, struct err *e) __attribute__((warn_unused_result));
 /* How many commits the log has had. One without anything new is none. */

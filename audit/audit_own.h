@@ -40,7 +40,10 @@ struct audit {
 	char why[ERR_TEXT];
 	char origin[NOTE_NAME_MAX + 1];
 	bool acted;  /* somebody waits for a record since the last one */
+	bool counted; /* open counts changed since the last one */
 	bool sealed; /* what the next one is bound to is in the log */
+	uint8_t *open; /* and what was open then; or NULL */
+	size_t open_n;
 	/* One that is not signed yet: what is bound to it is in the log. */
 	struct {
 		uint64_t size, wall; /* size 0: none */

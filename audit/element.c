@@ -554,6 +554,7 @@ LOG(pcr, PCR)
 LOG(counter, COUNTER)
 LOG(removed, REMOVED)
 LOG(previous, PREVIOUS)
+LOG(open, OPEN)
 /* clang-format on */
 
 /* The table of record.h with its functions; row i is type i + 1. */
@@ -569,7 +570,7 @@ static const struct {
 };
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 #define X(name, id, number, max, meaning) +1
-_Static_assert(ELEMENT_PREVIOUS == 0 RECORD_ELEMENTS(X),
+_Static_assert(ELEMENT_OPEN == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 

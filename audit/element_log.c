@@ -10,6 +10,8 @@ void element_put_log(struct wbuf *w, const struct event_log *l,
 		return;
 	if (which == ELEMENT_CHAIN && l->has_chain) {
 		wbuf_put(w, span_of(l->chain, sizeof(l->chain)));
+	} else if (which == ELEMENT_OPEN && l->has_open) {
+		wbuf_put(w, span_of(l->open, sizeof(l->open)));
 	} else if (which == ELEMENT_PCR && l->has_pcr) {
 		wbuf_put(w, span_of(l->pcr, sizeof(l->pcr)));
 	} else if (which == ELEMENT_COUNTER) {
@@ -42,6 +44,8 @@ bool element_get_log(struct cur *c, struct record_view *v,
 	switch (which) {
 	case ELEMENT_CHAIN:
 		return l->has_chain = hash(c, l->chain);
+	case ELEMENT_OPEN:
+		return l->has_open = hash(c, l->open);
 	case ELEMENT_PCR:
 		return l->has_pcr = hash(c, l->pcr);
 	case ELEMENT_COUNTER:

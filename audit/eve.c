@@ -277,6 +277,8 @@ static void put_log(struct json *j, const struct event_log *l)
 	json_obj(j, "audit");
 	if (l->has_chain)
 		json_hex(j, "chain", span_of(l->chain, sizeof(l->chain)));
+	if (l->has_open)
+		json_hex(j, "open_counts", span_of(l->open, sizeof(l->open)));
 	if (l->has_pcr)
 		json_hex(j, "pcr13", span_of(l->pcr, sizeof(l->pcr)));
 	if (l->counter)

@@ -30,7 +30,7 @@ struct run {
 };
 
 /* What is written beside records. */
-static bool moves;
+static bool moves, counts;
 
 static bool open_log(struct audit **a, struct err *e)
 {
@@ -43,6 +43,30 @@ static bool open_log(struct audit **a, struct err *e)
 	};
 
 	return audit_open(a, &conf, e) == 0;
+}
+
+/* With each commit: how many records there are then. */
+static bool count_them(struct audit *a)
+{
+	struct sample s;
+	struct event *ev = sample_aggregate(&s, 0);
+	struct err e = {0};
+
+	if (!counts)
+		return true;
+	ev->count = audit_size(a);
+	return audit_tally(a, 7, ev, &e) == 0;
+}
+
+static int take_count(void *arg, uint64_t slot, const struct event *ev,
+		      struct err *e)
+{
+	uint64_t *n = arg;
+
+	(void)e;
+	assert_int_equal(slot, 7);
+	*n = ev->count;
+	return 0;
 }
 
 /* Bundles leave the database, or for good. */
@@ -62,7 +86,7 @@ static bool move_some(struct run *r, struct audit *a)
 	if (rc != 1)
 		return rc == 0;
 	r->written = audit_size(a);
-	if (audit_commit(a, &e))
+	if (!count_them(a) || audit_commit(a, &e))
 		return false;
 	r->known = audit_size(a);
 	r->pruned++;
@@ -89,7 +113,7 @@ static bool write_some(struct run *r, struct audit *a, uint64_t n)
 				return false;
 			r->written = seq + 1;
 		}
-		if (audit_commit(a, &e))
+		if (!count_them(a) || audit_commit(a, &e))
 			return false;
 		r->known = audit_size(a);
 		if (moves && !move_some(r, a))
@@ -220,12 +244,18 @@ static struct audit *start_again(struct run *r, const char *when)
 {
 	struct audit *a;
 	struct err e = {0};
+	uint64_t counted = 0;
 
 	if (!open_log(&a, &e))
 		fail_msg("%s: %s", when, e.text);
 	if (audit_size(a) < r->known)
 		fail_msg("%s: of %llu records %llu are left", when,
 			 (unsigned long long)r->known,
+			 (unsigned long long)audit_size(a));
+	if (audit_tallies(a, take_count, &counted, &e) ||
+	    (counts && counted != audit_size(a)))
+		fail_msg("%s: %llu were counted of %llu", when,
+			 (unsigned long long)counted,
 			 (unsigned long long)audit_size(a));
 	return a;
 }
@@ -238,6 +268,7 @@ static void cut_power(bool also_moves)
 	struct err e = {0};
 
 	moves = also_moves;
+	counts = true;
 	disk_clean(moves ? 3 : 1);
 	disk_use(true);
 	for (int i = 0; i < cuts; i++) {
@@ -277,7 +308,7 @@ static void cut_power(bool also_moves)
 	free(r.before);
 	free(r.sum);
 	disk_use(false);
-	moves = false;
+	moves = counts = false;
 }
 
 static void the_power_is_cut(void **state)

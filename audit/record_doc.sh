@@ -102,10 +102,28 @@ A signed note (C2SP `signed-note`) whose text is a checkpoint (C2SP
 - `checkpoint.note` is the note as it was signed by the log, `cosigned` the
   lines of cosignatures that came later.
 
+## Open counts
+
+Table `tally`: several alike, counted so far, which a record will tell later.
+`said` is the record that it would be if it were told now: kind `aggregate`,
+its number that of the slot, salt zero, clocks of when counting began.
+
+- Digest of a count = SHA-256(03 ‖ slot (8) ‖ `said`), of several =
+  SHA-256(04 ‖ the digests of all, by slot); of none there is none.
+- `state.tally` is the digest of those in `tally`.
+- `checkpoint.open` of the last checkpoint is a list of those that were open at
+  it, by slot: slot (8), length (2), `said`. The element `open` of the record
+  before the checkpoint is the digest of these.
+- What that list has is in `tally`, in the same slot, of the same boot and with
+  the same first one, no fewer, no fewer octets and no earlier last one; or a
+  record behind the checkpoint tells it, no fewer. The same are two whose
+  elements but `detail`, `count`, `count_octets`, `first`, `last`, `last_tuple`
+  and `last_flow` are equal.
+
 ## Tables
 
 sqlite, WAL, `synchronous=FULL`, pages of 4096 octets of which the last 8 are
-reserved, application id `6d674175`, user version 2. Bundles that were moved
+reserved, application id `6d674175`, user version 4. Bundles that were moved
 out are in files beside, `PATH.seg-1` and so on (user version 1002, one table
 `bundle(first, n, data, chain)`), which have their rows in `segment`; those of
 pruned ones are gone, and only these rows, their roots and protected records

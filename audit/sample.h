@@ -179,7 +179,7 @@ static inline struct event *sample_log(struct sample *s, uint64_t i)
 	ev->type = EV_EXPORT;
 	ev->verdict = VERDICT_NONE;
 	ev->detail = "no room";
-	s->log = (struct event_log){true, true, true, {1}, {2}, 77, 0, 512,
+	s->log = (struct event_log){true, true, true, true, {1}, {9}, {2}, 77, 0, 512,
 				    {3}, 5,    0,    {0}};
 	ev->log = &s->log;
 	return ev;

@@ -11,7 +11,7 @@
 #define AUDIT_SCHEMA_H
 
 #define STORE_APPLICATION 0x6d674175 /* "mgAu" */
-#define STORE_SCHEMA	  3
+#define STORE_SCHEMA	  4
 #define SEGMENT_SCHEMA	  1002 /* of a segment's file (segment.h) */
 
 /* One statement each; in this order. */
@@ -37,10 +37,14 @@ static const char *const store_schema[] = {
 	" boot INTEGER NOT NULL,"
 	" checkpoint INTEGER NOT NULL,"
 	" anchored INTEGER NOT NULL,"
-	" commits INTEGER NOT NULL) STRICT", /* transactions that were done */
+	" commits INTEGER NOT NULL," /* transactions that were done */
+	/* Digest of what tally has; NULL: nothing. */
+	" tally BLOB CHECK(length(tally) = 32)) STRICT",
 	"CREATE TABLE checkpoint(size INTEGER PRIMARY KEY,"
 	" note BLOB NOT NULL, pcr_anchor BLOB, counter INTEGER,"
-	" cosigned BLOB, wall INTEGER) STRICT", /* wall: us, or of its boot */
+	" cosigned BLOB, wall INTEGER," /* us, or of its boot */
+	/* Of the last one: what tally had then. */
+	" open BLOB) STRICT",
 	/* Copies of the protected records. */
 	"CREATE TABLE protected(seq INTEGER PRIMARY KEY,"
 	" kind INTEGER NOT NULL, record BLOB NOT NULL) STRICT",
@@ -63,7 +67,7 @@ static const char *const store_schema[] = {
 	/* From a protected record that was moved out to its bundle's root. */
 	"CREATE TABLE path(seq INTEGER PRIMARY KEY,"
 	" hashes BLOB NOT NULL CHECK(length(hashes) = 256)) STRICT",
-	/* What is counted and not a record yet; no leaf of the tree. */
+	/* What is counted and not a record yet (tally.h). */
 	"CREATE TABLE tally(slot INTEGER PRIMARY KEY CHECK(slot >= 0),"
 	" said BLOB NOT NULL) STRICT",
 
@@ -109,6 +113,7 @@ static const char *const store_schema[] = {
 	" BEGIN SELECT raise(ABORT, 'checkpoints only move forward'); END",
 	"CREATE TRIGGER checkpoint_same BEFORE UPDATE ON checkpoint"
 	" WHEN NEW.size <> OLD.size OR NEW.note <> OLD.note"
+	" OR (NEW.open IS NOT OLD.open AND NEW.open IS NOT NULL)"
 	" BEGIN SELECT raise(ABORT, 'checkpoints do not change'); END",
 	/* But for some of those of pruned records. */
 	"CREATE TRIGGER checkpoint_stays BEFORE DELETE ON checkpoint"

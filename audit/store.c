@@ -189,7 +189,10 @@ static int put_state(struct store *s, struct err *e)
 {
 	uint8_t frontier[TREE_FRONTIER_MAX];
 	size_t n = tree_frontier(&s->tree, frontier);
+	uint8_t open[SHA256_LEN];
 
+	if (tally_digest(&s->open, s->h, open))
+		db_put_span(s->state, 8, span_of(open, sizeof(open)));
 	db_put_u64(s->state, 1, s->tree.size);
 	db_put_span(s->state, 2, span_of(frontier, n));
 	db_put_span(s->state, 3, span_of(s->head, sizeof(s->head)));
@@ -202,7 +205,7 @@ static int put_state(struct store *s, struct err *e)
 
 int store_checkpoint(struct store *s, uint64_t size, struct span note,
 		     const struct anchor_bound *bound, uint64_t wall,
-		     struct err *e)
+		     struct span open, struct err *e)
 {
 	int rc = store_usable(s, e);
 
@@ -219,7 +222,13 @@ int store_checkpoint(struct store *s, uint64_t size, struct span note,
 		db_put_u64(s->point, 4, bound->counter);
 	}
 	db_put_u64(s->point, 5, wall);
+	if (open.n)
+		db_put_span(s->point, 6, open);
 	rc = db_run(s->point, e);
+	if (rc == 0 && s->checkpoint) {
+		db_put_u64(s->pointed, 1, s->checkpoint);
+		rc = db_run(s->pointed, e);
+	}
 	if (rc)
 		return store_lost(s, rc);
 	s->checkpoint = size;
@@ -283,6 +292,7 @@ int store_close(struct store *s, struct err *e)
 	db_finish(s->keep);
 	db_finish(s->boot_row);
 	db_finish(s->point);
+	db_finish(s->pointed);
 	db_finish(s->tally);
 	db_finish(s->tallied);
 	/* Into the mode of all others; it syncs what was written so far. */
@@ -293,6 +303,7 @@ int store_close(struct store *s, struct err *e)
 	closed = db_close(s->db, s->failed || rc ? &ignored : e);
 	rc = rc ? rc : closed;
 	sha256_free(s->h);
+	tally_fini(&s->open);
 	/* A failure has been told already. */
 	rc = s->failed ? 0 : rc;
 	free(s);

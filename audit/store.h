@@ -34,7 +34,7 @@ struct store;
  * last; the last one again: its key must be the same; STORE_BOOT_RESUME: the
  * last one if its key is this, else one more; STORE_BOOT_LAST: the last one,
  * with the key it had. bulk: a new file, written
- * without a journal, synced once when it is closed (audit.h). */
+ * without a journal file, synced once when it is closed (audit.h). */
 int store_open(struct store **out, const char *path, const char *origin,
 	       uint32_t boot, const uint8_t key[32], bool bulk, struct err *e)
 	__attribute__((warn_unused_result));
@@ -69,10 +69,11 @@ int store_add(struct store *s, struct span record, uint16_t flags,
 	      uint8_t kind, struct err *e) __attribute__((warn_unused_result));
 /* A checkpoint of so many records, more than the last is of; part of the next
  * commit, which must follow at once. note: signed, of the root there was then.
- * bound: as the last of them says; wall: its time, us. */
+ * bound: as the last of them says; wall: its time, us; open: what store_counts
+ * listed then. */
 int store_checkpoint(struct store *s, uint64_t size, struct span note,
 		     const struct anchor_bound *bound, uint64_t wall,
-		     struct err *e)
+		     struct span open, struct err *e)
 	__attribute__((warn_unused_result));
 /* Is the last checkpoint, if there is one, signed by this key? E_INTEGRITY: it
  * is not, so the log or the key is another than it was. */
@@ -96,16 +97,23 @@ int store_pending(struct store *s, uint64_t at,
 int store_cosign(struct store *s, uint64_t size, struct span line,
 		 const struct note_key *keys, size_t n_keys, struct err *e)
 	__attribute__((warn_unused_result));
-/* What is counted and not a record yet: durable with the next commit, no part
- * of the tree. said empty: it is gone. slot < 2^63. */
+/* What is counted and not a record yet (tally.h): durable with the next commit.
+ * said empty: it is gone. slot < 2^63. */
 int store_tally(struct store *s, uint64_t slot, struct span said,
 		struct err *e) __attribute__((warn_unused_result));
 /* Those that are there, by slot; until f returns something else than 0, which
  * is returned. f adds nothing. */
-typedef int store_tally_f(void *arg, uint64_t slot, struct span said,
-			  struct err *e);
-int store_tallies(struct store *s, store_tally_f *f, void *arg, struct err *e)
+int store_tallies(struct store *s,
+		  int (*f)(void *arg, uint64_t slot, struct span said,
+			   struct err *e),
+		  void *arg, struct err *e)
 	__attribute__((warn_unused_result));
+/* The digest of all that are open now, committed or not, and themselves, for
+ * store_checkpoint; the caller frees *list. *n is 0 and out zero when there are
+ * none. E_INTEGRITY: somebody else changed them. */
+int store_counts(struct store *s, uint8_t out[SHA256_LEN], uint8_t **list,
+		 size_t *n, struct err *e) __attribute__((warn_unused_result));
+bool store_any_open(const struct store *s);
 /* Transactions that the file has; one that has nothing to do is none. */
 uint64_t store_commits(const struct store *s);
 int store_commit(struct store *s, struct err *e)

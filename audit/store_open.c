@@ -19,12 +19,13 @@ static int bad_state(struct err *e, const char *what)
 static int create(struct store *s, const char *origin, struct err *e)
 {
 	static const char state[] =
-		"INSERT INTO state VALUES(0, ?1, 0, x'', zeroblob(32), 0, 0, 0, 0)";
+		"INSERT INTO state VALUES(0, ?1, 0, x'', zeroblob(32), 0, 0, 0, 0,"
+		" NULL)";
 	struct db_stmt *st = NULL;
 	int rc;
 
 	_Static_assert(STORE_APPLICATION == 1835483509, "as written below");
-	_Static_assert(STORE_SCHEMA == 3, "as written below");
+	_Static_assert(STORE_SCHEMA == 4, "as written below");
 	rc = db_exec(s->db, s->bulk ? "PRAGMA journal_mode = MEMORY;"
 				      "PRAGMA synchronous = OFF;"
 				      "BEGIN EXCLUSIVE"
@@ -36,7 +37,7 @@ static int create(struct store *s, const char *origin, struct err *e)
 		rc = db_exec(s->db, store_schema[i], e);
 	if (rc == 0)
 		rc = db_exec(s->db, "PRAGMA application_id = 1835483509;"
-				    "PRAGMA user_version = 3", e);
+				    "PRAGMA user_version = 4", e);
 	if (rc == 0)
 		rc = db_prepare(&st, s->db, state, e);
 	if (rc == 0) {
@@ -70,8 +71,10 @@ int store_identify(struct db *d, bool *fresh, struct err *e)
 		return err_set(e, E_STATE, 0, "this is a segment of a log; "
 			       "name the log");
 	if (version != STORE_SCHEMA)
-		return err_set(e, E_STATE, 0, "format %llu is not known here",
-			       (unsigned long long)version);
+		return err_set(e, E_STATE, 0, "format %llu is not known here, "
+			       "which has %d: read it with the program that "
+			       "wrote it, and begin another log",
+			       (unsigned long long)version, STORE_SCHEMA);
 	return 0;
 }
 
@@ -344,6 +347,10 @@ static int continue_file(struct store *s, const char *origin, uint32_t boot,
 		rc = choose_boot(s, last, boot, e);
 	if (rc == 0)
 		rc = store_load_segments(s, e);
+	if (rc == 0)
+		rc = tally_load(&s->open, s->db, e);
+	if (rc == 0)
+		rc = tally_check(&s->open, s->h, s->db, s->path, e);
 	if (rc == 0 && s->n == STORE_BUNDLE) {
 		s->live += s->used;
 		/* Full: the next record begins another. The octets stay in
@@ -370,11 +377,14 @@ static int prepare(struct store *s, struct err *e)
 		{&s->tile, "INSERT INTO tile VALUES(?1, ?2, ?3)"},
 		{&s->state, "UPDATE state SET size = ?1, frontier = ?2,"
 			    " chain = ?3, boot = ?4, checkpoint = ?5,"
-			    " anchored = ?6, commits = ?7"},
+			    " anchored = ?6, commits = ?7, tally = ?8"},
 		{&s->keep, "INSERT INTO protected VALUES(?1, ?2, ?3)"},
 		{&s->boot_row, "INSERT INTO boot VALUES(?1, ?2, ?3)"},
 		{&s->point, "INSERT INTO checkpoint(size, note, pcr_anchor,"
-			    " counter, wall) VALUES(?1, ?2, ?3, ?4, ?5)"},
+			    " counter, wall, open)"
+			    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)"},
+		{&s->pointed, "UPDATE checkpoint SET open = NULL"
+			      " WHERE size = ?1"},
 		{&s->tally, "INSERT OR REPLACE INTO tally VALUES(?1, ?2)"},
 		{&s->tallied, "DELETE FROM tally WHERE slot = ?1"},
 	};

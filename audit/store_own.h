@@ -6,14 +6,16 @@
 #include "audit/db.h"
 #include "audit/segment.h"
 #include "audit/store.h"
+#include "audit/tally.h"
 
 struct store {
 	struct db *db;
 	struct db_stmt *begin, *commit, *insert, *grow, *tile, *state, *keep,
 		*boot_row;
-	struct db_stmt *point; /* adds a checkpoint */
+	struct db_stmt *point, *pointed; /* adds a checkpoint; one is not last */
 	struct db_stmt *tally, *tallied; /* puts one, takes one away */
 	struct sha256 *h;
+	struct tally_set open;
 	struct tree tree;
 	uint32_t boot;
 	uint8_t key[32];

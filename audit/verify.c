@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "audit/page.h"
+#include "audit/tally.h"
 #include "audit/verify_own.h"
 #include "audit/verify_schema.h"
 
@@ -382,6 +383,18 @@ static int check_state(struct verify *v, struct err *e)
 	return 0;
 }
 
+/* What is counted and no record yet. */
+static int check_open(struct verify *v, const char *path, struct err *e)
+{
+	struct tally_set set = {0};
+	int rc = tally_load(&set, v->db, e);
+
+	if (rc == 0)
+		rc = tally_check(&set, v->h, v->db, path, e);
+	tally_fini(&set);
+	return rc;
+}
+
 /* No table holds more than the log accounts for. */
 static int check_counts(struct verify *v, struct err *e)
 {
@@ -569,6 +582,8 @@ static int check_content(struct verify *v, const char *path,
 		rc = verify_moved(v, path, e);
 	if (rc == 0)
 		rc = check_counts(v, e);
+	if (rc == 0)
+		rc = check_open(v, path, e);
 	/* By itself: it reads the whole file. */
 	if (rc == 0)
 		rc = db_exec(v->db, "COMMIT", e);

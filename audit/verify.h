@@ -2,7 +2,8 @@
 /*
  * Is this audit database whole? Trusts nothing but the file: every record is
  * read and hashed again, and tree, tiles, chain, state, copies of protected
- * records, boots, clocks and salts are compared with what the file says.
+ * records, boots, clocks, salts and open counts are compared with what the file
+ * says.
  *
  * Two things are checked apart, and both must hold: what the log says (the
  * content, through sqlite), and the octets of the file (page.h), so that a

@@ -111,8 +111,9 @@ struct event_budget {
 
 /* EV_CHECKPOINT, EV_EXPORT, EV_BOOT: the audit about itself. */
 struct event_log {
-	bool has_chain, has_pcr, has_range;
+	bool has_chain, has_open, has_pcr, has_range;
 	uint8_t chain[32]; /* head of the chain of bundles before the record */
+	uint8_t open[32];  /* digest of the counts that were open; none: none was */
 	uint8_t pcr[32];   /* PCR 13 of the platform before its next extend */
 	uint64_t counter;  /* NV counter of the platform; 0: none */
 	uint64_t first, end; /* records removed: from first up to, not with */

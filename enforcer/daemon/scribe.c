@@ -208,10 +208,11 @@ static int commit(struct scribe *s, struct err *e)
 
 	scribe_put_back(s);
 	rc = audit_there(s->audit, e);
-	if (rc == 0)
-		rc = seal(s, e);
+	/* A checkpoint covers what is counted, too. */
 	if (rc == 0)
 		rc = hours_keep(s, e);
+	if (rc == 0)
+		rc = seal(s, e);
 	if (rc)
 		return rc;
 	note_intent(s);

@@ -100,7 +100,7 @@ struct scribe {
 	struct source src[SHARE_GUESTS + 1];
 	size_t n_src;
 	struct flat_event in;
-	struct mono mono, last; /* now; of the last record */
+	struct mono mono, last; /* now; of the last record, or in a count */
 	int64_t wall_us;
 	uint64_t rate;	  /* octets a second, of one guest; 0: any number */
 	int64_t burst_ns; /* what it may be ahead */
@@ -110,7 +110,6 @@ struct scribe {
 	struct mono since, retry; /* first pending record; next try to open */
 	struct guest_hours *hours; /* of each guest */
 	int64_t hours_due_ns;	   /* when the first of them ends */
-	uint8_t *said;		   /* FLAT_MAX octets */
 	struct scribe_view view;
 	struct window_side window;
 	struct note_key *witness;

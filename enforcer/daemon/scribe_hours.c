@@ -26,9 +26,8 @@ int hours_init(struct scribe *s, struct err *e)
 {
 	s->hours = calloc(s->a->n_guests ? s->a->n_guests : 1,
 			  sizeof(*s->hours));
-	s->said = malloc(FLAT_MAX);
 	s->hours_due_ns = NEVER;
-	if (!s->hours || !s->said)
+	if (!s->hours)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	return 0;
 }
@@ -161,6 +160,8 @@ bool hours_event(struct scribe *s, int guest, struct event *ev)
 		return false;
 	storm_count(&h->k, ev);
 	h->dirty = true;
+	/* Time passes with counts as with records: a checkpoint is due. */
+	s->last = ev->now.mono;
 	scribe_waits(s);
 	return true;
 }
@@ -199,8 +200,7 @@ static int end_hour(struct scribe *s, size_t guest, size_t i, struct err *e)
 	if (h->k.sum.n)
 		storm_tell(&h->k, (struct now){.mono = s->mono}, to_log, &t);
 	if (t.rc == 0 && h->kept)
-		t.rc = audit_tally(s->audit, slot_of(guest, i),
-				   (struct span){0}, e);
+		t.rc = audit_tally(s->audit, slot_of(guest, i), NULL, e);
 	g->hash[i] = 0;
 	return t.rc;
 }
@@ -236,42 +236,48 @@ int hours_end(struct scribe *s, struct err *e)
 
 /* --- keeping -------------------------------------------------------------- */
 
+struct keeping {
+	struct scribe *s;
+	uint64_t slot;
+	int rc;
+	struct err *e;
+};
+
 /* As the count it would be if the hour were over, but told when it began. */
 static void to_slot(void *arg, const struct event *ev)
 {
-	struct wbuf *w = arg;
+	struct keeping *k = arg;
 
-	flat_write(w, ev);
+	k->rc = audit_tally(k->s->audit, k->slot, ev, k->e);
 }
 
 int hours_keep(struct scribe *s, struct err *e)
 {
-	int rc = 0;
+	struct keeping to = {.s = s, .e = e};
 
-	for (size_t k = 0; rc == 0 && k < s->a->n_guests * HOURS; k++) {
+	for (size_t k = 0; to.rc == 0 && k < s->a->n_guests * HOURS; k++) {
 		struct guest_hours *g = &s->hours[k / HOURS];
 		struct hour *h = &g->hour[k % HOURS];
-		struct wbuf w = wbuf_of(s->said, FLAT_MAX);
 
 		if (g->hash[k % HOURS] == 0 || !h->dirty)
 			continue;
-		storm_tell(&h->k, h->since, to_slot, &w);
-		rc = audit_tally(s->audit, k, wbuf_span(&w), e);
+		to.slot = k;
+		storm_tell(&h->k, h->since, to_slot, &to);
 		h->kept = true;
 		h->dirty = false;
 	}
-	return rc;
+	return to.rc;
 }
 
 /* --- what the log has ----------------------------------------------------- */
 
 /* False: it is none of ours. */
-static bool read_slot(struct scribe *s, struct span said, struct hour *h)
+static bool read_slot(const struct event *said, struct hour *h,
+		      struct event *ev)
 {
-	struct event *ev = &s->in.ev;
-	struct err ignored;
-
-	if (flat_read(&s->in, said, &ignored) || !counts(ev) || ev->count == 0)
+	*ev = *said;
+	ev->summary = true; /* no record says so */
+	if (!counts(ev))
 		return false;
 	memset(h, 0, sizeof(*h));
 	storm_describe(&h->k, ev);
@@ -288,31 +294,34 @@ struct opening {
 	bool good;
 };
 
-static int take_place(void *arg, uint64_t slot, struct span said,
+static int take_place(void *arg, uint64_t slot, const struct event *said,
 		      struct err *e)
 {
 	struct opening *o = arg;
 	struct scribe *s = o->s;
 	size_t guest = slot / HOURS, i = slot % HOURS;
+	struct event ev;
 
 	(void)e;
 	o->slot = slot;
-	o->good = guest < s->a->n_guests && read_slot(s, said, &o->hour);
+	o->good = guest < s->a->n_guests && read_slot(said, &o->hour, &ev);
 	if (!o->good)
 		return 1;
 	s->hours[guest].hour[i] = o->hour;
-	s->hours[guest].hash[i] = hash_of(s, &s->in.ev);
+	s->hours[guest].hash[i] = hash_of(s, &ev);
 	due_by(s, &o->hour);
 	return 0;
 }
 
-static int take_one(void *arg, uint64_t slot, struct span said, struct err *e)
+static int take_one(void *arg, uint64_t slot, const struct event *said,
+		    struct err *e)
 {
 	struct opening *o = arg;
+	struct event ev;
 
 	(void)e;
 	o->slot = slot;
-	o->good = read_slot(o->s, said, &o->hour);
+	o->good = read_slot(said, &o->hour, &ev);
 	return 1;
 }
 
@@ -335,10 +344,10 @@ static int damaged(struct scribe *s, uint64_t slot, struct err *e)
 		.type = EV_ANOMALY,
 		.now.mono = s->mono,
 		.reason = REASON_MALFORMED,
-		.detail = "an open count cannot be read, and is left out",
+		.detail = "an open count is none of ours, and is left out",
 	};
 
-	log_err(s->a->log, "the audit: open count %llu cannot be read",
+	log_err(s->a->log, "the audit: open count %llu is none of ours",
 		(unsigned long long)slot);
 	reasons_add(&ev.reasons, ev.reason);
 	return scribe_append(s, -1, &ev, e);
@@ -367,7 +376,7 @@ int hours_open(struct scribe *s, bool new_boot, struct err *e)
 				   &o, e)) == 1) {
 		rc = o.good ? tell_old(s, &o.hour, e) : damaged(s, o.slot, e);
 		if (rc == 0)
-			rc = audit_tally(s->audit, o.slot, (struct span){0}, e);
+			rc = audit_tally(s->audit, o.slot, NULL, e);
 		if (rc)
 			break;
 	}
