@@ -76,7 +76,8 @@ static void seal(const struct said *s)
 	good(note_sign(&n, wbuf_span(&t), &w.key.by, 0, &e), &e);
 	memcpy(b.pcr, s->log.pcr, sizeof(b.pcr));
 	good(store_checkpoint(w.store, c.size, wbuf_span(&n), &b,
-			      points_wall(&s->ev->now), &e), &e);
+			      points_wall(&s->ev->now), (struct span){0}, &e),
+	     &e);
 	w.point = c.size;
 	sha256_of(wbuf_span(&t), w.text);
 	anchor_next(w.text, octets);
