@@ -13,7 +13,8 @@ import tempfile
 os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 POLC = os.path.abspath(os.path.join(os.environ.get("BUILD", "build"), "bin", "polc"))
 CAPTURES = {"gen_values": "mdma=10.20.0.10", "gen_http_portal": "portal=10.20.0.12",
-            "gen_net_dns": "tips=10.20.0.21", "gen_net_tls": "tips=10.20.0.21"}
+            "gen_net_dns": "tips=10.20.0.21", "gen_net_names": "tips=10.20.0.21",
+            "gen_net_tls": "tips=10.20.0.21"}
 SEED = int(os.environ.get("SEED", "1"))
 rc = 0
 
