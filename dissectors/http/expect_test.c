@@ -191,7 +191,7 @@ static int say(struct reader_kit *r, struct side *s, struct dis_ctx *c,
 	int got = READ;
 
 	if (n == 0)
-		return dissector_http.leftover(c, span_of(s->octets, s->n));
+		return (int)dissector_http.leftover(c, span_of(s->octets, s->n));
 
 	assert_true(s->n + n <= sizeof(s->octets));
 	memcpy(s->octets + s->n, octets, n);
