@@ -101,6 +101,7 @@ struct want {
 	uint64_t limit; /* end behind so many; 0: no limit */
 	bool follow;	/* wait for more; else end where the log ends now */
 	bool events;	/* text/event-stream */
+	enum shelf_side side; /* whose it is */
 	bool resumes;	/* behind what a reader of events saw last */
 	uint32_t recovery; /* of the log that he saw that in */
 	char origin[NOTE_NAME_MAX + 1]; /* of that log only; "": of any */

@@ -34,6 +34,11 @@ static bool closed(struct connection *k)
 			  "no log is open yet; try again in a few seconds");
 }
 
+static enum shelf_side side_of(const struct connection *k)
+{
+	return k->server->operators ? SHELF_OPERATORS : SHELF_PORTAL;
+}
+
 /* May one more be answered now? */
 static bool take_question(struct connection *k)
 {
@@ -121,8 +126,8 @@ static bool send_lookup(struct connection *k, struct lookup *l)
 		return closed(k);
 	rc = E_NOTFOUND;
 	if (lookup_there(l, shelf_size(shelf)))
-		rc = shelf_get(shelf, &l->key, l->width, live_mono(), &octets,
-			       &n);
+		rc = shelf_get(shelf, side_of(k), &l->key, l->width,
+			       live_mono(), &octets, &n);
 	if (rc == 1)
 		return send_found(k, l, lookup_cut(l, octets));
 	if (rc == E_INTEGRITY || rc == E_IO)
@@ -310,7 +315,7 @@ static int on_want(void *arg, const char *name, const char *value,
 
 static bool send_stream(struct connection *k, bool head)
 {
-	struct want w = {0};
+	struct want w = {.side = side_of(k)};
 	struct err e = {0};
 	const char *seen = http_field(k, "Last-Event-ID");
 	struct window_log log;

@@ -84,8 +84,8 @@ static int record_of(struct stream *s, struct span *record)
 	struct window_key key = {WINDOW_BUNDLE, first, 0};
 	struct span octets;
 	struct cur c;
-	int rc = shelf_get(&s->all->shelf, &key, index + 1, s->all->now,
-			   &octets, &have);
+	int rc = shelf_get(&s->all->shelf, s->want.side, &key, index + 1,
+			   s->all->now, &octets, &have);
 
 	/* If it was not pruned it must be there: the log is so long. */
 	if (rc != 1)

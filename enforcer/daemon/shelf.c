@@ -76,17 +76,26 @@ uint64_t shelf_size(const struct shelf *s)
 	return atomic_load(&s->w->size);
 }
 
-static void want(struct shelf *s, const struct window_key *key)
+static size_t find_wanted(const struct shelf_wanted *q,
+			  const struct window_key *key)
 {
+	size_t i = 0;
+
+	while (i < q->n && !same(&q->key[i], key))
+		i++;
+	return i;
+}
+
+static void want(struct shelf *s, enum shelf_side side,
+		 const struct window_key *key)
+{
+	struct shelf_wanted *q = &s->wanted[side];
+
 	if (s->waits && same(&s->w->want, key))
 		return;
-	for (size_t i = 0; i < s->n_wanted; i++) {
-		if (same(&s->wanted[i], key))
-			return;
-	}
 	/* Full: who has no place asks again. */
-	if (s->n_wanted < SHELF_WANTED)
-		s->wanted[s->n_wanted++] = *key;
+	if (find_wanted(q, key) == q->n && q->n < SHELF_WANTED)
+		q->key[q->n++] = *key;
 }
 
 static bool grows(uint32_t kind)
@@ -102,15 +111,16 @@ static bool serves(const struct shelf_slot *slot, uint32_t least,
 	return slot->n >= least;
 }
 
-int shelf_get(struct shelf *s, const struct window_key *key, uint32_t least,
-	      struct mono now, struct span *octets, uint32_t *n)
+int shelf_get(struct shelf *s, enum shelf_side side,
+	      const struct window_key *key, uint32_t least, struct mono now,
+	      struct span *octets, uint32_t *n)
 {
 	struct shelf_slot *slot;
 
 	same_log(s);
 	slot = find(s, key);
 	if (!slot || !serves(slot, least, now)) {
-		want(s, key);
+		want(s, side, key);
 		return 0;
 	}
 	slot->needed = ++s->needs;
@@ -148,7 +158,6 @@ void shelf_forget(struct shelf *s, const void *whose)
 	s->post.whose = s->post.sent && !s->post.done ? &s->post : NULL;
 }
 
-/* It goes first: it is one, and small. */
 static bool hand_on(struct shelf *s)
 {
 	if (!s->post.whose || s->post.sent)
@@ -158,6 +167,41 @@ static bool hand_on(struct shelf *s)
 	memcpy(s->w->post, s->post.octets, s->post.n);
 	s->post.sent = true;
 	return true;
+}
+
+/* What that side has needed for longest; what the other needs, too, is there
+ * for both. */
+static bool ask_for(struct shelf *s, enum shelf_side side)
+{
+	if (s->wanted[side].n == 0)
+		return false;
+	s->w->want = s->wanted[side].key[0];
+	for (int i = 0; i < SHELF_SIDES; i++) {
+		struct shelf_wanted *q = &s->wanted[i];
+		size_t at = find_wanted(q, &s->w->want);
+
+		if (at == q->n)
+			continue;
+		q->n--;
+		memmove(q->key + at, q->key + at + 1,
+			(q->n - at) * sizeof(*q->key));
+	}
+	return true;
+}
+
+/* Each in its turn: however much is brought, or needed by one side, the others
+ * are asked for. */
+static bool ask_next(struct shelf *s)
+{
+	for (int i = 0; i <= SHELF_SIDES; i++) {
+		unsigned turn = s->turn;
+
+		s->turn = turn < SHELF_SIDES ? turn + 1 : 0;
+		if (turn == SHELF_SIDES ? hand_on(s)
+					: ask_for(s, (enum shelf_side)turn))
+			return true;
+	}
+	return false;
 }
 
 static bool posted(struct shelf *s)
@@ -221,14 +265,8 @@ bool shelf_turn(struct shelf *s, struct mono now, void (*wake)(void *arg),
 		came = s->w->key.kind == WINDOW_COSIGN ? posted(s)
 						       : take_in(s, now);
 	s->waits = false;
-	if (!hand_on(s)) {
-		if (s->n_wanted == 0)
-			return came;
-		s->w->want = s->wanted[0];
-		s->n_wanted--;
-		memmove(s->wanted, s->wanted + 1,
-			s->n_wanted * sizeof(*s->wanted));
-	}
+	if (!ask_next(s))
+		return came;
 	s->waits = true;
 	atomic_store(&s->w->asked, asked + 1);
 	wake(arg);
