@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "policy-lang/binary.h"
+#include "policy-lang/libraries.h"
 #include "policy-lang/options.h"
 #include "policy-lang/polc.h"
 
@@ -40,9 +41,11 @@ static int show_json(const struct pol_image *im, const char *path,
 		     struct err *e)
 {
 	size_t cap = TEXT_MAX / 16;
-	char *text = malloc(cap), *line = malloc(7 * cap);
+	/* Six octets for each of a text, which has the libraries' too. */
+	size_t most = 13 * cap;
+	char *text = malloc(cap), *line = malloc(most);
 	struct wbuf w = wbuf_of(text, cap);
-	struct json j = json_of(line, 7 * cap);
+	struct json j = json_of(line, most);
 	int rc = 0;
 
 	if (text && line && pol_image_print(im, &w)) {
@@ -50,13 +53,18 @@ static int show_json(const struct pol_image *im, const char *path,
 		json_str(&j, "file", path);
 		json_text(&j, "id", pol_image_id(im));
 		json_u64(&j, "serial", pol_image_serial(im));
+		libraries_json(&j, im);
 		json_text(&j, "text", wbuf_span(&w));
 		json_obj_end(&j);
-		json_line(&j);
-		fwrite(j.w.p, 1, j.w.n, stdout);
+		if (json_line(&j))
+			fwrite(j.w.p, 1, j.w.n, stdout);
+		else
+			rc = E_NOMEM;
 	} else {
-		rc = err_set(e, E_NOMEM, 0, "no room for its text");
+		rc = E_NOMEM;
 	}
+	if (rc)
+		rc = err_set(e, E_NOMEM, 0, "no room for its text");
 	free(text);
 	free(line);
 	return rc;

@@ -210,23 +210,6 @@ static void say_libraries(const struct pol_image *im)
 	}
 }
 
-static void put_libraries(struct json *j, const struct pol_image *im)
-{
-	json_arr(j, "libraries");
-	for (uint32_t i = 0; i < im->n_INCL; i++) {
-		const struct lay_lib *l = &im->INCL[i];
-		struct img_lib t = img_lib(im, i);
-
-		json_obj(j, NULL);
-		json_text(j, "id", t.id);
-		json_u64(j, "serial", l->serial);
-		json_hex(j, "sha256", span_of(l->digest, sizeof(l->digest)));
-		json_text(j, "path", t.path);
-		json_obj_end(j);
-	}
-	json_arr_end(j);
-}
-
 static void summary(const struct verify *v)
 {
 	const struct pol_image *im = v->image.image;
@@ -273,7 +256,7 @@ static void summary(const struct verify *v)
 		json_str(&j, "key_name", v->signer);
 	json_str(&j, "source", src);
 	json_bool(&j, "label", v->labelled);
-	put_libraries(&j, im);
+	libraries_json(&j, im);
 	json_obj_end(&j);
 	if (json_line(&j))
 		fwrite(j.w.p, 1, j.w.n, stdout);

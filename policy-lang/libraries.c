@@ -55,6 +55,23 @@ const char *library_text(char out[LIBRARY_TEXT], const struct lay_lib *l)
 	return out;
 }
 
+void libraries_json(struct json *j, const struct pol_image *im)
+{
+	json_arr(j, "libraries");
+	for (uint32_t i = 0; i < im->n_INCL; i++) {
+		const struct lay_lib *l = &im->INCL[i];
+		struct img_lib t = img_lib(im, i);
+
+		json_obj(j, NULL);
+		json_text(j, "id", t.id);
+		json_u64(j, "serial", l->serial);
+		json_hex(j, "sha256", span_of(l->digest, sizeof(l->digest)));
+		json_text(j, "path", t.path);
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+}
+
 /* --- as part of a difference ------------------------------------------------- */
 
 struct differ {

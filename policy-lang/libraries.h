@@ -18,6 +18,10 @@ int libraries_compare(const struct pol_image *was, const struct pol_image *is,
 #define LIBRARY_TEXT 112
 const char *library_text(char out[LIBRARY_TEXT], const struct lay_lib *l);
 
+/* The key `libraries`: an array of all, with id, serial, sha256 and path. */
+struct json;
+void libraries_json(struct json *j, const struct pol_image *im);
+
 /* Those that differ, on the standard output, for polc diff. E_LIMIT. */
 int diff_libraries(const struct pol_image *was, const struct pol_image *is,
 		   bool json) __attribute__((warn_unused_result));

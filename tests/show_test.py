@@ -203,6 +203,9 @@ with tempfile.TemporaryDirectory() as tmp:
     told = polc("show", m).stdout.decode()
     said(["library  %s serial %d sha256:%s from %s" % w in told for w in want] == [True, True],
          "show has each file that was included", told)
+    r = json.loads(polc("show", "--json", m).stdout)
+    said([(x["id"], x["serial"], x["sha256"], x["path"]) for x in r["libraries"]] == want,
+         "so has show for programs", str(r["libraries"]))
     r = polc("verify", "--source", source, m)
     said(r.returncode == 0 and ["  library  %s serial %d sha256:%s\n" % w[:3] in r.stdout.decode()
                                 for w in want] == [True, True],
