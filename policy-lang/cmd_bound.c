@@ -48,6 +48,14 @@ static struct span rule_of(struct span name)
 	return name.n ? name : span_str("(the policy is on trial)");
 }
 
+/* Of all quantities together, or of each. */
+static const char *of_each(const struct bound_flow *f)
+{
+	return f->channels || f->values_day == MOST_UNLIMITED
+		       ? ""
+		       : " of each quantity";
+}
+
 static void print_flow(const struct bound_flow *f)
 {
 	char t[3][64], n[2][COUNT];
@@ -61,13 +69,14 @@ static void print_flow(const struct bound_flow *f)
 	printf("\n");
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		printf("      values     every %s, %s old at least, %s back; "
-		       "%s new ones a day, %s at first\n",
+		       "%s new ones a day%s, %s at first\n",
 		       f->granularity_ns ? bound_time(t[0], sizeof(t[0]),
 						      f->granularity_ns)
 					 : "instant",
 		       bound_time(t[1], sizeof(t[1]), f->delay_ns),
 		       bound_time(t[2], sizeof(t[2]), f->history_ns),
-		       count(n[0], f->values_day), count(n[1], f->backlog));
+		       count(n[0], f->values_day), of_each(f),
+		       count(n[1], f->backlog));
 	else if (f->spacing_ns != INT64_MAX)
 		printf("      values     every %s, %s old at least\n",
 		       f->spacing_ns ? bound_time(t[0], sizeof(t[0]),
@@ -155,6 +164,7 @@ static void put_flow(struct json *j, const struct bound_flow *f)
 	put_seconds(j, "freshest-s", f->delay_ns);
 	put_seconds(j, "history-s", f->history_ns);
 	put_counts(j, "readings", f->readings);
+	put_quantities(j, f);
 	put_count(j, "values-per-day", f->values_day);
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		put_count(j, "backlog-values", f->backlog);

@@ -325,6 +325,7 @@ static void put_flow(struct json *j, const struct bound *b,
 	if (unlimited)
 		json_bool(j, "unlimited", true);
 	json_obj_end(j);
+	put_quantities(j, f);
 	put_count(j, "values-per-day", f->values_day);
 	if (f->grade != '-')
 		put_decimal(j, "coverage",

@@ -22,6 +22,14 @@ static inline void put_seconds(struct json *j, const char *key, int64_t ns)
 		json_u64(j, key, (uint64_t)(ns / NS_PER_S));
 }
 
+/* How many a message may have. Values are of all of them together, or, where
+ * there is no bound, of each. */
+static inline void put_quantities(struct json *j, const struct bound_flow *f)
+{
+	put_count(j, "quantities", f->channels ? f->channels : MOST_UNLIMITED);
+	json_bool(j, "values-of-each-quantity", f->channels == 0);
+}
+
 /* The day on which a trial ends, where there is one. */
 static inline void put_until(struct json *j, int64_t s)
 {

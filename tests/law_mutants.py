@@ -142,6 +142,10 @@ MUTANTS = [
      "\tshut(st, side, l, k, &f);", "\t(void)shut;"),
     ("bounds forget the edge of a window", "policy-lang/eval/most.c",
      "return up(ns, MOST_DAY_NS) + 1;", "return up(ns, MOST_DAY_NS);"),
+    ("new values of one quantity pass for those of all",
+     "policy-lang/analysis/bound_flow.c",
+     "uint64_t channels = f->channels ? f->channels : 1, each = channels;",
+     "uint64_t channels = 1, each = channels;"),
 ]
 
 

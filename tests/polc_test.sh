@@ -280,6 +280,13 @@ for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
 try "bound of what does not compose" 6 "a second policy" \
 	"$polc" bound $home/mdma.yaml $claims/claims.yaml
 
+try "values of each quantity, for programs" 0 '"quantities":null,"values-of-each-quantity":true,"values-per-day":48' \
+	"$polc" bound --json $home
+sed 's/delay: 6 h}/delay: 6 h, channels: 2}/' $home/mdma.yaml >"$tmp/two.yaml"
+try "values of two together" 0 "96 new ones a day, 3336 at first" "$polc" bound "$tmp/two.yaml"
+try "values of two, for programs" 0 '"quantities":2,"values-of-each-quantity":false,"values-per-day":96' \
+	"$polc" bound --json "$tmp/two.yaml"
+
 # label
 for c in "" --customer; do
 	try "label $c" 0 "Example Metering Ltd" "$polc" label $c $home

@@ -41,8 +41,10 @@ struct bound_flow {
 	int64_t res_milli;	/* smallest step, or BOUND_NONE */
 	enum unit res_unit;
 	uint64_t readings[MOST_SPANS];
-	/* Of all quantities of a message (channels); of each, where channels
-	 * is 0. */
+	/* Of all quantities of a message (channels) together; of each alone
+	 * where channels is 0, since there may be any number of them. Over days
+	 * in a row no more than so many new ones a day, and the backlog once:
+	 * who did not ask for a day gets that day's later. */
 	uint64_t values_day; /* new ones */
 	uint64_t backlog;    /* at the first contact, of a series */
 	int64_t spacing_ns;  /* privacy.md 8, step 4; 0 = live */

@@ -183,8 +183,8 @@ int64_t bound_sustained(const struct counting *c, unsigned gaps)
 }
 
 /* New values a day (step 5): no more than the readings hold, than the day has
- * intervals, the last of them begun, and than limits on values allow. Of one
- * quantity where nobody says how many a message may have. */
+ * intervals, the last of them begun, and than limits on values allow. Of each
+ * quantity where nobody says how many a message may have (bound.h). */
 static void fill_values(struct bound_flow *f, uint64_t limit)
 {
 	uint64_t channels = f->channels ? f->channels : 1, each = channels;

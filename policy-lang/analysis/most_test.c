@@ -512,9 +512,148 @@ static void test_values(void **ctx)
 	}
 }
 
+/* --- values ------------------------------------------------------------------- */
+
+#define QUANTITIES 6
+#define INTERVALS  4000 /* 40 days of a quarter of an hour */
+#define DAYS	   12
+
+/* A grant of a series, and what was seen of it: a bit per interval, from 2026
+ * on, and quantity. */
+struct series {
+	struct pol_data_src data;
+	struct pol_limit_phrase l[2];
+	size_t n;
+	uint8_t seen[INTERVALS];
+	uint64_t got[QUANTITIES], all;
+};
+
+static void make_series(struct draws *d, struct series *s)
+{
+	static const int64_t grans[] = {MIN(15), MIN(30), H(1), H(7), D(1)};
+
+	*s = (struct series){
+		.n = 1 + draw(d, 2),
+		.data = {.present = true, .has_gran = true, .has_history = true,
+			 .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
+			 .gran_lo_ns = grans[draw(d, 5)],
+			 .history_ns = D(1 + (int64_t)draw(d, 14)),
+			 .has_delay = true, .delay_ns = H((int64_t)draw(d, 20)),
+			 .has_channels = draw(d, 2), .channels = 1}};
+	s->data.channels += (uint32_t)draw(d, QUANTITIES);
+	s->l[0] = (struct pol_limit_phrase){
+		.kind = LIMIT_CALENDAR, .thing = THING_READINGS,
+		.n = 1 + draw(d, 4), .window = WINDOW_DAY, .text = "readings"};
+	s->l[1] = (struct pol_limit_phrase){
+		.kind = LIMIT_CALENDAR, .thing = THING_VALUES,
+		.n = 1 + draw(d, 300), .window = WINDOW_DAY, .text = "values"};
+}
+
+/* So many quantities, of the intervals from one to another: counted if they
+ * pass. */
+static bool send_series(struct kit *k, struct series *s, int64_t from,
+			int64_t to, unsigned quantities)
+{
+	struct pol_msg m = kit_msg(k, DIR_OUT, OBS_C1222_READ_RESPONSE);
+	int64_t g = s->data.gran_lo_ns / NS_PER_S;
+	struct pol_decision d;
+
+	obs_u64(&k->leaf[0], F_MEASUREMENT, s->data.meas);
+	obs_u64(&k->leaf[0], F_GRANULARITY, (uint64_t)g);
+	obs_i64(&k->leaf[0], F_OLDEST, from * g);
+	obs_i64(&k->leaf[0], F_NEWEST, to * g);
+	obs_u64(&k->leaf[0], F_VALUES, (uint64_t)(to - from) * quantities);
+	obs_u64(&k->leaf[0], F_CHANNELS, quantities);
+	if (!kit_judge(k, &m, &d))
+		return false;
+	for (int64_t i = from; i < to; i++) {
+		for (unsigned q = 0; q < quantities; q++) {
+			uint8_t *at = &s->seen[i % INTERVALS];
+
+			s->got[q] += !(*at >> q & 1);
+			s->all += !(*at >> q & 1);
+			*at |= (uint8_t)(1u << q);
+		}
+	}
+	return true;
+}
+
+/* Over days in a row from the first contact on, whatever is asked for when. */
+static bool law_values(struct law *l)
+{
+	static struct series s;
+	const struct bound_flow *f;
+	struct bound *b = NULL;
+	bool held = true;
+	uint64_t most, got = 0;
+	struct kit k;
+	int64_t first;
+
+	if (!l->same_policy)
+		make_series(&l->policy, &s);
+	memset(s.seen, 0, sizeof(s.seen));
+	memset(s.got, 0, sizeof(s.got));
+	s.all = 0;
+	kit_data(&k, &s.data, s.l, s.n, NULL, 0);
+	kit_wait(&k, any_time(&l->history, 86400));
+	first = k.now.wall.us / US_PER_S / 86400;
+	for (;;) {
+		int64_t g = s.data.gran_lo_ns, now = k.now.wall.us * 1000;
+		int64_t newest = (now - s.data.delay_ns) / g;
+		int64_t oldest = (now - s.data.history_ns + g - 1) / g;
+		unsigned q = 1 + (unsigned)draw(&l->history,
+						s.data.has_channels
+							? s.data.channels
+							: QUANTITIES);
+
+		if (newest > oldest && one_in(&l->history, 3))
+			oldest += (int64_t)draw(&l->history,
+						(uint64_t)(newest - oldest));
+		/* Where all are too many, fewer may do. */
+		while (newest > oldest &&
+		       !send_series(&k, &s, oldest, newest, q))
+			oldest += (newest - oldest + 1) / 2;
+		kit_wait(&k, any_time(&l->history, 43200));
+		if (k.now.wall.us / US_PER_S / 86400 - first >= DAYS)
+			break;
+	}
+	assert_int_equal(bound_new(&b, k.set, false, &k.e), 0);
+	f = &b->r[0].flow[0];
+	most = f->values_day * DAYS + f->backlog;
+	for (size_t q = 0; q < QUANTITIES; q++)
+		got = s.got[q] > got ? s.got[q] : got;
+	l->saw[0] = s.all > 20;
+	l->saw[1] = !f->channels && s.all > got;
+	l->saw[2] = !f->channels && s.all > most;
+	l->saw[3] = f->channels > 1;
+	got = f->channels ? s.all : got;
+	l->saw[4] = got * 4 > most;
+	if (got > most)
+		held = law_broken(l, "%llu values in %d days, bound %llu",
+				  (unsigned long long)got, DAYS,
+				  (unsigned long long)most);
+	bound_free(b);
+	kit_free(&k);
+	return held;
+}
+
+static void test_no_values_exceed_it(void **ctx)
+{
+	static const struct law_share shares[] = {
+		{"several values", 30},
+		{"several quantities of any number", 20},
+		{"together more than of one", 3},
+		{"several quantities of so many", 20},
+		{"a quarter of the bound", 20}, {0}};
+
+	(void)ctx;
+	law_run("law 6, values", law_values, shares);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_values_exceed_it),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_any_interval),
 		cmocka_unit_test(test_spans),
