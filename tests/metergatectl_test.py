@@ -54,7 +54,9 @@ ANSWERS = {
     b"reload": b'{"ok":false,"error":"a.yaml:3:1: error\\u001b[2J"}\n',
     b"metrics": b'{"ok":true,"metrics":"# HELP x\\nx{a=\\"b\\"} 1\\n"}\n',
     b"status": b"rubbish\n",
-    b"policies": b"",
+    b"policies": b'{"ok":true,"generation":4,"policies":1}\n'
+                 b'{"policy":"com.example.mdma","kind":"vendor","serial":7,"guest":"mdma","state":"in force","digest":"00ff",'
+                 b'"libraries":[{"id":"org.lib\\u001b[2J","serial":3,"sha256":"ab"},{"id":"org.z","serial":4,"sha256":"cd"}]}\n',
     b"pending": b'{"ok":true,"staged":1}\n'
                 b'{"policy":"com.example.mdma","kind":"vendor","serial":7,"guest":"mdma","state":"staged","digest":"00ff","code":"0a1b2c3d","notice_left_s":7200}\n'
                 b'{"line":"com.example.mdma serial 7"}\n'
@@ -136,6 +138,10 @@ def tables(path, daemon):
           out)
     check("notices: as JSON", run(path, "--json", "notices")[1].encode() ==
           NOTICES)
+    rc, out, _ = run(path, "policy", "show", "com.example.mdma")
+    check("policy show: the libraries it was compiled with", rc == 0 and
+          "library      org.lib?[2J serial 3 sha256:ab\n"
+          "library      org.z serial 4 sha256:cd\n" in out, out)
     rc, out, _ = run(path, "budgets", "mdma")
     check("budgets: used up, and when it frees", rc == 0
           and "in 2 h" in out, out)
@@ -173,7 +179,7 @@ def tables(path, daemon):
           and err == "metergatectl: a.yaml:3:1: error?[2J\n", err)
     rc, out, err = run(path, "status")
     check("rubbish is no answer", rc == 2 and "no answer" in err, err)
-    rc, out, err = run(path, "policy", "list")
+    rc, out, err = run(path, "ledger", "mdma")
     check("nor is nothing", rc == 2 and "no answer" in err, err)
     rc, out, err = run(path, "top")
     check("top without a terminal: one look", rc == 0 and "PKT/S" in out

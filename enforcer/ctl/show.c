@@ -359,6 +359,20 @@ void show_policies(const struct tool *t, struct answer *a)
 	table_free(table);
 }
 
+/* The files that it was compiled with. */
+static void policy_libraries(struct span line)
+{
+	struct span all = json_get(line, "libraries"), one;
+	char id[FIELD_TEXT], digest[FIELD_TEXT];
+	size_t at = 0;
+
+	while (json_next(all, &at, NULL, &one))
+		printf("%-13s%s serial %lld sha256:%s\n", "library",
+		       field(id, one, "id"),
+		       (long long)field_int(one, "serial"),
+		       field(digest, one, "sha256"));
+}
+
 /* What is in force by this id, and what waits. */
 void show_policy(const struct tool *t, struct answer *a)
 {
@@ -380,6 +394,7 @@ void show_policy(const struct tool *t, struct answer *a)
 		}
 		printf("%-13s%lld\n", "serial",
 		       (long long)field_int(line, "serial"));
+		policy_libraries(line);
 		if (json_get(line, "notice_left_s").n)
 			printf("%-13s%s\n", "by itself in",
 			       short_time(x, 1000 * field_int(

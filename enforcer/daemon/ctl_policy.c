@@ -5,12 +5,33 @@
 
 #include "core/json.h"
 #include "enforcer/daemon/ctl_conn.h"
+#include "policy-lang/image/view.h"
 
 static const char *const kinds[] = {
 	[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
 	[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
 	[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
 };
+
+/* A line that does not fit is left out, and a policy must not be: of more, or
+ * of what no author writes, polc show tells. */
+#define LIBRARIES 16
+#define LIBRARY_ID 128
+
+static void libraries(struct json *j, const struct pol_image *im)
+{
+	json_arr(j, "libraries");
+	for (uint32_t i = 0; i < im->n_INCL && i < LIBRARIES; i++) {
+		const struct lay_lib *l = &im->INCL[i];
+
+		json_obj(j, NULL);
+		json_text(j, "id", span_sub(img_lib(im, i).id, 0, LIBRARY_ID));
+		json_u64(j, "serial", l->serial);
+		json_hex(j, "sha256", span_of(l->digest, sizeof(l->digest)));
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+}
 
 static struct json one_policy(const struct conn *c, const struct pol_image *im,
 			      const char *state)
@@ -30,6 +51,8 @@ static struct json one_policy(const struct conn *c, const struct pol_image *im,
 		sign_key_text(key, pol_image_signer(im));
 		json_str(&j, "signed_with", key);
 	}
+	if (im->n_INCL)
+		libraries(&j, im);
 	return j;
 }
 

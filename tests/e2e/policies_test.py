@@ -5,6 +5,7 @@ comes over HTTP: the list is that of metergatectl, labels are those that polc
 works out, pictures are XML without anything from outside; a file waits for the
 panel, the portal guest and the operator may propose one and nobody else, and
 whoever proposes without end fills neither the log nor anybody's time."""
+import hashlib
 import json
 import os
 import socket
@@ -109,6 +110,12 @@ def lists(report, gate):
                  [(p["policy"], p["kind"], p["serial"], p["digest"],
                    p.get("signed_with")) for p in his] else
                  "%s, %s" % (mine, his))
+    # Of the file as it lies there: sha256sum compares it.
+    with open(os.path.join(POLICIES, "library.yaml"), "rb") as f:
+        want = hashlib.sha256(f.read()).hexdigest()
+    got = [p.get("libraries") for p in his if p["kind"] == "binding"]
+    report.check("the binding's library is told", "" if got and got[0] and
+                 got[0][0]["sha256"] == want else got)
     vendors = {p["machine"]: p["vendor"] for p in mine
                if p["layer"] == "vendor"}
     report.check("each vendor is named", "" if vendors.get("mdma") ==
