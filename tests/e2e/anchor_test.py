@@ -10,7 +10,7 @@ import shutil
 import signal
 import sqlite3
 
-import rules_test
+from bed import Bed
 from lib import Gate, Report, auditor, need_live, until
 from tpm import Tpm, there
 
@@ -286,7 +286,7 @@ def main():
     if not there():
         print("SKIP: swtpm is not installed")
         return
-    with rules_test.Bed("routed") as bed:
+    with Bed("routed") as bed:
         for part in (goes_on, dies, cut, commands):
             with Tpm() as tpm:
                 part(bed, tpm)

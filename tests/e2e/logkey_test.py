@@ -8,8 +8,8 @@ import os
 import re
 import subprocess
 
-import rules_test
 import talk
+from bed import Bed
 from lib import Gate, Net, Report, auditor, need_live, until
 from tpm import Tpm, there
 
@@ -225,7 +225,7 @@ def main():
     if not there():
         print("SKIP: swtpm is not installed")
         return
-    with rules_test.Bed("routed") as bed:
+    with Bed("routed") as bed:
         updated(bed)
         approved(bed)
     pruned()

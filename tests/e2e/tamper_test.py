@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another program changes what the gateway put into the kernel: the gateway
 notices within seconds, closes, and opens again when all is as it must be."""
-import rules_test
+from bed import Bed
 from lib import Gate, Report, need_live, until
 
 PAIR = [("mdma", "gw")]
@@ -47,7 +47,7 @@ def bridge_setting(bed, gate):
 def main():
     need_live(report)
     for mode in ("routed", "bridged"):
-        with rules_test.Bed(mode) as bed, Gate(bed) as gate:
+        with Bed(mode) as bed, Gate(bed) as gate:
             tamper(bed, gate, "a flush", "table mangle: 0 rules", "iptables",
                    "-t", "mangle", "-F")
             if mode == "routed":
