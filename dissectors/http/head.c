@@ -59,11 +59,11 @@ int head_find(struct span in, bool request, size_t *len, struct err *e)
 		return found_odd(e, 0, REASON_MALFORMED,
 				 "no HTTP message begins so");
 	for (unsigned n = 0; n <= HEAD_HEADERS_MAX + 1; n++) {
-		size_t from = at;
+		size_t from = at, most = n ? HEAD_MAX : HEAD_LINE_MAX + 2;
 
-		rc = next_line(whole, &at, &line, e);
-		if (n == 0 && (rc == E_MORE ? whole.n : at) >
-				      HEAD_LINE_MAX + 2)
+		/* What stands behind that changes nothing. */
+		rc = next_line(span_sub(whole, 0, most), &at, &line, e);
+		if (n == 0 && rc == E_MORE && whole.n >= most)
 			return found_long(e, HEAD_LINE_MAX, "the first line");
 		if (rc == E_MORE && in.n >= HEAD_MAX)
 			return found_long(e, HEAD_MAX, "the head");

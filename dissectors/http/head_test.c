@@ -171,6 +171,16 @@ static void test_long(void **state)
 			     HEAD_LINE_MAX, 0);
 	assert_int_equal(head_find(span_of(big, n), true, &len, &e), E_LIMIT);
 	assert_int_equal(e.reason, REASON_TOO_LONG);
+	/* Whatever stands behind it. */
+	n = (size_t)snprintf(big, sizeof(big), "GET /%0*d\rx HTTP/1.1\n",
+			     HEAD_LINE_MAX, 0);
+	assert_int_equal(head_find(span_of(big, n), true, &len, &e), E_LIMIT);
+	n = (size_t)snprintf(big, sizeof(big), "GET /%0*d HTTP/1.1\r\n",
+			     HEAD_LINE_MAX - 14, 0);
+	assert_int_equal(n, HEAD_LINE_MAX + 2);
+	assert_int_equal(head_find(span_of(big, n), true, &len, &e), E_MORE);
+	assert_int_equal(head_find(span_of(big, n - 1), true, &len, &e),
+			 E_MORE);
 	n = (size_t)snprintf(big, sizeof(big), UP);
 	for (int i = 0; i < HEAD_HEADERS_MAX; i++)
 		n += (size_t)snprintf(big + n, sizeof(big) - n, "X%d: 1\r\n", i);
