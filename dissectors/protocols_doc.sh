@@ -248,7 +248,13 @@ the most values of one quantity that one of them has; where one is out of their
 order, up or down, where one has more than four of a quantity, and of one record
 alone none is known, whatever was learnt of others: what is read often is as fine
 as it is read. That of a roll-up is the least of what was asked, of the records'
-own ends and of the time between them. A member of a standard contract (`count`,
+own ends and of the time between them, and no coarser than the grid that its windows
+begin and end on: 1, 5 or 15 seconds, 1, 5, 15 or 30 minutes, 1, 2, 4 or 12 hours or a day
+from midnight of the meter's standard time, or a month, which counts as 28 days. Whoever
+asks chooses the windows, and what an hour from a quarter past differs in from the hour
+before is a quarter; windows on one grid tell nothing finer by their differences. So 75
+minutes count as 15, and a week as a day. What was asked to begin or end within a window
+cuts it there, and one that is not over by a trusted clock has no interval. A member of a standard contract (`count`,
 `start`, `timestamp`, `facets`) says what it is there for in its own type, without
 a unit, and once; otherwise it is a value. So is the `format` of a filter that is no
 known type of media (`text/xml`, `application/xml`, `application/obix+xml`,

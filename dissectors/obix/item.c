@@ -191,7 +191,7 @@ static bool is_history(uint8_t op)
 
 static void stamps_fresh(struct doc *d)
 {
-	d->has_last = d->has_gap = d->up = d->down = false;
+	d->has_last = d->has_gap = d->up = d->down = d->has_grid = false;
 	d->shares = 0;
 }
 

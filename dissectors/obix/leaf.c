@@ -64,14 +64,47 @@ static uint32_t interval_of(const struct reader *r, const struct item *it)
 	return (uint32_t)gap_s / shares;
 }
 
+/* What was asked for cuts windows, and so does the present moment: what is in
+ * the first and the last of them is told of less than they say. */
+static uint32_t cut_at(const struct reader *r, const struct item *it)
+{
+	struct obix_bounds b = it->asked ? it->bounds : r->c->ask->bounds;
+	struct wall now = r->c->dis->now.wall;
+	uint32_t grid = UINT32_MAX, at;
+
+	if (b.has_start && b.start < it->newest) {
+		at = record_grid(r, b.start);
+		grid = at < grid ? at : grid;
+	}
+	if (b.has_end && b.end < it->newest) {
+		at = record_grid(r, b.end);
+		grid = at < grid ? at : grid;
+	}
+	return now.trusted && it->newest / 1000 > wall_s(now) ? 0 : grid;
+}
+
+/* No coarser than the grid that they lie on. */
+static uint32_t on_grid(const struct reader *r, const struct item *it,
+			uint32_t g)
+{
+	uint32_t cut;
+
+	if (!g || !r->d->has_grid)
+		return g;
+	cut = cut_at(r, it);
+	g = r->d->grid_s < g ? r->d->grid_s : g;
+	return cut < g ? cut : g;
+}
+
 static void state_times(const struct reader *r, struct obs *o,
 			const struct item *it)
 {
 	uint32_t g = r->d->series || it->records ? interval_of(r, it) : 0;
+	uint32_t shown = on_grid(r, it, g);
 	int64_t from, to;
 
-	if (g)
-		obs_u64(o, F_GRANULARITY, g);
+	if (shown)
+		obs_u64(o, F_GRANULARITY, shown);
 	/* How many alarms wait, and no more, is so now. */
 	if (it->waits && it->values == 1 && !it->stamped && !r->d->request) {
 		from = wall_s(r->c->dis->now.wall);

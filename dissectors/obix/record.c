@@ -126,6 +126,44 @@ static void record_gap(struct doc *d, int64_t gap)
 	d->has_gap = true;
 }
 
+/*
+ * Whoever asks for a roll-up chooses where its windows begin and how long they
+ * are, and what two of them differ in is a window of its own: an hour from a
+ * quarter past, less the hour before, or an hour beside 75 minutes, tell single
+ * quarters. So windows count as no coarser than the grid that they begin and
+ * end on. Grids are steps of which each is a part of the next, from midnight
+ * of the meter's standard time, which has no daylight saving to shift them: of
+ * windows on one of them no difference is finer than it.
+ */
+uint32_t record_grid(const struct reader *r, int64_t ms)
+{
+	static const uint32_t steps[] = {86400, 43200, 14400, 7200,
+					 3600,	1800,  900,   300,
+					 60,	15,    5,     1};
+	int64_t s = ms / 1000 + r->c->dis->now.wall.std_off_s;
+
+	if (ms % 1000 || s < 0)
+		return 0;
+	/* Months are on the grid of days, and are told as the shortest. */
+	if (s % 86400 == 0 && civil_of(s).day == 1)
+		return 28 * 86400;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (s % steps[i] == 0)
+			return steps[i];
+	}
+	return 0;
+}
+
+static void window_ends(const struct reader *r, int64_t ms)
+{
+	struct doc *d = r->d;
+	uint32_t grid = record_grid(r, ms);
+
+	if (!d->has_grid || grid < d->grid_s)
+		d->grid_s = grid;
+	d->has_grid = true;
+}
+
 static void whole_span(struct item *it, const struct doc *d)
 {
 	int64_t begins = d->has_begin && d->begin_ms < d->now_ms ? d->begin_ms
@@ -141,8 +179,10 @@ static void whole_span(struct item *it, const struct doc *d)
 }
 
 /* When it was, and how long after the one before. */
-static void record_time(struct doc *d, struct item *it, bool rolled)
+static void record_time(const struct reader *r, struct item *it, bool rolled)
 {
+	struct doc *d = r->d;
+
 	if (!d->has_now) {
 		it->unstamped = true;
 		return;
@@ -153,6 +193,10 @@ static void record_time(struct doc *d, struct item *it, bool rolled)
 	if (!it->stamped || d->now_ms > it->newest)
 		it->newest = d->now_ms;
 	it->stamped = true;
+	if (rolled || it->op == OP_HISTORY_ROLLUP) {
+		window_ends(r, d->now_ms);
+		window_ends(r, d->has_begin ? d->begin_ms : d->now_ms);
+	}
 	if (rolled && (!d->has_begin || d->begin_ms >= d->now_ms))
 		d->up = d->down = true;
 	else if (d->has_begin)
@@ -192,7 +236,7 @@ void record_end(struct reader *r, const struct elem *el)
 		d->shares = d->most;
 	if (d->in_record > it->channels)
 		it->channels = d->in_record;
-	record_time(d, it, el->contracts & C_BIT(C_HISTORY_ROLLUP_RECORD));
+	record_time(r, it, el->contracts & C_BIT(C_HISTORY_ROLLUP_RECORD));
 }
 
 /* --- all of them --- */

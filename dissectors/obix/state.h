@@ -257,6 +257,8 @@ struct doc {
 	bool has_last;
 	bool has_gap;
 	bool up, down;	/* stamps rose; they fell */
+	bool has_grid;
+	uint32_t grid_s; /* that the windows of a roll-up lie on (record.c) */
 	int64_t gap_ms; /* smallest difference of two stamps */
 	int64_t now_ms; /* of the record being read */
 	bool has_now;
@@ -592,6 +594,8 @@ void record_statistic(struct doc *d, enum obix_use use, struct span val);
 /* What an answer tells of its records beside them is counted where it is not
  * what they show or what was asked: at its end. */
 void record_whole(struct reader *r, struct item *it);
+/* The grid that a moment lies on, in s; 0: none. */
+uint32_t record_grid(const struct reader *r, int64_t ms);
 
 /* --- hidden.c -------------------------------------------------------------- */
 

@@ -35,7 +35,10 @@ struct bound_flow {
 	uint32_t rule;	/* of its RULE; BOUND_NO_RULE: a policy on trial lets
 			 * everything pass that the baseline admits */
 	enum meas meas;
-	int64_t granularity_ns; /* a series' finest interval; 0 = any */
+	/* A series' finest interval; 0 = any. Windows of roll-ups lie on a grid
+	 * no finer than it (docs/protocols.md), or their differences would be
+	 * finer. */
+	int64_t granularity_ns;
 	int64_t history_ns;	/* of the oldest value, or BOUND_NONE */
 	int64_t delay_ns;	/* of the newest value */
 	int64_t res_milli;	/* smallest step, or BOUND_NONE */
