@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The assertions of files, about what these files permit together. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy-lang/analysis/assert.h"
@@ -7,19 +8,57 @@
 #include "policy-lang/image/view.h"
 #include "policy-lang/front/diag.h"
 #include "policy-lang/polc.h"
+#include "policy-lang/witness.h"
 
-#define MAX_FILES 63 /* beside the customer's */
+#define MAX_FILES  63 /* beside the customer's */
+#define MAX_LOOKED 12
 
-static void prove_file(const struct bound *b, const struct pol_file *f,
-		       struct diags *d)
+/* Whose assertion is broken, and where messages are judged. */
+struct broken {
+	struct scene *s;
+	const struct pol_assert_src *a;
+	unsigned looked; /* for flows: each is looked for among many messages */
+};
+
+static bool example(void *arg, const struct bound_recipient *r,
+		    const struct bound_flow *f, int64_t *ns, char *text,
+		    size_t cap)
+{
+	struct broken *b = arg;
+	const struct pol_file *v = NULL;
+	struct witness *w;
+	char is[WITNESS_TEXT];
+	bool found;
+
+	for (size_t i = 0; i < b->s->n_file; i++) {
+		if (b->s->file[i]->kind == POL_VENDOR &&
+		    span_is(r->machine_name, b->s->file[i]->vm))
+			v = b->s->file[i];
+	}
+	w = v && b->looked++ < MAX_LOOKED ? malloc(sizeof(*w)) : NULL;
+	found = w && witness_find(b->s, v, f, b->a, w);
+	if (found) {
+		witness_text(is, w);
+		snprintf(text, cap, "%s", is);
+		if (w->readings > 1)
+			*ns = w->within_ns / (w->readings - 1);
+	}
+	free(w);
+	return found;
+}
+
+static void prove_file(struct scene *s, const struct bound *b,
+		       const struct pol_file *f, struct diags *d)
 {
 	for (size_t i = 0; i < f->n_assertion; i++) {
 		const struct pol_assert_src *a = &f->assertion[i];
+		struct broken of = {.s = s, .a = a};
+		struct assert_example x = {example, &of};
 		struct diag_at at = {a->pos.line, a->pos.col,
 				     (uint32_t)strlen(a->id)};
-		char why[160];
+		char why[ASSERT_WHY];
 
-		if (!assert_holds(b, a, f->vm, why, sizeof(why)))
+		if (!assert_holds(b, a, f->vm, &x, why))
 			diag_add(d, DIAG_ERROR, 8002, f->path, at,
 				 "claim less, or narrow what the policy allows",
 				 "'%s' does not hold: %s", a->id, why);
@@ -204,7 +243,7 @@ static int prove(const struct pol_file *const *set, size_t n,
 		return rc;
 	rc = bound_new(&b, s.set, false, e);
 	for (size_t i = 0; !rc && i < n_of; i++)
-		prove_file(b, of[i], d);
+		prove_file(&s, b, of[i], d);
 	for (size_t i = 0; !rc && i < b->n; i++)
 		check_difference(&s, b, &b->r[i], d);
 	if (!rc)

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "dissectors/http/uri.h"
-#include "policy-lang/polc.h"
+#include "policy-lang/scene.h"
 
 #define MAX_SCENE 64
 /* Any moment will do; it must be the same one always. */

@@ -217,6 +217,11 @@ try "claims that do not hold" 1 "error[P8002]" "$polc" check $claims/claims.yaml
 is "just those, each with its figure" cmp -s "$tmp/out" $claims/claims.expect
 is "the wrong ones and no other" [ "$(wrong "$tmp/out")" = \
 	"$(grep -o '^  not-[a-z0-9-]*' $claims/claims.yaml | tr -d ' ')" ]
+try "examples are messages that pass" 1 "error[P8002]" "$polc" check $claims/apart
+is "with none it is said" [ "$(grep -c "P8002]: 'unseen[a-z-]*' .* may .*: no such message was found" \
+	"$tmp/out")" = 3 ]
+is "and those that were seen" [ "$(grep -c "P8002]: 'seen[a-z-]*' .*: obix.read-response href=/a/x with energy.register" \
+	"$tmp/out")" = 2 ]
 try "claims about what nobody can see" 1 "error[P8002]" "$polc" check $claims/unseen.yaml
 is "they do not hold, but for the octets" [ "$(wrong "$tmp/out")" = \
 	"$(grep -o '^  not-[a-z0-9-]*' $claims/unseen.yaml | tr -d ' ')" ]

@@ -44,6 +44,13 @@ $(BUILD)/test/$(basename $(1)): $(call obj,$(1)) $(call libs_for,$(call need_of,
 endef
 $(foreach t,$(TESTS),$(eval $(call test_rule,$(t))))
 
+# What is law for polc's own files stands on them.
+CLAIMS_OBJS := $(call obj,policy-lang/scene.c policy-lang/suppose.c \
+	policy-lang/witness.c)
+$(BUILD)/test/policy-lang/laws_claims_test: $(CLAIMS_OBJS)
+$(BUILD)/test/policy-lang/laws_claims_test: TEST_LIBS := \
+	$(call libs_for,$(NEED_policy-lang))
+
 # The other reader of XML, where it is installed; without it the test says so.
 XML2_LIBS := $(shell pkg-config --libs libxml-2.0 2>/dev/null)
 $(BUILD)/obj/dissectors/obix/differ_test.o: CPPFLAGS += \

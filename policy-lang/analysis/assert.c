@@ -39,36 +39,43 @@ static bool about(const struct bound *b, const struct bound_recipient *r,
 }
 
 static bool flow_holds(const struct bound_flow *f,
-		       const struct pol_assert_src *a, char *why, size_t cap)
+		       const struct pol_assert_src *a)
+{
+	if (a->meas && !(a->meas & MEAS_BIT(f->meas)))
+		return true;
+	switch (a->kind) {
+	case ASSERT_NEVER:
+		return false;
+	case ASSERT_FINEST:
+		return f->spacing_ns >= a->ns;
+	case ASSERT_FRESHEST:
+		return f->delay_ns >= a->ns;
+	default:
+		return true;
+	}
+}
+
+/* does: it was seen to happen; else it can only not be ruled out. */
+static void say_flow(const struct bound_flow *f, const struct pol_assert_src *a,
+		     bool does, int64_t ns, char *why, size_t cap)
 {
 	struct span rule = f->rule_name.n ? f->rule_name
 					  : span_str("mode: monitor-until");
 	struct span party = f->party_name;
 	char got[64], want[64];
 
-	if (a->meas && !(a->meas & MEAS_BIT(f->meas)))
-		return true;
-	switch (a->kind) {
-	case ASSERT_NEVER:
-		snprintf(why, cap, "'%.*s' sends %s to '%.*s'", TEXT(rule),
-			 meas_name(f->meas), TEXT(party));
-		return false;
-	case ASSERT_FINEST:
-		snprintf(why, cap, "'%.*s' lets '%.*s' have %s every %s, not %s",
-			 TEXT(rule), TEXT(party), meas_name(f->meas),
-			 bound_time(got, sizeof(got), f->spacing_ns),
+	if (a->kind == ASSERT_NEVER)
+		snprintf(why, cap, "'%.*s' %s %s to '%.*s'", TEXT(rule),
+			 does ? "sends" : "may send", meas_name(f->meas),
+			 TEXT(party));
+	else
+		snprintf(why, cap, "'%.*s' %s '%.*s' have %s %s%s%s, not %s",
+			 TEXT(rule), does ? "lets" : "may let", TEXT(party),
+			 meas_name(f->meas),
+			 a->kind == ASSERT_FINEST ? "every " : "that is ",
+			 bound_time(got, sizeof(got), ns),
+			 a->kind == ASSERT_FINEST ? "" : " old",
 			 bound_time(want, sizeof(want), a->ns));
-		return f->spacing_ns >= a->ns;
-	case ASSERT_FRESHEST:
-		snprintf(why, cap,
-			 "'%.*s' lets '%.*s' have %s that is %s old, not %s",
-			 TEXT(rule), TEXT(party), meas_name(f->meas),
-			 bound_time(got, sizeof(got), f->delay_ns),
-			 bound_time(want, sizeof(want), a->ns));
-		return f->delay_ns >= a->ns;
-	default:
-		return true;
-	}
 }
 
 /* Snapshots of one recipient together are a series (privacy.md 8, step 4);
@@ -84,7 +91,8 @@ static bool together_holds(const struct bound *b,
 	if (a->kind != ASSERT_FINEST || ns >= a->ns)
 		return true;
 	snprintf(why, cap,
-		 "all that '%.*s' gets is together a value every %s, not %s",
+		 "the limits let '%.*s' have, of all together, a value every "
+		 "%s, not %s",
 		 TEXT(r->operator_), bound_time(got, sizeof(got), ns),
 		 bound_time(want, sizeof(want), a->ns));
 	return false;
@@ -158,27 +166,66 @@ static bool total_holds(const struct bound *b, const struct pol_assert_src *a,
 				 : "",
 			 l->text);
 	else
-		snprintf(why, cap, "%llu are possible, not '%s'",
+		snprintf(why, cap, "the limits leave room for %llu, not '%s'",
 			 (unsigned long long)most, l->text);
 	return false;
 }
 
-bool assert_holds(const struct bound *b, const struct pol_assert_src *a,
-		  const char *vm, char *why, size_t cap)
+/* The flow that breaks it in the sight of all, else the first that may. */
+static bool flows_hold(const struct bound *b, const struct pol_assert_src *a,
+		       const char *vm, const struct assert_example *x,
+		       char why[ASSERT_WHY])
 {
-	if (a->kind == ASSERT_AT_MOST)
-		return total_holds(b, a, vm, why, cap);
+	char text[ASSERT_WHY / 2];
+	bool all = true;
+	size_t n;
+
 	for (size_t i = 0; i < b->n; i++) {
 		const struct bound_recipient *r = &b->r[i];
 
-		if (!about(b, r, a, vm))
-			continue;
-		for (size_t k = 0; k < r->n_flow; k++) {
-			if (!flow_holds(&r->flow[k], a, why, cap))
-				return false;
+		for (size_t k = 0; about(b, r, a, vm) && k < r->n_flow; k++) {
+			const struct bound_flow *f = &r->flow[k];
+			int64_t ns = a->kind == ASSERT_FINEST ? f->spacing_ns
+							      : f->delay_ns;
+			bool does;
+
+			if (flow_holds(f, a))
+				continue;
+			does = x && x->find(x->arg, r, f, &ns, text,
+					    sizeof(text));
+			if (all || does)
+				say_flow(f, a, does, ns, why, ASSERT_WHY);
+			all = false;
+			if (!does)
+				continue;
+			n = strlen(why);
+			snprintf(why + n, ASSERT_WHY - n, ": %s", text);
+			return false;
 		}
-		if (!open_to_all(r, why, cap) || !together_holds(b, r, a, why, cap) ||
-		    !grade_holds(r, a, why, cap))
+	}
+	if (!all && x) {
+		n = strlen(why);
+		snprintf(why + n, ASSERT_WHY - n,
+			 ": no such message was found, but the figures do not rule it out");
+	}
+	return all;
+}
+
+bool assert_holds(const struct bound *b, const struct pol_assert_src *a,
+		  const char *vm, const struct assert_example *x,
+		  char why[ASSERT_WHY])
+{
+	if (a->kind == ASSERT_AT_MOST)
+		return total_holds(b, a, vm, why, ASSERT_WHY);
+	if (!flows_hold(b, a, vm, x, why))
+		return false;
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		if (about(b, r, a, vm) &&
+		    (!open_to_all(r, why, ASSERT_WHY) ||
+		     !together_holds(b, r, a, why, ASSERT_WHY) ||
+		     !grade_holds(r, a, why, ASSERT_WHY)))
 			return false;
 	}
 	return true;

@@ -23,7 +23,7 @@ struct diag {
 	uint16_t code; /* 4001 of P4001 */
 	const char *path;
 	uint32_t line, col, len; /* 1-based, characters; line 0 = whole file */
-	char text[200], hint[200];
+	char text[400], hint[200];
 	uint32_t line2, col2; /* second place, or 0 */
 	const char *path2;    /* in another file; NULL = the same */
 	char text2[160];
