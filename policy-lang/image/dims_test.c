@@ -49,7 +49,7 @@ static struct made *make(enum obs_kind k)
 
 static struct pol_image *load(const struct made *m, uint8_t **p)
 {
-	struct pol_image *im;
+	struct pol_image *im = NULL;
 	struct err e = {0};
 	size_t n;
 
