@@ -69,13 +69,14 @@ static void print_flow(const struct bound_flow *f)
 	printf("\n");
 	if (meas_class(f->meas) == MEAS_CLASS_SERIES)
 		printf("      values     every %s, %s old at least, %s back; "
-		       "%s new ones a day%s, %s at first\n",
+		       "%s new one%s a day%s, %s at first\n",
 		       f->granularity_ns ? bound_time(t[0], sizeof(t[0]),
 						      f->granularity_ns)
 					 : "instant",
 		       bound_time(t[1], sizeof(t[1]), f->delay_ns),
 		       bound_time(t[2], sizeof(t[2]), f->history_ns),
-		       count(n[0], f->values_day), of_each(f),
+		       count(n[0], f->values_day),
+		       f->values_day == 1 ? "" : "s", of_each(f),
 		       count(n[1], f->backlog));
 	else if (f->spacing_ns != INT64_MAX)
 		printf("      values     every %s, %s old at least\n",

@@ -215,6 +215,8 @@ static void put_recipients(struct json *j, const struct diff *d, const char *of)
 		json_str(j, "of", of);
 		json_text(j, "machine", (is ? is : was)->machine_name);
 		json_text(j, "operator", (is ? is : was)->operator_);
+		json_bool(j, "outside", (is && is->outside) ||
+						(was && was->outside));
 		json_obj(j, "grade");
 		put_grade(j, "was", was);
 		put_grade(j, "is", is);

@@ -199,6 +199,29 @@ static void print_change(const struct outcome *was, const struct outcome *is,
 		fwrite(j.w.p, 1, j.w.n, stdout);
 }
 
+static void print_counts(uint64_t all, uint64_t opened, uint64_t closed,
+			 bool json)
+{
+	char buf[256];
+	struct json j = json_of(buf, sizeof(buf));
+
+	if (!json) {
+		printf("  of %llu messages %llu pass now that did not, %llu "
+		       "no longer\n",
+		       (unsigned long long)all, (unsigned long long)opened,
+		       (unsigned long long)closed);
+		return;
+	}
+	json_obj(&j, NULL);
+	json_str(&j, "subject", "messages");
+	json_u64(&j, "all", all);
+	json_u64(&j, "pass-now", opened);
+	json_u64(&j, "no-longer", closed);
+	json_obj_end(&j);
+	if (json_line(&j))
+		fwrite(j.w.p, 1, j.w.n, stdout);
+}
+
 /* What only one of the sets says anything about passed under the other, for
  * every refusal is told: a segment of a message that completes elsewhere. */
 static void compare(const struct outcomes *was, const struct outcomes *is,
@@ -229,11 +252,7 @@ static void compare(const struct outcomes *was, const struct outcomes *is,
 		closed += b.denied;
 		print_change(&a, &b, json);
 	}
-	if (!json)
-		printf("  of %llu messages %llu pass now that did not, %llu "
-		       "no longer\n",
-		       (unsigned long long)all, (unsigned long long)opened,
-		       (unsigned long long)closed);
+	print_counts(all, opened, closed, json);
 }
 
 static void outcomes_free(struct outcomes *o)

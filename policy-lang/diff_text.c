@@ -29,8 +29,9 @@ static void print_new(const struct diff_item *i)
 		if (f->readings[MOST_DAY] == MOST_UNLIMITED)
 			printf("any number of readings a day");
 		else
-			printf("up to %llu readings a day",
-			       (unsigned long long)f->readings[MOST_DAY]);
+			printf("up to %llu reading%s a day",
+			       (unsigned long long)f->readings[MOST_DAY],
+			       f->readings[MOST_DAY] == 1 ? "" : "s");
 		if (f->spacing_ns != INT64_MAX)
 			printf(", every %s",
 			       f->spacing_ns

@@ -84,6 +84,16 @@ is "and that is all" [ "$(cat "$tmp/out")" = SAME ]
 try "diff for programs" 0 '"change":"NEW"' "$polc" diff --json $diff/old.yaml $diff/new.yaml
 is "is JSON" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"
+sed 's/^vm: tips/vm: other/' $home/tips.yaml >"$tmp/new.yaml"
+try "a policy of another machine" 0 "com.example.tips may let more pass: it is of machine 'other', and was of 'tips'" \
+	"$polc" diff $home/tips.yaml "$tmp/new.yaml"
+try "one reading is one" 0 "up to 1 reading a day, every 1 d" "$polc" diff $home/tips.yaml "$tmp/new.yaml"
+"$polc" compile $home/tips.yaml -o "$tmp/tips.polc" >/dev/null 2>&1
+try "an image is no source" 1 "a compiled policy, where a source is read" "$polc" diff "$tmp/tips.polc" $home/tips.yaml
+head -c 300 "$tmp/tips.polc" >"$tmp/cut.polc"
+try "nor is a damaged one" 1 '"hint":"name its source; polc show and polc verify read images"' \
+	"$polc" diff --json $home/tips.yaml "$tmp/cut.polc"
+try "a set that is not there" 6 "No such file" "$polc" diff $home "$tmp/nothing"
 try "diff without a new set" 2 "an old and a new set" "$polc" diff $home
 try "diff of what is wrong" 1 "P4001" "$polc" diff $home/mdma.yaml tests/policies/bad/p4001-overlap.yaml
 sed 's/until: 2027-03-15/until: 2036-03-15/; s/from: 2026-03-15/from: 2026-03-16/' $home/mdma.yaml >"$tmp/new.yaml"

@@ -299,6 +299,8 @@ EOF
 # A capture over TCP, where packets wait for each other.
 mkdir "$tmp/agents" && cp tests/policies/agents/*.yaml "$tmp/agents"
 sed -i '/prove-the-saving:/,/limits/s/24 readings/1 readings/' "$tmp/agents/dr.yaml"
+is "with their number" grep -qx '{"subject":"messages","all":42,"pass-now":0,"no-longer":2}' "$tmp/out"
+is "and the verdict last" grep -q '^{"subject":"verdict"' <(tail -n 1 "$tmp/out")
 try "diff of verdicts over TCP" 0 "2 no longer" \
 	"$polc" diff --replay $http tests/policies/agents "$tmp/agents"
 is "the answer on the connection went, too" [ "$(grep -c 'permitted -> refused (tcp-flow-denied)' "$tmp/out")" = 1 ]

@@ -477,10 +477,16 @@ static bool parts_in(const struct two *t, char *why, size_t cap)
 static bool begin(struct two *t, const struct pol_image *is,
 		  const struct pol_image *was, char *why, size_t cap)
 {
+	struct span a = pol_image_vm(is), b = pol_image_vm(was);
+
 	why[0] = 0;
-	if (pol_image_kind(is) != pol_image_kind(was) ||
-	    !span_eq(pol_image_vm(is), pol_image_vm(was)))
-		return within_no(why, cap, "it is about something else");
+	if (pol_image_kind(is) != pol_image_kind(was))
+		return within_no(why, cap, "it is a file of another kind");
+	if (!span_eq(a, b))
+		return within_no(why, cap,
+				 "it is of machine '%.*s', and was of '%.*s'",
+				 (int)a.n, (const char *)a.p, (int)b.n,
+				 (const char *)b.p);
 	return within_open(t, is, was) ||
 	       within_no(why, cap, "there is no memory to compare them");
 }

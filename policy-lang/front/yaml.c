@@ -8,6 +8,7 @@
 #include "core/wbuf.h"
 #include "policy-lang/front/diag.h"
 #include "policy-lang/front/text.h"
+#include "policy-lang/image/layout.h"
 
 struct tree {
 	struct pool *pool;
@@ -57,6 +58,13 @@ static bool check_text(struct tree *t)
 	struct diag_at at = {1, 1, 1};
 	uint32_t code = 0, bad_line = 0;
 
+	if (t->src.n >= 8 && memcmp(t->src.p, LAY_MAGIC, 8) == 0) {
+		complain(t, at, 1101,
+			 "name its source; polc show and polc verify read "
+			 "images",
+			 "a compiled policy, where a source is read");
+		return false;
+	}
 	if (t->src.n > YAML_MAX_SOURCE) {
 		complain(t, (struct diag_at){0}, 1111, NULL,
 			 "the file is larger than 256 KiB");
