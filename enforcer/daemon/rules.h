@@ -3,7 +3,8 @@
  * The netfilter rules, as text for one atomic load per family. Everything a
  * guest sends or is sent goes through its queue or is dropped; nothing
  * bypasses. rules_xt.c and rules_nft.c make the text (pure functions, golden
- * tests), rules_apply.c loads it, rules_host.c looks at the host.
+ * tests), rules_apply.c loads it (rules_run.c: by which programs), rules_host.c
+ * looks at the host.
  *
  *   raw PREROUTING   anti-spoofing: interface, MAC, addresses of the binding
  *   mangle FORWARD   the sender's queue      mangle INPUT   to this domain

@@ -48,7 +48,7 @@ void rules_xt_text(struct text *t, bool closed);
 void rules_nft_text(struct text *t, enum rules_backend b, enum rules_family f,
 		    bool closed);
 
-/* rules_apply.c: run a program with text on its standard input; what it says
+/* rules_run.c: run a program with text on its standard input; what it says
  * goes into out (may be NULL), complaints into e. */
 struct rules_tool {
 	const char *const *path; /* where it may be, ended by NULL */
