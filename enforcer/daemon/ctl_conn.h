@@ -39,11 +39,9 @@ struct conn {
 
 void conn_answer(struct conn *c, size_t number, struct parent *p);
 void conn_refuse(struct conn *c, const char *why);
-/* What is asked may be done now. False: not yet, or it is refused. */
-bool conn_may(struct conn *c, struct parent *p, enum act_kind kind,
-	      const char *guest, const char *who);
+/* The guest's engine is asked what the verb says. */
+void conn_ask(struct conn *c, size_t number, struct parent *p);
 void conn_query_done(struct conn *c, struct parent *p, int rc, const char *why);
-void conn_reloaded(struct conn *c, struct parent *p);
 
 /* Writing an answer: begin (false: no memory, and its deadline ends the
  * connection), objects from conn_line to conn_end, each a line; one that does
@@ -52,6 +50,18 @@ bool conn_begin(struct conn *c);
 struct json conn_ok(const struct conn *c);
 struct json conn_line(const struct conn *c);
 void conn_end(struct conn *c, struct json *j);
+
+/* ctl_acts.c */
+/* What is asked may be done now. False: not yet, or it is refused. */
+bool conn_may(struct conn *c, struct parent *p, enum act_kind kind,
+	      const char *guest, const char *who);
+void conn_freeze(struct conn *c, size_t number, struct parent *p);
+void conn_thaw(struct conn *c, size_t number, struct parent *p);
+void conn_reload(struct conn *c, size_t number, struct parent *p);
+void conn_reloaded(struct conn *c, struct parent *p);
+void conn_erase(struct conn *c, size_t number, struct parent *p);
+void conn_release(struct conn *c, size_t number, struct parent *p);
+void conn_export(struct conn *c, size_t number, struct parent *p);
 
 /* ctl_policy.c */
 void conn_policies(struct conn *c, struct parent *p);
