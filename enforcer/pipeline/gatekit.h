@@ -34,7 +34,8 @@ static inline void ms(struct kit *k, unsigned n)
 }
 
 /* A segment of the machine, cut from a stream of units. */
-static inline uint64_t out(struct kit *k, const char *letters, size_t from, size_t n)
+static inline uint64_t out(struct kit *k, const char *letters, size_t from,
+			   size_t n)
 {
 	static uint8_t b[16 * 1024];
 	struct wbuf w = wbuf_of(b, sizeof(b));
