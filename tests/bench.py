@@ -143,6 +143,10 @@ def language(a, tmp, add):
         subprocess.run([sys.executable, "tests/gen_largest.py", largest, *args], check=True)
         took = [processor_ms([polc, "compile", "-n", largest]) for _ in range(a.runs)]
         add(f"language: check and compile of {of}, ms", took, "<= 50")
+    after = os.path.join(tmp, "after.yaml")
+    subprocess.run([sys.executable, "tests/gen_largest.py", after, "paths", "2"], check=True)
+    took = [processor_ms([polc, "diff", largest, after]) for _ in range(a.runs)]
+    add("language: both compiled and compared, 256 rules of 60 paths, ms", took, "<= 500")
 
 
 def audit(a, add):

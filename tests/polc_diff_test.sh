@@ -233,6 +233,11 @@ changed_in customer '/^  day-late-for-everyone:/,/except/d' WIDER NARROWER "newe
 changed_in customer 's/16 KiB/16 MiB/' WIDER NARROWER "the restriction 'small-tips-budget' is gone, or less"
 changed_in customer 's/prove-the-saving: refused/prove-the-saving: granted/' WIDER NARROWER "with what this household chose"
 changed_in customer '/prove-the-saving: refused/d' WIDER NARROWER "prove-the-saving: the answer gives more"
+# A slot of the hours is another one where they are others; hours are within hours.
+changed_in mdma 's/between: 00:30-05:30, spread/between: 01:00-05:30, spread/' WIDER WIDER "'send-profile' is wider: when"
+changed_in mdma 's/between: 00:30-05:30, spread: 30 min/between: 00:30-05:30/' WIDER NARROWER "'send-profile' is wider: when"
+changed_in customer 's/between: 08:00-20:00/between: 09:00-19:00, days: [mon, tue]/' NARROWER WIDER
+changed_in customer 's/between: 08:00-20:00/between: 08:00-21:00/' WIDER NARROWER "is gone, or less"
 changed_in customer 's/^  small-tips-budget:/  tips-have-a-budget:/' SAME SAME
 changed_in customer 's/^title: .*/title: Another/' SAME SAME
 changed_in binding 's/attestation: required/attestation: none/' WIDER NARROWER "has to attest less"
@@ -250,5 +255,16 @@ try "one of the parts alone" 0 "NARROWER" "$polc" diff --fail-on wider $diff/not
 sed '/limits:/d' $diff/note.yaml >"$tmp/any.yaml"
 sed '/limits:/d' $diff/note-rules.yaml >"$tmp/any-rules.yaml"
 try "without a budget nothing is split" 0 "NARROWER" "$polc" diff --fail-on wider "$tmp/any.yaml" "$tmp/any-rules.yaml"
+
+# 256 rules of 60 paths each, one of them another, or one less: rule by rule it would
+# be minutes, in which the gateway's gate gives up.
+python3 tests/gen_largest.py "$tmp/paths.yaml" paths
+python3 tests/gen_largest.py "$tmp/other.yaml" paths 2
+python3 tests/gen_largest.py "$tmp/fewer.yaml" paths 2 less
+try "another path among the most" 3 "may let more pass: 'get-128' is wider: party or match" \
+	timeout 60 "$polc" diff --fail-on wider "$tmp/paths.yaml" "$tmp/other.yaml"
+is "and no other rule" [ "$(grep -c "may let more pass" "$tmp/out")" = 1 ]
+try "one less among the most" 0 NARROWER \
+	timeout 60 "$polc" diff --fail-on wider "$tmp/paths.yaml" "$tmp/fewer.yaml"
 
 exit $rc
