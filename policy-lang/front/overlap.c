@@ -178,14 +178,26 @@ static bool some_meet(const char *glob, const struct globs *g,
 	return false;
 }
 
+static bool two_meet(const char *a, const char *b, size_t depth,
+		     struct wbuf *out)
+{
+	while (a[depth] == b[depth] && !stops(a[depth]))
+		depth++;
+	return (stops(a[depth]) || stops(b[depth])) && glob_meet(a, b, out);
+}
+
 /* All of a and b begin with the same depth octets, none of which is a star.
  * Where one of them has come to its first star or its end, all of the other
  * list may meet it; the rest only where they go on alike. */
 static bool globs_meet(struct globs a, struct globs b, size_t depth,
 		       struct wbuf *out)
 {
-	size_t i = stopping(&a, depth), k = stopping(&b, depth);
+	size_t i, k;
 
+	if (a.n == 1 && b.n == 1)
+		return two_meet(a.v[0], b.v[0], depth, out);
+	i = stopping(&a, depth);
+	k = stopping(&b, depth);
 	for (size_t x = 0; x < i; x++) {
 		if (some_meet(a.v[x], &b, out))
 			return true;
@@ -196,11 +208,16 @@ static bool globs_meet(struct globs a, struct globs b, size_t depth,
 	}
 	while (i < a.n && k < b.n) {
 		int order = rank(at(&a, i, depth)) - rank(at(&b, k, depth));
-		size_t ie = order > 0 ? i : alike(&a, i, depth);
-		size_t ke = order < 0 ? k : alike(&b, k, depth);
+		size_t ie, ke;
 
-		if (order == 0 &&
-		    globs_meet((struct globs){a.v + i, ie - i},
+		if (order != 0) {
+			i += order < 0;
+			k += order > 0;
+			continue;
+		}
+		ie = alike(&a, i, depth);
+		ke = alike(&b, k, depth);
+		if (globs_meet((struct globs){a.v + i, ie - i},
 			       (struct globs){b.v + k, ke - k}, depth + 1, out))
 			return true;
 		i = ie;
