@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -248,25 +249,91 @@ static int finish(FILE *f, const char *tmp, const char *out)
 	return 0;
 }
 
+/* What stands behind a log's name in that of a file that belongs to it. */
+static bool is_tail(const char *tail)
+{
+	static const char *const whole[] = {"",	    "-wal", "-shm",  "-journal",
+					    ".lock", ".key", ".vkey", ".tpmkey"};
+	static const char *const begun[] = {".seg-", ".recovery-"};
+
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+		if (strcmp(tail, whole[i]) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(begun) / sizeof(begun[0]); i++) {
+		if (strncmp(tail, begun[i], strlen(begun[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_part(const char *name, const char *log)
+{
+	size_t n = strlen(log);
+
+	return strncmp(name, log, n) == 0 && is_tail(name + n);
+}
+
+struct place {
+	char octets[4096], *name, *dir; /* its last part, and where that is */
+};
+
+static bool place_of(struct place *p, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (strlen(path) >= sizeof(p->octets))
+		return false;
+	snprintf(p->octets, sizeof(p->octets), "%s", path);
+	p->name = p->octets + (slash ? slash + 1 - path : 0);
+	p->dir = slash == path ? strdup("/") : realpath(".", NULL);
+	if (slash && slash != path) {
+		free(p->dir);
+		p->octets[slash - path] = '\0';
+		p->dir = realpath(p->octets, NULL);
+	}
+	return p->dir != NULL;
+}
+
+/* Is `out`, which need not be there yet, a part of the log of that name: by its
+ * own name, or as another one of the same file? */
+static bool is_of_log(const char *out, const char *path)
+{
+	struct place o = {0}, l = {0};
+	struct stat st, part;
+	struct dirent *d;
+	DIR *dir = NULL;
+	bool is = false;
+
+	if (place_of(&o, out) && place_of(&l, path)) {
+		is = strcmp(o.dir, l.dir) == 0 && is_part(o.name, l.name);
+		dir = stat(out, &st) == 0 ? opendir(l.dir) : NULL;
+	}
+	while (!is && dir && (d = readdir(dir)))
+		is = is_part(d->d_name, l.name) &&
+		     fstatat(dirfd(dir), d->d_name, &part, 0) == 0 &&
+		     part.st_dev == st.st_dev && part.st_ino == st.st_ino;
+	if (dir)
+		closedir(dir);
+	free(o.dir);
+	free(l.dir);
+	return is;
+}
+
 /* Only a regular file is written over, and never the log that is read or
  * what lies beside it: or why not. */
 static const char *may_replace(const char *out, const char *path)
 {
-	static const char *const beside[] = {"", "-wal", "-shm"};
-	struct stat st, db;
-	char name[4096];
+	char *own = realpath(path, NULL);
+	bool is = is_of_log(out, path) || (own && is_of_log(out, own));
+	struct stat st;
 
+	free(own);
+	if (is)
+		return "is the log that is exported, or a part of it";
 	if (stat(out, &st))
 		return errno == ENOENT ? NULL : strerror(errno);
-	if (!S_ISREG(st.st_mode))
-		return "exists and is not a regular file";
-	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-		snprintf(name, sizeof(name), "%s%s", path, beside[i]);
-		if (stat(name, &db) == 0 && db.st_dev == st.st_dev &&
-		    db.st_ino == st.st_ino)
-			return "is the log that is exported";
-	}
-	return NULL;
+	return S_ISREG(st.st_mode) ? NULL : "exists and is not a regular file";
 }
 
 /* What a signal must not leave behind. */

@@ -40,6 +40,34 @@ ln a.db linked.db
 check "nor through a link" refused "is the log" "$audit" export -o linked.db a.db
 check "the log is as it was" unchanged
 rm linked.db
+# what belongs to it, there or not, by its name or another
+untouched() { # name, output
+	echo precious >"$1"
+	refused "a part of it" "$audit" export -o "$2" a.db && [ "$(cat "$1")" = precious ]
+}
+for tail in -wal -shm -journal .lock .key .vkey .tpmkey .seg-1 .seg-20 .recovery-1 .recovery-1.seg-2; do
+	mkdir part && cp a.db part && cd part || exit 2
+	check "nor where its file $tail would be" refused "a part of it" "$audit" export -o "./a.db$tail" a.db
+	check "and none is there then" test ! -e "a.db$tail"
+	case $tail in
+	-*) ;; # what lies there is sqlite's
+	*) check "nor over that" untouched "a.db$tail" "$PWD/../part/a.db$tail" ;;
+	esac
+	cd .. && rm -r part
+done
+echo >a.db.seg-3
+ln a.db.seg-3 linked
+check "nor over one through a link" untouched a.db.seg-3 linked
+rm linked a.db.seg-3
+mkdir there
+ln -s ../a.db there/b.db
+check "nor when the log is called by another name" untouched a.db.key a.db.key
+refused_by_link() { refused "a part of it" "$audit" export -o a.db.key there/b.db; }
+check "as by a link to it" refused_by_link
+rm -r there a.db.key
+"$audit" export -o a.db.ndjson a.db 2>/dev/null
+check "a name that only begins so is another file" test -s a.db.ndjson
+rm a.db.ndjson
 mkfifo fifo
 check "an export replaces no device" refused "regular file" "$audit" export -o fifo a.db
 check "the device is still there" test -p fifo
