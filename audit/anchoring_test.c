@@ -982,10 +982,105 @@ static void a_signature_that_never_came_hides_no_other(void **state)
 	assert_int_equal(r.missing[0], size);
 }
 
+static bool is_there(void)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s.seg-1", test_path);
+	return access(name, F_OK) == 0;
+}
+
+static struct now now_of(void)
+{
+	return (struct now){.mono = audit_last(w.audit)};
+}
+
+/* Nothing is removed, and whoever reads finds all of it whole. */
+static void stays(uint64_t end)
+{
+	struct verify_result r;
+	struct now now = now_of();
+	struct err e = {0};
+
+	assert_false(audit_removes(w.audit));
+	assert_int_equal(audit_remove(w.audit, &now, &e), 0);
+	assert_int_equal(audit_first(w.audit), 0);
+	assert_true(is_there());
+	good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+	assert_int_equal(r.first, 0);
+	assert_int_equal(r.going, end);
+	/* And no other begins before this one is done. */
+	assert_int_equal(audit_prune(w.audit, end + 256, &now, "more", &e),
+			 E_STATE);
+}
+
+/* What is pruned is removed when the TPM has the checkpoint over the record that
+ * says so, whatever dies in between. */
+static void what_is_pruned_waits_for_its_anchor(void **state)
+{
+	struct verify_result r;
+	struct now now;
+	struct err e = {0};
+	const uint64_t end = 1024;
+
+	(void)state;
+	for (int dying = 0; dying < 4; dying++) {
+		slowly();
+		good(add(3000, &e), &e);
+		good(audit_segment(w.audit, end, &e), &e);
+		now = now_of();
+		w.later = 3; /* its signature takes so long */
+		assert_int_equal(audit_prune(w.audit, end, &now, "a test", &e),
+				 1);
+		assert_false(audit_removes(w.audit)); /* it is not durable */
+		good(audit_commit(w.audit, &e), &e);
+		assert_true(audit_unsigned(w.audit));
+		stays(end);
+		if (dying == 1) {
+			audit_abandon(w.audit);
+			start(false);
+			stays(end);
+		}
+		w.later = 0;
+		audit_ask(w.audit);
+		good(audit_commit(w.audit, &e), &e);
+		assert_false(audit_unsigned(w.audit));
+		stays(end); /* it is signed, and not in PCR 13 */
+		if (dying == 2) {
+			/* Without the TPM it is not, and with it, it is. */
+			audit_abandon(w.audit);
+			start(true);
+			stays(end);
+			audit_abandon(w.audit);
+			start(false);
+		}
+		if (dying == 3) {
+			audit_abandon(w.audit);
+			start(false);
+		}
+		if (dying < 2)
+			assert_int_equal(anchoring_commit(
+				&w.g, w.audit, (struct mono){w.now}, &e), 1);
+		assert_true(audit_removes(w.audit));
+		now = now_of();
+		assert_int_equal(audit_remove(w.audit, &now, &e),
+				 AUDIT_REMOVED);
+		assert_int_equal(audit_first(w.audit), end);
+		assert_false(is_there());
+		good(verify_file(test_path, NULL, &r, NULL, NULL, &e), &e);
+		assert_int_equal(r.first, end);
+		assert_int_equal(r.going, 0);
+		assert_int_equal(audit_remove(w.audit, &now, &e), 0);
+		grow(1);
+		together(0); /* the reset before is among what is gone */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(goes_on),
+		cmocka_unit_test(what_is_pruned_waits_for_its_anchor),
 		cmocka_unit_test(records_do_not_wait_for_a_signature),
 		cmocka_unit_test(a_signature_that_never_came_hides_no_other),
 		cmocka_unit_test(what_it_missed_holds_up_no_record),

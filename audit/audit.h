@@ -137,19 +137,33 @@ int audit_pending(struct audit *a, uint64_t at,
 /* Keep the log within its bound: move old records out of the database, and
  * when there is no room for that prune the oldest (segment.h). To be called
  * when nothing waits for a commit, at least once every few thousand records.
- * 1: the record that says what was pruned was added, a commit must follow; 0:
- * nothing was. E_LIMIT: the log is full and nothing may be pruned. */
+ *
+ * What is pruned is removed when a checkpoint covers the record that says so
+ * and, with agree in audit_conf, a TPM has that checkpoint: who takes the
+ * record back afterwards is found out. 1: that record was added, a commit must
+ * follow; AUDIT_REMOVED: what it says is gone, and what is left is durable; 0:
+ * neither. E_LIMIT: the log is full and nothing may be pruned. */
 int audit_room(struct audit *a, const struct now *now, struct err *e)
 	__attribute__((warn_unused_result));
+#define AUDIT_REMOVED 2
+/* audit_room would remove something. */
+bool audit_removes(const struct audit *a);
+/* There is no room for more records until it did: add none that can wait. */
+bool audit_full(const struct audit *a);
 #define AUDIT_BOUND_LEAST (UINT64_C(32) << 20)
 /* It is nearly so: single records that need not be should not be made. */
 bool audit_tight(const struct audit *a);
 /* The first record that was not pruned. */
 uint64_t audit_first(const struct audit *a);
 /* Prune the segments that end before this record, or with the one before it; as
- * audit_room. 0: there is none. why: for the record. */
+ * audit_room. 0: there is none. E_STATE: others are not removed yet. why: for
+ * the record. */
 int audit_prune(struct audit *a, uint64_t before, const struct now *now,
 		const char *why, struct err *e)
+	__attribute__((warn_unused_result));
+/* Nothing waits for a commit: remove what may be. 0: there is nothing, or its
+ * record is not covered. */
+int audit_remove(struct audit *a, const struct now *now, struct err *e)
 	__attribute__((warn_unused_result));
 /* Move all records before this one out, as far as bundles are full and not
  * the last. */

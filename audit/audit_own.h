@@ -19,6 +19,13 @@ struct audit {
 	uint32_t batch, pending, policy_seq;
 	uint64_t octets; /* of records appended */
 	uint64_t most; /* octets; 0: no bound */
+	bool anchors;  /* a TPM is to have each checkpoint */
+	/* What is to be removed: a record says so and is not covered yet. end 0:
+	 * nothing; full: there is no room until then. */
+	struct {
+		uint64_t end, at; /* records before; that record */
+		bool full;
+	} going;
 	bool cosigned, tight;
 	int lock; /* file, or -1 */
 	/* Clocks of the last record of this boot. */
@@ -55,5 +62,9 @@ struct audit {
 	struct mono point; /* of the last; or of the first record */
 	char last_detail[sizeof(((struct record_view *)0)->detail)];
 };
+
+/* What a log that was opened still has to remove. */
+int audit_going(struct audit *a, struct err *e)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log within its bound: what is moved out, what is pruned, and when. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "audit/audit_own.h"
 
@@ -39,6 +40,77 @@ uint64_t audit_first(const struct audit *a)
 	return store_first(a->store);
 }
 
+bool audit_full(const struct audit *a)
+{
+	return a->going.full;
+}
+
+bool audit_removes(const struct audit *a)
+{
+	uint64_t at = a->going.at;
+
+	if (a->going.end == 0 || a->pending)
+		return false;
+	if (a->anchors)
+		return store_anchor(a->store) > at;
+	return !a->by || store_checkpointed(a->store) > at;
+}
+
+int audit_remove(struct audit *a, const struct now *now, struct err *e)
+{
+	uint64_t wall = (uint64_t)(now->wall.us > 0 ? now->wall.us : 0);
+	int rc;
+
+	if (!audit_removes(a))
+		return 0;
+	rc = store_prune(a->store, a->going.end, wall, e);
+	if (rc == 0)
+		rc = store_commit(a->store, e);
+	if (rc)
+		return err_wrap(e, "audit: pruning");
+	a->going.end = 0;
+	a->going.full = false;
+	return AUDIT_REMOVED;
+}
+
+/* The newest one that says what is pruned. */
+static int said_last(void *arg, struct span record, struct err *e)
+{
+	struct audit *a = arg;
+	struct record_view *v = malloc(sizeof(*v));
+	int rc = v ? record_decode(v, record, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0 && v->ev.log && v->ev.log->has_range) {
+		a->going.end = v->ev.log->end;
+		a->going.at = v->r.seq;
+		rc = 1;
+	}
+	free(v);
+	return rc;
+}
+
+int audit_going(struct audit *a, struct err *e)
+{
+	uint64_t end;
+	int rc = store_newest(a->store, RECORD_EXPORT, said_last, a, e);
+
+	if (rc < 0)
+		return rc;
+	if (a->going.end <= store_first(a->store)) {
+		a->going.end = 0;
+		return 0;
+	}
+	rc = store_oldest(a->store, UINT64_MAX, a->going.end, &end, e);
+	return rc || end == a->going.end
+		       ? rc
+		       : err_set(e, E_INTEGRITY, 0, "record %llu says that "
+				 "records before %llu are pruned, and no "
+				 "segment ends there",
+				 (unsigned long long)a->going.at,
+				 (unsigned long long)a->going.end);
+}
+
 /* Records up to, not with, end. */
 static int prune(struct audit *a, uint64_t end, const struct now *now,
 		 const char *why, struct err *e)
@@ -47,6 +119,7 @@ static int prune(struct audit *a, uint64_t end, const struct now *now,
 				.first = store_first(a->store), .end = end};
 	struct event ev = {.type = EV_EXPORT, .now = *now, .log = &log,
 			   .detail = why};
+	uint64_t at = 0;
 	int rc;
 
 	assert(a->pending == 0);
@@ -55,22 +128,29 @@ static int prune(struct audit *a, uint64_t end, const struct now *now,
 	rc = store_going(a->store, end, &log.kept, e);
 	if (rc == 0)
 		rc = store_root_at(a->store, end, log.root, e);
-	if (rc == 0)
-		rc = store_prune(a->store, end,
-				 (uint64_t)(now->wall.us > 0 ? now->wall.us
-							     : 0), e);
 	if (rc)
 		return err_wrap(e, "audit: pruning");
-	rc = audit_append(a, &ev, NULL, e);
-	return rc ? rc : 1;
+	rc = audit_append(a, &ev, &at, e);
+	if (rc)
+		return rc;
+	a->going.end = end;
+	a->going.at = at;
+	return 1;
 }
 
 int audit_prune(struct audit *a, uint64_t before, const struct now *now,
 		const char *why, struct err *e)
 {
-	uint64_t end;
-	int rc = store_oldest(a->store, UINT64_MAX, before, &end, e);
+	uint64_t end = 0;
+	int rc = audit_remove(a, now, e);
 
+	if (rc < 0)
+		return rc;
+	if (a->going.end)
+		return err_set(e, E_STATE, 0, "audit: what is to be removed "
+			       "before record %llu waits for its checkpoint",
+			       (unsigned long long)a->going.end);
+	rc = store_oldest(a->store, UINT64_MAX, before, &end, e);
 	if (rc)
 		return err_wrap(e, "audit");
 	return end ? prune(a, end, now, why, e) : 0;
@@ -87,10 +167,16 @@ int audit_segment(struct audit *a, uint64_t before, struct err *e)
 	return rc ? err_wrap(e, "audit") : 0;
 }
 
-/* Nothing may go. What the database has free inside is used up first. */
+/* What the database has free inside is used up first. */
+static uint64_t used_of(const struct audit *a, const struct store_room *r)
+{
+	return r->file - r->unused + r->segments + slack(a);
+}
+
+/* Nothing may go. */
 static int full(struct audit *a, const struct store_room *r, struct err *e)
 {
-	uint64_t used = r->file - r->unused + r->segments + slack(a);
+	uint64_t used = used_of(a, r);
 
 	a->tight = used > a->most / 20 * 19;
 	if (used <= a->most)
@@ -112,14 +198,21 @@ int audit_room(struct audit *a, const struct now *now, struct err *e)
 
 	if (!a->most)
 		return 0;
+	rc = audit_remove(a, now, e);
+	if (rc)
+		return rc;
 	rc = store_room(a->store, &r, e);
 	if (rc)
 		return err_wrap(e, "audit");
 	move = r.live >= segment;
 	need = r.file + r.segments + slack(a) +
 	       (move ? segment + segment / 8 : 0);
+	if (need > a->most && a->going.end) {
+		a->going.full = used_of(a, &r) > a->most;
+		return 0;
+	}
 	if (need <= a->most) {
-		a->tight = false;
+		a->tight = a->going.full = false;
 		rc = move ? store_segment(a->store, segment, UINT64_MAX, &moved,
 					  e)
 			  : 0;

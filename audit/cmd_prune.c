@@ -61,7 +61,12 @@ static int prune(struct audit *a, uint64_t before, const char *text,
 
 	if (rc == 0)
 		rc = audit_prune(a, before, &now, text, e);
-	return rc == 1 ? audit_commit(a, e) : rc;
+	if (rc != 1)
+		return rc;
+	rc = audit_commit(a, e);
+	if (rc == 0)
+		rc = audit_remove(a, &now, e);
+	return rc < 0 ? rc : 0;
 }
 
 /* The log's name, as its last checkpoint says. */

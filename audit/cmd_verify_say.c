@@ -105,6 +105,10 @@ static void print_range(const struct verify_result *r)
 		printf("records before %llu were pruned, and the log says so; "
 		       "of these the protected ones were read\n",
 		       (unsigned long long)r->first);
+	if (r->going)
+		printf("records before %llu are to be removed, as soon as a "
+		       "checkpoint covers what says so\n",
+		       (unsigned long long)r->going);
 	printf("ok %llu ", (unsigned long long)n);
 	if (n != r->size)
 		printf("of %llu ", (unsigned long long)r->size);
@@ -140,6 +144,8 @@ static void put_records(struct json *j, const struct verify_result *r)
 		json_u64(j, "first", r->first);
 		json_u64(j, "end", r->records);
 	}
+	if (r->going)
+		json_u64(j, "going", r->going);
 	json_str(j, "scope", r->protected_only ? "protected"
 			     : r->part	       ? "part"
 			     : r->first	       ? "pruned"

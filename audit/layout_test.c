@@ -581,7 +581,9 @@ static void prune_first(void)
 		fail_msg("%s", e.text);
 	now.mono = audit_last(a);
 	if (audit_segment(a, 256, &e) ||
-	    audit_prune(a, 256, &now, "for a test", &e) != 1)
+	    audit_prune(a, 256, &now, "for a test", &e) != 1 ||
+	    audit_commit(a, &e) ||
+	    audit_remove(a, &now, &e) != AUDIT_REMOVED)
 		fail_msg("%s", e.text);
 	test_close(a);
 }

@@ -21,7 +21,8 @@ struct reading {
 	struct layout_named *named;
 	struct checkpoint c;
 	struct verify_rules rules;
-	uint64_t said; /* records that were pruned, as one of them says */
+	uint64_t said, said_from; /* that were pruned, as the last says that
+				   * does */
 	struct cur boots; /* lines that were not reached */
 	struct layout_boot before; /* of the line before those */
 	uint8_t note[NOTE_MAX], boots_text[LAYOUT_BOOTS];
@@ -244,8 +245,10 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 	    (is->kind == RECORD_BOOT || is->kind == RECORD_CHECKPOINT))
 		rc = check_named(r, seq, e);
 	if (rc == 0 && is->kind == RECORD_EXPORT && is->ev->log &&
-	    is->ev->log->has_range)
+	    is->ev->log->has_range) {
 		r->said = is->ev->log->end;
+		r->said_from = is->ev->log->first;
+	}
 	return rc;
 }
 
@@ -379,7 +382,11 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 		rc = layout_named_open(&r->named, r->out->first, e);
 	if (rc == 0)
 		rc = read_entries(r, size, e);
-	if (rc == 0 && !r->out->part && r->said != r->out->first)
+	/* It is removed when a checkpoint covers the record that says so. */
+	if (rc == 0 && !r->out->part && r->said > r->out->first &&
+	    r->said_from == r->out->first)
+		r->out->going = r->said;
+	else if (rc == 0 && !r->out->part && r->said != r->out->first)
 		rc = wrong(r, r->said, e, r->said < r->out->first
 				? "it is gone, and no record says that it was "
 				  "pruned"

@@ -105,8 +105,11 @@ static void look_for_room(struct year *y)
 	struct now now = when(y);
 	int rc;
 
-	while ((rc = audit_room(y->a, &now, &e)) == 1) {
-		y->pruned++;
+	while ((rc = audit_room(y->a, &now, &e)) > 0) {
+		if (rc == AUDIT_REMOVED) {
+			y->pruned++;
+			continue;
+		}
 		y->protected_n++;
 		if (audit_commit(y->a, &e))
 			fail_msg("%s", e.text);
@@ -229,8 +232,73 @@ static void nothing_goes_that_may_not(void **state)
 	y.a = open_bound(y.bound, false);
 	assert_int_equal(audit_room(y.a, &now, &e), 1);
 	assert_int_equal(audit_commit(y.a, &e), 0);
+	assert_int_equal(audit_first(y.a), 0);
+	assert_int_equal(audit_room(y.a, &now, &e), AUDIT_REMOVED);
 	assert_true(audit_first(y.a) > 0);
 	test_close(y.a);
+}
+
+static int nobody(void *arg, struct audit *a, struct err *e)
+{
+	(void)arg, (void)a, (void)e;
+	return 0;
+}
+
+/* Where a TPM is to have the checkpoint first: until it has, there is room for
+ * a while, and then none, and the bound is kept. */
+static void what_waits_for_its_anchor_fills_it(void **state)
+{
+	struct year y = {.bound = AUDIT_BOUND_LEAST, .every_s = 60,
+			 .batch = 1000};
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = ORIGIN,
+		.boot_key = {1, 2, 3},
+		.batch = UINT32_MAX,
+		.resume = true,
+		.own_key = true,
+		.bound = y.bound,
+		.agree = nobody,
+		.service_name = sample_service,
+	};
+	struct err e = {0};
+	struct now now;
+	unsigned rounds = 0;
+
+	(void)state;
+	test_clean();
+	assert_int_equal(audit_open(&y.a, &conf, &e), 0);
+	do {
+		add_batch(&y);
+		now = when(&y);
+	} while (audit_room(y.a, &now, &e) == 0);
+	assert_int_equal(audit_commit(y.a, &e), 0);
+	while (!audit_full(y.a)) {
+		assert_int_equal(audit_room(y.a, &now, &e), 0);
+		assert_false(audit_removes(y.a));
+		assert_int_equal(audit_first(y.a), 0);
+		check_room(&y);
+		if (audit_full(y.a))
+			break;
+		add_batch(&y);
+		now = when(&y);
+		rounds++;
+	}
+	assert_true(rounds > 3);
+	/* So it is after a start, too. */
+	audit_abandon(y.a);
+	assert_int_equal(audit_open(&y.a, &conf, &e), 0);
+	assert_int_equal(audit_room(y.a, &now, &e), 0);
+	assert_true(audit_full(y.a));
+	check_room(&y);
+	audit_anchored(y.a, audit_checkpointed(y.a));
+	assert_true(audit_removes(y.a));
+	assert_int_equal(audit_room(y.a, &now, &e), AUDIT_REMOVED);
+	assert_true(audit_first(y.a) > 0);
+	assert_int_equal(audit_room(y.a, &now, &e), 0);
+	assert_false(audit_full(y.a));
+	test_close(y.a);
+	check_room(&y);
 }
 
 /* In memory, where there is room: it is about what is taken, not about how
@@ -250,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_year_stays_within_the_bound),
 		cmocka_unit_test(nothing_goes_that_may_not),
+		cmocka_unit_test(what_waits_for_its_anchor_fills_it),
 	};
 
 	return cmocka_run_group_tests(tests, setup, test_teardown);

@@ -11,9 +11,11 @@
  *   moving    the file is written and durable; then, in one transaction of the
  *             database, it gets its row of `segment` and its bundles leave. A
  *             file that has no row yet is nothing, and written over.
- *   pruning   the row is marked in the transaction that has the record about
- *             it; then the file is removed. One that is still there after its
- *             row was marked is nothing, and removed later.
+ *   pruning   the record about it is durable and covered by a checkpoint,
+ *             which the TPM has where there is one; then the row is marked,
+ *             and then the file is removed. What a record says is pruned and
+ *             is still there when the log is opened is removed then; so is a
+ *             file whose row was marked.
  *
  * Of bundles that were moved out the level-0 tile is not stored: it is the
  * hashes of their records. Of pruned ones there remain their roots (tiles of

@@ -74,7 +74,9 @@ static void prune(struct audit *a, uint64_t before)
 			  .wall.us = INT64_C(1700009000000000)};
 	struct err e = {0};
 
-	if (audit_prune(a, before, &now, "a test", &e) != 1 || audit_commit(a, &e))
+	if (audit_prune(a, before, &now, "a test", &e) != 1 ||
+	    audit_commit(a, &e) ||
+	    audit_remove(a, &now, &e) != AUDIT_REMOVED)
 		fail_msg("%s", e.text);
 }
 

@@ -240,6 +240,11 @@ void store_anchored(struct store *s, uint64_t size)
 	s->anchored = size;
 }
 
+uint64_t store_anchor(const struct store *s)
+{
+	return s->anchored;
+}
+
 int store_place(struct store *s, struct anchor_place *out,
 		const uint8_t pcr[SHA256_LEN], uint64_t counter, bool beside,
 		struct err *e)

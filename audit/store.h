@@ -81,6 +81,7 @@ int store_signed(struct store *s, const struct note_key *key, struct err *e)
 	__attribute__((warn_unused_result));
 /* A TPM got the checkpoint of so many records: noted with the next commit. */
 void store_anchored(struct store *s, uint64_t size);
+uint64_t store_anchor(const struct store *s); /* the last one; 0: none */
 /* anchor.h, of what is committed. */
 int store_place(struct store *s, struct anchor_place *out,
 		const uint8_t pcr[SHA256_LEN], uint64_t counter, bool beside,
@@ -148,8 +149,8 @@ int store_segment(struct store *s, uint64_t octets, uint64_t before,
 int store_oldest(struct store *s, uint64_t octets, uint64_t before,
 		 uint64_t *end, struct err *e)
 	__attribute__((warn_unused_result));
-/* Prune the segments before record `end`, with the next commit; the caller adds
- * the record about it before. now: wall clock, us; 0: not known. */
+/* Prune the segments before record `end`, with the next commit; a record says so
+ * that is durable. now: wall clock, us; 0: not known. */
 int store_prune(struct store *s, uint64_t end, uint64_t now, struct err *e)
 	__attribute__((warn_unused_result));
 /* Are the records before `end`, a multiple of 256, that are still there what the

@@ -27,6 +27,7 @@ struct verify_result {
 	uint64_t size;	  /* how many the log says that there are */
 	uint64_t first;	  /* records before it were pruned, or, of a */
 	bool part;	  /* part of an export, are not in it */
+	uint64_t going;	  /* those before it are to be removed; 0: none are */
 	uint64_t boots, pages, checkpoints;
 	/* An export of protected records alone: `records` counts these, and of
 	 * the others, up to the checkpoint, nothing is known. */

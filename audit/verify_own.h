@@ -32,7 +32,8 @@ struct verify {
 	/* Of what left the database (segment.h): records in segments, and of
 	 * those in pruned ones; how far records say that it was pruned. */
 	uint64_t moved, pruned, said;
-	uint64_t said_at; /* the last record that does */
+	uint64_t said_at; /* the last record that does, */
+	uint64_t said_from; /* from where on */
 	uint8_t said_root[SHA256_LEN];
 	struct state state; /* as the transaction has it */
 	uint64_t until;	    /* its size at the beginning of this pass */

@@ -169,8 +169,27 @@ static int seal(struct scribe *s, struct err *e)
 	return 0;
 }
 
-/* The bound of the log. What was pruned is a record that waits for its commit,
- * as others do. */
+/* What there is of it now, to readers. */
+static void show_log(struct scribe *s)
+{
+	window_commit(&s->window, audit_first(s->audit), audit_size(s->audit));
+	scribe_view_log(&s->view, audit_first(s->audit), audit_size(s->audit));
+}
+
+/* That nothing is taken until there is room is said once. */
+static void tell_full(struct scribe *s)
+{
+	bool full = audit_full(s->audit);
+
+	if (full && !s->full)
+		log_err(s->a->log, "the audit is full: what is to be pruned "
+			"waits for the checkpoint over its record, and "
+			"nothing is taken until then");
+	s->full = full;
+}
+
+/* The bound of the log. What is pruned is a record that waits for its commit,
+ * as others do, and its checkpoint; then it is removed. */
 static int make_room(struct scribe *s, struct err *e)
 {
 	struct event_log log = {0};
@@ -182,23 +201,23 @@ static int make_room(struct scribe *s, struct err *e)
 	rc = audit_room(s->audit, &ev.now, e);
 	atomic_store(&s->a->control->audit_tight,
 		     s->audit && audit_tight(s->audit));
-	if (rc <= 0)
+	if (rc < 0)
 		return rc;
+	tell_full(s);
+	if (rc == AUDIT_REMOVED) {
+		log_info(s->a->log, "the audit is full: its records before "
+			 "%llu were pruned",
+			 (unsigned long long)audit_first(s->audit));
+		show_log(s);
+	}
+	if (rc != 1)
+		return 0;
 	s->last = ev.now.mono;
 	if (s->pending++ == 0)
 		s->since = s->mono;
 	s->urgent = true;
 	scribe_view_add(&s->view, -1, &ev, audit_size(s->audit) - 1);
-	log_info(s->a->log, "the audit is full: its records before %llu were "
-		 "pruned", (unsigned long long)audit_first(s->audit));
 	return 0;
-}
-
-/* What there is of it now, to readers. */
-static void show_log(struct scribe *s)
-{
-	window_commit(&s->window, audit_first(s->audit), audit_size(s->audit));
-	scribe_view_log(&s->view, audit_first(s->audit), audit_size(s->audit));
 }
 
 static int commit(struct scribe *s, struct err *e)
@@ -529,6 +548,8 @@ static void turn(struct scribe *s)
 	else if (rc == 0 && !s->pending &&
 		 (signed_now || cosigned(s) || audit_due(s->audit, s->mono)))
 		rc = commit(s, &e);
+	else if (rc == 0 && !s->pending && audit_removes(s->audit))
+		rc = make_room(s, &e);
 	if (rc)
 		failed(s, &e);
 	if (rc || s->pending)

@@ -125,6 +125,7 @@ struct scribe {
 	struct log_limit limit;
 	char told[ERR_TEXT]; /* why nothing can be recorded; "": it can */
 	uint32_t recovery;   /* of the log that was opened last; it was told */
+	bool full;	     /* nothing is taken: it was told */
 };
 
 void scribe_clocks(struct scribe *s); /* it is now */
@@ -145,7 +146,7 @@ bool scribe_crowded(const struct scribe *s);
 
 /* A predecessor's goes on. */
 void scribe_pace_init(struct scribe *s);
-/* What the ring has waits until its guest may write again. */
+/* What the ring has waits until its guest may write again, or there is room. */
 bool scribe_pace_holds(const struct scribe *s, const struct source *from);
 /* So many octets of the log were its guest's. */
 void scribe_pace_take(struct scribe *s, struct source *from, uint64_t octets);

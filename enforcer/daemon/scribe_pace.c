@@ -42,8 +42,12 @@ static bool bounded(const struct scribe *s, const struct source *from)
 
 bool scribe_pace_holds(const struct scribe *s, const struct source *from)
 {
-	return bounded(s, from) && !s->stopping &&
-	       from->paid_ns - s->mono.ns > s->burst_ns;
+	if (s->stopping)
+		return false;
+	/* There is no room until something was removed. */
+	if (s->audit && audit_full(s->audit))
+		return true;
+	return bounded(s, from) && from->paid_ns - s->mono.ns > s->burst_ns;
 }
 
 void scribe_pace_take(struct scribe *s, struct source *from, uint64_t octets)

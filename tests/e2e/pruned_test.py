@@ -14,6 +14,7 @@ import time
 import talk
 from lib import Gate, Net, Report, alive, auditor, need_live, until
 from stream import Reader, bodies, connect
+from tpm import Tpm, there
 
 BOUND = 32 << 20  # the least that may be asked for
 EACH = 20         # tables of a question: a record for each
@@ -193,6 +194,48 @@ def load(net, stop):
     return askers
 
 
+def waits_for_the_tpm(net):
+    """What is pruned goes when the TPM has the checkpoint over the record that
+    says so; while it is away nothing goes, and the bound is kept."""
+    with Tpm() as tpm, Gate(net, audit_bound="%d MiB" % (BOUND >> 20),
+                            tpm=tpm.name) as gate:
+        meter, stop = talk.Meter(net), threading.Event()
+        loader = threading.Thread(target=load, args=(net, stop))
+        loader.start()
+        most, done = until_pruned(gate, 1)
+        report.check("with a TPM it pruned", "" if done else
+                     gate.text()[-300:])
+        tpm.off()
+        before, end = prunes(gate), time.monotonic() + PATIENCE
+        while "nothing is taken until then" not in gate.text() and \
+                time.monotonic() < end:
+            most = max(most, octets(gate))
+            time.sleep(0.05)
+        time.sleep(2)
+        most = max(most, octets(gate))
+        report.check("while the TPM is away nothing goes", "" if
+                     prunes(gate) == before and "nothing is taken until "
+                     "then" in gate.text() else gate.text()[-400:])
+        report.check("and the log keeps within its bound (%.1f MiB)" % (
+            most / (1 << 20)), "" if most <= BOUND else most)
+        tpm.on()
+        _, done = until_pruned(gate, before + 1)
+        report.check("when it is back it goes on", "" if done else
+                     gate.text()[-400:])
+        asker = talk.Asker(net, "udp", (1,), every=0.05)
+        report.check("and packets pass", "" if until(
+            lambda: asker.answered > 3, 30) else gate.text()[-300:])
+        asker.stop()
+        stop.set()
+        loader.join()
+        gate.stop()
+        code, text = auditor("verify", "--key", gate.audit + ".vkey", "--tpm",
+                             tpm.name, gate.audit)
+        report.check("the log is whole, and the TPM's", "" if code == 0 and
+                     "the TPM has all checkpoints" in text else text)
+        meter.stop()
+
+
 def main():
     need_live(report)
     with Net() as net:
@@ -247,6 +290,10 @@ def main():
             report.check("and whole at the end", "" if code == 0 else text)
             meter.stop()
             report.check("none is left", [p for p in pids.values() if alive(p)])
+        if there():
+            waits_for_the_tpm(net)
+        else:
+            print("SKIP: swtpm is not installed")
     report.done()
 
 
