@@ -168,6 +168,10 @@ static void put_recipient(struct json *j, const struct card_row *r)
 	json_str(j, "grade", grade);
 	json_str(j, "grade-word", grade_word((char)l->grade));
 	json_bool(j, "sealed", l->sealed);
+	json_str(j, "other-messages",
+		 l->other == LABEL_OTHER_ANY    ? "unlimited"
+		 : l->other == LABEL_OTHER_SOME ? "limited"
+						: "none");
 	json_arr(j, "modifiers");
 	if (l->live)
 		json_str(j, NULL, "live");

@@ -56,7 +56,7 @@ static struct card *fill(void)
 			   .monitor_until = 0,
 			   .n_monitored = 1,
 			   .carried = true,
-			   .n_rows = 2};
+			   .n_rows = 3};
 	strcpy(k->id, "com.example.mdma");
 	strcpy(k->machine, "mdma");
 	strcpy(k->title, "Half-hourly <prices> & \"more\"");
@@ -76,6 +76,10 @@ static struct card *fill(void)
 	k->row[1].label = (struct lay_label){
 		.spacing = INT64_MAX, .grade = '-', .identity = 0};
 	strcpy(k->row[1].operator_, "Clock");
+	k->row[2].label = (struct lay_label){.spacing = INT64_MAX,
+					     .grade = '-',
+					     .other = LABEL_OTHER_ANY};
+	strcpy(k->row[2].operator_, "Updates");
 	end_cards();
 	return k;
 }
@@ -116,7 +120,8 @@ static void each_path_has_its_answer(void **state)
 		 "\"from\":\"image\""},
 		{"/v1/policies/com.example.mdma/label.json", 200,
 		 "\"grade\":\"D\",\"grade-word\":\"Every quarter or half "
-		 "hour\",\"sealed\":false,\"modifiers\":[\"late\"],"
+		 "hour\",\"sealed\":false,\"other-messages\":\"none\","
+		 "\"modifiers\":[\"late\"],"
 		 "\"spacing-s\":1800,\"statements\":[\"A.month\","},
 		{"/v1/policies/com.example.mdma/label.json", 200,
 		 "\"appliances\":{\"clear\":[\"dryer\"],\"blurred\":"
@@ -131,6 +136,10 @@ static void each_path_has_its_answer(void **state)
 		 "Can show: tumble dryer"},
 		{"/v1/policies/com.example.mdma/label.svg", 200,
 		 "gets nothing about your use"},
+		{"/v1/policies/com.example.mdma/label.json", 200,
+		 "\"other-messages\":\"unlimited\""},
+		{"/v1/policies/com.example.mdma/label.svg", 200,
+		 ">Messages without readings, as many as it likes<"},
 		/* Who has no label, and what is no path. */
 		{"/v1/policies/com.example.home/label.json", 404, NULL},
 		{"/v1/policies/com.example.mdma", 404, NULL},

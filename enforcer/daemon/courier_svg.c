@@ -125,18 +125,32 @@ static void lock(struct wbuf *w, int x, int y)
 
 static bool sends(const struct card_row *r)
 {
-	return r->label.grade != '-' || r->label.sealed;
+	return r->label.grade != '-' || r->label.sealed || r->label.other;
+}
+
+/* As polc's label does: of messages beside readings it is told only where no
+ * limit bounds them. */
+static const char *other_messages(const struct card_row *r)
+{
+	if (r->label.other == LABEL_OTHER_ANY)
+		return "Messages without readings, as many as it likes";
+	return r->label.other && r->label.grade == '-' && !r->label.sealed
+		       ? "Messages without readings, within limits"
+		       : "";
 }
 
 /* The finer, the thicker: how often is not told by an image's label. */
 static int thickness(uint8_t grade)
 {
-	return grade >= 'A' && grade <= 'F' ? 2 + 2 * (grade - 'A') : 4;
+	return grade >= 'A' && grade <= 'F' ? 2 + 2 * (grade - 'A')
+	       : grade == '-'		    ? 2
+					    : 4;
 }
 
 static void draw_out(struct wbuf *w, int y, const struct card_row *r)
 {
-	bool coarse = r->label.grade == 'A' || r->label.grade == 'B';
+	bool coarse = r->label.grade == 'A' || r->label.grade == 'B' ||
+		      r->label.grade == '-';
 
 	out(w, "<path class=\"l\" stroke-width=\"2\" d=\"M%d %dv-14m0 "
 	       "28v-14\"/>\n",
@@ -211,8 +225,12 @@ static int lane(struct wbuf *w, int y, const struct card_row *r)
 	else if (w)
 		draw_off(w, y + 4);
 	say_grade(said, r);
-	y = text(w, y + 36, sends(r) ? said : "gets nothing about your use",
+	y = text(w, y + 36,
+		 r->label.grade != '-' || r->label.sealed
+			 ? said
+			 : "gets nothing about your use",
 		 2);
+	y = text(w, y, other_messages(r), 2);
 	say_shows(said, r);
 	y = text(w, y, said, 3);
 	if (w)

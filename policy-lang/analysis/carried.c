@@ -22,7 +22,11 @@ static struct lay_label row_of(const struct bound_recipient *r)
 		.identity = (uint8_t)r->identity,
 		.sealed = r->sealed,
 		.live = r->live,
-		.late = r->late};
+		.late = r->late,
+		.other = !r->other ? LABEL_OTHER_NONE
+			 : r->other_bytes[MOST_DAY] == MOST_UNLIMITED
+				 ? LABEL_OTHER_ANY
+				 : LABEL_OTHER_SOME};
 }
 
 int label_rows(struct lay_label *row, uint32_t *n, const struct pol_image *im,

@@ -336,6 +336,7 @@ ROW(LABL, struct lay_label)
 	U(j, r, sealed);
 	U(j, r, live);
 	U(j, r, late);
+	U(j, r, other);
 }
 
 ROW(SIGN, struct lay_sign)

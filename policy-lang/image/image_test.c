@@ -230,7 +230,8 @@ static void test_label(void **ctx)
 		{.spacing = 1800 * NS_PER_S, .party = 0, .statements = 5,
 		 .clear = 1, .blurred = 2, .grade = 'D', .identity = 4,
 		 .late = 1},
-		{.spacing = INT64_MAX, .party = 1, .grade = '-', .sealed = 1}};
+		{.spacing = INT64_MAX, .party = 1, .grade = '-', .sealed = 1,
+		 .other = LABEL_OTHER_ANY}};
 	static const struct {
 		const char *why;
 		size_t row;
@@ -243,7 +244,9 @@ static void test_label(void **ctx)
 		{"negative spacing", 0, {.spacing = -1, .grade = 'A'}},
 		{"an identity that is none", 0, {.identity = 5, .grade = 'A'}},
 		{"a flag that is no flag", 0, {.live = 2, .grade = 'A'}},
-		{"padding", 0, {.grade = 'A', .pad = {0, 0, 1}}},
+		{"other messages that are none", 0,
+		 {.grade = 'A', .other = 3}},
+		{"padding", 0, {.grade = 'A', .pad = {0, 1}}},
 	};
 	static struct sample s;
 	struct pol_image *im, *with;

@@ -352,11 +352,13 @@ struct lay_loc { /* one per row of RULE, then one per row of LIMT */
  * party, ascending. Bits and grades are those of analysis/label.h. */
 #define LAY_LABEL_GRADES "ABCDEFX-"
 #define LAY_LABEL_IDS    5 /* enum bound_identity */
+/* Messages without readings reach it: */
+enum lay_label_other { LABEL_OTHER_NONE, LABEL_OTHER_SOME, LABEL_OTHER_ANY };
 struct lay_label {
 	int64_t spacing; /* ns between values that show use; INT64_MAX: none */
 	uint32_t party;	 /* PRTY */
 	uint32_t statements, clear, blurred;
-	uint8_t grade, identity, sealed, live, late, pad[3];
+	uint8_t grade, identity, sealed, live, late, other, pad[2];
 };
 
 struct lay_sign { /* at most one */

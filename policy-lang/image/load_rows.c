@@ -509,7 +509,8 @@ static bool ok_label(struct pol_image *im)
 		    (i && l->party <= l[-1].party) || !l->grade ||
 		    !strchr(LAY_LABEL_GRADES, l->grade) ||
 		    l->identity >= LAY_LABEL_IDS || l->sealed > 1 ||
-		    l->live > 1 || l->late > 1 || !zero(l->pad, sizeof(l->pad)))
+		    l->live > 1 || l->late > 1 || l->other > LABEL_OTHER_ANY ||
+		    !zero(l->pad, sizeof(l->pad)))
 			return false;
 	}
 	return true;

@@ -544,9 +544,13 @@ static void print_label(struct wbuf *w, const struct pol_image *im)
 			out(w, ", all the time");
 		else if (l->spacing < INT64_MAX)
 			duration(w, ", every ", l->spacing);
-		out(w, "%s%s%s (not believed: polc verify compares)\n",
+		out(w, "%s%s%s%s (not believed: polc verify compares)\n",
 		    l->live ? ", live" : "", l->late ? ", late" : "",
-		    l->sealed ? ", sealed" : "");
+		    l->sealed ? ", sealed" : "",
+		    l->other == LABEL_OTHER_ANY
+			    ? ", any messages without readings"
+		    : l->other ? ", messages without readings"
+			       : "");
 	}
 }
 
