@@ -211,6 +211,14 @@ static void edit(const char *sql)
 	test_db_close(d);
 }
 
+/* It says another party; a checkpoint is in the same bundle behind it. */
+static void alter_one(void)
+{
+	edit("UPDATE bundle SET data = CAST(substr(data, 1, instr(data,"
+	     " x'68656164656e64') + 5) || x'78' || substr(data, instr(data,"
+	     " x'68656164656e64') + 7) AS BLOB) WHERE first = 256");
+}
+
 static void cut_a_record(void)
 {
 	edit("UPDATE bundle SET n = n - 1 WHERE first = 512");
@@ -344,6 +352,8 @@ static const struct {
 	 "checkpoint of 602 records: nothing in the log announces it", 601},
 	{"swapped", swap_two, NONE,
 	 "checkpoint of 602 records: the records up to there are others", 301},
+	{"one altered in the file alone", alter_one, NONE,
+	 "record 256: it is not what the tree's tile says", 256},
 	{"the last record cut", cut_a_record, NONE, "its bundle is damaged",
 	 601},
 	{"the last bundle cut", cut_a_bundle, NONE,

@@ -229,6 +229,28 @@ static uint64_t first_doubtful(const struct verify *v, const struct state *s)
 	return seq;
 }
 
+/* Record seq is wrong, of the bundle in hand: perhaps one before it in there,
+ * which makes it so, and of which the tile knows. */
+static void blame(struct verify *v, uint64_t seq, struct err *e)
+{
+	uint64_t first = v->rules.first, i = 0;
+	struct span data;
+
+	db_put_u64(v->tile, 1, 0);
+	db_put_u64(v->tile, 2, first / TREE_TILE);
+	if (db_step(v->tile, NULL) == 1 && db_span(v->tile, 0, &data) &&
+	    data.n == TREE_TILE_OCTETS) {
+		while (i < seq - first &&
+		       span_eq(span_of(v->digests.leaf[i], SHA256_LEN),
+			       span_sub(data, i * SHA256_LEN, SHA256_LEN)))
+			i++;
+		if (i < seq - first)
+			verify_wrong(v, first + i, e, "it is not what the "
+				     "tree's tile says");
+	}
+	db_reset(v->tile);
+}
+
 static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 {
 	uint64_t first, n, seg, seq = v->tree.size;
@@ -256,6 +278,8 @@ static int check_bundle(struct verify *v, struct db_stmt *st, struct err *e)
 			break;
 		seq++;
 	}
+	if (rc == E_INTEGRITY)
+		blame(v, seq, e);
 	put = into_tree(v, seq, rc ? &later : e);
 	if (rc || put)
 		return rc ? rc : put;
