@@ -256,6 +256,49 @@ sed '/limits:/d' $diff/note.yaml >"$tmp/any.yaml"
 sed '/limits:/d' $diff/note-rules.yaml >"$tmp/any-rules.yaml"
 try "without a budget nothing is split" 0 "NARROWER" "$polc" diff --fail-on wider "$tmp/any.yaml" "$tmp/any-rules.yaml"
 
+# So is a baseline's, whatever parties it names itself.
+base() { # serial, then lines
+	printf '%s\n' 'polc: 1' 'kind: baseline' 'id: com.example.base' "serial: $1" 'title: Base' "${@:2}"
+}
+ceiling() { # name, measurement, table
+	printf '  %s: {vm: any, direction: any, party: {role: [metering]}, match: {c1222.read-response: {table: [%s]}}, %s}\n' \
+		"$1" "$3" "data: {measurement: [$2], granularity: 15 min or coarser}, limits: [1 reading per day]"
+}
+party='parties: {time: {name: Time, role: infrastructure, address: [192.0.2.10/32]}}'
+one=$(ceiling a 'energy.register, energy.interval' '23, 64')
+two=$(ceiling a energy.register 23; ceiling b energy.interval 64)
+for p in 'title: Base' "$party"; do
+	base 1 "$p" ceiling: "$one" | uniq >"$tmp/one.yaml"
+	base 2 "$p" ceiling: "$two" | uniq >"$tmp/two.yaml"
+	try "a ceiling split into two: $p" 3 "the limits of 'a' count several times now" \
+		"$polc" diff --fail-on wider "$tmp/one.yaml" "$tmp/two.yaml"
+done
+
+# What a floor keeps is counted by the first that has all that a message carries.
+floors() { # name, verdict, old floors, new floors: each "name measurements n"
+	local s line f
+	for s in 1 2; do
+		[ $s = 1 ] && f=$3 || f=$4
+		base $s ceiling: "$one" floors: >"$tmp/floors$s.yaml"
+		while read -r line n meas; do
+			echo "  $line: {vm: mdma, measurement: [$meas], keep: $n readings per month}"
+		done <<<"$f" >>"$tmp/floors$s.yaml"
+	done
+	is "floors: $1" [ "$(verdict "$tmp/floors1.yaml" "$tmp/floors2.yaml")" = "$2" ]
+}
+both='both 1 energy.register, energy.tou'
+reg='a 1 energy.register'
+tou='c 1 energy.tou'
+floors "split into two" WIDER "$both" "$reg"$'\n'"$tou"
+floors "two that are one now, which both together pass by" WIDER "$reg"$'\n'"$tou" "$both"
+floors "one twice" WIDER "$both" "$both"$'\n'"d 1 energy.tou, energy.interval"
+floors "one again, which counts nothing" SAME "$both" "$both"$'\n'"$tou"
+floors "without the stricter, which came first" WIDER "$reg"$'\n'"${both/ 1/ 4}" "${both/ 1/ 4}"
+floors "behind a stricter one, which counts apart" WIDER "${both/ 1/ 4}" "$reg"$'\n'"${both/ 1/ 4}"
+floors "the same" SAME "$reg"$'\n'"$both" "$reg"$'\n'"$both"
+floors "fewer" NARROWER "$reg"$'\n'"$tou" "$tou"
+floors "a part" NARROWER "$both" "$tou"
+
 # 256 rules of 60 paths each, one of them another, or one less: rule by rule it would
 # be minutes, in which the gateway's gate gives up.
 python3 tests/gen_largest.py "$tmp/paths.yaml" paths

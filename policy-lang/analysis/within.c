@@ -318,7 +318,8 @@ static uint32_t holder(const struct two *t, uint32_t x)
 }
 
 /* A counter is of a rule and a party. How many of the new ones of x count what
- * one of the old rule for party p did? A ceiling names no parties. */
+ * one of the old rule for party p did? A ceiling's are of whatever parties the
+ * vendors have, not of those in its own file: LAY_NONE. */
 static unsigned counters(const struct two *t, uint32_t x, uint32_t p)
 {
 	struct cols c = within_cols_of(t->is, COL_GRANT, x);
@@ -339,7 +340,7 @@ static unsigned counters(const struct two *t, uint32_t x, uint32_t p)
 /* Has every counter of old grant y at most one in its place? */
 static bool undivided(const struct two *t, const uint32_t *held_by, uint32_t y)
 {
-	uint32_t n = t->was->n_PRTY;
+	uint32_t n = t->was->RULE[y].kind == RULE_CEILING ? 0 : t->was->n_PRTY;
 
 	for (uint32_t p = 0; p < (n ? n : 1); p++) {
 		unsigned all = 0;

@@ -39,18 +39,53 @@ static bool minima_in(const struct two *t, char *why, size_t cap)
 	return all;
 }
 
-/* The machine as it is named, which is how the binding's are found. */
-static bool kept(const struct pol_image *b, const struct pol_image *a,
-		 const struct lay_floor *f, unsigned meas)
+/* A message is counted by the first floor of its machine that has all that it
+ * carries (eval/look.c). Machines are those of a name, as the binding's are
+ * found. */
+static bool holds_all(const struct pol_image *im, uint32_t before,
+		      const struct pol_image *of, uint32_t vm, meas_set meas)
 {
-	for (uint32_t i = 0; i < b->n_FLOR; i++) {
-		const struct lay_floor *x = &b->FLOR[i];
-
-		if (x->meas >> meas & 1 && within_str(a, f->vm, b, x->vm) &&
-		    within_tighter(&a->LIMT[f->limit], &b->LIMT[x->limit]))
+	for (uint32_t i = 0; i < before; i++) {
+		if (!(meas & ~im->FLOR[i].meas) &&
+		    within_str(im, im->FLOR[i].vm, of, vm))
 			return true;
 	}
 	return false;
+}
+
+/* Does new floor i count something that old floor k did? If so, then what they
+ * have in common. */
+static bool counts_of(const struct two *t, uint32_t i, uint32_t k)
+{
+	const struct lay_floor *a = &t->is->FLOR[i], *b = &t->was->FLOR[k];
+	meas_set both = a->meas & b->meas;
+
+	return both && within_str(t->is, a->vm, t->was, b->vm) &&
+	       !holds_all(t->is, i, t->is, a->vm, both) &&
+	       !holds_all(t->was, k, t->is, a->vm, both);
+}
+
+static bool floor_in(const struct two *t, uint32_t i)
+{
+	const struct pol_image *is = t->is, *was = t->was;
+	const struct lay_floor *f = &is->FLOR[i];
+
+	if (holds_all(is, i, is, f->vm, f->meas))
+		return true; /* it counts nothing */
+	if (!holds_all(was, was->n_FLOR, is, f->vm, f->meas))
+		return false;
+	for (uint32_t k = 0; k < was->n_FLOR; k++) {
+		bool in = !counts_of(t, i, k) ||
+			  within_tighter(&is->LIMT[f->limit],
+					 &was->LIMT[was->FLOR[k].limit]);
+
+		/* One budget is not several. */
+		for (uint32_t j = 0; j < i && in; j++)
+			in = !counts_of(t, i, k) || !counts_of(t, j, k);
+		if (!in)
+			return false;
+	}
+	return true;
 }
 
 /* A floor passes in quarantine, from an expired policy, and whatever the
@@ -60,16 +95,10 @@ static bool floors_in(const struct two *t, char *why, size_t cap)
 	bool all = true;
 
 	for (uint32_t i = 0; i < t->is->n_FLOR && within_more(t, all); i++) {
-		const struct lay_floor *f = &t->is->FLOR[i];
-		uint64_t m = f->meas;
-
-		while (m &&
-		       kept(t->was, t->is, f, (unsigned)__builtin_ctzll(m)))
-			m &= m - 1;
-		if (m)
+		if (!floor_in(t, i))
 			all = within_no(why, cap,
 					"the floor '%s' is new, or keeps more",
-					t->is->STRS + f->id);
+					t->is->STRS + t->is->FLOR[i].id);
 	}
 	return all;
 }
