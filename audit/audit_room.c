@@ -73,34 +73,58 @@ int audit_remove(struct audit *a, const struct now *now, struct err *e)
 	return AUDIT_REMOVED;
 }
 
-/* The newest one that says what is pruned. */
+/* What the newest records say that is pruned: what is to go, what is gone. */
+struct said {
+	struct audit *a;
+	uint64_t gone, at; /* records before; that record */
+};
+
 static int said_last(void *arg, struct span record, struct err *e)
 {
-	struct audit *a = arg;
+	struct said *s = arg;
+	struct audit *a = s->a;
 	struct record_view *v = malloc(sizeof(*v));
 	int rc = v ? record_decode(v, record, e)
 		   : err_set(e, E_NOMEM, 0, "out of memory");
 
 	if (rc == 0 && v->ev.log && v->ev.log->has_range) {
-		a->going.end = v->ev.log->end;
-		a->going.at = v->r.seq;
-		rc = 1;
+		if (v->ev.log->end <= store_first(a->store)) {
+			s->gone = v->ev.log->end;
+			s->at = v->r.seq;
+			rc = 1;
+		} else if (a->going.end == 0) {
+			a->going.end = v->ev.log->end;
+			a->going.at = v->r.seq;
+		}
 	}
 	free(v);
 	return rc;
 }
 
+/* Whoever has not the log's key can add such a record, and remove what it says:
+ * the next checkpoint would vouch for that. */
+static int vouched(const struct said *s, struct err *e)
+{
+	uint64_t first = store_first(s->a->store);
+	uint64_t end = store_checkpointed(s->a->store);
+
+	if (first == 0 || (s->gone == first && (end == 0 || s->at < end)))
+		return 0;
+	return err_set(e, E_INTEGRITY, 0, "records before %llu are gone, and "
+		       "no record that a checkpoint covers says that they "
+		       "were pruned", (unsigned long long)first);
+}
+
 int audit_going(struct audit *a, struct err *e)
 {
+	struct said s = {.a = a};
 	uint64_t end;
-	int rc = store_newest(a->store, RECORD_EXPORT, said_last, a, e);
+	int rc = store_newest(a->store, RECORD_EXPORT, said_last, &s, e);
 
-	if (rc < 0)
+	if (rc >= 0)
+		rc = vouched(&s, e);
+	if (rc || a->going.end == 0)
 		return rc;
-	if (a->going.end <= store_first(a->store)) {
-		a->going.end = 0;
-		return 0;
-	}
 	rc = store_oldest(a->store, UINT64_MAX, a->going.end, &end, e);
 	return rc || end == a->going.end
 		       ? rc

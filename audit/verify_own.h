@@ -34,6 +34,7 @@ struct verify {
 	uint64_t moved, pruned, said;
 	uint64_t said_at; /* the last record that does, */
 	uint64_t said_from; /* from where on */
+	uint64_t gone_at;   /* the one that says what is gone */
 	uint8_t said_root[SHA256_LEN];
 	struct state state; /* as the transaction has it */
 	uint64_t until;	    /* its size at the beginning of this pass */

@@ -224,6 +224,8 @@ int verify_removal(struct verify *v, uint64_t seq,
 	v->said = l->end;
 	v->said_at = seq;
 	v->said_from = l->first;
+	if (l->end == v->pruned)
+		v->gone_at = seq;
 	memcpy(v->said_root, l->root, sizeof(v->said_root));
 	return check_number(v, seq, l, e);
 }
@@ -535,6 +537,10 @@ static int check_said(struct verify *v, struct tiles *t, struct err *e)
 	else if (v->said > v->pruned)
 		return verify_wrong(v, v->said_at, e, "what it says was "
 				    "pruned is there");
+	/* Whoever has not the log's key can add a record, too. */
+	if (v->pruned && v->points.n && v->gone_at >= v->points.last)
+		return verify_wrong(v, v->gone_at, e, "what it says was pruned "
+				    "is gone, and no checkpoint covers it");
 	if (v->said == 0)
 		return 0;
 	rc = proof_root(&s, v->said, root, e);
