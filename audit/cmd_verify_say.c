@@ -48,8 +48,30 @@ static void print_anchors(const struct verify_result *r, bool compared)
 		       (unsigned long long)r->announced - 1);
 }
 
+/* It may be anything where no key was given, and nothing is to reach a terminal
+ * but text. */
+static void print_origin(const char *origin)
+{
+	printf("log ");
+	for (; *origin; origin++)
+		printf(*origin > ' ' && *origin < 0x7f ? "%c" : "\\x%02x",
+		       (unsigned char)*origin);
+	printf("\n");
+}
+
+/* Records that no checkpoint covers: who can write the file can have made
+ * them. */
+static uint64_t behind(const struct verify_result *r)
+{
+	return r->checkpoints && r->size > r->checkpoint
+		       ? r->size - r->checkpoint
+		       : 0;
+}
+
 static void print_root(const struct verify_result *r, bool by_key)
 {
+	if (r->origin[0])
+		print_origin(r->origin);
 	printf("root ");
 	for (size_t i = 0; i < sizeof(r->root); i++)
 		printf("%02x", r->root[i]);
@@ -67,6 +89,10 @@ static void print_root(const struct verify_result *r, bool by_key)
 	if (r->checkpoints)
 		printf(", the last of %llu records",
 		       (unsigned long long)r->checkpoint);
+	if (behind(r))
+		printf("\nof the records behind it, %llu, nobody vouched yet "
+		       "that they are what was written",
+		       (unsigned long long)behind(r));
 	if (r->checkpoints_pruned)
 		printf("\nof them %llu over pruned records: only compared with "
 		       "what is held",
@@ -160,6 +186,7 @@ static void put_checkpoints(struct json *j, const struct verified *v)
 	json_obj(j, "checkpoints");
 	json_u64(j, "checked", r->checkpoints);
 	json_u64(j, "last", r->checkpoint);
+	json_u64(j, "behind", behind(r));
 	json_u64(j, "over_pruned", r->checkpoints_pruned);
 	json_bool(j, "signed", v->points->n_keys > 0 && r->checkpoints > 0);
 	if (r->has_cosigned)
@@ -210,6 +237,7 @@ void verified_json(const struct verified *v)
 				: wrong	   ? "not-whole"
 					   : "not-read");
 	json_str(&j, "log", v->path);
+	json_str(&j, "origin", r->origin);
 	put_records(&j, r);
 	if (v->rc == 0)
 		json_hex(&j, "root", span_of(r->root, sizeof(r->root)));

@@ -444,6 +444,7 @@ static int read_all(struct reading *r, const struct points_conf *given,
 	if (checkpoint_read(&r->c, &n, wbuf_span(&w), e))
 		return e->code = E_INTEGRITY;
 	r->out->size = r->c.size;
+	memcpy(r->out->origin, r->c.origin, sizeof(r->out->origin));
 	if (conf.n_held >= POINTS_HELD)
 		return err_set(e, E_LIMIT, 0, "at most %d checkpoints",
 			       POINTS_HELD - 1);

@@ -147,6 +147,28 @@ static void put_pem(const char *tail, uint8_t flip)
 	fclose(f);
 }
 
+/* 25 records more, and no key. */
+static void add_unsigned(void)
+{
+	struct audit_conf conf = {
+		.path = test_path,
+		.origin = "meter-1.meter.example/audit",
+		.boot_key = {1, 2, 3},
+		.last = true,
+		.service_name = sample_service,
+	};
+	struct err e = {0};
+	struct audit *a;
+
+	assert_int_equal(audit_open(&a, &conf, &e), 0);
+	for (uint64_t i = 602; i < 627; i++) {
+		struct sample s;
+
+		assert_int_equal(audit_append(a, test_event(&s, i), NULL, &e), 0);
+	}
+	test_close(a);
+}
+
 /* Of a signed log; what was printed by one is the file of the next. */
 static void proofs_go_from_hand_to_hand(void **state)
 {
@@ -227,6 +249,8 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("prune --dry-run --before 600 %D", 0, "up to 0 would");
 	expect("prune --before 600 %D", 0, "nothing was removed: before 600");
 	expect("verify --key %D.vkey %D", 0, "ok 602 records");
+	expect("verify --key %D.vkey %D", 0, "log meter-1.meter.example/audit\n"
+	       "root ");
 	/* As a directory. */
 	expect("export -F tiles %D", 2, "tiles need a directory");
 	expect("export -F tiles -o %O %D", 2, "exists");
@@ -287,6 +311,13 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("verify --key %D.vkey %O.pr2", 0, "\nok 0 of 602 records\n");
 	expect("export -c %D.vkey %D", 2, "only beside tiles or proofs");
 	expect("verify /tmp", 1, "checkpoint: not there");
+	expect("verify --key %D.vkey %O.prwas", 0, "log meter-1.meter");
+	/* What is added without the key nothing vouches for. */
+	expect("verify --key %D.vkey -j %D", 0, "\"behind\":0");
+	add_unsigned();
+	expect("verify --key %D.vkey %D", 0, "the last of 602 records\nof the "
+	       "records behind it, 25, nobody vouched yet");
+	expect("verify --key %D.vkey -j %D", 0, "\"behind\":25");
 }
 
 /* Of 600: per ten 7 decisions, 1 violation, 1 anomaly and a flow; each
@@ -408,7 +439,7 @@ static void verify_tells_programs(void **state)
 		{"verify -j %D", 0, "\"signed\":false"},
 		{"verify -j %D", 0, "\"keys\":[]"},
 		{"verify -j --key %D.vkey %D", 0, "\"checkpoints\":{\"checked\":"
-		 "4,\"last\":4004,\"over_pruned\":0,\"signed\":true"},
+		 "4,\"last\":4004,\"behind\":0,\"over_pruned\":0,\"signed\":true"},
 		{"verify -j --key %D.vkey %D", 0, "\"keys\":[{\"name\":"
 		 "\"meter-1.meter.example/audit\",\"id\":\""},
 		{"verify -j %O.part", 0, "\"records\":{\"checked\":3748,"

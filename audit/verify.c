@@ -663,6 +663,7 @@ int verify_file(const char *path, const struct points_conf *points,
 		goto out;
 	}
 	rc = check_content(v, path, e);
+	memcpy(out->origin, v->origin, sizeof(out->origin));
 	tree_root(&v->tree, out->root);
 	if (file == 0)
 		goto out;

@@ -23,6 +23,7 @@
 #include "audit/points.h"
 
 struct verify_result {
+	char origin[NOTE_NAME_MAX + 1]; /* what the log is called in itself */
 	uint64_t records; /* read so far, or in all */
 	uint64_t size;	  /* how many the log says that there are */
 	uint64_t first;	  /* records before it were pruned, or, of a */
