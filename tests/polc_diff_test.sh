@@ -226,6 +226,9 @@ changed_in baseline 's/finer-than: 1 d/finer-than: 1 h/' WIDER NARROWER "or asks
 changed_in baseline '$awidening: {roles: [metering], notice: 30 d}' WIDER NARROWER "without the customer"
 changed_in baseline 's/ *exceed: quarantine 1 h//' WIDER NARROWER "the limit 'hammering' is gone, or less"
 changed_in baseline 's/exceed: quarantine 1 h/exceed: quarantine 2 h/' NARROWER WIDER
+# A packet that is no observation is counted by what asks for none.
+changed_in baseline '/^  household-uplink:/,/limit:/s/on: {/&match: {any: {}}, /' WIDER NARROWER "the limit 'household-uplink' is gone, or less"
+changed_in baseline '/^  hammering:/,/limit:/s/on: {/&match: {any: {}}, /' WIDER NARROWER "the limit 'hammering' is gone, or less"
 changed_in baseline 's/^floors:/&\n  more: {vm: mdma, measurement: event.power, keep: 100 readings per day}/' \
 	WIDER NARROWER "the floor 'more' is new"
 changed_in baseline 's/keep: 1 reading per month/keep: 2 readings per month/' WIDER NARROWER "or keeps more"

@@ -58,6 +58,9 @@ static bool top_in(const struct two *t, uint32_t x, uint32_t y)
 {
 	const struct lay_limit *a = &t->is->LIMT[x], *b = &t->was->LIMT[y];
 
+	/* What selects observations, even any, counts no packet that is none. */
+	if (a->flags & LAY_LIMIT_MATCH && !(b->flags & LAY_LIMIT_MATCH))
+		return false;
 	return top_level(a) && within_over(t, within_cols_of(t->is, COL_LIMIT, x),
 					 within_cols_of(t->was, COL_LIMIT, y)) &&
 	       (a->meas == 0 || (b->meas && !(b->meas & ~a->meas))) &&
