@@ -157,7 +157,9 @@ static bool is_look_alike(struct span path)
 		"%EF%BC%8F", "%E2%81%84", "%E2%88%95", "%EF%BC%BC", "%EF%B9%A8",
 		"%E2%88%96", "%EF%BC%8E", "%EF%B9%92", "%E2%80%A4", "%E2%80%A5",
 		"%EF%BC%85", "%EF%B9%AA", "%EF%BC%9F", "%EF%B9%96", "%EF%BC%83",
-		"%EF%B9%9F", "%EF%BC%9B", "%EF%B9%94"};
+		"%EF%B9%9F", "%EF%BC%9B", "%EF%B9%94", "%EF%B8%B0", "%E2%84%80",
+		"%E2%84%81", "%E2%84%85", "%E2%84%86", "%CD%BE", "%EF%B8%94",
+		"%EF%B8%96", "%E2%81%87", "%E2%81%88", "%E2%81%89"};
 
 	if (path.n == 0 || !memchr(path.p, '%', path.n))
 		return false;
