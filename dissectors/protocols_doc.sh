@@ -281,8 +281,11 @@ like, by "#name" in their `is` or the `of` of their list (which may be empty whe
 records). What is like it and leaves a member out has its value all the same, which counts
 with it: a record that has only a time is one of nought. A prototype that nothing is like, or what is in it only, is an object
 like any; of more members than are kept, and of values deeper in it, each that is like
-it says something of unknown type. What an object has of a contract that another document
-defines is not known, and not counted.
+it says something of unknown type; so does what is like more than one of them. A `ref`, an
+`err` and what is null are like nothing. A number that is like another has its unit. What
+an object has of a contract that another document defines is not known, and not counted; a
+number that is left out and may have another value by that, or by what it is like, has no
+size that is known.
 
 What is said of records must agree with them, or it counts as a value of unknown
 type: `count`, `start` and `end` of an answer with the records in it or with what

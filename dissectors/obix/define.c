@@ -16,6 +16,29 @@ uint64_t define_fragment(struct span list)
 	return obix_hash(span_sub(list, from, to - from));
 }
 
+bool define_foreign(struct span list, bool *several)
+{
+	bool foreign = false, named = false;
+
+	for (size_t at = 0; at < list.n;) {
+		size_t from = at;
+		struct span one;
+
+		while (at < list.n && list.p[at] > ' ')
+			at++;
+		one = span_sub(list, from, at - from);
+		if (one.n && memchr(one.p, '#', one.n)) {
+			*several |= named;
+			named = true;
+			foreign |= one.p[0] != '#'; /* of another document */
+		} else if (one.n) {
+			(void)obix_contracts(one, &foreign);
+		}
+		at++;
+	}
+	return foreign;
+}
+
 void define_full(struct reader *r)
 {
 	struct doc *d = r->d;

@@ -149,21 +149,34 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (t->at[AT_IS].n) {
 		el->contracts = obix_contracts(t->at[AT_IS], &other);
 		name = define_fragment(t->at[AT_IS]);
+		if (other)
+			el->foreign = define_foreign(t->at[AT_IS],
+						     &el->several);
 	}
 	if (t->at[AT_OF].n) {
 		el->of = obix_contracts(t->at[AT_OF], &other);
 		el->of_name = define_fragment(t->at[AT_OF]);
+		if (other)
+			el->of_foreign = define_foreign(t->at[AT_OF],
+							&el->of_several);
 	}
 	el->known = !other;
 	if (up && (up->el == EL_LIST || up->el == EL_FEED)) {
 		el->contracts |= up->of;
+		el->foreign |= up->of_foreign;
+		/* Of its own and that of its list one alone is read. */
+		el->several |= up->of_several || (name && up->of_name &&
+						  name != up->of_name);
 		name = name ? name : up->of_name;
 	}
 	/* Nothing is like itself. */
 	own = t->at[AT_HREF];
 	if (own.n && own.p[0] == '#' && name == obix_hash(own))
 		name = 0;
-	if (name)
+	/* What has no members of its own, or no value, is like nothing. */
+	if (name && (el->null || el->el == EL_REF || el->el == EL_ERR))
+		el->proto = proto_find(d, name);
+	else if (name)
 		el->proto = proto_use(r, name);
 	/* `data` of a history holds its records without saying so. */
 	if (up && el->el == EL_LIST && span_is(t->at[AT_NAME], "data"))
@@ -219,7 +232,7 @@ static void definitions(struct reader *r, struct elem *el,
 	struct span href = t->at[AT_HREF];
 
 	if (href.n && href.p[0] == '#')
-		proto_define(r, el, obix_hash(href));
+		proto_define(r, el, t);
 	if (el->contracts & C_BIT(C_UNIT) && href.n && el->el == EL_OBJ)
 		define_unit(r, el, href);
 	el->pattern = up && up->contracts & C_BIT(C_HISTORY) &&
@@ -337,7 +350,7 @@ int doc_end(void *arg, struct err *e)
 	struct elem *el = &d->stack[--d->depth], *up = doc_parent(d);
 
 	(void)e;
-	if (el->proto)
+	if (el->proto || el->several)
 		proto_left_out(r, el);
 	if (el->record)
 		record_end(r, el);

@@ -61,6 +61,20 @@ static const struct kit_row rows[] = {
 	 "batch-response /batch is=obix:BatchOut\n"},
 	{"that, too", QUERY("/e", PLAIN, " asks=energy.interval" SAYS("/e",
 			    " unit=kilowatt_hour energy.interval" TWO))},
+	/* What is like a number has its unit, whatever its name says. */
+	{"a number like another", GET("/k1", "<obj><real href='#R' val='5' "
+				      "unit='obix:units/watt'/><real is='#R' "
+				      "name='price' val='3'/></obj>", "",
+				      " unit=watt power.instant r=1 v=2")},
+	{"which stands behind it",
+	 GET("/k2", "<obj><list of='#R'><real name='price' val='3'/></list>"
+	     "<real href='#R' null='true' unit='obix:units/watt'/></obj>", "",
+	     " unit=watt power.instant r=1 v=1")},
+	{"which stands there twice",
+	 GET("/k3", "<obj><list of='#R'><real name='price' val='3'/></list>"
+	     "<real href='#R' null='true' unit='obix:units/watt'/><real "
+	     "href='#R' null='true' unit='obix:units/euro'/></obj>", "",
+	     " unknown.table r=1 v=1 note")},
 	/* Something else. */
 	{"another unit behind records that had one is noted",
 	 QUERY("/a", OUT LIST REC "</list>" DEF("euro") "</obj>",

@@ -21,14 +21,32 @@ uint8_t proto_find(const struct doc *d, uint64_t name)
 	return 0;
 }
 
+/* Its unit is that of what is like it. Of two nobody knows which. */
+static void own(struct reader *r, struct proto *p, const struct xml_tag *t)
+{
+	struct sizing s;
+
+	if (!t->at[AT_UNIT].n)
+		return;
+	s = sizing_unit(r, t->at[AT_UNIT]);
+	if (!s.sure)
+		return;
+	if (p->own.sure && sizing_differ(&p->own, &s))
+		define_full(r);
+	p->own = s;
+}
+
 /* This object can be referred to as "#X". */
-void proto_define(struct reader *r, struct elem *el, uint64_t name)
+void proto_define(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
+	uint64_t name = obix_hash(t->at[AT_HREF]);
 
 	el->def = proto_find(d, name);
-	if (el->def)
+	if (el->def) {
+		own(r, proto_of(d, el->def), t);
 		return;
+	}
 	if (d->known.protos_n == PROTOS) {
 		define_full(r);
 		return;
@@ -36,6 +54,7 @@ void proto_define(struct reader *r, struct elem *el, uint64_t name)
 	d->known.proto[d->known.protos_n++] =
 		(struct proto){.name = name, .used = name == d->wanted};
 	el->def = d->known.protos_n;
+	own(r, proto_of(d, el->def), t);
 	if (name == d->wanted)
 		r->again = true;
 }
@@ -154,6 +173,21 @@ int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 	return 0;
 }
 
+bool proto_says(const struct doc *d, const struct elem *el, struct span name)
+{
+	const struct proto *p;
+	uint64_t h = obix_hash(name);
+
+	if (!el->proto)
+		return false;
+	p = &d->known.proto[el->proto - 1];
+	for (unsigned i = 0; i < p->n; i++) {
+		if (p->member[i].name == h)
+			return p->member[i].said == PROTO_VALUE;
+	}
+	return p->more;
+}
+
 void proto_deeper(struct reader *r, uint8_t index)
 {
 	proto_of(r->d, index)->more = true;
@@ -199,8 +233,12 @@ void proto_left_out(struct reader *r, const struct elem *el)
 	struct doc *d = r->d;
 	struct proto *own = el->def ? proto_of(d, el->def) : NULL, *p;
 
-	if (el->proto == el->def || el->null || el->el == EL_REF ||
-	    el->el == EL_ERR)
+	if (el->null || el->el == EL_REF || el->el == EL_ERR)
+		return;
+	/* What it has of the others nobody knows. */
+	if (el->several)
+		item_hides(doc_item(d), 1);
+	if (!el->proto || el->proto == el->def)
 		return;
 	p = proto_of(d, el->proto);
 	for (unsigned i = 0; i < p->n; i++) {

@@ -259,6 +259,66 @@ static const struct kit_row rows[] = {
 	 GET("/p9", "<obj><obj href='#p'><obj name='a'><bool name='motion'/>"
 	     "</obj></obj><obj is='#p'/></obj>",
 	     " presence.sensor+unknown.table r=1 v=2 note")},
+	{"what is said to be like it, and cannot be, leaves it an object",
+	 GET("/q1", "<obj><obj href='#p'><bool name='motion'/></obj><ref "
+	     "is='#p' href='/a'/></obj>", " presence.sensor r=1 v=1")},
+	{"null", GET("/q2", "<obj><obj href='#p'><bool name='motion'/></obj>"
+		     "<obj is='#p' null='true'/></obj>",
+		     " presence.sensor r=1 v=1")},
+	{"or an err", GET("/q3", "<obj><obj href='#p'><bool name='motion'/>"
+			  "</obj><err is='#p'/></obj>",
+			  " presence.sensor r=1 v=1")},
+	{"like two",
+	 GET("/q4", "<obj><obj href='#a'/><obj href='#p'><bool name='motion' "
+	     "val='true'/></obj><list><obj is='#a #p'/><obj is='#a #p'/>"
+	     "</list></obj>",
+	     " presence.sensor+unknown.table r=1 v=3 note")},
+	{"by their list", GET("/q5", "<obj><obj href='#p'><bool name='motion' "
+			      "val='true'/></obj><list of='#a #p'><obj/><obj/>"
+			      "</list></obj>",
+			      " presence.sensor+unknown.table r=1 v=3 note")},
+	{"by that and their own",
+	 GET("/q6", "<obj><obj href='#p'><bool name='motion' val='true'/></obj>"
+	     "<list of='#a'><obj is='#p'/></list></obj>",
+	     " presence.sensor+unknown.table r=1 v=3 note")},
+	/* Whose number could be another. */
+	{"a number like one that is there",
+	 "POST", "/q7/pollChanges", NULL,
+	 "<obj is='obix:WatchOut'><list name='values'><real href='/a' val='0' "
+	 "unit='obix:units/watt'><real href='#r' val='5000' "
+	 "unit='obix:units/watt'/></real><real href='/b' is='#r'/>"
+	 "</list></obj>",
+	 false,
+	 "watch-poll-request /q7/pollChanges\n"
+	 "watch-poll-response /a unit=watt power.instant r=1 v=2 W step=5000000 "
+	 "0..5000000\n"
+	 "watch-poll-response /b is=r unit=watt power.instant r=1 v=1\n"},
+	{"a member of what is like one that has it",
+	 GET("/q8", "<obj><obj href='#p'><real name='a' val='7' "
+	     "unit='obix:units/watt'/></obj><obj is='#p'><real name='a'/></obj>"
+	     "</obj>", " unit=watt power.instant r=1 v=2")},
+	{"or has none", GET("/q9", "<obj><obj href='#p'><real name='a' "
+			    "unit='obix:units/watt'/></obj><obj is='#p'><real "
+			    "name='a'/></obj></obj>",
+			    " unit=watt power.instant r=1 v=1 W "
+			    "step=362880000000000000 0..0")},
+	{"of what another document defines",
+	 GET("/q10", "<real is='/def/x' unit='obix:units/watt'/>",
+	     " is=x unit=watt power.instant r=1 v=1")},
+	{"by its list", GET("/q11", "<list of='/def/x'><real "
+			    "unit='obix:units/watt'/></list>",
+			    " unit=watt power.instant r=1 v=1")},
+	{"by its parent", GET("/q12", "<obj is='obix:Point d:x'><reltime "
+			      "name='a'/></obj>",
+			      " is=obix:Point+d:x unknown.table r=1 v=1")},
+	{"that of another name, too",
+	 GET("/q13", "<obj><obj href='#p'/><obj is='/x#p'><real name='a' "
+	     "unit='obix:units/watt'/></obj></obj>",
+	     " unit=watt power.instant r=1 v=1")},
+	{"which is no echo of what was written",
+	 "PUT", "/relay", "<int val='0'/>", "<int is='/def/x'/>", true,
+	 "write-request /relay control.load r=1 v=1\n"
+	 "write-response /relay is=x unknown.table r=1 v=1\n"},
 	{"without a name", GET("/p10", "<obj><obj href='#p'><bool/></obj><obj "
 			       "is='#p'/></obj>", " appliance.state r=1 v=1")},
 	{"more than are kept",

@@ -384,6 +384,8 @@ static struct sizing find(struct reader *r, const struct elem *el,
 	if (!s.sure && obix_value((enum obix_el)el->el) == VALUE_NUMBER &&
 	    (r->d->known.full || unit_unread(t->at[AT_UNIT])))
 		return lost;
+	if (!s.sure && el->proto)
+		s = r->d->known.proto[el->proto - 1].own;
 	if (!s.sure)
 		s = of_proto(r, parent, t->at[AT_NAME]);
 	if (!s.sure && el->has_facets)
@@ -406,7 +408,7 @@ struct sizing sizing_of(struct reader *r, const struct elem *el,
 	struct span name = t->at[AT_NAME];
 
 	/* The same member of every record: found once in a unit. */
-	if (!parent || !parent->record || t->at[AT_UNIT].n ||
+	if (!parent || !parent->record || t->at[AT_UNIT].n || el->proto ||
 	    t->at[AT_HREF].n || t->at[AT_DISPLAY_NAME].n ||
 	    obix_value((enum obix_el)el->el) != VALUE_NUMBER)
 		return find(r, el, parent, t);

@@ -52,6 +52,7 @@ struct proto {
 	bool used;   /* something is like it */
 	bool silent; /* members of it were taken for values */
 	bool more;   /* it has values that are not among its members */
+	struct sizing own; /* of its unit, where it has one */
 	struct proto_member {
 		uint64_t name;
 		struct obix_key key; /* as a member of the records of a history */
@@ -97,6 +98,9 @@ struct elem {
 	bool dimension;   /* of the unit above */
 	bool record;      /* a record of a history, or an alarm */
 	bool known;	  /* `is` and `of` have nothing but the standard's */
+	/* It is, or its children are, like what is not known here; like more
+	 * than one object of this document. */
+	bool foreign, of_foreign, several, of_several;
 	bool valued;      /* its value was counted */
 	bool hollow, bare; /* without a value; without a name or reference */
 	bool counted;     /* a child of a list: as one reading */
@@ -658,6 +662,9 @@ uint32_t text_hidden(const struct reader *r, uint32_t apart);
 
 /* The first "#X" of a list, hashed; 0: none. */
 uint64_t define_fragment(struct span list);
+/* Has a list contracts that neither the standard nor its first "#X" defines?
+ * *several: another "#X" behind it. */
+bool define_foreign(struct span list, bool *several);
 /* A unit, once seen, holds for what names the same object later. */
 void define_learn(struct reader *r, struct obix_key key, const struct sizing *s);
 void define_unit(struct reader *r, struct elem *el, struct span ref);
@@ -671,13 +678,15 @@ void define_full(struct reader *r);
 
 uint8_t proto_find(const struct doc *d, uint64_t name); /* 1 + index */
 /* An object has that name. */
-void proto_define(struct reader *r, struct elem *el, uint64_t name);
+void proto_define(struct reader *r, struct elem *el, const struct xml_tag *t);
 /* Something is like it. 1 + index; 0: it was not yet there. */
 uint8_t proto_use(struct reader *r, uint64_t name);
 /* An element of a type that has values, and its parent a prototype. *kept: what
  * it says is what others are like. */
 int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 		 bool *kept);
+/* Has what el is like a value of its own for its child of that name? */
+bool proto_says(const struct doc *d, const struct elem *el, struct span name);
 /* A value in a prototype that is no member of it. */
 void proto_deeper(struct reader *r, uint8_t index);
 /* An object with a prototype ends: count what that has and it has not. */

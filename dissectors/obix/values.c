@@ -462,6 +462,28 @@ static int read(struct reader *r, struct elem *el, const struct xml_tag *t,
 	return 0;
 }
 
+/* Could what it is like, or what its parent is like, have another value than its
+ * type? What another document defines is not known. */
+static bool inherits(const struct doc *d, const struct elem *el,
+		     const struct elem *up, const struct xml_tag *t)
+{
+	return el->proto || el->foreign ||
+	       (up && (up->foreign || up->several ||
+		       proto_says(d, up, t->at[AT_NAME])));
+}
+
+/* Which number it is nobody can say. */
+static void unsaid(struct item *it, const struct elem *el)
+{
+	enum obix_value kind = obix_value((enum obix_el)el->el);
+
+	if (!el->valued)
+		return;
+	it->unsized |= kind == VALUE_NUMBER || kind == VALUE_DURATION;
+	it->echo++;
+	it->echo_last++;
+}
+
 int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	struct elem *up = doc_parent(r->d);
@@ -481,5 +503,8 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 	whole.at[AT_VAL] = silent(el, &u, t);
 	el->silent = true;
 	el->hollow = el->hollow && !whole.at[AT_VAL].n;
-	return read(r, el, &whole, &u);
+	rc = read(r, el, &whole, &u);
+	if (rc == 0 && inherits(r->d, el, up, t))
+		unsaid(doc_item(r->d), el);
+	return rc;
 }
