@@ -143,7 +143,8 @@ int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 		 bool *kept)
 {
 	struct doc *d = r->d;
-	struct proto *p = proto_of(d, doc_parent(d)->def);
+	const struct elem *up = doc_parent(d);
+	struct proto *p = proto_of(d, up->def);
 	struct proto_member m = {.el = el->el}, *was;
 
 	*kept = false;
@@ -153,6 +154,7 @@ int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 	m.said = t->at[AT_VAL].p  ? PROTO_VALUE
 		 : xml_is_null(t) ? PROTO_NULL
 				  : PROTO_SILENT;
+	m.open = el->proto || el->foreign || up->foreign || up->several;
 	m.sizing = size_of(r, el, t);
 	if (!r->d->request && key_set(doc_item(d)->object))
 		m.key = obix_member_key(doc_item(d)->object, t->at[AT_NAME]);
@@ -168,7 +170,7 @@ int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 		define_full(r);
 	if (was && p->used)
 		teach(r, was);
-	*kept = was && p->used && doc_parent(d)->el == EL_OBJ;
+	*kept = was && p->used && up->el == EL_OBJ;
 	p->silent |= was && !p->used && m.said == PROTO_SILENT;
 	return 0;
 }
@@ -183,7 +185,8 @@ bool proto_says(const struct doc *d, const struct elem *el, struct span name)
 	p = &d->known.proto[el->proto - 1];
 	for (unsigned i = 0; i < p->n; i++) {
 		if (p->member[i].name == h)
-			return p->member[i].said == PROTO_VALUE;
+			return p->member[i].said == PROTO_VALUE ||
+			       p->member[i].open;
 	}
 	return p->more;
 }
@@ -220,7 +223,7 @@ static void count(struct reader *r, const struct elem *up,
 
 	if (r->d->known.full)
 		s = (struct sizing){0};
-	if (m->said != PROTO_SILENT)
+	if (m->said != PROTO_SILENT || m->open)
 		val = span_sub(val, 0, 0);
 	/* It has one; only not here. */
 	t.at[AT_NAME] = span_str("name");

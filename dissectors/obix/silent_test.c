@@ -297,6 +297,14 @@ static const struct kit_row rows[] = {
 	 GET("/q8", "<obj><obj href='#p'><real name='a' val='7' "
 	     "unit='obix:units/watt'/></obj><obj is='#p'><real name='a'/></obj>"
 	     "</obj>", " unit=watt power.instant r=1 v=2")},
+	{"or may have it by what that is like",
+	 GET("/q14", "<obj><obj href='#p' is='/def/x'><real name='a' "
+	     "unit='obix:units/watt'/></obj><list of='#p'><obj/></list></obj>",
+	     " unit=watt power.instant r=1 v=1")},
+	{"also where it stands again",
+	 GET("/q15", "<obj><obj href='#p'><real name='a' is='/def/x' "
+	     "unit='obix:units/watt'/></obj><obj is='#p'><real name='a'/></obj>"
+	     "</obj>", " unit=watt power.instant r=1 v=1")},
 	{"or has none", GET("/q9", "<obj><obj href='#p'><real name='a' "
 			    "unit='obix:units/watt'/></obj><obj is='#p'><real "
 			    "name='a'/></obj></obj>",

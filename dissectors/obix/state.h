@@ -58,6 +58,7 @@ struct proto {
 		struct obix_key key; /* as a member of the records of a history */
 		struct sizing sizing;
 		uint8_t el;
+		bool open; /* it may have a value by what it is like */
 		enum { PROTO_SILENT, PROTO_NULL, PROTO_VALUE } said;
 	} member[PROTO_MEMBERS];
 };
