@@ -134,7 +134,7 @@ struct kept {
 	/* What cut it: restrictions, or an answer; and what else may use up
 	 * the limit that does. */
 	const char *what, *verb;
-	char cut[160], other[80];
+	char cut[160], other[96];
 };
 
 static void cut_by(struct kept *k, const char *what, const char *name)
@@ -171,7 +171,11 @@ static bool limits_cut(struct kept *k, const struct lay_rule *r,
 		if (!tighter(l, f->room[i], f->keep))
 			continue;
 		cut_by(k, "restriction", c->STRS + r->id);
-		if (other != LAY_NONE)
+		if (other == FLOOR_TRIAL)
+			snprintf(k->other, sizeof(k->other),
+				 ": what passes while '%.28s' is on trial may "
+				 "use up its limit", v->STRS + v->META->id);
+		else if (other != LAY_NONE)
 			snprintf(k->other, sizeof(k->other),
 				 ": '%.48s' may use up its limit",
 				 v->STRS + v->RULE[other].id);

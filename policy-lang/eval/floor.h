@@ -21,7 +21,8 @@ int floor_answer(const struct pol_image *customer, const struct pol_image *v,
  * r's: how many in its window are left to the floor's readings for the party,
  * whatever else passes? Of a limit on how far they are apart: 0, if there is
  * anything else. *other: the rule of the policy that takes most of it, or
- * LAY_NONE. */
+ * LAY_NONE, or FLOOR_TRIAL: what no rule gives, while the policy is on trial. */
+#define FLOOR_TRIAL (LAY_NONE - 1)
 uint64_t floor_room(const struct floor_at *at, const struct lay_rule *r,
 		    const struct lay_limit *l, uint32_t *other);
 

@@ -85,6 +85,18 @@ static uint64_t most_of(const struct floor_at *at, const struct lay_rule *g,
 							  : most;
 }
 
+/* While a policy is on trial, what none of its rules gives passes as well: does
+ * the limit of restriction r count any of that? */
+static bool counts_trial(const struct floor_at *at, const struct lay_rule *r,
+			 uint64_t over)
+{
+	meas_set of = types(at->s->customer, r);
+
+	return at->m->vendor->META->monitor_until &&
+	       (over & ~(UINT64_C(1) << at->party) || r->data == LAY_NONE ||
+		of & ~at->f->meas);
+}
+
 uint64_t floor_room(const struct floor_at *at, const struct lay_rule *r,
 		    const struct lay_limit *l, uint32_t *other)
 {
@@ -94,6 +106,10 @@ uint64_t floor_room(const struct floor_at *at, const struct lay_rule *r,
 	uint64_t used = 0, top = 0;
 
 	*other = LAY_NONE;
+	if (counts_trial(at, r, over)) {
+		*other = FLOOR_TRIAL;
+		return 0;
+	}
 	for (uint32_t i = 0; i < v->n_RULE; i++) {
 		const struct lay_rule *g = &v->RULE[i];
 		uint64_t to, n;

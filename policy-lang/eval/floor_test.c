@@ -119,45 +119,56 @@ static void test_rows(void **ctx)
 				       "the-bill: 'noise' may use up its limit";
 	static const char by_plain[] = "restriction few cuts the floor "
 				       "the-bill: 'plain' may use up its limit";
+	static const char by_trial[] = "restriction few cuts the floor "
+				       "the-bill: what passes while 'v' is on "
+				       "trial may use up its limit";
 	const struct {
 		const char *why, *said; /* NULL: accepted */
 		struct pol_limit_phrase limit, noise, plain; /* n 0: none */
 		meas_set meas; /* of the restriction; 0: no data */
 		enum pol_consent consent; /* of noise */
+		bool trial;
 	} rows[] = {
 		{"for the whole machine, and nothing holds the rest back",
-		 by_noise, READINGS(9, WINDOW_DAY), {0}, {0}, 0, 0},
+		 by_noise, READINGS(9, WINDOW_DAY), {0}, {0}, 0, 0, false},
 		{"of other measurements", NULL, READINGS(1, WINDOW_DAY), {0},
-		 {0}, MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0},
+		 {0}, MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0, false},
 		{"of the floor's alone", NULL, READINGS(1, WINDOW_DAY), {0},
-		 {0}, BILL_MEAS, 0},
+		 {0}, BILL_MEAS, 0, false},
 		{"fewer of them than it keeps",
 		 "restriction few cuts the floor the-bill",
-		 READINGS(1, WINDOW_WEEK), {0}, {0}, BILL_MEAS, 0},
+		 READINGS(1, WINDOW_WEEK), {0}, {0}, BILL_MEAS, 0, false},
 		{"the rest leaves one: two parties get four each", NULL,
-		 READINGS(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0},
+		 READINGS(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
 		{"the rest leaves none", by_noise, READINGS(8, WINDOW_DAY),
-		 READINGS(4, WINDOW_DAY), {0}, 0, 0},
+		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
 		{"windows that lie otherwise", by_noise,
-		 READINGS(9, WINDOW_DAY), SLIDING(5, H(24)), {0}, 0, 0},
+		 READINGS(9, WINDOW_DAY), SLIDING(5, H(24)), {0}, 0, 0, false},
 		{"what is apart", NULL, READINGS(9, WINDOW_DAY), APART(H(6)),
-		 {0}, 0, 0},
+		 {0}, 0, 0, false},
 		{"messages count what is no reading", by_plain,
-		 MESSAGES(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0},
+		 MESSAGES(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
 		{"and leave room where that is held back", NULL,
 		 MESSAGES(17, WINDOW_DAY), READINGS(4, WINDOW_DAY),
-		 MESSAGES(4, WINDOW_DAY), 0, 0},
+		 MESSAGES(4, WINDOW_DAY), 0, 0, false},
 		{"which a limit on readings does not", by_plain,
 		 MESSAGES(17, WINDOW_DAY), READINGS(4, WINDOW_DAY),
-		 READINGS(4, WINDOW_DAY), 0, 0},
+		 READINGS(4, WINDOW_DAY), 0, 0, false},
 		{"readings do not", NULL, READINGS(9, WINDOW_DAY),
-		 READINGS(4, WINDOW_DAY), {0}, 0, 0},
+		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
 		{"a gap that others are in", by_noise, APART(MIN(1)),
-		 READINGS(2, WINDOW_DAY), MESSAGES(1, WINDOW_DAY), 0, 0},
+		 READINGS(2, WINDOW_DAY), MESSAGES(1, WINDOW_DAY), 0, 0, false},
 		{"a gap between the floor's own", NULL, APART(H(24)), {0}, {0},
-		 BILL_MEAS, 0},
+		 BILL_MEAS, 0, false},
 		{"what nobody agreed to takes nothing", NULL,
-		 READINGS(1, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN},
+		 READINGS(1, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN, false},
+		{"what no rule gives, on trial", by_trial,
+		 READINGS(9, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN, true},
+		{"to whom none does", by_trial, READINGS(1, WINDOW_DAY), {0},
+		 {0}, BILL_MEAS, 0, true},
+		{"which is none of other measurements", NULL,
+		 READINGS(1, WINDOW_DAY), {0}, {0},
+		 MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0, true},
 	};
 	static struct home h;
 	static struct kit k;
@@ -176,6 +187,7 @@ static void test_rows(void **ctx)
 		h.rule[PLAIN].n_limit = rows[i].plain.n != 0;
 		h.restrict_.data.present = rows[i].meas != 0;
 		h.restrict_.data.meas = rows[i].meas;
+		h.vendor.monitor_until_s = rows[i].trial ? MIN(1) / S(1) : 0;
 		rc = compose(&k, &h);
 		if (rc != (rows[i].said ? E_STATE : 0) ||
 		    (rc && strcmp(k.e.text, rows[i].said) != 0))
