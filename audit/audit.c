@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/anchor.h"
@@ -14,7 +13,6 @@
 #include "audit/points.h"
 
 #define BATCH 1000
-#define AUDIT_PATH 4096
 #define RECOVERIES 99 /* logs beside one that was altered */
 /* A checkpoint at the latest after so many records, and so long. */
 #define POINT_RECORDS 65536
@@ -107,7 +105,6 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 		   const char *path, struct err *e)
 {
 	struct err ignored;
-	struct stat st;
 	uint32_t boot = conf->boot	 ? conf->boot
 			: conf->last	 ? STORE_BOOT_LAST
 			: conf->resume	 ? STORE_BOOT_RESUME
@@ -130,11 +127,8 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 		a->path = strdup(path);
 		rc = a->path ? 0 : err_set(e, E_NOMEM, 0, "out of memory");
 	}
-	/* Without one it is not there for whoever asks. */
-	if (rc == 0 && stat(path, &st) == 0) {
-		a->device = st.st_dev;
-		a->inode = st.st_ino;
-	}
+	if (rc == 0)
+		audit_know(a);
 	if (rc && store_close(a->store, &ignored))
 		rc = e ? e->code : rc;
 	return rc;
@@ -221,19 +215,6 @@ unsigned audit_recovery(const struct audit *a, const char **why)
 {
 	*why = a->why;
 	return a->recovery;
-}
-
-int audit_there(const struct audit *a, struct err *e)
-{
-	struct stat st;
-
-	if (stat(a->path, &st))
-		return err_set(e, E_INTEGRITY, 0, "the log was taken away: %s "
-			       "is not there any more", a->path);
-	return st.st_dev == a->device && st.st_ino == a->inode
-		       ? 0
-		       : err_set(e, E_INTEGRITY, 0, "the log was replaced: %s "
-				 "is another file now", a->path);
 }
 
 const char *audit_path(const struct audit *a)

@@ -75,8 +75,9 @@ unsigned audit_recovery(const struct audit *a, const char **why);
 /* The log that is open, this or that: its file, and what its checkpoints are
  * signed for. Both last as long as a does. */
 const char *audit_path(const struct audit *a);
-/* Is the file that is written still the one of that name? E_INTEGRITY: it was
- * taken away or replaced, and what is written would be gone. */
+/* Are the file that is written, and its journal, still those of that name?
+ * E_INTEGRITY: one was taken away or replaced, and what is written would be
+ * gone. */
 int audit_there(const struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 const char *audit_origin(const struct audit *a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What audit.c (appending) and audit_room.c (making room) share. */
+/* What audit.c (appending), audit_room.c (making room) and audit_there.c share. */
 #ifndef AUDIT_AUDIT_OWN_H
 #define AUDIT_AUDIT_OWN_H
 
@@ -11,6 +11,8 @@
 #include "audit/logkey.h"
 #include "audit/record.h"
 #include "audit/store.h"
+
+#define AUDIT_PATH 4096
 
 struct audit {
 	struct store *store;
@@ -41,8 +43,12 @@ struct audit {
 	void *arg;
 	struct anchor_bound bound; /* what the next one says of the TPM */
 	char *path;	   /* of the file that is open */
-	dev_t device;	   /* which that is */
-	ino_t inode;
+	/* Which that is, and its journal. */
+	struct audit_file {
+		bool known;
+		dev_t device;
+		ino_t inode;
+	} file, wal;
 	unsigned recovery; /* 0: this is the log that was asked for */
 	char why[ERR_TEXT];
 	char origin[NOTE_NAME_MAX + 1];
@@ -63,6 +69,8 @@ struct audit {
 	char last_detail[sizeof(((struct record_view *)0)->detail)];
 };
 
+/* Note which files these are, for audit_there. */
+void audit_know(struct audit *a);
 /* What a log that was opened still has to remove. */
 int audit_going(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
