@@ -11,13 +11,15 @@
 #include "policy-lang/witness.h"
 
 #define MAX_FILES  63 /* beside the customer's */
-#define MAX_LOOKED 12
+#define MAX_VAIN   40
 
 /* Whose assertion is broken, and where messages are judged. */
 struct broken {
 	struct scene *s;
 	const struct pol_assert_src *a;
-	unsigned looked; /* for flows: each is looked for among many messages */
+	/* Each flow is looked for among many messages: how often that may be in
+	 * vain, for all assertions of a set. */
+	unsigned *left;
 };
 
 static bool example(void *arg, const struct bound_recipient *r,
@@ -35,24 +37,27 @@ static bool example(void *arg, const struct bound_recipient *r,
 		    span_is(r->machine_name, b->s->file[i]->vm))
 			v = b->s->file[i];
 	}
-	w = v && b->looked++ < MAX_LOOKED ? malloc(sizeof(*w)) : NULL;
+	w = v && *b->left ? malloc(sizeof(*w)) : NULL;
 	found = w && witness_find(b->s, v, f, b->a, w);
 	if (found) {
 		witness_text(is, w);
 		snprintf(text, cap, "%s", is);
 		if (w->readings > 1)
 			*ns = w->within_ns / (w->readings - 1);
+	} else if (w) {
+		--*b->left;
 	}
 	free(w);
 	return found;
 }
 
 static void prove_file(struct scene *s, const struct bound *b,
-		       const struct pol_file *f, struct diags *d)
+		       const struct pol_file *f, unsigned *left,
+		       struct diags *d)
 {
 	for (size_t i = 0; i < f->n_assertion; i++) {
 		const struct pol_assert_src *a = &f->assertion[i];
-		struct broken of = {.s = s, .a = a};
+		struct broken of = {s, a, left};
 		struct assert_example x = {example, &of};
 		struct diag_at at = {a->pos.line, a->pos.col,
 				     (uint32_t)strlen(a->id)};
@@ -235,6 +240,7 @@ static int prove(const struct pol_file *const *set, size_t n,
 		 const struct pol_file *const *of, size_t n_of,
 		 struct diags *d, struct err *e)
 {
+	unsigned left = MAX_VAIN;
 	struct bound *b = NULL;
 	struct scene s;
 	int rc = scene_new(&s, set, n, e);
@@ -243,7 +249,7 @@ static int prove(const struct pol_file *const *set, size_t n,
 		return rc;
 	rc = bound_new(&b, s.set, false, e);
 	for (size_t i = 0; !rc && i < n_of; i++)
-		prove_file(&s, b, of[i], d);
+		prove_file(&s, b, of[i], &left, d);
 	for (size_t i = 0; !rc && i < b->n; i++)
 		check_difference(&s, b, &b->r[i], d);
 	if (!rc)

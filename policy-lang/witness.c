@@ -7,6 +7,7 @@
 
 #define VALUES	 6   /* of one attribute that are tried */
 #define TRIES	 96  /* messages of one rule */
+#define WEEKS	 2   /* that are gone through for one rule */
 #define HALF_H	 (1800 * NS_PER_S)
 #define READINGS 9   /* of a series of snapshots: eight gaps, as bounds have it */
 #define WAITS	 400 /* for all of them */
@@ -155,7 +156,7 @@ struct search {
 	struct witness *w;
 	struct slot slot[WITNESS_ATTRS];
 	size_t n_slot;
-	unsigned tries;
+	unsigned tries, weeks;
 };
 
 static const struct pol_attr *attr_of(const struct pol_obs_match *m,
@@ -373,28 +374,62 @@ static bool often_enough(struct search *f)
 	       w->within_ns / (READINGS - 1) < f->a->ns;
 }
 
-/* At noon, or where hours refuse it then, in a week's other half hours. */
+/* From the first start on. */
+static bool now_and_often(struct search *f)
+{
+	struct pol_decision d;
+
+	f->w->readings = 1;
+	if (!begin(f->s, f->v, f->w) || !pass(f->s, f->v, f->r, f->w, &d))
+		return false;
+	if (often_enough(f))
+		return true;
+	f->tries += TRIES / 4; /* others will hardly be sent more often */
+	return false;
+}
+
+/* Do hours refuse it now? Nothing is asked before, so that what is judged
+ * leaves no trace. */
+static bool not_now(struct search *f)
+{
+	struct pol_decision d = {0};
+	struct scene_msg m;
+	struct err e;
+
+	if (scene_message(f->s, &f->w->step, f->v->vm, 0, &m, &e))
+		return true;
+	pol_judge(f->s->state, &m.msg, &d);
+	pol_abort(f->s->state);
+	return reasons_has(&d.reasons, REASON_NOT_NOW);
+}
+
+/* At noon, or where hours refuse it then, when they begin in a week. */
 static bool at_some_time(struct search *f)
 {
 	struct witness *w = f->w;
 	const struct wall noon = w->at;
-	struct reasons hours = {0};
-	struct pol_decision d;
+	bool closed = true;
 
-	reasons_add(&hours, REASON_NOT_NOW);
+	if (now_and_often(f))
+		return true;
+	if (f->weeks == WEEKS || !begin(f->s, f->v, w) || !not_now(f))
+		return false;
+	for (int i = 1; i < 7 * 48; i++) {
+		bool was = closed;
 
-	for (int i = 0; i < 7 * 48; i++) {
-		w->at = noon;
-		w->at.us += i * (HALF_H / 1000);
-		w->readings = 1;
-		if (!begin(f->s, f->v, w))
-			break;
-		if (pass(f->s, f->v, f->r, w, &d) && often_enough(f))
+		scene_advance(f->s, HALF_H);
+		closed = not_now(f);
+		if (closed || !was)
+			continue;
+		w->at.us = noon.us + i * (HALF_H / 1000);
+		if (now_and_often(f))
 			return true;
-		if (memcmp(&d.reasons, &hours, sizeof(hours)) != 0)
-			break;
+		w->at = noon;
+		if (!begin(f->s, f->v, w))
+			return false;
+		scene_advance(f->s, i * HALF_H);
 	}
-	w->at = noon;
+	f->weeks++;
 	return false;
 }
 
