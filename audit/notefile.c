@@ -62,7 +62,13 @@ static int read_key(struct note_key *k, const char *path, bool witness,
 
 int note_file_key(struct note_key *k, const char *path, struct err *e)
 {
-	return read_key(k, path, false, e);
+	int rc = read_key(k, path, false, e);
+
+	/* It would do for a checkpoint that the log did not sign. */
+	if (rc == 0 && k->type == NOTE_COSIGNATURE)
+		rc = err_set(e, E_UNSUPPORTED, 0, "the key of a witness, not "
+			     "of a log; its type is 04");
+	return rc;
 }
 
 static const char *called(const struct note_key *k)

@@ -13,7 +13,8 @@ struct note_file {
 /* All of a file; "-": standard input. E_LIMIT: more than a note may have. */
 int note_file_read(struct note_file *f, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
-/* A public key of a log: as text, or in PEM; E_AUTH: a private one. */
+/* A public key of a log: as text, or in PEM; E_AUTH: a private one;
+ * E_UNSUPPORTED: of a witness. */
 int note_file_key(struct note_key *k, const char *path, struct err *e)
 	__attribute__((warn_unused_result));
 /* The next witness's, behind n others. E_EXISTS: it is one of them by its name

@@ -147,6 +147,26 @@ static void put_pem(const char *tail, uint8_t flip)
 	fclose(f);
 }
 
+static void put_witness(void)
+{
+	static const uint8_t pub[32];
+	struct note_key k;
+	uint8_t text[256];
+	struct wbuf w = wbuf_of(text, sizeof(text));
+	char name[80];
+	FILE *f;
+
+	assert_int_equal(note_key_make(&k, span_str("w.example/w"),
+				       NOTE_COSIGNATURE, span_of(pub, 32),
+				       NULL), 0);
+	note_key_put(&w, &k);
+	snprintf(name, sizeof(name), "%s.witness", test_path);
+	f = fopen(name, "w");
+	assert_non_null(f);
+	fwrite(w.p, 1, w.n, f);
+	fclose(f);
+}
+
 /* 25 records more, and no key. */
 static void add_unsigned(void)
 {
@@ -214,6 +234,8 @@ static void proofs_go_from_hand_to_hand(void **state)
 		 "not cosigned by as many"},
 		{"check-proof --key %D.vkey --witness %D.pem"
 		 " --witness %D.pem %O", 2, "does not count as two"},
+		{"check-proof --key %D.witness %O", 2, "the key of a witness"},
+		{"verify --key %D.witness %D", 2, "the key of a witness"},
 		{"verify --witness %D.pem --witness %D.pem %D", 2,
 		 "does not count as two"},
 		{"check-proof --cosigned 1 --key %D.vkey %O", 2, "more than"},
@@ -235,6 +257,7 @@ static void proofs_go_from_hand_to_hand(void **state)
 	test_make_signed();
 	put_pem(".pem", 0);
 	put_pem(".pem2", 1);
+	put_witness();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		expect(rows[i].args, rows[i].want, rows[i].text);
 	/* The old checkpoint lies behind the proof of nothing new. */
