@@ -63,6 +63,12 @@ static const struct kit_row rows[] = {
 		     "")},
 	{"not null", GET("/t10", "<bool name='motion' null='false'/>",
 			 " presence.sensor r=1 v=1")},
+	{"null by one name and not by the other",
+	 GET("/t18", "<obj><bool name='motion' null='true' isNull='false'/>"
+	     "<real name='b' null='false' isNull='true' "
+	     "unit='obix:units/watt'/></obj>",
+	     " unit=watt power.instant+presence.sensor r=1 v=2 W "
+	     "step=362880000000000000 0..0")},
 	{"what has no value", GET("/t11", "<obj><ref href='/a'/><op name='set'/>"
 				  "<feed name='a'/><list name='b'/></obj>",
 				  "")},

@@ -42,8 +42,10 @@ struct xml_tag {
 /* Is it said to be null? */
 static inline bool xml_is_null(const struct xml_tag *t)
 {
-	return (t->at[AT_NULL].n && span_is(t->at[AT_NULL], "true")) ||
-	       (t->at[AT_IS_NULL].n && span_is(t->at[AT_IS_NULL], "true"));
+	struct span a = t->at[AT_NULL], b = t->at[AT_IS_NULL];
+
+	return (a.p || b.p) && (!a.p || span_is(a, "true")) &&
+	       (!b.p || span_is(b, "true"));
 }
 
 /* Who listens; a non-zero return ends the reading with that code, and *e says
