@@ -269,7 +269,7 @@ of now is bounded by `values` and `channels`, in which each counts. A null in a 
 what it is null of.
 
 An object that has no `val` and is not null says the value of its type, and is read as if
-that stood there:
+that stood there (it is null by `null` or `isNull`; not where one of both says otherwise):
 EOT
 sed -n 's/^X([A-Z]*, "\([a-z]*\)", [A-Z]*, "\(..*\)")$/`\1` \2/p' dissectors/obix/elements.def |
 	awk '{ printf "%s%s", n++ ? ", " : "", $0 } END { print ";" }' | some silent
@@ -300,7 +300,7 @@ facets (the limits below); with more, no number is what it is by a definition, a
 those without a unit of the standard are of unknown type. One that stands behind what
 it is for is applied in the same unit (the limits below), as far as the octets of a
 unit can be held; in front of that what was told of the same history before counts,
-else the type is unknown. So where a server says the unit of its records behind them,
+else the type is unknown, whatever a number that is like what is not there is called. So where a server says the unit of its records behind them,
 who asks it for few at first (a `limit` of 20) makes it known. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
 it are values. A unit that was told of a thing (an object by its href, a member of a

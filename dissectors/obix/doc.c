@@ -178,6 +178,7 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 		el->proto = proto_find(d, name);
 	else if (name)
 		el->proto = proto_use(r, name);
+	el->awaits = el->several || (name && !el->proto);
 	/* `data` of a history holds its records without saying so. */
 	if (up && el->el == EL_LIST && span_is(t->at[AT_NAME], "data"))
 		el->of |= op_record(up->contracts);

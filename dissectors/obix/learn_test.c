@@ -75,6 +75,26 @@ static const struct kit_row rows[] = {
 	     "<real href='#R' null='true' unit='obix:units/watt'/><real "
 	     "href='#R' null='true' unit='obix:units/euro'/></obj>", "",
 	     " unknown.table r=1 v=1 note")},
+	{"or of what is like it",
+	 GET("/k4", "<obj><list of='#R'><obj><real name='price' val='3'/></obj>"
+	     "</list><obj is='#S'/><obj href='#R'><real name='price' "
+	     "null='true' unit='obix:units/watt'/></obj></obj>", "",
+	     " unit=watt power.instant r=1 v=1")},
+	{"where more are missing than are kept",
+	 GET("/k5", "<obj><list of='#R'><obj><real name='price' val='3'/></obj>"
+	     "</list><obj is='#a'/><obj is='#b'/><obj is='#c'/><obj is='#d'/>"
+	     "<obj is='#e'/><obj is='#f'/><obj is='#g'/><obj is='#h'/><obj "
+	     "href='#R'><real name='price' null='true' unit='obix:units/watt'/>"
+	     "</obj></obj>", "", " unknown.table r=1 v=1")},
+	{"which never comes, or not in this unit",
+	 GET("/k6", "<obj><list of='#R'><obj><real name='price' val='3'/></obj>"
+	     "</list><obj is='#S'><bool name='motion' val='true'/></obj></obj>",
+	     "", " presence.sensor+unknown.table r=1 v=2")},
+	{"or of which there are two",
+	 GET("/k7", "<obj><obj href='#R'/><obj is='#R #S'><real name='price' "
+	     "val='3'/></obj><obj href='#S'><real name='price' null='true' "
+	     "unit='obix:units/watt'/></obj></obj>", "",
+	     " unknown.table r=1 v=2 note")},
 	/* Something else. */
 	{"another unit behind records that had one is noted",
 	 QUERY("/a", OUT LIST REC "</list>" DEF("euro") "</obj>",

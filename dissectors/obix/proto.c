@@ -21,6 +21,28 @@ uint8_t proto_find(const struct doc *d, uint64_t name)
 	return 0;
 }
 
+static bool is_wanted(const struct doc *d, uint64_t name)
+{
+	for (unsigned i = 0; i < d->wanted_n; i++) {
+		if (d->wanted[i] == name)
+			return true;
+	}
+	return false;
+}
+
+/* Something is like what is not there yet. */
+static void want(struct reader *r, uint64_t name)
+{
+	struct doc *d = r->d;
+
+	if (is_wanted(d, name))
+		return;
+	if (d->wanted_n == WANTED)
+		define_full(r);
+	else
+		d->wanted[d->wanted_n++] = name;
+}
+
 /* Its unit is that of what is like it. Of two nobody knows which. */
 static void own(struct reader *r, struct proto *p, const struct xml_tag *t)
 {
@@ -52,10 +74,10 @@ void proto_define(struct reader *r, struct elem *el, const struct xml_tag *t)
 		return;
 	}
 	d->known.proto[d->known.protos_n++] =
-		(struct proto){.name = name, .used = name == d->wanted};
+		(struct proto){.name = name, .used = is_wanted(d, name)};
 	el->def = d->known.protos_n;
 	own(r, proto_of(d, el->def), t);
-	if (name == d->wanted)
+	if (is_wanted(d, name))
 		r->again = true;
 }
 
@@ -81,7 +103,7 @@ uint8_t proto_use(struct reader *r, uint64_t name)
 	struct proto *p;
 
 	if (!index) {
-		d->wanted = name;
+		want(r, name);
 		return 0;
 	}
 	p = proto_of(d, index);

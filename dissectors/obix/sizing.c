@@ -396,6 +396,10 @@ static struct sizing find(struct reader *r, const struct elem *el,
 		s = of_history(r, t->at[AT_NAME]);
 	if (!s.sure)
 		s = of_object(r, t);
+	/* Its unit may come, and is no matter of names. */
+	if (!s.sure && obix_value((enum obix_el)el->el) == VALUE_NUMBER &&
+	    (el->awaits || (parent && parent->awaits)))
+		return lost;
 	return s.sure ? s : by_hints(r, el, t);
 }
 
@@ -408,8 +412,9 @@ struct sizing sizing_of(struct reader *r, const struct elem *el,
 	struct span name = t->at[AT_NAME];
 
 	/* The same member of every record: found once in a unit. */
-	if (!parent || !parent->record || t->at[AT_UNIT].n || el->proto ||
-	    t->at[AT_HREF].n || t->at[AT_DISPLAY_NAME].n ||
+	if (!parent || !parent->record || parent->awaits || el->proto ||
+	    el->awaits || t->at[AT_UNIT].n || t->at[AT_HREF].n ||
+	    t->at[AT_DISPLAY_NAME].n ||
 	    obix_value((enum obix_el)el->el) != VALUE_NUMBER)
 		return find(r, el, parent, t);
 	for (uint32_t i = 0; i < r->n_members; i++) {

@@ -23,6 +23,7 @@
 
 #define PROTOS        4 /* of a document */
 #define PROTO_MEMBERS 16
+#define WANTED        8 /* more than there can be, and some that never are */
 #define UNIT_DEFS     4
 #define FACETS        32
 #define CONTRACT_TEXT 128 /* of all contracts of an object */
@@ -102,6 +103,7 @@ struct elem {
 	/* It is, or its children are, like what is not known here; like more
 	 * than one object of this document. */
 	bool foreign, of_foreign, several, of_several;
+	bool awaits; /* what it is like is not there, or not yet */
 	bool valued;      /* its value was counted */
 	bool hollow, bare; /* without a value; without a name or reference */
 	bool counted;     /* a child of a list: as one reading */
@@ -253,7 +255,9 @@ struct doc {
 	uint16_t next_item;   /* of a batch that is answered */
 	bool odd;             /* something to be noted */
 	bool measured;	      /* a value of it is a measurement */
-	uint64_t wanted;      /* "#X" that was used before it was defined */
+	/* "#X" that were used before they were defined. */
+	uint8_t wanted_n;
+	uint64_t wanted[WANTED];
 	uint64_t wanted_unit; /* and a unit */
 	bool in_data;         /* within a record */
 	uint16_t base;        /* octets of the root's path */
