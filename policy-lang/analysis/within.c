@@ -566,7 +566,7 @@ void pol_within_rules(const struct pol_image *is, const struct pol_image *was,
 	for (uint32_t x = 0; bounded && x < is->n_RULE; x++) {
 		for (uint32_t y = 0; y < was->n_RULE; y++) {
 			if (within_has(&t.known->named[x], y) &&
-			    grant_in(&t, x, y))
+			    grant_in(&t, x, y) && within_kept(&t, x, y))
 				within_set(in, x);
 		}
 	}

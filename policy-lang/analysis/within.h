@@ -47,8 +47,8 @@ static inline bool within_has(const struct within_rules *r, uint32_t rule)
 void pol_within_grants(const struct pol_image *is, const struct pol_image *was,
 		       struct within_rules *in);
 /* Which are within the one of their name, while the denials and limits that
- * held it back are there as well? Then what was answered about that one is an
- * answer about this one. */
+ * held it back are there as well, and who gets it says to keep it no longer?
+ * Then what was answered about that one is an answer about this one. */
 void pol_within_rules(const struct pol_image *is, const struct pol_image *was,
 		      struct within_rules *in);
 

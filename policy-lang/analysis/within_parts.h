@@ -72,6 +72,9 @@ bool within_cols(const struct two *t, struct cols a, struct cols b);
 /* Does a of the new image take whatever b of the old one took? Denials,
  * limits, restrictions. */
 bool within_over(const struct two *t, struct cols a, struct cols b);
+/* Does nobody to whom grant x of the new image gives say to keep it for longer
+ * than they did who got it by y? A vendor's. */
+bool within_kept(const struct two *t, uint32_t x, uint32_t y);
 /* Have both machines' prefixes, or parties', the same octets? */
 bool within_same_prefixes(const struct pol_image *ia,
 			  const struct pol_image *ib, unsigned kind, uint32_t a,

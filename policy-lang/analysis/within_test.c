@@ -467,6 +467,35 @@ static void test_hours(void **ctx)
 	}
 }
 
+/* What was answered about a rule was so for as long as it was to be kept. */
+static void test_kept(void **ctx)
+{
+	static const struct {
+		int64_t is, was; /* 0: not said */
+		bool in;
+	} rows[] = {{5, 5, true}, {4, 5, true},  {6, 5, false},
+		    {0, 5, false}, {5, 0, true}, {0, 0, true}};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct made *is = make(1), *was = make(1);
+		struct within_rules in;
+		char why[200];
+
+		is->match[0].n_attr = was->match[0].n_attr = 0;
+		is->party.keeps_ns = rows[i].is * NS_PER_S;
+		was->party.keeps_ns = rows[i].was * NS_PER_S;
+		build(is);
+		build(was);
+		assert_true(pol_within(is->im, was->im, why, sizeof(why)));
+		pol_within_rules(is->im, was->im, &in);
+		if (within_has(&in, 0) != rows[i].in)
+			fail_msg("row %zu", i);
+		drop(is);
+		drop(was);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_most_paths),
 		cmocka_unit_test(test_all_hours),
 		cmocka_unit_test(test_hours),
+		cmocka_unit_test(test_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

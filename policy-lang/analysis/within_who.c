@@ -368,3 +368,35 @@ bool within_over(const struct two *t, struct cols a, struct cols b)
 	}
 	return true;
 }
+
+/* Parties that a rule selects, a bit each. */
+static uint64_t parties_of(const struct pol_image *im, uint32_t rule)
+{
+	struct cols c = within_cols_of(im, COL_GRANT, rule);
+	uint64_t all = 0;
+
+	for (uint32_t i = c.from; i < c.to; i++)
+		all |= im->SELS[im->COLS[i].sel].parties;
+	return all;
+}
+
+bool within_kept(const struct two *t, uint32_t x, uint32_t y)
+{
+	uint64_t old = parties_of(t->was, y);
+
+	for (uint64_t p = parties_of(t->is, x); p; p &= p - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(p);
+		int64_t keeps = t->is->PRTY[i].keeps;
+		bool in = false;
+
+		for (uint64_t o = old & within_ones(t, i); o; o &= o - 1) {
+			int64_t kept =
+				t->was->PRTY[__builtin_ctzll(o)].keeps;
+
+			in |= !kept || (keeps && keeps <= kept);
+		}
+		if (!in)
+			return false;
+	}
+	return true;
+}
