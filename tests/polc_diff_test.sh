@@ -247,6 +247,15 @@ changed_in binding 's/attestation: required/attestation: none/' WIDER NARROWER "
 changed_in library 's/64: 30 min/64: 60 min/' WIDER WIDER "profile, zone or billing day"
 changed_in binding 's/billing-day: [0-9]*/billing-day: 17/' WIDER WIDER "profile, zone or billing day"
 changed_in binding 's/^title: .*/title: Another/' SAME SAME
+# Of two of one operator one says how long it keeps things: nobody knows of the operator.
+rm -rf "$tmp/silent" && cp -r $home "$tmp/silent"
+sed -n '/^  headend:/,/^    tls:/p' $home/mdma.yaml |
+	sed '/keeps-data-for/d; s/headend:/second:/; s/203.0.113.0/203.0.115.0/' >"$tmp/second"
+sed -i -e "/^parties:/r $tmp/second" \
+	-e '/^  send-registers:/,/^    party:/s/^    party: headend$/    party: [headend, second]/' \
+	-e '/^  ask-registers:/,/^    party:/s/^    party: headend$/    party: [headend, second]/' "$tmp/silent/mdma.yaml"
+try "one more of the operator, that says nothing" 0 "energy.register    says it keeps them: 400 d -> for ever" \
+	"$polc" diff $home "$tmp/silent"
 # One budget that is counted twice is two.
 try "a budget split into two rules" 3 "the limits of 'put-note' count several times now" \
 	"$polc" diff --fail-on wider $diff/note.yaml $diff/note-rules.yaml

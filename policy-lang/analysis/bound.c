@@ -289,8 +289,11 @@ static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 		if (r->machine == m &&
 		    mc->group[r->party] == mc->group[party]) {
 			r->identity = id < r->identity ? id : r->identity;
-			r->keeps_ns =
-				p->keeps > r->keeps_ns ? p->keeps : r->keeps_ns;
+			/* Of several, one that says nothing: nothing. */
+			if (!p->keeps || !r->keeps_ns)
+				r->keeps_ns = 0;
+			else if (p->keeps > r->keeps_ns)
+				r->keeps_ns = p->keeps;
 			r->outside = r->outside || is_outside(v, party);
 			return r;
 		}
