@@ -708,11 +708,13 @@ static void the_view_shows_what_is_durable(void **state)
 	ev->now.mono = live_mono();
 	assert_true(put(&b, GUESTS, ev));
 	assert_true(drained(&b));
+	/* It is filled in bit by bit, behind what is durable. */
 	within(v->records == 3 * (VIEW_REFUSALS + 6) + 3);
-	assert_int_equal(v->aggregated, 5);
-	assert_int_equal(v->lost, 3);
-	assert_true(v->commits > 0);
-	assert_int_equal(v->guest[0].n, VIEW_REFUSALS + 6);
+	within(v->aggregated == 5);
+	within(v->lost == 3);
+	within(v->commits > 0);
+	within(v->guest[0].n == VIEW_REFUSALS + 6);
+	within(v->guest[1].n == 1);
 	for (uint64_t i = 6; i < v->guest[0].n; i++) {
 		const struct view_refusal *r =
 			&v->guest[0].refusal[i % VIEW_REFUSALS];
