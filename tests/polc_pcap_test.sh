@@ -9,31 +9,7 @@ replay=${polc%/polc}/metergate-replay
 cap=tests/pcaps/gen_polling.pcap
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-rc=0
-
-# name, expected exit code, a text that must be somewhere in the output ("-":
-# none), command...
-try() {
-	local name=$1 want=$2 text=$3 got
-	shift 3
-	"$@" >"$tmp/out" 2>"$tmp/err"
-	got=$?
-	if [ "$got" -ne "$want" ]; then
-		echo "not ok $name: exit $got, not $want"
-	elif [ "$text" != - ] && ! cat "$tmp/out" "$tmp/err" | grep -qF -e "$text"; then
-		echo "not ok $name: does not say '$text'"
-	else
-		echo "ok $name"
-		return
-	fi
-	head -n 5 "$tmp/out" "$tmp/err" | sed 's/^/# /'
-	rc=1
-}
-is() { # name, condition...
-	local name=$1
-	shift
-	if "$@"; then echo "ok $name"; else echo "not ok $name"; rc=1; fi
-}
+. tests/try.sh
 
 # replay: the numbers of one command are those of the other
 try "replay" 0 "37 observations permitted, 5 refused: 5 too-far-back" \
