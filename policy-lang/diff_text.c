@@ -165,7 +165,10 @@ static void print_file(void *arg, const struct diff_file *f)
 		printf("%s  serial %llu -> %llu\n", x->id,
 		       (unsigned long long)f->was->serial,
 		       (unsigned long long)f->is->serial);
-	if (f->content && f->is->serial <= f->was->serial)
+	/* A library goes to no gateway: those are told that are compiled with
+	 * it. */
+	if (f->content && f->is->serial <= f->was->serial &&
+	    x->kind != POL_LIBRARY)
 		printf("%s  the serial is not larger: no gateway that has the "
 		       "old one would take it\n",
 		       x->id);

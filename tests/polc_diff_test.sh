@@ -223,6 +223,9 @@ changed_in customer 's/^  small-tips-budget:/  tips-have-a-budget:/' SAME SAME
 changed_in customer 's/^title: .*/title: Another/' SAME SAME
 changed_in binding 's/attestation: required/attestation: none/' WIDER NARROWER "has to attest less"
 changed_in library 's/64: 30 min/64: 60 min/' WIDER WIDER "profile, zone or billing day"
+"$polc" diff $home "$tmp/changed" >"$tmp/out" 2>&1
+is "a library is taken by no gateway anyway" test \
+	"$(grep -c 'no gateway that has the old one' "$tmp/out") $(grep -c '^org.example.lib.home .*no gateway' "$tmp/out")" = "1 0"
 changed_in binding 's/billing-day: [0-9]*/billing-day: 17/' WIDER WIDER "profile, zone or billing day"
 changed_in binding 's/^title: .*/title: Another/' SAME SAME
 # Of two of one operator one says how long it keeps things: nobody knows of the operator.
