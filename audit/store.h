@@ -98,17 +98,6 @@ int store_pending(struct store *s, uint64_t at,
 int store_cosign(struct store *s, uint64_t size, struct span line,
 		 const struct note_key *keys, size_t n_keys, struct err *e)
 	__attribute__((warn_unused_result));
-/* What is counted and not a record yet (tally.h): durable with the next commit.
- * said empty: it is gone. slot < 2^63. */
-int store_tally(struct store *s, uint64_t slot, struct span said,
-		struct err *e) __attribute__((warn_unused_result));
-/* Those that are there, by slot; until f returns something else than 0, which
- * is returned. f adds nothing. */
-int store_tallies(struct store *s,
-		  int (*f)(void *arg, uint64_t slot, struct span said,
-			   struct err *e),
-		  void *arg, struct err *e)
-	__attribute__((warn_unused_result));
 /* The digest of all that are open now, committed or not, and themselves, for
  * store_checkpoint; the caller frees *list. *n is 0 and out zero when there are
  * none. E_INTEGRITY: somebody else changed them. */

@@ -6,8 +6,9 @@
 #include "audit/audit_own.h"
 #include "audit/store_own.h"
 
-int store_tally(struct store *s, uint64_t slot, struct span said,
-		struct err *e)
+/* Durable with the next commit. said empty: it is gone. */
+static int put_tally(struct store *s, uint64_t slot, struct span said,
+		     struct err *e)
 {
 	struct db_stmt *st = said.n ? s->tally : s->tallied;
 	int rc = store_usable(s, e);
@@ -26,14 +27,6 @@ int store_tally(struct store *s, uint64_t slot, struct span said,
 	if (rc == 0)
 		rc = tally_put(&s->open, slot, said, e);
 	return rc ? store_lost(s, rc) : 0;
-}
-
-int store_tallies(struct store *s,
-		  int (*f)(void *arg, uint64_t slot, struct span said,
-			   struct err *e),
-		  void *arg, struct err *e)
-{
-	return tally_each(s->db, f, arg, e);
 }
 
 int store_counts(struct store *s, uint8_t out[SHA256_LEN], uint8_t **list,
@@ -71,7 +64,7 @@ static int tally(struct audit *a, uint64_t slot, const struct event *ev,
 		assert(record_kind_of(ev) == RECORD_AGGREGATE);
 		rc = record_encode(&w, &r, e);
 	}
-	return rc ? rc : store_tally(a->store, slot, wbuf_span(&w), e);
+	return rc ? rc : put_tally(a->store, slot, wbuf_span(&w), e);
 }
 
 int audit_tally(struct audit *a, uint64_t slot, const struct event *ev,
@@ -111,7 +104,7 @@ int audit_tallies(struct audit *a,
 		  void *arg, struct err *e)
 {
 	struct telling t = {f, arg, malloc(sizeof(*t.v))};
-	int rc = t.v ? store_tallies(a->store, tell, &t, e)
+	int rc = t.v ? tally_each(a->store->db, tell, &t, e)
 		     : err_set(e, E_NOMEM, 0, "out of memory");
 
 	free(t.v);

@@ -95,13 +95,6 @@ static bool pass(struct scene *s, const struct pol_file *v,
 	return d->permit;
 }
 
-/* The rule that the step was made of. */
-static const struct pol_rule_src *made_of(const struct pol_file *v,
-					  const struct witness *w)
-{
-	return rule_of(v, span_str(w->step.by));
-}
-
 /* As often as it has to, each as soon as it may. */
 static bool repeat(struct scene *s, const struct pol_file *v,
 		   const struct pol_rule_src *r, const struct witness *w,
@@ -121,18 +114,6 @@ static bool repeat(struct scene *s, const struct pol_file *v,
 	}
 	*took_ns = s->now.mono.ns - start;
 	return true;
-}
-
-bool witness_passes(struct scene *s, const struct pol_file *v,
-		    const struct witness *w)
-{
-	const struct pol_rule_src *r = made_of(v, w);
-	struct pol_decision d;
-	int64_t took;
-
-	return r && begin(s, v, w) && pass(s, v, r, w, &d) &&
-	       (w->readings < 2 ||
-		(repeat(s, v, r, w, &took) && took <= w->within_ns));
 }
 
 /* --- what it may say ------------------------------------------------------------ */

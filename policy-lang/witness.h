@@ -36,8 +36,4 @@ bool witness_find(struct scene *s, const struct pol_file *v,
 /* "c1222.read-response table=64 with energy.interval of 30 min, 6 h old" */
 void witness_text(char buf[WITNESS_TEXT], const struct witness *w);
 
-/* Is it let pass, from the first start of s on? */
-bool witness_passes(struct scene *s, const struct pol_file *v,
-		    const struct witness *w);
-
 #endif

@@ -61,7 +61,7 @@ void ask_policy(struct work *w, struct judged_unit *u)
 	}
 }
 
-bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
+static bool judge_packet(struct work *w, uint32_t octets, enum reason *why)
 {
 	struct pipeline *p = w->p;
 	struct pol_peer peer = peer_of(w, NULL);

@@ -52,10 +52,9 @@ bool known_party(struct work *w, uint16_t guest, enum dir dir, int peer);
 bool judge_carried(struct work *w, uint32_t octets, struct pol_decision *d);
 /* Would the policy of now open it? Tells nothing, charges nothing. */
 bool judge_again(struct work *w, enum reason *why);
-/* Octets and packets that are about to leave. Tells when there is no room;
- * *why, which is not touched otherwise: the reason. */
-bool judge_packet(struct work *w, uint32_t octets, enum reason *why);
-/* The same for a packet that waits, and all parts of its datagram. */
+/* The octets and packets of one that waits and is about to leave, with all
+ * parts of its datagram. Tells when there is no room; *why, which is not
+ * touched otherwise: the reason. */
 bool judge_held(struct work *w, uint32_t h, enum reason *why);
 
 #endif
