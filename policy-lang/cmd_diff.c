@@ -205,10 +205,12 @@ static bool compared(const struct pol_image *im)
 	       kind == POL_CUSTOMER || kind == POL_BINDING;
 }
 
-static const struct pol_image *customer_of(const struct diff_version *v)
+/* There is at most one, but of vendors. */
+static const struct pol_image *kind_of(const struct diff_version *v,
+				       enum pol_kind kind)
 {
 	for (size_t i = 0; i < v->scene.n_file; i++) {
-		if (pol_image_kind(v->scene.image[i]) == POL_CUSTOMER)
+		if (pol_image_kind(v->scene.image[i]) == kind)
 			return v->scene.image[i];
 	}
 	return NULL;
@@ -223,18 +225,39 @@ static void tell_reasons(diff_reason *told, void *arg, struct span id,
 	}
 }
 
+/* Is nobody, by a rule for an address, at that of a machine that went? */
+static bool machines_within(const struct diff_version *a,
+			    const struct diff_version *b, diff_reason *told,
+			    void *arg, char *why, size_t cap)
+{
+	const struct pol_image *is = kind_of(b, POL_BINDING);
+	const struct pol_image *was = kind_of(a, POL_BINDING);
+	bool all = true;
+
+	why[0] = 0;
+	for (size_t i = 0; is && was && i < b->scene.n_file; i++) {
+		const struct pol_image *im = b->scene.image[i];
+
+		if (pol_image_kind(im) == POL_VENDOR)
+			all &= pol_within_gone(is, was, im, why, cap);
+	}
+	if (!all)
+		tell_reasons(told, arg, pol_image_id(is), why);
+	return all;
+}
+
 bool diff_within(const struct diff_version *a, const struct diff_version *b,
 		 diff_reason *told, void *arg)
 {
 	static char why[WITHIN_TOLD];
-	bool all = true;
+	bool all = machines_within(a, b, told, arg, why, sizeof(why));
 
 	for (size_t i = 0; i < b->scene.n_file; i++) {
 		const struct pol_image *im = b->scene.image[i];
 		const struct pol_image *was = instead(a, im);
 
 		if (!compared(im) ||
-		    (was ? pol_within_told(im, was, customer_of(a), why,
+		    (was ? pol_within_told(im, was, kind_of(a, POL_CUSTOMER), why,
 					   sizeof(why))
 			 : new_within(im)))
 			continue;

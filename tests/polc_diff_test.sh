@@ -228,6 +228,21 @@ is "a library is taken by no gateway anyway" test \
 	"$(grep -c 'no gateway that has the old one' "$tmp/out") $(grep -c '^org.example.lib.home .*no gateway' "$tmp/out")" = "1 0"
 changed_in binding 's/billing-day: [0-9]*/billing-day: 17/' WIDER WIDER "profile, zone or billing day"
 changed_in binding 's/^title: .*/title: Another/' SAME SAME
+# A machine that went keeps nobody from its address by rules of its own: whoever has a rule for that
+# address reaches it then.
+rm -rf "$tmp/two" "$tmp/one" && cp -r $home "$tmp/two"
+sed -i '/tips/d; /^    when:/,$d' "$tmp/two/customer.yaml"
+cp -r "$tmp/two" "$tmp/one"
+rm "$tmp/one/tips.yaml"
+sed -i '/^  tips:/,$d' "$tmp/one/binding.yaml"
+is "a machine that went" [ "$(verdict "$tmp/two" "$tmp/one")" = NARROWER ]
+sed -i 's/10.77.0.5/192.168.178.5/' "$tmp/two/binding.yaml"
+gone="machine 'tips' is gone, and party 'household' of com.example.portal may be at its address"
+try "at whose address another's party is" 3 "net.example.platform.binding may let more pass: $gone" \
+	"$polc" diff --fail-on wider "$tmp/two" "$tmp/one"
+told "it, for programs" "$tmp/two" "$tmp/one" 'v["verdict"] == "WIDER" and "machine" in r[0] and len(r) == 1'
+sed -i 's/^    address: .*178.*/    address: [192.168.179.0\/24]/' "$tmp/one/portal.yaml"
+is "where the party is elsewhere that is not said" test "$("$polc" diff "$tmp/two" "$tmp/one" | grep -c 'is gone, and party')" = 0
 # Of two of one operator one says how long it keeps things: nobody knows of the operator.
 rm -rf "$tmp/silent" && cp -r $home "$tmp/silent"
 sed -n '/^  headend:/,/^    tls:/p' $home/mdma.yaml |

@@ -794,6 +794,54 @@ static void binding_waits(void **s)
 	}
 }
 
+#define SECOND                                                                 \
+	"  second:\n    title: Second\n    interface: vif2.0\n"                   \
+	"    mac: \"52:54:00:aa:00:02\"\n    addresses: [%s]\n"                   \
+	"    policy: com.example.second\n    signed-by: mdma-vendor\n"           \
+	"    attestation: none\n"
+
+/* Who keeps one machine from another by the second's rules does so no longer
+ * where that one is gone, and its address is a party's. */
+static void machine_goes(void **s)
+{
+	static const struct {
+		const char *why, *address;
+		bool waits;
+	} rows[] = {
+		{"of nobody's address", "10.20.0.99/32", false},
+		{"whose address the head-end has", "10.20.0.1/32", true},
+		{"among whose addresses it is", "10.20.0.0/29", true},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char second[512];
+		struct gate g;
+
+		snprintf(second, sizeof(second), SECOND, rows[i].address);
+		gate_open(&g, NOTICE);
+		kit_edit(&g.k, "binding", "serial: 1", "serial: 2");
+		kit_edit(&g.k, "binding", "\nvms:\n", "\nvms:\n#\n");
+		kit_edit(&g.k, "binding", "#\n", second);
+		kit_put(&g.k, "binding", "binding", &g.k.platform);
+		gate_read(&g);
+		confirm_all(&g);
+		assert_int_equal(in_force(&g, POL_BINDING), 2);
+		kit_edit(&g.k, "binding", "serial: 2", "serial: 3");
+		kit_edit(&g.k, "binding", second, "");
+		kit_put(&g.k, "binding", "binding", &g.k.platform);
+		gate_read(&g);
+		if (in_force(&g, POL_BINDING) != (rows[i].waits ? 2u : 3u) ||
+		    g.a.store.n_staged != rows[i].waits ||
+		    (rows[i].waits &&
+		     (activate_left(&g.a, 0) >= 0 ||
+		      !strstr(g.a.text, "machine 'second' is gone, and party "
+				       "'headend' of com.example.mdma"))))
+			fail_msg("%s: %s", rows[i].why, g.a.text);
+		gate_close(&g);
+	}
+}
+
 /* What cannot be told in full is not asked about. */
 static void too_much_to_tell(void **s)
 {
@@ -1470,7 +1518,7 @@ int main(void)
 		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
 		cmocka_unit_test(every_way_is_told),
 		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
-		cmocka_unit_test(binding_waits),
+		cmocka_unit_test(binding_waits), cmocka_unit_test(machine_goes),
 		cmocka_unit_test(too_much_to_tell),
 		cmocka_unit_test(notice),	 cmocka_unit_test(sources),
 		cmocka_unit_test(customer),	 cmocka_unit_test(answers),

@@ -243,11 +243,14 @@ static int compare_sets(struct judge *j, const struct pol_set *is,
 /* --- one, or several together --------------------------------------------------------- */
 
 /* What is in force, with the chosen ones in their places. */
-static int set_with(const struct judge *j, const bool *chosen,
-		    struct pol_set **out, struct err *e)
-{
+struct mixed {
 	const struct pol_image *im[2 * CAPTURE_POLICIES];
-	size_t n = 0;
+	size_t n;
+};
+
+static struct mixed mix(const struct judge *j, const bool *chosen)
+{
+	struct mixed m = {.n = 0};
 
 	for (size_t i = 0; i < j->was->n; i++) {
 		bool replaced = false;
@@ -256,13 +259,46 @@ static int set_with(const struct judge *j, const bool *chosen,
 			replaced |= chosen[k] &&
 				    widen_place(j->was, j->is->image[k]) == i;
 		if (!replaced)
-			im[n++] = j->was->image[i];
+			m.im[m.n++] = j->was->image[i];
 	}
 	for (size_t k = 0; k < j->is->n; k++) {
 		if (chosen[k])
-			im[n++] = j->is->image[k];
+			m.im[m.n++] = j->is->image[k];
 	}
-	return pol_set_new(out, im, n, e);
+	return m;
+}
+
+static int set_with(const struct judge *j, const bool *chosen,
+		    struct pol_set **out, struct err *e)
+{
+	struct mixed m = mix(j, chosen);
+
+	return pol_set_new(out, m.im, m.n, e);
+}
+
+/* Is nobody, by a rule for an address, at that of a machine that went? */
+static void by_machines(struct judge *j, const bool *chosen,
+			const struct pol_image *im, const struct pol_image *was)
+{
+	struct mixed m = mix(j, chosen);
+	char *why;
+	bool in;
+
+	if (pol_image_kind(im) != POL_BINDING || !was)
+		return;
+	why = calloc(1, WITHIN_TOLD);
+	in = why != NULL;
+	for (size_t i = 0; why && i < m.n; i++) {
+		if (pol_image_kind(m.im[i]) == POL_VENDOR)
+			in &= pol_within_gone(im, was, m.im[i], why,
+					      WITHIN_TOLD);
+	}
+	if (!in) {
+		j->wider = true;
+		j->eligible = false;
+		tell_why(j, why ? why : "there is no memory to compare it");
+	}
+	free(why);
 }
 
 static int judge(struct judge *j, const bool *chosen,
@@ -279,12 +315,15 @@ static int judge(struct judge *j, const bool *chosen,
 		const struct pol_image *im = j->is->image[k];
 		size_t at = widen_place(j->was, im);
 		struct span id = pol_image_id(im);
+		const struct pol_image *was;
 
 		if (!chosen[k])
 			continue;
 		tell(&j->t, "%.*s serial %llu\n", TEXT(id),
 		    (unsigned long long)pol_image_serial(im));
-		by_rules(j, im, at < j->was->n ? j->was->image[at] : NULL);
+		was = at < j->was->n ? j->was->image[at] : NULL;
+		by_rules(j, im, was);
+		by_machines(j, chosen, im, was);
 		/* It says itself who needs not be asked. */
 		j->eligible &= pol_image_kind(im) != POL_BASELINE;
 	}

@@ -29,6 +29,13 @@ bool pol_within(const struct pol_image *is, const struct pol_image *was,
 bool pol_within_told(const struct pol_image *is, const struct pol_image *was,
 		     const struct pol_image *customer, char *why, size_t cap);
 
+/* Of two bindings: is no party of this vendor's policy at an address of a
+ * machine that went? What was that machine's would be the party's, and what
+ * passes between them no longer asks for the machine's own rules. When one is,
+ * why has a line more for each; it begins as the caller gives it. */
+bool pol_within_gone(const struct pol_image *is, const struct pol_image *was,
+		     const struct pol_image *vendor, char *why, size_t cap);
+
 /* Are the denials and limits that held grants of `was` back there as well? When
  * not, any grant may gain, and why has all that went, a line each. */
 bool pol_within_bounds(const struct pol_image *is, const struct pol_image *was,

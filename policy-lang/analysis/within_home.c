@@ -255,15 +255,22 @@ static bool same_machine(const struct two *t, uint32_t i, uint32_t k)
 	       within_same_prefixes(t->is, t->was, LAY_OWNER_VM, i, k);
 }
 
+/* Or n_VMS. */
+static uint32_t bound_as(const struct pol_image *im, struct span id)
+{
+	uint32_t k = 0;
+
+	while (k < im->n_VMS && !span_eq(img_str(im, im->VMS[k].id), id))
+		k++;
+	return k;
+}
+
 static bool machine_in(const struct two *t, uint32_t i, char *why, size_t cap)
 {
 	const struct lay_vm *a = &t->is->VMS[i], *b;
 	const char *id = t->is->STRS + a->id;
-	uint32_t k = 0;
+	uint32_t k = bound_as(t->was, img_str(t->is, a->id));
 
-	while (k < t->was->n_VMS &&
-	       !within_str(t->is, a->id, t->was, t->was->VMS[k].id))
-		k++;
 	if (k == t->was->n_VMS)
 		return within_no(why, cap, "machine '%s' is new", id);
 	b = &t->was->VMS[k];
@@ -302,5 +309,37 @@ bool within_binding(const struct two *t, char *why, size_t cap)
 
 	for (uint32_t i = 0; i < t->is->n_VMS && within_more(t, all); i++)
 		all &= machine_in(t, i, why, cap);
+	return all;
+}
+
+bool pol_within_gone(const struct pol_image *is, const struct pol_image *was,
+		     const struct pol_image *vendor, char *why, size_t cap)
+{
+	struct span id = pol_image_id(vendor);
+	bool all = true;
+
+	/* Without its machine a policy lets nothing pass. */
+	if (bound_as(is, pol_image_vm(vendor)) == is->n_VMS)
+		return true;
+	for (uint32_t k = 0; k < was->n_VMS; k++) {
+		struct span vm = img_str(was, was->VMS[k].id);
+
+		if (bound_as(is, vm) < is->n_VMS)
+			continue;
+		for (uint32_t p = 0; p < vendor->n_PRTY; p++) {
+			const struct lay_party *x = &vendor->PRTY[p];
+
+			if (x->vm || !within_prefixes_meet(was, LAY_OWNER_VM, k,
+							   vendor,
+							   LAY_OWNER_PARTY, p))
+				continue;
+			all = within_no(why, cap,
+					"machine '%.*s' is gone, and party "
+					"'%s' of %.*s may be at its address",
+					(int)vm.n, (const char *)vm.p,
+					vendor->STRS + x->id, (int)id.n,
+					(const char *)id.p);
+		}
+	}
 	return all;
 }

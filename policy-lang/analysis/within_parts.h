@@ -79,6 +79,10 @@ bool within_kept(const struct two *t, uint32_t x, uint32_t y);
 bool within_same_prefixes(const struct pol_image *ia,
 			  const struct pol_image *ib, unsigned kind, uint32_t a,
 			  uint32_t b);
+/* Is there an address of both owners? With no prefixes there are all. */
+bool within_prefixes_meet(const struct pol_image *ia, unsigned a_kind,
+			  uint32_t a, const struct pol_image *ib,
+			  unsigned b_kind, uint32_t b);
 
 /* --- within_match.c ----------------------------------------------------------
  */

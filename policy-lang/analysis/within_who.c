@@ -148,17 +148,13 @@ static bool party_in(const struct pol_image *ia, uint32_t x,
 	       ports_in(ia, a, ib, b) && tls_in(ia, a, ib, b);
 }
 
-/* Of parties that overlap the narrower one counts: where one of them shrinks,
- * the other grows. */
-static bool overlap(const struct pol_image *im, uint32_t a, uint32_t b)
+bool within_prefixes_meet(const struct pol_image *ia, unsigned a_kind,
+			  uint32_t a, const struct pol_image *ib,
+			  unsigned b_kind, uint32_t b)
 {
 	struct prefix x[LAY_MAX_PREFIXES], y[LAY_MAX_PREFIXES];
-	size_t n, m;
+	size_t n = prefixes(ia, a_kind, a, x), m = prefixes(ib, b_kind, b, y);
 
-	if (im->PRTY[a].vm || im->PRTY[b].vm)
-		return im->PRTY[a].vm == im->PRTY[b].vm;
-	n = prefixes(im, LAY_OWNER_PARTY, a, x);
-	m = prefixes(im, LAY_OWNER_PARTY, b, y);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < m; k++) {
 			if (prefix_in(&x[i], &y[k]) || prefix_in(&y[k], &x[i]))
@@ -166,6 +162,16 @@ static bool overlap(const struct pol_image *im, uint32_t a, uint32_t b)
 		}
 	}
 	return n == 0 || m == 0;
+}
+
+/* Of parties that overlap the narrower one counts: where one of them shrinks,
+ * the other grows. */
+static bool overlap(const struct pol_image *im, uint32_t a, uint32_t b)
+{
+	if (im->PRTY[a].vm || im->PRTY[b].vm)
+		return im->PRTY[a].vm == im->PRTY[b].vm;
+	return within_prefixes_meet(im, LAY_OWNER_PARTY, a, im,
+				    LAY_OWNER_PARTY, b);
 }
 
 bool within_apart(const struct pol_image *im)
