@@ -143,7 +143,8 @@ int audit_pending(struct audit *a, uint64_t at,
  * and, with agree in audit_conf, a TPM has that checkpoint: who takes the
  * record back afterwards is found out. 1: that record was added, a commit must
  * follow; AUDIT_REMOVED: what it says is gone, and what is left is durable; 0:
- * neither. E_LIMIT: the log is full and nothing may be pruned. */
+ * neither. E_LIMIT: the log is full and nothing may be pruned; it goes on when
+ * something may, as when a witness cosigned it (audit_cosign). */
 int audit_room(struct audit *a, const struct now *now, struct err *e)
 	__attribute__((warn_unused_result));
 #define AUDIT_REMOVED 2

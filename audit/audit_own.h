@@ -23,7 +23,7 @@ struct audit {
 	uint64_t most; /* octets; 0: no bound */
 	bool anchors;  /* a TPM is to have each checkpoint */
 	/* What is to be removed: a record says so and is not covered yet. end 0:
-	 * nothing; full: there is no room until then. */
+	 * nothing; full: there is no room until something is. */
 	struct {
 		uint64_t end, at; /* records before; that record */
 		bool full;

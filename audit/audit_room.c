@@ -203,6 +203,7 @@ static int full(struct audit *a, const struct store_room *r, struct err *e)
 	uint64_t used = used_of(a, r);
 
 	a->tight = used > a->most / 20 * 19;
+	a->going.full = used > a->most;
 	if (used <= a->most)
 		return 0;
 	return err_set(e, E_LIMIT, 0, "audit: the log is full, %llu of %llu "

@@ -223,6 +223,7 @@ static void nothing_goes_that_may_not(void **state)
 	assert_int_equal(rc, E_LIMIT);
 	assert_non_null(strstr(e.text, "no witness cosigned"));
 	assert_true(tight);
+	assert_true(audit_full(y.a));
 	assert_int_equal(audit_first(y.a), 0);
 	audit_abandon(y.a);
 	/* Nor after a start; but when it may. */

@@ -12,7 +12,8 @@
  *
  * When nothing can be written, nothing is released, and a word tells the
  * engines to drop at once: the gateway is closed. It is tried again each
- * second; a record that is durable opens it.
+ * second; a record that is durable opens it. A log that is full, and of which
+ * nothing may be pruned before it is cosigned, stays open for who cosigns.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -64,14 +65,11 @@ static void leave(struct scribe *s)
 	s->retry = s->mono;
 }
 
-static void failed(struct scribe *s, const struct err *e)
+/* No engine lets anything pass. */
+static void shut(struct scribe *s, const struct err *e)
 {
 	uint32_t missed;
 
-	if (scribe_tpm_failed(s, e)) {
-		leave(s);
-		return;
-	}
 	atomic_store(&s->a->control->audit_closed, 1);
 	scribe_view_error(&s->view, e->text);
 	/* It is tried each second; the same is said once a minute. */
@@ -80,6 +78,15 @@ static void failed(struct scribe *s, const struct err *e)
 		log_err(s->a->log, "nothing can be recorded, so nothing "
 			"passes: %s", e->text);
 	snprintf(s->told, sizeof(s->told), "%s", e->text);
+}
+
+static void failed(struct scribe *s, const struct err *e)
+{
+	if (scribe_tpm_failed(s, e)) {
+		leave(s);
+		return;
+	}
+	shut(s, e);
 	leave(s);
 	s->retry = mono_add(s->mono, RETRY_NS);
 }
@@ -116,9 +123,11 @@ static void on_damage(void *arg, const char *what)
 }
 
 /* A record is durable: until then nobody knows that it works again, whatever
- * could be opened. */
+ * could be opened. In a log that is full a checkpoint may be. */
 static void works(struct scribe *s)
 {
+	if (audit_full(s->audit))
+		return;
 	if (atomic_exchange(&s->a->control->audit_closed, 0) == 0)
 		return;
 	show_alarm(s);
@@ -181,7 +190,7 @@ static void tell_full(struct scribe *s)
 {
 	bool full = audit_full(s->audit);
 
-	if (full && !s->full)
+	if (full && !s->full && !s->told[0])
 		log_err(s->a->log, "the audit is full: what is to be pruned "
 			"waits for the checkpoint over its record, and "
 			"nothing is taken until then");
@@ -201,6 +210,10 @@ static int make_room(struct scribe *s, struct err *e)
 	rc = audit_room(s->audit, &ev.now, e);
 	atomic_store(&s->a->control->audit_tight,
 		     s->audit && audit_tight(s->audit));
+	if (rc == E_LIMIT && audit_full(s->audit)) {
+		shut(s, e);
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	tell_full(s);
@@ -209,6 +222,7 @@ static int make_room(struct scribe *s, struct err *e)
 			 "%llu were pruned",
 			 (unsigned long long)audit_first(s->audit));
 		show_log(s);
+		works(s);
 	}
 	if (rc != 1)
 		return 0;
@@ -239,7 +253,6 @@ static int commit(struct scribe *s, struct err *e)
 	if (rc)
 		return rc;
 	scribe_tpm_commit(s);
-	works(s);
 	release(s);
 	scribe_pace_keep(s);
 	show_log(s);
@@ -248,7 +261,10 @@ static int commit(struct scribe *s, struct err *e)
 	s->pending = 0;
 	s->urgent = s->cosigned = false;
 	/* Behind the last record of all comes nothing. */
-	return s->stopping ? 0 : make_room(s, e);
+	rc = s->stopping ? 0 : make_room(s, e);
+	if (rc == 0)
+		works(s);
+	return rc;
 }
 
 /* --- opening -------------------------------------------------------------- */
@@ -403,7 +419,8 @@ static void open_audit(struct scribe *s)
 			rc = boot_record(s, &e);
 		if (rc == 0)
 			rc = hours_open(s, fresh, &e);
-		if (rc == 0 && atomic_load(&s->a->control->audit_closed))
+		if (rc == 0 && atomic_load(&s->a->control->audit_closed) &&
+		    !audit_full(s->audit))
 			rc = again(s, &e);
 	}
 	if (rc) {
