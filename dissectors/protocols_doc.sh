@@ -265,7 +265,10 @@ several values of one quantity in a record; of more than four no interval is
 known, nor are they one reading of an object. In an answer six are, where each has a
 name or an href, and so are six children of a list with hrefs of their own: a meter of
 three phases, the points of a room. Whoever shows what was at six times as six points
-of now is bounded by `values` and `channels`, in which each counts. A null in a record is a value of
+of now is bounded by `values` and `channels`, in which each counts. The objects that one
+unit of a batch's answer or of what a Watch gives tells are counted alike: six of one
+quantity are of now, and a seventh, or one told again, counts with all in front of it; so
+does each item of a batch that writes or does something. A null in a record is a value of
 what it is null of.
 
 An object that has no `val` and is not null says the value of its type, and is read as if

@@ -184,6 +184,48 @@ static uint32_t readings_of(const struct item *it)
 	return n ? n : 1;
 }
 
+/* Types of which one value more is one moment more, or one more power over the
+ * home; a series has its own interval. */
+#define X(id, name, cls, plain)                                                \
+	| (MEAS_CLASS_##cls == MEAS_CLASS_SERIES ||                            \
+			   MEAS_CLASS_##cls == MEAS_CLASS_ABOUT                \
+		   ? 0                                                         \
+		   : MEAS_BIT(MEAS_##id))
+static const meas_set moments = 0
+#include "core/meas.def"
+	;
+#undef X
+
+/* As if the objects of a batch, and what a Watch gives, were children of one
+ * list: a few are as they are now, where an answer tells each of them once.
+ * More, one told again, and all that is sent to be done, count with those in
+ * front that tell of the same. */
+static uint32_t together(struct reader *r, const struct item *it)
+{
+	meas_set meas = of_watch(r, it) & moments;
+	uint32_t n = readings_of(it), all = n, others = 0;
+	bool again = r->d->request;
+
+	if (!meas)
+		return n;
+	for (uint32_t i = 0; i < r->told_n; i++) {
+		if (!(r->told[i].meas & meas))
+			continue;
+		again |= key_eq(r->told[i].object, it->object);
+		all += r->told[i].readings;
+		others++;
+	}
+	if (r->told_n == TOLD) { /* nobody can say which they were */
+		r->told[TOLD - 1].meas |= meas;
+		r->told[TOLD - 1].readings += n;
+		return all;
+	}
+	r->told[r->told_n].object = it->object;
+	r->told[r->told_n].meas = meas;
+	r->told[r->told_n++].readings = n;
+	return again || others >= POINTS ? all : n;
+}
+
 /* --- what says nothing --- */
 
 /* Of all quiet units of a document: closing tags, white space, and what tells of
@@ -214,7 +256,7 @@ static bool is_quiet(const struct reader *r, const struct item *it)
 }
 
 static int one(struct reader *r, const struct item *it, enum obs_kind kind,
-	       unsigned reading)
+	       unsigned reading, uint32_t readings)
 {
 	struct span href =
 		href_identity(span_of(it->href[reading], it->href_n[reading]));
@@ -256,7 +298,7 @@ static int one(struct reader *r, const struct item *it, enum obs_kind kind,
 	/* What only says what it is about is no reading. */
 	if (!(it->meas & ~MEAS_ABOUT))
 		return 0;
-	obs_u64(o, F_READINGS, readings_of(it));
+	obs_u64(o, F_READINGS, readings);
 	if (it->values)
 		obs_u64(o, F_VALUES, it->values);
 	if (it->values)
@@ -294,6 +336,7 @@ static void teach(struct reader *r, const struct item *it)
 int leaf_give(struct reader *r, struct item *it)
 {
 	enum obix_op ops[2] = {(enum obix_op)it->op, OP_NONE};
+	uint32_t readings = is_echo(r, it) ? 0 : together(r, it);
 	int rc = 0;
 
 	if (it == &r->d->rest)
@@ -306,7 +349,7 @@ int leaf_give(struct reader *r, struct item *it)
 		rc = one(r, it,
 			 r->d->request ? obix_request_kind(op)
 				       : obix_response_kind(op),
-			 i % 2);
+			 i % 2, readings);
 	}
 	if (rc)
 		return rc;

@@ -133,6 +133,7 @@ static int again(struct reader *r, struct doc_row *row, struct span unit,
 	d->known = known;
 	r->second = true;
 	r->leaves = 0;
+	r->told_n = 0;
 	r->n_members = 0;
 	memset(&r->text, 0, sizeof(r->text));
 	return pass(r, row, unit, s);

@@ -490,6 +490,14 @@ struct reader {
 	bool quiet;      /* a leaf was given as quiet */
 	uint32_t octets, apart; /* of the unit, and between its elements */
 	uint32_t before;	/* elements in front of it */
+	/* What the leaves of this unit told, and of what. */
+	uint32_t told_n;
+#define TOLD 32
+	struct {
+		struct obix_key object;
+		meas_set meas;
+		uint32_t readings;
+	} told[TOLD];
 	/* The reference of this element that was resolved last: the same one
 	 * is asked for to name an object, to climb and to learn. */
 	struct {

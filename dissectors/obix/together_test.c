@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How many readings the objects of one batch and those that a Watch gives are
+ * together: otherwise each is one, and a curve passes as many objects of now.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "dissectors/obix/testkit.h"
+
+#define KW(href) "<real href='" href "' unit='obix:units/kilowatt' val='3'/>"
+#define DEGREES(href)                                                          \
+	"<real href='" href "' unit='obix:units/celsius' val='20'/>"
+#define WATCH_OUT(items)                                                       \
+	"<obj is='obix:WatchOut'><list name='values'>" items "</list></obj>"
+#define READ(href) "<uri is='obix:Read' val='" href "'/>"
+#define QUERY(href)                                                            \
+	"<uri is='obix:Invoke' val='" href "/query'><obj name='in' "           \
+	"is='obix:HistoryFilter'/></uri>"
+#define WRITE(href)                                                            \
+	"<uri is='obix:Write' val='" href "'><real name='in' val='3' "         \
+	"unit='obix:units/kilowatt'/></uri>"
+#define SWITCH(href)                                                           \
+	"<uri is='obix:Write' val='" href "'><bool name='in' val='true'/></uri>"
+#define BATCH(items) "<list is='obix:BatchIn'>" items "</list>"
+#define BATCH_OUT(items) "<list is='obix:BatchOut'>" items "</list>"
+#define RECORD(minute)                                                         \
+	"<obj><abstime name='timestamp' val='2026-01-01T00:" minute ":00Z'/>"  \
+	"<real name='value' val='1' unit='obix:units/kilowatt_hour'/></obj>"
+#define HISTORY(href)                                                          \
+	"<obj is='obix:HistoryQueryOut' href='" href "/query'>"                \
+	"<list name='data' of='obix:HistoryRecord'>" RECORD("15")              \
+		RECORD("30") RECORD("45") "</list></obj>"
+#define SIX KW("/a") KW("/b") KW("/c") KW("/d") KW("/e") KW("/f")
+
+/* The readings of each leaf that has some. */
+static void readings(const struct kit *k, char *text, size_t cap)
+{
+	size_t n = 0;
+
+	text[0] = 0;
+	for (uint32_t i = 0; i < k->out.n; i++) {
+		if (obs_has(&k->obs[i], F_READINGS))
+			n += (size_t)snprintf(
+				text + n, cap - n, "%u ",
+				(unsigned)obs_get(&k->obs[i], F_READINGS, 0));
+	}
+}
+
+static const struct {
+	const char *why, *path, *asked, *answer; /* NULL: the request counts */
+	const char *want;
+} rows[] = {
+	{"six objects of now", "/w/pollChanges", "<obj null='true'/>",
+	 WATCH_OUT(SIX), "1 1 1 1 1 1 "},
+	{"a seventh", "/w/pollChanges", "<obj null='true'/>",
+	 WATCH_OUT(SIX KW("/g") KW("/h")), "1 1 1 1 1 1 7 8 "},
+	{"one told again", "/w/pollChanges", "<obj null='true'/>",
+	 WATCH_OUT(KW("/a") KW("/b") KW("/a") KW("/c/../a")), "1 1 3 4 "},
+	{"of another quantity", "/w/pollChanges", "<obj null='true'/>",
+	 WATCH_OUT(SIX DEGREES("/g") DEGREES("/a")), "1 1 1 1 1 1 1 1 "},
+	{"more than there is room for", "/w/pollChanges", "<obj null='true'/>",
+	 WATCH_OUT(SIX SIX SIX SIX SIX SIX),
+	 "1 1 1 1 1 1 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
+	 "27 28 29 30 31 32 33 34 35 36 "},
+	{"read twice, for what is defined behind", "/w/pollChanges",
+	 "<obj null='true'/>",
+	 "<obj is='obix:WatchOut'><list name='values'><real href='/a' is='#P' "
+	 "val='3'/></list><real href='#P' unit='obix:units/kilowatt'/></obj>",
+	 "1 1 "},
+	{"one read again by a batch", "/batch", BATCH(READ("/a") READ("/a")),
+	 BATCH_OUT(KW("/a") KW("/a")), "1 2 "},
+	{"histories have their own interval", "/batch",
+	 BATCH(QUERY("/a") QUERY("/b")), BATCH_OUT(HISTORY("/a") HISTORY("/b")),
+	 "3 3 "},
+	{"what is written, each", "/batch", BATCH(WRITE("/a") WRITE("/b")),
+	 NULL, "1 2 "},
+	{"what is switched, each", "/batch", BATCH(SWITCH("/a") SWITCH("/b")),
+	 NULL, "1 2 "},
+	{"what is done, each", "/batch",
+	 BATCH("<uri is='obix:Invoke' val='/a/go'/>"
+	       "<uri is='obix:Invoke' val='/b/go'/>"), NULL, "1 2 "},
+};
+
+static void counted(void **state)
+{
+	struct kit *k = kit_new();
+	unsigned bad = 0;
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		k->dis.dir = DIR_IN;
+		assert_int_equal(kit_ask(k, "POST", rows[i].path,
+					 span_str(rows[i].asked), NULL), 0);
+		k->dis.dir = DIR_OUT;
+		if (rows[i].answer)
+			assert_int_equal(
+				kit_answer(k, "POST", rows[i].path,
+					   span_str(rows[i].answer), NULL), 0);
+		readings(k, text, sizeof(text));
+		if (strcmp(text, rows[i].want) == 0)
+			continue;
+		print_error("%s: %s, not %s\n%s", rows[i].why, text,
+			    rows[i].want, k->text);
+		bad++;
+	}
+	kit_free(k);
+	assert_int_equal(bad, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(counted),
+	};
+
+	return cmocka_run_group_tests_name("obix together", tests, NULL, NULL);
+}
