@@ -64,11 +64,13 @@ static int set_time(struct wall *w, const char *name, const char *value,
 
 static int set_since(struct filter *f, const char *value, struct err *e)
 {
+	f->has_since = true;
 	return set_time(&f->since, "since", value, e);
 }
 
 static int set_until(struct filter *f, const char *value, struct err *e)
 {
+	f->has_until = true;
 	return set_time(&f->until, "until", value, e);
 }
 
@@ -106,6 +108,6 @@ bool filter_wants(const struct filter *f, const struct record_view *v)
 	if (f->reason && ev->reason != f->reason &&
 	    !reasons_has(&ev->reasons, f->reason))
 		return false;
-	return !(f->since.us && us < f->since.us) &&
-	       !(f->until.us && us >= f->until.us);
+	return !(f->has_since && us < f->since.us) &&
+	       !(f->has_until && us >= f->until.us);
 }

@@ -13,7 +13,8 @@ struct filter {
 	unsigned kind;		/* enum record_kind; 0: any */
 	enum verdict verdict;	/* 0: any, also none */
 	enum reason reason;	/* among all reasons; 0: any */
-	struct wall since, until; /* [since, until) of the wall clock; us 0: open */
+	bool has_since, has_until;
+	struct wall since, until; /* [since, until) of the wall clock */
 };
 
 /* One condition by its name: guest, kind, verdict, reason, since, until (RFC

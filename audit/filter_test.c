@@ -58,6 +58,7 @@ static const struct {
 	{"since", "yesterday", E_SYNTAX, false, "since"},
 	{"until", "2025-11-25T15:00:00Z", 0, false, NULL},
 	{"until", "2025-11-25T15:00:01Z", 0, true, NULL},
+	{"until", "1970-01-01T00:00:00Z", 0, false, NULL},
 	{"until", "1", E_SYNTAX, false, "until"},
 	{"color", "red", E_NOTFOUND, false, "guest, kind"},
 	{"", "", E_NOTFOUND, false, "condition"},
