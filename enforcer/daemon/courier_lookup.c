@@ -30,7 +30,8 @@ static bool group(const char **at, uint64_t *v)
 	return true;
 }
 
-/* There is one way to write an index: no group of zeros in front. */
+/* There is one way to write an index: no group of zeros in front, and none that
+ * comes round to another. */
 static bool index_of(const char **at, uint64_t *v)
 {
 	int groups = 0;
@@ -39,7 +40,7 @@ static bool index_of(const char **at, uint64_t *v)
 	while (**at == 'x') {
 		++*at;
 		if (!group(at, v) || *(*at)++ != '/' || *v == 0 ||
-		    ++groups == DIGITS_MAX)
+		    *v > LOOKUP_MAX / 1000 || ++groups == DIGITS_MAX)
 			return false;
 	}
 	return group(at, v);

@@ -54,6 +54,9 @@ static const struct {
 	{"/v1/tile/0/x999/x999/x999/x999/x999/x999/999", false, {0}, 0},
 	{"/v1/tile/0/x999/x999/x999/x999/x999/x999/x999/999", false, {0}, 0},
 	{"/v1/tile/entries/x999/x999/x999/x999/x999/x999/999", false, {0}, 0},
+	/* 2^64, and one more */
+	{"/v1/tile/entries/x018/x446/x744/x073/x709/x551/616", false, {0}, 0},
+	{"/v1/tile/0/x018/x446/x744/x073/x709/x551/617", false, {0}, 0},
 	{"/v1/tile/0/000?", false, {0}, 0},
 	{"/v1/checkpoint/", false, {0}, 0},
 	{"/v1/proof", false, {0}, 0},
