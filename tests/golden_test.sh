@@ -4,7 +4,8 @@
 # What metergate-replay writes for each capture, compared with what it wrote
 # when somebody last looked: facts without a policy, verdicts under
 # tests/policies/metering, agents for what is HTTP, services for what tests/gen_net.py
-# makes. UPDATE=1 writes the goldens again; look at the difference before
+# makes; of the captures of oBIX programs, which are of no machine of ours, facts
+# alone. UPDATE=1 writes the goldens again; look at the difference before
 # committing it.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -59,5 +60,13 @@ if [ -d "$shared/pcaps/c1222" ]; then
 	done
 else
 	echo "SKIP: the public captures are not in $shared/pcaps/c1222"
+fi
+if [ -d "$shared/pcaps/obix" ]; then
+	for cap in "$shared"/pcaps/obix/*.pcap; do
+		name=$(basename "${cap%.pcap}")
+		compare "facts of $name" "tests/pcaps/public/$name.facts.expect" "$cap"
+	done
+else
+	echo "SKIP: the captures of oBIX are not in $shared/pcaps/obix"
 fi
 exit $rc
