@@ -187,7 +187,7 @@ static void test_would_pass(void **ctx)
 {
 	static const struct law_share shares[] = {
 		{"told what would pass", 35}, {"at which time", 20},
-		{"with which data", 8}, {"both", 1}, {"permitted", 60}, {0}};
+		{"with which data", 7}, {"both", 1}, {"permitted", 60}, {0}};
 
 	(void)ctx;
 	law_run("law 9", law_9, shares);
