@@ -556,6 +556,7 @@ void pol_state_carry(struct pol_state *to, const struct pol_state *from,
 	to->clock_forced = from->clock_forced;
 	to->spread = from->spread;
 	to->one_sided = from->one_sided;
+	to->courses = from->courses;
 	/* Until all is there, a block that was empty does not say it is whole. */
 	if (to->fresh)
 		mem_open_head(to->mem.head);

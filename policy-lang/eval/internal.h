@@ -26,7 +26,8 @@
  *             shown and erased
  *   answers.c requests that wait for their answers
  *   judge.c   section 15, step by step (start reading here)
- *   look.c    one observation in one layer
+ *   look.c    one observation in one layer; count.c: what limits count of it;
+ *             course.c: what counted the message that a unit goes on with
  *   tell.c    what a decision says and what a refusal costs
  *   flow.c    connections and packets
  *   text.c    refusals in words; would.c: what would have passed
@@ -279,10 +280,35 @@ struct pending {
 	uint32_t limit, at; /* of the set; word of its counter */
 	uint64_t amount;
 	uint64_t hash; /* distinct */
+	uint64_t course; /* course_key; 0: it counts no messages */
 	bool unknown;  /* the amount is */
 	bool check_only;
 	bool monitored;
 	uint8_t side;
+};
+
+/* Messages under way, by connection and way: course.c. */
+#define COURSE_SETS 32
+#define COURSE_WAYS 8
+#define COURSES	    (COURSE_SETS * COURSE_WAYS)
+#define COURSE_BY   32 /* limits that counted one */
+#define COURSE_WAS  4
+struct course {
+	uint64_t turn, era;
+	uint32_t n;
+	uint64_t by[COURSE_BY];
+};
+struct course_was {
+	uint32_t at;
+	uint64_t tag;
+	struct course c;
+};
+struct courses {
+	uint64_t tag[COURSES]; /* 0: none */
+	struct course c[COURSES];
+	struct course_was was[COURSE_WAS]; /* before what is not committed */
+	uint32_t n_was;
+	uint64_t era, turn; /* of commits; of notes */
 };
 
 #define LIMIT_LEAVES 1024 /* of one message; more are refused */
@@ -429,6 +455,8 @@ struct pol_state {
 	uint64_t answered[2]; /* the request that the message answers, by side */
 	struct fail fail[FAILS];
 	struct pending pend[PENDING + 1]; /* one to fill in */
+	bool late; /* a unit that goes on with a message is one of a limit */
+	struct courses courses;
 	struct what_if what_if;
 	char would[512];
 };
@@ -554,6 +582,19 @@ void answer_move(uint64_t *to, const uint64_t *from, uint32_t party,
 		 uint32_t rule);
 uint32_t answer_party(const uint64_t *w);
 
+/* --- course.c ------------------------------------------------------------ */
+
+/* A counter of messages or readings of that type, as the party's; never 0. */
+uint64_t course_key(const struct pol_state *st, const struct side *sd,
+		    uint32_t limit, unsigned meas);
+/* Did it count an earlier unit of the message that m goes on with? */
+bool course_counted(struct pol_state *st, const struct side *sd,
+		    const struct pol_msg *m, uint64_t key);
+/* What is pending is charged. */
+void course_note(struct pol_state *st, const struct pol_msg *m);
+void course_commit(struct pol_state *st);
+void course_abort(struct pol_state *st);
+
 /* --- limits.c ------------------------------------------------------------ */
 
 uint32_t limit_words(const struct lay_limit *l);
@@ -672,7 +713,7 @@ void place_back(struct pol_state *st, struct credit *c, bool all);
 /* engines.c: do several machines use up that limit of the set together? */
 bool limit_shared(const struct pol_set *s, uint32_t limit);
 
-/* --- judge.c, look.c, tell.c: the steps ---------------------------------- */
+/* --- judge.c, look.c, count.c, tell.c: the steps ------------------------- */
 
 struct look { /* what is being judged */
 	const struct pol_msg *m;

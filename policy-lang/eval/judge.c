@@ -17,7 +17,7 @@ void judge_begin(struct pol_state *st, struct now now, struct pol_decision *d)
 	st_time(st, now);
 	st->n_fail = st->n_pend = 0;
 	st->spent_mark = st->n_spent;
-	st->fails_cut = false;
+	st->fails_cut = st->late = false;
 	st->n_side = st->n_leaf_rule = 0;
 	st->answered[0] = st->answered[1] = 0;
 	d->permit = d->monitored = d->summary = false;
@@ -351,6 +351,7 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		return;
 	}
 	states_after(st, m, true);
+	course_note(st, m);
 	d->permit = true;
 	d->request_id = id;
 	d->summary = all_summary(st, leaves, n);

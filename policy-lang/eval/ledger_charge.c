@@ -213,7 +213,8 @@ static void want_leaves(struct pol_state *st, unsigned side,
 			uint32_t n)
 {
 	const struct wanting of = wanting(st, side);
-	bool goes_on = m->message && obs_has(m->message, F_CONTINUES);
+	bool goes_on = m->message && obs_has(m->message, F_CONTINUES) &&
+		       !st->late;
 	meas_set types = 0;
 
 	for (uint32_t i = 0; i < n; i++) {

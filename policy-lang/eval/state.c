@@ -60,6 +60,7 @@ struct pol_state *st_handle(const struct pol_set *s)
 	st->s = s;
 	st->spread = true;
 	st->clock_forced = -1;
+	st->courses.era = 1; /* places of era 0 are as they were then */
 	st->size = sizeof(*st) + pol_state_octets(s);
 	customer_answers(st);
 	return st;
@@ -201,6 +202,7 @@ void st_undo(struct pol_state *st, uint32_t mark)
 void pol_commit(struct pol_state *st)
 {
 	st->n_due = st->n_spent = 0;
+	course_commit(st);
 	IN_ORDER();
 	st->live->n_undo = 0;
 	IN_ORDER();
@@ -211,6 +213,7 @@ void pol_abort(struct pol_state *st)
 	ledger_abort(st);
 	share_undo(st, 0);
 	st_undo(st, 0);
+	course_abort(st);
 }
 
 /* --- states -------------------------------------------------------------- */
