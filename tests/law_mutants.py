@@ -66,7 +66,7 @@ MUTANTS = [
     ("an answer needs no request", E + "guards.c",
      "\t\telse\n\t\t\tfail_as(st, proto, REASON_NOT_AN_ANSWER, 0, 0);",
      "\t\telse\n\t\t\t(void)0;"),
-    ("values of two leaves do not add up", E + "look.c",
+    ("values of two leaves do not add up", E + "count.c",
      "q->amount += p.amount;", "q->amount = p.amount;"),
     ("restrictions hold for what comes in", E + "look.c",
      "\t\t\tif (sd->dir != DIR_OUT)\n\t\t\t\tcontinue;\n", ""),
