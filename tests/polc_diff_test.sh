@@ -300,12 +300,16 @@ tou='c 1 energy.tou'
 floors "split into two" WIDER "$both" "$reg"$'\n'"$tou"
 floors "two that are one now, which both together pass by" WIDER "$reg"$'\n'"$tou" "$both"
 floors "one twice" WIDER "$both" "$both"$'\n'"d 1 energy.tou, energy.interval"
-floors "one again, which counts nothing" SAME "$both" "$both"$'\n'"$tou"
+floors "one again, which counts nothing" SAME "$both" "$both"$'\n'"${both/both/d}"
 floors "without the stricter, which came first" WIDER "$reg"$'\n'"${both/ 1/ 4}" "${both/ 1/ 4}"
 floors "behind a stricter one, which counts apart" WIDER "${both/ 1/ 4}" "$reg"$'\n'"${both/ 1/ 4}"
 floors "the same" SAME "$reg"$'\n'"$both" "$reg"$'\n'"$both"
+floors "less kept" NARROWER "${both/ 1/ 4}" "$both"
 floors "fewer" NARROWER "$reg"$'\n'"$tou" "$tou"
-floors "a part" NARROWER "$both" "$tou"
+# What it is of the customer may not cut, also where it counts nothing: of several types one is enough.
+floors "a part" WIDER "$both" "$tou"
+floors "a part as well" WIDER "$both" "$both"$'\n'"$tou"
+floors "more of the same, which counts nothing" WIDER "$reg" "$reg"$'\n'"z 100 energy.register"
 
 # 256 rules of 60 paths each, one of them another, or one less: rule by rule it would
 # be minutes, in which the gateway's gate gives up.

@@ -65,15 +65,32 @@ static bool counts_of(const struct two *t, uint32_t i, uint32_t k)
 	       !holds_all(t->was, k, t->is, a->vm, both);
 }
 
+/* Whatever a floor counts, the customer may not cut what it is of. Where it is
+ * of more, another of its types may be left; where it is of less, none of those
+ * may be that were. So only one of the same types asked for as much. */
+static bool kept_before(const struct two *t, const struct lay_floor *f)
+{
+	for (uint32_t k = 0; k < t->was->n_FLOR; k++) {
+		const struct lay_floor *o = &t->was->FLOR[k];
+
+		if (o->meas == f->meas &&
+		    within_str(t->was, o->vm, t->is, f->vm) &&
+		    within_tighter(&t->is->LIMT[f->limit],
+				   &t->was->LIMT[o->limit]))
+			return true;
+	}
+	return false;
+}
+
 static bool floor_in(const struct two *t, uint32_t i)
 {
 	const struct pol_image *is = t->is, *was = t->was;
 	const struct lay_floor *f = &is->FLOR[i];
 
+	if (!kept_before(t, f))
+		return false;
 	if (holds_all(is, i, is, f->vm, f->meas))
 		return true; /* it counts nothing */
-	if (!holds_all(was, was->n_FLOR, is, f->vm, f->meas))
-		return false;
 	for (uint32_t k = 0; k < was->n_FLOR; k++) {
 		bool in = !counts_of(t, i, k) ||
 			  within_tighter(&is->LIMT[f->limit],
