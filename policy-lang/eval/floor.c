@@ -134,7 +134,7 @@ struct kept {
 	/* What cut it: restrictions, or an answer; and what else may use up
 	 * the limit that does. */
 	const char *what, *verb;
-	char cut[160], other[96];
+	char cut[160], other[112];
 };
 
 static void cut_by(struct kept *k, const char *what, const char *name)
@@ -164,21 +164,22 @@ static bool limits_cut(struct kept *k, const struct lay_rule *r,
 	for (uint32_t i = r->limit_first; i < r->limit_first + r->limit_n;
 	     i++) {
 		const struct lay_limit *l = &c->LIMT[i];
-		uint32_t other = LAY_NONE;
+		struct floor_other other = {LAY_NONE, false};
 
 		if (in_readings(l))
 			f->room[i] = floor_room(&k->at, r, l, &other);
 		if (!tighter(l, f->room[i], f->keep))
 			continue;
 		cut_by(k, "restriction", c->STRS + r->id);
-		if (other == FLOOR_TRIAL)
+		if (other.rule == FLOOR_TRIAL)
 			snprintf(k->other, sizeof(k->other),
 				 ": what passes while '%.28s' is on trial may "
 				 "use up its limit", v->STRS + v->META->id);
-		else if (other != LAY_NONE)
+		else if (other.rule != LAY_NONE)
 			snprintf(k->other, sizeof(k->other),
-				 ": '%.48s' may use up its limit",
-				 v->STRS + v->RULE[other].id);
+				 ": %s'%.48s' may use up its limit",
+				 other.errors ? "errors that answer " : "",
+				 v->STRS + v->RULE[other.rule].id);
 		return true;
 	}
 	return false;

@@ -20,11 +20,16 @@ int floor_answer(const struct pol_image *customer, const struct pol_image *v,
 /* floor_room.c: of a limit on readings or messages that is the customer's rule
  * r's: how many in its window are left to the floor's readings for the party,
  * whatever else passes? Of a limit on how far they are apart: 0, if there is
- * anything else. *other: the rule of the policy that takes most of it, or
- * LAY_NONE, or FLOOR_TRIAL: what no rule gives, while the policy is on trial. */
+ * anything else. *other: what takes most of it. */
 #define FLOOR_TRIAL (LAY_NONE - 1)
+struct floor_other {
+	/* Of the policy, or LAY_NONE; FLOOR_TRIAL: what no rule gives, while
+	 * the policy is on trial. */
+	uint32_t rule;
+	bool errors; /* that answer what the rule lets in */
+};
 uint64_t floor_room(const struct floor_at *at, const struct lay_rule *r,
-		    const struct lay_limit *l, uint32_t *other);
+		    const struct lay_limit *l, struct floor_other *other);
 
 /* floor_left.c: do these restrictions together leave so much of the grant? */
 struct floor_left {

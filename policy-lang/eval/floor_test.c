@@ -8,7 +8,7 @@
 #include "policy-lang/eval/lawkit.h"
 #include "policy-lang/eval/testkit.h"
 
-enum { BILL, PROFILE, NOISE, PLAIN, N_RULES };
+enum { BILL, PROFILE, NOISE, PLAIN, ASK, N_RULES };
 enum { HEADEND, OTHER };
 #define BILL_MEAS  MEAS_BIT(MEAS_ENERGY_REGISTER)
 #define NOISE_MEAS MEAS_BIT(MEAS_POWER_INSTANT)
@@ -53,6 +53,9 @@ static void fill(struct home *h)
 	a_rule(h, PROFILE, "profile", BILL_MEAS | NOISE_MEAS, to_headend, 1);
 	a_rule(h, NOISE, "noise", NOISE_MEAS, to_both, 2);
 	a_rule(h, PLAIN, "plain", 0, to_both, 2);
+	a_rule(h, ASK, "ask", 0, to_both, 2);
+	h->rule[ASK].dir = DIRSEL_IN;
+	h->match[ASK].kinds = kit_kind(OBS_C1222_READ_REQUEST);
 	h->any.kinds = (struct pol_kinds){{~UINT64_C(0), ~UINT64_C(0)}};
 	h->ceiling = (struct pol_rule_src){
 		.kind = RULE_CEILING, .id = "all", .dir = DIRSEL_ANY,
@@ -75,7 +78,7 @@ static void fill(struct home *h)
 	h->vendor = (struct pol_file){
 		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
 		.party = h->party, .n_party = 2, .rule = h->rule,
-		.n_rule = N_RULES};
+		.n_rule = ASK};
 	h->base = (struct pol_file){
 		.kind = POL_BASELINE, .id = "b", .path = "b.yaml",
 		.rule = &h->ceiling, .n_rule = 1, .floor = &h->floor,
@@ -122,53 +125,75 @@ static void test_rows(void **ctx)
 	static const char by_trial[] = "restriction few cuts the floor "
 				       "the-bill: what passes while 'v' is on "
 				       "trial may use up its limit";
+	static const char by_ask[] = "restriction few cuts the floor the-bill: "
+				     "errors that answer 'ask' may use up its "
+				     "limit";
 	const struct {
 		const char *why, *said; /* NULL: accepted */
 		struct pol_limit_phrase limit, noise, plain; /* n 0: none */
 		meas_set meas; /* of the restriction; 0: no data */
 		enum pol_consent consent; /* of noise */
 		bool trial;
+		struct pol_limit_phrase ask; /* n 0: no such rule */
 	} rows[] = {
 		{"for the whole machine, and nothing holds the rest back",
-		 by_noise, READINGS(9, WINDOW_DAY), {0}, {0}, 0, 0, false},
+		 by_noise, READINGS(9, WINDOW_DAY), {0}, {0}, 0, 0, false, {0}},
 		{"of other measurements", NULL, READINGS(1, WINDOW_DAY), {0},
-		 {0}, MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0, false},
+		 {0}, MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0, false, {0}},
 		{"of the floor's alone", NULL, READINGS(1, WINDOW_DAY), {0},
-		 {0}, BILL_MEAS, 0, false},
+		 {0}, BILL_MEAS, 0, false, {0}},
 		{"fewer of them than it keeps",
 		 "restriction few cuts the floor the-bill",
-		 READINGS(1, WINDOW_WEEK), {0}, {0}, BILL_MEAS, 0, false},
+		 READINGS(1, WINDOW_WEEK), {0}, {0}, BILL_MEAS, 0, false, {0}},
 		{"the rest leaves one: two parties get four each", NULL,
-		 READINGS(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
+		 READINGS(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0, false, {0}},
 		{"the rest leaves none", by_noise, READINGS(8, WINDOW_DAY),
-		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
+		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false, {0}},
 		{"windows that lie otherwise", by_noise,
-		 READINGS(9, WINDOW_DAY), SLIDING(5, H(24)), {0}, 0, 0, false},
+		 READINGS(9, WINDOW_DAY), SLIDING(5, H(24)), {0}, 0, 0, false, {0}},
 		{"what is apart", NULL, READINGS(9, WINDOW_DAY), APART(H(6)),
-		 {0}, 0, 0, false},
+		 {0}, 0, 0, false, {0}},
 		{"messages count what is no reading", by_plain,
-		 MESSAGES(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
+		 MESSAGES(9, WINDOW_DAY), READINGS(4, WINDOW_DAY), {0}, 0, 0, false, {0}},
 		{"and leave room where that is held back", NULL,
 		 MESSAGES(17, WINDOW_DAY), READINGS(4, WINDOW_DAY),
-		 MESSAGES(4, WINDOW_DAY), 0, 0, false},
+		 MESSAGES(4, WINDOW_DAY), 0, 0, false, {0}},
 		{"which a limit on readings does not", by_plain,
 		 MESSAGES(17, WINDOW_DAY), READINGS(4, WINDOW_DAY),
-		 READINGS(4, WINDOW_DAY), 0, 0, false},
+		 READINGS(4, WINDOW_DAY), 0, 0, false, {0}},
 		{"readings do not", NULL, READINGS(9, WINDOW_DAY),
-		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false},
+		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false, {0}},
 		{"a gap that others are in", by_noise, APART(MIN(1)),
-		 READINGS(2, WINDOW_DAY), MESSAGES(1, WINDOW_DAY), 0, 0, false},
+		 READINGS(2, WINDOW_DAY), MESSAGES(1, WINDOW_DAY), 0, 0, false, {0}},
 		{"a gap between the floor's own", NULL, APART(H(24)), {0}, {0},
-		 BILL_MEAS, 0, false},
+		 BILL_MEAS, 0, false, {0}},
 		{"what nobody agreed to takes nothing", NULL,
-		 READINGS(1, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN, false},
+		 READINGS(1, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN, false, {0}},
 		{"what no rule gives, on trial", by_trial,
-		 READINGS(9, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN, true},
+		 READINGS(9, WINDOW_DAY), {0}, {0}, 0, CONSENT_OPT_IN, true, {0}},
 		{"to whom none does", by_trial, READINGS(1, WINDOW_DAY), {0},
-		 {0}, BILL_MEAS, 0, true},
+		 {0}, BILL_MEAS, 0, true, {0}},
 		{"which is none of other measurements", NULL,
 		 READINGS(1, WINDOW_DAY), {0}, {0},
-		 MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0, true},
+		 MEAS_BIT(MEAS_VOLTAGE_INSTANT), 0, true, {0}},
+		{"an error needs no rule, and is a message", by_ask,
+		 MESSAGES(17, WINDOW_DAY), READINGS(4, WINDOW_DAY),
+		 MESSAGES(2, WINDOW_DAY), 0, 0, false, MESSAGES(9, WINDOW_DAY)},
+		{"to each who asks, of now and of just before", by_ask,
+		 MESSAGES(8, WINDOW_DAY), {0}, MESSAGES(1, WINDOW_DAY), 0,
+		 CONSENT_OPT_IN, false, MESSAGES(1, WINDOW_DAY)},
+		{"and leaves one", NULL, MESSAGES(9, WINDOW_DAY), {0},
+		 MESSAGES(1, WINDOW_DAY), 0, CONSENT_OPT_IN, false,
+		 MESSAGES(1, WINDOW_DAY)},
+		{"in a gap", by_ask, limit_of(LIMIT_SPACING, THING_MESSAGES, 1,
+					      0, MIN(1)),
+		 {0}, MESSAGES(1, WINDOW_DAY), 0, CONSENT_OPT_IN, false,
+		 MESSAGES(9, WINDOW_DAY)},
+		{"it is no reading", NULL, READINGS(9, WINDOW_DAY),
+		 READINGS(4, WINDOW_DAY), {0}, 0, 0, false,
+		 MESSAGES(99, WINDOW_DAY)},
+		{"and of no measurement", NULL, MESSAGES(1, WINDOW_DAY), {0},
+		 {0}, BILL_MEAS, 0, false, MESSAGES(99, WINDOW_DAY)},
 	};
 	static struct home h;
 	static struct kit k;
@@ -185,6 +210,9 @@ static void test_rows(void **ctx)
 			h.rule[NOISE].consent = rows[i].consent;
 		h.own[PLAIN] = rows[i].plain;
 		h.rule[PLAIN].n_limit = rows[i].plain.n != 0;
+		h.own[ASK] = rows[i].ask;
+		h.rule[ASK].n_limit = 1;
+		h.vendor.n_rule = rows[i].ask.n ? N_RULES : ASK;
 		h.restrict_.data.present = rows[i].meas != 0;
 		h.restrict_.data.meas = rows[i].meas;
 		h.vendor.monitor_until_s = rows[i].trial ? MIN(1) / S(1) : 0;
@@ -216,6 +244,23 @@ static bool try_to_send(struct kit *k, int rule, bool other)
 	return kit_judge(k, &m, &d);
 }
 
+/* It is asked, and says that it cannot. */
+static bool try_to_err(struct kit *k, bool other)
+{
+	struct pol_msg m = kit_msg(k, DIR_IN, OBS_C1222_READ_REQUEST);
+	struct pol_decision d;
+
+	m.flow += other;
+	if (other)
+		m.peer.addr = kit_net(198, 51, 100, 7, 32).addr;
+	obs_u64(&k->leaf[0], F_TABLE, ASK);
+	if (!kit_judge(k, &m, &d))
+		return false;
+	k->leaf[0] = (struct obs){.kind = OBS_C1222_ERROR};
+	m.dir = DIR_OUT;
+	return kit_judge(k, &m, &d);
+}
+
 /* All that it can get through now: no limit here holds more at once. */
 static void send_all_else(struct kit *k)
 {
@@ -225,6 +270,8 @@ static void send_all_else(struct kit *k)
 		some |= try_to_send(k, NOISE, false);
 		some |= try_to_send(k, PLAIN, true);
 		some |= try_to_send(k, PLAIN, false);
+		some |= try_to_err(k, true);
+		some |= try_to_err(k, false);
 		if (!some)
 			return;
 	}
@@ -248,7 +295,8 @@ static void draw_home(struct home *h, struct draws *d)
 {
 	fill(h);
 	h->limit = draw_limit(d, 40);
-	for (int i = NOISE; i <= PLAIN; i++) {
+	h->vendor.n_rule = draw(d, 2) ? N_RULES : ASK;
+	for (int i = NOISE; i <= ASK; i++) {
 		h->own[i] = draw_limit(d, 6);
 		h->rule[i].n_limit = draw(d, 8) != 0;
 		if (draw(d, 2)) {
@@ -315,7 +363,7 @@ static bool law_floor(struct law *l)
 			(long long)(h.limit.window_ns / NS_PER_S),
 			(unsigned long long)h.floor.keep.n,
 			(long long)(len / H(1)));
-	for (int i = NOISE; l->tell && i <= PLAIN; i++)
+	for (int i = NOISE; l->tell && i < (int)h.vendor.n_rule; i++)
 		fprintf(stderr,
 			"#   %s: %zu limits: kind %u thing %u n %llu window %u "
 			"%lld s, to %zu\n",
