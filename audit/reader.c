@@ -93,6 +93,25 @@ void reader_close(struct reader *r)
 	free(r);
 }
 
+/* A bundle with fewer records than the log has there is no end of it. A writer
+ * may have added some since it was read: then they are in it now. */
+static int fill(struct reader *r, uint64_t first, struct err *e)
+{
+	uint64_t size = 0, n;
+	int rc = db_number(r->db, "SELECT size FROM state", &size, e);
+
+	n = size > first ? size - first : 0;
+	n = n < STORE_BUNDLE ? n : STORE_BUNDLE;
+	if (rc || r->n >= n)
+		return rc;
+	rc = segments_bundle(r->segments, first, &r->n, &r->data, e);
+	if (rc < 0 || r->n >= n)
+		return rc;
+	return err_set(e, E_INTEGRITY, 0, "record %llu is missing, of %llu "
+		       "that the log has", (unsigned long long)(first + r->n),
+		       (unsigned long long)size);
+}
+
 /* Load the bundle that holds record `next` and pass those before it. */
 static int load(struct reader *r, struct err *e)
 {
@@ -100,6 +119,8 @@ static int load(struct reader *r, struct err *e)
 	struct span record;
 	int rc = segments_bundle(r->segments, first, &r->n, &r->data, e);
 
+	if (rc >= 0 && r->n < STORE_BUNDLE)
+		rc = fill(r, first, e);
 	r->first = first;
 	if (rc < 0) {
 		r->n = 0;

@@ -33,7 +33,8 @@ int reader_first(struct reader *r, uint64_t *first, struct err *e)
 /* reader_next goes on with record seq, or what comes behind. */
 void reader_seek(struct reader *r, uint64_t seq);
 /* 1: the next record, its octets valid until the next call; 0: none yet (ask
- * again later to follow); negative: failed. */
+ * again later to follow); negative: failed, E_INTEGRITY also where the log says
+ * that it has more and they are not there. */
 int reader_next(struct reader *r, uint64_t *seq, struct span *record,
 		struct err *e) __attribute__((warn_unused_result));
 /* The stored bundle that begins with record first, a multiple of

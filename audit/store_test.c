@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <sys/wait.h>
 
+#include "audit/reader.h"
 #include "audit/store.h"
 #include "audit/testdb.h"
 
@@ -412,6 +413,41 @@ static void bundles_are_read_to_their_end(void **state)
 	assert_false(cur_ok(&c));
 }
 
+/* Where one was taken out the log does not end: who reads it is told. */
+static void a_bundle_that_is_missing_is_no_end(void **state)
+{
+	static const uint64_t gone[] = {0, 256, 512};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		uint64_t seq, n = 0;
+		struct err e = {0};
+		struct reader *r;
+		struct span record;
+		char sql[64];
+		struct db *d;
+		int rc;
+
+		test_make(600);
+		d = test_db();
+		test_guards(d, false);
+		snprintf(sql, sizeof(sql), "DELETE FROM bundle WHERE first = "
+			 "%llu", (unsigned long long)gone[i]);
+		test_exec(d, sql);
+		test_guards(d, true);
+		test_db_close(d);
+		assert_int_equal(reader_open(&r, test_path, false, &e), 0);
+		while ((rc = reader_next(r, &seq, &record, &e)) == 1)
+			n++;
+		assert_int_equal(rc, E_INTEGRITY);
+		assert_int_equal(n, gone[i]);
+		snprintf(sql, sizeof(sql), "record %llu is missing",
+			 (unsigned long long)gone[i]);
+		assert_non_null(strstr(e.text, sql));
+		reader_close(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +463,7 @@ int main(void)
 		cmocka_unit_test(other_files_are_left_alone),
 		cmocka_unit_test(counts_lie_beside_the_records),
 		cmocka_unit_test(bundles_are_read_to_their_end),
+		cmocka_unit_test(a_bundle_that_is_missing_is_no_end),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

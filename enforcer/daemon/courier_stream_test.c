@@ -519,16 +519,19 @@ static void readers_are_told_of_another_log(void **state)
 				       "\"first\":0}\n\nid: 0\n"));
 }
 
-/* A stream of records 250 on, whose next bundle cannot be read. */
-static size_t as_far_as_it_goes(const char *heads, int ms)
+/* A stream of the last six records before a bundle that cannot be read. */
+static size_t as_far_as_it_goes(unsigned end, const char *heads, int ms)
 {
 	int64_t from = live_mono().ns;
-	size_t n = get(OPERATOR, "?from=250", heads, ms);
+	char query[32];
+	size_t n;
 
+	snprintf(query, sizeof(query), "?from=%u", end - 6);
+	n = get(OPERATOR, query, heads, ms);
 	assert_true(live_mono().ns - from < ms * MS); /* it ended */
 	assert_null(strstr(answer, "\r\n0\r\n"));	      /* not in order */
 	n = unchunk(answer, n);
-	expect_run(strchr(answer, '{'), 250, 6);
+	expect_run(strchr(answer, '{'), end - 6, 6);
 	return n;
 }
 
@@ -540,14 +543,20 @@ static void damage_ends_a_stream_and_is_told(void **state)
 	kill_writer();
 	damage_bundles(b.db, "UPDATE bundle SET data = zeroblob(2000000)"
 			     " WHERE first = 256");
+	/* This one has not all that it should have. */
+	damage_bundles(b.db, "UPDATE bundle SET n = 100"
+			     " WHERE first = 768");
 	atomic_store(&b.arg.window->log, 0); /* what was read is forgotten */
 	start_writer();
 	for (int i = 0; i < 5000 && !atomic_load(&b.arg.window->log); i++)
 		usleep(1000);
-	as_far_as_it_goes("Accept: text/event-stream\r\n", 8000);
+	as_far_as_it_goes(256, "Accept: text/event-stream\r\n", 8000);
 	assert_non_null(strstr(answer, "\n\nevent: damaged\n"
 				       "data: {\"first\":256}\n\n"));
-	as_far_as_it_goes("", 8000);
+	as_far_as_it_goes(768, "Accept: text/event-stream\r\n", 8000);
+	assert_non_null(strstr(answer, "\n\nevent: damaged\n"
+				       "data: {\"first\":768}\n\n"));
+	as_far_as_it_goes(256, "", 8000);
 	assert_null(strstr(answer, "damaged"));
 	ask(PORTAL, "GET /v1/tile/entries/001 HTTP/1.1\r\nHost: m\r\n"
 		    "Connection: close\r\n\r\n",
