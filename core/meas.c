@@ -25,6 +25,21 @@ enum meas_class meas_class(enum meas m)
 	return rows[m].cls;
 }
 
+meas_set meas_moments(meas_set s)
+{
+	static const meas_set others = 0
+#define X(id, name, cls, plain)                                                \
+	| (MEAS_CLASS_##cls == MEAS_CLASS_SERIES ||                            \
+			   MEAS_CLASS_##cls == MEAS_CLASS_ABOUT                \
+		   ? MEAS_BIT(MEAS_##id)                                       \
+		   : 0)
+#include "core/meas.def"
+#undef X
+		;
+
+	return s & ~others;
+}
+
 meas_set meas_parse(struct span text)
 {
 	meas_set s = 0;

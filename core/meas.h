@@ -35,6 +35,10 @@ const char *meas_name(enum meas m);
 const char *meas_plain(enum meas m);
 enum meas_class meas_class(enum meas m);
 
+/* Those of s of which one value more is one moment more, or one more power over
+ * the home: no series, which has its own interval. */
+meas_set meas_moments(meas_set s);
+
 /* "energy.interval" -> one bit; "energy.*" -> every type of the family;
  * "*" -> MEAS_ALL; anything else 0. */
 meas_set meas_parse(struct span text);

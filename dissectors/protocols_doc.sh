@@ -131,6 +131,8 @@ HTTP; its row is what no HTTP carries.
 Read: ACSE APDUs with all services below, in clear or sealed with a held key;
 segments over UDP; table data by the layouts of C12.19. Opaque: what is sealed
 with a key that is not held, beside its message.
+Of the same part of a table each answer or write in a message is a reading more than
+the one in front, as what is told twice may be of two moments.
 
 | code | service |
 |---|---|

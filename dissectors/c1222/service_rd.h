@@ -68,6 +68,9 @@ bool table_is_named(const struct service_req *q);
 int table_requested(struct rd *r, struct c1219_part *p)
 	__attribute__((warn_unused_result));
 
+/* together.c: its readings, where the message told of that part before */
+void table_together(struct rd *r);
+
 /* service_net.c */
 int net_read_uid(struct rd *r);  /* deregistration, resolve */
 int net_read_uids(struct rd *r); /* trace, both ways */

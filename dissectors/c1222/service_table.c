@@ -98,6 +98,7 @@ static int state_data(struct rd *r, const struct c1219_part *p,
 
 	show_data(r, p, data);
 	c1219_describe(x->shape, p, data, x->profile, r->o);
+	table_together(r);
 	if (x->values &&
 	    c1219_decoded(x->shape, p, data, x->arena, &json) == 0)
 		obs_span(r->o, F_DECODED, json);

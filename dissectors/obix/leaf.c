@@ -184,25 +184,13 @@ static uint32_t readings_of(const struct item *it)
 	return n ? n : 1;
 }
 
-/* Types of which one value more is one moment more, or one more power over the
- * home; a series has its own interval. */
-#define X(id, name, cls, plain)                                                \
-	| (MEAS_CLASS_##cls == MEAS_CLASS_SERIES ||                            \
-			   MEAS_CLASS_##cls == MEAS_CLASS_ABOUT                \
-		   ? 0                                                         \
-		   : MEAS_BIT(MEAS_##id))
-static const meas_set moments = 0
-#include "core/meas.def"
-	;
-#undef X
-
 /* As if the objects of a batch, and what a Watch gives, were children of one
  * list: a few are as they are now, where an answer tells each of them once.
  * More, one told again, and all that is sent to be done, count with those in
  * front that tell of the same. */
 static uint32_t together(struct reader *r, const struct item *it)
 {
-	meas_set meas = of_watch(r, it) & moments;
+	meas_set meas = meas_moments(of_watch(r, it));
 	uint32_t n = readings_of(it), all = n, others = 0;
 	bool again = r->d->request;
 
