@@ -69,6 +69,15 @@ static const struct kit_row rows[] = {
 	     "unit='obix:units/watt'/></obj>",
 	     " unit=watt power.instant+presence.sensor r=1 v=2 W "
 	     "step=362880000000000000 0..0")},
+	{"null, and a value beside it, which tells all the same",
+	 GET("/t19", "<obj><bool name='motion' null='true' val='true'/><real "
+	     "name='b' unit='obix:units/watt' isNull='true' val='3'/></obj>",
+	     " unit=watt power.instant+presence.sensor r=1 v=2 W "
+	     "step=3000 3000..3000")},
+	{"in what others are like, too",
+	 GET("/t20", "<obj><obj href='#p'><real name='b' isNull='true' val='3' "
+	     "unit='obix:units/watt'/></obj><obj is='#p'/></obj>",
+	     " unit=watt power.instant r=1 v=2")},
 	{"what has no value", GET("/t11", "<obj><ref href='/a'/><op name='set'/>"
 				  "<feed name='a'/><list name='b'/></obj>",
 				  "")},
