@@ -44,6 +44,8 @@ static const struct {
 	{"a header that is not known", UP "X-Thing: 1\r\n" E,
 	 REASON_UNKNOWN_HEADER},
 	{"one of answers", UP "Server: a\r\n" E, REASON_UNKNOWN_HEADER},
+	{"what .NET adds", UP "traceparent: 00-0af7651916cd43dd8448eb211c80319c"
+	 "-b7ad6b7169203331-01\r\n" E, REASON_NONE},
 	{"expects 100", "POST /a HTTP/1.1\r\n" H
 	 "Content-Length: 3\r\nExpect: 100-continue\r\n" E, REASON_NONE},
 #define REQUEST(why, text, want) {why, text, REASON_##want},
@@ -63,6 +65,9 @@ static const struct {
 	{"100 and no more", "HTTP/1.1 100 Continue\r\n" E, REASON_NONE},
 	{"100 without words", "HTTP/1.1 100 \r\n" E, REASON_NONE},
 	{"one of requests", "HTTP/1.1 200 OK\r\nCookie: a=b\r\n" E,
+	 REASON_UNKNOWN_HEADER},
+	{"the trace of a request", "HTTP/1.1 200 OK\r\ntraceparent: 00-0af76519"
+	 "16cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n" E,
 	 REASON_UNKNOWN_HEADER},
 	{"what a Niagara station adds",
 	 "HTTP/1.1 200 OK\r\nNiagara-Platform: QNX\r\n"

@@ -32,6 +32,9 @@ static const struct row requests[] = {
 	{"nothing", DIR_OUT, ASK "\r\n", 0, NONE},
 	{"what has room", DIR_OUT, ASK "User-Agent: " T50 T50 T50 T50 T50
 	 "abc\r\n\r\n", 0, NONE},
+	{"the trace of it and an octet more", DIR_OUT, ASK "traceparent: "
+	 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+	 "User-Agent: " T50 T50 T50 T10 T10 T10 T10 "abcdefgh\r\n\r\n", 1, 1},
 	{"one octet more", DIR_OUT, ASK "User-Agent: " T50 T50 T50 T50 T50
 	 "abcd\r\n\r\n", 1, 1},
 	{"which is read coming in", DIR_IN, ASK "User-Agent: " T50 T50 T50 T50
