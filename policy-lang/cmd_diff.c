@@ -216,6 +216,34 @@ static const struct pol_image *kind_of(const struct diff_version *v,
 	return NULL;
 }
 
+static const struct pol_image *vendor_of(const struct diff_version *v,
+					 struct span machine)
+{
+	for (size_t i = 0; i < v->scene.n_file; i++) {
+		const struct pol_image *im = v->scene.image[i];
+
+		if (pol_image_kind(im) == POL_VENDOR &&
+		    span_eq(pol_image_vm(im), machine))
+			return im;
+	}
+	return NULL;
+}
+
+/* As the gateway finds it (daemon/answers.c). */
+bool diff_voids(const struct diff_whole *w, const struct diff_item *i)
+{
+	const struct pol_image *im = vendor_of(w->is, i->machine), *was;
+	struct within_rules in = {{0}};
+
+	if (i->change < DIFF_WIDER || !im || !i->is ||
+	    i->is->rule == BOUND_NO_RULE || i->is->consent <= CONSENT_NONE)
+		return false;
+	was = instead(w->was, im);
+	if (was)
+		pol_within_rules(im, was, &in);
+	return !within_has(&in, i->is->rule);
+}
+
 static void tell_reasons(diff_reason *told, void *arg, struct span id,
 			 const char *why)
 {

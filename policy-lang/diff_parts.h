@@ -43,6 +43,10 @@ struct diff_file {
 void diff_files(const struct diff_version *was, const struct diff_version *is,
 		void (*found)(void *arg, const struct diff_file *f), void *arg);
 
+/* Is an answer to the rule that gives it finest void? Where the vendor's rule is
+ * wider than it was; what a baseline or a binding opens the answer is about
+ * already. */
+bool diff_voids(const struct diff_whole *w, const struct diff_item *i);
 /* Another purpose is no wider, but a customer should read it. */
 bool diff_reworded(const struct diff_item *i);
 /* Is it to be shown? */

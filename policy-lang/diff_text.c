@@ -76,8 +76,7 @@ static void print_item(const struct diff_item *i, const struct diff_whole *w,
 		       diff_figure(b, sizeof(b), r, true, i));
 		if (first && i->what == DIFF_FLOW && i->is)
 			printf("  allow/%.*s", TEXT(rule_of(i->is->rule_name)));
-		if (first && voids && i->change >= DIFF_WIDER && i->is &&
-		    i->is->consent > CONSENT_NONE)
+		if (first && voids && diff_voids(w, i))
 			printf("  answer void");
 		printf("\n");
 		first = false;

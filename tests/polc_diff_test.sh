@@ -264,6 +264,16 @@ sed '/limits:/d' $diff/note.yaml >"$tmp/any.yaml"
 sed '/limits:/d' $diff/note-rules.yaml >"$tmp/any-rules.yaml"
 try "without a budget nothing is split" 0 "NARROWER" "$polc" diff --fail-on wider "$tmp/any.yaml" "$tmp/any-rules.yaml"
 
+# What a customer answered stands where only the baseline opens: the rule is as it was. Not where the
+# rule is wider, whatever the baseline does.
+rm -rf "$tmp/shut" "$tmp/open" && cp -r $home "$tmp/shut" && cp -r $home "$tmp/open"
+sed -i '/^  metering:/,/limits:/s/granularity: [^,]*/granularity: 1 h or coarser/' "$tmp/shut/baseline.yaml"
+row='WIDER    energy.interval    values every: 1 h -> 30 min  allow/send-profile'
+try "a baseline that opens" 3 "$row" "$polc" diff --fail-on wider "$tmp/shut" "$tmp/open"
+is "leaves an answer as it is" grep -qE "$row\$" "$tmp/out"
+sed -i 's/granularity: 30 min or/granularity: 15 min or/' "$tmp/open/mdma.yaml"
+try "and a rule that is wider" 3 "allow/send-profile  answer void" "$polc" diff --fail-on wider "$tmp/shut" "$tmp/open"
+
 # So is a baseline's, whatever parties it names itself.
 base() { # serial, then lines
 	printf '%s\n' 'polc: 1' 'kind: baseline' 'id: com.example.base' "serial: $1" 'title: Base' "${@:2}"
