@@ -8,6 +8,7 @@
 #include "audit/db.h"
 #include "audit/eve.h"
 #include "audit/layout_file.h"
+#include "audit/layout_kept.h"
 #include "audit/prover.h"
 #include "audit/segment.h"
 #include "audit/store.h"
@@ -298,8 +299,10 @@ static int put_all(struct writer *w, const char *path, struct err *e)
 	rc = db_open(&w->db, path, DB_READ, e);
 	if (rc == 0)
 		rc = tiles_open(&w->tiles, w->db, path, w->h, e);
-	if (rc == 0 && w->protected_only)
-		return put_proofs(w, e);
+	if (rc == 0 && w->protected_only) {
+		rc = layout_kept(path, w->db, e);
+		return rc ? rc : put_proofs(w, e);
+	}
 	if (rc == 0)
 		rc = put_minimum(w, e);
 	if (rc == 0)

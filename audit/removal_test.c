@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "audit/layout.h"
 #include "audit/notefile.h"
 #include "audit/testdb.h"
 
@@ -159,6 +160,53 @@ static void nor_where_no_record_says_so(void **state)
 	test_close(a);
 }
 
+/* A protected record whose copy was taken out, too, is not left out of what
+ * somebody is given: it is not given then. */
+static void copies_that_are_missing_are_missed(void **state)
+{
+	static const char *const how[] = {
+		"DELETE FROM protected WHERE seq = (SELECT max(seq) FROM"
+		" protected)",
+		"DELETE FROM protected WHERE seq = (SELECT min(seq) FROM"
+		" protected)",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		char out[96], cmd[128];
+		struct err e = {0};
+		struct audit *a;
+		struct db *d;
+		int rc;
+
+		test_clean();
+		test_add_signed(0, ALL);
+		a = open_with(true, false);
+		if (i % 2)
+			prune(a); /* the first of them is kept alone */
+		test_close(a);
+		snprintf(out, sizeof(out), "%s.out", test_path);
+		snprintf(cmd, sizeof(cmd), "rm -rf '%s'", out);
+		assert_int_equal(system(cmd), 0);
+		assert_int_equal(mkdir(out, 0700), 0);
+		assert_int_equal(layout_write_protected(test_path, out,
+							LAYOUT_AGENCY, 0, &e),
+				 0);
+		assert_int_equal(system(cmd), 0);
+		assert_int_equal(mkdir(out, 0700), 0);
+		d = test_db();
+		test_guards(d, false);
+		test_exec(d, how[i / 2]);
+		test_guards(d, true);
+		test_db_close(d);
+		rc = layout_write_protected(test_path, out, LAYOUT_AGENCY, 0,
+					    &e);
+		if (rc != E_INTEGRITY)
+			fail_msg("%zu: %d %s", i, rc, e.text);
+		assert_int_equal(system(cmd), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +214,7 @@ int main(void)
 		cmocka_unit_test(without_it_is_found),
 		cmocka_unit_test(a_writer_does_not_go_on_with_it),
 		cmocka_unit_test(nor_where_no_record_says_so),
+		cmocka_unit_test(copies_that_are_missing_are_missed),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);
