@@ -360,6 +360,7 @@ cp $home/tips.yaml "$tmp/set"
 sed -i 's/expect: deny because not-an-answer/expect: permit/' "$tmp/set/mdma.yaml"
 try "a test that fails" 4 "15 passed, 1 failed" "$polc" test "$tmp/set"
 is "says what happened" grep -qF 'step 1: expected permit, but got deny because not-an-answer' "$tmp/out"
+try "and for programs by which code" 4 '"level":"failed","code":"P8001","file":"'"$tmp/set/mdma.yaml" "$polc" test --json "$tmp/set"
 sed -i 's/granularity: 30 min or coarser/granularity: 15 min or coarser/; s/delay: 6 h/delay: 1 min/' "$tmp/set/mdma.yaml"
 try "a loosened policy is noticed" 4 "too-fresh" "$polc" test "$tmp/set"
 try "a file without tests" 0 "0 passed, 0 failed" "$polc" test $home/binding.yaml

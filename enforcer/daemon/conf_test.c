@@ -217,7 +217,7 @@ static void refused(void **s)
 		{"a portal without an address", "portal: screens\n", ":5:9: portal: 'screens'", "name one by listen:" },
 		{"an address for all", "listen: 10.0.0.1\n", ":5:9: listen: whoever", "by portal:" },
 		{"with length",	     "listen: 10.0.0.1/8\n",  ":5:9:",	"an address"		 },
-		{"relative path",    "state: var/lib\n",      ":5:8:",	"not an absolute path"	 },
+		{"relative path",    "state: var/lib\n",      ":5:8: error[P3133]: ", "not an absolute path"},
 		{"path upwards",     "state: /var/../etc\n",  ":5:8:",	"not an absolute path"	 },
 		{"double slash",     "keys: //keys\n",	      ":5:7:",	"not an absolute path"	 },
 		{"relative runtime", "runtime: run\n",	      ":5:10:", "not an absolute path"	 },
