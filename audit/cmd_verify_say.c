@@ -125,8 +125,9 @@ static void print_range(const struct verify_result *r)
 
 	if (r->part)
 		printf("a part: records before %llu are not in it, only their "
-		       "hashes; the others and\nthe protected ones were "
-		       "read\n", (unsigned long long)r->first);
+		       "hashes; the others\nwere read, and of those before "
+		       "them the protected ones that are there,\nwhich "
+		       "may not be all\n", (unsigned long long)r->first);
 	else if (r->first)
 		printf("records before %llu were pruned, and the log says so; "
 		       "of these the protected ones were read\n",
