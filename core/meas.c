@@ -27,17 +27,14 @@ enum meas_class meas_class(enum meas m)
 
 meas_set meas_moments(meas_set s)
 {
-	static const meas_set others = 0
+	static const meas_set each_time = MEAS_BIT(MEAS_CONTROL_LOAD)
 #define X(id, name, cls, plain)                                                \
-	| (MEAS_CLASS_##cls == MEAS_CLASS_SERIES ||                            \
-			   MEAS_CLASS_##cls == MEAS_CLASS_ABOUT                \
-		   ? MEAS_BIT(MEAS_##id)                                       \
-		   : 0)
+	| (MEAS_CLASS_##cls == MEAS_CLASS_SNAPSHOT ? MEAS_BIT(MEAS_##id) : 0)
 #include "core/meas.def"
 #undef X
 		;
 
-	return s & ~others;
+	return s & each_time;
 }
 
 meas_set meas_parse(struct span text)

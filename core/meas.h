@@ -35,8 +35,8 @@ const char *meas_name(enum meas m);
 const char *meas_plain(enum meas m);
 enum meas_class meas_class(enum meas m);
 
-/* Those of s of which one value more is one moment more, or one more power over
- * the home: no series, which has its own interval. */
+/* Those of s that count each time they are said, however they are wrapped:
+ * snapshots, of which several are a series in disguise, and commands. */
 meas_set meas_moments(meas_set s);
 
 /* "energy.interval" -> one bit; "energy.*" -> every type of the family;

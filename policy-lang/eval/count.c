@@ -2,16 +2,9 @@
 /* What limits count of a message, and charging it: steps 7 and 8. */
 #include "policy-lang/eval/internal.h"
 
-#define X(id, name, cls, plain)                                                \
-	| (MEAS_CLASS_##cls == MEAS_CLASS_SNAPSHOT ? MEAS_BIT(MEAS_##id) : 0)
-static const meas_set each_time = MEAS_BIT(MEAS_CONTROL_LOAD)
-#include "core/meas.def"
-	;
-#undef X
-
 uint64_t look_moments(const struct obs *o, meas_set meas)
 {
-	uint64_t n = meas & each_time ? obs_get(o, F_READINGS, 1) : 1;
+	uint64_t n = meas_moments(meas) ? obs_get(o, F_READINGS, 1) : 1;
 
 	return n ? n : 1;
 }
@@ -141,14 +134,10 @@ static void pend(struct pol_state *st)
 		st->fails_cut = true;
 }
 
-meas_set look_each_time(meas_set meas)
-{
-	return meas & each_time;
-}
-
 meas_set look_new_types(const struct pol_msg *m, meas_set meas)
 {
-	return meas & ~(obs_get(m->message, F_CARRIED, 0) & ~each_time);
+	return meas & ~(obs_get(m->message, F_CARRIED, 0) &
+		       ~meas_moments(MEAS_ALL));
 }
 
 /* Is this a limit on how often? */
@@ -176,7 +165,7 @@ static bool counted(struct pol_state *st, const struct side *sd,
 	}
 	*meas = look_new_types(m, *meas);
 	if (l->kind != LIMIT_SPACING && l->thing == THING_MESSAGES)
-		*meas &= each_time;
+		*meas = meas_moments(*meas);
 	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
 }
 

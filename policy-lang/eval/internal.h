@@ -768,10 +768,8 @@ void look_limit(struct pol_state *st, unsigned side, enum layer l,
 /* Types that a unit that goes on with a message has and that were not counted
  * with what came before of it. */
 meas_set look_new_types(const struct pol_msg *m, meas_set meas);
-/* Snapshots and commands, which count each time they are said: repeated, a
- * snapshot is a series in disguise. */
-meas_set look_each_time(meas_set meas);
-/* How many of them a leaf holds; 1 where it holds other types only. */
+/* How many snapshots and commands a leaf holds; 1 where it holds other types
+ * only. */
 uint64_t look_moments(const struct obs *o, meas_set meas);
 /* Charge all that is pending; what has no room fails. */
 void look_charge(struct pol_state *st);

@@ -204,7 +204,7 @@ static void want_each_time(const struct wanting *of, const struct obs *leaf)
 		return;
 	raise_want(of, ledger_what(USED_MESSAGES, of->dir, MEAS_COUNT), n);
 	raise_want(of, ledger_what(USED_READINGS, of->dir, MEAS_COUNT), n);
-	for (meas = look_each_time(meas); meas; meas &= meas - 1)
+	for (meas = meas_moments(meas); meas; meas &= meas - 1)
 		raise_want(of, of_type(of, USED_READINGS, meas), n);
 }
 
@@ -226,7 +226,7 @@ static void want_leaves(struct pol_state *st, unsigned side,
 	}
 	if (goes_on)
 		types = look_new_types(m, types);
-	if (!goes_on || look_each_time(types))
+	if (!goes_on || meas_moments(types))
 		want_any(&of, USED_MESSAGES, 1);
 	if (types)
 		want_any(&of, USED_READINGS, 1);
