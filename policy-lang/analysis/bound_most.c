@@ -37,8 +37,10 @@ static uint64_t cap_most(const struct bound *b, const struct cap *c,
 		    : most_span(c->l, in.span,
 				bind ? bind->META->billing_day : 0);
 	n = most_mul(n, c->times);
+	/* What has no type has no counter, and is not counted. */
 	if (c->l->each & LAY_EACH_MEAS)
-		n = most_mul(n, (uint64_t)__builtin_popcountll(meas));
+		n = meas ? most_mul(n, (uint64_t)__builtin_popcountll(meas))
+			 : MOST_UNLIMITED;
 	return n;
 }
 
@@ -71,15 +73,17 @@ static uint64_t alt_most(const struct bound *b, const struct alt *a,
 uint64_t bound_way_most(const struct bound *b, const struct bound_way *w,
 			meas_set meas, enum pol_thing thing, struct bound_in in)
 {
-	meas_set m = meas ? meas & w->meas : w->meas;
+	/* On trial, what has no measurement passes, too. */
+	bool bare = w->rule == BOUND_NO_RULE && !meas &&
+		    thing != THING_READINGS;
+	meas_set m = meas ? meas & w->meas : bare ? 0 : w->meas;
 	uint64_t n, sum = 0;
 
 	if (meas && !m)
 		return 0;
 	n = caps_most(b, &w->own, m, thing, in);
-	/* On trial, what has no measurement passes by other ceilings too. */
-	if (w->any_alt ||
-	    (w->rule == BOUND_NO_RULE && !meas && thing != THING_READINGS))
+	/* And by other ceilings. */
+	if (w->any_alt || bare)
 		return n;
 	for (size_t i = 0; i < w->n_alt; i++) {
 		if (m == 0 || w->alt[i].meas & m)
@@ -153,6 +157,19 @@ static uint64_t shared_most(const struct bound *b,
 	return most;
 }
 
+/* A reading has a type: of any one that one of them can have. */
+static meas_set types_of(const struct bound_recipient *const *r, size_t n,
+			 meas_set meas, enum pol_thing thing)
+{
+	if (meas || thing != THING_READINGS)
+		return meas;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < r[i]->n_way; k++)
+			meas |= r[i]->way[k].meas;
+	}
+	return meas;
+}
+
 static uint64_t ways_most(const struct bound *b,
 			  const struct bound_recipient *r, meas_set meas,
 			  enum pol_thing thing, struct bound_in in)
@@ -164,7 +181,8 @@ static uint64_t ways_most(const struct bound *b,
 			sum = most_add(sum, bound_way_most(b, &r->way[i], meas,
 							   thing, in));
 	}
-	return least(sum, shared_most(b, &r, 1, meas, thing, in));
+	return least(sum, shared_most(b, &r, 1, types_of(&r, 1, meas, thing),
+				      thing, in));
 }
 
 uint64_t bound_most(const struct bound *b,
@@ -175,5 +193,6 @@ uint64_t bound_most(const struct bound *b,
 
 	for (size_t i = 0; i < n; i++)
 		sum = most_add(sum, ways_most(b, r[i], meas, thing, in));
-	return least(sum, shared_most(b, r, n, meas, thing, in));
+	return least(sum, shared_most(b, r, n, types_of(r, n, meas, thing),
+				      thing, in));
 }
