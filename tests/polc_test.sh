@@ -257,6 +257,13 @@ try "bound on trial" 0 "on trial" "$polc" bound "$tmp/trial"
 is "the machine's octets a day" sh -c "sed -n '/^tips/,\$p' '$tmp/out' | grep -q 'octets     262144 a day, 8126464 a month'"
 try "bound on trial, of this customer" 0 "on trial" "$polc" bound --customer "$tmp/trial"
 is "the customer's octets a month" sh -c "sed -n '/^tips/,\$p' '$tmp/out' | grep -q 'octets     16384 a day, 16384 a month'"
+# Without a measurement it lets pass what no rule grants, sealed or not.
+sed -n '/^ceiling:/q; p' $home/baseline.yaml >"$tmp/trial/baseline.yaml"
+printf 'ceiling:\n  other: {direction: any, party: {role: [service]}, match: {any: {}}}\n' >>"$tmp/trial/baseline.yaml"
+rm "$tmp/trial"/{mdma,flex,portal,customer,household-tests}.yaml
+sed -i '/^assert:/,$d' "$tmp/trial/tips.yaml"
+try "bound on trial, without measurements" 0 "tips -> Tips Inc (US)  grade - X" "$polc" bound "$tmp/trial"
+is "nor are there limits" grep -q 'sealed     any a day' "$tmp/out"
 try "bound for programs" 0 '"backlog-values":1632' "$polc" bound --customer --json $home
 is "it is JSON" python3 -c 'import json,sys
 for l in open(sys.argv[1]): json.loads(l)' "$tmp/out"

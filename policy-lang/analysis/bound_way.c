@@ -173,15 +173,44 @@ bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
 
 /* A policy on trial: all that the baseline admits. Its limits and those of the
  * customer cannot be on trial. */
+/* Does some ceiling admit messages without a measurement; octets that look
+ * random, too? */
+static bool admits_bare(const struct place *at, bool *sealed)
+{
+	const struct machine *m = &at->s->m[at->m];
+	const struct pol_image *im = at->s->base;
+	bool any = !im;
+
+	*sealed = !im;
+	for (uint32_t c = im ? im->col_at[COL_GRANT] : 0;
+	     im && c < im->col_at[COL_GRANT + 1]; c++) {
+		const uint64_t *row = m->rows[LAYER_BASE] +
+				      (size_t)at->party * im->words;
+
+		if (!bit_get(row, c) ||
+		    !bit_get(img_row(im, &im->OBSV[LAY_DIM_DIR], at->dir), c) ||
+		    !bit_get(img_row(im, &im->OBSV[LAY_DIM_MEAS], MEAS_COUNT),
+			     c))
+			continue;
+		any = true;
+		*sealed |= bit_get(match_kind(im, OBS_OPAQUE), c) ||
+			   bit_get(match_kind(im, OBS_TLS_HELLO), c);
+	}
+	return any;
+}
+
 bool bound_trial_way(const struct place *at, bool customer, struct bound_way *w)
 {
 	meas_set meas = MEAS_ALL & ~MEAS_ABOUT;
+	bool bare;
 
 	*w = (struct bound_way){
 		.party = at->party, .rule = BOUND_NO_RULE, .monitored = true};
-	if (!find_alts(at, w, &meas))
+	bare = admits_bare(at, &w->sealed);
+	if (find_alts(at, w, &meas))
+		w->meas = meas;
+	else if (!bare)
 		return false;
-	w->meas = meas;
 	top_caps(at, LAYER_BASE, w);
 	if (customer)
 		restriction_caps(at, w);
