@@ -27,6 +27,7 @@ LAWS = [  # the quick ones first
     ("law 10", "policy-lang/laws_cost_test", 2),
     ("law 11", "policy-lang/laws_image_test", 1),
     ("law 6", "policy-lang/analysis/most_test", 0.2),
+    ("law 6", "policy-lang/laws_bound_test", 1),
     ("law 8", "policy-lang/eval/history_test", 1),
     ("laws 1, 2", "policy-lang/laws_text_test", 0.2),
 ]

@@ -9,7 +9,8 @@ export LAW_CASES=${LAW_CASES:-1000000}
 dir=${BUILD:-build}/test/policy-lang
 [ $# -gt 0 ] || set -- laws_reference_test laws_explain_test laws_cost_test \
 	laws_image_test laws_test laws_text_test laws_claims_test \
-	eval/history_test analysis/most_test eval/floor_test
+	eval/history_test analysis/most_test laws_bound_test \
+	eval/floor_test
 bad=0
 for t; do
 	from=$SECONDS

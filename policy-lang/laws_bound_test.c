@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Law 6 over whole policies: no history of permitted messages exceeds any
+ * figure of bound, of a rule, of a recipient with all its rules, and of all
+ * layers together. analysis/most_test.c has one rule and asks how near a
+ * history comes; here some other limit mostly comes before.
+ *
+ * The adversary repeats what passed, a request and its answer, as soon as it
+ * may again, and now and then something else. Clocks do not step here: law 8.
+ */
+#include "policy-lang/analysis/bound.h"
+#include "policy-lang/lawworld.h"
+
+#define EVENTS 160
+#define LENS   3
+
+enum { SAW_FLOW, SAW_MANY, SAW_FULL, SAW_TWO_RULES, SAW_DELAY, SAW_POWER,
+       SAW_SEALED, SAW_OTHER, SAW_CUSTOMER, SAW_BASE, SAW_CLOSE, SAW_OCTETS,
+       SAW_TRIAL };
+
+struct passed { /* one message that left or came */
+	struct now now;
+	enum dir dir;
+	int party;
+	size_t machine;
+	meas_set meas; /* that it carries; 0: none */
+	struct said s;
+	struct span rule; /* of the vendor's, for its first leaf */
+	bool monitored;	  /* by a trial alone */
+};
+
+static struct world w;
+static struct policies p;
+static struct bound *b;
+static struct passed log_[EVENTS];
+static size_t n_log;
+
+/* --- what is counted -------------------------------------------------------- */
+
+static bool is_reading_each(enum meas m)
+{
+	return meas_class(m) == MEAS_CLASS_SNAPSHOT || m == MEAS_CONTROL_LOAD;
+}
+
+/* Of types of that set: as many as it has moments of one of them. */
+static uint64_t readings(const struct passed *x, meas_set of)
+{
+	uint64_t n = 0;
+
+	for (meas_set s = x->meas & of; s; s &= s - 1) {
+		enum meas m = (enum meas)__builtin_ctzll(s);
+		uint64_t k = is_reading_each(m) ? x->s.moments : 1;
+
+		n = k > n ? k : n;
+	}
+	return n;
+}
+
+/* Which window of the calendar; the meter has no zone. */
+static int64_t window(const struct passed *x, enum most_span sp)
+{
+	int64_t s = wall_s(x->now.wall);
+	struct civil c = civil_of(s);
+
+	switch (sp) {
+	case MOST_HOUR:
+		return s / 3600;
+	case MOST_DAY:
+		return s / 86400;
+	case MOST_WEEK:
+		return (s / 86400 + 3) / 7;
+	case MOST_MONTH:
+		return c.year * 12 + c.month;
+	default:
+		return c.year;
+	}
+}
+
+static int64_t length(enum most_span sp)
+{
+	return sp == MOST_24H ? D(1) : sp == MOST_30D ? D(30) : D(365);
+}
+
+typedef bool pick_f(const struct passed *x, const void *arg);
+typedef uint64_t amount_f(const struct passed *x, const void *arg);
+
+struct counted {
+	pick_f *pick;
+	amount_f *amount;
+	const void *arg;
+};
+
+/* The most within ns, or, with ns 0, in a span. */
+static uint64_t most_seen(const struct counted *c, int64_t ns,
+			  enum most_span sp)
+{
+	uint64_t sum = 0, best = 0;
+	size_t from = 0;
+
+	if (!ns && sp >= MOST_24H)
+		ns = length(sp);
+	for (size_t i = 0; i < n_log; i++) {
+		if (!c->pick(&log_[i], c->arg))
+			continue;
+		sum += c->amount(&log_[i], c->arg);
+		for (;; from++) {
+			const struct passed *x = &log_[from];
+
+			if (!c->pick(x, c->arg))
+				continue;
+			if (ns ? log_[i].now.mono.ns - x->now.mono.ns < ns
+			       : window(&log_[i], sp) == window(x, sp))
+				break;
+			sum -= c->amount(x, c->arg);
+		}
+		best = sum > best ? sum : best;
+	}
+	return best;
+}
+
+/* The least time over so many gaps between readings. */
+static int64_t closest(const struct counted *c, unsigned gaps)
+{
+	static int64_t at[EVENTS * 4];
+	int64_t best = INT64_MAX;
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_log; i++) {
+		uint64_t k = c->pick(&log_[i], c->arg)
+				     ? c->amount(&log_[i], c->arg)
+				     : 0;
+
+		for (; k && n < EVENTS * 4; k--)
+			at[n++] = log_[i].now.mono.ns;
+	}
+	for (size_t i = gaps; i < n; i++)
+		best = at[i] - at[i - gaps] < best ? at[i] - at[i - gaps] : best;
+	return best == INT64_MAX ? best : best / gaps;
+}
+
+/* --- recipients ------------------------------------------------------------- */
+
+static bool is_of(const struct bound_recipient *r, const struct passed *x)
+{
+	const uint16_t *group = b->set->m[r->machine].group;
+
+	return x->machine == r->machine && x->party >= 0 &&
+	       group[x->party] == group[r->party];
+}
+
+static bool leaves_to(const struct passed *x, const void *arg)
+{
+	return x->dir == DIR_OUT && is_of(arg, x);
+}
+
+static uint64_t octets(const struct passed *x, const void *arg)
+{
+	(void)arg;
+	return x->s.octets;
+}
+
+static uint64_t any_reading(const struct passed *x, const void *arg)
+{
+	(void)arg;
+	return readings(x, ~(meas_set)0);
+}
+
+static uint64_t one_message(const struct passed *x, const void *arg)
+{
+	(void)x;
+	(void)arg;
+	return 1;
+}
+
+static bool sealed_to(const struct passed *x, const void *arg)
+{
+	return leaves_to(x, arg) && x->s.about == AB_OPAQUE;
+}
+
+static bool other_to(const struct passed *x, const void *arg)
+{
+	return leaves_to(x, arg) && !x->meas;
+}
+
+/* Of the types of one recipient, or of all. */
+struct of_types {
+	const struct bound_recipient *r;
+	meas_set meas;
+};
+
+static bool typed(const struct passed *x, const void *arg)
+{
+	const struct of_types *t = arg;
+
+	return leaves_to(x, t->r) && x->meas & t->meas;
+}
+
+static uint64_t typed_readings(const struct passed *x, const void *arg)
+{
+	return readings(x, ((const struct of_types *)arg)->meas);
+}
+
+static bool no_more_in(struct law *l, const char *what,
+		       const struct counted *c, const uint64_t *most)
+{
+	for (int sp = 0; sp < MOST_SPANS; sp++) {
+		uint64_t n = sp == MOST_BILLING
+				     ? 0
+				     : most_seen(c, 0, (enum most_span)sp);
+
+		if (n > most[sp])
+			return law_broken(l, "%s: %llu in span %d, bound %llu",
+					  what, (unsigned long long)n, sp,
+					  (unsigned long long)most[sp]);
+		l->saw[SAW_FULL] |= n > 1 && n == most[sp];
+	}
+	return true;
+}
+
+static bool no_more_within(struct law *l, const char *what,
+			   const struct bound_recipient *r,
+			   const struct counted *c, meas_set meas,
+			   enum pol_thing thing, const int64_t *len)
+{
+	for (int i = 0; i < LENS; i++) {
+		uint64_t n = most_seen(c, len[i], 0);
+		uint64_t most = bound_most(b, &r, 1, meas, thing,
+					   (struct bound_in){.ns = len[i]});
+
+		if (n > most)
+			return law_broken(l, "%s: %llu in %lld s, bound %llu",
+					  what, (unsigned long long)n,
+					  (long long)(len[i] / NS_PER_S),
+					  (unsigned long long)most);
+	}
+	return true;
+}
+
+/* A series shows itself, however often it is sent. */
+static meas_set snapshots_of_use(void)
+{
+	meas_set all = 0;
+
+	for (meas_set s = meas_use(); s; s &= s - 1) {
+		if (meas_class((enum meas)__builtin_ctzll(s)) ==
+		    MEAS_CLASS_SNAPSHOT)
+			all |= s & -s;
+	}
+	return all;
+}
+
+static bool types_hold(struct law *l, const struct bound_recipient *r,
+		       const int64_t *len)
+{
+	for (unsigned m = 0; m < MEAS_COUNT; m++) {
+		struct of_types t = {r, MEAS_BIT(m)};
+		struct counted c = {typed, typed_readings, &t};
+
+		if (!most_seen(&c, 0, MOST_365D))
+			continue;
+		if (!no_more_within(l, meas_name((enum meas)m), r, &c, t.meas,
+				    THING_READINGS, len))
+			return false;
+		/* Which is told of snapshots that show use. */
+		if (t.meas & snapshots_of_use() &&
+		    closest(&c, 32) < bound_together(b, r, t.meas))
+			return law_broken(l, "%s: closer than together",
+					  meas_name((enum meas)m));
+	}
+	return true;
+}
+
+static bool recipient_holds(struct law *l, const struct bound_recipient *r,
+			    const int64_t *len)
+{
+	struct counted out = {leaves_to, octets, r};
+	struct counted some = {leaves_to, any_reading, r};
+	struct counted every = {leaves_to, one_message, r};
+	struct counted sealed = {sealed_to, octets, r};
+	struct counted other = {other_to, octets, r};
+	struct of_types use = {r, snapshots_of_use()};
+	struct counted shows = {typed, typed_readings, &use};
+	uint64_t any = most_seen(&out, 0, MOST_365D);
+
+	if (!any)
+		return true;
+	l->saw[SAW_SEALED] |= most_seen(&sealed, 0, MOST_365D) > 0;
+	l->saw[SAW_OTHER] |= most_seen(&other, 0, MOST_365D) > 0;
+	l->saw[SAW_MANY] |= most_seen(&some, 0, MOST_365D) > 8;
+	l->saw[SAW_OCTETS] |= r->bytes[MOST_365D] != MOST_UNLIMITED;
+	if (most_seen(&sealed, 0, MOST_365D) && !r->sealed)
+		return law_broken(l, "sealed messages to whom none go");
+	if (most_seen(&other, 0, MOST_365D) && !r->other)
+		return law_broken(l, "other messages to whom none go");
+	if (closest(&shows, 32) < r->spacing_ns)
+		return law_broken(l, "closer than the recipient's spacing");
+	l->saw[SAW_CLOSE] |= closest(&shows, 32) < D(365);
+	return no_more_in(l, "octets", &out, r->bytes) &&
+	       no_more_in(l, "readings", &some, r->readings) &&
+	       no_more_in(l, "sealed octets", &sealed, r->sealed_bytes) &&
+	       no_more_in(l, "other octets", &other, r->other_bytes) &&
+	       no_more_within(l, "octets", r, &out, 0, THING_BYTES, len) &&
+	       no_more_within(l, "readings", r, &some, 0, THING_READINGS,
+			      len) &&
+	       no_more_within(l, "messages", r, &every, 0, THING_MESSAGES,
+			      len) &&
+	       types_hold(l, r, len);
+}
+
+/* --- flows and powers ------------------------------------------------------- */
+
+/* What only a trial lets pass is by no rule of the policy. */
+static bool is_by(const struct passed *x, struct span rule, bool monitored)
+{
+	bool same = span_eq(rule, x->rule);
+
+	return x->monitored ? monitored && (rule.n == 0 || same) : same;
+}
+
+static const struct bound_flow *flow_of(const struct passed *x, enum meas m)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		for (size_t k = 0; is_of(r, x) && k < r->n_flow; k++) {
+			const struct bound_flow *f = &r->flow[k];
+
+			if (f->party == x->party && f->meas == m &&
+			    is_by(x, f->rule_name, f->monitored))
+				return f;
+		}
+	}
+	return NULL;
+}
+
+struct of_flow {
+	const struct bound_recipient *r;
+	const struct bound_flow *f;
+};
+
+static bool by_flow(const struct passed *x, const void *arg)
+{
+	const struct of_flow *o = arg;
+
+	return leaves_to(x, o->r) && x->party == o->f->party &&
+	       x->meas & MEAS_BIT(o->f->meas) &&
+	       is_by(x, o->f->rule_name, o->f->monitored);
+}
+
+static uint64_t flow_readings(const struct passed *x, const void *arg)
+{
+	return readings(x, MEAS_BIT(((const struct of_flow *)arg)->f->meas));
+}
+
+static bool flow_holds(struct law *l, const struct bound_recipient *r,
+		       const struct bound_flow *f)
+{
+	struct of_flow o = {r, f};
+	struct counted c = {by_flow, flow_readings, &o};
+
+	if (!no_more_in(l, "readings of a rule", &c, f->readings))
+		return false;
+	if (meas_class(f->meas) != MEAS_CLASS_SERIES &&
+	    closest(&c, 8) < f->spacing_ns)
+		return law_broken(l, "closer than the rule's spacing");
+	return true;
+}
+
+/* What the message says of itself, against its flow. What is no series and
+ * has no time is of now. */
+static bool data_holds(struct law *l, const struct passed *x,
+		       const struct bound_flow *f)
+{
+	const struct said *s = &x->s;
+	enum meas_class cls = meas_class(f->meas);
+	bool series = cls == MEAS_CLASS_SERIES;
+	/* Of these nobody asks how old they are (guards.c). */
+	bool ageless = cls == MEAS_CLASS_INBOUND ||
+		       cls == MEAS_CLASS_ATTRIBUTE;
+	int64_t newest = series || s->newest >= 0 ? s->newest : 0;
+	int64_t oldest = series || s->oldest >= 0 ? s->oldest : 0;
+
+	if (!ageless && f->delay_ns &&
+	    newest < f->delay_ns / NS_PER_S)
+		return law_broken(l, "%lld s old, bound %lld",
+				  (long long)newest,
+				  (long long)(f->delay_ns / NS_PER_S));
+	if (!ageless && f->history_ns != BOUND_NONE &&
+	    (oldest < 0 || oldest > f->history_ns / NS_PER_S))
+		return law_broken(l, "%lld s back, bound %lld",
+				  (long long)oldest,
+				  (long long)(f->history_ns / NS_PER_S));
+	if (series && f->granularity_ns &&
+	    s->gran < f->granularity_ns / NS_PER_S)
+		return law_broken(l, "every %lld s, bound %lld",
+				  (long long)s->gran,
+				  (long long)(f->granularity_ns / NS_PER_S));
+	if (f->res_milli != BOUND_NONE && f->res_unit == s->unit &&
+	    (s->res < 0 || s->res < f->res_milli))
+		return law_broken(l, "in steps of %lld, bound %lld",
+				  (long long)s->res, (long long)f->res_milli);
+	if (f->channels && (s->channels < 0 || s->channels > f->channels))
+		return law_broken(l, "%lld channels, bound %u",
+				  (long long)s->channels, f->channels);
+	l->saw[SAW_DELAY] |= !ageless && f->delay_ns > 0;
+	return true;
+}
+
+static bool power_holds(struct law *l, const struct passed *x)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		for (size_t k = 0; is_of(r, x) && k < r->n_power; k++) {
+			const struct bound_power *q = &r->power[k];
+
+			if (q->party != x->party ||
+			    !is_by(x, q->rule_name, q->until_s > 0))
+				continue;
+			l->saw[SAW_POWER] = true;
+			if (q->has_value &&
+			    (x->s.value < q->lo || x->s.value > q->hi))
+				return law_broken(l, "a command of %lld",
+						  (long long)x->s.value);
+			return true;
+		}
+	}
+	return law_broken(l, "a command from whom none comes");
+}
+
+static bool message_holds(struct law *l, const struct passed *x)
+{
+	meas_set m = x->meas;
+
+	if (x->dir == DIR_IN)
+		return !(m & MEAS_BIT(MEAS_CONTROL_LOAD)) || power_holds(l, x);
+	for (; m; m &= m - 1) {
+		enum meas one = (enum meas)__builtin_ctzll(m);
+		const struct bound_flow *f = flow_of(x, one);
+
+		if (!f)
+			return law_broken(l, "%s by %.*s, and bound has none",
+					  meas_name(one), (int)x->rule.n,
+					  x->rule.p);
+		l->saw[SAW_FLOW] = true;
+		if (!data_holds(l, x, f))
+			return false;
+	}
+	return true;
+}
+
+/* --- histories -------------------------------------------------------------- */
+
+static struct span vendor_rule(const struct pol_decision *d)
+{
+	for (uint32_t i = 0; i < d->n_rules; i++) {
+		if (span_is(d->rules[i].layer, "vendor"))
+			return d->rules[i].rule;
+	}
+	return (struct span){0};
+}
+
+/* Judged, and let go with its octets, as the gateway does. */
+static bool play(const struct said *s, struct now now, struct pol_decision *d)
+{
+	static struct pol_decision packet;
+	struct pol_peer peer = said_peer(s);
+
+	if (!world_judge(&w, s, now, d)) {
+		pol_abort(w.st);
+		return false;
+	}
+	if (s->what == SAID_MESSAGE &&
+	    !pol_packet(w.st, s->machine, s->dir, &peer, s->octets, now,
+			&packet)) {
+		pol_abort(w.st);
+		d->wait_ns = packet.wait_ns;
+		return false;
+	}
+	pol_commit(w.st);
+	/* Between two machines it is judged for both; that is the second's. */
+	if (s->what == SAID_MESSAGE && s->who != 3)
+		log_[n_log++] = (struct passed){
+			.now = now, .dir = s->dir, .machine = s->machine,
+			.party = pol_party(w.set, s->machine, &peer),
+			.meas = s->echo ? 0 : s->meas & ~MEAS_ABOUT, .s = *s,
+			.rule = vendor_rule(d), .monitored = d->monitored};
+	return true;
+}
+
+/* The last one, or it and the one before, as soon as it may. */
+static void again(struct law *l, struct said *last, unsigned n,
+		  struct now *now)
+{
+	static struct pol_decision d;
+	int64_t wait = 0;
+
+	for (unsigned i = 0, all = 1 + (unsigned)draw(&l->history, 40);
+	     i < all && n_log < EVENTS; i++) {
+		bool permit = false;
+
+		for (unsigned k = n; k-- > 0 && n_log < EVENTS;) {
+			struct said s = last[k];
+
+			s.wait = k + 1 == n ? wait : S(1);
+			said_time(&s, now);
+			said_tell(l, &s);
+			permit = play(&s, *now, &d);
+			law_tell(l, "     %s\n",
+				 permit ? "permitted" : d.text);
+		}
+		if (!permit && (d.wait_ns <= 0 || d.wait_ns > D(40)))
+			break;
+		/* Both clocks go alike, which count in us and in ns. */
+		wait = permit ? 0 : (d.wait_ns + 999) / 1000 * 1000;
+		wait += 1000 * (int64_t)draw(&l->history, 2);
+		if (one_in(&l->history, 12))
+			wait += throw_wait(&l->history);
+	}
+}
+
+/* Most of what is said is what most rules let pass. */
+static void fit(struct draws *d, struct said *s)
+{
+	static const meas_set some[] = {MEAS_BIT(MEAS_ENERGY_REGISTER),
+					MEAS_BIT(MEAS_ENERGY_INTERVAL),
+					MEAS_BIT(MEAS_POWER_INSTANT)};
+
+	if (s->what != SAID_MESSAGE || !draw(d, 4))
+		return;
+	s->forged = s->other_port = s->echo = s->deep = false;
+	s->refused = REASON_NONE;
+	s->dir = abouts[s->about].dir;
+	if (!s->meas)
+		return;
+	if (s->about == AB_READ || s->about == AB_OBIX)
+		s->meas = some[draw(d, 3)];
+	s->gran = 5400;
+	s->oldest = s->newest = 12 * 3600;
+	s->res = 30000;
+	s->channels = s->values = 1;
+	s->value = 3600000;
+}
+
+static void history(struct law *l)
+{
+	struct said at_first = {.what = SAID_STATE, .on = true};
+	static struct pol_decision d;
+	struct now now = law_noon();
+	struct said last[2] = {{0}};
+
+	n_log = 0;
+	for (; at_first.machine < (p.two ? 2 : 1); at_first.machine++) {
+		if (draw(&l->history, 4))
+			world_other(&w, &at_first, now);
+	}
+	for (unsigned i = 0; i < EVENTS && draw(&l->history, 30) &&
+			     n_log < EVENTS &&
+			     civil_of(wall_s(now.wall)).year < 2028;
+	     i++) {
+		struct said s = throw(&l->history, &p, &last[0]);
+
+		if (s.what == SAID_WALL)
+			continue;
+		fit(&l->history, &s);
+		said_time(&s, &now);
+		said_tell(l, &s);
+		if (!said_judged(&s)) {
+			world_other(&w, &s, now);
+			continue;
+		}
+		law_tell(l, "     %s\n",
+			 play(&s, now, &d) ? "permitted" : d.text);
+		if (s.what != SAID_MESSAGE)
+			continue;
+		last[1] = last[0];
+		last[0] = s;
+		if ((d.permit || d.wait_ns > 0) && draw(&l->history, 3))
+			again(l, last,
+			      last[1].octets && draw(&l->history, 2) ? 2 : 1,
+			      &now);
+	}
+}
+
+static void agree_to_all(void)
+{
+	for (int i = 0; i < (p.two ? 2 : 1); i++) {
+		const struct lt *v = &p.vendor[i];
+		uint16_t all = lt_get(v, 1, "allow");
+
+		for (uint16_t k = v->node[all].first; k; k = v->node[k].next) {
+			struct span id = span_str(lt_str(v, v->node[k].key));
+
+			if (lt_get(v, k, "consent") &&
+			    pol_state_consent(w.st, machine_of(&p, i), id,
+					      true))
+				fail_msg("no rule %s", (const char *)id.p);
+		}
+	}
+	w.fresh = *w.st;
+}
+
+/* All of it or one rule; for three weeks. */
+static void put_trial(struct draws *d, struct lt *t)
+{
+	uint16_t all = lt_get(t, 1, "allow"), in = 1, x;
+
+	x = lt_add(t, 1, LT_MAP, "valid");
+	lt_put(t, x, "from", "2026-11-25");
+	lt_put(t, x, "until", "2028-01-01");
+	if (draw(d, 2))
+		in = lt_nth(t, all, draw(d, lt_count(t, all)));
+	x = lt_add(t, in, LT_MAP, "mode");
+	lt_put(t, x, "monitor-until", "2026-12-16");
+}
+
+static bool make(struct law *l)
+{
+	struct err e;
+
+	bound_free(b);
+	b = NULL;
+	make_policies(&l->policy, &p, draw(&l->policy, 2));
+	if (p.has_base && one_in(&l->policy, 4))
+		put_trial(&l->policy, &p.vendor[0]);
+	tell_policies(l, &p);
+	if (!world_of(&w, &p))
+		return false;
+	/* As this household chose, or with every consent. */
+	if (!p.has_customer)
+		agree_to_all();
+	return bound_new(&b, w.set, p.has_customer, &e) == 0;
+}
+
+static bool law_6(struct law *l)
+{
+	int64_t len[LENS];
+	static bool fine;
+
+	if (!l->same_policy)
+		fine = make(l);
+	if (!fine)
+		return law_skip(l);
+	for (int i = 0; i < LENS; i++)
+		len[i] = S(1 + (int64_t)draw(&l->history, 86400u * 20));
+	world_reset(&w);
+	history(l);
+	for (size_t i = 0; i < n_log; i++) {
+		l->saw[SAW_TRIAL] |= log_[i].monitored;
+		if (!message_holds(l, &log_[i]))
+			return false;
+		l->saw[SAW_TWO_RULES] |=
+			i && log_[i].meas && log_[i - 1].meas &&
+			log_[i].dir == DIR_OUT && log_[i - 1].dir == DIR_OUT &&
+			!span_eq(log_[i].rule, log_[i - 1].rule);
+	}
+	for (size_t i = 0; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		if (!recipient_holds(l, r, len))
+			return false;
+		for (size_t k = 0; k < r->n_flow; k++) {
+			if (!flow_holds(l, r, &r->flow[k]))
+				return false;
+		}
+	}
+	l->saw[SAW_CUSTOMER] = n_log && p.has_customer;
+	l->saw[SAW_BASE] = n_log && p.has_base;
+	return true;
+}
+
+static void test_no_figure_is_exceeded(void **ctx)
+{
+	static const struct law_share shares[] = {
+		{"told something", 10}, {"more than 8 readings", 5},
+		{"all of a bound", 5}, {"by two rules", 1},
+		{"not so fresh", 1}, {"a command", 1}, {"sealed", 1},
+		{"without a reading", 10}, {"a customer's file", 5},
+		{"a baseline", 20}, {"33 readings and more", 0},
+		{"octets bounded", 5}, {"on trial alone", 1}, {0}};
+
+	(void)ctx;
+	law_run("law 6, policies", law_6, shares);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_figure_is_exceeded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
