@@ -108,9 +108,10 @@ port is refused, not opaque. IP protocols other than TCP, UDP, ICMP and ICMPv6
 are refused (`unknown-protocol`).
 
 An opaque stream over TCP is looked at again where an end speaks after the other
-one did, and where a segment begins: what is C12.22, HTTP, a hello of TLS or oBIX
+one did, and where a segment begins: what is C12.22, HTTP, DNS, a hello of TLS or oBIX
 without HTTP there beyond doubt, by itself or with the segments behind it, ends the
-connection (`changed-protocol`).
+connection (`changed-protocol`). The segment that makes it plain does not leave; those
+in front of it may have left, as the opaque octets that were granted and are charged.
 Not found is a message that begins inside a segment, behind other octets (a text
 may quote one, and no receiver looks for it there); one whose method is in no
 registry, cut right in front of the blank behind it or right behind that; and
@@ -303,8 +304,9 @@ number of alarms that wait is `event.meter`, and alone it is of now.
 Of what a document defines there is room for some prototypes, units and strings of
 facets (the limits below); with more, no number is what it is by a definition, and
 those without a unit of the standard are of unknown type. One that stands behind what
-it is for is applied in the same unit (the limits below), as far as the octets of a
-unit can be held; in front of that what was told of the same history before counts,
+it is for is applied in the same unit (the limits below): that is half of what a
+direction may hold, since the end of one unit and the beginning of the next may wait in
+one packet; in front of that what was told of the same history before counts,
 else the type is unknown, whatever a number that is like what is not there is called. So where a server says the unit of its records behind them,
 who asks it for few at first (a `limit` of 20) makes it known. A unit of its own has a dimension in the table and a scale that is a power
 of ten, alone or of the seconds of a minute, an hour or a day; other numbers in
