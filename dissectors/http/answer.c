@@ -47,7 +47,7 @@ static bool may_answer(const struct dis_ctx *c, struct span unit,
 			   .dir = c->dir,
 			   .lenient = c->lenient,
 			   .plain = m->plain,
-			   .seen = &m->seen,
+			   .seen = m->seen,
 			   .exact = true};
 	const struct http_side *other = &f->side[!c->dir];
 	const struct http_row *r;

@@ -280,12 +280,11 @@ static enum frame start(const struct cutter *k, struct piece *x, struct err *e)
 static enum frame find_head(const struct cutter *k, struct span in,
 			    struct piece *x, size_t *len, struct err *e)
 {
-	struct http_seen *seen = k->seen;
+	struct http_seen *seen = &k->seen[x->request];
 	struct span own = span_of(seen->octets, seen->n);
 	int rc;
 
-	if (own.n && seen->head.request == x->request &&
-	    span_eq(span_sub(in, 0, own.n), own)) {
+	if (own.n && span_eq(span_sub(in, 0, own.n), own)) {
 		x->head = seen->head;
 		*len = own.n;
 		return FRAME_UNIT;

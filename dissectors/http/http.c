@@ -272,7 +272,7 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 			       .lenient = c->lenient,
 			       .other_waits = c->other_waits,
 			       .plain = m->plain,
-			       .seen = &m->seen,
+			       .seen = m->seen,
 			       .exact = exact};
 }
 

@@ -109,8 +109,9 @@ struct http_row {
 	uint8_t text[TEXT_MAX]; /* path, query, host */
 };
 
-/* The head that was read last: a unit is framed, then read. Its octets are kept
- * beside it and compared, so that it is never believed of others. */
+/* The head that was read last: a unit is framed, then read, and who polls sends
+ * the same one each time. Its octets are kept beside it and compared, so that it
+ * is never believed of others. */
 struct http_seen {
 	uint16_t n; /* 0: none */
 	struct head head; /* of octets */
@@ -127,7 +128,7 @@ struct http_machine {
 	uint16_t row_freed; /* the same, of one that is answered now */
 	bool waits, read; /* read: by obix */
 	/* Scratch. */
-	struct http_seen seen;
+	struct http_seen seen[2]; /* of an answer, of a request */
 	uint8_t plain[UNIT_MAX]; /* without chunk headers */
 	struct inflate_block inflate;
 	uint8_t decoded[INFLATE_MAX];
@@ -159,8 +160,8 @@ static inline struct span side_type(const struct http_side *s)
 }
 
 /* cut.c: the unit at the start of in. exact: in is one unit, as found before.
- * plain: UNIT_MAX octets that x->body may lie in. seen: what its head may lie
- * in, until the next is cut. */
+ * plain: UNIT_MAX octets that x->body may lie in. seen: two, in one of which its
+ * head may lie until the next is cut. */
 struct cutter {
 	const struct http_flow *f;
 	enum dir dir;

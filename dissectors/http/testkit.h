@@ -108,7 +108,7 @@ static inline bool reader_unit(struct reader_kit *r, struct dis_ctx *c,
 			       struct telling *t)
 {
 	struct cutter k = {.f = &r->f, .dir = c->dir, .plain = r->m->plain,
-			    .seen = &r->m->seen,
+			    .seen = r->m->seen,
 			   .exact = true};
 	struct obs_list out = {r->obs, 0, KIT_OBS};
 	struct err e = {0};
