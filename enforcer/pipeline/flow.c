@@ -38,25 +38,37 @@ static bool same_end(const struct net_addr *a, uint16_t ap,
 	return ap == bp && memcmp(a, b, sizeof(*a)) == 0;
 }
 
+static bool is_of(const struct flow *f, const struct net_tuple *t, uint8_t *s)
+{
+	const struct net_tuple *k = &f->tup;
+
+	if (k->proto != t->proto)
+		return false;
+	if (same_end(&k->src, k->sport, &t->src, t->sport) &&
+	    same_end(&k->dst, k->dport, &t->dst, t->dport)) {
+		*s = 0;
+		return true;
+	}
+	if (same_end(&k->src, k->sport, &t->dst, t->dport) &&
+	    same_end(&k->dst, k->dport, &t->src, t->sport)) {
+		*s = 1;
+		return true;
+	}
+	return false;
+}
+
 uint32_t flow_find(struct pipeline *p, const struct net_tuple *t, uint8_t *s)
 {
-	uint32_t i = *bucket_of(p, t);
+	uint32_t i = p->latest;
 
-	for (; i != NONE; i = p->flow[i].next) {
-		const struct net_tuple *k = &p->flow[i].tup;
-
-		if (k->proto != t->proto)
+	/* Packets of one connection come in trains. */
+	if (i != NONE && p->flow[i].used && is_of(&p->flow[i], t, s))
+		return i;
+	for (i = *bucket_of(p, t); i != NONE; i = p->flow[i].next) {
+		if (!is_of(&p->flow[i], t, s))
 			continue;
-		if (same_end(&k->src, k->sport, &t->src, t->sport) &&
-		    same_end(&k->dst, k->dport, &t->dst, t->dport)) {
-			*s = 0;
-			return i;
-		}
-		if (same_end(&k->src, k->sport, &t->dst, t->dport) &&
-		    same_end(&k->dst, k->dport, &t->src, t->sport)) {
-			*s = 1;
-			return i;
-		}
+		p->latest = i;
+		return i;
 	}
 	return NONE;
 }
@@ -277,6 +289,11 @@ static const struct {
 	[LIST_CARRIED] = {TCP_IDLE, TCP_ROOM, 5},
 };
 
+#define LEAST_SILENCE CLOSED_IDLE
+_Static_assert(LEAST_SILENCE <= OPENING_IDLE && LEAST_SILENCE <= UDP_IDLE &&
+		       LEAST_SILENCE <= TCP_IDLE,
+	       "no list ends flows sooner");
+
 int64_t flow_due(const struct pipeline *p)
 {
 	int64_t due = INT64_MAX;
@@ -293,10 +310,16 @@ int64_t flow_due(const struct pipeline *p)
 	return due;
 }
 
+/* What enters a list, or is heard of again, is due after the silence of that
+ * list at the earliest: until then, or what was due when all were looked at,
+ * there is nothing to look for. */
 void flow_expire(struct work *w, uint32_t most)
 {
 	struct pipeline *p = w->p;
+	int64_t due, soonest;
 
+	if (w->now.mono.ns < p->flows_due)
+		return;
 	for (int l = 0; l < LISTS; l++) {
 		for (uint32_t n = 0; n < most; n++) {
 			uint32_t i = flow_oldest(p, (enum list)l);
@@ -307,6 +330,9 @@ void flow_expire(struct work *w, uint32_t most)
 			flow_end(w, i, REASON_INCOMPLETE);
 		}
 	}
+	due = flow_due(p);
+	soonest = w->now.mono.ns + LEAST_SILENCE;
+	p->flows_due = due < soonest ? due : soonest;
 }
 
 /* --- room for a new flow ----------------------------------------------------- */

@@ -65,6 +65,8 @@ static void thread_lists(struct pipeline *p)
 	p->earlies = (struct pool){&p->early[0].next, sizeof(*p->early), NONE,
 				   0, OOO_MAX};
 	p->first_held = p->last_held = NONE;
+	p->latest = NONE;
+	p->flows_due = INT64_MIN;
 	p->free_chunks = p->n_chunks;
 	timers_new(p);
 	for (size_t g = 0; g < GUESTS_MAX; g++) {

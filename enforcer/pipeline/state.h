@@ -336,6 +336,8 @@ struct pipeline {
 	uint32_t *bucket, n_buckets;
 	struct pool flows, helds, chunks, earlies;
 	struct lru lru[GUESTS_MAX][LISTS];
+	uint32_t latest;   /* flow that was found last, or NONE */
+	int64_t flows_due; /* none ends of silence before, monotonic ns */
 	uint32_t share;		       /* flows of one guest */
 	struct held *held;
 	uint32_t first_held, last_held; /* in the order of arrival */
