@@ -114,7 +114,7 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 
 	if (rc)
 		return rc;
-	hmac_key_make(&a->salts, store_key(a->store));
+	record_salt_row(&a->salts, store_key(a->store));
 	rc = take_last(a, e);
 	if (rc == 0)
 		rc = take_signer(a, conf, path, e);
@@ -254,7 +254,7 @@ static int append(struct audit *a, enum record_kind kind,
 	};
 	int rc;
 
-	record_salts(&a->salts, r.seq, 1, &r.salt);
+	memcpy(r.salt, record_salt(&a->salts, r.seq), sizeof(r.salt));
 	rc = record_encode(&w, &r, e);
 	if (rc == 0)
 		rc = store_add(a->store, wbuf_span(&w), r.flags,

@@ -16,7 +16,7 @@
 
 struct audit {
 	struct store *store;
-	struct hmac_key salts; /* of the boot */
+	struct salt_row salts; /* of the boot */
 	const char *(*service_name)(uint8_t code);
 	uint32_t batch, pending, policy_seq;
 	uint64_t octets; /* of records appended */

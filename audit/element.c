@@ -28,9 +28,15 @@ struct span element_fit(struct span s, size_t max, bool *cut)
 
 static void put_text8(struct wbuf *w, struct span s, size_t max, bool *cut)
 {
+	uint8_t *at;
+
 	s = element_fit(s, max, cut);
-	wbuf_u8(w, (uint8_t)s.n);
-	wbuf_put(w, s);
+	at = wbuf_room(w, 1 + s.n);
+	if (!at)
+		return;
+	*at = (uint8_t)s.n;
+	if (s.n)
+		memcpy(at + 1, s.p, s.n);
 }
 
 static struct span get_text8(struct cur *c, size_t max)
@@ -108,10 +114,11 @@ static void put_obs(struct wbuf *w, const struct obs *o, size_t max, bool *cut)
 	wbuf_u8(w, o->dropped);
 	for (unsigned i = 0; i < o->n; i++) {
 		const struct fact *f = &o->f[i];
-		size_t n = fact_len(f);
+		size_t n;
 
 		if (record_leaves_out(f->field))
 			continue;
+		n = fact_len(f);
 		if (n > left) {
 			*cut = true;
 			continue;
@@ -561,10 +568,9 @@ LOG(open, OPEN)
 static const struct {
 	uint8_t type;
 	uint16_t max;
-	void (*put)(struct put *p);
 	bool (*get)(struct cur *c, struct record_view *v);
 } elements[] = {
-#define X(name, id, number, max, meaning) {number, max, put_##name, get_##name},
+#define X(name, id, number, max, meaning) {number, max, get_##name},
 	RECORD_ELEMENTS(X)
 #undef X
 };
@@ -574,25 +580,37 @@ _Static_assert(ELEMENT_OPEN == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 
+#define ELEMENT_HEAD 3 /* octets: type u8, length u16 */
+
+/* What was put behind the head that begins at `at`: nothing is no element. */
+static inline void end_element(struct wbuf *w, size_t at, uint8_t type)
+{
+	size_t n = w->n - at;
+
+	if (w->failed || n == ELEMENT_HEAD) {
+		w->n = at;
+		return;
+	}
+	n -= ELEMENT_HEAD;
+	w->p[at] = type;
+	w->p[at + 1] = (uint8_t)(n >> 8);
+	w->p[at + 2] = (uint8_t)n;
+}
+
 void element_put_all(struct wbuf *w, const struct record *r, bool *cut)
 {
 	struct put p = {w, r, r->ev, 0, *cut};
+	size_t at;
 
-	for (size_t i = 0; i < N_ELEMENTS && !w->failed; i++) {
-		size_t at = w->n, n;
-		uint8_t *head = wbuf_room(w, 3);
-
-		p.max = elements[i].max;
-		elements[i].put(&p);
-		n = w->n - at - 3;
-		if (!head || n == 0) {
-			w->n = at; /* absent */
-			continue;
-		}
-		head[0] = elements[i].type;
-		head[1] = (uint8_t)(n >> 8);
-		head[2] = (uint8_t)n;
-	}
+	/* Not by the table: most are absent, and a call would be all there is. */
+#define X(name, id, number, longest, meaning)                                  \
+	p.max = (longest);                                                     \
+	at = w->n;                                                             \
+	(void)wbuf_room(w, ELEMENT_HEAD);                                      \
+	put_##name(&p);                                                        \
+	end_element(w, at, number);
+	RECORD_ELEMENTS(X)
+#undef X
 	*cut = p.cut;
 }
 

@@ -19,8 +19,14 @@ static inline void put_number(struct wbuf *w, uint64_t v)
 /* In lists: length u8, then the value. */
 static inline void put_num8(struct wbuf *w, uint64_t v)
 {
-	wbuf_u8(w, (uint8_t)number_len(v));
-	put_number(w, v);
+	size_t n = number_len(v);
+	uint8_t *at = wbuf_room(w, 1 + n);
+
+	if (!at)
+		return;
+	*at = (uint8_t)n;
+	for (; n > 0; v >>= 8)
+		at[n--] = (uint8_t)v;
 }
 
 static inline uint64_t get_number(struct cur *c)

@@ -255,3 +255,19 @@ void record_salts(const struct hmac_key *key, uint64_t first, size_t n,
 	for (size_t i = 0; i < n; i++)
 		memcpy(out[i], md[i], RECORD_SALT);
 }
+
+void record_salt_row(struct salt_row *row, const uint8_t boot_key[32])
+{
+	hmac_key_make(&row->key, boot_key);
+	row->n = 0;
+}
+
+const uint8_t *record_salt(struct salt_row *row, uint64_t seq)
+{
+	if (seq - row->first >= row->n) {
+		record_salts(&row->key, seq, HMAC_JOBS, row->salt);
+		row->first = seq;
+		row->n = HMAC_JOBS;
+	}
+	return row->salt[seq - row->first];
+}

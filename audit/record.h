@@ -170,6 +170,16 @@ int record_decode(struct record_view *v, struct span octets, struct err *e)
 void record_salts(const struct hmac_key *key, uint64_t first, size_t n,
 		  uint8_t (*out)[RECORD_SALT]);
 
+/* The same for records that mostly come in a row: several salts are made at
+ * once, which takes little longer than one (digest.h). */
+struct salt_row {
+	struct hmac_key key;
+	uint64_t first, n; /* those that are made */
+	uint8_t salt[HMAC_JOBS][RECORD_SALT];
+};
+void record_salt_row(struct salt_row *row, const uint8_t boot_key[32]);
+const uint8_t *record_salt(struct salt_row *row, uint64_t seq);
+
 /* The rule a record names: of what was refused the rule of a layer that
  * refused, if a rule did; else of the vendor's layer, else the first with a
  * name; NULL when none has. */

@@ -478,6 +478,27 @@ static void salts_are_hmacs(void **state)
 	}
 }
 
+static void salts_of_a_row_are_those_of_each(void **state)
+{
+	static const uint64_t order[] = {0,  1, 15, 16, 17, 40, 39, 3,
+					 23, 4, 1u << 31, 2, UINT64_MAX};
+	struct salt_row row = {0};
+	struct hmac_key one;
+
+	(void)state;
+	for (uint8_t k = 1; k < 3; k++) {
+		uint8_t key[32] = {k}, want[1][RECORD_SALT];
+
+		record_salt_row(&row, key);
+		hmac_key_make(&one, key);
+		for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
+			record_salts(&one, order[i], 1, want);
+			assert_memory_equal(record_salt(&row, order[i]),
+					    want[0], RECORD_SALT);
+		}
+	}
+}
+
 static void classes_follow_kinds(void **state)
 {
 	struct event ok = {.verdict = VERDICT_ALLOW};
@@ -520,6 +541,7 @@ int main(void)
 		cmocka_unit_test(aggregates_are_read_strictly),
 		cmocka_unit_test(heads_are_read_strictly),
 		cmocka_unit_test(salts_are_hmacs),
+		cmocka_unit_test(salts_of_a_row_are_those_of_each),
 		cmocka_unit_test(classes_follow_kinds),
 	};
 

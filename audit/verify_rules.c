@@ -42,8 +42,7 @@ int verify_read(struct verify_rules *r, uint64_t seq, struct span record,
 
 void verify_boot(struct verify_rules *r, uint32_t boot, const uint8_t key[32])
 {
-	hmac_key_make(&r->salts, key);
-	r->n_salted = 0;
+	record_salt_row(&r->salts, key);
 	r->boot = boot;
 	r->mono = 0;
 	r->wall = 0;
@@ -70,12 +69,7 @@ static int check_clocks(struct verify_rules *r, uint64_t seq, struct err *e)
 
 static bool salt_fits(struct verify_rules *r, uint64_t seq)
 {
-	if (seq - r->salted >= r->n_salted) {
-		record_salts(&r->salts, seq, HMAC_JOBS, r->salt);
-		r->salted = seq;
-		r->n_salted = HMAC_JOBS;
-	}
-	return memcmp(r->salt[seq - r->salted], r->view.r.salt,
+	return memcmp(record_salt(&r->salts, seq), r->view.r.salt,
 		      RECORD_SALT) == 0;
 }
 

@@ -17,10 +17,7 @@ struct verify_rules {
 	/* Of the record before. */
 	uint32_t boot;
 	int64_t mono, wall;
-	struct hmac_key salts; /* of its boot */
-	/* Of records from here on, as many as were made at once. */
-	uint64_t salted, n_salted;
-	uint8_t salt[HMAC_JOBS][RECORD_SALT];
+	struct salt_row salts; /* of its boot */
 	/* Head of the chain before the bundle that is read; its first record,
 	 * and what of it lies before the record in hand. */
 	uint8_t head[SHA256_LEN];

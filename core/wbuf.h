@@ -47,8 +47,13 @@ static inline void wbuf_be(struct wbuf *w, uint64_t v, size_t n)
 {
 	uint8_t *at = wbuf_room(w, n);
 
-	for (size_t i = 0; at && i < n; i++)
-		at[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+	if (!at || n == 0)
+		return;
+	v <<= 8 * (8 - n);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	v = __builtin_bswap64(v);
+#endif
+	memcpy(at, &v, n); /* one store where n is a constant */
 }
 
 static inline void wbuf_le(struct wbuf *w, uint64_t v, size_t n)
@@ -61,7 +66,10 @@ static inline void wbuf_le(struct wbuf *w, uint64_t v, size_t n)
 
 static inline void wbuf_u8(struct wbuf *w, uint8_t v)
 {
-	wbuf_be(w, v, 1);
+	uint8_t *at = wbuf_room(w, 1);
+
+	if (at)
+		*at = v;
 }
 
 static inline struct span wbuf_span(const struct wbuf *w)
