@@ -6,7 +6,7 @@
 
 #include "enforcer/replay.h"
 
-#define BUFFER ((1u << 20) + EVE_LINE_MAX)
+#define BUFFER ((64u << 10) + EVE_LINE_MAX)
 
 int replay_output_init(struct replay_output *o, const struct replay_opts *opts,
 		       struct err *e)
