@@ -189,19 +189,23 @@ static inline uint16_t span_sum16(struct span s)
 	uint64_t sum = 0;
 	size_t i = 0;
 
-	/* In words of the machine, whose sum differs only in octet order. */
-	for (; i + 4 <= s.n; i += 4) {
-		uint32_t v;
+	/* In words of the machine, whose sum differs only in octet order; what is
+	 * carried out of the top comes in at the bottom. */
+	for (; i + 8 <= s.n; i += 8) {
+		uint64_t v;
 
-		memcpy(&v, s.p + i, 4);
+		memcpy(&v, s.p + i, 8);
 		sum += v;
+		sum += sum < v;
 	}
 	if (i < s.n) {
-		uint32_t v = 0;
+		uint64_t v = 0;
 
 		memcpy(&v, s.p + i, s.n - i);
 		sum += v;
+		sum += sum < v;
 	}
+	sum = (sum & 0xffffffff) + (sum >> 32);
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

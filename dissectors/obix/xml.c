@@ -27,11 +27,12 @@ static _Thread_local struct xml_block *xml_memory;
 
 static unsigned class_of(size_t size)
 {
-	unsigned c = 0;
+	unsigned c;
 
-	while (c < XML_CLASSES && HOLDS(c) < size)
-		c++;
-	return c;
+	if (size <= PIECE_MIN)
+		return 0;
+	c = 64 - (unsigned)__builtin_clzll((size - 1) / PIECE_MIN);
+	return c < XML_CLASSES ? c : XML_CLASSES;
 }
 
 static void *take(size_t size)
@@ -45,10 +46,8 @@ static void *take(size_t size)
 		memcpy(&b->free[c], b->octets + at + HEAD, sizeof(uint32_t));
 		return b->octets + at + HEAD;
 	}
-	if (c == XML_CLASSES || HOLDS(c) + HEAD > XML_BLOCK - b->used) {
-		b->exhausted = true;
+	if (c == XML_CLASSES || HOLDS(c) + HEAD > XML_BLOCK - b->used)
 		return NULL;
-	}
 	at = b->used;
 	b->used += (uint32_t)(HOLDS(c) + HEAD);
 	memcpy(b->octets + at, &c, sizeof(c));
@@ -411,6 +410,19 @@ static void prepare(XML_Parser p)
 		XML_SetReparseDeferralEnabled(p, XML_FALSE);
 }
 
+/* Nothing is freed while a parser is made: its pieces alone are what it is. */
+static void keep_new(struct xml_block *b)
+{
+	for (unsigned c = 0; c < XML_CLASSES; c++) {
+		if (b->free[c])
+			return;
+	}
+	if (b->used > sizeof(b->new))
+		return;
+	memcpy(b->new, b->octets, b->used);
+	b->fresh = b->used;
+}
+
 int xml_open(struct xml_block *b, struct err *e)
 {
 	static const XML_Memory_Handling_Suite suite = {take, resize, give};
@@ -419,8 +431,10 @@ int xml_open(struct xml_block *b, struct err *e)
 	memset(b, 0, offsetof(struct xml_block, octets));
 	xml_memory = b;
 	b->parser = XML_ParserCreate_MM(NULL, &suite, separator);
-	if (b->parser)
+	if (b->parser) {
 		prepare(b->parser);
+		keep_new(b);
+	}
 	xml_memory = NULL;
 	return b->parser ? 0
 			 : err_reason(e, E_NOMEM, REASON_RESOURCE, 0,
@@ -429,17 +443,12 @@ int xml_open(struct xml_block *b, struct err *e)
 
 int xml_reopen(struct xml_block *b, struct err *e)
 {
-	XML_Bool ok;
-
-	/* What earlier documents left behind shall not refuse this one. */
-	if (!b->parser || b->exhausted || b->used > XML_BLOCK / 2)
+	if (!b->fresh)
 		return xml_open(b, e);
-	xml_memory = b;
-	ok = XML_ParserReset(b->parser, NULL);
-	if (ok)
-		prepare(b->parser);
-	xml_memory = NULL;
-	return ok ? 0 : xml_open(b, e);
+	memcpy(b->octets, b->new, b->fresh);
+	memset(b->free, 0, sizeof(b->free));
+	b->used = b->fresh;
+	return 0;
 }
 
 /* --- reading

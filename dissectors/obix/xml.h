@@ -3,7 +3,8 @@
  * expat, locked down (libraries.md, XML). One parser per document, in a block
  * of fixed size: what it needs beyond that refuses the document. Everything
  * that the block holds points into itself, so a copy of the used part, put
- * back at the same place, undoes what was read since.
+ * back at the same place, undoes what was read since: that is also how a parser
+ * is made anew for the next document.
  */
 #ifndef DISSECTORS_OBIX_XML_H
 #define DISSECTORS_OBIX_XML_H
@@ -14,14 +15,16 @@
 #define XML_ATTRIBUTES 24  /* of an element */
 #define XML_NAME       128 /* octets of a name */
 #define XML_BLOCK      (96u << 10)
+#define XML_FRESH      (8u << 10) /* of a new parser; expat 2.5: 3,136 octets */
 #define XML_CLASSES    14 /* sizes of pieces: 32 octets to 256 KiB */
 
 struct xml_block {
-	void *parser;  /* lies in octets */
-	uint32_t used; /* of octets */
-	bool exhausted;
+	void *parser;	/* lies in octets */
+	uint32_t used;	/* of octets */
+	uint32_t fresh; /* of new; 0: there is none */
 	uint32_t free[XML_CLASSES]; /* 1 + offset of a freed piece, 0 = none */
 	_Alignas(16) uint8_t octets[XML_BLOCK];
+	_Alignas(16) uint8_t new[XML_FRESH]; /* octets before any document */
 };
 
 /* A start tag. Spans are valid within the call. */
@@ -72,7 +75,7 @@ int xml_read(struct xml_block *b, struct span unit, bool final,
 	     const struct scan *sum, const struct xml_sink *sink, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* Copy what is in use; both are whole blocks. */
+/* Copy what is in use; both are whole blocks, to stays where it is. */
 void xml_copy(struct xml_block *to, const struct xml_block *from);
 
 #endif
