@@ -92,6 +92,8 @@ char *say_time(const struct lang *l, char buf[SAY_MAX], int64_t ns)
 	size_t at = 0, said = 0;
 
 	buf[0] = 0;
+	if (ns > 0 && s == 0)
+		return say(l, buf, W_MOMENT, NULL, NULL, NULL, NULL);
 	for (size_t i = 0; i < 4 && said < 2; i++) {
 		int64_t n = s / units[i].s;
 

@@ -286,6 +286,15 @@ for c in "" --customer; do
 done
 try "a label of what is sealed, and of parties that are one" 0 "Cannot be checked" \
 	"$polc" label $claims/sealed.yaml
+# What is closer than a second is not "every 0 seconds".
+mkdir "$tmp/fast" && cp $home/*.yaml "$tmp/fast"
+sed -i -e 's/2 MiB per month/2000 MiB per month/' \
+	-e '/^  prove-the-saving:/,/limits:/s/limits: .*/limits: [200000 readings per 1 d burst 1]/' "$tmp/fast/flex.yaml"
+sed -i 's/24 MiB per month/2400 MiB per month/' "$tmp/fast/baseline.yaml"
+for form in "label --text" "label --html" bound; do
+	try "several a second: $form" 0 "every fraction of a second" "$polc" $form "$tmp/fast"
+	is "and not in no time: $form" test "$(grep -cE 'every 0 s|0 second' "$tmp/out")" = 0
+done
 try "a home that nothing leaves" 0 "Nothing about your use leaves" "$polc" label $home/baseline.yaml
 # What carries no readings leaves as well, and could say anything.
 sed '/^limits:/,/64 KiB/d' $home/portal.yaml >"$tmp/chatty.yaml"

@@ -336,6 +336,10 @@ char *bound_time(char *buf, size_t cap, int64_t ns)
 		snprintf(buf, cap, "%s", ns == BOUND_NONE ? "any" : "never");
 		return buf;
 	}
+	if (ns > 0 && ns < NS_PER_S) {
+		snprintf(buf, cap, "fraction of a second");
+		return buf;
+	}
 	for (size_t i = 0; i < 4 && parts < 2 && n < cap; i++) {
 		int64_t v = ns / unit[i].ns;
 
