@@ -309,6 +309,9 @@ struct lab {
 	struct arena arena;
 	struct dis_ctx c;
 	struct obs obs[4];
+	/* Of answers: another server, and another port that hears them. */
+	uint8_t server;
+	uint16_t port;
 };
 
 static int say(struct lab *l, const char *octets, size_t n, bool out,
@@ -324,6 +327,10 @@ static int say(struct lab *l, const char *octets, size_t n, bool out,
 	l->c.tup.dst.b[15] = out ? 1 : 10;
 	l->c.tup.sport = out ? 40000 : 53;
 	l->c.tup.dport = out ? 53 : 40000;
+	if (!out && l->server)
+		l->c.tup.src.b[15] = l->server;
+	if (!out && l->port)
+		l->c.tup.dport = l->port;
 	rc = dissector_dns.dissect(&l->c, span_of(octets, n), &list, &e);
 	dissector_dns.settle(&l->c, rc == 0 && passed);
 	*why = rc == 0 ? REASON_NONE : (enum reason)e.reason;
@@ -361,6 +368,15 @@ static void test_pairs(void **state)
 			    "meter.example"));
 	assert_int_equal(say(&l, other, sizeof(other) - 1, false, true, &why),
 			 -1);
+	/* Of who was asked, to the port that asked. */
+	l.server = 2;
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	assert_int_equal(why, REASON_UNPAIRED);
+	l.server = 0;
+	l.port = 40001;
+	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), -1);
+	assert_int_equal(why, REASON_UNPAIRED);
+	l.port = 0;
 	/* Refused by policy, it may come again. */
 	assert_int_equal(say(&l, a, sizeof(a) - 1, false, false, &why), 2);
 	assert_int_equal(say(&l, a, sizeof(a) - 1, false, true, &why), 2);

@@ -198,11 +198,105 @@ static void behind_several_units(void **state)
 	kit_free(k);
 }
 
+#define ITEMS 200 /* of a batch in several units */
+
+static struct span batch(char *text, size_t cap, const char *begin,
+			 const char *item, unsigned n)
+{
+	size_t at = (size_t)snprintf(text, cap, "%s", begin);
+
+	for (unsigned i = 0; i < n; i++)
+		at += (size_t)snprintf(text + at, cap - at, item, i);
+	at += (size_t)snprintf(text + at, cap - at, "</list>");
+	assert_true(at < cap);
+	return span_of(text, at);
+}
+
+/* Each unit is taken back once: what a batch asks is asked once all the same. */
+static void taken_back(void **state)
+{
+	static const struct kit_way way = {.unsure = true};
+	static char text[32768];
+	struct kit *k = kit_new();
+
+	(void)state;
+	for (unsigned more = 0; more < 2; more++) {
+		struct span in = batch(text, sizeof(text),
+				       "<list is='obix:BatchIn'>",
+				       "<uri is='obix:Read' val='/a/%u'/>",
+				       ITEMS);
+		int rc;
+
+		assert_int_equal(kit_ask(k, "POST", "/batch", in, &way), 0);
+		assert_true(k->units > 1);
+		in = batch(text, sizeof(text), "<list is='obix:BatchOut'>",
+			   "<str href='/a/%u'/>", ITEMS + more);
+		rc = kit_answer(k, "POST", "/batch", in, &way);
+		assert_int_equal(rc != 0, more);
+		if (more)
+			assert_int_equal(k->e.reason, REASON_UNPAIRED);
+	}
+	kit_free(k);
+}
+
+#define WATCHED(item) \
+	"<obj is='obix:WatchOut'><list name='values'>" item "</list></obj>"
+#define NIL "<obj null='true'/>"
+
+/* A number without a unit is what the Watch holds, as long as there is one. */
+static void watches_end(void **state)
+{
+	static const char *const ends[][3] = {
+		{"/w/1/delete", NIL, NIL},
+		{"/w/1/pollChanges", NIL, "<err is='obix:BadUriErr'/>"},
+	};
+	static const struct {
+		const char *path, *asked, *answer, *says;
+	} steps[] = {
+		{"/ws/make", NIL, "<obj is='obix:Watch' href='/w/1/'/>", NULL},
+		{"/w/1/add",
+		 "<obj is='obix:WatchIn'><list name='hrefs'><uri val='/p'/>"
+		 "</list></obj>",
+		 WATCHED("<real href='/p' unit='obix:units/kilowatt' "
+			 "val='3'/>"), "power.instant"},
+		{"/w/1/pollChanges", NIL, WATCHED("<int href='/q' val='3'/>"),
+		 "power.instant"},
+		{NULL, NULL, NULL, NULL}, /* it ends */
+		{"/w/1/pollChanges", NIL, WATCHED("<int href='/q' val='3'/>"),
+		 "unknown.table"},
+	};
+
+	(void)state;
+	for (unsigned e = 0; e < 2; e++) {
+		struct kit *k = kit_new();
+
+		for (unsigned i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+			const char *path = steps[i].path ? steps[i].path
+							 : ends[e][0];
+			const char *in = steps[i].path ? steps[i].asked
+						       : ends[e][1];
+			const char *out = steps[i].path ? steps[i].answer
+							: ends[e][2];
+
+			assert_int_equal(kit_ask(k, "POST", path, span_str(in),
+						 NULL), 0);
+			assert_int_equal(kit_answer(k, "POST", path,
+						    span_str(out), NULL), 0);
+			if (steps[i].says && !strstr(k->text, steps[i].says))
+				fail_msg("%s, step %u: %s", ends[e][0], i,
+					 k->text);
+		}
+		kit_free(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(behind_several_units),
 		cmocka_unit_test(exchanges),
+		cmocka_unit_test(taken_back),
+		cmocka_unit_test(watches_end),
 	};
 
 	return cmocka_run_group_tests_name("obix learnt", tests, NULL, NULL);
