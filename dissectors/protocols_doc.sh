@@ -265,7 +265,8 @@ known type of media (`text/xml`, `application/xml`, `application/obix+xml`,
 `text/plain`), and a `compact` that is neither `true` nor `false`. Two children of one name are refused
 where the parent is no list. A child of a list is a reading, and so is each of
 several values of one quantity in a record; of more than four no interval is
-known, nor are they one reading of an object. In an answer six are, where each has a
+known, nor are they one reading of an object. A number counts so, and whatever else
+counts each time it is told, as where somebody is, or is to be switched. In an answer six are, where each has a
 name or an href, and so are six children of a list with hrefs of their own: a meter of
 three phases, the points of a room. Whoever shows what was at six times as six points
 of now is bounded by `values` and `channels`, in which each counts. The objects that one

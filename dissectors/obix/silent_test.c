@@ -351,7 +351,7 @@ static const struct kit_row rows[] = {
 	     "<bool name='b1'/><bool name='b2'/><bool name='b3'/><bool "
 	     "name='b4'/><bool name='b5'/><bool name='b6'/><bool name='b7'/>"
 	     "<bool name='motion'/></obj><obj is='#p'/></obj>",
-	     " appliance.state+presence.sensor+unknown.table r=1 v=18 note")},
+	     " appliance.state+presence.sensor+unknown.table r=16 v=18 note")},
 };
 
 static void exchanges(void **state)

@@ -533,9 +533,10 @@ static bool is_point(const struct doc *d, struct item *it, uint64_t own)
 	return true;
 }
 
-/* Values of one quantity: of a record, of an entry of a list, of the rest. */
+/* Values of one quantity: of a record, of an entry of a list, of the rest. each:
+ * a number, or what counts each time it is said, as a switch does. */
 static void count(struct doc *d, struct item *it, const struct elem *el,
-		  enum obix_quantity q, const struct xml_tag *t, bool number)
+		  enum obix_quantity q, const struct xml_tag *t, bool each)
 {
 	uint16_t n;
 
@@ -553,7 +554,7 @@ static void count(struct doc *d, struct item *it, const struct elem *el,
 		d->stack[el->entry - 1].counted = true;
 		it->entries += !is_point(d, it, d->stack[el->entry - 1].own);
 	}
-	if (!number)
+	if (!each)
 		return;
 	it->plain = it->plain || d->request ||
 		    !(t->at[AT_NAME].n || t->at[AT_HREF].n);
@@ -577,11 +578,11 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 			meas |= obix_meas((enum obix_quantity)i, r->d->series);
 	}
 	it->values++;
-	count(r->d, it, el, q, t, number);
 	if (it->op == OP_WRITE || it->op == OP_SIGNUP || it->op == OP_INVOKE)
 		echo(it, t, value_hash(val, number ? &d : NULL));
 	meas = command(r, q, meas);
 	it->meas |= meas;
+	count(r->d, it, el, q, t, number || meas_moments(meas));
 	/* Words are no reading, whatever a name near them measures. */
 	words = !number && (kind == VALUE_TEXT || kind == VALUE_URI ||
 			    kind == VALUE_NAME);

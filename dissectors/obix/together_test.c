@@ -25,6 +25,8 @@
 	"unit='obix:units/kilowatt'/></uri>"
 #define SWITCH(href)                                                           \
 	"<uri is='obix:Write' val='" href "'><bool name='in' val='true'/></uri>"
+#define ROOM(n) "<bool name='motion" n "' val='true'/>"
+#define PAUSE(n) "<reltime name='pause" n "' val='PT9M'/>"
 #define BATCH(items) "<list is='obix:BatchIn'>" items "</list>"
 #define BATCH_OUT(items) "<list is='obix:BatchOut'>" items "</list>"
 #define RECORD(minute)                                                         \
@@ -66,6 +68,9 @@ static const struct {
 	 WATCH_OUT(SIX SIX SIX SIX SIX SIX),
 	 "1 1 1 1 1 1 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
 	 "27 28 29 30 31 32 33 34 35 36 "},
+	{"seven rooms in one object", "/w/pollChanges", "<obj null='true'/>",
+	 WATCH_OUT("<obj href='/r'>" ROOM("1") ROOM("2") ROOM("3") ROOM("4")
+		   ROOM("5") ROOM("6") ROOM("7") "</obj>"), "7 "},
 	{"read twice, for what is defined behind", "/w/pollChanges",
 	 "<obj null='true'/>",
 	 "<obj is='obix:WatchOut'><list name='values'><real href='/a' is='#P' "
@@ -80,6 +85,10 @@ static const struct {
 	 NULL, "1 2 "},
 	{"what is switched, each", "/batch", BATCH(SWITCH("/a") SWITCH("/b")),
 	 NULL, "1 2 "},
+	{"times of five in one", "/batch",
+	 BATCH("<uri is='obix:Write' val='/a'><obj name='in'>" PAUSE("1")
+	       PAUSE("2") PAUSE("3") PAUSE("4") PAUSE("5") "</obj></uri>"),
+	 NULL, "5 "},
 	{"what is done, each", "/batch",
 	 BATCH("<uri is='obix:Invoke' val='/a/go'/>"
 	       "<uri is='obix:Invoke' val='/b/go'/>"), NULL, "1 2 "},
