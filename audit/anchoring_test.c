@@ -1015,7 +1015,8 @@ static void stays(uint64_t end)
 }
 
 /* What is pruned is removed when the TPM has the checkpoint over the record that
- * says so, whatever dies in between. */
+ * says so, whatever dies in between; but a writer that died before the
+ * checkpoint was signed has to say it again. */
 static void what_is_pruned_waits_for_its_anchor(void **state)
 {
 	struct verify_result r;
@@ -1037,8 +1038,17 @@ static void what_is_pruned_waits_for_its_anchor(void **state)
 		assert_true(audit_unsigned(w.audit));
 		stays(end);
 		if (dying == 1) {
+			/* No checkpoint covered it: it is withdrawn. */
 			audit_abandon(w.audit);
 			start(false);
+			assert_true(audit_withdraws(w.audit));
+			assert_false(audit_removes(w.audit));
+			now = now_of();
+			w.later = 3;
+			assert_int_equal(audit_prune(w.audit, end, &now,
+						     "again", &e), 1);
+			assert_false(audit_withdraws(w.audit));
+			good(audit_commit(w.audit, &e), &e);
 			stays(end);
 		}
 		w.later = 0;

@@ -192,6 +192,8 @@ int audit_open(struct audit **out, const struct audit_conf *conf,
 	a->lock = -1;
 	a->most = conf->bound;
 	a->cosigned = conf->cosigned;
+	a->witnesses = conf->witnesses;
+	a->n_witnesses = conf->n_witnesses;
 	snprintf(a->origin, sizeof(a->origin), "%s",
 		 conf->origin ? conf->origin : "");
 	rc = conf->alone ? hold(a, conf->path, e) : 0;
@@ -322,6 +324,37 @@ static int clock_step(struct audit *a, const struct event *ev, struct err *e)
 	return append(a, RECORD_CLOCK, &step, (struct span){0}, NULL, e);
 }
 
+/* Before anything else is added, and so before any checkpoint covers them. */
+static int withdraw(struct audit *a, const struct now *now, struct err *e)
+{
+	struct event_log log = {0};
+	struct event ev = {
+		.type = EV_EXPORT,
+		.now = *now,
+		.log = &log,
+		.detail = "no checkpoint covered it when the log was opened: "
+			  "what was to be removed stays",
+	};
+	int rc;
+
+	if (!a->withdraws)
+		return 0;
+	rc = name_last(a, &log, e);
+	log.withdrawn = store_size(a->store) - log.point;
+	if (rc == 0)
+		rc = append(a, RECORD_EXPORT, &ev, (struct span){0}, NULL, e);
+	a->withdraws = rc != 0;
+	return rc;
+}
+
+/* What comes before an event. */
+static int ahead_of(struct audit *a, const struct event *ev, struct err *e)
+{
+	int rc = clock_step(a, ev, e);
+
+	return rc ? rc : withdraw(a, &ev->now, e);
+}
+
 static struct span service_of(const struct audit *a, const struct event *ev)
 {
 	const struct obs *o;
@@ -355,7 +388,7 @@ int audit_append(struct audit *a, const struct event *ev, uint64_t *seq,
 	if (a->has_last && mono_sub(ev->now.mono, a->last_mono) < 0)
 		return err_set(e, E_STATE, 0, "audit: the monotonic clock "
 			       "went back");
-	rc = clock_step(a, ev, e);
+	rc = ahead_of(a, ev, e);
 	if (rc == 0)
 		rc = kind == RECORD_BOOT
 			     ? append_boot(a, ev, seq, e)
@@ -418,7 +451,7 @@ static int seal(struct audit *a, const struct now *now, struct err *e)
 		.counter = a->bound.counter,
 	};
 	struct event ev = {.type = EV_CHECKPOINT, .now = *now, .log = &log};
-	int rc = clock_step(a, &ev, e);
+	int rc = ahead_of(a, &ev, e);
 
 	if (rc == 0)
 		rc = name_last(a, &log, e);
@@ -572,39 +605,6 @@ static int commit(struct audit *a, bool last, struct err *e)
 		a->point = a->last_mono;
 	}
 	return 0;
-}
-
-/* --- what was recorded --- */
-
-struct newest {
-	struct record_view *v;
-	const char *prefix;
-	char *out;
-	size_t cap;
-};
-
-static int begins_so(void *arg, struct span record, struct err *e)
-{
-	struct newest *n = arg;
-	int rc = record_decode(n->v, record, e);
-
-	if (rc || !n->v->ev.detail ||
-	    strncmp(n->v->detail, n->prefix, strlen(n->prefix)) != 0)
-		return rc;
-	snprintf(n->out, n->cap, "%s", n->v->detail);
-	return 1;
-}
-
-int audit_newest(struct audit *a, const char *prefix, char *out, size_t cap,
-		 struct err *e)
-{
-	struct newest n = {malloc(sizeof(*n.v)), prefix, out, cap};
-	int rc = n.v ? store_newest(a->store, RECORD_MAINTENANCE, begins_so, &n,
-				    e)
-		     : err_set(e, E_NOMEM, 0, "out of memory");
-
-	free(n.v);
-	return rc < 0 ? err_wrap(e, "audit") : rc;
 }
 
 int audit_commit(struct audit *a, struct err *e)

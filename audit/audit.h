@@ -38,9 +38,12 @@ struct audit_conf {
 	 * time; E_STATE when somebody else does. */
 	bool alone;
 	/* Octets that the log may take in all, for audit_room; 0: no bound.
-	 * cosigned: only what a cosigned checkpoint covers may be pruned. */
+	 * cosigned: only what a checkpoint covers that one of these witnesses
+	 * cosigned may be pruned; the keys are borrowed. */
 	uint64_t bound;
 	bool cosigned;
+	const struct note_key *witnesses;
+	size_t n_witnesses;
 	/* Who signs checkpoints; borrowed. NULL: the key that lies beside the
 	 * file (logkey.h) when own_key says so, else nobody: there are none. */
 	const struct note_signer *signer;
@@ -75,6 +78,13 @@ unsigned audit_recovery(const struct audit *a, const char **why);
 /* The log that is open, this or that: its file, and what its checkpoints are
  * signed for. Both last as long as a does. */
 const char *audit_path(const struct audit *a);
+/* Records that no checkpoint covered when the log was opened: from `from` on up
+ * to, not with, `end`. Whoever can write the file can have made them. false:
+ * there were none, or nobody signs this log. */
+bool audit_unvouched(const struct audit *a, uint64_t *from, uint64_t *end);
+/* Some of them say what is to be removed. That is not done: before anything
+ * else is added a record withdraws it, and they are never believed again. */
+bool audit_withdraws(const struct audit *a);
 /* Are the file that is written, and its journal, still those of that name?
  * E_INTEGRITY: one was taken away or replaced, and what is written would be
  * gone. */
@@ -99,10 +109,11 @@ struct mono audit_last(const struct audit *a);
 bool audit_boot_is_new(const struct audit *a);
 /* The clause for a person of the last record there was then; "" if none. */
 const char *audit_last_detail(const struct audit *a);
-/* The clause of the newest maintenance record that begins with prefix, cut to
- * cap: 1; 0: there is none. */
-int audit_newest(struct audit *a, const char *prefix, char *out, size_t cap,
-		 struct err *e) __attribute__((warn_unused_result));
+/* The number behind this prefix in the clause of a maintenance record, for a
+ * number that only grows: of the newest that a checkpoint covered when the log
+ * was opened, or that was added since, and those behind it; 0: there is none. */
+int audit_highest(struct audit *a, const char *prefix, uint64_t *n,
+		  struct err *e) __attribute__((warn_unused_result));
 /* Another policy is in force: the records from here on say so. */
 void audit_policy(struct audit *a, uint32_t policy_seq);
 /* Is a checkpoint due? After a record that somebody acts upon, after 65,536

@@ -28,7 +28,14 @@ struct audit {
 		uint64_t end, at; /* records before; that record */
 		bool full;
 	} going;
+	/* Records from unvouched on, up to not with opened, had no checkpoint
+	 * when it was opened; no record withdrew yet what they say is to be
+	 * removed: withdraws. */
+	uint64_t unvouched, opened;
+	bool withdraws;
 	bool cosigned, tight;
+	const struct note_key *witnesses; /* whose cosignatures count */
+	size_t n_witnesses;
 	int lock; /* file, or -1 */
 	/* Clocks of the last record of this boot. */
 	bool has_last;
@@ -71,7 +78,8 @@ struct audit {
 
 /* Note which files these are, for audit_there. */
 void audit_know(struct audit *a);
-/* What a log that was opened still has to remove. */
+/* What a log that was opened still has to remove: what a checkpoint covers that
+ * was there, no more. */
 int audit_going(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
 

@@ -51,8 +51,9 @@ bool audit_removes(const struct audit *a)
 
 	if (a->going.end == 0 || a->pending)
 		return false;
+	/* Without the key nobody looked who signed the last one. */
 	if (a->anchors)
-		return store_anchor(a->store) > at;
+		return a->by && store_anchor(a->store) > at;
 	return !a->by || store_checkpointed(a->store) > at;
 }
 
@@ -71,68 +72,6 @@ int audit_remove(struct audit *a, const struct now *now, struct err *e)
 	a->going.end = 0;
 	a->going.full = false;
 	return AUDIT_REMOVED;
-}
-
-/* What the newest records say that is pruned: what is to go, what is gone. */
-struct said {
-	struct audit *a;
-	uint64_t gone, at; /* records before; that record */
-};
-
-static int said_last(void *arg, struct span record, struct err *e)
-{
-	struct said *s = arg;
-	struct audit *a = s->a;
-	struct record_view *v = malloc(sizeof(*v));
-	int rc = v ? record_decode(v, record, e)
-		   : err_set(e, E_NOMEM, 0, "out of memory");
-
-	if (rc == 0 && v->ev.log && v->ev.log->has_range) {
-		if (v->ev.log->end <= store_first(a->store)) {
-			s->gone = v->ev.log->end;
-			s->at = v->r.seq;
-			rc = 1;
-		} else if (a->going.end == 0) {
-			a->going.end = v->ev.log->end;
-			a->going.at = v->r.seq;
-		}
-	}
-	free(v);
-	return rc;
-}
-
-/* Whoever has not the log's key can add such a record, and remove what it says:
- * the next checkpoint would vouch for that. */
-static int vouched(const struct said *s, struct err *e)
-{
-	uint64_t first = store_first(s->a->store);
-	uint64_t end = store_checkpointed(s->a->store);
-
-	if (first == 0 || (s->gone == first && (end == 0 || s->at < end)))
-		return 0;
-	return err_set(e, E_INTEGRITY, 0, "records before %llu are gone, and "
-		       "no record that a checkpoint covers says that they "
-		       "were pruned", (unsigned long long)first);
-}
-
-int audit_going(struct audit *a, struct err *e)
-{
-	struct said s = {.a = a};
-	uint64_t end;
-	int rc = store_newest(a->store, RECORD_EXPORT, said_last, &s, e);
-
-	if (rc >= 0)
-		rc = vouched(&s, e);
-	if (rc || a->going.end == 0)
-		return rc;
-	rc = store_oldest(a->store, UINT64_MAX, a->going.end, &end, e);
-	return rc || end == a->going.end
-		       ? rc
-		       : err_set(e, E_INTEGRITY, 0, "record %llu says that "
-				 "records before %llu are pruned, and no "
-				 "segment ends there",
-				 (unsigned long long)a->going.at,
-				 (unsigned long long)a->going.end);
 }
 
 /* Records up to, not with, end. */
@@ -244,7 +183,8 @@ int audit_room(struct audit *a, const struct now *now, struct err *e)
 		return rc ? err_wrap(e, "audit: moving") : 0;
 	}
 	if (a->cosigned)
-		rc = store_cosigned(a->store, &may, e);
+		rc = store_cosigned(a->store, a->by ? &a->by->key : NULL,
+				    a->witnesses, a->n_witnesses, &may, e);
 	if (rc == 0)
 		rc = store_oldest(a->store, share(a, 8, PRUNE_OCTETS), may,
 				  &end, e);

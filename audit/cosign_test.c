@@ -9,6 +9,7 @@
 
 #include "audit/notefile.h"
 #include "audit/prover.h"
+#include "audit/store.h"
 #include "audit/testdb.h"
 #include "crypto/sign.h"
 
@@ -203,9 +204,56 @@ static void a_stored_one_may_not_be_wrong(void **state)
 	assert_int_equal(check(0, 0, &r, &e), 0);
 }
 
+static uint64_t cosigned(const struct note_key *by)
+{
+	static const uint8_t boot_key[32] = {1, 2, 3};
+	struct err e = {0};
+	struct store *s;
+	uint64_t size;
+
+	if (store_open(&s, test_path, "meter-1.meter.example/audit",
+		       STORE_BOOT_LAST, boot_key, false, &e) ||
+	    store_cosigned(s, by, known, 2, &size, &e) ||
+	    store_close(s, &e))
+		fail_msg("%s", e.text);
+	return size;
+}
+
+/* What may be pruned depends on it: it is what a witness who is known signed,
+ * of a checkpoint of this log, and not what stands there. */
+static void only_what_is_proved_counts(void **state)
+{
+	uint8_t out[512];
+	struct err e = {0};
+	struct audit *a;
+	struct db *d;
+
+	(void)state;
+	make();
+	assert_int_equal(cosigned(&log_key), 0);
+	a = again();
+	assert_int_equal(audit_cosign(a, 301, line_of(1, 301, out), known, 3,
+				      &e), 0);
+	/* The third is not among those that are asked for. */
+	assert_int_equal(audit_cosign(a, 602, line_of(2, 602, out), known, 3,
+				      &e), 0);
+	test_close(a);
+	assert_int_equal(cosigned(&log_key), 301);
+	assert_int_equal(cosigned(&known[0]), 0);
+	assert_int_equal(cosigned(NULL), 0);
+	d = test_db();
+	test_guards(d, false);
+	test_exec(d, "UPDATE checkpoint SET cosigned = (SELECT cosigned FROM"
+		     " checkpoint WHERE size = 301) WHERE size = 602");
+	test_guards(d, true);
+	test_db_close(d);
+	assert_int_equal(cosigned(&log_key), 301);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_is_proved_counts),
 		cmocka_unit_test(as_many_as_are_asked_for),
 		cmocka_unit_test(what_is_not_taken),
 		cmocka_unit_test(a_stored_one_may_not_be_wrong),

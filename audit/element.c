@@ -333,6 +333,9 @@ NUMBER(notify, p->ev->notify,
 NUMBER(last_flow, p->ev->last_flow, v->ev.last_flow = u; return true)
 NUMBER(kept, p->ev->log && p->ev->log->has_range ? p->ev->log->kept : 0,
        v->log.kept = u; return v->log.has_range)
+NUMBER(withdrawn, p->ev->log ? p->ev->log->withdrawn : 0,
+       v->ev.log = &v->log; v->log.withdrawn = u;
+       return v->r.kind == RECORD_EXPORT && u <= v->r.seq)
 NUMBER(about, p->r->kind == RECORD_AGGREGATE
 		      ? record_kind_of_type(p->ev->type) : 0,
        v->ev.type = record_type_of((unsigned)u);
@@ -576,7 +579,7 @@ static const struct {
 };
 #define N_ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 #define X(name, id, number, max, meaning) +1
-_Static_assert(ELEMENT_OPEN == 0 RECORD_ELEMENTS(X),
+_Static_assert(ELEMENT_WITHDRAWN == 0 RECORD_ELEMENTS(X),
 	       "the last number is not the number of rows");
 #undef X
 

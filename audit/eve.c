@@ -289,6 +289,8 @@ static void put_log(struct json *j, const struct event_log *l)
 		json_hex(j, "root", span_of(l->root, sizeof(l->root)));
 		json_u64(j, "removed_kept", l->kept);
 	}
+	if (l->withdrawn)
+		json_u64(j, "withdrawn", l->withdrawn);
 	if (l->point) {
 		json_u64(j, "checkpoint", l->point);
 		json_hex(j, "checkpoint_text",

@@ -172,6 +172,11 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 	}
 	if (ev->type == EV_CHECKPOINT)
 		eve_str(w, ": checkpoint");
+	if (ev->log && ev->log->withdrawn) {
+		eve_str(w, ": the ");
+		eve_number(w, ev->log->withdrawn);
+		eve_str(w, " records before it");
+	}
 	if (ev->log && ev->log->has_range) {
 		eve_str(w, ": removed ");
 		eve_number(w, ev->log->first);

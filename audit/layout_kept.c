@@ -6,13 +6,14 @@
 
 #include "audit/reader.h"
 #include "audit/record.h"
+#include "audit/said.h"
 
 struct kept {
 	struct reader *in;
 	struct db *d;
 	struct db_stmt *copy;
 	uint64_t first; /* that was not pruned */
-	uint64_t said;	/* that were pruned, as the records say */
+	struct said said; /* what was pruned */
 	struct record_view view;
 };
 
@@ -37,16 +38,19 @@ static int has_copy(struct kept *k, uint64_t seq, struct err *e)
 static int check_range(struct kept *k, uint64_t seq, struct err *e)
 {
 	const struct event_log *l = k->view.ev.log;
+	const char *what;
 	char sql[128];
 	uint64_t n;
+	bool range;
 	int rc;
 
-	if (k->view.r.kind != RECORD_EXPORT || !l || !l->has_range)
+	if (k->view.r.kind != RECORD_EXPORT)
 		return 0;
-	if (l->first != k->said || l->end <= l->first || l->end > seq)
-		return wrong(seq, e, "what it says was pruned is not what came "
-				     "next");
-	k->said = l->end;
+	what = said_take(&k->said, seq, l, &range);
+	if (what)
+		return wrong(seq, e, what);
+	if (!range)
+		return 0;
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM protected WHERE"
 		 " seq >= %llu AND seq < %llu", (unsigned long long)l->first,
 		 (unsigned long long)l->end);
@@ -85,9 +89,9 @@ static int read_all(struct kept *k, const char *path, struct err *e)
 		rc = reader_first(k->in, &k->first, e);
 	while (rc == 0 && (rc = reader_next(k->in, &seq, &record, e)) == 1)
 		rc = check(k, seq, record, e);
-	if (rc == 0 && k->said < k->first)
-		rc = wrong(k->said, e, "it is gone, and no record says that it "
-				       "was pruned");
+	if (rc == 0 && said_end(&k->said) < k->first)
+		rc = wrong(said_end(&k->said), e, "it is gone, and no record "
+			   "says that it was pruned");
 	return rc;
 }
 

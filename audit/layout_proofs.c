@@ -6,6 +6,7 @@
 
 #include "audit/eve.h"
 #include "audit/prooftext.h"
+#include "audit/said.h"
 #include "audit/tree.h"
 
 struct layout_proofs {
@@ -19,7 +20,7 @@ struct layout_proofs {
 	/* Of the record before, for the rules of order. */
 	uint32_t boot;
 	int64_t mono;
-	uint64_t said; /* what was pruned, as the records say */
+	struct said said; /* what was pruned */
 	/* Of records before `end`: the boot of the one in hand, the next, and
 	 * the lines behind that. */
 	uint64_t end;
@@ -196,15 +197,18 @@ static int check_salt(struct layout_proofs *p, uint64_t seq, struct err *e)
 static int check_range(struct layout_proofs *p, uint64_t seq, struct err *e)
 {
 	const struct event_log *l = p->view.ev.log;
+	const char *what;
 	char text[96];
 	uint64_t n;
+	bool range;
 
-	if (p->view.r.kind != RECORD_EXPORT || !l || !l->has_range)
+	if (p->view.r.kind != RECORD_EXPORT)
 		return 0;
-	if (l->first != p->said || l->end <= l->first || l->end > seq)
-		return wrong(seq, e, "what it says was pruned is not what came "
-				     "next");
-	p->said = l->end;
+	what = said_take(&p->said, seq, l, &range);
+	if (what)
+		return wrong(seq, e, what);
+	if (!range)
+		return 0;
 	n = before(p, l->end) - before(p, l->first);
 	if (n == l->kept)
 		return 0;

@@ -5,6 +5,7 @@
 
 #include "audit/layout_named.h"
 #include "audit/layout_proofs.h"
+#include "audit/said.h"
 #include "audit/store.h"
 #include "audit/verify_rules.h"
 #include "core/until.h"
@@ -21,8 +22,7 @@ struct reading {
 	struct layout_named *named;
 	struct checkpoint c;
 	struct verify_rules rules;
-	uint64_t said, said_from; /* that were pruned, as the last says that
-				   * does */
+	struct said said; /* what was pruned */
 	struct cur boots; /* lines that were not reached */
 	struct layout_boot before; /* of the line before those */
 	uint8_t note[NOTE_MAX], boots_text[LAYOUT_BOOTS];
@@ -242,14 +242,35 @@ static int check_record(struct reading *r, uint64_t seq, struct span record,
 	if (rc == 0)
 		rc = verify_follows(&r->rules, seq, e);
 	if (rc == 0 &&
-	    (is->kind == RECORD_BOOT || is->kind == RECORD_CHECKPOINT))
+	    (is->kind == RECORD_BOOT || is->kind == RECORD_CHECKPOINT ||
+	     (is->ev->log && is->ev->log->withdrawn)))
 		rc = check_named(r, seq, e);
-	if (rc == 0 && is->kind == RECORD_EXPORT && is->ev->log &&
-	    is->ev->log->has_range) {
-		r->said = is->ev->log->end;
-		r->said_from = is->ev->log->first;
+	if (rc == 0 && is->kind == RECORD_EXPORT) {
+		bool range;
+		const char *what = said_take(&r->said, seq, is->ev->log,
+					     &range);
+
+		rc = what ? wrong(r, seq, e, what) : 0;
 	}
 	return rc;
+}
+
+/* It is removed when a checkpoint covers the record that says so. */
+static int check_said(struct reading *r, struct err *e)
+{
+	const struct said_removal *last = said_last(&r->said);
+	uint64_t end = said_end(&r->said), first = r->out->first;
+
+	if (r->out->part || end == first)
+		return 0;
+	if (end < first)
+		return wrong(r, end, e, "it is gone, and no record says that "
+			     "it was pruned");
+	if (last->first != first)
+		return wrong(r, end, e, "it is said to be pruned, and is "
+			     "there");
+	r->out->going = end;
+	return 0;
 }
 
 static int add_record(struct reading *r, uint64_t seq, struct span record,
@@ -377,20 +398,14 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 		return rc;
 	r->boots = cur_of(wbuf_span(&boots));
 	rc = read_minimum(r, size, e);
+	r->said.within = r->out->first > 0;
 	layout_proofs_boots(r->proofs, wbuf_span(&boots), r->out->first);
 	if (rc == 0)
 		rc = layout_named_open(&r->named, r->out->first, e);
 	if (rc == 0)
 		rc = read_entries(r, size, e);
-	/* It is removed when a checkpoint covers the record that says so. */
-	if (rc == 0 && !r->out->part && r->said > r->out->first &&
-	    r->said_from == r->out->first)
-		r->out->going = r->said;
-	else if (rc == 0 && !r->out->part && r->said != r->out->first)
-		rc = wrong(r, r->said, e, r->said < r->out->first
-				? "it is gone, and no record says that it was "
-				  "pruned"
-				: "it is said to be pruned, and is there");
+	if (rc == 0)
+		rc = check_said(r, e);
 	if (rc == 0) {
 		rc = layout_named_end(r->named, &r->c, &r->out->anchored, e);
 		r->out->has_bad = rc == E_INTEGRITY;

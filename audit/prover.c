@@ -103,9 +103,8 @@ int prover_checkpoint(struct prover *p, uint64_t size, struct checkpoint *c,
 	return rc;
 }
 
-/* kept: it is one of those that stay when the rest of a bundle is pruned. */
 static int read_record(struct prover *p, uint64_t index, struct proof_text *t,
-		       bool *kept, struct err *e)
+		       struct err *e)
 {
 	struct segments *in = tiles_segments(p->tiles);
 	struct span data, record = {0};
@@ -114,8 +113,8 @@ static int read_record(struct prover *p, uint64_t index, struct proof_text *t,
 	int rc = segments_bundle(in, index / STORE_BUNDLE * STORE_BUNDLE, &n,
 				 &data, e);
 
-	*kept = rc == E_NOTFOUND;
-	if (*kept) {
+	/* Of a pruned bundle some stay. */
+	if (rc == E_NOTFOUND) {
 		rc = segments_kept(in, index, index + 1, &seq, &record, e);
 		if (rc == 0)
 			return err_set(e, E_NOTFOUND, 0, "record %llu was "
@@ -143,38 +142,6 @@ static int read_record(struct prover *p, uint64_t index, struct proof_text *t,
 	return rc;
 }
 
-/* Of a record that was kept when its bundle was pruned: below the bundle's
- * root there is the way to it, above the tree. */
-struct way {
-	struct proof_source tree;
-	uint64_t index;
-	uint8_t hash[SEGMENT_WAY][SHA256_LEN];
-};
-
-static int on_the_way(void *arg, unsigned b, uint64_t i,
-		      uint8_t out[SHA256_LEN], struct err *e)
-{
-	struct way *w = arg;
-
-	if (b >= SEGMENT_WAY || i != (w->index >> b ^ 1))
-		return w->tree.node(w->tree.arg, b, i, out, e);
-	memcpy(out, w->hash[b], SHA256_LEN);
-	return 0;
-}
-
-static int prove(struct prover *p, uint64_t index, uint64_t size, bool kept,
-		 struct proof *out, struct err *e)
-{
-	struct way w = {.tree = tiles_source(p->tiles), .index = index};
-	struct proof_source s = {p->h, on_the_way, &w};
-	int rc;
-
-	if (!kept)
-		return proof_inclusion(out, &w.tree, index, size, e);
-	rc = segments_way(tiles_segments(p->tiles), index, w.hash, e);
-	return rc ? rc : proof_inclusion(out, &s, index, size, e);
-}
-
 static int does_not_hold(struct err *e)
 {
 	return err_set(e, E_INTEGRITY, 0, "the log is not what its checkpoint "
@@ -186,7 +153,6 @@ int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
 {
 	uint8_t leaf[SHA256_LEN];
 	struct checkpoint c;
-	bool kept = false;
 	int rc;
 
 	memset(t, 0, offsetof(struct proof_text, record));
@@ -199,9 +165,9 @@ int prover_inclusion(struct prover *p, uint64_t index, uint64_t size,
 			     (unsigned long long)index,
 			     (unsigned long long)c.size);
 	if (rc == 0)
-		rc = read_record(p, index, t, &kept, e);
+		rc = read_record(p, index, t, e);
 	if (rc == 0)
-		rc = prove(p, index, c.size, kept, &t->proof, e);
+		rc = tiles_prove(p->tiles, index, c.size, &t->proof, e);
 	if (rc)
 		return rc;
 	tree_leaf(p->h, span_of(t->record, t->record_n), leaf);

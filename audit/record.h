@@ -94,8 +94,9 @@ enum record_kind {
 	X(last_tuple, LAST_TUPLE, 35, 37, "of the last of several alike, as tuple") \
 	X(last_flow, LAST_FLOW, 36, 8, "number: its flow") \
 	X(kept, KEPT, 37, 8, "number: protected records among those that were removed, which stay") \
-	X(previous, PREVIOUS, 38, 41, "of a boot or a checkpoint: the last checkpoint before it, of how many records (number as in lists), and SHA-256 of its text; absent: there was none") \
-	X(open, OPEN, 39, 32, "of a checkpoint: digest of the counts that were open; absent = none was")
+	X(previous, PREVIOUS, 38, 41, "of a boot, a checkpoint or one that withdraws: the last checkpoint before it, of how many records (number as in lists), and SHA-256 of its text; absent: there was none") \
+	X(open, OPEN, 39, 32, "of a checkpoint: digest of the counts that were open; absent = none was") \
+	X(withdrawn, WITHDRAWN, 40, 8, "number: of so many records right before it none was covered by a checkpoint when the log was opened; what they say is to be removed stays")
 
 /* Facts that would be what was said, or a secret. */
 static inline bool record_leaves_out(unsigned field)

@@ -139,7 +139,6 @@ static void nor_where_no_record_says_so(void **state)
 	char name[96];
 	struct err e = {0};
 	struct audit *a;
-	struct db *d;
 	const char *why;
 
 	(void)state;
@@ -148,11 +147,7 @@ static void nor_where_no_record_says_so(void **state)
 	a = open_with(true, false);
 	assert_int_equal(audit_segment(a, GONE, &e), 0);
 	test_close(a);
-	d = test_db();
-	test_guards(d, false);
-	test_exec(d, "UPDATE segment SET pruned = 1");
-	test_guards(d, true);
-	test_db_close(d);
+	test_mark_pruned(1);
 	snprintf(name, sizeof(name), "%s.seg-1", test_path);
 	assert_int_equal(unlink(name), 0);
 	a = open_with(true, true);
@@ -207,9 +202,302 @@ static void copies_that_are_missing_are_missed(void **state)
 	}
 }
 
+/* Written while nobody was there to sign: a whole record, in the chain and the
+ * tree, that says what a forger wants to be rid of. */
+static void forge(uint64_t end)
+{
+	struct audit *a = open_with(false, false);
+	struct now now = {.mono = audit_last(a),
+			  .wall.us = INT64_C(1700009000000000)};
+	struct err e = {0};
+
+	if (audit_prune(a, end, &now, "a forger", &e) != 1)
+		fail_msg("%s", e.text);
+	by = audit_size(a) - 1;
+	test_close(a);
+}
+
+/* Two segments, 0 to 1280 and on to 2048. */
+static void make_whole(void)
+{
+	char name[96];
+	struct err e = {0};
+	struct audit *a;
+
+	test_clean();
+	test_add_signed(0, ALL);
+	snprintf(name, sizeof(name), "%s.vkey", test_path);
+	assert_int_equal(note_file_key(&key, name, &e), 0);
+	a = open_with(true, false);
+	assert_int_equal(audit_segment(a, GONE, &e), 0);
+	assert_int_equal(audit_segment(a, ALL, &e), 0);
+	test_close(a);
+}
+
+static bool there(unsigned no)
+{
+	char name[96];
+
+	snprintf(name, sizeof(name), "%s.seg-%u", test_path, no);
+	return access(name, F_OK) == 0;
+}
+
+/* One record, and a checkpoint over it and all before it. */
+static void go_on(struct audit *a)
+{
+	struct sample s;
+	struct event *ev = sample_policy(&s, ALL);
+	struct err e = {0};
+
+	ev->now = (struct now){.mono = audit_last(a),
+			       .wall.us = INT64_C(1700009000000000)};
+	if (audit_append(a, ev, NULL, &e) || audit_commit(a, &e))
+		fail_msg("%s", e.text);
+}
+
+static void nothing_goes(struct audit *a)
+{
+	struct now now = {.mono = audit_last(a)};
+	struct err e = {0};
+
+	assert_false(audit_removes(a));
+	assert_int_equal(audit_remove(a, &now, &e), 0);
+	assert_int_equal(audit_first(a), 0);
+}
+
+static void whole(uint64_t first)
+{
+	struct verify_result r;
+	struct err e = {0};
+
+	if (verify(true, &r, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.first, first);
+	assert_int_equal(r.going, 0);
+}
+
+static int write_protected(const char *path, const char *dir, struct err *e)
+{
+	return layout_write_protected(path, dir, LAYOUT_CUSTOMER, 0, e);
+}
+
+static void export_is_whole(int (*f)(const char *path, const char *dir,
+				     struct err *e), uint64_t first)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct verify_result r;
+	struct err e = {0};
+	char dir[96], cmd[224];
+
+	snprintf(dir, sizeof(dir), "%s/out", test_dir);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'; mkdir '%s'", dir, dir);
+	assert_int_equal(system(cmd), 0);
+	if (f(test_path, dir, &e) ||
+	    layout_verify(dir, &conf, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.first, first);
+	assert_int_equal(r.going, 0);
+}
+
+/* It stands behind the last checkpoint. The next one covers it, and so would
+ * vouch for it: who opens the log says before that it is not to be believed,
+ * and at the next start it still is not. */
+static void one_that_was_forged_is_not_taken_up(void **state)
+{
+	struct verify_result r;
+	struct err e = {0};
+	struct audit *a;
+	const char *why;
+	uint64_t from, end;
+
+	(void)state;
+	make_whole();
+	forge(GONE);
+	for (unsigned i = 0; i < 3; i++) {
+		a = open_with(true, true);
+		assert_int_equal(audit_recovery(a, &why), 0);
+		assert_int_equal(audit_withdraws(a), i == 0);
+		assert_int_equal(audit_unvouched(a, &from, &end), i == 0);
+		if (i == 0) {
+			assert_int_equal(end, by + 1);
+			assert_int_equal(from, audit_checkpointed(a));
+		}
+		nothing_goes(a);
+		go_on(a);
+		nothing_goes(a);
+		test_close(a);
+		whole(0);
+		assert_true(there(1) && there(2));
+	}
+	/* Nor when the forger removes it himself, now that a checkpoint covers
+	 * what he wrote. */
+	test_mark_pruned(1);
+	assert_int_equal(verify(true, &r, &e), E_INTEGRITY);
+	a = open_with(true, true);
+	assert_int_equal(audit_recovery(a, &why), 1);
+	test_close(a);
+	assert_true(there(1));
+}
+
+/* A checkpoint may be all that is added. */
+static void nor_when_nothing_else_is_said(void **state)
+{
+	struct audit *a;
+
+	(void)state;
+	make_whole();
+	forge(GONE);
+	test_close(open_with(true, true));
+	a = open_with(true, true);
+	nothing_goes(a);
+	test_close(a);
+	whole(0);
+}
+
+/* What has to go goes by a record of the writer's own. */
+static void the_writer_prunes_as_before(void **state)
+{
+	struct audit *a;
+
+	(void)state;
+	make_whole();
+	forge(2048);
+	a = open_with(true, true);
+	prune(a);
+	test_close(a);
+	whole(GONE);
+	export_is_whole(layout_write, GONE);
+	export_is_whole(write_protected, 0);
+	assert_true(!there(1) && there(2));
+}
+
+/* One that a checkpoint covered before is: the power went before it was done. */
+static void one_that_was_covered_is_taken_up(void **state)
+{
+	struct now now = {0};
+	struct err e = {0};
+	struct audit *a;
+
+	(void)state;
+	make_whole();
+	a = open_with(true, false);
+	now.mono = audit_last(a);
+	now.wall.us = INT64_C(1700009000000000);
+	assert_int_equal(audit_prune(a, GONE, &now, "a test", &e), 1);
+	assert_int_equal(audit_commit(a, &e), 0);
+	audit_abandon(a);
+	a = open_with(true, true);
+	assert_false(audit_withdraws(a));
+	assert_int_equal(audit_remove(a, &now, &e), AUDIT_REMOVED);
+	test_close(a);
+	whole(GONE);
+}
+
+/* Of protected records there are copies, which are what is looked at: one of
+ * none is no record. */
+static void a_copy_of_no_record_is_none(void **state)
+{
+	const char *why;
+	struct audit *a;
+	struct db *d;
+
+	(void)state;
+	make_whole();
+	forge(GONE);
+	d = test_db();
+	test_guards(d, false);
+	/* As if it were the 1499th, which a checkpoint covers; its number is
+	 * among the first octets. */
+	test_exec(d, "UPDATE protected SET seq = 1498, record ="
+		     " CAST(substr(record, 1, 4) || x'00000000000005da'"
+		     " || substr(record, 13) AS BLOB)"
+		     " WHERE seq = (SELECT max(seq) FROM protected)");
+	test_guards(d, true);
+	test_db_close(d);
+	a = open_with(true, true);
+	assert_int_equal(audit_recovery(a, &why), 1);
+	assert_non_null(strstr(why, "is not what the last checkpoint has"));
+	test_close(a);
+	assert_true(there(1));
+}
+
+/* What is marked as pruned and was not: the file is no writer's to remove. */
+static void a_mark_alone_removes_no_file(void **state)
+{
+	const char *why;
+	struct audit *a;
+
+	(void)state;
+	make_whole();
+	test_mark_pruned(1);
+	a = open_with(true, true);
+	assert_int_equal(audit_recovery(a, &why), 1);
+	test_close(a);
+	assert_true(there(1));
+}
+
+static void say(struct audit *a, const char *what)
+{
+	struct sample s;
+	struct event *ev = sample_policy(&s, ALL);
+	struct err e = {0};
+
+	ev->type = EV_MAINTENANCE;
+	ev->detail = what;
+	ev->now = (struct now){.mono = audit_last(a),
+			       .wall.us = INT64_C(1700009000000000)};
+	if (audit_append(a, ev, NULL, &e) || audit_commit(a, &e))
+		fail_msg("%s", e.text);
+}
+
+static uint64_t counted(struct audit *a)
+{
+	struct err e = {0};
+	uint64_t n;
+
+	if (audit_highest(a, "counted ", &n, &e))
+		fail_msg("%s", e.text);
+	return n;
+}
+
+/* A number that only grows: a lower one behind the last checkpoint is none. */
+static void a_number_does_not_go_back(void **state)
+{
+	struct audit *a;
+
+	(void)state;
+	test_clean();
+	test_add_signed(0, 300);
+	a = open_with(true, false);
+	assert_int_equal(counted(a), 0);
+	say(a, "counted 6, more");
+	say(a, "counted 7");
+	assert_int_equal(counted(a), 7);
+	test_close(a);
+	a = open_with(false, false);
+	say(a, "counted 3");
+	say(a, "counted 18446744073709551615");
+	test_close(a);
+	a = open_with(true, true);
+	assert_int_equal(counted(a), 7);
+	say(a, "counted 8");
+	assert_int_equal(counted(a), 8);
+	test_close(a);
+	a = open_with(true, true);
+	assert_int_equal(counted(a), 8);
+	test_close(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_was_forged_is_not_taken_up),
+		cmocka_unit_test(nor_when_nothing_else_is_said),
+		cmocka_unit_test(the_writer_prunes_as_before),
+		cmocka_unit_test(one_that_was_covered_is_taken_up),
+		cmocka_unit_test(a_copy_of_no_record_is_none),
+		cmocka_unit_test(a_mark_alone_removes_no_file),
+		cmocka_unit_test(a_number_does_not_go_back),
 		cmocka_unit_test(with_the_key_it_counts),
 		cmocka_unit_test(without_it_is_found),
 		cmocka_unit_test(a_writer_does_not_go_on_with_it),

@@ -180,7 +180,7 @@ static inline struct event *sample_log(struct sample *s, uint64_t i)
 	ev->verdict = VERDICT_NONE;
 	ev->detail = "no room";
 	s->log = (struct event_log){true, true, true, true, {1}, {9}, {2}, 77, 0, 512,
-				    {3}, 5,    0,    {0}};
+				    {3}, 5,    0,    {0}, 0};
 	ev->log = &s->log;
 	return ev;
 }

@@ -14,8 +14,9 @@
  *   pruning   the record about it is durable and covered by a checkpoint,
  *             which the TPM has where there is one; then the row is marked,
  *             and then the file is removed. What a record says is pruned and
- *             is still there when the log is opened is removed then; so is a
- *             file whose row was marked.
+ *             is still there when the log is opened is removed then, if a
+ *             checkpoint covered the record; so is a file whose row was
+ *             marked.
  *
  * Of bundles that were moved out the level-0 tile is not stored: it is the
  * hashes of their records. Of pruned ones there remain their roots (tiles of

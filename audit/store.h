@@ -79,6 +79,11 @@ int store_checkpoint(struct store *s, uint64_t size, struct span note,
  * is not, so the log or the key is another than it was. */
 int store_signed(struct store *s, const struct note_key *key, struct err *e)
 	__attribute__((warn_unused_result));
+/* Does the last checkpoint cover this record, as it is? 1; 0: it is behind it;
+ * E_INTEGRITY: it is not the one that the checkpoint has. Whose that is says
+ * store_signed. */
+int store_vouched(struct store *s, uint64_t seq, struct span record,
+		  struct err *e) __attribute__((warn_unused_result));
 /* A TPM got the checkpoint of so many records: noted with the next commit. */
 void store_anchored(struct store *s, uint64_t size);
 uint64_t store_anchor(const struct store *s); /* the last one; 0: none */
@@ -123,9 +128,11 @@ struct store_room {
 };
 int store_room(struct store *s, struct store_room *out, struct err *e)
 	__attribute__((warn_unused_result));
-/* Records in the last checkpoint that is cosigned; 0: none is. */
-int store_cosigned(struct store *s, uint64_t *size, struct err *e)
-	__attribute__((warn_unused_result));
+/* Records in the last checkpoint that this key signed and one of the witnesses
+ * cosigned; 0: none of the last 256 with any cosignature, or key is NULL. */
+int store_cosigned(struct store *s, const struct note_key *key,
+		   const struct note_key *witnesses, size_t n, uint64_t *size,
+		   struct err *e) __attribute__((warn_unused_result));
 /* Move the oldest bundles out into a segment of about so many octets, none of
  * them from record `before` on (segment.h). Nothing may wait for a commit.
  * Bundles at the end always stay. *moved: how many records. */
@@ -141,6 +148,10 @@ int store_oldest(struct store *s, uint64_t octets, uint64_t before,
 /* Prune the segments before record `end`, with the next commit; a record says so
  * that is durable. now: wall clock, us; 0: not known. */
 int store_prune(struct store *s, uint64_t end, uint64_t now, struct err *e)
+	__attribute__((warn_unused_result));
+/* When a log was opened, and it is right that what is pruned is: files of it
+ * that the power left there are removed. */
+int store_left(struct store *s, struct err *e)
 	__attribute__((warn_unused_result));
 /* Are the records before `end`, a multiple of 256, that are still there what the
  * tree says, and do all protected ones have their copy, which stays? *kept: how

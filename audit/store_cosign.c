@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "audit/checkpoint.h"
 #include "audit/store_own.h"
+#include "audit/tiles.h"
 
 /* A checkpoint with all its lines. */
 struct whole {
@@ -76,6 +78,55 @@ int store_signed(struct store *s, const struct note_key *key, struct err *e)
 	return rc;
 }
 
+/* Its own proof, so that it is not what its copy says but what was signed. */
+static int under(struct store *s, const struct checkpoint *c, uint64_t seq,
+		 struct span record, struct err *e)
+{
+	struct proof *p = malloc(sizeof(*p));
+	uint8_t leaf[SHA256_LEN];
+	struct tiles *t = NULL;
+	int rc = p ? tiles_open(&t, s->db, s->path, s->h, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+
+	if (rc == 0)
+		rc = tiles_prove(t, seq, c->size, p, e);
+	if (rc == 0) {
+		tree_leaf(s->h, record, leaf);
+		rc = proof_includes(s->h, p, seq, c->size, leaf, c->root)
+			     ? 1
+			     : err_set(e, E_INTEGRITY, 0, "record %llu is not "
+				       "what the last checkpoint has",
+				       (unsigned long long)seq);
+	}
+	tiles_close(t);
+	free(p);
+	return rc;
+}
+
+int store_vouched(struct store *s, uint64_t seq, struct span record,
+		  struct err *e)
+{
+	struct checkpoint c;
+	struct whole *p;
+	struct note n;
+	int rc;
+
+	if (seq >= s->checkpoint)
+		return 0;
+	p = malloc(sizeof(*p));
+	rc = p ? read_point(s, s->checkpoint, p, e)
+	       : err_set(e, E_NOMEM, 0, "out of memory");
+	if (rc == 0)
+		rc = checkpoint_read(&c, &n, wbuf_span(&p->w), e);
+	if (rc == E_SYNTAX || (rc == 0 && c.size != s->checkpoint))
+		rc = err_set(e, E_INTEGRITY, 0, "the last checkpoint is "
+			     "damaged");
+	if (rc == 0)
+		rc = under(s, &c, seq, record, e);
+	free(p);
+	return rc;
+}
+
 /* Whose line it is; NULL: of nobody who is known, or it is no cosignature. */
 static const struct note_key *whose(const struct note_sig *sig,
 				    const struct note_key *keys, size_t n)
@@ -116,6 +167,7 @@ static int put_line(struct store *s, uint64_t size, const struct whole *p,
 		rc = db_run(st, e);
 		db_finish(st);
 	}
+	s->has_cosigned = false;
 	return rc ? store_lost(s, rc) : 0;
 }
 
@@ -163,5 +215,65 @@ int store_cosign(struct store *s, uint64_t size, struct span line,
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	rc = cosign(s, size, line, keys, n_keys, p, e);
 	free(p);
+	return rc;
+}
+
+/* 1: it is; 0: what is there is not. Whoever can write the file can put
+ * anything there, so it counts for what it proves. */
+static int is_cosigned(struct store *s, uint64_t size,
+		       const struct note_key *key,
+		       const struct note_key *witnesses, size_t n_witnesses,
+		       struct whole *p, struct err *e)
+{
+	uint64_t by = 0, with = 0;
+	struct checkpoint c;
+	struct note n;
+	int rc = read_point(s, size, p, e);
+
+	if (rc)
+		return rc;
+	return checkpoint_read(&c, &n, wbuf_span(&p->w), NULL) == 0 &&
+	       c.size == size && note_check(&n, key, 1, &by, NULL) == 0 && by &&
+	       note_check(&n, witnesses, n_witnesses, &with, NULL) == 0 && with;
+}
+
+static int last_cosigned(struct store *s, const struct note_key *key,
+			 const struct note_key *witnesses, size_t n,
+			 uint64_t *size, struct err *e)
+{
+	struct whole *p = malloc(sizeof(*p));
+	struct db_stmt *st = NULL;
+	int rc = p ? db_prepare(&st, s->db, "SELECT size FROM checkpoint WHERE"
+				" cosigned IS NOT NULL ORDER BY size DESC"
+				" LIMIT 256", e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+
+	while (rc == 0 && (rc = db_step(st, e)) == 1) {
+		rc = db_u64(st, 0, size)
+			     ? is_cosigned(s, *size, key, witnesses, n, p, e)
+			     : err_set(e, E_INTEGRITY, 0, "a checkpoint is "
+				       "damaged");
+	}
+	if (rc == 0)
+		*size = 0;
+	db_finish(st);
+	free(p);
+	return rc < 0 ? rc : 0;
+}
+
+/* It is asked after each commit of a log that is full. */
+int store_cosigned(struct store *s, const struct note_key *key,
+		   const struct note_key *witnesses, size_t n, uint64_t *size,
+		   struct err *e)
+{
+	int rc = 0;
+
+	*size = 0;
+	if (!key || n == 0)
+		return 0;
+	if (!s->has_cosigned)
+		rc = last_cosigned(s, key, witnesses, n, &s->cosigned, e);
+	s->has_cosigned = rc == 0;
+	*size = rc ? 0 : s->cosigned;
 	return rc;
 }

@@ -23,6 +23,8 @@ struct store {
 	bool in_txn, failed, bulk;
 	uint64_t checkpoint; /* size of the last one; 0: none */
 	uint64_t anchored;   /* of the last that a TPM has */
+	uint64_t cosigned;   /* of the last that is, if has_cosigned */
+	bool has_cosigned;
 	uint64_t commits;    /* that are in the file */
 	/* The last bundle: what it holds, and how much of it is in the file. */
 	uint64_t first;
@@ -37,6 +39,8 @@ struct store {
 	uint64_t seg_gone, pruned; /* the last pruned one; records in those */
 	uint64_t seg_octets;	   /* of the files of those that are there */
 	uint64_t n_drop;	   /* files that go with the next commit */
+	uint64_t n_left;	   /* of pruned ones, at the end of those; there
+				    * when it was opened, or some of them */
 	uint64_t live; /* octets of the bundles in the database, the last one's
 			* not counted */
 	char path[SEGMENT_PATH];

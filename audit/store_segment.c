@@ -42,7 +42,8 @@ static int load_segment(struct store *s, struct db_stmt *st, struct err *e)
 		s->seg_gone = no;
 		s->pruned = s->seg_end;
 		/* The power went between its mark and this. */
-		return rc ? db_remove(name, e) : 0;
+		s->n_left += rc || s->n_left;
+		return 0;
 	}
 	if (rc == 0)
 		return bad_segment(e, no, "its file is missing");
@@ -524,6 +525,16 @@ int store_drop(struct store *s, struct err *e)
 	return rc;
 }
 
+int store_left(struct store *s, struct err *e)
+{
+	int rc;
+
+	s->n_drop = s->n_left;
+	s->n_left = 0;
+	rc = store_drop(s, e);
+	return rc ? store_lost(s, rc) : 0;
+}
+
 int store_root_at(struct store *s, uint64_t n, uint8_t out[SHA256_LEN],
 		  struct err *e)
 {
@@ -537,12 +548,6 @@ int store_root_at(struct store *s, uint64_t n, uint8_t out[SHA256_LEN],
 	rc = proof_root(&from, n, out, e);
 	tiles_close(t);
 	return rc;
-}
-
-int store_cosigned(struct store *s, uint64_t *size, struct err *e)
-{
-	return db_number(s->db, "SELECT coalesce(max(size), 0) FROM checkpoint"
-			 " WHERE cosigned IS NOT NULL", size, e);
 }
 
 int store_room(struct store *s, struct store_room *out, struct err *e)

@@ -188,4 +188,18 @@ static inline void test_guards(struct db *d, bool on)
 	}
 }
 
+/* Segments up to this one are marked as pruned, and no more than that. */
+static inline void test_mark_pruned(unsigned no)
+{
+	char sql[96];
+	struct db *d = test_db();
+
+	snprintf(sql, sizeof(sql), "UPDATE segment SET pruned = 1 WHERE"
+		 " no <= %u", no);
+	test_guards(d, false);
+	test_exec(d, sql);
+	test_guards(d, true);
+	test_db_close(d);
+}
+
 #endif

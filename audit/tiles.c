@@ -213,3 +213,37 @@ struct proof_source tiles_source(struct tiles *t)
 {
 	return (struct proof_source){t->h, node, t};
 }
+
+/* Of a record that was kept when its bundle was pruned: below the bundle's
+ * root there is the way to it, above the tree. */
+struct way {
+	struct proof_source tree;
+	uint64_t index;
+	uint8_t hash[SEGMENT_WAY][SHA256_LEN];
+};
+
+static int on_the_way(void *arg, unsigned b, uint64_t i,
+		      uint8_t out[SHA256_LEN], struct err *e)
+{
+	struct way *w = arg;
+
+	if (b >= SEGMENT_WAY || i != (w->index >> b ^ 1))
+		return w->tree.node(w->tree.arg, b, i, out, e);
+	memcpy(out, w->hash[b], SHA256_LEN);
+	return 0;
+}
+
+int tiles_prove(struct tiles *t, uint64_t index, uint64_t n, struct proof *out,
+		struct err *e)
+{
+	struct way w = {.tree = tiles_source(t), .index = index};
+	struct proof_source s = {t->h, on_the_way, &w};
+	uint64_t pruned;
+	int rc = segments_pruned(t->segments, &pruned, e);
+
+	if (rc == 0 && index >= pruned)
+		return proof_inclusion(out, &w.tree, index, n, e);
+	if (rc == 0)
+		rc = segments_way(t->segments, index, w.hash, e);
+	return rc ? rc : proof_inclusion(out, &s, index, n, e);
+}

@@ -23,6 +23,10 @@ void tiles_close(struct tiles *t);
 /* The same one, for the caller between calls. */
 struct segments *tiles_segments(struct tiles *t);
 struct proof_source tiles_source(struct tiles *t);
+/* That record `index` is in the tree of the first n; of a pruned one that is
+ * protected, too. Errors as proof_inclusion and segments_way. */
+int tiles_prove(struct tiles *t, uint64_t index, uint64_t n, struct proof *out,
+		struct err *e) __attribute__((warn_unused_result));
 /* The hashes of one tile, 1 to 256; valid until the next call. E_NOTFOUND:
  * there is none (it was never begun, or was pruned); E_INTEGRITY. */
 int tiles_get(struct tiles *t, unsigned level, uint64_t idx,

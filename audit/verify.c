@@ -141,6 +141,10 @@ static int check_named(struct verify *v, uint64_t seq, struct err *e)
 	l = l ? l : &none;
 	if (l->point == 0 && v->rules.view.r.kind == RECORD_CHECKPOINT)
 		return 0;
+	/* It is about all behind that one: no more, no less. */
+	if (l->withdrawn && l->withdrawn != seq - l->point)
+		return verify_wrong(v, seq, e, "it withdraws others than those "
+				    "behind the last checkpoint");
 	return points_named(&v->points, l->point, l->point_text)
 		       ? 0
 		       : verify_wrong(v, seq, e, "the checkpoint that it names "
@@ -195,7 +199,8 @@ static int check_record(struct verify *v, uint64_t seq, struct span record,
 	if (rc == 0 && r->kind == RECORD_EXPORT)
 		rc = verify_removal(v, seq, &rules->view, e);
 	if (rc == 0 &&
-	    (r->kind == RECORD_BOOT || r->kind == RECORD_CHECKPOINT))
+	    (r->kind == RECORD_BOOT || r->kind == RECORD_CHECKPOINT ||
+	     (v->rules.view.ev.log && v->rules.view.ev.log->withdrawn)))
 		rc = check_named(v, seq, e);
 	if (rc)
 		return rc;

@@ -5,6 +5,7 @@
 #define AUDIT_VERIFY_OWN_H
 
 #include "audit/db.h"
+#include "audit/said.h"
 #include "audit/store.h"
 #include "audit/verify_rules.h"
 
@@ -31,11 +32,8 @@ struct verify {
 	struct store_digests digests;
 	/* Of what left the database (segment.h): records in segments, and of
 	 * those in pruned ones; how far records say that it was pruned. */
-	uint64_t moved, pruned, said;
-	uint64_t said_at; /* the last record that does, */
-	uint64_t said_from; /* from where on */
-	uint64_t gone_at;   /* the one that says what is gone */
-	uint8_t said_root[SHA256_LEN];
+	uint64_t moved, pruned;
+	struct said said;
 	struct state state; /* as the transaction has it */
 	uint64_t until;	    /* its size at the beginning of this pass */
 	unsigned passes;

@@ -214,20 +214,12 @@ static int check_number(struct verify *v, uint64_t seq,
 int verify_removal(struct verify *v, uint64_t seq,
 		   const struct record_view *view, struct err *e)
 {
-	const struct event_log *l = view->ev.log;
+	bool range;
+	const char *wrong = said_take(&v->said, seq, view->ev.log, &range);
 
-	if (!l || !l->has_range)
-		return 0;
-	if (l->first != v->said || l->end <= l->first || l->end > seq)
-		return verify_wrong(v, seq, e, "what it says was pruned is not "
-				    "what came next");
-	v->said = l->end;
-	v->said_at = seq;
-	v->said_from = l->first;
-	if (l->end == v->pruned)
-		v->gone_at = seq;
-	memcpy(v->said_root, l->root, sizeof(v->said_root));
-	return check_number(v, seq, l, e);
+	if (wrong)
+		return verify_wrong(v, seq, e, wrong);
+	return range ? check_number(v, seq, view->ev.log, e) : 0;
 }
 
 /* --- segments --- */
@@ -525,27 +517,29 @@ static int check_ways(struct verify *v, struct tiles *t, struct err *e)
 static int check_said(struct verify *v, struct tiles *t, struct err *e)
 {
 	struct proof_source s = tiles_source(t);
+	const struct said_removal *last = said_last(&v->said);
+	uint64_t gone_at = said_at(&v->said, v->pruned);
 	uint8_t root[SHA256_LEN];
 	int rc;
 
-	if (v->said < v->pruned)
-		return verify_wrong(v, v->said, e, "it is gone, and no record "
-				    "says that it was pruned");
-	/* It is removed when a checkpoint covers the record that says so. */
-	if (v->said > v->pruned && v->said_from == v->pruned)
-		v->out->going = v->said;
-	else if (v->said > v->pruned)
-		return verify_wrong(v, v->said_at, e, "what it says was "
-				    "pruned is there");
-	/* Whoever has not the log's key can add a record, too. */
-	if (v->pruned && v->points.n && v->gone_at >= v->points.last)
-		return verify_wrong(v, v->gone_at, e, "what it says was pruned "
-				    "is gone, and no checkpoint covers it");
-	if (v->said == 0)
+	if (said_end(&v->said) < v->pruned)
+		return verify_wrong(v, said_end(&v->said), e, "it is gone, and "
+				    "no record says that it was pruned");
+	if (!last)
 		return 0;
-	rc = proof_root(&s, v->said, root, e);
-	if (rc == 0 && memcmp(root, v->said_root, sizeof(root)) != 0)
-		rc = verify_wrong(v, v->said_at, e, "what was pruned had "
+	/* It is removed when a checkpoint covers the record that says so. */
+	if (last->end > v->pruned && last->first == v->pruned)
+		v->out->going = last->end;
+	else if (last->end > v->pruned)
+		return verify_wrong(v, last->at, e, "what it says was pruned "
+				    "is there");
+	/* Whoever has not the log's key can add a record, too. */
+	if (v->pruned && v->points.n && gone_at >= v->points.last)
+		return verify_wrong(v, gone_at, e, "what it says was pruned "
+				    "is gone, and no checkpoint covers it");
+	rc = proof_root(&s, last->end, root, e);
+	if (rc == 0 && memcmp(root, last->root, sizeof(root)) != 0)
+		rc = verify_wrong(v, last->at, e, "what was pruned had "
 				  "another root than it says");
 	return rc;
 }

@@ -123,6 +123,9 @@ struct event_log {
 	 * SHA-256 of its text. 0: there is none. */
 	uint64_t point;
 	uint8_t point_text[32];
+	/* What so many records right before it say is to be removed stays: no
+	 * checkpoint covered them when the log was opened. */
+	uint64_t withdrawn;
 };
 
 struct event {

@@ -348,7 +348,23 @@ static int again(struct scribe *s, struct err *e)
 	return scribe_append(s, -1, &ev, e);
 }
 
-static void opened(struct scribe *s)
+/* The next checkpoint signs them as they are found, so it is said which these
+ * are; a start says it in its record, too. */
+static void tell_unvouched(const struct scribe *s, bool withdraws)
+{
+	uint64_t from, end;
+
+	if (!audit_unvouched(s->audit, &from, &end))
+		return;
+	log_info(s->a->log, "%llu records, from %llu on, had no checkpoint "
+		 "when the log was opened", (unsigned long long)(end - from),
+		 (unsigned long long)from);
+	if (withdraws)
+		log_err(s->a->log, "some of them say what is to be removed: "
+			"it stays");
+}
+
+static void opened(struct scribe *s, bool withdraws)
 {
 	const char *why;
 	unsigned n = audit_recovery(s->audit, &why);
@@ -361,6 +377,7 @@ static void opened(struct scribe *s)
 		log_err(s->a->log, "the log is not what it says; records go "
 			"to recovery-%u: %s", n, why);
 	s->recovery = n;
+	tell_unvouched(s, withdraws);
 	if (atomic_load(&s->a->control->audit_closed) == 0)
 		show_alarm(s);
 }
@@ -392,10 +409,12 @@ static void open_audit(struct scribe *s)
 		.alone = true,
 		.bound = conf->audit_bound,
 		.cosigned = conf->audit_prune == PRUNE_COSIGNED,
+		.witnesses = s->witness,
+		.n_witnesses = s->n_witness,
 		.service_name = c1222_service_name,
 	};
 	struct err e = {0};
-	bool fresh;
+	bool fresh, withdraws = false;
 	int rc;
 
 	memcpy(ac.boot_key, s->a->boot_key, sizeof(ac.boot_key));
@@ -405,6 +424,7 @@ static void open_audit(struct scribe *s)
 	if (rc == 0)
 		rc = no_fewer(s, &e);
 	if (rc == 0) {
+		withdraws = audit_withdraws(s->audit);
 		take_up(s);
 		open_window(s);
 		s->last = audit_last(s->audit);
@@ -427,7 +447,7 @@ static void open_audit(struct scribe *s)
 		failed(s, &e);
 		return;
 	}
-	opened(s);
+	opened(s, withdraws);
 }
 
 /* --- witnesses ------------------------------------------------------------ */

@@ -11,21 +11,11 @@
  * whoever is cut off in between finds them different once more.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "enforcer/daemon/scribe.h"
 
 #define EVERY_NS (3600 * NS_PER_S)
 #define NAME	 "ledger generation "
-
-static int newest(struct scribe *s, uint64_t *n, struct err *e)
-{
-	char text[128];
-	int rc = audit_newest(s->audit, NAME, text, sizeof(text), e);
-
-	*n = rc == 1 ? strtoull(text + sizeof(NAME) - 1, NULL, 10) : 0;
-	return rc < 0 ? rc : 0;
-}
 
 static int record(struct scribe *s, uint64_t n, const char *more,
 		  struct err *e)
@@ -44,7 +34,7 @@ static int record(struct scribe *s, uint64_t n, const char *more,
 static int tie(struct scribe *s, struct err *e)
 {
 	uint64_t n;
-	int rc = newest(s, &n, e);
+	int rc = audit_highest(s->audit, NAME, &n, e);
 
 	if (rc == 0)
 		rc = owner_write(s->owner, n + 1, e);
@@ -77,7 +67,7 @@ static int untied(struct scribe *s, uint64_t of_audit, struct err *e)
 static int judge(struct scribe *s, struct err *e)
 {
 	uint64_t found = owner_generation(s->owner), of_audit;
-	int rc = newest(s, &of_audit, e);
+	int rc = audit_highest(s->audit, NAME, &of_audit, e);
 
 	if (rc)
 		return rc;
@@ -107,7 +97,7 @@ static int heal(struct scribe *s, struct err *e)
 
 	if (s->healed || !all_have_seen(s))
 		return 0;
-	rc = newest(s, &of_audit, e);
+	rc = audit_highest(s->audit, NAME, &of_audit, e);
 	if (rc == 0 && owner_generation(s->owner) < of_audit)
 		rc = owner_write(s->owner, of_audit, e);
 	s->healed = rc == 0;
