@@ -52,20 +52,8 @@ static int setup(void **state)
 
 static struct audit *again(void)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = "meter-1.meter.example/audit",
-		.boot_key = {1, 2, 3},
-		.batch = UINT32_MAX,
-		.resume = true,
-		.own_key = true,
-	};
-	struct err e = {0};
-	struct audit *a;
-
-	if (audit_open(&a, &conf, &e))
-		fail_msg("%s", e.text);
-	return a;
+	return test_open_log((struct audit_conf){
+		.batch = UINT32_MAX, .resume = true, .own_key = true});
 }
 
 /* What a witness answers to the checkpoint of so many records. */

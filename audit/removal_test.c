@@ -15,7 +15,6 @@
 #include "audit/notefile.h"
 #include "audit/testdb.h"
 
-#define ORIGIN "meter-1.meter.example/audit"
 #define GONE   1280
 #define ALL    3000
 
@@ -25,22 +24,12 @@ static uint64_t by; /* the record that says what was pruned */
 /* own: with the key that lies beside it. */
 static struct audit *open_with(bool own, bool recover)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = ORIGIN,
-		.boot_key = {1, 2, 3},
+	return test_open_log((struct audit_conf){
 		.batch = UINT32_MAX,
 		.own_key = own,
 		.last = true,
 		.recover = recover,
-		.service_name = sample_service,
-	};
-	struct err e = {0};
-	struct audit *a;
-
-	if (audit_open(&a, &conf, &e))
-		fail_msg("%s", e.text);
-	return a;
+	});
 }
 
 static void prune(struct audit *a)

@@ -15,7 +15,6 @@
 #include "audit/notefile.h"
 #include "audit/testdb.h"
 
-#define ORIGIN "meter-1.meter.example/audit"
 #define YEAR_S (365 * 86400)
 #define START  INT64_C(1700000000)
 
@@ -122,23 +121,13 @@ static void look_for_room(struct year *y)
 
 static struct audit *open_bound(uint64_t bound, bool cosigned)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = ORIGIN,
-		.boot_key = {1, 2, 3},
+	return test_open_log((struct audit_conf){
 		.batch = UINT32_MAX,
 		.resume = true,
 		.own_key = true,
 		.bound = bound,
 		.cosigned = cosigned,
-		.service_name = sample_service,
-	};
-	struct err e = {0};
-	struct audit *a;
-
-	if (audit_open(&a, &conf, &e))
-		fail_msg("%s", e.text);
-	return a;
+	});
 }
 
 static void a_year_stays_within_the_bound(void **state)
@@ -251,16 +240,12 @@ static void what_waits_for_its_anchor_fills_it(void **state)
 {
 	struct year y = {.bound = AUDIT_BOUND_LEAST, .every_s = 60,
 			 .batch = 1000};
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = ORIGIN,
-		.boot_key = {1, 2, 3},
+	const struct audit_conf conf = {
 		.batch = UINT32_MAX,
 		.resume = true,
 		.own_key = true,
 		.bound = y.bound,
 		.agree = nobody,
-		.service_name = sample_service,
 	};
 	struct err e = {0};
 	struct now now;
@@ -268,7 +253,7 @@ static void what_waits_for_its_anchor_fills_it(void **state)
 
 	(void)state;
 	test_clean();
-	assert_int_equal(audit_open(&y.a, &conf, &e), 0);
+	y.a = test_open_log(conf);
 	do {
 		add_batch(&y);
 		now = when(&y);
@@ -288,7 +273,7 @@ static void what_waits_for_its_anchor_fills_it(void **state)
 	assert_true(rounds > 3);
 	/* So it is after a start, too. */
 	audit_abandon(y.a);
-	assert_int_equal(audit_open(&y.a, &conf, &e), 0);
+	y.a = test_open_log(conf);
 	assert_int_equal(audit_room(y.a, &now, &e), 0);
 	assert_true(audit_full(y.a));
 	check_room(&y);

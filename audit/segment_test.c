@@ -31,20 +31,7 @@ static struct note_key key;
 
 static struct audit *open_last(bool last)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = ORIGIN,
-		.boot_key = {1, 2, 3},
-		.own_key = true,
-		.last = last,
-		.service_name = sample_service,
-	};
-	struct err e = {0};
-	struct audit *a;
-
-	if (audit_open(&a, &conf, &e))
-		fail_msg("%s", e.text);
-	return a;
+	return test_open_log((struct audit_conf){.own_key = true, .last = last});
 }
 
 static void fill(struct audit *a, uint64_t to)

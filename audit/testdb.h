@@ -43,21 +43,26 @@ static inline int test_teardown(void **state)
 	return rmdir(test_dir);
 }
 
-static inline struct audit *test_open(uint32_t boot)
+#define TEST_ORIGIN "meter-1.meter.example/audit"
+
+/* The test's log, and what of it is as the caller wants it. */
+static inline struct audit *test_open_log(struct audit_conf conf)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = "meter-1.meter.example/audit",
-		.boot_key = {1, 2, 3},
-		.boot = boot,
-		.service_name = sample_service,
-	};
 	struct err e = {0};
 	struct audit *a;
 
+	conf.path = test_path;
+	conf.origin = TEST_ORIGIN;
+	memcpy(conf.boot_key, (uint8_t[32]){1, 2, 3}, sizeof(conf.boot_key));
+	conf.service_name = sample_service;
 	if (audit_open(&a, &conf, &e))
 		fail_msg("%s", e.text);
 	return a;
+}
+
+static inline struct audit *test_open(uint32_t boot)
+{
+	return test_open_log((struct audit_conf){.boot = boot});
 }
 
 /* The i-th event of a mixture: every 100th of a kind that is protected. */
@@ -120,19 +125,10 @@ static inline void test_whole(uint64_t n)
  * beside the log; one checkpoint, at the end. */
 static inline void test_add_signed(uint64_t from, uint64_t to)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = "meter-1.meter.example/audit",
-		.boot_key = {1, 2, 3},
-		.own_key = true,
-		.service_name = sample_service,
-	};
+	struct audit *a = test_open_log((struct audit_conf){.own_key = true});
 	struct err e = {0};
 	struct sample s;
-	struct audit *a;
 
-	if (audit_open(&a, &conf, &e))
-		fail_msg("%s", e.text);
 	for (uint64_t i = from; i < to; i++) {
 		if (audit_append(a, test_event(&s, i), NULL, &e))
 			fail_msg("%s", e.text);
