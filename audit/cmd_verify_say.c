@@ -68,6 +68,25 @@ static uint64_t behind(const struct verify_result *r)
 		       : 0;
 }
 
+/* A signature says that they were there then, not that they are what was
+ * written. Of a log that nobody signs that is nothing new. */
+static void print_starts(const struct verify_result *r)
+{
+	uint64_t n = r->n_starts < VERIFY_STARTS ? r->n_starts : VERIFY_STARTS;
+
+	if (r->checkpoints == 0)
+		return;
+	for (uint64_t i = 0; i < n; i++)
+		printf("records %llu to %llu had no checkpoint when boot %u "
+		       "began, and were signed after that\n",
+		       (unsigned long long)r->starts[i].first,
+		       (unsigned long long)r->starts[i].end - 1,
+		       r->starts[i].boot);
+	if (r->n_starts > n)
+		printf("and likewise at %llu more starts\n",
+		       (unsigned long long)(r->n_starts - n));
+}
+
 static void print_root(const struct verify_result *r, bool by_key)
 {
 	if (r->origin[0])
@@ -148,6 +167,7 @@ void verified_text(const struct verified *v)
 
 	if (v->rc == 0) {
 		print_root(r, v->points->n_keys > 0);
+		print_starts(r);
 		print_anchors(r, v->compared);
 		print_range(r);
 	} else if (v->rc == E_INTEGRITY) {
@@ -206,6 +226,20 @@ static void put_checkpoints(struct json *j, const struct verified *v)
 	json_obj_end(j);
 }
 
+static void put_starts(struct json *j, const struct verify_result *r)
+{
+	json_arr(j, "unsigned_at_start");
+	for (uint64_t i = 0; i < r->n_starts && i < VERIFY_STARTS; i++) {
+		json_obj(j, NULL);
+		json_u64(j, "boot", r->starts[i].boot);
+		json_u64(j, "first", r->starts[i].first);
+		json_u64(j, "end", r->starts[i].end);
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+	json_u64(j, "unsigned_at_start_in_all", r->n_starts);
+}
+
 static void put_keys(struct json *j, const struct points_conf *points)
 {
 	json_arr(j, "keys");
@@ -245,6 +279,7 @@ void verified_json(const struct verified *v)
 	json_u64(&j, "boots", r->boots);
 	json_u64(&j, "pages", r->pages);
 	put_checkpoints(&j, v);
+	put_starts(&j, r);
 	put_keys(&j, v->points);
 	json_bool(&j, "anchored", r->anchored);
 	json_bool(&j, "compared_with_tpm", v->compared);

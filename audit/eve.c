@@ -270,11 +270,20 @@ static void put_presentation(struct json *j, const struct event *ev)
 }
 
 /* The audit about itself. */
-static void put_log(struct json *j, const struct event_log *l)
+static void put_log(struct json *j, const struct event *ev,
+		    const struct eve_opts *opt)
 {
-	if (!l)
+	static const struct event_log none;
+	const struct event_log *l = ev->log ? ev->log : &none;
+	uint64_t before = opt->has_seq ? eve_unsigned(ev, opt->seq) : 0;
+
+	if (!ev->log && !before)
 		return;
 	json_obj(j, "audit");
+	if (before) {
+		json_u64(j, "unsigned_first", opt->seq - before);
+		json_u64(j, "unsigned_end", opt->seq);
+	}
 	if (l->has_chain)
 		json_hex(j, "chain", span_of(l->chain, sizeof(l->chain)));
 	if (l->has_open)
@@ -328,7 +337,7 @@ static void put_metergate(struct json *j, const struct event *ev,
 	put_rules(j, ev);
 	put_budgets(j, ev);
 	put_span(j, "would_pass", ev->would_pass);
-	put_log(j, ev->log);
+	put_log(j, ev, opt);
 	json_obj_end(j);
 }
 

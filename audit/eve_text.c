@@ -172,6 +172,11 @@ bool eve_text(struct wbuf *w, const struct event *ev,
 	}
 	if (ev->type == EV_CHECKPOINT)
 		eve_str(w, ": checkpoint");
+	if (o->has_seq && eve_unsigned(ev, o->seq)) {
+		eve_str(w, "; no checkpoint covered the last ");
+		eve_number(w, eve_unsigned(ev, o->seq));
+		eve_str(w, " records before");
+	}
 	if (ev->log && ev->log->withdrawn) {
 		eve_str(w, ": the ");
 		eve_number(w, ev->log->withdrawn);

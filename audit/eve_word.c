@@ -89,3 +89,10 @@ const struct obs *eve_judged(const struct event *ev)
 		return NULL;
 	return ev->leaf < ev->n_leaves ? &ev->leaves[ev->leaf] : NULL;
 }
+
+uint64_t eve_unsigned(const struct event *ev, uint64_t seq)
+{
+	uint64_t point = ev->log ? ev->log->point : 0;
+
+	return ev->type == EV_BOOT && seq > point ? seq - point : 0;
+}

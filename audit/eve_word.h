@@ -15,6 +15,8 @@ void eve_str(struct wbuf *w, const char *s);
 struct span eve_object(char buf[EVE_OBJECT], const struct obs *o);
 const char *eve_proto(uint8_t proto); /* "TCP"; NULL: it has no name here */
 const char *eve_verdict(enum verdict v); /* NULL when nothing was judged */
+/* Of the record seq, of a start: how many right before it had no checkpoint. */
+uint64_t eve_unsigned(const struct event *ev, uint64_t seq);
 /* The observation a decision or violation is about; NULL for others. */
 const struct obs *eve_judged(const struct event *ev);
 

@@ -209,6 +209,8 @@ static int check_named(struct reading *r, uint64_t seq, struct err *e)
 	if (l->point == 0 && r->rules.view.r.kind == RECORD_CHECKPOINT)
 		return 0;
 	rc = layout_named_is(r->named, l->point, l->point_text, &bad, e);
+	if (rc == 0)
+		verify_start(&r->rules);
 	if (rc != E_INTEGRITY)
 		return rc;
 	r->out->has_bad = true;

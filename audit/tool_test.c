@@ -170,22 +170,20 @@ static void put_witness(void)
 /* 25 records more, and no key. */
 static void add_unsigned(void)
 {
-	struct audit_conf conf = {
-		.path = test_path,
-		.origin = "meter-1.meter.example/audit",
-		.boot_key = {1, 2, 3},
-		.last = true,
-		.service_name = sample_service,
-	};
+	struct audit *a = test_open_log((struct audit_conf){.last = true});
+
+	test_append(a, 602, 627);
+	test_close(a);
+}
+
+/* And then the writer starts, and signs what it finds. */
+static void start(void)
+{
+	struct audit *a = test_open_log((struct audit_conf){.own_key = true});
 	struct err e = {0};
-	struct audit *a;
+	struct sample s;
 
-	assert_int_equal(audit_open(&a, &conf, &e), 0);
-	for (uint64_t i = 602; i < 627; i++) {
-		struct sample s;
-
-		assert_int_equal(audit_append(a, test_event(&s, i), NULL, &e), 0);
-	}
+	assert_int_equal(audit_append(a, sample_boot(&s, 627), NULL, &e), 0);
 	test_close(a);
 }
 
@@ -343,6 +341,15 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("verify --key %D.vkey %D", 0, "the last of 602 records\nof the "
 	       "records behind it, 25, nobody vouched yet");
 	expect("verify --key %D.vkey -j %D", 0, "\"behind\":25");
+	expect("verify --key %D.vkey -j %D", 0, "\"unsigned_at_start\":[],"
+	       "\"unsigned_at_start_in_all\":0");
+	start();
+	expect("verify --key %D.vkey %D", 0, "\nrecords 602 to 626 had no "
+	       "checkpoint when boot 3 began, and were signed after that\n");
+	expect("verify --key %D.vkey -j %D", 0, "\"unsigned_at_start\":["
+	       "{\"boot\":3,\"first\":602,\"end\":627}],"
+	       "\"unsigned_at_start_in_all\":1");
+	expect("show -k boot %D", 0, "covered the last 25 records before");
 }
 
 /* Of 600: per ten 7 decisions, 1 violation, 1 anomaly and a flow; each

@@ -145,10 +145,11 @@ static int check_named(struct verify *v, uint64_t seq, struct err *e)
 	if (l->withdrawn && l->withdrawn != seq - l->point)
 		return verify_wrong(v, seq, e, "it withdraws others than those "
 				    "behind the last checkpoint");
-	return points_named(&v->points, l->point, l->point_text)
-		       ? 0
-		       : verify_wrong(v, seq, e, "the checkpoint that it names "
-				      "is not the last before it");
+	if (!points_named(&v->points, l->point, l->point_text))
+		return verify_wrong(v, seq, e, "the checkpoint that it names "
+				    "is not the last before it");
+	verify_start(&v->rules);
+	return 0;
 }
 
 /* Records before `end`, all of one bundle. */

@@ -22,6 +22,8 @@
 
 #include "audit/points.h"
 
+#define VERIFY_STARTS 64 /* that are listed */
+
 struct verify_result {
 	char origin[NOTE_NAME_MAX + 1]; /* what the log is called in itself */
 	uint64_t records; /* read so far, or in all */
@@ -44,6 +46,15 @@ struct verify_result {
 	/* Those that the log names and that are not there: the first ones, and
 	 * how many they are. Also beside another finding. */
 	uint64_t missing[POINTS_MISSING], n_missing;
+	/* Records that no checkpoint covered when the writer started, and that
+	 * were signed afterwards as they were found: from `first` up to, not
+	 * with, `end`, which is the record of the start. The first ones of those
+	 * that were read, and how many there are. */
+	struct verify_start {
+		uint32_t boot;
+		uint64_t first, end;
+	} starts[VERIFY_STARTS];
+	uint64_t n_starts;
 	/* Those held elsewhere that could not be compared (points.h). */
 	struct points_thinned thinned[POINTS_HELD];
 	size_t n_thinned;

@@ -111,3 +111,16 @@ struct points_sealed verify_sealed(const struct verify_rules *r)
 	}
 	return said;
 }
+
+void verify_start(struct verify_rules *r)
+{
+	const struct record *is = &r->view.r;
+	uint64_t first = is->ev->log ? is->ev->log->point : 0;
+
+	if (is->kind != RECORD_BOOT || is->seq == first)
+		return;
+	if (r->out->n_starts < VERIFY_STARTS)
+		r->out->starts[r->out->n_starts] =
+			(struct verify_start){is->boot, first, is->seq};
+	r->out->n_starts++;
+}
