@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@ struct show {
 	struct filter want;
 	bool json, follow, color;
 	int out_errno; /* of a write that failed */
+	const char *path;
+	unsigned recovery; /* logs beside it that were begun instead */
 	struct record_view view;
 	uint8_t line[EVE_LINE_MAX];
 };
@@ -79,6 +82,27 @@ static int print(struct show *s, uint64_t seq, struct err *e)
 	return 0;
 }
 
+/* A gateway that finds the log altered leaves it as it is, and goes on in the
+ * next of these. */
+static bool has_recovery(const char *path, unsigned n, char name[PATH_MAX])
+{
+	return snprintf(name, PATH_MAX, "%s.recovery-%u", path, n) < PATH_MAX &&
+	       access(name, F_OK) == 0;
+}
+
+/* There is no more, for now or for ever. */
+static int wait_for_more(struct show *s, struct reader *r, struct err *e)
+{
+	char name[PATH_MAX];
+
+	s->out_errno = fflush(stdout) ? errno : 0;
+	poll(NULL, 0, FOLLOW_MS);
+	if (has_recovery(s->path, s->recovery + 1, name))
+		return err_set(e, E_INTEGRITY, 0, "the gateway found it "
+			       "altered; records go to %.200s", name);
+	return reader_still(r, e);
+}
+
 static int all(struct show *s, struct reader *r, struct err *e)
 {
 	struct span record;
@@ -89,11 +113,12 @@ static int all(struct show *s, struct reader *r, struct err *e)
 		rc = reader_next(r, &seq, &record, e);
 		if (rc < 0 || (rc == 0 && !s->follow))
 			return rc;
-		if (rc == 0) {
-			s->out_errno = fflush(stdout) ? errno : 0;
-			poll(NULL, 0, FOLLOW_MS);
+		if (rc == 0)
+			rc = wait_for_more(s, r, e);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
 			continue;
-		}
 		if (record_decode(&s->view, record, e)) {
 			err_wrap(e, "record %llu", (unsigned long long)seq);
 			return e->code = E_INTEGRITY;
@@ -110,6 +135,7 @@ static int all(struct show *s, struct reader *r, struct err *e)
 static int run(struct show *s, const char *path)
 {
 	struct reader *r;
+	char name[PATH_MAX];
 	struct err e = {0};
 	uint64_t first = 0;
 	int rc = reader_open(&r, path, false, &e);
@@ -120,6 +146,13 @@ static int run(struct show *s, const char *path)
 	}
 	rc = reader_first(r, &first, &e);
 	tool_pruned(path, first);
+	s->path = path;
+	while (has_recovery(path, s->recovery + 1, name))
+		s->recovery++;
+	if (s->recovery && s->follow)
+		fprintf(stderr, TOOL ": %s: %s.recovery-%u lies beside it, which "
+			"a gateway makes that found it altered\n", path, path,
+			s->recovery);
 	if (rc == 0 && s->follow)
 		rc = reader_aloof(r, &e);
 	if (rc == 0)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "audit/db.h"
 #include "audit/segment.h"
@@ -11,7 +12,9 @@
 struct reader {
 	char *path;
 	bool follow;
-	struct db *db; /* NULL: let go of, reader_pause */
+	struct db *db; /* NULL: let go of, reader_aloof */
+	dev_t device;  /* of the file that was opened first */
+	ino_t inode;
 	struct segments *segments;
 	uint64_t next;	/* sequence number of the next record */
 	uint64_t first; /* of the bundle in data */
@@ -62,6 +65,18 @@ static struct span keep(struct reader *r, struct span s)
 	return span_of(r->copy, s.n);
 }
 
+static int look(const struct reader *r, dev_t *device, ino_t *inode,
+		struct err *e)
+{
+	struct stat st;
+
+	if (stat(r->path, &st) != 0)
+		return err_sys(e, "it was taken away");
+	*device = st.st_dev;
+	*inode = st.st_ino;
+	return 0;
+}
+
 int reader_open(struct reader **out, const char *path, bool follow,
 		struct err *e)
 {
@@ -75,6 +90,8 @@ int reader_open(struct reader **out, const char *path, bool follow,
 	}
 	r->follow = follow;
 	rc = open_log(r, e);
+	if (rc == 0)
+		rc = look(r, &r->device, &r->inode, e);
 	if (rc) {
 		reader_close(r);
 		return rc;
@@ -140,6 +157,40 @@ int reader_first(struct reader *r, uint64_t *first, struct err *e)
 	int rc = r->db ? 0 : open_log(r, e);
 
 	return rc ? rc : segments_pruned(r->segments, first, e);
+}
+
+static int count(struct reader *r, uint64_t *n, struct err *e)
+{
+	int rc = r->db ? 0 : open_log(r, e);
+
+	if (rc == 0)
+		rc = db_number(r->db, "SELECT size FROM state", n, e);
+	if (r->copy)
+		close_log(r);
+	return rc;
+}
+
+/* Looked at twice: what is being opened for writing just then may be of two
+ * times. */
+int reader_still(struct reader *r, struct err *e)
+{
+	uint64_t n = 0;
+	dev_t device;
+	ino_t inode;
+	int rc = look(r, &device, &inode, e);
+
+	if (rc == 0 && (device != r->device || inode != r->inode))
+		return err_set(e, E_INTEGRITY, 0, "it was replaced by another "
+			       "file");
+	if (rc == 0 && count(r, &n, e) == 0 && n >= r->next)
+		return 0;
+	if (rc == 0)
+		rc = count(r, &n, e);
+	if (rc || n >= r->next)
+		return rc;
+	return err_set(e, E_INTEGRITY, 0, "the log ends before record %llu, "
+		       "which was there: it was cut or put back from a copy",
+		       (unsigned long long)n);
 }
 
 /* Among what was pruned: the next protected record, or what comes behind. */

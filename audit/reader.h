@@ -26,6 +26,10 @@ void reader_close(struct reader *r);
  * memory would stay beside the log. Costs an opening for each bundle. */
 int reader_aloof(struct reader *r, struct err *e)
 	__attribute__((warn_unused_result));
+/* There is no more, and more is waited for: is it still the file that was
+ * opened, with all that was read of it? E_INTEGRITY: no. */
+int reader_still(struct reader *r, struct err *e)
+	__attribute__((warn_unused_result));
 /* The first record that was not pruned. Of those before it reader_next gives
  * the protected ones. */
 int reader_first(struct reader *r, uint64_t *first, struct err *e)

@@ -594,6 +594,48 @@ static void it_follows(void **state)
 	test_whole(605);
 }
 
+/* Who waits for more of a log that gets no more is told so. */
+static void it_does_not_follow_what_is_gone(void **state)
+{
+	static const struct {
+		const char *how; /* in the directory; old is shorter */
+		int want;
+		const char *has;
+	} cases[] = {
+		{"mv old a.db", 1, "it was replaced"},
+		{"cat old > a.db", 1, "ends before record 300, which was there"},
+		{"rm a.db", 2, "No such file"},
+		{"mkdir a.db.recovery-1", 1, "records go to "},
+	};
+	struct audit *a;
+	char cmd[512];
+	FILE *p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		test_make(300);
+		snprintf(cmd, sizeof(cmd), "mv %s %s/old", test_path,
+			 test_dir);
+		assert_int_equal(system(cmd), 0);
+		a = test_open(0);
+		test_append(a, 0, 600);
+		test_close(a);
+		snprintf(cmd, sizeof(cmd), "timeout 5 %s show -f %s 2>&1", tool,
+			 test_path);
+		p = popen(cmd, "r");
+		assert_non_null(p);
+		for (int k = 0; k < 600; k++)
+			assert_non_null(fgets(out, sizeof(out), p));
+		snprintf(cmd, sizeof(cmd), "cd %s && %s", test_dir,
+			 cases[i].how);
+		assert_int_equal(system(cmd), 0);
+		assert_non_null(fgets(out, sizeof(out), p));
+		if (!strstr(out, cases[i].has))
+			fail_msg("%s: %s", cases[i].how, out);
+		assert_int_equal(WEXITSTATUS(pclose(p)), cases[i].want);
+	}
+}
+
 static int setup(void **state)
 {
 	const char *build = getenv("BUILD");
@@ -619,6 +661,7 @@ int main(void)
 		cmocka_unit_test(verify_tells_programs),
 		cmocka_unit_test(tampering_is_exit_1),
 		cmocka_unit_test(it_follows),
+		cmocka_unit_test(it_does_not_follow_what_is_gone),
 		cmocka_unit_test(proofs_go_from_hand_to_hand),
 	};
 	const char *build = getenv("BUILD");
