@@ -75,16 +75,48 @@ static int compare(const struct tool_anchor *tpm, const char *path, bool dir,
 		   : tool_anchor_compare(tpm, path, false, e);
 }
 
+#define SHORTER "the file became shorter while it was read, or cannot be read"
+
+/* What is said then where an object was asked for, made before: a handler of a
+ * signal has nothing but this. */
+static struct {
+	uint8_t line[VERIFIED_MAX];
+	size_t n;
+} broken;
+
 /* A file that nobody has open is read where the kernel has it (verify.h). */
 static void cannot_go_on(int signal_no)
 {
-	static const char text[] = TOOL ": verify: the file became shorter "
-				   "while it was read, or cannot be read\n";
+	static const char text[] = TOOL ": verify: " SHORTER "\n";
 	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
 
 	(void)signal_no;
+	if (broken.n)
+		n = write(STDOUT_FILENO, broken.line, broken.n);
 	(void)n;
 	_exit(EXIT_TROUBLE);
+}
+
+static void expect_trouble(const char *path, const struct points_conf *points,
+			   bool json)
+{
+	struct err e = {.code = E_IO, .text = SHORTER};
+	const struct verified v = {.path = path, .rc = E_IO, .e = &e,
+				   .points = points};
+
+	if (json)
+		broken.n = verified_json(&v, broken.line, sizeof(broken.line));
+	signal(SIGBUS, cannot_go_on);
+}
+
+static void say(const struct verified *v, bool json)
+{
+	uint8_t line[VERIFIED_MAX];
+
+	if (json)
+		fwrite(line, 1, verified_json(v, line, sizeof(line)), stdout);
+	else
+		verified_text(v);
 }
 
 static int run(const char *path, const struct points_conf *points,
@@ -103,7 +135,7 @@ static int run(const char *path, const struct points_conf *points,
 		tool_say(tpm->tpm ? tpm->tpm : "verify", e.text);
 		return EXIT_TROUBLE;
 	}
-	signal(SIGBUS, cannot_go_on);
+	expect_trouble(path, points, json);
 	rc = (dir ? layout_verify : verify_file)(
 		path, points, &v.r, show ? progress : NULL, &p, &e);
 	tpm->quiet = json;
@@ -113,10 +145,7 @@ static int run(const char *path, const struct points_conf *points,
 		fprintf(stderr, "\r\033[K");
 	v.rc = rc;
 	v.compared = tpm->compare;
-	if (json)
-		verified_json(&v);
-	else
-		verified_text(&v);
+	say(&v, json);
 	if (rc == E_INTEGRITY)
 		tool_say(path, e.text);
 	return rc == 0		   ? tool_flush(EXIT_DONE, 0)

@@ -17,6 +17,8 @@ struct verified {
 /* The finding is the answer, so it is on standard output; what could not be
  * read is no answer, and only the object has it there. */
 void verified_text(const struct verified *v);
-void verified_json(const struct verified *v);
+#define VERIFIED_MAX 65536
+/* One line into room for so many octets; how many it takes. */
+size_t verified_json(const struct verified *v, uint8_t *line, size_t cap);
 
 #endif

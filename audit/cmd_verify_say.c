@@ -260,11 +260,10 @@ static void put_keys(struct json *j, const struct points_conf *points)
 	json_arr_end(j);
 }
 
-void verified_json(const struct verified *v)
+size_t verified_json(const struct verified *v, uint8_t *line, size_t cap)
 {
 	const struct verify_result *r = &v->r;
-	uint8_t line[65536];
-	struct json j = json_of(line, sizeof(line));
+	struct json j = json_of(line, cap);
 	bool wrong = v->rc == E_INTEGRITY;
 
 	json_obj(&j, NULL);
@@ -291,6 +290,5 @@ void verified_json(const struct verified *v)
 		json_obj_end(&j);
 	}
 	json_obj_end(&j);
-	if (json_line(&j))
-		fwrite(line, 1, j.w.n, stdout);
+	return json_line(&j) ? j.w.n : 0;
 }

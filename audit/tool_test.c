@@ -519,6 +519,29 @@ static void verify_tells_programs(void **state)
 	       "\"scope\":\"pruned\"}");
 }
 
+/* Also where it cannot be read to its end, which a signal says: one object. */
+static void a_signal_is_told_as_an_object(void **state)
+{
+	static const char how[] =
+		"--version >/dev/null; $TOOL verify -j %%D 2>/dev/null & p=$!; "
+		"sleep 0.%03u; kill -BUS $p; wait $p";
+	char args[160];
+	int rc = 0;
+
+	(void)state;
+	test_make(60000);
+	/* It may be over by then, or not have begun. */
+	for (unsigned ms = 2; rc != 2 && ms < 400; ms += 2) {
+		snprintf(args, sizeof(args), how, ms);
+		rc = run(args);
+	}
+	assert_int_equal(rc, 2);
+	assert_int_equal(lines(), 1);
+	assert_non_null(strstr(out, "{\"verdict\":\"not-read\",\"log\":\""));
+	assert_non_null(strstr(out, "the file became shorter"));
+	test_make(600);
+}
+
 static void tampering_is_exit_1(void **state)
 {
 	FILE *f;
@@ -659,6 +682,7 @@ int main(void)
 		cmocka_unit_test(exports_are_complete),
 		cmocka_unit_test(what_is_written_is_not_exported),
 		cmocka_unit_test(verify_tells_programs),
+		cmocka_unit_test(a_signal_is_told_as_an_object),
 		cmocka_unit_test(tampering_is_exit_1),
 		cmocka_unit_test(it_follows),
 		cmocka_unit_test(it_does_not_follow_what_is_gone),
