@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "policy-lang/image/layout.h"
+
 struct diag *find(struct rd *r, enum diag_level level, uint16_t code,
 		  struct pol_pos pos, size_t len, const char *hint,
 		  const char *fmt, ...)
@@ -40,34 +42,64 @@ bool discloses(const struct pol_file *f, const struct pol_rule_src *rule)
 	return rule->data.present && goes_outside(f, rule);
 }
 
+/* What many pairs of rules ask of one rule or one party, found out once. */
+struct checked {
+	struct rd *r;
+	uint64_t meets[LAY_MAX_PARTIES]; /* parties that are not told apart */
+	struct never *never;		 /* of each rule */
+	bool *begins;
+};
+
+struct never {
+	const char *why; /* NULL: it may permit something */
+	const struct pol_rule_src *by;
+};
+
 /* --- overlap ------------------------------------------------------------- */
 
 /* The parties by which both rules know one remote end: the same one, or two
  * that are not told apart. x is NULL where the rules select by role. */
-static bool who_meets(const struct pol_file *f, const struct pol_rule_src *a,
+static bool who_meets(const struct checked *c, const struct pol_rule_src *a,
 		      const struct pol_rule_src *b,
 		      const struct pol_party_src **x,
 		      const struct pol_party_src **y)
 {
-	*x = *y = NULL;
-	for (size_t i = 0; i < a->party.n_party; i++) {
-		struct pol_party_sel one = {.party = &a->party.party[i],
-					    .n_party = 1};
+	const struct pol_party_sel *of = &a->party;
+	uint64_t bits = party_bits(&b->party), same = bits, to = 0;
+	const struct pol_party_src *party = c->r->f->party;
 
-		if (!party_meet(&one, &b->party))
-			continue;
-		*x = *y = &f->party[a->party.party[i]];
-		return true;
+	*x = *y = NULL;
+	if (of->n_party == 0)
+		return party_meet(of, &b->party);
+	if (b->party.any || b->party.n_party == 0)
+		same = ~UINT64_C(0);
+	for (size_t i = 0; i < of->n_party && !*x; i++) {
+		if (same >> of->party[i] & 1)
+			*x = *y = &party[of->party[i]];
 	}
-	for (size_t i = 0; i < a->party.n_party; i++) {
-		for (size_t k = 0; k < b->party.n_party; k++) {
-			*x = &f->party[a->party.party[i]];
-			*y = &f->party[b->party.party[k]];
-			if (parties_meet(*x, *y))
-				return true;
+	for (size_t i = 0; i < of->n_party && !*x; i++) {
+		to = c->meets[of->party[i]] & bits;
+		*x = to ? &party[of->party[i]] : NULL;
+	}
+	for (size_t k = 0; k < b->party.n_party && *x && !*y; k++) {
+		if (to >> b->party.party[k] & 1)
+			*y = &party[b->party.party[k]];
+	}
+	return *x != NULL;
+}
+
+static void find_meeting(struct checked *c)
+{
+	const struct pol_file *f = c->r->f;
+
+	for (size_t i = 0; i < f->n_party; i++) {
+		for (size_t k = 0; k <= i; k++) {
+			uint64_t is = parties_meet(&f->party[i], &f->party[k]);
+
+			c->meets[i] |= is << k;
+			c->meets[k] |= is << i;
 		}
 	}
-	return a->party.n_party == 0 && party_meet(&a->party, &b->party);
 }
 
 static bool selections_meet(const struct pol_rule_src *a,
@@ -102,15 +134,16 @@ static void put_who(const struct pol_rule_src *a, const struct pol_rule_src *b,
 }
 
 /* What both rules would permit, in one line. */
-static void overlap(struct rd *r, const struct pol_rule_src *a,
+static void overlap(const struct checked *c, const struct pol_rule_src *a,
 		    const struct pol_rule_src *b)
 {
+	struct rd *r = c->r;
 	char text[150], meas[MEAS_TEXT];
 	struct wbuf w = wbuf_of(text, sizeof(text) - 1);
 	const struct pol_party_src *x, *y;
 	struct diag *g;
 
-	if (!selections_meet(a, b) || !who_meets(r->f, a, b, &x, &y) ||
+	if (!selections_meet(a, b) || !who_meets(c, a, b, &x, &y) ||
 	    !match_meet(a->match, a->n_match, b->match, b->n_match, NULL))
 		return;
 	put_who(a, b, x, y, &w);
@@ -147,12 +180,10 @@ static bool denial_covers(const struct pol_rule_src *deny,
 }
 
 /* Why a rule can never permit anything, or NULL. */
-static const char *never(const struct rd *r, const struct pol_rule_src *rule,
+static const char *never(const struct pol_file *f,
+			 const struct pol_rule_src *rule,
 			 const struct pol_rule_src **by)
 {
-	const struct pol_file *f = r->f;
-
-	*by = NULL;
 	if (rule->data.has_delay && rule->data.has_history &&
 	    rule->data.delay_ns > rule->data.history_ns)
 		return "values must be both older than the delay and younger "
@@ -173,10 +204,26 @@ static const char *never(const struct rd *r, const struct pol_rule_src *rule,
 	return NULL;
 }
 
-static void check_never(struct rd *r, const struct pol_rule_src *rule)
+static void find_never(struct checked *c)
 {
-	const struct pol_rule_src *by;
-	const char *why = never(r, rule, &by);
+	const struct pol_file *f = c->r->f;
+
+	c->never = pool_array(c->r->s.pool, f->n_rule + 1, sizeof(*c->never));
+	for (size_t i = 0; i < f->n_rule; i++) {
+		enum pol_rule_kind kind = f->rule[i].kind;
+
+		if (kind == RULE_GRANT || kind == RULE_CEILING)
+			c->never[i].why =
+				never(f, &f->rule[i], &c->never[i].by);
+	}
+}
+
+static void check_never(const struct checked *c,
+			const struct pol_rule_src *rule)
+{
+	struct rd *r = c->r;
+	const char *why = c->never[rule - r->f->rule].why;
+	const struct pol_rule_src *by = c->never[rule - r->f->rule].by;
 	struct diag *g;
 
 	if (!why)
@@ -200,35 +247,40 @@ static bool any_request(const struct pol_rule_src *rule)
 	return false;
 }
 
-/* Does every way back from it end at itself, or at one that permits nothing?
- * Rules that answer each other begin with no request. */
-static bool begins(const struct rd *r, const struct pol_rule_src *rule,
-		   uint64_t *seen)
+/* Rules that answer each other, or what permits nothing, begin with no
+ * request: only a rule that answers none does, and whoever answers one that
+ * does. */
+static void find_begins(struct checked *c)
 {
-	const struct pol_rule_src *by;
-	size_t at = (size_t)(rule - r->f->rule);
+	const struct pol_file *f = c->r->f;
+	bool news = true;
 
-	if (seen[at / 64 % 4] >> at % 64 & 1)
-		return false;
-	seen[at / 64 % 4] |= UINT64_C(1) << at % 64;
-	if (never(r, rule, &by))
-		return false;
-	for (size_t i = 0; i < rule->n_answers; i++) {
-		if (begins(r, &r->f->rule[rule->answers[i]], seen))
-			return true;
+	c->begins = pool_array(c->r->s.pool, f->n_rule + 1, sizeof(bool));
+	while (news) {
+		news = false;
+		for (size_t i = 0; i < f->n_rule; i++) {
+			const struct pol_rule_src *rule = &f->rule[i];
+			bool is = !rule->has_answers;
+
+			if (c->begins[i] || c->never[i].why)
+				continue;
+			for (size_t k = 0; k < rule->n_answers && !is; k++)
+				is = c->begins[rule->answers[k]];
+			c->begins[i] = is;
+			news |= is;
+		}
 	}
-	return !rule->has_answers;
 }
 
 /* Can the answered rule ever permit what this one answers? */
-static void check_answer(struct rd *r, const struct pol_rule_src *rule,
+static void check_answer(const struct checked *c,
+			 const struct pol_rule_src *rule,
 			 const struct pol_rule_src *asked)
 {
-	const struct pol_rule_src *by;
+	struct rd *r = c->r;
 	const char *why = NULL;
-	uint64_t seen[4] = {0};
 
-	if (never(r, asked, &by))
+	if (c->never[asked - r->f->rule].why)
 		why = "which never permits anything";
 	else if (asked->dir != DIRSEL_ANY && asked->dir == rule->dir)
 		why = "which goes in the same direction";
@@ -236,7 +288,7 @@ static void check_answer(struct rd *r, const struct pol_rule_src *rule,
 		why = "which concerns other parties";
 	else if (!any_request(asked))
 		why = "which matches no request";
-	else if (!begins(r, asked, seen))
+	else if (!c->begins[asked - r->f->rule])
 		why = "which is itself an answer to what is never asked";
 	if (why)
 		find(r, DIAG_ERROR, 4007, AT_RULE(rule),
@@ -295,12 +347,14 @@ static void check_disclosure(struct rd *r, const struct pol_rule_src *rule)
 		     meas_text(buf, sizeof(buf), series(d->meas)));
 }
 
-static void check_grant(struct rd *r, const struct pol_rule_src *rule)
+static void check_grant(const struct checked *c,
+			const struct pol_rule_src *rule)
 {
+	struct rd *r = c->r;
 	const struct pol_file *f = r->f;
 	char buf[MEAS_TEXT];
 
-	check_never(r, rule);
+	check_never(c, rule);
 	if (rule->kind == RULE_CEILING)
 		return;
 	if (rule->data.meas & MEAS_ABOUT)
@@ -309,7 +363,7 @@ static void check_grant(struct rd *r, const struct pol_rule_src *rule)
 		     meas_text(buf, sizeof(buf), rule->data.meas & MEAS_ABOUT));
 	check_disclosure(r, rule);
 	for (size_t i = 0; i < rule->n_answers; i++)
-		check_answer(r, rule, &f->rule[rule->answers[i]]);
+		check_answer(c, rule, &f->rule[rule->answers[i]]);
 }
 
 /* That a connection ends is told, not asked. */
@@ -360,7 +414,11 @@ static void check_denial(struct rd *r, const struct pol_rule_src *rule,
 void check_rules(struct rd *r)
 {
 	const struct pol_file *f = r->f;
+	struct checked c = {.r = r};
 
+	find_meeting(&c);
+	find_never(&c);
+	find_begins(&c);
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *rule = &f->rule[i];
 
@@ -368,10 +426,10 @@ void check_rules(struct rd *r)
 			check_denial(r, rule, i);
 		if (rule->kind != RULE_GRANT && rule->kind != RULE_CEILING)
 			continue;
-		check_grant(r, rule);
+		check_grant(&c, rule);
 		for (size_t k = 0; k < i; k++) {
 			if (f->rule[k].kind == rule->kind)
-				overlap(r, &f->rule[k], rule);
+				overlap(&c, &f->rule[k], rule);
 		}
 	}
 }

@@ -280,7 +280,6 @@ void check_snapshots(struct rd *r, const struct pol_file *of,
 		     const struct pol_rule_src *u, const struct pol_file *v,
 		     const struct pol_rule_src *g)
 {
-	int64_t a = sustained_ns(v, g), b = sustained_ns(of, u);
 	const char *path = r->s.path;
 	char buf[MEAS_TEXT];
 	meas_set m = 0;
@@ -292,7 +291,8 @@ void check_snapshots(struct rd *r, const struct pol_file *of,
 	}
 	m &= u->data.meas & g->data.meas;
 	if (!m || !u->data.has_gran || !goes_outside(v, g) ||
-	    (a > b ? a : b) >= u->data.gran_lo_ns ||
+	    sustained_ns(v, g) >= u->data.gran_lo_ns ||
+	    sustained_ns(of, u) >= u->data.gran_lo_ns ||
 	    told_here(r, of, u->data.pos_gran))
 		return;
 	r->s.path = of->path;

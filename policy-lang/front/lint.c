@@ -87,20 +87,23 @@ static void lint_spacing(struct rd *r, const struct pol_rule_src *rule)
 static void lint_totals(struct rd *r)
 {
 	const struct pol_file *f = r->f;
+	bool *loose = pool_array(r->s.pool, f->n_rule + 1, sizeof(*loose));
 
+	for (size_t k = 0; k < f->n_rule; k++) {
+		const struct pol_rule_src *rule = &f->rule[k];
+
+		loose[k] = rule->kind == RULE_GRANT && rule->data.present &&
+			   rule->dir != DIRSEL_IN &&
+			   !bounded(f, rule, keeps_apart);
+	}
 	for (size_t i = 0; i < f->n_limit; i++) {
 		const struct pol_limit_src *l = &f->limit[i];
 		bool bunch = false;
 
-		for (size_t k = 0; bunches(&l->phrase) && k < f->n_rule; k++) {
-			const struct pol_rule_src *rule = &f->rule[k];
-
-			bunch |= rule->kind == RULE_GRANT &&
-				 rule->data.present &&
-				 rule->dir != DIRSEL_IN &&
-				 limit_covers(f, l, f, rule) &&
-				 !bounded(f, rule, keeps_apart);
-		}
+		for (size_t k = 0; bunches(&l->phrase) && k < f->n_rule &&
+				   !bunch; k++)
+			bunch = loose[k] &&
+				limit_covers(f, l, f, &f->rule[k]);
 		if (bunch)
 			say_bunch(r, &l->phrase);
 	}
@@ -328,37 +331,39 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 
 /* --- between rules ------------------------------------------------------- */
 
-static bool same_recipient(const struct pol_file *f,
-			   const struct pol_rule_src *a,
-			   const struct pol_rule_src *b)
+/* With them, the other parties of their operators. */
+static uint64_t recipients(const struct pol_file *f,
+			   const struct pol_rule_src *rule)
 {
-	for (size_t i = 0; i < a->party.n_party; i++) {
-		const char *op = f->party[a->party.party[i]].operator_;
+	uint64_t bits = party_bits(&rule->party), all = bits;
 
-		for (size_t k = 0; k < b->party.n_party; k++) {
-			const char *o2 = f->party[b->party.party[k]].operator_;
+	for (size_t i = 0; i < f->n_party; i++) {
+		const char *op = f->party[i].operator_;
 
-			if (a->party.party[i] == b->party.party[k] ||
-			    (op && o2 && strcmp(op, o2) == 0))
-				return true;
+		for (size_t k = 0; op && k < f->n_party; k++) {
+			const char *o2 = f->party[k].operator_;
+
+			if (bits >> k & 1 && o2 && strcmp(op, o2) == 0)
+				all |= UINT64_C(1) << i;
 		}
 	}
-	return false;
+	return all;
 }
 
-/* Registers read more often than the series may be fine are that series. */
+/* Registers read more often than the series may be fine are that series. of:
+ * the recipients of a; every: how far apart it reads. */
 static void lint_difference(struct rd *r, const struct pol_rule_src *a,
+			    uint64_t of, int64_t every,
 			    const struct pol_rule_src *b)
 {
 	static const char hint[] = "space the readings at least as far apart";
 	meas_set snap = of_class(a->data.meas & meas_use(),
 				 MEAS_CLASS_SNAPSHOT);
 	meas_set ser = of_class(b->data.meas & meas_use(), MEAS_CLASS_SERIES);
-	int64_t every = sustained_ns(r->f, a);
 	struct diag *g;
 
 	if (!snap || !ser || !b->data.has_gran || !every ||
-	    every >= b->data.gran_lo_ns || !same_recipient(r->f, a, b))
+	    every >= b->data.gran_lo_ns || !(of & party_bits(&b->party)))
 		return;
 	if (a == b) {
 		find(r, DIAG_ERROR, 5102, AT_RULE(a), hint,
@@ -452,6 +457,8 @@ void lint_file(struct rd *r)
 	lint_totals(r);
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *rule = &f->rule[i];
+		int64_t every;
+		uint64_t of;
 
 		if (rule->kind != RULE_GRANT)
 			continue;
@@ -467,9 +474,12 @@ void lint_file(struct rd *r)
 		if (!discloses(f, rule))
 			continue;
 		lint_disclosure(r, rule);
+		every = sustained_ns(f, rule);
+		of = recipients(f, rule);
 		for (size_t k = 0; k < f->n_rule; k++) {
 			if (discloses(f, &f->rule[k]))
-				lint_difference(r, rule, &f->rule[k]);
+				lint_difference(r, rule, of, every,
+						&f->rule[k]);
 		}
 	}
 	lint_operators(r);

@@ -297,24 +297,21 @@ bool vm_covers(const struct pol_vm_sel *a, const struct pol_vm_sel *b)
 	       (!b->any && texts_cover(a->vm, a->n_vm, b->vm, b->n_vm));
 }
 
-static bool has_party(const struct pol_party_sel *s, uint16_t p)
+uint64_t party_bits(const struct pol_party_sel *s)
 {
-	for (size_t i = 0; i < s->n_party; i++) {
-		if (s->party[i] == p)
-			return true;
-	}
-	return false;
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < s->n_party; i++)
+		bits |= UINT64_C(1) << s->party[i];
+	return bits;
 }
 
 bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b)
 {
-	bool hit = a->n_party == 0 || b->n_party == 0;
-
 	if (a->any || b->any)
 		return true;
-	for (size_t i = 0; i < a->n_party; i++)
-		hit = hit || has_party(b, a->party[i]);
-	return hit &&
+	return (a->n_party == 0 || b->n_party == 0 ||
+		(party_bits(a) & party_bits(b))) &&
 	       (a->roles == 0 || b->roles == 0 || (a->roles & b->roles)) &&
 	       texts_meet(a->country, a->n_country, b->country, b->n_country) &&
 	       texts_meet(a->operator_, a->n_operator, b->operator_,
@@ -327,11 +324,8 @@ bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b)
 		return true;
 	if (b->any)
 		return false;
-	for (size_t i = 0; a->n_party && i < b->n_party; i++) {
-		if (!has_party(a, b->party[i]))
-			return false;
-	}
-	return (a->n_party == 0 || b->n_party > 0) &&
+	return (a->n_party == 0 ||
+		(b->n_party > 0 && !(party_bits(b) & ~party_bits(a)))) &&
 	       (a->roles == 0 || (b->roles && !(b->roles & ~a->roles))) &&
 	       texts_cover(a->country, a->n_country, b->country,
 			   b->n_country) &&
@@ -534,12 +528,14 @@ static bool attr_covers(const struct pol_attr *a, const struct pol_attr *b)
 /* An attribute that the kind does not have is unknown and never matches. */
 static bool kind_possible(const struct pol_obs_match *m, unsigned kind)
 {
+	if (!has_kind(&m->kinds, kind))
+		return false;
 	for (size_t i = 0; i < m->n_attr; i++) {
 		if (!obs_has_attr((enum obs_kind)kind,
 				  (enum field)m->attr[i].field))
 			return false;
 	}
-	return has_kind(&m->kinds, kind);
+	return true;
 }
 
 static void put_attr(struct wbuf *out, const struct pol_attr *a,

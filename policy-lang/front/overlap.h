@@ -25,6 +25,8 @@ bool dir_meet(enum pol_dirsel a, enum pol_dirsel b);
 bool dir_covers(enum pol_dirsel a, enum pol_dirsel b);
 bool vm_meet(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
 bool vm_covers(const struct pol_vm_sel *a, const struct pol_vm_sel *b);
+/* The parties that a selection names, a bit each: a file has at most 64. */
+uint64_t party_bits(const struct pol_party_sel *s);
 bool party_meet(const struct pol_party_sel *a, const struct pol_party_sel *b);
 bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b);
 /* Could one remote end be both? Told apart by machine, addresses, ports, two
