@@ -215,11 +215,13 @@ static int add_power(const struct bound *b, struct bound_recipient *r,
 }
 
 static int add_party(const struct bound *b, struct bound_recipient *r,
-		     uint16_t m, uint16_t party, bool customer)
+		     const struct cover *c, uint16_t m, uint16_t party,
+		     bool customer)
 {
 	const struct pol_set *s = b->set;
 	const struct pol_image *v = s->m[m].vendor;
-	struct place out = {s, m, party, DIR_OUT}, in = {s, m, party, DIR_IN};
+	struct place out = {s, c, m, party, DIR_OUT};
+	struct place in = {s, c, m, party, DIR_IN};
 	struct bound_way w;
 	int rc = 0;
 
@@ -368,6 +370,20 @@ int64_t bound_trial_ends(const struct pol_image *v, uint32_t rule)
 				     : v->RULE[rule].monitor_until;
 }
 
+static int add_machine(struct bound *b, uint16_t m, bool customer)
+{
+	struct cover c;
+	int rc = bound_cover_new(&c, b->set, m);
+
+	for (uint16_t p = 0; !rc && p < b->set->m[m].n_party; p++) {
+		struct bound_recipient *r = recipient_of(b, m, p);
+
+		rc = r ? add_party(b, r, &c, m, p, customer) : E_NOMEM;
+	}
+	bound_cover_free(&c);
+	return rc;
+}
+
 int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 	      struct err *e)
 {
@@ -377,13 +393,8 @@ int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 	*out = NULL;
 	if (b)
 		b->set = s;
-	for (uint16_t m = 0; !rc && m < s->n_m; m++) {
-		for (uint16_t p = 0; !rc && p < s->m[m].n_party; p++) {
-			struct bound_recipient *r = recipient_of(b, m, p);
-
-			rc = r ? add_party(b, r, m, p, customer) : E_NOMEM;
-		}
-	}
+	for (uint16_t m = 0; !rc && m < s->n_m; m++)
+		rc = add_machine(b, m, customer);
 	if (rc) {
 		bound_free(b);
 		return err_set(e, E_NOMEM, 0, "out of memory");

@@ -11,11 +11,37 @@
 /* --- bound_cover.c -----------------------------------------------------------
  */
 
+/* Of each column of grants of one image, the columns of another that select all
+ * that it does, parties, directions and types aside. */
+struct inside {
+	const struct pol_image *im, *of;
+	uint64_t *row; /* bits of im's columns, a row for each of of's */
+};
+/* Of one machine: what each layer covers of its policy and, where that is on
+ * trial, of the baseline. All parties and rules ask for the same. */
+struct cover {
+	struct inside vendor[LAYERS], base[LAYERS];
+};
+/* E_NOMEM; to be freed after a failure as well. */
+int bound_cover_new(struct cover *c, const struct pol_set *s, size_t m);
+void bound_cover_free(struct cover *c);
+
 struct place { /* of one party of one machine */
 	const struct pol_set *s;
+	const struct cover *cover; /* of the machine */
 	uint16_t m, party;
 	enum dir dir;
 };
+
+struct range {
+	uint32_t from, to; /* not included */
+};
+struct range bound_columns(const struct pol_image *im, enum lay_col_type type,
+			   uint32_t owner);
+/* Columns of layer l without which nothing covers what the rule lets pass to
+ * the party: all that do are among them. NULL: there is nothing to cover. */
+const uint64_t *bound_within(const struct place *at, enum layer l,
+			     uint32_t rule);
 
 /* Does a column of that type and owner in that layer cover all that a rule of
  * the machine's policy, or with BOUND_NO_RULE the baseline, lets pass to the

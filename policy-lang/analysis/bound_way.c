@@ -23,10 +23,17 @@ static bool counts_all(const struct place *at, enum layer l,
 static void top_caps(const struct place *at, enum layer l, struct bound_way *w)
 {
 	const struct pol_image *im = set_image(at->s, at->m, l);
+	const uint64_t *in = bound_within(at, l, w->rule);
+	uint32_t last = LAY_NONE;
 
-	for (uint32_t i = 0; im && i < im->n_LIMT; i++) {
+	for (uint32_t c = in ? im->col_at[COL_LIMIT] : 0;
+	     in && c < im->col_at[COL_LIMIT + 1]; c++) {
+		uint32_t i = im->COLS[c].owner;
 		const struct lay_limit *lim = &im->LIMT[i];
 
+		if (i == last || !bit_get(in, c))
+			continue;
+		last = i;
 		if (lim->flags & (LAY_LIMIT_RULE | LAY_LIMIT_FLOOR))
 			continue;
 		if (w->rule == BOUND_NO_RULE && lim->meas &&
@@ -41,10 +48,17 @@ static void top_caps(const struct place *at, enum layer l, struct bound_way *w)
 static void restriction_caps(const struct place *at, struct bound_way *w)
 {
 	const struct pol_image *c = at->s->customer;
+	const uint64_t *in = bound_within(at, LAYER_CUSTOMER, w->rule);
+	uint32_t last = LAY_NONE;
 
-	for (uint32_t i = 0; c && i < c->n_RULE; i++) {
+	for (uint32_t col = in ? c->col_at[COL_RESTRICT] : 0;
+	     in && col < c->col_at[COL_RESTRICT + 1]; col++) {
+		uint32_t i = c->COLS[col].owner;
 		const struct lay_rule *r = &c->RULE[i];
 
+		if (i == last || !bit_get(in, col))
+			continue;
+		last = i;
 		if (r->limit_n == 0 || !counts_all(at, LAYER_CUSTOMER,
 						   COL_RESTRICT, i, w, w->meas))
 			continue;
@@ -87,12 +101,12 @@ static bool selects(const struct place *at, uint32_t rule, bool *sealed)
 	const struct pol_image *v = m->vendor;
 	const uint64_t *row =
 		m->rows[LAYER_VENDOR] + (size_t)at->party * v->words;
+	struct range of = bound_columns(v, COL_GRANT, rule);
 	bool any = false;
 
 	*sealed = false;
-	for (uint32_t g = v->col_at[COL_GRANT]; g < v->col_at[COL_GRANT + 1];
-	     g++) {
-		if (v->COLS[g].owner != rule || !bit_get(row, g) ||
+	for (uint32_t g = of.from; g < of.to; g++) {
+		if (!bit_get(row, g) ||
 		    !bit_get(img_row(v, &v->OBSV[LAY_DIM_DIR], at->dir), g))
 			continue;
 		any = true;
@@ -141,13 +155,15 @@ bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
 	const struct pol_image *v = at->s->m[at->m].vendor;
 	const struct lay_rule *r = &v->RULE[rule];
 	meas_set meas = r->data == LAY_NONE ? 0 : v->DATA[r->data].meas;
+	bool sealed;
 
-	*w = (struct bound_way){.party = at->party,
-				.rule = rule,
-				.monitored = r->monitor_until != 0};
-	if (!selects(at, rule, &w->sealed) ||
+	if (!selects(at, rule, &sealed) ||
 	    (customer && !consented(at->s, at->m, rule)))
 		return false;
+	*w = (struct bound_way){.party = at->party,
+				.rule = rule,
+				.sealed = sealed,
+				.monitored = r->monitor_until != 0};
 	for (meas_set s = meas; s; s &= s - 1) {
 		meas_set one = s & -s;
 
