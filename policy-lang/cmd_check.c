@@ -33,7 +33,7 @@ int cmd_check(int argc, char **argv)
 	if (rc == 0)
 		rc = pol_check_set(&files, d, &e);
 	if (rc == 0)
-		rc = prove_assertions(&files, d, &e);
+		rc = prove_assertions(&files, NULL, d, &e);
 	polc_diags(stdout, d, &files, form);
 	if (rc && rc != E_SYNTAX)
 		polc_say("%s", e.text);

@@ -26,54 +26,43 @@ static int verify(uint8_t *p, size_t n, struct pol_cost *c, struct err *e)
 	return 0;
 }
 
-/* The label in it, for who has no analysis at hand; of a policy that cannot
- * stand alone there is none. */
-static int add_label(uint8_t **p, size_t *n, struct err *e)
+/* A customer's file is no proof's: composed of itself alone. A library holds
+ * nothing that could be. */
+static int compose(struct scene *s, const struct pol_file *f, struct err *e)
 {
-	struct lay_label row[LAY_MAX_PARTIES];
-	struct pol_image *i;
-	uint8_t *labelled = NULL;
-	uint32_t rows;
-	int rc = pol_image_load(&i, span_of(*p, *n), e);
+	struct err none;
 
-	if (rc)
-		return err_wrap(e, "the image just written does not load");
-	rc = label_rows(row, &rows, i, e);
-	if (rc == 0 && rows) {
-		rc = pol_image_label(&labelled, n, i, row, rows, e);
-		if (rc == 0) {
-			free(*p);
-			*p = labelled;
-		}
+	if (s->n_file == 0 && f->kind != POL_LIBRARY) {
+		int rc = scene_new(s, &f, 1, e);
+
+		if (rc)
+			return rc;
 	}
-	pol_image_free(i);
-	return rc;
+	if (s->set && pol_state_new(&s->state, s->set, &none))
+		s->state = NULL; /* then nothing is said of its size */
+	return 0;
 }
 
-/* Memory of the counters and states, of this policy alone; 0 when it cannot
- * stand alone. */
-static size_t state_size(uint8_t *p, size_t n)
+/* With the label in it, for who has no analysis at hand. */
+static int image_of(uint8_t **p, size_t *n, const struct pol_file *f,
+		    const struct proof *proof, struct err *e)
 {
-	struct pol_image *i = NULL;
-	struct pol_set *set = NULL;
-	struct pol_state *st = NULL;
-	struct err e;
-	size_t size = 0;
+	const struct scene *s = &proof->s;
+	struct lay_label row[LAY_MAX_PARTIES];
+	uint32_t rows = 0;
 
-	if (pol_image_load(&i, span_of(p, n), &e) == 0) {
-		const struct pol_image *one = i;
-
-		if (pol_set_new(&set, &one, 1, &e) == 0 &&
-		    pol_state_new(&st, set, &e) == 0)
-			size = pol_state_size(st);
-	}
-	if (st)
-		pol_state_free(st);
-	if (set)
-		pol_set_free(set);
-	if (i)
-		pol_image_free(i);
-	return size;
+	if (s->n_file == 0)
+		return pol_image_build(p, n, f, e);
+	if (f->kind == POL_VENDOR)
+		rows = label_rows_of(row, proof->b);
+	if (rows)
+		return pol_image_label(p, n, s->image[0], row, rows, e);
+	*n = s->n_octets[0];
+	*p = malloc(*n);
+	if (!*p)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	memcpy(*p, s->octets[0], *n);
+	return 0;
 }
 
 /* In the units of policy-language 20.2. */
@@ -143,21 +132,23 @@ static int check_memory(const struct pol_file *f, size_t state, bool json,
 	return err_set(e, E_SYNTAX, 0, "over the gateway's profile");
 }
 
-static int build(const struct pol_file *f, const char *out, bool json,
-		 struct err *e)
+static int build(const struct pol_file *f, struct proof *proof,
+		 const char *out, bool json, struct err *e)
 {
 	struct pol_cost c;
-	size_t state;
+	size_t state = 0;
 	uint8_t *p = NULL;
 	size_t n = 0;
-	int rc = pol_image_build(&p, &n, f, e);
+	int rc = compose(&proof->s, f, e);
 
 	if (rc)
+		return rc;
+	rc = image_of(&p, &n, f, proof, e);
+	if (rc)
 		return err_wrap(e, "%s", f->path);
-	rc = add_label(&p, &n, e);
-	if (rc == 0)
-		rc = verify(p, n, &c, e);
-	state = rc ? 0 : state_size(p, n);
+	rc = verify(p, n, &c, e);
+	if (rc == 0 && proof->s.state)
+		state = pol_state_size(proof->s.state);
 	if (rc == 0)
 		rc = check_memory(f, state, json, e);
 	if (rc == 0 && out)
@@ -180,6 +171,7 @@ int cmd_compile(int argc, char **argv)
 {
 	const char *in = NULL, *out = NULL;
 	bool dry = false, json = false;
+	struct proof proof = {.b = NULL};
 	struct pol_files files;
 	struct err e = {0};
 	struct diags *d;
@@ -208,7 +200,7 @@ int cmd_compile(int argc, char **argv)
 	}
 	rc = pol_read_paths(&files, &in, 1, d, &e);
 	if (rc == 0)
-		rc = prove_assertions(&files, d, &e);
+		rc = prove_assertions(&files, &proof, d, &e);
 	polc_diags(json ? stdout : stderr, d, &files,
 		   json ? SAY_JSON : SAY_TEXT);
 	if (rc == 0 && files.n != 1)
@@ -216,9 +208,10 @@ int cmd_compile(int argc, char **argv)
 	else if (rc == 0 && files.f[0]->kind == POL_TESTS)
 		rc = err_set(&e, E_IO, 0, "%s: tests are not compiled", in);
 	else if (rc == 0)
-		rc = build(files.f[0], dry ? NULL : out, json, &e);
+		rc = build(files.f[0], &proof, dry ? NULL : out, json, &e);
 	if (rc && (rc != E_SYNTAX || d->errors == 0))
 		polc_say("%s", e.text);
+	proof_free(&proof);
 	pol_files_free(&files);
 	free(d);
 	return polc_exit(rc);

@@ -121,7 +121,7 @@ static int run(const struct link *l, bool strict, struct diags *d)
 	if (rc == 0)
 		rc = pol_check_set(&files, d, &e);
 	if (rc == 0)
-		rc = prove_assertions(&files, d, &e);
+		rc = prove_assertions(&files, NULL, d, &e);
 	polc_diags(stdout, d, &files, l->form);
 	if (rc == 0)
 		rc = compose(l, &files, &e);

@@ -213,7 +213,7 @@ static int claims_notice(struct trial *x, struct err *e)
 	for (size_t i = 0; i < with.n; i++)
 		with.f[i] = (struct pol_file *)(uintptr_t)as_asked(
 			&x->t, x->files->f[i]);
-	rc = prove_assertions(&with, d, e);
+	rc = prove_assertions(&with, NULL, d, e);
 	free(with.f);
 	free(d);
 	return rc == E_SYNTAX ? 1 : rc;

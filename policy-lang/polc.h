@@ -94,11 +94,20 @@ int diff_replay(const char *old, const char *new, const struct played_args *a,
 		const char *pcap, bool json, struct err *e)
 	__attribute__((warn_unused_result));
 
-/* prove.c: the assertions of files, about what they permit together, or, when
- * they do not compose, each alone; every consent granted. And whether the
- * customer's file among them can be beside the others. E_SYNTAX with
- * diagnostics when one does not hold. */
-int prove_assertions(const struct pol_files *files, struct diags *d,
-		     struct err *e) __attribute__((warn_unused_result));
+/* prove.c: what was made of one file to prove its assertions. */
+struct proof {
+	struct scene s; /* empty where there was nothing to prove */
+	struct bound *b;
+};
+void proof_free(struct proof *p);
+
+/* The assertions of files, about what they permit together, or, when they do
+ * not compose, each alone; every consent granted. And whether the customer's
+ * file among them can be beside the others. E_SYNTAX with diagnostics when one
+ * does not hold. keep, or NULL: of one file alone, what it was proved by, which
+ * proof_free then frees. */
+int prove_assertions(const struct pol_files *files, struct proof *keep,
+		     struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -235,27 +235,36 @@ static void check_difference(const struct scene *s, const struct bound *b,
 
 /* --- all of it ------------------------------------------------------------- */
 
-/* of: whose assertions; they are about what set permits. */
+void proof_free(struct proof *p)
+{
+	bound_free(p->b);
+	scene_free(&p->s);
+	p->b = NULL;
+}
+
+/* of: whose assertions; they are about what set permits. keep: where to leave
+ * what was made for it. */
 static int prove(const struct pol_file *const *set, size_t n,
 		 const struct pol_file *const *of, size_t n_of,
-		 struct diags *d, struct err *e)
+		 struct proof *keep, struct diags *d, struct err *e)
 {
 	unsigned left = MAX_VAIN;
-	struct bound *b = NULL;
-	struct scene s;
-	int rc = scene_new(&s, set, n, e);
+	struct proof p = {.b = NULL};
+	int rc = scene_new(&p.s, set, n, e);
 
 	if (rc)
 		return rc;
-	rc = bound_new(&b, s.set, false, e);
+	rc = bound_new(&p.b, p.s.set, false, e);
 	for (size_t i = 0; !rc && i < n_of; i++)
-		prove_file(&s, b, of[i], &left, d);
-	for (size_t i = 0; !rc && i < b->n; i++)
-		check_difference(&s, b, &b->r[i], d);
+		prove_file(&p.s, p.b, of[i], &left, d);
+	for (size_t i = 0; !rc && i < p.b->n; i++)
+		check_difference(&p.s, p.b, &p.b->r[i], d);
 	if (!rc)
-		rc = ask(&s, b, d, e);
-	bound_free(b);
-	scene_free(&s);
+		rc = ask(&p.s, p.b, d, e);
+	if (!rc && keep)
+		*keep = p;
+	else
+		proof_free(&p);
 	return rc;
 }
 
@@ -390,14 +399,16 @@ static void check_customer(const struct pol_files *files,
 	}
 }
 
-int prove_assertions(const struct pol_files *files, struct diags *d,
-		     struct err *e)
+int prove_assertions(const struct pol_files *files, struct proof *keep,
+		     struct diags *d, struct err *e)
 {
 	const struct pol_file **f = calloc(files->n + 1, sizeof(*f));
 	size_t errors = d->errors, n = 0;
 	struct err why;
 	int rc = 0;
 
+	if (keep)
+		*keep = (struct proof){.b = NULL};
 	if (!f)
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	/* A customer only ever takes away. */
@@ -406,9 +417,9 @@ int prove_assertions(const struct pol_files *files, struct diags *d,
 			f[n++] = files->f[i];
 	}
 	/* Files that are no household are looked at one by one. */
-	if (n && prove(f, n, f, n, d, &why)) {
+	if (n && prove(f, n, f, n, n == 1 ? keep : NULL, d, &why)) {
 		for (size_t i = 0; !rc && i < n; i++)
-			rc = prove(&f[i], 1, &f[i], 1, d, e);
+			rc = prove(&f[i], 1, &f[i], 1, NULL, d, e);
 	} else {
 		check_customer(files, f, n, d);
 	}

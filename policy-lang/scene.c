@@ -14,7 +14,7 @@
 
 static int add_image(struct scene *s, const struct pol_file *f, struct err *e)
 {
-	size_t n = 0, i = s->n_file;
+	size_t i = s->n_file;
 	int rc;
 
 	if (f->kind == POL_LIBRARY || f->kind == POL_TESTS)
@@ -22,9 +22,10 @@ static int add_image(struct scene *s, const struct pol_file *f, struct err *e)
 	if (i == MAX_SCENE)
 		return err_set(e, E_LIMIT, 0, "more than %d policies",
 			       MAX_SCENE);
-	rc = pol_image_build(&s->octets[i], &n, f, e);
+	rc = pol_image_build(&s->octets[i], &s->n_octets[i], f, e);
 	if (rc == 0)
-		rc = pol_image_load(&s->image[i], span_of(s->octets[i], n), e);
+		rc = pol_image_load(&s->image[i],
+				    span_of(s->octets[i], s->n_octets[i]), e);
 	if (rc)
 		return err_wrap(e, "%s", f->path);
 	s->file[s->n_file++] = f;

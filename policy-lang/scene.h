@@ -12,6 +12,7 @@ struct scene {
 	size_t n_file;
 	struct pol_image *image[64];
 	uint8_t *octets[64];
+	size_t n_octets[64];
 	struct pol_set *set;
 	struct pol_state *state;
 	struct now now;

@@ -29,6 +29,17 @@ static struct lay_label row_of(const struct bound_recipient *r)
 				 : LABEL_OTHER_SOME};
 }
 
+uint32_t label_rows_of(struct lay_label *row, const struct bound *b)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->r[i].outside && n < LAY_MAX_PARTIES)
+			row[n++] = row_of(&b->r[i]);
+	}
+	return n;
+}
+
 int label_rows(struct lay_label *row, uint32_t *n, const struct pol_image *im,
 	       struct err *e)
 {
@@ -42,10 +53,8 @@ int label_rows(struct lay_label *row, uint32_t *n, const struct pol_image *im,
 	rc = pol_set_new(&set, &im, 1, e);
 	if (!rc)
 		rc = bound_new(&b, set, false, e);
-	for (size_t i = 0; !rc && i < b->n; i++) {
-		if (b->r[i].outside && *n < LAY_MAX_PARTIES)
-			row[(*n)++] = row_of(&b->r[i]);
-	}
+	if (!rc)
+		*n = label_rows_of(row, b);
 	bound_free(b);
 	if (set)
 		pol_set_free(set);

@@ -32,6 +32,9 @@ struct label { /* of one recipient; bit sets of the two enums */
 struct lay_label;
 int label_rows(struct lay_label *row, uint32_t *n, const struct pol_image *im,
 	       struct err *e) __attribute__((warn_unused_result));
+/* The same of the one policy of a bound, where that is known: how many. */
+struct bound;
+uint32_t label_rows_of(struct lay_label *row, const struct bound *b);
 /* Does the image carry the label of its rules? 0; E_NOTFOUND: none, where it
  * should; E_INTEGRITY: another; and the errors of label_rows. */
 int label_check(const struct pol_image *im, struct err *e)

@@ -9,14 +9,15 @@
 #include "policy-lang/image/image.h"
 
 /* What pol_file_free gets back. */
-struct owner {
+struct parsed {
 	struct pol_file f; /* first */
 	struct pool pool;
+	struct ynode *root;
 };
 
 void pol_file_free(struct pol_file *f)
 {
-	struct owner *o = (struct owner *)f;
+	struct parsed *o = (struct parsed *)f;
 	struct pool pool;
 
 	if (!f)
@@ -37,26 +38,35 @@ static int place_order(const void *a, const void *b)
 	return (int)x->code - (int)y->code;
 }
 
-/* Everything that may leave through the pool's end. */
-static int read_into(struct owner *o, const char *path, struct span source,
-		     const struct pol_lib *libs, struct diags *d, struct err *e)
+/* These two may leave through the pool's end. */
+static int parse_into(struct parsed *o, const char *path, struct span source,
+		      struct diags *d, struct err *e)
 {
-	struct ynode *root;
-	struct rd *r;
 	jmp_buf oom;
 	int rc;
 
 	if (setjmp(oom))
 		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
 	o->pool.oom = &oom;
-	rc = yaml_tree(&root, &o->pool, path, source, d, e);
-	if (rc)
-		return rc;
+	rc = yaml_tree(&o->root, &o->pool, path, source, d, e);
+	o->pool.oom = NULL;
+	return rc;
+}
+
+static int read_into(struct parsed *o, const char *path, struct span source,
+		     const struct pol_lib *libs, struct diags *d, struct err *e)
+{
+	struct rd *r;
+	jmp_buf oom;
+
+	if (setjmp(oom))
+		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
+	o->pool.oom = &oom;
 	r = pool_alloc(&o->pool, sizeof(*r));
 	r->s = (struct src){&o->pool, d, path, NULL};
 	r->libs = libs;
 	r->f = &o->f;
-	r->root = root;
+	r->root = o->root;
 	r->now_s = time(NULL);
 	o->f.path = pool_text(&o->pool, span_str(path));
 	pol_digest(source, o->f.octets_digest);
@@ -64,30 +74,62 @@ static int read_into(struct owner *o, const char *path, struct span source,
 	return 0;
 }
 
-int pol_read(struct pol_file **out, const char *path, struct span source,
-	     const struct pol_lib *libs, struct diags *d, struct err *e)
+int parse(struct parsed **out, const char *path, struct span source,
+	  struct diags *d, struct err *e)
 {
-	struct owner *o = calloc(1, sizeof(*o));
-	size_t errors = d->errors, kept = d->n;
+	struct parsed *o = calloc(1, sizeof(*o));
 	int rc;
 
 	*out = NULL;
 	if (!o)
 		return err_set(e, E_NOMEM, 0, "%s: out of memory", path);
-	rc = read_into(o, path, source, libs, d, e);
-	o->pool.oom = NULL;
+	rc = parse_into(o, path, source, d, e);
+	if (rc)
+		parsed_free(o);
+	else
+		*out = o;
+	return rc;
+}
+
+const struct ynode *parsed_root(const struct parsed *o)
+{
+	return o->root;
+}
+
+void parsed_free(struct parsed *o)
+{
+	pol_file_free((struct pol_file *)o);
+}
+
+int pol_read(struct pol_file **out, const char *path, struct span source,
+	     const struct pol_lib *libs, struct diags *d, struct err *e)
+{
+	return read_parsed(out, NULL, path, source, libs, d, e);
+}
+
+int read_parsed(struct pol_file **out, struct parsed *o, const char *path,
+		struct span source, const struct pol_lib *libs, struct diags *d,
+		struct err *e)
+{
+	size_t errors = d->errors, kept = d->n;
+	int rc = o ? 0 : parse(&o, path, source, d, e);
+
+	*out = NULL;
+	if (rc == 0) {
+		rc = read_into(o, path, source, libs, d, e);
+		o->pool.oom = NULL;
+	}
 	/* The author reads from top to bottom. */
 	qsort(d->d + kept, d->n - kept, sizeof(d->d[0]), place_order);
 	if (rc == 0 && d->errors != errors)
 		rc = err_set(e, E_SYNTAX, 0, "%s: %zu error%s", path,
 			     d->errors - errors,
 			     d->errors - errors == 1 ? "" : "s");
-	if (rc) {
-		pol_file_free(&o->f);
-		return rc;
-	}
-	*out = &o->f;
-	return 0;
+	if (rc)
+		parsed_free(o);
+	else
+		*out = &o->f;
+	return rc;
 }
 
 int read_source(uint8_t **out, size_t *n, const char *path, struct err *e)

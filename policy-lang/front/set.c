@@ -24,6 +24,7 @@ struct item {
 	char *use[USE_MAX]; /* ids of libraries */
 	struct diag_at at_use[USE_MAX];
 	size_t n_use;
+	struct parsed *tree; /* of what is given, until it is read */
 	enum {
 		FRESH,
 		BUSY,
@@ -41,7 +42,7 @@ struct set {
 	struct pol_sources *src;
 	struct pol_file *libs[MAX_FILES];
 	size_t n_libs;
-	struct diags *d;
+	struct diags *d, *unheard;
 	struct err *e;
 };
 
@@ -51,15 +52,10 @@ static int no_memory(struct err *e)
 }
 
 /* Kind, id and uses, ahead of reading; complaints come when it is read. */
-static int peek_tree(struct item *it, struct pool *pool)
+static int peek_tree(struct item *it, const struct ynode *root)
 {
-	struct ynode *root;
-	const struct ynode *kind, *id, *use;
-	struct diags *d = pool_alloc(pool, sizeof(*d));
+	const struct ynode *kind = yaml_get(root, "kind"), *id, *use;
 
-	if (yaml_tree(&root, pool, it->path, span_of(it->p, it->n), d, NULL))
-		return 0;
-	kind = yaml_get(root, "kind");
 	for (const struct word *w = kind_words; kind && w->name; w++) {
 		if (yaml_is(kind, w->name))
 			it->kind = (enum pol_kind)w->value;
@@ -88,23 +84,23 @@ static int peek_tree(struct item *it, struct pool *pool)
 	return 0;
 }
 
-static int peek_in(struct item *it, struct pool *pool)
+/* A tree is many times as large as its source: those of a directory's other
+ * files are not kept. */
+static int peek(struct set *s, struct item *it)
 {
-	jmp_buf oom;
+	struct parsed *tree;
+	int rc;
 
-	if (setjmp(oom))
-		return E_NOMEM;
-	pool->oom = &oom;
-	return peek_tree(it, pool);
-}
-
-static int peek(struct item *it)
-{
-	struct pool pool = {0};
-	int rc = peek_in(it, &pool);
-
-	pool_free(&pool);
-	return rc;
+	s->unheard->n = s->unheard->errors = 0;
+	rc = parse(&tree, it->path, span_of(it->p, it->n), s->unheard, s->e);
+	if (rc)
+		return rc == E_SYNTAX ? 0 : rc;
+	rc = peek_tree(it, parsed_root(tree));
+	if (it->given)
+		it->tree = tree;
+	else
+		parsed_free(tree);
+	return rc ? no_memory(s->e) : 0;
 }
 
 static struct item *find_path(struct pol_sources *s, const char *path)
@@ -142,7 +138,7 @@ static int add(struct set *s, const char *path, bool given)
 	}
 	s->src->n++;
 	it->given = given;
-	return peek(it) ? no_memory(s->e) : 0;
+	return peek(s, it);
 }
 
 static bool is_yaml(const char *name)
@@ -269,8 +265,9 @@ static int load(struct set *s, struct item *it, const struct item *by,
 	}
 	it->state = DONE;
 	libs.n = s->n_libs;
-	rc = pol_read(&it->f, it->path, span_of(it->p, it->n), &libs, s->d,
-		      s->e);
+	rc = read_parsed(&it->f, it->tree, it->path, span_of(it->p, it->n),
+			 &libs, s->d, s->e);
+	it->tree = NULL;
 	if (rc == 0 && it->kind == POL_LIBRARY)
 		s->libs[s->n_libs++] = it->f;
 	return rc == E_SYNTAX ? 0 : rc; /* the others' errors too */
@@ -340,9 +337,10 @@ static int begin(struct set *s, struct pol_files *out, struct diags *d,
 	memset(out, 0, sizeof(*out));
 	memset(s, 0, sizeof(*s));
 	out->sources = s->src = calloc(1, sizeof(*s->src));
+	s->unheard = calloc(1, sizeof(*s->unheard));
 	s->d = d;
 	s->e = e;
-	return s->src ? 0 : no_memory(e);
+	return s->src && s->unheard ? 0 : no_memory(e);
 }
 
 int pol_read_set(struct pol_files *out, const char *path, bool with_tests,
@@ -351,10 +349,12 @@ int pol_read_set(struct pol_files *out, const char *path, bool with_tests,
 	struct set s;
 	int rc = begin(&s, out, d, e);
 
-	if (rc)
-		return rc;
-	rc = add_given(&s, path);
-	return rc ? rc : finish(&s, out, with_tests);
+	if (rc == 0)
+		rc = add_given(&s, path);
+	if (rc == 0)
+		rc = finish(&s, out, with_tests);
+	free(s.unheard);
+	return rc;
 }
 
 int pol_read_paths(struct pol_files *out, const char *const *path, size_t n,
@@ -364,17 +364,20 @@ int pol_read_paths(struct pol_files *out, const char *const *path, size_t n,
 	const char **sorted;
 	int rc = begin(&s, out, d, e);
 
-	if (rc)
-		return rc;
 	sorted = calloc(n + 1, sizeof(*sorted));
 	if (!sorted)
-		return no_memory(e);
-	memcpy(sorted, path, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), name_order);
+		rc = no_memory(e);
+	if (rc == 0) {
+		memcpy(sorted, path, n * sizeof(*sorted));
+		qsort(sorted, n, sizeof(*sorted), name_order);
+	}
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = add_given(&s, sorted[i]);
+	if (rc == 0)
+		rc = finish(&s, out, true);
 	free(sorted);
-	return rc ? rc : finish(&s, out, true);
+	free(s.unheard);
+	return rc;
 }
 
 void pol_files_free(struct pol_files *s)
@@ -385,6 +388,7 @@ void pol_files_free(struct pol_files *s)
 		struct item *it = &src->v[i];
 
 		pol_file_free(it->f);
+		parsed_free(it->tree);
 		for (size_t k = 0; k < it->n_use; k++)
 			free(it->use[k]);
 		free(it->id);
