@@ -3,7 +3,8 @@
  * Patterns of paths become one deterministic automaton: an attribute is
  * matched against all patterns of all rules in one step per octet.
  *
- * A state of it is a set of places in patterns. Octets that stand literally
+ * A state of it is a set of places in patterns, of which those that begin alike
+ * share what they have in common. Octets that stand literally
  * at one of those places have an edge each; all others behave alike, apart
  * from '/', which '*' does not cross.
  */
@@ -11,11 +12,23 @@
 
 #include "policy-lang/image/build.h"
 
-#define PLACE(g, at) ((uint32_t)(g) << 8 | (uint32_t)(at))
-#define GLOB(pl)     ((pl) >> 8)
-#define AT(pl)       ((pl)&0xff)
-#define SLOTS        65536 /* of the hash of states: over the most states */
-#define PLACES_MAX   (16u << 20) /* octets, of all states together */
+#define SLOTS      65536 /* of the hash of states: over the most states */
+#define PLACES_MAX (16u << 20) /* octets, of all states together */
+
+/* What patterns that begin alike have in common is one place: behind an octet,
+ * or behind a star, where more that the star takes may follow. */
+struct node {
+	enum {
+		OCTET,
+		STAR,
+		STARS, /* "**" */
+	} kind;
+	uint8_t c;
+	bool goes_on;	      /* here a pattern ends, or an octet follows */
+	const uint64_t *cols; /* of the pattern that ends here, or NULL */
+	uint32_t kid, last, next; /* 0: none */
+	uint32_t stamp;		  /* of the set that it was added to last */
+};
 
 struct set {
 	uint32_t off, n; /* in places */
@@ -23,17 +36,74 @@ struct set {
 
 struct maker {
 	struct build *b;
-	const struct auto_glob *glob;
-	size_t n_glob;
+	struct vec nodes;     /* struct node; the first is where texts begin */
 	struct vec places;    /* uint32_t */
 	struct vec sets;      /* struct set, one per state */
 	uint32_t *slot;       /* state + 1 by hash */
 	uint32_t *class_slot; /* class + 1 by hash of its columns */
-	uint32_t *tmp, *next; /* places of the set being made, sorted */
-	size_t tmp_cap;
-	bool full; /* more places than tmp holds: absurd patterns */
+	uint32_t *next;       /* places of the set being made */
+	size_t n_next;
+	uint32_t stamp; /* of that set */
 	struct auto_out *out;
 };
+
+static struct node *node_at(const struct maker *m, uint32_t i)
+{
+	return (struct node *)m->nodes.p + i;
+}
+
+/* --- patterns -------------------------------------------------------------- */
+
+/* The place behind one more element; 0 when there is no memory. */
+static uint32_t kid_of(struct maker *m, uint32_t at, struct node is)
+{
+	const struct node *k = node_at(m, at);
+	uint32_t i = k->last, new = (uint32_t)(m->nodes.n / sizeof(is));
+
+	/* They are sorted: mostly it is the last one or none. */
+	if (i && node_at(m, i)->kind == is.kind && node_at(m, i)->c == is.c)
+		return i;
+	for (i = k->kid; i; i = node_at(m, i)->next) {
+		if (node_at(m, i)->kind == is.kind && node_at(m, i)->c == is.c)
+			return i;
+	}
+	vec_put(&m->nodes, &is, sizeof(is));
+	if (m->nodes.failed)
+		return 0;
+	if (node_at(m, at)->last)
+		node_at(m, node_at(m, at)->last)->next = new;
+	else
+		node_at(m, at)->kid = new;
+	node_at(m, at)->last = new;
+	if (is.kind == OCTET)
+		node_at(m, at)->goes_on = true;
+	return new;
+}
+
+static int add_pattern(struct maker *m, const struct auto_glob *g)
+{
+	const char *t = g->text;
+	uint32_t at = 0;
+
+	if (strlen(t) > 128)
+		return err_set(m->b->e, E_LIMIT, 0,
+			       "a pattern over 128 octets");
+	while (*t) {
+		struct node is = {.kind = OCTET, .c = (uint8_t)*t};
+
+		if (*t == '*')
+			is.kind = t[1] == '*' ? STARS : STAR;
+		t += is.kind == STARS ? 2 : 1;
+		at = kid_of(m, at, is);
+		if (!at)
+			return err_set(m->b->e, E_NOMEM, 0, "out of memory");
+	}
+	node_at(m, at)->goes_on = true;
+	node_at(m, at)->cols = g->cols;
+	return 0;
+}
+
+/* --- sets of places -------------------------------------------------------- */
 
 static int place_order(const void *a, const void *b)
 {
@@ -42,43 +112,32 @@ static int place_order(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static bool star(const char *t)
+/* Add a place and those reachable from it without an octet. One from which
+ * nothing but stars lead is not told apart from these. */
+static void add(struct maker *m, uint32_t at)
 {
-	return t[0] == '*';
-}
+	struct node *n = node_at(m, at);
 
-/* Add a place and those reachable from it without an octet. */
-static size_t add(struct maker *m, uint32_t *to, size_t n, uint32_t place)
-{
-	const char *t = m->glob[GLOB(place)].text;
-	uint32_t at = AT(place);
-
-	for (;;) {
-		if (n < m->tmp_cap)
-			to[n++] = PLACE(GLOB(place), at);
-		else
-			m->full = true;
-		if (!star(t + at))
-			return n;
-		at += t[at + 1] == '*' ? 2 : 1;
+	if (n->stamp == m->stamp)
+		return;
+	n->stamp = m->stamp;
+	if (n->goes_on || n->kind != OCTET)
+		m->next[m->n_next++] = at;
+	for (uint32_t i = n->kid; i; i = node_at(m, i)->next) {
+		if (node_at(m, i)->kind != OCTET)
+			add(m, i);
 	}
 }
 
-static size_t normal(uint32_t *v, size_t n)
+static void sort_next(struct maker *m)
 {
-	size_t k = 0;
-
-	while (k + 1 < n && v[k] < v[k + 1])
-		k++;
-	if (k + 1 >= n) /* as they come where there are no stars */
-		return n;
-	k = 0;
-	qsort(v, n, sizeof(*v), place_order);
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || v[i] != v[i - 1])
-			v[k++] = v[i];
+	for (size_t i = 1; i < m->n_next; i++) {
+		if (m->next[i] < m->next[i - 1]) {
+			qsort(m->next, m->n_next, sizeof(*m->next),
+			      place_order);
+			return;
+		}
 	}
-	return k;
 }
 
 static uint32_t hash_of(const uint32_t *v, size_t n)
@@ -90,13 +149,17 @@ static uint32_t hash_of(const uint32_t *v, size_t n)
 	return h;
 }
 
-/* The state of that set of places, new or known; LAY_NONE when full. */
-static uint32_t state_of(struct maker *m, const uint32_t *v, size_t n)
+/* The state of the set that was made, new or known; LAY_NONE when full. */
+static uint32_t state_of(struct maker *m)
 {
-	uint32_t h = hash_of(v, n) % SLOTS;
+	const uint32_t *v = m->next;
+	size_t n = m->n_next;
+	uint32_t h;
 	struct set *sets, *s;
 	size_t count = m->sets.n / sizeof(*s);
 
+	sort_next(m);
+	h = hash_of(v, n) % SLOTS;
 	for (; m->slot[h]; h = (h + 1) % SLOTS) {
 		sets = (struct set *)m->sets.p;
 		s = &sets[m->slot[h] - 1];
@@ -105,7 +168,7 @@ static uint32_t state_of(struct maker *m, const uint32_t *v, size_t n)
 				      n * sizeof(*v)) == 0))
 			return m->slot[h] - 1;
 	}
-	if (m->full || count >= LAY_MAX_STATES_AUTO / 2 ||
+	if (count >= LAY_MAX_STATES_AUTO / 2 ||
 	    m->places.n > PLACES_MAX)
 		return LAY_NONE;
 	s = vec_room(&m->sets, sizeof(*s));
@@ -117,23 +180,33 @@ static uint32_t state_of(struct maker *m, const uint32_t *v, size_t n)
 	return (uint32_t)count;
 }
 
+static void begin_set(struct maker *m)
+{
+	m->n_next = 0;
+	m->stamp++;
+}
+
 /* Where the octet c leads from a set; c < 0: any that no pattern names. */
 static uint32_t step(struct maker *m, struct set s, int c)
 {
 	const uint32_t *v = (const uint32_t *)m->places.p + s.off;
-	size_t n = 0;
 
+	begin_set(m);
 	for (uint32_t i = 0; i < s.n; i++) {
-		const char *t = m->glob[GLOB(v[i])].text + AT(v[i]);
+		const struct node *n = node_at(m, v[i]);
+		bool takes = n->kind == STARS || (n->kind == STAR && c != '/');
 
-		if (star(t)) {
-			if (t[1] == '*' || c != '/')
-				n = add(m, m->next, n, v[i]);
-		} else if (*t && c == (uint8_t)*t) {
-			n = add(m, m->next, n, v[i] + 1);
+		if (takes)
+			add(m, v[i]);
+		for (uint32_t k = c < 0 ? 0 : n->kid; k;) {
+			const struct node *kid = node_at(m, k);
+
+			if (kid->kind == OCTET && kid->c == c)
+				add(m, k);
+			k = kid->next;
 		}
 	}
-	return state_of(m, m->next, normal(m->next, n));
+	return state_of(m);
 }
 
 /* The class of texts that end in a state, new or known. There are no more
@@ -147,10 +220,10 @@ static int class_of(struct maker *m, struct set s, uint16_t *cls)
 	uint32_t h, *slot;
 
 	for (uint32_t i = 0; i < s.n; i++) {
-		const struct auto_glob *g = &m->glob[GLOB(v[i])];
+		const uint64_t *cols = node_at(m, v[i])->cols;
 
-		for (size_t w = 0; g->text[AT(v[i])] == 0 && w < words; w++)
-			row[w] |= g->cols[w];
+		for (size_t w = 0; cols && w < words; w++)
+			row[w] |= cols[w];
 	}
 	h = hash_of((const uint32_t *)row, 2 * words) % SLOTS;
 	while (*(slot = &m->class_slot[h]) &&
@@ -174,12 +247,15 @@ static int make_state(struct maker *m, uint32_t k)
 	int rc;
 
 	for (uint32_t i = 0; i < s.n; i++) {
-		uint32_t pl = ((uint32_t *)m->places.p)[s.off + i];
-		const char *t = m->glob[GLOB(pl)].text + AT(pl);
+		uint32_t at = ((uint32_t *)m->places.p)[s.off + i];
 
-		if (*t && *t != '/' && !star(t))
-			literal[(uint8_t)*t / 64] |= UINT64_C(1)
-						     << ((uint8_t)*t % 64);
+		for (at = node_at(m, at)->kid; at; at = node_at(m, at)->next) {
+			const struct node *n = node_at(m, at);
+
+			if (n->kind == OCTET && n->c != '/')
+				literal[n->c / 64] |= UINT64_C(1)
+						      << (n->c % 64);
+		}
 	}
 	a.other = step(m, s, -1);
 	a.slash = step(m, s, '/');
@@ -207,13 +283,11 @@ static int make_state(struct maker *m, uint32_t k)
 static int make(struct maker *m)
 {
 	struct auto_out *out = m->out;
-	size_t n = 0;
 	int rc = 0;
 
-	for (size_t g = 0; g < m->n_glob; g++)
-		n = add(m, m->tmp, n, PLACE(g, 0));
-	n = normal(m->tmp, n);
-	state_of(m, m->tmp, n);
+	begin_set(m);
+	add(m, 0);
+	state_of(m);
 	for (uint32_t k = 0; !rc && k < m->sets.n / sizeof(struct set); k++) {
 		rc = make_state(m, k);
 		if (m->places.failed || m->sets.failed || out->rows.failed)
@@ -226,25 +300,25 @@ static int make(struct maker *m)
 int build_auto(struct build *b, const struct auto_glob *glob, size_t n_glob,
 	       struct auto_out *out)
 {
-	struct maker m = {.b = b, .glob = glob, .n_glob = n_glob, .out = out};
-	int rc = E_NOMEM;
+	struct maker m = {.b = b, .out = out};
+	const struct node begin = {.kind = OCTET};
+	int rc = 0;
 	uint16_t none;
 
-	/* A pattern has at most 129 places, reached from two sides. */
-	for (size_t i = 0; i < n_glob; i++) {
-		if (strlen(glob[i].text) > 128)
-			return err_set(b->e, E_LIMIT, 0,
-				       "a pattern over 128 octets");
-		m.tmp_cap += 2 * strlen(glob[i].text) + 2;
-	}
-	m.tmp_cap *= 2;
-	m.tmp = calloc(m.tmp_cap, sizeof(*m.tmp));
-	m.next = calloc(m.tmp_cap, sizeof(*m.next));
-	m.slot = calloc(SLOTS, sizeof(*m.slot));
-	m.class_slot = calloc(SLOTS, sizeof(*m.class_slot));
 	*out = (struct auto_out){.first = (uint32_t)(b->s[LAY_AUTO].n /
 						     sizeof(struct lay_auto))};
-	if (m.tmp && m.next && m.slot && m.class_slot &&
+	vec_put(&m.nodes, &begin, sizeof(begin));
+	for (size_t i = 0; i < n_glob && !rc && !m.nodes.failed; i++)
+		rc = add_pattern(&m, &glob[i]);
+	if (rc) {
+		vec_free(&m.nodes);
+		return rc;
+	}
+	rc = E_NOMEM;
+	m.next = calloc(m.nodes.n / sizeof(begin) + 1, sizeof(*m.next));
+	m.slot = calloc(SLOTS, sizeof(*m.slot));
+	m.class_slot = calloc(SLOTS, sizeof(*m.class_slot));
+	if (!m.nodes.failed && m.next && m.slot && m.class_slot &&
 	    class_of(&m, (struct set){0}, &none) == 0)
 		rc = make(&m);
 	if (rc)
@@ -252,10 +326,10 @@ int build_auto(struct build *b, const struct auto_glob *glob, size_t n_glob,
 			rc == E_LIMIT ? "their combinations need too many "
 					"states"
 				      : "out of memory");
-	free(m.tmp);
 	free(m.next);
 	free(m.slot);
 	free(m.class_slot);
+	vec_free(&m.nodes);
 	vec_free(&m.places);
 	vec_free(&m.sets);
 	return rc;
