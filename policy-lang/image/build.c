@@ -64,33 +64,31 @@ void vec_free(struct vec *v)
 
 /* --- names and texts ----------------------------------------------------- */
 
+struct name {
+	const char *s;
+	uint32_t at; /* in its section */
+};
+
 static int by_text(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const struct name *)a)->s, ((const struct name *)b)->s);
 }
 
 /* In the first pass the section is empty and the text is only noted. */
 static uint32_t string(struct build *b, int which, enum lay_sect sect,
 		       const char *s)
 {
-	struct vec *names = &b->names[which];
-	const struct vec *out = &b->s[sect];
-	const char *p, *end;
+	const struct name *n, key = {s, 0};
 
 	if (!s || !*s)
 		return 0;
-	if (out->n == 0) {
-		vec_put(names, &s, sizeof(s));
+	if (b->s[sect].n == 0) {
+		vec_put(&b->names[which], &key, sizeof(key));
 		return 0;
 	}
-	p = (const char *)out->p;
-	end = p + out->n;
-	/* Sorted: but of unequal lengths, so looked for from the front. */
-	for (; p < end; p += strlen(p) + 1) {
-		if (strcmp(p, s) == 0)
-			return (uint32_t)(p - (const char *)out->p);
-	}
-	return 0;
+	n = bsearch(&key, b->names[which].p, b->names[which].n / sizeof(key),
+		    sizeof(key), by_text);
+	return n ? n->at : 0;
 }
 
 uint32_t build_str(struct build *b, const char *s)
@@ -105,17 +103,20 @@ uint32_t build_text(struct build *b, const char *s)
 
 static void store_names(struct build *b, int which, enum lay_sect sect)
 {
-	struct vec *names = &b->names[which];
-	const char **v = (const char **)names->p;
-	size_t n = names->n / sizeof(*v);
+	struct vec *names = &b->names[which], *out = &b->s[sect];
+	struct name *v = (struct name *)names->p;
+	size_t n = names->n / sizeof(*v), k = 0;
 
-	vec_put(&b->s[sect], "", 1);
+	vec_put(out, "", 1);
 	if (n)
 		qsort(v, n, sizeof(*v), by_text);
 	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || strcmp(v[i], v[i - 1]))
-			vec_put(&b->s[sect], v[i], strlen(v[i]) + 1);
+		if (k && strcmp(v[i].s, v[k - 1].s) == 0)
+			continue;
+		v[k++] = (struct name){v[i].s, (uint32_t)out->n};
+		vec_put(out, v[i].s, strlen(v[i].s) + 1);
 	}
+	names->n = k * sizeof(*v);
 }
 
 uint32_t build_list(struct build *b, const uint32_t *v, size_t n)
@@ -294,7 +295,9 @@ int pol_image_build(uint8_t **out, size_t *n, const struct pol_file *f,
 	if (!rc) {
 		store_names(&b, STRINGS_STRS, LAY_STRS);
 		store_names(&b, STRINGS_TEXT, LAY_TEXT);
-		rc = assemble(&b);
+		rc = b.names[STRINGS_STRS].failed || b.names[STRINGS_TEXT].failed
+			     ? err_set(e, E_NOMEM, 0, "out of memory")
+			     : assemble(&b);
 	}
 	if (!rc)
 		rc = check_counters(&b);

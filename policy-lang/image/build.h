@@ -31,7 +31,7 @@ struct col_src { /* one column and where its observation comes from */
 struct build {
 	const struct pol_file *f;
 	struct vec s[LAY_SECT_COUNT];
-	struct vec names[2]; /* const char *, sorted: of STRS and TEXT */
+	struct vec names[2]; /* sorted: of STRS and TEXT (build.c) */
 	struct col_src *col;
 	size_t n_col;
 	uint32_t words;
