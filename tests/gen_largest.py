@@ -6,7 +6,10 @@ text for people at most, in at most 256 KiB of YAML. OUT is the file.
 
 OUT paths: instead 256 grants to one party, each of 60 paths, as many as an automaton
 has states for. OUT paths SERIAL: a later one, in which the grant in the middle has
-another path instead of one; OUT paths SERIAL less: in which it has one path less."""
+another path instead of one; OUT paths SERIAL less: in which it has one path less.
+
+OUT SHAPE: instead one that asks a single part of the compiler for as much as the
+language allows (SHAPES)."""
 import sys
 
 PARTIES, RULES, LIMITS, STATES, SOURCE = 64, 256, 64, 64, 256 * 1024
@@ -74,8 +77,103 @@ def paths(serial="1", change=None):
                f"{{path: [{', '.join(of)}], body: 0 B}}}}\n")
 
 
+def head(shape):
+    return f"polc: 1\nkind: vendor\nid: com.example.{shape}\nserial: 1\ntitle: All of one kind\nvm: mdma\n"
+
+
+def parties(n, address="203.0.{p}.0/28", ports="tcp/1153", names="m{p}.example"):
+    yield "parties:\n"
+    for p in range(n):
+        yield (f"  p{p}: {{name: Centre {p}, role: metering, operator: Operator {p}, country: GB, "
+               f"address: [{address.format(p=p)}], ports: [{ports.format(p=p)}], "
+               f"tls: {{names: [{names.format(p=p)}]}}}}\n")
+
+
+def grants(n, match, party="p0", more=lambda r: ""):
+    yield "allow:\n"
+    for r in range(n):
+        to = party(r) if callable(party) else party
+        yield f"  g{r}: {{direction: out, party: {to}, match: {{{match(r)}}}{more(r)}}}\n"
+
+
+def table(r):
+    return f"c1222.read-response: {{table: [{64 + r}]}}"
+
+
+def asks(r):
+    return f"c1222.read-request: {{table: [{r}]}}"
+
+
+def sends(_):
+    return (", purpose: bill, consent: opt-in, data: {measurement: energy.interval, granularity: "
+            "30 min or coarser, history: 35 d, delay: 6 h}")
+
+
+def each_party():
+    """Rules for one half of the parties and for the other: all are compared."""
+    yield from parties(PARTIES, ", ".join(f"10.{{p}}.{k}.0/24" for k in range(8)),
+                       ", ".join(f"tcp/{2000 + k}" for k in range(20)))
+    yield from grants(RULES, lambda r: asks(r // 2), lambda r: "[" + ", ".join(
+        f"p{p}" for p in range(r % 2, PARTIES, 2)) + "]")
+
+
+def totals():
+    """Every limit at top level may be what spaces every rule."""
+    yield from parties(1)
+    yield from grants(RULES, table, more=sends)
+    yield "limits:\n"
+    for i in range(LIMITS * 4):
+        yield (f"  l{i}: {{on: {{direction: out, party: p0, match: {{{table(i)}}}}}, each: [vm], "
+               f"limit: {i + 1} readings per day}}\n")
+
+
+def ways():
+    """Every rule lets every party have something, under a limit of its own."""
+    yield from parties(PARTIES)
+    yield from grants(RULES, table, "[" + ", ".join(f"p{p}" for p in range(PARTIES)) + "]", sends)
+    yield "limits:\n"
+    for i in range(LIMITS * 4):
+        yield f"  l{i}: {{on: {{match: {{{table(i)}}}}}, each: [vm], limit: at least 20 h apart}}\n"
+
+
+def answers():
+    """Rules that answer rules that answer rules, beside denials."""
+    yield from parties(1)
+    yield "allow:\n"
+    for r in range(192):
+        to = [f"g{k}" for k in range(r - 1, -1, -2)]
+        yield (f"  g{r}: {{direction: {'in' if r % 2 else 'out'}, party: p0, match: {{{asks(r)}}}"
+               f"{', answers: [' + ', '.join(to) + ']' if to else ''}}}\n")
+    yield "deny:\n"
+    for r in range(64):
+        yield f"  d{r}: {{direction: in, party: p0, match: {{{asks(1000 + r)}}}}}\n"
+
+
+def names():
+    """As many texts as an image has room for."""
+    yield from parties(PARTIES, names=", ".join(
+        f"{a}{{p}}{b}.a" for a in LETTERS[:12] for b in LETTERS[:12]))
+    yield from grants(PARTIES, asks, lambda r: f"p{r}")
+
+
+def stars():
+    """Patterns whose stars are open at once."""
+    yield from parties(1)
+    yield from grants(RULES, lambda r: "http.request: {path: [" + ", ".join(
+        path(p * RULES + r)[:2] + "*" + path(p * RULES + r)[2:] for p in range(16)) + "], body: 0 B}")
+
+
+SHAPES = {f.__name__.replace("_", "-"): f for f in (each_party, totals, ways, answers, names, stars)}
+
+
+def text_of(shape=None, *args):
+    if shape in SHAPES:
+        return head(shape) + "".join(SHAPES[shape]())
+    return "".join(paths(*args) if shape else policy())
+
+
 def main():
-    text = "".join(paths(*sys.argv[3:]) if sys.argv[2:] else policy())
+    text = text_of(*sys.argv[2:])
     assert len(text) <= SOURCE, len(text)
     # To the last octet of what may be read.
     text += ("#" * 99 + "\n") * ((SOURCE - len(text)) // 100)
