@@ -139,7 +139,9 @@ def language(a, tmp, add):
     add("language: activation, 4 machines of 256 rules, ms",
         [r["activate_ms"] for r in rounds], "<= 10")
     largest = os.path.join(tmp, "largest.yaml")
-    for of, args in (("the largest policy", []), ("256 rules of 60 paths", ["paths"])):
+    for of, args in (*((f"largest in {s}", [s]) for s in
+                       ("each-party", "totals", "ways", "answers", "names", "stars")),
+                     ("the largest policy", []), ("256 rules of 60 paths", ["paths"])):
         subprocess.run([sys.executable, "tests/gen_largest.py", largest, *args], check=True)
         took = [processor_ms([polc, "compile", "-n", largest]) for _ in range(a.runs)]
         add(f"language: check and compile of {of}, ms", took, "<= 50")
