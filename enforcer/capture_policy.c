@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "crypto/digest.h"
 #include "policy-lang/front/file.h"
 #include "policy-lang/front/front.h"
 #include "policy-lang/image/view.h"
@@ -269,48 +270,67 @@ void capture_policy_free(struct capture_policy *p)
 	*p = (struct capture_policy){0};
 }
 
-void capture_policy_events(const struct capture_policy *p, struct now now,
-			   const char *what,
-			   void (*event)(void *arg, const struct event *ev),
-			   void *arg)
+typedef void policy_event(void *arg, const struct event *ev);
+
+/* id serial N what HEX. The id is cut so that the digest always has its place in
+ * what a record keeps of it. */
+static void tell_policy(const struct pol_image *image, struct now now,
+			const char *what, const uint8_t digest[SHA256_LEN],
+			policy_event *event, void *arg)
 {
 	static const char *const layers[] = {
 		[POL_BINDING] = "binding", [POL_BASELINE] = "baseline",
 		[POL_VENDOR] = "vendor",   [POL_CUSTOMER] = "customer",
 		[POL_LIBRARY] = "library", [POL_TESTS] = "tests",
 	};
+	struct span id = pol_image_id(image);
+	char detail[192];
+	struct event ev = {
+		.type = EV_POLICY,
+		.now = now,
+		.guest = pol_image_vm(image),
+		.detail = detail,
+		.n_rules = 1,
+	};
+	size_t at = (size_t)snprintf(
+		detail, sizeof(detail), "%.*s serial %llu %s ",
+		id.n < 64 ? (int)id.n : 64, (const char *)id.p,
+		(unsigned long long)pol_image_serial(image), what);
 
+	for (size_t k = 0; k < SHA256_LEN; k++)
+		snprintf(detail + at + 2 * k, 3, "%02x", digest[k]);
+	ev.rules[0].layer = span_str(layers[pol_image_kind(image)]);
+	ev.rules[0].policy = id;
+	ev.rules[0].serial = pol_image_serial(image);
+	event(arg, &ev);
+}
+
+void capture_policy_events(const struct capture_policy *p, struct now now,
+			   const char *what, policy_event *event, void *arg)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%s, digest", what);
 	for (size_t i = 0; i < p->n; i++) {
-		const struct pol_image *image = p->image[i];
-		char detail[192]; /* what a record keeps of it */
-		struct span id = pol_image_id(image);
-		size_t at;
+		uint8_t digest[SHA256_LEN];
+
 		/* What others took over from it is in theirs; sources of
 		 * libraries make no image. */
-		bool in_force = pol_image_kind(image) != POL_LIBRARY;
-		struct event ev = {
-			.type = EV_POLICY,
-			.now = now,
-			.guest = pol_image_vm(image),
-			.detail = detail,
-			.n_rules = 1,
-		};
-		uint8_t digest[32];
-
-		if (!in_force)
+		if (pol_image_kind(p->image[i]) == POL_LIBRARY)
 			continue;
-		/* An id is cut so that the digest always has its place. */
-		at = (size_t)snprintf(
-			detail, sizeof(detail),
-			"%.*s serial %llu %s, digest ",
-			id.n < 64 ? (int)id.n : 64, (const char *)id.p,
-			(unsigned long long)pol_image_serial(image), what);
-		pol_image_digest(image, digest);
-		for (size_t k = 0; k < sizeof(digest); k++)
-			snprintf(detail + at + 2 * k, 3, "%02x", digest[k]);
-		ev.rules[0].layer = span_str(layers[pol_image_kind(image)]);
-		ev.rules[0].policy = id;
-		ev.rules[0].serial = pol_image_serial(image);
-		event(arg, &ev);
+		pol_image_digest(p->image[i], digest);
+		tell_policy(p->image[i], now, text, digest, event, arg);
+	}
+}
+
+void capture_policy_files(const struct capture_policy *p, struct now now,
+			  policy_event *event, void *arg)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		uint8_t digest[SHA256_LEN];
+
+		sha256_of(span_of(p->octets[i], p->n_octets[i]), digest);
+		tell_policy(p->image[i], now, "is the file with SHA-256",
+			    digest, event, arg);
 	}
 }

@@ -42,10 +42,16 @@ int capture_policy_add(struct capture_policy *p, struct span octets,
 int capture_policy_compose(struct capture_policy *p, const char *name,
 			   struct err *e) __attribute__((warn_unused_result));
 
-/* One event (EV_POLICY) for each policy; what: "in force". */
+/* One event (EV_POLICY) for each policy; what: "in force". Its digest says what
+ * the policy means. */
 void capture_policy_events(const struct capture_policy *p, struct now now,
 			   const char *what,
 			   void (*event)(void *arg, const struct event *ev),
 			   void *arg);
+/* One more for each: of its file, which says besides with which libraries it was
+ * compiled, from which places, and who signed it. */
+void capture_policy_files(const struct capture_policy *p, struct now now,
+			  void (*event)(void *arg, const struct event *ev),
+			  void *arg);
 
 #endif

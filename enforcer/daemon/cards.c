@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/utf8.h"
+#include "crypto/digest.h"
 #include "crypto/sign.h"
 #include "enforcer/daemon/rules.h"
 #include "policy-lang/analysis/label.h"
@@ -57,6 +58,17 @@ static void take_modes(struct card *k, const struct pol_image *im)
 	}
 }
 
+static void take_libraries(struct card *k, const struct pol_image *im)
+{
+	k->n_libs = im->n_INCL;
+	for (uint32_t i = 0; i < im->n_INCL && i < CARD_LIBS; i++) {
+		cut(k->lib[i].id, CARD_NAME, img_lib(im, i).id);
+		k->lib[i].serial = im->INCL[i].serial;
+		memcpy(k->lib[i].digest, im->INCL[i].digest,
+		       sizeof(k->lib[i].digest));
+	}
+}
+
 static int take_label(struct card *k, const struct pol_image *im,
 		      struct err *e)
 {
@@ -96,6 +108,8 @@ static int take(struct card *k, const struct pol_image *im,
 	k->not_after = im->META->not_after;
 	pol_image_digest(im, k->digest);
 	pol_image_source(im, k->source);
+	sha256_of(im->file, k->file);
+	take_libraries(k, im);
 	cut(k->id, sizeof(k->id), pol_image_id(im));
 	cut(k->machine, sizeof(k->machine), pol_image_vm(im));
 	cut(k->title, sizeof(k->title), img_text(im, im->META->title));

@@ -15,6 +15,7 @@
 #define CARDS_MAX  (SHARE_GUESTS + 3)
 #define CARD_NAME  128 /* octets of ids and names, terminated */
 #define CARD_TITLE 512
+#define CARD_LIBS  16 /* compiled with; of more only the number */
 #define CARD_RULES 32 /* that are only monitored; of more only the number */
 
 struct card_row { /* what one recipient outside is told */
@@ -31,6 +32,13 @@ struct card {
 	uint32_t kind;		/* enum pol_kind */
 	uint64_t serial;
 	uint8_t digest[32], source[32];
+	uint8_t file[32]; /* the image as it lies there */
+	uint32_t n_libs;
+	struct {
+		char id[CARD_NAME];
+		uint64_t serial;
+		uint8_t digest[32];
+	} lib[CARD_LIBS];
 	int64_t not_before, not_after, monitor_until; /* s; 0: open, no */
 	uint32_t n_monitored; /* rules, each with its own end */
 	struct {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "crypto/digest.h"
 #include "enforcer/daemon/cards.h"
 #include "enforcer/daemon/policies.h"
 #include "enforcer/daemon/signed_kit.h"
@@ -92,9 +93,15 @@ static void each_says_what_its_image_does(void **state)
 	for (size_t i = 0; i < h.p.files.n; i++) {
 		pol_image_digest(h.p.files.image[i], want);
 		assert_memory_equal(h.c->card[i].digest, want, sizeof(want));
+		sha256_of(span_of(h.p.files.octets[i], h.p.files.n_octets[i]),
+			  want);
+		assert_memory_equal(h.c->card[i].file, want, sizeof(want));
 		assert_int_equal(h.c->card[i].kind,
 				 pol_image_kind(h.p.files.image[i]));
 	}
+	assert_int_equal(of_kind(&h, POL_BINDING)->n_libs, 1);
+	assert_string_equal(of_kind(&h, POL_BINDING)->lib[0].id,
+			    "org.example.lib.meter");
 	/* Of the others no key of the binding is told. */
 	assert_string_equal(of_kind(&h, POL_BASELINE)->vendor, "");
 	assert_string_equal(of_kind(&h, POL_BINDING)->machine, "");

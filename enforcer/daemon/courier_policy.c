@@ -13,7 +13,7 @@
 #include "enforcer/daemon/courier.h"
 #include "policy-lang/analysis/label.h"
 
-#define LIST_MAX  (256 * 1024)
+#define LIST_MAX  (1024 * 1024)
 #define LABEL_MAX (256 * 1024)
 #define TRIES	  64 /* to read what somebody is writing */
 #define FIELD(x)  span_of((x), strnlen((x), sizeof(x)))
@@ -58,6 +58,23 @@ static void put_modes(struct json *j, const struct card *k)
 	json_arr_end(j);
 }
 
+static void put_libraries(struct json *j, const struct card *k)
+{
+	uint32_t n = k->n_libs < CARD_LIBS ? k->n_libs : CARD_LIBS;
+
+	json_u64(j, "compiled_with", k->n_libs);
+	json_arr(j, "libraries");
+	for (uint32_t i = 0; i < n; i++) {
+		json_obj(j, NULL);
+		json_text(j, "id", FIELD(k->lib[i].id));
+		json_u64(j, "serial", k->lib[i].serial);
+		json_hex(j, "sha-256",
+			 span_of(k->lib[i].digest, sizeof(k->lib[i].digest)));
+		json_obj_end(j);
+	}
+	json_arr_end(j);
+}
+
 static void put_links(struct json *j, const struct card *k)
 {
 	char path[CARD_NAME + 40];
@@ -96,6 +113,8 @@ static void put_policy(struct json *j, const struct card *k)
 	json_u64(j, "serial", k->serial);
 	json_hex(j, "sha-256", span_of(k->digest, sizeof(k->digest)));
 	json_hex(j, "source-sha-256", span_of(k->source, sizeof(k->source)));
+	json_hex(j, "file-sha-256", span_of(k->file, sizeof(k->file)));
+	put_libraries(j, k);
 	put_some(j, "title", FIELD(k->title));
 	put_some(j, "contact", FIELD(k->contact));
 	put_some(j, "machine", FIELD(k->machine));

@@ -61,6 +61,11 @@ static struct card *fill(void)
 	strcpy(k->machine, "mdma");
 	strcpy(k->title, "Half-hourly <prices> & \"more\"");
 	strcpy(k->vendor, "mdma-vendor");
+	k->n_libs = 1;
+	strcpy(k->lib[0].id, "org.example.lib");
+	k->lib[0].serial = 3;
+	memset(k->lib[0].digest, 0xab, sizeof(k->lib[0].digest));
+	memset(k->file, 0xcd, sizeof(k->file));
 	strcpy(k->monitored[0].id, "send-profile");
 	k->monitored[0].until = 1798761600;
 	k->row[0].label = (struct lay_label){
@@ -108,6 +113,10 @@ static void each_path_has_its_answer(void **state)
 		{"/v1/policies", 200, "{\"id\":\"com.example.mdma\","
 				      "\"layer\":\"vendor\","
 				      "\"serial\":2026031501,"},
+		{"/v1/policies", 200, "\"file-sha-256\":\"cdcdcd"},
+		{"/v1/policies", 200,
+		 "\"compiled_with\":1,\"libraries\":[{\"id\":"
+		 "\"org.example.lib\",\"serial\":3,\"sha-256\":\"ababab"},
 		{"/v1/policies", 200, "\"vendor\":\"mdma-vendor\""},
 		{"/v1/policies", 200, "\"not_after\":\"2027-01-01\""},
 		{"/v1/policies", 200,

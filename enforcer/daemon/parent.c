@@ -463,6 +463,7 @@ static void started(struct parent *p)
 		 p->backend == RULES_NFT ? "nft" : "iptables");
 	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
 			      p);
+	capture_policy_files(&p->policies.files, p->now, to_event, p);
 	p->first.record = p->events.edge;
 }
 

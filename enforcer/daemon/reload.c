@@ -117,6 +117,7 @@ static void in_force(struct parent *p)
 		log_err(p->log, "reload: labels: %s", e.text);
 	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
 			      p);
+	capture_policy_files(&p->policies.files, p->now, to_event, p);
 	if (follow(p, addresses, &e) < 0) {
 		/* The closed rules are in force: nothing passes, and that is
 		 * better than rules of other addresses. */
@@ -191,7 +192,7 @@ static void busy(struct parent *p, bool by_ctl, size_t conn, uint64_t conn_id)
 /* --- reading and comparing ----------------------------------------------------- */
 
 /* The set that comes into force, for its record: each policy's own comes when
- * it is. */
+ * it is. Of the files, so that nothing in one of them can be another. */
 static void whole(struct reload *r)
 {
 	const struct capture_policy *f = &r->next.files;
@@ -201,7 +202,7 @@ static void whole(struct reload *r)
 
 	sha256_begin(h);
 	for (size_t i = 0; i < f->n; i++) {
-		pol_image_digest(f->image[i], digest);
+		sha256_of(span_of(f->octets[i], f->n_octets[i]), digest);
 		sha256_add(h, span_of(digest, sizeof(digest)));
 	}
 	sha256_end(h, digest);

@@ -32,7 +32,8 @@
  * payload digest as that does: what is used of a library is compiled into the
  * policy, and another name or comment in a library that many share makes none
  * of them another policy, which would need a higher serial. The signature
- * covers it.
+ * covers it, and the gateway records of each policy that comes into force the
+ * digest of the whole file too (enforcer/capture_policy.h).
  *
  * An index that may be missing is LAY_NONE. Names and phrases are offsets of
  * terminated UTF-8 in STRS (what programs compare) or TEXT (what people

@@ -116,6 +116,23 @@ def lists(report, gate):
     got = [p.get("libraries") for p in his if p["kind"] == "binding"]
     report.check("the binding's library is told", "" if got and got[0] and
                  got[0][0]["sha256"] == want else got)
+    rows = [(p["compiled_with"], [(x["id"], x["serial"], x["sha-256"])
+                                  for x in p["libraries"]]) for p in mine]
+    report.check("as the list tells it", "" if rows ==
+                 [(len(r), [(x["id"], x["serial"], x["sha256"]) for x in r])
+                  for r in [p.get("libraries", []) for p in his]] else rows)
+    files = set()
+    for name in os.listdir(gate.policies):
+        with open(os.path.join(gate.policies, name), "rb") as f:
+            files.add(hashlib.sha256(f.read()).hexdigest())
+    report.check("and each file", "" if {p["file-sha-256"] for p in mine} ==
+                 files else "%s, %s" % (mine, files))
+    notes = [r["metergate"].get("detail", "") for r in gate.records()
+             if r["event_type"] == "policy"]
+    report.check("which its record binds, with all that is in it", "" if all(
+        any(n == "%s serial %d is the file with SHA-256 %s" % (
+            p["id"], p["serial"], p["file-sha-256"]) for n in notes)
+        for p in mine) else notes)
     vendors = {p["machine"]: p["vendor"] for p in mine
                if p["layer"] == "vendor"}
     report.check("each vendor is named", "" if vendors.get("mdma") ==
