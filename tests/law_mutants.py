@@ -139,6 +139,12 @@ MUTANTS = [
      "if (other < 0 && !port_fits(m->vendor, p, peer))", "if (other < -1)"),
     ("a header with a wrong checksum is taken", "policy-lang/image/load.c",
      "if (crc != h->crc)", "if (crc == h->crc + 1)"),
+    ("rows of bits beyond those that there are",
+     "policy-lang/image/load_rows.c", "if (!in(d->first, d->n_rows, rows) ||",
+     "if ((d->first > rows && !rows) ||"),
+    ("what comes in has the bits of what goes out",
+     "policy-lang/image/dims.c", "(c->dir == DIRSEL_OUT) == (v == DIR_OUT)",
+     "v < 2"),
     ("a grant that is full may be used all the same", E + "look.c",
      "\tshut(st, side, l, k, &f);", "\t(void)shut;"),
     ("bounds forget the edge of a window", "policy-lang/eval/most.c",
@@ -184,7 +190,8 @@ def notices(folder, law, cases):
     if done.returncode == 0:
         return None
     text = done.stdout.decode(errors="replace")
-    found = re.findall(r"ERROR: (law \d+|second opinion)", text)
+    found = (re.findall(r"ERROR: (law \d+|second opinion)", text) +
+             re.findall(r"# (law \d+|second opinion): signal", text))
     return ", ".join(dict.fromkeys(found)) or law[0] + " (a fixed case)"
 
 
