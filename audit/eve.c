@@ -149,10 +149,8 @@ static void put_span(struct json *j, const char *key, struct span s)
 		json_text(j, key, s);
 }
 
-static void put_rules(struct json *j, const struct event *ev)
+static void write_rules(struct json *j, const struct event *ev)
 {
-	if (ev->n_rules == 0)
-		return;
 	json_arr(j, "rules");
 	for (uint32_t i = 0; i < ev->n_rules && i < EVENT_RULES; i++) {
 		const struct event_rule *r = &ev->rules[i];
@@ -171,6 +169,65 @@ static void put_rules(struct json *j, const struct event *ev)
 		json_obj_end(j);
 	}
 	json_arr_end(j);
+}
+
+static void say_text(struct wbuf *w, struct span s)
+{
+	wbuf_be(w, s.n, 4);
+	wbuf_put(w, s);
+}
+
+/* All that is told of the rules, in less time than it takes to write it. */
+static struct span said_of(uint8_t buf[EVE_RULES], const struct event *ev)
+{
+	struct wbuf w = wbuf_of(buf, EVE_RULES);
+
+	for (uint32_t i = 0; i < ev->n_rules && i < EVENT_RULES; i++) {
+		const struct event_rule *r = &ev->rules[i];
+
+		say_text(&w, r->layer);
+		say_text(&w, r->policy);
+		say_text(&w, r->rule);
+		say_text(&w, r->file);
+		wbuf_be(&w, r->line, 4);
+		wbuf_be(&w, r->serial, 8);
+		wbuf_u8(&w, r->refused);
+	}
+	return w.failed ? (struct span){0} : wbuf_span(&w);
+}
+
+/* What is written lies behind a value, so it begins with a comma. */
+static void put_rules(struct json *j, const struct event *ev,
+		      struct eve_memo *memo)
+{
+	uint32_t last = ev->n_rules < EVENT_RULES ? ev->n_rules : EVENT_RULES;
+	uint8_t buf[EVE_RULES];
+	struct span said, text;
+	size_t at, from = j->w.n;
+
+	if (last == 0)
+		return;
+	said = memo && j->comma ? said_of(buf, ev) : (struct span){0};
+	if (said.n == 0) {
+		write_rules(j, ev);
+		return;
+	}
+	at = (ev->rules[last - 1].line ^ ev->rules[last - 1].rule.n * 5u) %
+	     EVE_MEMO;
+	if (span_eq(said, span_of(memo->rules[at].said,
+				  memo->rules[at].said_n))) {
+		wbuf_put(&j->w, span_of(memo->rules[at].text,
+					memo->rules[at].n));
+		return;
+	}
+	write_rules(j, ev);
+	text = span_from(wbuf_span(&j->w), from);
+	if (j->w.failed || text.n > EVE_RULES)
+		return;
+	memo->rules[at].said_n = (uint16_t)said.n;
+	memo->rules[at].n = (uint16_t)text.n;
+	memcpy(memo->rules[at].said, said.p, said.n);
+	memcpy(memo->rules[at].text, text.p, text.n);
 }
 
 static void put_budgets(struct json *j, const struct event *ev)
@@ -334,7 +391,7 @@ static void put_metergate(struct json *j, const struct event *ev,
 	if (ev->octets)
 		json_u64(j, "octets", ev->octets);
 	put_count(j, ev);
-	put_rules(j, ev);
+	put_rules(j, ev, opt->memo);
 	put_budgets(j, ev);
 	put_span(j, "would_pass", ev->would_pass);
 	put_log(j, ev, opt);

@@ -14,9 +14,11 @@
 
 #define EVE_LINE_MAX (256 * 1024)
 
-/* Beginnings of lines that were written before: those of a unit begin alike,
- * and so do those of a flow. Given zeroed, for one writer. */
-#define EVE_MEMO 32
+/* Parts of lines that were written before: those of a unit begin alike, and
+ * so do those of a flow, and few rules decide most. Given zeroed, for one
+ * writer. */
+#define EVE_MEMO  32
+#define EVE_RULES 600 /* octets; longer ones are written each time */
 struct eve_memo {
 	struct wall wall;
 	char when[CLOCK_TEXT];
@@ -25,6 +27,11 @@ struct eve_memo {
 		uint8_t n; /* 0: nothing yet */
 		uint8_t text[200];
 	} ends[EVE_MEMO];
+	/* Rules that decided, as they were told and as they were written. */
+	struct {
+		uint16_t said_n, n; /* 0: nothing yet */
+		uint8_t said[EVE_RULES], text[EVE_RULES];
+	} rules[EVE_MEMO];
 };
 
 struct eve_opts {

@@ -391,9 +391,63 @@ static void remembered(void **state)
 	}
 }
 
+/* Rules that differ in one thing only, and share their place. */
+static void remembered_rules(void **state)
+{
+	static const struct {
+		const char *why, *layer, *policy, *rule, *file;
+		uint32_t line, n;
+		uint64_t serial;
+		bool refused;
+	} rows[] = {
+		{"the first", "vendor", "a.b", "read", "f", 7, 1, 1, false},
+		{"the same", "vendor", "a.b", "read", "f", 7, 1, 1, false},
+		{"another layer", "owner-", "a.b", "read", "f", 7, 1, 1, false},
+		{"another policy", "owner-", "a.c", "read", "f", 7, 1, 1, false},
+		{"texts cut elsewhere", "owner-a", ".c", "read", "f", 7, 1, 1, false},
+		{"another rule", "owner-", "a.c", "real", "f", 7, 1, 1, false},
+		{"another file", "owner-", "a.c", "real", "g", 7, 1, 1, false},
+		{"another line", "owner-", "a.c", "real", "g", 7 + EVE_MEMO, 1, 1,
+		 false},
+		{"another serial", "owner-", "a.c", "real", "g", 7 + EVE_MEMO, 1, 2,
+		 false},
+		{"refused", "owner-", "a.c", "real", "g", 7 + EVE_MEMO, 1, 2, true},
+		{"two", "owner-", "a.c", "real", "g", 7 + EVE_MEMO, 2, 2, true},
+		{"the first", "vendor", "a.b", "read", "f", 7, 1, 1, false},
+		{"none", "", "", "", "", 0, 0, 0, false},
+		{"nothing said", "", "", "", "", 0, 1, 0, false},
+	};
+	static char without[EVE_LINE_MAX], file[EVE_RULES + 1];
+	static struct eve_memo memo;
+	struct sample s;
+
+	(void)state;
+	memset(file, 'x', EVE_RULES);
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(*rows); i++) {
+		size_t at = i % (sizeof(rows) / sizeof(*rows));
+		bool longer = i != at; /* than what is remembered */
+		struct event ev = *sample_decision(&s, 0);
+
+		ev.n_rules = rows[at].n;
+		for (uint32_t k = 0; k < ev.n_rules; k++)
+			ev.rules[k] = (struct event_rule){
+				span_str(rows[at].layer),
+				span_str(rows[at].policy),
+				span_str(rows[at].rule),
+				span_str(longer ? file : rows[at].file),
+				rows[at].line, rows[at].serial,
+				rows[at].refused};
+		strcpy(without, render(&ev, (struct eve_opts){0}));
+		if (strcmp(render(&ev, (struct eve_opts){.memo = &memo}),
+			   without) != 0)
+			fail_msg("%s: %s", rows[at].why, without);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(remembered_rules),
 		cmocka_unit_test(a_decision),
 		cmocka_unit_test(a_violation),
 		cmocka_unit_test(a_message),
