@@ -31,6 +31,50 @@ static void takes_to_the_last_octet(void **s)
 	assert_false(cur_ok(&c));
 }
 
+static void numbers_of_every_width(void **s)
+{
+	(void)s;
+	for (size_t n = 0; n <= sizeof(octets); n++) {
+		struct cur be = cur_of(span_of(octets, n));
+		struct cur le = cur_of(span_of(octets, n));
+		uint64_t up = 0, down = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			up = up << 8 | octets[i];
+			down = down << 8 | octets[n - 1 - i];
+		}
+		assert_true(cur_be(&be, n) == up);
+		assert_true(cur_done(&be));
+		assert_true(cur_le(&le, n) == down);
+		assert_true(cur_done(&le));
+		/* There is none. */
+		assert_int_equal(cur_be(&be, 1 + n), 0);
+		assert_false(cur_ok(&be));
+	}
+}
+
+static void sums_of_every_length(void **s)
+{
+	uint8_t in[67];
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(0xff - 3 * (i & 1) * i);
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		uint32_t want = 0;
+
+		for (size_t i = 0; i < n; i++)
+			want += (uint32_t)in[i] << (i & 1 ? 0 : 8);
+		while (want >> 16)
+			want = (want & 0xffff) + (want >> 16);
+		assert_int_equal(span_sum16(span_of(in, n)), want);
+	}
+	memset(in, 0xff, sizeof(in));
+	assert_int_equal(span_sum16(span_of(in, 64)), 0xffff);
+	memset(in, 0, sizeof(in));
+	assert_int_equal(span_sum16(span_of(in, 64)), 0);
+}
+
 static void one_past_the_end_fails_for_good(void **s)
 {
 	struct cur c = cur_of(span_of(octets, 2));
@@ -150,6 +194,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_to_the_last_octet),
+		cmocka_unit_test(numbers_of_every_width),
+		cmocka_unit_test(sums_of_every_length),
 		cmocka_unit_test(one_past_the_end_fails_for_good),
 		cmocka_unit_test(huge_lengths_do_not_wrap),
 		cmocka_unit_test(a_child_cannot_leave_its_own_end),
