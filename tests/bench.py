@@ -81,7 +81,7 @@ def web(a, tmp, add):
     for name in others:
         if name not in there:
             print(f"SKIP: {name} is not installed", file=sys.stderr)
-    bares, facts, judged = [], [], []
+    bares, facts, judged, alone = [], [], [], []
     took = {name: [] for name in there}
     for i in range(a.runs):
         print(f"bench: HTTP and oBIX, round {i + 1} of {a.runs}",
@@ -91,6 +91,9 @@ def web(a, tmp, add):
         judged.append(run([replay, "--jobs", "1", "-p", "tests/policies/web",
                            "--audit", audit, a.web])[0])
         os.unlink(audit)
+        alone.append(run([replay, "--jobs", "1", "-q", "-p",
+                          "tests/policies/web", "--audit", audit, a.web])[0])
+        os.unlink(audit)
         for name in there if i < 3 else []:
             cmd, n, _ = others[name]
             took[name].append(run(cmd)[0] * packets / n)
@@ -98,7 +101,11 @@ def web(a, tmp, add):
         [b / f for b, f in zip(bares, facts)])
     add("HTTP and oBIX: policy and audit / bare loop",
         [b / j for b, j in zip(bares, judged)], ">= 0.25")
+    add("HTTP and oBIX: the same without lines (-q) / bare loop",
+        [b / j for b, j in zip(bares, alone)], ">= 0.25")
     for name in there:
+        add(f"HTTP and oBIX: the same without lines (-q) / {name}",
+            [t / j for t, j in zip(took[name], alone)], others[name][2])
         add(f"HTTP and oBIX: policy and audit / {name}",
             [t / j for t, j in zip(took[name], judged)], others[name][2])
     least = json.loads(subprocess.run(
