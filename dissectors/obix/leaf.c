@@ -9,7 +9,7 @@ void item_reset(struct item *it)
 {
 	it->meas = 0;
 	it->values = it->records = it->notes = it->channels = 0;
-	it->readings = it->entries = it->most = 0;
+	it->readings = it->entries = it->most = it->commands = 0;
 	it->plain = it->waits = false;
 	it->points = 0;
 	memset(it->same, 0, sizeof(it->same));
@@ -173,7 +173,7 @@ static struct span kept(const struct reader *r, const uint8_t *p, size_t n)
 
 /* Intervals or snapshots: records, entries of lists, or one object as it is,
  * unless it holds a list in all but name. A few points with hrefs of their own
- * are as they are now, listed or not. */
+ * are as they are now, listed or not; but each command is one. */
 static uint32_t readings_of(const struct item *it)
 {
 	uint32_t room = it->plain ? CHANNELS : POINTS;
@@ -181,6 +181,7 @@ static uint32_t readings_of(const struct item *it)
 	uint32_t entries = it->entries ? it->entries + it->points : 0;
 	uint32_t n = it->readings + (entries > more ? entries : more);
 
+	n = it->commands > n ? it->commands : n;
 	return n ? n : 1;
 }
 

@@ -582,6 +582,7 @@ void sizing_value(struct reader *r, struct item *it, const struct elem *el,
 		echo(it, t, value_hash(val, number ? &d : NULL));
 	meas = command(r, q, meas);
 	it->meas |= meas;
+	it->commands += (meas & MEAS_BIT(MEAS_CONTROL_LOAD)) != 0;
 	count(r->d, it, el, q, t, number || meas_moments(meas));
 	/* Words are no reading, whatever a name near them measures. */
 	words = !number && (kind == VALUE_TEXT || kind == VALUE_URI ||

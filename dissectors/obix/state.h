@@ -149,6 +149,7 @@ struct item {
 	uint32_t readings;   /* in records; entries of lists */
 	uint32_t entries;
 	uint32_t most;       /* values of one quantity outside them */
+	uint32_t commands;   /* values that may switch or limit something */
 	bool plain;          /* some have no name, nor an href */
 	bool waits;          /* of alarms that wait it says how many */
 	uint8_t points;	     /* entries with an href of their own */

@@ -121,10 +121,67 @@ static void counted(void **state)
 	assert_int_equal(bad, 0);
 }
 
+#define FOUR PAUSE("1") PAUSE("2") PAUSE("3") PAUSE("4")
+#define ON "<bool name='on' val='true'/>"
+#define WARM "<real name='setpoint' val='20'/>"
+#define PRICE(n) "<real name='price" n "' val='0.2'/>"
+#define PHASES(unit)                                                           \
+	"<obj><real name='l1' val='3' unit='obix:units/" unit "'/>"            \
+	"<real name='l2' val='4' unit='obix:units/" unit "'/></obj>"
+
+/* Of what one PUT writes: each command is one, whatever it is in. */
+static const struct {
+	const char *why, *body;
+	unsigned want;
+} written[] = {
+	{"a value alone", "<reltime val='PT9M'/>", 1},
+	{"a value of one", "<obj>" PAUSE("1") "</obj>", 1},
+	{"four of one quantity", "<obj>" FOUR "</obj>", 4},
+	{"of three quantities", "<obj>" PAUSE("1") ON WARM "</obj>", 3},
+	{"in objects of a list", "<list><obj>" PAUSE("1") ON "</obj><obj>" ON
+				 "</obj></list>", 3},
+	{"in a list of values", "<list>" FOUR "</list>", 4},
+	{"with words", "<obj><str name='mode' val='off'/>" ON "</obj>", 2},
+	{"in records", "<list of='obix:HistoryRecord'><obj><abstime "
+		       "name='timestamp' val='2026-01-01T00:15:00Z'/>" ON WARM
+		       PAUSE("1") "</obj></list>", 3},
+	{"powers, which are both", PHASES("kilowatt"), 2},
+	{"prices are none", "<obj>" PRICE("1") PRICE("2") PAUSE("1") "</obj>",
+	 1},
+	{"nor is energy", PHASES("kilowatt_hour"), 1},
+	{"what a list has most of counts", "<list>" PRICE("1") PRICE("2")
+					   PAUSE("1") "</list>", 3},
+};
+
+static void each_command(void **state)
+{
+	struct kit *k = kit_new();
+	unsigned bad = 0;
+	char text[256], want[16];
+
+	(void)state;
+	k->dis.dir = DIR_IN;
+	for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+		snprintf(text, sizeof(text), "refused");
+		if (kit_ask(k, "PUT", "/a", span_str(written[i].body), NULL) ==
+		    0)
+			readings(k, text, sizeof(text));
+		snprintf(want, sizeof(want), "%u ", written[i].want);
+		if (strcmp(text, want) == 0)
+			continue;
+		print_error("%s: %s, not %s\n%s", written[i].why, text, want,
+			    k->text);
+		bad++;
+	}
+	kit_free(k);
+	assert_int_equal(bad, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counted),
+		cmocka_unit_test(each_command),
 	};
 
 	return cmocka_run_group_tests_name("obix together", tests, NULL, NULL);
