@@ -40,6 +40,19 @@ bool live_synced(void)
 	return adjtimex(&t) >= 0 && !(t.status & STA_UNSYNC);
 }
 
+bool live_trusted(struct live_trust *t, bool synced, const struct now *now)
+{
+	int64_t since = mono_sub(now->mono, t->kept.mono);
+	int64_t step = now->wall.us - t->kept.wall.us - since / 1000;
+
+	if (synced)
+		t->kept = *now;
+	else if (since < 0 || since > LIVE_TRUST_NS || step > LIVE_STEP_US ||
+		 step < -LIVE_STEP_US)
+		t->kept.wall.us = 0;
+	return synced || t->kept.wall.us != 0;
+}
+
 struct now live_next(struct live_clock *c, bool trusted)
 {
 	struct now now = c->synced;

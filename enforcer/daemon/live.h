@@ -11,6 +11,18 @@ struct now live_now(struct clock_zone *z, bool trusted);
 /* Does the kernel say that its wall clock follows a time source? */
 bool live_synced(void);
 
+/* Trust in the wall clock outlives its source by a day (policy-language 13),
+ * counted by the stepless clock and by it alone: whoever sets the wall clock
+ * meanwhile ends it. It is not kept over a restart, behind which nobody knows
+ * what was done to the clock. */
+#define LIVE_TRUST_NS (24 * 3600 * NS_PER_S)
+#define LIVE_STEP_US  (2 * US_PER_S) /* more than a leap second */
+struct live_trust {
+	struct now kept; /* by a source, last; wall.us 0: never */
+};
+/* synced: does a source keep it now? */
+bool live_trusted(struct live_trust *t, bool synced, const struct now *now);
+
 /* Which boot of the machine it is. */
 int live_boot(uint8_t out[16], struct err *err)
 	__attribute__((warn_unused_result));

@@ -20,11 +20,13 @@
 
 void parent_clock(struct parent *p)
 {
-	bool trusted = p->conf->clock_trusted || live_synced();
+	struct now now = live_now(&p->zone, false);
+	bool kept = live_trusted(&p->trust, live_synced(), &now);
 
-	p->now = live_now(&p->zone, trusted);
+	now.wall.trusted = p->conf->clock_trusted || kept;
+	p->now = now;
 	if (p->control)
-		atomic_store(&p->control->clock_trusted, trusted);
+		atomic_store(&p->control->clock_trusted, now.wall.trusted);
 }
 
 bool parent_record(struct parent *p, const struct event *ev)

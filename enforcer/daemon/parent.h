@@ -141,6 +141,7 @@ struct parent {
 	const char *conf_path;
 	struct now now;
 	struct clock_zone zone;
+	struct live_trust trust;
 	struct policies policies; /* in force */
 	struct activation activation;
 	enum rules_backend backend;
