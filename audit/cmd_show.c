@@ -38,6 +38,7 @@ static void help(void)
 	     "  -v, --verdict V      only allow, or only deny\n"
 	     "  -r, --reason R       only with this reason (docs/vocabulary.md)"
 	     "\n"
+	     "      --flow N         only of this flow, as a refusal names it\n"
 	     "  -s, --since TIME     not before, 2026-11-25T15:00:00Z\n"
 	     "  -u, --until TIME     before\n"
 	     "  -j, --json           EVE lines instead of text\n"
@@ -193,6 +194,7 @@ static const struct option options[] = {
 	{"kind", required_argument, NULL, 'k'},
 	{"verdict", required_argument, NULL, 'v'},
 	{"reason", required_argument, NULL, 'r'},
+	{"flow", required_argument, NULL, 'F'},
 	{"since", required_argument, NULL, 's'},
 	{"until", required_argument, NULL, 'u'},
 	{"json", no_argument, NULL, 'j'},
@@ -214,6 +216,8 @@ static int option(struct show *s, int c)
 		return condition(s, "verdict");
 	case 'r':
 		return condition(s, "reason");
+	case 'F':
+		return condition(s, "flow");
 	case 's':
 		return condition(s, "since");
 	case 'u':

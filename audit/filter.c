@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/filter.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int set_guest(struct filter *f, const char *value, struct err *e)
@@ -53,6 +55,18 @@ static int set_reason(struct filter *f, const char *value, struct err *e)
 				   "the list (docs/vocabulary.md)", value);
 }
 
+static int set_flow(struct filter *f, const char *value, struct err *e)
+{
+	char *end;
+
+	errno = 0;
+	f->flow = strtoull(value, &end, 10);
+	if (value[0] >= '1' && value[0] <= '9' && *end == 0 && errno == 0)
+		return 0;
+	return err_set(e, E_SYNTAX, 0, "flow: '%.60s' is no flow_id, a number "
+		       "above 0", value);
+}
+
 static int set_time(struct wall *w, const char *name, const char *value,
 		    struct err *e)
 {
@@ -83,7 +97,8 @@ int filter_set(struct filter *f, const char *name, const char *value,
 	} conditions[] = {
 		{"guest", set_guest},	{"kind", set_kind},
 		{"verdict", set_verdict}, {"reason", set_reason},
-		{"since", set_since},	{"until", set_until},
+		{"flow", set_flow},	{"since", set_since},
+		{"until", set_until},
 	};
 
 	for (size_t i = 0; i < sizeof(conditions) / sizeof(*conditions); i++) {
@@ -91,7 +106,8 @@ int filter_set(struct filter *f, const char *name, const char *value,
 			return conditions[i].set(f, value, e);
 	}
 	return err_set(e, E_NOTFOUND, 0, "'%.60s' is no condition; there are "
-		       "guest, kind, verdict, reason, since, until", name);
+		       "guest, kind, verdict, reason, flow, since, until",
+		       name);
 }
 
 bool filter_wants(const struct filter *f, const struct record_view *v)
@@ -107,6 +123,8 @@ bool filter_wants(const struct filter *f, const struct record_view *v)
 		return false;
 	if (f->reason && ev->reason != f->reason &&
 	    !reasons_has(&ev->reasons, f->reason))
+		return false;
+	if (f->flow && ev->flow_id != f->flow && ev->last_flow != f->flow)
 		return false;
 	return !(f->has_since && us < f->since.us) &&
 	       !(f->has_until && us >= f->until.us);

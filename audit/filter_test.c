@@ -22,6 +22,8 @@ static struct record_view refusal(void)
 	v.ev.verdict = VERDICT_DENY;
 	v.ev.guest = span_str("mdma");
 	v.ev.now.wall.us = T0;
+	v.ev.flow_id = 4711;
+	v.ev.last_flow = 9007199254740991;
 	v.ev.reason = REASON_TOO_FINE;
 	reasons_add(&v.ev.reasons, REASON_TOO_FINE);
 	reasons_add(&v.ev.reasons, REASON_TOO_FRESH);
@@ -52,6 +54,14 @@ static const struct {
 	{"reason", "too-fresh", 0, true, NULL},
 	{"reason", "no-grant", 0, false, NULL},
 	{"reason", "none-of-it", E_SYNTAX, false, "vocabulary"},
+	{"flow", "4711", 0, true, NULL},
+	{"flow", "9007199254740991", 0, true, NULL},
+	{"flow", "47", 0, false, NULL},
+	{"flow", "0", E_SYNTAX, false, "above 0"},
+	{"flow", "-1", E_SYNTAX, false, "above 0"},
+	{"flow", "4711 ", E_SYNTAX, false, "above 0"},
+	{"flow", "18446744073709551616", E_SYNTAX, false, "above 0"},
+	{"flow", "", E_SYNTAX, false, "above 0"},
 	{"since", "2025-11-25T15:00:00Z", 0, true, NULL},
 	{"since", "2025-11-25T15:00:01Z", 0, false, NULL},
 	{"since", "2025-11-25T16:00:00+01:00", 0, true, NULL},

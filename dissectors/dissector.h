@@ -89,6 +89,7 @@ struct refusal {
 	/* For the machine itself; a remote end hears the code alone. */
 	const char *reason;
 	struct span rule; /* empty: none */
+	uint64_t flow;	  /* of the record, which has no number yet; or 0 */
 };
 
 struct dissector {

@@ -90,12 +90,19 @@ static void put_plain(struct wbuf *w, struct span s)
 /* Why, for the machine itself; others hear no more than the code. */
 static void put_why(struct wbuf *w, const struct refusal *why)
 {
+	char flow[48];
+
 	wbuf_put(w, span_str(": "));
 	put_plain(w, span_str(why->reason));
-	if (why->rule.n == 0)
+	if (why->rule.n) {
+		wbuf_put(w, span_str(" by "));
+		put_plain(w, why->rule);
+	}
+	if (why->flow == 0)
 		return;
-	wbuf_put(w, span_str(" by "));
-	put_plain(w, why->rule);
+	snprintf(flow, sizeof(flow), ", recorded as flow %llu",
+		 (unsigned long long)why->flow);
+	wbuf_put(w, span_str(flow));
 }
 
 static void put_page(struct wbuf *w, const struct refusal *why)

@@ -112,7 +112,8 @@ static void answer(const struct dis_ctx *c, struct span unit)
 		OBIX "63" E ENDS ERR ": denied by v/r\"/>",
 		OBIX "63" E ENDS,
 	};
-	struct refusal why = {.reason = "denied", .rule = span_str("v/r")};
+	struct refusal why = {.reason = "denied", .rule = span_str("v/r"),
+			      .flow = UINT64_MAX};
 	uint8_t octets[512];
 	struct wbuf out = wbuf_of(octets, sizeof(octets));
 	bool instead, found = false;

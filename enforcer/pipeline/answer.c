@@ -3,8 +3,13 @@
  * What whoever asked is told of a refusal (policy-language 10.3): where its
  * protocol has a word for that, the gateway says it in the name of the end that
  * was asked, so that who asked need not wait for an answer that never comes. It
- * hears the code and nothing else, but a machine of ours the reason and the
- * rule; the record says what it was told.
+ * hears the code and nothing else, but a machine of ours the reason, the rule
+ * and the flow; the record says what it was told.
+ *
+ * The flow finds the record. Its number is the scribe's to give, who gives it
+ * to records of all machines as they are written; an answer that waited for
+ * that would make the disk a part of each refusal, and of several alike there
+ * may be one record an hour later, or none for each.
  *
  * Over UDP an answer stands alone. A stream ends with it (parting.c), and where
  * it cannot be said without doubt what it answers, the stream is reset instead.
@@ -88,7 +93,8 @@ const char *answer_make(struct work *w, struct judge *j,
 	const struct dissector *d = w->f->dis >= 0 ? p->dis[w->f->dis] : NULL;
 	struct wbuf out = wbuf_of(p->answer, sizeof(p->answer));
 	struct refusal why = {.retry_s = seconds(u->d.wait_ns),
-			      .reason = reason_text(u->d.reason)};
+			      .reason = reason_text(u->d.reason),
+			      .flow = w->f->id};
 	uint8_t rule[128];
 	struct wbuf r = wbuf_of(rule, sizeof(rule));
 	const char *name;

@@ -31,6 +31,7 @@ struct seen {
 	struct end end[2]; /* by enum dir of the segments */
 	char detail[512];
 	enum reason why;
+	uint64_t flow;
 };
 
 static void on_inject(void *arg, const struct segment_out *s)
@@ -73,6 +74,7 @@ static void on_event(void *arg, const struct event *ev)
 	if (ev->type != EV_VIOLATION || seen->detail[0])
 		return;
 	seen->why = ev->reason;
+	seen->flow = ev->flow_id;
 	snprintf(seen->detail, sizeof(seen->detail), "%s",
 		 ev->detail ? ev->detail : "");
 }
@@ -221,7 +223,9 @@ static void finish(struct seen *seen, const char *why)
 #define PUT(p, len)  "PUT " p " HTTP/1.1" E HOST "Content-Length: " len E E
 #define GET(p)	     "GET " p " HTTP/1.1" E HOST E
 #define OK_TEXT	     "HTTP/1.1 200 OK" E "Content-Length: 2" E E "ok"
-#define BODY_NO	     "refused: denied by v/never\n"
+/* The lengths count the flow's number as the one octet that it is here. */
+#define FLOW	     ", recorded as flow #"
+#define BODY_NO	     "refused: denied by v/never" FLOW "\n"
 #define TO_OWN(n, b)                                                           \
 	"HTTP/1.1 403 Forbidden" E                                             \
 	"Content-Type: text/plain; charset=utf-8" E "Content-Length: " n E     \
@@ -238,24 +242,24 @@ static const struct {
 	const char *name;
 } web[] = {
 	{"a page that nobody may read", {GET("/no/x")},
-	 TO_OWN("27", BODY_NO), TO_OTHERS, "403"},
+	 TO_OWN("47", BODY_NO), TO_OTHERS, "403"},
 	{"HEAD: nothing but the head", {"HEAD /no/x HTTP/1.1" E HOST E},
-	 TO_OWN("27", ""), TO_OTHERS, "403"},
+	 TO_OWN("47", ""), TO_OTHERS, "403"},
 	{"an object of oBIX, by its path", {GET("/obix/no/x/")},
-	 ERR_HEAD("67") "<err is=\"obix:PermissionErr\" "
-			"display=\"refused: denied by v/never\"/>",
+	 ERR_HEAD("87") "<err is=\"obix:PermissionErr\" "
+			"display=\"refused: denied by v/never" FLOW "\"/>",
 	 ERR_HEAD("48") "<err is=\"obix:PermissionErr\" "
 			"display=\"refused\"/>", "obix err"},
 	{"a write, by its body", {PUT("/no/x/", "34") XML},
-	 ERR_HEAD("67") "<err is=\"obix:PermissionErr\" "
-			"display=\"refused: denied by v/never\"/>",
+	 ERR_HEAD("87") "<err is=\"obix:PermissionErr\" "
+			"display=\"refused: denied by v/never" FLOW "\"/>",
 	 ERR_HEAD("48") "<err is=\"obix:PermissionErr\" "
 			"display=\"refused\"/>", "obix err"},
 	{"behind one that was answered",
 	 {GET("/yes"), "<" OK_TEXT, GET("/no/x")},
-	 TO_OWN("27", BODY_NO), TO_OTHERS, "403"},
+	 TO_OWN("47", BODY_NO), TO_OTHERS, "403"},
 	{"more behind it: the end says that it was not read",
-	 {GET("/no/x") GET("/yes")}, TO_OWN("27", BODY_NO), TO_OTHERS, "403"},
+	 {GET("/no/x") GET("/yes")}, TO_OWN("47", BODY_NO), TO_OTHERS, "403"},
 	{"one in front of it was not answered", {GET("/yes"), GET("/no/x")},
 	 NULL, NULL, NULL},
 	{"the same, in one packet", {GET("/yes") GET("/no/x")}, NULL, NULL,
@@ -268,15 +272,15 @@ static const struct {
 	 {PUT("/no/x", "9000") "no oBIX, but long"}, NULL, NULL, NULL},
 	{"an answer that may not be given",
 	 {GET("/yes"), "<HTTP/1.1 299 Odd" E "Content-Length: 2" E E "ok"},
-	 TO_OWN("27", BODY_NO), TO_OTHERS, "403"},
+	 TO_OWN("47", BODY_NO), TO_OTHERS, "403"},
 	{"the same to HEAD",
 	 {"HEAD /yes HTTP/1.1" E HOST E,
 	  "<HTTP/1.1 299 Odd" E "Content-Length: 2" E E},
-	 TO_OWN("27", ""), TO_OTHERS, "403"},
+	 TO_OWN("47", ""), TO_OTHERS, "403"},
 	{"the same, of oBIX",
 	 {GET("/obix/x/"), "<HTTP/1.1 299 Odd" E "Content-Length: 2" E E "ok"},
-	 ERR_HEAD("67") "<err is=\"obix:PermissionErr\" "
-			"display=\"refused: denied by v/never\"/>",
+	 ERR_HEAD("87") "<err is=\"obix:PermissionErr\" "
+			"display=\"refused: denied by v/never" FLOW "\"/>",
 	 ERR_HEAD("48") "<err is=\"obix:PermissionErr\" "
 			"display=\"refused\"/>", "obix err"},
 	{"the same, while others wait",
@@ -287,14 +291,14 @@ static const struct {
 	 {GET("/slow/x"), "<" OK_TEXT, GET("/slow/x")},
 	 "HTTP/1.1 429 Too Many Requests" E
 	 "Content-Type: text/plain; charset=utf-8" E
-	 "Content-Length: 27" E "Retry-After: 10" E ENDS
-	 "refused: too-soon by v/ask\n",
+	 "Content-Length: 47" E "Retry-After: 10" E ENDS
+	 "refused: too-soon by v/ask" FLOW "\n",
 	 "HTTP/1.1 429 Too Many Requests" E
 	 "Content-Length: 0" E "Retry-After: 10" E ENDS, "429"},
 	{"the same, of oBIX",
 	 {GET("/obix/slow/x"), "<" OK_TEXT, GET("/obix/slow/x")},
-	 ERR_HEAD("51") "<err display=\"refused for now: "
-			"too-soon by v/ask\"/>",
+	 ERR_HEAD("71") "<err display=\"refused for now: "
+			"too-soon by v/ask" FLOW "\"/>",
 	 ERR_HEAD("32") "<err display=\"refused for now\"/>", "obix err"},
 };
 
@@ -318,9 +322,26 @@ static uint64_t exchange(struct talk *t, enum dir asker,
 	return id;
 }
 
+/* What the machine itself is told names the flow of the record. */
+static const char *to_own(char buf[1024], const char *text, uint64_t flow)
+{
+	static const char length[] = "Content-Length: ";
+	const char *at = strstr(text, length) + sizeof(length) - 1;
+	char *rest, id[24];
+	size_t n = strtoul(at, &rest, 10), body;
+
+	body = strcspn(rest, "#");
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)flow);
+	snprintf(buf, 1024, "%.*s%zu%.*s%s%s", (int)(at - text), text,
+		 n + strlen(id) - 1, (int)body, rest, rest[body] ? id : "",
+		 rest + body + (rest[body] != 0));
+	return buf;
+}
+
 static void web_row(size_t i, enum dir asker, bool ts)
 {
 	const char *want = asker == DIR_OUT ? web[i].own : web[i].other;
+	char own[1024];
 	struct seen seen;
 	struct kit *k = kit_that(ACTION_REFUSE, &seen);
 	struct talk t = begin(&seen, 80, ts);
@@ -342,6 +363,8 @@ static void web_row(size_t i, enum dir asker, bool ts)
 		finish(&seen, web[i].why);
 		return;
 	}
+	if (asker == DIR_OUT)
+		want = to_own(own, want, seen.flow);
 	if (strcmp(told->text, want) != 0 || told->resets)
 		fail_msg("%s (%s): '%s', not '%s'", web[i].why,
 			 asker == DIR_OUT ? "out" : "in", told->text, want);
@@ -594,6 +617,7 @@ static void a_small_window_takes_it_in_parts(void **state)
 	struct seen seen;
 	struct talk t = refused(&seen, 100);
 	struct end *told = &seen.end[DIR_IN];
+	char own[1024];
 
 	(void)state;
 	assert_int_equal(told->n, 100);
@@ -602,7 +626,8 @@ static void a_small_window_takes_it_in_parts(void **state)
 		say_flags(&t, DIR_OUT, (struct span){0}, TCP_ACK);
 	}
 	assert_true(told->fin);
-	assert_string_equal(told->text, TO_OWN("27", BODY_NO));
+	assert_string_equal(told->text,
+			    to_own(own, TO_OWN("47", BODY_NO), seen.flow));
 	finish(&seen, "a window");
 }
 

@@ -8,6 +8,7 @@ was answered. What is granted goes the whole way."""
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import threading
 import time
 
 import c1222
-from lib import ADDR, POLICIES, Gate, Net, Report, need_live
+from lib import ADDR, POLICIES, Gate, Net, Report, auditor, need_live
 
 REFUSED, GRANTED = 24, 0  # tables, by tests/e2e/policies
 ISC, BSY, DNR = 0x03, 0x06, 0x07
@@ -242,11 +243,11 @@ def web(report, net):
                  "" if server.came.count(b" /slow ") == 1 and
                  b" /today " in server.came and TEXT not in server.came and
                  b"DELETE" not in server.came else server.came)
-    own(report, net)
+    return own(report, net)
 
 
 def own(report, net):
-    """The machine itself is told why."""
+    """The machine itself is told why, and where that is recorded."""
     c, s = pair(net, "portal", "lan", PORT)
     c.sendall(b"GET /" + TEXT.replace(b" ", b"-") +
               b" HTTP/1.1\r\nHost: lan\r\n\r\n")
@@ -259,6 +260,17 @@ def own(report, net):
                  ("" if how == "ConnectionResetError" else how))
     c.close()
     s.close()
+    flow = re.search(rb"recorded as flow ([0-9]+)\n$", told)
+    return flow.group(1).decode() if flow else "none"
+
+
+def recorded(report, audit, flow):
+    """What the machine was told finds the record of it, no other refusal."""
+    rc, text = auditor("show", "--flow", flow, "--kind", "deny", audit)
+    report.check("the flow that it was told finds the record", "" if
+                 rc == 0 and text.count("\n") == 1 and "no-grant" in text and
+                 TEXT.decode().replace(" ", "-") in text else
+                 "flow %s: %d, %s" % (flow, rc, text))
 
 
 def main():
@@ -276,8 +288,9 @@ def main():
             with Gate(net, policies=policies) as gate:
                 datagrams(report, net)
                 streams(report, net)
-                web(report, net)
+                flow = web(report, net)
                 gate.stop()
+                recorded(report, gate.audit, flow)
                 told = [r["metergate"].get("detail", "")
                         for r in gate.records()
                         if r["event_type"] == "violation"]
