@@ -254,20 +254,15 @@ static bool data_holds(struct law *l, const struct passed *x,
 		       const struct bound_flow *f)
 {
 	const struct said *s = &x->s;
-	enum meas_class cls = meas_class(f->meas);
-	bool series = cls == MEAS_CLASS_SERIES;
-	/* Of these nobody asks how old they are (guards.c). */
-	bool ageless = cls == MEAS_CLASS_INBOUND ||
-		       cls == MEAS_CLASS_ATTRIBUTE;
+	bool series = meas_class(f->meas) == MEAS_CLASS_SERIES;
 	int64_t newest = series || s->newest >= 0 ? s->newest : 0;
 	int64_t oldest = series || s->oldest >= 0 ? s->oldest : 0;
 
-	if (!ageless && f->delay_ns &&
-	    newest < f->delay_ns / NS_PER_S)
+	if (f->delay_ns && newest < f->delay_ns / NS_PER_S)
 		return law_broken(l, "%lld s old, bound %lld",
 				  (long long)newest,
 				  (long long)(f->delay_ns / NS_PER_S));
-	if (!ageless && f->history_ns != BOUND_NONE &&
+	if (f->history_ns != BOUND_NONE &&
 	    (oldest < 0 || oldest > f->history_ns / NS_PER_S))
 		return law_broken(l, "%lld s back, bound %lld",
 				  (long long)oldest,
@@ -284,7 +279,7 @@ static bool data_holds(struct law *l, const struct passed *x,
 	if (f->channels && (s->channels < 0 || s->channels > f->channels))
 		return law_broken(l, "%lld channels, bound %u",
 				  (long long)s->channels, f->channels);
-	l->saw[SAW_DELAY] |= !ageless && f->delay_ns > 0;
+	l->saw[SAW_DELAY] |= f->delay_ns > 0;
 	return true;
 }
 

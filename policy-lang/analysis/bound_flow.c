@@ -235,7 +235,13 @@ void bound_fill_flow(const struct bound *b, const struct place *at,
 	meas_set one = MEAS_BIT(meas);
 	struct span_of_data d = way_demands(at, w, one, customer);
 	struct counting c = {b, NULL, w, one};
+	enum meas_class class = meas_class(meas);
 
+	/* Nobody asks how old these are (eval/guards.c). */
+	if (class == MEAS_CLASS_INBOUND || class == MEAS_CLASS_ATTRIBUTE) {
+		d.delay = 0;
+		d.history = BOUND_NONE;
+	}
 	*f = (struct bound_flow){.party = w->party,
 				 .party_name = img_str(v, v->PRTY[w->party].id),
 				 .rule = w->rule,
@@ -253,7 +259,7 @@ void bound_fill_flow(const struct bound *b, const struct place *at,
 		f->readings[s] = bound_way_most(
 			b, w, one, THING_READINGS,
 			(struct bound_in){.span = (enum most_span)s});
-	if (meas_class(meas) == MEAS_CLASS_SERIES) {
+	if (class == MEAS_CLASS_SERIES) {
 		f->spacing_ns = d.gran;
 	} else {
 		f->granularity_ns = 0;
