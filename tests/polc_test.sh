@@ -277,6 +277,14 @@ try "values of two together" 0 "96 new ones a day, 3336 at first" "$polc" bound 
 try "values of two, for programs" 0 '"quantities":2,"values-of-each-quantity":false,"values-per-day":96' \
 	"$polc" bound --json "$tmp/two.yaml"
 
+# Of prices nobody asks how old they are: no promise about that.
+sed 's/measurement: energy.interval, gran/measurement: [energy.interval, tariff.price], gran/' \
+	$home/mdma.yaml >"$tmp/old.yaml"
+try "no age of what has none" 0 '"measurement":"tariff.price",' \
+	"$polc" bound --json "$tmp/old.yaml"
+is "nor for programs" grep -q \
+	'"measurement":"tariff.price",[^{]*"freshest-s":0,"history-s":null' "$tmp/out"
+
 # label
 for c in "" --customer; do
 	try "label $c" 0 "Example Metering Ltd" "$polc" label $c $home
@@ -438,6 +446,10 @@ assert d["party"] == "headend" and d["action"] == "refuse", d
 assert any(r["rule"] == "send-profile" and r["refused"] for r in d["rules"] if "rule" in r), d
 assert any(line.startswith("REFUSED") for line in d["lines"]), d
 assert d["would_pass"], d
+# What the text says has room: "1 of 1 reading today", "48 of 48 KiB today".
+room = {b["name"].split("/", 1)[1]: (b["used"], b["limit"]) for b in d["budgets"]}
+assert room["send-profile: 1 reading per day"] == (0, 1), d
+assert room["daily-bytes: 48 KiB per day"] == (0, 48 << 10), d
 EOF
 # Line by line as in 19.5; what TLS has to say is left to whoever seals.
 why --data 'energy.interval 15 min oldest=31h newest=2h' >"$tmp/out"

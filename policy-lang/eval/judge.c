@@ -348,6 +348,7 @@ void pol_judge(struct pol_state *st, const struct pol_msg *m,
 		share_undo(st, st->spent_mark);
 		states_after(st, m, false);
 		tell_refusal(st, m, d);
+		tell_budgets(st, d);
 		return;
 	}
 	states_after(st, m, true);

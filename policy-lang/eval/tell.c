@@ -113,7 +113,7 @@ void tell_budgets(struct pol_state *st, struct pol_decision *d)
 		b->used = share_used(st, st->pend[i].limit, st->pend[i].at,
 				     limit_used(st, sl->l, st->pend[i].at));
 		/* Charged by pol_packet, when it leaves: told as if it had. */
-		if (st->pend[i].check_only)
+		if (st->pend[i].check_only && d->permit)
 			b->used += st->pend[i].amount;
 		b->limit =
 			sl->l->kind == LIMIT_BUCKET ? sl->l->burst : sl->l->n;
