@@ -15,12 +15,15 @@
 #include "dissectors/c1222/layout.h"
 #include "dissectors/c1222/tables.h"
 
+#define TBL_PROC_START	7
 #define TBL_CURRENT_REG 23
 #define TBL_SELF_READ	26
 #define TBL_PRESENT_REG 28
 #define TBL_HISTORY	74
 #define TBL_LP_FIRST	64
 #define TBL_LP_LAST	67
+
+#define PROC_DIRECT_LOAD 21
 
 /* Types of which one message may carry any number of readings. */
 #define MANY                                                                   \
@@ -536,6 +539,10 @@ static void describe_other(const struct c1219_shape *s,
 {
 	meas_set m = c1219_meas(part->table, p);
 
+	/* What it does is what tables 112 to 115 are for. */
+	if (part->table == TBL_PROC_START &&
+	    obs_get(o, F_PROCEDURE, 0) == PROC_DIRECT_LOAD)
+		m |= MEAS_BIT(MEAS_CONTROL_LOAD);
 	obs_u64(o, F_MEASUREMENT, m);
 	/* Stored snapshots: at least not one of this moment. */
 	if (part->table == TBL_SELF_READ)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The same part of a table several times in one message is told at several
- * moments, or may be: a series in all but name.
+ * moments, or may be: a series in all but name. And commands are as many as
+ * they are, whatever they are written to.
  */
 #include "dissectors/c1222/service_rd.h"
 
@@ -56,6 +57,21 @@ static bool parts_meet(const struct obs *a, const struct obs *b)
 	return true;
 }
 
+static bool is_command(const struct obs *o)
+{
+	return (o->kind == OBS_C1222_WRITE_REQUEST ||
+		o->kind == OBS_C1222_PROCEDURE_REQUEST) &&
+	       obs_get(o, F_MEASUREMENT, 0) & MEAS_BIT(MEAS_CONTROL_LOAD);
+}
+
+static bool counts_with(const struct obs *a, const struct obs *b)
+{
+	if (is_command(a) && is_command(b))
+		return true;
+	return obs_get(a, F_TABLE, 0) == obs_get(b, F_TABLE, 0) &&
+	       parts_meet(a, b);
+}
+
 static void put_readings(struct obs *o, uint64_t n)
 {
 	if (obs_has(o, F_READINGS))
@@ -75,8 +91,7 @@ void table_together(struct rd *r)
 		if (obs_level((enum obs_kind)was->kind) == OBS_LEVEL_CARRIER)
 			break;
 		if (meas & obs_get(was, F_MEASUREMENT, 0) &&
-		    obs_get(was, F_TABLE, 0) == obs_get(r->o, F_TABLE, 0) &&
-		    parts_meet(was, r->o) && obs_get(was, F_READINGS, 1) > n)
+		    counts_with(was, r->o) && obs_get(was, F_READINGS, 1) > n)
 			n = obs_get(was, F_READINGS, 1);
 	}
 	if (n)

@@ -11,10 +11,16 @@
 
 #include "dissectors/c1222/testkit.h"
 
-#define FULL   "300017"
+#define READ(table) "3000" table
+#define FULL   READ("17")
 #define OFFSET(at, n) "3f0017 0000" at " 00" n
 #define INDEX(at, n) "310017 00" at " 00" n
 #define DEEPER(at, in, n) "320017 00" at " 00" in " 00" n
+/* One octet: of tables 112 (70) to 115 commands. */
+#define WRITE(table)	   "4000" table "0001 00 00"
+#define WRITE_AT(table, at) "4f00" table "0000" at "0001 00 00"
+#define SWITCH		   "400007 0003 150001 ea" /* a procedure */
+#define RESTART		   "400007 0003 000001 ff"
 
 static const struct {
 	const char *why, *asked[3]; /* NULL: no more; "": another message */
@@ -41,6 +47,19 @@ static const struct {
 					 DEEPER("01", "03", "01")}, 0},
 	{"several, over the end of theirs", {DEEPER("00", "01", "09"),
 					     DEEPER("01", "03", "01")}, 2},
+	{"a command", {WRITE("70")}, 0},
+	{"two", {WRITE("70"), WRITE("70")}, 2},
+	{"of three tables", {WRITE("70"), WRITE("71"), WRITE("73")}, 3},
+	{"of parts of one", {WRITE_AT("70", "00"), WRITE_AT("70", "01")}, 2},
+	{"in another message", {WRITE("70"), "", WRITE("71")}, 0},
+	{"what is no command behind it", {WRITE("70"), WRITE("17")}, 0},
+	{"and in front of it", {WRITE("17"), WRITE("70")}, 0},
+	{"what is read of it", {READ("70"), READ("71")}, 0},
+	{"a procedure that switches", {SWITCH}, 0},
+	{"two", {SWITCH, SWITCH}, 2},
+	{"beside a table", {WRITE("70"), SWITCH}, 2},
+	{"procedures that switch nothing", {RESTART, RESTART}, 0},
+	{"one of each", {SWITCH, RESTART}, 0},
 };
 
 static uint64_t readings(struct service_ctx *x, const char *asked)
@@ -51,6 +70,8 @@ static uint64_t readings(struct service_ctx *x, const char *asked)
 
 	assert_int_equal(service_request(x, kit_hex(asked, buf, sizeof(buf)),
 					 0, &req), 0);
+	if (asked[0] == '4')
+		return obs_get(&x->out->v[x->out->n - 1], F_READINGS, 0);
 	x->out->n--; /* it came before, in a message of its own */
 	assert_int_equal(service_response(x, span_of(answer, sizeof(answer)),
 					  0, &req), 0);
