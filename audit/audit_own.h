@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What audit.c (appending), audit_room.c (making room) and audit_there.c share. */
+/* What audit.c (appending), audit_open.c, audit_past.c (what is there already),
+ * audit_room.c (making room) and audit_there.c share. */
 #ifndef AUDIT_AUDIT_OWN_H
 #define AUDIT_AUDIT_OWN_H
 
@@ -76,6 +77,9 @@ struct audit {
 	char last_detail[sizeof(((struct record_view *)0)->detail)];
 };
 
+/* Whatever is not committed is not there any more. Frees. Who gives up a log
+ * need not ask how that went. */
+int audit_end(struct audit *a, struct err *e);
 /* Note which files these are, for audit_there. */
 void audit_know(struct audit *a);
 /* What a log that was opened still has to remove: what a checkpoint covers that

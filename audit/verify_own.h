@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What verify.c (the log) and verify_segment.c (what left the database)
- * share. */
+/* What verify.c (the log), verify_walk.c (its records) and verify_segment.c (what
+ * left the database) share. */
 #ifndef AUDIT_VERIFY_OWN_H
 #define AUDIT_VERIFY_OWN_H
 
@@ -50,6 +50,16 @@ int verify_wrong_file(struct err *e, const char *what);
 /* sqlite's own check of a file. */
 int verify_structure(struct db *d, struct err *e)
 	__attribute__((warn_unused_result));
+/* The tree completed a tile: it must be the stored one. arg: struct verify. */
+int verify_tile(void *arg, unsigned level, uint64_t idx, struct span hashes,
+		struct err *e) __attribute__((warn_unused_result));
+/* The tree is as long as a checkpoint says, or, sealed, its last record says
+ * that there is one. */
+int verify_point(struct verify *v, bool sealed, struct err *e)
+	__attribute__((warn_unused_result));
+/* First record of the first subtree that is another in the state's frontier
+ * than in ours. */
+uint64_t verify_doubtful(const struct verify *v, const struct state *s);
 /* Each bundle of d. In between the database is let go of. */
 int verify_walk(struct verify *v, struct db *d, struct err *e)
 	__attribute__((warn_unused_result));
