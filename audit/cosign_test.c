@@ -197,7 +197,7 @@ static uint64_t cosigned(const struct note_key *by)
 	static const uint8_t boot_key[32] = {1, 2, 3};
 	struct err e = {0};
 	struct store *s;
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (store_open(&s, test_path, "meter-1.meter.example/audit",
 		       STORE_BOOT_LAST, boot_key, false, &e) ||
