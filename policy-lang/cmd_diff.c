@@ -172,12 +172,13 @@ static const struct pol_image *instead(const struct diff_version *v,
 	return NULL;
 }
 
-/* May it be there where none was? A baseline only ever takes away; a customer
- * does by all that is no yes. */
-static bool new_within(const struct pol_image *im)
+/* May it be there where none was? A customer takes away by all that is no
+ * yes. When not, why has it. */
+static bool new_within(const struct pol_image *im, char *why, size_t cap)
 {
 	if (pol_image_kind(im) == POL_BASELINE)
-		return true;
+		return pol_within_first(im, why, cap);
+	snprintf(why, cap, "it is new");
 	for (uint32_t i = 0; i < im->n_ANSW; i++) {
 		if (im->ANSW[i].granted)
 			return false;
@@ -287,11 +288,10 @@ bool diff_within(const struct diff_version *a, const struct diff_version *b,
 		if (!compared(im) ||
 		    (was ? pol_within_told(im, was, kind_of(a, POL_CUSTOMER), why,
 					   sizeof(why))
-			 : new_within(im)))
+			 : new_within(im, why, sizeof(why))))
 			continue;
 		all = false;
-		tell_reasons(told, arg, pol_image_id(im),
-			     was ? why : "it is new");
+		tell_reasons(told, arg, pol_image_id(im), why);
 	}
 	for (size_t k = 0; k < a->scene.n_file; k++) {
 		const struct pol_image *im = a->scene.image[k];

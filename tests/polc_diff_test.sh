@@ -210,6 +210,17 @@ changed_in baseline '/^  hammering:/,/limit:/s/on: {/&match: {any: {}}, /' WIDER
 changed_in baseline 's/^floors:/&\n  more: {vm: mdma, measurement: event.power, keep: 100 readings per day}/' \
 	WIDER NARROWER "the floor 'more' is new"
 changed_in baseline 's/keep: 1 reading per month/keep: 2 readings per month/' WIDER NARROWER "or keeps more"
+# So it is where there was none: it takes away but for these.
+rm -rf "$tmp/none" "$tmp/first" && mkdir "$tmp/none" "$tmp/first"
+cp $home/*.yaml "$tmp/none" && rm "$tmp/none/baseline.yaml"
+cp $home/*.yaml "$tmp/first"
+is "a first baseline with a floor" [ "$(verdict "$tmp/none" "$tmp/first")" = WIDER ]
+"$polc" diff "$tmp/none" "$tmp/first" >"$tmp/out"
+is "which is named" grep -qF "the floor 'bill-can-always-be-read' is new" "$tmp/out"
+sed -i '/^floors:/,/^$/d' "$tmp/first/baseline.yaml"
+is "without" [ "$(verdict "$tmp/none" "$tmp/first")" = NARROWER ]
+sed -i '$awidening: {roles: [metering], notice: 30 d}' "$tmp/first/baseline.yaml"
+is "one with a gate" [ "$(verdict "$tmp/none" "$tmp/first")" = WIDER ]
 changed_in customer '/^  day-late-for-everyone:/,/except/d' WIDER NARROWER "newest value: 1 d old -> 6 h old"
 changed_in customer 's/16 KiB/16 MiB/' WIDER NARROWER "the restriction 'small-tips-budget' is gone, or less"
 changed_in customer 's/prove-the-saving: refused/prove-the-saving: granted/' WIDER NARROWER "with what this household chose"

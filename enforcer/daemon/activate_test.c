@@ -746,6 +746,43 @@ static void one_by_one(void **s)
 	gate_close(&g);
 }
 
+/* Where there was none it takes away; but not by what it opens. */
+static void a_first_baseline(void **s)
+{
+	static const struct {
+		const char *why, *with;
+		bool waits;
+	} rows[] = {
+		{"nothing but ceilings, denials, limits", NO_NOTICE, false},
+		{"with a gate", NOTICE, true},
+		{"with a floor",
+		 "floors:\n  more: {vm: mdma, measurement: event.power, keep: "
+		 "1 reading per day}\n\nconsent-rules:", true},
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct gate g = {.serial = 10};
+		struct err e = {0};
+
+		kit_new(&g.k);
+		g.c = kit_conf(&g.k);
+		kit_edit(&g.k, "baseline", "consent-rules:", rows[i].with);
+		kit_put(&g.k, "binding", "binding", &g.k.platform);
+		kit_put(&g.k, "metering", "metering", &g.k.vendor);
+		if (begin(&g.a, &g.p, &g.c, &e) != 2)
+			fail_msg("%s%s", e.text, g.a.refused);
+		kit_put(&g.k, "baseline", "baseline", &g.k.platform);
+		gate_read(&g);
+		if (g.a.store.n_staged != rows[i].waits ||
+		    (in_force(&g, POL_BASELINE) == 0) != rows[i].waits)
+			fail_msg("%s: %s", rows[i].why, g.a.text);
+		if (rows[i].waits && activate_left(&g.a, 0) >= 0)
+			fail_msg("%s: notice is enough", rows[i].why);
+		gate_close(&g);
+	}
+}
+
 static void confirm_all(struct gate *g)
 {
 	char code[ACTIVATE_CODE];
@@ -1517,7 +1554,8 @@ int main(void)
 		cmocka_unit_test(key_files),	 cmocka_unit_test(damaged),
 		cmocka_unit_test(wider_waits),	 cmocka_unit_test(consent),
 		cmocka_unit_test(every_way_is_told),
-		cmocka_unit_test(one_by_one),	 cmocka_unit_test(no_baseline),
+		cmocka_unit_test(one_by_one),	 cmocka_unit_test(a_first_baseline),
+		cmocka_unit_test(no_baseline),
 		cmocka_unit_test(binding_waits), cmocka_unit_test(machine_goes),
 		cmocka_unit_test(too_much_to_tell),
 		cmocka_unit_test(notice),	 cmocka_unit_test(sources),

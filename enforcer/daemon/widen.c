@@ -162,19 +162,23 @@ static void by_rules(struct judge *j, const struct pol_image *im,
 		     const struct pol_image *was)
 {
 	enum pol_kind kind = pol_image_kind(im);
+	bool first = !was && kind == POL_BASELINE, in = false;
 	char *why = NULL;
 
-	/* The customer's own file comes by another way (propose.h). A
-	 * baseline where there was none only takes away. */
-	if (kind == POL_CUSTOMER || (!was && kind == POL_BASELINE))
+	/* The customer's own file comes by another way (propose.h). */
+	if (kind == POL_CUSTOMER)
 		return;
-	why = was ? malloc(WITHIN_TOLD) : NULL;
-	if (!why || !pol_within_told(im, was, j->customer, why, WITHIN_TOLD)) {
+	why = was || first ? malloc(WITHIN_TOLD) : NULL;
+	if (why)
+		in = first ? pol_within_first(im, why, WITHIN_TOLD)
+			   : pol_within_told(im, was, j->customer, why,
+					     WITHIN_TOLD);
+	if (!in) {
 		j->wider = true;
 		j->eligible &= kind == POL_VENDOR && vendor_may(j, im, was);
-		tell_why(j, !was  ? "it is new"
-			    : why ? why
-				  : "there is no memory to compare it");
+		tell_why(j, why            ? why
+			    : was || first ? "there is no memory to compare it"
+					   : "it is new");
 	}
 	free(why);
 }

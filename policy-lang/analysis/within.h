@@ -29,6 +29,10 @@ bool pol_within(const struct pol_image *is, const struct pol_image *was,
 bool pol_within_told(const struct pol_image *is, const struct pol_image *was,
 		     const struct pol_image *customer, char *why, size_t cap);
 
+/* Of a baseline where there was none: does it only take away? By floors and by
+ * its widening gate it gives. When not, why has all that, a line each. */
+bool pol_within_first(const struct pol_image *is, char *why, size_t cap);
+
 /* Of two bindings: is no party of this vendor's policy at an address of a
  * machine that went? What was that machine's would be the party's, and what
  * passes between them no longer asks for the machine's own rules. When one is,

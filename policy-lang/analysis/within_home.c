@@ -105,6 +105,13 @@ static bool floor_in(const struct two *t, uint32_t i)
 	return true;
 }
 
+static bool floor_said(const struct pol_image *is, uint32_t i, char *why,
+		       size_t cap)
+{
+	return within_no(why, cap, "the floor '%s' is new, or keeps more",
+			 is->STRS + is->FLOR[i].id);
+}
+
 /* A floor passes in quarantine, from an expired policy, and whatever the
  * customer says. */
 static bool floors_in(const struct two *t, char *why, size_t cap)
@@ -113,11 +120,15 @@ static bool floors_in(const struct two *t, char *why, size_t cap)
 
 	for (uint32_t i = 0; i < t->is->n_FLOR && within_more(t, all); i++) {
 		if (!floor_in(t, i))
-			all = within_no(why, cap,
-					"the floor '%s' is new, or keeps more",
-					t->is->STRS + t->is->FLOR[i].id);
+			all = floor_said(t->is, i, why, cap);
 	}
 	return all;
+}
+
+static bool gate_said(char *why, size_t cap)
+{
+	return within_no(why, cap,
+			 "more may be widened without the customer, or sooner");
 }
 
 static bool gate_in(const struct two *t, char *why, size_t cap)
@@ -128,9 +139,7 @@ static bool gate_in(const struct two *t, char *why, size_t cap)
 		   a->widening_notice >= b->widening_notice &&
 		   !(a->widening_roles & ~b->widening_roles));
 
-	return in || within_no(why, cap,
-			       "more may be widened without the customer, or "
-			       "sooner");
+	return in || gate_said(why, cap);
 }
 
 bool within_baseline(const struct two *t, char *why, size_t cap)
@@ -141,6 +150,19 @@ bool within_baseline(const struct two *t, char *why, size_t cap)
 		all &= floors_in(t, why, cap);
 	if (within_more(t, all))
 		all &= gate_in(t, why, cap);
+	return all;
+}
+
+bool pol_within_first(const struct pol_image *is, char *why, size_t cap)
+{
+	bool all = true;
+
+	if (cap)
+		why[0] = 0;
+	for (uint32_t i = 0; i < is->n_FLOR; i++)
+		all = floor_said(is, i, why, cap);
+	if (is->META->widening_notice > 0)
+		all = gate_said(why, cap);
 	return all;
 }
 
