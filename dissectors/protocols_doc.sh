@@ -421,7 +421,10 @@ A path that ends with `query`, of which no document told what is there, is asked
 alarms by an `obix:AlarmFilter`, and else for a history. Where the answer says that it is
 an `obix:HistoryQueryOut`, it is a history's.
 
-An item of a batch is judged as if it were sent alone, its query included. An
+An item of a batch is judged as if it were sent alone, its query included: by its own
+rule, with what it measures and its own constraints. To limits on `messages` the batch is
+the message, not the item: of thirteen reads it is one, and of thirteen snapshots or
+commands thirteen, as they are so many readings. An
 item of a batch in what is none, a Watch's reference in anything but a uri or
 within another, a filter in the query beside a document and,
 in a request, a reference to another server or one that begins with two slashes

@@ -304,6 +304,65 @@ static void test_many(void **ctx)
 	kit_free(&k);
 }
 
+/* A message of three leaves, as a batch: what a limit of 6 has room for. */
+static void test_leaves(void **ctx)
+{
+	static const struct {
+		const char *why;
+		uint16_t thing;
+		enum obs_kind kind;
+		meas_set meas;
+		unsigned readings[3], want;
+	} cases[] = {
+		{"what is asked is one message", THING_MESSAGES,
+		 OBS_OBIX_WRITE_REQUEST, 0, {0, 0, 0}, 6},
+		{"a series in each is one", THING_MESSAGES,
+		 OBS_OBIX_READ_RESPONSE, ENERGY, {1, 1, 1}, 6},
+		{"and one reading", THING_READINGS, OBS_OBIX_READ_RESPONSE,
+		 ENERGY, {9, 1, 1}, 6},
+		{"snapshots are as many as the last says", THING_MESSAGES,
+		 OBS_OBIX_READ_RESPONSE, VOLTS, {1, 2, 3}, 2},
+		{"and readings", THING_READINGS, OBS_OBIX_READ_RESPONSE, VOLTS,
+		 {1, 2, 3}, 2},
+		{"or the first", THING_READINGS, OBS_OBIX_READ_RESPONSE, VOLTS,
+		 {3, 1, 1}, 2},
+		{"values add up", THING_VALUES, OBS_OBIX_READ_RESPONSE, ENERGY,
+		 {1, 1, 1}, 2},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct house h;
+		static struct kit k;
+		struct pol_decision d;
+		unsigned n = 0;
+		bool permit = true;
+
+		start(&k, &h,
+		      (struct pol_limit_phrase)PER_DAY(cases[i].thing, 6));
+		while (permit && n < 10) {
+			struct pol_msg m = kit_msg(&k, DIR_OUT, cases[i].kind);
+
+			k.carrier.kind = OBS_FLOW_OPEN;
+			k.leaf[1] = k.leaf[2] = k.leaf[0];
+			for (int j = 0; cases[i].meas && j < 3; j++) {
+				obs_u64(&k.leaf[j], F_MEASUREMENT,
+					cases[i].meas);
+				obs_u64(&k.leaf[j], F_READINGS,
+					cases[i].readings[j]);
+				obs_u64(&k.leaf[j], F_VALUES, 1);
+			}
+			m.n_leaves = 3;
+			permit = kit_judge(&k, &m, &d);
+			n += permit;
+		}
+		if (n != cases[i].want || d.reason != REASON_LIMIT_EXCEEDED)
+			fail_msg("%s: %u, %s", cases[i].why, n,
+				 reason_text(d.reason));
+		kit_free(&k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
