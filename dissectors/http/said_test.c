@@ -203,6 +203,67 @@ static void of_streams(void **state)
 	reader_free(r);
 }
 
+/* What all units of a stream say is opaque; body: the fact of the last. */
+static unsigned opaque_in(struct dis_ctx *c, struct span in, unsigned *units,
+			  uint64_t *body)
+{
+	static struct obs obs[KIT_OBS];
+	struct err e = {0};
+	unsigned dark = 0;
+	size_t len;
+
+	for (*units = 0; in.n; in = span_from(in, len), ++*units) {
+		struct obs_list out = {obs, 0, KIT_OBS};
+
+		assert_int_equal(dissector_http.frame(c, in, &len, &e),
+				 FRAME_UNIT);
+		arena_reset(c->arena);
+		assert_int_equal(dissector_http.dissect(c, span_sub(in, 0, len),
+							&out, &e), 0);
+		dissector_http.settle(c, true);
+		for (uint32_t i = 0; i < out.n; i++) {
+			if (out.v[i].kind == OBS_OPAQUE)
+				dark += (unsigned)obs_get(&out.v[i], F_OCTETS,
+							  0);
+			*body = obs_get(&out.v[i], F_BODY, *body);
+		}
+	}
+	return dark;
+}
+
+/* What a head says that goes in front of its body, in a capture, is told with
+ * that, and once. */
+static void of_heads_apart(void **state)
+{
+#define PUT(head, n)                                                           \
+	"PUT /x?abc HTTP/1.1\r\n" H head "Content-Length: " n "\r\n\r\n"
+	static const struct {
+		const char *why, *stream;
+		unsigned units, dark;
+	} rows[] = {
+		{"one unit", PUT("", "3") "123", 1, 3 + 5},
+		{"two", PUT("Expect: 100-continue\r\n", "3") "123", 2, 3 + 5},
+		{"two of oBIX", PUT("Expect: 100-continue\r\n", "14")
+		 "<int val='7'/>", 2, 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reader_kit *r = reader_new();
+		struct dis_ctx c = {.machine = r->m, .flow = &r->f,
+				    .arena = &r->arena, .dir = DIR_OUT,
+				    .lenient = true, .tup.proto = PROTO_TCP};
+		uint64_t body = 0;
+		unsigned units, dark = opaque_in(&c, span_str(rows[i].stream),
+						 &units, &body);
+
+		if (units != rows[i].units || dark != rows[i].dark)
+			fail_msg("%s: %u units, %u opaque", rows[i].why, units,
+				 dark);
+		reader_free(r);
+	}
+}
+
 /* A document in chunks of n octets: what all its units say is opaque. */
 static unsigned chunked(size_t octets, size_t n, enum dir dir, uint64_t *body)
 {
@@ -212,9 +273,8 @@ static unsigned chunked(size_t octets, size_t n, enum dir dir, uint64_t *body)
 	struct dis_ctx c = {.machine = r->m, .flow = &r->f,
 			    .arena = &r->arena, .dir = dir,
 			    .tup.proto = PROTO_TCP};
-	size_t at = 0, end, len;
-	unsigned dark = 0;
-	struct err e = {0};
+	unsigned units, dark;
+	size_t end;
 
 	assert_non_null(doc);
 	put(doc, "<list>");
@@ -230,25 +290,8 @@ static unsigned chunked(size_t octets, size_t n, enum dir dir, uint64_t *body)
 				       (int)m, doc->text + i);
 	}
 	end += (size_t)sprintf(stream + end, "0\r\n\r\n");
-	for (; at < end; at += len) {
-		struct span in = span_of(stream + at, end - at);
-		struct obs_list out = {r->obs, 0, KIT_OBS};
-
-		assert_int_equal(dissector_http.frame(&c, in, &len, &e),
-				 FRAME_UNIT);
-		arena_reset(&r->arena);
-		assert_int_equal(dissector_http.dissect(
-					 &c, span_sub(in, 0, len), &out, &e),
-				 0);
-		dissector_http.settle(&c, true);
-		for (uint32_t i = 0; i < out.n; i++) {
-			if (out.v[i].kind == OBS_OPAQUE)
-				dark += (unsigned)obs_get(&out.v[i], F_OCTETS,
-							  0);
-			if (obs_has(&out.v[i], F_BODY))
-				*body = obs_get(&out.v[i], F_BODY, 0) - doc->n;
-		}
-	}
+	dark = opaque_in(&c, span_of(stream, end), &units, body);
+	*body -= doc->n;
 	free(doc);
 	reader_free(r);
 	return dark;
@@ -315,6 +358,7 @@ int main(void)
 		cmocka_unit_test(of_requests),
 		cmocka_unit_test(of_answers),
 		cmocka_unit_test(of_streams),
+		cmocka_unit_test(of_heads_apart),
 		cmocka_unit_test(of_chunks),
 		cmocka_unit_test(all_rows),
 	};

@@ -224,6 +224,11 @@ static const struct {
 	ROW2("an alias in capitals", TOLD("\2") IN_A
 	     "\xc0\x0c" RR("\0\5", "\0\x0e") "\4POOL\7example\0"
 	     POOL RR("\0\1", "\0\4") A1, "\1", 60),
+	ROW2("of two aliases the first", TOLD("\4") IN_A
+	     "\xc0\x0c" RR("\0\5", "\0\x0e") POOL
+	     "\xc0\x0c" RR("\0\5", "\0\x0f") "\5other\7example\0"
+	     "\5other\7example\0" RR("\0\1", "\0\4") A2
+	     POOL RR("\0\1", "\0\4") A1, "\1", 60),
 	ROW2("an alias of itself", TOLD("\1") IN_A
 	     "\xc0\x0c" RR("\0\5", "\0\x0f") "\5meter\7example\0", "", 0),
 	ROW2("an address of another name", TOLD("\1") IN_A

@@ -13,10 +13,12 @@
 #include "dissectors/obix/testrows.h"
 
 #define KW "unit='obix:units/kilowatt'"
-#define WINDOW(from, to)                                                       \
+#define WINDOW_OF(n, from, to)                                                 \
 	"<obj><abstime name='start' val='" from "'/><abstime name='end' val='" \
-	to "'/><int name='count' val='4'/><real name='avg' val='1' " KW "/>"   \
-	"<real name='sum' val='4' " KW "/></obj>"
+	to "'/><int name='count' val='" n "'/>"                                \
+	"<real name='avg' val='1' " KW "/>"                                    \
+	"<real name='sum' val='" n "' " KW "/></obj>"
+#define WINDOW(from, to) WINDOW_OF("4", from, to)
 #define DAY(t) "2025-11-20T" t ":00Z"
 #define FROM(t) "<abstime name='start' val='" t "'/>"
 #define TO(t)	"<abstime name='end' val='" t "'/>"
@@ -33,6 +35,15 @@
 		"history-rollup-response " path "/rollup "                     \
 		"is=obix:HistoryRollupOut unit=kilowatt power.instant r=" n    \
 		" v=" v " " says "\n"
+
+#define ASK_ROLL(path)                                                         \
+	"<uri is='obix:Invoke' val='" path "/rollup'><obj name='in' "          \
+	"is='obix:HistoryRollupIn'><reltime name='interval' val='PT1H'/>"      \
+	"</obj></uri>"
+#define SAID_ROLL(path) "history-rollup-request " path "/rollup g=3600\n"
+#define SAYS_ROLL(path, says)                                                  \
+	"history-rollup-response " path "/rollup is=obix:HistoryRollupOut "    \
+	"unit=kilowatt power.instant r=1 v=2 " says "\n"
 
 static const struct kit_row rows[] = {
 	{"an hour", ROLL("/a1", "PT1H", "", "3600",
@@ -94,6 +105,17 @@ static const struct kit_row rows[] = {
 	 ROLL("/c3", "PT1H", TO(DAY("02:07")), "3600",
 	      WINDOW(DAY("01:00"), DAY("02:00")), "1", "2",
 	      "g=3600 span=3600")},
+	{"single readings of one history are none of the next",
+	 "POST", "/batch",
+	 "<list is='obix:BatchIn'>" ASK_ROLL("/d1") ASK_ROLL("/d2") "</list>",
+	 "<list is='obix:BatchOut'>"
+	 OUT(WINDOW_OF("1", DAY("01:00"), DAY("02:00")))
+	 OUT(WINDOW(DAY("01:00"), DAY("02:00"))) "</list>",
+	 false,
+	 SAID_ROLL("/d1") SAID_ROLL("/d2")
+	 "batch-request /batch is=obix:BatchIn\n"
+	 SAYS_ROLL("/d1", "span=0") SAYS_ROLL("/d2", "g=3600 span=3600")
+	 "batch-response /batch is=obix:BatchOut\n"},
 };
 
 static void windows(void **state)

@@ -290,6 +290,51 @@ static void watches_end(void **state)
 	}
 }
 
+/* The end of a Watch that nobody made makes room of none that somebody did,
+ * however many there are. */
+static void unknown_ends(void **state)
+{
+	struct kit *k = kit_new();
+	char path[32], made[80];
+
+	(void)state;
+	for (unsigned i = 0; i < WATCHES; i++) {
+		snprintf(path, sizeof(path), "/w/%u/add", i);
+		snprintf(made, sizeof(made),
+			 "<obj is='obix:Watch' href='/w/%u/'/>", i);
+		assert_int_equal(kit_ask(k, "POST", "/ws/make", span_str(NIL),
+					 NULL), 0);
+		assert_int_equal(kit_answer(k, "POST", "/ws/make",
+					    span_str(made), NULL), 0);
+		assert_int_equal(
+			kit_ask(k, "POST", path,
+				span_str("<obj is='obix:WatchIn'><list "
+					 "name='hrefs'><uri val='/p'/></list>"
+					 "</obj>"), NULL), 0);
+		assert_int_equal(
+			kit_answer(k, "POST", path,
+				   span_str(WATCHED("<real href='/p' "
+						    "unit='obix:units/kilowatt'"
+						    " val='3'/>")), NULL), 0);
+	}
+	assert_int_equal(kit_ask(k, "POST", "/w/999/delete", span_str(NIL),
+				 NULL), 0);
+	assert_int_equal(kit_answer(k, "POST", "/w/999/delete", span_str(NIL),
+				    NULL), 0);
+	for (unsigned i = 0; i < WATCHES; i++) {
+		snprintf(path, sizeof(path), "/w/%u/pollChanges", i);
+		assert_int_equal(kit_ask(k, "POST", path, span_str(NIL), NULL),
+				 0);
+		assert_int_equal(
+			kit_answer(k, "POST", path,
+				   span_str(WATCHED("<int href='/q' "
+						    "val='3'/>")), NULL), 0);
+		if (!strstr(k->text, "power.instant"))
+			fail_msg("Watch %u: %s", i, k->text);
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +342,7 @@ int main(void)
 		cmocka_unit_test(exchanges),
 		cmocka_unit_test(taken_back),
 		cmocka_unit_test(watches_end),
+		cmocka_unit_test(unknown_ends),
 	};
 
 	return cmocka_run_group_tests_name("obix learnt", tests, NULL, NULL);
