@@ -184,11 +184,52 @@ static void rest(void **state)
 	kit_free(k);
 }
 
+/* What was said before is nothing new, as the path that was asked for; but not
+ * for as long as somebody likes, in one unit or in several. */
+static void long_rest(void **state)
+{
+	static const struct kit_way close = {0, OBIX_REST_CLOSE, false};
+	static const struct {
+		unsigned hrefs, units, quiet;
+	} rows[] = {{1, 2, 1}, {3, 2, 1}, {4, 2, 1}, {5, 3, 1}, {7, 3, 1}};
+	struct kit *k = kit_new();
+	char path[1001];
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = 0;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static char body[13000];
+		size_t at = (size_t)snprintf(body, sizeof(body), "<list>");
+		unsigned quiet = 0;
+
+		while (at + sizeof(REAL "/>") - 1 <= OBIX_WINDOW)
+			at += (size_t)snprintf(body + at, sizeof(body) - at,
+					       REAL "/>");
+		for (unsigned j = 0; j < rows[i].hrefs; j++)
+			at += (size_t)snprintf(body + at, sizeof(body) - at,
+					       "<obj href='%s'/>", path);
+		at += (size_t)snprintf(body + at, sizeof(body) - at, "</list>");
+		assert_int_equal(kit_ask(k, "GET", path, (struct span){0},
+					 NULL), 0);
+		assert_int_equal(kit_answer(k, "GET", path, span_of(body, at),
+					    &close), 0);
+		for (const char *s = k->text; (s = strstr(s, " quiet")); s++)
+			quiet++;
+		if (quiet != rows[i].quiet || k->units != rows[i].units)
+			fail_msg("%u: %u quiet of %u units", rows[i].hrefs,
+				 quiet, k->units);
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_length),
 		cmocka_unit_test(rest),
+		cmocka_unit_test(long_rest),
 	};
 
 	return cmocka_run_group_tests_name("obix quiet", tests, NULL, NULL);
