@@ -98,6 +98,7 @@ static int read_once(struct dis_ctx *c, struct span unit, struct obs *v,
 #define OBIX  "HTTP/1.1 200 OK" E "Content-Type: text/xml; charset=utf-8" E    \
 	      "Content-Length: "
 #define ERR   "<err is=\"obix:PermissionErr\" display=\"refused"
+#define FLOW  ", recorded as flow 18446744073709551615"
 
 /* Whatever was asked, and by whomever: one of these, with nothing of the unit
  * in it. */
@@ -105,12 +106,12 @@ static void answer(const struct dis_ctx *c, struct span unit)
 {
 	static const char *const all[] = {
 		PAGE "Content-Length: 0" E ENDS,
-		PAGE PLAIN "23" E ENDS "refused: denied by v/r\n",
-		PAGE PLAIN "23" E ENDS,
+		PAGE PLAIN "62" E ENDS "refused: denied by v/r" FLOW "\n",
+		PAGE PLAIN "62" E ENDS,
 		OBIX "48" E ENDS ERR "\"/>",
 		OBIX "48" E ENDS,
-		OBIX "63" E ENDS ERR ": denied by v/r\"/>",
-		OBIX "63" E ENDS,
+		OBIX "102" E ENDS ERR ": denied by v/r" FLOW "\"/>",
+		OBIX "102" E ENDS,
 	};
 	struct refusal why = {.reason = "denied", .rule = span_str("v/r"),
 			      .flow = UINT64_MAX};
