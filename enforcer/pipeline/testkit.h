@@ -437,6 +437,7 @@ static inline void kit_again(struct kit *k)
 	}
 	memset(&p->stats, 0, sizeof(p->stats));
 	p->flow_seq = 0;
+	p->flows_due = INT64_MIN; /* the clock goes back */
 	kit_empty(&p->helds);
 	kit_empty(&p->chunks);
 	kit_empty(&p->earlies);
