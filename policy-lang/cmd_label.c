@@ -247,7 +247,8 @@ static void put_trial(void *arg, const char *text)
 static void put_recipient(const struct bound_recipient *r)
 {
 	static const char *const known[] = {
-		"its address only", "its ApTitle", "a name of TLS",
+		"its address only", "its ApTitle, which it claims",
+		"its ApTitle, by authenticated messages", "a name of TLS",
 		"a key of TLS", "this meter itself"};
 	char head[SAY_MAX], grade[4] = {r->grade, r->sealed ? 'X' : 0, 0};
 	char known_text[200], keeps[120] = "", t[64];
@@ -373,8 +374,8 @@ static void put_recipient_json(struct json *j, const struct bound *b,
 	static const char *const roles[] = {
 		"metering", "grid", "flexibility", "service",
 		"software-update", "household", "infrastructure", "vm"};
-	static const char *const known[] = {"address", "aptitle", "tls-name",
-					    "tls-key", "machine"};
+	static const char *const known[] = {"address", "aptitle", "message",
+					    "tls-name", "tls-key", "machine"};
 	char grade[2] = {r->grade, 0};
 	struct label l;
 

@@ -302,8 +302,8 @@ char *say_other(const struct lang *l, char buf[SAY_MAX],
 const char *say_known(const struct lang *l, enum bound_identity id)
 {
 	static const enum word w[] = {W_KNOWN_ADDRESS, W_KNOWN_APTITLE,
-				      W_KNOWN_TLS_NAME, W_KNOWN_TLS_KEY,
-				      W_KNOWN_MACHINE};
+				      W_KNOWN_MESSAGE, W_KNOWN_TLS_NAME,
+				      W_KNOWN_TLS_KEY, W_KNOWN_MACHINE};
 
 	return l->word[w[id]];
 }

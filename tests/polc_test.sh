@@ -277,6 +277,26 @@ try "values of two together" 0 "96 new ones a day, 3336 at first" "$polc" bound 
 try "values of two, for programs" 0 '"quantities":2,"values-of-each-quantity":false,"values-per-day":96' \
 	"$polc" bound --json "$tmp/two.yaml"
 
+# How the recipient is known: a title is a claim, but where who asks needs its key.
+bad=tests/policies/bad
+for c in address aptitle message; do
+	try "known by $c" 0 "\"identity\":\"$c\"" "$polc" label --json $bad/p5106-$c.yaml
+done
+# Not when one of its rules answers anybody, nor when it is told something unasked.
+sed 's/^  send:/  ask-more:\n    direction: in\n    party: headend\n    match: {c1222.read-request: {table: [25]}}\n  send-more:\n    purpose: Your bill.\n    direction: out\n    party: headend\n    match: {c1222.read-response: {table: [25]}}\n    answers: [ask-more]\n    consent: none\n    data: {measurement: energy.tou}\n    limits: [1 reading per day, at least 20 h apart]\n&/' \
+	$bad/p5106-message.yaml >"$tmp/more.yaml"
+try "known by the weakest rule" 0 '"identity":"aptitle"' "$polc" label --json "$tmp/more.yaml"
+try "which is warned of" 0 "warning[P5106]: 'send-more'" "$polc" check "$tmp/more.yaml"
+is "and no other" [ "$(grep -c 'warning\[P5106\]' "$tmp/out")" = 1 ]
+sed '/answers:/d' $bad/p5106-message.yaml >"$tmp/unasked.yaml"
+try "told unasked" 0 '"identity":"aptitle"' "$polc" label --json "$tmp/unasked.yaml"
+sed 's/security: authenticated/security: [clear, authenticated]/' $bad/p5106-message.yaml >"$tmp/either.yaml"
+try "or in clear" 0 '"identity":"aptitle"' "$polc" label --json "$tmp/either.yaml"
+mkdir "$tmp/by-key" "$tmp/by-title"
+cp $bad/p5106-message.yaml "$tmp/by-key/p.yaml" && cp $bad/p5106-aptitle.yaml "$tmp/by-title/p.yaml"
+try "which is wider" 3 "message authentication -> ApTitle claimed" \
+	"$polc" diff --fail-on wider "$tmp/by-key" "$tmp/by-title"
+
 # Of prices nobody asks how old they are: no promise about that.
 sed 's/measurement: energy.interval, gran/measurement: [energy.interval, tariff.price], gran/' \
 	$home/mdma.yaml >"$tmp/old.yaml"

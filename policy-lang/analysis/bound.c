@@ -102,15 +102,6 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 				      : 30 * MOST_DAY_NS / (int64_t)(month / 2);
 }
 
-static enum bound_identity identity_of(const struct lay_party *p)
-{
-	return p->vm      ? ID_MACHINE
-	       : p->pin_n ? ID_TLS_KEY
-	       : p->tls_n ? ID_TLS_NAME
-	       : p->oid_n ? ID_APTITLE
-			  : ID_ADDRESS;
-}
-
 static void *grown(void *p, size_t n, size_t size)
 {
 	/* In steps of 16. */
@@ -284,7 +275,7 @@ static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 	const struct pol_image *v = mc->vendor;
 	const struct lay_party *p = &v->PRTY[party];
 	struct bound_recipient *r;
-	enum bound_identity id = identity_of(p);
+	enum bound_identity id = bound_known(v, party);
 
 	for (size_t i = 0; i < b->n; i++) {
 		r = &b->r[i];

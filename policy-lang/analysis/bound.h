@@ -21,7 +21,8 @@
 
 enum bound_identity { /* section 7, weakest first */
 	ID_ADDRESS,
-	ID_APTITLE,
+	ID_APTITLE, /* claimed */
+	ID_MESSAGE, /* by authentication: bound_known.c */
 	ID_TLS_NAME,
 	ID_TLS_KEY,
 	ID_MACHINE, /* another machine of this meter */

@@ -94,6 +94,11 @@ bool bound_trial_way(const struct place *at, bool customer,
 /* Of the customer to a rule: 1 granted, 0 refused, -1 none. */
 int bound_answered(const struct pol_set *s, size_t m, uint32_t rule);
 
+/* --- bound_known.c -----------------------------------------------------------
+ */
+
+enum bound_identity bound_known(const struct pol_image *vendor, uint32_t party);
+
 /* --- bound_most.c ------------------------------------------------------------
  */
 

@@ -366,8 +366,8 @@ char *diff_figure(char *buf, size_t cap, const struct diff_row *r, bool is,
 	static const char *const consents[] = {"not asked", "none", "opt-out",
 					       "opt-in"};
 	static const char *const identities[] = {
-		"address only", "ApTitle", "TLS name", "TLS key pin",
-		"machine of this meter"};
+		"address only", "ApTitle claimed", "message authentication",
+		"TLS name", "TLS key pin", "machine of this meter"};
 	const struct bound_power *p = is ? i->is_power : i->was_power;
 	struct span t = is ? r->is_text : r->was_text;
 	int64_t v = is ? r->is : r->was;

@@ -131,25 +131,62 @@ static void lint_series(struct rd *r, const struct pol_rule_src *rule)
 		     "a longer history than readings that often need");
 }
 
-/* TLS that anybody may answer says nothing about who does. */
-static bool is_proved(const struct pol_party_src *p)
+/* Does the rule select authenticated messages and no others? */
+static bool asks_key(const struct pol_rule_src *rule)
 {
-	return p->n_tls_name || p->n_tls_pin || p->aptitle.n;
+	for (size_t i = 0; i < rule->n_match; i++) {
+		const struct pol_obs_match *m = &rule->match[i];
+		bool asks = false;
+
+		for (size_t k = 0; k < m->n_attr; k++) {
+			const struct pol_attr *a = &m->attr[k];
+
+			asks |= a->field == F_SECURITY && a->n_num == 1 &&
+				a->num[0].lo == 1 && a->num[0].hi == 1;
+		}
+		if (!asks)
+			return false;
+	}
+	return rule->n_match > 0;
 }
 
+/* Who is answered had to show the key of its title (analysis/bound_known.c,
+ * which judges all that a party gets). */
+static bool answers_keys(const struct pol_file *f,
+			 const struct pol_rule_src *rule)
+{
+	bool all = rule->has_answers;
+
+	for (size_t i = 0; i < rule->n_answers; i++)
+		all &= asks_key(&f->rule[rule->answers[i]]);
+	return all;
+}
+
+/* Below a TLS name (section 7). TLS that anybody may answer says nothing about
+ * who does. */
 static void lint_party(struct rd *r, const struct pol_rule_src *rule)
 {
+	bool key = answers_keys(r->f, rule);
+
 	for (size_t i = 0; i < rule->party.n_party; i++) {
 		const struct pol_party_src *p =
 			&r->f->party[rule->party.party[i]];
 
-		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM || is_proved(p))
+		if (p->role == ROLE_HOUSEHOLD || p->role == ROLE_VM ||
+		    p->n_tls_name || p->n_tls_pin)
 			continue;
-		find(r, DIAG_WARNING, 5106, AT_RULE(rule),
-		     "give the party tls names or pins",
-		     "'%s' sends measurements to '%s', known by its address "
-		     "only",
-		     rule->id, p->id);
+		find(r, p->aptitle.n && key ? DIAG_INFO : DIAG_WARNING, 5106,
+		     AT_RULE(rule),
+		     p->aptitle.n && !key
+			     ? "give the party tls names or pins, or let the "
+			       "rule answer requests with security: "
+			       "authenticated only"
+			     : "give the party tls names or pins",
+		     "'%s' sends measurements to '%s', known by %s", rule->id,
+		     p->id,
+		     !p->aptitle.n ? "its address only"
+		     : key	   ? "message authentication"
+				   : "an ApTitle that it claims");
 	}
 }
 

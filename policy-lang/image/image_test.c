@@ -242,7 +242,7 @@ static void test_label(void **ctx)
 		{"no grade", 0, {.grade = 0}},
 		{"a grade that is none", 0, {.grade = 'G'}},
 		{"negative spacing", 0, {.spacing = -1, .grade = 'A'}},
-		{"an identity that is none", 0, {.identity = 5, .grade = 'A'}},
+		{"an identity that is none", 0, {.identity = 6, .grade = 'A'}},
 		{"a flag that is no flag", 0, {.live = 2, .grade = 'A'}},
 		{"other messages that are none", 0,
 		 {.grade = 'A', .other = 3}},

@@ -352,7 +352,7 @@ struct lay_loc { /* one per row of RULE, then one per row of LIMT */
 /* What a recipient outside the home is told: one row for each, at its first
  * party, ascending. Bits and grades are those of analysis/label.h. */
 #define LAY_LABEL_GRADES "ABCDEFX-"
-#define LAY_LABEL_IDS    5 /* enum bound_identity */
+#define LAY_LABEL_IDS    6 /* enum bound_identity */
 /* Messages without readings reach it: */
 enum lay_label_other { LABEL_OTHER_NONE, LABEL_OTHER_SOME, LABEL_OTHER_ANY };
 struct lay_label {
