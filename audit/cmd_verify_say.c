@@ -151,6 +151,9 @@ static void print_range(const struct verify_result *r)
 		printf("records before %llu were pruned, and the log says so; "
 		       "of these the protected ones were read\n",
 		       (unsigned long long)r->first);
+	if (!r->salts && !r->protected_only)
+		printf("the keys of the salts are not in it: the salts were "
+		       "not compared\n");
 	if (r->going)
 		printf("records before %llu are to be removed, as soon as a "
 		       "checkpoint covers what says so\n",
@@ -277,6 +280,7 @@ size_t verified_json(const struct verified *v, uint8_t *line, size_t cap)
 		json_hex(&j, "root", span_of(r->root, sizeof(r->root)));
 	json_u64(&j, "boots", r->boots);
 	json_u64(&j, "pages", r->pages);
+	json_bool(&j, "salts", r->salts);
 	put_checkpoints(&j, v);
 	put_starts(&j, r);
 	put_keys(&j, v->points);

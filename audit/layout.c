@@ -244,10 +244,34 @@ static int put_proofs(struct writer *w, struct err *e)
 	return rc;
 }
 
+/* Who has the key of a boot can try what a record says against its hash, which
+ * is in proofs and in tiles: he gets it together with all records. */
+static bool has_all(const struct writer *w)
+{
+	return w->part.from == 0 && w->part.size == 0;
+}
+
+static void put_boot(struct wbuf *t, uint64_t number, uint64_t first,
+		     struct span key)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%llu %llu", (unsigned long long)number,
+		 (unsigned long long)first);
+	wbuf_put(t, span_str(line));
+	if (key.n)
+		wbuf_u8(t, ' ');
+	for (size_t i = 0; i < key.n; i++) {
+		snprintf(line, sizeof(line), "%02x", key.p[i]);
+		wbuf_put(t, span_str(line));
+	}
+	wbuf_u8(t, '\n');
+}
+
 static int put_boots(struct writer *w, struct err *e)
 {
 	struct wbuf t = wbuf_of(w->boots, sizeof(w->boots));
-	char name[LAYOUT_PATH], line[128];
+	char name[LAYOUT_PATH];
 	uint64_t number, first;
 	struct db_stmt *st;
 	struct span key;
@@ -263,14 +287,8 @@ static int put_boots(struct writer *w, struct err *e)
 			rc = err_set(e, E_INTEGRITY, 0, "a boot is damaged");
 			break;
 		}
-		snprintf(line, sizeof(line), "%llu %llu ",
-			 (unsigned long long)number,
-			 (unsigned long long)first);
-		wbuf_put(&t, span_str(line));
-		for (size_t i = 0; i < key.n; i++)
-			snprintf(line + 2 * i, 3, "%02x", key.p[i]);
-		wbuf_put(&t, span_str(line));
-		wbuf_u8(&t, '\n');
+		put_boot(&t, number, first,
+			 has_all(w) ? key : (struct span){0});
 	}
 	db_finish(st);
 	if (rc == 0 && t.failed)

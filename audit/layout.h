@@ -14,7 +14,10 @@
  *					the head of the chain before it
  *	part				instead, the first record of a part,
  *					whatever was pruned before it
- *	boots				number, first record, key: one line each
+ *	boots				number, first record, key of the salts:
+ *					one line each. No keys where a part was
+ *					asked for: they would give the salts of
+ *					records that are not in it
  *
  * An index is written in groups of three digits, all but the last with an x:
  * x001/x234/067. A tile that is not full has its width.
@@ -66,7 +69,8 @@ int layout_certificate(const char *dir, const char *from, struct err *e)
  * must leave room for one more. One that has protected records alone is known
  * by having no tiles: out->protected_only. That none of these was left out
  * cannot be seen, except among pruned ones, whose number a record says. Of a
- * part, out->part, what is before it counts by its hashes alone. */
+ * part, out->part, what is before it counts by its hashes alone. Where no keys
+ * are in it the salts are not compared: out->salts. */
 int layout_verify(const char *dir, const struct points_conf *points,
 		  struct verify_result *out,
 		  void (*progress)(void *arg, uint64_t done, uint64_t total),

@@ -134,14 +134,20 @@ bool layout_boot(struct cur *lines, struct layout_boot *out)
 {
 	struct cur c = cur_of(cur_until(lines, '\n'));
 	uint64_t number;
+	struct cur end;
 
+	*out = (struct layout_boot){0};
 	if (!cur_ok(lines) ||
 	    !checkpoint_number(cur_until(&c, ' '), &number) ||
-	    number > UINT32_MAX ||
-	    !checkpoint_number(cur_until(&c, ' '), &out->first))
+	    number > UINT32_MAX)
 		return false;
 	out->number = (uint32_t)number;
-	return layout_hex(cur_rest(&c), out->key) && cur_done(&c);
+	end = c;
+	if (checkpoint_number(cur_rest(&end), &out->first))
+		return true;
+	out->has_key = true;
+	return checkpoint_number(cur_until(&c, ' '), &out->first) &&
+	       layout_hex(cur_rest(&c), out->key) && cur_done(&c);
 }
 
 static bool number_of(uint64_t *out, const char *name, const char *tail)

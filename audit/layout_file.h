@@ -31,10 +31,12 @@ int layout_no_more(const char *dir, uint64_t size, struct err *e)
  * is files. E_INTEGRITY: there is, as *e says. */
 int layout_only(const char *dir, bool alone, struct err *e)
 	__attribute__((warn_unused_result));
-/* The next line of the file of boots; false: it is none. */
+/* The next line of the file of boots; false: it is none. All lines have a key,
+ * or none has: who reads compares. */
 struct layout_boot {
 	uint32_t number;
 	uint64_t first;
+	bool has_key;
 	uint8_t key[32];
 };
 bool layout_boot(struct cur *lines, struct layout_boot *out);

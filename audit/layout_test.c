@@ -157,6 +157,9 @@ static const struct change rows[] = {
 	 "a boot without records", ANY},
 	{"another key", "sed -i '1s/ 01/ 00/' boots",
 	 "its salt is not of its boot's key", 0},
+	{"one key less", "sed -i '2s/ [0-9a-f]*$//' boots",
+	 "its boot is not the next", 301},
+	{"half a key", "sed -i '1s/.$//' boots", "its boot is not the next", 0},
 	{"a bundle gone", "rm tile/entries/001", "its bundle is missing", 256},
 	{"the last one gone", "rm tile/entries/002.p/90",
 	 "its bundle is missing", 512},
@@ -321,9 +324,13 @@ static const struct change parts[] = {
 	 "another chain of bundles", 300},
 	{"no head", "sed -i 2d part", "'part' is damaged", ANY},
 	{"a head too short", "sed -i '2s/^.//' part", "'part' is damaged", ANY},
-	{"a boot of what is before", "sed -i '1s/^1 0 /1 2 /' boots",
+	{"a boot of what is before", "sed -i '1s/^1 0/1 2/' boots",
 	 "boots: a line is damaged, or not the next", ANY},
-	{"the key of what is before", "sed -i '1s/ 01/ 00/' boots",
+	{"a key for one of two", "sed -i \"1s/$/ $(printf %064d 0)/\" boots",
+	 "boots: a line is damaged, or not the next", ANY},
+	{"a key for the other", "sed -i \"2s/$/ $(printf %064d 0)/\" boots",
+	 "boots: a line is damaged, or not the next", ANY},
+	{"keys of somebody", "sed -i \"s/$/ $(printf %064d 0)/\" boots",
 	 "its salt is not of its boot's key", 256},
 	{"it begins within a bundle", "echo 300 >part", "'part' is damaged",
 	 ANY},
@@ -342,13 +349,22 @@ static int write_last(const char *path, const char *dir, struct err *e)
 }
 
 static const struct change last[] = {
-	{"the key of a boot before it", "sed -i '1s/ 01/ 00/' boots",
-	 "its salt is not of its boot's key", 99},
 	{"where a boot before it began", "sed -i '2s/^2 301/2 290/' boots",
 	 "record 299: its boot began elsewhere", 299},
 	{"no boot before it", "sed -i 1d boots",
 	 "boots: a line is damaged, or not the next", ANY},
 };
+
+/* With a boot's key the salt of each of its records is known, and so what a
+ * record says can be tried against its hash, which is in the proof of another:
+ * whoever gets a part gets none. */
+static bool has_keys(void)
+{
+	char cmd[200];
+
+	snprintf(cmd, sizeof(cmd), "grep -rqi 010203000000 '%s'", test_other);
+	return system(cmd) == 0;
+}
 
 static void a_part_is_proved_by_the_whole(void **state)
 {
@@ -380,6 +396,8 @@ static void a_part_is_proved_by_the_whole(void **state)
 		assert_int_equal(r.records, good[i].records);
 		assert_int_equal(r.first, good[i].first);
 		assert_int_equal(r.part, good[i].first > 0);
+		assert_int_equal(has_keys(), i == 0);
+		assert_int_equal(r.salts, i == 0);
 		/* Nothing of what is before. */
 		snprintf(cmd, sizeof(cmd), "test -e '%s/tile/entries/000' -o "
 			 "-e '%s/tile/0/000'", test_other, test_other);
@@ -622,6 +640,28 @@ static void what_was_kept_is_counted(void **state)
 	assert_int_equal(r.records, 0);
 }
 
+/* A boot that is all pruned: of it there are the protected records. */
+static void its_key_is_that_of_what_was_kept(void **state)
+{
+	static const struct change keys[] = {
+		{"another key", "sed -i '1s/ 01/ 00/' boots",
+		 "its salt is not of its boot's key", 99},
+	};
+	struct verify_result r;
+	struct err e = {0};
+
+	(void)state;
+	test_clean();
+	test_add_signed(0, 200);
+	test_add_signed(200, 4000);
+	prune_first();
+	write_dir();
+	if (check(&r, &e))
+		fail_msg("%s", e.text);
+	assert_true(r.salts);
+	find(keys, 1, layout_write);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -635,6 +675,7 @@ int main(void)
 		cmocka_unit_test(held_ones_are_compared_or_refused),
 		cmocka_unit_test(an_agency_learns_of_no_choice),
 		cmocka_unit_test(what_was_kept_is_counted),
+		cmocka_unit_test(its_key_is_that_of_what_was_kept),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

@@ -74,10 +74,13 @@ static int full(void *arg, unsigned level, uint64_t idx, struct span hashes,
 	return same_tile(arg, level, idx, TREE_TILE, hashes, e);
 }
 
-/* The next line; false when it is none. */
+/* The next line; false when it is none. With a key or without is as the first
+ * one is. */
 static bool next_boot(struct reading *r, struct layout_boot *b)
 {
-	return layout_boot(&r->boots, b) && b->number > r->before.number &&
+	return layout_boot(&r->boots, b) &&
+	       b->has_key == !r->rules.keyless &&
+	       b->number > r->before.number &&
 	       (r->before.number ? b->first >= r->before.first
 				 : b->first == 0);
 }
@@ -390,6 +393,15 @@ static int get(struct reading *r, const char *file, struct wbuf *w,
 	return rc;
 }
 
+/* Without keys? That is what the first line says; no line is none. */
+static bool is_keyless(struct span boots)
+{
+	struct cur lines = cur_of(boots);
+	struct layout_boot b;
+
+	return layout_boot(&lines, &b) && !b.has_key;
+}
+
 /* All of the log: its tiles, its records, and the proofs beside them. */
 static int read_log(struct reading *r, uint64_t size, struct err *e)
 {
@@ -399,6 +411,8 @@ static int read_log(struct reading *r, uint64_t size, struct err *e)
 	if (rc)
 		return rc;
 	r->boots = cur_of(wbuf_span(&boots));
+	r->rules.keyless = is_keyless(wbuf_span(&boots));
+	r->out->salts = !r->rules.keyless;
 	rc = read_minimum(r, size, e);
 	r->said.within = r->out->first > 0;
 	layout_proofs_boots(r->proofs, wbuf_span(&boots), r->out->first);

@@ -304,12 +304,13 @@ static void proofs_go_from_hand_to_hand(void **state)
 	expect("verify --key %D.vkey %O.part", 0, "records before 256 are not "
 	       "in it, only their hashes; the others\nwere read, and of those "
 	       "before them the protected ones that are there,\nwhich may not "
-	       "be all\nok 346 of 602 records\n");
+	       "be all\nthe keys of the salts are not in it: the salts were not "
+	       "compared\nok 346 of 602 records\n");
 	expect("verify --key %D.vkey --checkpoint %D.old %O.part", 0,
 	       "\nok 346 of 602 records\n");
 	expect("export -F tiles --size 301 -o %O.was %D", 0, "");
 	expect("verify --key %D.vkey --checkpoint %D.old %O.was", 0,
-	       "\nok 301 records\n");
+	       "salts were not compared\nok 301 records\n");
 	expect("export -F proofs --size 301 -o %O.prwas %D", 0, "");
 	expect("verify --key %D.vkey %O.prwas", 0, "the last of 301 records");
 	expect("export -F tiles --size 300 -o %O.none %D", 2,
@@ -476,6 +477,9 @@ static void verify_tells_programs(void **state)
 		 "\"meter-1.meter.example/audit\",\"id\":\""},
 		{"verify -j %O.part", 0, "\"records\":{\"checked\":3748,"
 		 "\"of\":4004,\"first\":256,\"end\":4004,\"scope\":\"part\"}"},
+		{"verify -j %O.part", 0, "\"salts\":false"},
+		{"verify %O.part", 0, "salts were not compared\nok 3748 "},
+		{"verify -j %D", 0, "\"salts\":true"},
 		{"verify -j %O.pr", 0, "\"records\":{\"checked\":40,\"of\":4004,"
 		 "\"scope\":\"protected\"}"},
 		{"verify -j --pcr 00 --counter 1 %D", 2, "not 64 hex digits"},

@@ -339,6 +339,7 @@ int verify_file(const char *path, const struct points_conf *points,
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
 	v->out = v->rules.out = out;
+	out->salts = true;
 	v->rules.h = v->h;
 	v->conf = points ? points : &nothing;
 	tree_init(&v->tree, v->h);

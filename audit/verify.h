@@ -32,6 +32,7 @@ struct verify_result {
 	bool part;	  /* part of an export, are not in it */
 	uint64_t going;	  /* those before it are to be removed; 0: none are */
 	uint64_t boots, pages, checkpoints;
+	bool salts; /* they were compared; a part has not the keys to do so */
 	/* An export of protected records alone: `records` counts these, and of
 	 * the others, up to the checkpoint, nothing is known. */
 	bool protected_only;

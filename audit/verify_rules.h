@@ -17,7 +17,8 @@ struct verify_rules {
 	/* Of the record before. */
 	uint32_t boot;
 	int64_t mono, wall;
-	struct salt_row salts; /* of its boot */
+	bool keyless;	       /* nobody has the keys of the salts */
+	struct salt_row salts; /* of its boot, else */
 	/* Head of the chain before the bundle that is read; its first record,
 	 * and what of it lies before the record in hand. */
 	uint8_t head[SHA256_LEN];
