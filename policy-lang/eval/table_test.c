@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An automaton as a table and the same one too large for a table match alike;
- * and places of outstanding requests, once found out, stay the right ones.
+ * of several values of one field all have to be granted, and none denied; and
+ * places of outstanding requests, once found out, stay the right ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -232,12 +233,81 @@ static void test_places(void **state)
 	kit_free(&k);
 }
 
+/* --- several values of one field ------------------------------------------- */
+
+static void test_several(void **state)
+{
+	static const struct {
+		const char *why, *is[4];
+		enum reason want;
+	} rows[] = {
+		{"none", {NULL}, REASON_NO_GRANT},
+		{"one that is granted", {"x:Good"}, REASON_NONE},
+		{"two", {"x:Good", "x:Fine"}, REASON_NONE},
+		{"one that nobody grants", {"x:Other"}, REASON_NO_GRANT},
+		{"behind one that is granted", {"x:Good", "x:Other"},
+		 REASON_NO_GRANT},
+		{"in front of it", {"x:Other", "x:Good"}, REASON_NO_GRANT},
+		{"behind two", {"x:Good", "x:Fine", "x:Other"},
+		 REASON_NO_GRANT},
+		{"in front of two", {"x:Other", "x:Good", "x:Fine"},
+		 REASON_NO_GRANT},
+		{"one that is denied", {"x:Bad"}, REASON_DENIED},
+		{"behind one that is granted", {"x:Good", "x:Bad"},
+		 REASON_DENIED},
+		{"in front of it", {"x:Bad", "x:Good"}, REASON_DENIED},
+		{"between two", {"x:Good", "x:Bad", "x:Fine"}, REASON_DENIED},
+	};
+	static const char *const good[] = {"x:Good", "x:Fine"},
+				 *const bad[] = {"x:Bad"};
+	static const uint16_t them[] = {0};
+	struct pol_attr granted = {.field = F_IS, .text = good, .n_text = 2},
+			denied = {.field = F_IS, .text = bad, .n_text = 1};
+	struct pol_obs_match match[] = {
+		{.kinds = kit_kind(OBS_OBIX_READ_REQUEST), .attr = &granted,
+		 .n_attr = 1},
+		{.kinds = kit_kind(OBS_OBIX_READ_REQUEST), .attr = &denied,
+		 .n_attr = 1}};
+	struct pol_rule_src rule[] = {
+		{.kind = RULE_GRANT, .id = "good", .dir = DIRSEL_IN,
+		 .party = {.party = them, .n_party = 1}, .match = &match[0],
+		 .n_match = 1},
+		{.kind = RULE_DENY, .id = "bad", .dir = DIRSEL_IN,
+		 .party = {.party = them, .n_party = 1}, .match = &match[1],
+		 .n_match = 1}};
+	struct pol_prefix net = kit_net(203, 0, 113, 0, 24);
+	struct pol_port port = {6, 1153, 1153};
+	struct pol_party_src party = {.id = "them", .name = "T", .addr = &net,
+				      .n_addr = 1, .port = &port, .n_port = 1};
+	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+				  .path = "v.yaml", .party = &party,
+				  .n_party = 1, .rule = rule, .n_rule = 2};
+	static struct kit k;
+
+	(void)state;
+	if (kit_add(&k, &vendor) || kit_go(&k))
+		fail_msg("%s", k.e.text);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pol_msg m = kit_msg(&k, DIR_IN, OBS_OBIX_READ_REQUEST);
+		struct pol_decision d;
+
+		k.carrier.kind = OBS_FLOW_OPEN;
+		for (unsigned j = 0; rows[i].is[j]; j++)
+			obs_span(&k.leaf[0], F_IS, span_str(rows[i].is[j]));
+		kit_judge(&k, &m, &d);
+		if (d.reason != rows[i].want)
+			fail_msg("%s: %s", rows[i].why, reason_text(d.reason));
+	}
+	kit_free(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_slash),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_several),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
