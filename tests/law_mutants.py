@@ -68,7 +68,7 @@ MUTANTS = [
      "\t\telse\n\t\t\tfail_as(st, proto, REASON_NOT_AN_ANSWER, 0, 0);",
      "\t\telse\n\t\t\t(void)0;"),
     ("values of two leaves do not add up", E + "count.c",
-     "q->amount += p.amount;", "q->amount = p.amount;"),
+     "q->amount += p->amount;", "q->amount = p->amount;"),
     ("restrictions hold for what comes in", E + "look.c",
      "\t\t\tif (sd->dir != DIR_OUT)\n\t\t\t\tcontinue;\n", ""),
     ("a block does not block", E + "look.c",
@@ -86,7 +86,8 @@ MUTANTS = [
      "\tpend_rule(st, side, l, r, k->m, k->o, k->meas, f.monitored);",
      "\tif (l == LAYER_VENDOR)\n\t\tpend_rule(st, side, l, r, k->m, k->o, k->meas, f.monitored);"),
     ("one of several types is enough", E + "match.c",
-     "all[w] &= row[w];", "all[w] |= row[w];"),
+     "if (granted >> m & 1)\n\t\t\t\tall[w] &= row[w];",
+     "if (granted >> m & 1)\n\t\t\t\tall[w] |= row[w];"),
     ("the start of a range belongs to the one before", E + "match.c",
      "if (x < v[mid])", "if (x <= v[mid])"),
     ("a star crosses slashes", E + "match.c",
@@ -219,8 +220,9 @@ def main():
         path = os.path.join(folder, name)
         with open(path) as f:
             source = f.read()
-        if source.count(before) < 1:
-            print("not ok %s: %s has no such line" % (what, name), flush=True)
+        if source.count(before) != 1:
+            print("not ok %s: %s has %d such lines, not 1"
+                  % (what, name, source.count(before)), flush=True)
             wrong += 1
             continue
         with open(path, "w") as f:
