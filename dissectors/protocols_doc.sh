@@ -134,8 +134,9 @@ segments over UDP; table data by the layouts of C12.19. Opaque: what is sealed
 with a key that is not held, beside its message.
 Of the same part of a table each answer or write in a message is a reading more than
 the one in front, as what is told twice may be of two moments. A write of tables 112 to
-115 and a start of procedure 21 (direct load control) are commands (`control.load`), and
-each is a reading more than the one in front. Other procedures are no measurement.
+115, or of what a profile calls `control.load`, and a start of procedure 21 (direct load
+control) are commands, and each is a reading more than the one in front: of parts of one
+table, too, as each may hold another. Other procedures are no measurement.
 
 | code | service |
 |---|---|
