@@ -83,6 +83,28 @@ sed -e "s|/etc/metergate/policies|$PWD/policies|" -e '/^keys:/d' \
 echo "backend: iptables" >>"$tmp/conf"
 "$BUILD/bin/metergated" -c "$tmp/conf" -n >"$tmp/out" 2>&1
 is "the gateway takes it" grep -q -- '-j NFQUEUE' "$tmp/out"
+# But not all of it permits something, as long as nothing sets `attested`.
+is "and says what permits nothing" grep -qF \
+	"# org.metergate.metering: 3 rules permit nothing: the state 'attested' is required" "$tmp/out"
+daily_reading() { # set, more states
+	"$polc" explain --vm mdma --out --party headend --at 2026-04-07T09:00 \
+		--state registered@headend "${@:2}" --data 'energy.register' \
+		--observe 'c1222.read-response table=23' "$1"
+}
+for m in metering strict/metering; do
+	rm -rf "$tmp/unattested" && mkdir "$tmp/unattested"
+	cp policies/home.yaml policies/binding.yaml policies/baseline-daily.yaml "$tmp/unattested"
+	cp policies/$m.yaml "$tmp/unattested/metering.yaml"
+	daily_reading "$tmp/unattested" >"$tmp/out" 2>&1
+	is "$m: unattested, no daily reading leaves" grep -qF state-missing "$tmp/out"
+	daily_reading "$tmp/unattested" --state attested >"$tmp/out" 2>&1
+	is "$m: attested, it does" grep -qE '^(PERMITTED|REFUSED  no-consent)' "$tmp/out"
+	sed -i "$(sed -n "s/^    sed -i '\(.*\)' .*metering.yaml$/\1/p" policies/README.md)" \
+		"$tmp/unattested/metering.yaml"
+	daily_reading "$tmp/unattested" >"$tmp/out" 2>&1
+	is "$m: without asking for it, as the README says, it does" \
+		grep -qE '^(PERMITTED|REFUSED  no-consent)' "$tmp/out"
+done
 for s in daily strict head-end; do
 	# shellcheck disable=SC2086
 	"$polc" test --coverage ${files[$s]} >"$tmp/out" 2>&1

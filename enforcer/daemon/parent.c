@@ -441,6 +441,18 @@ static int first(struct parent *p, struct err *e)
 			    parent_policy_note, p, e);
 }
 
+static void tell_vain(void *arg, const char *text)
+{
+	struct parent *p = arg;
+
+	log_warn(p->log, "%s", text);
+}
+
+void parent_tell_vain(struct parent *p)
+{
+	policies_in_vain(&p->policies, tell_vain, p);
+}
+
 static void started(struct parent *p)
 {
 	const char *why = p->activation.refused;
@@ -466,6 +478,7 @@ static void started(struct parent *p)
 	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
 			      p);
 	capture_policy_files(&p->policies.files, p->now, to_event, p);
+	parent_tell_vain(p);
 	p->first.record = p->events.edge;
 }
 

@@ -207,6 +207,8 @@ struct parent {
 void parent_clock(struct parent *p); /* sets p->now */
 /* A note about policies, for activate_see; arg: the parent. */
 void parent_policy_note(void *arg, const char *text);
+/* What is in force, but permits nothing: policies_in_vain. */
+void parent_tell_vain(struct parent *p);
 /* Record an event of ours; false: there is no room, the scribe is behind. */
 bool parent_record(struct parent *p, const struct event *ev);
 /* Is what was recorded up to that place of our ring, its edge then, on disk? */

@@ -320,6 +320,33 @@ void policies_free(struct policies *p)
 	*p = (struct policies){0};
 }
 
+void policies_in_vain(const struct policies *p, policies_vain_f *told,
+		      void *arg)
+{
+	char text[200];
+
+	for (size_t i = 0; i < p->files.n; i++) {
+		const struct pol_image *im = p->files.image[i];
+		size_t n = 0;
+
+		for (uint32_t r = 0; r < im->n_RULE; r++) {
+			uint32_t g = im->RULE[r].guard;
+
+			n += g != LAY_NONE && im->GARD[g].requires_builtin >>
+						      BUILTIN_ATTESTED & 1;
+		}
+		if (n == 0)
+			continue;
+		snprintf(text, sizeof(text),
+			 "%.*s: %zu %s nothing: the state 'attested' is "
+			 "required, which nothing sets yet",
+			 (int)(im->id.n < 64 ? im->id.n : 64),
+			 (const char *)im->id.p, n,
+			 n == 1 ? "rule permits" : "rules permit");
+		told(arg, text);
+	}
+}
+
 /* Images are read in place: each begins where its words may lie. */
 #define HALF_ALIGN 8
 

@@ -33,6 +33,13 @@ int policies_of(struct policies *out, struct capture_policy *files,
 	__attribute__((warn_unused_result));
 void policies_free(struct policies *p);
 
+/* Something permits nothing, for the operator. A rule that requires what the
+ * gateway does not set yet, the state attested, is one for no error: it is
+ * closed, and says so (polc, P4008). */
+typedef void policies_vain_f(void *arg, const char *text);
+void policies_in_vain(const struct policies *p, policies_vain_f *told,
+		      void *arg);
+
 /* Write images and keys into a half of cap octets; E_LIMIT: too large. */
 int policies_half(const struct policies *p, struct policy_half *half,
 		  size_t cap, uint32_t generation, struct err *e)

@@ -44,6 +44,12 @@ static void print_guests(const struct conf *c, const struct policies *p)
 		       (unsigned)(c->uid_base + 3 + 2 * SHARE_GUESTS), c->tpm);
 }
 
+static void print_vain(void *arg, const char *text)
+{
+	(void)arg;
+	printf("# %s\n", text);
+}
+
 static int print_rules(const struct rules_conf *r, enum rules_backend b,
 		       struct err *e)
 {
@@ -106,6 +112,7 @@ int parent_print(const struct conf *c, struct err *e)
 	       c->bridged ? "bridged" : "routed",
 	       c->offload ? ", offload" : "");
 	print_guests(c, &p);
+	policies_in_vain(&p, print_vain, NULL);
 	/* The generation of marks is another one with each start. */
 	setup_rules(&r, c, &p, 1u << 20);
 	rc = print_rules(&r, b, e);

@@ -118,6 +118,7 @@ static void in_force(struct parent *p)
 	capture_policy_events(&p->policies.files, p->now, "in force", to_event,
 			      p);
 	capture_policy_files(&p->policies.files, p->now, to_event, p);
+	parent_tell_vain(p);
 	if (follow(p, addresses, &e) < 0) {
 		/* The closed rules are in force: nothing passes, and that is
 		 * better than rules of other addresses. */

@@ -420,6 +420,23 @@ static int attr_order(const void *a, const void *b)
 	       (int)((const struct pol_attr *)b)->field;
 }
 
+/* The gateway does not attest machines yet, so there is nothing to observe. */
+static void warn_unseen(struct rd *r, const struct ynode *key,
+			const struct pol_kinds *k)
+{
+	for (unsigned i = 0; i < OBS_COUNT; i++) {
+		if (k->w[i / 64] >> (i % 64) & 1 &&
+		    obs_family((enum obs_kind)i) != OBS_FAMILY_ATTEST)
+			return;
+	}
+	diag_add(r->s.d, DIAG_WARNING, 4002, r->s.path,
+		 (struct diag_at){key->line, key->col, key->len},
+		 "leave it out until machines are attested",
+		 "nothing makes '%s' yet: until something does, this selects "
+		 "nothing",
+		 (const char *)key->s.p);
+}
+
 /* {OBSERVATION: {ATTRIBUTE: VALUE}}, exactly one key. */
 static bool read_obs(struct rd *r, const struct ynode *v, bool seen,
 		     struct pol_obs_match *m)
@@ -439,6 +456,8 @@ static bool read_obs(struct rd *r, const struct ynode *v, bool seen,
 	m->pos = (struct pol_pos){body->key->line, body->key->col};
 	if (!read_kinds(r, body->key, seen, &m->kinds) || !is_map(r, body))
 		return false;
+	if (!seen)
+		warn_unseen(r, body->key, &m->kinds);
 	attr = pool_array(r->s.pool, body->n_kids + 1, sizeof(*attr));
 	for (const struct ynode *c = body->kids; c; c = c->next) {
 		read_attr(r, c, (const char *)body->key->s.p, &m->kinds, seen,

@@ -97,22 +97,38 @@ static const uint16_t *state_list(struct rd *r, const struct ynode *v,
 	return list;
 }
 
-/* In quarantine a machine has no grants (section 11.4): a rule that waits for
- * it permits no more than what a floor of the baseline keeps. */
-static void warn_quarantined(struct rd *r, const struct ynode *v)
+/* Of the platform's states, those that a rule waits for in vain. In quarantine
+ * a machine has no grants (section 11.4) but for a floor of the baseline. And
+ * the gateway does not attest machines yet. */
+static void warn_in_vain(struct rd *r, const struct ynode *v)
 {
+	static const struct {
+		const char *state;
+		uint16_t code;
+		const char *hint, *text;
+	} rows[] = {
+		{"quarantined", 4002,
+		 "leave it out, or write forbids: [quarantined]",
+		 "in quarantine nothing passes but what a floor of the "
+		 "baseline keeps"},
+		{"attested", 4008,
+		 "leave it out where the rule has to permit something before "
+		 "machines are attested",
+		 "nothing sets 'attested' yet: until something does, this "
+		 "rule permits nothing"},
+	};
 	size_t n;
 	const struct ynode *const *e = elements(r, v, false, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (!yaml_is(e[i], "quarantined"))
-			continue;
-		diag_add(r->s.d, DIAG_WARNING, 4002, r->s.path,
-			 (struct diag_at){e[i]->line, e[i]->col,
-					  strlen("quarantined")},
-			 "leave it out, or write forbids: [quarantined]",
-			 "in quarantine nothing passes but what a floor of the "
-			 "baseline keeps");
+		for (size_t k = 0; k < sizeof(rows) / sizeof(*rows); k++) {
+			if (!yaml_is(e[i], rows[k].state))
+				continue;
+			diag_add(r->s.d, DIAG_WARNING, rows[k].code, r->s.path,
+				 (struct diag_at){e[i]->line, e[i]->col,
+						  e[i]->len},
+				 rows[k].hint, "%s", rows[k].text);
+		}
 	}
 }
 
@@ -120,7 +136,7 @@ static void rule_requires(struct rd *r, const struct ynode *v, void *at)
 {
 	struct pol_rule_src *rule = at;
 
-	warn_quarantined(r, v);
+	warn_in_vain(r, v);
 	rule->requires_ = state_list(r, v, &rule->n_requires);
 }
 
