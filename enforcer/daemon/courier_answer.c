@@ -31,7 +31,7 @@ static bool busy(struct connection *k)
 static bool closed(struct connection *k)
 {
 	return http_error(k, HTTP_BUSY,
-			  "no log is open yet; try again in a few seconds");
+			  "no log is open; try again in a few seconds");
 }
 
 static enum shelf_side side_of(const struct connection *k)
@@ -132,6 +132,8 @@ static bool send_lookup(struct connection *k, struct lookup *l)
 		return send_found(k, l, lookup_cut(l, octets));
 	if (rc == E_INTEGRITY || rc == E_IO)
 		return send_damaged(k, octets);
+	if (rc == E_STATE)
+		return closed(k);
 	if (rc && lookup_gone(l, shelf_first(shelf)))
 		return http_error(k, HTTP_GONE, "it was pruned");
 	if (rc)

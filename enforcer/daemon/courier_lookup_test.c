@@ -423,6 +423,48 @@ static void a_question_without_an_answer_ends(void **state)
 	found("/v1/checkpoint");
 }
 
+/* Nothing can be recorded, so no log is open: who asks is told at once. */
+static void a_log_that_is_closed_is_told(void **state)
+{
+	static const char *const paths_of[] = {
+		"/v1/checkpoint", "/v1/proof/inclusion?index=600",
+		"/v1/proof/consistency?old=600", "/v1/tile/0/001",
+		"/v1/tile/entries/001",
+	};
+	static const char lines[] = "GET /v1/audit?from=600&limit=3 HTTP/1.1\r\n"
+		"Host: m\r\nConnection: close\r\n\r\n";
+	unsigned status;
+	int stream;
+
+	(void)state;
+	NEEDS_COURIER();
+	kill_writer();
+	b.log_goal->closed = true;
+	start_writer();
+	usleep(1100000);
+	stream = call(PORTAL);
+	say(stream, lines, sizeof(lines) - 1);
+	for (size_t i = 0; i < sizeof(paths_of) / sizeof(paths_of[0]); i++) {
+		get(PORTAL, paths_of[i], &status);
+		/* Tiles and bundles that were read stay right. */
+		if (status != 503 && (i < 3 || status != 200))
+			fail_msg("%s: %u", paths_of[i], status);
+		if (status == 503)
+			assert_non_null(strstr(answer, "Retry-After: "));
+	}
+	assert_int_equal(post("/v1/cosignature?size=3", span_str("abc\n")),
+			 503);
+	b.log_goal->closed = false;
+	usleep(1100000);
+	for (size_t i = 0; i < sizeof(paths_of) / sizeof(paths_of[0]); i++)
+		found(paths_of[i]);
+	/* A stream waited. */
+	hear(stream, answer, sizeof(answer), 5000);
+	close(stream);
+	assert_non_null(strstr(answer, "\"seq\":602"));
+	assert_non_null(strstr(answer, "\r\n0\r\n\r\n"));
+}
+
 static int with_log(void **state)
 {
 	if (set_up(state))
@@ -448,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_witness_cosigns),
 		cmocka_unit_test(who_hangs_up_is_forgotten),
 		cmocka_unit_test(a_question_without_an_answer_ends),
+		cmocka_unit_test(a_log_that_is_closed_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, with_log, tear_down);

@@ -298,7 +298,7 @@ int64_t stream_give(struct stream *s, char *to, size_t cap)
 		if (s->seq >= shelf_size(&s->all->shelf))
 			return n ? (int64_t)n : wait_for(s, PAUSE_MORE);
 		rc = record_of(s, &record);
-		if (rc == 0)
+		if (rc == 0 || rc == E_STATE)
 			return n ? (int64_t)n : wait_for(s, PAUSE_BUNDLE);
 		if (rc == 1)
 			rc = line_of(s, record, &line);

@@ -55,6 +55,8 @@ static struct bench {
 		_Atomic uint64_t goal; /* it writes up to so many records */
 		bool points; /* the last is what a checkpoint is bound to */
 		unsigned recovery; /* that log instead, of other records */
+		_Atomic bool closed; /* to readers, as when nothing can be
+				      * recorded */
 	} *log_goal;
 	struct note_signer witness;
 	pid_t pid, writer;
@@ -290,6 +292,11 @@ static inline int writer(void)
 		}
 		if (audit_commit(a, &e))
 			return 1;
+		if (b.log_goal->closed)
+			window_close(&b.window);
+		else if (!b.window.path)
+			window_open(&b.window, path, origin, recovery,
+				    audit_first(a), audit_size(a));
 		window_commit(&b.window, audit_first(a), audit_size(a));
 		window_turn(&b.window, live_mono());
 		usleep(1000);

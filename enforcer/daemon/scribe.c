@@ -53,7 +53,7 @@ static void leave(struct scribe *s)
 	audit_abandon(s->audit);
 	hours_forget(s);
 	s->audit = NULL;
-	window_forget(&s->window);
+	window_close(&s->window);
 	for (size_t i = 0; i < s->n_src; i++) {
 		ring_rewind(&s->src[i].r);
 		s->src[i].n = s->src[i].taken = 0;
@@ -633,8 +633,7 @@ static int loop(struct scribe *s)
 		s->stopping = s->stopping || told_to_end();
 		owner_turn(s->owner);
 		turn(s);
-		if (s->audit)
-			window_turn(&s->window, s->mono);
+		window_turn(&s->window, s->mono);
 		if (s->stopping && !(s->audit && (scribe_anything(s) || s->pending)))
 			return finish(s);
 		if (!s->stopping && s->pending < BATCH)

@@ -488,6 +488,9 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 		usleep(10000);
 	}
 	assert_true(mono_sub(live_mono(), began) >= 2 * NS_PER_S);
+	/* Readers are told, too. */
+	assert_int_equal(ask_window(&b, WINDOW_BUNDLE, 0), E_STATE);
+	assert_int_equal(ask_window(&b, WINDOW_COSIGN, 1), E_STATE);
 	assert_int_equal(times_said(&b, "nothing can be recorded"), 1);
 	assert_int_equal(times_said(&b, "written again"), 0);
 	assert_int_equal(tail, atomic_load(&b.ring[0].s->tail));
@@ -500,6 +503,7 @@ static void a_full_disk_stops_all_until_there_is_room(void **state)
 	assert_true(view_error(&b, false));
 	assert_true(drained(&b));
 	assert_int_equal(atomic_load(&b.arg.control->audit_closed), 0);
+	assert_int_equal(ask_window(&b, WINDOW_BUNDLE, 0), 0);
 	end(&b, SIGTERM);
 	assert_int_equal(times_said(&b, "nothing can be recorded"), 1);
 	assert_int_equal(times_said(&b, "written again"), 1);

@@ -214,10 +214,12 @@ static bool posted(struct shelf *s)
 }
 
 /* The others say only that it cannot be found out now. */
-static bool final(int rc)
+static int told(int rc)
 {
 	return rc == 0 || rc == E_NOTFOUND || rc == E_LIMIT ||
-	       rc == E_INTEGRITY || rc == E_IO;
+			       rc == E_INTEGRITY || rc == E_IO
+		       ? rc
+		       : E_STATE;
 }
 
 /* What lies in the window is the scribe's word: its lengths are checked. */
@@ -227,7 +229,7 @@ static bool take_in(struct shelf *s, struct mono now)
 	struct shelf_slot new = {
 		.used = true,
 		.key = w->key,
-		.rc = w->rc,
+		.rc = told(w->rc),
 		.n = w->n,
 		.n_octets = w->octets,
 		.came = now,
@@ -235,7 +237,7 @@ static bool take_in(struct shelf *s, struct mono now)
 	};
 	struct shelf_slot *slot = find(s, &new.key);
 
-	if (w->of != s->log || !final(new.rc) || new.n_octets > sizeof(w->data) ||
+	if (w->of != s->log || new.n_octets > sizeof(w->data) ||
 	    new.n > STORE_BUNDLE)
 		return false;
 	if (slot)

@@ -65,7 +65,7 @@ uint32_t shelf_log(const struct shelf *s);
  * here. 0: it was asked for, or will be; try again after shelf_turn said that
  * something came. Negative: what the scribe said, E_NOTFOUND or E_LIMIT: there
  * is no such thing; E_INTEGRITY or E_IO: it cannot be read, *octets is a text
- * that says why. */
+ * that says why; E_STATE: it cannot be found out now. */
 int shelf_get(struct shelf *s, enum shelf_side side,
 	      const struct window_key *key, uint32_t least, struct mono now,
 	      struct span *octets, uint32_t *n)

@@ -154,6 +154,36 @@ static void what_both_need_is_asked_for_once(void **state)
 	shelf_end(s);
 }
 
+/* It cannot be found out: who needs it is told, and later it is asked for
+ * again. */
+static void what_cannot_be_found_out_is_told(void **state)
+{
+	static const int said[] = {E_STATE, E_NOMEM};
+	struct window_key key = {WINDOW_BUNDLE, 0, 0};
+	struct mono later = mono_add(now, SHELF_FRESH_NS);
+	struct span octets;
+	uint32_t n;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct shelf *s = shelf_new();
+
+		assert_int_equal(get(s, SHELF_PORTAL, 0), 0);
+		assert_true(answer(s));
+		s->w->rc = said[i];
+		s->w->n = s->w->octets = 0;
+		assert_true(shelf_turn(s, now, wake, NULL));
+		assert_int_equal(get(s, SHELF_PORTAL, 0), E_STATE);
+		assert_false(answer(s));
+		assert_int_equal(shelf_get(s, SHELF_PORTAL, &key, 1, later,
+					   &octets, &n), 0);
+		assert_true(answer(s));
+		shelf_turn(s, later, wake, NULL);
+		assert_int_equal(get(s, SHELF_PORTAL, 0), 1);
+		shelf_end(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +191,7 @@ int main(void)
 		cmocka_unit_test(one_side_does_not_keep_out_the_other),
 		cmocka_unit_test(what_is_brought_keeps_out_no_reader),
 		cmocka_unit_test(what_both_need_is_asked_for_once),
+		cmocka_unit_test(what_cannot_be_found_out_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,12 @@ void window_forget(struct window_side *s)
 	free(f);
 }
 
+void window_close(struct window_side *s)
+{
+	window_forget(s);
+	s->path = NULL;
+}
+
 /* What the reader sees may be a commit that is not told yet: that waits. */
 static uint32_t told(const struct window *w, uint64_t first, uint32_t n,
 		     struct span *octets)
@@ -223,6 +229,8 @@ static int fetch(struct window_side *s, const struct window_key *k,
 	if (k->kind < WINDOW_BUNDLE || k->kind > WINDOW_COSIGN ||
 	    k->a >> 62 || k->b >> 62)
 		return E_SYNTAX;
+	if (!s->path)
+		return err_set(e, E_STATE, 0, "no log is open");
 	if (k->kind == WINDOW_COSIGN)
 		return cosign(s, k);
 	if (!s->files)

@@ -77,7 +77,7 @@ bool window_log(const struct window *w, struct window_log *out);
 struct window_files; /* the database, open for reading */
 struct window_side {
 	struct window *w;
-	const char *path; /* of the database; by window_open */
+	const char *path; /* of the database; by window_open. NULL: closed */
 	struct window_files *files; /* NULL: opened when they are needed */
 	struct mono last;	    /* answer */
 	int wake_fd;		    /* eventfd that the courier waits on */
@@ -91,7 +91,7 @@ struct window_side {
 };
 
 /* A log was opened: the file at path, borrowed until the next one, of so many
- * records. Nothing is answered before. If it is of another origin or recovery
+ * records. Before, and once it is closed, the answer is E_STATE. If it is of another origin or recovery
  * than the one before, or shorter, it is another log: who reads is told so. */
 void window_open(struct window_side *s, const char *path, const char *origin,
 		 uint32_t recovery, uint64_t first, uint64_t size);
@@ -102,7 +102,9 @@ void window_commit(struct window_side *s, uint64_t first, uint64_t size);
 void window_turn(struct window_side *s, struct mono now);
 /* ns until window_turn has something to do; negative: nothing is asked. */
 int64_t window_due(const struct window_side *s, struct mono now);
-/* The database is another from here on, or closed. */
+/* Nothing of the database is held open from here on. */
 void window_forget(struct window_side *s);
+/* Nor is anything of it answered, until one is opened. */
+void window_close(struct window_side *s);
 
 #endif

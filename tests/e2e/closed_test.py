@@ -24,6 +24,15 @@ def state(gate):
     return gate.ask("status")[0]["state"]
 
 
+def status_of(gate, path):
+    """Of an answer over HTTP; 0: none came."""
+    return int(subprocess.run(
+        ["curl", "-s", "--max-time", "5", "-o", "/dev/null", "-w",
+         "%{http_code}", "--unix-socket",
+         os.path.join(gate.work, "run", "metrics"), "http://meter" + path],
+        check=False, stdout=subprocess.PIPE, text=True).stdout or 0)
+
+
 def full_disk(report, net, gate, small):
     echo = talk.Echo(net, "dr", "wan", every=0.002, patience=0.1)
     report.check("traffic flows", "" if flows(echo) else "it does not")
@@ -49,11 +58,18 @@ def full_disk(report, net, gate, small):
     m = [r for r in gate.ask("metrics") if "metrics" in r][0]["metrics"]
     report.check("the metrics say so", "" if "\nmetergate_audit_closed 1\n"
                  in m else m[-400:])
+    got = [status_of(gate, path) for path in
+           ("/v1/checkpoint", "/v1/proof/inclusion?index=0", "/v1/tile/0/000.p/1",
+            "/v1/status")]
+    report.check("and who reads the log is told to come again", "" if got ==
+                 [503, 503, 503, 200] else got)
     drops = gate.guest("dr")["drops"].get("audit-closed", 0)
     report.check("drops are counted", "" if drops else "none")
     os.unlink(fill)
     report.check("with room again, all goes on", "" if flows(echo, 20) and
                  until(lambda: state(gate) == "ready", 5) else state(gate))
+    report.check("also for readers", "" if until(
+        lambda: status_of(gate, "/v1/checkpoint") == 200, 10) else "503")
     echo.stop()
     time.sleep(0.5)
     got = gate.records()
