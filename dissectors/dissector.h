@@ -61,6 +61,9 @@ struct dis_ctx {
 	struct now now;
 	struct net_tuple tup; /* of the packet that completed the unit */
 	enum dir dir;
+	/* The other end is a machine of this meter as well: what goes out
+	 * comes in there, and says the same at both ends. */
+	bool between;
 	/* Facts only, no policy: streams may start in the middle and old IVs
 	 * are read, each with an F_NOTE; otherwise both are refused. */
 	bool lenient;

@@ -273,7 +273,8 @@ counts each time it is told, as where somebody is, or is to be switched. In an a
 name or an href, and so are six children of a list with hrefs of their own: a meter of
 three phases, the points of a room. Whoever shows what was at six times as six points
 of now is bounded by `values` and `channels`, in which each counts. Of what is written
-each value that may switch or limit something is a reading (`control.load`), however
+to a machine, by another one of the meter too, each value that may switch or limit something
+is a reading (`control.load`), however
 few there are and of whatever quantity: a limit and how long it holds are two. The objects that one
 unit of a batch's answer or of what a Watch gives tells are counted alike: six of one
 quantity are of now, and a seventh, or one told again, counts with all in front of it; so

@@ -29,6 +29,7 @@ NAMES = {
     "gen_http_portal": {"HTTP"},
     "gen_http_said": {"HTTP"},
     "gen_http_silent": {"HTTP"},
+    "gen_http_between": {"HTTP"},
     "gen_http_forms": {"HTTP", "HTTP_Connect"},
 }
 

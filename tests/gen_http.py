@@ -5,8 +5,9 @@ response and the portal agent say over HTTP and oBIX, beside what their
 policies (tests/policies/agents) refuse. Each conversation is a connection of
 its own; what is refused stands last in it. Also gen_http_forms.pcap: how
 messages may be framed and answered, and how not; gen_http_said.pcap: what
-heads may say beside their messages, and what not; and gen_http_silent.pcap:
-values that are left out.
+heads may say beside their messages, and what not; gen_http_silent.pcap:
+values that are left out; and gen_http_between.pcap: what one machine of the
+meter tells another to do.
 
 usage: gen_http.py DIRECTORY
 
@@ -24,6 +25,10 @@ HOSTS = {
     "aggregator": ("198.51.100.17", "020000000001"),
     "screen": ("192.168.178.20", "020000000002"),
     "stranger": ("203.0.113.9", "020000000001"),
+}
+BETWEEN = {  # policies/binding.yaml
+    "dr": ("10.77.0.3", "02000a4d0003"),
+    "portal": ("10.77.0.4", "02000a4d0004"),
 }
 MSS = 1448
 
@@ -474,6 +479,30 @@ def silent(folder):
     c.write(os.path.join(folder, "gen_http_silent.pcap"))
 
 
+def between(folder):
+    """A command is one at both ends."""
+    c = Capture(BETWEEN)
+
+    def told(method, path, body, answer=None):
+        t = Talk(c, "portal", "dr")
+        t.ask(method, path, body)
+        if answer:
+            t.answer(answer)
+
+    on = "<bool href='/loads/heater' val='true'/>"
+    pause = "<reltime name='pause%u' val='PT9M'/>"
+    told("PUT", "/loads/heater", on, on)
+    told("POST", "/loads/heater/override", "<obj null='true'/>",
+         "<obj null='true'/>")
+    told("PUT", "/loads/heater", "<obj>%s</obj>" % "".join(
+        pause % n for n in range(8)))
+    # the eleventh in a minute, a reading, and what nobody may tell it
+    told("PUT", "/loads/heater", on)
+    told("PUT", "/loads/heater", "<real name='price' val='0.2'/>")
+    told("PUT", "/dr/event/start", "<reltime val='PT9M'/>")
+    c.write(os.path.join(folder, "gen_http_between.pcap"))
+
+
 def main():
     if len(sys.argv) != 2:
         print(__doc__.split("\n\n")[1], file=sys.stderr)
@@ -483,6 +512,7 @@ def main():
     forms(sys.argv[1])
     said(sys.argv[1])
     silent(sys.argv[1])
+    between(sys.argv[1])
     return 0
 
 

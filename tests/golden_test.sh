@@ -43,11 +43,12 @@ compare() { # name, golden, arguments
 for cap in tests/pcaps/*.pcap; do
 	base=${cap%.pcap} name=$(basename "${cap%.pcap}") set=metering more=()
 	case $name in
+	gen_http_between) set= ;; # tests/policies/captures has its verdicts
 	gen_http_*) set=agents ;;
 	gen_net_*) set=services more=(--resolver 10.20.0.53) ;;
 	esac
 	compare "facts of $name" "$base.facts.expect" -k tests/pcaps/keys.yaml "$cap"
-	compare "verdicts of $name" "$base.verdicts.expect" \
+	[ "$set" ] && compare "verdicts of $name" "$base.verdicts.expect" \
 		-p tests/policies/$set "${more[@]}" -k tests/pcaps/keys.yaml "$cap"
 done
 if [ -d "$shared/pcaps/c1222" ]; then

@@ -104,7 +104,7 @@ static int root_start(struct reader *r, struct elem *el,
 	int rc;
 
 	d->request = r->c->request;
-	d->in = r->c->dis->dir == DIR_IN;
+	d->in = obix_towards_machine(r->c);
 	item_open(&d->rest, OP_NONE);
 	rc = d->request ? root_request(r, el) : root_answer(r, el);
 	if (rc)

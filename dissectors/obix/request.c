@@ -226,7 +226,7 @@ int obix_request(const struct obix_ctx *c, struct obs_list *out, struct err *e)
 	if (op == OP_HISTORY_QUERY)
 		query_filter(it, c->query);
 	c->ask->bounds = item_bounds(it);
-	item_command(it, c->dis->dir == DIR_IN);
+	item_command(it, obix_towards_machine(c));
 	rc = leaf_give(&r, it);
 	if (rc)
 		out->n = mark;

@@ -249,7 +249,7 @@ struct quiet {
 struct doc {
 	uint8_t op;       /* enum obix_op */
 	uint8_t op2;      /* path and contract say different things: both */
-	bool request, in; /* in: towards the machine */
+	bool request, in; /* in: towards a machine of the meter */
 	bool series;      /* values over time */
 	bool single;      /* a roll-up shows single readings */
 	uint8_t depth;
@@ -591,6 +591,13 @@ int item_is(struct reader *r, struct item *it, struct span is)
 	__attribute__((warn_unused_result));
 /* Whoever may invoke something has power over it. */
 void item_command(struct item *it, bool in);
+
+/* What is written may switch what a machine of this meter has. */
+static inline bool obix_towards_machine(const struct obix_ctx *c)
+{
+	return c->dis->dir == DIR_IN || c->dis->between;
+}
+
 /* Is an err with that href (empty: none) one of what was asked as path? */
 bool item_fails(const struct reader *r, struct span href, struct span path);
 /* Does an item begin with this element? */

@@ -177,11 +177,49 @@ static void each_command(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* A command is one that comes to a machine, and at both ends if a machine sends
+ * it; what a machine sends to others is none. */
+static void where_to(void **state)
+{
+	static const struct {
+		enum dir dir;
+		bool between;
+		const char *method, *path, *body, *want;
+	} way[] = {
+#define OVERRIDE "POST", "/a/override", "<obj null='true'/>"
+#define SWITCHED "PUT", "/a", "<bool name='on' val='true'/>"
+		{DIR_IN, false, OVERRIDE, " control.load "},
+		{DIR_OUT, true, OVERRIDE, " control.load "},
+		{DIR_IN, true, OVERRIDE, " control.load "},
+		{DIR_OUT, false, OVERRIDE, NULL},
+		{DIR_IN, false, SWITCHED, " control.load "},
+		{DIR_OUT, true, SWITCHED, " control.load "},
+		{DIR_OUT, false, SWITCHED, " appliance.state "},
+		{DIR_IN, false, "POST", "/a/go", "", " control.load "},
+		{DIR_OUT, true, "POST", "/a/go", "", " control.load "},
+		{DIR_OUT, false, "POST", "/a/go", "", NULL},
+	};
+	struct kit *k = kit_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(way) / sizeof(way[0]); i++) {
+		k->dis.dir = way[i].dir;
+		k->dis.between = way[i].between;
+		assert_int_equal(kit_ask(k, way[i].method, way[i].path,
+					 span_str(way[i].body), NULL), 0);
+		if (way[i].want ? !strstr(k->text, way[i].want)
+				: strstr(k->text, "control.load") != NULL)
+			fail_msg("way %zu: %s", i, k->text);
+	}
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counted),
 		cmocka_unit_test(each_command),
+		cmocka_unit_test(where_to),
 	};
 
 	return cmocka_run_group_tests_name("obix together", tests, NULL, NULL);

@@ -27,6 +27,7 @@ static const struct dis_ctx *context(struct work *w)
 	*c = (struct dis_ctx){.now = w->now,
 			      .tup = w->pkt->tup,
 			      .dir = side_dir(f, w->s),
+			      .between = f->peer >= 0,
 			      .lenient = !strict(p),
 			      .midstream = f->midstream,
 			      .other_waits = c->other_waits,
