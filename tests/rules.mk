@@ -92,6 +92,12 @@ $(BUILD)/e2e/rules_load: $(BUILD)/obj/tests/e2e/rules_load.o $(call libs_for,$(N
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) $(LDTEST_$(MODE)) -o $@ $^ $(call libs_of,$(NEED_daemon))
 
+# The one that writes a log without its key, on that of the audit.
+$(BUILD)/e2e/forge: $(BUILD)/obj/tests/e2e/forge.o $(call libs_for,$(NEED_audit))
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) $(LDTEST_$(MODE)) -o $@ $^ $(call libs_of,$(NEED_audit))
+
 .PHONY: unit-bins fuzz-bins
 unit-bins: $(TEST_BINS) $(E2E_BINS)
 fuzz-bins: $(FUZZ_BINS)
