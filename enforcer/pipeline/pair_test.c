@@ -169,7 +169,7 @@ static void sender_first(void **state)
 	assert_string_equal(one, two);
 	/* The sender paid for what the receiver refused. */
 	assert_string_equal(one, "out none 1, in none 1, out none 2, "
-				 "in denied 0, out none 3, in none 2, ");
+				 "in denied 1, out none 3, in none 2, ");
 	assert_string_equal(t->k->bad, "");
 	pair_free(t);
 }
@@ -195,7 +195,7 @@ static void the_other_way(void **state)
 	k->p = NULL;
 	decided(k, one, sizeof(one));
 	/* Denied where it is sent: a is not asked. */
-	assert_string_equal(one, "out denied 0, ");
+	assert_string_equal(one, "out denied 1, ");
 	assert_string_equal(k->bad, "");
 	pair_free(t);
 }
