@@ -434,7 +434,7 @@ static bool may_change(const struct pol_state *st, uint32_t at, uint64_t was,
 			return x->l.thing == THING_REFUSALS;
 	}
 	for (size_t m = 0; m < st->s->n_m; m++) {
-		if (at >= st->builtin[m] && at < st->builtin[m] + BUILTIN_COUNT)
+		if (at >= st->builtin[m] && at < st->builtin[m] + BUILTIN_WORDS)
 			return at == st->builtin[m] + BUILTIN_QUARANTINED &&
 			       is > was;
 		/* States of machines, parties and connections. */

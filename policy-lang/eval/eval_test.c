@@ -11,6 +11,7 @@
 
 static const uint16_t headend[] = {0}, by_ask[] = {0};
 static const uint16_t needs[] = {0, POL_STATE_BUILTIN + BUILTIN_ATTESTED};
+static const uint16_t expired[] = {POL_STATE_BUILTIN + BUILTIN_POLICY_EXPIRED};
 static const uint16_t not_q[] = {1};
 static const char *const vm_mdma[] = {"mdma"};
 
@@ -995,6 +996,28 @@ static void test_floor(void **ctx)
 	assert_true(d.permit);
 	pol_commit(k.st);
 	kit_free(&k);
+
+	/* What is for that time alone, and what is not for it. */
+	h.rule[BILL].requires_ = expired;
+	h.rule[BILL].n_requires = 1;
+	start(&k, &h);
+	expect(&k, &ask, 0, "asked");
+	expect(&k, &bill, 0, "as it is expired");
+	kit_free(&k);
+	h.vendor.valid_until_s = 0;
+	start(&k, &h);
+	expect(&k, &ask, 0, "asked");
+	expect(&k, &bill, REASON_STATE_MISSING, "it is not expired");
+	kit_free(&k);
+	h.vendor.valid_until_s = 1000;
+	h.rule[BILL].n_requires = 0;
+	h.rule[BILL].forbids = expired;
+	h.rule[BILL].n_forbids = 1;
+	start(&k, &h);
+	expect(&k, &ask, 0, "asked");
+	expect(&k, &bill, REASON_STATE_FORBIDDEN, "not when it is expired");
+	kit_free(&k);
+	h.rule[BILL].n_forbids = 0;
 
 	/* Where floors need other things, none is. */
 	h.floor.meas = MEAS_BIT(MEAS_VOLTAGE_INTERVAL);

@@ -406,7 +406,7 @@ struct pol_state {
 	size_t size;
 	uint32_t n_w;
 	uint32_t states[POL_MAX_MACHINES]; /* [state][party]: until, ns */
-	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_COUNT]: until */
+	uint32_t builtin[POL_MAX_MACHINES]; /* [BUILTIN_WORDS]: until */
 	uint32_t answers[POL_MAX_MACHINES]; /* [ANSWERS][AN_WORDS] */
 	uint32_t flows[POL_MAX_MACHINES]; /* [FLOW_STATES][FS_WORDS] */
 	struct answer_turn turn[POL_MAX_MACHINES];
@@ -493,6 +493,8 @@ bool st_shut(struct pol_state *st, size_t m, uint64_t flow, uint32_t limit);
 bool st_is_shut(const struct pol_state *st, size_t m, uint64_t flow,
 		uint32_t limit);
 void st_end_flow(struct pol_state *st, uint64_t flow);
+/* Is its vendor's policy out of its dates? */
+bool st_expired(const struct pol_state *st, size_t m);
 bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b);
 void st_quarantine(struct pol_state *st, size_t m, int64_t ns);
 

@@ -61,12 +61,9 @@ void judge_add_side(struct pol_state *st, size_t m, enum dir dir, int party)
 		sd->rule[l] = NO_RULE;
 	}
 	if (mc->vendor) {
-		const struct lay_meta *v = mc->vendor->META;
-		int64_t t = st->std_s;
-
-		sd->monitor = judge_monitors(st, v->monitor_until);
-		if ((v->not_before && t < v->not_before) ||
-		    (v->not_after && t >= v->not_after)) {
+		sd->monitor = judge_monitors(st,
+					     mc->vendor->META->monitor_until);
+		if (st_expired(st, m)) {
 			sd->floors_only = true;
 			sd->floor_reason = REASON_POLICY_EXPIRED;
 		}

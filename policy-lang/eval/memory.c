@@ -176,12 +176,12 @@ static bool machine_row_sane(const struct mem_head *h,
 	    m->n_state > LAY_MAX_STATES)
 		return false;
 	*name += 2 * n + m->n_rule + m->n_state;
-	*at += m->n_state * n + BUILTIN_COUNT + ANSWERS * AN_WORDS +
+	*at += m->n_state * n + BUILTIN_WORDS + ANSWERS * AN_WORDS +
 	       (flows ? FLOW_STATES * FS_WORDS : 0);
 	return m->party == r && m->group == r + n && m->rule == r + 2 * n &&
 	       m->state == r + 2 * n + m->n_rule && m->states == w &&
 	       m->builtin == w + m->n_state * n &&
-	       m->answers == m->builtin + BUILTIN_COUNT &&
+	       m->answers == m->builtin + BUILTIN_WORDS &&
 	       m->flows == m->answers + ANSWERS * AN_WORDS &&
 	       *name <= h->n_names && *at <= h->n_w;
 }

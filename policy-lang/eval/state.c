@@ -354,10 +354,22 @@ void st_clear(struct pol_state *st, size_t m, int party, uint64_t flow,
 		st_put_final(st, at + FS_UNTIL, 0);
 }
 
+/* Not valid at this date, the days before it begins included. */
+bool st_expired(const struct pol_state *st, size_t m)
+{
+	const struct pol_image *im = st->s->m[m].vendor;
+	const struct lay_meta *v = im ? im->META : NULL;
+
+	return v && ((v->not_before && st->std_s < v->not_before) ||
+		     (v->not_after && st->std_s >= v->not_after));
+}
+
 bool st_builtin(const struct pol_state *st, size_t m, enum pol_builtin b)
 {
 	if (b == BUILTIN_CLOCK_TRUSTED)
 		return st->trusted;
+	if (b == BUILTIN_POLICY_EXPIRED)
+		return st_expired(st, m);
 	return st->w[st->builtin[m] + b] > (uint64_t)st->now.mono.ns;
 }
 
@@ -380,7 +392,7 @@ int64_t pol_quarantined(const struct pol_state *st, size_t i, struct now now)
 
 /* --- by hand ------------------------------------------------------------- */
 
-static const char *const builtin_names[BUILTIN_COUNT] = {
+static const char *const builtin_names[BUILTIN_WORDS] = {
 	[BUILTIN_ATTESTED] = "attested",
 	[BUILTIN_CLOCK_TRUSTED] = "clock-trusted",
 	[BUILTIN_QUARANTINED] = "quarantined",
@@ -389,7 +401,7 @@ static const char *const builtin_names[BUILTIN_COUNT] = {
 static int set_builtin(struct pol_state *st, size_t m, struct span name,
 		       bool on, struct now now)
 {
-	for (int b = 0; b < BUILTIN_COUNT; b++) {
+	for (int b = 0; b < BUILTIN_WORDS; b++) {
 		int64_t ns = b == BUILTIN_ATTESTED ? st->s->m[m].attestation_max
 						   : INT64_C(1) << 61;
 

@@ -35,7 +35,7 @@ uint32_t mem_machine(const struct pol_set *s, size_t i, struct mem_machine *m,
 	m->states = at;
 	at += m->n_state * (m->n_party + 1);
 	m->builtin = at;
-	at += BUILTIN_COUNT;
+	at += BUILTIN_WORDS;
 	m->answers = at;
 	at += ANSWERS * AN_WORDS;
 	m->flows = at;

@@ -145,7 +145,8 @@ static void say_state(const struct pol_state *st, struct line *l,
 		      const struct fail *f)
 {
 	static const char *const builtin[BUILTIN_COUNT] = {
-		"attested", "clock-trusted", "quarantined"};
+		"attested", "clock-trusted", "quarantined",
+		"policy-expired"};
 	const struct pol_image *im = image_of(st, f);
 	const char *name = f->have < 0 ? builtin[-2 - f->have]
 				       : im->STRS + im->STAT[f->have].id;

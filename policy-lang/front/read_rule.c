@@ -36,10 +36,11 @@ static void rule_answers(struct rd *r, const struct ynode *v, void *at)
 }
 
 const struct word builtin_words[] = {
-	{"attested",      BUILTIN_ATTESTED     },
-	{"clock-trusted", BUILTIN_CLOCK_TRUSTED},
-	{"quarantined",   BUILTIN_QUARANTINED  },
-	{NULL,            0		    },
+	{"attested",       BUILTIN_ATTESTED      },
+	{"clock-trusted",  BUILTIN_CLOCK_TRUSTED },
+	{"quarantined",    BUILTIN_QUARANTINED   },
+	{"policy-expired", BUILTIN_POLICY_EXPIRED},
+	{NULL,             0		      },
 };
 
 /* A state of the platform, misspelled? */
@@ -66,12 +67,9 @@ static int state_of(struct rd *r, const struct ynode *v)
 		if (yaml_is(v, w->name))
 			return POL_STATE_BUILTIN + w->value;
 	}
-	if (yaml_is(v, "answering") || yaml_is(v, "policy-expired")) {
-		bad(&r->s, v, 3203,
-		    yaml_is(v, "answering")
-			    ? "write answers: [RULE]"
-			    : "an expired policy grants nothing anyway",
-		    "'%s' is not for rules", (const char *)v->s.p);
+	if (yaml_is(v, "answering")) {
+		bad(&r->s, v, 3203, "write answers: [RULE]",
+		    "what a rule answers stands in its answers");
 		return -1;
 	}
 	if (v->type == Y_SCALAR && is_near_builtin(r, v))
@@ -98,8 +96,8 @@ static const uint16_t *state_list(struct rd *r, const struct ynode *v,
 }
 
 /* Of the platform's states, those that a rule waits for in vain. In quarantine
- * a machine has no grants (section 11.4) but for a floor of the baseline. And
- * the gateway does not attest machines yet. */
+ * a machine has no grants (section 11.4) but for a floor of the baseline, nor has
+ * one by a policy that expired (section 15). And the gateway does not attest machines yet. */
 static void warn_in_vain(struct rd *r, const struct ynode *v)
 {
 	static const struct {
@@ -110,6 +108,10 @@ static void warn_in_vain(struct rd *r, const struct ynode *v)
 		{"quarantined", 4002,
 		 "leave it out, or write forbids: [quarantined]",
 		 "in quarantine nothing passes but what a floor of the "
+		 "baseline keeps"},
+		{"policy-expired", 4002,
+		 "leave it out, or write forbids: [policy-expired]",
+		 "of an expired policy nothing passes but what a floor of the "
 		 "baseline keeps"},
 		{"attested", 4008,
 		 "leave it out where the rule has to permit something before "

@@ -226,7 +226,9 @@ struct pol_rule_src {
 /* How far ahead the end of a monitored rule or policy may be (section 16). */
 #define POL_MONITOR_MOST_S (30 * INT64_C(86400))
 enum pol_builtin { BUILTIN_ATTESTED, BUILTIN_CLOCK_TRUSTED,
-	BUILTIN_QUARANTINED, BUILTIN_COUNT };
+	BUILTIN_QUARANTINED, BUILTIN_POLICY_EXPIRED, BUILTIN_COUNT };
+/* Those that are kept until when; an expired policy is known by its dates. */
+#define BUILTIN_WORDS BUILTIN_POLICY_EXPIRED
 
 struct pol_trigger {
 	enum pol_dirsel dir;

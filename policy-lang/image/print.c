@@ -133,7 +133,7 @@ static const char *const actions[] = {"",      "refuse", "drop",
 				      "reset", "defer",  "quarantine"};
 static const char *const attestations[] = {"required", "optional", "none"};
 static const char *const builtins[BUILTIN_COUNT] = {
-	"attested", "clock-trusted", "quarantined"};
+	"attested", "clock-trusted", "quarantined", "policy-expired"};
 static const char *const days[7] = {"mon", "tue", "wed", "thu",
 				    "fri", "sat", "sun"};
 static const char *const notified[3] = {"portal", "vendor", "operator"};
