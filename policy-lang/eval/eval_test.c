@@ -962,6 +962,35 @@ static void test_customer(void **ctx)
 	kit_free(&k);
 }
 
+/* polc refuses them (P4001); an image that has them all the same permits by
+ * neither, for which to charge would be a guess. */
+static void test_two_that_fit(void **ctx)
+{
+	static struct house h;
+	static struct kit k;
+	struct given plain = {READ, .table = 90};
+	struct given regs = {READ, .table = 23, REG, KWH};
+
+	(void)ctx;
+	fill(&h);
+	start(&k, &h);
+	expect(&k, &plain, 0, "one fits");
+	kit_free(&k);
+	h.m[BUSY] = h.m[PLAIN];
+	start(&k, &h);
+	expect(&k, &plain, REASON_NO_GRANT, "two fit");
+	kit_free(&k);
+	fill(&h);
+	start(&k, &h);
+	expect(&k, &regs, 0, "one fits, with readings");
+	kit_free(&k);
+	h.m[MANY] = h.m[REGS];
+	h.rule[MANY].data = h.rule[REGS].data;
+	start(&k, &h);
+	expect(&k, &regs, REASON_NO_GRANT, "two fit, with readings");
+	kit_free(&k);
+}
+
 static void test_floor(void **ctx)
 {
 	static struct house h;
@@ -2251,6 +2280,7 @@ int main(void)
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_transaction),
 		cmocka_unit_test(test_customer),
+		cmocka_unit_test(test_two_that_fit),
 		cmocka_unit_test(test_floor),
 		cmocka_unit_test(test_floor_together),
 		cmocka_unit_test(test_refusals),
