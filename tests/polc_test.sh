@@ -277,6 +277,35 @@ try "values of two together" 0 "96 new ones a day, 3336 at first" "$polc" bound 
 try "values of two, for programs" 0 '"quantities":2,"values-of-each-quantity":false,"values-per-day":96' \
 	"$polc" bound --json "$tmp/two.yaml"
 
+# A limit on some types holds, whatever the first of the rules may send.
+mkdir "$tmp/some"
+cat >"$tmp/some/base.yaml" <<'EOF'
+polc: 1
+kind: baseline
+id: org.example.base
+serial: 1
+title: One reading of energy a day
+ceiling:
+  all: {direction: any, party: {role: [metering]}, match: {any: {}}, data: {measurement: [energy.register, event.power]}}
+limits:
+  one: {on: {direction: out, measurement: 'energy.*'}, limit: 1 message per day}
+EOF
+cat >"$tmp/some/vendor.yaml" <<'EOF'
+polc: 1
+kind: vendor
+id: org.example.some
+serial: 1
+title: Events and two registers
+vm: mdma
+parties:
+  headend: {name: Head-end, role: metering, address: [203.0.113.0/28]}
+allow:
+  events: {direction: out, party: headend, match: {c1222.write-request: {table: [76]}}, purpose: Outages., consent: none, data: {measurement: event.power}, limits: [1 message per day]}
+  one: {direction: out, party: headend, match: {c1222.write-request: {table: [23]}}, purpose: Billing., consent: none, data: {measurement: energy.register}, limits: [1 message per day]}
+  two: {direction: out, party: headend, match: {c1222.write-request: {table: [25]}}, purpose: Billing., consent: none, data: {measurement: energy.register}, limits: [1 message per day]}
+EOF
+try "bound of types that a limit adds up" 0 "Head-end  grade B, a value every 21 h" "$polc" bound "$tmp/some"
+
 # How the recipient is known: a title is a claim, but where who asks needs its key.
 bad=tests/policies/bad
 for c in address aptitle message; do

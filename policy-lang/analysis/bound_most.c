@@ -137,19 +137,24 @@ static bool shared(const struct bound *b,
 	return true;
 }
 
-/* Limits at top level that count all ways together. */
+/* Limits at top level that count all ways together: what the first that can
+ * have these types has, and all others that can. */
 static uint64_t shared_most(const struct bound *b,
 			    const struct bound_recipient *const *r, size_t n,
 			    meas_set meas, enum pol_thing thing,
 			    struct bound_in in)
 {
+	const struct bound_way *w = NULL;
 	uint64_t most = MOST_UNLIMITED;
-	size_t first = 0;
 
-	while (first < n && r[first]->n_way == 0)
-		first++;
-	for (size_t i = 0; first < n && i < r[first]->way[0].own.n; i++) {
-		struct cap c = r[first]->way[0].own.c[i];
+	for (size_t i = 0; !w && i < n; i++) {
+		for (size_t k = 0; !w && k < r[i]->n_way; k++) {
+			if (!meas || meas & r[i]->way[k].meas)
+				w = &r[i]->way[k];
+		}
+	}
+	for (size_t i = 0; w && i < w->own.n; i++) {
+		struct cap c = w->own.c[i];
 
 		if (shared(b, r, n, c.l, meas, &c.times))
 			most = least(most, cap_most(b, &c, meas, thing, in));

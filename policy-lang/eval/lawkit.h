@@ -108,6 +108,9 @@ static inline bool law_broken(struct law *l, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(l->why, sizeof(l->why), fmt, ap);
 	va_end(ap);
+	/* A case that is tried apart tells it itself. */
+	if (l->tell)
+		fprintf(stderr, "======== %s\n", l->why);
 	return false;
 }
 
@@ -305,7 +308,7 @@ static inline void law_found(const char *name, law_fn *law, struct law *l,
 	l->tell = true;
 	(void)law_breaks(law, l, apart);
 	fail_msg("%s: %s; again with LAW_SEED=%llu LAW_CASES=1", name,
-		 l->why[0] ? l->why : "a crash, see above",
+		 l->why[0] ? l->why : "see above",
 		 (unsigned long long)seed);
 }
 
