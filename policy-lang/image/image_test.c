@@ -693,7 +693,7 @@ static void test_libraries(void **ctx)
 	h->major = 1;
 	assert_int_equal(pol_image_load(&im, span_of(p, n), &e),
 			 E_UNSUPPORTED);
-	assert_string_equal(e.text, "format 1, this program reads 2: compile "
+	assert_string_equal(e.text, "format 1, this program reads 3: compile "
 				    "the policy again");
 	free(p);
 }

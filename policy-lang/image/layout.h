@@ -59,7 +59,7 @@
 _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 
 #define LAY_MAGIC "\x8dPOL\r\n\x1a\n" /* text-mode damage shows */
-#define LAY_MAJOR 2 /* 1 had no INCL */
+#define LAY_MAJOR 3 /* 1 had no INCL, 2 one identity fewer */
 #define LAY_MINOR 0
 #define LAY_NONE  UINT32_C(0xffffffff)
 
