@@ -58,13 +58,14 @@ static void settle(struct world *w, bool permit)
 		pol_abort(w->st);
 }
 
-/* A refusal may have put a machine into quarantine in one of them alone: from
- * then on their states are not equal. */
-static bool apart_in_quarantine(const struct policies *p)
+/* A refusal may have put a machine into quarantine in one of them alone, or
+ * for longer: what the other refused while in quarantine began none. From then
+ * on their states are not equal. */
+static bool apart_in_quarantine(const struct policies *p, struct now now)
 {
 	for (size_t m = 0; m < (p->two ? 2 : 1); m++) {
-		if (st_builtin(more.st, m, BUILTIN_QUARANTINED) &&
-		    !st_builtin(less.st, m, BUILTIN_QUARANTINED))
+		if (pol_quarantined(more.st, m, now) >
+		    pol_quarantined(less.st, m, now))
 			return true;
 	}
 	return false;
@@ -105,7 +106,7 @@ static bool history(struct law *l, const struct policies *p, bool equal)
 						   : reason_text(a.reason),
 					  b.permit ? "permitted"
 						   : reason_text(b.reason));
-		if (apart_in_quarantine(p))
+		if (apart_in_quarantine(p, now))
 			break;
 		if (a.permit == b.permit)
 			continue;
