@@ -72,7 +72,7 @@ static void ours(struct bench *b, struct span doc, uint16_t kind)
 			span_sub(doc, from, OBIX_WINDOW + 1), OBIX_WINDOW,
 			doc.n - from, false};
 
-		if (obix_frame(&at, &body, &len, &e) != FRAME_UNIT)
+		if (obix_frame(b->m, &at, &body, &len, &e) != FRAME_UNIT)
 			exit(2);
 		c.first = from == 0;
 		c.last = from + len == doc.n;

@@ -137,8 +137,9 @@ static enum frame recognise(struct http_side *s, const struct part *p,
 }
 
 /* Octets of the body that this unit has. */
-static enum frame measure(const struct http_side *s, const struct part *p,
-			  bool with_head, size_t *n, struct err *e)
+static enum frame measure(const struct cutter *k, const struct http_side *s,
+			  const struct part *p, bool with_head, size_t *n,
+			  struct err *e)
 {
 	struct obix_body b = {.in = p->plain,
 			      .window = p->room < OBIX_WINDOW ? p->room :
@@ -152,7 +153,7 @@ static enum frame measure(const struct http_side *s, const struct part *p,
 		return p->plain.n == p->rest ? FRAME_UNIT : more(p, e);
 	}
 	if (s->kind == BODY_OBIX) {
-		fr = obix_frame(&s->scan, &b, n, e);
+		fr = obix_frame(k->obix, &s->scan, &b, n, e);
 		return fr == FRAME_MORE ? more(p, e) : fr;
 	}
 	*n = p->plain.n < SLICE_MAX ? p->plain.n : SLICE_MAX;
@@ -195,7 +196,7 @@ static enum frame cut_body(const struct cutter *k, struct span in, size_t room,
 	if (k->exact)
 		n = p.plain.n;
 	else
-		fr = measure(s, &p, x->has_head, &n, e);
+		fr = measure(k, s, &p, x->has_head, &n, e);
 	if (fr != FRAME_UNIT)
 		return fr;
 	x->body = span_sub(p.plain, 0, n);

@@ -273,6 +273,7 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 			       .other_waits = c->other_waits,
 			       .plain = m->plain,
 			       .seen = m->seen,
+			       .obix = machine_obix(m),
 			       .exact = exact};
 }
 

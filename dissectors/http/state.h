@@ -168,6 +168,7 @@ struct cutter {
 	bool lenient, other_waits;
 	uint8_t *plain;
 	struct http_seen *seen;
+	struct obix_machine *obix; /* NULL will do when exact */
 	bool exact;
 };
 enum frame http_cut(const struct cutter *k, struct span in, struct piece *x,

@@ -80,15 +80,14 @@ static bool ours(struct xml_block *b, struct span in, struct tree *t)
 	struct scan s = scan_of(&start, in, &e);
 	enum scan_token tok;
 
-	s.counts = true;
 	t->n = 0;
 	t->text[0] = 0;
 	while ((tok = scan_next(&s)) < SCAN_MORE)
 		;
-	if (tok == SCAN_BAD || s.at != in.n || s.stage != SCAN_BEHIND)
+	if (tok == SCAN_BAD || s.at != in.n || s.sum.stage != SCAN_BEHIND)
 		return false;
 	return xml_open(b, &e) == 0 &&
-	       xml_read(b, in, true, &s, &sink, &e) == 0;
+	       xml_read(b, in, true, &s.sum, &sink, &e) == 0;
 }
 
 /* --- theirs -------------------------------------------------------------------- */

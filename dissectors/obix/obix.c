@@ -44,7 +44,7 @@ static int row_open(const struct obix_ctx *c, struct doc_row **row,
 
 /* What follows: nothing, or another unit of this document. */
 static void row_keep(const struct obix_ctx *c, struct doc_row *row,
-		     const struct scan *s)
+		     const struct scan_sum *s)
 {
 	struct obix_machine *m = c->m;
 	struct stage *st = &m->stage;
@@ -69,27 +69,32 @@ static void row_keep(const struct obix_ctx *c, struct doc_row *row,
  * ------------------------------------------------------------------------ */
 
 /* The scanner's reading of the whole unit. */
-static int count(const struct obix_ctx *c, struct span unit, struct scan *s,
-		 struct err *e)
+static int count(const struct obix_ctx *c, struct span unit,
+		 struct scan_sum *sum, struct err *e)
 {
-	*s = scan_of(c->at, unit, e);
-	s->counts = true;
+	struct scan s = scan_of(c->at, unit, e);
+
+	if (!c->last && scan_is_kept(&c->m->kept, c->at, unit)) {
+		*sum = c->m->kept.sum;
+		return 0;
+	}
 	for (;;) {
-		enum scan_token t = scan_next(s);
+		enum scan_token t = scan_next(&s);
 
 		if (t == SCAN_BAD)
 			return e->code;
 		if (t != SCAN_MORE)
 			continue;
-		if (s->at == unit.n && (!c->last || s->stage == SCAN_BEHIND))
+		*sum = s.sum;
+		if (s.at == unit.n && (!c->last || sum->stage == SCAN_BEHIND))
 			return 0;
-		return err_reason(e, E_SYNTAX, REASON_INCOMPLETE, s->at,
+		return err_reason(e, E_SYNTAX, REASON_INCOMPLETE, s.at,
 				  "the document does not end");
 	}
 }
 
 static int pass(struct reader *r, struct doc_row *row, struct span unit,
-		const struct scan *s)
+		const struct scan_sum *s)
 {
 	const struct xml_sink sink = {r, doc_start, doc_end};
 	int rc;
@@ -113,7 +118,7 @@ static int pass(struct reader *r, struct doc_row *row, struct span unit,
 
 /* Read it again, knowing what came last: definitions behind their use. */
 static int again(struct reader *r, struct doc_row *row, struct span unit,
-		 const struct scan *s)
+		 const struct scan_sum *s)
 {
 	const struct obix_ctx *c = r->c;
 	struct obix_machine *m = c->m;
@@ -146,7 +151,7 @@ int obix_read(const struct obix_ctx *c, struct span unit, struct obs_list *out,
 	uint32_t mark = out->n;
 	struct obix_ask before = *c->ask;
 	struct doc_row *row = NULL;
-	struct scan s;
+	struct scan_sum s;
 	int rc;
 
 	stage_begin(c->m);
@@ -171,6 +176,11 @@ int obix_read(const struct obix_ctx *c, struct span unit, struct obs_list *out,
 	}
 	row_keep(c, row, &s);
 	return 0;
+}
+
+struct scan_kept *obix_kept(struct obix_machine *m)
+{
+	return &m->kept;
 }
 
 void obix_drop(struct obix_machine *m, struct obix_scan *at)

@@ -112,13 +112,14 @@ struct obix_body {
 };
 
 /*
- * The end of the next unit. Pure: s is not changed.
+ * The end of the next unit. Pure: s is not changed; m only keeps what was counted
+ * of the unit, together with its octets, for obix_read of the same ones.
  * FRAME_UNIT: *len > 0 octets of in. FRAME_MORE: *len 0. FRAME_BAD: e.
  * A body that ends when the connection does: the unit with the end of the root
  * ends there, what follows (white space, comments) are units of their own.
  */
-enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
-		      size_t *len, struct err *e);
+enum frame obix_frame(struct obix_machine *m, const struct obix_scan *s,
+		      const struct obix_body *b, size_t *len, struct err *e);
 
 /* Where a direction stands behind a unit that obix_frame found, without
  * reading it: what frames the next one before this one is judged. */

@@ -118,7 +118,7 @@ static size_t judge(struct kit *k, struct span body, const struct kit_way *way)
 			.rest = seen == body.n || way->rest == 0 ? body.n - from
 								 : way->rest,
 		};
-		enum frame f = obix_frame(&at, &b, &len, &k->e);
+		enum frame f = obix_frame(k->m, &at, &b, &len, &k->e);
 
 		assert_int_not_equal(f, FRAME_BAD);
 		if (f == FRAME_MORE) {
@@ -245,7 +245,8 @@ static void year(void **state)
 			span_sub(span_of(buf, n), from, OBIX_WINDOW + 1),
 			OBIX_WINDOW, n - from, false};
 
-		assert_int_equal(obix_frame(&at, &b, &len, &k->e), FRAME_UNIT);
+		assert_int_equal(obix_frame(k->m, &at, &b, &len, &k->e),
+				 FRAME_UNIT);
 		c.first = from == 0;
 		c.last = from + len == n;
 		k->out.n = 0;

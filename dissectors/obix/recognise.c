@@ -248,7 +248,7 @@ static enum obix_is page(struct span in, bool all, struct err *e)
 			if (s.at < in.n) {
 				s.at++;
 				trap = REASON_XML_DTD;
-				s.stage = SCAN_PROLOG;
+				s.sum.stage = SCAN_PROLOG;
 				continue;
 			}
 			t = SCAN_MORE;
@@ -256,7 +256,7 @@ static enum obix_is page(struct span in, bool all, struct err *e)
 		if (t == SCAN_BAD && e->reason == REASON_XML_INSTRUCTION) {
 			s.at = skip_instruction(in, s.at);
 			trap = REASON_XML_INSTRUCTION;
-			s.stage = SCAN_PROLOG;
+			s.sum.stage = SCAN_PROLOG;
 			continue;
 		}
 		if (t == SCAN_BAD || (t == SCAN_MORE && all))

@@ -7,9 +7,9 @@
 struct scan scan_of(const struct obix_scan *s, struct span in, struct err *e)
 {
 	return (struct scan){.in = in,
-			     .stage = s->stage,
-			     .depth = s->depth,
-			     .stylesheet = s->seen,
+			     .sum = {.stage = s->stage,
+				     .depth = s->depth,
+				     .stylesheet = s->seen},
 			     .e = e};
 }
 
@@ -70,17 +70,17 @@ static enum scan_token text(struct scan *s)
 		i = lt ? (size_t)(lt - s->in.p) : s->in.n;
 		if (memchr(s->in.p + from, 0, i - from))
 			return bad(s, REASON_XML_ENCODING, "NUL");
-		if (s->stage != SCAN_INSIDE)
+		if (s->sum.stage != SCAN_INSIDE)
 			return bad(s, REASON_MALFORMED,
 				   "text outside the root element");
 		/* The white space among it, too. */
-		s->text += (uint32_t)(i - from);
+		s->sum.text += (uint32_t)(i - from);
 	}
 	/* Behind the root any white space is whole; elsewhere text ends where
 	 * the next tag begins. */
-	if (i == s->in.n && s->stage != SCAN_BEHIND)
+	if (i == s->in.n && s->sum.stage != SCAN_BEHIND)
 		return SCAN_MORE;
-	if (s->stage == SCAN_BEHIND && i == s->in.n)
+	if (s->sum.stage == SCAN_BEHIND && i == s->in.n)
 		white_behind(s, run, s->at == 0);
 	else
 		s->gap = run;
@@ -100,8 +100,8 @@ static void numbers(struct scan *s, size_t end, uint32_t *years)
 
 	for (size_t i = 0; i < in.n; i++)
 		words += !is_white(in.p[i]);
-	s->words += (uint32_t)(words > marks ? words - marks : 0);
-	s->white += white_runs(in);
+	s->sum.words += (uint32_t)(words > marks ? words - marks : 0);
+	s->sum.white += white_runs(in);
 	while ((one = value_number_in(in, &at)).n) {
 		bool year = one.n == 4 && (span_is(span_sub(one, 0, 2), "19") ||
 					   span_is(span_sub(one, 0, 2), "20"));
@@ -109,7 +109,7 @@ static void numbers(struct scan *s, size_t end, uint32_t *years)
 		if (year && years && *years < YEARS)
 			++*years;
 		else
-			s->numbers++;
+			s->sum.numbers++;
 	}
 }
 
@@ -123,11 +123,11 @@ static enum scan_token comment(struct scan *s)
 		return bad(s, REASON_MALFORMED, "-- within a comment");
 	if (memchr(s->in.p + s->at, 0, end - s->at))
 		return bad(s, REASON_XML_ENCODING, "NUL");
-	numbers(s, end, &s->years);
-	white_between(s, s->depth, false);
+	numbers(s, end, &s->sum.years);
+	white_between(s, s->sum.depth, false);
 	s->opened = false;
 	s->at = end + 3;
-	s->comments++;
+	s->sum.comments++;
 	return SCAN_COMMENT;
 }
 
@@ -142,8 +142,8 @@ static enum scan_token instruction(struct scan *s)
 	if (!declaration && !sheet &&
 	    (may_start(s, "<?xml-stylesheet") || may_start(s, "<?xml ")))
 		return SCAN_MORE;
-	if (!(declaration && s->stage == SCAN_START) &&
-	    !(sheet && s->stage <= SCAN_PROLOG && !s->stylesheet))
+	if (!(declaration && s->sum.stage == SCAN_START) &&
+	    !(sheet && s->sum.stage <= SCAN_PROLOG && !s->sum.stylesheet))
 		return bad(s, REASON_XML_INSTRUCTION,
 			   "a processing instruction");
 	/* The first octet of its end may be there, and the second not yet. */
@@ -157,9 +157,9 @@ static enum scan_token instruction(struct scan *s)
 	if (sheet)
 		numbers(s, end, NULL);
 	else
-		s->white += white_runs(span_sub(s->in, s->at, end - s->at));
+		s->sum.white += white_runs(span_sub(s->in, s->at, end - s->at));
 	white_between(s, 0, false);
-	s->stylesheet |= sheet;
+	s->sum.stylesheet |= sheet;
 	s->at = end + 2;
 	return SCAN_OTHER;
 }
@@ -205,10 +205,6 @@ static const uint8_t in_tag[256] = {
 	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
 	[' '] = WHITE, ['\t'] = WHITE, ['\n'] = WHITE, ['\r'] = WHITE,
 };
-/* The same where nobody counts white space. */
-static const uint8_t marks_in_tag[256] = {
-	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
-};
 
 /* Behind the white space that begins at i. */
 static size_t run_end(const struct scan *s, size_t i, uint32_t *white)
@@ -235,8 +231,6 @@ static size_t quote_end(struct scan *s, size_t i, uint32_t *white)
 
 	if (!q)
 		return in.n;
-	if (!s->counts)
-		return (size_t)(q - in.p);
 	if (s->layout.quote == 0)
 		s->layout.quote = in.p[i];
 	*white += s->layout.quote != in.p[i];
@@ -249,16 +243,15 @@ static size_t quote_end(struct scan *s, size_t i, uint32_t *white)
  * NUL within quotes hides no end, and expat refuses it. */
 static size_t tag_end(struct scan *s, uint32_t *white)
 {
-	const uint8_t *what = s->counts ? in_tag : marks_in_tag;
 	struct span in = s->in;
 	size_t i = s->at + 1;
 
 	while (i < in.n) {
-		switch (what[in.p[i]]) {
+		switch (in_tag[in.p[i]]) {
 		case PLAIN:
 			do
 				i++;
-			while (i < in.n && what[in.p[i]] == PLAIN);
+			while (i < in.n && in_tag[in.p[i]] == PLAIN);
 			break;
 		case END:
 			return i;
@@ -302,40 +295,39 @@ static enum scan_token tag(struct scan *s)
 		return bad(s, REASON_MALFORMED, "'<' or NUL within a tag");
 	if (end == s->in.n)
 		return SCAN_MORE;
-	if (s->stage == SCAN_BEHIND)
+	if (s->sum.stage == SCAN_BEHIND)
 		return bad(s, REASON_MALFORMED, "a second root element");
 	empty = !close && s->in.p[end - 1] == '/';
 	s->name = name_of(s, from, end);
 	if (s->name.n == 0 || !is_name_start(s->name.p[0]))
 		return bad(s, REASON_MALFORMED, "a tag without a name");
 	s->at = end + 1;
-	s->white += white;
-	if (close && s->depth == 0)
+	s->sum.white += white;
+	if (close && s->sum.depth == 0)
 		return bad(s, REASON_MALFORMED, "an end without start");
-	white_between(s, s->depth - (unsigned)close, close);
+	white_between(s, s->sum.depth - (unsigned)close, close);
 	s->opened = !close && !empty;
 	if (empty)
 		white_slash(s, is_white(s->in.p[end - 2]));
 	if (close) {
-		s->ends++;
-		if (--s->depth == 0)
-			s->stage = SCAN_BEHIND;
+		s->sum.ends++;
+		if (--s->sum.depth == 0)
+			s->sum.stage = SCAN_BEHIND;
 		return SCAN_CLOSE;
 	}
-	s->tags++;
-	if (s->counts)
-		s->names = scan_hash(s->names, s->name);
-	s->stage = SCAN_INSIDE;
-	if (s->depth == XML_DEPTH)
+	s->sum.tags++;
+	s->sum.names = scan_hash(s->sum.names, s->name);
+	s->sum.stage = SCAN_INSIDE;
+	if (s->sum.depth == XML_DEPTH)
 		return bad(s, REASON_TOO_MANY_UNITS,
 			   "elements nested too deep");
 	if (!empty) {
-		s->depth++;
+		s->sum.depth++;
 		return SCAN_OPEN;
 	}
-	s->ends++;
-	if (s->depth == 0)
-		s->stage = SCAN_BEHIND;
+	s->sum.ends++;
+	if (s->sum.depth == 0)
+		s->sum.stage = SCAN_BEHIND;
 	return SCAN_EMPTY;
 }
 
@@ -345,9 +337,9 @@ enum scan_token scan_next(struct scan *s)
 
 	if (s->at == s->in.n)
 		return SCAN_MORE;
-	if (s->stage == SCAN_START && may_start(s, "\xef\xbb\xbf"))
+	if (s->sum.stage == SCAN_START && may_start(s, "\xef\xbb\xbf"))
 		return SCAN_MORE;
-	if (s->stage == SCAN_START && s->at == 0 && starts(s, "\xef\xbb\xbf")) {
+	if (s->sum.stage == SCAN_START && s->at == 0 && starts(s, "\xef\xbb\xbf")) {
 		s->at = 3;
 		return SCAN_OTHER;
 	}
@@ -361,26 +353,33 @@ enum scan_token scan_next(struct scan *s)
 		t = marked(s);
 	else
 		t = tag(s);
-	if (s->stage == SCAN_START && t < SCAN_MORE)
-		s->stage = SCAN_PROLOG;
+	if (s->sum.stage == SCAN_START && t < SCAN_MORE)
+		s->sum.stage = SCAN_PROLOG;
 	return t;
 }
 
 /* --- the cut rule -----------------------------------------------------------
  */
 
+/* Where a unit may end, and the count as far as there. */
+struct place_to_cut {
+	size_t at;
+	struct scan_sum sum;
+};
+
 struct opened {
-	size_t before; /* a cut in front of its start tag */
+	struct place_to_cut before; /* its start tag */
 	bool container;
 };
 
 /* Where to cut, given what is open at the end of the window. */
-static size_t cut_at(const struct scan *s, const struct opened *o, size_t base,
-		     size_t last)
+static const struct place_to_cut *cut_at(const struct scan *s,
+					 const struct opened *o, size_t base,
+					 const struct place_to_cut *last)
 {
-	for (size_t i = base; i < s->depth; i++) {
-		if (!o[i].container && o[i].before > 0)
-			return o[i].before;
+	for (size_t i = base; i < s->sum.depth; i++) {
+		if (!o[i].container && o[i].before.at > 0)
+			return &o[i].before;
 	}
 	return last;
 }
@@ -389,7 +388,7 @@ static bool is_container(const struct scan *s)
 {
 	struct span local = scan_local(s->name);
 
-	return s->depth == 1 || span_is(local, "list") ||
+	return s->sum.depth == 1 || span_is(local, "list") ||
 	       span_is(local, "feed");
 }
 
@@ -400,43 +399,71 @@ static enum frame too_long(struct err *e)
 	return FRAME_BAD;
 }
 
+static void keep(struct scan_kept *k, const struct obix_scan *s,
+		 struct span unit, const struct scan_sum *sum)
+{
+	k->stage = s->stage;
+	k->depth = s->depth;
+	k->seen = s->seen;
+	k->n = unit.n;
+	k->sum = *sum;
+	memcpy(k->unit, unit.p, unit.n);
+}
+
+bool scan_is_kept(const struct scan_kept *k, const struct obix_scan *s,
+		  struct span unit)
+{
+	return k->n && k->n == unit.n && k->stage == s->stage &&
+	       k->depth == s->depth && k->seen == s->seen &&
+	       memcmp(k->unit, unit.p, unit.n) == 0;
+}
+
 /* Cut within the first window octets; or, to_root, at the end of the root. */
-static enum frame cut(const struct obix_scan *at, struct span in, bool whole,
-		      bool to_root, size_t *len, struct err *e)
+static enum frame cut(struct scan_kept *k, const struct obix_scan *at,
+		      struct span in, bool whole, bool to_root, size_t *len,
+		      struct err *e)
 {
 	struct scan s = scan_of(at, in, e);
 	struct opened open[XML_DEPTH + 1];
-	size_t base = at->depth, last = 0;
+	struct place_to_cut last = {0};
+	const struct place_to_cut *to;
+	size_t base = at->depth;
 	enum scan_token t;
 
 	while ((t = scan_next(&s)) < SCAN_MORE) {
 		if (t == SCAN_OPEN)
-			open[s.depth - 1] =
+			open[s.sum.depth - 1] =
 				(struct opened){last, is_container(&s)};
 		/* An element that was open at the last cut has ended. */
-		if (s.depth < base)
-			base = s.depth;
-		if (to_root && s.stage == SCAN_BEHIND &&
+		if (s.sum.depth < base)
+			base = s.sum.depth;
+		if (to_root && s.sum.stage == SCAN_BEHIND &&
 		    at->stage != SCAN_BEHIND) {
 			*len = s.at;
 			return FRAME_UNIT;
 		}
 		/* Nothing is cut in front of the root: a unit says something.
 		 * Text ends with the tag behind it. */
-		if (s.stage == SCAN_BEHIND ||
-		    (s.stage == SCAN_INSIDE && t != SCAN_TEXT))
-			last = s.at;
+		if (s.sum.stage == SCAN_BEHIND ||
+		    (s.sum.stage == SCAN_INSIDE && t != SCAN_TEXT)) {
+			last.at = s.at;
+			last.sum = s.sum;
+		}
 	}
 	if (t == SCAN_BAD)
 		return FRAME_BAD;
 	if (!whole)
 		return FRAME_MORE;
-	*len = cut_at(&s, open, base, last);
-	return *len ? FRAME_UNIT : too_long(e);
+	to = cut_at(&s, open, base, &last);
+	*len = to->at;
+	/* Behind the root, what counts depends on what follows. */
+	if (to->at && to->sum.stage == SCAN_INSIDE)
+		keep(k, at, span_sub(in, 0, to->at), &to->sum);
+	return to->at ? FRAME_UNIT : too_long(e);
 }
 
-enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
-		      size_t *len, struct err *e)
+enum frame obix_frame(struct obix_machine *m, const struct obix_scan *s,
+		      const struct obix_body *b, size_t *len, struct err *e)
 {
 	bool decided = b->full || b->in.n > b->window;
 	struct span in = span_sub(b->in, 0, b->window);
@@ -452,7 +479,7 @@ enum frame obix_frame(const struct obix_scan *s, const struct obix_body *b,
 		return FRAME_MORE;
 	if (s->stage == SCAN_BEHIND && b->rest == OBIX_REST_CLOSE)
 		decided = true; /* white space is whole as it comes */
-	return cut(s, in, decided, b->rest == OBIX_REST_CLOSE, len, e);
+	return cut(obix_kept(m), s, in, decided, b->rest == OBIX_REST_CLOSE, len, e);
 }
 
 void obix_skip(struct obix_scan *s, struct span unit)
@@ -462,7 +489,7 @@ void obix_skip(struct obix_scan *s, struct span unit)
 
 	while (scan_next(&at) < SCAN_MORE)
 		;
-	s->stage = at.stage;
-	s->depth = at.depth;
-	s->seen = at.stylesheet;
+	s->stage = at.sum.stage;
+	s->depth = at.sum.depth;
+	s->seen = at.sum.stylesheet;
 }

@@ -38,28 +38,47 @@ struct scan_layout {
 	uint8_t slash, quote, empty;
 };
 
-struct scan {
-	struct span in;
-	size_t at; /* behind the last whole token */
+/* What has been counted, and where that leads. */
+struct scan_sum {
 	uint8_t stage, depth;
-	bool stylesheet;  /* seen */
-	struct span name; /* of the tag read last, with its prefix */
-	/* What has been counted. */
+	bool stylesheet; /* seen */
 	uint32_t tags, ends, comments, years;
 	uint32_t text;  /* octets outside tags that are no white space */
 	uint32_t numbers; /* in comments and the stylesheet; see scan.c */
 	uint32_t words;	  /* octets there that are no white space */
 	uint32_t white;	  /* octets that layout and spelling tell; see white.c */
+	uint64_t names;	  /* hash of the names of start tags, in order */
+};
+
+struct scan {
+	struct span in;
+	size_t at; /* behind the last whole token */
+	struct scan_sum sum;
+	struct span name; /* of the tag read last, with its prefix */
 	struct scan_layout layout;
 	struct span gap; /* white space in front of the token being read */
 	bool opened;	 /* the tag before was a start */
-	/* What layout tells, and names: where a unit ends needs neither. */
-	bool counts;
-	uint64_t names; /* hash of the names of start tags, in order */
 	struct err *e;
 };
 
+/*
+ * The count of the unit that was cut last. It follows from where the unit begins
+ * and from its octets, which are kept beside it: whoever reads the same ones
+ * from there need not count them again.
+ */
+struct scan_kept {
+	uint8_t stage, depth, seen; /* where it begins */
+	size_t n;		    /* octets; 0: none is kept */
+	struct scan_sum sum;
+	uint8_t unit[OBIX_WINDOW];
+};
+
 struct scan scan_of(const struct obix_scan *s, struct span in, struct err *e);
+
+struct scan_kept *obix_kept(struct obix_machine *m);
+/* Is that the unit whose count was kept? */
+bool scan_is_kept(const struct scan_kept *k, const struct obix_scan *s,
+		  struct span unit);
 
 /* The next token; end of in is SCAN_MORE with in.n == at, or with less when
  * a token is cut. SCAN_BAD sets *e. */

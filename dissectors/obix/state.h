@@ -432,6 +432,7 @@ struct obix_machine {
 	struct doc_row doc[DOCS + 1];
 	struct doc_row shadow;
 	struct places places; /* of no use behind the unit */
+	struct scan_kept kept;
 };
 _Static_assert(sizeof(struct obix_machine) <= OBIX_MACHINE_OCTETS,
 	       "OBIX_MACHINE_OCTETS");

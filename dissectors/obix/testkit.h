@@ -145,6 +145,28 @@ struct kit_way {
 	bool unsure;   /* undo and repeat each unit once */
 };
 
+/* What was kept of the unit that was just cut is what is counted of it. */
+static inline void kit_kept(const struct kit *k, const struct obix_scan *at,
+			    struct span unit)
+{
+	const struct scan_kept *kept = obix_kept(k->m);
+	struct err e;
+	struct scan s = scan_of(at, unit, &e);
+	const struct scan_sum *a = &s.sum, *b = &kept->sum;
+
+	if (!scan_is_kept(kept, at, unit))
+		return;
+	while (scan_next(&s) < SCAN_MORE)
+		;
+	assert(s.at == unit.n && a->stage == b->stage &&
+	       a->depth == b->depth && a->stylesheet == b->stylesheet &&
+	       a->tags == b->tags && a->ends == b->ends &&
+	       a->comments == b->comments && a->years == b->years &&
+	       a->text == b->text && a->numbers == b->numbers &&
+	       a->words == b->words && a->white == b->white &&
+	       a->names == b->names);
+}
+
 /* One message; body p NULL: none. Returns 0 or the code of the refusal. */
 static inline int kit_message(struct kit *k, struct obix_ctx *c,
 			      struct span body, const struct kit_way *way)
@@ -195,7 +217,7 @@ static inline int kit_message(struct kit *k, struct obix_ctx *c,
 		if (way->rest == OBIX_REST_CLOSE && ended &&
 		    at.stage == SCAN_BEHIND)
 			b.full = true;
-		f = obix_frame(&at, &b, &len, &k->e);
+		f = obix_frame(k->m, &at, &b, &len, &k->e);
 		if (f == FRAME_BAD)
 			return k->e.code;
 		if (f == FRAME_MORE && ended) {
@@ -208,12 +230,16 @@ static inline int kit_message(struct kit *k, struct obix_ctx *c,
 			continue;
 		}
 		assert(len > 0 && len <= b.in.n && len <= OBIX_WINDOW);
+		kit_kept(k, &at, span_sub(body, from, len));
 		c->first = first;
 		c->last = from + len == body.n;
 		for (unsigned i = 0; i < (way->unsure ? 2 : 1); i++) {
 			struct obix_scan was = at;
 			struct obix_ask asked = k->ask;
 
+			/* Again without what was kept. */
+			if (i == 1)
+				obix_kept(k->m)->n = 0;
 			k->out.n = 0;
 			arena_reset(&k->arena);
 			rc = obix_read(c, span_sub(body, from, len), &k->out,

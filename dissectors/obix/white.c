@@ -61,7 +61,7 @@ static void empty_as(struct scan *s, uint8_t style)
 {
 	if (s->layout.empty == 0)
 		s->layout.empty = style;
-	s->white += s->layout.empty != style;
+	s->sum.white += s->layout.empty != style;
 }
 
 void white_between(struct scan *s, unsigned depth, bool close)
@@ -71,8 +71,6 @@ void white_between(struct scan *s, unsigned depth, bool close)
 	uint8_t *as;
 
 	s->gap = (struct span){0};
-	if (!s->counts)
-		return;
 	if (run.n == 0 && close && s->opened) {
 		empty_as(s, 1);
 		return;
@@ -80,11 +78,11 @@ void white_between(struct scan *s, unsigned depth, bool close)
 	f = form(run);
 	as = &s->layout.as[close][depth];
 	if (f == 0)
-		s->white += (uint32_t)run.n;
+		s->sum.white += (uint32_t)run.n;
 	else if (*as == 0)
-		s->white += !fits(&s->layout, f, depth);
+		s->sum.white += !fits(&s->layout, f, depth);
 	else
-		s->white += *as != f;
+		s->sum.white += *as != f;
 	if (f && *as == 0)
 		*as = (uint8_t)f;
 }
@@ -95,9 +93,9 @@ void white_behind(struct scan *s, struct span run, bool apart)
 
 	/* Of such units there may be many, which nothing else counts. */
 	if (apart)
-		s->white += (uint32_t)(run.n > TRAILING ? run.n + BEYOND : 0);
+		s->sum.white += (uint32_t)(run.n > TRAILING ? run.n + BEYOND : 0);
 	else if (f == 0 || (f - 1) % FORMS)
-		s->white += (uint32_t)run.n;
+		s->sum.white += (uint32_t)run.n;
 }
 
 uint32_t white_within(struct span run, uint8_t next)
@@ -116,7 +114,7 @@ void white_slash(struct scan *s, bool space)
 
 	if (s->layout.slash == 0)
 		s->layout.slash = style;
-	s->white += s->layout.slash != style;
+	s->sum.white += s->layout.slash != style;
 	empty_as(s, 2);
 }
 

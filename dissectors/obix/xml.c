@@ -483,7 +483,7 @@ static int parser_error(const struct xml_block *b, struct err *e)
 }
 
 int xml_read(struct xml_block *b, struct span unit, bool final,
-	     const struct scan *sum, const struct xml_sink *sink, struct err *e)
+	     const struct scan_sum *sum, const struct xml_sink *sink, struct err *e)
 {
 	struct reading r = {.parser = b->parser, .sink = sink, .e = e};
 	enum XML_Status ok;

@@ -72,7 +72,7 @@ int xml_reopen(struct xml_block *b, struct err *e)
  * document ends with it. Returns 0 or a negative errcode with a reason.
  */
 int xml_read(struct xml_block *b, struct span unit, bool final,
-	     const struct scan *sum, const struct xml_sink *sink, struct err *e)
+	     const struct scan_sum *sum, const struct xml_sink *sink, struct err *e)
 	__attribute__((warn_unused_result));
 
 /* Copy what is in use; both are whole blocks, to stays where it is. */
