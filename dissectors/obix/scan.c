@@ -196,14 +196,16 @@ static enum scan_token marked(struct scan *s)
 /* What can stand in a tag outside quotes and needs a look. */
 enum {
 	PLAIN,
+	SLASH,
 	QUOTE,
 	END,
 	TRAP,
 	WHITE
 };
 static const uint8_t in_tag[256] = {
-	[0] = TRAP, ['<'] = TRAP, ['>'] = END, ['"'] = QUOTE, ['\''] = QUOTE,
-	[' '] = WHITE, ['\t'] = WHITE, ['\n'] = WHITE, ['\r'] = WHITE,
+	[0] = TRAP,    ['<'] = TRAP,   ['>'] = END,    ['"'] = QUOTE,
+	['\''] = QUOTE, ['/'] = SLASH,  [' '] = WHITE,  ['\t'] = WHITE,
+	['\n'] = WHITE, ['\r'] = WHITE,
 };
 
 /* Behind the white space that begins at i. */
@@ -213,7 +215,7 @@ static size_t run_end(const struct scan *s, size_t i, uint32_t *white)
 	size_t from = i;
 
 	/* As nearly all are. */
-	if (in.n - i > 1 && in.p[i] == ' ' && in_tag[in.p[i + 1]] == PLAIN &&
+	if (in.n - i > 1 && in.p[i] == ' ' && in_tag[in.p[i + 1]] <= SLASH &&
 	    in.p[i + 1] != '=')
 		return i + 1;
 	while (i < in.n && is_white(in.p[i]))
@@ -226,29 +228,35 @@ static size_t run_end(const struct scan *s, size_t i, uint32_t *white)
 /* The closing quote of the value that begins at i, or in.n. */
 static size_t quote_end(struct scan *s, size_t i, uint32_t *white)
 {
-	struct span in = s->in;
-	const uint8_t *q = memchr(in.p + i + 1, in.p[i], in.n - i - 1);
+	struct span in = s->in, rest = span_from(in, i + 1);
+	uint8_t quote = in.p[i];
+	size_t n = white_plain(rest, quote);
 
-	if (!q)
+	if (n < rest.n && rest.p[n] != quote) {
+		const uint8_t *q = memchr(rest.p + n, quote, rest.n - n);
+
+		n = q ? (size_t)(q - rest.p) : rest.n;
+		*white += q ? white_value(span_sub(rest, 0, n)) : 0;
+	}
+	if (n == rest.n)
 		return in.n;
 	if (s->layout.quote == 0)
-		s->layout.quote = in.p[i];
-	*white += s->layout.quote != in.p[i];
-	*white += white_value(
-		span_sub(in, i + 1, (size_t)(q - in.p) - i - 1));
-	return (size_t)(q - in.p);
+		s->layout.quote = quote;
+	*white += s->layout.quote != quote;
+	return i + 1 + n;
 }
 
-/* The '>' that ends the tag, or in.n, or SIZE_MAX when there cannot be one. A
- * NUL within quotes hides no end, and expat refuses it. */
-static size_t tag_end(struct scan *s, uint32_t *white)
+/* The '>' that ends the tag of which in front of i nothing needs a look, or
+ * in.n, or SIZE_MAX when there cannot be one. A NUL within quotes hides no end,
+ * and expat refuses it. */
+static size_t tag_end(struct scan *s, size_t i, uint32_t *white)
 {
 	struct span in = s->in;
-	size_t i = s->at + 1;
 
 	while (i < in.n) {
 		switch (in_tag[in.p[i]]) {
 		case PLAIN:
+		case SLASH:
 			do
 				i++;
 			while (i < in.n && in_tag[in.p[i]] == PLAIN);
@@ -269,11 +277,12 @@ static size_t tag_end(struct scan *s, uint32_t *white)
 	return i;
 }
 
-static struct span name_of(const struct scan *s, size_t from, size_t end)
+/* Nothing that can stand in a name needs a look. */
+static struct span name_of(const struct scan *s, size_t from)
 {
 	size_t i = from;
 
-	while (i < end && s->in.p[i] != '/' && in_tag[s->in.p[i]] != WHITE)
+	while (i < s->in.n && in_tag[s->in.p[i]] == PLAIN)
 		i++;
 	return span_sub(s->in, from, i - from);
 }
@@ -288,9 +297,11 @@ static enum scan_token tag(struct scan *s)
 {
 	bool close = s->in.p[s->at + 1] == '/';
 	uint32_t white = 0;
-	size_t end = tag_end(s, &white), from = s->at + (close ? 2 : 1);
+	size_t from = s->at + (close ? 2 : 1), end;
+	struct span name = name_of(s, from);
 	bool empty;
 
+	end = tag_end(s, from + name.n, &white);
 	if (end == SIZE_MAX)
 		return bad(s, REASON_MALFORMED, "'<' or NUL within a tag");
 	if (end == s->in.n)
@@ -298,7 +309,7 @@ static enum scan_token tag(struct scan *s)
 	if (s->sum.stage == SCAN_BEHIND)
 		return bad(s, REASON_MALFORMED, "a second root element");
 	empty = !close && s->in.p[end - 1] == '/';
-	s->name = name_of(s, from, end);
+	s->name = name;
 	if (s->name.n == 0 || !is_name_start(s->name.p[0]))
 		return bad(s, REASON_MALFORMED, "a tag without a name");
 	s->at = end + 1;

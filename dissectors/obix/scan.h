@@ -122,6 +122,9 @@ uint32_t white_within(struct span run, uint8_t next);
 void white_slash(struct scan *s, bool space);
 /* What the runs of a comment or an instruction tell. */
 uint32_t white_runs(struct span in);
+/* Octets in front of the first one that is the quote, or that tells something in
+ * a value. */
+size_t white_plain(struct span in, uint8_t quote);
 /* What references to characters and white space in a value tell. */
 uint32_t white_value(struct span val);
 

@@ -8,6 +8,8 @@
  */
 #include "dissectors/obix/scan.h"
 
+#include <endian.h>
+
 #define INDENT    40 /* characters of an indentation */
 #define FORMS     (INDENT + 1)
 #define TRAILING  2  /* octets behind the root, in a unit of their own */
@@ -152,26 +154,32 @@ static uint32_t reference(struct span from)
 
 #define EACH(c) (UINT64_C(0x0101010101010101) * (c))
 
-/* Is an octet below a blank, or '&', among eight? */
-static uint64_t tells(uint64_t x)
+/* What of eight octets is below a blank, '&', or the quote: the lowest one is
+ * marked, and perhaps some above it. */
+static uint64_t tells(uint64_t x, uint8_t quote)
 {
-	return ((x - EACH(' ')) | ((x ^ EACH('&')) - EACH(1))) & ~x &
+	uint64_t q = x ^ EACH(quote), r = x ^ EACH('&');
+
+	return (((x - EACH(' ')) & ~x) | ((r - EACH(1)) & ~r) |
+		((q - EACH(1)) & ~q)) &
 	       EACH(0x80);
 }
 
-static bool may_tell(struct span val)
+size_t white_plain(struct span in, uint8_t quote)
 {
-	uint64_t x, odd = 0;
+	uint64_t x, hit;
+	size_t i = 0;
 
-	for (size_t i = 0; val.n >= sizeof(x) && i < val.n; i += sizeof(x)) {
-		/* The last ones with some of those before. */
-		memcpy(&x, val.p + (i < val.n - sizeof(x) ? i : val.n - sizeof(x)),
-		       sizeof(x));
-		odd |= tells(x);
+	for (; in.n - i >= sizeof(x); i += sizeof(x)) {
+		memcpy(&x, in.p + i, sizeof(x));
+		hit = tells(le64toh(x), quote);
+		if (hit)
+			return i + (size_t)__builtin_ctzll(hit) / 8;
 	}
-	for (size_t i = 0; val.n < sizeof(x) && i < val.n; i++)
-		odd |= (val.p[i] < ' ') | (val.p[i] == '&');
-	return odd;
+	while (i < in.n && in.p[i] >= ' ' && in.p[i] != '&' &&
+	       in.p[i] != quote)
+		i++;
+	return i;
 }
 
 /* Whoever reads it finds a space for each. */
@@ -179,8 +187,6 @@ uint32_t white_value(struct span val)
 {
 	uint32_t n = 0;
 
-	if (!may_tell(val))
-		return 0;
 	for (size_t i = 0; i < val.n; i++) {
 		if (val.p[i] == '&')
 			n += reference(span_from(val, i));
