@@ -17,10 +17,14 @@ static int row_new(const struct obix_ctx *c, struct doc_row **row,
 		   struct err *e)
 {
 	struct obix_machine *m = c->m;
+	int rc;
 
 	*row = &m->doc[m->spare];
 	doc_clear(&(*row)->doc);
-	return xml_reopen(&(*row)->xml, e);
+	rc = xml_reopen(&(*row)->xml, e);
+	if (rc == 0 && !c->last)
+		xml_reserve(&(*row)->xml);
+	return rc;
 }
 
 /* Where a document of several units goes on; a copy allows to go back. */
@@ -127,8 +131,7 @@ static int again(struct reader *r, struct doc_row *row, struct span unit,
 	int rc;
 
 	if (c->first) {
-		doc_clear(d);
-		rc = xml_reopen(&row->xml, r->e);
+		rc = row_new(c, &row, r->e);
 		if (rc)
 			return rc;
 	} else {

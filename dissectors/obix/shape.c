@@ -157,8 +157,7 @@ static bool is_plainly(const struct place *p, const struct elem *el,
 {
 	const uint8_t *at = p->text;
 
-	if (p->n == 0 || at[0] != el->el || at[1] != t->n_set ||
-	    memcmp(at + 2, t->set, t->n_set) != 0 || t->prefix.n)
+	if (p->n == 0 || at[0] != el->el || at[1] != t->n_set || t->prefix.n)
 		return false;
 	at += 2 + t->n_set;
 	if (*at++ != 0)
@@ -166,6 +165,8 @@ static bool is_plainly(const struct place *p, const struct elem *el,
 	for (unsigned i = 0; i < t->n_set; i++) {
 		struct span s = t->at[t->set[i]];
 
+		if (p->text[2 + i] != t->set[i])
+			return false;
 		if (t->set[i] == AT_VAL)
 			s.n = 0;
 		if (t->set[i] == AT_HREF || t->set[i] == AT_DISPLAY ||

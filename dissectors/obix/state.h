@@ -115,6 +115,8 @@ struct elem {
 	uint8_t place;
 	uint32_t children;
 	uint8_t entry;    /* 1 + depth of the child of a list it is in */
+	uint8_t name_n;	  /* of its name, or what stands for it */
+	bool has_facets;
 	uint64_t own;     /* of such a child: its href, hashed; 0: none */
 	uint8_t named_n;  /* children's names in named */
 	uint8_t uses;     /* of its children, as rows of uses in doc */
@@ -125,10 +127,8 @@ struct elem {
 	uint64_t of_name; /* "#X" in `of`, hashed */
 	uint16_t base;        /* path for its children, where one climbs */
 	uint32_t ordinal;
-	uint8_t name_n;	/* of its name, or what stands for it */
 	/* Not cleared with the rest: valid as far as name_n, has_facets. */
-	bool has_facets;
-	uint8_t name[47];
+	uint8_t name[48];
 	struct sizing facets; /* unit of a facets string of its */
 	uint64_t named[NAMED]; /* hashes */
 };

@@ -203,9 +203,10 @@ static bool number(struct cur *c, unsigned n, int *v)
 }
 
 /* Three numbers: digits where form has a d, and between them what it says. */
-static bool read_form(struct cur *c, const char *form, int v[3])
+#define FORM(c, form, v) read_form(c, form, sizeof(form) - 1, v)
+static bool read_form(struct cur *c, const char *form, size_t n, int v[3])
 {
-	struct span s = cur_take(c, strlen(form));
+	struct span s = cur_take(c, n);
 
 	*v = 0;
 	for (size_t i = 0; i < s.n; i++) {
@@ -226,7 +227,7 @@ static bool read_date(struct cur *c, struct civil *v)
 				       31, 31, 30, 31, 30, 31};
 	int part[3];
 
-	if (!read_form(c, "dddd-dd-dd", part))
+	if (!FORM(c, "dddd-dd-dd", part))
 		return false;
 	v->year = part[0];
 	v->month = part[1];
@@ -243,7 +244,7 @@ static bool read_clock(struct cur *c, struct civil *v, int *ms)
 	size_t n = 0;
 
 	*ms = 0;
-	if (!read_form(c, "dd:dd:dd", part))
+	if (!FORM(c, "dd:dd:dd", part))
 		return false;
 	v->hour = part[0];
 	v->minute = part[1];

@@ -451,6 +451,13 @@ int xml_reopen(struct xml_block *b, struct err *e)
 	return 0;
 }
 
+void xml_reserve(struct xml_block *b)
+{
+	xml_memory = b;
+	(void)XML_GetBuffer(b->parser, XML_BUFFER);
+	xml_memory = NULL;
+}
+
 /* --- reading
  * --------------------------------------------------------------------- */
 

@@ -16,6 +16,7 @@
 #define XML_NAME       128 /* octets of a name */
 #define XML_BLOCK      (96u << 10)
 #define XML_FRESH      (8u << 10) /* of a new parser; expat 2.5: 3,136 octets */
+#define XML_BUFFER    (2 * OBIX_WINDOW) /* a unit, and 1 KiB in front of it */
 #define XML_CLASSES    14 /* sizes of pieces: 32 octets to 256 KiB */
 
 struct xml_block {
@@ -65,6 +66,10 @@ int xml_open(struct xml_block *b, struct err *e)
 /* The same again for the next document, cheaper where that can be done. */
 int xml_reopen(struct xml_block *b, struct err *e)
 	__attribute__((warn_unused_result));
+
+/* What expat holds a unit in, at once and no larger than it has to be: for a
+ * document of several, as what it grows through stays in the block. */
+void xml_reserve(struct xml_block *b);
 
 /*
  * Read one unit, which begins and ends between tokens, telling sink what it
