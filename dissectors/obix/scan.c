@@ -372,29 +372,6 @@ enum scan_token scan_next(struct scan *s)
 /* --- the cut rule -----------------------------------------------------------
  */
 
-/* Where a unit may end, and the count as far as there. */
-struct place_to_cut {
-	size_t at;
-	struct scan_sum sum;
-};
-
-struct opened {
-	struct place_to_cut before; /* its start tag */
-	bool container;
-};
-
-/* Where to cut, given what is open at the end of the window. */
-static const struct place_to_cut *cut_at(const struct scan *s,
-					 const struct opened *o, size_t base,
-					 const struct place_to_cut *last)
-{
-	for (size_t i = base; i < s->sum.depth; i++) {
-		if (!o[i].container && o[i].before.at > 0)
-			return &o[i].before;
-	}
-	return last;
-}
-
 static bool is_container(const struct scan *s)
 {
 	struct span local = scan_local(s->name);
@@ -435,42 +412,42 @@ static enum frame cut(struct scan_kept *k, const struct obix_scan *at,
 		      struct err *e)
 {
 	struct scan s = scan_of(at, in, e);
-	struct opened open[XML_DEPTH + 1];
-	struct place_to_cut last = {0};
-	const struct place_to_cut *to;
-	size_t base = at->depth;
+	struct scan_sum sum = s.sum; /* as far as last */
+	size_t last = 0;
+	unsigned held = 0; /* depth of an element that is not cut */
 	enum scan_token t;
 
 	while ((t = scan_next(&s)) < SCAN_MORE) {
-		if (t == SCAN_OPEN)
-			open[s.sum.depth - 1] =
-				(struct opened){last, is_container(&s)};
-		/* An element that was open at the last cut has ended. */
-		if (s.sum.depth < base)
-			base = s.sum.depth;
 		if (to_root && s.sum.stage == SCAN_BEHIND &&
 		    at->stage != SCAN_BEHIND) {
 			*len = s.at;
 			return FRAME_UNIT;
 		}
+		if (held && s.sum.depth >= held)
+			continue;
+		held = 0;
+		/* What is no container is cut only where nothing is in front. */
+		if (t == SCAN_OPEN && last > 0 && !is_container(&s)) {
+			held = s.sum.depth;
+			continue;
+		}
 		/* Nothing is cut in front of the root: a unit says something.
 		 * Text ends with the tag behind it. */
 		if (s.sum.stage == SCAN_BEHIND ||
 		    (s.sum.stage == SCAN_INSIDE && t != SCAN_TEXT)) {
-			last.at = s.at;
-			last.sum = s.sum;
+			last = s.at;
+			sum = s.sum;
 		}
 	}
 	if (t == SCAN_BAD)
 		return FRAME_BAD;
 	if (!whole)
 		return FRAME_MORE;
-	to = cut_at(&s, open, base, &last);
-	*len = to->at;
+	*len = last;
 	/* Behind the root, what counts depends on what follows. */
-	if (to->at && to->sum.stage == SCAN_INSIDE)
-		keep(k, at, span_sub(in, 0, to->at), &to->sum);
-	return to->at ? FRAME_UNIT : too_long(e);
+	if (last && sum.stage == SCAN_INSIDE)
+		keep(k, at, span_sub(in, 0, last), &sum);
+	return last ? FRAME_UNIT : too_long(e);
 }
 
 enum frame obix_frame(struct obix_machine *m, const struct obix_scan *s,
