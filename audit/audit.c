@@ -107,7 +107,8 @@ static int clock_step(struct audit *a, const struct event *ev, struct err *e)
 	return append(a, RECORD_CLOCK, &step, (struct span){0}, NULL, e);
 }
 
-/* Before anything else is added, and so before any checkpoint covers them. */
+/* Before anything else is added, and so before any checkpoint covers them. A
+ * start names them in its record; a boot that goes on has none. */
 static int withdraw(struct audit *a, const struct now *now, struct err *e)
 {
 	struct event_log log = {0};
@@ -115,18 +116,22 @@ static int withdraw(struct audit *a, const struct now *now, struct err *e)
 		.type = EV_EXPORT,
 		.now = *now,
 		.log = &log,
-		.detail = "no checkpoint covered it when the log was opened: "
-			  "what was to be removed stays",
+		.detail = a->withdraws
+				  ? "no checkpoint covered it when the log was "
+				    "opened: what was to be removed stays"
+				  : "no checkpoint covered them when the log "
+				    "was opened again",
 	};
 	int rc;
 
-	if (!a->withdraws)
+	if (!a->withdraws && !a->again)
 		return 0;
 	rc = name_last(a, &log, e);
 	log.withdrawn = store_size(a->store) - log.point;
 	if (rc == 0)
 		rc = append(a, RECORD_EXPORT, &ev, (struct span){0}, NULL, e);
-	a->withdraws = rc != 0;
+	if (rc == 0)
+		a->withdraws = a->again = false;
 	return rc;
 }
 

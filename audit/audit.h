@@ -83,7 +83,8 @@ const char *audit_path(const struct audit *a);
  * there were none, or nobody signs this log. */
 bool audit_unvouched(const struct audit *a, uint64_t *from, uint64_t *end);
 /* Some of them say what is to be removed. That is not done: before anything
- * else is added a record withdraws it, and they are never believed again. */
+ * else is added a record withdraws it, and they are never believed again. Of a
+ * boot that goes on such a record names them whatever they say. */
 bool audit_withdraws(const struct audit *a);
 /* Are the file that is written, and its journal, still those of that name?
  * E_INTEGRITY: one was taken away or replaced, and what is written would be

@@ -31,9 +31,9 @@ struct audit {
 	} going;
 	/* Records from unvouched on, up to not with opened, had no checkpoint
 	 * when it was opened; no record withdrew yet what they say is to be
-	 * removed: withdraws. */
+	 * removed: withdraws; none named them yet, and no start will: again. */
 	uint64_t unvouched, opened;
-	bool withdraws;
+	bool withdraws, again;
 	bool cosigned, tight;
 	const struct note_key *witnesses; /* whose cosignatures count */
 	size_t n_witnesses;

@@ -100,6 +100,7 @@ int audit_going(struct audit *a, struct err *e)
 
 	a->opened = store_size(a->store);
 	a->unvouched = is_signed(a) ? store_checkpointed(a->store) : a->opened;
+	a->again = a->has_last && a->unvouched < a->opened;
 	if (rc >= 0)
 		rc = check_gone(&s, e);
 	if (rc == 0 && a->going.end)

@@ -77,13 +77,13 @@ static void print_starts(const struct verify_result *r)
 	if (r->checkpoints == 0)
 		return;
 	for (uint64_t i = 0; i < n; i++)
-		printf("records %llu to %llu had no checkpoint when boot %u "
-		       "began, and were signed after that\n",
+		printf("records %llu to %llu had no checkpoint when the log "
+		       "was opened in boot %u, and were signed after that\n",
 		       (unsigned long long)r->starts[i].first,
 		       (unsigned long long)r->starts[i].end - 1,
 		       r->starts[i].boot);
 	if (r->n_starts > n)
-		printf("and likewise at %llu more starts\n",
+		printf("and likewise at %llu more\n",
 		       (unsigned long long)(r->n_starts - n));
 }
 

@@ -145,11 +145,52 @@ static void the_start_says_it(void **state)
 	reader_close(r);
 }
 
+/* The same boot goes on: behind an error, or another scribe. Nothing says that
+ * it starts, so a record of its own does, once for all that it found. */
+static void so_does_a_boot_that_goes_on(void **state)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct audit_conf resumes = {.batch = UINT32_MAX, .own_key = true,
+				     .resume = true};
+	struct verify_result r;
+	struct err e = {0};
+	struct audit *a;
+
+	(void)state;
+	make();
+	a = test_open_log(resumes);
+	test_close(a);
+	assert_int_equal(verify_file(test_path, &conf, &r, NULL, NULL, &e), 0);
+	check(&r); /* nothing new: what was there had its checkpoint */
+	a = test_open_log(resumes);
+	add(a, 4);
+	audit_abandon(a);
+	for (unsigned i = 0; i < 2; i++) {
+		a = test_open_log(resumes);
+		assert_false(audit_boot_is_new(a));
+		assert_false(audit_withdraws(a));
+		add(a, 3);
+		audit_abandon(a);
+	}
+	test_close(test_open_log(resumes));
+	if (verify_file(test_path, &conf, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	/* 4; one that names them, 3, a checkpoint; 3; one, and a checkpoint. */
+	assert_int_equal(r.n_starts, 3);
+	assert_int_equal(r.starts[1].boot, 3);
+	assert_int_equal(r.starts[1].end - r.starts[1].first, 4);
+	assert_int_equal(r.starts[2].first, r.starts[1].end + 5);
+	assert_int_equal(r.starts[2].end - r.starts[2].first, 3);
+	assert_int_equal(r.starts[2].end, r.size - 2);
+	assert_int_equal(r.checkpoint, r.size);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verify_lists_them),
 		cmocka_unit_test(the_start_says_it),
+		cmocka_unit_test(so_does_a_boot_that_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

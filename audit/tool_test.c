@@ -346,7 +346,8 @@ static void proofs_go_from_hand_to_hand(void **state)
 	       "\"unsigned_at_start_in_all\":0");
 	start();
 	expect("verify --key %D.vkey %D", 0, "\nrecords 602 to 626 had no "
-	       "checkpoint when boot 3 began, and were signed after that\n");
+	       "checkpoint when the log was opened in boot 3, and were signed "
+	       "after that\n");
 	expect("verify --key %D.vkey -j %D", 0, "\"unsigned_at_start\":["
 	       "{\"boot\":3,\"first\":602,\"end\":627}],"
 	       "\"unsigned_at_start_in_all\":1");

@@ -47,10 +47,10 @@ struct verify_result {
 	/* Those that the log names and that are not there: the first ones, and
 	 * how many they are. Also beside another finding. */
 	uint64_t missing[POINTS_MISSING], n_missing;
-	/* Records that no checkpoint covered when the writer started, and that
-	 * were signed afterwards as they were found: from `first` up to, not
-	 * with, `end`, which is the record of the start. The first ones of those
-	 * that were read, and how many there are. */
+	/* Records that no checkpoint covered when the writer opened the log, at
+	 * a start or later, and that were signed afterwards as they were found:
+	 * from `first` up to, not with, `end`, which is the record that says so.
+	 * The first ones of those that were read, and how many there are. */
 	struct verify_start {
 		uint32_t boot;
 		uint64_t first, end;

@@ -112,12 +112,29 @@ struct points_sealed verify_sealed(const struct verify_rules *r)
 	return said;
 }
 
+/* No checkpoint came since that was said: now it is of more of them. */
+static bool goes_on(struct verify_result *out, uint32_t boot, uint64_t first,
+		    uint64_t end)
+{
+	struct verify_start *last;
+
+	if (out->n_starts == 0 || out->n_starts > VERIFY_STARTS)
+		return false;
+	last = &out->starts[out->n_starts - 1];
+	if (last->boot != boot || last->first != first)
+		return false;
+	last->end = end;
+	return true;
+}
+
 void verify_start(struct verify_rules *r)
 {
 	const struct record *is = &r->view.r;
-	uint64_t first = is->ev->log ? is->ev->log->point : 0;
+	const struct event_log *l = is->ev->log;
+	uint64_t first = l ? l->point : 0;
 
-	if (is->kind != RECORD_BOOT || is->seq == first)
+	if ((is->kind != RECORD_BOOT && !(l && l->withdrawn)) ||
+	    is->seq == first || goes_on(r->out, is->boot, first, is->seq))
 		return;
 	if (r->out->n_starts < VERIFY_STARTS)
 		r->out->starts[r->out->n_starts] =

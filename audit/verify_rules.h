@@ -47,8 +47,8 @@ int verify_follows(struct verify_rules *r, uint64_t seq, struct err *e)
 /* What it says of the TPM and when, if a checkpoint comes behind it. */
 struct points_sealed verify_sealed(const struct verify_rules *r);
 
-/* The record of a start, which names the checkpoint before it: into the
- * result. */
+/* The record of a start, or of a log that was opened again, which names the
+ * checkpoint before it: into the result. */
 void verify_start(struct verify_rules *r);
 
 #endif

@@ -35,7 +35,8 @@ static const struct event *numbered(struct sample *s, size_t k, uint64_t i)
 /* What the log says of guest k: its numbers, one after another. */
 struct seen {
 	uint64_t next[GUESTS];
-	uint64_t records, malformed, boots, ends, others, checkpoints;
+	uint64_t records, malformed, boots, ends, others, checkpoints,
+		again;
 	uint64_t notices[VERDICT_DENY + 1];
 	char boot_text[200];
 };
@@ -51,6 +52,10 @@ static void look_at(struct seen *seen, const struct record_view *v)
 	}
 	if (v->r.kind == RECORD_CHECKPOINT) {
 		seen->checkpoints++;
+		return;
+	}
+	if (v->ev.log && v->ev.log->withdrawn) {
+		seen->again++; /* behind a death: what had no checkpoint */
 		return;
 	}
 	if (v->r.kind == RECORD_ANOMALY && v->ev.reason == REASON_MALFORMED) {
@@ -155,6 +160,7 @@ static void killed_at_any_point_it_loses_and_doubles_nothing(void **state)
 	}
 	assert_int_equal(seen.boots, 1); /* one start of the gateway */
 	assert_int_equal(seen.others, 1); /* its end */
+	assert_true(seen.again > 0 && seen.again <= (uint64_t)kills);
 	assert_true(seen.checkpoints >= 1); /* over it */
 	print_message("%d kills, %llu records\n", kills,
 		      (unsigned long long)seen.records);
@@ -344,6 +350,7 @@ static void one_guest_does_not_push_out_the_others(void **state)
 	assert_int_equal(seen.next[0], sent);
 	assert_int_equal(seen.next[1], other);
 	assert_int_equal(seen.others, 2); /* the alarm, and the end */
+	assert_int_equal(seen.again, 1);
 	bench_free(&b);
 }
 
