@@ -272,9 +272,49 @@ static void year(void **state)
 	kit_free(k);
 }
 
+/* What was counted for a cut holds for those octets from there, for no others. */
+static void kept(void **state)
+{
+	struct kit *k = kit_new();
+	const struct obix_scan start = {0}, others[] = {
+		{.stage = SCAN_INSIDE}, {.depth = 1}, {.seen = 1}};
+	struct obix_scan at = start;
+	struct obix_ctx c = {.dis = &k->dis,
+			     .m = k->m,
+			     .at = &at,
+			     .ask = &k->ask,
+			     .first = true,
+			     .method = span_str("GET"),
+			     .path = span_str("/obix/a")};
+	char text[3 * OBIX_WINDOW] = "<list>";
+	struct obix_body b = {.window = OBIX_WINDOW, .rest = 0};
+	struct span unit;
+	size_t n = strlen(text), len;
+
+	(void)state;
+	while (n < 2 * OBIX_WINDOW)
+		n += (size_t)sprintf(text + n, "<real name=\"a\" val=\"1\"/>");
+	b.in = span_sub(span_of(text, n), 0, OBIX_WINDOW + 1);
+	b.rest = n;
+	assert_int_equal(obix_frame(k->m, &at, &b, &len, &k->e), FRAME_UNIT);
+	unit = span_of(text, len);
+	assert_true(scan_is_kept(obix_kept(k->m), &start, unit));
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_false(scan_is_kept(obix_kept(k->m), &others[i], unit));
+	assert_false(scan_is_kept(obix_kept(k->m), &start,
+				  span_sub(unit, 0, len - 1)));
+	/* Another name: its count would not agree with expat's. */
+	*strstr(text + len / 2, "real") = 'R';
+	assert_false(scan_is_kept(obix_kept(k->m), &start, unit));
+	assert_int_equal(obix_read(&c, unit, &k->out, &k->e), 0);
+	obix_settle(k->m, true);
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(kept),
 		cmocka_unit_test(forbidden),
 		cmocka_unit_test(permitted),
 		cmocka_unit_test(year),
