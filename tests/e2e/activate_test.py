@@ -125,12 +125,12 @@ def restarts(report, net, gate, signed):
         os.unlink(os.path.join(gate.policies, name))
     gate.stop()
     gate.start()
-    report.check("so does an empty one", "" if serial(gate) == [5] and
-                 passes(net) else serial(gate))
+    report.expect("so does an empty one", serial(gate) == [5] and passes(net),
+                  serial(gate))
     signed.deliver_all(gate.policies)
     got = gate.ask("reload", timeout=60)[0]
-    report.check("and a good one comes into force", "" if got["ok"] and
-                 serial(gate) == [6] else got)
+    report.expect("and a good one comes into force",
+                  got["ok"] and serial(gate) == [6], got)
     gate.kill_all()
     signed.serial("mdma", 5)
     signed.deliver("mdma", gate.policies)
@@ -154,8 +154,8 @@ def first(report, net, signed):
                      "nothing passes" in gate.text() else gate.text()[-300:])
         signed.deliver("mdma", gate.policies)
         got = gate.ask("reload", timeout=60)[0]
-        report.check("a good directory opens it", "" if got["ok"] and
-                     passes(net) else got)
+        report.expect("a good directory opens it", got["ok"] and passes(net),
+                      got)
     signed.deliver("binding", signed.policies, by="stranger")
     gate = Gate(net, policies=signed.policies, **signed.conf())
     gate.start(wait=False)
@@ -212,16 +212,18 @@ def widening(report, net, signed):
         gate.start()
         code = staged(gate)[MDMA]["code"]
         lines = [r["line"] for r in panel(gate, "pending") if "line" in r]
-        report.check("it waits over kill -9, and the panel shows why",
-                     "" if code == wait["code"] and serial(gate)[:1] == [20]
-                     and any("WIDER" in x for x in lines) and any(
-                         "times a year" in x for x in lines) else lines)
+        report.expect("it waits over kill -9, and the panel shows why",
+                      code == wait["code"] and serial(gate)[:1] == [20] and
+                      any("WIDER" in x for x in lines) and
+                      any("times a year" in x for x in lines),
+                      lines)
         got = [gate.ask("confirm " + code)[0], panel(gate, "confirm 0000")[0],
                panel(gate, "reload")[0]]
-        report.check("only the panel's word counts, and only for what waits",
-                     "" if not any(g["ok"] for g in got) and
-                     "only on the meter's panel" in got[0]["error"] and
-                     serial(gate)[:1] == [20] else got)
+        report.expect("only the panel's word counts, and only for what waits",
+                      not any(g["ok"] for g in got) and
+                      "only on the meter's panel" in got[0]["error"] and
+                      serial(gate)[:1] == [20],
+                      got)
         text = subprocess.run(
             [program("metergatectl"), "-s", gate.work + "/run/panel", "panel",
              "confirm", code], capture_output=True, text=True, check=False)
@@ -234,17 +236,18 @@ def widening(report, net, signed):
         signed.serial("mdma", 22)
         signed.deliver("mdma", gate.policies)
         gate.ask("reload", timeout=60)
-        report.check("one that gives less is in force at once", "" if
-                     serial(gate) == [22] else serial(gate))
+        report.expect("one that gives less is in force at once",
+                      serial(gate) == [22], serial(gate))
         notes = until(lambda: [x for x in policy_notes(gate)
                                if "activates: confirmed" in x])
         notes = policy_notes(gate)
-        report.check("each step is recorded", "" if all(any(
-            w in x for x in notes) for w in (
-                "serial 21 staged", "the panel confirms " + code,
-                "serial 21 confirmed on the panel",
-                "serial 21 activates: confirmed", "serial 21 in force"))
-                     else notes)
+        report.expect("each step is recorded",
+                      all(any(w in x for x in notes) for w in (
+                          "serial 21 staged", "the panel confirms " + code,
+                          "serial 21 confirmed on the panel",
+                          "serial 21 activates: confirmed",
+                          "serial 21 in force")),
+                      notes)
         customers(report, net, gate)
         by_notice(report, net, gate, signed)
         voided(report, net, gate, signed)
@@ -284,13 +287,15 @@ def customers(report, net, gate):
                  "%s, %s, %s" % (before, text, wait))
     got = [gate.ask("confirm " + wait["code"])[0],
            gate.ask("reload", timeout=60)[0]]
-    report.check("a portal that was taken over cannot confirm it", "" if
-                 not got[0]["ok"] and "org.example.home" in staged(gate) and
-                 not answered(net, 23) else got)
+    report.expect("a portal that was taken over cannot confirm it",
+                  not got[0]["ok"] and "org.example.home" in staged(gate) and
+                  not answered(net, 23),
+                  got)
     got = panel(gate, "confirm " + wait["code"])[0]
-    report.check("the panel's word brings it into force", "" if got["ok"] and
-                 serial(gate, "org.example.home") == [1] and
-                 answered(net, 23) else got)
+    report.expect("the panel's word brings it into force",
+                  got["ok"] and serial(gate, "org.example.home") == [1] and
+                  answered(net, 23),
+                  got)
     pids = gate.processes()
     wrong = []
     for what, source, says in (
@@ -323,7 +328,7 @@ def customers(report, net, gate):
                  and not answered(net) else "%s, %s, %s" % (kept, allowed, got))
     got = propose(gate, CUSTOMER % 3 + YES)
     panel(gate, "confirm " + staged(gate)["org.example.home"]["code"])
-    report.check("and can be taken back", "" if passes(net) else got)
+    report.expect("and can be taken back", passes(net), got)
 
 
 def by_notice(report, net, gate, signed):
@@ -336,9 +341,10 @@ def by_notice(report, net, gate, signed):
     gate.ask("reload", timeout=60)
     wait = [r for r in gate.ask("policies")[1:] if r["state"] == "staged" and
             r["kind"] == "baseline"]
-    report.check("such a baseline waits for the panel itself", "" if
-                 len(wait) == 1 and "notice_left_s" not in wait[0] and
-                 panel(gate, "confirm " + wait[0]["code"])[0]["ok"] else wait)
+    report.expect("such a baseline waits for the panel itself",
+                  len(wait) == 1 and "notice_left_s" not in wait[0] and
+                  panel(gate, "confirm " + wait[0]["code"])[0]["ok"],
+                  wait)
     signed.edit("mdma", ("limits: [100000000 readings per day]",
                          "limits: [100000001 readings per day]"))
     signed.serial("mdma", 23)
@@ -410,10 +416,11 @@ def voided(report, net, gate, signed):
                  "%s, %s, %s" % (before, narrower, waits))
     code = staged(gate)[MDMA]["code"]
     notices = [r for r in gate.ask("notices")[1:] if r["notice"] == "staged"]
-    report.check("what waits is a notice", "" if len(notices) == 1 and
-                 notices[0]["policy"] == MDMA and notices[0]["serial"] == 31
-                 and notices[0]["code"] == code and not
-                 notices[0]["confirmed"] else notices)
+    report.expect("what waits is a notice",
+                  len(notices) == 1 and notices[0]["policy"] == MDMA and
+                  notices[0]["serial"] == 31 and
+                  notices[0]["code"] == code and not notices[0]["confirmed"],
+                  notices)
     panel(gate, "confirm " + code)
     wider = reasons(net, gate)
     gate.kill_all()
@@ -468,9 +475,10 @@ def at_once(report, gate):
                  in_force() == before else
                  "%s, %s, %s" % (wait, won, said))
     got = panel(gate, "confirm " + wait[0]["code"])[0]
-    report.check("and that is the one confirmed", "" if got["ok"] and
-                 in_force() == [wait[0]["serial"]] and
-                 not staged(gate) else got)
+    report.expect("and that is the one confirmed",
+                  got["ok"] and in_force() == [wait[0]["serial"]] and
+                  not staged(gate),
+                  got)
     before = in_force()
     wrong = []
     for n, late in enumerate((0.0, 0.02, 0.1)):

@@ -70,43 +70,43 @@ def main():
     need_live(report)
     with Net() as net, Gate(net) as gate:
         net.neighbours()
-        report.check("before: the log is the one that was asked for",
-                     "" if load(net, 100) and origin(gate) == ORIGIN
-                     else origin(gate))
+        report.expect("before: the log is the one that was asked for",
+                      load(net, 100) and origin(gate) == ORIGIN, origin(gate))
         old = records(gate)
         gate.stop()
         alter(gate.audit)
         was = digest(gate.audit)
         gate.start()
-        report.check("what passes then is recorded elsewhere",
-                     "" if load(net, 30) else gate.text()[-400:])
+        report.expect("what passes then is recorded elsewhere", load(net, 30),
+                      gate.text()[-400:])
         got = origin(gate)
-        report.check("status names the log", "" if got == ORIGIN +
-                     "/recovery-1" else got)
+        report.expect("status names the log", got == ORIGIN + "/recovery-1",
+                      got)
         got = ask(gate, "/v1/checkpoint").split("\n")[0]
-        report.check("so does the checkpoint", "" if got == ORIGIN +
-                     "/recovery-1" else got)
+        report.expect("so does the checkpoint", got == ORIGIN + "/recovery-1",
+                      got)
         got = records(gate, "?origin=" + ORIGIN)
-        report.check("who wants the old one is refused", "" if len(got) == 1
-                     and "another origin" in got[0].get("error", "")
-                     else got[:2])
+        report.expect("who wants the old one is refused",
+                      len(got) == 1 and
+                      "another origin" in got[0].get("error", ""),
+                      got[:2])
         seen = events(gate, len(old) - 1)
-        report.check("who read the old one is told, and begins anew",
-                     "" if len(seen) > 30 and seen[0] == (
-                         None, "log", {"origin": ORIGIN + "/recovery-1",
-                                       "first": 0})
-                     and [x[0] for x in seen[1:]] == [
-                         "recovery-1/%d" % i for i in range(len(seen) - 1)]
-                     else seen[:2])
+        report.expect("who read the old one is told, and begins anew",
+                      len(seen) > 30 and seen[0] == (None, "log",
+                      {"origin": ORIGIN + "/recovery-1", "first": 0}) and
+                      [x[0] for x in seen[1:]] ==
+                      ["recovery-1/%d" % i for i in range(len(seen) - 1)],
+                      seen[:2])
         seen = events(gate, "recovery-1/4")
-        report.check("who read this one goes on", "" if seen and
-                     seen[0][0] == "recovery-1/5" else seen[:2])
+        report.expect("who read this one goes on",
+                      seen and seen[0][0] == "recovery-1/5", seen[:2])
         got = records(gate)
         gate.stop()
         new = export(gate.audit + ".recovery-1")
-        report.check("what is shown is what is recorded: %d" % len(got),
-                     "" if len(got) > 30 and got == new[:len(got)] and
-                     got[0] != old[0] else (got[:1], new[:1]))
+        report.expect("what is shown is what is recorded: %d" % len(got),
+                      len(got) > 30 and got == new[:len(got)] and
+                      got[0] != old[0],
+                      (got[:1], new[:1]))
         report.check("the old log is left as it is", digest(gate.audit) != was)
     report.done()
 

@@ -249,9 +249,9 @@ def equal(what, got, want):
             [x for x in want if x not in got])
     else:
         wrong = "got %s, wanted %s" % (got, want)
-    report.check(what, None if got == want else wrong)
+    report.expect(what, got == want, wrong)
 
 
 def holds(what, true, otherwise):
     """otherwise: what to say when it is not, even if there is nothing."""
-    report.check(what, None if true else str(otherwise) or "it does not")
+    report.expect(what, true, str(otherwise) or "it does not")

@@ -58,29 +58,28 @@ def main():
                 report.check("classify: %s: what is refused does not" % on,
                              "it does" if bad else "")
                 was = was or (good, bad)
-                report.check("classify: %s: as without" % on,
-                             "" if (good, bad) == was else (good, bad))
+                report.expect("classify: %s: as without" % on,
+                              (good, bad) == was, (good, bad))
                 want = {("SSH", "octets")} if on == "true" else {(None, None)}
                 got = until(lambda: guesses(gate, "portal") == want, PATIENCE)
-                report.check("classify: %s: the list of flows" % on,
-                             "" if got else guesses(gate, "portal"))
+                report.expect("classify: %s: the list of flows" % on, got,
+                              guesses(gate, "portal"))
                 text = subprocess.run(
                     [program("metergatectl"), "-s", gate.work + "/run/control",
                      "flows", "portal"], capture_output=True, text=True,
                     check=False).stdout
-                report.check("classify: %s: for people" % on, "" if
-                             ("(SSH)" in text) == (on == "true") else text)
+                report.expect("classify: %s: for people" % on,
+                              ("(SSH)" in text) == (on == "true"), text)
                 for s in sockets:
                     s.close()
             ends = closed(gate)
             named = [x for x in ends if '"app_guess":"SSH"' in x and
                      '"app_confidence":"octets"' in x]
-            report.check("classify: %s: the audit of their ends" % on,
-                         "" if ends and bool(named) == (on == "true")
-                         else ends[:2])
+            report.expect("classify: %s: the audit of their ends" % on,
+                          ends and bool(named) == (on == "true"), ends[:2])
             refused = [x for x in named if '"dest_port":1153' in x]
-            report.check("classify: %s: also of what was refused" % on,
-                         "" if bool(refused) == (on == "true") else named)
+            report.expect("classify: %s: also of what was refused" % on,
+                          bool(refused) == (on == "true"), named)
     report.done()
 
 

@@ -46,18 +46,20 @@ def full_disk(report, net, gate, small):
     # Opaque exchanges say little: frozen by a request, it must record now.
     before = gate.ask("status")[0]["generation"]
     got = gate.ask("reload", timeout=60)
-    report.check("what cannot be recorded is not done", "" if not got[0]["ok"]
-                 and gate.ask("status")[0]["generation"] == before else got)
+    report.expect("what cannot be recorded is not done",
+                  not got[0]["ok"] and
+                  gate.ask("status")[0]["generation"] == before,
+                  got)
     closed = until(lambda: state(gate) == "closed: audit", 20)
-    report.check("a full disk is told", "" if closed else state(gate))
+    report.expect("a full disk is told", closed, state(gate))
     time.sleep(0.3)
     before = echo.answered
     time.sleep(1.5)
     report.check("then nothing passes", "" if echo.answered == before else
                  "%d answers" % (echo.answered - before))
     m = [r for r in gate.ask("metrics") if "metrics" in r][0]["metrics"]
-    report.check("the metrics say so", "" if "\nmetergate_audit_closed 1\n"
-                 in m else m[-400:])
+    report.expect("the metrics say so", "\nmetergate_audit_closed 1\n" in m,
+                  m[-400:])
     got = [status_of(gate, path) for path in
            ("/v1/checkpoint", "/v1/proof/inclusion?index=0", "/v1/tile/0/000.p/1",
             "/v1/status")]
@@ -66,17 +68,18 @@ def full_disk(report, net, gate, small):
     drops = gate.guest("dr")["drops"].get("audit-closed", 0)
     report.check("drops are counted", "" if drops else "none")
     os.unlink(fill)
-    report.check("with room again, all goes on", "" if flows(echo, 20) and
-                 until(lambda: state(gate) == "ready", 5) else state(gate))
+    report.expect("with room again, all goes on",
+                  flows(echo, 20) and until(lambda: state(gate) == "ready", 5),
+                  state(gate))
     report.check("also for readers", "" if until(
         lambda: status_of(gate, "/v1/checkpoint") == 200, 10) else "503")
     echo.stop()
     time.sleep(0.5)
     got = gate.records()
-    report.check("nor is it later, and that is recorded", "" if
-                 "the reload was not done" in str(got) and
-                 gate.ask("status")[0]["generation"] == 1 else
-                 gate.ask("status"))
+    report.expect("nor is it later, and that is recorded",
+                  "the reload was not done" in str(got) and
+                  gate.ask("status")[0]["generation"] == 1,
+                  gate.ask("status"))
     told = sum(r.get("metergate", {}).get("count", 0) for r in got
                if "audit-closed" in str(r))
     report.check("what was dropped is told as a sum", "" if

@@ -121,11 +121,11 @@ def main():
         time.sleep(2)
         # Somebody acts: a checkpoint.
         done = gate.ask("reload", timeout=60)
-        report.check("a checkpoint is made", "" if done[0]["ok"] else done)
+        report.expect("a checkpoint is made", done[0]["ok"], done)
         gate.kill_all()
         edit(gate.audit, lambda con: None, True)
         got = auditor("verify", gate.audit)
-        report.check("as it was left, it is whole", "" if got[0] == 0 else got)
+        report.expect("as it was left, it is whole", got[0] == 0, got)
         with open(gate.audit, "rb") as f:
             good = f.read()
         for what, how, state, text in ROWS:
@@ -133,15 +133,16 @@ def main():
                 f.write(good)
             edit(gate.audit, how, state)
             got = auditor("verify", gate.audit)
-            report.check("%s: it is named" % what, "" if got[0] == 1 and
-                         text in got[1] else got)
+            report.expect("%s: it is named" % what,
+                          got[0] == 1 and text in got[1], got)
         gate.start()
-        report.check("the writer sees it, too, and begins another log", ""
-                     if until(lambda: origin(gate) == ORIGIN + "/recovery-1",
-                              20) else gate.text()[-400:])
+        report.expect("the writer sees it, too, and begins another log",
+                      until(lambda: origin(gate) == ORIGIN + "/recovery-1",
+                      20),
+                      gate.text()[-400:])
         first = json.loads(ask(gate, "/v1/audit").splitlines()[0])
-        report.check("whose first record says why", "" if "open count" in
-                     str(first) else first)
+        report.expect("whose first record says why",
+                      "open count" in str(first), first)
         gate.stop()
         with open(gate.audit, "wb") as f:
             f.write(good)

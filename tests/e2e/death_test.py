@@ -107,7 +107,7 @@ def poison(report, net, gate):
     os.kill(found["gate[dr]"], signal.SIGCONT)
     back = again(gate, found["engine[dr]"])
     received(r)
-    report.check("another engine is there", "" if back else gate.text()[-400:])
+    report.expect("another engine is there", back, gate.text()[-400:])
     report.check("the packet passes no more", passes(s, r, POISON))
     report.check("nor from another port", passes(other, r, POISON))
     report.check("nor others of its connection", passes(s, r, b"\0three"))
@@ -115,7 +115,7 @@ def poison(report, net, gate):
                  passes(other, r, b"\0four") and
                  passes(third, r, b"\0five") else "they do not arrive")
     n = until(lambda: gate.guest("dr")["drops"].get("poison", 0) == 3)
-    report.check("they are counted", "" if n else gate.guest("dr")["drops"])
+    report.expect("they are counted", n, gate.guest("dr")["drops"])
     same = gate.processes()["engine[dr]"]
     for _ in range(100):
         s.send(POISON)
@@ -136,9 +136,10 @@ def stands_still(report, gate):
         os.kill(new, signal.SIGSTOP)
         report.check("a writer stands still, %d: the gateway answers" % n, ""
                      if gate.ask("status") else "it does not")
-        report.check("and has another one", "" if until(
-            lambda: gate.processes().get("scribe", 0) not in (0, new) and
-            gate.ready(), 60) else gate.text()[-300:])
+        report.expect("and has another one",
+                      until(lambda: gate.processes().get("scribe",
+                      0) not in (0, new) and gate.ready(), 60),
+                      gate.text()[-300:])
 
 
 def main():
@@ -152,8 +153,8 @@ def main():
             before = gate.guest("dr")["left_dropped"]
             poison(report, net, gate)
             more = gate.guest("dr")["left_dropped"] - before
-            report.check("what it left then is counted, too", "" if
-                         0 < more < FILL else more)
+            report.expect("what it left then is counted, too", 0 < more < FILL,
+                          more)
             gate.stop()
             n = told(gate, "engine-restart", "waited for an engine")
             report.check("all of it is told to the audit", "" if

@@ -117,8 +117,8 @@ def main():
                     flows, way[0], way[1]), bad and "%d do not" % bad)
             now = until(lambda: [g["flows_now"] for g in
                                  gate.ask("guests")[1:]] == [flows] * 3)
-            report.check("every machine has as many flows as it may have",
-                         "" if now else gate.ask("guests")[1:])
+            report.expect("every machine has as many flows as it may have",
+                          now, gate.ask("guests")[1:])
             sizes = parts(gate)
             for name, (own, shared) in sizes.items():
                 report.note("%-14s %5.2f MiB of its own, %5.2f of what is "

@@ -116,11 +116,10 @@ def main():
         asker.stop()
         meter.stop()
         got = brief(operator(gate, "kind=notification"))
-        report.check("the operator is told, by which rule's wish",
-                     "" if got == want else got or "nothing")
+        report.expect("the operator is told, by which rule's wish",
+                      got == want, got or "nothing")
         got = brief(portal(net, "kind=notification"))
-        report.check("so is the portal",
-                     "" if got == want else got or "nothing")
+        report.expect("so is the portal", got == want, got or "nothing")
         got = [r for r in gate.ask("notices")
                if r.get("notice") == "refusal" and "send-month-end" in str(r)]
         report.check("notices have the refusal", not got and

@@ -38,19 +38,17 @@ def one(report, net, what, spoil):
         shutil.copyfile(state, state + ".old")
         shutil.copyfile(begun, begun + ".old")
         gate.start()
-        report.check("%s: after an end in order the budget is there" % what,
-                     "" if use_up(net) and not said(gate) else
-                     gate.text()[-400:])
+        report.expect("%s: after an end in order the budget is there" % what,
+                      use_up(net) and not said(gate), gate.text()[-400:])
         gate.stop()
         spoil(state, begun)
         gate.start()
         report.check("%s: nothing is left of the budget" % what,
                      "it was used again" if use_up(net) else "")
-        report.check("%s: the log says so" % what,
-                     "" if said(gate) else gate.text()[-400:])
-        report.check("%s: so does the audit" % what,
-                     "" if until(lambda: recorded(gate)) else
-                     gate.ask("why mdma")[-3:])
+        report.expect("%s: the log says so" % what, said(gate),
+                      gate.text()[-400:])
+        report.expect("%s: so does the audit" % what,
+                      until(lambda: recorded(gate)), gate.ask("why mdma")[-3:])
         meter.stop()
 
 
@@ -101,25 +99,25 @@ def ledger(report, net, what, spoil):
         gate.stop()
         shutil.copytree(state(gate), state(gate) + ".old")
         gate.start()
-        report.check("%s: after an end in order the budget is there" % what,
-                     "" if use_up(net) and not ledger_told(gate) else
-                     gate.text()[-400:])
+        report.expect("%s: after an end in order the budget is there" % what,
+                      use_up(net) and not ledger_told(gate),
+                      gate.text()[-400:])
         gate.stop()
         spoil(gate)
         gate.start()
         report.check("%s: nothing is left of the budget" % what,
                      "it was used again" if use_up(net) else "")
-        report.check("%s: the log says so" % what, "" if ledger_told(gate)
-                     and said(gate) else gate.text()[-400:])
-        report.check("%s: so does the audit" % what,
-                     "" if until(lambda: recorded(gate)) else
-                     gate.ask("why mdma")[-3:])
+        report.expect("%s: the log says so" % what,
+                      ledger_told(gate) and said(gate), gate.text()[-400:])
+        report.expect("%s: so does the audit" % what,
+                      until(lambda: recorded(gate)), gate.ask("why mdma")[-3:])
         gate.stop()
         before = gate.text().count("ledger found")
         gate.start()
-        report.check("%s: and the next start finds nothing new" % what,
-                     "" if gate.text().count("ledger found") in (0, before)
-                     and gate.ready() else gate.text()[-400:])
+        report.expect("%s: and the next start finds nothing new" % what,
+                      gate.text().count("ledger found") in (0, before) and
+                      gate.ready(),
+                      gate.text()[-400:])
         report.check("%s: but the budget is as used as it was" % what,
                      "it was used again" if use_up(net) else "")
         meter.stop()
@@ -130,16 +128,16 @@ def taken_away(report, net):
     with Gate(net) as gate:
         meter = talk.Meter(net)
         counters, _ = files(gate)
-        report.check("no counters: at first the budget is there",
-                     "" if use_up(net) else gate.text()[-400:])
+        report.expect("no counters: at first the budget is there", use_up(net),
+                      gate.text()[-400:])
         gate.stop()
         no_counters(counters, None)
         gate.start()
         report.check("no counters: the budget is as used as it was",
                      "it was used again" if use_up(net) else "")
-        report.check("no counters: the log says where they are from",
-                     "" if "counters as the ledger has them" in gate.text()
-                     else gate.text()[-400:])
+        report.expect("no counters: the log says where they are from",
+                      "counters as the ledger has them" in gate.text(),
+                      gate.text()[-400:])
         meter.stop()
 
 

@@ -32,10 +32,10 @@ def main():
             until(lambda: status(gate)["mdma"]["audit_used_percent"] >= 99,
                   LONG)
             now = status(gate)
-            report.check("it is held back", ""
-                         if now["mdma"]["audit_used_percent"] >= 99 else now)
-            report.check("there is an alarm", ""
-                         if now["mdma"]["audit_alarm"] else now["mdma"])
+            report.expect("it is held back",
+                          now["mdma"]["audit_used_percent"] >= 99, now)
+            report.expect("there is an alarm", now["mdma"]["audit_alarm"],
+                          now["mdma"])
             report.check("of that guest only", [
                 n for n, g in now.items() if n != "mdma" and g["audit_alarm"]])
             asked = sum(a.asked - a.answered for a in askers)
@@ -46,16 +46,18 @@ def main():
                 a.stop()
             meter.stop()
             frames = tap.stop()
-            report.check("the gateway goes on", ""
-                         if gate.ready()
-                         else gate.text()[-300:])
+            report.expect("the gateway goes on", gate.ready(),
+                          gate.text()[-300:])
             gate.stop()
             _, lines = recorded.unrecorded(report, gate, frames)
             told = [x for x in lines if b"four fifths" in x]
-            report.check("one record of it", "" if len(told) == 1 and
-                         b'"guest":"mdma"' in told[0] else told[:2])
-            report.check("the log says so", "" if gate.text().count(
-                "records of mdma come so fast") == 1 else gate.text()[-300:])
+            report.expect("one record of it",
+                          len(told) == 1 and b'"guest":"mdma"' in told[0],
+                          told[:2])
+            report.expect("the log says so",
+                          gate.text().count("records of mdma come so "
+                                            "fast") == 1,
+                          gate.text()[-300:])
             recorded.whole(report, gate)
     report.done()
 

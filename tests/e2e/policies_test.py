@@ -114,13 +114,15 @@ def lists(report, gate):
     with open(os.path.join(POLICIES, "library.yaml"), "rb") as f:
         want = hashlib.sha256(f.read()).hexdigest()
     got = [p.get("libraries") for p in his if p["kind"] == "binding"]
-    report.check("the binding's library is told", "" if got and got[0] and
-                 got[0][0]["sha256"] == want else got)
+    report.expect("the binding's library is told",
+                  got and got[0] and got[0][0]["sha256"] == want, got)
     rows = [(p["compiled_with"], [(x["id"], x["serial"], x["sha-256"])
                                   for x in p["libraries"]]) for p in mine]
-    report.check("as the list tells it", "" if rows ==
-                 [(len(r), [(x["id"], x["serial"], x["sha256"]) for x in r])
-                  for r in [p.get("libraries", []) for p in his]] else rows)
+    report.expect("as the list tells it",
+                  rows == [(len(r), [(x["id"], x["serial"], x["sha256"])
+                                     for x in r])
+                           for r in [p.get("libraries", []) for p in his]],
+                  rows)
     files = set()
     for name in os.listdir(gate.policies):
         with open(os.path.join(gate.policies, name), "rb") as f:
@@ -129,14 +131,15 @@ def lists(report, gate):
                  files else "%s, %s" % (mine, files))
     notes = [r["metergate"].get("detail", "") for r in gate.records()
              if r["event_type"] == "policy"]
-    report.check("which its record binds, with all that is in it", "" if all(
-        any(n == "%s serial %d is the file with SHA-256 %s" % (
-            p["id"], p["serial"], p["file-sha-256"]) for n in notes)
-        for p in mine) else notes)
+    report.expect("which its record binds, with all that is in it",
+                  all(any(n == "%s serial %d is the file with SHA-256 %s" % (
+                      p["id"], p["serial"], p["file-sha-256"])
+                      for n in notes) for p in mine),
+                  notes)
     vendors = {p["machine"]: p["vendor"] for p in mine
                if p["layer"] == "vendor"}
-    report.check("each vendor is named", "" if vendors.get("mdma") ==
-                 "mdma-vendor" else vendors)
+    report.expect("each vendor is named", vendors.get("mdma") == "mdma-vendor",
+                  vendors)
     return [p for p in mine if p["layer"] == "vendor"]
 
 
@@ -174,7 +177,8 @@ def labels(report, gate, sources, vendors, carried):
             wrong.append("%s: %d %s" % (p["id"], status, names))
     report.check("labels are those that polc works out, %s" % (
         "carried by the images" if carried else "where no image has one"),
-                 "; ".join(wrong) or ("" if len(vendors) > 1 else vendors))
+                 "; ".join(wrong) or (
+                     "" if len(vendors) > 1 else "only %s" % vendors))
 
 
 def who_may(report, gate, net):
@@ -182,11 +186,12 @@ def who_may(report, gate, net):
            guest(net, "mdma", b"GET", "/v1/policies"),
            domain(net, b"GET", "/v1/policies"),
            domain(net, b"PUT", "/v1/customer")]
-    report.check("nobody but the portal guest is answered at its address",
-                 "" if [s for s, _ in got][1:] == [0, 0, 0] else got)
-    report.check("the portal guest is", "" if got[0][0] == 200 and
-                 json.loads(got[0][1])["policies"] == listed(gate)
-                 else got[0])
+    report.expect("nobody but the portal guest is answered at its address",
+                  [s for s, _ in got][1:] == [0, 0, 0], got)
+    report.expect("the portal guest is",
+                  got[0][0] == 200 and
+                  json.loads(got[0][1])["policies"] == listed(gate),
+                  got[0])
 
 
 def proposals(report, gate, net):
@@ -196,23 +201,28 @@ def proposals(report, gate, net):
     waits = {r["policy"]: r for r in gate.ask("policies")[1:]
              if r["state"] == "staged"}
     wait = waits.get("org.example.home", {})
-    report.check("a proposed file waits for the panel", "" if status == 202 and
-                 got["state"] == "pending" and got["code"] == wait.get("code")
-                 and any("no answer -> granted" in x for x in got["changes"])
-                 and "panel" in got["confirm"] else (status, body, waits))
-    report.check("and is not in force", "" if "org.example.home" not in
-                 [p["id"] for p in listed(gate)] else listed(gate))
+    report.expect("a proposed file waits for the panel",
+                  status == 202 and got["state"] == "pending" and
+                  got["code"] == wait.get("code") and
+                  any("no answer -> granted" in x for x in got["changes"]) and
+                  "panel" in got["confirm"],
+                  (status, body, waits))
+    report.expect("and is not in force",
+                  "org.example.home" not in [p["id"] for p in listed(gate)],
+                  listed(gate))
     panel = gate.ask("confirm " + got.get("code", "0"), sock="panel",
                      timeout=60)
-    report.check("the panel's word brings it into force, and into the list",
-                 "" if panel[0]["ok"] and "org.example.home" in
-                 [p["id"] for p in listed(gate)] else panel)
+    report.expect("the panel's word brings it into force, and into the list",
+                  panel[0]["ok"] and
+                  "org.example.home" in [p["id"] for p in listed(gate)],
+                  panel)
     bad = [put(CUSTOMER % 9 + "allow:\n  x: {}\n"),
            put("\u00ff\u0000" * 60000), put(CUSTOMER % 1 + NO)]
-    report.check("a bad file is refused, and it is said where", "" if
-                 [s for s, _ in bad] == [422] * 3 and
-                 b"customer.yaml:6:" in bad[0][1] and b"error[P" in bad[1][1]
-                 and b"of this serial" in bad[2][1] else bad)
+    report.expect("a bad file is refused, and it is said where",
+                  [s for s, _ in bad] == [422] * 3 and
+                  b"customer.yaml:6:" in bad[0][1] and
+                  b"error[P" in bad[1][1] and b"of this serial" in bad[2][1],
+                  bad)
     before = len(gate.records())
     many = [put(CUSTOMER % 9 + "x: y\n")[0] for _ in range(12)]
     after = len(gate.records())
@@ -221,8 +231,8 @@ def proposals(report, gate, net):
                  "%s, %d records" % (many, after - before))
     status, body = guest(net, "portal", b"PUT", "/v1/customer",
                          (CUSTOMER % 9 + "x: y\n").encode())
-    report.check("and takes nothing of what the portal may", "" if
-                 status == 422 else (status, body))
+    report.expect("and takes nothing of what the portal may", status == 422,
+                  (status, body))
     text = [r for r in gate.records() if "proposed over HTTP" in
             json.dumps(r)]
     report.check("each that was looked at is recorded, and by whom",
@@ -253,17 +263,16 @@ def main():
             who_may(report, gate, net)
             status, body = guest(net, "portal", b"PUT", "/v1/customer",
                                  (CUSTOMER % 0 + YES).encode())
-            report.check("it may propose, and hears what is wrong with it",
-                         "" if status == 422 and b"P3113" in body
-                         else (status, body))
+            report.expect("it may propose, and hears what is wrong with it",
+                          status == 422 and b"P3113" in body, (status, body))
             proposals(report, gate, net)
         with Gate(net) as gate:
             labels(report, gate, POLICIES, [
                 p for p in listed(gate) if p["layer"] == "vendor"], False)
             status, body = operator(gate, b"PUT", "/v1/customer", b"x")
-            report.check("without signatures there is nothing to propose",
-                         "" if status == 422 and b"signatures are off" in body
-                         else (status, body))
+            report.expect("without signatures there is nothing to propose",
+                          status == 422 and b"signatures are off" in body,
+                          (status, body))
     report.done()
 
 

@@ -111,14 +111,13 @@ def is_gone(gate, told):
                  "/v1/tile/entries/000", "/v1/tile/0/000",
                  "/v1/proof/inclusion?index=%d" % one):
         status, body = get(gate, path)
-        report.check("%s: %d" % (path, status), "" if status == 410 and
-                     b"pruned" in body else body[:200])
+        report.expect("%s: %d" % (path, status),
+                      status == 410 and b"pruned" in body, body[:200])
     # What stays of it: protected records, the tree; and what is there.
     for path in ("/v1/proof/inclusion?index=0", "/v1/tile/1/000.p/20",
                  "/v1/audit?limit=3", "/v1/audit?last=3"):
         status, body = get(gate, path)
-        report.check("%s: %d" % (path, status), "" if status == 200
-                     else body[:200])
+        report.expect("%s: %d" % (path, status), status == 200, body[:200])
 
 
 def resumes(gate):
@@ -128,21 +127,22 @@ def resumes(gate):
     until(lambda: len(r.lines) > 1, 20)
     r.stopping = True
     at = sorted(r.pruned)
-    report.check("resuming from 1 begins with event: pruned", "" if at and
-                 r.pruned[at[0]] == 2 else r.pruned)
-    report.check("and goes on with the record that it names", "" if at and
-                 min(r.lines, default=-1) == at[0] and not r.gaps
-                 else (at, min(r.lines, default=None), r.gaps))
+    report.expect("resuming from 1 begins with event: pruned",
+                  at and r.pruned[at[0]] == 2, r.pruned)
+    report.expect("and goes on with the record that it names",
+                  at and min(r.lines, default=-1) == at[0] and not r.gaps,
+                  (at, min(r.lines, default=None), r.gaps))
 
 
 def nobody_else(gate):
     """Beside a gateway nobody writes its log."""
     before = len(gate.text())
     code, text = auditor("prune", "--before", "100000000", gate.audit)
-    report.check("prune beside a running gateway is refused", "" if code == 2
-                 and "somebody else writes it" in text else (code, text))
+    report.expect("prune beside a running gateway is refused",
+                  code == 2 and "somebody else writes it" in text,
+                  (code, text))
     code, text = auditor("prune", "--before", "100000000", "-n", gate.audit)
-    report.check("its dry run is not", "" if code == 0 else text)
+    report.expect("its dry run is not", code == 0, text)
     report.check("and the gateway notices nothing of both",
                  gate.text()[before:].count("nothing can be recorded"))
 
@@ -154,14 +154,14 @@ def held_lock(net, gate):
         gate.start(wait=False)
         closed = until(lambda: "somebody else writes it" in
                        gate.text()[-2000:], 20)
-        report.check("a log that somebody else writes: closed, and it is said",
-                     "" if closed else gate.text()[-300:])
+        report.expect("a log that somebody else writes: closed, and it is said",
+                      closed, gate.text()[-300:])
         asker = talk.Asker(net, "udp", (1,), every=0.05, patience=0.2)
         time.sleep(1.5)
         report.check("nothing passes meanwhile", asker.answered)
-    report.check("and open when he lets go", "" if until(
-        lambda: gate.ready() and asker.answered > 3, 30) else
-        gate.text()[-300:])
+    report.expect("and open when he lets go",
+                  until(lambda: gate.ready() and asker.answered > 3, 30),
+                  gate.text()[-300:])
     asker.stop()
 
 
@@ -172,17 +172,17 @@ def by_command(net, gate, key):
     code, text = auditor("prune", "--before", str(size - 2000), "--why",
                          "the test", gate.audit)
     first = int(text.split()[-1]) if code == 0 else 0
-    report.check("the command prunes a log at rest (before %d)" % first, ""
-                 if code == 0 and size - 6000 < first <= size - 2000 else text)
+    report.expect("the command prunes a log at rest (before %d)" % first,
+                  code == 0 and size - 6000 < first <= size - 2000, text)
     code, text = auditor("verify", "--key", key, gate.audit)
-    report.check("which is whole", "" if code == 0 else text)
+    report.expect("which is whole", code == 0, text)
     code, text = auditor("show", "--kind", "export", gate.audit)
-    report.check("and says who did it", "" if "user 0: the test" in text
-                 else text[-300:])
+    report.expect("and says who did it", "user 0: the test" in text,
+                  text[-300:])
     held_lock(net, gate)
     status, _ = get(gate, "/v1/audit?from=%d" % (first - 1))
-    report.check("the gateway goes on with it, and tells what is gone",
-                 "" if status == 410 else status)
+    report.expect("the gateway goes on with it, and tells what is gone",
+                  status == 410, status)
 
 
 def load(net, stop):
@@ -203,8 +203,7 @@ def waits_for_the_tpm(net):
         loader = threading.Thread(target=load, args=(net, stop))
         loader.start()
         most, done = until_pruned(gate, 1)
-        report.check("with a TPM it pruned", "" if done else
-                     gate.text()[-300:])
+        report.expect("with a TPM it pruned", done, gate.text()[-300:])
         tpm.off()
         before, end = prunes(gate), time.monotonic() + PATIENCE
         while "nothing is taken until then" not in gate.text() and \
@@ -213,26 +212,29 @@ def waits_for_the_tpm(net):
             time.sleep(0.05)
         time.sleep(2)
         most = max(most, octets(gate))
-        report.check("while the TPM is away nothing goes", "" if
-                     prunes(gate) == before and "nothing is taken until "
-                     "then" in gate.text() else gate.text()[-400:])
-        report.check("and the log keeps within its bound (%.1f MiB)" % (
-            most / (1 << 20)), "" if most <= BOUND else most)
+        report.expect("while the TPM is away nothing goes",
+                      prunes(gate) == before and
+                      "nothing is taken until then" in gate.text(),
+                      gate.text()[-400:])
+        report.expect("and the log keeps within its bound (%.1f MiB)"
+                      % (most / (1 << 20)),
+                      most <= BOUND, most)
         tpm.on()
         _, done = until_pruned(gate, before + 1)
-        report.check("when it is back it goes on", "" if done else
-                     gate.text()[-400:])
+        report.expect("when it is back it goes on", done, gate.text()[-400:])
         asker = talk.Asker(net, "udp", (1,), every=0.05)
-        report.check("and packets pass", "" if until(
-            lambda: asker.answered > 3, 30) else gate.text()[-300:])
+        report.expect("and packets pass",
+                      until(lambda: asker.answered > 3, 30),
+                      gate.text()[-300:])
         asker.stop()
         stop.set()
         loader.join()
         gate.stop()
         code, text = auditor("verify", "--key", gate.audit + ".vkey", "--tpm",
                              tpm.name, gate.audit)
-        report.check("the log is whole, and the TPM's", "" if code == 0 and
-                     "the TPM has all checkpoints" in text else text)
+        report.expect("the log is whole, and the TPM's",
+                      code == 0 and "the TPM has all checkpoints" in text,
+                      text)
         meter.stop()
 
 
@@ -249,9 +251,9 @@ def main():
             loader = threading.Thread(target=load, args=(net, stop))
             loader.start()
             most, done = until_pruned(gate, PRUNES)
-            report.check("it pruned %d times in %.0f s, during load" % (
-                prunes(gate), time.monotonic() - begin), "" if done else
-                gate.text()[-300:])
+            report.expect("it pruned %d times in %.0f s, during load"
+                          % (prunes(gate), time.monotonic() - begin),
+                          done, gate.text()[-300:])
             is_gone(gate, dict(fast.lines))
             resumes(gate)
             nobody_else(gate)
@@ -264,30 +266,35 @@ def main():
             size = len(gate.lines()) and first_size(gate)
             until(lambda: fast.next >= size, 120)
             most = max(most, octets(gate))
-            report.check("the log kept within its bound (%.1f MiB)" % (
-                most / (1 << 20)), "" if most <= BOUND else most)
-            report.check("a reader that kept up has every record (%d)" %
-                         fast.next, "" if fast.next >= size and
-                         not fast.gaps and not fast.doubled else
-                         (fast.next, size, fast.gaps[:3], fast.doubled))
+            report.expect("the log kept within its bound (%.1f MiB)"
+                          % (most / (1 << 20)),
+                          most <= BOUND, most)
+            report.expect("a reader that kept up has every record (%d)"
+                          % fast.next,
+                          fast.next >= size and not fast.gaps and
+                          not fast.doubled,
+                          (fast.next, size, fast.gaps[:3], fast.doubled))
             report.note("it was cut off %d times, and told of pruned records "
                         "%s" % (fast.connections - 1, fast.pruned))
-            report.check("one that was behind was told what it missed: %s" %
-                         slow.pruned, "" if slow.pruned and not slow.gaps
-                         else (slow.pruned, slow.gaps[:3]))
+            report.expect("one that was behind was told what it missed: %s"
+                          % slow.pruned,
+                          slow.pruned and not slow.gaps,
+                          (slow.pruned, slow.gaps[:3]))
             fast.stopping = slow.stopping = True
-            report.check("nobody had to be started again", "" if
-                         gate.processes() == pids else gate.processes())
+            report.expect("nobody had to be started again",
+                          gate.processes() == pids, gate.processes())
             gate.stop()
             key = gate.audit + ".vkey"
             code, text = auditor("verify", "--key", key, gate.audit)
-            report.check("what is left is whole", "" if code == 0 and
-                         "were pruned, and the log says so" in text else text)
+            report.expect("what is left is whole",
+                          code == 0 and
+                          "were pruned, and the log says so" in text,
+                          text)
             same(gate, fast)
             by_command(net, gate, key)
             gate.stop()
             code, text = auditor("verify", "--key", key, gate.audit)
-            report.check("and whole at the end", "" if code == 0 else text)
+            report.expect("and whole at the end", code == 0, text)
             meter.stop()
             report.check("none is left", [p for p in pids.values() if alive(p)])
         if there():

@@ -102,8 +102,8 @@ def by_message(report, net, gate):
         got = b""
     except OSError as why:
         got = why
-    report.check("a connection of before is reset, without another word",
-                 "" if got == b"" else got)
+    report.expect("a connection of before is reset, without another word",
+                  got == b"", got)
     tcp.close()
     s = net.socket("wan")
     s.settimeout(2)
@@ -118,8 +118,8 @@ def by_message(report, net, gate):
     echo = talk.Echo(net, "dr", "wan", every=0.02)
     until(lambda: echo.answered > 5)
     echo.stop()
-    report.check("another guest goes on", "" if echo.answered > 5 and
-                 left(gate, "dr") == 0 else echo.answered)
+    report.expect("another guest goes on",
+                  echo.answered > 5 and left(gate, "dr") == 0, echo.answered)
     why = until(lambda: told(gate, "mdma", "violation", "deny rule"))
     begin = until(lambda: told(gate, "mdma", "anomaly", "quarantine: nothing "
                                "but floors for 3600 s"))
@@ -133,16 +133,17 @@ def by_message(report, net, gate):
                  why[0]["metergate"]["seq"] < begin[0]["metergate"]["seq"]
                  else "%s, %s, %s" % (why, begin, later))
     text = tool(gate, "guests")[1], tool(gate, "why", "mdma")[1]
-    report.check("metergatectl shows it", "" if "quarantine" in text[0] and
-                 "quarantined" in text[1] else text)
+    report.expect("metergatectl shows it",
+                  "quarantine" in text[0] and "quarantined" in text[1], text)
     got = {r["notice"]: r for r in gate.ask("notices")[1:]}
-    report.check("so do the notices", "" if
-                 3000 < got.get("quarantine", {}).get("left_s", 0) <= 3600 and
-                 got["quarantine"]["guest"] == "mdma" and
-                 any(r["notice"] == "refusal" and
-                     r["event"]["metergate"].get("severity") == "critical"
-                     for r in gate.ask("notices")[1:]) and
-                 "quarantine  mdma" in tool(gate, "notices")[1] else got)
+    report.expect("so do the notices",
+                  3000 < got.get("quarantine", {}).get("left_s", 0) <= 3600
+                  and got["quarantine"]["guest"] == "mdma" and
+                  any(r["notice"] == "refusal" and
+                      r["event"]["metergate"].get("severity") == "critical"
+                      for r in gate.ask("notices")[1:]) and
+                  "quarantine  mdma" in tool(gate, "notices")[1],
+                  got)
     return meter
 
 
@@ -175,8 +176,8 @@ def by_hand(report, net, gate):
                  and len(over) == 1 and by[0]["metergate"]["seq"] <
                  over[0]["metergate"]["seq"] else "%s, %s" % (by, over))
     code, text = tool(gate, "release", "mdma")
-    report.check("which it is only once", "" if code == 1 and
-                 "in no quarantine" in text else text)
+    report.expect("which it is only once",
+                  code == 1 and "in no quarantine" in text, text)
 
 
 def taken(s, octets):
@@ -213,8 +214,7 @@ def by_limit(report, net, gate):
     # So far, both ways, that a reset where it was given away is none of it.
     sent = until(lambda: pump(c, s, 1 << 20, True) and carried(gate, "dr") and
                  pump(c, s, 1 << 18, True) and carried(gate, "dr"))
-    report.check("the kernel carries a stream", "" if sent else
-                 gate.ask("flows dr"))
+    report.expect("the kernel carries a stream", sent, gate.ask("flows dr"))
     a, b = net.connected("dr", "wan", 8081, 4)
     begin = time.monotonic()
     n = pump(a, b, 1 << 17)

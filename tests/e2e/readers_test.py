@@ -263,8 +263,8 @@ def told(report, readers, lines):
     report.check("who came back went on",
                  "" if sum(r[5] for r in by("all")) > ALL + 2 * COMING
                  else "they were not cut off")
-    report.check("slow ones were told some", "" if
-                 any(r[2] > r[1] for r in by("slow")) else by("slow"))
+    report.expect("slow ones were told some",
+                  any(r[2] > r[1] for r in by("slow")), by("slow"))
 
 
 def main():
@@ -309,8 +309,8 @@ def main():
                          asked > 20 * seconds else "%d of %d" % (
                              sum(a.lost for a in askers), asked))
             _, lines = recorded.unrecorded(report, gate, frames)
-            report.check("memory of scribe and courier is bounded", "" if
-                         max(most.values()) <= ANON_KIB else most)
+            report.expect("memory of scribe and courier is bounded",
+                          max(most.values()) <= ANON_KIB, most)
             report.note("of their own: %s KiB; %d times it was asked badly" %
                         (most, got[-1] if got else 0))
             if got:

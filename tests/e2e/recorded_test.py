@@ -43,10 +43,9 @@ def moves(askers):
 
 def judge(report, gate, frames, reader, rounds):
     out, lines = recorded.unrecorded(report, gate, frames)
-    report.check("answers arrived", "" if len(out) > 5 * rounds
-                 else len(out))
-    report.check("a reader was given records",
-                 "" if len(reader.lines) > rounds else len(reader.lines))
+    report.expect("answers arrived", len(out) > 5 * rounds, len(out))
+    report.expect("a reader was given records", len(reader.lines) > rounds,
+                  len(reader.lines))
     other = [n for n, x in reader.lines.items()
              if n >= len(lines) or lines[n] != x]
     report.check("what a reader was given is in the log", other[:5])

@@ -205,9 +205,10 @@ def bad_policy(report, gate, load):
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         got = gate.ask("reload", timeout=60)
-        report.check("a policy with %s is refused" % what, "" if got and
-                     got[0].get("ok") is False and got[0].get("error") else
-                     str(got))
+        report.expect("a policy with %s is refused" % what,
+                      got and got[0].get("ok") is False and
+                      got[0].get("error"),
+                      str(got))
     counts = {k: t.answered for k, t in load.items()}
     flows = until(lambda: all(t.answered > counts[k] + 5
                               for k, t in load.items()))

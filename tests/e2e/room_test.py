@@ -94,9 +94,10 @@ def fill(report, caller, name, end):
     took = time.monotonic() - begin
     if pair:
         close(*pair)
-    report.check("%d connections %s: there is room again after %.1f s" % (
-        made, name, took), "" if pair and made == FLOWS else
-        "no room" if not pair else "only %d were made" % made)
+    report.expect("%d connections %s: there is room again after %.1f s"
+                  % (made, name, took),
+                  pair and made == FLOWS,
+                  "no room" if not pair else "only %d were made" % made)
 
 
 def flood(net, kind, seconds, rate):
@@ -132,8 +133,8 @@ def during(report, net, gate, caller, kind, old, echo):
         "%d tried, %d flows" % (tried, flows))
     report.check("%s: and %d of %d new connections get in" % (
         kind, tried - wrong, tried), "too few" if wrong > tried / 2 else "")
-    report.check("%s: in a table of %d" % (kind, FLOWS), "" if
-                 after["flows_now"] <= FLOWS else after)
+    report.expect("%s: in a table of %d" % (kind, FLOWS),
+                  after["flows_now"] <= FLOWS, after)
 
 
 def ignore(net, but):

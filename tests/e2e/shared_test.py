@@ -96,12 +96,10 @@ def at_once(report, net, where):
                      for _, guest, port in ENDS]
         for ls in listeners:
             ls.settimeout(2)
-        report.check("at once: all are up", "" if up(gate) else
-                     gate.text()[-800:])
+        report.expect("at once: all are up", up(gate), gate.text()[-800:])
         held = [soon(net, listeners, 0), soon(net, listeners, 0),
                 soon(net, listeners, 1)]
-        report.check("at once: both guests have some", "" if all(held) else
-                     held)
+        report.expect("at once: both guests have some", all(held), held)
         report.check("at once: there is no place for one more, of either",
                      "" if not hold(net, listeners, 0) and
                      not hold(net, listeners, 1) else "one more")
@@ -111,8 +109,8 @@ def at_once(report, net, where):
                      "" if not hold(net, listeners, 1) else "one more")
         end(held[0])
         held[0] = soon(net, listeners, 1)
-        report.check("at once: where one ends the other guest may begin",
-                     "" if held[0] else gate.text()[-800:])
+        report.expect("at once: where one ends the other guest may begin",
+                      held[0], gate.text()[-800:])
         report.check("at once: and no more than that",
                      "" if not hold(net, listeners, 1) and
                      not hold(net, listeners, 0) else "one more")
@@ -120,8 +118,8 @@ def at_once(report, net, where):
         until(lambda: "engine[portal]" in gate.processes(), 20, 0.1)
         up(gate)
         again = [soon(net, listeners, 0), soon(net, listeners, 0)]
-        report.check("at once: what a killed engine had is free",
-                     "" if all(again) else gate.text()[-800:])
+        report.expect("at once: what a killed engine had is free", all(again),
+                      gate.text()[-800:])
         report.check("at once: but not what the other one has",
                      "" if not hold(net, listeners, 0) else "one more")
         for h in held + again:
@@ -190,15 +188,15 @@ def connections(gate):
 def ledger(report, gate, passed):
     """What the guest used is known without any rule."""
     rc, text = tool(gate, "ledger", "mdma")
-    report.check("the ledger is shown", "" if rc == 0 and "headend" in text
-                 and "connections" in text else text)
-    report.check("it knows all connections",
-                 "" if connections(gate) >= passed else connections(gate))
+    report.expect("the ledger is shown",
+                  rc == 0 and "headend" in text and "connections" in text,
+                  text)
+    report.expect("it knows all connections", connections(gate) >= passed,
+                  connections(gate))
     rc, text = tool(gate, "erase", "mdma")
-    report.check("it can be erased", "" if rc == 0 and "erased" in text else
-                 text)
-    report.check("but for what the windows of now need", "" if
-                 connections(gate) >= passed else connections(gate))
+    report.expect("it can be erased", rc == 0 and "erased" in text, text)
+    report.expect("but for what the windows of now need",
+                  connections(gate) >= passed, connections(gate))
 
 
 def main():
@@ -215,8 +213,8 @@ def main():
             ls.settimeout(2)
         for what, step in STEPS:
             step(gate)
-            report.check("%s: all are up" % what,
-                         "" if up(gate) else gate.text()[-800:])
+            report.expect("%s: all are up" % what, up(gate),
+                          gate.text()[-800:])
             for _ in range(2):
                 passed[tries % 2] += opened(net, listeners, tries, passed)
                 tries += 1
@@ -224,14 +222,14 @@ def main():
                 what, tries, LIMIT), "" if sum(passed) <= LIMIT else
                 "%d passed" % sum(passed))
         passed[0] += opened(net, listeners, 0, passed)
-        report.check("both guests used it", "" if min(passed) else passed)
+        report.expect("both guests used it", min(passed), passed)
         report.check("and all of it", "" if sum(passed) == LIMIT else
                      "%d of %d" % (sum(passed), LIMIT))
         ledger(report, gate, passed[0])
         told = [r for r in gate.ask("budgets portal")[1:]
                 if "all-connections" in str(r)]
-        report.check("the budget is told as it stands",
-                     "" if told and told[0]["used"] == LIMIT else told)
+        report.expect("the budget is told as it stands",
+                      told and told[0]["used"] == LIMIT, told)
         for ls in listeners:
             ls.close()
     with Net() as net:

@@ -92,7 +92,7 @@ def main():
         until(lambda: traffic(net, 2) or len(gate.lines()) >= RECORDS, 60,
               0.5)
         size = len(gate.lines())
-        report.check("there are records", "" if size >= RECORDS else size)
+        report.expect("there are records", size >= RECORDS, size)
         for r in (early, late):
             until(lambda: r.next >= size, 30)
             r.stopping = True
@@ -105,19 +105,22 @@ def main():
                 log[:size], 0)
         compare(report, "events from a number", late.lines, log[:size], 5)
         report.check("none comes twice", early.doubled + late.doubled)
-        report.check("they were cut off, and came back",
-                     "" if early.connections > 1 else early.connections)
-        report.check("NDJSON from a number is the log from there",
-                     "" if lines == log[part:part + len(lines)] and
-                     len(lines) >= size - part else (part, len(lines)))
-        report.check("NDJSON is what export writes",
-                     "" if whole == log[:len(whole)] and len(whole) >= size
-                     else len(whole))
+        report.expect("they were cut off, and came back",
+                      early.connections > 1, early.connections)
+        report.expect("NDJSON from a number is the log from there",
+                      lines == log[part:part + len(lines)] and
+                      len(lines) >= size - part,
+                      (part, len(lines)))
+        report.expect("NDJSON is what export writes",
+                      whole == log[:len(whole)] and len(whole) >= size,
+                      len(whole))
         proofs(report, gate)
-        report.check("a filter and a limit", "" if len(filtered) == 3 and
-                     all(json.loads(x)["metergate"]["guest"] == "dr" and
-                         json.loads(x)["metergate"]["verdict"] == "deny"
-                         for x in filtered) else filtered)
+        report.expect("a filter and a limit",
+                      len(filtered) == 3 and
+                      all(json.loads(x)["metergate"]["guest"] == "dr" and
+                          json.loads(x)["metergate"]["verdict"] == "deny"
+                          for x in filtered),
+                      filtered)
     report.done()
 
 

@@ -17,13 +17,13 @@ def told(gate, text, n=1):
 def tamper(bed, gate, what, text, *cmd):
     ready = gate.text().count("metergated: ready")
     bed.run("gw", *cmd)
-    report.check("%s: %s is noticed" % (bed.mode, what),
-                 None if told(gate, text) else gate.text()[-300:])
+    report.expect("%s: %s is noticed" % (bed.mode, what), told(gate, text),
+                  gate.text()[-300:])
     told(gate, "metergated: ready", ready + 1)
     done = bed.tool("loaded", check=False)
-    report.check("%s: %s is put right" % (bed.mode, what),
-                 None if len(bed.passes(PAIR)) == 2 else
-                 "nothing passes; " + gate.text()[-300:])
+    report.expect("%s: %s is put right" % (bed.mode, what),
+                  len(bed.passes(PAIR)) == 2,
+                  "nothing passes; " + gate.text()[-300:])
     # The queues of this tool have other numbers; what is counted is the same.
     report.check("%s: after %s, the rules are whole" % (bed.mode, what),
                  done.stderr)
@@ -33,15 +33,14 @@ def bridge_setting(bed, gate):
     key = "net/bridge/bridge-nf-call-iptables"
     ready = gate.text().count("metergated: ready")
     bed.gw_file(key, 0)
-    report.check("bridged: a bridge that passes the queues is noticed",
-                 None if told(gate, "everything stays closed") else
-                 gate.text()[-300:])
+    report.expect("bridged: a bridge that passes the queues is noticed",
+                  told(gate, "everything stays closed"), gate.text()[-300:])
     got = bed.passes(PAIR + [("portal", "mdma"), ("wan", "mdma")])
     report.check("bridged: and closed", got)
     bed.gw_file(key, 1)
     told(gate, "metergated: ready", ready + 1)
-    report.check("bridged: and open when it is as it must be",
-                 None if len(bed.passes(PAIR)) == 2 else gate.text()[-300:])
+    report.expect("bridged: and open when it is as it must be",
+                  len(bed.passes(PAIR)) == 2, gate.text()[-300:])
 
 
 def main():

@@ -55,8 +55,8 @@ def main():
             until(lambda: refusals(gate, "mdma", "(%s)" % what) == want,
                   PATIENCE)
             got = refusals(gate, "mdma", "(%s)" % what)
-            report.check("why says what the rules dropped: %s" % what,
-                         "" if got == want else got)
+            report.expect("why says what the rules dropped: %s" % what,
+                          got == want, got)
         report.check("of the others it says nothing of that",
                      refusals(gate, "dr", "(spoofed") or
                      refusals(gate, "portal", "(spoofed"))
@@ -66,12 +66,14 @@ def main():
         report.check("so do the counters: %s" % got,
                      "" if got.get("spoofed-source") == 2 * N else "not so")
         got = metric(gate, "mdma")
-        report.check("and the metrics", "" if got == 2 * N else got)
+        report.expect("and the metrics", got == 2 * N, got)
         text = subprocess.run(
             [program("metergatectl"), "-s", gate.work + "/run/control", "why",
              "mdma"], capture_output=True, text=True, check=False).stdout
-        report.check("for people", "" if "before the queue (spoofed-mac)" in
-                     text and "%d alike" % N in text else text[:400])
+        report.expect("for people",
+                      "before the queue (spoofed-mac)" in text and
+                      "%d alike" % N in text,
+                      text[:400])
     report.done()
 
 
