@@ -92,6 +92,14 @@ static void let_go(const struct audit *a)
 		close(a->lock);
 }
 
+/* What was found out about one that was not what it says is of no other. */
+static void begin(struct audit *a)
+{
+	a->going.end = a->going.at = 0;
+	a->withdraws = a->has_last = false;
+	a->last_detail[0] = '\0';
+}
+
 static int open_at(struct audit *a, const struct audit_conf *conf,
 		   const char *path, struct err *e)
 {
@@ -103,6 +111,7 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 	int rc = store_open(&a->store, path, a->origin, boot, conf->boot_key,
 			    conf->bulk, e);
 
+	begin(a);
 	if (rc)
 		return rc;
 	record_salt_row(&a->salts, store_key(a->store));

@@ -93,6 +93,41 @@ static int check_going(const struct audit *a, struct err *e)
 				 (unsigned long long)a->going.end);
 }
 
+struct withdrawn {
+	const struct audit *a;
+	struct record_view *v;
+};
+
+static int withdraws_it(void *arg, struct span record, struct err *e)
+{
+	struct withdrawn *w = arg;
+	const struct event_log *l;
+	int rc = record_decode(w->v, record, e);
+
+	if (rc)
+		return e->code = E_INTEGRITY;
+	l = w->v->ev.log;
+	if (!l || !l->withdrawn || w->v->r.seq - l->withdrawn > w->a->going.at)
+		return 0;
+	return err_set(e, E_INTEGRITY, 0, "record %llu withdraws what record "
+		       "%llu says, and its protected copy is missing",
+		       (unsigned long long)w->v->r.seq,
+		       (unsigned long long)w->a->going.at);
+}
+
+/* What was looked at are copies: that of the one that withdraws it can have been
+ * taken away. What is to be removed is said shortly before the end, so there is
+ * little to read. */
+static int check_withdrawn(const struct audit *a, struct err *e)
+{
+	struct withdrawn w = {a, malloc(sizeof(*w.v))};
+	int rc = w.v ? store_behind(a->store, a->going.at, withdraws_it, &w, e)
+		     : err_set(e, E_NOMEM, 0, "out of memory");
+
+	free(w.v);
+	return rc;
+}
+
 int audit_going(struct audit *a, struct err *e)
 {
 	struct said_so s = {.a = a, .from = UINT64_MAX};
@@ -105,6 +140,8 @@ int audit_going(struct audit *a, struct err *e)
 		rc = check_gone(&s, e);
 	if (rc == 0 && a->going.end)
 		rc = check_going(a, e);
+	if (rc == 0 && a->going.end)
+		rc = check_withdrawn(a, e);
 	return rc ? rc : store_left(a->store, e);
 }
 

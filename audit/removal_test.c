@@ -343,6 +343,75 @@ static void nor_when_nothing_else_is_said(void **state)
 	whole(0);
 }
 
+static void change(const char *sql)
+{
+	struct db *d = test_db();
+
+	test_guards(d, false);
+	test_exec(d, sql);
+	test_guards(d, true);
+	test_db_close(d);
+}
+
+static void is_refused(const char *what)
+{
+	struct audit *a = open_with(true, true);
+	const char *why;
+
+	if (audit_recovery(a, &why) != 1 || !strstr(why, what))
+		fail_msg("%s", why);
+	test_close(a);
+	assert_true(there(1));
+}
+
+/* Forged, withdrawn behind that, and the copy of what withdraws it taken away
+ * since. */
+static void hide(void)
+{
+	struct audit *a;
+	char sql[64];
+
+	make_whole();
+	forge(GONE);
+	a = open_with(true, true);
+	go_on(a);
+	test_close(a);
+	test_add_signed(ALL, ALL + 2000);
+	snprintf(sql, sizeof(sql), "DELETE FROM protected WHERE seq = %llu",
+		 (unsigned long long)by + 1);
+	change(sql);
+}
+
+static void nor_when_what_withdraws_it_is_hidden(void **state)
+{
+	char text[96];
+
+	(void)state;
+	hide();
+	snprintf(text, sizeof(text), "record %llu withdraws what record %llu "
+		 "says, and its protected copy is missing",
+		 (unsigned long long)by + 1, (unsigned long long)by);
+	is_refused(text);
+}
+
+/* Nor when that one was altered itself, where no start reads it. */
+static void nor_when_what_withdraws_it_was_altered(void **state)
+{
+	char text[96];
+
+	(void)state;
+	hide();
+	change("UPDATE bundle SET data = CAST(substr(data, 1, instr(data,"
+	       " CAST('removed stays' AS BLOB)) - 1)"
+	       " || CAST('removed leave' AS BLOB)"
+	       " || substr(data, instr(data, CAST('removed stays' AS BLOB))"
+	       " + 13) AS BLOB)"
+	       " WHERE instr(data, CAST('removed stays' AS BLOB)) > 0");
+	snprintf(text, sizeof(text), "record %llu is not what the last "
+		 "checkpoint has", (unsigned long long)by + 1);
+	is_refused(text);
+}
+
 /* What has to go goes by a record of the writer's own. */
 static void the_writer_prunes_as_before(void **state)
 {
@@ -425,6 +494,30 @@ static void a_mark_alone_removes_no_file(void **state)
 	assert_true(there(1));
 }
 
+/* What was read of the altered one before that was found is not said of the
+ * one beside it: it has records of no boot, and withdraws nothing. */
+static void one_beside_it_begins_anew(void **state)
+{
+	struct audit *a;
+	const char *why;
+
+	(void)state;
+	make_whole();
+	forge(GONE);
+	test_mark_pruned(1);
+	a = test_open_log((struct audit_conf){
+		.batch = UINT32_MAX,
+		.own_key = true,
+		.resume = true,
+		.recover = true,
+	});
+	assert_int_equal(audit_recovery(a, &why), 1);
+	assert_true(audit_boot_is_new(a));
+	assert_false(audit_withdraws(a));
+	assert_string_equal(audit_last_detail(a), "");
+	test_close(a);
+}
+
 static void say(struct audit *a, const char *what)
 {
 	struct sample s;
@@ -482,10 +575,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_was_forged_is_not_taken_up),
 		cmocka_unit_test(nor_when_nothing_else_is_said),
+		cmocka_unit_test(nor_when_what_withdraws_it_is_hidden),
+		cmocka_unit_test(nor_when_what_withdraws_it_was_altered),
 		cmocka_unit_test(the_writer_prunes_as_before),
 		cmocka_unit_test(one_that_was_covered_is_taken_up),
 		cmocka_unit_test(a_copy_of_no_record_is_none),
 		cmocka_unit_test(a_mark_alone_removes_no_file),
+		cmocka_unit_test(one_beside_it_begins_anew),
 		cmocka_unit_test(a_number_does_not_go_back),
 		cmocka_unit_test(with_the_key_it_counts),
 		cmocka_unit_test(without_it_is_found),

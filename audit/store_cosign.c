@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "audit/checkpoint.h"
+#include "audit/segment.h"
 #include "audit/store_own.h"
 #include "audit/tiles.h"
 
@@ -78,18 +79,32 @@ int store_signed(struct store *s, const struct note_key *key, struct err *e)
 	return rc;
 }
 
-/* Its own proof, so that it is not what its copy says but what was signed. */
-static int under(struct store *s, const struct checkpoint *c, uint64_t seq,
-		 struct span record, struct err *e)
+/* The last one, as it was signed. */
+static int last_point(struct store *s, struct checkpoint *c, struct err *e)
 {
-	struct proof *p = malloc(sizeof(*p));
-	uint8_t leaf[SHA256_LEN];
-	struct tiles *t = NULL;
-	int rc = p ? tiles_open(&t, s->db, s->path, s->h, e)
+	struct whole *p = malloc(sizeof(*p));
+	struct note n;
+	int rc = p ? read_point(s, s->checkpoint, p, e)
 		   : err_set(e, E_NOMEM, 0, "out of memory");
 
 	if (rc == 0)
-		rc = tiles_prove(t, seq, c->size, p, e);
+		rc = checkpoint_read(c, &n, wbuf_span(&p->w), e);
+	if (rc == E_SYNTAX || (rc == 0 && c->size != s->checkpoint))
+		rc = err_set(e, E_INTEGRITY, 0, "the last checkpoint is "
+			     "damaged");
+	free(p);
+	return rc;
+}
+
+/* Its own proof, so that it is not what its copy says but what was signed. */
+static int under(struct store *s, struct tiles *t, const struct checkpoint *c,
+		 uint64_t seq, struct span record, struct err *e)
+{
+	struct proof *p = malloc(sizeof(*p));
+	uint8_t leaf[SHA256_LEN];
+	int rc = p ? tiles_prove(t, seq, c->size, p, e)
+		   : err_set(e, E_NOMEM, 0, "out of memory");
+
 	if (rc == 0) {
 		tree_leaf(s->h, record, leaf);
 		rc = proof_includes(s->h, p, seq, c->size, leaf, c->root)
@@ -98,7 +113,6 @@ static int under(struct store *s, const struct checkpoint *c, uint64_t seq,
 				       "what the last checkpoint has",
 				       (unsigned long long)seq);
 	}
-	tiles_close(t);
 	free(p);
 	return rc;
 }
@@ -106,24 +120,71 @@ static int under(struct store *s, const struct checkpoint *c, uint64_t seq,
 int store_vouched(struct store *s, uint64_t seq, struct span record,
 		  struct err *e)
 {
+	struct tiles *t = NULL;
 	struct checkpoint c;
-	struct whole *p;
-	struct note n;
 	int rc;
 
 	if (seq >= s->checkpoint)
 		return 0;
-	p = malloc(sizeof(*p));
-	rc = p ? read_point(s, s->checkpoint, p, e)
-	       : err_set(e, E_NOMEM, 0, "out of memory");
+	rc = last_point(s, &c, e);
 	if (rc == 0)
-		rc = checkpoint_read(&c, &n, wbuf_span(&p->w), e);
-	if (rc == E_SYNTAX || (rc == 0 && c.size != s->checkpoint))
-		rc = err_set(e, E_INTEGRITY, 0, "the last checkpoint is "
-			     "damaged");
+		rc = tiles_open(&t, s->db, s->path, s->h, e);
 	if (rc == 0)
-		rc = under(s, &c, seq, record, e);
-	free(p);
+		rc = under(s, t, &c, seq, record, e);
+	tiles_close(t);
+	return rc;
+}
+
+/* Records of the log itself, one after another. */
+struct walk {
+	struct segments *segments;
+	struct tiles *tiles; /* read others between two of them */
+	struct checkpoint c;
+	uint64_t from; /* those behind it are asked for */
+};
+
+static int walk_bundle(struct store *s, struct walk *w, uint64_t first,
+		       int (*f)(void *arg, struct span record, struct err *e),
+		       void *arg, struct err *e)
+{
+	struct span octets, record;
+	uint32_t n = 0, i = 0;
+	struct cur c;
+	int rc = segments_bundle(w->segments, first, &n, &octets, e);
+
+	if (rc < 0)
+		return rc;
+	c = cur_of(octets);
+	for (rc = 0; rc == 0 && i < n && store_next(&c, &record); i++) {
+		if (first + i <= w->from)
+			continue;
+		if (first + i < s->checkpoint)
+			rc = under(s, w->tiles, &w->c, first + i, record, e);
+		if (rc >= 0)
+			rc = f(arg, record, e);
+	}
+	if (rc || (i == n && first + n >= store_size(s)) || i == STORE_BUNDLE)
+		return rc;
+	return err_set(e, E_INTEGRITY, 0, "record %llu is missing",
+		       (unsigned long long)first + i);
+}
+
+int store_behind(struct store *s, uint64_t seq,
+		 int (*f)(void *arg, struct span record, struct err *e),
+		 void *arg, struct err *e)
+{
+	uint64_t at = seq / STORE_BUNDLE * STORE_BUNDLE;
+	struct walk w = {.from = seq};
+	int rc = segments_open(&w.segments, s->db, s->path, e);
+
+	if (rc == 0)
+		rc = tiles_open(&w.tiles, s->db, s->path, s->h, e);
+	if (rc == 0 && s->checkpoint)
+		rc = last_point(s, &w.c, e);
+	for (; rc == 0 && at < store_size(s); at += STORE_BUNDLE)
+		rc = walk_bundle(s, &w, at, f, arg, e);
+	tiles_close(w.tiles);
+	segments_close(w.segments);
 	return rc;
 }
 
