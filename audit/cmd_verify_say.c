@@ -72,7 +72,7 @@ static uint64_t behind(const struct verify_result *r)
  * written. Of a log that nobody signs that is nothing new. */
 static void print_starts(const struct verify_result *r)
 {
-	uint64_t n = r->n_starts < VERIFY_STARTS ? r->n_starts : VERIFY_STARTS;
+	uint64_t n = verify_listed(r);
 
 	if (r->checkpoints == 0)
 		return;
@@ -83,7 +83,7 @@ static void print_starts(const struct verify_result *r)
 		       (unsigned long long)r->starts[i].end - 1,
 		       r->starts[i].boot);
 	if (r->n_starts > n)
-		printf("and likewise at %llu more\n",
+		printf("and likewise %llu times before these\n",
 		       (unsigned long long)(r->n_starts - n));
 }
 
@@ -232,7 +232,7 @@ static void put_checkpoints(struct json *j, const struct verified *v)
 static void put_starts(struct json *j, const struct verify_result *r)
 {
 	json_arr(j, "unsigned_at_start");
-	for (uint64_t i = 0; i < r->n_starts && i < VERIFY_STARTS; i++) {
+	for (uint64_t i = 0; i < verify_listed(r); i++) {
 		json_obj(j, NULL);
 		json_u64(j, "boot", r->starts[i].boot);
 		json_u64(j, "first", r->starts[i].first);

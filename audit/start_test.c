@@ -185,12 +185,57 @@ static void so_does_a_boot_that_goes_on(void **state)
 	assert_int_equal(r.checkpoint, r.size);
 }
 
+/* All at one time: nothing is due by then. */
+static void add_one(struct audit *a)
+{
+	struct err e = {0};
+	struct sample s;
+
+	if (audit_append(a, sample_anomaly(&s, 1), NULL, &e) ||
+	    audit_commit(a, &e))
+		fail_msg("%s", e.text);
+}
+
+/* Of more than are listed the last ones are, and the last may still grow. */
+static void the_last_of_many_are_listed(void **state)
+{
+	struct points_conf conf = {.keys = &key, .n_keys = 1};
+	struct audit_conf resumes = {.batch = UINT32_MAX, .own_key = true,
+				     .resume = true};
+	struct verify_result r;
+	struct err e = {0};
+	struct audit *a;
+
+	(void)state;
+	make(); /* three boots, one of them listed; the next is not */
+	for (unsigned i = 0; i < VERIFY_STARTS + 6; i++) {
+		a = start();
+		add_one(a);
+		audit_abandon(a);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		a = test_open_log(resumes);
+		add_one(a);
+		audit_abandon(a);
+	}
+	test_close(test_open_log(resumes));
+	if (verify_file(test_path, &conf, &r, NULL, NULL, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(r.n_starts, VERIFY_STARTS + 7);
+	assert_int_equal(verify_listed(&r), VERIFY_STARTS);
+	for (unsigned i = 0; i < VERIFY_STARTS - 1; i++)
+		assert_int_equal(r.starts[i].boot, 11 + i);
+	assert_int_equal(r.starts[VERIFY_STARTS - 1].boot, 73);
+	assert_int_equal(r.starts[VERIFY_STARTS - 1].end, r.size - 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verify_lists_them),
 		cmocka_unit_test(the_start_says_it),
 		cmocka_unit_test(so_does_a_boot_that_goes_on),
+		cmocka_unit_test(the_last_of_many_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, test_setup, test_teardown);

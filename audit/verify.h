@@ -50,7 +50,7 @@ struct verify_result {
 	/* Records that no checkpoint covered when the writer opened the log, at
 	 * a start or later, and that were signed afterwards as they were found:
 	 * from `first` up to, not with, `end`, which is the record that says so.
-	 * The first ones of those that were read, and how many there are. */
+	 * The last ones of those that were read, and how many there are. */
 	struct verify_start {
 		uint32_t boot;
 		uint64_t first, end;
@@ -65,6 +65,12 @@ struct verify_result {
 	bool has_bad; /* bad: the first record known to be wrong */
 	uint64_t bad;
 };
+
+/* Of the starts that were read: how many are listed. */
+static inline uint64_t verify_listed(const struct verify_result *r)
+{
+	return r->n_starts < VERIFY_STARTS ? r->n_starts : VERIFY_STARTS;
+}
 
 /* 0: whole. E_INTEGRITY: it is not; the text says what and where. E_STATE:
  * no audit database. Others: it could not be read. points: NULL asks for

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/verify_rules.h"
 
+#include <string.h>
+
 #include "audit/store.h"
 
 #define STEP_US US_PER_S
@@ -113,17 +115,11 @@ struct points_sealed verify_sealed(const struct verify_rules *r)
 }
 
 /* No checkpoint came since that was said: now it is of more of them. */
-static bool goes_on(struct verify_result *out, uint32_t boot, uint64_t first,
-		    uint64_t end)
+static bool goes_on(struct verify_start *last, const struct verify_start *now)
 {
-	struct verify_start *last;
-
-	if (out->n_starts == 0 || out->n_starts > VERIFY_STARTS)
+	if (last->boot != now->boot || last->first != now->first)
 		return false;
-	last = &out->starts[out->n_starts - 1];
-	if (last->boot != boot || last->first != first)
-		return false;
-	last->end = end;
+	last->end = now->end;
 	return true;
 }
 
@@ -131,13 +127,16 @@ void verify_start(struct verify_rules *r)
 {
 	const struct record *is = &r->view.r;
 	const struct event_log *l = is->ev->log;
-	uint64_t first = l ? l->point : 0;
+	struct verify_start now = {is->boot, l ? l->point : 0, is->seq};
+	struct verify_result *out = r->out;
+	uint64_t n = verify_listed(out);
 
 	if ((is->kind != RECORD_BOOT && !(l && l->withdrawn)) ||
-	    is->seq == first || goes_on(r->out, is->boot, first, is->seq))
+	    now.first == now.end || (n && goes_on(&out->starts[n - 1], &now)))
 		return;
-	if (r->out->n_starts < VERIFY_STARTS)
-		r->out->starts[r->out->n_starts] =
-			(struct verify_start){is->boot, first, is->seq};
-	r->out->n_starts++;
+	if (n == VERIFY_STARTS)
+		memmove(out->starts, out->starts + 1,
+			--n * sizeof(out->starts[0]));
+	out->starts[n] = now;
+	out->n_starts++;
 }
