@@ -58,6 +58,9 @@ struct audit_conf {
 	 * NULL: nobody is asked. */
 	int (*agree)(void *arg, struct audit *a, struct err *e);
 	void *arg; /* of these two */
+	/* A prefix of audit_highest: the copies of maintenance records since the
+	 * newest with it are all there. NULL: nobody asks for one. */
+	const char *counts;
 	/* If the file is not what its state says: leave it alone and open
 	 * PATH.recovery-N, origin ORIGIN/recovery-N, instead. */
 	bool recover;

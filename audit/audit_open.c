@@ -123,6 +123,8 @@ static int open_at(struct audit *a, const struct audit_conf *conf,
 	a->anchors = conf->agree != NULL;
 	if (rc == 0)
 		rc = audit_going(a, e);
+	if (rc == 0 && conf->counts)
+		rc = audit_counts(a, conf->counts, e);
 	if (rc == 0) {
 		a->path = strdup(path);
 		rc = a->path ? 0 : err_set(e, E_NOMEM, 0, "out of memory");

@@ -86,5 +86,8 @@ void audit_know(struct audit *a);
  * was there, no more. */
 int audit_going(struct audit *a, struct err *e)
 	__attribute__((warn_unused_result));
+/* Are the copies there of which audit_highest takes the number? */
+int audit_counts(struct audit *a, const char *prefix, struct err *e)
+	__attribute__((warn_unused_result));
 
 #endif

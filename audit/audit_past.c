@@ -121,7 +121,8 @@ static int withdraws_it(void *arg, struct span record, struct err *e)
 static int check_withdrawn(const struct audit *a, struct err *e)
 {
 	struct withdrawn w = {a, malloc(sizeof(*w.v))};
-	int rc = w.v ? store_behind(a->store, a->going.at, withdraws_it, &w, e)
+	int rc = w.v ? store_from(a->store, a->going.at + 1, withdraws_it, &w,
+				  e)
 		     : err_set(e, E_NOMEM, 0, "out of memory");
 
 	free(w.v);
@@ -164,6 +165,7 @@ struct highest {
 	struct record_view *v;
 	const char *prefix;
 	uint64_t *n;
+	uint64_t sure; /* the records from there on were looked at */
 };
 
 /* A copy that the checkpoint does not have is no record: it ends nothing. */
@@ -192,18 +194,54 @@ static int take_number(void *arg, struct span record, struct err *e)
 	/* None was counted so far; another would follow it. */
 	if (n > *h->n && n < UINT64_MAX / 2)
 		*h->n = n;
-	return is_sure(h->a, h->v->r.seq, record, e);
+	rc = is_sure(h->a, h->v->r.seq, record, e);
+	if (rc == 1)
+		h->sure = h->v->r.seq;
+	return rc;
+}
+
+static int find(struct highest *h, struct err *e)
+{
+	*h->n = 0;
+	h->v = malloc(sizeof(*h->v));
+	return h->v ? store_newest(h->a->store, RECORD_MAINTENANCE, take_number,
+				   h, e)
+		    : err_set(e, E_NOMEM, 0, "out of memory");
 }
 
 int audit_highest(struct audit *a, const char *prefix, uint64_t *n,
 		  struct err *e)
 {
-	struct highest h = {a, malloc(sizeof(*h.v)), prefix, n};
-	int rc;
+	struct highest h = {.a = a, .prefix = prefix, .n = n};
+	int rc = find(&h, e);
 
-	*n = 0;
-	rc = h.v ? store_newest(a->store, RECORD_MAINTENANCE, take_number, &h, e)
-		 : err_set(e, E_NOMEM, 0, "out of memory");
 	free(h.v);
 	return rc < 0 ? err_wrap(e, "audit") : 0;
+}
+
+static int has_copy(void *arg, struct span record, struct err *e)
+{
+	struct highest *h = arg;
+	int rc = record_decode(h->v, record, e);
+
+	if (rc)
+		return e->code = E_INTEGRITY;
+	return h->v->r.kind == RECORD_MAINTENANCE
+		       ? store_copied(h->a->store, h->v->r.seq, record, e)
+		       : 0;
+}
+
+/* Who takes away the copies of the newest would make the one before them the
+ * newest: so the log is read as far as that one. */
+int audit_counts(struct audit *a, const char *prefix, struct err *e)
+{
+	uint64_t n, first = store_first(a->store);
+	struct highest h = {.a = a, .prefix = prefix, .n = &n};
+	int rc = find(&h, e);
+
+	if (rc >= 0)
+		rc = store_from(a->store, h.sure > first ? h.sure : first,
+				has_copy, &h, e);
+	free(h.v);
+	return rc;
 }

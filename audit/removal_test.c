@@ -343,16 +343,6 @@ static void nor_when_nothing_else_is_said(void **state)
 	whole(0);
 }
 
-static void change(const char *sql)
-{
-	struct db *d = test_db();
-
-	test_guards(d, false);
-	test_exec(d, sql);
-	test_guards(d, true);
-	test_db_close(d);
-}
-
 static void is_refused(const char *what)
 {
 	struct audit *a = open_with(true, true);
@@ -379,7 +369,7 @@ static void hide(void)
 	test_add_signed(ALL, ALL + 2000);
 	snprintf(sql, sizeof(sql), "DELETE FROM protected WHERE seq = %llu",
 		 (unsigned long long)by + 1);
-	change(sql);
+	test_change(sql);
 }
 
 static void nor_when_what_withdraws_it_is_hidden(void **state)
@@ -398,15 +388,15 @@ static void nor_when_what_withdraws_it_is_hidden(void **state)
 static void nor_when_what_withdraws_it_was_altered(void **state)
 {
 	char text[96];
+	struct db *d;
 
 	(void)state;
 	hide();
-	change("UPDATE bundle SET data = CAST(substr(data, 1, instr(data,"
-	       " CAST('removed stays' AS BLOB)) - 1)"
-	       " || CAST('removed leave' AS BLOB)"
-	       " || substr(data, instr(data, CAST('removed stays' AS BLOB))"
-	       " + 13) AS BLOB)"
-	       " WHERE instr(data, CAST('removed stays' AS BLOB)) > 0");
+	d = test_db();
+	test_guards(d, false);
+	test_reword(d, "bundle", "data", "removed stays", "removed leave");
+	test_guards(d, true);
+	test_db_close(d);
 	snprintf(text, sizeof(text), "record %llu is not what the last "
 		 "checkpoint has", (unsigned long long)by + 1);
 	is_refused(text);
@@ -518,58 +508,6 @@ static void one_beside_it_begins_anew(void **state)
 	test_close(a);
 }
 
-static void say(struct audit *a, const char *what)
-{
-	struct sample s;
-	struct event *ev = sample_policy(&s, ALL);
-	struct err e = {0};
-
-	ev->type = EV_MAINTENANCE;
-	ev->detail = what;
-	ev->now = (struct now){.mono = audit_last(a),
-			       .wall.us = INT64_C(1700009000000000)};
-	if (audit_append(a, ev, NULL, &e) || audit_commit(a, &e))
-		fail_msg("%s", e.text);
-}
-
-static uint64_t counted(struct audit *a)
-{
-	struct err e = {0};
-	uint64_t n;
-
-	if (audit_highest(a, "counted ", &n, &e))
-		fail_msg("%s", e.text);
-	return n;
-}
-
-/* A number that only grows: a lower one behind the last checkpoint is none. */
-static void a_number_does_not_go_back(void **state)
-{
-	struct audit *a;
-
-	(void)state;
-	test_clean();
-	test_add_signed(0, 300);
-	a = open_with(true, false);
-	assert_int_equal(counted(a), 0);
-	say(a, "counted 6, more");
-	say(a, "counted 7");
-	assert_int_equal(counted(a), 7);
-	test_close(a);
-	a = open_with(false, false);
-	say(a, "counted 3");
-	say(a, "counted 18446744073709551615");
-	test_close(a);
-	a = open_with(true, true);
-	assert_int_equal(counted(a), 7);
-	say(a, "counted 8");
-	assert_int_equal(counted(a), 8);
-	test_close(a);
-	a = open_with(true, true);
-	assert_int_equal(counted(a), 8);
-	test_close(a);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,7 +520,6 @@ int main(void)
 		cmocka_unit_test(a_copy_of_no_record_is_none),
 		cmocka_unit_test(a_mark_alone_removes_no_file),
 		cmocka_unit_test(one_beside_it_begins_anew),
-		cmocka_unit_test(a_number_does_not_go_back),
 		cmocka_unit_test(with_the_key_it_counts),
 		cmocka_unit_test(without_it_is_found),
 		cmocka_unit_test(a_writer_does_not_go_on_with_it),

@@ -84,12 +84,15 @@ int store_signed(struct store *s, const struct note_key *key, struct err *e)
  * store_signed. */
 int store_vouched(struct store *s, uint64_t seq, struct span record,
 		  struct err *e) __attribute__((warn_unused_result));
-/* Those behind record seq, from the log itself and not from copies, as
- * store_newest gives them; all that is committed. E_INTEGRITY: one is missing,
- * or is not the one that the last checkpoint has. */
-int store_behind(struct store *s, uint64_t seq,
-		 int (*f)(void *arg, struct span record, struct err *e),
-		 void *arg, struct err *e) __attribute__((warn_unused_result));
+/* Those from record seq on, which was not pruned, from the log itself and not
+ * from copies, else as store_newest gives them; all that is committed.
+ * E_INTEGRITY: one is missing, or is not the one that the last checkpoint has. */
+int store_from(struct store *s, uint64_t seq,
+	       int (*f)(void *arg, struct span record, struct err *e),
+	       void *arg, struct err *e) __attribute__((warn_unused_result));
+/* Is the copy of this protected record there? E_INTEGRITY: no. */
+int store_copied(struct store *s, uint64_t seq, struct span record,
+		 struct err *e) __attribute__((warn_unused_result));
 /* A TPM got the checkpoint of so many records: noted with the next commit. */
 void store_anchored(struct store *s, uint64_t size);
 uint64_t store_anchor(const struct store *s); /* the last one; 0: none */

@@ -140,51 +140,107 @@ struct walk {
 	struct segments *segments;
 	struct tiles *tiles; /* read others between two of them */
 	struct checkpoint c;
-	uint64_t from; /* those behind it are asked for */
+	struct store_digests digests;
 };
 
+/* All of a bundle that the last checkpoint covers: the proof of its first record
+ * is made of the leaves of the others. */
+static int vouch_bundle(struct store *s, struct walk *w, uint64_t first,
+			struct span octets, struct err *e)
+{
+	struct cur c = cur_of(octets);
+	uint64_t n = w->c.size - first;
+	struct span record, leaves;
+	int rc = store_next(&c, &record) ? 0 : E_INTEGRITY;
+
+	if (rc == 0)
+		rc = under(s, w->tiles, &w->c, first, record, e);
+	if (rc == 1)
+		rc = tiles_get(w->tiles, 0, first / STORE_BUNDLE, &leaves, e);
+	if (rc == E_INTEGRITY || rc == E_NOTFOUND)
+		return err_set(e, E_INTEGRITY, 0, "record %llu or one behind "
+			       "it is not what the last checkpoint has",
+			       (unsigned long long)first);
+	n = n < STORE_BUNDLE ? n : STORE_BUNDLE;
+	if (rc == 0)
+		store_digests(&w->digests, octets);
+	for (uint64_t i = 0; rc == 0 && i < n; i++) {
+		if (!span_eq(span_sub(leaves, i * SHA256_LEN, SHA256_LEN),
+			     span_of(w->digests.leaf[i], SHA256_LEN)))
+			rc = err_set(e, E_INTEGRITY, 0, "record %llu is not "
+				     "what the last checkpoint has",
+				     (unsigned long long)(first + i));
+	}
+	return rc;
+}
+
 static int walk_bundle(struct store *s, struct walk *w, uint64_t first,
+		       uint64_t from,
 		       int (*f)(void *arg, struct span record, struct err *e),
 		       void *arg, struct err *e)
 {
+	uint64_t want = store_size(s) - first;
 	struct span octets, record;
 	uint32_t n = 0, i = 0;
 	struct cur c;
 	int rc = segments_bundle(w->segments, first, &n, &octets, e);
 
-	if (rc < 0)
-		return rc;
-	c = cur_of(octets);
-	for (rc = 0; rc == 0 && i < n && store_next(&c, &record); i++) {
-		if (first + i <= w->from)
-			continue;
-		if (first + i < s->checkpoint)
-			rc = under(s, w->tiles, &w->c, first + i, record, e);
-		if (rc >= 0)
+	want = want < STORE_BUNDLE ? want : STORE_BUNDLE;
+	if (rc >= 0 && n != want)
+		return err_set(e, E_INTEGRITY, 0, "record %llu is missing",
+			       (unsigned long long)(first + n));
+	rc = rc < 0 ? rc : 0;
+	if (rc == 0 && first < s->checkpoint)
+		rc = vouch_bundle(s, w, first, octets, e);
+	for (c = cur_of(octets); rc == 0 && store_next(&c, &record); i++) {
+		if (first + i >= from)
 			rc = f(arg, record, e);
 	}
-	if (rc || (i == n && first + n >= store_size(s)) || i == STORE_BUNDLE)
-		return rc;
-	return err_set(e, E_INTEGRITY, 0, "record %llu is missing",
-		       (unsigned long long)first + i);
+	return rc;
 }
 
-int store_behind(struct store *s, uint64_t seq,
-		 int (*f)(void *arg, struct span record, struct err *e),
-		 void *arg, struct err *e)
+int store_from(struct store *s, uint64_t seq,
+	       int (*f)(void *arg, struct span record, struct err *e),
+	       void *arg, struct err *e)
 {
 	uint64_t at = seq / STORE_BUNDLE * STORE_BUNDLE;
-	struct walk w = {.from = seq};
-	int rc = segments_open(&w.segments, s->db, s->path, e);
+	struct walk *w = calloc(1, sizeof(*w));
+	int rc;
 
+	if (!w)
+		return err_set(e, E_NOMEM, 0, "out of memory");
+	rc = segments_open(&w->segments, s->db, s->path, e);
 	if (rc == 0)
-		rc = tiles_open(&w.tiles, s->db, s->path, s->h, e);
+		rc = tiles_open(&w->tiles, s->db, s->path, s->h, e);
 	if (rc == 0 && s->checkpoint)
-		rc = last_point(s, &w.c, e);
+		rc = last_point(s, &w->c, e);
 	for (; rc == 0 && at < store_size(s); at += STORE_BUNDLE)
-		rc = walk_bundle(s, &w, at, f, arg, e);
-	tiles_close(w.tiles);
-	segments_close(w.segments);
+		rc = walk_bundle(s, w, at, seq, f, arg, e);
+	tiles_close(w->tiles);
+	segments_close(w->segments);
+	free(w);
+	return rc;
+}
+
+int store_copied(struct store *s, uint64_t seq, struct span record,
+		 struct err *e)
+{
+	struct db_stmt *st;
+	struct span copy;
+	int rc = db_prepare(&st, s->db, "SELECT record FROM protected WHERE"
+			    " seq = ?1", e);
+
+	if (rc)
+		return rc;
+	db_put_u64(st, 1, seq);
+	rc = db_step(st, e);
+	if (rc >= 0)
+		rc = rc == 1 && db_span(st, 0, &copy) && span_eq(copy, record)
+			     ? 0
+			     : err_set(e, E_INTEGRITY, 0, "record %llu: its "
+				       "protected copy is missing or differs",
+				       (unsigned long long)seq);
+	db_finish(st);
 	return rc;
 }
 

@@ -184,18 +184,40 @@ static inline void test_guards(struct db *d, bool on)
 	}
 }
 
-/* Segments up to this one are marked as pruned, and no more than that. */
-static inline void test_mark_pruned(unsigned no)
+static inline void test_change(const char *sql)
 {
-	char sql[96];
 	struct db *d = test_db();
 
-	snprintf(sql, sizeof(sql), "UPDATE segment SET pruned = 1 WHERE"
-		 " no <= %u", no);
 	test_guards(d, false);
 	test_exec(d, sql);
 	test_guards(d, true);
 	test_db_close(d);
+}
+
+/* Words of the same length, wherever they are. */
+static inline void test_reword(struct db *d, const char *table,
+			       const char *column, const char *was,
+			       const char *is)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof(sql), "UPDATE %s SET %s = CAST(substr(%s, 1,"
+		 " instr(%s, CAST('%s' AS BLOB)) - 1) || CAST('%s' AS BLOB)"
+		 " || substr(%s, instr(%s, CAST('%s' AS BLOB)) + %zu) AS BLOB)"
+		 " WHERE instr(%s, CAST('%s' AS BLOB)) > 0", table, column,
+		 column, column, was, is, column, column, was, strlen(was),
+		 column, was);
+	test_exec(d, sql);
+}
+
+/* Segments up to this one are marked as pruned, and no more than that. */
+static inline void test_mark_pruned(unsigned no)
+{
+	char sql[96];
+
+	snprintf(sql, sizeof(sql), "UPDATE segment SET pruned = 1 WHERE"
+		 " no <= %u", no);
+	test_change(sql);
 }
 
 #endif

@@ -411,6 +411,7 @@ static void open_audit(struct scribe *s)
 		.cosigned = conf->audit_prune == PRUNE_COSIGNED,
 		.witnesses = s->witness,
 		.n_witnesses = s->n_witness,
+		.counts = s->owner ? LEDGER_NAME : NULL,
 		.service_name = c1222_service_name,
 	};
 	struct err e = {0};

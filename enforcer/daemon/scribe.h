@@ -203,6 +203,8 @@ bool scribe_tpm_failed(struct scribe *s, const struct err *e);
 /* The log is to be opened anew, for a TPM that came. */
 bool scribe_tpm_news(struct scribe *s);
 
+/* The number stands behind it. */
+#define LEDGER_NAME "ledger generation "
 /* The audit is open: is the ledger the one that it tells of? Then engines are
  * told. In every turn: once an hour in which something was granted, and when
  * erasing was asked for. */

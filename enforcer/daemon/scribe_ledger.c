@@ -15,7 +15,6 @@
 #include "enforcer/daemon/scribe.h"
 
 #define EVERY_NS (3600 * NS_PER_S)
-#define NAME	 "ledger generation "
 
 static int record(struct scribe *s, uint64_t n, const char *more,
 		  struct err *e)
@@ -24,7 +23,7 @@ static int record(struct scribe *s, uint64_t n, const char *more,
 	struct event ev = {.type = EV_MAINTENANCE, .now.mono = s->mono,
 			   .detail = text};
 
-	snprintf(text, sizeof(text), NAME "%llu%s", (unsigned long long)n,
+	snprintf(text, sizeof(text), LEDGER_NAME "%llu%s", (unsigned long long)n,
 		 more);
 	return scribe_append(s, -1, &ev, e);
 }
@@ -34,7 +33,7 @@ static int record(struct scribe *s, uint64_t n, const char *more,
 static int tie(struct scribe *s, struct err *e)
 {
 	uint64_t n;
-	int rc = audit_highest(s->audit, NAME, &n, e);
+	int rc = audit_highest(s->audit, LEDGER_NAME, &n, e);
 
 	if (rc == 0)
 		rc = owner_write(s->owner, n + 1, e);
@@ -56,7 +55,7 @@ static int untied(struct scribe *s, uint64_t of_audit, struct err *e)
 		 "of now count as used up",
 		 owner_damaged(s->owner) ? "damaged, " : "of generation ",
 		 (unsigned long long)found);
-	log_err(s->a->log, "the audit tells of " NAME "%llu%s",
+	log_err(s->a->log, "the audit tells of " LEDGER_NAME "%llu%s",
 		(unsigned long long)of_audit, more);
 	owner_exhaust(s->owner);
 	rc = record(s, n + 1, more, e);
@@ -67,7 +66,7 @@ static int untied(struct scribe *s, uint64_t of_audit, struct err *e)
 static int judge(struct scribe *s, struct err *e)
 {
 	uint64_t found = owner_generation(s->owner), of_audit;
-	int rc = audit_highest(s->audit, NAME, &of_audit, e);
+	int rc = audit_highest(s->audit, LEDGER_NAME, &of_audit, e);
 
 	if (rc)
 		return rc;
@@ -97,7 +96,7 @@ static int heal(struct scribe *s, struct err *e)
 
 	if (s->healed || !all_have_seen(s))
 		return 0;
-	rc = audit_highest(s->audit, NAME, &of_audit, e);
+	rc = audit_highest(s->audit, LEDGER_NAME, &of_audit, e);
 	if (rc == 0 && owner_generation(s->owner) < of_audit)
 		rc = owner_write(s->owner, of_audit, e);
 	s->healed = rc == 0;

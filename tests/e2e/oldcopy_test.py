@@ -8,11 +8,13 @@ again from the ledger.
 
 usage: oldcopy_test.py
 """
+import glob
 import os
 import shutil
+import subprocess
 
 import talk
-from lib import Gate, Net, Report, need_live, until
+from lib import BUILD, Gate, Net, Report, need_live, until
 from reload_test import use_up
 
 
@@ -64,6 +66,7 @@ def no_counters(state, begun):
     os.unlink(state)
 
 
+FORGE = os.path.join(BUILD, "e2e", "forge")
 LEDGERS = ("ledger-0", "ledger-1")
 
 
@@ -74,6 +77,15 @@ def state(gate):
 def put_back(gate):
     shutil.rmtree(state(gate))
     os.rename(state(gate) + ".old", state(gate))
+
+
+def put_back_and_hide(gate):
+    """And of the records that tell of a newer one the copies go."""
+    put_back(gate)
+    subprocess.run([FORGE, gate.audit, "2"], check=True)
+    own = os.stat(os.path.dirname(gate.audit))
+    for name in glob.glob(gate.audit + "*"):
+        os.chown(name, own.st_uid, own.st_gid)
 
 
 def lose(gate):
@@ -146,6 +158,8 @@ def main():
     need_live(report)
     with Net() as net:
         ledger(report, net, "the whole directory", put_back)
+        ledger(report, net, "the copies of its records gone, too",
+               put_back_and_hide)
         ledger(report, net, "no ledger", lose)
         ledger(report, net, "a ledger with a torn file", tear)
         one(report, net, "an old copy", old_counters)
