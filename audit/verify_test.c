@@ -543,8 +543,9 @@ static void a_log_may_grow_while_it_is_read(void **state)
 	print_message("%llu records, and at most %llu octets in the WAL\n",
 		      (unsigned long long)r.records,
 		      (unsigned long long)g->wal_most);
-	/* Held on to from beginning to end it is all that is written. */
-	assert_true(g->wal_most < 24 << 20);
+	/* Held on to from beginning to end it is all that is written: more
+	 * than 100 MiB, and some 17 where the writer is as fast as it can. */
+	assert_true(g->wal_most < 64 << 20);
 	munmap(g, sizeof(*g));
 }
 
