@@ -55,17 +55,11 @@ static struct kit *start(bool live)
 			     .rule = rule,
 			     .n_rule = 2};
 	uint32_t w = OBS_OBIX_WRITE_REQUEST;
-	struct kit *k;
 
 	reads.kinds.w[w / 64] &= ~(UINT64_C(1) << (w % 64));
 	writes.kinds.w[w / 64] = UINT64_C(1) << (w % 64);
 	far.addr.b[13] = 21;
-	k = kit_new_of(&f);
-	k->bulk = true; /* whose checksums the kit does not make */
-	k->p->conf.checksums = false;
-	kit_live(k, live);
-	kit_handshake(k, WEB_PORT, KIT_ISN, false);
-	return k;
+	return web_open(&f, live);
 }
 
 /* n reads and a write behind them, in a POST. */

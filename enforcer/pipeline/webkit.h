@@ -20,6 +20,18 @@ static inline struct pol_kinds web_kinds(void)
 	return s;
 }
 
+/* A connection of HTTP is open, under this policy. */
+static inline struct kit *web_open(const struct pol_file *f, bool live)
+{
+	struct kit *k = kit_new_of(f);
+
+	k->bulk = true; /* whose checksums the kit does not make */
+	k->p->conf.checksums = false;
+	kit_live(k, live);
+	kit_handshake(k, WEB_PORT, KIT_ISN, false);
+	return k;
+}
+
 /* The machine may ask 10.21.0.1 for anything of oBIX, and hear it. */
 static inline struct kit *web_new(bool live)
 {
@@ -39,15 +51,9 @@ static inline struct kit *web_new(bool live)
 	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 2};
-	struct kit *k;
 
 	far.addr.b[13] = 21;
-	k = kit_new_of(&f);
-	k->bulk = true; /* whose checksums the kit does not make */
-	k->p->conf.checksums = false;
-	kit_live(k, live);
-	kit_handshake(k, WEB_PORT, KIT_ISN, false);
-	return k;
+	return web_open(&f, live);
 }
 
 #endif
