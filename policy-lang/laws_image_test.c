@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 #include "core/wbuf.h"
-#include "policy-lang/eval/imagekit.h"
+#include "policy-lang/image/imagekit.h"
 #include "policy-lang/lawworld.h"
 
 #define EVENTS	  12
@@ -383,7 +383,8 @@ static bool law_11(struct law *l)
 	memmove(at + was - n, at, n); /* to the end again */
 	at += was - n;
 	if (covered > 0)
-		image_put_right(at, n, covered > 2);
+		image_put_right(at, n,
+				covered > 2 ? RIGHT_RULES : RIGHT_CRC);
 	writable(false);
 	same = n == was && memcmp(at, w.octets[k], n) == 0;
 	law_tell(l, "======== file %zu of %zu octets, now %zu, %s\n", k, was,

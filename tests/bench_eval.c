@@ -66,7 +66,8 @@ static struct pol_image *baseline(void)
 		 .data = {.present = true,
 			  .meas = MEAS_BIT(MEAS_SIGNAL_WAVEFORM)}},
 	};
-	struct pol_file f = {.kind = POL_BASELINE, .id = "b", .rule = rule,
+	struct pol_file f = {.kind = POL_BASELINE, .unique = true,
+			     .id = "b", .rule = rule,
 			     .n_rule = 2, .limit = &limit, .n_limit = 1};
 
 	return image_of(&f);
@@ -80,7 +81,8 @@ static struct pol_image *customer(void)
 		.data = {.present = true,
 			 .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
 			 .has_delay = true, .delay_ns = 3600 * NS_PER_S}};
-	struct pol_file f = {.kind = POL_CUSTOMER, .id = "c", .rule = &rule,
+	struct pol_file f = {.kind = POL_CUSTOMER, .unique = true,
+			     .id = "c", .rule = &rule,
 			     .n_rule = 1};
 
 	return image_of(&f);
@@ -108,7 +110,8 @@ static struct pol_image *vendor(unsigned n)
 	struct pol_party_src p = {.id = "headend", .name = "H",
 				  .addr = &addr, .n_addr = 1, .port = &port,
 				  .n_port = 1};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .party = &p, .n_party = 1, .rule = rule,
 			     .n_rule = n};
 

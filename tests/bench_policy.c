@@ -116,6 +116,7 @@ static struct octets baseline(void)
 			  .meas = MEAS_BIT(MEAS_SIGNAL_WAVEFORM)}}
         };
 	struct pol_file f = {.kind = POL_BASELINE,
+			     .unique = true,
 			     .id = "b",
 			     .rule = rule,
 			     .n_rule = 2,
@@ -139,7 +140,8 @@ static struct octets customer(void)
 			 .delay_ns = 3600 * NS_PER_S}
         };
 	struct pol_file f = {
-		.kind = POL_CUSTOMER, .id = "c", .rule = &rule, .n_rule = 1};
+		.kind = POL_CUSTOMER, .unique = true,
+		.id = "c", .rule = &rule, .n_rule = 1};
 
 	return built(&f);
 }
@@ -235,6 +237,7 @@ static struct octets vendor(unsigned n, const char *vm)
 				   .port = &port,
 				   .n_port = 1};
 	struct pol_file f = {.kind = POL_VENDOR,
+			     .unique = true,
 			     .id = vm,
 			     .vm = vm,
 			     .party = &to,

@@ -21,6 +21,9 @@ for octet in range(256):
     for _ in range(8):
         octet = octet >> 1 ^ (0x82f63b78 if octet & 1 else 0)
     CRC.append(octet)
+# Those whose digest stands in UNIQ.
+OF_GRANTS = (b"STRS", b"BLOB", b"LIST", b"VMS ", b"PRTY", b"PORT", b"PFX4", b"PFX6",
+             b"SELS", b"COLS", b"OBSV", b"DIMS", b"AUTO", b"RULE", b"DATA")
 WORDS = {"allow": "allow", "ceiling": "ceiling", "deny": "deny",
          "restrict": "restrict", "limits": "limit", "states": "state",
          "vms": "vm", "floors": "floor", "keys": "key",
@@ -59,13 +62,18 @@ def forged(image, rows, sect=b"LABL"):
     checksum and the digest put right: layout.h."""
     p = bytearray(image)
     n = struct.unpack_from("<I", p, 24)[0]
-    payload = hashlib.sha256()
+    payload, rules = hashlib.sha256(), hashlib.sha256()
     for i in range(n):
         at = 120 + 32 * i
         kind, _, off, length = struct.unpack_from("<4sIQQ", p, at)
         if kind == sect:
             p[off:off + length] = rows(bytes(p[off:off + length]))
+        if kind == b"UNIQ":
+            p[off:off + length] = rules.digest()
+        if kind in (sect, b"UNIQ"):
             struct.pack_into("<I", p, at + 28, crc(p[off:off + length]))
+        if kind in OF_GRANTS:
+            rules.update(struct.pack("<4sIQ", kind, 0, length) + p[off:off + length])
         if kind not in (b"INCL", b"LOCS", b"LABL", b"SIGN"):
             payload.update(struct.pack("<4sIQ", kind, 0, length) + p[off:off + length])
     p[32:64] = payload.digest()

@@ -101,7 +101,8 @@ static void policy(struct world *w)
 			.match = &w->plain, .n_match = 1, .limit = w->own,
 			.n_limit = w->spacing ? 3 : 2};
 		w->vendor[i] = (struct pol_file){
-			.kind = POL_VENDOR, .id = names[i], .vm = names[i],
+			.kind = POL_VENDOR, .unique = true,
+			.id = names[i], .vm = names[i],
 			.party = &w->party[i], .n_party = 1,
 			.rule = &w->rule[i], .n_rule = 1};
 	}
@@ -132,7 +133,8 @@ static void policy(struct world *w)
 		.phrase = {.kind = LIMIT_CONCURRENT,
 			   .thing = THING_CONNECTIONS, .n = AT_ONCE,
 			   .text = "at most 4 connections at once"}};
-	w->base = (struct pol_file){.kind = POL_BASELINE, .id = "base",
+	w->base = (struct pol_file){.kind = POL_BASELINE, .unique = true,
+				    .id = "base",
 				    .rule = &w->ceiling, .n_rule = 1,
 				    .limit = w->top, .n_limit = 4};
 	if (kit_add(&w->k, &w->vendor[0]) || kit_add(&w->k, &w->vendor[1]) ||

@@ -219,7 +219,8 @@ static struct kit *kit_that(enum pol_action_kind action, struct seen *seen)
 		 .party.any = true, .match = &reads, .n_match = 1,
 		 .exceed = {.kind = action}},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 2};
 	struct kit *k;

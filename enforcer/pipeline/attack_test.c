@@ -164,7 +164,8 @@ static struct kit *everything(bool live)
 		 .party = {.party = far_only, .n_party = 1}, .match = &any,
 		 .n_match = 1},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 2};
 	struct kit *k;

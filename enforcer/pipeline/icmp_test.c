@@ -134,7 +134,8 @@ static struct kit *kit(void)
 		.kind = RULE_GRANT, .id = "sealed", .dir = DIRSEL_ANY,
 		.party = {.party = the_party, .n_party = 1}, .match = &sealed,
 		.n_match = 1};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = &rule, .n_rule = 1};
 	struct pipeline_guest *me;

@@ -132,7 +132,8 @@ static struct xfer *start(bool live)
 				  ~(MEAS_BIT(MEAS_VOLTAGE_INSTANT) |
 				    MEAS_BIT(MEAS_VOLTAGE_INTERVAL))}},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 2};
 	struct xfer *x = calloc(1, sizeof(*x));

@@ -47,6 +47,7 @@ static struct kit *start(bool live)
 		 .data = {.present = true, .meas = MEAS_ALL}},
 	};
 	struct pol_file f = {.kind = POL_VENDOR,
+			     .unique = true,
 			     .id = "v",
 			     .vm = "mdma",
 			     .path = "v.yaml",

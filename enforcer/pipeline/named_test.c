@@ -140,7 +140,8 @@ static struct kit *kit(int policy)
 		 .party = {.party = all, .n_party = 2}, .match = &m[2],
 		 .n_match = 1},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = party, .n_party = 3,
 			     .rule = rule, .n_rule = 3};
 

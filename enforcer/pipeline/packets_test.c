@@ -31,7 +31,8 @@ static struct kit *kit_of(enum pol_thing thing, uint64_t n, bool matched)
 	struct pol_limit_src top = {.id = "few", .dir = DIRSEL_ANY,
 				    .party.any = true, .match = &any,
 				    .n_match = 1, .phrase = few};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = &rule, .n_rule = 1, .limit = &top,
 			     .n_limit = matched};

@@ -48,6 +48,7 @@ static void build(struct pair *t)
 	reads.attr = &a23;
 	for (int i = 0; i < 2; i++) {
 		struct pol_file f = {.kind = POL_VENDOR,
+				     .unique = true,
 				     .id = i ? "pb" : "pa",
 				     .vm = i ? "b" : "a",
 				     .path = "p.yaml", .party = &party[i],

@@ -149,7 +149,8 @@ static struct kit *kit_that(enum pol_action_kind action, struct seen *seen)
 		.phrase = {.kind = LIMIT_SPACING, .thing = THING_MESSAGES,
 			   .window_ns = 10 * NS_PER_S,
 			   .text = "at least 10 s apart"}};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 3,
 			     .limit = &apart, .n_limit = 1};
@@ -764,7 +765,8 @@ static void a_limit_of_packets_may_be_silent(void **state)
 		.phrase = {.kind = LIMIT_CALENDAR, .thing = THING_PACKETS,
 			   .n = 4, .window = WINDOW_DAY,
 			   .text = "4 packets per day"}};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = &rule, .n_rule = 1,
 			     .limit = &few, .n_limit = 1};

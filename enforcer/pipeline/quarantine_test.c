@@ -53,7 +53,8 @@ static struct kit *kit_that(struct told *t)
 		 .party.any = true, .match = &reads, .n_match = 1,
 		 .exceed = {ACTION_QUARANTINE, HOUR * NS_PER_S}},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 2};
 	struct kit *k;

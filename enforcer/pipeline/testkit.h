@@ -265,7 +265,8 @@ static inline int kit_build(struct kit *k, struct err *e)
 			    .thing = THING_CONNECTIONS, .n = 100,
 			    .text = "at most 100 connections at once"}},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = party, .n_party = 2,
 			     .rule = rule, .n_rule = 4,
 			     .limit = limit, .n_limit = 2};

@@ -48,7 +48,8 @@ static inline struct kit *web_new(bool live)
 		 .party = {.party = party0, .n_party = 1}, .match = &any,
 		 .n_match = 1, .data = {.present = true, .meas = MEAS_ALL}},
 	};
-	struct pol_file f = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file f = {.kind = POL_VENDOR, .unique = true,
+			     .id = "v", .vm = "mdma",
 			     .path = "v.yaml", .party = &party, .n_party = 1,
 			     .rule = rule, .n_rule = 2};
 

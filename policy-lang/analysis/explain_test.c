@@ -39,11 +39,12 @@ static void start(struct kit *k, size_t restrictions)
 		 .data = {.present = true,
 			  .meas = MEAS_BIT(MEAS_ENERGY_INTERVAL),
 			  .has_gran = true, .gran_lo_ns = H(1)}}};
-	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v",
+	struct pol_file vendor = {.kind = POL_VENDOR, .unique = true, .id = "v",
 				  .vm = "mdma", .path = "mdma.yaml",
 				  .party = &party, .n_party = 1,
 				  .rule = &rule, .n_rule = 1};
-	struct pol_file customer = {.kind = POL_CUSTOMER, .id = "c",
+	struct pol_file customer = {.kind = POL_CUSTOMER, .unique = true,
+				    .id = "c",
 				    .path = "customer.yaml", .rule = late,
 				    .n_rule = restrictions};
 

@@ -258,7 +258,7 @@ static void kit_data(struct kit *k, const struct pol_data_src *data,
 		.kind = RULE_GRANT, .id = "send", .dir = DIRSEL_OUT,
 		.party = {.party = headend, .n_party = 1}, .match = &m,
 		.n_match = 1, .limit = l, .n_limit = n, .data = *data};
-	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v",
+	struct pol_file vendor = {.kind = POL_VENDOR, .unique = true, .id = "v",
 				  .vm = "mdma", .party = &party, .n_party = 1,
 				  .rule = &rule, .n_rule = 1, .limit = top,
 				  .n_limit = n_top};

@@ -48,7 +48,8 @@ static struct made *make(size_t rules)
 
 	assert_non_null(m);
 	m->party = (struct pol_party_src){.id = "p", .name = "P"};
-	m->f = (struct pol_file){.kind = POL_VENDOR, .id = "v", .vm = "v",
+	m->f = (struct pol_file){.kind = POL_VENDOR, .unique = true,
+				 .id = "v", .vm = "v",
 				 .party = &m->party, .n_party = 1,
 				 .rule = m->rule, .n_rule = rules};
 	for (unsigned i = 0; i < rules; i++) {

@@ -334,10 +334,12 @@ static void fill_pair(struct pair *p)
 				       .role = ROLE_VM, .vm = "b"};
 	p->pb = (struct pol_party_src){.id = "a-side", .name = "A",
 				       .role = ROLE_VM, .vm = "a"};
-	p->fa = (struct pol_file){.kind = POL_VENDOR, .id = "pa", .vm = "a",
+	p->fa = (struct pol_file){.kind = POL_VENDOR, .unique = true,
+				  .id = "pa", .vm = "a",
 				  .party = &p->pa, .n_party = 1,
 				  .rule = p->a, .n_rule = 4};
-	p->fb = (struct pol_file){.kind = POL_VENDOR, .id = "pb", .vm = "b",
+	p->fb = (struct pol_file){.kind = POL_VENDOR, .unique = true,
+				  .id = "pb", .vm = "b",
 				  .party = &p->pb, .n_party = 1,
 				  .rule = p->b, .n_rule = 4};
 	p->any.kinds = (struct pol_kinds){{~UINT64_C(0), ~UINT64_C(0)}};
@@ -348,7 +350,8 @@ static void fill_pair(struct pair *p)
 	p->top = (struct pol_limit_src){
 		.id = "all", .dir = DIRSEL_ANY, .party.any = true,
 		.vm.any = true, .phrase = p->twice};
-	p->base = (struct pol_file){.kind = POL_BASELINE, .id = "base",
+	p->base = (struct pol_file){.kind = POL_BASELINE, .unique = true,
+				    .id = "base",
 				    .rule = &p->ceiling, .n_rule = 1,
 				    .limit = &p->top, .n_limit = 1};
 }

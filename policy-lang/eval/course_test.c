@@ -59,7 +59,8 @@ static void start(struct kit *k, struct house *h, struct pol_limit_phrase lim)
 		.id = "them", .name = "T", .addr = &h->net, .n_addr = 1,
 		.port = &h->port, .n_port = 1};
 	h->vendor = (struct pol_file){
-		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
+		.kind = POL_VENDOR, .unique = true,
+		.id = "v", .vm = "mdma", .path = "v.yaml",
 		.party = &h->party, .n_party = 1, .rule = h->rule,
 		.n_rule = N_RULES};
 	if (kit_add(k, &h->vendor) || kit_go(k))

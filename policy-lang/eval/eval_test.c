@@ -142,7 +142,8 @@ static void fill_vendor(struct house *h)
 		.id = "talking", .scope = SCOPE_FLOW,
 		.set = {DIRSEL_IN, 0, &h->m[ASK], 1}, .expires_ns = H(1)};
 	h->vendor = (struct pol_file){
-		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
+		.kind = POL_VENDOR, .unique = true,
+		.id = "v", .vm = "mdma", .path = "v.yaml",
 		.party = h->party, .n_party = 2, .rule = h->rule,
 		.n_rule = N_GRANTS, .state = h->state, .n_state = 2};
 }
@@ -167,8 +168,10 @@ static void fill(struct house *h)
 			 .meas = MEAS_BIT(MEAS_SIGNAL_WAVEFORM)}};
 	h->restricts[0] = (struct pol_rule_src){ /* ceiling and denial */
 		.kind = 0};
-	h->base = (struct pol_file){.kind = POL_BASELINE, .id = "b"};
-	h->customer = (struct pol_file){.kind = POL_CUSTOMER, .id = "c"};
+	h->base = (struct pol_file){.kind = POL_BASELINE, .unique = true,
+				    .id = "b"};
+	h->customer = (struct pol_file){.kind = POL_CUSTOMER, .unique = true,
+					.id = "c"};
 }
 
 static struct pol_rule_src base_rules[2];
@@ -1782,7 +1785,8 @@ static void test_sets(void **ctx)
 	static struct kit k;
 	struct pol_vm_src vm = {.id = "mdma", .interface = "vif1.0",
 				.policy = "v", .mac = {2}};
-	struct pol_file binding = {.kind = POL_BINDING, .id = "n",
+	struct pol_file binding = {.kind = POL_BINDING, .unique = true,
+				   .id = "n",
 				   .timezone = "Europe/London",
 				   .machine = &vm, .n_machine = 1};
 	struct pol_machine m;
@@ -1852,10 +1856,12 @@ static void fill_pair(struct pair *p)
 				       .role = ROLE_VM, .vm = "b"};
 	p->pb = (struct pol_party_src){.id = "a-side", .name = "A",
 				       .role = ROLE_VM, .vm = "a"};
-	p->fa = (struct pol_file){.kind = POL_VENDOR, .id = "pa", .vm = "a",
+	p->fa = (struct pol_file){.kind = POL_VENDOR, .unique = true,
+				  .id = "pa", .vm = "a",
 				  .party = &p->pa, .n_party = 1,
 				  .rule = p->a, .n_rule = 2};
-	p->fb = (struct pol_file){.kind = POL_VENDOR, .id = "pb", .vm = "b",
+	p->fb = (struct pol_file){.kind = POL_VENDOR, .unique = true,
+				  .id = "pb", .vm = "b",
 				  .party = &p->pb, .n_party = 1,
 				  .rule = p->b, .n_rule = 2};
 }
@@ -2179,7 +2185,8 @@ static void test_end_to_end(void **ctx)
 		.kind = RULE_GRANT, .id = "sealed", .dir = DIRSEL_ANY,
 		.party = {.party = the_party, .n_party = 1}, .match = &m,
 		.n_match = 1};
-	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file vendor = {.kind = POL_VENDOR, .unique = true,
+				  .id = "v", .vm = "mdma",
 				  .party = &party, .n_party = 1, .rule = &rule,
 				  .n_rule = 1};
 	struct kit k = {0};
@@ -2237,7 +2244,8 @@ static void test_named(void **ctx)
 		.kind = RULE_GRANT, .id = "sealed", .dir = DIRSEL_ANY,
 		.party = {.party = both, .n_party = 3}, .match = &m,
 		.n_match = 1};
-	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file vendor = {.kind = POL_VENDOR, .unique = true,
+				  .id = "v", .vm = "mdma",
 				  .party = party, .n_party = 3, .rule = &rule,
 				  .n_rule = 1};
 	struct kit k = {0};

@@ -76,15 +76,18 @@ static void fill(struct home *h)
 		.party.any = true, .vm.any = true, .limit = &h->limit,
 		.n_limit = 1};
 	h->vendor = (struct pol_file){
-		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
+		.kind = POL_VENDOR, .unique = true,
+		.id = "v", .vm = "mdma", .path = "v.yaml",
 		.party = h->party, .n_party = 2, .rule = h->rule,
 		.n_rule = ASK};
 	h->base = (struct pol_file){
-		.kind = POL_BASELINE, .id = "b", .path = "b.yaml",
+		.kind = POL_BASELINE, .unique = true,
+		.id = "b", .path = "b.yaml",
 		.rule = &h->ceiling, .n_rule = 1, .floor = &h->floor,
 		.n_floor = 1};
 	h->customer = (struct pol_file){
-		.kind = POL_CUSTOMER, .id = "c", .path = "c.yaml",
+		.kind = POL_CUSTOMER, .unique = true,
+		.id = "c", .path = "c.yaml",
 		.rule = &h->restrict_, .n_rule = 1};
 }
 

@@ -123,7 +123,8 @@ static inline void house_fill(struct house *h)
 		.id = "registered", .scope = SCOPE_PARTY,
 		.set = {DIRSEL_IN, 0, &h->ask, 1}, .expires_ns = H(30)};
 	h->vendor = (struct pol_file){
-		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
+		.kind = POL_VENDOR, .unique = true,
+		.id = "v", .vm = "mdma", .path = "v.yaml",
 		.party = h->party, .n_party = 2, .rule = h->rule, .n_rule = 3,
 		.state = &h->state, .n_state = 1, .limit = h->top,
 		.n_limit = 4};

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "core/wbuf.h"
-#include "policy-lang/eval/imagekit.h"
+#include "policy-lang/image/imagekit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!p)
 		return 0;
 	memcpy(p, data, n);
-	image_put_right(p, n, true);
+	image_put_right(p, n, RIGHT_RULES);
 	rc = pol_image_load(&a, span_of(p, n), &e);
 	assert(rc == 0 || (rc < 0 && a == NULL));
 	assert(pol_image_load(&b, span_of(p, n), &e) == rc);

@@ -100,7 +100,8 @@ static void fill(struct house *h)
 		.id = "them", .name = "T", .addr = &h->net, .n_addr = 1,
 		.port = &h->port, .n_port = 1};
 	h->vendor = (struct pol_file){
-		.kind = POL_VENDOR, .id = "v", .vm = "mdma", .path = "v.yaml",
+		.kind = POL_VENDOR, .unique = true,
+		.id = "v", .vm = "mdma", .path = "v.yaml",
 		.party = &h->party, .n_party = 1, .rule = h->rule,
 		.n_rule = N_RULES};
 }

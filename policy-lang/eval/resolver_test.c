@@ -51,7 +51,8 @@ static void test_rows(void **ctx)
 			.party = {.party = all, .n_party = 3}, .match = &m,
 			.n_match = 1};
 		struct pol_file vendor = {
-			.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+			.kind = POL_VENDOR, .unique = true,
+			.id = "v", .vm = "mdma",
 			.party = party, .n_party = 3, .rule = &rule,
 			.n_rule = 1};
 		struct kit k = {0};

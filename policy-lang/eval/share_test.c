@@ -65,7 +65,8 @@ static void start_as(struct home *h, struct pol_limit_phrase limit,
 			.party = {.party = party_0, .n_party = 1},
 			.match = &h->plain, .n_match = 1};
 		h->vendor[i] = (struct pol_file){
-			.kind = POL_VENDOR, .id = names[i], .vm = names[i],
+			.kind = POL_VENDOR, .unique = true,
+			.id = names[i], .vm = names[i],
 			.party = &h->party[i], .n_party = 1,
 			.rule = &h->rule[i], .n_rule = 1};
 	}
@@ -76,7 +77,8 @@ static void start_as(struct home *h, struct pol_limit_phrase limit,
 	h->top = (struct pol_limit_src){
 		.id = id, .dir = DIRSEL_OUT, .party.any = true,
 		.vm.any = true, .phrase = limit};
-	h->base = (struct pol_file){.kind = POL_BASELINE, .id = "base",
+	h->base = (struct pol_file){.kind = POL_BASELINE, .unique = true,
+				    .id = "base",
 				    .rule = &h->ceiling, .n_rule = 1,
 				    .limit = &h->top, .n_limit = 1};
 	if (kit_add(&h->k, &h->vendor[0]) || kit_add(&h->k, &h->vendor[1]) ||

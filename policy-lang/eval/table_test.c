@@ -51,7 +51,8 @@ static struct pol_image *by_path(const char *const *text, unsigned n_text,
 			.dir = DIRSEL_ANY, .party.any = true, .vm.any = true,
 			.match = &p->match[i], .n_match = 1};
 	}
-	p->f = (struct pol_file){.kind = POL_BASELINE, .id = "b",
+	p->f = (struct pol_file){.kind = POL_BASELINE, .unique = true,
+				 .id = "b",
 				 .rule = p->rule, .n_rule = n};
 	assert_int_equal(pol_image_build(octets, &len, &p->f, &e), 0);
 	assert_int_equal(pol_image_load(&im, span_of(*octets, len), &e), 0);
@@ -184,9 +185,11 @@ static void request_rule(struct kit *k)
 		.kind = RULE_GRANT, .id = "ask", .dir = DIRSEL_IN,
 		.party = {.party = party, .n_party = 1}, .match = &any,
 		.n_match = 1};
-	struct pol_file base = {.kind = POL_BASELINE, .id = "b", .rule = &all,
+	struct pol_file base = {.kind = POL_BASELINE, .unique = true,
+				.id = "b", .rule = &all,
 				.n_rule = 1};
-	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file vendor = {.kind = POL_VENDOR, .unique = true,
+				  .id = "v", .vm = "mdma",
 				  .party = &p, .n_party = 1, .rule = &ask,
 				  .n_rule = 1};
 
@@ -279,7 +282,8 @@ static void test_several(void **state)
 	struct pol_port port = {6, 1153, 1153};
 	struct pol_party_src party = {.id = "them", .name = "T", .addr = &net,
 				      .n_addr = 1, .port = &port, .n_port = 1};
-	struct pol_file vendor = {.kind = POL_VENDOR, .id = "v", .vm = "mdma",
+	struct pol_file vendor = {.kind = POL_VENDOR, .unique = true,
+				  .id = "v", .vm = "mdma",
 				  .path = "v.yaml", .party = &party,
 				  .n_party = 1, .rule = rule, .n_rule = 2};
 	static struct kit k;

@@ -133,8 +133,8 @@ static void put_who(const struct pol_rule_src *a, const struct pol_rule_src *b,
 	wbuf_put(w, span_str(", "));
 }
 
-/* What both rules would permit, in one line. */
-static void overlap(const struct checked *c, const struct pol_rule_src *a,
+/* What both rules would permit, in one line; false: nothing. */
+static bool overlap(const struct checked *c, const struct pol_rule_src *a,
 		    const struct pol_rule_src *b)
 {
 	struct rd *r = c->r;
@@ -145,7 +145,7 @@ static void overlap(const struct checked *c, const struct pol_rule_src *a,
 
 	if (!selections_meet(a, b) || !who_meets(c, a, b, &x, &y) ||
 	    !match_meet(a->match, a->n_match, b->match, b->n_match, NULL))
-		return;
+		return false;
 	put_who(a, b, x, y, &w);
 	match_meet(a->match, a->n_match, b->match, b->n_match, &w);
 	if (a->kind == RULE_GRANT && a->data.present) {
@@ -162,6 +162,7 @@ static void overlap(const struct checked *c, const struct pol_rule_src *a,
 			  "ApTitles, or name both in one rule",
 		 "'%s' and '%s' both match: %s", a->id, b->id, text);
 	diag_second(g, a->pos.line, a->pos.col, "'%s' is here", a->id);
+	return true;
 }
 
 /* --- rules that can never permit ----------------------------------------- */
@@ -415,6 +416,7 @@ void check_rules(struct rd *r)
 {
 	const struct pol_file *f = r->f;
 	struct checked c = {.r = r};
+	bool unique = true;
 
 	find_meeting(&c);
 	find_never(&c);
@@ -428,10 +430,12 @@ void check_rules(struct rd *r)
 			continue;
 		check_grant(&c, rule);
 		for (size_t k = 0; k < i; k++) {
-			if (f->rule[k].kind == rule->kind)
-				overlap(&c, &f->rule[k], rule);
+			if (f->rule[k].kind == rule->kind &&
+			    overlap(&c, &f->rule[k], rule))
+				unique = false;
 		}
 	}
+	r->f->unique = unique;
 }
 
 #define MAX_TEXT (64u << 10)

@@ -13,6 +13,7 @@
 
 #include "core/crc32c.h"
 #include "crypto/digest.h"
+#include "policy-lang/image/load.h"
 
 enum {
 	STRINGS_STRS,
@@ -157,6 +158,23 @@ static const struct {
 #undef X
 };
 
+/* For these rules, as they are now. */
+static void put_unique(struct build *b)
+{
+	struct sha256 *sha = sha256_new();
+	struct lay_unique u;
+
+	sha256_begin(sha);
+	for (int i = 0; i < LAY_SECT_COUNT; i++) {
+		if (lay_of_grants(sects[i].type))
+			img_hash(sha, sects[i].type,
+				     span_of(b->s[i].p, b->s[i].n));
+	}
+	sha256_end(sha, u.digest);
+	sha256_free(sha);
+	vec_put(&b->s[LAY_UNIQ], &u, sizeof(u));
+}
+
 static void put_file(struct build *b, uint8_t *p, size_t n)
 {
 	struct lay_header h = {.major = LAY_MAJOR,
@@ -177,7 +195,6 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 	sha256_begin(sha);
 	for (int i = 0; i < LAY_SECT_COUNT; i++) {
 		struct span s = span_of(b->s[i].p, b->s[i].n);
-		uint64_t head[2] = {sects[i].type, s.n};
 
 		t[i] = (struct lay_section){
 			.type = sects[i].type,
@@ -189,10 +206,8 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 					 ? (uint32_t)b->f->n_include
 					 : (uint32_t)(s.n / sects[i].size),
 			.crc = i == LAY_SIGN ? 0 : crc32c(0, s)};
-		if (!lay_outside(sects[i].type)) {
-			sha256_add(sha, span_of(head, sizeof(head)));
-			sha256_add(sha, s);
-		}
+		if (!lay_outside(sects[i].type))
+			img_hash(sha, sects[i].type, s);
 		if (s.n)
 			memcpy(p + at, s.p, s.n);
 		at += (s.n + 7) & ~(size_t)7;
@@ -266,6 +281,10 @@ static int finish(struct build *b, uint8_t **out, size_t *n)
 	size_t size = sizeof(struct lay_header) +
 		      LAY_SECT_COUNT * sizeof(struct lay_section);
 
+	if (b->f->unique)
+		put_unique(b);
+	if (b->s[LAY_UNIQ].failed)
+		return err_set(b->e, E_NOMEM, 0, "out of memory");
 	for (int i = 0; i < LAY_SECT_COUNT; i++)
 		size += (b->s[i].n + 7) & ~(size_t)7;
 	if (b->s[LAY_TEXT].n > LAY_MAX_TEXT || b->s[LAY_STRS].n > LAY_MAX_TEXT)

@@ -32,7 +32,8 @@ static struct made *make(enum obs_kind k)
 	struct made *m = calloc(1, sizeof(*m));
 
 	assert_non_null(m);
-	m->f = (struct pol_file){.kind = POL_BASELINE, .id = "b",
+	m->f = (struct pol_file){.kind = POL_BASELINE, .unique = true,
+				 .id = "b",
 				 .rule = m->rule, .n_rule = RULES};
 	for (unsigned i = 0; i < RULES; i++) {
 		snprintf(m->name[i], sizeof(m->name[i]), "r%03u", i);

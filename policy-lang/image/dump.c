@@ -304,6 +304,12 @@ ROW(FLOR, struct lay_floor)
 	U(j, r, limit);
 }
 
+ROW(UNIQ, struct lay_unique)
+{
+	(void)im;
+	H(j, r, digest);
+}
+
 ROW(INCL, struct lay_lib)
 {
 	struct img_lib l = img_lib(im, (uint32_t)(r - im->INCL));
@@ -504,6 +510,7 @@ int pol_image_dump(const struct pol_image *im,
 	ROWS(CONS)
 	ROWS(ANSW)
 	ROWS(FLOR)
+	ROWS(UNIQ)
 	ROWS(INCL)
 	ROWS(LOCS)
 	ROWS(LABL)

@@ -8,7 +8,7 @@
 
 #include "core/crc32c.h"
 #include "core/wbuf.h"
-#include "policy-lang/image/view.h"
+#include "policy-lang/image/imagekit.h"
 
 static const uint16_t p0[] = {0}, p1[] = {1};
 static const uint16_t answers0[] = {0};
@@ -135,7 +135,9 @@ static void fill(struct sample *s)
 	s->lib[0] = (struct pol_include){"com.lib.a", "lib/a.yaml", 3, {7}};
 	s->lib[1] = (struct pol_include){"com.lib.b", "b.yaml", 12, {8}};
 	s->f = (struct pol_file){
-		.include = s->lib, .n_include = 2, .kind = POL_VENDOR, .path = "a.yaml", .id = "com.example",
+		.include = s->lib, .n_include = 2,
+		.kind = POL_VENDOR, .unique = true,
+		.path = "a.yaml", .id = "com.example",
 		.title = "A", .vm = "mdma", .serial = 9,
 		.valid_from_s = 1000, .valid_until_s = 2000,
 		.party = s->party, .n_party = 2, .rule = s->rule,
@@ -431,7 +433,8 @@ static void test_patterns(void **ctx)
 	static struct pol_rule_src rule[N];
 	static char name[N][8];
 	static const char alphabet[] = "/abcx.em";
-	struct pol_file f = {.kind = POL_BASELINE, .id = "b", .rule = rule,
+	struct pol_file f = {.kind = POL_BASELINE, .unique = true,
+			     .id = "b", .rule = rule,
 			     .n_rule = N};
 	uint64_t seed = 88172645463325252u;
 	struct pol_image *im;
@@ -476,33 +479,6 @@ static void test_patterns(void **ctx)
 	}
 	pol_image_free(im);
 	free(p);
-}
-
-/* Values out of bounds with right checksums: the rows refuse them. */
-static void fix(uint8_t *p, size_t n)
-{
-	struct lay_header *h = (struct lay_header *)p;
-	struct lay_section *t = (struct lay_section *)(p + sizeof(*h));
-	uint8_t *all = malloc(n + 16 * LAY_SECT_COUNT);
-	size_t at = 0;
-
-	for (uint32_t i = 0; i < h->n_sections; i++) {
-		uint64_t head[2] = {t[i].type, t[i].len};
-
-		t[i].crc = i == LAY_SIGN ? 0
-					 : crc32c(0, span_of(p + t[i].off,
-							     t[i].len));
-		if (lay_outside(t[i].type))
-			continue;
-		memcpy(all + at, head, 16);
-		memcpy(all + at + 16, p + t[i].off, t[i].len);
-		at += 16 + t[i].len;
-	}
-	pol_digest(span_of(all, at), h->payload);
-	h->crc = 0;
-	h->crc = crc32c(0, span_of(p, sizeof(*h) +
-					      h->n_sections * sizeof(*t)));
-	free(all);
 }
 
 /* Behind the places of three rules and three limits: a.yaml. */
@@ -586,6 +562,7 @@ static const struct {
 	{"text behind the path", LAY_LOCS, LOCS_PATH + 5, 1, 0},
 };
 
+/* Values out of bounds with right checksums: the rows refuse them. */
 static void test_bounds(void **ctx)
 {
 	static struct sample s;
@@ -606,13 +583,75 @@ static void test_bounds(void **ctx)
 		t = (struct lay_section *)(q + sizeof(struct lay_header));
 		memcpy(q + t[bounds[i].sect].off + bounds[i].off,
 		       &bounds[i].value, bounds[i].n);
-		fix(q, n);
+		image_put_right(q, n, RIGHT_RULES);
 		rc = pol_image_load(&im, span_of(q, n), &e);
 		if (rc != (i ? E_SYNTAX : 0))
 			fail_msg("%s: %d %s", bounds[i].why, rc, e.text);
 		pol_image_free(im);
 		free(q);
 	}
+	free(p);
+}
+
+/* That its grants do not overlap stands in it for the rules that were checked,
+ * and for no others. */
+static void test_unique(void **ctx)
+{
+	static const struct {
+		const char *why;
+		enum lay_sect sect;
+		size_t off;
+		bool of_grants;
+	} rows[] = {
+		{"a machine or party", LAY_PRTY,
+		 offsetof(struct lay_party, role), true},
+		{"an address", LAY_PFX4, 0, true},
+		{"who a rule selects", LAY_SELS, 0, true},
+		{"what it selects", LAY_DIMS, 0, true},
+		{"a range", LAY_LIST, 0, true},
+		{"an automaton", LAY_AUTO, offsetof(struct lay_auto, other),
+		 true},
+		{"a direction", LAY_RULE, offsetof(struct lay_rule, dir),
+		 true},
+		{"a measurement", LAY_DATA, 0, true},
+		{"how often", LAY_LIMT, 0, false},
+		{"when", LAY_GARD, offsetof(struct lay_guard, days), false},
+		{"a text for people", LAY_TEXT, 1, false},
+	};
+	static struct sample s;
+	struct pol_image *im;
+	struct err e = {0};
+	uint8_t *p, *q;
+	size_t n, m;
+
+	(void)ctx;
+	fill(&s);
+	p = build(&s.f, &n);
+	q = malloc(n);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lay_section *t =
+			(struct lay_section *)(q + sizeof(struct lay_header));
+		int rc;
+
+		memcpy(q, p, n);
+		q[t[rows[i].sect].off + rows[i].off] ^= 1;
+		image_put_right(q, n, RIGHT_PAYLOAD);
+		rc = pol_image_load(&im, span_of(q, n), &e);
+		if ((rc == E_INTEGRITY) != rows[i].of_grants)
+			fail_msg("%s: %d %s", rows[i].why, rc, e.text);
+		if (rows[i].of_grants)
+			assert_non_null(strstr(e.text, "checked for overlap"));
+		pol_image_free(im);
+	}
+	free(q);
+	free(p);
+
+	s.f.unique = false;
+	p = build(&s.f, &m);
+	assert_int_equal(m, n - sizeof(struct lay_unique));
+	assert_int_equal(pol_image_load(&im, span_of(p, m), &e),
+			 E_UNSUPPORTED);
+	assert_non_null(strstr(e.text, "do not overlap: compile"));
 	free(p);
 }
 
@@ -633,7 +672,7 @@ static void test_kinds(void **ctx)
 		int rc;
 
 		h->kind = (uint16_t)kind;
-		fix(p, n);
+		image_put_right(p, n, RIGHT_RULES);
 		rc = pol_image_load(&im, span_of(p, n), &e);
 		if (rc != (kind == POL_VENDOR ? 0 : E_SYNTAX))
 			fail_msg("kind %u: %d %s", kind, rc, e.text);
@@ -685,15 +724,15 @@ static void test_libraries(void **ctx)
 	h = (struct lay_header *)p;
 	t = (struct lay_section *)(p + sizeof(*h)) + LAY_INCL;
 	t->count = (uint32_t)(t->len / sizeof(struct lay_lib)) + 1;
-	fix(p, n);
+	image_put_right(p, n, RIGHT_RULES);
 	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), E_SYNTAX);
 	t->count = LAY_MAX_LIBS - 1;
-	fix(p, n);
+	image_put_right(p, n, RIGHT_RULES);
 	assert_int_equal(pol_image_load(&im, span_of(p, n), &e), E_SYNTAX);
 	h->major = 1;
 	assert_int_equal(pol_image_load(&im, span_of(p, n), &e),
 			 E_UNSUPPORTED);
-	assert_string_equal(e.text, "format 1, this program reads 3: compile "
+	assert_string_equal(e.text, "format 1, this program reads 4: compile "
 				    "the policy again");
 	free(p);
 }
@@ -727,6 +766,7 @@ int main(void)
 		cmocka_unit_test(test_permuted),
 		cmocka_unit_test(test_patterns),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_unique),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_limits_of_size),
 		cmocka_unit_test(test_libraries),

@@ -35,6 +35,13 @@
  * covers it, and the gateway records of each policy that comes into force the
  * digest of the whole file too (enforcer/capture_policy.h).
  *
+ * UNIQ says that at most one grant, or ceiling, of the file fits any message
+ * (P4001), by one row with the digest of the rules for which that was found:
+ * the sections of lay_of_grants(), hashed as for the payload. An image that
+ * nobody has checked has no row, and is refused as one is whose rules are
+ * others. It is the word of who compiled, as the rules are; so the evaluator
+ * permits by neither of two that fit all the same (eval/look.c).
+ *
  * An index that may be missing is LAY_NONE. Names and phrases are offsets of
  * terminated UTF-8 in STRS (what programs compare) or TEXT (what people
  * read); offset 0 is the empty one.
@@ -54,12 +61,13 @@
 
 #include <endian.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 
 #define LAY_MAGIC "\x8dPOL\r\n\x1a\n" /* text-mode damage shows */
-#define LAY_MAJOR 3 /* 1 had no INCL, 2 one identity fewer */
+#define LAY_MAJOR 4 /* 1 had no INCL, 2 one identity fewer, 3 no UNIQ */
 #define LAY_MINOR 0
 #define LAY_NONE  UINT32_C(0xffffffff)
 
@@ -109,6 +117,7 @@ _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "images are read in place");
 	X(CONS, LAY_TYPE('C', 'O', 'N', 'S'), struct lay_consent)              \
 	X(ANSW, LAY_TYPE('A', 'N', 'S', 'W'), struct lay_answer)               \
 	X(FLOR, LAY_TYPE('F', 'L', 'O', 'R'), struct lay_floor)                \
+	X(UNIQ, LAY_TYPE('U', 'N', 'I', 'Q'), struct lay_unique)               \
 	X(INCL, LAY_TYPE('I', 'N', 'C', 'L'), struct lay_lib)                  \
 	X(LOCS, LAY_TYPE('L', 'O', 'C', 'S'), struct lay_loc)                  \
 	X(LABL, LAY_TYPE('L', 'A', 'B', 'L'), struct lay_label)                \
@@ -128,6 +137,26 @@ static inline bool lay_outside(uint32_t type)
 	       type == LAY_TYPE('L', 'O', 'C', 'S') ||
 	       type == LAY_TYPE('L', 'A', 'B', 'L') ||
 	       type == LAY_TYPE('S', 'I', 'G', 'N');
+}
+
+/* Does what is in it decide which grants fit a message? */
+static inline bool lay_of_grants(uint32_t type)
+{
+	static const uint32_t of[] = {
+		LAY_TYPE('S', 'T', 'R', 'S'), LAY_TYPE('B', 'L', 'O', 'B'),
+		LAY_TYPE('L', 'I', 'S', 'T'), LAY_TYPE('V', 'M', 'S', ' '),
+		LAY_TYPE('P', 'R', 'T', 'Y'), LAY_TYPE('P', 'O', 'R', 'T'),
+		LAY_TYPE('P', 'F', 'X', '4'), LAY_TYPE('P', 'F', 'X', '6'),
+		LAY_TYPE('S', 'E', 'L', 'S'), LAY_TYPE('C', 'O', 'L', 'S'),
+		LAY_TYPE('O', 'B', 'S', 'V'), LAY_TYPE('D', 'I', 'M', 'S'),
+		LAY_TYPE('A', 'U', 'T', 'O'), LAY_TYPE('R', 'U', 'L', 'E'),
+		LAY_TYPE('D', 'A', 'T', 'A')};
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		if (of[i] == type)
+			return true;
+	}
+	return false;
 }
 
 struct lay_header {
@@ -338,6 +367,10 @@ struct lay_floor {
 	uint32_t id, vm, limit, pad; /* limit: LIMT */
 };
 
+struct lay_unique { /* at most one */
+	uint8_t digest[32]; /* SHA-256, see above */
+};
+
 /* Sorted by id, each once; then the id and the path of each, terminated. */
 struct lay_lib {
 	uint64_t serial;
@@ -390,6 +423,7 @@ LAY_SIZE(struct lay_state, 16);
 LAY_SIZE(struct lay_consent, 24);
 LAY_SIZE(struct lay_answer, 16);
 LAY_SIZE(struct lay_floor, 24);
+LAY_SIZE(struct lay_unique, 32);
 LAY_SIZE(struct lay_lib, 40);
 LAY_SIZE(struct lay_loc, 8);
 LAY_SIZE(struct lay_label, 32);

@@ -78,8 +78,21 @@ static void set_section(struct pol_image *im, int i, const void *p, uint32_t n)
 	}
 }
 
+/* The digests of what an image means, and of the rules that were checked. */
+struct digests {
+	struct sha256 *payload, *grants;
+};
+
+void img_hash(struct sha256 *sha, uint32_t type, struct span s)
+{
+	uint64_t head[2] = {type, s.n};
+
+	sha256_add(sha, span_of(head, sizeof(head)));
+	sha256_add(sha, s);
+}
+
 static int check_section(struct pol_image *im, const struct lay_section *t,
-			 size_t at, struct sha256 *sha, int *next,
+			 size_t at, struct digests *d, int *next,
 			 struct err *e)
 {
 	struct span s, pad;
@@ -124,12 +137,10 @@ static int check_section(struct pol_image *im, const struct lay_section *t,
 	} else if (t->flags != LAY_OPTIONAL) {
 		return err_set(e, E_UNSUPPORTED, at, "unknown section");
 	}
-	if (!outside) {
-		uint64_t head[2] = {t->type, s.n};
-
-		sha256_add(sha, span_of(head, sizeof(head)));
-		sha256_add(sha, s);
-	}
+	if (!outside)
+		img_hash(d->payload, t->type, s);
+	if (lay_of_grants(t->type))
+		img_hash(d->grants, t->type, s);
 	return 0;
 }
 
@@ -139,24 +150,46 @@ static bool ends_with_sign(const struct pol_image *im)
 	return (const uint8_t *)(im->SIGN + 1) == im->file.p + im->file.n;
 }
 
-static int check_frame(struct pol_image *im, struct sha256 *sha, struct err *e)
+static int check_digests(struct pol_image *im, const struct lay_header *h,
+			 struct digests *d, struct err *e)
+{
+	uint8_t digest[SHA256_LEN];
+
+	sha256_end(d->payload, digest);
+	if (!crypto_equal(digest, h->payload, sizeof(digest)))
+		return err_set(e, E_INTEGRITY, 32, "payload digest is wrong");
+	if (im->n_UNIQ != 1)
+		return err_set(e, E_UNSUPPORTED, 0,
+			       "nobody checked that its grants do not overlap: "
+			       "compile the policy with polc");
+	sha256_end(d->grants, digest);
+	if (!crypto_equal(digest, im->UNIQ->digest, sizeof(digest)))
+		return err_set(e, E_INTEGRITY,
+			       (uint64_t)((const uint8_t *)im->UNIQ -
+					  im->file.p),
+			       "its rules are not those that were checked for "
+			       "overlap: compile the policy with polc");
+	return 0;
+}
+
+static int check_frame(struct pol_image *im, struct digests *d, struct err *e)
 {
 	struct lay_header h;
 	size_t at;
-	uint8_t digest[32];
 	int next = 0, rc = check_header(im->file, &h, e);
 
 	if (!rc)
 		rc = check_crc(im->file, &h, e);
 	if (rc)
 		return rc;
-	sha256_begin(sha);
+	sha256_begin(d->payload);
+	sha256_begin(d->grants);
 	at = sizeof(h) + h.n_sections * sizeof(struct lay_section);
 	for (uint32_t i = 0; i < h.n_sections; i++) {
 		struct lay_section t;
 
 		memcpy(&t, im->file.p + sizeof(h) + i * sizeof(t), sizeof(t));
-		rc = check_section(im, &t, at, sha, &next, e);
+		rc = check_section(im, &t, at, d, &next, e);
 		if (rc)
 			return rc;
 		at += ((size_t)t.len + 7) & ~(size_t)7;
@@ -167,9 +200,9 @@ static int check_frame(struct pol_image *im, struct sha256 *sha, struct err *e)
 		return bad(e, at, "section %s is missing", sects[next].name);
 	if (im->n_SIGN > 1 || (im->n_SIGN && !ends_with_sign(im)))
 		return bad(e, at, "SIGN is not one row at the end");
-	sha256_end(sha, digest);
-	if (!crypto_equal(digest, h.payload, 32))
-		return err_set(e, E_INTEGRITY, 32, "payload digest is wrong");
+	rc = check_digests(im, &h, d, e);
+	if (rc)
+		return rc;
 	im->head = (const struct lay_header *)im->file.p;
 	return 0;
 }
@@ -177,22 +210,23 @@ static int check_frame(struct pol_image *im, struct sha256 *sha, struct err *e)
 int pol_image_load(struct pol_image **out, struct span octets, struct err *e)
 {
 	struct pol_image *im = calloc(1, sizeof(*im));
-	struct sha256 *sha = sha256_new();
+	struct digests d = {sha256_new(), sha256_new()};
 	const char *what;
 	int rc;
 
 	*out = NULL;
-	if (!im || !sha) {
+	if (!im || !d.payload || !d.grants) {
 		rc = err_set(e, E_NOMEM, 0, "out of memory");
 		goto out;
 	}
 	im->file = octets;
-	rc = check_frame(im, sha, e);
+	rc = check_frame(im, &d, e);
 	what = rc ? NULL : load_rows(im);
 	if (what)
 		rc = bad(e, 0, "%s: out of bounds", what);
 out:
-	sha256_free(sha);
+	sha256_free(d.payload);
+	sha256_free(d.grants);
 	if (rc) {
 		free(im);
 		return rc;

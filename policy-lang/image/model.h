@@ -397,6 +397,8 @@ struct pol_file {
 	int64_t monitor_until_s;	     /* 0 = enforce; as of rules */
 	uint8_t source_digest[32]; /* SHA-256, canonical source + includes */
 	uint8_t octets_digest[32]; /* SHA-256 of the source as it is */
+	bool unique; /* no two of its grants, or ceilings, fit one message:
+		      * whoever filled this has looked (P4001) */
 	const struct pol_include *include; /* sorted by id; also those that
 					    * only a library uses */
 	size_t n_include;

@@ -215,6 +215,8 @@ static void print_head(struct wbuf *w, const struct pol_image *im)
 	hex(w, h->payload, 32);
 	out(w, "\nsource   ");
 	hex(w, h->source, 32);
+	out(w, "\nchecked  no two grants overlap, of rules ");
+	hex(w, im->UNIQ->digest, 32);
 	out(w, "\nsigned   ");
 	if (im->n_SIGN) {
 		out(w, "says key ed25519:");
