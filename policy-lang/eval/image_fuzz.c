@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "core/wbuf.h"
+#include "policy-lang/eval/internal.h"
 #include "policy-lang/image/imagekit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
