@@ -151,6 +151,9 @@ int main(int argc, char **argv)
 
 	/* A file size limit is an error of write, not a death. */
 	signal(SIGXFSZ, SIG_IGN);
+	/* Diagnostics are written in many pieces; by itself each would be a
+	 * call of the kernel. */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (argc < 2) {
 		usage(stderr);
 		return POLC_USAGE;
