@@ -26,8 +26,13 @@ struct node {
 	uint8_t c;
 	bool goes_on;	      /* here a pattern ends, or an octet follows */
 	const uint64_t *cols; /* of the pattern that ends here, or NULL */
-	uint32_t kid, last, next; /* 0: none */
-	uint32_t stamp;		  /* of the set that it was added to last */
+	/* Places, 0: none. Behind this one with an octet more, by next from kid
+	 * to last, and with '*' or "**"; and another of a state that has the
+	 * same octet. */
+	uint32_t kid, last, next;
+	uint32_t star[2];
+	uint32_t same;
+	uint32_t stamp; /* of the set that it was added to last */
 };
 
 struct set {
@@ -41,6 +46,7 @@ struct maker {
 	struct vec sets;      /* struct set, one per state */
 	uint32_t *slot;       /* state + 1 by hash */
 	uint32_t *class_slot; /* class + 1 by hash of its columns */
+	uint32_t first[256];  /* of the state: places behind each octet */
 	uint32_t *next;       /* places of the set being made */
 	size_t n_next;
 	uint32_t stamp; /* of that set */
@@ -54,30 +60,45 @@ static struct node *node_at(const struct maker *m, uint32_t i)
 
 /* --- patterns -------------------------------------------------------------- */
 
+static uint32_t find_kid(const struct maker *m, const struct node *of,
+			 const struct node *is)
+{
+	uint32_t i = of->last;
+
+	if (is->kind != OCTET)
+		return of->star[is->kind == STARS];
+	/* They are sorted: mostly it is the last one or none. */
+	if (i && node_at(m, i)->c == is->c)
+		return i;
+	for (i = of->kid; i && node_at(m, i)->c != is->c;)
+		i = node_at(m, i)->next;
+	return i;
+}
+
 /* The place behind one more element; 0 when there is no memory. */
 static uint32_t kid_of(struct maker *m, uint32_t at, struct node is)
 {
-	const struct node *k = node_at(m, at);
-	uint32_t i = k->last, new = (uint32_t)(m->nodes.n / sizeof(is));
+	uint32_t i = find_kid(m, node_at(m, at), &is);
+	struct node *of;
 
-	/* They are sorted: mostly it is the last one or none. */
-	if (i && node_at(m, i)->kind == is.kind && node_at(m, i)->c == is.c)
+	if (i)
 		return i;
-	for (i = k->kid; i; i = node_at(m, i)->next) {
-		if (node_at(m, i)->kind == is.kind && node_at(m, i)->c == is.c)
-			return i;
-	}
+	i = (uint32_t)(m->nodes.n / sizeof(is));
 	vec_put(&m->nodes, &is, sizeof(is));
 	if (m->nodes.failed)
 		return 0;
-	if (node_at(m, at)->last)
-		node_at(m, node_at(m, at)->last)->next = new;
+	of = node_at(m, at);
+	if (is.kind != OCTET) {
+		of->star[is.kind == STARS] = i;
+		return i;
+	}
+	if (of->last)
+		node_at(m, of->last)->next = i;
 	else
-		node_at(m, at)->kid = new;
-	node_at(m, at)->last = new;
-	if (is.kind == OCTET)
-		node_at(m, at)->goes_on = true;
-	return new;
+		of->kid = i;
+	of->last = i;
+	of->goes_on = true;
+	return i;
 }
 
 static int add_pattern(struct maker *m, const struct auto_glob *g)
@@ -123,9 +144,9 @@ static void add(struct maker *m, uint32_t at)
 	n->stamp = m->stamp;
 	if (n->goes_on || n->kind != OCTET)
 		m->next[m->n_next++] = at;
-	for (uint32_t i = n->kid; i; i = node_at(m, i)->next) {
-		if (node_at(m, i)->kind != OCTET)
-			add(m, i);
+	for (int i = 0; i < 2; i++) {
+		if (n->star[i])
+			add(m, n->star[i]);
 	}
 }
 
@@ -186,6 +207,24 @@ static void begin_set(struct maker *m)
 	m->stamp++;
 }
 
+/* Places behind those of a set by their octets, and which octets these are. */
+static void find_octets(struct maker *m, struct set s, uint64_t octets[4])
+{
+	const uint32_t *v = (const uint32_t *)m->places.p + s.off;
+
+	memset(m->first, 0, sizeof(m->first));
+	for (uint32_t i = 0; i < s.n; i++) {
+		for (uint32_t k = node_at(m, v[i])->kid; k;) {
+			struct node *kid = node_at(m, k);
+
+			octets[kid->c / 64] |= UINT64_C(1) << (kid->c % 64);
+			kid->same = m->first[kid->c];
+			m->first[kid->c] = k;
+			k = kid->next;
+		}
+	}
+}
+
 /* Where the octet c leads from a set; c < 0: any that no pattern names. */
 static uint32_t step(struct maker *m, struct set s, int c)
 {
@@ -198,14 +237,9 @@ static uint32_t step(struct maker *m, struct set s, int c)
 
 		if (takes)
 			add(m, v[i]);
-		for (uint32_t k = c < 0 ? 0 : n->kid; k;) {
-			const struct node *kid = node_at(m, k);
-
-			if (kid->kind == OCTET && kid->c == c)
-				add(m, k);
-			k = kid->next;
-		}
 	}
+	for (uint32_t k = c < 0 ? 0 : m->first[c]; k; k = node_at(m, k)->same)
+		add(m, k);
 	return state_of(m);
 }
 
@@ -246,17 +280,8 @@ static int make_state(struct maker *m, uint32_t k)
 	uint64_t literal[4] = {0};
 	int rc;
 
-	for (uint32_t i = 0; i < s.n; i++) {
-		uint32_t at = ((uint32_t *)m->places.p)[s.off + i];
-
-		for (at = node_at(m, at)->kid; at; at = node_at(m, at)->next) {
-			const struct node *n = node_at(m, at);
-
-			if (n->kind == OCTET && n->c != '/')
-				literal[n->c / 64] |= UINT64_C(1)
-						      << (n->c % 64);
-		}
-	}
+	find_octets(m, s, literal);
+	literal['/' / 64] &= ~(UINT64_C(1) << ('/' % 64));
 	a.other = step(m, s, -1);
 	a.slash = step(m, s, '/');
 	if (a.other == LAY_NONE || a.slash == LAY_NONE)
