@@ -102,15 +102,17 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 				      : 30 * MOST_DAY_NS / (int64_t)(month / 2);
 }
 
+/* Room for 16, then for twice as many. */
 static void *grown(void *p, size_t n, size_t size)
 {
-	/* In steps of 16. */
-	return n % 16 ? p : realloc(p, (n + 16) * size);
+	bool full = n == 0 || (n >= 16 && (n & (n - 1)) == 0);
+
+	return full ? realloc(p, (n ? 2 * n : 16) * size) : p;
 }
 
 #define GROW(p, n) grown(p, n, sizeof(*(p)))
 
-static int add_way(struct bound_recipient *r, const struct bound_way *w)
+static int put_way(struct bound_recipient *r, const struct bound_way *w)
 {
 	struct bound_way *to = GROW(r->way, r->n_way);
 
@@ -118,6 +120,26 @@ static int add_way(struct bound_recipient *r, const struct bound_way *w)
 		return E_NOMEM;
 	r->way = to;
 	r->way[r->n_way++] = *w;
+	return 0;
+}
+
+/* With its lists, which lie in one block. */
+static int keep_way(struct bound_recipient *r, const struct bound_way *w)
+{
+	size_t alt = w->n_alt * sizeof(*w->alt);
+	size_t own = w->n_own * sizeof(*w->own);
+	struct bound_way copy = *w;
+
+	copy.alt = malloc(alt + own + 1);
+	if (!copy.alt)
+		return E_NOMEM;
+	copy.own = (const struct lay_limit **)(copy.alt + w->n_alt);
+	memcpy(copy.alt, w->alt, alt);
+	memcpy(copy.own, w->own, own);
+	if (put_way(r, &copy)) {
+		free(copy.alt);
+		return E_NOMEM;
+	}
 	return 0;
 }
 
@@ -133,7 +155,7 @@ int bound_choose(const struct bound *b, uint16_t machine, bound_pick_f *pick,
 
 			if (pick(arg, w->party, w->rule, w->monitored,
 				 w->meas) &&
-			    add_way(out, w))
+			    put_way(out, w))
 				return E_NOMEM;
 		}
 	}
@@ -213,27 +235,28 @@ static int add_party(const struct bound *b, struct bound_recipient *r,
 	const struct pol_image *v = s->m[m].vendor;
 	struct place out = {s, c, m, party, DIR_OUT};
 	struct place in = {s, c, m, party, DIR_IN};
+	struct way_room room;
 	struct bound_way w;
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < v->n_RULE; i++) {
 		if (v->RULE[i].kind != RULE_GRANT)
 			continue;
-		if (bound_way_of(&out, i, customer, &w)) {
-			rc = add_way(r, &w);
+		if (bound_way_of(&out, i, customer, &room, &w)) {
+			rc = keep_way(r, &w);
 			if (!rc)
 				rc = add_flows(b, r, &out, &w, customer);
 		}
-		if (!rc && bound_way_of(&in, i, customer, &w))
+		if (!rc && bound_way_of(&in, i, customer, &room, &w))
 			rc = add_power(b, r, &in, &w);
 	}
 	if (!rc && v->META->monitor_until) {
-		if (bound_trial_way(&out, customer, &w)) {
-			rc = add_way(r, &w);
+		if (bound_trial_way(&out, customer, &room, &w)) {
+			rc = keep_way(r, &w);
 			if (!rc)
 				rc = add_flows(b, r, &out, &w, customer);
 		}
-		if (!rc && bound_trial_way(&in, customer, &w))
+		if (!rc && bound_trial_way(&in, customer, &room, &w))
 			rc = add_power(b, r, &in, &w);
 	}
 	return rc;
@@ -412,6 +435,8 @@ struct span bound_state(const struct bound *b, const struct bound_recipient *r,
 void bound_free(struct bound *b)
 {
 	for (size_t i = 0; b && i < b->n; i++) {
+		for (size_t k = 0; k < b->r[i].n_way; k++)
+			free(b->r[i].way[k].alt);
 		free(b->r[i].flow);
 		free(b->r[i].power);
 		free(b->r[i].way);

@@ -150,8 +150,9 @@ int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 		       meas_set meas);
 
 /* Of one machine's recipients the rules that pick chooses, as one recipient
- * without figures: for bound_most and bound_series. party and rule: of its
- * policy; rule may be BOUND_NO_RULE. E_NOMEM; out is to be freed either way. */
+ * without figures: for bound_most and bound_series, as long as there is b.
+ * party and rule: of its policy; rule may be BOUND_NO_RULE. E_NOMEM; out is to
+ * be freed either way. */
 typedef bool bound_pick_f(const void *arg, uint16_t party, uint32_t rule,
 			  bool monitored, meas_set meas);
 int bound_choose(const struct bound *b, uint16_t machine, bound_pick_f *pick,

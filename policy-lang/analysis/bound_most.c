@@ -22,36 +22,37 @@ static bool cap_counts(const struct lay_limit *l, meas_set meas,
 		 (l->thing == THING_READINGS && meas)));
 }
 
-static uint64_t cap_most(const struct bound *b, const struct cap *c,
-			 meas_set meas, enum pol_thing thing,
+/* times: counters it has for what is bounded. */
+static uint64_t cap_most(const struct bound *b, const struct lay_limit *l,
+			 uint64_t times, meas_set meas, enum pol_thing thing,
 			 struct bound_in in)
 {
 	const struct pol_image *bind = b->set->binding;
 	uint64_t n;
 
-	if (!cap_counts(c->l, meas, thing, in) ||
-	    (c->l->meas && (!meas || meas & ~c->l->meas)))
+	if (!cap_counts(l, meas, thing, in) ||
+	    (l->meas && (!meas || meas & ~l->meas)))
 		return MOST_UNLIMITED;
-	n = in.held ? most_held(c->l, in.ns)
-	    : in.ns ? most_in(c->l, in.ns)
-		    : most_span(c->l, in.span,
+	n = in.held ? most_held(l, in.ns)
+	    : in.ns ? most_in(l, in.ns)
+		    : most_span(l, in.span,
 				bind ? bind->META->billing_day : 0);
-	n = most_mul(n, c->times);
+	n = most_mul(n, times);
 	/* What has no type has no counter, and is not counted. */
-	if (c->l->each & LAY_EACH_MEAS)
+	if (l->each & LAY_EACH_MEAS)
 		n = meas ? most_mul(n, (uint64_t)__builtin_popcountll(meas))
 			 : MOST_UNLIMITED;
 	return n;
 }
 
-static uint64_t caps_most(const struct bound *b, const struct caps *c,
-			  meas_set meas, enum pol_thing thing,
-			  struct bound_in in)
+static uint64_t own_most(const struct bound *b, const struct bound_way *w,
+			 meas_set meas, enum pol_thing thing,
+			 struct bound_in in)
 {
 	uint64_t n = MOST_UNLIMITED;
 
-	for (size_t i = 0; i < c->n; i++)
-		n = least(n, cap_most(b, &c->c[i], meas, thing, in));
+	for (size_t i = 0; i < w->n_own; i++)
+		n = least(n, cap_most(b, w->own[i], 1, meas, thing, in));
 	return n;
 }
 
@@ -62,11 +63,10 @@ static uint64_t alt_most(const struct bound *b, const struct alt *a,
 	const struct lay_rule *r = &b->set->base->RULE[a->ceiling];
 	uint64_t n = MOST_UNLIMITED;
 
-	for (uint32_t i = 0; i < r->limit_n; i++) {
-		struct cap c = {&b->set->base->LIMT[r->limit_first + i], 1};
-
-		n = least(n, cap_most(b, &c, meas, thing, in));
-	}
+	for (uint32_t i = 0; i < r->limit_n; i++)
+		n = least(n, cap_most(b,
+				      &b->set->base->LIMT[r->limit_first + i],
+				      1, meas, thing, in));
 	return n;
 }
 
@@ -81,7 +81,7 @@ uint64_t bound_way_most(const struct bound *b, const struct bound_way *w,
 
 	if (meas && !m)
 		return 0;
-	n = caps_most(b, &w->own, m, thing, in);
+	n = own_most(b, w, m, thing, in);
 	/* And by other ceilings. */
 	if (w->any_alt || bare)
 		return n;
@@ -125,8 +125,8 @@ static bool shared(const struct bound *b,
 			parties += k == 0 || w->party != w[-1].party;
 			if (meas && !(meas & w->meas))
 				continue;
-			for (size_t j = 0; j < w->own.n; j++)
-				has |= w->own.c[j].l == l;
+			for (size_t j = 0; j < w->n_own; j++)
+				has |= w->own[j] == l;
 			if (!has)
 				return false;
 		}
@@ -153,11 +153,12 @@ static uint64_t shared_most(const struct bound *b,
 				w = &r[i]->way[k];
 		}
 	}
-	for (size_t i = 0; w && i < w->own.n; i++) {
-		struct cap c = w->own.c[i];
+	for (size_t i = 0; w && i < w->n_own; i++) {
+		uint64_t times;
 
-		if (shared(b, r, n, c.l, meas, &c.times))
-			most = least(most, cap_most(b, &c, meas, thing, in));
+		if (shared(b, r, n, w->own[i], meas, &times))
+			most = least(most, cap_most(b, w->own[i], times, meas,
+						    thing, in));
 	}
 	return most;
 }

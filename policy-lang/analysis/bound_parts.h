@@ -58,17 +58,6 @@ meas_set bound_admits(const struct place *at, uint32_t ceiling, uint32_t rule,
 /* --- bound_way.c -------------------------------------------------------------
  */
 
-#define CAPS 32 /* that are looked at; more would only lower a figure */
-
-struct cap {
-	const struct lay_limit *l;
-	uint64_t times; /* counters it has for what is bounded */
-};
-struct caps {
-	struct cap c[CAPS];
-	size_t n;
-};
-
 struct alt { /* one ceiling under which it may pass */
 	uint32_t ceiling;
 	meas_set meas;
@@ -79,18 +68,29 @@ struct bound_way {
 	uint32_t rule; /* or BOUND_NO_RULE */
 	meas_set meas; /* with which it can pass; 0: without any */
 	bool monitored, sealed;
-	struct caps own; /* of policy and customer; top level of all layers */
-	struct alt alt[LAY_MAX_RULES / 8];
-	size_t n_alt;
 	bool any_alt; /* no baseline, or too many ceilings to look at each */
+	/* Limits of policy and customer, and at top level of all layers. */
+	const struct lay_limit **own;
+	size_t n_own;
+	struct alt *alt;
+	size_t n_alt;
 };
 
-/* What of a rule can reach the party; false: nothing. */
+/* Room for the lists of a way that is being made. A file may have 16,384 ways,
+ * which keep no more of it than they need. */
+#define WAY_LIMITS   32 /* that are looked at; more would only lower a figure */
+#define WAY_CEILINGS (LAY_MAX_RULES / 8)
+struct way_room {
+	const struct lay_limit *own[WAY_LIMITS];
+	struct alt alt[WAY_CEILINGS];
+};
+
+/* What of a rule can reach the party; false: nothing. Its lists lie in room. */
 bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
-		  struct bound_way *w);
+		  struct way_room *room, struct bound_way *w);
 /* A policy on trial: all that the baseline admits. */
 bool bound_trial_way(const struct place *at, bool customer,
-		     struct bound_way *w);
+		     struct way_room *room, struct bound_way *w);
 /* Of the customer to a rule: 1 granted, 0 refused, -1 none. */
 int bound_answered(const struct pol_set *s, size_t m, uint32_t rule);
 

@@ -2,10 +2,10 @@
 /* The ways by which what a rule lets pass reaches a party. */
 #include "policy-lang/analysis/bound_parts.h"
 
-static void cap_add(struct caps *c, const struct lay_limit *l, uint64_t times)
+static void add_own(struct bound_way *w, const struct lay_limit *l)
 {
-	if (c->n < CAPS)
-		c->c[c->n++] = (struct cap){l, times};
+	if (w->n_own < WAY_LIMITS)
+		w->own[w->n_own++] = l;
 }
 
 /* On trial messages without a measurement pass as well: is every one counted
@@ -19,19 +19,30 @@ static bool counts_all(const struct place *at, enum layer l,
 		bound_covers(at, l, type, owner, w->rule, 0));
 }
 
+/* The first bit from i on, below end. */
+static uint32_t bit_from(const uint64_t *w, uint32_t i, uint32_t end)
+{
+	while (i < end && !(w[i / 64] >> (i % 64)))
+		i = (i / 64 + 1) * 64;
+	if (i < end)
+		i += (uint32_t)__builtin_ctzll(w[i / 64] >> (i % 64));
+	return i < end ? i : end;
+}
+
 /* Of layer l: its limits at top level that count all of a way. */
 static void top_caps(const struct place *at, enum layer l, struct bound_way *w)
 {
 	const struct pol_image *im = set_image(at->s, at->m, l);
 	const uint64_t *in = bound_within(at, l, w->rule);
 	uint32_t last = LAY_NONE;
+	uint32_t end = in ? im->col_at[COL_LIMIT + 1] : 0;
 
-	for (uint32_t c = in ? im->col_at[COL_LIMIT] : 0;
-	     in && c < im->col_at[COL_LIMIT + 1]; c++) {
+	for (uint32_t c = in ? bit_from(in, im->col_at[COL_LIMIT], end) : 0;
+	     c < end; c = bit_from(in, c + 1, end)) {
 		uint32_t i = im->COLS[c].owner;
 		const struct lay_limit *lim = &im->LIMT[i];
 
-		if (i == last || !bit_get(in, c))
+		if (i == last)
 			continue;
 		last = i;
 		if (lim->flags & (LAY_LIMIT_RULE | LAY_LIMIT_FLOOR))
@@ -41,7 +52,7 @@ static void top_caps(const struct place *at, enum layer l, struct bound_way *w)
 			continue;
 		if (counts_all(at, l, COL_LIMIT, i, w,
 			       lim->meas ? w->meas & lim->meas : w->meas))
-			cap_add(&w->own, lim, 1);
+			add_own(w, lim);
 	}
 }
 
@@ -63,7 +74,7 @@ static void restriction_caps(const struct place *at, struct bound_way *w)
 						   COL_RESTRICT, i, w, w->meas))
 			continue;
 		for (uint32_t k = 0; k < r->limit_n; k++)
-			cap_add(&w->own, &c->LIMT[r->limit_first + k], 1);
+			add_own(w, &c->LIMT[r->limit_first + k]);
 	}
 }
 
@@ -140,7 +151,7 @@ static bool find_alts(const struct place *at, struct bound_way *w,
 			continue;
 		any = true;
 		sum |= m;
-		if (w->n_alt < sizeof(w->alt) / sizeof(w->alt[0]))
+		if (w->n_alt < WAY_CEILINGS)
 			w->alt[w->n_alt++] = (struct alt){c, m};
 		else
 			w->any_alt = true;
@@ -150,7 +161,7 @@ static bool find_alts(const struct place *at, struct bound_way *w,
 }
 
 bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
-		  struct bound_way *w)
+		  struct way_room *room, struct bound_way *w)
 {
 	const struct pol_image *v = at->s->m[at->m].vendor;
 	const struct lay_rule *r = &v->RULE[rule];
@@ -163,7 +174,9 @@ bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
 	*w = (struct bound_way){.party = at->party,
 				.rule = rule,
 				.sealed = sealed,
-				.monitored = r->monitor_until != 0};
+				.monitored = r->monitor_until != 0,
+				.own = room->own,
+				.alt = room->alt};
 	for (meas_set s = meas; s; s &= s - 1) {
 		meas_set one = s & -s;
 
@@ -178,7 +191,7 @@ bool bound_way_of(const struct place *at, uint32_t rule, bool customer,
 	w->meas = meas;
 	if (!w->monitored) {
 		for (uint32_t i = 0; i < r->limit_n; i++)
-			cap_add(&w->own, &v->LIMT[r->limit_first + i], 1);
+			add_own(w, &v->LIMT[r->limit_first + i]);
 		top_caps(at, LAYER_VENDOR, w);
 	}
 	top_caps(at, LAYER_BASE, w);
@@ -215,13 +228,17 @@ static bool admits_bare(const struct place *at, bool *sealed)
 	return any;
 }
 
-bool bound_trial_way(const struct place *at, bool customer, struct bound_way *w)
+bool bound_trial_way(const struct place *at, bool customer,
+		     struct way_room *room, struct bound_way *w)
 {
 	meas_set meas = MEAS_ALL & ~MEAS_ABOUT;
 	bool bare;
 
-	*w = (struct bound_way){
-		.party = at->party, .rule = BOUND_NO_RULE, .monitored = true};
+	*w = (struct bound_way){.party = at->party,
+				.rule = BOUND_NO_RULE,
+				.monitored = true,
+				.own = room->own,
+				.alt = room->alt};
 	bare = admits_bare(at, &w->sealed);
 	if (find_alts(at, w, &meas))
 		w->meas = meas;
