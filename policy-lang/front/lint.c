@@ -5,6 +5,7 @@
 
 #include "policy-lang/front/check.h"
 #include "policy-lang/image/home.h"
+#include "policy-lang/image/layout.h"
 
 #define MINUTE_NS   (60 * NS_PER_S)
 #define DAY_NS	    (86400 * NS_PER_S)
@@ -109,10 +110,11 @@ static void lint_totals(struct rd *r)
 	}
 }
 
-static void lint_series(struct rd *r, const struct pol_rule_src *rule)
+/* every: how far apart it reads; 0 where nothing says. */
+static void lint_series(struct rd *r, const struct pol_rule_src *rule,
+			int64_t every)
 {
 	const struct pol_data_src *d = &rule->data;
-	int64_t every = sustained_ns(r->f, rule);
 
 	if (!of_class(d->meas, MEAS_CLASS_SERIES))
 		return;
@@ -204,7 +206,8 @@ static void lint_unseen(struct rd *r, const struct pol_rule_src *rule)
 	     rule->id);
 }
 
-static void lint_disclosure(struct rd *r, const struct pol_rule_src *rule)
+static void lint_disclosure(struct rd *r, const struct pol_rule_src *rule,
+			    int64_t every)
 {
 	char buf[MEAS_TEXT];
 
@@ -219,7 +222,7 @@ static void lint_disclosure(struct rd *r, const struct pol_rule_src *rule)
 		     "'%s' sends %s as often as it likes", rule->id,
 		     meas_text(buf, sizeof(buf), rule->data.meas));
 	lint_spacing(r, rule);
-	lint_series(r, rule);
+	lint_series(r, rule, every);
 	lint_party(r, rule);
 }
 
@@ -368,40 +371,44 @@ static void lint_time(struct rd *r, const struct pol_rule_src *rule)
 
 /* --- between rules ------------------------------------------------------- */
 
-/* With them, the other parties of their operators. */
-static uint64_t recipients(const struct pol_file *f,
-			   const struct pol_rule_src *rule)
+static bool same_operator(const struct pol_party_src *a,
+			  const struct pol_party_src *b)
 {
-	uint64_t bits = party_bits(&rule->party), all = bits;
+	return a->operator_ && b->operator_ &&
+	       strcmp(a->operator_, b->operator_) == 0;
+}
 
+/* Of each party, all parties of its operator. */
+static void find_operators(const struct pol_file *f, uint64_t *with)
+{
 	for (size_t i = 0; i < f->n_party; i++) {
-		const char *op = f->party[i].operator_;
+		with[i] = UINT64_C(1) << i;
+		for (size_t k = 0; k < i; k++) {
+			uint64_t is = same_operator(&f->party[i], &f->party[k]);
 
-		for (size_t k = 0; op && k < f->n_party; k++) {
-			const char *o2 = f->party[k].operator_;
-
-			if (bits >> k & 1 && o2 && strcmp(op, o2) == 0)
-				all |= UINT64_C(1) << i;
+			with[i] |= is << k;
+			with[k] |= is << i;
 		}
 	}
+}
+
+/* With them, the other parties of their operators. */
+static uint64_t recipients(const uint64_t *with,
+			   const struct pol_rule_src *rule)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < rule->party.n_party; i++)
+		all |= with[rule->party.party[i]];
 	return all;
 }
 
-/* Registers read more often than the series may be fine are that series. of:
- * the recipients of a; every: how far apart it reads. */
-static void lint_difference(struct rd *r, const struct pol_rule_src *a,
-			    uint64_t of, int64_t every,
-			    const struct pol_rule_src *b)
+static void say_difference(struct rd *r, const struct pol_rule_src *a,
+			   const struct pol_rule_src *b)
 {
 	static const char hint[] = "space the readings at least as far apart";
-	meas_set snap = of_class(a->data.meas & meas_use(),
-				 MEAS_CLASS_SNAPSHOT);
-	meas_set ser = of_class(b->data.meas & meas_use(), MEAS_CLASS_SERIES);
 	struct diag *g;
 
-	if (!snap || !ser || !b->data.has_gran || !every ||
-	    every >= b->data.gran_lo_ns || !(of & party_bits(&b->party)))
-		return;
 	if (a == b) {
 		find(r, DIAG_ERROR, 5102, AT_RULE(a), hint,
 		     "'%s' reads more often than its own intervals are long",
@@ -414,16 +421,32 @@ static void lint_difference(struct rd *r, const struct pol_rule_src *a,
 	diag_second(g, b->pos.line, b->pos.col, "'%s' is here", b->id);
 }
 
+/* Registers read more often than the series may be fine are that series. of:
+ * the recipients of a; every: how far apart it reads. */
+static void lint_difference(struct rd *r, const struct pol_rule_src *a,
+			    uint64_t of, int64_t every)
+{
+	const struct pol_file *f = r->f;
+
+	if (!every || !of_class(a->data.meas & meas_use(), MEAS_CLASS_SNAPSHOT))
+		return;
+	for (size_t k = 0; k < f->n_rule; k++) {
+		const struct pol_rule_src *b = &f->rule[k];
+
+		if (b->data.has_gran && every < b->data.gran_lo_ns &&
+		    of & party_bits(&b->party) && discloses(f, b) &&
+		    of_class(b->data.meas & meas_use(), MEAS_CLASS_SERIES))
+			say_difference(r, a, b);
+	}
+}
+
 static void lint_operators(struct rd *r)
 {
 	const struct pol_file *f = r->f;
 
 	for (size_t i = 1; i < f->n_party; i++) {
 		for (size_t k = 0; k < i; k++) {
-			const char *a = f->party[i].operator_;
-			const char *b = f->party[k].operator_;
-
-			if (!a || !b || strcmp(a, b) != 0)
+			if (!same_operator(&f->party[i], &f->party[k]))
 				continue;
 			find(r, DIAG_INFO, 5204, AT_RULE(&f->party[i]), NULL,
 			     "'%s' and '%s' are the same operator: the label "
@@ -484,7 +507,9 @@ static void lint_trial(struct rd *r, int64_t until_s, struct pol_pos pos,
 void lint_file(struct rd *r)
 {
 	const struct pol_file *f = r->f;
+	uint64_t with[LAY_MAX_PARTIES];
 
+	find_operators(f, with);
 	lint_trial(r, f->monitor_until_s, f->pos_mode, 1, f->id);
 
 	for (size_t i = 0; i < f->n_party; i++)
@@ -495,7 +520,6 @@ void lint_file(struct rd *r)
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *rule = &f->rule[i];
 		int64_t every;
-		uint64_t of;
 
 		if (rule->kind != RULE_GRANT)
 			continue;
@@ -510,14 +534,9 @@ void lint_file(struct rd *r)
 		}
 		if (!discloses(f, rule))
 			continue;
-		lint_disclosure(r, rule);
 		every = sustained_ns(f, rule);
-		of = recipients(f, rule);
-		for (size_t k = 0; k < f->n_rule; k++) {
-			if (discloses(f, &f->rule[k]))
-				lint_difference(r, rule, of, every,
-						&f->rule[k]);
-		}
+		lint_disclosure(r, rule, every);
+		lint_difference(r, rule, recipients(with, rule), every);
 	}
 	lint_operators(r);
 }

@@ -525,17 +525,39 @@ static bool attr_covers(const struct pol_attr *a, const struct pol_attr *b)
 	return true;
 }
 
-/* An attribute that the kind does not have is unknown and never matches. */
-static bool kind_possible(const struct pol_obs_match *m, unsigned kind)
+static bool has_attrs(const struct pol_obs_match *m, unsigned kind)
 {
-	if (!has_kind(&m->kinds, kind))
-		return false;
 	for (size_t i = 0; i < m->n_attr; i++) {
 		if (!obs_has_attr((enum obs_kind)kind,
 				  (enum field)m->attr[i].field))
 			return false;
 	}
 	return true;
+}
+
+/* Those of these kinds that m can match: an attribute that a kind does not have
+ * is unknown and never matches. */
+static struct pol_kinds possible(const struct pol_obs_match *m,
+				 struct pol_kinds of)
+{
+	struct pol_kinds is = {{0, 0}};
+
+	for (unsigned w = 0; w < 2; w++) {
+		for (uint64_t k = of.w[w] & m->kinds.w[w]; k; k &= k - 1) {
+			unsigned kind = 64 * w + (unsigned)__builtin_ctzll(k);
+
+			if (kind < OBS_COUNT && has_attrs(m, kind))
+				is.w[w] |= k & -k;
+		}
+	}
+	return is;
+}
+
+static unsigned first_kind(struct pol_kinds k)
+{
+	return k.w[0]	? (unsigned)__builtin_ctzll(k.w[0])
+	       : k.w[1] ? 64 + (unsigned)__builtin_ctzll(k.w[1])
+			: OBS_COUNT;
 }
 
 static void put_attr(struct wbuf *out, const struct pol_attr *a,
@@ -569,6 +591,8 @@ static void describe(const struct pol_obs_match *a,
 static bool one_meet(const struct pol_obs_match *a,
 		     const struct pol_obs_match *b, struct wbuf *out)
 {
+	unsigned kind;
+
 	if (!(a->kinds.w[0] & b->kinds.w[0]) && !(a->kinds.w[1] & b->kinds.w[1]))
 		return false;
 	for (size_t i = 0; i < a->n_attr; i++) {
@@ -577,13 +601,10 @@ static bool one_meet(const struct pol_obs_match *a,
 		if (other && !attr_meet(&a->attr[i], other, NULL))
 			return false;
 	}
-	for (unsigned k = 0; k < OBS_COUNT; k++) {
-		if (kind_possible(a, k) && kind_possible(b, k)) {
-			describe(a, b, k, out);
-			return true;
-		}
-	}
-	return false;
+	kind = first_kind(possible(a, possible(b, b->kinds)));
+	if (kind < OBS_COUNT)
+		describe(a, b, kind, out);
+	return kind < OBS_COUNT;
 }
 
 bool match_meet(const struct pol_obs_match *a, size_t na,
@@ -605,17 +626,18 @@ bool match_meet(const struct pol_obs_match *a, size_t na,
 static bool one_covers(const struct pol_obs_match *a,
 		       const struct pol_obs_match *b)
 {
-	for (unsigned k = 0; k < OBS_COUNT; k++) {
-		if (kind_possible(b, k) && !kind_possible(a, k))
-			return false;
-	}
+	struct pol_kinds of, is;
+
+	/* Of most pairs some attribute differs. */
 	for (size_t i = 0; i < a->n_attr; i++) {
 		const struct pol_attr *other = attr_of(b, a->attr[i].field);
 
 		if (!other || !attr_covers(&a->attr[i], other))
 			return false;
 	}
-	return true;
+	of = possible(b, b->kinds);
+	is = possible(a, of);
+	return of.w[0] == is.w[0] && of.w[1] == is.w[1];
 }
 
 bool match_covers(const struct pol_obs_match *a, size_t na,

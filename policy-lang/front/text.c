@@ -51,7 +51,11 @@ bool text_char(struct cur *c, uint32_t *code)
 
 	if (more < 0)
 		return false;
-	*code = more ? b & (0x3fu >> more) : b;
+	if (more == 0) {
+		*code = b;
+		return cur_ok(c);
+	}
+	*code = b & (0x3fu >> more);
 	for (int i = 0; i < more; i++) {
 		b = cur_u8(c);
 		if ((b & 0xc0) != 0x80)
