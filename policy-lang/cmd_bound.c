@@ -84,6 +84,10 @@ static void print_flow(const struct bound_flow *f)
 						  f->spacing_ns)
 				     : "instant",
 		       bound_time(t[1], sizeof(t[1]), f->delay_ns));
+	if (f->with_ns < f->spacing_ns)
+		printf("      together   every %s by all its rules\n",
+		       f->with_ns ? bound_time(t[0], sizeof(t[0]), f->with_ns)
+				  : "instant");
 	print_counts("readings", f->readings);
 }
 

@@ -119,16 +119,28 @@ static bool no_more_within(struct law *l, const char *what,
 }
 
 /* A series shows itself, however often it is sent. */
-static meas_set snapshots_of_use(void)
+static meas_set no_series(meas_set of)
 {
 	meas_set all = 0;
 
-	for (meas_set s = meas_use(); s; s &= s - 1) {
-		if (meas_class((enum meas)__builtin_ctzll(s)) ==
-		    MEAS_CLASS_SNAPSHOT)
+	for (meas_set s = of; s; s &= s - 1) {
+		if (meas_class((enum meas)__builtin_ctzll(s)) !=
+		    MEAS_CLASS_SERIES)
 			all |= s & -s;
 	}
 	return all;
+}
+
+/* What the recipient's grade and what is claimed of it go by. */
+static int64_t told_of(const struct bound_recipient *r, enum meas meas)
+{
+	int64_t ns = INT64_MAX;
+
+	for (size_t i = 0; i < r->n_flow; i++) {
+		if (r->flow[i].meas == meas && r->flow[i].with_ns < ns)
+			ns = r->flow[i].with_ns;
+	}
+	return ns;
 }
 
 static bool types_hold(struct law *l, const struct bound_recipient *r,
@@ -143,10 +155,14 @@ static bool types_hold(struct law *l, const struct bound_recipient *r,
 		if (!no_more_within(l, meas_name((enum meas)m), r, &c, t.meas,
 				    THING_READINGS, len))
 			return false;
-		/* Which is told of snapshots that show use. */
-		if (t.meas & snapshots_of_use() &&
-		    closest(&c, 32) < bound_together(b, r, t.meas))
+		if (!no_series(t.meas))
+			continue;
+		if (closest(&c, 32) < bound_together(b, r, t.meas))
 			return law_broken(l, "%s: closer than together",
+					  meas_name((enum meas)m));
+		if (!bound_use((enum meas)m) &&
+		    closest(&c, 32) < told_of(r, (enum meas)m))
+			return law_broken(l, "%s: closer than is told",
 					  meas_name((enum meas)m));
 	}
 	return true;
@@ -160,7 +176,7 @@ static bool recipient_holds(struct law *l, const struct bound_recipient *r,
 	struct counted every = {leaves_to, one_message, r};
 	struct counted sealed = {sealed_to, octets, r};
 	struct counted other = {other_to, octets, r};
-	struct of_types use = {r, snapshots_of_use()};
+	struct of_types use = {r, no_series(meas_use())};
 	struct counted shows = {typed, typed_readings, &use};
 	uint64_t any = most_seen(&out, 0, MOST_365D);
 

@@ -203,6 +203,9 @@ is "and those that were seen" [ "$(grep -c "P8002]: 'seen[a-z-]*' .*: obix.read-
 try "claims about what nobody can see" 1 "error[P8002]" "$polc" check $claims/unseen.yaml
 is "they do not hold, but for the octets" [ "$(wrong "$tmp/out")" = \
 	"$(grep -o '^  not-[a-z0-9-]*' $claims/unseen.yaml | tr -d ' ')" ]
+try "rules that each keep a grade do not together" 1 "of grade F" "$polc" check $claims/split.yaml
+is "bound says why" [ "$("$polc" bound $claims/split.yaml | grep -c 'together   every 12 h by all its rules')" = 2 ]
+is "the label says so" [ "$("$polc" label $claims/split.yaml | grep -c '^Example Ltd  *F  ')" = 1 ]
 try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml -o "$tmp/claims.pol"
 is "nothing was written for them" test ! -e "$tmp/claims.pol"
 is "the household's eleven hold" [ "$("$polc" check $home | grep -c P8002)" = 0 ]

@@ -85,10 +85,20 @@ static bool together_holds(const struct bound *b,
 			   const struct pol_assert_src *a, char *why,
 			   size_t cap)
 {
-	int64_t ns = bound_together(b, r, a->meas);
+	int64_t ns = INT64_MAX;
 	char got[64], want[64];
 
-	if (a->kind != ASSERT_FINEST || ns >= a->ns)
+	if (a->kind != ASSERT_FINEST)
+		return true;
+	if (a->meas & meas_use())
+		ns = bound_together(b, r, a->meas & meas_use());
+	/* Of other types each is one by itself. */
+	for (size_t i = 0; i < r->n_flow; i++) {
+		if (a->meas & MEAS_BIT(r->flow[i].meas) &&
+		    r->flow[i].with_ns < ns)
+			ns = r->flow[i].with_ns;
+	}
+	if (ns >= a->ns)
 		return true;
 	snprintf(why, cap,
 		 "the limits let '%.*s' have, of all together, a value every "

@@ -81,10 +81,12 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 	}
 	r->spacing_ns = INT64_MAX;
 	for (size_t i = 0; i < r->n_flow; i++) {
-		const struct bound_flow *f = &r->flow[i];
+		struct bound_flow *f = &r->flow[i];
 
-		if (f->grade != '-' && (worst == '-' || f->grade > worst))
-			worst = f->grade;
+		bound_fill_with(b, r, f);
+		if (f->with_grade != '-' &&
+		    (worst == '-' || f->with_grade > worst))
+			worst = f->with_grade;
 		if (bound_use(f->meas) && f->spacing_ns < r->spacing_ns)
 			r->spacing_ns = f->spacing_ns;
 	}

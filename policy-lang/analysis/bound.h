@@ -58,6 +58,11 @@ struct bound_flow {
 	bool monitored;	     /* on trial: bounded by the baseline alone */
 	int64_t until_s;     /* when that ends; meter's standard time */
 	char grade;	     /* A to F; '-': shows no use by itself */
+	/* The same with all that its recipient gets of this type, which several
+	 * rules make finer than any is; of series and of types that show use
+	 * as above (bound_recipient has what those are together). */
+	int64_t with_ns;
+	char with_grade;
 	int64_t coverage_ns; /* of a day, seen at that spacing */
 	uint64_t requires_;  /* states of the policy, bit each */
 	uint8_t requires_builtin;
@@ -144,8 +149,9 @@ uint64_t bound_most(const struct bound *b,
 		    const struct bound_recipient *const *r, size_t n,
 		    meas_set meas, enum pol_thing thing, struct bound_in in);
 
-/* Time between the values that a recipient can keep up with all its snapshots
- * of these types (0 = any) together; INT64_MAX where it gets none. */
+/* Time between the values that a recipient can keep up with all of these types
+ * (0 = all that show use) together, but for series; INT64_MAX where it gets
+ * none. Whether they are one series is the caller's to know. */
 int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 		       meas_set meas);
 

@@ -142,13 +142,13 @@ bool bound_use(enum meas meas)
 	return MEAS_BIT(meas) & meas_use();
 }
 
-static char flow_grade(const struct bound_flow *f)
+static char meas_grade(enum meas meas, int64_t spacing_ns)
 {
-	char g = bound_grade(f->spacing_ns);
+	char g = bound_grade(spacing_ns);
 
-	if (bound_use(f->meas))
+	if (bound_use(meas))
 		return g;
-	switch (f->meas) {
+	switch (meas) {
 	case MEAS_VOLTAGE_INTERVAL:
 	case MEAS_VOLTAGE_INSTANT:
 		return g == 'A' ? g : (char)(g - 1);
@@ -157,10 +157,10 @@ static char flow_grade(const struct bound_flow *f)
 	case MEAS_UNKNOWN_TABLE:
 		return 'F';
 	case MEAS_CLIMATE_TEMPERATURE:
-		return f->spacing_ns < HOUR_NS / 6 * 5 ? 'E' : 'C';
+		return spacing_ns < HOUR_NS / 6 * 5 ? 'E' : 'C';
 	case MEAS_APPLIANCE_STATE:
 	case MEAS_PRESENCE_SENSOR:
-		return f->spacing_ns < 20 * HOUR_NS ? 'F' : g;
+		return spacing_ns < 20 * HOUR_NS ? 'F' : g;
 	default:
 		return '-';
 	}
@@ -267,7 +267,8 @@ void bound_fill_flow(const struct bound *b, const struct place *at,
 	}
 	fill_values(f, bound_way_most(b, w, one, THING_VALUES,
 				      (struct bound_in){.span = MOST_DAY}));
-	f->grade = flow_grade(f);
+	f->with_ns = f->spacing_ns;
+	f->with_grade = f->grade = meas_grade(meas, f->spacing_ns);
 	f->coverage_ns = coverage(f);
 	if (w->rule == BOUND_NO_RULE)
 		return;
@@ -291,9 +292,32 @@ int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 	for (size_t i = 0; i < r->n_flow; i++) {
 		meas_set one = MEAS_BIT(r->flow[i].meas);
 
-		if (meas_class(r->flow[i].meas) == MEAS_CLASS_SNAPSHOT &&
-		    (meas == 0 || meas & one) && one & meas_use())
+		if (meas_class(r->flow[i].meas) != MEAS_CLASS_SERIES &&
+		    (meas ? meas : meas_use()) & one)
 			c.meas |= one;
 	}
 	return c.meas ? bound_sustained(&c, 32) : INT64_MAX;
+}
+
+static size_t flows_of(const struct bound_recipient *r, enum meas meas)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_flow; i++)
+		n += r->flow[i].meas == meas;
+	return n;
+}
+
+void bound_fill_with(const struct bound *b, const struct bound_recipient *r,
+		     struct bound_flow *f)
+{
+	int64_t ns;
+
+	if (bound_use(f->meas) || meas_class(f->meas) == MEAS_CLASS_SERIES ||
+	    flows_of(r, f->meas) < 2)
+		return;
+	ns = bound_together(b, r, MEAS_BIT(f->meas));
+	if (ns < f->with_ns)
+		f->with_ns = ns;
+	f->with_grade = meas_grade(f->meas, f->with_ns);
 }

@@ -78,16 +78,16 @@ const char *grade_word(char grade)
  * those above it. */
 static int64_t shows_at(const struct bound_flow *f)
 {
-	int64_t finest = bound_grade_from(f->grade);
+	int64_t finest = bound_grade_from(f->with_grade);
 
 	if (f->meas == MEAS_APPLIANCE_STATE)
 		return 0; /* that is what it tells */
 	if (bound_use(f->meas))
 		return f->spacing_ns;
-	if (f->grade < 'D' || f->grade > 'F')
+	if (f->with_grade < 'D' || f->with_grade > 'F')
 		return INT64_MAX;
-	return f->grade == 'F' || finest > f->spacing_ns ? finest
-							 : f->spacing_ns;
+	return f->with_grade == 'F' || finest > f->with_ns ? finest
+							    : f->with_ns;
 }
 
 static bool gets(const struct bound_recipient *r, enum meas meas)

@@ -45,15 +45,18 @@ static void test_appliances(void **ctx)
 	(void)ctx;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct bound_flow f = {.meas = rows[i].meas,
-				       .spacing_ns = rows[i].spacing,
-				       .grade = rows[i].grade};
+				       .spacing_ns = D(400),
+				       .grade = 'A',
+				       .with_ns = rows[i].spacing,
+				       .with_grade = rows[i].grade};
 		struct bound_recipient r = {.outside = true, .flow = &f,
-					    .n_flow = 1, .grade = f.grade,
+					    .n_flow = 1,
+					    .grade = f.with_grade,
 					    .spacing_ns = INT64_MAX};
 		struct label l;
 
 		if (bound_use(f.meas))
-			r.spacing_ns = f.spacing_ns;
+			r.spacing_ns = f.with_ns;
 		label_of(&l, &r);
 		if ((l.clear & rows[i].with) != rows[i].with ||
 		    ((l.clear | l.blurred) & rows[i].without))
