@@ -95,15 +95,15 @@ enum obix_el obix_element_again(struct obix_memo *m, struct span local)
 	return (enum obix_el)*at;
 }
 
-enum obix_attr obix_attribute_again(struct obix_memo *m, struct span local)
+enum obix_attr obix_attribute_again(struct obix_memo *m, const char *name)
 {
-	uint8_t *at;
+	uint8_t first = (uint8_t)name[0], *at;
 
-	if (!local.n)
+	if (!first)
 		return AT_UNKNOWN;
-	at = &m->at[memo_slot(local)];
-	if (!word_is(&attributes[*at], local)) {
-		enum obix_attr attr = obix_attribute(local);
+	at = &m->at[(first * 3u + (uint8_t)name[1] * 5u) % OBIX_MEMO];
+	if (strcmp(attributes[*at].text, name) != 0) {
+		enum obix_attr attr = obix_attribute(span_str(name));
 
 		if (attr == AT_UNKNOWN)
 			return attr;

@@ -125,13 +125,14 @@ enum obix_attr obix_attribute(struct span local);
 /* What an object of that type says that has no `val` and is not null. */
 struct span obix_silent(enum obix_el el);
 
-/* The same, where few names come again and again; given zeroed. */
+/* The same, where few names come again and again; given zeroed. That of an
+ * attribute ends with a NUL. */
 #define OBIX_MEMO 32
 struct obix_memo {
 	uint8_t el[OBIX_MEMO], at[OBIX_MEMO];
 };
 enum obix_el obix_element_again(struct obix_memo *m, struct span local);
-enum obix_attr obix_attribute_again(struct obix_memo *m, struct span local);
+enum obix_attr obix_attribute_again(struct obix_memo *m, const char *name);
 
 /* The standard contracts named in a list, by their last segment; other: it
  * names others too. */

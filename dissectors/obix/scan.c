@@ -253,28 +253,23 @@ static size_t tag_end(struct scan *s, size_t i, uint32_t *white)
 {
 	struct span in = s->in;
 
-	while (i < in.n) {
-		switch (in_tag[in.p[i]]) {
-		case PLAIN:
-		case SLASH:
-			do
-				i++;
-			while (i < in.n && in_tag[in.p[i]] == PLAIN);
-			break;
-		case END:
+	for (;;) {
+		while (i < in.n && in_tag[in.p[i]] <= SLASH)
+			i++;
+		if (i == in.n)
 			return i;
-		case TRAP:
-			return SIZE_MAX;
+		switch (in_tag[in.p[i]]) {
 		case WHITE:
 			i = run_end(s, i, white);
 			break;
-		default:
+		case QUOTE:
 			i = quote_end(s, i, white);
 			i += i < in.n;
 			break;
+		default:
+			return in.p[i] == '>' ? i : SIZE_MAX;
 		}
 	}
-	return i;
 }
 
 /* Nothing that can stand in a name needs a look. */

@@ -50,19 +50,23 @@ static bool next_digit(const struct cur *c)
 static unsigned digits(struct cur *c, struct decimal *d, int step)
 {
 	struct span s = cur_peek(c, cur_left(c));
+	int64_t m = d->m;
+	int e = d->e;
 	unsigned n = 0;
 
 	for (; n < s.n && is_digit(s.p[n]); n++) {
 		int v = s.p[n] - '0';
 
-		if (d->m < INT64_C(100000000000000000)) {
-			d->m = d->m * 10 + v;
-			d->e -= step;
+		if (m < INT64_C(100000000000000000)) {
+			m = m * 10 + v;
+			e -= step;
 		} else {
 			d->exact &= v == 0;
-			d->e += 1 - step;
+			e += 1 - step;
 		}
 	}
+	d->m = m;
+	d->e = e;
 	cur_take(c, n);
 	return n;
 }
@@ -202,54 +206,47 @@ static bool number(struct cur *c, unsigned n, int *v)
 	return s.n == n;
 }
 
-/* Three numbers: digits where form has a d, and between them what it says. */
-#define FORM(c, form, v) read_form(c, form, sizeof(form) - 1, v)
-static bool read_form(struct cur *c, const char *form, size_t n, int v[3])
+/* The two digits at i, which is within s; less than 0: there are others. */
+static int two_digits(struct span s, size_t i)
 {
-	struct span s = cur_take(c, n);
-
-	*v = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (form[i] == 'd' ? !is_digit(s.p[i]) :
-				     s.p[i] != (uint8_t)form[i])
-			return false;
-		if (form[i] == 'd')
-			*v = *v * 10 + (s.p[i] - '0');
-		else
-			*++v = 0;
-	}
-	return s.n > 0;
+	if (!is_digit(s.p[i]) || !is_digit(s.p[i + 1]))
+		return -1;
+	return (s.p[i] - '0') * 10 + (s.p[i + 1] - '0');
 }
 
 static bool read_date(struct cur *c, struct civil *v)
 {
 	static const uint8_t days[] = {31, 29, 31, 30, 31, 30,
 				       31, 31, 30, 31, 30, 31};
-	int part[3];
+	struct span s = cur_take(c, sizeof("yyyy-mm-dd") - 1);
+	int century, year;
 
-	if (!FORM(c, "dddd-dd-dd", part))
+	if (s.n == 0 || s.p[4] != '-' || s.p[7] != '-')
 		return false;
-	v->year = part[0];
-	v->month = part[1];
-	v->day = part[2];
-	return v->month >= 1 && v->month <= 12 && v->day >= 1 &&
+	century = two_digits(s, 0);
+	year = two_digits(s, 2);
+	v->year = century * 100 + year;
+	v->month = two_digits(s, 5);
+	v->day = two_digits(s, 8);
+	return century >= 0 && year >= 0 && v->month >= 1 && v->month <= 12 && v->day >= 1 &&
 	       v->day <= days[v->month - 1];
 }
 
 /* hh:mm:ss with 0 to 9 digits of a second; 24:00:00 is the day's end. */
 static bool read_clock(struct cur *c, struct civil *v, int *ms)
 {
-	int digit = 100, part[3];
-	struct span s;
+	struct span s = cur_take(c, sizeof("hh:mm:ss") - 1);
+	int digit = 100;
 	size_t n = 0;
 
 	*ms = 0;
-	if (!FORM(c, "dd:dd:dd", part))
+	if (s.n == 0 || s.p[2] != ':' || s.p[5] != ':')
 		return false;
-	v->hour = part[0];
-	v->minute = part[1];
-	v->second = part[2];
-	if (v->hour > 24 || v->minute > 59 || v->second > 60)
+	v->hour = two_digits(s, 0);
+	v->minute = two_digits(s, 3);
+	v->second = two_digits(s, 6);
+	if (v->hour < 0 || v->minute < 0 || v->second < 0 || v->hour > 24 ||
+	    v->minute > 59 || v->second > 60)
 		return false;
 	if (!take(c, '.'))
 		return true;

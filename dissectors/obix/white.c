@@ -154,15 +154,16 @@ static uint32_t reference(struct span from)
 
 #define EACH(c) (UINT64_C(0x0101010101010101) * (c))
 
-/* What of eight octets is below a blank, '&', or the quote: the lowest one is
- * marked, and perhaps some above it. */
-static uint64_t tells(uint64_t x, uint8_t quote)
+static bool tells(uint8_t ch, uint8_t quote)
 {
-	uint64_t q = x ^ EACH(quote), r = x ^ EACH('&');
+	return ch < ' ' || ch == '&' || ch == quote;
+}
 
-	return (((x - EACH(' ')) & ~x) | ((r - EACH(1)) & ~r) |
-		((q - EACH(1)) & ~q)) &
-	       EACH(0x80);
+/* Of eight octets those below '(', among which are all that tell something: the
+ * lowest one is marked, and perhaps some above it. */
+static uint64_t may_tell(uint64_t x)
+{
+	return (x - EACH('(')) & ~x & EACH(0x80);
 }
 
 size_t white_plain(struct span in, uint8_t quote)
@@ -170,15 +171,18 @@ size_t white_plain(struct span in, uint8_t quote)
 	uint64_t x, hit;
 	size_t i = 0;
 
-	for (; in.n - i >= sizeof(x); i += sizeof(x)) {
-		memcpy(&x, in.p + i, sizeof(x));
-		hit = tells(le64toh(x), quote);
-		if (hit)
-			return i + (size_t)__builtin_ctzll(hit) / 8;
+	for (; i < in.n; i++) {
+		if (in.n - i >= sizeof(x)) {
+			memcpy(&x, in.p + i, sizeof(x));
+			hit = may_tell(le64toh(x));
+			i += hit ? (size_t)__builtin_ctzll(hit) / 8
+				 : sizeof(x) - 1;
+			if (!hit)
+				continue;
+		}
+		if (tells(in.p[i], quote))
+			break;
 	}
-	while (i < in.n && in.p[i] >= ' ' && in.p[i] != '&' &&
-	       in.p[i] != quote)
-		i++;
 	return i;
 }
 

@@ -216,11 +216,24 @@ static bool is_location(struct span value)
 	return is_namespace(value);
 }
 
-static int attribute(struct reading *r, struct xml_tag *t, const char *name,
-		     const char *value)
+static int known(struct xml_tag *t, enum obix_attr at, const char *value,
+		 struct err *e)
+{
+	/* By local name there are two: readers differ on which one counts. */
+	if (t->at[at].p)
+		return err_reason(e, E_SYNTAX, REASON_SUSPICIOUS, 0,
+				  "an attribute twice");
+	t->at[at] = span_str(value);
+	t->set[t->n_set++] = (uint8_t)at;
+	return 0;
+}
+
+/* One with a namespace, or that is in no table. */
+static RARE int other(struct reading *r, struct xml_tag *t, const char *name,
+		      const char *value)
 {
 	struct name n = name_of(name);
-	enum obix_attr at = obix_attribute_again(&r->memo, n.local);
+	enum obix_attr at = obix_attribute(n.local);
 
 	if (n.local.n > XML_NAME || n.prefix.n > XML_NAME)
 		return err_reason(r->e, E_LIMIT, REASON_TOO_LONG, 0,
@@ -246,13 +259,16 @@ static int attribute(struct reading *r, struct xml_tag *t, const char *name,
 	}
 	t->prefixed |= n.ns.n > 0;
 	t->other_text += n.ns.n > 0;
-	/* By local name there are two: readers differ on which one counts. */
-	if (t->at[at].p)
-		return err_reason(r->e, E_SYNTAX, REASON_SUSPICIOUS, 0,
-				  "an attribute twice");
-	t->at[at] = span_str(value);
-	t->set[t->n_set++] = (uint8_t)at;
-	return 0;
+	return known(t, at, value, r->e);
+}
+
+static int attribute(struct reading *r, struct xml_tag *t, const char *name,
+		     const char *value)
+{
+	enum obix_attr at = obix_attribute_again(&r->memo, name);
+
+	return at == AT_UNKNOWN ? other(r, t, name, value)
+				: known(t, at, value, r->e);
 }
 
 static void XMLCALL on_start(void *arg, const XML_Char *name,

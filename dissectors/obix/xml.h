@@ -12,6 +12,10 @@
 #include "dissectors/obix/names.h"
 #include "dissectors/obix/scan.h"
 
+/* What most elements have no use for is called, so that those need not save
+ * registers for it. */
+#define RARE __attribute__((noinline))
+
 #define XML_ATTRIBUTES 24  /* of an element */
 #define XML_NAME       128 /* octets of a name */
 #define XML_BLOCK      (96u << 10)
