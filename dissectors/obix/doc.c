@@ -97,8 +97,8 @@ static int root_href(struct reader *r, struct span ref)
 	return 0;
 }
 
-static int root_start(struct reader *r, struct elem *el,
-		      const struct xml_tag *t)
+static RARE int root_start(struct reader *r, struct elem *el,
+			   const struct xml_tag *t)
 {
 	struct doc *d = r->d;
 	int rc;
@@ -131,21 +131,16 @@ static int root_start(struct reader *r, struct elem *el,
 
 /* --- elements --- */
 
-static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
+/* What it is like, or its children are. */
+static RARE void is_like(struct reader *r, struct elem *el,
+			 const struct xml_tag *t)
 {
 	struct doc *d = r->d;
-	const struct elem *up = doc_parent(d);
+	const struct elem *up = r->up;
+	struct span own = t->at[AT_HREF];
 	bool other = false;
 	uint64_t name = 0;
-	struct span own = t->at[AT_NAME].n ? t->at[AT_NAME]
-			  : t->at[AT_DISPLAY_NAME].n
-				  ? t->at[AT_DISPLAY_NAME]
-				  : href_last(t->at[AT_HREF]);
 
-	own = span_sub(own, 0, sizeof(el->name));
-	el->name_n = (uint8_t)own.n;
-	if (own.n)
-		memcpy(el->name, own.p, own.n);
 	if (t->at[AT_IS].n) {
 		el->contracts = obix_contracts(t->at[AT_IS], &other);
 		name = define_fragment(t->at[AT_IS]);
@@ -170,7 +165,6 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 		name = name ? name : up->of_name;
 	}
 	/* Nothing is like itself. */
-	own = t->at[AT_HREF];
 	if (own.n && own.p[0] == '#' && name == obix_hash(own))
 		name = 0;
 	/* What has no members of its own, or no value, is like nothing. */
@@ -179,6 +173,25 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 	else if (name)
 		el->proto = proto_use(r, name);
 	el->awaits = el->several || (name && !el->proto);
+}
+
+static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
+{
+	struct doc *d = r->d;
+	const struct elem *up = r->up;
+	struct span own = t->at[AT_NAME].n ? t->at[AT_NAME]
+			  : t->at[AT_DISPLAY_NAME].n
+				  ? t->at[AT_DISPLAY_NAME]
+				  : href_last(t->at[AT_HREF]);
+
+	own = span_sub(own, 0, sizeof(el->name));
+	el->name_n = (uint8_t)own.n;
+	if (own.n)
+		memcpy(el->name, own.p, own.n);
+	el->known = true;
+	if (t->at[AT_IS].n || t->at[AT_OF].n ||
+	    (up && (up->el == EL_LIST || up->el == EL_FEED)))
+		is_like(r, el, t);
 	/* `data` of a history holds its records without saying so. */
 	if (up && el->el == EL_LIST && span_is(t->at[AT_NAME], "data"))
 		el->of |= op_record(up->contracts);
@@ -189,18 +202,19 @@ static void inherit(struct reader *r, struct elem *el, const struct xml_tag *t)
 	if (up && el->el == EL_LIST && (d->depth == 1 || up->item) &&
 	    up->contracts & C_BIT(C_WATCH_OUT))
 		el->items = true;
-	if (up && up->contracts & C_BIT(C_UNIT) &&
-	    span_is(t->at[AT_NAME], "dimension") && el->el == EL_OBJ) {
+	if (!up || el->el != EL_OBJ)
+		return;
+	if (up->contracts & C_BIT(C_UNIT) &&
+	    span_is(t->at[AT_NAME], "dimension")) {
 		el->contracts |= C_BIT(C_DIMENSION);
 		el->dimension = up->unit_def;
 	}
-	if (up && up->contracts & C_BIT(C_WATCH) && el->el == EL_OBJ)
+	if (up->contracts & C_BIT(C_WATCH))
 		el->contracts |= C_BIT(C_WATCH);
 }
 
 /* An operation that an object offers: what POST to it will do. */
-static void learn_op(struct reader *r, const struct elem *el,
-		     const struct xml_tag *t)
+static RARE void learn_op(struct reader *r, const struct xml_tag *t)
 {
 	struct obix_key key;
 	struct learnt *l;
@@ -208,7 +222,7 @@ static void learn_op(struct reader *r, const struct elem *el,
 	enum obix_op op;
 	bool other = false;
 
-	if (el->el != EL_OP || r->d->request || !t->at[AT_HREF].n)
+	if (r->d->request)
 		return;
 	h = doc_href(r, doc_base(r->d), t->at[AT_HREF], NULL);
 	if (!h)
@@ -229,15 +243,16 @@ static void learn_op(struct reader *r, const struct elem *el,
 static void definitions(struct reader *r, struct elem *el,
 			const struct xml_tag *t)
 {
-	const struct elem *up = doc_parent(r->d);
+	const struct elem *up = r->up;
 	struct span href = t->at[AT_HREF];
 
 	if (href.n && href.p[0] == '#')
 		proto_define(r, el, t);
 	if (el->contracts & C_BIT(C_UNIT) && href.n && el->el == EL_OBJ)
 		define_unit(r, el, href);
-	el->pattern = up && up->contracts & C_BIT(C_HISTORY) &&
-		      el->el == EL_OBJ && span_is(t->at[AT_NAME], "prototype");
+	el->pattern = el->el == EL_OBJ && up &&
+		      up->contracts & C_BIT(C_HISTORY) &&
+		      span_is(t->at[AT_NAME], "prototype");
 	/* A unit in a facets string, found in the first reading. */
 	for (unsigned i = 0; r->second && i < r->d->known.facets_n; i++) {
 		if (r->d->known.facet[i].ordinal != el->ordinal)
@@ -259,14 +274,11 @@ static bool is_within(const struct item *it, const struct href *h)
 		span_eq(span_sub(path, 0, own.n), own));
 }
 
-static int climb(struct reader *r, struct elem *el, const struct xml_tag *t)
+static RARE int climb(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	const struct href *h;
-
 	int rc;
 
-	if (!t->at[AT_HREF].n || r->d->depth == 0)
-		return 0;
 	h = doc_href(r, doc_near_base(r->d), t->at[AT_HREF], NULL);
 	/* What has no normal form is nothing that a rule could name. */
 	if (!h) {
@@ -294,6 +306,7 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 	int rc = 0;
 
 	(void)e;
+	r->up = up;
 	r->named.ref = r->number.of = (struct span){0};
 	/* Clearing begins slowly where it is done by rep stos. */
 	memcpy(el, &none, offsetof(struct elem, name));
@@ -331,13 +344,14 @@ int doc_start(void *arg, const struct xml_tag *t, struct err *e)
 				    : up->entry;
 	if (el->entry == d->depth + 1 && t->at[AT_HREF].n)
 		el->own = obix_hash(t->at[AT_HREF]);
-	learn_op(r, el, t);
+	if (el->el == EL_OP && t->at[AT_HREF].n)
+		learn_op(r, t);
 	/* The uri of an item names it, and is no value. */
 	if (!(el->item && d->request))
 		rc = value_read(r, el, t);
 	else
 		text_read(r, el, t, true);
-	if (rc == 0)
+	if (rc == 0 && up && t->at[AT_HREF].n)
 		rc = climb(r, el, t);
 	/* An err that needs no grant is one alone. */
 	if (up && !el->item)
@@ -353,6 +367,7 @@ int doc_end(void *arg, struct err *e)
 	struct elem *el = &d->stack[--d->depth], *up = doc_parent(d);
 
 	(void)e;
+	r->up = up;
 	if (el->proto || el->several)
 		proto_left_out(r, el);
 	if (el->record)

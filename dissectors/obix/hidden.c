@@ -187,7 +187,7 @@ static unsigned in_reference(const struct reader *r, struct item *it,
 static unsigned odd_facets(const struct reader *r, const struct elem *el,
 			   const struct xml_tag *t)
 {
-	const struct elem *up = doc_parent(r->d);
+	const struct elem *up = r->up;
 	struct span tz = t->at[AT_TZ], precision = t->at[AT_PRECISION];
 	bool null = xml_is_null(t) && obix_value((enum obix_el)el->el);
 	bool valued = t->at[AT_VAL].p || null || (up && up->def) || el->def;

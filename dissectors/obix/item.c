@@ -387,7 +387,7 @@ static int watch_item(struct reader *r, struct item *it,
 int item_start(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
-	const struct elem *up = doc_parent(d);
+	const struct elem *up = r->up;
 	struct item *outer = d->item.open ? &d->item : &d->rest;
 	struct item *it = d->item.open ? &d->sub : &d->item;
 

@@ -165,7 +165,7 @@ int proto_member(struct reader *r, struct elem *el, const struct xml_tag *t,
 		 bool *kept)
 {
 	struct doc *d = r->d;
-	const struct elem *up = doc_parent(d);
+	const struct elem *up = r->up;
 	struct proto *p = proto_of(d, up->def);
 	struct proto_member m = {.el = el->el}, *was;
 

@@ -177,27 +177,17 @@ static bool is_plainly(const struct place *p, const struct elem *el,
 	return true;
 }
 
-void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
-		bool fresh)
+/* It may be another: what stood there is this from here on. */
+static RARE void put_in(struct reader *r, struct elem *el,
+			const struct xml_tag *t, bool fresh, struct place *to)
 {
-	struct elem *up = doc_parent(r->d);
-	bool list = up->el == EL_LIST || up->el == EL_FEED;
 	unsigned depth = r->d->depth - 1u;
-	struct place *to, *like;
+	struct place *like = to;
 	uint8_t now[PLACE_TEXT];
 	size_t n, was;
 
-	el->place = list ? 0
-		    : up->children < PLACES ? (uint8_t)up->children
-					    : PLACES - 1;
-	up->children++;
-	to = place_at(r, depth, el->place);
-	like = to;
 	if (!is_set(r, like) && el->place > 0)
 		like = place_at(r, depth, el->place - 1u);
-	el->same = like == to && is_set(r, to) && is_plainly(to, el, t);
-	if (el->same)
-		return;
 	n = describe(now, r, el, t);
 	was = is_set(r, like) ? like->n : 0;
 	el->same = n && n == was && memcmp(now, like->text, n) == 0;
@@ -208,6 +198,23 @@ void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
 	to->children = el->same && like == to ? to->children : 0;
 	to->n = (uint16_t)n;
 	memcpy(to->text, now, n);
+}
+
+void shape_read(struct reader *r, struct elem *el, const struct xml_tag *t,
+		bool fresh)
+{
+	struct elem *up = r->up;
+	bool list = up->el == EL_LIST || up->el == EL_FEED;
+	struct place *to;
+
+	el->place = list ? 0
+		    : up->children < PLACES ? (uint8_t)up->children
+					    : PLACES - 1;
+	up->children++;
+	to = place_at(r, r->d->depth - 1u, el->place);
+	el->same = is_set(r, to) && is_plainly(to, el, t);
+	if (!el->same)
+		put_in(r, el, t, fresh, to);
 }
 
 void shape_end(struct reader *r, const struct elem *el)

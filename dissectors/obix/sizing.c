@@ -406,8 +406,7 @@ static struct sizing find(struct reader *r, const struct elem *el,
 struct sizing sizing_of(struct reader *r, const struct elem *el,
 			const struct xml_tag *t)
 {
-	const struct doc *d = r->d;
-	const struct elem *parent = d->depth ? &d->stack[d->depth - 1] : NULL;
+	const struct elem *parent = r->up;
 	struct sizing s;
 	struct span name = t->at[AT_NAME];
 

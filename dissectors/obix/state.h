@@ -484,6 +484,7 @@ struct reader {
 	const struct obix_ctx *c;
 	struct obix_machine *m;
 	struct doc *d;
+	struct elem *up; /* what the element that begins or ends is in, or NULL */
 	struct obs_list *out;
 	struct err *e;
 	uint32_t leaves; /* given so far */
@@ -603,7 +604,7 @@ static inline bool obix_towards_machine(const struct obix_ctx *c)
 bool item_fails(const struct reader *r, struct span href, struct span path);
 /* Does an item begin with this element? */
 int item_start(struct reader *r, struct elem *el, const struct xml_tag *t);
-int item_end(struct reader *r);
+RARE int item_end(struct reader *r);
 /* What an operation in a batch does, by its path and argument. */
 int batch_invoke(struct reader *r, contract_set argument);
 
@@ -611,7 +612,7 @@ int batch_invoke(struct reader *r, contract_set argument);
 
 bool record_are(contract_set of); /* what hangs in such a list */
 void record_start(struct doc *d, struct elem *el);
-void record_end(struct reader *r, const struct elem *el);
+RARE void record_end(struct reader *r, const struct elem *el);
 bool record_stamp(struct doc *d, struct span val);
 bool record_begin(struct doc *d, struct span val);
 /* How many readings it was rolled up from. */
@@ -671,11 +672,11 @@ void text_server(struct reader *r, struct span authority);
 /* What of a value is none, or more than one is long; true: nothing. */
 bool text_value(struct reader *r, const struct elem *el, struct span val);
 /* A facets string: what is in it but keys and values that are read. */
-void text_facets(struct reader *r, struct span val);
+RARE void text_facets(struct reader *r, struct span val);
 /* A value that says how a thing is or is set up, or words: no measurement. */
 void text_about(struct reader *r, struct span val);
 /* An element ends that has neither value nor children. */
-void text_empty(struct reader *r, const struct elem *el);
+RARE void text_empty(struct reader *r, const struct elem *el);
 /* How many values of unknown type all of the unit's counts as. apart: octets
  * between elements. */
 uint32_t text_hidden(const struct reader *r, uint32_t apart);
@@ -692,7 +693,7 @@ void define_learn(struct reader *r, struct obix_key key, const struct sizing *s)
 void define_unit(struct reader *r, struct elem *el, struct span ref);
 /* false: not of a unit that is being defined, or it is no exponent or scale. */
 bool define_unit_member(struct doc *d, enum obix_use use, struct span val);
-int define_unit_done(struct reader *r, uint8_t index);
+RARE int define_unit_done(struct reader *r, uint8_t index);
 /* A table is full: what is read is read again, trusting none of it. */
 void define_full(struct reader *r);
 
@@ -712,7 +713,7 @@ bool proto_says(const struct doc *d, const struct elem *el, struct span name);
 /* A value in a prototype that is no member of it. */
 void proto_deeper(struct reader *r, uint8_t index);
 /* An object with a prototype ends: count what that has and it has not. */
-void proto_left_out(struct reader *r, const struct elem *el);
+RARE void proto_left_out(struct reader *r, const struct elem *el);
 
 /* --- values.c -------------------------------------------------------------- */
 

@@ -480,6 +480,15 @@ void text_attribute(struct reader *r, const struct elem *el,
 		add(r, 1);
 }
 
+static RARE void root(struct reader *r, const struct elem *el,
+		      const struct xml_tag *t, bool fresh)
+{
+	for (unsigned i = 0; i < t->n_set; i++) {
+		if (t->at[t->set[i]].n)
+			attribute(r, el, t, (enum obix_attr)t->set[i], fresh);
+	}
+}
+
 void text_read(struct reader *r, struct elem *el, const struct xml_tag *t,
 	       bool fresh)
 {
@@ -490,14 +499,10 @@ void text_read(struct reader *r, struct elem *el, const struct xml_tag *t,
 			!was_said(r, obix_hash(t->at[AT_NAME]));
 	if (is_long_zero(t->at[AT_VAL]))
 		add(r, t->at[AT_VAL].n);
-	if (r->d->depth > 0) {
+	if (r->d->depth > 0)
 		shape_read(r, el, t, fresh);
-		return;
-	}
-	for (unsigned i = 0; i < t->n_set; i++) {
-		if (t->at[t->set[i]].n)
-			attribute(r, el, t, (enum obix_attr)t->set[i], fresh);
-	}
+	else
+		root(r, el, t, fresh);
 }
 
 static size_t longer(struct span s, size_t most)

@@ -140,7 +140,7 @@ static bool is_member(const struct elem *el, const struct use *u,
 static bool bookkeeping(struct reader *r, struct item *it, enum obix_use *use,
 			struct span val)
 {
-	const struct elem *up = doc_parent(r->d);
+	const struct elem *up = r->up;
 	bool of_record = *use == USE_STAMP || *use == USE_BEGIN ||
 			 *use == USE_EACH;
 	bool once = !of_record && *use < USE_SCALE;
@@ -180,7 +180,7 @@ static enum obix_quantity quantity_of(enum obix_use use)
 static void facets(struct reader *r, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
-	struct elem *up = doc_parent(d);
+	struct elem *up = r->up;
 	struct sizing s;
 
 	if (!up)
@@ -203,10 +203,10 @@ static void facets(struct reader *r, const struct xml_tag *t)
 
 /* A string that says what another member of its object is like: true. Its
  * bounds are numbers of that. */
-static bool only_facets(struct reader *r, struct item *it, const struct elem *el,
+static RARE bool only_facets(struct reader *r, struct item *it, const struct elem *el,
 		      const struct xml_tag *t)
 {
-	const struct elem *up = doc_parent(r->d);
+	const struct elem *up = r->up;
 	struct span bound[2] = {{0}};
 	struct sizing s = {0};
 
@@ -223,7 +223,7 @@ static bool only_facets(struct reader *r, struct item *it, const struct elem *el
 	return true;
 }
 
-static void learn_value(struct reader *r, const struct elem *up,
+static RARE void learn_value(struct reader *r, const struct elem *up,
 			const struct sizing *s, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
@@ -326,7 +326,7 @@ static bool parses(const struct elem *el, struct span val)
 }
 
 /* Bounds beside a value can tell as much, and without one what it is. */
-static void bounds(struct reader *r, struct item *it, const struct elem *el,
+static RARE void bounds(struct reader *r, struct item *it, const struct elem *el,
 		   const struct sizing *s, const struct xml_tag *t)
 {
 	static const uint8_t at[] = {AT_MIN, AT_MAX};
@@ -372,10 +372,10 @@ static void pattern(struct reader *r, const struct xml_tag *t)
 
 /* An element of a type that has values, in an object that says what others are
  * like. *is: it is no value where it has none. */
-static int defines(struct reader *r, struct elem *el, const struct use *u,
+static RARE int defines(struct reader *r, struct elem *el, const struct use *u,
 		   const struct xml_tag *t, bool *is)
 {
-	const struct elem *up = doc_parent(r->d);
+	const struct elem *up = r->up;
 
 	*is = up->pattern;
 	if (up->pattern)
@@ -392,7 +392,7 @@ static int read(struct reader *r, struct elem *el, const struct xml_tag *t,
 		const struct use *u)
 {
 	struct doc *d = r->d;
-	struct elem *up = doc_parent(d);
+	struct elem *up = r->up;
 	struct item *it = doc_item(d);
 	enum obix_value kind = obix_value((enum obix_el)el->el);
 	bool bounded = (t->at[AT_MIN].n || t->at[AT_MAX].n) &&
@@ -484,10 +484,25 @@ static void unsaid(struct item *it, const struct elem *el)
 	it->echo_last++;
 }
 
+/* As if it had the value of those of its type that say none. */
+static RARE int read_silent(struct reader *r, struct elem *el,
+			    const struct xml_tag *t, const struct use *u)
+{
+	struct xml_tag whole = *t;
+	int rc;
+
+	whole.at[AT_VAL] = silent(el, u, t);
+	el->silent = true;
+	el->hollow = el->hollow && !whole.at[AT_VAL].n;
+	rc = read(r, el, &whole, u);
+	if (rc == 0 && inherits(r->d, el, r->up, t))
+		unsaid(doc_item(r->d), el);
+	return rc;
+}
+
 int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 {
-	struct elem *up = doc_parent(r->d);
-	struct xml_tag whole;
+	struct elem *up = r->up;
 	bool is = false;
 	struct use u;
 	int rc = use_of(r, up, el, t->at[AT_NAME], &u);
@@ -499,12 +514,5 @@ int value_read(struct reader *r, struct elem *el, const struct xml_tag *t)
 		rc = defines(r, el, &u, t, &is);
 	if (rc || is || t->at[AT_VAL].p || el->null)
 		return rc ? rc : read(r, el, t, &u);
-	whole = *t;
-	whole.at[AT_VAL] = silent(el, &u, t);
-	el->silent = true;
-	el->hollow = el->hollow && !whole.at[AT_VAL].n;
-	rc = read(r, el, &whole, &u);
-	if (rc == 0 && inherits(r->d, el, up, t))
-		unsaid(doc_item(r->d), el);
-	return rc;
+	return read_silent(r, el, t, &u);
 }
