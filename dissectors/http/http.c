@@ -280,28 +280,55 @@ static struct cutter cutter(const struct dis_ctx *c, bool exact)
 static enum frame frame(const struct dis_ctx *c, struct span in, size_t *len,
 			struct err *e)
 {
+	struct http_machine *m = c->machine;
+	struct http_found *f = &m->found;
 	struct cutter k = cutter(c, false);
-	struct piece x;
 	enum frame fr;
 
+	f->unit = (struct span){0};
+	*len = 0;
 	if (c->tup.proto != PROTO_TCP) {
 		err_reason(e, E_UNSUPPORTED, REASON_UNKNOWN_PROTOCOL, 0,
 			   "HTTP over UDP");
 		return FRAME_BAD;
 	}
-	fr = http_cut(&k, in, &x, e);
-	*len = fr == FRAME_UNIT ? x.len : 0;
+	fr = http_cut(&k, in, &f->x, e);
+	if (fr != FRAME_UNIT)
+		return fr;
+	*len = f->x.len;
+	f->unit = span_sub(in, 0, f->x.len);
+	f->dir = c->dir;
+	f->other_waits = c->other_waits;
+	memcpy(&f->flow, c->flow, sizeof(f->flow));
 	return fr;
+}
+
+/* What frame() found. Its octets are only known to be the same until anything
+ * else is asked. */
+static enum frame cut_found(const struct dis_ctx *c, struct span unit,
+			    struct piece *x, struct err *e)
+{
+	struct http_machine *m = c->machine;
+	struct http_found *f = &m->found;
+	struct cutter k = cutter(c, true);
+	bool same = unit.n && unit.n == f->unit.n && unit.p == f->unit.p &&
+		    c->dir == f->dir && c->other_waits == f->other_waits &&
+		    memcmp(c->flow, &f->flow, sizeof(f->flow)) == 0;
+
+	f->unit = (struct span){0};
+	if (!same)
+		return http_cut(&k, unit, x, e);
+	*x = f->x;
+	return FRAME_UNIT;
 }
 
 static void skip(const struct dis_ctx *c, struct span unit)
 {
-	struct cutter k = cutter(c, true);
 	struct piece x;
 	struct err e;
 
 	/* It was framed just now: it can be cut. */
-	if (http_cut(&k, unit, &x, &e) != FRAME_UNIT)
+	if (cut_found(c, unit, &x, &e) != FRAME_UNIT)
 		return;
 	if (x.next.kind == BODY_OBIX)
 		obix_skip(&x.next.scan, x.body);
@@ -368,7 +395,6 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 			      .unit = unit,
 			      .out = out,
 			      .e = e};
-	struct cutter k = cutter(c, true);
 	struct http_machine *m = msg.m;
 	uint32_t mark = out->n;
 	int rc;
@@ -377,7 +403,7 @@ static int dissect(const struct dis_ctx *c, struct span unit,
 	m->waits = true;
 	m->read = false;
 	m->row_taken = m->row_freed = 0;
-	if (http_cut(&k, unit, &msg.x, e) != FRAME_UNIT || msg.x.len != unit.n)
+	if (cut_found(c, unit, &msg.x, e) != FRAME_UNIT || msg.x.len != unit.n)
 		return err_reason(e, E_SYNTAX,
 				  e->reason ? e->reason : REASON_SUSPICIOUS,
 				  e->off, "not the unit it was");

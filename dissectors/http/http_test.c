@@ -180,12 +180,50 @@ static void pages(void **state)
 	}
 }
 
+/* What was framed is read as it was found; but not when its flow stands
+ * otherwise, nor when other octets may lie there. */
+static void read_as_found(void **state)
+{
+	static const char first[] = "GET /a HTTP/1.1\r\nHost: m\r\n\r\n";
+	static const char other[] = "GET /b HTTP/1.1\r\nHost: m\r\n\r\n";
+	struct reader_kit *r = reader_new();
+	struct dis_ctx c = {.machine = r->m, .flow = &r->f,
+			    .arena = &r->arena, .tup.proto = PROTO_TCP};
+	struct obs_list out = {r->obs, 0, KIT_OBS};
+	char buf[sizeof(first)];
+	struct span unit = span_of(buf, sizeof(buf) - 1);
+	struct err e = {0};
+	size_t len;
+
+	(void)state;
+	memcpy(buf, first, sizeof(buf));
+	assert_int_equal(dissector_http.frame(&c, unit, &len, &e), FRAME_UNIT);
+	assert_int_equal(len, unit.n);
+	r->f.side[c.dir].stage = SIDE_ENDED;
+	assert_true(dissector_http.dissect(&c, unit, &out, &e) < 0);
+	assert_int_equal(e.reason, REASON_SESSION_STATE);
+	dissector_http.settle(&c, false);
+
+	r->f.side[c.dir].stage = SIDE_HEAD;
+	assert_int_equal(dissector_http.frame(&c, unit, &len, &e), FRAME_UNIT);
+	for (int i = 0; i < 2; i++) {
+		out.n = 0;
+		assert_int_equal(dissector_http.dissect(&c, unit, &out, &e), 0);
+		assert_true(span_is(obs_get_span(&r->obs[1], F_PATH),
+				    i ? "/b" : "/a"));
+		dissector_http.settle(&c, false);
+		memcpy(buf, other, sizeof(buf));
+	}
+	reader_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recognises),
 		cmocka_unit_test(decides_once),
 		cmocka_unit_test(pages),
+		cmocka_unit_test(read_as_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,22 +118,6 @@ struct http_seen {
 	uint8_t octets[SEEN_MAX];
 };
 
-struct http_machine {
-	_Alignas(64) uint8_t obix[OBIX_MACHINE_OCTETS];
-	uint32_t serial; /* of the row given last */
-	struct http_row row[REQUEST_MAX];
-	/* The unit that waits for its verdict. */
-	struct http_flow was;
-	uint16_t row_taken; /* 1 + row of a new request, 0 none */
-	uint16_t row_freed; /* the same, of one that is answered now */
-	bool waits, read; /* read: by obix */
-	/* Scratch. */
-	struct http_seen seen[2]; /* of an answer, of a request */
-	uint8_t plain[UNIT_MAX]; /* without chunk headers */
-	struct inflate_block inflate;
-	uint8_t decoded[INFLATE_MAX];
-};
-
 /* What a unit is. */
 struct piece {
 	size_t len; /* octets of the stream */
@@ -145,6 +129,33 @@ struct piece {
 	uint8_t answers; /* method of the request answered */
 	bool unpaired;	 /* a response to no request that was seen */
 	struct http_side next; /* how the direction stands then */
+};
+
+/* The unit that was framed last. It is read or skipped next, most often, as it
+ * lies there, and is not cut again then. */
+struct http_found {
+	struct span unit; /* empty: none */
+	enum dir dir;
+	bool other_waits;
+	struct http_flow flow; /* as it stood */
+	struct piece x;
+};
+
+struct http_machine {
+	_Alignas(64) uint8_t obix[OBIX_MACHINE_OCTETS];
+	uint32_t serial; /* of the row given last */
+	struct http_row row[REQUEST_MAX];
+	/* The unit that waits for its verdict. */
+	struct http_flow was;
+	uint16_t row_taken; /* 1 + row of a new request, 0 none */
+	uint16_t row_freed; /* the same, of one that is answered now */
+	bool waits, read; /* read: by obix */
+	/* Scratch. */
+	struct http_seen seen[2]; /* of an answer, of a request */
+	struct http_found found;
+	uint8_t plain[UNIT_MAX]; /* without chunk headers */
+	struct inflate_block inflate;
+	uint8_t decoded[INFLATE_MAX];
 };
 
 static inline struct obix_machine *machine_obix(struct http_machine *m)
