@@ -9,6 +9,7 @@
 #ifndef CORE_SPAN_H
 #define CORE_SPAN_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -140,33 +141,52 @@ static inline uint64_t cur_le(struct cur *c, size_t n)
 	return v;
 }
 
-/* The same as cur_le(c, 8), in one piece. */
+/* The same in one piece, for lengths that are known. */
+static inline uint32_t cur_le32(struct cur *c)
+{
+	struct span s = cur_take(c, 4);
+	uint32_t v = 0;
+
+	if (s.n)
+		memcpy(&v, s.p, sizeof(v));
+	return le32toh(v);
+}
+
 static inline uint64_t cur_le64(struct cur *c)
 {
 	struct span s = cur_take(c, 8);
 	uint64_t v = 0;
 
-	if (s.n == 8)
-		memcpy(&v, s.p, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	v = __builtin_bswap64(v);
-#endif
-	return v;
+	if (s.n)
+		memcpy(&v, s.p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline uint8_t cur_u8(struct cur *c)
 {
-	return (uint8_t)cur_be(c, 1);
+	struct span s = cur_take(c, 1);
+
+	return s.n ? *s.p : 0;
 }
 
 static inline uint16_t cur_u16(struct cur *c)
 {
-	return (uint16_t)cur_be(c, 2);
+	struct span s = cur_take(c, 2);
+	uint16_t v = 0;
+
+	if (s.n)
+		memcpy(&v, s.p, sizeof(v));
+	return be16toh(v);
 }
 
 static inline uint32_t cur_u32(struct cur *c)
 {
-	return (uint32_t)cur_be(c, 4);
+	struct span s = cur_take(c, 4);
+	uint32_t v = 0;
+
+	if (s.n)
+		memcpy(&v, s.p, sizeof(v));
+	return be32toh(v);
 }
 
 static inline uint64_t cur_u64(struct cur *c)
@@ -174,12 +194,9 @@ static inline uint64_t cur_u64(struct cur *c)
 	struct span s = cur_take(c, 8);
 	uint64_t v = 0;
 
-	if (s.n == 8)
-		memcpy(&v, s.p, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	v = __builtin_bswap64(v);
-#endif
-	return v;
+	if (s.n)
+		memcpy(&v, s.p, sizeof(v));
+	return be64toh(v);
 }
 
 /* The Internet checksum's sum of s as 16-bit numbers, most significant octet

@@ -291,7 +291,7 @@ static int failed(const struct capture *c, struct err *e, const char *what)
 
 static uint32_t word(const struct capture *c, struct cur *h)
 {
-	return (uint32_t)(c->swapped ? cur_be(h, 4) : cur_le(h, 4));
+	return c->swapped ? cur_u32(h) : cur_le32(h);
 }
 
 /*
