@@ -36,14 +36,30 @@ static bool pairs(const uint64_t *w, const struct side *sd,
 		  const struct pol_msg *m, bool has_inv, uint64_t inv)
 {
 	uint64_t out = w[AN_FLAGS] & FL_OUT ? DIR_OUT : DIR_IN;
+	bool asked = m->answer_to ? w[AN_ID] == m->answer_to
+		     : has_inv && w[AN_FLAGS] & FL_INV
+			     ? w[AN_INV] == inv
+			     : w[AN_FLOW] == m->flow;
 
-	if (out == sd->dir || w[AN_FLAGS] >> FL_PARTY != (uint64_t)sd->party)
-		return false;
-	if (m->answer_to)
-		return w[AN_ID] == m->answer_to;
-	if (has_inv && w[AN_FLAGS] & FL_INV)
-		return w[AN_INV] == inv;
-	return w[AN_FLOW] == m->flow;
+	return asked && out != sd->dir &&
+	       w[AN_FLAGS] >> FL_PARTY == (uint64_t)sd->party;
+}
+
+/* The places of requests that this message may answer, a bit each: few of all
+ * that are looked at more than once. */
+static uint64_t pairing(const struct pol_state *st, const struct side *sd,
+			const struct pol_msg *m)
+{
+	uint64_t inv = 0, set = 0;
+	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
+
+	_Static_assert(ANSWERS <= 64, "the set is too small");
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const uint64_t *w = &st->w[word(st, sd->m, i)];
+
+		set |= (uint64_t)pairs(w, sd, m, has_inv, inv) << i;
+	}
+	return set;
 }
 
 static bool goes_on(const struct pol_msg *m)
@@ -79,41 +95,44 @@ static uint64_t answered(const struct pol_state *st, const struct side *sd,
 	return is_http(m) ? st->answered[sd - st->side] : 0;
 }
 
-/* The latest request of which any was taken: whose answer goes on. */
-static uint64_t latest_used(const struct pol_state *st, const struct side *sd,
-			    const struct pol_msg *m)
+static const uint64_t *first_of(const struct pol_state *st,
+				const struct side *sd, uint64_t set)
 {
-	uint64_t inv = 0, latest = 0;
-	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
+	return &st->w[word(st, sd->m, (uint32_t)__builtin_ctzll(set))];
+}
 
-	for (uint32_t i = 0; i < ANSWERS; i++) {
-		const uint64_t *w = &st->w[word(st, sd->m, i)];
+/* The latest request of the set of which any was taken: whose answer goes on. */
+static uint64_t latest_used(const struct pol_state *st, const struct side *sd,
+			    uint64_t set)
+{
+	uint64_t latest = 0;
 
-		if (w[AN_FLAGS] & FL_USED && w[AN_ID] > latest &&
-		    pairs(w, sd, m, has_inv, inv))
+	for (; set; set &= set - 1) {
+		const uint64_t *w = first_of(st, sd, set);
+
+		if (w[AN_FLAGS] & FL_USED && w[AN_ID] > latest)
 			latest = w[AN_ID];
 	}
 	return latest;
 }
 
 static int find_begun(const struct pol_state *st, const struct side *sd,
-		      const struct pol_msg *m, const uint64_t *rules)
+		      const struct pol_msg *m, const uint64_t *rules,
+		      uint64_t set)
 {
-	uint64_t inv = 0, latest = answered(st, sd, m);
-	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
+	uint64_t latest = answered(st, sd, m);
 	int best = -1;
 
 	if (!latest)
-		latest = latest_used(st, sd, m);
-	for (uint32_t i = 0; latest && i < ANSWERS; i++) {
-		const uint64_t *w = &st->w[word(st, sd->m, i)];
+		latest = latest_used(st, sd, set);
+	for (; latest && set; set &= set - 1) {
+		const uint64_t *w = first_of(st, sd, set);
 
-		if (w[AN_ID] != latest || !granted_by(w, rules) ||
-		    !pairs(w, sd, m, has_inv, inv))
+		if (w[AN_ID] != latest || !granted_by(w, rules))
 			continue;
+		best = __builtin_ctzll(set);
 		if (!(w[AN_FLAGS] & FL_USED))
-			return (int)i;
-		best = (int)i;
+			break;
 	}
 	return best;
 }
@@ -121,25 +140,23 @@ static int find_begun(const struct pol_state *st, const struct side *sd,
 int answer_find(const struct pol_state *st, const struct side *sd,
 		const struct pol_msg *m, const uint64_t *rules)
 {
-	uint64_t inv = 0, oldest = UINT64_MAX, after = 0;
-	bool has_inv = inv_of(m, F_CALLED_INV, &inv);
+	uint64_t set = pairing(st, sd, m), oldest = UINT64_MAX, after = 0;
 	int best = -1;
 
 	if (goes_on(m) || answered(st, sd, m))
-		return find_begun(st, sd, m, rules);
+		return find_begun(st, sd, m, rules, set);
 	if (is_http(m))
-		after = latest_used(st, sd, m);
-	for (uint32_t i = 0; i < ANSWERS; i++) {
-		const uint64_t *w = &st->w[word(st, sd->m, i)];
+		after = latest_used(st, sd, set);
+	for (; set; set &= set - 1) {
+		const uint64_t *w = first_of(st, sd, set);
 
 		if (w[AN_ID] <= after || w[AN_ID] >= oldest ||
 		    (w[AN_FLAGS] & FL_USED && !m->retry) ||
-		    st->now.mono.ns - (int64_t)w[AN_TIME] > ANSWER_NS)
-			continue;
-		if (!granted_by(w, rules) || !pairs(w, sd, m, has_inv, inv))
+		    st->now.mono.ns - (int64_t)w[AN_TIME] > ANSWER_NS ||
+		    !granted_by(w, rules))
 			continue;
 		oldest = w[AN_ID];
-		best = (int)i;
+		best = __builtin_ctzll(set);
 	}
 	return best;
 }
