@@ -107,8 +107,7 @@ static int clock_step(struct audit *a, const struct event *ev, struct err *e)
 	return append(a, RECORD_CLOCK, &step, (struct span){0}, NULL, e);
 }
 
-/* Before anything else is added, and so before any checkpoint covers them. A
- * start names them in its record; a boot that goes on has none. */
+/* A start names them in its record; a boot that goes on has none. */
 static int withdraw(struct audit *a, const struct now *now, struct err *e)
 {
 	struct event_log log = {0};
@@ -122,11 +121,8 @@ static int withdraw(struct audit *a, const struct now *now, struct err *e)
 				  : "no checkpoint covered them when the log "
 				    "was opened again",
 	};
-	int rc;
+	int rc = name_last(a, &log, e);
 
-	if (!a->withdraws && !a->again)
-		return 0;
-	rc = name_last(a, &log, e);
 	log.withdrawn = store_size(a->store) - log.point;
 	if (rc == 0)
 		rc = append(a, RECORD_EXPORT, &ev, (struct span){0}, NULL, e);
@@ -135,12 +131,14 @@ static int withdraw(struct audit *a, const struct now *now, struct err *e)
 	return rc;
 }
 
-/* What comes before an event. */
+/* What comes before an event. What is withdrawn comes before anything else is
+ * added, and so before any checkpoint covers it. */
 static int ahead_of(struct audit *a, const struct event *ev, struct err *e)
 {
 	int rc = clock_step(a, ev, e);
 
-	return rc ? rc : withdraw(a, &ev->now, e);
+	return rc == 0 && (a->withdraws || a->again) ? withdraw(a, &ev->now, e)
+						     : rc;
 }
 
 static struct span service_of(const struct audit *a, const struct event *ev)
