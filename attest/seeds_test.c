@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "attest/tpm.h"
-#include "core/cur.h"
 
 /* Answers, each behind its length; then it is gone. */
 static struct tpm *on(const char *path, int *peer)
