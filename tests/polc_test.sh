@@ -205,6 +205,10 @@ is "they do not hold, but for the octets" [ "$(wrong "$tmp/out")" = \
 	"$(grep -o '^  not-[a-z0-9-]*' $claims/unseen.yaml | tr -d ' ')" ]
 try "rules that each keep a grade do not together" 1 "of grade F" "$polc" check $claims/split.yaml
 is "bound says why" [ "$("$polc" bound $claims/split.yaml | grep -c 'together   every 12 h by all its rules')" = 2 ]
+sed 's/appliance.state/energy.register/' $claims/split.yaml >"$tmp/split.yaml"
+for f in $claims/split.yaml "$tmp/split.yaml"; do
+	is "and tell of now: $(basename "$f")" [ "$("$polc" label "$f" | grep -c "whether somebody is at home now")" = 1 ]
+done
 is "the label says so" [ "$("$polc" label $claims/split.yaml | grep -c '^Example Ltd  *F  ')" = 1 ]
 try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml -o "$tmp/claims.pol"
 is "nothing was written for them" test ! -e "$tmp/claims.pol"

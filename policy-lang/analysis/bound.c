@@ -32,7 +32,19 @@ static uint64_t octets_of(const struct bound *b,
 	return least(sum, r->bytes[s]);
 }
 
-static void fill_times(struct bound_recipient *r)
+/* As part of what all of its kind are together. */
+static char grade_with(const struct bound_flow *f, int64_t together)
+{
+	char g = bound_grade(together);
+
+	return bound_use(f->meas) && meas_class(f->meas) != MEAS_CLASS_SERIES &&
+			       g > f->with_grade
+		       ? g
+		       : f->with_grade;
+}
+
+/* together: of the snapshots that show use. */
+static void fill_times(struct bound_recipient *r, int64_t together)
 {
 	bool fine = false, series = false, late = true, late_series = true;
 	int64_t finest = INT64_MAX;
@@ -40,8 +52,9 @@ static void fill_times(struct bound_recipient *r)
 	for (size_t i = 0; i < r->n_flow; i++) {
 		const struct bound_flow *f = &r->flow[i];
 		bool is = meas_class(f->meas) == MEAS_CLASS_SERIES;
+		char g = grade_with(f, together);
 
-		if (f->grade >= 'C' && f->grade <= 'F') {
+		if (g >= 'C' && g <= 'F') {
 			fine = true;
 			r->live |= f->delay_ns < HOUR_NS;
 			late &= f->delay_ns >= MOST_DAY_NS;
@@ -97,7 +110,7 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 	    (worst == '-' || bound_grade(r->spacing_ns) > worst))
 		worst = bound_grade(r->spacing_ns);
 	r->grade = r->outside || worst == '-' ? worst : 'H';
-	fill_times(r);
+	fill_times(r, together);
 	month = least(most_mul(30, r->bytes[MOST_DAY]), r->bytes[MOST_MONTH]);
 	r->dishonest_ns = month == MOST_UNLIMITED ? 0
 			  : month < 2             ? INT64_MAX
