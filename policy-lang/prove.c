@@ -51,6 +51,38 @@ static bool example(void *arg, const struct bound_recipient *r,
 	return found;
 }
 
+static bool is_household(const struct scene *s)
+{
+	for (size_t i = 0; i < s->n_file; i++) {
+		if (s->file[i]->kind == POL_BINDING)
+			return true;
+	}
+	return false;
+}
+
+/* What is claimed of nobody holds whatever is allowed; a file of the platform
+ * is read without those it names. NULL: there is somebody. */
+static const char *nobody(const struct scene *s, const struct bound *b,
+			  const struct pol_assert_src *a)
+{
+	bool vm = false, to = false;
+
+	if (!is_household(s))
+		return NULL;
+	for (size_t m = 0; m < pol_set_machines(s->set); m++) {
+		const struct pol_image *v = bound_policy(b, m);
+		struct pol_machine is;
+
+		pol_set_machine(s->set, m, &is);
+		if (a->vm && !span_is(is.name, a->vm))
+			continue;
+		vm = true;
+		for (uint32_t p = 0; a->to && v && p < v->n_PRTY; p++)
+			to |= span_is(img_str(v, v->PRTY[p].id), a->to);
+	}
+	return a->vm && !vm ? a->vm : a->to && !to ? a->to : NULL;
+}
+
 static void prove_file(struct scene *s, const struct bound *b,
 		       const struct pol_file *f, unsigned *left,
 		       struct diags *d)
@@ -61,8 +93,15 @@ static void prove_file(struct scene *s, const struct bound *b,
 		struct assert_example x = {example, &of};
 		struct diag_at at = {a->pos.line, a->pos.col,
 				     (uint32_t)strlen(a->id)};
+		const char *none = nobody(s, b, a);
 		char why[ASSERT_WHY];
 
+		if (none)
+			diag_add(d, DIAG_WARNING, 8003, f->path, at, NULL,
+				 "'%s' claims nothing: no %s of this household "
+				 "is called '%s'",
+				 a->id, none == a->vm ? "machine" : "party",
+				 none);
 		if (!assert_holds(b, a, f->vm, &x, why))
 			diag_add(d, DIAG_ERROR, 8002, f->path, at,
 				 "claim less, or narrow what the policy allows",
