@@ -1518,6 +1518,31 @@ static bool opens(struct kit *k, uint64_t flow)
 	return d.permit;
 }
 
+/* One that is asked for again has its place already, wherever that is. */
+static void test_same_place(void **ctx)
+{
+	static struct house h;
+	static struct kit k;
+	struct pol_limit_src l = {
+		.id = "few", .dir = DIRSEL_ANY, .party.any = true,
+		.vm.any = true, .each_vm = true,
+		.phrase = {.kind = LIMIT_CONCURRENT, .n = 2,
+			   .thing = THING_CONNECTIONS, .text = "2"}};
+
+	(void)ctx;
+	fill(&h);
+	h.base.limit = &l;
+	h.base.n_limit = 1;
+	start(&k, &h);
+	assert_true(opens(&k, 1));
+	assert_true(opens(&k, 2));
+	pol_close(k.st, 0, 1, k.now);
+	assert_true(opens(&k, 2));
+	assert_true(opens(&k, 3));
+	assert_false(opens(&k, 4));
+	kit_free(&k);
+}
+
 static void test_sibling_grants(void **ctx)
 {
 	static const struct given plain = {READ, .table = 90},
@@ -2297,6 +2322,7 @@ int main(void)
 		cmocka_unit_test(test_would_open),
 		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_restricted_connections),
+		cmocka_unit_test(test_same_place),
 		cmocka_unit_test(test_sibling_grants),
 		cmocka_unit_test(test_sibling_ceilings),
 		cmocka_unit_test(test_siblings_reloaded),

@@ -308,14 +308,19 @@ static bool distinct(struct pol_state *st, const struct lay_limit *l,
 static bool concurrent(struct pol_state *st, const struct lay_limit *l,
 		       uint32_t at, uint64_t flow, int64_t *wait)
 {
+	uint32_t place = (uint32_t)l->n;
+
 	*wait = -1;
 	for (uint32_t i = 0; i < l->n; i++) {
-		if (st->w[at + i] == 0 || st->w[at + i] == flow + 1) {
-			st_put(st, at + i, flow + 1);
-			return true;
-		}
+		if (st->w[at + i] == flow + 1)
+			return true; /* it has one */
+		if (st->w[at + i] == 0 && place == l->n)
+			place = i;
 	}
-	return false;
+	if (place == l->n)
+		return false;
+	st_put(st, at + place, flow + 1);
+	return true;
 }
 
 void limit_release(struct pol_state *st, const struct lay_limit *l, uint32_t at,
