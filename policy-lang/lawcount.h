@@ -7,7 +7,7 @@
 #define POLICY_LANG_LAWCOUNT_H
 
 #include "policy-lang/analysis/bound.h"
-#include "policy-lang/lawworld.h"
+#include "policy-lang/lawsaid.h"
 
 #define EVENTS 160
 
@@ -30,14 +30,17 @@ static inline bool is_reading_each(enum meas m)
 	return meas_class(m) == MEAS_CLASS_SNAPSHOT || m == MEAS_CONTROL_LOAD;
 }
 
-/* Of types of that set: as many as it has moments of one of them. */
+/* Of types of that set: as many as it has moments of one of them. A unit that
+ * goes on with a message which carried some is no new one, but for moments. */
 static inline uint64_t readings(const struct passed *x, meas_set of)
 {
 	uint64_t n = 0;
 
 	for (meas_set s = x->meas & of; s; s &= s - 1) {
 		enum meas m = (enum meas)__builtin_ctzll(s);
-		uint64_t k = is_reading_each(m) ? x->s.moments : 1;
+		uint64_t k = is_reading_each(m)		    ? x->s.moments
+			     : x->s.carried & of	    ? 0
+							  : 1;
 
 		n = k > n ? k : n;
 	}

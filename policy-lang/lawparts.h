@@ -2,7 +2,7 @@
 /*
  * Parts of random rules (lawpolicy.h): what they match, data and limits. What
  * a rule is about comes from a short list (struct about), and so do the
- * messages (lawworld.h): most of them fit some rule.
+ * messages (lawsaid.h): most of them fit some rule.
  */
 #ifndef POLICY_LANG_LAWPARTS_H
 #define POLICY_LANG_LAWPARTS_H

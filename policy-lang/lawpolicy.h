@@ -236,6 +236,37 @@ static inline void put_head(struct lt *t, const char *kind, const char *id)
 	lt_put(t, 1, "title", "A %s for a law", kind);
 }
 
+/* What messages about that may go on with, or be answered with: mostly of the
+ * same party. */
+static inline void put_more(struct draws *d, struct lt *t, unsigned about,
+			    unsigned var, bool states, bool other,
+			    bool had[AB_COUNT][3])
+{
+	uint16_t all = lt_get(t, 1, "allow");
+	uint16_t last = lt_nth(t, all, lt_count(t, all) - 1), x, p, q;
+
+	if (about == AB_OBIX_ASK && draw(d, 3)) {
+		about = AB_OBIX;
+	} else {
+		about = about == AB_OBIX_ASK ? AB_OBIX_ASK
+			: draw(d, 3)	     ? AB_OBIX
+					     : AB_HTTP;
+		var = (unsigned)draw(d, abouts[about].n_var);
+	}
+	if (had[about][var])
+		return;
+	put_grant(d, t, about, var, states, other);
+	had[about][var] = true;
+	x = lt_nth(t, all, lt_count(t, all) - 1);
+	p = lt_get(t, last, "party");
+	q = lt_get(t, x, "party");
+	if (lt_get(t, x, "answers") || t->node[p].type != LT_SCALAR ||
+	    t->node[q].type != LT_SCALAR || one_in(d, 4))
+		return;
+	lt_drop(t, x, "party");
+	lt_put(t, x, "party", "%s", lt_str(t, t->node[p].text));
+}
+
 /* other: another machine of the set, or NULL. */
 static inline void make_vendor(struct draws *d, struct lt *t, const char *vm,
 			       const char *other)
@@ -267,6 +298,8 @@ static inline void make_vendor(struct draws *d, struct lt *t, const char *vm,
 			continue;
 		put_grant(d, t, about, var, states, other != NULL);
 		had[about][var] = true;
+		if (about >= AB_OBIX && about <= AB_OPAQUE && !draw(d, 2))
+			put_more(d, t, about, var, states, other != NULL, had);
 	}
 	if (one_in(d, 4))
 		put_denial(d, t, "never", true, t);

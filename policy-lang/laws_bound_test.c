@@ -14,7 +14,7 @@
 
 enum { SAW_FLOW, SAW_MANY, SAW_FULL, SAW_TWO_RULES, SAW_DELAY, SAW_POWER,
        SAW_SEALED, SAW_OTHER, SAW_CUSTOMER, SAW_BASE, SAW_CLOSE, SAW_OCTETS,
-       SAW_TRIAL };
+       SAW_TRIAL, SAW_UNIT };
 
 static struct world w;
 static struct policies p;
@@ -49,9 +49,8 @@ static uint64_t any_reading(const struct passed *x, const void *arg)
 
 static uint64_t one_message(const struct passed *x, const void *arg)
 {
-	(void)x;
 	(void)arg;
-	return 1;
+	return x->s.part == 0;
 }
 
 static bool sealed_to(const struct passed *x, const void *arg)
@@ -61,7 +60,7 @@ static bool sealed_to(const struct passed *x, const void *arg)
 
 static bool other_to(const struct passed *x, const void *arg)
 {
-	return leaves_to(x, arg) && !x->meas;
+	return leaves_to(x, arg) && !x->meas && !x->s.rest;
 }
 
 /* Of the types of one recipient, or of all. */
@@ -381,13 +380,21 @@ static bool play(const struct said *s, struct now now, struct pol_decision *d)
 	return true;
 }
 
-/* The last one, or it and the one before, as soon as it may. */
+/* The last one, or it and the one before, as soon as it may. What goes on with
+ * a message does so for as long as it may; but what it says first it says when
+ * it begins, or it would be a matter of taste when it was told. */
 static void again(struct law *l, struct said *last, unsigned n,
 		  struct now *now)
 {
 	static struct pol_decision d;
+	meas_set carried = last[0].carried;
 	int64_t wait = 0;
 
+	if (last[0].part && (n == 1 || last[1].part)) {
+		if (last[0].over)
+			return;
+		carried |= last[0].meas;
+	}
 	for (unsigned i = 0, all = 1 + (unsigned)draw(&l->history, 40);
 	     i < all && n_log < EVENTS; i++) {
 		bool permit = false;
@@ -395,13 +402,20 @@ static void again(struct law *l, struct said *last, unsigned n,
 		for (unsigned k = n; k-- > 0 && n_log < EVENTS;) {
 			struct said s = last[k];
 
-			s.wait = k + 1 == n ? wait : S(1);
+			/* Nothing goes on with what was refused. */
+			if (k + 1 < n && !permit && s.part)
+				break;
+			s.carried = s.part ? carried : 0;
+			s.wait = k + 1 == n ? wait : s.part ? 0 : S(1);
 			said_time(&s, now);
 			said_tell(l, &s);
 			permit = play(&s, *now, &d);
 			law_tell(l, "     %s\n",
 				 permit ? "permitted" : d.text);
+			if (permit)
+				carried = s.carried | s.meas;
 		}
+		last[0].over = !permit;
 		if (!permit && (d.wait_ns <= 0 || d.wait_ns > D(40)))
 			break;
 		/* Both clocks go alike, which count in us and in ns. */
@@ -410,6 +424,8 @@ static void again(struct law *l, struct said *last, unsigned n,
 		if (one_in(&l->history, 12))
 			wait += throw_wait(&l->history);
 	}
+	if (last[0].part && (n == 1 || last[1].part))
+		last[0].over = true;
 }
 
 /* Most of what is said is what most rules let pass. */
@@ -421,17 +437,17 @@ static void fit(struct draws *d, struct said *s)
 
 	if (s->what != SAID_MESSAGE || !draw(d, 4))
 		return;
-	s->forged = s->other_port = s->echo = s->deep = false;
+	s->echo = s->deep = false;
 	s->refused = REASON_NONE;
-	s->dir = abouts[s->about].dir;
+	if (s->part == 0) { /* units go where the first one went */
+		s->forged = s->other_port = false;
+		s->dir = abouts[s->about].dir;
+	}
 	if (!s->meas)
 		return;
 	if (s->about == AB_READ || s->about == AB_OBIX)
 		s->meas = some[draw(d, 3)];
-	s->gran = 5400;
-	s->oldest = s->newest = 12 * 3600;
-	s->res = 30000;
-	s->channels = s->values = 1;
+	said_ease(s);
 	s->value = 3600000;
 }
 
@@ -441,6 +457,7 @@ static void history(struct law *l)
 	static struct pol_decision d;
 	struct now now = law_noon();
 	struct said last[2] = {{0}};
+	bool both;
 
 	n_log = 0;
 	for (; at_first.machine < (p.two ? 2 : 1); at_first.machine++) {
@@ -456,21 +473,26 @@ static void history(struct law *l)
 		if (s.what == SAID_WALL)
 			continue;
 		fit(&l->history, &s);
+		if (s.part)
+			s.wait = 0;
+		last[0].over |= s.what != SAID_MESSAGE;
 		said_time(&s, &now);
 		said_tell(l, &s);
 		if (!said_judged(&s)) {
 			world_other(&w, &s, now);
 			continue;
 		}
-		law_tell(l, "     %s\n",
-			 play(&s, now, &d) ? "permitted" : d.text);
+		s.over = !play(&s, now, &d);
+		law_tell(l, "     %s\n", s.over ? d.text : "permitted");
 		if (s.what != SAID_MESSAGE)
 			continue;
+		l->saw[SAW_UNIT] |= s.part && !s.over;
 		last[1] = last[0];
 		last[0] = s;
+		/* Units of an older message are over. */
+		both = last[1].octets && (s.part || !last[1].part);
 		if ((d.permit || d.wait_ns > 0) && draw(&l->history, 3))
-			again(l, last,
-			      last[1].octets && draw(&l->history, 2) ? 2 : 1,
+			again(l, last, both && draw(&l->history, 2) ? 2 : 1,
 			      &now);
 	}
 }
@@ -570,7 +592,8 @@ static void test_no_figure_is_exceeded(void **ctx)
 		{"not so fresh", 1}, {"a command", 1}, {"sealed", 1},
 		{"without a reading", 10}, {"a customer's file", 5},
 		{"a baseline", 20}, {"33 readings and more", 0},
-		{"octets bounded", 5}, {"on trial alone", 1}, {0}};
+		{"octets bounded", 5}, {"on trial alone", 1},
+		{"went on with a unit", 10}, {0}};
 
 	(void)ctx;
 	law_run("law 6, policies", law_6, shares);

@@ -4,7 +4,7 @@
  * to break it passes when it is judged, and does break it; a series of them is
  * as dense as it is said.
  */
-#include "policy-lang/lawworld.h"
+#include "policy-lang/lawsaid.h"
 #include "policy-lang/witness.h"
 
 enum { SAW_FLOW, SAW_FOUND, SAW_NONE, SAW_MANY, SAW_ANSWER, SAW_BASELINE };

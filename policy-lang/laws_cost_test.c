@@ -11,7 +11,7 @@
 
 #include "policy-lang/front/cost.h"
 #include "policy-lang/image/cost.h"
-#include "policy-lang/lawworld.h"
+#include "policy-lang/lawsaid.h"
 
 #define EVENTS 24
 
@@ -64,6 +64,12 @@ static struct told told(const struct said *s)
 			n += bit_get(im->carrier[sd->dir], said_carrier(s));
 			pol_image_cost(im, &c);
 			t.words += words_of(im, n, meas);
+			/* By what the message carried, if by nothing else. */
+			if (s->rest)
+				t.words += words_of(
+					im, s->n_leaves,
+					(unsigned)__builtin_popcountll(
+						s->carried));
 			t.steps += n * c.texts * 64;
 			/* Refusals look once more, at the bare message too. */
 			if (w.set->m[sd->m].refusal_limits)
@@ -128,6 +134,7 @@ static bool law_10(struct law *l)
 		l->saw[3] |= states > 0;
 		l->saw[4] |= w.st->n_side > 1;
 		l->saw[5] |= cost_seen.words * 2 > t.words;
+		l->saw[6] |= s.rest && a.permit;
 		if (a.permit)
 			pol_commit(w.st);
 		else
@@ -156,7 +163,8 @@ static void test_cost(void **ctx)
 	static const struct law_share shares[] = {
 		{"permitted", 60}, {"several counters", 30}, {"paths read", 30},
 		{"states changed", 15}, {"two machines", 8},
-		{"above half of what was said", 30}, {0}};
+		{"above half of what was said", 30},
+		{"the rest of a message", 1}, {0}};
 
 	(void)ctx;
 	law_run("law 10", law_10, shares);

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "policy-lang/analysis/explain.h"
-#include "policy-lang/lawworld.h"
+#include "policy-lang/lawsaid.h"
 
 #define EVENTS 24
 
@@ -186,7 +186,7 @@ static bool law_9(struct law *l)
 static void test_would_pass(void **ctx)
 {
 	static const struct law_share shares[] = {
-		{"told what would pass", 35}, {"at which time", 20},
+		{"told what would pass", 30}, {"at which time", 20},
 		{"with which data", 7}, {"both", 1}, {"permitted", 60}, {0}};
 
 	(void)ctx;

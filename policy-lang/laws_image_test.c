@@ -16,7 +16,7 @@
 
 #include "core/wbuf.h"
 #include "policy-lang/image/imagekit.h"
-#include "policy-lang/lawworld.h"
+#include "policy-lang/lawsaid.h"
 
 #define EVENTS	  12
 #define MOST	  (1u << 20)

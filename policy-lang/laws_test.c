@@ -17,6 +17,7 @@
 #include "policy-lang/analysis/diff.h"
 #include "policy-lang/analysis/within.h"
 #include "policy-lang/lawedit.h"
+#include "policy-lang/lawsaid.h"
 
 #define EVENTS 24
 
@@ -24,11 +25,12 @@ static struct world less, more;
 
 /* What is seen in a history, for the shares. */
 enum { SAW_PERMIT, SAW_REFUSAL, SAW_DIFFER, SAW_FULL, SAW_LATER, SAW_WALL,
-       SAW_GUARD, SAW_CUT };
+       SAW_GUARD, SAW_UNIT, SAW_CUT };
 #define SHARES_OF_HISTORIES                                                  \
-	{"permitted", 60}, {"refused", 90}, {"by one only", 10},              \
+	{"permitted", 60}, {"refused", 90}, {"by one only", 8},               \
 		{"limit reached", 20}, {"permitted a day later", 8},          \
-		{"wall clock stepped", 30}, {"guard refused", 35}
+		{"wall clock stepped", 30}, {"guard refused", 35},            \
+		{"went on with a unit", 10}
 
 static void look(struct law *l, const struct pol_decision *d, int64_t *first,
 		 struct now now)
@@ -98,6 +100,7 @@ static bool history(struct law *l, const struct policies *p, bool equal)
 		law_tell(l, "     %s, %s\n", a.permit ? "permitted" : a.text,
 			 b.permit ? "permitted" : b.text);
 		look(l, &a, &first, now);
+		l->saw[SAW_UNIT] |= s.part && a.permit;
 		settle(&less, a.permit);
 		settle(&more, a.permit);
 		if ((a.permit && !b.permit) || (equal && a.permit != b.permit))
@@ -398,7 +401,7 @@ static void test_diff(void **ctx)
 		{"permitted", 60}, {"refused", 90}, {"by one only", 5},
 		{"limit reached", 20}, {"permitted a day later", 8},
 		{"wall clock stepped", 30}, {"guard refused", 35},
-		{"SAME", 10}, {0}};
+		{"went on with a unit", 10}, {"SAME", 10}, {0}};
 
 	(void)ctx;
 	law_run("law 7", law_7, shares);
@@ -485,6 +488,7 @@ static bool law_12(struct law *l)
 		was = in_ledger(st);
 		world_judge(&less, &s, now, &a);
 		look(l, &a, &first, now);
+		l->saw[SAW_UNIT] |= s.part && a.permit;
 		settle(&less, a.permit);
 		l->saw[SAW_DIFFER] |= a.permit && s.what == SAID_MESSAGE;
 		if (a.permit)
@@ -509,7 +513,7 @@ static void test_a_refusal_costs_nothing(void **ctx)
 		{"permitted", 60}, {"refused", 90}, {"message permitted", 60},
 		{"limit reached", 20}, {"permitted a day later", 8},
 		{"wall clock stepped", 30}, {"guard refused", 35},
-		{"refusal counted", 4}, {0}};
+		{"went on with a unit", 10}, {"refusal counted", 4}, {0}};
 
 	(void)ctx;
 	law_run("law 12", law_12, shares);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A second evaluator, slow and plain, for the laws: it reads the parsed policy
- * files (image/model.h) and what happens (lawworld.h), rule by rule, as
+ * files (image/model.h) and what happens (lawsaid.h), rule by rule, as
  * sections 7 to 10, 13 to 15 of the language say it, and knows nothing of
  * images, columns or classes. It judges parties, denials, grants, ceilings,
  * consent, data, hours and restrictions; counters, states and answers are not
@@ -10,7 +10,7 @@
 #ifndef POLICY_LANG_REFERENCE_EVAL_H
 #define POLICY_LANG_REFERENCE_EVAL_H
 
-#include "policy-lang/lawworld.h"
+#include "policy-lang/lawsaid.h"
 
 struct ref_side {
 	const struct pol_file *vendor;
@@ -327,17 +327,23 @@ static inline bool ref_restricted(const struct pol_file *f,
 	return false;
 }
 
-/* Exactly one grant or ceiling, with all it asks for. */
-static inline bool ref_granted(const struct world *w, const struct pol_file *f,
-			       const struct ref_side *s, const struct obs *o,
-			       const struct said *x, meas_set meas,
-			       const struct ref_now *t)
+/* What it carries that is a measurement. */
+static inline meas_set ref_meas(const struct said *x)
+{
+	return x->echo ? 0 : x->meas & ~MEAS_ABOUT;
+}
+
+/* The grant or ceiling that is for such types, and how many there are; asks:
+ * of those whose data it meets. */
+static inline const struct pol_rule_src *
+ref_rules(const struct pol_file *f, const struct ref_side *s,
+	  const struct obs *o, const struct said *x, meas_set meas, bool asks,
+	  const struct ref_now *t, unsigned *n)
 {
 	bool own = f->kind == POL_VENDOR;
 	const struct pol_rule_src *one = NULL;
-	unsigned n = 0;
 
-	meas &= ~MEAS_ABOUT;
+	*n = 0;
 	for (size_t i = 0; i < f->n_rule; i++) {
 		const struct pol_rule_src *r = &f->rule[i];
 		const struct pol_data_src *d = &r->data;
@@ -347,13 +353,39 @@ static inline bool ref_granted(const struct world *w, const struct pol_file *f,
 			continue;
 		if (meas ? !d->present || meas & ~d->meas : own && d->present)
 			continue;
-		if (meas && !ref_data(d, x, meas, t))
+		if (meas && asks && !ref_data(d, x, meas, t))
 			continue;
 		one = r;
-		n++;
+		++*n;
 	}
-	return n == 1 && ref_when(&one->when, t) &&
-	       (!own || ref_consent(w, s, one));
+	return one;
+}
+
+/* Exactly one of a file, or NULL. What is left of a message, and says nothing
+ * of its own, is granted by whatever may carry what was said before. */
+static inline const struct pol_rule_src *
+ref_rule(const struct pol_file *f, const struct ref_side *s,
+	 const struct obs *o, const struct said *x, const struct ref_now *t)
+{
+	meas_set meas = ref_meas(x), before = x->carried & ~MEAS_ABOUT;
+	const struct pol_rule_src *one;
+	unsigned n;
+
+	one = ref_rules(f, s, o, x, meas, true, t, &n);
+	if (n == 0 && x->part && x->rest && before)
+		one = ref_rules(f, s, o, x, before, false, t, &n);
+	return n == 1 ? one : NULL;
+}
+
+/* And that with all it asks for. */
+static inline bool ref_granted(const struct world *w, const struct pol_file *f,
+			       const struct ref_side *s, const struct obs *o,
+			       const struct said *x, const struct ref_now *t)
+{
+	const struct pol_rule_src *r = ref_rule(f, s, o, x, t);
+
+	return r && ref_when(&r->when, t) &&
+	       (f->kind != POL_VENDOR || ref_consent(w, s, r));
 }
 
 static inline bool ref_side_permits(const struct world *w,
@@ -373,33 +405,41 @@ static inline bool ref_side_permits(const struct world *w,
 		    ref_denied(s->vendor, s, o, meas) ||
 		    ref_restricted(cust, s, o, i > 0, x, meas, t))
 			return false;
-		if (i && !ref_granted(w, s->vendor, s, o, x, meas, t))
+		if (i && !ref_granted(w, s->vendor, s, o, x, t))
 			return false;
-		if (i && base && !ref_granted(w, base, s, o, x, meas, t))
+		if (i && base && !ref_granted(w, base, s, o, x, t))
 			return false;
 	}
 	return true;
 }
 
+/* Both sides of what happens: false if one of them does not know the other. */
+static inline bool ref_sides(const struct world *w, const struct said *x,
+			     struct ref_side side[2])
+{
+	struct pol_peer peer = said_peer(x);
+	bool two = x->who == 3;
+
+	side[0] = (struct ref_side){.vendor = ref_vendor(w, x->machine),
+				    .dir = x->dir};
+	side[1] = (struct ref_side){
+		.vendor = ref_vendor(w, !x->machine),
+		.dir = x->dir == DIR_OUT ? DIR_IN : DIR_OUT};
+	return side[0].vendor && (!two || side[1].vendor) &&
+	       ref_party(&side[0], &peer, two ? side[1].vendor->vm : NULL) &&
+	       (!two || ref_party(&side[1], &peer, side[0].vendor->vm));
+}
+
 /* May it pass, as far as this goes? */
 static inline bool ref_permits(const struct world *w, const struct said *x,
-			       const struct pol_msg *m,
 			       const struct scenery *c,
 			       const struct ref_now *t)
 {
-	struct ref_side own = {.vendor = ref_vendor(w, x->machine),
-			       .dir = x->dir},
-			there = {.vendor = ref_vendor(w, !x->machine),
-				 .dir = x->dir == DIR_OUT ? DIR_IN : DIR_OUT};
-	bool two = x->who == 3;
+	struct ref_side side[2];
 
-	if (x->forged || x->refused || !own.vendor || (two && !there.vendor))
-		return false;
-	if (!ref_party(&own, &m->peer, two ? there.vendor->vm : NULL) ||
-	    !ref_side_permits(w, &own, x, c, t))
-		return false;
-	return !two || (ref_party(&there, &m->peer, own.vendor->vm) &&
-			ref_side_permits(w, &there, x, c, t));
+	return !x->forged && !x->refused && ref_sides(w, x, side) &&
+	       ref_side_permits(w, &side[0], x, c, t) &&
+	       (x->who != 3 || ref_side_permits(w, &side[1], x, c, t));
 }
 
 #endif

@@ -2,51 +2,33 @@
 /*
  * What the second evaluator (reference_eval.h) knows of a history: states,
  * which a refused message clears in quarantine, too; requests that wait for an
- * answer, quarantine, and what was permitted under
- * each limit of a rule. Limits are looked at by their definition (section
- * 11), over all that was permitted, and not by counters: what was permitted is
- * more than a limit admits, or it is not. That something was refused for a
- * limit is not looked at; for a state it is.
+ * answer, quarantine, and limits (reference_limits.h).
  */
 #ifndef POLICY_LANG_REFERENCE_PAST_H
 #define POLICY_LANG_REFERENCE_PAST_H
 
-#include "policy-lang/reference_eval.h"
+#include "policy-lang/reference_limits.h"
 
 #define PAST_MOST 256
 
 struct ref_asked {
 	const struct pol_rule_src *rule;
 	uint64_t machine, flow, inv;
+	uint64_t no; /* of the message; one that goes on has that of the first */
 	uint16_t party;
 	enum dir dir;
 	int64_t at;
-	bool used, c1222;
-};
-
-struct ref_counted {
-	const struct pol_limit_phrase *limit;
-	uint64_t machine, n, key;
-	uint16_t party;
-	int64_t at, window;
-};
-
-struct ref_opened {
-	uint64_t nth; /* 0: it was not, as far as we know */
-	int64_t wall_s;
-	uint16_t party;
+	bool used;
 };
 
 struct ref_past {
-	struct ref_opened opened[2][4]; /* by flow */
-	int64_t opened_s[2][LAY_MAX_PARTIES]; /* the latest */
-	uint64_t n_opened;
 	int64_t joined[2][4]; /* by party, flow or alone: until */
 	int64_t attested[2], quarantined[2];
 	struct ref_asked asked[PAST_MOST];
-	struct ref_counted counted[PAST_MOST];
-	unsigned n_asked, n_counted;
-	bool guessed; /* the clock was not always trusted */
+	unsigned n_asked;
+	bool went_on; /* with an answer */
+	uint64_t no; /* of the message at hand */
+	struct ref_limits limits;
 };
 
 /* --- states ------------------------------------------------------------------ */
@@ -121,346 +103,244 @@ static inline void ref_past_other(struct ref_past *h, const struct said *s,
 	for (uint64_t m = 0; s->what == SAID_CLOSE && m < 2; m++) {
 		const struct pol_file *v = ref_vendor(w, m);
 
-		h->opened[m][s->flow].nth = 0;
 		if (v && v->n_state && v->state[0].scope == SCOPE_FLOW)
 			h->joined[m][s->flow] = 0;
 	}
+	if (s->what == SAID_CLOSE)
+		ref_closed(&h->limits, w, s);
 	if (s->what == SAID_STATE)
 		h->attested[s->machine] =
 			s->on ? now->mono.ns + ATTESTED_NS : 0;
 	if (s->what == SAID_WALL)
-		h->guessed |= !s->on;
+		h->limits.guessed |= !s->on;
 }
 
 /* --- answers ----------------------------------------------------------------- */
 
+/* Its answer may be one of these; what goes on with a page asks for nothing. */
 static inline void ref_ask(struct ref_past *h, const struct ref_side *s,
-			   const struct said *x, const struct pol_rule_src *r,
-			   uint64_t machine, int64_t now)
+			   const struct said *x, const struct obs *o,
+			   const struct pol_rule_src *r, uint64_t machine,
+			   int64_t now)
 {
-	if (h->n_asked < PAST_MOST)
-		h->asked[h->n_asked++] = (struct ref_asked){
-			.rule = r, .machine = machine, .flow = x->flow,
-			.inv = x->inv, .party = s->party_at, .dir = s->dir,
-			.at = now};
+	uint64_t no = 0;
+
+	if (obs_level((enum obs_kind)o->kind) != OBS_LEVEL_REQUEST ||
+	    (x->part && o->kind == OBS_HTTP_REQUEST))
+		return;
+	for (unsigned i = 0; x->part && i < h->n_asked; i++) {
+		const struct ref_asked *a = &h->asked[i];
+
+		if (a->machine == machine && a->flow == x->flow &&
+		    a->dir == s->dir && a->no > no)
+			no = a->no;
+	}
+	if (h->n_asked == PAST_MOST)
+		fail_msg("more was asked than there is room for");
+	h->asked[h->n_asked++] = (struct ref_asked){
+		.rule = r, .machine = machine, .flow = x->flow, .inv = x->inv,
+		.no = no ? no : h->no, .party = s->party_at, .dir = s->dir,
+		.at = now};
 }
 
-/* The oldest that can be meant. */
+static inline bool ref_pairs(const struct ref_asked *a,
+			     const struct ref_side *s, const struct said *x,
+			     uint64_t machine)
+{
+	return a->machine == machine && a->party == s->party_at &&
+	       a->dir != s->dir &&
+	       (x->about == AB_READ ? a->inv == x->inv : a->flow == x->flow);
+}
+
+/* The oldest that can be meant. What goes on takes what is left of the request
+ * that is being answered, or is covered by what was taken of it. */
 static inline bool ref_answers(struct ref_past *h, const struct ref_side *s,
 			       const struct said *x,
 			       const struct pol_rule_src *r, uint64_t machine,
 			       int64_t now)
 {
+	struct ref_asked *best = NULL;
+	uint64_t begun = 0;
+
+	for (unsigned i = 0; i < h->n_asked; i++) {
+		struct ref_asked *a = &h->asked[i];
+
+		if (a->used && ref_pairs(a, s, x, machine) && a->no > begun)
+			begun = a->no;
+	}
 	for (unsigned i = 0; i < h->n_asked; i++) {
 		struct ref_asked *a = &h->asked[i];
 		bool may = false;
 
 		for (size_t k = 0; k < r->n_answers; k++)
 			may |= &s->vendor->rule[r->answers[k]] == a->rule;
-		if (!may || a->used || a->machine != machine ||
-		    a->party != s->party_at || a->dir == s->dir ||
-		    now - a->at > 120 * NS_PER_S ||
-		    (x->about == AB_READ ? a->inv != x->inv :
-					   a->flow != x->flow))
+		if (!may || !ref_pairs(a, s, x, machine))
 			continue;
-		a->used = true;
-		return true;
-	}
-	return false;
-}
-
-/* --- limits ------------------------------------------------------------------ */
-
-static inline int64_t ref_window(enum pol_window w, int64_t s)
-{
-	struct civil c = civil_of(s);
-
-	switch (w) {
-	case WINDOW_HOUR:
-		return floor_div(s, 3600);
-	case WINDOW_DAY:
-		return floor_div(s, 86400);
-	case WINDOW_WEEK: /* 1970-01-05 was a Monday */
-		return floor_div(s - 4 * 86400, 7 * 86400);
-	case WINDOW_YEAR:
-		return c.year;
-	default:
-		return c.year * 12 + c.month;
-	}
-}
-
-static inline bool ref_same(const struct ref_counted *a,
-			    const struct ref_counted *b)
-{
-	return a->limit == b->limit && a->machine == b->machine &&
-	       a->party == b->party;
-}
-
-/* Is what was permitted under a limit, x the last of it, more than it says? */
-static inline bool ref_over(const struct ref_past *h,
-			    const struct ref_counted *x)
-{
-	const struct pol_limit_phrase *l = x->limit;
-	uint64_t sum = 0, keys[PAST_MOST];
-	unsigned n_keys = 0;
-
-	for (unsigned i = h->n_counted; i-- > 0;) {
-		const struct ref_counted *a = &h->counted[i];
-		int64_t ago = x->at - a->at;
-		bool in = l->window == WINDOW_SLIDING ? ago < l->window_ns
-						      : a->window == x->window;
-		unsigned k = 0;
-
-		if (!ref_same(a, x))
+		if (x->part ? a->no != begun || (best && a->used)
+			    : a->used || now - a->at > 120 * NS_PER_S ||
+				      (best && best->no <= a->no))
 			continue;
-		if (l->kind == LIMIT_SPACING && a != x && ago < l->window_ns)
-			return true;
-		if (l->kind == LIMIT_BUCKET) {
-			sum += a->n;
-			if (sum > l->burst &&
-			    (unsigned __int128)(sum - l->burst) *
-					    (uint64_t)l->window_ns >
-				    (unsigned __int128)(uint64_t)ago * l->n)
-				return true;
-		} else if (l->kind == LIMIT_DISTINCT && in) {
-			while (k < n_keys && keys[k] != a->key)
-				k++;
-			if (k == n_keys)
-				keys[n_keys++] = a->key;
-		} else if (in) {
-			sum += a->n;
-		}
+		if (!best || best->used || a->no < best->no)
+			best = a;
 	}
-	return l->kind == LIMIT_DISTINCT ? n_keys > l->n
-					 : l->kind <= LIMIT_SLIDING &&
-						   sum > l->n;
-}
-
-static inline bool limit_is_of_connections(const struct pol_limit_phrase *l)
-{
-	return l->kind == LIMIT_CONCURRENT || l->thing == THING_CONNECTIONS;
-}
-
-static inline bool ref_count(struct ref_past *h, struct ref_counted x,
-			     const struct ref_now *t)
-{
-	if (h->n_counted == PAST_MOST ||
-	    (x.limit->window != WINDOW_SLIDING && h->guessed))
-		return true;
-	x.window = ref_window(x.limit->window, wall_s(t->now.wall));
-	/* One once left is not entered again; a connection stays in that in
-	 * which it was opened, however late it is used. */
-	for (unsigned i = 0;
-	     !limit_is_of_connections(x.limit) && i < h->n_counted; i++) {
-		if (ref_same(&h->counted[i], &x) &&
-		    h->counted[i].window > x.window)
-			x.window = h->counted[i].window;
-	}
-	h->counted[h->n_counted++] = x;
-	return !ref_over(h, &h->counted[h->n_counted - 1]);
-}
-
-/* A rule was used by a connection: of those that were opened in one window of
- * its limit on them no more may do so than it says. */
-static inline bool ref_connection(struct ref_past *h, struct ref_counted k,
-				  uint64_t flow, const struct ref_now *t)
-{
-	const struct ref_opened *o = &h->opened[k.machine][flow];
-	struct ref_now then = *t;
-
-	if (!o->nth || o->party != k.party || k.limit->kind != LIMIT_CALENDAR)
-		return true;
-	k.key = o->nth;
-	for (unsigned i = 0; i < h->n_counted; i++) {
-		if (ref_same(&h->counted[i], &k) && h->counted[i].key == k.key)
-			return true;
-	}
-	then.now.wall.us = o->wall_s * US_PER_S;
-	return ref_count(h, k, &then);
-}
-
-/* A rule was used by some leaves of a message that was permitted. */
-static inline bool ref_charge(struct ref_past *h, const struct ref_side *s,
-			      const struct pol_rule_src *r,
-			      const struct said *x, const struct scenery *c,
-			      uint64_t machine, const struct ref_now *t)
-{
-	meas_set meas = x->echo ? 0 : x->meas & ~MEAS_ABOUT;
-
-	for (size_t i = 0; i < r->n_limit; i++) {
-		const struct pol_limit_phrase *l = &r->limit[i];
-		struct ref_counted k = {.limit = l, .machine = machine, .n = 1,
-					.party = s->party_at,
-					.at = t->now.mono.ns};
-
-		if (limit_is_of_connections(l)) {
-			if (!ref_connection(h, k, x->flow, t))
-				return false;
-			continue;
-		}
-		if ((l->kind == LIMIT_SPACING && r->data.present && !meas) ||
-		    (l->kind < LIMIT_SPACING && l->thing > THING_VALUES) ||
-		    (l->kind < LIMIT_SPACING && l->thing != THING_MESSAGES &&
-		     !meas))
-			continue;
-		if (l->kind == LIMIT_DISTINCT) {
-			for (unsigned n = 0; n < x->n_leaves; n++) {
-				k.key = obs_get(&c->leaf[n], F_TABLE, 0);
-				if (!ref_count(h, k, t))
-					return false;
-			}
-			continue;
-		}
-		if (l->kind == LIMIT_SPACING && ref_moments(x, meas) > 1)
-			return false;
-		if (l->kind < LIMIT_SPACING && l->thing == THING_VALUES)
-			k.n = x->values < 0 ? UINT32_MAX
-					    : (uint64_t)x->values * x->n_leaves;
-		else if (l->kind < LIMIT_SPACING)
-			k.n = ref_moments(x, meas);
-		if (!ref_count(h, k, t))
-			return false;
-	}
-	return true;
+	if (best)
+		best->used = true;
+	return best != NULL;
 }
 
 /* --- one side of a message --------------------------------------------------- */
 
-/* The one rule of a file that selects the leaf, whatever it asks for. */
-static inline const struct pol_rule_src *
-ref_rule(const struct pol_file *f, const struct ref_side *s,
-	 const struct obs *o, const struct said *x, const struct ref_now *t)
-{
-	bool own = f->kind == POL_VENDOR;
-	meas_set meas = x->echo ? 0 : x->meas & ~MEAS_ABOUT;
-	const struct pol_rule_src *one = NULL;
-
-	for (size_t i = 0; i < f->n_rule; i++) {
-		const struct pol_rule_src *r = &f->rule[i];
-		const struct pol_data_src *d = &r->data;
-
-		if (r->kind != (own ? RULE_GRANT : RULE_CEILING) ||
-		    !ref_selects(r, s, own, o) ||
-		    (meas ? !d->present || meas & ~d->meas : own && d->present) ||
-		    (meas && !ref_data(d, x, meas, t)))
-			continue;
-		one = r;
-	}
-	return one;
-}
-
 /* What was permitted agrees with the past, and becomes a part of it. */
 static inline const char *ref_permitted(struct ref_past *h,
-					const struct world *w,
 					const struct ref_side *s,
 					const struct said *x,
 					const struct scenery *c,
 					uint64_t machine,
 					const struct ref_now *t)
 {
-	const struct pol_file *f[] = {s->vendor, ref_kind(w, POL_BASELINE)};
 	int64_t now = t->now.mono.ns;
 
-	for (int k = 0; k < 2 && f[k]; k++) {
-		const struct pol_rule_src *first = NULL;
+	for (unsigned i = 0; i < x->n_leaves; i++) {
+		const struct obs *o = &c->leaf[i];
+		const struct pol_rule_src *r = ref_rule(s->vendor, s, o, x, t);
 
-		for (unsigned i = 0; i < x->n_leaves; i++) {
-			const struct pol_rule_src *r =
-				ref_rule(f[k], s, &c->leaf[i], x, t);
-
-			if (!r)
-				return NULL; /* the other opinion says so */
-			if (k == 0 &&
-			    ref_states(h, s, r, machine, x->flow, now))
-				return "its states are not as its rule wants";
-			if (k == 0 && r->has_answers &&
-			    !ref_answers(h, s, x, r, machine, now))
-				return "it answers no request";
-			if (k == 0)
-				ref_ask(h, s, x, r, machine, now);
-			/* Both leaves are under one rule, or under none. */
-			if (r != first &&
-			    !ref_charge(h, s, r, x, c, machine, t))
-				return "it is more than a limit admits";
-			first = r;
-		}
+		if (ref_states(h, s, r, machine, x->flow, now))
+			return "its states are not as its rule wants";
+		if (r->has_answers && !ref_answers(h, s, x, r, machine, now))
+			return "it answers no request";
+		h->went_on |= r->has_answers && x->part;
+		ref_ask(h, s, x, o, r, machine, now);
 	}
 	return NULL;
 }
 
-/* Was it refused for a state that is as it should be? */
+/* Was it refused for states that are as they should be, or as no answer though
+ * it is one? */
 static inline const char *ref_blamed(struct ref_past *h,
-				     const struct ref_side *s,
+				     const struct ref_side side[2],
 				     const struct said *x,
-				     const struct scenery *c, uint64_t machine,
+				     const struct scenery *c,
 				     const struct ref_now *t,
 				     const struct reasons *why)
 {
-	bool blamed = reasons_has(why, REASON_STATE_MISSING) ||
-		      reasons_has(why, REASON_STATE_FORBIDDEN);
+	static struct ref_asked was[PAST_MOST];
+	bool states = true, answers = true;
+	int64_t now = t->now.mono.ns;
 
-	for (unsigned i = 0; blamed && i < x->n_leaves; i++) {
-		const struct pol_rule_src *r =
-			ref_rule(s->vendor, s, &c->leaf[i], x, t);
+	memcpy(was, h->asked, h->n_asked * sizeof(was[0]));
+	for (int i = 0; i <= (x->who == 3); i++) {
+		uint64_t machine = i ? !x->machine : x->machine;
 
-		if (!r || ref_states(h, s, r, machine, x->flow,
-				     t->now.mono.ns))
-			return NULL;
+		for (unsigned k = 0; k < x->n_leaves; k++) {
+			const struct pol_rule_src *r = ref_rule(
+				side[i].vendor, &side[i], &c->leaf[k], x, t);
+
+			states &= !ref_states(h, &side[i], r, machine, x->flow,
+					      now);
+			answers &= !r->has_answers ||
+				   ref_answers(h, &side[i], x, r, machine, now);
+		}
 	}
-	return blamed ? "its states are as its rule wants" : NULL;
+	memcpy(h->asked, was, h->n_asked * sizeof(was[0]));
+	if (states && (reasons_has(why, REASON_STATE_MISSING) ||
+		       reasons_has(why, REASON_STATE_FORBIDDEN)))
+		return "its states are as its rule wants";
+	return answers && reasons_has(why, REASON_NOT_AN_ANSWER)
+		       ? "it answers a request"
+		       : NULL;
 }
 
-/* NULL, or how a decision contradicts what happened before. */
+/* It ended before limits were asked, or where there was no room to ask. */
+static inline bool ref_unasked(const struct pol_decision *d)
+{
+	return reasons_has(&d->reasons, REASON_QUARANTINED) ||
+	       reasons_has(&d->reasons, REASON_RESOURCE);
+}
+
+/* Limits of a message that grants and ceilings permit. */
+static inline const char *ref_limits(struct ref_past *h, const struct world *w,
+				     const struct ref_side side[2],
+				     const struct said *x,
+				     const struct scenery *c,
+				     const struct ref_now *t,
+				     const struct pol_decision *d)
+{
+	static struct ref_dues q;
+	unsigned mark = h->limits.n_counted;
+	enum ref_room shut = REF_ROOM;
+	struct ref_weighed all;
+	const char *said;
+
+	q.n = 0;
+	for (unsigned i = 0; i <= (x->who == 3); i++)
+		ref_due_side(&h->limits, w, &side[i],
+			     i ? !x->machine : x->machine, x, c, t, i, &q,
+			     &shut);
+	all = ref_weigh(&h->limits, &q, t);
+	all.room = shut > all.room ? shut : all.room;
+	said = ref_unasked(d) ? NULL : ref_agrees(d, all);
+	if (d->permit)
+		ref_note(&h->limits, x, &q, x->who == 3);
+	else
+		h->limits.n_counted = mark;
+	return said;
+}
+
+/* NULL, or how a decision contradicts what happened before. may: grants and
+ * ceilings permit it. */
 static inline const char *ref_past_says(struct ref_past *h,
 					const struct world *w,
 					const struct said *x,
-					const struct pol_msg *m,
 					const struct scenery *c,
-					const struct ref_now *t,
+					const struct ref_now *t, bool may,
 					const struct pol_decision *d)
 {
-	bool two = x->who == 3;
-	struct ref_side side[2] = {
-		{.vendor = ref_vendor(w, x->machine), .dir = x->dir},
-		{.vendor = ref_vendor(w, !x->machine),
-		 .dir = x->dir == DIR_OUT ? DIR_IN : DIR_OUT}};
+	struct ref_side side[2];
 	const char *said = NULL;
+	bool two = x->who == 3;
 
-	if (x->forged || x->refused || !side[0].vendor ||
-	    (two && !side[1].vendor) ||
-	    !ref_party(&side[0], &m->peer, two ? side[1].vendor->vm : NULL) ||
-	    (two && !ref_party(&side[1], &m->peer, side[0].vendor->vm)))
+	if (x->forged || x->refused || !ref_sides(w, x, side))
 		return NULL;
+	if (may)
+		said = ref_limits(h, w, side, x, c, t, d);
+	if (may && !d->permit && !said)
+		said = ref_blamed(h, side, x, c, t, &d->reasons);
 	for (int i = 0; i <= two && !said; i++) {
 		uint64_t machine = i ? !x->machine : x->machine;
 
-		said = d->permit ? ref_permitted(h, w, &side[i], x, c, machine,
-						 t)
-		       : two	 ? NULL
-				 : ref_blamed(h, &side[i], x, c, machine, t,
-					      &d->reasons);
+		if (d->permit && may)
+			said = ref_permitted(h, &side[i], x, c, machine, t);
 		ref_triggers(h, &side[i], x, c, machine, d->permit,
 			     t->now.mono.ns);
 	}
 	return said;
 }
 
-/* A connection was opened. In whose window of the calendar, the latest of its
- * party says: one once left is not entered again. */
-static inline void ref_open(struct ref_past *h, const struct world *w,
-			    const struct said *x, const struct ref_now *t)
+/* A connection is opened, or not for want of room. */
+static inline const char *ref_open(struct ref_past *h, const struct world *w,
+				   const struct said *x,
+				   const struct ref_now *t,
+				   const struct pol_decision *d)
 {
-	struct pol_peer peer = said_peer(x);
-	struct ref_side s = {.vendor = ref_vendor(w, x->machine)};
-	int64_t now = wall_s(t->now.wall), *latest;
+	struct ref_limits *l = &h->limits;
+	unsigned counted = l->n_counted, shut = l->n_shut;
+	struct ref_weighed all = {REF_ROOM, REF_ROOM};
+	struct ref_side side[2];
 
-	if (x->who == 3 || !s.vendor || !ref_party(&s, &peer, NULL))
-		return;
-	latest = &h->opened_s[x->machine][s.party_at];
-	if (now > *latest)
-		*latest = now;
-	h->opened[x->machine][x->flow] =
-		(struct ref_opened){++h->n_opened, *latest, s.party_at};
+	if (!ref_sides(w, x, side))
+		return NULL;
+	for (unsigned i = 0; i <= (x->who == 3); i++) {
+		enum ref_room is = ref_open_side(l, w, &side[i],
+						 i ? !x->machine : x->machine,
+						 i, x->flow, t);
+
+		all.room = is > all.room ? is : all.room;
+	}
+	if (!d->permit) {
+		l->n_counted = counted;
+		l->n_shut = shut;
+	}
+	return ref_unasked(d) ? NULL : ref_agrees(d, all);
 }
 
 /* Of a message or a connection: nothing passes while it lasts. */
@@ -471,7 +351,7 @@ static inline const char *ref_quarantine(struct ref_past *h,
 {
 	if (d->permit && (h->quarantined[x->machine] > now ||
 			  (x->who == 3 && h->quarantined[!x->machine] > now)))
-		return "a machine in quarantine";
+		return "a machine is in quarantine";
 	if (d->action == POL_QUARANTINE &&
 	    now + d->action_ns > h->quarantined[x->machine])
 		h->quarantined[x->machine] = now + d->action_ns;

@@ -10,6 +10,7 @@ Works in a folder of its own (METERGATE_MUTANTS, else a temporary one), which a
 second run uses again. --first: the first law that notices is enough.
 """
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -136,6 +137,62 @@ MUTANTS = [
      "w[1] = used < l->n ? used : l->n;", "w[1] = used < l->n ? 0 : l->n;"),
     ("the ledger forgets what a bucket holds", E + "ledger_house.c",
      "? ledger_bucket_since(st, i)", "? now"),
+    ("a message counts with each of its units", E + "course.c",
+     "\t\tif (c->by[i] == key)\n\t\t\treturn true;",
+     "\t\tif (c->by[i] == key)\n\t\t\treturn false;"),
+    ("what begins under another rule never counts", E + "count.c",
+     "if (!course_counted(st, sd, m, key)) {",
+     "if (!course_counted(st, sd, m, key) && !m->message) {"),
+    ("all messages of a connection are one", E + "course.c",
+     "\t\tif (!goes_on) {", "\t\tif (!goes_on && c->n == COURSE_BY) {"),
+    ("a snapshot in a later unit is no reading", E + "count.c",
+     "return meas & ~(obs_get(m->message, F_CARRIED, 0) &\n"
+     "\t\t       ~meas_moments(MEAS_ALL));",
+     "return meas & ~obs_get(m->message, F_CARRIED, 0);"),
+    ("a type that begins late is no reading", E + "count.c",
+     "*meas = look_new_types(m, *meas);",
+     "*meas = meas_moments(look_new_types(m, *meas));"),
+    ("what says something may be the rest of a message", E + "look.c",
+     "\t    !obs_has(k->o, F_CONTINUES) || k->meas)", "\t    k->meas > 1)"),
+    ("messages of two leaves are two", E + "count.c",
+     "else if (q->amount < p->amount)\n\t\t\tq->amount = p->amount;",
+     "else\n\t\t\tq->amount += p->amount;"),
+    ("a calendar window takes two for one", E + "limits.c",
+     "st_put(st, at + 1, st->w[at + 1] + amount);",
+     "st_put(st, at + 1, st->w[at + 1] + 2 * amount);"),
+    ("a sliding window takes two for one", E + "limits.c",
+     "st_put(st, at + 1, sum + amount);",
+     "st_put(st, at + 1, sum + 2 * amount);"),
+    ("a sliding window begins late", E + "limits.c",
+     "*oldest = floor_div(now - l->window_ns, s);",
+     "*oldest = floor_div(now - l->window_ns, s) + 1;"),
+    ("a bucket holds one less", E + "limits.c",
+     "u128 room = burst_ns(l);", "u128 room = burst_ns(l) - 1;"),
+    ("a bucket drains at half its rate", E + "limits.c",
+     "u128 need = units_ns(l, amount);",
+     "u128 need = 2 * units_ns(l, amount);"),
+    ("a second more of spacing", E + "limits.c",
+     "since < l->window_ns)", "since < l->window_ns + NS_PER_S)"),
+    ("what is the same is told apart", E + "limits.c",
+     "if (st->w[w] == hash)", "if (st->w[w] == hash && !l->n)"),
+    ("a connection takes two places", E + "limits.c",
+     "return true; /* it has one */", "continue;"),
+    ("a connection that is closed keeps its place", E + "limits.c",
+     "st_put_final(st, at + i, 0);", "(void)st;"),
+    ("a connection without room for one rule is shut", E + "flow.c",
+     "\t\troom |= rule_connections(", "\t\troom = rule_connections("),
+    ("octets count with the message and with its packets", E + "count.c",
+     "p.check_only = sl->check_only;", "p.check_only = false;"),
+    ("parties count together", E + "set.c",
+     "l->l->each & LAY_EACH_PARTY && layer != LAYER_CUSTOMER;", "false;"),
+    ("parties of one operator count apart", E + "set.c",
+     "l->by_group = l->by_party && layer == LAYER_BASE && !l->by_vm;",
+     "l->by_group = false;"),
+    ("machines count together", E + "set.c",
+     "l->by_vm = layer != LAYER_VENDOR && l->l->each & LAY_EACH_VM;",
+     "l->by_vm = false;"),
+    ("measurements count together", E + "set.c",
+     "l->by_meas = l->l->each & LAY_EACH_MEAS;", "l->by_meas = false;"),
     ("ports do not matter", E + "party.c",
      "if (other < 0 && !port_fits(m->vendor, p, peer))", "if (other < -1)"),
     ("a header with a wrong checksum is taken", "policy-lang/image/load.c",
@@ -162,14 +219,22 @@ def run(args, **kw):
                           stderr=subprocess.STDOUT, **kw)
 
 
+def copy_other(at, to):
+    """What is the same stays, with the time of its last mistake: it is built
+    again."""
+    if not os.path.exists(to) or not filecmp.cmp(at, to, shallow=False):
+        shutil.copy(at, to)
+
+
 def copy_to(folder):
     for name in COPIED:
         at, to = os.path.join(ROOT, name), os.path.join(folder, name)
         os.makedirs(os.path.dirname(to), exist_ok=True)
         if os.path.isdir(at):
-            shutil.copytree(at, to, dirs_exist_ok=True)
+            shutil.copytree(at, to, dirs_exist_ok=True,
+                            copy_function=copy_other)
         else:
-            shutil.copy2(at, to)
+            copy_other(at, to)
 
 
 def build(folder, jobs, law):
