@@ -208,10 +208,22 @@ static void check_rule(struct rd *r, const struct pol_rule_src *rule)
 	}
 }
 
+/* Of which machines a rule is: a vendor's is of its own. */
+static struct pol_vm_sel machines_of(const struct pol_file *f,
+				     const struct pol_rule_src *rule)
+{
+	return f->kind == POL_VENDOR
+		       ? (struct pol_vm_sel){.vm = &f->vm, .n_vm = 1}
+		       : rule->vm;
+}
+
 bool limit_covers(const struct pol_file *of, const struct pol_limit_src *l,
 		  const struct pol_file *f, const struct pol_rule_src *rule)
 {
+	struct pol_vm_sel vm = machines_of(f, rule);
+
 	return dir_covers(l->dir, rule->dir) &&
+	       (of->kind == POL_VENDOR || vm_covers(&l->vm, &vm)) &&
 	       party_all(of, &l->party, f, &rule->party) &&
 	       match_covers(l->match, l->n_match, rule->match, rule->n_match) &&
 	       (l->meas == 0 ||
@@ -353,12 +365,14 @@ int64_t sustained_ns(const struct pol_file *f, const struct pol_rule_src *rule)
 size_t limits_met(const struct pol_file *of, const struct pol_file *f,
 		  const struct pol_rule_src *rule)
 {
+	struct pol_vm_sel vm = machines_of(f, rule);
 	size_t n = 0;
 
 	for (size_t i = 0; i < of->n_limit; i++) {
 		const struct pol_limit_src *l = &of->limit[i];
 
 		n += dir_meet(l->dir, rule->dir) &&
+		     (of->kind == POL_VENDOR || vm_meet(&l->vm, &vm)) &&
 		     party_some(of, &l->party, f, &rule->party) &&
 		     match_meet(l->match, l->n_match, rule->match,
 				rule->n_match, NULL) &&
