@@ -246,12 +246,14 @@ static void check_difference(const struct scene *s, const struct bound *b,
 	const struct pol_image *v = bound_policy(b, r->machine);
 	const struct pol_file *f;
 	const struct pol_rule_src *a, *of;
-	int64_t every = bound_together(b, r, 0);
+	int64_t every;
 	struct diag *g;
 	char t[64];
 
-	if (!snap || !ser || !r->outside || on_trial(r) ||
-	    every >= ser->spacing_ns / 6 * 5)
+	if (!snap || !ser || !r->outside || on_trial(r))
+		return;
+	every = bound_together(b, r, 0);
+	if (every >= ser->spacing_ns / 6 * 5)
 		return;
 	f = file_of(s, v->id, POL_VENDOR);
 	a = rule_of(f, snap->rule_name);

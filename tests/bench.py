@@ -147,7 +147,8 @@ def language(a, tmp, add):
         [r["activate_ms"] for r in rounds], "<= 10")
     largest = os.path.join(tmp, "largest.yaml")
     for of, args in (*((f"largest in {s}", [s]) for s in
-                       ("each-party", "totals", "ways", "answers", "names", "stars")),
+                       ("each-party", "totals", "ways", "types", "answers",
+                        "names", "stars", "first-stars")),
                      ("the largest policy", []), ("256 rules of 60 paths", ["paths"])):
         subprocess.run([sys.executable, "tests/gen_largest.py", largest, *args], check=True)
         took = [processor_ms([polc, "compile", "-n", largest]) for _ in range(a.runs)]

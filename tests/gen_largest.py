@@ -127,13 +127,19 @@ def totals():
                f"limit: {i + 1} readings per day}}\n")
 
 
-def ways():
+def ways(sends=sends):
     """Every rule lets every party have something, under a limit of its own."""
     yield from parties(PARTIES)
     yield from grants(RULES, table, "[" + ", ".join(f"p{p}" for p in range(PARTIES)) + "]", sends)
     yield "limits:\n"
     for i in range(LIMITS * 4):
         yield f"  l{i}: {{on: {{match: {{{table(i)}}}}}, each: [vm], limit: at least 20 h apart}}\n"
+
+
+def types():
+    """The same of several types, each of which has figures of its own."""
+    yield from ways(lambda _: ", purpose: bill, consent: opt-in, data: {measurement: "
+                    "[energy.register, energy.tou, energy.export, power.peak, event.power]}")
 
 
 def answers():
@@ -156,14 +162,20 @@ def names():
     yield from grants(PARTIES, asks, lambda r: f"p{r}")
 
 
-def stars():
+def stars(after=2):
     """Patterns whose stars are open at once."""
     yield from parties(1)
     yield from grants(RULES, lambda r: "http.request: {path: [" + ", ".join(
-        path(p * RULES + r)[:2] + "*" + path(p * RULES + r)[2:] for p in range(16)) + "], body: 0 B}")
+        path(p * RULES + r)[:after] + "*" + path(p * RULES + r)[after:] for p in range(16)) + "], body: 0 B}")
 
 
-SHAPES = {f.__name__.replace("_", "-"): f for f in (each_party, totals, ways, answers, names, stars)}
+def first_stars():
+    """Patterns that all begin with one: each may meet each."""
+    yield from stars(1)
+
+
+SHAPES = {f.__name__.replace("_", "-"): f for f in (each_party, totals, ways, types, answers, names,
+                                                       stars, first_stars)}
 
 
 def text_of(shape=None, *args):

@@ -177,7 +177,11 @@ static uint64_t count_in(const void *arg, int64_t ns)
 
 int64_t bound_sustained(const struct counting *c, unsigned gaps)
 {
-	int64_t ns = most_shortest(count_in, c, gaps + 1u);
+	/* A way is asked for each of its types, and there may be many. */
+	bool alone = c->w && c->w->any_alt && c->meas & c->w->meas &&
+		     !(c->meas & (c->meas - 1));
+	int64_t ns = alone ? bound_way_reach(c->w, c->meas, gaps + 1u)
+			   : most_shortest(count_in, c, gaps + 1u);
 
 	return ns == INT64_MAX ? ns : ns / (int64_t)gaps;
 }

@@ -22,6 +22,13 @@ static bool cap_counts(const struct lay_limit *l, meas_set meas,
 		 (l->thing == THING_READINGS && meas)));
 }
 
+static bool cap_binds(const struct lay_limit *l, meas_set meas,
+		      enum pol_thing thing, struct bound_in in)
+{
+	return cap_counts(l, meas, thing, in) &&
+	       (!l->meas || (meas && !(meas & ~l->meas)));
+}
+
 /* times: counters it has for what is bounded. */
 static uint64_t cap_most(const struct bound *b, const struct lay_limit *l,
 			 uint64_t times, meas_set meas, enum pol_thing thing,
@@ -30,8 +37,7 @@ static uint64_t cap_most(const struct bound *b, const struct lay_limit *l,
 	const struct pol_image *bind = b->set->binding;
 	uint64_t n;
 
-	if (!cap_counts(l, meas, thing, in) ||
-	    (l->meas && (!meas || meas & ~l->meas)))
+	if (!cap_binds(l, meas, thing, in))
 		return MOST_UNLIMITED;
 	n = in.held ? most_held(l, in.ns)
 	    : in.ns ? most_in(l, in.ns)
@@ -92,6 +98,21 @@ uint64_t bound_way_most(const struct bound *b, const struct bound_way *w,
 						m & w->alt[i].meas, thing, in));
 	}
 	return least(n, sum);
+}
+
+int64_t bound_way_reach(const struct bound_way *w, meas_set one, uint64_t n)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < w->n_own; i++) {
+		const struct lay_limit *l = w->own[i];
+		int64_t ns = 0;
+
+		if (cap_binds(l, one, THING_READINGS, (struct bound_in){0}))
+			ns = most_reach(l, n);
+		most = ns > most ? ns : most;
+	}
+	return most;
 }
 
 /* --- several together ----------------------------------------------------

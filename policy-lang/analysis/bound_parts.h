@@ -106,6 +106,10 @@ enum bound_identity bound_known(const struct pol_image *vendor, uint32_t party);
 uint64_t bound_way_most(const struct bound *b, const struct bound_way *w,
 			meas_set meas, enum pol_thing thing,
 			struct bound_in in);
+/* By a way that its own limits alone hold (any_alt) and that has the type:
+ * shortest span of time in which n readings of it come. Each of the limits
+ * admits n then. */
+int64_t bound_way_reach(const struct bound_way *w, meas_set one, uint64_t n);
 
 static inline uint64_t least(uint64_t a, uint64_t b)
 {

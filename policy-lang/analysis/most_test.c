@@ -172,6 +172,37 @@ static void test_shortest(void **ctx)
 	}
 }
 
+/* What is found by halving is found at once. */
+static void test_reach(void **ctx)
+{
+	const struct lay_limit rows[] = {
+		spacing(1), spacing(H(20)), spacing(D(300)),
+		calendar(0, WINDOW_DAY), calendar(1, WINDOW_HOUR),
+		calendar(7, WINDOW_DAY), calendar(1, WINDOW_WEEK),
+		calendar(1, WINDOW_MONTH), calendar(3, WINDOW_BILLING),
+		calendar(1, WINDOW_YEAR), calendar(UINT64_C(1) << 53, WINDOW_DAY),
+		sliding(1, 1), sliding(4, H(1)), sliding(0, H(1)),
+		bucket(6, H(1), 3), bucket(7, 3, 1), bucket(1, D(40), 2),
+		bucket(3, 7, UINT64_C(1) << 53),
+		{.kind = LIMIT_BUCKET, .n = 1000, .burst = 3, .window_ns = 7,
+		 .thing = THING_BYTES},
+		{.kind = LIMIT_DISTINCT, .n = 4}};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (uint64_t k = 0; k < 3000; k++) {
+			uint64_t n = k < 1500 ? k : k * k * k * k * k;
+			int64_t ns = most_reach(&rows[i], n);
+			int64_t is = most_shortest(one_limit, &rows[i], n);
+
+			if (ns != is)
+				fail_msg("row %zu: %lld, not %lld, of %llu", i,
+					 (long long)ns, (long long)is,
+					 (unsigned long long)n);
+		}
+	}
+}
+
 /* --- against the gateway's own counters ---------------------------------- */
 
 static struct pol_limit_phrase random_limit(struct draws *r)
@@ -659,6 +690,7 @@ int main(void)
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_without_end),
 		cmocka_unit_test(test_shortest),
+		cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_no_history_exceeds_it),
 	};
 

@@ -159,3 +159,61 @@ int64_t most_shortest(uint64_t (*most)(const void *arg, int64_t ns),
 	/* The end is excluded: n fit in lo + 1 ns, so they span lo. */
 	return lo;
 }
+
+/* The longest interval that touches less than k windows of the calendar. */
+static unsigned __int128 below_windows(enum pol_window w, uint64_t k)
+{
+	int64_t ns = 365 * MOST_DAY_NS;
+
+	if (k <= 2)
+		return 0;
+	switch (w) {
+	case WINDOW_HOUR:
+		ns = 3600 * NS_PER_S;
+		break;
+	case WINDOW_DAY:
+		ns = MOST_DAY_NS;
+		break;
+	case WINDOW_WEEK:
+		ns = 7 * MOST_DAY_NS;
+		break;
+	case WINDOW_MONTH:
+	case WINDOW_BILLING:
+		/* Of 28 days at least: so many take more than a century. */
+		return k > 36525 / 28 ? HUNDRED_YEARS
+				      : (unsigned __int128)months_days(k - 2) *
+						MOST_DAY_NS;
+	default:
+		break;
+	}
+	return (unsigned __int128)(k - 2) * (uint64_t)ns;
+}
+
+int64_t most_reach(const struct lay_limit *l, uint64_t n)
+{
+	unsigned __int128 ns = 0, window = (uint64_t)l->window_ns;
+	uint64_t each = l->kind == LIMIT_SPACING ? 1 : l->n, times;
+
+	if (n == 0 || (l->kind == LIMIT_BUCKET && n <= l->burst))
+		return 0;
+	if (each == 0)
+		return INT64_MAX;
+	times = n / each + (n % each != 0);
+	switch (l->kind) {
+	case LIMIT_SPACING:
+	case LIMIT_SLIDING:
+		ns = (times - 1) * window;
+		break;
+	case LIMIT_CALENDAR:
+		ns = below_windows((enum pol_window)l->window, times);
+		break;
+	case LIMIT_BUCKET:
+		ns = ((n - l->burst) * window + each - 1) / each;
+		/* As most_in rounds. */
+		ns -= l->thing == THING_BYTES || l->thing == THING_VALUES;
+		break;
+	default:
+		break;
+	}
+	return ns < HUNDRED_YEARS ? (int64_t)ns : INT64_MAX;
+}

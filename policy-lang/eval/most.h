@@ -49,5 +49,7 @@ uint64_t most_mul(uint64_t a, uint64_t b);
  * no time; INT64_MAX when they do not in a hundred years. */
 int64_t most_shortest(uint64_t (*most)(const void *arg, int64_t ns),
 		      const void *arg, uint64_t n);
+/* The same of one limit and most_held, at once. */
+int64_t most_reach(const struct lay_limit *l, uint64_t n);
 
 #endif

@@ -78,16 +78,23 @@ static bool walk(struct meeting *m, size_t i, size_t k)
 		 step(m, a->c, i + 1, k)));
 }
 
-bool glob_meet(const char *a, const char *b, struct wbuf *out)
+/* Most pairs differ at an end that both fix. */
+static bool ends_meet(const char *a, size_t na, const char *b, size_t nb)
 {
-	struct meeting m;
-	size_t lit = 0, na = strlen(a), nb = strlen(b);
-
-	/* Most pairs differ at an end that both fix. */
 	while (na && nb && a[na - 1] != '*' && b[nb - 1] != '*') {
 		if (a[--na] != b[--nb])
 			return false;
 	}
+	return true;
+}
+
+bool glob_meet(const char *a, const char *b, struct wbuf *out)
+{
+	struct meeting m;
+	size_t lit = 0;
+
+	if (!ends_meet(a, strlen(a), b, strlen(b)))
+		return false;
 	while (a[lit] && a[lit] == b[lit] && a[lit] != '*')
 		lit++;
 	if (a[lit] != '*' && b[lit] != '*' && a[lit] != b[lit])
@@ -171,8 +178,13 @@ static size_t stopping(const struct globs *g, size_t depth)
 static bool some_meet(const char *glob, const struct globs *g,
 		      struct wbuf *out)
 {
+	size_t n = strlen(glob);
+
 	for (size_t i = 0; i < g->n; i++) {
-		if (glob_meet(glob, g->v[i], out))
+		const char *other = g->v[i];
+
+		if (ends_meet(glob, n, other, strlen(other)) &&
+		    glob_meet(glob, other, out))
 			return true;
 	}
 	return false;
