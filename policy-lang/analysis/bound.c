@@ -93,10 +93,10 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 		r->other |= is_other(&r->way[i]);
 	}
 	r->spacing_ns = INT64_MAX;
+	bound_fill_with(b, r);
 	for (size_t i = 0; i < r->n_flow; i++) {
-		struct bound_flow *f = &r->flow[i];
+		const struct bound_flow *f = &r->flow[i];
 
-		bound_fill_with(b, r, f);
 		if (f->with_grade != '-' &&
 		    (worst == '-' || f->with_grade > worst))
 			worst = f->with_grade;

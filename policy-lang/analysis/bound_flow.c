@@ -303,25 +303,28 @@ int64_t bound_together(const struct bound *b, const struct bound_recipient *r,
 	return c.meas ? bound_sustained(&c, 32) : INT64_MAX;
 }
 
-static size_t flows_of(const struct bound_recipient *r, enum meas meas)
+/* Once for each type: each may have as many flows as there are rules. */
+void bound_fill_with(const struct bound *b, struct bound_recipient *r)
 {
-	size_t n = 0;
+	size_t n[MEAS_COUNT] = {0};
+	int64_t ns[MEAS_COUNT];
 
 	for (size_t i = 0; i < r->n_flow; i++)
-		n += r->flow[i].meas == meas;
-	return n;
-}
+		n[r->flow[i].meas]++;
+	for (unsigned m = 0; m < MEAS_COUNT; m++) {
+		if (bound_use((enum meas)m) || n[m] < 2 ||
+		    meas_class((enum meas)m) == MEAS_CLASS_SERIES)
+			n[m] = 0;
+		else
+			ns[m] = bound_together(b, r, MEAS_BIT(m));
+	}
+	for (size_t i = 0; i < r->n_flow; i++) {
+		struct bound_flow *f = &r->flow[i];
 
-void bound_fill_with(const struct bound *b, const struct bound_recipient *r,
-		     struct bound_flow *f)
-{
-	int64_t ns;
-
-	if (bound_use(f->meas) || meas_class(f->meas) == MEAS_CLASS_SERIES ||
-	    flows_of(r, f->meas) < 2)
-		return;
-	ns = bound_together(b, r, MEAS_BIT(f->meas));
-	if (ns < f->with_ns)
-		f->with_ns = ns;
-	f->with_grade = meas_grade(f->meas, f->with_ns);
+		if (n[f->meas] == 0)
+			continue;
+		if (ns[f->meas] < f->with_ns)
+			f->with_ns = ns[f->meas];
+		f->with_grade = meas_grade(f->meas, f->with_ns);
+	}
 }

@@ -129,9 +129,8 @@ struct counting {
 
 /* Time between readings that can be kept up over n gaps. */
 int64_t bound_sustained(const struct counting *c, unsigned gaps);
-/* Once all flows of its recipient are there. */
-void bound_fill_with(const struct bound *b, const struct bound_recipient *r,
-		     struct bound_flow *f);
+/* with_ns and with_grade of all its flows, once they are there. */
+void bound_fill_with(const struct bound *b, struct bound_recipient *r);
 void bound_fill_flow(const struct bound *b, const struct place *at,
 		     const struct bound_way *w, enum meas meas, bool customer,
 		     struct bound_flow *f);
