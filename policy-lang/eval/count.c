@@ -249,6 +249,7 @@ void look_charge(struct pol_state *st)
 		    share_charge(st, &st->side[p->side], p->limit, p->at,
 				 p->amount, p->hash, p->check_only, &wait))
 			continue;
+		p->course = 0; /* on trial it may pass, but is not counted */
 		f = judge_fail(sl->l->kind == LIMIT_SPACING
 				       ? REASON_TOO_SOON
 				       : REASON_LIMIT_EXCEEDED,

@@ -223,6 +223,28 @@ static void test_abort(void **ctx)
 	kit_free(&k);
 }
 
+/* On trial a message passes though there is no room for it: so does what goes
+ * on with it, and no unit of it is told as one that there was room for. */
+static void test_trial(void **ctx)
+{
+	static const struct sent list = {LIST}, rest = {LIST, ON};
+	static struct house h;
+	static struct kit k;
+	struct pol_decision d;
+
+	(void)ctx;
+	start(&k, &h, (struct pol_limit_phrase)PER_DAY(THING_MESSAGES, 1));
+	h.rule[R_LIST].monitor_until_s = wall_s(k.now.wall) + 86400;
+	kit_free(&k);
+	if (kit_add(&k, &h.vendor) || kit_go(&k))
+		fail_msg("%s", k.e.text);
+	assert_true(sent(&k, &list, &d) && !d.monitored);
+	assert_true(sent(&k, &rest, &d) && !d.monitored);
+	assert_true(sent(&k, &list, &d) && d.monitored);
+	assert_true(sent(&k, &rest, &d) && d.monitored);
+	kit_free(&k);
+}
+
 /* A policy that replaces another one finds the message under way counted. */
 static void test_carry(void **ctx)
 {
@@ -369,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counting),
 		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_trial),
 		cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_many),
