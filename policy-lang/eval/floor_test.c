@@ -230,13 +230,20 @@ static void test_rows(void **ctx)
 
 /* --- the adversary -------------------------------------------------------------- */
 
-static bool try_to_send(struct kit *k, int rule, bool other)
+/* on: with the message that went to them before. */
+static bool try_to_send(struct kit *k, int rule, bool other, bool on)
 {
 	static const meas_set meas[] = {BILL_MEAS, BILL_MEAS | NOISE_MEAS,
 					NOISE_MEAS, 0};
 	struct pol_msg m = kit_msg(k, DIR_OUT, OBS_C1222_WRITE_REQUEST);
 	struct pol_decision d;
 
+	k->carrier.kind = OBS_FLOW_OPEN;
+	m.flow += other;
+	if (on) {
+		obs_flag(&k->carrier, F_CONTINUES);
+		obs_u64(&k->carrier, F_CARRIED, BILL_MEAS | NOISE_MEAS);
+	}
 	if (other)
 		m.peer.addr = kit_net(198, 51, 100, 7, 32).addr;
 	obs_u64(&k->leaf[0], F_TABLE, (uint64_t)rule);
@@ -264,15 +271,17 @@ static bool try_to_err(struct kit *k, bool other)
 	return kit_judge(k, &m, &d);
 }
 
-/* All that it can get through now: no limit here holds more at once. */
-static void send_all_else(struct kit *k)
+/* All that it can get through now: no limit here holds more at once. As
+ * messages of several units, which begin with what carries nothing and count
+ * once where that is counted; or each by itself. */
+static void send_all_else(struct kit *k, bool units)
 {
 	for (int i = 0; i < 8; i++) {
-		bool some = try_to_send(k, NOISE, true);
+		bool some = try_to_send(k, PLAIN, true, units && i % 4);
 
-		some |= try_to_send(k, NOISE, false);
-		some |= try_to_send(k, PLAIN, true);
-		some |= try_to_send(k, PLAIN, false);
+		some |= try_to_send(k, PLAIN, false, units && i % 4);
+		some |= try_to_send(k, NOISE, true, units);
+		some |= try_to_send(k, NOISE, false, units);
 		some |= try_to_err(k, true);
 		some |= try_to_err(k, false);
 		if (!some)
@@ -324,7 +333,7 @@ static bool law_floor(struct law *l)
 	static struct kit k;
 	int64_t len, step;
 	unsigned windows;
-	bool kept = true;
+	bool kept = true, units;
 
 	if (!l->same_policy)
 		draw_home(&h, &l->policy);
@@ -337,6 +346,7 @@ static bool law_floor(struct law *l)
 	len = h.floor.keep.window == WINDOW_DAY ? D(1) : D(7);
 	windows = len == D(1) ? 3 : 2;
 	step = (int64_t)(1 + draw(&l->history, 12)) * MIN(10);
+	units = draw(&l->history, 2);
 	/* 2026-11-30, a Monday, 00:00. */
 	k.now.wall.us = INT64_C(1795996800) * US_PER_S;
 	for (unsigned i = 0; kept && i < windows; i++) {
@@ -345,9 +355,10 @@ static bool law_floor(struct law *l)
 		for (int64_t at = 0; at < len; at += step) {
 			int64_t go = at + step < len ? step : len - at;
 
-			send_all_else(&k);
+			send_all_else(&k, units);
 			if (got < h.floor.keep.n)
-				got += try_to_send(&k, BILL, false);
+				got += try_to_send(&k, BILL, false,
+						   units && got % 2);
 			kit_wait(&k, go);
 		}
 		kept = got >= h.floor.keep.n;
@@ -357,6 +368,7 @@ static bool law_floor(struct law *l)
 	l->saw[4] = h.limit.kind == LIMIT_SLIDING;
 	l->saw[5] = h.limit.kind == LIMIT_CALENDAR;
 	l->saw[6] = !h.restrict_.data.present;
+	l->saw[7] = units;
 	if (l->tell)
 		fprintf(stderr,
 			"#   limit: kind %u thing %u n %llu window %u %lld s; "
@@ -387,7 +399,8 @@ static void test_law(void **ctx)
 		{"of one measurement", 10}, {"rejected", 20},
 		{"accepted", 20},	    {"bucket", 3},
 		{"sliding", 3},		    {"calendar", 3},
-		{"of the whole machine", 5}, {0}};
+		{"of the whole machine", 5},
+		{"in several units", 10}, {0}};
 
 	(void)ctx;
 	law_run("floors", law_floor, shares);
