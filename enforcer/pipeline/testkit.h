@@ -5,8 +5,9 @@
  * pipeline.h: one verdict for each packet, and an event before each drop.
  *
  * The machine "mdma" is 10.20.0.10; its party is 10.20.0.0/16, to which every
- * C12.22 message may go and come, except what reads table 42; reads of table 66
- * are held back, for a minute at most, until 10 s after the one before. With 10.21.0.1
+ * message of C12.22, HTTP and oBIX may go and come, except what reads table 42, and
+ * but for octets that nobody reads; reads of table 66 are held back, for a minute
+ * at most, until 10 s after the one before. With 10.21.0.1
  * (k->bulk) it may exchange 1 MB a day that nobody reads.
  */
 #ifndef ENFORCER_PIPELINE_TESTKIT_H
@@ -273,7 +274,10 @@ static inline int kit_build(struct kit *k, struct err *e)
 
 	far.addr.b[13] = 21;
 	for (int i = 0; i < OBS_COUNT; i++) {
-		if (obs_family((enum obs_kind)i) == OBS_FAMILY_C1222)
+		enum obs_family family = obs_family((enum obs_kind)i);
+
+		if (family == OBS_FAMILY_C1222 || family == OBS_FAMILY_HTTP ||
+		    family == OBS_FAMILY_OBIX)
 			any.kinds.w[i / 64] |= UINT64_C(1) << (i % 64);
 	}
 	reads.kinds.w[OBS_C1222_READ_REQUEST / 64] |=
