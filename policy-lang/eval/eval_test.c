@@ -753,6 +753,18 @@ static void test_answers(void **ctx)
 	assert_true(kit_judge(&k, &m, &d));
 	m.answer_to = id;
 	assert_false(kit_judge(&k, &m, &d)); /* used */
+	/* But to nobody else. */
+	m = message_of(&k, &ask);
+	obs_u64(&k.carrier, F_CALLING_INV, 79);
+	assert_true(kit_judge(&k, &m, &d));
+	m = kit_msg(&k, DIR_OUT, OBS_C1222_ERROR);
+	m.peer.addr = h.net2.addr;
+	m.peer.aptitle = h.party[1].aptitle;
+	obs_u64(&k.carrier, F_CALLED_INV, 79);
+	assert_false(kit_judge(&k, &m, &d));
+	m = kit_msg(&k, DIR_OUT, OBS_C1222_ERROR);
+	obs_u64(&k.carrier, F_CALLED_INV, 79);
+	assert_true(kit_judge(&k, &m, &d));
 	/* An error needs no rule, once. */
 	m = message_of(&k, &ask);
 	assert_true(kit_judge(&k, &m, &d));
