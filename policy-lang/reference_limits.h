@@ -48,6 +48,7 @@ struct ref_dues {
 /* The latest message that way, in several units: what counted it. */
 struct ref_course {
 	struct ref_gate by[REF_DUES];
+	int64_t at[REF_DUES];
 	unsigned n;
 };
 
@@ -227,17 +228,20 @@ static inline struct ref_course *ref_course(struct ref_limits *h,
 
 /* A limit on how often counts a message once, with the first unit that falls
  * under it: what is left of these types to count of a later one. A snapshot or
- * a command is a message each time; a reading is new where its type is. */
+ * a command is a message each time; a reading is new where its type is, and
+ * each hour. */
 static inline bool ref_anew(struct ref_limits *h, const struct said *x,
 			    const struct ref_due *due, meas_set of,
-			    meas_set *types)
+			    meas_set *types, int64_t now)
 {
+	bool reads = (*types & of & ~MEAS_ABOUT) != 0;
 	const struct pol_limit_phrase *l = due->gate.limit;
 	const struct ref_course *c = ref_course(h, x, due->side);
 	bool was = false;
 
 	for (unsigned i = 0; x->part && i < c->n; i++)
-		was |= ref_same(&c->by[i], &due->gate);
+		was |= ref_same(&c->by[i], &due->gate) &&
+		       !(reads && now - c->at[i] >= 3600 * NS_PER_S);
 	if (!was)
 		return true;
 	*types &= ~x->carried | ref_each_time;
@@ -253,6 +257,7 @@ struct ref_meets { /* an observation meets a limit */
 	unsigned side;
 	meas_set carries, of; /* of: the types that the limit is about */
 	bool readings;	      /* spacing of these */
+	int64_t now;
 	struct ref_dues *q;
 };
 
@@ -276,7 +281,7 @@ static inline void ref_meet(struct ref_limits *h, const struct ref_meets *m)
 			return;
 		due.key = obs_get(m->o, (enum field)l->distinct, 0);
 	} else if (l->kind == LIMIT_SPACING || l->thing <= THING_READINGS) {
-		if (!ref_anew(h, x, &due, of, &types))
+		if (!ref_anew(h, x, &due, of, &types, m->now))
 			return;
 		due.n = ref_moments(x, types & of);
 		/* What comes at once is not apart. */
@@ -389,7 +394,7 @@ static inline void ref_due_side(struct ref_limits *h, const struct world *w,
 	for (unsigned i = 0; i <= x->n_leaves; i++) {
 		struct ref_meets m = {
 			.x = x, .o = i ? &c->leaf[i - 1] : &c->carrier,
-			.side = side, .q = q,
+			.side = side, .now = t->now.mono.ns, .q = q,
 			.carries = i && !x->echo ? x->meas : 0};
 
 		ref_meet_customer(h, ref_kind(w, POL_CUSTOMER), s, machine, &m);
@@ -434,7 +439,7 @@ static inline struct ref_weighed ref_weigh(struct ref_limits *h,
 
 /* It was permitted: what counted it counts no other unit of it. */
 static inline void ref_note(struct ref_limits *h, const struct said *x,
-			    const struct ref_dues *q, bool two)
+			    const struct ref_dues *q, bool two, int64_t now)
 {
 	if (said_carrier(x) != OBS_FLOW_OPEN)
 		return; /* in one unit */
@@ -449,7 +454,8 @@ static inline void ref_note(struct ref_limits *h, const struct said *x,
 			continue;
 		if (c->n == REF_DUES)
 			fail_msg("more limits than there is room for");
-		c->by[c->n++] = q->of[i].gate;
+		c->by[c->n] = q->of[i].gate;
+		c->at[c->n++] = now;
 	}
 }
 

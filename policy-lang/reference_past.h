@@ -280,7 +280,7 @@ static inline const char *ref_limits(struct ref_past *h, const struct world *w,
 	all.room = shut > all.room ? shut : all.room;
 	said = ref_unasked(d) ? NULL : ref_agrees(d, all);
 	if (d->permit)
-		ref_note(&h->limits, x, &q, x->who == 3);
+		ref_note(&h->limits, x, &q, x->who == 3, t->now.mono.ns);
 	else
 		h->limits.n_counted = mark;
 	return said;

@@ -157,16 +157,19 @@ static bool counted(struct pol_state *st, const struct side *sd,
 		    const struct lay_limit *l, const struct pol_msg *m,
 		    uint64_t key, meas_set *meas)
 {
+	meas_set of;
+
 	if (!m->message || !obs_has(m->message, F_CONTINUES))
 		return false;
-	if (!course_counted(st, sd, m, key)) {
+	of = l->meas ? l->meas : MEAS_ALL;
+	if (!course_counted(st, sd, m, key, (*meas & of & ~MEAS_ABOUT) != 0)) {
 		st->late = true;
 		return false;
 	}
 	*meas = look_new_types(m, *meas);
 	if (l->kind != LIMIT_SPACING && l->thing == THING_MESSAGES)
 		*meas = meas_moments(*meas);
-	return (*meas & (l->meas ? l->meas : MEAS_ALL) & ~MEAS_ABOUT) == 0;
+	return (*meas & of & ~MEAS_ABOUT) == 0;
 }
 
 /* One counter of the limit that p says. meas: the types that count there. */

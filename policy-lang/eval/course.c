@@ -5,6 +5,10 @@
  * messages, not of units: so a limit counts one with the first unit that falls
  * under it, whichever that is, and not again.
  *
+ * A message may last as long as its sender likes. So one that carries readings
+ * for longer than an hour is another each hour: else a history would do, told
+ * as it comes about, for what may be told once a day.
+ *
  * Not in the memory that outlives a process: what is not known here, as it is
  * new or was forgotten for others, is counted once more.
  */
@@ -48,15 +52,31 @@ static struct course *find(struct courses *cs, uint64_t tag)
 }
 
 bool course_counted(struct pol_state *st, const struct side *sd,
-		    const struct pol_msg *m, uint64_t key)
+		    const struct pol_msg *m, uint64_t key, bool reads)
 {
 	const struct course *c = find(&st->courses, tag_of(st, sd, m));
+	int64_t now = st->now.mono.ns;
 
+	if (st->what_if.on)
+		now += st->what_if.later_s * NS_PER_S;
 	for (uint32_t i = 0; c && i < c->n; i++) {
 		if (c->by[i] == key)
-			return true;
+			return !reads || now - c->at[i] < COURSE_NS;
 	}
 	return false;
+}
+
+static void counted_by(struct course *c, uint64_t key, int64_t now)
+{
+	uint32_t i = 0;
+
+	while (i < c->n && c->by[i] != key)
+		i++;
+	if (i == COURSE_BY)
+		return;
+	c->by[i] = key;
+	c->at[i] = now;
+	c->n += i == c->n;
 }
 
 /* As it was at the last commit: kept once, for an abort. Where there is no
@@ -118,8 +138,7 @@ static void note_side(struct pol_state *st, unsigned side,
 			c = place(cs, tag);
 		c->turn = ++cs->turn;
 		keep(cs, (uint32_t)(c - cs->c));
-		if (c->n < COURSE_BY)
-			c->by[c->n++] = p->course;
+		counted_by(c, p->course, st->now.mono.ns);
 	}
 }
 

@@ -72,12 +72,15 @@ struct sent {
 	meas_set meas, carried;
 	bool goes_on;
 	uint64_t flow;
+	int after_s; /* time that passes before it */
 };
 
 static void judge(struct kit *k, const struct sent *u, struct pol_decision *d)
 {
-	struct pol_msg m = kit_msg(k, DIR_OUT, u->kind);
+	struct pol_msg m;
 
+	k->now.mono.ns += u->after_s * NS_PER_S;
+	m = kit_msg(k, DIR_OUT, u->kind);
 	k->carrier.kind = OBS_FLOW_OPEN;
 	if (u->goes_on)
 		obs_flag(&k->carrier, F_CONTINUES);
@@ -155,6 +158,24 @@ static void test_counting(void **ctx)
 		{"but not from what it is part of", APART,
 		 {{PAGE}, {LIST, ON}, {LIST, ON}, {LIST}},
 		 {0, 0, 0, SOON}},
+		{"and a reading for an hour", PER_DAY(THING_READINGS, 1),
+		 {{TELL}, {TELL, ON, HAD, .after_s = 1800},
+		  {TELL, ON, HAD, .after_s = 1799},
+		  {TELL, ON, HAD, .after_s = 1}},
+		 {0, 0, 0, OVER}},
+		{"then another", PER_DAY(THING_READINGS, 2),
+		 {{TELL}, {TELL, ON, HAD, .after_s = 3600},
+		  {TELL, ON, HAD, .after_s = 3599},
+		  {TELL, ON, HAD, .after_s = 1}},
+		 {0, 0, 0, OVER}},
+		{"and another message", PER_DAY(THING_MESSAGES, 1),
+		 {{TELL}, {TELL, ON, HAD, .after_s = 3599},
+		  {TELL, ON, HAD, .after_s = 1}, {TELL}},
+		 {0, 0, OVER, OVER}},
+		{"without readings it is one for days", PER_DAY(THING_MESSAGES, 1),
+		 {{LIST}, {LIST, ON, .after_s = 3600},
+		  {LIST, ON, .after_s = 7200}, {LIST}},
+		 {0, 0, 0, OVER}},
 		{"what goes on with nothing is one", PER_DAY(THING_MESSAGES, 1),
 		 {{LIST, ON}, {LIST, ON}, {LIST}, {PAGE}},
 		 {0, 0, OVER, 0}},

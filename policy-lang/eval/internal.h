@@ -293,10 +293,13 @@ struct pending {
 #define COURSES	    (COURSE_SETS * COURSE_WAYS)
 #define COURSE_BY   32 /* limits that counted one */
 #define COURSE_WAS  4
+/* For how long readings may go on as one with the message that began. */
+#define COURSE_NS (3600 * NS_PER_S)
 struct course {
 	uint64_t turn, era;
 	uint32_t n;
 	uint64_t by[COURSE_BY];
+	int64_t at[COURSE_BY]; /* when it counted; as st->now.mono */
 };
 struct course_was {
 	uint32_t at;
@@ -589,9 +592,10 @@ uint32_t answer_party(const uint64_t *w);
 /* A counter of messages or readings of that type, as the party's; never 0. */
 uint64_t course_key(const struct pol_state *st, const struct side *sd,
 		    uint32_t limit, unsigned meas);
-/* Did it count an earlier unit of the message that m goes on with? */
+/* Did it count an earlier unit of the message that m goes on with? reads: and
+ * is what is read now still of that one? */
 bool course_counted(struct pol_state *st, const struct side *sd,
-		    const struct pol_msg *m, uint64_t key);
+		    const struct pol_msg *m, uint64_t key, bool reads);
 /* What is pending is charged. */
 void course_note(struct pol_state *st, const struct pol_msg *m);
 void course_commit(struct pol_state *st);
