@@ -236,11 +236,11 @@ static int bound_files(const struct pol_files *files, const void *arg,
 	for (size_t i = 0; !rc && i < b->n; i++) {
 		const struct bound_recipient *r = &b->r[i];
 
-		none = none && !r->n_way && !r->n_power;
+		none = none && !bound_gets(r);
 
 		if (a->json)
 			rc = print_json(r);
-		else if (r->n_way || r->n_power)
+		else if (bound_gets(r))
 			print_recipient(r);
 	}
 	if (!rc && none && !a->json)

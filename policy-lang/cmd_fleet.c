@@ -245,7 +245,7 @@ static void fleet_of(const struct scene *s, const struct bound *b,
 		snprintf(vm, sizeof(vm), "%.*s", (int)to->machine_name.n,
 			 (const char *)to->machine_name.p);
 		f = scene_policy(s, vm);
-		if (!f || !to->outside || (!to->n_way && !to->n_power))
+		if (!f || !to->outside || !bound_gets(to))
 			continue;
 		l = load_of(f, to, a);
 		if (a->json)

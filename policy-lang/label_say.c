@@ -348,7 +348,7 @@ char *say_statement(char buf[SAY_MAX], enum statement s, const struct label *l)
 
 bool label_shown(const struct bound_recipient *r)
 {
-	return r->outside && (r->n_flow || r->n_power || r->n_way);
+	return r->outside && bound_gets(r);
 }
 
 bool label_told(const struct bound_recipient *r, size_t i, bool same_meas)

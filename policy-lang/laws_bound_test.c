@@ -24,10 +24,8 @@ static struct bound *b;
 
 static bool is_of(const struct bound_recipient *r, const struct passed *x)
 {
-	const uint16_t *group = b->set->m[r->machine].group;
-
 	return x->machine == r->machine && x->party >= 0 &&
-	       group[x->party] == group[r->party];
+	       r->parties >> x->party & 1;
 }
 
 static bool leaves_to(const struct passed *x, const void *arg)

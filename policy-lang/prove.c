@@ -22,6 +22,11 @@ struct broken {
 	unsigned *left;
 };
 
+static struct diag_at place(struct pol_pos pos, const char *id)
+{
+	return (struct diag_at){pos.line, pos.col, (uint32_t)strlen(id)};
+}
+
 static bool example(void *arg, const struct bound_recipient *r,
 		    const struct bound_flow *f, int64_t *ns, char *text,
 		    size_t cap)
@@ -274,6 +279,49 @@ static void check_difference(const struct scene *s, const struct bound *b,
 	diag_second(g, of->pos.line, of->pos.col, "'%s' is here", of->id);
 }
 
+/* --- one host, two operators ----------------------------------------------- */
+
+static const struct pol_party_src *party_of(const struct pol_file *f,
+					    const struct pol_image *v,
+					    uint64_t among)
+{
+	unsigned p = among ? (unsigned)__builtin_ctzll(among) : 0;
+
+	for (size_t i = 0; among && i < f->n_party; i++) {
+		if (span_is(img_str(v, v->PRTY[p].id), f->party[i].id))
+			return &f->party[i];
+	}
+	return NULL;
+}
+
+/* Each gets what the other does, so the author should know whom it names; once
+ * for each is enough. */
+static bool check_host(const struct scene *s, const struct bound *b, size_t i,
+		       size_t k, struct diags *d)
+{
+	const struct bound_recipient *r = &b->r[i], *o = &b->r[k];
+	const struct pol_image *v = bound_policy(b, r->machine);
+	const struct pol_file *f;
+	const struct pol_party_src *x, *y;
+	struct diag *g;
+
+	if (r->machine != o->machine || !r->outside || !o->outside ||
+	    !bound_gets(r) || !bound_gets(o))
+		return false;
+	f = file_of(s, v->id, POL_VENDOR);
+	x = f ? party_of(f, v, r->own & o->parties) : NULL;
+	y = f ? party_of(f, v, o->own & r->parties) : NULL;
+	if (!x || !y)
+		return false;
+	g = diag_add(d, DIAG_WARNING, 5205, f->path, place(x->pos, x->id),
+		     "give one operator, or each its own address, name and key",
+		     "'%s' and '%s' may be one host of two operators: the label "
+		     "shows both what the two get together",
+		     y->id, x->id);
+	diag_second(g, y->pos.line, y->pos.col, "'%s' is here", y->id);
+	return true;
+}
+
 /* --- all of it ------------------------------------------------------------- */
 
 void proof_free(struct proof *p)
@@ -298,8 +346,16 @@ static int prove(const struct pol_file *const *set, size_t n,
 	rc = bound_new(&p.b, p.s.set, false, e);
 	for (size_t i = 0; !rc && i < n_of; i++)
 		prove_file(&p.s, p.b, of[i], &left, d);
-	for (size_t i = 0; !rc && i < p.b->n; i++)
-		check_difference(&p.s, p.b, &p.b->r[i], d);
+	for (size_t i = 0; !rc && i < p.b->n; i++) {
+		if (p.b->r[i].same_as == i)
+			check_difference(&p.s, p.b, &p.b->r[i], d);
+	}
+	for (size_t i = 0; !rc && i < p.b->n; i++) {
+		size_t k = 0;
+
+		while (k < i && !check_host(&p.s, p.b, i, k, d))
+			k++;
+	}
 	if (!rc)
 		rc = ask(&p.s, p.b, d, e);
 	if (!rc && keep)
@@ -351,11 +407,6 @@ static bool names(const char *text, const char *id)
 			return true;
 	}
 	return false;
-}
-
-static struct diag_at place(struct pol_pos pos, const char *id)
-{
-	return (struct diag_at){pos.line, pos.col, (uint32_t)strlen(id)};
 }
 
 static bool restricts_named(const struct pol_rule_src *r, const char *why)

@@ -210,6 +210,10 @@ for f in $claims/split.yaml "$tmp/split.yaml"; do
 	is "and tell of now: $(basename "$f")" [ "$("$polc" label "$f" | grep -c "whether somebody is at home now")" = 1 ]
 done
 is "the label says so" [ "$("$polc" label $claims/split.yaml | grep -c '^Example Ltd  *F  ')" = 1 ]
+try "what a wide prefix meets is counted with it" 1 "error[P8002]" "$polc" check $claims/wide.yaml
+is "and with nothing that it does not meet" [ "$(wrong "$tmp/out")" = not-twice ]
+is "the author is told" grep -q "warning\[P5205\]: 'east' and 'wide'" "$tmp/out"
+is "once, and of no other" [ "$(grep -c P5205 "$tmp/out")" = 1 ]
 try "nor are they compiled" 1 "error[P8002]" "$polc" compile $claims/claims.yaml -o "$tmp/claims.pol"
 is "nothing was written for them" test ! -e "$tmp/claims.pol"
 is "the household's eleven hold" [ "$("$polc" check $home | grep -c P8002)" = 0 ]

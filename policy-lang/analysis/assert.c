@@ -16,16 +16,26 @@ static bool about_machine(const struct bound_recipient *r,
 	return !name || span_is(r->machine_name, name);
 }
 
+/* Whoever gets nothing at a party has what others get at its host. */
+static bool is_idle(const struct bound *b, uint16_t machine, uint16_t party)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->r[i].machine == machine && b->r[i].own >> party & 1)
+			return !bound_gets(&b->r[i]);
+	}
+	return true;
+}
+
 /* Every party of one operator is one recipient: to one of them is to it. */
 static bool about_party(const struct bound *b, const struct bound_recipient *r,
 			const char *to)
 {
-	const struct machine *m = &b->set->m[r->machine];
-	const struct pol_image *v = m->vendor;
+	const struct pol_image *v = b->set->m[r->machine].vendor;
 
-	for (uint16_t p = 0; to && p < m->n_party; p++) {
-		if (m->group[p] == m->group[r->party] &&
-		    span_is(img_str(v, v->PRTY[p].id), to))
+	for (uint16_t p = 0; to && v && p < v->n_PRTY; p++) {
+		if (span_is(img_str(v, v->PRTY[p].id), to) &&
+		    (r->own >> p & 1 ||
+		     (r->parties >> p & 1 && is_idle(b, r->machine, p))))
 			return true;
 	}
 	return !to;

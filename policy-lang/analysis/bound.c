@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "policy-lang/analysis/bound_parts.h"
-#include "policy-lang/image/home.h"
 
 static bool is_sealed(const struct bound_way *w)
 {
@@ -117,6 +116,23 @@ static void fill_recipient(const struct bound *b, struct bound_recipient *r)
 				      : 30 * MOST_DAY_NS / (int64_t)(month / 2);
 }
 
+/* Of who may be at the same hosts: all but who it is. */
+static void copy_figures(struct bound_recipient *r,
+			 const struct bound_recipient *of)
+{
+	struct bound_recipient is = *of;
+
+	is.party = r->party;
+	is.operator_ = r->operator_;
+	is.name = r->name;
+	is.country = r->country;
+	is.role = r->role;
+	is.identity = r->identity;
+	is.keeps_ns = r->keeps_ns;
+	is.own = r->own;
+	*r = is;
+}
+
 /* Room for 16, then for twice as many. */
 static void *grown(void *p, size_t n, size_t size)
 {
@@ -168,7 +184,8 @@ int bound_choose(const struct bound *b, uint16_t machine, bound_pick_f *pick,
 		for (size_t k = 0; r->machine == machine && k < r->n_way; k++) {
 			const struct bound_way *w = &r->way[k];
 
-			if (pick(arg, w->party, w->rule, w->monitored,
+			if (r->own >> w->party & 1 &&
+			    pick(arg, w->party, w->rule, w->monitored,
 				 w->meas) &&
 			    put_way(out, w))
 				return E_NOMEM;
@@ -277,35 +294,6 @@ static int add_party(const struct bound *b, struct bound_recipient *r,
 	return rc;
 }
 
-/* An image may be made without our compiler, so the role is not believed. */
-static bool is_outside(const struct pol_image *v, uint16_t party)
-{
-	const struct lay_party *p = &v->PRTY[party];
-	bool placed = false, home = true;
-
-	if (p->role != ROLE_HOUSEHOLD)
-		return p->role != ROLE_VM;
-	for (uint32_t i = 0; i < v->n_PFX4; i++) {
-		const struct lay_pfx4 *x = &v->PFX4[i];
-		uint8_t a[16] = {[10] = 0xff, [11] = 0xff};
-
-		if (x->kind != LAY_OWNER_PARTY || x->owner != party)
-			continue;
-		memcpy(a + 12, x->addr, 4);
-		home = home && home_prefix(a, x->len + 96u);
-		placed = true;
-	}
-	for (uint32_t i = 0; i < v->n_PFX6; i++) {
-		const struct lay_pfx6 *x = &v->PFX6[i];
-
-		if (x->kind != LAY_OWNER_PARTY || x->owner != party)
-			continue;
-		home = home && home_prefix(x->addr, x->len);
-		placed = true;
-	}
-	return !placed || !home;
-}
-
 static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 					    uint16_t party)
 {
@@ -325,7 +313,7 @@ static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 				r->keeps_ns = 0;
 			else if (p->keeps > r->keeps_ns)
 				r->keeps_ns = p->keeps;
-			r->outside = r->outside || is_outside(v, party);
+			r->own |= UINT64_C(1) << party;
 			return r;
 		}
 	}
@@ -345,7 +333,8 @@ static struct bound_recipient *recipient_of(struct bound *b, uint16_t m,
 		.role = (enum pol_role)p->role,
 		.identity = id,
 		.keeps_ns = p->keeps,
-		.outside = is_outside(v, party),
+		.own = UINT64_C(1) << party,
+		.same_as = b->n - 1,
 	};
 	return r;
 }
@@ -399,8 +388,105 @@ int64_t bound_trial_ends(const struct pol_image *v, uint32_t rule)
 				     : v->RULE[rule].monitor_until;
 }
 
+/* Of what another gets by itself, what belongs to these parties. */
+static int add_of(struct bound_recipient *r, const struct bound_recipient *of,
+		  uint64_t parties)
+{
+	for (size_t i = 0; i < of->n_flow; i++) {
+		struct bound_flow *to;
+
+		if (!(parties >> of->flow[i].party & 1))
+			continue;
+		to = GROW(r->flow, r->n_flow);
+		if (!to)
+			return E_NOMEM;
+		r->flow = to;
+		r->flow[r->n_flow++] = of->flow[i];
+	}
+	for (size_t i = 0; i < of->n_power; i++) {
+		struct bound_power *to;
+
+		if (!(parties >> of->power[i].party & 1))
+			continue;
+		to = GROW(r->power, r->n_power);
+		if (!to)
+			return E_NOMEM;
+		r->power = to;
+		r->power[r->n_power++] = of->power[i];
+	}
+	for (size_t i = 0; i < of->n_way; i++) {
+		if (parties >> of->way[i].party & 1 && put_way(r, &of->way[i]))
+			return E_NOMEM;
+	}
+	return 0;
+}
+
+static void free_lists(struct bound_recipient *r)
+{
+	free(r->flow);
+	free(r->power);
+	free(r->way);
+}
+
+/* The lists of each with all that may be at its host, beside b's, which are
+ * still what each gets by itself. */
+static int list_twins(const struct bound *b, size_t first,
+		      struct bound_recipient *with)
+{
+	int rc = 0;
+
+	for (size_t i = first; i < b->n; i++) {
+		const struct bound_recipient *r = &b->r[i];
+
+		if (r->same_as != i || r->parties == r->own || !bound_gets(r))
+			continue;
+		for (size_t k = first; !rc && k < b->n; k++)
+			rc = add_of(&with[i - first], &b->r[k], r->parties);
+	}
+	return rc;
+}
+
+static void set_lists(struct bound_recipient *r,
+		      const struct bound_recipient *from)
+{
+	free_lists(r);
+	r->flow = from->flow;
+	r->n_flow = from->n_flow;
+	r->power = from->power;
+	r->n_power = from->n_power;
+	r->way = from->way;
+	r->n_way = from->n_way;
+}
+
+/* Once each has its own. Who gets nothing by itself is no recipient, whoever
+ * else is at its host. */
+static int add_twins(struct bound *b, size_t first)
+{
+	size_t n = b->n - first;
+	struct bound_recipient *with = calloc(n + 1, sizeof(*with));
+	int rc;
+
+	if (!with)
+		return E_NOMEM;
+	bound_find_twins(b, first);
+	rc = list_twins(b, first, with);
+	for (size_t i = first; i < b->n; i++) {
+		struct bound_recipient *r = &b->r[i];
+
+		if (rc) {
+			free_lists(&with[i - first]);
+			r->same_as = i;
+		} else if (r->parties != r->own && bound_gets(r)) {
+			set_lists(r, &with[r->same_as - first]);
+		}
+	}
+	free(with);
+	return rc;
+}
+
 static int add_machine(struct bound *b, uint16_t m, bool customer)
 {
+	size_t first = b->n;
 	struct cover c;
 	int rc = bound_cover_new(&c, b->set, m);
 
@@ -410,7 +496,7 @@ static int add_machine(struct bound *b, uint16_t m, bool customer)
 		rc = r ? add_party(b, r, &c, m, p, customer) : E_NOMEM;
 	}
 	bound_cover_free(&c);
-	return rc;
+	return rc || b->n == first ? rc : add_twins(b, first);
 }
 
 int bound_new(struct bound **out, const struct pol_set *s, bool customer,
@@ -428,8 +514,14 @@ int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 		bound_free(b);
 		return err_set(e, E_NOMEM, 0, "out of memory");
 	}
-	for (size_t i = 0; i < b->n; i++)
-		fill_recipient(b, &b->r[i]);
+	for (size_t i = 0; i < b->n; i++) {
+		struct bound_recipient *r = &b->r[i];
+
+		if (r->same_as == i)
+			fill_recipient(b, r);
+		else
+			copy_figures(r, &b->r[r->same_as]);
+	}
 	*out = b;
 	return 0;
 }
@@ -450,11 +542,16 @@ struct span bound_state(const struct bound *b, const struct bound_recipient *r,
 void bound_free(struct bound *b)
 {
 	for (size_t i = 0; b && i < b->n; i++) {
-		for (size_t k = 0; k < b->r[i].n_way; k++)
-			free(b->r[i].way[k].alt);
-		free(b->r[i].flow);
-		free(b->r[i].power);
-		free(b->r[i].way);
+		const struct bound_recipient *r = &b->r[i];
+
+		for (size_t k = 0; k < r->n_way; k++) {
+			if (r->own >> r->way[k].party & 1)
+				free(r->way[k].alt);
+		}
+	}
+	for (size_t i = 0; b && i < b->n; i++) {
+		if (b->r[i].same_as == i)
+			free_lists(&b->r[i]);
 	}
 	if (b)
 		free(b->r);

@@ -6,7 +6,9 @@
  *
  * A *flow* is one measurement that one rule lets one machine send to one
  * party; a *recipient* is one operator (or party without one) of one machine,
- * with all its flows together. Where a figure cannot be exact it errs towards
+ * with all its flows together. Two operators may be at one host, and who holds
+ * it has what both were told: to a recipient belongs all that it may hold so.
+ * Where a figure cannot be exact it errs towards
  * more: attributes of a ceiling are not compared with those of the grant, and
  * hours and states bound nothing.
  */
@@ -91,6 +93,10 @@ struct bound_recipient {
 	enum bound_identity identity; /* the weakest of its parties */
 	int64_t keeps_ns;	      /* declared; 0 = not */
 	bool outside;		      /* of the home */
+	/* Of the machine's policy, a bit each: its own, and with those of other
+	 * operators that may be at one host with them (bound_twins.c). */
+	uint64_t own, parties;
+	size_t same_as; /* the first with the same parties and lists, or it */
 	struct bound_flow *flow;
 	size_t n_flow;
 	struct bound_power *power;
@@ -125,6 +131,12 @@ int bound_new(struct bound **out, const struct pol_set *s, bool customer,
 	      struct err *e) __attribute__((warn_unused_result));
 void bound_free(struct bound *b);
 
+/* Is it told or may it switch anything at all? */
+static inline bool bound_gets(const struct bound_recipient *r)
+{
+	return r->n_way || r->n_power;
+}
+
 /* When the trial of a rule of v, or of all of it (BOUND_NO_RULE), ends; 0 when
  * it is enforced. */
 int64_t bound_trial_ends(const struct pol_image *v, uint32_t rule);
@@ -142,8 +154,8 @@ struct bound_in {
 	bool brought; /* octets and packets: of those alone that bring messages,
 		       * which limits that select messages bound as well */
 };
-/* How many of a thing these recipients together can have in an interval:
- * readings with a type of meas, or with any (0); of other things, with meas 0,
+/* How many of a thing these recipients together can have in an interval, each
+ * party's once: readings with a type of meas, or with any (0); of other things, with meas 0,
  * all there is. */
 uint64_t bound_most(const struct bound *b,
 		    const struct bound_recipient *const *r, size_t n,

@@ -197,13 +197,17 @@ static meas_set types_of(const struct bound_recipient *const *r, size_t n,
 	return meas;
 }
 
+/* had: parties whose ways were counted before. */
 static uint64_t ways_most(const struct bound *b,
-			  const struct bound_recipient *r, meas_set meas,
-			  enum pol_thing thing, struct bound_in in)
+			  const struct bound_recipient *r, uint64_t had,
+			  meas_set meas, enum pol_thing thing,
+			  struct bound_in in)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < r->n_way; i++) {
+		if (had >> r->way[i].party & 1)
+			continue;
 		if (thing != THING_READINGS || r->way[i].meas)
 			sum = most_add(sum, bound_way_most(b, &r->way[i], meas,
 							   thing, in));
@@ -216,10 +220,15 @@ uint64_t bound_most(const struct bound *b,
 		    const struct bound_recipient *const *r, size_t n,
 		    meas_set meas, enum pol_thing thing, struct bound_in in)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, had = 0;
 
-	for (size_t i = 0; i < n; i++)
-		sum = most_add(sum, ways_most(b, r[i], meas, thing, in));
+	for (size_t i = 0; i < n; i++) {
+		if (i && r[i]->machine != r[i - 1]->machine)
+			had = 0;
+		sum = most_add(sum, ways_most(b, r[i], had, meas, thing, in));
+		if (bound_gets(r[i]))
+			had |= r[i]->parties;
+	}
 	return least(sum, shared_most(b, r, n, types_of(r, n, meas, thing),
 				      thing, in));
 }

@@ -94,6 +94,13 @@ bool bound_trial_way(const struct place *at, bool customer,
 /* Of the customer to a rule: 1 granted, 0 refused, -1 none. */
 int bound_answered(const struct pol_set *s, size_t m, uint32_t rule);
 
+/* --- bound_twins.c -----------------------------------------------------------
+ */
+
+/* The parties, whether outside, and same_as of b's recipients from the first
+ * on, which are one machine's and have what they get by themselves. */
+void bound_find_twins(struct bound *b, size_t first);
+
 /* --- bound_known.c -----------------------------------------------------------
  */
 

@@ -11,135 +11,6 @@
  * section 8, step 4). */
 #define GAPS_ALL 32
 
-/* --- who is who ---------------------------------------------------------- */
-
-static bool prefixes_meet(const uint8_t *a, unsigned na, const uint8_t *b,
-			  unsigned nb)
-{
-	unsigned n = na < nb ? na : nb, whole = n / 8, rest = n % 8;
-
-	return memcmp(a, b, whole) == 0 &&
-	       (rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
-static bool has_prefix(const struct pol_image *v, uint16_t p)
-{
-	bool any = false;
-
-	for (uint32_t i = 0; i < v->n_PFX4; i++)
-		any |= v->PFX4[i].kind == LAY_OWNER_PARTY &&
-		       v->PFX4[i].owner == p;
-	for (uint32_t i = 0; i < v->n_PFX6; i++)
-		any |= v->PFX6[i].kind == LAY_OWNER_PARTY &&
-		       v->PFX6[i].owner == p;
-	return any;
-}
-
-#define ROWS_MEET(v, T, a, b)                                                  \
-	do {                                                                   \
-		for (uint32_t i = 0; i < (v)->n_##T; i++) {                    \
-			if ((v)->T[i].kind != LAY_OWNER_PARTY ||               \
-			    (v)->T[i].owner != (a))                            \
-				continue;                                      \
-			for (uint32_t k = 0; k < (v)->n_##T; k++) {            \
-				if ((v)->T[k].kind == LAY_OWNER_PARTY &&       \
-				    (v)->T[k].owner == (b) &&                  \
-				    prefixes_meet((v)->T[i].addr,              \
-						  (v)->T[i].len,               \
-						  (v)->T[k].addr,              \
-						  (v)->T[k].len))              \
-					return true;                           \
-			}                                                      \
-		}                                                              \
-	} while (0)
-
-/* Can one host be both? One that only its name finds is where its certificate
- * is; one without name and address can be anywhere, but for its ApTitle. */
-static bool places_meet(const struct pol_image *v, uint16_t a, uint16_t b)
-{
-	const struct lay_party *x = &v->PRTY[a], *y = &v->PRTY[b];
-	bool at_a = has_prefix(v, a), at_b = has_prefix(v, b);
-
-	if ((!at_a && img_str(v, x->dns).n) || (!at_b && img_str(v, y->dns).n))
-		return false;
-	if (!at_a || !at_b)
-		return !(x->oid_n && y->oid_n);
-	ROWS_MEET(v, PFX4, a, b);
-	ROWS_MEET(v, PFX6, a, b);
-	return false;
-}
-
-static bool share_name(const struct pol_image *v, const struct lay_party *a,
-		       const struct lay_party *b)
-{
-	for (uint32_t i = 0; i < a->tls_n; i++) {
-		for (uint32_t k = 0; k < b->tls_n; k++) {
-			if (span_eq(img_str(v, v->LIST[a->tls_first + i]),
-				    img_str(v, v->LIST[b->tls_first + k])))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool share_pin(const struct pol_image *v, const struct lay_party *a,
-		      const struct lay_party *b)
-{
-	for (uint32_t i = 0; i < a->pin_n; i++) {
-		for (uint32_t k = 0; k < b->pin_n; k++) {
-			if (memcmp(v->BLOB + a->pin_off + 32 * i,
-				   v->BLOB + b->pin_off + 32 * k, 32) == 0)
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool same_text(const struct pol_image *v, uint32_t a, uint32_t b)
-{
-	struct span x = img_str(v, a);
-
-	return x.n && span_eq(x, img_str(v, b));
-}
-
-/* Another port, ApTitle or certificate of the same host tells nobody apart: who
- * holds the host has all that it was told. */
-bool minimum_twins(const struct pol_image *v, uint16_t pa, uint16_t pb)
-{
-	const struct lay_party *a = &v->PRTY[pa], *b = &v->PRTY[pb];
-	struct span ta = span_of(v->BLOB + a->oid_off, a->oid_n);
-	struct span tb = span_of(v->BLOB + b->oid_off, b->oid_n);
-
-	if (pa == pb)
-		return true;
-	if (img_str(v, a->vm).n || img_str(v, b->vm).n)
-		return same_text(v, a->vm, b->vm);
-	return same_text(v, a->operator_, b->operator_) ||
-	       same_text(v, a->dns, b->dns) || (ta.n && span_eq(ta, tb)) ||
-	       share_name(v, a, b) || share_pin(v, a, b) ||
-	       places_meet(v, pa, pb);
-}
-
-/* Those of the parties that are one recipient with p, over others of them
- * too. */
-static uint64_t recipient_of(const struct pol_image *v, uint64_t among,
-			     uint16_t p)
-{
-	uint64_t all = UINT64_C(1) << p, before = 0;
-
-	while (all != before) {
-		before = all;
-		for (uint16_t i = 0; i < v->n_PRTY; i++) {
-			for (uint16_t k = 0; k < v->n_PRTY; k++) {
-				if (all >> i & 1 && among >> k & 1 &&
-				    minimum_twins(v, i, k))
-					all |= UINT64_C(1) << k;
-			}
-		}
-	}
-	return all;
-}
-
 /* --- how fine ------------------------------------------------------------ */
 
 struct looking {
@@ -216,7 +87,7 @@ static bool is_broken(const struct bound_flow *f, const struct lay_consent *min)
 static bool counts(const struct looking *x, const struct bound_recipient *r,
 		   const struct bound_flow *f)
 {
-	return r->machine == x->m && r->outside &&
+	return r->machine == x->m && r->outside && r->own >> f->party & 1 &&
 	       asks_less(x, f->rule) &&
 	       x->min->meas & MEAS_BIT(f->meas);
 }
@@ -318,9 +189,25 @@ static uint64_t outside(const struct looking *x)
 	return all;
 }
 
+/* All that it may have, another may that was or will be looked at. */
+static bool is_part(const struct bound *b, size_t i)
+{
+	const struct bound_recipient *r = &b->r[i];
+
+	for (size_t k = 0; k < b->n; k++) {
+		const struct bound_recipient *o = &b->r[k];
+
+		if (k != i && o->machine == r->machine &&
+		    !(r->parties & ~o->parties) &&
+		    (r->parties != o->parties || k < i))
+			return true;
+	}
+	return false;
+}
+
 static int check_machine(struct looking *x, struct err *e)
 {
-	uint64_t left, all = outside(x);
+	uint64_t all = outside(x);
 	int rc = 0;
 
 	for (size_t i = 0; i < x->b->n; i++) {
@@ -332,11 +219,12 @@ static int check_machine(struct looking *x, struct err *e)
 				tell_alone(x, &r->flow[k]);
 		}
 	}
-	for (left = all; !rc && !x->told && left; left &= ~x->parties) {
+	for (size_t i = 0; !rc && !x->told && i < x->b->n; i++) {
 		meas_set done = 0, m = x->min->meas & MEAS_ALL;
 
-		x->parties = recipient_of(x->v, all,
-					  (uint16_t)__builtin_ctzll(left));
+		x->parties = x->b->r[i].parties & all;
+		if (x->b->r[i].machine != x->m || is_part(x->b, i))
+			continue;
 		for (; !rc && m; m &= ~done) {
 			x->meas = family(m, (enum meas)__builtin_ctzll(m));
 			done |= x->meas;

@@ -39,9 +39,6 @@ int minimum_check(const struct bound *b,
 		  void (*found)(void *arg, const struct minimum_broken *x),
 		  void *arg, struct err *e) __attribute__((warn_unused_result));
 
-/* Are two parties of one policy one recipient, for all that is known? */
-bool minimum_twins(const struct pol_image *v, uint16_t a, uint16_t b);
-
 /* "'a' and 'b' together give energy.register every 12 h; 'c' wants opt-in at
  * least". */
 void minimum_text(char *buf, size_t cap, const struct minimum_broken *x);
