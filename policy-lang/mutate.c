@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "policy-lang/front/overlap.h"
+#include "policy-lang/image/layout.h"
 
 /* --- making one ------------------------------------------------------------
  */
@@ -388,25 +389,21 @@ void mutant_free(struct mutant *m)
 /* --- is it a policy? -------------------------------------------------------
  */
 
-static bool meet(const struct pol_rule_src *a, const struct pol_rule_src *b)
-{
-	if (a->kind != b->kind ||
-	    (a->kind != RULE_GRANT && a->kind != RULE_CEILING) ||
-	    !dir_meet(a->dir, b->dir) || !vm_meet(&a->vm, &b->vm) ||
-	    !party_meet(&a->party, &b->party) ||
-	    !match_meet(a->match, a->n_match, b->match, b->n_match, NULL))
-		return false;
-	return a->kind == RULE_CEILING ||
-	       (a->data.present == b->data.present &&
-		(!a->data.present || data_meet(&a->data, &b->data)));
-}
-
 /* Unlike P4001 of the original, which compiled. */
 static bool overlaps(const struct pol_file *f)
 {
+	const struct pol_party_src *x, *y;
+	uint64_t meets[LAY_MAX_PARTIES];
+
+	parties_meeting(f, meets);
 	for (size_t i = 0; i < f->n_rule; i++) {
+		enum pol_rule_kind kind = f->rule[i].kind;
+
 		for (size_t k = 0; k < i; k++) {
-			if (meet(&f->rule[i], &f->rule[k]))
+			if ((kind == RULE_GRANT || kind == RULE_CEILING) &&
+			    f->rule[k].kind == kind &&
+			    rules_meet(f, meets, &f->rule[k], &f->rule[i], &x,
+				       &y))
 				return true;
 		}
 	}

@@ -476,6 +476,28 @@ try "a reason for what is noticed" 4 "does not survive" "$polc" test --mutate "$
 sed -i '/send-profile\/delay/d; s/^\(# survives .*fetch-tip.limits.1\):.*/\1:/' "$tmp/mut/household-tests.yaml"
 try "a reason that says nothing" 4 "fetch-tip/limits/1 survives: no test notices" "$polc" test --mutate "$tmp/mut"
 sed -i 's/expect: permit by send-daily-use/expect: deny/' "$tmp/mut/tips.yaml"
+# without its port, each would be the other: two grants for one message
+cat >"$tmp/meet.yaml" <<'EOF'
+polc: 1
+kind: vendor
+id: com.example.ports
+serial: 1
+title: Two parties that their ports tell apart
+vm: mdma
+parties:
+  day: {name: A, role: metering, address: [192.0.2.1/32], ports: [tcp/81]}
+  night: {name: B, role: metering, address: [192.0.2.1/32], ports: [tcp/82]}
+allow:
+  by-day: {direction: out, party: day, match: {http.request: {path: /x, body: 0 B}}}
+  by-night: {direction: out, party: night, match: {http.request: {path: /x, body: 0 B}}}
+tests:
+  by-day-alone:
+    steps:
+      - {direction: out, party: day, observe: {http.request: {method: GET, path: /x, body: 0 B}}, expect: permit by by-day}
+      - {direction: out, party: night, observe: {http.request: {method: GET, path: /x, body: 0 B}}, expect: permit by by-night}
+EOF
+try "what would not compile is no mutant" 4 - "$polc" test --mutate "$tmp/meet.yaml"
+is "though only the parties meet then" grep -q "^10 mutants" "$tmp/out"
 try "none are tried where tests fail" 4 "no mutants are tried" "$polc" test --mutate "$tmp/mut"
 
 try "tests of captures" 0 "3 passed, 0 failed" "$polc" test tests/policies/captures

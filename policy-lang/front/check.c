@@ -57,64 +57,6 @@ struct never {
 
 /* --- overlap ------------------------------------------------------------- */
 
-/* The parties by which both rules know one remote end: the same one, or two
- * that are not told apart. x is NULL where the rules select by role. */
-static bool who_meets(const struct checked *c, const struct pol_rule_src *a,
-		      const struct pol_rule_src *b,
-		      const struct pol_party_src **x,
-		      const struct pol_party_src **y)
-{
-	const struct pol_party_sel *of = &a->party;
-	uint64_t bits = party_bits(&b->party), same = bits, to = 0;
-	const struct pol_party_src *party = c->r->f->party;
-
-	*x = *y = NULL;
-	if (of->n_party == 0)
-		return party_meet(of, &b->party);
-	if (b->party.any || b->party.n_party == 0)
-		same = ~UINT64_C(0);
-	for (size_t i = 0; i < of->n_party && !*x; i++) {
-		if (same >> of->party[i] & 1)
-			*x = *y = &party[of->party[i]];
-	}
-	for (size_t i = 0; i < of->n_party && !*x; i++) {
-		to = c->meets[of->party[i]] & bits;
-		*x = to ? &party[of->party[i]] : NULL;
-	}
-	for (size_t k = 0; k < b->party.n_party && *x && !*y; k++) {
-		if (to >> b->party.party[k] & 1)
-			*y = &party[b->party.party[k]];
-	}
-	return *x != NULL;
-}
-
-static void find_meeting(struct checked *c)
-{
-	const struct pol_file *f = c->r->f;
-
-	for (size_t i = 0; i < f->n_party; i++) {
-		for (size_t k = 0; k <= i; k++) {
-			uint64_t is = parties_meet(&f->party[i], &f->party[k]);
-
-			c->meets[i] |= is << k;
-			c->meets[k] |= is << i;
-		}
-	}
-}
-
-static bool selections_meet(const struct pol_rule_src *a,
-			    const struct pol_rule_src *b)
-{
-	if (!dir_meet(a->dir, b->dir) || !vm_meet(&a->vm, &b->vm))
-		return false;
-	/* Of a ceiling, messages without measurements pass too. */
-	if (a->kind == RULE_CEILING)
-		return true;
-	if (a->data.present != b->data.present)
-		return false;
-	return !a->data.present || data_meet(&a->data, &b->data);
-}
-
 static void put_who(const struct pol_rule_src *a, const struct pol_rule_src *b,
 		    const struct pol_party_src *x,
 		    const struct pol_party_src *y, struct wbuf *w)
@@ -143,8 +85,7 @@ static bool overlap(const struct checked *c, const struct pol_rule_src *a,
 	const struct pol_party_src *x, *y;
 	struct diag *g;
 
-	if (!selections_meet(a, b) || !who_meets(c, a, b, &x, &y) ||
-	    !match_meet(a->match, a->n_match, b->match, b->n_match, NULL))
+	if (!rules_meet(r->f, c->meets, a, b, &x, &y))
 		return false;
 	put_who(a, b, x, y, &w);
 	match_meet(a->match, a->n_match, b->match, b->n_match, &w);
@@ -418,7 +359,7 @@ void check_rules(struct rd *r)
 	struct checked c = {.r = r};
 	bool unique = true;
 
-	find_meeting(&c);
+	parties_meeting(r->f, c.meets);
 	find_never(&c);
 	find_begins(&c);
 	for (size_t i = 0; i < f->n_rule; i++) {

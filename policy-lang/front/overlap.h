@@ -36,6 +36,17 @@ bool party_covers(const struct pol_party_sel *a, const struct pol_party_sel *b);
  * are what the author says. */
 bool parties_meet(const struct pol_party_src *a, const struct pol_party_src *b);
 
+/* Of each party of a file, of which there are at most 64, those that it meets;
+ * a bit each. */
+void parties_meeting(const struct pol_file *f, uint64_t *meets);
+/* Two rules of f of one kind, grants or ceilings: could a message be permitted
+ * by both (P4001)? meets: of its parties. x and y: by which parties both know
+ * the remote end, which are one, or two that meet; NULL where the rules select
+ * none by name. */
+bool rules_meet(const struct pol_file *f, const uint64_t *meets,
+		const struct pol_rule_src *a, const struct pol_rule_src *b,
+		const struct pol_party_src **x, const struct pol_party_src **y);
+
 /* No match at all (n 0) selects everything. A common observation is written
  * to out: "c1222.read-request table=64". */
 bool match_meet(const struct pol_obs_match *a, size_t na,
