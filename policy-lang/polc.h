@@ -109,5 +109,9 @@ void proof_free(struct proof *p);
 int prove_assertions(const struct pol_files *files, struct proof *keep,
 		     struct diags *d, struct err *e)
 	__attribute__((warn_unused_result));
+/* nobody.c, P4016: of a household, names in its baseline that nobody has.
+ * E_NOMEM. */
+int nobody_check(const struct pol_files *files, struct diags *d, struct err *e)
+	__attribute__((warn_unused_result));
 
 #endif

@@ -516,6 +516,8 @@ int prove_assertions(const struct pol_files *files, struct proof *keep,
 		check_customer(files, f, n, d);
 	}
 	free(f);
+	if (!rc)
+		rc = nobody_check(files, d, e);
 	if (!rc && d->errors != errors)
 		rc = err_set(e, E_SYNTAX, 0, "the files do not hold together");
 	return rc;

@@ -81,7 +81,7 @@ meter-profiles:
 }
 FRAMES["b.yaml"] = FRAMES["a.yaml"]
 
-LINKED = {4013, 4014, 4015, 8003}  # by polc link, with all files
+LINKED = {4013, 4014, 4015, 4016, 8003}  # by polc link, with all files
 RAW = {1102, 1108, 1109, 1113, 1117}  # the whole file
 ASK, SEND, HEAD, VM = "allow.ask", "allow.send", "parties.headend", "vms.mdma"
 # Where a piece goes; without a row: at the top level of the vendor's file.
