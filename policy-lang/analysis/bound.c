@@ -468,8 +468,9 @@ static int add_twins(struct bound *b, size_t first)
 
 	if (!with)
 		return E_NOMEM;
-	bound_find_twins(b, first);
-	rc = list_twins(b, first, with);
+	rc = bound_find_twins(b, first);
+	if (!rc)
+		rc = list_twins(b, first, with);
 	for (size_t i = first; i < b->n; i++) {
 		struct bound_recipient *r = &b->r[i];
 

@@ -98,8 +98,8 @@ int bound_answered(const struct pol_set *s, size_t m, uint32_t rule);
  */
 
 /* The parties, whether outside, and same_as of b's recipients from the first
- * on, which are one machine's and have what they get by themselves. */
-void bound_find_twins(struct bound *b, size_t first);
+ * on, which are one machine's and have what they get by themselves. E_NOMEM. */
+int bound_find_twins(struct bound *b, size_t first);
 
 /* --- bound_known.c -----------------------------------------------------------
  */

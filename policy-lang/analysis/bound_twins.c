@@ -10,6 +10,8 @@
  * with the other, but does not join those that it meets to one another, or a
  * wide prefix would make one recipient of all.
  */
+#include <stdlib.h>
+
 #include "policy-lang/analysis/bound_parts.h"
 #include "policy-lang/image/home.h"
 
@@ -141,30 +143,63 @@ static bool anywhere(const struct twins *t, const struct pol_image *v,
 
 /* --- by name and key ----------------------------------------------------- */
 
-static bool share_name(const struct pol_image *v, const struct lay_party *a,
-		       const struct lay_party *b)
+/* What parties are known by, of one kind: sorted, so that it is looked through
+ * once, however many names each of them has. */
+struct known {
+	struct span as;
+	uint16_t party;
+};
+
+static int by_octets(const void *x, const void *y)
 {
-	for (uint32_t i = 0; i < a->tls_n; i++) {
-		for (uint32_t k = 0; k < b->tls_n; k++) {
-			if (span_eq(img_str(v, v->LIST[a->tls_first + i]),
-				    img_str(v, v->LIST[b->tls_first + k])))
-				return true;
-		}
-	}
-	return false;
+	struct span a = ((const struct known *)x)->as;
+	struct span b = ((const struct known *)y)->as;
+
+	if (a.n != b.n)
+		return a.n < b.n ? -1 : 1;
+	return memcmp(a.p, b.p, a.n);
 }
 
-static bool share_pin(const struct pol_image *v, const struct lay_party *a,
-		      const struct lay_party *b)
+static void join_known(struct twins *t, struct known *k, size_t n)
 {
-	for (uint32_t i = 0; i < a->pin_n; i++) {
-		for (uint32_t k = 0; k < b->pin_n; k++) {
-			if (memcmp(v->BLOB + a->pin_off + 32 * i,
-				   v->BLOB + b->pin_off + 32 * k, 32) == 0)
-				return true;
-		}
+	if (n)
+		qsort(k, n, sizeof(*k), by_octets);
+	for (size_t i = 1; i < n; i++) {
+		if (by_octets(&k[i], &k[i - 1]) == 0)
+			join(t->same, k[i].party, k[i - 1].party);
 	}
-	return false;
+}
+
+static int find_known(struct twins *t, const struct pol_image *v)
+{
+	struct known *name, *pin;
+	size_t names = 0, pins = 0;
+
+	for (uint32_t p = 0; p < v->n_PRTY; p++) {
+		names += v->PRTY[p].tls_n;
+		pins += v->PRTY[p].pin_n;
+	}
+	name = calloc(names + pins + 1, sizeof(*name));
+	if (!name)
+		return E_NOMEM;
+	pin = name + names;
+	names = pins = 0;
+	for (uint16_t p = 0; p < v->n_PRTY; p++) {
+		const struct lay_party *x = &v->PRTY[p];
+
+		if (img_str(v, x->vm).n)
+			continue; /* a machine of the home */
+		for (uint32_t i = 0; i < x->tls_n; i++)
+			name[names++] = (struct known){
+				img_str(v, v->LIST[x->tls_first + i]), p};
+		for (uint32_t i = 0; i < x->pin_n; i++)
+			pin[pins++] = (struct known){
+				span_of(v->BLOB + x->pin_off + 32 * i, 32), p};
+	}
+	join_known(t, name, names);
+	join_known(t, pin, pins);
+	free(name);
+	return 0;
 }
 
 static bool same_text(const struct pol_image *v, uint32_t a, uint32_t b)
@@ -181,8 +216,7 @@ static bool share_identity(const struct pol_image *v, const struct lay_party *a,
 	struct span tb = span_of(v->BLOB + b->oid_off, b->oid_n);
 
 	return same_text(v, a->operator_, b->operator_) ||
-	       same_text(v, a->dns, b->dns) || (ta.n && span_eq(ta, tb)) ||
-	       share_name(v, a, b) || share_pin(v, a, b);
+	       same_text(v, a->dns, b->dns) || (ta.n && span_eq(ta, tb));
 }
 
 /* --- all of it ----------------------------------------------------------- */
@@ -203,7 +237,7 @@ static void find_pair(struct twins *t, const struct pol_image *v,
 		join(t->may, a, b);
 }
 
-static void find_twins(struct twins *t, const struct pol_image *v)
+static int find_twins(struct twins *t, const struct pol_image *v)
 {
 	uint64_t placed;
 
@@ -217,6 +251,7 @@ static void find_twins(struct twins *t, const struct pol_image *v)
 		for (uint16_t b = 0; b < a; b++)
 			find_pair(t, v, placed, a, b);
 	}
+	return find_known(t, v);
 }
 
 /* All that may be at one host with one of these, they included. */
@@ -290,11 +325,13 @@ static void join_all(struct bound *b, size_t first)
  * times of what there is. */
 #define MOST_LISTED (8 * LAY_MAX_PARTIES)
 
-void bound_find_twins(struct bound *b, size_t first)
+int bound_find_twins(struct bound *b, size_t first)
 {
 	struct twins t;
+	int rc = find_twins(&t, b->set->m[b->r[first].machine].vendor);
 
-	find_twins(&t, b->set->m[b->r[first].machine].vendor);
+	if (rc)
+		return rc;
 	for (size_t i = first; i < b->n; i++)
 		b->r[i].parties = one_host(&t, b->r[i].own);
 	find_same(b, first);
@@ -304,4 +341,5 @@ void bound_find_twins(struct bound *b, size_t first)
 	}
 	for (size_t i = first; i < b->n; i++)
 		b->r[i].outside = (b->r[i].parties & ~t.inside) != 0;
+	return 0;
 }
