@@ -107,10 +107,11 @@ static bool hides(struct span charset)
 
 static int read_type(struct head_reader *r, struct span v)
 {
-	struct span more = v;
+	struct span type = text_before(v, ';');
+	struct span more = span_from(v, type.n + 1); /* its parameters */
 	bool seen = false;
 
-	r->h->content_type = text_trim(text_before(v, ';'));
+	r->h->content_type = text_trim(type);
 	for (size_t i = 0; i < r->h->content_type.n; i++) {
 		uint8_t ch = r->h->content_type.p[i];
 

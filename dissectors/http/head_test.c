@@ -226,6 +226,18 @@ static void test_fields(void **state)
 	assert_int_equal(h.status, 404);
 	assert_int_equal(h.coding, CODING_GZIP);
 	assert_true(h.chunked && !h.has_length && !h.request);
+	assert_int_equal(
+		judge(span_str("HTTP/1.1 200 OK\r\n"
+			       "Content-Type: charset; charset=latin1\r\n" E),
+		      false, &h, text),
+		REASON_NONE);
+	assert_true(span_is(h.content_type, "charset") && h.charset);
+	assert_int_equal(
+		judge(span_str("HTTP/1.1 200 OK\r\n"
+			       "Content-Type: charset;:\r\n" E),
+		      false, &h, text),
+		REASON_NONE);
+	assert_true(!h.charset); /* a type of that name is no parameter */
 }
 
 int main(void)
