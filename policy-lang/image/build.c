@@ -159,23 +159,22 @@ static const struct {
 };
 
 /* For these rules, as they are now. */
-static void put_unique(struct build *b)
+static void put_unique(struct build *b, struct sha256 *sha)
 {
-	struct sha256 *sha = sha256_new();
 	struct lay_unique u;
 
 	sha256_begin(sha);
 	for (int i = 0; i < LAY_SECT_COUNT; i++) {
 		if (lay_of_grants(sects[i].type))
 			img_hash(sha, sects[i].type,
-				     span_of(b->s[i].p, b->s[i].n));
+				 span_of(b->s[i].p, b->s[i].n));
 	}
 	sha256_end(sha, u.digest);
-	sha256_free(sha);
 	vec_put(&b->s[LAY_UNIQ], &u, sizeof(u));
 }
 
-static void put_file(struct build *b, uint8_t *p, size_t n)
+static void put_file(struct build *b, uint8_t *p, size_t n,
+		     struct sha256 *sha)
 {
 	struct lay_header h = {.major = LAY_MAJOR,
 			       .minor = LAY_MINOR,
@@ -187,7 +186,6 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 			       .not_after = b->f->valid_until_s};
 	struct lay_section t[LAY_SECT_COUNT];
 	size_t at = sizeof(h) + sizeof(t);
-	struct sha256 *sha = sha256_new();
 	uint32_t crc;
 
 	memcpy(h.magic, LAY_MAGIC, 8);
@@ -213,7 +211,6 @@ static void put_file(struct build *b, uint8_t *p, size_t n)
 		at += (s.n + 7) & ~(size_t)7;
 	}
 	sha256_end(sha, h.payload);
-	sha256_free(sha);
 	crc = crc32c(0, span_of(&h, sizeof(h)));
 	h.crc = crc32c(crc, span_of(t, sizeof(t)));
 	memcpy(p, &h, sizeof(h));
@@ -280,20 +277,22 @@ static int finish(struct build *b, uint8_t **out, size_t *n)
 {
 	size_t size = sizeof(struct lay_header) +
 		      LAY_SECT_COUNT * sizeof(struct lay_section);
+	struct sha256 *sha;
 
-	if (b->f->unique)
-		put_unique(b);
-	if (b->s[LAY_UNIQ].failed)
-		return err_set(b->e, E_NOMEM, 0, "out of memory");
-	for (int i = 0; i < LAY_SECT_COUNT; i++)
-		size += (b->s[i].n + 7) & ~(size_t)7;
 	if (b->s[LAY_TEXT].n > LAY_MAX_TEXT || b->s[LAY_STRS].n > LAY_MAX_TEXT)
 		return err_set(b->e, E_LIMIT, 0, "more than %d octets of text",
 			       LAY_MAX_TEXT);
-	*out = calloc(1, size);
+	sha = sha256_new();
+	if (sha && b->f->unique)
+		put_unique(b, sha);
+	for (int i = 0; i < LAY_SECT_COUNT; i++)
+		size += (b->s[i].n + 7) & ~(size_t)7;
+	*out = sha && !b->s[LAY_UNIQ].failed ? calloc(1, size) : NULL;
+	if (*out)
+		put_file(b, *out, size, sha);
+	sha256_free(sha);
 	if (!*out)
 		return err_set(b->e, E_NOMEM, 0, "out of memory");
-	put_file(b, *out, size);
 	*n = size;
 	return 0;
 }
