@@ -228,8 +228,8 @@ static bool read_date(struct cur *c, struct civil *v)
 	v->year = century * 100 + year;
 	v->month = two_digits(s, 5);
 	v->day = two_digits(s, 8);
-	return century >= 0 && year >= 0 && v->month >= 1 && v->month <= 12 && v->day >= 1 &&
-	       v->day <= days[v->month - 1];
+	return century >= 0 && year >= 0 && v->month >= 1 && v->month <= 12 &&
+	       v->day >= 1 && v->day <= days[v->month - 1];
 }
 
 /* hh:mm:ss with 0 to 9 digits of a second; 24:00:00 is the day's end. */

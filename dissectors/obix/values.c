@@ -203,8 +203,8 @@ static void facets(struct reader *r, const struct xml_tag *t)
 
 /* A string that says what another member of its object is like: true. Its
  * bounds are numbers of that. */
-static RARE bool only_facets(struct reader *r, struct item *it, const struct elem *el,
-		      const struct xml_tag *t)
+static RARE bool only_facets(struct reader *r, struct item *it,
+			     const struct elem *el, const struct xml_tag *t)
 {
 	const struct elem *up = r->up;
 	struct span bound[2] = {{0}};
@@ -224,7 +224,7 @@ static RARE bool only_facets(struct reader *r, struct item *it, const struct ele
 }
 
 static RARE void learn_value(struct reader *r, const struct elem *up,
-			const struct sizing *s, const struct xml_tag *t)
+			     const struct sizing *s, const struct xml_tag *t)
 {
 	struct doc *d = r->d;
 	struct obix_key object = doc_item(d)->object, key = {0};
@@ -326,8 +326,9 @@ static bool parses(const struct elem *el, struct span val)
 }
 
 /* Bounds beside a value can tell as much, and without one what it is. */
-static RARE void bounds(struct reader *r, struct item *it, const struct elem *el,
-		   const struct sizing *s, const struct xml_tag *t)
+static RARE void bounds(struct reader *r, struct item *it,
+			const struct elem *el, const struct sizing *s,
+			const struct xml_tag *t)
 {
 	static const uint8_t at[] = {AT_MIN, AT_MAX};
 
@@ -373,7 +374,7 @@ static void pattern(struct reader *r, const struct xml_tag *t)
 /* An element of a type that has values, in an object that says what others are
  * like. *is: it is no value where it has none. */
 static RARE int defines(struct reader *r, struct elem *el, const struct use *u,
-		   const struct xml_tag *t, bool *is)
+			const struct xml_tag *t, bool *is)
 {
 	const struct elem *up = r->up;
 
